@@ -1,0 +1,121 @@
+/**
+ * Exact amounts. Nothing in here, and nothing that calls it, ever puts money into a float.
+ *
+ * - Credits are integers of 1e-6 credit (micro-credits). At most 8e9 credits, which stays below 2^53 as
+ *   micro-credits, so a `number` holds every balance exactly and SQLite's INTEGER does too.
+ * - USD are integers of 1e-12 USD (pico-USD) in a `bigint`; at rest they are two safe integers, because one
+ *   pico-USD integer passes 2^53 at $9,007.
+ */
+
+declare const unit: unique symbol
+
+/** A whole number of 1e-6 credits, `|n| <= MAX_MICRO_CREDITS`. Negative for what leaves a wallet. */
+export type MicroCredits = number & { readonly [unit]: 'micro-credits' }
+
+/** A whole number of 1e-12 USD. */
+export type PicoUsd = bigint & { readonly [unit]: 'pico-USD' }
+
+/** USD at rest: `micro` whole 1e-6 USD and a remainder of `pico` 1e-12 USD, 0 <= pico < 1e6. Summed separately. */
+export interface UsdParts {
+  readonly micro: number
+  readonly pico: number
+}
+
+/** 8e9 credits: the largest amount and the largest balance. */
+export const MAX_MICRO_CREDITS = 8_000_000_000_000_000
+
+export const CREDIT_DECIMALS = 6
+export const USD_DECIMALS = 12
+
+export const ZERO_CREDITS = 0 as MicroCredits
+export const ZERO_USD = 0n as PicoUsd
+
+const PICO_PER_MICRO = 1_000_000n
+
+/** Brands a safe integer as micro-credits. Throws (a bug, never bad input) when it is out of range. */
+export function microCredits(value: number | bigint): MicroCredits {
+  const amount = Number(value)
+  if (!Number.isSafeInteger(amount) || Math.abs(amount) > MAX_MICRO_CREDITS) {
+    throw new RangeError(`not an amount of micro-credits: ${value}`)
+  }
+  return amount as MicroCredits
+}
+
+export function picoUsd(value: bigint): PicoUsd {
+  return value as PicoUsd
+}
+
+export function usdToParts(usd: PicoUsd): UsdParts {
+  if (usd < 0n) throw new RangeError('USD at rest are never negative')
+  const micro = Number(usd / PICO_PER_MICRO)
+  if (!Number.isSafeInteger(micro)) throw new RangeError(`too many USD to store: ${usd} pico-USD`)
+  return { micro, pico: Number(usd % PICO_PER_MICRO) }
+}
+
+export function usdFromParts(parts: UsdParts): PicoUsd {
+  return picoUsd(BigInt(parts.micro) * PICO_PER_MICRO + BigInt(parts.pico))
+}
+
+/**
+ * `numerator / denominator` to the nearest integer, a tie to the even one (IEEE 754 roundTiesToEven, the
+ * "banker's rounding" of accounting): sums of rounded amounts do not drift. The denominator is positive.
+ */
+export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
+  const quotient = floorDivide(numerator, denominator)
+  const twice = (numerator - quotient * denominator) * 2n
+  if (twice > denominator || (twice === denominator && quotient % 2n !== 0n)) return quotient + 1n
+  return quotient
+}
+
+export function floorDivide(numerator: bigint, denominator: bigint): bigint {
+  const quotient = numerator / denominator
+  return numerator % denominator < 0n ? quotient - 1n : quotient
+}
+
+export function ceilDivide(numerator: bigint, denominator: bigint): bigint {
+  return -floorDivide(-numerator, denominator)
+}
+
+/** Why a decimal was refused: not a number at all, or more decimals than the amount may have. */
+export type DecimalError = 'not_a_decimal' | 'too_many_decimals'
+
+const DECIMAL = /^(-?)(\d{1,30})(?:\.(\d{1,40}))?(?:e([+-]?\d{1,3}))?$/i
+
+/**
+ * Reads a JSON number or a decimal string exactly, as an integer of 10^-`decimals`.
+ * A number is taken by its shortest decimal form, which is what its writer wrote. Trailing zeros are no decimals.
+ */
+export function parseDecimal(input: number | string, decimals: number): bigint | DecimalError {
+  const match = DECIMAL.exec(String(input))
+  if (!match) return 'not_a_decimal'
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = match
+  const shift = decimals - fraction.length + Number(exponent)
+  const digits = BigInt(whole + fraction)
+  if (digits === 0n) return 0n
+  let value: bigint
+  if (shift >= 0) {
+    value = digits * 10n ** BigInt(shift)
+  } else {
+    const divisor = 10n ** BigInt(-shift)
+    if (digits % divisor !== 0n) return 'too_many_decimals'
+    value = digits / divisor
+  }
+  return sign === '-' ? -value : value
+}
+
+/** Writes an integer of 10^-`decimals` as a plain decimal: no exponent, no trailing zeros, `0` never signed. */
+export function formatDecimal(value: bigint, decimals: number): string {
+  const negative = value < 0n
+  const digits = (negative ? -value : value).toString().padStart(decimals + 1, '0')
+  const whole = digits.slice(0, digits.length - decimals)
+  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '')
+  return `${negative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`
+}
+
+export function formatCredits(amount: MicroCredits): string {
+  return formatDecimal(BigInt(amount), CREDIT_DECIMALS)
+}
+
+export function formatUsd(amount: PicoUsd): string {
+  return formatDecimal(amount, USD_DECIMALS)
+}

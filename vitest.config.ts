@@ -1,0 +1,41 @@
+import path from 'node:path'
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+
+/**
+ * Two rooms. `edge` runs in workerd with real D1, KV and Durable Objects: everything that touches the
+ * platform. `node` runs `*.node.test.ts`: the pure core over large data and generated cases, and tests
+ * that start servers or read files.
+ */
+export default defineConfig({
+  test: {
+    coverage: {
+      provider: 'istanbul',
+      include: ['src/**/*.ts'],
+      reporter: ['text-summary', 'html', 'json-summary'],
+      thresholds: { lines: 80 },
+    },
+    projects: [
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                OPERATOR_TOKEN: 'dev-operator-token',
+                D1_MIGRATIONS: await readD1Migrations(path.join(import.meta.dirname, 'migrations')),
+              },
+            },
+          })),
+        ],
+        test: {
+          name: 'edge',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.node.test.ts'],
+          setupFiles: ['test/setup.ts'],
+        },
+      },
+      { test: { name: 'node', environment: 'node', include: ['test/**/*.node.test.ts'] } },
+    ],
+  },
+})
