@@ -1,0 +1,93 @@
+import { parseDecimal } from './pricing/money.ts'
+import type { CustomerLedger } from './ledger/object.ts'
+
+/** What `wrangler.toml` binds. Variables arrive as strings; `configOf` reads them once per isolate. */
+export interface Bindings {
+  readonly API_KEYS: KVNamespace
+  readonly LEDGER: DurableObjectNamespace<CustomerLedger>
+  readonly DB: D1Database
+  readonly USAGE: Queue
+  /** The operator's token, a secret. Without it every operator route answers 401. */
+  readonly OPERATOR_TOKEN?: string
+  /** A second token that is valid while the first is being rotated. */
+  readonly OPERATOR_TOKEN_NEXT?: string
+  readonly ENVIRONMENT?: string
+  readonly OPEN_REGISTRATION?: string
+  readonly SIGNUP_GRANT_CREDITS?: string
+  readonly CREDITS_PER_USD?: string
+  readonly MARKUP_PERCENT?: string
+  readonly IDEMPOTENCY_DAYS?: string
+  readonly FLUSH_DELAY_MS?: string
+}
+
+export type Environment = 'development' | 'staging' | 'production'
+
+export interface Config {
+  readonly environment: Environment
+  /** Whether a stranger may register (as STARTER). */
+  readonly open_registration: boolean
+  /** Promo credits of a new customer, in micro-credits; 0 for none. */
+  readonly signup_grant_micro: number
+  /** The default burn table, both in 1e-6: 1,000 credits per USD is 1_000_000_000. */
+  readonly credits_per_usd_micro: bigint
+  readonly markup_percent_micro: bigint
+  /** How long a key answers with its stored response, at least 7 days. */
+  readonly idempotency_window_ms: number
+  /** How long after the first unflushed commit the journal goes to D1. Longer is cheaper, shorter is fresher. */
+  readonly flush_delay_ms: number
+}
+
+const DAY_MS = 86_400_000
+const MINIMUM_IDEMPOTENCY_DAYS = 7
+
+/**
+ * Reads the variables. Defaults are the safe ones: an unset `ENVIRONMENT` is production, registration is closed,
+ * nobody is given credits. Throws when a variable cannot be read, so that a broken deployment fails at its first
+ * request and not at its first odd bill.
+ */
+export function readConfig(env: Bindings): Config {
+  const environment = env.ENVIRONMENT ?? 'production'
+  if (environment !== 'development' && environment !== 'staging' && environment !== 'production') {
+    throw new Error(`ENVIRONMENT must be development, staging or production, not ${environment}`)
+  }
+  const days = wholeNumber('IDEMPOTENCY_DAYS', env.IDEMPOTENCY_DAYS ?? '7', 90)
+  if (days < MINIMUM_IDEMPOTENCY_DAYS) throw new Error(`IDEMPOTENCY_DAYS must be at least ${MINIMUM_IDEMPOTENCY_DAYS}`)
+  const credits_per_usd_micro = decimalMicro('CREDITS_PER_USD', env.CREDITS_PER_USD ?? '1000')
+  if (credits_per_usd_micro === 0n) throw new Error('CREDITS_PER_USD must be above 0')
+  return {
+    environment,
+    open_registration: env.OPEN_REGISTRATION === 'true',
+    signup_grant_micro: Number(decimalMicro('SIGNUP_GRANT_CREDITS', env.SIGNUP_GRANT_CREDITS ?? '0')),
+    credits_per_usd_micro,
+    markup_percent_micro: decimalMicro('MARKUP_PERCENT', env.MARKUP_PERCENT ?? '100'),
+    idempotency_window_ms: days * DAY_MS,
+    flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
+  }
+}
+
+const configs = new WeakMap<object, Config>()
+
+/** `readConfig`, once for each set of bindings. */
+export function configOf(env: Bindings): Config {
+  const known = configs.get(env)
+  if (known) return known
+  const config = readConfig(env)
+  configs.set(env, config)
+  return config
+}
+
+function decimalMicro(variable: string, text: string): bigint {
+  const value = parseDecimal(text, 6)
+  if (typeof value !== 'bigint' || value < 0n || value > 8_000_000_000_000_000n) {
+    throw new Error(`${variable} must be a decimal from 0 to 8e9 with at most 6 decimals, not ${text}`)
+  }
+  return value
+}
+
+function wholeNumber(variable: string, text: string, maximum: number): number {
+  const value = Number(text)
+  if (!/^\d{1,15}$/.test(text) || value > maximum) {
+    throw new Error(`${variable} must be a whole number up to ${maximum}, not ${text}`)
+  }
+  return value
+}

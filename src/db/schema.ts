@@ -1,0 +1,118 @@
+import { sql } from 'drizzle-orm'
+import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+/**
+ * D1: identity (customers and keys) and the projection of the ledgers. `docs/storage-schema.md` says who writes
+ * each table and what a row costs. Times are epoch milliseconds.
+ */
+
+export const TIERS = ['STARTER', 'GROWTH', 'ENTERPRISE'] as const
+export type Tier = (typeof TIERS)[number]
+
+/** PENDING: a registration that has not given out its first key yet; it can be repeated. */
+export const CUSTOMER_STATUSES = ['PENDING', 'ACTIVE', 'SUSPENDED', 'CLOSED'] as const
+export type CustomerStatus = (typeof CUSTOMER_STATUSES)[number]
+
+export const MODES = ['live', 'test'] as const
+export type Mode = (typeof MODES)[number]
+
+export const SUBJECT_KINDS = ['user', 'team'] as const
+export type SubjectKind = (typeof SUBJECT_KINDS)[number]
+
+export const customers = sqliteTable(
+  'customers',
+  {
+    customer_id: text().primaryKey(),
+    name: text().notNull(),
+    /** As the customer wrote it. */
+    email: text().notNull(),
+    /** Lower case: what is unique. */
+    email_key: text().notNull(),
+    tier: text({ enum: TIERS }).notNull(),
+    status: text({ enum: CUSTOMER_STATUSES }).notNull(),
+    region: text(),
+    created_at_ms: integer().notNull(),
+  },
+  (table) => [uniqueIndex('customers_email_key').on(table.email_key)],
+)
+
+export const apiKeys = sqliteTable(
+  'api_keys',
+  {
+    key_id: text().primaryKey(),
+    customer_id: text()
+      .notNull()
+      .references(() => customers.customer_id),
+    mode: text({ enum: MODES }).notNull(),
+    name: text().notNull(),
+    /** SHA-256 of the whole key, hex. The key itself is stored nowhere. */
+    key_hash: text().notNull(),
+    /** The scopes, separated by spaces. */
+    scopes: text().notNull(),
+    created_at_ms: integer().notNull(),
+    expires_at_ms: integer(),
+    revoked_at_ms: integer(),
+  },
+  (table) => [
+    uniqueIndex('api_keys_key_hash').on(table.key_hash),
+    index('api_keys_customer').on(table.customer_id),
+  ],
+)
+
+/** How far each ledger's journal has come into D1: the guard that makes a flush exactly-once in effect. */
+export const ledgers = sqliteTable('ledgers', {
+  ledger_id: text().primaryKey(),
+  /** The last journal row that D1 has. */
+  flushed_row: integer().notNull(),
+  /** The last entry that D1 has. */
+  flushed_entry: integer().notNull(),
+  flushed_at_ms: integer().notNull(),
+})
+
+/**
+ * A run of one wallet's entries, as one flush found them. `flush_entry` is the first entry number of the flush, so
+ * the pages of a flush stand together and flushes follow each other without a gap.
+ */
+export const ledgerPages = sqliteTable(
+  'ledger_pages',
+  {
+    ledger_id: text().notNull(),
+    flush_entry: integer().notNull(),
+    wallet_number: integer().notNull(),
+    wallet_id: text().notNull(),
+    owner_kind: text({ enum: ['customer', ...SUBJECT_KINDS] }).notNull(),
+    /** The owner's subject number; null for the customer's own wallet. */
+    owner_number: integer(),
+    format: integer().notNull(),
+    first_entry: integer().notNull(),
+    last_entry: integer().notNull(),
+    entry_count: integer().notNull(),
+    first_at_ms: integer().notNull(),
+    last_at_ms: integer().notNull(),
+    balance_before_micro: integer().notNull(),
+    balance_after_micro: integer().notNull(),
+    /** JSON array of packed entries, oldest first. */
+    body: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.ledger_id, table.flush_entry, table.wallet_number] }),
+    index('ledger_pages_wallet').on(table.ledger_id, table.wallet_number, table.flush_entry),
+    check('ledger_pages_entries', sql`${table.first_entry} <= ${table.last_entry}`),
+  ],
+)
+
+/** A customer's users and teams. Pages name them by number, so that erasing a person is dropping this row. */
+export const subjects = sqliteTable(
+  'subjects',
+  {
+    ledger_id: text().notNull(),
+    kind: text({ enum: SUBJECT_KINDS }).notNull(),
+    number: integer().notNull(),
+    external_id: text().notNull(),
+    created_at_ms: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.ledger_id, table.kind, table.number] }),
+    uniqueIndex('subjects_external_id').on(table.ledger_id, table.kind, table.external_id),
+  ],
+)

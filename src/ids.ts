@@ -1,0 +1,84 @@
+/**
+ * Ids: a prefix and 26 characters of Crockford's base 32 in lower case, which sort by time.
+ *
+ * Two bodies share that shape:
+ * - a ULID (48 bits of time, 80 random ones) where nothing but uniqueness matters: customers, keys, batches;
+ * - a ledger id (time, the number the ledger gave, a tag of the ledger) for everything a ledger numbers. Such an id
+ *   leads to its page by key, and the tag makes one customer's ids mean nothing to another's ledger.
+ */
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+const TIME_CHARS = 10
+const NUMBER_CHARS = 8
+const TAG_CHARS = 8
+const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
+
+/** 2^40 - 1: the last number a ledger can give to an entry, a lot or a wallet. */
+export const MAX_LEDGER_NUMBER = 2 ** 40 - 1
+
+export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'hold' | 'rg'
+export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'req'
+
+export interface LedgerId {
+  readonly at_ms: number
+  readonly number: number
+}
+
+/** A new random id. `random` is 10 bytes of a cryptographic source; `at_ms` is the time it sorts by. */
+export function randomId(prefix: RandomIdPrefix, at_ms: number, random: Uint8Array): string {
+  if (random.length !== 10) throw new RangeError('an id takes 10 random bytes')
+  return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeBytes(random)}`
+}
+
+/** `randomId` for the platform's clock and random source. */
+export function newId(prefix: RandomIdPrefix): string {
+  return randomId(prefix, Date.now(), crypto.getRandomValues(new Uint8Array(10)))
+}
+
+export function ledgerId(prefix: LedgerIdPrefix, at_ms: number, number: number, tag: string): string {
+  return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeNumber(number, NUMBER_CHARS)}${tag}`
+}
+
+/** What a ledger id says, or undefined when it is malformed, of another kind or of another ledger. */
+export function parseLedgerId(prefix: LedgerIdPrefix, id: string, tag: string): LedgerId | undefined {
+  const body = id.slice(prefix.length + 1)
+  if (!id.startsWith(`${prefix}_`) || !BODY.test(body)) return undefined
+  if (body.slice(TIME_CHARS + NUMBER_CHARS) !== tag) return undefined
+  return {
+    at_ms: decodeNumber(body.slice(0, TIME_CHARS)),
+    number: decodeNumber(body.slice(TIME_CHARS, TIME_CHARS + NUMBER_CHARS)),
+  }
+}
+
+/** The tag of a ledger: the first 40 bits of a digest of its name. */
+export function ledgerTag(digest: Uint8Array): string {
+  return encodeBytes(digest.subarray(0, (TAG_CHARS * 5) / 8))
+}
+
+function encodeNumber(value: number, chars: number): string {
+  let text = ''
+  for (let rest = value, i = 0; i < chars; i++, rest = Math.floor(rest / 32)) text = ALPHABET.charAt(rest % 32) + text
+  return text
+}
+
+function decodeNumber(text: string): number {
+  let value = 0
+  for (const char of text) value = value * 32 + ALPHABET.indexOf(char)
+  return value
+}
+
+function encodeBytes(bytes: Uint8Array): string {
+  let text = ''
+  let bits = 0
+  let buffer = 0
+  for (const byte of bytes) {
+    buffer = (buffer << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += ALPHABET.charAt((buffer >> bits) & 31)
+    }
+    buffer &= (1 << bits) - 1
+  }
+  return text
+}

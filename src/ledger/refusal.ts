@@ -1,0 +1,63 @@
+/**
+ * Every expected way in which the ledger, or the rating before it, says no. A refusal is a value: it changes nothing,
+ * leaves the idempotency key unused, and travels through RPC and the journal as plain JSON.
+ * `detailOf` words it; `http/problem.ts` gives it its status. Both switch over all of them.
+ */
+export type Refusal =
+  | { readonly code: 'invalid_request'; readonly detail: string; readonly errors?: readonly FieldError[] }
+  | { readonly code: 'customer_mismatch' }
+  | { readonly code: 'unknown_provider'; readonly provider: string; readonly nearest: readonly string[] }
+  | { readonly code: 'unpriced_model'; readonly provider: string; readonly model: string; readonly nearest: readonly string[] }
+  | {
+      readonly code: 'insufficient_credits'
+      readonly wallet_id: string
+      /** Decimal strings of credits: what is required may be more than any wallet can hold. */
+      readonly balance: string
+      readonly available_balance: string
+      readonly required: string
+    }
+  | { readonly code: 'idempotency_mismatch' }
+  | { readonly code: 'too_many_open'; readonly what: 'lots'; readonly limit: number }
+  | { readonly code: 'conflict'; readonly detail: string }
+  | { readonly code: 'not_found'; readonly detail: string }
+  | { readonly code: 'revoked_api_key' }
+  | { readonly code: 'overloaded' }
+  | { readonly code: 'unavailable' }
+
+/** A field of the request body and what is wrong with it; `path` is a JSON Pointer (RFC 6901). */
+export interface FieldError {
+  readonly path: string
+  readonly message: string
+}
+
+/** One sentence or two for a person: what is wrong and, where it helps, what to do. */
+export function detailOf(refusal: Refusal): string {
+  switch (refusal.code) {
+    case 'invalid_request':
+    case 'conflict':
+    case 'not_found':
+      return refusal.detail
+    case 'customer_mismatch':
+      return 'The customer_id of the event is not the customer of the API key. Leave it out, or use a key of that customer.'
+    case 'unknown_provider':
+      return `There is no provider "${refusal.provider}".${nearest(refusal.nearest)}`
+    case 'unpriced_model':
+      return `There is no price for the model "${refusal.model}" of ${refusal.provider}.${nearest(refusal.nearest)}`
+    case 'insufficient_credits':
+      return `The wallet has ${refusal.available_balance} credits available and this needs ${refusal.required}.`
+    case 'idempotency_mismatch':
+      return 'This idempotency key was used before with another request. Use a new key for a new request.'
+    case 'too_many_open':
+      return `The wallet has ${refusal.limit} open ${refusal.what}, which is the most it can have.`
+    case 'revoked_api_key':
+      return 'This API key was deleted. Use another one.'
+    case 'overloaded':
+      return 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
+    case 'unavailable':
+      return 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
+  }
+}
+
+function nearest(names: readonly string[]): string {
+  return names.length === 0 ? '' : ` Did you mean ${names.join(', ')}?`
+}
