@@ -1,5 +1,5 @@
-import { parseDecimal } from './pricing/money.ts'
 import type { CustomerLedger } from './ledger/object.ts'
+import { parseDecimal } from './pricing/money.ts'
 
 /** What `wrangler.toml` binds. Variables arrive as strings; `configOf` reads them once per isolate. */
 export interface Bindings {
@@ -51,7 +51,8 @@ export function readConfig(env: Bindings): Config {
     throw new Error(`ENVIRONMENT must be development, staging or production, not ${environment}`)
   }
   const days = wholeNumber('IDEMPOTENCY_DAYS', env.IDEMPOTENCY_DAYS ?? '7', 90)
-  if (days < MINIMUM_IDEMPOTENCY_DAYS) throw new Error(`IDEMPOTENCY_DAYS must be at least ${MINIMUM_IDEMPOTENCY_DAYS}`)
+  if (days < MINIMUM_IDEMPOTENCY_DAYS)
+    throw new Error(`IDEMPOTENCY_DAYS must be at least ${MINIMUM_IDEMPOTENCY_DAYS}`)
   const credits_per_usd_micro = decimalMicro('CREDITS_PER_USD', env.CREDITS_PER_USD ?? '1000')
   if (credits_per_usd_micro === 0n) throw new Error('CREDITS_PER_USD must be above 0')
   return {

@@ -57,7 +57,8 @@ export function ledgerTag(digest: Uint8Array): string {
 
 function encodeNumber(value: number, chars: number): string {
   let text = ''
-  for (let rest = value, i = 0; i < chars; i++, rest = Math.floor(rest / 32)) text = ALPHABET.charAt(rest % 32) + text
+  for (let rest = value, i = 0; i < chars; i++, rest = Math.floor(rest / 32))
+    text = ALPHABET.charAt(rest % 32) + text
   return text
 }
 

@@ -79,10 +79,6 @@ export const ledgerPages = sqliteTable(
     ledger_id: text().notNull(),
     flush_entry: integer().notNull(),
     wallet_number: integer().notNull(),
-    wallet_id: text().notNull(),
-    owner_kind: text({ enum: ['customer', ...SUBJECT_KINDS] }).notNull(),
-    /** The owner's subject number; null for the customer's own wallet. */
-    owner_number: integer(),
     format: integer().notNull(),
     first_entry: integer().notNull(),
     last_entry: integer().notNull(),
@@ -115,4 +111,18 @@ export const subjects = sqliteTable(
     primaryKey({ columns: [table.ledger_id, table.kind, table.number] }),
     uniqueIndex('subjects_external_id').on(table.ledger_id, table.kind, table.external_id),
   ],
+)
+
+/** Whose wallet a number is. */
+export const wallets = sqliteTable(
+  'wallets',
+  {
+    ledger_id: text().notNull(),
+    wallet_number: integer().notNull(),
+    wallet_id: text().notNull(),
+    owner_kind: text({ enum: ['customer', ...SUBJECT_KINDS] }).notNull(),
+    /** The owner's subject number; null for the customer's own wallet. */
+    owner_number: integer(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.wallet_number] })],
 )

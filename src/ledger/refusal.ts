@@ -7,7 +7,12 @@ export type Refusal =
   | { readonly code: 'invalid_request'; readonly detail: string; readonly errors?: readonly FieldError[] }
   | { readonly code: 'customer_mismatch' }
   | { readonly code: 'unknown_provider'; readonly provider: string; readonly nearest: readonly string[] }
-  | { readonly code: 'unpriced_model'; readonly provider: string; readonly model: string; readonly nearest: readonly string[] }
+  | {
+      readonly code: 'unpriced_model'
+      readonly provider: string
+      readonly model: string
+      readonly nearest: readonly string[]
+    }
   | {
       readonly code: 'insufficient_credits'
       readonly wallet_id: string

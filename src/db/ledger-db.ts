@@ -1,0 +1,15 @@
+import type { Bindings } from '../config.ts'
+import type { Mode } from './schema.ts'
+
+/**
+ * The database that holds a customer's ledger. All access to pages, subjects and watermarks goes through here: today
+ * there is one database, tomorrow shards by customer, because a D1 database ends at 10 GB.
+ */
+export function ledgerDb(env: Pick<Bindings, 'DB'>, _customer_id: string): D1Database {
+  return env.DB
+}
+
+/** How a ledger is named, as an object and in every D1 key: the customer's id, and `:test` for the test ledger. */
+export function ledgerKey(ledger: { readonly customer_id: string; readonly mode: Mode }): string {
+  return ledger.mode === 'live' ? ledger.customer_id : `${ledger.customer_id}:test`
+}

@@ -1,0 +1,98 @@
+import type { Bindings } from '../config.ts'
+import { ledgerKey } from '../db/ledger-db.ts'
+import type { EntriesMessage, EntriesResult } from './entries.ts'
+import type {
+  BalanceMessage,
+  BalanceResult,
+  CreditMessage,
+  CreditResult,
+  IngestMessage,
+  IngestResult,
+  LedgerName,
+  OpenMessage,
+  Refused,
+} from './messages.ts'
+import type { CustomerLedger } from './object.ts'
+import { classifyTransportError } from './transport-errors.ts'
+
+/**
+ * The Worker's side of a ledger object. Expected outcomes come back as values, a broken connection as `overloaded` or
+ * `unavailable`; only bugs throw.
+ */
+
+type LedgerEnv = Pick<Bindings, 'LEDGER'>
+type Stub = DurableObjectStub<CustomerLedger>
+
+/** Opens the ledger: idempotent. The first touch decides where the object lives, for ever. */
+export function openLedger(
+  env: LedgerEnv,
+  message: OpenMessage,
+  options: { readonly location_hint?: DurableObjectLocationHint } = {},
+): Promise<{ readonly kind: 'opened' } | Refused> {
+  const hint = options.location_hint ? { locationHint: options.location_hint } : {}
+  return call(env, message.ledger, SAFE_TO_REPEAT, (stub) => stub.open(JSON.stringify(message)), hint)
+}
+
+export function ingest(env: LedgerEnv, ledger: LedgerName, message: IngestMessage): Promise<IngestResult> {
+  const keyed = message.shape === 'single' ? message.item.idempotency : message.idempotency
+  return call(env, ledger, keyed !== undefined, (stub) => stub.ingest(JSON.stringify(message)))
+}
+
+export function credit(env: LedgerEnv, ledger: LedgerName, message: CreditMessage): Promise<CreditResult> {
+  const keyed = message.idempotency !== undefined
+  return call(env, ledger, keyed, (stub) => stub.credit(JSON.stringify(message)))
+}
+
+export function readBalance(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: BalanceMessage,
+): Promise<BalanceResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.balance(JSON.stringify(message)))
+}
+
+export function readEntries(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: EntriesMessage,
+): Promise<EntriesResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.entries(JSON.stringify(message)))
+}
+
+/** From the moment this returns the ledger refuses the key. */
+export async function revokeLedgerKey(env: LedgerEnv, ledger: LedgerName, key_id: string): Promise<void> {
+  await stubOf(env, ledger).revokeKey(key_id)
+}
+
+const SAFE_TO_REPEAT = true
+
+/**
+ * One call, and one more with a fresh stub if the runtime says that the failure was passing and repeating is safe:
+ * reads are, and what carries an idempotency key. Anything else might have been done, and is not done twice.
+ */
+async function call<T>(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  repeatable: boolean,
+  rpc: (stub: Stub) => Promise<string>,
+  options: DurableObjectNamespaceGetDurableObjectOptions = {},
+): Promise<T | Refused> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return JSON.parse(await rpc(stubOf(env, ledger, options)))
+    } catch (error) {
+      const failure = classifyTransportError(error)
+      if (failure === 'bug') throw error
+      if (failure === 'passing' && repeatable && attempt === 1) continue
+      return { kind: 'refused', refusal: { code: failure === 'overloaded' ? 'overloaded' : 'unavailable' } }
+    }
+  }
+}
+
+function stubOf(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  options: DurableObjectNamespaceGetDurableObjectOptions = {},
+): Stub {
+  return env.LEDGER.get(env.LEDGER.idFromName(ledgerKey(ledger)), options)
+}

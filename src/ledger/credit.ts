@@ -1,0 +1,77 @@
+import { MAX_MICRO_CREDITS, microCredits } from '../pricing/money.ts'
+import type { Draft } from './draft.ts'
+import type { Entry } from './journal.ts'
+import type { LedgerIds } from './ledger-ids.ts'
+import { insertLot, MAX_OPEN_LOTS } from './lots.ts'
+import type { CreditAnswer, CreditMessage } from './messages.ts'
+import type { Refusal } from './refusal.ts'
+import { settle } from './settle.ts'
+
+export type CreditOutcome =
+  | { readonly kind: 'done' | 'replayed'; readonly entry: Entry }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Puts a new lot into the owner's wallet, which is made if there is none. Refused, it changes nothing. */
+export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>): CreditOutcome {
+  const check = draft.checkKey(message.idempotency)
+  if (check.kind === 'mismatch') return refused({ code: 'idempotency_mismatch' })
+  if (check.kind === 'replay') {
+    // Equal fingerprints mean the same operation, so the record is the entry of a credit.
+    if (check.record.kind !== 'entry') throw new Error('a credit was replayed from a record of another kind')
+    return { kind: 'replayed', entry: check.record }
+  }
+  if (message.expires_at_ms !== null && message.expires_at_ms <= draft.at_ms) {
+    return refused({
+      code: 'invalid_request',
+      detail: 'expires_at must lie in the future.',
+      errors: [{ path: '/expires_at', message: 'must lie in the future' }],
+    })
+  }
+  const existing = draft.wallet(message.owner)
+  const settled = existing && settle(draft, existing)
+  if ((settled?.lots.length ?? 0) >= MAX_OPEN_LOTS) {
+    return refused({ code: 'too_many_open', what: 'lots', limit: MAX_OPEN_LOTS })
+  }
+  if ((settled?.balance ?? 0) + message.amount > MAX_MICRO_CREDITS) {
+    return refused({
+      code: 'conflict',
+      detail: 'The balance of the wallet would pass 8000000000 credits, the most it can hold.',
+    })
+  }
+  const wallet = settled ? draft.change(settled) : draft.createWallet(message.owner)
+  const lot = {
+    number: draft.nextLotNumber(),
+    kind: message.lot_kind,
+    priority: message.priority,
+    expires_at_ms: message.expires_at_ms,
+    ...(message.price && { price: message.price }),
+  }
+  insertLot(wallet.lots, { ...lot, created_at_ms: draft.at_ms, amount: message.amount, left: message.amount })
+  const entry = draft.append(wallet, {
+    type: message.type,
+    amount: message.amount,
+    lots: [[lot.number, microCredits(message.amount)]],
+    lot,
+    ...(message.reason !== undefined && { description: message.reason }),
+    ...(message.payment_reference !== undefined && { payment_reference: message.payment_reference }),
+    ...(message.metadata && { metadata: message.metadata }),
+    ...(message.idempotency && { idempotency: message.idempotency }),
+  })
+  return { kind: 'done', entry }
+}
+
+/** What a grant or a purchase is answered, from its entry alone: the first answer and every replay are the same. */
+export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
+  if (!entry.lot) throw new Error(`entry ${entry.number} is not a credit`)
+  return {
+    transaction_id: ids.transaction(entry),
+    wallet_id: ids.wallet(entry.wallet),
+    lot_id: ids.lot(entry.lot.number),
+    amount: entry.amount,
+    balance_after: entry.balance_after,
+  }
+}
+
+function refused(refusal: Refusal): CreditOutcome {
+  return { kind: 'refused', refusal }
+}

@@ -1,0 +1,135 @@
+import { microCredits } from '../pricing/money.ts'
+import { type KeyCheck, MISMATCH, UNUSED } from './idempotency.ts'
+import type { Entry, JournalRecord } from './journal.ts'
+import type { Idempotency, WalletOwner } from './messages.ts'
+import { copyWallet, newWallet, type Wallet, walletKey } from './wallet.ts'
+
+/** The last numbers given, and the last time seen: part of every commit. */
+export interface Counters {
+  readonly entry: number
+  readonly lot: number
+  readonly wallet: number
+  readonly at_ms: number
+}
+
+/** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */
+export interface LedgerReader {
+  wallet(key: string): Wallet | undefined
+  usedKeys(
+    idempotencies: readonly Idempotency[],
+  ): Map<string, { fingerprint: string; record: () => JournalRecord }>
+}
+
+type NewEntry = Omit<Entry, 'kind' | 'number' | 'at_ms' | 'wallet' | 'owner' | 'balance_after'>
+
+/**
+ * A commit in the making: the requests of a group are applied to it one after the other, each seeing what those
+ * before it did, and nothing outside sees any of it until the whole is written. Dropping a draft undoes it.
+ */
+export class Draft {
+  readonly at_ms: number
+  readonly records: JournalRecord[] = []
+  readonly wallets = new Map<string, Wallet>()
+  private readonly keys = new Map<string, { fingerprint: string; record: () => JournalRecord }>()
+  private readonly absent = new Set<string>()
+  /** New wallets whose owner no entry has named yet. */
+  private readonly unnamed = new Map<number, WalletOwner>()
+  private entry: number
+  private lot: number
+  private walletNumber: number
+
+  private readonly committed: LedgerReader
+
+  constructor(committed: LedgerReader, counters: Counters, now_ms: number) {
+    this.committed = committed
+    // Ids and pages sort by time, so the ledger's time never runs backwards, whatever the machine's does.
+    this.at_ms = Math.max(now_ms, counters.at_ms)
+    this.entry = counters.entry
+    this.lot = counters.lot
+    this.walletNumber = counters.wallet
+  }
+
+  get counters(): Counters {
+    return { entry: this.entry, lot: this.lot, wallet: this.walletNumber, at_ms: this.at_ms }
+  }
+
+  get isEmpty(): boolean {
+    return this.records.length === 0
+  }
+
+  /** Looks up many keys in one read; `checkKey` then answers from memory. */
+  loadKeys(idempotencies: readonly Idempotency[]): void {
+    const open = idempotencies.filter(({ key }) => !this.keys.has(key) && !this.absent.has(key))
+    if (open.length === 0) return
+    const used = this.committed.usedKeys(open)
+    for (const { key } of open) {
+      const found = used.get(key)
+      if (found) this.keys.set(key, found)
+      else this.absent.add(key)
+    }
+  }
+
+  /** Whether the key is free, was used for this very request, or for another one. */
+  checkKey(idempotency: Idempotency | undefined): KeyCheck {
+    if (!idempotency) return UNUSED
+    this.loadKeys([idempotency])
+    const used = this.keys.get(idempotency.key)
+    if (!used) return UNUSED
+    return used.fingerprint === idempotency.fingerprint ? { kind: 'replay', record: used.record() } : MISMATCH
+  }
+
+  /** The owner's wallet, to read; undefined when the owner has none. */
+  wallet(owner: WalletOwner): Wallet | undefined {
+    const key = walletKey(owner)
+    return this.wallets.get(key) ?? this.committed.wallet(key)
+  }
+
+  /** The draft's own copy of a wallet, to change. */
+  change(wallet: Wallet): Wallet {
+    const key = walletKey(wallet.owner)
+    const known = this.wallets.get(key)
+    if (known) return known
+    const copy = copyWallet(wallet)
+    this.wallets.set(key, copy)
+    return copy
+  }
+
+  /** A new, empty wallet for an owner who has none. */
+  createWallet(owner: WalletOwner): Wallet {
+    const wallet = newWallet(++this.walletNumber, owner, this.at_ms)
+    this.wallets.set(walletKey(owner), wallet)
+    this.unnamed.set(wallet.number, owner)
+    return wallet
+  }
+
+  nextLotNumber(): number {
+    return ++this.lot
+  }
+
+  /** Moves a wallet's balance by the entry's amount and appends the entry. The lots are the caller's to move. */
+  append(wallet: Wallet, entry: NewEntry): Entry {
+    wallet.balance = microCredits(wallet.balance + entry.amount)
+    const owner = this.unnamed.get(wallet.number)
+    this.unnamed.delete(wallet.number)
+    const appended: Entry = {
+      kind: 'entry',
+      number: ++this.entry,
+      wallet: wallet.number,
+      ...(owner && { owner }),
+      at_ms: this.at_ms,
+      balance_after: wallet.balance,
+      ...entry,
+    }
+    this.record(appended)
+    return appended
+  }
+
+  record(record: JournalRecord): void {
+    this.records.push(record)
+    if (record.idempotency) {
+      const { key, fingerprint } = record.idempotency
+      this.absent.delete(key)
+      this.keys.set(key, { fingerprint, record: () => record })
+    }
+  }
+}

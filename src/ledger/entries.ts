@@ -1,0 +1,110 @@
+import type { Entry, EntryType, EventRecord } from './journal.ts'
+import type { LedgerIds } from './ledger-ids.ts'
+import type { Caller, EventType, Refused, WalletOwner } from './messages.ts'
+import { unpackRow } from './packing.ts'
+import type { LedgerStore } from './store.ts'
+import { walletKey } from './wallet.ts'
+
+/** Which entries a list shows. Times are epoch milliseconds, `from_ms` included, `to_ms` excluded. */
+export interface EntryFilter {
+  /** Only entries of this owner's wallet. */
+  readonly owner?: WalletOwner
+  readonly type?: EntryType
+  /** Only entries of events, and only of such ones; times are then event times. */
+  readonly event?: EventFilter
+  readonly from_ms?: number
+  readonly to_ms?: number
+}
+
+export interface EventFilter {
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly feature_id?: string
+  readonly provider?: string
+  readonly model?: string
+  readonly event_type?: EventType
+  readonly unrated?: boolean
+}
+
+export interface EntriesMessage {
+  readonly caller: Caller
+  readonly filter: EntryFilter
+  /** Only entries with lower numbers; null from the newest. */
+  readonly before_entry: number | null
+  readonly limit: number
+}
+
+export interface EntriesAnswer {
+  /** Newest first. */
+  readonly entries: readonly Entry[]
+  /** Every entry from this number up (and below `before_entry`) has been looked at. */
+  readonly reached_entry: number
+  /** The last entry that D1 has: it answers for everything up to here. */
+  readonly flushed_entry: number
+  /** The number of the filter's wallet; null when the owner has none, and then there is nothing to find. */
+  readonly wallet_number: number | null
+  /** What the ledger's ids are made of, for those that D1's entries get. */
+  readonly tag: string
+  readonly opened_at_ms: number
+}
+
+export type EntriesResult = { readonly kind: 'done'; readonly answer: EntriesAnswer } | Refused
+
+/** A read looks at no more journal rows than this; a list then goes on from where it came to. */
+const MAX_ROWS_READ = 64
+
+/** The newest entries that the filter lets through, among those that D1 may not have yet. */
+export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
+  const { filter, limit } = message
+  const before_entry = message.before_entry ?? store.counters.entry + 1
+  const flushed_entry = store.flushedEntry()
+  const wallet_number = filter.owner ? (store.wallet(walletKey(filter.owner))?.number ?? null) : null
+  const rows = store.unflushedBefore(before_entry, MAX_ROWS_READ)
+  const entries: Entry[] = []
+  let reached_entry = before_entry
+  for (const row of rows) {
+    if (entries.length >= limit) break
+    for (const record of unpackRow(row.format, row.body).reverse()) {
+      if (record.kind !== 'entry' || record.number >= before_entry) continue
+      if (entries.length >= limit) break
+      reached_entry = record.number
+      if (matches(record, filter, wallet_number)) entries.push(record)
+    }
+  }
+  if (rows.length < MAX_ROWS_READ && entries.length < limit) reached_entry = flushed_entry + 1
+  return {
+    kind: 'done',
+    answer: {
+      entries,
+      reached_entry,
+      flushed_entry,
+      wallet_number,
+      tag: ids.tag,
+      opened_at_ms: ids.opened_at_ms,
+    },
+  }
+}
+
+/** Whether a list with this filter shows the entry. `wallet_number` is that of the filter's owner. */
+export function matches(entry: Entry, filter: EntryFilter, wallet_number: number | null): boolean {
+  if (filter.owner && entry.wallet !== wallet_number) return false
+  if (filter.type && entry.type !== filter.type) return false
+  if (filter.event && !matchesEvent(entry.event, filter.event)) return false
+  const at_ms =
+    filter.event && entry.event ? entry.event.timestamp_ms : (entry.effective_at_ms ?? entry.at_ms)
+  if (filter.from_ms !== undefined && at_ms < filter.from_ms) return false
+  return filter.to_ms === undefined || at_ms < filter.to_ms
+}
+
+function matchesEvent(event: EventRecord | undefined, filter: EventFilter): boolean {
+  if (!event) return false
+  return (
+    (filter.user_id === undefined || event.user_id === filter.user_id) &&
+    (filter.team_id === undefined || event.team_id === filter.team_id) &&
+    (filter.feature_id === undefined || event.feature_id === filter.feature_id) &&
+    (filter.provider === undefined || event.provider === filter.provider) &&
+    (filter.model === undefined || event.model === filter.model) &&
+    (filter.event_type === undefined || event.event_type === filter.event_type) &&
+    (filter.unrated === undefined || (event.unrated ?? false) === filter.unrated)
+  )
+}

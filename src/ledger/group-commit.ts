@@ -1,0 +1,94 @@
+import type { Draft } from './draft.ts'
+
+/** A request's work on a draft: validates, then changes; returns what the request is answered. */
+export type Apply<T> = (draft: Draft) => T
+
+interface Waiting {
+  /** How much of a group the request fills, in events. */
+  readonly weight: number
+  /** Applies the request; the returned function answers it, once the commit has succeeded. */
+  readonly apply: (draft: Draft) => () => void
+  readonly fail: (error: unknown) => void
+}
+
+/** A commit takes no more than this, so that one transaction and its journal rows stay small. */
+const MAX_GROUP_WEIGHT = 4_000
+
+/** What may wait: past it the ledger says `overloaded` at once instead of answering ever later. */
+const MAX_WAITING_WEIGHT = 20_000
+
+/**
+ * Requests that arrive together share one commit. They are gathered by a 0 ms timer: measured, that doubles what one
+ * object can do and costs nothing when a request is alone (a microtask gathers none, 2 ms is slower with few callers).
+ */
+export class GroupCommit {
+  private waiting: Waiting[] = []
+  private waitingWeight = 0
+  private scheduled = false
+
+  private readonly commit: (change: (draft: Draft) => void) => void
+
+  /** `commit` applies the function to a new draft and makes it durable, or throws and leaves no trace. */
+  constructor(commit: (change: (draft: Draft) => void) => void) {
+    this.commit = commit
+  }
+
+  hasRoom(weight: number): boolean {
+    return this.waitingWeight + weight <= MAX_WAITING_WEIGHT
+  }
+
+  submit<T>(weight: number, apply: Apply<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({
+        weight,
+        apply: (draft) => {
+          const answer = apply(draft)
+          return () => resolve(answer)
+        },
+        fail: reject,
+      })
+      this.waitingWeight += weight
+      this.schedule()
+    })
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return
+    this.scheduled = true
+    setTimeout(() => {
+      this.scheduled = false
+      this.run(this.takeGroup())
+      if (this.waiting.length > 0) this.schedule()
+    }, 0)
+  }
+
+  private takeGroup(): Waiting[] {
+    let weight = 0
+    const open = this.waiting.findIndex((request, index) => {
+      weight += request.weight
+      return index > 0 && weight > MAX_GROUP_WEIGHT
+    })
+    const group = this.waiting.splice(0, open === -1 ? this.waiting.length : open)
+    for (const request of group) this.waitingWeight -= request.weight
+    return group
+  }
+
+  /** If the shared commit fails, each request is tried alone once, so that none fails for its neighbour. */
+  private run(group: readonly Waiting[]): void {
+    try {
+      this.commitTogether(group)
+    } catch (error) {
+      const [only, ...others] = group
+      if (only && others.length === 0) only.fail(error)
+      else for (const request of group) this.run([request])
+    }
+  }
+
+  private commitTogether(group: readonly Waiting[]): void {
+    let answers: (() => void)[] = []
+    this.commit((draft) => {
+      answers = group.map((request) => request.apply(draft))
+    })
+    for (const answer of answers) answer()
+  }
+}

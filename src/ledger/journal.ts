@@ -1,0 +1,84 @@
+import type { MicroCredits, UsdParts } from '../pricing/money.ts'
+import type { Usage } from '../pricing/usage.ts'
+import type { LotPart } from './lots.ts'
+import type { BatchAnswer, EventType, Idempotency, LotKind, PriceModifiers, WalletOwner } from './messages.ts'
+
+/**
+ * The journal: the ledger's append-only record of commits, and at the same time the outbox to D1. These are its
+ * records as the code sees them; `packing.ts` is how they are written.
+ */
+
+export const ENTRY_TYPES = [
+  'PURCHASE',
+  'GRANT',
+  'BURN',
+  'REFUND',
+  'VOID',
+  'EXPIRATION',
+  'TRANSFER',
+  'ADJUSTMENT',
+] as const
+export type EntryType = (typeof ENTRY_TYPES)[number]
+
+/** One line of the ledger. Entries are numbered 1, 2, 3 … over all wallets of a ledger. */
+export interface Entry {
+  readonly kind: 'entry'
+  readonly number: number
+  readonly type: EntryType
+  readonly wallet: number
+  /** On the first entry of a wallet: whose it is. */
+  readonly owner?: WalletOwner
+  /** When it was committed; never earlier than the entry before it. */
+  readonly at_ms: number
+  /** When it took effect, if that was earlier: an expiration that was found late. */
+  readonly effective_at_ms?: number
+  readonly amount: MicroCredits
+  readonly balance_after: MicroCredits
+  readonly lots: readonly LotPart[]
+  /** The lot that a purchase or a grant made. */
+  readonly lot?: NewLot
+  readonly event?: EventRecord
+  readonly description?: string
+  readonly payment_reference?: string
+  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly idempotency?: Idempotency
+}
+
+export interface NewLot {
+  readonly number: number
+  readonly kind: LotKind
+  readonly priority: number
+  readonly expires_at_ms: number | null
+  readonly price?: UsdParts
+}
+
+/** The usage event behind a burn, with everything its price was made from: it is never rated anew by accident. */
+export interface EventRecord {
+  readonly timestamp_ms: number
+  readonly event_type: EventType
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly provider?: string
+  readonly model?: string
+  readonly usage?: Usage
+  readonly modifiers?: PriceModifiers
+  readonly custom?: Readonly<Record<string, number>>
+  readonly cost: UsdParts
+  /** customer_price_usd: the credits at the table's credits per USD. */
+  readonly price: UsdParts
+  readonly burn_table_version: number
+  readonly price_version: string
+  readonly unrated?: true
+  readonly warnings?: readonly string[]
+}
+
+/** The answer to a batch that came with a key of its own, kept for its replay. */
+export interface BatchRecord {
+  readonly kind: 'batch'
+  readonly at_ms: number
+  readonly answer: BatchAnswer
+  readonly idempotency: Idempotency
+}
+
+export type JournalRecord = Entry | BatchRecord

@@ -1,0 +1,181 @@
+import type { Mode } from '../db/schema.ts'
+import type { MicroCredits, UsdParts } from '../pricing/money.ts'
+import type { Usage } from '../pricing/usage.ts'
+import type { Refusal } from './refusal.ts'
+
+/**
+ * What crosses the RPC boundary between the Worker and a ledger object. Everything is plain JSON and travels as one
+ * string, which costs a third to a tenth of structured cloning. Amounts of credits are micro-credits, times epoch
+ * milliseconds.
+ */
+
+/** Which ledger: a customer has one for live keys and one for test keys. */
+export interface LedgerName {
+  readonly customer_id: string
+  readonly mode: Mode
+}
+
+/** On whose behalf: the object refuses a key that was revoked, however warm the caches in front of it are. */
+export interface Caller {
+  readonly key_id: string
+}
+
+/** The owner of a wallet, in the customer's own ids. */
+export type WalletOwner =
+  | { readonly kind: 'customer' }
+  | { readonly kind: 'user'; readonly id: string }
+  | { readonly kind: 'team'; readonly id: string }
+
+/** A key and what it stands for: SHA-256 of the operation and its body, so that a repeat can be told from a reuse. */
+export interface Idempotency {
+  readonly key: string
+  readonly fingerprint: string
+}
+
+export interface OpenMessage {
+  readonly ledger: LedgerName
+  /** Promo credits to start with, given once however often the ledger is opened. 0: none. */
+  readonly signup_grant_micro: number
+}
+
+export const EVENT_TYPES = [
+  'TOKEN_USAGE',
+  'API_CALL',
+  'FEATURE_ACCESS',
+  'IMAGE_GENERATION',
+  'VIDEO_GENERATION',
+  'AUDIO_PROCESSING',
+  'CUSTOM',
+] as const
+export type EventType = (typeof EVENT_TYPES)[number]
+
+/** What the provider charges for an event: a cost, or no price found (`unpriced`), or nothing to price (`none`). */
+export type ProviderCharge =
+  | { readonly kind: 'priced'; readonly cost: UsdParts; readonly price_version: string }
+  | { readonly kind: 'unpriced'; readonly price_version: string }
+  | { readonly kind: 'none'; readonly price_version: string }
+
+/** What, beside provider, model and usage, picks the price: kept, so that an event can be priced again. */
+export interface PriceModifiers {
+  readonly service_tier?: string
+  readonly region?: string
+  readonly image_size?: string
+  readonly image_quality?: string
+}
+
+/** An event that was validated and priced; the ledger turns its cost into credits and burns them. */
+export interface PricedEvent {
+  readonly event_type: EventType
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly provider?: string
+  readonly model?: string
+  readonly usage?: Usage
+  readonly modifiers?: PriceModifiers
+  /** The customer's own units, priced by burn tables only. */
+  readonly custom?: Readonly<Record<string, number>>
+  readonly timestamp_ms: number
+  readonly charge: ProviderCharge
+  readonly warnings?: readonly string[]
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+/** One event of a request. A refused one travels too: if its key was used before, the answer is a replay. */
+export interface IngestItem {
+  readonly idempotency?: Idempotency
+  readonly event: PricedEvent | null
+  readonly refusal: Refusal | null
+}
+
+export type IngestMessage =
+  | { readonly caller: Caller; readonly shape: 'single'; readonly item: IngestItem }
+  | {
+      readonly caller: Caller
+      readonly shape: 'batch'
+      readonly batch_id: string
+      readonly idempotency?: Idempotency
+      readonly items: readonly IngestItem[]
+    }
+
+/** Everything that the answer to one event says; stored, so that a replay says the same. */
+export interface EventAnswer {
+  readonly id: string
+  readonly credits: MicroCredits
+  readonly balance_after: MicroCredits
+  readonly timestamp_ms: number
+  readonly cost: UsdParts
+  readonly wallet_id: string
+  readonly burn_table_version: number
+  readonly price_version: string
+  readonly unrated: boolean
+  readonly warnings: readonly string[]
+}
+
+export type BatchItemAnswer =
+  | {
+      readonly status: 'accepted' | 'duplicate'
+      readonly id: string
+      readonly credits: MicroCredits
+      readonly balance_after: MicroCredits
+    }
+  | { readonly status: 'rejected'; readonly code: Refusal['code']; readonly detail: string }
+
+export interface BatchAnswer {
+  readonly batch_id: string
+  readonly results: readonly BatchItemAnswer[]
+}
+
+export type Refused = { readonly kind: 'refused'; readonly refusal: Refusal }
+export type Answered<T> = { readonly kind: 'done' | 'replayed'; readonly format: number; readonly answer: T }
+
+export type IngestResult =
+  | ({ readonly shape: 'single' } & Answered<EventAnswer>)
+  | ({ readonly shape: 'batch' } & Answered<BatchAnswer>)
+  | Refused
+
+export const LOT_KINDS = ['promo', 'paid'] as const
+export type LotKind = (typeof LOT_KINDS)[number]
+
+/** A grant or a purchase: a new lot in a wallet, which is made if the owner has none. */
+export interface CreditMessage {
+  readonly caller: Caller
+  readonly type: 'GRANT' | 'PURCHASE'
+  readonly owner: WalletOwner
+  readonly amount: MicroCredits
+  readonly lot_kind: LotKind
+  readonly priority: number
+  readonly expires_at_ms: number | null
+  /** Of a purchase: what was paid for the lot, its cost basis. */
+  readonly price?: UsdParts
+  readonly payment_reference?: string
+  readonly reason?: string
+  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly idempotency?: Idempotency
+}
+
+export interface CreditAnswer {
+  readonly transaction_id: string
+  readonly wallet_id: string
+  readonly lot_id: string
+  readonly amount: MicroCredits
+  readonly balance_after: MicroCredits
+}
+
+export type CreditResult = Answered<CreditAnswer> | Refused
+
+export interface BalanceMessage {
+  readonly caller: Caller
+  readonly owner: WalletOwner
+}
+
+export interface BalanceAnswer {
+  readonly wallet_id: string
+  readonly balance: MicroCredits
+  readonly reserved: MicroCredits
+  readonly available: MicroCredits
+  readonly overdraft_limit: MicroCredits
+  readonly expiring_next: { readonly amount: MicroCredits; readonly at_ms: number } | null
+}
+
+export type BalanceResult = { readonly kind: 'done'; readonly answer: BalanceAnswer } | Refused

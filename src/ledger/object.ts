@@ -1,0 +1,286 @@
+import { DurableObject } from 'cloudflare:workers'
+import { createHash } from 'node:crypto'
+import { type Bindings, type Config, configOf } from '../config.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { ledgerTag } from '../ids.ts'
+import type { BurnTable } from '../pricing/burn-table.ts'
+import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import { flushJournal } from '../projection/flush.ts'
+import type { BurnContext } from './burn.ts'
+import { applyCredit, creditAnswer } from './credit.ts'
+import { Draft } from './draft.ts'
+import { type EntriesMessage, type EntriesResult, readUnflushed } from './entries.ts'
+import { type Apply, GroupCommit } from './group-commit.ts'
+import { applyIngest } from './ingest.ts'
+import { LedgerIds } from './ledger-ids.ts'
+import { expiringNext } from './lots.ts'
+import type {
+  BalanceAnswer,
+  BalanceMessage,
+  BalanceResult,
+  Caller,
+  CreditMessage,
+  CreditResult,
+  IngestMessage,
+  IngestResult,
+  OpenMessage,
+  Refused,
+} from './messages.ts'
+import { FORMAT } from './packing.ts'
+import type { Refusal } from './refusal.ts'
+import { earliest, nextAlarmAt } from './schedule.ts'
+import { settle } from './settle.ts'
+import { type Identity, LedgerStore } from './store.ts'
+import { type Wallet, walletDueAt, walletKey } from './wallet.ts'
+
+/** The key of the sign-up grant: a customer's key cannot be it, because theirs are printable. */
+const SIGNUP_KEY = '\u0000signup'
+
+const MAX_DUE_WALLETS_PER_ALARM = 500
+const MAX_FLUSHES_PER_ALARM = 20
+const MAX_ROWS_FREED_PER_ALARM = 50
+
+/**
+ * One customer's ledger in one mode, single-threaded: whatever moves credits goes through here. This class is the
+ * shell: RPC, group commit and the alarm; the rules are in the pure modules beside it, the SQL in `store.ts`.
+ *
+ * Each RPC method takes one JSON string and answers one (see `messages.ts`).
+ */
+export class CustomerLedger extends DurableObject<Bindings> {
+  private readonly store: LedgerStore
+  private readonly config: Config
+  private readonly table: BurnTable
+  private readonly group: GroupCommit
+  private burnContext: BurnContext | null = null
+  private alarmAt: number | null = null
+  private failures = 0
+
+  constructor(ctx: DurableObjectState, env: Bindings) {
+    super(ctx, env)
+    this.config = configOf(env)
+    this.table = { version: 1, ...this.config }
+    this.store = new LedgerStore(ctx.storage.sql)
+    this.group = new GroupCommit((change) => this.commit(change))
+    // A start repairs what a crash may have left: a dirty journal without an alarm.
+    ctx.blockConcurrencyWhile(async () => {
+      this.alarmAt = await ctx.storage.getAlarm()
+      this.armForAll()
+    })
+  }
+
+  /** Makes the ledger, its customer's wallet and the sign-up grant; opened before, it changes nothing. */
+  async open(json: string): Promise<string> {
+    const { ledger, signup_grant_micro }: OpenMessage = JSON.parse(json)
+    if (this.store.identity) return reply({ kind: 'opened' })
+    this.commit(
+      (draft) => {
+        draft.createWallet({ kind: 'customer' })
+        if (signup_grant_micro > 0) giveSignupGrant(draft, signup_grant_micro)
+      },
+      { ...ledger, opened_at_ms: Date.now() },
+    )
+    return reply({ kind: 'opened' })
+  }
+
+  async ingest(json: string): Promise<string> {
+    const message: IngestMessage = JSON.parse(json)
+    const weight = message.shape === 'single' ? 1 : message.items.length
+    const result = await this.change<IngestResult>(message.caller, weight, (draft, context) =>
+      applyIngest(draft, message, context),
+    )
+    return reply(result)
+  }
+
+  async credit(json: string): Promise<string> {
+    const message: CreditMessage = JSON.parse(json)
+    const result = await this.change<CreditResult>(message.caller, 1, (draft, { ids }) => {
+      const outcome = applyCredit(draft, message)
+      if (outcome.kind === 'refused') return outcome
+      return { kind: outcome.kind, format: FORMAT, answer: creditAnswer(ids, outcome.entry) }
+    })
+    return reply(result)
+  }
+
+  async balance(json: string): Promise<string> {
+    const { caller, owner }: BalanceMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    const wallet = this.store.wallet(walletKey(owner))
+    if (!wallet) return reply({ kind: 'refused', refusal: noWallet(owner.kind) })
+    const answer = await this.settled(wallet, (current) => balanceAnswer(context.ids, current))
+    return reply<BalanceResult>({ kind: 'done', answer })
+  }
+
+  /** The entries that D1 may not have yet, newest first, and where D1's begin. */
+  async entries(json: string): Promise<string> {
+    const message: EntriesMessage = JSON.parse(json)
+    const context = this.admit(message.caller)
+    if (context.kind === 'refused') return reply(context)
+    return reply<EntriesResult>(readUnflushed(this.store, context.ids, message))
+  }
+
+  async revokeKey(key_id: string): Promise<void> {
+    this.store.revoke(key_id, Date.now())
+  }
+
+  async ping(): Promise<'pong'> {
+    return 'pong'
+  }
+
+  /**
+   * The one alarm: what fell due, then the flush, then what may be forgotten. It catches everything and arms itself
+   * again, because the platform gives an alarm up for ever after six failures.
+   */
+  override async alarm(): Promise<void> {
+    this.alarmAt = null
+    try {
+      this.settleDueWallets()
+      await this.flush()
+      this.forget()
+      this.failures = 0
+    } catch (error) {
+      this.failures++
+      console.error(
+        JSON.stringify({
+          event: 'ledger_alarm_failed',
+          ledger: this.store.identity,
+          failures: this.failures,
+          error: String(error),
+        }),
+      )
+    } finally {
+      this.armForAll()
+    }
+  }
+
+  private settleDueWallets(): void {
+    const due = this.store.dueWallets(Date.now(), MAX_DUE_WALLETS_PER_ALARM)
+    if (due.length === 0) return
+    this.commit((draft) => {
+      for (const wallet of due) settle(draft, wallet)
+    })
+  }
+
+  private async flush(): Promise<void> {
+    const { identity } = this.store
+    if (!identity) return
+    const db = ledgerDb(this.env, identity.customer_id)
+    for (let i = 0; i < MAX_FLUSHES_PER_ALARM && this.store.isDirty; i++) {
+      const flushed = await flushJournal(this.store, this.context().ids, db, ledgerKey(identity), Date.now())
+      this.store.writeFlushed(flushed)
+    }
+  }
+
+  private forget(): void {
+    const before_ms = Date.now() - this.config.idempotency_window_ms
+    this.ctx.storage.transactionSync(() => this.store.forgetBefore(before_ms, MAX_ROWS_FREED_PER_ALARM))
+  }
+
+  /** Admits the caller, then applies the change in the next group commit. */
+  private async change<T>(
+    caller: Caller,
+    weight: number,
+    apply: (draft: Draft, context: BurnContext) => T,
+  ): Promise<T | Refused> {
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return context
+    if (!this.group.hasRoom(weight)) return { kind: 'refused', refusal: { code: 'overloaded' } }
+    const inGroup: Apply<T> = (draft) => apply(draft, context)
+    return this.group.submit(weight, inGroup)
+  }
+
+  /** Refuses keys that were revoked, and ledgers that nobody opened. */
+  private admit(caller: Caller): (BurnContext & { readonly kind: 'admitted' }) | Refused {
+    if (!this.store.identity) return { kind: 'refused', refusal: { code: 'unavailable' } }
+    if (this.store.isRevoked(caller.key_id)) return { kind: 'refused', refusal: { code: 'revoked_api_key' } }
+    return { kind: 'admitted', ...this.context() }
+  }
+
+  private context(): BurnContext {
+    if (this.burnContext) return this.burnContext
+    const { identity } = this.store
+    if (!identity) throw new Error('the ledger was not opened')
+    const digest = createHash('sha256').update(ledgerKey(identity)).digest()
+    this.burnContext = { table: this.table, ids: new LedgerIds(ledgerTag(digest), identity.opened_at_ms) }
+    return this.burnContext
+  }
+
+  /**
+   * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait
+   * for the disk by themselves (output gate), so what is answered after this is durable.
+   */
+  private commit(change: (draft: Draft) => void, identity?: Identity): void {
+    const draft = new Draft(this.store, this.store.counters, Date.now())
+    change(draft)
+    if (draft.isEmpty && !identity) return
+    const rows = this.ctx.storage.transactionSync(() => this.store.write(draft, identity))
+    this.store.publish(draft, rows, identity)
+    this.arm(earliest([...draft.wallets.values()].map(walletDueAt)))
+  }
+
+  /** Reads a wallet as it is now; only if something in it fell due does the read write. */
+  private async settled<T>(wallet: Wallet, read: (wallet: Wallet) => T): Promise<T> {
+    const due_at_ms = walletDueAt(wallet)
+    if (due_at_ms === null || due_at_ms > Date.now()) return read(wallet)
+    return this.group.submit(1, (draft) => read(settle(draft, draft.wallet(wallet.owner) ?? wallet)))
+  }
+
+  /** Arms the alarm for whatever is next in the whole ledger. */
+  private armForAll(): void {
+    const oldest_row_at_ms = this.store.oldestFreeableRowAt()
+    const forget_at_ms =
+      oldest_row_at_ms === null ? null : oldest_row_at_ms + this.config.idempotency_window_ms
+    this.arm(this.store.nextDueAt(), forget_at_ms)
+  }
+
+  /** Sees to it that the alarm rings when it is next needed; moves it only to an earlier time. */
+  private arm(due_at_ms: number | null, forget_at_ms: number | null = null): void {
+    const now_ms = Date.now()
+    const at_ms = nextAlarmAt({
+      now_ms,
+      flush_at_ms: this.store.isDirty ? now_ms + this.config.flush_delay_ms : null,
+      due_at_ms,
+      forget_at_ms,
+      failures: this.failures,
+    })
+    if (at_ms === null || (this.alarmAt !== null && this.alarmAt <= at_ms)) return
+    this.alarmAt = at_ms
+    void this.ctx.storage.setAlarm(at_ms)
+  }
+}
+
+function giveSignupGrant(draft: Draft, amount_micro: number): void {
+  applyCredit(draft, {
+    type: 'GRANT',
+    owner: { kind: 'customer' },
+    amount: microCredits(amount_micro),
+    lot_kind: 'promo',
+    priority: 50,
+    expires_at_ms: null,
+    reason: 'Sign-up grant',
+    idempotency: { key: SIGNUP_KEY, fingerprint: SIGNUP_KEY },
+  })
+}
+
+function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
+  return {
+    wallet_id: ids.wallet(wallet.number),
+    balance: wallet.balance,
+    reserved: ZERO_CREDITS,
+    available: wallet.balance,
+    overdraft_limit: ZERO_CREDITS,
+    expiring_next: expiringNext(wallet.lots),
+  }
+}
+
+function noWallet(kind: 'customer' | 'user' | 'team'): Refusal {
+  return {
+    code: 'not_found',
+    detail: `This ${kind} has no wallet. A grant or a purchase makes one.`,
+  }
+}
+
+/** One JSON string, typed by what it says. */
+function reply<T extends { readonly kind: string }>(result: T): string {
+  return JSON.stringify(result)
+}

@@ -1,0 +1,263 @@
+import type { SubjectKind } from '../db/schema.ts'
+import { microCredits, type UsdParts } from '../pricing/money.ts'
+import type { Usage } from '../pricing/usage.ts'
+import type { BatchRecord, Entry, EntryType, EventRecord, JournalRecord, NewLot } from './journal.ts'
+import type { LotPart } from './lots.ts'
+import type { BatchAnswer, EventType, LotKind, PriceModifiers, WalletOwner } from './messages.ts'
+
+/**
+ * Format 1 of journal rows and ledger pages: JSON with short names, about 300 bytes an event. Journal rows are read
+ * for as long as the idempotency window lasts, pages for ever: never change what a name means, add a format.
+ * `docs/storage-schema.md` lists the names.
+ */
+export const FORMAT = 1
+
+interface PackedEntry {
+  n: number
+  t: EntryType
+  w: number
+  o?: WalletOwner
+  at: number
+  ef?: number
+  a: number
+  b: number
+  l?: readonly (readonly [number, number])[]
+  nl?: [number: number, kind: LotKind, priority: number, expires_at_ms: number | null, price?: PackedUsd]
+  e?: PackedEvent
+  d?: string
+  pr?: string
+  md?: Readonly<Record<string, unknown>>
+  k?: [key: string, fingerprint: string]
+}
+
+type PackedUsd = [micro: number, pico: number]
+
+/** A user or team is named by the customer's id in the journal and by its subject number in a page. */
+interface PackedEvent {
+  ts: number
+  y: EventType
+  f: string
+  u?: string | number
+  g?: string | number
+  p?: string
+  m?: string
+  q?: Usage
+  mo?: PriceModifiers
+  x?: Readonly<Record<string, number>>
+  c: PackedUsd
+  r: PackedUsd
+  bt: number
+  pv: string
+  un?: 1
+  wn?: readonly string[]
+}
+
+interface PackedBatch {
+  B: BatchAnswer
+  at: number
+  k: [key: string, fingerprint: string]
+}
+
+/** A row is closed at this length, so that a replay parses little; one record more is still far below 1.9 MB. */
+const ROW_LENGTH = 256 * 1024
+
+/** The most that a row may take at rest: a platform row is at most 2 MB, which local runs do not enforce. */
+export const MAX_ROW_BYTES = 1_900_000
+
+export interface PackedRow {
+  readonly body: string
+  readonly records: readonly JournalRecord[]
+}
+
+/** Packs the records of a commit into as few rows as their size allows, in order; at least one, even of nothing. */
+export function packRows(records: readonly JournalRecord[]): PackedRow[] {
+  const rows: PackedRow[] = []
+  let texts: string[] = []
+  let packed: JournalRecord[] = []
+  let length = 0
+  const close = () => {
+    rows.push({ body: `[${texts.join(',')}]`, records: packed })
+    texts = []
+    packed = []
+    length = 0
+  }
+  for (const record of records) {
+    const text = JSON.stringify(record.kind === 'batch' ? packBatch(record) : packEntry(record, asWritten))
+    if (length > 0 && length + text.length > ROW_LENGTH) close()
+    texts.push(text)
+    packed.push(record)
+    length += text.length
+  }
+  close()
+  return rows
+}
+
+/** The records of a journal row. Throws when the format is one that this version does not know. */
+export function unpackRow(format: number, body: string): JournalRecord[] {
+  assertFormat(format)
+  const packed: (PackedEntry | PackedBatch)[] = JSON.parse(body)
+  return packed.map((record) => ('B' in record ? unpackBatch(record) : unpackEntry(record, String)))
+}
+
+/** The number of a user or team in pages. */
+export type SubjectNumber = (kind: SubjectKind, id: string) => number
+
+/** A page of entries: without keys and owners, and with numbers in place of the customer's own ids. */
+export function packPage(entries: readonly Entry[], number: SubjectNumber): string {
+  return JSON.stringify(
+    entries.map((entry) => {
+      const { k: _key, o: _owner, ...packed } = packEntry(entry, number)
+      return packed
+    }),
+  )
+}
+
+/** The entries of a page; `name` gives a subject's own id back, or says that it was erased. */
+export function unpackPage(
+  format: number,
+  body: string,
+  name: (kind: SubjectKind, number: number) => string,
+): Entry[] {
+  assertFormat(format)
+  const packed: PackedEntry[] = JSON.parse(body)
+  return packed.map((entry) => unpackEntry(entry, (value, kind) => name(kind, Number(value))))
+}
+
+/** The subject numbers that a page names, without unpacking all of it. */
+export function subjectsOfPage(format: number, body: string): { user: Set<number>; team: Set<number> } {
+  assertFormat(format)
+  const packed: PackedEntry[] = JSON.parse(body)
+  const numbers = { user: new Set<number>(), team: new Set<number>() }
+  for (const { e } of packed) {
+    if (typeof e?.u === 'number') numbers.user.add(e.u)
+    if (typeof e?.g === 'number') numbers.team.add(e.g)
+  }
+  return numbers
+}
+
+function assertFormat(format: number): void {
+  if (format !== FORMAT) throw new Error(`format ${format} of journal rows and pages is not known`)
+}
+
+function asWritten(_: SubjectKind, id: string): string {
+  return id
+}
+
+function packEntry(entry: Entry, subject: (kind: SubjectKind, id: string) => string | number): PackedEntry {
+  return {
+    n: entry.number,
+    t: entry.type,
+    w: entry.wallet,
+    ...(entry.owner && { o: entry.owner }),
+    at: entry.at_ms,
+    ...(entry.effective_at_ms !== undefined && { ef: entry.effective_at_ms }),
+    a: entry.amount,
+    b: entry.balance_after,
+    ...(entry.lots.length > 0 && { l: entry.lots }),
+    ...(entry.lot && { nl: packLot(entry.lot) }),
+    ...(entry.event && { e: packEvent(entry.event, subject) }),
+    ...(entry.description !== undefined && { d: entry.description }),
+    ...(entry.payment_reference !== undefined && { pr: entry.payment_reference }),
+    ...(entry.metadata && { md: entry.metadata }),
+    ...(entry.idempotency && { k: [entry.idempotency.key, entry.idempotency.fingerprint] }),
+  }
+}
+
+function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
+  return {
+    kind: 'entry',
+    number: packed.n,
+    type: packed.t,
+    wallet: packed.w,
+    ...(packed.o && { owner: packed.o }),
+    at_ms: packed.at,
+    ...(packed.ef !== undefined && { effective_at_ms: packed.ef }),
+    amount: microCredits(packed.a),
+    balance_after: microCredits(packed.b),
+    lots: (packed.l ?? []).map(([number, amount]): LotPart => [number, microCredits(amount)]),
+    ...(packed.nl && { lot: unpackLot(packed.nl) }),
+    ...(packed.e && { event: unpackEvent(packed.e, subject) }),
+    ...(packed.d !== undefined && { description: packed.d }),
+    ...(packed.pr !== undefined && { payment_reference: packed.pr }),
+    ...(packed.md && { metadata: packed.md }),
+    ...(packed.k && { idempotency: { key: packed.k[0], fingerprint: packed.k[1] } }),
+  }
+}
+
+function packLot(lot: NewLot): NonNullable<PackedEntry['nl']> {
+  const packed: NonNullable<PackedEntry['nl']> = [lot.number, lot.kind, lot.priority, lot.expires_at_ms]
+  if (lot.price) packed.push(packUsd(lot.price))
+  return packed
+}
+
+function unpackLot([number, kind, priority, expires_at_ms, price]: NonNullable<PackedEntry['nl']>): NewLot {
+  return { number, kind, priority, expires_at_ms, ...(price && { price: unpackUsd(price) }) }
+}
+
+function packEvent(
+  event: EventRecord,
+  subject: (kind: SubjectKind, id: string) => string | number,
+): PackedEvent {
+  return {
+    ts: event.timestamp_ms,
+    y: event.event_type,
+    f: event.feature_id,
+    ...(event.user_id !== undefined && { u: subject('user', event.user_id) }),
+    ...(event.team_id !== undefined && { g: subject('team', event.team_id) }),
+    ...(event.provider !== undefined && { p: event.provider }),
+    ...(event.model !== undefined && { m: event.model }),
+    ...(event.usage && { q: event.usage }),
+    ...(event.modifiers && { mo: event.modifiers }),
+    ...(event.custom && { x: event.custom }),
+    c: packUsd(event.cost),
+    r: packUsd(event.price),
+    bt: event.burn_table_version,
+    pv: event.price_version,
+    ...(event.unrated && { un: 1 }),
+    ...(event.warnings && { wn: event.warnings }),
+  }
+}
+
+type SubjectName = (value: string | number, kind: SubjectKind) => string
+
+function unpackEvent(packed: PackedEvent, subject: SubjectName): EventRecord {
+  return {
+    timestamp_ms: packed.ts,
+    event_type: packed.y,
+    feature_id: packed.f,
+    ...(packed.u !== undefined && { user_id: subject(packed.u, 'user') }),
+    ...(packed.g !== undefined && { team_id: subject(packed.g, 'team') }),
+    ...(packed.p !== undefined && { provider: packed.p }),
+    ...(packed.m !== undefined && { model: packed.m }),
+    ...(packed.q && { usage: packed.q }),
+    ...(packed.mo && { modifiers: packed.mo }),
+    ...(packed.x && { custom: packed.x }),
+    cost: unpackUsd(packed.c),
+    price: unpackUsd(packed.r),
+    burn_table_version: packed.bt,
+    price_version: packed.pv,
+    ...(packed.un && { unrated: true }),
+    ...(packed.wn && { warnings: packed.wn }),
+  }
+}
+
+function packBatch(record: BatchRecord): PackedBatch {
+  return { B: record.answer, at: record.at_ms, k: [record.idempotency.key, record.idempotency.fingerprint] }
+}
+
+function unpackBatch(packed: PackedBatch): BatchRecord {
+  return {
+    kind: 'batch',
+    at_ms: packed.at,
+    answer: packed.B,
+    idempotency: { key: packed.k[0], fingerprint: packed.k[1] },
+  }
+}
+
+function packUsd(usd: UsdParts): PackedUsd {
+  return [usd.micro, usd.pico]
+}
+
+function unpackUsd([micro, pico]: PackedUsd): UsdParts {
+  return { micro, pico }
+}

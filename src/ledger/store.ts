@@ -1,0 +1,379 @@
+import type { Mode } from '../db/schema.ts'
+import { microCredits } from '../pricing/money.ts'
+import type { Counters, Draft, LedgerReader } from './draft.ts'
+import type { KeyStore, UsedKey } from './idempotency.ts'
+import type { JournalRecord } from './journal.ts'
+import { KeyTable } from './key-table.ts'
+import type { Idempotency } from './messages.ts'
+import { FORMAT, MAX_ROW_BYTES, packRows, unpackRow } from './packing.ts'
+import { assertWallet, type Wallet, walletDueAt } from './wallet.ts'
+
+/** The identity of the ledger, written once when it is opened. */
+export interface Identity {
+  readonly customer_id: string
+  readonly mode: Mode
+  readonly opened_at_ms: number
+}
+
+/** A row of the journal that D1 may not have yet. */
+export interface JournalRow {
+  readonly row_id: number
+  readonly format: number
+  readonly body: string
+  readonly last_entry: number
+}
+
+const CREATE_TABLES = `
+  CREATE TABLE IF NOT EXISTS meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE IF NOT EXISTS journal (
+    row_id INTEGER PRIMARY KEY,
+    format INTEGER NOT NULL,
+    first_entry INTEGER NOT NULL,
+    last_entry INTEGER NOT NULL CHECK (last_entry >= first_entry - 1),
+    last_lot INTEGER NOT NULL,
+    last_wallet INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    body TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE IF NOT EXISTS wallets (
+    wallet_key TEXT PRIMARY KEY,
+    balance_micro INTEGER NOT NULL CHECK (balance_micro BETWEEN 0 AND 8000000000000000),
+    due_at_ms INTEGER,
+    state TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX IF NOT EXISTS wallets_due ON wallets (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+  CREATE TABLE IF NOT EXISTS revoked_keys (
+    key_id TEXT PRIMARY KEY,
+    revoked_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`
+
+const LAST_JOURNAL_ROW = `
+  SELECT row_id, last_entry, last_lot, last_wallet, at_ms FROM journal ORDER BY row_id DESC LIMIT 1`
+
+const INSERT_JOURNAL_ROW = `
+  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, at_ms, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+
+// An UPDATE touches an index only when it sets one of its columns: while the due time stays, a wallet costs one row.
+const UPDATE_WALLET = 'UPDATE wallets SET balance_micro = ?, state = ? WHERE wallet_key = ?'
+const UPSERT_WALLET = `
+  INSERT INTO wallets (wallet_key, balance_micro, state, due_at_ms) VALUES (?, ?, ?, ?)
+  ON CONFLICT (wallet_key) DO UPDATE SET
+    balance_micro = excluded.balance_micro, state = excluded.state, due_at_ms = excluded.due_at_ms`
+
+/** Wallets and parsed journal rows kept in memory; both are bounded, since an isolate is shared. */
+const MAX_CACHED_WALLETS = 5_000
+const MAX_CACHED_ROWS = 4
+
+interface StoredWallet {
+  readonly wallet: Wallet
+  readonly due_at_ms: number | null
+}
+
+/** The object's SQLite, and the committed state as far as it is in memory. Its statements are all here. */
+export class LedgerStore implements LedgerReader {
+  private readonly keys: KeyStore
+  private readonly walletCache = new Map<string, StoredWallet>()
+  private readonly rowCache = new Map<number, readonly JournalRecord[]>()
+  private lastRow = 0
+  private lastFlushed = 0
+  private committed: Counters = { entry: 0, lot: 0, wallet: 0, at_ms: 0 }
+  private known: Identity | null = null
+  /** Rows written since the object started: what commits cost is asserted by tests. */
+  rowsWritten = 0
+
+  private readonly sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.sql = sql
+    this.exec(CREATE_TABLES)
+    this.keys = new KeyTable((query, ...bindings) => this.exec(query, ...bindings))
+    this.load()
+  }
+
+  /** Reads what a start needs: O(1), whatever the ledger holds. */
+  load(): void {
+    this.walletCache.clear()
+    this.rowCache.clear()
+    const identity = this.meta('identity')
+    this.known = identity === null ? null : JSON.parse(identity)
+    this.lastFlushed = Number(this.meta('flushed_row') ?? 0)
+    const [last] = this.exec(LAST_JOURNAL_ROW)
+    this.lastRow = last ? Number(last.row_id) : 0
+    if (last) {
+      this.committed = {
+        entry: Number(last.last_entry),
+        lot: Number(last.last_lot),
+        wallet: Number(last.last_wallet),
+        at_ms: Number(last.at_ms),
+      }
+    }
+  }
+
+  get identity(): Identity | null {
+    return this.known
+  }
+
+  get counters(): Counters {
+    return this.committed
+  }
+
+  /** The last journal row that D1 is known to have. */
+  get flushedRow(): number {
+    return this.lastFlushed
+  }
+
+  /** Whether the journal holds rows that D1 does not have. */
+  get isDirty(): boolean {
+    return this.lastRow > this.lastFlushed
+  }
+
+  get databaseSize(): number {
+    return this.sql.databaseSize
+  }
+
+  /** D1 has the journal up to `row_id`. The cursor only ever moves forward. */
+  writeFlushed(row_id: number): void {
+    if (row_id <= this.lastFlushed) return
+    this.setMeta('flushed_row', String(row_id))
+    this.lastFlushed = row_id
+  }
+
+  wallet(key: string): Wallet | undefined {
+    const cached = this.walletCache.get(key)
+    if (cached) return cached.wallet
+    const [row] = this.exec('SELECT balance_micro, due_at_ms, state FROM wallets WHERE wallet_key = ?', key)
+    if (!row) return undefined
+    const wallet: Wallet = {
+      ...JSON.parse(String(row.state)),
+      balance: microCredits(Number(row.balance_micro)),
+    }
+    assertWallet(wallet)
+    this.cacheWallet(key, wallet, row.due_at_ms === null ? null : Number(row.due_at_ms))
+    return wallet
+  }
+
+  usedKeys(
+    idempotencies: readonly Idempotency[],
+  ): Map<string, { fingerprint: string; record: () => JournalRecord }> {
+    const used = this.keys.find(idempotencies.map(({ key }) => key))
+    const found = new Map<string, { fingerprint: string; record: () => JournalRecord }>()
+    for (const [key, stored] of used) {
+      found.set(key, { fingerprint: stored.fingerprint, record: () => this.recordOfKey(key, stored) })
+    }
+    return found
+  }
+
+  /**
+   * Writes a draft: journal rows, keys, wallets; returns how many journal rows. Called inside `transactionSync`, with
+   * no `await` anywhere near; `publish` makes it the state that is read, once the transaction has succeeded.
+   */
+  write(draft: Draft, identity?: Identity): number {
+    if (identity) this.setMeta('identity', JSON.stringify(identity))
+    const { lot, wallet, at_ms } = draft.counters
+    let row_id = this.lastRow
+    let last_entry = this.committed.entry
+    for (const { body, records } of packRows(draft.records)) {
+      row_id++
+      assertRowSize(body)
+      const first_entry = last_entry + 1
+      for (const record of records) if (record.kind === 'entry') last_entry = record.number
+      this.exec(INSERT_JOURNAL_ROW, row_id, FORMAT, first_entry, last_entry, lot, wallet, at_ms, body)
+      this.keys.record(row_id, keysOf(records))
+    }
+    if (last_entry !== draft.counters.entry)
+      throw new Error('the journal does not hold every entry of its commit')
+    for (const [key, changed] of draft.wallets) this.writeWallet(key, changed)
+    return row_id - this.lastRow
+  }
+
+  publish(draft: Draft, rows: number, identity?: Identity): void {
+    if (identity) this.known = identity
+    this.lastRow += rows
+    this.committed = draft.counters
+    for (const [key, wallet] of draft.wallets) this.cacheWallet(key, wallet, walletDueAt(wallet))
+  }
+
+  /** The wallets in which something has fallen due, the longest overdue first. */
+  dueWallets(now_ms: number, limit: number): Wallet[] {
+    const rows = this.exec(
+      'SELECT wallet_key FROM wallets WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?',
+      now_ms,
+      limit,
+    )
+    return rows.flatMap((row) => this.wallet(String(row.wallet_key)) ?? [])
+  }
+
+  /** When the next wallet falls due; null when none will. */
+  nextDueAt(): number | null {
+    const [row] = this.exec('SELECT min(due_at_ms) AS at_ms FROM wallets WHERE due_at_ms IS NOT NULL')
+    return row && row.at_ms !== null && row.at_ms !== undefined ? Number(row.at_ms) : null
+  }
+
+  /** Journal rows after `row_id`, oldest first. */
+  rowsAfter(row_id: number, limit: number): JournalRow[] {
+    return this.exec(
+      'SELECT row_id, format, body, last_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT ?',
+      row_id,
+      limit,
+    ).map(journalRow)
+  }
+
+  /** Journal rows that D1 may not have and that hold entries below `before_entry`, newest first. */
+  unflushedBefore(before_entry: number, limit: number): JournalRow[] {
+    return this.exec(
+      `SELECT row_id, format, body, last_entry FROM journal
+       WHERE row_id > ? AND first_entry < ? AND last_entry >= first_entry ORDER BY row_id DESC LIMIT ?`,
+      this.lastFlushed,
+      before_entry,
+      limit,
+    ).map(journalRow)
+  }
+
+  /** The last entry that D1 is known to have: the first unflushed row tells. */
+  flushedEntry(): number {
+    const [row] = this.exec(
+      'SELECT first_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
+      this.lastFlushed,
+    )
+    return row ? Number(row.first_entry) - 1 : this.committed.entry
+  }
+
+  /**
+   * Frees journal rows that D1 has and whose keys have lived their time, with those keys. The newest row stays: it
+   * holds the counters. Returns whether there may be more.
+   */
+  forgetBefore(at_ms: number, limit: number): boolean {
+    const rows = this.exec(
+      'SELECT row_id, format, body FROM journal WHERE at_ms < ? AND row_id <= ? AND row_id < ? ORDER BY row_id LIMIT ?',
+      at_ms,
+      this.lastFlushed,
+      this.lastRow,
+      limit,
+    )
+    for (const row of rows) {
+      const records = unpackRow(Number(row.format), String(row.body))
+      this.keys.forget(keysOf(records).map(({ idempotency }) => idempotency.key))
+      this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))
+      this.rowCache.delete(Number(row.row_id))
+    }
+    return rows.length === limit
+  }
+
+  /** The commit time of the oldest journal row that D1 has and that is not the newest; null when there is none. */
+  oldestFreeableRowAt(): number | null {
+    const [row] = this.exec(
+      'SELECT at_ms FROM journal WHERE row_id <= ? AND row_id < ? ORDER BY row_id LIMIT 1',
+      this.lastFlushed,
+      this.lastRow,
+    )
+    return row ? Number(row.at_ms) : null
+  }
+
+  isRevoked(key_id: string): boolean {
+    return this.exec('SELECT 1 FROM revoked_keys WHERE key_id = ?', key_id).length > 0
+  }
+
+  revoke(key_id: string, at_ms: number): void {
+    this.exec(
+      'INSERT INTO revoked_keys (key_id, revoked_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING',
+      key_id,
+      at_ms,
+    )
+  }
+
+  /** What all wallets hold, in micro-credits: rule 4 compares it with the sum of all entries. */
+  sumOfBalances(): number {
+    const [row] = this.exec('SELECT coalesce(sum(balance_micro), 0) AS sum FROM wallets')
+    return Number(row?.sum ?? 0)
+  }
+
+  private writeWallet(key: string, wallet: Wallet): void {
+    assertWallet(wallet)
+    const { balance, ...state } = wallet
+    const due_at_ms = walletDueAt(wallet)
+    const text = JSON.stringify(state)
+    assertRowSize(text)
+    if (this.walletCache.get(key)?.due_at_ms === due_at_ms) this.exec(UPDATE_WALLET, balance, text, key)
+    else this.exec(UPSERT_WALLET, key, balance, text, due_at_ms)
+  }
+
+  private recordOfKey(key: string, { row, index }: UsedKey): JournalRecord {
+    const record = this.recordsOf(row)[index]
+    if (record?.idempotency?.key !== key) throw new Error('an idempotency key leads to another record')
+    return record
+  }
+
+  private recordsOf(row_id: number): readonly JournalRecord[] {
+    const cached = this.rowCache.get(row_id)
+    if (cached) return cached
+    const [row] = this.exec('SELECT format, body FROM journal WHERE row_id = ?', row_id)
+    if (!row) throw new Error(`journal row ${row_id} is missing`)
+    const records = unpackRow(Number(row.format), String(row.body))
+    evictOldest(this.rowCache, MAX_CACHED_ROWS)
+    this.rowCache.set(row_id, records)
+    return records
+  }
+
+  private cacheWallet(key: string, wallet: Wallet, due_at_ms: number | null): void {
+    this.walletCache.delete(key)
+    evictOldest(this.walletCache, MAX_CACHED_WALLETS)
+    this.walletCache.set(key, { wallet, due_at_ms })
+  }
+
+  private meta(key: string): string | null {
+    const [row] = this.exec('SELECT value FROM meta WHERE key = ?', key)
+    return row ? String(row.value) : null
+  }
+
+  private setMeta(key: string, value: string): void {
+    this.exec(
+      'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+      key,
+      value,
+    )
+  }
+
+  private exec(query: string, ...bindings: SqlStorageValue[]): Record<string, SqlStorageValue>[] {
+    const cursor = this.sql.exec(query, ...bindings)
+    const rows = cursor.toArray()
+    this.rowsWritten += cursor.rowsWritten
+    return rows
+  }
+}
+
+function keysOf(records: readonly JournalRecord[]): { index: number; idempotency: Idempotency }[] {
+  return records.flatMap(({ idempotency }, index) => (idempotency ? [{ index, idempotency }] : []))
+}
+
+function journalRow(row: Record<string, SqlStorageValue>): JournalRow {
+  return {
+    row_id: Number(row.row_id),
+    format: Number(row.format),
+    body: String(row.body),
+    last_entry: Number(row.last_entry),
+  }
+}
+
+function assertRowSize(text: string): void {
+  // A UTF-16 unit takes at most three bytes in UTF-8, so most rows need no second look.
+  if (text.length * 3 > MAX_ROW_BYTES && new TextEncoder().encode(text).length > MAX_ROW_BYTES) {
+    throw new Error(`a row of ${text.length} characters is too large to store`)
+  }
+}
+
+function evictOldest<K, V>(cache: Map<K, V>, maximum: number): void {
+  if (cache.size < maximum) return
+  for (const key of cache.keys()) {
+    cache.delete(key)
+    return
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * What a failed call to an object means:
+ * - `passing`: the connection or the object broke; it may work again at once, but the call may have been done;
+ * - `overloaded`: the object has too much to do; trying again makes it worse;
+ * - `bug`: the object's own code threw.
+ */
+export type TransportFailure = 'passing' | 'overloaded' | 'bug'
+
+/** Reads the flags that the runtime puts on its errors; `instanceof` does not survive RPC. */
+export function classifyTransportError(error: unknown): TransportFailure {
+  if (hasFlag(error, 'overloaded')) return 'overloaded'
+  if (hasFlag(error, 'retryable') || hasFlag(error, 'durableObjectReset')) return 'passing'
+  return error instanceof Error && isResetMessage(error.message) ? 'passing' : 'bug'
+}
+
+function hasFlag(error: unknown, flag: string): boolean {
+  return typeof error === 'object' && error !== null && Reflect.get(error, flag) === true
+}
+
+/** Some resets reach the caller without a flag, only with the runtime's words. */
+function isResetMessage(message: string): boolean {
+  return (
+    message.includes('Durable Object reset') ||
+    message.includes('Network connection lost') ||
+    message.includes('Durable Object storage operation exceeded timeout')
+  )
+}
