@@ -1,0 +1,26 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import { customersRoutes } from './customers/routes.ts'
+import { healthRoutes } from './health/routes.ts'
+import { authenticate } from './http/auth.ts'
+import { jsonBody } from './http/body.ts'
+import type { AppEnv } from './http/env.ts'
+import { idempotencyKey } from './http/idempotency.ts'
+import { notFound, onError } from './http/problem.ts'
+import { requestId } from './http/request-id.ts'
+import { responseHeaders } from './http/response-headers.ts'
+import { createRouter } from './http/router.ts'
+
+/** The API. What stands above a line runs before it. */
+export function createApp(): OpenAPIHono<AppEnv> {
+  const app = createRouter()
+  app.onError(onError)
+  app.notFound(notFound)
+
+  app.use(requestId)
+  app.use(responseHeaders)
+  app.route('/', healthRoutes)
+  app.route('/v1/customers', customersRoutes)
+
+  app.use('/v1/*', authenticate, jsonBody, idempotencyKey)
+  return app
+}

@@ -1,0 +1,153 @@
+import { type Bindings, configOf } from '../config.ts'
+import type { CustomerStatus, Mode, Tier } from '../db/schema.ts'
+import { logError } from '../http/log.ts'
+import { newId } from '../ids.ts'
+import { revokeLedgerKey } from '../ledger/client.ts'
+import { composeApiKey, hashApiKey } from './api-key-format.ts'
+import { DEVELOPMENT_KEY_HASH } from './development-key.ts'
+import { ExpiringMap } from './key-cache.ts'
+import { type KeyRecord, parseKeyRecord } from './key-record.ts'
+import { SCOPES } from './scopes.ts'
+
+/** The least that KV takes for both. */
+const KV_EDGE_CACHE_S = 30
+const KV_COPY_S = 60
+
+const known = new ExpiringMap<KeyRecord>({ capacity: 10_000, ttl_ms: 30_000 })
+const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
+
+/** A new key and its hash. The text is shown once, to its customer, and kept nowhere. */
+export function mintApiKey(mode: Mode): {
+  readonly key_id: string
+  readonly api_key: string
+  readonly key_hash: string
+} {
+  const key_id = newId('key')
+  const api_key = composeApiKey(mode, key_id, crypto.getRandomValues(new Uint8Array(32)))
+  return { key_id, api_key, key_hash: hashApiKey(api_key) }
+}
+
+/**
+ * What a well-formed key stands for, undefined when nobody was given it. Answered from this isolate's memory, else
+ * from KV, else from D1: KV remembers misses too, so a key that was just issued may be found only in D1.
+ * `defer` keeps the request alive for what the answer need not wait for.
+ */
+export async function findApiKey(
+  env: Bindings,
+  api_key: string,
+  now_ms: number,
+  defer: (work: Promise<unknown>) => void,
+): Promise<KeyRecord | undefined> {
+  const hash = hashApiKey(api_key)
+  if (hash === DEVELOPMENT_KEY_HASH && configOf(env).environment !== 'development') return undefined
+  const cached = known.get(hash, now_ms)
+  if (cached) return cached
+  if (unknown.get(hash, now_ms)) return undefined
+  const record = (await readFromKv(env, hash)) ?? (await readFromD1(env, hash, defer))
+  if (record) known.set(hash, record, now_ms)
+  else unknown.set(hash, true, now_ms)
+  return record
+}
+
+/** Puts the record where every isolate finds it. D1 has the key already, so a failure only costs reads. */
+export async function publishKeyRecord(env: Bindings, key_hash: string, record: KeyRecord): Promise<void> {
+  unknown.delete(key_hash)
+  try {
+    await env.API_KEYS.put(key_hash, JSON.stringify(record))
+  } catch (error) {
+    logError('key_record_not_published', error, { key_id: record.key_id })
+  }
+}
+
+const REVOKE = `
+  UPDATE api_keys SET revoked_at_ms = coalesce(revoked_at_ms, ?3)
+  WHERE key_id = ?1 AND customer_id = ?2
+  RETURNING key_hash`
+
+/**
+ * Deletes a customer's key. D1 first, since it is what everything is rebuilt from; then the ledger object, which
+ * refuses the key from then on however stale a cache is, and KV. Can be repeated when it broke half way.
+ */
+export async function revokeApiKey(
+  env: Bindings,
+  customer_id: string,
+  key_id: string,
+  now_ms: number,
+): Promise<'revoked' | 'not_found'> {
+  const row = await env.DB.prepare(REVOKE).bind(key_id, customer_id, now_ms).first<{ key_hash: string }>()
+  if (!row) return 'not_found'
+  const record = await selectRecord(env, row.key_hash)
+  if (!record) throw new Error(`the key ${key_id} has no customer`)
+  await Promise.all([
+    env.API_KEYS.put(row.key_hash, JSON.stringify(record)),
+    revokeLedgerKey(env, { customer_id, mode: record.mode }, key_id),
+  ])
+  known.delete(row.key_hash)
+  return 'revoked'
+}
+
+/** For tests: as if this isolate had just started. */
+export function forgetCachedKeys(): void {
+  known.clear()
+  unknown.clear()
+}
+
+async function readFromKv(env: Bindings, hash: string): Promise<KeyRecord | undefined> {
+  try {
+    const text = await env.API_KEYS.get(hash, { type: 'text', cacheTtl: KV_EDGE_CACHE_S })
+    return text === null ? undefined : parseKeyRecord(text)
+  } catch (error) {
+    logError('key_record_not_read', error)
+    return undefined
+  }
+}
+
+/**
+ * The copy for KV expires: between this read and the write the key may have been revoked, and then the copy would
+ * bring it back for every route that the ledger object does not answer.
+ */
+async function readFromD1(
+  env: Bindings,
+  hash: string,
+  defer: (work: Promise<unknown>) => void,
+): Promise<KeyRecord | undefined> {
+  const record = await selectRecord(env, hash)
+  if (record) {
+    const copy = env.API_KEYS.put(hash, JSON.stringify(record), { expirationTtl: KV_COPY_S })
+    defer(copy.catch((error: unknown) => logError('key_record_not_copied', error, { key_id: record.key_id })))
+  }
+  return record
+}
+
+interface KeyRow {
+  readonly key_id: string
+  readonly customer_id: string
+  readonly mode: Mode
+  readonly scopes: string
+  readonly expires_at_ms: number | null
+  readonly revoked_at_ms: number | null
+  readonly tier: Tier
+  readonly status: CustomerStatus
+}
+
+const SELECT_BY_HASH = `
+  SELECT k.key_id, k.customer_id, k.mode, k.scopes, k.expires_at_ms, k.revoked_at_ms, c.tier, c.status
+  FROM api_keys k JOIN customers c ON c.customer_id = k.customer_id
+  WHERE k.key_hash = ?1`
+
+async function selectRecord(env: Bindings, hash: string): Promise<KeyRecord | undefined> {
+  const row = await env.DB.prepare(SELECT_BY_HASH).bind(hash).first<KeyRow>()
+  if (!row) return undefined
+  const granted = new Set(row.scopes.split(' '))
+  return {
+    v: 1,
+    key_id: row.key_id,
+    customer_id: row.customer_id,
+    mode: row.mode,
+    scopes: SCOPES.filter((scope) => granted.has(scope)),
+    tier: row.tier,
+    customer_status: row.status,
+    expires_at_ms: row.expires_at_ms,
+    revoked: row.revoked_at_ms !== null,
+  }
+}

@@ -1,0 +1,33 @@
+import { z } from '@hono/zod-openapi'
+import { CUSTOMER_STATUSES, MODES, TIERS } from '../db/schema.ts'
+import { SCOPES } from './scopes.ts'
+
+/**
+ * What a key stands for, as KV keeps it under the key's hash. The format has a version: a record of another one, or
+ * with a value that this deployment does not know, is read again from D1.
+ */
+const keyRecord = z.object({
+  v: z.literal(1),
+  key_id: z.string(),
+  customer_id: z.string(),
+  mode: z.enum(MODES),
+  scopes: z.array(z.enum(SCOPES)),
+  tier: z.enum(TIERS),
+  customer_status: z.enum(CUSTOMER_STATUSES),
+  expires_at_ms: z.number().nullable(),
+  revoked: z.boolean(),
+})
+
+export type KeyRecord = Readonly<z.infer<typeof keyRecord>>
+
+/** A key that was found and is in force: what handlers see. */
+export type AuthenticatedKey = Omit<KeyRecord, 'v' | 'expires_at_ms' | 'revoked'>
+
+/** Undefined for anything but a record of this version: whoever reads goes on to D1. */
+export function parseKeyRecord(text: string): KeyRecord | undefined {
+  try {
+    return keyRecord.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}

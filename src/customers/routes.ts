@@ -1,0 +1,112 @@
+import { createRoute } from '@hono/zod-openapi'
+import { createMiddleware } from 'hono/factory'
+import { configOf } from '../config.ts'
+import type { CustomerStatus, Tier } from '../db/schema.ts'
+import { authenticate, bearerToken, unauthorized } from '../http/auth.ts'
+import { jsonBody } from '../http/body.ts'
+import type { AppEnv } from '../http/env.ts'
+import { idempotencyKey } from '../http/idempotency.ts'
+import { jsonResponse } from '../http/json.ts'
+import { isOperatorToken } from '../http/operator.ts'
+import { problem, refusalResponse } from '../http/problem.ts'
+import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { timeJson } from '../http/times.ts'
+import { register } from './register.ts'
+import { customerSchema, registeredSchema, registrationSchema } from './schema.ts'
+
+/** No Bearer is a stranger, who may register where registration is open; any other than the operator's is refused. */
+const registrar = createMiddleware<AppEnv>(async (c, next) => {
+  const token = bearerToken(c.req.header('Authorization'))
+  if (token === undefined && !configOf(c.env).open_registration) {
+    return unauthorized(
+      c,
+      'missing_api_key',
+      "Registration is closed here: it takes the operator's token as Bearer.",
+    )
+  }
+  if (token !== undefined && !isOperatorToken(c.env, token)) {
+    return unauthorized(
+      c,
+      'invalid_api_key',
+      "Registration takes no API key. Send the operator's token, or no Authorization.",
+    )
+  }
+  return next()
+})
+
+const registerRoute = createRoute({
+  method: 'post',
+  path: '/register',
+  summary: 'Register a customer',
+  description:
+    'The first API key is in the answer and nowhere else, so an `Idempotency-Key` replays nothing here: a repeat is a 409.',
+  middleware: [registrar, jsonBody, idempotencyKey],
+  request: { body: jsonRequest(registrationSchema) },
+  responses: responses({ 201: json('The customer and its first key.', registeredSchema) }, [
+    ...BODY_PROBLEMS,
+    'missing_api_key',
+    'invalid_api_key',
+    'insufficient_scope',
+    'conflict',
+    'unavailable',
+  ]),
+})
+
+const meRoute = createRoute({
+  method: 'get',
+  path: '/me',
+  summary: 'The customer of this API key',
+  middleware: [authenticate],
+  responses: responses({ 200: json('The customer.', customerSchema) }, KEY_PROBLEMS),
+})
+
+const SELECT_CUSTOMER =
+  'SELECT customer_id, name, email, tier, status, created_at_ms FROM customers WHERE customer_id = ?1'
+
+interface CustomerRow {
+  readonly customer_id: string
+  readonly name: string
+  readonly email: string
+  readonly tier: Tier
+  readonly status: CustomerStatus
+  readonly created_at_ms: number
+}
+
+/** Mounted before `authenticate`, since whoever registers has no key yet. */
+export const customersRoutes = createRouter()
+
+customersRoutes.openapi(registerRoute, async (c) => {
+  const registration = c.req.valid('json')
+  const by_operator = bearerToken(c.req.header('Authorization')) !== undefined
+  if (registration.tier !== 'STARTER' && !by_operator) {
+    return problem(c, {
+      code: 'insufficient_scope',
+      detail: `The tier ${registration.tier} takes the operator's token. Without it, register as STARTER.`,
+    })
+  }
+  const registered = await register(c.env, registration, Date.now())
+  switch (registered.kind) {
+    case 'email_taken':
+      return problem(c, { code: 'conflict', detail: 'There is a customer with this email already.' })
+    case 'refused':
+      return refusalResponse(c, registered.refusal)
+    case 'registered': {
+      const { customer_id, api_key, created_at_ms } = registered
+      const { name, email, tier } = registration
+      return jsonResponse(
+        c,
+        { customer_id, api_key, name, email, tier, created_at: timeJson(created_at_ms) },
+        201,
+      )
+    }
+  }
+})
+
+customersRoutes.openapi(meRoute, async (c) => {
+  const { customer_id } = c.get('key')
+  const row = await c.env.DB.prepare(SELECT_CUSTOMER).bind(customer_id).first<CustomerRow>()
+  if (!row) throw new Error(`the customer ${customer_id} of a valid key is not in D1`)
+  const { created_at_ms, ...customer } = row
+  return jsonResponse(c, { ...customer, created_at: timeJson(created_at_ms) })
+})

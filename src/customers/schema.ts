@@ -1,0 +1,60 @@
+import { z } from '@hono/zod-openapi'
+import { CUSTOMER_STATUSES, TIERS } from '../db/schema.ts'
+import { customerText } from '../http/identifiers.ts'
+
+/** Where a customer's ledger object may live: Cloudflare's location hints. It stays where it was first touched. */
+export const REGIONS = [
+  'wnam',
+  'enam',
+  'sam',
+  'weur',
+  'eeur',
+  'apac',
+  'oc',
+  'afr',
+  'me',
+] as const satisfies readonly DurableObjectLocationHint[]
+
+export const registrationSchema = z
+  .strictObject({
+    name: customerText().openapi({ example: 'Acme AI' }),
+    /** RFC 5321 allows 254 characters in all. */
+    email: z
+      .email('must be an email address')
+      .max(254, 'must have at most 254 characters')
+      .openapi({ example: 'dev@acme.example' }),
+    tier: z
+      .enum(TIERS)
+      .default('STARTER')
+      .openapi({ description: "Another tier than STARTER takes the operator's token." }),
+    region: z.enum(REGIONS, { error: `must be one of ${REGIONS.join(', ')}` }).optional(),
+    jurisdiction: z
+      .string()
+      .refine(() => false, 'this deployment has no database in a jurisdiction: leave it out')
+      .optional(),
+  })
+  .openapi('Registration')
+
+export type Registration = z.output<typeof registrationSchema>
+
+export const registeredSchema = z
+  .object({
+    customer_id: z.string(),
+    api_key: z.string().openapi({ description: 'Shown this once, and stored nowhere.' }),
+    name: z.string(),
+    email: z.string(),
+    tier: z.enum(TIERS),
+    created_at: z.iso.datetime(),
+  })
+  .openapi('RegisteredCustomer')
+
+export const customerSchema = z
+  .object({
+    customer_id: z.string(),
+    name: z.string(),
+    email: z.string(),
+    tier: z.enum(TIERS),
+    status: z.enum(CUSTOMER_STATUSES),
+    created_at: z.iso.datetime(),
+  })
+  .openapi('Customer')

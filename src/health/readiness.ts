@@ -1,0 +1,52 @@
+import type { Bindings } from '../config.ts'
+import { logError } from '../http/log.ts'
+
+const CACHED_FOR_MS = 5_000
+const TIMEOUT_MS = 3_000
+
+interface Check {
+  readonly ok: boolean
+  readonly latency_ms: number
+}
+
+export interface Readiness {
+  readonly checks: { readonly d1: Check; readonly kv: Check; readonly object: Check }
+  /** The names of those that failed. */
+  readonly failed: readonly string[]
+}
+
+/** The last look of this isolate, for each set of bindings: `/ready` is public and must not be a way to wear out D1. */
+const looks = new WeakMap<object, { readonly at_ms: number; readonly readiness: Readiness }>()
+
+/** Whether D1, KV and an object answer, each within 3 seconds. */
+export async function readinessOf(env: Bindings, now_ms: number): Promise<Readiness> {
+  const last = looks.get(env)
+  if (last && now_ms - last.at_ms < CACHED_FOR_MS) return last.readiness
+  const [d1, kv, object] = await Promise.all([
+    check('d1', () => env.DB.prepare('SELECT 1').first()),
+    check('kv', () => env.API_KEYS.get('ready')),
+    check('object', () => env.LEDGER.getByName('health').ping()),
+  ])
+  const checks = { d1, kv, object }
+  const failed = Object.entries(checks).flatMap(([dependency, { ok }]) => (ok ? [] : [dependency]))
+  const readiness = { checks, failed }
+  looks.set(env, { at_ms: now_ms, readiness })
+  return readiness
+}
+
+async function check(dependency: string, probe: () => Promise<unknown>): Promise<Check> {
+  const started_ms = Date.now()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS)
+  })
+  try {
+    await Promise.race([probe(), timeout])
+    return { ok: true, latency_ms: Date.now() - started_ms }
+  } catch (error) {
+    logError('not_ready', error, { dependency })
+    return { ok: false, latency_ms: Date.now() - started_ms }
+  } finally {
+    clearTimeout(timer)
+  }
+}

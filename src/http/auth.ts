@@ -1,0 +1,101 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import { isWellFormed } from '../customers/api-key-format.ts'
+import { findApiKey } from '../customers/api-keys.ts'
+import type { Scope } from '../customers/scopes.ts'
+import type { AppEnv } from './env.ts'
+import { logError } from './log.ts'
+import { problem } from './problem.ts'
+
+/** Finds the key of a request and keeps it as `key`, or answers 401. Stands before everything that reads the body. */
+export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
+  const presented = presentedKey(c.req.header('Authorization'), c.req.header('X-API-Key'))
+  if (presented.kind === 'none') {
+    return unauthorized(
+      c,
+      'missing_api_key',
+      'Send an API key as Authorization: Bearer KEY or as X-API-Key: KEY.',
+    )
+  }
+  if (presented.kind === 'two') {
+    return unauthorized(
+      c,
+      'invalid_api_key',
+      'Authorization and X-API-Key hold two different keys. Send one.',
+    )
+  }
+  // A key with a wrong checksum and one that nobody has are told apart by nothing in the answer.
+  if (!isWellFormed(presented.key)) return unknownKey(c)
+  const now_ms = Date.now()
+  try {
+    const record = await findApiKey(c.env, presented.key, now_ms, (work) => c.executionCtx.waitUntil(work))
+    if (!record) return unknownKey(c)
+    if (record.revoked)
+      return unauthorized(c, 'revoked_api_key', 'This API key was deleted. Use another one.')
+    if (record.expires_at_ms !== null && record.expires_at_ms <= now_ms) {
+      return unauthorized(c, 'expired_api_key', 'This API key has expired. Use another one.')
+    }
+    const { key_id, customer_id, mode, scopes, tier, customer_status } = record
+    c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status })
+  } catch (error) {
+    logError('key_lookup_failed', error, { request_id: c.get('request_id') })
+    return problem(c, {
+      code: 'unavailable',
+      detail: 'The API key could not be checked just now. Retry with the same idempotency key.',
+      headers: { 'Retry-After': '1' },
+    })
+  }
+  return next()
+})
+
+/**
+ * Lets a key pass that has the scope. What writes is closed to a suspended customer: reads tell it how it stands.
+ */
+export function requireScope(scope: Scope): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const { scopes, customer_status } = c.get('key')
+    if (!scopes.includes(scope)) {
+      return problem(c, {
+        code: 'insufficient_scope',
+        detail: `This needs an API key with the scope ${scope}.`,
+      })
+    }
+    if (scope.endsWith(':write') && customer_status !== 'ACTIVE') {
+      return problem(c, {
+        code: 'customer_suspended',
+        detail: 'This customer is suspended and can only read.',
+      })
+    }
+    return next()
+  }
+}
+
+type Presented =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'two' }
+  | { readonly kind: 'one'; readonly key: string }
+
+/** An Authorization of another scheme, which a proxy may have put there, counts as none. */
+function presentedKey(authorization: string | undefined, x_api_key: string | undefined): Presented {
+  const bearer = bearerToken(authorization)
+  if (bearer !== undefined && x_api_key !== undefined && bearer !== x_api_key) return { kind: 'two' }
+  const key = bearer ?? x_api_key
+  return key === undefined || key === '' ? { kind: 'none' } : { kind: 'one', key }
+}
+
+/** The token of an `Authorization: Bearer` header; the scheme's case does not matter (RFC 9110, section 11.1). */
+export function bearerToken(authorization: string | undefined): string | undefined {
+  const [scheme = '', ...rest] = (authorization ?? '').split(' ')
+  const token = rest.join(' ').trim()
+  return scheme.toLowerCase() === 'bearer' && token !== '' ? token : undefined
+}
+
+type KeyProblem = 'missing_api_key' | 'invalid_api_key' | 'revoked_api_key' | 'expired_api_key'
+
+export function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Response {
+  return problem(c, { code, detail, headers: { 'WWW-Authenticate': 'Bearer' } })
+}
+
+function unknownKey(c: Context<AppEnv>): Response {
+  return unauthorized(c, 'invalid_api_key', 'This is not a valid API key. Check that it was copied whole.')
+}

@@ -1,0 +1,16 @@
+/**
+ * One line of structured JSON for whoever runs this. Never give it a key, a token, a body or a query string: logs are
+ * read by more people than the database is.
+ */
+export function logError(
+  event: string,
+  error: unknown,
+  fields: Readonly<Record<string, string | number>> = {},
+): void {
+  console.error(JSON.stringify({ level: 'error', event, ...fields, ...described(error) }))
+}
+
+function described(error: unknown): Record<string, string | undefined> {
+  if (error instanceof Error) return { error: error.name, message: error.message, stack: error.stack }
+  return { error: typeof error }
+}

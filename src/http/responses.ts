@@ -1,0 +1,69 @@
+import type { RouteConfig } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
+import { PROBLEMS, type ProblemCode } from './problem.ts'
+
+const problemDocument = z
+  .object({
+    type: z.string().openapi({ description: 'A link to what this code means.' }),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.string().openapi({ description: 'Stable, for programs.' }),
+    request_id: z.string(),
+    errors: z
+      .array(
+        z.object({
+          path: z.string().openapi({ description: 'JSON Pointer (RFC 6901).' }),
+          message: z.string(),
+        }),
+      )
+      .optional(),
+  })
+  .openapi('Problem')
+
+type Responses = RouteConfig['responses']
+
+/**
+ * The `responses` of a route: what it answers, and the problems it can answer with, one response per status.
+ * Their type is loose on purpose: a handler returns a plain `Response`, because its numbers are exact JSON text
+ * (`jsonResponse`) that no TypeScript type of a JSON value describes.
+ */
+export function responses(success: Responses, codes: readonly ProblemCode[] = []): Responses {
+  const documented: Responses = { ...success }
+  const codesByStatus = new Map<number, ProblemCode[]>()
+  for (const code of codes) {
+    const { status } = PROBLEMS[code]
+    codesByStatus.set(status, [...(codesByStatus.get(status) ?? []), code])
+  }
+  for (const [status, shared] of codesByStatus) {
+    documented[status] = {
+      description: shared.join(', '),
+      content: { 'application/problem+json': { schema: problemDocument } },
+    }
+  }
+  return documented
+}
+
+/** A JSON answer with its schema. */
+export function json(description: string, schema: z.ZodType): Responses[number] {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+/** A required JSON body. */
+export function jsonRequest<T extends z.ZodType>(schema: T) {
+  return { required: true, content: { 'application/json': { schema } } } as const
+}
+
+/** What every route behind a key and with a body can answer. */
+export const KEY_PROBLEMS = [
+  'missing_api_key',
+  'invalid_api_key',
+  'revoked_api_key',
+  'expired_api_key',
+] as const
+export const BODY_PROBLEMS = [
+  'invalid_request',
+  'invalid_json',
+  'body_too_large',
+  'unsupported_media_type',
+] as const

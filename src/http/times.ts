@@ -1,0 +1,78 @@
+import { z } from '@hono/zod-openapi'
+
+// RFC 3339, section 5.6: date-time. T and Z may be in lower case.
+const DATE_TIME =
+  /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,12}))?(?:Z|([+-])(\d{2}):(\d{2}))$/i
+const EARLIEST_MS = 0
+const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
+/**
+ * Epoch milliseconds of an RFC 3339 time with any offset, or what is wrong with it. Finer fractions are cut off.
+ * Leap seconds (:60) are refused, since epoch time has no place for them.
+ */
+export function parseTime(text: string): number | string {
+  const match = DATE_TIME.exec(text)
+  if (!match) return 'must be an RFC 3339 time, such as 2026-01-31T09:30:00Z'
+  const [
+    ,
+    year = '',
+    month = '',
+    day = '',
+    hour = '',
+    minute = '',
+    second = '',
+    fraction = '',
+    sign,
+    hours = '0',
+    minutes = '0',
+  ] = match
+  const local = Date.UTC(
+    +year,
+    +month - 1,
+    +day,
+    +hour,
+    +minute,
+    +second,
+    +fraction.padEnd(3, '0').slice(0, 3),
+  )
+  const real =
+    +hour < 24 &&
+    +minute < 60 &&
+    +second < 60 &&
+    +hours < 24 &&
+    +minutes < 60 &&
+    isCalendarDate(+year, +month, +day)
+  if (!real) return 'must be a time that exists in the calendar'
+  const offset_ms = (+hours * 60 + +minutes) * 60_000 * (sign === '-' ? -1 : 1)
+  const at_ms = local - offset_ms
+  // Date.UTC takes the years 0 to 99 for 1900 to 1999.
+  if (+year < 100 || at_ms < EARLIEST_MS || at_ms > LATEST_MS)
+    return 'must be a time of the years 1970 to 9999'
+  return at_ms
+}
+
+/** An RFC 3339 time on the way in, epoch milliseconds behind it. */
+export function timeInput() {
+  return z
+    .string()
+    .transform((text, ctx): number => {
+      const at_ms = parseTime(text)
+      if (typeof at_ms === 'number') return at_ms
+      ctx.addIssue({ code: 'custom', message: at_ms })
+      return z.NEVER
+    })
+    .openapi({ type: 'string', format: 'date-time', example: '2026-01-31T09:30:00Z' })
+}
+
+/** How every time leaves: RFC 3339 in UTC with milliseconds. */
+export function timeJson(at_ms: number): string {
+  return new Date(at_ms).toISOString()
+}
+
+function isCalendarDate(year: number, month: number, day: number): boolean {
+  if (month < 1 || month > 12 || day < 1) return false
+  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+  const days =
+    month === 2 ? (leap ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
+  return day <= days
+}
