@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createServer } from 'node:net'
+import path from 'node:path'
+
+export const ROOT = path.join(import.meta.dirname, '..')
+/** Where the local D1, KV and objects live. Deleting it is starting again. */
+export const STATE = path.join(ROOT, '.wrangler', 'state')
+
+const WRANGLER = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
+const STARTS_WITHIN_MS = 60_000
+
+/** Runs a wrangler command on this project's local state. Quiet; what it said is in the error when it fails. */
+export function wrangler(...args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [WRANGLER, ...args, ...LOCAL], {
+    ...OPTIONS,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve()
+      else reject(new Error(`wrangler ${args.join(' ')} ended with ${code}:\n${said}`))
+    })
+  })
+}
+
+// Wrangler looks for a configuration in parent folders too, so it is told which one.
+const LOCAL = ['-c', path.join(ROOT, 'wrangler.toml'), '--local', '--persist-to', STATE]
+
+const OPTIONS = {
+  cwd: ROOT,
+  env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' },
+}
+
+export interface LocalServer {
+  readonly url: string
+  /** Resolves with its exit code when it ends, for whatever reason. */
+  readonly ended: Promise<number>
+  stop(): Promise<void>
+}
+
+/** Starts `wrangler dev` and waits until it answers. */
+export async function startServer(port: number): Promise<LocalServer> {
+  if (!(await isFree(port))) throw new Error(`Port ${port} is taken. Choose another one: PORT=8788 npm start`)
+  const args = [
+    'dev',
+    '--ip',
+    '127.0.0.1',
+    '--port',
+    String(port),
+    '--log-level',
+    'warn',
+    '--show-interactive-dev-session=false',
+  ]
+  const child = spawn(process.execPath, [WRANGLER, ...args, ...LOCAL], {
+    ...OPTIONS,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  const ended = exitOf(child)
+  const server = {
+    url: `http://127.0.0.1:${port}`,
+    ended,
+    async stop() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+  const answers = await Promise.race([isAnswering(server.url, STARTS_WITHIN_MS), ended.then(() => false)])
+  if (answers) return server
+  await server.stop()
+  throw new Error('wrangler dev did not start; what it said is above.')
+}
+
+/** Whether `/health` answers within a time. */
+export async function isAnswering(url: string, within_ms: number): Promise<boolean> {
+  const deadline = Date.now() + within_ms
+  do {
+    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) }).catch(
+      () => undefined,
+    )
+    if (response?.ok) return true
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  } while (Date.now() < deadline)
+  return false
+}
+
+export function freePort(): Promise<number> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      const port = typeof address === 'object' && address ? address.port : 0
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.on('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code) => resolve(code ?? 0))
+  })
+}

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { ROOT, STATE, wrangler } from './local-server.ts'
+
+const DEV_VARS = path.join(ROOT, '.dev.vars')
+/** Inside the state, so that it goes when the state goes. */
+const MIGRATED = path.join(STATE, 'migrated')
+
+/** Does what is missing for a local server: its secrets and its tables. Says what it did. */
+export async function setUp(): Promise<void> {
+  if (!existsSync(DEV_VARS)) {
+    copyFileSync(`${DEV_VARS}.example`, DEV_VARS)
+    console.log('Wrote .dev.vars from .dev.vars.example.')
+  }
+  await migrate()
+}
+
+/** The operator's token of this local server. */
+export function operatorToken(): string {
+  const line = readFileSync(DEV_VARS, 'utf8').match(/^\s*OPERATOR_TOKEN\s*=\s*["']?([^"'\r\n]*)["']?\s*$/m)
+  if (!line?.[1]) throw new Error('.dev.vars has no OPERATOR_TOKEN. Copy it from .dev.vars.example.')
+  return line[1]
+}
+
+/** Asking wrangler whether there is something to apply takes seconds, so what was applied is written down. */
+async function migrate(): Promise<void> {
+  const folder = path.join(ROOT, 'migrations')
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+  const digest = createHash('sha256')
+  for (const file of files) digest.update(file).update(readFileSync(path.join(folder, file)))
+  const wanted = digest.digest('hex')
+  if (existsSync(MIGRATED) && readFileSync(MIGRATED, 'utf8') === wanted) return
+  await wrangler('d1', 'migrations', 'apply', 'DB')
+  mkdirSync(STATE, { recursive: true })
+  writeFileSync(MIGRATED, wanted)
+  console.log('Migrated the local database.')
+}

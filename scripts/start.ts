@@ -1,0 +1,48 @@
+/**
+ * `npm start`: does whatever set-up is missing, starts the API, seeds the demo customer, and stays until Ctrl-C.
+ * State survives in .wrangler/state. PORT chooses another port than 8787.
+ */
+import { DEVELOPMENT_KEY } from '../src/customers/development-key.ts'
+import { seedDemoCustomer } from './demo-customer.ts'
+import { startServer } from './local-server.ts'
+import { setUp } from './local-setup.ts'
+
+async function main(): Promise<number> {
+  await setUp()
+  const server = await startServer(Number(process.env.PORT ?? 8787))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void server.stop())
+  try {
+    await seedDemoCustomer(server.url)
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  console.log(welcome(server.url))
+  return server.ended
+}
+
+function welcome(url: string): string {
+  const key = `-H 'Authorization: Bearer ${DEVELOPMENT_KEY}'`
+  const json = `-H 'Content-Type: application/json'`
+  const usage = `"provider":"OPENAI","model":"gpt-4o","input_tokens":1000,"output_tokens":500`
+  return `
+OpenMonetize Edge is on ${url}. Ctrl-C stops it; its state stays in .wrangler/state.
+
+# What the demo customer has
+curl ${url}/v1/credits/balance ${key}
+
+# Burn an event: 1,000 tokens in and 500 out of gpt-4o are 15 credits
+curl ${url}/v1/events/ingest ${key} ${json} -d '{"event_type":"TOKEN_USAGE","feature_id":"chat",${usage}}'
+
+# What an event would cost
+curl ${url}/v1/rating/calculate ${key} ${json} -d '{${usage}}'
+`
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error)
+    process.exit(1)
+  },
+)

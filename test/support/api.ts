@@ -1,0 +1,33 @@
+import { exports } from 'cloudflare:workers'
+
+export interface ApiOptions {
+  /** Sent as Bearer. */
+  readonly key?: string
+  readonly method?: string
+  /** Sent as JSON; a string is sent as it is. Makes the request a POST unless `method` says otherwise. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** A request to the Worker, through its router and everything behind it. */
+export function api(path: string, { key, method, body, headers = {} }: ApiOptions = {}): Promise<Response> {
+  const sent = new Headers(headers)
+  if (key !== undefined) sent.set('Authorization', `Bearer ${key}`)
+  if (body !== undefined && !sent.has('Content-Type')) sent.set('Content-Type', 'application/json')
+  const init: RequestInit = { method: method ?? (body === undefined ? 'GET' : 'POST'), headers: sent }
+  if (body !== undefined) init.body = typeof body === 'string' ? body : JSON.stringify(body)
+  return exports.default.fetch(new Request(`https://api.test${path}`, init))
+}
+
+/** The JSON object of a response. Its fields are `unknown`: compare them, or narrow them with `textField`. */
+export async function jsonOf(response: Response): Promise<Record<string, unknown>> {
+  const body: unknown = await response.json()
+  if (typeof body !== 'object' || body === null) throw new Error(`not a JSON object: ${JSON.stringify(body)}`)
+  return { ...body }
+}
+
+export function textField(body: Readonly<Record<string, unknown>>, field: string): string {
+  const value = body[field]
+  if (typeof value !== 'string') throw new Error(`${field} is not a string in ${JSON.stringify(body)}`)
+  return value
+}
