@@ -9,6 +9,15 @@ export interface BurnTable {
   readonly markup_percent_micro: bigint
 }
 
+/** The version that every entry rated by the default table carries. */
+const DEFAULT_VERSION = 1
+
+/** The table of a customer who has made none: the deployment's credits per USD and markup. */
+export function defaultBurnTable(config: Omit<BurnTable, 'version'>): BurnTable {
+  const { credits_per_usd_micro, markup_percent_micro } = config
+  return { version: DEFAULT_VERSION, credits_per_usd_micro, markup_percent_micro }
+}
+
 /** What an event costs the customer's user. */
 export interface Charge {
   /** Micro-credits. A bigint: an absurd event may cost more than any wallet can hold. */

@@ -1,0 +1,42 @@
+import type { ExtractPath, Provider, UsageExtractor } from '@pydantic/genai-prices'
+import { USAGE_UNITS } from '../../src/pricing/units.ts'
+
+/**
+ * Where each provider's responses say what was used, from @pydantic/genai-prices, as the rules that
+ * `src/pricing/shapes.ts` explains. Providers that answer alike share one entry.
+ */
+export function extractionShapes(providers: readonly Provider[]): {
+  readonly shapes: string[]
+  readonly apis: ReadonlyMap<string, Readonly<Record<string, number>>>
+} {
+  const shapes: string[] = []
+  const apis = new Map<string, Record<string, number>>()
+  for (const provider of providers) {
+    const ofProvider: Record<string, number> = {}
+    for (const extractor of provider.extractors ?? []) {
+      const shape = writeShape(extractor)
+      const known = shapes.indexOf(shape)
+      ofProvider[extractor.api_flavor] = known === -1 ? shapes.push(shape) - 1 : known
+    }
+    if (Object.keys(ofProvider).length > 0) apis.set(provider.id, ofProvider)
+  }
+  return { shapes, apis }
+}
+
+function writeShape(extractor: UsageExtractor): string {
+  const rules = extractor.mappings.map(({ path, dest, required }) => {
+    if (!(dest in USAGE_UNITS)) throw new Error(`an extraction rule for an unknown unit: ${dest}`)
+    return `${writePath(path)}${required ? '!' : ''} > ${dest}`
+  })
+  return [writePath(extractor.root), writePath(extractor.model_path), ...rules].join('; ')
+}
+
+function writePath(path: ExtractPath): string {
+  return (Array.isArray(path) ? path : [path])
+    .map((step) => {
+      if (typeof step === 'string') return step
+      if (!('equals' in step.match)) throw new Error(`cannot write ${JSON.stringify(step)}`)
+      return `[${step.field}=${step.match.equals}]`
+    })
+    .join('/')
+}

@@ -1,0 +1,56 @@
+/** How the catalogue writes things down. `src/pricing/notation.ts` reads what this writes. */
+
+/** Price per unit's `per`, by canonical unit, as written in the catalogue: `3`, `3,>200000:6`, `0.04,hd:0.08`. */
+export type Prices = Map<string, string>
+
+export interface Period {
+  /** `2025-06-10` (from that UTC day on) or `00:30:00-16:30:00` (UTC, every day); none for the first. */
+  readonly when?: string
+  readonly prices: Prices
+}
+
+export interface Model {
+  readonly id: string
+  readonly match: readonly string[]
+  readonly context?: number
+  readonly deprecated?: boolean
+  readonly periods: readonly Period[]
+}
+
+/**
+ * A JavaScript number as a plain decimal, without the dirt of binary floats: twelve significant digits are
+ * more than any price list has, and fewer than the fifteen that a double keeps.
+ */
+export function decimal(value: number): string {
+  if (!Number.isFinite(value) || value < 0) throw new Error(`not a price: ${value}`)
+  const [mantissa = '0', exponent = '0'] = value.toExponential(11).split('e')
+  const digits = mantissa.replace('.', '').replace(/0+$/, '') || '0'
+  const point = Number(exponent) + 1
+  if (digits === '0') return '0'
+  if (point <= 0) return `0.${'0'.repeat(-point)}${digits}`
+  if (digits.length <= point) return digits.padEnd(point, '0')
+  return `${digits.slice(0, point)}.${digits.slice(point)}`
+}
+
+export function writePrices(prices: Prices): string {
+  return [...prices].map(([unit, price]) => `${unit}=${price}`).join(' ')
+}
+
+/** One model to a line: `id | match rules | context window and flags | prices ; from when, other prices`. */
+export function writeModel(model: Model): string {
+  const id = plainWord(model.id)
+  const match = model.match.map((rule) => (rule === `=${id.toLowerCase()}` ? '=' : plainWord(rule))).join(' ')
+  const about = [
+    model.context === undefined ? '' : String(model.context),
+    model.deprecated ? 'deprecated' : '',
+  ]
+  const periods = model.periods.map(({ when, prices }) =>
+    `${when === undefined ? '' : `@${when} `}${writePrices(prices)}`.trim(),
+  )
+  return [id, match, about.filter((part) => part !== '').join(' '), periods.join(' ; ')].join(' | ')
+}
+
+function plainWord(word: string): string {
+  if (/\s/.test(word)) throw new Error(`cannot be written in the catalogue: ${JSON.stringify(word)}`)
+  return word
+}

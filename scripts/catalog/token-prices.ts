@@ -1,0 +1,111 @@
+import { type ModelInfo, type ModelPrice, type Provider, waitForUpdate } from '@pydantic/genai-prices'
+import { USAGE_UNITS } from '../../src/pricing/units.ts'
+import { decimal, type Model, type Period, type Prices } from './notation.ts'
+
+/**
+ * Token prices, match rules and extraction rules of 43 providers, from @pydantic/genai-prices. This source
+ * decides wherever both packages price the same unit of the same model.
+ */
+export async function tokenPriceProviders(): Promise<readonly Provider[]> {
+  const providers = await waitForUpdate()
+  if (providers === null) throw new Error('@pydantic/genai-prices has no bundled prices')
+  return providers
+}
+
+export function convertModel(model: ModelInfo): Model {
+  return {
+    id: model.id,
+    match: matchRules(model.match),
+    ...(model.context_window === undefined ? {} : { context: model.context_window }),
+    ...(model.deprecated === true ? { deprecated: true } : {}),
+    periods: periodsOf(model),
+  }
+}
+
+function periodsOf(model: ModelInfo): Period[] {
+  if (!Array.isArray(model.prices)) return [{ prices: convertPrices(model.prices) }]
+  return model.prices.map(({ constraint, prices }, index) => {
+    if ((constraint === undefined) !== (index === 0))
+      throw new Error(`${model.id}: only the first price has no condition`)
+    if (constraint === undefined) return { prices: convertPrices(prices) }
+    if (constraint.type === 'start_date')
+      return { when: constraint.start_date, prices: convertPrices(prices) }
+    return {
+      when: `${utcTime(constraint.start_time)}-${utcTime(constraint.end_time)}`,
+      prices: convertPrices(prices),
+    }
+  })
+}
+
+function utcTime(time: string): string {
+  const match = /^(\d{2}:\d{2}:\d{2})Z$/.exec(time)
+  if (match?.[1] === undefined) throw new Error(`a time of day that is not UTC: ${time}`)
+  return match[1]
+}
+
+/** The package's price keys, by canonical unit, and how many units its price is for. */
+const PRICE_KEYS: Readonly<Record<string, readonly [unit: string, per: number]>> = Object.fromEntries(
+  Object.entries(USAGE_UNITS).map(([unit, { family }]) => {
+    const suffixes: Record<string, [RegExp, string, number]> = {
+      tokens: [/_tokens$/, '_mtok', 1_000_000],
+      audio_durations: [/_seconds$/, '_hours', 3600],
+      characters: [/_characters$/, '_mchars', 1_000_000],
+      document_pages: [/_pages$/, '_kpages', 1000],
+      pixels: [/_pixels$/, '_gpixels', 1_000_000_000],
+    }
+    const [end, suffix, per] = suffixes[family] ?? [/$/, '_kcount', 1000]
+    return [unit.replace(end, suffix), [unit, per]]
+  }),
+)
+
+const FREE: Prices = new Map([
+  ['input_tokens', '0'],
+  ['output_tokens', '0'],
+])
+
+function convertPrices(prices: ModelPrice): Prices {
+  const converted: Prices = new Map()
+  for (const [key, price] of Object.entries(prices)) {
+    if (price === undefined) continue
+    const [unit, per] = PRICE_KEYS[key] ?? []
+    if (unit === undefined || !(unit in USAGE_UNITS))
+      throw new Error(`a price key that no unit stands for: ${key}`)
+    if (Object.entries(USAGE_UNITS).some(([name, { per: ours }]) => name === unit && ours !== per)) {
+      throw new Error(`${key} is not per the unit's own quantity`)
+    }
+    converted.set(unit, typeof price === 'number' ? decimal(price) : tiered(price))
+  }
+  // The package lists free models (":free", and those inside a subscription) with no prices at all.
+  return converted.size > 0 ? converted : new Map(FREE)
+}
+
+/**
+ * The package means "above `start`". Where a provider says "from 200,000 on" it therefore writes 199,999,
+ * which is turned back into what the provider says.
+ */
+function tiered(price: {
+  readonly base: number
+  readonly tiers: readonly { start: number; price: number }[]
+}): string {
+  const tiers = price.tiers
+    .toSorted((a, b) => a.start - b.start)
+    .map(({ start, price }) => `${start % 1000 === 999 ? `>=${start + 1}` : `>${start}`}:${decimal(price)}`)
+  return [decimal(price.base), ...tiers].join(',')
+}
+
+type Match = ModelInfo['match']
+
+/** Any of the rules fits; parts of one rule joined by `&` fit together. Names are compared in lower case. */
+export function matchRules(match: Match): string[] {
+  if ('or' in match) return match.or.flatMap(matchRules)
+  if ('and' in match) {
+    const parts = match.and.map(matchRules)
+    if (parts.some((rules) => rules.length !== 1)) throw new Error(`cannot write ${JSON.stringify(match)}`)
+    return [parts.flat().join('&')]
+  }
+  if ('equals' in match) return [`=${match.equals.toLowerCase()}`]
+  if ('starts_with' in match) return [`^${match.starts_with.toLowerCase()}`]
+  if ('ends_with' in match) return [`$${match.ends_with.toLowerCase()}`]
+  if ('contains' in match) return [`*${match.contains.toLowerCase()}`]
+  return [`~${match.regex}`]
+}

@@ -1,0 +1,61 @@
+/** Which of a model's prices per image is meant by a size and a quality. */
+export interface ImagePriceChoice {
+  /** The catalogue's name of the price; undefined for the model's base price. */
+  readonly key?: string
+  readonly warning?: string
+}
+
+/** Qualities that name the ordinary one: providers quote it without a name. */
+const ORDINARY = new Set(['', 'standard', 'auto', 'default', 'normal', 'regular'])
+
+/** Where a quality is priced by size, this is the size of a request that names none. */
+const USUAL_SIZES = ['1024x1024', '1k']
+
+/**
+ * Looks for `quality-size`, then `size`, then the base price. A size or quality that the price list does not
+ * know is billed at the next best and said so. Sizes in pixels also find a list by classes (`1K`, `2K`), which
+ * providers define by the number of pixels, whatever the aspect ratio.
+ */
+export function chooseImagePrice(
+  prices: ReadonlyMap<string, unknown>,
+  size: string | undefined,
+  quality: string | undefined,
+): ImagePriceChoice {
+  if (prices.size === 0) return {}
+  const wantedSize = (size ?? '').toLowerCase().replace(/[\s×*]+/g, 'x')
+  const wantedQuality = (quality ?? '').toLowerCase()
+  const sizeKeys = wantedSize === '' || wantedSize === 'auto' ? [] : [wantedSize, sizeClass(wantedSize)]
+
+  if (!ORDINARY.has(wantedQuality)) {
+    const exact = (sizeKeys.length > 0 ? sizeKeys : USUAL_SIZES).map((key) => `${wantedQuality}-${key}`)
+    const found = [...exact, ...(sizeKeys.length === 0 ? [wantedQuality] : [])].find((key) => prices.has(key))
+    if (found !== undefined) return { key: found }
+    return {
+      ...bySize(prices, sizeKeys),
+      warning: `no image price for quality ${wantedQuality}; billed without it`,
+    }
+  }
+  const chosen = bySize(prices, sizeKeys)
+  if (sizeKeys.length === 0 || chosen.key !== undefined) return chosen
+  return { warning: `no image price for size ${wantedSize}; billed at the model's base price` }
+}
+
+function bySize(prices: ReadonlyMap<string, unknown>, sizeKeys: readonly string[]): ImagePriceChoice {
+  const key = sizeKeys.find((candidate) => prices.has(candidate))
+  return key === undefined ? {} : { key }
+}
+
+/** Upper bounds in pixels, midway between the classes' square sizes, which aspect ratios stay well within. */
+const CLASSES: readonly (readonly [name: string, below: number])[] = [
+  ['512px', 600_000],
+  ['1k', 1_700_000],
+  ['1.5k', 3_000_000],
+  ['2k', 9_000_000],
+  ['4k', 40_000_000],
+]
+
+function sizeClass(size: string): string {
+  const [, width = '', height = ''] = /^(\d{1,5})x(\d{1,5})$/.exec(size) ?? []
+  const pixels = Number(width) * Number(height)
+  return CLASSES.find(([, below]) => pixels > 0 && pixels < below)?.[0] ?? size
+}

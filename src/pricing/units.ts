@@ -1,0 +1,168 @@
+/**
+ * Every unit that a provider bills, and how units lie inside one another.
+ *
+ * A unit is a point in a small space of facets: a family, a direction, a modality, a kind (cache read, tool,
+ * reasoning …), a time to live. One unit contains another exactly when the other has all of its facets and
+ * more, so `input_tokens` contains `input_audio_tokens`, and `cache_audio_read_tokens` lies in both
+ * `input_audio_tokens` and `cache_read_tokens`. Everything else (parents, overlaps, what a price covers) is
+ * worked out from this table.
+ */
+
+export interface Facets {
+  readonly direction?: 'input' | 'output'
+  readonly modality?: 'text' | 'audio' | 'image' | 'video'
+  readonly kind?: 'cache_read' | 'cache_write' | 'tool' | 'reasoning' | 'citation' | 'annotated'
+  readonly ttl?: '5m' | '1h'
+}
+
+export interface Unit {
+  readonly family: string
+  /** Price lists quote this many of the unit: a million tokens, an hour of audio, one image. */
+  readonly per: number
+  /** Seconds may have decimals, read to the nanosecond. Everything else is counted in whole numbers. */
+  readonly decimals: boolean
+  readonly facets: Facets
+}
+
+const tokens = (facets: Facets) => ({ family: 'tokens', per: 1_000_000, decimals: false, facets }) as const
+const counted = (family: string, per: number, facets: Facets = {}) =>
+  ({ family, per, decimals: false, facets }) as const
+const timed = (family: string, per: number, facets: Facets = {}) =>
+  ({ family, per, decimals: true, facets }) as const
+
+const input = 'input'
+const output = 'output'
+
+/** The canonical units of contract section 9, and those of the price sources beside them. */
+export const USAGE_UNITS = {
+  input_tokens: tokens({ direction: input }),
+  input_text_tokens: tokens({ direction: input, modality: 'text' }),
+  input_audio_tokens: tokens({ direction: input, modality: 'audio' }),
+  input_image_tokens: tokens({ direction: input, modality: 'image' }),
+  input_video_tokens: tokens({ direction: input, modality: 'video' }),
+  input_tool_tokens: tokens({ direction: input, kind: 'tool' }),
+  input_text_tool_tokens: tokens({ direction: input, modality: 'text', kind: 'tool' }),
+  input_audio_tool_tokens: tokens({ direction: input, modality: 'audio', kind: 'tool' }),
+  input_image_tool_tokens: tokens({ direction: input, modality: 'image', kind: 'tool' }),
+  input_video_tool_tokens: tokens({ direction: input, modality: 'video', kind: 'tool' }),
+  cache_read_tokens: tokens({ direction: input, kind: 'cache_read' }),
+  cache_text_read_tokens: tokens({ direction: input, modality: 'text', kind: 'cache_read' }),
+  cache_audio_read_tokens: tokens({ direction: input, modality: 'audio', kind: 'cache_read' }),
+  cache_image_read_tokens: tokens({ direction: input, modality: 'image', kind: 'cache_read' }),
+  cache_video_read_tokens: tokens({ direction: input, modality: 'video', kind: 'cache_read' }),
+  cache_write_tokens: tokens({ direction: input, kind: 'cache_write' }),
+  cache_text_write_tokens: tokens({ direction: input, modality: 'text', kind: 'cache_write' }),
+  cache_audio_write_tokens: tokens({ direction: input, modality: 'audio', kind: 'cache_write' }),
+  cache_image_write_tokens: tokens({ direction: input, modality: 'image', kind: 'cache_write' }),
+  cache_video_write_tokens: tokens({ direction: input, modality: 'video', kind: 'cache_write' }),
+  cache_write_5m_tokens: tokens({ direction: input, kind: 'cache_write', ttl: '5m' }),
+  cache_write_1h_tokens: tokens({ direction: input, kind: 'cache_write', ttl: '1h' }),
+
+  output_tokens: tokens({ direction: output }),
+  output_text_tokens: tokens({ direction: output, modality: 'text' }),
+  output_audio_tokens: tokens({ direction: output, modality: 'audio' }),
+  output_image_tokens: tokens({ direction: output, modality: 'image' }),
+  output_video_tokens: tokens({ direction: output, modality: 'video' }),
+  output_reasoning_tokens: tokens({ direction: output, kind: 'reasoning' }),
+  output_text_reasoning_tokens: tokens({ direction: output, modality: 'text', kind: 'reasoning' }),
+  output_audio_reasoning_tokens: tokens({ direction: output, modality: 'audio', kind: 'reasoning' }),
+  output_image_reasoning_tokens: tokens({ direction: output, modality: 'image', kind: 'reasoning' }),
+  output_video_reasoning_tokens: tokens({ direction: output, modality: 'video', kind: 'reasoning' }),
+  output_citation_tokens: tokens({ direction: output, kind: 'citation' }),
+  output_text_citation_tokens: tokens({ direction: output, modality: 'text', kind: 'citation' }),
+  output_audio_citation_tokens: tokens({ direction: output, modality: 'audio', kind: 'citation' }),
+  output_image_citation_tokens: tokens({ direction: output, modality: 'image', kind: 'citation' }),
+  output_video_citation_tokens: tokens({ direction: output, modality: 'video', kind: 'citation' }),
+
+  input_images: counted('input_images', 1),
+  output_images: counted('output_images', 1),
+  video_seconds: timed('video_durations', 1),
+  audio_seconds: timed('audio_durations', 3600),
+  input_audio_seconds: timed('audio_durations', 3600, { direction: input }),
+  output_audio_seconds: timed('audio_durations', 3600, { direction: output }),
+  input_characters: counted('characters', 1_000_000),
+  input_document_pages: counted('document_pages', 1000),
+  input_annotated_document_pages: counted('document_pages', 1000, { kind: 'annotated' }),
+  input_pixels: counted('pixels', 1_000_000_000),
+  input_text_messages: counted('messages', 1000),
+  requests: counted('requests', 1000),
+  web_searches: counted('web_searches', 1000),
+  storage_searches: counted('storage_searches', 1000),
+  social_searches: counted('social_searches', 1000),
+  rerank_searches: counted('rerank_searches', 1000),
+  code_executions: counted('code_executions', 1000),
+} as const satisfies Record<string, Unit>
+
+export type UsageUnit = keyof typeof USAGE_UNITS
+
+const names: readonly string[] = Object.keys(USAGE_UNITS)
+
+export function isUsageUnit(name: string): name is UsageUnit {
+  return Object.hasOwn(USAGE_UNITS, name)
+}
+
+/** Every unit, parents before their children. */
+export const UNIT_NAMES: readonly UsageUnit[] = names
+  .filter(isUsageUnit)
+  .sort((a, b) => specificity(a) - specificity(b))
+
+const FACETS = ['direction', 'modality', 'kind', 'ttl'] as const
+
+/** How many facets a unit fixes: a unit always has more than any unit that contains it. */
+export function specificity(unit: UsageUnit): number {
+  return Object.keys(USAGE_UNITS[unit].facets).length
+}
+
+/** Whether every `inner` is also an `outer`. A unit does not contain itself. */
+export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
+  if (outer === inner || USAGE_UNITS[outer].family !== USAGE_UNITS[inner].family) return false
+  const wide: Facets = USAGE_UNITS[outer].facets
+  const narrow: Facets = USAGE_UNITS[inner].facets
+  return FACETS.every((facet) => wide[facet] === undefined || wide[facet] === narrow[facet])
+}
+
+/** The unit that counts what is both `a` and `b`, if the two can overlap and neither contains the other. */
+export function overlap(a: UsageUnit, b: UsageUnit): UsageUnit | undefined {
+  if (a === b || contains(a, b) || contains(b, a)) return undefined
+  const wanted: Facets = { ...facetsOf(b), ...facetsOf(a) }
+  return UNIT_NAMES.find(
+    (unit) =>
+      contains(a, unit) &&
+      contains(b, unit) &&
+      FACETS.every((facet) => facetsOf(unit)[facet] === wanted[facet]),
+  )
+}
+
+const facetsOf = (unit: UsageUnit): Facets => USAGE_UNITS[unit].facets
+
+const containers = new Map(
+  UNIT_NAMES.map((unit) => [unit, UNIT_NAMES.filter((other) => contains(other, unit))]),
+)
+
+/** The units that contain `unit`, widest first. */
+export function ancestors(unit: UsageUnit): readonly UsageUnit[] {
+  return containers.get(unit) ?? []
+}
+
+const childGroups = new Map(
+  UNIT_NAMES.map((unit) => [
+    unit,
+    FACETS.filter((facet) => facetsOf(unit)[facet] === undefined)
+      .map((facet) =>
+        UNIT_NAMES.filter((child) => isChild(unit, child) && facetsOf(child)[facet] !== undefined),
+      )
+      .filter((children) => children.length > 0),
+  ]),
+)
+
+function isChild(unit: UsageUnit, other: UsageUnit): boolean {
+  return contains(unit, other) && specificity(other) === specificity(unit) + 1
+}
+
+/**
+ * The ways in which a unit splits: one group of children for each further facet. Children of one group
+ * exclude each other, so together they never exceed the unit; children of different groups may overlap.
+ */
+export function partitions(unit: UsageUnit): readonly (readonly UsageUnit[])[] {
+  return childGroups.get(unit) ?? []
+}

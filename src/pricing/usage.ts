@@ -1,0 +1,181 @@
+import { formatDecimal } from './money.ts'
+import {
+  ancestors,
+  isUsageUnit,
+  partitions,
+  specificity,
+  UNIT_NAMES,
+  USAGE_UNITS,
+  type UsageUnit,
+} from './units.ts'
+
+export { isUsageUnit, USAGE_UNITS, type UsageUnit } from './units.ts'
+
+/**
+ * What was consumed, in canonical units: inclusive totals with their subsets (contract section 9). Counts are
+ * integers from 0 to 1e13, seconds may have decimals down to a nanosecond. A unit that is not there is zero,
+ * except `requests`, which is 1.
+ */
+export type Usage = { readonly [U in UsageUnit]?: number }
+
+type MutableUsage = { [U in UsageUnit]?: number }
+
+/** One thing wrong with a usage, at the unit where a caller would correct it. */
+export interface UsageProblem {
+  readonly unit: UsageUnit
+  readonly message: string
+}
+
+/** Contract section 1: token counts go up to 1e13. The same bound holds for every other unit. */
+export const MAX_QUANTITY = 10_000_000_000_000
+
+/** Seconds are exact to this many decimals. */
+export const SECONDS_DECIMALS = 9
+
+/**
+ * Says what is inconsistent, for callers that are told to correct it. A total that was not given is filled in
+ * from its parts, which is not a problem: `{cache_read_tokens: 100}` alone means 100 input tokens, all of them
+ * cached. A total that was given and is smaller than its parts is one.
+ */
+export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem[] } {
+  const problems: UsageProblem[] = []
+  const checked: MutableUsage = {}
+  for (const unit of unitsOf(usage)) {
+    const message = quantityProblem(unit, usage[unit])
+    if (message === undefined) checked[unit] = usage[unit] ?? 0
+    else problems.push({ unit, message })
+  }
+  raiseTotals(checked, (unit, given, needed, group) => {
+    problems.push({ unit, message: tooSmall(unit, given, needed, group) })
+  })
+  problems.push(...overlapProblems(checked))
+  return { usage: checked, problems }
+}
+
+/**
+ * Makes any usage consistent, for ingest, which must not lose an event to a client's arithmetic. A quantity
+ * that is no number counts as zero, and a total that is smaller than its parts is raised to them: what a
+ * client reports as consumed is never dropped. Every change is named in `warnings`.
+ */
+export function clampUsage(usage: Usage): { usage: Usage; warnings: string[] } {
+  const warnings: string[] = []
+  const clamped: MutableUsage = {}
+  for (const unit of unitsOf(usage)) {
+    const message = quantityProblem(unit, usage[unit])
+    const quantity = message === undefined ? (usage[unit] ?? 0) : nearestQuantity(unit, usage[unit])
+    clamped[unit] = quantity
+    if (message !== undefined) warnings.push(`${message}; taken as ${plain(quantity)}`)
+  }
+  raiseTotals(clamped, (unit, given, needed, group) => {
+    warnings.push(`${tooSmall(unit, given, needed, group)}; taken as ${plain(needed)}`)
+  })
+  for (const { unit, message } of overlapProblems(clamped)) {
+    delete clamped[unit]
+    warnings.push(`${message}; not used`)
+  }
+  return { usage: clamped, warnings }
+}
+
+/**
+ * Usage with every total that its parts need, without a word about it. The cost engine starts here, so that a
+ * part can never go unbilled for want of a total. Returns the same object when nothing is missing.
+ */
+export function inclusiveUsage(usage: Usage): Usage {
+  for (const unit of unitsOf(usage)) {
+    for (const ancestor of ancestors(unit)) {
+      if ((usage[ancestor] ?? 0) < (usage[unit] ?? 0)) return withTotals(usage)
+    }
+  }
+  return hasManyParts(usage) ? withTotals(usage) : usage
+}
+
+function withTotals(usage: Usage): Usage {
+  const filled: MutableUsage = { ...usage }
+  raiseTotals(filled, () => {})
+  return filled
+}
+
+/** Only usage with at least two parts of one total can exceed it while each part alone does not. */
+function hasManyParts(usage: Usage): boolean {
+  let parts = 0
+  for (const unit of unitsOf(usage)) if (specificity(unit) > 1) parts += 1
+  return parts > 1
+}
+
+function unitsOf(usage: Usage): UsageUnit[] {
+  return Object.keys(usage).filter((name): name is UsageUnit => isUsageUnit(name))
+}
+
+function quantityProblem(unit: UsageUnit, value: unknown): string | undefined {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return `${unit} is not a number`
+  if (value < 0) return `${unit} is negative`
+  if (value > MAX_QUANTITY) return `${unit} is above ${MAX_QUANTITY}`
+  if (!USAGE_UNITS[unit].decimals && !Number.isInteger(value)) return `${unit} is not a whole number`
+  return undefined
+}
+
+function nearestQuantity(unit: UsageUnit, value: unknown): number {
+  if (typeof value !== 'number' || Number.isNaN(value)) return 0
+  const bounded = Math.min(Math.max(value, 0), MAX_QUANTITY)
+  return USAGE_UNITS[unit].decimals ? bounded : Math.round(bounded)
+}
+
+type OnRaise = (unit: UsageUnit, given: number, needed: number, group: readonly UsageUnit[]) => void
+
+/** Raises each total to its largest partition, most specific totals first, reporting those that were given. */
+function raiseTotals(usage: MutableUsage, onRaise: OnRaise): void {
+  for (const unit of FINEST_FIRST) {
+    for (const group of partitions(unit)) {
+      let needed = 0
+      for (const child of group) needed = sum(unit, needed, usage[child] ?? 0)
+      const given = usage[unit]
+      if (needed <= (given ?? 0)) continue
+      if (given !== undefined) onRaise(unit, given, needed, group)
+      usage[unit] = needed
+    }
+  }
+}
+
+const FINEST_FIRST = UNIT_NAMES.filter((unit) => partitions(unit).length > 0).reverse()
+
+/** Seconds are added as nanoseconds: 0.1 + 0.2 of a clip is 0.3 of it. */
+function sum(unit: UsageUnit, a: number, b: number): number {
+  if (!USAGE_UNITS[unit].decimals) return a + b
+  return Math.round((a + b) * 10 ** SECONDS_DECIMALS) / 10 ** SECONDS_DECIMALS
+}
+
+function tooSmall(unit: UsageUnit, given: number, needed: number, group: readonly UsageUnit[]): string {
+  return `${unit} is ${plain(given)}, less than its parts (${group.slice(0, 4).join(', ')}), which need ${plain(needed)}`
+}
+
+function plain(quantity: number): string {
+  return formatDecimal(BigInt(Math.round(quantity * 1000)), 3)
+}
+
+/**
+ * Parts of different partitions overlap: 60 audio tokens and 60 cached ones fit into 100 only if at least 20
+ * are both. A reported overlap that is too small for that is a contradiction.
+ */
+function overlapProblems(usage: Usage): UsageProblem[] {
+  const problems: UsageProblem[] = []
+  for (const unit of ['input_tokens', 'output_tokens'] as const) {
+    const [modalities = [], kinds = []] = partitions(unit)
+    for (const modality of modalities) {
+      for (const kind of kinds) {
+        const both = UNIT_NAMES.find(
+          (name) => ancestors(name).includes(modality) && ancestors(name).includes(kind),
+        )
+        const reported = both === undefined ? undefined : usage[both]
+        if (both === undefined || reported === undefined || reported === 0) continue
+        const needed = (usage[modality] ?? 0) + (usage[kind] ?? 0) - (usage[unit] ?? 0)
+        if (reported < needed) {
+          problems.push({
+            unit: both,
+            message: `${both} is ${plain(reported)}, but ${modality} and ${kind} overlap by at least ${plain(needed)}`,
+          })
+        }
+      }
+    }
+  }
+  return problems
+}
