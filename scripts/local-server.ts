@@ -32,7 +32,13 @@ const LOCAL = ['-c', path.join(ROOT, 'wrangler.toml'), '--local', '--persist-to'
 
 const OPTIONS = {
   cwd: ROOT,
-  env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' },
+  env: {
+    ...process.env,
+    WRANGLER_SEND_METRICS: 'false',
+    // The banner is what looks for a newer wrangler; the `cf` object of a real request is fetched from Cloudflare.
+    WRANGLER_HIDE_BANNER: 'true',
+    CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  },
 }
 
 export interface LocalServer {
@@ -60,6 +66,9 @@ export async function startServer(port: number): Promise<LocalServer> {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   const ended = exitOf(child)
+  // Ctrl-C reaches wrangler by itself; a signal to this process alone does not.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => child.kill('SIGTERM'))
   const server = {
     url: `http://127.0.0.1:${port}`,
     ended,

@@ -10,7 +10,6 @@ import { setUp } from './local-setup.ts'
 async function main(): Promise<number> {
   await setUp()
   const server = await startServer(Number(process.env.PORT ?? 8787))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void server.stop())
   try {
     await seedDemoCustomer(server.url)
   } catch (error) {
