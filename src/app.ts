@@ -1,5 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
+import { eventsRoutes } from './events/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { authenticate } from './http/auth.ts'
 import { jsonBody } from './http/body.ts'
@@ -9,6 +11,7 @@ import { notFound, onError } from './http/problem.ts'
 import { requestId } from './http/request-id.ts'
 import { responseHeaders } from './http/response-headers.ts'
 import { createRouter } from './http/router.ts'
+import { ratingRoutes } from './rating/routes.ts'
 
 /** The API. What stands above a line runs before it. */
 export function createApp(): OpenAPIHono<AppEnv> {
@@ -22,5 +25,8 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/customers', customersRoutes)
 
   app.use('/v1/*', authenticate, jsonBody, idempotencyKey)
+  app.route('/v1/events', eventsRoutes)
+  app.route('/v1/rating', ratingRoutes)
+  app.route('/v1/credits', creditsRoutes)
   return app
 }

@@ -44,6 +44,11 @@ export function creditsJson(amount: MicroCredits): ExactNumber {
   return exactNumber(formatDecimal(BigInt(amount), CREDIT_DECIMALS))
 }
 
+/** Micro-credits that may be more than a wallet can hold. */
+export function creditsExact(credits_micro: bigint): ExactNumber {
+  return exactNumber(formatDecimal(credits_micro, CREDIT_DECIMALS))
+}
+
 /** USD, with at most 12 decimals. */
 export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
   return exactNumber(formatUsd(typeof amount === 'bigint' ? amount : usdFromParts(amount)))

@@ -5,12 +5,13 @@ import type { Entry, EventRecord } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import { takeFromLots } from './lots.ts'
 import type { EventAnswer, IngestItem, PricedEvent } from './messages.ts'
+import { FORMAT } from './packing.ts'
 import type { Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
 import type { Wallet } from './wallet.ts'
 
 export type BurnOutcome =
-  | { readonly kind: 'done' | 'replayed'; readonly entry: Entry }
+  | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /** What a burn needs beside the draft: the rule from cost to credits, and how ids are written. */
@@ -29,7 +30,7 @@ export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext)
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the entry of an event.
     if (check.record.kind !== 'entry') throw new Error('an event was replayed from a record of another kind')
-    return { kind: 'replayed', entry: check.record }
+    return { kind: 'replayed', format: check.format, entry: check.record }
   }
   if (item.refusal) return refused(item.refusal)
   if (!item.event) throw new Error('an event to ingest is neither priced nor refused')
@@ -59,7 +60,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, { table, ids }
     ...(event.metadata && { metadata: event.metadata }),
     ...(item.idempotency && { idempotency: item.idempotency }),
   })
-  return { kind: 'done', entry }
+  return { kind: 'done', format: FORMAT, entry }
 }
 
 /** The team's wallet if the event names a team that has one, else the user's if it has one, else the customer's. */

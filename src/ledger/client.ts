@@ -2,15 +2,17 @@ import type { Bindings } from '../config.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import type { EntriesMessage, EntriesResult } from './entries.ts'
 import type {
-  BalanceMessage,
-  BalanceResult,
+  BalanceAnswer,
   CreditMessage,
   CreditResult,
   IngestMessage,
   IngestResult,
   LedgerName,
+  LotAnswer,
   OpenMessage,
   Refused,
+  WalletMessage,
+  WalletResult,
 } from './messages.ts'
 import type { CustomerLedger } from './object.ts'
 import { classifyTransportError } from './transport-errors.ts'
@@ -46,9 +48,17 @@ export function credit(env: LedgerEnv, ledger: LedgerName, message: CreditMessag
 export function readBalance(
   env: LedgerEnv,
   ledger: LedgerName,
-  message: BalanceMessage,
-): Promise<BalanceResult> {
+  message: WalletMessage,
+): Promise<WalletResult<BalanceAnswer>> {
   return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.balance(JSON.stringify(message)))
+}
+
+export function readLots(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: WalletMessage,
+): Promise<WalletResult<LotAnswer[]>> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.lots(JSON.stringify(message)))
 }
 
 export function readEntries(

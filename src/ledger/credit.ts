@@ -4,11 +4,12 @@ import type { Entry } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import { insertLot, MAX_OPEN_LOTS } from './lots.ts'
 import type { CreditAnswer, CreditMessage } from './messages.ts'
+import { FORMAT } from './packing.ts'
 import type { Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
 
 export type CreditOutcome =
-  | { readonly kind: 'done' | 'replayed'; readonly entry: Entry }
+  | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /** Puts a new lot into the owner's wallet, which is made if there is none. Refused, it changes nothing. */
@@ -18,7 +19,7 @@ export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the entry of a credit.
     if (check.record.kind !== 'entry') throw new Error('a credit was replayed from a record of another kind')
-    return { kind: 'replayed', entry: check.record }
+    return { kind: 'replayed', format: check.format, entry: check.record }
   }
   if (message.expires_at_ms !== null && message.expires_at_ms <= draft.at_ms) {
     return refused({
@@ -57,7 +58,7 @@ export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>
     ...(message.metadata && { metadata: message.metadata }),
     ...(message.idempotency && { idempotency: message.idempotency }),
   })
-  return { kind: 'done', entry }
+  return { kind: 'done', format: FORMAT, entry }
 }
 
 /** What a grant or a purchase is answered, from its entry alone: the first answer and every replay are the same. */

@@ -1,7 +1,8 @@
 import { microCredits } from '../pricing/money.ts'
-import { type KeyCheck, MISMATCH, UNUSED } from './idempotency.ts'
+import { type KeyCheck, type KeyUse, MISMATCH, UNUSED } from './idempotency.ts'
 import type { Entry, JournalRecord } from './journal.ts'
 import type { Idempotency, WalletOwner } from './messages.ts'
+import { FORMAT } from './packing.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from './wallet.ts'
 
 /** The last numbers given, and the last time seen: part of every commit. */
@@ -15,9 +16,7 @@ export interface Counters {
 /** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */
 export interface LedgerReader {
   wallet(key: string): Wallet | undefined
-  usedKeys(
-    idempotencies: readonly Idempotency[],
-  ): Map<string, { fingerprint: string; record: () => JournalRecord }>
+  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
 }
 
 type NewEntry = Omit<Entry, 'kind' | 'number' | 'at_ms' | 'wallet' | 'owner' | 'balance_after'>
@@ -30,7 +29,7 @@ export class Draft {
   readonly at_ms: number
   readonly records: JournalRecord[] = []
   readonly wallets = new Map<string, Wallet>()
-  private readonly keys = new Map<string, { fingerprint: string; record: () => JournalRecord }>()
+  private readonly keys = new Map<string, KeyUse>()
   private readonly absent = new Set<string>()
   /** New wallets whose owner no entry has named yet. */
   private readonly unnamed = new Map<number, WalletOwner>()
@@ -75,7 +74,7 @@ export class Draft {
     this.loadKeys([idempotency])
     const used = this.keys.get(idempotency.key)
     if (!used) return UNUSED
-    return used.fingerprint === idempotency.fingerprint ? { kind: 'replay', record: used.record() } : MISMATCH
+    return used.fingerprint === idempotency.fingerprint ? { kind: 'replay', ...used.read() } : MISMATCH
   }
 
   /** The owner's wallet, to read; undefined when the owner has none. */
@@ -129,7 +128,7 @@ export class Draft {
     if (record.idempotency) {
       const { key, fingerprint } = record.idempotency
       this.absent.delete(key)
-      this.keys.set(key, { fingerprint, record: () => record })
+      this.keys.set(key, { fingerprint, read: () => ({ format: FORMAT, record }) })
     }
   }
 }

@@ -9,21 +9,21 @@ import { walletKey } from './wallet.ts'
 export interface EntryFilter {
   /** Only entries of this owner's wallet. */
   readonly owner?: WalletOwner
-  readonly type?: EntryType
+  readonly type?: EntryType | undefined
   /** Only entries of events, and only of such ones; times are then event times. */
   readonly event?: EventFilter
-  readonly from_ms?: number
-  readonly to_ms?: number
+  readonly from_ms?: number | undefined
+  readonly to_ms?: number | undefined
 }
 
 export interface EventFilter {
-  readonly user_id?: string
-  readonly team_id?: string
-  readonly feature_id?: string
-  readonly provider?: string
-  readonly model?: string
-  readonly event_type?: EventType
-  readonly unrated?: boolean
+  readonly user_id?: string | undefined
+  readonly team_id?: string | undefined
+  readonly feature_id?: string | undefined
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+  readonly event_type?: EventType | undefined
+  readonly unrated?: boolean | undefined
 }
 
 export interface EntriesMessage {

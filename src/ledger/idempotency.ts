@@ -20,10 +20,22 @@ export interface KeyStore {
   forget(keys: readonly string[]): void
 }
 
+/** A record and the format it was written in, which decides how its answer is rendered again. */
+export interface StoredRecord {
+  readonly format: number
+  readonly record: JournalRecord
+}
+
+/** A key that was used: for what, and how to get at the record. */
+export interface KeyUse {
+  readonly fingerprint: string
+  readonly read: () => StoredRecord
+}
+
 /** What a key means for the request that carries it. */
 export type KeyCheck =
   | { readonly kind: 'unused' }
-  | { readonly kind: 'replay'; readonly record: JournalRecord }
+  | ({ readonly kind: 'replay' } & StoredRecord)
   | { readonly kind: 'mismatch' }
 
 export const UNUSED: KeyCheck = { kind: 'unused' }

@@ -24,7 +24,7 @@ function ingestOne(draft: Draft, item: IngestItem, context: BurnContext): Ingest
   return {
     kind: outcome.kind,
     shape: 'single',
-    format: FORMAT,
+    format: outcome.format,
     answer: eventAnswer(context.ids, outcome.entry),
   }
 }
@@ -43,7 +43,7 @@ function ingestBatch(
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the answer to a batch.
     if (check.record.kind !== 'batch') throw new Error('a batch was replayed from a record of another kind')
-    return { kind: 'replayed', shape: 'batch', format: FORMAT, answer: check.record.answer }
+    return { kind: 'replayed', shape: 'batch', format: check.format, answer: check.record.answer }
   }
   draft.loadKeys(message.items.flatMap((item): Idempotency[] => (item.idempotency ? [item.idempotency] : [])))
   const results = message.items.map((item) => itemAnswer(draft, item, context))

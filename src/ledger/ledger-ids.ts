@@ -1,4 +1,7 @@
-import { ledgerId, parseLedgerId } from '../ids.ts'
+import { createHash } from 'node:crypto'
+import { ledgerKey } from '../db/ledger-db.ts'
+import { ledgerId, ledgerTag, parseLedgerId } from '../ids.ts'
+import type { LedgerName } from './messages.ts'
 
 /**
  * The ids of one ledger. Entries carry the time of their commit; wallets and lots, which are only ever met by their
@@ -29,13 +32,14 @@ export class LedgerIds {
   event(entry: { at_ms: number; number: number }): string {
     return ledgerId('evt', entry.at_ms, entry.number, this.tag)
   }
+}
 
-  /** The entry number in an event's id; undefined when the id is not one of this ledger's. */
-  entryOfEvent(id: string): number | undefined {
-    return parseLedgerId('evt', id, this.tag)?.number
-  }
+/** The tag that the ids of a ledger end with. */
+export function tagOf(ledger: LedgerName): string {
+  return ledgerTag(createHash('sha256').update(ledgerKey(ledger)).digest())
+}
 
-  entryOfTransaction(id: string): number | undefined {
-    return parseLedgerId('txn', id, this.tag)?.number
-  }
+/** The entry that an event's or a transaction's id names; undefined when it is not an id of this ledger. */
+export function entryNumberOf(prefix: 'evt' | 'txn', id: string, ledger: LedgerName): number | undefined {
+  return parseLedgerId(prefix, id, tagOf(ledger))?.number
 }

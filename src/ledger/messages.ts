@@ -112,13 +112,15 @@ export interface EventAnswer {
   readonly warnings: readonly string[]
 }
 
+interface BurnedItem {
+  readonly id: string
+  readonly credits: MicroCredits
+  readonly balance_after: MicroCredits
+}
+
 export type BatchItemAnswer =
-  | {
-      readonly status: 'accepted' | 'duplicate'
-      readonly id: string
-      readonly credits: MicroCredits
-      readonly balance_after: MicroCredits
-    }
+  | ({ readonly status: 'accepted' } & BurnedItem)
+  | ({ readonly status: 'duplicate' } & BurnedItem)
   | { readonly status: 'rejected'; readonly code: Refusal['code']; readonly detail: string }
 
 export interface BatchAnswer {
@@ -164,7 +166,8 @@ export interface CreditAnswer {
 
 export type CreditResult = Answered<CreditAnswer> | Refused
 
-export interface BalanceMessage {
+/** A question about one wallet. */
+export interface WalletMessage {
   readonly caller: Caller
   readonly owner: WalletOwner
 }
@@ -178,4 +181,15 @@ export interface BalanceAnswer {
   readonly expiring_next: { readonly amount: MicroCredits; readonly at_ms: number } | null
 }
 
-export type BalanceResult = { readonly kind: 'done'; readonly answer: BalanceAnswer } | Refused
+export interface LotAnswer {
+  readonly lot_id: string
+  readonly kind: LotKind
+  readonly amount: MicroCredits
+  readonly left: MicroCredits
+  readonly reserved: MicroCredits
+  readonly priority: number
+  readonly expires_at_ms: number | null
+  readonly created_at_ms: number
+}
+
+export type WalletResult<T> = { readonly kind: 'done'; readonly answer: T } | Refused

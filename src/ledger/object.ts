@@ -1,9 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
-import { createHash } from 'node:crypto'
 import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
-import { ledgerTag } from '../ids.ts'
-import type { BurnTable } from '../pricing/burn-table.ts'
+import { type BurnTable, defaultBurnTable } from '../pricing/burn-table.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import { flushJournal } from '../projection/flush.ts'
 import type { BurnContext } from './burn.ts'
@@ -12,21 +10,21 @@ import { Draft } from './draft.ts'
 import { type EntriesMessage, type EntriesResult, readUnflushed } from './entries.ts'
 import { type Apply, GroupCommit } from './group-commit.ts'
 import { applyIngest } from './ingest.ts'
-import { LedgerIds } from './ledger-ids.ts'
+import { LedgerIds, tagOf } from './ledger-ids.ts'
 import { expiringNext } from './lots.ts'
 import type {
   BalanceAnswer,
-  BalanceMessage,
-  BalanceResult,
   Caller,
   CreditMessage,
   CreditResult,
   IngestMessage,
   IngestResult,
+  LotAnswer,
   OpenMessage,
   Refused,
+  WalletMessage,
+  WalletResult,
 } from './messages.ts'
-import { FORMAT } from './packing.ts'
 import type { Refusal } from './refusal.ts'
 import { earliest, nextAlarmAt } from './schedule.ts'
 import { settle } from './settle.ts'
@@ -58,7 +56,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
     this.config = configOf(env)
-    this.table = { version: 1, ...this.config }
+    this.table = defaultBurnTable(this.config)
     this.store = new LedgerStore(ctx.storage.sql)
     this.group = new GroupCommit((change) => this.commit(change))
     // A start repairs what a crash may have left: a dirty journal without an alarm.
@@ -96,19 +94,18 @@ export class CustomerLedger extends DurableObject<Bindings> {
     const result = await this.change<CreditResult>(message.caller, 1, (draft, { ids }) => {
       const outcome = applyCredit(draft, message)
       if (outcome.kind === 'refused') return outcome
-      return { kind: outcome.kind, format: FORMAT, answer: creditAnswer(ids, outcome.entry) }
+      return { kind: outcome.kind, format: outcome.format, answer: creditAnswer(ids, outcome.entry) }
     })
     return reply(result)
   }
 
   async balance(json: string): Promise<string> {
-    const { caller, owner }: BalanceMessage = JSON.parse(json)
-    const context = this.admit(caller)
-    if (context.kind === 'refused') return reply(context)
-    const wallet = this.store.wallet(walletKey(owner))
-    if (!wallet) return reply({ kind: 'refused', refusal: noWallet(owner.kind) })
-    const answer = await this.settled(wallet, (current) => balanceAnswer(context.ids, current))
-    return reply<BalanceResult>({ kind: 'done', answer })
+    return reply(await this.readWallet(JSON.parse(json), balanceAnswer))
+  }
+
+  /** The open lots of a wallet in burn order. */
+  async lots(json: string): Promise<string> {
+    return reply(await this.readWallet(JSON.parse(json), lotAnswers))
   }
 
   /** The entries that D1 may not have yet, newest first, and where D1's begin. */
@@ -200,8 +197,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (this.burnContext) return this.burnContext
     const { identity } = this.store
     if (!identity) throw new Error('the ledger was not opened')
-    const digest = createHash('sha256').update(ledgerKey(identity)).digest()
-    this.burnContext = { table: this.table, ids: new LedgerIds(ledgerTag(digest), identity.opened_at_ms) }
+    this.burnContext = { table: this.table, ids: new LedgerIds(tagOf(identity), identity.opened_at_ms) }
     return this.burnContext
   }
 
@@ -219,10 +215,22 @@ export class CustomerLedger extends DurableObject<Bindings> {
   }
 
   /** Reads a wallet as it is now; only if something in it fell due does the read write. */
-  private async settled<T>(wallet: Wallet, read: (wallet: Wallet) => T): Promise<T> {
+  private async readWallet<T>(
+    { caller, owner }: WalletMessage,
+    read: (ids: LedgerIds, wallet: Wallet) => T,
+  ): Promise<WalletResult<T>> {
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return context
+    const wallet = this.store.wallet(walletKey(owner))
+    if (!wallet) return { kind: 'refused', refusal: noWallet(owner.kind) }
     const due_at_ms = walletDueAt(wallet)
-    if (due_at_ms === null || due_at_ms > Date.now()) return read(wallet)
-    return this.group.submit(1, (draft) => read(settle(draft, draft.wallet(wallet.owner) ?? wallet)))
+    const answer =
+      due_at_ms === null || due_at_ms > Date.now()
+        ? read(context.ids, wallet)
+        : await this.group.submit(1, (draft) =>
+            read(context.ids, settle(draft, draft.wallet(owner) ?? wallet)),
+          )
+    return { kind: 'done', answer }
   }
 
   /** Arms the alarm for whatever is next in the whole ledger. */
@@ -271,6 +279,19 @@ function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
     overdraft_limit: ZERO_CREDITS,
     expiring_next: expiringNext(wallet.lots),
   }
+}
+
+function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
+  return wallet.lots.map((lot) => ({
+    lot_id: ids.lot(lot.number),
+    kind: lot.kind,
+    amount: lot.amount,
+    left: lot.left,
+    reserved: ZERO_CREDITS,
+    priority: lot.priority,
+    expires_at_ms: lot.expires_at_ms,
+    created_at_ms: lot.created_at_ms,
+  }))
 }
 
 function noWallet(kind: 'customer' | 'user' | 'team'): Refusal {

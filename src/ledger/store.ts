@@ -1,7 +1,7 @@
 import type { Mode } from '../db/schema.ts'
 import { microCredits } from '../pricing/money.ts'
 import type { Counters, Draft, LedgerReader } from './draft.ts'
-import type { KeyStore, UsedKey } from './idempotency.ts'
+import type { KeyStore, KeyUse, StoredRecord, UsedKey } from './idempotency.ts'
 import type { JournalRecord } from './journal.ts'
 import { KeyTable } from './key-table.ts'
 import type { Idempotency } from './messages.ts'
@@ -73,6 +73,11 @@ const UPSERT_WALLET = `
 const MAX_CACHED_WALLETS = 5_000
 const MAX_CACHED_ROWS = 4
 
+interface UnpackedRow {
+  readonly format: number
+  readonly records: readonly JournalRecord[]
+}
+
 interface StoredWallet {
   readonly wallet: Wallet
   readonly due_at_ms: number | null
@@ -82,7 +87,7 @@ interface StoredWallet {
 export class LedgerStore implements LedgerReader {
   private readonly keys: KeyStore
   private readonly walletCache = new Map<string, StoredWallet>()
-  private readonly rowCache = new Map<number, readonly JournalRecord[]>()
+  private readonly rowCache = new Map<number, UnpackedRow>()
   private lastRow = 0
   private lastFlushed = 0
   private committed: Counters = { entry: 0, lot: 0, wallet: 0, at_ms: 0 }
@@ -161,13 +166,11 @@ export class LedgerStore implements LedgerReader {
     return wallet
   }
 
-  usedKeys(
-    idempotencies: readonly Idempotency[],
-  ): Map<string, { fingerprint: string; record: () => JournalRecord }> {
+  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const used = this.keys.find(idempotencies.map(({ key }) => key))
-    const found = new Map<string, { fingerprint: string; record: () => JournalRecord }>()
+    const found = new Map<string, KeyUse>()
     for (const [key, stored] of used) {
-      found.set(key, { fingerprint: stored.fingerprint, record: () => this.recordOfKey(key, stored) })
+      found.set(key, { fingerprint: stored.fingerprint, read: () => this.recordOfKey(key, stored) })
     }
     return found
   }
@@ -306,21 +309,23 @@ export class LedgerStore implements LedgerReader {
     else this.exec(UPSERT_WALLET, key, balance, text, due_at_ms)
   }
 
-  private recordOfKey(key: string, { row, index }: UsedKey): JournalRecord {
-    const record = this.recordsOf(row)[index]
+  private recordOfKey(key: string, { row, index }: UsedKey): StoredRecord {
+    const { format, records } = this.rowOf(row)
+    const record = records[index]
     if (record?.idempotency?.key !== key) throw new Error('an idempotency key leads to another record')
-    return record
+    return { format, record }
   }
 
-  private recordsOf(row_id: number): readonly JournalRecord[] {
+  private rowOf(row_id: number): UnpackedRow {
     const cached = this.rowCache.get(row_id)
     if (cached) return cached
     const [row] = this.exec('SELECT format, body FROM journal WHERE row_id = ?', row_id)
     if (!row) throw new Error(`journal row ${row_id} is missing`)
-    const records = unpackRow(Number(row.format), String(row.body))
+    const format = Number(row.format)
+    const unpacked = { format, records: unpackRow(format, String(row.body)) }
     evictOldest(this.rowCache, MAX_CACHED_ROWS)
-    this.rowCache.set(row_id, records)
-    return records
+    this.rowCache.set(row_id, unpacked)
+    return unpacked
   }
 
   private cacheWallet(key: string, wallet: Wallet, due_at_ms: number | null): void {

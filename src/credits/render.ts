@@ -1,0 +1,73 @@
+import { creditsJson, usdJson } from '../http/json.ts'
+import { timeJson } from '../http/times.ts'
+import type { Entry } from '../ledger/journal.ts'
+import type { LedgerIds } from '../ledger/ledger-ids.ts'
+import type { BalanceAnswer, CreditAnswer, LotAnswer } from '../ledger/messages.ts'
+import { microCredits } from '../pricing/money.ts'
+
+/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+export function renderCredit(answer: CreditAnswer): object {
+  return {
+    transaction_id: answer.transaction_id,
+    wallet_id: answer.wallet_id,
+    lot_id: answer.lot_id,
+    amount: creditsJson(answer.amount),
+    balance_after: creditsJson(answer.balance_after),
+  }
+}
+
+export function renderBalance(customer_id: string, answer: BalanceAnswer): object {
+  const { expiring_next } = answer
+  return {
+    customer_id,
+    wallet_id: answer.wallet_id,
+    balance: creditsJson(answer.balance),
+    reserved_balance: creditsJson(answer.reserved),
+    available_balance: creditsJson(answer.available),
+    currency: 'credits',
+    overdraft_limit: creditsJson(answer.overdraft_limit),
+    expiring_next: expiring_next && {
+      amount: creditsJson(expiring_next.amount),
+      at: timeJson(expiring_next.at_ms),
+    },
+  }
+}
+
+export function renderLot(lot: LotAnswer): object {
+  return {
+    lot_id: lot.lot_id,
+    kind: lot.kind,
+    amount: creditsJson(lot.amount),
+    remaining: creditsJson(lot.left),
+    reserved: creditsJson(lot.reserved),
+    priority: lot.priority,
+    expires_at: lot.expires_at_ms === null ? null : timeJson(lot.expires_at_ms),
+    created_at: timeJson(lot.created_at_ms),
+  }
+}
+
+/** `balance_before` and `balance_after` are of the entry's wallet. */
+export function renderTransaction(ids: LedgerIds, entry: Entry): object {
+  return {
+    id: ids.transaction(entry),
+    type: entry.type,
+    wallet_id: ids.wallet(entry.wallet),
+    amount: creditsJson(entry.amount),
+    balance_before: creditsJson(microCredits(entry.balance_after - entry.amount)),
+    balance_after: creditsJson(entry.balance_after),
+    description: entry.description ?? describe(entry),
+    ...(entry.event && { event_id: ids.event(entry) }),
+    ...(entry.payment_reference !== undefined && { payment_reference: entry.payment_reference }),
+    ...(entry.lot?.price && { price_usd: usdJson(entry.lot.price) }),
+    lots: entry.lots.map(([number, amount]) => ({ lot_id: ids.lot(number), amount: creditsJson(amount) })),
+    metadata: entry.metadata ?? {},
+    created_at: timeJson(entry.effective_at_ms ?? entry.at_ms),
+  }
+}
+
+/** What an entry was for, where nobody said. */
+function describe({ event }: Entry): string | null {
+  if (!event) return null
+  const model = event.model === undefined ? '' : `, ${event.provider} ${event.model}`
+  return `${event.event_type} ${event.feature_id}${model}`
+}

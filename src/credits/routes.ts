@@ -1,0 +1,172 @@
+import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { requireScope } from '../http/auth.ts'
+import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { jsonResponse } from '../http/json.ts'
+import { nextCursor } from '../http/pagination.ts'
+import { refusalResponse } from '../http/problem.ts'
+import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { ownerOf } from '../http/subject.ts'
+import { credit, readBalance, readLots } from '../ledger/client.ts'
+import type { CreditMessage } from '../ledger/messages.ts'
+import { listEntries } from '../projection/list-entries.ts'
+import { renderBalance, renderCredit, renderLot, renderTransaction } from './render.ts'
+import {
+  balanceSchema,
+  creditSchema,
+  grantSchema,
+  lotsSchema,
+  purchaseSchema,
+  transactionsQuery,
+  transactionsSchema,
+  walletQuery,
+} from './schema.ts'
+
+const READ_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  'invalid_request',
+  'insufficient_scope',
+  'not_found',
+  'unavailable',
+] as const
+const CREDIT_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  ...BODY_PROBLEMS,
+  'insufficient_scope',
+  'customer_suspended',
+  'conflict',
+  'too_many_open',
+  'idempotency_mismatch',
+  'overloaded',
+  'unavailable',
+] as const
+
+const grantRoute = createRoute({
+  method: 'post',
+  path: '/grant',
+  summary: 'Give credits: a new lot in a wallet',
+  middleware: [requireScope('credits:write')],
+  request: { body: jsonRequest(grantSchema) },
+  responses: responses({ 201: json('The lot and the new balance.', creditSchema) }, CREDIT_PROBLEMS),
+})
+
+const purchaseRoute = createRoute({
+  method: 'post',
+  path: '/purchase',
+  summary: 'Record credits that were paid for: a new lot in a wallet',
+  middleware: [requireScope('credits:write')],
+  request: { body: jsonRequest(purchaseSchema) },
+  responses: responses({ 201: json('The lot and the new balance.', creditSchema) }, CREDIT_PROBLEMS),
+})
+
+const balanceRoute = createRoute({
+  method: 'get',
+  path: '/balance',
+  summary: 'What a wallet holds now',
+  middleware: [requireScope('credits:read')],
+  request: { query: walletQuery },
+  responses: responses({ 200: json('The balance.', balanceSchema) }, READ_PROBLEMS),
+})
+
+const lotsRoute = createRoute({
+  method: 'get',
+  path: '/lots',
+  summary: 'The open lots of a wallet in burn order',
+  middleware: [requireScope('credits:read')],
+  request: { query: walletQuery },
+  responses: responses(
+    { 200: json('All open lots; a wallet has at most 1,000.', lotsSchema) },
+    READ_PROBLEMS,
+  ),
+})
+
+const transactionsRoute = createRoute({
+  method: 'get',
+  path: '/transactions',
+  summary: 'The lines of the ledger, newest first',
+  description: 'With `user_id` or `team_id` only those of that wallet; without, those of all wallets.',
+  middleware: [requireScope('credits:read')],
+  request: { query: transactionsQuery },
+  responses: responses({ 200: json('A page of transactions.', transactionsSchema) }, READ_PROBLEMS),
+})
+
+export const creditsRoutes = createRouter()
+
+creditsRoutes.openapi(grantRoute, async (c) => {
+  const body = c.req.valid('json')
+  return addLot(c, 'POST /v1/credits/grant', {
+    type: 'GRANT',
+    owner: ownerOf(body),
+    amount: body.amount,
+    lot_kind: body.kind,
+    priority: body.priority,
+    expires_at_ms: body.expires_at ?? null,
+    ...(body.reason !== undefined && { reason: body.reason }),
+    ...(body.metadata && { metadata: body.metadata }),
+  })
+})
+
+creditsRoutes.openapi(purchaseRoute, async (c) => {
+  const body = c.req.valid('json')
+  return addLot(c, 'POST /v1/credits/purchase', {
+    type: 'PURCHASE',
+    owner: ownerOf(body),
+    amount: body.amount,
+    lot_kind: 'paid',
+    priority: body.priority,
+    expires_at_ms: body.expires_at ?? null,
+    price: body.price_usd,
+    ...(body.payment_reference !== undefined && { payment_reference: body.payment_reference }),
+    ...(body.metadata && { metadata: body.metadata }),
+  })
+})
+
+creditsRoutes.openapi(balanceRoute, async (c) => {
+  const owner = ownerOf(c.req.valid('query'))
+  const result = await readBalance(c.env, ledgerOf(c), { caller: callerOf(c), owner })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, renderBalance(c.get('key').customer_id, result.answer))
+})
+
+creditsRoutes.openapi(lotsRoute, async (c) => {
+  const owner = ownerOf(c.req.valid('query'))
+  const result = await readLots(c.env, ledgerOf(c), { caller: callerOf(c), owner })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, { data: result.answer.map(renderLot), next_cursor: null })
+})
+
+creditsRoutes.openapi(transactionsRoute, async (c) => {
+  const query = c.req.valid('query')
+  const page = await listEntries(c.env, {
+    ledger: ledgerOf(c),
+    caller: callerOf(c),
+    filter: {
+      ...((query.user_id ?? query.team_id) !== undefined && { owner: ownerOf(query) }),
+      type: query.type,
+      from_ms: query.from,
+      to_ms: query.to,
+    },
+    before_entry: query.cursor ?? null,
+    limit: query.limit,
+  })
+  if (page.kind === 'refused') return refusalResponse(c, page.refusal)
+  const data = page.entries.map((entry) => renderTransaction(page.ids, entry))
+  return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_entry) })
+})
+
+async function addLot(
+  c: Context<AppEnv>,
+  operation: string,
+  lot: Omit<CreditMessage, 'caller' | 'idempotency'>,
+): Promise<Response> {
+  const idempotency = await idempotencyOf(c, operation)
+  const result = await credit(c.env, ledgerOf(c), {
+    caller: callerOf(c),
+    ...lot,
+    ...(idempotency && { idempotency }),
+  })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, renderCredit(result.answer), 201, result.kind === 'replayed' ? REPLAYED : {})
+}

@@ -1,0 +1,107 @@
+import { z } from '@hono/zod-openapi'
+import { creditsAmount, usdAmount } from '../http/amounts.ts'
+import { customerText } from '../http/identifiers.ts'
+import { metadataInput } from '../http/metadata.ts'
+import { pageQuery, pageSchema } from '../http/pagination.ts'
+import { refuseTwoOwners, subjectFields } from '../http/subject.ts'
+import { timeInput } from '../http/times.ts'
+import { ENTRY_TYPES } from '../ledger/journal.ts'
+import { LOT_KINDS } from '../ledger/messages.ts'
+
+const lotFields = {
+  ...subjectFields,
+  amount: creditsAmount(),
+  expires_at: timeInput().optional().openapi({ description: 'In the future. Default: never.' }),
+  priority: z.int().min(0).max(100).default(50).openapi({ description: 'Lower burns first.' }),
+  metadata: metadataInput().optional(),
+}
+
+export const grantSchema = z
+  .strictObject({ ...lotFields, reason: customerText().optional(), kind: z.enum(LOT_KINDS).default('promo') })
+  .superRefine(refuseTwoOwners)
+  .openapi('Grant')
+
+export const purchaseSchema = z
+  .strictObject({
+    ...lotFields,
+    price_usd: usdAmount(),
+    payment_reference: customerText().optional(),
+  })
+  .superRefine(refuseTwoOwners)
+  .openapi('Purchase')
+
+export const walletQuery = z.strictObject(subjectFields).superRefine(refuseTwoOwners)
+
+export const transactionsQuery = z
+  .strictObject({
+    ...pageQuery,
+    ...subjectFields,
+    type: z.enum(ENTRY_TYPES).optional(),
+    from: timeInput().optional(),
+    to: timeInput().optional(),
+  })
+  .superRefine(refuseTwoOwners)
+
+const amount = z.number().openapi({ description: 'Credits, with at most 6 decimals.' })
+const time = z.string().openapi({ format: 'date-time' })
+
+export const creditSchema = z
+  .object({
+    transaction_id: z.string(),
+    wallet_id: z.string(),
+    lot_id: z.string(),
+    amount,
+    balance_after: amount,
+  })
+  .openapi('Credited')
+
+export const balanceSchema = z
+  .object({
+    customer_id: z.string(),
+    wallet_id: z.string(),
+    balance: amount,
+    reserved_balance: amount,
+    available_balance: amount,
+    currency: z.literal('credits'),
+    overdraft_limit: amount,
+    expiring_next: z.object({ amount, at: time }).nullable(),
+  })
+  .openapi('Balance')
+
+export const lotsSchema = z.object({
+  data: z.array(
+    z
+      .object({
+        lot_id: z.string(),
+        kind: z.enum(LOT_KINDS),
+        amount,
+        remaining: amount,
+        reserved: amount,
+        priority: z.int(),
+        expires_at: time.nullable(),
+        created_at: time,
+      })
+      .openapi('Lot'),
+  ),
+  next_cursor: z.null(),
+})
+
+export const transactionsSchema = pageSchema(
+  z
+    .object({
+      id: z.string(),
+      type: z.enum(ENTRY_TYPES),
+      wallet_id: z.string(),
+      amount,
+      balance_before: amount,
+      balance_after: amount,
+      description: z.string().nullable(),
+      event_id: z.string().optional(),
+      payment_reference: z.string().optional(),
+      price_usd: z.number().optional(),
+      lots: z.array(z.object({ lot_id: z.string(), amount })),
+      metadata: z.record(z.string(), z.unknown()),
+      created_at: time,
+    })
+    .openapi('Transaction'),
+)

@@ -1,0 +1,99 @@
+import { fingerprintOf } from '../http/idempotency.ts'
+import { fieldErrors } from '../http/validation.ts'
+import { newId } from '../ids.ts'
+import type { Caller, Idempotency, IngestItem, IngestMessage } from '../ledger/messages.ts'
+import type { Refusal } from '../ledger/refusal.ts'
+import { invalid } from '../rating/consumption.ts'
+import { priceEvent } from './price.ts'
+import { batchSchema, eventSchema } from './schema.ts'
+
+/** Who sends what, and when it arrived. */
+export interface IngestRequest {
+  readonly caller: Caller
+  readonly customer_id: string
+  readonly body: Readonly<Record<string, unknown>>
+  /** The `Idempotency-Key` header. */
+  readonly header_key: string | undefined
+  readonly now_ms: number
+}
+
+export type ReadResult =
+  | { readonly kind: 'read'; readonly message: IngestMessage }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Turns a request into what the ledger applies: validated, priced, with fingerprints. Does no I/O. */
+export function readIngest(request: IngestRequest): ReadResult {
+  return Object.hasOwn(request.body, 'events') ? readBatch(request) : readSingle(request)
+}
+
+const OPERATION = 'POST /v1/events/ingest'
+
+/** One event: what is wrong with its form is a 400 at once; what was priced or refused goes on to the ledger. */
+function readSingle(request: IngestRequest): ReadResult {
+  const { item, malformed } = readEvent(request.body, request)
+  if (malformed) return { kind: 'refused', refusal: malformed }
+  const body_key = item.idempotency?.key
+  if (body_key !== undefined && request.header_key !== undefined && body_key !== request.header_key) {
+    const message = 'differs from the header Idempotency-Key'
+    return { kind: 'refused', refusal: invalid([{ path: '/idempotency_key', message }]) }
+  }
+  const key = body_key ?? request.header_key
+  const message: IngestMessage = {
+    caller: request.caller,
+    shape: 'single',
+    item:
+      key === body_key || key === undefined
+        ? item
+        : { ...item, idempotency: idempotencyOf(key, request.body) },
+  }
+  return { kind: 'read', message }
+}
+
+/** A batch: refused as a whole only for its envelope. */
+function readBatch(request: IngestRequest): ReadResult {
+  const envelope = batchSchema.safeParse(request.body)
+  if (!envelope.success) return { kind: 'refused', refusal: invalid(fieldErrors(envelope.error.issues)) }
+  const { header_key } = request
+  const message: IngestMessage = {
+    caller: request.caller,
+    shape: 'batch',
+    batch_id: newId('batch'),
+    ...(header_key !== undefined && {
+      idempotency: { key: header_key, fingerprint: fingerprintOf(OPERATION, request.body) },
+    }),
+    items: envelope.data.events.map((event) => readEvent(event, request).item),
+  }
+  return { kind: 'read', message }
+}
+
+interface ReadEvent {
+  readonly item: IngestItem
+  /** What is wrong with the event's form; also the item's refusal. */
+  readonly malformed?: Refusal
+}
+
+function readEvent(body: unknown, { customer_id, now_ms }: IngestRequest): ReadEvent {
+  const parsed = eventSchema.safeParse(body)
+  if (!parsed.success) {
+    const malformed = invalid(fieldErrors(parsed.error.issues).slice(0, MAX_ERRORS))
+    return { item: { event: null, refusal: malformed }, malformed }
+  }
+  const { idempotency_key } = parsed.data
+  const priced = priceEvent(parsed.data, customer_id, now_ms)
+  const item: IngestItem = {
+    ...(idempotency_key !== undefined && { idempotency: idempotencyOf(idempotency_key, body) }),
+    ...(priced.kind === 'priced'
+      ? { event: priced.event, refusal: null }
+      : { event: null, refusal: priced.refusal }),
+  }
+  return { item }
+}
+
+/** A client that is wrong in many places is told of the first of them. */
+const MAX_ERRORS = 50
+
+/** The event itself is what is compared, whether it came alone or in a batch, and wherever its key stood. */
+function idempotencyOf(key: string, event: unknown): Idempotency {
+  const compared = typeof event === 'object' ? { ...event, idempotency_key: undefined } : event
+  return { key, fingerprint: fingerprintOf(OPERATION, compared) }
+}

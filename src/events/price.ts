@@ -1,0 +1,121 @@
+import type { PricedEvent, ProviderCharge } from '../ledger/messages.ts'
+import type { Refusal } from '../ledger/refusal.ts'
+import { CATALOGUE_VERSION } from '../pricing/catalogue.ts'
+import { providerCost } from '../pricing/cost.ts'
+import { usdToParts } from '../pricing/money.ts'
+import { clampUsage, type Usage } from '../pricing/usage.ts'
+import { type Consumption, invalid, readConsumption } from '../rating/consumption.ts'
+import { providerName } from '../rating/provider-name.ts'
+import type { EventInput } from './schema.ts'
+
+export type PriceResult =
+  | { readonly kind: 'priced'; readonly event: PricedEvent }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+const DAY_MS = 86_400_000
+/** A provider bills by its own clock, and a queue may hold an event for weeks: it is rated by its own time. */
+const MAX_PAST_MS = 35 * DAY_MS
+const MAX_FUTURE_MS = 5 * 60_000
+
+/** Above this a cost is no price but a mistake: it would not fit the ledger's amounts. 8e9 USD in 1e-12. */
+const MAX_COST = 8_000_000_000_000_000_000_000n
+
+/** An event that its schema accepted, priced from the provider's list at the event's time; pure. */
+export function priceEvent(input: EventInput, customer_id: string, now_ms: number): PriceResult {
+  if (input.customer_id !== undefined && input.customer_id !== customer_id) {
+    return refused({ code: 'customer_mismatch' })
+  }
+  const timestamp_ms = input.timestamp ?? now_ms
+  if (timestamp_ms < now_ms - MAX_PAST_MS || timestamp_ms > now_ms + MAX_FUTURE_MS) {
+    const message = 'must be at most 35 days back and 5 minutes ahead'
+    return refused(invalid([{ path: '/timestamp', message }]))
+  }
+  const read = readConsumption(
+    input,
+    input.event_type === 'AUDIO_PROCESSING' ? 'audio_seconds' : 'video_seconds',
+  )
+  if (read.kind === 'refused') return read
+  const { consumption } = read
+  const missing = whatIsMissing(input, consumption)
+  if (missing) return refused(missing)
+  const { usage, warnings } = clampUsage(consumption.usage)
+  const priced = charge(consumption, usage, timestamp_ms)
+  if (!priced) return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
+  return { kind: 'priced', event: eventOf(input, consumption, usage, timestamp_ms, priced, warnings) }
+}
+
+interface Priced {
+  readonly charge: ProviderCharge
+  readonly warnings: readonly string[]
+}
+
+/** Undefined when the cost is beyond what any amount may be. */
+function charge(consumption: Consumption, usage: Usage, at_ms: number): Priced | undefined {
+  const { provider, model, modifiers } = consumption
+  if (!provider || model === undefined) {
+    return { charge: { kind: 'none', price_version: CATALOGUE_VERSION }, warnings: [] }
+  }
+  const result = providerCost({ provider, model, usage, at_ms, ...modifiers })
+  if (result.kind === 'unpriced') {
+    return { charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION }, warnings: [] }
+  }
+  if (result.cost > MAX_COST) return undefined
+  const { price_version } = result
+  return {
+    charge: { kind: 'priced', cost: usdToParts(result.cost), price_version },
+    warnings: result.warnings ?? [],
+  }
+}
+
+function whatIsMissing(input: EventInput, { provider, model, usage }: Consumption): Refusal | undefined {
+  const errors: { path: string; message: string }[] = []
+  const tokens = input.event_type === 'TOKEN_USAGE'
+  if (!provider && tokens) errors.push({ path: '/provider', message: 'required for TOKEN_USAGE' })
+  if (!provider && !tokens && model !== undefined)
+    errors.push({ path: '/provider', message: 'required with model' })
+  if (model === undefined && tokens) errors.push({ path: '/model', message: 'required for TOKEN_USAGE' })
+  if (tokens && Object.keys(usage).length === 0) {
+    errors.push({
+      path: '/usage',
+      message: 'required for TOKEN_USAGE: usage, input_tokens, provider_response …',
+    })
+  }
+  if (input.quantity !== undefined && input.unit === undefined) {
+    errors.push({ path: '/unit', message: 'required with quantity' })
+  }
+  if (input.unit !== undefined && input.quantity === undefined) {
+    errors.push({ path: '/quantity', message: 'required with unit' })
+  }
+  return errors.length === 0 ? undefined : invalid(errors)
+}
+
+function eventOf(
+  input: EventInput,
+  { provider, model, custom, modifiers, warnings: about }: Consumption,
+  usage: Usage,
+  timestamp_ms: number,
+  priced: Priced,
+  clamped: readonly string[],
+): PricedEvent {
+  const warnings = [...about, ...clamped, ...priced.warnings]
+  const units = input.unit === undefined ? custom : { ...custom, [input.unit]: input.quantity ?? 0 }
+  return {
+    event_type: input.event_type,
+    feature_id: input.feature_id,
+    ...(input.user_id !== undefined && { user_id: input.user_id }),
+    ...(input.team_id !== undefined && { team_id: input.team_id }),
+    ...(provider && { provider: providerName(provider) }),
+    ...(model !== undefined && { model }),
+    ...(Object.keys(usage).length > 0 && { usage }),
+    ...(modifiers && { modifiers }),
+    ...(units && { custom: units }),
+    timestamp_ms,
+    charge: priced.charge,
+    ...(warnings.length > 0 && { warnings }),
+    ...(input.metadata && { metadata: input.metadata }),
+  }
+}
+
+function refused(refusal: Refusal): PriceResult {
+  return { kind: 'refused', refusal }
+}

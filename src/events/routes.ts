@@ -1,0 +1,127 @@
+import { createRoute } from '@hono/zod-openapi'
+import { requireScope } from '../http/auth.ts'
+import { callerOf, ledgerOf, REPLAYED } from '../http/caller.ts'
+import { jsonResponse } from '../http/json.ts'
+import { nextCursor } from '../http/pagination.ts'
+import { refusalResponse } from '../http/problem.ts'
+import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { ingest } from '../ledger/client.ts'
+import { entryNumberOf } from '../ledger/ledger-ids.ts'
+import type { Refusal } from '../ledger/refusal.ts'
+import { listEntries } from '../projection/list-entries.ts'
+import { recordedProvider } from '../rating/provider-name.ts'
+import { readIngest } from './ingest.ts'
+import { renderBatchAnswer, renderEvent, renderEventAnswer } from './render.ts'
+import {
+  batchSchema,
+  eventPath,
+  eventRecordSchema,
+  eventSchema,
+  eventsPageSchema,
+  eventsQuery,
+  ingestResultSchema,
+  ingestSchema,
+} from './schema.ts'
+
+const ingestRoute = createRoute({
+  method: 'post',
+  path: '/ingest',
+  summary: 'Rate usage and burn its credits: one event, or up to 1,000',
+  middleware: [requireScope('events:write')],
+  request: { body: jsonRequest(ingestSchema) },
+  responses: responses({ 200: json('What was burned, and the new balance.', ingestResultSchema) }, [
+    ...KEY_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'insufficient_credits',
+    'insufficient_scope',
+    'customer_mismatch',
+    'customer_suspended',
+    'idempotency_mismatch',
+    'unknown_provider',
+    'overloaded',
+    'unavailable',
+  ]),
+})
+
+const LIST_PROBLEMS = [...KEY_PROBLEMS, 'invalid_request', 'insufficient_scope', 'unavailable'] as const
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'Recorded events, newest arrival first',
+  description: '`from` and `to` are of the event time.',
+  middleware: [requireScope('credits:read')],
+  request: { query: eventsQuery },
+  responses: responses({ 200: json('A page of events.', eventsPageSchema) }, LIST_PROBLEMS),
+})
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/{id}',
+  summary: 'One recorded event',
+  middleware: [requireScope('credits:read')],
+  request: { params: eventPath },
+  responses: responses({ 200: json('The event.', eventRecordSchema) }, [...LIST_PROBLEMS, 'not_found']),
+})
+
+export const eventsRoutes = createRouter()
+
+// The two bodies of `ingest`, which validate in `ingest.ts`.
+eventsRoutes.openAPIRegistry.register('Event', eventSchema)
+eventsRoutes.openAPIRegistry.register('EventBatch', batchSchema)
+
+eventsRoutes.openapi(ingestRoute, async (c) => {
+  const read = readIngest({
+    caller: callerOf(c),
+    customer_id: c.get('key').customer_id,
+    body: c.req.valid('json'),
+    header_key: c.get('idempotency_key'),
+    now_ms: Date.now(),
+  })
+  if (read.kind === 'refused') return refusalResponse(c, read.refusal)
+  const result = await ingest(c.env, ledgerOf(c), read.message)
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  const body = result.shape === 'single' ? renderEventAnswer(result.answer) : renderBatchAnswer(result.answer)
+  return jsonResponse(c, body, 200, result.kind === 'replayed' ? REPLAYED : {})
+})
+
+eventsRoutes.openapi(listRoute, async (c) => {
+  const { cursor, limit, from, to, provider, ...event } = c.req.valid('query')
+  const page = await listEntries(c.env, {
+    ledger: ledgerOf(c),
+    caller: callerOf(c),
+    filter: {
+      event: { ...event, provider: provider === undefined ? undefined : recordedProvider(provider) },
+      from_ms: from,
+      to_ms: to,
+    },
+    before_entry: cursor ?? null,
+    limit,
+  })
+  if (page.kind === 'refused') return refusalResponse(c, page.refusal)
+  const data = page.entries.map((entry) => renderEvent(page.ids, entry))
+  return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_entry) })
+})
+
+eventsRoutes.openapi(getRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const number = entryNumberOf('evt', id, ledgerOf(c))
+  if (number === undefined) return refusalResponse(c, noEvent(id))
+  const page = await listEntries(c.env, {
+    ledger: ledgerOf(c),
+    caller: callerOf(c),
+    filter: {},
+    before_entry: number + 1,
+    limit: 1,
+  })
+  if (page.kind === 'refused') return refusalResponse(c, page.refusal)
+  const entry = page.entries[0]
+  // The id says when, too: one that was made up around a number that exists is not an event's.
+  if (!entry?.event || page.ids.event(entry) !== id) return refusalResponse(c, noEvent(id))
+  return jsonResponse(c, renderEvent(page.ids, entry))
+})
+
+function noEvent(id: string): Refusal {
+  return { code: 'not_found', detail: `There is no event ${id}.` }
+}

@@ -1,0 +1,126 @@
+import { z } from '@hono/zod-openapi'
+import { customerText } from '../http/identifiers.ts'
+import { metadataInput } from '../http/metadata.ts'
+import { pageQuery, pageSchema } from '../http/pagination.ts'
+import { subjectFields } from '../http/subject.ts'
+import { timeInput } from '../http/times.ts'
+import { EVENT_TYPES } from '../ledger/messages.ts'
+import { consumptionFields, customUnitInput, quantityInput } from '../rating/schema.ts'
+
+export const MAX_BATCH = 1000
+
+const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
+
+export const eventSchema = z
+  .strictObject({
+    event_type: z.enum(EVENT_TYPES),
+    feature_id: customerText(),
+    customer_id: z.string().optional(),
+    ...subjectFields,
+    ...consumptionFields,
+    quantity: quantityInput().optional(),
+    unit: customUnitInput().optional(),
+    idempotency_key: z
+      .string()
+      .regex(PRINTABLE_ASCII, 'must be 1 to 255 printable ASCII characters')
+      .optional(),
+    timestamp: timeInput()
+      .optional()
+      .openapi({ description: 'Default: now. Up to 35 days back and 5 minutes ahead.' }),
+    metadata: metadataInput().optional(),
+  })
+  .openapi('Event')
+
+export type EventInput = z.infer<typeof eventSchema>
+
+/** The envelope of a batch. Its events are validated one by one: an invalid one is rejected alone. */
+export const batchSchema = z
+  .strictObject({
+    events: z
+      .array(z.unknown(), 'must be an array of events')
+      .min(1, 'must have at least one event')
+      .max(MAX_BATCH, `must have at most ${MAX_BATCH} events`),
+  })
+  .openapi('EventBatch')
+
+/** What OpenAPI says of the body; what validates are the two schemas above, since batches accept a part. */
+export const ingestSchema = z
+  .record(z.string(), z.unknown())
+  .openapi({ oneOf: [{ $ref: '#/components/schemas/Event' }, { $ref: '#/components/schemas/EventBatch' }] })
+
+export const eventsQuery = z.strictObject({
+  ...pageQuery,
+  ...subjectFields,
+  feature_id: customerText().optional(),
+  provider: customerText().optional(),
+  model: customerText().optional(),
+  event_type: z.enum(EVENT_TYPES).optional(),
+  from: timeInput().optional(),
+  to: timeInput().optional(),
+  unrated: z
+    .enum(['true', 'false'])
+    .transform((value) => value === 'true')
+    .optional(),
+})
+
+export const eventPath = z.object({ id: z.string().max(64) })
+
+const credits = z.number().openapi({ description: 'Credits, with at most 6 decimals.' })
+const time = z.string().openapi({ format: 'date-time' })
+
+const ratedFields = {
+  credits_burned: credits,
+  balance_after: credits,
+  provider_cost_usd: z.number().openapi({ description: 'USD, with at most 12 decimals.' }),
+  wallet_id: z.string(),
+  burn_table_version: z.int(),
+  price_version: z.string(),
+  unrated: z.literal(true).optional().openapi({ description: 'No price was known: nothing was burned yet.' }),
+  warnings: z.array(z.string()).optional(),
+  timestamp: time,
+}
+
+const ingestedSchema = z.object({ id: z.string(), ...ratedFields }).openapi('Ingested')
+
+const batchResultSchema = z
+  .object({
+    batch_id: z.string(),
+    accepted: z.int(),
+    duplicates: z.int(),
+    rejected: z.int(),
+    credits_burned: credits,
+    balance_after: credits.nullable(),
+    results: z.array(
+      z.object({
+        index: z.int(),
+        id: z.string().nullable(),
+        status: z.enum(['accepted', 'duplicate', 'rejected']),
+        credits_burned: credits,
+        balance_after: credits.nullable(),
+        error: z.object({ code: z.string(), detail: z.string() }).optional(),
+      }),
+    ),
+  })
+  .openapi('BatchResult')
+
+export const ingestResultSchema = z.union([ingestedSchema, batchResultSchema])
+
+export const eventRecordSchema = z
+  .object({
+    id: z.string(),
+    event_type: z.enum(EVENT_TYPES),
+    feature_id: z.string(),
+    user_id: z.string().nullable(),
+    team_id: z.string().nullable(),
+    provider: z.string().nullable(),
+    model: z.string().nullable(),
+    usage: z.record(z.string(), z.unknown()),
+    ...ratedFields,
+    customer_price_usd: z.number(),
+    transaction_id: z.string(),
+    metadata: z.record(z.string(), z.unknown()),
+    created_at: time,
+  })
+  .openapi('EventRecord')
+
+export const eventsPageSchema = pageSchema(eventRecordSchema)

@@ -1,0 +1,23 @@
+import type { Context } from 'hono'
+import type { Caller, Idempotency, LedgerName } from '../ledger/messages.ts'
+import type { AppEnv } from './env.ts'
+import { fingerprintOf } from './idempotency.ts'
+
+/** The ledger that a request's key acts on: its customer's, in its mode. */
+export function ledgerOf(c: Context<AppEnv>): LedgerName {
+  const { customer_id, mode } = c.get('key')
+  return { customer_id, mode }
+}
+
+export function callerOf(c: Context<AppEnv>): Caller {
+  return { key_id: c.get('key').key_id }
+}
+
+/** The request's idempotency key, if it has one, and what it stands for: the route and the body as they came. */
+export async function idempotencyOf(c: Context<AppEnv>, operation: string): Promise<Idempotency | undefined> {
+  const key = c.get('idempotency_key')
+  return key === undefined ? undefined : { key, fingerprint: fingerprintOf(operation, await c.req.json()) }
+}
+
+/** The header of an answer that was given before. */
+export const REPLAYED = { 'Idempotency-Replayed': 'true' } as const

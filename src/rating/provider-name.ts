@@ -1,0 +1,15 @@
+import { findProvider, type ProviderRef } from '../pricing/catalogue.ts'
+
+/** Providers whose name in the contract is not their id in the catalogue. */
+const CONTRACT_NAMES: Readonly<Record<string, string>> = { aws: 'AMAZON' }
+
+/** How a provider is written in records and answers: one spelling, whatever the caller's. */
+export function providerName({ id }: ProviderRef): string {
+  return CONTRACT_NAMES[id] ?? id.toUpperCase().replaceAll('-', '_')
+}
+
+/** The record's spelling of a provider that a filter names; a name that no provider has matches nothing. */
+export function recordedProvider(name: string): string {
+  const provider = findProvider(name)
+  return provider ? providerName(provider) : name
+}

@@ -1,0 +1,105 @@
+import { z } from '@hono/zod-openapi'
+import { customerText } from '../http/identifiers.ts'
+import { timeInput } from '../http/times.ts'
+import { MAX_QUANTITY, USAGE_UNITS } from '../pricing/usage.ts'
+
+const NOT_NEGATIVE = 'must not be negative'
+const TOO_MANY = 'must be at most 10000000000000'
+
+/** A count of tokens, images or calls. */
+export function countInput() {
+  return z
+    .number('must be a whole number')
+    .refine(Number.isInteger, 'must be a whole number')
+    .min(0, NOT_NEGATIVE)
+    .max(MAX_QUANTITY, TOO_MANY)
+    .openapi({ type: 'integer', minimum: 0, maximum: MAX_QUANTITY })
+}
+
+/** Seconds, and quantities of a customer's own units: up to 6 decimals. */
+export function quantityInput() {
+  return z
+    .number('must be a number')
+    .min(0, NOT_NEGATIVE)
+    .max(MAX_QUANTITY, TOO_MANY)
+    .refine((value) => /^\d+(\.\d{1,6})?$/.test(String(value)), 'must have at most 6 decimals')
+}
+
+/** A customer's own unit: priced by burn tables only, so a provider's unit cannot be mistaken for one. */
+const CUSTOM_UNIT = /^[a-z][a-z0-9_]{0,63}$/
+export function customUnitInput() {
+  return z
+    .string()
+    .regex(CUSTOM_UNIT, 'must be 1 to 64 lower-case letters, digits and underscores, the first a letter')
+}
+
+const MAX_CUSTOM_UNITS = 20
+
+const customUsage = z
+  .record(customUnitInput(), quantityInput())
+  .refine(
+    (custom) => Object.keys(custom).length <= MAX_CUSTOM_UNITS,
+    `must have at most ${MAX_CUSTOM_UNITS} units`,
+  )
+
+/** Canonical usage (contract, section 9): every unit of the table, and the customer's own under `custom`. */
+export const usageInput = z
+  .strictObject({ ...unitFields(), custom: customUsage.optional() })
+  .openapi('Usage', { description: 'Inclusive totals with their subsets.' })
+
+function unitFields(): Record<string, z.ZodOptional<z.ZodNumber>> {
+  return Object.fromEntries(
+    Object.entries(USAGE_UNITS).map(([unit, { decimals }]) => [
+      unit,
+      (decimals ? quantityInput() : countInput()).optional(),
+    ]),
+  )
+}
+
+/** What an event and a calculation say alike of what was consumed, and where. */
+export const consumptionFields = {
+  provider: customerText().optional(),
+  model: customerText().optional(),
+  input_tokens: countInput().optional(),
+  output_tokens: countInput().optional(),
+  usage: usageInput.optional(),
+  provider_response: z.record(z.string(), z.unknown(), 'must be an object').optional().openapi({
+    type: 'object',
+    additionalProperties: true,
+    description: "The provider's response, or its usage part.",
+  }),
+  provider_api: customerText().optional(),
+  image_count: countInput().optional(),
+  image_size: customerText().optional(),
+  quality: customerText().optional(),
+  duration_seconds: quantityInput().optional(),
+  service_tier: customerText().optional(),
+  region: customerText().optional(),
+}
+
+export const calculateSchema = z
+  .strictObject({ ...consumptionFields, feature_id: customerText().optional(), at: timeInput().optional() })
+  .openapi('Calculation')
+
+export type CalculationInput = z.infer<typeof calculateSchema>
+
+const usd = z.number().openapi({ description: 'USD, with at most 12 decimals.' })
+
+export const calculatedSchema = z
+  .object({
+    provider_cost_usd: usd,
+    credits: z.number(),
+    customer_price_usd: usd,
+    margin_percent: z
+      .number()
+      .nullable()
+      .openapi({ description: 'Of customer_price_usd; null when that is 0.' }),
+    optimization: z.object({}).loose().nullable(),
+    usage: z.record(z.string(), z.number()),
+    breakdown: z.array(z.object({ unit: z.string(), quantity: z.number(), price_usd: usd, cost_usd: usd })),
+    pricing_source: z.string(),
+    burn_table_version: z.int(),
+    price_version: z.string(),
+    warnings: z.array(z.string()).optional(),
+  })
+  .openapi('Calculated')
