@@ -112,11 +112,16 @@ async function readFromD1(
   defer: (work: Promise<unknown>) => void,
 ): Promise<KeyRecord | undefined> {
   const record = await selectRecord(env, hash)
-  if (record) {
-    const copy = env.API_KEYS.put(hash, JSON.stringify(record), { expirationTtl: KV_COPY_S })
-    defer(copy.catch((error: unknown) => logError('key_record_not_copied', error, { key_id: record.key_id })))
-  }
+  if (record) defer(copyToKv(env, hash, record))
   return record
+}
+
+async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise<void> {
+  try {
+    await env.API_KEYS.put(hash, JSON.stringify(record), { expirationTtl: KV_COPY_S })
+  } catch (error) {
+    logError('key_record_not_copied', error, { key_id: record.key_id })
+  }
 }
 
 interface KeyRow {

@@ -20,7 +20,7 @@ export const registrationSchema = z
     name: customerText().openapi({ example: 'Acme AI' }),
     /** RFC 5321 allows 254 characters in all. */
     email: z
-      .email('must be an email address')
+      .email({ error: (issue) => (issue.input === undefined ? 'required' : 'must be an email address') })
       .max(254, 'must have at most 254 characters')
       .openapi({ example: 'dev@acme.example' }),
     tier: z

@@ -1,0 +1,64 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, vi } from 'vitest'
+import { createApp } from '../../src/app.ts'
+import type { Bindings } from '../../src/config.ts'
+import { api, jsonOf } from '../support/api.ts'
+import { brokenD1, brokenKv } from '../support/broken.ts'
+import { expectProblem } from '../support/problems.ts'
+
+const ready = (bindings: Bindings) => Promise.resolve(createApp().request('/ready', {}, bindings))
+
+describe('GET /health', () => {
+  it('says that the process answers, without a key and without a look at anything', async () => {
+    const response = await api('/health')
+    expect(response.status).toBe(200)
+    expect(await jsonOf(response)).toEqual({ status: 'ok' })
+  })
+})
+
+describe('GET /ready', () => {
+  it('asks D1, KV and an object, and says how long each took', async () => {
+    const response = await api('/ready')
+    expect(response.status).toBe(200)
+    const check = { ok: true, latency_ms: expect.any(Number) }
+    expect(await jsonOf(response)).toEqual({
+      status: 'ready',
+      checks: { d1: check, kv: check, object: check },
+    })
+  })
+
+  it('is a 503 that names what does not answer and hides why', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const response = await ready({ ...env, DB: brokenD1(), API_KEYS: brokenKv() })
+    expect(response.headers.get('Retry-After')).toBe('5')
+    const body = await expectProblem(response, 503, 'unavailable')
+    expect(body).toMatchObject({
+      detail: 'These do not answer: d1, kv.',
+      checks: { d1: { ok: false }, object: { ok: true } },
+    })
+    expect(JSON.stringify(body)).not.toContain('platform')
+    log.mockRestore()
+  })
+
+  it('looks once in 5 seconds', async () => {
+    let looks = 0
+    const counted: KVNamespace = Object.create(env.API_KEYS, {
+      get: {
+        value: () => {
+          looks += 1
+          return Promise.resolve(null)
+        },
+      },
+    })
+    const bindings = { ...env, API_KEYS: counted }
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(1_000_000)
+    await ready(bindings)
+    clock.mockReturnValue(1_004_999)
+    await ready(bindings)
+    expect(looks).toBe(1)
+    clock.mockReturnValue(1_005_000)
+    await ready(bindings)
+    expect(looks).toBe(2)
+    clock.mockRestore()
+  })
+})

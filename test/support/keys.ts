@@ -1,0 +1,27 @@
+import { env } from 'cloudflare:workers'
+import { mintApiKey } from '../../src/customers/api-keys.ts'
+import { SCOPES, type Scope } from '../../src/customers/scopes.ts'
+import type { Mode } from '../../src/db/schema.ts'
+
+const INSERT = `
+  INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms, expires_at_ms)
+  VALUES (?1, ?2, ?3, 'Test key', ?4, ?5, ?6, ?7)`
+
+export interface TestKey {
+  readonly key_id: string
+  readonly api_key: string
+  readonly key_hash: string
+}
+
+/** One more key of a customer, in D1 only: what KV says of it is a miss. */
+export async function createKey(
+  customer_id: string,
+  options: { readonly mode?: Mode; readonly scopes?: readonly Scope[]; readonly expires_at_ms?: number } = {},
+): Promise<TestKey> {
+  const { mode = 'live', scopes = SCOPES, expires_at_ms = null } = options
+  const key = mintApiKey(mode)
+  await env.DB.prepare(INSERT)
+    .bind(key.key_id, customer_id, mode, key.key_hash, scopes.join(' '), Date.now(), expires_at_ms)
+    .run()
+  return key
+}

@@ -1,0 +1,111 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Bindings } from '../../src/config.ts'
+import { creditsAmount, usdAmount } from '../../src/http/amounts.ts'
+import { authenticate, requireScope } from '../../src/http/auth.ts'
+import { jsonBody } from '../../src/http/body.ts'
+import { fingerprintOf, idempotencyKey } from '../../src/http/idempotency.ts'
+import { customerText } from '../../src/http/identifiers.ts'
+import { jsonResponse } from '../../src/http/json.ts'
+import { metadataInput } from '../../src/http/metadata.ts'
+import { notFound, onError } from '../../src/http/problem.ts'
+import { requestId } from '../../src/http/request-id.ts'
+import { responseHeaders } from '../../src/http/response-headers.ts'
+import { json, jsonRequest, responses } from '../../src/http/responses.ts'
+import { createRouter } from '../../src/http/router.ts'
+import { timeInput } from '../../src/http/times.ts'
+
+/**
+ * A small app with the Worker's own middleware in the Worker's own order and routes that only show what arrived, so
+ * that what every route shares is tested apart from what any of them does.
+ */
+
+const fields = z.strictObject({
+  user_id: customerText().optional(),
+  amount: creditsAmount().optional(),
+  price_usd: usdAmount().optional(),
+  at: timeInput().optional(),
+  metadata: metadataInput().optional(),
+  'a/b~c': z.string().optional(),
+  items: z.array(z.strictObject({ count: z.number().int() })).optional(),
+})
+
+const answer = responses({ 200: json('What arrived.', z.unknown()) })
+
+const openRoute = createRoute({
+  method: 'post',
+  path: '/open',
+  request: { body: jsonRequest(fields) },
+  responses: answer,
+})
+const needsBodyRoute = createRoute({
+  method: 'post',
+  path: '/needs-body',
+  request: { body: jsonRequest(z.strictObject({ feature_id: customerText() })) },
+  responses: answer,
+})
+const readRoute = createRoute({
+  method: 'get',
+  path: '/v1/read',
+  middleware: [requireScope('credits:read')],
+  responses: answer,
+})
+const writeRoute = createRoute({
+  method: 'post',
+  path: '/v1/write',
+  middleware: [requireScope('credits:write')],
+  request: { body: jsonRequest(fields) },
+  responses: answer,
+})
+
+function probeApp() {
+  const app = createRouter()
+  app.onError(onError)
+  app.notFound(notFound)
+  app.use(requestId, responseHeaders)
+  app.use('/v1/*', authenticate)
+  app.use(jsonBody, idempotencyKey)
+  app.get('/throws', () => {
+    throw new Error('SELECT secret FROM somewhere')
+  })
+  app.openapi(needsBodyRoute, (c) => jsonResponse(c, { arrived: c.req.valid('json') }))
+  app.openapi(openRoute, async (c) => {
+    const body: unknown = await c.req.json()
+    const fingerprint = fingerprintOf('POST /open', body)
+    return jsonResponse(c, {
+      arrived: c.req.valid('json'),
+      fingerprint,
+      idempotency_key: c.get('idempotency_key'),
+    })
+  })
+  app.openapi(readRoute, (c) => jsonResponse(c, c.get('key')))
+  app.openapi(writeRoute, (c) => jsonResponse(c, c.get('key')))
+  return app
+}
+
+const app = probeApp()
+
+/** A request to the probe, with other bindings than the Worker's where a test needs them. */
+export async function probe(
+  path: string,
+  init: RequestInit = {},
+  bindings: Partial<Bindings> = {},
+): Promise<Response> {
+  const ctx = createExecutionContext()
+  const response = await app.fetch(
+    new Request(`https://probe.test${path}`, init),
+    { ...env, ...bindings },
+    ctx,
+  )
+  await waitOnExecutionContext(ctx)
+  return response
+}
+
+export function probeJson(body: unknown, path = '/open'): Promise<Response> {
+  return probe(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+}
