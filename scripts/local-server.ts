@@ -3,8 +3,8 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 
 export const ROOT = path.join(import.meta.dirname, '..')
-/** Where the local D1, KV and objects live. Deleting it is starting again. */
-export const STATE = path.join(ROOT, '.wrangler', 'state')
+/** Where the local D1, KV and objects live. Deleting it is starting again. STATE_DIR chooses another place. */
+export const STATE = path.resolve(process.env.STATE_DIR ?? path.join(ROOT, '.wrangler', 'state'))
 
 const WRANGLER = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
 const STARTS_WITHIN_MS = 60_000
@@ -43,7 +43,7 @@ const OPTIONS = {
 
 export interface LocalServer {
   readonly url: string
-  /** Resolves with its exit code when it ends, for whatever reason. */
+  /** Resolves when it ends: with 0 if it was asked to, else with its exit code. */
   readonly ended: Promise<number>
   stop(): Promise<void>
 }
@@ -65,15 +65,19 @@ export async function startServer(port: number): Promise<LocalServer> {
     ...OPTIONS,
     stdio: ['ignore', 'inherit', 'inherit'],
   })
-  const ended = exitOf(child)
+  let asked = false
+  const stop = () => {
+    asked = true
+    child.kill('SIGTERM')
+  }
   // Ctrl-C reaches wrangler by itself; a signal to this process alone does not.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.on(signal, () => child.kill('SIGTERM'))
-  const server = {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+  const ended = exitOf(child).then((code) => (asked ? 0 : code))
+  const server: LocalServer = {
     url: `http://127.0.0.1:${port}`,
     ended,
     async stop() {
-      child.kill('SIGTERM')
+      stop()
       await ended
     },
   }
@@ -119,6 +123,6 @@ function isFree(port: number): Promise<boolean> {
 function exitOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    child.on('exit', (code) => resolve(code ?? 0))
+    child.on('exit', (code) => resolve(code ?? 1))
   })
 }

@@ -1,10 +1,10 @@
 /**
  * `npm start`: does whatever set-up is missing, starts the API, seeds the demo customer, and stays until Ctrl-C.
- * State survives in .wrangler/state. PORT chooses another port than 8787.
+ * State survives in .wrangler/state. PORT chooses another port than 8787, STATE_DIR another place for the state.
  */
 import { DEVELOPMENT_KEY } from '../src/customers/development-key.ts'
 import { seedDemoCustomer } from './demo-customer.ts'
-import { startServer } from './local-server.ts'
+import { STATE, startServer } from './local-server.ts'
 import { setUp } from './local-setup.ts'
 
 async function main(): Promise<number> {
@@ -25,7 +25,7 @@ function welcome(url: string): string {
   const json = `-H 'Content-Type: application/json'`
   const usage = `"provider":"OPENAI","model":"gpt-4o","input_tokens":1000,"output_tokens":500`
   return `
-OpenMonetize Edge is on ${url}. Ctrl-C stops it; its state stays in .wrangler/state.
+OpenMonetize Edge is on ${url}. Ctrl-C stops it; its state stays in ${STATE}.
 
 # What the demo customer has
 curl ${url}/v1/credits/balance ${key}

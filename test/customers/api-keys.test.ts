@@ -1,0 +1,150 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Bindings } from '../../src/config.ts'
+import { hashApiKey } from '../../src/customers/api-key-format.ts'
+import { findApiKey, forgetCachedKeys, mintApiKey, revokeApiKey } from '../../src/customers/api-keys.ts'
+import { ExpiringMap } from '../../src/customers/key-cache.ts'
+import { api } from '../support/api.ts'
+import { brokenD1, brokenKv } from '../support/broken.ts'
+import { createCustomer } from '../support/customers.ts'
+import { createKey } from '../support/keys.ts'
+import { expectProblem } from '../support/problems.ts'
+
+async function find(api_key: string, bindings: Partial<Bindings> = {}, now_ms = Date.now()) {
+  const ctx = createExecutionContext()
+  const record = await findApiKey({ ...env, ...bindings }, api_key, now_ms, (work) => ctx.waitUntil(work))
+  await waitOnExecutionContext(ctx)
+  return record
+}
+
+beforeEach(() => forgetCachedKeys())
+
+describe('looking a key up', () => {
+  it('finds a registered key in KV, without D1', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    expect(await find(api_key, { DB: brokenD1() })).toMatchObject({
+      v: 1,
+      customer_id,
+      mode: 'live',
+      tier: 'ENTERPRISE',
+      customer_status: 'ACTIVE',
+      expires_at_ms: null,
+      revoked: false,
+    })
+  })
+
+  it('finds a key that KV misses in D1, and writes it to KV for the others', async () => {
+    const { customer_id } = await createCustomer()
+    const { api_key, key_id } = await createKey(customer_id, { scopes: ['credits:read'] })
+    const found = await find(api_key)
+    expect(found).toMatchObject({ key_id, customer_id, scopes: ['credits:read'] })
+    forgetCachedKeys()
+    expect(await find(api_key, { DB: brokenD1() })).toEqual(found)
+  })
+
+  it('goes on to D1 when KV is down or holds a record of another version', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const { customer_id } = await createCustomer()
+    const { api_key, key_id, key_hash } = await createKey(customer_id)
+    expect(await find(api_key, { API_KEYS: brokenKv() })).toMatchObject({ key_id })
+    log.mockRestore()
+    for (const text of ['{"v":2,"key_id":"key_x"}', 'not json', 'null']) {
+      forgetCachedKeys()
+      await env.API_KEYS.put(key_hash, text)
+      expect(await find(api_key)).toMatchObject({ key_id, v: 1 })
+    }
+  })
+
+  it('asks nobody again for 30 seconds', async () => {
+    const { api_key } = await createCustomer()
+    const down = { DB: brokenD1(), API_KEYS: brokenKv() }
+    const now_ms = Date.now()
+    await find(api_key, {}, now_ms)
+    expect(await find(api_key, down, now_ms + 29_999)).toBeDefined()
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    await expect(find(api_key, down, now_ms + 30_000)).rejects.toThrow()
+    log.mockRestore()
+  })
+
+  it('remembers for 5 seconds that nobody has a key', async () => {
+    const { api_key } = mintApiKey('live')
+    const down = { DB: brokenD1(), API_KEYS: brokenKv() }
+    const now_ms = Date.now()
+    expect(await find(api_key, {}, now_ms)).toBeUndefined()
+    expect(await find(api_key, down, now_ms + 4_999)).toBeUndefined()
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    await expect(find(api_key, down, now_ms + 5_000)).rejects.toThrow()
+    log.mockRestore()
+  })
+
+  it('leaves the text of a key nowhere', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    const { results } = await env.DB.prepare('SELECT * FROM api_keys WHERE customer_id = ?')
+      .bind(customer_id)
+      .all()
+    const record = await env.API_KEYS.get(hashApiKey(api_key))
+    expect(record).not.toBeNull()
+    expect(results).toHaveLength(1)
+    expect(JSON.stringify(results) + record).not.toContain(api_key.slice(34))
+    expect(await env.API_KEYS.get(api_key)).toBeNull()
+  })
+})
+
+describe('revoking a key', () => {
+  it('is refused by the ledger object even where a cache still lets the key in', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    const record = await find(api_key)
+    if (!record) throw new Error('the key was not found')
+    const stale = JSON.stringify(record)
+    await revokeApiKey(env, customer_id, record.key_id, Date.now())
+    await env.API_KEYS.put(hashApiKey(api_key), stale)
+    forgetCachedKeys()
+    expect(await find(api_key)).toMatchObject({ revoked: false })
+    await expectProblem(await api('/v1/credits/balance', { key: api_key }), 401, 'revoked_api_key')
+  })
+
+  it('reaches D1, KV and this isolate, and can be repeated', async () => {
+    const { customer_id } = await createCustomer()
+    const { api_key, key_id, key_hash } = await createKey(customer_id)
+    await find(api_key)
+    expect(await revokeApiKey(env, customer_id, key_id, 1_000)).toBe('revoked')
+    expect(await revokeApiKey(env, customer_id, key_id, 2_000)).toBe('revoked')
+    expect(await find(api_key)).toMatchObject({ key_id, revoked: true })
+    expect(JSON.parse((await env.API_KEYS.get(key_hash)) ?? '')).toMatchObject({ revoked: true })
+    const row = await env.DB.prepare('SELECT revoked_at_ms FROM api_keys WHERE key_id = ?')
+      .bind(key_id)
+      .first()
+    expect(row).toEqual({ revoked_at_ms: 1_000 })
+  })
+
+  it("does not reach another customer's key", async () => {
+    const [mine, theirs] = [await createCustomer(), await createCustomer()]
+    const { api_key, key_id } = await createKey(theirs.customer_id)
+    expect(await revokeApiKey(env, mine.customer_id, key_id, Date.now())).toBe('not_found')
+    expect(await find(api_key)).toMatchObject({ revoked: false })
+  })
+})
+
+describe('the memory of an isolate', () => {
+  it('is bounded: the least recently used goes first', () => {
+    const map = new ExpiringMap<number>({ capacity: 3, ttl_ms: 1_000 })
+    for (const [i, key] of ['a', 'b', 'c'].entries()) map.set(key, i, 0)
+    expect(map.get('a', 0)).toBe(0)
+    map.set('d', 3, 0)
+    expect([map.get('a', 0), map.get('b', 0), map.get('c', 0), map.get('d', 0)]).toEqual([0, undefined, 2, 3])
+    for (let i = 0; i < 1000; i++) map.set(`key ${i}`, i, 0)
+    expect(map.size).toBe(3)
+  })
+
+  it('forgets when the time is over, however often it was used, and what it is told to forget', () => {
+    const map = new ExpiringMap<number>({ capacity: 3, ttl_ms: 1_000 })
+    map.set('a', 1, 0)
+    expect(map.get('a', 999)).toBe(1)
+    expect(map.get('a', 1_000)).toBeUndefined()
+    expect(map.size).toBe(0)
+    map.set('a', 2, 1_000)
+    map.delete('a')
+    expect(map.get('a', 1_000)).toBeUndefined()
+  })
+})
