@@ -1,8 +1,9 @@
 import { createApp } from './app.ts'
 import type { Bindings } from './config.ts'
+import { consumeUsage } from './projection/usage-queue.ts'
 
 export { CustomerLedger } from './ledger/object.ts'
 
 const app = createApp()
 
-export default { fetch: app.fetch } satisfies ExportedHandler<Bindings>
+export default { fetch: app.fetch, queue: consumeUsage } satisfies ExportedHandler<Bindings>
