@@ -209,6 +209,22 @@ describe('a registration that broke half way', () => {
     expect(await balanceOf(textField(await jsonOf(response), 'api_key'))).toBe(10_000)
   })
 
+  it('is a 503 when the ledger could not be opened, and can be repeated', async () => {
+    const overloaded: Bindings['LEDGER'] = Object.create(env.LEDGER, {
+      idFromName: { value: (of: string) => env.LEDGER.idFromName(of) },
+      get: {
+        value: () => ({
+          open: () => Promise.reject(Object.assign(new Error('overloaded'), { overloaded: true })),
+        }),
+      },
+    })
+    const email = uniqueEmail()
+    const response = await registerIn({ LEDGER: overloaded }, { name: 'x', email })
+    expect(response.headers.get('Retry-After')).toBe('1')
+    await expectProblem(response, 503, 'overloaded')
+    expect((await register({ name: 'x', email })).status).toBe(201)
+  })
+
   it('is whole when only KV failed: the key is found in D1', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const response = await registerIn({ API_KEYS: brokenKv() }, { name: 'x', email: uniqueEmail() })
