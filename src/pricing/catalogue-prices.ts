@@ -10,6 +10,7 @@ import { chooseImagePrice } from './image-size.ts'
 import { matches } from './match.ts'
 import { factorOf, findModifier, type Modifier, plainName } from './modifiers.ts'
 import { type PriceList, priceList } from './price-list.ts'
+import type { UsageUnit } from './units.ts'
 
 /** What decides which of a model's prices holds, besides usage. */
 export interface PriceConditions {
@@ -41,9 +42,21 @@ export function cataloguePrices(conditions: PriceConditions, model: ModelRef): C
     image_size === undefined &&
     image_quality === undefined
   ) {
-    return variant(model, period, conditions, NO_CHOICE)
+    return variant(model, period, conditions.provider, NO_CHOICE)
   }
-  return variant(model, period, conditions, chooseVariant(conditions, period))
+  return variant(model, period, conditions.provider, chooseVariant(conditions, period))
+}
+
+/** Plain names of the service tiers that have a price of their own for a model. */
+export function modifierNames(provider: ProviderRef, model: string): string[] {
+  const name = model.trim().toLowerCase()
+  const { tiers } = loadProvider(provider)
+  return tiers.flatMap(({ names }) => names).filter((tier) => findModifier(tiers, tier, name) !== undefined)
+}
+
+/** The units that a model's prices at a time bill, directly or through a unit around them. */
+export function coveredUnits(provider: ProviderRef, model: ModelRef, at_ms: number): ReadonlySet<UsageUnit> {
+  return variant(model, model.pricesAt(at_ms), provider, NO_CHOICE).list.covered
 }
 
 interface Choice {
@@ -89,30 +102,26 @@ function shown(name: string): string {
 /** Prepared lists, kept per period: as many as there are modifiers and sizes, never per what callers write. */
 const variants = new WeakMap<PricePeriod, Map<string, ChosenPrices>>()
 
-function variant(
-  model: ModelRef,
-  period: PricePeriod,
-  conditions: PriceConditions,
-  choice: Choice,
-): ChosenPrices {
-  const { tiers, regions } = loadProvider(conditions.provider)
-  const key = [
-    conditions.provider.id,
-    choice.tier === undefined ? '' : tiers.indexOf(choice.tier),
-    choice.region === undefined ? '' : regions.indexOf(choice.region),
-    choice.image ?? '',
-  ].join('|')
+function variant(model: ModelRef, period: PricePeriod, provider: ProviderRef, choice: Choice): ChosenPrices {
   let ofPeriod = variants.get(period)
   if (ofPeriod === undefined) {
     ofPeriod = new Map()
     variants.set(period, ofPeriod)
   }
+  const key = choice === NO_CHOICE ? provider.id : variantKey(provider, choice)
   let chosen = ofPeriod.get(key)
   if (chosen === undefined) {
     chosen = { list: prepare(model, period, choice), warnings: [] }
     ofPeriod.set(key, chosen)
   }
   return choice.warnings.length === 0 ? chosen : { list: chosen.list, warnings: choice.warnings }
+}
+
+function variantKey(provider: ProviderRef, { tier, region, image = '' }: Choice): string {
+  const { tiers, regions } = loadProvider(provider)
+  const tierIndex = tier === undefined ? '' : tiers.indexOf(tier)
+  const regionIndex = region === undefined ? '' : regions.indexOf(region)
+  return `${provider.id}|${tierIndex}|${regionIndex}|${image}`
 }
 
 function prepare(model: ModelRef, period: PricePeriod, choice: Choice): PriceList {

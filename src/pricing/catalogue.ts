@@ -254,6 +254,11 @@ function* spellings(provider: ProviderRef, name: string): Generator<string> {
     yield inside
 }
 
+/** A provider's own models, in the order of its list. */
+export function allModels(provider: ProviderRef): readonly ModelRef[] {
+  return loadProvider(provider).models
+}
+
 /** Names of priced models most like one that was not found, at most three. */
 export function nearestModels(provider: ProviderRef, model: string): string[] {
   const { entry, models } = loadProvider(provider)

@@ -4,7 +4,7 @@ import { divideHalfEven, formatDecimal, type PicoUsd, picoUsd, USD_DECIMALS } fr
 import { splitOverlaps } from './overlaps.ts'
 import type { PriceEntry, PriceList } from './price-list.ts'
 import { isUsageUnit, USAGE_UNITS } from './units.ts'
-import { inclusiveUsage, SECONDS_DECIMALS, type Usage, type UsageUnit } from './usage.ts'
+import { inclusiveUsage, SECONDS_DECIMALS, type Usage, type UsageUnit, withTotals } from './usage.ts'
 
 /** One thing to price. `usage` should have passed `checkUsage` or `clampUsage`. */
 export interface CostRequest {
@@ -61,14 +61,15 @@ export function providerCost(request: CostRequest): CostResult {
 
 /** Prices usage by any list: the catalogue's, an operator's, a customer's own. */
 export function priceUsage(list: PriceList, reported: Usage, about: readonly string[] = NONE): CostResult {
-  const usage = list.overlapping ? splitOverlaps(inclusiveUsage(reported)) : inclusiveUsage(reported)
+  const usage = inclusiveUsage(reported)
   const unpriced = unpricedUnits(list, usage)
   if (unpriced.length > 0 && unpriced.length === positiveUnits(usage)) {
     return { kind: 'unpriced', reason: 'no_price_for_usage', nearest: [] }
   }
-  const billed = billedQuantities(list, usage)
+  // Parts that exceed their total only together show as less than nothing left of it.
+  const billed = billedQuantities(list, usage, false) ?? billedQuantities(list, withTotals(usage), true) ?? []
   const cost = picoUsd(divideHalfEven(exactCost(billed), list.denominator))
-  const warnings = [...about, ...unpriced.map((unit) => `${unit} has no price and is not in the cost`)]
+  const warnings = warningsOf(list, usage, unpriced, about)
   return {
     kind: 'priced',
     cost,
@@ -92,15 +93,20 @@ interface Billed {
 /**
  * Leaf decomposition: of each priced unit, what is left after its priced parts. Units come most specific
  * first, so every part is known before the whole; each token is billed once, at its most specific price.
+ * Undefined when a whole is less than its parts, unless that is to be taken as nothing left.
  */
-function billedQuantities(list: PriceList, usage: Usage): Billed[] {
+function billedQuantities(list: PriceList, reported: Usage, clamp: boolean): Billed[] | undefined {
+  const usage = list.overlapping ? splitOverlaps(reported) : reported
   const billed: Billed[] = []
   const leaves: bigint[] = []
   const inputTokens = usage.input_tokens ?? 0
   for (const entry of list.entries) {
     let left = entryQuantity(list, entry, usage)
     if (left > 0n) for (const part of entry.parts) left -= leaves[part] ?? 0n
-    if (left < 0n) left = 0n
+    if (left < 0n) {
+      if (!clamp) return undefined
+      left = 0n
+    }
     leaves.push(left)
     if (left > 0n) billed.push({ entry, quantity: left, price: priceOf(entry, inputTokens) })
   }
@@ -109,7 +115,7 @@ function billedQuantities(list: PriceList, usage: Usage): Billed[] {
 
 function entryQuantity(list: PriceList, entry: PriceEntry, usage: Usage): bigint {
   const reported = entry.unit === 'requests' ? (usage.requests ?? 1) : (usage[entry.unit] ?? 0)
-  if (reported === 0 || (entry.unless !== undefined && (usage[entry.unless] ?? 0) > 0)) return 0n
+  if (reported <= 0 || (entry.unless !== undefined && (usage[entry.unless] ?? 0) > 0)) return 0n
   const quantity = Math.max(reported, list.minimums.get(entry.unit) ?? 0)
   return entry.decimals ? nanoseconds(quantity) : BigInt(quantity)
 }
@@ -149,6 +155,22 @@ function unpricedUnits(list: PriceList, usage: Usage): UsageUnit[] {
 }
 
 const NO_UNITS: UsageUnit[] = []
+
+function warningsOf(
+  list: PriceList,
+  usage: Usage,
+  unpriced: readonly UsageUnit[],
+  about: readonly string[],
+): readonly string[] {
+  let warnings = about
+  for (const unit of unpriced) warnings = [...warnings, `${unit} has no price and is not in the cost`]
+  for (const { unit, unless } of list.standIns) {
+    if ((usage[unit] ?? 0) > 0 && (usage[unless] ?? 0) > 0) {
+      warnings = [...warnings, `${unit} is not billed: it stands for the ${unless}, which are`]
+    }
+  }
+  return warnings
+}
 
 function positiveUnits(usage: Usage): number {
   return Object.entries(usage).filter(([unit, quantity]) => unit !== 'requests' && quantity > 0).length

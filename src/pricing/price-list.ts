@@ -1,6 +1,14 @@
 import { USD_DECIMALS } from './money.ts'
 import type { PriceTier, Rational, UnitPrice, UnitPrices } from './notation.ts'
-import { contains, overlap, specificity, UNIT_NAMES, USAGE_UNITS, type UsageUnit } from './units.ts'
+import {
+  contains,
+  type Facets,
+  overlap,
+  specificity,
+  UNIT_NAMES,
+  USAGE_UNITS,
+  type UsageUnit,
+} from './units.ts'
 import { SECONDS_DECIMALS } from './usage.ts'
 
 /**
@@ -18,6 +26,8 @@ export interface PriceList {
   readonly covered: ReadonlySet<UsageUnit>
   /** Whether some priced units overlap, so that reported parts have to be told apart first. */
   readonly overlapping: boolean
+  /** Units that are billed only when the tokens they stand for were not reported. */
+  readonly standIns: readonly { readonly unit: UsageUnit; readonly unless: UsageUnit }[]
   /** Names the prices for good: an event that stores it can be rated again to the same cost. */
   readonly version: string
 }
@@ -68,7 +78,7 @@ export function priceList(prices: UnitPrices, options: PriceListOptions): PriceL
         .sort((a, b) => b.threshold - a.threshold),
       parts: units.flatMap((part, index) => (contains(unit, part) ? [index] : [])),
       decimals: USAGE_UNITS[unit].decimals,
-      unless: standIns.has(unit) && priced.has('output_tokens') ? 'output_tokens' : undefined,
+      unless: estimates.has(unit) && priced.has('output_tokens') ? 'output_tokens' : undefined,
     }),
   )
   return {
@@ -78,28 +88,38 @@ export function priceList(prices: UnitPrices, options: PriceListOptions): PriceL
     covered: new Set(
       UNIT_NAMES.filter((unit) => priced.has(unit) || units.some((wide) => contains(wide, unit))),
     ),
+    standIns: entries.flatMap(({ unit, unless }) => (unless === undefined ? [] : [{ unit, unless }])),
     overlapping: units.some((unit) => units.some((other) => overlap(unit, other) !== undefined)),
     version: options.version,
   }
 }
 
 /** Where output is priced both ways, counts are estimates of the tokens, which are what is billed. */
-const standIns: ReadonlySet<UsageUnit> = new Set<UsageUnit>(['output_images', 'video_seconds'])
+const estimates: ReadonlySet<UsageUnit> = new Set<UsageUnit>(['output_images', 'video_seconds'])
 
 /**
  * Two priced units that overlap need a price for what is both. A list that has none, as one put together by
- * hand may not, bills it by the narrower facet that caching and tools are: cached audio is cached first.
+ * hand may not, bills it by the unit that says more of it, and of equals by the lifetime before the kind before
+ * the modality: cached audio is cached first.
  */
 function withOverlaps(prices: UnitPrices): UnitPrices {
   const closed = new Map(prices)
-  for (const [a, priceOfA] of prices) {
+  for (const a of prices.keys()) {
     for (const b of prices.keys()) {
       const both = overlap(a, b)
-      const hasKind = 'kind' in USAGE_UNITS[a].facets
-      if (both !== undefined && hasKind && !prices.has(both)) closed.set(both, priceOfA)
+      if (both === undefined || closed.has(both)) continue
+      const [closest] = [...prices]
+        .filter(([unit]) => contains(unit, both))
+        .sort(([first], [second]) => precedence(second) - precedence(first))
+      if (closest !== undefined) closed.set(both, closest[1])
     }
   }
   return closed
+}
+
+function precedence(unit: UsageUnit): number {
+  const { facets }: { facets: Facets } = USAGE_UNITS[unit]
+  return specificity(unit) * 4 + (facets.ttl === undefined ? 0 : 2) + (facets.kind === undefined ? 0 : 1)
 }
 
 interface ScaledPrice {

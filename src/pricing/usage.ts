@@ -1,13 +1,5 @@
 import { formatDecimal } from './money.ts'
-import {
-  ancestors,
-  isUsageUnit,
-  partitions,
-  specificity,
-  UNIT_NAMES,
-  USAGE_UNITS,
-  type UsageUnit,
-} from './units.ts'
+import { ancestors, isUsageUnit, partitions, UNIT_NAMES, USAGE_UNITS, type UsageUnit } from './units.ts'
 
 export { isUsageUnit, USAGE_UNITS, type UsageUnit } from './units.ts'
 
@@ -78,28 +70,22 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: string[] } {
 
 /**
  * Usage with every total that its parts need, without a word about it. The cost engine starts here, so that a
- * part can never go unbilled for want of a total. Returns the same object when nothing is missing.
+ * part can never go unbilled for want of a total. Returns the same object when no part exceeds its total.
  */
 export function inclusiveUsage(usage: Usage): Usage {
-  for (const unit of unitsOf(usage)) {
-    for (const ancestor of ancestors(unit)) {
-      if ((usage[ancestor] ?? 0) < (usage[unit] ?? 0)) return withTotals(usage)
-    }
+  for (const unit in usage) {
+    if (!isUsageUnit(unit)) continue
+    const quantity = usage[unit] ?? 0
+    for (const ancestor of ancestors(unit)) if ((usage[ancestor] ?? 0) < quantity) return withTotals(usage)
   }
-  return hasManyParts(usage) ? withTotals(usage) : usage
+  return usage
 }
 
-function withTotals(usage: Usage): Usage {
+/** The same for parts that exceed their total only together. */
+export function withTotals(usage: Usage): Usage {
   const filled: MutableUsage = { ...usage }
   raiseTotals(filled, () => {})
   return filled
-}
-
-/** Only usage with at least two parts of one total can exceed it while each part alone does not. */
-function hasManyParts(usage: Usage): boolean {
-  let parts = 0
-  for (const unit of unitsOf(usage)) if (specificity(unit) > 1) parts += 1
-  return parts > 1
 }
 
 function unitsOf(usage: Usage): UsageUnit[] {

@@ -1,4 +1,7 @@
 import Fraction from 'fraction.js'
+import { findProvider, type ProviderRef } from '../../src/pricing/catalogue.ts'
+import { type CostRequest, type CostResult, providerCost } from '../../src/pricing/cost.ts'
+import { formatUsd } from '../../src/pricing/money.ts'
 
 const PICO = 1_000_000_000_000n
 
@@ -7,4 +10,32 @@ export function exactUsd(amount: string | bigint): Fraction {
   if (typeof amount === 'bigint') return new Fraction(amount, PICO)
   const [mantissa = '', exponent = '0'] = amount.toLowerCase().split('e')
   return new Fraction(mantissa).mul(new Fraction(10).pow(Number(exponent)) ?? 0)
+}
+
+export function provider(name: string): ProviderRef {
+  const found = findProvider(name)
+  if (found === undefined) throw new Error(`no provider ${name}`)
+  return found
+}
+
+/** A time at which none of the tests' models has a price of its own. */
+export const SOME_DAY_MS = Date.parse('2026-11-22T12:00:00Z')
+
+type Conditions = Omit<Partial<CostRequest>, 'provider' | 'model' | 'usage'> & { readonly at?: string }
+
+export function price(
+  name: string,
+  model: string,
+  usage: CostRequest['usage'],
+  conditions: Conditions = {},
+): CostResult {
+  const { at, ...others } = conditions
+  const at_ms = at === undefined ? SOME_DAY_MS : Date.parse(at)
+  return providerCost({ provider: provider(name), model, usage, at_ms, ...others })
+}
+
+/** The cost as a decimal in USD, or why there is none. */
+export function usd(...args: Parameters<typeof price>): string {
+  const result = price(...args)
+  return result.kind === 'priced' ? formatUsd(result.cost) : result.reason
 }
