@@ -61,9 +61,15 @@ function readBatch(request: IngestRequest): ReadResult {
     ...(header_key !== undefined && {
       idempotency: { key: header_key, fingerprint: fingerprintOf(OPERATION, request.body) },
     }),
-    items: envelope.data.events.map((event) => readEvent(event, request).item),
+    items: envelope.data.events.map((event) => withoutBatchKey(readEvent(event, request).item, header_key)),
   }
   return { kind: 'read', message }
+}
+
+/** The batch's own key stands for the whole batch, so no event of it can have it too. */
+function withoutBatchKey(item: IngestItem, batch_key: string | undefined): IngestItem {
+  if (batch_key === undefined || item.idempotency?.key !== batch_key) return item
+  return { event: null, refusal: { code: 'idempotency_mismatch' } }
 }
 
 interface ReadEvent {

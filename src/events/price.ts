@@ -36,8 +36,8 @@ export function priceEvent(input: EventInput, customer_id: string, now_ms: numbe
   )
   if (read.kind === 'refused') return read
   const { consumption } = read
-  const missing = whatIsMissing(input, consumption)
-  if (missing) return refused(missing)
+  const wrong = whatIsWrong(input, consumption)
+  if (wrong) return refused(wrong)
   const { usage, warnings } = clampUsage(consumption.usage)
   const priced = charge(consumption, usage, timestamp_ms)
   if (!priced) return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
@@ -67,7 +67,10 @@ function charge(consumption: Consumption, usage: Usage, at_ms: number): Priced |
   }
 }
 
-function whatIsMissing(input: EventInput, { provider, model, usage }: Consumption): Refusal | undefined {
+function whatIsWrong(
+  input: EventInput,
+  { provider, model, usage, custom }: Consumption,
+): Refusal | undefined {
   const errors: { path: string; message: string }[] = []
   const tokens = input.event_type === 'TOKEN_USAGE'
   if (!provider && tokens) errors.push({ path: '/provider', message: 'required for TOKEN_USAGE' })
@@ -85,6 +88,11 @@ function whatIsMissing(input: EventInput, { provider, model, usage }: Consumptio
   }
   if (input.unit !== undefined && input.quantity === undefined) {
     errors.push({ path: '/quantity', message: 'required with unit' })
+  }
+  const { unit = '', quantity } = input
+  const known = custom && Object.hasOwn(custom, unit) ? custom[unit] : undefined
+  if (known !== undefined && quantity !== undefined && known !== quantity) {
+    errors.push({ path: '/quantity', message: `says ${quantity} where usage.custom.${unit} says ${known}` })
   }
   return errors.length === 0 ? undefined : invalid(errors)
 }

@@ -4,6 +4,7 @@ import type { Entry } from '../ledger/journal.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
 import type { BatchAnswer, BatchItemAnswer, EventAnswer } from '../ledger/messages.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import { usageJson } from '../rating/usage-json.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
 export function renderEventAnswer(answer: EventAnswer): object {
@@ -69,7 +70,7 @@ export function renderEvent(ids: LedgerIds, entry: Entry): object {
     team_id: event.team_id ?? null,
     provider: event.provider ?? null,
     model: event.model ?? null,
-    usage: { ...event.usage, ...(event.custom && { custom: event.custom }) },
+    usage: { ...usageJson(event.usage ?? {}), ...(event.custom && { custom: usageJson(event.custom) }) },
     ...event.modifiers,
     credits_burned: creditsJson(microCredits(0 - entry.amount)),
     balance_after: creditsJson(entry.balance_after),

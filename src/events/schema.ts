@@ -45,8 +45,16 @@ export const batchSchema = z
 
 /** What OpenAPI says of the body; what validates are the two schemas above, since batches accept a part. */
 export const ingestSchema = z
-  .record(z.string(), z.unknown())
-  .openapi({ oneOf: [{ $ref: '#/components/schemas/Event' }, { $ref: '#/components/schemas/EventBatch' }] })
+  .custom<Readonly<Record<string, unknown>>>(isObject, 'must be an object')
+  .openapi({
+    type: 'object',
+    oneOf: [{ $ref: '#/components/schemas/Event' }, { $ref: '#/components/schemas/EventBatch' }],
+  })
+
+// Not a record: zod copies one, leaves `__proto__` out of the copy, and so hides it from the schemas that refuse it.
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
 export const eventsQuery = z.strictObject({
   ...pageQuery,

@@ -79,15 +79,17 @@ export function readConsumption(input: ConsumptionInput, duration_unit: Duration
 /** A 400 whose detail says the first of its field errors. */
 export function invalid(errors: readonly FieldError[]): Refusal {
   const [first] = errors
+  const where = first && first.path !== '' ? `${first.path.slice(0, MAX_PATH_SHOWN).toWellFormed()}: ` : ''
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
   return {
     code: 'invalid_request',
-    detail: first
-      ? `The request is invalid: ${first.path}: ${first.message}${more}.`
-      : 'The request is invalid.',
+    detail: first ? `The request is invalid: ${where}${first.message}${more}.` : 'The request is invalid.',
     errors,
   }
 }
+
+/** An unknown field has the name that the client gave it, and the details of a batch are stored with its key. */
+const MAX_PATH_SHOWN = 200
 
 type ExtractedInput =
   | {

@@ -9,6 +9,7 @@ import { defaultBurnTable, marginOf } from '../pricing/burn-table.ts'
 import { formatDecimal } from '../pricing/money.ts'
 import { type Calculation, calculate } from './calculate.ts'
 import { calculatedSchema, calculateSchema } from './schema.ts'
+import { quantityJson, usageJson } from './usage-json.ts'
 
 const calculateRoute = createRoute({
   method: 'post',
@@ -46,10 +47,10 @@ function renderCalculation(
     customer_price_usd: usdJson(charge.price),
     margin_percent: margin === null ? null : exactNumber(formatDecimal(margin, 4)),
     optimization: null,
-    usage,
+    usage: usageJson(usage),
     breakdown: cost.breakdown.map((line) => ({
       unit: line.unit,
-      quantity: line.quantity,
+      quantity: quantityJson(line.quantity),
       price_usd: exactNumber(line.price_usd),
       cost_usd: exactNumber(line.cost_usd),
     })),

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/identifiers.ts'
 import { timeInput } from '../http/times.ts'
-import { MAX_QUANTITY, USAGE_UNITS } from '../pricing/usage.ts'
+import { isUsageUnit, MAX_QUANTITY, USAGE_UNITS } from '../pricing/usage.ts'
 
 const NOT_NEGATIVE = 'must not be negative'
 const TOO_MANY = 'must be at most 10000000000000'
@@ -31,6 +31,7 @@ export function customUnitInput() {
   return z
     .string()
     .regex(CUSTOM_UNIT, 'must be 1 to 64 lower-case letters, digits and underscores, the first a letter')
+    .refine((unit) => !isUsageUnit(unit), 'is a unit of usage itself and not one of your own')
 }
 
 const MAX_CUSTOM_UNITS = 20
