@@ -1,5 +1,5 @@
 import { parseDecimal } from './money.ts'
-import { isUsageUnit, type UsageUnit } from './units.ts'
+import { isUsageUnit, USAGE_UNITS, type UsageUnit } from './units.ts'
 
 /**
  * How prices are written, in the catalogue and in overlays: one decimal string, with what changes it behind
@@ -55,6 +55,21 @@ export function readUnitPrice(text: string): UnitPrice {
     else tiers.push({ threshold: Number(threshold[2]), inclusive: threshold[1] === '=', price })
   }
   return { base: readRational(base), tiers, sizes }
+}
+
+/**
+ * Prices in USD for one unit each, as overlays have them, in the form of a price list's own: put them over a
+ * model's prices with `new Map([...prices, ...pricesPerUnit(overlay)])`. Throws on what is not a decimal.
+ */
+export function pricesPerUnit(prices: { readonly [U in UsageUnit]?: string }): UnitPrices {
+  const converted = new Map<UsageUnit, UnitPrice>()
+  for (const [unit, price] of Object.entries(prices)) {
+    if (!isUsageUnit(unit)) throw new Error(`a price of an unknown unit: ${unit}`)
+    const { numerator, denominator } = readRational(price)
+    const base = { numerator: numerator * BigInt(USAGE_UNITS[unit].per), denominator }
+    converted.set(unit, { base, tiers: [], sizes: new Map() })
+  }
+  return converted
 }
 
 /** A decimal, or a fraction of two (`5/3`) where a provider's own numbers have no finite decimal. */

@@ -10,8 +10,9 @@ import type { Usage } from './usage.ts'
 export function splitOverlaps(usage: Usage): Usage {
   let split: { [U in UsageUnit]?: number } | undefined
   for (const { total, rows, kinds } of GRIDS) {
-    if (!rows.some(({ modality }) => (usage[modality] ?? 0) > 0)) continue
-    if (!kinds.some((kind) => (usage[kind] ?? 0) > 0)) continue
+    const known = split ?? usage
+    if (!rows.some(({ modality }) => (known[modality] ?? 0) > 0)) continue
+    if (!kinds.some((kind) => (known[kind] ?? 0) > 0)) continue
     split ??= { ...usage }
     fill(split, total, rows, kinds)
   }
@@ -53,7 +54,8 @@ function fill(
 
 const ORDER = ['text', 'image', 'audio', 'video']
 
-const GRIDS = (['input_tokens', 'output_tokens'] as const).map((total) => {
+/** Totals that split two ways. Cache writes come after the input, which says of what modality they are. */
+const GRIDS = (['input_tokens', 'cache_write_tokens', 'output_tokens'] as const).map((total) => {
   const [modalities = [], kinds = []] = partitions(total)
   const rows = modalities
     .map((modality) => ({

@@ -274,7 +274,11 @@ export const SHAPES: readonly NamedShape[] = [
   { api: 'anthropic', shape: RESOLD_ANTHROPIC, providers: ['aws', 'azure', 'google'] },
   { api: 'default', shape: BEDROCK, providers: ['aws'] },
   { api: 'default', shape: GEMINI, providers: ['google'] },
-  { api: 'ai-sdk', shape: AI_SDK_5_BESIDE, providers: ['anthropic', 'aws'] },
+  ...[AI_SDK_6, AI_SDK_MODEL, AI_SDK_5_BESIDE, AI_SDK_4].map((shape) => ({
+    api: 'ai-sdk',
+    shape,
+    providers: ['anthropic', 'aws'],
+  })),
   {
     api: 'rerank',
     shape: ['meta/billed_units', 'model', 'search_units! > rerank_searches'].join('; '),
@@ -321,4 +325,7 @@ export const SHAPES: readonly NamedShape[] = [
 ]
 
 /** The catalogue's shapes that are read only when asked for: others read the same body better. */
-export const EXPLICIT_APIS: Readonly<Record<string, readonly string[]>> = { cohere: ['tokens'] }
+export const EXPLICIT_APIS: Readonly<Record<string, readonly string[]>> = {
+  cohere: ['tokens'],
+  mistral: ['ocr_annotated'],
+}

@@ -161,6 +161,17 @@ export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
 
 /** The unit that counts what is both `a` and `b`, if the two can overlap and neither contains the other. */
 export function overlap(a: UsageUnit, b: UsageUnit): UsageUnit | undefined {
+  let ofA = overlaps.get(a)
+  if (ofA === undefined) {
+    ofA = new Map(UNIT_NAMES.map((other) => [other, findOverlap(a, other)]))
+    overlaps.set(a, ofA)
+  }
+  return ofA.get(b)
+}
+
+const overlaps = new Map<UsageUnit, ReadonlyMap<UsageUnit, UsageUnit | undefined>>()
+
+function findOverlap(a: UsageUnit, b: UsageUnit): UsageUnit | undefined {
   if (a === b || contains(a, b) || contains(b, a)) return undefined
   const wanted: Facets = { ...facetsOf(b), ...facetsOf(a) }
   return UNIT_NAMES.find(

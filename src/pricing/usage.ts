@@ -1,5 +1,13 @@
 import { formatDecimal } from './money.ts'
-import { ancestors, isUsageUnit, partitions, UNIT_NAMES, USAGE_UNITS, type UsageUnit } from './units.ts'
+import {
+  ancestors,
+  isUsageUnit,
+  overlap,
+  partitions,
+  UNIT_NAMES,
+  USAGE_UNITS,
+  type UsageUnit,
+} from './units.ts'
 
 export { isUsageUnit, USAGE_UNITS, type UsageUnit } from './units.ts'
 
@@ -40,7 +48,7 @@ export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem
   raiseTotals(checked, (unit, given, needed, group) => {
     problems.push({ unit, message: tooSmall(unit, given, needed, group) })
   })
-  problems.push(...overlapProblems(checked))
+  for (const { unit, message } of overlapProblems(checked)) problems.push({ unit, message })
   return { usage: checked, problems }
 }
 
@@ -61,9 +69,12 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: string[] } {
   raiseTotals(clamped, (unit, given, needed, group) => {
     warnings.push(`${tooSmall(unit, given, needed, group)}; taken as ${plain(needed)}`)
   })
-  for (const { unit, message } of overlapProblems(clamped)) {
-    delete clamped[unit]
-    warnings.push(`${message}; not used`)
+  // Coarse overlaps come first, and may ask for finer ones: twice is as deep as units lie.
+  for (let round = 0; round < 2; round++) {
+    for (const { unit, message, needed } of overlapProblems(clamped)) {
+      clamped[unit] = needed
+      warnings.push(`${message}; taken as ${plain(needed)}`)
+    }
   }
   return { usage: clamped, warnings }
 }
@@ -110,7 +121,11 @@ type OnRaise = (unit: UsageUnit, given: number, needed: number, group: readonly 
 
 /** Raises each total to its largest partition, most specific totals first, reporting those that were given. */
 function raiseTotals(usage: MutableUsage, onRaise: OnRaise): void {
+  const affected = new Set<UsageUnit>()
+  for (const unit of unitsOf(usage)) for (const total of ancestors(unit)) affected.add(total)
+  if (affected.size === 0) return
   for (const unit of FINEST_FIRST) {
+    if (!affected.has(unit)) continue
     for (const group of partitions(unit)) {
       let needed = 0
       for (const child of group) needed = sum(unit, needed, usage[child] ?? 0)
@@ -138,25 +153,29 @@ function plain(quantity: number): string {
   return formatDecimal(BigInt(Math.round(quantity * 1000)), 3)
 }
 
+interface OverlapProblem extends UsageProblem {
+  readonly needed: number
+}
+
 /**
  * Parts of different partitions overlap: 60 audio tokens and 60 cached ones fit into 100 only if at least 20
  * are both. A reported overlap that is too small for that is a contradiction.
  */
-function overlapProblems(usage: Usage): UsageProblem[] {
-  const problems: UsageProblem[] = []
-  for (const unit of ['input_tokens', 'output_tokens'] as const) {
+function overlapProblems(usage: Usage): OverlapProblem[] {
+  const problems: OverlapProblem[] = []
+  if (!unitsOf(usage).some((unit) => ancestors(unit).length > 2)) return problems
+  for (const unit of ['input_tokens', 'cache_write_tokens', 'output_tokens'] as const) {
     const [modalities = [], kinds = []] = partitions(unit)
     for (const modality of modalities) {
       for (const kind of kinds) {
-        const both = UNIT_NAMES.find(
-          (name) => ancestors(name).includes(modality) && ancestors(name).includes(kind),
-        )
+        const both = overlap(modality, kind)
         const reported = both === undefined ? undefined : usage[both]
         if (both === undefined || reported === undefined || reported === 0) continue
         const needed = (usage[modality] ?? 0) + (usage[kind] ?? 0) - (usage[unit] ?? 0)
         if (reported < needed) {
           problems.push({
             unit: both,
+            needed,
             message: `${both} is ${plain(reported)}, but ${modality} and ${kind} overlap by at least ${plain(needed)}`,
           })
         }

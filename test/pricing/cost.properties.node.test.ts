@@ -1,0 +1,219 @@
+import * as fc from 'fast-check'
+import Fraction from 'fraction.js'
+import { describe, expect, it } from 'vitest'
+import { priceUsage } from '../../src/pricing/cost.ts'
+import { readPrices } from '../../src/pricing/notation.ts'
+import { priceList } from '../../src/pricing/price-list.ts'
+import { type Facets, USAGE_UNITS, type UsageUnit } from '../../src/pricing/units.ts'
+import { checkUsage, isUsageUnit, type Usage } from '../../src/pricing/usage.ts'
+import { exactUsd } from './support.ts'
+
+/**
+ * The engine takes inclusive totals apart. The oracle goes the other way: it starts from single kinds of
+ * tokens ("cached audio"), prices each at whatever price says most of it, and adds fractions up.
+ */
+type Cell = Facets & { readonly direction: 'input' | 'output' }
+
+const MODALITIES = ['text', 'audio', 'image', 'video'] as const
+const CELLS: readonly Cell[] = MODALITIES.flatMap((modality): Cell[] => [
+  { direction: 'input', modality },
+  { direction: 'input', modality, kind: 'tool' },
+  { direction: 'input', modality, kind: 'cache_read' },
+  { direction: 'input', modality, kind: 'cache_write', ttl: '5m' },
+  { direction: 'input', modality, kind: 'cache_write', ttl: '1h' },
+  { direction: 'output', modality },
+  { direction: 'output', modality, kind: 'reasoning' },
+  { direction: 'output', modality, kind: 'citation' },
+])
+
+const TOKEN_UNITS = Object.keys(USAGE_UNITS)
+  .filter(isUsageUnit)
+  .filter((unit) => USAGE_UNITS[unit].family === 'tokens')
+
+const facetsOf = (unit: UsageUnit): Facets => USAGE_UNITS[unit].facets
+const isIn = (cell: Cell, unit: UsageUnit) =>
+  (['direction', 'modality', 'kind', 'ttl'] as const).every(
+    (facet) => facetsOf(unit)[facet] === undefined || facetsOf(unit)[facet] === cell[facet],
+  )
+
+interface TestPrice {
+  readonly unit: UsageUnit
+  readonly base: string
+  readonly tier: { readonly threshold: number; readonly inclusive: boolean; readonly price: string } | null
+}
+
+const decimalPrice = fc
+  .tuple(fc.integer({ min: 0, max: 999_999 }), fc.integer({ min: 0, max: 9 }))
+  .map(([digits, decimals]) => (digits / 10 ** decimals).toFixed(decimals))
+
+const prices = fc.uniqueArray(
+  fc.record({
+    unit: fc.constantFrom(...TOKEN_UNITS),
+    base: decimalPrice,
+    tier: fc.option(
+      fc.record({
+        threshold: fc.integer({ min: 0, max: 5000 }),
+        inclusive: fc.boolean(),
+        price: decimalPrice,
+      }),
+    ),
+  }),
+  { selector: ({ unit }) => unit, minLength: 1, maxLength: 12 },
+)
+
+const amounts = fc.array(
+  fc.tuple(
+    fc.constantFrom(...CELLS),
+    fc.oneof(fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 1, max: 1e11 })),
+  ),
+  { minLength: 1, maxLength: 8 },
+)
+
+type Amounts = readonly (readonly [Cell, number])[]
+
+function usageOf(cells: Amounts): Usage {
+  const usage: { [U in UsageUnit]?: number } = {}
+  for (const unit of TOKEN_UNITS) {
+    const total = cells.reduce((sum, [cell, amount]) => sum + (isIn(cell, unit) ? amount : 0), 0)
+    if (total > 0) usage[unit] = total
+  }
+  return usage
+}
+
+function listOf(priced: readonly TestPrice[]) {
+  const text = priced.map(({ unit, base, tier }) => {
+    const above = tier === null ? '' : `,${tier.inclusive ? '>=' : '>'}${tier.threshold}:${tier.price}`
+    return `${unit}=${base}${above}`
+  })
+  return priceList(readPrices(text.join(' ')), { version: 'test' })
+}
+
+function oracle(priced: readonly TestPrice[], cells: Amounts): Fraction {
+  const input = cells.reduce((sum, [cell, amount]) => sum + (cell.direction === 'input' ? amount : 0), 0)
+  let total = new Fraction(0)
+  for (const [cell, amount] of cells) {
+    const [best] = priced.filter(({ unit }) => isIn(cell, unit)).sort((a, b) => says(b.unit) - says(a.unit))
+    if (best === undefined) continue
+    const { tier } = best
+    const passed = tier !== null && (tier.inclusive ? input >= tier.threshold : input > tier.threshold)
+    total = total.add(new Fraction(passed ? tier.price : best.base).mul(amount).div(1_000_000))
+  }
+  return total
+}
+
+/** More facets say more; of as many, the lifetime before the kind before the modality. */
+function says(unit: UsageUnit): number {
+  const { modality, kind, ttl } = facetsOf(unit)
+  const count = [modality, kind, ttl].filter((facet) => facet !== undefined).length
+  return count * 8 + (ttl === undefined ? 0 : 4) + (kind === undefined ? 0 : 2)
+}
+
+/** Half-even at 1e-12, by fractions. */
+function rounded(value: Fraction): bigint {
+  const scaled = value.mul(1_000_000_000_000n)
+  const below = scaled.floor()
+  const rest = scaled.sub(below)
+  const half = new Fraction(1, 2)
+  const up = rest.compare(half) > 0 || (rest.equals(half) && below.n % 2n === 1n)
+  return up ? below.n + 1n : below.n
+}
+
+describe('against an oracle that never subtracts', { timeout: 60_000 }, () => {
+  it('agrees on 10,000 random usages and price lists to the last decimal', () => {
+    fc.assert(
+      fc.property(prices, amounts, (priced, cells) => {
+        const usage = usageOf(cells)
+        expect(checkUsage(usage).problems).toEqual([])
+        const result = priceUsage(listOf(priced), usage)
+        const expected = rounded(oracle(priced, cells))
+        if (result.kind === 'unpriced') return expected === 0n
+        return result.cost === expected
+      }),
+      { numRuns: 10_000 },
+    )
+  })
+
+  it('agrees on seconds with decimals', () => {
+    const seconds = fc.integer({ min: 0, max: 10 ** 13 }).map((ns) => ns / 1e9)
+    fc.assert(
+      fc.property(seconds, decimalPrice, (audio_seconds, per_hour) => {
+        const list = priceList(readPrices(`audio_seconds=${per_hour}`), { version: 'test' })
+        const result = priceUsage(list, { audio_seconds })
+        const expected = new Fraction(audio_seconds.toFixed(9)).mul(per_hour).div(3600)
+        return result.kind === 'priced' && result.cost === rounded(expected)
+      }),
+      { numRuns: 3000 },
+    )
+  })
+})
+
+describe('whatever the usage', { timeout: 60_000 }, () => {
+  it('bills exactly the tokens there are when all prices are equal', () => {
+    const units = fc.uniqueArray(fc.constantFrom(...TOKEN_UNITS), { maxLength: 10 })
+    fc.assert(
+      fc.property(units, amounts, fc.func(fc.boolean()), (some, cells, isReported) => {
+        const complete = usageOf(cells)
+        // Overlaps are often not reported: what is left out must be neither lost nor billed twice.
+        const names = Object.keys(complete).filter(isUsageUnit)
+        const kept = names.filter(
+          (unit) => !/_(text|audio|image|video)_.*_tokens/.test(unit) || isReported(unit),
+        )
+        const usage = Object.fromEntries(kept.map((unit) => [unit, complete[unit]]))
+        const priced = [...new Set<UsageUnit>(['input_tokens', 'output_tokens', ...some])]
+        const result = priceUsage(
+          priceList(readPrices(priced.map((unit) => `${unit}=1`).join(' ')), { version: 'test' }),
+          usage,
+        )
+        const tokens = cells.reduce((sum, [, amount]) => sum + BigInt(amount), 0n)
+        return result.kind === 'priced' && result.cost === tokens * 1_000_000n
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('never costs less for more of something, within a tier', () => {
+    const flat = prices.map((list) => list.map((one) => ({ ...one, tier: null })))
+    fc.assert(
+      fc.property(
+        flat,
+        amounts,
+        fc.constantFrom(...CELLS),
+        fc.integer({ min: 1, max: 1e6 }),
+        (priced, cells, cell, more) => {
+          const list = listOf(priced)
+          const before = priceUsage(list, usageOf(cells))
+          const after = priceUsage(list, usageOf([...cells, [cell, more]]))
+          return (after.kind === 'priced' ? after.cost : 0n) >= (before.kind === 'priced' ? before.cost : 0n)
+        },
+      ),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('adds up to its breakdown within half a pico-USD a line', () => {
+    fc.assert(
+      fc.property(prices, amounts, (priced, cells) => {
+        const result = priceUsage(listOf(priced), usageOf(cells))
+        if (result.kind === 'unpriced') return true
+        const lines = result.breakdown.reduce((sum, line) => sum.add(line.cost_usd), new Fraction(0))
+        const off = lines.sub(exactUsd(result.cost)).abs().mul(1_000_000_000_000n)
+        return off.compare(new Fraction(result.breakdown.length + 1, 2)) <= 0
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('is priced without a throw, even when nobody has checked it', () => {
+    const wild = fc.dictionary(
+      fc.constantFrom(...TOKEN_UNITS, 'audio_seconds', 'output_images', 'requests'),
+      fc.nat({ max: 1e12 }),
+    )
+    fc.assert(
+      fc.property(prices, wild, (priced, usage) => {
+        const result = priceUsage(listOf(priced), usage)
+        return result.kind === 'unpriced' || result.cost >= 0n
+      }),
+      { numRuns: 3000 },
+    )
+  })
+})
