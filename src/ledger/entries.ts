@@ -59,11 +59,11 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
   const before_entry = message.before_entry ?? store.counters.entry + 1
   const flushed_entry = store.flushedEntry()
   const wallet_number = filter.owner ? (store.wallet(walletKey(filter.owner))?.number ?? null) : null
-  const rows = store.unflushedBefore(before_entry, MAX_ROWS_READ)
   const entries: Entry[] = []
   let reached_entry = before_entry
-  for (const row of rows) {
-    if (entries.length >= limit) break
+  let rows_left = MAX_ROWS_READ
+  for (const row of store.unflushedBefore(before_entry)) {
+    if (entries.length >= limit || rows_left-- === 0) break
     for (const record of unpackRow(row.format, row.body).reverse()) {
       if (record.kind !== 'entry' || record.number >= before_entry) continue
       if (entries.length >= limit) break
@@ -71,7 +71,7 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
       if (matches(record, filter, wallet_number)) entries.push(record)
     }
   }
-  if (rows.length < MAX_ROWS_READ && entries.length < limit) reached_entry = flushed_entry + 1
+  if (rows_left > 0 && entries.length < limit) reached_entry = flushed_entry + 1
   return {
     kind: 'done',
     answer: {

@@ -69,6 +69,12 @@ const UPSERT_WALLET = `
   ON CONFLICT (wallet_key) DO UPDATE SET
     balance_micro = excluded.balance_micro, state = excluded.state, due_at_ms = excluded.due_at_ms`
 
+/**
+ * Journal rows are read a few at a time: a row can hold a quarter of a megabyte, and all that D1 has not taken yet
+ * need not fit into an isolate's memory. Whoever has enough stops, and no cursor stays open.
+ */
+const ROWS_A_READ = 8
+
 /** Wallets and parsed journal rows kept in memory; both are bounded, since an isolate is shared. */
 const MAX_CACHED_WALLETS = 5_000
 const MAX_CACHED_ROWS = 4
@@ -222,23 +228,37 @@ export class LedgerStore implements LedgerReader {
   }
 
   /** Journal rows after `row_id`, oldest first. */
-  rowsAfter(row_id: number, limit: number): JournalRow[] {
-    return this.exec(
-      'SELECT row_id, format, body, last_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT ?',
-      row_id,
-      limit,
-    ).map(journalRow)
+  *rowsAfter(row_id: number): Generator<JournalRow> {
+    let after_row = row_id
+    for (;;) {
+      const rows = this.exec(
+        'SELECT row_id, format, body, last_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT ?',
+        after_row,
+        ROWS_A_READ,
+      ).map(journalRow)
+      yield* rows
+      if (rows.length < ROWS_A_READ) return
+      after_row = rows.at(-1)?.row_id ?? after_row
+    }
   }
 
   /** Journal rows that D1 may not have and that hold entries below `before_entry`, newest first. */
-  unflushedBefore(before_entry: number, limit: number): JournalRow[] {
-    return this.exec(
-      `SELECT row_id, format, body, last_entry FROM journal
-       WHERE row_id > ? AND first_entry < ? AND last_entry >= first_entry ORDER BY row_id DESC LIMIT ?`,
-      this.lastFlushed,
-      before_entry,
-      limit,
-    ).map(journalRow)
+  *unflushedBefore(before_entry: number): Generator<JournalRow> {
+    let before_row = this.lastRow + 1
+    for (;;) {
+      const rows = this.exec(
+        `SELECT row_id, format, body, last_entry FROM journal
+         WHERE row_id > ? AND row_id < ? AND first_entry < ? AND last_entry >= first_entry
+         ORDER BY row_id DESC LIMIT ?`,
+        this.lastFlushed,
+        before_row,
+        before_entry,
+        ROWS_A_READ,
+      ).map(journalRow)
+      yield* rows
+      if (rows.length < ROWS_A_READ) return
+      before_row = rows.at(-1)?.row_id ?? before_row
+    }
   }
 
   /** The last entry that D1 is known to have: the first unflushed row tells. */
@@ -255,14 +275,17 @@ export class LedgerStore implements LedgerReader {
    * holds the counters. Returns whether there may be more.
    */
   forgetBefore(at_ms: number, limit: number): boolean {
+    const oldest_at_ms = this.oldestFreeableRowAt()
+    if (oldest_at_ms === null || oldest_at_ms >= at_ms) return false
+    // The time of rows never falls, so the first that is too young ends it: no search through the whole journal.
     const rows = this.exec(
-      'SELECT row_id, format, body FROM journal WHERE at_ms < ? AND row_id <= ? AND row_id < ? ORDER BY row_id LIMIT ?',
-      at_ms,
+      'SELECT row_id, format, at_ms, body FROM journal WHERE row_id <= ? AND row_id < ? ORDER BY row_id LIMIT ?',
       this.lastFlushed,
       this.lastRow,
       limit,
     )
     for (const row of rows) {
+      if (Number(row.at_ms) >= at_ms) return false
       const records = unpackRow(Number(row.format), String(row.body))
       this.keys.forget(keysOf(records).map(({ idempotency }) => idempotency.key))
       this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))

@@ -50,7 +50,7 @@ export async function flushJournal(
   now_ms: number,
 ): Promise<number> {
   const from_row = store.flushedRow
-  const rows = takeRows(store.rowsAfter(from_row, MAX_FLUSH_ROWS))
+  const rows = takeRows(store.rowsAfter(from_row))
   const last = rows.at(-1)
   if (!last) return from_row
   const entries = rows
@@ -73,13 +73,15 @@ export async function flushJournal(
   return watermark
 }
 
-function takeRows(rows: readonly JournalRow[]): JournalRow[] {
+function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
+  const taken: JournalRow[] = []
   let length = 0
-  const end = rows.findIndex((row, index) => {
+  for (const row of rows) {
     length += row.body.length
-    return index > 0 && length > MAX_FLUSH_LENGTH
-  })
-  return rows.slice(0, end === -1 ? rows.length : end)
+    if (taken.length === MAX_FLUSH_ROWS || (taken.length > 0 && length > MAX_FLUSH_LENGTH)) break
+    taken.push(row)
+  }
+  return taken
 }
 
 function subjectsOf(entries: readonly Entry[]): SubjectIds {
