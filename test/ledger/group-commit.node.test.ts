@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest'
+import { applyCredit } from '../../src/ledger/credit.ts'
+import type { Draft } from '../../src/ledger/draft.ts'
+import { GroupCommit } from '../../src/ledger/group-commit.ts'
+import { MemoryLedger } from '../support/memory-ledger.ts'
+import { grant } from '../support/messages.ts'
+
+/** A commit over maps that counts itself and can be made to fail, as the object's transaction can. */
+function groupWith(fails: (attempt: number) => boolean = () => false) {
+  const ledger = new MemoryLedger()
+  const log: string[] = []
+  let attempt = 0
+  const group = new GroupCommit((change: (draft: Draft) => void) => {
+    attempt++
+    ledger.commit(0, (draft) => {
+      change(draft)
+      if (fails(attempt)) throw new Error(`commit ${attempt} failed`)
+    })
+    log.push(`commit ${attempt}`)
+  })
+  return { group, log, ledger }
+}
+
+/** A request that leaves a mark, so that it can be seen whether it was committed, and how often. */
+function mark(name: string) {
+  return (draft: Draft) => {
+    applyCredit(draft, grant(1, { reason: name }))
+    return name
+  }
+}
+
+function marks(ledger: MemoryLedger): (string | undefined)[] {
+  return ledger.entries.map((entry) => entry.description)
+}
+
+describe('requests that arrive together', () => {
+  it('share one commit, in the order in which they came, and are answered after it', async () => {
+    const { group, log, ledger } = groupWith()
+    const answers = ['a', 'b', 'c'].map(async (name) => log.push(await group.submit(1, mark(name))))
+    await Promise.all(answers)
+    expect(log).toEqual(['commit 1', 'a', 'b', 'c'])
+    expect(marks(ledger)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('see what those before them did', async () => {
+    const { group } = groupWith()
+    const first = group.submit(1, (draft) => draft.createWallet({ kind: 'user', id: 'u' }).number)
+    const second = group.submit(1, (draft) => draft.wallet({ kind: 'user', id: 'u' })?.number)
+    expect(await Promise.all([first, second])).toEqual([2, 2])
+  })
+
+  it('are not joined by one that comes after the commit', async () => {
+    const { group, log } = groupWith()
+    const later = group.submit(1, mark('a')).then(() => group.submit(1, mark('b')))
+    await later
+    expect(log).toEqual(['commit 1', 'commit 2'])
+  })
+
+  it('are divided when they are too many for one commit, and keep their order', async () => {
+    const { group, log, ledger } = groupWith()
+    const names = Array.from({ length: 9 }, (_, i) => String(i))
+    await Promise.all(names.map((name) => group.submit(1000, mark(name))))
+    expect(log).toEqual(['commit 1', 'commit 2', 'commit 3'])
+    expect(marks(ledger)).toEqual(names)
+  })
+
+  it('do not keep out a request that is larger than a commit is meant to be', async () => {
+    const { group, log } = groupWith()
+    await Promise.all([group.submit(9000, mark('a')), group.submit(1, mark('b'))])
+    expect(log).toEqual(['commit 1', 'commit 2'])
+  })
+})
+
+describe('a commit that throws', () => {
+  const bug = () => {
+    throw new Error('a bug in one request')
+  }
+
+  it('for one request does not fail its neighbours: each runs alone once', async () => {
+    const { group, log, ledger } = groupWith()
+    const results = await Promise.allSettled([
+      group.submit(1, mark('a')),
+      group.submit(1, bug),
+      group.submit(1, mark('c')),
+    ])
+    expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(results[1]).toMatchObject({ reason: { message: 'a bug in one request' } })
+    expect(marks(ledger)).toEqual(['a', 'c'])
+    // The shared attempt and the bug's own left nothing.
+    expect(log).toEqual(['commit 2', 'commit 4'])
+  })
+
+  it('once, for all of them, is done again for each alone and leaves nothing twice', async () => {
+    const { group, ledger } = groupWith((attempt) => attempt === 1)
+    await Promise.all([group.submit(1, mark('a')), group.submit(1, mark('b'))])
+    expect(marks(ledger)).toEqual(['a', 'b'])
+  })
+
+  it('always fails every request with what went wrong, and is not tried for ever', async () => {
+    let attempts = 0
+    const { group, ledger } = groupWith((attempt) => {
+      attempts = attempt
+      return true
+    })
+    const results = await Promise.allSettled([group.submit(1, mark('a')), group.submit(1, mark('b'))])
+    expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected'])
+    expect(attempts).toBe(3)
+    expect(ledger.records).toEqual([])
+  })
+
+  it('alone fails that request, and the next one works', async () => {
+    const { group } = groupWith((attempt) => attempt === 1)
+    await expect(group.submit(1, mark('a'))).rejects.toThrow('commit 1 failed')
+    await expect(group.submit(1, mark('a'))).resolves.toBe('a')
+  })
+})
+
+describe('what waits', () => {
+  it('is bounded, and there is room again once it is done', async () => {
+    const { group } = groupWith()
+    const waiting = Array.from({ length: 20 }, (_, i) => group.submit(1000, mark(String(i))))
+    expect(group.hasRoom(1)).toBe(false)
+    expect(group.hasRoom(0)).toBe(true)
+    await Promise.all(waiting)
+    expect(group.hasRoom(20_000)).toBe(true)
+    expect(group.hasRoom(20_001)).toBe(false)
+  })
+
+  it('gives its room back when it fails, too', async () => {
+    const { group } = groupWith(() => true)
+    await Promise.allSettled(Array.from({ length: 20 }, (_, i) => group.submit(1000, mark(String(i)))))
+    expect(group.hasRoom(20_000)).toBe(true)
+  })
+})

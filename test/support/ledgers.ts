@@ -1,0 +1,120 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { openLedger } from '../../src/ledger/client.ts'
+import type { Entry } from '../../src/ledger/journal.ts'
+import type { LedgerName } from '../../src/ledger/messages.ts'
+import type { CustomerLedger } from '../../src/ledger/object.ts'
+import { unpackPage, unpackRow } from '../../src/ledger/packing.ts'
+import { LedgerStore } from '../../src/ledger/store.ts'
+import { nameSubjects } from '../../src/projection/subjects.ts'
+import { unique } from './customers.ts'
+
+/** Ledger objects of their own, below HTTP, and a look at what they and D1 hold. */
+
+export interface TestLedger {
+  readonly name: LedgerName
+  readonly stub: DurableObjectStub<CustomerLedger>
+}
+
+export function ledgerOf(customer_id: string): TestLedger {
+  const name: LedgerName = { customer_id, mode: 'live' }
+  return { name, stub: env.LEDGER.get(env.LEDGER.idFromName(ledgerKey(name))) }
+}
+
+/** A ledger that no other test uses, with this many credits to start with. */
+export async function freshLedger(signup_grant_micro = 0): Promise<TestLedger> {
+  const ledger = ledgerOf(unique('ledger'))
+  const result = await openLedger(env, { ledger: ledger.name, signup_grant_micro })
+  if (result.kind !== 'opened') throw new Error(`not opened: ${JSON.stringify(result)}`)
+  return ledger
+}
+
+/** The store inside a ledger object: private to the object, open to the tests that measure or break it. */
+export function storeOf(instance: CustomerLedger): LedgerStore {
+  const store: unknown = Reflect.get(instance, 'store')
+  if (!(store instanceof LedgerStore)) throw new Error('the ledger object has no store')
+  return store
+}
+
+/** Runs `use` inside the object, on its store. */
+export function inStore<T>(ledger: TestLedger, use: (store: LedgerStore) => T): Promise<T> {
+  return runInDurableObject(ledger.stub, (instance) => use(storeOf(instance)))
+}
+
+/** Rows written in the object while `work` runs. Nothing may restart the object meanwhile. */
+export async function rowsWrittenBy(ledger: TestLedger, work: () => Promise<unknown>): Promise<number> {
+  const before = await inStore(ledger, (store) => store.rowsWritten)
+  await work()
+  return (await inStore(ledger, (store) => store.rowsWritten)) - before
+}
+
+/** Every entry that the object's journal holds, oldest first. */
+export function journalEntries(ledger: TestLedger): Promise<Entry[]> {
+  return runInDurableObject(ledger.stub, (_, { storage }) =>
+    storage.sql
+      .exec<{ format: number; body: string }>('SELECT format, body FROM journal ORDER BY row_id')
+      .toArray()
+      .flatMap(({ format, body }) => unpackRow(format, body))
+      .filter((record) => record.kind === 'entry'),
+  )
+}
+
+/** The wallets' balances as the object's table has them, by wallet key. */
+export function storedBalances(ledger: TestLedger): Promise<Record<string, number>> {
+  return runInDurableObject(ledger.stub, (_, { storage }) => {
+    const rows = storage.sql.exec<{ wallet_key: string; balance_micro: number }>(
+      'SELECT wallet_key, balance_micro FROM wallets',
+    )
+    return Object.fromEntries(rows.toArray().map((row) => [row.wallet_key, row.balance_micro]))
+  })
+}
+
+/** Runs the alarm's work now, whether or not it is armed. */
+export function runAlarm(ledger: TestLedger): Promise<void> {
+  return runInDurableObject(ledger.stub, (instance) => instance.alarm())
+}
+
+export interface StoredPage {
+  readonly flush_entry: number
+  readonly wallet_number: number
+  readonly first_entry: number
+  readonly last_entry: number
+  readonly entry_count: number
+  readonly balance_before_micro: number
+  readonly balance_after_micro: number
+  readonly entries: readonly Entry[]
+}
+
+interface PageRow extends Omit<StoredPage, 'entries'> {
+  readonly format: number
+  readonly body: string
+}
+
+/** The pages that D1 has of a ledger, in the order of their entries. */
+export async function storedPages(ledger: TestLedger): Promise<StoredPage[]> {
+  const ledger_id = ledgerKey(ledger.name)
+  const { results } = await env.DB.prepare(
+    'SELECT * FROM ledger_pages WHERE ledger_id = ? ORDER BY flush_entry, first_entry',
+  )
+    .bind(ledger_id)
+    .all<PageRow>()
+  const { results: known } = await env.DB.prepare('SELECT kind, number FROM subjects WHERE ledger_id = ?')
+    .bind(ledger_id)
+    .all<{ kind: string; number: number }>()
+  const numbers = (kind: string) => new Set(known.filter((row) => row.kind === kind).map((row) => row.number))
+  const name = await nameSubjects(env.DB, ledger_id, { user: numbers('user'), team: numbers('team') })
+  return results.map(({ format, body, ...page }) => ({ ...page, entries: unpackPage(format, body, name) }))
+}
+
+export interface Watermark {
+  readonly flushed_row: number
+  readonly flushed_entry: number
+}
+
+/** How far D1 says the ledger has come into it; null when it does not know the ledger. */
+export function watermark(ledger: TestLedger): Promise<Watermark | null> {
+  return env.DB.prepare('SELECT flushed_row, flushed_entry FROM ledgers WHERE ledger_id = ?')
+    .bind(ledgerKey(ledger.name))
+    .first<Watermark>()
+}

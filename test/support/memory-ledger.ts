@@ -1,0 +1,86 @@
+import { applyEvent, type BurnContext, type BurnOutcome } from '../../src/ledger/burn.ts'
+import { applyCredit, type CreditOutcome } from '../../src/ledger/credit.ts'
+import { type Counters, Draft, type LedgerReader } from '../../src/ledger/draft.ts'
+import type { KeyUse } from '../../src/ledger/idempotency.ts'
+import type { Entry, JournalRecord } from '../../src/ledger/journal.ts'
+import { LedgerIds } from '../../src/ledger/ledger-ids.ts'
+import type { CreditMessage, Idempotency, IngestItem, WalletOwner } from '../../src/ledger/messages.ts'
+import { FORMAT } from '../../src/ledger/packing.ts'
+import { assertWallet, type Wallet, walletKey } from '../../src/ledger/wallet.ts'
+import { defaultBurnTable } from '../../src/pricing/burn-table.ts'
+
+/** 1,000 credits per USD and a markup of 100 %, as `costOf` assumes. */
+export const CONTEXT: BurnContext = {
+  table: defaultBurnTable({ credits_per_usd_micro: 1_000_000_000n, markup_percent_micro: 100_000_000n }),
+  ids: new LedgerIds('00000000', 0),
+}
+
+/**
+ * The ledger's own rules over maps in place of SQLite: what is committed is frozen, so that a draft which changes
+ * anything but its own copies throws.
+ */
+export class MemoryLedger implements LedgerReader {
+  readonly records: JournalRecord[] = []
+  private counters: Counters = { entry: 0, lot: 0, wallet: 0, at_ms: 0 }
+  private readonly wallets = new Map<string, Wallet>()
+  private readonly keys = new Map<string, KeyUse>()
+
+  constructor() {
+    this.commit(0, (draft) => draft.createWallet({ kind: 'customer' }))
+  }
+
+  get entries(): Entry[] {
+    return this.records.filter((record) => record.kind === 'entry')
+  }
+
+  wallet(key: string): Wallet | undefined {
+    return this.wallets.get(key)
+  }
+
+  /** The owner's wallet, which must be there. */
+  walletOf(owner: WalletOwner = { kind: 'customer' }): Wallet {
+    const wallet = this.wallets.get(walletKey(owner))
+    if (!wallet) throw new Error(`no wallet of ${walletKey(owner)}`)
+    return wallet
+  }
+
+  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
+    const used = new Map<string, KeyUse>()
+    for (const { key } of idempotencies) {
+      const use = this.keys.get(key)
+      if (use) used.set(key, use)
+    }
+    return used
+  }
+
+  /** Applies `change` to a draft and publishes it. */
+  commit<T>(now_ms: number, change: (draft: Draft) => T): T {
+    const draft = new Draft(this, this.counters, now_ms)
+    const result = change(draft)
+    if (draft.isEmpty && draft.wallets.size === 0) return result
+    for (const [key, wallet] of draft.wallets) {
+      assertWallet(wallet)
+      for (const lot of wallet.lots) Object.freeze(lot)
+      Object.freeze(wallet.lots)
+      this.wallets.set(key, Object.freeze(wallet))
+    }
+    for (const record of draft.records) {
+      this.records.push(Object.freeze(record))
+      const { idempotency } = record
+      if (!idempotency) continue
+      if (this.keys.has(idempotency.key)) throw new Error(`the key ${idempotency.key} was used twice`)
+      const { fingerprint } = idempotency
+      this.keys.set(idempotency.key, { fingerprint, read: () => ({ format: FORMAT, record }) })
+    }
+    this.counters = draft.counters
+    return result
+  }
+
+  burn(now_ms: number, item: IngestItem): BurnOutcome {
+    return this.commit(now_ms, (draft) => applyEvent(draft, item, CONTEXT))
+  }
+
+  credit(now_ms: number, message: CreditMessage): CreditOutcome {
+    return this.commit(now_ms, (draft) => applyCredit(draft, message))
+  }
+}

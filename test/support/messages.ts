@@ -1,0 +1,73 @@
+import type {
+  Caller,
+  CreditMessage,
+  Idempotency,
+  IngestItem,
+  IngestMessage,
+  PricedEvent,
+} from '../../src/ledger/messages.ts'
+import { microCredits, picoUsd, type UsdParts, usdToParts } from '../../src/pricing/money.ts'
+
+/** Messages to a ledger object, as the Worker would send them: with the few fields a test is about. */
+
+export const CALLER: Caller = { key_id: 'key_of_the_test' }
+
+/** The default burn table makes 2,000 credits of a US dollar, so a micro-credit is 500 pico-USD. */
+const PICO_USD_PER_MICRO_CREDIT = 500n
+
+/** The provider cost that the default burn table turns into exactly this many micro-credits. */
+export function costOf(credits_micro: number): UsdParts {
+  return usdToParts(picoUsd(BigInt(credits_micro) * PICO_USD_PER_MICRO_CREDIT))
+}
+
+export interface EventOptions extends Partial<PricedEvent> {
+  readonly key?: string | undefined
+  /** Of the payload; by default one that every event of this amount has. */
+  readonly fingerprint?: string
+}
+
+/** An event that burns exactly `credits_micro`. */
+export function eventItem(credits_micro: number, options: EventOptions = {}): IngestItem {
+  const { key, fingerprint = `event of ${credits_micro}`, ...fields } = options
+  return {
+    ...(key !== undefined && { idempotency: { key, fingerprint } }),
+    event: {
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'chat',
+      provider: 'OPENAI',
+      model: 'gpt-4o',
+      usage: { input_tokens: 1000, output_tokens: 500 },
+      timestamp_ms: Date.now(),
+      charge: { kind: 'priced', cost: costOf(credits_micro), price_version: 'test' },
+      ...fields,
+    },
+    refusal: null,
+  }
+}
+
+export function single(item: IngestItem): IngestMessage {
+  return { caller: CALLER, shape: 'single', item }
+}
+
+export function batch(items: readonly IngestItem[], idempotency?: Idempotency): IngestMessage {
+  return {
+    caller: CALLER,
+    shape: 'batch',
+    batch_id: `batch_${crypto.randomUUID()}`,
+    ...(idempotency && { idempotency }),
+    items,
+  }
+}
+
+export function grant(credits_micro: number, options: Partial<CreditMessage> = {}): CreditMessage {
+  return {
+    caller: CALLER,
+    type: 'GRANT',
+    owner: { kind: 'customer' },
+    amount: microCredits(credits_micro),
+    lot_kind: 'promo',
+    priority: 50,
+    expires_at_ms: null,
+    ...options,
+  }
+}
