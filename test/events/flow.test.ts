@@ -48,9 +48,7 @@ describe('one event, end to end', () => {
     const other = await api('/v1/events/ingest', { key: api_key, body: { ...event, input_tokens: 1001 } })
     await expectProblem(other, 422, 'idempotency_mismatch')
 
-    const after = await jsonOf(
-      await api('/v1/credits/balance', { headers: { 'X-API-Key': api_key } }),
-    )
+    const after = await jsonOf(await api('/v1/credits/balance', { headers: { 'X-API-Key': api_key } }))
     expect(after.balance).toBe(9985)
   })
 

@@ -1,0 +1,108 @@
+import { expect } from 'vitest'
+import { api, jsonOf, textField } from './api.ts'
+import { expectProblem } from './problems.ts'
+
+/** What tests do over HTTP again and again, and what they then expect. */
+
+export type Json = Readonly<Record<string, unknown>>
+
+/** 15 credits of the default burn table. */
+export const GPT_4O = {
+  event_type: 'TOKEN_USAGE',
+  feature_id: 'chat',
+  provider: 'OPENAI',
+  model: 'gpt-4o',
+  input_tokens: 1000,
+  output_tokens: 500,
+} as const
+
+type Headers = Readonly<Record<string, string>>
+
+export function ingest(key: string, body: unknown, headers: Headers = {}): Promise<Response> {
+  return api('/v1/events/ingest', { key, body, headers })
+}
+
+/** The answer to an event or a batch that is accepted. */
+export async function ingested(key: string, body: unknown, headers: Headers = {}): Promise<Json> {
+  return answerOf(await ingest(key, body, headers), 200)
+}
+
+export async function granted(key: string, body: unknown, headers: Headers = {}): Promise<Json> {
+  return answerOf(await api('/v1/credits/grant', { key, body, headers }), 201)
+}
+
+export async function purchased(key: string, body: unknown, headers: Headers = {}): Promise<Json> {
+  return answerOf(await api('/v1/credits/purchase', { key, body, headers }), 201)
+}
+
+export async function read(key: string, path: string): Promise<Json> {
+  return answerOf(await api(path, { key }), 200)
+}
+
+/** `query` picks the wallet: `?user_id=zoe`. */
+export async function balanceOf(key: string, query = ''): Promise<unknown> {
+  return (await read(key, `/v1/credits/balance${query}`)).balance
+}
+
+/** Every row of a list, through all its pages. `query` begins with `?`. */
+export async function listed(key: string, path: string, query = '?limit=100'): Promise<Json[]> {
+  const rows: Json[] = []
+  let cursor = ''
+  for (;;) {
+    const page = await read(key, `${path}${query}${cursor}`)
+    rows.push(...objects(page.data))
+    if (page.next_cursor === null) return rows
+    cursor = `&cursor=${textField(page, 'next_cursor')}`
+  }
+}
+
+export function objects(value: unknown): Json[] {
+  if (!Array.isArray(value)) throw new Error(`not a list: ${JSON.stringify(value)}`)
+  return value.map((item: unknown) => {
+    if (typeof item !== 'object' || item === null) throw new Error(`not an object: ${JSON.stringify(item)}`)
+    return { ...item }
+  })
+}
+
+async function answerOf(response: Response, status: number): Promise<Json> {
+  const body = await jsonOf(response)
+  if (response.status !== status)
+    throw new Error(`${response.status}, not ${status}: ${JSON.stringify(body)}`)
+  return body
+}
+
+/** Words of the machine room: none of them may be in an answer. */
+const INTERNAL =
+  /\.ts\b|\.js\b|node_modules|\bat \w+ \(|\bstack\b|sqlite|\bSELECT\b|\bINSERT\b|D1_|Durable|CustomerLedger|Zod/i
+
+/** Expects a problem document with this status and code that says nothing of how the service is made. */
+export async function expectRefused(response: Response, status: number, code: string): Promise<Json> {
+  const text = await response.clone().text()
+  const problem = await expectProblem(response, status, code)
+  expect(text).not.toMatch(INTERNAL)
+  return problem
+}
+
+/** Expects a 400 that names this field among those that are wrong. */
+export async function expectInvalid(
+  response: Response,
+  path: string,
+  message: string | RegExp = /./,
+): Promise<Json> {
+  const problem = await expectRefused(response, 400, 'invalid_request')
+  expect(problem.errors).toContainEqual({ path, message: expect.stringMatching(message) })
+  return problem
+}
+
+/** Runs `act` and expects that the customer's wallet and the lines of its ledger are as they were, byte for byte. */
+export async function expectNothingMoved<T>(key: string, act: () => Promise<T>): Promise<T> {
+  const before = await stateOf(key)
+  const result = await act()
+  expect(await stateOf(key)).toEqual(before)
+  return result
+}
+
+async function stateOf(key: string): Promise<readonly string[]> {
+  const paths = ['/v1/credits/balance', '/v1/credits/lots', '/v1/credits/transactions?limit=5']
+  return Promise.all(paths.map(async (path) => (await api(path, { key })).text()))
+}
