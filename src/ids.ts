@@ -17,7 +17,7 @@ const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 export const MAX_LEDGER_NUMBER = 2 ** 40 - 1
 
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'hold' | 'rg'
-export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'req'
+export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'po' | 'req'
 
 export interface LedgerId {
   readonly at_ms: number

@@ -126,3 +126,53 @@ export const wallets = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.wallet_number] })],
 )
+
+/**
+ * Prices that stand over the catalogue's: the operator's, and each customer's own. A row is never edited, except that
+ * its successor closes it. Every row is one change of its scope, so the newest row's `epoch` says which prices an
+ * isolate must know, and the primary key lets only one of two concurrent changes be the next.
+ */
+export const priceOverlays = sqliteTable(
+  'price_overlays',
+  {
+    /** `operator`, or a customer's id. */
+    scope: text().notNull(),
+    /** 1, 2, 3 … within the scope. */
+    epoch: integer().notNull(),
+    overlay_id: text().notNull(),
+    /** The catalogue's id. */
+    provider: text().notNull(),
+    /** In lower case; a name, or its beginning and `*`. */
+    model: text().notNull(),
+    /** The only service tier that it is for; null for all. */
+    service_tier: text(),
+    /** JSON: `{units: {unit: {amount, per, tiers?}}}` or `{multiplier}`, amounts as decimal strings. */
+    prices: text().notNull(),
+    effective_from_ms: integer().notNull(),
+    /** The first moment at which it no longer holds; null while it has no end. */
+    effective_to_ms: integer(),
+    created_at_ms: integer().notNull(),
+    /** A key's id, or `operator`. */
+    created_by: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.scope, table.epoch] }),
+    check('price_overlays_effective', sql`${table.effective_from_ms} < ${table.effective_to_ms}`),
+  ],
+)
+
+/** What a POST that no ledger answers was answered with, by its idempotency key, so that a repeat gets the same. */
+export const storedAnswers = sqliteTable(
+  'stored_answers',
+  {
+    /** Whose key it is: a ledger's name, or `operator`. */
+    owner: text().notNull(),
+    idempotency_key: text().notNull(),
+    fingerprint: text().notNull(),
+    status: integer().notNull(),
+    /** The body, byte for byte. */
+    body: text().notNull(),
+    created_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.owner, table.idempotency_key] })],
+)
