@@ -182,6 +182,23 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
       { names: ['flex'], factor: '0.5', models: ['*nova', '*gpt-oss', '*qwen', '*deepseek'] },
       { names: ['priority'], factor: '1.75', models: ['*nova', '*gpt-oss', '*qwen', '*deepseek'] },
     ],
+    models: [
+      {
+        id: 'amazon.nova-canvas-v1:0',
+        match: ['*nova-canvas'],
+        prices: {
+          output_images: '0.04,1024x1024:0.04,premium-1024x1024:0.06,2048x2048:0.06,premium-2048x2048:0.08',
+        },
+      },
+      { id: 'amazon.nova-reel-v1:1', match: ['*nova-reel'], prices: { video_seconds: '0.08' } },
+      {
+        id: 'amazon.titan-image-generator-v2:0',
+        match: ['*titan-image-generator'],
+        prices: {
+          output_images: '0.01,1024x1024:0.01,premium-1024x1024:0.012,512x512:0.008,premium-512x512:0.01',
+        },
+      },
+    ],
   },
   mistral: {
     source: ['https://mistral.ai/pricing'],

@@ -3,13 +3,13 @@ import {
   isStandardTier,
   loadProvider,
   type ModelRef,
-  type PricePeriod,
   type ProviderRef,
 } from './catalogue.ts'
 import { chooseImagePrice } from './image-size.ts'
 import { matches } from './match.ts'
 import { factorOf, findModifier, type Modifier, plainName } from './modifiers.ts'
 import { type PriceList, priceList } from './price-list.ts'
+import type { PricePeriod } from './price-period.ts'
 import type { UsageUnit } from './units.ts'
 
 /** What decides which of a model's prices holds, besides usage. */

@@ -2,7 +2,8 @@ import data from './catalogue.json' with { type: 'json' }
 import { type Match, readMatch } from './match.ts'
 import { type Modifier, plainName, readModifier } from './modifiers.ts'
 import { nearest } from './nearest.ts'
-import { fields, readPrices, type UnitPrices, words } from './notation.ts'
+import { fields, words } from './notation.ts'
+import { type PricePeriod, readPeriods } from './price-period.ts'
 import { isUsageUnit, type UsageUnit } from './units.ts'
 
 /**
@@ -24,12 +25,6 @@ export interface ModelRef {
   readonly deprecated: boolean
   /** The prices in force at a time, epoch milliseconds. */
   readonly pricesAt: (at_ms: number) => PricePeriod
-}
-
-export interface PricePeriod {
-  /** `''` for a model's first prices, else when they hold: `@2025-06-10`, `@00:30:00-16:30:00`. */
-  readonly label: string
-  readonly prices: UnitPrices
 }
 
 interface CatalogueFile {
@@ -150,54 +145,17 @@ function readModel(
   periodsText: string,
 ): ModelRef {
   const context = about.find((word) => /^\d+$/.test(word))
-  let periods: readonly Period[] | undefined
+  let pricesAt: ((at_ms: number) => PricePeriod) | undefined
   return {
     provider,
     id,
     ...(context === undefined ? {} : { context_window: Number(context) }),
     deprecated: about.includes('deprecated'),
     pricesAt: (at_ms) => {
-      periods ??= periodsText.split(' ; ').map(readPeriod)
-      return periodAt(periods, at_ms)
+      pricesAt ??= readPeriods(periodsText)
+      return pricesAt(at_ms)
     },
   }
-}
-
-interface Period extends PricePeriod {
-  readonly holds: (at_ms: number) => boolean
-}
-
-const DAY_MS = 86_400_000
-
-function readPeriod(text: string): Period {
-  const [first = '', ...others] = words(text)
-  if (!first.startsWith('@')) return { label: '', prices: readPrices(text), holds: () => true }
-  const prices = readPrices(others.join(' '))
-  const window = /^@(\d\d:\d\d:\d\d)-(\d\d:\d\d:\d\d)$/.exec(first)
-  if (window === null) {
-    const start_ms = Date.parse(`${first.slice(1)}T00:00:00Z`)
-    return { label: first, prices, holds: (at_ms) => at_ms >= start_ms }
-  }
-  const start_ms = Date.parse(`1970-01-01T${window[1]}Z`)
-  const end_ms = Date.parse(`1970-01-01T${window[2]}Z`)
-  return {
-    label: first,
-    prices,
-    holds: (at_ms) => {
-      const time_ms = ((at_ms % DAY_MS) + DAY_MS) % DAY_MS
-      // A window that ends before it starts runs over midnight. The start belongs to it, the end does not.
-      return end_ms < start_ms
-        ? time_ms >= start_ms || time_ms < end_ms
-        : time_ms >= start_ms && time_ms < end_ms
-    },
-  }
-}
-
-/** The last listed condition that holds decides, as in the source; the first prices have no condition. */
-function periodAt(periods: readonly Period[], at_ms: number): PricePeriod {
-  const period = periods.findLast(({ holds }) => holds(at_ms)) ?? periods[0]
-  if (period === undefined) throw new Error('a model without prices')
-  return period
 }
 
 /** Model names that were asked for are remembered per provider, up to this many, then forgotten together. */

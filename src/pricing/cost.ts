@@ -1,6 +1,7 @@
 import { findModel, nearestModels, type ProviderRef } from './catalogue.ts'
 import { cataloguePrices } from './catalogue-prices.ts'
 import { divideHalfEven, formatDecimal, type PicoUsd, picoUsd, USD_DECIMALS } from './money.ts'
+import type { Rational } from './notation.ts'
 import { splitOverlaps } from './overlaps.ts'
 import type { PriceEntry, PriceList } from './price-list.ts'
 import { isUsageUnit, USAGE_UNITS } from './units.ts'
@@ -66,8 +67,7 @@ export function priceUsage(list: PriceList, reported: Usage, about: readonly str
   if (unpriced.length > 0 && unpriced.length === positiveUnits(usage)) {
     return { kind: 'unpriced', reason: 'no_price_for_usage', nearest: [] }
   }
-  // Parts that exceed their total only together show as less than nothing left of it.
-  const billed = billedQuantities(list, usage, false) ?? billedQuantities(list, withTotals(usage), true) ?? []
+  const billed = billedOf(list, usage)
   const cost = picoUsd(divideHalfEven(exactCost(billed), list.denominator))
   const warnings = warningsOf(list, usage, unpriced, about)
   return {
@@ -81,7 +81,20 @@ export function priceUsage(list: PriceList, reported: Usage, about: readonly str
   }
 }
 
+/** What usage comes to by a list, in pico-units of the list's currency, before any rounding. */
+export function exactPrice(list: PriceList, reported: Usage): Rational {
+  return {
+    numerator: exactCost(billedOf(list, inclusiveUsage(reported))),
+    denominator: list.denominator,
+  }
+}
+
 const NONE: readonly string[] = []
+
+function billedOf(list: PriceList, usage: Usage): Billed[] {
+  // Parts that exceed their total only together show as less than nothing left of it.
+  return billedQuantities(list, usage, false) ?? billedQuantities(list, withTotals(usage), true) ?? []
+}
 
 /** What is billed at one price: a whole quantity, or whole nanoseconds. */
 interface Billed {

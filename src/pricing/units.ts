@@ -133,6 +133,12 @@ export const USAGE_UNITS = {
 
 export type UsageUnit = keyof typeof USAGE_UNITS
 
+const FACETS = ['direction', 'modality', 'kind', 'ttl'] as const
+
+function facetsOf(unit: UsageUnit): Facets {
+  return USAGE_UNITS[unit].facets
+}
+
 const names: readonly string[] = Object.keys(USAGE_UNITS)
 
 export function isUsageUnit(name: string): name is UsageUnit {
@@ -144,45 +150,33 @@ export const UNIT_NAMES: readonly UsageUnit[] = names
   .filter(isUsageUnit)
   .sort((a, b) => specificity(a) - specificity(b))
 
-const FACETS = ['direction', 'modality', 'kind', 'ttl'] as const
-
 /** How many facets a unit fixes: a unit always has more than any unit that contains it. */
 export function specificity(unit: UsageUnit): number {
-  return Object.keys(USAGE_UNITS[unit].facets).length
+  return Object.keys(facetsOf(unit)).length
 }
 
 /** Whether every `inner` is also an `outer`. A unit does not contain itself. */
 export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
   if (outer === inner || USAGE_UNITS[outer].family !== USAGE_UNITS[inner].family) return false
-  const wide: Facets = USAGE_UNITS[outer].facets
-  const narrow: Facets = USAGE_UNITS[inner].facets
-  return FACETS.every((facet) => wide[facet] === undefined || wide[facet] === narrow[facet])
+  const wide = facetsOf(outer)
+  const narrow = facetsOf(inner)
+  for (const facet of FACETS) if (wide[facet] !== undefined && wide[facet] !== narrow[facet]) return false
+  return true
 }
 
 /** The unit that counts what is both `a` and `b`, if the two can overlap and neither contains the other. */
 export function overlap(a: UsageUnit, b: UsageUnit): UsageUnit | undefined {
-  let ofA = overlaps.get(a)
-  if (ofA === undefined) {
-    ofA = new Map(UNIT_NAMES.map((other) => [other, findOverlap(a, other)]))
-    overlaps.set(a, ofA)
-  }
-  return ofA.get(b)
-}
-
-const overlaps = new Map<UsageUnit, ReadonlyMap<UsageUnit, UsageUnit | undefined>>()
-
-function findOverlap(a: UsageUnit, b: UsageUnit): UsageUnit | undefined {
   if (a === b || contains(a, b) || contains(b, a)) return undefined
-  const wanted: Facets = { ...facetsOf(b), ...facetsOf(a) }
-  return UNIT_NAMES.find(
-    (unit) =>
-      contains(a, unit) &&
-      contains(b, unit) &&
-      FACETS.every((facet) => facetsOf(unit)[facet] === wanted[facet]),
-  )
+  const both = byFacets.get(facetKey(USAGE_UNITS[a].family, { ...facetsOf(b), ...facetsOf(a) }))
+  return both !== undefined && contains(a, both) && contains(b, both) ? both : undefined
 }
 
-const facetsOf = (unit: UsageUnit): Facets => USAGE_UNITS[unit].facets
+/** No two units say the same. */
+const byFacets = new Map(UNIT_NAMES.map((unit) => [facetKey(USAGE_UNITS[unit].family, facetsOf(unit)), unit]))
+
+function facetKey(family: string, facets: Facets): string {
+  return [family, ...FACETS.map((facet) => facets[facet])].join(' ')
+}
 
 const containers = new Map(
   UNIT_NAMES.map((unit) => [unit, UNIT_NAMES.filter((other) => contains(other, unit))]),
@@ -193,19 +187,18 @@ export function ancestors(unit: UsageUnit): readonly UsageUnit[] {
   return containers.get(unit) ?? []
 }
 
-const childGroups = new Map(
-  UNIT_NAMES.map((unit) => [
-    unit,
-    FACETS.filter((facet) => facetsOf(unit)[facet] === undefined)
-      .map((facet) =>
-        UNIT_NAMES.filter((child) => isChild(unit, child) && facetsOf(child)[facet] !== undefined),
-      )
-      .filter((children) => children.length > 0),
-  ]),
-)
-
-function isChild(unit: UsageUnit, other: UsageUnit): boolean {
-  return contains(unit, other) && specificity(other) === specificity(unit) + 1
+const childGroups = new Map<UsageUnit, UsageUnit[][]>()
+for (const facet of FACETS) {
+  for (const parent of UNIT_NAMES) {
+    if (facetsOf(parent)[facet] !== undefined) continue
+    const children = UNIT_NAMES.filter(
+      (unit) =>
+        facetsOf(unit)[facet] !== undefined &&
+        specificity(unit) === specificity(parent) + 1 &&
+        contains(parent, unit),
+    )
+    if (children.length > 0) childGroups.set(parent, [...(childGroups.get(parent) ?? []), children])
+  }
 }
 
 /**

@@ -365,6 +365,8 @@ describe('images', () => {
   })
 
   it('knows the providers that only make images', () => {
+    const premium = { image_size: '1024x1024', image_quality: 'premium' }
+    expect(usd('AMAZON', 'amazon.nova-canvas-v1:0', { output_images: 1 }, premium)).toBe('0.06')
     expect(usd('BLACK_FOREST_LABS', 'flux-pro-1.1', { output_images: 3 })).toBe('0.12')
     expect(usd('STABILITY_AI', 'stable-image-ultra', { output_images: 1 })).toBe('0.08')
     expect(usd('REPLICATE', 'black-forest-labs/flux-schnell', { output_images: 10 })).toBe('0.03')

@@ -4,6 +4,7 @@ import { priceUsage } from '../../src/pricing/cost.ts'
 import { formatUsd } from '../../src/pricing/money.ts'
 import { pricesPerUnit, readPrices, readRational, readUnitPrice } from '../../src/pricing/notation.ts'
 import { priceList } from '../../src/pricing/price-list.ts'
+import { readPeriods } from '../../src/pricing/price-period.ts'
 import type { Usage } from '../../src/pricing/usage.ts'
 import { provider, SOME_DAY_MS } from './support.ts'
 
@@ -29,6 +30,27 @@ describe('the notation of prices', () => {
 
   it('refuses a unit that does not exist', () => {
     expect(() => readPrices('input_tokenz=1')).toThrow(/unknown unit/)
+  })
+})
+
+describe('periods', () => {
+  it('hold over midnight when they end before they start', () => {
+    const pricesAt = readPeriods('input_tokens=2 ; @22:00:00-06:30:00 input_tokens=1')
+    const label = (time: string) => pricesAt(Date.parse(`2026-05-01T${time}Z`)).label
+    expect(['21:59:59', '22:00:00', '23:59:59', '00:00:00', '06:29:59', '06:30:00'].map(label)).toEqual([
+      '',
+      '@22:00:00-06:30:00',
+      '@22:00:00-06:30:00',
+      '@22:00:00-06:30:00',
+      '@22:00:00-06:30:00',
+      '',
+    ])
+  })
+
+  it('that are listed later come first', () => {
+    const pricesAt = readPeriods('input_tokens=1 ; @2026-01-01 input_tokens=2 ; @2027-01-01 input_tokens=3')
+    expect(pricesAt(Date.parse('2026-12-31T23:59:59.999Z')).label).toBe('@2026-01-01')
+    expect(pricesAt(Date.parse('2027-01-01T00:00:00Z')).label).toBe('@2027-01-01')
   })
 })
 
