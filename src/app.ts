@@ -1,4 +1,5 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import { movementRoutes } from './credits/movement-routes.ts'
 import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
@@ -28,5 +29,6 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/events', eventsRoutes)
   app.route('/v1/rating', ratingRoutes)
   app.route('/v1/credits', creditsRoutes)
+  app.route('/v1/credits', movementRoutes)
   return app
 }

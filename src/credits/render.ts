@@ -2,6 +2,7 @@ import { creditsJson, usdJson } from '../http/json.ts'
 import { timeJson } from '../http/times.ts'
 import type { Entry } from '../ledger/journal.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
+import { OVERDRAFT } from '../ledger/lots.ts'
 import type { BalanceAnswer, CreditAnswer, LotAnswer } from '../ledger/messages.ts'
 import { microCredits } from '../pricing/money.ts'
 
@@ -48,6 +49,7 @@ export function renderLot(lot: LotAnswer): object {
 
 /** `balance_before` and `balance_after` are of the entry's wallet. */
 export function renderTransaction(ids: LedgerIds, entry: Entry): object {
+  const price = entry.new_lots?.[0]?.price
   return {
     id: ids.transaction(entry),
     type: entry.type,
@@ -58,8 +60,11 @@ export function renderTransaction(ids: LedgerIds, entry: Entry): object {
     description: entry.description ?? describe(entry),
     ...(entry.event && { event_id: ids.event(entry) }),
     ...(entry.payment_reference !== undefined && { payment_reference: entry.payment_reference }),
-    ...(entry.lot?.price && { price_usd: usdJson(entry.lot.price) }),
-    lots: entry.lots.map(([number, amount]) => ({ lot_id: ids.lot(number), amount: creditsJson(amount) })),
+    ...(entry.type === 'PURCHASE' && price && { price_usd: usdJson(price) }),
+    lots: entry.lots.map(([number, amount]) => ({
+      lot_id: number === OVERDRAFT ? null : ids.lot(number),
+      amount: creditsJson(amount),
+    })),
     metadata: entry.metadata ?? {},
     created_at: timeJson(entry.effective_at_ms ?? entry.at_ms),
   }

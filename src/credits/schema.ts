@@ -99,7 +99,9 @@ export const transactionsSchema = pageSchema(
       event_id: z.string().optional(),
       payment_reference: z.string().optional(),
       price_usd: z.number().optional(),
-      lots: z.array(z.object({ lot_id: z.string(), amount })),
+      lots: z.array(
+        z.object({ lot_id: z.string().nullable().openapi({ description: 'null: the overdraft.' }), amount }),
+      ),
       metadata: z.record(z.string(), z.unknown()),
       created_at: time,
     })

@@ -1,15 +1,22 @@
-import { createRoute } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
+import { answerMovement, MOVEMENT_PROBLEMS, movementSchema, pastEntry } from '../credits/movements.ts'
 import { requireScope } from '../http/auth.ts'
 import { callerOf, ledgerOf, REPLAYED } from '../http/caller.ts'
 import { jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
 import { refusalResponse } from '../http/problem.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import {
+  BODY_PROBLEMS,
+  json,
+  jsonRequest,
+  KEY_PROBLEMS,
+  optionalJsonRequest,
+  responses,
+} from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { ingest } from '../ledger/client.ts'
-import { entryNumberOf } from '../ledger/ledger-ids.ts'
 import type { Refusal } from '../ledger/refusal.ts'
-import { listEntries } from '../projection/list-entries.ts'
+import { findEntry, listEntries } from '../projection/list-entries.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { readIngest } from './ingest.ts'
 import { renderBatchAnswer, renderEvent, renderEventAnswer } from './render.ts'
@@ -65,6 +72,18 @@ const getRoute = createRoute({
   responses: responses({ 200: json('The event.', eventRecordSchema) }, [...LIST_PROBLEMS, 'not_found']),
 })
 
+const voidRoute = createRoute({
+  method: 'post',
+  path: '/{id}/void',
+  summary: 'Give back what an event burned, to the same lots',
+  middleware: [requireScope('credits:write')],
+  request: { params: eventPath, body: optionalJsonRequest(z.strictObject({})) },
+  responses: responses({ 200: json('What was given back.', movementSchema) }, [
+    ...MOVEMENT_PROBLEMS,
+    'already_voided',
+  ]),
+})
+
 export const eventsRoutes = createRouter()
 
 // The two bodies of `ingest`, which validate in `ingest.ts`.
@@ -106,20 +125,18 @@ eventsRoutes.openapi(listRoute, async (c) => {
 
 eventsRoutes.openapi(getRoute, async (c) => {
   const { id } = c.req.valid('param')
-  const number = entryNumberOf('evt', id, ledgerOf(c))
-  if (number === undefined) return refusalResponse(c, noEvent(id))
-  const page = await listEntries(c.env, {
-    ledger: ledgerOf(c),
-    caller: callerOf(c),
-    filter: {},
-    before_entry: number + 1,
-    limit: 1,
-  })
-  if (page.kind === 'refused') return refusalResponse(c, page.refusal)
-  const entry = page.entries[0]
-  // The id says when, too: one that was made up around a number that exists is not an event's.
-  if (!entry?.event || page.ids.event(entry) !== id) return refusalResponse(c, noEvent(id))
-  return jsonResponse(c, renderEvent(page.ids, entry))
+  const found = await findEntry(c.env, { ledger: ledgerOf(c), caller: callerOf(c) }, 'evt', id)
+  if (found.kind === 'refused') return refusalResponse(c, found.refusal)
+  if (found.kind === 'none') return refusalResponse(c, noEvent(id))
+  return jsonResponse(c, renderEvent(found.ids, found.entry))
+})
+
+eventsRoutes.openapi(voidRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const found = await findEntry(c.env, { ledger: ledgerOf(c), caller: callerOf(c) }, 'evt', id)
+  if (found.kind === 'refused') return refusalResponse(c, found.refusal)
+  if (found.kind === 'none') return refusalResponse(c, noEvent(id))
+  return answerMovement(c, `POST /v1/events/${id}/void`, { type: 'VOID', past: pastEntry(found.entry) })
 })
 
 function noEvent(id: string): Refusal {

@@ -16,12 +16,26 @@ const MAX_PICO_USD = 8_000_000_000n * 10n ** BigInt(USD_DECIMALS)
 
 /** Credits above 0 and up to 8e9 with at most 6 decimals, as a JSON number or a decimal string. */
 export function creditsAmount() {
-  return decimalInput().transform((input, ctx): MicroCredits => {
-    const amount = readDecimal(input, CREDIT_DECIMALS)
-    if (typeof amount === 'string') return refuse(ctx, amount)
-    if (amount <= 0n) return refuse(ctx, 'must be above 0')
-    if (amount > MAX_MICRO) return refuse(ctx, 'must be at most 8000000000')
-    return microCredits(amount)
+  return credits((amount) => {
+    if (amount <= 0n) return 'must be above 0'
+    return amount > MAX_MICRO ? 'must be at most 8000000000' : undefined
+  })
+}
+
+/** Credits from 0 to 8e9 with at most 6 decimals. */
+export function creditsLimit() {
+  return credits((amount) => {
+    if (amount < 0n) return 'must not be negative'
+    return amount > MAX_MICRO ? 'must be at most 8000000000' : undefined
+  })
+}
+
+/** Credits from -8e9 to 8e9, not 0, with at most 6 decimals. */
+export function signedCreditsAmount() {
+  return credits((amount) => {
+    if (amount === 0n) return 'must not be 0'
+    const fits = amount <= MAX_MICRO && amount >= -MAX_MICRO
+    return fits ? undefined : 'must be from -8000000000 to 8000000000'
   })
 }
 
@@ -33,6 +47,16 @@ export function usdAmount() {
     if (amount < 0n) return refuse(ctx, 'must not be negative')
     if (amount > MAX_PICO_USD) return refuse(ctx, 'must be at most 8000000000')
     return usdToParts(picoUsd(amount))
+  })
+}
+
+/** `problem` says what is wrong with an amount of micro-credits, if anything is. */
+function credits(problem: (amount: bigint) => string | undefined) {
+  return decimalInput().transform((input, ctx): MicroCredits => {
+    const amount = readDecimal(input, CREDIT_DECIMALS)
+    if (typeof amount === 'string') return refuse(ctx, amount)
+    const message = problem(amount)
+    return message === undefined ? microCredits(amount) : refuse(ctx, message)
   })
 }
 

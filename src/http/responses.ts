@@ -54,6 +54,11 @@ export function jsonRequest<T extends z.ZodType>(schema: T) {
   return { required: true, content: { 'application/json': { schema } } } as const
 }
 
+/** A JSON body that may be left out. */
+export function optionalJsonRequest<T extends z.ZodType>(schema: T) {
+  return { required: false, content: { 'application/json': { schema } } } as const
+}
+
 /** What every route behind a key and with a body can answer. */
 export const KEY_PROBLEMS = [
   'missing_api_key',

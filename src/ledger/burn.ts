@@ -1,14 +1,14 @@
 import { type BurnTable, chargeFor } from '../pricing/burn-table.ts'
-import { formatDecimal, microCredits, usdFromParts, usdToParts } from '../pricing/money.ts'
+import { microCredits, usdFromParts, usdToParts } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
+import { take } from './funds.ts'
 import type { Entry, EventRecord } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import { takeFromLots } from './lots.ts'
 import type { EventAnswer, IngestItem, PricedEvent } from './messages.ts'
 import { FORMAT } from './packing.ts'
-import type { Refusal } from './refusal.ts'
+import { insufficientCredits, type Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
-import type { Wallet } from './wallet.ts'
+import { spendable, type Wallet } from './wallet.ts'
 
 export type BurnOutcome =
   | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
@@ -41,7 +41,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, { table, ids }
   const cost = event.charge.kind === 'priced' ? event.charge.cost : { micro: 0, pico: 0 }
   const charge = chargeFor(table, usdFromParts(cost))
   const wallet = settle(draft, payingWallet(draft, event))
-  if (charge.credits_micro > BigInt(wallet.balance)) {
+  if (charge.credits_micro > BigInt(spendable(wallet))) {
     return refused(insufficientCredits(ids, wallet, charge.credits_micro))
   }
   const amount = microCredits(charge.credits_micro)
@@ -49,7 +49,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, { table, ids }
   const entry = draft.append(changed, {
     type: 'BURN',
     amount: microCredits(0 - amount),
-    lots: takeFromLots(changed.lots, amount),
+    lots: take(draft, changed, amount),
     event: {
       ...recordOf(event),
       cost,
@@ -76,17 +76,6 @@ function payingWallet(draft: Draft, event: PricedEvent): Wallet {
 function recordOf(event: PricedEvent): Omit<EventRecord, 'cost' | 'price' | 'burn_table_version'> {
   const { charge, metadata: _, ...fields } = event
   return { ...fields, price_version: charge.price_version }
-}
-
-function insufficientCredits(ids: LedgerIds, wallet: Wallet, required: bigint): Refusal {
-  const balance = formatDecimal(BigInt(wallet.balance), 6)
-  return {
-    code: 'insufficient_credits',
-    wallet_id: ids.wallet(wallet.number),
-    balance,
-    available_balance: balance,
-    required: formatDecimal(required, 6),
-  }
 }
 
 /** What an event is answered, from its entry alone: the first answer and every replay are the same. */

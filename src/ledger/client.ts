@@ -9,6 +9,8 @@ import type {
   IngestResult,
   LedgerName,
   LotAnswer,
+  MovementMessage,
+  MovementResult,
   OpenMessage,
   Refused,
   WalletMessage,
@@ -43,6 +45,15 @@ export function ingest(env: LedgerEnv, ledger: LedgerName, message: IngestMessag
 export function credit(env: LedgerEnv, ledger: LedgerName, message: CreditMessage): Promise<CreditResult> {
   const keyed = message.idempotency !== undefined
   return call(env, ledger, keyed, (stub) => stub.credit(JSON.stringify(message)))
+}
+
+export function moveCredits(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: MovementMessage,
+): Promise<MovementResult> {
+  const keyed = message.idempotency !== undefined
+  return call(env, ledger, keyed, (stub) => stub.move(JSON.stringify(message)))
 }
 
 export function readBalance(

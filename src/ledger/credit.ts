@@ -1,12 +1,12 @@
-import { MAX_MICRO_CREDITS, microCredits } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
+import { putLot } from './funds.ts'
 import type { Entry } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import { insertLot, MAX_OPEN_LOTS } from './lots.ts'
 import type { CreditAnswer, CreditMessage } from './messages.ts'
 import { FORMAT } from './packing.ts'
 import type { Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
+import { fullRefusal } from './wallet.ts'
 
 export type CreditOutcome =
   | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
@@ -30,15 +30,8 @@ export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>
   }
   const existing = draft.wallet(message.owner)
   const settled = existing && settle(draft, existing)
-  if ((settled?.lots.length ?? 0) >= MAX_OPEN_LOTS) {
-    return refused({ code: 'too_many_open', what: 'lots', limit: MAX_OPEN_LOTS })
-  }
-  if ((settled?.balance ?? 0) + message.amount > MAX_MICRO_CREDITS) {
-    return refused({
-      code: 'conflict',
-      detail: 'The balance of the wallet would pass 8000000000 credits, the most it can hold.',
-    })
-  }
+  const full = settled && fullRefusal(settled, message.amount, 1)
+  if (full) return refused(full)
   const wallet = settled ? draft.change(settled) : draft.createWallet(message.owner)
   const lot = {
     number: draft.nextLotNumber(),
@@ -47,12 +40,12 @@ export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>
     expires_at_ms: message.expires_at_ms,
     ...(message.price && { price: message.price }),
   }
-  insertLot(wallet.lots, { ...lot, created_at_ms: draft.at_ms, amount: message.amount, left: message.amount })
+  const lots = putLot(draft, wallet, { ...lot, created_at_ms: draft.at_ms, amount: message.amount })
   const entry = draft.append(wallet, {
     type: message.type,
     amount: message.amount,
-    lots: [[lot.number, microCredits(message.amount)]],
-    lot,
+    lots,
+    new_lots: [lot],
     ...(message.reason !== undefined && { description: message.reason }),
     ...(message.payment_reference !== undefined && { payment_reference: message.payment_reference }),
     ...(message.metadata && { metadata: message.metadata }),
@@ -63,11 +56,12 @@ export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>
 
 /** What a grant or a purchase is answered, from its entry alone: the first answer and every replay are the same. */
 export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
-  if (!entry.lot) throw new Error(`entry ${entry.number} is not a credit`)
+  const [lot] = entry.new_lots ?? []
+  if (!lot) throw new Error(`entry ${entry.number} is not a credit`)
   return {
     transaction_id: ids.transaction(entry),
     wallet_id: ids.wallet(entry.wallet),
-    lot_id: ids.lot(entry.lot.number),
+    lot_id: ids.lot(lot.number),
     amount: entry.amount,
     balance_after: entry.balance_after,
   }

@@ -1,6 +1,7 @@
-import { microCredits } from '../pricing/money.ts'
+import { type MicroCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import { type KeyCheck, type KeyUse, MISMATCH, UNUSED } from './idempotency.ts'
 import type { Entry, JournalRecord } from './journal.ts'
+import type { Lot } from './lots.ts'
 import type { Idempotency, WalletOwner } from './messages.ts'
 import { FORMAT } from './packing.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from './wallet.ts'
@@ -16,7 +17,16 @@ export interface Counters {
 /** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */
 export interface LedgerReader {
   wallet(key: string): Wallet | undefined
+  walletByNumber(number: number): Wallet | undefined
+  closedLot(number: number): Lot | undefined
+  givenBack(entry: number): GivenBack | undefined
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
+}
+
+/** What of a burn was given back by voids and refunds. */
+export interface GivenBack {
+  readonly amount: MicroCredits
+  readonly voided: boolean
 }
 
 type NewEntry = Omit<Entry, 'kind' | 'number' | 'at_ms' | 'wallet' | 'owner' | 'balance_after'>
@@ -29,6 +39,10 @@ export class Draft {
   readonly at_ms: number
   readonly records: JournalRecord[] = []
   readonly wallets = new Map<string, Wallet>()
+  /** Lots that were used up or expired; null: reopened. */
+  readonly closedLots = new Map<number, Lot | null>()
+  /** By the number of the burn's entry. */
+  readonly givenBacks = new Map<number, GivenBack>()
   private readonly keys = new Map<string, KeyUse>()
   private readonly absent = new Set<string>()
   /** New wallets whose owner no entry has named yet. */
@@ -53,7 +67,7 @@ export class Draft {
   }
 
   get isEmpty(): boolean {
-    return this.records.length === 0
+    return this.records.length === 0 && this.wallets.size === 0
   }
 
   /** Looks up many keys in one read; `checkKey` then answers from memory. */
@@ -81,6 +95,23 @@ export class Draft {
   wallet(owner: WalletOwner): Wallet | undefined {
     const key = walletKey(owner)
     return this.wallets.get(key) ?? this.committed.wallet(key)
+  }
+
+  walletByNumber(number: number): Wallet | undefined {
+    for (const wallet of this.wallets.values()) if (wallet.number === number) return wallet
+    return this.committed.walletByNumber(number)
+  }
+
+  /** A lot that is no longer in its wallet; undefined when it is, or never was. */
+  closedLot(number: number): Lot | undefined {
+    const known = this.closedLots.get(number)
+    return known === undefined ? this.committed.closedLot(number) : (known ?? undefined)
+  }
+
+  givenBack(entry: number): GivenBack {
+    return (
+      this.givenBacks.get(entry) ?? this.committed.givenBack(entry) ?? { amount: ZERO_CREDITS, voided: false }
+    )
   }
 
   /** The draft's own copy of a wallet, to change. */

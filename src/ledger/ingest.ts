@@ -42,14 +42,22 @@ function ingestBatch(
   if (check.kind === 'mismatch') return { kind: 'refused', refusal: { code: 'idempotency_mismatch' } }
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the answer to a batch.
-    if (check.record.kind !== 'batch') throw new Error('a batch was replayed from a record of another kind')
+    if (check.record.kind !== 'answer' || check.record.answer.of !== 'batch') {
+      throw new Error('a batch was replayed from a record of another kind')
+    }
     return { kind: 'replayed', shape: 'batch', format: check.format, answer: check.record.answer }
   }
   draft.loadKeys(message.items.flatMap((item): Idempotency[] => (item.idempotency ? [item.idempotency] : [])))
   const results = message.items.map((item) => itemAnswer(draft, item, context))
   const answer: BatchAnswer = { batch_id: message.batch_id, results }
   if (message.idempotency) {
-    draft.record({ kind: 'batch', at_ms: draft.at_ms, answer, idempotency: message.idempotency })
+    const { at_ms } = draft
+    draft.record({
+      kind: 'answer',
+      at_ms,
+      answer: { of: 'batch', ...answer },
+      idempotency: message.idempotency,
+    })
   }
   return { kind: 'done', shape: 'batch', format: FORMAT, answer }
 }

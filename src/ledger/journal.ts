@@ -1,7 +1,15 @@
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
 import type { LotPart } from './lots.ts'
-import type { BatchAnswer, EventType, Idempotency, LotKind, PriceModifiers, WalletOwner } from './messages.ts'
+import type {
+  BatchAnswer,
+  EventType,
+  Idempotency,
+  LotKind,
+  MovementAnswer,
+  PriceModifiers,
+  WalletOwner,
+} from './messages.ts'
 
 /**
  * The journal: the ledger's append-only record of commits, and at the same time the outbox to D1. These are its
@@ -35,8 +43,8 @@ export interface Entry {
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
   readonly lots: readonly LotPart[]
-  /** The lot that a purchase or a grant made. */
-  readonly lot?: NewLot
+  /** The lots that came into being: one by a purchase or a grant, some by a transfer. */
+  readonly new_lots?: readonly NewLot[]
   readonly event?: EventRecord
   readonly description?: string
   readonly payment_reference?: string
@@ -73,12 +81,16 @@ export interface EventRecord {
   readonly warnings?: readonly string[]
 }
 
-/** The answer to a batch that came with a key of its own, kept for its replay. */
-export interface BatchRecord {
-  readonly kind: 'batch'
+/** The answer to a request whose key no single entry can answer for, kept for its replay. */
+export interface AnswerRecord {
+  readonly kind: 'answer'
   readonly at_ms: number
-  readonly answer: BatchAnswer
+  readonly answer: StoredAnswer
   readonly idempotency: Idempotency
 }
 
-export type JournalRecord = Entry | BatchRecord
+export type StoredAnswer =
+  | ({ readonly of: 'batch' } & BatchAnswer)
+  | ({ readonly of: 'movement' } & MovementAnswer)
+
+export type JournalRecord = Entry | AnswerRecord

@@ -19,6 +19,9 @@ export interface Lot {
 /** How much of which lot an entry moved; negative out of the lot. */
 export type LotPart = readonly [lot_number: number, amount: MicroCredits]
 
+/** In place of a lot's number: the wallet's overdraft, which is used when all lots are. */
+export const OVERDRAFT = 0
+
 /** At most this many open lots in a wallet: a burn walks them, and they are written with the wallet. */
 export const MAX_OPEN_LOTS = 1000
 
@@ -42,21 +45,21 @@ export function insertLot(lots: Lot[], lot: Lot): void {
  * Takes `amount` out of `lots`, front first, and removes those that it empties. The caller has made sure that there
  * is enough: running out is a bug, found before anything is written.
  */
-export function takeFromLots(lots: Lot[], amount: MicroCredits): LotPart[] {
-  const parts: LotPart[] = []
-  let open = amount as number
+export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; taken: MicroCredits }[] {
+  const takes: { lot: Lot; taken: MicroCredits }[] = []
+  let open: number = amount
   let emptied = 0
   for (const lot of lots) {
     if (open === 0) break
-    const taken = Math.min(open, lot.left)
+    const taken = microCredits(Math.min(open, lot.left))
     open -= taken
     lot.left = microCredits(lot.left - taken)
-    parts.push([lot.number, microCredits(-taken)])
+    takes.push({ lot, taken })
     if (lot.left === 0) emptied++
   }
   if (open !== 0) throw new Error(`lots ran out with ${open} micro-credits still to take`)
   lots.splice(0, emptied)
-  return parts
+  return takes
 }
 
 /** Removes the lots whose time has come at `now_ms` and returns them, the earliest expiry first. */

@@ -1,6 +1,8 @@
 import type { Mode } from '../db/schema.ts'
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { EntryType } from './journal.ts'
+import type { LotPart } from './lots.ts'
 import type { Refusal } from './refusal.ts'
 
 /**
@@ -165,6 +167,66 @@ export interface CreditAnswer {
 }
 
 export type CreditResult = Answered<CreditAnswer> | Refused
+
+/** An entry that a later movement looks back at, as the Worker found it in the journal or in D1. */
+export interface PastEntry {
+  readonly number: number
+  readonly type: EntryType
+  readonly wallet: number
+  readonly at_ms: number
+  readonly amount: MicroCredits
+  readonly lots: readonly LotPart[]
+}
+
+/** What moves credits beside events, grants and purchases. */
+export type Movement =
+  | { readonly type: 'VOID'; readonly past: PastEntry }
+  | {
+      readonly type: 'REFUND'
+      readonly past: PastEntry
+      /** null: all that can be refunded. */
+      readonly amount: MicroCredits | null
+      readonly reason?: string
+    }
+  | {
+      readonly type: 'TRANSFER'
+      readonly from: WalletOwner
+      readonly to: WalletOwner
+      readonly amount: MicroCredits
+    }
+  | {
+      readonly type: 'ADJUSTMENT'
+      readonly owner: WalletOwner
+      /** Positive into the wallet, negative out of it, never 0. */
+      readonly amount: MicroCredits
+      readonly reason: string
+    }
+  | { readonly type: 'OVERDRAFT'; readonly owner: WalletOwner; readonly limit: MicroCredits }
+
+export interface MovementMessage {
+  readonly caller: Caller
+  readonly movement: Movement
+  readonly idempotency?: Idempotency
+}
+
+export interface MovementAnswer {
+  /** The id of the entry; of the one in the wallet that gave, when two wallets are involved; null when none moved. */
+  readonly transaction_id: string | null
+  readonly wallet_id: string
+  readonly amount: MicroCredits
+  readonly balance_after: MicroCredits
+  /** What came back to lots that have expired, and expired again. */
+  readonly returned_expired?: MicroCredits
+  readonly overdraft_limit?: MicroCredits
+  /** Of a transfer: the wallet that got the credits. */
+  readonly to?: {
+    readonly transaction_id: string
+    readonly wallet_id: string
+    readonly balance_after: MicroCredits
+  }
+}
+
+export type MovementResult = Answered<MovementAnswer> | Refused
 
 /** A question about one wallet. */
 export interface WalletMessage {

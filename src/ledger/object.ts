@@ -20,11 +20,14 @@ import type {
   IngestMessage,
   IngestResult,
   LotAnswer,
+  MovementMessage,
+  MovementResult,
   OpenMessage,
   Refused,
   WalletMessage,
   WalletResult,
 } from './messages.ts'
+import { applyMovement } from './movement.ts'
 import type { Refusal } from './refusal.ts'
 import { earliest, nextAlarmAt } from './schedule.ts'
 import { settle } from './settle.ts'
@@ -96,6 +99,15 @@ export class CustomerLedger extends DurableObject<Bindings> {
       if (outcome.kind === 'refused') return outcome
       return { kind: outcome.kind, format: outcome.format, answer: creditAnswer(ids, outcome.entry) }
     })
+    return reply(result)
+  }
+
+  /** Voids, refunds, transfers, adjustments, overdraft limits. */
+  async move(json: string): Promise<string> {
+    const message: MovementMessage = JSON.parse(json)
+    const result = await this.change<MovementResult>(message.caller, 1, (draft, { ids }) =>
+      applyMovement(draft, message, ids),
+    )
     return reply(result)
   }
 
@@ -276,7 +288,7 @@ function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
     balance: wallet.balance,
     reserved: ZERO_CREDITS,
     available: wallet.balance,
-    overdraft_limit: ZERO_CREDITS,
+    overdraft_limit: wallet.overdraft_limit,
     expiring_next: expiringNext(wallet.lots),
   }
 }

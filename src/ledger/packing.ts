@@ -1,9 +1,17 @@
 import type { SubjectKind } from '../db/schema.ts'
 import { microCredits, type UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
-import type { BatchRecord, Entry, EntryType, EventRecord, JournalRecord, NewLot } from './journal.ts'
+import type {
+  AnswerRecord,
+  Entry,
+  EntryType,
+  EventRecord,
+  JournalRecord,
+  NewLot,
+  StoredAnswer,
+} from './journal.ts'
 import type { LotPart } from './lots.ts'
-import type { BatchAnswer, EventType, LotKind, PriceModifiers, WalletOwner } from './messages.ts'
+import type { EventType, LotKind, PriceModifiers, WalletOwner } from './messages.ts'
 
 /**
  * Format 1 of journal rows and ledger pages: JSON with short names, about 300 bytes an event. Journal rows are read
@@ -22,13 +30,21 @@ interface PackedEntry {
   a: number
   b: number
   l?: readonly (readonly [number, number])[]
-  nl?: [number: number, kind: LotKind, priority: number, expires_at_ms: number | null, price?: PackedUsd]
+  nl?: PackedLot[]
   e?: PackedEvent
   d?: string
   pr?: string
   md?: Readonly<Record<string, unknown>>
   k?: [key: string, fingerprint: string]
 }
+
+type PackedLot = [
+  number: number,
+  kind: LotKind,
+  priority: number,
+  expires_at_ms: number | null,
+  price?: PackedUsd,
+]
 
 type PackedUsd = [micro: number, pico: number]
 
@@ -52,8 +68,8 @@ interface PackedEvent {
   wn?: readonly string[]
 }
 
-interface PackedBatch {
-  B: BatchAnswer
+interface PackedAnswer {
+  A: StoredAnswer
   at: number
   k: [key: string, fingerprint: string]
 }
@@ -82,7 +98,7 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
     length = 0
   }
   for (const record of records) {
-    const text = JSON.stringify(record.kind === 'batch' ? packBatch(record) : packEntry(record, asWritten))
+    const text = JSON.stringify(record.kind === 'answer' ? packAnswer(record) : packEntry(record, asWritten))
     if (length > 0 && length + text.length > ROW_LENGTH) close()
     texts.push(text)
     packed.push(record)
@@ -95,8 +111,8 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
 /** The records of a journal row. Throws when the format is one that this version does not know. */
 export function unpackRow(format: number, body: string): JournalRecord[] {
   assertFormat(format)
-  const packed: (PackedEntry | PackedBatch)[] = JSON.parse(body)
-  return packed.map((record) => ('B' in record ? unpackBatch(record) : unpackEntry(record, String)))
+  const packed: (PackedEntry | PackedAnswer)[] = JSON.parse(body)
+  return packed.map((record) => ('A' in record ? unpackAnswer(record) : unpackEntry(record, String)))
 }
 
 /** The number of a user or team in pages. */
@@ -154,7 +170,7 @@ function packEntry(entry: Entry, subject: (kind: SubjectKind, id: string) => str
     a: entry.amount,
     b: entry.balance_after,
     ...(entry.lots.length > 0 && { l: entry.lots }),
-    ...(entry.lot && { nl: packLot(entry.lot) }),
+    ...(entry.new_lots && { nl: entry.new_lots.map(packLot) }),
     ...(entry.event && { e: packEvent(entry.event, subject) }),
     ...(entry.description !== undefined && { d: entry.description }),
     ...(entry.payment_reference !== undefined && { pr: entry.payment_reference }),
@@ -175,7 +191,7 @@ function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
     amount: microCredits(packed.a),
     balance_after: microCredits(packed.b),
     lots: (packed.l ?? []).map(([number, amount]): LotPart => [number, microCredits(amount)]),
-    ...(packed.nl && { lot: unpackLot(packed.nl) }),
+    ...(packed.nl && { new_lots: packed.nl.map(unpackLot) }),
     ...(packed.e && { event: unpackEvent(packed.e, subject) }),
     ...(packed.d !== undefined && { description: packed.d }),
     ...(packed.pr !== undefined && { payment_reference: packed.pr }),
@@ -184,13 +200,13 @@ function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
   }
 }
 
-function packLot(lot: NewLot): NonNullable<PackedEntry['nl']> {
-  const packed: NonNullable<PackedEntry['nl']> = [lot.number, lot.kind, lot.priority, lot.expires_at_ms]
+function packLot(lot: NewLot): PackedLot {
+  const packed: PackedLot = [lot.number, lot.kind, lot.priority, lot.expires_at_ms]
   if (lot.price) packed.push(packUsd(lot.price))
   return packed
 }
 
-function unpackLot([number, kind, priority, expires_at_ms, price]: NonNullable<PackedEntry['nl']>): NewLot {
+function unpackLot([number, kind, priority, expires_at_ms, price]: PackedLot): NewLot {
   return { number, kind, priority, expires_at_ms, ...(price && { price: unpackUsd(price) }) }
 }
 
@@ -241,15 +257,15 @@ function unpackEvent(packed: PackedEvent, subject: SubjectName): EventRecord {
   }
 }
 
-function packBatch(record: BatchRecord): PackedBatch {
-  return { B: record.answer, at: record.at_ms, k: [record.idempotency.key, record.idempotency.fingerprint] }
+function packAnswer(record: AnswerRecord): PackedAnswer {
+  return { A: record.answer, at: record.at_ms, k: [record.idempotency.key, record.idempotency.fingerprint] }
 }
 
-function unpackBatch(packed: PackedBatch): BatchRecord {
+function unpackAnswer(packed: PackedAnswer): AnswerRecord {
   return {
-    kind: 'batch',
+    kind: 'answer',
     at_ms: packed.at,
-    answer: packed.B,
+    answer: packed.A,
     idempotency: { key: packed.k[0], fingerprint: packed.k[1] },
   }
 }

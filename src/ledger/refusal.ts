@@ -1,3 +1,7 @@
+import { CREDIT_DECIMALS, formatCredits, formatDecimal } from '../pricing/money.ts'
+import type { LedgerIds } from './ledger-ids.ts'
+import type { Wallet } from './wallet.ts'
+
 /**
  * Every expected way in which the ledger, or the rating before it, says no. A refusal is a value: it changes nothing,
  * leaves the idempotency key unused, and travels through RPC and the journal as plain JSON.
@@ -24,6 +28,7 @@ export type Refusal =
   | { readonly code: 'idempotency_mismatch' }
   | { readonly code: 'too_many_open'; readonly what: 'lots'; readonly limit: number }
   | { readonly code: 'conflict'; readonly detail: string }
+  | { readonly code: 'already_voided' }
   | { readonly code: 'not_found'; readonly detail: string }
   | { readonly code: 'revoked_api_key' }
   | { readonly code: 'overloaded' }
@@ -54,12 +59,26 @@ export function detailOf(refusal: Refusal): string {
       return 'This idempotency key was used before with another request. Use a new key for a new request.'
     case 'too_many_open':
       return `The wallet has ${refusal.limit} open ${refusal.what}, which is the most it can have.`
+    case 'already_voided':
+      return 'This event was voided before.'
     case 'revoked_api_key':
       return 'This API key was deleted. Use another one.'
     case 'overloaded':
       return 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
       return 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
+  }
+}
+
+/** What a wallet has, and what was asked of it: more than any wallet can hold, perhaps. */
+export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_micro: bigint): Refusal {
+  const balance = formatCredits(wallet.balance)
+  return {
+    code: 'insufficient_credits',
+    wallet_id: ids.wallet(wallet.number),
+    balance,
+    available_balance: balance,
+    required: formatDecimal(required_micro, CREDIT_DECIMALS),
   }
 }
 

@@ -13,6 +13,7 @@ export function settle(draft: Draft, wallet: Wallet): Wallet {
   const changed = draft.change(wallet)
   for (const lot of removeExpired(changed.lots, draft.at_ms)) {
     const amount = microCredits(-lot.left)
+    draft.closedLots.set(lot.number, lot)
     draft.append(changed, {
       type: 'EXPIRATION',
       amount,

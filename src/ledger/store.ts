@@ -1,9 +1,10 @@
 import type { Mode } from '../db/schema.ts'
 import { microCredits } from '../pricing/money.ts'
-import type { Counters, Draft, LedgerReader } from './draft.ts'
+import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import type { KeyStore, KeyUse, StoredRecord, UsedKey } from './idempotency.ts'
 import type { JournalRecord } from './journal.ts'
 import { KeyTable } from './key-table.ts'
+import type { Lot } from './lots.ts'
 import type { Idempotency } from './messages.ts'
 import { FORMAT, MAX_ROW_BYTES, packRows, unpackRow } from './packing.ts'
 import { assertWallet, type Wallet, walletDueAt } from './wallet.ts'
@@ -42,12 +43,25 @@ const CREATE_TABLES = `
 
   CREATE TABLE IF NOT EXISTS wallets (
     wallet_key TEXT PRIMARY KEY,
-    balance_micro INTEGER NOT NULL CHECK (balance_micro BETWEEN 0 AND 8000000000000000),
+    wallet_number INTEGER NOT NULL,
+    balance_micro INTEGER NOT NULL CHECK (balance_micro BETWEEN -8000000000000000 AND 8000000000000000),
     due_at_ms INTEGER,
     state TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
 
+  CREATE UNIQUE INDEX IF NOT EXISTS wallets_number ON wallets (wallet_number);
   CREATE INDEX IF NOT EXISTS wallets_due ON wallets (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+  CREATE TABLE IF NOT EXISTS closed_lots (
+    lot_number INTEGER PRIMARY KEY,
+    lot TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE IF NOT EXISTS given_back (
+    entry INTEGER PRIMARY KEY,
+    amount_micro INTEGER NOT NULL CHECK (amount_micro BETWEEN 0 AND 8000000000000000),
+    voided INTEGER NOT NULL CHECK (voided IN (0, 1))
+  ) STRICT;
 
   CREATE TABLE IF NOT EXISTS revoked_keys (
     key_id TEXT PRIMARY KEY,
@@ -65,7 +79,7 @@ const INSERT_JOURNAL_ROW = `
 // An UPDATE touches an index only when it sets one of its columns: while the due time stays, a wallet costs one row.
 const UPDATE_WALLET = 'UPDATE wallets SET balance_micro = ?, state = ? WHERE wallet_key = ?'
 const UPSERT_WALLET = `
-  INSERT INTO wallets (wallet_key, balance_micro, state, due_at_ms) VALUES (?, ?, ?, ?)
+  INSERT INTO wallets (wallet_key, wallet_number, balance_micro, state, due_at_ms) VALUES (?, ?, ?, ?, ?)
   ON CONFLICT (wallet_key) DO UPDATE SET
     balance_micro = excluded.balance_micro, state = excluded.state, due_at_ms = excluded.due_at_ms`
 
@@ -172,6 +186,21 @@ export class LedgerStore implements LedgerReader {
     return wallet
   }
 
+  walletByNumber(number: number): Wallet | undefined {
+    const [row] = this.exec('SELECT wallet_key FROM wallets WHERE wallet_number = ?', number)
+    return row && this.wallet(String(row.wallet_key))
+  }
+
+  closedLot(number: number): Lot | undefined {
+    const [row] = this.exec('SELECT lot FROM closed_lots WHERE lot_number = ?', number)
+    return row && JSON.parse(String(row.lot))
+  }
+
+  givenBack(entry: number): GivenBack | undefined {
+    const [row] = this.exec('SELECT amount_micro, voided FROM given_back WHERE entry = ?', entry)
+    return row && { amount: microCredits(Number(row.amount_micro)), voided: row.voided === 1 }
+  }
+
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const used = this.keys.find(idempotencies.map(({ key }) => key))
     const found = new Map<string, KeyUse>()
@@ -201,6 +230,8 @@ export class LedgerStore implements LedgerReader {
     if (last_entry !== draft.counters.entry)
       throw new Error('the journal does not hold every entry of its commit')
     for (const [key, changed] of draft.wallets) this.writeWallet(key, changed)
+    for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
+    for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
     return row_id - this.lastRow
   }
 
@@ -329,7 +360,26 @@ export class LedgerStore implements LedgerReader {
     const text = JSON.stringify(state)
     assertRowSize(text)
     if (this.walletCache.get(key)?.due_at_ms === due_at_ms) this.exec(UPDATE_WALLET, balance, text, key)
-    else this.exec(UPSERT_WALLET, key, balance, text, due_at_ms)
+    else this.exec(UPSERT_WALLET, key, wallet.number, balance, text, due_at_ms)
+  }
+
+  private writeClosedLot(number: number, lot: Lot | null): void {
+    if (lot === null) this.exec('DELETE FROM closed_lots WHERE lot_number = ?', number)
+    else
+      this.exec(
+        'INSERT OR REPLACE INTO closed_lots (lot_number, lot) VALUES (?, ?)',
+        number,
+        JSON.stringify(lot),
+      )
+  }
+
+  private writeGivenBack(entry: number, { amount, voided }: GivenBack): void {
+    this.exec(
+      'INSERT OR REPLACE INTO given_back (entry, amount_micro, voided) VALUES (?, ?, ?)',
+      entry,
+      amount,
+      voided ? 1 : 0,
+    )
   }
 
   private recordOfKey(key: string, { row, index }: UsedKey): StoredRecord {

@@ -1,13 +1,19 @@
-import { MAX_MICRO_CREDITS, type MicroCredits, microCredits } from '../pricing/money.ts'
-import { compareBurnOrder, expiringNext, type Lot } from './lots.ts'
+import { MAX_MICRO_CREDITS, type MicroCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import { compareBurnOrder, expiringNext, type Lot, MAX_OPEN_LOTS } from './lots.ts'
 import type { WalletOwner } from './messages.ts'
+import type { Refusal } from './refusal.ts'
 
 /** Where credits sit. The number is the ledger's own; 1 is the customer's wallet. */
 export interface Wallet {
   readonly number: number
   readonly owner: WalletOwner
   readonly created_at_ms: number
+  /** What the lots have left, less the overdraft that is used. */
   balance: MicroCredits
+  /** How far the balance may go below zero. */
+  overdraft_limit: MicroCredits
+  /** How much of the overdraft is used. */
+  overdrawn: MicroCredits
   /** Open lots in burn order. */
   lots: Lot[]
 }
@@ -18,12 +24,37 @@ export function walletKey(owner: WalletOwner): string {
 }
 
 export function newWallet(number: number, owner: WalletOwner, created_at_ms: number): Wallet {
-  return { number, owner, created_at_ms, balance: microCredits(0), lots: [] }
+  return {
+    number,
+    owner,
+    created_at_ms,
+    balance: ZERO_CREDITS,
+    overdraft_limit: ZERO_CREDITS,
+    overdrawn: ZERO_CREDITS,
+    lots: [],
+  }
 }
 
 /** A copy that can be changed without the original seeing it. */
 export function copyWallet(wallet: Wallet): Wallet {
   return { ...wallet, lots: wallet.lots.map((lot) => ({ ...lot })) }
+}
+
+/** What can be taken out of a wallet now. */
+export function spendable(wallet: Wallet): MicroCredits {
+  return microCredits(wallet.balance + wallet.overdraft_limit)
+}
+
+/** Why a wallet cannot take `amount` more in `lots` more lots; undefined when it can. */
+export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number): Refusal | undefined {
+  if (wallet.lots.length + lots > MAX_OPEN_LOTS) {
+    return { code: 'too_many_open', what: 'lots', limit: MAX_OPEN_LOTS }
+  }
+  if (wallet.balance + amount <= MAX_MICRO_CREDITS) return undefined
+  return {
+    code: 'conflict',
+    detail: 'The balance of the wallet would pass 8000000000 credits, the most it can hold.',
+  }
 }
 
 /** When something in the wallet falls due; null when nothing will. */
@@ -48,8 +79,10 @@ export function assertWallet(wallet: Wallet): void {
     left += lot.left
     previous = lot
   }
+  const { balance, overdrawn, overdraft_limit } = wallet
   check(left <= MAX_MICRO_CREDITS, wallet, `its lots hold ${left}`)
-  check(wallet.balance === left, wallet, `its balance is ${wallet.balance} and its lots hold ${left}`)
+  check(overdrawn >= 0 && overdrawn <= overdraft_limit, wallet, `it is overdrawn by ${overdrawn}`)
+  check(balance === left - overdrawn, wallet, `its balance is ${balance} and its lots hold ${left}`)
 }
 
 function check(holds: boolean, wallet: Wallet, what: string): void {

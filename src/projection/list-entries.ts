@@ -3,7 +3,7 @@ import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { readEntries } from '../ledger/client.ts'
 import { type EntriesAnswer, type EntryFilter, matches } from '../ledger/entries.ts'
 import type { Entry } from '../ledger/journal.ts'
-import { LedgerIds } from '../ledger/ledger-ids.ts'
+import { entryNumberOf, LedgerIds } from '../ledger/ledger-ids.ts'
 import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
 import { subjectsOfPage, unpackPage } from '../ledger/packing.ts'
 import { nameSubjects } from './subjects.ts'
@@ -68,6 +68,29 @@ export async function listEntries(env: Bindings, query: EntriesQuery): Promise<E
     reached_entry = await addFlushed(env, query, answer, entries)
   }
   return { kind: 'done', entries, next_before_entry: reached_entry > 1 ? reached_entry : null, ids }
+}
+
+export type FoundEntry =
+  | { readonly kind: 'found'; readonly entry: Entry; readonly ids: LedgerIds }
+  | { readonly kind: 'none' }
+  | Refused
+
+/** The entry that an event's or a transaction's id names, wherever it is by now. */
+export async function findEntry(
+  env: Bindings,
+  { ledger, caller }: Pick<EntriesQuery, 'ledger' | 'caller'>,
+  prefix: 'evt' | 'txn',
+  id: string,
+): Promise<FoundEntry> {
+  const number = entryNumberOf(prefix, id, ledger)
+  if (number === undefined) return { kind: 'none' }
+  const page = await listEntries(env, { ledger, caller, filter: {}, before_entry: number + 1, limit: 1 })
+  if (page.kind === 'refused') return page
+  const [entry] = page.entries
+  // The id says when, too: one that was made up around a number that exists names nothing.
+  const known =
+    entry && (prefix === 'txn' ? page.ids.transaction(entry) : entry.event && page.ids.event(entry))
+  return entry && known === id ? { kind: 'found', entry, ids: page.ids } : { kind: 'none' }
 }
 
 /** Adds entries from D1 until the limit, and returns the lowest entry number that was looked at. */

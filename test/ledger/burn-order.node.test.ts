@@ -75,9 +75,9 @@ function walletWith(lots: readonly Lot[]): Lot[] {
 
 /** Takes, and writes down what came out of which lot: never more than the lot, never less than nothing. */
 function burn(wallet: Lot[], amount: number): string {
-  const parts = takeFromLots(wallet, microCredits(amount))
-  expect(parts.reduce((sum, [, part]) => sum + part, 0)).toBe(amount === 0 ? 0 : -amount)
-  return parts.map(([lot, part]) => `${lot}:${-part}`).join(' ')
+  const takes = takeFromLots(wallet, microCredits(amount))
+  expect(takes.reduce((sum, { taken }) => sum + taken, 0)).toBe(amount)
+  return takes.map(({ lot, taken }) => `${lot.number}:${taken}`).join(' ')
 }
 
 describe('a burn takes', () => {

@@ -1,9 +1,10 @@
 import { applyEvent, type BurnContext, type BurnOutcome } from '../../src/ledger/burn.ts'
 import { applyCredit, type CreditOutcome } from '../../src/ledger/credit.ts'
-import { type Counters, Draft, type LedgerReader } from '../../src/ledger/draft.ts'
+import { type Counters, Draft, type GivenBack, type LedgerReader } from '../../src/ledger/draft.ts'
 import type { KeyUse } from '../../src/ledger/idempotency.ts'
 import type { Entry, JournalRecord } from '../../src/ledger/journal.ts'
 import { LedgerIds } from '../../src/ledger/ledger-ids.ts'
+import type { Lot } from '../../src/ledger/lots.ts'
 import type { CreditMessage, Idempotency, IngestItem, WalletOwner } from '../../src/ledger/messages.ts'
 import { FORMAT } from '../../src/ledger/packing.ts'
 import { assertWallet, type Wallet, walletKey } from '../../src/ledger/wallet.ts'
@@ -24,6 +25,8 @@ export class MemoryLedger implements LedgerReader {
   private counters: Counters = { entry: 0, lot: 0, wallet: 0, at_ms: 0 }
   private readonly wallets = new Map<string, Wallet>()
   private readonly keys = new Map<string, KeyUse>()
+  private readonly closedLots = new Map<number, Lot | null>()
+  private readonly givenBacks = new Map<number, GivenBack>()
 
   constructor() {
     this.commit(0, (draft) => draft.createWallet({ kind: 'customer' }))
@@ -42,6 +45,18 @@ export class MemoryLedger implements LedgerReader {
     const wallet = this.wallets.get(walletKey(owner))
     if (!wallet) throw new Error(`no wallet of ${walletKey(owner)}`)
     return wallet
+  }
+
+  walletByNumber(number: number): Wallet | undefined {
+    return [...this.wallets.values()].find((wallet) => wallet.number === number)
+  }
+
+  closedLot(number: number): Lot | undefined {
+    return this.closedLots.get(number) ?? undefined
+  }
+
+  givenBack(entry: number): GivenBack | undefined {
+    return this.givenBacks.get(entry)
   }
 
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
@@ -72,6 +87,8 @@ export class MemoryLedger implements LedgerReader {
       const { fingerprint } = idempotency
       this.keys.set(idempotency.key, { fingerprint, read: () => ({ format: FORMAT, record }) })
     }
+    for (const [number, lot] of draft.closedLots) this.closedLots.set(number, lot && Object.freeze(lot))
+    for (const [entry, given] of draft.givenBacks) this.givenBacks.set(entry, given)
     this.counters = draft.counters
     return result
   }

@@ -1,0 +1,109 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { creditsAmount, creditsLimit, signedCreditsAmount } from '../http/amounts.ts'
+import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { customerText } from '../http/identifiers.ts'
+import { creditsJson, jsonResponse } from '../http/json.ts'
+import { refusalResponse } from '../http/problem.ts'
+import { BODY_PROBLEMS, KEY_PROBLEMS } from '../http/responses.ts'
+import { refuseTwoOwners, subjectFields } from '../http/subject.ts'
+import { moveCredits } from '../ledger/client.ts'
+import type { Entry } from '../ledger/journal.ts'
+import type { Movement, MovementAnswer, PastEntry } from '../ledger/messages.ts'
+
+/** Refunds, transfers, adjustments, overdraft limits and voids: what moves credits beside events and new lots. */
+
+export const refundSchema = z
+  .strictObject({
+    transaction_id: z.string().max(64),
+    amount: creditsAmount().optional().openapi({ description: 'Default: all that can be refunded.' }),
+    reason: customerText().optional(),
+  })
+  .openapi('Refund')
+
+const walletRef = z.strictObject(subjectFields).superRefine(refuseTwoOwners)
+
+export const transferSchema = z
+  .strictObject({ from: walletRef, to: walletRef, amount: creditsAmount() })
+  .openapi('Transfer', { description: "`{}` is the customer's own wallet." })
+
+export const adjustSchema = z
+  .strictObject({ ...subjectFields, amount: signedCreditsAmount(), reason: customerText() })
+  .superRefine(refuseTwoOwners)
+  .openapi('Adjustment')
+
+export const walletChangeSchema = z
+  .strictObject({ ...subjectFields, overdraft_limit: creditsLimit() })
+  .superRefine(refuseTwoOwners)
+  .openapi('WalletChange')
+
+const amount = z.number().openapi({ description: 'Credits, with at most 6 decimals.' })
+
+export const movementSchema = z
+  .object({
+    transaction_id: z.string(),
+    wallet_id: z.string(),
+    amount,
+    balance_after: amount,
+    returned_expired: amount.optional().openapi({
+      description: 'What came back to lots that have expired meanwhile, and so is gone again.',
+    }),
+    to: z.object({ transaction_id: z.string(), wallet_id: z.string(), balance_after: amount }).optional(),
+  })
+  .openapi('Movement')
+
+export const walletSchema = z
+  .object({ wallet_id: z.string(), balance: amount, overdraft_limit: amount })
+  .openapi('Wallet')
+
+export const MOVEMENT_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  ...BODY_PROBLEMS,
+  'insufficient_scope',
+  'customer_suspended',
+  'not_found',
+  'conflict',
+  'too_many_open',
+  'idempotency_mismatch',
+  'overloaded',
+  'unavailable',
+] as const
+
+/** What a movement needs to know of the entry that it looks back at. */
+export function pastEntry({ number, type, wallet, at_ms, amount, lots }: Entry): PastEntry {
+  return { number, type, wallet, at_ms, amount, lots }
+}
+
+/** Has the ledger make the movement, and answers for it. */
+export async function answerMovement(
+  c: Context<AppEnv>,
+  operation: string,
+  movement: Movement,
+): Promise<Response> {
+  const idempotency = await idempotencyOf(c, operation)
+  const message = { caller: callerOf(c), movement, ...(idempotency && { idempotency }) }
+  const result = await moveCredits(c.env, ledgerOf(c), message)
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, renderMovement(result.answer), 200, result.kind === 'replayed' ? REPLAYED : {})
+}
+
+/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+function renderMovement(answer: MovementAnswer): object {
+  if (answer.overdraft_limit !== undefined) {
+    return {
+      wallet_id: answer.wallet_id,
+      balance: creditsJson(answer.balance_after),
+      overdraft_limit: creditsJson(answer.overdraft_limit),
+    }
+  }
+  const { to } = answer
+  return {
+    transaction_id: answer.transaction_id,
+    wallet_id: answer.wallet_id,
+    amount: creditsJson(answer.amount),
+    balance_after: creditsJson(answer.balance_after),
+    ...(answer.returned_expired !== undefined && { returned_expired: creditsJson(answer.returned_expired) }),
+    ...(to && { to: { ...to, balance_after: creditsJson(to.balance_after) } }),
+  }
+}

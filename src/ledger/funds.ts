@@ -1,0 +1,137 @@
+import type { UsdParts } from '../pricing/money.ts'
+import {
+  divideHalfEven,
+  type MicroCredits,
+  microCredits,
+  picoUsd,
+  usdFromParts,
+  usdToParts,
+} from '../pricing/money.ts'
+import type { Draft } from './draft.ts'
+import { insertLot, type Lot, type LotPart, OVERDRAFT, takeFromLots } from './lots.ts'
+import type { Wallet } from './wallet.ts'
+
+/**
+ * The ways in which credits move between a wallet's lots and the world. Each changes the lots of a draft's own copy
+ * and says what it moved; the entry that is appended with that moves the balance. The caller has checked that the
+ * wallet can: these functions throw where it cannot.
+ */
+
+/** Takes credits: out of the lots in burn order, then out of the overdraft. */
+export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
+  const in_lots = wallet.balance + wallet.overdrawn
+  const from_lots = microCredits(Math.min(amount, in_lots))
+  const parts = takeFromLots(wallet.lots, from_lots).map(({ lot, taken }): LotPart => {
+    if (lot.left === 0) draft.closedLots.set(lot.number, lot)
+    return [lot.number, microCredits(-taken)]
+  })
+  const from_overdraft = amount - from_lots
+  if (from_overdraft > 0) {
+    wallet.overdrawn = microCredits(wallet.overdrawn + from_overdraft)
+    parts.push([OVERDRAFT, microCredits(-from_overdraft)])
+  }
+  return parts
+}
+
+/** Takes credits out of one open lot. */
+export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: MicroCredits): LotPart[] {
+  lot.left = microCredits(lot.left - amount)
+  if (lot.left === 0) {
+    wallet.lots.splice(wallet.lots.indexOf(lot), 1)
+    draft.closedLots.set(lot.number, lot)
+  }
+  return [[lot.number, microCredits(0 - amount)]]
+}
+
+/** Puts a new lot into the wallet. What is overdrawn is repaid out of it first. */
+export function putLot(draft: Draft, wallet: Wallet, lot: Omit<Lot, 'left'>): LotPart[] {
+  const repaid = repay(wallet, lot.amount)
+  const opened: Lot = { ...lot, left: microCredits(lot.amount - repaid) }
+  if (opened.left > 0) insertLot(wallet.lots, opened)
+  else draft.closedLots.set(lot.number, opened)
+  return withoutZeros([
+    [lot.number, opened.left],
+    [OVERDRAFT, repaid],
+  ])
+}
+
+/** What a burn of `parts` gave back, and what of it went to lots that have expired meanwhile. */
+export interface Returned {
+  readonly parts: readonly LotPart[]
+  /** To be taken out again at once, as expired. */
+  readonly expired: readonly LotPart[]
+}
+
+/**
+ * Gives credits back to the very lots that they came out of; a lot that was used up is opened again. Credits of a
+ * lot that has expired come back expired. What is overdrawn now is repaid first. What came out of an overdraft that
+ * has been repaid since comes back as a lot of its own, since nobody can say any more which lot repaid it.
+ */
+export function giveBack(
+  draft: Draft,
+  wallet: Wallet,
+  taken: readonly LotPart[],
+): Returned & { new_lot: Lot | null } {
+  const parts: LotPart[] = []
+  const expired: LotPart[] = []
+  let new_lot: Lot | null = null
+  for (const [number, amount] of taken) {
+    const repaid = repay(wallet, amount)
+    const rest = microCredits(amount - repaid)
+    parts.push(...withoutZeros([[OVERDRAFT, repaid]]))
+    if (rest === 0) continue
+    if (number === OVERDRAFT) {
+      new_lot = lotOfItsOwn(draft, rest)
+      insertLot(wallet.lots, new_lot)
+      parts.push([new_lot.number, rest])
+      continue
+    }
+    parts.push([number, rest])
+    if (!returnToLot(draft, wallet, number, rest)) expired.push([number, microCredits(-rest)])
+  }
+  return { parts, expired, new_lot }
+}
+
+/** False when the lot has expired: then nothing was put into it. */
+function returnToLot(draft: Draft, wallet: Wallet, number: number, amount: MicroCredits): boolean {
+  const open = wallet.lots.find((lot) => lot.number === number)
+  if (open) {
+    open.left = microCredits(open.left + amount)
+    return true
+  }
+  const closed = draft.closedLot(number)
+  if (!closed) throw new Error(`lot ${number} is neither open nor closed`)
+  if (closed.expires_at_ms !== null && closed.expires_at_ms <= draft.at_ms) return false
+  insertLot(wallet.lots, { ...closed, left: amount })
+  draft.closedLots.set(number, null)
+  return true
+}
+
+function lotOfItsOwn(draft: Draft, amount: MicroCredits): Lot {
+  return {
+    number: draft.nextLotNumber(),
+    kind: 'paid',
+    priority: 50,
+    expires_at_ms: null,
+    created_at_ms: draft.at_ms,
+    amount,
+    left: amount,
+  }
+}
+
+/** What of `amount` goes into the overdraft that is used. */
+function repay(wallet: Wallet, amount: MicroCredits): MicroCredits {
+  const repaid = microCredits(Math.min(wallet.overdrawn, amount))
+  wallet.overdrawn = microCredits(wallet.overdrawn - repaid)
+  return repaid
+}
+
+function withoutZeros(parts: readonly LotPart[]): LotPart[] {
+  return parts.filter(([, amount]) => amount !== 0)
+}
+
+/** The part of a lot's cost basis that goes with `amount` of it, half-even to 1e-12 USD. */
+export function priceShare(lot: Lot, amount: MicroCredits): UsdParts | undefined {
+  if (!lot.price) return undefined
+  return usdToParts(picoUsd(divideHalfEven(usdFromParts(lot.price) * BigInt(amount), BigInt(lot.amount))))
+}
