@@ -1,0 +1,250 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import anthropicMessages from '../../examples/anthropic-messages.json' with { type: 'json' }
+import geminiGenerateContent from '../../examples/gemini-generate-content.json' with { type: 'json' }
+import openaiChat from '../../examples/openai-chat.json' with { type: 'json' }
+import openaiResponses from '../../examples/openai-responses.json' with { type: 'json' }
+import { api, textField } from '../support/api.ts'
+import {
+  expectInvalid,
+  expectNothingMoved,
+  expectRefused,
+  granted,
+  ingest,
+  ingested,
+  type Json,
+  read,
+} from '../support/client.ts'
+import { createCustomer } from '../support/customers.ts'
+
+let key: string
+beforeAll(async () => {
+  key = (await createCustomer()).api_key
+  await granted(key, { amount: 1_000_000 })
+})
+
+function eventOf(provider: string, provider_response: object, more: object = {}): object {
+  return { event_type: 'TOKEN_USAGE', feature_id: 'chat', provider, provider_response, ...more }
+}
+
+interface Expected {
+  readonly model: string
+  readonly usage: Json
+  readonly provider_cost_usd: number
+  readonly credits_burned: number
+}
+
+async function expectBurned(
+  event: object,
+  { credits_burned, provider_cost_usd, ...recorded }: Expected,
+): Promise<void> {
+  const answer = await ingested(key, event)
+  expect(answer).toMatchObject({ credits_burned, provider_cost_usd })
+  expect(answer).not.toHaveProperty('warnings')
+  expect(answer).not.toHaveProperty('unrated')
+  expect(await read(key, `/v1/events/${textField(answer, 'id')}`)).toMatchObject({
+    ...recorded,
+    credits_burned,
+    provider_cost_usd,
+  })
+}
+
+describe('a raw response', () => {
+  // Prices per million tokens; the default burn table makes 2,000 credits of a US dollar.
+  const examples: [what: string, provider: string, response: object, expected: Expected][] = [
+    [
+      // 86 x 2.50 + 1,920 x 1.25 + 300 x 10 = 5,615 millionths of a dollar
+      'of OpenAI chat: cached tokens are inside prompt_tokens',
+      'OPENAI',
+      openaiChat,
+      {
+        model: 'gpt-4o-2024-08-06',
+        usage: { input_tokens: 2006, cache_read_tokens: 1920, output_tokens: 300 },
+        provider_cost_usd: 0.005615,
+        credits_burned: 11.23,
+      },
+    ],
+    [
+      // 512 x 1.25 + 1,024 x 0.125 + 1,210 x 10, and a search at 10,000 = 22,868
+      'of OpenAI responses: reasoning is inside output_tokens, and a web search has its own price',
+      'OPENAI',
+      openaiResponses,
+      {
+        model: 'gpt-5-2025-08-07',
+        usage: {
+          input_tokens: 1536,
+          cache_read_tokens: 1024,
+          output_tokens: 1210,
+          output_reasoning_tokens: 896,
+          web_searches: 1,
+        },
+        provider_cost_usd: 0.022868,
+        credits_burned: 45.736,
+      },
+    ],
+    [
+      // 21 x 3 + 1,024 x 3.75 + 512 x 6 + 18,000 x 0.30 + 393 x 15 = 18,270
+      'of Anthropic: cache reads and writes are beside input_tokens',
+      'ANTHROPIC',
+      anthropicMessages,
+      {
+        model: 'claude-sonnet-4-5-20250929',
+        usage: {
+          input_tokens: 19557,
+          cache_read_tokens: 18000,
+          cache_write_tokens: 1536,
+          cache_write_5m_tokens: 1024,
+          cache_write_1h_tokens: 512,
+          output_tokens: 393,
+        },
+        provider_cost_usd: 0.01827,
+        credits_burned: 36.54,
+      },
+    ],
+    [
+      // 400 x 1.25 + 800 x 0.125 + (350 + 800) x 10 = 12,100
+      'of Gemini: thoughts are beside the candidates',
+      'GOOGLE',
+      geminiGenerateContent,
+      {
+        model: 'gemini-2.5-pro',
+        usage: {
+          input_tokens: 1200,
+          input_text_tokens: 1200,
+          cache_read_tokens: 800,
+          cache_text_read_tokens: 800,
+          output_tokens: 1150,
+          output_reasoning_tokens: 800,
+        },
+        provider_cost_usd: 0.0121,
+        credits_burned: 24.2,
+      },
+    ],
+  ]
+  it.each(examples)('%s', async (_, provider, response, expected) => {
+    await expectBurned(eventOf(provider, response), expected)
+  })
+
+  it.each(examples)('%s: calculate says the same', async (_, provider, provider_response, expected) => {
+    const response = await api('/v1/rating/calculate', { key, body: { provider, provider_response } })
+    expect(await response.json()).toMatchObject({
+      credits: expected.credits_burned,
+      provider_cost_usd: expected.provider_cost_usd,
+      usage: expected.usage,
+    })
+  })
+
+  const apis: [api: string, provider: string, response: object, credits: number][] = [
+    ['chat', 'OPENAI', openaiChat, 11.23],
+    ['responses', 'OPENAI', openaiResponses, 45.736],
+    ['default', 'ANTHROPIC', anthropicMessages, 36.54],
+    ['anthropic', 'ANTHROPIC', anthropicMessages, 36.54],
+    ['default', 'GOOGLE', geminiGenerateContent, 24.2],
+  ]
+  it.each(apis)(
+    'is read as %s of %s when the event says so',
+    async (provider_api, provider, response, credits) => {
+      expect(await ingested(key, eventOf(provider, response, { provider_api }))).toMatchObject({
+        credits_burned: credits,
+      })
+    },
+  )
+
+  const parts: [what: string, provider: string, response: object, model: string, credits: number][] = [
+    ['OpenAI chat', 'OPENAI', openaiChat.usage, 'gpt-4o', 11.23],
+    // Without the body's output nobody sees the web search: 12,868 millionths.
+    ['OpenAI responses', 'OPENAI', openaiResponses.usage, 'gpt-5', 25.736],
+    ['Anthropic', 'ANTHROPIC', anthropicMessages.usage, 'claude-sonnet-4-5', 36.54],
+    ['Gemini', 'GOOGLE', geminiGenerateContent.usageMetadata, 'gemini-2.5-pro', 24.2],
+  ]
+  it.each(parts)('may be its usage part alone: %s', async (_, provider, response, model, credits) => {
+    expect(await ingested(key, eventOf(provider, response, { model }))).toMatchObject({
+      credits_burned: credits,
+    })
+  })
+
+  it('may hold whatever the provider adds to it tomorrow', async () => {
+    const response = {
+      ...openaiChat,
+      brand_new: [{ deep: [1, null] }],
+      usage: { ...openaiChat.usage, energy: 5 },
+    }
+    expect(await ingested(key, eventOf('OPENAI', response))).toMatchObject({ credits_burned: 11.23 })
+  })
+})
+
+describe('an explicit field', () => {
+  const wins: [what: string, more: object, credits: number][] = [
+    // 86 x 0.15 + 1,920 x 0.075 + 300 x 0.60 = 336.9 millionths
+    ['the model', { model: 'gpt-4o-mini' }, 0.6738],
+    // 86 x 2.50 + 1,920 x 1.25 = 2,615
+    ['the output', { output_tokens: 0 }, 5.23],
+    // 3,000 more at 2.50: 5,615 + 7,500
+    ['the input', { input_tokens: 5006 }, 26.23],
+    ['the cached part', { usage: { cache_read_tokens: 0 } }, 16.03],
+    ['the service tier', { service_tier: 'batch' }, 5.615],
+  ]
+  it.each(wins)('wins over the response: %s', async (_, more, credits) => {
+    expect(await ingested(key, eventOf('OPENAI', openaiChat, more))).toMatchObject({
+      credits_burned: credits,
+    })
+  })
+})
+
+describe('a response that says a service tier', () => {
+  it('costs what the tier costs', async () => {
+    // Flex is half of gpt-5's tokens; the search is not.
+    const answer = await ingested(key, eventOf('OPENAI', { ...openaiResponses, service_tier: 'flex' }))
+    expect(answer).toMatchObject({ provider_cost_usd: 0.016434, credits_burned: 32.868 })
+  })
+})
+
+describe('a response that cannot be read', () => {
+  const unreadable: [what: string, provider: string, response: unknown, more: object][] = [
+    ['a body of another API than the one that is named', 'OPENAI', openaiChat, { provider_api: 'responses' }],
+    ['an API that nobody has', 'OPENAI', openaiChat, { provider_api: 'telepathy' }],
+    [
+      'an error of the provider',
+      'OPENAI',
+      { error: { message: 'quota', type: 'insufficient_quota' } },
+      { model: 'gpt-4o' },
+    ],
+    ['nothing', 'ANTHROPIC', {}, { model: 'claude-sonnet-4-5' }],
+    ['negative tokens', 'OPENAI', { ...openaiChat, usage: { prompt_tokens: -5, completion_tokens: 1 } }, {}],
+    ['half a token', 'OPENAI', { ...openaiChat, usage: { prompt_tokens: 1.5, completion_tokens: 1 } }, {}],
+    ['1e300 tokens', 'OPENAI', { ...openaiChat, usage: { prompt_tokens: 1e300, completion_tokens: 1 } }, {}],
+    [
+      'tokens as text',
+      'OPENAI',
+      { ...openaiChat, usage: { prompt_tokens: '1000', completion_tokens: '500' } },
+      {},
+    ],
+    ['a list', 'OPENAI', [openaiChat], {}],
+    ['text', 'OPENAI', JSON.stringify(openaiChat), {}],
+    ['null', 'OPENAI', null, {}],
+    [
+      'usage in a prototype',
+      'OPENAI',
+      JSON.parse('{"model":"gpt-4o","__proto__":{"usage":{"prompt_tokens":1,"completion_tokens":1}}}'),
+      {},
+    ],
+  ]
+  it.each(unreadable)('is a 400: %s', async (_, provider, response, more) => {
+    const event = {
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'chat',
+      provider,
+      provider_response: response,
+      ...more,
+    }
+    await expectInvalid(await expectNothingMoved(key, () => ingest(key, event)), '/provider_response')
+  })
+
+  it('is a 400 without a model', async () => {
+    const response = await ingest(key, eventOf('OPENAI', openaiChat.usage))
+    await expectInvalid(response, '/model', /required/)
+  })
+
+  it('is refused before its provider is known, when the provider is not', async () => {
+    await expectRefused(await ingest(key, eventOf('NOBODY', openaiChat)), 422, 'unknown_provider')
+  })
+})
