@@ -2,7 +2,8 @@ import type { PricedEvent, ProviderCharge } from '../ledger/messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
 import { CATALOGUE_VERSION } from '../pricing/catalogue.ts'
 import { providerCost } from '../pricing/cost.ts'
-import { usdToParts } from '../pricing/money.ts'
+import { type PicoUsd, usdToParts } from '../pricing/money.ts'
+import { reportedCostWarning } from '../pricing/reported-cost.ts'
 import { clampUsage, type Usage } from '../pricing/usage.ts'
 import { type Consumption, invalid, readConsumption } from '../rating/consumption.ts'
 import { providerName } from '../rating/provider-name.ts'
@@ -30,10 +31,7 @@ export function priceEvent(input: EventInput, customer_id: string, now_ms: numbe
     const message = 'must be at most 35 days back and 5 minutes ahead'
     return refused(invalid([{ path: '/timestamp', message }]))
   }
-  const read = readConsumption(
-    input,
-    input.event_type === 'AUDIO_PROCESSING' ? 'audio_seconds' : 'video_seconds',
-  )
+  const read = readConsumption(input, { event_type: input.event_type, at_ms: timestamp_ms })
   if (read.kind === 'refused') return read
   const { consumption } = read
   const wrong = whatIsWrong(input, consumption)
@@ -63,8 +61,14 @@ function charge(consumption: Consumption, usage: Usage, at_ms: number): Priced |
   const { price_version } = result
   return {
     charge: { kind: 'priced', cost: usdToParts(result.cost), price_version },
-    warnings: result.warnings ?? [],
+    warnings: [...(result.warnings ?? []), ...reportedCost(consumption, result.cost)],
   }
+}
+
+/** A gateway's own figure is told, not believed: a difference is worth a warning. */
+function reportedCost({ reported_cost_usd }: Consumption, cost: PicoUsd): string[] {
+  const warning = reported_cost_usd === undefined ? undefined : reportedCostWarning(cost, reported_cost_usd)
+  return warning === undefined ? [] : [warning]
 }
 
 function whatIsWrong(

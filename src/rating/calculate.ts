@@ -17,7 +17,7 @@ export type Calculation =
 
 /** What a usage would cost at a time; moves nothing. Stricter than ingest, because here nothing is lost by a no. */
 export function calculate(input: CalculationInput, table: BurnTable, at_ms: number): Calculation {
-  const read = readConsumption(input, 'video_seconds')
+  const read = readConsumption(input, { at_ms })
   if (read.kind === 'refused') return read
   const { provider, model, usage, modifiers, warnings } = read.consumption
   const missing = [

@@ -1,7 +1,9 @@
-import type { PriceModifiers } from '../ledger/messages.ts'
+import type { EventType, PriceModifiers } from '../ledger/messages.ts'
 import type { FieldError, Refusal } from '../ledger/refusal.ts'
-import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue.ts'
+import { findModel, findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue.ts'
+import { coveredUnits } from '../pricing/catalogue-prices.ts'
 import { extractUsage } from '../pricing/extract.ts'
+import { mediaUsage } from '../pricing/media.ts'
 import type { Usage } from '../pricing/usage.ts'
 import { isUsageUnit } from '../pricing/usage.ts'
 
@@ -29,6 +31,8 @@ export interface Consumption {
   readonly usage: Usage
   readonly custom?: Readonly<Record<string, number>>
   readonly modifiers?: PriceModifiers
+  /** What a gateway says that the call cost, in USD. */
+  readonly reported_cost_usd?: string
   readonly warnings: readonly string[]
 }
 
@@ -36,14 +40,18 @@ export type ConsumptionResult =
   | { readonly kind: 'read'; readonly consumption: Consumption }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Which unit `duration_seconds` counts. */
-export type DurationUnit = 'video_seconds' | 'audio_seconds'
+/** What tells, beside the input itself, what its short forms mean. */
+export interface ConsumptionContext {
+  readonly event_type?: EventType
+  /** When it was consumed. */
+  readonly at_ms: number
+}
 
 /**
  * Brings the short form, canonical usage and a provider's raw response together. Explicit fields win over the
  * response; two explicit fields that say different things of one unit are refused, because one of them is wrong.
  */
-export function readConsumption(input: ConsumptionInput, duration_unit: DurationUnit): ConsumptionResult {
+export function readConsumption(input: ConsumptionInput, context: ConsumptionContext): ConsumptionResult {
   const provider = input.provider === undefined ? undefined : findProvider(input.provider)
   if (input.provider !== undefined && !provider) {
     return refused({
@@ -52,11 +60,11 @@ export function readConsumption(input: ConsumptionInput, duration_unit: Duration
       nearest: nearestProviders(input.provider),
     })
   }
-  const explicit = explicitUsage(input, duration_unit)
-  if ('path' in explicit) return refused(invalid([explicit]))
   const extracted = extract(input, provider)
   if (extracted.kind === 'refused') return extracted
   const model = input.model ?? extracted.model
+  const explicit = explicitUsage(input, mediaOf(input, context, provider, model))
+  if ('path' in explicit) return refused(invalid([explicit]))
   const custom = input.usage?.custom
   const modifiers = modifiersOf({
     ...input,
@@ -71,6 +79,7 @@ export function readConsumption(input: ConsumptionInput, duration_unit: Duration
       usage: { ...extracted.usage, ...explicit.usage },
       ...(typeof custom === 'object' && { custom }),
       ...(modifiers && { modifiers }),
+      ...(extracted.reported_cost_usd !== undefined && { reported_cost_usd: extracted.reported_cost_usd }),
       warnings: extracted.warnings,
     },
   }
@@ -98,6 +107,7 @@ type ExtractedInput =
       readonly model?: string
       readonly service_tier?: string
       readonly region?: string
+      readonly reported_cost_usd?: string
       readonly warnings: readonly string[]
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
@@ -120,27 +130,45 @@ function extract(input: ConsumptionInput, provider: ProviderRef | undefined): Ex
     ...(result.model !== undefined && { model: result.model }),
     ...(result.service_tier !== undefined && { service_tier: result.service_tier }),
     ...(result.region !== undefined && { region: result.region }),
+    ...(result.reported_cost_usd !== undefined && { reported_cost_usd: result.reported_cost_usd }),
     warnings: result.warnings ?? [],
   }
 }
 
-/** The units that the caller's own fields name. */
-function explicitUsage(input: ConsumptionInput, duration_unit: DurationUnit): { usage: Usage } | FieldError {
+/** Media in canonical units. Without an event type, what the model is priced by says what its seconds are of. */
+function mediaOf(
+  { image_count, duration_seconds }: ConsumptionInput,
+  { event_type, at_ms }: ConsumptionContext,
+  provider: ProviderRef | undefined,
+  model: string | undefined,
+): Usage {
+  const fields = { event_type, image_count, duration_seconds }
+  const known = provider && model !== undefined ? findModel(provider, model) : undefined
+  return provider && known ? mediaUsage(fields, coveredUnits(provider, known, at_ms)) : mediaUsage(fields)
+}
+
+/** The fields that are short for a unit of another name. */
+const SHORT_FORMS: Readonly<Record<string, string>> = {
+  output_images: 'image_count',
+  video_seconds: 'duration_seconds',
+  audio_seconds: 'duration_seconds',
+}
+
+/** The units that the caller's own fields name, long and short. */
+function explicitUsage(input: ConsumptionInput, media: Usage): { usage: Usage } | FieldError {
   const usage: Record<string, number> = {}
   for (const [unit, quantity] of Object.entries(input.usage ?? {})) {
     if (isUsageUnit(unit) && typeof quantity === 'number') usage[unit] = quantity
   }
-  const short = {
-    input_tokens: ['input_tokens', input.input_tokens],
-    output_tokens: ['output_tokens', input.output_tokens],
-    image_count: ['output_images', input.image_count],
-    duration_seconds: [duration_unit, input.duration_seconds],
-  } as const
-  for (const [field, [unit, quantity]] of Object.entries(short)) {
+  const { input_tokens, output_tokens } = input
+  for (const [unit, quantity] of Object.entries({ input_tokens, output_tokens, ...media })) {
     if (quantity === undefined) continue
     const known = usage[unit]
     if (known !== undefined && known !== quantity) {
-      return { path: `/${field}`, message: `says ${quantity} where usage.${unit} says ${known}` }
+      return {
+        path: `/${SHORT_FORMS[unit] ?? unit}`,
+        message: `says ${quantity} where usage.${unit} says ${known}`,
+      }
     }
     usage[unit] = quantity
   }
