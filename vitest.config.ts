@@ -9,6 +9,8 @@ import { defineConfig } from 'vitest/config'
  */
 export default defineConfig({
   test: {
+    // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer.
+    provide: { fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') } },
     coverage: {
       provider: 'istanbul',
       include: ['src/**/*.ts'],
@@ -41,3 +43,14 @@ export default defineConfig({
     ],
   },
 })
+
+function numberFrom(variable: string): number | undefined {
+  const text = process.env[variable]
+  return text === undefined ? undefined : Number(text)
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    readonly fuzz: { readonly seed: number | undefined; readonly runs: number | undefined }
+  }
+}

@@ -1,5 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import type { Bindings } from '../../src/config.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { openLedger } from '../../src/ledger/client.ts'
 import type { Entry } from '../../src/ledger/journal.ts'
@@ -117,4 +118,20 @@ export function watermark(ledger: TestLedger): Promise<Watermark | null> {
   return env.DB.prepare('SELECT flushed_row, flushed_entry FROM ledgers WHERE ledger_id = ?')
     .bind(ledgerKey(ledger.name))
     .first<Watermark>()
+}
+
+/** Gives the object another D1 while `work` runs: one that counts, or one that fails. */
+export async function withD1<T>(ledger: TestLedger, db: D1Database, work: () => Promise<T>): Promise<T> {
+  await giveEnv(ledger, { ...env, DB: db })
+  try {
+    return await work()
+  } finally {
+    await giveEnv(ledger, env)
+  }
+}
+
+async function giveEnv(ledger: TestLedger, bindings: Bindings): Promise<void> {
+  await runInDurableObject(ledger.stub, (instance) => {
+    if (!Reflect.set(instance, 'env', bindings)) throw new Error('the object kept its bindings')
+  })
 }

@@ -1,0 +1,215 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { AnswerRecord, Entry, JournalRecord } from '../../src/ledger/journal.ts'
+import {
+  FORMAT,
+  packPage,
+  packRows,
+  subjectsOfPage,
+  unpackPage,
+  unpackRow,
+} from '../../src/ledger/packing.ts'
+import { microCredits } from '../../src/pricing/money.ts'
+
+const WHOLE_BURN: Entry = {
+  kind: 'entry',
+  number: 12,
+  type: 'BURN',
+  wallet: 3,
+  owner: { kind: 'user', id: 'zoë 🦄' },
+  at_ms: 1_700_000_000_000,
+  effective_at_ms: 1_600_000_000_000,
+  amount: microCredits(-8_000_000_000_000_000),
+  balance_after: microCredits(0),
+  lots: [
+    [1, microCredits(-7_999_999_999_999_999)],
+    [2, microCredits(-1)],
+  ],
+  event: {
+    timestamp_ms: 1_700_000_000_001,
+    event_type: 'TOKEN_USAGE',
+    feature_id: 'chat “quoted” \\ / \u2028',
+    user_id: 'zoë 🦄',
+    team_id: '12',
+    provider: 'OPENAI',
+    model: 'gpt-4o',
+    usage: { input_tokens: 10_000_000_000_000, output_tokens: 0 },
+    modifiers: { service_tier: 'batch', region: 'eu' },
+    custom: { api_calls: 3 },
+    cost: { micro: 9_007_199_254_740_991, pico: 999_999 },
+    price: { micro: 0, pico: 1 },
+    burn_table_version: 1,
+    price_version: 'x',
+    unrated: true,
+    warnings: ['one', ''],
+  },
+  description: '',
+  payment_reference: 'pi_3',
+  metadata: {},
+  idempotency: { key: 'k "1"', fingerprint: 'f' },
+}
+
+const WHOLE_PURCHASE: Entry = {
+  kind: 'entry',
+  number: 1,
+  type: 'PURCHASE',
+  wallet: 1,
+  owner: { kind: 'customer' },
+  at_ms: 0,
+  amount: microCredits(5),
+  balance_after: microCredits(5),
+  lots: [[1, microCredits(5)]],
+  new_lots: [
+    { number: 1, kind: 'paid', priority: 0, expires_at_ms: 0, price: { micro: 0, pico: 0 } },
+    { number: 2, kind: 'promo', priority: 100, expires_at_ms: null },
+  ],
+}
+
+const WHOLE_BATCH: AnswerRecord = {
+  kind: 'answer',
+  at_ms: 3,
+  answer: {
+    of: 'batch',
+    batch_id: 'batch_1',
+    results: [
+      { status: 'accepted', id: 'evt_1', credits: microCredits(1), balance_after: microCredits(2) },
+      { status: 'duplicate', id: 'evt_1', credits: microCredits(1), balance_after: microCredits(2) },
+      { status: 'rejected', code: 'insufficient_credits', detail: 'no' },
+    ],
+  },
+  idempotency: { key: 'k', fingerprint: 'f' },
+}
+
+const WHOLE_MOVEMENT: AnswerRecord = {
+  kind: 'answer',
+  at_ms: 3,
+  answer: {
+    of: 'movement',
+    transaction_id: null,
+    wallet_id: 'wal_1',
+    amount: microCredits(-1),
+    balance_after: microCredits(0),
+    overdraft_limit: microCredits(5),
+  },
+  idempotency: { key: 'k2', fingerprint: 'f' },
+}
+
+const MINIMAL: Entry = {
+  kind: 'entry',
+  number: 2,
+  type: 'EXPIRATION',
+  wallet: 1,
+  at_ms: 4,
+  amount: microCredits(0),
+  balance_after: microCredits(0),
+  lots: [],
+}
+
+const ALL: readonly JournalRecord[] = [WHOLE_PURCHASE, MINIMAL, WHOLE_BATCH, WHOLE_MOVEMENT, WHOLE_BURN]
+
+/** `__proto__` as an own field, as `JSON.parse` makes it. */
+const ODD_METADATA: Record<string, unknown> = JSON.parse(
+  '{"__proto__":{"polluted":1},"":0,"A":{},"k":["x"],"constructor":null,"1":1,"0":2,"\\u0000":"\\ud800","💸":"\\u2028"}',
+)
+
+function rowOf(records: readonly JournalRecord[]): string {
+  const [row, ...more] = packRows(records)
+  if (!row || more.length > 0) throw new Error('not one row')
+  return row.body
+}
+
+describe('a journal row', () => {
+  it('gives back every field of every kind of record', () => {
+    expect(unpackRow(FORMAT, rowOf(ALL))).toStrictEqual(ALL)
+  })
+
+  it('keeps metadata as it came, whatever its keys are', () => {
+    const entry = { ...MINIMAL, metadata: ODD_METADATA }
+    const [unpacked] = unpackRow(FORMAT, rowOf([entry]))
+    expect(unpacked).toStrictEqual(entry)
+    const metadata = unpacked?.kind === 'entry' ? unpacked.metadata : undefined
+    expect(JSON.stringify(metadata)).toBe(JSON.stringify(ODD_METADATA))
+    expect(Object.hasOwn(metadata ?? {}, '__proto__')).toBe(true)
+  })
+
+  it('keeps any metadata and any text', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.string({ unit: 'binary' }),
+        (metadata, text) => {
+          const entry = { ...MINIMAL, description: text, metadata: JSON.parse(JSON.stringify(metadata)) }
+          expect(unpackRow(FORMAT, rowOf([entry]))).toStrictEqual([entry])
+        },
+      ),
+    )
+  })
+
+  it('is made even of nothing, because it holds the counters', () => {
+    expect(packRows([])).toStrictEqual([{ body: '[]', records: [] }])
+  })
+
+  it('of a format that nobody knows is not guessed at', () => {
+    expect(() => unpackRow(2, '[]')).toThrow(/format 2/)
+    expect(() => unpackPage(2, '[]', String)).toThrow(/format 2/)
+    expect(() => subjectsOfPage(0, '[]')).toThrow(/format 0/)
+  })
+})
+
+describe('a large commit', () => {
+  const records = Array.from(
+    { length: 5000 },
+    (_, i): Entry => ({ ...WHOLE_BURN, number: i + 1, metadata: { note: 'x'.repeat(i % 300) } }),
+  )
+  const rows = packRows(records)
+
+  it('is split into rows that keep every record, in order', () => {
+    expect(rows.length).toBeGreaterThan(5)
+    expect(rows.flatMap((row) => row.records)).toStrictEqual(records)
+    expect(rows.flatMap((row) => unpackRow(FORMAT, row.body))).toStrictEqual(records)
+  })
+
+  it('fills its rows, and none beyond its size', () => {
+    for (const row of rows) expect(row.body.length).toBeLessThan(257 * 1024)
+    for (const row of rows.slice(0, -1)) expect(row.body.length).toBeGreaterThan(250 * 1024)
+  })
+
+  it('gives a record that is larger than a row a row of its own', () => {
+    const huge: Entry = { ...MINIMAL, metadata: { note: 'x'.repeat(300 * 1024) } }
+    expect(packRows([MINIMAL, huge, MINIMAL]).map((row) => row.records.length)).toEqual([1, 1, 1])
+    expect(packRows([huge]).map((row) => row.records.length)).toEqual([1])
+  })
+})
+
+describe('a page', () => {
+  const numbers = new Map([
+    ['user:zoë 🦄', 7],
+    ['team:12', 40],
+  ])
+  const numberOf = (kind: string, id: string) => numbers.get(`${kind}:${id}`) ?? 0
+  const nameOf = (kind: string, number: number) => {
+    for (const [name, known] of numbers)
+      if (known === number && name.startsWith(`${kind}:`)) return name.slice(5)
+    return 'nobody'
+  }
+  const body = packPage([WHOLE_PURCHASE, WHOLE_BURN], numberOf)
+
+  it('names users and teams by number only', () => {
+    expect(body).not.toContain('🦄')
+    expect(subjectsOfPage(FORMAT, body)).toEqual({ user: new Set([7]), team: new Set([40]) })
+  })
+
+  it('holds no idempotency key', () => {
+    expect(body).not.toContain('k \\"1\\"')
+  })
+
+  it('gives back every entry with the names as they are now, without owner and key', () => {
+    const { idempotency: _key, owner: _owner, ...burn } = WHOLE_BURN
+    const { owner: _customer, ...purchase } = WHOLE_PURCHASE
+    expect(unpackPage(FORMAT, body, nameOf)).toStrictEqual([purchase, burn])
+  })
+
+  it('does not take a user who is called like a number for that number', () => {
+    expect(subjectsOfPage(FORMAT, packPage([WHOLE_BURN], numberOf)).team).toEqual(new Set([40]))
+  })
+})

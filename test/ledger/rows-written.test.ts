@@ -1,0 +1,183 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { ingest } from '../../src/ledger/client.ts'
+import { freshLedger, inStore, rowsWrittenBy, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
+import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
+
+/**
+ * What a path costs is the number of rows it writes (DESIGN, section 8), and that is exact on a laptop. A row more
+ * here is a bill that doubles: look for the index or the write that came in before raising a number.
+ */
+
+const CREDITS = 1_000_000_000_000
+
+async function richLedger(): Promise<TestLedger> {
+  const ledger = await freshLedger(CREDITS)
+  // The first event after a start may have to read; no row of it is part of a path's price.
+  await ingest(env, ledger.name, single(eventItem(1)))
+  return ledger
+}
+
+function events(count: number, keyed: boolean, name: string) {
+  return Array.from({ length: count }, (_, i) => eventItem(1000 + i, keyed ? { key: `${name}-${i}` } : {}))
+}
+
+describe('rows written in the object', () => {
+  it('one event with a key: journal, key, wallet', async () => {
+    const ledger = await richLedger()
+    const rows = await rowsWrittenBy(ledger, () =>
+      ingest(env, ledger.name, single(eventItem(5, { key: 'k' }))),
+    )
+    expect(rows).toBe(3)
+    expect(rows).toBeLessThanOrEqual(4)
+  })
+
+  it('one event without a key: journal, wallet', async () => {
+    const ledger = await richLedger()
+    expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, single(eventItem(5))))).toBe(2)
+  })
+
+  it('100 events in a request, each with its own key: at most 1.10 per event', async () => {
+    const ledger = await richLedger()
+    const rows = await rowsWrittenBy(ledger, () => ingest(env, ledger.name, batch(events(100, true, 'e'))))
+    expect(rows).toBe(102)
+    expect(rows / 100).toBeLessThanOrEqual(1.1)
+  })
+
+  it('100 events in a request with one key: at most 0.10 per event', async () => {
+    const ledger = await richLedger()
+    const rows = await rowsWrittenBy(ledger, () =>
+      ingest(env, ledger.name, batch(events(100, false, 'e'), { key: 'batch', fingerprint: 'f' })),
+    )
+    expect(rows).toBe(3)
+    expect(rows / 100).toBeLessThanOrEqual(0.1)
+  })
+
+  it('1,000 events in a request with one key: as many journal rows as they fill, and two more', async () => {
+    const ledger = await richLedger()
+    const rows = await rowsWrittenBy(ledger, () =>
+      ingest(env, ledger.name, batch(events(1000, false, 'e'), { key: 'batch', fingerprint: 'f' })),
+    )
+    expect(rows).toBeLessThanOrEqual(5)
+  })
+
+  it('50 single events that arrive together: one journal row, one wallet row and their keys', async () => {
+    const ledger = await richLedger()
+    const rows = await rowsWrittenBy(ledger, () =>
+      Promise.all(events(50, true, 'e').map((item) => ledger.stub.ingest(JSON.stringify(single(item))))),
+    )
+    // One group when they all arrive within one turn of the event loop; a few when they do not.
+    expect(rows).toBeLessThan(50 + 2 * 10)
+  })
+
+  it('an event that burns a lot of a wallet with an expiry costs no more, while the next expiry stays', async () => {
+    const ledger = await richLedger()
+    const expires_at_ms = Date.now() + 86_400_000
+    await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms })))
+    await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms: expires_at_ms + 1 })))
+    expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, single(eventItem(5))))).toBe(2)
+  })
+
+  it.each(['balance', 'lots'] as const)('%s: none', async (method) => {
+    const ledger = await richLedger()
+    const message = JSON.stringify({ caller: CALLER, owner: { kind: 'customer' } })
+    expect(await rowsWrittenBy(ledger, () => ledger.stub[method](message))).toBe(0)
+  })
+
+  it('a list of entries: none', async () => {
+    const ledger = await richLedger()
+    const message = JSON.stringify({ caller: CALLER, filter: {}, before_entry: null, limit: 100 })
+    expect(await rowsWrittenBy(ledger, () => ledger.stub.entries(message))).toBe(0)
+  })
+
+  it('a replay, alone or in a batch: none', async () => {
+    const ledger = await richLedger()
+    const item = eventItem(5, { key: 'k' })
+    const whole = batch(events(10, true, 'e'), { key: 'batch', fingerprint: 'f' })
+    await ingest(env, ledger.name, single(item))
+    await ingest(env, ledger.name, whole)
+    expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, single(item)))).toBe(0)
+    expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, whole))).toBe(0)
+    expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, batch(events(10, true, 'e'))))).toBe(0)
+  })
+
+  it('a refused event: none', async () => {
+    const ledger = await richLedger()
+    const poor = single(eventItem(CREDITS + 1, { key: 'k' }))
+    expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, poor))).toBe(0)
+  })
+
+  it('a batch whose events are all refused, without a key of its own: none', async () => {
+    const ledger = await richLedger()
+    const poor = batch([eventItem(CREDITS + 1, { key: 'k' }), eventItem(CREDITS + 1)])
+    expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, poor))).toBe(0)
+  })
+
+  it('an alarm with nothing to do: none', async () => {
+    const ledger = await richLedger()
+    await runAlarm(ledger)
+    expect(await rowsWrittenBy(ledger, () => runAlarm(ledger))).toBe(0)
+  })
+
+  it('a flush: the cursor', async () => {
+    const ledger = await richLedger()
+    await ingest(env, ledger.name, batch(events(100, true, 'e')))
+    expect(await rowsWrittenBy(ledger, () => runAlarm(ledger))).toBe(1)
+  })
+})
+
+describe('rows written in D1', () => {
+  it('a flush of 100-event requests on one wallet: at most 0.05 per event', async () => {
+    const ledger = await richLedger()
+    await runAlarm(ledger)
+    for (let i = 0; i < 10; i++) await ingest(env, ledger.name, batch(events(100, true, `e${i}`)))
+    const rows = await d1RowsOfFlush(ledger)
+    // A page and its index entry, and the watermark.
+    expect(rows).toBe(3)
+    expect(rows / 1000).toBeLessThanOrEqual(0.05)
+  })
+
+  it('even a flush of a single request of 100 events keeps to it', async () => {
+    const ledger = await richLedger()
+    await runAlarm(ledger)
+    await ingest(env, ledger.name, batch(events(100, true, 'e')))
+    expect((await d1RowsOfFlush(ledger)) / 100).toBeLessThanOrEqual(0.05)
+  })
+
+  it('a page more for each wallet more, and nothing for users that are known', async () => {
+    const ledger = await richLedger()
+    for (const id of ['ann', 'bob']) {
+      await ledger.stub.credit(JSON.stringify(grant(CREDITS, { owner: { kind: 'user', id } })))
+    }
+    await runAlarm(ledger)
+    const users = events(30, true, 'e').map((item, i) =>
+      item.event ? { ...item, event: { ...item.event, user_id: i % 2 ? 'ann' : 'bob' } } : item,
+    )
+    await ingest(env, ledger.name, batch(users))
+    expect(await d1RowsOfFlush(ledger)).toBe(2 * 2 + 1)
+  })
+
+  it('nothing to flush: none', async () => {
+    const ledger = await richLedger()
+    await runAlarm(ledger)
+    expect(await d1RowsOfFlush(ledger)).toBe(0)
+  })
+})
+
+/** Rows that D1 says it wrote while the alarm ran, indexes included. */
+async function d1RowsOfFlush(ledger: TestLedger): Promise<number> {
+  let rows = 0
+  const counting: D1Database = Object.create(env.DB, {
+    prepare: { value: (query: string) => env.DB.prepare(query) },
+    batch: {
+      value: async (statements: D1PreparedStatement[]) => {
+        const results = await env.DB.batch(statements)
+        for (const { meta } of results) rows += meta.rows_written
+        return results
+      },
+    },
+  })
+  await withD1(ledger, counting, () => runAlarm(ledger))
+  expect(await inStore(ledger, (store) => store.isDirty)).toBe(false)
+  return rows
+}

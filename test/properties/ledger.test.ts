@@ -1,0 +1,171 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { LedgerIds, tagOf } from '../../src/ledger/ledger-ids.ts'
+import type {
+  BalanceAnswer,
+  CreditResult,
+  IngestResult,
+  WalletOwner,
+  WalletResult,
+} from '../../src/ledger/messages.ts'
+import type { CustomerLedger } from '../../src/ledger/object.ts'
+import { unpackRow } from '../../src/ledger/packing.ts'
+import type { Wallet } from '../../src/ledger/wallet.ts'
+import { microCredits } from '../../src/pricing/money.ts'
+import {
+  freshLedger,
+  inStore,
+  runAlarm,
+  storedPages,
+  type TestLedger,
+  watermark,
+} from '../support/ledgers.ts'
+import { CALLER } from '../support/messages.ts'
+import { type Command, commands } from './commands.ts'
+import { Judge, type Request, type Snapshot } from './judge.ts'
+import { balanceOf } from './reference-ledger.ts'
+
+/**
+ * Rules 1, 2, 4 and 6 on the real object, its SQLite and D1: requests alone and together, the clock forwards and
+ * backwards, alarms, and the object losing its memory between any two of them. After each step what the object holds
+ * is compared with the reference, and after each alarm what D1 holds.
+ */
+
+const WINDOW_MS = readConfig(env).idempotency_window_ms
+
+// Far enough ahead that alarms, which the platform sets by the real clock, only ring when a test rings them.
+const START_MS = Date.now() + 365 * 86_400_000
+
+beforeAll(() => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+})
+afterAll(() => {
+  vi.useRealTimers()
+})
+
+it('the object, its tables and D1 agree with the reference through every life of a ledger', async () => {
+  const { seed, runs } = inject('fuzz')
+  await fc.assert(fc.asyncProperty(commands, live), {
+    numRuns: runs ?? 200,
+    ...(seed !== undefined && { seed }),
+  })
+  expect.hasAssertions()
+}, 600_000)
+
+async function live(life: readonly Command[]): Promise<void> {
+  vi.setSystemTime(START_MS)
+  const ledger = await freshLedger()
+  const judge = new Judge(new LedgerIds(tagOf(ledger.name), START_MS), START_MS)
+  let row = 0
+  for (const command of [...life, { op: 'alarm' } as const]) {
+    await step(ledger, judge, command)
+    const { last_row, ...snapshot } = await look(ledger.stub, row)
+    row = last_row
+    judge.looked(snapshot)
+    if (command.op === 'alarm') await projected(ledger, judge)
+  }
+}
+
+async function step({ stub, ...ledger }: TestLedger, judge: Judge, command: Command): Promise<void> {
+  const { reference } = judge
+  switch (command.op) {
+    case 'requests': {
+      const requests = command.requests.map((spec) => judge.requestOf(spec))
+      const results = await Promise.all(requests.map((request) => send(stub, request)))
+      command.requests.forEach((spec, index) => {
+        const result = results[index]
+        if (result) judge.answered(spec, result)
+      })
+      return
+    }
+    case 'read': {
+      const message = JSON.stringify({ caller: CALLER, owner: ownerOf(command.owner) })
+      const result: WalletResult<BalanceAnswer> = JSON.parse(await stub.balance(message))
+      const wallet = reference.read(command.owner)
+      const balance = result.kind === 'done' ? result.answer.balance : result.refusal.code
+      expect(balance).toBe(wallet ? Number(balanceOf(wallet)) : 'not_found')
+      return
+    }
+    case 'clock':
+      reference.clock_ms += command.by_ms
+      vi.setSystemTime(reference.clock_ms)
+      return
+    case 'alarm':
+      await runAlarm({ stub, ...ledger })
+      reference.settle()
+      await forgotten({ stub, ...ledger }, judge)
+      return
+    case 'evict':
+      await evictDurableObject(stub)
+  }
+}
+
+async function send(
+  stub: TestLedger['stub'],
+  { rpc, message }: Request,
+): Promise<IngestResult | CreditResult> {
+  const json = JSON.stringify(message)
+  return JSON.parse(rpc === 'ingest' ? await stub.ingest(json) : await stub.credit(json))
+}
+
+/** The object may forget a key, but not before the key has lived its time. */
+async function forgotten(ledger: TestLedger, judge: Judge): Promise<void> {
+  const { keys, clock_ms } = judge.reference
+  const asked = [...keys.values()].map(({ key, payload }) => ({ key: key ?? '', fingerprint: payload }))
+  const known = await inStore(ledger, (store) => [...store.usedKeys(asked).keys()])
+  for (const [key, { at_ms }] of keys) {
+    if (known.includes(key)) continue
+    expect(clock_ms - at_ms).toBeGreaterThan(WINDOW_MS)
+    judge.forgot(key)
+  }
+}
+
+/** After an alarm D1 has every entry, in pages that chain. */
+async function projected(ledger: TestLedger, judge: Judge): Promise<void> {
+  const pages = await storedPages(ledger)
+  const entries = pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
+  expect(entries).toEqual(judge.entries.map(({ owner: _, idempotency: __, ...entry }) => entry))
+  expect((await watermark(ledger))?.flushed_entry).toBe(judge.entries.length)
+  const balances = new Map<number, number>()
+  for (const page of pages) {
+    expect(page.balance_before_micro).toBe(balances.get(page.wallet_number) ?? 0)
+    balances.set(page.wallet_number, page.balance_after_micro)
+  }
+}
+
+function ownerOf(text: string): WalletOwner {
+  const [kind, id = ''] = text.split(':')
+  return kind === 'user' || kind === 'team' ? { kind, id } : { kind: 'customer' }
+}
+
+/** What the object's tables hold: all wallets, and the entries of the journal rows after `after_row`. */
+function look(
+  stub: DurableObjectStub<CustomerLedger>,
+  after_row: number,
+): Promise<Snapshot & { readonly last_row: number }> {
+  return runInDurableObject(stub, (_, { storage: { sql } }) => {
+    const rows = sql
+      .exec<{ row_id: number; format: number; body: string }>(
+        'SELECT row_id, format, body FROM journal WHERE row_id > ? ORDER BY row_id',
+        after_row,
+      )
+      .toArray()
+    const wallets = sql
+      .exec<{ balance_micro: number; state: string }>('SELECT balance_micro, state FROM wallets')
+      .toArray()
+      .map(
+        ({ balance_micro, state }): Wallet => ({
+          ...JSON.parse(state),
+          balance: microCredits(balance_micro),
+        }),
+      )
+      .sort((a, b) => a.number - b.number)
+    const entries = rows
+      .flatMap(({ format, body }) => unpackRow(format, body))
+      .filter((record) => record.kind === 'entry')
+    return { wallets, entries, last_row: rows.at(-1)?.row_id ?? after_row }
+  })
+}
