@@ -1,0 +1,67 @@
+/** The demo's way to the server, and to what its answers say. */
+
+export const BASE_URL = (process.env.BASE_URL ?? 'http://localhost:8787').replace(/\/+$/, '')
+
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  readonly body: Readonly<Record<string, unknown>>
+  readonly replayed: boolean
+}
+
+/** A GET, or with a body a POST. Whatever the status, an answer is an answer; none at all throws. */
+export async function call(
+  route: string,
+  { key, body }: { readonly key?: string; readonly body?: object },
+): Promise<Answer> {
+  const response = await fetch(`${BASE_URL}${route}`, {
+    headers: {
+      ...(key !== undefined && { Authorization: `Bearer ${key}` }),
+      ...(body && { 'Content-Type': 'application/json' }),
+    },
+    ...(body && { method: 'POST', body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(30_000),
+  }).catch((error: unknown) => {
+    throw new Error(
+      `Nothing answers on ${BASE_URL} (${reasonOf(error)}).\nStart the server with "npm start" in another terminal, or say where it is: BASE_URL=http://localhost:8788 npm run demo`,
+    )
+  })
+  const text = await response.text()
+  const replayed = response.headers.get('Idempotency-Replayed') === 'true'
+  return { status: response.status, text, body: objectIn(text, route), replayed }
+}
+
+function objectIn(text: string, route: string): Readonly<Record<string, unknown>> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // Not JSON: said below.
+  }
+  if (typeof value === 'object' && value !== null) return { ...value }
+  throw new Error(`${BASE_URL}${route} does not answer like OpenMonetize Edge: ${text.slice(0, 200)}`)
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { cause } = error
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message
+}
+
+/** Without this status the story cannot go on. */
+export function must(answer: Answer, status: number): Answer {
+  if (answer.status === status) return answer
+  throw new Error(`The server answered ${answer.status}, not ${status}: ${answer.text}`)
+}
+
+export function numberOf({ body }: Answer, field: string): number {
+  const value = body[field]
+  if (typeof value !== 'number') throw new Error(`${field} is not a number in ${JSON.stringify(body)}`)
+  return value
+}
+
+export function textOf({ body }: Answer, field: string): string {
+  const value = body[field]
+  if (typeof value !== 'string') throw new Error(`${field} is not text in ${JSON.stringify(body)}`)
+  return value
+}

@@ -1,0 +1,231 @@
+/**
+ * `npm run demo`: the whole story of a credit, told against a running server (`npm start`). It registers a customer of
+ * its own, so it can be run again and again. Ends with 1 when anything is not as it should be.
+ *
+ * BASE_URL is where the server is (http://localhost:8787); OPERATOR_TOKEN registers where registration is not open.
+ */
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { styleText } from 'node:util'
+import { type Answer, BASE_URL, call, must, numberOf, textOf } from './demo-client.ts'
+
+const OPERATOR_TOKEN = process.env.OPERATOR_TOKEN ?? 'dev-operator-token'
+
+/** What four APIs answered (examples/README.md), and what their providers' price lists ask for it. */
+const RESPONSES = [
+  { api: 'OpenAI chat', provider: 'OPENAI', file: 'openai-chat.json', cost_usd: 0.005615 },
+  { api: 'OpenAI responses', provider: 'OPENAI', file: 'openai-responses.json', cost_usd: 0.022868 },
+  { api: 'Anthropic messages', provider: 'ANTHROPIC', file: 'anthropic-messages.json', cost_usd: 0.01827 },
+  { api: 'Gemini', provider: 'GOOGLE', file: 'gemini-generate-content.json', cost_usd: 0.0121 },
+]
+
+let failures = 0
+
+async function main(): Promise<number> {
+  console.log(bold(`\nOpenMonetize Edge on ${BASE_URL}`))
+  const key = await register()
+  await buy(key, 500, 0.5)
+  const last = await meter(key)
+  await sendAgain(key, last)
+  await runOut(key)
+  console.log(
+    failures === 0 ? bold('\nEverything was as expected.\n') : bold(`\n${failures} expectations failed.\n`),
+  )
+  return failures === 0 ? 0 : 1
+}
+
+async function register(): Promise<string> {
+  chapter('A customer registers')
+  const body = { name: 'Demo', email: `demo-${randomUUID()}@example.com` }
+  let answer = await call('/v1/customers/register', { body })
+  // Open registration is off in production: then it is the operator who registers.
+  if (answer.status === 401 || answer.status === 403) {
+    answer = await call('/v1/customers/register', { body, key: OPERATOR_TOKEN })
+  }
+  must(answer, 201)
+  const key = textOf(answer, 'api_key')
+  const balance = await balanceOf(key)
+  say(`${textOf(answer, 'customer_id')} has ${credits(balance)} credits to start with.`)
+  return key
+}
+
+async function buy(key: string, amount: number, price_usd: number): Promise<void> {
+  chapter('It buys credits')
+  const before = await balanceOf(key)
+  const answer = must(await call('/v1/credits/purchase', { key, body: { amount, price_usd } }), 201)
+  const after = numberOf(answer, 'balance_after')
+  say(`${credits(amount)} credits for ${usd(price_usd)}: the balance is ${credits(after)}.`)
+  check(sameCredits(after, before + amount), 'the wallet holds what was bought')
+}
+
+/** Sends every example and returns the last event and its answer. */
+async function meter(key: string): Promise<Sent> {
+  chapter('Its product calls four APIs, and hands their answers to the meter')
+  let balance = await balanceOf(key)
+  let last: Sent | undefined
+  let right = true
+  const rows: string[][] = []
+  for (const { api, provider, file, cost_usd } of RESPONSES) {
+    const provider_response = example(file)
+    const price = must(
+      await call('/v1/rating/calculate', { key, body: { provider, provider_response } }),
+      200,
+    )
+    const event = {
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'assistant',
+      provider,
+      provider_response,
+      idempotency_key: randomUUID(),
+    }
+    const answer = must(await call('/v1/events/ingest', { key, body: event }), 200)
+    const burned = numberOf(answer, 'credits_burned')
+    const recorded = must(await call(`/v1/events/${textOf(answer, 'id')}`, { key }), 200)
+    const usage = recorded.body.usage
+    right &&= numberOf(answer, 'provider_cost_usd') === cost_usd
+    right &&= sameCredits(burned, numberOf(price, 'credits')) && burned > 0
+    right &&= sameCredits(numberOf(answer, 'balance_after'), balance - burned)
+    balance = numberOf(answer, 'balance_after')
+    rows.push([
+      api,
+      textOf(recorded, 'model'),
+      count(usage, 'input_tokens'),
+      count(usage, 'output_tokens'),
+      usd(numberOf(answer, 'provider_cost_usd')),
+      credits(burned),
+      credits(balance),
+    ])
+    last = { event, answer }
+  }
+  table(['API', 'model', 'input', 'output', 'provider cost', 'credits', 'balance'], rows, 2)
+  check(right, 'each cost what the price list says, and the balance is what was left each time')
+  if (!last) throw new Error('there are no examples')
+  return last
+}
+
+async function sendAgain(key: string, { event, answer }: Sent): Promise<void> {
+  chapter('The network fails, and the last event is sent again')
+  const before = await balanceOf(key)
+  const again = must(await call('/v1/events/ingest', { key, body: event }), 200)
+  const after = await balanceOf(key)
+  say(`Idempotency-Replayed: ${again.replayed}. The balance is still ${credits(after)}.`)
+  check(again.replayed && again.text === answer.text, 'the answer is the same, byte for byte')
+  check(after === before, 'nothing was charged twice')
+}
+
+/** Spends two fifths of the wallet at a time, so that the third time is refused. */
+async function runOut(key: string): Promise<void> {
+  chapter('The credits run out')
+  const gpt_4o = { provider: 'OPENAI', model: 'gpt-4o' }
+  const million = must(
+    await call('/v1/rating/calculate', { key, body: { ...gpt_4o, input_tokens: 1_000_000 } }),
+    200,
+  )
+  const balance = await balanceOf(key)
+  const input_tokens = Math.floor((0.4 * balance * 1_000_000) / numberOf(million, 'credits'))
+  const event = () => ({
+    event_type: 'TOKEN_USAGE',
+    feature_id: 'night job',
+    ...gpt_4o,
+    input_tokens,
+    idempotency_key: randomUUID(),
+  })
+  for (let i = 0; i < 2; i++) {
+    const answer = must(await call('/v1/events/ingest', { key, body: event() }), 200)
+    say(
+      `${input_tokens.toLocaleString('en-US')} tokens of gpt-4o: ${credits(numberOf(answer, 'credits_burned'))} credits, ${credits(numberOf(answer, 'balance_after'))} left.`,
+    )
+  }
+  const left = await balanceOf(key)
+  const unpaid = event()
+  const refused = must(await call('/v1/events/ingest', { key, body: unpaid }), 402)
+  say(`And a third time:\n\n${indented(JSON.stringify(refused.body, null, 2))}\n`)
+  check(refused.body.code === 'insufficient_credits', 'the third one is refused with 402')
+  check((await balanceOf(key)) === left, 'and takes nothing')
+  must(await call('/v1/credits/purchase', { key, body: { amount: balance, price_usd: 10 } }), 201)
+  const paid = must(await call('/v1/events/ingest', { key, body: unpaid }), 200)
+  check(!paid.replayed, 'after a purchase the same event, with the same key, is accepted')
+}
+
+interface Sent {
+  readonly event: object
+  readonly answer: Answer
+}
+
+async function balanceOf(key: string): Promise<number> {
+  return numberOf(must(await call('/v1/credits/balance', { key }), 200), 'balance')
+}
+
+function count(usage: unknown, unit: string): string {
+  const value: unknown = typeof usage === 'object' && usage !== null ? Reflect.get(usage, unit) : undefined
+  return typeof value === 'number' ? value.toLocaleString('en-US') : '0'
+}
+
+function example(file: string): unknown {
+  return JSON.parse(readFileSync(path.join(import.meta.dirname, '..', 'examples', file), 'utf8'))
+}
+
+/** Credits have six decimals; a double of JSON is the nearest one to them. */
+function sameCredits(a: number, b: number): boolean {
+  return Math.round(a * 1e6) === Math.round(b * 1e6)
+}
+
+function check(holds: boolean, what: string): void {
+  if (!holds) failures++
+  say(`${holds ? coloured('green', '✓') : coloured('red', '✗ FAILED:')} ${what}`)
+}
+
+let chapters = 0
+
+function chapter(title: string): void {
+  console.log(bold(`\n${++chapters}  ${title}`))
+}
+
+function say(text: string): void {
+  console.log(`   ${text}`)
+}
+
+/** Columns from `firstNumber` on are aligned to the right. */
+function table(head: readonly string[], rows: readonly string[][], firstNumber: number): void {
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) =>
+        column < firstNumber ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+  say(coloured('dim', line(head)))
+  for (const row of rows) say(line(row))
+}
+
+function indented(text: string): string {
+  return text.replace(/^/gm, '     ')
+}
+
+function credits(amount: number): string {
+  return amount.toLocaleString('en-US', { maximumFractionDigits: 6 })
+}
+
+function usd(amount: number): string {
+  return `$${amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 12 })}`
+}
+
+function bold(text: string): string {
+  return coloured('bold', text)
+}
+
+/** Plain where the output is not a terminal, or NO_COLOR says so. */
+function coloured(format: 'bold' | 'dim' | 'green' | 'red', text: string): string {
+  return styleText(format, text, { stream: process.stdout })
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(`\n${error instanceof Error ? error.message : error}\n`)
+    process.exit(1)
+  },
+)
