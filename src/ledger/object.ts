@@ -142,28 +142,30 @@ export class CustomerLedger extends DurableObject<Bindings> {
    */
   override async alarm(): Promise<void> {
     this.alarmAt = null
-    try {
-      this.settleDueWallets()
-      await this.flush()
-      this.forget()
-      this.failures = 0
-    } catch (error) {
-      this.failures++
-      console.error(
-        JSON.stringify({
-          event: 'ledger_alarm_failed',
-          ledger: this.store.identity,
-          failures: this.failures,
-          error: String(error),
-        }),
-      )
-    } finally {
-      this.armForAll()
+    let failed = false
+    // Each by itself: one broken wallet must not keep the entries of all others from D1.
+    for (const work of [() => this.settleDueWallets(), () => this.flush(), () => this.forget()]) {
+      try {
+        await work()
+      } catch (error) {
+        failed = true
+        const { identity: ledger } = this.store
+        console.error(
+          JSON.stringify({
+            event: 'ledger_alarm_failed',
+            ledger,
+            failures: this.failures + 1,
+            error: String(error),
+          }),
+        )
+      }
     }
+    this.failures = failed ? this.failures + 1 : 0
+    this.armForAll()
   }
 
   private settleDueWallets(): void {
-    const due = this.store.dueWallets(Date.now(), MAX_DUE_WALLETS_PER_ALARM)
+    const due = this.store.dueWallets(this.timeNow(), MAX_DUE_WALLETS_PER_ALARM)
     if (due.length === 0) return
     this.commit((draft) => {
       for (const wallet of due) settle(draft, wallet)
@@ -226,6 +228,11 @@ export class CustomerLedger extends DurableObject<Bindings> {
     this.arm(earliest([...draft.wallets.values()].map(walletDueAt)))
   }
 
+  /** The time that a commit would have now: it never runs backwards, so what was due once stays due. */
+  private timeNow(): number {
+    return Math.max(Date.now(), this.store.counters.at_ms)
+  }
+
   /** Reads a wallet as it is now; only if something in it fell due does the read write. */
   private async readWallet<T>(
     { caller, owner }: WalletMessage,
@@ -237,7 +244,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (!wallet) return { kind: 'refused', refusal: noWallet(owner.kind) }
     const due_at_ms = walletDueAt(wallet)
     const answer =
-      due_at_ms === null || due_at_ms > Date.now()
+      due_at_ms === null || due_at_ms > this.timeNow()
         ? read(context.ids, wallet)
         : await this.group.submit(1, (draft) =>
             read(context.ids, settle(draft, draft.wallet(owner) ?? wallet)),

@@ -15,12 +15,18 @@ import { unique } from './customers.ts'
 
 export interface TestLedger {
   readonly name: LedgerName
+  /** A new one each time: a stub does not survive the end of its object. */
   readonly stub: DurableObjectStub<CustomerLedger>
 }
 
 export function ledgerOf(customer_id: string): TestLedger {
   const name: LedgerName = { customer_id, mode: 'live' }
-  return { name, stub: env.LEDGER.get(env.LEDGER.idFromName(ledgerKey(name))) }
+  return {
+    name,
+    get stub() {
+      return env.LEDGER.get(env.LEDGER.idFromName(ledgerKey(name)))
+    },
+  }
 }
 
 /** A ledger that no other test uses, with this many credits to start with. */
