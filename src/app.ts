@@ -1,4 +1,5 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import { adminRoutes } from './admin/routes.ts'
 import { movementRoutes } from './credits/movement-routes.ts'
 import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
@@ -12,6 +13,7 @@ import { notFound, onError } from './http/problem.ts'
 import { requestId } from './http/request-id.ts'
 import { responseHeaders } from './http/response-headers.ts'
 import { createRouter } from './http/router.ts'
+import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
 
 /** The API. What stands above a line runs before it. */
@@ -24,10 +26,12 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use(responseHeaders)
   app.route('/', healthRoutes)
   app.route('/v1/customers', customersRoutes)
+  app.route('/v1/admin', adminRoutes)
 
   app.use('/v1/*', authenticate, jsonBody, idempotencyKey)
   app.route('/v1/events', eventsRoutes)
   app.route('/v1/rating', ratingRoutes)
+  app.route('/v1/rating/price-overrides', priceOverridesRoutes)
   app.route('/v1/credits', creditsRoutes)
   app.route('/v1/credits', movementRoutes)
   return app

@@ -3,17 +3,18 @@ import type { CustomerStatus, Mode, Tier } from '../db/schema.ts'
 import { logError } from '../http/log.ts'
 import { newId } from '../ids.ts'
 import { revokeLedgerKey } from '../ledger/client.ts'
+import { OPERATOR, type PriceEpochs, readKvEpoch } from '../rating/price-epochs.ts'
 import { composeApiKey, hashApiKey } from './api-key-format.ts'
 import { DEVELOPMENT_KEY_HASH } from './development-key.ts'
 import { ExpiringMap } from './key-cache.ts'
-import { type KeyRecord, parseKeyRecord } from './key-record.ts'
+import { type FoundKey, type KeyRecord, parseKeyRecord } from './key-record.ts'
 import { SCOPES } from './scopes.ts'
 
 /** The least that KV takes for both. */
 const KV_EDGE_CACHE_S = 30
 const KV_COPY_S = 60
 
-const known = new ExpiringMap<KeyRecord>({ capacity: 10_000, ttl_ms: 30_000 })
+const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
 
 /** A new key and its hash. The text is shown once, to its customer, and kept nowhere. */
@@ -37,7 +38,7 @@ export async function findApiKey(
   api_key: string,
   now_ms: number,
   defer: (work: Promise<unknown>) => void,
-): Promise<KeyRecord | undefined> {
+): Promise<FoundKey | undefined> {
   const hash = hashApiKey(api_key)
   if (hash === DEVELOPMENT_KEY_HASH && configOf(env).environment !== 'development') return undefined
   const cached = known.get(hash, now_ms)
@@ -76,8 +77,9 @@ export async function revokeApiKey(
 ): Promise<'revoked' | 'not_found'> {
   const row = await env.DB.prepare(REVOKE).bind(key_id, customer_id, now_ms).first<{ key_hash: string }>()
   if (!row) return 'not_found'
-  const record = await selectRecord(env, row.key_hash)
-  if (!record) throw new Error(`the key ${key_id} has no customer`)
+  const selected = await selectKey(env, row.key_hash)
+  if (!selected) throw new Error(`the key ${key_id} has no customer`)
+  const { record } = selected
   await Promise.all([
     env.API_KEYS.put(row.key_hash, JSON.stringify(record)),
     revokeLedgerKey(env, { customer_id, mode: record.mode }, key_id),
@@ -92,10 +94,20 @@ export function forgetCachedKeys(): void {
   unknown.clear()
 }
 
-async function readFromKv(env: Bindings, hash: string): Promise<KeyRecord | undefined> {
+/**
+ * The operator's epoch is read beside the record, the customer's behind it, since only the record says whose key it is:
+ * one more KV read in 30 seconds and key. Undefined as well when KV cannot say how new the prices have to be.
+ */
+async function readFromKv(env: Bindings, hash: string): Promise<FoundKey | undefined> {
   try {
-    const text = await env.API_KEYS.get(hash, { type: 'text', cacheTtl: KV_EDGE_CACHE_S })
-    return text === null ? undefined : parseKeyRecord(text)
+    const [text, operator] = await Promise.all([
+      env.API_KEYS.get(hash, { type: 'text', cacheTtl: KV_EDGE_CACHE_S }),
+      readKvEpoch(env, OPERATOR),
+    ])
+    const record = text === null ? undefined : parseKeyRecord(text)
+    const customer = record && (await readKvEpoch(env, record.customer_id))
+    if (!record || operator === undefined || customer === undefined) return undefined
+    return { ...record, price_epochs: { operator, customer } }
   } catch (error) {
     logError('key_record_not_read', error)
     return undefined
@@ -110,10 +122,11 @@ async function readFromD1(
   env: Bindings,
   hash: string,
   defer: (work: Promise<unknown>) => void,
-): Promise<KeyRecord | undefined> {
-  const record = await selectRecord(env, hash)
-  if (record) defer(copyToKv(env, hash, record))
-  return record
+): Promise<FoundKey | undefined> {
+  const selected = await selectKey(env, hash)
+  if (!selected) return undefined
+  defer(copyToKv(env, hash, selected.record))
+  return { ...selected.record, price_epochs: selected.price_epochs }
 }
 
 async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise<void> {
@@ -133,26 +146,38 @@ interface KeyRow {
   readonly revoked_at_ms: number | null
   readonly tier: Tier
   readonly status: CustomerStatus
+  readonly operator_epoch: number
+  readonly customer_epoch: number
 }
 
+// Each epoch is 1 row read: the last of its scope in the primary key.
 const SELECT_BY_HASH = `
-  SELECT k.key_id, k.customer_id, k.mode, k.scopes, k.expires_at_ms, k.revoked_at_ms, c.tier, c.status
+  SELECT k.key_id, k.customer_id, k.mode, k.scopes, k.expires_at_ms, k.revoked_at_ms, c.tier, c.status,
+    coalesce((SELECT max(epoch) FROM price_overlays WHERE scope = '${OPERATOR}'), 0) AS operator_epoch,
+    coalesce((SELECT max(epoch) FROM price_overlays WHERE scope = k.customer_id), 0) AS customer_epoch
   FROM api_keys k JOIN customers c ON c.customer_id = k.customer_id
   WHERE k.key_hash = ?1`
 
-async function selectRecord(env: Bindings, hash: string): Promise<KeyRecord | undefined> {
+/** What D1 says of a key. Only the record goes to KV: epochs change on their own. */
+async function selectKey(
+  env: Bindings,
+  hash: string,
+): Promise<{ readonly record: KeyRecord; readonly price_epochs: PriceEpochs } | undefined> {
   const row = await env.DB.prepare(SELECT_BY_HASH).bind(hash).first<KeyRow>()
   if (!row) return undefined
   const granted = new Set(row.scopes.split(' '))
   return {
-    v: 1,
-    key_id: row.key_id,
-    customer_id: row.customer_id,
-    mode: row.mode,
-    scopes: SCOPES.filter((scope) => granted.has(scope)),
-    tier: row.tier,
-    customer_status: row.status,
-    expires_at_ms: row.expires_at_ms,
-    revoked: row.revoked_at_ms !== null,
+    record: {
+      v: 1,
+      key_id: row.key_id,
+      customer_id: row.customer_id,
+      mode: row.mode,
+      scopes: SCOPES.filter((scope) => granted.has(scope)),
+      tier: row.tier,
+      customer_status: row.status,
+      expires_at_ms: row.expires_at_ms,
+      revoked: row.revoked_at_ms !== null,
+    },
+    price_epochs: { operator: row.operator_epoch, customer: row.customer_epoch },
   }
 }

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { CUSTOMER_STATUSES, MODES, TIERS } from '../db/schema.ts'
+import type { PriceEpochs } from '../rating/price-epochs.ts'
 import { SCOPES } from './scopes.ts'
 
 /**
@@ -20,8 +21,13 @@ const keyRecord = z.object({
 
 export type KeyRecord = Readonly<z.infer<typeof keyRecord>>
 
+/** A record as it was looked up, with how new the prices have to be that its events are rated by. */
+export interface FoundKey extends KeyRecord {
+  readonly price_epochs: PriceEpochs
+}
+
 /** A key that was found and is in force: what handlers see. */
-export type AuthenticatedKey = Omit<KeyRecord, 'v' | 'expires_at_ms' | 'revoked'>
+export type AuthenticatedKey = Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked'>
 
 /** Undefined for anything but a record of this version: whoever reads goes on to D1. */
 export function parseKeyRecord(text: string): KeyRecord | undefined {

@@ -3,6 +3,7 @@ import { fieldErrors } from '../http/validation.ts'
 import { newId } from '../ids.ts'
 import type { Caller, Idempotency, IngestItem, IngestMessage } from '../ledger/messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
+import type { PriceBook } from '../pricing/price-book.ts'
 import { invalid } from '../rating/consumption.ts'
 import { priceEvent } from './price.ts'
 import { batchSchema, eventSchema } from './schema.ts'
@@ -15,6 +16,8 @@ export interface IngestRequest {
   /** The `Idempotency-Key` header. */
   readonly header_key: string | undefined
   readonly now_ms: number
+  /** The customer's prices. */
+  readonly book: PriceBook
 }
 
 export type ReadResult =
@@ -78,14 +81,14 @@ interface ReadEvent {
   readonly malformed?: Refusal
 }
 
-function readEvent(body: unknown, { customer_id, now_ms }: IngestRequest): ReadEvent {
+function readEvent(body: unknown, { customer_id, now_ms, book }: IngestRequest): ReadEvent {
   const parsed = eventSchema.safeParse(body)
   if (!parsed.success) {
     const malformed = invalid(fieldErrors(parsed.error.issues).slice(0, MAX_ERRORS))
     return { item: { event: null, refusal: malformed }, malformed }
   }
   const { idempotency_key } = parsed.data
-  const priced = priceEvent(parsed.data, customer_id, now_ms)
+  const priced = priceEvent(parsed.data, customer_id, now_ms, book)
   const item: IngestItem = {
     ...(idempotency_key !== undefined && { idempotency: idempotencyOf(idempotency_key, body) }),
     ...(priced.kind === 'priced'

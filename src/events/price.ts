@@ -1,8 +1,8 @@
 import type { PricedEvent, ProviderCharge } from '../ledger/messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
 import { CATALOGUE_VERSION } from '../pricing/catalogue.ts'
-import { providerCost } from '../pricing/cost.ts'
 import { type PicoUsd, usdToParts } from '../pricing/money.ts'
+import { costFrom, type PriceBook } from '../pricing/price-book.ts'
 import { reportedCostWarning } from '../pricing/reported-cost.ts'
 import { clampUsage, type Usage } from '../pricing/usage.ts'
 import { type Consumption, invalid, readConsumption } from '../rating/consumption.ts'
@@ -21,8 +21,13 @@ const MAX_FUTURE_MS = 5 * 60_000
 /** Above this a cost is no price but a mistake: it would not fit the ledger's amounts. 8e9 USD in 1e-12. */
 const MAX_COST = 8_000_000_000_000_000_000_000n
 
-/** An event that its schema accepted, priced from the provider's list at the event's time; pure. */
-export function priceEvent(input: EventInput, customer_id: string, now_ms: number): PriceResult {
+/** An event that its schema accepted, priced at its own time from what the customer's book says; pure. */
+export function priceEvent(
+  input: EventInput,
+  customer_id: string,
+  now_ms: number,
+  book: PriceBook,
+): PriceResult {
   if (input.customer_id !== undefined && input.customer_id !== customer_id) {
     return refused({ code: 'customer_mismatch' })
   }
@@ -37,7 +42,7 @@ export function priceEvent(input: EventInput, customer_id: string, now_ms: numbe
   const wrong = whatIsWrong(input, consumption)
   if (wrong) return refused(wrong)
   const { usage, warnings } = clampUsage(consumption.usage)
-  const priced = charge(consumption, usage, timestamp_ms)
+  const priced = charge(consumption, usage, timestamp_ms, book)
   if (!priced) return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
   return { kind: 'priced', event: eventOf(input, consumption, usage, timestamp_ms, priced, warnings) }
 }
@@ -48,12 +53,12 @@ interface Priced {
 }
 
 /** Undefined when the cost is beyond what any amount may be. */
-function charge(consumption: Consumption, usage: Usage, at_ms: number): Priced | undefined {
+function charge(consumption: Consumption, usage: Usage, at_ms: number, book: PriceBook): Priced | undefined {
   const { provider, model, modifiers } = consumption
   if (!provider || model === undefined) {
     return { charge: { kind: 'none', price_version: CATALOGUE_VERSION }, warnings: [] }
   }
-  const result = providerCost({ provider, model, usage, at_ms, ...modifiers })
+  const result = costFrom(book, { provider, model, usage, at_ms, ...modifiers })
   if (result.kind === 'unpriced') {
     return { charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION }, warnings: [] }
   }

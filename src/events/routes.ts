@@ -17,6 +17,7 @@ import { createRouter } from '../http/router.ts'
 import { ingest } from '../ledger/client.ts'
 import type { Refusal } from '../ledger/refusal.ts'
 import { findEntry, listEntries } from '../projection/list-entries.ts'
+import { currentPrices } from '../rating/current-prices.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { readIngest } from './ingest.ts'
 import { renderBatchAnswer, renderEvent, renderEventAnswer } from './render.ts'
@@ -35,7 +36,7 @@ const ingestRoute = createRoute({
   method: 'post',
   path: '/ingest',
   summary: 'Rate usage and burn its credits: one event, or up to 1,000',
-  middleware: [requireScope('events:write')],
+  middleware: [requireScope('events:write'), currentPrices],
   request: { body: jsonRequest(ingestSchema) },
   responses: responses({ 200: json('What was burned, and the new balance.', ingestResultSchema) }, [
     ...KEY_PROBLEMS,
@@ -97,6 +98,7 @@ eventsRoutes.openapi(ingestRoute, async (c) => {
     body: c.req.valid('json'),
     header_key: c.get('idempotency_key'),
     now_ms: Date.now(),
+    book: c.get('prices'),
   })
   if (read.kind === 'refused') return refusalResponse(c, read.refusal)
   const result = await ingest(c.env, ledgerOf(c), read.message)

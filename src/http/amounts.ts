@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import {
   CREDIT_DECIMALS,
+  formatDecimal,
   MAX_MICRO_CREDITS,
   type MicroCredits,
   microCredits,
@@ -57,6 +58,17 @@ function credits(problem: (amount: bigint) => string | undefined) {
     if (typeof amount === 'string') return refuse(ctx, amount)
     const message = problem(amount)
     return message === undefined ? microCredits(amount) : refuse(ctx, message)
+  })
+}
+
+/** A decimal from 0 to `maximum`, as plain text: for what is kept as it was written and read when it is needed. */
+export function decimalText(decimals: number, maximum: number) {
+  return decimalInput().transform((input, ctx): string => {
+    const amount = readDecimal(input, decimals)
+    if (typeof amount === 'string') return refuse(ctx, amount)
+    if (amount < 0n) return refuse(ctx, 'must not be negative')
+    if (amount > BigInt(maximum) * 10n ** BigInt(decimals)) return refuse(ctx, `must be at most ${maximum}`)
+    return formatDecimal(amount, decimals)
   })
 }
 

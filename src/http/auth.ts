@@ -35,8 +35,8 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
     if (record.expires_at_ms !== null && record.expires_at_ms <= now_ms) {
       return unauthorized(c, 'expired_api_key', 'This API key has expired. Use another one.')
     }
-    const { key_id, customer_id, mode, scopes, tier, customer_status } = record
-    c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status })
+    const { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs } = record
+    c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs })
   } catch (error) {
     logError('key_lookup_failed', error, { request_id: c.get('request_id') })
     return problem(c, {

@@ -1,6 +1,7 @@
 import type { Refusal } from '../ledger/refusal.ts'
 import { type BurnTable, type Charge, chargeFor } from '../pricing/burn-table.ts'
-import { type CostResult, providerCost } from '../pricing/cost.ts'
+import type { CostResult } from '../pricing/cost.ts'
+import { costFrom, type PriceBook } from '../pricing/price-book.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
 import { invalid, readConsumption } from './consumption.ts'
 import type { CalculationInput } from './schema.ts'
@@ -16,7 +17,12 @@ export type Calculation =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /** What a usage would cost at a time; moves nothing. Stricter than ingest, because here nothing is lost by a no. */
-export function calculate(input: CalculationInput, table: BurnTable, at_ms: number): Calculation {
+export function calculate(
+  input: CalculationInput,
+  table: BurnTable,
+  at_ms: number,
+  book: PriceBook,
+): Calculation {
   const read = readConsumption(input, { at_ms })
   if (read.kind === 'refused') return read
   const { provider, model, usage, modifiers, warnings } = read.consumption
@@ -36,7 +42,7 @@ export function calculate(input: CalculationInput, table: BurnTable, at_ms: numb
       invalid(checked.problems.map(({ unit, message }) => ({ path: `/usage/${unit}`, message }))),
     )
   }
-  const cost = providerCost({ provider, model, usage: checked.usage, at_ms, ...modifiers })
+  const cost = costFrom(book, { provider, model, usage: checked.usage, at_ms, ...modifiers })
   if (cost.kind === 'unpriced') {
     return refused({ code: 'unpriced_model', provider: provider.name, model, nearest: cost.nearest })
   }

@@ -8,6 +8,7 @@ import { createRouter } from '../http/router.ts'
 import { defaultBurnTable, marginOf } from '../pricing/burn-table.ts'
 import { formatDecimal } from '../pricing/money.ts'
 import { type Calculation, calculate } from './calculate.ts'
+import { currentPrices } from './current-prices.ts'
 import { calculatedSchema, calculateSchema } from './schema.ts'
 import { quantityJson, usageJson } from './usage-json.ts'
 
@@ -15,7 +16,7 @@ const calculateRoute = createRoute({
   method: 'post',
   path: '/calculate',
   summary: 'What a usage costs, in USD and in credits; moves nothing',
-  middleware: [requireScope('pricing:read')],
+  middleware: [requireScope('pricing:read'), currentPrices],
   request: { body: jsonRequest(calculateSchema) },
   responses: responses({ 200: json('The price and how it was made.', calculatedSchema) }, [
     ...KEY_PROBLEMS,
@@ -23,6 +24,7 @@ const calculateRoute = createRoute({
     'insufficient_scope',
     'unknown_provider',
     'unpriced_model',
+    'unavailable',
   ]),
 })
 
@@ -31,7 +33,7 @@ export const ratingRoutes = createRouter()
 ratingRoutes.openapi(calculateRoute, (c) => {
   const input = c.req.valid('json')
   const table = defaultBurnTable(configOf(c.env))
-  const result = calculate(input, table, input.at ?? Date.now())
+  const result = calculate(input, table, input.at ?? Date.now(), c.get('prices'))
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   return jsonResponse(c, renderCalculation(result, table.version))
 })

@@ -1,0 +1,14 @@
+import { jsonBody } from '../http/body.ts'
+import { idempotencyKey } from '../http/idempotency.ts'
+import { notFound } from '../http/problem.ts'
+import { createRouter } from '../http/router.ts'
+import { requireOperator } from './auth.ts'
+import { providerCostsRoutes } from './provider-costs.ts'
+
+/** The operator's routes, mounted before `authenticate`: their token is no customer's key. */
+export const adminRoutes = createRouter()
+
+adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)
+adminRoutes.route('/provider-costs', providerCostsRoutes)
+// Nothing below `/v1/admin` goes on to the customers' routes, where an operator's token would be an unknown key.
+adminRoutes.all('/*', notFound)

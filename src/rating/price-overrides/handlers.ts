@@ -1,0 +1,173 @@
+import type { Context } from 'hono'
+import type { AppEnv } from '../../http/env.ts'
+import { type ExactNumber, exactNumber, jsonResponse } from '../../http/json.ts'
+import { logError } from '../../http/log.ts'
+import { nextCursor } from '../../http/pagination.ts'
+import { problem, refusalResponse } from '../../http/problem.ts'
+import { answerOnce, type KeepAnswer } from '../../http/stored-answers.ts'
+import { timeJson } from '../../http/times.ts'
+import { newId } from '../../ids.ts'
+import type { Refused } from '../../ledger/messages.ts'
+import { findProvider, nearestProviders } from '../../pricing/catalogue.ts'
+import { type OverlayPrice, type OverlayPrices, tierOf } from '../../pricing/overlay.ts'
+import { requireEpoch } from '../current-prices.ts'
+import { OPERATOR, publishEpoch } from '../price-epochs.ts'
+import { providerName } from '../provider-name.ts'
+import { isBackdated, type OverlayDraft, planOverlay } from './plan.ts'
+import type { OverlayInput, OverlaysQuery } from './schema.ts'
+import { addOverlay, listOverlays, loadOverlays, type StoredOverlay } from './store.ts'
+
+/** In whose name prices are set and listed: the operator's for everybody, or a customer's for itself. */
+export interface OverlayScope {
+  readonly scope: string
+  /** Whose idempotency keys count: `ledgerKey` of the caller's ledger, or `operator`. */
+  readonly owner: string
+  /** A key's id, or `operator`. */
+  readonly created_by: string
+}
+
+export const OPERATOR_SCOPE: OverlayScope = { scope: OPERATOR, owner: OPERATOR, created_by: OPERATOR }
+
+/** Sets a price: 201 with the overlay, or a problem. */
+export async function postOverlay(
+  c: Context<AppEnv>,
+  by: OverlayScope,
+  operation: string,
+  input: OverlayInput,
+): Promise<Response> {
+  const now_ms = Date.now()
+  try {
+    const response = await answerOnce(c, { owner: by.owner, operation }, async (keep) => {
+      const draft = readDraft(input)
+      if (draft.kind === 'refused') return refusalResponse(c, draft.refusal)
+      const added = await add(c, by, draft, keep, now_ms)
+      if (added.kind === 'refused') return refusalResponse(c, added.refusal)
+      requireEpoch(by.scope, added.overlay.epoch)
+      return { status: 201, body: overlayJson(added.overlay) }
+    })
+    // A replay publishes too: the first attempt may have been cut off before it came to that.
+    if (response.status === 201) {
+      await publishEpoch(c.env, by.scope, (work) => c.executionCtx.waitUntil(work))
+    }
+    return response
+  } catch (error) {
+    return unavailable(c, 'price_not_set', error)
+  }
+}
+
+/** The overlays of a scope, newest first. */
+export async function getOverlays(
+  c: Context<AppEnv>,
+  scope: string,
+  { provider, model, cursor, limit }: OverlaysQuery,
+): Promise<Response> {
+  try {
+    const page = await listOverlays(c.env, scope, {
+      provider: provider === undefined ? undefined : (findProvider(provider)?.id ?? provider),
+      model: model?.trim().toLowerCase(),
+      before_epoch: cursor,
+      limit,
+    })
+    const data = page.overlays.map(overlayJson)
+    return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_epoch) })
+  } catch (error) {
+    return unavailable(c, 'prices_not_listed', error)
+  }
+}
+
+function unavailable(c: Context<AppEnv>, event: string, error: unknown): Response {
+  logError(event, error, { request_id: c.get('request_id') })
+  return problem(c, {
+    code: 'unavailable',
+    detail: 'The prices could not be reached. Retry with the same idempotency key.',
+    headers: { 'Retry-After': '1' },
+  })
+}
+
+function readDraft(input: OverlayInput): ({ readonly kind: 'draft' } & OverlayDraft) | Refused {
+  const provider = findProvider(input.provider)
+  if (provider === undefined) {
+    const nearest = nearestProviders(input.provider)
+    return { kind: 'refused', refusal: { code: 'unknown_provider', provider: input.provider, nearest } }
+  }
+  return {
+    kind: 'draft',
+    provider,
+    model: input.model,
+    service_tier: tierOf(provider, input.service_tier),
+    prices: input.prices,
+    effective_from_ms: input.effective_from,
+    effective_to_ms: input.effective_to ?? null,
+  }
+}
+
+/** Each time a scope was outrun somebody else has gone on, so this many may come at once. */
+const ATTEMPTS = 20
+
+async function add(
+  c: Context<AppEnv>,
+  { scope, created_by }: OverlayScope,
+  draft: OverlayDraft,
+  keep: KeepAnswer,
+  now_ms: number,
+): Promise<{ readonly kind: 'added'; readonly overlay: StoredOverlay } | Refused> {
+  const looksBelow = scope !== OPERATOR && isBackdated(draft, now_ms)
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const [own, below] = await Promise.all([
+      loadOverlays(c.env, scope),
+      looksBelow ? loadOverlays(c.env, OPERATOR) : [],
+    ])
+    const plan = planOverlay(draft, own, below, now_ms)
+    if (plan.kind === 'refused') return plan
+    const overlay: StoredOverlay = {
+      epoch: (own.at(-1)?.epoch ?? 0) + 1,
+      overlay_id: newId('po'),
+      provider: draft.provider.id,
+      model: draft.model,
+      service_tier: draft.service_tier,
+      prices: JSON.stringify(draft.prices),
+      effective_from_ms: plan.effective_from_ms,
+      effective_to_ms: draft.effective_to_ms,
+      created_at_ms: now_ms,
+      created_by,
+    }
+    const kept = keep({ status: 201, body: overlayJson(overlay) })
+    if ((await addOverlay(c.env, scope, overlay, plan.closes, kept)) === 'added') {
+      return { kind: 'added', overlay }
+    }
+  }
+  return { kind: 'refused', refusal: { code: 'unavailable' } }
+}
+
+function overlayJson(overlay: StoredOverlay): object {
+  const { provider, effective_to_ms } = overlay
+  const prices: OverlayPrices = JSON.parse(overlay.prices)
+  return {
+    id: overlay.overlay_id,
+    provider: providerName(findProvider(provider) ?? { id: provider, name: provider }),
+    model: overlay.model,
+    service_tier: overlay.service_tier,
+    prices: pricesJson(prices),
+    effective_from: timeJson(overlay.effective_from_ms),
+    effective_to: effective_to_ms === null ? null : timeJson(effective_to_ms),
+    created_at: timeJson(overlay.created_at_ms),
+    created_by: overlay.created_by,
+  }
+}
+
+function pricesJson(prices: OverlayPrices): object {
+  if ('multiplier' in prices) return { multiplier: exactNumber(prices.multiplier) }
+  return Object.fromEntries(Object.entries(prices.units).map(([unit, price]) => [unit, unitPriceJson(price)]))
+}
+
+function unitPriceJson({ amount, per, tiers }: OverlayPrice): {
+  amount: ExactNumber
+  per: number
+  tiers?: object[]
+} {
+  return {
+    amount: exactNumber(amount),
+    per,
+    ...(tiers && { tiers: tiers.map((tier) => ({ ...tier, amount: exactNumber(tier.amount) })) }),
+  }
+}

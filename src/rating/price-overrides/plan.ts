@@ -1,0 +1,139 @@
+import { timeJson } from '../../http/times.ts'
+import type { Refusal } from '../../ledger/refusal.ts'
+import { findModel, type ProviderRef } from '../../pricing/catalogue.ts'
+import { isPrefix, type OverlayPrices, stemOf } from '../../pricing/overlay.ts'
+import { invalid } from '../consumption.ts'
+import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
+
+/** A price that somebody wants to hold from some time on. */
+export interface OverlayDraft {
+  readonly provider: ProviderRef
+  /** In lower case; a name, or a beginning and `*`. */
+  readonly model: string
+  /** `tierOf` of what was asked for. */
+  readonly service_tier: string | null
+  readonly prices: OverlayPrices
+  /** Default: now. */
+  readonly effective_from_ms: number | undefined
+  readonly effective_to_ms: number | null
+}
+
+export type Plan =
+  | {
+      readonly kind: 'add'
+      readonly effective_from_ms: number
+      /** The overlay that ends where this one begins. */
+      readonly closes: StoredOverlay | undefined
+    }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+const DAY_MS = 86_400_000
+/** As far back as an event may lie, and so as an unrated one can still want a price. */
+export const MAX_BACKDATING_MS = 35 * DAY_MS
+export const MAX_AHEAD_MS = 366 * DAY_MS
+
+/** Whether a price starts in the past: then what priced the model until now has to be looked at too. */
+export function isBackdated(draft: OverlayDraft, now_ms: number): boolean {
+  return draft.effective_from_ms !== undefined && draft.effective_from_ms < now_ms
+}
+
+/**
+ * What adding a price means for those that are there. `own` are the overlays of its scope; `below` are the operator's
+ * where a customer's price begins in the past, else none are needed. Overlays of one model and tier follow each other
+ * without overlapping: the one in force when the new one begins ends there, and one that begins later is in the way.
+ */
+export function planOverlay(
+  draft: OverlayDraft,
+  own: readonly StoredOverlay[],
+  below: readonly StoredOverlay[],
+  now_ms: number,
+): Plan {
+  const from_ms = draft.effective_from_ms ?? now_ms
+  const wrong = wrongTime(draft, from_ms, now_ms)
+  if (wrong !== undefined) return { kind: 'refused', refusal: wrong }
+  if (own.length >= MAX_OVERLAYS)
+    return conflict(`There are ${MAX_OVERLAYS} prices, which is the most there can be.`)
+  const past = from_ms < now_ms ? pastPrice(draft, from_ms, now_ms, [...own, ...below]) : undefined
+  if (past !== undefined) return past
+  const same = own.filter(
+    ({ provider, model, service_tier }) =>
+      provider === draft.provider.id && model === draft.model && service_tier === draft.service_tier,
+  )
+  const later = same.find(
+    (other) => other.effective_from_ms >= from_ms && beginsBefore(other, draft.effective_to_ms),
+  )
+  if (later !== undefined) {
+    return conflict(
+      `It would overlap ${later.overlay_id}, which holds for the same model from ${timeJson(later.effective_from_ms)}. ` +
+        'Begin after that, or end before it with effective_to.',
+    )
+  }
+  return {
+    kind: 'add',
+    effective_from_ms: from_ms,
+    closes: same.find((other) => other.effective_from_ms < from_ms && endsAfter(other, from_ms)),
+  }
+}
+
+function wrongTime(draft: OverlayDraft, from_ms: number, now_ms: number): Refusal | undefined {
+  const { effective_to_ms } = draft
+  if (from_ms < now_ms - MAX_BACKDATING_MS) {
+    return invalid([{ path: '/effective_from', message: 'must be at most 35 days back' }])
+  }
+  if (from_ms > now_ms + MAX_AHEAD_MS) {
+    return invalid([{ path: '/effective_from', message: 'must be at most 366 days ahead' }])
+  }
+  if (effective_to_ms !== null && effective_to_ms <= from_ms) {
+    const of = draft.effective_from_ms === undefined ? 'now, which is when it begins' : 'effective_from'
+    return invalid([{ path: '/effective_to', message: `must be after ${of}` }])
+  }
+  if (from_ms < now_ms && ('multiplier' in draft.prices || isPrefix(draft.model))) {
+    const message =
+      'may be in the past only for prices of one model by its exact name, not for a multiplier or a prefix; leave it out for now'
+    return invalid([{ path: '/effective_from', message }])
+  }
+  return undefined
+}
+
+/**
+ * A price may begin in the past so that events of a model that had none can be rated. What had a price then keeps it,
+ * or the same event would cost one thing yesterday and another today.
+ */
+function pastPrice(
+  { provider, model, service_tier, effective_to_ms }: OverlayDraft,
+  from_ms: number,
+  now_ms: number,
+  overlays: readonly StoredOverlay[],
+): Plan | undefined {
+  if (findModel(provider, model) !== undefined) {
+    return conflict(
+      `The catalogue has prices for ${model}, so a new one cannot begin in the past. Leave effective_from out to begin now.`,
+    )
+  }
+  const until_ms = Math.min(now_ms, effective_to_ms ?? now_ms)
+  const other = overlays.find(
+    (one) =>
+      one.provider === provider.id &&
+      (isPrefix(one.model) ? model.startsWith(stemOf(one.model)) : one.model === model) &&
+      (one.service_tier === null || service_tier === null || one.service_tier === service_tier) &&
+      beginsBefore(one, until_ms) &&
+      endsAfter(one, from_ms),
+  )
+  if (other === undefined) return undefined
+  return conflict(
+    `${other.overlay_id} has priced ${model} since ${timeJson(other.effective_from_ms)}, and what it priced keeps its price. ` +
+      'Leave effective_from out to begin now.',
+  )
+}
+
+function beginsBefore(overlay: StoredOverlay, at_ms: number | null): boolean {
+  return at_ms === null || overlay.effective_from_ms < at_ms
+}
+
+function endsAfter(overlay: StoredOverlay, at_ms: number): boolean {
+  return overlay.effective_to_ms === null || overlay.effective_to_ms > at_ms
+}
+
+function conflict(detail: string): Plan {
+  return { kind: 'refused', refusal: { code: 'conflict', detail } }
+}

@@ -1,0 +1,53 @@
+import { createRoute } from '@hono/zod-openapi'
+import { ledgerKey } from '../../db/ledger-db.ts'
+import { requireScope } from '../../http/auth.ts'
+import { callerOf, ledgerOf } from '../../http/caller.ts'
+import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../../http/responses.ts'
+import { createRouter } from '../../http/router.ts'
+import { getOverlays, postOverlay } from './handlers.ts'
+import { overlayAnswerSchema, overlaySchema, overlaysPageSchema, overlaysQuery } from './schema.ts'
+
+const postRoute = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Set a price of your own: a negotiated rate',
+  description:
+    'Holds from `effective_from` on, in place of the list prices or times them, and reaches every rating within 90 s. ' +
+    'The price that it replaces ends there and is kept; nothing is edited. Live and test keys share prices.',
+  middleware: [requireScope('pricing:write')],
+  request: { body: jsonRequest(overlaySchema) },
+  responses: responses({ 201: json('The price.', overlayAnswerSchema) }, [
+    ...KEY_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'insufficient_scope',
+    'customer_suspended',
+    'conflict',
+    'unknown_provider',
+    'idempotency_mismatch',
+    'unavailable',
+  ]),
+})
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'Your own prices, newest first: those that ended and those to come too',
+  middleware: [requireScope('pricing:read')],
+  request: { query: overlaysQuery },
+  responses: responses({ 200: json('A page of prices.', overlaysPageSchema) }, [
+    ...KEY_PROBLEMS,
+    'invalid_request',
+    'insufficient_scope',
+    'unavailable',
+  ]),
+})
+
+export const priceOverridesRoutes = createRouter()
+
+priceOverridesRoutes.openapi(postRoute, (c) => {
+  const ledger = ledgerOf(c)
+  const by = { scope: ledger.customer_id, owner: ledgerKey(ledger), created_by: callerOf(c).key_id }
+  return postOverlay(c, by, 'POST /v1/rating/price-overrides', c.req.valid('json'))
+})
+
+priceOverridesRoutes.openapi(listRoute, (c) => getOverlays(c, c.get('key').customer_id, c.req.valid('query')))

@@ -1,0 +1,167 @@
+import { z } from '@hono/zod-openapi'
+import { decimalText } from '../../http/amounts.ts'
+import { customerText } from '../../http/identifiers.ts'
+import { pageQuery, pageSchema } from '../../http/pagination.ts'
+import { timeInput } from '../../http/times.ts'
+import { isStandardTier } from '../../pricing/catalogue.ts'
+import { plainName } from '../../pricing/modifiers.ts'
+import { nearest } from '../../pricing/nearest.ts'
+import type { OverlayPrice, OverlayPrices } from '../../pricing/overlay.ts'
+import { OVERLAY_DECIMALS } from '../../pricing/overlay-prices.ts'
+import { isUsageUnit, MAX_QUANTITY, USAGE_UNITS, type UsageUnit } from '../../pricing/usage.ts'
+
+const MAX_UNITS = 50
+const MAX_TIERS = 10
+const MAX_AMOUNT_USD = 8_000_000_000
+const MAX_MULTIPLIER = 1_000
+const MAX_PER = 1_000_000_000_000
+
+const amountText = () => decimalText(OVERLAY_DECIMALS, MAX_AMOUNT_USD)
+
+const unitPrice = z
+  .strictObject({
+    amount: amountText().openapi({ description: 'USD for `per` units, with at most 18 decimals.' }),
+    // No default: 2.5 USD for one token, where a million were meant, is not a mistake to be guessed at.
+    per: z
+      .int('must be a whole number')
+      .min(1)
+      .max(MAX_PER)
+      .openapi({ description: '1000000 for USD per million tokens.' }),
+    tiers: z
+      .array(
+        z.strictObject({
+          threshold: z.int('must be a whole number').min(1).max(MAX_QUANTITY),
+          inclusive: z.boolean().default(false),
+          amount: amountText(),
+        }),
+      )
+      .max(MAX_TIERS)
+      .refine(
+        (tiers) => new Set(tiers.map(({ threshold }) => threshold)).size === tiers.length,
+        'must have each threshold once',
+      )
+      .optional()
+      .openapi({
+        description:
+          'Instead of `amount` for the whole request once its total input is above (inclusive: at least) the threshold.',
+      }),
+  })
+  .openapi('OverlayUnitPrice')
+
+const unitPrices = z
+  .record(z.string(), unitPrice, 'must be an object')
+  .superRefine((prices, ctx) => {
+    const units = Object.keys(prices)
+    if (units.length === 0) ctx.addIssue({ code: 'custom', message: 'must name a unit or a multiplier' })
+    if (units.length > MAX_UNITS)
+      ctx.addIssue({ code: 'custom', message: `must have at most ${MAX_UNITS} units` })
+    for (const unit of units.slice(0, MAX_UNITS)) {
+      if (!isUsageUnit(unit)) ctx.addIssue({ code: 'custom', path: [unit], message: unknownUnit(unit) })
+    }
+  })
+  .transform((prices): OverlayPrices => {
+    const units: { [U in UsageUnit]?: OverlayPrice } = {}
+    for (const [unit, { amount, per, tiers }] of Object.entries(prices)) {
+      if (isUsageUnit(unit)) units[unit] = { amount, per, ...(tiers?.length && { tiers }) }
+    }
+    return { units }
+  })
+
+const multiplier = z.strictObject({
+  multiplier: decimalText(OVERLAY_DECIMALS, MAX_MULTIPLIER).openapi({
+    description: 'Times the price below it: `"0.85"` is 15 % off.',
+  }),
+})
+
+/** Prices by unit or one multiplier: told apart first, so that what is wrong is said of the one that was meant. */
+const prices = z
+  .unknown()
+  .transform((given, ctx): OverlayPrices => {
+    const schema = isMultiplier(given) ? multiplier : unitPrices
+    const read = schema.safeParse(given)
+    if (read.success) return read.data
+    for (const issue of read.error.issues) {
+      const unknown = issue.code === 'unrecognized_keys' ? issue.keys : undefined
+      const message = unknown ? 'unknown field' : issue.message
+      const paths = unknown ? unknown.map((key) => [...issue.path, key]) : [issue.path]
+      for (const path of paths) ctx.addIssue({ code: 'custom', path, message })
+    }
+    return z.NEVER
+  })
+  .openapi({
+    oneOf: [
+      { type: 'object', additionalProperties: { $ref: '#/components/schemas/OverlayUnitPrice' } },
+      {
+        type: 'object',
+        required: ['multiplier'],
+        properties: { multiplier: { type: ['number', 'string'] } },
+      },
+    ],
+    example: { input_tokens: { amount: '2.5', per: 1000000 }, output_tokens: { amount: '10', per: 1000000 } },
+  })
+
+function isMultiplier(given: unknown): boolean {
+  return typeof given === 'object' && given !== null && Object.hasOwn(given, 'multiplier')
+}
+
+function unknownUnit(unit: string): string {
+  const [closest] = nearest(unit, Object.keys(USAGE_UNITS), 1)
+  return closest === undefined ? 'is not a unit of usage' : `is not a unit of usage; did you mean ${closest}?`
+}
+
+const modelPattern = customerText()
+  .transform((model) => model.trim().toLowerCase())
+  .refine((model) => model !== '', 'must not be blank')
+  .refine((model) => !model.slice(0, -1).includes('*'), 'may have a * only at its end')
+  .openapi({
+    description:
+      "A model's name, or the beginning of names and `*`; an exact name comes before a longer beginning.",
+  })
+
+const serviceTier = customerText()
+  .refine((tier) => plainName(tier) !== '', 'must have a letter or a digit')
+  .refine((tier) => !isStandardTier(tier), 'is the standard tier: leave service_tier out')
+
+export const overlaySchema = z
+  .strictObject({
+    provider: customerText(),
+    model: modelPattern,
+    service_tier: serviceTier
+      .optional()
+      .openapi({ description: 'Only for this tier. Without: for all tiers, as it stands.' }),
+    prices,
+    effective_from: timeInput().optional().openapi({
+      description:
+        'Default: now. In the past, at most 35 days, only for an exact model that had no price then.',
+    }),
+    effective_to: timeInput().optional().openapi({ description: 'Default: until it is replaced.' }),
+  })
+  .openapi('PriceOverlayInput')
+
+export type OverlayInput = z.infer<typeof overlaySchema>
+
+export const overlaysQuery = z.strictObject({
+  ...pageQuery,
+  provider: customerText().optional(),
+  model: customerText().optional().openapi({ description: 'As it was posted, with its `*`.' }),
+})
+
+export type OverlaysQuery = z.infer<typeof overlaysQuery>
+
+const time = z.string().openapi({ format: 'date-time' })
+
+export const overlayAnswerSchema = z
+  .object({
+    id: z.string(),
+    provider: z.string(),
+    model: z.string(),
+    service_tier: z.string().nullable(),
+    prices: z.record(z.string(), z.unknown()),
+    effective_from: time,
+    effective_to: time.nullable(),
+    created_at: time,
+    created_by: z.string().openapi({ description: 'The id of the API key, or `operator`.' }),
+  })
+  .openapi('PriceOverlay')
+
+export const overlaysPageSchema = pageSchema(overlayAnswerSchema)

@@ -1,0 +1,96 @@
+import type { Bindings } from '../../config.ts'
+import { isTaken } from '../../db/unique.ts'
+import type { PriceOverlay } from '../../pricing/overlay.ts'
+
+/** Overlays in D1: read whole by scope, and added one at a time. */
+
+type Env = Pick<Bindings, 'DB'>
+
+export interface StoredOverlay extends PriceOverlay {
+  /** Its number within the scope, 1, 2, 3 …: the newest is the scope's epoch. */
+  readonly epoch: number
+  readonly created_at_ms: number
+  readonly created_by: string
+}
+
+/** In one scope, over all time: what an isolate loads at once, about 2 MB. */
+export const MAX_OVERLAYS = 5_000
+
+const COLUMNS = `epoch, overlay_id, provider, model, service_tier, prices, effective_from_ms, effective_to_ms,
+  created_at_ms, created_by`
+
+const SELECT_ALL = `SELECT ${COLUMNS} FROM price_overlays WHERE scope = ?1 ORDER BY epoch LIMIT ?2`
+
+/** Every overlay of a scope, oldest first: one statement, so what it sees is one moment. */
+export async function loadOverlays(env: Env, scope: string): Promise<StoredOverlay[]> {
+  const { results } = await env.DB.prepare(SELECT_ALL)
+    .bind(scope, MAX_OVERLAYS + 1)
+    .all<StoredOverlay>()
+  if (results.length > MAX_OVERLAYS) throw new Error(`more than ${MAX_OVERLAYS} overlays in ${scope}`)
+  return results
+}
+
+const INSERT = `
+  INSERT INTO price_overlays (scope, ${COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`
+const CLOSE = 'UPDATE price_overlays SET effective_to_ms = ?3 WHERE scope = ?1 AND epoch = ?2'
+
+/**
+ * Adds `overlay` and closes the one that it replaces, if any, at its beginning: 1 row written, or 2, in one batch with
+ * `others`. `outrun` when the scope has changed since it was loaded, whose next epoch somebody else then has: nothing
+ * was written, and what was decided has to be decided again.
+ */
+export async function addOverlay(
+  env: Env,
+  scope: string,
+  overlay: StoredOverlay,
+  closes: StoredOverlay | undefined,
+  others: readonly D1PreparedStatement[],
+): Promise<'added' | 'outrun'> {
+  const insert = env.DB.prepare(INSERT).bind(
+    scope,
+    overlay.epoch,
+    overlay.overlay_id,
+    overlay.provider,
+    overlay.model,
+    overlay.service_tier,
+    overlay.prices,
+    overlay.effective_from_ms,
+    overlay.effective_to_ms,
+    overlay.created_at_ms,
+    overlay.created_by,
+  )
+  const close = closes ? [env.DB.prepare(CLOSE).bind(scope, closes.epoch, overlay.effective_from_ms)] : []
+  try {
+    await env.DB.batch([insert, ...close, ...others])
+    return 'added'
+  } catch (error) {
+    if (isTaken(error, 'price_overlays')) return 'outrun'
+    throw error
+  }
+}
+
+export interface OverlayFilter {
+  readonly provider: string | undefined
+  readonly model: string | undefined
+  readonly before_epoch: number | undefined
+  readonly limit: number
+}
+
+const SELECT_PAGE = `
+  SELECT ${COLUMNS} FROM price_overlays
+  WHERE scope = ?1 AND epoch < ?2 AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR model = ?4)
+  ORDER BY epoch DESC LIMIT ?5`
+
+/** A page of a scope's overlays, newest first, and the epoch below which the next one begins. */
+export async function listOverlays(
+  env: Env,
+  scope: string,
+  { provider, model, before_epoch, limit }: OverlayFilter,
+): Promise<{ readonly overlays: StoredOverlay[]; readonly next_before_epoch: number | null }> {
+  const { results } = await env.DB.prepare(SELECT_PAGE)
+    .bind(scope, before_epoch ?? MAX_OVERLAYS + 1, provider ?? null, model ?? null, limit + 1)
+    .all<StoredOverlay>()
+  const overlays = results.slice(0, limit)
+  const more = results.length > limit
+  return { overlays, next_before_epoch: more ? (overlays.at(-1)?.epoch ?? null) : null }
+}
