@@ -6,6 +6,7 @@ import { extractUsage } from '../pricing/extract.ts'
 import { mediaUsage } from '../pricing/media.ts'
 import type { Usage } from '../pricing/usage.ts'
 import { isUsageUnit } from '../pricing/usage.ts'
+import { responseNames } from './schema.ts'
 
 /** The fields of `consumptionFields`, as zod leaves them. */
 export interface ConsumptionInput {
@@ -124,10 +125,22 @@ function extract(input: ConsumptionInput, provider: ProviderRef | undefined): Ex
   if (result.kind === 'error') {
     return refused(invalid([{ path: '/provider_response', message: result.message }]))
   }
+  const model = result.model === '' ? undefined : result.model
+  const names = responseNames.safeParse({ ...result, model: input.model ?? model })
+  if (!names.success) {
+    return refused(
+      invalid(
+        names.error.issues.map(({ path, message }) => ({
+          path: '/provider_response',
+          message: `its ${path.join('.')} ${message}`,
+        })),
+      ),
+    )
+  }
   return {
     kind: 'extracted',
     usage: result.usage,
-    ...(result.model !== undefined && { model: result.model }),
+    ...(model !== undefined && { model }),
     ...(result.service_tier !== undefined && { service_tier: result.service_tier }),
     ...(result.region !== undefined && { region: result.region }),
     ...(result.reported_cost_usd !== undefined && { reported_cost_usd: result.reported_cost_usd }),

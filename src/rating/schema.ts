@@ -57,6 +57,13 @@ function unitFields(): Record<string, z.ZodOptional<z.ZodNumber>> {
   )
 }
 
+/** The names that a provider's response gives are recorded like the caller's own, so they have to be fit for it. */
+export const responseNames = z.object({
+  model: customerText().optional(),
+  service_tier: customerText().optional(),
+  region: customerText().optional(),
+})
+
 /** What an event and a calculation say alike of what was consumed, and where. */
 export const consumptionFields = {
   provider: customerText().optional(),

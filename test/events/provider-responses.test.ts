@@ -239,6 +239,50 @@ describe('a response that cannot be read', () => {
     await expectInvalid(await expectNothingMoved(key, () => ingest(key, event)), '/provider_response')
   })
 
+  const unfit: [what: string, response: object, message: RegExp][] = [
+    [
+      'a model of three million characters',
+      { ...openaiChat, model: 'x'.repeat(3_000_000) },
+      /its model must have 1 to 255/,
+    ],
+    [
+      'a model with NUL',
+      { ...openaiChat, model: 'gpt-4o\u0000' },
+      /its model must not have control characters/,
+    ],
+    [
+      'a model with half an emoji',
+      { ...openaiChat, model: 'gpt-\ud83e' },
+      /its model must not have .* surrogates/,
+    ],
+    [
+      'a service tier with a line break',
+      { ...openaiChat, service_tier: 'a\nb' },
+      /its service_tier must not have control/,
+    ],
+  ]
+  it.each(unfit)('is a 400: %s', async (_, provider_response, message) => {
+    const send = () => ingest(key, eventOf('OPENAI', provider_response))
+    await expectInvalid(await expectNothingMoved(key, send), '/provider_response', message)
+  })
+
+  it('names no model, and the event does', async () => {
+    for (const response of [
+      { ...openaiChat, model: '' },
+      { ...openaiChat, model: null },
+      { ...openaiChat, model: 'x'.repeat(300) },
+    ]) {
+      expect(await ingested(key, eventOf('OPENAI', response, { model: 'gpt-4o' }))).toMatchObject({
+        credits_burned: 11.23,
+      })
+    }
+    await expectInvalid(
+      await ingest(key, eventOf('OPENAI', { ...openaiChat, model: '' })),
+      '/model',
+      /required/,
+    )
+  })
+
   it('is a 400 without a model', async () => {
     const response = await ingest(key, eventOf('OPENAI', openaiChat.usage))
     await expectInvalid(response, '/model', /required/)

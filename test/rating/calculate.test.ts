@@ -88,6 +88,24 @@ describe('POST /v1/rating/calculate', () => {
     ],
     ['a batch of gpt-4o, at half the price', { ...GPT_4O, service_tier: 'batch' }, '0.00375', '7.5'],
     [
+      'a minute of Whisper, whose seconds are of audio',
+      { provider: 'OPENAI', model: 'whisper-1', duration_seconds: 60 },
+      '0.006',
+      '12',
+    ],
+    [
+      'ten seconds of Sora 2, whose seconds are of video',
+      { provider: 'OPENAI', model: 'sora-2', duration_seconds: 10 },
+      '1',
+      '2000',
+    ],
+    [
+      'two HD images of DALL-E 3',
+      { provider: 'OPENAI', model: 'dall-e-3', image_count: 2, image_size: '1024x1024', quality: 'hd' },
+      '0.16',
+      '320',
+    ],
+    [
       'a tenth of a credit and less: 333 tokens of gpt-4o-mini',
       { provider: 'OPENAI', model: 'gpt-4o-mini', input_tokens: 333 },
       '0.00004995',
