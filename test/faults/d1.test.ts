@@ -1,0 +1,185 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, vi } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { ingest } from '../../src/ledger/client.ts'
+import { brokenD1 } from '../support/broken.ts'
+import {
+  freshLedger,
+  inStore,
+  journalEntries,
+  runAlarm,
+  storedBalances,
+  storedPages,
+  type TestLedger,
+  watermark,
+  withD1,
+} from '../support/ledgers.ts'
+import { batch, eventItem, grant, single } from '../support/messages.ts'
+import { alarmOf, d1FailingAt } from './injection.ts'
+
+/**
+ * D1 stops answering in the middle of a flush: an outage, a connection lost on the way there or on the way back, an
+ * alarm that the platform delivers twice. No page may be missing and none may come twice, and the alarm must survive.
+ */
+
+const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+
+function logged(): string {
+  return String(log.mock.lastCall?.[0])
+}
+
+async function busyLedger(): Promise<TestLedger> {
+  const ledger = await freshLedger(1_000_000)
+  await ledger.stub.credit(JSON.stringify(grant(1000, { owner: { kind: 'user', id: 'ann' } })))
+  await use(ledger, 10)
+  return ledger
+}
+
+function use(ledger: TestLedger, events: number): Promise<unknown> {
+  const items = Array.from({ length: events }, (_, i) => eventItem(1, i % 2 ? { user_id: 'ann' } : {}))
+  return ingest(env, ledger.name, batch(items))
+}
+
+/** D1 has each entry of the journal once, and its pages chain from wallet to wallet. */
+async function expectComplete(ledger: TestLedger): Promise<void> {
+  const pages = await storedPages(ledger)
+  const numbers = pages.flatMap((page) => page.entries.map((entry) => entry.number)).sort((a, b) => a - b)
+  expect(numbers).toEqual((await journalEntries(ledger)).map((entry) => entry.number))
+  const balances = new Map<number, number>()
+  for (const page of pages) {
+    expect(page.balance_before_micro).toBe(balances.get(page.wallet_number) ?? 0)
+    balances.set(page.wallet_number, page.balance_after_micro)
+  }
+  expect((await watermark(ledger))?.flushed_entry).toBe(numbers.at(-1))
+  expect(await inStore(ledger, (store) => store.isDirty)).toBe(false)
+}
+
+// A flush of entries that name a user is two batches: the first numbers users, the second writes pages.
+const USERS = 1
+const PAGES = 2
+
+describe.each([
+  { what: 'the users', statement: USERS },
+  { what: 'the pages', statement: PAGES },
+])('D1 fails while a flush writes $what', ({ statement }) => {
+  it.each(['before its effect', 'after its effect'] as const)(
+    '%s: the next flush completes it',
+    async (effect) => {
+      const ledger = await busyLedger()
+      await withD1(ledger, d1FailingAt(statement, effect), () => runAlarm(ledger))
+      expect(await inStore(ledger, (store) => store.isDirty)).toBe(true)
+      await runAlarm(ledger)
+      await expectComplete(ledger)
+    },
+  )
+
+  it.each(['before its effect', 'after its effect'] as const)(
+    '%s, and more comes in before the next flush: nothing is written twice',
+    async (effect) => {
+      const ledger = await busyLedger()
+      await withD1(ledger, d1FailingAt(statement, effect), () => runAlarm(ledger))
+      await use(ledger, 7)
+      await runAlarm(ledger)
+      await runAlarm(ledger)
+      await expectComplete(ledger)
+    },
+  )
+
+  it.each(['before its effect', 'after its effect'] as const)(
+    '%s, and the object restarts before the next flush: nothing is missing',
+    async (effect) => {
+      const ledger = await busyLedger()
+      await withD1(ledger, d1FailingAt(statement, effect), () => runAlarm(ledger))
+      await evictDurableObject(ledger.stub)
+      await use(ledger, 3)
+      await runAlarm(ledger)
+      await expectComplete(ledger)
+    },
+  )
+})
+
+describe('while D1 is down', () => {
+  it('the alarm never throws, says what is wrong, and is armed again each time', async () => {
+    const ledger = await busyLedger()
+    await withD1(ledger, brokenD1(), async () => {
+      for (let failures = 1; failures <= 12; failures++) {
+        await runInDurableObject(ledger.stub, (_, { storage }) => storage.deleteAlarm())
+        await runAlarm(ledger)
+        expect(await alarmOf(ledger)).toBeGreaterThan(Date.now())
+        expect(JSON.parse(logged())).toMatchObject({ event: 'ledger_alarm_failed', failures })
+      }
+    })
+    await runAlarm(ledger)
+    await expectComplete(ledger)
+  })
+
+  it('events are burned as ever', async () => {
+    const ledger = await busyLedger()
+    await withD1(ledger, brokenD1(), async () => {
+      await runAlarm(ledger)
+      const result = await ingest(env, ledger.name, single(eventItem(995)))
+      expect(result).toMatchObject({ kind: 'done', answer: { balance_after: 999_000 } })
+    })
+  })
+})
+
+describe('an alarm that the platform delivers twice', () => {
+  it('at once writes every page once', async () => {
+    const ledger = await busyLedger()
+    await runInDurableObject(ledger.stub, (instance) => Promise.all([instance.alarm(), instance.alarm()]))
+    await expectComplete(ledger)
+  })
+
+  it('while events come in writes every page once', async () => {
+    const ledger = await busyLedger()
+    for (let round = 0; round < 5; round++) {
+      await Promise.all([use(ledger, 3), runAlarm(ledger), use(ledger, 2), runAlarm(ledger)])
+    }
+    await runAlarm(ledger)
+    await expectComplete(ledger)
+  })
+})
+
+describe('a D1 that was restored from an older backup', () => {
+  it('gets no page that would leave a gap, and events are burned as ever', async () => {
+    const ledger = await busyLedger()
+    await runAlarm(ledger)
+    const ledger_id = ledgerKey(ledger.name)
+    await env.DB.prepare('DELETE FROM ledger_pages WHERE ledger_id = ?').bind(ledger_id).run()
+    await env.DB.prepare('DELETE FROM ledgers WHERE ledger_id = ?').bind(ledger_id).run()
+    await use(ledger, 5)
+    await runAlarm(ledger)
+    expect(await storedPages(ledger)).toEqual([])
+    expect(await inStore(ledger, (store) => store.isDirty)).toBe(true)
+    expect(await ingest(env, ledger.name, single(eventItem(1)))).toMatchObject({ kind: 'done' })
+  })
+})
+
+describe('a wallet that is broken at rest', () => {
+  async function breakWallet(ledger: TestLedger): Promise<void> {
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      const query =
+        "UPDATE wallets SET balance_micro = balance_micro + 1, due_at_ms = 1 WHERE wallet_key = 'user:ann'"
+      storage.sql.exec(query)
+    })
+    await evictDurableObject(ledger.stub)
+  }
+
+  it('is found when it is read back, and burns nothing', async () => {
+    const ledger = await busyLedger()
+    await breakWallet(ledger)
+    const before = await storedBalances(ledger)
+    const event = single(eventItem(1, { user_id: 'ann' }))
+    await expect(ingest(env, ledger.name, event)).rejects.toThrow(/wallet 2 is broken/)
+    expect(await storedBalances(ledger)).toEqual(before)
+  })
+
+  it('does not keep the entries of the others from D1', async () => {
+    const ledger = await busyLedger()
+    await breakWallet(ledger)
+    await runAlarm(ledger)
+    await expectComplete(ledger)
+    expect(await alarmOf(ledger)).toBeGreaterThan(Date.now())
+  })
+})

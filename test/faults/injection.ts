@@ -1,0 +1,95 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { GroupCommit } from '../../src/ledger/group-commit.ts'
+import type { CustomerLedger } from '../../src/ledger/object.ts'
+import { storeOf, type TestLedger } from '../support/ledgers.ts'
+
+/** Ways to break a ledger object and its D1 at one exact moment. Each breaks once: what comes after works again. */
+
+/** Where the power goes. Nothing of the object's memory survives it, and nothing that was not on the disk. */
+export type Moment =
+  /** The journal row is written and the transaction is still open. */
+  | 'inside the transaction'
+  /** The transaction is closed; the platform has not said that it is on the disk. */
+  | 'after the transaction'
+  /** It is on the disk; the answer is not sent. */
+  | 'before the reply'
+
+export async function powerCut(ledger: TestLedger, moment: Moment): Promise<void> {
+  await runInDurableObject(ledger.stub, (instance, state) => {
+    const store = storeOf(instance)
+    const cut = (): never => {
+      state.abort('the power went')
+      throw new Error('the power went')
+    }
+    if (moment === 'inside the transaction') {
+      const write = store.write.bind(store)
+      store.write = (...args) => {
+        write(...args)
+        return cut()
+      }
+    } else if (moment === 'after the transaction') {
+      store.publish = cut
+    } else {
+      const group = groupOf(instance)
+      const submit = group.submit.bind(group)
+      group.submit = async (weight, apply) => {
+        await submit(weight, apply)
+        await state.storage.sync()
+        return cut()
+      }
+    }
+  })
+}
+
+/** The next transaction writes all it has to write, then fails: a full disk, a constraint, a bug in the last line. */
+export async function failNextTransaction(ledger: TestLedger): Promise<void> {
+  await runInDurableObject(ledger.stub, (instance) => {
+    const store = storeOf(instance)
+    const write = store.write.bind(store)
+    store.write = (...args) => {
+      write(...args)
+      store.write = write
+      throw new Error('the disk is full')
+    }
+  })
+}
+
+export function groupOf(instance: CustomerLedger): GroupCommit {
+  const group: unknown = Reflect.get(instance, 'group')
+  if (!(group instanceof GroupCommit)) throw new Error('the ledger object has no group commit')
+  return group
+}
+
+/** Every row of the object's own tables, to see that a failure left none behind. */
+export function dump(ledger: TestLedger): Promise<Record<string, unknown[]>> {
+  return runInDurableObject(ledger.stub, (_, { storage: { sql } }) => {
+    const tables = sql
+      .exec<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' ORDER BY name",
+      )
+      .toArray()
+    return Object.fromEntries(tables.map(({ name }) => [name, sql.exec(`SELECT * FROM "${name}"`).toArray()]))
+  })
+}
+
+/** The moment at which the object's alarm is to ring; null when none is set. */
+export function alarmOf(ledger: TestLedger): Promise<number | null> {
+  return runInDurableObject(ledger.stub, (_, { storage }) => storage.getAlarm())
+}
+
+/** A D1 whose n-th batch (from 1) fails: before it has done anything, or after, when only the answer is lost. */
+export function d1FailingAt(batch: number, effect: 'before its effect' | 'after its effect'): D1Database {
+  let batches = 0
+  return Object.create(env.DB, {
+    prepare: { value: (query: string) => env.DB.prepare(query) },
+    batch: {
+      value: async (statements: D1PreparedStatement[]) => {
+        batches++
+        if (batches !== batch) return env.DB.batch(statements)
+        if (effect === 'after its effect') await env.DB.batch(statements)
+        throw new Error('D1_ERROR: Network connection lost.')
+      },
+    },
+  })
+}

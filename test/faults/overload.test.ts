@@ -1,0 +1,75 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { ingest } from '../../src/ledger/client.ts'
+import { api } from '../support/api.ts'
+import { createCustomer } from '../support/customers.ts'
+import { freshLedger, ledgerOf, storedBalances, type TestLedger } from '../support/ledgers.ts'
+import { batch, eventItem, single } from '../support/messages.ts'
+import { expectProblem } from '../support/problems.ts'
+import { groupOf } from './injection.ts'
+
+/** More comes in than one object can do: what cannot wait any more is told so at once, and nothing of it is done. */
+
+const BATCH = 1000
+const ROOM = 20
+
+describe('more than may wait', () => {
+  it('is refused as `overloaded` at once, and what waited is done', async () => {
+    const ledger = await freshLedger(1_000_000)
+    const message = JSON.stringify(batch(Array.from({ length: BATCH }, () => eventItem(1))))
+    // In one turn of the event loop, so that no commit makes room in between.
+    const kinds = await runInDurableObject(ledger.stub, async (instance) => {
+      const answers = Array.from({ length: ROOM + 5 }, () => instance.ingest(message))
+      return (await Promise.all(answers)).map((json): string => {
+        const result = JSON.parse(json)
+        return result.kind === 'refused' ? result.refusal.code : result.kind
+      })
+    })
+    expect(kinds).toEqual([...Array(ROOM).fill('done'), ...Array(5).fill('overloaded')])
+    expect(await storedBalances(ledger)).toEqual({ customer: 1_000_000 - ROOM * BATCH })
+  })
+
+  it('leaves room again afterwards', async () => {
+    const ledger = await freshLedger(1_000_000)
+    await fill(ledger)
+    expect(await ingest(env, ledger.name, single(eventItem(1)))).toMatchObject({ kind: 'refused' })
+    await drain(ledger)
+    expect(await ingest(env, ledger.name, single(eventItem(1)))).toMatchObject({ kind: 'done' })
+  })
+
+  it('is a 503 with Retry-After over HTTP, and the key stays unused', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    const ledger = ledgerOf(customer_id)
+    const body = {
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'chat',
+      provider: 'OPENAI',
+      model: 'gpt-4o',
+      input_tokens: 1000,
+      output_tokens: 500,
+      idempotency_key: 'k',
+    }
+    await fill(ledger)
+    const refused = await api('/v1/events/ingest', { key: api_key, body })
+    expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0)
+    await expectProblem(refused, 503, 'overloaded')
+    await drain(ledger)
+    const done = await api('/v1/events/ingest', { key: api_key, body })
+    expect(done.status).toBe(200)
+    expect(done.headers.get('Idempotency-Replayed')).toBeNull()
+  })
+})
+
+/** Makes the object say that nothing more may wait. */
+async function fill(ledger: TestLedger): Promise<void> {
+  await runInDurableObject(ledger.stub, (instance) => {
+    groupOf(instance).hasRoom = () => false
+  })
+}
+
+async function drain(ledger: TestLedger): Promise<void> {
+  await runInDurableObject(ledger.stub, (instance) => {
+    Reflect.deleteProperty(groupOf(instance), 'hasRoom')
+  })
+}
