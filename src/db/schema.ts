@@ -97,15 +97,23 @@ export const ledgerPages = sqliteTable(
   ],
 )
 
-/** A customer's users and teams. Pages name them by number, so that erasing a person is dropping this row. */
+/**
+ * A customer's users and teams. Pages name them by number, so erasing a person is blanking this row. The row and its
+ * number stay: a number is never given to anybody else.
+ */
 export const subjects = sqliteTable(
   'subjects',
   {
     ledger_id: text().notNull(),
     kind: text({ enum: SUBJECT_KINDS }).notNull(),
     number: integer().notNull(),
+    /** The customer's own id; once erased, an alias in its place. */
     external_id: text().notNull(),
+    email: text(),
+    /** JSON. */
+    metadata: text(),
     created_at_ms: integer().notNull(),
+    erased_at_ms: integer(),
   },
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.kind, table.number] }),
