@@ -97,9 +97,11 @@ function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): 
 }
 
 function decimal(text: string): Rational {
-  const numerator = parseDecimal(text, OVERLAY_DECIMALS)
+  // No more decimals than are written: small integers multiply faster.
+  const decimals = text.split('.', 2)[1]?.length ?? 0
+  const numerator = parseDecimal(text, decimals)
   if (typeof numerator === 'string') throw new Error(`not an amount of an overlay: ${text}`)
-  return { numerator, denominator: 10n ** BigInt(OVERLAY_DECIMALS) }
+  return { numerator, denominator: 10n ** BigInt(decimals) }
 }
 
 /** What the provider bills at least, whatever its price: ten seconds of audio at Groq. */
