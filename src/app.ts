@@ -5,6 +5,7 @@ import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
 import { healthRoutes } from './health/routes.ts'
+import { holdsRoutes } from './holds/routes.ts'
 import { authenticate } from './http/auth.ts'
 import { jsonBody } from './http/body.ts'
 import type { AppEnv } from './http/env.ts'
@@ -14,6 +15,7 @@ import { requestId } from './http/request-id.ts'
 import { responseHeaders } from './http/response-headers.ts'
 import { createRouter } from './http/router.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
+import { pricingRoutes } from './rating/pricing-routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
 
 /** The API. What stands above a line runs before it. */
@@ -31,8 +33,10 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use('/v1/*', authenticate, jsonBody, idempotencyKey)
   app.route('/v1/events', eventsRoutes)
   app.route('/v1/rating', ratingRoutes)
+  app.route('/v1/rating/pricing', pricingRoutes)
   app.route('/v1/rating/price-overrides', priceOverridesRoutes)
   app.route('/v1/credits', creditsRoutes)
   app.route('/v1/credits', movementRoutes)
+  app.route('/v1/holds', holdsRoutes)
   return app
 }

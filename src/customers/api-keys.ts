@@ -13,6 +13,8 @@ import { SCOPES } from './scopes.ts'
 /** The least that KV takes for both. */
 const KV_EDGE_CACHE_S = 30
 const KV_COPY_S = 60
+/** KV refuses a second write of one key within a second. */
+const KV_WRITE_SPACING_MS = 1_100
 
 const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
@@ -114,10 +116,6 @@ async function readFromKv(env: Bindings, hash: string): Promise<FoundKey | undef
   }
 }
 
-/**
- * The copy for KV expires: between this read and the write the key may have been revoked, and then the copy would
- * bring it back for every route that the ledger object does not answer.
- */
 async function readFromD1(
   env: Bindings,
   hash: string,
@@ -129,9 +127,20 @@ async function readFromD1(
   return { ...selected.record, price_epochs: selected.price_epochs }
 }
 
+/**
+ * Between the read from D1 and this write the key may have been revoked, and then the copy has put it in force again
+ * for every route that the ledger object does not answer. So D1 is read once more: a key that is revoked after that
+ * read writes KV after this, and one that was revoked before is put right here. Should that fail, the copy expires.
+ */
 async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise<void> {
+  const copied = JSON.stringify(record)
   try {
-    await env.API_KEYS.put(hash, JSON.stringify(record), { expirationTtl: KV_COPY_S })
+    await env.API_KEYS.put(hash, copied, { expirationTtl: KV_COPY_S })
+    const now = await selectKey(env, hash)
+    const current = now && JSON.stringify(now.record)
+    if (current === undefined || current === copied) return
+    await scheduler.wait(KV_WRITE_SPACING_MS)
+    await env.API_KEYS.put(hash, current, { expirationTtl: KV_COPY_S })
   } catch (error) {
     logError('key_record_not_copied', error, { key_id: record.key_id })
   }

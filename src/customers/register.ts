@@ -92,8 +92,30 @@ const ACTIVATE = `
 async function activate(
   env: Bindings,
   customer_id: string,
+  registration: Registration,
+  key: FirstKey,
+  now_ms: number,
+): Promise<boolean> {
+  try {
+    return await writeActivation(env, customer_id, registration, key, now_ms)
+  } catch (error) {
+    // D1 may have done it and only its answer is lost. Then this is the only chance to hand the key out: a repeat
+    // would find the email taken.
+    if (await isStored(env, key.key_hash)) return true
+    throw error
+  }
+}
+
+interface FirstKey {
+  readonly key_id: string
+  readonly key_hash: string
+}
+
+async function writeActivation(
+  env: Bindings,
+  customer_id: string,
   { name, email, tier, region }: Registration,
-  key: { readonly key_id: string; readonly key_hash: string },
+  key: FirstKey,
   now_ms: number,
 ): Promise<boolean> {
   const [inserted] = await env.DB.batch([
@@ -101,4 +123,11 @@ async function activate(
     env.DB.prepare(ACTIVATE).bind(customer_id, name, email, tier, region ?? null),
   ])
   return inserted?.meta.changes === 1
+}
+
+async function isStored(env: Bindings, key_hash: string): Promise<boolean> {
+  const row = await env.DB.prepare('SELECT 1 AS stored FROM api_keys WHERE key_hash = ?1')
+    .bind(key_hash)
+    .first()
+  return row !== null
 }

@@ -1,7 +1,15 @@
 import { fingerprintOf } from '../http/idempotency.ts'
 import { fieldErrors } from '../http/validation.ts'
 import { newId } from '../ids.ts'
-import type { Caller, Idempotency, IngestItem, IngestMessage } from '../ledger/messages.ts'
+import { holdRefOf } from '../ledger/ledger-ids.ts'
+import type {
+  Caller,
+  HoldRef,
+  Idempotency,
+  IngestItem,
+  IngestMessage,
+  LedgerName,
+} from '../ledger/messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
 import type { PriceBook } from '../pricing/price-book.ts'
 import { invalid } from '../rating/consumption.ts'
@@ -11,7 +19,7 @@ import { batchSchema, eventSchema } from './schema.ts'
 /** Who sends what, and when it arrived. */
 export interface IngestRequest {
   readonly caller: Caller
-  readonly customer_id: string
+  readonly ledger: LedgerName
   readonly body: Readonly<Record<string, unknown>>
   /** The `Idempotency-Key` header. */
   readonly header_key: string | undefined
@@ -81,18 +89,23 @@ interface ReadEvent {
   readonly malformed?: Refusal
 }
 
-function readEvent(body: unknown, { customer_id, now_ms, book }: IngestRequest): ReadEvent {
+function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): ReadEvent {
   const parsed = eventSchema.safeParse(body)
   if (!parsed.success) {
     const malformed = invalid(fieldErrors(parsed.error.issues).slice(0, MAX_ERRORS))
     return { item: { event: null, refusal: malformed }, malformed }
   }
   const { idempotency_key } = parsed.data
-  const priced = priceEvent(parsed.data, customer_id, now_ms, book)
+  const priced = priceEvent(parsed.data, ledger.customer_id, now_ms, book)
+  const hold = holdOf(parsed.data.hold_id, ledger)
+  if (hold === 'unknown') {
+    const message = 'is not a hold of this customer'
+    return { item: { event: null, refusal: invalid([{ path: '/hold_id', message }]) } }
+  }
   const item: IngestItem = {
     ...(idempotency_key !== undefined && { idempotency: idempotencyOf(idempotency_key, body) }),
     ...(priced.kind === 'priced'
-      ? { event: priced.event, refusal: null }
+      ? { event: hold ? { ...priced.event, hold } : priced.event, refusal: null }
       : { event: null, refusal: priced.refusal }),
   }
   return { item }
@@ -100,6 +113,11 @@ function readEvent(body: unknown, { customer_id, now_ms, book }: IngestRequest):
 
 /** A client that is wrong in many places is told of the first of them. */
 const MAX_ERRORS = 50
+
+/** The hold that an id names; whether it is open is for the ledger to say. */
+function holdOf(id: string | undefined, ledger: LedgerName): HoldRef | undefined | 'unknown' {
+  return id === undefined ? undefined : (holdRefOf(id, ledger) ?? 'unknown')
+}
 
 /** The event itself is what is compared, whether it came alone or in a batch, and wherever its key stood. */
 function idempotencyOf(key: string, event: unknown): Idempotency {

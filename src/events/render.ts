@@ -1,4 +1,4 @@
-import { creditsJson, usdJson } from '../http/json.ts'
+import { creditsExact, creditsJson, usdJson } from '../http/json.ts'
 import { timeJson } from '../http/times.ts'
 import type { Entry } from '../ledger/journal.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
@@ -26,12 +26,14 @@ export function renderEventAnswer(answer: EventAnswer): object {
 export function renderBatchAnswer({ batch_id, results }: BatchAnswer): object {
   const accepted = results.flatMap((result) => (result.status === 'accepted' ? [result] : []))
   const last = accepted.at(-1)
+  // Wallets together can burn more than any one of them can hold.
+  const credits_micro = accepted.reduce((sum, { credits }) => sum + BigInt(credits), 0n)
   return {
     batch_id,
     accepted: accepted.length,
     duplicates: results.filter((result) => result.status === 'duplicate').length,
     rejected: results.filter((result) => result.status === 'rejected').length,
-    credits_burned: creditsJson(microCredits(accepted.reduce((sum, { credits }) => sum + credits, 0))),
+    credits_burned: creditsExact(credits_micro),
     balance_after: last ? creditsJson(last.balance_after) : null,
     results: results.map(renderBatchItem),
   }

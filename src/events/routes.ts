@@ -94,7 +94,7 @@ eventsRoutes.openAPIRegistry.register('EventBatch', batchSchema)
 eventsRoutes.openapi(ingestRoute, async (c) => {
   const read = readIngest({
     caller: callerOf(c),
-    customer_id: c.get('key').customer_id,
+    ledger: ledgerOf(c),
     body: c.req.valid('json'),
     header_key: c.get('idempotency_key'),
     now_ms: Date.now(),

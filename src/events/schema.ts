@@ -20,6 +20,11 @@ export const eventSchema = z
     ...consumptionFields,
     quantity: quantityInput().optional(),
     unit: customUnitInput().optional(),
+    hold_id: z
+      .string()
+      .max(64)
+      .optional()
+      .openapi({ description: 'The hold that the event settles and closes.' }),
     idempotency_key: z
       .string()
       .regex(PRINTABLE_ASCII, 'must be 1 to 255 printable ASCII characters')

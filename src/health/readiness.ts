@@ -15,13 +15,35 @@ export interface Readiness {
   readonly failed: readonly string[]
 }
 
-/** The last look of this isolate, for each set of bindings: `/ready` is public and must not be a way to wear out D1. */
-const looks = new WeakMap<object, { readonly at_ms: number; readonly readiness: Readiness }>()
+interface Look {
+  readonly at_ms: number
+  readonly readiness: Promise<Readiness>
+}
 
-/** Whether D1, KV and an object answer, each within 3 seconds. */
-export async function readinessOf(env: Bindings, now_ms: number): Promise<Readiness> {
+/**
+ * The last look of this isolate, for each set of bindings, finished or not: `/ready` is public and must not be a way
+ * to wear out D1, least of all while D1 is down and every look takes 3 seconds.
+ */
+const looks = new WeakMap<object, Look>()
+
+/**
+ * Whether D1, KV and an object answer, each within 3 seconds. `keep_alive` lets a look that others wait for outlive
+ * the request that began it, whose client may hang up.
+ */
+export function readinessOf(
+  env: Bindings,
+  now_ms: number,
+  keep_alive: (work: Promise<unknown>) => void,
+): Promise<Readiness> {
   const last = looks.get(env)
   if (last && now_ms - last.at_ms < CACHED_FOR_MS) return last.readiness
+  const readiness = look(env)
+  looks.set(env, { at_ms: now_ms, readiness })
+  keep_alive(readiness)
+  return readiness
+}
+
+async function look(env: Bindings): Promise<Readiness> {
   const [d1, kv, object] = await Promise.all([
     check('d1', () => env.DB.prepare('SELECT 1').first()),
     check('kv', () => env.API_KEYS.get('ready')),
@@ -29,9 +51,7 @@ export async function readinessOf(env: Bindings, now_ms: number): Promise<Readin
   ])
   const checks = { d1, kv, object }
   const failed = Object.entries(checks).flatMap(([dependency, { ok }]) => (ok ? [] : [dependency]))
-  const readiness = { checks, failed }
-  looks.set(env, { at_ms: now_ms, readiness })
-  return readiness
+  return { checks, failed }
 }
 
 async function check(dependency: string, probe: () => Promise<unknown>): Promise<Check> {

@@ -31,7 +31,7 @@ export const healthRoutes = createRouter()
 healthRoutes.openapi(healthRoute, (c) => jsonResponse(c, { status: 'ok' }))
 
 healthRoutes.openapi(readyRoute, async (c) => {
-  const { checks, failed } = await readinessOf(c.env, Date.now())
+  const { checks, failed } = await readinessOf(c.env, Date.now(), (work) => c.executionCtx.waitUntil(work))
   if (failed.length === 0) return jsonResponse(c, { status: 'ready', checks })
   return problem(c, {
     code: 'unavailable',

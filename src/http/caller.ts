@@ -9,6 +9,11 @@ export function ledgerOf(c: Context<AppEnv>): LedgerName {
   return { customer_id, mode }
 }
 
+/** The ledger that keeps what live and test keys share, burn tables among it: the customer's live one. */
+export function sharedLedgerOf(c: Context<AppEnv>): LedgerName {
+  return { customer_id: c.get('key').customer_id, mode: 'live' }
+}
+
 export function callerOf(c: Context<AppEnv>): Caller {
   return { key_id: c.get('key').key_id }
 }

@@ -23,6 +23,7 @@ export const PROBLEMS = {
   customer_suspended: { status: 403, title: 'The customer is suspended' },
   not_found: { status: 404, title: 'Not found' },
   conflict: { status: 409, title: 'Conflict' },
+  hold_not_open: { status: 409, title: 'The hold is not open' },
   already_voided: { status: 409, title: 'The event was voided before' },
   too_many_open: { status: 409, title: 'Too many are open' },
   body_too_large: { status: 413, title: 'The body is too large' },
@@ -88,6 +89,7 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
     case 'too_many_open':
     case 'conflict':
     case 'already_voided':
+    case 'hold_not_open':
     case 'not_found':
       return problem(c, { code: refusal.code, detail })
   }

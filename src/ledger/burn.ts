@@ -1,11 +1,23 @@
-import { type BurnTable, chargeFor } from '../pricing/burn-table.ts'
-import { microCredits, usdFromParts, usdToParts } from '../pricing/money.ts'
-import type { Draft } from './draft.ts'
+import { type Charge, type Chargeable, chargeFor } from '../pricing/burn-table-charge.ts'
+import {
+  CREDIT_DECIMALS,
+  formatDecimal,
+  MAX_USD,
+  type MicroCredits,
+  microCredits,
+  usdToParts,
+} from '../pricing/money.ts'
+import type { RatingTables } from './burn-tables.ts'
+import type { Draft, NewEntry } from './draft.ts'
 import { take } from './funds.ts'
+import { captureParts, endHold, findHold } from './hold-funds.ts'
 import type { Entry, EventRecord } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import type { EventAnswer, IngestItem, PricedEvent } from './messages.ts'
+import type { LotPart } from './lots.ts'
+import type { EventAnswer, HoldRef, Idempotency, IngestItem, PricedEvent } from './messages.ts'
 import { FORMAT } from './packing.ts'
+import { advanced, usedInPeriod } from './period-counters.ts'
+import { costOf } from './quote.ts'
 import { insufficientCredits, type Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
 import { spendable, type Wallet } from './wallet.ts'
@@ -14,9 +26,9 @@ export type BurnOutcome =
   | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** What a burn needs beside the draft: the rule from cost to credits, and how ids are written. */
+/** What a burn needs beside the draft: the rules from usage and cost to credits, and how ids are written. */
 export interface BurnContext {
-  readonly table: BurnTable
+  readonly tables: RatingTables
   readonly ids: LedgerIds
 }
 
@@ -37,34 +49,126 @@ export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext)
   return burn(draft, item.event, item, context)
 }
 
-function burn(draft: Draft, event: PricedEvent, item: IngestItem, { table, ids }: BurnContext): BurnOutcome {
-  const cost = event.charge.kind === 'priced' ? event.charge.cost : { micro: 0, pico: 0 }
-  const charge = chargeFor(table, usdFromParts(cost))
-  const wallet = settle(draft, payingWallet(draft, event))
-  if (charge.credits_micro > BigInt(spendable(wallet))) {
-    return refused(insufficientCredits(ids, wallet, charge.credits_micro))
+function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnContext): BurnOutcome {
+  const payer = payingWallet(draft, event)
+  const rated = rate(event, payer, draft.at_ms, context)
+  if (rated.kind === 'refused') return rated
+  if (event.hold) {
+    const settled = settleByHold(draft, event, event.hold, rated, item)
+    if (settled) return settled
   }
-  const amount = microCredits(charge.credits_micro)
+  const wallet = settle(draft, payer)
+  if (rated.credits_micro > BigInt(spendable(wallet))) {
+    return refused(insufficientCredits(context.ids, wallet, rated.credits_micro))
+  }
+  if (rated.price > MAX_USD) return refused(PRICE_TOO_HIGH)
+  const amount = microCredits(rated.credits_micro)
   const changed = draft.change(wallet)
-  const entry = draft.append(changed, {
+  countUse(changed, rated)
+  const lots = take(draft, changed, amount)
+  const record = recordOf(event, rated, event.hold ? [HOLD_NOT_OPEN] : [])
+  const entry = draft.append(changed, burnEntry(event, item.idempotency, amount, lots, record))
+  return { kind: 'done', format: FORMAT, entry }
+}
+
+const HOLD_NOT_OPEN = 'hold_not_open'
+
+/** What an event costs, and by which table. */
+export interface Rated extends Omit<Charge, 'kind'> {
+  readonly kind: 'rated'
+  readonly burn_table_version: number
+}
+
+/**
+ * What an event costs by the burn table that was in force when it happened, after what the wallet has used in the
+ * period in which it arrives. Whoever burns it also calls `countUse`.
+ */
+export function rate(
+  event: PricedEvent,
+  wallet: Wallet,
+  at_ms: number,
+  { tables }: BurnContext,
+): Rated | { readonly kind: 'refused'; readonly refusal: Refusal } {
+  const table = tables.at(event.timestamp_ms)
+  const charge = chargeFor(table, chargeableOf(event), {
+    at_ms,
+    used: (counter) => usedInPeriod(wallet.counters, counter),
+  })
+  if (charge.kind === 'unpriced') return { kind: 'refused', refusal: unpricedModel(event) }
+  return { ...charge, kind: 'rated', burn_table_version: table.version }
+}
+
+/** Counts what an event has used towards the tiers and allowances of its wallet. */
+export function countUse(wallet: Wallet, { advance }: Rated): void {
+  if (advance) wallet.counters = advanced(wallet.counters, advance.counter, advance.quantity)
+}
+
+/** Only a table of very dear credits comes to more USD than an entry can hold. */
+const PRICE_TOO_HIGH: Refusal = {
+  code: 'invalid_request',
+  detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
+}
+
+function chargeableOf({ feature_id, provider, model, usage, custom, charge }: PricedEvent): Chargeable {
+  return { feature_id, provider, model, usage, custom, ...costOf(charge) }
+}
+
+function unpricedModel({ provider = '', model = '', charge }: PricedEvent): Refusal {
+  const nearest = charge.kind === 'unpriced' ? (charge.nearest ?? []) : []
+  return { code: 'unpriced_model', provider, model, nearest }
+}
+
+/** A burn's entry; its lots have been moved. */
+export function burnEntry(
+  event: PricedEvent,
+  idempotency: Idempotency | undefined,
+  amount: MicroCredits,
+  lots: readonly LotPart[],
+  record: EventRecord,
+): NewEntry {
+  return {
     type: 'BURN',
     amount: microCredits(0 - amount),
-    lots: take(draft, changed, amount),
-    event: {
-      ...recordOf(event),
-      cost,
-      price: usdToParts(charge.price),
-      burn_table_version: table.version,
-      ...(event.charge.kind === 'unpriced' && { unrated: true }),
-    },
+    lots,
+    event: record,
     ...(event.metadata && { metadata: event.metadata }),
-    ...(item.idempotency && { idempotency: item.idempotency }),
-  })
+    ...(idempotency && { idempotency }),
+  }
+}
+
+/** The event settles its hold and closes it; undefined when the hold is not open, and then it burns normally. */
+function settleByHold(
+  draft: Draft,
+  event: PricedEvent,
+  ref: HoldRef,
+  rated: Rated,
+  { idempotency }: IngestItem,
+): BurnOutcome | undefined {
+  const paying = payingWallet(draft, event)
+  if (paying.number !== ref.wallet) {
+    return refused({
+      code: 'invalid_request',
+      detail: 'The hold is of another wallet than the one that pays for this event.',
+      errors: [{ path: '/hold_id', message: 'is of another wallet than the one that pays for this event' }],
+    })
+  }
+  const wallet = settle(draft, paying)
+  if (!findHold(wallet, ref)) return undefined
+  const changed = draft.change(wallet)
+  const { lots, amount, shortfall_micro } = captureParts(draft, changed, ref, rated.credits_micro)
+  countUse(changed, rated)
+  const shortfall = `shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`
+  const record = recordOf(event, rated, shortfall_micro === 0n ? [] : [shortfall])
+  const entry = draft.append(changed, burnEntry(event, idempotency, amount, lots, record))
+  endHold(draft, changed, ref, 'captured')
   return { kind: 'done', format: FORMAT, entry }
 }
 
 /** The team's wallet if the event names a team that has one, else the user's if it has one, else the customer's. */
-function payingWallet(draft: Draft, event: PricedEvent): Wallet {
+export function payingWallet(
+  draft: Draft,
+  event: { readonly user_id?: string | undefined; readonly team_id?: string | undefined },
+): Wallet {
   const wallet =
     (event.team_id !== undefined && draft.wallet({ kind: 'team', id: event.team_id })) ||
     (event.user_id !== undefined && draft.wallet({ kind: 'user', id: event.user_id })) ||
@@ -73,9 +177,19 @@ function payingWallet(draft: Draft, event: PricedEvent): Wallet {
   return wallet
 }
 
-function recordOf(event: PricedEvent): Omit<EventRecord, 'cost' | 'price' | 'burn_table_version'> {
-  const { charge, metadata: _, ...fields } = event
-  return { ...fields, price_version: charge.price_version }
+/** What is kept of an event that was rated; `about` are warnings beside its own. */
+export function recordOf(event: PricedEvent, rated: Rated, about: readonly string[] = []): EventRecord {
+  const { charge, metadata: _metadata, hold: _hold, warnings: own = [], ...fields } = event
+  const warnings = [...own, ...rated.warnings, ...about]
+  return {
+    ...fields,
+    cost: usdToParts(rated.cost),
+    price: usdToParts(rated.price),
+    burn_table_version: rated.burn_table_version,
+    price_version: charge.price_version,
+    ...(rated.unrated && { unrated: true }),
+    ...(warnings.length > 0 && { warnings }),
+  }
 }
 
 /** What an event is answered, from its entry alone: the first answer and every replay are the same. */

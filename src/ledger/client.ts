@@ -1,10 +1,22 @@
 import type { Bindings } from '../config.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
+import type {
+  BurnTableResult,
+  BurnTablesMessage,
+  BurnTablesResult,
+  DeactivateBurnTableMessage,
+  QuoteMessage,
+  QuoteResult,
+  SaveBurnTableMessage,
+} from './burn-table-messages.ts'
 import type { EntriesMessage, EntriesResult } from './entries.ts'
+import type { HoldsMessage, HoldsResult } from './hold-lists.ts'
 import type {
   BalanceAnswer,
   CreditMessage,
   CreditResult,
+  HoldMessage,
+  HoldResult,
   IngestMessage,
   IngestResult,
   LedgerName,
@@ -56,6 +68,19 @@ export function moveCredits(
   return call(env, ledger, keyed, (stub) => stub.move(JSON.stringify(message)))
 }
 
+export function changeHold(env: LedgerEnv, ledger: LedgerName, message: HoldMessage): Promise<HoldResult> {
+  const keyed = message.idempotency !== undefined
+  return call(env, ledger, keyed, (stub) => stub.hold(JSON.stringify(message)))
+}
+
+export function readOpenHolds(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: HoldsMessage,
+): Promise<HoldsResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.holds(JSON.stringify(message)))
+}
+
 export function readBalance(
   env: LedgerEnv,
   ledger: LedgerName,
@@ -78,6 +103,41 @@ export function readEntries(
   message: EntriesMessage,
 ): Promise<EntriesResult> {
   return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.entries(JSON.stringify(message)))
+}
+
+export function saveBurnTable(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: SaveBurnTableMessage,
+): Promise<BurnTableResult> {
+  const keyed = message.idempotency !== undefined
+  return call(env, ledger, keyed, (stub) => stub.saveBurnTable(JSON.stringify(message)))
+}
+
+export function deactivateBurnTable(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: DeactivateBurnTableMessage,
+): Promise<BurnTableResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.deactivateBurnTable(JSON.stringify(message)))
+}
+
+export function readBurnTables(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: BurnTablesMessage,
+): Promise<BurnTablesResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.burnTables(JSON.stringify(message)))
+}
+
+export function readQuotes(env: LedgerEnv, ledger: LedgerName, message: QuoteMessage): Promise<QuoteResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.quote(JSON.stringify(message)))
+}
+
+/** Brings the customer's burn tables from its live ledger, their master, to its test ledger. */
+export async function shareBurnTables(env: LedgerEnv, customer_id: string): Promise<void> {
+  const snapshot = await stubOf(env, { customer_id, mode: 'live' }).burnTableSnapshot()
+  await stubOf(env, { customer_id, mode: 'test' }).acceptBurnTables(snapshot)
 }
 
 /** From the moment this returns the ledger refuses the key. */

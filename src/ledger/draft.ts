@@ -1,9 +1,11 @@
 import { type MicroCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import type { BurnTableRow } from './burn-table-rows.ts'
 import { type KeyCheck, type KeyUse, MISMATCH, UNUSED } from './idempotency.ts'
 import type { Entry, JournalRecord } from './journal.ts'
 import type { Lot } from './lots.ts'
 import type { Idempotency, WalletOwner } from './messages.ts'
 import { FORMAT } from './packing.ts'
+import { currentCounters } from './period-counters.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from './wallet.ts'
 
 /** The last numbers given, and the last time seen: part of every commit. */
@@ -11,6 +13,7 @@ export interface Counters {
   readonly entry: number
   readonly lot: number
   readonly wallet: number
+  readonly hold: number
   readonly at_ms: number
 }
 
@@ -29,7 +32,7 @@ export interface GivenBack {
   readonly voided: boolean
 }
 
-type NewEntry = Omit<Entry, 'kind' | 'number' | 'at_ms' | 'wallet' | 'owner' | 'balance_after'>
+export type NewEntry = Omit<Entry, 'kind' | 'number' | 'at_ms' | 'wallet' | 'owner' | 'balance_after'>
 
 /**
  * A commit in the making: the requests of a group are applied to it one after the other, each seeing what those
@@ -43,13 +46,14 @@ export class Draft {
   readonly closedLots = new Map<number, Lot | null>()
   /** By the number of the burn's entry. */
   readonly givenBacks = new Map<number, GivenBack>()
+  /** New versions of burn tables. */
+  readonly burnTables: BurnTableRow[] = []
   private readonly keys = new Map<string, KeyUse>()
   private readonly absent = new Set<string>()
-  /** New wallets whose owner no entry has named yet. */
-  private readonly unnamed = new Map<number, WalletOwner>()
   private entry: number
   private lot: number
   private walletNumber: number
+  private hold: number
 
   private readonly committed: LedgerReader
 
@@ -60,14 +64,16 @@ export class Draft {
     this.entry = counters.entry
     this.lot = counters.lot
     this.walletNumber = counters.wallet
+    this.hold = counters.hold
   }
 
   get counters(): Counters {
-    return { entry: this.entry, lot: this.lot, wallet: this.walletNumber, at_ms: this.at_ms }
+    const { entry, lot, walletNumber: wallet, hold, at_ms } = this
+    return { entry, lot, wallet, hold, at_ms }
   }
 
   get isEmpty(): boolean {
-    return this.records.length === 0 && this.wallets.size === 0
+    return this.records.length === 0 && this.wallets.size === 0 && this.burnTables.length === 0
   }
 
   /** Looks up many keys in one read; `checkKey` then answers from memory. */
@@ -120,6 +126,7 @@ export class Draft {
     const known = this.wallets.get(key)
     if (known) return known
     const copy = copyWallet(wallet)
+    if (copy.counters) copy.counters = currentCounters(copy.counters, this.at_ms)
     this.wallets.set(key, copy)
     return copy
   }
@@ -128,8 +135,11 @@ export class Draft {
   createWallet(owner: WalletOwner): Wallet {
     const wallet = newWallet(++this.walletNumber, owner, this.at_ms)
     this.wallets.set(walletKey(owner), wallet)
-    this.unnamed.set(wallet.number, owner)
     return wallet
+  }
+
+  nextHoldNumber(): number {
+    return ++this.hold
   }
 
   nextLotNumber(): number {
@@ -139,8 +149,8 @@ export class Draft {
   /** Moves a wallet's balance by the entry's amount and appends the entry. The lots are the caller's to move. */
   append(wallet: Wallet, entry: NewEntry): Entry {
     wallet.balance = microCredits(wallet.balance + entry.amount)
-    const owner = this.unnamed.get(wallet.number)
-    this.unnamed.delete(wallet.number)
+    const owner = wallet.announced ? undefined : wallet.owner
+    wallet.announced = true
     const appended: Entry = {
       kind: 'entry',
       number: ++this.entry,

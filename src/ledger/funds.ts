@@ -6,9 +6,19 @@ import {
   picoUsd,
   usdFromParts,
   usdToParts,
+  ZERO_CREDITS,
 } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
-import { insertLot, type Lot, type LotPart, OVERDRAFT, takeFromLots } from './lots.ts'
+import {
+  inBurnOrder,
+  insertLot,
+  type Lot,
+  type LotPart,
+  OVERDRAFT,
+  removeEmpty,
+  sumOfFree,
+  takeFromLots,
+} from './lots.ts'
 import type { Wallet } from './wallet.ts'
 
 /**
@@ -19,8 +29,7 @@ import type { Wallet } from './wallet.ts'
 
 /** Takes credits: out of the lots in burn order, then out of the overdraft. */
 export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
-  const in_lots = wallet.balance + wallet.overdrawn
-  const from_lots = microCredits(Math.min(amount, in_lots))
+  const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
   const parts = takeFromLots(wallet.lots, from_lots).map(({ lot, taken }): LotPart => {
     if (lot.left === 0) draft.closedLots.set(lot.number, lot)
     return [lot.number, microCredits(-taken)]
@@ -43,10 +52,68 @@ export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: Micr
   return [[lot.number, microCredits(0 - amount)]]
 }
 
+/** Reserves credits as a burn would take them; they stay where they are. */
+export function reserve(wallet: Wallet, amount: MicroCredits): LotPart[] {
+  const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
+  const parts = inBurnOrder(wallet.lots, from_lots).map(({ lot, part }): LotPart => {
+    lot.held = microCredits(lot.held + part)
+    return [lot.number, part]
+  })
+  return withoutZeros([...parts, [OVERDRAFT, microCredits(amount - from_lots)]])
+}
+
+/** Ends a reservation; says which lots got what of theirs back. */
+export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: Lot; part: MicroCredits }[] {
+  const freed: { lot: Lot; part: MicroCredits }[] = []
+  for (const [number, part] of parts) {
+    if (number === OVERDRAFT) continue
+    const lot = heldLot(wallet, number)
+    lot.held = microCredits(lot.held - part)
+    freed.push({ lot, part })
+  }
+  return freed
+}
+
+/** Takes the first `amount` of what a hold reserves, and returns what it then still reserves. */
+export function takeReserved(
+  draft: Draft,
+  wallet: Wallet,
+  parts: readonly LotPart[],
+  amount: MicroCredits,
+): { taken: LotPart[]; left: LotPart[] } {
+  const taken: LotPart[] = []
+  const left: LotPart[] = []
+  let open: number = amount
+  for (const [number, part] of parts) {
+    const used = microCredits(Math.min(open, part))
+    open -= used
+    taken.push([number, microCredits(0 - used)])
+    left.push([number, microCredits(part - used)])
+    if (used === 0) continue
+    if (number === OVERDRAFT) {
+      wallet.overdrawn = microCredits(wallet.overdrawn + used)
+      continue
+    }
+    const lot = heldLot(wallet, number)
+    lot.held = microCredits(lot.held - used)
+    lot.left = microCredits(lot.left - used)
+    if (lot.left === 0) draft.closedLots.set(number, lot)
+  }
+  if (open !== 0) throw new Error(`a hold does not reserve ${open} micro-credits that are taken from it`)
+  removeEmpty(wallet.lots)
+  return { taken: withoutZeros(taken), left: withoutZeros(left) }
+}
+
+function heldLot(wallet: Wallet, number: number): Lot {
+  const lot = wallet.lots.find((candidate) => candidate.number === number)
+  if (!lot) throw new Error(`a hold reserves lot ${number}, which is not open`)
+  return lot
+}
+
 /** Puts a new lot into the wallet. What is overdrawn is repaid out of it first. */
-export function putLot(draft: Draft, wallet: Wallet, lot: Omit<Lot, 'left'>): LotPart[] {
+export function putLot(draft: Draft, wallet: Wallet, lot: Omit<Lot, 'left' | 'held'>): LotPart[] {
   const repaid = repay(wallet, lot.amount)
-  const opened: Lot = { ...lot, left: microCredits(lot.amount - repaid) }
+  const opened: Lot = { ...lot, left: microCredits(lot.amount - repaid), held: ZERO_CREDITS }
   if (opened.left > 0) insertLot(wallet.lots, opened)
   else draft.closedLots.set(lot.number, opened)
   return withoutZeros([
@@ -95,14 +162,17 @@ export function giveBack(
 /** False when the lot has expired: then nothing was put into it. */
 function returnToLot(draft: Draft, wallet: Wallet, number: number, amount: MicroCredits): boolean {
   const open = wallet.lots.find((lot) => lot.number === number)
-  if (open) {
+  const expires_at_ms = open?.expires_at_ms ?? null
+  if (open && (expires_at_ms === null || expires_at_ms > draft.at_ms)) {
     open.left = microCredits(open.left + amount)
     return true
   }
+  // An expired lot is still open only while a hold reserves some of it.
+  if (open) return false
   const closed = draft.closedLot(number)
   if (!closed) throw new Error(`lot ${number} is neither open nor closed`)
   if (closed.expires_at_ms !== null && closed.expires_at_ms <= draft.at_ms) return false
-  insertLot(wallet.lots, { ...closed, left: amount })
+  insertLot(wallet.lots, { ...closed, left: amount, held: ZERO_CREDITS })
   draft.closedLots.set(number, null)
   return true
 }
@@ -116,6 +186,7 @@ function lotOfItsOwn(draft: Draft, amount: MicroCredits): Lot {
     created_at_ms: draft.at_ms,
     amount,
     left: amount,
+    held: ZERO_CREDITS,
   }
 }
 

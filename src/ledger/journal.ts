@@ -1,9 +1,12 @@
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { HoldState } from './hold-record.ts'
 import type { LotPart } from './lots.ts'
 import type {
   BatchAnswer,
+  CaptureAnswer,
   EventType,
+  HoldAnswer,
   Idempotency,
   LotKind,
   MovementAnswer,
@@ -92,5 +95,17 @@ export interface AnswerRecord {
 export type StoredAnswer =
   | ({ readonly of: 'batch' } & BatchAnswer)
   | ({ readonly of: 'movement' } & MovementAnswer)
+  | ({ readonly of: 'hold' } & HoldAnswer)
+  | ({ readonly of: 'capture' } & CaptureAnswer)
+  /** A version never changes, so its number says it all. */
+  | { readonly of: 'burn_table'; readonly version: number }
 
-export type JournalRecord = Entry | AnswerRecord
+/** How a hold ended. */
+export interface HoldRecord {
+  readonly kind: 'hold'
+  readonly at_ms: number
+  readonly hold: HoldState
+  readonly idempotency?: undefined
+}
+
+export type JournalRecord = Entry | AnswerRecord | HoldRecord

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ledgerKey } from '../db/ledger-db.ts'
-import { ledgerId, ledgerTag, parseLedgerId } from '../ids.ts'
-import type { LedgerName } from './messages.ts'
+import { holdId, ledgerId, ledgerTag, parseHoldId, parseLedgerId } from '../ids.ts'
+import type { HoldRef, LedgerName } from './messages.ts'
 
 /**
  * The ids of one ledger. Entries carry the time of their commit; wallets and lots, which are only ever met by their
@@ -24,6 +24,10 @@ export class LedgerIds {
     return ledgerId('lot', this.opened_at_ms, number, this.tag)
   }
 
+  hold({ number, wallet, created_at_ms }: HoldRef): string {
+    return holdId({ at_ms: created_at_ms, number, wallet }, this.tag)
+  }
+
   transaction(entry: { at_ms: number; number: number }): string {
     return ledgerId('txn', entry.at_ms, entry.number, this.tag)
   }
@@ -42,4 +46,10 @@ export function tagOf(ledger: LedgerName): string {
 /** The entry that an event's or a transaction's id names; undefined when it is not an id of this ledger. */
 export function entryNumberOf(prefix: 'evt' | 'txn', id: string, ledger: LedgerName): number | undefined {
   return parseLedgerId(prefix, id, tagOf(ledger))?.number
+}
+
+/** The hold that an id names; undefined when it is not an id of this ledger. */
+export function holdRefOf(id: string, ledger: LedgerName): HoldRef | undefined {
+  const parsed = parseHoldId(id, tagOf(ledger))
+  return parsed && { number: parsed.number, wallet: parsed.wallet, created_at_ms: parsed.at_ms }
 }

@@ -13,7 +13,10 @@ export interface Lot {
   readonly amount: MicroCredits
   /** What was paid for `amount`; absent when nothing was. */
   readonly price?: UsdParts
+  /** What is left of it, what is held of that included. */
   left: MicroCredits
+  /** What open holds have reserved of what is left. */
+  held: MicroCredits
 }
 
 /** How much of which lot an entry moved; negative out of the lot. */
@@ -41,45 +44,66 @@ export function insertLot(lots: Lot[], lot: Lot): void {
   lots.splice(at === -1 ? lots.length : at, 0, lot)
 }
 
+/** What of a lot no hold has reserved. */
+export function free(lot: Lot): MicroCredits {
+  return microCredits(lot.left - lot.held)
+}
+
+/** What of all lots no hold has reserved. */
+export function sumOfFree(lots: readonly Lot[]): MicroCredits {
+  return microCredits(lots.reduce((sum, lot) => sum + lot.left - lot.held, 0))
+}
+
+/** How much of which lots a burn of `amount` would take: front first, never what is held. */
+export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: Lot; part: MicroCredits }[] {
+  const parts: { lot: Lot; part: MicroCredits }[] = []
+  let open: number = amount
+  for (const lot of lots) {
+    if (open === 0) break
+    const part = microCredits(Math.min(open, free(lot)))
+    if (part === 0) continue
+    open -= part
+    parts.push({ lot, part })
+  }
+  if (open !== 0) throw new Error(`lots ran out with ${open} micro-credits still to take`)
+  return parts
+}
+
 /**
  * Takes `amount` out of `lots`, front first, and removes those that it empties. The caller has made sure that there
  * is enough: running out is a bug, found before anything is written.
  */
 export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; taken: MicroCredits }[] {
-  const takes: { lot: Lot; taken: MicroCredits }[] = []
-  let open: number = amount
-  let emptied = 0
-  for (const lot of lots) {
-    if (open === 0) break
-    const taken = microCredits(Math.min(open, lot.left))
-    open -= taken
-    lot.left = microCredits(lot.left - taken)
-    takes.push({ lot, taken })
-    if (lot.left === 0) emptied++
-  }
-  if (open !== 0) throw new Error(`lots ran out with ${open} micro-credits still to take`)
-  lots.splice(0, emptied)
+  const takes = inBurnOrder(lots, amount).map(({ lot, part }) => {
+    lot.left = microCredits(lot.left - part)
+    return { lot, taken: part }
+  })
+  removeEmpty(lots)
   return takes
 }
 
-/** Removes the lots whose time has come at `now_ms` and returns them, the earliest expiry first. */
-export function removeExpired(lots: Lot[], now_ms: number): Lot[] {
-  const expired = lots
-    .filter((lot) => lot.expires_at_ms !== null && lot.expires_at_ms <= now_ms)
-    .sort((a, b) => compareExpiry(a.expires_at_ms, b.expires_at_ms) || a.number - b.number)
-  for (const lot of expired) lots.splice(lots.indexOf(lot), 1)
-  return expired
+/** Emptied lots are mostly at the front, so this is cheap. */
+export function removeEmpty(lots: Lot[]): void {
+  let kept = 0
+  for (const lot of lots) if (lot.left > 0) lots[kept++] = lot
+  lots.length = kept
 }
 
-/** The lots that expire next, as one amount; null when none expires. */
+/** When a lot next needs attention: at its expiry, unless all of it is held, which nothing may expire. */
+export function lotDueAt(lot: Lot): number | null {
+  return free(lot) > 0 ? lot.expires_at_ms : null
+}
+
+/** What expires next, of what is not held, as one amount; null when nothing will. */
 export function expiringNext(lots: readonly Lot[]): { amount: MicroCredits; at_ms: number } | null {
   let at_ms = Number.POSITIVE_INFINITY
   let amount = 0
   for (const lot of lots) {
-    if (lot.expires_at_ms === null || lot.expires_at_ms > at_ms) continue
-    if (lot.expires_at_ms < at_ms) amount = 0
-    at_ms = lot.expires_at_ms
-    amount += lot.left
+    const due_at_ms = lotDueAt(lot)
+    if (due_at_ms === null || due_at_ms > at_ms) continue
+    if (due_at_ms < at_ms) amount = 0
+    at_ms = due_at_ms
+    amount += free(lot)
   }
   return amount === 0 ? null : { amount: microCredits(amount), at_ms }
 }

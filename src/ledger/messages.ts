@@ -1,6 +1,7 @@
 import type { Mode } from '../db/schema.ts'
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { HoldState } from './hold-record.ts'
 import type { EntryType } from './journal.ts'
 import type { LotPart } from './lots.ts'
 import type { Refusal } from './refusal.ts'
@@ -54,7 +55,14 @@ export type EventType = (typeof EVENT_TYPES)[number]
 /** What the provider charges for an event: a cost, or no price found (`unpriced`), or nothing to price (`none`). */
 export type ProviderCharge =
   | { readonly kind: 'priced'; readonly cost: UsdParts; readonly price_version: string }
-  | { readonly kind: 'unpriced'; readonly price_version: string }
+  | {
+      readonly kind: 'unpriced'
+      readonly price_version: string
+      /** The names most like the model's, for whoever is refused. */
+      readonly nearest?: readonly string[]
+      /** What the provider's dearest current model would charge; null or absent when that is not known. */
+      readonly ceiling_cost?: UsdParts | null
+    }
   | { readonly kind: 'none'; readonly price_version: string }
 
 /** What, beside provider, model and usage, picks the price: kept, so that an event can be priced again. */
@@ -78,6 +86,8 @@ export interface PricedEvent {
   /** The customer's own units, priced by burn tables only. */
   readonly custom?: Readonly<Record<string, number>>
   readonly timestamp_ms: number
+  /** The hold that the event settles. */
+  readonly hold?: HoldRef
   readonly charge: ProviderCharge
   readonly warnings?: readonly string[]
   readonly metadata?: Readonly<Record<string, unknown>>
@@ -136,6 +146,74 @@ export type Answered<T> = { readonly kind: 'done' | 'replayed'; readonly format:
 export type IngestResult =
   | ({ readonly shape: 'single' } & Answered<EventAnswer>)
   | ({ readonly shape: 'batch' } & Answered<BatchAnswer>)
+  | Refused
+
+/** An open hold: the numbers in its id. */
+export interface HoldRef {
+  readonly number: number
+  readonly wallet: number
+  readonly created_at_ms: number
+}
+
+/** What a hold is to reserve: an amount, or what an event would cost at worst. */
+export type HoldSize =
+  | { readonly kind: 'credits'; readonly credits: MicroCredits }
+  | {
+      readonly kind: 'event'
+      readonly event: PricedEvent
+      /** A million output tokens of the same model: the price at which a capture says how many more there are. */
+      readonly million_output_tokens: PricedEvent
+    }
+
+export type HoldRequest =
+  | {
+      readonly op: 'open'
+      readonly feature_id: string
+      readonly user_id?: string
+      readonly team_id?: string
+      readonly lifetime_ms: number
+      readonly size: HoldSize
+    }
+  | {
+      readonly op: 'capture'
+      readonly hold: HoldRef
+      readonly final: boolean
+      readonly what:
+        | { readonly kind: 'credits'; readonly credits: MicroCredits }
+        | { readonly kind: 'event'; readonly event: PricedEvent }
+    }
+  | { readonly op: 'release'; readonly hold: HoldRef }
+  | { readonly op: 'extend'; readonly hold: HoldRef; readonly lifetime_ms: number }
+
+export interface HoldMessage {
+  readonly caller: Caller
+  readonly request: HoldRequest
+  readonly idempotency?: Idempotency
+}
+
+/** A hold as it is answered. */
+export interface HoldAnswer {
+  readonly hold: HoldState
+  readonly hold_id: string
+  readonly wallet_id: string
+  readonly available: MicroCredits
+}
+
+export interface CaptureAnswer {
+  readonly hold_id: string
+  readonly captured: MicroCredits
+  /** A decimal string of credits: what was asked for may be more than any wallet can hold. */
+  readonly shortfall: string
+  readonly remaining: MicroCredits
+  readonly balance_after: MicroCredits
+  readonly transaction_id: string
+  readonly event_id?: string
+  readonly output_rate?: MicroCredits
+}
+
+export type HoldResult =
+  | ({ readonly of: 'hold' } & Answered<HoldAnswer>)
+  | ({ readonly of: 'capture' } & Answered<CaptureAnswer>)
   | Refused
 
 export const LOT_KINDS = ['promo', 'paid'] as const

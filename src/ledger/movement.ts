@@ -3,7 +3,7 @@ import type { Draft } from './draft.ts'
 import { giveBack, priceShare, putLot, take, takeFromLot } from './funds.ts'
 import type { Entry, NewLot } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import { type Lot, type LotPart, takeFromLots } from './lots.ts'
+import { free, inBurnOrder, type Lot, type LotPart, sumOfFree, takeFromLots } from './lots.ts'
 import type {
   Movement,
   MovementAnswer,
@@ -15,7 +15,7 @@ import type {
 import { FORMAT } from './packing.ts'
 import { insufficientCredits, type Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
-import { fullRefusal, spendable, type Wallet, walletKey } from './wallet.ts'
+import { fullRefusal, spendable, usedOverdraft, type Wallet, walletKey } from './wallet.ts'
 
 /** A movement that was made, or why not; refused, it has changed nothing. */
 type Outcome = { readonly kind: 'moved'; readonly answer: MovementAnswer } | Refused
@@ -104,7 +104,7 @@ function returnBurned(
 ): Outcome {
   const wallet = settledByNumber(draft, past.wallet)
   const taken = lastTaken(past.lots, draft.givenBack(past.number).amount, amount)
-  const full = fullRefusal(wallet, amount, taken.length)
+  const full = fullRefusal(wallet, amount, closedLotsOf(wallet, taken))
   if (full) return refused(full)
   const changed = draft.change(wallet)
   const { parts, expired, new_lot } = giveBack(draft, changed, taken)
@@ -145,6 +145,11 @@ function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount: Micro
   return returned
 }
 
+/** How many lots giving back would open. */
+function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
+  return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
+}
+
 /** Takes what is left of a purchase's lot, or a part of it. */
 function refundPurchase(
   draft: Draft,
@@ -155,7 +160,8 @@ function refundPurchase(
 ): Outcome {
   const wallet = settledByNumber(draft, past.wallet)
   const numbers = new Set(past.lots.map(([number]) => number))
-  const left = wallet.lots.find((lot) => numbers.has(lot.number))?.left ?? ZERO_CREDITS
+  const open = wallet.lots.find((lot) => numbers.has(lot.number))
+  const left = open ? free(open) : ZERO_CREDITS
   if (left === 0) return conflict('Nothing is left of the lot of this purchase.')
   const wanted = amount ?? left
   if (wanted > left)
@@ -184,9 +190,9 @@ function transfer(
   }
   const source = settledWallet(draft, from)
   if (!source) return refused({ code: 'not_found', detail: 'The wallet to transfer from does not exist.' })
-  if (source.balance < amount) return refused(insufficientCredits(ids, source, BigInt(amount)))
+  if (sumOfFree(source.lots) < amount) return refused(insufficientCredits(ids, source, BigInt(amount)))
   const target = settledWallet(draft, to)
-  const full = target && fullRefusal(target, amount, lotsFor(source, amount))
+  const full = target && fullRefusal(target, amount, inBurnOrder(source.lots, amount).length)
   if (full) return refused(full)
   const giving = draft.change(source)
   const getting = target ? draft.change(target) : draft.createWallet(to)
@@ -196,7 +202,7 @@ function transfer(
   for (const { lot, taken } of takeFromLots(giving.lots, amount)) {
     if (lot.left === 0) draft.closedLots.set(lot.number, lot)
     out.push([lot.number, microCredits(-taken)])
-    const { left: _, price: __, ...kept } = lot
+    const { left: _left, held: _held, price: _price, ...kept } = lot
     const price = priceShare(lot, taken)
     const arrived = { ...kept, number: draft.nextLotNumber(), amount: taken, ...(price && { price }) }
     into.push(...putLot(draft, getting, arrived))
@@ -215,18 +221,6 @@ function transfer(
   })
 }
 
-/** How many lots the first `amount` of a wallet lies in. */
-function lotsFor(wallet: Wallet, amount: MicroCredits): number {
-  let open: number = amount
-  let count = 0
-  for (const lot of wallet.lots) {
-    if (open <= 0) break
-    open -= lot.left
-    count++
-  }
-  return count
-}
-
 /** A correction by hand: a promo lot that never expires, or a burn without an event. */
 function adjust(
   draft: Draft,
@@ -234,10 +228,11 @@ function adjust(
   ids: LedgerIds,
 ): Outcome {
   const wallet = settledWallet(draft, owner)
+  if (!wallet) return refused({ code: 'not_found', detail: 'There is no such wallet to adjust.' })
   if (amount > 0) {
-    const full = wallet && fullRefusal(wallet, amount, 1)
+    const full = fullRefusal(wallet, amount, 1)
     if (full) return refused(full)
-    const changed = wallet ? draft.change(wallet) : draft.createWallet(owner)
+    const changed = draft.change(wallet)
     const lot = { number: draft.nextLotNumber(), kind: 'promo', priority: 50, expires_at_ms: null } as const
     const lots = putLot(draft, changed, { ...lot, created_at_ms: draft.at_ms, amount })
     return moved(
@@ -247,7 +242,6 @@ function adjust(
       ),
     )
   }
-  if (!wallet) return refused({ code: 'not_found', detail: 'The wallet to take from does not exist.' })
   const wanted = microCredits(-amount)
   if (wanted > spendable(wallet)) return refused(insufficientCredits(ids, wallet, BigInt(wanted)))
   const changed = draft.change(wallet)
@@ -263,9 +257,8 @@ function setOverdraft(
   ids: LedgerIds,
 ): Outcome {
   const wallet = settledWallet(draft, owner)
-  if (wallet && wallet.overdrawn > limit) {
-    return conflict(`${formatCredits(wallet.overdrawn)} credits of the overdraft are in use.`)
-  }
+  const used = wallet ? usedOverdraft(wallet) : ZERO_CREDITS
+  if (used > limit) return conflict(`${formatCredits(used)} credits of the overdraft are in use.`)
   const changed = wallet ? draft.change(wallet) : draft.createWallet(owner)
   changed.overdraft_limit = limit
   return moved({
@@ -288,7 +281,7 @@ function settledByNumber(draft: Draft, number: number): Wallet {
   return settle(draft, wallet)
 }
 
-function newLot({ number, kind, priority, expires_at_ms, price }: Omit<Lot, 'left'>): NewLot {
+function newLot({ number, kind, priority, expires_at_ms, price }: Omit<Lot, 'left' | 'held'>): NewLot {
   return { number, kind, priority, expires_at_ms, ...(price && { price }) }
 }
 

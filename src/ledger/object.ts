@@ -1,14 +1,33 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
-import { type BurnTable, defaultBurnTable } from '../pricing/burn-table.ts'
-import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import { microCredits } from '../pricing/money.ts'
 import { flushJournal } from '../projection/flush.ts'
 import type { BurnContext } from './burn.ts'
+import type {
+  BurnTableResult,
+  BurnTablesMessage,
+  BurnTablesResult,
+  DeactivateBurnTableMessage,
+  QuoteMessage,
+  QuoteResult,
+  SaveBurnTableMessage,
+} from './burn-table-messages.ts'
+import type { BurnTableSnapshot } from './burn-table-rows.ts'
+import {
+  applyBurnTable,
+  BurnTables,
+  burnTableAnswer,
+  deactivateBurnTable,
+  readBurnTables,
+  savedAnswer,
+} from './burn-tables.ts'
 import { applyCredit, creditAnswer } from './credit.ts'
 import { Draft } from './draft.ts'
 import { type EntriesMessage, type EntriesResult, readUnflushed } from './entries.ts'
 import { type Apply, GroupCommit } from './group-commit.ts'
+import { type HoldsMessage, type HoldsResult, readHolds } from './hold-lists.ts'
+import { applyHold } from './holds.ts'
 import { applyIngest } from './ingest.ts'
 import { LedgerIds, tagOf } from './ledger-ids.ts'
 import { expiringNext } from './lots.ts'
@@ -17,6 +36,8 @@ import type {
   Caller,
   CreditMessage,
   CreditResult,
+  HoldMessage,
+  HoldResult,
   IngestMessage,
   IngestResult,
   LotAnswer,
@@ -28,11 +49,12 @@ import type {
   WalletResult,
 } from './messages.ts'
 import { applyMovement } from './movement.ts'
+import { quote } from './quote.ts'
 import type { Refusal } from './refusal.ts'
 import { earliest, nextAlarmAt } from './schedule.ts'
 import { settle } from './settle.ts'
 import { type Identity, LedgerStore } from './store.ts'
-import { type Wallet, walletDueAt, walletKey } from './wallet.ts'
+import { available, reserved, type Wallet, walletDueAt, walletKey } from './wallet.ts'
 
 /** The key of the sign-up grant: a customer's key cannot be it, because theirs are printable. */
 const SIGNUP_KEY = '\u0000signup'
@@ -50,7 +72,7 @@ const MAX_ROWS_FREED_PER_ALARM = 50
 export class CustomerLedger extends DurableObject<Bindings> {
   private readonly store: LedgerStore
   private readonly config: Config
-  private readonly table: BurnTable
+  private readonly tables: BurnTables
   private readonly group: GroupCommit
   private burnContext: BurnContext | null = null
   private alarmAt: number | null = null
@@ -59,8 +81,8 @@ export class CustomerLedger extends DurableObject<Bindings> {
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
     this.config = configOf(env)
-    this.table = defaultBurnTable(this.config)
     this.store = new LedgerStore(ctx.storage.sql)
+    this.tables = new BurnTables(this.store.burnTables, this.config)
     this.group = new GroupCommit((change) => this.commit(change))
     // A start repairs what a crash may have left: a dirty journal without an alarm.
     ctx.blockConcurrencyWhile(async () => {
@@ -111,6 +133,26 @@ export class CustomerLedger extends DurableObject<Bindings> {
     return reply(result)
   }
 
+  /** Opens, captures, releases and extends holds. */
+  async hold(json: string): Promise<string> {
+    const message: HoldMessage = JSON.parse(json)
+    const result = await this.change<HoldResult>(message.caller, 1, (draft, context) =>
+      applyHold(draft, message, context),
+    )
+    return reply(result)
+  }
+
+  /** The open holds of the ledger or of one wallet, newest first. */
+  async holds(json: string): Promise<string> {
+    const message: HoldsMessage = JSON.parse(json)
+    const context = this.admit(message.caller)
+    if (context.kind === 'refused') return reply(context)
+    return reply<HoldsResult>({
+      kind: 'done',
+      answer: readHolds(this.store, context.ids, message, this.timeNow()),
+    })
+  }
+
   async balance(json: string): Promise<string> {
     return reply(await this.readWallet(JSON.parse(json), balanceAnswer))
   }
@@ -126,6 +168,64 @@ export class CustomerLedger extends DurableObject<Bindings> {
     const context = this.admit(message.caller)
     if (context.kind === 'refused') return reply(context)
     return reply<EntriesResult>(readUnflushed(this.store, context.ids, message))
+  }
+
+  /** Saves a burn table or a new version of one: what is ingested next is rated by it. */
+  async saveBurnTable(json: string): Promise<string> {
+    const { caller, change, idempotency }: SaveBurnTableMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    const { burnTables } = this.store
+    const outcome = this.commit((draft) =>
+      applyBurnTable(draft, burnTables, change, idempotency, this.config),
+    )
+    this.tables.refresh()
+    if (outcome.kind === 'refused') return reply(outcome)
+    const { kind, format } = outcome
+    const answer =
+      outcome.kind === 'done'
+        ? burnTableAnswer(burnTables, outcome.row)
+        : savedAnswer(burnTables, outcome.version)
+    return reply<BurnTableResult>({ kind, format, answer })
+  }
+
+  /** Ends a burn table now; events of earlier times still fall under it. */
+  async deactivateBurnTable(json: string): Promise<string> {
+    const { caller, id }: DeactivateBurnTableMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    const result = deactivateBurnTable(this.store.burnTables, id, Date.now())
+    this.tables.refresh()
+    return reply<BurnTableResult>(result)
+  }
+
+  async burnTables(json: string): Promise<string> {
+    const { caller, question }: BurnTablesMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    return reply<BurnTablesResult>(readBurnTables(this.store.burnTables, this.tables, question, Date.now()))
+  }
+
+  /** What items would cost, each by the table of its time. Moves nothing. */
+  async quote(json: string): Promise<string> {
+    const { caller, items }: QuoteMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    const now_ms = Date.now()
+    return reply<QuoteResult>({ kind: 'done', quotes: items.map((item) => quote(this.tables, item, now_ms)) })
+  }
+
+  /** All burn tables of a live ledger, for the test ledger of the same customer. */
+  async burnTableSnapshot(): Promise<string> {
+    return JSON.stringify(this.store.burnTables.snapshot())
+  }
+
+  /** Takes over the live ledger's burn tables; older ones, and those of a ledger that nobody opened, are left. */
+  async acceptBurnTables(json: string): Promise<void> {
+    if (!this.store.identity) return
+    const snapshot: BurnTableSnapshot = JSON.parse(json)
+    this.ctx.storage.transactionSync(() => this.store.burnTables.accept(snapshot))
+    this.tables.refresh()
   }
 
   async revokeKey(key_id: string): Promise<void> {
@@ -168,7 +268,8 @@ export class CustomerLedger extends DurableObject<Bindings> {
     const due = this.store.dueWallets(this.timeNow(), MAX_DUE_WALLETS_PER_ALARM)
     if (due.length === 0) return
     this.commit((draft) => {
-      for (const wallet of due) settle(draft, wallet)
+      // Written even if nothing was due yet: that moves the time at which the alarm looks again.
+      for (const wallet of due) draft.change(settle(draft, wallet))
     })
   }
 
@@ -211,7 +312,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (this.burnContext) return this.burnContext
     const { identity } = this.store
     if (!identity) throw new Error('the ledger was not opened')
-    this.burnContext = { table: this.table, ids: new LedgerIds(tagOf(identity), identity.opened_at_ms) }
+    this.burnContext = { tables: this.tables, ids: new LedgerIds(tagOf(identity), identity.opened_at_ms) }
     return this.burnContext
   }
 
@@ -219,13 +320,14 @@ export class CustomerLedger extends DurableObject<Bindings> {
    * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait
    * for the disk by themselves (output gate), so what is answered after this is durable.
    */
-  private commit(change: (draft: Draft) => void, identity?: Identity): void {
+  private commit<T>(change: (draft: Draft) => T, identity?: Identity): T {
     const draft = new Draft(this.store, this.store.counters, Date.now())
-    change(draft)
-    if (draft.isEmpty && !identity) return
+    const result = change(draft)
+    if (draft.isEmpty && !identity) return result
     const rows = this.ctx.storage.transactionSync(() => this.store.write(draft, identity))
     this.store.publish(draft, rows, identity)
     this.arm(earliest([...draft.wallets.values()].map(walletDueAt)))
+    return result
   }
 
   /** The time that a commit would have now: it never runs backwards, so what was due once stays due. */
@@ -293,8 +395,8 @@ function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
   return {
     wallet_id: ids.wallet(wallet.number),
     balance: wallet.balance,
-    reserved: ZERO_CREDITS,
-    available: wallet.balance,
+    reserved: reserved(wallet),
+    available: available(wallet),
     overdraft_limit: wallet.overdraft_limit,
     expiring_next: expiringNext(wallet.lots),
   }
@@ -306,7 +408,7 @@ function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
     kind: lot.kind,
     amount: lot.amount,
     left: lot.left,
-    reserved: ZERO_CREDITS,
+    reserved: lot.held,
     priority: lot.priority,
     expires_at_ms: lot.expires_at_ms,
     created_at_ms: lot.created_at_ms,

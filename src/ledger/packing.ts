@@ -1,6 +1,7 @@
 import type { SubjectKind } from '../db/schema.ts'
 import { microCredits, type UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { HoldState } from './hold-record.ts'
 import type {
   AnswerRecord,
   Entry,
@@ -68,6 +69,13 @@ interface PackedEvent {
   wn?: readonly string[]
 }
 
+interface PackedHold {
+  H: HoldState
+  at: number
+}
+
+type PackedRecord = PackedEntry | PackedAnswer | PackedHold
+
 interface PackedAnswer {
   A: StoredAnswer
   at: number
@@ -98,7 +106,7 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
     length = 0
   }
   for (const record of records) {
-    const text = JSON.stringify(record.kind === 'answer' ? packAnswer(record) : packEntry(record, asWritten))
+    const text = JSON.stringify(packRecord(record))
     if (length > 0 && length + text.length > ROW_LENGTH) close()
     texts.push(text)
     packed.push(record)
@@ -111,8 +119,8 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
 /** The records of a journal row. Throws when the format is one that this version does not know. */
 export function unpackRow(format: number, body: string): JournalRecord[] {
   assertFormat(format)
-  const packed: (PackedEntry | PackedAnswer)[] = JSON.parse(body)
-  return packed.map((record) => ('A' in record ? unpackAnswer(record) : unpackEntry(record, String)))
+  const packed: PackedRecord[] = JSON.parse(body)
+  return packed.map(unpackRecord)
 }
 
 /** The number of a user or team in pages. */
@@ -255,6 +263,23 @@ function unpackEvent(packed: PackedEvent, subject: SubjectName): EventRecord {
     ...(packed.un && { unrated: true }),
     ...(packed.wn && { warnings: packed.wn }),
   }
+}
+
+function packRecord(record: JournalRecord): PackedRecord {
+  switch (record.kind) {
+    case 'entry':
+      return packEntry(record, asWritten)
+    case 'answer':
+      return packAnswer(record)
+    case 'hold':
+      return { H: record.hold, at: record.at_ms }
+  }
+}
+
+function unpackRecord(packed: PackedRecord): JournalRecord {
+  if ('A' in packed) return unpackAnswer(packed)
+  if ('H' in packed) return { kind: 'hold', at_ms: packed.at, hold: packed.H }
+  return unpackEntry(packed, String)
 }
 
 function packAnswer(record: AnswerRecord): PackedAnswer {

@@ -1,6 +1,6 @@
 import { CREDIT_DECIMALS, formatCredits, formatDecimal } from '../pricing/money.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import type { Wallet } from './wallet.ts'
+import { available, type Wallet } from './wallet.ts'
 
 /**
  * Every expected way in which the ledger, or the rating before it, says no. A refusal is a value: it changes nothing,
@@ -26,9 +26,10 @@ export type Refusal =
       readonly required: string
     }
   | { readonly code: 'idempotency_mismatch' }
-  | { readonly code: 'too_many_open'; readonly what: 'lots'; readonly limit: number }
+  | { readonly code: 'too_many_open'; readonly what: 'lots' | 'holds'; readonly limit: number }
   | { readonly code: 'conflict'; readonly detail: string }
   | { readonly code: 'already_voided' }
+  | { readonly code: 'hold_not_open' }
   | { readonly code: 'not_found'; readonly detail: string }
   | { readonly code: 'revoked_api_key' }
   | { readonly code: 'overloaded' }
@@ -59,6 +60,8 @@ export function detailOf(refusal: Refusal): string {
       return 'This idempotency key was used before with another request. Use a new key for a new request.'
     case 'too_many_open':
       return `The wallet has ${refusal.limit} open ${refusal.what}, which is the most it can have.`
+    case 'hold_not_open':
+      return 'This hold is not open any more: it was captured, released, or has expired.'
     case 'already_voided':
       return 'This event was voided before.'
     case 'revoked_api_key':
@@ -72,12 +75,11 @@ export function detailOf(refusal: Refusal): string {
 
 /** What a wallet has, and what was asked of it: more than any wallet can hold, perhaps. */
 export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_micro: bigint): Refusal {
-  const balance = formatCredits(wallet.balance)
   return {
     code: 'insufficient_credits',
     wallet_id: ids.wallet(wallet.number),
-    balance,
-    available_balance: balance,
+    balance: formatCredits(wallet.balance),
+    available_balance: formatCredits(available(wallet)),
     required: formatDecimal(required_micro, CREDIT_DECIMALS),
   }
 }

@@ -1,5 +1,6 @@
 import type { Mode } from '../db/schema.ts'
 import { microCredits } from '../pricing/money.ts'
+import { BurnTableRows } from './burn-table-rows.ts'
 import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import type { KeyStore, KeyUse, StoredRecord, UsedKey } from './idempotency.ts'
 import type { JournalRecord } from './journal.ts'
@@ -37,6 +38,7 @@ const CREATE_TABLES = `
     last_entry INTEGER NOT NULL CHECK (last_entry >= first_entry - 1),
     last_lot INTEGER NOT NULL,
     last_wallet INTEGER NOT NULL,
+    last_hold INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     body TEXT NOT NULL
   ) STRICT;
@@ -70,11 +72,11 @@ const CREATE_TABLES = `
 `
 
 const LAST_JOURNAL_ROW = `
-  SELECT row_id, last_entry, last_lot, last_wallet, at_ms FROM journal ORDER BY row_id DESC LIMIT 1`
+  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms FROM journal ORDER BY row_id DESC LIMIT 1`
 
 const INSERT_JOURNAL_ROW = `
-  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, at_ms, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // An UPDATE touches an index only when it sets one of its columns: while the due time stays, a wallet costs one row.
 const UPDATE_WALLET = 'UPDATE wallets SET balance_micro = ?, state = ? WHERE wallet_key = ?'
@@ -105,12 +107,13 @@ interface StoredWallet {
 
 /** The object's SQLite, and the committed state as far as it is in memory. Its statements are all here. */
 export class LedgerStore implements LedgerReader {
+  readonly burnTables: BurnTableRows
   private readonly keys: KeyStore
   private readonly walletCache = new Map<string, StoredWallet>()
   private readonly rowCache = new Map<number, UnpackedRow>()
   private lastRow = 0
   private lastFlushed = 0
-  private committed: Counters = { entry: 0, lot: 0, wallet: 0, at_ms: 0 }
+  private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0 }
   private known: Identity | null = null
   /** Rows written since the object started: what commits cost is asserted by tests. */
   rowsWritten = 0
@@ -121,6 +124,7 @@ export class LedgerStore implements LedgerReader {
     this.sql = sql
     this.exec(CREATE_TABLES)
     this.keys = new KeyTable((query, ...bindings) => this.exec(query, ...bindings))
+    this.burnTables = new BurnTableRows((query, ...bindings) => this.exec(query, ...bindings))
     this.load()
   }
 
@@ -128,6 +132,7 @@ export class LedgerStore implements LedgerReader {
   load(): void {
     this.walletCache.clear()
     this.rowCache.clear()
+    this.burnTables.forget()
     const identity = this.meta('identity')
     this.known = identity === null ? null : JSON.parse(identity)
     this.lastFlushed = Number(this.meta('flushed_row') ?? 0)
@@ -138,6 +143,7 @@ export class LedgerStore implements LedgerReader {
         entry: Number(last.last_entry),
         lot: Number(last.last_lot),
         wallet: Number(last.last_wallet),
+        hold: Number(last.last_hold),
         at_ms: Number(last.at_ms),
       }
     }
@@ -216,7 +222,7 @@ export class LedgerStore implements LedgerReader {
    */
   write(draft: Draft, identity?: Identity): number {
     if (identity) this.setMeta('identity', JSON.stringify(identity))
-    const { lot, wallet, at_ms } = draft.counters
+    const { lot, wallet, hold, at_ms } = draft.counters
     let row_id = this.lastRow
     let last_entry = this.committed.entry
     for (const { body, records } of packRows(draft.records)) {
@@ -224,12 +230,13 @@ export class LedgerStore implements LedgerReader {
       assertRowSize(body)
       const first_entry = last_entry + 1
       for (const record of records) if (record.kind === 'entry') last_entry = record.number
-      this.exec(INSERT_JOURNAL_ROW, row_id, FORMAT, first_entry, last_entry, lot, wallet, at_ms, body)
+      this.exec(INSERT_JOURNAL_ROW, row_id, FORMAT, first_entry, last_entry, lot, wallet, hold, at_ms, body)
       this.keys.record(row_id, keysOf(records))
     }
     if (last_entry !== draft.counters.entry)
       throw new Error('the journal does not hold every entry of its commit')
-    for (const [key, changed] of draft.wallets) this.writeWallet(key, changed)
+    for (const [key, changed] of draft.wallets) this.writeWallet(key, changed, at_ms)
+    for (const row of draft.burnTables) this.burnTables.insert(row)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
     return row_id - this.lastRow
@@ -239,7 +246,8 @@ export class LedgerStore implements LedgerReader {
     if (identity) this.known = identity
     this.lastRow += rows
     this.committed = draft.counters
-    for (const [key, wallet] of draft.wallets) this.cacheWallet(key, wallet, walletDueAt(wallet))
+    for (const [key, wallet] of draft.wallets)
+      this.cacheWallet(key, wallet, this.dueToStore(key, wallet, draft.at_ms))
   }
 
   /** The wallets in which something has fallen due, the longest overdue first. */
@@ -249,6 +257,12 @@ export class LedgerStore implements LedgerReader {
       now_ms,
       limit,
     )
+    return rows.flatMap((row) => this.wallet(String(row.wallet_key)) ?? [])
+  }
+
+  /** The wallets in which something will fall due: all that have open holds are among them. */
+  walletsWithDue(limit: number): Wallet[] {
+    const rows = this.exec('SELECT wallet_key FROM wallets WHERE due_at_ms IS NOT NULL LIMIT ?', limit)
     return rows.flatMap((row) => this.wallet(String(row.wallet_key)) ?? [])
   }
 
@@ -353,14 +367,26 @@ export class LedgerStore implements LedgerReader {
     return Number(row?.sum ?? 0)
   }
 
-  private writeWallet(key: string, wallet: Wallet): void {
+  private writeWallet(key: string, wallet: Wallet, at_ms: number): void {
     assertWallet(wallet)
     const { balance, ...state } = wallet
-    const due_at_ms = walletDueAt(wallet)
+    const due_at_ms = this.dueToStore(key, wallet, at_ms)
     const text = JSON.stringify(state)
     assertRowSize(text)
     if (this.walletCache.get(key)?.due_at_ms === due_at_ms) this.exec(UPDATE_WALLET, balance, text, key)
     else this.exec(UPSERT_WALLET, key, wallet.number, balance, text, due_at_ms)
+  }
+
+  /**
+   * When the alarm is to look at the wallet. Moving that costs an index row, and looking once too early costs less than
+   * moving it back whenever the hold that ends first is captured: so a time still to come is only moved forward.
+   */
+  private dueToStore(key: string, wallet: Wallet, at_ms: number): number | null {
+    const due_at_ms = walletDueAt(wallet)
+    const stored = this.walletCache.get(key)?.due_at_ms ?? null
+    return stored !== null && stored > at_ms && (due_at_ms === null || stored < due_at_ms)
+      ? stored
+      : due_at_ms
   }
 
   private writeClosedLot(number: number, lot: Lot | null): void {

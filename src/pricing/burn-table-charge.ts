@@ -1,6 +1,6 @@
+import type { BurnTable } from './burn-table.ts'
+import { priceOf } from './burn-table.ts'
 import { subjectOf } from './burn-table-choice.ts'
-import type { BurnTable } from './burn-table-compile.ts'
-import { priceOf } from './burn-table-compile.ts'
 import type { RoundingMode } from './burn-table-definition.ts'
 import type { Counter } from './burn-table-methods.ts'
 import { quantityOf, usedBy } from './burn-table-units.ts'

@@ -31,7 +31,10 @@ export type CostResult =
     }
   | {
       readonly kind: 'unpriced'
-      /** The most similar models that have prices; empty when the model is known but not for this usage. */
+      /**
+       * The most similar models that have prices; empty when the model is known but not for this usage. Looked for on
+       * first reading: ingest never does, and an unknown model is compared with all of the provider's.
+       */
       readonly nearest: readonly string[]
       readonly reason: 'unknown_model' | 'no_price_for_usage'
     }
@@ -53,7 +56,9 @@ export function providerCost(request: CostRequest): CostResult {
     return {
       kind: 'unpriced',
       reason: 'unknown_model',
-      nearest: nearestModels(request.provider, request.model),
+      get nearest() {
+        return nearestModels(request.provider, request.model)
+      },
     }
   }
   const { list, warnings } = cataloguePrices(request, model)

@@ -27,6 +27,9 @@ export const MAX_MICRO_CREDITS = 8_000_000_000_000_000
 export const CREDIT_DECIMALS = 6
 export const USD_DECIMALS = 12
 
+/** 8e9 USD: the largest amount. */
+export const MAX_USD = 8_000_000_000_000_000_000_000n as PicoUsd
+
 export const ZERO_CREDITS = 0 as MicroCredits
 export const ZERO_USD = 0n as PicoUsd
 

@@ -1,31 +1,32 @@
+import type { Quote, QuoteItem } from '../ledger/burn-table-messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
-import { type BurnTable, type Charge, chargeFor } from '../pricing/burn-table.ts'
 import type { CostResult } from '../pricing/cost.ts'
+import { MAX_USD, usdToParts } from '../pricing/money.ts'
 import { costFrom, type PriceBook } from '../pricing/price-book.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
 import { invalid, readConsumption } from './consumption.ts'
+import { providerName } from './provider-name.ts'
 import type { CalculationInput } from './schema.ts'
 
-export type Calculation =
-  | {
-      readonly kind: 'calculated'
-      readonly usage: Usage
-      readonly cost: CostResult & { readonly kind: 'priced' }
-      readonly charge: Charge
-      readonly warnings: readonly string[]
-    }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+/** What a usage costs at the provider, and what to ask the ledger for the rest. */
+export interface Costed {
+  readonly kind: 'costed'
+  readonly usage: Usage
+  readonly cost: CostResult & { readonly kind: 'priced' }
+  readonly warnings: readonly string[]
+  readonly item: QuoteItem
+}
 
-/** What a usage would cost at a time; moves nothing. Stricter than ingest, because here nothing is lost by a no. */
-export function calculate(
-  input: CalculationInput,
-  table: BurnTable,
-  at_ms: number,
-  book: PriceBook,
-): Calculation {
+export type Calculation = Costed & { readonly quote: Quote & { readonly kind: 'charged' } }
+
+type CostOutcome = Costed | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** What a usage would cost at a time. Stricter than ingest, because here nothing is lost by a no. */
+export function costOf(input: CalculationInput, now_ms: number, book: PriceBook): CostOutcome {
+  const at_ms = input.at ?? now_ms
   const read = readConsumption(input, { at_ms })
   if (read.kind === 'refused') return read
-  const { provider, model, usage, modifiers, warnings } = read.consumption
+  const { provider, model, usage, custom, modifiers, warnings } = read.consumption
   const missing = [
     ...(provider ? [] : [{ path: '/provider', message: 'required' }]),
     ...(model === undefined ? [{ path: '/model', message: 'required' }] : []),
@@ -46,15 +47,32 @@ export function calculate(
   if (cost.kind === 'unpriced') {
     return refused({ code: 'unpriced_model', provider: provider.name, model, nearest: cost.nearest })
   }
+  if (cost.cost > MAX_USD) {
+    return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
+  }
   return {
-    kind: 'calculated',
+    kind: 'costed',
     usage: checked.usage,
     cost,
-    charge: chargeFor(table, cost.cost),
     warnings: [...warnings, ...(cost.warnings ?? [])],
+    item: {
+      feature_id: input.feature_id,
+      provider: providerName(provider),
+      model,
+      usage: checked.usage,
+      custom,
+      charge: { kind: 'priced', cost: usdToParts(cost.cost), price_version: cost.price_version },
+      at_ms,
+    },
   }
 }
 
-function refused(refusal: Refusal): Calculation {
+/** The two halves of a calculation. Its cost is known, so no table can refuse it for want of one. */
+export function calculation(costed: Costed, quote: Quote | undefined): Calculation {
+  if (quote?.kind !== 'charged') throw new Error('a calculation whose cost is known was not charged')
+  return { ...costed, quote }
+}
+
+function refused(refusal: Refusal): CostOutcome {
   return { kind: 'refused', refusal }
 }

@@ -111,3 +111,28 @@ export const calculatedSchema = z
     warnings: z.array(z.string()).optional(),
   })
   .openapi('Calculated')
+
+export const MAX_CALCULATIONS = 100
+
+/** The envelope. Its calculations are validated one by one: an invalid one is refused alone. */
+export const bulkSchema = z
+  .strictObject({
+    calculations: z
+      .array(z.unknown(), 'must be an array of calculations')
+      .min(1, 'must have at least one calculation')
+      .max(MAX_CALCULATIONS, `must have at most ${MAX_CALCULATIONS} calculations`)
+      .openapi({ items: { $ref: '#/components/schemas/Calculation' } }),
+  })
+  .openapi('BulkCalculation')
+
+export const calculatedBulkSchema = z
+  .object({
+    results: z.array(
+      z.union([
+        calculatedSchema.extend({ index: z.int() }),
+        z.object({ index: z.int(), error: z.object({ code: z.string(), detail: z.string() }) }),
+      ]),
+    ),
+    totals: z.object({ provider_cost_usd: usd, credits: z.number(), customer_price_usd: usd }),
+  })
+  .openapi('BulkCalculated')

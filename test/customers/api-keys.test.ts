@@ -118,6 +118,28 @@ describe('revoking a key', () => {
     expect(row).toEqual({ revoked_at_ms: 1_000 })
   })
 
+  it('wins over the copy that a lookup was making for KV at that moment', async () => {
+    const { customer_id } = await createCustomer()
+    const { api_key, key_id, key_hash } = await createKey(customer_id)
+    // The lookup has read D1 and not yet written KV when the key is revoked, everywhere.
+    let revoked = false
+    const late: KVNamespace = Object.create(env.API_KEYS, {
+      get: { value: () => Promise.resolve(null) },
+      put: {
+        value: async (key: string, text: string, options: KVNamespacePutOptions) => {
+          if (!revoked) {
+            revoked = true
+            await revokeApiKey(env, customer_id, key_id, Date.now())
+          }
+          await env.API_KEYS.put(key, text, options)
+        },
+      },
+    })
+    await find(api_key, { API_KEYS: late })
+    expect(revoked).toBe(true)
+    expect(JSON.parse((await env.API_KEYS.get(key_hash)) ?? '')).toMatchObject({ revoked: true })
+  })
+
   it("does not reach another customer's key", async () => {
     const [mine, theirs] = [await createCustomer(), await createCustomer()]
     const { api_key, key_id } = await createKey(theirs.customer_id)

@@ -209,6 +209,24 @@ describe('a registration that broke half way', () => {
     expect(await balanceOf(textField(await jsonOf(response), 'api_key'))).toBe(10_000)
   })
 
+  it('hands out the key when the activation was done and only its answer was lost', async () => {
+    let batches = 0
+    const losesAnAnswer: D1Database = Object.create(env.DB, {
+      prepare: { value: (sql: string) => env.DB.prepare(sql) },
+      batch: {
+        value: async (statements: D1PreparedStatement[]) => {
+          batches += 1
+          const results = await env.DB.batch(statements)
+          if (batches === 2) throw new Error('D1_ERROR: Network connection lost.')
+          return results
+        },
+      },
+    })
+    const response = await registerIn({ DB: losesAnAnswer }, { name: 'x', email: uniqueEmail() })
+    expect(response.status).toBe(201)
+    expect(await balanceOf(textField(await jsonOf(response), 'api_key'))).toBe(10_000)
+  })
+
   it('is a 503 when the ledger could not be opened, and can be repeated', async () => {
     const overloaded: Bindings['LEDGER'] = Object.create(env.LEDGER, {
       idFromName: { value: (of: string) => env.LEDGER.idFromName(of) },

@@ -1,3 +1,4 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
@@ -6,7 +7,12 @@ import { api, jsonOf } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/broken.ts'
 import { expectProblem } from '../support/problems.ts'
 
-const ready = (bindings: Bindings) => Promise.resolve(createApp().request('/ready', {}, bindings))
+async function ready(bindings: Bindings): Promise<Response> {
+  const ctx = createExecutionContext()
+  const response = await createApp().request('/ready', {}, bindings, ctx)
+  await waitOnExecutionContext(ctx)
+  return response
+}
 
 describe('GET /health', () => {
   it('says that the process answers, without a key and without a look at anything', async () => {
@@ -38,6 +44,23 @@ describe('GET /ready', () => {
     })
     expect(JSON.stringify(body)).not.toContain('platform')
     log.mockRestore()
+  })
+
+  it('looks once for a hundred requests that come while a look is under way', async () => {
+    let looks = 0
+    const slow: KVNamespace = Object.create(env.API_KEYS, {
+      get: {
+        value: async () => {
+          looks += 1
+          await scheduler.wait(20)
+          return null
+        },
+      },
+    })
+    const bindings = { ...env, API_KEYS: slow }
+    const responses = await Promise.all(Array.from({ length: 100 }, () => ready(bindings)))
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]))
+    expect(looks).toBe(1)
   })
 
   it('looks once in 5 seconds', async () => {

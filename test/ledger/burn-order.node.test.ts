@@ -64,6 +64,7 @@ function readLot(text: string, index: number): Lot {
     created_at_ms: index,
     amount: microCredits(Number(amount)),
     left: microCredits(Number(amount)),
+    held: microCredits(0),
   }
 }
 

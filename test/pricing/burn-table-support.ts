@@ -1,10 +1,10 @@
+import { type BurnDefaults, type BurnTable, compileBurnTable } from '../../src/pricing/burn-table.ts'
 import {
   type Charge,
   type Chargeable,
   chargeFor,
   type UsedBefore,
 } from '../../src/pricing/burn-table-charge.ts'
-import { type BurnDefaults, type BurnTable, compileBurnTable } from '../../src/pricing/burn-table-compile.ts'
 import type { BurnRule, BurnTableDefinition } from '../../src/pricing/burn-table-definition.ts'
 import { formatDecimal, parseDecimal, picoUsd } from '../../src/pricing/money.ts'
 

@@ -232,4 +232,10 @@ describe('finding a model', () => {
     for (let i = 0; i < 5000; i++) findModel(provider('openai'), `no-such-model-${i}`)
     expect(findModel(provider('openai'), 'gpt-4o')?.id).toBe('gpt-4o')
   })
+
+  it('does not look for similar names before somebody reads them: ingest never does', () => {
+    const result = price('OPENAI', 'gpt-4o-of-a-parallel-world', { input_tokens: 1 })
+    expect(Object.getOwnPropertyDescriptor(result, 'nearest')).toMatchObject({ get: expect.any(Function) })
+    expect(result).toMatchObject({ kind: 'unpriced', nearest: expect.arrayContaining(['gpt-4o']) })
+  })
 })

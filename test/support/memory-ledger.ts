@@ -11,8 +11,10 @@ import { assertWallet, type Wallet, walletKey } from '../../src/ledger/wallet.ts
 import { defaultBurnTable } from '../../src/pricing/burn-table.ts'
 
 /** 1,000 credits per USD and a markup of 100 %, as `costOf` assumes. */
+const TABLE = defaultBurnTable({ credits_per_usd_micro: 1_000_000_000n, markup_percent_micro: 100_000_000n })
+
 export const CONTEXT: BurnContext = {
-  table: defaultBurnTable({ credits_per_usd_micro: 1_000_000_000n, markup_percent_micro: 100_000_000n }),
+  tables: { at: () => TABLE },
   ids: new LedgerIds('00000000', 0),
 }
 
@@ -22,7 +24,7 @@ export const CONTEXT: BurnContext = {
  */
 export class MemoryLedger implements LedgerReader {
   readonly records: JournalRecord[] = []
-  private counters: Counters = { entry: 0, lot: 0, wallet: 0, at_ms: 0 }
+  private counters: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0 }
   private readonly wallets = new Map<string, Wallet>()
   private readonly keys = new Map<string, KeyUse>()
   private readonly closedLots = new Map<number, Lot | null>()

@@ -18,19 +18,24 @@ const MAX_PER = 1_000_000_000_000
 
 const amountText = () => decimalText(OVERLAY_DECIMALS, MAX_AMOUNT_USD)
 
+/** A field's own words, except for one that is not there. */
+function orRequired(message: string) {
+  return { error: ({ input }: { readonly input?: unknown }) => (input === undefined ? 'required' : message) }
+}
+
 const unitPrice = z
   .strictObject({
     amount: amountText().openapi({ description: 'USD for `per` units, with at most 18 decimals.' }),
     // No default: 2.5 USD for one token, where a million were meant, is not a mistake to be guessed at.
     per: z
-      .int('must be a whole number')
+      .int(orRequired('must be a whole number'))
       .min(1)
       .max(MAX_PER)
       .openapi({ description: '1000000 for USD per million tokens.' }),
     tiers: z
       .array(
         z.strictObject({
-          threshold: z.int('must be a whole number').min(1).max(MAX_QUANTITY),
+          threshold: z.int(orRequired('must be a whole number')).min(1).max(MAX_QUANTITY),
           inclusive: z.boolean().default(false),
           amount: amountText(),
         }),
@@ -49,7 +54,7 @@ const unitPrice = z
   .openapi('OverlayUnitPrice')
 
 const unitPrices = z
-  .record(z.string(), unitPrice, 'must be an object')
+  .record(z.string(), unitPrice, orRequired('must be an object'))
   .superRefine((prices, ctx) => {
     const units = Object.keys(prices)
     if (units.length === 0) ctx.addIssue({ code: 'custom', message: 'must name a unit or a multiplier' })
@@ -106,7 +111,9 @@ function isMultiplier(given: unknown): boolean {
 
 function unknownUnit(unit: string): string {
   const [closest] = nearest(unit, Object.keys(USAGE_UNITS), 1)
-  return closest === undefined ? 'is not a unit of usage' : `is not a unit of usage; did you mean ${closest}?`
+  return closest === undefined
+    ? 'is not a unit of usage'
+    : `is not a unit of usage; the nearest is ${closest}`
 }
 
 const modelPattern = customerText()

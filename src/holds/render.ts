@@ -1,0 +1,48 @@
+import { creditsJson, exactNumber } from '../http/json.ts'
+import { timeJson } from '../http/times.ts'
+import type { CaptureAnswer, HoldAnswer } from '../ledger/messages.ts'
+import type { MicroCredits } from '../pricing/money.ts'
+
+/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer): object {
+  return {
+    hold_id,
+    status: hold.status,
+    feature_id: hold.feature_id,
+    user_id: hold.user_id ?? null,
+    team_id: hold.team_id ?? null,
+    wallet_id,
+    credits: creditsJson(hold.credits),
+    captured: creditsJson(hold.captured),
+    remaining: creditsJson(hold.remaining),
+    available_balance: creditsJson(available),
+    ...tokensFor(hold.remaining, hold.output_rate),
+    expires_at: timeJson(hold.expires_at_ms),
+    created_at: timeJson(hold.created_at_ms),
+  }
+}
+
+/** Of format 1. */
+export function renderCapture(answer: CaptureAnswer): object {
+  return {
+    hold_id: answer.hold_id,
+    captured: creditsJson(answer.captured),
+    shortfall: exactNumber(answer.shortfall),
+    remaining: creditsJson(answer.remaining),
+    balance_after: creditsJson(answer.balance_after),
+    ...tokensFor(answer.remaining, answer.output_rate),
+    transaction_id: answer.transaction_id,
+    ...(answer.event_id !== undefined && { event_id: answer.event_id }),
+  }
+}
+
+const MILLION = 1_000_000n
+
+/** How many more output tokens a hold buys, rounded down: so that a stream can go on, wind down, or stop. */
+function tokensFor(
+  left: MicroCredits,
+  per_million: MicroCredits | undefined,
+): { max_output_tokens?: number } {
+  if (per_million === undefined || per_million === 0) return {}
+  return { max_output_tokens: Number((BigInt(left) * MILLION) / BigInt(per_million)) }
+}

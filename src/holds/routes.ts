@@ -1,0 +1,212 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { priceEvent } from '../events/price.ts'
+import { requireScope } from '../http/auth.ts'
+import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { jsonResponse } from '../http/json.ts'
+import { nextCursor } from '../http/pagination.ts'
+import { refusalResponse } from '../http/problem.ts'
+import {
+  BODY_PROBLEMS,
+  json,
+  jsonRequest,
+  KEY_PROBLEMS,
+  optionalJsonRequest,
+  responses,
+} from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { ownerOf } from '../http/subject.ts'
+import { changeHold, readOpenHolds } from '../ledger/client.ts'
+import { holdRefOf } from '../ledger/ledger-ids.ts'
+import type { HoldRequest } from '../ledger/messages.ts'
+import { currentPrices } from '../rating/current-prices.ts'
+import { renderCapture, renderHold } from './render.ts'
+import {
+  capturedSchema,
+  captureSchema,
+  extendSchema,
+  holdPath,
+  holdSchema,
+  holdsQuery,
+  holdsSchema,
+  openHoldSchema,
+} from './schema.ts'
+import { sizeHold } from './size.ts'
+
+const READ_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  'invalid_request',
+  'insufficient_scope',
+  'not_found',
+  'unavailable',
+] as const
+const WRITE_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  ...BODY_PROBLEMS,
+  'insufficient_scope',
+  'customer_suspended',
+  'not_found',
+  'hold_not_open',
+  'idempotency_mismatch',
+  'overloaded',
+  'unavailable',
+] as const
+
+const writes = [requireScope('credits:write')]
+const rates = [...writes, currentPrices]
+const reads = [requireScope('credits:read')]
+
+const openRoute = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Reserve credits before a call: an amount, or the worst case of a model and its usage',
+  middleware: rates,
+  request: { body: jsonRequest(openHoldSchema) },
+  responses: responses({ 201: json('The hold.', holdSchema) }, [
+    ...WRITE_PROBLEMS,
+    'insufficient_credits',
+    'too_many_open',
+    'unknown_provider',
+    'unpriced_model',
+  ]),
+})
+
+const captureRoute = createRoute({
+  method: 'post',
+  path: '/{id}/capture',
+  summary: 'Spend what is held, in parts or for good',
+  middleware: rates,
+  request: { params: holdPath, body: jsonRequest(captureSchema) },
+  responses: responses({ 200: json('What was captured.', capturedSchema) }, [
+    ...WRITE_PROBLEMS,
+    'customer_mismatch',
+    'unknown_provider',
+  ]),
+})
+
+const releaseRoute = createRoute({
+  method: 'post',
+  path: '/{id}/release',
+  summary: 'Close a hold and free what it still reserves',
+  middleware: writes,
+  request: { params: holdPath, body: optionalJsonRequest(z.strictObject({})) },
+  responses: responses({ 200: json('The hold.', holdSchema) }, WRITE_PROBLEMS),
+})
+
+const extendRoute = createRoute({
+  method: 'post',
+  path: '/{id}/extend',
+  summary: 'Have a hold expire later, counted from now',
+  middleware: writes,
+  request: { params: holdPath, body: jsonRequest(extendSchema) },
+  responses: responses({ 200: json('The hold.', holdSchema) }, WRITE_PROBLEMS),
+})
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'Open holds, newest first',
+  middleware: reads,
+  request: { query: holdsQuery },
+  responses: responses({ 200: json('A page of holds.', holdsSchema) }, READ_PROBLEMS),
+})
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/{id}',
+  summary: 'One hold, open or closed',
+  middleware: reads,
+  request: { params: holdPath },
+  responses: responses({ 200: json('The hold.', holdSchema) }, READ_PROBLEMS),
+})
+
+export const holdsRoutes = createRouter()
+
+holdsRoutes.openapi(openRoute, async (c) => {
+  const input = c.req.valid('json')
+  const sized = sizeHold(input, Date.now(), c.get('prices'))
+  if (sized.kind === 'refused') return refusalResponse(c, sized.refusal)
+  return answerHold(c, 'POST /v1/holds', {
+    op: 'open',
+    feature_id: input.feature_id,
+    ...(input.user_id !== undefined && { user_id: input.user_id }),
+    ...(input.team_id !== undefined && { team_id: input.team_id }),
+    lifetime_ms: input.expires_in_seconds * 1000,
+    size: sized.size,
+  })
+})
+
+holdsRoutes.openapi(captureRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const { credits, event, final } = c.req.valid('json')
+  const hold = holdRefOf(id, ledgerOf(c))
+  if (!hold) return noHold(c, id)
+  const operation = `POST /v1/holds/${id}/capture`
+  if (event === undefined) {
+    if (credits === undefined) throw new Error('a capture of neither credits nor an event was let through')
+    return answerHold(c, operation, { op: 'capture', hold, final, what: { kind: 'credits', credits } })
+  }
+  const priced = priceEvent(event, c.get('key').customer_id, Date.now(), c.get('prices'))
+  if (priced.kind === 'refused') return refusalResponse(c, priced.refusal)
+  return answerHold(c, operation, {
+    op: 'capture',
+    hold,
+    final,
+    what: { kind: 'event', event: priced.event },
+  })
+})
+
+holdsRoutes.openapi(releaseRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const hold = holdRefOf(id, ledgerOf(c))
+  return hold ? answerHold(c, `POST /v1/holds/${id}/release`, { op: 'release', hold }) : noHold(c, id)
+})
+
+holdsRoutes.openapi(extendRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const { expires_in_seconds } = c.req.valid('json')
+  const hold = holdRefOf(id, ledgerOf(c))
+  if (!hold) return noHold(c, id)
+  const lifetime_ms = expires_in_seconds * 1000
+  return answerHold(c, `POST /v1/holds/${id}/extend`, { op: 'extend', hold, lifetime_ms })
+})
+
+holdsRoutes.openapi(listRoute, async (c) => {
+  const query = c.req.valid('query')
+  const owned = query.user_id !== undefined || query.team_id !== undefined
+  const result = await readOpenHolds(c.env, ledgerOf(c), {
+    caller: callerOf(c),
+    of: owned ? { owner: ownerOf(query) } : null,
+    before_number: query.cursor ?? null,
+    limit: query.limit,
+  })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  const { holds, next_before_number } = result.answer
+  return jsonResponse(c, { data: holds.map(renderHold), next_cursor: nextCursor(next_before_number) })
+})
+
+holdsRoutes.openapi(getRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const hold = holdRefOf(id, ledgerOf(c))
+  if (!hold) return noHold(c, id)
+  const message = { caller: callerOf(c), of: { hold }, before_number: null, limit: 1 }
+  const result = await readOpenHolds(c.env, ledgerOf(c), message)
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  const [found] = result.answer.holds
+  return found ? jsonResponse(c, renderHold(found)) : noHold(c, id)
+})
+
+async function answerHold(c: Context<AppEnv>, operation: string, request: HoldRequest): Promise<Response> {
+  const idempotency = await idempotencyOf(c, operation)
+  const message = { caller: callerOf(c), request, ...(idempotency && { idempotency }) }
+  const result = await changeHold(c.env, ledgerOf(c), message)
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  const body = result.of === 'hold' ? renderHold(result.answer) : renderCapture(result.answer)
+  const status = request.op === 'open' ? 201 : 200
+  return jsonResponse(c, body, status, result.kind === 'replayed' ? REPLAYED : {})
+}
+
+function noHold(c: Context<AppEnv>, id: string): Response {
+  return refusalResponse(c, { code: 'not_found', detail: `There is no hold ${id}.` })
+}

@@ -1,0 +1,120 @@
+import type { HoldSize, PricedEvent } from '../ledger/messages.ts'
+import type { Refusal } from '../ledger/refusal.ts'
+import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue.ts'
+import type { CostResult } from '../pricing/cost.ts'
+import { picoUsd, usdToParts } from '../pricing/money.ts'
+import { costFrom, type PriceBook } from '../pricing/price-book.ts'
+import { checkUsage, type Usage } from '../pricing/usage.ts'
+import { invalid } from '../rating/consumption.ts'
+import { providerName } from '../rating/provider-name.ts'
+import type { OpenHoldInput } from './schema.ts'
+
+export type SizeResult =
+  | { readonly kind: 'sized'; readonly size: HoldSize }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+const MILLION = 1_000_000
+
+/**
+ * What a hold is to reserve. By a model it is the worst case of the usage that is expected: all of the output that the
+ * call may produce, and the input at the dearest of its kinds, since nobody knows before the call what the provider
+ * will read from its cache and what it will write there. Context tiers follow from the totals.
+ */
+export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): SizeResult {
+  if (input.credits !== undefined) {
+    return { kind: 'sized', size: { kind: 'credits', credits: input.credits } }
+  }
+  const { provider: name = '', model = '' } = input
+  const provider = findProvider(name)
+  if (!provider) return refused({ code: 'unknown_provider', provider: name, nearest: nearestProviders(name) })
+  const { custom: _, ...units } = input.usage ?? {}
+  const expected = checkUsage({ ...units, ...outputOf(input) })
+  if (expected.problems.length > 0) {
+    return refused(
+      invalid(expected.problems.map(({ unit, message }) => ({ path: `/usage/${unit}`, message }))),
+    )
+  }
+  const price = (usage: Usage): CostResult =>
+    costFrom(book, { provider, model, usage, at_ms, service_tier: input.service_tier, region: input.region })
+  const worst = dearest(worstCases(expected.usage).map((usage) => ({ usage, result: price(usage) })))
+  if (!worst) {
+    const plain = price(expected.usage)
+    const nearest = plain.kind === 'unpriced' ? plain.nearest : []
+    return refused({ code: 'unpriced_model', provider: provider.name, model, nearest })
+  }
+  const more = { ...worst.usage, output_tokens: (worst.usage.output_tokens ?? 0) + MILLION }
+  const output = price(more)
+  const million = output.kind === 'priced' ? output.cost - worst.result.cost : 0n
+  const event = (usage: Usage, cost: bigint, price_version: string): PricedEvent =>
+    eventOf(input, provider, model, usage, cost, price_version, at_ms)
+  const { price_version } = worst.result
+  return {
+    kind: 'sized',
+    size: {
+      kind: 'event',
+      event: event(worst.usage, worst.result.cost, price_version),
+      million_output_tokens: event({ output_tokens: MILLION }, million, price_version),
+    },
+  }
+}
+
+/** `max_output_tokens` is what the call may produce, whatever usage expects. */
+function outputOf({ max_output_tokens }: OpenHoldInput): Usage {
+  return max_output_tokens === undefined ? {} : { output_tokens: max_output_tokens }
+}
+
+/** The expected usage as it stands, and with all of its text input written to the cache, for either time to live. */
+function worstCases(usage: Usage): Usage[] {
+  const { input_tokens = 0, input_audio_tokens = 0, input_image_tokens = 0, input_video_tokens = 0 } = usage
+  const written = Math.max(0, input_tokens - input_audio_tokens - input_image_tokens - input_video_tokens)
+  if (written === 0) return [usage]
+  const { cache_read_tokens: _read, cache_text_read_tokens: _text, ...fresh } = usage
+  const cached = { ...fresh, cache_write_tokens: written }
+  return [
+    usage,
+    { ...cached, cache_write_5m_tokens: written },
+    { ...cached, cache_write_5m_tokens: 0, cache_write_1h_tokens: written },
+  ]
+}
+
+interface Case {
+  readonly usage: Usage
+  readonly result: CostResult
+}
+
+function dearest(
+  cases: readonly Case[],
+): { usage: Usage; result: CostResult & { kind: 'priced' } } | undefined {
+  let worst: { usage: Usage; result: CostResult & { kind: 'priced' } } | undefined
+  for (const { usage, result } of cases) {
+    if (result.kind !== 'priced') continue
+    if (!worst || result.cost > worst.result.cost) worst = { usage, result }
+  }
+  return worst
+}
+
+function eventOf(
+  input: OpenHoldInput,
+  provider: ProviderRef,
+  model: string,
+  usage: Usage,
+  cost: bigint,
+  price_version: string,
+  timestamp_ms: number,
+): PricedEvent {
+  return {
+    event_type: 'TOKEN_USAGE',
+    feature_id: input.feature_id,
+    ...(input.user_id !== undefined && { user_id: input.user_id }),
+    ...(input.team_id !== undefined && { team_id: input.team_id }),
+    provider: providerName(provider),
+    model,
+    usage,
+    timestamp_ms,
+    charge: { kind: 'priced', cost: usdToParts(picoUsd(cost)), price_version },
+  }
+}
+
+function refused(refusal: Refusal): SizeResult {
+  return { kind: 'refused', refusal }
+}

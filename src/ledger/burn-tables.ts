@@ -1,0 +1,342 @@
+import {
+  type BurnDefaults,
+  type BurnTable,
+  compileBurnTable,
+  DEFAULT_VERSION,
+  defaultBurnTable,
+  defaultDefinition,
+} from '../pricing/burn-table.ts'
+import { checkBurnTable } from '../pricing/burn-table-check.ts'
+import type { BurnTableDefinition } from '../pricing/burn-table-definition.ts'
+import { type InForce, versionInForce } from '../pricing/burn-table-versions.ts'
+import { formatDecimal } from '../pricing/money.ts'
+import type {
+  BurnTableAnswer,
+  BurnTableChange,
+  BurnTableResult,
+  BurnTablesQuestion,
+  BurnTablesResult,
+} from './burn-table-messages.ts'
+import type { BurnTableRow, BurnTableRows, BurnTableVersion } from './burn-table-rows.ts'
+import type { Draft } from './draft.ts'
+import type { Idempotency } from './messages.ts'
+import { FORMAT } from './packing.ts'
+import type { FieldError, Refusal } from './refusal.ts'
+
+/** The tables that rate a ledger's events, each event by its own time. */
+export interface RatingTables {
+  at(at_ms: number): BurnTable
+}
+
+/** Compiled tables kept in memory: most events are of now, and late ones of the version before. */
+const MAX_COMPILED = 64
+
+/** A customer's burn tables, made ready when an event first falls under them. */
+export class BurnTables implements RatingTables {
+  readonly defaults: BurnDefaults
+  private readonly rows: BurnTableRows
+  private readonly otherwise: BurnTable
+  private readonly compiled = new Map<number, BurnTable>()
+  private lastFound: InForce<BurnTableVersion> | null = null
+
+  constructor(rows: BurnTableRows, defaults: BurnDefaults) {
+    this.rows = rows
+    this.defaults = defaults
+    this.otherwise = defaultBurnTable(defaults)
+  }
+
+  /** The table in force at a time: the deployment's default where the customer has none. */
+  at(at_ms: number): BurnTable {
+    const { version } = this.inForce(at_ms)
+    return version ? this.compile(version) : this.otherwise
+  }
+
+  inForce(at_ms: number): InForce<BurnTableVersion> {
+    const known = this.lastFound
+    if (known && at_ms >= known.from_ms && at_ms < known.to_ms) return known
+    this.lastFound = versionInForce(this.rows.versions, at_ms)
+    return this.lastFound
+  }
+
+  /** To be called after every change of the rows. */
+  refresh(): void {
+    this.rows.forget()
+    this.lastFound = null
+  }
+
+  private compile({ version, table_id }: BurnTableVersion): BurnTable {
+    const known = this.compiled.get(version)
+    if (known) return known
+    const table = compileBurnTable(this.rows.definition(version), { id: table_id, version }, this.defaults)
+    for (const oldest of this.compiled.keys()) {
+      if (this.compiled.size < MAX_COMPILED) break
+      this.compiled.delete(oldest)
+    }
+    this.compiled.set(version, table)
+    return table
+  }
+}
+
+/** A customer's active tables, all its versions ever, and their definitions together: what fits a snapshot. */
+const MAX_TABLES = 50
+const MAX_VERSIONS = 5_000
+const MAX_CHARACTERS = 8_000_000
+/** One definition as JSON: a row is at most 2 MB, and a character at most three bytes. */
+const MAX_DEFINITION_CHARACTERS = 500_000
+
+export type BurnTableOutcome =
+  | { readonly kind: 'done'; readonly format: number; readonly row: BurnTableRow }
+  | { readonly kind: 'replayed'; readonly format: number; readonly version: number }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Saves a new table, or a new version of one. The draft's commit writes it; refused, it changes nothing. */
+export function applyBurnTable(
+  draft: Draft,
+  rows: BurnTableRows,
+  change: BurnTableChange,
+  idempotency: Idempotency | undefined,
+  defaults: BurnDefaults,
+): BurnTableOutcome {
+  const check = draft.checkKey(idempotency)
+  if (check.kind === 'mismatch') return refused({ code: 'idempotency_mismatch' })
+  if (check.kind === 'replay') {
+    // Equal fingerprints mean the same operation, so the record is the answer to a table that was saved.
+    if (check.record.kind !== 'answer' || check.record.answer.of !== 'burn_table') {
+      throw new Error('a burn table was replayed from a record of another kind')
+    }
+    return { kind: 'replayed', format: check.format, version: check.record.answer.version }
+  }
+  const row =
+    change.kind === 'create'
+      ? createdRow(rows, change, draft.at_ms, defaults)
+      : editedRow(rows, change, draft.at_ms)
+  if ('code' in row) return refused(row)
+  const wrong = whatIsWrong(rows, row)
+  if (wrong) return refused(wrong)
+  draft.burnTables.push(row)
+  if (idempotency) {
+    const answer = { of: 'burn_table' as const, version: row.version }
+    draft.record({ kind: 'answer', at_ms: draft.at_ms, answer, idempotency })
+  }
+  return { kind: 'done', format: FORMAT, row }
+}
+
+function createdRow(
+  rows: BurnTableRows,
+  { id, definition, effective_from_ms, effective_to_ms = null }: BurnTableChange & { kind: 'create' },
+  now_ms: number,
+  { credits_per_usd_micro }: BurnDefaults,
+): BurnTableRow | Refusal {
+  if (activeTables(rows) >= MAX_TABLES) {
+    return conflict(`There are ${MAX_TABLES} active burn tables, which is the most. Delete one first.`)
+  }
+  const from_ms = effective_from_ms ?? now_ms
+  return {
+    version: nextVersion(rows),
+    table_id: id,
+    effective_from_ms: from_ms,
+    effective_to_ms,
+    began_at_ms: from_ms,
+    deactivated_at_ms: null,
+    created_at_ms: now_ms,
+    definition: {
+      ...definition,
+      credits_per_usd: definition.credits_per_usd ?? formatDecimal(credits_per_usd_micro, 6),
+    },
+  }
+}
+
+/**
+ * A version never holds before now, whatever it says: what is in force at a time that has passed stays so. An edit of
+ * a table that is yet to begin begins with it. When a table began, which decides between tables, changes only when an
+ * edit says a later time.
+ */
+function editedRow(
+  rows: BurnTableRows,
+  { id, fields, effective_from_ms, effective_to_ms }: BurnTableChange & { kind: 'edit' },
+  now_ms: number,
+): BurnTableRow | Refusal {
+  const last = lastVersion(rows, id)
+  if (!last) return noTable(id)
+  if (last.deactivated_at_ms !== null)
+    return conflict(`The burn table ${id} was deleted, so it cannot change.`)
+  const from_ms = Math.max(now_ms, effective_from_ms ?? last.effective_from_ms)
+  const moved = effective_from_ms !== undefined && effective_from_ms > now_ms
+  return {
+    version: nextVersion(rows),
+    table_id: id,
+    effective_from_ms: from_ms,
+    effective_to_ms: effective_to_ms === undefined ? last.effective_to_ms : effective_to_ms,
+    began_at_ms: moved ? from_ms : Math.min(last.began_at_ms, from_ms),
+    deactivated_at_ms: null,
+    created_at_ms: now_ms,
+    definition: { ...rows.definition(last.version), ...fields },
+  }
+}
+
+/** Ends a table now, and stays as it is when it was ended before. */
+export function deactivateBurnTable(rows: BurnTableRows, id: string, now_ms: number): BurnTableResult {
+  const last = lastVersion(rows, id)
+  if (!last) return { kind: 'refused', refusal: noTable(id) }
+  if (last.deactivated_at_ms === null) rows.deactivate(last.version, now_ms)
+  const deactivated_at_ms = last.deactivated_at_ms ?? now_ms
+  return { kind: 'done', format: FORMAT, answer: storedAnswer(rows, { ...last, deactivated_at_ms }) }
+}
+
+function whatIsWrong(rows: BurnTableRows, row: BurnTableRow): Refusal | undefined {
+  const { effective_from_ms, effective_to_ms, definition } = row
+  if (effective_to_ms !== null && effective_to_ms <= effective_from_ms) {
+    return invalid([{ path: '/effective_to', message: 'must be after effective_from' }])
+  }
+  const check = definitionRefusal(definition)
+  if (check) return check
+  const characters = JSON.stringify(definition).length
+  if (characters > MAX_DEFINITION_CHARACTERS) {
+    const message = `must be at most ${MAX_DEFINITION_CHARACTERS} characters as JSON, and have ${characters}`
+    return invalid([{ path: '/rules', message }])
+  }
+  const { versions } = rows
+  const all = versions.reduce((sum, { length }) => sum + length, characters)
+  if (versions.length >= MAX_VERSIONS || all > MAX_CHARACTERS) {
+    return conflict('The burn tables have too many versions, which are kept for the entries that name them.')
+  }
+  return undefined
+}
+
+/** What a definition is refused for; undefined when it is sound. */
+export function definitionRefusal(definition: BurnTableDefinition, base = ''): Refusal | undefined {
+  const check = checkBurnTable(definition)
+  switch (check.kind) {
+    case 'sound':
+      return undefined
+    case 'ambiguous':
+      return conflict(check.detail)
+    case 'invalid':
+      return invalid(
+        check.problems.slice(0, MAX_ERRORS).map(({ path, message }) => ({ path: base + path, message })),
+      )
+  }
+}
+
+const MAX_ERRORS = 50
+
+/** The table's last version; undefined when there is no such table. */
+export function lastVersion(rows: BurnTableRows, table_id: string): BurnTableVersion | undefined {
+  return rows.versions.findLast((version) => version.table_id === table_id)
+}
+
+function nextVersion(rows: BurnTableRows): number {
+  return (rows.versions.at(-1)?.version ?? DEFAULT_VERSION) + 1
+}
+
+function activeTables({ versions }: BurnTableRows): number {
+  const active = new Map(
+    versions.map(({ table_id, deactivated_at_ms }) => [table_id, deactivated_at_ms === null]),
+  )
+  return [...active.values()].filter(Boolean).length
+}
+
+/** What is asked of a customer's tables; a version that is not there is a refusal. */
+export function readBurnTables(
+  rows: BurnTableRows,
+  tables: BurnTables,
+  question: BurnTablesQuestion,
+  now_ms: number,
+): BurnTablesResult {
+  switch (question.kind) {
+    case 'list':
+      return listed(rows, question.before_version ?? Number.POSITIVE_INFINITY, question.limit)
+    case 'one': {
+      const { id, version } = question
+      const found =
+        version === null
+          ? lastVersion(rows, id)
+          : rows.versions.find((row) => row.table_id === id && row.version === version)
+      return found ? one(storedAnswer(rows, found)) : { kind: 'refused', refusal: noTable(id) }
+    }
+    case 'active': {
+      const { version } = tables.inForce(now_ms)
+      return one(version ? storedAnswer(rows, version) : defaultAnswer(tables.defaults))
+    }
+  }
+}
+
+function one(table: BurnTableAnswer): BurnTablesResult {
+  return { kind: 'done', answer: { tables: [table], next_before_version: null } }
+}
+
+/** Tables by their first versions, newest first, each as its last version has it. */
+function listed(rows: BurnTableRows, before_version: number, limit: number): BurnTablesResult {
+  const last = new Map<string, { readonly first: number; readonly version: BurnTableVersion }>()
+  for (const version of rows.versions) {
+    last.set(version.table_id, { first: last.get(version.table_id)?.first ?? version.version, version })
+  }
+  const below = [...last.values()]
+    .filter(({ first }) => first < before_version)
+    .sort((a, b) => b.first - a.first)
+  const page = below.slice(0, limit)
+  return {
+    kind: 'done',
+    answer: {
+      tables: page.map(({ version }) => storedAnswer(rows, version)),
+      next_before_version: below.length > limit ? (page.at(-1)?.first ?? null) : null,
+    },
+  }
+}
+
+function storedAnswer(rows: BurnTableRows, version: BurnTableVersion): BurnTableAnswer {
+  return burnTableAnswer(rows, { ...version, definition: rows.definition(version.version) })
+}
+
+export function burnTableAnswer(rows: BurnTableRows, row: BurnTableRow): BurnTableAnswer {
+  const first = rows.versions.find(({ table_id }) => table_id === row.table_id)
+  return {
+    id: row.table_id,
+    version: row.version,
+    definition: row.definition,
+    effective_from_ms: row.effective_from_ms,
+    effective_to_ms: row.effective_to_ms,
+    created_at_ms: first?.created_at_ms ?? row.created_at_ms,
+    updated_at_ms: row.created_at_ms,
+    deactivated_at_ms: row.deactivated_at_ms,
+  }
+}
+
+/** What was answered when the version was saved, whatever has become of its table since. */
+export function savedAnswer(rows: BurnTableRows, version: number): BurnTableAnswer {
+  const found = rows.versions.find((row) => row.version === version)
+  if (!found) throw new Error(`there is no burn table version ${version}`)
+  return { ...storedAnswer(rows, found), deactivated_at_ms: null }
+}
+
+function defaultAnswer(defaults: BurnDefaults): BurnTableAnswer {
+  return {
+    id: null,
+    version: DEFAULT_VERSION,
+    definition: defaultDefinition(defaults),
+    effective_from_ms: null,
+    effective_to_ms: null,
+    created_at_ms: null,
+    updated_at_ms: null,
+    deactivated_at_ms: null,
+  }
+}
+
+export function noTable(id: string): Refusal {
+  return { code: 'not_found', detail: `There is no burn table ${id}.` }
+}
+
+function conflict(detail: string): Refusal {
+  return { code: 'conflict', detail }
+}
+
+function invalid(errors: readonly FieldError[]): Refusal {
+  const [first] = errors
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+  const detail = first ? `${first.path}: ${first.message}${more}` : 'unknown'
+  return { code: 'invalid_request', detail: `The burn table is invalid: ${detail}.`, errors }
+}
+
+function refused(refusal: Refusal): BurnTableOutcome {
+  return { kind: 'refused', refusal }
+}

@@ -1,0 +1,58 @@
+import { holdState } from './hold-record.ts'
+import { holdAnswer } from './holds.ts'
+import type { LedgerIds } from './ledger-ids.ts'
+import type { Caller, HoldAnswer, HoldRef, Refused, WalletOwner } from './messages.ts'
+import type { LedgerStore } from './store.ts'
+import { type Wallet, walletKey } from './wallet.ts'
+
+export interface HoldsMessage {
+  readonly caller: Caller
+  /** Only holds of this owner's wallet, or only this very hold; null: all of the ledger. */
+  readonly of: { readonly owner: WalletOwner } | { readonly hold: HoldRef } | null
+  /** Only holds with lower numbers; null from the newest. */
+  readonly before_number: number | null
+  readonly limit: number
+}
+
+export interface HoldsAnswer {
+  /** Newest first. */
+  readonly holds: readonly HoldAnswer[]
+  /** Where the next page begins; null when there is no more. */
+  readonly next_before_number: number | null
+}
+
+export type HoldsResult = { readonly kind: 'done'; readonly answer: HoldsAnswer } | Refused
+
+/** A read of all holds looks into no more wallets than this. */
+const MAX_WALLETS = 1000
+
+/** Open holds, without writing: one that has expired by `now_ms` is not shown, whether or not that was applied yet. */
+export function readHolds(
+  store: LedgerStore,
+  ids: LedgerIds,
+  message: HoldsMessage,
+  now_ms: number,
+): HoldsAnswer {
+  const { of, limit } = message
+  const before_number = message.before_number ?? Number.POSITIVE_INFINITY
+  const holds = walletsOf(store, of)
+    .flatMap((wallet) => wallet.holds.map((hold) => ({ wallet, hold })))
+    .filter(({ hold }) => hold.expires_at_ms > now_ms && hold.number < before_number)
+    .filter(({ hold }) => !of || !('hold' in of) || isHold(of.hold, hold))
+    .sort((a, b) => b.hold.number - a.hold.number)
+  const page = holds.slice(0, limit)
+  return {
+    holds: page.map(({ wallet, hold }) => holdAnswer(ids, wallet, holdState(wallet, hold, 'open'))),
+    next_before_number: holds.length > limit ? (page.at(-1)?.hold.number ?? null) : null,
+  }
+}
+
+function isHold(ref: HoldRef, hold: { readonly number: number; readonly created_at_ms: number }): boolean {
+  return ref.number === hold.number && ref.created_at_ms === hold.created_at_ms
+}
+
+function walletsOf(store: LedgerStore, of: HoldsMessage['of']): Wallet[] {
+  if (!of) return store.walletsWithDue(MAX_WALLETS)
+  const wallet = 'owner' in of ? store.wallet(walletKey(of.owner)) : store.walletByNumber(of.hold.wallet)
+  return wallet ? [wallet] : []
+}

@@ -1,0 +1,40 @@
+import { type MicroCredits, microCredits } from '../pricing/money.ts'
+import type { Draft } from './draft.ts'
+import { type Hold, remaining, type Wallet } from './wallet.ts'
+
+export const HOLD_STATUSES = ['open', 'captured', 'released', 'expired'] as const
+export type HoldStatus = (typeof HOLD_STATUSES)[number]
+
+/** A hold as it is answered, and as the journal and D1 keep it once it is closed. */
+export interface HoldState {
+  readonly number: number
+  readonly wallet: number
+  readonly status: HoldStatus
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly credits: MicroCredits
+  readonly captured: MicroCredits
+  readonly remaining: MicroCredits
+  readonly output_rate?: MicroCredits
+  readonly created_at_ms: number
+  readonly expires_at_ms: number
+}
+
+export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
+  const { parts: _, ...kept } = hold
+  return {
+    ...kept,
+    wallet: wallet.number,
+    status,
+    remaining: status === 'open' ? remaining(hold) : microCredits(0),
+  }
+}
+
+/** Takes a hold off its wallet and writes down how it ended. What it still reserved is the caller's to release. */
+export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
+  wallet.holds.splice(wallet.holds.indexOf(hold), 1)
+  const state = holdState(wallet, hold, status)
+  draft.record({ kind: 'hold', at_ms: draft.at_ms, hold: state })
+  return state
+}

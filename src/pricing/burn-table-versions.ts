@@ -1,0 +1,58 @@
+/** When a version of a burn table holds. Of a table that was edited, the newest version that has begun. */
+export interface VersionTimes {
+  /** Counts over all of a customer's tables. */
+  readonly version: number
+  readonly table_id: string
+  readonly effective_from_ms: number
+  /** The first moment at which it no longer holds; null: never. */
+  readonly effective_to_ms: number | null
+  /** When its table began to hold: what decides between tables, and what an edit alone does not change. */
+  readonly began_at_ms: number
+  /** On the last version of a table that was deactivated: the first moment at which the table no longer holds. */
+  readonly deactivated_at_ms: number | null
+}
+
+/** The version in force at some time, and for how long around it the answer is the same. */
+export interface InForce<T> {
+  /** Undefined where none is. */
+  readonly version: T | undefined
+  readonly from_ms: number
+  /** Excluded. */
+  readonly to_ms: number
+}
+
+/**
+ * The version that rates an event of a time. A later version of a table replaces the earlier ones from when it
+ * begins, even where it ends before they would have. Of several tables the one that began last wins, then the one
+ * that was saved last.
+ */
+export function versionInForce<T extends VersionTimes>(versions: Iterable<T>, at_ms: number): InForce<T> {
+  const newest = new Map<string, T>()
+  const ended = new Map<string, number>()
+  let from_ms = Number.NEGATIVE_INFINITY
+  let to_ms = Number.POSITIVE_INFINITY
+  for (const version of versions) {
+    const { table_id, effective_from_ms, effective_to_ms, deactivated_at_ms } = version
+    for (const edge_ms of [effective_from_ms, effective_to_ms, deactivated_at_ms]) {
+      if (edge_ms === null) continue
+      if (edge_ms <= at_ms) from_ms = Math.max(from_ms, edge_ms)
+      else to_ms = Math.min(to_ms, edge_ms)
+    }
+    if (deactivated_at_ms !== null) ended.set(table_id, deactivated_at_ms)
+    const known = newest.get(table_id)
+    if (effective_from_ms <= at_ms && (!known || known.version < version.version))
+      newest.set(table_id, version)
+  }
+  let best: T | undefined
+  for (const version of newest.values()) {
+    const { table_id, effective_to_ms } = version
+    if (effective_to_ms !== null && effective_to_ms <= at_ms) continue
+    if ((ended.get(table_id) ?? Number.POSITIVE_INFINITY) <= at_ms) continue
+    if (!best || wins(version, best)) best = version
+  }
+  return { version: best, from_ms, to_ms }
+}
+
+function wins(a: VersionTimes, b: VersionTimes): boolean {
+  return a.began_at_ms > b.began_at_ms || (a.began_at_ms === b.began_at_ms && a.version > b.version)
+}

@@ -1,0 +1,29 @@
+import { fieldErrors } from '../http/validation.ts'
+import type { Quote } from '../ledger/burn-table-messages.ts'
+import type { Refusal } from '../ledger/refusal.ts'
+import type { PriceBook } from '../pricing/price-book.ts'
+import { type Calculation, calculation, costOf } from './calculate.ts'
+import { invalid } from './consumption.ts'
+import { calculateSchema } from './schema.ts'
+
+export type BulkItem = ReturnType<typeof costOf>
+
+/** Each calculation on its own: one that is wrong is refused alone. */
+export function costEach(inputs: readonly unknown[], now_ms: number, book: PriceBook): BulkItem[] {
+  return inputs.map((input) => {
+    const parsed = calculateSchema.safeParse(input)
+    if (parsed.success) return costOf(parsed.data, now_ms, book)
+    const errors = fieldErrors(parsed.error.issues).slice(0, MAX_ERRORS)
+    return { kind: 'refused', refusal: invalid(errors) }
+  })
+}
+
+const MAX_ERRORS = 50
+
+export type BulkResult = Calculation | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Puts the quotes, which are of the items that were not refused, back to their items. */
+export function withQuotes(items: readonly BulkItem[], quotes: readonly Quote[]): BulkResult[] {
+  let next = 0
+  return items.map((item) => (item.kind === 'costed' ? calculation(item, quotes[next++]) : item))
+}

@@ -1,0 +1,140 @@
+import { createRoute } from '@hono/zod-openapi'
+import { requireScope } from '../http/auth.ts'
+import { exactNumber, jsonResponse } from '../http/json.ts'
+import { nextCursor } from '../http/pagination.ts'
+import { refusalResponse } from '../http/problem.ts'
+import { json, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { timeJson } from '../http/times.ts'
+import {
+  allModels,
+  allProviders,
+  findProvider,
+  type ModelRef,
+  nearestModels,
+  nearestProviders,
+  type ProviderRef,
+} from '../pricing/catalogue.ts'
+import { type PriceBook, type PricesInForce, pricesInForce } from '../pricing/price-book.ts'
+import { describePrices, type UnitPriceDescription } from '../pricing/price-description.ts'
+import { currentPrices } from './current-prices.ts'
+import { pricingQuery, pricingSchema } from './pricing-schema.ts'
+import { providerName } from './provider-name.ts'
+
+const pricingRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'What the provider charges you for a model, at a time',
+  description:
+    'With `provider` and `model`: the price in force at `at`, in the standard service tier and without a region. ' +
+    "Without `model`: a page of the provider's models. Without `provider`: a page of the providers. " +
+    "A unit without a price of its own costs what the unit around it costs: cached tokens that are not listed, as much as input's.",
+  middleware: [requireScope('pricing:read'), currentPrices],
+  request: { query: pricingQuery },
+  responses: responses({ 200: json('One price, or a page.', pricingSchema) }, [
+    ...KEY_PROBLEMS,
+    'invalid_request',
+    'insufficient_scope',
+    'unknown_provider',
+    'unpriced_model',
+    'unavailable',
+  ]),
+})
+
+export const pricingRoutes = createRouter()
+
+pricingRoutes.openapi(pricingRoute, (c) => {
+  const query = c.req.valid('query')
+  if (query.provider === undefined) {
+    const page = pageOf(allProviders(), query.cursor, query.limit)
+    const data = page.items.map((ref) => ({ provider: providerName(ref), name: ref.name }))
+    return jsonResponse(c, { data, next_cursor: page.next_cursor })
+  }
+  const provider = findProvider(query.provider)
+  if (provider === undefined) {
+    const nearest = nearestProviders(query.provider)
+    return refusalResponse(c, { code: 'unknown_provider', provider: query.provider, nearest })
+  }
+  const book = c.get('prices')
+  const at_ms = query.at ?? Date.now()
+  if (query.model === undefined) {
+    const page = pageOf(modelsOf(book, provider, at_ms), query.cursor, query.limit)
+    const data = page.items.flatMap((model) => modelPrice(book, provider, model, at_ms) ?? [])
+    return jsonResponse(c, { data, next_cursor: page.next_cursor })
+  }
+  const price = modelPrice(book, provider, query.model, at_ms)
+  if (price !== undefined) return jsonResponse(c, price)
+  const { model } = query
+  return refusalResponse(c, {
+    code: 'unpriced_model',
+    provider: provider.name,
+    model,
+    nearest: nearestModels(provider, model),
+  })
+})
+
+/** Those of the catalogue in its order, then those that only an overlay prices. */
+function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string[] {
+  const names = allModels(provider).map(({ id }) => id)
+  const known = new Set(names.map((name) => name.toLowerCase()))
+  const overlaid = [
+    ...book.operator.modelsOf(provider.id, at_ms),
+    ...book.overrides.modelsOf(provider.id, at_ms),
+  ]
+  return [...names, ...new Set(overlaid.filter((model) => !known.has(model)))]
+}
+
+/** A page of what is at hand: the cursor is where the next one begins. */
+function pageOf<T>(
+  all: readonly T[],
+  cursor: number | undefined,
+  limit: number,
+): { readonly items: T[]; readonly next_cursor: string | null } {
+  const start = cursor ?? 0
+  const end = start + limit
+  return { items: all.slice(start, end), next_cursor: nextCursor(end < all.length ? end : null) }
+}
+
+function modelPrice(
+  book: PriceBook,
+  provider: ProviderRef,
+  model: string,
+  at_ms: number,
+): object | undefined {
+  const found = pricesInForce(book, { provider, model, at_ms })
+  if (found === undefined) return undefined
+  return {
+    provider: providerName(provider),
+    model: model.trim(),
+    catalogue_model: found.model?.id ?? null,
+    source: found.source,
+    price_version: found.price_version,
+    ...effectivePeriod(found, found.model, at_ms),
+    context_window: found.model?.context_window ?? null,
+    deprecated: found.model?.deprecated ?? false,
+    prices: describePrices(found.prices).map(unitPriceJson),
+  }
+}
+
+/** Of the overlay that decided; of a list price the day on which it began, where the catalogue knows one. */
+function effectivePeriod({ overlay }: PricesInForce, model: ModelRef | undefined, at_ms: number): object {
+  if (overlay !== undefined) {
+    const { effective_from_ms, effective_to_ms } = overlay
+    return {
+      effective_from: timeJson(effective_from_ms),
+      effective_to: effective_to_ms === null ? null : timeJson(effective_to_ms),
+    }
+  }
+  const [, day] = /^@(\d{4}-\d\d-\d\d)$/.exec(model?.pricesAt(at_ms).label ?? '') ?? []
+  const effective_from = day === undefined ? null : timeJson(Date.parse(`${day}T00:00:00Z`))
+  return { effective_from, effective_to: null }
+}
+
+function unitPriceJson({ unit, price_usd, tiers, sizes }: UnitPriceDescription): object {
+  return {
+    unit,
+    price_usd: exactNumber(price_usd),
+    ...(tiers && { tiers: tiers.map((tier) => ({ ...tier, price_usd: exactNumber(tier.price_usd) })) }),
+    ...(sizes && { sizes: sizes.map((size) => ({ ...size, price_usd: exactNumber(size.price_usd) })) }),
+  }
+}

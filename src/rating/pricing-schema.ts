@@ -1,0 +1,67 @@
+import { z } from '@hono/zod-openapi'
+import { customerText } from '../http/identifiers.ts'
+import { pageQuery, pageSchema } from '../http/pagination.ts'
+import { timeInput } from '../http/times.ts'
+
+export const pricingQuery = z
+  .strictObject({
+    ...pageQuery,
+    provider: customerText().optional(),
+    model: customerText().optional(),
+    at: timeInput().optional().openapi({ description: 'Default: now. Any time, past or to come.' }),
+  })
+  .superRefine(({ provider, model }, ctx) => {
+    if (model !== undefined && provider === undefined) {
+      ctx.addIssue({ code: 'custom', path: ['provider'], message: 'required with model' })
+    }
+  })
+
+const usd = z.number().openapi({ description: 'USD for one unit, with at most 18 decimals.' })
+const time = z.string().openapi({ format: 'date-time' })
+
+const modelPriceSchema = z
+  .object({
+    provider: z.string(),
+    model: z.string(),
+    catalogue_model: z
+      .string()
+      .nullable()
+      .openapi({
+        description: "The catalogue's name of it; null for a model that the catalogue does not know.",
+      }),
+    source: z.enum(['catalogue', 'operator', 'override']).openapi({
+      description: 'The list price, a price of the operator for everybody, or one of your own.',
+    }),
+    price_version: z.string(),
+    effective_from: time.nullable(),
+    effective_to: time.nullable().openapi({ description: 'Null where no end is known.' }),
+    context_window: z.int().nullable(),
+    deprecated: z.boolean(),
+    prices: z.array(
+      z.object({
+        unit: z.string(),
+        price_usd: usd,
+        tiers: z
+          .array(z.object({ threshold: z.int(), inclusive: z.boolean(), price_usd: usd }))
+          .optional()
+          .openapi({
+            description:
+              'Instead, for the whole request, once its total input is above (inclusive: at least) the threshold.',
+          }),
+        sizes: z
+          .array(z.object({ size: z.string(), price_usd: usd }))
+          .optional()
+          .openapi({ description: 'Instead, for images of this quality and size.' }),
+      }),
+    ),
+  })
+  .openapi('ModelPrice')
+
+const providerSchema = z.object({ provider: z.string(), name: z.string() }).openapi('Provider')
+
+/** One model's price; without `model` a page of the provider's; without `provider` a page of the providers. */
+export const pricingSchema = z.union([
+  modelPriceSchema,
+  pageSchema(modelPriceSchema),
+  pageSchema(providerSchema),
+])

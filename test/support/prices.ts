@@ -1,0 +1,49 @@
+import { env } from 'cloudflare:workers'
+import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
+import { forgetPriceBooks } from '../../src/rating/current-prices.ts'
+import { api, jsonOf, textField } from './api.ts'
+
+/** As if the next request came to an isolate that has just started. */
+export function inAnotherIsolate(): void {
+  forgetCachedKeys()
+  forgetPriceBooks()
+}
+
+export const OVERRIDES = '/v1/rating/price-overrides'
+export const PROVIDER_COSTS = '/v1/admin/provider-costs'
+
+/** Sets a price and gives its answer back; anything but a 201 is an error of the test. */
+export async function setPrice(path: string, key: string, body: object): Promise<Record<string, unknown>> {
+  const response = await api(path, { key, body })
+  const answer = await jsonOf(response)
+  if (response.status !== 201) throw new Error(`not set: ${JSON.stringify(answer)}`)
+  return answer
+}
+
+/** USD per thousand input tokens, nothing for output. */
+export function perThousand(amount: number | string): object {
+  return { input_tokens: { amount, per: 1000 }, output_tokens: { amount: 0, per: 1 } }
+}
+
+/** What a thousand tokens in and five hundred out cost, by `calculate`. */
+export async function costOf(key: string, model: string, fields: object = {}): Promise<unknown> {
+  const body = { provider: 'OPENAI', model, input_tokens: 1000, output_tokens: 500, ...fields }
+  const answer = await jsonOf(await api('/v1/rating/calculate', { key, body }))
+  return answer.provider_cost_usd ?? answer.code
+}
+
+export async function versionOf(key: string, model: string): Promise<string> {
+  const body = { provider: 'OPENAI', model, input_tokens: 1000 }
+  return textField(await jsonOf(await api('/v1/rating/calculate', { key, body })), 'price_version')
+}
+
+/** D1 as it is, with the statements that were prepared from here on. */
+export function watchedD1(): { readonly db: D1Database; readonly statements: string[] } {
+  const statements: string[] = []
+  const prepare = (sql: string) => {
+    statements.push(sql)
+    return env.DB.prepare(sql)
+  }
+  const batch = (prepared: D1PreparedStatement[]) => env.DB.batch(prepared)
+  return { db: Object.create(env.DB, { prepare: { value: prepare }, batch: { value: batch } }), statements }
+}
