@@ -1,3 +1,4 @@
+import type { DefaultEntitlement } from './ledger/limits.ts'
 import type { CustomerLedger } from './ledger/object.ts'
 import { parseDecimal } from './pricing/money.ts'
 
@@ -16,6 +17,7 @@ export interface Bindings {
   readonly SIGNUP_GRANT_CREDITS?: string
   readonly CREDITS_PER_USD?: string
   readonly MARKUP_PERCENT?: string
+  readonly DEFAULT_ENTITLEMENT?: string
   readonly IDEMPOTENCY_DAYS?: string
   readonly FLUSH_DELAY_MS?: string
 }
@@ -31,6 +33,8 @@ export interface Config {
   /** The default burn table, both in 1e-6: 1,000 credits per USD is 1_000_000_000. */
   readonly credits_per_usd_micro: bigint
   readonly markup_percent_micro: bigint
+  /** Whether a feature that no entitlement names may be used. */
+  readonly default_entitlement: DefaultEntitlement
   /** How long a key answers with its stored response, at least 7 days. */
   readonly idempotency_window_ms: number
   /** How long after the first unflushed commit the journal goes to D1. Longer is cheaper, shorter is fresher. */
@@ -50,6 +54,10 @@ export function readConfig(env: Bindings): Config {
   if (environment !== 'development' && environment !== 'staging' && environment !== 'production') {
     throw new Error(`ENVIRONMENT must be development, staging or production, not ${environment}`)
   }
+  const default_entitlement = env.DEFAULT_ENTITLEMENT ?? 'allow'
+  if (default_entitlement !== 'allow' && default_entitlement !== 'deny') {
+    throw new Error(`DEFAULT_ENTITLEMENT must be allow or deny, not ${default_entitlement}`)
+  }
   const days = wholeNumber('IDEMPOTENCY_DAYS', env.IDEMPOTENCY_DAYS ?? '7', 90)
   if (days < MINIMUM_IDEMPOTENCY_DAYS)
     throw new Error(`IDEMPOTENCY_DAYS must be at least ${MINIMUM_IDEMPOTENCY_DAYS}`)
@@ -61,6 +69,7 @@ export function readConfig(env: Bindings): Config {
     signup_grant_micro: Number(decimalMicro('SIGNUP_GRANT_CREDITS', env.SIGNUP_GRANT_CREDITS ?? '0')),
     credits_per_usd_micro,
     markup_percent_micro: decimalMicro('MARKUP_PERCENT', env.MARKUP_PERCENT ?? '100'),
+    default_entitlement,
     idempotency_window_ms: days * DAY_MS,
     flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
   }

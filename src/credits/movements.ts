@@ -71,8 +71,8 @@ export const MOVEMENT_PROBLEMS = [
 ] as const
 
 /** What a movement needs to know of the entry that it looks back at. */
-export function pastEntry({ number, type, wallet, at_ms, amount, lots }: Entry): PastEntry {
-  return { number, type, wallet, at_ms, amount, lots }
+export function pastEntry({ number, type, wallet, at_ms, amount, lots, counted }: Entry): PastEntry {
+  return { number, type, wallet, at_ms, amount, lots, ...(counted && { counted }) }
 }
 
 /** Has the ledger make the movement, and answers for it. */

@@ -5,6 +5,7 @@ import { detailOf, type FieldError, type Refusal } from '../ledger/refusal.ts'
 import type { AppEnv } from './env.ts'
 import { exactNumber } from './json.ts'
 import { logError } from './log.ts'
+import { timeJson } from './times.ts'
 
 /** Where `docs/errors.md` is read. It has one heading per code, so the code is the anchor. */
 const DOCS = 'https://github.com/openmonetize/openmonetize-edge/blob/main/docs/errors.md#'
@@ -18,9 +19,11 @@ export const PROBLEMS = {
   revoked_api_key: { status: 401, title: 'The API key was deleted' },
   expired_api_key: { status: 401, title: 'The API key has expired' },
   insufficient_credits: { status: 402, title: 'Not enough credits' },
+  limit_reached: { status: 402, title: 'A limit is reached' },
   insufficient_scope: { status: 403, title: 'The API key may not do this' },
   customer_mismatch: { status: 403, title: "Another customer's id" },
   customer_suspended: { status: 403, title: 'The customer is suspended' },
+  feature_not_allowed: { status: 403, title: 'The feature is not allowed' },
   not_found: { status: 404, title: 'Not found' },
   conflict: { status: 409, title: 'Conflict' },
   hold_not_open: { status: 409, title: 'The hold is not open' },
@@ -76,6 +79,23 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
           wallet_id: refusal.wallet_id,
         },
       })
+    case 'limit_reached':
+      return problem(c, {
+        code: refusal.code,
+        detail,
+        members: {
+          feature_id: refusal.feature_id,
+          level: refusal.level,
+          unit: refusal.unit,
+          limit: exactNumber(refusal.limit),
+          used: exactNumber(refusal.used),
+          resets_at: refusal.resets_at_ms === null ? null : timeJson(refusal.resets_at_ms),
+        },
+      })
+    case 'feature_not_allowed': {
+      const { feature_id, reason } = refusal
+      return problem(c, { code: refusal.code, detail, members: { feature_id, reason } })
+    }
     case 'revoked_api_key':
       return problem(c, { code: refusal.code, detail, headers: { 'WWW-Authenticate': 'Bearer' } })
     case 'overloaded':

@@ -13,6 +13,7 @@ import { take } from './funds.ts'
 import { captureParts, endHold, findHold } from './hold-funds.ts'
 import type { Entry, EventRecord } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
+import { admit, count, type DefaultEntitlement, quantitiesOf } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { EventAnswer, HoldRef, Idempotency, IngestItem, PricedEvent } from './messages.ts'
 import { FORMAT } from './packing.ts'
@@ -30,6 +31,8 @@ export type BurnOutcome =
 export interface BurnContext {
   readonly tables: RatingTables
   readonly ids: LedgerIds
+  /** Whether features without an entitlement may be used. */
+  readonly default_entitlement: DefaultEntitlement
 }
 
 /**
@@ -57,6 +60,8 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
     const settled = settleByHold(draft, event, event.hold, rated, item)
     if (settled) return settled
   }
+  const use = admit(draft, event, quantitiesOf(rated, event.usage), context.default_entitlement)
+  if (use.kind === 'refused') return use
   const wallet = settle(draft, payer)
   if (rated.credits_micro > BigInt(spendable(wallet))) {
     return refused(insufficientCredits(context.ids, wallet, rated.credits_micro))
@@ -67,7 +72,10 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
   countUse(changed, rated)
   const lots = take(draft, changed, amount)
   const record = recordOf(event, rated, event.hold ? [HOLD_NOT_OPEN] : [])
-  const entry = draft.append(changed, burnEntry(event, item.idempotency, amount, lots, record))
+  const entry = draft.append(changed, {
+    ...burnEntry(event, item.idempotency, amount, lots, record),
+    ...count(draft, use.meters),
+  })
   return { kind: 'done', format: FORMAT, entry }
 }
 

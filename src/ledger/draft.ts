@@ -1,7 +1,9 @@
 import { type MicroCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import type { BurnTableRow } from './burn-table-rows.ts'
+import type { Entitlement } from './entitlements.ts'
 import { type KeyCheck, type KeyUse, MISMATCH, UNUSED } from './idempotency.ts'
 import type { Entry, JournalRecord } from './journal.ts'
+import type { LimitCounter, Subject } from './limits.ts'
 import type { Lot } from './lots.ts'
 import type { Idempotency, WalletOwner } from './messages.ts'
 import { FORMAT } from './packing.ts'
@@ -23,6 +25,9 @@ export interface LedgerReader {
   walletByNumber(number: number): Wallet | undefined
   closedLot(number: number): Lot | undefined
   givenBack(entry: number): GivenBack | undefined
+  /** The rows that a use falls under, the most specific first. */
+  entitlementsOf(subject: Subject): readonly Entitlement[]
+  limitCounter(counter: number): LimitCounter | undefined
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
 }
 
@@ -46,6 +51,10 @@ export class Draft {
   readonly closedLots = new Map<number, Lot | null>()
   /** By the number of the burn's entry. */
   readonly givenBacks = new Map<number, GivenBack>()
+  /** What limits have counted, by counter. */
+  readonly limitCounters = new Map<number, LimitCounter>()
+  /** Made, replaced or deleted by this commit; it is under those of the commits before it. */
+  readonly entitlements: Entitlement[] = []
   /** New versions of burn tables. */
   readonly burnTables: BurnTableRow[] = []
   private readonly keys = new Map<string, KeyUse>()
@@ -73,7 +82,8 @@ export class Draft {
   }
 
   get isEmpty(): boolean {
-    return this.records.length === 0 && this.wallets.size === 0 && this.burnTables.length === 0
+    const { records, wallets, burnTables, entitlements } = this
+    return [records, burnTables, entitlements].every(({ length }) => length === 0) && wallets.size === 0
   }
 
   /** Looks up many keys in one read; `checkKey` then answers from memory. */
@@ -118,6 +128,14 @@ export class Draft {
     return (
       this.givenBacks.get(entry) ?? this.committed.givenBack(entry) ?? { amount: ZERO_CREDITS, voided: false }
     )
+  }
+
+  entitlementsOf(subject: Subject): readonly Entitlement[] {
+    return this.committed.entitlementsOf(subject)
+  }
+
+  limitCounter(counter: number): LimitCounter | undefined {
+    return this.limitCounters.get(counter) ?? this.committed.limitCounter(counter)
   }
 
   /** The draft's own copy of a wallet, to change. */

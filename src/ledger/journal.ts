@@ -1,6 +1,8 @@
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { Entitlement } from './entitlements.ts'
 import type { HoldState } from './hold-record.ts'
+import type { Counted } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type {
   BatchAnswer,
@@ -49,6 +51,8 @@ export interface Entry {
   /** The lots that came into being: one by a purchase or a grant, some by a transfer. */
   readonly new_lots?: readonly NewLot[]
   readonly event?: EventRecord
+  /** What limits counted of it: a void gives it back. */
+  readonly counted?: readonly Counted[]
   readonly description?: string
   readonly payment_reference?: string
   readonly metadata?: Readonly<Record<string, unknown>>
@@ -95,6 +99,7 @@ export interface AnswerRecord {
 export type StoredAnswer =
   | ({ readonly of: 'batch' } & BatchAnswer)
   | ({ readonly of: 'movement' } & MovementAnswer)
+  | { readonly of: 'entitlement'; readonly entitlement: Entitlement }
   | ({ readonly of: 'hold' } & HoldAnswer)
   | ({ readonly of: 'capture' } & CaptureAnswer)
   /** A version never changes, so its number says it all. */

@@ -3,6 +3,7 @@ import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
 import type { HoldState } from './hold-record.ts'
 import type { EntryType } from './journal.ts'
+import type { Counts } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -247,7 +248,7 @@ export interface CreditAnswer {
 export type CreditResult = Answered<CreditAnswer> | Refused
 
 /** An entry that a later movement looks back at, as the Worker found it in the journal or in D1. */
-export interface PastEntry {
+export interface PastEntry extends Counts {
   readonly number: number
   readonly type: EntryType
   readonly wallet: number

@@ -3,6 +3,7 @@ import type { Draft } from './draft.ts'
 import { giveBack, priceShare, putLot, take, takeFromLot } from './funds.ts'
 import type { Entry, NewLot } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
+import { giveBack as giveBackLimits } from './limits.ts'
 import { free, inBurnOrder, type Lot, type LotPart, sumOfFree, takeFromLots } from './lots.ts'
 import type {
   Movement,
@@ -67,6 +68,7 @@ function voidBurn(draft: Draft, past: PastEntry, ids: LedgerIds): Outcome {
   const rest = microCredits(0 - past.amount - given.amount)
   const returned = returnBurned(draft, past, rest, 'VOID', undefined, ids)
   if (returned.kind === 'moved') {
+    giveBackLimits(draft, past.counted)
     draft.givenBacks.set(past.number, { amount: microCredits(0 - past.amount), voided: true })
   }
   return returned

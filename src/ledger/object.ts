@@ -277,10 +277,19 @@ export class CustomerLedger extends DurableObject<Bindings> {
     const { identity } = this.store
     if (!identity) return
     const db = ledgerDb(this.env, identity.customer_id)
+    this.checkpoint()
     for (let i = 0; i < MAX_FLUSHES_PER_ALARM && this.store.isDirty; i++) {
       const flushed = await flushJournal(this.store, this.context().ids, db, ledgerKey(identity), Date.now())
+      this.checkpoint()
       this.store.writeFlushed(flushed)
     }
+  }
+
+  /** Brings the table of limit counters up to the journal. Costs nothing when nothing was counted. */
+  private checkpoint(): void {
+    if (!this.store.limits.isDirty) return
+    this.ctx.storage.transactionSync(() => this.store.writeCheckpoint())
+    this.store.checkpointed()
   }
 
   private forget(): void {
@@ -312,7 +321,11 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (this.burnContext) return this.burnContext
     const { identity } = this.store
     if (!identity) throw new Error('the ledger was not opened')
-    this.burnContext = { tables: this.tables, ids: new LedgerIds(tagOf(identity), identity.opened_at_ms) }
+    this.burnContext = {
+      tables: this.tables,
+      ids: new LedgerIds(tagOf(identity), identity.opened_at_ms),
+      default_entitlement: this.config.default_entitlement,
+    }
     return this.burnContext
   }
 

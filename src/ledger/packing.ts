@@ -11,6 +11,7 @@ import type {
   NewLot,
   StoredAnswer,
 } from './journal.ts'
+import type { Counted } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { EventType, LotKind, PriceModifiers, WalletOwner } from './messages.ts'
 
@@ -33,6 +34,7 @@ interface PackedEntry {
   l?: readonly (readonly [number, number])[]
   nl?: PackedLot[]
   e?: PackedEvent
+  ct?: readonly Counted[]
   d?: string
   pr?: string
   md?: Readonly<Record<string, unknown>>
@@ -180,6 +182,7 @@ function packEntry(entry: Entry, subject: (kind: SubjectKind, id: string) => str
     ...(entry.lots.length > 0 && { l: entry.lots }),
     ...(entry.new_lots && { nl: entry.new_lots.map(packLot) }),
     ...(entry.event && { e: packEvent(entry.event, subject) }),
+    ...(entry.counted && { ct: entry.counted }),
     ...(entry.description !== undefined && { d: entry.description }),
     ...(entry.payment_reference !== undefined && { pr: entry.payment_reference }),
     ...(entry.metadata && { md: entry.metadata }),
@@ -201,6 +204,7 @@ function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
     lots: (packed.l ?? []).map(([number, amount]): LotPart => [number, microCredits(amount)]),
     ...(packed.nl && { new_lots: packed.nl.map(unpackLot) }),
     ...(packed.e && { event: unpackEvent(packed.e, subject) }),
+    ...(packed.ct && { counted: packed.ct }),
     ...(packed.d !== undefined && { description: packed.d }),
     ...(packed.pr !== undefined && { payment_reference: packed.pr }),
     ...(packed.md && { metadata: packed.md }),

@@ -1,5 +1,6 @@
 import { CREDIT_DECIMALS, formatCredits, formatDecimal } from '../pricing/money.ts'
 import type { LedgerIds } from './ledger-ids.ts'
+import type { Level, LimitUnit, OffReason } from './limits.ts'
 import { available, type Wallet } from './wallet.ts'
 
 /**
@@ -25,6 +26,19 @@ export type Refusal =
       readonly available_balance: string
       readonly required: string
     }
+  | {
+      readonly code: 'limit_reached'
+      readonly feature_id: string
+      readonly level: Level
+      readonly unit: LimitUnit
+      /** Decimal strings of the unit. */
+      readonly limit: string
+      readonly used: string
+      readonly needed: string
+      /** Null: never. */
+      readonly resets_at_ms: number | null
+    }
+  | { readonly code: 'feature_not_allowed'; readonly feature_id: string; readonly reason: OffReason }
   | { readonly code: 'idempotency_mismatch' }
   | { readonly code: 'too_many_open'; readonly what: 'lots' | 'holds'; readonly limit: number }
   | { readonly code: 'conflict'; readonly detail: string }
@@ -56,6 +70,10 @@ export function detailOf(refusal: Refusal): string {
       return `There is no price for the model "${refusal.model}" of ${refusal.provider}.${nearest(refusal.nearest)}`
     case 'insufficient_credits':
       return `The wallet has ${refusal.available_balance} credits available and this needs ${refusal.required}.`
+    case 'limit_reached':
+      return limitDetail(refusal)
+    case 'feature_not_allowed':
+      return OFF_DETAILS[refusal.reason]
     case 'idempotency_mismatch':
       return 'This idempotency key was used before with another request. Use a new key for a new request.'
     case 'too_many_open':
@@ -71,6 +89,25 @@ export function detailOf(refusal: Refusal): string {
     case 'unavailable':
       return 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
   }
+}
+
+const OFF_DETAILS: Readonly<Record<OffReason, string>> = {
+  feature_disabled: 'This feature is switched off.',
+  feature_not_enabled: 'This feature is not switched on: nothing allows it.',
+}
+
+function limitDetail({
+  level,
+  unit,
+  limit,
+  used,
+  needed,
+  resets_at_ms,
+}: Refusal & { code: 'limit_reached' }): string {
+  const name = unit === 'usd' ? 'USD' : unit
+  const reset =
+    resets_at_ms === null ? 'It never resets.' : `It resets at ${new Date(resets_at_ms).toISOString()}.`
+  return `The ${level}'s limit of ${limit} ${name} for this feature has ${used} used, and this needs ${needed}. ${reset}`
 }
 
 /** What a wallet has, and what was asked of it: more than any wallet can hold, perhaps. */

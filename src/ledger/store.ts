@@ -2,9 +2,13 @@ import type { Mode } from '../db/schema.ts'
 import { microCredits } from '../pricing/money.ts'
 import { BurnTableRows } from './burn-table-rows.ts'
 import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
+import { EntitlementRows } from './entitlement-rows.ts'
+import type { Entitlement } from './entitlements.ts'
 import type { KeyStore, KeyUse, StoredRecord, UsedKey } from './idempotency.ts'
 import type { JournalRecord } from './journal.ts'
 import { KeyTable } from './key-table.ts'
+import { LimitCounters, packCounters } from './limit-counters.ts'
+import type { LimitCounter, Subject } from './limits.ts'
 import type { Lot } from './lots.ts'
 import type { Idempotency } from './messages.ts'
 import { FORMAT, MAX_ROW_BYTES, packRows, unpackRow } from './packing.ts'
@@ -40,6 +44,7 @@ const CREATE_TABLES = `
     last_wallet INTEGER NOT NULL,
     last_hold INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
+    limits TEXT,
     body TEXT NOT NULL
   ) STRICT;
 
@@ -75,8 +80,8 @@ const LAST_JOURNAL_ROW = `
   SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms FROM journal ORDER BY row_id DESC LIMIT 1`
 
 const INSERT_JOURNAL_ROW = `
-  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // An UPDATE touches an index only when it sets one of its columns: while the due time stays, a wallet costs one row.
 const UPDATE_WALLET = 'UPDATE wallets SET balance_micro = ?, state = ? WHERE wallet_key = ?'
@@ -108,11 +113,15 @@ interface StoredWallet {
 /** The object's SQLite, and the committed state as far as it is in memory. Its statements are all here. */
 export class LedgerStore implements LedgerReader {
   readonly burnTables: BurnTableRows
+  readonly entitlements: EntitlementRows
+  readonly limits: LimitCounters
   private readonly keys: KeyStore
   private readonly walletCache = new Map<string, StoredWallet>()
   private readonly rowCache = new Map<number, UnpackedRow>()
   private lastRow = 0
   private lastFlushed = 0
+  /** The last journal row that the checkpoint of limit counters includes. */
+  private lastCounted = 0
   private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0 }
   private known: Identity | null = null
   /** Rows written since the object started: what commits cost is asserted by tests. */
@@ -125,6 +134,12 @@ export class LedgerStore implements LedgerReader {
     this.exec(CREATE_TABLES)
     this.keys = new KeyTable((query, ...bindings) => this.exec(query, ...bindings))
     this.burnTables = new BurnTableRows((query, ...bindings) => this.exec(query, ...bindings))
+    this.entitlements = new EntitlementRows((query, ...bindings) => this.exec(query, ...bindings))
+    this.limits = new LimitCounters(
+      (query, ...bindings) => this.exec(query, ...bindings),
+      // What is flushed was checkpointed before, or had nothing to checkpoint.
+      () => Math.max(this.lastCounted, this.lastFlushed),
+    )
     this.load()
   }
 
@@ -133,9 +148,12 @@ export class LedgerStore implements LedgerReader {
     this.walletCache.clear()
     this.rowCache.clear()
     this.burnTables.forget()
+    this.entitlements.forget()
+    this.limits.forget()
     const identity = this.meta('identity')
     this.known = identity === null ? null : JSON.parse(identity)
     this.lastFlushed = Number(this.meta('flushed_row') ?? 0)
+    this.lastCounted = Number(this.meta('counted_row') ?? 0)
     const [last] = this.exec(LAST_JOURNAL_ROW)
     this.lastRow = last ? Number(last.row_id) : 0
     if (last) {
@@ -174,8 +192,21 @@ export class LedgerStore implements LedgerReader {
   /** D1 has the journal up to `row_id`. The cursor only ever moves forward. */
   writeFlushed(row_id: number): void {
     if (row_id <= this.lastFlushed) return
+    // Flushed rows may be freed, so nothing may be in them alone.
+    if (this.limits.isDirty) throw new Error('the checkpoint of limit counters is behind the flush')
     this.setMeta('flushed_row', String(row_id))
     this.lastFlushed = row_id
+  }
+
+  /** A row for each limit counter that changed and one for the cursor. In a transaction; then `checkpointed`. */
+  writeCheckpoint(): void {
+    this.limits.writeCheckpoint()
+    this.setMeta('counted_row', String(this.lastRow))
+  }
+
+  checkpointed(): void {
+    this.limits.checkpointed()
+    this.lastCounted = this.lastRow
   }
 
   wallet(key: string): Wallet | undefined {
@@ -207,6 +238,14 @@ export class LedgerStore implements LedgerReader {
     return row && { amount: microCredits(Number(row.amount_micro)), voided: row.voided === 1 }
   }
 
+  entitlementsOf(subject: Subject): readonly Entitlement[] {
+    return this.entitlements.of(subject)
+  }
+
+  limitCounter(counter: number): LimitCounter | undefined {
+    return this.limits.read(counter)
+  }
+
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const used = this.keys.find(idempotencies.map(({ key }) => key))
     const found = new Map<string, KeyUse>()
@@ -225,18 +264,22 @@ export class LedgerStore implements LedgerReader {
     const { lot, wallet, hold, at_ms } = draft.counters
     let row_id = this.lastRow
     let last_entry = this.committed.entry
+    let limits = packCounters(draft.limitCounters)
     for (const { body, records } of packRows(draft.records)) {
       row_id++
       assertRowSize(body)
       const first_entry = last_entry + 1
       for (const record of records) if (record.kind === 'entry') last_entry = record.number
-      this.exec(INSERT_JOURNAL_ROW, row_id, FORMAT, first_entry, last_entry, lot, wallet, hold, at_ms, body)
+      const counters = [lot, wallet, hold, at_ms] as const
+      this.exec(INSERT_JOURNAL_ROW, row_id, FORMAT, first_entry, last_entry, ...counters, limits, body)
+      limits = null
       this.keys.record(row_id, keysOf(records))
     }
     if (last_entry !== draft.counters.entry)
       throw new Error('the journal does not hold every entry of its commit')
     for (const [key, changed] of draft.wallets) this.writeWallet(key, changed, at_ms)
     for (const row of draft.burnTables) this.burnTables.insert(row)
+    for (const row of draft.entitlements) this.entitlements.write(row)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
     return row_id - this.lastRow
@@ -246,6 +289,8 @@ export class LedgerStore implements LedgerReader {
     if (identity) this.known = identity
     this.lastRow += rows
     this.committed = draft.counters
+    this.limits.publish(draft.limitCounters)
+    if (draft.entitlements.length > 0) this.limits.prune()
     for (const [key, wallet] of draft.wallets)
       this.cacheWallet(key, wallet, this.dueToStore(key, wallet, draft.at_ms))
   }

@@ -1,9 +1,11 @@
 import { applyEvent, type BurnContext, type BurnOutcome } from '../../src/ledger/burn.ts'
 import { applyCredit, type CreditOutcome } from '../../src/ledger/credit.ts'
 import { type Counters, Draft, type GivenBack, type LedgerReader } from '../../src/ledger/draft.ts'
+import type { Entitlement } from '../../src/ledger/entitlements.ts'
 import type { KeyUse } from '../../src/ledger/idempotency.ts'
 import type { Entry, JournalRecord } from '../../src/ledger/journal.ts'
 import { LedgerIds } from '../../src/ledger/ledger-ids.ts'
+import type { LimitCounter, Subject } from '../../src/ledger/limits.ts'
 import type { Lot } from '../../src/ledger/lots.ts'
 import type { CreditMessage, Idempotency, IngestItem, WalletOwner } from '../../src/ledger/messages.ts'
 import { FORMAT } from '../../src/ledger/packing.ts'
@@ -16,6 +18,7 @@ const TABLE = defaultBurnTable({ credits_per_usd_micro: 1_000_000_000n, markup_p
 export const CONTEXT: BurnContext = {
   tables: { at: () => TABLE },
   ids: new LedgerIds('00000000', 0),
+  default_entitlement: 'allow',
 }
 
 /**
@@ -29,6 +32,9 @@ export class MemoryLedger implements LedgerReader {
   private readonly keys = new Map<string, KeyUse>()
   private readonly closedLots = new Map<number, Lot | null>()
   private readonly givenBacks = new Map<number, GivenBack>()
+  private readonly limitCounters = new Map<number, LimitCounter>()
+  /** The customer's, in the order user, team, customer: a test puts them here. */
+  readonly entitlements: Entitlement[] = []
 
   constructor() {
     this.commit(0, (draft) => draft.createWallet({ kind: 'customer' }))
@@ -61,6 +67,21 @@ export class MemoryLedger implements LedgerReader {
     return this.givenBacks.get(entry)
   }
 
+  entitlementsOf({ feature_id, user_id, team_id }: Subject): Entitlement[] {
+    const owners = [
+      ...(user_id === undefined ? [] : [`user:${user_id}`]),
+      ...(team_id === undefined ? [] : [`team:${team_id}`]),
+      'customer',
+    ]
+    return owners.flatMap((key) =>
+      this.entitlements.filter((row) => row.feature_id === feature_id && walletKey(row.owner) === key),
+    )
+  }
+
+  limitCounter(counter: number): LimitCounter | undefined {
+    return this.limitCounters.get(counter)
+  }
+
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const used = new Map<string, KeyUse>()
     for (const { key } of idempotencies) {
@@ -91,6 +112,7 @@ export class MemoryLedger implements LedgerReader {
     }
     for (const [number, lot] of draft.closedLots) this.closedLots.set(number, lot && Object.freeze(lot))
     for (const [entry, given] of draft.givenBacks) this.givenBacks.set(entry, given)
+    for (const [counter, state] of draft.limitCounters) this.limitCounters.set(counter, state)
     this.counters = draft.counters
     return result
   }

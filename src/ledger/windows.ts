@@ -1,0 +1,63 @@
+/** Over what a limit counts. */
+export const LIMIT_PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL'] as const
+export type LimitPeriod = (typeof LIMIT_PERIODS)[number]
+
+/** From `start_ms` until before `end_ms`; null for a window that never ends. */
+export interface Window {
+  readonly start_ms: number
+  readonly end_ms: number | null
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const WEEK_MS = 7 * DAY_MS
+
+/** The first Monday of the epoch, which began on a Thursday. */
+const MONDAY_MS = 4 * DAY_MS
+
+/**
+ * The window of a period that a moment lies in. Everything is UTC, so hours, days and weeks always have the same
+ * length. `anchor_ms` is a moment at which some window begins; without one they begin on the hour, at midnight, on
+ * Monday and on the first. An anchor on a day that a month does not have stands for that month's last day, and each
+ * month is computed from the anchor itself: after the 28th of February comes the 31st of March again.
+ */
+export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: number): Window {
+  switch (period) {
+    case 'HOURLY':
+      return evenWindow(HOUR_MS, anchor_ms ?? 0, at_ms)
+    case 'DAILY':
+      return evenWindow(DAY_MS, anchor_ms ?? 0, at_ms)
+    case 'WEEKLY':
+      return evenWindow(WEEK_MS, anchor_ms ?? MONDAY_MS, at_ms)
+    case 'MONTHLY':
+      return monthWindow(new Date(anchor_ms ?? 0), at_ms)
+    case 'TOTAL':
+      return { start_ms: 0, end_ms: null }
+  }
+}
+
+function evenWindow(length_ms: number, anchor_ms: number, at_ms: number): Window {
+  const start_ms = anchor_ms + Math.floor((at_ms - anchor_ms) / length_ms) * length_ms
+  return { start_ms, end_ms: start_ms + length_ms }
+}
+
+function monthWindow(anchor: Date, at_ms: number): Window {
+  const at = new Date(at_ms)
+  const month = at.getUTCFullYear() * 12 + at.getUTCMonth()
+  const start_ms = monthStart(anchor, month)
+  return start_ms <= at_ms
+    ? { start_ms, end_ms: monthStart(anchor, month + 1) }
+    : { start_ms: monthStart(anchor, month - 1), end_ms: start_ms }
+}
+
+/** When the anchored month begins in a calendar month, which is counted from the year 0. */
+function monthStart(anchor: Date, month: number): number {
+  const year = Math.floor(month / 12)
+  const lastDay = new Date(Date.UTC(year, (month % 12) + 1, 0)).getUTCDate()
+  const day = Math.min(anchor.getUTCDate(), lastDay)
+  return Date.UTC(year, month % 12, day) + (anchor.getTime() - startOfDay(anchor))
+}
+
+function startOfDay(time: Date): number {
+  return Math.floor(time.getTime() / DAY_MS) * DAY_MS
+}
