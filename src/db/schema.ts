@@ -184,3 +184,24 @@ export const storedAnswers = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.owner, table.idempotency_key] })],
 )
+
+/** Holds that are closed. Open ones are only in the ledger object. */
+export const holds = sqliteTable(
+  'holds',
+  {
+    ledger_id: text().notNull(),
+    hold_number: integer().notNull(),
+    wallet_number: integer().notNull(),
+    status: text({ enum: ['captured', 'released', 'expired'] }).notNull(),
+    feature_id: text().notNull(),
+    /** Subject numbers; null when the hold named no user or no team. */
+    user_number: integer(),
+    team_number: integer(),
+    credits_micro: integer().notNull(),
+    captured_micro: integer().notNull(),
+    created_at_ms: integer().notNull(),
+    expires_at_ms: integer().notNull(),
+    closed_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.hold_number] })],
+)

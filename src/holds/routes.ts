@@ -20,6 +20,7 @@ import { ownerOf } from '../http/subject.ts'
 import { changeHold, readOpenHolds } from '../ledger/client.ts'
 import { holdRefOf } from '../ledger/ledger-ids.ts'
 import type { HoldRequest } from '../ledger/messages.ts'
+import { readClosedHold } from '../projection/closed-holds.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { renderCapture, renderHold } from './render.ts'
 import {
@@ -194,7 +195,8 @@ holdsRoutes.openapi(getRoute, async (c) => {
   const result = await readOpenHolds(c.env, ledgerOf(c), message)
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   const [found] = result.answer.holds
-  return found ? jsonResponse(c, renderHold(found)) : noHold(c, id)
+  const known = found ?? (await readClosedHold(c.env, ledgerOf(c), hold, result.answer))
+  return known ? jsonResponse(c, renderHold(known)) : noHold(c, id)
 })
 
 async function answerHold(c: Context<AppEnv>, operation: string, request: HoldRequest): Promise<Response> {

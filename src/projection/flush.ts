@@ -1,9 +1,10 @@
 import type { SubjectKind } from '../db/schema.ts'
-import type { Entry } from '../ledger/journal.ts'
+import type { Entry, HoldRecord } from '../ledger/journal.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
 import type { WalletOwner } from '../ledger/messages.ts'
 import { unpackRow } from '../ledger/packing.ts'
 import type { JournalRow, LedgerStore } from '../ledger/store.ts'
+import { insertClosedHolds } from './closed-holds.ts'
 import { packPages } from './pages.ts'
 import { numberSubjects, type SubjectIds } from './subjects.ts'
 
@@ -53,16 +54,17 @@ export async function flushJournal(
   const rows = takeRows(store.rowsAfter(from_row))
   const last = rows.at(-1)
   if (!last) return from_row
-  const entries = rows
-    .flatMap((row) => unpackRow(row.format, row.body))
-    .filter((record) => record.kind === 'entry')
-  const subject = await numberSubjects(db, ledger_id, subjectsOf(entries), now_ms)
+  const records = rows.flatMap((row) => unpackRow(row.format, row.body))
+  const entries = records.filter((record) => record.kind === 'entry')
+  const holds = records.filter((record) => record.kind === 'hold')
+  const subject = await numberSubjects(db, ledger_id, subjectsOf(entries, holds), now_ms)
   const results = await db.batch<{ flushed_row: number }>([
     db.prepare(MAKE_LEDGER).bind(ledger_id),
     db.prepare(INSERT_WALLETS).bind(ledger_id, JSON.stringify(newWallets(entries, ids, subject))),
     db
       .prepare(INSERT_PAGES)
       .bind(ledger_id, entries[0]?.number ?? 0, JSON.stringify(packPages(entries, subject)), from_row),
+    insertClosedHolds(db, ledger_id, holds, subject, from_row),
     db.prepare(MOVE_WATERMARK).bind(last.row_id, last.last_entry, now_ms, ledger_id, from_row),
     db.prepare(READ_WATERMARK).bind(ledger_id),
   ])
@@ -84,8 +86,12 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
   return taken
 }
 
-function subjectsOf(entries: readonly Entry[]): SubjectIds {
+function subjectsOf(entries: readonly Entry[], holds: readonly HoldRecord[]): SubjectIds {
   const subjects = { user: new Set<string>(), team: new Set<string>() }
+  for (const { hold } of holds) {
+    if (hold.user_id !== undefined) subjects.user.add(hold.user_id)
+    if (hold.team_id !== undefined) subjects.team.add(hold.team_id)
+  }
   for (const { event, owner } of entries) {
     if (event?.user_id !== undefined) subjects.user.add(event.user_id)
     if (event?.team_id !== undefined) subjects.team.add(event.team_id)

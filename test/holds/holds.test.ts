@@ -1,3 +1,5 @@
+import { runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
@@ -337,5 +339,18 @@ describe('bad input', () => {
       const response = await post(key, `/v1/holds/${encodeURIComponent(wrong)}/release`, {})
       await expectProblem(response, 404, 'not_found')
     }
+  })
+})
+
+describe('a closed hold', () => {
+  it('is read by its id, before and after the ledger has gone to D1', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const { id } = await hold(key, { user_id: 'u', team_id: 't', credits: 5 })
+    await ok(key, `/v1/holds/${id}/capture`, { credits: 2, final: true })
+    const closed = { status: 'captured', credits: 5, captured: 2, remaining: 0, user_id: 'u', team_id: 't' }
+    const before = await jsonOf(await api(`/v1/holds/${id}`, { key }))
+    expect(before).toMatchObject(closed)
+    expect(await runDurableObjectAlarm(env.LEDGER.get(env.LEDGER.idFromName(customer_id)))).toBe(true)
+    expect(await jsonOf(await api(`/v1/holds/${id}`, { key }))).toEqual(before)
   })
 })
