@@ -10,13 +10,17 @@ export interface ApiOptions {
 }
 
 /** A request to the Worker, through its router and everything behind it. */
-export function api(path: string, { key, method, body, headers = {} }: ApiOptions = {}): Promise<Response> {
+export function api(path: string, options: ApiOptions = {}): Promise<Response> {
+  return exports.default.fetch(apiRequest(path, options))
+}
+
+export function apiRequest(path: string, { key, method, body, headers = {} }: ApiOptions = {}): Request {
   const sent = new Headers(headers)
   if (key !== undefined) sent.set('Authorization', `Bearer ${key}`)
   if (body !== undefined && !sent.has('Content-Type')) sent.set('Content-Type', 'application/json')
   const init: RequestInit = { method: method ?? (body === undefined ? 'GET' : 'POST'), headers: sent }
   if (body !== undefined) init.body = typeof body === 'string' ? body : JSON.stringify(body)
-  return exports.default.fetch(new Request(`https://api.test${path}`, init))
+  return new Request(`https://api.test${path}`, init)
 }
 
 /** The JSON object of a response. Its fields are `unknown`: compare them, or narrow them with `textField`. */

@@ -1,7 +1,10 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { createApp } from '../../src/app.ts'
+import type { Bindings } from '../../src/config.ts'
 import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
 import { forgetPriceBooks } from '../../src/rating/current-prices.ts'
-import { api, jsonOf, textField } from './api.ts'
+import { type ApiOptions, api, apiRequest, jsonOf, textField } from './api.ts'
 
 /** As if the next request came to an isolate that has just started. */
 export function inAnotherIsolate(): void {
@@ -37,13 +40,37 @@ export async function versionOf(key: string, model: string): Promise<string> {
   return textField(await jsonOf(await api('/v1/rating/calculate', { key, body })), 'price_version')
 }
 
-/** D1 as it is, with the statements that were prepared from here on. */
-export function watchedD1(): { readonly db: D1Database; readonly statements: string[] } {
+/** A request to the whole API with other bindings than the Worker's; what it left to `waitUntil` is done, too. */
+export async function apiWith(
+  bindings: Partial<Bindings>,
+  path: string,
+  options: ApiOptions = {},
+): Promise<Response> {
+  const ctx = createExecutionContext()
+  const response = await app.fetch(apiRequest(path, options), { ...env, ...bindings }, ctx)
+  await waitOnExecutionContext(ctx)
+  return response
+}
+
+const app = createApp()
+
+/** D1 as it is, with the statements that were prepared from here on and the rows that its batches wrote. */
+export function countedD1(): {
+  readonly bindings: { readonly DB: D1Database }
+  readonly statements: readonly string[]
+  readonly rowsWritten: () => number
+} {
   const statements: string[] = []
+  let rows = 0
   const prepare = (sql: string) => {
     statements.push(sql)
     return env.DB.prepare(sql)
   }
-  const batch = (prepared: D1PreparedStatement[]) => env.DB.batch(prepared)
-  return { db: Object.create(env.DB, { prepare: { value: prepare }, batch: { value: batch } }), statements }
+  const batch = async (prepared: D1PreparedStatement[]) => {
+    const results = await env.DB.batch(prepared)
+    for (const { meta } of results) rows += meta.rows_written
+    return results
+  }
+  const DB: D1Database = Object.create(env.DB, { prepare: { value: prepare }, batch: { value: batch } })
+  return { bindings: { DB }, statements, rowsWritten: () => rows }
 }

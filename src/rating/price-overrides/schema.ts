@@ -23,19 +23,22 @@ function orRequired(message: string) {
   return { error: ({ input }: { readonly input?: unknown }) => (input === undefined ? 'required' : message) }
 }
 
+function wholeNumber(maximum: number) {
+  return z
+    .int(orRequired('must be a whole number'))
+    .min(1, 'must be at least 1')
+    .max(maximum, `must be at most ${maximum}`)
+}
+
 const unitPrice = z
   .strictObject({
     amount: amountText().openapi({ description: 'USD for `per` units, with at most 18 decimals.' }),
     // No default: 2.5 USD for one token, where a million were meant, is not a mistake to be guessed at.
-    per: z
-      .int(orRequired('must be a whole number'))
-      .min(1)
-      .max(MAX_PER)
-      .openapi({ description: '1000000 for USD per million tokens.' }),
+    per: wholeNumber(MAX_PER).openapi({ description: '1000000 for USD per million tokens.' }),
     tiers: z
       .array(
         z.strictObject({
-          threshold: z.int(orRequired('must be a whole number')).min(1).max(MAX_QUANTITY),
+          threshold: wholeNumber(MAX_QUANTITY),
           inclusive: z.boolean().default(false),
           amount: amountText(),
         }),

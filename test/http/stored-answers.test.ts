@@ -1,0 +1,141 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, vi } from 'vitest'
+import { jsonBody } from '../../src/http/body.ts'
+import { idempotencyKey } from '../../src/http/idempotency.ts'
+import { onError, refusalResponse } from '../../src/http/problem.ts'
+import { requestId } from '../../src/http/request-id.ts'
+import { createRouter } from '../../src/http/router.ts'
+import { type Answer, answerOnce } from '../../src/http/stored-answers.ts'
+import { unique } from '../support/customers.ts'
+import { expectProblem } from '../support/problems.ts'
+
+/** A POST that counts: its change is one row in D1, in the batch of the answer. */
+function counting(owner: string, meanwhile: () => Promise<unknown> = async () => {}) {
+  let made = 0
+  const app = createRouter()
+  app.onError(onError)
+  app.use(requestId, jsonBody, idempotencyKey)
+  app.post('/count', async (c) => {
+    const body: { readonly refuse?: boolean } = await c.req.json()
+    return answerOnce(c, { owner, operation: 'POST /count' }, async (keep) => {
+      if (body.refuse) return refusalResponse(c, { code: 'conflict', detail: 'Not now.' })
+      made += 1
+      const answer: Answer = { status: 201, body: { made, price: JSON.rawJSON('0.00000000000000000010') } }
+      const insert = c.env.DB.prepare(
+        'INSERT INTO wallets (ledger_id, wallet_number, wallet_id, owner_kind) VALUES (?1, ?2, ?1, ?1)',
+      ).bind(owner, made)
+      await meanwhile()
+      await c.env.DB.batch([insert, ...keep(answer)])
+      return answer
+    })
+  })
+  return {
+    post: async (body: object, key?: string): Promise<Response> => {
+      const ctx = createExecutionContext()
+      const headers = {
+        'Content-Type': 'application/json',
+        ...(key !== undefined && { 'Idempotency-Key': key }),
+      }
+      const init = { method: 'POST', headers, body: JSON.stringify(body) }
+      const response = await app.fetch(new Request('https://test/count', init), env, ctx)
+      await waitOnExecutionContext(ctx)
+      return response
+    },
+    changes: () =>
+      env.DB.prepare('SELECT count(*) AS rows FROM wallets WHERE ledger_id = ?')
+        .bind(owner)
+        .first<number>('rows'),
+  }
+}
+
+const keysOf = (owner: string) =>
+  env.DB.prepare('SELECT count(*) AS rows FROM stored_answers WHERE owner = ?')
+    .bind(owner)
+    .first<number>('rows')
+
+describe('a POST that no ledger answers', () => {
+  it('is done once per key: a repeat gets the same bytes and says that it is one', async () => {
+    const { post, changes } = counting(unique('owner'))
+    const first = await post({ a: 1, b: 2 }, 'k')
+    const again = await post({ b: 2, a: 1 }, 'k')
+    expect(first.status).toBe(201)
+    expect(again.status).toBe(201)
+    expect(await again.text()).toBe(await first.clone().text())
+    expect(await first.text()).toContain('0.00000000000000000010')
+    expect([first, again].map(({ headers }) => headers.get('Idempotency-Replayed'))).toEqual([null, 'true'])
+    expect(again.headers.get('Content-Type')).toBe('application/json')
+    expect(await changes()).toBe(1)
+  })
+
+  it('with the same key and another body is 422, and changes nothing', async () => {
+    const { post, changes } = counting(unique('owner'))
+    await post({ a: 1 }, 'k')
+    await expectProblem(await post({ a: 2 }, 'k'), 422, 'idempotency_mismatch')
+    expect(await changes()).toBe(1)
+  })
+
+  it('without a key is done each time, and stores nothing', async () => {
+    const owner = unique('owner')
+    const { post, changes } = counting(owner)
+    await post({})
+    await post({})
+    expect([await changes(), await keysOf(owner)]).toEqual([2, 0])
+  })
+
+  it('that is refused or breaks leaves its key unused', async () => {
+    const owner = unique('owner')
+    let broken = true
+    const { post, changes } = counting(owner, async () => {
+      if (broken) throw new Error('broken')
+    })
+    await expectProblem(await post({ refuse: true }, 'k'), 409, 'conflict')
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    await expectProblem(await post({ a: 1 }, 'k'), 500, 'internal_error')
+    log.mockRestore()
+    expect(await keysOf(owner)).toBe(0)
+    broken = false
+    expect((await post({ a: 2 }, 'k')).status).toBe(201)
+    expect(await changes()).toBe(1)
+  })
+
+  it('has keys that are its owner’s alone', async () => {
+    const [mine, theirs] = [counting(unique('owner')), counting(unique('owner'))]
+    await mine.post({ a: 1 }, 'k')
+    expect((await theirs.post({ a: 2 }, 'k')).headers.get('Idempotency-Replayed')).toBeNull()
+  })
+
+  it('sent ten times at once is done once, and all ten have the same answer', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let waiting = 0
+    const { post, changes } = counting(unique('owner'), () => {
+      waiting += 1
+      if (waiting === 10) resolve()
+      return promise
+    })
+    const responses = await Promise.all(Array.from({ length: 10 }, () => post({}, 'k')))
+    const bodies = await Promise.all(responses.map((response) => response.text()))
+    expect(new Set(bodies).size).toBe(1)
+    expect(responses.filter(({ headers }) => headers.get('Idempotency-Replayed') === null)).toHaveLength(1)
+    expect(await changes()).toBe(1)
+  })
+
+  it('forgets its owner’s answers when they are older than the window, and no younger ones', async () => {
+    const owner = unique('owner')
+    const { post } = counting(owner)
+    await post({}, 'old')
+    await post({}, 'young')
+    const age = 'UPDATE stored_answers SET created_at_ms = ?3 WHERE owner = ?1 AND idempotency_key = ?2'
+    const week_ms = 7 * 86_400_000
+    await env.DB.prepare(age)
+      .bind(owner, 'old', Date.now() - week_ms - 60_000)
+      .run()
+    await env.DB.prepare(age)
+      .bind(owner, 'young', Date.now() - week_ms + 60_000)
+      .run()
+    await post({}, 'new')
+    expect(await keysOf(owner)).toBe(2)
+    expect((await post({}, 'young')).headers.get('Idempotency-Replayed')).toBe('true')
+    expect((await post({}, 'old')).headers.get('Idempotency-Replayed')).toBeNull()
+  })
+})
