@@ -19,8 +19,11 @@ beforeAll(async () => {
 /** Sends the event alone and in a batch, and expects that both refuse it, for the same reason, and that nothing moves. */
 async function expectEventRefused(event: unknown, path: string, message: RegExp = /./): Promise<void> {
   const text = typeof event === 'string' ? event : JSON.stringify(event)
-  const problem = await expectInvalid(await expectNothingMoved(key, () => ingest(key, text)), path, message)
-  const batch = await expectNothingMoved(key, () => ingested(key, `{"events":[${text}]}`))
+  const [alone, batch] = await expectNothingMoved(key, async () => [
+    await ingest(key, text),
+    await ingested(key, `{"events":[${text}]}`),
+  ])
+  const problem = await expectInvalid(alone, path, message)
   expect(batch).toMatchObject({
     accepted: 0,
     duplicates: 0,
