@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { adminRoutes } from './admin/routes.ts'
+import { burnTablesRoutes } from './burn-tables/routes.ts'
 import { movementRoutes } from './credits/movement-routes.ts'
 import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
@@ -35,6 +36,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/rating', ratingRoutes)
   app.route('/v1/rating/pricing', pricingRoutes)
   app.route('/v1/rating/price-overrides', priceOverridesRoutes)
+  app.route('/v1/burn-tables', burnTablesRoutes)
   app.route('/v1/credits', creditsRoutes)
   app.route('/v1/credits', movementRoutes)
   app.route('/v1/holds', holdsRoutes)

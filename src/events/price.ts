@@ -60,7 +60,8 @@ function charge(consumption: Consumption, usage: Usage, at_ms: number, book: Pri
   }
   const result = costFrom(book, { provider, model, usage, at_ms, ...modifiers })
   if (result.kind === 'unpriced') {
-    return { charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION }, warnings: [] }
+    const { nearest } = result
+    return { charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION, nearest }, warnings: [] }
   }
   if (result.cost > MAX_COST) return undefined
   const { price_version } = result

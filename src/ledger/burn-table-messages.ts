@@ -4,7 +4,12 @@ import type { Answered, Caller, Idempotency, ProviderCharge, Refused } from './m
 
 /** A definition that may leave the credits per USD to the deployment. */
 export type NewDefinition = Omit<BurnTableDefinition, 'credits_per_usd'> & {
-  readonly credits_per_usd?: string
+  readonly credits_per_usd?: string | undefined
+}
+
+/** What an edit changes; undefined stays as it is. */
+export type ChangedFields = {
+  readonly [F in keyof BurnTableDefinition]?: BurnTableDefinition[F] | undefined
 }
 
 /** Undefined times are not said; null is no end. */
@@ -16,7 +21,7 @@ interface Times {
 export type BurnTableChange =
   | ({ readonly kind: 'create'; readonly id: string; readonly definition: NewDefinition } & Times)
   /** The fields that change, whole. */
-  | ({ readonly kind: 'edit'; readonly id: string; readonly fields: Partial<BurnTableDefinition> } & Times)
+  | ({ readonly kind: 'edit'; readonly id: string; readonly fields: ChangedFields } & Times)
 
 export interface SaveBurnTableMessage {
   readonly caller: Caller

@@ -16,6 +16,7 @@ import type {
   BurnTableResult,
   BurnTablesQuestion,
   BurnTablesResult,
+  ChangedFields,
 } from './burn-table-messages.ts'
 import type { BurnTableRow, BurnTableRows, BurnTableVersion } from './burn-table-rows.ts'
 import type { Draft } from './draft.ts'
@@ -170,7 +171,18 @@ function editedRow(
     began_at_ms: moved ? from_ms : Math.min(last.began_at_ms, from_ms),
     deactivated_at_ms: null,
     created_at_ms: now_ms,
-    definition: { ...rows.definition(last.version), ...fields },
+    definition: withFields(rows.definition(last.version), fields),
+  }
+}
+
+function withFields(definition: BurnTableDefinition, fields: ChangedFields): BurnTableDefinition {
+  return {
+    name: fields.name ?? definition.name,
+    credits_per_usd: fields.credits_per_usd ?? definition.credits_per_usd,
+    rounding: fields.rounding ?? definition.rounding,
+    min_charge: fields.min_charge ?? definition.min_charge,
+    on_unpriced: fields.on_unpriced ?? definition.on_unpriced,
+    rules: fields.rules ?? definition.rules,
   }
 }
 

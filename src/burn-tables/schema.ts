@@ -1,0 +1,191 @@
+import { z } from '@hono/zod-openapi'
+import { decimalText } from '../http/amounts.ts'
+import { customerText } from '../http/identifiers.ts'
+import { pageQuery, pageSchema } from '../http/pagination.ts'
+import { timeInput } from '../http/times.ts'
+import {
+  AMOUNT_DECIMALS,
+  MAX_RATES,
+  MAX_RULES,
+  MAX_TIERS,
+  ON_UNPRICED,
+  PERIODS,
+  QUANTITY_DECIMALS,
+  ROUNDING_MODES,
+  TIER_MODES,
+} from '../pricing/burn-table-definition.ts'
+import { CREDIT_DECIMALS } from '../pricing/money.ts'
+
+/**
+ * The form of a burn table. What its form cannot say (units, the order of tiers, rules that compete) is checked by
+ * `checkBurnTable`, where the whole of it is known.
+ */
+
+const MAX_AMOUNT = 8_000_000_000
+const MAX_UNITS = 1_000_000_000_000_000
+
+const amountInput = () => decimalText(AMOUNT_DECIMALS, MAX_AMOUNT)
+const unitsInput = () => decimalText(QUANTITY_DECIMALS, MAX_UNITS)
+
+function aboveZero(input: ReturnType<typeof decimalText>) {
+  return input.refine((text) => text !== '0', 'must be above 0')
+}
+
+/** The rules, over the schemas of amounts and of quantities: texts on the way in, numbers on the way out. */
+function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodType>(of: {
+  readonly amount: () => A
+  readonly units: () => Q
+  /** A quantity above 0. */
+  readonly size: () => P
+}) {
+  const { amount, units, size } = of
+  const match = z
+    .strictObject({
+      feature: customerText().optional(),
+      provider: customerText().optional(),
+      model: customerText().optional(),
+    })
+    .default({})
+    .openapi({ description: 'A name, the beginning of names and `*`, or `*`; what is missing is any.' })
+  const unit = z.string()
+  const costPlus = z.strictObject({
+    match,
+    method: z.literal('cost_plus'),
+    markup_percent: amount(),
+    fixed: amount().optional(),
+  })
+  const perUnit = z.strictObject({
+    match,
+    method: z.literal('per_unit'),
+    rates: z
+      .record(z.string(), z.strictObject({ amount: amount(), per: size() }))
+      .refine((rates) => Object.keys(rates).length > 0, 'must have at least one rate')
+      .refine((rates) => Object.keys(rates).length <= MAX_RATES, `must have at most ${MAX_RATES} rates`),
+  })
+  const flat = z.strictObject({
+    match,
+    method: z.literal('flat'),
+    amount: amount(),
+    unit: unit.optional(),
+  })
+  const tiered = z.strictObject({
+    match,
+    method: z.literal('tiered'),
+    mode: z.enum(TIER_MODES),
+    unit,
+    free: units().optional(),
+    period: z.enum(PERIODS).default('MONTHLY'),
+    tiers: z
+      .array(
+        z.strictObject({
+          up_to: units().nullable(),
+          unit_amount: amount(),
+          flat_amount: amount().optional(),
+        }),
+      )
+      .min(1, 'must have at least one tier')
+      .max(MAX_TIERS, `must have at most ${MAX_TIERS} tiers`),
+  })
+  const packages = z.strictObject({
+    match,
+    method: z.literal('package'),
+    unit,
+    size: size(),
+    amount: amount(),
+  })
+  return z.discriminatedUnion('method', [costPlus, perUnit, flat, tiered, packages], {
+    error: (issue) =>
+      issue.code === 'invalid_union' && Object.hasOwn(Object(issue.input), 'method')
+        ? 'must be cost_plus, per_unit, flat, tiered or package'
+        : undefined,
+  })
+}
+
+const ruleInput = ruleSchema({
+  amount: amountInput,
+  units: unitsInput,
+  size: () => aboveZero(unitsInput()),
+})
+
+const fields = {
+  name: customerText(),
+  credits_per_usd: aboveZero(amountInput()).openapi({ description: "Default: the deployment's." }),
+  rounding: z.strictObject({
+    mode: z.enum(ROUNDING_MODES).default('half_even'),
+    step: aboveZero(decimalText(CREDIT_DECIMALS, MAX_AMOUNT)).default('0.000001'),
+  }),
+  min_charge: decimalText(CREDIT_DECIMALS, MAX_AMOUNT),
+  on_unpriced: z.enum(ON_UNPRICED),
+  rules: z
+    .array(ruleInput, 'must be an array of rules')
+    .max(MAX_RULES, `must have at most ${MAX_RULES} rules`),
+}
+
+const timeFields = {
+  effective_from: timeInput().optional().openapi({ description: 'Default: now.' }),
+  effective_to: timeInput().nullable().optional().openapi({
+    description: 'The first moment at which it no longer holds. Default: never.',
+  }),
+}
+
+export const burnTableSchema = z
+  .strictObject({
+    ...fields,
+    credits_per_usd: fields.credits_per_usd.optional(),
+    rounding: fields.rounding.default({ mode: 'half_even', step: '0.000001' }),
+    min_charge: fields.min_charge.default('0'),
+    on_unpriced: fields.on_unpriced.default('flag'),
+    rules: fields.rules.default([]),
+    ...timeFields,
+  })
+  .openapi('BurnTable')
+
+export type BurnTableInput = z.infer<typeof burnTableSchema>
+
+/** Fields that are there replace the table's, whole. */
+export const burnTablePatchSchema = z
+  .strictObject({ ...fields, ...timeFields })
+  .partial()
+  .refine((patch) => Object.keys(patch).length > 0, 'must have at least one field to change')
+  .openapi('BurnTablePatch')
+
+export type BurnTablePatch = z.infer<typeof burnTablePatchSchema>
+
+export const burnTablePath = z.object({ id: z.string().max(64) })
+
+export const burnTableQuery = z.strictObject({
+  version: z
+    .string()
+    .regex(/^[1-9]\d{0,8}$/, 'must be a whole number above 0')
+    .transform(Number)
+    .optional()
+    .openapi({ type: 'integer', description: 'A version of the table. Default: the last.' }),
+})
+
+export const burnTablesQuery = z.strictObject(pageQuery)
+
+const number = () => z.number()
+const time = z.string().openapi({ format: 'date-time' })
+
+export const burnTableAnswerSchema = z
+  .object({
+    id: z.string().nullable().openapi({ description: "Null for the deployment's default table." }),
+    version: z
+      .int()
+      .openapi({ description: 'Names the table on entries: counts over all tables of the customer.' }),
+    name: z.string(),
+    credits_per_usd: z.number(),
+    rounding: z.object({ mode: z.enum(ROUNDING_MODES), step: z.number() }),
+    min_charge: z.number(),
+    on_unpriced: z.enum(ON_UNPRICED),
+    rules: z.array(ruleSchema({ amount: number, units: number, size: number })),
+    effective_from: time.nullable(),
+    effective_to: time.nullable(),
+    active: z.boolean().openapi({ description: 'False once it was deleted.' }),
+    created_at: time.nullable(),
+    updated_at: time.nullable().openapi({ description: 'When this version was saved.' }),
+    deactivated_at: time.nullable(),
+  })
+  .openapi('BurnTableVersion')
+
+export const burnTablesSchema = pageSchema(burnTableAnswerSchema)
