@@ -1,6 +1,6 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client.ts'
 import type { IngestResult } from '../../src/ledger/messages.ts'
 import {
@@ -13,6 +13,8 @@ import {
 } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, single } from '../support/messages.ts'
 import { alarmOf, dump, failNextTransaction, type Moment, powerCut } from './injection.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
 
 /**
  * The machine under a ledger object stops: a deploy, a host that is drained, a crash of the runtime. What was answered

@@ -18,6 +18,8 @@ import {
 import { batch, eventItem, grant, single } from '../support/messages.ts'
 import { alarmOf, d1FailingAt } from './injection.ts'
 
+vi.setConfig({ testTimeout: 30_000 })
+
 /**
  * D1 stops answering in the middle of a flush: an outage, a connection lost on the way there or on the way back, an
  * alarm that the platform delivers twice. No page may be missing and none may come twice, and the alarm must survive.

@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client.ts'
 import { api } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
@@ -8,6 +8,8 @@ import { freshLedger, ledgerOf, storedBalances, type TestLedger } from '../suppo
 import { batch, eventItem, single } from '../support/messages.ts'
 import { expectProblem } from '../support/problems.ts'
 import { groupOf } from './injection.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
 
 /** More comes in than one object can do: what cannot wait any more is told so at once, and nothing of it is done. */
 

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/ledger-ids.ts'
@@ -15,6 +15,8 @@ import {
   withD1,
 } from '../support/ledgers.ts'
 import { batch, eventItem, grant } from '../support/messages.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
 
 const CREDITS = 1_000_000_000
 

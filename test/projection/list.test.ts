@@ -1,13 +1,16 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client.ts'
 import type { EntryType } from '../../src/ledger/journal.ts'
+import { d1FailingAt } from '../faults/injection.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
-import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import { ledgerOf, runAlarm, type TestLedger, watermark, withD1 } from '../support/ledgers.ts'
 import { batch, type EventOptions, eventItem, grant, single } from '../support/messages.ts'
 import { expectProblem } from '../support/problems.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
 
 /** Lists over HTTP: what the object still has and what D1 has, as one. */
 
@@ -146,6 +149,22 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     const before = await walk(customer, path)
     await flush(customer)
     expect(await walk(customer, path)).toEqual(before)
+  })
+
+  it('has nothing twice when D1 has pages that the object does not know of, since the answer was lost', async () => {
+    const customer = await client()
+    await send(customer, 10)
+    await flush(customer)
+    await send(customer, 10)
+    const before = await walk(customer, path)
+    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    await withD1(customer.ledger, d1FailingAt(1, 'after its effect'), () => flush(customer))
+    expect(log).toHaveBeenCalledOnce()
+    log.mockRestore()
+    expect(await watermark(customer.ledger)).toMatchObject({ flushed_entry: 21 })
+    expect(ids(await walk(customer, path))).toEqual(ids(before))
+    await flush(customer)
+    expect(ids(await walk(customer, path))).toEqual(ids(before))
   })
 
   it('reaches the oldest row through more pages of D1 than one answer reads', async () => {

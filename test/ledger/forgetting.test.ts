@@ -1,0 +1,189 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { ingest } from '../../src/ledger/client.ts'
+import type { IngestResult } from '../../src/ledger/messages.ts'
+import { brokenD1 } from '../support/broken.ts'
+import {
+  freshLedger,
+  inStore,
+  journalEntries,
+  runAlarm,
+  storedBalances,
+  storedPages,
+  type TestLedger,
+  watermark,
+  withD1,
+} from '../support/ledgers.ts'
+import { batch, eventItem, grant, single } from '../support/messages.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
+
+/** How long a key is remembered, and what of the journal goes when its time is over. */
+
+const WINDOW_MS = readConfig(env).idempotency_window_ms
+const START_MS = Date.now() + 365 * 86_400_000
+const CREDITS = 1_000_000
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: START_MS })
+  vi.spyOn(console, 'error').mockImplementation(() => undefined)
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
+
+function burn(ledger: TestLedger, key: string, amount = 1): Promise<IngestResult> {
+  return ingest(env, ledger.name, single(eventItem(amount, { key })))
+}
+
+function later(ms: number): void {
+  vi.setSystemTime(Date.now() + ms)
+}
+
+function rowsOf(ledger: TestLedger): Promise<number[]> {
+  return inStore(ledger, (store) => [...store.rowsAfter(0)].map((row) => row.row_id))
+}
+
+/** The keys that the object remembers, whatever they are kept in. */
+function remembered(ledger: TestLedger, keys: readonly string[]): Promise<string[]> {
+  const asked = keys.map((key) => ({ key, fingerprint: '' }))
+  return inStore(ledger, (store) => [...store.usedKeys(asked).keys()].sort())
+}
+
+describe('a key', () => {
+  it('lives its whole window: a repeat at the last moment is a replay', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const first = await burn(ledger, 'k')
+    await burn(ledger, 'newest')
+    await runAlarm(ledger)
+    later(WINDOW_MS)
+    await runAlarm(ledger)
+    expect(await burn(ledger, 'k')).toEqual({ ...first, kind: 'replayed' })
+    expect(await burn(ledger, 'k', 2)).toMatchObject({ refusal: { code: 'idempotency_mismatch' } })
+  })
+
+  it('is free again once it is forgotten, for the same event and for another one', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await burn(ledger, 'same')
+    await burn(ledger, 'other')
+    await burn(ledger, 'newest')
+    await runAlarm(ledger)
+    later(WINDOW_MS + 1)
+    await runAlarm(ledger)
+    expect(await remembered(ledger, ['same', 'other', 'newest'])).toEqual(['newest'])
+    expect(await burn(ledger, 'same')).toMatchObject({ kind: 'done' })
+    expect(await burn(ledger, 'other', 2)).toMatchObject({ kind: 'done' })
+    expect(await storedBalances(ledger)).toEqual({ customer: CREDITS - 6 })
+  })
+
+  it('of a batch and of its events go together with their row', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const items = [eventItem(1, { key: 'a' }), eventItem(1, { key: 'b' })]
+    await ingest(env, ledger.name, batch(items, { key: 'whole', fingerprint: 'f' }))
+    await burn(ledger, 'newest')
+    await runAlarm(ledger)
+    expect(await remembered(ledger, ['a', 'b', 'whole'])).toEqual(['a', 'b', 'whole'])
+    later(WINDOW_MS + 1)
+    await runAlarm(ledger)
+    expect(await remembered(ledger, ['a', 'b', 'whole'])).toEqual([])
+  })
+
+  it('lives on for as long as D1 does not have its row', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await burn(ledger, 'k')
+    await burn(ledger, 'newest')
+    later(10 * WINDOW_MS)
+    await withD1(ledger, brokenD1(), () => runAlarm(ledger))
+    expect(await burn(ledger, 'k')).toMatchObject({ kind: 'replayed' })
+    await runAlarm(ledger)
+    expect(await remembered(ledger, ['k', 'newest'])).toEqual(['newest'])
+    expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(3)
+  })
+
+  it('lives on when D1 has the rows before its own and not its own', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await burn(ledger, 'in D1')
+    await runAlarm(ledger)
+    await burn(ledger, 'not in D1')
+    await burn(ledger, 'newest')
+    later(WINDOW_MS + 1)
+    await withD1(ledger, brokenD1(), () => runAlarm(ledger))
+    const keys = await remembered(ledger, ['in D1', 'not in D1', 'newest'])
+    expect(keys).toEqual(['newest', 'not in D1'])
+    await runAlarm(ledger)
+    expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(4)
+  })
+})
+
+describe('the journal', () => {
+  it('keeps the rows that are younger than the window, and the newest one for ever', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await burn(ledger, 'old')
+    later(1000)
+    await burn(ledger, 'young')
+    await burn(ledger, 'newest')
+    await runAlarm(ledger)
+    expect(await rowsOf(ledger)).toEqual([1, 2, 3, 4])
+    later(WINDOW_MS - 999)
+    await runAlarm(ledger)
+    expect(await rowsOf(ledger)).toEqual([3, 4])
+    later(100 * WINDOW_MS)
+    await runAlarm(ledger)
+    await runAlarm(ledger)
+    expect(await rowsOf(ledger)).toEqual([4])
+  })
+
+  it('frees many rows a part at a time, and its alarm rings until all are free', async () => {
+    const ledger = await freshLedger(CREDITS)
+    for (let i = 0; i < 120; i++) await burn(ledger, `k${i}`)
+    await runAlarm(ledger)
+    later(WINDOW_MS + 2 * 3_600_000)
+    const left: number[] = []
+    for (let i = 0; i < 4; i++) {
+      await runAlarm(ledger)
+      left.push((await rowsOf(ledger)).length)
+      const alarm = await runInDurableObject(ledger.stub, (_, { storage }) => storage.getAlarm())
+      if (left.at(-1) !== 1) expect(alarm).toBe(Date.now())
+    }
+    expect(left).toEqual([71, 21, 1, 1])
+  })
+
+  it('that was freed leaves the numbers of entries, lots and wallets as they were, over a restart too', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await ledger.stub.credit(JSON.stringify(grant(10, { owner: { kind: 'user', id: 'ann' } })))
+    await burn(ledger, 'a')
+    await burn(ledger, 'b')
+    await runAlarm(ledger)
+    later(WINDOW_MS + 1)
+    await runAlarm(ledger)
+    expect(await rowsOf(ledger)).toHaveLength(1)
+    await evictDurableObject(ledger.stub)
+    await ledger.stub.credit(JSON.stringify(grant(10, { owner: { kind: 'user', id: 'bob' } })))
+    expect((await journalEntries(ledger)).at(-1)).toMatchObject({
+      number: 5,
+      wallet: 3,
+      owner: { kind: 'user', id: 'bob' },
+      lots: [[3, 10]],
+    })
+    await runAlarm(ledger)
+    expect(await watermark(ledger)).toMatchObject({ flushed_entry: 5 })
+    const numbers = (await storedPages(ledger)).flatMap((page) => page.entries.map((entry) => entry.number))
+    expect(numbers.sort()).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('holds every key that is remembered, and no key is remembered that it does not hold', async () => {
+    const ledger = await freshLedger(CREDITS)
+    for (let i = 0; i < 10; i++) {
+      await burn(ledger, `k${i}`)
+      later(WINDOW_MS / 6)
+      await runAlarm(ledger)
+    }
+    const held = (await journalEntries(ledger)).flatMap(({ idempotency }) => idempotency?.key ?? [])
+    expect(held.length).toBeLessThan(10)
+    const all = Array.from({ length: 10 }, (_, i) => `k${i}`)
+    expect(await remembered(ledger, all)).toEqual(held.sort())
+  })
+})
