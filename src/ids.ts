@@ -11,13 +11,15 @@ const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 const TIME_CHARS = 10
 const NUMBER_CHARS = 8
 const TAG_CHARS = 8
-const HOLD_ID = /^hold_[0-9a-hjkmnp-tv-z]{34}$/
+const WALLET_ITEM_BODY = /^[0-9a-hjkmnp-tv-z]{34}$/
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 
 /** 2^40 - 1: the last number a ledger can give to an entry, a lot or a wallet. */
 export const MAX_LEDGER_NUMBER = 2 ** 40 - 1
 
-export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'rg'
+export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal'
+/** What lives in a wallet's own row: its id names the wallet too. */
+export type WalletItemPrefix = 'hold' | 'rg'
 export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'po' | 'req'
 
 export interface LedgerId {
@@ -51,21 +53,29 @@ export function parseLedgerId(prefix: LedgerIdPrefix, id: string, tag: string): 
   }
 }
 
-export interface HoldId extends LedgerId {
-  /** The number of the wallet that the hold is on. */
+export interface WalletItemId extends LedgerId {
+  /** The number of the wallet that the item is in. */
   readonly wallet: number
 }
 
-/** A hold's id leads to its wallet too: 8 characters more, and no table to look it up in. */
-export function holdId({ at_ms, number, wallet }: HoldId, tag: string): string {
+/** The id of a hold or a recurring grant: 8 characters more, and no table to look its wallet up in. */
+export function walletItemId(
+  prefix: WalletItemPrefix,
+  { at_ms, number, wallet }: WalletItemId,
+  tag: string,
+): string {
   const time = encodeNumber(at_ms, TIME_CHARS)
-  return `hold_${time}${encodeNumber(number, NUMBER_CHARS)}${encodeNumber(wallet, NUMBER_CHARS)}${tag}`
+  return `${prefix}_${time}${encodeNumber(number, NUMBER_CHARS)}${encodeNumber(wallet, NUMBER_CHARS)}${tag}`
 }
 
-/** What a hold's id says, or undefined when it is malformed or of another ledger. */
-export function parseHoldId(id: string, tag: string): HoldId | undefined {
-  if (!HOLD_ID.test(id) || !id.endsWith(tag)) return undefined
-  const body = id.slice('hold_'.length)
+/** What such an id says, or undefined when it is malformed, of another kind or of another ledger. */
+export function parseWalletItemId(
+  prefix: WalletItemPrefix,
+  id: string,
+  tag: string,
+): WalletItemId | undefined {
+  const body = id.slice(prefix.length + 1)
+  if (!id.startsWith(`${prefix}_`) || !WALLET_ITEM_BODY.test(body) || !body.endsWith(tag)) return undefined
   const at = (start: number, chars: number) => decodeNumber(body.slice(start, start + chars))
   return {
     at_ms: at(0, TIME_CHARS),

@@ -1,10 +1,13 @@
 import { createRoute } from '@hono/zod-openapi'
 import { requireScope } from '../http/auth.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
+import { jsonResponse } from '../http/json.ts'
 import { refusalResponse } from '../http/problem.ts'
-import { json, jsonRequest, responses } from '../http/responses.ts'
+import { json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { ownerOf } from '../http/subject.ts'
+import { moveCredits, readRecurringGrants } from '../ledger/client.ts'
+import { walletItemOf } from '../ledger/ledger-ids.ts'
 import { findEntry } from '../projection/list-entries.ts'
 import {
   adjustSchema,
@@ -17,6 +20,8 @@ import {
   walletChangeSchema,
   walletSchema,
 } from './movements.ts'
+import { renderRecurringGrant } from './render.ts'
+import { recurringGrantPath, recurringGrantsSchema, stoppedSchema, walletQuery } from './schema.ts'
 
 const middleware = [requireScope('credits:write')]
 const moved = { 200: json('What was moved, and the new balance.', movementSchema) }
@@ -57,6 +62,29 @@ const walletsRoute = createRoute({
   responses: responses({ 200: json('The wallet.', walletSchema) }, MOVEMENT_PROBLEMS),
 })
 
+const recurringRoute = createRoute({
+  method: 'get',
+  path: '/recurring-grants',
+  summary: 'The grants that come again, newest first',
+  middleware: [requireScope('credits:read')],
+  request: { query: walletQuery },
+  responses: responses({ 200: json('All of them.', recurringGrantsSchema) }, [
+    ...KEY_PROBLEMS,
+    'invalid_request',
+    'insufficient_scope',
+    'unavailable',
+  ]),
+})
+
+const stopRoute = createRoute({
+  method: 'delete',
+  path: '/recurring-grants/{id}',
+  summary: 'Have a grant come no more; the lots that it made stay',
+  middleware,
+  request: { params: recurringGrantPath },
+  responses: responses({ 200: json('It is stopped.', stoppedSchema) }, MOVEMENT_PROBLEMS),
+})
+
 export const movementRoutes = createRouter()
 
 movementRoutes.openapi(refundRoute, async (c) => {
@@ -93,6 +121,29 @@ movementRoutes.openapi(adjustRoute, async (c) => {
     amount,
     reason,
   })
+})
+
+movementRoutes.openapi(recurringRoute, async (c) => {
+  const query = c.req.valid('query')
+  const owned = query.user_id !== undefined || query.team_id !== undefined
+  const owner = owned ? ownerOf(query) : null
+  const result = await readRecurringGrants(c.env, ledgerOf(c), { caller: callerOf(c), owner })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, { data: result.answer.map(renderRecurringGrant), next_cursor: null })
+})
+
+movementRoutes.openapi(stopRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const grant = walletItemOf('rg', id, ledgerOf(c))
+  if (!grant) {
+    return refusalResponse(c, { code: 'not_found', detail: `There is no recurring grant ${id}.` })
+  }
+  const result = await moveCredits(c.env, ledgerOf(c), {
+    caller: callerOf(c),
+    movement: { type: 'STOP_RECURRING', grant },
+  })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, { recurring_grant_id: id, stopped: true })
 })
 
 movementRoutes.openapi(walletsRoute, async (c) => {

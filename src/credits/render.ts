@@ -3,7 +3,7 @@ import { timeJson } from '../http/times.ts'
 import type { Entry } from '../ledger/journal.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
 import { OVERDRAFT } from '../ledger/lots.ts'
-import type { BalanceAnswer, CreditAnswer, LotAnswer } from '../ledger/messages.ts'
+import type { BalanceAnswer, CreditAnswer, LotAnswer, RecurringAnswer } from '../ledger/messages.ts'
 import { microCredits } from '../pricing/money.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
@@ -12,6 +12,7 @@ export function renderCredit(answer: CreditAnswer): object {
     transaction_id: answer.transaction_id,
     wallet_id: answer.wallet_id,
     lot_id: answer.lot_id,
+    ...(answer.recurring_grant_id !== undefined && { recurring_grant_id: answer.recurring_grant_id }),
     amount: creditsJson(answer.amount),
     balance_after: creditsJson(answer.balance_after),
   }
@@ -44,6 +45,28 @@ export function renderLot(lot: LotAnswer): object {
     priority: lot.priority,
     expires_at: lot.expires_at_ms === null ? null : timeJson(lot.expires_at_ms),
     created_at: timeJson(lot.created_at_ms),
+  }
+}
+
+export function renderRecurringGrant({
+  recurring_grant_id,
+  wallet_id,
+  owner,
+  grant,
+}: RecurringAnswer): object {
+  return {
+    recurring_grant_id,
+    wallet_id,
+    user_id: owner.kind === 'user' ? owner.id : null,
+    team_id: owner.kind === 'team' ? owner.id : null,
+    amount: creditsJson(grant.amount),
+    kind: grant.kind,
+    priority: grant.priority,
+    every: grant.every,
+    rollover_max: grant.rollover_max === null ? null : creditsJson(grant.rollover_max),
+    reason: grant.reason ?? null,
+    next_at: timeJson(grant.next_at_ms),
+    created_at: timeJson(grant.created_at_ms),
   }
 }
 

@@ -104,6 +104,9 @@ creditsRoutes.openapi(grantRoute, async (c) => {
     priority: body.priority,
     expires_at_ms: body.expires_at ?? null,
     ...(body.reason !== undefined && { reason: body.reason }),
+    ...(body.recurring && {
+      recurring: { every: body.recurring.every, rollover_max: body.recurring.rollover_max ?? null },
+    }),
     ...(body.metadata && { metadata: body.metadata }),
   })
 })

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { creditsAmount, usdAmount } from '../http/amounts.ts'
+import { creditsAmount, creditsLimit, usdAmount } from '../http/amounts.ts'
 import { customerText } from '../http/identifiers.ts'
 import { metadataInput } from '../http/metadata.ts'
 import { pageQuery, pageSchema } from '../http/pagination.ts'
@@ -7,6 +7,7 @@ import { refuseTwoOwners, subjectFields } from '../http/subject.ts'
 import { timeInput } from '../http/times.ts'
 import { ENTRY_TYPES } from '../ledger/journal.ts'
 import { LOT_KINDS } from '../ledger/messages.ts'
+import { RECURRING_PERIODS } from '../ledger/recurring.ts'
 
 const lotFields = {
   ...subjectFields,
@@ -16,8 +17,24 @@ const lotFields = {
   metadata: metadataInput().optional(),
 }
 
+const recurringInput = z
+  .strictObject({
+    every: z.enum(RECURRING_PERIODS),
+    rollover_max: creditsLimit().optional().openapi({
+      description: 'What may be left of earlier lots when the next comes; default: all of it.',
+    }),
+  })
+  .openapi({
+    description: 'Again at every period, counted from now; the 31st is the last day of shorter months.',
+  })
+
 export const grantSchema = z
-  .strictObject({ ...lotFields, reason: customerText().optional(), kind: z.enum(LOT_KINDS).default('promo') })
+  .strictObject({
+    ...lotFields,
+    reason: customerText().optional(),
+    kind: z.enum(LOT_KINDS).default('promo'),
+    recurring: recurringInput.optional(),
+  })
   .superRefine(refuseTwoOwners)
   .openapi('Grant')
 
@@ -50,6 +67,7 @@ export const creditSchema = z
     transaction_id: z.string(),
     wallet_id: z.string(),
     lot_id: z.string(),
+    recurring_grant_id: z.string().optional(),
     amount,
     balance_after: amount,
   })
@@ -107,3 +125,26 @@ export const transactionsSchema = pageSchema(
     })
     .openapi('Transaction'),
 )
+
+export const recurringGrantSchema = z
+  .object({
+    recurring_grant_id: z.string(),
+    wallet_id: z.string(),
+    user_id: z.string().nullable(),
+    team_id: z.string().nullable(),
+    amount,
+    kind: z.enum(LOT_KINDS),
+    priority: z.int(),
+    every: z.enum(RECURRING_PERIODS),
+    rollover_max: amount.nullable(),
+    reason: z.string().nullable(),
+    next_at: time,
+    created_at: time,
+  })
+  .openapi('RecurringGrant')
+
+export const recurringGrantsSchema = z.object({ data: z.array(recurringGrantSchema), next_cursor: z.null() })
+
+export const recurringGrantPath = z.object({ id: z.string().max(64) })
+
+export const stoppedSchema = z.object({ recurring_grant_id: z.string(), stopped: z.literal(true) })

@@ -1,14 +1,14 @@
 import { fingerprintOf } from '../http/idempotency.ts'
 import { fieldErrors } from '../http/validation.ts'
 import { newId } from '../ids.ts'
-import { holdRefOf } from '../ledger/ledger-ids.ts'
+import { walletItemOf } from '../ledger/ledger-ids.ts'
 import type {
   Caller,
-  HoldRef,
   Idempotency,
   IngestItem,
   IngestMessage,
   LedgerName,
+  WalletItemRef,
 } from '../ledger/messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
 import type { PriceBook } from '../pricing/price-book.ts'
@@ -115,8 +115,8 @@ function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): Read
 const MAX_ERRORS = 50
 
 /** The hold that an id names; whether it is open is for the ledger to say. */
-function holdOf(id: string | undefined, ledger: LedgerName): HoldRef | undefined | 'unknown' {
-  return id === undefined ? undefined : (holdRefOf(id, ledger) ?? 'unknown')
+function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | undefined | 'unknown' {
+  return id === undefined ? undefined : (walletItemOf('hold', id, ledger) ?? 'unknown')
 }
 
 /** The event itself is what is compared, whether it came alone or in a batch, and wherever its key stood. */

@@ -36,7 +36,7 @@ export function priceEvent(
     const message = 'must be at most 35 days back and 5 minutes ahead'
     return refused(invalid([{ path: '/timestamp', message }]))
   }
-  const read = readConsumption(input, { event_type: input.event_type, at_ms: timestamp_ms })
+  const read = readConsumption(input, { event_type: input.event_type, at_ms: timestamp_ms, book })
   if (read.kind === 'refused') return read
   const { consumption } = read
   const wrong = whatIsWrong(input, consumption)

@@ -18,7 +18,7 @@ import {
 import { createRouter } from '../http/router.ts'
 import { ownerOf } from '../http/subject.ts'
 import { changeHold, readOpenHolds } from '../ledger/client.ts'
-import { holdRefOf } from '../ledger/ledger-ids.ts'
+import { walletItemOf } from '../ledger/ledger-ids.ts'
 import type { HoldRequest } from '../ledger/messages.ts'
 import { readClosedHold } from '../projection/closed-holds.ts'
 import { currentPrices } from '../rating/current-prices.ts'
@@ -141,7 +141,7 @@ holdsRoutes.openapi(openRoute, async (c) => {
 holdsRoutes.openapi(captureRoute, async (c) => {
   const { id } = c.req.valid('param')
   const { credits, event, final } = c.req.valid('json')
-  const hold = holdRefOf(id, ledgerOf(c))
+  const hold = walletItemOf('hold', id, ledgerOf(c))
   if (!hold) return noHold(c, id)
   const operation = `POST /v1/holds/${id}/capture`
   if (event === undefined) {
@@ -160,14 +160,14 @@ holdsRoutes.openapi(captureRoute, async (c) => {
 
 holdsRoutes.openapi(releaseRoute, async (c) => {
   const { id } = c.req.valid('param')
-  const hold = holdRefOf(id, ledgerOf(c))
+  const hold = walletItemOf('hold', id, ledgerOf(c))
   return hold ? answerHold(c, `POST /v1/holds/${id}/release`, { op: 'release', hold }) : noHold(c, id)
 })
 
 holdsRoutes.openapi(extendRoute, async (c) => {
   const { id } = c.req.valid('param')
   const { expires_in_seconds } = c.req.valid('json')
-  const hold = holdRefOf(id, ledgerOf(c))
+  const hold = walletItemOf('hold', id, ledgerOf(c))
   if (!hold) return noHold(c, id)
   const lifetime_ms = expires_in_seconds * 1000
   return answerHold(c, `POST /v1/holds/${id}/extend`, { op: 'extend', hold, lifetime_ms })
@@ -189,7 +189,7 @@ holdsRoutes.openapi(listRoute, async (c) => {
 
 holdsRoutes.openapi(getRoute, async (c) => {
   const { id } = c.req.valid('param')
-  const hold = holdRefOf(id, ledgerOf(c))
+  const hold = walletItemOf('hold', id, ledgerOf(c))
   if (!hold) return noHold(c, id)
   const message = { caller: callerOf(c), of: { hold }, before_number: null, limit: 1 }
   const result = await readOpenHolds(c.env, ledgerOf(c), message)

@@ -15,7 +15,7 @@ import type { Entry, EventRecord } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import { admit, count, type DefaultEntitlement, quantitiesOf } from './limits.ts'
 import type { LotPart } from './lots.ts'
-import type { EventAnswer, HoldRef, Idempotency, IngestItem, PricedEvent } from './messages.ts'
+import type { EventAnswer, Idempotency, IngestItem, PricedEvent, WalletItemRef } from './messages.ts'
 import { FORMAT } from './packing.ts'
 import { advanced, usedInPeriod } from './period-counters.ts'
 import { costOf } from './quote.ts'
@@ -112,7 +112,7 @@ export function countUse(wallet: Wallet, { advance }: Rated): void {
 }
 
 /** Only a table of very dear credits comes to more USD than an entry can hold. */
-const PRICE_TOO_HIGH: Refusal = {
+export const PRICE_TOO_HIGH: Refusal = {
   code: 'invalid_request',
   detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
 }
@@ -148,7 +148,7 @@ export function burnEntry(
 function settleByHold(
   draft: Draft,
   event: PricedEvent,
-  ref: HoldRef,
+  ref: WalletItemRef,
   rated: Rated,
   { idempotency }: IngestItem,
 ): BurnOutcome | undefined {

@@ -9,6 +9,13 @@ import type {
   QuoteResult,
   SaveBurnTableMessage,
 } from './burn-table-messages.ts'
+import type { CheckMessage, CheckResult } from './check.ts'
+import type {
+  ChangeEntitlementMessage,
+  EntitlementResult,
+  EntitlementsMessage,
+  EntitlementsResult,
+} from './entitlements.ts'
 import type { EntriesMessage, EntriesResult } from './entries.ts'
 import type { HoldsMessage, HoldsResult } from './hold-lists.ts'
 import type {
@@ -24,6 +31,8 @@ import type {
   MovementMessage,
   MovementResult,
   OpenMessage,
+  RecurringAnswer,
+  RecurringMessage,
   Refused,
   WalletMessage,
   WalletResult,
@@ -97,6 +106,14 @@ export function readLots(
   return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.lots(JSON.stringify(message)))
 }
 
+export function readRecurringGrants(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: RecurringMessage,
+): Promise<WalletResult<RecurringAnswer[]>> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.recurringGrants(JSON.stringify(message)))
+}
+
 export function readEntries(
   env: LedgerEnv,
   ledger: LedgerName,
@@ -138,6 +155,41 @@ export function readQuotes(env: LedgerEnv, ledger: LedgerName, message: QuoteMes
 export async function shareBurnTables(env: LedgerEnv, customer_id: string): Promise<void> {
   const snapshot = await stubOf(env, { customer_id, mode: 'live' }).burnTableSnapshot()
   await stubOf(env, { customer_id, mode: 'test' }).acceptBurnTables(snapshot)
+}
+
+export function changeEntitlement(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: ChangeEntitlementMessage,
+): Promise<EntitlementResult> {
+  const repeatable = message.idempotency !== undefined || message.change.kind === 'replace'
+  return call(env, ledger, repeatable, (stub) => stub.changeEntitlement(JSON.stringify(message)))
+}
+
+export function readEntitlements(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: EntitlementsMessage,
+): Promise<EntitlementsResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.entitlements(JSON.stringify(message)))
+}
+
+export function checkEntitlement(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: CheckMessage,
+): Promise<CheckResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.checkEntitlement(JSON.stringify(message)))
+}
+
+/** Brings what changed of the customer's entitlements from its live ledger, their master, to its test ledger. */
+export async function shareEntitlements(env: LedgerEnv, customer_id: string): Promise<void> {
+  const live = stubOf(env, { customer_id, mode: 'live' })
+  const test = stubOf(env, { customer_id, mode: 'test' })
+  let more = true
+  while (more) {
+    more = await test.acceptEntitlements(await live.entitlementsAfter(await test.entitlementRevision()))
+  }
 }
 
 /** From the moment this returns the ledger refuses the key. */

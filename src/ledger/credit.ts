@@ -4,6 +4,7 @@ import type { Entry } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import type { CreditAnswer, CreditMessage } from './messages.ts'
 import { FORMAT } from './packing.ts'
+import { MAX_RECURRING_GRANTS, nextRecurrence, type RecurringGrant } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
 import { fullRefusal } from './wallet.ts'
@@ -32,14 +33,21 @@ export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>
   const settled = existing && settle(draft, existing)
   const full = settled && fullRefusal(settled, message.amount, 1)
   if (full) return refused(full)
+  if (message.recurring && (settled?.recurring.length ?? 0) >= MAX_RECURRING_GRANTS) {
+    return refused({ code: 'too_many_open', what: 'recurring grants', limit: MAX_RECURRING_GRANTS })
+  }
   const wallet = settled ? draft.change(settled) : draft.createWallet(message.owner)
+  const number = draft.nextLotNumber()
   const lot = {
-    number: draft.nextLotNumber(),
+    number,
     kind: message.lot_kind,
     priority: message.priority,
     expires_at_ms: message.expires_at_ms,
     ...(message.price && { price: message.price }),
+    // A recurring grant goes by the number of its first lot.
+    ...(message.recurring && { recurring: number }),
   }
+  if (message.recurring) wallet.recurring.push(recurringGrant(draft, message, message.recurring, number))
   const lots = putLot(draft, wallet, { ...lot, created_at_ms: draft.at_ms, amount: message.amount })
   const entry = draft.append(wallet, {
     type: message.type,
@@ -62,8 +70,35 @@ export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
     transaction_id: ids.transaction(entry),
     wallet_id: ids.wallet(entry.wallet),
     lot_id: ids.lot(lot.number),
+    ...(lot.recurring !== undefined && {
+      recurring_grant_id: ids.recurringGrant({
+        number: lot.recurring,
+        wallet: entry.wallet,
+        created_at_ms: entry.at_ms,
+      }),
+    }),
     amount: entry.amount,
     balance_after: entry.balance_after,
+  }
+}
+
+function recurringGrant(
+  draft: Draft,
+  { amount, lot_kind, priority, expires_at_ms, reason }: Omit<CreditMessage, 'caller'>,
+  { every, rollover_max }: NonNullable<CreditMessage['recurring']>,
+  number: number,
+): RecurringGrant {
+  return {
+    number,
+    every,
+    amount,
+    kind: lot_kind,
+    priority,
+    lifetime_ms: expires_at_ms === null ? null : expires_at_ms - draft.at_ms,
+    rollover_max,
+    ...(reason !== undefined && { reason }),
+    created_at_ms: draft.at_ms,
+    next_at_ms: nextRecurrence(every, draft.at_ms, draft.at_ms),
   }
 }
 

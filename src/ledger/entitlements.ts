@@ -92,8 +92,8 @@ export interface EntitlementsAnswer {
 export type EntitlementsResult = { readonly kind: 'done'; readonly answer: EntitlementsAnswer } | Refused
 
 /**
- * Makes, replaces or deletes an entitlement. The draft's commit writes it, and the events after it are under it.
- * Refused, it changes nothing. What was created is kept whole for the replay of its key.
+ * Makes, replaces or deletes an entitlement, alone in its commit: the events after it are under it. Refused, it
+ * changes nothing. What was created is kept whole for the replay of its key.
  */
 export function applyEntitlement(
   draft: Draft,
@@ -120,15 +120,15 @@ export function applyEntitlement(
 }
 
 function changedRow(draft: Draft, rows: EntitlementRows, change: EntitlementChange): Entitlement | Refusal {
-  const last = lastNumbers(draft, rows)
+  const { last } = rows
   const now = { revision: last.revision + 1, updated_at_ms: draft.at_ms }
   if (change.kind === 'create') {
     const { id, place, rules } = change
-    if (isTaken(draft, rows, place)) return taken(place)
+    if (rows.at(place.feature_id, place.owner)) return taken(place)
     const numbers = { number: last.number + 1, counter: last.counter + 1 }
     return { id, ...place, ...rules, ...numbers, ...now, deleted: false, created_at_ms: draft.at_ms }
   }
-  const known = draft.entitlements.findLast(({ id }) => id === change.id) ?? rows.byId(change.id)
+  const known = rows.byId(change.id)
   if (!known || known.deleted) return noEntitlement(change.id)
   if (change.kind === 'delete') return { ...known, ...now, deleted: true }
   const moved = isMoved(known, change.place)
@@ -136,27 +136,6 @@ function changedRow(draft: Draft, rows: EntitlementRows, change: EntitlementChan
   const { id, feature_id, owner, number, created_at_ms } = known
   const counter = isSameMeter(known, change.rules) ? known.counter : last.counter + 1
   return { id, feature_id, owner, ...change.rules, number, counter, ...now, deleted: false, created_at_ms }
-}
-
-/** The last numbers given, the draft's own included. */
-function lastNumbers(
-  draft: Draft,
-  rows: EntitlementRows,
-): Pick<Entitlement, 'number' | 'counter' | 'revision'> {
-  const given = [rows.last, ...draft.entitlements]
-  return {
-    number: Math.max(...given.map(({ number }) => number)),
-    counter: Math.max(...given.map(({ counter }) => counter)),
-    revision: Math.max(...given.map(({ revision }) => revision)),
-  }
-}
-
-/** One row for each feature and level. */
-function isTaken(draft: Draft, rows: EntitlementRows, { feature_id, owner }: EntitlementPlace): boolean {
-  const inDraft = draft.entitlements.findLast(
-    (row) => row.feature_id === feature_id && walletKey(row.owner) === walletKey(owner),
-  )
-  return inDraft ? !inDraft.deleted : rows.at(feature_id, owner) !== undefined
 }
 
 /** A refusal to make an entitlement one of something else. */

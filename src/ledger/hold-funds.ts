@@ -1,16 +1,16 @@
 import { type MicroCredits, microCredits } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
+import { expireFreed } from './expire.ts'
 import { releaseParts, take, takeReserved } from './funds.ts'
 import { closeHold, type HoldState, type HoldStatus } from './hold-record.ts'
 import type { LotPart } from './lots.ts'
-import type { HoldRef } from './messages.ts'
-import { expireFreed } from './settle.ts'
+import type { WalletItemRef } from './messages.ts'
 import { type Hold, remaining, spendable, type Wallet } from './wallet.ts'
 
 /** How holds move credits; shared by captures and by events that settle a hold. */
 
 /** The open hold that a reference names; undefined when it is closed, or never was. */
-export function findHold(wallet: Wallet, ref: HoldRef): Hold | undefined {
+export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
   return wallet.holds.find((hold) => hold.number === ref.number && hold.created_at_ms === ref.created_at_ms)
 }
 
@@ -25,7 +25,12 @@ export interface Captured {
  * Takes credits out of a hold, and above what it reserves out of what is free and the overdraft: as much as there is.
  * A capture is of something that was already consumed, so it never fails for want of credits: it falls short.
  */
-export function captureParts(draft: Draft, wallet: Wallet, ref: HoldRef, wanted_micro: bigint): Captured {
+export function captureParts(
+  draft: Draft,
+  wallet: Wallet,
+  ref: WalletItemRef,
+  wanted_micro: bigint,
+): Captured {
   const hold = openHold(wallet, ref)
   // Asked before anything is taken: the balance only moves with the entry that is appended afterwards.
   const beyond = Math.max(0, spendable(wallet))
@@ -40,7 +45,7 @@ export function captureParts(draft: Draft, wallet: Wallet, ref: HoldRef, wanted_
 }
 
 /** Closes a hold and frees what it still reserves. */
-export function endHold(draft: Draft, wallet: Wallet, ref: HoldRef, status: HoldStatus): HoldState {
+export function endHold(draft: Draft, wallet: Wallet, ref: WalletItemRef, status: HoldStatus): HoldState {
   const hold = openHold(wallet, ref)
   const { parts } = hold
   const state = closeHold(draft, wallet, hold, status)
@@ -48,7 +53,7 @@ export function endHold(draft: Draft, wallet: Wallet, ref: HoldRef, status: Hold
   return state
 }
 
-function openHold(wallet: Wallet, ref: HoldRef): Hold {
+function openHold(wallet: Wallet, ref: WalletItemRef): Hold {
   const hold = findHold(wallet, ref)
   if (!hold) throw new Error(`hold ${ref.number} is not open`)
   return hold

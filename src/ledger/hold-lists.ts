@@ -2,7 +2,7 @@ import { type MicroCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import { holdState } from './hold-record.ts'
 import { holdAnswer } from './holds.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import type { Caller, HoldAnswer, HoldRef, Refused, WalletOwner } from './messages.ts'
+import type { Caller, HoldAnswer, Refused, WalletItemRef, WalletOwner } from './messages.ts'
 import { unpackRow } from './packing.ts'
 import type { LedgerStore } from './store.ts'
 import { available, type Wallet, walletKey } from './wallet.ts'
@@ -10,7 +10,7 @@ import { available, type Wallet, walletKey } from './wallet.ts'
 export interface HoldsMessage {
   readonly caller: Caller
   /** Only holds of this owner's wallet, or only this very hold; null: all of the ledger. */
-  readonly of: { readonly owner: WalletOwner } | { readonly hold: HoldRef } | null
+  readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
   /** Only holds with lower numbers; null from the newest. */
   readonly before_number: number | null
   readonly limit: number
@@ -62,7 +62,7 @@ export function readHolds(
 }
 
 /** A hold that was closed so lately that D1 may not have it yet. */
-function readUnflushedHold(store: LedgerStore, ids: LedgerIds, ref: HoldRef): HoldAnswer[] {
+function readUnflushedHold(store: LedgerStore, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
   const wallet = store.walletByNumber(ref.wallet)
   if (!wallet) return []
   let rows_left = MAX_ROWS
@@ -75,7 +75,10 @@ function readUnflushedHold(store: LedgerStore, ids: LedgerIds, ref: HoldRef): Ho
   return []
 }
 
-function isHold(ref: HoldRef, hold: { readonly number: number; readonly created_at_ms: number }): boolean {
+function isHold(
+  ref: WalletItemRef,
+  hold: { readonly number: number; readonly created_at_ms: number },
+): boolean {
   return ref.number === hold.number && ref.created_at_ms === hold.created_at_ms
 }
 

@@ -12,7 +12,7 @@ import { captureParts, endHold, findHold } from './hold-funds.ts'
 import { type HoldState, holdState } from './hold-record.ts'
 import type { StoredAnswer } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import type { HoldAnswer, HoldMessage, HoldRef, HoldRequest, HoldResult, HoldSize } from './messages.ts'
+import type { HoldAnswer, HoldMessage, HoldRequest, HoldResult, HoldSize, WalletItemRef } from './messages.ts'
 import { FORMAT } from './packing.ts'
 import { insufficientCredits, type Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
@@ -65,7 +65,7 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
 }
 
 /** Whether the ledger has given out such a number: a hold that it gave out and that is not open is closed. */
-function isNumbered(draft: Draft, { number, created_at_ms }: HoldRef): boolean {
+function isNumbered(draft: Draft, { number, created_at_ms }: WalletItemRef): boolean {
   return number >= 1 && number <= draft.counters.hold && created_at_ms <= draft.at_ms
 }
 

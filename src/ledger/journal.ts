@@ -65,6 +65,8 @@ export interface NewLot {
   readonly priority: number
   readonly expires_at_ms: number | null
   readonly price?: UsdParts
+  /** The recurring grant that it came from. */
+  readonly recurring?: number
 }
 
 /** The usage event behind a burn, with everything its price was made from: it is never rated anew by accident. */

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import { ledgerKey } from '../db/ledger-db.ts'
-import { holdId, ledgerId, ledgerTag, parseHoldId, parseLedgerId } from '../ids.ts'
-import type { HoldRef, LedgerName } from './messages.ts'
+import {
+  ledgerId,
+  ledgerTag,
+  parseLedgerId,
+  parseWalletItemId,
+  type WalletItemPrefix,
+  walletItemId,
+} from '../ids.ts'
+import type { LedgerName, WalletItemRef } from './messages.ts'
 
 /**
  * The ids of one ledger. Entries carry the time of their commit; wallets and lots, which are only ever met by their
@@ -24,8 +31,12 @@ export class LedgerIds {
     return ledgerId('lot', this.opened_at_ms, number, this.tag)
   }
 
-  hold({ number, wallet, created_at_ms }: HoldRef): string {
-    return holdId({ at_ms: created_at_ms, number, wallet }, this.tag)
+  hold({ number, wallet, created_at_ms }: WalletItemRef): string {
+    return walletItemId('hold', { at_ms: created_at_ms, number, wallet }, this.tag)
+  }
+
+  recurringGrant({ number, wallet, created_at_ms }: WalletItemRef): string {
+    return walletItemId('rg', { at_ms: created_at_ms, number, wallet }, this.tag)
   }
 
   transaction(entry: { at_ms: number; number: number }): string {
@@ -48,8 +59,12 @@ export function entryNumberOf(prefix: 'evt' | 'txn', id: string, ledger: LedgerN
   return parseLedgerId(prefix, id, tagOf(ledger))?.number
 }
 
-/** The hold that an id names; undefined when it is not an id of this ledger. */
-export function holdRefOf(id: string, ledger: LedgerName): HoldRef | undefined {
-  const parsed = parseHoldId(id, tagOf(ledger))
+/** The hold or recurring grant that an id names; undefined when it is not an id of this ledger. */
+export function walletItemOf(
+  prefix: WalletItemPrefix,
+  id: string,
+  ledger: LedgerName,
+): WalletItemRef | undefined {
+  const parsed = parseWalletItemId(prefix, id, tagOf(ledger))
   return parsed && { number: parsed.number, wallet: parsed.wallet, created_at_ms: parsed.at_ms }
 }

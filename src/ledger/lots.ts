@@ -13,6 +13,8 @@ export interface Lot {
   readonly amount: MicroCredits
   /** What was paid for `amount`; absent when nothing was. */
   readonly price?: UsdParts
+  /** The recurring grant that it came from. */
+  readonly recurring?: number
   /** What is left of it, what is held of that included. */
   left: MicroCredits
   /** What open holds have reserved of what is left. */

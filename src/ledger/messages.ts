@@ -5,6 +5,7 @@ import type { HoldState } from './hold-record.ts'
 import type { EntryType } from './journal.ts'
 import type { Counts } from './limits.ts'
 import type { LotPart } from './lots.ts'
+import type { RecurringGrant, RecurringPeriod } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
 
 /**
@@ -88,7 +89,7 @@ export interface PricedEvent {
   readonly custom?: Readonly<Record<string, number>>
   readonly timestamp_ms: number
   /** The hold that the event settles. */
-  readonly hold?: HoldRef
+  readonly hold?: WalletItemRef
   readonly charge: ProviderCharge
   readonly warnings?: readonly string[]
   readonly metadata?: Readonly<Record<string, unknown>>
@@ -149,8 +150,8 @@ export type IngestResult =
   | ({ readonly shape: 'batch' } & Answered<BatchAnswer>)
   | Refused
 
-/** An open hold: the numbers in its id. */
-export interface HoldRef {
+/** A hold or a recurring grant: the numbers in its id. */
+export interface WalletItemRef {
   readonly number: number
   readonly wallet: number
   readonly created_at_ms: number
@@ -177,14 +178,14 @@ export type HoldRequest =
     }
   | {
       readonly op: 'capture'
-      readonly hold: HoldRef
+      readonly hold: WalletItemRef
       readonly final: boolean
       readonly what:
         | { readonly kind: 'credits'; readonly credits: MicroCredits }
         | { readonly kind: 'event'; readonly event: PricedEvent }
     }
-  | { readonly op: 'release'; readonly hold: HoldRef }
-  | { readonly op: 'extend'; readonly hold: HoldRef; readonly lifetime_ms: number }
+  | { readonly op: 'release'; readonly hold: WalletItemRef }
+  | { readonly op: 'extend'; readonly hold: WalletItemRef; readonly lifetime_ms: number }
 
 export interface HoldMessage {
   readonly caller: Caller
@@ -229,6 +230,8 @@ export interface CreditMessage {
   readonly lot_kind: LotKind
   readonly priority: number
   readonly expires_at_ms: number | null
+  /** Of a grant that comes again. */
+  readonly recurring?: { readonly every: RecurringPeriod; readonly rollover_max: MicroCredits | null }
   /** Of a purchase: what was paid for the lot, its cost basis. */
   readonly price?: UsdParts
   readonly payment_reference?: string
@@ -241,6 +244,7 @@ export interface CreditAnswer {
   readonly transaction_id: string
   readonly wallet_id: string
   readonly lot_id: string
+  readonly recurring_grant_id?: string
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
 }
@@ -280,6 +284,8 @@ export type Movement =
       readonly amount: MicroCredits
       readonly reason: string
     }
+  /** The grant comes no more; the lots that it made stay. */
+  | { readonly type: 'STOP_RECURRING'; readonly grant: WalletItemRef }
   | { readonly type: 'OVERDRAFT'; readonly owner: WalletOwner; readonly limit: MicroCredits }
 
 export interface MovementMessage {
@@ -331,6 +337,20 @@ export interface LotAnswer {
   readonly priority: number
   readonly expires_at_ms: number | null
   readonly created_at_ms: number
+}
+
+/** A question about the recurring grants of one wallet, or of all. */
+export interface RecurringMessage {
+  readonly caller: Caller
+  readonly owner: WalletOwner | null
+}
+
+/** A grant that comes again, as it is answered. */
+export interface RecurringAnswer {
+  readonly recurring_grant_id: string
+  readonly wallet_id: string
+  readonly owner: WalletOwner
+  readonly grant: RecurringGrant
 }
 
 export type WalletResult<T> = { readonly kind: 'done'; readonly answer: T } | Refused

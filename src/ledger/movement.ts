@@ -11,9 +11,11 @@ import type {
   MovementMessage,
   MovementResult,
   PastEntry,
+  WalletItemRef,
   WalletOwner,
 } from './messages.ts'
 import { FORMAT } from './packing.ts'
+import type { RecurringGrant } from './recurring.ts'
 import { insufficientCredits, type Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
 import { fullRefusal, spendable, usedOverdraft, type Wallet, walletKey } from './wallet.ts'
@@ -56,6 +58,8 @@ function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
       return transfer(draft, movement, ids)
     case 'ADJUSTMENT':
       return adjust(draft, movement, ids)
+    case 'STOP_RECURRING':
+      return stopRecurring(draft, movement.grant, ids)
     case 'OVERDRAFT':
       return setOverdraft(draft, movement, ids)
   }
@@ -251,6 +255,24 @@ function adjust(
   return moved(
     answerOf(ids, draft.append(changed, { type: 'ADJUSTMENT', amount, lots, description: reason })),
   )
+}
+
+function stopRecurring(draft: Draft, ref: WalletItemRef, ids: LedgerIds): Outcome {
+  const wallet = draft.walletByNumber(ref.wallet)
+  const settled = wallet && settle(draft, wallet)
+  const isIt = (grant: RecurringGrant) =>
+    grant.number === ref.number && grant.created_at_ms === ref.created_at_ms
+  if (!settled?.recurring.some(isIt)) {
+    return refused({ code: 'not_found', detail: 'There is no such recurring grant.' })
+  }
+  const changed = draft.change(settled)
+  changed.recurring = changed.recurring.filter((grant) => !isIt(grant))
+  return moved({
+    transaction_id: null,
+    wallet_id: ids.wallet(changed.number),
+    amount: ZERO_CREDITS,
+    balance_after: changed.balance,
+  })
 }
 
 function setOverdraft(

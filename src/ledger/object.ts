@@ -22,8 +22,18 @@ import {
   readBurnTables,
   savedAnswer,
 } from './burn-tables.ts'
+import { type CheckMessage, type CheckResult, checkUse } from './check.ts'
 import { applyCredit, creditAnswer } from './credit.ts'
 import { Draft } from './draft.ts'
+import {
+  applyEntitlement,
+  type ChangeEntitlementMessage,
+  type Entitlement,
+  type EntitlementResult,
+  type EntitlementsMessage,
+  type EntitlementsResult,
+  readEntitlements,
+} from './entitlements.ts'
 import { type EntriesMessage, type EntriesResult, readUnflushed } from './entries.ts'
 import { type Apply, GroupCommit } from './group-commit.ts'
 import { type HoldsMessage, type HoldsResult, readHolds } from './hold-lists.ts'
@@ -44,8 +54,11 @@ import type {
   MovementMessage,
   MovementResult,
   OpenMessage,
+  RecurringAnswer,
+  RecurringMessage,
   Refused,
   WalletMessage,
+  WalletOwner,
   WalletResult,
 } from './messages.ts'
 import { applyMovement } from './movement.ts'
@@ -62,6 +75,7 @@ const SIGNUP_KEY = '\u0000signup'
 const MAX_DUE_WALLETS_PER_ALARM = 500
 const MAX_FLUSHES_PER_ALARM = 20
 const MAX_ROWS_FREED_PER_ALARM = 50
+const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
 
 /**
  * One customer's ledger in one mode, single-threaded: whatever moves credits goes through here. This class is the
@@ -162,6 +176,17 @@ export class CustomerLedger extends DurableObject<Bindings> {
     return reply(await this.readWallet(JSON.parse(json), lotAnswers))
   }
 
+  /** The grants that come again, newest first. */
+  async recurringGrants(json: string): Promise<string> {
+    const { caller, owner }: RecurringMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    return reply<WalletResult<RecurringAnswer[]>>({
+      kind: 'done',
+      answer: recurringAnswers(this.store, context.ids, owner),
+    })
+  }
+
   /** The entries that D1 may not have yet, newest first, and where D1's begin. */
   async entries(json: string): Promise<string> {
     const message: EntriesMessage = JSON.parse(json)
@@ -226,6 +251,53 @@ export class CustomerLedger extends DurableObject<Bindings> {
     const snapshot: BurnTableSnapshot = JSON.parse(json)
     this.ctx.storage.transactionSync(() => this.store.burnTables.accept(snapshot))
     this.tables.refresh()
+  }
+
+  /** Makes, replaces or deletes an entitlement: what is ingested next is under it. */
+  async changeEntitlement(json: string): Promise<string> {
+    const message: ChangeEntitlementMessage = JSON.parse(json)
+    const context = this.admit(message.caller)
+    if (context.kind === 'refused') return reply(context)
+    return reply<EntitlementResult>(
+      this.commit((draft) => applyEntitlement(draft, this.store.entitlements, message)),
+    )
+  }
+
+  async entitlements(json: string): Promise<string> {
+    const { caller, question }: EntitlementsMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    const answer = readEntitlements(this.store.entitlements, question)
+    return reply<EntitlementsResult>(
+      'code' in answer ? { kind: 'refused', refusal: answer } : { kind: 'done', answer },
+    )
+  }
+
+  /** Whether a use would go through now, on a draft that is dropped: nothing is written, whatever falls due in it. */
+  async checkEntitlement(json: string): Promise<string> {
+    const { caller, question }: CheckMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    const draft = new Draft(this.store, this.store.counters, Date.now())
+    return reply<CheckResult>(checkUse(draft, question, context))
+  }
+
+  /** What changed of a live ledger's entitlements, for the test ledger of the same customer. */
+  async entitlementsAfter(revision: number): Promise<string> {
+    return JSON.stringify(this.store.entitlements.changedAfter(revision, MAX_ENTITLEMENTS_SHARED_AT_ONCE))
+  }
+
+  /** The last change of entitlements that this ledger has. */
+  async entitlementRevision(): Promise<number> {
+    return this.store.entitlements.last.revision
+  }
+
+  /** Takes over changes of the live ledger's entitlements, if this one was opened; whether there may be more. */
+  async acceptEntitlements(json: string): Promise<boolean> {
+    if (!this.store.identity) return false
+    const changed: Entitlement[] = JSON.parse(json)
+    this.ctx.storage.transactionSync(() => this.store.acceptEntitlements(changed))
+    return changed.length === MAX_ENTITLEMENTS_SHARED_AT_ONCE
   }
 
   async revokeKey(key_id: string): Promise<void> {
@@ -426,6 +498,24 @@ function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
     expires_at_ms: lot.expires_at_ms,
     created_at_ms: lot.created_at_ms,
   }))
+}
+
+/** A read of all recurring grants looks into no more wallets than this: those in which something will fall due. */
+const MAX_WALLETS_READ = 1000
+
+function recurringAnswers(store: LedgerStore, ids: LedgerIds, owner: WalletOwner | null): RecurringAnswer[] {
+  const wallet = owner && store.wallet(walletKey(owner))
+  const wallets = owner ? (wallet ? [wallet] : []) : store.walletsWithDue(MAX_WALLETS_READ)
+  return wallets
+    .flatMap((wallet) =>
+      wallet.recurring.map((grant) => ({
+        recurring_grant_id: ids.recurringGrant({ ...grant, wallet: wallet.number }),
+        wallet_id: ids.wallet(wallet.number),
+        owner: wallet.owner,
+        grant,
+      })),
+    )
+    .sort((a, b) => b.grant.number - a.grant.number)
 }
 
 function noWallet(kind: 'customer' | 'user' | 'team'): Refusal {

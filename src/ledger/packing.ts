@@ -46,7 +46,8 @@ type PackedLot = [
   kind: LotKind,
   priority: number,
   expires_at_ms: number | null,
-  price?: PackedUsd,
+  price?: PackedUsd | null,
+  recurring?: number,
 ]
 
 type PackedUsd = [micro: number, pico: number]
@@ -212,14 +213,22 @@ function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
   }
 }
 
-function packLot(lot: NewLot): PackedLot {
-  const packed: PackedLot = [lot.number, lot.kind, lot.priority, lot.expires_at_ms]
-  if (lot.price) packed.push(packUsd(lot.price))
+function packLot({ number, kind, priority, expires_at_ms, price, recurring }: NewLot): PackedLot {
+  const packed: PackedLot = [number, kind, priority, expires_at_ms]
+  if (price || recurring !== undefined) packed.push(price ? packUsd(price) : null)
+  if (recurring !== undefined) packed.push(recurring)
   return packed
 }
 
-function unpackLot([number, kind, priority, expires_at_ms, price]: PackedLot): NewLot {
-  return { number, kind, priority, expires_at_ms, ...(price && { price: unpackUsd(price) }) }
+function unpackLot([number, kind, priority, expires_at_ms, price, recurring]: PackedLot): NewLot {
+  return {
+    number,
+    kind,
+    priority,
+    expires_at_ms,
+    ...(price && { price: unpackUsd(price) }),
+    ...(recurring !== undefined && { recurring }),
+  }
 }
 
 function packEvent(

@@ -40,7 +40,11 @@ export type Refusal =
     }
   | { readonly code: 'feature_not_allowed'; readonly feature_id: string; readonly reason: OffReason }
   | { readonly code: 'idempotency_mismatch' }
-  | { readonly code: 'too_many_open'; readonly what: 'lots' | 'holds'; readonly limit: number }
+  | {
+      readonly code: 'too_many_open'
+      readonly what: 'lots' | 'holds' | 'recurring grants'
+      readonly limit: number
+    }
   | { readonly code: 'conflict'; readonly detail: string }
   | { readonly code: 'already_voided' }
   | { readonly code: 'hold_not_open' }

@@ -238,6 +238,13 @@ export class LedgerStore implements LedgerReader {
     return row && { amount: microCredits(Number(row.amount_micro)), voided: row.voided === 1 }
   }
 
+  /** Takes over what changed in the ledger that is the master of entitlements, each unless it is known already. */
+  acceptEntitlements(changed: readonly Entitlement[]): void {
+    const { revision } = this.entitlements.last
+    for (const row of changed) if (row.revision > revision) this.entitlements.write(row)
+    this.limits.prune()
+  }
+
   entitlementsOf(subject: Subject): readonly Entitlement[] {
     return this.entitlements.of(subject)
   }

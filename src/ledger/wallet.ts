@@ -2,6 +2,7 @@ import { MAX_MICRO_CREDITS, type MicroCredits, microCredits, ZERO_CREDITS } from
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
 import type { WalletOwner } from './messages.ts'
 import type { PeriodCounters } from './period-counters.ts'
+import type { RecurringGrant } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
 import { earliest } from './schedule.ts'
 
@@ -22,6 +23,8 @@ export interface Wallet {
   lots: Lot[]
   /** Open holds, the oldest first. */
   holds: Hold[]
+  /** Grants that come again. */
+  recurring: RecurringGrant[]
   /** Absent until a burn table's rule counts. */
   counters?: PeriodCounters
 }
@@ -62,6 +65,7 @@ export function newWallet(number: number, owner: WalletOwner, created_at_ms: num
     overdrawn: ZERO_CREDITS,
     lots: [],
     holds: [],
+    recurring: [],
   }
 }
 
@@ -70,6 +74,7 @@ export function copyWallet(wallet: Wallet): Wallet {
   return {
     ...wallet,
     lots: wallet.lots.map((lot) => ({ ...lot })),
+    recurring: wallet.recurring.map((grant) => ({ ...grant })),
     holds: wallet.holds.map((hold) => ({ ...hold, parts: [...hold.parts] })),
   }
 }
@@ -113,7 +118,11 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
 
 /** When something in the wallet falls due; null when nothing will. */
 export function walletDueAt(wallet: Wallet): number | null {
-  return earliest([...wallet.lots.map(lotDueAt), ...wallet.holds.map((hold) => hold.expires_at_ms)])
+  return earliest([
+    ...wallet.lots.map(lotDueAt),
+    ...wallet.holds.map((hold) => hold.expires_at_ms),
+    ...wallet.recurring.map((grant) => grant.next_at_ms),
+  ])
 }
 
 /**

@@ -12,7 +12,7 @@ import { entryNumberOf, LedgerIds, tagOf } from '../../src/ledger/ledger-ids.ts'
 import type { LedgerName } from '../../src/ledger/messages.ts'
 
 const TAG = 'abcdefgh'
-const PREFIXES: readonly LedgerIdPrefix[] = ['evt', 'txn', 'lot', 'wal', 'rg']
+const PREFIXES: readonly LedgerIdPrefix[] = ['evt', 'txn', 'lot', 'wal']
 const LATEST_MS = Date.UTC(9999, 11, 31)
 
 const time = fc.integer({ min: 0, max: LATEST_MS })

@@ -1,0 +1,32 @@
+import { type MicroCredits, microCredits } from '../pricing/money.ts'
+import type { Draft } from './draft.ts'
+import { type Lot, removeEmpty } from './lots.ts'
+import type { Wallet } from './wallet.ts'
+
+/** Credits that a hold gives back to lots which have expired meanwhile expire at once. */
+export function expireFreed(
+  draft: Draft,
+  wallet: Wallet,
+  freed: readonly { readonly lot: Lot; readonly part: MicroCredits }[],
+  at_ms: number,
+): void {
+  for (const { lot, part } of freed) {
+    if (lot.expires_at_ms !== null && lot.expires_at_ms <= at_ms) expireLot(draft, wallet, lot, part, at_ms)
+  }
+}
+
+/** Takes `part` of what is free in a lot out of the wallet, dated at `at_ms`. */
+export function expireLot(draft: Draft, wallet: Wallet, lot: Lot, part: MicroCredits, at_ms: number): void {
+  const amount = microCredits(-part)
+  lot.left = microCredits(lot.left - part)
+  if (lot.left === 0) {
+    draft.closedLots.set(lot.number, lot)
+    removeEmpty(wallet.lots)
+  }
+  draft.append(wallet, {
+    type: 'EXPIRATION',
+    amount,
+    lots: [[lot.number, amount]],
+    ...(at_ms < draft.at_ms && { effective_at_ms: at_ms }),
+  })
+}

@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { api, jsonOf, textField } from '../support/api.ts'
+import { createCustomer } from '../support/customers.ts'
+import { expectProblem } from '../support/problems.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+async function grant(key: string, recurring: object, more: object = {}) {
+  const response = await api('/v1/credits/grant', {
+    key,
+    body: { user_id: 'u', amount: 100, recurring, ...more },
+  })
+  expect(response.status).toBe(201)
+  return jsonOf(response)
+}
+
+const balance = async (key: string) =>
+  (await jsonOf(await api('/v1/credits/balance?user_id=u', { key }))).balance
+
+async function lines(key: string) {
+  const { data } = await jsonOf(await api('/v1/credits/transactions?user_id=u', { key }))
+  if (!Array.isArray(data)) throw new Error('no transactions')
+  return data.map(({ type, amount, created_at }) => `${created_at.slice(0, 10)} ${type} ${amount}`).reverse()
+}
+
+describe('a recurring grant', () => {
+  it('comes every month, counted from the 31st, on the last day of shorter months', async () => {
+    const { api_key: key } = await createCustomer()
+    vi.setSystemTime(Date.UTC(2027, 0, 31, 12))
+    await grant(key, { every: 'month' })
+    vi.setSystemTime(Date.UTC(2027, 3, 30, 12))
+    expect(await balance(key)).toBe(400)
+    expect(await lines(key)).toEqual([
+      '2027-01-31 GRANT 100',
+      '2027-02-28 GRANT 100',
+      '2027-03-31 GRANT 100',
+      '2027-04-30 GRANT 100',
+    ])
+  })
+
+  it('lets no more than the rollover maximum of the lots before it live on', async () => {
+    const { api_key: key } = await createCustomer()
+    vi.setSystemTime(Date.UTC(2027, 0, 1))
+    await grant(key, { every: 'day', rollover_max: 30 })
+    vi.setSystemTime(Date.UTC(2027, 0, 3))
+    expect(await balance(key)).toBe(130)
+    expect(await lines(key)).toEqual([
+      '2027-01-01 GRANT 100',
+      '2027-01-02 EXPIRATION -70',
+      '2027-01-02 GRANT 100',
+      '2027-01-03 EXPIRATION -30',
+      '2027-01-03 EXPIRATION -70',
+      '2027-01-03 GRANT 100',
+    ])
+  })
+
+  it('makes lots that live as long as the first one', async () => {
+    const { api_key: key } = await createCustomer()
+    vi.setSystemTime(Date.UTC(2027, 0, 1))
+    await grant(key, { every: 'week' }, { expires_at: '2027-01-08T00:00:00Z' })
+    vi.setSystemTime(Date.UTC(2027, 0, 10))
+    expect(await balance(key)).toBe(100)
+    vi.setSystemTime(Date.UTC(2027, 0, 16))
+    expect(await balance(key)).toBe(100)
+  })
+
+  it('is listed, stopped, and then comes no more', async () => {
+    const { api_key: key } = await createCustomer()
+    const id = textField(await grant(key, { every: 'day' }), 'recurring_grant_id')
+    const list = async () => (await jsonOf(await api('/v1/credits/recurring-grants', { key }))).data
+    expect(await list()).toMatchObject([{ recurring_grant_id: id, every: 'day', amount: 100, user_id: 'u' }])
+    const stop = () => api(`/v1/credits/recurring-grants/${id}`, { key, method: 'DELETE' })
+    expect(await jsonOf(await stop())).toEqual({ recurring_grant_id: id, stopped: true })
+    await expectProblem(await stop(), 404, 'not_found')
+    expect(await list()).toEqual([])
+    vi.setSystemTime(Date.now() + 3 * 86_400_000)
+    expect(await balance(key)).toBe(100)
+  })
+
+  it('of another customer is not found', async () => {
+    const [mine, theirs] = await Promise.all([createCustomer(), createCustomer()])
+    const id = textField(await grant(theirs.api_key, { every: 'day' }), 'recurring_grant_id')
+    const stop = await api(`/v1/credits/recurring-grants/${id}`, { key: mine.api_key, method: 'DELETE' })
+    await expectProblem(stop, 404, 'not_found')
+  })
+
+  it.each([
+    ['another period', { every: 'year' }],
+    ['no period', {}],
+    ['a negative rollover', { every: 'day', rollover_max: -1 }],
+  ])('with %s is refused', async (_, recurring) => {
+    const { api_key: key } = await createCustomer()
+    const response = await api('/v1/credits/grant', { key, body: { amount: 1, recurring } })
+    await expectProblem(response, 400, 'invalid_request')
+  })
+
+  it('replays byte for byte, and is not made twice', async () => {
+    const { api_key: key } = await createCustomer()
+    const send = () =>
+      api('/v1/credits/grant', {
+        key,
+        body: { amount: 1, recurring: { every: 'day' } },
+        headers: { 'Idempotency-Key': 'r' },
+      })
+    expect(await (await send()).text()).toBe(await (await send()).text())
+    const { data } = await jsonOf(await api('/v1/credits/recurring-grants', { key }))
+    expect(data).toHaveLength(1)
+  })
+})
