@@ -1,5 +1,5 @@
 import { CATALOGUE_VERSION, findModel, type ModelRef } from './catalogue.ts'
-import { type ChosenPrices, cataloguePrices, type PriceConditions } from './catalogue-prices.ts'
+import { type ChosenPrices, cataloguePrices, coveredUnits, type PriceConditions } from './catalogue-prices.ts'
 import { type CostRequest, type CostResult, priceUsage, providerCost } from './cost.ts'
 import type { UnitPrices } from './notation.ts'
 import { type OverlayQuery, OverlaySet, type PriceOverlay, tierOf } from './overlay.ts'
@@ -12,6 +12,7 @@ import {
   VERSION_OVER,
 } from './overlay-prices.ts'
 import type { PriceList } from './price-list.ts'
+import type { UsageUnit } from './units.ts'
 
 /** Every price that a customer's usage can have besides the catalogue's: its own overrides, then the operator's. */
 export interface PriceBook {
@@ -30,6 +31,18 @@ export function costFrom(book: PriceBook, request: CostRequest): CostResult {
     ? providerCost(request)
     : priceUsage(chosen.list, request.usage, chosen.warnings)
 }
+
+/** The units that a model's prices bill for this customer; none for a model without prices. */
+export function coveredBy(book: PriceBook, conditions: PriceConditions): ReadonlySet<UsageUnit> {
+  const model = findModel(conditions.provider, conditions.model)
+  const overlays = overlaysFor(book, conditions)
+  if (overlays !== undefined) {
+    return stackedPrices(overlays, 0, conditions, model)?.list.covered ?? NO_UNITS
+  }
+  return model === undefined ? NO_UNITS : coveredUnits(conditions.provider, model, conditions.at_ms)
+}
+
+const NO_UNITS: ReadonlySet<UsageUnit> = new Set()
 
 export type PriceSource = 'override' | 'operator' | 'catalogue'
 

@@ -24,7 +24,7 @@ type CostOutcome = Costed | { readonly kind: 'refused'; readonly refusal: Refusa
 /** What a usage would cost at a time. Stricter than ingest, because here nothing is lost by a no. */
 export function costOf(input: CalculationInput, now_ms: number, book: PriceBook): CostOutcome {
   const at_ms = input.at ?? now_ms
-  const read = readConsumption(input, { at_ms })
+  const read = readConsumption(input, { at_ms, book })
   if (read.kind === 'refused') return read
   const { provider, model, usage, custom, modifiers, warnings } = read.consumption
   const missing = [

@@ -1,9 +1,9 @@
 import type { EventType, PriceModifiers } from '../ledger/messages.ts'
 import type { FieldError, Refusal } from '../ledger/refusal.ts'
-import { findModel, findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue.ts'
-import { coveredUnits } from '../pricing/catalogue-prices.ts'
+import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue.ts'
 import { extractUsage } from '../pricing/extract.ts'
 import { mediaUsage } from '../pricing/media.ts'
+import { coveredBy, type PriceBook } from '../pricing/price-book.ts'
 import type { Usage } from '../pricing/usage.ts'
 import { isUsageUnit } from '../pricing/usage.ts'
 import { responseNames } from './schema.ts'
@@ -46,6 +46,8 @@ export interface ConsumptionContext {
   readonly event_type?: EventType
   /** When it was consumed. */
   readonly at_ms: number
+  /** What is priced by the second, and of what, may be the customer's or the operator's to say. */
+  readonly book: PriceBook
 }
 
 /**
@@ -151,13 +153,13 @@ function extract(input: ConsumptionInput, provider: ProviderRef | undefined): Ex
 /** Media in canonical units. Without an event type, what the model is priced by says what its seconds are of. */
 function mediaOf(
   { image_count, duration_seconds }: ConsumptionInput,
-  { event_type, at_ms }: ConsumptionContext,
+  { event_type, at_ms, book }: ConsumptionContext,
   provider: ProviderRef | undefined,
   model: string | undefined,
 ): Usage {
   const fields = { event_type, image_count, duration_seconds }
-  const known = provider && model !== undefined ? findModel(provider, model) : undefined
-  return provider && known ? mediaUsage(fields, coveredUnits(provider, known, at_ms)) : mediaUsage(fields)
+  if (duration_seconds === undefined || !provider || model === undefined) return mediaUsage(fields)
+  return mediaUsage(fields, coveredBy(book, { provider, model, at_ms }))
 }
 
 /** The fields that are short for a unit of another name. */

@@ -93,6 +93,18 @@ describe('a price of a customer', () => {
     expect(results).toMatchObject([{ credits_burned: 12.75425 }, { credits_burned: 12.75425 }])
   })
 
+  it('says what the seconds of a model are of, where the short form does not', async () => {
+    const key = await newKey()
+    const model = unique('own-video')
+    const body = { provider: 'OPENAI', model, prices: { video_seconds: { amount: '0.1', per: 1 } } }
+    await setPrice(OVERRIDES, key, body)
+    const answer = await api('/v1/rating/calculate', {
+      key,
+      body: { provider: 'OPENAI', model, duration_seconds: 2.5 },
+    })
+    expect(await jsonOf(answer)).toMatchObject({ provider_cost_usd: 0.25, usage: { video_seconds: 2.5 } })
+  })
+
   it('holds from its first millisecond to its last', async () => {
     const key = await newKey()
     const from = Date.now() + 3_600_000
