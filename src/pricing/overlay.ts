@@ -54,8 +54,10 @@ export interface OverlayQuery {
 
 interface ProviderOverlays {
   readonly exact: Map<string, PriceOverlay[]>
-  /** Longest beginning first. */
-  readonly prefixes: { readonly stem: string; readonly overlays: PriceOverlay[] }[]
+  /** By the beginning that they stand for. */
+  readonly prefixes: Map<string, PriceOverlay[]>
+  /** How long the beginnings are, longest first: as many lookups as there are lengths, however many prefixes. */
+  lengths: readonly number[]
 }
 
 /** All overlays of one scope, those of the past and the future too. Never changes. */
@@ -72,8 +74,9 @@ export class OverlaySet {
       this.byId.set(overlay.overlay_id, overlay)
       add(this.ofProvider(overlay.provider), overlay)
     }
-    for (const { prefixes } of this.byProvider.values()) {
-      prefixes.sort((a, b) => b.stem.length - a.stem.length)
+    for (const own of this.byProvider.values()) {
+      const lengths = new Set([...own.prefixes.keys()].map((stem) => stem.length))
+      own.lengths = [...lengths].sort((a, b) => b - a)
     }
   }
 
@@ -92,9 +95,10 @@ export class OverlaySet {
       inForce(own.exact.get(query.name), query) ??
       (query.id === query.name ? undefined : inForce(own.exact.get(query.id), query))
     if (exact !== undefined) return exact
-    for (const { stem, overlays } of own.prefixes) {
-      if (!query.name.startsWith(stem) && !query.id.startsWith(stem)) continue
-      const overlay = inForce(overlays, query)
+    for (const length of own.lengths) {
+      const overlay =
+        inForce(beginningWith(own.prefixes, query.name, length), query) ??
+        inForce(beginningWith(own.prefixes, query.id, length), query)
       if (overlay !== undefined) return overlay
     }
     return undefined
@@ -112,7 +116,7 @@ export class OverlaySet {
   private ofProvider(provider: string): ProviderOverlays {
     const known = this.byProvider.get(provider)
     if (known !== undefined) return known
-    const fresh: ProviderOverlays = { exact: new Map(), prefixes: [] }
+    const fresh: ProviderOverlays = { exact: new Map(), prefixes: new Map(), lengths: [] }
     this.byProvider.set(provider, fresh)
     return fresh
   }
@@ -143,16 +147,18 @@ export function tierOf(provider: ProviderRef, service_tier: string | null | unde
 }
 
 function add({ exact, prefixes }: ProviderOverlays, overlay: PriceOverlay): void {
-  if (!isPrefix(overlay.model)) {
-    const known = exact.get(overlay.model)
-    if (known === undefined) exact.set(overlay.model, [overlay])
-    else known.push(overlay)
-    return
-  }
-  const stem = stemOf(overlay.model)
-  const known = prefixes.find((prefix) => prefix.stem === stem)
-  if (known === undefined) prefixes.push({ stem, overlays: [overlay] })
-  else known.overlays.push(overlay)
+  const overlays = isPrefix(overlay.model) ? prefixes : exact
+  const known = overlays.get(stemOf(overlay.model))
+  if (known === undefined) overlays.set(stemOf(overlay.model), [overlay])
+  else known.push(overlay)
+}
+
+function beginningWith(
+  prefixes: ReadonlyMap<string, PriceOverlay[]>,
+  name: string,
+  length: number,
+): PriceOverlay[] | undefined {
+  return name.length < length ? undefined : prefixes.get(name.slice(0, length))
 }
 
 /** Overlays of one model and tier never overlap in time, so at most one of each tier fits. */
