@@ -4,6 +4,7 @@ import { burnTablesRoutes } from './burn-tables/routes.ts'
 import { movementRoutes } from './credits/movement-routes.ts'
 import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
+import { entitlementsRoutes } from './entitlements/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
@@ -40,5 +41,6 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/credits', creditsRoutes)
   app.route('/v1/credits', movementRoutes)
   app.route('/v1/holds', holdsRoutes)
+  app.route('/v1/entitlements', entitlementsRoutes)
   return app
 }

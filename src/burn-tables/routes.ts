@@ -1,7 +1,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { requireScope } from '../http/auth.ts'
-import { callerOf, idempotencyOf, REPLAYED, sharedLedgerOf } from '../http/caller.ts'
+import { callerOf, REPLAYED, sharedIdempotencyOf, sharedLedgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
@@ -11,7 +11,6 @@ import { createRouter } from '../http/router.ts'
 import { newId } from '../ids.ts'
 import type { BurnTableResult, BurnTablesQuestion } from '../ledger/burn-table-messages.ts'
 import { deactivateBurnTable, readBurnTables, saveBurnTable } from '../ledger/client.ts'
-import type { Idempotency } from '../ledger/messages.ts'
 import { renderBurnTable } from './render.ts'
 import {
   burnTableAnswerSchema,
@@ -113,7 +112,7 @@ export const burnTablesRoutes = createRouter()
 
 burnTablesRoutes.openapi(createTableRoute, async (c) => {
   const { effective_from, effective_to, ...definition } = c.req.valid('json')
-  const idempotency = await sharedIdempotency(c, 'POST /v1/burn-tables')
+  const idempotency = await sharedIdempotencyOf(c, 'POST /v1/burn-tables')
   const result = await saveBurnTable(c.env, sharedLedgerOf(c), {
     caller: callerOf(c),
     change: {
@@ -179,14 +178,4 @@ async function changed(c: Context<AppEnv>, result: BurnTableResult, status: 200 
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   await shareWithTestLedger(c.env, c.get('key').customer_id)
   return jsonResponse(c, renderBurnTable(result.answer), status, result.kind === 'replayed' ? REPLAYED : {})
-}
-
-/**
- * A test key's idempotency keys are its own ledger's, and this request goes to the live one: a prefix that no
- * customer's key can have keeps the two apart there.
- */
-async function sharedIdempotency(c: Context<AppEnv>, operation: string): Promise<Idempotency | undefined> {
-  const idempotency = await idempotencyOf(c, operation)
-  if (!idempotency || c.get('key').mode === 'live') return idempotency
-  return { ...idempotency, key: `\u0000test ${idempotency.key}` }
 }

@@ -1,19 +1,19 @@
 import type { Bindings } from '../config.ts'
 import { logError } from '../http/log.ts'
-import { shareBurnTables } from '../ledger/client.ts'
+import { shareBurnTables, shareEntitlements } from '../ledger/client.ts'
 
 const HAS_TEST_KEYS = "SELECT 1 FROM api_keys WHERE customer_id = ? AND mode = 'test' LIMIT 1"
 
 /**
- * Brings a change to the customer's test ledger, if it has one: to touch an object that nobody opened would decide
+ * Brings a change of burn tables or entitlements to the customer's test ledger, if it has one: to touch an object that nobody opened would decide
  * where it lives. The change stands already, so a failure is logged and not answered: the next change carries
  * everything, and so does a repeat of this one.
  */
 export async function shareWithTestLedger(env: Bindings, customer_id: string): Promise<void> {
   try {
     const test_key = await env.DB.prepare(HAS_TEST_KEYS).bind(customer_id).first()
-    if (test_key) await shareBurnTables(env, customer_id)
+    if (test_key) await Promise.all([shareBurnTables(env, customer_id), shareEntitlements(env, customer_id)])
   } catch (error) {
-    logError('burn_tables_not_shared', error, { customer_id })
+    logError('definitions_not_shared', error, { customer_id })
   }
 }

@@ -1,0 +1,69 @@
+import { priceEvent } from '../events/price.ts'
+import type { EventInput } from '../events/schema.ts'
+import type { PricedEvent } from '../ledger/messages.ts'
+import type { FieldError, Refusal } from '../ledger/refusal.ts'
+import type { PriceBook } from '../pricing/price-book.ts'
+import { invalid } from '../rating/consumption.ts'
+import type { CheckInput } from './schema.ts'
+
+export type EstimateResult =
+  | { readonly kind: 'estimated'; readonly event: PricedEvent | null }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** The event that an action is expected to become, priced as that event would be; none without an action. */
+export function estimate(
+  check: CheckInput,
+  customer_id: string,
+  now_ms: number,
+  book: PriceBook,
+): EstimateResult {
+  if (!check.action) return { kind: 'estimated', event: null }
+  const priced = priceEvent(eventOf(check, check.action), customer_id, now_ms, book)
+  if (priced.kind === 'priced') return { kind: 'estimated', event: priced.event }
+  return { kind: 'refused', refusal: inAction(priced.refusal) }
+}
+
+function eventOf(
+  { feature_id, user_id, team_id }: CheckInput,
+  action: NonNullable<CheckInput['action']>,
+): EventInput {
+  const { type, provider, model, estimated_count: count, estimated_duration_seconds } = action
+  const output_tokens = action.estimated_output_tokens
+  // An event of tokens has some usage; what nobody estimated is none.
+  const input_tokens =
+    action.estimated_input_tokens ?? (type === 'TOKEN_USAGE' && output_tokens === undefined ? 0 : undefined)
+  return {
+    event_type: type,
+    feature_id,
+    user_id,
+    team_id,
+    provider,
+    model,
+    input_tokens,
+    output_tokens,
+    ...(type === 'IMAGE_GENERATION'
+      ? { image_count: count }
+      : count !== undefined && { usage: { requests: count } }),
+    duration_seconds: estimated_duration_seconds,
+  }
+}
+
+/** The fields of an action by the names of the event's that they become. */
+const ACTION_FIELDS: Readonly<Record<string, string>> = {
+  '/event_type': '/type',
+  '/input_tokens': '/estimated_input_tokens',
+  '/output_tokens': '/estimated_output_tokens',
+  '/usage': '/estimated_input_tokens',
+  '/image_count': '/estimated_count',
+  '/duration_seconds': '/estimated_duration_seconds',
+}
+
+/** What is wrong with the event, as its action says it. */
+function inAction(refusal: Refusal): Refusal {
+  if (refusal.code !== 'invalid_request' || !refusal.errors) return refusal
+  return invalid(
+    refusal.errors.map(
+      ({ path, message }): FieldError => ({ path: `/action${ACTION_FIELDS[path] ?? path}`, message }),
+    ),
+  )
+}

@@ -1,0 +1,113 @@
+import { creditsExact, creditsJson, exactNumber, usdJson } from '../http/json.ts'
+import { timeJson } from '../http/times.ts'
+import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/check.ts'
+import type { Entitlement } from '../ledger/entitlements.ts'
+import { quantityText } from '../ledger/limits.ts'
+import { picoUsd } from '../pricing/money.ts'
+
+/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+export function renderEntitlement(entitlement: Entitlement): object {
+  const { owner, limit, unit, anchor_ms } = entitlement
+  return {
+    id: entitlement.id,
+    feature_id: entitlement.feature_id,
+    user_id: owner.kind === 'user' ? owner.id : null,
+    team_id: owner.kind === 'team' ? owner.id : null,
+    limit_type: entitlement.limit_type,
+    limit_value: limit === null ? null : exactNumber(quantityText(unit, BigInt(limit))),
+    unit,
+    period: entitlement.period,
+    anchor: anchor_ms === null ? null : timeJson(anchor_ms),
+    value: entitlement.value ?? null,
+    enabled: entitlement.enabled,
+    metadata: entitlement.metadata ?? {},
+    created_at: timeJson(entitlement.created_at_ms),
+    updated_at: timeJson(entitlement.updated_at_ms),
+  }
+}
+
+/** `origin` is where the API is: the actions lead to its routes. */
+export function renderCheck(answer: CheckAnswer, origin: string): object {
+  return {
+    allowed: answer.allowed,
+    reason: answer.reason,
+    message: messageOf(answer),
+    estimated_cost_credits: creditsExact(BigInt(answer.credits_micro)),
+    estimated_cost_usd: usdJson(picoUsd(BigInt(answer.price_pico))),
+    current_balance: creditsJson(answer.balance),
+    limit: answer.limit && renderLimit(answer.limit),
+    actions: actionsOf(answer, origin),
+  }
+}
+
+function renderLimit(limit: LimitAnswer): object {
+  return {
+    level: limit.level,
+    value: exactNumber(limit.value),
+    used: exactNumber(limit.used),
+    remaining: exactNumber(limit.remaining),
+    period: limit.period,
+    resets_at: limit.resets_at_ms === null ? null : timeJson(limit.resets_at_ms),
+    unit: limit.unit,
+  }
+}
+
+function messageOf({ reason, limit }: CheckAnswer): string {
+  switch (reason) {
+    case null:
+      return 'Allowed.'
+    case 'feature_not_enabled':
+      return 'This feature is not switched on: nothing allows it.'
+    case 'feature_disabled':
+      return 'This feature is switched off.'
+    case 'limit_reached':
+      return `This would pass the ${limitText(limit)}.`
+    case 'soft_limit_reached':
+      return `Allowed, though it passes the ${limitText(limit)}.`
+    case 'insufficient_credits':
+      return 'The wallet has fewer credits available than this is expected to cost.'
+    case 'low_credits':
+      return 'Allowed, though credits are running low.'
+  }
+}
+
+function limitText(limit: LimitAnswer | null): string {
+  if (!limit) return 'limit'
+  const { level, value, unit, used, period } = limit
+  const name = unit === 'usd' ? 'USD' : unit
+  const window = period === 'TOTAL' ? 'in total' : WINDOWS[period]
+  return `${level}'s limit of ${value} ${name} ${window}, of which ${used} are used`
+}
+
+const WINDOWS = { HOURLY: 'an hour', DAILY: 'a day', WEEKLY: 'a week', MONTHLY: 'a month' } as const
+
+const ACTIONS: Readonly<Record<CheckReason, readonly ActionType[]>> = {
+  feature_not_enabled: ['upgrade'],
+  feature_disabled: ['upgrade'],
+  limit_reached: ['increase_limit', 'upgrade'],
+  soft_limit_reached: ['increase_limit'],
+  insufficient_credits: ['purchase'],
+  low_credits: ['purchase'],
+}
+
+type ActionType = 'upgrade' | 'purchase' | 'increase_limit'
+
+/** What would help: the routes of this API that do it. */
+function actionsOf({ reason, limit }: CheckAnswer, origin: string): object[] {
+  return reason === null ? [] : ACTIONS[reason].map((type) => actionOf(type, origin, limit))
+}
+
+function actionOf(type: ActionType, origin: string, limit: LimitAnswer | null): object {
+  switch (type) {
+    case 'upgrade':
+      return { type, label: 'Switch the feature on', url: `${origin}/v1/entitlements` }
+    case 'purchase':
+      return { type, label: 'Buy credits', url: `${origin}/v1/credits/purchase` }
+    case 'increase_limit':
+      return {
+        type,
+        label: 'Raise the limit',
+        url: `${origin}/v1/entitlements/${limit?.entitlement_id ?? ''}`,
+      }
+  }
+}

@@ -1,0 +1,192 @@
+import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { shareWithTestLedger } from '../burn-tables/share.ts'
+import { requireScope } from '../http/auth.ts'
+import { callerOf, ledgerOf, REPLAYED, sharedIdempotencyOf, sharedLedgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { jsonResponse } from '../http/json.ts'
+import { nextCursor } from '../http/pagination.ts'
+import { refusalResponse } from '../http/problem.ts'
+import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { ownerOf } from '../http/subject.ts'
+import { newId } from '../ids.ts'
+import { changeEntitlement, checkEntitlement, readEntitlements } from '../ledger/client.ts'
+import type { EntitlementChange } from '../ledger/entitlements.ts'
+import type { Idempotency } from '../ledger/messages.ts'
+import { currentPrices } from '../rating/current-prices.ts'
+import { estimate } from './check.ts'
+import { renderCheck, renderEntitlement } from './render.ts'
+import {
+  checkAnswerSchema,
+  checkSchema,
+  entitlementAnswerSchema,
+  entitlementPath,
+  entitlementPutSchema,
+  entitlementSchema,
+  entitlementsQuery,
+  entitlementsSchema,
+  rulesOf,
+} from './schema.ts'
+
+const READ_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  'invalid_request',
+  'insufficient_scope',
+  'overloaded',
+  'unavailable',
+] as const
+const WRITE_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  ...BODY_PROBLEMS,
+  'insufficient_scope',
+  'customer_suspended',
+  'overloaded',
+  'unavailable',
+] as const
+
+const reads = [requireScope('entitlements:read')]
+const writes = [requireScope('entitlements:write')]
+const answered = json('The entitlement.', entitlementAnswerSchema)
+
+const createEntitlementRoute = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Say what a feature allows a user, a team, or everybody together',
+  description: 'It binds the very next event, in live and in test mode, each with counters of its own.',
+  middleware: writes,
+  request: { body: jsonRequest(entitlementSchema) },
+  responses: responses({ 201: answered }, [...WRITE_PROBLEMS, 'conflict', 'idempotency_mismatch']),
+})
+
+const replaceRoute = createRoute({
+  method: 'put',
+  path: '/{id}',
+  summary: 'Replace the rules of an entitlement',
+  description: 'What was counted stays if unit, period and anchor do.',
+  middleware: writes,
+  request: { params: entitlementPath, body: jsonRequest(entitlementPutSchema) },
+  responses: responses({ 200: answered }, [...WRITE_PROBLEMS, 'not_found']),
+})
+
+const deleteRoute = createRoute({
+  method: 'delete',
+  path: '/{id}',
+  summary: 'Delete an entitlement, and what it has counted',
+  middleware: writes,
+  request: { params: entitlementPath },
+  responses: responses({ 200: json('The entitlement as it was.', entitlementAnswerSchema) }, [
+    ...WRITE_PROBLEMS,
+    'not_found',
+  ]),
+})
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'Entitlements, newest first',
+  middleware: reads,
+  request: { query: entitlementsQuery },
+  responses: responses({ 200: json('A page of entitlements.', entitlementsSchema) }, READ_PROBLEMS),
+})
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/{id}',
+  summary: 'One entitlement',
+  middleware: reads,
+  request: { params: entitlementPath },
+  responses: responses({ 200: answered }, [...READ_PROBLEMS, 'not_found']),
+})
+
+const checkRoute = createRoute({
+  method: 'post',
+  path: '/check',
+  summary: 'Whether a use would be allowed now, and what it would cost; moves nothing',
+  middleware: [...reads, currentPrices],
+  request: { body: jsonRequest(checkSchema) },
+  responses: responses({ 200: json('The answer.', checkAnswerSchema) }, [
+    ...READ_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'unknown_provider',
+    'unpriced_model',
+  ]),
+})
+
+/** Definitions are the customer's live ledger's, whatever the mode of the key; what is counted and checked is not. */
+export const entitlementsRoutes = createRouter()
+
+entitlementsRoutes.openapi(createEntitlementRoute, async (c) => {
+  const { feature_id, user_id, team_id, ...rules } = c.req.valid('json')
+  const place = { feature_id, owner: ownerOf({ user_id, team_id }) }
+  const change = { kind: 'create', id: newId('ent'), place, rules: rulesOf(rules) } as const
+  return answerChange(c, change, await sharedIdempotencyOf(c, 'POST /v1/entitlements'))
+})
+
+entitlementsRoutes.openapi(replaceRoute, (c) => {
+  const { id } = c.req.valid('param')
+  const { feature_id, user_id, team_id, ...rules } = c.req.valid('json')
+  const named = user_id !== undefined || team_id !== undefined
+  const place = {
+    ...(feature_id !== undefined && { feature_id }),
+    ...(named && { owner: ownerOf({ user_id, team_id }) }),
+  }
+  return answerChange(c, { kind: 'replace', id, place, rules: rulesOf(rules) })
+})
+
+entitlementsRoutes.openapi(deleteRoute, (c) =>
+  answerChange(c, { kind: 'delete', id: c.req.valid('param').id }),
+)
+
+entitlementsRoutes.openapi(listRoute, async (c) => {
+  const { feature_id, user_id, team_id, cursor, limit } = c.req.valid('query')
+  const owned = user_id !== undefined || team_id !== undefined
+  const result = await readEntitlements(c.env, sharedLedgerOf(c), {
+    caller: callerOf(c),
+    question: {
+      kind: 'list',
+      ...(feature_id !== undefined && { feature_id }),
+      ...(owned && { owner: ownerOf({ user_id, team_id }) }),
+      before_number: cursor ?? null,
+      limit,
+    },
+  })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  const { entitlements, next_before_number } = result.answer
+  const data = entitlements.map(renderEntitlement)
+  return jsonResponse(c, { data, next_cursor: nextCursor(next_before_number) })
+})
+
+entitlementsRoutes.openapi(getRoute, async (c) => {
+  const question = { kind: 'one', id: c.req.valid('param').id } as const
+  const result = await readEntitlements(c.env, sharedLedgerOf(c), { caller: callerOf(c), question })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  const [entitlement] = result.answer.entitlements
+  if (!entitlement) throw new Error('a question about one entitlement was answered without one')
+  return jsonResponse(c, renderEntitlement(entitlement))
+})
+
+entitlementsRoutes.openapi(checkRoute, async (c) => {
+  const input = c.req.valid('json')
+  const { feature_id, user_id, team_id } = input
+  const estimated = estimate(input, c.get('key').customer_id, Date.now(), c.get('prices'))
+  if (estimated.kind === 'refused') return refusalResponse(c, estimated.refusal)
+  const question = { subject: { feature_id, user_id, team_id }, event: estimated.event }
+  const result = await checkEntitlement(c.env, ledgerOf(c), { caller: callerOf(c), question })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, renderCheck(result.answer, new URL(c.req.url).origin))
+})
+
+async function answerChange(
+  c: Context<AppEnv>,
+  change: EntitlementChange,
+  idempotency?: Idempotency,
+): Promise<Response> {
+  const message = { caller: callerOf(c), change, ...(idempotency && { idempotency }) }
+  const result = await changeEntitlement(c.env, sharedLedgerOf(c), message)
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  await shareWithTestLedger(c.env, c.get('key').customer_id)
+  const status = change.kind === 'create' ? 201 : 200
+  const headers = result.kind === 'replayed' ? REPLAYED : {}
+  return jsonResponse(c, renderEntitlement(result.answer), status, headers)
+}

@@ -1,0 +1,214 @@
+import { z } from '@hono/zod-openapi'
+import { customerText } from '../http/identifiers.ts'
+import { metadataInput } from '../http/metadata.ts'
+import { pageQuery, pageSchema } from '../http/pagination.ts'
+import { refuseTwoOwners, subjectFields } from '../http/subject.ts'
+import { timeInput } from '../http/times.ts'
+import { type EntitlementRules, LIMIT_TYPES } from '../ledger/entitlements.ts'
+import { LIMIT_UNITS, type LimitUnit, UNIT_DECIMALS } from '../ledger/limits.ts'
+import { EVENT_TYPES } from '../ledger/messages.ts'
+import { LIMIT_PERIODS } from '../ledger/windows.ts'
+import { parseDecimal } from '../pricing/money.ts'
+import { MAX_QUANTITY } from '../pricing/usage.ts'
+import { countInput, quantityInput } from '../rating/schema.ts'
+
+/** 8e9 credits or USD, 1e13 tokens or events: the most that an amount and a count may be anywhere. */
+const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
+  credits: 8_000_000_000,
+  usd: 8_000_000_000,
+  tokens: MAX_QUANTITY,
+  events: MAX_QUANTITY,
+}
+
+const MAX_VALUE_BYTES = 16 * 1024
+
+const ruleFields = {
+  limit_type: z.enum(LIMIT_TYPES),
+  limit_value: z
+    .union([z.number(), z.string()], 'must be a number, or a string with a plain decimal')
+    .optional()
+    .openapi({ type: ['number', 'string'], description: 'How much of `unit` fits into a window.' }),
+  unit: z.enum(LIMIT_UNITS).default('credits'),
+  period: z.enum(LIMIT_PERIODS).optional(),
+  anchor: timeInput()
+    .optional()
+    .openapi({ description: 'A time at which a window begins. Default: by the calendar.' }),
+  value: z
+    .unknown()
+    .refine(
+      (value) => new TextEncoder().encode(JSON.stringify(value) ?? '').length <= MAX_VALUE_BYTES,
+      `must have at most ${MAX_VALUE_BYTES} bytes as JSON`,
+    )
+    .optional()
+    .openapi({ description: 'Configuration of your own: any JSON of up to 16 KB.' }),
+  enabled: z.boolean().default(true),
+  metadata: metadataInput().optional(),
+}
+
+const rulesSchema = z.strictObject(ruleFields)
+type Rules = z.infer<typeof rulesSchema>
+
+export const entitlementSchema = z
+  .strictObject({ feature_id: customerText(), ...subjectFields, ...ruleFields })
+  .superRefine(refuseTwoOwners)
+  .superRefine(refuseWrongRules)
+  .openapi('Entitlement')
+
+/** What an entitlement is about cannot change, so it may be left out. */
+export const entitlementPutSchema = z
+  .strictObject({ feature_id: customerText().optional(), ...subjectFields, ...ruleFields })
+  .superRefine(refuseTwoOwners)
+  .superRefine(refuseWrongRules)
+  .openapi('EntitlementReplacement')
+
+function refuseWrongRules(rules: Rules, ctx: z.RefinementCtx): void {
+  for (const [field, message] of problemsOf(rules)) ctx.addIssue({ code: 'custom', path: [field], message })
+}
+
+function problemsOf({ limit_type, limit_value, unit, period, anchor }: Rules): [keyof Rules, string][] {
+  const problems: [keyof Rules, string][] = []
+  const limits = limit_type !== 'NONE'
+  if (limits && limit_value === undefined) problems.push(['limit_value', `required with ${limit_type}`])
+  if (limits && limit_value !== undefined && period === undefined) {
+    problems.push(['period', 'required with limit_value'])
+  }
+  if (limit_value !== undefined) {
+    const limit = readLimit(limit_value, unit)
+    if (typeof limit === 'string') problems.push(['limit_value', limit])
+  }
+  if (anchor !== undefined && period === undefined) problems.push(['period', 'required with anchor'])
+  if (anchor !== undefined && period === 'TOTAL') {
+    problems.push(['anchor', 'says when windows begin, and TOTAL has none'])
+  }
+  return problems
+}
+
+/** A limit in its unit's smallest part, or what is wrong with it. */
+function readLimit(value: number | string, unit: LimitUnit): bigint | string {
+  const decimals = UNIT_DECIMALS[unit]
+  if (typeof value === 'string' && !/^\d+(\.\d+)?$/.test(value)) {
+    return value.startsWith('-')
+      ? 'must not be negative'
+      : 'must be a number, or a string with a plain decimal'
+  }
+  const limit = parseDecimal(value, decimals)
+  if (limit === 'not_a_decimal') return 'must be a number, or a string with a plain decimal'
+  if (limit === 'too_many_decimals') {
+    return decimals === 0 ? 'must be a whole number' : `must have at most ${decimals} decimals`
+  }
+  if (limit < 0n) return 'must not be negative'
+  const most = BigInt(MAX_LIMITS[unit])
+  return limit > most * 10n ** BigInt(decimals) ? `must be at most ${most}` : limit
+}
+
+/** What the ledger keeps of rules that their schema accepted. */
+export function rulesOf({ limit_value, period, anchor, ...rules }: Rules): EntitlementRules {
+  const { limit_type, unit, enabled, value, metadata } = rules
+  return {
+    limit_type,
+    limit: limit_value === undefined ? null : readLimit(limit_value, unit).toString(),
+    unit,
+    period: period ?? null,
+    anchor_ms: anchor ?? null,
+    enabled,
+    ...(value !== undefined && { value }),
+    ...(metadata && { metadata }),
+  }
+}
+
+export const entitlementPath = z.object({ id: z.string().max(64) })
+
+export const entitlementsQuery = z
+  .strictObject({ ...pageQuery, feature_id: customerText().optional(), ...subjectFields })
+  .superRefine(refuseTwoOwners)
+
+const time = z.string().openapi({ format: 'date-time' })
+
+export const entitlementAnswerSchema = z
+  .object({
+    id: z.string(),
+    feature_id: z.string(),
+    user_id: z.string().nullable(),
+    team_id: z.string().nullable(),
+    limit_type: z.enum(LIMIT_TYPES),
+    limit_value: z.number().nullable(),
+    unit: z.enum(LIMIT_UNITS),
+    period: z.enum(LIMIT_PERIODS).nullable(),
+    anchor: time.nullable(),
+    value: z.unknown(),
+    enabled: z.boolean(),
+    metadata: z.record(z.string(), z.unknown()),
+    created_at: time,
+    updated_at: time,
+  })
+  .openapi('EntitlementRecord')
+
+export const entitlementsSchema = pageSchema(entitlementAnswerSchema)
+
+const actionType = z
+  .string()
+  .transform((type) => type.toUpperCase())
+  .pipe(z.enum(EVENT_TYPES))
+  .openapi({ type: 'string', description: 'An event type, in any case.' })
+
+export const checkSchema = z
+  .strictObject({
+    feature_id: customerText(),
+    ...subjectFields,
+    action: z
+      .strictObject({
+        type: actionType,
+        provider: customerText().optional(),
+        model: customerText().optional(),
+        estimated_input_tokens: countInput().optional(),
+        estimated_output_tokens: countInput().optional(),
+        estimated_count: countInput().optional(),
+        estimated_duration_seconds: quantityInput().optional(),
+      })
+      .optional()
+      .openapi({ description: 'Without it only the feature and its limits are looked at.' }),
+  })
+  .openapi('EntitlementCheck')
+
+export type CheckInput = z.infer<typeof checkSchema>
+
+export const checkAnswerSchema = z
+  .object({
+    allowed: z.boolean(),
+    reason: z
+      .enum([
+        'feature_not_enabled',
+        'feature_disabled',
+        'limit_reached',
+        'soft_limit_reached',
+        'insufficient_credits',
+        'low_credits',
+      ])
+      .nullable(),
+    message: z.string(),
+    estimated_cost_credits: z.number(),
+    estimated_cost_usd: z
+      .number()
+      .openapi({ description: 'What the credits are worth: customer_price_usd.' }),
+    current_balance: z.number(),
+    limit: z
+      .object({
+        level: z.enum(['user', 'team', 'customer']),
+        value: z.number(),
+        used: z.number(),
+        remaining: z.number(),
+        period: z.enum(LIMIT_PERIODS),
+        resets_at: time.nullable(),
+        unit: z.enum(LIMIT_UNITS),
+      })
+      .nullable(),
+    hold_id: z.string().optional(),
+    actions: z.array(
+      z.object({
+        type: z.enum(['upgrade', 'purchase', 'increase_limit']),
+        label: z.string(),
+        url: z.string(),
+      }),
+    ),
+  })
+  .openapi('EntitlementChecked')
