@@ -95,9 +95,7 @@ function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodTyp
   })
   return z.discriminatedUnion('method', [costPlus, perUnit, flat, tiered, packages], {
     error: (issue) =>
-      issue.code === 'invalid_union' && Object.hasOwn(Object(issue.input), 'method')
-        ? 'must be cost_plus, per_unit, flat, tiered or package'
-        : undefined,
+      issue.code === 'invalid_union' ? 'must be cost_plus, per_unit, flat, tiered or package' : undefined,
   })
 }
 
