@@ -175,7 +175,8 @@ export class ReferenceLedger {
   private expire(wallet: ReferenceWallet): void {
     const at_ms = this.at_ms
     const over = wallet.lots.filter((lot) => lot.expires_at_ms <= at_ms)
-    over.sort((a, b) => a.expires_at_ms - b.expires_at_ms || a.number - b.number)
+    // Those of the same moment in burn order, which they are in already.
+    over.sort((a, b) => a.expires_at_ms - b.expires_at_ms)
     for (const lot of over) {
       wallet.lots.splice(wallet.lots.indexOf(lot), 1)
       this.append('EXPIRATION', wallet, -lot.left, [[lot.number, -lot.left]], lot.expires_at_ms)
