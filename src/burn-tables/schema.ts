@@ -126,17 +126,22 @@ const timeFields = {
   }),
 }
 
-export const burnTableSchema = z
-  .strictObject({
-    ...fields,
-    credits_per_usd: fields.credits_per_usd.optional(),
-    rounding: fields.rounding.default({ mode: 'half_even', step: '0.000001' }),
-    min_charge: fields.min_charge.default('0'),
-    on_unpriced: fields.on_unpriced.default('flag'),
-    rules: fields.rules.default([]),
-    ...timeFields,
-  })
-  .openapi('BurnTable')
+const newFields = {
+  ...fields,
+  credits_per_usd: fields.credits_per_usd.optional(),
+  rounding: fields.rounding.default({ mode: 'half_even', step: '0.000001' }),
+  min_charge: fields.min_charge.default('0'),
+  on_unpriced: fields.on_unpriced.default('flag'),
+  rules: fields.rules.default([]),
+  ...timeFields,
+}
+
+export const burnTableSchema = z.strictObject(newFields).openapi('BurnTable')
+
+/** A table to try out: what it is called and when it would hold does not matter. */
+export const draftTableSchema = z
+  .strictObject({ ...newFields, name: fields.name.default('Draft') })
+  .openapi('BurnTableDraft')
 
 export type BurnTableInput = z.infer<typeof burnTableSchema>
 

@@ -17,6 +17,7 @@ import type {
   BurnTablesQuestion,
   BurnTablesResult,
   ChangedFields,
+  NewDefinition,
 } from './burn-table-messages.ts'
 import type { BurnTableRow, BurnTableRows, BurnTableVersion } from './burn-table-rows.ts'
 import type { Draft } from './draft.ts'
@@ -126,7 +127,7 @@ function createdRow(
   rows: BurnTableRows,
   { id, definition, effective_from_ms, effective_to_ms = null }: BurnTableChange & { kind: 'create' },
   now_ms: number,
-  { credits_per_usd_micro }: BurnDefaults,
+  defaults: BurnDefaults,
 ): BurnTableRow | Refusal {
   if (activeTables(rows) >= MAX_TABLES) {
     return conflict(`There are ${MAX_TABLES} active burn tables, which is the most. Delete one first.`)
@@ -140,11 +141,17 @@ function createdRow(
     began_at_ms: from_ms,
     deactivated_at_ms: null,
     created_at_ms: now_ms,
-    definition: {
-      ...definition,
-      credits_per_usd: definition.credits_per_usd ?? formatDecimal(credits_per_usd_micro, 6),
-    },
+    definition: completeDefinition(definition, defaults),
   }
+}
+
+/** Just the fields of a definition, with the deployment's credits per USD where it says none. */
+export function completeDefinition(
+  { name, credits_per_usd, rounding, min_charge, on_unpriced, rules }: NewDefinition,
+  { credits_per_usd_micro }: BurnDefaults,
+): BurnTableDefinition {
+  const per_usd = credits_per_usd ?? formatDecimal(credits_per_usd_micro, 6)
+  return { name, credits_per_usd: per_usd, rounding, min_charge, on_unpriced, rules }
 }
 
 /**

@@ -27,7 +27,7 @@ export interface EntriesPage {
   readonly ids: LedgerIds
 }
 
-interface PageRow {
+export interface PageRow {
   flush_entry: number
   first_entry: number
   format: number
@@ -119,13 +119,14 @@ async function addFlushed(
 }
 
 /** Pages of whole flushes, because the pages of one flush interleave. */
-async function readPages(
+export async function readPages(
   db: D1Database,
   ledger_id: string,
   before_entry: number,
   wallet_number: number | null,
+  rows_wanted: number = ROWS_A_ROUND,
 ): Promise<PageRow[]> {
-  const limit = ROWS_A_ROUND + 1
+  const limit = rows_wanted + 1
   const statement =
     wallet_number === null
       ? db.prepare(PAGES_OF_LEDGER).bind(ledger_id, before_entry, limit)

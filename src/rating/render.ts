@@ -1,9 +1,10 @@
-import { creditsExact, exactNumber, usdJson } from '../http/json.ts'
+import { creditsExact, type ExactNumber, exactNumber, usdJson } from '../http/json.ts'
 import { detailOf } from '../ledger/refusal.ts'
 import { marginOf } from '../pricing/burn-table.ts'
-import { formatDecimal, type PicoUsd, picoUsd } from '../pricing/money.ts'
+import { divideHalfEven, formatDecimal, type PicoUsd, picoUsd } from '../pricing/money.ts'
 import type { BulkResult } from './bulk.ts'
 import type { Calculation } from './calculate.ts'
+import type { Simulation, SimulationSums } from './simulate.ts'
 import { quantityJson, usageJson } from './usage-json.ts'
 
 export function renderCalculation({ usage, cost, quote, warnings: about }: Calculation): object {
@@ -29,7 +30,7 @@ export function renderCalculation({ usage, cost, quote, warnings: about }: Calcu
   }
 }
 
-/** The sums are of what was calculated; each is exact, since nothing in it is rounded again. */
+/** The sums are of what was calculated. */
 export function renderBulk(results: readonly BulkResult[]): object {
   let cost = 0n
   let credits = 0n
@@ -47,9 +48,9 @@ export function renderBulk(results: readonly BulkResult[]): object {
         : { index, ...renderCalculation(result) },
     ),
     totals: {
-      provider_cost_usd: usdJson(picoUsd(cost)),
+      provider_cost_usd: usdSumJson(cost),
       credits: creditsExact(credits),
-      customer_price_usd: usdJson(picoUsd(price)),
+      customer_price_usd: usdSumJson(price),
     },
   }
 }
@@ -59,3 +60,36 @@ export function marginJson(price: PicoUsd, cost: PicoUsd): object | number | nul
   const margin = marginOf(price, cost)
   return margin === null ? null : exactNumber(formatDecimal(margin, 4))
 }
+
+const MAX_FEATURES = 100
+
+/** Features by what they would cost, the dearest first. */
+export function renderSimulation({ totals, unrated_events, by_feature }: Simulation): object {
+  const features = [...by_feature].sort(([, a], [, b]) => (a.simulated_micro < b.simulated_micro ? 1 : -1))
+  return {
+    ...renderSums(totals),
+    unrated_events,
+    by_feature: features
+      .slice(0, MAX_FEATURES)
+      .map(([feature_id, sums]) => ({ feature_id, ...renderSums(sums) })),
+  }
+}
+
+function renderSums({ events, recorded_micro, simulated_micro, cost, price }: SimulationSums): object {
+  return {
+    events,
+    credits_recorded: creditsExact(recorded_micro),
+    credits_simulated: creditsExact(simulated_micro),
+    difference: creditsExact(simulated_micro - recorded_micro),
+    provider_cost_usd: usdSumJson(cost),
+    customer_price_usd: usdSumJson(price),
+    margin_percent: marginJson(picoUsd(price), picoUsd(cost)),
+  }
+}
+
+/** A sum of USD, half-even to 6 decimals, as all sums are answered. */
+function usdSumJson(pico: bigint): ExactNumber {
+  return exactNumber(formatDecimal(divideHalfEven(pico, PICO_PER_MICRO), 6))
+}
+
+const PICO_PER_MICRO = 1_000_000n

@@ -1,16 +1,27 @@
 import { createRoute } from '@hono/zod-openapi'
+import { configOf } from '../config.ts'
 import { requireScope } from '../http/auth.ts'
-import { callerOf, sharedLedgerOf } from '../http/caller.ts'
+import { callerOf, ledgerOf, sharedLedgerOf } from '../http/caller.ts'
 import { jsonResponse } from '../http/json.ts'
 import { refusalResponse } from '../http/problem.ts'
 import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
+import { completeDefinition, definitionRefusal } from '../ledger/burn-tables.ts'
 import { readQuotes } from '../ledger/client.ts'
+import { compileBurnTable } from '../pricing/burn-table.ts'
 import { costEach, withQuotes } from './bulk.ts'
 import { calculation, costOf } from './calculate.ts'
 import { currentPrices } from './current-prices.ts'
-import { renderBulk, renderCalculation } from './render.ts'
-import { bulkSchema, calculatedBulkSchema, calculatedSchema, calculateSchema } from './schema.ts'
+import { renderBulk, renderCalculation, renderSimulation } from './render.ts'
+import {
+  bulkSchema,
+  calculatedBulkSchema,
+  calculatedSchema,
+  calculateSchema,
+  simulatedSchema,
+  simulateSchema,
+} from './schema.ts'
+import { simulate } from './simulate.ts'
 
 const calculateRoute = createRoute({
   method: 'post',
@@ -41,6 +52,24 @@ const bulkRoute = createRoute({
   ),
 })
 
+const simulateRoute = createRoute({
+  method: 'post',
+  path: '/simulate',
+  summary: 'What recorded events would have cost under another burn table',
+  description:
+    'Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from nothing at the first of them.',
+  middleware: [requireScope('pricing:read')],
+  request: { body: jsonRequest(simulateSchema) },
+  responses: responses({ 200: json('Then and now, in all and by feature.', simulatedSchema) }, [
+    ...KEY_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'insufficient_scope',
+    'conflict',
+    'overloaded',
+    'unavailable',
+  ]),
+})
+
 export const ratingRoutes = createRouter()
 
 ratingRoutes.openapi(calculateRoute, async (c) => {
@@ -59,4 +88,21 @@ ratingRoutes.openapi(bulkRoute, async (c) => {
   })
   if (quoted.kind === 'refused') return refusalResponse(c, quoted.refusal)
   return jsonResponse(c, renderBulk(withQuotes(items, quoted.quotes)))
+})
+
+ratingRoutes.openapi(simulateRoute, async (c) => {
+  const { burn_table, from, to } = c.req.valid('json')
+  const defaults = configOf(c.env)
+  const definition = completeDefinition(burn_table, defaults)
+  const wrong = definitionRefusal(definition, '/burn_table')
+  if (wrong) return refusalResponse(c, wrong)
+  const result = await simulate(c.env, {
+    ledger: ledgerOf(c),
+    caller: callerOf(c),
+    table: compileBurnTable(definition, { id: 'draft', version: 0 }, defaults),
+    from_ms: from,
+    to_ms: to,
+  })
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, renderSimulation(result))
 })

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { draftTableSchema } from '../burn-tables/schema.ts'
 import { customerText } from '../http/identifiers.ts'
 import { timeInput } from '../http/times.ts'
 import { isUsageUnit, MAX_QUANTITY, USAGE_UNITS } from '../pricing/usage.ts'
@@ -136,3 +137,43 @@ export const calculatedBulkSchema = z
     totals: z.object({ provider_cost_usd: usd, credits: z.number(), customer_price_usd: usd }),
   })
   .openapi('BulkCalculated')
+
+const MAX_SIMULATED_DAYS = 31
+const DAY_MS = 86_400_000
+
+export const simulateSchema = z
+  .strictObject({
+    burn_table: draftTableSchema,
+    from: timeInput().openapi({ description: 'Of the event times; in it.' }),
+    to: timeInput().openapi({ description: 'Not in it; at most 31 days after `from`.' }),
+  })
+  .superRefine(({ from, to }, ctx) => {
+    const message =
+      to <= from
+        ? 'must be after from'
+        : to - from > MAX_SIMULATED_DAYS * DAY_MS
+          ? `must be at most ${MAX_SIMULATED_DAYS} days after from`
+          : undefined
+    if (message !== undefined) ctx.addIssue({ code: 'custom', path: ['to'], message })
+  })
+  .openapi('Simulation')
+
+const simulatedSums = {
+  events: z.int(),
+  credits_recorded: z.number().openapi({ description: 'What the events burned.' }),
+  credits_simulated: z.number().openapi({ description: 'What they would have burned.' }),
+  difference: z.number().openapi({ description: 'Simulated less recorded.' }),
+  provider_cost_usd: usd,
+  customer_price_usd: usd.openapi({ description: "At the draft's credits per USD." }),
+  margin_percent: z.number().nullable(),
+}
+
+export const simulatedSchema = z
+  .object({
+    ...simulatedSums,
+    unrated_events: z.int().openapi({ description: 'Recorded without a price: in none of the sums.' }),
+    by_feature: z
+      .array(z.object({ feature_id: z.string(), ...simulatedSums }))
+      .openapi({ description: 'The 100 dearest features.' }),
+  })
+  .openapi('Simulated')

@@ -1,0 +1,144 @@
+import type { Bindings } from '../config.ts'
+import type { Entry, EventRecord } from '../ledger/journal.ts'
+import type { Refused } from '../ledger/messages.ts'
+import { advanced, type PeriodCounters, usedInPeriod } from '../ledger/period-counters.ts'
+import type { BurnTable } from '../pricing/burn-table.ts'
+import { chargeFor } from '../pricing/burn-table-charge.ts'
+import { usdFromParts } from '../pricing/money.ts'
+import { type Scan, scanEntries } from '../projection/scan-entries.ts'
+import { invalid } from './consumption.ts'
+
+/** Events of the times `from_ms` to `to_ms`, excluded. */
+export interface SimulationRequest extends Scan {
+  readonly table: BurnTable
+  readonly from_ms: number
+  readonly to_ms: number
+}
+
+/** What events cost when they were burned, and what they would cost under the draft. Sums are exact. */
+export interface SimulationSums {
+  events: number
+  recorded_micro: bigint
+  simulated_micro: bigint
+  cost: bigint
+  price: bigint
+}
+
+export interface Simulation {
+  readonly kind: 'simulated'
+  readonly totals: SimulationSums
+  /** Recorded without a price: in none of the sums. */
+  readonly unrated_events: number
+  readonly by_feature: ReadonlyMap<string, SimulationSums>
+}
+
+export const MAX_SIMULATED_EVENTS = 100_000
+/** Grants and expirations lie between the events and are read too. */
+const MAX_ENTRIES = 2 * MAX_SIMULATED_EVENTS
+
+/** No event is further ahead of its arrival. */
+const MAX_AHEAD_MS = 5 * 60_000
+
+/**
+ * Rates recorded events anew. Their provider costs are those that were recorded; tiers and allowances of the draft
+ * count from nothing at the first of these events, wallet by wallet, in the order of arrival.
+ */
+export async function simulate(env: Bindings, request: SimulationRequest): Promise<Simulation | Refused> {
+  const found = await recordedEvents(env, request)
+  if (found.kind === 'refused') return found
+  const totals = noSums()
+  const by_feature = new Map<string, SimulationSums>()
+  const counters = new Map<number, PeriodCounters>()
+  for (const event of found.events.reverse()) {
+    const of_wallet = counters.get(event.wallet)
+    const charge = chargeFor(request.table, event, {
+      at_ms: event.at_ms,
+      used: (counter) => usedInPeriod(of_wallet, counter),
+    })
+    if (charge.kind === 'unpriced') throw new Error('an event whose cost is known has no price')
+    const { advance } = charge
+    if (advance) counters.set(event.wallet, advanced(of_wallet, advance.counter, advance.quantity))
+    const of_feature = by_feature.get(event.feature_id) ?? noSums()
+    by_feature.set(event.feature_id, of_feature)
+    for (const sums of [totals, of_feature]) {
+      sums.events += 1
+      sums.recorded_micro += event.recorded_micro
+      sums.simulated_micro += charge.credits_micro
+      sums.cost += event.cost
+      sums.price += charge.price
+    }
+  }
+  return { kind: 'simulated', totals, unrated_events: found.unrated, by_feature }
+}
+
+/** As little of an event as rating it takes: a hundred thousand of them are in memory at once. */
+type SimulatedEvent = Pick<EventRecord, 'feature_id'> & {
+  readonly at_ms: number
+  readonly wallet: number
+  readonly provider: string | undefined
+  readonly model: string | undefined
+  readonly usage: EventRecord['usage']
+  readonly custom: EventRecord['custom']
+  readonly cost: ReturnType<typeof usdFromParts>
+  readonly recorded_micro: bigint
+}
+
+interface RecordedEvents {
+  readonly kind: 'found'
+  /** Newest arrival first. */
+  readonly events: SimulatedEvent[]
+  readonly unrated: number
+}
+
+async function recordedEvents(
+  env: Bindings,
+  { from_ms, to_ms, ...scan }: SimulationRequest,
+): Promise<RecordedEvents | Refused> {
+  const events: SimulatedEvent[] = []
+  let unrated = 0
+  let arrived = 0
+  let looked_at = 0
+  for await (const entries of scanEntries(env, scan)) {
+    if ('kind' in entries) return entries
+    for (const entry of entries) {
+      // By arrival everything older is further back still: nothing of it can be of these times.
+      if (entry.at_ms < from_ms - MAX_AHEAD_MS) return { kind: 'found', events, unrated }
+      looked_at += 1
+      if (entry.event) arrived += 1
+      if (arrived > MAX_SIMULATED_EVENTS || looked_at > MAX_ENTRIES) return TOO_MANY
+      const { event } = entry
+      if (!event || event.timestamp_ms < from_ms || event.timestamp_ms >= to_ms) continue
+      if (event.unrated) unrated += 1
+      else events.push(simulated(entry, event))
+    }
+  }
+  return { kind: 'found', events, unrated }
+}
+
+const TOO_MANY: Refused = {
+  kind: 'refused',
+  refusal: invalid([
+    {
+      path: '/from',
+      message: `more than ${MAX_SIMULATED_EVENTS} events have arrived since; choose a later time`,
+    },
+  ]),
+}
+
+function simulated(entry: Entry, event: EventRecord): SimulatedEvent {
+  return {
+    at_ms: entry.at_ms,
+    wallet: entry.wallet,
+    feature_id: event.feature_id,
+    provider: event.provider,
+    model: event.model,
+    usage: event.usage,
+    custom: event.custom,
+    cost: usdFromParts(event.cost),
+    recorded_micro: BigInt(0 - entry.amount),
+  }
+}
+
+function noSums(): SimulationSums {
+  return { events: 0, recorded_micro: 0n, simulated_micro: 0n, cost: 0n, price: 0n }
+}

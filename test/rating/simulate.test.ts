@@ -1,0 +1,222 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { saved } from '../burn-tables/support.ts'
+import { api, jsonOf } from '../support/api.ts'
+import {
+  balanceOf,
+  expectNothingMoved,
+  expectRefused,
+  GPT_4O,
+  granted,
+  ingested,
+  type Json,
+  objects,
+} from '../support/client.ts'
+import { createCustomer } from '../support/customers.ts'
+import { createKey } from '../support/keys.ts'
+import { ledgerOf, runAlarm } from '../support/ledgers.ts'
+
+const HOUR_MS = 3_600_000
+const at = (by_ms: number) => new Date(Date.now() + by_ms).toISOString()
+const LAST_DAY = { from: at(-24 * HOUR_MS), to: at(HOUR_MS) }
+
+function post(key: string, body: unknown): Promise<Response> {
+  return api('/v1/rating/simulate', { key, body })
+}
+
+async function simulated(key: string, burn_table: Json, times: Json = LAST_DAY): Promise<Json> {
+  const response = await post(key, { burn_table, ...times })
+  const body = await jsonOf(response)
+  if (response.status !== 200) throw new Error(JSON.stringify(body))
+  return body
+}
+
+/** Rules of every kind, so that an event that is rated differently would show. */
+const DRAFT = {
+  credits_per_usd: 750,
+  rounding: { mode: 'ceil', step: 0.01 },
+  min_charge: 0.02,
+  rules: [
+    {
+      match: { feature: 'api' },
+      method: 'tiered',
+      mode: 'graduated',
+      unit: 'calls',
+      free: 7,
+      tiers: [
+        { up_to: 20, unit_amount: 0.7, flat_amount: 3 },
+        { up_to: null, unit_amount: 0.3 },
+      ],
+    },
+    {
+      match: { feature: 'volume' },
+      method: 'tiered',
+      mode: 'volume',
+      unit: 'input_tokens',
+      tiers: [
+        { up_to: 3000, unit_amount: 0.002 },
+        { up_to: null, unit_amount: 0.001 },
+      ],
+    },
+    {
+      match: { feature: 'tokens' },
+      method: 'per_unit',
+      rates: { input_tokens: { amount: 1, per: 700 }, cache_read_tokens: { amount: 1, per: 9000 } },
+    },
+    { match: { model: 'gpt-4o' }, method: 'cost_plus', markup_percent: 12.5, fixed: 0.001 },
+  ],
+}
+
+const anEvent = fc.oneof(
+  fc
+    .integer({ min: 0, max: 15 })
+    .map((quantity) => ({ event_type: 'API_CALL', feature_id: 'api', unit: 'calls', quantity })),
+  fc.integer({ min: 0, max: 2000 }).map((n) => ({ ...GPT_4O, feature_id: 'volume', input_tokens: n })),
+  fc.integer({ min: 0, max: 2000 }).map((n) => {
+    const usage = { input_tokens: n + 500, cache_read_tokens: n }
+    return { event_type: 'TOKEN_USAGE', feature_id: 'tokens', provider: 'OPENAI', model: 'gpt-4o', usage }
+  }),
+  fc.constant({ ...GPT_4O }),
+  fc.constant({ ...GPT_4O, feature_id: 'other', model: 'gpt-4o-mini' }),
+)
+
+describe('POST /v1/rating/simulate', () => {
+  it('gives what live burning under the draft gives for the same events', async () => {
+    const past = await createCustomer()
+    const other = await createCustomer()
+    await saved(other.api_key, DRAFT)
+    const events = fc.sample(fc.tuple(anEvent, fc.constantFrom(undefined, undefined, 'zoe')), {
+      numRuns: 120,
+      seed: 7,
+    })
+    for (const { api_key } of [past, other]) await granted(api_key, { user_id: 'zoe', amount: 1e6 })
+    for (const part of [events.slice(0, 40), events.slice(40, 80), events.slice(80)]) {
+      const body = { events: part.map(([event, user_id]) => ({ ...event, user_id })) }
+      for (const { api_key } of [past, other]) await ingested(api_key, body)
+      // Some of the events are then in D1, the last of them only in the object.
+      if (part !== events.slice(80)) await runAlarm(ledgerOf(past.customer_id))
+    }
+    const spent = async (key: string) =>
+      10_000 + 1e6 - Number(await balanceOf(key)) - Number(await balanceOf(key, '?user_id=zoe'))
+    const [recorded, live] = [await spent(past.api_key), await spent(other.api_key)]
+
+    const answer = await expectNothingMoved(past.api_key, () => simulated(past.api_key, DRAFT))
+    expect(answer).toMatchObject({ events: 120, unrated_events: 0 })
+    expect(answer.credits_recorded).toBeCloseTo(recorded, 5)
+    expect(answer.credits_simulated).toBeCloseTo(live, 5)
+    expect(answer.difference).toBeCloseTo(live - recorded, 5)
+
+    // Of the customer whose events were burned under the very table there is no difference.
+    expect(await simulated(other.api_key, DRAFT)).toMatchObject({
+      credits_recorded: answer.credits_simulated,
+      credits_simulated: answer.credits_simulated,
+      difference: 0,
+    })
+  })
+
+  it('sums by feature, the dearest first, with cost, price and margin', async () => {
+    const { api_key } = await createCustomer()
+    await ingested(api_key, { events: [GPT_4O, GPT_4O, { ...GPT_4O, feature_id: 'mail' }] })
+    const answer = await simulated(api_key, { rules: [{ method: 'cost_plus', markup_percent: 25 }] })
+    expect(answer).toEqual({
+      events: 3,
+      credits_recorded: 45,
+      credits_simulated: 28.125,
+      difference: -16.875,
+      provider_cost_usd: 0.0225,
+      customer_price_usd: 0.028125,
+      margin_percent: 20,
+      unrated_events: 0,
+      by_feature: [
+        {
+          feature_id: 'chat',
+          events: 2,
+          credits_recorded: 30,
+          credits_simulated: 18.75,
+          difference: -11.25,
+          provider_cost_usd: 0.015,
+          customer_price_usd: 0.01875,
+          margin_percent: 20,
+        },
+        {
+          feature_id: 'mail',
+          events: 1,
+          credits_recorded: 15,
+          credits_simulated: 9.375,
+          difference: -5.625,
+          provider_cost_usd: 0.0075,
+          customer_price_usd: 0.009375,
+          margin_percent: 20,
+        },
+      ],
+    })
+  })
+
+  it('takes events by their own time and reports unrated ones apart', async () => {
+    const { api_key } = await createCustomer()
+    const times = [-3 * HOUR_MS, -2 * HOUR_MS, -HOUR_MS]
+    for (const by_ms of times) await ingested(api_key, { ...GPT_4O, timestamp: at(by_ms) })
+    await ingested(api_key, { ...GPT_4O, model: 'imaginary', timestamp: at(-2 * HOUR_MS) })
+    const between = { from: at(-2.5 * HOUR_MS), to: at(-1.5 * HOUR_MS) }
+    expect(await simulated(api_key, {}, between)).toMatchObject({
+      events: 1,
+      unrated_events: 1,
+      credits_simulated: 15,
+    })
+    expect(await simulated(api_key, {}, { from: at(-100 * HOUR_MS), to: at(-99 * HOUR_MS) })).toMatchObject({
+      events: 0,
+      credits_recorded: 0,
+      margin_percent: null,
+      by_feature: [],
+    })
+  })
+
+  it('sees the events of its key’s mode and customer only', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    await ingested(api_key, GPT_4O)
+    const stranger = await createCustomer()
+    expect(await simulated(stranger.api_key, {})).toMatchObject({ events: 0 })
+    const test = (await createKey(customer_id, { mode: 'test' })).api_key
+    await expectRefused(await post(test, { burn_table: {}, ...LAST_DAY }), 503, 'unavailable')
+  })
+
+  it.each<[string, Json, string, string]>([
+    ['no table', { burn_table: undefined }, '/burn_table', 'required'],
+    ['no from', { from: undefined }, '/from', 'required'],
+    ['no to', { to: undefined }, '/to', 'required'],
+    ['to before from', { to: '2020-01-01T00:00:00Z' }, '/to', 'must be after from'],
+    [
+      '32 days',
+      { from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00.001Z' },
+      '/to',
+      'must be at most 31 days after from',
+    ],
+    [
+      'a slip in a unit',
+      { burn_table: { rules: [{ method: 'flat', amount: 1, unit: 'input_token' }] } },
+      '/burn_table/rules/0/unit',
+      'Did you mean input_tokens?',
+    ],
+    ['a wrong amount', { burn_table: { min_charge: -1 } }, '/burn_table/min_charge', 'must not be negative'],
+    ['an unknown field', { burn_tables: 1 }, '/burn_tables', 'unknown field'],
+  ])('refuses %s', async (_, fields, path, message) => {
+    const { api_key } = await createCustomer()
+    const problem = await expectRefused(
+      await post(api_key, { burn_table: {}, ...LAST_DAY, ...fields }),
+      400,
+      'invalid_request',
+    )
+    expect(objects(problem.errors)).toContainEqual({ path, message: expect.stringContaining(message) })
+  })
+
+  it('refuses a draft that is ambiguous, and a key that may not', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    const rules = [
+      { method: 'flat', amount: 1 },
+      { method: 'flat', amount: 2 },
+    ]
+    await expectRefused(await post(api_key, { burn_table: { rules }, ...LAST_DAY }), 409, 'conflict')
+    const { api_key: ingestOnly } = await createKey(customer_id, { scopes: ['events:write'] })
+    await expectRefused(await post(ingestOnly, { burn_table: {}, ...LAST_DAY }), 403, 'insufficient_scope')
+  })
+})
