@@ -117,6 +117,11 @@ export class MemoryLedger implements LedgerReader {
     return result
   }
 
+  /** Applies `read` to a draft that nobody commits. */
+  look<T>(now_ms: number, read: (draft: Draft) => T): T {
+    return read(new Draft(this, this.counters, now_ms))
+  }
+
   burn(now_ms: number, item: IngestItem): BurnOutcome {
     return this.commit(now_ms, (draft) => applyEvent(draft, item, CONTEXT))
   }

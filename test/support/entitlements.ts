@@ -1,0 +1,44 @@
+import type { Entitlement, EntitlementRules } from '../../src/ledger/entitlements.ts'
+import type { WalletOwner } from '../../src/ledger/messages.ts'
+
+export const CUSTOMER: WalletOwner = { kind: 'customer' }
+export const user = (id: string): WalletOwner => ({ kind: 'user', id })
+export const team = (id: string): WalletOwner => ({ kind: 'team', id })
+
+/** Rules that allow and count nothing, but for what a test says. */
+export function rules(options: Partial<EntitlementRules> = {}): EntitlementRules {
+  return {
+    limit_type: 'NONE',
+    limit: null,
+    unit: 'credits',
+    period: null,
+    anchor_ms: null,
+    enabled: true,
+    ...options,
+  }
+}
+
+/** A HARD limit on the number of events a day. */
+export function hardEvents(limit: number, options: Partial<EntitlementRules> = {}): EntitlementRules {
+  return rules({ limit_type: 'HARD', limit: String(limit), unit: 'events', period: 'DAILY', ...options })
+}
+
+let made = 0
+
+/** An entitlement for the feature `chat`, as a ledger would keep it. */
+export function entitlement(owner: WalletOwner, options: Partial<Entitlement> = {}): Entitlement {
+  made += 1
+  return {
+    id: `ent_${made}`,
+    number: made,
+    counter: made,
+    revision: made,
+    deleted: false,
+    created_at_ms: 0,
+    updated_at_ms: 0,
+    feature_id: 'chat',
+    owner,
+    ...rules(),
+    ...options,
+  }
+}
