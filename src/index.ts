@@ -1,9 +1,14 @@
 import { createApp } from './app.ts'
 import type { Bindings } from './config.ts'
+import { runCron } from './cron.ts'
 import { consumeUsage } from './projection/usage-queue.ts'
 
 export { CustomerLedger } from './ledger/object.ts'
 
 const app = createApp()
 
-export default { fetch: app.fetch, queue: consumeUsage } satisfies ExportedHandler<Bindings>
+export default {
+  fetch: app.fetch,
+  queue: consumeUsage,
+  scheduled: runCron,
+} satisfies ExportedHandler<Bindings>

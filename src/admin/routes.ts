@@ -4,11 +4,13 @@ import { notFound } from '../http/problem.ts'
 import { createRouter } from '../http/router.ts'
 import { requireOperator } from './auth.ts'
 import { providerCostsRoutes } from './provider-costs.ts'
+import { rerateRoutes } from './rerate.ts'
 
 /** The operator's routes, mounted before `authenticate`: their token is no customer's key. */
 export const adminRoutes = createRouter()
 
 adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)
 adminRoutes.route('/provider-costs', providerCostsRoutes)
+adminRoutes.route('/rerate', rerateRoutes)
 // Nothing below `/v1/admin` goes on to the customers' routes, where an operator's token would be an unknown key.
 adminRoutes.all('/*', notFound)

@@ -71,8 +71,10 @@ export const MOVEMENT_PROBLEMS = [
 ] as const
 
 /** What a movement needs to know of the entry that it looks back at. */
-export function pastEntry({ number, type, wallet, at_ms, amount, lots, counted }: Entry): PastEntry {
-  return { number, type, wallet, at_ms, amount, lots, ...(counted && { counted }) }
+export function pastEntry({ event, counted, ...entry }: Entry): PastEntry {
+  const { number, type, wallet, at_ms, amount, lots } = entry
+  const rerates = event?.rerates && { rerates: true as const }
+  return { number, type, wallet, at_ms, amount, lots, ...(counted && { counted }), ...rerates }
 }
 
 /** Has the ledger make the movement, and answers for it. */

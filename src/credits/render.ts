@@ -1,6 +1,6 @@
 import { creditsJson, usdJson } from '../http/json.ts'
 import { timeJson } from '../http/times.ts'
-import type { Entry } from '../ledger/journal.ts'
+import type { Entry, EventRecord } from '../ledger/journal.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
 import { OVERDRAFT } from '../ledger/lots.ts'
 import type { BalanceAnswer, CreditAnswer, LotAnswer, RecurringAnswer } from '../ledger/messages.ts'
@@ -81,7 +81,7 @@ export function renderTransaction(ids: LedgerIds, entry: Entry): object {
     balance_before: creditsJson(microCredits(entry.balance_after - entry.amount)),
     balance_after: creditsJson(entry.balance_after),
     description: entry.description ?? describe(entry),
-    ...(entry.event && { event_id: ids.event(entry) }),
+    ...(entry.event && { event_id: ids.event(eventOf(entry, entry.event)) }),
     ...(entry.payment_reference !== undefined && { payment_reference: entry.payment_reference }),
     ...(entry.type === 'PURCHASE' && price && { price_usd: usdJson(price) }),
     lots: entry.lots.map(([number, amount]) => ({
@@ -91,6 +91,11 @@ export function renderTransaction(ids: LedgerIds, entry: Entry): object {
     metadata: entry.metadata ?? {},
     created_at: timeJson(entry.effective_at_ms ?? entry.at_ms),
   }
+}
+
+/** The entry whose number and time an event's id is made of. */
+function eventOf(entry: Entry, { rerates }: EventRecord): { number: number; at_ms: number } {
+  return rerates ? { number: rerates.entry, at_ms: rerates.at_ms } : entry
 }
 
 /** What an entry was for, where nobody said. */

@@ -67,6 +67,8 @@ export const ledgers = sqliteTable('ledgers', {
   /** The last entry that D1 has. */
   flushed_entry: integer().notNull(),
   flushed_at_ms: integer().notNull(),
+  /** How many events had no price at the last flush: those to look at when prices come. */
+  unrated: integer().notNull().default(0),
 })
 
 /**

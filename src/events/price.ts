@@ -1,7 +1,8 @@
 import type { PricedEvent, ProviderCharge } from '../ledger/messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
 import { CATALOGUE_VERSION } from '../pricing/catalogue.ts'
-import { type PicoUsd, usdToParts } from '../pricing/money.ts'
+import { ceilingCost } from '../pricing/ceiling.ts'
+import { MAX_USD, type PicoUsd, usdToParts } from '../pricing/money.ts'
 import { costFrom, type PriceBook } from '../pricing/price-book.ts'
 import { reportedCostWarning } from '../pricing/reported-cost.ts'
 import { clampUsage, type Usage } from '../pricing/usage.ts'
@@ -17,9 +18,6 @@ const DAY_MS = 86_400_000
 /** A provider bills by its own clock, and a queue may hold an event for weeks: it is rated by its own time. */
 const MAX_PAST_MS = 35 * DAY_MS
 const MAX_FUTURE_MS = 5 * 60_000
-
-/** Above this a cost is no price but a mistake: it would not fit the ledger's amounts. 8e9 USD in 1e-12. */
-const MAX_COST = 8_000_000_000_000_000_000_000n
 
 /** An event that its schema accepted, priced at its own time from what the customer's book says; pure. */
 export function priceEvent(
@@ -60,10 +58,11 @@ function charge(consumption: Consumption, usage: Usage, at_ms: number, book: Pri
   }
   const result = costFrom(book, { provider, model, usage, at_ms, ...modifiers })
   if (result.kind === 'unpriced') {
-    const { nearest } = result
-    return { charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION, nearest }, warnings: [] }
+    const ceiling = ceilingCost(provider, usage, at_ms)
+    const ceiling_cost = ceiling === undefined || ceiling > MAX_USD ? null : usdToParts(ceiling)
+    return { charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION, ceiling_cost }, warnings: [] }
   }
-  if (result.cost > MAX_COST) return undefined
+  if (result.cost > MAX_USD) return undefined
   const { price_version } = result
   return {
     charge: { kind: 'priced', cost: usdToParts(result.cost), price_version },

@@ -16,10 +16,12 @@ import {
 import { createRouter } from '../http/router.ts'
 import { ingest } from '../ledger/client.ts'
 import type { Refusal } from '../ledger/refusal.ts'
-import { findEntry, listEntries } from '../projection/list-entries.ts'
+import { findEntry } from '../projection/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
+import { withAmendments } from './amended.ts'
 import { readIngest } from './ingest.ts'
+import { listEvents } from './list.ts'
 import { renderBatchAnswer, renderEvent, renderEventAnswer } from './render.ts'
 import {
   batchSchema,
@@ -109,14 +111,12 @@ eventsRoutes.openapi(ingestRoute, async (c) => {
 
 eventsRoutes.openapi(listRoute, async (c) => {
   const { cursor, limit, from, to, provider, ...event } = c.req.valid('query')
-  const page = await listEntries(c.env, {
+  const page = await listEvents(c.env, {
     ledger: ledgerOf(c),
     caller: callerOf(c),
-    filter: {
-      event: { ...event, provider: provider === undefined ? undefined : recordedProvider(provider) },
-      from_ms: from,
-      to_ms: to,
-    },
+    event: { ...event, provider: provider === undefined ? undefined : recordedProvider(provider) },
+    from_ms: from,
+    to_ms: to,
     before_entry: cursor ?? null,
     limit,
   })
@@ -127,10 +127,12 @@ eventsRoutes.openapi(listRoute, async (c) => {
 
 eventsRoutes.openapi(getRoute, async (c) => {
   const { id } = c.req.valid('param')
-  const found = await findEntry(c.env, { ledger: ledgerOf(c), caller: callerOf(c) }, 'evt', id)
+  const from = { ledger: ledgerOf(c), caller: callerOf(c) }
+  const found = await findEntry(c.env, from, 'evt', id)
   if (found.kind === 'refused') return refusalResponse(c, found.refusal)
   if (found.kind === 'none') return refusalResponse(c, noEvent(id))
-  return jsonResponse(c, renderEvent(found.ids, found.entry))
+  const [entry = found.entry] = await withAmendments(c.env, from, [found.entry])
+  return jsonResponse(c, renderEvent(found.ids, entry))
 })
 
 eventsRoutes.openapi(voidRoute, async (c) => {

@@ -10,6 +10,11 @@ export function logError(
   console.error(JSON.stringify({ level: 'error', event, ...fields, ...described(error) }))
 }
 
+/** The same for what is worth knowing and no error. */
+export function logInfo(event: string, fields: Readonly<Record<string, string | number | boolean>>): void {
+  console.log(JSON.stringify({ level: 'info', event, ...fields }))
+}
+
 function described(error: unknown): Record<string, string | undefined> {
   if (error instanceof Error) return { error: error.name, message: error.message, stack: error.stack }
   return { error: typeof error }

@@ -34,6 +34,10 @@ import type {
   RecurringAnswer,
   RecurringMessage,
   Refused,
+  RerateMessage,
+  RerateResult,
+  UnratedMessage,
+  UnratedResult,
   WalletMessage,
   WalletResult,
 } from './messages.ts'
@@ -88,6 +92,22 @@ export function readOpenHolds(
   message: HoldsMessage,
 ): Promise<HoldsResult> {
   return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.holds(JSON.stringify(message)))
+}
+
+export function rerateEvents(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: RerateMessage,
+): Promise<RerateResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.rerate(JSON.stringify(message)))
+}
+
+export function readUnrated(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: UnratedMessage,
+): Promise<UnratedResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.unrated(JSON.stringify(message)))
 }
 
 export function readBalance(

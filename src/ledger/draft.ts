@@ -5,9 +5,10 @@ import { type KeyCheck, type KeyUse, MISMATCH, UNUSED } from './idempotency.ts'
 import type { Entry, JournalRecord } from './journal.ts'
 import type { LimitCounter, Subject } from './limits.ts'
 import type { Lot } from './lots.ts'
-import type { Idempotency, WalletOwner } from './messages.ts'
+import type { Idempotency, ProviderCharge, WalletOwner } from './messages.ts'
 import { FORMAT } from './packing.ts'
 import { currentCounters } from './period-counters.ts'
+import type { Amendment, UnratedEvent } from './unrated-rows.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from './wallet.ts'
 
 /** The last numbers given, and the last time seen: part of every commit. */
@@ -28,6 +29,9 @@ export interface LedgerReader {
   /** The rows that a use falls under, the most specific first. */
   entitlementsOf(subject: Subject): readonly Entitlement[]
   limitCounter(counter: number): LimitCounter | undefined
+  unratedEvent(entry: number): UnratedEvent | undefined
+  unpaidEvents(wallet_number: number): readonly UnratedEvent[]
+  amendment(entry: number): Amendment | undefined
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
 }
 
@@ -55,6 +59,10 @@ export class Draft {
   readonly limitCounters = new Map<number, LimitCounter>()
   /** Made, replaced or deleted by this commit; it is under those of the commits before it. */
   readonly entitlements: Entitlement[] = []
+  /** Unrated events whose price is known and that their wallet cannot pay, by entry. */
+  readonly unpaidCharges = new Map<number, ProviderCharge>()
+  /** Unrated events that are rated now, or (null) voided, by entry. */
+  readonly closedUnrated = new Map<number, Amendment | null>()
   /** New versions of burn tables. */
   readonly burnTables: BurnTableRow[] = []
   private readonly keys = new Map<string, KeyUse>()
@@ -82,8 +90,9 @@ export class Draft {
   }
 
   get isEmpty(): boolean {
-    const { records, wallets, burnTables, entitlements } = this
-    return [records, burnTables, entitlements].every(({ length }) => length === 0) && wallets.size === 0
+    const { records, wallets, burnTables, entitlements, unpaidCharges } = this
+    const lists = [records, burnTables, entitlements]
+    return lists.every(({ length }) => length === 0) && wallets.size === 0 && unpaidCharges.size === 0
   }
 
   /** Looks up many keys in one read; `checkKey` then answers from memory. */
@@ -136,6 +145,27 @@ export class Draft {
 
   limitCounter(counter: number): LimitCounter | undefined {
     return this.limitCounters.get(counter) ?? this.committed.limitCounter(counter)
+  }
+
+  /** An event that was recorded without a price and still has none; undefined when it was rated or voided. */
+  unratedEvent(entry: number): UnratedEvent | undefined {
+    return this.closedUnrated.has(entry) ? undefined : this.committed.unratedEvent(entry)
+  }
+
+  /** The events that a wallet could not pay for, the oldest first. */
+  unpaidEvents(wallet_number: number): UnratedEvent[] {
+    const events = this.committed.unpaidEvents(wallet_number)
+    return events.filter(({ entry }) => !this.closedUnrated.has(entry.number))
+  }
+
+  closeUnrated(entry: number, amendment: Amendment | null): void {
+    this.unpaidCharges.delete(entry)
+    this.closedUnrated.set(entry, amendment)
+  }
+
+  /** How an event that was recorded unrated was rated in the end. */
+  amendment(entry: number): Amendment | undefined {
+    return this.closedUnrated.get(entry) ?? this.committed.amendment(entry)
   }
 
   /** The draft's own copy of a wallet, to change. */

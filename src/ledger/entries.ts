@@ -97,7 +97,8 @@ export function matches(entry: Entry, filter: EntryFilter, wallet_number: number
 }
 
 function matchesEvent(event: EventRecord | undefined, filter: EventFilter): boolean {
-  if (!event) return false
+  // An entry that rates an event late is no event of its own.
+  if (!event || event.rerates) return false
   return (
     (filter.user_id === undefined || event.user_id === filter.user_id) &&
     (filter.team_id === undefined || event.team_id === filter.team_id) &&

@@ -87,6 +87,8 @@ export interface EventRecord {
   readonly burn_table_version: number
   readonly price_version: string
   readonly unrated?: true
+  /** Of an entry that rates an event which was recorded unrated: that event's entry. */
+  readonly rerates?: { readonly entry: number; readonly at_ms: number }
   readonly warnings?: readonly string[]
 }
 

@@ -84,6 +84,25 @@ export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; tak
   return takes
 }
 
+/**
+ * Which lots a burn's next `amount` goes back to, after `given` went back before: the reverse of the order in which
+ * they were taken, so that what stays burned came out of the lots that burn first.
+ */
+export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount: MicroCredits): LotPart[] {
+  const returned: LotPart[] = []
+  let skip: number = given
+  let open: number = amount
+  for (const [number, burned] of parts.toReversed()) {
+    const left = Math.max(0, -burned - skip)
+    skip = Math.max(0, skip + burned)
+    const part = Math.min(left, open)
+    if (part > 0) returned.push([number, microCredits(part)])
+    open -= part
+  }
+  if (open !== 0) throw new Error(`a burn has no lots for ${open} micro-credits that it gives back`)
+  return returned
+}
+
 /** Emptied lots are mostly at the front, so this is cheap. */
 export function removeEmpty(lots: Lot[]): void {
   let kept = 0

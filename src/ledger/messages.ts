@@ -2,11 +2,13 @@ import type { Mode } from '../db/schema.ts'
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
 import type { HoldState } from './hold-record.ts'
-import type { EntryType } from './journal.ts'
+import type { Entry, EntryType } from './journal.ts'
 import type { Counts } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { RecurringGrant, RecurringPeriod } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
+import type { RerateItem } from './rerate.ts'
+import type { Amendment } from './unrated-rows.ts'
 
 /**
  * What crosses the RPC boundary between the Worker and a ledger object. Everything is plain JSON and travels as one
@@ -251,6 +253,31 @@ export interface CreditAnswer {
 
 export type CreditResult = Answered<CreditAnswer> | Refused
 
+export interface RerateMessage {
+  readonly caller: Caller
+  readonly items: readonly RerateItem[]
+}
+
+export type RerateResult =
+  | { readonly kind: 'done'; readonly answer: { readonly rated: number; readonly unpaid: number } }
+  | Refused
+
+/** Events without a price, newest first; and how those among `amended` were rated in the end. */
+export interface UnratedMessage {
+  readonly caller: Caller
+  readonly before_entry: number | null
+  readonly limit: number
+  readonly amended: readonly number[]
+}
+
+export interface UnratedAnswer {
+  readonly events: readonly Entry[]
+  readonly amendments: readonly (readonly [entry: number, Amendment])[]
+  readonly opened_at_ms: number
+}
+
+export type UnratedResult = { readonly kind: 'done'; readonly answer: UnratedAnswer } | Refused
+
 /** An entry that a later movement looks back at, as the Worker found it in the journal or in D1. */
 export interface PastEntry extends Counts {
   readonly number: number
@@ -259,6 +286,10 @@ export interface PastEntry extends Counts {
   readonly at_ms: number
   readonly amount: MicroCredits
   readonly lots: readonly LotPart[]
+  /** It is not of an event of its own, but rates one that was recorded unrated. */
+  readonly rerates?: true
+  /** `amount` and `lots` are of the event and of the entry that rated it late. */
+  readonly amended?: true
 }
 
 /** What moves credits beside events, grants and purchases. */

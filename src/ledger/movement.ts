@@ -4,7 +4,7 @@ import { giveBack, priceShare, putLot, take, takeFromLot } from './funds.ts'
 import type { Entry, NewLot } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import { giveBack as giveBackLimits } from './limits.ts'
-import { free, inBurnOrder, type Lot, type LotPart, sumOfFree, takeFromLots } from './lots.ts'
+import { free, inBurnOrder, type Lot, type LotPart, lastTaken, sumOfFree, takeFromLots } from './lots.ts'
 import type {
   Movement,
   MovementAnswer,
@@ -69,13 +69,24 @@ function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
 function voidBurn(draft: Draft, past: PastEntry, ids: LedgerIds): Outcome {
   const given = draft.givenBack(past.number)
   if (given.voided) return refused({ code: 'already_voided' })
+  const amended = withAmendment(draft, past)
+  if (amended !== past) return voidBurn(draft, amended, ids)
   const rest = microCredits(0 - past.amount - given.amount)
   const returned = returnBurned(draft, past, rest, 'VOID', undefined, ids)
   if (returned.kind === 'moved') {
     giveBackLimits(draft, past.counted)
     draft.givenBacks.set(past.number, { amount: microCredits(0 - past.amount), voided: true })
+    if (draft.unratedEvent(past.number)) draft.closeUnrated(past.number, null)
   }
   return returned
+}
+
+/** A burn together with what was burned for it when its price came, so that a void gives back both. */
+function withAmendment(draft: Draft, past: PastEntry): PastEntry {
+  const amendment = past.amended ? undefined : draft.amendment(past.number)
+  if (!amendment || amendment.lots.length === 0) return past
+  const amount = amendment.lots.reduce((sum, [, part]) => sum + part, past.amount as number)
+  return { ...past, amended: true, amount: microCredits(amount), lots: [...past.lots, ...amendment.lots] }
 }
 
 function refund(
@@ -84,16 +95,18 @@ function refund(
   ids: LedgerIds,
 ): Outcome {
   if (past.type === 'PURCHASE') return refundPurchase(draft, past, amount, reason, ids)
+  if (past.rerates) return conflict('This transaction rates an event late; void or refund the event itself.')
   if (past.type !== 'BURN') {
     return conflict(`Only purchases and burns can be refunded; this transaction is of type ${past.type}.`)
   }
+  const burn = withAmendment(draft, past)
   const given = draft.givenBack(past.number)
-  const rest = microCredits(0 - past.amount - given.amount)
+  const rest = microCredits(0 - burn.amount - given.amount)
   if (rest === 0) return conflict('All that was burned has been given back already.')
   const wanted = amount ?? rest
   if (wanted > rest)
     return conflict(`Only ${formatCredits(rest)} credits of this burn are not given back yet.`)
-  const returned = returnBurned(draft, past, wanted, 'REFUND', reason, ids)
+  const returned = returnBurned(draft, burn, wanted, 'REFUND', reason, ids)
   if (returned.kind === 'moved') {
     draft.givenBacks.set(past.number, { ...given, amount: microCredits(given.amount + wanted) })
   }
@@ -130,25 +143,6 @@ function returnBurned(
     balance_after: changed.balance,
     ...(returned_expired > 0 && { returned_expired }),
   })
-}
-
-/**
- * Which lots a burn's next `amount` goes back to, after `given` went back before: the reverse of the order in which
- * they were taken, so that what stays burned came out of the lots that burn first.
- */
-function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount: MicroCredits): LotPart[] {
-  const returned: LotPart[] = []
-  let skip: number = given
-  let open: number = amount
-  for (const [number, burned] of parts.toReversed()) {
-    const left = Math.max(0, -burned - skip)
-    skip = Math.max(0, skip + burned)
-    const part = Math.min(left, open)
-    if (part > 0) returned.push([number, microCredits(part)])
-    open -= part
-  }
-  if (open !== 0) throw new Error(`a burn has no lots for ${open} micro-credits that it gives back`)
-  return returned
 }
 
 /** How many lots giving back would open. */

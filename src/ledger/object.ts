@@ -57,6 +57,10 @@ import type {
   RecurringAnswer,
   RecurringMessage,
   Refused,
+  RerateMessage,
+  RerateResult,
+  UnratedMessage,
+  UnratedResult,
   WalletMessage,
   WalletOwner,
   WalletResult,
@@ -64,9 +68,11 @@ import type {
 import { applyMovement } from './movement.ts'
 import { quote } from './quote.ts'
 import type { Refusal } from './refusal.ts'
+import { applyRerate, payUnpaid, type RerateOutcome } from './rerate.ts'
 import { earliest, nextAlarmAt } from './schedule.ts'
 import { settle } from './settle.ts'
 import { type Identity, LedgerStore } from './store.ts'
+import type { Amendment } from './unrated-rows.ts'
 import { available, reserved, type Wallet, walletDueAt, walletKey } from './wallet.ts'
 
 /** The key of the sign-up grant: a customer's key cannot be it, because theirs are printable. */
@@ -130,12 +136,44 @@ export class CustomerLedger extends DurableObject<Bindings> {
 
   async credit(json: string): Promise<string> {
     const message: CreditMessage = JSON.parse(json)
-    const result = await this.change<CreditResult>(message.caller, 1, (draft, { ids }) => {
+    const result = await this.change<CreditResult>(message.caller, 1, (draft, context) => {
       const outcome = applyCredit(draft, message)
       if (outcome.kind === 'refused') return outcome
-      return { kind: outcome.kind, format: outcome.format, answer: creditAnswer(ids, outcome.entry) }
+      const answer = creditAnswer(context.ids, outcome.entry)
+      if (outcome.kind === 'done') payUnpaid(draft, outcome.entry.wallet, context)
+      return { kind: outcome.kind, format: outcome.format, answer }
     })
     return reply(result)
+  }
+
+  /** Rates events that were recorded without a price, each at most once. */
+  async rerate(json: string): Promise<string> {
+    const { caller, items }: RerateMessage = JSON.parse(json)
+    const result = await this.change<RerateResult>(caller, items.length, (draft, context) => {
+      const outcomes = items.map((item) => applyRerate(draft, item, context))
+      const count = (outcome: RerateOutcome) => outcomes.filter((one) => one === outcome).length
+      return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') } }
+    })
+    return reply(result)
+  }
+
+  /** The events that have no price yet, and how some that had none were rated. */
+  async unrated(json: string): Promise<string> {
+    const { caller, before_entry, limit, amended }: UnratedMessage = JSON.parse(json)
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return reply(context)
+    const { unrated } = this.store
+    return reply<UnratedResult>({
+      kind: 'done',
+      answer: {
+        events: unrated.before(before_entry ?? Number.MAX_SAFE_INTEGER, limit).map(({ entry }) => entry),
+        amendments: amended.flatMap((entry): [number, Amendment][] => {
+          const amendment = unrated.amendment(entry)
+          return amendment ? [[entry, amendment]] : []
+        }),
+        opened_at_ms: context.ids.opened_at_ms,
+      },
+    })
   }
 
   /** Voids, refunds, transfers, adjustments, overdraft limits. */

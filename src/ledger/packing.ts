@@ -69,6 +69,7 @@ interface PackedEvent {
   bt: number
   pv: string
   un?: 1
+  rr?: [entry: number, at_ms: number]
   wn?: readonly string[]
 }
 
@@ -251,6 +252,7 @@ function packEvent(
     bt: event.burn_table_version,
     pv: event.price_version,
     ...(event.unrated && { un: 1 }),
+    ...(event.rerates && { rr: [event.rerates.entry, event.rerates.at_ms] }),
     ...(event.warnings && { wn: event.warnings }),
   }
 }
@@ -274,6 +276,7 @@ function unpackEvent(packed: PackedEvent, subject: SubjectName): EventRecord {
     burn_table_version: packed.bt,
     price_version: packed.pv,
     ...(packed.un && { unrated: true }),
+    ...(packed.rr && { rerates: { entry: packed.rr[0], at_ms: packed.rr[1] } }),
     ...(packed.wn && { warnings: packed.wn }),
   }
 }

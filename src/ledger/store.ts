@@ -12,6 +12,7 @@ import type { LimitCounter, Subject } from './limits.ts'
 import type { Lot } from './lots.ts'
 import type { Idempotency } from './messages.ts'
 import { FORMAT, MAX_ROW_BYTES, packRows, unpackRow } from './packing.ts'
+import { type Amendment, type UnratedEvent, UnratedRows } from './unrated-rows.ts'
 import { assertWallet, type Wallet, walletDueAt } from './wallet.ts'
 
 /** The identity of the ledger, written once when it is opened. */
@@ -96,6 +97,9 @@ const UPSERT_WALLET = `
  */
 const ROWS_A_READ = 8
 
+/** A credit pays for no more events than this that were left unpaid; the next one, or the cron, goes on. */
+const MAX_UNPAID_READ = 100
+
 /** Wallets and parsed journal rows kept in memory; both are bounded, since an isolate is shared. */
 const MAX_CACHED_WALLETS = 5_000
 const MAX_CACHED_ROWS = 4
@@ -115,6 +119,7 @@ export class LedgerStore implements LedgerReader {
   readonly burnTables: BurnTableRows
   readonly entitlements: EntitlementRows
   readonly limits: LimitCounters
+  readonly unrated: UnratedRows
   private readonly keys: KeyStore
   private readonly walletCache = new Map<string, StoredWallet>()
   private readonly rowCache = new Map<number, UnpackedRow>()
@@ -135,6 +140,7 @@ export class LedgerStore implements LedgerReader {
     this.keys = new KeyTable((query, ...bindings) => this.exec(query, ...bindings))
     this.burnTables = new BurnTableRows((query, ...bindings) => this.exec(query, ...bindings))
     this.entitlements = new EntitlementRows((query, ...bindings) => this.exec(query, ...bindings))
+    this.unrated = new UnratedRows((query, ...bindings) => this.exec(query, ...bindings))
     this.limits = new LimitCounters(
       (query, ...bindings) => this.exec(query, ...bindings),
       // What is flushed was checkpointed before, or had nothing to checkpoint.
@@ -233,6 +239,18 @@ export class LedgerStore implements LedgerReader {
     return row && JSON.parse(String(row.lot))
   }
 
+  unratedEvent(entry: number): UnratedEvent | undefined {
+    return this.unrated.get(entry)
+  }
+
+  unpaidEvents(wallet_number: number): UnratedEvent[] {
+    return this.unrated.unpaid(wallet_number, MAX_UNPAID_READ)
+  }
+
+  amendment(entry: number): Amendment | undefined {
+    return this.unrated.amendment(entry)
+  }
+
   givenBack(entry: number): GivenBack | undefined {
     const [row] = this.exec('SELECT amount_micro, voided FROM given_back WHERE entry = ?', entry)
     return row && { amount: microCredits(Number(row.amount_micro)), voided: row.voided === 1 }
@@ -287,6 +305,7 @@ export class LedgerStore implements LedgerReader {
     for (const [key, changed] of draft.wallets) this.writeWallet(key, changed, at_ms)
     for (const row of draft.burnTables) this.burnTables.insert(row)
     for (const row of draft.entitlements) this.entitlements.write(row)
+    this.writeUnrated(draft)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
     return row_id - this.lastRow
@@ -439,6 +458,14 @@ export class LedgerStore implements LedgerReader {
     return stored !== null && stored > at_ms && (due_at_ms === null || stored < due_at_ms)
       ? stored
       : due_at_ms
+  }
+
+  /** An event that was recorded and voided in one commit is added and closed again. */
+  private writeUnrated({ records, unpaidCharges, closedUnrated }: Draft): void {
+    for (const record of records)
+      if (record.kind === 'entry' && record.event?.unrated) this.unrated.add(record)
+    for (const [entry, charge] of unpaidCharges) this.unrated.keepCharge(entry, charge)
+    for (const [entry, amendment] of closedUnrated) this.unrated.close(entry, amendment)
   }
 
   private writeClosedLot(number: number, lot: Lot | null): void {

@@ -5,7 +5,7 @@ import type { HoldsAnswer } from '../ledger/hold-lists.ts'
 import type { HoldStatus } from '../ledger/hold-record.ts'
 import type { HoldRecord } from '../ledger/journal.ts'
 import { LedgerIds, tagOf } from '../ledger/ledger-ids.ts'
-import type { HoldAnswer, HoldRef, LedgerName } from '../ledger/messages.ts'
+import type { HoldAnswer, LedgerName, WalletItemRef } from '../ledger/messages.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import { nameSubjects } from './subjects.ts'
 
@@ -54,7 +54,7 @@ export function insertClosedHolds(
 export async function readClosedHold(
   env: Bindings,
   ledger: LedgerName,
-  ref: HoldRef,
+  ref: WalletItemRef,
   { opened_at_ms, available }: HoldsAnswer,
 ): Promise<HoldAnswer | undefined> {
   const db = ledgerDb(env, ledger.customer_id)

@@ -32,7 +32,8 @@ const INSERT_PAGES = `
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
 const MOVE_WATERMARK = `
-  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ? WHERE ledger_id = ? AND flushed_row = ?`
+  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?
+  WHERE ledger_id = ? AND flushed_row = ?`
 
 const READ_WATERMARK = 'SELECT flushed_row FROM ledgers WHERE ledger_id = ?'
 
@@ -65,7 +66,9 @@ export async function flushJournal(
       .prepare(INSERT_PAGES)
       .bind(ledger_id, entries[0]?.number ?? 0, JSON.stringify(packPages(entries, subject)), from_row),
     insertClosedHolds(db, ledger_id, holds, subject, from_row),
-    db.prepare(MOVE_WATERMARK).bind(last.row_id, last.last_entry, now_ms, ledger_id, from_row),
+    db
+      .prepare(MOVE_WATERMARK)
+      .bind(last.row_id, last.last_entry, now_ms, store.unrated.count(), ledger_id, from_row),
     db.prepare(READ_WATERMARK).bind(ledger_id),
   ])
   const watermark = results.at(-1)?.results[0]?.flushed_row

@@ -89,7 +89,10 @@ export async function findEntry(
   const [entry] = page.entries
   // The id says when, too: one that was made up around a number that exists names nothing.
   const known =
-    entry && (prefix === 'txn' ? page.ids.transaction(entry) : entry.event && page.ids.event(entry))
+    entry &&
+    (prefix === 'txn'
+      ? page.ids.transaction(entry)
+      : entry.event && !entry.event.rerates && page.ids.event(entry))
   return entry && known === id ? { kind: 'found', entry, ids: page.ids } : { kind: 'none' }
 }
 

@@ -23,12 +23,9 @@ const modelPriceSchema = z
   .object({
     provider: z.string(),
     model: z.string(),
-    catalogue_model: z
-      .string()
-      .nullable()
-      .openapi({
-        description: "The catalogue's name of it; null for a model that the catalogue does not know.",
-      }),
+    catalogue_model: z.string().nullable().openapi({
+      description: "The catalogue's name of it; null for a model that the catalogue does not know.",
+    }),
     source: z.enum(['catalogue', 'operator', 'override']).openapi({
       description: 'The list price, a price of the operator for everybody, or one of your own.',
     }),

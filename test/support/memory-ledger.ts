@@ -82,6 +82,18 @@ export class MemoryLedger implements LedgerReader {
     return this.limitCounters.get(counter)
   }
 
+  unratedEvent(): undefined {
+    return undefined
+  }
+
+  unpaidEvents(): [] {
+    return []
+  }
+
+  amendment(): undefined {
+    return undefined
+  }
+
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const used = new Map<string, KeyUse>()
     for (const { key } of idempotencies) {

@@ -36,19 +36,18 @@ export async function postOverlay(
   input: OverlayInput,
 ): Promise<Response> {
   const now_ms = Date.now()
+  const defer = (work: Promise<unknown>) => c.executionCtx.waitUntil(work)
   try {
     const response = await answerOnce(c, { owner: by.owner, operation }, async (keep) => {
       const draft = readDraft(input)
       if (draft.kind === 'refused') return refusalResponse(c, draft.refusal)
-      const added = await add(c, by, draft, keep, now_ms)
+      const added = await add(c, by, draft, keep, now_ms, defer)
       if (added.kind === 'refused') return refusalResponse(c, added.refusal)
       requireEpoch(by.scope, added.overlay.epoch)
       return { status: 201, body: overlayJson(added.overlay) }
     })
     // A replay publishes too: the first attempt may have been cut off before it came to that.
-    if (response.status === 201) {
-      await publishEpoch(c.env, by.scope, (work) => c.executionCtx.waitUntil(work))
-    }
+    if (response.status === 201) await publishEpoch(c.env, by.scope, defer)
     return response
   } catch (error) {
     return unavailable(c, 'price_not_set', error)
@@ -110,6 +109,7 @@ async function add(
   draft: OverlayDraft,
   keep: KeepAnswer,
   now_ms: number,
+  defer: (work: Promise<unknown>) => void,
 ): Promise<{ readonly kind: 'added'; readonly overlay: StoredOverlay } | Refused> {
   const looksBelow = scope !== OPERATOR && isBackdated(draft, now_ms)
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -132,8 +132,13 @@ async function add(
       created_by,
     }
     const kept = keep({ status: 201, body: overlayJson(overlay) })
-    if ((await addOverlay(c.env, scope, overlay, plan.closes, kept)) === 'added') {
-      return { kind: 'added', overlay }
+    try {
+      const outcome = await addOverlay(c.env, scope, overlay, plan.closes, kept)
+      if (outcome === 'added') return { kind: 'added', overlay }
+    } catch (error) {
+      // D1 may have made the change and only its answer was lost: then it is a price, and has to be known like one.
+      defer(publishEpoch(c.env, scope, defer))
+      throw error
     }
   }
   return { kind: 'refused', refusal: { code: 'unavailable' } }

@@ -5,7 +5,13 @@ import { callerOf, ledgerOf } from '../../http/caller.ts'
 import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../../http/responses.ts'
 import { createRouter } from '../../http/router.ts'
 import { getOverlays, postOverlay } from './handlers.ts'
-import { overlayAnswerSchema, overlaySchema, overlaysPageSchema, overlaysQuery } from './schema.ts'
+import {
+  overlayAnswerSchema,
+  overlaySchema,
+  overlaysPageSchema,
+  overlaysQuery,
+  overlayUnitPriceSchema,
+} from './schema.ts'
 
 const postRoute = createRoute({
   method: 'post',
@@ -43,6 +49,9 @@ const listRoute = createRoute({
 })
 
 export const priceOverridesRoutes = createRouter()
+
+// What `PriceOverlayInput` refers to: zod validates it in a transform, where the document does not look.
+priceOverridesRoutes.openAPIRegistry.register('OverlayUnitPrice', overlayUnitPriceSchema)
 
 priceOverridesRoutes.openapi(postRoute, (c) => {
   const ledger = ledgerOf(c)

@@ -30,7 +30,7 @@ function wholeNumber(maximum: number) {
     .max(maximum, `must be at most ${maximum}`)
 }
 
-const unitPrice = z
+export const overlayUnitPriceSchema = z
   .strictObject({
     amount: amountText().openapi({ description: 'USD for `per` units, with at most 18 decimals.' }),
     // No default: 2.5 USD for one token, where a million were meant, is not a mistake to be guessed at.
@@ -57,7 +57,7 @@ const unitPrice = z
   .openapi('OverlayUnitPrice')
 
 const unitPrices = z
-  .record(z.string(), unitPrice, orRequired('must be an object'))
+  .record(z.string(), overlayUnitPriceSchema, orRequired('must be an object'))
   .superRefine((prices, ctx) => {
     const units = Object.keys(prices)
     if (units.length === 0) ctx.addIssue({ code: 'custom', message: 'must name a unit or a multiplier' })
@@ -103,6 +103,7 @@ const prices = z
         type: 'object',
         required: ['multiplier'],
         properties: { multiplier: { type: ['number', 'string'] } },
+        additionalProperties: false,
       },
     ],
     example: { input_tokens: { amount: '2.5', per: 1000000 }, output_tokens: { amount: '10', per: 1000000 } },

@@ -1,0 +1,1 @@
+ALTER TABLE `ledgers` ADD `unrated` integer DEFAULT 0 NOT NULL;

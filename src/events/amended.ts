@@ -1,0 +1,34 @@
+import type { Bindings } from '../config.ts'
+import { readUnrated } from '../ledger/client.ts'
+import type { Entry } from '../ledger/journal.ts'
+import type { Caller, LedgerName } from '../ledger/messages.ts'
+import { microCredits } from '../pricing/money.ts'
+
+/**
+ * Events as they stand now: one that was recorded without a price and rated since shows what it was rated at. Only a
+ * list that has such events asks the ledger about them.
+ */
+export async function withAmendments(
+  env: Bindings,
+  from: { readonly ledger: LedgerName; readonly caller: Caller },
+  entries: readonly Entry[],
+): Promise<readonly Entry[]> {
+  const amended = entries.filter(({ event }) => event?.unrated).map(({ number }) => number)
+  if (amended.length === 0) return entries
+  const message = { caller: from.caller, before_entry: 0, limit: 0, amended }
+  const result = await readUnrated(env, from.ledger, message)
+  if (result.kind === 'refused') return entries
+  const amendments = new Map(result.answer.amendments)
+  return entries.map((entry) => {
+    const amendment = amendments.get(entry.number)
+    if (!amendment || !entry.event) return entry
+    const { unrated: _, ...event } = entry.event
+    const { credits, balance_after, cost, price, burn_table_version, price_version } = amendment
+    return {
+      ...entry,
+      amount: microCredits(0 - credits),
+      balance_after,
+      event: { ...event, cost, price, burn_table_version, price_version },
+    }
+  })
+}

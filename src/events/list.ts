@@ -1,0 +1,51 @@
+import type { Bindings } from '../config.ts'
+import { readUnrated } from '../ledger/client.ts'
+import { type EventFilter, matches } from '../ledger/entries.ts'
+import { LedgerIds, tagOf } from '../ledger/ledger-ids.ts'
+import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
+import { type EntriesPage, listEntries } from '../projection/list-entries.ts'
+import { withAmendments } from './amended.ts'
+
+export interface EventsQuery {
+  readonly ledger: LedgerName
+  readonly caller: Caller
+  readonly event: EventFilter
+  /** Of the event time: `from_ms` included, `to_ms` excluded. */
+  readonly from_ms: number | undefined
+  readonly to_ms: number | undefined
+  readonly before_entry: number | null
+  readonly limit: number
+}
+
+/** Recorded events, newest arrival first, as they stand now. */
+export async function listEvents(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
+  if (query.event.unrated === true) return listUnrated(env, query)
+  const { unrated, ...event } = query.event
+  const { ledger, caller, from_ms, to_ms, before_entry, limit } = query
+  // Whether an event is unrated is not for the pages to say: they keep how it was recorded.
+  const page = await listEntries(env, {
+    ledger,
+    caller,
+    filter: { event, from_ms, to_ms },
+    before_entry,
+    limit,
+  })
+  if (page.kind === 'refused') return page
+  const entries = await withAmendments(env, query, page.entries)
+  return { ...page, entries: unrated === false ? entries.filter((entry) => !entry.event?.unrated) : entries }
+}
+
+/** The events that have no price yet: the ledger object keeps a list of them. */
+async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
+  const { ledger, caller, event, from_ms, to_ms, before_entry, limit } = query
+  const result = await readUnrated(env, ledger, { caller, before_entry, limit, amended: [] })
+  if (result.kind === 'refused') return result
+  const { events, opened_at_ms } = result.answer
+  const last = events.at(-1)
+  return {
+    kind: 'done',
+    entries: events.filter((entry) => matches(entry, { event, from_ms, to_ms }, null)),
+    next_before_entry: events.length === limit && last ? last.number : null,
+    ids: new LedgerIds(tagOf(ledger), opened_at_ms),
+  }
+}

@@ -1,0 +1,114 @@
+import type { Bindings } from '../config.ts'
+import { readUnrated, rerateEvents } from '../ledger/client.ts'
+import type { Entry } from '../ledger/journal.ts'
+import type { Caller, LedgerName } from '../ledger/messages.ts'
+import type { RerateItem } from '../ledger/rerate.ts'
+import { findProvider } from '../pricing/catalogue.ts'
+import { MAX_USD, usdToParts } from '../pricing/money.ts'
+import { OverlaySet } from '../pricing/overlay.ts'
+import { costFrom, type PriceBook } from '../pricing/price-book.ts'
+import { OPERATOR } from './price-epochs.ts'
+import { loadOverlays } from './price-overrides/store.ts'
+
+/** What came of the events without a price that were looked at. */
+export interface RerateSummary {
+  readonly ledgers: number
+  readonly examined: number
+  readonly rated: number
+  /** The price is known; the wallet cannot pay until its next credit. */
+  readonly unpaid: number
+  /** Still no price. */
+  readonly unpriced: number
+  /** Whether there was more than one run may look at. */
+  readonly more: boolean
+}
+
+const CALLER: Caller = { key_id: OPERATOR }
+const EVENTS_A_ROUND = 500
+const MAX_ROUNDS = 20
+const MAX_LEDGERS = 200
+
+const LEDGERS_WITH_UNRATED = `
+  SELECT ledger_id FROM ledgers WHERE unrated > 0 AND ledger_id > ? ORDER BY ledger_id LIMIT ?`
+
+/** Looks for prices of all customers' events that have none, and rates those that have one now. */
+export async function rerateAll(env: Bindings): Promise<RerateSummary> {
+  const { results } = await env.DB.prepare(LEDGERS_WITH_UNRATED)
+    .bind('', MAX_LEDGERS + 1)
+    .all<{ ledger_id: string }>()
+  const names = results.slice(0, MAX_LEDGERS).map(({ ledger_id }) => ledgerName(ledger_id))
+  const summary = await rerateLedgers(env, names)
+  return { ...summary, more: summary.more || results.length > MAX_LEDGERS }
+}
+
+/** The same for the ledgers of one customer. */
+export function rerateCustomer(env: Bindings, customer_id: string): Promise<RerateSummary> {
+  return rerateLedgers(env, [
+    { customer_id, mode: 'live' },
+    { customer_id, mode: 'test' },
+  ])
+}
+
+async function rerateLedgers(env: Bindings, ledgers: readonly LedgerName[]): Promise<RerateSummary> {
+  const operator = new OverlaySet(await loadOverlays(env, OPERATOR))
+  let summary: RerateSummary = { ledgers: 0, examined: 0, rated: 0, unpaid: 0, unpriced: 0, more: false }
+  for (const ledger of ledgers) {
+    const overrides = new OverlaySet(await loadOverlays(env, ledger.customer_id))
+    const one = await rerateLedger(env, ledger, { overrides, operator })
+    summary = {
+      ledgers: summary.ledgers + (one.examined > 0 ? 1 : 0),
+      examined: summary.examined + one.examined,
+      rated: summary.rated + one.rated,
+      unpaid: summary.unpaid + one.unpaid,
+      unpriced: summary.unpriced + one.unpriced,
+      more: summary.more || one.more,
+    }
+  }
+  return summary
+}
+
+type LedgerSummary = Omit<RerateSummary, 'ledgers'>
+
+async function rerateLedger(env: Bindings, ledger: LedgerName, book: PriceBook): Promise<LedgerSummary> {
+  let [examined, rated, unpaid, unpriced] = [0, 0, 0, 0]
+  let before_entry: number | null = null
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const page = await readUnrated(env, ledger, {
+      caller: CALLER,
+      before_entry,
+      limit: EVENTS_A_ROUND,
+      amended: [],
+    })
+    // A test ledger that nobody opened has nothing to rate.
+    if (page.kind === 'refused') break
+    const { events } = page.answer
+    const items = events.flatMap((entry) => priced(entry, book) ?? [])
+    examined += events.length
+    unpriced += events.length - items.length
+    if (items.length > 0) {
+      const result = await rerateEvents(env, ledger, { caller: CALLER, items })
+      if (result.kind === 'refused') break
+      rated += result.answer.rated
+      unpaid += result.answer.unpaid
+    }
+    before_entry = events.at(-1)?.number ?? null
+    if (events.length < EVENTS_A_ROUND) return { examined, rated, unpaid, unpriced, more: false }
+  }
+  return { examined, rated, unpaid, unpriced, more: examined > 0 }
+}
+
+/** The price of an event's own time, if there is one by now. */
+function priced({ number, event }: Entry, book: PriceBook): RerateItem | undefined {
+  const provider = event?.provider === undefined ? undefined : findProvider(event.provider)
+  if (!event || !provider || event.model === undefined) return undefined
+  const { model, usage = {}, modifiers, timestamp_ms: at_ms } = event
+  const result = costFrom(book, { provider, model, usage, at_ms, ...modifiers })
+  if (result.kind !== 'priced' || result.cost > MAX_USD) return undefined
+  const { price_version } = result
+  return { entry: number, charge: { kind: 'priced', cost: usdToParts(result.cost), price_version } }
+}
+
+function ledgerName(ledger_id: string): LedgerName {
+  const [customer_id = '', mode] = ledger_id.split(':')
+  return { customer_id, mode: mode === 'test' ? 'test' : 'live' }
+}

@@ -1,0 +1,187 @@
+import { runDurableObjectAlarm } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { runCron } from '../../src/cron.ts'
+import { api, jsonOf, textField } from '../support/api.ts'
+import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+import { expectProblem } from '../support/problems.ts'
+
+const HOUR_MS = 3_600_000
+
+async function ok(key: string, path: string, body: unknown, status = 200) {
+  const response = await api(path, { key, body })
+  const answer = await jsonOf(response)
+  expect({ status: response.status, answer }).toMatchObject({ status })
+  return answer
+}
+
+const event = (model: string, more: object = {}) => ({
+  event_type: 'TOKEN_USAGE',
+  feature_id: 'chat',
+  provider: 'OPENAI',
+  model,
+  input_tokens: 1000,
+  output_tokens: 500,
+  ...more,
+})
+
+/** 5 USD a million in and 10 out, from an hour ago: 0.01 USD and 20 credits for 1,000 in and 500 out. */
+const priceComes = (model: string) =>
+  ok(
+    OPERATOR_TOKEN,
+    '/v1/admin/provider-costs',
+    {
+      provider: 'OPENAI',
+      model,
+      effective_from: new Date(Date.now() - HOUR_MS).toISOString(),
+      prices: {
+        input_tokens: { amount: '5', per: 1_000_000 },
+        output_tokens: { amount: '20', per: 1_000_000 },
+      },
+    },
+    201,
+  )
+
+const rerate = (customer_id: string) => ok(OPERATOR_TOKEN, '/v1/admin/rerate', { customer_id })
+const balance = async (key: string, query = '') =>
+  (await jsonOf(await api(`/v1/credits/balance${query}`, { key }))).balance
+const events = async (key: string, query: string) => {
+  const { data } = await jsonOf(await api(`/v1/events?${query}`, { key }))
+  if (!Array.isArray(data)) throw new Error('no events')
+  return data
+}
+const flush = (customer_id: string) =>
+  runDurableObjectAlarm(env.LEDGER.get(env.LEDGER.idFromName(customer_id)))
+
+describe('an event of a model without a price', () => {
+  it('is recorded and listed, and burned once at the price of its own time when that comes', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    const recorded = await ok(key, '/v1/events/ingest', event(model))
+    expect(recorded).toMatchObject({ credits_burned: 0, balance_after: 10000, unrated: true })
+    const id = textField(recorded, 'id')
+    expect(await events(key, 'unrated=true')).toMatchObject([{ id, unrated: true }])
+    expect(await rerate(customer_id)).toMatchObject({ examined: 1, rated: 0, unpriced: 1 })
+
+    await priceComes(model)
+    expect(await rerate(customer_id)).toMatchObject({ examined: 1, rated: 1, unpriced: 0 })
+    expect(await balance(key)).toBe(9970)
+    expect(await rerate(customer_id)).toMatchObject({ examined: 0, rated: 0 })
+    expect(await balance(key)).toBe(9970)
+
+    expect(await events(key, 'unrated=true')).toEqual([])
+    const rated = {
+      id,
+      credits_burned: 30,
+      provider_cost_usd: 0.015,
+      customer_price_usd: 0.03,
+      balance_after: 9970,
+    }
+    expect(await events(key, '')).toMatchObject([rated])
+    for (const flushed of [false, true]) {
+      if (flushed) await flush(customer_id)
+      const one = await jsonOf(await api(`/v1/events/${id}`, { key }))
+      expect(one).toMatchObject(rated)
+      expect(one).not.toHaveProperty('unrated')
+      expect(await events(key, 'unrated=false')).toMatchObject([rated])
+    }
+    const { data } = await jsonOf(await api('/v1/credits/transactions?type=BURN', { key }))
+    expect(data).toMatchObject([
+      { amount: -30, event_id: id, description: 'Rated after its price was known' },
+      { amount: 0, event_id: id },
+    ])
+  })
+
+  it('stays unrated while its wallet cannot pay, and is paid by the next credit', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    await ok(key, '/v1/credits/grant', { user_id: 'u', amount: 29 }, 201)
+    await ok(key, '/v1/events/ingest', event(model, { user_id: 'u' }))
+    await priceComes(model)
+    expect(await rerate(customer_id)).toMatchObject({ rated: 0, unpaid: 1 })
+    expect(await balance(key, '?user_id=u')).toBe(29)
+    expect(await events(key, 'unrated=true')).toHaveLength(1)
+    expect(await ok(key, '/v1/credits/grant', { user_id: 'u', amount: 11 }, 201)).toMatchObject({
+      balance_after: 40,
+    })
+    expect(await balance(key, '?user_id=u')).toBe(10)
+    expect(await events(key, 'unrated=true')).toEqual([])
+  })
+
+  it('that is voided is never rated', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    const id = textField(await ok(key, '/v1/events/ingest', event(model)), 'id')
+    await ok(key, `/v1/events/${id}/void`, {})
+    await priceComes(model)
+    expect(await rerate(customer_id)).toMatchObject({ examined: 0 })
+    expect(await balance(key)).toBe(10000)
+  })
+
+  it('gives everything back when it is voided after it was rated', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    const id = textField(await ok(key, '/v1/events/ingest', event(model)), 'id')
+    await priceComes(model)
+    await rerate(customer_id)
+    const { data } = await jsonOf(await api('/v1/credits/transactions?type=BURN&limit=1', { key }))
+    const [{ id: transaction_id }] = Array.isArray(data) ? data : [{}]
+    const refund = await api('/v1/credits/refund', { key, body: { transaction_id } })
+    await expectProblem(refund, 409, 'conflict')
+    expect(await ok(key, `/v1/events/${id}/void`, {})).toMatchObject({ amount: 30, balance_after: 10000 })
+    await expectProblem(await api(`/v1/events/${id}/void`, { key, body: {} }), 409, 'already_voided')
+  })
+
+  it('replays as it was first answered, whatever it was rated at since', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    const body = event(model, { idempotency_key: 'k' })
+    const first = await (await api('/v1/events/ingest', { key, body })).text()
+    await priceComes(model)
+    await rerate(customer_id)
+    expect(await (await api('/v1/events/ingest', { key, body })).text()).toBe(first)
+    expect(await balance(key)).toBe(9970)
+  })
+
+  it('under a ceiling pays the dearest first, and gets the difference back to the same lots', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    await ok(
+      key,
+      '/v1/burn-tables',
+      { name: 'careful', credits_per_usd: 1000, on_unpriced: 'ceiling', rules: [] },
+      201,
+    )
+    const charged = await ok(key, '/v1/events/ingest', event(model))
+    expect(charged).toMatchObject({ unrated: true })
+    expect(Number(charged.credits_burned)).toBeGreaterThan(30)
+    await priceComes(model)
+    expect(await rerate(customer_id)).toMatchObject({ rated: 1 })
+    expect(await balance(key)).toBe(9970)
+    expect(await events(key, '')).toMatchObject([{ credits_burned: 30, provider_cost_usd: 0.015 }])
+    const id = textField(charged, 'id')
+    expect(await ok(key, `/v1/events/${id}/void`, {})).toMatchObject({ amount: 30, balance_after: 10000 })
+  })
+
+  it('is rated by the cron, for every customer that has such events', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    await ok(key, '/v1/events/ingest', event(model))
+    await flush(customer_id)
+    await priceComes(model)
+    await runCron({ scheduledTime: Date.now(), cron: '', noRetry: () => {} }, env)
+    expect(await balance(key)).toBe(9970)
+  })
+
+  it("needs the operator's token", async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    await expectProblem(
+      await api('/v1/admin/rerate', { key, body: { customer_id } }),
+      403,
+      'insufficient_scope',
+    )
+    await expectProblem(await api('/v1/admin/rerate', { body: {} }), 401, 'missing_api_key')
+    const wrong = await api('/v1/admin/rerate', { key: OPERATOR_TOKEN, body: { customer: 'x' } })
+    await expectProblem(wrong, 400, 'invalid_request')
+  })
+})
