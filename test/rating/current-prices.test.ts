@@ -69,6 +69,25 @@ describe('a change of prices', () => {
   })
 })
 
+describe('a price whose 201 was lost on its way', () => {
+  it('is known everywhere nevertheless, and its repeat is a replay', async () => {
+    const { api_key: key } = await createCustomer()
+    const batch = async (statements: D1PreparedStatement[]) => {
+      await env.DB.batch(statements)
+      throw new Error('Network connection lost.')
+    }
+    const DB: D1Database = Object.create(env.DB, { batch: { value: batch } })
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const options = { key, body: HALF, headers: { 'Idempotency-Key': 'k' } }
+    await expectProblem(await apiWith({ DB }, OVERRIDES, options), 503, 'unavailable')
+    log.mockRestore()
+    inAnotherIsolate()
+    expect(await costOf(key, 'gpt-4o')).toBe(0.00375)
+    const again = await apiWith({}, OVERRIDES, options)
+    expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([201, 'true'])
+  })
+})
+
 describe('the epochs that come with a key', () => {
   it("are KV's, or D1's where KV has no record, no epoch that can be read, or is down", async () => {
     const { api_key, customer_id } = await createCustomer()
