@@ -99,9 +99,10 @@ export function available(wallet: Wallet): MicroCredits {
   return microCredits(wallet.balance - reserved(wallet))
 }
 
-/** What can be taken out of a wallet now, or held. */
+/** What can be taken out of a wallet now, or held. What is held stays an amount too, however large the overdraft. */
 export function spendable(wallet: Wallet): MicroCredits {
-  return microCredits(Math.min(available(wallet) + wallet.overdraft_limit, MAX_MICRO_CREDITS))
+  const held = reserved(wallet)
+  return microCredits(Math.min(wallet.balance - held + wallet.overdraft_limit, MAX_MICRO_CREDITS - held))
 }
 
 /** Why a wallet cannot take `amount` more in `lots` more lots; undefined when it can. */

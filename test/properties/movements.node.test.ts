@@ -1,0 +1,289 @@
+import fc from 'fast-check'
+import { expect, inject, it } from 'vitest'
+import { applyEvent } from '../../src/ledger/burn.ts'
+import { applyCredit } from '../../src/ledger/credit.ts'
+import type { Draft } from '../../src/ledger/draft.ts'
+import { applyHold } from '../../src/ledger/holds.ts'
+import type { Entry } from '../../src/ledger/journal.ts'
+import { OVERDRAFT } from '../../src/ledger/lots.ts'
+import type { HoldRequest, Movement, WalletItemRef, WalletOwner } from '../../src/ledger/messages.ts'
+import { applyMovement } from '../../src/ledger/movement.ts'
+import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
+import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
+import { eventItem, grant } from '../support/messages.ts'
+
+/**
+ * Everything that moves credits, in any order: events, grants, voids, refunds, transfers, adjustments, overdrafts and
+ * holds. There is no reference for all of it; there are the rules. Nothing throws, every lot and every overdraft is
+ * what its entries say, nothing gives back more than was burned, and what is refused changes nothing.
+ */
+
+type Op =
+  | { op: 'credit'; owner: WalletOwner; amount: number; paid: boolean; expires_in_ms: number | null }
+  | { op: 'event'; amount: number; owner: WalletOwner; hold: number | null }
+  | { op: 'transfer'; from: WalletOwner; to: WalletOwner; amount: number }
+  | { op: 'adjust'; owner: WalletOwner; amount: number }
+  | { op: 'overdraft'; owner: WalletOwner; limit: number }
+  | { op: 'void'; of: number }
+  | { op: 'refund'; of: number; amount: number | null }
+  | { op: 'hold'; owner: WalletOwner; credits: number; lifetime_ms: number }
+  | { op: 'capture'; hold: number; credits: number; final: boolean }
+  | { op: 'release'; hold: number }
+
+interface Step {
+  readonly by_ms: number
+  /** Applied to one draft: a commit. */
+  readonly ops: readonly Op[]
+}
+
+const MINUTE = 60_000
+
+const owner = fc.constantFrom<WalletOwner>(
+  { kind: 'customer' },
+  { kind: 'customer' },
+  { kind: 'user', id: 'ann' },
+  { kind: 'team', id: 'red' },
+)
+const amount = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom(1, 3, 10, 30, 100) },
+  { weight: 4, arbitrary: fc.integer({ min: 1, max: 200 }) },
+  { weight: 1, arbitrary: fc.constantFrom(MAX_MICRO_CREDITS, MAX_MICRO_CREDITS - 1) },
+)
+/** Of what there is, the n-th from the newest. */
+const nth = fc.nat(5)
+
+const op: fc.Arbitrary<Op> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      op: fc.constant('credit' as const),
+      owner,
+      amount,
+      paid: fc.boolean(),
+      expires_in_ms: fc.constantFrom(null, null, 1, MINUTE, 5 * MINUTE),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('event' as const),
+      amount: fc.oneof(fc.constant(0), amount),
+      owner,
+      hold: fc.option(nth, { freq: 3 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ op: fc.constant('transfer' as const), from: owner, to: owner, amount }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('adjust' as const),
+      owner,
+      amount: fc.tuple(amount, fc.boolean()).map(([size, out]) => (out ? -size : size)),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('overdraft' as const),
+      owner,
+      limit: fc.oneof(fc.constant(0), amount),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('void' as const), of: nth }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant('refund' as const),
+      of: nth,
+      amount: fc.option(amount, { freq: 2 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant('hold' as const),
+      owner,
+      credits: amount,
+      lifetime_ms: fc.constantFrom(1, MINUTE, 10 * MINUTE),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant('capture' as const),
+      hold: nth,
+      credits: fc.oneof(fc.constant(0), amount),
+      final: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('release' as const), hold: nth }) },
+)
+
+const step: fc.Arbitrary<Step> = fc.record({
+  by_ms: fc.constantFrom(0, 0, 1, MINUTE, 6 * MINUTE),
+  ops: fc.oneof(
+    { weight: 3, arbitrary: op.map((one) => [one]) },
+    fc.array(op, { minLength: 2, maxLength: 4 }),
+  ),
+})
+const lives = fc.array(step, { minLength: 1, maxLength: 40, size: 'max' })
+
+interface World {
+  readonly ledger: MemoryLedger
+  /** Every hold that was ever opened, the newest first. */
+  readonly holds: WalletItemRef[]
+  /** What was given back of each burn, and taken back of each purchase, by entry number. */
+  readonly givenBack: Map<number, number>
+}
+
+/** Whether it was done; refusals are expected, throwing is not. */
+function apply({ holds, givenBack }: World, past: readonly Entry[], draft: Draft, what: Op): boolean {
+  switch (what.op) {
+    case 'credit': {
+      const { owner, paid, expires_in_ms } = what
+      const expires_at_ms = expires_in_ms === null ? null : draft.at_ms + expires_in_ms
+      const message = grant(what.amount, {
+        owner,
+        expires_at_ms,
+        ...(paid && { type: 'PURCHASE', lot_kind: 'paid', price: { micro: 7, pico: 3 } }),
+      })
+      return applyCredit(draft, message).kind === 'done'
+    }
+    case 'event': {
+      const hold = what.hold === null ? undefined : holds[what.hold]
+      const item = eventItem(what.amount, { ...subjectOf(what.owner), ...(hold && { hold }) })
+      return applyEvent(draft, item, CONTEXT).kind === 'done'
+    }
+    case 'void':
+    case 'refund': {
+      const burns = past.filter(
+        ({ type }) => type === 'BURN' || (what.op === 'refund' && type === 'PURCHASE'),
+      )
+      const entry = burns.at(-1 - what.of)
+      if (!entry) return false
+      const before = draft.records.length
+      const movement: Movement =
+        what.op === 'void'
+          ? { type: 'VOID', past: entry }
+          : { type: 'REFUND', past: entry, amount: what.amount === null ? null : microCredits(what.amount) }
+      const done = applyMovement(draft, { movement }, CONTEXT.ids).kind === 'done'
+      for (const record of draft.records.slice(before)) {
+        if (record.kind !== 'entry' || (record.type !== 'VOID' && record.type !== 'REFUND')) continue
+        givenBack.set(entry.number, (givenBack.get(entry.number) ?? 0) + Math.abs(record.amount))
+      }
+      return done
+    }
+    case 'hold': {
+      const { owner, credits, lifetime_ms } = what
+      const size = { kind: 'credits', credits: microCredits(credits) } as const
+      const request: HoldRequest = { op: 'open', feature_id: 'f', ...subjectOf(owner), lifetime_ms, size }
+      const result = applyHold(draft, { request }, CONTEXT)
+      if (result.kind !== 'done' || result.of !== 'hold') return false
+      const { number, wallet, created_at_ms } = result.answer.hold
+      holds.unshift({ number, wallet, created_at_ms })
+      return true
+    }
+    case 'capture':
+    case 'release': {
+      const hold = holds[what.hold]
+      if (!hold) return false
+      const request: HoldRequest =
+        what.op === 'release'
+          ? { op: 'release', hold }
+          : {
+              op: 'capture',
+              hold,
+              final: what.final,
+              what: { kind: 'credits', credits: microCredits(what.credits) },
+            }
+      return applyHold(draft, { request }, CONTEXT).kind === 'done'
+    }
+    default:
+      return applyMovement(draft, { movement: movementOf(what) }, CONTEXT.ids).kind === 'done'
+  }
+}
+
+function movementOf(what: Op & { op: 'transfer' | 'adjust' | 'overdraft' }): Movement {
+  switch (what.op) {
+    case 'transfer':
+      return { type: 'TRANSFER', from: what.from, to: what.to, amount: microCredits(what.amount) }
+    case 'adjust':
+      return { type: 'ADJUSTMENT', owner: what.owner, amount: microCredits(what.amount), reason: 'r' }
+    case 'overdraft':
+      return { type: 'OVERDRAFT', owner: what.owner, limit: microCredits(what.limit) }
+  }
+}
+
+function subjectOf(owner: WalletOwner): { user_id?: string; team_id?: string } {
+  if (owner.kind === 'customer') return {}
+  return owner.kind === 'user' ? { user_id: owner.id } : { team_id: owner.id }
+}
+
+function live(steps: readonly Step[]): void {
+  const world: World = { ledger: new MemoryLedger(), holds: [], givenBack: new Map() }
+  const { ledger } = world
+  let now_ms = Date.UTC(2026, 0, 1)
+  for (const { by_ms, ops } of steps) {
+    now_ms += by_ms
+    const past = ledger.entries
+    const done = ledger.commit(now_ms, (draft) => ops.map((what) => apply(world, past, draft, what)))
+    const added = ledger.entries.slice(past.length)
+    if (!done.includes(true)) expect(added.filter(({ type }) => type !== 'EXPIRATION')).toEqual([])
+    expectConserved(ledger)
+    for (const entry of past) {
+      const given = world.givenBack.get(entry.number) ?? 0
+      expect(given).toBeLessThanOrEqual(Math.abs(entry.amount))
+    }
+  }
+}
+
+/** Rules 1, 4 and 6, lot by lot: what the wallets hold is what the entries say. `commit` has asserted each wallet. */
+function expectConserved(ledger: MemoryLedger): void {
+  const lots = new Map<string, bigint>()
+  const balances = new Map<number, bigint>()
+  const add = <K>(sums: Map<K, bigint>, key: K, value: number) =>
+    sums.set(key, (sums.get(key) ?? 0n) + BigInt(value))
+  for (const entry of ledger.entries) {
+    expect(entry.lots.reduce((sum, [, part]) => sum + BigInt(part), 0n)).toBe(BigInt(entry.amount))
+    add(balances, entry.wallet, entry.amount)
+    expect(balances.get(entry.wallet)).toBe(BigInt(entry.balance_after))
+    for (const [lot, part] of entry.lots) add(lots, `${entry.wallet}:${lot}`, part)
+  }
+  for (let number = 1; ; number++) {
+    const wallet = ledger.walletByNumber(number)
+    if (!wallet) break
+    expect(BigInt(wallet.balance)).toBe(balances.get(number) ?? 0n)
+    expect(BigInt(0 - wallet.overdrawn)).toBe(lots.get(`${number}:${OVERDRAFT}`) ?? 0n)
+    lots.delete(`${number}:${OVERDRAFT}`)
+    for (const lot of wallet.lots) {
+      expect(BigInt(lot.left)).toBe(lots.get(`${number}:${lot.number}`) ?? 0n)
+      lots.delete(`${number}:${lot.number}`)
+    }
+  }
+  // What is left over are lots that are closed.
+  for (const left of lots.values()) expect(left).toBe(0n)
+}
+
+const CUSTOMER: WalletOwner = { kind: 'customer' }
+const MOST = MAX_MICRO_CREDITS
+
+/** With the largest overdraft, holds could reserve more together than any amount can say. */
+const HOLDS_BEYOND_ANY_AMOUNT: readonly Step[] = [
+  { by_ms: 0, ops: [{ op: 'overdraft', owner: CUSTOMER, limit: MOST }] },
+  { by_ms: 0, ops: [{ op: 'credit', owner: CUSTOMER, amount: MOST, paid: false, expires_in_ms: null }] },
+  { by_ms: 0, ops: [{ op: 'hold', owner: CUSTOMER, credits: 1, lifetime_ms: MINUTE }] },
+  { by_ms: 0, ops: [{ op: 'hold', owner: CUSTOMER, credits: MOST, lifetime_ms: MINUTE }] },
+]
+
+it('whatever moves credits, in whatever order, keeps the rules of the ledger', () => {
+  const { seed, runs } = inject('fuzz')
+  fc.assert(fc.property<[readonly Step[]]>(lives, live), {
+    numRuns: runs ?? 1000,
+    examples: [[HOLDS_BEYOND_ANY_AMOUNT]],
+    ...(seed !== undefined && { seed }),
+  })
+  expect.hasAssertions()
+}, 600_000)
