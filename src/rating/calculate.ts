@@ -1,8 +1,9 @@
 import type { Quote, QuoteItem } from '../ledger/burn-table-messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
-import type { CostResult } from '../pricing/cost.ts'
+import type { CostRequest, CostResult } from '../pricing/cost.ts'
 import { MAX_USD, usdToParts } from '../pricing/money.ts'
-import { costFrom, type PriceBook } from '../pricing/price-book.ts'
+import { costFrom, type PriceBook, pricesInForce } from '../pricing/price-book.ts'
+import { type SuggestionResult, suggestSaving } from '../pricing/suggestion.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
 import { invalid, readConsumption } from './consumption.ts'
 import { providerName } from './provider-name.ts'
@@ -14,6 +15,7 @@ export interface Costed {
   readonly usage: Usage
   readonly cost: CostResult & { readonly kind: 'priced' }
   readonly warnings: readonly string[]
+  readonly suggestion: SuggestionResult
   readonly item: QuoteItem
 }
 
@@ -43,7 +45,8 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
       invalid(checked.problems.map(({ unit, message }) => ({ path: `/usage/${unit}`, message }))),
     )
   }
-  const cost = costFrom(book, { provider, model, usage: checked.usage, at_ms, ...modifiers })
+  const request: CostRequest = { provider, model, usage: checked.usage, at_ms, ...modifiers }
+  const cost = costFrom(book, request)
   if (cost.kind === 'unpriced') {
     return refused({ code: 'unpriced_model', provider: provider.name, model, nearest: cost.nearest })
   }
@@ -55,6 +58,7 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
     usage: checked.usage,
     cost,
     warnings: [...warnings, ...(cost.warnings ?? [])],
+    suggestion: suggestionFor(request, book),
     item: {
       feature_id: input.feature_id,
       provider: providerName(provider),
@@ -65,6 +69,14 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
       at_ms,
     },
   }
+}
+
+/** Suggestions rest on list prices alone, so there is none where the customer pays something else. */
+function suggestionFor(request: CostRequest, book: PriceBook): SuggestionResult {
+  const source = pricesInForce(book, request)?.source
+  return source === undefined || source === 'catalogue'
+    ? suggestSaving(request)
+    : { kind: 'none', reason: 'the price in force is not the list price, on which suggestions rest' }
 }
 
 /** The two halves of a calculation. Its cost is known, so no table can refuse it for want of one. */

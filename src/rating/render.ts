@@ -2,12 +2,13 @@ import { creditsExact, type ExactNumber, exactNumber, usdJson } from '../http/js
 import { detailOf } from '../ledger/refusal.ts'
 import { marginOf } from '../pricing/burn-table.ts'
 import { divideHalfEven, formatDecimal, type PicoUsd, picoUsd } from '../pricing/money.ts'
+import type { SuggestionResult } from '../pricing/suggestion.ts'
 import type { BulkResult } from './bulk.ts'
 import type { Calculation } from './calculate.ts'
 import type { Simulation, SimulationSums } from './simulate.ts'
 import { quantityJson, usageJson } from './usage-json.ts'
 
-export function renderCalculation({ usage, cost, quote, warnings: about }: Calculation): object {
+export function renderCalculation({ usage, cost, quote, suggestion, warnings: about }: Calculation): object {
   const price = picoUsd(BigInt(quote.price_pico))
   const warnings = [...about, ...quote.warnings]
   return {
@@ -15,7 +16,7 @@ export function renderCalculation({ usage, cost, quote, warnings: about }: Calcu
     credits: creditsExact(BigInt(quote.credits_micro)),
     customer_price_usd: usdJson(price),
     margin_percent: marginJson(price, cost.cost),
-    optimization: null,
+    ...renderSuggestion(suggestion),
     usage: usageJson(usage),
     breakdown: cost.breakdown.map((line) => ({
       unit: line.unit,
@@ -28,6 +29,13 @@ export function renderCalculation({ usage, cost, quote, warnings: about }: Calcu
     price_version: cost.price_version,
     ...(warnings.length > 0 && { warnings }),
   }
+}
+
+/** The best of the suggestions; without one, why there is none. */
+function renderSuggestion(result: SuggestionResult): object {
+  if (result.kind === 'none') return { optimization: null, optimization_note: result.reason }
+  const { best } = result
+  return { optimization: { ...best, provider_cost_usd: exactNumber(best.provider_cost_usd) } }
 }
 
 /** The sums are of what was calculated. */

@@ -103,7 +103,20 @@ export const calculatedSchema = z
       .number()
       .nullable()
       .openapi({ description: 'Of customer_price_usd; null when that is 0.' }),
-    optimization: z.object({}).loose().nullable(),
+    optimization: z
+      .object({
+        kind: z.enum(['batch', 'flex', 'cache', 'model']),
+        suggested_model: z.string(),
+        suggested_service_tier: z.string().optional(),
+        savings_percent: z.int(),
+        provider_cost_usd: usd,
+        assumptions: z.array(z.string()),
+      })
+      .nullable()
+      .openapi({
+        description: 'How the same request could cost less by list prices; says nothing of quality.',
+      }),
+    optimization_note: z.string().optional().openapi({ description: 'Why there is no suggestion.' }),
     usage: z.record(z.string(), z.number()),
     breakdown: z.array(z.object({ unit: z.string(), quantity: z.number(), price_usd: usd, cost_usd: usd })),
     pricing_source: z.string(),
