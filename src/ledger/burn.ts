@@ -5,6 +5,7 @@ import {
   MAX_USD,
   type MicroCredits,
   microCredits,
+  type UsdParts,
   usdToParts,
 } from '../pricing/money.ts'
 import type { RatingTables } from './burn-tables.ts'
@@ -117,6 +118,11 @@ export const PRICE_TOO_HIGH: Refusal = {
   detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
 }
 
+/** A capture takes what a hold has, however absurd the price: then the most that an entry can hold is recorded. */
+export function recordedPrice({ price }: Rated): UsdParts {
+  return usdToParts(price > MAX_USD ? MAX_USD : price)
+}
+
 function chargeableOf({ feature_id, provider, model, usage, custom, charge }: PricedEvent): Chargeable {
   return { feature_id, provider, model, usage, custom, ...costOf(charge) }
 }
@@ -192,7 +198,7 @@ export function recordOf(event: PricedEvent, rated: Rated, about: readonly strin
   return {
     ...fields,
     cost: usdToParts(rated.cost),
-    price: usdToParts(rated.price),
+    price: recordedPrice(rated),
     burn_table_version: rated.burn_table_version,
     price_version: charge.price_version,
     ...(rated.unrated && { unrated: true }),

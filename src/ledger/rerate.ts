@@ -1,5 +1,5 @@
 import { type MicroCredits, microCredits, usdToParts } from '../pricing/money.ts'
-import { type BurnContext, rate } from './burn.ts'
+import { type BurnContext, rate, recordedPrice } from './burn.ts'
 import type { Draft } from './draft.ts'
 import { giveBack, take } from './funds.ts'
 import type { Entry, EventRecord } from './journal.ts'
@@ -48,7 +48,7 @@ export function applyRerate(
     ...record,
     rerates: { entry: number, at_ms: unrated.entry.at_ms },
     cost: usdToParts(rated.cost),
-    price: usdToParts(rated.price),
+    price: recordedPrice(rated),
     burn_table_version: rated.burn_table_version,
     price_version: charge.price_version,
   }

@@ -1,6 +1,6 @@
 import type { BurnTable } from './burn-table.ts'
 import { priceOf } from './burn-table.ts'
-import { subjectOf } from './burn-table-choice.ts'
+import type { Described } from './burn-table-choice.ts'
 import type { RoundingMode } from './burn-table-definition.ts'
 import type { Counter } from './burn-table-methods.ts'
 import { quantityOf, usedBy } from './burn-table-units.ts'
@@ -18,10 +18,7 @@ import type { Rational } from './notation.ts'
 import type { Usage } from './usage.ts'
 
 /** What is to be charged for. */
-export interface Chargeable {
-  readonly feature_id?: string | undefined
-  readonly provider?: string | undefined
-  readonly model?: string | undefined
+export interface Chargeable extends Described {
   readonly usage?: Usage | undefined
   readonly custom?: Readonly<Record<string, number>> | undefined
   /** What the provider charges; undefined when nobody knows. Nothing to price costs 0. */
@@ -57,7 +54,7 @@ export function chargeFor(
   event: Chargeable,
   before: UsedBefore,
 ): Charge | { readonly kind: 'unpriced' } {
-  const method = table.methodFor(subjectOf(event))
+  const method = table.methodFor(event)
   const cost = event.cost ?? ZERO_USD
   switch (method.needs) {
     case 'cost':

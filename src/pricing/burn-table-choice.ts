@@ -70,12 +70,14 @@ export function matchesSubject(match: CompiledMatch, subject: Subject): boolean 
   )
 }
 
-export function subjectOf(event: {
+/** What an event says of what it was for and who did it. */
+export interface Described {
   readonly feature_id?: string | undefined
   readonly provider?: string | undefined
   readonly model?: string | undefined
-}): Subject {
-  const { feature_id, provider, model } = event
+}
+
+export function subjectOf({ feature_id, provider, model }: Described): Subject {
   return {
     feature: feature_id,
     provider: provider === undefined ? undefined : providerText(provider),

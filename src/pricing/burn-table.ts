@@ -2,8 +2,9 @@ import {
   type CompiledMatch,
   compareSpecificity,
   compileMatch,
+  type Described,
   matchesSubject,
-  type Subject,
+  subjectOf,
 } from './burn-table-choice.ts'
 import { readDecimal } from './burn-table-decimals.ts'
 import {
@@ -38,8 +39,8 @@ export interface BurnTable {
   readonly credits_per_usd: bigint
   readonly rounding: { readonly mode: RoundingMode; readonly step_micro: bigint }
   readonly min_charge_micro: bigint
-  /** The rule that an event falls under. */
-  readonly methodFor: (subject: Subject) => CompiledMethod
+  /** How an event is charged, by the rule that it falls under. */
+  readonly methodFor: (event: Described) => CompiledMethod
 }
 
 /** The version that every entry rated by the default table carries. */
@@ -107,7 +108,9 @@ function ruleChooser(
   const sorted = rules
     .map((rule): CompiledRule => ({ rule, match: compileMatch(rule.match), method: undefined }))
     .sort((a, b) => compareSpecificity(a.match, b.match))
-  return (subject) => {
+  if (sorted.length === 0) return () => otherwise
+  return (event) => {
+    const subject = subjectOf(event)
     const found = sorted.find(({ match }) => matchesSubject(match, subject))
     if (!found) return otherwise
     found.method ??= compile(found.rule, found.match)

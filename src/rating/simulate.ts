@@ -95,6 +95,8 @@ async function recordedEvents(
   { from_ms, to_ms, ...scan }: SimulationRequest,
 ): Promise<RecordedEvents | Refused> {
   const events: SimulatedEvent[] = []
+  /** What was burned or given back when an event got its price late, by the event's own entry. */
+  const late = new Map<number, Entry>()
   let unrated = 0
   let arrived = 0
   let looked_at = 0
@@ -107,9 +109,11 @@ async function recordedEvents(
       if (entry.event) arrived += 1
       if (arrived > MAX_SIMULATED_EVENTS || looked_at > MAX_ENTRIES) return TOO_MANY
       const { event } = entry
-      if (!event || event.timestamp_ms < from_ms || event.timestamp_ms >= to_ms) continue
-      if (event.unrated) unrated += 1
-      else events.push(simulated(entry, event))
+      if (event?.rerates) late.set(event.rerates.entry, entry)
+      if (!event || event.rerates || event.timestamp_ms < from_ms || event.timestamp_ms >= to_ms) continue
+      const settled = late.get(entry.number)
+      if (event.unrated && !settled) unrated += 1
+      else events.push(simulated(entry, event, settled))
     }
   }
   return { kind: 'found', events, unrated }
@@ -125,7 +129,7 @@ const TOO_MANY: Refused = {
   ]),
 }
 
-function simulated(entry: Entry, event: EventRecord): SimulatedEvent {
+function simulated(entry: Entry, event: EventRecord, settled: Entry | undefined): SimulatedEvent {
   return {
     at_ms: entry.at_ms,
     wallet: entry.wallet,
@@ -134,8 +138,8 @@ function simulated(entry: Entry, event: EventRecord): SimulatedEvent {
     model: event.model,
     usage: event.usage,
     custom: event.custom,
-    cost: usdFromParts(event.cost),
-    recorded_micro: BigInt(0 - entry.amount),
+    cost: usdFromParts(settled?.event?.cost ?? event.cost),
+    recorded_micro: BigInt(0 - entry.amount - (settled?.amount ?? 0)),
   }
 }
 

@@ -12,9 +12,10 @@ import {
   type Json,
   objects,
 } from '../support/client.ts'
-import { createCustomer } from '../support/customers.ts'
+import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
+import { OVERRIDES, perThousand, setPrice } from '../support/prices.ts'
 
 const HOUR_MS = 3_600_000
 const at = (by_ms: number) => new Date(Date.now() + by_ms).toISOString()
@@ -169,6 +170,32 @@ describe('POST /v1/rating/simulate', () => {
       margin_percent: null,
       by_feature: [],
     })
+  })
+
+  it('takes an event that got its price late once, at the place of its arrival, with what it cost in the end', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    const model = unique('model')
+    await ingested(api_key, { ...GPT_4O, model })
+    await ingested(api_key, GPT_4O)
+    await setPrice(OVERRIDES, api_key, {
+      provider: 'OPENAI',
+      model,
+      prices: perThousand(0.01),
+      effective_from: at(-HOUR_MS),
+    })
+    expect(await simulated(api_key, {})).toMatchObject({ events: 1, unrated_events: 1, credits_recorded: 15 })
+    const rerate = await api('/v1/admin/rerate', { key: OPERATOR_TOKEN, body: { customer_id } })
+    expect(await jsonOf(rerate)).toMatchObject({ rated: 1 })
+    const expected = {
+      events: 2,
+      unrated_events: 0,
+      credits_recorded: 35,
+      credits_simulated: 35,
+      difference: 0,
+    }
+    expect(await simulated(api_key, {})).toMatchObject(expected)
+    await runAlarm(ledgerOf(customer_id))
+    expect(await simulated(api_key, {})).toMatchObject(expected)
   })
 
   it('sees the events of its key’s mode and customer only', async () => {
