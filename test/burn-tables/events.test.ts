@@ -233,6 +233,16 @@ describe('an event whose model has no price', () => {
     expect(await ingested(api_key, keyed)).toMatchObject({ credits_burned: 0, unrated: true })
   })
 
+  it('is charged as the dearest model would be by ceiling, and stays unrated', async () => {
+    const { api_key } = await createCustomer()
+    await saved(api_key, { rules: [costPlus], on_unpriced: 'ceiling' })
+    const answer = await ingested(api_key, UNKNOWN)
+    const cost = Number(answer.provider_cost_usd)
+    expect(cost).toBeGreaterThan(0.0075)
+    expect(answer).toMatchObject({ unrated: true, warnings: [expect.stringContaining('dearest model')] })
+    expect(answer.credits_burned).toBeCloseTo(cost * 1500 + 1, 6)
+  })
+
   it('is charged by usage where usage is what counts', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, {
