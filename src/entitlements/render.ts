@@ -26,7 +26,7 @@ export function renderEntitlement(entitlement: Entitlement): object {
   }
 }
 
-/** `origin` is where the API is: the actions lead to its routes. */
+/** Of format 1. `origin` is where the API is: the actions lead to its routes. */
 export function renderCheck(answer: CheckAnswer, origin: string): object {
   return {
     allowed: answer.allowed,
@@ -36,6 +36,7 @@ export function renderCheck(answer: CheckAnswer, origin: string): object {
     estimated_cost_usd: usdJson(picoUsd(BigInt(answer.price_pico))),
     current_balance: creditsJson(answer.balance),
     limit: answer.limit && renderLimit(answer.limit),
+    ...(answer.hold_id !== undefined && { hold_id: answer.hold_id }),
     actions: actionsOf(answer, origin),
   }
 }

@@ -2,7 +2,14 @@ import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { shareWithTestLedger } from '../burn-tables/share.ts'
 import { requireScope } from '../http/auth.ts'
-import { callerOf, ledgerOf, REPLAYED, sharedIdempotencyOf, sharedLedgerOf } from '../http/caller.ts'
+import {
+  callerOf,
+  idempotencyOf,
+  ledgerOf,
+  REPLAYED,
+  sharedIdempotencyOf,
+  sharedLedgerOf,
+} from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
@@ -44,6 +51,9 @@ const WRITE_PROBLEMS = [
   'overloaded',
   'unavailable',
 ] as const
+
+/** How long a check holds its estimate: as long as a hold that says nothing of it. */
+const HOLD_MS = 600_000
 
 const reads = [requireScope('entitlements:read')]
 const writes = [requireScope('entitlements:write')]
@@ -102,12 +112,15 @@ const getRoute = createRoute({
 const checkRoute = createRoute({
   method: 'post',
   path: '/check',
-  summary: 'Whether a use would be allowed now, and what it would cost; moves nothing',
+  summary: 'Whether a use would be allowed now, and what it would cost; moves nothing unless it holds',
   middleware: [...reads, currentPrices],
   request: { body: jsonRequest(checkSchema) },
   responses: responses({ 200: json('The answer.', checkAnswerSchema) }, [
     ...READ_PROBLEMS,
     ...BODY_PROBLEMS,
+    'customer_suspended',
+    'too_many_open',
+    'idempotency_mismatch',
     'unknown_provider',
     'unpriced_model',
   ]),
@@ -168,13 +181,21 @@ entitlementsRoutes.openapi(getRoute, async (c) => {
 
 entitlementsRoutes.openapi(checkRoute, async (c) => {
   const input = c.req.valid('json')
+  const denied = input.hold ? await requireScope('credits:write')(c, async () => undefined) : undefined
+  if (denied) return denied
   const { feature_id, user_id, team_id } = input
   const estimated = estimate(input, c.get('key').customer_id, Date.now(), c.get('prices'))
   if (estimated.kind === 'refused') return refusalResponse(c, estimated.refusal)
-  const question = { subject: { feature_id, user_id, team_id }, event: estimated.event }
-  const result = await checkEntitlement(c.env, ledgerOf(c), { caller: callerOf(c), question })
+  const idempotency = input.hold ? await idempotencyOf(c, 'POST /v1/entitlements/check') : undefined
+  const result = await checkEntitlement(c.env, ledgerOf(c), {
+    caller: callerOf(c),
+    question: { subject: { feature_id, user_id, team_id }, event: estimated.event },
+    hold_ms: input.hold ? HOLD_MS : null,
+    ...(idempotency && { idempotency }),
+  })
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  return jsonResponse(c, renderCheck(result.answer, new URL(c.req.url).origin))
+  const body = renderCheck(result.answer, new URL(c.req.url).origin)
+  return jsonResponse(c, body, 200, result.kind === 'replayed' ? REPLAYED : {})
 })
 
 async function answerChange(

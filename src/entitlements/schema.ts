@@ -167,6 +167,10 @@ export const checkSchema = z
       })
       .optional()
       .openapi({ description: 'Without it only the feature and its limits are looked at.' }),
+    hold: z
+      .boolean()
+      .default(false)
+      .openapi({ description: 'Hold the estimate for ten minutes, if allowed. Needs credits:write.' }),
   })
   .openapi('EntitlementCheck')
 

@@ -11,10 +11,10 @@ import {
 import type { RatingTables } from './burn-tables.ts'
 import type { Draft, NewEntry } from './draft.ts'
 import { take } from './funds.ts'
-import { captureParts, endHold, findHold } from './hold-funds.ts'
+import { captureParts, countCapture, endHold, findHold } from './hold-funds.ts'
 import type { Entry, EventRecord } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import { admit, count, type DefaultEntitlement, quantitiesOf } from './limits.ts'
+import { admit, capturedQuantities, count, type DefaultEntitlement, quantitiesOf } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { EventAnswer, Idempotency, IngestItem, PricedEvent, WalletItemRef } from './messages.ts'
 import { FORMAT } from './packing.ts'
@@ -61,9 +61,10 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
     const settled = settleByHold(draft, event, event.hold, rated, item)
     if (settled) return settled
   }
+  // Settled first: a hold that has expired gives its limits back.
+  const wallet = settle(draft, payer)
   const use = admit(draft, event, quantitiesOf(rated, event.usage), context.default_entitlement)
   if (use.kind === 'refused') return use
-  const wallet = settle(draft, payer)
   if (rated.credits_micro > BigInt(spendable(wallet))) {
     return refused(insufficientCredits(context.ids, wallet, rated.credits_micro))
   }
@@ -173,7 +174,8 @@ function settleByHold(
   countUse(changed, rated)
   const shortfall = `shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`
   const record = recordOf(event, rated, shortfall_micro === 0n ? [] : [shortfall])
-  const entry = draft.append(changed, burnEntry(event, idempotency, amount, lots, record))
+  const counts = countCapture(draft, changed, ref, capturedQuantities(rated, amount, event.usage))
+  const entry = draft.append(changed, { ...burnEntry(event, idempotency, amount, lots, record), ...counts })
   endHold(draft, changed, ref, 'captured')
   return { kind: 'done', format: FORMAT, entry }
 }

@@ -1,6 +1,7 @@
 import { MAX_USD, type MicroCredits } from '../pricing/money.ts'
 import { type BurnContext, PRICE_TOO_HIGH, payingWallet, rate } from './burn.ts'
 import type { Draft } from './draft.ts'
+import { openHold } from './holds.ts'
 import {
   firstExceeded,
   type Level,
@@ -15,7 +16,8 @@ import {
   quantityText,
   type Subject,
 } from './limits.ts'
-import type { Caller, PricedEvent, Refused } from './messages.ts'
+import type { Answered, Caller, Idempotency, PricedEvent, Refused } from './messages.ts'
+import { FORMAT } from './packing.ts'
 import { settle } from './settle.ts'
 import { spendable, type Wallet } from './wallet.ts'
 import type { LimitPeriod } from './windows.ts'
@@ -29,6 +31,10 @@ export interface CheckQuestion {
 export interface CheckMessage {
   readonly caller: Caller
   readonly question: CheckQuestion
+  /** Holds the estimate for so long, if the action is allowed. */
+  readonly hold_ms: number | null
+  /** Of a check with a hold; without one there is nothing to repeat. */
+  readonly idempotency?: Idempotency
 }
 
 /** Why not, or, allowed, what will soon be in the way. */
@@ -59,9 +65,11 @@ export interface CheckAnswer {
   readonly price_pico: string
   readonly balance: MicroCredits
   readonly limit: LimitAnswer | null
+  /** Of the hold on the estimate, when one was asked for and there was something to hold. */
+  readonly hold_id?: string
 }
 
-export type CheckResult = { readonly kind: 'done'; readonly answer: CheckAnswer } | Refused
+export type CheckResult = Answered<CheckAnswer> | Refused
 
 /** Without an estimate a limit is asked for room for anything at all: its unit's smallest part. */
 const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }
@@ -74,13 +82,66 @@ const LOW_CREDITS_ACTIONS = 10n
  * `applyEvent` would do now. A burn that would be refused for what it is, and not for what it costs, is refused here.
  */
 export function checkUse(draft: Draft, { subject, event }: CheckQuestion, context: BurnContext): CheckResult {
+  const answer = lookAt(draft, { subject, event }, context)
+  return 'kind' in answer ? answer : { kind: 'done', format: FORMAT, answer }
+}
+
+/**
+ * The same, and a hold on the estimate if it is allowed, at most once for its key. What costs nothing needs no hold, and
+ * what is not allowed gets none: then the key stays unused.
+ */
+export function checkAndHold(
+  draft: Draft,
+  { question, hold_ms, idempotency }: Omit<CheckMessage, 'caller'> & { readonly hold_ms: number },
+  context: BurnContext,
+): CheckResult {
+  const check = draft.checkKey(idempotency)
+  if (check.kind === 'mismatch') return { kind: 'refused', refusal: { code: 'idempotency_mismatch' } }
+  if (check.kind === 'replay') {
+    // Equal fingerprints mean the same operation, so the record is the answer to a check.
+    if (check.record.kind !== 'answer' || check.record.answer.of !== 'check') {
+      throw new Error('a check was replayed from a record of another kind')
+    }
+    return { kind: 'replayed', format: check.format, answer: check.record.answer.check }
+  }
+  const answer = lookAt(draft, question, context)
+  if ('kind' in answer) return answer
+  const { subject, event } = question
+  if (!answer.allowed || !event || answer.credits_micro === '0')
+    return { kind: 'done', format: FORMAT, answer }
+  const { feature_id, user_id, team_id } = subject
+  const opened = openHold(
+    draft,
+    {
+      op: 'open',
+      feature_id,
+      ...(user_id !== undefined && { user_id }),
+      ...(team_id !== undefined && { team_id }),
+      lifetime_ms: hold_ms,
+      size: { kind: 'event', event },
+    },
+    context,
+  )
+  if ('kind' in opened) return opened
+  const held: CheckAnswer = { ...answer, hold_id: opened.hold_id }
+  if (idempotency) {
+    draft.record({ kind: 'answer', at_ms: draft.at_ms, answer: { of: 'check', check: held }, idempotency })
+  }
+  return { kind: 'done', format: FORMAT, answer: held }
+}
+
+function lookAt(
+  draft: Draft,
+  { subject, event }: CheckQuestion,
+  context: BurnContext,
+): CheckAnswer | Refused {
   const payer = payingWallet(draft, subject)
   const rated = event && rate(event, payer, draft.at_ms, context)
   if (rated?.kind === 'refused') return rated
+  const wallet = settle(draft, payer)
   const rows = draft.entitlementsOf(subject)
   const quantities = rated ? quantitiesOf(rated, event?.usage) : LEAST_USE
   const meters = metersOf(draft, rows, quantities)
-  const wallet = settle(draft, payer)
   const credits_micro = rated?.credits_micro ?? 0n
   const off = offReason(rows, context.default_entitlement)
   const hard = firstExceeded(meters, 'HARD')
@@ -89,15 +150,12 @@ export function checkUse(draft: Draft, { subject, event }: CheckQuestion, contex
   if (no === undefined && rated && rated.price > MAX_USD) return { kind: 'refused', refusal: PRICE_TOO_HIGH }
   const meter = (no === undefined ? soft : hard) ?? tightest(meters)
   return {
-    kind: 'done',
-    answer: {
-      allowed: no === undefined,
-      reason: no ?? (soft && 'soft_limit_reached') ?? low(wallet, rated ? credits_micro : null) ?? null,
-      credits_micro: credits_micro.toString(),
-      price_pico: (rated?.price ?? 0n).toString(),
-      balance: wallet.balance,
-      limit: meter ? limitAnswer(meter) : null,
-    },
+    allowed: no === undefined,
+    reason: no ?? (soft && 'soft_limit_reached') ?? low(wallet, rated ? credits_micro : null) ?? null,
+    credits_micro: credits_micro.toString(),
+    price_pico: (rated?.price ?? 0n).toString(),
+    balance: wallet.balance,
+    limit: meter ? limitAnswer(meter) : null,
   }
 }
 

@@ -199,7 +199,8 @@ export function checkEntitlement(
   ledger: LedgerName,
   message: CheckMessage,
 ): Promise<CheckResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.checkEntitlement(JSON.stringify(message)))
+  const repeatable = message.hold_ms === null || message.idempotency !== undefined
+  return call(env, ledger, repeatable, (stub) => stub.checkEntitlement(JSON.stringify(message)))
 }
 
 /** Brings what changed of the customer's entitlements from its live ledger, their master, to its test ledger. */

@@ -3,6 +3,7 @@ import type { Draft } from './draft.ts'
 import { expireFreed } from './expire.ts'
 import { releaseParts, take, takeReserved } from './funds.ts'
 import { closeHold, type HoldState, type HoldStatus } from './hold-record.ts'
+import { type Counts, commit, type Quantities } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { WalletItemRef } from './messages.ts'
 import { type Hold, remaining, spendable, type Wallet } from './wallet.ts'
@@ -42,6 +43,19 @@ export function captureParts(
   const amount = microCredits(from_hold + above)
   hold.captured = microCredits(hold.captured + amount)
   return { amount, lots, shortfall_micro: wanted_micro - BigInt(amount) }
+}
+
+/** Counts what a capture used in place of what its hold reserved of limits, and says so for the entry. */
+export function countCapture(
+  draft: Draft,
+  wallet: Wallet,
+  ref: WalletItemRef,
+  quantities: Quantities,
+): Counts {
+  const hold = openHold(wallet, ref)
+  const { counts, reserved } = commit(draft, hold, hold.limits ?? [], quantities)
+  hold.limits = reserved
+  return counts
 }
 
 /** Closes a hold and frees what it still reserves. */

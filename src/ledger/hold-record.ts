@@ -1,5 +1,6 @@
 import { type MicroCredits, microCredits } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
+import { release } from './limits.ts'
 import { type Hold, remaining, type Wallet } from './wallet.ts'
 
 export const HOLD_STATUSES = ['open', 'captured', 'released', 'expired'] as const
@@ -22,7 +23,7 @@ export interface HoldState {
 }
 
 export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
-  const { parts: _, ...kept } = hold
+  const { parts: _parts, limits: _limits, ...kept } = hold
   return {
     ...kept,
     wallet: wallet.number,
@@ -31,9 +32,13 @@ export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldS
   }
 }
 
-/** Takes a hold off its wallet and writes down how it ended. What it still reserved is the caller's to release. */
+/**
+ * Takes a hold off its wallet, gives back what it reserved of limits, and writes down how it ended. The credits that it
+ * still reserved are the caller's to release.
+ */
 export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
   wallet.holds.splice(wallet.holds.indexOf(hold), 1)
+  release(draft, hold.limits)
   const state = holdState(wallet, hold, status)
   draft.record({ kind: 'hold', at_ms: draft.at_ms, hold: state })
   return state

@@ -1,3 +1,4 @@
+import { priceOf } from '../pricing/burn-table.ts'
 import {
   CREDIT_DECIMALS,
   formatDecimal,
@@ -8,10 +9,11 @@ import {
 import { type BurnContext, burnEntry, countUse, payingWallet, rate, recordOf } from './burn.ts'
 import type { Draft } from './draft.ts'
 import { reserve } from './funds.ts'
-import { captureParts, endHold, findHold } from './hold-funds.ts'
+import { captureParts, countCapture, endHold, findHold } from './hold-funds.ts'
 import { type HoldState, holdState } from './hold-record.ts'
 import type { StoredAnswer } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
+import { admit, type Counts, capturedQuantities, count, type Quantities, quantitiesOf } from './limits.ts'
 import type { HoldAnswer, HoldMessage, HoldRequest, HoldResult, HoldSize, WalletItemRef } from './messages.ts'
 import { FORMAT } from './packing.ts'
 import { insufficientCredits, type Refusal } from './refusal.ts'
@@ -44,7 +46,7 @@ export function applyHold(
 }
 
 function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcome {
-  if (request.op === 'open') return open(draft, request, context)
+  if (request.op === 'open') return openHold(draft, request, context)
   const wallet = draft.walletByNumber(request.hold.wallet)
   const settled = wallet && settle(draft, wallet)
   if (!settled || !isNumbered(draft, request.hold)) {
@@ -69,7 +71,12 @@ function isNumbered(draft: Draft, { number, created_at_ms }: WalletItemRef): boo
   return number >= 1 && number <= draft.counters.hold && created_at_ms <= draft.at_ms
 }
 
-function open(draft: Draft, request: HoldRequest & { op: 'open' }, context: BurnContext): Outcome {
+/** Opens a hold, or says why not. Refused, it has changed nothing. */
+export function openHold(
+  draft: Draft,
+  request: HoldRequest & { op: 'open' },
+  context: BurnContext,
+): ({ readonly of: 'hold' } & HoldAnswer) | { readonly kind: 'refused'; readonly refusal: Refusal } {
   const wallet = settle(draft, payingWallet(draft, request))
   const size = sizeOf(draft, wallet, request.size, context)
   if ('kind' in size) return size
@@ -84,6 +91,8 @@ function open(draft: Draft, request: HoldRequest & { op: 'open' }, context: Burn
       errors: [{ path: '/usage', message }],
     })
   }
+  const use = admit(draft, request, size.quantities, context.default_entitlement)
+  if (use.kind === 'refused') return use
   if (size.credits_micro > BigInt(spendable(wallet))) {
     return refused(insufficientCredits(context.ids, wallet, size.credits_micro))
   }
@@ -100,9 +109,26 @@ function open(draft: Draft, request: HoldRequest & { op: 'open' }, context: Burn
     expires_at_ms: draft.at_ms + request.lifetime_ms,
     captured: ZERO_CREDITS,
     parts: reserve(changed, credits),
+    ...reservedLimits(count(draft, use.meters)),
   }
   changed.holds.push(hold)
   return { of: 'hold', ...holdAnswer(context.ids, changed, holdState(changed, hold, 'open')) }
+}
+
+function reservedLimits({ counted }: Counts): Pick<Hold, 'limits'> {
+  return counted ? { limits: counted } : {}
+}
+
+interface Size {
+  readonly credits_micro: bigint
+  readonly quantities: Quantities
+  /** What a million output tokens cost, where a model prices them. */
+  readonly output_rate?: MicroCredits
+}
+
+/** What credits come to in every unit of limits, by the burn table of now. */
+function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: BurnContext): Quantities {
+  return quantitiesOf({ credits_micro, price: priceOf(tables.at(draft.at_ms), credits_micro) })
 }
 
 /** Credits, and what a million output tokens cost where a model prices them. */
@@ -111,15 +137,20 @@ function sizeOf(
   wallet: Wallet,
   size: HoldSize,
   context: BurnContext,
-): { credits_micro: bigint; output_rate?: MicroCredits } | { readonly kind: 'refused'; refusal: Refusal } {
-  if (size.kind === 'credits') return { credits_micro: BigInt(size.credits) }
+): Size | { readonly kind: 'refused'; refusal: Refusal } {
+  if (size.kind === 'credits') {
+    const credits_micro = BigInt(size.credits)
+    return { credits_micro, quantities: quantitiesOfCredits(draft, credits_micro, context) }
+  }
   const rated = rate(size.event, wallet, draft.at_ms, context)
   if (rated.kind === 'refused') return rated
+  const { credits_micro } = rated
+  const sized = { credits_micro, quantities: quantitiesOf(rated, size.event.usage) }
+  if (!size.million_output_tokens) return sized
   const output = rate(size.million_output_tokens, wallet, draft.at_ms, context)
   if (output.kind === 'refused') return output
-  const { credits_micro } = rated
   return {
-    credits_micro,
+    ...sized,
     ...(output.credits_micro > 0n && { output_rate: microCredits(output.credits_micro) }),
   }
 }
@@ -134,14 +165,25 @@ function capture(
   const rated = what.kind === 'event' ? rate(what.event, wallet, draft.at_ms, context) : undefined
   if (rated?.kind === 'refused') return rated
   const wanted_micro = what.kind === 'event' ? (rated?.credits_micro ?? 0n) : BigInt(what.credits)
+  const isFirst = findHold(wallet, ref)?.captured === 0
   const { amount, lots, shortfall_micro } = captureParts(draft, wallet, ref, wanted_micro)
   if (rated) countUse(wallet, rated)
-  const entry = draft.append(
-    wallet,
+  const quantities =
     what.kind === 'event' && rated
+      ? capturedQuantities(rated, amount, what.event.usage)
+      : // However many parts it is captured in, what has no events of its own is one.
+        { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
+  const entry = draft.append(wallet, {
+    ...(what.kind === 'event' && rated
       ? burnEntry(what.event, undefined, amount, lots, recordOf(what.event, rated))
-      : { type: 'BURN', amount: microCredits(0 - amount), lots, description: `Capture of ${ids.hold(ref)}` },
-  )
+      : {
+          type: 'BURN' as const,
+          amount: microCredits(0 - amount),
+          lots,
+          description: `Capture of ${ids.hold(ref)}`,
+        }),
+    ...countCapture(draft, wallet, ref, quantities),
+  })
   const hold = findHold(wallet, ref)
   const output_rate = hold?.output_rate
   if (final) endHold(draft, wallet, ref, 'captured')

@@ -1,5 +1,6 @@
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { CheckAnswer } from './check.ts'
 import type { Entitlement } from './entitlements.ts'
 import type { HoldState } from './hold-record.ts'
 import type { Counted } from './limits.ts'
@@ -104,6 +105,7 @@ export type StoredAnswer =
   | ({ readonly of: 'batch' } & BatchAnswer)
   | ({ readonly of: 'movement' } & MovementAnswer)
   | { readonly of: 'entitlement'; readonly entitlement: Entitlement }
+  | { readonly of: 'check'; readonly check: CheckAnswer }
   | ({ readonly of: 'hold' } & HoldAnswer)
   | ({ readonly of: 'capture' } & CaptureAnswer)
   /** A version never changes, so its number says it all. */

@@ -82,6 +82,15 @@ export function quantitiesOf(
   }
 }
 
+/** The same of a capture, which may have taken less than its event cost. */
+export function capturedQuantities(
+  rated: { readonly credits_micro: bigint; readonly price: bigint },
+  captured_micro: number,
+  usage?: Usage,
+): Quantities {
+  return { ...quantitiesOf(rated, usage), credits: BigInt(captured_micro) }
+}
+
 /** Whether the feature is on and every HARD limit has room. Counts nothing yet: that is `count`, when all else is sure. */
 export function admit(
   draft: Draft,

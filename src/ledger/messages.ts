@@ -166,7 +166,7 @@ export type HoldSize =
       readonly kind: 'event'
       readonly event: PricedEvent
       /** A million output tokens of the same model: the price at which a capture says how many more there are. */
-      readonly million_output_tokens: PricedEvent
+      readonly million_output_tokens?: PricedEvent
     }
 
 export type HoldRequest =

@@ -22,7 +22,7 @@ import {
   readBurnTables,
   savedAnswer,
 } from './burn-tables.ts'
-import { type CheckMessage, type CheckResult, checkUse } from './check.ts'
+import { type CheckMessage, type CheckResult, checkAndHold, checkUse } from './check.ts'
 import { applyCredit, creditAnswer } from './credit.ts'
 import { Draft } from './draft.ts'
 import {
@@ -311,9 +311,19 @@ export class CustomerLedger extends DurableObject<Bindings> {
     )
   }
 
-  /** Whether a use would go through now, on a draft that is dropped: nothing is written, whatever falls due in it. */
+  /**
+   * Whether a use would go through now, on a draft that is dropped: nothing is written, whatever falls due in it. Only a
+   * hold on the estimate is a change.
+   */
   async checkEntitlement(json: string): Promise<string> {
-    const { caller, question }: CheckMessage = JSON.parse(json)
+    const { caller, question, hold_ms, idempotency }: CheckMessage = JSON.parse(json)
+    if (hold_ms !== null) {
+      const request = { question, hold_ms, ...(idempotency && { idempotency }) }
+      const result = await this.change<CheckResult>(caller, 1, (draft, context) =>
+        checkAndHold(draft, request, context),
+      )
+      return reply(result)
+    }
     const context = this.admit(caller)
     if (context.kind === 'refused') return reply(context)
     const draft = new Draft(this.store, this.store.counters, Date.now())

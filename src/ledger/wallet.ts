@@ -1,4 +1,5 @@
 import { MAX_MICRO_CREDITS, type MicroCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import type { Counted } from './limits.ts'
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
 import type { WalletOwner } from './messages.ts'
 import type { PeriodCounters } from './period-counters.ts'
@@ -47,6 +48,8 @@ export interface Hold {
   captured: MicroCredits
   /** What it still reserves, in burn order. */
   parts: LotPart[]
+  /** What it still reserves of its feature's limits. */
+  limits?: readonly Counted[]
 }
 
 /** What a wallet is found by. Unambiguous, because the kind ends at the first colon. */

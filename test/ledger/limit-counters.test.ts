@@ -103,7 +103,9 @@ describe('rows written', () => {
     const { event } = eventItem(5)
     const question = { subject: { feature_id: 'chat' }, event }
     expect(
-      await rowsWrittenBy(ledger, () => checkEntitlement(env, ledger.name, { caller: CALLER, question })),
+      await rowsWrittenBy(ledger, () =>
+        checkEntitlement(env, ledger.name, { caller: CALLER, question, hold_ms: null }),
+      ),
     ).toBe(0)
   })
 
@@ -113,7 +115,7 @@ describe('rows written', () => {
     await ledger.stub.credit(JSON.stringify(grant(100, { expires_at_ms })))
     await vi.waitUntil(() => Date.now() > expires_at_ms)
     const question = { subject: { feature_id: 'chat' }, event: eventItem(5).event }
-    const check = () => checkEntitlement(env, ledger.name, { caller: CALLER, question })
+    const check = () => checkEntitlement(env, ledger.name, { caller: CALLER, question, hold_ms: null })
     expect(await check()).toMatchObject({ answer: { reason: 'insufficient_credits', balance: 0 } })
     expect(await rowsWrittenBy(ledger, check)).toBe(0)
   })
