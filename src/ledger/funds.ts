@@ -74,7 +74,10 @@ export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: 
   return freed
 }
 
-/** Takes the first `amount` of what a hold reserves, and returns what it then still reserves. */
+/**
+ * Takes the first `amount` of what a hold reserves, and returns what it then still reserves. What it reserves of the
+ * overdraft is taken as a burn would be, out of lots first: there may be some by now. A lot may be taken from twice.
+ */
 export function takeReserved(
   draft: Draft,
   wallet: Wallet,
@@ -87,13 +90,13 @@ export function takeReserved(
   for (const [number, part] of parts) {
     const used = microCredits(Math.min(open, part))
     open -= used
-    taken.push([number, microCredits(0 - used)])
     left.push([number, microCredits(part - used)])
     if (used === 0) continue
     if (number === OVERDRAFT) {
-      wallet.overdrawn = microCredits(wallet.overdrawn + used)
+      taken.push(...take(draft, wallet, used))
       continue
     }
+    taken.push([number, microCredits(0 - used)])
     const lot = heldLot(wallet, number)
     lot.held = microCredits(lot.held - used)
     lot.left = microCredits(lot.left - used)
@@ -101,7 +104,7 @@ export function takeReserved(
   }
   if (open !== 0) throw new Error(`a hold does not reserve ${open} micro-credits that are taken from it`)
   removeEmpty(wallet.lots)
-  return { taken: withoutZeros(taken), left: withoutZeros(left) }
+  return { taken, left: withoutZeros(left) }
 }
 
 function heldLot(wallet: Wallet, number: number): Lot {

@@ -39,7 +39,7 @@ export function captureParts(
   const { taken, left } = takeReserved(draft, wallet, hold.parts, from_hold)
   hold.parts = left
   const above = microCredits(least(wanted_micro - BigInt(from_hold), beyond))
-  const lots = above === 0 ? taken : merge([...taken, ...take(draft, wallet, above)])
+  const lots = merge([...taken, ...take(draft, wallet, above)])
   const amount = microCredits(from_hold + above)
   hold.captured = microCredits(hold.captured + amount)
   return { amount, lots, shortfall_micro: wanted_micro - BigInt(amount) }

@@ -1,0 +1,210 @@
+import fc from 'fast-check'
+
+/** Everything that moves credits, and how the generator thinks of it. Amounts are micro-credits. */
+
+interface Subject {
+  readonly user: string | null
+  readonly team: string | null
+}
+
+interface Keyed {
+  readonly key: string | null
+}
+
+export interface EventAct extends Subject, Keyed {
+  readonly op: 'event'
+  readonly amount: number
+  /** The hold that it settles; null: none. */
+  readonly hold: number | null
+}
+
+export interface CreditAct extends Keyed {
+  readonly op: 'credit'
+  readonly type: 'GRANT' | 'PURCHASE'
+  readonly owner: string
+  readonly amount: number
+  readonly paid: boolean
+  readonly priority: number
+  readonly expires_in_ms: number | null
+  readonly recurring: { readonly every: 'day' | 'week' | 'month'; readonly rollover: number | null } | null
+}
+
+/**
+ * `hold`, `grant` and `entry` are picks while they come from the generator, and numbers of the ledger once they are
+ * resolved; 0 is one that was never given out.
+ */
+export type Act =
+  | CreditAct
+  | EventAct
+  | (Keyed & { readonly op: 'batch'; readonly events: readonly EventAct[] })
+  | (Keyed & Subject & { readonly op: 'hold'; readonly amount: number; readonly lifetime_ms: number })
+  | (Keyed & {
+      readonly op: 'capture'
+      readonly hold: number
+      readonly amount: number
+      readonly by_event: boolean
+      readonly final: boolean
+    })
+  | (Keyed & { readonly op: 'release'; readonly hold: number })
+  | (Keyed & { readonly op: 'extend'; readonly hold: number; readonly lifetime_ms: number })
+  | (Keyed & { readonly op: 'void'; readonly entry: number })
+  | (Keyed & { readonly op: 'refund'; readonly entry: number; readonly amount: number | null })
+  | (Keyed & {
+      readonly op: 'transfer'
+      readonly from: string
+      readonly to: string
+      readonly amount: number
+    })
+  | (Keyed & { readonly op: 'adjust'; readonly owner: string; readonly amount: number })
+  | (Keyed & { readonly op: 'overdraft'; readonly owner: string; readonly limit: number })
+  | { readonly op: 'stop'; readonly grant: number; readonly key: null }
+
+export type Command =
+  /** Requests that arrive together, and may share a commit. */
+  | { readonly op: 'acts'; readonly acts: readonly Act[] }
+  | { readonly op: 'read'; readonly owner: string }
+  | { readonly op: 'clock'; readonly by_ms: number }
+  | { readonly op: 'alarm' }
+  /** The object loses its memory, as it does after ten idle seconds and at every deploy. */
+  | { readonly op: 'restart' }
+
+export const OWNERS = ['customer', 'user:ann', 'team:red'] as const
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const MOST = 8_000_000_000_000_000
+
+/** Few keys, so that they come again, with the same request and with others. */
+const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4'), { freq: 4 })
+const owner = fc.constantFrom(...OWNERS)
+const user = fc.constantFrom(null, 'ann', 'nobody')
+const team = fc.constantFrom(null, null, 'red')
+const pick = fc.nat({ max: 5 })
+const some = fc.oneof(fc.constantFrom(1, 10, 50, 100), fc.integer({ min: 1, max: 150 }))
+const part: fc.Arbitrary<number | null> = fc.option(some)
+const amount = fc.oneof(
+  { weight: 30, arbitrary: some },
+  { weight: 1, arbitrary: fc.constantFrom(MOST, MOST - 1, MOST - 100) },
+)
+const lifetime_ms = fc.constantFrom(SECOND, MINUTE, MINUTE, HOUR, DAY)
+
+const credit: fc.Arbitrary<Act> = fc
+  .record({
+    op: fc.constant('credit' as const),
+    type: fc.constantFrom('GRANT', 'PURCHASE'),
+    owner,
+    amount,
+    paid: fc.boolean(),
+    priority: fc.constantFrom(0, 50, 50, 100),
+    expires_in_ms: fc.constantFrom(null, null, 0, SECOND, MINUTE, MINUTE, HOUR, DAY),
+    recurring: fc.option(
+      fc.record({
+        every: fc.constantFrom('day', 'week', 'month'),
+        rollover: fc.constantFrom(null, 0, 20, 100),
+      }),
+      { freq: 4 },
+    ),
+    key,
+  })
+  .map((act) => (act.type === 'PURCHASE' ? { ...act, recurring: null } : act))
+
+const event = fc.record({
+  op: fc.constant('event' as const),
+  user,
+  team,
+  amount: fc.oneof({ weight: 1, arbitrary: fc.constant(0) }, { weight: 15, arbitrary: amount }),
+  hold: fc.option(pick, { freq: 2 }).map((hold) => hold ?? null),
+  key,
+})
+
+const acts: readonly { readonly weight: number; readonly arbitrary: fc.Arbitrary<Act> }[] = [
+  { weight: 6, arbitrary: credit },
+  { weight: 5, arbitrary: event },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('batch'),
+      events: fc.array(event, { minLength: 1, maxLength: 4 }),
+      key,
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ op: fc.constant('hold'), user, team, amount, lifetime_ms, key }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('capture'),
+      hold: pick,
+      amount: fc.oneof(
+        { weight: 1, arbitrary: amount },
+        { weight: 2, arbitrary: fc.integer({ min: 1, max: 20 }) },
+      ),
+      by_event: fc.boolean(),
+      final: fc.boolean(),
+      key,
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('release'), hold: pick, key }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('extend'), hold: pick, lifetime_ms, key }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('void'), entry: pick, key }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ op: fc.constant('refund'), entry: pick, amount: part, key }),
+  },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('transfer'), from: owner, to: owner, amount, key }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('adjust'),
+      owner,
+      amount: fc.oneof(
+        amount,
+        some.map((n) => -n),
+      ),
+      key,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('overdraft'),
+      owner,
+      limit: fc.constantFrom(0, 20, 100, 100, 300, MOST),
+      key,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('stop'), grant: pick, key: fc.constant(null) }) },
+]
+
+const act = fc.oneof(...acts)
+const alone = act.map((one) => [one])
+const together = fc.array(act, { minLength: 2, maxLength: 4 })
+/** A client that lost the answer and repeats itself. */
+const twice = act.map((one) => [one, one])
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 24,
+    arbitrary: fc.record({
+      op: fc.constant('acts' as const),
+      acts: fc.oneof({ weight: 8, arbitrary: alone }, together, twice),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('read' as const), owner }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant('clock' as const),
+      by_ms: fc.constantFrom(1, SECOND, MINUTE - 1, MINUTE, MINUTE, HOUR, DAY, 8 * DAY, 31 * DAY, -MINUTE),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ op: 'alarm' as const }) },
+  { weight: 1, arbitrary: fc.constant({ op: 'restart' as const }) },
+)
+
+export const MOST_COMMANDS = 60
+export const commands = fc.array(command, { minLength: 1, maxLength: MOST_COMMANDS, size: 'max' })

@@ -1,0 +1,618 @@
+import type { Act, CreditAct, EventAct } from './credits-commands.ts'
+
+/**
+ * Credits as the contract tells them, written to be seen to be right and not to be fast: BigInt amounts, nothing ever
+ * removed, everything looked up from the front, and no code shared with the ledger that it judges.
+ */
+
+export type Part = readonly [lot: number, amount: bigint]
+
+export interface ReferenceEntry {
+  readonly number: number
+  readonly type: string
+  readonly wallet: number
+  readonly amount: bigint
+  readonly balance_after: bigint
+  readonly lots: readonly Part[]
+  readonly at_ms: number
+  readonly effective_at_ms: number
+  readonly is_event: boolean
+  given_back: bigint
+  voided: boolean
+}
+
+interface Wallet {
+  readonly number: number
+  readonly owner: string
+  limit: bigint
+  owed: bigint
+}
+
+interface Lot {
+  readonly number: number
+  readonly wallet: number
+  readonly paid: boolean
+  readonly priority: number
+  readonly expires_ms: number
+  readonly grant: number | null
+  left: bigint
+}
+
+interface Hold {
+  readonly number: number
+  readonly wallet: number
+  readonly at_ms: number
+  readonly credits: bigint
+  expires_ms: number
+  captured: bigint
+  status: 'open' | 'captured' | 'released' | 'expired'
+  parts: Part[]
+}
+
+interface Grant {
+  readonly number: number
+  readonly wallet: number
+  readonly from_ms: number
+  readonly every: 'day' | 'week' | 'month'
+  readonly amount: bigint
+  readonly paid: boolean
+  readonly priority: number
+  readonly life_ms: number
+  readonly rollover: bigint | null
+  times: number
+  stopped: boolean
+}
+
+interface Done {
+  readonly entry?: ReferenceEntry
+  readonly other?: ReferenceEntry
+  readonly wallet?: number
+  readonly lot?: number
+  readonly grant?: boolean
+  readonly hold?: Hold
+  readonly available?: bigint
+  readonly shortfall?: bigint
+  readonly balance?: bigint
+  readonly expired?: bigint
+  readonly items?: readonly Said[]
+}
+
+export type Refused = { readonly kind: 'refused'; readonly code: string }
+export type Said = Refused | ({ readonly kind: 'done' | 'replayed' } & Done)
+
+const MOST = 8_000_000_000_000_000n
+const MOST_LOTS = 1000
+const OVERDRAFT = 0
+const DAY = 86_400_000
+const FOR_EVER = { paid: true, priority: 50, expires_ms: Number.POSITIVE_INFINITY, grant: null }
+
+const no = (code: string): Refused => ({ kind: 'refused', code })
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((a, b) => a + b, 0n)
+
+export class CreditsReference {
+  clock_ms: number
+  readonly entries: ReferenceEntry[] = []
+  readonly wallets: Wallet[] = [{ number: 1, owner: 'customer', limit: 0n, owed: 0n }]
+  readonly lots: Lot[] = []
+  readonly holds: Hold[] = []
+  readonly grants: Grant[] = []
+  readonly keys = new Map<string, { readonly payload: string; readonly said: Done; readonly at_ms: number }>()
+  private last_ms = 0
+
+  constructor(clock_ms: number) {
+    this.clock_ms = clock_ms
+  }
+
+  /** The time of the ledger, which never runs backwards. */
+  get now(): number {
+    return Math.max(this.clock_ms, this.last_ms)
+  }
+
+  act(act: Act): Said {
+    const payload = JSON.stringify({ ...act, key: null })
+    const used = act.key === null ? undefined : this.keys.get(act.key)
+    if (used)
+      return used.payload === payload ? { ...used.said, kind: 'replayed' } : no('idempotency_mismatch')
+    const said = this.first(act)
+    if (said.kind === 'refused') return said
+    if (act.key !== null) this.keys.set(act.key, { payload, said, at_ms: this.now })
+    if (act.op !== 'batch' || act.key !== null) this.last_ms = this.now
+    return said
+  }
+
+  read(owner: string): void {
+    const wallet = this.walletOf(owner)
+    if (wallet) this.settle(wallet)
+  }
+
+  balance({ number, owed }: Wallet): bigint {
+    return sum(this.lotsOf(number).map(({ left }) => left)) - owed
+  }
+
+  held(wallet: number, lot: number): bigint {
+    const parts = this.openHolds(wallet).flatMap((hold) => hold.parts)
+    return sum(parts.filter(([number]) => number === lot).map(([, part]) => part))
+  }
+
+  reserved(wallet: Wallet): bigint {
+    return sum(this.openHolds(wallet.number).flatMap(({ parts }) => parts.map(([, part]) => part)))
+  }
+
+  /** Open lots in burn order. */
+  lotsOf(wallet: number): Lot[] {
+    return this.lots.filter((lot) => lot.wallet === wallet && lot.left > 0n).sort(burnsBefore)
+  }
+
+  openHolds(wallet: number): Hold[] {
+    return this.holds.filter((hold) => hold.wallet === wallet && hold.status === 'open')
+  }
+
+  /** Applies what has fallen due, dated at its time and in the order of the times. */
+  settle(wallet: Wallet): void {
+    for (;;) {
+      const due = [
+        ...this.openHolds(wallet.number).map((hold) => ({
+          at_ms: hold.expires_ms,
+          apply: () => this.end(hold, 'expired', hold.expires_ms),
+        })),
+        ...this.lotsOf(wallet.number)
+          .filter((lot) => this.free(lot) > 0n)
+          .map((lot) => ({
+            at_ms: lot.expires_ms,
+            apply: () => this.expire(lot, this.free(lot), lot.expires_ms),
+          })),
+        ...this.grants
+          .filter((grant) => grant.wallet === wallet.number && !grant.stopped)
+          .map((grant) => ({ at_ms: nextOf(grant), apply: () => this.recur(wallet, grant) })),
+      ].sort((a, b) => a.at_ms - b.at_ms)[0]
+      if (!due || due.at_ms > this.now) return
+      this.last_ms = this.now
+      due.apply()
+    }
+  }
+
+  private first(act: Act): Said {
+    switch (act.op) {
+      case 'credit':
+        return this.credit(act)
+      case 'event':
+        return this.event(act)
+      case 'batch': {
+        // The Worker refuses an event with its batch's own key.
+        const items = act.events.map((event) =>
+          event.key !== null && event.key === act.key ? no('idempotency_mismatch') : this.act(event),
+        )
+        return { kind: 'done', items }
+      }
+      case 'hold': {
+        const wallet = this.payer(act)
+        this.settle(wallet)
+        const credits = BigInt(act.amount)
+        if (credits > this.spendable(wallet)) return no('insufficient_credits')
+        const hold: Hold = {
+          number: this.holds.length + 1,
+          wallet: wallet.number,
+          at_ms: this.now,
+          credits,
+          expires_ms: this.now + act.lifetime_ms,
+          captured: 0n,
+          status: 'open',
+          parts: this.spread(wallet, credits),
+        }
+        this.holds.push(hold)
+        return this.saidOf(hold)
+      }
+      case 'capture':
+      case 'release':
+      case 'extend':
+        return this.onHold(act)
+      case 'void': {
+        const past = this.entry(act.entry)
+        if (past.voided) return no('already_voided')
+        const said = this.giveBack(past, -past.amount - past.given_back, 'VOID')
+        if (said.kind === 'done') past.voided = true
+        return said
+      }
+      case 'refund':
+        return this.refund(this.entry(act.entry), act.amount === null ? null : BigInt(act.amount))
+      case 'transfer':
+        return this.transfer(act.from, act.to, BigInt(act.amount))
+      case 'adjust':
+        return this.adjust(act.owner, BigInt(act.amount))
+      case 'overdraft': {
+        const wallet = this.walletOf(act.owner)
+        if (wallet) this.settle(wallet)
+        const used = wallet ? wallet.owed + this.held(wallet.number, OVERDRAFT) : 0n
+        if (used > BigInt(act.limit)) return no('conflict')
+        const changed = wallet ?? this.openWallet(act.owner)
+        changed.limit = BigInt(act.limit)
+        return { kind: 'done', wallet: changed.number, balance: this.balance(changed) }
+      }
+      case 'stop': {
+        const grant = this.grants[act.grant - 1]
+        const wallet = this.wallet(grant?.wallet ?? 1)
+        this.settle(wallet)
+        if (!grant || grant.stopped) return no('not_found')
+        grant.stopped = true
+        return { kind: 'done', wallet: wallet.number, balance: this.balance(wallet) }
+      }
+    }
+  }
+
+  private credit(act: CreditAct): Said {
+    const expires_ms =
+      act.expires_in_ms === null ? Number.POSITIVE_INFINITY : this.clock_ms + act.expires_in_ms
+    if (expires_ms <= this.now) return no('invalid_request')
+    const known = this.walletOf(act.owner)
+    if (known) this.settle(known)
+    const amount = BigInt(act.amount)
+    const full = known && this.full(known, amount, 1)
+    if (full) return no(full)
+    const wallet = known ?? this.openWallet(act.owner)
+    const { paid, priority, recurring } = act
+    const number = this.lots.length + 1
+    if (recurring) {
+      this.grants.push({
+        number,
+        wallet: wallet.number,
+        from_ms: this.now,
+        every: recurring.every,
+        amount,
+        paid,
+        priority,
+        life_ms: expires_ms - this.now,
+        rollover: recurring.rollover === null ? null : BigInt(recurring.rollover),
+        times: 1,
+        stopped: false,
+      })
+    }
+    const parts = this.put(wallet, { paid, priority, expires_ms, grant: recurring ? number : null }, amount)
+    return {
+      kind: 'done',
+      entry: this.append(act.type, wallet, amount, parts),
+      lot: number,
+      grant: recurring !== null,
+    }
+  }
+
+  private event(act: EventAct): Said {
+    const wallet = this.payer(act)
+    const amount = BigInt(act.amount)
+    if (act.hold !== null) {
+      const hold = this.holds[act.hold - 1]
+      if (wallet.number !== (hold?.wallet ?? 1)) return no('invalid_request')
+      this.settle(wallet)
+      if (hold?.status === 'open') {
+        const { parts } = this.capture(wallet, hold, amount)
+        const entry = this.append('BURN', wallet, sum(parts.map(([, part]) => part)), parts, this.now, true)
+        this.end(hold, 'captured', this.now)
+        return { kind: 'done', entry }
+      }
+    }
+    this.settle(wallet)
+    if (amount > this.spendable(wallet)) return no('insufficient_credits')
+    return {
+      kind: 'done',
+      entry: this.append('BURN', wallet, -amount, this.take(wallet, amount), this.now, true),
+    }
+  }
+
+  private onHold(act: Act & { op: 'capture' | 'release' | 'extend' }): Said {
+    const hold = this.holds[act.hold - 1]
+    const wallet = this.wallet(hold?.wallet ?? 1)
+    this.settle(wallet)
+    if (!hold) return no('not_found')
+    if (hold.status !== 'open') return no('hold_not_open')
+    if (act.op === 'extend') hold.expires_ms = this.now + act.lifetime_ms
+    if (act.op === 'release') this.end(hold, 'released', this.now)
+    if (act.op !== 'capture') return this.saidOf(hold)
+    const { parts, shortfall } = this.capture(wallet, hold, BigInt(act.amount))
+    const entry = this.append(
+      'BURN',
+      wallet,
+      sum(parts.map(([, part]) => part)),
+      parts,
+      this.now,
+      act.by_event,
+    )
+    if (act.final) this.end(hold, 'captured', this.now)
+    return { kind: 'done', entry, hold: { ...hold }, shortfall, balance: this.balance(wallet) }
+  }
+
+  /** Out of the hold as far as it reaches, then out of what is free. What the hold has of the overdraft comes last. */
+  private capture(wallet: Wallet, hold: Hold, wanted: bigint): { parts: Part[]; shortfall: bigint } {
+    const beyond = this.spendable(wallet)
+    const moved = new Map<number, bigint>()
+    const add = ([lot, amount]: Part) => moved.set(lot, (moved.get(lot) ?? 0n) + amount)
+    let open = wanted
+    let unheld = 0n
+    hold.parts = hold.parts.flatMap(([number, held]): Part[] => {
+      const used = least(open, held)
+      open -= used
+      if (number === OVERDRAFT) unheld = used
+      else if (used > 0n) {
+        this.lot(number).left -= used
+        add([number, -used])
+      }
+      return held > used ? [[number, held - used]] : []
+    })
+    const above = least(open, beyond > 0n ? beyond : 0n)
+    for (const part of this.take(wallet, unheld + above)) add(part)
+    hold.captured += wanted - open + above
+    return { parts: [...moved], shortfall: open - above }
+  }
+
+  private end(hold: Hold, status: Hold['status'], at_ms: number): void {
+    const { parts } = hold
+    hold.status = status
+    hold.parts = []
+    for (const [number, part] of parts) {
+      if (number !== OVERDRAFT && this.lot(number).expires_ms <= at_ms)
+        this.expire(this.lot(number), part, at_ms)
+    }
+  }
+
+  private expire(lot: Lot, part: bigint, at_ms: number): void {
+    lot.left -= part
+    this.append('EXPIRATION', this.wallet(lot.wallet), -part, [[lot.number, -part]], at_ms)
+  }
+
+  private recur(wallet: Wallet, grant: Grant): void {
+    const at_ms = nextOf(grant)
+    grant.times++
+    const { paid, priority, number, rollover, amount } = grant
+    const before = this.lots.filter((lot) => lot.wallet === wallet.number && lot.grant === number)
+    let above = rollover === null ? 0n : sum(before.map((lot) => this.free(lot))) - rollover
+    for (const lot of before) {
+      const part = least(above, this.free(lot))
+      if (part <= 0n) continue
+      above -= part
+      this.expire(lot, part, at_ms)
+    }
+    if (this.full(wallet, amount, 1)) return
+    const parts = this.put(
+      wallet,
+      { paid, priority, expires_ms: at_ms + grant.life_ms, grant: number },
+      amount,
+    )
+    this.append('GRANT', wallet, amount, parts, at_ms)
+  }
+
+  private refund(past: ReferenceEntry, asked: bigint | null): Said {
+    if (past.type === 'BURN') {
+      const rest = -past.amount - past.given_back
+      if (rest === 0n || (asked ?? rest) > rest) return no('conflict')
+      return this.giveBack(past, asked ?? rest, 'REFUND')
+    }
+    if (past.type !== 'PURCHASE') return no('conflict')
+    const wallet = this.wallet(past.wallet)
+    this.settle(wallet)
+    const lot = past.lots.map(([number]) => this.lots[number - 1]).find((found) => found !== undefined)
+    const free = lot ? this.free(lot) : 0n
+    const amount = asked ?? free
+    if (!lot || free === 0n || amount > free) return no('conflict')
+    lot.left -= amount
+    return { kind: 'done', entry: this.append('REFUND', wallet, -amount, [[lot.number, -amount]]) }
+  }
+
+  /** To the lots that it came from, the last first; to those that have expired only to expire again. */
+  private giveBack(past: ReferenceEntry, amount: bigint, type: string): Said {
+    const wallet = this.wallet(past.wallet)
+    this.settle(wallet)
+    const back: [number, bigint][] = []
+    let skip = past.given_back
+    let open = amount
+    for (const [number, burned] of past.lots.toReversed()) {
+      const skipped = least(skip, -burned)
+      skip -= skipped
+      const part = least(open, -burned - skipped)
+      open -= part
+      if (part > 0n) back.push([number, part])
+    }
+    const opened = back.filter(([number]) => !((this.lots[number - 1]?.left ?? 0n) > 0n)).length
+    const full = this.full(wallet, amount, opened)
+    if (full) return no(full)
+    const parts: Part[] = []
+    const expired: Part[] = []
+    for (const [number, part] of back) {
+      const repaid = this.repay(wallet, part)
+      if (repaid > 0n) parts.push([OVERDRAFT, repaid])
+      const rest = part - repaid
+      if (rest === 0n) continue
+      if (number === OVERDRAFT) {
+        parts.push(...this.put(wallet, FOR_EVER, rest))
+        continue
+      }
+      this.lot(number).left += rest
+      parts.push([number, rest])
+      if (this.lot(number).expires_ms <= this.now) expired.push([number, rest])
+    }
+    past.given_back += amount
+    const entry = this.append(type, wallet, amount, parts)
+    for (const [number, part] of expired) this.expire(this.lot(number), part, this.now)
+    return {
+      kind: 'done',
+      entry,
+      balance: this.balance(wallet),
+      expired: sum(expired.map(([, part]) => part)),
+    }
+  }
+
+  private transfer(from: string, to: string, amount: bigint): Said {
+    if (from === to) return no('invalid_request')
+    const source = this.walletOf(from)
+    if (!source) return no('not_found')
+    this.settle(source)
+    const taken = this.spread(source, amount)
+    if (taken.some(([number]) => number === OVERDRAFT)) return no('insufficient_credits')
+    const known = this.walletOf(to)
+    if (known) this.settle(known)
+    const full = known && this.full(known, amount, taken.length)
+    if (full) return no(full)
+    const target = known ?? this.openWallet(to)
+    const into = taken.flatMap(([number, part]) => {
+      const lot = this.lot(number)
+      lot.left -= part
+      return this.put(target, lot, part)
+    })
+    const out = taken.map(([number, part]): Part => [number, -part])
+    const entry = this.append('TRANSFER', source, -amount, out)
+    return { kind: 'done', entry, other: this.append('TRANSFER', target, amount, into) }
+  }
+
+  private adjust(owner: string, amount: bigint): Said {
+    const wallet = this.walletOf(owner)
+    if (!wallet) return no('not_found')
+    this.settle(wallet)
+    if (amount < 0n) {
+      if (-amount > this.spendable(wallet)) return no('insufficient_credits')
+      return { kind: 'done', entry: this.append('ADJUSTMENT', wallet, amount, this.take(wallet, -amount)) }
+    }
+    const full = this.full(wallet, amount, 1)
+    if (full) return no(full)
+    const parts = this.put(wallet, { ...FOR_EVER, paid: false }, amount)
+    return { kind: 'done', entry: this.append('ADJUSTMENT', wallet, amount, parts) }
+  }
+
+  private full(wallet: Wallet, amount: bigint, lots: number): string | undefined {
+    if (this.lotsOf(wallet.number).length + lots > MOST_LOTS) return 'too_many_open'
+    return this.balance(wallet) + amount > MOST ? 'conflict' : undefined
+  }
+
+  /** What is held together never passes the most that an amount can say. */
+  private spendable(wallet: Wallet): bigint {
+    const held = this.reserved(wallet)
+    return least(this.balance(wallet) - held + wallet.limit, MOST - held)
+  }
+
+  private free(lot: Lot): bigint {
+    return lot.left - this.held(lot.wallet, lot.number)
+  }
+
+  /** Where so many credits would come from: lots in burn order, never what is held, then the overdraft. */
+  private spread(wallet: Wallet, amount: bigint): Part[] {
+    let open = amount
+    const parts = this.lotsOf(wallet.number).map((lot): Part => {
+      const part = least(open, this.free(lot))
+      open -= part
+      return [lot.number, part]
+    })
+    return [...parts, [OVERDRAFT, open] as const].filter(([, part]) => part > 0n)
+  }
+
+  private take(wallet: Wallet, amount: bigint): Part[] {
+    return this.spread(wallet, amount).map(([number, part]): Part => {
+      if (number === OVERDRAFT) wallet.owed += part
+      else this.lot(number).left -= part
+      return [number, -part]
+    })
+  }
+
+  /** A new lot; what is owed is repaid out of it first. */
+  private put(
+    wallet: Wallet,
+    lot: Pick<Lot, 'paid' | 'priority' | 'expires_ms' | 'grant'>,
+    amount: bigint,
+  ): Part[] {
+    const { paid, priority, expires_ms, grant } = lot
+    const repaid = this.repay(wallet, amount)
+    const number = this.lots.length + 1
+    const left = amount - repaid
+    this.lots.push({ number, wallet: wallet.number, paid, priority, expires_ms, grant, left })
+    const parts: Part[] = [
+      [number, left],
+      [OVERDRAFT, repaid],
+    ]
+    return parts.filter(([, part]) => part > 0n)
+  }
+
+  private repay(wallet: Wallet, amount: bigint): bigint {
+    const repaid = least(wallet.owed, amount)
+    wallet.owed -= repaid
+    return repaid
+  }
+
+  private append(
+    type: string,
+    wallet: Wallet,
+    amount: bigint,
+    lots: readonly Part[],
+    effective_at_ms = this.now,
+    is_event = false,
+  ): ReferenceEntry {
+    const entry: ReferenceEntry = {
+      number: this.entries.length + 1,
+      type,
+      wallet: wallet.number,
+      amount,
+      balance_after:
+        (this.entries.findLast((other) => other.wallet === wallet.number)?.balance_after ?? 0n) + amount,
+      lots,
+      at_ms: this.now,
+      effective_at_ms,
+      is_event,
+      given_back: 0n,
+      voided: false,
+    }
+    this.last_ms = this.now
+    this.entries.push(entry)
+    return entry
+  }
+
+  private saidOf(hold: Hold): Said {
+    const wallet = this.wallet(hold.wallet)
+    return { kind: 'done', hold: { ...hold }, available: this.balance(wallet) - this.reserved(wallet) }
+  }
+
+  private payer({ team, user }: { readonly team: string | null; readonly user: string | null }): Wallet {
+    return this.walletOf(`team:${team}`) ?? this.walletOf(`user:${user}`) ?? this.wallet(1)
+  }
+
+  private openWallet(owner: string): Wallet {
+    const wallet: Wallet = { number: this.wallets.length + 1, owner, limit: 0n, owed: 0n }
+    this.wallets.push(wallet)
+    return wallet
+  }
+
+  private walletOf(owner: string): Wallet | undefined {
+    return this.wallets.find((wallet) => wallet.owner === owner)
+  }
+
+  private wallet(number: number): Wallet {
+    return known(this.wallets, number)
+  }
+
+  private lot(number: number): Lot {
+    return known(this.lots, number)
+  }
+
+  private entry(number: number): ReferenceEntry {
+    return known(this.entries, number)
+  }
+}
+
+/** Priority, then expiry (never last), then promo before paid, then the older. */
+function burnsBefore(a: Lot, b: Lot): number {
+  if (a.priority !== b.priority) return a.priority - b.priority
+  if (a.expires_ms !== b.expires_ms) return a.expires_ms < b.expires_ms ? -1 : 1
+  if (a.paid !== b.paid) return a.paid ? 1 : -1
+  return a.number - b.number
+}
+
+/** When a grant comes the next time, always counted from the first. */
+function nextOf({ from_ms, every, times }: Grant): number {
+  if (every !== 'month') return from_ms + times * (every === 'day' ? DAY : 7 * DAY)
+  const from = new Date(from_ms)
+  const next = new Date(from_ms)
+  next.setUTCMonth(from.getUTCMonth() + times)
+  // The 31st of a shorter month has run over into the one after.
+  if (next.getUTCDate() !== from.getUTCDate()) next.setUTCDate(0)
+  return next.getTime()
+}
+
+function known<T>(list: readonly T[], number: number): T {
+  const found = list[number - 1]
+  if (found === undefined) throw new Error(`the reference has no number ${number}`)
+  return found
+}

@@ -1,0 +1,116 @@
+import fc from 'fast-check'
+import { expect, inject, it } from 'vitest'
+import { applyCredit, creditAnswer } from '../../src/ledger/credit.ts'
+import type { Draft } from '../../src/ledger/draft.ts'
+import { applyHold } from '../../src/ledger/holds.ts'
+import { applyIngest } from '../../src/ledger/ingest.ts'
+import { applyMovement } from '../../src/ledger/movement.ts'
+import { settle } from '../../src/ledger/settle.ts'
+import { walletDueAt } from '../../src/ledger/wallet.ts'
+import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
+import { type Act, type Command, commands, OWNERS } from './credits-commands.ts'
+import { CreditsJudge, type Request, type Result, type Snapshot } from './credits-judge.ts'
+
+/**
+ * Everything that moves credits against the reference, over the pure half of the ledger: the rules of DESIGN,
+ * section 3, after every command. `FC_RUNS` and `FC_SEED` run it longer or again; a failure prints its seed and the
+ * shortest life that shows it.
+ */
+
+const START_MS = Date.UTC(2026, 0, 31, 12)
+
+function apply(draft: Draft, request: Request): Result {
+  switch (request.rpc) {
+    case 'ingest':
+      return applyIngest(draft, request.message, CONTEXT)
+    case 'hold':
+      return applyHold(draft, request.message, CONTEXT)
+    case 'move':
+      return applyMovement(draft, request.message, CONTEXT.ids)
+    case 'credit': {
+      const outcome = applyCredit(draft, request.message)
+      if (outcome.kind === 'refused') return outcome
+      return { kind: outcome.kind, format: outcome.format, answer: creditAnswer(CONTEXT.ids, outcome.entry) }
+    }
+  }
+}
+
+class Life {
+  readonly judge = new CreditsJudge(CONTEXT.ids, START_MS)
+  readonly ledger = new MemoryLedger()
+  private records = 0
+
+  step(command: Command): void {
+    const { judge, ledger } = this
+    const { reference } = judge
+    const now_ms = reference.clock_ms
+    switch (command.op) {
+      case 'acts': {
+        this.acts(command.acts.flatMap((act) => judge.resolve(act) ?? []))
+        return
+      }
+      case 'read': {
+        const wallet = ledger.wallet(command.owner)
+        if (wallet) ledger.commit(now_ms, (draft) => settle(draft, wallet))
+        reference.read(command.owner)
+        break
+      }
+      case 'clock':
+        reference.clock_ms += command.by_ms
+        break
+      case 'alarm':
+        ledger.commit(now_ms, (draft) => {
+          for (const wallet of this.wallets()) {
+            const due_at_ms = walletDueAt(wallet)
+            if (due_at_ms !== null && due_at_ms <= draft.at_ms) settle(draft, wallet)
+          }
+        })
+        for (const wallet of reference.wallets) reference.settle(wallet)
+        break
+      case 'restart':
+        // Only the object has a memory to lose.
+        break
+    }
+    judge.looked(this.look())
+  }
+
+  private acts(acts: readonly Act[]): void {
+    const { judge, ledger } = this
+    const before = this.wallets()
+    const requests = acts.map((act) => judge.requestOf(act))
+    const results = ledger.commit(judge.reference.clock_ms, (draft) =>
+      requests.map((request) => apply(draft, request)),
+    )
+    for (const [index, act] of acts.entries()) {
+      const result = results[index]
+      if (result) judge.answered(act, result)
+    }
+    const after = this.look()
+    judge.looked(after)
+    if (results.every(({ kind }) => kind === 'refused')) judge.unchanged(before, after)
+  }
+
+  private wallets(): Snapshot['wallets'] {
+    return OWNERS.flatMap((owner) => this.ledger.wallet(owner) ?? []).sort((a, b) => a.number - b.number)
+  }
+
+  private look(): Snapshot {
+    const news = this.ledger.records.slice(this.records)
+    this.records += news.length
+    return {
+      wallets: this.wallets(),
+      entries: news.filter((record) => record.kind === 'entry'),
+      closed_holds: news.filter((record) => record.kind === 'hold'),
+    }
+  }
+}
+
+it('every movement of credits agrees with the reference, in every life of a ledger', () => {
+  const { seed, runs } = inject('fuzz')
+  const live = (commands: readonly Command[]) => {
+    const life = new Life()
+    for (const command of commands) life.step(command)
+  }
+  fc.assert(fc.property(commands, live), { numRuns: runs ?? 1000, ...(seed !== undefined && { seed }) })
+  expect.hasAssertions()
+}, 3_600_000)
