@@ -4,6 +4,8 @@ import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { microCredits } from '../pricing/money.ts'
 import { flushJournal } from '../projection/flush.ts'
 import type { BurnContext } from './burn.ts'
+import { burnTableAnswer, readBurnTables, savedAnswer } from './burn-table-answers.ts'
+import { applyBurnTable, deactivateBurnTable } from './burn-table-changes.ts'
 import type {
   BurnTableResult,
   BurnTablesMessage,
@@ -14,14 +16,7 @@ import type {
   SaveBurnTableMessage,
 } from './burn-table-messages.ts'
 import type { BurnTableSnapshot } from './burn-table-rows.ts'
-import {
-  applyBurnTable,
-  BurnTables,
-  burnTableAnswer,
-  deactivateBurnTable,
-  readBurnTables,
-  savedAnswer,
-} from './burn-tables.ts'
+import { BurnTables } from './burn-tables.ts'
 import { type CheckMessage, type CheckResult, checkAndHold, checkUse } from './check.ts'
 import { applyCredit, creditAnswer } from './credit.ts'
 import { Draft } from './draft.ts'
