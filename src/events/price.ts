@@ -1,4 +1,4 @@
-import type { PricedEvent, ProviderCharge } from '../ledger/messages.ts'
+import { MAX_EVENT_AHEAD_MS, type PricedEvent, type ProviderCharge } from '../ledger/messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
 import { CATALOGUE_VERSION } from '../pricing/catalogue.ts'
 import { ceilingCost } from '../pricing/ceiling.ts'
@@ -17,7 +17,6 @@ export type PriceResult =
 const DAY_MS = 86_400_000
 /** A provider bills by its own clock, and a queue may hold an event for weeks: it is rated by its own time. */
 const MAX_PAST_MS = 35 * DAY_MS
-const MAX_FUTURE_MS = 5 * 60_000
 
 /** An event that its schema accepted, priced at its own time from what the customer's book says; pure. */
 export function priceEvent(
@@ -30,7 +29,7 @@ export function priceEvent(
     return refused({ code: 'customer_mismatch' })
   }
   const timestamp_ms = input.timestamp ?? now_ms
-  if (timestamp_ms < now_ms - MAX_PAST_MS || timestamp_ms > now_ms + MAX_FUTURE_MS) {
+  if (timestamp_ms < now_ms - MAX_PAST_MS || timestamp_ms > now_ms + MAX_EVENT_AHEAD_MS) {
     const message = 'must be at most 35 days back and 5 minutes ahead'
     return refused(invalid([{ path: '/timestamp', message }]))
   }

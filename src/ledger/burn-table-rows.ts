@@ -1,5 +1,6 @@
 import type { BurnTableDefinition } from '../pricing/burn-table-definition.ts'
 import type { VersionTimes } from '../pricing/burn-table-versions.ts'
+import type { Exec } from './tables.ts'
 
 /** A version of a burn table but for its definition, which is read when it is needed. */
 export interface BurnTableVersion extends VersionTimes {
@@ -24,20 +25,6 @@ export interface BurnTableSnapshot {
   readonly rows: readonly BurnTableRow[]
 }
 
-type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
-
-const CREATE_TABLE = `
-  CREATE TABLE IF NOT EXISTS burn_tables (
-    version INTEGER PRIMARY KEY CHECK (version > 1),
-    table_id TEXT NOT NULL,
-    effective_from_ms INTEGER NOT NULL,
-    effective_to_ms INTEGER CHECK (effective_to_ms > effective_from_ms),
-    began_at_ms INTEGER NOT NULL,
-    deactivated_at_ms INTEGER,
-    created_at_ms INTEGER NOT NULL,
-    definition TEXT NOT NULL
-  ) STRICT`
-
 const ALL_VERSIONS = `
   SELECT version, table_id, effective_from_ms, effective_to_ms, began_at_ms, deactivated_at_ms, created_at_ms,
     length(definition) AS length
@@ -55,7 +42,6 @@ export class BurnTableRows {
 
   constructor(exec: Exec) {
     this.exec = exec
-    exec(CREATE_TABLE)
   }
 
   /** Every version, oldest first; read at the first need of them. */

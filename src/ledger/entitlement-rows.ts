@@ -1,27 +1,8 @@
 import type { Entitlement, EntitlementsAnswer, EntitlementsQuestion } from './entitlements.ts'
 import type { Subject } from './limits.ts'
 import type { WalletOwner } from './messages.ts'
+import type { Exec } from './tables.ts'
 import { walletKey } from './wallet.ts'
-
-type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
-
-// Deleted rows stay: their numbers are never given again, and the test ledger learns of the deletion from them.
-const CREATE_TABLE = `
-  CREATE TABLE IF NOT EXISTS entitlements (
-    number INTEGER PRIMARY KEY,
-    entitlement_id TEXT NOT NULL UNIQUE,
-    feature_id TEXT NOT NULL,
-    level_key TEXT NOT NULL,
-    counter INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
-    deleted INTEGER NOT NULL CHECK (deleted IN (0, 1)),
-    entitlement TEXT NOT NULL
-  ) STRICT;
-
-  CREATE UNIQUE INDEX IF NOT EXISTS entitlements_place ON entitlements (feature_id, level_key) WHERE deleted = 0;
-  CREATE INDEX IF NOT EXISTS entitlements_level ON entitlements (level_key, number) WHERE deleted = 0;
-  CREATE UNIQUE INDEX IF NOT EXISTS entitlements_revision ON entitlements (revision);
-`
 
 const LAST = `
   SELECT coalesce(max(number), 0) AS number, coalesce(max(counter), 0) AS counter,
@@ -67,7 +48,6 @@ export class EntitlementRows {
 
   constructor(exec: Exec) {
     this.exec = exec
-    exec(CREATE_TABLE)
   }
 
   /** The highest numbers that were ever given. */

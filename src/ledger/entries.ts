@@ -1,6 +1,12 @@
 import type { Entry, EntryType, EventRecord } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import type { Caller, EventType, Refused, WalletOwner } from './messages.ts'
+import {
+  type Caller,
+  type EventType,
+  MAX_EVENT_AHEAD_MS,
+  type Refused,
+  type WalletOwner,
+} from './messages.ts'
 import { unpackRow } from './packing.ts'
 import type { LedgerStore } from './store.ts'
 import { walletKey } from './wallet.ts'
@@ -37,7 +43,7 @@ export interface EntriesMessage {
 export interface EntriesAnswer {
   /** Newest first. */
   readonly entries: readonly Entry[]
-  /** Every entry from this number up (and below `before_entry`) has been looked at. */
+  /** Every entry from this number up (and below `before_entry`) has been looked at; 0 when no older one can match. */
   readonly reached_entry: number
   /** The last entry that D1 has: it answers for everything up to here. */
   readonly flushed_entry: number
@@ -57,21 +63,28 @@ const MAX_ROWS_READ = 64
 export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
   const { filter, limit } = message
   const before_entry = message.before_entry ?? store.counters.entry + 1
-  const flushed_entry = store.flushedEntry()
+  const flushed_entry = store.journal.flushedEntry()
   const wallet_number = filter.owner ? (store.wallet(walletKey(filter.owner))?.number ?? null) : null
   const entries: Entry[] = []
+  const arrived_from_ms = arrivedFrom(filter)
   let reached_entry = before_entry
   let rows_left = MAX_ROWS_READ
-  for (const row of store.unflushedBefore(before_entry)) {
+  rows: for (const row of store.journal.unflushedBefore(before_entry)) {
     if (entries.length >= limit || rows_left-- === 0) break
     for (const record of unpackRow(row.format, row.body).reverse()) {
       if (record.kind !== 'entry' || record.number >= before_entry) continue
       if (entries.length >= limit) break
+      if (record.at_ms < arrived_from_ms) {
+        reached_entry = NO_OLDER_ENTRY
+        break rows
+      }
       reached_entry = record.number
       if (matches(record, filter, wallet_number)) entries.push(record)
     }
   }
-  if (rows_left > 0 && entries.length < limit) reached_entry = flushed_entry + 1
+  if (rows_left > 0 && entries.length < limit && reached_entry !== NO_OLDER_ENTRY) {
+    reached_entry = flushed_entry + 1
+  }
   return {
     kind: 'done',
     answer: {
@@ -83,6 +96,21 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
       opened_at_ms: ids.opened_at_ms,
     },
   }
+}
+
+/** In place of an entry's number: everything that is older is too old for the filter. */
+export const NO_OLDER_ENTRY = 0
+
+/** Two machines' clocks: the one that looked at the event's time, and the ledger's. */
+const CLOCKS_APART_MS = 60_000
+
+/**
+ * What was committed before this cannot match, and ends the list, because entries are in the order of their commits.
+ * An entry takes effect no later than it is committed; but an event may come before its time.
+ */
+export function arrivedFrom({ from_ms, event }: EntryFilter): number {
+  if (from_ms === undefined) return 0
+  return event ? from_ms - MAX_EVENT_AHEAD_MS - CLOCKS_APART_MS : from_ms
 }
 
 /** Whether a list with this filter shows the entry. `wallet_number` is that of the filter's owner. */

@@ -4,7 +4,7 @@ import type { Draft } from './draft.ts'
 export type Apply<T> = (draft: Draft) => T
 
 interface Waiting {
-  /** How much of a group the request fills, in events. */
+  /** How much of a group the request fills: see `weightOf`. */
   readonly weight: number
   /** Applies the request; the returned function answers it, once the commit has succeeded. */
   readonly apply: (draft: Draft) => () => void
@@ -14,8 +14,13 @@ interface Waiting {
 /** A commit takes no more than this, so that one transaction and its journal rows stay small. */
 const MAX_GROUP_WEIGHT = 4_000
 
-/** What may wait: past it the ledger says `overloaded` at once instead of answering ever later. */
+/** What may wait: past it the ledger says `overloaded` at once instead of answering ever later, or running out of memory. */
 const MAX_WAITING_WEIGHT = 20_000
+
+/** What a request weighs while it waits: its events, or its kilobytes of JSON where those are more. */
+export function weightOf(json_length: number, events = 1): number {
+  return Math.max(events, Math.ceil(json_length / 1024))
+}
 
 /**
  * Requests that arrive together share one commit. They are gathered by a 0 ms timer: measured, that doubles what one
@@ -28,7 +33,10 @@ export class GroupCommit {
 
   private readonly commit: (change: (draft: Draft) => void) => void
 
-  /** `commit` applies the function to a new draft and makes it durable, or throws and leaves no trace. */
+  /**
+   * `commit` applies the function to a new draft and makes it durable, or throws and leaves no trace: what it threw at
+   * is done again. So from the moment at which it is durable it must not throw.
+   */
   constructor(commit: (change: (draft: Draft) => void) => void) {
     this.commit = commit
   }
@@ -75,20 +83,18 @@ export class GroupCommit {
 
   /** If the shared commit fails, each request is tried alone once, so that none fails for its neighbour. */
   private run(group: readonly Waiting[]): void {
+    let answers: readonly (() => void)[] = []
     try {
-      this.commitTogether(group)
+      this.commit((draft) => {
+        answers = group.map((request) => request.apply(draft))
+      })
     } catch (error) {
       const [only, ...others] = group
       if (only && others.length === 0) only.fail(error)
       else for (const request of group) this.run([request])
+      return
     }
-  }
-
-  private commitTogether(group: readonly Waiting[]): void {
-    let answers: (() => void)[] = []
-    this.commit((draft) => {
-      answers = group.map((request) => request.apply(draft))
-    })
+    // Durable: nothing from here on may reach the retry above, which would burn twice.
     for (const answer of answers) answer()
   }
 }

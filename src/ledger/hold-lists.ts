@@ -66,7 +66,7 @@ function readUnflushedHold(store: LedgerStore, ids: LedgerIds, ref: WalletItemRe
   const wallet = store.walletByNumber(ref.wallet)
   if (!wallet) return []
   let rows_left = MAX_ROWS
-  for (const row of store.rowsAfter(store.flushedRow)) {
+  for (const row of store.journal.rowsAfter(store.journal.flushedRow)) {
     if (rows_left-- === 0) break
     for (const record of unpackRow(row.format, row.body)) {
       if (record.kind === 'hold' && isHold(ref, record.hold)) return [holdAnswer(ids, wallet, record.hold)]

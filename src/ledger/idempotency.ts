@@ -14,7 +14,7 @@ export interface UsedKey {
  */
 export interface KeyStore {
   find(keys: readonly string[]): Map<string, UsedKey>
-  /** Records the keys of journal row `row`; part of the commit's transaction. Returns rows written. */
+  /** Records the keys of journal row `row`; part of the commit's transaction. */
   record(row: number, keys: readonly { index: number; idempotency: Idempotency }[]): void
   /** Forgets keys; they must be those of a journal row that is being freed. */
   forget(keys: readonly string[]): void

@@ -1,16 +1,6 @@
 import type { KeyStore, UsedKey } from './idempotency.ts'
 import type { Idempotency } from './messages.ts'
-
-type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
-
-// WITHOUT ROWID: one row written for a key, where a rowid table with a TEXT primary key writes two.
-const CREATE_TABLE = `
-  CREATE TABLE IF NOT EXISTS idempotency_keys (
-    idempotency_key TEXT PRIMARY KEY,
-    fingerprint TEXT NOT NULL,
-    journal_row INTEGER NOT NULL,
-    journal_index INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID`
+import type { Exec } from './tables.ts'
 
 // Lists travel as one JSON parameter: a statement takes at most 100 bound ones.
 const FIND = `
@@ -29,7 +19,6 @@ export class KeyTable implements KeyStore {
 
   constructor(exec: Exec) {
     this.exec = exec
-    exec(CREATE_TABLE)
   }
 
   find(keys: readonly string[]): Map<string, UsedKey> {

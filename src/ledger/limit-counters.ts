@@ -1,14 +1,5 @@
 import { type LimitCounter, quantityJson } from './limits.ts'
-
-type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
-
-// A count may pass 2^53, which SQLite's numbers here do not: it is text, and never computed with in SQL.
-const CREATE_TABLE = `
-  CREATE TABLE IF NOT EXISTS limit_counters (
-    counter INTEGER PRIMARY KEY,
-    window_start_ms INTEGER NOT NULL,
-    used TEXT NOT NULL
-  ) STRICT`
+import type { Exec } from './tables.ts'
 
 // Lists travel as one JSON parameter: a statement takes at most 100 bound ones.
 const WRITE = `
@@ -62,7 +53,6 @@ export class LimitCounters {
   constructor(exec: Exec, checkpointRow: () => number) {
     this.exec = exec
     this.checkpointRow = checkpointRow
-    exec(CREATE_TABLE)
   }
 
   /** Whether the checkpoint is behind. */

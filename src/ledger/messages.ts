@@ -69,6 +69,9 @@ export type ProviderCharge =
     }
   | { readonly kind: 'none'; readonly price_version: string }
 
+/** An event's time may be this much ahead of its arrival, for clocks that are; never more. */
+export const MAX_EVENT_AHEAD_MS = 5 * 60_000
+
 /** What, beside provider, model and usage, picks the price: kept, so that an event can be priced again. */
 export interface PriceModifiers {
   readonly service_tier?: string

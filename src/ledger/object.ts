@@ -30,7 +30,7 @@ import {
   readEntitlements,
 } from './entitlements.ts'
 import { type EntriesMessage, type EntriesResult, readUnflushed } from './entries.ts'
-import { type Apply, GroupCommit } from './group-commit.ts'
+import { type Apply, GroupCommit, weightOf } from './group-commit.ts'
 import { type HoldsMessage, type HoldsResult, readHolds } from './hold-lists.ts'
 import { applyHold } from './holds.ts'
 import { applyIngest } from './ingest.ts'
@@ -66,17 +66,19 @@ import type { Refusal } from './refusal.ts'
 import { applyRerate, payUnpaid, type RerateOutcome } from './rerate.ts'
 import { earliest, nextAlarmAt } from './schedule.ts'
 import { settle } from './settle.ts'
-import { type Identity, LedgerStore } from './store.ts'
+import { type Identity, LedgerStore, type Written } from './store.ts'
+import { migrate } from './tables.ts'
 import type { Amendment } from './unrated-rows.ts'
 import { available, reserved, type Wallet, walletDueAt, walletKey } from './wallet.ts'
 
-/** The key of the sign-up grant: a customer's key cannot be it, because theirs are printable. */
-const SIGNUP_KEY = '\u0000signup'
-
 const MAX_DUE_WALLETS_PER_ALARM = 500
 const MAX_FLUSHES_PER_ALARM = 20
-const MAX_ROWS_FREED_PER_ALARM = 50
+/** In characters of journal rows, a second or so of work; requests get their turn in between. */
+const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
+
+/** What the alarm does, one by one: a failure of one must not keep the others from being done. */
+type AlarmWork = 'settle' | 'flush' | 'forget'
 
 /**
  * One customer's ledger in one mode, single-threaded: whatever moves credits goes through here. This class is the
@@ -91,11 +93,13 @@ export class CustomerLedger extends DurableObject<Bindings> {
   private readonly group: GroupCommit
   private burnContext: BurnContext | null = null
   private alarmAt: number | null = null
-  private failures = 0
+  /** How often each work of the alarm has failed in a row. */
+  private readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
     this.config = configOf(env)
+    migrate(ctx.storage)
     this.store = new LedgerStore(ctx.storage.sql)
     this.tables = new BurnTables(this.store.burnTables, this.config)
     this.group = new GroupCommit((change) => this.commit(change))
@@ -120,36 +124,27 @@ export class CustomerLedger extends DurableObject<Bindings> {
     return reply({ kind: 'opened' })
   }
 
-  async ingest(json: string): Promise<string> {
-    const message: IngestMessage = JSON.parse(json)
-    const weight = message.shape === 'single' ? 1 : message.items.length
-    const result = await this.change<IngestResult>(message.caller, weight, (draft, context) =>
-      applyIngest(draft, message, context),
-    )
-    return reply(result)
+  ingest(json: string): Promise<string> {
+    return this.handle<IngestMessage, IngestResult>(json, applyIngest)
   }
 
-  async credit(json: string): Promise<string> {
-    const message: CreditMessage = JSON.parse(json)
-    const result = await this.change<CreditResult>(message.caller, 1, (draft, context) => {
+  credit(json: string): Promise<string> {
+    return this.handle<CreditMessage, CreditResult>(json, (draft, message, context) => {
       const outcome = applyCredit(draft, message)
       if (outcome.kind === 'refused') return outcome
       const answer = creditAnswer(context.ids, outcome.entry)
       if (outcome.kind === 'done') payUnpaid(draft, outcome.entry.wallet, context)
       return { kind: outcome.kind, format: outcome.format, answer }
     })
-    return reply(result)
   }
 
   /** Rates events that were recorded without a price, each at most once. */
-  async rerate(json: string): Promise<string> {
-    const { caller, items }: RerateMessage = JSON.parse(json)
-    const result = await this.change<RerateResult>(caller, items.length, (draft, context) => {
+  rerate(json: string): Promise<string> {
+    return this.handle<RerateMessage, RerateResult>(json, (draft, { items }, context) => {
       const outcomes = items.map((item) => applyRerate(draft, item, context))
       const count = (outcome: RerateOutcome) => outcomes.filter((one) => one === outcome).length
       return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') } }
     })
-    return reply(result)
   }
 
   /** The events that have no price yet, and how some that had none were rated. */
@@ -172,21 +167,15 @@ export class CustomerLedger extends DurableObject<Bindings> {
   }
 
   /** Voids, refunds, transfers, adjustments, overdraft limits. */
-  async move(json: string): Promise<string> {
-    const message: MovementMessage = JSON.parse(json)
-    const result = await this.change<MovementResult>(message.caller, 1, (draft, { ids }) =>
+  move(json: string): Promise<string> {
+    return this.handle<MovementMessage, MovementResult>(json, (draft, message, { ids }) =>
       applyMovement(draft, message, ids),
     )
-    return reply(result)
   }
 
   /** Opens, captures, releases and extends holds. */
-  async hold(json: string): Promise<string> {
-    const message: HoldMessage = JSON.parse(json)
-    const result = await this.change<HoldResult>(message.caller, 1, (draft, context) =>
-      applyHold(draft, message, context),
-    )
-    return reply(result)
+  hold(json: string): Promise<string> {
+    return this.handle<HoldMessage, HoldResult>(json, applyHold)
   }
 
   /** The open holds of the ledger or of one wallet, newest first. */
@@ -314,7 +303,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
     const { caller, question, hold_ms, idempotency }: CheckMessage = JSON.parse(json)
     if (hold_ms !== null) {
       const request = { question, hold_ms, ...(idempotency && { idempotency }) }
-      const result = await this.change<CheckResult>(caller, 1, (draft, context) =>
+      const result = await this.change<CheckResult>(caller, weightOf(json.length), (draft, context) =>
         checkAndHold(draft, request, context),
       )
       return reply(result)
@@ -357,47 +346,59 @@ export class CustomerLedger extends DurableObject<Bindings> {
    */
   override async alarm(): Promise<void> {
     this.alarmAt = null
-    let failed = false
-    // Each by itself: one broken wallet must not keep the entries of all others from D1.
-    for (const work of [() => this.settleDueWallets(), () => this.flush(), () => this.forget()]) {
-      try {
-        await work()
-      } catch (error) {
-        failed = true
-        const { identity: ledger } = this.store
-        console.error(
-          JSON.stringify({
-            event: 'ledger_alarm_failed',
-            ledger,
-            failures: this.failures + 1,
-            error: String(error),
-          }),
-        )
-      }
-    }
-    this.failures = failed ? this.failures + 1 : 0
-    this.armForAll()
-  }
-
-  private settleDueWallets(): void {
-    const due = this.store.dueWallets(this.timeNow(), MAX_DUE_WALLETS_PER_ALARM)
-    if (due.length === 0) return
-    this.commit((draft) => {
-      // Written even if nothing was due yet: that moves the time at which the alarm looks again.
-      for (const wallet of due) draft.change(settle(draft, wallet))
+    let flushed: 'all' | 'a part' = 'all'
+    await this.attempt('settle', () => this.settleDueWallets())
+    await this.attempt('flush', async () => {
+      flushed = await this.flush()
     })
+    await this.attempt('forget', () => this.forget())
+    this.armForAll(flushed)
   }
 
-  private async flush(): Promise<void> {
-    const { identity } = this.store
-    if (!identity) return
+  private async attempt(work: AlarmWork, run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+      this.failures[work] = 0
+    } catch (error) {
+      this.failures[work]++
+      this.log('ledger_alarm_failed', error, { work, failures: this.failures[work] })
+    }
+  }
+
+  /** Wallet by wallet: a broken one, which fails again at every alarm, keeps nobody else's lots from expiring. */
+  private async settleDueWallets(): Promise<void> {
+    const keys = this.store.dueWallets(this.timeNow(), MAX_DUE_WALLETS_PER_ALARM)
+    const results = await Promise.allSettled(
+      keys.map((key) =>
+        this.group.submit(1, (draft) => {
+          const stored = this.store.wallet(key)
+          const wallet = stored && (draft.wallet(stored.owner) ?? stored)
+          // Written even if nothing was due yet: that moves the time at which the alarm looks again.
+          if (wallet) draft.change(settle(draft, wallet))
+        }),
+      ),
+    )
+    const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+    for (const error of failed.slice(0, MAX_LOGGED)) this.log('wallet_not_settled', error)
+    if (failed.length > 0) throw new Error(`${failed.length} of ${keys.length} due wallets were not settled`)
+  }
+
+  /**
+   * Brings D1 up to what the journal held when the flush began; what comes in meanwhile is the next one's, or a flush
+   * of a busy ledger would go on writing pages of a few entries.
+   */
+  private async flush(): Promise<'all' | 'a part'> {
+    const { identity, journal } = this.store
+    if (!identity) return 'all'
     const db = ledgerDb(this.env, identity.customer_id)
+    const up_to_row = journal.lastRow
     this.checkpoint()
-    for (let i = 0; i < MAX_FLUSHES_PER_ALARM && this.store.isDirty; i++) {
+    for (let i = 0; i < MAX_FLUSHES_PER_ALARM && journal.flushedRow < up_to_row; i++) {
       const flushed = await flushJournal(this.store, this.context().ids, db, ledgerKey(identity), Date.now())
       this.checkpoint()
       this.store.writeFlushed(flushed)
     }
+    return journal.flushedRow < up_to_row ? 'a part' : 'all'
   }
 
   /** Brings the table of limit counters up to the journal. Costs nothing when nothing was counted. */
@@ -407,9 +408,32 @@ export class CustomerLedger extends DurableObject<Bindings> {
     this.store.checkpointed()
   }
 
-  private forget(): void {
-    const before_ms = Date.now() - this.config.idempotency_window_ms
-    this.ctx.storage.transactionSync(() => this.store.forgetBefore(before_ms, MAX_ROWS_FREED_PER_ALARM))
+  private async forget(): Promise<void> {
+    const before_ms = this.forgetsBefore()
+    for (let freed = 0; freed < MAX_FREED_PER_ALARM; ) {
+      const length = this.ctx.storage.transactionSync(() => this.store.journal.forgetBefore(before_ms))
+      if (length === 0) return
+      freed += length
+      await scheduler.wait(0)
+    }
+  }
+
+  /** Journal rows that were committed before this have lived their time. */
+  private forgetsBefore(): number {
+    return Date.now() - this.config.idempotency_window_ms
+  }
+
+  /** A message that changes something, and its answer. Room is asked for before anything is parsed. */
+  private async handle<M extends { readonly caller: Caller }, T extends { readonly kind: string }>(
+    json: string,
+    apply: (draft: Draft, message: M, context: BurnContext) => T,
+  ): Promise<string> {
+    if (!this.group.hasRoom(weightOf(json.length))) return reply(OVERLOADED)
+    const message: M = JSON.parse(json)
+    const weight = weightOf(json.length, eventsIn(message))
+    return reply(
+      await this.change<T>(message.caller, weight, (draft, context) => apply(draft, message, context)),
+    )
   }
 
   /** Admits the caller, then applies the change in the next group commit. */
@@ -420,9 +444,11 @@ export class CustomerLedger extends DurableObject<Bindings> {
   ): Promise<T | Refused> {
     const context = this.admit(caller)
     if (context.kind === 'refused') return context
-    if (!this.group.hasRoom(weight)) return { kind: 'refused', refusal: { code: 'overloaded' } }
-    const inGroup: Apply<T> = (draft) => apply(draft, context)
-    return this.group.submit(weight, inGroup)
+    return this.submit(weight, (draft) => apply(draft, context))
+  }
+
+  private submit<T>(weight: number, apply: Apply<T>): Promise<T | Refused> {
+    return this.group.hasRoom(weight) ? this.group.submit(weight, apply) : Promise.resolve(OVERLOADED)
   }
 
   /** Refuses keys that were revoked, and ledgers that nobody opened. */
@@ -446,16 +472,40 @@ export class CustomerLedger extends DurableObject<Bindings> {
 
   /**
    * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait
-   * for the disk by themselves (output gate), so what is answered after this is durable.
+   * for the disk by themselves (output gate), so what is answered after this is durable. What it throws, it throws
+   * before anything is written: whoever catches it may try again.
    */
   private commit<T>(change: (draft: Draft) => T, identity?: Identity): T {
     const draft = new Draft(this.store, this.store.counters, Date.now())
     const result = change(draft)
     if (draft.isEmpty && !identity) return result
-    const rows = this.ctx.storage.transactionSync(() => this.store.write(draft, identity))
-    this.store.publish(draft, rows, identity)
-    this.arm(earliest([...draft.wallets.values()].map(walletDueAt)))
+    const written = this.ctx.storage.transactionSync(() => this.store.write(draft, identity))
+    this.publish(draft, written, identity)
     return result
+  }
+
+  /**
+   * What was written becomes what is read. Never throws, since the write must not be tried again: if memory cannot
+   * follow the disk, the object starts anew from the disk, and its callers learn that they do not know.
+   */
+  private publish(draft: Draft, written: Written, identity?: Identity): void {
+    try {
+      this.store.publish(draft, written, identity)
+    } catch (error) {
+      this.log('commit_not_published', error)
+      this.ctx.abort('what was committed could not be published')
+      return
+    }
+    try {
+      this.arm({
+        due_at_ms: earliest([...draft.wallets.values()].map(walletDueAt)),
+        flush_at_ms: Date.now() + this.config.flush_delay_ms,
+        forget_at_ms: null,
+      })
+    } catch (error) {
+      // The next commit arms the alarm, or the next start.
+      this.log('alarm_not_armed', error)
+    }
   }
 
   /** The time that a commit would have now: it never runs backwards, so what was due once stays due. */
@@ -473,37 +523,70 @@ export class CustomerLedger extends DurableObject<Bindings> {
     const wallet = this.store.wallet(walletKey(owner))
     if (!wallet) return { kind: 'refused', refusal: noWallet(owner.kind) }
     const due_at_ms = walletDueAt(wallet)
-    const answer =
-      due_at_ms === null || due_at_ms > this.timeNow()
-        ? read(context.ids, wallet)
-        : await this.group.submit(1, (draft) =>
-            read(context.ids, settle(draft, draft.wallet(owner) ?? wallet)),
-          )
-    return { kind: 'done', answer }
+    if (due_at_ms === null || due_at_ms > this.timeNow()) {
+      return { kind: 'done', answer: read(context.ids, wallet) }
+    }
+    return this.submit(1, (draft) => ({
+      kind: 'done',
+      answer: read(context.ids, settle(draft, draft.wallet(owner) ?? wallet)),
+    }))
   }
 
-  /** Arms the alarm for whatever is next in the whole ledger. */
-  private armForAll(): void {
-    const oldest_row_at_ms = this.store.oldestFreeableRowAt()
-    const forget_at_ms =
-      oldest_row_at_ms === null ? null : oldest_row_at_ms + this.config.idempotency_window_ms
-    this.arm(this.store.nextDueAt(), forget_at_ms)
-  }
-
-  /** Sees to it that the alarm rings when it is next needed; moves it only to an earlier time. */
-  private arm(due_at_ms: number | null, forget_at_ms: number | null = null): void {
+  /**
+   * Arms the alarm for whatever is next in the whole ledger. Forgetting gets none of its own: every alarm does it. Only
+   * what is overdue waits for one, which is what an alarm left over, or a start finds after a long rest.
+   */
+  private armForAll(flushed: 'all' | 'a part' = 'all'): void {
     const now_ms = Date.now()
-    const at_ms = nextAlarmAt({
-      now_ms,
-      flush_at_ms: this.store.isDirty ? now_ms + this.config.flush_delay_ms : null,
-      due_at_ms,
-      forget_at_ms,
-      failures: this.failures,
+    const oldest_at_ms = this.store.journal.oldestFreeableAt()
+    this.arm({
+      due_at_ms: this.store.nextDueAt(),
+      flush_at_ms: flushed === 'a part' ? now_ms : now_ms + this.config.flush_delay_ms,
+      forget_at_ms: oldest_at_ms !== null && oldest_at_ms < this.forgetsBefore() ? now_ms : null,
     })
-    if (at_ms === null || (this.alarmAt !== null && this.alarmAt <= at_ms)) return
-    this.alarmAt = at_ms
-    void this.ctx.storage.setAlarm(at_ms)
   }
+
+  /**
+   * Sees to it that the alarm rings when it is next needed; moves it only to an earlier time, so that it is set once
+   * for all the commits that one flush takes.
+   */
+  private arm(next: {
+    readonly due_at_ms: number | null
+    readonly flush_at_ms: number
+    readonly forget_at_ms: number | null
+  }): void {
+    const { failures } = this
+    const at_ms = nextAlarmAt(Date.now(), [
+      { at_ms: next.due_at_ms, failures: failures.settle },
+      { at_ms: this.store.journal.isDirty ? next.flush_at_ms : null, failures: failures.flush },
+      { at_ms: next.forget_at_ms, failures: failures.forget },
+    ])
+    if (at_ms === null || (this.alarmAt !== null && this.alarmAt <= at_ms)) return
+    this.setAlarm(at_ms)
+  }
+
+  private setAlarm(at_ms: number): void {
+    this.alarmAt = at_ms
+    this.ctx.storage.setAlarm(at_ms).catch((error) => {
+      this.log('alarm_not_set', error)
+      this.alarmAt = null
+    })
+  }
+
+  private log(event: string, error: unknown, fields: Readonly<Record<string, string | number>> = {}): void {
+    const { identity: ledger } = this.store
+    console.error(JSON.stringify({ level: 'error', event, ledger, ...fields, error: String(error) }))
+  }
+}
+
+const OVERLOADED: Refused = { kind: 'refused', refusal: { code: 'overloaded' } }
+
+/** A broken ledger must not flood the log. */
+const MAX_LOGGED = 10
+
+/** How many events a message brings, for those that bring many. */
+function eventsIn(message: object): number {
+  return 'items' in message && Array.isArray(message.items) ? message.items.length : 1
 }
 
 function giveSignupGrant(draft: Draft, amount_micro: number): void {
@@ -515,7 +598,6 @@ function giveSignupGrant(draft: Draft, amount_micro: number): void {
     priority: 50,
     expires_at_ms: null,
     reason: 'Sign-up grant',
-    idempotency: { key: SIGNUP_KEY, fingerprint: SIGNUP_KEY },
   })
 }
 

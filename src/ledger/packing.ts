@@ -127,6 +127,28 @@ export function unpackRow(format: number, body: string): JournalRecord[] {
   return packed.map(unpackRecord)
 }
 
+/** The idempotency keys in a journal row, without unpacking all of it. */
+export function keysInRow(format: number, body: string): string[] {
+  assertFormat(format)
+  const packed: { readonly k?: readonly [key: string, fingerprint: string] }[] = JSON.parse(body)
+  return packed.flatMap(({ k }) => (k ? [k[0]] : []))
+}
+
+/** How many bytes a text takes at rest. */
+export function sizeOf(text: string): number {
+  return utf8.encode(text).length
+}
+
+const utf8 = new TextEncoder()
+
+/** Throws when a text is too large for a row. */
+export function assertRowSize(text: string): void {
+  // A UTF-16 unit takes at most three bytes in UTF-8, so most rows need no second look.
+  if (text.length * 3 > MAX_ROW_BYTES && sizeOf(text) > MAX_ROW_BYTES) {
+    throw new Error(`a row of ${text.length} characters is too large to store`)
+  }
+}
+
 /** The number of a user or team in pages. */
 export type SubjectNumber = (kind: SubjectKind, id: string) => number
 
@@ -140,27 +162,27 @@ export function packPage(entries: readonly Entry[], number: SubjectNumber): stri
   )
 }
 
-/** The entries of a page; `name` gives a subject's own id back, or says that it was erased. */
-export function unpackPage(
-  format: number,
-  body: string,
-  name: (kind: SubjectKind, number: number) => string,
-): Entry[] {
-  assertFormat(format)
-  const packed: PackedEntry[] = JSON.parse(body)
-  return packed.map((entry) => unpackEntry(entry, (value, kind) => name(kind, Number(value))))
+/** A page that was parsed once: which subjects it names, and its entries when their names are known. */
+export interface ParsedPage {
+  readonly subjects: { readonly user: ReadonlySet<number>; readonly team: ReadonlySet<number> }
+  /** `name` gives a subject's own id back, or says that it was erased. */
+  readonly entries: (name: (kind: SubjectKind, number: number) => string) => Entry[]
 }
 
-/** The subject numbers that a page names, without unpacking all of it. */
-export function subjectsOfPage(format: number, body: string): { user: Set<number>; team: Set<number> } {
+/** Parses a page; of its entries only the one with the number `only`, where that is given. */
+export function parsePage(format: number, body: string, only?: number): ParsedPage {
   assertFormat(format)
-  const packed: PackedEntry[] = JSON.parse(body)
-  const numbers = { user: new Set<number>(), team: new Set<number>() }
+  const all: PackedEntry[] = JSON.parse(body)
+  const packed = only === undefined ? all : all.filter(({ n }) => n === only)
+  const subjects = { user: new Set<number>(), team: new Set<number>() }
   for (const { e } of packed) {
-    if (typeof e?.u === 'number') numbers.user.add(e.u)
-    if (typeof e?.g === 'number') numbers.team.add(e.g)
+    if (typeof e?.u === 'number') subjects.user.add(e.u)
+    if (typeof e?.g === 'number') subjects.team.add(e.g)
   }
-  return numbers
+  return {
+    subjects,
+    entries: (name) => packed.map((entry) => unpackEntry(entry, (value, kind) => name(kind, Number(value)))),
+  }
 }
 
 function assertFormat(format: number): void {

@@ -1,34 +1,27 @@
-/** What the one alarm of a ledger waits for; null for what it need not wait for. */
-export interface Schedule {
-  readonly now_ms: number
-  /** When the journal is to go to D1. */
-  readonly flush_at_ms: number | null
-  /** When the next wallet falls due. */
-  readonly due_at_ms: number | null
-  /** When the oldest journal row has lived its time. */
-  readonly forget_at_ms: number | null
-  /** How often the alarm has failed in a row. */
+/** Something that the alarm does: when it is next needed, null for never, and how often it has failed in a row. */
+export interface Work {
+  readonly at_ms: number | null
   readonly failures: number
 }
 
-/** Forgetting is never urgent: it waits this much longer, and then frees many rows at once. */
-const FORGET_SLACK_MS = 3_600_000
+/** Platforms refuse alarms of the far future, and a lot may expire in the year 9999: the alarm looks again in between. */
+const MAX_AHEAD_MS = 365 * 86_400_000
 
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 300_000
 
 /**
- * When the alarm is to ring; null for never. After a failure never before the retry delay, whatever is due: an alarm
- * that fails at once and rings at once would do nothing else.
+ * When the one alarm of a ledger is to ring; null for never. What failed waits for its own retry delay, however overdue
+ * it is, since an alarm that fails at once and rings at once would do nothing else; what did not fail does not wait for
+ * it.
  */
-export function nextAlarmAt(schedule: Schedule): number | null {
-  const { forget_at_ms } = schedule
-  const next = earliest([
-    schedule.flush_at_ms,
-    schedule.due_at_ms,
-    forget_at_ms === null ? null : forget_at_ms + FORGET_SLACK_MS,
-  ])
-  return next === null ? null : Math.max(next, schedule.now_ms + retryDelay(schedule.failures))
+export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | null {
+  const next = earliest(
+    works.map(({ at_ms, failures }) =>
+      at_ms === null ? null : Math.max(at_ms, now_ms + retryDelay(failures)),
+    ),
+  )
+  return next === null ? null : Math.min(next, now_ms + MAX_AHEAD_MS)
 }
 
 /** How long to wait after `failures` in a row: nothing after none, then doubling from a second to five minutes. */

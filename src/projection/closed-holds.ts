@@ -7,6 +7,7 @@ import type { HoldRecord } from '../ledger/journal.ts'
 import { LedgerIds, tagOf } from '../ledger/ledger-ids.ts'
 import type { HoldAnswer, LedgerName, WalletItemRef } from '../ledger/messages.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import { jsonParameters } from './json-parameters.ts'
 import { nameSubjects } from './subjects.ts'
 
 // Guarded by the watermark, as the pages of the same flush are. One row written for each hold, once, when it ends.
@@ -33,21 +34,23 @@ interface HoldRow {
   expires_at_ms: number
 }
 
-/** The holds that ended in a flush; part of its batch. */
+/** Writes the holds that ended in a flush; part of its batch. */
 export function insertClosedHolds(
   db: D1Database,
   ledger_id: string,
   records: readonly HoldRecord[],
   subject: (kind: SubjectKind, id: string) => number,
   from_row: number,
-): D1PreparedStatement {
-  const rows = records.map(({ hold, at_ms }) => ({
-    ...hold,
-    user_number: hold.user_id === undefined ? null : subject('user', hold.user_id),
-    team_number: hold.team_id === undefined ? null : subject('team', hold.team_id),
-    closed_at_ms: at_ms,
-  }))
-  return db.prepare(INSERT_HOLDS).bind(ledger_id, JSON.stringify(rows), from_row)
+): D1PreparedStatement[] {
+  const rows = records.map(({ hold, at_ms }) =>
+    JSON.stringify({
+      ...hold,
+      user_number: hold.user_id === undefined ? null : subject('user', hold.user_id),
+      team_number: hold.team_id === undefined ? null : subject('team', hold.team_id),
+      closed_at_ms: at_ms,
+    }),
+  )
+  return jsonParameters(rows).map((holds) => db.prepare(INSERT_HOLDS).bind(ledger_id, holds, from_row))
 }
 
 /** A hold that D1 knows to be closed. */

@@ -1,15 +1,21 @@
 import type { SubjectKind } from '../db/schema.ts'
 import type { Entry, HoldRecord } from '../ledger/journal.ts'
+import type { JournalRow, JournalRows } from '../ledger/journal-rows.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
 import type { WalletOwner } from '../ledger/messages.ts'
-import { unpackRow } from '../ledger/packing.ts'
-import type { JournalRow, LedgerStore } from '../ledger/store.ts'
+import { sizeOf, unpackRow } from '../ledger/packing.ts'
+import type { LedgerStore } from '../ledger/store.ts'
 import { insertClosedHolds } from './closed-holds.ts'
+import { jsonParameters } from './json-parameters.ts'
 import { packPages } from './pages.ts'
 import { numberSubjects, type SubjectIds } from './subjects.ts'
 
-/** A flush takes about this many characters of journal, so that its pages fit one statement's parameter. */
-const MAX_FLUSH_LENGTH = 384 * 1024
+/**
+ * A flush takes this many bytes of journal, or one row where that is larger. A page is no larger than the rows it comes
+ * from but for numbers in place of shorter ids, so with this much room even a single page of it all fits a row of D1.
+ * Two full rows fit, whatever they are written in.
+ */
+const MAX_FLUSH_BYTES = 1_700_000
 const MAX_FLUSH_ROWS = 500
 
 const MAKE_LEDGER = `
@@ -27,7 +33,7 @@ const INSERT_PAGES = `
     first_at_ms, last_at_ms, balance_before_micro, balance_after_micro, body)
   SELECT ?1, ?2, value ->> 'wallet_number', value ->> 'format', value ->> 'first_entry', value ->> 'last_entry',
     value ->> 'entry_count', value ->> 'first_at_ms', value ->> 'last_at_ms', value ->> 'balance_before_micro',
-    value ->> 'balance_after_micro', value ->> 'body'
+    value ->> 'balance_after_micro', value -> 'body'
   FROM json_each(?3)
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
@@ -35,14 +41,21 @@ const MOVE_WATERMARK = `
   UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
-const READ_WATERMARK = 'SELECT flushed_row FROM ledgers WHERE ledger_id = ?'
+const READ_WATERMARK = 'SELECT flushed_row, flushed_entry, flushed_at_ms FROM ledgers WHERE ledger_id = ?'
+
+interface Watermark {
+  flushed_row: number
+  flushed_entry: number
+  flushed_at_ms: number
+}
 
 /**
  * Writes the next part of the journal to D1 and returns the last journal row that D1 then has.
  *
  * Exactly once in effect: pages and watermark move in one atomic batch, and both only if the watermark still stands
  * where this flush begins. If it does not, an earlier attempt whose answer was lost has moved it: then nothing is
- * written, and its position is what is returned. Throws when D1 fails; the caller tries again later.
+ * written, and its position is what is returned. Throws when D1 fails, and when the two have no common past; the
+ * caller tries again later.
  */
 export async function flushJournal(
   store: LedgerStore,
@@ -51,39 +64,67 @@ export async function flushJournal(
   ledger_id: string,
   now_ms: number,
 ): Promise<number> {
-  const from_row = store.flushedRow
-  const rows = takeRows(store.rowsAfter(from_row))
+  const { journal } = store
+  const from_row = journal.flushedRow
+  const rows = takeRows(journal.rowsAfter(from_row))
   const last = rows.at(-1)
   if (!last) return from_row
   const records = rows.flatMap((row) => unpackRow(row.format, row.body))
   const entries = records.filter((record) => record.kind === 'entry')
   const holds = records.filter((record) => record.kind === 'hold')
   const subject = await numberSubjects(db, ledger_id, subjectsOf(entries, holds), now_ms)
-  const results = await db.batch<{ flushed_row: number }>([
+  const flush_entry = entries[0]?.number ?? 0
+  // Not before the commits that it flushes, whatever the clock does: see `assertCommonPast`.
+  const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
+  const results = await db.batch<Watermark>([
     db.prepare(MAKE_LEDGER).bind(ledger_id),
-    db.prepare(INSERT_WALLETS).bind(ledger_id, JSON.stringify(newWallets(entries, ids, subject))),
-    db
-      .prepare(INSERT_PAGES)
-      .bind(ledger_id, entries[0]?.number ?? 0, JSON.stringify(packPages(entries, subject)), from_row),
-    insertClosedHolds(db, ledger_id, holds, subject, from_row),
+    ...jsonParameters(newWallets(entries, ids, subject)).map((wallets) =>
+      db.prepare(INSERT_WALLETS).bind(ledger_id, wallets),
+    ),
+    ...jsonParameters(packPages(entries, subject)).map((pages) =>
+      db.prepare(INSERT_PAGES).bind(ledger_id, flush_entry, pages, from_row),
+    ),
+    ...insertClosedHolds(db, ledger_id, holds, subject, from_row),
     db
       .prepare(MOVE_WATERMARK)
-      .bind(last.row_id, last.last_entry, now_ms, store.unrated.count(), ledger_id, from_row),
+      .bind(last.row_id, last.last_entry, flushed_at_ms, store.unrated.count(), ledger_id, from_row),
     db.prepare(READ_WATERMARK).bind(ledger_id),
   ])
-  const watermark = results.at(-1)?.results[0]?.flushed_row
-  if (watermark === undefined || watermark < from_row) {
-    throw new Error(`D1 has the ledger up to row ${watermark}, behind the object's cursor at row ${from_row}`)
+  const watermark = results.at(-1)?.results[0]
+  assertCommonPast(journal, from_row, watermark)
+  return watermark.flushed_row
+}
+
+/**
+ * Where D1 stands must be a place in this journal. It is not when D1 was restored from an older backup (it stands
+ * behind the cursor: what is between is missing), or when the object was (it stands ahead of the journal, or at a row
+ * that was committed after D1 had it: to go on from there would lose what was committed since, for ever).
+ */
+function assertCommonPast(
+  journal: JournalRows,
+  from_row: number,
+  watermark: Watermark | undefined,
+): asserts watermark {
+  if (!watermark || watermark.flushed_row < from_row) {
+    throw new Error(
+      `D1 has the ledger up to row ${watermark?.flushed_row}, behind the object's cursor at row ${from_row}`,
+    )
   }
-  return watermark
+  const { flushed_row, flushed_entry, flushed_at_ms } = watermark
+  const row = journal.rowAt(flushed_row)
+  if (!row || row.last_entry !== flushed_entry || row.at_ms > flushed_at_ms) {
+    throw new Error(
+      `D1 has the ledger up to row ${flushed_row} and entry ${flushed_entry}, which the object (up to row ${journal.lastRow}) does not: was it restored from an older state?`,
+    )
+  }
 }
 
 function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
   const taken: JournalRow[] = []
-  let length = 0
+  let bytes = 0
   for (const row of rows) {
-    length += row.body.length
-    if (taken.length === MAX_FLUSH_ROWS || (taken.length > 0 && length > MAX_FLUSH_LENGTH)) break
+    bytes += sizeOf(row.body)
+    if (taken.length === MAX_FLUSH_ROWS || (taken.length > 0 && bytes > MAX_FLUSH_BYTES)) break
     taken.push(row)
   }
   return taken
@@ -103,18 +144,23 @@ function subjectsOf(entries: readonly Entry[], holds: readonly HoldRecord[]): Su
   return subjects
 }
 
-/** The wallets that came into being, for D1; the customer's own is always among them, since it may have no entry. */
+/**
+ * The wallets that came into being, for D1, each a JSON object; the customer's own is always among them, since it may
+ * have no entry.
+ */
 function newWallets(
   entries: readonly Entry[],
   ids: LedgerIds,
   subject: (kind: SubjectKind, id: string) => number,
-): object[] {
+): string[] {
   const owners: [number, WalletOwner][] = [[1, { kind: 'customer' }]]
   for (const { owner, wallet } of entries) if (owner) owners.push([wallet, owner])
-  return owners.map(([wallet_number, owner]) => ({
-    wallet_number,
-    wallet_id: ids.wallet(wallet_number),
-    owner_kind: owner.kind,
-    owner_number: owner.kind === 'customer' ? null : subject(owner.kind, owner.id),
-  }))
+  return owners.map(([wallet_number, owner]) =>
+    JSON.stringify({
+      wallet_number,
+      wallet_id: ids.wallet(wallet_number),
+      owner_kind: owner.kind,
+      owner_number: owner.kind === 'customer' ? null : subject(owner.kind, owner.id),
+    }),
+  )
 }

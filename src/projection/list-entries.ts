@@ -1,11 +1,17 @@
 import type { Bindings } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { readEntries } from '../ledger/client.ts'
-import { type EntriesAnswer, type EntryFilter, matches } from '../ledger/entries.ts'
+import {
+  arrivedFrom,
+  type EntriesAnswer,
+  type EntryFilter,
+  matches,
+  NO_OLDER_ENTRY,
+} from '../ledger/entries.ts'
 import type { Entry } from '../ledger/journal.ts'
 import { entryNumberOf, LedgerIds } from '../ledger/ledger-ids.ts'
 import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
-import { subjectsOfPage, unpackPage } from '../ledger/packing.ts'
+import { type ParsedPage, parsePage } from '../ledger/packing.ts'
 import { nameSubjects } from './subjects.ts'
 
 export interface EntriesQuery {
@@ -29,7 +35,7 @@ export interface EntriesPage {
 
 export interface PageRow {
   flush_entry: number
-  first_entry: number
+  last_at_ms: number
   format: number
   body: string
 }
@@ -39,15 +45,21 @@ const ROWS_A_ROUND = 16
 const MAX_ROUNDS = 8
 
 const PAGES_OF_LEDGER = `
-  SELECT flush_entry, first_entry, format, body FROM ledger_pages
+  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry < ?2 ORDER BY flush_entry DESC LIMIT ?3`
 
 const PAGES_OF_WALLET = `
-  SELECT flush_entry, first_entry, format, body FROM ledger_pages
+  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND wallet_number = ?4 AND flush_entry < ?2 ORDER BY flush_entry DESC LIMIT ?3`
 
 const PAGES_OF_FLUSH = `
-  SELECT flush_entry, first_entry, format, body FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry = ?2`
+  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry = ?2`
+
+// The flush that an entry went with is the last that begins no later. Pages of its other wallets may span its number too.
+const PAGES_AROUND_ENTRY = `
+  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
+  WHERE ledger_id = ?1 AND first_entry <= ?2 AND last_entry >= ?2 AND flush_entry =
+    (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?2)`
 
 /**
  * Entries newest first, complete and fresh: what D1 may not have yet from the object, everything older from D1. The
@@ -64,11 +76,13 @@ export async function listEntries(env: Bindings, query: EntriesQuery): Promise<E
   }
   const entries = [...answer.entries]
   let reached_entry = answer.reached_entry
-  if (entries.length < query.limit && reached_entry <= answer.flushed_entry + 1) {
+  if (entries.length < query.limit && isAnsweredByD1(reached_entry, answer)) {
     reached_entry = await addFlushed(env, query, answer, entries)
   }
-  return { kind: 'done', entries, next_before_entry: reached_entry > 1 ? reached_entry : null, ids }
+  return { kind: 'done', entries, next_before_entry: reached_entry > FIRST_ENTRY ? reached_entry : null, ids }
 }
+
+const FIRST_ENTRY = 1
 
 export type FoundEntry =
   | { readonly kind: 'found'; readonly entry: Entry; readonly ids: LedgerIds }
@@ -84,16 +98,33 @@ export async function findEntry(
 ): Promise<FoundEntry> {
   const number = entryNumberOf(prefix, id, ledger)
   if (number === undefined) return { kind: 'none' }
-  const page = await listEntries(env, { ledger, caller, filter: {}, before_entry: number + 1, limit: 1 })
-  if (page.kind === 'refused') return page
-  const [entry] = page.entries
+  const result = await readEntries(env, ledger, { caller, filter: {}, before_entry: number + 1, limit: 1 })
+  if (result.kind === 'refused') return result
+  const { answer } = result
+  const ids = new LedgerIds(answer.tag, answer.opened_at_ms)
+  const entry = number <= answer.flushed_entry ? await readFlushed(env, ledger, number) : answer.entries[0]
   // The id says when, too: one that was made up around a number that exists names nothing.
   const known =
     entry &&
-    (prefix === 'txn'
-      ? page.ids.transaction(entry)
-      : entry.event && !entry.event.rerates && page.ids.event(entry))
-  return entry && known === id ? { kind: 'found', entry, ids: page.ids } : { kind: 'none' }
+    (prefix === 'txn' ? ids.transaction(entry) : entry.event && !entry.event.rerates && ids.event(entry))
+  return entry && known === id ? { kind: 'found', entry, ids } : { kind: 'none' }
+}
+
+/** One entry that D1 has: the pages of one flush that may hold it, and of them that entry alone. */
+async function readFlushed(env: Bindings, ledger: LedgerName, number: number): Promise<Entry | undefined> {
+  const db = ledgerDb(env, ledger.customer_id)
+  const ledger_id = ledgerKey(ledger)
+  const { results } = await db.prepare(PAGES_AROUND_ENTRY).bind(ledger_id, number).all<PageRow>()
+  const [entry] = await unpack(
+    db,
+    ledger_id,
+    results.map((row) => parsePage(row.format, row.body, number)),
+  )
+  return entry
+}
+
+function isAnsweredByD1(reached_entry: number, { flushed_entry }: EntriesAnswer): boolean {
+  return reached_entry !== NO_OLDER_ENTRY && reached_entry <= flushed_entry + 1
 }
 
 /** Adds entries from D1 until the limit, and returns the lowest entry number that was looked at. */
@@ -105,16 +136,19 @@ async function addFlushed(
 ): Promise<number> {
   const db = ledgerDb(env, query.ledger.customer_id)
   const ledger_id = ledgerKey(query.ledger)
+  const arrived_from_ms = arrivedFrom(query.filter)
   let before_entry = Math.min(query.before_entry ?? Number.MAX_SAFE_INTEGER, flushed_entry + 1)
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const rows = await readPages(db, ledger_id, before_entry, wallet_number)
-    if (rows.length === 0) return 1
-    for (const entry of await unpackNewestFirst(db, ledger_id, rows)) {
+    const recent = rows.filter((row) => row.last_at_ms >= arrived_from_ms)
+    for (const entry of await unpackNewestFirst(db, ledger_id, recent)) {
       if (entry.number >= before_entry) continue
       if (entries.length === query.limit) return before_entry
       before_entry = entry.number
       if (matches(entry, query.filter, wallet_number)) entries.push(entry)
     }
+    // The pages of older flushes are older still.
+    if (rows.length === 0 || recent.length < rows.length) return NO_OLDER_ENTRY
     before_entry = Math.min(before_entry, ...rows.map((row) => row.flush_entry))
     if (entries.length === query.limit) break
   }
@@ -147,13 +181,21 @@ async function unpackNewestFirst(
   ledger_id: string,
   rows: readonly PageRow[],
 ): Promise<Entry[]> {
+  const entries = await unpack(
+    db,
+    ledger_id,
+    rows.map((row) => parsePage(row.format, row.body)),
+  )
+  return entries.sort((a, b) => b.number - a.number)
+}
+
+async function unpack(db: D1Database, ledger_id: string, pages: readonly ParsedPage[]): Promise<Entry[]> {
   const user = new Set<number>()
   const team = new Set<number>()
-  for (const row of rows) {
-    const subjects = subjectsOfPage(row.format, row.body)
+  for (const { subjects } of pages) {
     for (const number of subjects.user) user.add(number)
     for (const number of subjects.team) team.add(number)
   }
   const name = await nameSubjects(db, ledger_id, { user, team })
-  return rows.flatMap((row) => unpackPage(row.format, row.body, name)).sort((a, b) => b.number - a.number)
+  return pages.flatMap((page) => page.entries(name))
 }

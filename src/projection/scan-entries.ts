@@ -3,7 +3,7 @@ import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { readEntries } from '../ledger/client.ts'
 import type { Entry } from '../ledger/journal.ts'
 import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
-import { unpackPage } from '../ledger/packing.ts'
+import { parsePage } from '../ledger/packing.ts'
 import { readPages } from './list-entries.ts'
 
 export interface Scan {
@@ -56,7 +56,7 @@ async function* scanFlushed(
     if (rows.length === 0) return
     const below = before_entry
     yield rows
-      .flatMap(({ format, body }) => unpackPage(format, body, () => ''))
+      .flatMap(({ format, body }) => parsePage(format, body).entries(() => ''))
       .filter(({ number }) => number < below)
       .sort((a, b) => b.number - a.number)
     before_entry = Math.min(before_entry, ...rows.map(({ flush_entry }) => flush_entry))

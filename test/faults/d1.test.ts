@@ -54,7 +54,7 @@ async function expectComplete(ledger: TestLedger): Promise<void> {
     balances.set(page.wallet_number, page.balance_after_micro)
   }
   expect((await watermark(ledger))?.flushed_entry).toBe(numbers.at(-1))
-  expect(await inStore(ledger, (store) => store.isDirty)).toBe(false)
+  expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
 }
 
 // A flush of entries that name a user is two batches: the first numbers users, the second writes pages.
@@ -70,7 +70,7 @@ describe.each([
     async (effect) => {
       const ledger = await busyLedger()
       await withD1(ledger, d1FailingAt(statement, effect), () => runAlarm(ledger))
-      expect(await inStore(ledger, (store) => store.isDirty)).toBe(true)
+      expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(true)
       await runAlarm(ledger)
       await expectComplete(ledger)
     },
@@ -153,7 +153,7 @@ describe('a D1 that was restored from an older backup', () => {
     await use(ledger, 5)
     await runAlarm(ledger)
     expect(await storedPages(ledger)).toEqual([])
-    expect(await inStore(ledger, (store) => store.isDirty)).toBe(true)
+    expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(true)
     expect(await ingest(env, ledger.name, single(eventItem(1)))).toMatchObject({ kind: 'done' })
   })
 })

@@ -51,13 +51,13 @@ describe('500 events at once on a wallet that can pay for exactly 137', () => {
 
   it('share commits: far fewer than 137 journal rows', async () => {
     const ledger = await freshLedger(137 * PRICE)
-    const before = await inStore(ledger, (store) => [...store.rowsAfter(0)].length)
+    const before = await inStore(ledger, (store) => [...store.journal.rowsAfter(0)].length)
     const { stub } = ledger
     const message = JSON.stringify(single(eventItem(PRICE)))
     const rows = await rowsWrittenBy(ledger, () =>
       Promise.all(Array.from({ length: 500 }, () => stub.ingest(message))),
     )
-    const commits = (await inStore(ledger, (store) => [...store.rowsAfter(0)].length)) - before
+    const commits = (await inStore(ledger, (store) => [...store.journal.rowsAfter(0)].length)) - before
     expect(commits).toBeLessThan(137 / 2)
     // A journal row and a wallet row for each commit, and a row for the lot that was used up.
     expect(rows).toBeLessThanOrEqual(2 * commits + 1)

@@ -2,8 +2,9 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
-import { ingest } from '../../src/ledger/client.ts'
+import { ingest, readBalance } from '../../src/ledger/client.ts'
 import type { IngestResult } from '../../src/ledger/messages.ts'
+import { alarmOf } from '../faults/injection.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {
   freshLedger,
@@ -16,7 +17,7 @@ import {
   watermark,
   withD1,
 } from '../support/ledgers.ts'
-import { batch, eventItem, grant, single } from '../support/messages.ts'
+import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -44,7 +45,7 @@ function later(ms: number): void {
 }
 
 function rowsOf(ledger: TestLedger): Promise<number[]> {
-  return inStore(ledger, (store) => [...store.rowsAfter(0)].map((row) => row.row_id))
+  return inStore(ledger, (store) => [...store.journal.rowsAfter(0)].map((row) => row.row_id))
 }
 
 /** The keys that the object remembers, whatever they are kept in. */
@@ -136,19 +137,48 @@ describe('the journal', () => {
     expect(await rowsOf(ledger)).toEqual([4])
   })
 
-  it('frees many rows a part at a time, and its alarm rings until all are free', async () => {
+  it('frees all that have lived their time in one alarm, and takes no alarm of its own for the others', async () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 120; i++) await burn(ledger, `k${i}`)
     await runAlarm(ledger)
-    later(WINDOW_MS + 2 * 3_600_000)
-    const left: number[] = []
-    for (let i = 0; i < 4; i++) {
-      await runAlarm(ledger)
-      left.push((await rowsOf(ledger)).length)
-      const alarm = await runInDurableObject(ledger.stub, (_, { storage }) => storage.getAlarm())
-      if (left.at(-1) !== 1) expect(alarm).toBe(Date.now())
-    }
-    expect(left).toEqual([71, 21, 1, 1])
+    later(WINDOW_MS + 1)
+    await burn(ledger, 'young')
+    await runAlarm(ledger)
+    expect(await rowsOf(ledger)).toEqual([122])
+    await burn(ledger, 'younger')
+    await runInDurableObject(ledger.stub, (_, { storage }) => storage.deleteAlarm())
+    await runAlarm(ledger)
+    expect(await alarmOf(ledger)).toBeNull()
+  })
+
+  it('rings again at once when there was more to free than one alarm does', async () => {
+    const ledger = await freshLedger(CREDITS)
+    for (let i = 0; i < 20; i++) await burn(ledger, `k${i}`)
+    await runAlarm(ledger)
+    later(WINDOW_MS + 1)
+    await inStore(ledger, ({ journal }) => {
+      const forgetBefore = journal.forgetBefore.bind(journal)
+      // As if the rows were as large as rows can be.
+      journal.forgetBefore = (at_ms) => forgetBefore(at_ms) * 1_000_000
+    })
+    await runAlarm(ledger)
+    expect((await rowsOf(ledger)).length).toBeGreaterThan(1)
+    expect(await alarmOf(ledger)).toBe(Date.now())
+    for (let i = 0; i < 3; i++) await runAlarm(ledger)
+    expect(await rowsOf(ledger)).toHaveLength(1)
+  })
+
+  it('of a ledger that rested for the whole window is freed after its next start, whatever started it', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await burn(ledger, 'k')
+    await burn(ledger, 'newest')
+    await runAlarm(ledger)
+    later(WINDOW_MS + 1)
+    await evictDurableObject(ledger.stub)
+    await readBalance(env, ledger.name, { caller: CALLER, owner: { kind: 'customer' } })
+    expect(await alarmOf(ledger)).not.toBeNull()
+    await runAlarm(ledger)
+    expect(await rowsOf(ledger)).toHaveLength(1)
   })
 
   it('that was freed leaves the numbers of entries, lots and wallets as they were, over a restart too', async () => {

@@ -98,12 +98,12 @@ describe('a journal that D1 has not taken for long', () => {
       await ingest(env, ledger.name, batch(Array.from({ length: 1000 }, () => eventItem(1, { metadata }))))
     }
     const rows = await runInDurableObject(ledger.stub, (instance) => {
-      return [...storeOf(instance).rowsAfter(0)].length
+      return [...storeOf(instance).journal.rowsAfter(0)].length
     })
     expect(rows).toBeGreaterThan(40)
     expect(await rowsRead(ledger, (object) => object.entries(NEWEST))).toBeLessThan(15)
     const first = await rowsRead(ledger, (instance) => {
-      const [row] = storeOf(instance).rowsAfter(0)
+      const [row] = storeOf(instance).journal.rowsAfter(0)
       return row
     })
     expect(first).toBeLessThan(15)

@@ -167,7 +167,7 @@ describe('what was counted', () => {
     await evictDurableObject(ledger.stub)
     await runAlarm(ledger)
     expect(await checkpointed(ledger)).toEqual({ [row.counter]: '1' })
-    expect(await inStore(ledger, (store) => store.isDirty)).toBe(false)
+    expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
   })
 
   it('is checkpointed while D1 is down, and survives', async () => {
@@ -289,9 +289,9 @@ describe('a checkpoint that fails', () => {
       }
     })
     await runAlarm(ledger)
-    expect(await inStore(ledger, (store) => store.isDirty)).toBe(true)
+    expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(true)
     await runAlarm(ledger)
-    expect(await inStore(ledger, (store) => store.isDirty)).toBe(false)
+    expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
     expect(await checkpointed(ledger)).toEqual({ [row.counter]: '1' })
   })
 })

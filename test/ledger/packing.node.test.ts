@@ -1,14 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { AnswerRecord, Entry, JournalRecord } from '../../src/ledger/journal.ts'
-import {
-  FORMAT,
-  packPage,
-  packRows,
-  subjectsOfPage,
-  unpackPage,
-  unpackRow,
-} from '../../src/ledger/packing.ts'
+import { FORMAT, keysInRow, packPage, packRows, parsePage, unpackRow } from '../../src/ledger/packing.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 
 const WHOLE_BURN: Entry = {
@@ -151,8 +144,8 @@ describe('a journal row', () => {
 
   it('of a format that nobody knows is not guessed at', () => {
     expect(() => unpackRow(2, '[]')).toThrow(/format 2/)
-    expect(() => unpackPage(2, '[]', String)).toThrow(/format 2/)
-    expect(() => subjectsOfPage(0, '[]')).toThrow(/format 0/)
+    expect(() => parsePage(2, '[]')).toThrow(/format 2/)
+    expect(() => keysInRow(0, '[]')).toThrow(/format 0/)
   })
 })
 
@@ -196,7 +189,7 @@ describe('a page', () => {
 
   it('names users and teams by number only', () => {
     expect(body).not.toContain('🦄')
-    expect(subjectsOfPage(FORMAT, body)).toEqual({ user: new Set([7]), team: new Set([40]) })
+    expect(parsePage(FORMAT, body).subjects).toEqual({ user: new Set([7]), team: new Set([40]) })
   })
 
   it('holds no idempotency key', () => {
@@ -206,10 +199,10 @@ describe('a page', () => {
   it('gives back every entry with the names as they are now, without owner and key', () => {
     const { idempotency: _key, owner: _owner, ...burn } = WHOLE_BURN
     const { owner: _customer, ...purchase } = WHOLE_PURCHASE
-    expect(unpackPage(FORMAT, body, nameOf)).toStrictEqual([purchase, burn])
+    expect(parsePage(FORMAT, body).entries(nameOf)).toStrictEqual([purchase, burn])
   })
 
   it('does not take a user who is called like a number for that number', () => {
-    expect(subjectsOfPage(FORMAT, packPage([WHOLE_BURN], numberOf)).team).toEqual(new Set([40]))
+    expect(parsePage(FORMAT, packPage([WHOLE_BURN], numberOf)).subjects.team).toEqual(new Set([40]))
   })
 })

@@ -178,6 +178,6 @@ async function d1RowsOfFlush(ledger: TestLedger): Promise<number> {
     },
   })
   await withD1(ledger, counting, () => runAlarm(ledger))
-  expect(await inStore(ledger, (store) => store.isDirty)).toBe(false)
+  expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
   return rows
 }

@@ -1,33 +1,32 @@
 import { describe, expect, it } from 'vitest'
-import { earliest, nextAlarmAt, retryDelay, type Schedule } from '../../src/ledger/schedule.ts'
+import { earliest, nextAlarmAt, retryDelay, type Work } from '../../src/ledger/schedule.ts'
 
 const NOW = 1_000_000_000
-const HOUR = 3_600_000
-const IDLE: Schedule = { now_ms: NOW, flush_at_ms: null, due_at_ms: null, forget_at_ms: null, failures: 0 }
+const YEAR = 365 * 86_400_000
 
 interface Case {
   readonly name: string
-  readonly waits: Partial<Schedule>
+  readonly works: readonly [at_ms: number | null, failures?: number][]
   readonly rings: number | null
 }
 
 // biome-ignore format: a table reads by its columns
 const cases: readonly Case[] = [
-  { name: 'never, when there is nothing to do', waits: {}, rings: null },
-  { name: 'never, when there is nothing to do, however often it failed', waits: { failures: 3 }, rings: null },
-  { name: 'for the flush', waits: { flush_at_ms: NOW + 5000 }, rings: NOW + 5000 },
-  { name: 'for the next wallet that falls due', waits: { due_at_ms: NOW + 7 }, rings: NOW + 7 },
-  { name: 'at once for what is overdue, never in the past', waits: { due_at_ms: NOW - 9000 }, rings: NOW },
-  { name: 'an hour after rows may be forgotten, so that many go at once', waits: { forget_at_ms: NOW }, rings: NOW + HOUR },
-  { name: 'at once for rows that have waited that hour', waits: { forget_at_ms: NOW - 2 * HOUR }, rings: NOW },
-  { name: 'for the earliest of all', waits: { flush_at_ms: NOW + 5000, due_at_ms: NOW + 4000, forget_at_ms: NOW - HOUR + 6000 }, rings: NOW + 4000 },
-  { name: 'not before the retry delay after a failure, even for what is overdue', waits: { due_at_ms: NOW - 1, failures: 1 }, rings: NOW + 1000 },
-  { name: 'later than the retry delay when nothing is needed sooner', waits: { flush_at_ms: NOW + 5000, failures: 1 }, rings: NOW + 5000 },
+  { name: 'never, when there is nothing to do', works: [[null], [null]], rings: null },
+  { name: 'never, when there is nothing to do, however often it failed', works: [[null, 3]], rings: null },
+  { name: 'when something is to be done', works: [[NOW + 5000], [null]], rings: NOW + 5000 },
+  { name: 'for the earliest of all', works: [[NOW + 5000], [NOW + 4000], [NOW + 6000]], rings: NOW + 4000 },
+  { name: 'at once for what is overdue, never in the past', works: [[NOW - 9000]], rings: NOW },
+  { name: 'not before the retry delay of what failed, even if it is overdue', works: [[NOW - 1, 1]], rings: NOW + 1000 },
+  { name: 'later than the retry delay when nothing is needed sooner', works: [[NOW + 5000, 1]], rings: NOW + 5000 },
+  { name: 'on time for what did not fail, whatever else failed', works: [[NOW - 1, 10], [NOW + 5000, 0]], rings: NOW + 5000 },
+  { name: 'in a year for what is needed after that, and looks again', works: [[Date.UTC(9999, 11, 31)]], rings: NOW + YEAR },
 ]
 
 describe('the alarm rings', () => {
-  it.each(cases)('$name', ({ waits, rings }) => {
-    expect(nextAlarmAt({ ...IDLE, ...waits })).toBe(rings)
+  it.each(cases)('$name', ({ works, rings }) => {
+    const work = works.map(([at_ms, failures = 0]): Work => ({ at_ms, failures }))
+    expect(nextAlarmAt(NOW, work)).toBe(rings)
   })
 })
 

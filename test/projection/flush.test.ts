@@ -138,13 +138,14 @@ describe('a flush', () => {
 
   it('takes 3,000 events in several journal rows and in several steps, whole and in order', async () => {
     const ledger = await freshLedger(CREDITS)
+    const note = 'x'.repeat(1000)
     for (let i = 0; i < 3; i++) {
       await send(
         ledger,
-        Array.from({ length: 1000 }, (_, n) => eventItem(1, { key: `${i}-${n}`, metadata: { n } })),
+        Array.from({ length: 1000 }, (_, n) => eventItem(1, { key: `${i}-${n}`, metadata: { n, note } })),
       )
     }
-    expect((await inStore(ledger, (store) => [...store.rowsAfter(0)])).length).toBeGreaterThan(3)
+    expect((await inStore(ledger, (store) => [...store.journal.rowsAfter(0)])).length).toBeGreaterThan(3)
     await runAlarm(ledger)
     const pages = await storedPages(ledger)
     expect(pages.length).toBeGreaterThan(1)
@@ -185,7 +186,7 @@ describe('a flush', () => {
     await runAlarm(ledger)
     expect(await watermark(ledger)).toEqual({ flushed_row: 2, flushed_entry: 1 })
     expect(await storedPages(ledger)).toHaveLength(1)
-    expect(await inStore(ledger, (store) => store.isDirty)).toBe(false)
+    expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
   })
 
   it('says whose each wallet is', async () => {

@@ -6,7 +6,7 @@ import { openLedger } from '../../src/ledger/client.ts'
 import type { Entry } from '../../src/ledger/journal.ts'
 import type { LedgerName } from '../../src/ledger/messages.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
-import { unpackPage, unpackRow } from '../../src/ledger/packing.ts'
+import { parsePage, unpackRow } from '../../src/ledger/packing.ts'
 import { LedgerStore } from '../../src/ledger/store.ts'
 import { nameSubjects } from '../../src/projection/subjects.ts'
 import { unique } from './customers.ts'
@@ -111,7 +111,10 @@ export async function storedPages(ledger: TestLedger): Promise<StoredPage[]> {
     .all<{ kind: string; number: number }>()
   const numbers = (kind: string) => new Set(known.filter((row) => row.kind === kind).map((row) => row.number))
   const name = await nameSubjects(env.DB, ledger_id, { user: numbers('user'), team: numbers('team') })
-  return results.map(({ format, body, ...page }) => ({ ...page, entries: unpackPage(format, body, name) }))
+  return results.map(({ format, body, ...page }) => ({
+    ...page,
+    entries: parsePage(format, body).entries(name),
+  }))
 }
 
 export interface Watermark {

@@ -1,0 +1,266 @@
+import type { Counters, Draft } from './draft.ts'
+import type { KeyStore, KeyUse, StoredRecord, UsedKey } from './idempotency.ts'
+import type { JournalRecord } from './journal.ts'
+import { KeyTable } from './key-table.ts'
+import { packCounters } from './limit-counters.ts'
+import type { Idempotency } from './messages.ts'
+import type { MetaTable } from './meta-table.ts'
+import { assertRowSize, FORMAT, keysInRow, packRows, unpackRow } from './packing.ts'
+import type { Exec } from './tables.ts'
+import { WeightedCache } from './weighted-cache.ts'
+
+/** A row of the journal that D1 may not have yet. */
+export interface JournalRow {
+  readonly row_id: number
+  readonly format: number
+  readonly body: string
+  readonly last_entry: number
+}
+
+const LAST_ROW = `
+  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms FROM journal ORDER BY row_id DESC LIMIT 1`
+
+const INSERT_ROW = `
+  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+const ROWS_AFTER =
+  'SELECT row_id, format, body, last_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT ?'
+
+const UNFLUSHED_BEFORE = `
+  SELECT row_id, format, body, last_entry FROM journal
+  WHERE row_id > ? AND row_id < ? AND first_entry < ? AND last_entry >= first_entry
+  ORDER BY row_id DESC LIMIT ?`
+
+const OLDEST_FREEABLE = `
+  SELECT row_id, format, at_ms, body FROM journal WHERE row_id <= ? AND row_id < ? ORDER BY row_id LIMIT ?`
+
+/**
+ * Journal rows are read a few at a time: a row can hold a quarter of a megabyte, and all that D1 has not taken yet
+ * need not fit into an isolate's memory. Whoever has enough stops, and no cursor stays open.
+ */
+const ROWS_A_READ = 8
+
+/** Of unpacked rows that are kept for single replays, in characters of their bodies; an isolate is shared. */
+const MAX_CACHED_LENGTH = 1024 * 1024
+
+interface UnpackedRow {
+  readonly format: number
+  readonly records: readonly JournalRecord[]
+}
+
+/** The journal at rest with the keys that lead into it, how far D1 has it, and what its newest row says. */
+export class JournalRows {
+  private readonly exec: Exec
+  private readonly meta: MetaTable
+  private readonly keys: KeyStore
+  private readonly unpacked = new WeightedCache<number, UnpackedRow>(MAX_CACHED_LENGTH)
+  private last = 0
+  private flushed = 0
+  private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0 }
+
+  constructor(exec: Exec, meta: MetaTable) {
+    this.exec = exec
+    this.meta = meta
+    this.keys = new KeyTable(exec)
+  }
+
+  /** Reads the newest row and the cursor: O(1), whatever the journal holds. */
+  load(): void {
+    this.unpacked.clear()
+    this.flushed = Number(this.meta.get('flushed_row') ?? 0)
+    const [row] = this.exec(LAST_ROW)
+    this.last = row ? Number(row.row_id) : 0
+    if (!row) return
+    this.committed = {
+      entry: Number(row.last_entry),
+      lot: Number(row.last_lot),
+      wallet: Number(row.last_wallet),
+      hold: Number(row.last_hold),
+      at_ms: Number(row.at_ms),
+    }
+  }
+
+  get counters(): Counters {
+    return this.committed
+  }
+
+  get lastRow(): number {
+    return this.last
+  }
+
+  /** The last row that D1 is known to have. */
+  get flushedRow(): number {
+    return this.flushed
+  }
+
+  /** Whether there are rows that D1 does not have. */
+  get isDirty(): boolean {
+    return this.last > this.flushed
+  }
+
+  /** Writes the rows and keys of a draft, inside its transaction; returns how many rows. `publish` makes them known. */
+  write(draft: Draft): number {
+    const { lot, wallet, hold, at_ms } = draft.counters
+    let row_id = this.last
+    let last_entry = this.committed.entry
+    let limits = packCounters(draft.limitCounters)
+    for (const { body, records } of packRows(draft.records)) {
+      row_id++
+      assertRowSize(body)
+      const first_entry = last_entry + 1
+      for (const record of records) if (record.kind === 'entry') last_entry = record.number
+      const counters = [lot, wallet, hold, at_ms] as const
+      this.exec(INSERT_ROW, row_id, FORMAT, first_entry, last_entry, ...counters, limits, body)
+      limits = null
+      this.keys.record(row_id, keysOf(records))
+    }
+    if (last_entry !== draft.counters.entry)
+      throw new Error('the journal does not hold every entry of its commit')
+    return row_id - this.last
+  }
+
+  publish(draft: Draft, rows: number): void {
+    this.last += rows
+    this.committed = draft.counters
+  }
+
+  /** D1 has the journal up to `row_id`. The cursor only ever moves forward. One row written. */
+  writeFlushed(row_id: number): void {
+    if (row_id <= this.flushed) return
+    this.meta.set('flushed_row', String(row_id))
+    this.flushed = row_id
+  }
+
+  /** Rows after `row_id`, oldest first. */
+  *rowsAfter(row_id: number): Generator<JournalRow> {
+    let after_row = row_id
+    for (;;) {
+      const rows = this.exec(ROWS_AFTER, after_row, ROWS_A_READ).map(journalRow)
+      yield* rows
+      if (rows.length < ROWS_A_READ) return
+      after_row = rows.at(-1)?.row_id ?? after_row
+    }
+  }
+
+  /** Rows that D1 may not have and that hold entries below `before_entry`, newest first. */
+  *unflushedBefore(before_entry: number): Generator<JournalRow> {
+    let before_row = this.last + 1
+    for (;;) {
+      const rows = this.exec(UNFLUSHED_BEFORE, this.flushed, before_row, before_entry, ROWS_A_READ).map(
+        journalRow,
+      )
+      yield* rows
+      if (rows.length < ROWS_A_READ) return
+      before_row = rows.at(-1)?.row_id ?? before_row
+    }
+  }
+
+  /** The last entry that D1 is known to have: the first unflushed row tells. */
+  flushedEntry(): number {
+    const [row] = this.exec(
+      'SELECT first_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
+      this.flushed,
+    )
+    return row ? Number(row.first_entry) - 1 : this.committed.entry
+  }
+
+  /** What a row ends with and when it was committed; undefined when it is not there, or not any more. */
+  rowAt(row_id: number): { readonly last_entry: number; readonly at_ms: number } | undefined {
+    const [row] = this.exec('SELECT last_entry, at_ms FROM journal WHERE row_id = ?', row_id)
+    return row && { last_entry: Number(row.last_entry), at_ms: Number(row.at_ms) }
+  }
+
+  /** Which of these keys were used, and for what. The records behind them are read when one is asked for. */
+  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
+    const found = new Map<string, KeyUse>()
+    for (const [row, keys] of byRow(this.keys.find(idempotencies.map(({ key }) => key)))) {
+      // A row is a quarter of a megabyte to parse: all that are asked for in it are taken out of it at once.
+      let records: ReadonlyMap<string, StoredRecord> | undefined
+      const read = (key: string): StoredRecord => {
+        records ??= this.recordsOf(row, keys)
+        const record = records.get(key)
+        if (!record) throw new Error('an idempotency key leads to another record')
+        return record
+      }
+      for (const [key, { fingerprint }] of keys) found.set(key, { fingerprint, read: () => read(key) })
+    }
+    return found
+  }
+
+  /**
+   * Frees some of the oldest rows, with their keys: those that D1 has and that were committed before `at_ms`. The
+   * newest row stays, since it holds the counters. Returns how many characters it freed, 0 when there are none left.
+   * In a transaction. A row written for each row and for each key.
+   */
+  forgetBefore(at_ms: number): number {
+    const oldest_at_ms = this.oldestFreeableAt()
+    if (oldest_at_ms === null || oldest_at_ms >= at_ms) return 0
+    let freed = 0
+    for (const row of this.exec(OLDEST_FREEABLE, this.flushed, this.last, ROWS_A_READ)) {
+      // The time of rows never falls, so the first that is too young ends it: no search through the whole journal.
+      if (Number(row.at_ms) >= at_ms) break
+      const body = String(row.body)
+      this.keys.forget(keysInRow(Number(row.format), body))
+      this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))
+      this.unpacked.delete(Number(row.row_id))
+      freed += body.length
+    }
+    return freed
+  }
+
+  /** The commit time of the oldest row that D1 has and that is not the newest; null when there is none. */
+  oldestFreeableAt(): number | null {
+    const [row] = this.exec(
+      'SELECT at_ms FROM journal WHERE row_id <= ? AND row_id < ? ORDER BY row_id LIMIT 1',
+      this.flushed,
+      this.last,
+    )
+    return row ? Number(row.at_ms) : null
+  }
+
+  private recordsOf(row_id: number, keys: ReadonlyMap<string, UsedKey>): Map<string, StoredRecord> {
+    const { format, records } = this.unpack(row_id)
+    const found = new Map<string, StoredRecord>()
+    for (const [key, { index }] of keys) {
+      const record = records[index]
+      if (record?.idempotency?.key === key) found.set(key, { format, record })
+    }
+    return found
+  }
+
+  private unpack(row_id: number): UnpackedRow {
+    const cached = this.unpacked.get(row_id)
+    if (cached) return cached
+    const [row] = this.exec('SELECT format, body FROM journal WHERE row_id = ?', row_id)
+    if (!row) throw new Error(`journal row ${row_id} is missing`)
+    const format = Number(row.format)
+    const body = String(row.body)
+    const unpacked = { format, records: unpackRow(format, body) }
+    this.unpacked.set(row_id, unpacked, body.length)
+    return unpacked
+  }
+}
+
+function byRow(used: ReadonlyMap<string, UsedKey>): Map<number, Map<string, UsedKey>> {
+  const rows = new Map<number, Map<string, UsedKey>>()
+  for (const [key, stored] of used) {
+    const keys = rows.get(stored.row)
+    if (keys) keys.set(key, stored)
+    else rows.set(stored.row, new Map([[key, stored]]))
+  }
+  return rows
+}
+
+function keysOf(records: readonly JournalRecord[]): { index: number; idempotency: Idempotency }[] {
+  return records.flatMap(({ idempotency }, index) => (idempotency ? [{ index, idempotency }] : []))
+}
+
+function journalRow(row: Record<string, SqlStorageValue>): JournalRow {
+  return {
+    row_id: Number(row.row_id),
+    format: Number(row.format),
+    body: String(row.body),
+    last_entry: Number(row.last_entry),
+  }
+}

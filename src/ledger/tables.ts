@@ -1,0 +1,136 @@
+/** Runs one statement and returns its rows; the store counts what they cost. */
+export type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
+
+/** Brings the tables from the version before it to its own; part of one transaction. */
+export type Migration = (sql: SqlStorage) => void
+
+/**
+ * The object's tables, version by version: `MIGRATIONS[n - 1]` makes version n. An object is brought forward when it
+ * next wakes, at the cost of what its migration writes. What is deployed is never edited: append, and change
+ * `docs/storage-schema.md`.
+ */
+export const MIGRATIONS: readonly Migration[] = [(sql) => void sql.exec(VERSION_1)]
+
+const VERSION_1 = `
+  CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE journal (
+    row_id INTEGER PRIMARY KEY,
+    format INTEGER NOT NULL,
+    first_entry INTEGER NOT NULL,
+    last_entry INTEGER NOT NULL CHECK (last_entry >= first_entry - 1),
+    last_lot INTEGER NOT NULL,
+    last_wallet INTEGER NOT NULL,
+    last_hold INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    limits TEXT,
+    body TEXT NOT NULL
+  ) STRICT;
+
+  -- WITHOUT ROWID: one row written for a key, where a rowid table with a TEXT primary key writes two.
+  CREATE TABLE idempotency_keys (
+    idempotency_key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    journal_row INTEGER NOT NULL,
+    journal_index INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE wallets (
+    wallet_key TEXT PRIMARY KEY,
+    wallet_number INTEGER NOT NULL,
+    balance_micro INTEGER NOT NULL CHECK (balance_micro BETWEEN -8000000000000000 AND 8000000000000000),
+    due_at_ms INTEGER,
+    state TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE UNIQUE INDEX wallets_number ON wallets (wallet_number);
+  CREATE INDEX wallets_due ON wallets (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+  CREATE TABLE closed_lots (
+    lot_number INTEGER PRIMARY KEY,
+    lot TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE given_back (
+    entry INTEGER PRIMARY KEY,
+    amount_micro INTEGER NOT NULL CHECK (amount_micro BETWEEN 0 AND 8000000000000000),
+    voided INTEGER NOT NULL CHECK (voided IN (0, 1))
+  ) STRICT;
+
+  CREATE TABLE revoked_keys (
+    key_id TEXT PRIMARY KEY,
+    revoked_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE burn_tables (
+    version INTEGER PRIMARY KEY CHECK (version > 1),
+    table_id TEXT NOT NULL,
+    effective_from_ms INTEGER NOT NULL,
+    effective_to_ms INTEGER CHECK (effective_to_ms > effective_from_ms),
+    began_at_ms INTEGER NOT NULL,
+    deactivated_at_ms INTEGER,
+    created_at_ms INTEGER NOT NULL,
+    definition TEXT NOT NULL
+  ) STRICT;
+
+  -- Deleted rows stay: their numbers are never given again, and the test ledger learns of the deletion from them.
+  CREATE TABLE entitlements (
+    number INTEGER PRIMARY KEY,
+    entitlement_id TEXT NOT NULL UNIQUE,
+    feature_id TEXT NOT NULL,
+    level_key TEXT NOT NULL,
+    counter INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    deleted INTEGER NOT NULL CHECK (deleted IN (0, 1)),
+    entitlement TEXT NOT NULL
+  ) STRICT;
+
+  CREATE UNIQUE INDEX entitlements_place ON entitlements (feature_id, level_key) WHERE deleted = 0;
+  CREATE INDEX entitlements_level ON entitlements (level_key, number) WHERE deleted = 0;
+  CREATE UNIQUE INDEX entitlements_revision ON entitlements (revision);
+
+  -- A count may pass 2^53, which SQLite's numbers here do not: it is text, and never computed with in SQL.
+  CREATE TABLE limit_counters (
+    counter INTEGER PRIMARY KEY,
+    window_start_ms INTEGER NOT NULL,
+    used TEXT NOT NULL
+  ) STRICT;
+`
+
+const WRITE_VERSION = `
+  INSERT INTO meta (key, value) VALUES ('schema_version', ?)
+  ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+
+/**
+ * Brings an object's tables to the version of this code, all or nothing. Throws when it cannot: a ledger that another
+ * version of the code has written must not be read by guessing.
+ */
+export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS): void {
+  const { sql } = storage
+  const found = versionOf(sql)
+  if (found === migrations.length) return
+  if (found > migrations.length) {
+    throw new Error(
+      `the tables of this ledger are of version ${found} and this deployment knows them up to version ${migrations.length}: deploy the version that wrote them, or a later one`,
+    )
+  }
+  storage.transactionSync(() => {
+    for (const migration of migrations.slice(found)) migration(sql)
+    sql.exec(WRITE_VERSION, String(migrations.length))
+  })
+}
+
+/** 0 for an object without tables. */
+function versionOf(sql: SqlStorage): number {
+  const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'")
+  if (tables.toArray().length === 0) return 0
+  const [row] = sql.exec("SELECT value FROM meta WHERE key = 'schema_version'").toArray()
+  const version = Number(row?.value)
+  if (Number.isInteger(version) && version > 0) return version
+  throw new Error(
+    'the tables of this ledger have no version: they are older than the first one, which was never deployed; locally, delete .wrangler/state',
+  )
+}
