@@ -44,6 +44,8 @@ const ingestRoute = createRoute({
     ...KEY_PROBLEMS,
     ...BODY_PROBLEMS,
     'insufficient_credits',
+    'limit_reached',
+    'feature_not_allowed',
     'insufficient_scope',
     'customer_mismatch',
     'customer_suspended',

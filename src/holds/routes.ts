@@ -67,6 +67,8 @@ const openRoute = createRoute({
   responses: responses({ 201: json('The hold.', holdSchema) }, [
     ...WRITE_PROBLEMS,
     'insufficient_credits',
+    'limit_reached',
+    'feature_not_allowed',
     'too_many_open',
     'unknown_provider',
     'unpriced_model',

@@ -120,6 +120,23 @@ describe('rows written', () => {
     expect(await rowsWrittenBy(ledger, check)).toBe(0)
   })
 
+  it('a definition: 6 with its indexes and the journal, 5 when it is replaced, 3 when it is deleted', async () => {
+    const ledger = await freshLedger(CREDITS)
+    let made: Entitlement | undefined
+    expect(
+      await rowsWrittenBy(ledger, async () => {
+        made = await entitled(ledger, CUSTOMER, hardEvents(1))
+      }),
+    ).toBe(6)
+    const row = made
+    if (!row) throw new Error('nothing was made')
+    expect(await rowsWrittenBy(ledger, () => replaced(ledger, row, hardEvents(2)))).toBe(5)
+    const change = { kind: 'delete', id: row.id } as const
+    expect(
+      await rowsWrittenBy(ledger, () => changeEntitlement(env, ledger.name, { caller: CALLER, change })),
+    ).toBe(3)
+  })
+
   it('a checkpoint: one for each counter that changed and one for the cursor, however many events', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const owner of [CUSTOMER, user('ann'), user('bob')]) await entitled(ledger, owner, hardEvents(1000))
