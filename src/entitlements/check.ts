@@ -4,6 +4,7 @@ import type { PricedEvent } from '../ledger/messages.ts'
 import type { FieldError, Refusal } from '../ledger/refusal.ts'
 import type { PriceBook } from '../pricing/price-book.ts'
 import { invalid } from '../rating/consumption.ts'
+import { usageInput } from '../rating/schema.ts'
 import type { CheckInput } from './schema.ts'
 
 export type EstimateResult =
@@ -43,7 +44,7 @@ function eventOf(
     output_tokens,
     ...(type === 'IMAGE_GENERATION'
       ? { image_count: count }
-      : count !== undefined && { usage: { requests: count } }),
+      : count !== undefined && { usage: usageInput.parse({ requests: count }) }),
     duration_seconds: estimated_duration_seconds,
   }
 }
