@@ -2,6 +2,9 @@ import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
+/** A test that takes seconds alone takes many when all run at once on two cores; one that hangs still ends. */
+const testTimeout = 60_000
+
 /**
  * Two rooms. `edge` runs in workerd with real D1, KV and Durable Objects: everything that touches the
  * platform. `node` runs `*.node.test.ts`: the pure core over large data and generated cases, and tests
@@ -34,12 +37,13 @@ export default defineConfig({
         ],
         test: {
           name: 'edge',
+          testTimeout,
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.node.test.ts'],
           setupFiles: ['test/setup.ts'],
         },
       },
-      { test: { name: 'node', environment: 'node', include: ['test/**/*.node.test.ts'] } },
+      { test: { name: 'node', testTimeout, environment: 'node', include: ['test/**/*.node.test.ts'] } },
     ],
   },
 })
