@@ -1,9 +1,12 @@
 import { type MicroCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import type { Draft } from './draft.ts'
 import { holdState } from './hold-record.ts'
 import { holdAnswer } from './holds.ts'
+import type { JournalRecord } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import type { Caller, HoldAnswer, Refused, WalletItemRef, WalletOwner } from './messages.ts'
 import { unpackRow } from './packing.ts'
+import { settle } from './settle.ts'
 import type { LedgerStore } from './store.ts'
 import { available, type Wallet, walletKey } from './wallet.ts'
 
@@ -34,22 +37,23 @@ const MAX_WALLETS = 1000
 /** … and looks for a closed one in no more journal rows than this. */
 const MAX_ROWS = 512
 
-/** Open holds, without writing: one that has expired by `now_ms` is not shown, whether or not that was applied yet. */
+/** Open holds as they are now. What has fallen due is applied to a draft that the caller drops: nothing is written. */
 export function readHolds(
   store: LedgerStore,
+  draft: Draft,
   ids: LedgerIds,
   message: HoldsMessage,
-  now_ms: number,
 ): HoldsAnswer {
   const { of, limit } = message
   const before_number = message.before_number ?? Number.POSITIVE_INFINITY
   const holds = walletsOf(store, of)
+    .map((wallet) => settle(draft, wallet))
     .flatMap((wallet) => wallet.holds.map((hold) => ({ wallet, hold })))
-    .filter(({ hold }) => hold.expires_at_ms > now_ms && hold.number < before_number)
+    .filter(({ hold }) => hold.number < before_number)
     .filter(({ hold }) => !of || !('hold' in of) || isHold(of.hold, hold))
     .sort((a, b) => b.hold.number - a.hold.number)
   const page = holds.slice(0, limit)
-  const closed = of && 'hold' in of && page.length === 0 ? readUnflushedHold(store, ids, of.hold) : []
+  const closed = of && 'hold' in of && page.length === 0 ? readEndedHold(store, draft, ids, of.hold) : []
   return {
     holds:
       closed.length > 0
@@ -57,22 +61,30 @@ export function readHolds(
         : page.map(({ wallet, hold }) => holdAnswer(ids, wallet, holdState(wallet, hold, 'open'))),
     next_before_number: holds.length > limit ? (page.at(-1)?.hold.number ?? null) : null,
     opened_at_ms: ids.opened_at_ms,
-    available: availableOf(store, of),
+    available: availableOf(draft, of),
   }
 }
 
-/** A hold that was closed so lately that D1 may not have it yet. */
-function readUnflushedHold(store: LedgerStore, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
-  const wallet = store.walletByNumber(ref.wallet)
+/** A hold that ended just now, or so lately that D1 may not have it yet. */
+function readEndedHold(store: LedgerStore, draft: Draft, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
+  const wallet = draft.walletByNumber(ref.wallet)
   if (!wallet) return []
+  const isIt = (record: JournalRecord) => record.kind === 'hold' && isHold(ref, record.hold)
+  const found = draft.records.find(isIt) ?? unflushedRecord(store, isIt)
+  return found?.kind === 'hold' ? [holdAnswer(ids, wallet, found.hold)] : []
+}
+
+function unflushedRecord(
+  store: LedgerStore,
+  isIt: (record: JournalRecord) => boolean,
+): JournalRecord | undefined {
   let rows_left = MAX_ROWS
   for (const row of store.journal.rowsAfter(store.journal.flushedRow)) {
-    if (rows_left-- === 0) break
-    for (const record of unpackRow(row.format, row.body)) {
-      if (record.kind === 'hold' && isHold(ref, record.hold)) return [holdAnswer(ids, wallet, record.hold)]
-    }
+    if (rows_left-- === 0) return undefined
+    const found = unpackRow(row.format, row.body).find(isIt)
+    if (found) return found
   }
-  return []
+  return undefined
 }
 
 function isHold(
@@ -82,8 +94,8 @@ function isHold(
   return ref.number === hold.number && ref.created_at_ms === hold.created_at_ms
 }
 
-function availableOf(store: LedgerStore, of: HoldsMessage['of']): MicroCredits {
-  const wallet = of && 'hold' in of ? store.walletByNumber(of.hold.wallet) : undefined
+function availableOf(draft: Draft, of: HoldsMessage['of']): MicroCredits {
+  const wallet = of && 'hold' in of ? draft.walletByNumber(of.hold.wallet) : undefined
   return wallet ? available(wallet) : ZERO_CREDITS
 }
 

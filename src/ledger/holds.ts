@@ -55,7 +55,7 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
   if (!findHold(settled, request.hold)) return refused({ code: 'hold_not_open' })
   switch (request.op) {
     case 'capture':
-      return capture(draft, draft.change(settled), request, context)
+      return capture(draft, settled, request, context)
     case 'release': {
       const changed = draft.change(settled)
       const state = endHold(draft, changed, request.hold, 'released')
@@ -157,13 +157,14 @@ function sizeOf(
 
 function capture(
   draft: Draft,
-  wallet: Wallet,
+  settled: Wallet,
   { hold: ref, what, final }: HoldRequest & { op: 'capture' },
   context: BurnContext,
 ): Outcome {
   const { ids } = context
-  const rated = what.kind === 'event' ? rate(what.event, wallet, draft.at_ms, context) : undefined
+  const rated = what.kind === 'event' ? rate(what.event, settled, draft.at_ms, context) : undefined
   if (rated?.kind === 'refused') return rated
+  const wallet = draft.change(settled)
   const wanted_micro = what.kind === 'event' ? (rated?.credits_micro ?? 0n) : BigInt(what.credits)
   const isFirst = findHold(wallet, ref)?.captured === 0
   const { amount, lots, shortfall_micro } = captureParts(draft, wallet, ref, wanted_micro)

@@ -185,7 +185,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (context.kind === 'refused') return reply(context)
     return reply<HoldsResult>({
       kind: 'done',
-      answer: readHolds(this.store, context.ids, message, this.timeNow()),
+      answer: readHolds(this.store, this.draft(), context.ids, message),
     })
   }
 
@@ -205,7 +205,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (context.kind === 'refused') return reply(context)
     return reply<WalletResult<RecurringAnswer[]>>({
       kind: 'done',
-      answer: recurringAnswers(this.store, context.ids, owner),
+      answer: recurringAnswers(this.store, this.draft(), context.ids, owner),
     })
   }
 
@@ -476,12 +476,17 @@ export class CustomerLedger extends DurableObject<Bindings> {
    * before anything is written: whoever catches it may try again.
    */
   private commit<T>(change: (draft: Draft) => T, identity?: Identity): T {
-    const draft = new Draft(this.store, this.store.counters, Date.now())
+    const draft = this.draft()
     const result = change(draft)
     if (draft.isEmpty && !identity) return result
     const written = this.ctx.storage.transactionSync(() => this.store.write(draft, identity))
     this.publish(draft, written, identity)
     return result
+  }
+
+  /** What a commit begins with; dropped, it has changed nothing. */
+  private draft(): Draft {
+    return new Draft(this.store, this.store.counters, Date.now())
   }
 
   /**
@@ -628,10 +633,17 @@ function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
 /** A read of all recurring grants looks into no more wallets than this: those in which something will fall due. */
 const MAX_WALLETS_READ = 1000
 
-function recurringAnswers(store: LedgerStore, ids: LedgerIds, owner: WalletOwner | null): RecurringAnswer[] {
+/** As they are now: what has come meanwhile is applied to a draft that the caller drops. */
+function recurringAnswers(
+  store: LedgerStore,
+  draft: Draft,
+  ids: LedgerIds,
+  owner: WalletOwner | null,
+): RecurringAnswer[] {
   const wallet = owner && store.wallet(walletKey(owner))
   const wallets = owner ? (wallet ? [wallet] : []) : store.walletsWithDue(MAX_WALLETS_READ)
   return wallets
+    .map((wallet) => settle(draft, wallet))
     .flatMap((wallet) =>
       wallet.recurring.map((grant) => ({
         recurring_grant_id: ids.recurringGrant({ ...grant, wallet: wallet.number }),
