@@ -14,9 +14,6 @@ const TAG_CHARS = 8
 const WALLET_ITEM_BODY = /^[0-9a-hjkmnp-tv-z]{34}$/
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 
-/** 2^40 - 1: the last number a ledger can give to an entry, a lot or a wallet. */
-export const MAX_LEDGER_NUMBER = 2 ** 40 - 1
-
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal'
 /** What lives in a wallet's own row: its id names the wallet too. */
 export type WalletItemPrefix = 'hold' | 'rg'
@@ -89,10 +86,15 @@ export function ledgerTag(digest: Uint8Array): string {
   return encodeBytes(digest.subarray(0, (TAG_CHARS * 5) / 8))
 }
 
+/** Throws when the number needs more characters: an id that leaves some out would be another's. */
 function encodeNumber(value: number, chars: number): string {
   let text = ''
-  for (let rest = value, i = 0; i < chars; i++, rest = Math.floor(rest / 32))
+  let rest = value
+  for (let i = 0; i < chars; i++) {
     text = ALPHABET.charAt(rest % 32) + text
+    rest = Math.floor(rest / 32)
+  }
+  if (rest > 0) throw new RangeError(`${value} does not fit into ${chars} characters of an id`)
   return text
 }
 

@@ -1,9 +1,8 @@
 import { priceEvent } from '../events/price.ts'
 import type { EventInput } from '../events/schema.ts'
 import type { PricedEvent } from '../ledger/messages.ts'
-import type { FieldError, Refusal } from '../ledger/refusal.ts'
+import { type FieldError, invalid, type Refusal } from '../ledger/refusal.ts'
 import type { PriceBook } from '../pricing/price-book.ts'
-import { invalid } from '../rating/consumption.ts'
 import { usageInput } from '../rating/schema.ts'
 import type { CheckInput } from './schema.ts'
 

@@ -10,9 +10,8 @@ import type {
   LedgerName,
   WalletItemRef,
 } from '../ledger/messages.ts'
-import type { Refusal } from '../ledger/refusal.ts'
+import { invalid, type Refusal } from '../ledger/refusal.ts'
 import type { PriceBook } from '../pricing/price-book.ts'
-import { invalid } from '../rating/consumption.ts'
 import { priceEvent } from './price.ts'
 import { batchSchema, eventSchema } from './schema.ts'
 
@@ -92,7 +91,7 @@ interface ReadEvent {
 function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): ReadEvent {
   const parsed = eventSchema.safeParse(body)
   if (!parsed.success) {
-    const malformed = invalid(fieldErrors(parsed.error.issues).slice(0, MAX_ERRORS))
+    const malformed = invalid(fieldErrors(parsed.error.issues))
     return { item: { event: null, refusal: malformed }, malformed }
   }
   const { idempotency_key } = parsed.data
@@ -110,9 +109,6 @@ function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): Read
   }
   return { item }
 }
-
-/** A client that is wrong in many places is told of the first of them. */
-const MAX_ERRORS = 50
 
 /** The hold that an id names; whether it is open is for the ledger to say. */
 function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | undefined | 'unknown' {

@@ -1,11 +1,10 @@
 import type { HoldSize, PricedEvent } from '../ledger/messages.ts'
-import type { Refusal } from '../ledger/refusal.ts'
+import { invalid, type Refusal } from '../ledger/refusal.ts'
 import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue.ts'
 import type { CostResult } from '../pricing/cost.ts'
 import { picoUsd, usdToParts } from '../pricing/money.ts'
 import { costFrom, type PriceBook } from '../pricing/price-book.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
-import { invalid } from '../rating/consumption.ts'
 import { providerName } from '../rating/provider-name.ts'
 import type { OpenHoldInput } from './schema.ts'
 

@@ -1,11 +1,8 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { FieldError } from '../ledger/refusal.ts'
+import { type FieldError, invalid } from '../ledger/refusal.ts'
 import type { AppEnv } from './env.ts'
-import { invalidRequest, problem } from './problem.ts'
-
-/** A client that is wrong in a thousand places is told of the first 50. */
-const MAX_ERRORS = 50
+import { problem, refusalResponse } from './problem.ts'
 
 // zod's own words for a missing field are "expected string, received undefined".
 z.config({
@@ -33,8 +30,7 @@ export function validationHook(result: ValidationResult, c: Context<AppEnv>): Re
       detail: 'The request has no body, and this route needs a JSON object.',
     })
   }
-  const errors = fieldErrors(result.error.issues)
-  return invalidRequest(c, summary(PLACES[result.target], errors), errors.slice(0, MAX_ERRORS))
+  return refusalResponse(c, invalid(fieldErrors(result.error.issues), PLACES[result.target]))
 }
 
 const PLACES: Record<ValidationTarget, string> = {
@@ -44,14 +40,6 @@ const PLACES: Record<ValidationTarget, string> = {
   param: 'path',
   header: 'headers',
   cookie: 'cookies',
-}
-
-function summary(place: string, errors: readonly FieldError[]): string {
-  const [first] = errors
-  if (!first) return `The ${place} is invalid.`
-  const where = first.path === '' ? '' : `${first.path}: `
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
-  return `The ${place} is invalid: ${where}${first.message}${more}.`
 }
 
 /** zod's issues as the fields of a problem document. An unknown field is named at its own pointer. */

@@ -8,7 +8,7 @@ import type { BurnTableRow, BurnTableRows } from './burn-table-rows.ts'
 import type { Draft } from './draft.ts'
 import type { Idempotency } from './messages.ts'
 import { FORMAT } from './packing.ts'
-import type { FieldError, Refusal } from './refusal.ts'
+import { invalid, type Refusal } from './refusal.ts'
 
 /** A customer's active tables, all its versions ever, and their definitions together: what fits a snapshot. */
 const MAX_TABLES = 50
@@ -136,14 +136,14 @@ export function deactivateBurnTable(rows: BurnTableRows, id: string, now_ms: num
 function whatIsWrong(rows: BurnTableRows, row: BurnTableRow): Refusal | undefined {
   const { effective_from_ms, effective_to_ms, definition } = row
   if (effective_to_ms !== null && effective_to_ms <= effective_from_ms) {
-    return invalid([{ path: '/effective_to', message: 'must be after effective_from' }])
+    return invalid([{ path: '/effective_to', message: 'must be after effective_from' }], 'burn table')
   }
   const check = definitionRefusal(definition)
   if (check) return check
   const characters = JSON.stringify(definition).length
   if (characters > MAX_DEFINITION_CHARACTERS) {
     const message = `must be at most ${MAX_DEFINITION_CHARACTERS} characters as JSON, and have ${characters}`
-    return invalid([{ path: '/rules', message }])
+    return invalid([{ path: '/rules', message }], 'burn table')
   }
   const { versions } = rows
   const all = versions.reduce((sum, { length }) => sum + length, characters)
@@ -163,12 +163,11 @@ export function definitionRefusal(definition: BurnTableDefinition, base = ''): R
       return conflict(check.detail)
     case 'invalid':
       return invalid(
-        check.problems.slice(0, MAX_ERRORS).map(({ path, message }) => ({ path: base + path, message })),
+        check.problems.map(({ path, message }) => ({ path: base + path, message })),
+        'burn table',
       )
   }
 }
-
-const MAX_ERRORS = 50
 
 function nextVersion(rows: BurnTableRows): number {
   return (rows.versions.at(-1)?.version ?? DEFAULT_VERSION) + 1
@@ -183,13 +182,6 @@ function activeTables({ versions }: BurnTableRows): number {
 
 function conflict(detail: string): Refusal {
   return { code: 'conflict', detail }
-}
-
-function invalid(errors: readonly FieldError[]): Refusal {
-  const [first] = errors
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
-  const detail = first ? `${first.path}: ${first.message}${more}` : 'unknown'
-  return { code: 'invalid_request', detail: `The burn table is invalid: ${detail}.`, errors }
 }
 
 function refused(refusal: Refusal): BurnTableOutcome {

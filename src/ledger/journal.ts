@@ -1,5 +1,4 @@
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
-import type { Usage } from '../pricing/usage.ts'
 import type { CheckAnswer } from './check.ts'
 import type { Entitlement } from './entitlements.ts'
 import type { HoldState } from './hold-record.ts'
@@ -8,12 +7,11 @@ import type { LotPart } from './lots.ts'
 import type {
   BatchAnswer,
   CaptureAnswer,
-  EventType,
+  EventFields,
   HoldAnswer,
   Idempotency,
   LotKind,
   MovementAnswer,
-  PriceModifiers,
   WalletOwner,
 } from './messages.ts'
 
@@ -71,17 +69,7 @@ export interface NewLot {
 }
 
 /** The usage event behind a burn, with everything its price was made from: it is never rated anew by accident. */
-export interface EventRecord {
-  readonly timestamp_ms: number
-  readonly event_type: EventType
-  readonly feature_id: string
-  readonly user_id?: string
-  readonly team_id?: string
-  readonly provider?: string
-  readonly model?: string
-  readonly usage?: Usage
-  readonly modifiers?: PriceModifiers
-  readonly custom?: Readonly<Record<string, number>>
+export interface EventRecord extends EventFields {
   readonly cost: UsdParts
   /** customer_price_usd: the credits at the table's credits per USD. */
   readonly price: UsdParts
@@ -90,7 +78,6 @@ export interface EventRecord {
   readonly unrated?: true
   /** Of an entry that rates an event which was recorded unrated: that event's entry. */
   readonly rerates?: { readonly entry: number; readonly at_ms: number }
-  readonly warnings?: readonly string[]
 }
 
 /** The answer to a request whose key no single entry can answer for, kept for its replay. */

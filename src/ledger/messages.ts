@@ -80,8 +80,9 @@ export interface PriceModifiers {
   readonly image_quality?: string
 }
 
-/** An event that was validated and priced; the ledger turns its cost into credits and burns them. */
-export interface PricedEvent {
+/** What an event says of itself, from its request to its record: what is priced is what is recorded. */
+export interface EventFields {
+  readonly timestamp_ms: number
   readonly event_type: EventType
   readonly feature_id: string
   readonly user_id?: string
@@ -92,11 +93,14 @@ export interface PricedEvent {
   readonly modifiers?: PriceModifiers
   /** The customer's own units, priced by burn tables only. */
   readonly custom?: Readonly<Record<string, number>>
-  readonly timestamp_ms: number
+  readonly warnings?: readonly string[]
+}
+
+/** An event that was validated and priced; the ledger turns its cost into credits and burns them. */
+export interface PricedEvent extends EventFields {
   /** The hold that the event settles. */
   readonly hold?: WalletItemRef
   readonly charge: ProviderCharge
-  readonly warnings?: readonly string[]
   readonly metadata?: Readonly<Record<string, unknown>>
 }
 

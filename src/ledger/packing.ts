@@ -258,24 +258,29 @@ function packEvent(
   event: EventRecord,
   subject: (kind: SubjectKind, id: string) => string | number,
 ): PackedEvent {
+  const { timestamp_ms, event_type, feature_id, user_id, team_id, ...rated } = event
+  const { provider, model, usage, modifiers, custom, cost, price, ...settled } = rated
+  const { burn_table_version, price_version, unrated, rerates, warnings, ...forgotten } = settled
+  // A new field that is not written below would be priced and not recorded: the compiler says so here.
+  forgotten satisfies Record<string, never>
   return {
-    ts: event.timestamp_ms,
-    y: event.event_type,
-    f: event.feature_id,
-    ...(event.user_id !== undefined && { u: subject('user', event.user_id) }),
-    ...(event.team_id !== undefined && { g: subject('team', event.team_id) }),
-    ...(event.provider !== undefined && { p: event.provider }),
-    ...(event.model !== undefined && { m: event.model }),
-    ...(event.usage && { q: event.usage }),
-    ...(event.modifiers && { mo: event.modifiers }),
-    ...(event.custom && { x: event.custom }),
-    c: packUsd(event.cost),
-    r: packUsd(event.price),
-    bt: event.burn_table_version,
-    pv: event.price_version,
-    ...(event.unrated && { un: 1 }),
-    ...(event.rerates && { rr: [event.rerates.entry, event.rerates.at_ms] }),
-    ...(event.warnings && { wn: event.warnings }),
+    ts: timestamp_ms,
+    y: event_type,
+    f: feature_id,
+    ...(user_id !== undefined && { u: subject('user', user_id) }),
+    ...(team_id !== undefined && { g: subject('team', team_id) }),
+    ...(provider !== undefined && { p: provider }),
+    ...(model !== undefined && { m: model }),
+    ...(usage && { q: usage }),
+    ...(modifiers && { mo: modifiers }),
+    ...(custom && { x: custom }),
+    c: packUsd(cost),
+    r: packUsd(price),
+    bt: burn_table_version,
+    pv: price_version,
+    ...(unrated && { un: 1 }),
+    ...(rerates && { rr: [rerates.entry, rerates.at_ms] }),
+    ...(warnings && { wn: warnings }),
   }
 }
 

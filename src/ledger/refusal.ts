@@ -125,6 +125,27 @@ export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_mic
   }
 }
 
+/** A client that is wrong in a thousand places is told of the first 50. */
+const MAX_ERRORS = 50
+
+/** An unknown field has the name that the client gave it, and the details of a batch are stored with its key. */
+const MAX_PATH_SHOWN = 200
+
+/** A 400 that names each field, and whose detail says the first of them. `what` is invalid: the request, its query … */
+export function invalid(
+  errors: readonly FieldError[],
+  what = 'request',
+): Refusal & { readonly code: 'invalid_request' } {
+  const [first] = errors
+  const where = first && first.path !== '' ? `${first.path.slice(0, MAX_PATH_SHOWN).toWellFormed()}: ` : ''
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+  return {
+    code: 'invalid_request',
+    detail: first ? `The ${what} is invalid: ${where}${first.message}${more}.` : `The ${what} is invalid.`,
+    errors: errors.slice(0, MAX_ERRORS),
+  }
+}
+
 function nearest(names: readonly string[]): string {
   return names.length === 0 ? '' : ` Did you mean ${names.join(', ')}?`
 }

@@ -98,6 +98,21 @@ const VERSION_1 = `
     window_start_ms INTEGER NOT NULL,
     used TEXT NOT NULL
   ) STRICT;
+
+  -- A row for each event without a price, deleted when it has one: they are rare, and a list of them is short work.
+  CREATE TABLE unrated_events (
+    entry INTEGER PRIMARY KEY,
+    wallet_number INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    charge TEXT
+  ) STRICT;
+
+  CREATE INDEX unrated_unpaid ON unrated_events (wallet_number) WHERE charge IS NOT NULL;
+
+  CREATE TABLE amendments (
+    entry INTEGER PRIMARY KEY,
+    amendment TEXT NOT NULL
+  ) STRICT;
 `
 
 const WRITE_VERSION = `

@@ -2,6 +2,7 @@ import { type MicroCredits, microCredits, type UsdParts } from '../pricing/money
 import type { Entry } from './journal.ts'
 import type { LotPart } from './lots.ts'
 import type { ProviderCharge } from './messages.ts'
+import type { Exec } from './tables.ts'
 
 /** A recorded event that has no final price yet. */
 export interface UnratedEvent {
@@ -26,31 +27,12 @@ export interface Amendment {
   readonly price_version: string
 }
 
-type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
-
-// A row for each event without a price, deleted when it has one: they are rare, and a list of them must be short work.
-const CREATE_TABLES = `
-  CREATE TABLE IF NOT EXISTS unrated_events (
-    entry INTEGER PRIMARY KEY,
-    wallet_number INTEGER NOT NULL,
-    record TEXT NOT NULL,
-    charge TEXT
-  ) STRICT;
-
-  CREATE INDEX IF NOT EXISTS unrated_unpaid ON unrated_events (wallet_number) WHERE charge IS NOT NULL;
-
-  CREATE TABLE IF NOT EXISTS amendments (
-    entry INTEGER PRIMARY KEY,
-    amendment TEXT NOT NULL
-  ) STRICT`
-
 /** Events without a price, and how those that got one were rated. */
 export class UnratedRows {
   private readonly exec: Exec
 
   constructor(exec: Exec) {
     this.exec = exec
-    exec(CREATE_TABLES)
   }
 
   get(entry: number): UnratedEvent | undefined {

@@ -1,9 +1,8 @@
 import { fieldErrors } from '../http/validation.ts'
 import type { Quote } from '../ledger/burn-table-messages.ts'
-import type { Refusal } from '../ledger/refusal.ts'
+import { invalid, type Refusal } from '../ledger/refusal.ts'
 import type { PriceBook } from '../pricing/price-book.ts'
 import { type Calculation, calculation, costOf } from './calculate.ts'
-import { invalid } from './consumption.ts'
 import { calculateSchema } from './schema.ts'
 
 export type BulkItem = ReturnType<typeof costOf>
@@ -13,12 +12,9 @@ export function costEach(inputs: readonly unknown[], now_ms: number, book: Price
   return inputs.map((input) => {
     const parsed = calculateSchema.safeParse(input)
     if (parsed.success) return costOf(parsed.data, now_ms, book)
-    const errors = fieldErrors(parsed.error.issues).slice(0, MAX_ERRORS)
-    return { kind: 'refused', refusal: invalid(errors) }
+    return { kind: 'refused', refusal: invalid(fieldErrors(parsed.error.issues)) }
   })
 }
-
-const MAX_ERRORS = 50
 
 export type BulkResult = Calculation | { readonly kind: 'refused'; readonly refusal: Refusal }
 

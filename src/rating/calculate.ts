@@ -1,11 +1,11 @@
 import type { Quote, QuoteItem } from '../ledger/burn-table-messages.ts'
-import type { Refusal } from '../ledger/refusal.ts'
+import { invalid, type Refusal } from '../ledger/refusal.ts'
 import type { CostRequest, CostResult } from '../pricing/cost.ts'
 import { MAX_USD, usdToParts } from '../pricing/money.ts'
 import { costFrom, type PriceBook, pricesInForce } from '../pricing/price-book.ts'
 import { type SuggestionResult, suggestSaving } from '../pricing/suggestion.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
-import { invalid, readConsumption } from './consumption.ts'
+import { readConsumption } from './consumption.ts'
 import { providerName } from './provider-name.ts'
 import type { CalculationInput } from './schema.ts'
 

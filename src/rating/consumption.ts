@@ -1,5 +1,5 @@
 import type { EventType, PriceModifiers } from '../ledger/messages.ts'
-import type { FieldError, Refusal } from '../ledger/refusal.ts'
+import { type FieldError, invalid, type Refusal } from '../ledger/refusal.ts'
 import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue.ts'
 import { extractUsage } from '../pricing/extract.ts'
 import { mediaUsage } from '../pricing/media.ts'
@@ -87,21 +87,6 @@ export function readConsumption(input: ConsumptionInput, context: ConsumptionCon
     },
   }
 }
-
-/** A 400 whose detail says the first of its field errors. */
-export function invalid(errors: readonly FieldError[]): Refusal {
-  const [first] = errors
-  const where = first && first.path !== '' ? `${first.path.slice(0, MAX_PATH_SHOWN).toWellFormed()}: ` : ''
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
-  return {
-    code: 'invalid_request',
-    detail: first ? `The request is invalid: ${where}${first.message}${more}.` : 'The request is invalid.',
-    errors,
-  }
-}
-
-/** An unknown field has the name that the client gave it, and the details of a batch are stored with its key. */
-const MAX_PATH_SHOWN = 200
 
 type ExtractedInput =
   | {

@@ -1,8 +1,7 @@
 import { timeJson } from '../../http/times.ts'
-import type { Refusal } from '../../ledger/refusal.ts'
+import { invalid, type Refusal } from '../../ledger/refusal.ts'
 import { findModel, type ProviderRef } from '../../pricing/catalogue.ts'
 import { isPrefix, type OverlayPrices, stemOf } from '../../pricing/overlay.ts'
-import { invalid } from '../consumption.ts'
 import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
 
 /** A price that somebody wants to hold from some time on. */
