@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
@@ -13,7 +14,10 @@ const testTimeout = 60_000
 export default defineConfig({
   test: {
     // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer.
-    provide: { fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') } },
+    provide: {
+      fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
+      recorded: recordedResponses(200),
+    },
     coverage: {
       provider: 'istanbul',
       include: ['src/**/*.ts'],
@@ -56,5 +60,31 @@ function numberFrom(variable: string): number | undefined {
 declare module 'vitest' {
   interface ProvidedContext {
     readonly fuzz: { readonly seed: number | undefined; readonly runs: number | undefined }
+    readonly recorded: readonly RecordedResponse[]
   }
+}
+
+/**
+ * Recorded provider responses from beside the project, as many as `count`, spread over all of them; none where they are
+ * not there.
+ */
+function recordedResponses(count: number): RecordedResponse[] {
+  const file = path.join(import.meta.dirname, '../shared/data/provider-responses.json')
+  if (!existsSync(file)) return []
+  const cases: RecordedResponse[] = JSON.parse(readFileSync(file, 'utf8'))
+  return cases.filter(
+    (_, index) =>
+      Math.floor((index * count) / cases.length) !== Math.floor(((index - 1) * count) / cases.length),
+  )
+}
+
+interface RecordedResponse {
+  readonly provider: string
+  readonly api: string
+  readonly model: string
+  readonly at: string
+  readonly body: unknown
+  readonly usage: Readonly<Record<string, number>>
+  readonly input_cost_usd: string
+  readonly output_cost_usd: string
 }

@@ -59,11 +59,7 @@ function charge(consumption: Consumption, usage: Usage, at_ms: number, book: Pri
   if (result.kind === 'unpriced') {
     const ceiling = ceilingCost(provider, usage, at_ms)
     const ceiling_cost = ceiling === undefined || ceiling > MAX_USD ? null : usdToParts(ceiling)
-    const { nearest } = result
-    return {
-      charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION, nearest, ceiling_cost },
-      warnings: [],
-    }
+    return { charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION, ceiling_cost }, warnings: [] }
   }
   if (result.cost > MAX_USD) return undefined
   const { price_version } = result

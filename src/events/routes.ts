@@ -16,6 +16,7 @@ import {
 import { createRouter } from '../http/router.ts'
 import { ingest } from '../ledger/client.ts'
 import type { Refusal } from '../ledger/refusal.ts'
+import { findProvider, nearestModels } from '../pricing/catalogue.ts'
 import { findEntry } from '../projection/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
@@ -106,7 +107,7 @@ eventsRoutes.openapi(ingestRoute, async (c) => {
   })
   if (read.kind === 'refused') return refusalResponse(c, read.refusal)
   const result = await ingest(c.env, ledgerOf(c), read.message)
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  if (result.kind === 'refused') return refusalResponse(c, withNearest(result.refusal))
   const body = result.shape === 'single' ? renderEventAnswer(result.answer) : renderBatchAnswer(result.answer)
   return jsonResponse(c, body, 200, result.kind === 'replayed' ? REPLAYED : {})
 })
@@ -144,6 +145,13 @@ eventsRoutes.openapi(voidRoute, async (c) => {
   if (found.kind === 'none') return refusalResponse(c, noEvent(id))
   return answerMovement(c, `POST /v1/events/${id}/void`, { type: 'VOID', past: pastEntry(found.entry) })
 })
+
+/** A ledger refuses a model for want of a price; the catalogue knows which names are like it. */
+function withNearest(refusal: Refusal): Refusal {
+  if (refusal.code !== 'unpriced_model') return refusal
+  const provider = findProvider(refusal.provider)
+  return provider ? { ...refusal, nearest: nearestModels(provider, refusal.model) } : refusal
+}
 
 function noEvent(id: string): Refusal {
   return { code: 'not_found', detail: `There is no event ${id}.` }

@@ -128,9 +128,9 @@ function chargeableOf({ feature_id, provider, model, usage, custom, charge }: Pr
   return { feature_id, provider, model, usage, custom, ...costOf(charge) }
 }
 
-function unpricedModel({ provider = '', model = '', charge }: PricedEvent): Refusal {
-  const nearest = charge.kind === 'unpriced' ? (charge.nearest ?? []) : []
-  return { code: 'unpriced_model', provider, model, nearest }
+/** Which names are most like the model's is looked for only when one event is refused, not for each of a batch. */
+function unpricedModel({ provider = '', model = '' }: PricedEvent): Refusal {
+  return { code: 'unpriced_model', provider, model, nearest: [] }
 }
 
 /** A burn's entry; its lots have been moved. */

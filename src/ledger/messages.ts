@@ -62,8 +62,6 @@ export type ProviderCharge =
   | {
       readonly kind: 'unpriced'
       readonly price_version: string
-      /** The names most like the model's, for whoever is refused. */
-      readonly nearest?: readonly string[]
       /** What the provider's dearest current model would charge; null or absent when that is not known. */
       readonly ceiling_cost?: UsdParts | null
     }
