@@ -372,6 +372,47 @@ describe('a change of an entitlement', () => {
   })
 })
 
+describe('the rows of a feature', () => {
+  const ANN = { user_id: 'ann', team_id: 'red' }
+
+  it('are asked in the order user, team, customer, whatever order they were made in', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const owners = { customer: CUSTOMER, user: user('ann'), team: team('red') }
+    const rows: Record<string, Entitlement> = {}
+    for (const [level, owner] of Object.entries(owners))
+      rows[level] = await entitled(ledger, owner, hardEvents(0))
+    for (const level of ['user', 'team', 'customer']) {
+      const result = await ingest(env, ledger.name, single(eventItem(5, ANN)))
+      expect(result).toMatchObject({ refusal: { code: 'limit_reached', level } })
+      const row = rows[level]
+      if (row) await replaced(ledger, row, hardEvents(9))
+    }
+    expect(await burn(ledger, ANN)).toBe('done')
+  })
+
+  it('are switched by the most specific', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await entitled(ledger, CUSTOMER, rules({ enabled: false }))
+    expect(await burn(ledger, ANN)).toBe('feature_not_allowed')
+    await entitled(ledger, team('red'), rules())
+    expect(await burn(ledger, ANN)).toBe('done')
+    await entitled(ledger, user('ann'), rules({ enabled: false }))
+    expect([await burn(ledger, ANN), await burn(ledger, { team_id: 'red' })]).toEqual([
+      'feature_not_allowed',
+      'done',
+    ])
+  })
+
+  it('are told apart by ids that look like levels', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await entitled(ledger, user('team:red'), hardEvents(0))
+    await entitled(ledger, team('customer'), hardEvents(0))
+    expect(await burn(ledger, { user_id: 'red', team_id: 'red' })).toBe('done')
+    expect(await burn(ledger, { user_id: 'customer' })).toBe('done')
+    expect(await burn(ledger, { user_id: 'team:red' })).toBe('limit_reached')
+  })
+})
+
 describe('at once', () => {
   it('100 events on a limit of 37: exactly 37 are burned', async () => {
     const ledger = await freshLedger(CREDITS)

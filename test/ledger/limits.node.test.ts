@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { applyEvent } from '../../src/ledger/burn.ts'
 import type { Entitlement } from '../../src/ledger/entitlements.ts'
 import {
   type Counted,
@@ -259,6 +260,16 @@ describe('what is not burned is not counted', () => {
     expect(burnCode(ledger, NOON, 5, { key: 'k' })).toBe('replayed')
     expect(burnCode(ledger, NOON, 6, { key: 'k' })).toBe('idempotency_mismatch')
     expect(burnCode(ledger, NOON, RICH)).toBe('insufficient_credits')
+    expect(used(ledger, row)).toEqual([1n])
+  })
+
+  it('an event that cannot be paid, also when it shares its commit with one that can', () => {
+    const row = entitlement(CUSTOMER, hardEvents(9))
+    const ledger = richLedger(row)
+    const kinds = ledger.commit(NOON, (draft) =>
+      [RICH + 1, 5].map((credits) => applyEvent(draft, eventItem(credits), CONTEXT).kind),
+    )
+    expect(kinds).toEqual(['refused', 'done'])
     expect(used(ledger, row)).toEqual([1n])
   })
 
