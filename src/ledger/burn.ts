@@ -1,10 +1,12 @@
 import { type Charge, type Chargeable, chargeFor } from '../pricing/burn-table-charge.ts'
 import {
   CREDIT_DECIMALS,
+  divideHalfEven,
   formatDecimal,
   MAX_USD,
   type MicroCredits,
   microCredits,
+  picoUsd,
   type UsdParts,
   usdToParts,
 } from '../pricing/money.ts'
@@ -73,7 +75,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
   const changed = draft.change(wallet)
   countUse(changed, rated)
   const lots = take(draft, changed, amount)
-  const record = recordOf(event, rated, event.hold ? [HOLD_NOT_OPEN] : [])
+  const record = recordOf(event, rated, amount, event.hold ? [HOLD_NOT_OPEN] : [])
   const entry = draft.append(changed, {
     ...burnEntry(event, item.idempotency, amount, lots, record),
     ...count(draft, use.meters),
@@ -119,9 +121,14 @@ export const PRICE_TOO_HIGH: Refusal = {
   detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
 }
 
-/** A capture takes what a hold has, however absurd the price: then the most that an entry can hold is recorded. */
-export function recordedPrice({ price }: Rated): UsdParts {
-  return usdToParts(price > MAX_USD ? MAX_USD : price)
+/**
+ * What an entry says that the customer's price was. A capture that fell short of the price took a part of the credits,
+ * and so earned that part of it, however absurd the whole.
+ */
+export function recordedPrice({ price, credits_micro }: Rated, burned_micro: bigint): UsdParts {
+  const whole = credits_micro <= burned_micro
+  const earned = whole ? price : picoUsd(divideHalfEven(price * burned_micro, credits_micro))
+  return usdToParts(earned > MAX_USD ? MAX_USD : earned)
 }
 
 function chargeableOf({ feature_id, provider, model, usage, custom, charge }: PricedEvent): Chargeable {
@@ -173,7 +180,7 @@ function settleByHold(
   const { lots, amount, shortfall_micro } = captureParts(draft, changed, ref, rated.credits_micro)
   countUse(changed, rated)
   const shortfall = `shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`
-  const record = recordOf(event, rated, shortfall_micro === 0n ? [] : [shortfall])
+  const record = recordOf(event, rated, amount, shortfall_micro === 0n ? [] : [shortfall])
   const counts = countCapture(draft, changed, ref, capturedQuantities(rated, amount, event.usage))
   const entry = draft.append(changed, { ...burnEntry(event, idempotency, amount, lots, record), ...counts })
   endHold(draft, changed, ref, 'captured')
@@ -194,13 +201,18 @@ export function payingWallet(
 }
 
 /** What is kept of an event that was rated; `about` are warnings beside its own. */
-export function recordOf(event: PricedEvent, rated: Rated, about: readonly string[] = []): EventRecord {
+export function recordOf(
+  event: PricedEvent,
+  rated: Rated,
+  burned: MicroCredits,
+  about: readonly string[] = [],
+): EventRecord {
   const { charge, metadata: _metadata, hold: _hold, warnings: own = [], ...fields } = event
   const warnings = [...own, ...rated.warnings, ...about]
   return {
     ...fields,
     cost: usdToParts(rated.cost),
-    price: recordedPrice(rated),
+    price: recordedPrice(rated, BigInt(burned)),
     burn_table_version: rated.burn_table_version,
     price_version: charge.price_version,
     ...(rated.unrated && { unrated: true }),

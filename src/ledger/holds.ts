@@ -176,7 +176,7 @@ function capture(
         { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
   const entry = draft.append(wallet, {
     ...(what.kind === 'event' && rated
-      ? burnEntry(what.event, undefined, amount, lots, recordOf(what.event, rated))
+      ? burnEntry(what.event, undefined, amount, lots, recordOf(what.event, rated, amount))
       : {
           type: 'BURN' as const,
           amount: microCredits(0 - amount),

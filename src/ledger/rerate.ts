@@ -48,7 +48,7 @@ export function applyRerate(
     ...record,
     rerates: { entry: number, at_ms: unrated.entry.at_ms },
     cost: usdToParts(rated.cost),
-    price: recordedPrice(rated),
+    price: recordedPrice(rated, rated.credits_micro),
     burn_table_version: rated.burn_table_version,
     price_version: charge.price_version,
   }

@@ -202,6 +202,18 @@ describe('a hold by model', () => {
   })
 })
 
+describe('a capture that falls short', () => {
+  it('earns the part of the price that it took', async () => {
+    const key = await walletOf(10)
+    const { id } = await hold(key, { user_id: 'u', credits: 10 })
+    // 15 credits are 0.015 USD at 1,000 credits a USD; 10 of them are there.
+    const captured = await ok(key, `/v1/holds/${id}/capture`, { event: { ...EVENT, user_id: 'u' } })
+    expect(captured).toMatchObject({ captured: 10, shortfall: 5 })
+    const event = await jsonOf(await api(`/v1/events/${textField(captured, 'event_id')}`, { key }))
+    expect(event).toMatchObject({ credits_burned: 10, customer_price_usd: 0.01, provider_cost_usd: 0.0075 })
+  })
+})
+
 describe('an event with hold_id', () => {
   it('settles the hold and closes it', async () => {
     const key = await walletOf(30)
