@@ -567,15 +567,17 @@ export class CustomerLedger extends DurableObject<Bindings> {
       { at_ms: next.forget_at_ms, failures: failures.forget },
     ])
     if (at_ms === null || (this.alarmAt !== null && this.alarmAt <= at_ms)) return
-    this.setAlarm(at_ms)
+    void this.setAlarm(at_ms)
   }
 
-  private setAlarm(at_ms: number): void {
+  private async setAlarm(at_ms: number): Promise<void> {
     this.alarmAt = at_ms
-    this.ctx.storage.setAlarm(at_ms).catch((error) => {
+    try {
+      await this.ctx.storage.setAlarm(at_ms)
+    } catch (error) {
       this.log('alarm_not_set', error)
-      this.alarmAt = null
-    })
+      if (this.alarmAt === at_ms) this.alarmAt = null
+    }
   }
 
   private log(event: string, error: unknown, fields: Readonly<Record<string, string | number>> = {}): void {

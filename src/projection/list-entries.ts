@@ -124,7 +124,7 @@ async function readFlushed(env: Bindings, ledger: LedgerName, number: number): P
 }
 
 function isAnsweredByD1(reached_entry: number, { flushed_entry }: EntriesAnswer): boolean {
-  return reached_entry !== NO_OLDER_ENTRY && reached_entry <= flushed_entry + 1
+  return flushed_entry > 0 && reached_entry !== NO_OLDER_ENTRY && reached_entry <= flushed_entry + 1
 }
 
 /** Adds entries from D1 until the limit, and returns the lowest entry number that was looked at. */

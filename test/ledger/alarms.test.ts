@@ -1,0 +1,138 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, vi } from 'vitest'
+import { ingest } from '../../src/ledger/client.ts'
+import { alarmOf } from '../faults/injection.ts'
+import {
+  freshLedger,
+  inStore,
+  journalEntries,
+  runAlarm,
+  storedBalances,
+  storedPages,
+  type TestLedger,
+} from '../support/ledgers.ts'
+import { batch, eventItem, grant, single } from '../support/messages.ts'
+
+/** What rings the one alarm of a ledger, what it does then, and what it costs: setting it is billed as a row. */
+
+const CREDITS = 1_000_000_000
+const YEAR_MS = 365 * 86_400_000
+
+const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+
+/** How often the object sets its alarm from now on. */
+async function alarmsSet(ledger: TestLedger): Promise<() => number> {
+  let sets = 0
+  await runInDurableObject(ledger.stub, (_, { storage }) => {
+    const setAlarm = storage.setAlarm.bind(storage)
+    Reflect.set(storage, 'setAlarm', (at_ms: number) => {
+      sets++
+      return setAlarm(at_ms)
+    })
+  })
+  return () => sets
+}
+
+function burn(ledger: TestLedger, key: string): Promise<unknown> {
+  return ingest(env, ledger.name, single(eventItem(1, { key })))
+}
+
+describe('the alarm is set', () => {
+  it('once for all that one flush takes', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await runAlarm(ledger)
+    const sets = await alarmsSet(ledger)
+    for (let i = 0; i < 20; i++) await burn(ledger, `k${i}`)
+    expect(sets()).toBe(1)
+  })
+
+  it('once for each event of a ledger that is used now and then: to forget its keys takes no other', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await runAlarm(ledger)
+    const sets = await alarmsSet(ledger)
+    for (let i = 0; i < 10; i++) {
+      await burn(ledger, `k${i}`)
+      await runAlarm(ledger)
+    }
+    expect(sets()).toBe(10)
+  })
+
+  it('a year ahead at most, for a lot that expires in the year 9999', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms: Date.UTC(9999, 11, 31) })))
+    await runInDurableObject(ledger.stub, (_, { storage }) => storage.deleteAlarm())
+    await runAlarm(ledger)
+    const at_ms = await alarmOf(ledger)
+    expect(at_ms).toBeGreaterThan(Date.now() + YEAR_MS - 60_000)
+    expect(at_ms).toBeLessThanOrEqual(Date.now() + YEAR_MS)
+    await burn(ledger, 'k')
+    expect(await alarmOf(ledger)).toBeLessThan(Date.now() + 86_400_000)
+  })
+})
+
+describe('a flush', () => {
+  it('that could not take all goes on at once', async () => {
+    const ledger = await freshLedger(CREDITS)
+    for (let i = 0; i < 30; i++) await burn(ledger, `k${i}`)
+    await inStore(ledger, ({ journal }) => {
+      // As if each row filled a flush.
+      const rowsAfter = journal.rowsAfter.bind(journal)
+      journal.rowsAfter = function* (row_id) {
+        for (const row of rowsAfter(row_id)) return yield row
+      }
+    })
+    await runAlarm(ledger)
+    expect(await inStore(ledger, ({ journal }) => journal.isDirty)).toBe(true)
+    expect(await alarmOf(ledger)).toBeLessThanOrEqual(Date.now())
+    await runAlarm(ledger)
+    expect(await inStore(ledger, ({ journal }) => journal.isDirty)).toBe(false)
+  })
+
+  it('takes what was there when it began, and no page for each event that comes in meanwhile', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await burn(ledger, 'first')
+    const meanwhile = Array.from({ length: 30 }, (_, i) => burn(ledger, `k${i}`))
+    await Promise.all([runAlarm(ledger), ...meanwhile])
+    await runAlarm(ledger)
+    expect((await storedPages(ledger)).length).toBeLessThanOrEqual(2)
+    expect((await storedPages(ledger)).flatMap(({ entries }) => entries)).toHaveLength(32)
+  })
+
+  it('takes two full rows at once, whatever they are written in', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await runAlarm(ledger)
+    const metadata = { note: '語'.repeat(1300) }
+    const items = Array.from({ length: 300 }, () => eventItem(1, { metadata }))
+    await ingest(env, ledger.name, batch(items))
+    const rows = await inStore(ledger, ({ journal }) => [...journal.rowsAfter(1)])
+    expect(rows).toHaveLength(2)
+    await runAlarm(ledger)
+    expect((await storedPages(ledger)).slice(1)).toMatchObject([{ entry_count: 300 }])
+  })
+})
+
+describe('a wallet that is broken', () => {
+  it("keeps nobody else's lots from expiring, and is named in the log", async () => {
+    const ledger = await freshLedger(CREDITS)
+    const expires_at_ms = Date.now() + 30
+    for (const id of ['ann', 'bob', 'zoe']) {
+      await ledger.stub.credit(JSON.stringify(grant(1000, { owner: { kind: 'user', id }, expires_at_ms })))
+    }
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      storage.sql.exec("UPDATE wallets SET balance_micro = balance_micro + 1 WHERE wallet_key = 'user:bob'")
+    })
+    await evictDurableObject(ledger.stub)
+    await scheduler.wait(40)
+    await runAlarm(ledger)
+    expect(await storedBalances(ledger)).toEqual({
+      customer: CREDITS,
+      'user:ann': 0,
+      'user:bob': 1001,
+      'user:zoe': 0,
+    })
+    const expired = (await journalEntries(ledger)).filter(({ type }) => type === 'EXPIRATION')
+    expect(expired.map(({ wallet }) => wallet)).toEqual([2, 4])
+    expect(log.mock.calls.flat().join()).toContain('wallet 3 is broken')
+  })
+})

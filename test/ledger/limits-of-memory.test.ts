@@ -1,0 +1,96 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { ingest, readBalance } from '../../src/ledger/client.ts'
+import { groupOf } from '../faults/injection.ts'
+import { freshLedger, type TestLedger } from '../support/ledgers.ts'
+import { batch, CALLER, eventItem, grant } from '../support/messages.ts'
+
+/** An isolate has 128 MB and is shared: what an object holds and does is bounded in bytes, not only in counts. */
+
+const CREDITS = 1_000_000_000
+
+/** The answers to requests that all arrive in one turn of the event loop: none is done before the last has come. */
+function together(ledger: TestLedger, messages: readonly string[]): Promise<string[]> {
+  return runInDurableObject(ledger.stub, async (instance) => {
+    const answers = await Promise.all(messages.map((message) => instance.ingest(message)))
+    return answers.map((json): string => {
+      const { kind, refusal }: { kind: string; refusal?: { code: string } } = JSON.parse(json)
+      return refusal?.code ?? kind
+    })
+  })
+}
+
+describe('what waits for a commit', () => {
+  it('weighs what it holds: a few large requests fill the room that many small ones have', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const metadata = { note: 'x'.repeat(6000) }
+    const large = JSON.stringify(batch(Array.from({ length: 600 }, () => eventItem(1, { metadata }))))
+    expect(large.length).toBeGreaterThan(3_600_000)
+    const answers = await together(ledger, Array(8).fill(large))
+    expect(answers).toEqual([...Array(5).fill('done'), ...Array(3).fill('overloaded')])
+  })
+
+  it('is refused before it is parsed when there is no room', async () => {
+    const ledger = await freshLedger(CREDITS)
+    await runInDurableObject(ledger.stub, (instance) => {
+      groupOf(instance).hasRoom = () => false
+    })
+    expect(await together(ledger, ['{"this is": not even JSON'])).toEqual(['overloaded'])
+  })
+
+  it('is not joined by reads that would have to write, when there is no room', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const expires_at_ms = Date.now() + 50
+    await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms })))
+    await scheduler.wait(60)
+    const room = await runInDurableObject(ledger.stub, (instance) => {
+      const group = groupOf(instance)
+      const { hasRoom } = group
+      group.hasRoom = () => false
+      return () => {
+        group.hasRoom = hasRoom
+      }
+    })
+    const read = () => readBalance(env, ledger.name, { caller: CALLER, owner: { kind: 'customer' } })
+    expect(await read()).toEqual({ kind: 'refused', refusal: { code: 'overloaded' } })
+    await runInDurableObject(ledger.stub, room)
+    expect(await read()).toMatchObject({ kind: 'done', answer: { balance: CREDITS } })
+  })
+})
+
+describe('a batch of 1,000 duplicates out of twelve old batches, in any order', () => {
+  it('parses each journal row that they are in once', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const old = Array.from({ length: 12 }, (_, b) =>
+      Array.from({ length: 84 }, (_, i) => eventItem(1, { key: `${b}-${i}` })),
+    )
+    for (const items of old) await ingest(env, ledger.name, batch(items))
+    const interleaved = Array.from({ length: 1000 }, (_, i) =>
+      eventItem(1, { key: `${i % 12}-${(i / 12) | 0}` }),
+    )
+    const reads = await bodiesRead(ledger, () => ledger.stub.ingest(JSON.stringify(batch(interleaved))))
+    expect(reads).toBe(12)
+  })
+})
+
+/** How many bodies of journal rows are read by their number while `work` runs. */
+async function bodiesRead(ledger: TestLedger, work: () => Promise<string>): Promise<number> {
+  let reads = 0
+  await runInDurableObject(ledger.stub, (instance, { storage: { sql } }) => {
+    const counted: SqlStorage = Object.create(sql, {
+      exec: {
+        value: (query: string, ...bindings: SqlStorageValue[]) => {
+          if (/body FROM journal WHERE row_id = /.test(query)) reads++
+          return sql.exec(query, ...bindings)
+        },
+      },
+    })
+    const store: unknown = Reflect.get(instance, 'store')
+    if (typeof store !== 'object' || store === null) throw new Error('the ledger object has no store')
+    Reflect.set(store, 'sql', counted)
+  })
+  const { answer }: { answer: { results: { status: string }[] } } = JSON.parse(await work())
+  expect(new Set(answer.results.map(({ status }) => status))).toEqual(new Set(['duplicate']))
+  return reads
+}

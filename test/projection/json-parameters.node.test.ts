@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest'
+import { jsonParameters, MAX_PARAMETER_BYTES } from '../../src/projection/json-parameters.ts'
+
+const bytes = (text: string) => Buffer.byteLength(text)
+
+describe('a list that travels to D1 as JSON', () => {
+  it('is one parameter while it fits, and none when it is empty', () => {
+    expect(jsonParameters(['1', '"a"', '{"b":2}'])).toEqual(['[1,"a",{"b":2}]'])
+    expect(jsonParameters([])).toEqual([])
+  })
+
+  it.each(['x', 'é', '語', '🦄'])(
+    'is as many as it needs, none above the bound, of text like %s',
+    (character) => {
+      const texts = Array.from({ length: 50 }, (_, i) => JSON.stringify(`${i} ${character.repeat(60_000)}`))
+      const parameters = jsonParameters(texts)
+      for (const parameter of parameters) expect(bytes(parameter)).toBeLessThanOrEqual(MAX_PARAMETER_BYTES)
+      expect(parameters.length).toBe(Math.ceil(bytes(texts.join()) / MAX_PARAMETER_BYTES))
+      expect(parameters.flatMap((parameter): unknown[] => JSON.parse(parameter))).toEqual(
+        texts.map((text): unknown => JSON.parse(text)),
+      )
+    },
+  )
+
+  it('throws for a single value that fits into none', () => {
+    const text = (length: number) => JSON.stringify('x'.repeat(length))
+    expect(() => jsonParameters([text(MAX_PARAMETER_BYTES)])).toThrow(/do not fit/)
+    expect(jsonParameters([text(MAX_PARAMETER_BYTES - 10)])).toHaveLength(1)
+  })
+})
