@@ -19,6 +19,7 @@ import { createRouter } from './http/router.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
+import { teamsRoutes, usersRoutes } from './subjects/routes.ts'
 
 /** The API. What stands above a line runs before it. */
 export function createApp(): OpenAPIHono<AppEnv> {
@@ -42,5 +43,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/credits', movementRoutes)
   app.route('/v1/holds', holdsRoutes)
   app.route('/v1/entitlements', entitlementsRoutes)
+  app.route('/v1/users', usersRoutes)
+  app.route('/v1/teams', teamsRoutes)
   return app
 }

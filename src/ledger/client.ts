@@ -42,6 +42,7 @@ import type {
   WalletResult,
 } from './messages.ts'
 import type { CustomerLedger } from './object.ts'
+import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
 import { classifyTransportError } from './transport-errors.ts'
 
 /**
@@ -211,6 +212,19 @@ export async function shareEntitlements(env: LedgerEnv, customer_id: string): Pr
   while (more) {
     more = await test.acceptEntitlements(await live.entitlementsAfter(await test.entitlementRevision()))
   }
+}
+
+export function catchUp(env: LedgerEnv, ledger: LedgerName, message: CatchUpMessage): Promise<CatchUpResult> {
+  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.catchUp(JSON.stringify(message)))
+}
+
+/** Not repeated by itself: an erasure whose answer was lost is no longer found, and would be answered as if never made. */
+export function eraseSubject(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: EraseMessage,
+): Promise<EraseResult> {
+  return call(env, ledger, false, (stub) => stub.eraseSubject(JSON.stringify(message)))
 }
 
 /** From the moment this returns the ledger refuses the key. */

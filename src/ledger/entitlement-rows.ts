@@ -1,4 +1,5 @@
 import type { Entitlement, EntitlementsAnswer, EntitlementsQuestion } from './entitlements.ts'
+import type { Erased } from './erasure.ts'
 import type { Subject } from './limits.ts'
 import type { WalletOwner } from './messages.ts'
 import type { Exec } from './tables.ts'
@@ -15,6 +16,9 @@ const UPSERT = `
   ON CONFLICT (number) DO UPDATE SET
     counter = excluded.counter, revision = excluded.revision, deleted = excluded.deleted,
     entitlement = excluded.entitlement`
+
+// What an entitlement is about changes only when its user or team is erased, and it with them.
+const MOVE = 'UPDATE entitlements SET level_key = ?1 WHERE number = ?2 AND level_key <> ?1'
 
 const AT = 'SELECT entitlement FROM entitlements WHERE feature_id = ? AND level_key = ? AND deleted = 0'
 
@@ -106,7 +110,18 @@ export class EntitlementRows {
     const { number, id, feature_id, owner, counter, revision, deleted } = entitlement
     const text = JSON.stringify(entitlement)
     this.exec(UPSERT, number, id, feature_id, walletKey(owner), counter, revision, deleted ? 1 : 0, text)
+    if (deleted) this.exec(MOVE, walletKey(owner), number)
     this.forget()
+  }
+
+  /** Deletes what a user or team was entitled to, now under the alias and without what was said of it. */
+  erase({ kind, id, alias }: Erased): void {
+    let { revision } = this.last
+    const own = walletKey({ kind, id })
+    for (const row of read(this.exec('SELECT entitlement FROM entitlements WHERE level_key = ?', own))) {
+      const { metadata: _, value: __, ...kept } = row
+      this.write({ ...kept, owner: { kind, id: alias }, deleted: true, revision: ++revision })
+    }
   }
 
   /** What is in memory is read again at the next need of it. */

@@ -15,6 +15,8 @@ export interface JournalRow {
   readonly format: number
   readonly body: string
   readonly last_entry: number
+  readonly last_wallet: number
+  readonly at_ms: number
 }
 
 const LAST_ROW = `
@@ -24,16 +26,17 @@ const INSERT_ROW = `
   INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-const ROWS_AFTER =
-  'SELECT row_id, format, body, last_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT ?'
+const ROWS_AFTER = `
+  SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
+  WHERE row_id > ? ORDER BY row_id LIMIT ?`
 
 const UNFLUSHED_BEFORE = `
-  SELECT row_id, format, body, last_entry FROM journal
+  SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
   WHERE row_id > ? AND row_id < ? AND first_entry < ? AND last_entry >= first_entry
   ORDER BY row_id DESC LIMIT ?`
 
-const OLDEST_FREEABLE = `
-  SELECT row_id, format, at_ms, body FROM journal WHERE row_id <= ? AND row_id < ? ORDER BY row_id LIMIT ?`
+const OLDEST_FREEABLE =
+  'SELECT row_id, format, at_ms, body FROM journal WHERE row_id < ? ORDER BY row_id LIMIT ?'
 
 /**
  * Journal rows are read a few at a time: a row can hold a quarter of a megabyte, and all that D1 has not taken yet
@@ -165,6 +168,25 @@ export class JournalRows {
     return row ? Number(row.first_entry) - 1 : this.committed.entry
   }
 
+  /** The last wallet that D1 is known to have. */
+  flushedWallet(): number {
+    if (this.flushed === 0) return 0
+    const [row] = this.exec('SELECT last_wallet FROM journal WHERE row_id = ?', this.flushed)
+    if (!row) throw new Error(`the last flushed journal row ${this.flushed} is missing`)
+    return Number(row.last_wallet)
+  }
+
+  /** The oldest row that is not freed yet. */
+  oldestRow(): number {
+    const [row] = this.exec('SELECT min(row_id) AS row_id FROM journal')
+    return Number(row?.row_id ?? 1)
+  }
+
+  /** Forgets what was read of rows, because they were rewritten. */
+  dropCache(): void {
+    this.unpacked.clear()
+  }
+
   /** What a row ends with and when it was committed; undefined when it is not there, or not any more. */
   rowAt(row_id: number): { readonly last_entry: number; readonly at_ms: number } | undefined {
     const [row] = this.exec('SELECT last_entry, at_ms FROM journal WHERE row_id = ?', row_id)
@@ -189,15 +211,16 @@ export class JournalRows {
   }
 
   /**
-   * Frees some of the oldest rows, with their keys: those that D1 has and that were committed before `at_ms`. The
-   * newest row stays, since it holds the counters. Returns how many characters it freed, 0 when there are none left.
-   * In a transaction. A row written for each row and for each key.
+   * Frees some of the oldest rows, with their keys: those that D1 has and that were committed before `at_ms`. The last
+   * of those that D1 has stays: it says where the next flush begins, and a start finds the counters in the newest row.
+   * Returns how many characters it freed, 0 when there are none left. In a transaction. A row written for each row and
+   * for each key.
    */
   forgetBefore(at_ms: number): number {
     const oldest_at_ms = this.oldestFreeableAt()
     if (oldest_at_ms === null || oldest_at_ms >= at_ms) return 0
     let freed = 0
-    for (const row of this.exec(OLDEST_FREEABLE, this.flushed, this.last, ROWS_A_READ)) {
+    for (const row of this.exec(OLDEST_FREEABLE, this.flushed, ROWS_A_READ)) {
       // The time of rows never falls, so the first that is too young ends it: no search through the whole journal.
       if (Number(row.at_ms) >= at_ms) break
       const body = String(row.body)
@@ -209,12 +232,11 @@ export class JournalRows {
     return freed
   }
 
-  /** The commit time of the oldest row that D1 has and that is not the newest; null when there is none. */
+  /** The commit time of the oldest row that is freed once it is old enough; null when there is none. */
   oldestFreeableAt(): number | null {
     const [row] = this.exec(
-      'SELECT at_ms FROM journal WHERE row_id <= ? AND row_id < ? ORDER BY row_id LIMIT 1',
+      'SELECT at_ms FROM journal WHERE row_id < ? ORDER BY row_id LIMIT 1',
       this.flushed,
-      this.last,
     )
     return row ? Number(row.at_ms) : null
   }
@@ -262,5 +284,7 @@ function journalRow(row: Record<string, SqlStorageValue>): JournalRow {
     format: Number(row.format),
     body: String(row.body),
     last_entry: Number(row.last_entry),
+    last_wallet: Number(row.last_wallet),
+    at_ms: Number(row.at_ms),
   }
 }

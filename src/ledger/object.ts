@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { microCredits } from '../pricing/money.ts'
-import { flushJournal } from '../projection/flush.ts'
+import { type Projection, Projector } from '../projection/projector.ts'
 import type { BurnContext } from './burn.ts'
 import { burnTableAnswer, readBurnTables, savedAnswer } from './burn-table-answers.ts'
 import { applyBurnTable, deactivateBurnTable } from './burn-table-changes.ts'
@@ -67,12 +67,12 @@ import { applyRerate, payUnpaid, type RerateOutcome } from './rerate.ts'
 import { earliest, nextAlarmAt } from './schedule.ts'
 import { settle } from './settle.ts'
 import { type Identity, LedgerStore, type Written } from './store.ts'
+import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
 import { migrate } from './tables.ts'
 import type { Amendment } from './unrated-rows.ts'
 import { available, reserved, type Wallet, walletDueAt, walletKey } from './wallet.ts'
 
 const MAX_DUE_WALLETS_PER_ALARM = 500
-const MAX_FLUSHES_PER_ALARM = 20
 /** In characters of journal rows, a second or so of work; requests get their turn in between. */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
@@ -91,6 +91,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
   private readonly config: Config
   private readonly tables: BurnTables
   private readonly group: GroupCommit
+  private readonly projector: Projector
   private burnContext: BurnContext | null = null
   private alarmAt: number | null = null
   /** How often each work of the alarm has failed in a row. */
@@ -103,6 +104,12 @@ export class CustomerLedger extends DurableObject<Bindings> {
     this.store = new LedgerStore(ctx.storage.sql)
     this.tables = new BurnTables(this.store.burnTables, this.config)
     this.group = new GroupCommit((change) => this.commit(change))
+    this.projector = new Projector({
+      store: this.store,
+      projection: () => this.projection(),
+      transaction: (write) => ctx.storage.transactionSync(write),
+      checkpoint: () => this.checkpoint(),
+    })
     // A start repairs what a crash may have left: a dirty journal without an alarm.
     ctx.blockConcurrencyWhile(async () => {
       this.alarmAt = await ctx.storage.getAlarm()
@@ -332,6 +339,24 @@ export class CustomerLedger extends DurableObject<Bindings> {
     return changed.length === MAX_ENTITLEMENTS_SHARED_AT_ONCE
   }
 
+  /** Brings D1 up to everything that is committed: whoever was mentioned is then found there. */
+  async catchUp(json: string): Promise<string> {
+    const { caller }: CatchUpMessage = JSON.parse(json)
+    const result = await this.project<CatchUpResult>(caller, async () => {
+      const caught_up = await this.projector.catchUp()
+      return caught_up ? { kind: 'done' } : UNAVAILABLE
+    })
+    return reply(result)
+  }
+
+  /** Erases a user or a team here and in D1, and keeps the ledger. */
+  async eraseSubject(json: string): Promise<string> {
+    const { caller, kind, id }: EraseMessage = JSON.parse(json)
+    const result = await this.project<EraseResult>(caller, () => this.projector.erase(kind, id))
+    this.armForAll()
+    return reply(result)
+  }
+
   async revokeKey(key_id: string): Promise<void> {
     this.store.revoke(key_id, Date.now())
   }
@@ -383,22 +408,8 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (failed.length > 0) throw new Error(`${failed.length} of ${keys.length} due wallets were not settled`)
   }
 
-  /**
-   * Brings D1 up to what the journal held when the flush began; what comes in meanwhile is the next one's, or a flush
-   * of a busy ledger would go on writing pages of a few entries.
-   */
   private async flush(): Promise<'all' | 'a part'> {
-    const { identity, journal } = this.store
-    if (!identity) return 'all'
-    const db = ledgerDb(this.env, identity.customer_id)
-    const up_to_row = journal.lastRow
-    this.checkpoint()
-    for (let i = 0; i < MAX_FLUSHES_PER_ALARM && journal.flushedRow < up_to_row; i++) {
-      const flushed = await flushJournal(this.store, this.context().ids, db, ledgerKey(identity), Date.now())
-      this.checkpoint()
-      this.store.writeFlushed(flushed)
-    }
-    return journal.flushedRow < up_to_row ? 'a part' : 'all'
+    return this.store.identity ? this.projector.advance() : 'all'
   }
 
   /** Brings the table of limit counters up to the journal. Costs nothing when nothing was counted. */
@@ -436,6 +447,18 @@ export class CustomerLedger extends DurableObject<Bindings> {
     )
   }
 
+  /** Admits the caller, then works with D1; when D1 fails, what is left of the work is done at the next try. */
+  private async project<T>(caller: Caller, work: () => Promise<T>): Promise<T | Refused> {
+    const context = this.admit(caller)
+    if (context.kind === 'refused') return context
+    try {
+      return await work()
+    } catch (error) {
+      this.log('ledger_projection_failed', error)
+      return UNAVAILABLE
+    }
+  }
+
   /** Admits the caller, then applies the change in the next group commit. */
   private async change<T>(
     caller: Caller,
@@ -456,6 +479,13 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (!this.store.identity) return { kind: 'refused', refusal: { code: 'unavailable' } }
     if (this.store.isRevoked(caller.key_id)) return { kind: 'refused', refusal: { code: 'revoked_api_key' } }
     return { kind: 'admitted', ...this.context() }
+  }
+
+  private projection(): Projection {
+    const { identity } = this.store
+    if (!identity) throw new Error('the ledger was not opened')
+    const db = ledgerDb(this.env, identity.customer_id)
+    return { db, ledger_id: ledgerKey(identity), ids: this.context().ids }
   }
 
   private context(): BurnContext {
@@ -531,10 +561,12 @@ export class CustomerLedger extends DurableObject<Bindings> {
     if (due_at_ms === null || due_at_ms > this.timeNow()) {
       return { kind: 'done', answer: read(context.ids, wallet) }
     }
-    return this.submit(1, (draft) => ({
-      kind: 'done',
-      answer: read(context.ids, settle(draft, draft.wallet(owner) ?? wallet)),
-    }))
+    return this.submit<WalletResult<T>>(1, (draft) => {
+      // It may be gone by now: with its owner's erasure the wallet went to another name.
+      const still = draft.wallet(owner)
+      if (!still) return { kind: 'refused', refusal: noWallet(owner.kind) }
+      return { kind: 'done', answer: read(context.ids, settle(draft, still)) }
+    })
   }
 
   /**
@@ -548,6 +580,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
       due_at_ms: this.store.nextDueAt(),
       flush_at_ms: flushed === 'a part' ? now_ms : now_ms + this.config.flush_delay_ms,
       forget_at_ms: oldest_at_ms !== null && oldest_at_ms < this.forgetsBefore() ? now_ms : null,
+      erasing: this.store.erasures.all().length > 0,
     })
   }
 
@@ -559,11 +592,14 @@ export class CustomerLedger extends DurableObject<Bindings> {
     readonly due_at_ms: number | null
     readonly flush_at_ms: number
     readonly forget_at_ms: number | null
+    /** Erasures go on with the flush. */
+    readonly erasing?: boolean
   }): void {
     const { failures } = this
+    const flushes = this.store.journal.isDirty || next.erasing === true
     const at_ms = nextAlarmAt(Date.now(), [
       { at_ms: next.due_at_ms, failures: failures.settle },
-      { at_ms: this.store.journal.isDirty ? next.flush_at_ms : null, failures: failures.flush },
+      { at_ms: flushes ? next.flush_at_ms : null, failures: failures.flush },
       { at_ms: next.forget_at_ms, failures: failures.forget },
     ])
     if (at_ms === null || (this.alarmAt !== null && this.alarmAt <= at_ms)) return
@@ -587,6 +623,7 @@ export class CustomerLedger extends DurableObject<Bindings> {
 }
 
 const OVERLOADED: Refused = { kind: 'refused', refusal: { code: 'overloaded' } }
+const UNAVAILABLE: Refused = { kind: 'refused', refusal: { code: 'unavailable' } }
 
 /** A broken ledger must not flood the log. */
 const MAX_LOGGED = 10

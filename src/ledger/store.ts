@@ -4,12 +4,13 @@ import { BurnTableRows } from './burn-table-rows.ts'
 import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import { EntitlementRows } from './entitlement-rows.ts'
 import type { Entitlement } from './entitlements.ts'
+import { type Erasure, Erasures } from './erasures.ts'
 import type { KeyUse } from './idempotency.ts'
 import { JournalRows } from './journal-rows.ts'
 import { LimitCounters } from './limit-counters.ts'
 import type { LimitCounter, Subject } from './limits.ts'
 import type { Lot } from './lots.ts'
-import type { Idempotency } from './messages.ts'
+import type { Idempotency, WalletOwner } from './messages.ts'
 import { MetaTable } from './meta-table.ts'
 import { assertRowSize } from './packing.ts'
 import type { Exec } from './tables.ts'
@@ -59,6 +60,8 @@ export class LedgerStore implements LedgerReader {
   readonly entitlements: EntitlementRows
   readonly limits: LimitCounters
   readonly unrated: UnratedRows
+  /** Erasures that are under way. */
+  readonly erasures: Erasures
   private readonly meta: MetaTable
   private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_LOTS)
   /** The last journal row that the checkpoint of limit counters includes. */
@@ -78,6 +81,7 @@ export class LedgerStore implements LedgerReader {
     this.burnTables = new BurnTableRows(exec)
     this.entitlements = new EntitlementRows(exec)
     this.unrated = new UnratedRows(exec)
+    this.erasures = new Erasures(exec)
     // What is flushed was checkpointed before, or had nothing to checkpoint.
     this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))
     this.load()
@@ -93,6 +97,12 @@ export class LedgerStore implements LedgerReader {
     this.known = identity === null ? null : JSON.parse(identity)
     this.lastCounted = Number(this.meta.get('counted_row') ?? 0)
     this.journal.load()
+  }
+
+  /** Forgets what was read of wallets and journal rows, because they were rewritten. */
+  dropCaches(): void {
+    this.walletCache.clear()
+    this.journal.dropCache()
   }
 
   get identity(): Identity | null {
@@ -138,6 +148,13 @@ export class LedgerStore implements LedgerReader {
   walletByNumber(number: number): Wallet | undefined {
     const [row] = this.exec('SELECT wallet_key FROM wallets WHERE wallet_number = ?', number)
     return row && this.wallet(String(row.wallet_key))
+  }
+
+  /** Whose a wallet is, without reading the rest of it: that holds for a broken wallet, too. */
+  walletOwner(number: number): WalletOwner {
+    const [row] = this.exec("SELECT state ->> 'owner' AS owner FROM wallets WHERE wallet_number = ?", number)
+    if (!row) throw new Error(`the ledger has no wallet ${number}`)
+    return JSON.parse(String(row.owner))
   }
 
   closedLot(number: number): Lot | undefined {
@@ -240,6 +257,21 @@ export class LedgerStore implements LedgerReader {
       key_id,
       at_ms,
     )
+  }
+
+  /**
+   * Takes the subject out of everything that names it outside the journal, in one transaction with the erasure's first
+   * row: from then on its id is that of a new person.
+   */
+  beginErasure(erasure: Erasure): void {
+    this.erasures.write(erasure)
+    this.erasures.eraseFromWallets(erasure)
+    this.erasures.eraseFromUnrated(erasure)
+    // A test ledger has copies of the live ledger's entitlements, and gets this change from there.
+    if (this.known?.mode === 'live') {
+      this.entitlements.erase(erasure)
+      this.limits.prune()
+    }
   }
 
   /** Returns when the alarm is to look at the wallet. */

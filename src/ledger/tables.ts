@@ -9,7 +9,10 @@ export type Migration = (sql: SqlStorage) => void
  * next wakes, at the cost of what its migration writes. What is deployed is never edited: append, and change
  * `docs/storage-schema.md`.
  */
-export const MIGRATIONS: readonly Migration[] = [(sql) => void sql.exec(VERSION_1)]
+export const MIGRATIONS: readonly Migration[] = [
+  (sql) => void sql.exec(VERSION_1),
+  (sql) => void sql.exec(VERSION_2),
+]
 
 const VERSION_1 = `
   CREATE TABLE meta (
@@ -113,6 +116,22 @@ const VERSION_1 = `
     entry INTEGER PRIMARY KEY,
     amendment TEXT NOT NULL
   ) STRICT;
+`
+
+const VERSION_2 = `
+  CREATE TABLE erasures (
+    alias TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject_id TEXT NOT NULL,
+    subject_number INTEGER NOT NULL,
+    wallet_number INTEGER,
+    started_at_ms INTEGER NOT NULL,
+    next_row INTEGER NOT NULL,
+    until_row INTEGER NOT NULL,
+    forgotten INTEGER NOT NULL CHECK (forgotten IN (0, 1)),
+    page_entry INTEGER NOT NULL,
+    page_wallet INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID
 `
 
 const WRITE_VERSION = `

@@ -8,7 +8,8 @@ import type { LedgerStore } from '../ledger/store.ts'
 import { insertClosedHolds } from './closed-holds.ts'
 import { jsonParameters } from './json-parameters.ts'
 import { packPages } from './pages.ts'
-import { numberSubjects, type SubjectIds } from './subjects.ts'
+import { type Mentions, type NumberOf, numberSubjects } from './subjects.ts'
+import { READ_WATERMARK, type Watermark } from './watermark.ts'
 
 /**
  * A flush takes this many bytes of journal, or one row where that is larger. A page is no larger than the rows it comes
@@ -41,14 +42,6 @@ const MOVE_WATERMARK = `
   UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
-const READ_WATERMARK = 'SELECT flushed_row, flushed_entry, flushed_at_ms FROM ledgers WHERE ledger_id = ?'
-
-interface Watermark {
-  flushed_row: number
-  flushed_entry: number
-  flushed_at_ms: number
-}
-
 /**
  * Writes the next part of the journal to D1 and returns the last journal row that D1 then has.
  *
@@ -72,19 +65,25 @@ export async function flushJournal(
   const records = rows.flatMap((row) => unpackRow(row.format, row.body))
   const entries = records.filter((record) => record.kind === 'entry')
   const holds = records.filter((record) => record.kind === 'hold')
-  const subject = await numberSubjects(db, ledger_id, subjectsOf(entries, holds), now_ms)
+  const wallets = newWallets(store, rows)
+  const numbered = await numberSubjects(db, ledger_id, mentionsOf(wallets, entries, holds), from_row)
+  if (numbered.kind === 'moved') {
+    assertCommonPast(journal, from_row, numbered.watermark)
+    return numbered.watermark.flushed_row
+  }
+  const { number } = numbered
   const flush_entry = entries[0]?.number ?? 0
   // Not before the commits that it flushes, whatever the clock does: see `assertCommonPast`.
   const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
   const results = await db.batch<Watermark>([
     db.prepare(MAKE_LEDGER).bind(ledger_id),
-    ...jsonParameters(newWallets(entries, ids, subject)).map((wallets) =>
-      db.prepare(INSERT_WALLETS).bind(ledger_id, wallets),
+    ...jsonParameters(walletRows(wallets, ids, number)).map((list) =>
+      db.prepare(INSERT_WALLETS).bind(ledger_id, list),
     ),
-    ...jsonParameters(packPages(entries, subject)).map((pages) =>
+    ...jsonParameters(packPages(entries, number)).map((pages) =>
       db.prepare(INSERT_PAGES).bind(ledger_id, flush_entry, pages, from_row),
     ),
-    ...insertClosedHolds(db, ledger_id, holds, subject, from_row),
+    ...insertClosedHolds(db, ledger_id, holds, number, from_row),
     db
       .prepare(MOVE_WATERMARK)
       .bind(last.row_id, last.last_entry, flushed_at_ms, store.unrated.count(), ledger_id, from_row),
@@ -130,37 +129,61 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
   return taken
 }
 
-function subjectsOf(entries: readonly Entry[], holds: readonly HoldRecord[]): SubjectIds {
-  const subjects = { user: new Set<string>(), team: new Set<string>() }
-  for (const { hold } of holds) {
-    if (hold.user_id !== undefined) subjects.user.add(hold.user_id)
-    if (hold.team_id !== undefined) subjects.team.add(hold.team_id)
-  }
-  for (const { event, owner } of entries) {
-    if (event?.user_id !== undefined) subjects.user.add(event.user_id)
-    if (event?.team_id !== undefined) subjects.team.add(event.team_id)
-    if (owner && owner.kind !== 'customer') subjects[owner.kind].add(owner.id)
-  }
-  return subjects
+interface NewWallet {
+  readonly wallet_number: number
+  readonly owner: WalletOwner
+  readonly at_ms: number
 }
 
-/**
- * The wallets that came into being, for D1, each a JSON object; the customer's own is always among them, since it may
- * have no entry.
- */
-function newWallets(
+/** The wallets that came into being in these rows. Not all of them have an entry: an overdraft limit makes one, too. */
+function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[] {
+  const wallets: NewWallet[] = []
+  let wallet_number = store.journal.flushedWallet()
+  for (const { last_wallet, at_ms } of rows) {
+    while (wallet_number < last_wallet) {
+      wallet_number++
+      wallets.push({ wallet_number, owner: store.walletOwner(wallet_number), at_ms })
+    }
+  }
+  return wallets
+}
+
+/** The users and teams that new wallets, events and holds name, in the order in which they were first mentioned. */
+function mentionsOf(
+  wallets: readonly NewWallet[],
   entries: readonly Entry[],
-  ids: LedgerIds,
-  subject: (kind: SubjectKind, id: string) => number,
-): string[] {
-  const owners: [number, WalletOwner][] = [[1, { kind: 'customer' }]]
-  for (const { owner, wallet } of entries) if (owner) owners.push([wallet, owner])
-  return owners.map(([wallet_number, owner]) =>
+  holds: readonly HoldRecord[],
+): Mentions {
+  const mentions = { user: new Map<string, number>(), team: new Map<string, number>() }
+  const mention = (kind: SubjectKind, id: string | undefined, at_ms: number) => {
+    if (id !== undefined && at_ms < (mentions[kind].get(id) ?? Number.POSITIVE_INFINITY)) {
+      mentions[kind].set(id, at_ms)
+    }
+  }
+  for (const { owner, at_ms } of wallets) if (owner.kind !== 'customer') mention(owner.kind, owner.id, at_ms)
+  for (const { event, at_ms } of entries) {
+    mention('user', event?.user_id, at_ms)
+    mention('team', event?.team_id, at_ms)
+  }
+  for (const { hold, at_ms } of holds) {
+    mention('user', hold.user_id, at_ms)
+    mention('team', hold.team_id, at_ms)
+  }
+  return { user: byTime(mentions.user), team: byTime(mentions.team) }
+}
+
+function byTime(mentions: ReadonlyMap<string, number>): Map<string, number> {
+  return new Map([...mentions].sort(([, a], [, b]) => a - b))
+}
+
+/** Each a JSON object. */
+function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: NumberOf): string[] {
+  return wallets.map(({ wallet_number, owner }) =>
     JSON.stringify({
       wallet_number,
       wallet_id: ids.wallet(wallet_number),
       owner_kind: owner.kind,
-      owner_number: owner.kind === 'customer' ? null : subject(owner.kind, owner.id),
+      owner_number: owner.kind === 'customer' ? null : number(owner.kind, owner.id),
     }),
   )
 }

@@ -107,15 +107,17 @@ describe('a key', () => {
   it('lives on when D1 has the rows before its own and not its own', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'in D1')
+    await burn(ledger, 'last in D1')
     await runAlarm(ledger)
     await burn(ledger, 'not in D1')
     await burn(ledger, 'newest')
     later(WINDOW_MS + 1)
     await withD1(ledger, brokenD1(), () => runAlarm(ledger))
-    const keys = await remembered(ledger, ['in D1', 'not in D1', 'newest'])
-    expect(keys).toEqual(['newest', 'not in D1'])
+    const keys = await remembered(ledger, ['in D1', 'last in D1', 'not in D1', 'newest'])
+    // The last row that D1 has says where the next flush begins, so it stays until there is another.
+    expect(keys).toEqual(['last in D1', 'newest', 'not in D1'])
     await runAlarm(ledger)
-    expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(4)
+    expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(5)
   })
 })
 

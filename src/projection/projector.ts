@@ -1,0 +1,182 @@
+import type { SubjectKind } from '../db/schema.ts'
+import { newId } from '../ids.ts'
+import type { Erasure } from '../ledger/erasures.ts'
+import type { LedgerIds } from '../ledger/ledger-ids.ts'
+import type { LedgerStore } from '../ledger/store.ts'
+import { walletKey } from '../ledger/wallet.ts'
+import { eraseFromPages, forgetSubject, subjectNumber } from './erase-subject.ts'
+import { flushJournal } from './flush.ts'
+
+/** Where the ledger is projected to, asked for whenever it is needed. */
+export interface Projection {
+  readonly db: D1Database
+  readonly ledger_id: string
+  readonly ids: LedgerIds
+}
+
+interface Options {
+  readonly store: LedgerStore
+  readonly projection: () => Projection
+  readonly transaction: (write: () => void) => void
+  /** Brings the object's checkpoints up to the journal, whose flushed rows may be freed. */
+  readonly checkpoint: () => void
+}
+
+export type ErasureResult =
+  | { readonly kind: 'erased'; readonly alias: string }
+  /** It goes on by itself; who wants to know when it is done asks again. */
+  | { readonly kind: 'in_progress' }
+  | { readonly kind: 'none' }
+
+/** One call makes at most so many flushes, and an erasure so many steps: each a few journal rows, or a round in D1. */
+const MAX_FLUSHES = 20
+const MAX_STEPS = 200
+const JOURNAL_ROWS_A_STEP = 32
+
+/**
+ * Everything that goes from a ledger object to D1, one thing after the other: two flushes at once would write the same
+ * rows, and a flush in the middle of an erasure would bring back what was erased.
+ */
+export class Projector {
+  private readonly options: Options
+  private last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: Options) {
+    this.options = options
+  }
+
+  /**
+   * The alarm's share: D1 gets what the journal holds now, and erasures go on. What comes in meanwhile is the next
+   * flush's, or that of a busy ledger would go on writing pages of a few entries.
+   */
+  advance(): Promise<'all' | 'a part'> {
+    return this.alone(async () => {
+      const { store } = this.options
+      const flushed = await this.flush(store.journal.lastRow)
+      const steps = new Steps()
+      let erased = true
+      for (const erasure of store.erasures.all()) erased &&= await this.eraseUntil('erased', erasure, steps)
+      return flushed && erased ? 'all' : 'a part'
+    })
+  }
+
+  /** Brings D1 up to what is committed now. False when that is too much for one call. */
+  catchUp(): Promise<boolean> {
+    const { lastRow } = this.options.store.journal
+    return this.alone(() => this.flush(lastRow))
+  }
+
+  /**
+   * Erases a user or team: from the object, from D1's mapping, from D1's pages, in this order. Amounts, numbers and
+   * chains stay as they are. Afterwards the id is free: who comes with it next is a new person without a wallet.
+   */
+  erase(kind: SubjectKind, id: string): Promise<ErasureResult> {
+    return this.alone(async () => {
+      const steps = new Steps()
+      const { erasures } = this.options.store
+      const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
+      if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
+      // A resumed erasure is of who was there when it began: a new person of that id is erased as well.
+      const erasure = await this.begin(kind, id)
+      if (erasure === 'behind') return { kind: 'in_progress' }
+      if (!erasure) return resumed ? { kind: 'erased', alias: resumed.alias } : { kind: 'none' }
+      if (!(await this.eraseUntil('erased', erasure, steps))) return { kind: 'in_progress' }
+      return { kind: 'erased', alias: erasure.alias }
+    })
+  }
+
+  /** Undefined when there is no such subject; `behind` when D1 is too far behind to know. */
+  private async begin(kind: SubjectKind, id: string): Promise<Erasure | 'behind' | undefined> {
+    const { store, projection, transaction } = this.options
+    if (!(await this.flush(store.journal.lastRow))) return 'behind'
+    const { db, ledger_id } = projection()
+    const number = await subjectNumber(db, ledger_id, kind, id)
+    if (number === undefined) return undefined
+    const erasure: Erasure = {
+      kind,
+      id,
+      alias: newId('erased'),
+      number,
+      wallet_number: store.wallet(walletKey({ kind, id }))?.number ?? null,
+      started_at_ms: Date.now(),
+      next_row: store.journal.oldestRow(),
+      until_row: store.journal.lastRow,
+      forgotten: false,
+      page_entry: 0,
+      page_wallet: 0,
+    }
+    transaction(() => store.beginErasure(erasure))
+    store.dropCaches()
+    return erasure
+  }
+
+  /** Goes on with an erasure until the subject is forgotten or all is done; false when the steps are used up first. */
+  private async eraseUntil(stage: 'forgotten' | 'erased', begun: Erasure, steps: Steps): Promise<boolean> {
+    const { store, projection } = this.options
+    const { db, ledger_id } = projection()
+    let erasure = begun
+    const progress = (change: Partial<Erasure>, write = () => {}) => {
+      erasure = { ...erasure, ...change }
+      this.options.transaction(() => {
+        write()
+        store.erasures.write(erasure)
+      })
+    }
+    while (erasure.next_row <= erasure.until_row) {
+      if (!steps.take()) return false
+      const first_row = erasure.next_row
+      const last_row = Math.min(first_row + JOURNAL_ROWS_A_STEP - 1, erasure.until_row)
+      progress({ next_row: last_row + 1 }, () =>
+        store.erasures.eraseFromJournal(erasure, first_row, last_row),
+      )
+      store.dropCaches()
+      // Parsing rows takes the object's only thread: between two steps whoever waits has its turn.
+      await new Promise((resolve) => setTimeout(resolve, 0))
+    }
+    if (!erasure.forgotten) {
+      await forgetSubject(db, ledger_id, erasure)
+      progress({ forgotten: true })
+    }
+    if (stage === 'forgotten') return true
+    for (;;) {
+      if (!steps.take()) return false
+      const place = await eraseFromPages(db, ledger_id, erasure, erasure)
+      if (!place) break
+      progress(place)
+    }
+    store.erasures.remove(erasure)
+    return true
+  }
+
+  /** Flushes until D1 has the journal up to `row_id`; false when it does not after as many flushes as a call may make. */
+  private async flush(row_id: number): Promise<boolean> {
+    const { store, projection, checkpoint } = this.options
+    const steps = new Steps()
+    for (const erasure of store.erasures.all()) {
+      if (!(await this.eraseUntil('forgotten', erasure, steps))) return false
+    }
+    const { db, ledger_id, ids } = projection()
+    checkpoint()
+    for (let i = 0; i < MAX_FLUSHES && store.journal.flushedRow < row_id; i++) {
+      const flushed = await flushJournal(store, ids, db, ledger_id, Date.now())
+      checkpoint()
+      store.writeFlushed(flushed)
+    }
+    return store.journal.flushedRow >= row_id
+  }
+
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.last.then(work)
+    this.last = result.catch(() => undefined)
+    return result
+  }
+}
+
+/** How much one call may still do. */
+class Steps {
+  private left = MAX_STEPS
+
+  take(): boolean {
+    return this.left-- > 0
+  }
+}

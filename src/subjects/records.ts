@@ -1,0 +1,188 @@
+import type { Bindings } from '../config.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import type { SubjectKind } from '../db/schema.ts'
+import { isTaken } from '../db/unique.ts'
+import { metadataInput } from '../http/metadata.ts'
+import { catchUp } from '../ledger/client.ts'
+import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
+import type { Profile, ProfileChange } from './schema.ts'
+
+/** A user or a team as D1 has it. */
+export interface SubjectRecord {
+  /** 1, 2, 3 … in the order in which they were first mentioned: lists go by it. */
+  readonly number: number
+  readonly external_id: string
+  readonly email: string | null
+  /** JSON. */
+  readonly metadata: string | null
+  readonly created_at_ms: number
+}
+
+/** The users, or the teams, of one ledger, and who asks. */
+export interface Subjects {
+  readonly env: Bindings
+  readonly ledger: LedgerName
+  readonly caller: Caller
+  readonly kind: SubjectKind
+}
+
+const FIELDS = 'number, external_id, email, metadata, created_at_ms'
+
+const SELECT_ONE = `
+  SELECT ${FIELDS} FROM subjects
+  WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL`
+
+const SELECT_PAGE = `
+  SELECT ${FIELDS} FROM subjects
+  WHERE ledger_id = ?1 AND kind = ?2 AND number < ?3 AND erased_at_ms IS NULL
+  ORDER BY number DESC LIMIT ?4`
+
+// 2 rows written: the row and its index.
+const INSERT = `
+  INSERT INTO subjects (ledger_id, kind, number, external_id, email, metadata, created_at_ms)
+  SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6 FROM subjects WHERE ledger_id = ?1 AND kind = ?2`
+
+// 1 row written. Only over what was read, and only while the id is still that subject's.
+const UPDATE = `
+  UPDATE subjects SET email = ?4, metadata = ?5
+  WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL AND email IS ?6 AND metadata IS ?7`
+
+export type FoundSubject =
+  | { readonly kind: 'found'; readonly subject: SubjectRecord }
+  | { readonly kind: 'none' }
+  | Refused
+
+/**
+ * One subject. First mentions reach D1 with the flush: whoever is not there may be in the part of the journal that D1
+ * does not have yet, and so the ledger is asked to bring D1 up to now before anybody is called unknown.
+ */
+export async function findSubject(subjects: Subjects, id: string): Promise<FoundSubject> {
+  const known = await selectOne(subjects, id)
+  if (known) return { kind: 'found', subject: known }
+  const result = await bringUp(subjects)
+  if (result.kind === 'refused') return result
+  const subject = await selectOne(subjects, id)
+  return subject ? { kind: 'found', subject } : { kind: 'none' }
+}
+
+export interface SubjectPage {
+  readonly kind: 'done'
+  readonly subjects: readonly SubjectRecord[]
+  /** Where the next page begins; null when there is no more. */
+  readonly next_before: number | null
+}
+
+/** Newest first. Only a first page needs D1 to be up to date: who comes later stands above it. */
+export async function listSubjects(
+  subjects: Subjects,
+  before: number | undefined,
+  limit: number,
+): Promise<SubjectPage | Refused> {
+  if (before === undefined) {
+    const result = await bringUp(subjects)
+    if (result.kind === 'refused') return result
+  }
+  const { db, ledger_id } = database(subjects)
+  const { results } = await db
+    .prepare(SELECT_PAGE)
+    .bind(ledger_id, subjects.kind, before ?? Number.MAX_SAFE_INTEGER, limit + 1)
+    .all<SubjectRecord>()
+  const page = results.slice(0, limit)
+  return {
+    kind: 'done',
+    subjects: page,
+    next_before: results.length > limit ? (page.at(-1)?.number ?? null) : null,
+  }
+}
+
+/**
+ * Records a subject, in one batch with `statements` (what keeps the answer of a keyed request). `taken` when there is
+ * one of that id, be it only mentioned.
+ */
+export async function addSubject(
+  subjects: Subjects,
+  id: string,
+  { email, metadata }: Profile,
+  now_ms: number,
+  statements: readonly D1PreparedStatement[],
+): Promise<{ readonly kind: 'added' | 'taken' } | Refused> {
+  const found = await findSubject(subjects, id)
+  if (found.kind === 'refused') return found
+  if (found.kind === 'found') return { kind: 'taken' }
+  const { db, ledger_id } = database(subjects)
+  const insert = db
+    .prepare(INSERT)
+    .bind(ledger_id, subjects.kind, id, email ?? null, metadata ? JSON.stringify(metadata) : null, now_ms)
+  try {
+    await db.batch([insert, ...statements])
+    return { kind: 'added' }
+  } catch (error) {
+    if (isTaken(error, 'subjects')) return { kind: 'taken' }
+    throw error
+  }
+}
+
+/** Each time that somebody else was faster, their change stands: so many changes of one subject may come at once. */
+const ATTEMPTS = 10
+
+/** Merges a change into a profile. */
+export async function changeSubject(
+  subjects: Subjects,
+  id: string,
+  change: ProfileChange,
+): Promise<FoundSubject> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const found = await findSubject(subjects, id)
+    if (found.kind !== 'found') return found
+    const merged = merge(found.subject, change)
+    if (merged.kind === 'refused') return merged
+    const { email, metadata } = found.subject
+    const { db, ledger_id } = database(subjects)
+    const { meta } = await db
+      .prepare(UPDATE)
+      .bind(ledger_id, subjects.kind, id, merged.subject.email, merged.subject.metadata, email, metadata)
+      .run()
+    if (meta.changes === 1) return merged
+  }
+  return { kind: 'refused', refusal: { code: 'unavailable' } }
+}
+
+function merge(
+  subject: SubjectRecord,
+  change: ProfileChange,
+): { readonly kind: 'found'; readonly subject: SubjectRecord } | Refused {
+  const email = change.email === undefined ? subject.email : change.email
+  if (!change.metadata) {
+    return {
+      kind: 'found',
+      subject: { ...subject, email, metadata: change.metadata === null ? null : subject.metadata },
+    }
+  }
+  const known = metadataOf(subject)
+  const kept = Object.entries({ ...known, ...change.metadata }).filter(([, value]) => value !== null)
+  const checked = metadataInput().safeParse(Object.fromEntries(kept))
+  if (!checked.success) {
+    const message = `${checked.error.issues[0]?.message ?? 'is invalid'}, together with what is there`
+    const errors = [{ path: '/metadata', message }]
+    return { kind: 'refused', refusal: { code: 'invalid_request', detail: `/metadata ${message}.`, errors } }
+  }
+  const metadata = kept.length === 0 ? null : JSON.stringify(checked.data)
+  return { kind: 'found', subject: { ...subject, email, metadata } }
+}
+
+function metadataOf({ metadata }: SubjectRecord): Readonly<Record<string, unknown>> | undefined {
+  return metadata === null ? undefined : JSON.parse(metadata)
+}
+
+function bringUp({ env, ledger, caller }: Subjects) {
+  return catchUp(env, ledger, { caller })
+}
+
+async function selectOne(subjects: Subjects, id: string): Promise<SubjectRecord | null> {
+  const { db, ledger_id } = database(subjects)
+  return db.prepare(SELECT_ONE).bind(ledger_id, subjects.kind, id).first<SubjectRecord>()
+}
+
+function database({ env, ledger }: Subjects) {
+  return { db: ledgerDb(env, ledger.customer_id), ledger_id: ledgerKey(ledger) }
+}

@@ -1,0 +1,94 @@
+import { z } from '@hono/zod-openapi'
+import type { SubjectKind } from '../db/schema.ts'
+import { customerText } from '../http/identifiers.ts'
+import { metadataInput } from '../http/metadata.ts'
+import { pageQuery, pageSchema } from '../http/pagination.ts'
+
+/** What a customer says of one of its users or teams. */
+export interface Profile {
+  readonly email?: string | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** What changes in a profile: null clears. */
+export interface ProfileChange {
+  readonly email?: string | null | undefined
+  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined
+}
+
+/** The two resources: the same routes, but only users have an email. */
+export interface SubjectResource {
+  readonly kind: SubjectKind
+  readonly name: 'User' | 'Team'
+  /** The field, and the path parameter, that has the customer's own id. */
+  readonly id_field: 'user_id' | 'team_id'
+  readonly create: z.ZodType<Profile & { readonly id: string }>
+  readonly change: z.ZodType<ProfileChange>
+  readonly record: z.ZodType
+}
+
+function emailInput() {
+  // RFC 5321 allows 254 characters in all.
+  return z
+    .email('must be an email address')
+    .max(254, 'must have at most 254 characters')
+    .openapi({ example: 'ann@acme.example' })
+}
+
+const changedMetadata = metadataInput().nullable().optional().openapi({
+  description:
+    'Keys that are given replace those of that name; a key that is null goes, and null clears all.',
+})
+
+const time = z.string().openapi({ format: 'date-time' })
+const metadata = z.record(z.string(), z.unknown()).optional()
+
+export const USERS: SubjectResource = {
+  kind: 'user',
+  name: 'User',
+  id_field: 'user_id',
+  create: z
+    .strictObject({
+      user_id: customerText(),
+      email: emailInput().optional(),
+      metadata: metadataInput().optional(),
+    })
+    .openapi('NewUser')
+    .transform(({ user_id, ...profile }) => ({ id: user_id, ...profile })),
+  change: z
+    .strictObject({ email: emailInput().nullable().optional(), metadata: changedMetadata })
+    .openapi('UserChange'),
+  record: z
+    .object({ user_id: z.string(), email: z.string().optional(), metadata, created_at: time })
+    .openapi('User'),
+}
+
+export const TEAMS: SubjectResource = {
+  kind: 'team',
+  name: 'Team',
+  id_field: 'team_id',
+  create: z
+    .strictObject({ team_id: customerText(), metadata: metadataInput().optional() })
+    .openapi('NewTeam')
+    .transform(({ team_id, ...profile }) => ({ id: team_id, ...profile })),
+  change: z.strictObject({ metadata: changedMetadata }).openapi('TeamChange'),
+  record: z.object({ team_id: z.string(), metadata, created_at: time }).openapi('Team'),
+}
+
+export const subjectsQuery = z.strictObject(pageQuery)
+
+export function subjectsPage({ record }: SubjectResource) {
+  return pageSchema(record)
+}
+
+export function erasedSchema({ name, id_field }: SubjectResource) {
+  return z
+    .object({
+      [id_field]: z.string(),
+      deleted: z.literal(true),
+      erased_id: z.string().openapi({
+        description: 'The name under which the ledger keeps the amounts, and any credits that were left.',
+      }),
+    })
+    .openapi(`Erased${name}`)
+}

@@ -1,0 +1,465 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { openLedger } from '../../src/ledger/client.ts'
+import { api, jsonOf, textField } from '../support/api.ts'
+import {
+  balanceOf,
+  expectRefused,
+  GPT_4O,
+  granted,
+  ingest,
+  ingested,
+  type Json,
+  listed,
+  purchased,
+  read,
+} from '../support/client.ts'
+import { createCustomer, unique } from '../support/customers.ts'
+import { createKey } from '../support/keys.ts'
+import { inStore, ledgerOf, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
+import { booksOf, d1RowsWith, erased, objectRowsWith, teamPath, userPath } from '../support/subjects.ts'
+
+let key: string
+let ledger: TestLedger
+/** A name that no other row of any table holds, with what JSON and SQL would trip over. */
+let name: string
+
+beforeEach(async () => {
+  const customer = await createCustomer()
+  key = customer.api_key
+  ledger = ledgerOf(customer.customer_id)
+  name = `${unique('ann')}/"é🚀%`
+})
+
+const RESOURCES = [
+  { kind: 'user', field: 'user_id', one: userPath },
+  { kind: 'team', field: 'team_id', one: teamPath },
+] as const
+
+/** A life in the ledger: a profile, credits of her own, events on her wallet and on others', and others beside her. */
+async function live(field: 'user_id' | 'team_id', id: string, call: string): Promise<Json[]> {
+  const other = field === 'user_id' ? { team_id: 'payers' } : { user_id: 'payer' }
+  const secret = { secret: `secret of ${id}` }
+  const bodies: Json[] = []
+  await granted(key, { ...other, amount: 500, metadata: { of: 'the payers' } })
+  await granted(key, { [field]: id, amount: 100, metadata: secret })
+  await purchased(key, { [field]: id, amount: 50, price_usd: 5, payment_reference: 'in_1', metadata: secret })
+  const keyed = { ...GPT_4O, [field]: id, metadata: secret, idempotency_key: `${call}-1` }
+  bodies.push(keyed)
+  await ingested(key, keyed)
+  await ingested(key, { ...GPT_4O, ...other, [field]: id, metadata: secret })
+  await ingested(key, {
+    events: [
+      { ...GPT_4O, metadata: { of: 'nobody' } },
+      { ...GPT_4O, [field]: id, metadata: secret },
+      { ...GPT_4O, ...other, metadata: { of: 'the payers' } },
+      { ...GPT_4O, [field]: `${id}x`, metadata: { of: 'a longer name' } },
+    ],
+  })
+  return bodies
+}
+
+function withoutSubject(rows: readonly Json[]): Json[] {
+  return rows.map(({ user_id: _, team_id: __, metadata: ___, ...row }) => row)
+}
+
+describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
+  describe.each(['before its events reach D1', 'after its events reached D1', 'with a part of them in D1'])(
+    '%s',
+    (when) => {
+      it('leaves no name and no metadata anywhere, and every amount as it was', async () => {
+        await api(field === 'user_id' ? '/v1/users' : '/v1/teams', {
+          key,
+          body: { [field]: name, metadata: { secret: `secret of ${name}` } },
+          headers: { 'Idempotency-Key': unique('create') },
+        })
+        await live(field, name, unique('call'))
+        if (when !== 'before its events reach D1') await runAlarm(ledger)
+        if (when === 'with a part of them in D1') await live(field, name, unique('call'))
+        const [events, transactions] = [
+          await listed(key, '/v1/events'),
+          await listed(key, '/v1/credits/transactions'),
+        ]
+        const balance = await balanceOf(key, `?${field}=${encodeURIComponent(name)}`)
+        const lots = await listed(key, '/v1/credits/lots', `?${field}=${encodeURIComponent(name)}`)
+
+        const alias = await erased(key, one(name))
+
+        // The books, over HTTP: every row is there, with its amounts, under the alias and without metadata.
+        const eventsAfter = await listed(key, '/v1/events')
+        expect(withoutSubject(eventsAfter)).toEqual(withoutSubject(events))
+        eventsAfter.forEach((row, i) => {
+          const hers = events[i]?.[field] === name
+          expect(row[field]).toBe(hers ? alias : events[i]?.[field])
+          expect(row.metadata).toEqual(hers ? {} : events[i]?.metadata)
+        })
+        const transactionsAfter = await listed(key, '/v1/credits/transactions')
+        expect(withoutSubject(transactionsAfter)).toEqual(withoutSubject(transactions))
+        expect(await balanceOf(key, `?${field}=${alias}`)).toBe(balance)
+        expect(await listed(key, '/v1/credits/lots', `?${field}=${alias}`)).toEqual(lots)
+
+        await runAlarm(ledger)
+        expect(await namesLeft(name)).toEqual([])
+        expect(withoutSubject(await listed(key, '/v1/events'))).toEqual(withoutSubject(events))
+        expect(withoutSubject(await listed(key, '/v1/credits/transactions'))).toEqual(
+          withoutSubject(transactions),
+        )
+        expect(JSON.stringify(await listed(key, '/v1/events'))).not.toContain(`"secret of ${name}"`)
+      })
+    },
+  )
+
+  it('keeps the stored books byte for byte', async () => {
+    await live(field, name, unique('call'))
+    await runAlarm(ledger)
+    await live(field, name, unique('call'))
+    await runAlarm(ledger)
+    const before = await booksOf(ledger)
+    const alias = await erased(key, one(name))
+    const after = await booksOf(ledger)
+    expect(JSON.parse(JSON.stringify(after).replaceAll(alias, ''))).toEqual(before)
+  })
+
+  it('replays keyed events as before, byte for byte, and a keyed batch', async () => {
+    const [call, batch] = [unique('call'), unique('batch')]
+    const event = { ...GPT_4O, [field]: name, metadata: { a: 1 }, idempotency_key: call }
+    const events = { events: [{ ...GPT_4O, [field]: name, metadata: { a: 1 } }] }
+    const headers = { 'Idempotency-Key': batch }
+    const grant = { [field]: name, amount: 5, metadata: { a: 1 } }
+    const granting = { 'Idempotency-Key': unique('grant') }
+    const requests = [
+      () => ingest(key, event),
+      () => ingest(key, events, headers),
+      () => api('/v1/credits/grant', { key, body: grant, headers: granting }),
+    ]
+    const first: string[] = []
+    for (const request of requests) first.push(await (await request()).text())
+    for (const flushed of [false, true]) {
+      if (flushed) await runAlarm(ledger)
+      else await erased(key, one(name))
+      for (const [i, request] of requests.entries()) {
+        const again = await request()
+        expect(again.headers.get('Idempotency-Replayed')).toBe('true')
+        expect(await again.text()).toBe(first[i])
+      }
+    }
+    expect(await namesLeft(name)).toEqual([])
+  })
+
+  it('makes who comes next with the id a new person, without a wallet and without a past', async () => {
+    const query = `?${field}=${encodeURIComponent(name)}`
+    await live(field, name, unique('call'))
+    await runAlarm(ledger)
+    const old = await read(key, one(name))
+    const balance = await balanceOf(key, query)
+    const alias = await erased(key, one(name))
+    expect(await listed(key, '/v1/events', query)).toEqual([])
+    expect(await listed(key, '/v1/credits/transactions', query)).toEqual([])
+    await expectRefused(await api(`/v1/credits/balance${query}`, { key }), 404, 'not_found')
+
+    const { wallet_id } = await read(key, '/v1/credits/balance')
+    const event = await ingested(key, { ...GPT_4O, [field]: name, metadata: { a: 1 } })
+    expect(event).toMatchObject({ wallet_id })
+    for (const flushed of [false, true]) {
+      if (flushed) await runAlarm(ledger)
+      const mine = await listed(key, '/v1/events', query)
+      expect(mine.map(({ id, metadata }) => ({ id, metadata }))).toEqual([
+        { id: event.id, metadata: { a: 1 } },
+      ])
+      expect(await listed(key, '/v1/events', `?${field}=${alias}`)).toHaveLength(3)
+    }
+    const next = await read(key, one(name))
+    expect(Date.parse(String(next.created_at))).toBeGreaterThanOrEqual(Date.parse(String(old.created_at)))
+    await granted(key, { [field]: name, amount: 7 })
+    expect(await balanceOf(key, query)).toBe(7)
+    expect(await balanceOf(key, `?${field}=${alias}`)).toBe(balance)
+
+    // And that one can be erased as well, under an alias of its own.
+    const second = await erased(key, one(name))
+    expect(second).not.toBe(alias)
+    expect(await balanceOf(key, `?${field}=${second}`)).toBe(7)
+    expect(await namesLeft(name)).toEqual([])
+  })
+
+  it('leaves the credits to be transferred away by the alias, which is nobody', async () => {
+    await granted(key, { [field]: name, amount: 100 })
+    const alias = await erased(key, one(name))
+    const body = { from: { [field]: alias }, to: {}, amount: 100 }
+    expect((await api('/v1/credits/transfer', { key, body })).status).toBe(200)
+    expect(await balanceOf(key)).toBe(10_100)
+    await expectRefused(await api(one(alias), { key }), 404, 'not_found')
+    await expectRefused(await api(one(alias), { key, method: 'DELETE' }), 404, 'not_found')
+    expect((await listed(key, field === 'user_id' ? '/v1/users' : '/v1/teams')).length).toBe(0)
+  })
+})
+
+/** The rows of the object and of D1 that hold the name as a whole: a longer one that begins like it is somebody else's. */
+async function namesLeft(id: string): Promise<string[]> {
+  const rows = [...(await objectRowsWith(ledger, id)), ...(await d1RowsWith(id))]
+  const escaped = (text: string, times: number): string =>
+    times === 0 ? text : escaped(JSON.stringify(text).slice(1, -1), times - 1)
+  return rows.filter((row) => {
+    const rest = [0, 1, 2, 3].reduce((text, times) => text.replaceAll(escaped(`${id}x`, times), ''), row)
+    return [0, 1, 2, 3].some((times) => rest.includes(escaped(id, times)))
+  })
+}
+
+describe('what else names a user', () => {
+  const one = userPath
+  const query = () => `?user_id=${encodeURIComponent(name)}`
+  const post = async (path: string, body: unknown, headers: Record<string, string> = {}) => {
+    const response = await api(path, { key, body, headers })
+    expect(response.status).toBeLessThan(300)
+    return jsonOf(response)
+  }
+
+  it('open and closed holds go on under the alias, and end as they would have', async () => {
+    await granted(key, { user_id: name, amount: 100 })
+    const hold = { feature_id: 'chat', user_id: name, credits: 20 }
+    const closed = await post('/v1/holds', hold)
+    await post(`/v1/holds/${textField(closed, 'hold_id')}/release`, {})
+    await runAlarm(ledger)
+    const open = await post('/v1/holds', hold)
+    const late = await post('/v1/holds', hold)
+    await post(`/v1/holds/${textField(late, 'hold_id')}/release`, {})
+    const others = await post('/v1/holds', { ...hold, user_id: undefined })
+    const alias = await erased(key, one(name))
+    expect(await read(key, `/v1/credits/balance?user_id=${alias}`)).toMatchObject({
+      balance: 100,
+      reserved_balance: 20,
+    })
+    const captured = await post(`/v1/holds/${textField(open, 'hold_id')}/capture`, {
+      credits: 5,
+      final: true,
+    })
+    expect(captured).toMatchObject({ captured: 5, balance_after: 95 })
+    await post(`/v1/holds/${textField(others, 'hold_id')}/release`, {})
+    await runAlarm(ledger)
+    for (const { hold_id } of [open, closed, late]) {
+      expect(await read(key, `/v1/holds/${String(hold_id)}`)).toMatchObject({ user_id: alias })
+    }
+    expect(await namesLeft(name)).toEqual([])
+  })
+
+  it('events without a price lose the name and the metadata, too', async () => {
+    const event = { ...GPT_4O, model: 'nobody-knows-this', user_id: name, metadata: { secret: name } }
+    expect(await ingested(key, event)).toMatchObject({ unrated: true })
+    await erased(key, one(name))
+    await runAlarm(ledger)
+    expect(await namesLeft(name)).toEqual([])
+    expect(await listed(key, '/v1/events', '?unrated=true')).toHaveLength(1)
+  })
+
+  it('entitlements go, also from the test ledger, and a new person is not under them', async () => {
+    const customer_id = ledger.name.customer_id
+    const test: TestLedger['name'] = { customer_id, mode: 'test' }
+    await openLedger(env, { ledger: test, signup_grant_micro: 1_000_000_000 })
+    const test_key = (await createKey(customer_id, { mode: 'test' })).api_key
+    const limit = {
+      feature_id: 'chat',
+      user_id: name,
+      limit_type: 'HARD',
+      limit_value: 1,
+      unit: 'events',
+      period: 'TOTAL',
+      metadata: { why: name },
+    }
+    await post('/v1/entitlements', limit, { 'Idempotency-Key': unique('limit') })
+    await ingested(key, { ...GPT_4O, user_id: name })
+    await ingested(test_key, { ...GPT_4O, user_id: 'somebody else' })
+    await expectRefused(await ingest(key, { ...GPT_4O, user_id: name }), 402, 'limit_reached')
+    await erased(key, one(name))
+    expect(await listed(key, '/v1/entitlements')).toEqual([])
+    expect(await listed(test_key, '/v1/entitlements')).toEqual([])
+    await runAlarm(ledger)
+    expect(await namesLeft(name)).toEqual([])
+    const inTest = { name: test, stub: env.LEDGER.get(env.LEDGER.idFromName(`${customer_id}:test`)) }
+    expect(await objectRowsWith(inTest, name)).toEqual([])
+    for (let i = 0; i < 2; i++) await ingested(key, { ...GPT_4O, user_id: name })
+  })
+
+  it('recurring grants to the wallet end', async () => {
+    await post('/v1/credits/grant', { user_id: name, amount: 10, recurring: { every: 'month' } })
+    expect(await listed(key, '/v1/credits/recurring-grants', query())).toHaveLength(1)
+    const alias = await erased(key, one(name))
+    expect(await listed(key, '/v1/credits/recurring-grants', `?user_id=${alias}`)).toEqual([])
+    expect(await balanceOf(key, `?user_id=${alias}`)).toBe(10)
+    expect(await namesLeft(name)).toEqual([])
+  })
+})
+
+describe('an erasure that is interrupted', () => {
+  /** A D1 whose batches fail from the given one on, before or after they take effect. */
+  function failingD1(first: number, after: boolean): D1Database {
+    let calls = 0
+    return Object.create(env.DB, {
+      prepare: { value: (sql: string) => env.DB.prepare(sql) },
+      batch: {
+        value: async (statements: D1PreparedStatement[]) => {
+          const fails = ++calls >= first
+          if (fails && !after) throw new Error('D1 is gone')
+          const results = await env.DB.batch(statements)
+          if (fails) throw new Error('D1 has done it, but nobody heard')
+          return results
+        },
+      },
+    })
+  }
+
+  const breaks = [1, 2, 3, 4].flatMap((batch) => [
+    { batch, after: false },
+    { batch, after: true },
+  ])
+  it.each(breaks)(
+    'at D1’s batch $batch (done: $after) is a 503, and a repeat completes it',
+    async ({ batch, after }) => {
+      const call = unique('call')
+      const [keyed] = await live('user_id', name, call)
+      await runAlarm(ledger)
+      await live('user_id', name, unique('call'))
+      const before = await listed(key, '/v1/events')
+      const broken = await withD1(ledger, failingD1(batch, after), () =>
+        api(userPath(name), { key, method: 'DELETE' }),
+      )
+      await expectRefused(broken, 503, 'unavailable')
+      // New events come while it is half done; a new person of that name among them, if the old one is gone already.
+      await ingested(key, GPT_4O)
+      await erased(key, userPath(name))
+      await runAlarm(ledger)
+      expect(await namesLeft(name)).toEqual([])
+      expect(withoutSubject((await listed(key, '/v1/events')).slice(1))).toEqual(withoutSubject(before))
+      expect((await ingest(key, keyed)).headers.get('Idempotency-Replayed')).toBe('true')
+      await expectRefused(await api(userPath(name), { key, method: 'DELETE' }), 404, 'not_found')
+    },
+  )
+
+  it.each(breaks.filter(({ batch }) => batch > 2))(
+    'at D1’s batch $batch (done: $after) is completed by the alarm, too',
+    async ({ batch, after }) => {
+      await live('user_id', name, unique('call'))
+      await withD1(ledger, failingD1(batch, after), () => api(userPath(name), { key, method: 'DELETE' }))
+      expect(await inStore(ledger, (store) => store.erasures.all().length)).toBe(1)
+      await runAlarm(ledger)
+      expect(await inStore(ledger, (store) => store.erasures.all())).toEqual([])
+      expect(await namesLeft(name)).toEqual([])
+    },
+  )
+
+  it('by the end of the object goes on with the next one', async () => {
+    await live('user_id', name, unique('call'))
+    await withD1(ledger, failingD1(3, false), () => api(userPath(name), { key, method: 'DELETE' }))
+    await expect(
+      runInDurableObject(ledger.stub, (_, state) => state.abort('the machine is gone')),
+    ).rejects.toThrow('the machine is gone')
+    const again = ledgerOf(ledger.name.customer_id)
+    const alarm = await runInDurableObject(again.stub, (_, { storage }) => storage.getAlarm())
+    expect(alarm).not.toBeNull()
+    await runAlarm(again)
+    ledger = again
+    expect(await namesLeft(name)).toEqual([])
+  })
+
+  it('does not let the flush bring the name back: who writes meanwhile is a new person', async () => {
+    await live('user_id', name, unique('call'))
+    const query = `?user_id=${encodeURIComponent(name)}`
+    // Half way: the object has forgotten her, D1 has not.
+    await withD1(ledger, failingD1(3, false), () => api(userPath(name), { key, method: 'DELETE' }))
+    const event = await ingested(key, { ...GPT_4O, user_id: name })
+    expect(event.wallet_id).toBe((await read(key, '/v1/credits/balance')).wallet_id)
+    await runAlarm(ledger)
+    expect((await listed(key, '/v1/events', query)).map(({ id }) => id)).toEqual([event.id])
+    await expectRefused(await api(`/v1/credits/balance${query}`, { key }), 404, 'not_found')
+  })
+})
+
+describe('an erasure beside other work', () => {
+  it('and events of the same user at the same time: each event is hers before or after, and all are in the books', async () => {
+    await granted(key, { user_id: name, amount: 1000 })
+    const work = Array.from({ length: 40 }, () => ingested(key, { ...GPT_4O, user_id: name }))
+    const erasing = api(userPath(name), { key, method: 'DELETE' })
+    const events = await Promise.all([
+      ...work,
+      ...Array.from({ length: 40 }, () => ingested(key, { ...GPT_4O, user_id: name })),
+    ])
+    const alias = textField(await jsonOf(await erasing), 'erased_id')
+    await runAlarm(ledger)
+    const rows = await listed(key, '/v1/events')
+    expect(rows).toHaveLength(80)
+    expect(new Set(rows.map(({ id }) => id))).toEqual(new Set(events.map(({ id }) => id)))
+    for (const { user_id } of rows) expect([alias, name]).toContain(user_id)
+    const total = Number(await balanceOf(key)) + Number(await balanceOf(key, `?user_id=${alias}`))
+    expect(total).toBe(11_000 - 80 * 15)
+  })
+
+  it('of two users at once, and of one user twice at once', async () => {
+    const [ann, bob] = [unique('ann'), unique('bob')]
+    for (const user_id of [ann, bob]) await ingested(key, { ...GPT_4O, user_id, metadata: { user_id } })
+    await runAlarm(ledger)
+    const answers = await Promise.all(
+      [ann, bob, ann].map((id) => api(userPath(id), { key, method: 'DELETE' })),
+    )
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 404])
+    expect([...(await namesLeft(ann)), ...(await namesLeft(bob))]).toEqual([])
+  })
+
+  it('takes many calls of a long journal and many pages, and is done all the same', async () => {
+    for (let i = 0; i < 70; i++) {
+      await ingested(key, { ...GPT_4O, user_id: name, metadata: { i } })
+      if (i < 60) await runAlarm(ledger)
+    }
+    await erased(key, userPath(name))
+    expect(await namesLeft(name)).toEqual([])
+    const { results } = await env.DB.prepare('SELECT body FROM ledger_pages WHERE ledger_id = ?')
+      .bind(ledger.name.customer_id)
+      .all<{ body: string }>()
+    expect(results.filter(({ body }) => body.includes('"md"'))).toEqual([])
+    expect(results.length).toBeGreaterThan(60)
+  })
+
+  it('writes a row for each journal row and page that names the user, and few beside', async () => {
+    await ingested(key, { ...GPT_4O, user_id: name, metadata: { a: 1 } })
+    for (let i = 0; i < 20; i++) await ingested(key, GPT_4O)
+    await runAlarm(ledger)
+    const before = await inStore(ledger, (store) => store.rowsWritten)
+    await erased(key, userPath(name))
+    // Its journal row; the erasure: begun, journal, forgotten, one round of pages, done.
+    expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(before + 6)
+  })
+})
+
+describe('reading users', () => {
+  it('brings D1 up to now, and writes nothing when it is there already', async () => {
+    const user_id = unique('zoe')
+    await ingested(key, { ...GPT_4O, user_id })
+    await read(key, userPath(user_id))
+    expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
+    const rows = await inStore(ledger, (store) => store.rowsWritten)
+    await listed(key, '/v1/users')
+    await expectRefused(await api(userPath('nobody'), { key }), 404, 'not_found')
+    expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(rows)
+  })
+
+  it('is a 503 while D1 cannot be brought up to now', async () => {
+    await ingested(key, { ...GPT_4O, user_id: name })
+    const broken: D1Database = Object.create(env.DB, {
+      prepare: { value: (sql: string) => env.DB.prepare(sql) },
+      batch: { value: () => Promise.reject(new Error('D1 is gone')) },
+    })
+    for (const path of ['/v1/users', userPath(name)]) {
+      await expectRefused(await withD1(ledger, broken, () => api(path, { key })), 503, 'unavailable')
+    }
+    expect(await read(key, userPath(name))).toMatchObject({ user_id: name })
+  })
+
+  it('at once by many makes one flush after the other, and each is complete', async () => {
+    const ids = Array.from({ length: 20 }, (_, i) => `seen-${i}`)
+    await Promise.all(
+      ids.map(async (user_id) => {
+        await ingested(key, { ...GPT_4O, user_id })
+        expect(await read(key, userPath(user_id))).toMatchObject({ user_id })
+      }),
+    )
+    expect((await listed(key, '/v1/users')).map(({ user_id }) => user_id).sort()).toEqual(ids.toSorted())
+  })
+})

@@ -1,0 +1,93 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { expect } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { api, jsonOf } from './api.ts'
+import type { Json } from './client.ts'
+import type { TestLedger } from './ledgers.ts'
+
+/** Users and teams over HTTP, and where their names are still to be found. */
+
+export function userPath(id: string): string {
+  return `/v1/users/${encodeURIComponent(id)}`
+}
+
+export function teamPath(id: string): string {
+  return `/v1/teams/${encodeURIComponent(id)}`
+}
+
+/** Erases a user or team and gives its alias. */
+export async function erased(key: string, path: string): Promise<string> {
+  const response = await api(path, { key, method: 'DELETE' })
+  const body = await jsonOf(response)
+  expect({ status: response.status, ...body }).toMatchObject({ status: 200, deleted: true })
+  expect(body.erased_id).toMatch(/^erased_[0-9a-z]{26}$/)
+  return String(body.erased_id)
+}
+
+/** The rows of the object's own tables, of any, in which a text stands. */
+export function objectRowsWith(ledger: TestLedger, text: string): Promise<string[]> {
+  return runInDurableObject(ledger.stub, (_, { storage }) => {
+    const tables = storage.sql
+      .exec<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",
+      )
+      .toArray()
+    return tables.flatMap(({ name }) =>
+      rowsWith(name, storage.sql.exec(`SELECT * FROM "${name}"`).toArray(), text),
+    )
+  })
+}
+
+/** The rows of D1, of any table, in which a text stands. */
+export async function d1RowsWith(text: string): Promise<string[]> {
+  const { results: tables } = await env.DB.prepare(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' AND name <> 'd1_migrations'",
+  ).all<{ name: string }>()
+  const found: string[] = []
+  for (const { name } of tables) {
+    const { results } = await env.DB.prepare(`SELECT * FROM "${name}"`).all<Json>()
+    found.push(...rowsWith(name, results, text))
+  }
+  return found
+}
+
+function rowsWith(table: string, rows: readonly Json[], text: string): string[] {
+  // As JSON within JSON: a body is a text that holds more texts.
+  const needles = [text, JSON.stringify(text).slice(1, -1)]
+  return rows.flatMap((row) => {
+    const values = Object.values(row).map(String)
+    const holds = values.some((value) => needles.some((needle) => value.includes(needle)))
+    return holds ? [`${table}: ${JSON.stringify(row)}`] : []
+  })
+}
+
+/** Every amount that is stored of a ledger, in the object and in D1: what no erasure may touch. */
+export async function booksOf(ledger: TestLedger): Promise<unknown> {
+  const ledger_id = ledgerKey(ledger.name)
+  const pages = await env.DB.prepare(
+    `SELECT p.flush_entry, p.wallet_number, p.first_entry, p.last_entry, p.entry_count, p.balance_before_micro,
+       p.balance_after_micro, e.value ->> 'n' AS n, e.value ->> 't' AS t, e.value ->> 'w' AS w, e.value ->> 'a' AS a,
+       e.value ->> 'b' AS b, e.value ->> 'l' AS l, e.value ->> 'nl' AS nl, e.value ->> 'd' AS d, e.value ->> 'e' AS e
+     FROM ledger_pages AS p, json_each(p.body) AS e WHERE ledger_id = ? ORDER BY n`,
+  )
+    .bind(ledger_id)
+    .all()
+  const wallets = await env.DB.prepare('SELECT * FROM wallets WHERE ledger_id = ?').bind(ledger_id).all()
+  const object = await runInDurableObject(ledger.stub, (_, { storage }) => ({
+    entries: storage.sql
+      .exec(
+        `SELECT row_id, first_entry, last_entry, e.key, e.value ->> 'n' AS n, e.value ->> 't' AS t, e.value ->> 'w' AS w,
+           e.value ->> 'a' AS a, e.value ->> 'b' AS b, e.value ->> 'l' AS l, e.value ->> 'nl' AS nl, e.value ->> 'k' AS k
+         FROM journal, json_each(body) AS e ORDER BY row_id, e.key`,
+      )
+      .toArray(),
+    wallets: storage.sql
+      .exec(
+        `SELECT wallet_number, balance_micro, due_at_ms, state ->> 'lots' AS lots FROM wallets ORDER BY wallet_number`,
+      )
+      .toArray(),
+    keys: storage.sql.exec('SELECT * FROM idempotency_keys ORDER BY idempotency_key').toArray(),
+  }))
+  return { pages: pages.results, wallets: wallets.results, object }
+}
