@@ -150,7 +150,7 @@ async function addFlushed(
     // The pages of older flushes are older still.
     if (rows.length === 0 || recent.length < rows.length) return NO_OLDER_ENTRY
     before_entry = Math.min(before_entry, ...rows.map((row) => row.flush_entry))
-    if (entries.length === query.limit) break
+    if (before_entry <= FIRST_ENTRY || entries.length === query.limit) break
   }
   return before_entry
 }
