@@ -128,7 +128,8 @@ export const PRICE_TOO_HIGH: Refusal = {
 export function recordedPrice({ price, credits_micro }: Rated, burned_micro: bigint): UsdParts {
   const whole = credits_micro <= burned_micro
   const earned = whole ? price : picoUsd(divideHalfEven(price * burned_micro, credits_micro))
-  return usdToParts(earned > MAX_USD ? MAX_USD : earned)
+  if (earned > MAX_USD) return usdToParts(MAX_USD)
+  return usdToParts(earned)
 }
 
 function chargeableOf({ feature_id, provider, model, usage, custom, charge }: PricedEvent): Chargeable {
