@@ -20,6 +20,7 @@ import { ownerOf } from '../http/subject.ts'
 import { changeHold, readOpenHolds } from '../ledger/client.ts'
 import { walletItemOf } from '../ledger/ledger-ids.ts'
 import type { HoldRequest } from '../ledger/messages.ts'
+import { invalid, type Refusal } from '../ledger/refusal.ts'
 import { readClosedHold } from '../projection/closed-holds.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { renderCapture, renderHold } from './render.ts'
@@ -151,7 +152,7 @@ holdsRoutes.openapi(captureRoute, async (c) => {
     return answerHold(c, operation, { op: 'capture', hold, final, what: { kind: 'credits', credits } })
   }
   const priced = priceEvent(event, c.get('key').customer_id, Date.now(), c.get('prices'))
-  if (priced.kind === 'refused') return refusalResponse(c, priced.refusal)
+  if (priced.kind === 'refused') return refusalResponse(c, ofEvent(priced.refusal))
   return answerHold(c, operation, {
     op: 'capture',
     hold,
@@ -209,6 +210,15 @@ async function answerHold(c: Context<AppEnv>, operation: string, request: HoldRe
   const body = result.of === 'hold' ? renderHold(result.answer) : renderCapture(result.answer)
   const status = request.op === 'open' ? 201 : 200
   return jsonResponse(c, body, status, result.kind === 'replayed' ? REPLAYED : {})
+}
+
+/** What is wrong with an event, told from the body that it came in. */
+function ofEvent(refusal: Refusal): Refusal {
+  if (refusal.code !== 'invalid_request' || !refusal.errors) return refusal
+  return invalid(
+    refusal.errors.map(({ path, message }) => ({ path: `/event${path}`, message })),
+    'body',
+  )
 }
 
 function noHold(c: Context<AppEnv>, id: string): Response {
