@@ -1,9 +1,18 @@
 import type { Bindings } from './config.ts'
-import { logInfo } from './http/log.ts'
+import { logError, logInfo } from './http/log.ts'
+import { wakeIdleLedgers } from './projection/wake-idle.ts'
 import { rerateAll } from './rating/rerate.ts'
 
 /** What the deployment does by the clock (`crons` in wrangler.toml). */
 export async function runCron(_controller: ScheduledController, env: Bindings): Promise<void> {
+  // Each by itself: what fails of one does not keep the other from being done.
+  const results = await Promise.allSettled([rerateEvents(env), wakeIdleLedgers(env, Date.now())])
+  const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+  for (const error of failed) logError('cron_failed', error)
+  if (failed.length > 0) throw new Error(`${failed.length} of ${results.length} works of the cron failed`)
+}
+
+async function rerateEvents(env: Bindings): Promise<void> {
   const summary = await rerateAll(env)
   if (summary.examined > 0) logInfo('events_rerated', { ...summary })
 }

@@ -308,6 +308,11 @@ export class CustomerLedger extends LedgerEngine {
     this.store.revoke(key_id, Date.now())
   }
 
+  /** Arms the alarm for what is overdue; a start does so by itself. */
+  async wake(): Promise<void> {
+    this.armForAll()
+  }
+
   async ping(): Promise<'pong'> {
     return 'pong'
   }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { ingest, readBalance } from '../../src/ledger/client.ts'
 import type { IngestResult } from '../../src/ledger/messages.ts'
+import { wakeIdleLedgers } from '../../src/projection/wake-idle.ts'
 import { alarmOf } from '../faults/injection.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {
@@ -181,6 +182,27 @@ describe('the journal', () => {
     expect(await alarmOf(ledger)).not.toBeNull()
     await runAlarm(ledger)
     expect(await rowsOf(ledger)).toHaveLength(1)
+  })
+
+  it('of a ledger that nobody uses any more is freed when the cron finds it, started or not', async () => {
+    const [resting, stopped, used] = [await freshLedger(1), await freshLedger(1), await freshLedger(1)]
+    for (const ledger of [resting, stopped, used]) {
+      await ledger.stub.credit(JSON.stringify(grant(1)))
+      await runAlarm(ledger)
+    }
+    later(WINDOW_MS - 60_000)
+    await burn(used, 'k')
+    await runAlarm(used)
+    later(120_000)
+    // The alarm that the platform has set was never rung here: tests ring it by hand.
+    await runInDurableObject(stopped.stub, (_, { storage }) => storage.deleteAlarm())
+    await evictDurableObject(stopped.stub)
+    await wakeIdleLedgers(env, Date.now())
+    expect([await alarmOf(resting), await alarmOf(stopped)]).toEqual([Date.now(), Date.now()])
+    for (const ledger of [resting, stopped]) {
+      await runAlarm(ledger)
+      expect(await rowsOf(ledger)).toEqual([2])
+    }
   })
 
   it('that was freed leaves the numbers of entries, lots and wallets as they were, over a restart too', async () => {
