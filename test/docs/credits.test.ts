@@ -1,34 +1,97 @@
 import { expect, it } from 'vitest'
 import page from '../../docs/credits.md?raw'
-import { api, jsonOf } from '../support/api.ts'
+import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** The curl lines of docs/credits.md against the API, in their order, each with the answer that its comment promises. */
+/**
+ * The curl lines of docs/credits.md against the API, in their order, each with the answer that its comment promises.
+ * A line such as `HOLD=...   # the hold_id of that answer` is done as it says.
+ */
 
-interface Line {
-  readonly path: string
-  readonly body: unknown
+interface Curl {
+  readonly words: (variables: ReadonlyMap<string, string>) => string[]
   readonly status: number
   readonly answer: unknown
 }
 
-const CURL =
-  /curl -s localhost:8787(?<path>\S+)[^']*'Content-Type: application\/json' \\\n +-d '(?<body>[^']+)'\n# (?<status>\d{3}) (?<answer>\{.*\})/g
+interface Variable {
+  readonly variable: string
+  readonly field: string
+}
 
-const lines = [...page.matchAll(CURL)].map(({ groups = {} }): Line => {
-  const { path = '', body = '', status = '', answer = '' } = groups
-  return { path, body: JSON.parse(body), status: Number(status), answer: JSON.parse(answer) }
-})
+const blocks = [...page.matchAll(/```sh\n(.*?)```/gs)].map(([, block = '']) => block.replaceAll('\\\n', ' '))
+const steps = blocks.flatMap((block) => stepsOf(block.split('\n')))
 
 it('every curl line of docs/credits.md does what the page says', async () => {
-  expect(lines).toHaveLength(page.split('\ncurl ').length - 1)
-  const { api_key: key } = await createCustomer()
-  for (const { path, body, status, answer } of lines) {
-    const response = await api(path, { key, body })
-    expect({ path, status: response.status, answer: await jsonOf(response) }).toMatchObject({
-      path,
-      status,
-      answer,
-    })
+  const { api_key } = await createCustomer()
+  const variables = new Map([['KEY', api_key]])
+  let last: Readonly<Record<string, unknown>> = {}
+  expect(steps.filter((step) => 'words' in step)).toHaveLength(page.split('\ncurl ').length - 1)
+  for (const step of steps) {
+    if ('variable' in step) {
+      variables.set(step.variable, textField(last, step.field))
+      continue
+    }
+    const { path, ...request } = requestOf(step.words(variables))
+    const response = await api(path, request)
+    last = await jsonOf(response)
+    const { status, answer } = step
+    expect({ path, status: response.status, answer: last }).toMatchObject({ path, status, answer })
   }
 })
+
+function stepsOf(lines: readonly string[]): (Curl | Variable)[] {
+  return lines.flatMap((line, index): (Curl | Variable)[] => {
+    const [, variable, field] = /^([A-Z]+)=\.\.\. +# the (\w+) of that answer$/.exec(line) ?? []
+    if (variable !== undefined && field !== undefined) return [{ variable, field }]
+    if (line === '' || line.startsWith('#')) return []
+    const [, status, answer] = /^# (\d{3}) (\{.*\})$/.exec(lines[index + 1] ?? '') ?? []
+    if (!line.startsWith('curl ') || status === undefined || answer === undefined) {
+      throw new Error(`a line that no test can run: ${line}`)
+    }
+    return [
+      { words: (variables) => wordsOf(line, variables), status: Number(status), answer: JSON.parse(answer) },
+    ]
+  })
+}
+
+/** The words of a command as a shell has them: quoted or not, next to each other, variables in place. */
+function wordsOf(line: string, variables: ReadonlyMap<string, string>): string[] {
+  return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) =>
+    word.replaceAll(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_, single?: string, double?: string, bare?: string) => {
+      if (single !== undefined) return single
+      return (double ?? bare ?? '').replaceAll(/\$([A-Z]+)/g, (name, variable: string) => {
+        const value = variables.get(variable)
+        if (value === undefined) throw new Error(`${name} is not set in: ${line}`)
+        return value
+      })
+    }),
+  )
+}
+
+interface CurlRequest {
+  readonly path: string
+  readonly headers: Record<string, string>
+  readonly method?: string
+  readonly body?: string
+}
+
+function requestOf([curl, ...words]: readonly string[]): CurlRequest {
+  let request: CurlRequest = { path: '', headers: {} }
+  const rest = words[Symbol.iterator]()
+  for (const word of rest) {
+    if (word === '-s') continue
+    if (!word.startsWith('-')) {
+      request = { ...request, path: word.replace('localhost:8787', '') }
+      continue
+    }
+    const value = String(rest.next().value)
+    if (word === '-X') request = { ...request, method: value }
+    else if (word === '-d') request = { ...request, body: value }
+    else if (word === '-H') {
+      const [name = '', text = ''] = value.split(': ')
+      request.headers[name] = text
+    } else throw new Error(`${curl} ${word} is not known`)
+  }
+  return request
+}
