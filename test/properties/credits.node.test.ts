@@ -111,6 +111,6 @@ it('every movement of credits agrees with the reference, in every life of a ledg
     const life = new Life()
     for (const command of commands) life.step(command)
   }
-  fc.assert(fc.property(commands, live), { numRuns: runs ?? 1000, ...(seed !== undefined && { seed }) })
+  fc.assert(fc.property(commands, live), { numRuns: runs ?? 2000, ...(seed !== undefined && { seed }) })
   expect.hasAssertions()
 }, 3_600_000)
