@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client.ts'
 import { alarmOf } from '../faults/injection.ts'
 import {
@@ -17,9 +17,14 @@ import { batch, eventItem, grant, single } from '../support/messages.ts'
 /** What rings the one alarm of a ledger, what it does then, and what it costs: setting it is billed as a row. */
 
 const CREDITS = 1_000_000_000
+const HOUR_MS = 3_600_000
 const YEAR_MS = 365 * 86_400_000
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+afterEach(() => {
+  vi.useRealTimers()
+})
+
 afterEach(() => {
   vi.useRealTimers()
 })
@@ -120,7 +125,9 @@ describe('a wallet that is broken', () => {
     // A year ahead, so that the platform does not ring the alarm for what falls due here.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + YEAR_MS })
     const ledger = await freshLedger(CREDITS)
-    const expires_at_ms = Date.now() + 30
+    // The ledger's clock is moved, so that the platform's own alarm does not come first.
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const expires_at_ms = Date.now() + HOUR_MS
     for (const id of ['ann', 'bob', 'zoe']) {
       await ledger.stub.credit(JSON.stringify(grant(1000, { owner: { kind: 'user', id }, expires_at_ms })))
     }
@@ -128,7 +135,7 @@ describe('a wallet that is broken', () => {
       storage.sql.exec("UPDATE wallets SET balance_micro = balance_micro + 1 WHERE wallet_key = 'user:bob'")
     })
     await evictDurableObject(ledger.stub)
-    await scheduler.wait(40)
+    vi.setSystemTime(expires_at_ms)
     await runAlarm(ledger)
     expect(await storedBalances(ledger)).toEqual({
       customer: CREDITS,

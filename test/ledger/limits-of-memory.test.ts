@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ingest, readBalance } from '../../src/ledger/client.ts'
 import { groupOf } from '../faults/injection.ts'
 import { freshLedger, type TestLedger } from '../support/ledgers.ts'
@@ -9,6 +9,10 @@ import { batch, CALLER, eventItem, grant } from '../support/messages.ts'
 /** An isolate has 128 MB and is shared: what an object holds and does is bounded in bytes, not only in counts. */
 
 const CREDITS = 1_000_000_000
+
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 /** The answers to requests that all arrive in one turn of the event loop: none is done before the last has come. */
 function together(ledger: TestLedger, messages: readonly string[]): Promise<string[]> {
@@ -43,9 +47,11 @@ describe('what waits for a commit', () => {
     // A year ahead, so that the platform does not ring the alarm for what falls due here.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 365 * 86_400_000 })
     const ledger = await freshLedger(CREDITS)
-    const expires_at_ms = Date.now() + 50
+    // The ledger's clock is moved, so that the platform's own alarm does not come first.
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const expires_at_ms = Date.now() + 3_600_000
     await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms })))
-    await scheduler.wait(60)
+    vi.setSystemTime(expires_at_ms)
     const room = await runInDurableObject(ledger.stub, (instance) => {
       const group = groupOf(instance)
       const { hasRoom } = group
