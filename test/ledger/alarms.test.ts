@@ -25,10 +25,6 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-afterEach(() => {
-  vi.useRealTimers()
-})
-
 /** How often the object sets its alarm from now on. */
 async function alarmsSet(ledger: TestLedger): Promise<() => number> {
   let sets = 0
@@ -125,8 +121,6 @@ describe('a wallet that is broken', () => {
     // A year ahead, so that the platform does not ring the alarm for what falls due here.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + YEAR_MS })
     const ledger = await freshLedger(CREDITS)
-    // The ledger's clock is moved, so that the platform's own alarm does not come first.
-    vi.useFakeTimers({ toFake: ['Date'] })
     const expires_at_ms = Date.now() + HOUR_MS
     for (const id of ['ann', 'bob', 'zoe']) {
       await ledger.stub.credit(JSON.stringify(grant(1000, { owner: { kind: 'user', id }, expires_at_ms })))

@@ -47,8 +47,6 @@ describe('what waits for a commit', () => {
     // A year ahead, so that the platform does not ring the alarm for what falls due here.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 365 * 86_400_000 })
     const ledger = await freshLedger(CREDITS)
-    // The ledger's clock is moved, so that the platform's own alarm does not come first.
-    vi.useFakeTimers({ toFake: ['Date'] })
     const expires_at_ms = Date.now() + 3_600_000
     await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms })))
     vi.setSystemTime(expires_at_ms)
