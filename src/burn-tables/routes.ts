@@ -6,7 +6,7 @@ import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
 import { refusalResponse } from '../http/problem.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import { json, jsonRequest, READ_PROBLEMS, responses, WRITE_PROBLEMS } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { newId } from '../ids.ts'
 import type { BurnTableResult, BurnTablesQuestion } from '../ledger/burn-table-messages.ts'
@@ -23,22 +23,7 @@ import {
 } from './schema.ts'
 import { shareWithTestLedger } from './share.ts'
 
-const READ_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  'invalid_request',
-  'insufficient_scope',
-  'overloaded',
-  'unavailable',
-] as const
-const WRITE_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  ...BODY_PROBLEMS,
-  'insufficient_scope',
-  'customer_suspended',
-  'conflict',
-  'overloaded',
-  'unavailable',
-] as const
+const TABLE_PROBLEMS = [...WRITE_PROBLEMS, 'conflict'] as const
 
 const createTableRoute = createRoute({
   method: 'post',
@@ -49,7 +34,7 @@ const createTableRoute = createRoute({
   middleware: [requireScope('pricing:write')],
   request: { body: jsonRequest(burnTableSchema) },
   responses: responses({ 201: json('The table.', burnTableAnswerSchema) }, [
-    ...WRITE_PROBLEMS,
+    ...TABLE_PROBLEMS,
     'idempotency_mismatch',
   ]),
 })
@@ -63,7 +48,7 @@ const editTableRoute = createRoute({
   middleware: [requireScope('pricing:write')],
   request: { params: burnTablePath, body: jsonRequest(burnTablePatchSchema) },
   responses: responses({ 200: json('The new version.', burnTableAnswerSchema) }, [
-    ...WRITE_PROBLEMS,
+    ...TABLE_PROBLEMS,
     'not_found',
   ]),
 })
@@ -75,7 +60,7 @@ const deleteTableRoute = createRoute({
   description: 'Events of earlier times still fall under it, and entries keep naming its versions.',
   middleware: [requireScope('pricing:write')],
   request: { params: burnTablePath },
-  responses: responses({ 200: json('The table.', burnTableAnswerSchema) }, [...WRITE_PROBLEMS, 'not_found']),
+  responses: responses({ 200: json('The table.', burnTableAnswerSchema) }, [...TABLE_PROBLEMS, 'not_found']),
 })
 
 const listRoute = createRoute({

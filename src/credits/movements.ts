@@ -6,7 +6,7 @@ import type { AppEnv } from '../http/env.ts'
 import { customerText } from '../http/identifiers.ts'
 import { creditsJson, jsonResponse } from '../http/json.ts'
 import { refusalResponse } from '../http/problem.ts'
-import { BODY_PROBLEMS, KEY_PROBLEMS } from '../http/responses.ts'
+import { WRITE_PROBLEMS } from '../http/responses.ts'
 import { refuseTwoOwners, subjectFields } from '../http/subject.ts'
 import { moveCredits } from '../ledger/client.ts'
 import type { Entry } from '../ledger/journal.ts'
@@ -58,16 +58,11 @@ export const walletSchema = z
   .openapi('Wallet')
 
 export const MOVEMENT_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  ...BODY_PROBLEMS,
-  'insufficient_scope',
-  'customer_suspended',
+  ...WRITE_PROBLEMS,
   'not_found',
   'conflict',
   'too_many_open',
   'idempotency_mismatch',
-  'overloaded',
-  'unavailable',
 ] as const
 
 /** What a movement needs to know of the entry that it looks back at. */

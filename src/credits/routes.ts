@@ -6,7 +6,7 @@ import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
 import { refusalResponse } from '../http/problem.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import { json, jsonRequest, READ_PROBLEMS, responses, WRITE_PROBLEMS } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { ownerOf } from '../http/subject.ts'
 import { credit, readBalance, readLots } from '../ledger/client.ts'
@@ -24,24 +24,8 @@ import {
   walletQuery,
 } from './schema.ts'
 
-const READ_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  'invalid_request',
-  'insufficient_scope',
-  'not_found',
-  'unavailable',
-] as const
-const CREDIT_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  ...BODY_PROBLEMS,
-  'insufficient_scope',
-  'customer_suspended',
-  'conflict',
-  'too_many_open',
-  'idempotency_mismatch',
-  'overloaded',
-  'unavailable',
-] as const
+const WALLET_PROBLEMS = [...READ_PROBLEMS, 'not_found'] as const
+const CREDIT_PROBLEMS = [...WRITE_PROBLEMS, 'conflict', 'too_many_open', 'idempotency_mismatch'] as const
 
 const grantRoute = createRoute({
   method: 'post',
@@ -67,7 +51,7 @@ const balanceRoute = createRoute({
   summary: 'What a wallet holds now',
   middleware: [requireScope('credits:read')],
   request: { query: walletQuery },
-  responses: responses({ 200: json('The balance.', balanceSchema) }, READ_PROBLEMS),
+  responses: responses({ 200: json('The balance.', balanceSchema) }, WALLET_PROBLEMS),
 })
 
 const lotsRoute = createRoute({
@@ -78,7 +62,7 @@ const lotsRoute = createRoute({
   request: { query: walletQuery },
   responses: responses(
     { 200: json('All open lots; a wallet has at most 1,000.', lotsSchema) },
-    READ_PROBLEMS,
+    WALLET_PROBLEMS,
   ),
 })
 
@@ -89,7 +73,7 @@ const transactionsRoute = createRoute({
   description: 'With `user_id` or `team_id` only those of that wallet; without, those of all wallets.',
   middleware: [requireScope('credits:read')],
   request: { query: transactionsQuery },
-  responses: responses({ 200: json('A page of transactions.', transactionsSchema) }, READ_PROBLEMS),
+  responses: responses({ 200: json('A page of transactions.', transactionsSchema) }, WALLET_PROBLEMS),
 })
 
 export const creditsRoutes = createRouter()

@@ -14,7 +14,14 @@ import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
 import { refusalResponse } from '../http/problem.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import {
+  BODY_PROBLEMS,
+  json,
+  jsonRequest,
+  READ_PROBLEMS,
+  responses,
+  WRITE_PROBLEMS,
+} from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { ownerOf } from '../http/subject.ts'
 import { newId } from '../ids.ts'
@@ -35,22 +42,6 @@ import {
   entitlementsSchema,
   rulesOf,
 } from './schema.ts'
-
-const READ_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  'invalid_request',
-  'insufficient_scope',
-  'overloaded',
-  'unavailable',
-] as const
-const WRITE_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  ...BODY_PROBLEMS,
-  'insufficient_scope',
-  'customer_suspended',
-  'overloaded',
-  'unavailable',
-] as const
 
 /** How long a check holds its estimate: as long as a hold that says nothing of it. */
 const HOLD_MS = 600_000

@@ -11,6 +11,7 @@ import {
   jsonRequest,
   KEY_PROBLEMS,
   optionalJsonRequest,
+  READ_PROBLEMS,
   responses,
 } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
@@ -57,8 +58,6 @@ const ingestRoute = createRoute({
   ]),
 })
 
-const LIST_PROBLEMS = [...KEY_PROBLEMS, 'invalid_request', 'insufficient_scope', 'unavailable'] as const
-
 const listRoute = createRoute({
   method: 'get',
   path: '/',
@@ -66,7 +65,7 @@ const listRoute = createRoute({
   description: '`from` and `to` are of the event time.',
   middleware: [requireScope('credits:read')],
   request: { query: eventsQuery },
-  responses: responses({ 200: json('A page of events.', eventsPageSchema) }, LIST_PROBLEMS),
+  responses: responses({ 200: json('A page of events.', eventsPageSchema) }, READ_PROBLEMS),
 })
 
 const getRoute = createRoute({
@@ -75,7 +74,7 @@ const getRoute = createRoute({
   summary: 'One recorded event',
   middleware: [requireScope('credits:read')],
   request: { params: eventPath },
-  responses: responses({ 200: json('The event.', eventRecordSchema) }, [...LIST_PROBLEMS, 'not_found']),
+  responses: responses({ 200: json('The event.', eventRecordSchema) }, [...READ_PROBLEMS, 'not_found']),
 })
 
 const voidRoute = createRoute({

@@ -8,12 +8,12 @@ import { jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
 import { refusalResponse } from '../http/problem.ts'
 import {
-  BODY_PROBLEMS,
   json,
   jsonRequest,
-  KEY_PROBLEMS,
   optionalJsonRequest,
+  READ_PROBLEMS,
   responses,
+  WRITE_PROBLEMS,
 } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { ownerOf } from '../http/subject.ts'
@@ -36,24 +36,8 @@ import {
 } from './schema.ts'
 import { sizeHold } from './size.ts'
 
-const READ_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  'invalid_request',
-  'insufficient_scope',
-  'not_found',
-  'unavailable',
-] as const
-const WRITE_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  ...BODY_PROBLEMS,
-  'insufficient_scope',
-  'customer_suspended',
-  'not_found',
-  'hold_not_open',
-  'idempotency_mismatch',
-  'overloaded',
-  'unavailable',
-] as const
+const HOLD_READ_PROBLEMS = [...READ_PROBLEMS, 'not_found'] as const
+const HOLD_PROBLEMS = [...WRITE_PROBLEMS, 'not_found', 'hold_not_open', 'idempotency_mismatch'] as const
 
 const writes = [requireScope('credits:write')]
 const rates = [...writes, currentPrices]
@@ -66,7 +50,7 @@ const openRoute = createRoute({
   middleware: rates,
   request: { body: jsonRequest(openHoldSchema) },
   responses: responses({ 201: json('The hold.', holdSchema) }, [
-    ...WRITE_PROBLEMS,
+    ...HOLD_PROBLEMS,
     'insufficient_credits',
     'limit_reached',
     'feature_not_allowed',
@@ -83,7 +67,7 @@ const captureRoute = createRoute({
   middleware: rates,
   request: { params: holdPath, body: jsonRequest(captureSchema) },
   responses: responses({ 200: json('What was captured.', capturedSchema) }, [
-    ...WRITE_PROBLEMS,
+    ...HOLD_PROBLEMS,
     'customer_mismatch',
     'unknown_provider',
   ]),
@@ -95,7 +79,7 @@ const releaseRoute = createRoute({
   summary: 'Close a hold and free what it still reserves',
   middleware: writes,
   request: { params: holdPath, body: optionalJsonRequest(z.strictObject({})) },
-  responses: responses({ 200: json('The hold.', holdSchema) }, WRITE_PROBLEMS),
+  responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_PROBLEMS),
 })
 
 const extendRoute = createRoute({
@@ -104,7 +88,7 @@ const extendRoute = createRoute({
   summary: 'Have a hold expire later, counted from now',
   middleware: writes,
   request: { params: holdPath, body: jsonRequest(extendSchema) },
-  responses: responses({ 200: json('The hold.', holdSchema) }, WRITE_PROBLEMS),
+  responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_PROBLEMS),
 })
 
 const listRoute = createRoute({
@@ -113,7 +97,7 @@ const listRoute = createRoute({
   summary: 'Open holds, newest first',
   middleware: reads,
   request: { query: holdsQuery },
-  responses: responses({ 200: json('A page of holds.', holdsSchema) }, READ_PROBLEMS),
+  responses: responses({ 200: json('A page of holds.', holdsSchema) }, HOLD_READ_PROBLEMS),
 })
 
 const getRoute = createRoute({
@@ -122,7 +106,7 @@ const getRoute = createRoute({
   summary: 'One hold, open or closed',
   middleware: reads,
   request: { params: holdPath },
-  responses: responses({ 200: json('The hold.', holdSchema) }, READ_PROBLEMS),
+  responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_READ_PROBLEMS),
 })
 
 export const holdsRoutes = createRouter()

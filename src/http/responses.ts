@@ -72,3 +72,22 @@ export const BODY_PROBLEMS = [
   'body_too_large',
   'unsupported_media_type',
 ] as const
+
+/** What every route of a ledger that reads can answer. */
+export const READ_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  'invalid_request',
+  'insufficient_scope',
+  'overloaded',
+  'unavailable',
+] as const
+
+/** What every route of a ledger that changes something can answer; a retry under the same key is safe after a 503. */
+export const WRITE_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  ...BODY_PROBLEMS,
+  'insufficient_scope',
+  'customer_suspended',
+  'overloaded',
+  'unavailable',
+] as const
