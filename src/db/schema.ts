@@ -32,6 +32,8 @@ export const customers = sqliteTable(
     status: text({ enum: CUSTOMER_STATUSES }).notNull(),
     region: text(),
     created_at_ms: integer().notNull(),
+    /** Rises with every change of tier and status: the ledger objects take only what is newer than what they have. */
+    account_revision: integer().notNull().default(1),
   },
   (table) => [uniqueIndex('customers_email_key').on(table.email_key)],
 )
@@ -51,11 +53,14 @@ export const apiKeys = sqliteTable(
     scopes: text().notNull(),
     created_at_ms: integer().notNull(),
     expires_at_ms: integer(),
+    /** From when on the key is refused: ahead of now while a rotated key overlaps with its successor. */
     revoked_at_ms: integer(),
+    /** Within an hour: see `src/customers/last-used.ts`. */
+    last_used_at_ms: integer(),
   },
   (table) => [
     uniqueIndex('api_keys_key_hash').on(table.key_hash),
-    index('api_keys_customer').on(table.customer_id),
+    index('api_keys_customer').on(table.customer_id, table.key_id),
   ],
 )
 
