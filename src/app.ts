@@ -9,9 +9,7 @@ import { eventsRoutes } from './events/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
 import { authenticate } from './http/auth.ts'
-import { jsonBody } from './http/body.ts'
 import type { AppEnv } from './http/env.ts'
-import { idempotencyKey } from './http/idempotency.ts'
 import { notFound, onError } from './http/problem.ts'
 import { requestId } from './http/request-id.ts'
 import { responseHeaders } from './http/response-headers.ts'
@@ -33,7 +31,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/customers', customersRoutes)
   app.route('/v1/admin', adminRoutes)
 
-  app.use('/v1/*', authenticate, jsonBody, idempotencyKey)
+  app.use('/v1/*', authenticate)
   app.route('/v1/events', eventsRoutes)
   app.route('/v1/rating', ratingRoutes)
   app.route('/v1/rating/pricing', pricingRoutes)

@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { requireScope } from '../http/auth.ts'
+import { scoped } from '../http/auth.ts'
 import { callerOf, REPLAYED, sharedIdempotencyOf, sharedLedgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
@@ -31,7 +31,7 @@ const createTableRoute = createRoute({
   summary: 'Save a burn table: how usage becomes credits',
   description:
     'It rates events from `effective_from` on, in live and in test mode, beginning with the next one. Of several tables the one that began last rates an event.',
-  middleware: [requireScope('pricing:write')],
+  ...scoped('pricing:write'),
   request: { body: jsonRequest(burnTableSchema) },
   responses: responses({ 201: json('The table.', burnTableAnswerSchema) }, [
     ...TABLE_PROBLEMS,
@@ -45,7 +45,7 @@ const editTableRoute = createRoute({
   summary: 'Save a new version of a burn table',
   description:
     'Fields that are given replace those of the last version. Without `effective_from`, and with one that has passed, it holds from now on: events of earlier times stay with the version before.',
-  middleware: [requireScope('pricing:write')],
+  ...scoped('pricing:write'),
   request: { params: burnTablePath, body: jsonRequest(burnTablePatchSchema) },
   responses: responses({ 200: json('The new version.', burnTableAnswerSchema) }, [
     ...TABLE_PROBLEMS,
@@ -58,7 +58,7 @@ const deleteTableRoute = createRoute({
   path: '/{id}',
   summary: 'Deactivate a burn table from now on',
   description: 'Events of earlier times still fall under it, and entries keep naming its versions.',
-  middleware: [requireScope('pricing:write')],
+  ...scoped('pricing:write'),
   request: { params: burnTablePath },
   responses: responses({ 200: json('The table.', burnTableAnswerSchema) }, [...TABLE_PROBLEMS, 'not_found']),
 })
@@ -67,7 +67,7 @@ const listRoute = createRoute({
   method: 'get',
   path: '/',
   summary: 'Burn tables in their last versions, newest first; those that were deleted too',
-  middleware: [requireScope('pricing:read')],
+  ...scoped('pricing:read'),
   request: { query: burnTablesQuery },
   responses: responses({ 200: json('A page of tables.', burnTablesSchema) }, READ_PROBLEMS),
 })
@@ -76,7 +76,7 @@ const activeRoute = createRoute({
   method: 'get',
   path: '/active',
   summary: 'The burn table that rates an event of now',
-  middleware: [requireScope('pricing:read')],
+  ...scoped('pricing:read'),
   responses: responses(
     { 200: json("The table; the deployment's default where there is none.", burnTableAnswerSchema) },
     READ_PROBLEMS,
@@ -87,7 +87,7 @@ const getRoute = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'A burn table, in its last version or in an earlier one',
-  middleware: [requireScope('pricing:read')],
+  ...scoped('pricing:read'),
   request: { params: burnTablePath, query: burnTableQuery },
   responses: responses({ 200: json('The table.', burnTableAnswerSchema) }, [...READ_PROBLEMS, 'not_found']),
 })

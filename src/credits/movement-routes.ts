@@ -1,5 +1,5 @@
 import { createRoute } from '@hono/zod-openapi'
-import { requireScope } from '../http/auth.ts'
+import { scoped } from '../http/auth.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import { jsonResponse } from '../http/json.ts'
 import { refusalResponse } from '../http/problem.ts'
@@ -23,14 +23,14 @@ import {
 import { renderRecurringGrant } from './render.ts'
 import { recurringGrantPath, recurringGrantsSchema, stoppedSchema, walletQuery } from './schema.ts'
 
-const middleware = [requireScope('credits:write')]
+const writes = scoped('credits:write')
 const moved = { 200: json('What was moved, and the new balance.', movementSchema) }
 
 const refundRoute = createRoute({
   method: 'post',
   path: '/refund',
   summary: 'Take back a purchase, or give back a burn to the same lots',
-  middleware,
+  ...writes,
   request: { body: jsonRequest(refundSchema) },
   responses: responses(moved, MOVEMENT_PROBLEMS),
 })
@@ -39,7 +39,7 @@ const transferRoute = createRoute({
   method: 'post',
   path: '/transfer',
   summary: 'Move credits between wallets; lots keep their expiry',
-  middleware,
+  ...writes,
   request: { body: jsonRequest(transferSchema) },
   responses: responses(moved, [...MOVEMENT_PROBLEMS, 'insufficient_credits']),
 })
@@ -48,7 +48,7 @@ const adjustRoute = createRoute({
   method: 'post',
   path: '/adjust',
   summary: 'Correct a balance by hand',
-  middleware,
+  ...writes,
   request: { body: jsonRequest(adjustSchema) },
   responses: responses(moved, [...MOVEMENT_PROBLEMS, 'insufficient_credits']),
 })
@@ -57,7 +57,7 @@ const walletsRoute = createRoute({
   method: 'patch',
   path: '/wallets',
   summary: 'Set how far a wallet may be overdrawn',
-  middleware,
+  ...writes,
   request: { body: jsonRequest(walletChangeSchema) },
   responses: responses({ 200: json('The wallet.', walletSchema) }, MOVEMENT_PROBLEMS),
 })
@@ -66,7 +66,7 @@ const recurringRoute = createRoute({
   method: 'get',
   path: '/recurring-grants',
   summary: 'The grants that come again, newest first',
-  middleware: [requireScope('credits:read')],
+  ...scoped('credits:read'),
   request: { query: walletQuery },
   responses: responses({ 200: json('All of them.', recurringGrantsSchema) }, [
     ...KEY_PROBLEMS,
@@ -80,7 +80,7 @@ const stopRoute = createRoute({
   method: 'delete',
   path: '/recurring-grants/{id}',
   summary: 'Have a grant come no more; the lots that it made stay',
-  middleware,
+  ...writes,
   request: { params: recurringGrantPath },
   responses: responses({ 200: json('It is stopped.', stoppedSchema) }, MOVEMENT_PROBLEMS),
 })

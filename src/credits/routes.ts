@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { requireScope } from '../http/auth.ts'
+import { scoped } from '../http/auth.ts'
 import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
@@ -31,7 +31,7 @@ const grantRoute = createRoute({
   method: 'post',
   path: '/grant',
   summary: 'Give credits: a new lot in a wallet',
-  middleware: [requireScope('credits:write')],
+  ...scoped('credits:write'),
   request: { body: jsonRequest(grantSchema) },
   responses: responses({ 201: json('The lot and the new balance.', creditSchema) }, CREDIT_PROBLEMS),
 })
@@ -40,7 +40,7 @@ const purchaseRoute = createRoute({
   method: 'post',
   path: '/purchase',
   summary: 'Record credits that were paid for: a new lot in a wallet',
-  middleware: [requireScope('credits:write')],
+  ...scoped('credits:write'),
   request: { body: jsonRequest(purchaseSchema) },
   responses: responses({ 201: json('The lot and the new balance.', creditSchema) }, CREDIT_PROBLEMS),
 })
@@ -49,7 +49,7 @@ const balanceRoute = createRoute({
   method: 'get',
   path: '/balance',
   summary: 'What a wallet holds now',
-  middleware: [requireScope('credits:read')],
+  ...scoped('credits:read'),
   request: { query: walletQuery },
   responses: responses({ 200: json('The balance.', balanceSchema) }, WALLET_PROBLEMS),
 })
@@ -58,7 +58,7 @@ const lotsRoute = createRoute({
   method: 'get',
   path: '/lots',
   summary: 'The open lots of a wallet in burn order',
-  middleware: [requireScope('credits:read')],
+  ...scoped('credits:read'),
   request: { query: walletQuery },
   responses: responses(
     { 200: json('All open lots; a wallet has at most 1,000.', lotsSchema) },
@@ -71,7 +71,7 @@ const transactionsRoute = createRoute({
   path: '/transactions',
   summary: 'The lines of the ledger, newest first',
   description: 'With `user_id` or `team_id` only those of that wallet; without, those of all wallets.',
-  middleware: [requireScope('credits:read')],
+  ...scoped('credits:read'),
   request: { query: transactionsQuery },
   responses: responses({ 200: json('A page of transactions.', transactionsSchema) }, WALLET_PROBLEMS),
 })

@@ -11,6 +11,7 @@ import { isOperatorToken } from '../http/operator.ts'
 import { problem, refusalResponse } from '../http/problem.ts'
 import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
+import { CUSTOMER_SECURITY, OPEN_OR_OPERATOR } from '../http/security.ts'
 import { timeJson } from '../http/times.ts'
 import { register } from './register.ts'
 import { customerSchema, registeredSchema, registrationSchema } from './schema.ts'
@@ -42,6 +43,7 @@ const registerRoute = createRoute({
   description:
     'The first API key is in the answer and nowhere else, so an `Idempotency-Key` replays nothing here: a repeat is a 409.',
   middleware: [registrar, jsonBody, idempotencyKey],
+  security: OPEN_OR_OPERATOR,
   request: { body: jsonRequest(registrationSchema) },
   responses: responses({ 201: json('The customer and its first key.', registeredSchema) }, [
     ...BODY_PROBLEMS,
@@ -58,6 +60,7 @@ const meRoute = createRoute({
   path: '/me',
   summary: 'The customer of this API key',
   middleware: [authenticate],
+  security: CUSTOMER_SECURITY,
   responses: responses({ 200: json('The customer.', customerSchema) }, KEY_PROBLEMS),
 })
 

@@ -1,7 +1,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { shareWithTestLedger } from '../burn-tables/share.ts'
-import { requireScope } from '../http/auth.ts'
+import { refuseScope, scoped } from '../http/auth.ts'
 import {
   callerOf,
   idempotencyOf,
@@ -46,8 +46,8 @@ import {
 /** How long a check holds its estimate: as long as a hold that says nothing of it. */
 const HOLD_MS = 600_000
 
-const reads = [requireScope('entitlements:read')]
-const writes = [requireScope('entitlements:write')]
+const reads = scoped('entitlements:read')
+const writes = scoped('entitlements:write')
 const answered = json('The entitlement.', entitlementAnswerSchema)
 
 const createEntitlementRoute = createRoute({
@@ -55,7 +55,7 @@ const createEntitlementRoute = createRoute({
   path: '/',
   summary: 'Say what a feature allows a user, a team, or everybody together',
   description: 'It binds the very next event, in live and in test mode, each with counters of its own.',
-  middleware: writes,
+  ...writes,
   request: { body: jsonRequest(entitlementSchema) },
   responses: responses({ 201: answered }, [...WRITE_PROBLEMS, 'conflict', 'idempotency_mismatch']),
 })
@@ -65,7 +65,7 @@ const replaceRoute = createRoute({
   path: '/{id}',
   summary: 'Replace the rules of an entitlement',
   description: 'What was counted stays if unit, period and anchor do.',
-  middleware: writes,
+  ...writes,
   request: { params: entitlementPath, body: jsonRequest(entitlementPutSchema) },
   responses: responses({ 200: answered }, [...WRITE_PROBLEMS, 'not_found']),
 })
@@ -74,7 +74,7 @@ const deleteRoute = createRoute({
   method: 'delete',
   path: '/{id}',
   summary: 'Delete an entitlement, and what it has counted',
-  middleware: writes,
+  ...writes,
   request: { params: entitlementPath },
   responses: responses({ 200: json('The entitlement as it was.', entitlementAnswerSchema) }, [
     ...WRITE_PROBLEMS,
@@ -86,7 +86,7 @@ const listRoute = createRoute({
   method: 'get',
   path: '/',
   summary: 'Entitlements, newest first',
-  middleware: reads,
+  ...reads,
   request: { query: entitlementsQuery },
   responses: responses({ 200: json('A page of entitlements.', entitlementsSchema) }, READ_PROBLEMS),
 })
@@ -95,7 +95,7 @@ const getRoute = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One entitlement',
-  middleware: reads,
+  ...reads,
   request: { params: entitlementPath },
   responses: responses({ 200: answered }, [...READ_PROBLEMS, 'not_found']),
 })
@@ -104,7 +104,7 @@ const checkRoute = createRoute({
   method: 'post',
   path: '/check',
   summary: 'Whether a use would be allowed now, and what it would cost; moves nothing unless it holds',
-  middleware: [...reads, currentPrices],
+  ...scoped('entitlements:read', currentPrices),
   request: { body: jsonRequest(checkSchema) },
   responses: responses({ 200: json('The answer.', checkAnswerSchema) }, [
     ...READ_PROBLEMS,
@@ -172,7 +172,7 @@ entitlementsRoutes.openapi(getRoute, async (c) => {
 
 entitlementsRoutes.openapi(checkRoute, async (c) => {
   const input = c.req.valid('json')
-  const denied = input.hold ? await requireScope('credits:write')(c, async () => undefined) : undefined
+  const denied = input.hold ? refuseScope(c, 'credits:write') : undefined
   if (denied) return denied
   const { feature_id, user_id, team_id } = input
   const estimated = estimate(input, c.get('key').customer_id, Date.now(), c.get('prices'))

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { answerMovement, MOVEMENT_PROBLEMS, movementSchema, pastEntry } from '../credits/movements.ts'
-import { requireScope } from '../http/auth.ts'
+import { scoped } from '../http/auth.ts'
 import { callerOf, ledgerOf, REPLAYED } from '../http/caller.ts'
 import { jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
@@ -40,7 +40,7 @@ const ingestRoute = createRoute({
   method: 'post',
   path: '/ingest',
   summary: 'Rate usage and burn its credits: one event, or up to 1,000',
-  middleware: [requireScope('events:write'), currentPrices],
+  ...scoped('events:write', currentPrices),
   request: { body: jsonRequest(ingestSchema) },
   responses: responses({ 200: json('What was burned, and the new balance.', ingestResultSchema) }, [
     ...KEY_PROBLEMS,
@@ -63,7 +63,7 @@ const listRoute = createRoute({
   path: '/',
   summary: 'Recorded events, newest arrival first',
   description: '`from` and `to` are of the event time.',
-  middleware: [requireScope('credits:read')],
+  ...scoped('credits:read'),
   request: { query: eventsQuery },
   responses: responses({ 200: json('A page of events.', eventsPageSchema) }, READ_PROBLEMS),
 })
@@ -72,7 +72,7 @@ const getRoute = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One recorded event',
-  middleware: [requireScope('credits:read')],
+  ...scoped('credits:read'),
   request: { params: eventPath },
   responses: responses({ 200: json('The event.', eventRecordSchema) }, [...READ_PROBLEMS, 'not_found']),
 })
@@ -81,7 +81,7 @@ const voidRoute = createRoute({
   method: 'post',
   path: '/{id}/void',
   summary: 'Give back what an event burned, to the same lots',
-  middleware: [requireScope('credits:write')],
+  ...scoped('credits:write'),
   request: { params: eventPath, body: optionalJsonRequest(z.strictObject({})) },
   responses: responses({ 200: json('What was given back.', movementSchema) }, [
     ...MOVEMENT_PROBLEMS,

@@ -3,6 +3,7 @@ import { jsonResponse } from '../http/json.ts'
 import { problem } from '../http/problem.ts'
 import { json, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
+import { OPEN } from '../http/security.ts'
 import { readinessOf } from './readiness.ts'
 
 const checkSchema = z.object({ ok: z.boolean(), latency_ms: z.number() })
@@ -11,6 +12,7 @@ const checksSchema = z.object({ d1: checkSchema, kv: checkSchema, object: checkS
 const healthRoute = createRoute({
   method: 'get',
   path: '/health',
+  security: OPEN,
   summary: 'Whether the process answers',
   responses: responses({ 200: json('It does.', z.object({ status: z.literal('ok') })) }),
 })
@@ -18,6 +20,7 @@ const healthRoute = createRoute({
 const readyRoute = createRoute({
   method: 'get',
   path: '/ready',
+  security: OPEN,
   summary: 'Whether everything it depends on answers',
   description: 'Looked at once in 5 seconds. A failure is a problem document with the same `checks`.',
   responses: responses(

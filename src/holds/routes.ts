@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { priceEvent } from '../events/price.ts'
-import { requireScope } from '../http/auth.ts'
+import { scoped } from '../http/auth.ts'
 import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
@@ -39,15 +39,15 @@ import { sizeHold } from './size.ts'
 const HOLD_READ_PROBLEMS = [...READ_PROBLEMS, 'not_found'] as const
 const HOLD_PROBLEMS = [...WRITE_PROBLEMS, 'not_found', 'hold_not_open', 'idempotency_mismatch'] as const
 
-const writes = [requireScope('credits:write')]
-const rates = [...writes, currentPrices]
-const reads = [requireScope('credits:read')]
+const writes = scoped('credits:write')
+const rates = scoped('credits:write', currentPrices)
+const reads = scoped('credits:read')
 
 const openRoute = createRoute({
   method: 'post',
   path: '/',
   summary: 'Reserve credits before a call: an amount, or the worst case of a model and its usage',
-  middleware: rates,
+  ...rates,
   request: { body: jsonRequest(openHoldSchema) },
   responses: responses({ 201: json('The hold.', holdSchema) }, [
     ...HOLD_PROBLEMS,
@@ -64,7 +64,7 @@ const captureRoute = createRoute({
   method: 'post',
   path: '/{id}/capture',
   summary: 'Spend what is held, in parts or for good',
-  middleware: rates,
+  ...rates,
   request: { params: holdPath, body: jsonRequest(captureSchema) },
   responses: responses({ 200: json('What was captured.', capturedSchema) }, [
     ...HOLD_PROBLEMS,
@@ -77,7 +77,7 @@ const releaseRoute = createRoute({
   method: 'post',
   path: '/{id}/release',
   summary: 'Close a hold and free what it still reserves',
-  middleware: writes,
+  ...writes,
   request: { params: holdPath, body: optionalJsonRequest(z.strictObject({})) },
   responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_PROBLEMS),
 })
@@ -86,7 +86,7 @@ const extendRoute = createRoute({
   method: 'post',
   path: '/{id}/extend',
   summary: 'Have a hold expire later, counted from now',
-  middleware: writes,
+  ...writes,
   request: { params: holdPath, body: jsonRequest(extendSchema) },
   responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_PROBLEMS),
 })
@@ -95,7 +95,7 @@ const listRoute = createRoute({
   method: 'get',
   path: '/',
   summary: 'Open holds, newest first',
-  middleware: reads,
+  ...reads,
   request: { query: holdsQuery },
   responses: responses({ 200: json('A page of holds.', holdsSchema) }, HOLD_READ_PROBLEMS),
 })
@@ -104,7 +104,7 @@ const getRoute = createRoute({
   method: 'get',
   path: '/{id}',
   summary: 'One hold, open or closed',
-  middleware: reads,
+  ...reads,
   request: { params: holdPath },
   responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_READ_PROBLEMS),
 })

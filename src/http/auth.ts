@@ -1,11 +1,15 @@
 import type { Context, MiddlewareHandler } from 'hono'
+import { every } from 'hono/combine'
 import { createMiddleware } from 'hono/factory'
 import { isWellFormed } from '../customers/api-key-format.ts'
 import { findApiKey } from '../customers/api-keys.ts'
 import type { Scope } from '../customers/scopes.ts'
+import { jsonBody } from './body.ts'
 import type { AppEnv } from './env.ts'
+import { idempotencyKey } from './idempotency.ts'
 import { logError } from './log.ts'
 import { problem } from './problem.ts'
+import { CUSTOMER_SECURITY } from './security.ts'
 
 /** Finds the key of a request and keeps it as `key`, or answers 401. Stands before everything that reads the body. */
 export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
@@ -49,25 +53,42 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
 })
 
 /**
- * Lets a key pass that has the scope. What writes is closed to a suspended customer: reads tell it how it stands.
+ * What a route says of the key that it takes: spread it into `createRoute`. The scope is looked at before the body is
+ * read, and stands in the OpenAPI document, from where the tests of access take it. `then` runs after both.
  */
-export function requireScope(scope: Scope): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
-    const { scopes, customer_status } = c.get('key')
-    if (!scopes.includes(scope)) {
-      return problem(c, {
-        code: 'insufficient_scope',
-        detail: `This needs an API key with the scope ${scope}.`,
-      })
-    }
-    if (scope.endsWith(':write') && customer_status !== 'ACTIVE') {
-      return problem(c, {
-        code: 'customer_suspended',
-        detail: 'This customer is suspended and can only read.',
-      })
-    }
-    return next()
+export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>[]) {
+  return {
+    middleware: [requireScope(scope), ...then],
+    security: CUSTOMER_SECURITY,
+    'x-required-scope': scope,
   }
+}
+
+/** Lets a key pass that has the scope; only then the body is read. */
+export function requireScope(scope: Scope): MiddlewareHandler<AppEnv> {
+  return every(
+    createMiddleware<AppEnv>(async (c, next) => refuseScope(c, scope) ?? next()),
+    jsonBody,
+    idempotencyKey,
+  )
+}
+
+/** The 403 of a key without the scope. What writes is closed to a suspended customer: reads tell it how it stands. */
+export function refuseScope(c: Context<AppEnv>, scope: Scope): Response | undefined {
+  const { scopes, customer_status } = c.get('key')
+  if (!scopes.includes(scope)) {
+    return problem(c, {
+      code: 'insufficient_scope',
+      detail: `This needs an API key with the scope ${scope}.`,
+    })
+  }
+  if (scope.endsWith(':write') && customer_status !== 'ACTIVE') {
+    return problem(c, {
+      code: 'customer_suspended',
+      detail: 'This customer is suspended and can only read.',
+    })
+  }
+  return undefined
 }
 
 type Presented =

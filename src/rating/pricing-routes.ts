@@ -1,5 +1,5 @@
 import { createRoute } from '@hono/zod-openapi'
-import { requireScope } from '../http/auth.ts'
+import { scoped } from '../http/auth.ts'
 import { exactNumber, jsonResponse } from '../http/json.ts'
 import { nextCursor } from '../http/pagination.ts'
 import { refusalResponse } from '../http/problem.ts'
@@ -29,7 +29,7 @@ const pricingRoute = createRoute({
     'With `provider` and `model`: the price in force at `at`, in the standard service tier and without a region. ' +
     "Without `model`: a page of the provider's models. Without `provider`: a page of the providers. " +
     "A unit without a price of its own costs what the unit around it costs: cached tokens that are not listed, as much as input's.",
-  middleware: [requireScope('pricing:read'), currentPrices],
+  ...scoped('pricing:read', currentPrices),
   request: { query: pricingQuery },
   responses: responses({ 200: json('One price, or a page.', pricingSchema) }, [
     ...KEY_PROBLEMS,

@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi'
 import { configOf } from '../config.ts'
-import { requireScope } from '../http/auth.ts'
+import { scoped } from '../http/auth.ts'
 import { callerOf, ledgerOf, sharedLedgerOf } from '../http/caller.ts'
 import { jsonResponse } from '../http/json.ts'
 import { refusalResponse } from '../http/problem.ts'
@@ -27,7 +27,7 @@ const calculateRoute = createRoute({
   method: 'post',
   path: '/calculate',
   summary: 'What a usage costs, in USD and in credits; moves nothing',
-  middleware: [requireScope('pricing:read'), currentPrices],
+  ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(calculateSchema) },
   responses: responses({ 200: json('The price and how it was made.', calculatedSchema) }, [
     ...KEY_PROBLEMS,
@@ -44,7 +44,7 @@ const bulkRoute = createRoute({
   method: 'post',
   path: '/calculate/bulk',
   summary: 'Up to 100 calculations at once, each validated alone',
-  middleware: [requireScope('pricing:read'), currentPrices],
+  ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(bulkSchema) },
   responses: responses(
     { 200: json('The results in the order of the request, and their sums.', calculatedBulkSchema) },
@@ -58,7 +58,7 @@ const simulateRoute = createRoute({
   summary: 'What recorded events would have cost under another burn table',
   description:
     'Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from nothing at the first of them.',
-  middleware: [requireScope('pricing:read')],
+  ...scoped('pricing:read'),
   request: { body: jsonRequest(simulateSchema) },
   responses: responses({ 200: json('Then and now, in all and by feature.', simulatedSchema) }, [
     ...KEY_PROBLEMS,

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { shareWithTestLedger } from '../burn-tables/share.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
-import { requireScope } from '../http/auth.ts'
+import { scoped } from '../http/auth.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { customerText } from '../http/identifiers.ts'
@@ -39,8 +39,8 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const { kind, name, id_field } = resource
   const params = z.object({ [id_field]: customerText() })
   const path = `/{${id_field}}`
-  const reads = [requireScope('credits:read')]
-  const writes = [requireScope('credits:write')]
+  const reads = scoped('credits:read')
+  const writes = scoped('credits:write')
   const record = json(`The ${kind}.`, resource.record)
 
   const listRoute = createRoute({
@@ -48,7 +48,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     path: '/',
     summary: `${name}s, newest first`,
     description: `Who was created here, and who was mentioned: by an event, or as the owner of a wallet.`,
-    middleware: reads,
+    ...reads,
     request: { query: subjectsQuery },
     responses: responses({ 200: json(`A page of ${kind}s.`, subjectsPage(resource)) }, READ_PROBLEMS),
   })
@@ -58,7 +58,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     path: '/',
     summary: `Record a ${kind}`,
     description: `A ${kind} is recorded on first mention anyway, and is then a 409 here. It makes no wallet.`,
-    middleware: writes,
+    ...writes,
     request: { body: jsonRequest(resource.create) },
     responses: responses({ 201: record }, [...WRITE_PROBLEMS, 'conflict']),
   })
@@ -67,7 +67,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     method: 'get',
     path,
     summary: `One ${kind}`,
-    middleware: reads,
+    ...reads,
     request: { params },
     responses: responses({ 200: record }, [...READ_PROBLEMS, 'not_found']),
   })
@@ -76,7 +76,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     method: 'patch',
     path,
     summary: `Change what is known of a ${kind}`,
-    middleware: writes,
+    ...writes,
     request: { params, body: jsonRequest(resource.change) },
     responses: responses({ 200: record }, [...WRITE_PROBLEMS, 'not_found']),
   })
@@ -91,7 +91,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
       `The id is free then: who comes with it next is a new ${kind} without a wallet. A repeat is a 404.`,
       'Of a ledger so large that it takes longer than a request, the answer is a 503: it goes on by itself, and a repeat says when it is done.',
     ].join(' '),
-    middleware: writes,
+    ...writes,
     request: { params },
     responses: responses({ 200: json('Erased.', erasedSchema(resource)) }, [
       ...READ_PROBLEMS,

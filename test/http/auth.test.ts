@@ -114,6 +114,14 @@ describe('a request that is refused', () => {
     expect(body.detail).toContain('credits:read')
   })
 
+  it('lacks a scope and sends a body that is no JSON: 403, for who may not write learns nothing of what to write', async () => {
+    const { customer_id } = await createCustomer()
+    const { api_key } = await createKey(customer_id, { scopes: ['events:write'] })
+    const { headers } = bearer(api_key)
+    const write = { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body: '{' }
+    await expectProblem(await probe('/v1/write', write), 403, 'insufficient_scope')
+  })
+
   it('writes for a suspended customer: 403, while its reads are answered', async () => {
     const { customer_id } = await createCustomer()
     await env.DB.prepare(`UPDATE customers SET status = 'SUSPENDED' WHERE customer_id = ?`)

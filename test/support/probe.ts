@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Bindings } from '../../src/config.ts'
 import { creditsAmount, usdAmount } from '../../src/http/amounts.ts'
-import { authenticate, requireScope } from '../../src/http/auth.ts'
+import { authenticate, scoped } from '../../src/http/auth.ts'
 import { jsonBody } from '../../src/http/body.ts'
 import { fingerprintOf, idempotencyKey } from '../../src/http/idempotency.ts'
 import { customerText } from '../../src/http/identifiers.ts'
@@ -36,25 +36,27 @@ const answer = responses({ 200: json('What arrived.', z.unknown()) })
 const openRoute = createRoute({
   method: 'post',
   path: '/open',
+  middleware: [jsonBody, idempotencyKey],
   request: { body: jsonRequest(fields) },
   responses: answer,
 })
 const needsBodyRoute = createRoute({
   method: 'post',
   path: '/needs-body',
+  middleware: [jsonBody, idempotencyKey],
   request: { body: jsonRequest(z.strictObject({ feature_id: customerText() })) },
   responses: answer,
 })
 const readRoute = createRoute({
   method: 'get',
   path: '/v1/read',
-  middleware: [requireScope('credits:read')],
+  ...scoped('credits:read'),
   responses: answer,
 })
 const writeRoute = createRoute({
   method: 'post',
   path: '/v1/write',
-  middleware: [requireScope('credits:write')],
+  ...scoped('credits:write'),
   request: { body: jsonRequest(fields) },
   responses: answer,
 })
@@ -65,7 +67,6 @@ function probeApp() {
   app.notFound(notFound)
   app.use(requestId, responseHeaders)
   app.use('/v1/*', authenticate)
-  app.use(jsonBody, idempotencyKey)
   app.get('/throws', () => {
     throw new Error('SELECT secret FROM somewhere')
   })

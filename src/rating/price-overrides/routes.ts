@@ -1,6 +1,6 @@
 import { createRoute } from '@hono/zod-openapi'
 import { ledgerKey } from '../../db/ledger-db.ts'
-import { requireScope } from '../../http/auth.ts'
+import { scoped } from '../../http/auth.ts'
 import { callerOf, ledgerOf } from '../../http/caller.ts'
 import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../../http/responses.ts'
 import { createRouter } from '../../http/router.ts'
@@ -20,7 +20,7 @@ const postRoute = createRoute({
   description:
     'Holds from `effective_from` on, in place of the list prices or times them, and reaches every rating within 90 s. ' +
     'The price that it replaces ends there and is kept; nothing is edited. Live and test keys share prices.',
-  middleware: [requireScope('pricing:write')],
+  ...scoped('pricing:write'),
   request: { body: jsonRequest(overlaySchema) },
   responses: responses({ 201: json('The price.', overlayAnswerSchema) }, [
     ...KEY_PROBLEMS,
@@ -38,7 +38,7 @@ const listRoute = createRoute({
   method: 'get',
   path: '/',
   summary: 'Your own prices, newest first: those that ended and those to come too',
-  middleware: [requireScope('pricing:read')],
+  ...scoped('pricing:read'),
   request: { query: overlaysQuery },
   responses: responses({ 200: json('A page of prices.', overlaysPageSchema) }, [
     ...KEY_PROBLEMS,
