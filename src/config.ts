@@ -1,3 +1,4 @@
+import type { Tier } from './db/schema.ts'
 import type { DefaultEntitlement } from './ledger/limits.ts'
 import type { CustomerLedger } from './ledger/object.ts'
 import { parseDecimal } from './pricing/money.ts'
@@ -20,6 +21,12 @@ export interface Bindings {
   readonly DEFAULT_ENTITLEMENT?: string
   readonly IDEMPOTENCY_DAYS?: string
   readonly FLUSH_DELAY_MS?: string
+  readonly RATE_LIMIT_STARTER?: string
+  readonly RATE_LIMIT_GROWTH?: string
+  readonly RATE_LIMIT_ENTERPRISE?: string
+  readonly MONTHLY_EVENTS_STARTER?: string
+  readonly MONTHLY_EVENTS_GROWTH?: string
+  readonly MONTHLY_EVENTS_ENTERPRISE?: string
 }
 
 export type Environment = 'development' | 'staging' | 'production'
@@ -39,6 +46,14 @@ export interface Config {
   readonly idempotency_window_ms: number
   /** How long after the first unflushed commit the journal goes to D1. Longer is cheaper, shorter is fresher. */
   readonly flush_delay_ms: number
+  /** Requests in a UTC minute that a ledger answers, and events that it accepts in a UTC month. */
+  readonly limits: Readonly<Record<Tier, TierLimits>>
+}
+
+export interface TierLimits {
+  readonly requests_a_minute: number
+  /** Null: no limit. */
+  readonly events_a_month: number | null
 }
 
 const DAY_MS = 86_400_000
@@ -72,6 +87,11 @@ export function readConfig(env: Bindings): Config {
     default_entitlement,
     idempotency_window_ms: days * DAY_MS,
     flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
+    limits: {
+      STARTER: tierLimits(env, 'STARTER', '100', '10000'),
+      GROWTH: tierLimits(env, 'GROWTH', '1000', '100000'),
+      ENTERPRISE: tierLimits(env, 'ENTERPRISE', '10000', UNLIMITED),
+    },
   }
 }
 
@@ -94,10 +114,25 @@ function decimalMicro(variable: string, text: string): bigint {
   return value
 }
 
-function wholeNumber(variable: string, text: string, maximum: number): number {
+const UNLIMITED = 'unlimited'
+/** More than one ledger can do in the time, whatever it is asked. */
+const MAX_LIMIT = 1_000_000_000_000
+
+function tierLimits(env: Bindings, tier: Tier, requests: string, events: string): TierLimits {
+  const events_a_month = env[`MONTHLY_EVENTS_${tier}`] ?? events
+  return {
+    requests_a_minute: wholeNumber(`RATE_LIMIT_${tier}`, env[`RATE_LIMIT_${tier}`] ?? requests, MAX_LIMIT),
+    events_a_month:
+      events_a_month === UNLIMITED
+        ? null
+        : wholeNumber(`MONTHLY_EVENTS_${tier}`, events_a_month, MAX_LIMIT, ` or ${UNLIMITED}`),
+  }
+}
+
+function wholeNumber(variable: string, text: string, maximum: number, or = ''): number {
   const value = Number(text)
   if (!/^\d{1,15}$/.test(text) || value > maximum) {
-    throw new Error(`${variable} must be a whole number up to ${maximum}, not ${text}`)
+    throw new Error(`${variable} must be a whole number up to ${maximum}${or}, not ${text}`)
   }
   return value
 }
