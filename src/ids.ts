@@ -17,7 +17,7 @@ const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal'
 /** What lives in a wallet's own row: its id names the wallet too. */
 export type WalletItemPrefix = 'hold' | 'rg'
-export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'po' | 'req' | 'erased'
+export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'po' | 'req' | 'erased' | 'aud'
 
 export interface LedgerId {
   readonly at_ms: number
@@ -30,9 +30,9 @@ export function randomId(prefix: RandomIdPrefix, at_ms: number, random: Uint8Arr
   return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeBytes(random)}`
 }
 
-/** `randomId` for the platform's clock and random source. */
-export function newId(prefix: RandomIdPrefix): string {
-  return randomId(prefix, Date.now(), crypto.getRandomValues(new Uint8Array(10)))
+/** `randomId` for the platform's clock, unless another time is given, and its random source. */
+export function newId(prefix: RandomIdPrefix, at_ms = Date.now()): string {
+  return randomId(prefix, at_ms, crypto.getRandomValues(new Uint8Array(10)))
 }
 
 export function ledgerId(prefix: LedgerIdPrefix, at_ms: number, number: number, tag: string): string {
@@ -79,6 +79,24 @@ export function parseWalletItemId(
     number: at(TIME_CHARS, NUMBER_CHARS),
     wallet: at(TIME_CHARS + NUMBER_CHARS, NUMBER_CHARS),
   }
+}
+
+const AUDIT_INDEX_CHARS = 3
+const AUDIT_TAG_CHARS = 5
+
+/**
+ * The id of a record in a ledger's journal: made of where it stands, so that it sorts as it was committed and is the
+ * same whenever it is made. A commit's row holds at most 32,768 records.
+ */
+export function auditId(at_ms: number, row_id: number, index: number, tag: string): string {
+  const time = encodeNumber(at_ms, TIME_CHARS)
+  const place = encodeNumber(row_id, NUMBER_CHARS) + encodeNumber(index, AUDIT_INDEX_CHARS)
+  return `aud_${time}${place}${tag.slice(0, AUDIT_TAG_CHARS)}`
+}
+
+/** Below every audit id of this time and later ones, above all earlier ones. */
+export function firstAuditIdAt(at_ms: number): string {
+  return `aud_${encodeNumber(at_ms, TIME_CHARS)}`
 }
 
 /** The tag of a ledger: the first 40 bits of a digest of its name. */

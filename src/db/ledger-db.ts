@@ -13,3 +13,9 @@ export function ledgerDb(env: Pick<Bindings, 'DB'>, _customer_id: string): D1Dat
 export function ledgerKey(ledger: { readonly customer_id: string; readonly mode: Mode }): string {
   return ledger.mode === 'live' ? ledger.customer_id : `${ledger.customer_id}:test`
 }
+
+/** The ledger that `ledgerKey` named so. */
+export function ledgerName(ledger_id: string): { readonly customer_id: string; readonly mode: Mode } {
+  const [customer_id = '', mode] = ledger_id.split(':')
+  return { customer_id, mode: mode === 'test' ? 'test' : 'live' }
+}

@@ -212,3 +212,34 @@ export const holds = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.hold_number] })],
 )
+
+/**
+ * Who changed what, when and from where. Rows are only ever added: triggers, written by hand in the migration, refuse
+ * everything else. A customer's rows stand together, newest last; the index has those of all customers in their order.
+ */
+export const auditLog = sqliteTable(
+  'audit_log',
+  {
+    /** A customer's id, or `operator` for what is of no customer. */
+    scope: text().notNull(),
+    /** Sorts by time. */
+    audit_id: text().notNull(),
+    at_ms: integer().notNull(),
+    /** Of the ledger or the key that changed; null where there is none. */
+    mode: text({ enum: MODES }),
+    /** A key's id, `operator` or `public`. */
+    actor: text().notNull(),
+    action: text().notNull(),
+    /** The id of what was changed. */
+    target: text().notNull(),
+    ip: text(),
+    request_id: text(),
+    /** JSON; null where there was, or is, nothing. */
+    state_before: text(),
+    state_after: text(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.scope, table.audit_id] }),
+    index('audit_log_time').on(table.audit_id),
+  ],
+)

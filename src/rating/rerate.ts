@@ -1,4 +1,5 @@
 import type { Bindings } from '../config.ts'
+import { ledgerName } from '../db/ledger-db.ts'
 import { readUnrated, rerateEvents } from '../ledger/client.ts'
 import type { Entry } from '../ledger/journal.ts'
 import type { Caller, LedgerName } from '../ledger/messages.ts'
@@ -106,9 +107,4 @@ function priced({ number, event }: Entry, book: PriceBook): RerateItem | undefin
   if (result.kind !== 'priced' || result.cost > MAX_USD) return undefined
   const { price_version } = result
   return { entry: number, charge: { kind: 'priced', cost: usdToParts(result.cost), price_version } }
-}
-
-function ledgerName(ledger_id: string): LedgerName {
-  const [customer_id = '', mode] = ledger_id.split(':')
-  return { customer_id, mode: mode === 'test' ? 'test' : 'live' }
 }
