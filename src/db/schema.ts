@@ -35,7 +35,11 @@ export const customers = sqliteTable(
     /** Rises with every change of tier and status: the ledger objects take only what is newer than what they have. */
     account_revision: integer().notNull().default(1),
   },
-  (table) => [uniqueIndex('customers_email_key').on(table.email_key)],
+  (table) => [
+    uniqueIndex('customers_email_key').on(table.email_key),
+    // What an operator counts by.
+    index('customers_status_tier').on(table.status, table.tier),
+  ],
 )
 
 export const apiKeys = sqliteTable(
@@ -243,3 +247,29 @@ export const auditLog = sqliteTable(
     index('audit_log_time').on(table.audit_id),
   ],
 )
+
+/** How many requests ended how, by hour: what an operator's alerts look at. Kept for 30 days. */
+export const outcomeCounts = sqliteTable(
+  'outcome_counts',
+  {
+    /** When the hour begins, UTC. */
+    hour_ms: integer().notNull(),
+    /** `ok`, `replayed`, a problem code, or `event:` and the code that an event of a batch was rejected with. */
+    outcome: text().notNull(),
+    count: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.hour_ms, table.outcome] })],
+)
+
+/**
+ * Ledgers that could not bring D1 up to date though D1 answered them, as they said themselves. One whose flush succeeded
+ * after `failed_at_ms` is cured; the cron removes its row.
+ */
+export const flushFailures = sqliteTable('flush_failures', {
+  ledger_id: text().primaryKey(),
+  /** When the oldest commit was made that D1 does not have. */
+  unflushed_since_ms: integer().notNull(),
+  /** How often in a row the flush has failed. */
+  failures: integer().notNull(),
+  failed_at_ms: integer().notNull(),
+})
