@@ -84,7 +84,7 @@ export async function revokeApiKey(
   const { record } = selected
   await Promise.all([
     env.API_KEYS.put(row.key_hash, JSON.stringify(record)),
-    revokeLedgerKey(env, { customer_id, mode: record.mode }, key_id),
+    revokeLedgerKey(env, { customer_id, mode: record.mode }, key_id, now_ms),
   ])
   known.delete(row.key_hash)
   return 'revoked'

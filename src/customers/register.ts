@@ -1,5 +1,4 @@
 import { type Bindings, configOf } from '../config.ts'
-import type { CustomerStatus } from '../db/schema.ts'
 import { newId } from '../ids.ts'
 import { openLedger } from '../ledger/client.ts'
 import type { Refused } from '../ledger/messages.ts'
@@ -17,7 +16,8 @@ export interface Registered {
 /**
  * Registers a customer, whatever a crash or a second request with the same email does in between. The customer's row
  * is PENDING until the ledger is open and the first key is in D1, and one batch makes it ACTIVE together with that
- * key: a repeat finds the PENDING row and goes on with its customer id, and of two at once exactly one gets a key.
+ * key: a repeat takes the PENDING row over with what it says now, and of two at once only the one that took it over
+ * last gets a key, so that the ledger and D1 agree on the tier.
  */
 export async function register(
   env: Bindings,
@@ -27,16 +27,20 @@ export async function register(
   const customer = await pendingCustomer(env, registration, now_ms)
   if (!customer) return { kind: 'email_taken' }
 
-  const { customer_id, created_at_ms } = customer
+  const { customer_id, created_at_ms, account_revision } = customer
   const opened = await openLedger(
     env,
-    { ledger: { customer_id, mode: 'live' }, signup_grant_micro: configOf(env).signup_grant_micro },
+    {
+      ledger: { customer_id, mode: 'live' },
+      signup_grant_micro: configOf(env).signup_grant_micro,
+      account: { tier: registration.tier, status: 'ACTIVE', revision: account_revision },
+    },
     registration.region === undefined ? {} : { location_hint: registration.region },
   )
   if (opened.kind === 'refused') return opened
 
   const key = mintApiKey('live')
-  if (!(await activate(env, customer_id, registration, key, now_ms))) return { kind: 'email_taken' }
+  if (!(await activate(env, customer, key, now_ms))) return { kind: 'email_taken' }
   await publishKeyRecord(env, key.key_hash, {
     v: 1,
     key_id: key.key_id,
@@ -51,53 +55,50 @@ export async function register(
   return { kind: 'registered', customer_id, api_key: key.api_key, created_at_ms }
 }
 
-interface CustomerRow {
+interface PendingCustomer {
   readonly customer_id: string
-  readonly status: CustomerStatus
   readonly created_at_ms: number
+  readonly account_revision: number
 }
 
-const INSERT_PENDING = `
+// A repeat of a registration that broke may have changed its mind: what it says now is what counts.
+const UPSERT_PENDING = `
   INSERT INTO customers (customer_id, name, email, email_key, tier, status, region, created_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5, 'PENDING', ?6, ?7)
-  ON CONFLICT (email_key) DO NOTHING`
-
-const SELECT_BY_EMAIL = 'SELECT customer_id, status, created_at_ms FROM customers WHERE email_key = ?1'
+  ON CONFLICT (email_key) DO UPDATE SET name = excluded.name, email = excluded.email, tier = excluded.tier,
+    region = excluded.region, account_revision = account_revision + 1
+  WHERE status = 'PENDING'
+  RETURNING customer_id, created_at_ms, account_revision`
 
 /** The PENDING row of this email, made if there is none. Undefined when the email has a customer already. */
 async function pendingCustomer(
   env: Bindings,
   { name, email, tier, region }: Registration,
   now_ms: number,
-): Promise<CustomerRow | undefined> {
-  const email_key = email.toLowerCase()
-  const [, selected] = await env.DB.batch<CustomerRow>([
-    env.DB.prepare(INSERT_PENDING).bind(newId('cust'), name, email, email_key, tier, region ?? null, now_ms),
-    env.DB.prepare(SELECT_BY_EMAIL).bind(email_key),
-  ])
-  const row = selected?.results[0]
-  return row?.status === 'PENDING' ? row : undefined
+): Promise<PendingCustomer | undefined> {
+  const row = await env.DB.prepare(UPSERT_PENDING)
+    .bind(newId('cust'), name, email, email.toLowerCase(), tier, region ?? null, now_ms)
+    .first<PendingCustomer>()
+  return row ?? undefined
 }
 
 const INSERT_FIRST_KEY = `
   INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms)
-  SELECT ?1, customer_id, 'live', 'First key', ?2, ?3, ?4 FROM customers WHERE customer_id = ?5 AND status = 'PENDING'`
+  SELECT ?1, customer_id, 'live', 'First key', ?2, ?3, ?4 FROM customers
+  WHERE customer_id = ?5 AND status = 'PENDING' AND account_revision = ?6`
 
-// A repeat of a registration that broke may have changed its mind: what it says now is what counts.
 const ACTIVATE = `
-  UPDATE customers SET status = 'ACTIVE', name = ?2, email = ?3, tier = ?4, region = ?5
-  WHERE customer_id = ?1 AND status = 'PENDING'`
+  UPDATE customers SET status = 'ACTIVE' WHERE customer_id = ?1 AND status = 'PENDING' AND account_revision = ?2`
 
-/** False when another request has activated the customer in the meantime. */
+/** False when another request has taken the registration over in the meantime, or finished it. */
 async function activate(
   env: Bindings,
-  customer_id: string,
-  registration: Registration,
+  customer: PendingCustomer,
   key: FirstKey,
   now_ms: number,
 ): Promise<boolean> {
   try {
-    return await writeActivation(env, customer_id, registration, key, now_ms)
+    return await writeActivation(env, customer, key, now_ms)
   } catch (error) {
     // D1 may have done it and only its answer is lost. Then this is the only chance to hand the key out: a repeat
     // would find the email taken.
@@ -113,14 +114,21 @@ interface FirstKey {
 
 async function writeActivation(
   env: Bindings,
-  customer_id: string,
-  { name, email, tier, region }: Registration,
+  { customer_id, account_revision }: PendingCustomer,
   key: FirstKey,
   now_ms: number,
 ): Promise<boolean> {
+  const scopes = SCOPES.join(' ')
   const [inserted] = await env.DB.batch([
-    env.DB.prepare(INSERT_FIRST_KEY).bind(key.key_id, key.key_hash, SCOPES.join(' '), now_ms, customer_id),
-    env.DB.prepare(ACTIVATE).bind(customer_id, name, email, tier, region ?? null),
+    env.DB.prepare(INSERT_FIRST_KEY).bind(
+      key.key_id,
+      key.key_hash,
+      scopes,
+      now_ms,
+      customer_id,
+      account_revision,
+    ),
+    env.DB.prepare(ACTIVATE).bind(customer_id, account_revision),
   ])
   return inserted?.meta.changes === 1
 }

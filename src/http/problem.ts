@@ -105,6 +105,7 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
     case 'unpriced_model':
       return problem(c, { code: refusal.code, detail, members: { nearest: refusal.nearest } })
     case 'customer_mismatch':
+    case 'customer_suspended':
     case 'idempotency_mismatch':
     case 'too_many_open':
     case 'conflict':

@@ -1,5 +1,6 @@
 import type { Bindings } from '../config.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
+import type { Account } from './account.ts'
 import type {
   BurnTableResult,
   BurnTablesMessage,
@@ -227,9 +228,19 @@ export function eraseSubject(
   return call(env, ledger, false, (stub) => stub.eraseSubject(JSON.stringify(message)))
 }
 
-/** From the moment this returns the ledger refuses the key. */
-export async function revokeLedgerKey(env: LedgerEnv, ledger: LedgerName, key_id: string): Promise<void> {
-  await stubOf(env, ledger).revokeKey(key_id)
+/** From the moment this returns the ledger refuses the key from `at_ms` on. Can be repeated; throws when it failed. */
+export async function revokeLedgerKey(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  key_id: string,
+  at_ms: number,
+): Promise<void> {
+  await stubOf(env, ledger).revokeKey(key_id, at_ms)
+}
+
+/** From the moment this returns the ledger goes by this account or a newer one. Can be repeated; throws when it failed. */
+export async function setLedgerAccount(env: LedgerEnv, ledger: LedgerName, account: Account): Promise<void> {
+  await stubOf(env, ledger).setAccount(JSON.stringify(account))
 }
 
 const SAFE_TO_REPEAT = true

@@ -2,6 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { type Projection, Projector } from '../projection/projector.ts'
+import type { Access } from './account.ts'
 import type { BurnContext } from './burn.ts'
 import { BurnTables } from './burn-tables.ts'
 import { Draft } from './draft.ts'
@@ -130,18 +131,24 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
   protected async handle<M extends { readonly caller: Caller }, T extends { readonly kind: string }>(
     json: string,
     apply: (draft: Draft, message: M, context: BurnContext) => T,
+    access: Access = 'write',
   ): Promise<string> {
     if (!this.group.hasRoom(weightOf(json.length))) return reply(OVERLOADED)
     const message: M = JSON.parse(json)
     const weight = weightOf(json.length, eventsIn(message))
     return reply(
-      await this.change<T>(message.caller, weight, (draft, context) => apply(draft, message, context)),
+      await this.change<T>(
+        message.caller,
+        weight,
+        (draft, context) => apply(draft, message, context),
+        access,
+      ),
     )
   }
 
   /** Admits the caller, then works with D1; when D1 fails, what is left of the work is done at the next try. */
-  protected async project<T>(caller: Caller, work: () => Promise<T>): Promise<T | Refused> {
-    const context = this.admit(caller)
+  protected async project<T>(caller: Caller, access: Access, work: () => Promise<T>): Promise<T | Refused> {
+    const context = this.admit(caller, access)
     if (context.kind === 'refused') return context
     try {
       return await work()
@@ -156,8 +163,9 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     caller: Caller,
     weight: number,
     apply: (draft: Draft, context: BurnContext) => T,
+    access: Access = 'write',
   ): Promise<T | Refused> {
-    const context = this.admit(caller)
+    const context = this.admit(caller, access)
     if (context.kind === 'refused') return context
     return this.submit(weight, (draft) => apply(draft, context))
   }
@@ -166,10 +174,17 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     return this.group.hasRoom(weight) ? this.group.submit(weight, apply) : Promise.resolve(OVERLOADED)
   }
 
-  /** Refuses keys that were revoked, and ledgers that nobody opened. */
-  protected admit(caller: Caller): (BurnContext & { readonly kind: 'admitted' }) | Refused {
-    if (!this.store.identity) return { kind: 'refused', refusal: { code: 'unavailable' } }
-    if (this.store.isRevoked(caller.key_id)) return { kind: 'refused', refusal: { code: 'revoked_api_key' } }
+  /**
+   * Refuses keys that were revoked, writes of a customer that is suspended or closed, and ledgers that nobody opened:
+   * here, at once, whatever the caches in front still say.
+   */
+  protected admit(caller: Caller, access: Access): (BurnContext & { readonly kind: 'admitted' }) | Refused {
+    const { identity, account } = this.store
+    if (!identity) return { kind: 'refused', refusal: { code: 'unavailable' } }
+    if (this.store.isRevoked(caller.key_id, Date.now())) {
+      return { kind: 'refused', refusal: { code: 'revoked_api_key' } }
+    }
+    if (!account.admits(access)) return { kind: 'refused', refusal: { code: 'customer_suspended' } }
     return { kind: 'admitted', ...this.context() }
   }
 
@@ -245,7 +260,7 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     { caller, owner }: WalletMessage,
     read: (ids: LedgerIds, wallet: Wallet) => T,
   ): Promise<WalletResult<T>> {
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'read')
     if (context.kind === 'refused') return context
     const wallet = this.store.wallet(walletKey(owner))
     if (!wallet) return { kind: 'refused', refusal: noWallet(owner.kind) }

@@ -1,6 +1,7 @@
 import type { Mode } from '../db/schema.ts'
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import type { Account } from './account.ts'
 import type { HoldState } from './hold-record.ts'
 import type { Entry, EntryType } from './journal.ts'
 import type { Counts } from './limits.ts'
@@ -8,6 +9,7 @@ import type { LotPart } from './lots.ts'
 import type { RecurringGrant, RecurringPeriod } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
 import type { RerateItem } from './rerate.ts'
+import type { PastUsage } from './reversal.ts'
 import type { Amendment } from './unrated-rows.ts'
 
 /**
@@ -43,6 +45,8 @@ export interface OpenMessage {
   readonly ledger: LedgerName
   /** Promo credits to start with, given once however often the ledger is opened. 0: none. */
   readonly signup_grant_micro: number
+  /** The customer's, taken over if it is newer than what the ledger has. */
+  readonly account: Account
 }
 
 export const EVENT_TYPES = [
@@ -293,8 +297,8 @@ export interface PastEntry extends Counts {
   readonly lots: readonly LotPart[]
   /** It is not of an event of its own, but rates one that was recorded unrated. */
   readonly rerates?: true
-  /** `amount` and `lots` are of the event and of the entry that rated it late. */
-  readonly amended?: true
+  /** Of a burn: what it counted. */
+  readonly used?: PastUsage
 }
 
 /** What moves credits beside events, grants and purchases. */

@@ -1,4 +1,5 @@
 import { microCredits } from '../pricing/money.ts'
+import type { Account } from './account.ts'
 import { burnTableAnswer, readBurnTables, savedAnswer } from './burn-table-answers.ts'
 import { applyBurnTable, deactivateBurnTable } from './burn-table-changes.ts'
 import type {
@@ -64,17 +65,20 @@ const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
  * Each RPC method takes one JSON string and answers one (see `messages.ts`).
  */
 export class CustomerLedger extends LedgerEngine {
-  /** Makes the ledger, its customer's wallet and the sign-up grant; opened before, it changes nothing. */
+  /** Makes the ledger, its customer's wallet and the sign-up grant; opened before, it only takes a newer account. */
   async open(json: string): Promise<string> {
-    const { ledger, signup_grant_micro }: OpenMessage = JSON.parse(json)
-    if (this.store.identity) return reply({ kind: 'opened' })
-    this.commit(
-      (draft) => {
-        draft.createWallet({ kind: 'customer' })
-        if (signup_grant_micro > 0) giveSignupGrant(draft, signup_grant_micro)
-      },
-      { ...ledger, opened_at_ms: Date.now() },
-    )
+    const { ledger, signup_grant_micro, account }: OpenMessage = JSON.parse(json)
+    if (!this.store.identity) {
+      this.commit(
+        (draft) => {
+          draft.createWallet({ kind: 'customer' })
+          if (signup_grant_micro > 0) giveSignupGrant(draft, signup_grant_micro)
+        },
+        { ...ledger, opened_at_ms: Date.now() },
+      )
+    }
+    // Durable together with the opening: there is no await in between.
+    this.store.account.take(account)
     return reply({ kind: 'opened' })
   }
 
@@ -94,17 +98,21 @@ export class CustomerLedger extends LedgerEngine {
 
   /** Rates events that were recorded without a price, each at most once. */
   rerate(json: string): Promise<string> {
-    return this.handle<RerateMessage, RerateResult>(json, (draft, { items }, context) => {
-      const outcomes = items.map((item) => applyRerate(draft, item, context))
-      const count = (outcome: RerateOutcome) => outcomes.filter((one) => one === outcome).length
-      return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') } }
-    })
+    return this.handle<RerateMessage, RerateResult>(
+      json,
+      (draft, { items }, context) => {
+        const outcomes = items.map((item) => applyRerate(draft, item, context))
+        const count = (outcome: RerateOutcome) => outcomes.filter((one) => one === outcome).length
+        return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') } }
+      },
+      'upkeep',
+    )
   }
 
   /** The events that have no price yet, and how some that had none were rated. */
   async unrated(json: string): Promise<string> {
     const { caller, before_entry, limit, amended }: UnratedMessage = JSON.parse(json)
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'read')
     if (context.kind === 'refused') return reply(context)
     const { unrated } = this.store
     return reply<UnratedResult>({
@@ -135,7 +143,7 @@ export class CustomerLedger extends LedgerEngine {
   /** The open holds of the ledger or of one wallet, newest first. */
   async holds(json: string): Promise<string> {
     const message: HoldsMessage = JSON.parse(json)
-    const context = this.admit(message.caller)
+    const context = this.admit(message.caller, 'read')
     if (context.kind === 'refused') return reply(context)
     return reply<HoldsResult>({
       kind: 'done',
@@ -155,7 +163,7 @@ export class CustomerLedger extends LedgerEngine {
   /** The grants that come again, newest first. */
   async recurringGrants(json: string): Promise<string> {
     const { caller, owner }: RecurringMessage = JSON.parse(json)
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'read')
     if (context.kind === 'refused') return reply(context)
     return reply<WalletResult<RecurringAnswer[]>>({
       kind: 'done',
@@ -166,7 +174,7 @@ export class CustomerLedger extends LedgerEngine {
   /** The entries that D1 may not have yet, newest first, and where D1's begin. */
   async entries(json: string): Promise<string> {
     const message: EntriesMessage = JSON.parse(json)
-    const context = this.admit(message.caller)
+    const context = this.admit(message.caller, 'read')
     if (context.kind === 'refused') return reply(context)
     return reply<EntriesResult>(readUnflushed(this.store, context.ids, message))
   }
@@ -174,7 +182,7 @@ export class CustomerLedger extends LedgerEngine {
   /** Saves a burn table or a new version of one: what is ingested next is rated by it. */
   async saveBurnTable(json: string): Promise<string> {
     const { caller, change, idempotency }: SaveBurnTableMessage = JSON.parse(json)
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'write')
     if (context.kind === 'refused') return reply(context)
     const { burnTables } = this.store
     const outcome = this.commit((draft) =>
@@ -193,7 +201,7 @@ export class CustomerLedger extends LedgerEngine {
   /** Ends a burn table now; events of earlier times still fall under it. */
   async deactivateBurnTable(json: string): Promise<string> {
     const { caller, id }: DeactivateBurnTableMessage = JSON.parse(json)
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'write')
     if (context.kind === 'refused') return reply(context)
     const result = deactivateBurnTable(this.store.burnTables, id, Date.now())
     this.tables.refresh()
@@ -202,7 +210,7 @@ export class CustomerLedger extends LedgerEngine {
 
   async burnTables(json: string): Promise<string> {
     const { caller, question }: BurnTablesMessage = JSON.parse(json)
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'read')
     if (context.kind === 'refused') return reply(context)
     return reply<BurnTablesResult>(readBurnTables(this.store.burnTables, this.tables, question, Date.now()))
   }
@@ -210,7 +218,7 @@ export class CustomerLedger extends LedgerEngine {
   /** What items would cost, each by the table of its time. Moves nothing. */
   async quote(json: string): Promise<string> {
     const { caller, items }: QuoteMessage = JSON.parse(json)
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'read')
     if (context.kind === 'refused') return reply(context)
     const now_ms = Date.now()
     return reply<QuoteResult>({ kind: 'done', quotes: items.map((item) => quote(this.tables, item, now_ms)) })
@@ -232,7 +240,7 @@ export class CustomerLedger extends LedgerEngine {
   /** Makes, replaces or deletes an entitlement: what is ingested next is under it. */
   async changeEntitlement(json: string): Promise<string> {
     const message: ChangeEntitlementMessage = JSON.parse(json)
-    const context = this.admit(message.caller)
+    const context = this.admit(message.caller, 'write')
     if (context.kind === 'refused') return reply(context)
     return reply<EntitlementResult>(
       this.commit((draft) => applyEntitlement(draft, this.store.entitlements, message)),
@@ -241,7 +249,7 @@ export class CustomerLedger extends LedgerEngine {
 
   async entitlements(json: string): Promise<string> {
     const { caller, question }: EntitlementsMessage = JSON.parse(json)
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'read')
     if (context.kind === 'refused') return reply(context)
     const answer = readEntitlements(this.store.entitlements, question)
     return reply<EntitlementsResult>(
@@ -262,7 +270,7 @@ export class CustomerLedger extends LedgerEngine {
       )
       return reply(result)
     }
-    const context = this.admit(caller)
+    const context = this.admit(caller, 'read')
     if (context.kind === 'refused') return reply(context)
     const draft = new Draft(this.store, this.store.counters, Date.now())
     return reply<CheckResult>(checkUse(draft, question, context))
@@ -289,7 +297,7 @@ export class CustomerLedger extends LedgerEngine {
   /** Brings D1 up to everything that is committed: whoever was mentioned is then found there. */
   async catchUp(json: string): Promise<string> {
     const { caller }: CatchUpMessage = JSON.parse(json)
-    const result = await this.project<CatchUpResult>(caller, async () => {
+    const result = await this.project<CatchUpResult>(caller, 'read', async () => {
       const caught_up = await this.projector.catchUp()
       return caught_up ? { kind: 'done' } : UNAVAILABLE
     })
@@ -299,13 +307,21 @@ export class CustomerLedger extends LedgerEngine {
   /** Erases a user or a team here and in D1, and keeps the ledger. */
   async eraseSubject(json: string): Promise<string> {
     const { caller, kind, id }: EraseMessage = JSON.parse(json)
-    const result = await this.project<EraseResult>(caller, () => this.projector.erase(kind, id))
+    const result = await this.project<EraseResult>(caller, 'write', () => this.projector.erase(kind, id))
     this.armForAll()
     return reply(result)
   }
 
-  async revokeKey(key_id: string): Promise<void> {
-    this.store.revoke(key_id, Date.now())
+  /** Refuses a key from `at_ms` on. A later time than the one it has changes nothing. */
+  async revokeKey(key_id: string, at_ms: number): Promise<void> {
+    this.store.revoke(key_id, at_ms)
+  }
+
+  /** Takes over the customer's account if it is newer. A ledger that nobody opened gets its account when it is. */
+  async setAccount(json: string): Promise<void> {
+    if (!this.store.identity) return
+    const account: Account = JSON.parse(json)
+    this.store.account.take(account)
   }
 
   /** Arms the alarm for what is overdue; a start does so by itself. */

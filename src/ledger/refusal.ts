@@ -50,6 +50,7 @@ export type Refusal =
   | { readonly code: 'hold_not_open' }
   | { readonly code: 'not_found'; readonly detail: string }
   | { readonly code: 'revoked_api_key' }
+  | { readonly code: 'customer_suspended' }
   | { readonly code: 'overloaded' }
   | { readonly code: 'unavailable' }
 
@@ -87,7 +88,9 @@ export function detailOf(refusal: Refusal): string {
     case 'already_voided':
       return 'This event was voided before.'
     case 'revoked_api_key':
-      return 'This API key was deleted. Use another one.'
+      return 'This API key was deleted, or replaced by another one. Use that.'
+    case 'customer_suspended':
+      return 'This customer is suspended or closed, and can only read.'
     case 'overloaded':
       return 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':

@@ -1,5 +1,6 @@
 import type { Mode } from '../db/schema.ts'
 import { microCredits } from '../pricing/money.ts'
+import { AccountRow } from './account.ts'
 import { BurnTableRows } from './burn-table-rows.ts'
 import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import { EntitlementRows } from './entitlement-rows.ts'
@@ -32,6 +33,14 @@ const UPSERT_WALLET = `
   ON CONFLICT (wallet_key) DO UPDATE SET
     balance_micro = excluded.balance_micro, state = excluded.state, due_at_ms = excluded.due_at_ms`
 
+const IS_REVOKED = 'SELECT 1 FROM revoked_keys WHERE key_id = ? AND revoked_at_ms <= ?'
+
+// The earliest time holds, in whatever order it and others arrive.
+const REVOKE = `
+  INSERT INTO revoked_keys (key_id, revoked_at_ms) VALUES (?, ?)
+  ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
+    WHERE excluded.revoked_at_ms < revoked_at_ms`
+
 /** A credit pays for no more events than this that were left unpaid; the next one, or the cron, goes on. */
 const MAX_UNPAID_READ = 100
 
@@ -55,6 +64,7 @@ export interface Written {
  * statements are in `journal-rows.ts`, those of wallets and what belongs to them are here.
  */
 export class LedgerStore implements LedgerReader {
+  readonly account: AccountRow
   readonly journal: JournalRows
   readonly burnTables: BurnTableRows
   readonly entitlements: EntitlementRows
@@ -77,6 +87,7 @@ export class LedgerStore implements LedgerReader {
     this.sql = sql
     const exec: Exec = (query, ...bindings) => this.exec(query, ...bindings)
     this.meta = new MetaTable(exec)
+    this.account = new AccountRow(this.meta)
     this.journal = new JournalRows(exec, this.meta)
     this.burnTables = new BurnTableRows(exec)
     this.entitlements = new EntitlementRows(exec)
@@ -95,6 +106,7 @@ export class LedgerStore implements LedgerReader {
     this.limits.forget()
     const identity = this.meta.get('identity')
     this.known = identity === null ? null : JSON.parse(identity)
+    this.account.load()
     this.lastCounted = Number(this.meta.get('counted_row') ?? 0)
     this.journal.load()
   }
@@ -247,16 +259,13 @@ export class LedgerStore implements LedgerReader {
     return row && row.at_ms !== null && row.at_ms !== undefined ? Number(row.at_ms) : null
   }
 
-  isRevoked(key_id: string): boolean {
-    return this.exec('SELECT 1 FROM revoked_keys WHERE key_id = ?', key_id).length > 0
+  /** A rotated key is revoked ahead of time, from the end of its overlap on. */
+  isRevoked(key_id: string, now_ms: number): boolean {
+    return this.exec(IS_REVOKED, key_id, now_ms).length > 0
   }
 
   revoke(key_id: string, at_ms: number): void {
-    this.exec(
-      'INSERT INTO revoked_keys (key_id, revoked_at_ms) VALUES (?, ?) ON CONFLICT DO NOTHING',
-      key_id,
-      at_ms,
-    )
+    this.exec(REVOKE, key_id, at_ms)
   }
 
   /**

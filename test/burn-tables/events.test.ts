@@ -17,7 +17,7 @@ import {
 } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
-import { inStore, ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
+import { ACCOUNT, inStore, ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
 import { deleted, edited, flat, fromNow, HOUR_MS, saved } from './support.ts'
 
 const CALL = { event_type: 'API_CALL', feature_id: 'api', unit: 'calls', quantity: 1 }
@@ -270,7 +270,11 @@ describe('test mode', () => {
     const { api_key, customer_id } = await createCustomer()
     const test = (await createKey(customer_id, { mode: 'test' })).api_key
     await saved(api_key, { rules: [flat(1)] })
-    await openLedger(env, { ledger: { customer_id, mode: 'test' }, signup_grant_micro: 100_000_000 })
+    await openLedger(env, {
+      ledger: { customer_id, mode: 'test' },
+      signup_grant_micro: 100_000_000,
+      account: ACCOUNT,
+    })
 
     const { id } = await saved(test, { rules: [flat(2)] })
     expect(await burned(test, CALL)).toBe(2)
@@ -286,7 +290,7 @@ describe('test mode', () => {
     const { api_key, customer_id } = await createCustomer()
     const test = env.LEDGER.get(env.LEDGER.idFromName(ledgerKey({ customer_id, mode: 'test' })))
     const live = ledgerOf(customer_id).stub
-    await openLedger(env, { ledger: { customer_id, mode: 'test' }, signup_grant_micro: 0 })
+    await openLedger(env, { ledger: { customer_id, mode: 'test' }, signup_grant_micro: 0, account: ACCOUNT })
     const { id } = await saved(api_key, { rules: [flat(1)] })
     const old = await live.burnTableSnapshot()
     await edited(api_key, id, { rules: [flat(2)] })

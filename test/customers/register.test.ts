@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import type { Bindings } from '../../src/config.ts'
 import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
+import { d1FailingAt } from '../faults/injection.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { brokenKv } from '../support/broken.ts'
 import { createCustomer, OPERATOR_TOKEN, uniqueEmail } from '../support/customers.ts'
@@ -192,16 +193,7 @@ describe('a registration that broke half way', () => {
   it('gives the sign-up credits once when it broke after the ledger was opened', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const email = uniqueEmail()
-    let batches = 0
-    const breaksAtTheKey: D1Database = Object.create(env.DB, {
-      prepare: { value: (sql: string) => env.DB.prepare(sql) },
-      batch: {
-        value: (statements: D1PreparedStatement[]) => {
-          batches += 1
-          return batches === 1 ? env.DB.batch(statements) : Promise.reject(new Error('D1_ERROR: internal'))
-        },
-      },
-    })
+    const breaksAtTheKey = d1FailingAt(1, 'before its effect')
     await expectProblem(await registerIn({ DB: breaksAtTheKey }, { name: 'x', email }), 500, 'internal_error')
     log.mockRestore()
     const response = await register({ name: 'x', email })
@@ -210,18 +202,7 @@ describe('a registration that broke half way', () => {
   })
 
   it('hands out the key when the activation was done and only its answer was lost', async () => {
-    let batches = 0
-    const losesAnAnswer: D1Database = Object.create(env.DB, {
-      prepare: { value: (sql: string) => env.DB.prepare(sql) },
-      batch: {
-        value: async (statements: D1PreparedStatement[]) => {
-          batches += 1
-          const results = await env.DB.batch(statements)
-          if (batches === 2) throw new Error('D1_ERROR: Network connection lost.')
-          return results
-        },
-      },
-    })
+    const losesAnAnswer = d1FailingAt(1, 'after its effect')
     const response = await registerIn({ DB: losesAnAnswer }, { name: 'x', email: uniqueEmail() })
     expect(response.status).toBe(201)
     expect(await balanceOf(textField(await jsonOf(response), 'api_key'))).toBe(10_000)

@@ -6,6 +6,7 @@ import { api, jsonOf, textField } from '../support/api.ts'
 import { expectRefused, GPT_4O, ingest, ingested, listed, read } from '../support/client.ts'
 import { createCustomer, type TestCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
+import { ACCOUNT } from '../support/ledgers.ts'
 import { checked, entitled, postEntitlement, put } from './support.ts'
 
 let customer: TestCustomer
@@ -230,7 +231,11 @@ describe('who may', () => {
   it('shares definitions between live and test keys, and no counter', async () => {
     const both = await createCustomer()
     const { customer_id, api_key } = both
-    await openLedger(env, { ledger: { customer_id, mode: 'test' }, signup_grant_micro: 1_000_000_000 })
+    await openLedger(env, {
+      ledger: { customer_id, mode: 'test' },
+      signup_grant_micro: 1_000_000_000,
+      account: ACCOUNT,
+    })
     const test = (await createKey(customer_id, { mode: 'test' })).api_key
     const id = await entitled(test, { limit_type: 'HARD', limit_value: 1, unit: 'events', period: 'TOTAL' })
     expect(await read(api_key, `/v1/entitlements/${id}`)).toMatchObject({ limit_value: 1 })

@@ -16,6 +16,7 @@ import { failNextTransaction, type Moment, powerCut } from '../faults/injection.
 import { brokenD1 } from '../support/broken.ts'
 import { CUSTOMER, hardEvents, rules, team, user } from '../support/entitlements.ts'
 import {
+  ACCOUNT,
   freshLedger,
   inStore,
   rowsWrittenBy,
@@ -444,7 +445,7 @@ describe('the test ledger', () => {
   async function pair(): Promise<{ live: TestLedger; test: TestLedger }> {
     const live = await freshLedger(CREDITS)
     const name: LedgerName = { ...live.name, mode: 'test' }
-    await openLedger(env, { ledger: name, signup_grant_micro: CREDITS })
+    await openLedger(env, { ledger: name, signup_grant_micro: CREDITS, account: ACCOUNT })
     return { live, test: { name, stub: env.LEDGER.get(env.LEDGER.idFromName(ledgerKey(name))) } }
   }
 

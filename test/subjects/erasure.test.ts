@@ -17,7 +17,7 @@ import {
 } from '../support/client.ts'
 import { createCustomer, unique } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
-import { inStore, ledgerOf, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
+import { ACCOUNT, inStore, ledgerOf, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
 import { booksOf, d1RowsWith, erased, objectRowsWith, teamPath, userPath } from '../support/subjects.ts'
 
 let key: string
@@ -254,7 +254,7 @@ describe('what else names a user', () => {
   it('entitlements go, also from the test ledger, and a new person is not under them', async () => {
     const customer_id = ledger.name.customer_id
     const test: TestLedger['name'] = { customer_id, mode: 'test' }
-    await openLedger(env, { ledger: test, signup_grant_micro: 1_000_000_000 })
+    await openLedger(env, { ledger: test, signup_grant_micro: 1_000_000_000, account: ACCOUNT })
     const test_key = (await createKey(customer_id, { mode: 'test' })).api_key
     const limit = {
       feature_id: 'chat',

@@ -14,7 +14,7 @@ import {
 } from '../support/client.ts'
 import { createCustomer, type TestCustomer, unique } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
-import { ledgerOf, runAlarm } from '../support/ledgers.ts'
+import { ACCOUNT, ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { erased, teamPath, userPath } from '../support/subjects.ts'
 
 let customer: TestCustomer
@@ -294,7 +294,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
   it('of test keys are those of the test ledger', async () => {
     const { customer_id, api_key } = await createCustomer()
     const ledger = { customer_id, mode: 'test' } as const
-    await openLedger(env, { ledger, signup_grant_micro: 1_000_000_000 })
+    await openLedger(env, { ledger, signup_grant_micro: 1_000_000_000, account: ACCOUNT })
     const test_key = (await createKey(customer_id, { mode: 'test' })).api_key
     await api(path, { key: api_key, body: { [field]: 'zoe', metadata: { of: 'live' } } })
     await ingested(test_key, { ...GPT_4O, [field]: 'zoe' })

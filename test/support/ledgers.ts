@@ -2,6 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import type { Bindings } from '../../src/config.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
+import type { Account } from '../../src/ledger/account.ts'
 import { openLedger } from '../../src/ledger/client.ts'
 import type { Entry } from '../../src/ledger/journal.ts'
 import type { LedgerName } from '../../src/ledger/messages.ts'
@@ -29,10 +30,13 @@ export function ledgerOf(customer_id: string): TestLedger {
   }
 }
 
+/** An account that may do everything. */
+export const ACCOUNT: Account = { tier: 'ENTERPRISE', status: 'ACTIVE', revision: 1 }
+
 /** A ledger that no other test uses, with this many credits to start with. */
 export async function freshLedger(signup_grant_micro = 0): Promise<TestLedger> {
   const ledger = ledgerOf(unique('ledger'))
-  const result = await openLedger(env, { ledger: ledger.name, signup_grant_micro })
+  const result = await openLedger(env, { ledger: ledger.name, signup_grant_micro, account: ACCOUNT })
   if (result.kind !== 'opened') throw new Error(`not opened: ${JSON.stringify(result)}`)
   return ledger
 }
