@@ -12,6 +12,7 @@ export type Migration = (sql: SqlStorage) => void
 export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_1),
   (sql) => void sql.exec(VERSION_2),
+  (sql) => void sql.exec(VERSION_3),
 ]
 
 const VERSION_1 = `
@@ -132,6 +133,31 @@ const VERSION_2 = `
     page_entry INTEGER NOT NULL,
     page_wallet INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID
+`
+
+// Small columns stand before the body: what is behind it is only reached through all of its overflow pages.
+const VERSION_3 = `
+  CREATE TABLE journal_3 (
+    row_id INTEGER PRIMARY KEY,
+    format INTEGER NOT NULL,
+    first_entry INTEGER NOT NULL,
+    last_entry INTEGER NOT NULL CHECK (last_entry >= first_entry - 1),
+    last_lot INTEGER NOT NULL,
+    last_wallet INTEGER NOT NULL,
+    last_hold INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    month_events INTEGER NOT NULL DEFAULT 0 CHECK (month_events >= 0),
+    keys_total INTEGER NOT NULL DEFAULT 0 CHECK (keys_total >= 0),
+    key_hashes BLOB,
+    limits TEXT,
+    body TEXT NOT NULL
+  ) STRICT;
+
+  INSERT INTO journal_3 (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body)
+  SELECT row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body FROM journal;
+
+  DROP TABLE journal;
+  ALTER TABLE journal_3 RENAME TO journal
 `
 
 const WRITE_VERSION = `
