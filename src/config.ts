@@ -21,12 +21,20 @@ export interface Bindings {
   readonly DEFAULT_ENTITLEMENT?: string
   readonly IDEMPOTENCY_DAYS?: string
   readonly FLUSH_DELAY_MS?: string
+  readonly LOG_SAMPLE_RATE?: string
+  readonly SLOW_REQUEST_MS?: string
   readonly RATE_LIMIT_STARTER?: string
   readonly RATE_LIMIT_GROWTH?: string
   readonly RATE_LIMIT_ENTERPRISE?: string
   readonly MONTHLY_EVENTS_STARTER?: string
   readonly MONTHLY_EVENTS_GROWTH?: string
   readonly MONTHLY_EVENTS_ENTERPRISE?: string
+  /** The platform's limiters, each with its limit in `wrangler.toml`: see `http/platform-limits.ts`. */
+  readonly IP_LIMIT?: RateLimit
+  readonly LOOKUP_SHIELD?: RateLimit
+  readonly SHIELD_STARTER?: RateLimit
+  readonly SHIELD_GROWTH?: RateLimit
+  readonly SHIELD_ENTERPRISE?: RateLimit
 }
 
 export type Environment = 'development' | 'staging' | 'production'

@@ -5,6 +5,7 @@ import { detailOf, type FieldError, type Refusal } from '../ledger/refusal.ts'
 import type { AppEnv } from './env.ts'
 import { exactNumber } from './json.ts'
 import { logError } from './log.ts'
+import { routeOf } from './route.ts'
 import { timeJson } from './times.ts'
 
 /** Where `docs/errors.md` is read. It has one heading per code, so the code is the anchor. */
@@ -34,6 +35,8 @@ export const PROBLEMS = {
   idempotency_mismatch: { status: 422, title: 'The idempotency key was used for another request' },
   unpriced_model: { status: 422, title: 'The model has no price' },
   unknown_provider: { status: 422, title: 'The provider is not known' },
+  rate_limited: { status: 429, title: 'Too many requests in a minute' },
+  quota_exceeded: { status: 429, title: 'The quota of events is used up' },
   internal_error: { status: 500, title: 'Something broke on our side' },
   overloaded: { status: 503, title: 'Too many requests at once' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },
@@ -53,6 +56,7 @@ export interface Problem {
 /** An RFC 9457 problem document. */
 export function problem(c: Context<AppEnv>, { code, detail, headers = {}, members = {} }: Problem): Response {
   const { status, title } = PROBLEMS[code]
+  c.set('problem_code', code)
   const body = { type: DOCS + code, title, status, detail, code, request_id: c.get('request_id'), ...members }
   return c.body(JSON.stringify(body), status, { 'Content-Type': 'application/problem+json', ...headers })
 }
@@ -98,6 +102,18 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
     }
     case 'revoked_api_key':
       return problem(c, { code: refusal.code, detail, headers: { 'WWW-Authenticate': 'Bearer' } })
+    case 'rate_limited':
+      return problem(c, {
+        code: refusal.code,
+        detail,
+        headers: { 'Retry-After': String(refusal.retry_after_s) },
+      })
+    case 'quota_exceeded':
+      return problem(c, {
+        code: refusal.code,
+        detail,
+        members: { limit: refusal.limit, resets_at: timeJson(refusal.resets_at_ms) },
+      })
     case 'overloaded':
     case 'unavailable':
       return problem(c, { code: refusal.code, detail, headers: { 'Retry-After': '1' } })
@@ -133,7 +149,7 @@ export function onError(error: Error, c: Context<AppEnv>): Response {
   logError('unexpected_error', error, {
     request_id: c.get('request_id'),
     method: c.req.method,
-    path: c.req.path,
+    route: routeOf(c),
   })
   return problem(c, {
     code: 'internal_error',

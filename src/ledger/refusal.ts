@@ -51,6 +51,18 @@ export type Refusal =
   | { readonly code: 'not_found'; readonly detail: string }
   | { readonly code: 'revoked_api_key' }
   | { readonly code: 'customer_suspended' }
+  | {
+      readonly code: 'rate_limited'
+      /** Requests a minute. */
+      readonly limit: number
+      readonly retry_after_s: number
+    }
+  | {
+      readonly code: 'quota_exceeded'
+      /** Events a UTC month. */
+      readonly limit: number
+      readonly resets_at_ms: number
+    }
   | { readonly code: 'overloaded' }
   | { readonly code: 'unavailable' }
 
@@ -91,6 +103,10 @@ export function detailOf(refusal: Refusal): string {
       return 'This API key was deleted, or replaced by another one. Use that.'
     case 'customer_suspended':
       return 'This customer is suspended or closed, and can only read.'
+    case 'rate_limited':
+      return `There were more than ${refusal.limit} requests in this minute. Retry after ${refusal.retry_after_s} s.`
+    case 'quota_exceeded':
+      return `The ${refusal.limit} events of this month are used up. The quota resets at ${new Date(refusal.resets_at_ms).toISOString()}.`
     case 'overloaded':
       return 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
