@@ -1,0 +1,306 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../scripts/local-server.ts'
+
+/**
+ * The modules of the guides, as a reader saves them, against `npm start` and stand-ins for the providers: each block of
+ * JavaScript whose first line names its file.
+ */
+
+const ROOT = path.join(import.meta.dirname, '..', '..')
+const WORK = mkdtempSync(path.join(tmpdir(), 'openmonetize-guides-'))
+const PAGES = [
+  'integration.md',
+  'migrate-from-openmonetize.md',
+  'migrate-from-stripe-meters.md',
+  'migrate-from-postgres.md',
+]
+
+let server: ChildProcess | undefined
+let providers: Server | undefined
+let meter_url = ''
+/** What a stand-in was asked for last. */
+const asked: unknown[] = []
+
+beforeAll(async () => {
+  const [meter_port, providers_port] = [await freePort(), await freePort()]
+  meter_url = `http://127.0.0.1:${meter_port}`
+  providers = await startProviders(providers_port)
+  server = await startMeter(meter_port)
+  const providers_url = `http://127.0.0.1:${providers_port}`
+  Object.assign(process.env, {
+    METER_URL: meter_url,
+    METER_KEY: await registerCustomer(),
+    OPENAI_BASE_URL: `${providers_url}/openai`,
+    ANTHROPIC_BASE_URL: `${providers_url}/anthropic`,
+    GEMINI_BASE_URL: `${providers_url}/gemini`,
+  })
+  for (const [file, code] of PAGES.flatMap(modulesOf)) writeFileSync(path.join(WORK, file), code)
+  writeFileSync(path.join(WORK, 'package.json'), '{"type":"module"}')
+}, 120_000)
+
+afterAll(() => {
+  server?.kill('SIGTERM')
+  providers?.close()
+  rmSync(WORK, { recursive: true, force: true })
+})
+
+describe('docs/integration.md', () => {
+  it.each([
+    ['openai.js', 'askOpenAI', [{ role: 'user', content: 'Hello' }], 0.005615, 11.23],
+    ['anthropic.js', 'askAnthropic', [{ role: 'user', content: 'Hello' }], 0.01827, 36.54],
+    ['gemini.js', 'askGemini', 'Hello', 0.0121, 24.2],
+  ])('%s meters a call, once however often it is reported', async (file, name, prompt, cost, credits) => {
+    const ask = await exported(file, name)
+    const first = await ask('ada', prompt)
+    expect(first).toMatchObject({
+      text: expect.stringMatching(/\w/),
+      metered: { status: 200, body: { provider_cost_usd: cost, credits_burned: credits } },
+    })
+    // The stand-in answers with the same id again, as a retry of the reader's own would.
+    expect(await ask('ada', prompt)).toEqual(first)
+  })
+
+  it('may.js says whether a user may, and why not', async () => {
+    const may = await exported('may.js', 'may')
+    const call = { model: 'gpt-4o', input_tokens: 1000, output_tokens: 500 }
+    expect(await may('ada', call)).toEqual({ allowed: true, reason: null, credits: 15 })
+    await grant('poor', 1)
+    expect(await may('poor', call)).toEqual({ allowed: false, reason: 'insufficient_credits', credits: 15 })
+  })
+
+  it('stream.js holds before it streams, tells the provider where to stop, and burns what was used', async () => {
+    await grant('bea', 50)
+    const stream = await exported('stream.js', 'streamOpenAI')
+    const written: string[] = []
+    const write = (text: string) => void written.push(text)
+    const size = { input_tokens: 1000, max_output_tokens: 2000 }
+    const result = await stream('bea', [{ role: 'user', content: 'Hello' }], write, size)
+    expect(written.join('')).toBe('Hello, Bea!')
+    expect(asked.at(-1)).toMatchObject({ stream: true, max_completion_tokens: expect.any(Number) })
+    expect(result).toMatchObject({
+      metered: { status: 200, body: { credits_burned: 15, balance_after: 35 } },
+    })
+    expect(await balance('bea')).toMatchObject({ balance: 35, reserved_balance: 0 })
+  })
+
+  it('stream.js does not call the provider when the credits cannot be held', async () => {
+    await grant('cleo', 1)
+    const stream = await exported('stream.js', 'streamOpenAI')
+    const before = asked.length
+    const size = { input_tokens: 1000, max_output_tokens: 2000 }
+    expect(await stream('cleo', [], () => {}, size)).toMatchObject({
+      refused: { code: 'insufficient_credits' },
+    })
+    expect(asked).toHaveLength(before)
+  })
+
+  it('stream.js burns an estimate when the reader goes away in the middle', async () => {
+    await grant('dan', 50)
+    const stream = await exported('stream.js', 'streamOpenAI')
+    const gone = () => {
+      throw new Error('the reader has gone')
+    }
+    const size = { input_tokens: 1000, max_output_tokens: 2000 }
+    const result = await stream('dan', [], gone, size)
+    // 1,000 tokens in, and the 7 characters that came: 2 tokens out.
+    expect(result).toMatchObject({ metered: { status: 200, body: { credits_burned: 5.04 } } })
+    expect(await balance('dan')).toMatchObject({ balance: 44.96, reserved_balance: 0 })
+  })
+
+  it('backfill.js sends events as often as you like and names those that were rejected', async () => {
+    const backfill = await exported('backfill.js', 'backfill')
+    const events = Array.from({ length: 1001 }, (_, index) => ({
+      event_type: 'API_CALL',
+      feature_id: 'export',
+      unit: 'rows',
+      quantity: 1,
+      idempotency_key: `row-${index}`,
+      timestamp: index === 7 ? '2020-01-01T00:00:00Z' : new Date().toISOString(),
+    }))
+    const rejected = [{ event: events[7], error: { code: 'invalid_request' } }]
+    expect(await backfill(events)).toMatchObject(rejected)
+    expect(await backfill(events)).toMatchObject(rejected)
+  })
+})
+
+describe('docs/migrate-from-openmonetize.md', () => {
+  it('convertEvent makes an event that is accepted once', async () => {
+    const convert = await exported('convert.js', 'convertEvent')
+    const old = {
+      event_id: randomUUID(),
+      customer_id: randomUUID(),
+      user_id: randomUUID(),
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'ai-chat',
+      provider: 'OPENAI',
+      model: 'gpt-4',
+      input_tokens: 1000,
+      output_tokens: 500,
+      timestamp: new Date().toISOString(),
+      metadata: { trace: 1 },
+    }
+    const first = await post('/v1/events/ingest', await convert(old))
+    expect(first).toMatchObject({ status: 200, body: { provider_cost_usd: 0.06 } })
+    expect((await post('/v1/events/ingest', await convert(old))).body).toEqual(first.body)
+  })
+
+  it.each([
+    { 'gpt-4': { input_tokens: 30, output_tokens: 60, per_unit: 1000 }, default: { flat_rate: 5 } },
+    { 'gpt-4': { inputTokens: 30, outputTokens: 60, perUnit: 1000 } },
+  ])('convertBurnTable makes a table that comes to the old credits', async (rules) => {
+    const convert = await exported('convert.js', 'convertBurnTable')
+    const table = await post('/v1/burn-tables', Object(await convert(`old ${randomUUID()}`, rules)))
+    expect(table.status).toBe(201)
+    // 1,001 / 1,000 × 30 + 0.5 × 60 is 60.03, which was rounded up.
+    const use = { provider: 'OPENAI', model: 'gpt-4', input_tokens: 1001, output_tokens: 500 }
+    expect(await post('/v1/rating/calculate', use)).toMatchObject({ status: 200, body: { credits: 61 } })
+    expect((await call('DELETE', `/v1/burn-tables/${Object(table.body).id}`)).status).toBe(200)
+  })
+})
+
+describe('docs/migrate-from-stripe-meters.md', () => {
+  it('a paid session buys credits once, and one that is not paid buys none', async () => {
+    const paid = await exported('stripe-webhook.js', 'creditsPaid')
+    const session = {
+      id: 'cs_1',
+      payment_status: 'paid',
+      client_reference_id: 'eve',
+      amount_total: 1005,
+      metadata: { credits: '500' },
+    }
+    await paid({ data: { object: session } })
+    await paid({ data: { object: session } })
+    expect(await balance('eve')).toMatchObject({ balance: 500 })
+    expect(
+      await paid({ data: { object: { ...session, id: 'cs_2', payment_status: 'unpaid' } } }),
+    ).toBeUndefined()
+    expect(await balance('eve')).toMatchObject({ balance: 500 })
+  })
+})
+
+describe('docs/migrate-from-postgres.md', () => {
+  it('wallets are imported once however often the import runs', async () => {
+    const importWallets = await exported('import.js', 'importWallets')
+    const wallets = [
+      {
+        user_id: 'fay',
+        lots: [
+          { id: '1', credits: '10.000001', expires_at: '2099-01-01T00:00:00Z' },
+          { id: '2', credits: '90', paid_usd: '9.00' },
+        ],
+      },
+    ]
+    await importWallets(wallets)
+    await importWallets(wallets)
+    expect(await balance('fay')).toMatchObject({ balance: 100.000001 })
+  })
+})
+
+function modulesOf(page: string): [file: string, code: string][] {
+  const text = readFileSync(path.join(ROOT, 'docs', page), 'utf8')
+  return [...text.matchAll(/```js\n\/\/ ([\w-]+\.js)\n(.*?)```/gs)].map(([, file = '', code = '']) => [
+    file,
+    code,
+  ])
+}
+
+async function exported(file: string, name: string): Promise<(...args: unknown[]) => Promise<unknown>> {
+  const module: unknown = await import(pathToFileURL(path.join(WORK, file)).href)
+  const value: unknown = typeof module === 'object' && module !== null ? Reflect.get(module, name) : undefined
+  if (typeof value !== 'function') throw new Error(`${file} does not export ${name}`)
+  return async (...args) => value(...args)
+}
+
+async function registerCustomer(): Promise<string> {
+  const response = await fetch(`${meter_url}/v1/customers/register`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: 'Bearer dev-operator-token' },
+    body: JSON.stringify({ name: 'Guides', email: `${randomUUID()}@example.com`, tier: 'ENTERPRISE' }),
+  })
+  const answer: unknown = await response.json()
+  return String(Object(answer).api_key)
+}
+
+async function call(
+  method: string,
+  route: string,
+  body?: object,
+): Promise<{ readonly status: number; readonly body: unknown }> {
+  const response = await fetch(`${meter_url}${route}`, {
+    method,
+    headers: { Authorization: `Bearer ${process.env.METER_KEY}`, 'Content-Type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  return { status: response.status, body: await response.json() }
+}
+
+function post(route: string, body: unknown) {
+  return call('POST', route, Object(body))
+}
+
+async function grant(user_id: string, amount: number): Promise<void> {
+  expect(await post('/v1/credits/grant', { user_id, amount })).toMatchObject({ status: 201 })
+}
+
+async function balance(user_id: string): Promise<unknown> {
+  return (await call('GET', `/v1/credits/balance?user_id=${user_id}`)).body
+}
+
+function startMeter(port: number): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['scripts/start.ts'], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: String(port), STATE_DIR: path.join(WORK, 'state') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  return new Promise((resolve, reject) => {
+    const listen = (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said.includes('/v1/rating/calculate')) resolve(child)
+    }
+    child.stdout.on('data', listen)
+    child.stderr.on('data', listen)
+    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${said}`)))
+  })
+}
+
+/** The three providers' APIs, as far as the guides use them. */
+function startProviders(port: number): Promise<Server> {
+  const started = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => {
+      const question: unknown = JSON.parse(body)
+      asked.push(question)
+      if (Object(question).stream === true) return streamAnswer(response)
+      response.setHeader('Content-Type', 'application/json')
+      response.end(readFileSync(path.join(ROOT, 'examples', exampleFor(request.url ?? ''))))
+    })
+  })
+  return new Promise((resolve) => started.listen(port, '127.0.0.1', () => resolve(started)))
+}
+
+function exampleFor(url: string): string {
+  if (url === '/openai/chat/completions') return 'openai-chat.json'
+  if (url === '/anthropic/v1/messages') return 'anthropic-messages.json'
+  if (url === '/gemini/models/gemini-2.5-pro:generateContent') return 'gemini-generate-content.json'
+  throw new Error(`no provider has ${url}`)
+}
+
+function streamAnswer(response: ServerResponse): void {
+  const model = 'gpt-4o-2024-08-06'
+  const chunks = [
+    ...['Hello, ', 'Bea!'].map((content) => ({ model, choices: [{ delta: { content } }] })),
+    { model, choices: [], usage: { prompt_tokens: 1000, completion_tokens: 500, total_tokens: 1500 } },
+  ]
+  response.setHeader('Content-Type', 'text/event-stream')
+  for (const chunk of chunks) response.write(`data: ${JSON.stringify(chunk)}\n\n`)
+  response.end('data: [DONE]\n\n')
+}
