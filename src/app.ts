@@ -9,9 +9,11 @@ import { eventsRoutes } from './events/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
 import { authenticate } from './http/auth.ts'
+import { cors } from './http/cors.ts'
 import type { AppEnv } from './http/env.ts'
 import { notFound, onError } from './http/problem.ts'
 import { requestId } from './http/request-id.ts'
+import { requestLog } from './http/request-log.ts'
 import { responseHeaders } from './http/response-headers.ts'
 import { createRouter } from './http/router.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
@@ -26,7 +28,9 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.notFound(notFound)
 
   app.use(requestId)
+  app.use(requestLog)
   app.use(responseHeaders)
+  app.use(cors)
   app.route('/', healthRoutes)
   app.route('/v1/customers', customersRoutes)
   app.route('/v1/admin', adminRoutes)

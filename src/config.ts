@@ -23,6 +23,7 @@ export interface Bindings {
   readonly FLUSH_DELAY_MS?: string
   readonly LOG_SAMPLE_RATE?: string
   readonly SLOW_REQUEST_MS?: string
+  readonly CORS_ORIGINS?: string
   readonly RATE_LIMIT_STARTER?: string
   readonly RATE_LIMIT_GROWTH?: string
   readonly RATE_LIMIT_ENTERPRISE?: string
@@ -54,6 +55,12 @@ export interface Config {
   readonly idempotency_window_ms: number
   /** How long after the first unflushed commit the journal goes to D1. Longer is cheaper, shorter is fresher. */
   readonly flush_delay_ms: number
+  /** The share of requests that are logged, 0 to 1; those that failed or were slow are logged in any case. */
+  readonly log_sample_rate: number
+  /** A request that took at least this long counts as slow. */
+  readonly slow_request_ms: number
+  /** The web pages that may call the API from a browser, by origin; `*` for all, none by default. */
+  readonly cors_origins: '*' | readonly string[]
   /** Requests in a UTC minute that a ledger answers, and events that it accepts in a UTC month. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
 }
@@ -95,6 +102,9 @@ export function readConfig(env: Bindings): Config {
     default_entitlement,
     idempotency_window_ms: days * DAY_MS,
     flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
+    log_sample_rate: share('LOG_SAMPLE_RATE', env.LOG_SAMPLE_RATE ?? '0.01'),
+    slow_request_ms: wholeNumber('SLOW_REQUEST_MS', env.SLOW_REQUEST_MS ?? '1000', 600_000),
+    cors_origins: origins('CORS_ORIGINS', env.CORS_ORIGINS ?? ''),
     limits: {
       STARTER: tierLimits(env, 'STARTER', '100', '10000'),
       GROWTH: tierLimits(env, 'GROWTH', '1000', '100000'),
@@ -143,4 +153,30 @@ function wholeNumber(variable: string, text: string, maximum: number, or = ''): 
     throw new Error(`${variable} must be a whole number up to ${maximum}${or}, not ${text}`)
   }
   return value
+}
+
+function share(variable: string, text: string): number {
+  if (!/^(?:0(?:\.\d{1,6})?|1(?:\.0{1,6})?)$/.test(text)) {
+    throw new Error(`${variable} must be a decimal from 0 to 1 with at most 6 decimals, not ${text}`)
+  }
+  return Number(text)
+}
+
+const MAX_ORIGINS = 100
+
+/** `*`, or origins as a browser sends them (`https://app.example.com`), separated by commas; empty for none. */
+function origins(variable: string, text: string): '*' | readonly string[] {
+  if (text.trim() === '*') return '*'
+  const list = text
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '')
+  for (const origin of list) {
+    // `null` is what every sandboxed page sends, so to allow it is to allow anybody.
+    if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin) {
+      throw new Error(`${variable} must be * or origins such as https://app.example.com, not ${origin}`)
+    }
+  }
+  if (list.length > MAX_ORIGINS) throw new Error(`${variable} must have at most ${MAX_ORIGINS} origins`)
+  return list
 }

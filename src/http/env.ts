@@ -1,6 +1,7 @@
 import type { Bindings } from '../config.ts'
 import type { AuthenticatedKey } from '../customers/key-record.ts'
 import type { PriceBook } from '../pricing/price-book.ts'
+import type { ProblemCode } from './problem.ts'
 
 /** What every handler finds on its context. `key` is there on every route that `authenticate` stands before. */
 export type AppEnv = {
@@ -12,6 +13,10 @@ export type AppEnv = {
     prices: PriceBook
     /** The `Idempotency-Key` header of a POST, checked; undefined when there is none. */
     idempotency_key: string | undefined
+    /** The code of the problem that it was answered with; undefined while there is none. */
+    problem_code: ProblemCode | undefined
+    /** How often events of a batch that was answered 200 were rejected, by code. */
+    rejected_events: ReadonlyMap<string, number> | undefined
     /** The request came without a body: a route that needs one says so instead of listing its missing fields. */
     body_is_empty: boolean
   }

@@ -1,21 +1,47 @@
+import { redact } from './redaction.ts'
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+const MAX_TEXT = 500
+const MAX_MESSAGE = 2_000
+const MAX_STACK = 4_000
+
 /**
- * One line of structured JSON for whoever runs this. Never give it a key, a token, a body or a query string: logs are
- * read by more people than the database is.
+ * One line of structured JSON for whoever runs this; the platform adds the time. Never give it a key, a token, a body,
+ * a raw path or a query string: logs are read by more people than the database is. What slips into a text all the
+ * same, such as an error message that quotes its input, is redacted here.
  */
-export function logError(
-  event: string,
-  error: unknown,
-  fields: Readonly<Record<string, string | number>> = {},
-): void {
-  console.error(JSON.stringify({ level: 'error', event, ...fields, ...described(error) }))
+export function logError(event: string, error: unknown, fields: LogFields = {}): void {
+  console.error(line('error', event, { ...fields, ...described(error) }))
 }
 
-/** The same for what is worth knowing and no error. */
-export function logInfo(event: string, fields: Readonly<Record<string, string | number | boolean>>): void {
-  console.log(JSON.stringify({ level: 'info', event, ...fields }))
+/** The same for what somebody should look at, though nothing failed. */
+export function logWarning(event: string, fields: LogFields): void {
+  console.warn(line('warn', event, fields))
 }
 
-function described(error: unknown): Record<string, string | undefined> {
-  if (error instanceof Error) return { error: error.name, message: error.message, stack: error.stack }
-  return { error: typeof error }
+/** The same for what is worth knowing. */
+export function logInfo(event: string, fields: LogFields): void {
+  console.log(line('info', event, fields))
+}
+
+/** The same for what went wrong and threw nothing. */
+export function logFailure(event: string, fields: LogFields): void {
+  console.error(line('error', event, fields))
+}
+
+function line(level: 'error' | 'warn' | 'info', event: string, fields: LogFields): string {
+  return JSON.stringify({ level, event, ...fields }, (field, value: unknown) =>
+    typeof value === 'string' ? redact(value, maxOf(field)) : value,
+  )
+}
+
+function maxOf(field: string): number {
+  return field === 'stack' ? MAX_STACK : field === 'message' || field === 'cause' ? MAX_MESSAGE : MAX_TEXT
+}
+
+function described(error: unknown): LogFields {
+  if (!(error instanceof Error)) return { error: typeof error, message: String(error) }
+  const { name, message, stack, cause } = error
+  return { error: name, message, stack, cause: cause instanceof Error ? cause.message : undefined }
 }

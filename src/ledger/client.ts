@@ -43,6 +43,7 @@ import type {
   WalletResult,
 } from './messages.ts'
 import type { CustomerLedger } from './object.ts'
+import { waitForObject } from './object-wait.ts'
 import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
 import { classifyTransportError } from './transport-errors.ts'
 
@@ -258,7 +259,7 @@ async function call<T>(
 ): Promise<T | Refused> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return JSON.parse(await rpc(stubOf(env, ledger, options)))
+      return JSON.parse(await waitForObject(() => rpc(stubOf(env, ledger, options))))
     } catch (error) {
       const failure = classifyTransportError(error)
       if (failure === 'bug') throw error

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { type LogFields, logError } from '../http/log.ts'
 import { type Projection, Projector } from '../projection/projector.ts'
 import type { Access } from './account.ts'
 import type { BurnContext } from './burn.ts'
@@ -49,6 +50,7 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
       store: this.store,
       projection: () => this.projection(),
       transaction: (write) => ctx.storage.transactionSync(write),
+      commit: (change, also) => this.commit(change, undefined, also),
       checkpoint: () => this.checkpoint(),
     })
     // A start repairs what a crash may have left: a dirty journal without an alarm.
@@ -210,13 +212,16 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
   /**
    * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait
    * for the disk by themselves (output gate), so what is answered after this is durable. What it throws, it throws
-   * before anything is written: whoever catches it may try again.
+   * before anything is written: whoever catches it may try again. `also` is written in the same transaction.
    */
-  protected commit<T>(change: (draft: Draft) => T, identity?: Identity): T {
+  protected commit<T>(change: (draft: Draft) => T, identity?: Identity, also = () => {}): T {
     const draft = this.draft()
     const result = change(draft)
     if (draft.isEmpty && !identity) return result
-    const written = this.ctx.storage.transactionSync(() => this.store.write(draft, identity))
+    const written = this.ctx.storage.transactionSync(() => {
+      also()
+      return this.store.write(draft, identity)
+    })
     this.publish(draft, written, identity)
     return result
   }
@@ -323,9 +328,9 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     }
   }
 
-  protected log(event: string, error: unknown, fields: Readonly<Record<string, string | number>> = {}): void {
-    const { identity: ledger } = this.store
-    console.error(JSON.stringify({ level: 'error', event, ledger, ...fields, error: String(error) }))
+  protected log(event: string, error: unknown, fields: LogFields = {}): void {
+    const { customer_id, mode } = this.store.identity ?? {}
+    logError(event, error, { customer_id, mode, ...fields })
   }
 }
 

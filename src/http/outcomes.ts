@@ -1,0 +1,78 @@
+import type { Bindings } from '../config.ts'
+import { logError } from './log.ts'
+
+/**
+ * How requests ended, counted in the isolate's memory and added up in D1 at most once a minute: for alerts, not for
+ * bills. An isolate that ends takes the last minute's counts with it, and a write whose answer was lost counts twice.
+ */
+const WRITE_EVERY_MS = 60_000
+const HOUR_MS = 3_600_000
+/** More than a day of hours with every outcome there is: reached only while D1 is down, and then no more is counted. */
+const MAX_COUNTS = 2_000
+const KEPT_FOR_MS = 30 * 24 * HOUR_MS
+
+interface Count {
+  readonly hour_ms: number
+  readonly outcome: string
+  readonly count: number
+}
+
+let counts = new Map<string, Count>()
+let written_at_ms = 0
+
+export function countOutcome(outcome: string, now_ms: number, times = 1): void {
+  add({ hour_ms: hourOf(now_ms), outcome, count: times })
+}
+
+/** Starts a write when the last one was a minute ago; `defer` keeps the request's context alive for it. */
+export function writeOutcomesWhenDue(
+  env: Bindings,
+  now_ms: number,
+  defer: (work: Promise<unknown>) => void,
+): void {
+  // The distance, not the difference: a clock that was set back must not stop the counting.
+  if (counts.size === 0 || Math.abs(now_ms - written_at_ms) < WRITE_EVERY_MS) return
+  written_at_ms = now_ms
+  defer(writeOutcomes(env))
+}
+
+// 1 row written for each outcome of the hour.
+const ADD = `
+  INSERT INTO outcome_counts (hour_ms, outcome, count)
+  SELECT value ->> 'hour_ms', value ->> 'outcome', value ->> 'count' FROM json_each(?1) WHERE true
+  ON CONFLICT (hour_ms, outcome) DO UPDATE SET count = count + excluded.count`
+
+/** Adds what was counted to D1. Never throws: what could not be written is counted on. */
+export async function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
+  const taken = counts
+  counts = new Map()
+  try {
+    await env.DB.prepare(ADD)
+      .bind(JSON.stringify([...taken.values()]))
+      .run()
+  } catch (error) {
+    for (const count of taken.values()) add(count)
+    logError('outcomes_not_written', error)
+  }
+}
+
+// 1 row written for each that is removed.
+const FORGET = 'DELETE FROM outcome_counts WHERE hour_ms < ?1'
+
+/** Removes what is older than 30 days. */
+export async function forgetOutcomes(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
+  await env.DB.prepare(FORGET)
+    .bind(now_ms - KEPT_FOR_MS)
+    .run()
+}
+
+export function hourOf(at_ms: number): number {
+  return Math.floor(at_ms / HOUR_MS) * HOUR_MS
+}
+
+function add({ hour_ms, outcome, count }: Count): void {
+  const key = `${hour_ms} ${outcome}`
+  const before = counts.get(key)
+  if (!before && counts.size >= MAX_COUNTS) return
+  counts.set(key, { hour_ms, outcome, count: (before?.count ?? 0) + count })
+}
