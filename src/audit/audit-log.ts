@@ -1,5 +1,6 @@
-import { ledgerKey, ledgerName } from '../db/ledger-db.ts'
+import { ledgerName } from '../db/ledger-db.ts'
 import { auditId, newId } from '../ids.ts'
+import type { JournalRecord } from '../ledger/journal.ts'
 import { tagOf } from '../ledger/ledger-ids.ts'
 import { jsonParameters } from '../projection/json-parameters.ts'
 import { type AuditPlace, type AuditRecord, stateText } from './record.ts'
@@ -60,6 +61,16 @@ export interface JournaledAudit {
   readonly index: number
 }
 
+/** The audit records of a journal row. */
+export function journaledAudits(row: {
+  readonly row_id: number
+  readonly records: readonly JournalRecord[]
+}): JournaledAudit[] {
+  return row.records.flatMap((record, index) =>
+    record.kind === 'audit' ? [{ record: record.audit, at_ms: record.at_ms, row_id: row.row_id, index }] : [],
+  )
+}
+
 /** Writes what a flush found in the journal; part of its batch. */
 export function insertFlushedAudits(
   db: D1Database,
@@ -79,6 +90,6 @@ export function insertFlushedAudits(
     }),
   )
   return jsonParameters(rows).map((list) =>
-    db.prepare(INSERT_FLUSHED).bind(customer_id, mode, list, ledgerKey({ customer_id, mode }), from_row),
+    db.prepare(INSERT_FLUSHED).bind(customer_id, mode, list, ledger_id, from_row),
   )
 }

@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import type { Auditor } from '../audit/record.ts'
 import type { Caller, Idempotency, LedgerName } from '../ledger/messages.ts'
 import type { AppEnv } from './env.ts'
 import { fingerprintOf } from './idempotency.ts'
@@ -15,7 +16,20 @@ export function sharedLedgerOf(c: Context<AppEnv>): LedgerName {
 }
 
 export function callerOf(c: Context<AppEnv>): Caller {
-  return { key_id: c.get('key').key_id }
+  return { key_id: c.get('key').key_id, ...originOf(c) }
+}
+
+/** Who makes a change that no ledger object commits, for the audit log: a key's id, `operator` or `public`. */
+export function auditorOf(c: Context<AppEnv>, actor: string): Auditor {
+  return { actor, ...originOf(c) }
+}
+
+// An IPv6 address takes 45 characters at most. Cloudflare sets the header itself; elsewhere anybody can.
+const IP = /^[0-9A-Fa-f.:]{2,45}$/
+
+function originOf(c: Context<AppEnv>): Omit<Auditor, 'actor'> {
+  const ip = c.req.header('CF-Connecting-IP')
+  return { ...(ip !== undefined && IP.test(ip) && { ip }), request_id: c.get('request_id') }
 }
 
 /** The request's idempotency key, if it has one, and what it stands for: the route and the body as they came. */

@@ -124,12 +124,12 @@ function withFields(definition: BurnTableDefinition, fields: ChangedFields): Bur
   }
 }
 
-/** Ends a table now, and stays as it is when it was ended before. */
-export function deactivateBurnTable(rows: BurnTableRows, id: string, now_ms: number): BurnTableResult {
+/** Ends a table now; one that was ended before stays as it is. The draft's commit writes it. */
+export function deactivateBurnTable(draft: Draft, rows: BurnTableRows, id: string): BurnTableResult {
   const last = lastVersion(rows, id)
   if (!last) return { kind: 'refused', refusal: noTable(id) }
-  if (last.deactivated_at_ms === null) rows.deactivate(last.version, now_ms)
-  const deactivated_at_ms = last.deactivated_at_ms ?? now_ms
+  if (last.deactivated_at_ms === null) draft.endedBurnTables.push(last.version)
+  const deactivated_at_ms = last.deactivated_at_ms ?? draft.at_ms
   return { kind: 'done', format: FORMAT, answer: storedAnswer(rows, { ...last, deactivated_at_ms }) }
 }
 

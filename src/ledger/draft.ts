@@ -65,6 +65,8 @@ export class Draft {
   readonly closedUnrated = new Map<number, Amendment | null>()
   /** New versions of burn tables. */
   readonly burnTables: BurnTableRow[] = []
+  /** Versions whose tables are deactivated at the time of the commit. */
+  readonly endedBurnTables: number[] = []
   private readonly keys = new Map<string, KeyUse>()
   private readonly absent = new Set<string>()
   private entry: number
@@ -90,8 +92,8 @@ export class Draft {
   }
 
   get isEmpty(): boolean {
-    const { records, wallets, burnTables, entitlements, unpaidCharges } = this
-    const lists = [records, burnTables, entitlements]
+    const { records, wallets, burnTables, endedBurnTables, entitlements, unpaidCharges } = this
+    const lists = [records, burnTables, endedBurnTables, entitlements]
     return lists.every(({ length }) => length === 0) && wallets.size === 0 && unpaidCharges.size === 0
   }
 

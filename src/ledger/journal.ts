@@ -1,3 +1,4 @@
+import type { AuditRecord } from '../audit/record.ts'
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
 import type { CheckAnswer } from './check.ts'
 import type { Entitlement } from './entitlements.ts'
@@ -106,4 +107,12 @@ export interface HoldRecord {
   readonly idempotency?: undefined
 }
 
-export type JournalRecord = Entry | AnswerRecord | HoldRecord
+/** Who made a change of the same commit, for the audit log. */
+export interface AuditedRecord {
+  readonly kind: 'audit'
+  readonly at_ms: number
+  readonly audit: AuditRecord
+  readonly idempotency?: undefined
+}
+
+export type JournalRecord = Entry | AnswerRecord | HoldRecord | AuditedRecord

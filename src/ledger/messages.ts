@@ -24,9 +24,14 @@ export interface LedgerName {
   readonly mode: Mode
 }
 
-/** On whose behalf: the object refuses a key that was revoked, however warm the caches in front of it are. */
+/**
+ * On whose behalf: the object refuses a key that was revoked, however warm the caches in front of it are. And from
+ * where, for the audit log.
+ */
 export interface Caller {
   readonly key_id: string
+  readonly ip?: string
+  readonly request_id?: string
 }
 
 /** The owner of a wallet, in the customer's own ids. */

@@ -1,7 +1,13 @@
 import { microCredits } from '../pricing/money.ts'
 import type { Account } from './account.ts'
+import {
+  burnTableAudited,
+  creditAudited,
+  deactivationAudited,
+  entitlementAudited,
+  moveAudited,
+} from './audited.ts'
 import { burnTableAnswer, readBurnTables, savedAnswer } from './burn-table-answers.ts'
-import { applyBurnTable, deactivateBurnTable } from './burn-table-changes.ts'
 import type {
   BurnTableResult,
   BurnTablesMessage,
@@ -17,7 +23,6 @@ import { applyCredit, creditAnswer } from './credit.ts'
 import { Draft } from './draft.ts'
 import { LedgerEngine, reply, UNAVAILABLE } from './engine.ts'
 import {
-  applyEntitlement,
   type ChangeEntitlementMessage,
   type Entitlement,
   type EntitlementResult,
@@ -48,7 +53,6 @@ import type {
   UnratedResult,
   WalletResult,
 } from './messages.ts'
-import { applyMovement } from './movement.ts'
 import { quote } from './quote.ts'
 import { applyRerate, payUnpaid, type RerateOutcome } from './rerate.ts'
 import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
@@ -88,7 +92,7 @@ export class CustomerLedger extends LedgerEngine {
 
   credit(json: string): Promise<string> {
     return this.handle<CreditMessage, CreditResult>(json, (draft, message, context) => {
-      const outcome = applyCredit(draft, message)
+      const outcome = creditAudited(draft, message, context.ids)
       if (outcome.kind === 'refused') return outcome
       const answer = creditAnswer(context.ids, outcome.entry)
       if (outcome.kind === 'done') payUnpaid(draft, outcome.entry.wallet, context)
@@ -131,7 +135,7 @@ export class CustomerLedger extends LedgerEngine {
   /** Voids, refunds, transfers, adjustments, overdraft limits. */
   move(json: string): Promise<string> {
     return this.handle<MovementMessage, MovementResult>(json, (draft, message, { ids }) =>
-      applyMovement(draft, message, ids),
+      moveAudited(draft, message, ids),
     )
   }
 
@@ -181,13 +185,11 @@ export class CustomerLedger extends LedgerEngine {
 
   /** Saves a burn table or a new version of one: what is ingested next is rated by it. */
   async saveBurnTable(json: string): Promise<string> {
-    const { caller, change, idempotency }: SaveBurnTableMessage = JSON.parse(json)
-    const context = this.admit(caller, 'write')
+    const message: SaveBurnTableMessage = JSON.parse(json)
+    const context = this.admit(message.caller, 'write')
     if (context.kind === 'refused') return reply(context)
     const { burnTables } = this.store
-    const outcome = this.commit((draft) =>
-      applyBurnTable(draft, burnTables, change, idempotency, this.config),
-    )
+    const outcome = this.commit((draft) => burnTableAudited(draft, burnTables, message, this.config))
     this.tables.refresh()
     if (outcome.kind === 'refused') return reply(outcome)
     const { kind, format } = outcome
@@ -200,10 +202,10 @@ export class CustomerLedger extends LedgerEngine {
 
   /** Ends a burn table now; events of earlier times still fall under it. */
   async deactivateBurnTable(json: string): Promise<string> {
-    const { caller, id }: DeactivateBurnTableMessage = JSON.parse(json)
-    const context = this.admit(caller, 'write')
+    const message: DeactivateBurnTableMessage = JSON.parse(json)
+    const context = this.admit(message.caller, 'write')
     if (context.kind === 'refused') return reply(context)
-    const result = deactivateBurnTable(this.store.burnTables, id, Date.now())
+    const result = this.commit((draft) => deactivationAudited(draft, this.store.burnTables, message))
     this.tables.refresh()
     return reply<BurnTableResult>(result)
   }
@@ -243,7 +245,7 @@ export class CustomerLedger extends LedgerEngine {
     const context = this.admit(message.caller, 'write')
     if (context.kind === 'refused') return reply(context)
     return reply<EntitlementResult>(
-      this.commit((draft) => applyEntitlement(draft, this.store.entitlements, message)),
+      this.commit((draft) => entitlementAudited(draft, this.store.entitlements, message)),
     )
   }
 
@@ -307,7 +309,9 @@ export class CustomerLedger extends LedgerEngine {
   /** Erases a user or a team here and in D1, and keeps the ledger. */
   async eraseSubject(json: string): Promise<string> {
     const { caller, kind, id }: EraseMessage = JSON.parse(json)
-    const result = await this.project<EraseResult>(caller, 'write', () => this.projector.erase(kind, id))
+    const result = await this.project<EraseResult>(caller, 'write', () =>
+      this.projector.erase(caller, kind, id),
+    )
     this.armForAll()
     return reply(result)
   }

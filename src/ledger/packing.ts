@@ -1,3 +1,4 @@
+import type { AuditRecord } from '../audit/record.ts'
 import type { SubjectKind } from '../db/schema.ts'
 import { microCredits, type UsdParts } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
@@ -78,7 +79,12 @@ interface PackedHold {
   at: number
 }
 
-type PackedRecord = PackedEntry | PackedAnswer | PackedHold
+interface PackedAudit {
+  L: AuditRecord
+  at: number
+}
+
+type PackedRecord = PackedEntry | PackedAnswer | PackedHold | PackedAudit
 
 interface PackedAnswer {
   A: StoredAnswer
@@ -316,12 +322,15 @@ function packRecord(record: JournalRecord): PackedRecord {
       return packAnswer(record)
     case 'hold':
       return { H: record.hold, at: record.at_ms }
+    case 'audit':
+      return { L: record.audit, at: record.at_ms }
   }
 }
 
 function unpackRecord(packed: PackedRecord): JournalRecord {
   if ('A' in packed) return unpackAnswer(packed)
   if ('H' in packed) return { kind: 'hold', at_ms: packed.at, hold: packed.H }
+  if ('L' in packed) return { kind: 'audit', at_ms: packed.at, audit: packed.L }
   return unpackEntry(packed, String)
 }
 

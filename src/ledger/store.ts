@@ -222,6 +222,7 @@ export class LedgerStore implements LedgerReader {
       due_at_ms.set(key, this.writeWallet(key, changed, draft.at_ms))
     }
     for (const row of draft.burnTables) this.burnTables.insert(row)
+    for (const version of draft.endedBurnTables) this.burnTables.deactivate(version, draft.at_ms)
     for (const row of draft.entitlements) this.entitlements.write(row)
     this.writeUnrated(draft)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)

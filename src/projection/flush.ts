@@ -1,3 +1,4 @@
+import { insertFlushedAudits, journaledAudits } from '../audit/audit-log.ts'
 import type { SubjectKind } from '../db/schema.ts'
 import type { Entry, HoldRecord } from '../ledger/journal.ts'
 import type { JournalRow, JournalRows } from '../ledger/journal-rows.ts'
@@ -62,7 +63,8 @@ export async function flushJournal(
   const rows = takeRows(journal.rowsAfter(from_row))
   const last = rows.at(-1)
   if (!last) return from_row
-  const records = rows.flatMap((row) => unpackRow(row.format, row.body))
+  const unpacked = rows.map(({ row_id, format, body }) => ({ row_id, records: unpackRow(format, body) }))
+  const records = unpacked.flatMap((row) => row.records)
   const entries = records.filter((record) => record.kind === 'entry')
   const holds = records.filter((record) => record.kind === 'hold')
   const wallets = newWallets(store, rows)
@@ -84,6 +86,7 @@ export async function flushJournal(
       db.prepare(INSERT_PAGES).bind(ledger_id, flush_entry, pages, from_row),
     ),
     ...insertClosedHolds(db, ledger_id, holds, number, from_row),
+    ...insertFlushedAudits(db, ledger_id, unpacked.flatMap(journaledAudits), from_row),
     db
       .prepare(MOVE_WATERMARK)
       .bind(last.row_id, last.last_entry, flushed_at_ms, store.unrated.count(), ledger_id, from_row),

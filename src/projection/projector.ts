@@ -1,7 +1,10 @@
 import type { SubjectKind } from '../db/schema.ts'
 import { newId } from '../ids.ts'
+import { erasureAudited } from '../ledger/audited.ts'
+import type { Draft } from '../ledger/draft.ts'
 import type { Erasure } from '../ledger/erasures.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
+import type { Caller } from '../ledger/messages.ts'
 import type { LedgerStore } from '../ledger/store.ts'
 import { walletKey } from '../ledger/wallet.ts'
 import { eraseFromPages, forgetSubject, subjectNumber } from './erase-subject.ts'
@@ -18,6 +21,8 @@ interface Options {
   readonly store: LedgerStore
   readonly projection: () => Projection
   readonly transaction: (write: () => void) => void
+  /** A commit of the ledger, with what else is written in its transaction. */
+  readonly commit: (change: (draft: Draft) => void, also: () => void) => void
   /** Brings the object's checkpoints up to the journal, whose flushed rows may be freed. */
   readonly checkpoint: () => void
 }
@@ -70,14 +75,14 @@ export class Projector {
    * Erases a user or team: from the object, from D1's mapping, from D1's pages, in this order. Amounts, numbers and
    * chains stay as they are. Afterwards the id is free: who comes with it next is a new person without a wallet.
    */
-  erase(kind: SubjectKind, id: string): Promise<ErasureResult> {
+  erase(caller: Caller, kind: SubjectKind, id: string): Promise<ErasureResult> {
     return this.alone(async () => {
       const steps = new Steps()
       const { erasures } = this.options.store
       const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
       if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
       // A resumed erasure is of who was there when it began: a new person of that id is erased as well.
-      const erasure = await this.begin(kind, id)
+      const erasure = await this.begin(caller, kind, id)
       if (erasure === 'behind') return { kind: 'in_progress' }
       if (!erasure) return resumed ? { kind: 'erased', alias: resumed.alias } : { kind: 'none' }
       if (!(await this.eraseUntil('erased', erasure, steps))) return { kind: 'in_progress' }
@@ -86,8 +91,12 @@ export class Projector {
   }
 
   /** Undefined when there is no such subject; `behind` when D1 is too far behind to know. */
-  private async begin(kind: SubjectKind, id: string): Promise<Erasure | 'behind' | undefined> {
-    const { store, projection, transaction } = this.options
+  private async begin(
+    caller: Caller,
+    kind: SubjectKind,
+    id: string,
+  ): Promise<Erasure | 'behind' | undefined> {
+    const { store, projection, commit } = this.options
     if (!(await this.flush(store.journal.lastRow))) return 'behind'
     const { db, ledger_id } = projection()
     const number = await subjectNumber(db, ledger_id, kind, id)
@@ -105,7 +114,10 @@ export class Projector {
       page_entry: 0,
       page_wallet: 0,
     }
-    transaction(() => store.beginErasure(erasure))
+    commit(
+      (draft) => erasureAudited(draft, caller, kind, erasure.alias),
+      () => store.beginErasure(erasure),
+    )
     store.dropCaches()
     return erasure
   }
