@@ -60,6 +60,7 @@ export async function startServer(port: number): Promise<LocalServer> {
     '--log-level',
     'warn',
     '--show-interactive-dev-session=false',
+    ...variables(process.env.VARS ?? ''),
   ]
   const child = spawn(process.execPath, [WRANGLER, ...args, ...LOCAL], {
     ...OPTIONS,
@@ -85,6 +86,15 @@ export async function startServer(port: number): Promise<LocalServer> {
   if (answers) return server
   await server.stop()
   throw new Error('wrangler dev did not start; what it said is above.')
+}
+
+/** `VARS="FLUSH_DELAY_MS=100 OPEN_REGISTRATION=false"` sets variables of wrangler.toml otherwise, for one run. */
+function variables(text: string): string[] {
+  const pairs = text.split(/\s+/).filter((pair) => pair !== '')
+  return pairs.flatMap((pair) => {
+    if (!/^[A-Z_]+=/.test(pair)) throw new Error(`VARS has ${pair}, which is not NAME=value`)
+    return ['--var', pair.replace('=', ':')]
+  })
 }
 
 /** Whether `/health` answers within a time. */

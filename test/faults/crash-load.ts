@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto'
+import { expect } from 'vitest'
+
+/** A request that changes something, and what it was answered; null while nobody knows. */
+export interface Sent {
+  readonly route: string
+  readonly body: object
+  readonly key: string
+  /** The numbers in the metadata of the events that it brings; none for a grant. */
+  readonly numbers: readonly number[]
+  answer: string | null
+}
+
+interface Listed {
+  readonly metadata: { readonly n?: number }
+}
+
+interface Transaction {
+  readonly id: string
+  readonly wallet_id: string
+  readonly amount: number
+  readonly balance_before: number
+  readonly balance_after: number
+}
+
+const OPERATOR_TOKEN = 'dev-operator-token'
+const GRANTED = 1_000_000
+
+/** A caller of the API that remembers what it sent and what it was answered, whatever happens to the server. */
+export class Client {
+  readonly sent: Sent[] = []
+  private readonly url: string
+  private readonly key: string
+  private running = false
+  private next = 0
+
+  private constructor(url: string, key: string) {
+    this.url = url
+    this.key = key
+  }
+
+  static async register(url: string): Promise<Client> {
+    const response = await fetch(`${url}/v1/customers/register`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${OPERATOR_TOKEN}` },
+      body: JSON.stringify({ name: 'Crashes', email: `${randomUUID()}@example.com`, tier: 'ENTERPRISE' }),
+    })
+    const answer: { readonly api_key: string } = await response.json()
+    const client = new Client(url, answer.api_key)
+    for (const body of [{ amount: GRANTED }, { amount: GRANTED, user_id: 'user 1' }]) {
+      expect((await client.call('POST', '/v1/credits/grant', body)).status).toBe(201)
+    }
+    return client
+  }
+
+  /** Sends from many callers at once until the server does not answer any more. */
+  async load(callers: number): Promise<void> {
+    this.running = true
+    await Promise.all(Array.from({ length: callers }, () => this.callUntilItFails()))
+  }
+
+  private async callUntilItFails(): Promise<void> {
+    while (this.running) {
+      const sent = this.nextRequest()
+      this.sent.push(sent)
+      try {
+        sent.answer = await this.send(sent)
+      } catch {
+        this.running = false
+      }
+    }
+  }
+
+  /** One event, a batch, or a grant; every one with a key, so that its fate can be found out afterwards. */
+  private nextRequest(): Sent {
+    const kind = Math.random()
+    const key = randomUUID()
+    if (kind < 0.1)
+      return { route: '/v1/credits/grant', body: { amount: 0.5 }, key, numbers: [], answer: null }
+    const count = kind < 0.6 ? 1 : 1 + Math.floor(Math.random() * 30)
+    const numbers = Array.from({ length: count }, () => this.next++)
+    const events = numbers.map((n) => this.event(n))
+    const body = kind < 0.6 ? Object(events[0]) : { events }
+    return { route: '/v1/events/ingest', body, key, numbers, answer: null }
+  }
+
+  private event(n: number): object {
+    return {
+      event_type: 'TOKEN_USAGE',
+      feature_id: `feature ${n % 3}`,
+      provider: 'OPENAI',
+      model: 'gpt-4o',
+      input_tokens: 1 + (n % 97),
+      output_tokens: n % 13,
+      metadata: { n },
+      ...(n % 4 === 0 && { user_id: `user ${n % 8}` }),
+      ...(n % 5 === 0 && { user_id: 'user 1' }),
+    }
+  }
+
+  /** The body of the answer; throws when there is none. */
+  async send({ route, body, key }: Sent): Promise<string> {
+    const { status, text } = await this.call('POST', route, body, key)
+    if (status >= 300) throw new Error(`${route} answered ${status}: ${text}`)
+    return text
+  }
+
+  /** Sends a request again, with its key. */
+  async repeat(sent: Sent): Promise<string> {
+    sent.answer ??= await this.send(sent)
+    return this.send(sent)
+  }
+
+  /** Every event in the lists of the API, by the number in its metadata. */
+  async eventsByNumber(): Promise<Map<number, Listed[]>> {
+    const found = new Map<number, Listed[]>()
+    for await (const event of this.list<Listed>('/v1/events?limit=100')) {
+      const { n } = event.metadata
+      if (n === undefined) throw new Error(`an event that nobody sent: ${JSON.stringify(event)}`)
+      found.set(n, [...(found.get(n) ?? []), event])
+    }
+    return found
+  }
+
+  /** Each wallet's balance is the sum of its transactions, and each of these begins where the one before it ended. */
+  async assertBooks(): Promise<void> {
+    const byWallet = new Map<string, Transaction[]>()
+    const ids = new Set<string>()
+    for await (const entry of this.list<Transaction>('/v1/credits/transactions?limit=100')) {
+      expect(ids.has(entry.id), `${entry.id} is listed twice`).toBe(false)
+      ids.add(entry.id)
+      byWallet.set(entry.wallet_id, [...(byWallet.get(entry.wallet_id) ?? []), entry])
+    }
+    for (const owner of ['', '?user_id=user%201']) {
+      const { text } = await this.call('GET', `/v1/credits/balance${owner}`)
+      const { balance, wallet_id }: { readonly balance: number; readonly wallet_id: string } =
+        JSON.parse(text)
+      let after = micro(balance)
+      for (const { id, amount, balance_before, balance_after } of byWallet.get(wallet_id) ?? []) {
+        expect([micro(balance_after), micro(balance_before) + micro(amount)], id).toEqual([after, after])
+        after = micro(balance_before)
+      }
+      // Newest first, so this is where the wallet began: the balance is the sum of what followed.
+      expect(after).toBe(0)
+      byWallet.delete(wallet_id)
+    }
+    expect([...byWallet.keys()]).toEqual([])
+  }
+
+  private async *list<T>(route: string): AsyncGenerator<T> {
+    let cursor: string | null = null
+    do {
+      const from: string = cursor === null ? '' : `&cursor=${cursor}`
+      const { status, text } = await this.call('GET', `${route}${from}`)
+      expect(status, text).toBe(200)
+      const page: { readonly data: readonly T[]; readonly next_cursor: string | null } = JSON.parse(text)
+      yield* page.data
+      cursor = page.next_cursor
+    } while (cursor !== null)
+  }
+
+  private async call(
+    method: string,
+    route: string,
+    body?: object,
+    key?: string,
+  ): Promise<{ readonly status: number; readonly text: string }> {
+    const response = await fetch(`${this.url}${route}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${this.key}`,
+        ...(body && { 'Content-Type': 'application/json' }),
+        ...(key !== undefined && { 'Idempotency-Key': key }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(20_000),
+    })
+    return { status: response.status, text: await response.text() }
+  }
+}
+
+/** A JSON number of at most six decimals as the integer that it is. */
+function micro(amount: number): number {
+  return Math.round(amount * 1e6)
+}

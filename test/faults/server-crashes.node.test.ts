@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../scripts/local-server.ts'
+import { Client, type Sent } from './crash-load.ts'
+
+/**
+ * The machine loses its power under load: SIGKILL of the whole dev server, with everything it started, at random
+ * moments, and a start from what its disk then holds. Imitates a host that dies, an out-of-memory kill, a deployment
+ * that does not wait. CRASH_ROUNDS=25 for more of it (`npm run test:crashes`).
+ */
+
+const ROOT = path.join(import.meta.dirname, '..', '..')
+const STATE_DIR = mkdtempSync(path.join(tmpdir(), 'openmonetize-crashes-'))
+const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3)
+const CALLERS = 12
+/** From the first request of a round to the end of the server, in milliseconds. */
+const SHORTEST_MS = 200
+const LONGEST_MS = 2_500
+/** A flush every now and then, so that a crash finds one under way. */
+const VARS = 'FLUSH_DELAY_MS=150 RATE_LIMIT_ENTERPRISE=100000000 LOG_SAMPLE_RATE=0'
+
+let server: ChildProcess | undefined
+
+describe('a server that is killed under load', () => {
+  afterAll(() => {
+    if (server) kill(server)
+    rmSync(STATE_DIR, { recursive: true, force: true })
+  })
+
+  it(`has every acknowledged event once after ${ROUNDS} crashes, and what was not acknowledged at most once`, {
+    timeout: 120_000 + ROUNDS * 30_000,
+  }, async () => {
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}`
+    server = await start(port)
+    const client = await Client.register(url)
+    for (let round = 1; round <= ROUNDS; round++) {
+      const lives_ms = SHORTEST_MS + Math.random() * (LONGEST_MS - SHORTEST_MS)
+      const before = client.sent.length
+      const load = client.load(CALLERS)
+      await new Promise((resolve) => setTimeout(resolve, lives_ms))
+      kill(server)
+      await load
+      server = await start(port)
+      const of_round = client.sent.slice(before)
+      const acknowledged = of_round.filter((sent) => sent.answer !== null)
+      console.log(
+        `crash ${round}: after ${Math.round(lives_ms)} ms, ${acknowledged.length} of ${of_round.length} requests were acknowledged`,
+      )
+      for (const sent of acknowledged.slice(-20)) expect(await client.repeat(sent)).toBe(sent.answer)
+    }
+
+    const found = await client.eventsByNumber()
+    for (const sent of client.sent)
+      expect(timesFound(found, sent), JSON.stringify(sent)).toSatisfy(fits(sent))
+    await client.assertBooks()
+
+    // Whoever did not get an answer sends the same again with the same key.
+    for (const sent of client.sent.filter(({ answer }) => answer === null)) await client.repeat(sent)
+    const afterwards = await client.eventsByNumber()
+    for (const sent of client.sent) expect(timesFound(afterwards, sent)).toEqual(sent.numbers.map(() => 1))
+    await client.assertBooks()
+    console.log(
+      `${ROUNDS} crashes, ${client.sent.length} requests, ${afterwards.size} events: all there once`,
+    )
+  })
+})
+
+/** How often each event of a request is there. */
+function timesFound(found: ReadonlyMap<number, unknown[]>, { numbers }: Sent): number[] {
+  return numbers.map((number) => found.get(number)?.length ?? 0)
+}
+
+function fits({ answer }: Sent): (times: readonly number[]) => boolean {
+  return (times) => times.every((count) => (answer === null ? count <= 1 : count === 1))
+}
+
+/** `npm start` as the leader of a process group of its own, so that all of it can be killed at once. */
+function start(port: number): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['scripts/start.ts'], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: String(port), STATE_DIR, VARS },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let said = ''
+  return new Promise((resolve, reject) => {
+    const listen = (chunk: Buffer) => {
+      said += chunk.toString()
+      if (!said.includes('/v1/rating/calculate')) return
+      child.removeAllListeners('exit')
+      resolve(child)
+    }
+    child.stdout.on('data', listen)
+    child.stderr.on('data', listen)
+    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${said}`)))
+  })
+}
+
+function kill({ pid }: ChildProcess): void {
+  if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+}
