@@ -8,13 +8,13 @@ import { createRouter } from '../http/router.ts'
 import { ownerOf } from '../http/subject.ts'
 import { moveCredits, readRecurringGrants } from '../ledger/client.ts'
 import { walletItemOf } from '../ledger/ledger-ids.ts'
+import { pastEntry } from '../ledger/reversal.ts'
 import { findEntry } from '../projection/list-entries.ts'
 import {
   adjustSchema,
   answerMovement,
   MOVEMENT_PROBLEMS,
   movementSchema,
-  pastEntry,
   refundSchema,
   transferSchema,
   walletChangeSchema,

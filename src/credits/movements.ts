@@ -9,8 +9,7 @@ import { refusalResponse } from '../http/problem.ts'
 import { WRITE_PROBLEMS } from '../http/responses.ts'
 import { refuseTwoOwners, subjectFields } from '../http/subject.ts'
 import { moveCredits } from '../ledger/client.ts'
-import type { Entry } from '../ledger/journal.ts'
-import type { Movement, MovementAnswer, PastEntry } from '../ledger/messages.ts'
+import type { Movement, MovementAnswer } from '../ledger/messages.ts'
 
 /** Refunds, transfers, adjustments, overdraft limits and voids: what moves credits beside events and new lots. */
 
@@ -64,13 +63,6 @@ export const MOVEMENT_PROBLEMS = [
   'too_many_open',
   'idempotency_mismatch',
 ] as const
-
-/** What a movement needs to know of the entry that it looks back at. */
-export function pastEntry({ event, counted, ...entry }: Entry): PastEntry {
-  const { number, type, wallet, at_ms, amount, lots } = entry
-  const rerates = event?.rerates && { rerates: true as const }
-  return { number, type, wallet, at_ms, amount, lots, ...(counted && { counted }), ...rerates }
-}
 
 /** Has the ledger make the movement, and answers for it. */
 export async function answerMovement(

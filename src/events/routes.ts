@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { answerMovement, MOVEMENT_PROBLEMS, movementSchema, pastEntry } from '../credits/movements.ts'
+import { answerMovement, MOVEMENT_PROBLEMS, movementSchema } from '../credits/movements.ts'
 import { scoped } from '../http/auth.ts'
 import { callerOf, ledgerOf, REPLAYED } from '../http/caller.ts'
 import { jsonResponse } from '../http/json.ts'
@@ -16,7 +16,9 @@ import {
 } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { ingest } from '../ledger/client.ts'
+import type { BatchAnswer } from '../ledger/messages.ts'
 import type { Refusal } from '../ledger/refusal.ts'
+import { pastEntry } from '../ledger/reversal.ts'
 import { findProvider, nearestModels } from '../pricing/catalogue.ts'
 import { findEntry } from '../projection/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
@@ -107,6 +109,8 @@ eventsRoutes.openapi(ingestRoute, async (c) => {
   if (read.kind === 'refused') return refusalResponse(c, read.refusal)
   const result = await ingest(c.env, ledgerOf(c), read.message)
   if (result.kind === 'refused') return refusalResponse(c, withNearest(result.refusal))
+  if (result.shape === 'batch' && result.kind === 'done')
+    c.set('rejected_events', rejectedByCode(result.answer))
   const body = result.shape === 'single' ? renderEventAnswer(result.answer) : renderBatchAnswer(result.answer)
   return jsonResponse(c, body, 200, result.kind === 'replayed' ? REPLAYED : {})
 })
@@ -144,6 +148,15 @@ eventsRoutes.openapi(voidRoute, async (c) => {
   if (found.kind === 'none') return refusalResponse(c, noEvent(id))
   return answerMovement(c, `POST /v1/events/${id}/void`, { type: 'VOID', past: pastEntry(found.entry) })
 })
+
+/** A batch is answered 200 whatever becomes of its events; whoever counts outcomes wants to know. */
+function rejectedByCode({ results }: BatchAnswer): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const result of results) {
+    if (result.status === 'rejected') counts.set(result.code, (counts.get(result.code) ?? 0) + 1)
+  }
+  return counts
+}
 
 /** A ledger refuses a model for want of a price; the catalogue knows which names are like it. */
 function withNearest(refusal: Refusal): Refusal {

@@ -6,6 +6,7 @@ import {
   MAX_USD,
   type MicroCredits,
   microCredits,
+  type PicoUsd,
   picoUsd,
   type UsdParts,
   usdToParts,
@@ -128,8 +129,13 @@ export const PRICE_TOO_HIGH: Refusal = {
 export function recordedPrice({ price, credits_micro }: Rated, burned_micro: bigint): UsdParts {
   const whole = credits_micro <= burned_micro
   const earned = whole ? price : picoUsd(divideHalfEven(price * burned_micro, credits_micro))
-  if (earned > MAX_USD) return usdToParts(MAX_USD)
-  return usdToParts(earned)
+  return storedPrice(earned)
+}
+
+/** The credits may be worth more than an entry can hold, if a table makes few of a USD: then it holds the most. */
+export function storedPrice(price: PicoUsd): UsdParts {
+  if (price > MAX_USD) return usdToParts(MAX_USD)
+  return usdToParts(price)
 }
 
 function chargeableOf({ feature_id, provider, model, usage, custom, charge }: PricedEvent): Chargeable {

@@ -1,6 +1,6 @@
-import { type MicroCredits, microCredits } from '../pricing/money.ts'
+import type { MicroCredits } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
-import { type Lot, removeEmpty } from './lots.ts'
+import { type Lot, removeEmpty, withdraw } from './lots.ts'
 import type { Wallet } from './wallet.ts'
 
 /** Credits that a hold gives back to lots which have expired meanwhile expire at once. */
@@ -17,16 +17,15 @@ export function expireFreed(
 
 /** Takes `part` of what is free in a lot out of the wallet, dated at `at_ms`. */
 export function expireLot(draft: Draft, wallet: Wallet, lot: Lot, part: MicroCredits, at_ms: number): void {
-  const amount = microCredits(-part)
-  lot.left = microCredits(lot.left - part)
+  const gone = withdraw(lot, part)
   if (lot.left === 0) {
     draft.closedLots.set(lot.number, lot)
     removeEmpty(wallet.lots)
   }
   draft.append(wallet, {
     type: 'EXPIRATION',
-    amount,
-    lots: [[lot.number, amount]],
+    amount: gone[1],
+    lots: [gone],
     ...(at_ms < draft.at_ms && { effective_at_ms: at_ms }),
   })
 }

@@ -1,23 +1,19 @@
-import type { UsdParts } from '../pricing/money.ts'
-import {
-  divideHalfEven,
-  type MicroCredits,
-  microCredits,
-  picoUsd,
-  usdFromParts,
-  usdToParts,
-  ZERO_CREDITS,
-} from '../pricing/money.ts'
+import { type MicroCredits, microCredits, picoUsd, ZERO_CREDITS, ZERO_USD } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
 import {
   inBurnOrder,
   insertLot,
   type Lot,
   type LotPart,
+  lotPart,
   OVERDRAFT,
+  paidOf,
+  putBack,
   removeEmpty,
+  shareOf,
   sumOfFree,
   takeFromLots,
+  withdraw,
 } from './lots.ts'
 import type { Wallet } from './wallet.ts'
 
@@ -30,9 +26,9 @@ import type { Wallet } from './wallet.ts'
 /** Takes credits: out of the lots in burn order, then out of the overdraft. */
 export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
   const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
-  const parts = takeFromLots(wallet.lots, from_lots).map(({ lot, taken }): LotPart => {
+  const parts = takeFromLots(wallet.lots, from_lots).map(({ lot, part }): LotPart => {
     if (lot.left === 0) draft.closedLots.set(lot.number, lot)
-    return [lot.number, microCredits(-taken)]
+    return part
   })
   const from_overdraft = amount - from_lots
   if (from_overdraft > 0) {
@@ -44,12 +40,12 @@ export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPar
 
 /** Takes credits out of one open lot. */
 export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: MicroCredits): LotPart[] {
-  lot.left = microCredits(lot.left - amount)
+  const part = withdraw(lot, amount)
   if (lot.left === 0) {
     wallet.lots.splice(wallet.lots.indexOf(lot), 1)
     draft.closedLots.set(lot.number, lot)
   }
-  return [[lot.number, microCredits(0 - amount)]]
+  return [part]
 }
 
 /** Reserves credits as a burn would take them; they stay where they are. */
@@ -96,10 +92,9 @@ export function takeReserved(
       taken.push(...take(draft, wallet, used))
       continue
     }
-    taken.push([number, microCredits(0 - used)])
     const lot = heldLot(wallet, number)
     lot.held = microCredits(lot.held - used)
-    lot.left = microCredits(lot.left - used)
+    taken.push(withdraw(lot, used))
     if (lot.left === 0) draft.closedLots.set(number, lot)
   }
   if (open !== 0) throw new Error(`a hold does not reserve ${open} micro-credits that are taken from it`)
@@ -113,17 +108,18 @@ function heldLot(wallet: Wallet, number: number): Lot {
   return lot
 }
 
-/** Puts a new lot into the wallet. What is overdrawn is repaid out of it first. */
-export function putLot(draft: Draft, wallet: Wallet, lot: Omit<Lot, 'left' | 'held'>): LotPart[] {
+/** Puts a new lot into the wallet. What is overdrawn is repaid out of it first, which takes its share of the price. */
+export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
   const repaid = repay(wallet, lot.amount)
-  const opened: Lot = { ...lot, left: microCredits(lot.amount - repaid), held: ZERO_CREDITS }
+  const opened: Lot = { ...lot, left: lot.amount, held: ZERO_CREDITS }
+  const paid = repaid > 0 ? paidOf(withdraw(opened, repaid)) : ZERO_USD
   if (opened.left > 0) insertLot(wallet.lots, opened)
   else draft.closedLots.set(lot.number, opened)
-  return withoutZeros([
-    [lot.number, opened.left],
-    [OVERDRAFT, repaid],
-  ])
+  return withoutZeros([[lot.number, opened.left], lotPart(OVERDRAFT, repaid, paid)])
 }
+
+/** A lot that comes into being. */
+export type NewFunds = Omit<Lot, 'left' | 'held' | 'price_left'>
 
 /** What a burn of `parts` gave back, and what of it went to lots that have expired meanwhile. */
 export interface Returned {
@@ -145,10 +141,12 @@ export function giveBack(
   const parts: LotPart[] = []
   const expired: LotPart[] = []
   let new_lot: Lot | null = null
-  for (const [number, amount] of taken) {
+  for (const part of taken) {
+    const [number, amount] = part
     const repaid = repay(wallet, amount)
     const rest = microCredits(amount - repaid)
-    parts.push(...withoutZeros([[OVERDRAFT, repaid]]))
+    const paid_repaid = shareOf(paidOf(part), repaid, amount)
+    parts.push(...withoutZeros([lotPart(OVERDRAFT, repaid, paid_repaid)]))
     if (rest === 0) continue
     if (number === OVERDRAFT) {
       new_lot = lotOfItsOwn(draft, rest)
@@ -156,18 +154,21 @@ export function giveBack(
       parts.push([new_lot.number, rest])
       continue
     }
-    parts.push([number, rest])
-    if (!returnToLot(draft, wallet, number, rest)) expired.push([number, microCredits(-rest)])
+    const paid = picoUsd(paidOf(part) - paid_repaid)
+    const back = lotPart(number, rest, paid)
+    parts.push(back)
+    if (!returnToLot(draft, wallet, back)) expired.push(lotPart(number, -rest, paid))
   }
   return { parts, expired, new_lot }
 }
 
 /** False when the lot has expired: then nothing was put into it. */
-function returnToLot(draft: Draft, wallet: Wallet, number: number, amount: MicroCredits): boolean {
+function returnToLot(draft: Draft, wallet: Wallet, back: LotPart): boolean {
+  const [number] = back
   const open = wallet.lots.find((lot) => lot.number === number)
   const expires_at_ms = open?.expires_at_ms ?? null
   if (open && (expires_at_ms === null || expires_at_ms > draft.at_ms)) {
-    open.left = microCredits(open.left + amount)
+    putBack(open, back)
     return true
   }
   // An expired lot is still open only while a hold reserves some of it.
@@ -175,7 +176,9 @@ function returnToLot(draft: Draft, wallet: Wallet, number: number, amount: Micro
   const closed = draft.closedLot(number)
   if (!closed) throw new Error(`lot ${number} is neither open nor closed`)
   if (closed.expires_at_ms !== null && closed.expires_at_ms <= draft.at_ms) return false
-  insertLot(wallet.lots, { ...closed, left: amount, held: ZERO_CREDITS })
+  const reopened = { ...closed, left: ZERO_CREDITS, held: ZERO_CREDITS }
+  putBack(reopened, back)
+  insertLot(wallet.lots, reopened)
   draft.closedLots.set(number, null)
   return true
 }
@@ -202,10 +205,4 @@ function repay(wallet: Wallet, amount: MicroCredits): MicroCredits {
 
 function withoutZeros(parts: readonly LotPart[]): LotPart[] {
   return parts.filter(([, amount]) => amount !== 0)
-}
-
-/** The part of a lot's cost basis that goes with `amount` of it, half-even to 1e-12 USD. */
-export function priceShare(lot: Lot, amount: MicroCredits): UsdParts | undefined {
-  if (!lot.price) return undefined
-  return usdToParts(picoUsd(divideHalfEven(usdFromParts(lot.price) * BigInt(amount), BigInt(lot.amount))))
 }

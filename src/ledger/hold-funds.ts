@@ -1,10 +1,10 @@
-import { type MicroCredits, microCredits } from '../pricing/money.ts'
+import { type MicroCredits, microCredits, picoUsd } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
 import { expireFreed } from './expire.ts'
 import { releaseParts, take, takeReserved } from './funds.ts'
 import { closeHold, type HoldState, type HoldStatus } from './hold-record.ts'
 import { type Counts, commit, type Quantities } from './limits.ts'
-import type { LotPart } from './lots.ts'
+import { type LotPart, lotPart, paidOf } from './lots.ts'
 import type { WalletItemRef } from './messages.ts'
 import { type Hold, remaining, spendable, type Wallet } from './wallet.ts'
 
@@ -79,7 +79,11 @@ function least(a: bigint, b: number): number {
 
 /** One part for each lot. */
 function merge(parts: readonly LotPart[]): LotPart[] {
-  const sums = new Map<number, number>()
-  for (const [lot, amount] of parts) sums.set(lot, (sums.get(lot) ?? 0) + amount)
-  return [...sums].map(([lot, amount]): LotPart => [lot, microCredits(amount)])
+  const sums = new Map<number, LotPart>()
+  for (const part of parts) {
+    const [lot, amount] = part
+    const sum = sums.get(lot)
+    sums.set(lot, sum ? lotPart(lot, sum[1] + amount, picoUsd(paidOf(sum) + paidOf(part))) : part)
+  }
+  return [...sums.values()]
 }

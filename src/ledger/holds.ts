@@ -6,12 +6,12 @@ import {
   microCredits,
   ZERO_CREDITS,
 } from '../pricing/money.ts'
-import { type BurnContext, burnEntry, countUse, payingWallet, rate, recordOf } from './burn.ts'
+import { type BurnContext, burnEntry, countUse, payingWallet, rate, recordOf, storedPrice } from './burn.ts'
 import type { Draft } from './draft.ts'
 import { reserve } from './funds.ts'
 import { captureParts, countCapture, endHold, findHold } from './hold-funds.ts'
 import { type HoldState, holdState } from './hold-record.ts'
-import type { StoredAnswer } from './journal.ts'
+import type { CapturedUse, StoredAnswer } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import { admit, type Counts, capturedQuantities, count, type Quantities, quantitiesOf } from './limits.ts'
 import type { HoldAnswer, HoldMessage, HoldRequest, HoldResult, HoldSize, WalletItemRef } from './messages.ts'
@@ -166,7 +166,9 @@ function capture(
   if (rated?.kind === 'refused') return rated
   const wallet = draft.change(settled)
   const wanted_micro = what.kind === 'event' ? (rated?.credits_micro ?? 0n) : BigInt(what.credits)
-  const isFirst = findHold(wallet, ref)?.captured === 0
+  const hold = findHold(wallet, ref)
+  if (!hold) throw new Error('an open hold is gone')
+  const isFirst = hold.captured === 0
   const { amount, lots, shortfall_micro } = captureParts(draft, wallet, ref, wanted_micro)
   if (rated) countUse(wallet, rated)
   const quantities =
@@ -181,23 +183,38 @@ function capture(
           type: 'BURN' as const,
           amount: microCredits(0 - amount),
           lots,
+          captured: capturedUse(draft, amount, hold, context),
           description: `Capture of ${ids.hold(ref)}`,
         }),
     ...countCapture(draft, wallet, ref, quantities),
   })
-  const hold = findHold(wallet, ref)
-  const output_rate = hold?.output_rate
+  const { output_rate } = hold
   if (final) endHold(draft, wallet, ref, 'captured')
   return {
     of: 'capture',
     hold_id: ids.hold(ref),
     captured: amount,
     shortfall: formatDecimal(shortfall_micro, CREDIT_DECIMALS),
-    remaining: hold && !final ? remaining(hold) : ZERO_CREDITS,
+    remaining: final ? ZERO_CREDITS : remaining(hold),
     balance_after: wallet.balance,
     transaction_id: ids.transaction(entry),
     ...(entry.event && { event_id: ids.event(entry) }),
     ...(output_rate !== undefined && { output_rate }),
+  }
+}
+
+/** What credits were captured for, and their price by the burn table of now. */
+function capturedUse(
+  draft: Draft,
+  amount: MicroCredits,
+  { feature_id, user_id, team_id }: Hold,
+  { tables }: BurnContext,
+): CapturedUse {
+  return {
+    feature_id,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+    price: storedPrice(priceOf(tables.at(draft.at_ms), BigInt(amount))),
   }
 }
 

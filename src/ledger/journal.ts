@@ -1,5 +1,6 @@
 import type { AuditRecord } from '../audit/record.ts'
 import type { MicroCredits, UsdParts } from '../pricing/money.ts'
+import type { Usage } from '../pricing/usage.ts'
 import type { CheckAnswer } from './check.ts'
 import type { Entitlement } from './entitlements.ts'
 import type { HoldState } from './hold-record.ts'
@@ -9,6 +10,7 @@ import type {
   BatchAnswer,
   CaptureAnswer,
   EventFields,
+  EventType,
   HoldAnswer,
   Idempotency,
   LotKind,
@@ -51,6 +53,10 @@ export interface Entry {
   /** The lots that came into being: one by a purchase or a grant, some by a transfer. */
   readonly new_lots?: readonly NewLot[]
   readonly event?: EventRecord
+  /** Of a burn that captured a hold by credits: what for. */
+  readonly captured?: CapturedUse
+  /** Of a void or a refund of a burn: what of that burn is taken back. */
+  readonly reverses?: Reversal
   /** What limits counted of it: a void gives it back. */
   readonly counted?: readonly Counted[]
   readonly description?: string
@@ -69,6 +75,40 @@ export interface NewLot {
   readonly recurring?: number
 }
 
+/** Where usage is summed: of what it was, whose, and when. */
+export interface UsageCell {
+  readonly timestamp_ms: number
+  /** Absent when no event was sent: a hold that is captured by credits. */
+  readonly event_type?: EventType
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly provider?: string
+  readonly model?: string
+}
+
+export interface UsageQuantities {
+  readonly usage?: Usage
+  /** The customer's own units. */
+  readonly custom?: Readonly<Record<string, number>>
+}
+
+/** Usage without an event, at the time of its entry. */
+export interface CapturedUse {
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  /** The credits at the credits per USD of the burn table that was in force. */
+  readonly price: UsdParts
+}
+
+/** What a void or a refund takes back of a burn, where the burn was counted; its credits are the entry's amount. */
+export interface Reversal extends UsageCell {
+  readonly price: UsdParts
+  /** Of a void: the event's cost and usage, which a refund leaves as they are. */
+  readonly voided?: UsageQuantities & { readonly cost: UsdParts }
+}
+
 /** The usage event behind a burn, with everything its price was made from: it is never rated anew by accident. */
 export interface EventRecord extends EventFields {
   readonly cost: UsdParts
@@ -78,7 +118,17 @@ export interface EventRecord extends EventFields {
   readonly price_version: string
   readonly unrated?: true
   /** Of an entry that rates an event which was recorded unrated: that event's entry. */
-  readonly rerates?: { readonly entry: number; readonly at_ms: number }
+  readonly rerates?: Rerated
+}
+
+export interface Rerated {
+  readonly entry: number
+  readonly at_ms: number
+  /** What the event was said to cost before. */
+  readonly cost_before: UsdParts
+  /** What its price came to, less what had been given back of it, before it was rated and since. */
+  readonly price_before: UsdParts
+  readonly price_after: UsdParts
 }
 
 /** The answer to a request whose key no single entry can answer for, kept for its replay. */

@@ -1,4 +1,14 @@
-import { type MicroCredits, microCredits, type UsdParts } from '../pricing/money.ts'
+import {
+  divideHalfEven,
+  type MicroCredits,
+  microCredits,
+  type PicoUsd,
+  picoUsd,
+  type UsdParts,
+  usdFromParts,
+  usdToParts,
+  ZERO_USD,
+} from '../pricing/money.ts'
 import type { LotKind } from './messages.ts'
 
 /** One grant or purchase inside a wallet, with what is left of it. Open lots have something left. */
@@ -17,12 +27,26 @@ export interface Lot {
   readonly recurring?: number
   /** What is left of it, what is held of that included. */
   left: MicroCredits
+  /** What of the price is in that; absent while it is the whole price. */
+  price_left?: UsdParts
   /** What open holds have reserved of what is left. */
   held: MicroCredits
 }
 
-/** How much of which lot an entry moved; negative out of the lot. */
-export type LotPart = readonly [lot_number: number, amount: MicroCredits]
+/**
+ * How much of which lot an entry moved; negative out of the lot. `paid` is the share of the lot's price that moved with
+ * it, never negative; absent when that is nothing.
+ */
+export type LotPart = readonly [lot_number: number, amount: MicroCredits, paid?: UsdParts]
+
+export function lotPart(number: number, amount: number, paid: PicoUsd = ZERO_USD): LotPart {
+  return paid === ZERO_USD ? [number, microCredits(amount)] : [number, microCredits(amount), usdToParts(paid)]
+}
+
+/** The share of prices that moved with a part. */
+export function paidOf([, , paid]: LotPart): PicoUsd {
+  return paid ? usdFromParts(paid) : ZERO_USD
+}
 
 /** In place of a lot's number: the wallet's overdraft, which is used when all lots are. */
 export const OVERDRAFT = 0
@@ -75,13 +99,38 @@ export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: 
  * Takes `amount` out of `lots`, front first, and removes those that it empties. The caller has made sure that there
  * is enough: running out is a bug, found before anything is written.
  */
-export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; taken: MicroCredits }[] {
-  const takes = inBurnOrder(lots, amount).map(({ lot, part }) => {
-    lot.left = microCredits(lot.left - part)
-    return { lot, taken: part }
-  })
+export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; part: LotPart }[] {
+  const takes = inBurnOrder(lots, amount).map(({ lot, part }) => ({ lot, part: withdraw(lot, part) }))
   removeEmpty(lots)
   return takes
+}
+
+/**
+ * Takes credits out of a lot, with their share of what is left of its price. The last credit takes all that is left of
+ * the price with it: what a lot gives away sums to exactly what was paid for it, however often it is rounded.
+ */
+export function withdraw(lot: Lot, amount: MicroCredits): LotPart {
+  const priced = priceLeft(lot)
+  const paid = shareOf(priced, amount, lot.left)
+  lot.left = microCredits(lot.left - amount)
+  if (lot.price) lot.price_left = usdToParts(picoUsd(priced - paid))
+  return lotPart(lot.number, -amount, paid)
+}
+
+/** Puts credits that were taken out of a lot back into it, with their share of its price. */
+export function putBack(lot: Lot, [, amount, paid]: LotPart): void {
+  if (paid) lot.price_left = usdToParts(picoUsd(priceLeft(lot) + usdFromParts(paid)))
+  lot.left = microCredits(lot.left + amount)
+}
+
+/** The part of a price that goes with `amount` of the `whole` that it is of, half-even to 1e-12 USD. */
+export function shareOf(price: PicoUsd, amount: number, whole: number): PicoUsd {
+  if (amount === whole || price === ZERO_USD) return price
+  return picoUsd(divideHalfEven(price * BigInt(amount), BigInt(whole)))
+}
+
+function priceLeft({ price, price_left = price }: Lot): PicoUsd {
+  return price_left ? usdFromParts(price_left) : ZERO_USD
 }
 
 /**
@@ -92,15 +141,21 @@ export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount
   const returned: LotPart[] = []
   let skip: number = given
   let open: number = amount
-  for (const [number, burned] of parts.toReversed()) {
-    const left = Math.max(0, -burned - skip)
-    skip = Math.max(0, skip + burned)
-    const part = Math.min(left, open)
-    if (part > 0) returned.push([number, microCredits(part)])
-    open -= part
+  for (const burned of parts.toReversed()) {
+    const size = -burned[1]
+    const from = Math.min(skip, size)
+    const to = Math.min(size, from + open)
+    if (to > from) returned.push(lotPart(burned[0], to - from, paidBetween(paidOf(burned), from, to, size)))
+    skip -= from
+    open -= to - from
   }
   if (open !== 0) throw new Error(`a burn has no lots for ${open} micro-credits that it gives back`)
   return returned
+}
+
+/** What of `paid` goes back with the credits from `from` to `to`: what goes back in parts sums to exactly `paid`. */
+function paidBetween(paid: PicoUsd, from: number, to: number, whole: number): PicoUsd {
+  return picoUsd(shareOf(paid, to, whole) - shareOf(paid, from, whole))
 }
 
 /** Emptied lots are mostly at the front, so this is cheap. */

@@ -6,6 +6,7 @@ import type { HoldState } from './hold-record.ts'
 import type { Entry, EntryType } from './journal.ts'
 import type { Counts } from './limits.ts'
 import type { LotPart } from './lots.ts'
+import type { RateCount } from './rate-limit.ts'
 import type { RecurringGrant, RecurringPeriod } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
 import type { RerateItem } from './rerate.ts'
@@ -32,6 +33,15 @@ export interface Caller {
   readonly key_id: string
   readonly ip?: string
   readonly request_id?: string
+  /** Of the key. What live and test keys share is in the live ledger, which counts the requests of the two apart. */
+  readonly mode?: Mode
+  /**
+   * The ledgers that have counted this request, so that none counts it twice however many calls it takes. Absent: the
+   * service itself calls, which nobody counts.
+   */
+  readonly counted_by?: readonly string[]
+  /** On the Worker's side, for `client.ts` to note what a ledger has counted. A function does not travel in JSON. */
+  readonly onCounted?: (ledger: string, rate: RateCount) => void
 }
 
 /** The owner of a wallet, in the customer's own ids. */

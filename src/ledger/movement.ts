@@ -1,10 +1,10 @@
-import { formatCredits, type MicroCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import { formatCredits, type MicroCredits, microCredits, usdToParts, ZERO_CREDITS } from '../pricing/money.ts'
 import type { Draft } from './draft.ts'
-import { giveBack, priceShare, putLot, take, takeFromLot } from './funds.ts'
+import { giveBack, type NewFunds, putLot, take, takeFromLot } from './funds.ts'
 import type { Entry, NewLot } from './journal.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import { giveBack as giveBackLimits } from './limits.ts'
-import { free, inBurnOrder, type Lot, type LotPart, lastTaken, sumOfFree, takeFromLots } from './lots.ts'
+import { free, inBurnOrder, type LotPart, lastTaken, paidOf, sumOfFree, takeFromLots } from './lots.ts'
 import type {
   Movement,
   MovementAnswer,
@@ -17,6 +17,7 @@ import type {
 import { FORMAT } from './packing.ts'
 import type { RecurringGrant } from './recurring.ts'
 import { insufficientCredits, type Refusal } from './refusal.ts'
+import { type Burn, burnOf, reversalOf } from './reversal.ts'
 import { settle } from './settle.ts'
 import { fullRefusal, spendable, usedOverdraft, type Wallet, walletKey } from './wallet.ts'
 
@@ -69,24 +70,15 @@ function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
 function voidBurn(draft: Draft, past: PastEntry, ids: LedgerIds): Outcome {
   const given = draft.givenBack(past.number)
   if (given.voided) return refused({ code: 'already_voided' })
-  const amended = withAmendment(draft, past)
-  if (amended !== past) return voidBurn(draft, amended, ids)
-  const rest = microCredits(0 - past.amount - given.amount)
-  const returned = returnBurned(draft, past, rest, 'VOID', undefined, ids)
+  const burn = burnOf(draft, past)
+  const rest = microCredits(0 - burn.amount - given.amount)
+  const returned = returnBurned(draft, past, burn, rest, 'VOID', undefined, ids)
   if (returned.kind === 'moved') {
     giveBackLimits(draft, past.counted)
-    draft.givenBacks.set(past.number, { amount: microCredits(0 - past.amount), voided: true })
+    draft.givenBacks.set(past.number, { amount: microCredits(0 - burn.amount), voided: true })
     if (draft.unratedEvent(past.number)) draft.closeUnrated(past.number, null)
   }
   return returned
-}
-
-/** A burn together with what was burned for it when its price came, so that a void gives back both. */
-function withAmendment(draft: Draft, past: PastEntry): PastEntry {
-  const amendment = past.amended ? undefined : draft.amendment(past.number)
-  if (!amendment || amendment.lots.length === 0) return past
-  const amount = amendment.lots.reduce((sum, [, part]) => sum + part, past.amount as number)
-  return { ...past, amended: true, amount: microCredits(amount), lots: [...past.lots, ...amendment.lots] }
 }
 
 function refund(
@@ -99,14 +91,14 @@ function refund(
   if (past.type !== 'BURN') {
     return conflict(`Only purchases and burns can be refunded; this transaction is of type ${past.type}.`)
   }
-  const burn = withAmendment(draft, past)
+  const burn = burnOf(draft, past)
   const given = draft.givenBack(past.number)
   const rest = microCredits(0 - burn.amount - given.amount)
   if (rest === 0) return conflict('All that was burned has been given back already.')
   const wanted = amount ?? rest
   if (wanted > rest)
     return conflict(`Only ${formatCredits(rest)} credits of this burn are not given back yet.`)
-  const returned = returnBurned(draft, burn, wanted, 'REFUND', reason, ids)
+  const returned = returnBurned(draft, past, burn, wanted, 'REFUND', reason, ids)
   if (returned.kind === 'moved') {
     draft.givenBacks.set(past.number, { ...given, amount: microCredits(given.amount + wanted) })
   }
@@ -116,13 +108,15 @@ function refund(
 function returnBurned(
   draft: Draft,
   past: PastEntry,
+  burn: Burn,
   amount: MicroCredits,
   type: 'VOID' | 'REFUND',
   reason: string | undefined,
   ids: LedgerIds,
 ): Outcome {
   const wallet = settledByNumber(draft, past.wallet)
-  const taken = lastTaken(past.lots, draft.givenBack(past.number).amount, amount)
+  const given = draft.givenBack(past.number).amount
+  const taken = lastTaken(burn.lots, given, amount)
   const full = fullRefusal(wallet, amount, closedLotsOf(wallet, taken))
   if (full) return refused(full)
   const changed = draft.change(wallet)
@@ -132,6 +126,7 @@ function returnBurned(
     amount,
     lots: parts,
     ...(new_lot && { new_lots: [newLot(new_lot)] }),
+    reverses: reversalOf(burn, type, given, amount),
     description:
       reason ??
       `${type === 'VOID' ? 'Void' : 'Refund'} of ${ids.event({ at_ms: past.at_ms, number: past.number })}`,
@@ -199,12 +194,16 @@ function transfer(
   const out: LotPart[] = []
   const into: LotPart[] = []
   const new_lots: NewLot[] = []
-  for (const { lot, taken } of takeFromLots(giving.lots, amount)) {
+  for (const { lot, part } of takeFromLots(giving.lots, amount)) {
     if (lot.left === 0) draft.closedLots.set(lot.number, lot)
-    out.push([lot.number, microCredits(-taken)])
-    const { left: _left, held: _held, price: _price, ...kept } = lot
-    const price = priceShare(lot, taken)
-    const arrived = { ...kept, number: draft.nextLotNumber(), amount: taken, ...(price && { price }) }
+    out.push(part)
+    const { left: _left, held: _held, price, price_left: _price_left, ...kept } = lot
+    const arrived = {
+      ...kept,
+      number: draft.nextLotNumber(),
+      amount: microCredits(0 - part[1]),
+      ...(price && { price: usdToParts(paidOf(part)) }),
+    }
     into.push(...putLot(draft, getting, arrived))
     new_lots.push(newLot(arrived))
   }
@@ -299,7 +298,7 @@ function settledByNumber(draft: Draft, number: number): Wallet {
   return settle(draft, wallet)
 }
 
-function newLot({ number, kind, priority, expires_at_ms, price }: Omit<Lot, 'left' | 'held'>): NewLot {
+function newLot({ number, kind, priority, expires_at_ms, price }: NewFunds): NewLot {
   return { number, kind, priority, expires_at_ms, ...(price && { price }) }
 }
 

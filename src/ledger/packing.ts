@@ -5,11 +5,14 @@ import type { Usage } from '../pricing/usage.ts'
 import type { HoldState } from './hold-record.ts'
 import type {
   AnswerRecord,
+  CapturedUse,
   Entry,
   EntryType,
   EventRecord,
   JournalRecord,
   NewLot,
+  Rerated,
+  Reversal,
   StoredAnswer,
 } from './journal.ts'
 import type { Counted } from './limits.ts'
@@ -32,9 +35,11 @@ interface PackedEntry {
   ef?: number
   a: number
   b: number
-  l?: readonly (readonly [number, number])[]
+  l?: readonly PackedPart[]
   nl?: PackedLot[]
   e?: PackedEvent
+  cp?: PackedCapture
+  rv?: PackedReversal
   ct?: readonly Counted[]
   d?: string
   pr?: string
@@ -53,6 +58,8 @@ type PackedLot = [
 
 type PackedUsd = [micro: number, pico: number]
 
+type PackedPart = [lot: number, amount: number, paid_micro?: number, paid_pico?: number]
+
 /** A user or team is named by the customer's id in the journal and by its subject number in a page. */
 interface PackedEvent {
   ts: number
@@ -70,8 +77,27 @@ interface PackedEvent {
   bt: number
   pv: string
   un?: 1
-  rr?: [entry: number, at_ms: number]
+  rr?: [entry: number, at_ms: number, cost_before: PackedUsd, price_before: PackedUsd, price_after: PackedUsd]
   wn?: readonly string[]
+}
+
+interface PackedCapture {
+  f: string
+  u?: string | number
+  g?: string | number
+  r: PackedUsd
+}
+
+interface PackedReversal {
+  ts: number
+  y?: EventType
+  f: string
+  u?: string | number
+  g?: string | number
+  p?: string
+  m?: string
+  r: PackedUsd
+  v?: { q?: Usage; x?: Readonly<Record<string, number>>; c: PackedUsd }
 }
 
 interface PackedHold {
@@ -181,9 +207,11 @@ export function parsePage(format: number, body: string, only?: number): ParsedPa
   const all: PackedEntry[] = JSON.parse(body)
   const packed = only === undefined ? all : all.filter(({ n }) => n === only)
   const subjects = { user: new Set<number>(), team: new Set<number>() }
-  for (const { e } of packed) {
-    if (typeof e?.u === 'number') subjects.user.add(e.u)
-    if (typeof e?.g === 'number') subjects.team.add(e.g)
+  for (const { e, cp, rv } of packed) {
+    for (const of of [e, cp, rv]) {
+      if (typeof of?.u === 'number') subjects.user.add(of.u)
+      if (typeof of?.g === 'number') subjects.team.add(of.g)
+    }
   }
   return {
     subjects,
@@ -209,9 +237,11 @@ function packEntry(entry: Entry, subject: (kind: SubjectKind, id: string) => str
     ...(entry.effective_at_ms !== undefined && { ef: entry.effective_at_ms }),
     a: entry.amount,
     b: entry.balance_after,
-    ...(entry.lots.length > 0 && { l: entry.lots }),
+    ...(entry.lots.length > 0 && { l: entry.lots.map(packPart) }),
     ...(entry.new_lots && { nl: entry.new_lots.map(packLot) }),
     ...(entry.event && { e: packEvent(entry.event, subject) }),
+    ...(entry.captured && { cp: packCapture(entry.captured, subject) }),
+    ...(entry.reverses && { rv: packReversal(entry.reverses, subject) }),
     ...(entry.counted && { ct: entry.counted }),
     ...(entry.description !== undefined && { d: entry.description }),
     ...(entry.payment_reference !== undefined && { pr: entry.payment_reference }),
@@ -231,15 +261,26 @@ function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
     ...(packed.ef !== undefined && { effective_at_ms: packed.ef }),
     amount: microCredits(packed.a),
     balance_after: microCredits(packed.b),
-    lots: (packed.l ?? []).map(([number, amount]): LotPart => [number, microCredits(amount)]),
+    lots: (packed.l ?? []).map(unpackPart),
     ...(packed.nl && { new_lots: packed.nl.map(unpackLot) }),
     ...(packed.e && { event: unpackEvent(packed.e, subject) }),
+    ...(packed.cp && { captured: unpackCapture(packed.cp, subject) }),
+    ...(packed.rv && { reverses: unpackReversal(packed.rv, subject) }),
     ...(packed.ct && { counted: packed.ct }),
     ...(packed.d !== undefined && { description: packed.d }),
     ...(packed.pr !== undefined && { payment_reference: packed.pr }),
     ...(packed.md && { metadata: packed.md }),
     ...(packed.k && { idempotency: { key: packed.k[0], fingerprint: packed.k[1] } }),
   }
+}
+
+function packPart([number, amount, paid]: LotPart): PackedPart {
+  return paid ? [number, amount, paid.micro, paid.pico] : [number, amount]
+}
+
+function unpackPart([number, amount, micro, pico]: PackedPart): LotPart {
+  const moved = microCredits(amount)
+  return micro === undefined || pico === undefined ? [number, moved] : [number, moved, { micro, pico }]
 }
 
 function packLot({ number, kind, priority, expires_at_ms, price, recurring }: NewLot): PackedLot {
@@ -285,8 +326,77 @@ function packEvent(
     bt: burn_table_version,
     pv: price_version,
     ...(unrated && { un: 1 }),
-    ...(rerates && { rr: [rerates.entry, rerates.at_ms] }),
+    ...(rerates && { rr: packRerated(rerates) }),
     ...(warnings && { wn: warnings }),
+  }
+}
+
+type PackSubject = (kind: SubjectKind, id: string) => string | number
+
+function packRerated({ entry, at_ms, ...usd }: Rerated): NonNullable<PackedEvent['rr']> {
+  return [entry, at_ms, packUsd(usd.cost_before), packUsd(usd.price_before), packUsd(usd.price_after)]
+}
+
+function unpackRerated([entry, at_ms, cost, before, after]: NonNullable<PackedEvent['rr']>): Rerated {
+  const usd = { cost_before: unpackUsd(cost), price_before: unpackUsd(before), price_after: unpackUsd(after) }
+  return { entry, at_ms, ...usd }
+}
+
+function packCapture(
+  { feature_id, user_id, team_id, price }: CapturedUse,
+  subject: PackSubject,
+): PackedCapture {
+  return {
+    f: feature_id,
+    ...(user_id !== undefined && { u: subject('user', user_id) }),
+    ...(team_id !== undefined && { g: subject('team', team_id) }),
+    r: packUsd(price),
+  }
+}
+
+function unpackCapture({ f, u, g, r }: PackedCapture, subject: SubjectName): CapturedUse {
+  return {
+    feature_id: f,
+    ...(u !== undefined && { user_id: subject(u, 'user') }),
+    ...(g !== undefined && { team_id: subject(g, 'team') }),
+    price: unpackUsd(r),
+  }
+}
+
+function packReversal(reversal: Reversal, subject: PackSubject): PackedReversal {
+  const { timestamp_ms, event_type, feature_id, user_id, team_id, provider, model, price, voided } = reversal
+  return {
+    ts: timestamp_ms,
+    ...(event_type && { y: event_type }),
+    f: feature_id,
+    ...(user_id !== undefined && { u: subject('user', user_id) }),
+    ...(team_id !== undefined && { g: subject('team', team_id) }),
+    ...(provider !== undefined && { p: provider }),
+    ...(model !== undefined && { m: model }),
+    r: packUsd(price),
+    ...(voided && {
+      v: {
+        ...(voided.usage && { q: voided.usage }),
+        ...(voided.custom && { x: voided.custom }),
+        c: packUsd(voided.cost),
+      },
+    }),
+  }
+}
+
+function unpackReversal({ ts, y, f, u, g, p, m, r, v }: PackedReversal, subject: SubjectName): Reversal {
+  return {
+    timestamp_ms: ts,
+    ...(y && { event_type: y }),
+    feature_id: f,
+    ...(u !== undefined && { user_id: subject(u, 'user') }),
+    ...(g !== undefined && { team_id: subject(g, 'team') }),
+    ...(p !== undefined && { provider: p }),
+    ...(m !== undefined && { model: m }),
+    price: unpackUsd(r),
+    ...(v && {
+      voided: { ...(v.q && { usage: v.q }), ...(v.x && { custom: v.x }), cost: unpackUsd(v.c) },
+    }),
   }
 }
 
@@ -309,7 +419,7 @@ function unpackEvent(packed: PackedEvent, subject: SubjectName): EventRecord {
     burn_table_version: packed.bt,
     price_version: packed.pv,
     ...(packed.un && { unrated: true }),
-    ...(packed.rr && { rerates: { entry: packed.rr[0], at_ms: packed.rr[1] } }),
+    ...(packed.rr && { rerates: unpackRerated(packed.rr) }),
     ...(packed.wn && { warnings: packed.wn }),
   }
 }

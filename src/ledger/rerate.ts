@@ -1,10 +1,18 @@
-import { type MicroCredits, microCredits, usdToParts } from '../pricing/money.ts'
-import { type BurnContext, rate, recordedPrice } from './burn.ts'
+import {
+  type MicroCredits,
+  microCredits,
+  type UsdParts,
+  usdFromParts,
+  usdToParts,
+  ZERO_CREDITS,
+} from '../pricing/money.ts'
+import { type BurnContext, type Rated, rate, recordedPrice } from './burn.ts'
 import type { Draft } from './draft.ts'
 import { giveBack, take } from './funds.ts'
 import type { Entry, EventRecord } from './journal.ts'
-import { lastTaken } from './lots.ts'
+import { lastTaken, shareOf } from './lots.ts'
 import type { PricedEvent, ProviderCharge } from './messages.ts'
+import { type OpenPrice, openAfter } from './reversal.ts'
 import { settle } from './settle.ts'
 import type { UnratedEvent } from './unrated-rows.ts'
 import { spendable, type Wallet } from './wallet.ts'
@@ -44,15 +52,25 @@ export function applyRerate(
   }
   const changed = draft.change(wallet)
   const { unrated: _, ...record } = unrated.entry.event ?? failNoEvent(number)
+  const price = recordedPrice(rated, rated.credits_micro)
+  const given = draft.givenBack(number).amount
+  const refunded = owed < 0n ? lesser(-owed, microCredits(burned - given)) : ZERO_CREDITS
+  const open = openPrice(rated, price, given, refunded)
   const settled: EventRecord = {
     ...record,
-    rerates: { entry: number, at_ms: unrated.entry.at_ms },
+    rerates: {
+      entry: number,
+      at_ms: unrated.entry.at_ms,
+      cost_before: record.cost,
+      price_before: usdToParts(openAfter(usdFromParts(record.price), given, burned)),
+      price_after: open.price,
+    },
     cost: usdToParts(rated.cost),
-    price: recordedPrice(rated, rated.credits_micro),
+    price,
     burn_table_version: rated.burn_table_version,
     price_version: charge.price_version,
   }
-  const entry = settleDifference(draft, changed, unrated, owed, settled)
+  const entry = settleDifference(draft, changed, unrated, owed, refunded, settled)
   draft.closeUnrated(number, {
     by_entry: entry.number,
     rated_at_ms: draft.at_ms,
@@ -63,6 +81,7 @@ export function applyRerate(
     price: settled.price,
     burn_table_version: settled.burn_table_version,
     price_version: settled.price_version,
+    open,
   })
   return 'rated'
 }
@@ -74,27 +93,44 @@ export function payUnpaid(draft: Draft, wallet_number: number, context: BurnCont
   }
 }
 
-/** One more entry: a burn of what is owed, or a refund of what was burned too much by a ceiling. */
+/** One more entry: a burn of what is owed, or a refund of `amount`, which a ceiling burned too much. */
 function settleDifference(
   draft: Draft,
   wallet: Wallet,
   { entry }: UnratedEvent,
   owed: bigint,
+  amount: MicroCredits,
   event: EventRecord,
 ): Entry {
   const description = 'Rated after its price was known'
   if (owed >= 0n) {
-    const amount = microCredits(owed)
-    const lots = take(draft, wallet, amount)
-    return draft.append(wallet, { type: 'BURN', amount: microCredits(0 - amount), lots, event, description })
+    const due = microCredits(owed)
+    const lots = take(draft, wallet, due)
+    return draft.append(wallet, { type: 'BURN', amount: microCredits(0 - due), lots, event, description })
   }
   const given = draft.givenBack(entry.number)
-  const amount = lesser(-owed, microCredits(0 - entry.amount - given.amount))
   const { parts, expired } = giveBack(draft, wallet, lastTaken(entry.lots, given.amount, amount))
   draft.givenBacks.set(entry.number, { ...given, amount: microCredits(given.amount + amount) })
   const refund = draft.append(wallet, { type: 'REFUND', amount, lots: parts, event, description })
   for (const part of expired) draft.append(wallet, { type: 'EXPIRATION', amount: part[1], lots: [part] })
   return refund
+}
+
+/**
+ * What the price comes to, less what was given back of the event before it was rated: for that a part of the price was
+ * given back, too.
+ */
+function openPrice(
+  { credits_micro }: Rated,
+  price: UsdParts,
+  given: MicroCredits,
+  refunded: MicroCredits,
+): OpenPrice {
+  const total = microCredits(credits_micro)
+  const credits = microCredits(Math.max(0, total - given))
+  const gone = microCredits(given + refunded)
+  if (total === 0) return { given: gone, credits, price }
+  return { given: gone, credits, price: usdToParts(shareOf(usdFromParts(price), credits, total)) }
 }
 
 function lesser(a: bigint, b: MicroCredits): MicroCredits {

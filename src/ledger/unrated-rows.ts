@@ -2,6 +2,7 @@ import { type MicroCredits, microCredits, type UsdParts } from '../pricing/money
 import type { Entry } from './journal.ts'
 import type { LotPart } from './lots.ts'
 import type { ProviderCharge } from './messages.ts'
+import type { OpenPrice } from './reversal.ts'
 import type { Exec } from './tables.ts'
 
 /** A recorded event that has no final price yet. */
@@ -25,6 +26,8 @@ export interface Amendment {
   readonly price: UsdParts
   readonly burn_table_version: number
   readonly price_version: string
+  /** What of its price had not been given back when it was rated. */
+  readonly open: OpenPrice
 }
 
 /** Events without a price, and how those that got one were rated. */

@@ -164,9 +164,11 @@ function mentionsOf(
     }
   }
   for (const { owner, at_ms } of wallets) if (owner.kind !== 'customer') mention(owner.kind, owner.id, at_ms)
-  for (const { event, at_ms } of entries) {
-    mention('user', event?.user_id, at_ms)
-    mention('team', event?.team_id, at_ms)
+  for (const { event, captured, reverses, at_ms } of entries) {
+    for (const used of [event, captured, reverses]) {
+      mention('user', used?.user_id, at_ms)
+      mention('team', used?.team_id, at_ms)
+    }
   }
   for (const { hold, at_ms } of holds) {
     mention('user', hold.user_id, at_ms)

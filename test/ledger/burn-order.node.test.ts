@@ -77,8 +77,8 @@ function walletWith(lots: readonly Lot[]): Lot[] {
 /** Takes, and writes down what came out of which lot: never more than the lot, never less than nothing. */
 function burn(wallet: Lot[], amount: number): string {
   const takes = takeFromLots(wallet, microCredits(amount))
-  expect(takes.reduce((sum, { taken }) => sum + taken, 0)).toBe(amount)
-  return takes.map(({ lot, taken }) => `${lot.number}:${taken}`).join(' ')
+  expect(takes.reduce((sum, { part }) => sum + part[1], 0)).toBe(0 - amount)
+  return takes.map(({ part: [number, taken] }) => `${number}:${-taken}`).join(' ')
 }
 
 describe('a burn takes', () => {

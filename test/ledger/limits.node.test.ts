@@ -11,6 +11,7 @@ import {
 } from '../../src/ledger/limits.ts'
 import type { WalletOwner } from '../../src/ledger/messages.ts'
 import { applyMovement } from '../../src/ledger/movement.ts'
+import { pastEntry } from '../../src/ledger/reversal.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { CUSTOMER, entitlement, hardEvents, rules, team, user } from '../support/entitlements.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
@@ -297,7 +298,7 @@ describe('a void', () => {
   function voidLast(ledger: MemoryLedger, now_ms: number): void {
     const entry = ledger.entries.findLast(({ type }) => type === 'BURN')
     if (!entry) throw new Error('nothing was burned')
-    const movement = { type: 'VOID', past: entry } as const
+    const movement = { type: 'VOID', past: pastEntry(entry) } as const
     const result = ledger.commit(now_ms, (draft) => applyMovement(draft, { movement }, CONTEXT.ids))
     expect(result.kind).toBe('done')
   }
@@ -326,7 +327,7 @@ describe('a void', () => {
     if (!first) throw new Error('nothing was burned')
     burnCode(ledger, MIDNIGHT, 5, { user_id: 'ann' })
     ledger.commit(MIDNIGHT, (draft) =>
-      applyMovement(draft, { movement: { type: 'VOID', past: first } }, CONTEXT.ids),
+      applyMovement(draft, { movement: { type: 'VOID', past: pastEntry(first) } }, CONTEXT.ids),
     )
     expect(used(ledger, ...rows)).toEqual([1n, 1n])
   })
@@ -346,9 +347,9 @@ describe('a void', () => {
     const row = entitlement(CUSTOMER, hardEvents(9))
     const ledger = richLedger(row)
     burnCode(ledger, NOON, 50)
-    const past = ledger.entries.at(-1)
-    if (!past) throw new Error('nothing was burned')
-    const movement = { type: 'REFUND', past, amount: microCredits(20) } as const
+    const last = ledger.entries.at(-1)
+    if (!last) throw new Error('nothing was burned')
+    const movement = { type: 'REFUND', past: pastEntry(last), amount: microCredits(20) } as const
     ledger.commit(NOON, (draft) => applyMovement(draft, { movement }, CONTEXT.ids))
     expect(used(ledger, row)).toEqual([1n])
   })

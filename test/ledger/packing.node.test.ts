@@ -15,7 +15,7 @@ const WHOLE_BURN: Entry = {
   amount: microCredits(-8_000_000_000_000_000),
   balance_after: microCredits(0),
   lots: [
-    [1, microCredits(-7_999_999_999_999_999)],
+    [1, microCredits(-7_999_999_999_999_999), { micro: 8_000_000_000_000_000, pico: 999_999 }],
     [2, microCredits(-1)],
   ],
   event: {
@@ -40,6 +40,67 @@ const WHOLE_BURN: Entry = {
   payment_reference: 'pi_3',
   metadata: {},
   idempotency: { key: 'k "1"', fingerprint: 'f' },
+}
+
+const LATE_RATING: Entry = {
+  kind: 'entry',
+  number: 13,
+  type: 'BURN',
+  wallet: 3,
+  at_ms: 1_700_000_000_002,
+  amount: microCredits(-3),
+  balance_after: microCredits(0),
+  lots: [[2, microCredits(-3)]],
+  event: {
+    timestamp_ms: 1,
+    event_type: 'CUSTOM',
+    feature_id: 'f',
+    cost: { micro: 3, pico: 0 },
+    price: { micro: 4, pico: 0 },
+    burn_table_version: 2,
+    price_version: 'y',
+    rerates: {
+      entry: 12,
+      at_ms: 1_700_000_000_000,
+      cost_before: { micro: 1, pico: 1 },
+      price_before: { micro: 2, pico: 2 },
+      price_after: { micro: 3, pico: 3 },
+    },
+  },
+}
+
+const CAPTURE: Entry = {
+  kind: 'entry',
+  number: 14,
+  type: 'BURN',
+  wallet: 1,
+  at_ms: 1_700_000_000_002,
+  amount: microCredits(-3),
+  balance_after: microCredits(0),
+  lots: [[2, microCredits(-3)]],
+  captured: { feature_id: 'f', user_id: 'zoë 🦄', team_id: '12', price: { micro: 1, pico: 2 } },
+}
+
+const VOID: Entry = {
+  kind: 'entry',
+  number: 15,
+  type: 'VOID',
+  wallet: 1,
+  at_ms: 1_700_000_000_003,
+  amount: microCredits(3),
+  balance_after: microCredits(3),
+  lots: [[2, microCredits(3), { micro: 0, pico: 7 }]],
+  reverses: {
+    timestamp_ms: 5,
+    event_type: 'TOKEN_USAGE',
+    feature_id: 'f',
+    user_id: 'zoë 🦄',
+    team_id: '12',
+    provider: 'OPENAI',
+    model: 'gpt-4o',
+    price: { micro: 1, pico: 2 },
+    voided: { usage: { audio_seconds: 0.1 }, custom: { api_calls: 1 }, cost: { micro: 4, pico: 0 } },
+  },
 }
 
 const WHOLE_PURCHASE: Entry = {
@@ -98,7 +159,16 @@ const MINIMAL: Entry = {
   lots: [],
 }
 
-const ALL: readonly JournalRecord[] = [WHOLE_PURCHASE, MINIMAL, WHOLE_BATCH, WHOLE_MOVEMENT, WHOLE_BURN]
+const ALL: readonly JournalRecord[] = [
+  WHOLE_PURCHASE,
+  MINIMAL,
+  WHOLE_BATCH,
+  WHOLE_MOVEMENT,
+  WHOLE_BURN,
+  LATE_RATING,
+  CAPTURE,
+  VOID,
+]
 
 /** `__proto__` as an own field, as `JSON.parse` makes it. */
 const ODD_METADATA: Record<string, unknown> = JSON.parse(
@@ -185,7 +255,7 @@ describe('a page', () => {
       if (known === number && name.startsWith(`${kind}:`)) return name.slice(5)
     return 'nobody'
   }
-  const body = packPage([WHOLE_PURCHASE, WHOLE_BURN], numberOf)
+  const body = packPage([WHOLE_PURCHASE, WHOLE_BURN, CAPTURE, VOID], numberOf)
 
   it('names users and teams by number only', () => {
     expect(body).not.toContain('🦄')
@@ -199,7 +269,14 @@ describe('a page', () => {
   it('gives back every entry with the names as they are now, without owner and key', () => {
     const { idempotency: _key, owner: _owner, ...burn } = WHOLE_BURN
     const { owner: _customer, ...purchase } = WHOLE_PURCHASE
-    expect(parsePage(FORMAT, body).entries(nameOf)).toStrictEqual([purchase, burn])
+    expect(parsePage(FORMAT, body).entries(nameOf)).toStrictEqual([purchase, burn, CAPTURE, VOID])
+  })
+
+  it('names the users and teams of captures and voids that stand alone', () => {
+    for (const entry of [CAPTURE, VOID]) {
+      const { subjects } = parsePage(FORMAT, packPage([entry], numberOf))
+      expect(subjects).toEqual({ user: new Set([7]), team: new Set([40]) })
+    }
   })
 
   it('does not take a user who is called like a number for that number', () => {

@@ -17,6 +17,7 @@ import type {
   WalletItemRef,
   WalletOwner,
 } from '../../src/ledger/messages.ts'
+import { pastEntry } from '../../src/ledger/reversal.ts'
 import type { Wallet } from '../../src/ledger/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
@@ -333,8 +334,7 @@ export class CreditsJudge {
   private past(number: number): PastEntry {
     const entry = this.entries[number - 1]
     if (!entry) throw new Error(`the ledger has not shown entry ${number}`)
-    const { type, wallet, at_ms, amount, lots } = entry
-    return { number, type, wallet, at_ms, amount, lots }
+    return pastEntry(entry)
   }
 
   private plainAnswer(result: Result): unknown {

@@ -1,0 +1,159 @@
+import fc from 'fast-check'
+import { expect, inject, it } from 'vitest'
+import type { Entry } from '../../src/ledger/journal.ts'
+import { OVERDRAFT, paidOf } from '../../src/ledger/lots.ts'
+import { FORMAT, packPage, parsePage, type SubjectNumber } from '../../src/ledger/packing.ts'
+import { usdFromParts } from '../../src/pricing/money.ts'
+import { type UsageDelta, usageDeltas } from '../../src/projection/usage/delta.ts'
+import { MemoryLedger } from '../support/memory-ledger.ts'
+import { apply, lives, type Step, type World } from './movement-lives.ts'
+
+/**
+ * What a ledger's entries add to analytics, over whole lives of it: its sums are what the entries themselves say, paid
+ * revenue is the price of lots to the last 1e-12 USD, and what was given back altogether leaves nothing behind.
+ */
+
+const numberOf: SubjectNumber = (kind, id) => (kind === 'user' ? 1 : 2) * 100 + id.length
+
+function lived(steps: readonly Step[]): MemoryLedger {
+  const world: World = { ledger: new MemoryLedger(), holds: [], givenBack: new Map() }
+  let now_ms = Date.UTC(2026, 0, 1)
+  for (const { by_ms, ops } of steps) {
+    now_ms += by_ms
+    const past = world.ledger.entries
+    world.ledger.commit(now_ms, (draft) => ops.map((what) => apply(world, past, draft, what)))
+  }
+  return world.ledger
+}
+
+/** Gives back all that is left of every burn, by a void where that can be and else by a refund. */
+function giveAllBack(ledger: MemoryLedger): void {
+  const world: World = { ledger, holds: [], givenBack: new Map() }
+  const burns = ledger.entries.filter(({ type }) => type === 'BURN')
+  const now_ms = ledger.entries.at(-1)?.at_ms ?? 0
+  for (const burn of burns) {
+    const op = burn.event ? 'void' : 'refund'
+    ledger.commit(now_ms, (draft) => apply(world, [burn], draft, { op, of: 0, amount: null }))
+  }
+}
+
+function sum(deltas: readonly UsageDelta[], of: (delta: UsageDelta) => bigint): bigint {
+  return deltas.reduce((total, delta) => total + of(delta), 0n)
+}
+
+/** The credits that events and holds burned, less what voids and refunds gave back of them. */
+function burned(entries: readonly Entry[]): bigint {
+  const usage = entries.filter(({ type, reverses }) => type === 'BURN' || reverses !== undefined)
+  return usage.reduce((total, { amount }) => total - BigInt(amount), 0n)
+}
+
+/** What came out of a lot, less what came back into it: amounts, and shares of its price. */
+interface Flow {
+  readonly priced: bigint
+  out: bigint
+  paid: bigint
+}
+
+function flows(entries: readonly Entry[]): Map<number, Flow> {
+  const lots = new Map<number, Flow>()
+  for (const { type, wallet: _, lots: parts, new_lots } of entries) {
+    for (const { number, price } of new_lots ?? []) {
+      lots.set(number, { priced: price ? usdFromParts(price) : 0n, out: 0n, paid: 0n })
+    }
+    // Which of several new lots repaid an overdraft, the entry does not say.
+    const repays = parts.some(([number]) => number === OVERDRAFT)
+    if (repays && (new_lots?.length ?? 0) > 1) for (const { number } of new_lots ?? []) lots.delete(number)
+    // What repaid an overdraft out of a new lot came out of that lot.
+    const [created] = new_lots ?? []
+    const isNew = type !== 'VOID' && type !== 'REFUND' && created !== undefined
+    for (const part of parts) {
+      const [number, amount] = part
+      const flow = lots.get(number === OVERDRAFT && isNew ? created.number : number)
+      if (!flow || (isNew && number !== OVERDRAFT)) continue
+      const sign = number === OVERDRAFT || amount < 0 ? 1n : -1n
+      flow.out += sign * BigInt(Math.abs(amount))
+      flow.paid += sign * paidOf(part)
+    }
+  }
+  return lots
+}
+
+/** Every lot: what of its price has gone with its credits, and what is left of both. */
+function expectPricesConserved(ledger: MemoryLedger): void {
+  const open = new Map<number, bigint>()
+  for (let number = 1; ; number++) {
+    const wallet = ledger.walletByNumber(number)
+    if (!wallet) break
+    for (const { number: lot, price, price_left = price } of wallet.lots) {
+      open.set(lot, price_left ? usdFromParts(price_left) : 0n)
+    }
+  }
+  for (const [number, { priced, paid }] of flows(ledger.entries)) {
+    expect(paid + (open.get(number) ?? 0n)).toBe(priced)
+  }
+}
+
+function expectDeltas(ledger: MemoryLedger): void {
+  const { entries } = ledger
+  const deltas = usageDeltas(entries, numberOf)
+  expect(sum(deltas, ({ credits_micro }) => BigInt(credits_micro))).toBe(burned(entries))
+  const events = entries.filter(({ event }) => event).length
+  const voids = entries.filter(({ type, reverses }) => type === 'VOID' && reverses?.event_type).length
+  expect(sum(deltas, (delta) => BigInt(delta.events))).toBe(BigInt(events - voids))
+  const tokens = sum(deltas, ({ units }) => units.input_tokens ?? 0n)
+  expect(tokens).toBe(BigInt(events - voids) * 1000n * 1_000_000_000n)
+  for (const sums of byCell(deltas).values())
+    for (const value of sums) expect(value).toBeGreaterThanOrEqual(0n)
+  // From the journal or from D1's pages: it is the same.
+  const page = parsePage(FORMAT, packPage(entries, numberOf)).entries((_, number) => String(number))
+  expect(usageDeltas(page, (_, id) => Number(id))).toEqual(deltas)
+}
+
+/** Credits, cost, price, paid and events of each event, or of each captured hold, as it stands in the end. */
+function byCell(deltas: readonly UsageDelta[]): Map<string, readonly bigint[]> {
+  const cells = new Map<string, readonly bigint[]>()
+  for (const { timestamp_ms, event_type, feature_id, ...of } of deltas) {
+    const key = JSON.stringify([timestamp_ms, event_type, feature_id, of.user, of.team])
+    const added = [BigInt(of.credits_micro), of.cost_pico, of.price_pico, of.paid_pico, BigInt(of.events)]
+    const known = cells.get(key)
+    cells.set(key, known ? known.map((value, i) => value + (added[i] ?? 0n)) : added)
+  }
+  return cells
+}
+
+function live(steps: readonly Step[]): void {
+  const ledger = lived(steps)
+  expectDeltas(ledger)
+  expectPricesConserved(ledger)
+  giveAllBack(ledger)
+  expectDeltas(ledger)
+  expectPricesConserved(ledger)
+}
+
+it('sums of usage are what the entries say, and paid revenue is the price of lots, in every life of a ledger', () => {
+  const { seed, runs } = inject('fuzz')
+  fc.assert(fc.property(lives, live), { numRuns: runs ?? 1000, ...(seed !== undefined && { seed }) })
+  expect.hasAssertions()
+}, 600_000)
+
+it('what is given back altogether leaves nothing behind', () => {
+  const { seed, runs } = inject('fuzz')
+  const givenBack = (steps: readonly Step[]) => {
+    const ledger = lived(steps)
+    giveAllBack(ledger)
+    const open = ledger.entries.filter(
+      ({ type, number, amount }) =>
+        type === 'BURN' && (ledger.givenBack(number)?.amount ?? 0) !== -amount + 0,
+    )
+    // A wallet without room for the credits keeps what it burned.
+    if (open.length > 0) return
+    for (const [credits, cost, price, paid, events] of byCell(
+      usageDeltas(ledger.entries, numberOf),
+    ).values()) {
+      expect([credits, price, paid, events]).toEqual([0n, 0n, 0n, 0n])
+      expect(cost).toBe(0n)
+    }
+  }
+  fc.assert(fc.property(lives, givenBack), { numRuns: runs ?? 1000, ...(seed !== undefined && { seed }) })
+  expect.hasAssertions()
+}, 600_000)
