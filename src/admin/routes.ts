@@ -2,6 +2,7 @@ import { jsonBody } from '../http/body.ts'
 import { idempotencyKey } from '../http/idempotency.ts'
 import { notFound } from '../http/problem.ts'
 import { createRouter } from '../http/router.ts'
+import { auditRoutes } from './audit.ts'
 import { requireOperator } from './auth.ts'
 import { providerCostsRoutes } from './provider-costs.ts'
 import { rerateRoutes } from './rerate.ts'
@@ -10,6 +11,7 @@ import { rerateRoutes } from './rerate.ts'
 export const adminRoutes = createRouter()
 
 adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)
+adminRoutes.route('/audit', auditRoutes)
 adminRoutes.route('/provider-costs', providerCostsRoutes)
 adminRoutes.route('/rerate', rerateRoutes)
 // Nothing below `/v1/admin` goes on to the customers' routes, where an operator's token would be an unknown key.

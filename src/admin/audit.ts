@@ -1,0 +1,126 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { listAudit, type StoredAudit } from '../audit/list-audit.ts'
+import { AUDIT_ACTIONS } from '../audit/record.ts'
+import type { AppEnv } from '../http/env.ts'
+import { customerText } from '../http/identifiers.ts'
+import { jsonResponse } from '../http/json.ts'
+import { logError } from '../http/log.ts'
+import { pageQuery } from '../http/pagination.ts'
+import { problem } from '../http/problem.ts'
+import { json, responses } from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { timeInput, timeJson } from '../http/times.ts'
+import { OPERATOR_PROBLEMS } from './responses.ts'
+
+const AUDIT_ID = /^aud_[0-9a-hjkmnp-tv-z]{26}$/
+
+const auditQuery = z
+  .strictObject({
+    customer_id: customerText()
+      .optional()
+      .openapi({ description: 'Only what concerns this customer; `operator` for what concerns none alone.' }),
+    actor: customerText().optional().openapi({
+      description: 'Who did it: the id of an API key, `operator`, or `public` for an open registration.',
+    }),
+    action: z.enum(AUDIT_ACTIONS).optional(),
+    target: customerText().optional().openapi({
+      description:
+        'The id of what was changed: a wallet, an entitlement, a burn table, a key, a customer, a price …',
+    }),
+    from: timeInput().optional(),
+    to: timeInput().optional().openapi({ description: 'Not in it.' }),
+    limit: pageQuery.limit,
+    cursor: z
+      .string()
+      .regex(AUDIT_ID, 'must be the next_cursor of an earlier answer')
+      .optional()
+      .openapi({ description: 'The `next_cursor` of the page before.' }),
+  })
+  .superRefine(({ from, to }, ctx) => {
+    if (from === undefined || to === undefined || from < to) return
+    ctx.addIssue({ code: 'custom', path: ['to'], message: 'must be after from' })
+  })
+
+const state = z
+  .record(z.string(), z.unknown())
+  .nullable()
+  .openapi({ description: 'What changed, as far as it changed. null: it was not there, or is no more.' })
+
+const auditSchema = z
+  .object({
+    id: z.string(),
+    at: z.string().openapi({ format: 'date-time' }),
+    customer_id: z.string().nullable().openapi({ description: 'null: it concerns no customer alone.' }),
+    mode: z.enum(['live', 'test']).nullable(),
+    actor: z.string(),
+    action: z.enum(AUDIT_ACTIONS),
+    target: z.string(),
+    ip: z.string().nullable(),
+    request_id: z.string().nullable(),
+    before: state,
+    after: state,
+  })
+  .openapi('AuditRecord')
+
+const auditPageSchema = z
+  .object({ data: z.array(auditSchema), next_cursor: z.string().nullable() })
+  .openapi('AuditPage')
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'Who changed what, when and from where, newest first',
+  description: [
+    'Every change of keys, customers, credits, pricing and entitlements that was accepted, exactly once; nobody can change',
+    'or delete a record. What a ledger changed is here when it is flushed, a few seconds later. A page may hold fewer',
+    'records than `limit` while `next_cursor` is set.',
+  ].join(' '),
+  request: { query: auditQuery },
+  responses: responses({ 200: json('A page of records.', auditPageSchema) }, [
+    ...OPERATOR_PROBLEMS,
+    'invalid_request',
+    'unavailable',
+  ]),
+})
+
+export const auditRoutes = createRouter()
+
+auditRoutes.openapi(listRoute, async (c) => {
+  const { customer_id, actor, action, target, from, to, limit, cursor } = c.req.valid('query')
+  try {
+    const page = await listAudit(c.env.DB, {
+      ...{ customer_id, actor, action, target, limit },
+      from_ms: from,
+      to_ms: to,
+      before_id: cursor,
+    })
+    return jsonResponse(c, { data: page.records.map(auditJson), next_cursor: page.next_before_id })
+  } catch (error) {
+    return unavailable(c, error)
+  }
+})
+
+function auditJson(record: StoredAudit): object {
+  const { customer_id, mode, actor, action, target, ip, request_id, state_before, state_after } = record
+  return {
+    id: record.audit_id,
+    at: timeJson(record.at_ms),
+    ...{ customer_id, mode, actor, action, target, ip, request_id },
+    before: stateJson(state_before),
+    after: stateJson(state_after),
+  }
+}
+
+function stateJson(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text)
+}
+
+function unavailable(c: Context<AppEnv>, error: unknown): Response {
+  logError('audit_not_listed', error, { request_id: c.get('request_id') })
+  return problem(c, {
+    code: 'unavailable',
+    detail: 'The audit log could not be reached. Try again.',
+    headers: { 'Retry-After': '1' },
+  })
+}

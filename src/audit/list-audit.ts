@@ -1,0 +1,98 @@
+import type { Mode } from '../db/schema.ts'
+import { firstAuditIdAt } from '../ids.ts'
+import { OPERATOR_SCOPE } from './audit-log.ts'
+import type { AuditAction } from './record.ts'
+
+export interface AuditQuery {
+  /** Only this customer's; undefined for all, and what is of no customer. */
+  readonly customer_id: string | undefined
+  readonly actor: string | undefined
+  readonly action: AuditAction | undefined
+  readonly target: string | undefined
+  readonly from_ms: number | undefined
+  /** Not in it. */
+  readonly to_ms: number | undefined
+  /** Only records below this id. */
+  readonly before_id: string | undefined
+  readonly limit: number
+}
+
+export interface StoredAudit {
+  readonly customer_id: string | null
+  readonly audit_id: string
+  readonly at_ms: number
+  readonly mode: Mode | null
+  readonly actor: string
+  readonly action: AuditAction
+  readonly target: string
+  readonly ip: string | null
+  readonly request_id: string | null
+  readonly state_before: string | null
+  readonly state_after: string | null
+}
+
+export interface AuditPage {
+  /** Newest first. */
+  readonly records: readonly StoredAudit[]
+  /** Where the next page begins (its `before_id`); null when there is no more. */
+  readonly next_before_id: string | null
+}
+
+/** With a filter, one answer looks at no more records than this: a page may then be short and still not the last. */
+export const MAX_EXAMINED = 1_000
+
+// Of one customer by the primary key, of all by the index of times: either way a range, newest first. Ids sort by time,
+// so the times are ids too. 1 row read for each record that is looked at, of all 2: the index and the row.
+const RANGE = 'audit_id >= ?2 AND audit_id < ?3 ORDER BY audit_id DESC LIMIT ?4'
+const OF_CUSTOMER = `FROM audit_log WHERE scope = ?1 AND ${RANGE}`
+const OF_ALL = `FROM audit_log INDEXED BY audit_log_time WHERE ?1 IS NULL AND ${RANGE}`
+
+function matching(examined: string): string {
+  return `
+    SELECT nullif(scope, '${OPERATOR_SCOPE}') AS customer_id, audit_id, at_ms, mode, actor, action, target, ip,
+      request_id, state_before, state_after
+    FROM (SELECT * ${examined})
+    WHERE (?5 IS NULL OR actor = ?5) AND (?6 IS NULL OR action = ?6) AND (?7 IS NULL OR target = ?7)
+    ORDER BY audit_id DESC LIMIT ?8`
+}
+
+function lastOf(examined: string): string {
+  return `SELECT count(*) AS records, min(audit_id) AS last_id FROM (SELECT audit_id ${examined})`
+}
+
+/** Records of the audit log, newest first, in a bounded read. What a ledger has not flushed yet is not among them. */
+export async function listAudit(db: D1Database, query: AuditQuery): Promise<AuditPage> {
+  const { customer_id, actor, action, target, limit } = query
+  const from_id = firstAuditIdAt(query.from_ms ?? 0)
+  const below_id = least(query.before_id, query.to_ms === undefined ? undefined : firstAuditIdAt(query.to_ms))
+  const range = [customer_id ?? null, from_id, below_id] as const
+  const filtered = actor !== undefined || action !== undefined || target !== undefined
+  const examined = filtered ? MAX_EXAMINED : limit + 1
+  const order = customer_id === undefined ? OF_ALL : OF_CUSTOMER
+  const page = db
+    .prepare(matching(order))
+    .bind(...range, examined, actor ?? null, action ?? null, target ?? null, limit + 1)
+  if (!filtered) return pageOf((await page.all<StoredAudit>()).results, limit, null)
+  const end = db.prepare(lastOf(order)).bind(...range, examined)
+  const [found, looked] = await db.batch<StoredAudit & ExaminedRange>([page, end])
+  const last = looked?.results[0]
+  return pageOf(found?.results ?? [], limit, last?.records === examined ? last.last_id : null)
+}
+
+interface ExaminedRange {
+  readonly records: number
+  readonly last_id: string | null
+}
+
+/** `end_id` is the last record that was looked at, if there may be more behind it. */
+function pageOf(found: readonly StoredAudit[], limit: number, end_id: string | null): AuditPage {
+  const records = found.slice(0, limit)
+  return { records, next_before_id: found.length > limit ? (records.at(-1)?.audit_id ?? null) : end_id }
+}
+
+/** Every id is below it. */
+const ABOVE_ALL = 'aud_~'
+
+function least(...ids: readonly (string | undefined)[]): string {
+  return ids.reduce<string>((a, b) => (b !== undefined && b < a ? b : a), ABOVE_ALL)
+}
