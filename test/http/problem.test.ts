@@ -78,7 +78,7 @@ describe('a problem document', () => {
       level: 'error',
       event: 'unexpected_error',
       request_id: 'abc',
-      path: '/throws',
+      route: '/throws',
     })
     expect(line).not.toContain('hush')
     log.mockRestore()

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest'
+import { deployed } from '../support/deployment.ts'
+
+const APP = 'https://app.example.com'
+const LISTED = { CORS_ORIGINS: ` ${APP}, http://localhost:3000 ` }
+
+const preflight = (bindings: Readonly<Record<string, string>>, origin: string, path = '/v1/events/ingest') =>
+  deployed(bindings, path, {
+    method: 'OPTIONS',
+    headers: {
+      Origin: origin,
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Headers': 'authorization,content-type,idempotency-key',
+    },
+  })
+
+const corsHeaders = ({ headers }: Response) =>
+  Object.fromEntries([...headers].filter(([name]) => name.startsWith('access-control-')))
+
+describe('CORS', () => {
+  it('is off by default: a preflight is a request like any other, and nothing is allowed', async () => {
+    for (const bindings of [{}, { CORS_ORIGINS: '' }, { CORS_ORIGINS: ' , ' }]) {
+      const response = await preflight(bindings, APP)
+      expect(response.status).toBe(401)
+      expect(corsHeaders(response)).toEqual({})
+      const answer = await deployed(bindings, '/health', { headers: { Origin: APP } })
+      expect(corsHeaders(answer)).toEqual({})
+    }
+  })
+
+  it('answers the preflight of a listed origin without a key', async () => {
+    const response = await preflight(LISTED, APP)
+    expect(response.status).toBe(204)
+    expect(await response.text()).toBe('')
+    expect(corsHeaders(response)).toEqual({
+      'access-control-allow-origin': APP,
+      'access-control-allow-methods': 'GET,HEAD,POST,PUT,PATCH,DELETE',
+      'access-control-allow-headers': 'Authorization,X-API-Key,Content-Type,Idempotency-Key,X-Request-Id',
+      'access-control-expose-headers':
+        'X-Request-Id,Idempotency-Replayed,RateLimit,RateLimit-Policy,Retry-After',
+      'access-control-max-age': '7200',
+    })
+    expect(response.headers.get('Vary')).toContain('Origin')
+    expect(response.headers.get('X-Request-Id')).toMatch(/^req_/)
+  })
+
+  it('lets a listed origin read answers and errors alike, and says that answers differ by origin', async () => {
+    for (const path of ['/health', '/v1/credits/balance', '/nowhere']) {
+      const response = await deployed(LISTED, path, { headers: { Origin: 'http://localhost:3000' } })
+      expect(response.headers.get('Access-Control-Allow-Origin')).toBe('http://localhost:3000')
+      expect(response.headers.get('Access-Control-Expose-Headers')).toContain('X-Request-Id')
+      expect(response.headers.get('Access-Control-Allow-Credentials')).toBeNull()
+      expect(response.headers.get('Vary')).toBe('Origin')
+    }
+  })
+
+  it.each([
+    'https://app.example.com.evil.example',
+    'https://evil.example',
+    'http://app.example.com',
+    'https://app.example.com:8443',
+    'https://APP.example.com',
+    'null',
+    '*',
+    '',
+  ])('gives nothing to the origin %s that is not listed', async (origin) => {
+    expect((await preflight(LISTED, origin)).headers.get('Access-Control-Allow-Origin')).toBeNull()
+    const response = await deployed(LISTED, '/health', { headers: { Origin: origin } })
+    expect(response.status).toBe(200)
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBeNull()
+  })
+
+  it('may be open to every page, and never sends credentials', async () => {
+    const response = await preflight({ CORS_ORIGINS: '*' }, 'https://anybody.example')
+    expect(response.status).toBe(204)
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*')
+    expect(response.headers.get('Access-Control-Allow-Credentials')).toBeNull()
+  })
+
+  it('takes an OPTIONS that is no preflight for what it is', async () => {
+    expect((await deployed(LISTED, '/v1/credits/balance', { method: 'OPTIONS' })).status).toBe(401)
+    expect((await deployed(LISTED, '/health', { method: 'OPTIONS', headers: { Origin: APP } })).status).toBe(
+      404,
+    )
+  })
+
+  it('has an answer to a HEAD as to its GET, without the body', async () => {
+    const response = await deployed(LISTED, '/health', { method: 'HEAD', headers: { Origin: APP } })
+    expect(response.status).toBe(200)
+    expect(await response.text()).toBe('')
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBe(APP)
+  })
+})

@@ -1,0 +1,29 @@
+import { vi } from 'vitest'
+
+const METHODS = ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const
+
+/** Keeps what the Worker says to the console of the test, in its order, instead of printing it. */
+export function listenToConsole(): {
+  readonly lines: readonly string[]
+  readonly records: () => Record<string, unknown>[]
+  readonly clear: () => void
+} {
+  const lines: string[] = []
+  for (const method of METHODS) {
+    vi.spyOn(console, method).mockImplementation((...said: unknown[]) => {
+      lines.push(said.map(String).join(' '))
+    })
+  }
+  return {
+    lines,
+    records: () =>
+      lines.map((line) => {
+        const record: unknown = JSON.parse(line)
+        if (typeof record !== 'object' || record === null) throw new Error(`not a record: ${line}`)
+        return { ...record }
+      }),
+    clear: () => {
+      lines.length = 0
+    },
+  }
+}

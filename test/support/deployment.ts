@@ -1,0 +1,22 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { createApp } from '../../src/app.ts'
+import type { Bindings } from '../../src/config.ts'
+import { type ApiOptions, apiRequest } from './api.ts'
+
+const app = createApp()
+
+/**
+ * A request to the whole app with other variables or bindings than the Worker's, until all that it deferred is done.
+ * Ledger objects keep the Worker's own.
+ */
+export async function deployed(
+  bindings: Partial<Bindings>,
+  path: string,
+  options: ApiOptions = {},
+): Promise<Response> {
+  const ctx = createExecutionContext()
+  const response = await app.fetch(apiRequest(path, options), { ...env, ...bindings }, ctx)
+  await waitOnExecutionContext(ctx)
+  return response
+}
