@@ -12,6 +12,7 @@ import { authenticate } from './http/auth.ts'
 import { cors } from './http/cors.ts'
 import type { AppEnv } from './http/env.ts'
 import { notFound, onError } from './http/problem.ts'
+import { rateLimitHeaders } from './http/rate-limit-headers.ts'
 import { requestId } from './http/request-id.ts'
 import { requestLog } from './http/request-log.ts'
 import { responseHeaders } from './http/response-headers.ts'
@@ -30,6 +31,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use(requestId)
   app.use(requestLog)
   app.use(responseHeaders)
+  app.use(rateLimitHeaders)
   app.use(cors)
   app.route('/', healthRoutes)
   app.route('/v1/customers', customersRoutes)

@@ -3,6 +3,7 @@ import type { Auditor } from '../audit/record.ts'
 import type { Caller, Idempotency, LedgerName } from '../ledger/messages.ts'
 import type { AppEnv } from './env.ts'
 import { fingerprintOf } from './idempotency.ts'
+import { tighter } from './rate-limit-headers.ts'
 
 /** The ledger that a request's key acts on: its customer's, in its mode. */
 export function ledgerOf(c: Context<AppEnv>): LedgerName {
@@ -15,8 +16,24 @@ export function sharedLedgerOf(c: Context<AppEnv>): LedgerName {
   return { customer_id: c.get('key').customer_id, mode: 'live' }
 }
 
+/** One for the whole request: it remembers which ledgers have counted it. */
 export function callerOf(c: Context<AppEnv>): Caller {
-  return { key_id: c.get('key').key_id, ...originOf(c) }
+  const known = c.get('caller')
+  if (known) return known
+  const { key_id, mode } = c.get('key')
+  const counted_by: string[] = []
+  const caller: Caller = {
+    key_id,
+    mode,
+    ...originOf(c),
+    counted_by,
+    onCounted: (ledger, rate) => {
+      counted_by.push(ledger)
+      c.set('rate', tighter(c.get('rate'), rate))
+    },
+  }
+  c.set('caller', caller)
+  return caller
 }
 
 /** Who makes a change that no ledger object commits, for the audit log: a key's id, `operator` or `public`. */

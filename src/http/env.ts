@@ -1,5 +1,7 @@
 import type { Bindings } from '../config.ts'
 import type { AuthenticatedKey } from '../customers/key-record.ts'
+import type { Caller } from '../ledger/messages.ts'
+import type { RateCount } from '../ledger/rate-limit.ts'
 import type { PriceBook } from '../pricing/price-book.ts'
 import type { ProblemCode } from './problem.ts'
 
@@ -9,6 +11,10 @@ export type AppEnv = {
   Variables: {
     request_id: string
     key: AuthenticatedKey
+    /** Who asks the ledger objects, once one was asked. */
+    caller: Caller | undefined
+    /** What the ledger objects have counted of this customer's requests, once one has counted this one. */
+    rate: RateCount | undefined
     /** The customer's prices, on every route that `currentPrices` stands before. */
     prices: PriceBook
     /** The `Idempotency-Key` header of a POST, checked; undefined when there is none. */

@@ -37,6 +37,10 @@ export interface CheckMessage {
   readonly idempotency?: Idempotency
 }
 
+export interface CheckAndHoldMessage extends CheckMessage {
+  readonly hold_ms: number
+}
+
 /** Why not, or, allowed, what will soon be in the way. */
 export type CheckReason =
   | OffReason
@@ -92,7 +96,7 @@ export function checkUse(draft: Draft, { subject, event }: CheckQuestion, contex
  */
 export function checkAndHold(
   draft: Draft,
-  { question, hold_ms, idempotency }: Omit<CheckMessage, 'caller'> & { readonly hold_ms: number },
+  { question, hold_ms, idempotency }: Omit<CheckAndHoldMessage, 'caller'>,
   context: BurnContext,
 ): CheckResult {
   const check = draft.checkKey(idempotency)

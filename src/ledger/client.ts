@@ -1,5 +1,3 @@
-import type { Bindings } from '../config.ts'
-import { ledgerKey } from '../db/ledger-db.ts'
 import type { Account } from './account.ts'
 import type {
   BurnTableResult,
@@ -10,6 +8,7 @@ import type {
   QuoteResult,
   SaveBurnTableMessage,
 } from './burn-table-messages.ts'
+import { ask, call, type LedgerEnv, LONG_CALL_TIMEOUT_MS, SAFE_TO_REPEAT, stubOf } from './call.ts'
 import type { CheckMessage, CheckResult } from './check.ts'
 import type {
   ChangeEntitlementMessage,
@@ -42,18 +41,11 @@ import type {
   WalletMessage,
   WalletResult,
 } from './messages.ts'
-import type { CustomerLedger } from './object.ts'
-import { waitForObject } from './object-wait.ts'
 import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
-import { classifyTransportError } from './transport-errors.ts'
 
-/**
- * The Worker's side of a ledger object. Expected outcomes come back as values, a broken connection as `overloaded` or
- * `unavailable`; only bugs throw.
- */
+/** The Worker's side of a ledger object: each question and what kind of answer it has. Expected outcomes are values. */
 
-type LedgerEnv = Pick<Bindings, 'LEDGER'>
-type Stub = DurableObjectStub<CustomerLedger>
+const LONG = { timeout_ms: LONG_CALL_TIMEOUT_MS }
 
 /** Opens the ledger: idempotent. The first touch decides where the object lives, for ever. */
 export function openLedger(
@@ -61,18 +53,23 @@ export function openLedger(
   message: OpenMessage,
   options: { readonly location_hint?: DurableObjectLocationHint } = {},
 ): Promise<{ readonly kind: 'opened' } | Refused> {
-  const hint = options.location_hint ? { locationHint: options.location_hint } : {}
-  return call(env, message.ledger, SAFE_TO_REPEAT, (stub) => stub.open(JSON.stringify(message)), hint)
+  return call(
+    env,
+    message.ledger,
+    SAFE_TO_REPEAT,
+    async (stub) => JSON.parse(await stub.open(JSON.stringify(message))),
+    options,
+  )
 }
 
 export function ingest(env: LedgerEnv, ledger: LedgerName, message: IngestMessage): Promise<IngestResult> {
   const keyed = message.shape === 'single' ? message.item.idempotency : message.idempotency
-  return call(env, ledger, keyed !== undefined, (stub) => stub.ingest(JSON.stringify(message)))
+  return ask(env, ledger, message, keyed !== undefined, (stub, json) => stub.ingest(json))
 }
 
 export function credit(env: LedgerEnv, ledger: LedgerName, message: CreditMessage): Promise<CreditResult> {
   const keyed = message.idempotency !== undefined
-  return call(env, ledger, keyed, (stub) => stub.credit(JSON.stringify(message)))
+  return ask(env, ledger, message, keyed, (stub, json) => stub.credit(json))
 }
 
 export function moveCredits(
@@ -81,12 +78,12 @@ export function moveCredits(
   message: MovementMessage,
 ): Promise<MovementResult> {
   const keyed = message.idempotency !== undefined
-  return call(env, ledger, keyed, (stub) => stub.move(JSON.stringify(message)))
+  return ask(env, ledger, message, keyed, (stub, json) => stub.move(json))
 }
 
 export function changeHold(env: LedgerEnv, ledger: LedgerName, message: HoldMessage): Promise<HoldResult> {
   const keyed = message.idempotency !== undefined
-  return call(env, ledger, keyed, (stub) => stub.hold(JSON.stringify(message)))
+  return ask(env, ledger, message, keyed, (stub, json) => stub.hold(json))
 }
 
 export function readOpenHolds(
@@ -94,7 +91,7 @@ export function readOpenHolds(
   ledger: LedgerName,
   message: HoldsMessage,
 ): Promise<HoldsResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.holds(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.holds(json))
 }
 
 export function rerateEvents(
@@ -102,7 +99,7 @@ export function rerateEvents(
   ledger: LedgerName,
   message: RerateMessage,
 ): Promise<RerateResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.rerate(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.rerate(json))
 }
 
 export function readUnrated(
@@ -110,7 +107,7 @@ export function readUnrated(
   ledger: LedgerName,
   message: UnratedMessage,
 ): Promise<UnratedResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.unrated(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.unrated(json))
 }
 
 export function readBalance(
@@ -118,7 +115,7 @@ export function readBalance(
   ledger: LedgerName,
   message: WalletMessage,
 ): Promise<WalletResult<BalanceAnswer>> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.balance(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.balance(json))
 }
 
 export function readLots(
@@ -126,7 +123,7 @@ export function readLots(
   ledger: LedgerName,
   message: WalletMessage,
 ): Promise<WalletResult<LotAnswer[]>> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.lots(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.lots(json))
 }
 
 export function readRecurringGrants(
@@ -134,7 +131,7 @@ export function readRecurringGrants(
   ledger: LedgerName,
   message: RecurringMessage,
 ): Promise<WalletResult<RecurringAnswer[]>> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.recurringGrants(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.recurringGrants(json))
 }
 
 export function readEntries(
@@ -142,7 +139,7 @@ export function readEntries(
   ledger: LedgerName,
   message: EntriesMessage,
 ): Promise<EntriesResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.entries(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.entries(json))
 }
 
 export function saveBurnTable(
@@ -151,7 +148,7 @@ export function saveBurnTable(
   message: SaveBurnTableMessage,
 ): Promise<BurnTableResult> {
   const keyed = message.idempotency !== undefined
-  return call(env, ledger, keyed, (stub) => stub.saveBurnTable(JSON.stringify(message)))
+  return ask(env, ledger, message, keyed, (stub, json) => stub.saveBurnTable(json))
 }
 
 export function deactivateBurnTable(
@@ -159,7 +156,7 @@ export function deactivateBurnTable(
   ledger: LedgerName,
   message: DeactivateBurnTableMessage,
 ): Promise<BurnTableResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.deactivateBurnTable(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.deactivateBurnTable(json))
 }
 
 export function readBurnTables(
@@ -167,11 +164,11 @@ export function readBurnTables(
   ledger: LedgerName,
   message: BurnTablesMessage,
 ): Promise<BurnTablesResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.burnTables(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.burnTables(json))
 }
 
 export function readQuotes(env: LedgerEnv, ledger: LedgerName, message: QuoteMessage): Promise<QuoteResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.quote(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.quote(json))
 }
 
 /** Brings the customer's burn tables from its live ledger, their master, to its test ledger. */
@@ -186,7 +183,7 @@ export function changeEntitlement(
   message: ChangeEntitlementMessage,
 ): Promise<EntitlementResult> {
   const repeatable = message.idempotency !== undefined || message.change.kind === 'replace'
-  return call(env, ledger, repeatable, (stub) => stub.changeEntitlement(JSON.stringify(message)))
+  return ask(env, ledger, message, repeatable, (stub, json) => stub.changeEntitlement(json))
 }
 
 export function readEntitlements(
@@ -194,7 +191,7 @@ export function readEntitlements(
   ledger: LedgerName,
   message: EntitlementsMessage,
 ): Promise<EntitlementsResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.entitlements(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.entitlements(json))
 }
 
 export function checkEntitlement(
@@ -202,8 +199,11 @@ export function checkEntitlement(
   ledger: LedgerName,
   message: CheckMessage,
 ): Promise<CheckResult> {
-  const repeatable = message.hold_ms === null || message.idempotency !== undefined
-  return call(env, ledger, repeatable, (stub) => stub.checkEntitlement(JSON.stringify(message)))
+  if (message.hold_ms === null) {
+    return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.checkEntitlement(json))
+  }
+  const keyed = message.idempotency !== undefined
+  return ask(env, ledger, message, keyed, (stub, json) => stub.checkAndHold(json))
 }
 
 /** Brings what changed of the customer's entitlements from its live ledger, their master, to its test ledger. */
@@ -217,7 +217,7 @@ export async function shareEntitlements(env: LedgerEnv, customer_id: string): Pr
 }
 
 export function catchUp(env: LedgerEnv, ledger: LedgerName, message: CatchUpMessage): Promise<CatchUpResult> {
-  return call(env, ledger, SAFE_TO_REPEAT, (stub) => stub.catchUp(JSON.stringify(message)))
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.catchUp(json), LONG)
 }
 
 /** Not repeated by itself: an erasure whose answer was lost is no longer found, and would be answered as if never made. */
@@ -226,7 +226,7 @@ export function eraseSubject(
   ledger: LedgerName,
   message: EraseMessage,
 ): Promise<EraseResult> {
-  return call(env, ledger, false, (stub) => stub.eraseSubject(JSON.stringify(message)))
+  return ask(env, ledger, message, false, (stub, json) => stub.eraseSubject(json), LONG)
 }
 
 /** From the moment this returns the ledger refuses the key from `at_ms` on. Can be repeated; throws when it failed. */
@@ -242,37 +242,4 @@ export async function revokeLedgerKey(
 /** From the moment this returns the ledger goes by this account or a newer one. Can be repeated; throws when it failed. */
 export async function setLedgerAccount(env: LedgerEnv, ledger: LedgerName, account: Account): Promise<void> {
   await stubOf(env, ledger).setAccount(JSON.stringify(account))
-}
-
-const SAFE_TO_REPEAT = true
-
-/**
- * One call, and one more with a fresh stub if the runtime says that the failure was passing and repeating is safe:
- * reads are, and what carries an idempotency key. Anything else might have been done, and is not done twice.
- */
-async function call<T>(
-  env: LedgerEnv,
-  ledger: LedgerName,
-  repeatable: boolean,
-  rpc: (stub: Stub) => Promise<string>,
-  options: DurableObjectNamespaceGetDurableObjectOptions = {},
-): Promise<T | Refused> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return JSON.parse(await waitForObject(() => rpc(stubOf(env, ledger, options))))
-    } catch (error) {
-      const failure = classifyTransportError(error)
-      if (failure === 'bug') throw error
-      if (failure === 'passing' && repeatable && attempt === 1) continue
-      return { kind: 'refused', refusal: { code: failure === 'overloaded' ? 'overloaded' : 'unavailable' } }
-    }
-  }
-}
-
-function stubOf(
-  env: LedgerEnv,
-  ledger: LedgerName,
-  options: DurableObjectNamespaceGetDurableObjectOptions = {},
-): Stub {
-  return env.LEDGER.get(env.LEDGER.idFromName(ledgerKey(ledger)), options)
 }

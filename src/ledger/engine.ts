@@ -1,15 +1,19 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import type { Mode } from '../db/schema.ts'
 import { type LogFields, logError } from '../http/log.ts'
 import { type Projection, Projector } from '../projection/projector.ts'
 import type { Access } from './account.ts'
 import type { BurnContext } from './burn.ts'
 import { BurnTables } from './burn-tables.ts'
 import { Draft } from './draft.ts'
+import { callerIn, sealAnswer } from './envelope.ts'
 import { type Apply, GroupCommit, weightOf } from './group-commit.ts'
 import { LedgerIds, tagOf } from './ledger-ids.ts'
 import type { Caller, Refused, WalletMessage, WalletResult } from './messages.ts'
+import { type RateCount, RateLimiter } from './rate-limit.ts'
+import type { Refusal } from './refusal.ts'
 import { earliest, nextAlarmAt } from './schedule.ts'
 import { settle } from './settle.ts'
 import { type Identity, LedgerStore, type Written } from './store.ts'
@@ -35,6 +39,11 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
   protected readonly group: GroupCommit
   protected readonly projector: Projector
   protected burnContext: BurnContext | null = null
+  /** Requests of this minute. */
+  private readonly rates: Readonly<Record<Mode, RateLimiter>> = {
+    live: new RateLimiter(),
+    test: new RateLimiter(),
+  }
   protected alarmAt: number | null = null
   /** How often each work of the alarm has failed in a row. */
   protected readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
@@ -129,29 +138,34 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     return Date.now() - this.config.idempotency_window_ms
   }
 
-  /** A message that changes something, and its answer. Room is asked for before anything is parsed. */
-  protected async handle<M extends { readonly caller: Caller }, T extends { readonly kind: string }>(
+  /** A request that changes something in the next group commit, and its answer. */
+  protected handle<M extends { readonly caller: Caller }, T extends Result>(
     json: string,
     apply: (draft: Draft, message: M, context: BurnContext) => T,
     access: Access = 'write',
   ): Promise<string> {
-    if (!this.group.hasRoom(weightOf(json.length))) return reply(OVERLOADED)
-    const message: M = JSON.parse(json)
-    const weight = weightOf(json.length, eventsIn(message))
-    return reply(
-      await this.change<T>(
-        message.caller,
-        weight,
-        (draft, context) => apply(draft, message, context),
-        access,
-      ),
+    return this.answer<M, T>(json, access, (message, context) =>
+      this.submit(weightOf(json.length, eventsIn(message)), (draft) => apply(draft, message, context)),
     )
   }
 
-  /** Admits the caller, then works with D1; when D1 fails, what is left of the work is done at the next try. */
-  protected async project<T>(caller: Caller, access: Access, work: () => Promise<T>): Promise<T | Refused> {
-    const context = this.admit(caller, access)
-    if (context.kind === 'refused') return context
+  /**
+   * A client's request and its answer: the caller is admitted, and what changes something is asked whether there is room
+   * for it, before more of the message is parsed than its caller.
+   */
+  protected async answer<M extends { readonly caller: Caller }, T extends Result>(
+    json: string,
+    access: Access,
+    work: (message: M, context: BurnContext) => T | Refused | Promise<T | Refused>,
+  ): Promise<string> {
+    const { rate, refusal } = this.admit(callerIn(json), access)
+    if (refusal) return sealAnswer({ kind: 'refused', refusal }, rate)
+    if (access !== 'read' && !this.group.hasRoom(weightOf(json.length))) return sealAnswer(OVERLOADED, rate)
+    return sealAnswer(await work(JSON.parse(json), this.context()), rate)
+  }
+
+  /** Work with D1; when D1 fails, what is left of it is done at the next try. */
+  protected async project<T>(work: () => Promise<T>): Promise<T | Refused> {
     try {
       return await work()
     } catch (error) {
@@ -160,34 +174,40 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     }
   }
 
-  /** Admits the caller, then applies the change in the next group commit. */
-  protected async change<T>(
-    caller: Caller,
-    weight: number,
-    apply: (draft: Draft, context: BurnContext) => T,
-    access: Access = 'write',
-  ): Promise<T | Refused> {
-    const context = this.admit(caller, access)
-    if (context.kind === 'refused') return context
-    return this.submit(weight, (draft) => apply(draft, context))
-  }
-
   protected submit<T>(weight: number, apply: Apply<T>): Promise<T | Refused> {
     return this.group.hasRoom(weight) ? this.group.submit(weight, apply) : Promise.resolve(OVERLOADED)
   }
 
   /**
-   * Refuses keys that were revoked, writes of a customer that is suspended or closed, and ledgers that nobody opened:
-   * here, at once, whatever the caches in front still say.
+   * Refuses keys that were revoked, more requests than the customer's tier has, writes of a customer that is suspended or
+   * closed, and ledgers that nobody opened: here, at once, whatever the caches in front still say. A deleted key's
+   * requests are not counted, so that whoever has got hold of it cannot use up its customer's minute.
    */
-  protected admit(caller: Caller, access: Access): (BurnContext & { readonly kind: 'admitted' }) | Refused {
+  private admit(caller: Caller, access: Access): Admission {
     const { identity, account } = this.store
-    if (!identity) return { kind: 'refused', refusal: { code: 'unavailable' } }
-    if (this.store.isRevoked(caller.key_id, Date.now())) {
-      return { kind: 'refused', refusal: { code: 'revoked_api_key' } }
+    if (!identity) return { refusal: { code: 'unavailable' } }
+    const now_ms = Date.now()
+    if (this.store.isRevoked(caller.key_id, now_ms)) return { refusal: { code: 'revoked_api_key' } }
+    const rate = this.countRequest(caller, identity, now_ms)
+    if (rate?.allowed === false) {
+      return {
+        rate,
+        refusal: { code: 'rate_limited', limit: rate.limit, retry_after_s: rate.resets_in_s },
+      }
     }
-    if (!account.admits(access)) return { kind: 'refused', refusal: { code: 'customer_suspended' } }
-    return { kind: 'admitted', ...this.context() }
+    const admission = rate ? { rate } : {}
+    return account.admits(access) ? admission : { ...admission, refusal: { code: 'customer_suspended' } }
+  }
+
+  /** Undefined for what is not counted, or was counted before. */
+  private countRequest(
+    { mode = 'live', counted_by }: Caller,
+    identity: Identity,
+    now_ms: number,
+  ): RateCount | undefined {
+    if (!counted_by || counted_by.includes(ledgerKey(identity))) return undefined
+    const { requests_a_minute } = this.config.limits[this.store.account.current.tier]
+    return this.rates[mode].count(requests_a_minute, now_ms)
   }
 
   protected projection(): Projection {
@@ -262,22 +282,21 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
 
   /** Reads a wallet as it is now; only if something in it fell due does the read write. */
   protected async readWallet<T>(
-    { caller, owner }: WalletMessage,
+    { owner }: WalletMessage,
+    { ids }: BurnContext,
     read: (ids: LedgerIds, wallet: Wallet) => T,
   ): Promise<WalletResult<T>> {
-    const context = this.admit(caller, 'read')
-    if (context.kind === 'refused') return context
     const wallet = this.store.wallet(walletKey(owner))
     if (!wallet) return { kind: 'refused', refusal: noWallet(owner.kind) }
     const due_at_ms = walletDueAt(wallet)
     if (due_at_ms === null || due_at_ms > this.timeNow()) {
-      return { kind: 'done', answer: read(context.ids, wallet) }
+      return { kind: 'done', answer: read(ids, wallet) }
     }
     return this.submit<WalletResult<T>>(1, (draft) => {
       // It may be gone by now: with its owner's erasure the wallet went to another name.
       const still = draft.wallet(owner)
       if (!still) return { kind: 'refused', refusal: noWallet(owner.kind) }
-      return { kind: 'done', answer: read(context.ids, settle(draft, still)) }
+      return { kind: 'done', answer: read(ids, settle(draft, still)) }
     })
   }
 
@@ -334,7 +353,16 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
   }
 }
 
-export const OVERLOADED: Refused = { kind: 'refused', refusal: { code: 'overloaded' } }
+/** What a request is answered: a tagged union. */
+type Result = { readonly kind: string }
+
+interface Admission {
+  /** What was counted of the request, if it was. */
+  readonly rate?: RateCount
+  readonly refusal?: Refusal
+}
+
+const OVERLOADED: Refused = { kind: 'refused', refusal: { code: 'overloaded' } }
 export const UNAVAILABLE: Refused = { kind: 'refused', refusal: { code: 'unavailable' } }
 
 /** A broken ledger must not flood the log. */
@@ -343,9 +371,4 @@ const MAX_LOGGED = 10
 /** How many events a message brings, for those that bring many. */
 function eventsIn(message: object): number {
   return 'items' in message && Array.isArray(message.items) ? message.items.length : 1
-}
-
-/** One JSON string, typed by what it says. */
-export function reply<T extends { readonly kind: string }>(result: T): string {
-  return JSON.stringify(result)
 }

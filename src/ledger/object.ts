@@ -18,10 +18,16 @@ import type {
   SaveBurnTableMessage,
 } from './burn-table-messages.ts'
 import type { BurnTableSnapshot } from './burn-table-rows.ts'
-import { type CheckMessage, type CheckResult, checkAndHold, checkUse } from './check.ts'
+import {
+  type CheckAndHoldMessage,
+  type CheckMessage,
+  type CheckResult,
+  checkAndHold,
+  checkUse,
+} from './check.ts'
 import { applyCredit, creditAnswer } from './credit.ts'
-import { Draft } from './draft.ts'
-import { LedgerEngine, reply, UNAVAILABLE } from './engine.ts'
+import type { Draft } from './draft.ts'
+import { LedgerEngine, UNAVAILABLE } from './engine.ts'
 import {
   type ChangeEntitlementMessage,
   type Entitlement,
@@ -31,17 +37,19 @@ import {
   readEntitlements,
 } from './entitlements.ts'
 import { type EntriesMessage, type EntriesResult, readUnflushed } from './entries.ts'
-import { weightOf } from './group-commit.ts'
+import { sealAnswer } from './envelope.ts'
 import { type HoldsMessage, type HoldsResult, readHolds } from './hold-lists.ts'
 import { applyHold } from './holds.ts'
 import { applyIngest } from './ingest.ts'
 import type {
+  BalanceAnswer,
   CreditMessage,
   CreditResult,
   HoldMessage,
   HoldResult,
   IngestMessage,
   IngestResult,
+  LotAnswer,
   MovementMessage,
   MovementResult,
   OpenMessage,
@@ -51,6 +59,7 @@ import type {
   RerateResult,
   UnratedMessage,
   UnratedResult,
+  WalletMessage,
   WalletResult,
 } from './messages.ts'
 import { quote } from './quote.ts'
@@ -83,7 +92,7 @@ export class CustomerLedger extends LedgerEngine {
     }
     // Durable together with the opening: there is no await in between.
     this.store.account.take(account)
-    return reply({ kind: 'opened' })
+    return sealAnswer({ kind: 'opened' })
   }
 
   ingest(json: string): Promise<string> {
@@ -114,22 +123,23 @@ export class CustomerLedger extends LedgerEngine {
   }
 
   /** The events that have no price yet, and how some that had none were rated. */
-  async unrated(json: string): Promise<string> {
-    const { caller, before_entry, limit, amended }: UnratedMessage = JSON.parse(json)
-    const context = this.admit(caller, 'read')
-    if (context.kind === 'refused') return reply(context)
+  unrated(json: string): Promise<string> {
     const { unrated } = this.store
-    return reply<UnratedResult>({
-      kind: 'done',
-      answer: {
-        events: unrated.before(before_entry ?? Number.MAX_SAFE_INTEGER, limit).map(({ entry }) => entry),
-        amendments: amended.flatMap((entry): [number, Amendment][] => {
-          const amendment = unrated.amendment(entry)
-          return amendment ? [[entry, amendment]] : []
-        }),
-        opened_at_ms: context.ids.opened_at_ms,
-      },
-    })
+    return this.answer<UnratedMessage, UnratedResult>(
+      json,
+      'read',
+      ({ before_entry, limit, amended }, { ids }) => ({
+        kind: 'done',
+        answer: {
+          events: unrated.before(before_entry ?? Number.MAX_SAFE_INTEGER, limit).map(({ entry }) => entry),
+          amendments: amended.flatMap((entry): [number, Amendment][] => {
+            const amendment = unrated.amendment(entry)
+            return amendment ? [[entry, amendment]] : []
+          }),
+          opened_at_ms: ids.opened_at_ms,
+        },
+      }),
+    )
   }
 
   /** Voids, refunds, transfers, adjustments, overdraft limits. */
@@ -145,85 +155,82 @@ export class CustomerLedger extends LedgerEngine {
   }
 
   /** The open holds of the ledger or of one wallet, newest first. */
-  async holds(json: string): Promise<string> {
-    const message: HoldsMessage = JSON.parse(json)
-    const context = this.admit(message.caller, 'read')
-    if (context.kind === 'refused') return reply(context)
-    return reply<HoldsResult>({
+  holds(json: string): Promise<string> {
+    return this.answer<HoldsMessage, HoldsResult>(json, 'read', (message, { ids }) => ({
       kind: 'done',
-      answer: readHolds(this.store, this.draft(), context.ids, message),
-    })
+      answer: readHolds(this.store, this.draft(), ids, message),
+    }))
   }
 
-  async balance(json: string): Promise<string> {
-    return reply(await this.readWallet(JSON.parse(json), balanceAnswer))
+  balance(json: string): Promise<string> {
+    return this.answer<WalletMessage, WalletResult<BalanceAnswer>>(json, 'read', (message, context) =>
+      this.readWallet(message, context, balanceAnswer),
+    )
   }
 
   /** The open lots of a wallet in burn order. */
-  async lots(json: string): Promise<string> {
-    return reply(await this.readWallet(JSON.parse(json), lotAnswers))
+  lots(json: string): Promise<string> {
+    return this.answer<WalletMessage, WalletResult<LotAnswer[]>>(json, 'read', (message, context) =>
+      this.readWallet(message, context, lotAnswers),
+    )
   }
 
   /** The grants that come again, newest first. */
-  async recurringGrants(json: string): Promise<string> {
-    const { caller, owner }: RecurringMessage = JSON.parse(json)
-    const context = this.admit(caller, 'read')
-    if (context.kind === 'refused') return reply(context)
-    return reply<WalletResult<RecurringAnswer[]>>({
-      kind: 'done',
-      answer: recurringAnswers(this.store, this.draft(), context.ids, owner),
-    })
+  recurringGrants(json: string): Promise<string> {
+    return this.answer<RecurringMessage, WalletResult<RecurringAnswer[]>>(
+      json,
+      'read',
+      ({ owner }, { ids }) => ({
+        kind: 'done',
+        answer: recurringAnswers(this.store, this.draft(), ids, owner),
+      }),
+    )
   }
 
   /** The entries that D1 may not have yet, newest first, and where D1's begin. */
-  async entries(json: string): Promise<string> {
-    const message: EntriesMessage = JSON.parse(json)
-    const context = this.admit(message.caller, 'read')
-    if (context.kind === 'refused') return reply(context)
-    return reply<EntriesResult>(readUnflushed(this.store, context.ids, message))
+  entries(json: string): Promise<string> {
+    return this.answer<EntriesMessage, EntriesResult>(json, 'read', (message, { ids }) =>
+      readUnflushed(this.store, ids, message),
+    )
   }
 
   /** Saves a burn table or a new version of one: what is ingested next is rated by it. */
-  async saveBurnTable(json: string): Promise<string> {
-    const message: SaveBurnTableMessage = JSON.parse(json)
-    const context = this.admit(message.caller, 'write')
-    if (context.kind === 'refused') return reply(context)
+  saveBurnTable(json: string): Promise<string> {
     const { burnTables } = this.store
-    const outcome = this.commit((draft) => burnTableAudited(draft, burnTables, message, this.config))
-    this.tables.refresh()
-    if (outcome.kind === 'refused') return reply(outcome)
-    const { kind, format } = outcome
-    const answer =
-      outcome.kind === 'done'
-        ? burnTableAnswer(burnTables, outcome.row)
-        : savedAnswer(burnTables, outcome.version)
-    return reply<BurnTableResult>({ kind, format, answer })
+    return this.answer<SaveBurnTableMessage, BurnTableResult>(json, 'write', (message) => {
+      const outcome = this.commit((draft) => burnTableAudited(draft, burnTables, message, this.config))
+      this.tables.refresh()
+      if (outcome.kind === 'refused') return outcome
+      const { kind, format } = outcome
+      const answer =
+        outcome.kind === 'done'
+          ? burnTableAnswer(burnTables, outcome.row)
+          : savedAnswer(burnTables, outcome.version)
+      return { kind, format, answer }
+    })
   }
 
   /** Ends a burn table now; events of earlier times still fall under it. */
-  async deactivateBurnTable(json: string): Promise<string> {
-    const message: DeactivateBurnTableMessage = JSON.parse(json)
-    const context = this.admit(message.caller, 'write')
-    if (context.kind === 'refused') return reply(context)
-    const result = this.commit((draft) => deactivationAudited(draft, this.store.burnTables, message))
-    this.tables.refresh()
-    return reply<BurnTableResult>(result)
+  deactivateBurnTable(json: string): Promise<string> {
+    return this.answer<DeactivateBurnTableMessage, BurnTableResult>(json, 'write', (message) => {
+      const result = this.commit((draft) => deactivationAudited(draft, this.store.burnTables, message))
+      this.tables.refresh()
+      return result
+    })
   }
 
-  async burnTables(json: string): Promise<string> {
-    const { caller, question }: BurnTablesMessage = JSON.parse(json)
-    const context = this.admit(caller, 'read')
-    if (context.kind === 'refused') return reply(context)
-    return reply<BurnTablesResult>(readBurnTables(this.store.burnTables, this.tables, question, Date.now()))
+  burnTables(json: string): Promise<string> {
+    return this.answer<BurnTablesMessage, BurnTablesResult>(json, 'read', ({ question }) =>
+      readBurnTables(this.store.burnTables, this.tables, question, Date.now()),
+    )
   }
 
   /** What items would cost, each by the table of its time. Moves nothing. */
-  async quote(json: string): Promise<string> {
-    const { caller, items }: QuoteMessage = JSON.parse(json)
-    const context = this.admit(caller, 'read')
-    if (context.kind === 'refused') return reply(context)
-    const now_ms = Date.now()
-    return reply<QuoteResult>({ kind: 'done', quotes: items.map((item) => quote(this.tables, item, now_ms)) })
+  quote(json: string): Promise<string> {
+    return this.answer<QuoteMessage, QuoteResult>(json, 'read', ({ items }) => {
+      const now_ms = Date.now()
+      return { kind: 'done', quotes: items.map((item) => quote(this.tables, item, now_ms)) }
+    })
   }
 
   /** All burn tables of a live ledger, for the test ledger of the same customer. */
@@ -240,42 +247,29 @@ export class CustomerLedger extends LedgerEngine {
   }
 
   /** Makes, replaces or deletes an entitlement: what is ingested next is under it. */
-  async changeEntitlement(json: string): Promise<string> {
-    const message: ChangeEntitlementMessage = JSON.parse(json)
-    const context = this.admit(message.caller, 'write')
-    if (context.kind === 'refused') return reply(context)
-    return reply<EntitlementResult>(
+  changeEntitlement(json: string): Promise<string> {
+    return this.answer<ChangeEntitlementMessage, EntitlementResult>(json, 'write', (message) =>
       this.commit((draft) => entitlementAudited(draft, this.store.entitlements, message)),
     )
   }
 
-  async entitlements(json: string): Promise<string> {
-    const { caller, question }: EntitlementsMessage = JSON.parse(json)
-    const context = this.admit(caller, 'read')
-    if (context.kind === 'refused') return reply(context)
-    const answer = readEntitlements(this.store.entitlements, question)
-    return reply<EntitlementsResult>(
-      'code' in answer ? { kind: 'refused', refusal: answer } : { kind: 'done', answer },
+  entitlements(json: string): Promise<string> {
+    return this.answer<EntitlementsMessage, EntitlementsResult>(json, 'read', ({ question }) => {
+      const answer = readEntitlements(this.store.entitlements, question)
+      return 'code' in answer ? { kind: 'refused', refusal: answer } : { kind: 'done', answer }
+    })
+  }
+
+  /** Whether a use would go through now, on a draft that is dropped: nothing is written, whatever falls due in it. */
+  checkEntitlement(json: string): Promise<string> {
+    return this.answer<CheckMessage, CheckResult>(json, 'read', ({ question }, context) =>
+      checkUse(this.draft(), question, context),
     )
   }
 
-  /**
-   * Whether a use would go through now, on a draft that is dropped: nothing is written, whatever falls due in it. Only a
-   * hold on the estimate is a change.
-   */
-  async checkEntitlement(json: string): Promise<string> {
-    const { caller, question, hold_ms, idempotency }: CheckMessage = JSON.parse(json)
-    if (hold_ms !== null) {
-      const request = { question, hold_ms, ...(idempotency && { idempotency }) }
-      const result = await this.change<CheckResult>(caller, weightOf(json.length), (draft, context) =>
-        checkAndHold(draft, request, context),
-      )
-      return reply(result)
-    }
-    const context = this.admit(caller, 'read')
-    if (context.kind === 'refused') return reply(context)
-    const draft = new Draft(this.store, this.store.counters, Date.now())
-    return reply<CheckResult>(checkUse(draft, question, context))
+  /** The same with a hold on the estimate, which is a change. */
+  checkAndHold(json: string): Promise<string> {
+    return this.handle<CheckAndHoldMessage, CheckResult>(json, checkAndHold)
   }
 
   /** What changed of a live ledger's entitlements, for the test ledger of the same customer. */
@@ -297,23 +291,19 @@ export class CustomerLedger extends LedgerEngine {
   }
 
   /** Brings D1 up to everything that is committed: whoever was mentioned is then found there. */
-  async catchUp(json: string): Promise<string> {
-    const { caller }: CatchUpMessage = JSON.parse(json)
-    const result = await this.project<CatchUpResult>(caller, 'read', async () => {
-      const caught_up = await this.projector.catchUp()
-      return caught_up ? { kind: 'done' } : UNAVAILABLE
-    })
-    return reply(result)
+  catchUp(json: string): Promise<string> {
+    return this.answer<CatchUpMessage, CatchUpResult>(json, 'read', () =>
+      this.project(async () => ((await this.projector.catchUp()) ? { kind: 'done' } : UNAVAILABLE)),
+    )
   }
 
   /** Erases a user or a team here and in D1, and keeps the ledger. */
-  async eraseSubject(json: string): Promise<string> {
-    const { caller, kind, id }: EraseMessage = JSON.parse(json)
-    const result = await this.project<EraseResult>(caller, 'write', () =>
-      this.projector.erase(caller, kind, id),
-    )
-    this.armForAll()
-    return reply(result)
+  eraseSubject(json: string): Promise<string> {
+    return this.answer<EraseMessage, EraseResult>(json, 'write', async ({ caller, kind, id }) => {
+      const result = await this.project<EraseResult>(() => this.projector.erase(caller, kind, id))
+      this.armForAll()
+      return result
+    })
   }
 
   /** Refuses a key from `at_ms` on. A later time than the one it has changes nothing. */

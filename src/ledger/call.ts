@@ -1,0 +1,100 @@
+import type { Bindings } from '../config.ts'
+import { ledgerKey } from '../db/ledger-db.ts'
+import { openAnswer, sealMessage } from './envelope.ts'
+import type { Caller, LedgerName, Refused } from './messages.ts'
+import type { CustomerLedger } from './object.ts'
+import { waitForObject } from './object-wait.ts'
+import { classifyTransportError } from './transport-errors.ts'
+
+/**
+ * How the Worker reaches a ledger object. A broken connection and an object that does not answer are `overloaded` or
+ * `unavailable`; only bugs throw, and nothing waits for ever.
+ */
+
+export type LedgerEnv = Pick<Bindings, 'LEDGER'>
+export type Stub = DurableObjectStub<CustomerLedger>
+
+/** An object commits within milliseconds and starts within a second: one that needs longer is in trouble. */
+export const CALL_TIMEOUT_MS = 10_000
+/** For what works with D1 too, batch after batch. */
+export const LONG_CALL_TIMEOUT_MS = 30_000
+
+export const SAFE_TO_REPEAT = true
+
+export interface CallOptions {
+  readonly location_hint?: DurableObjectLocationHint
+  readonly timeout_ms?: number
+}
+
+/** A client's question to a ledger; what the ledger counted of it is noted on its caller. */
+export function ask<T, M extends { readonly caller: Caller }>(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: M,
+  repeatable: boolean,
+  rpc: (stub: Stub, json: string) => Promise<string>,
+  options: CallOptions = {},
+): Promise<T | Refused> {
+  const { caller } = message
+  return call(
+    env,
+    ledger,
+    repeatable,
+    async (stub) => {
+      const { body, rate } = openAnswer(await rpc(stub, sealMessage(message)))
+      if (rate) caller.onCounted?.(ledgerKey(ledger), rate)
+      return JSON.parse(body)
+    },
+    options,
+  )
+}
+
+/**
+ * One call, and one more with a fresh stub if the runtime says that the failure was passing and repeating is safe:
+ * reads are, and what carries an idempotency key. Anything else might have been done, and is not done twice. So might
+ * what was not answered in time: it is given up, and with its key it can be sent again.
+ */
+export async function call<T>(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  repeatable: boolean,
+  rpc: (stub: Stub) => Promise<T>,
+  { location_hint, timeout_ms = CALL_TIMEOUT_MS }: CallOptions = {},
+): Promise<T | Refused> {
+  const hint = location_hint ? { locationHint: location_hint } : {}
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const answer = await waitForObject(() => inTime(rpc(stubOf(env, ledger, hint)), timeout_ms))
+      return answer === LATE ? UNAVAILABLE : answer
+    } catch (error) {
+      const failure = classifyTransportError(error)
+      if (failure === 'bug') throw error
+      if (failure === 'passing' && repeatable && attempt === 1) continue
+      return failure === 'overloaded' ? OVERLOADED : UNAVAILABLE
+    }
+  }
+}
+
+export function stubOf(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  options: DurableObjectNamespaceGetDurableObjectOptions = {},
+): Stub {
+  return env.LEDGER.get(env.LEDGER.idFromName(ledgerKey(ledger)), options)
+}
+
+const OVERLOADED: Refused = { kind: 'refused', refusal: { code: 'overloaded' } }
+const UNAVAILABLE: Refused = { kind: 'refused', refusal: { code: 'unavailable' } }
+const LATE = Symbol('late')
+
+async function inTime<T>(work: Promise<T>, timeout_ms: number): Promise<T | typeof LATE> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(() => resolve(LATE), timeout_ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
