@@ -1,0 +1,57 @@
+import type { CellSums } from './cells.ts'
+import { packInteger, recordOf, unpackInteger } from './pack-cells.ts'
+
+/** The sums of a whole ledger, units apart: what reconciling compares. */
+export interface UsageTotals {
+  readonly events: bigint
+  readonly credits_micro: bigint
+  readonly cost_pico: bigint
+  readonly price_pico: bigint
+  readonly paid_pico: bigint
+}
+
+export const NO_USAGE: UsageTotals = {
+  events: 0n,
+  credits_micro: 0n,
+  cost_pico: 0n,
+  price_pico: 0n,
+  paid_pico: 0n,
+}
+
+export function addTotals(a: UsageTotals, b: UsageTotals): UsageTotals {
+  return {
+    events: a.events + b.events,
+    credits_micro: a.credits_micro + b.credits_micro,
+    cost_pico: a.cost_pico + b.cost_pico,
+    price_pico: a.price_pico + b.price_pico,
+    paid_pico: a.paid_pico + b.paid_pico,
+  }
+}
+
+export function totalsOf(cells: Iterable<CellSums>): UsageTotals {
+  let totals = NO_USAGE
+  for (const cell of cells) totals = addTotals(totals, { ...cell, events: BigInt(cell.events) })
+  return totals
+}
+
+/** JSON, each sum as `packInteger` writes it. */
+export function packTotals(totals: UsageTotals): string {
+  return JSON.stringify({
+    events: packInteger(totals.events),
+    credits_micro: packInteger(totals.credits_micro),
+    cost_pico: packInteger(totals.cost_pico),
+    price_pico: packInteger(totals.price_pico),
+    paid_pico: packInteger(totals.paid_pico),
+  })
+}
+
+export function unpackTotals(text: string): UsageTotals {
+  const packed = recordOf(JSON.parse(text), 'the totals')
+  return {
+    events: unpackInteger(packed.events, 'events'),
+    credits_micro: unpackInteger(packed.credits_micro, 'credits_micro'),
+    cost_pico: unpackInteger(packed.cost_pico, 'cost_pico'),
+    price_pico: unpackInteger(packed.price_pico, 'price_pico'),
+    paid_pico: unpackInteger(packed.paid_pico, 'paid_pico'),
+  }
+}
