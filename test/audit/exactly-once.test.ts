@@ -1,0 +1,205 @@
+import { env } from 'cloudflare:workers'
+import * as fc from 'fast-check'
+import { describe, expect, inject, it, vi } from 'vitest'
+import type { CreditMessage, MovementMessage } from '../../src/ledger/messages.ts'
+import { microCredits } from '../../src/pricing/money.ts'
+import { d1FailingAt, failNextTransaction, powerCut } from '../faults/injection.ts'
+import { freshLedger, inStore, rowsWrittenBy, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
+import { CALLER, grant } from '../support/messages.ts'
+
+/**
+ * A record of the audit log is there if and only if the change is: in one commit with it, and in D1 once, whatever
+ * happens to the object and to D1 on the way.
+ */
+
+vi.spyOn(console, 'error').mockImplementation(() => undefined)
+
+const WALLET = { kind: 'customer' } as const
+
+function overdraft(limit: number, key?: string): MovementMessage {
+  return {
+    caller: CALLER,
+    movement: { type: 'OVERDRAFT', owner: WALLET, limit: microCredits(limit) },
+    ...(key !== undefined && { idempotency: { key, fingerprint: `overdraft of ${limit}` } }),
+  }
+}
+
+function adjustment(amount: number): MovementMessage {
+  return {
+    caller: CALLER,
+    movement: { type: 'ADJUSTMENT', owner: WALLET, amount: microCredits(amount), reason: 'by hand' },
+  }
+}
+
+const credit = (ledger: TestLedger, message: CreditMessage) => ledger.stub.credit(JSON.stringify(message))
+const move = (ledger: TestLedger, message: MovementMessage) => ledger.stub.move(JSON.stringify(message))
+
+interface Row {
+  readonly audit_id: string
+  readonly action: string
+  readonly actor: string
+  readonly state_before: string
+  readonly state_after: string
+}
+
+async function rowsOf(ledger: TestLedger): Promise<Row[]> {
+  const { results } = await env.DB.prepare('SELECT * FROM audit_log WHERE scope = ? ORDER BY audit_id')
+    .bind(ledger.name.customer_id)
+    .all<Row>()
+  return results
+}
+
+async function flushed(ledger: TestLedger): Promise<Row[]> {
+  await runAlarm(ledger)
+  expect(await inStore(ledger, ({ journal }) => journal.isDirty)).toBe(false)
+  return rowsOf(ledger)
+}
+
+describe('a change and its record', () => {
+  it.each(['inside the transaction', 'after the transaction', 'before the reply'] as const)(
+    'are there together or not at all when the power goes %s',
+    async (moment) => {
+      const ledger = await freshLedger()
+      await powerCut(ledger, moment)
+      await move(ledger, overdraft(5)).catch(() => undefined)
+      const limit = await inStore(ledger, (store) => store.wallet('customer')?.overdraft_limit)
+      expect(await flushed(ledger)).toHaveLength(limit === 5 ? 1 : 0)
+      if (moment === 'inside the transaction') expect(limit).toBe(0)
+      if (moment === 'before the reply') expect(limit).toBe(5)
+    },
+  )
+
+  it('come once when the group commit fails and each request is tried alone', async () => {
+    const ledger = await freshLedger()
+    await failNextTransaction(ledger)
+    const results = await Promise.all([1, 2, 3].map((amount) => credit(ledger, grant(amount))))
+    for (const result of results) expect(JSON.parse(result)).toMatchObject({ kind: 'done' })
+    expect(await flushed(ledger)).toHaveLength(3)
+  })
+
+  it.each([
+    ['before its effect', 0],
+    ['after its effect', 1],
+  ] as const)('come once when D1 fails %s, and again at the next try', async (effect, rows) => {
+    const ledger = await freshLedger()
+    await credit(ledger, grant(10))
+    await withD1(ledger, d1FailingAt(1, effect), () => runAlarm(ledger))
+    expect(await rowsOf(ledger)).toHaveLength(rows)
+    await credit(ledger, grant(20))
+    const all = await flushed(ledger)
+    expect(all.map(({ state_after }) => JSON.parse(state_after).balance)).toEqual([0.00001, 0.00003])
+    expect(await flushed(ledger)).toEqual(all)
+  })
+})
+
+describe('what a record costs', () => {
+  it('in the object no row more than the change itself', async () => {
+    const ledger = await freshLedger()
+    await credit(ledger, grant(10))
+    expect(await rowsWrittenBy(ledger, () => credit(ledger, grant(10)))).toBe(2)
+    expect(await rowsWrittenBy(ledger, () => move(ledger, overdraft(5)))).toBe(2)
+  })
+
+  it('in D1 two rows: its own, and its place in the order of all', async () => {
+    const ledger = await freshLedger()
+    await runAlarm(ledger)
+    let rows = 0
+    const counting: D1Database = Object.create(env.DB, {
+      prepare: { value: (query: string) => env.DB.prepare(query) },
+      batch: {
+        value: async (statements: D1PreparedStatement[]) => {
+          const results = await env.DB.batch(statements)
+          for (const { meta } of results) rows += meta.rows_written
+          return results
+        },
+      },
+    })
+    for (const limit of [1, 2, 3]) await move(ledger, overdraft(limit))
+    await withD1(ledger, counting, () => runAlarm(ledger))
+    const watermark = 1
+    expect(rows).toBe(watermark + 3 * 2)
+  })
+})
+
+type Command =
+  | { readonly do: 'grant' | 'adjust' | 'overdraft' | 'keyed overdraft'; readonly amount: number }
+  | { readonly do: 'flush'; readonly d1: 'well' | 'before its effect' | 'after its effect' }
+  | { readonly do: 'power cut' }
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  fc.record({
+    do: fc.constantFrom(
+      'grant' as const,
+      'adjust' as const,
+      'overdraft' as const,
+      'keyed overdraft' as const,
+    ),
+    amount: fc.integer({ min: 1, max: 20 }),
+  }),
+  fc.record({
+    do: fc.constant('flush' as const),
+    d1: fc.constantFrom('well' as const, 'before its effect' as const, 'after its effect' as const),
+  }),
+  fc.constant({ do: 'power cut' as const }),
+)
+
+/** Sends a change and says whether it was accepted now: a refusal and a replay are no change. */
+async function isAccepted(
+  ledger: TestLedger,
+  { do: what, amount }: Command & { amount: number },
+): Promise<boolean> {
+  const result =
+    what === 'grant'
+      ? await credit(ledger, grant(amount))
+      : what === 'adjust'
+        ? await move(ledger, adjustment(-amount))
+        : await move(ledger, overdraft(amount, what === 'overdraft' ? undefined : `key of ${amount % 3}`))
+  return JSON.parse(result).kind === 'done'
+}
+
+describe('in any life of a ledger', () => {
+  it('there are as many records as accepted changes, each beginning where the one before it ended', async () => {
+    const { seed, runs } = inject('fuzz')
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
+        const ledger = await freshLedger()
+        let accepted = 0
+        for (const one of commands) {
+          if ('amount' in one) accepted += (await isAccepted(ledger, one)) ? 1 : 0
+          else if (one.do === 'power cut') {
+            await powerCut(ledger, 'inside the transaction')
+            await credit(ledger, grant(1)).catch(() => undefined)
+          } else {
+            const db = one.d1 === 'well' ? env.DB : d1FailingAt(1, one.d1)
+            await withD1(ledger, db, () => runAlarm(ledger))
+          }
+        }
+        const rows = await flushed(ledger)
+        expect(rows).toHaveLength(accepted)
+        expectChain(rows, 'balance')
+        expectChain(rows, 'overdraft_limit')
+      }),
+      { numRuns: runs ?? 40, ...(seed !== undefined && { seed }) },
+    )
+  })
+})
+
+function expectChain(rows: readonly Row[], field: 'balance' | 'overdraft_limit'): void {
+  let last = 0
+  for (const { state_before, state_after } of rows) {
+    const [before, after] = [JSON.parse(state_before), JSON.parse(state_after)]
+    if (before[field] === undefined) continue
+    expect(before[field]).toBe(last)
+    last = after[field]
+  }
+}
+
+describe('the scope of a record', () => {
+  it('is its customer', async () => {
+    const [ledger, other] = [await freshLedger(), await freshLedger()]
+    await credit(ledger, grant(10))
+    const [row] = await flushed(ledger)
+    expect(row).toMatchObject({ scope: ledger.name.customer_id, mode: 'live', actor: CALLER.key_id })
+    expect(await flushed(other)).toEqual([])
+  })
+})
