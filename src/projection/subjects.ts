@@ -90,6 +90,18 @@ export async function nameSubjects(
   return (kind, number) => names[kind].get(number) ?? `erased-${kind}-${number}`
 }
 
+/** The numbers of those of these subjects that D1 knows. */
+export async function subjectNumbers(
+  db: D1Database,
+  ledger_id: string,
+  kind: SubjectKind,
+  ids: readonly string[],
+): Promise<ReadonlySet<number>> {
+  const list = JSON.stringify(ids.map((id) => [id]))
+  const { results } = await db.prepare(NUMBERS_OF).bind(ledger_id, kind, list).all<SubjectRow>()
+  return new Set(results.map(({ number }) => number))
+}
+
 function unknownSubject(kind: SubjectKind, _id: string): never {
   throw new Error(`a ${kind} was given no number`)
 }

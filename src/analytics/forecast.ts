@@ -1,0 +1,102 @@
+import { divideHalfEven } from '../pricing/money.ts'
+import { DAY_MS } from '../projection/usage/time.ts'
+import type { RECOMMENDATION_TYPES, RECOMMENDED_ACTIONS, TRENDS } from './schema.ts'
+import type { Sums } from './summary.ts'
+
+/** What was burned in periods that end now, or at the end of another one. */
+export interface Periods {
+  readonly last_day: Sums
+  readonly week_before_last_day: Sums
+  readonly last_7_days: Sums
+  readonly the_7_days_before: Sums
+  readonly last_30_days: Sums
+}
+
+export interface Forecast {
+  readonly average_7d_micro: bigint
+  readonly average_30d_micro: bigint
+  readonly trend: (typeof TRENDS)[number]
+  /** In 1e-2 days, rounded down; null when nothing was burned in 7 days, or it would last for more than 100 years. */
+  readonly centidays_remaining: bigint | null
+  readonly run_out_ms: number | null
+  readonly recommendations: readonly Recommendation[]
+}
+
+export interface Recommendation {
+  readonly type: (typeof RECOMMENDATION_TYPES)[number]
+  readonly message: string
+  readonly action: (typeof RECOMMENDED_ACTIONS)[number]
+}
+
+export const ASSUMPTION =
+  'Credits go on being burned at the average of the last 7 days; none are added, and none expire.'
+
+const CENTIDAYS = 100n
+const LONGEST_CENTIDAYS = 36_525n * CENTIDAYS
+const CENTIDAY_MS = DAY_MS / 100
+/** A week that burned this much more or less than the one before has a trend. */
+const TREND_PERCENT = 20n
+const SPIKE_FACTOR = 2n
+
+/** Pure: what the periods and the balance say about the days to come. */
+export function forecast(periods: Periods, balance_micro: bigint, now_ms: number): Forecast {
+  const week_micro = periods.last_7_days.credits_micro
+  const centidays = centidaysRemaining(balance_micro, week_micro)
+  return {
+    average_7d_micro: divideHalfEven(week_micro, 7n),
+    average_30d_micro: divideHalfEven(periods.last_30_days.credits_micro, 30n),
+    trend: trendOf(week_micro, periods.the_7_days_before.credits_micro),
+    centidays_remaining: centidays,
+    run_out_ms: centidays === null ? null : now_ms + Number(centidays) * CENTIDAY_MS,
+    recommendations: recommendationsOf(periods, centidays),
+  }
+}
+
+function centidaysRemaining(balance_micro: bigint, week_micro: bigint): bigint | null {
+  if (week_micro <= 0n) return null
+  if (balance_micro <= 0n) return 0n
+  const centidays = (balance_micro * 7n * CENTIDAYS) / week_micro
+  return centidays > LONGEST_CENTIDAYS ? null : centidays
+}
+
+function trendOf(week_micro: bigint, week_before_micro: bigint): Forecast['trend'] {
+  if (week_micro * 100n > week_before_micro * (100n + TREND_PERCENT)) return 'rising'
+  if (week_micro * 100n < week_before_micro * (100n - TREND_PERCENT)) return 'falling'
+  return 'steady'
+}
+
+function recommendationsOf(periods: Periods, centidays: bigint | null): Recommendation[] {
+  return [runningOut(centidays), spike(periods), soldBelowCost(periods)].filter(
+    (recommendation) => recommendation !== null,
+  )
+}
+
+function runningOut(centidays: bigint | null): Recommendation | null {
+  if (centidays === null || centidays >= 14n * CENTIDAYS) return null
+  const urgent = centidays < 7n * CENTIDAYS
+  const days = centidays / CENTIDAYS
+  const left =
+    centidays === 0n ? 'The credits are used up.' : `The credits last for ${days} more days at this rate.`
+  return { type: urgent ? 'urgent' : 'warning', message: left, action: 'purchase_credits' }
+}
+
+/** Only a rise is a spike; and only beside a week of usage, since everything is more than nothing. */
+function spike({ last_day, week_before_last_day }: Periods): Recommendation | null {
+  const average = divideHalfEven(week_before_last_day.credits_micro, 7n)
+  if (average <= 0n || last_day.credits_micro < SPIKE_FACTOR * average) return null
+  const percent = (last_day.credits_micro * 100n) / average
+  return {
+    type: 'alert',
+    message: `The last 24 hours burned ${percent} % of the daily average of the week before.`,
+    action: 'review_usage',
+  }
+}
+
+function soldBelowCost({ last_7_days: { price_pico, cost_pico } }: Periods): Recommendation | null {
+  if (price_pico >= cost_pico) return null
+  return {
+    type: 'alert',
+    message: 'In the last 7 days the providers charged more than the burned credits were sold for.',
+    action: 'review_prices',
+  }
+}

@@ -1,0 +1,81 @@
+import type { EventType } from '../ledger/messages.ts'
+import { DAY_MS, HOUR_MS } from '../projection/usage/time.ts'
+
+/** Windows of time, UTC: a week begins on Monday. */
+export const WINDOWS = ['hour', 'day', 'week', 'month'] as const
+export type Window = (typeof WINDOWS)[number]
+
+export const DIMENSIONS = ['feature', 'provider', 'model', 'user', 'team', 'event_type'] as const
+export type Dimension = (typeof DIMENSIONS)[number]
+
+export const GROUPS = [...WINDOWS, ...DIMENSIONS] as const
+export type Group = (typeof GROUPS)[number]
+
+/** What is asked of analytics. Times are whole hours, `from_ms` included and `to_ms` excluded. */
+export interface Question {
+  readonly from_ms: number
+  readonly to_ms: number
+  readonly group_by: readonly Group[]
+  /** Of each dimension that is filtered, the values that pass; none pass an empty set. */
+  readonly filters: Filters
+}
+
+export interface Filters {
+  readonly feature?: ReadonlySet<string>
+  readonly provider?: ReadonlySet<string>
+  readonly model?: ReadonlySet<string>
+  readonly event_type?: ReadonlySet<EventType>
+  /** By subject number. */
+  readonly user?: ReadonlySet<number>
+  readonly team?: ReadonlySet<number>
+}
+
+export const DEFAULT_RANGE_MS = 30 * DAY_MS
+const MAX_DAYS = 366
+const MAX_DAYS_BY_HOUR = 31
+const MAX_DAYS_BY_USER = 92
+
+/** What is wrong with a range; undefined when it can be answered. */
+export function rangeProblem(question: Question): { field: 'from' | 'to'; message: string } | undefined {
+  const { from_ms, to_ms, group_by } = question
+  if (from_ms >= to_ms) return { field: 'from', message: 'must be before to' }
+  const days = (to_ms - from_ms) / DAY_MS
+  const [most, why] = group_by.includes('hour')
+    ? [MAX_DAYS_BY_HOUR, ' by the hour']
+    : needsUsers(question)
+      ? [MAX_DAYS_BY_USER, ' by user']
+      : [MAX_DAYS, '']
+  // Whole hours at both ends may make a range of the very days a little longer.
+  return days > most + 1 / 12
+    ? { field: 'from', message: `must be at most ${most} days before to${why}` }
+    : undefined
+}
+
+export function needsUsers({ group_by, filters }: Question): boolean {
+  return group_by.includes('user') || filters.user !== undefined
+}
+
+export function needsTeams({ group_by, filters }: Question): boolean {
+  return group_by.includes('team') || filters.team !== undefined
+}
+
+export function floorHour(at_ms: number): number {
+  return Math.floor(at_ms / HOUR_MS) * HOUR_MS
+}
+
+export function ceilHour(at_ms: number): number {
+  return Math.ceil(at_ms / HOUR_MS) * HOUR_MS
+}
+
+const EPOCH_WEEKDAY = 3 // 1 January 1970 was a Thursday: the fourth day of a week that begins on Monday.
+
+/** When the window that a whole hour lies in begins, in epoch milliseconds. */
+export function startOf(window: Window, hour: number): number {
+  const at_ms = hour * HOUR_MS
+  if (window === 'hour') return at_ms
+  const day = Math.floor(at_ms / DAY_MS)
+  if (window === 'day') return day * DAY_MS
+  if (window === 'week') return (day - ((day + EPOCH_WEEKDAY) % 7)) * DAY_MS
+  const date = new Date(at_ms)
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1)
+}

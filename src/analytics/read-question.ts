@@ -1,0 +1,59 @@
+import type { Bindings } from '../config.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import type { LedgerName, Refused } from '../ledger/messages.ts'
+import { invalid } from '../ledger/refusal.ts'
+import { subjectNumbers } from '../projection/subjects.ts'
+import { recordedProvider } from '../rating/provider-name.ts'
+import { ceilHour, DEFAULT_RANGE_MS, floorHour, type Question, rangeProblem } from './question.ts'
+import type { AnalyticsQuery } from './schema.ts'
+
+/** A query as a question to the rollups: whole hours, provider names as they are recorded, subjects by number. */
+export async function readQuestion(
+  env: Bindings,
+  ledger: LedgerName,
+  query: AnalyticsQuery,
+  now_ms: number,
+): Promise<({ readonly kind: 'question' } & Question) | Refused> {
+  const to_ms = ceilHour(query.to ?? now_ms)
+  const from_ms = floorHour(query.from ?? to_ms - DEFAULT_RANGE_MS)
+  const { feature, provider, model, event_type } = query
+  const question: Question = {
+    from_ms,
+    to_ms,
+    group_by: query.group_by ?? [],
+    filters: {
+      ...(feature && { feature: new Set(feature) }),
+      ...(provider && { provider: new Set(provider.map(recordedProvider)) }),
+      ...(model && { model: new Set(model) }),
+      ...(event_type && { event_type: new Set(event_type) }),
+    },
+  }
+  // The times as they were given: whole hours would hide that one is after the other.
+  const reversed = query.from !== undefined && query.from >= (query.to ?? now_ms)
+  const problem = reversed
+    ? { field: 'from', message: 'must be before to' }
+    : rangeProblem(withSubjects(question, query))
+  if (problem) {
+    const { field, message } = problem
+    return { kind: 'refused', refusal: invalid([{ path: `/${field}`, message }], 'query') }
+  }
+  const user = query.user && (await numbersOf(env, ledger, 'user', query.user))
+  const team = query.team && (await numbersOf(env, ledger, 'team', query.team))
+  const filters = { ...question.filters, ...(user && { user }), ...(team && { team }) }
+  return { kind: 'question', ...question, filters }
+}
+
+/** For the range alone: whether users are asked for is known before their numbers are. */
+function withSubjects(question: Question, { user }: AnalyticsQuery): Question {
+  return user ? { ...question, filters: { ...question.filters, user: new Set() } } : question
+}
+
+/** Whoever D1 does not know has no usage in the rollups either. */
+function numbersOf(
+  env: Bindings,
+  ledger: LedgerName,
+  kind: 'user' | 'team',
+  ids: readonly string[],
+): Promise<ReadonlySet<number>> {
+  return subjectNumbers(ledgerDb(env, ledger.customer_id), ledgerKey(ledger), kind, ids)
+}

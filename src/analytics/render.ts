@@ -1,0 +1,110 @@
+import { creditsExact, type ExactNumber, exactNumber } from '../http/json.ts'
+import { timeJson } from '../http/times.ts'
+import { divideHalfEven, formatDecimal, picoUsd } from '../pricing/money.ts'
+import { UNIT_DECIMALS } from '../projection/usage/delta.ts'
+import { marginJson } from '../rating/render.ts'
+import type { Question } from './question.ts'
+import { type GroupValue, isWindow, type Summary, type SummaryRow, type Sums } from './summary.ts'
+
+/** Gives a user's or team's own id back. */
+export type NameOf = (kind: 'user' | 'team', number: number) => string
+
+export interface Answered {
+  readonly question: Question
+  readonly summary: Summary
+  readonly name: NameOf
+  readonly as_of_ms: number
+}
+
+export function renderUsage(answered: Answered): object {
+  return render(answered, (sums, { cost }) => ({
+    events: sums.events,
+    units: unitsJson(sums.units_nano),
+    credits: creditsExact(sums.credits_micro),
+    provider_cost_usd: microUsd(cost),
+  }))
+}
+
+export function renderCosts(answered: Answered): object {
+  return render(answered, (_, { cost, price, paid }) => ({
+    provider_cost_usd: microUsd(cost),
+    revenue_usd: microUsd(price),
+    paid_revenue_usd: microUsd(paid),
+    margin_usd: microUsd(price - cost),
+    margin_percent: marginJson(picoUsd(price * PICO_PER_MICRO), picoUsd(cost * PICO_PER_MICRO)),
+  }))
+}
+
+/** A row's sums of USD as they are answered: in 1e-6. */
+interface RoundedUsd {
+  readonly cost: bigint
+  readonly price: bigint
+  readonly paid: bigint
+}
+
+type RenderSums = (sums: Sums, usd: RoundedUsd) => object
+
+function render({ question, summary, name, as_of_ms }: Answered, sumsJson: RenderSums): object {
+  const rounding = new Rounding()
+  const data = summary.sorted().map((row) => ({
+    group: groupJson(question, row, name),
+    ...sumsJson(row.sums, rounding.next(row.sums)),
+  }))
+  return {
+    data,
+    totals: sumsJson(summary.totals, new Rounding().next(summary.totals)),
+    from: timeJson(question.from_ms),
+    to: timeJson(question.to_ms),
+    as_of: timeJson(as_of_ms),
+  }
+}
+
+function groupJson({ group_by }: Question, { values }: SummaryRow, name: NameOf): object {
+  return Object.fromEntries(
+    group_by.map((group, index) => [group, valueJson(group, values[index] ?? null, name)]),
+  )
+}
+
+function valueJson(group: Question['group_by'][number], value: GroupValue, name: NameOf): string | null {
+  if (value === null || typeof value === 'string') return value
+  if (isWindow(group)) return timeJson(value)
+  if (group === 'user' || group === 'team') return name(group, value)
+  throw new Error(`a ${group} is no number`)
+}
+
+/**
+ * Rounds sums of USD to 1e-6, half-even, so that the rounded rows add up to the rounded total exactly: each row gets
+ * what the rounded sum of all rows so far has grown by. A row is at most 1e-6 USD away from its own sum.
+ */
+class Rounding {
+  private readonly before = { cost: 0n, price: 0n, paid: 0n }
+
+  next({ cost_pico, price_pico, paid_pico }: Sums): RoundedUsd {
+    const before = { ...this.before }
+    this.before.cost += cost_pico
+    this.before.price += price_pico
+    this.before.paid += paid_pico
+    return {
+      cost: rounded(this.before.cost) - rounded(before.cost),
+      price: rounded(this.before.price) - rounded(before.price),
+      paid: rounded(this.before.paid) - rounded(before.paid),
+    }
+  }
+}
+
+const PICO_PER_MICRO = 1_000_000n
+
+function rounded(pico: bigint): bigint {
+  return divideHalfEven(pico, PICO_PER_MICRO)
+}
+
+function microUsd(micro: bigint): ExactNumber {
+  return exactNumber(formatDecimal(micro, 6))
+}
+
+function unitsJson(units_nano: ReadonlyMap<string, bigint>): Record<string, ExactNumber> {
+  const units = [...units_nano].filter(([, quantity]) => quantity !== 0n).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(
+    units.map(([unit, quantity]) => [unit, exactNumber(formatDecimal(quantity, UNIT_DECIMALS))]),
+  )
+}

@@ -1,0 +1,132 @@
+import { z } from '@hono/zod-openapi'
+import { customerText } from '../http/identifiers.ts'
+import { timeInput } from '../http/times.ts'
+import { EVENT_TYPES } from '../ledger/messages.ts'
+import { DIMENSIONS, GROUPS, WINDOWS } from './question.ts'
+
+const MAX_GROUPS_BY = 3
+/** Of one filter. */
+const MAX_VALUES = 100
+
+/** One value or the parameter several times; a name may hold any character, so nothing separates values inside one. */
+function filter<T extends string>(value: z.ZodType<T>) {
+  return z
+    .union([value, z.array(value).max(MAX_VALUES, `must have at most ${MAX_VALUES} values`)], {
+      error: `must be a value, or up to ${MAX_VALUES} of them`,
+    })
+    .transform((given): readonly T[] => (Array.isArray(given) ? given : [given]))
+    .optional()
+    .openapi({ type: 'array', items: { type: 'string' } })
+}
+
+const groupBy = z
+  .union([z.string(), z.array(z.string())])
+  .transform((given) => (Array.isArray(given) ? given : [given]).flatMap((list) => list.split(',')))
+  .pipe(
+    z
+      .array(z.enum(GROUPS, `must be one of ${GROUPS.join(', ')}`))
+      .max(MAX_GROUPS_BY, `must have at most ${MAX_GROUPS_BY} groups`)
+      .refine((groups) => new Set(groups).size === groups.length, 'must not name a group twice')
+      .refine(
+        (groups) => groups.filter((group) => WINDOWS.some((window) => window === group)).length <= 1,
+        `must have only one of ${WINDOWS.join(', ')}`,
+      ),
+  )
+  .optional()
+  .openapi({
+    type: 'string',
+    description: `Up to ${MAX_GROUPS_BY} of ${GROUPS.join(', ')}, separated by commas.`,
+    example: 'day,feature',
+  })
+
+/** The query of usage and costs. */
+export const analyticsQuery = z.strictObject({
+  from: timeInput()
+    .optional()
+    .openapi({ description: 'Included, cut to its whole hour. Default: 30 days before `to`.' }),
+  to: timeInput().optional().openapi({ description: 'Excluded, raised to a whole hour. Default: now.' }),
+  group_by: groupBy,
+  feature: filter(customerText()),
+  provider: filter(customerText()),
+  model: filter(customerText()),
+  user: filter(customerText()),
+  team: filter(customerText()),
+  event_type: filter(z.enum(EVENT_TYPES)),
+})
+
+export type AnalyticsQuery = z.output<typeof analyticsQuery>
+
+export const burnRateQuery = z
+  .strictObject({ user: customerText().optional(), team: customerText().optional() })
+  .superRefine(({ user, team }, ctx) => {
+    if (user !== undefined && team !== undefined) {
+      ctx.addIssue({ code: 'custom', path: ['team'], message: 'give user or team, not both' })
+    }
+  })
+
+const time = z.string().openapi({ format: 'date-time' })
+const usdSum = z.number().openapi({ description: 'USD, with at most 6 decimals.' })
+const credits = z.number().openapi({ description: 'Credits, with at most 6 decimals.' })
+
+const group = z
+  .object({
+    ...Object.fromEntries(WINDOWS.map((window) => [window, time.optional()])),
+    ...Object.fromEntries(DIMENSIONS.map((dimension) => [dimension, z.string().nullable().optional()])),
+  })
+  .openapi({
+    description: 'What was grouped by. A window is the time at which it begins; null is without one.',
+  })
+
+const usageSums = {
+  events: z.int(),
+  units: z.record(z.string(), z.number()),
+  credits,
+  provider_cost_usd: usdSum,
+}
+
+const costSums = {
+  provider_cost_usd: usdSum,
+  revenue_usd: usdSum.openapi({
+    description: 'The sum of customer_price_usd, promotional credits included.',
+  }),
+  paid_revenue_usd: usdSum.openapi({ description: 'What had been paid for the credits that were burned.' }),
+  margin_usd: usdSum,
+  margin_percent: z.number().nullable().openapi({ description: 'Of the revenue; null without any.' }),
+}
+
+function answerSchema(sums: z.ZodRawShape) {
+  return z.object({
+    data: z.array(z.object({ group, ...sums })),
+    totals: z.object(sums),
+    from: time,
+    to: time,
+    as_of: time.openapi({ description: 'Everything that was acknowledged before this is counted.' }),
+  })
+}
+
+export const usageSchema = answerSchema(usageSums).openapi('UsageAnalytics')
+export const costsSchema = answerSchema(costSums).openapi('CostAnalytics')
+
+export const TRENDS = ['rising', 'steady', 'falling'] as const
+export const RECOMMENDATION_TYPES = ['urgent', 'warning', 'alert'] as const
+export const RECOMMENDED_ACTIONS = ['purchase_credits', 'review_usage', 'review_prices'] as const
+
+export const burnRateSchema = z
+  .object({
+    balance: credits,
+    average_per_day_7d: credits,
+    average_per_day_30d: credits,
+    trend: z.enum(TRENDS).openapi({ description: 'The last 7 days beside the 7 before: 20 % more or less.' }),
+    days_remaining: z.number().nullable().openapi({ description: 'Null when nothing was burned in 7 days.' }),
+    run_out_date: time.nullable(),
+    assumption: z.string().openapi({ description: 'What the run-out date takes for granted.' }),
+    recommendations: z.array(
+      z.object({
+        type: z.enum(RECOMMENDATION_TYPES),
+        message: z.string(),
+        action: z.enum(RECOMMENDED_ACTIONS),
+      }),
+    ),
+    as_of: time,
+  })
+  .openapi('BurnRate')
