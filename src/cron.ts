@@ -1,12 +1,22 @@
+import { logFigures } from './admin/log-figures.ts'
 import type { Bindings } from './config.ts'
 import { logError, logInfo } from './http/log.ts'
+import { forgetOutcomes } from './http/outcomes.ts'
+import { forgetCuredFlushes } from './projection/flush-failures.ts'
 import { wakeIdleLedgers } from './projection/wake-idle.ts'
 import { rerateAll } from './rating/rerate.ts'
 
 /** What the deployment does by the clock (`crons` in wrangler.toml). */
 export async function runCron(_controller: ScheduledController, env: Bindings): Promise<void> {
   // Each by itself: what fails of one does not keep the other from being done.
-  const results = await Promise.allSettled([rerateEvents(env), wakeIdleLedgers(env, Date.now())])
+  const now_ms = Date.now()
+  const results = await Promise.allSettled([
+    rerateEvents(env),
+    wakeIdleLedgers(env, now_ms),
+    forgetOutcomes(env, now_ms),
+    forgetCuredFlushes(env),
+    logFigures(env, now_ms),
+  ])
   const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
   for (const error of failed) logError('cron_failed', error)
   if (failed.length > 0) throw new Error(`${failed.length} of ${results.length} works of the cron failed`)

@@ -6,6 +6,7 @@ import { auditRoutes } from './audit.ts'
 import { requireOperator } from './auth.ts'
 import { providerCostsRoutes } from './provider-costs.ts'
 import { rerateRoutes } from './rerate.ts'
+import { statsRoutes } from './stats.ts'
 
 /** The operator's routes, mounted before `authenticate`: their token is no customer's key. */
 export const adminRoutes = createRouter()
@@ -14,5 +15,6 @@ adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)
 adminRoutes.route('/audit', auditRoutes)
 adminRoutes.route('/provider-costs', providerCostsRoutes)
 adminRoutes.route('/rerate', rerateRoutes)
+adminRoutes.route('/stats', statsRoutes)
 // Nothing below `/v1/admin` goes on to the customers' routes, where an operator's token would be an unknown key.
 adminRoutes.all('/*', notFound)

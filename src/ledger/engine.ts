@@ -3,6 +3,7 @@ import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import type { Mode } from '../db/schema.ts'
 import { type LogFields, logError } from '../http/log.ts'
+import { reportFlushFailure } from '../projection/flush-failures.ts'
 import { type Projection, Projector } from '../projection/projector.ts'
 import type { Access } from './account.ts'
 import type { BurnContext } from './burn.ts'
@@ -80,6 +81,7 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     await this.attempt('flush', async () => {
       flushed = await this.flush()
     })
+    await this.reportFlushFailure()
     await this.attempt('forget', () => this.forget())
     this.armForAll(flushed)
   }
@@ -90,7 +92,31 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
       this.failures[work] = 0
     } catch (error) {
       this.failures[work]++
-      this.log('ledger_alarm_failed', error, { work, failures: this.failures[work] })
+      const since_ms = work === 'flush' ? this.unflushedSince() : undefined
+      this.log('ledger_alarm_failed', error, {
+        work,
+        failures: this.failures[work],
+        unflushed_seconds: since_ms === undefined ? undefined : Math.round((Date.now() - since_ms) / 1_000),
+      })
+    }
+  }
+
+  /** When the oldest commit was made that D1 does not have. */
+  protected unflushedSince(): number | undefined {
+    const { journal } = this.store
+    return journal.isDirty ? journal.rowAt(journal.flushedRow + 1)?.at_ms : undefined
+  }
+
+  /** Tells whoever counts the ledgers that are behind. One failure is what the next try is for. */
+  protected async reportFlushFailure(): Promise<void> {
+    const failures = this.failures.flush
+    const unflushed_since_ms = this.unflushedSince()
+    if (failures < 2 || unflushed_since_ms === undefined) return
+    try {
+      const { db, ledger_id } = this.projection()
+      await reportFlushFailure(db, { ledger_id, unflushed_since_ms, failures }, Date.now())
+    } catch {
+      // D1 is down: the failed flush was logged a moment ago, and said how far D1 is behind.
     }
   }
 
