@@ -423,8 +423,8 @@ describe('an erasure beside other work', () => {
     await runAlarm(ledger)
     const before = await inStore(ledger, (store) => store.rowsWritten)
     await erased(key, userPath(name))
-    // Its journal row; the erasure: begun, journal, forgotten, one round of pages, done.
-    expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(before + 6)
+    // Its journal row and that of the audit record; the erasure: begun, journal, forgotten, one round of pages, done.
+    expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(before + 7)
   })
 })
 

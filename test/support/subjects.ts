@@ -62,7 +62,7 @@ function rowsWith(table: string, rows: readonly Json[], text: string): string[] 
   })
 }
 
-/** Every amount that is stored of a ledger, in the object and in D1: what no erasure may touch. */
+/** Every amount that is stored of a ledger, in the object and in D1: what no erasure may touch. (`L` is an audit record.) */
 export async function booksOf(ledger: TestLedger): Promise<unknown> {
   const ledger_id = ledgerKey(ledger.name)
   const pages = await env.DB.prepare(
@@ -79,7 +79,7 @@ export async function booksOf(ledger: TestLedger): Promise<unknown> {
       .exec(
         `SELECT row_id, first_entry, last_entry, e.key, e.value ->> 'n' AS n, e.value ->> 't' AS t, e.value ->> 'w' AS w,
            e.value ->> 'a' AS a, e.value ->> 'b' AS b, e.value ->> 'l' AS l, e.value ->> 'nl' AS nl, e.value ->> 'k' AS k
-         FROM journal, json_each(body) AS e ORDER BY row_id, e.key`,
+         FROM journal, json_each(body) AS e WHERE e.value ->> 'L' IS NULL ORDER BY row_id, e.key`,
       )
       .toArray(),
     wallets: storage.sql
