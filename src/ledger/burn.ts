@@ -22,6 +22,7 @@ import type { LotPart } from './lots.ts'
 import type { EventAnswer, Idempotency, IngestItem, PricedEvent, WalletItemRef } from './messages.ts'
 import { FORMAT } from './packing.ts'
 import { advanced, usedInPeriod } from './period-counters.ts'
+import { overQuota } from './quota.ts'
 import { costOf } from './quote.ts'
 import { insufficientCredits, type Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
@@ -37,6 +38,8 @@ export interface BurnContext {
   readonly ids: LedgerIds
   /** Whether features without an entitlement may be used. */
   readonly default_entitlement: DefaultEntitlement
+  /** How many events the ledger accepts in a UTC month; null: any. */
+  readonly events_a_month: number | null
 }
 
 /**
@@ -53,6 +56,8 @@ export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext)
   }
   if (item.refusal) return refused(item.refusal)
   if (!item.event) throw new Error('an event to ingest is neither priced nor refused')
+  const over = overQuota(draft, context)
+  if (over) return refused(over)
   return burn(draft, item.event, item, context)
 }
 

@@ -8,6 +8,7 @@ import type { Lot } from './lots.ts'
 import type { Idempotency, ProviderCharge, WalletOwner } from './messages.ts'
 import { FORMAT } from './packing.ts'
 import { currentCounters } from './period-counters.ts'
+import { eventsInMonth, isAcceptedEvent } from './quota.ts'
 import type { Amendment, UnratedEvent } from './unrated-rows.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from './wallet.ts'
 
@@ -18,6 +19,8 @@ export interface Counters {
   readonly wallet: number
   readonly hold: number
   readonly at_ms: number
+  /** Events accepted so far in the UTC month of `at_ms`. */
+  readonly month_events: number
 }
 
 /** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */
@@ -73,6 +76,7 @@ export class Draft {
   private lot: number
   private walletNumber: number
   private hold: number
+  private monthEvents: number
 
   private readonly committed: LedgerReader
 
@@ -84,11 +88,12 @@ export class Draft {
     this.lot = counters.lot
     this.walletNumber = counters.wallet
     this.hold = counters.hold
+    this.monthEvents = eventsInMonth(counters, this.at_ms)
   }
 
   get counters(): Counters {
-    const { entry, lot, walletNumber: wallet, hold, at_ms } = this
-    return { entry, lot, wallet, hold, at_ms }
+    const { entry, lot, walletNumber: wallet, hold, at_ms, monthEvents: month_events } = this
+    return { entry, lot, wallet, hold, at_ms, month_events }
   }
 
   get isEmpty(): boolean {
@@ -199,6 +204,7 @@ export class Draft {
   /** Moves a wallet's balance by the entry's amount and appends the entry. The lots are the caller's to move. */
   append(wallet: Wallet, entry: NewEntry): Entry {
     wallet.balance = microCredits(wallet.balance + entry.amount)
+    if (isAcceptedEvent(entry)) this.monthEvents += 1
     const owner = wallet.announced ? undefined : wallet.owner
     wallet.announced = true
     const appended: Entry = {

@@ -244,13 +244,15 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
   }
 
   protected context(): BurnContext {
-    if (this.burnContext) return this.burnContext
-    const { identity } = this.store
+    const { identity, account } = this.store
+    const { events_a_month } = this.config.limits[account.current.tier]
+    if (this.burnContext?.events_a_month === events_a_month) return this.burnContext
     if (!identity) throw new Error('the ledger was not opened')
     this.burnContext = {
       tables: this.tables,
       ids: new LedgerIds(tagOf(identity), identity.opened_at_ms),
       default_entitlement: this.config.default_entitlement,
+      events_a_month,
     }
     return this.burnContext
   }

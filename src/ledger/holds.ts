@@ -16,6 +16,7 @@ import type { LedgerIds } from './ledger-ids.ts'
 import { admit, type Counts, capturedQuantities, count, type Quantities, quantitiesOf } from './limits.ts'
 import type { HoldAnswer, HoldMessage, HoldRequest, HoldResult, HoldSize, WalletItemRef } from './messages.ts'
 import { FORMAT } from './packing.ts'
+import { overQuota } from './quota.ts'
 import { insufficientCredits, type Refusal } from './refusal.ts'
 import { settle } from './settle.ts'
 import { available, type Hold, MAX_OPEN_HOLDS, remaining, spendable, type Wallet } from './wallet.ts'
@@ -162,6 +163,8 @@ function capture(
   context: BurnContext,
 ): Outcome {
   const { ids } = context
+  const over = what.kind === 'event' ? overQuota(draft, context) : undefined
+  if (over) return refused(over)
   const rated = what.kind === 'event' ? rate(what.event, settled, draft.at_ms, context) : undefined
   if (rated?.kind === 'refused') return rated
   const wallet = draft.change(settled)

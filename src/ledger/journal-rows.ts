@@ -20,11 +20,13 @@ export interface JournalRow {
 }
 
 const LAST_ROW = `
-  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms FROM journal ORDER BY row_id DESC LIMIT 1`
+  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events FROM journal
+  ORDER BY row_id DESC LIMIT 1`
 
 const INSERT_ROW = `
-  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms,
+    month_events, limits, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const ROWS_AFTER = `
   SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
@@ -60,7 +62,7 @@ export class JournalRows {
   private readonly unpacked = new WeightedCache<number, UnpackedRow>(MAX_CACHED_LENGTH)
   private last = 0
   private flushed = 0
-  private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0 }
+  private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0, month_events: 0 }
 
   constructor(exec: Exec, meta: MetaTable) {
     this.exec = exec
@@ -81,6 +83,7 @@ export class JournalRows {
       wallet: Number(row.last_wallet),
       hold: Number(row.last_hold),
       at_ms: Number(row.at_ms),
+      month_events: Number(row.month_events),
     }
   }
 
@@ -104,7 +107,7 @@ export class JournalRows {
 
   /** Writes the rows and keys of a draft, inside its transaction; returns how many rows. `publish` makes them known. */
   write(draft: Draft): number {
-    const { lot, wallet, hold, at_ms } = draft.counters
+    const { lot, wallet, hold, at_ms, month_events } = draft.counters
     let row_id = this.last
     let last_entry = this.committed.entry
     let limits = packCounters(draft.limitCounters)
@@ -113,7 +116,7 @@ export class JournalRows {
       assertRowSize(body)
       const first_entry = last_entry + 1
       for (const record of records) if (record.kind === 'entry') last_entry = record.number
-      const counters = [lot, wallet, hold, at_ms] as const
+      const counters = [lot, wallet, hold, at_ms, month_events] as const
       this.exec(INSERT_ROW, row_id, FORMAT, first_entry, last_entry, ...counters, limits, body)
       limits = null
       this.keys.record(row_id, keysOf(records))
