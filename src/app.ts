@@ -1,8 +1,10 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { adminRoutes } from './admin/routes.ts'
+import { analyticsRoutes } from './analytics/routes.ts'
 import { burnTablesRoutes } from './burn-tables/routes.ts'
 import { movementRoutes } from './credits/movement-routes.ts'
 import { creditsRoutes } from './credits/routes.ts'
+import { apiKeysRoutes } from './customers/api-key-routes.ts'
 import { customersRoutes } from './customers/routes.ts'
 import { entitlementsRoutes } from './entitlements/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
@@ -38,6 +40,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/admin', adminRoutes)
 
   app.use('/v1/*', authenticate)
+  app.route('/v1/api-keys', apiKeysRoutes)
   app.route('/v1/events', eventsRoutes)
   app.route('/v1/rating', ratingRoutes)
   app.route('/v1/rating/pricing', pricingRoutes)
@@ -47,6 +50,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/credits', movementRoutes)
   app.route('/v1/holds', holdsRoutes)
   app.route('/v1/entitlements', entitlementsRoutes)
+  app.route('/v1/analytics', analyticsRoutes)
   app.route('/v1/users', usersRoutes)
   app.route('/v1/teams', teamsRoutes)
   return app

@@ -41,6 +41,7 @@ import type {
   WalletMessage,
   WalletResult,
 } from './messages.ts'
+import type { ProjectionStateMessage, ProjectionStateResult } from './projection-state.ts'
 import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
 
 /** The Worker's side of a ledger object: each question and what kind of answer it has. Expected outcomes are values. */
@@ -214,6 +215,14 @@ export async function shareEntitlements(env: LedgerEnv, customer_id: string): Pr
   while (more) {
     more = await test.acceptEntitlements(await live.entitlementsAfter(await test.entitlementRevision()))
   }
+}
+
+export function readProjectionState(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  message: ProjectionStateMessage,
+): Promise<ProjectionStateResult> {
+  return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.projectionState(json))
 }
 
 export function catchUp(env: LedgerEnv, ledger: LedgerName, message: CatchUpMessage): Promise<CatchUpResult> {

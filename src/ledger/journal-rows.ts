@@ -171,6 +171,15 @@ export class JournalRows {
     return row ? Number(row.first_entry) - 1 : this.committed.entry
   }
 
+  /** When the oldest row was committed that D1 is not known to have; null when it has all. */
+  unflushedSince(): number | null {
+    const [row] = this.exec(
+      'SELECT at_ms FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
+      this.flushed,
+    )
+    return row ? Number(row.at_ms) : null
+  }
+
   /** The last wallet that D1 is known to have. */
   flushedWallet(): number {
     if (this.flushed === 0) return 0

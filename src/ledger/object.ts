@@ -62,6 +62,11 @@ import type {
   WalletMessage,
   WalletResult,
 } from './messages.ts'
+import {
+  type ProjectionStateMessage,
+  type ProjectionStateResult,
+  projectionState,
+} from './projection-state.ts'
 import { quote } from './quote.ts'
 import { applyRerate, payUnpaid, type RerateOutcome } from './rerate.ts'
 import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
@@ -191,6 +196,22 @@ export class CustomerLedger extends LedgerEngine {
   entries(json: string): Promise<string> {
     return this.answer<EntriesMessage, EntriesResult>(json, 'read', (message, { ids }) =>
       readUnflushed(this.store, ids, message),
+    )
+  }
+
+  /** How much is committed, and how much of it D1 has: what analytics are as of. */
+  projectionState(json: string): Promise<string> {
+    return this.answer<ProjectionStateMessage, ProjectionStateResult>(
+      json,
+      'read',
+      ({ with_wallets }, { ids }) => ({
+        kind: 'done',
+        answer: projectionState(this.store, ids, {
+          now_ms: Date.now(),
+          database_bytes: this.ctx.storage.sql.databaseSize,
+          with_wallets,
+        }),
+      }),
     )
   }
 

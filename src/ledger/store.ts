@@ -41,6 +41,11 @@ const REVOKE = `
   ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
     WHERE excluded.revoked_at_ms < revoked_at_ms`
 
+// Integer division and remainder of SQLite cut towards zero, both: together they are the balance.
+const SUM_BALANCES = `
+  SELECT count(*) AS count, sum(balance_micro / 1000000) AS credits, sum(balance_micro % 1000000) AS micro FROM wallets`
+const MICRO_PER_CREDIT = 1_000_000n
+
 /** A credit pays for no more events than this that were left unpaid; the next one, or the cron, goes on. */
 const MAX_UNPAID_READ = 100
 
@@ -167,6 +172,13 @@ export class LedgerStore implements LedgerReader {
     const [row] = this.exec("SELECT state ->> 'owner' AS owner FROM wallets WHERE wallet_number = ?", number)
     if (!row) throw new Error(`the ledger has no wallet ${number}`)
     return JSON.parse(String(row.owner))
+  }
+
+  /** What all wallets hold together. A row read for each; summed in two parts, since SQLite's sums end at 2^63. */
+  balances(): { readonly count: number; readonly balance_micro: string } {
+    const [row] = this.exec(SUM_BALANCES)
+    const sum = BigInt(Number(row?.credits ?? 0)) * MICRO_PER_CREDIT + BigInt(Number(row?.micro ?? 0))
+    return { count: Number(row?.count ?? 0), balance_micro: String(sum) }
   }
 
   closedLot(number: number): Lot | undefined {

@@ -1,0 +1,118 @@
+import type { Bindings } from '../config.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { readProjectionState } from '../ledger/client.ts'
+import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
+import { type FieldError, invalid } from '../ledger/refusal.ts'
+import { nameSubjects } from '../projection/subjects.ts'
+import { type Rollup, readCells, readRollup, TooManyCells } from '../projection/usage/read-rollups.ts'
+import { needsTeams, needsUsers, type Question } from './question.ts'
+import type { Answered, NameOf } from './render.ts'
+import { Summary, TooManyGroups } from './summary.ts'
+
+export interface Asked {
+  readonly ledger: LedgerName
+  readonly caller: Caller
+}
+
+/** How far the rollups of a ledger have come, beside what the ledger itself has committed. */
+export interface Progress {
+  readonly rollup: Rollup | null
+  /** Everything that was acknowledged before this is in the rollups. */
+  readonly as_of_ms: number
+  /** What all wallets of the ledger hold together; 0 where it was not asked for. */
+  readonly balance_micro: bigint
+}
+
+/**
+ * The object is asked first: it refuses deleted keys, and says how much there is. Once the rollups have come to its last
+ * entry, what they say is true as of that moment; until then, as of the flush that they have come to.
+ */
+export async function readProgress(
+  env: Bindings,
+  { ledger, caller }: Asked,
+  with_wallets = false,
+): Promise<({ readonly kind: 'done' } & Progress) | Refused> {
+  const result = await readProjectionState(env, ledger, { caller, with_wallets })
+  if (result.kind === 'refused') return result
+  const { last_entry, at_ms, opened_at_ms, wallets } = result.answer
+  const rollup = await readRollup(ledgerDb(env, ledger.customer_id), ledgerKey(ledger))
+  const as_of_ms = (rollup?.rolled_entry ?? 0) >= last_entry ? at_ms : (rollup?.as_of_ms ?? opened_at_ms)
+  return { kind: 'done', rollup, as_of_ms, balance_micro: BigInt(wallets?.balance_micro ?? 0) }
+}
+
+export async function analyse(
+  env: Bindings,
+  asked: Asked,
+  question: Question,
+): Promise<({ readonly kind: 'done' } & Answered) | Refused> {
+  const progress = await readProgress(env, asked)
+  if (progress.kind === 'refused') return progress
+  const { rollup, as_of_ms } = progress
+  const summary = new Summary(question)
+  const db = ledgerDb(env, asked.ledger.customer_id)
+  try {
+    if (rollup) await addUsage(db, rollup, question, summary)
+  } catch (error) {
+    const refusal = tooMuch(error)
+    if (!refusal) throw error
+    return { kind: 'refused', refusal }
+  }
+  const name = await namesOf(db, asked.ledger, question, summary)
+  return { kind: 'done', question, summary, name, as_of_ms }
+}
+
+/** Adds the cells of the question's range; those that it filters out, the summary leaves out. */
+export async function addUsage(
+  db: D1Database,
+  rollup: Rollup,
+  question: Question,
+  summary: Pick<Summary, 'add'>,
+): Promise<void> {
+  const users = question.filters.user
+  const cells = readCells(db, rollup, {
+    from_ms: question.from_ms,
+    to_ms: question.to_ms,
+    grain: question.group_by.includes('hour') ? 'hour' : 'day',
+    subjects: needsUsers(question) ? 'user' : needsTeams(question) ? 'team' : 'none',
+    ...(users && { user_numbers: [...users] }),
+  })
+  for await (const chunk of cells) for (const cell of chunk) summary.add(cell)
+}
+
+function tooMuch(error: unknown) {
+  if (error instanceof TooManyCells) {
+    return invalid(
+      [fieldError('from', 'the range holds more than one answer may read: ask for fewer days')],
+      'query',
+    )
+  }
+  if (error instanceof TooManyGroups) {
+    return invalid(
+      [fieldError('group_by', 'comes to more than 10000 groups: filter, or group by less')],
+      'query',
+    )
+  }
+  return undefined
+}
+
+function fieldError(field: string, message: string): FieldError {
+  return { path: `/${field}`, message }
+}
+
+async function namesOf(
+  db: D1Database,
+  ledger: LedgerName,
+  { group_by }: Question,
+  summary: Summary,
+): Promise<NameOf> {
+  const numbers = { user: new Set<number>(), team: new Set<number>() }
+  for (const kind of ['user', 'team'] as const) {
+    const at = group_by.indexOf(kind)
+    if (at === -1) continue
+    for (const { values } of summary.sorted()) {
+      const value = values[at]
+      if (typeof value === 'number') numbers[kind].add(value)
+    }
+  }
+  return nameSubjects(db, ledgerKey(ledger), numbers)
+}

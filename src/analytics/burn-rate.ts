@@ -1,0 +1,86 @@
+import type { Bindings } from '../config.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { readBalance } from '../ledger/client.ts'
+import type { Refused, WalletOwner } from '../ledger/messages.ts'
+import { subjectNumbers } from '../projection/subjects.ts'
+import type { Rollup } from '../projection/usage/read-rollups.ts'
+import { DAY_MS } from '../projection/usage/time.ts'
+import { type Asked, addUsage, readProgress } from './analyse.ts'
+import type { Periods } from './forecast.ts'
+import { ceilHour, type Filters } from './question.ts'
+import { addCell, noSums } from './summary.ts'
+
+export interface BurnRateQuestion extends Asked {
+  readonly owner: WalletOwner
+}
+
+export interface BurnRate {
+  readonly kind: 'done'
+  readonly periods: Periods
+  readonly balance_micro: bigint
+  readonly as_of_ms: number
+  readonly now_ms: number
+}
+
+/**
+ * What a customer, or one user or team of it, burned lately, and what is left: of a user or team in its own wallet, of a
+ * customer in all of its wallets together, since all of them are what it burns.
+ */
+export async function readBurnRate(
+  env: Bindings,
+  question: BurnRateQuestion,
+  now_ms: number,
+): Promise<BurnRate | Refused> {
+  const { ledger, caller, owner } = question
+  const progress = await readProgress(env, question, owner.kind === 'customer')
+  if (progress.kind === 'refused') return progress
+  const { rollup, as_of_ms, balance_micro } = progress
+  if (owner.kind === 'customer') {
+    const periods = await burnedInPeriods(ledgerDb(env, ledger.customer_id), rollup, {}, now_ms)
+    return { kind: 'done', periods, balance_micro, as_of_ms, now_ms }
+  }
+  const result = await readBalance(env, ledger, { caller, owner })
+  if (result.kind === 'refused') return result
+  const db = ledgerDb(env, ledger.customer_id)
+  const filters = { [owner.kind]: await subjectNumbers(db, ledgerKey(ledger), owner.kind, [owner.id]) }
+  const periods = await burnedInPeriods(db, rollup, filters, now_ms)
+  return { kind: 'done', periods, balance_micro: BigInt(result.answer.balance), as_of_ms, now_ms }
+}
+
+/** By how many days before now they begin and end; the hour that has begun belongs to the last. */
+const PERIODS: Readonly<Record<keyof Periods, readonly [from_days: number, to_days: number]>> = {
+  last_day: [1, 0],
+  week_before_last_day: [8, 1],
+  last_7_days: [7, 0],
+  the_7_days_before: [14, 7],
+  last_30_days: [30, 0],
+}
+
+async function burnedInPeriods(
+  db: D1Database,
+  rollup: Rollup | null,
+  filters: Filters,
+  now_ms: number,
+): Promise<Periods> {
+  const end_ms = ceilHour(now_ms)
+  const sumOf = async (period: keyof Periods) => {
+    const [from_days, to_days] = PERIODS[period]
+    const sums = noSums()
+    const range = {
+      from_ms: end_ms - from_days * DAY_MS,
+      to_ms: end_ms - to_days * DAY_MS,
+      group_by: [],
+      filters,
+    }
+    if (rollup) await addUsage(db, rollup, range, { add: (cell) => addCell(sums, cell) })
+    return sums
+  }
+  const [last_day, week_before_last_day, last_7_days, the_7_days_before, last_30_days] = await Promise.all([
+    sumOf('last_day'),
+    sumOf('week_before_last_day'),
+    sumOf('last_7_days'),
+    sumOf('the_7_days_before'),
+    sumOf('last_30_days'),
+  ])
+  return { last_day, week_before_last_day, last_7_days, the_7_days_before, last_30_days }
+}

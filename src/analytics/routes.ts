@@ -1,0 +1,109 @@
+import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { scoped } from '../http/auth.ts'
+import { callerOf, ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { creditsExact, exactNumber, jsonResponse } from '../http/json.ts'
+import { refusalResponse } from '../http/problem.ts'
+import { json, READ_PROBLEMS, responses } from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { ownerOf } from '../http/subject.ts'
+import { timeJson } from '../http/times.ts'
+import { formatDecimal } from '../pricing/money.ts'
+import { analyse } from './analyse.ts'
+import { type BurnRate, readBurnRate } from './burn-rate.ts'
+import { ASSUMPTION, forecast } from './forecast.ts'
+import { readQuestion } from './read-question.ts'
+import { type Answered, renderCosts, renderUsage } from './render.ts'
+import {
+  type AnalyticsQuery,
+  analyticsQuery,
+  burnRateQuery,
+  burnRateSchema,
+  costsSchema,
+  usageSchema,
+} from './schema.ts'
+
+const DESCRIPTION =
+  'Up to three groups, of which one may be a window of time (UTC; weeks begin on Monday), and filters of the same names, each ' +
+  'of which may be given several times. `from` and `to` are widened to whole hours. At most 366 days, 31 by the hour, 92 by ' +
+  'user, and 10,000 groups. An event counts at its own time; a voided one does not count. Rows of USD add up to their total.'
+
+const usageRoute = createRoute({
+  method: 'get',
+  path: '/usage',
+  summary: 'What was used: events, units, credits and what the providers charge for it',
+  description: DESCRIPTION,
+  ...scoped('analytics:read'),
+  request: { query: analyticsQuery },
+  responses: responses({ 200: json('Rows by group, and their totals.', usageSchema) }, READ_PROBLEMS),
+})
+
+const costsRoute = createRoute({
+  method: 'get',
+  path: '/costs',
+  summary: 'What it cost and what it earned: provider cost, revenue, margin',
+  description: DESCRIPTION,
+  ...scoped('analytics:read'),
+  request: { query: analyticsQuery },
+  responses: responses({ 200: json('Rows by group, and their totals.', costsSchema) }, READ_PROBLEMS),
+})
+
+const burnRateRoute = createRoute({
+  method: 'get',
+  path: '/burn-rate',
+  summary: 'How fast credits are burned, and when they run out',
+  description:
+    'Of the customer, with the balance of all its wallets together; or of one `user` or `team`, with the balance of its wallet.',
+  ...scoped('analytics:read'),
+  request: { query: burnRateQuery },
+  responses: responses({ 200: json('Averages, trend and run-out date.', burnRateSchema) }, [
+    ...READ_PROBLEMS,
+    'not_found',
+  ]),
+})
+
+export const analyticsRoutes = createRouter()
+
+analyticsRoutes.openapi(usageRoute, (c) => answer(c, c.req.valid('query'), renderUsage))
+
+analyticsRoutes.openapi(costsRoute, (c) => answer(c, c.req.valid('query'), renderCosts))
+
+analyticsRoutes.openapi(burnRateRoute, async (c) => {
+  const { user: user_id, team: team_id } = c.req.valid('query')
+  const owner = ownerOf({ user_id, team_id })
+  const result = await readBurnRate(c.env, { ledger: ledgerOf(c), caller: callerOf(c), owner }, Date.now())
+  return result.kind === 'refused'
+    ? refusalResponse(c, result.refusal)
+    : jsonResponse(c, renderBurnRate(result))
+})
+
+async function answer(
+  c: Context<AppEnv>,
+  query: AnalyticsQuery,
+  render: (answered: Answered) => object,
+): Promise<Response> {
+  const ledger = ledgerOf(c)
+  const question = await readQuestion(c.env, ledger, query, Date.now())
+  if (question.kind === 'refused') return refusalResponse(c, question.refusal)
+  const answered = await analyse(c.env, { ledger, caller: callerOf(c) }, question)
+  return answered.kind === 'refused'
+    ? refusalResponse(c, answered.refusal)
+    : jsonResponse(c, render(answered))
+}
+
+function renderBurnRate({ periods, balance_micro, as_of_ms, now_ms }: BurnRate): object {
+  const { average_7d_micro, average_30d_micro, centidays_remaining, run_out_ms, trend, recommendations } =
+    forecast(periods, balance_micro, now_ms)
+  return {
+    balance: creditsExact(balance_micro),
+    average_per_day_7d: creditsExact(average_7d_micro),
+    average_per_day_30d: creditsExact(average_30d_micro),
+    trend,
+    days_remaining: centidays_remaining === null ? null : exactNumber(formatDecimal(centidays_remaining, 2)),
+    run_out_date: run_out_ms === null ? null : timeJson(run_out_ms),
+    assumption: ASSUMPTION,
+    recommendations,
+    as_of: timeJson(as_of_ms),
+  }
+}
