@@ -1,4 +1,7 @@
 import type { Context } from 'hono'
+import { auditStatement } from '../../audit/audit-log.ts'
+import type { AuditState } from '../../audit/record.ts'
+import { auditorOf } from '../../http/caller.ts'
 import type { AppEnv } from '../../http/env.ts'
 import { type ExactNumber, exactNumber, jsonResponse } from '../../http/json.ts'
 import { logError } from '../../http/log.ts'
@@ -131,9 +134,10 @@ async function add(
       created_at_ms: now_ms,
       created_by,
     }
+    const audited = auditOf(c, scope, overlay, plan.closes)
     const kept = keep({ status: 201, body: overlayJson(overlay) })
     try {
-      const outcome = await addOverlay(c.env, scope, overlay, plan.closes, kept)
+      const outcome = await addOverlay(c.env, scope, overlay, plan.closes, [audited, ...kept])
       if (outcome === 'added') return { kind: 'added', overlay }
     } catch (error) {
       // D1 may have made the change and only its answer was lost: then it is a price, and has to be known like one.
@@ -142,6 +146,34 @@ async function add(
     }
   }
   return { kind: 'refused', refusal: { code: 'unavailable' } }
+}
+
+/** The price that it replaces, and the new one. What they come to is in rows that are never edited either. */
+function auditOf(
+  c: Context<AppEnv>,
+  scope: string,
+  overlay: StoredOverlay,
+  closes: StoredOverlay | undefined,
+): D1PreparedStatement {
+  const is_operator = scope === OPERATOR
+  const place = { customer_id: is_operator ? null : scope, mode: null }
+  const record = {
+    ...auditorOf(c, overlay.created_by),
+    action: is_operator ? 'provider_costs.create' : 'price_overrides.create',
+    target: overlay.overlay_id,
+    before: closes ? overlayState(closes) : null,
+    after: overlayState(overlay),
+  } as const
+  return auditStatement(c.env.DB, place, record, overlay.created_at_ms)
+}
+
+function overlayState(overlay: StoredOverlay): AuditState {
+  const { overlay_id: id, provider, model, service_tier, effective_from_ms, effective_to_ms } = overlay
+  return {
+    ...{ id, provider, model, service_tier },
+    effective_from: timeJson(effective_from_ms),
+    effective_to: effective_to_ms === null ? null : timeJson(effective_to_ms),
+  }
 }
 
 function overlayJson(overlay: StoredOverlay): object {

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest'
+import { api, jsonOf, textField } from '../support/api.ts'
+import { type Json, objects } from '../support/client.ts'
+import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+
+/** What is changed in D1 leaves its record in the batch of the change; what the operator starts, before it starts. */
+
+const FROM = { 'CF-Connecting-IP': '192.0.2.7', 'X-Request-Id': 'req-of-the-test' }
+
+async function records(query: string): Promise<Json[]> {
+  const response = await api(`/v1/admin/audit?limit=100&${query}`, { key: OPERATOR_TOKEN })
+  return objects((await jsonOf(response)).data)
+}
+
+function priceOf(model: string): Json {
+  return {
+    provider: 'OPENAI',
+    model,
+    prices: { input_tokens: { amount: 1, per: 1_000_000 }, output_tokens: { amount: 2, per: 1_000_000 } },
+  }
+}
+
+describe("a customer's price", () => {
+  it('leaves one record with the price that it replaces, and none for a replay or a refusal', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const model = unique('model')
+    const headers = { ...FROM, 'Idempotency-Key': unique('once') }
+    const path = '/v1/rating/price-overrides'
+    const first = await jsonOf(await api(path, { key, body: priceOf(model), headers }))
+    expect(
+      (await api(path, { key, body: priceOf(model), headers })).headers.get('Idempotency-Replayed'),
+    ).toBe('true')
+    expect((await api(path, { key, body: { ...priceOf(model), provider: 'NOBODY' } })).status).toBe(422)
+    const second = await jsonOf(await api(path, { key, body: priceOf(model) }))
+    const found = await records(`customer_id=${customer_id}&action=price_overrides.create`)
+    expect(found).toMatchObject([
+      { target: second.id, before: { id: first.id, model }, after: { id: second.id, model } },
+      {
+        customer_id,
+        mode: null,
+        actor: expect.stringMatching(/^key_/),
+        ip: '192.0.2.7',
+        request_id: 'req-of-the-test',
+        target: first.id,
+        before: null,
+        after: { id: first.id, provider: expect.any(String), model, service_tier: null, effective_to: null },
+      },
+    ])
+    expect(found).toHaveLength(2)
+  })
+
+  it('leaves as many records as prices when many come at once', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        api('/v1/rating/price-overrides', { key, body: priceOf(unique('model')) }),
+      ),
+    )
+    const ids = await Promise.all(
+      answers
+        .filter(({ status }) => status === 201)
+        .map(async (answer) => textField(await jsonOf(answer), 'id')),
+    )
+    const found = await records(`customer_id=${customer_id}&action=price_overrides.create`)
+    expect(found.map(({ target }) => target).sort()).toEqual(ids.sort())
+  })
+})
+
+describe("the operator's doings", () => {
+  it('a price for every customer is of none', async () => {
+    const body = priceOf(unique('model'))
+    const { id } = await jsonOf(
+      await api('/v1/admin/provider-costs', { key: OPERATOR_TOKEN, body, headers: FROM }),
+    )
+    expect(await records(`customer_id=operator&target=${id}`)).toMatchObject([
+      {
+        action: 'provider_costs.create',
+        actor: 'operator',
+        customer_id: null,
+        ip: '192.0.2.7',
+        before: null,
+      },
+    ])
+  })
+
+  it('a run of rating late is recorded with whom it is about', async () => {
+    const { customer_id } = await createCustomer()
+    const rerate = (body: unknown) => api('/v1/admin/rerate', { key: OPERATOR_TOKEN, body, headers: FROM })
+    expect((await rerate({ customer_id })).status).toBe(200)
+    expect((await rerate({ customer: 'x' })).status).toBe(400)
+    expect(await records(`customer_id=${customer_id}&action=admin.rerate`)).toMatchObject([
+      { actor: 'operator', target: customer_id, ip: '192.0.2.7', before: null, after: null },
+    ])
+  })
+})
