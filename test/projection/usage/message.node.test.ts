@@ -32,7 +32,6 @@ function parsed(message: UsageMessage) {
 
 /** An entry that takes as much of a message as one can. */
 function largest(entry: number): UsageDelta {
-  const text = `${entry} `.padEnd(255, '🦄').slice(0, 255)
   const units = [
     ...Object.keys(USAGE_UNITS),
     ...Array.from({ length: 20 }, (_, i) => `u${i}`.padEnd(64, '_')),
@@ -41,7 +40,7 @@ function largest(entry: number): UsageDelta {
     entry,
     timestamp_ms: 1_790_000_000_000 + entry * 3_600_000,
     event_type: 'CUSTOM',
-    feature_id: [...`${text}${'🦄'.repeat(255)}`].slice(0, 255).join(''),
+    feature_id: [...`${entry} ${'🦄'.repeat(255)}`].slice(0, 255).join(''),
     provider: '"'.repeat(255),
     model: `${entry}${'\\'.repeat(255)}`.slice(0, 255),
     user: 9_000_000_000_000_000 + entry,
@@ -224,7 +223,7 @@ function oddBodies(good: unknown): [string, unknown][] {
     [['cells'], [null, [], {}, 'cells', 5]],
     [
       ['cells', 'h'],
-      [-1, 0.5, '1', null, 1e9, 0],
+      [-1, 0.5, '1', null, 1e9],
     ],
     [
       ['cells', 's'],
