@@ -1,20 +1,17 @@
 import { type Bindings, configOf } from '../config.ts'
-import type { CustomerStatus, Mode, Tier } from '../db/schema.ts'
+import type { Mode } from '../db/schema.ts'
 import { logError } from '../http/log.ts'
 import { newId } from '../ids.ts'
-import { revokeLedgerKey } from '../ledger/client.ts'
-import { OPERATOR, type PriceEpochs, readKvEpoch } from '../rating/price-epochs.ts'
+import { OPERATOR, readKvEpoch } from '../rating/price-epochs.ts'
 import { composeApiKey, hashApiKey } from './api-key-format.ts'
 import { DEVELOPMENT_KEY_HASH } from './development-key.ts'
 import { ExpiringMap } from './key-cache.ts'
+import { KV_WRITE_SPACING_MS, selectKey } from './key-publishing.ts'
 import { type FoundKey, type KeyRecord, parseKeyRecord } from './key-record.ts'
-import { SCOPES } from './scopes.ts'
 
 /** The least that KV takes for both. */
 const KV_EDGE_CACHE_S = 30
 const KV_COPY_S = 60
-/** KV refuses a second write of one key within a second. */
-const KV_WRITE_SPACING_MS = 1_100
 
 const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
@@ -52,42 +49,10 @@ export async function findApiKey(
   return record
 }
 
-/** Puts the record where every isolate finds it. D1 has the key already, so a failure only costs reads. */
-export async function publishKeyRecord(env: Bindings, key_hash: string, record: KeyRecord): Promise<void> {
+/** Makes this isolate look a key up anew: something about it has changed. */
+export function forgetCachedKey(key_hash: string): void {
+  known.delete(key_hash)
   unknown.delete(key_hash)
-  try {
-    await env.API_KEYS.put(key_hash, JSON.stringify(record))
-  } catch (error) {
-    logError('key_record_not_published', error, { key_id: record.key_id })
-  }
-}
-
-const REVOKE = `
-  UPDATE api_keys SET revoked_at_ms = coalesce(revoked_at_ms, ?3)
-  WHERE key_id = ?1 AND customer_id = ?2
-  RETURNING key_hash`
-
-/**
- * Deletes a customer's key. D1 first, since it is what everything is rebuilt from; then the ledger object, which
- * refuses the key from then on however stale a cache is, and KV. Can be repeated when it broke half way.
- */
-export async function revokeApiKey(
-  env: Bindings,
-  customer_id: string,
-  key_id: string,
-  now_ms: number,
-): Promise<'revoked' | 'not_found'> {
-  const row = await env.DB.prepare(REVOKE).bind(key_id, customer_id, now_ms).first<{ key_hash: string }>()
-  if (!row) return 'not_found'
-  const selected = await selectKey(env, row.key_hash)
-  if (!selected) throw new Error(`the key ${key_id} has no customer`)
-  const { record } = selected
-  await Promise.all([
-    env.API_KEYS.put(row.key_hash, JSON.stringify(record)),
-    revokeLedgerKey(env, { customer_id, mode: record.mode }, key_id, now_ms),
-  ])
-  known.delete(row.key_hash)
-  return 'revoked'
 }
 
 /** For tests: as if this isolate had just started. */
@@ -143,50 +108,5 @@ async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise
     await env.API_KEYS.put(hash, current, { expirationTtl: KV_COPY_S })
   } catch (error) {
     logError('key_record_not_copied', error, { key_id: record.key_id })
-  }
-}
-
-interface KeyRow {
-  readonly key_id: string
-  readonly customer_id: string
-  readonly mode: Mode
-  readonly scopes: string
-  readonly expires_at_ms: number | null
-  readonly revoked_at_ms: number | null
-  readonly tier: Tier
-  readonly status: CustomerStatus
-  readonly operator_epoch: number
-  readonly customer_epoch: number
-}
-
-// Each epoch is 1 row read: the last of its scope in the primary key.
-const SELECT_BY_HASH = `
-  SELECT k.key_id, k.customer_id, k.mode, k.scopes, k.expires_at_ms, k.revoked_at_ms, c.tier, c.status,
-    coalesce((SELECT max(epoch) FROM price_overlays WHERE scope = '${OPERATOR}'), 0) AS operator_epoch,
-    coalesce((SELECT max(epoch) FROM price_overlays WHERE scope = k.customer_id), 0) AS customer_epoch
-  FROM api_keys k JOIN customers c ON c.customer_id = k.customer_id
-  WHERE k.key_hash = ?1`
-
-/** What D1 says of a key. Only the record goes to KV: epochs change on their own. */
-async function selectKey(
-  env: Bindings,
-  hash: string,
-): Promise<{ readonly record: KeyRecord; readonly price_epochs: PriceEpochs } | undefined> {
-  const row = await env.DB.prepare(SELECT_BY_HASH).bind(hash).first<KeyRow>()
-  if (!row) return undefined
-  const granted = new Set(row.scopes.split(' '))
-  return {
-    record: {
-      v: 1,
-      key_id: row.key_id,
-      customer_id: row.customer_id,
-      mode: row.mode,
-      scopes: SCOPES.filter((scope) => granted.has(scope)),
-      tier: row.tier,
-      customer_status: row.status,
-      expires_at_ms: row.expires_at_ms,
-      revoked: row.revoked_at_ms !== null,
-    },
-    price_epochs: { operator: row.operator_epoch, customer: row.customer_epoch },
   }
 }

@@ -8,7 +8,7 @@ import { SCOPES } from './scopes.ts'
  * with a value that this deployment does not know, is read again from D1.
  */
 const keyRecord = z.object({
-  v: z.literal(1),
+  v: z.literal(2),
   key_id: z.string(),
   customer_id: z.string(),
   mode: z.enum(MODES),
@@ -16,7 +16,8 @@ const keyRecord = z.object({
   tier: z.enum(TIERS),
   customer_status: z.enum(CUSTOMER_STATUSES),
   expires_at_ms: z.number().nullable(),
-  revoked: z.boolean(),
+  /** From when on the key is refused: ahead of now while a rotated key overlaps with its successor. */
+  revoked_at_ms: z.number().nullable(),
 })
 
 export type KeyRecord = Readonly<z.infer<typeof keyRecord>>
@@ -27,7 +28,7 @@ export interface FoundKey extends KeyRecord {
 }
 
 /** A key that was found and is in force: what handlers see. */
-export type AuthenticatedKey = Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked'>
+export type AuthenticatedKey = Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked_at_ms'>
 
 /** Undefined for anything but a record of this version: whoever reads goes on to D1. */
 export function parseKeyRecord(text: string): KeyRecord | undefined {

@@ -2,7 +2,9 @@ import { type Bindings, configOf } from '../config.ts'
 import { newId } from '../ids.ts'
 import { openLedger } from '../ledger/client.ts'
 import type { Refused } from '../ledger/messages.ts'
-import { mintApiKey, publishKeyRecord } from './api-keys.ts'
+import { publishNewKey } from './api-key-changes.ts'
+import { isStored } from './api-key-rows.ts'
+import { forgetCachedKey, mintApiKey } from './api-keys.ts'
 import type { Registration } from './schema.ts'
 import { SCOPES } from './scopes.ts'
 
@@ -41,17 +43,8 @@ export async function register(
 
   const key = mintApiKey('live')
   if (!(await activate(env, customer, key, now_ms))) return { kind: 'email_taken' }
-  await publishKeyRecord(env, key.key_hash, {
-    v: 1,
-    key_id: key.key_id,
-    customer_id,
-    mode: 'live',
-    scopes: [...SCOPES],
-    tier: registration.tier,
-    customer_status: 'ACTIVE',
-    expires_at_ms: null,
-    revoked: false,
-  })
+  forgetCachedKey(key.key_hash)
+  await publishNewKey(env, key.key_hash, key.key_id)
   return { kind: 'registered', customer_id, api_key: key.api_key, created_at_ms }
 }
 
@@ -131,11 +124,4 @@ async function writeActivation(
     env.DB.prepare(ACTIVATE).bind(customer_id, account_revision),
   ])
   return inserted?.meta.changes === 1
-}
-
-async function isStored(env: Bindings, key_hash: string): Promise<boolean> {
-  const row = await env.DB.prepare('SELECT 1 AS stored FROM api_keys WHERE key_hash = ?1')
-    .bind(key_hash)
-    .first()
-  return row !== null
 }

@@ -3,6 +3,7 @@ import { every } from 'hono/combine'
 import { createMiddleware } from 'hono/factory'
 import { isWellFormed } from '../customers/api-key-format.ts'
 import { findApiKey } from '../customers/api-keys.ts'
+import { noteKeyUse } from '../customers/last-used.ts'
 import type { Scope } from '../customers/scopes.ts'
 import { jsonBody } from './body.ts'
 import type { AppEnv } from './env.ts'
@@ -34,12 +35,15 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   try {
     const record = await findApiKey(c.env, presented.key, now_ms, (work) => c.executionCtx.waitUntil(work))
     if (!record) return unknownKey(c)
-    if (record.revoked)
-      return unauthorized(c, 'revoked_api_key', 'This API key was deleted. Use another one.')
+    if (record.revoked_at_ms !== null && record.revoked_at_ms <= now_ms) {
+      const detail = 'This API key was deleted, or replaced by another one. Use that.'
+      return unauthorized(c, 'revoked_api_key', detail)
+    }
     if (record.expires_at_ms !== null && record.expires_at_ms <= now_ms) {
       return unauthorized(c, 'expired_api_key', 'This API key has expired. Use another one.')
     }
     const { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs } = record
+    noteKeyUse(c.env, key_id, now_ms, (work) => c.executionCtx.waitUntil(work))
     c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs })
   } catch (error) {
     logError('key_lookup_failed', error, { request_id: c.get('request_id') })
@@ -64,17 +68,26 @@ export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>
   }
 }
 
+/** `scoped` for a route that only reads although its scope is one of writing: a suspended customer may still see. */
+export function scopedToRead(scope: Scope) {
+  return { ...scoped(scope), middleware: [requireScope(scope, 'read')] }
+}
+
 /** Lets a key pass that has the scope; only then the body is read. */
-export function requireScope(scope: Scope): MiddlewareHandler<AppEnv> {
+export function requireScope(scope: Scope, access = accessOf(scope)): MiddlewareHandler<AppEnv> {
   return every(
-    createMiddleware<AppEnv>(async (c, next) => refuseScope(c, scope) ?? next()),
+    createMiddleware<AppEnv>(async (c, next) => refuseScope(c, scope, access) ?? next()),
     jsonBody,
     idempotencyKey,
   )
 }
 
 /** The 403 of a key without the scope. What writes is closed to a suspended customer: reads tell it how it stands. */
-export function refuseScope(c: Context<AppEnv>, scope: Scope): Response | undefined {
+export function refuseScope(
+  c: Context<AppEnv>,
+  scope: Scope,
+  access = accessOf(scope),
+): Response | undefined {
   const { scopes, customer_status } = c.get('key')
   if (!scopes.includes(scope)) {
     return problem(c, {
@@ -82,7 +95,7 @@ export function refuseScope(c: Context<AppEnv>, scope: Scope): Response | undefi
       detail: `This needs an API key with the scope ${scope}.`,
     })
   }
-  if (scope.endsWith(':write') && customer_status !== 'ACTIVE') {
+  if (access === 'write' && customer_status !== 'ACTIVE') {
     return problem(c, {
       code: 'customer_suspended',
       detail: 'This customer is suspended and can only read.',
@@ -91,10 +104,21 @@ export function refuseScope(c: Context<AppEnv>, scope: Scope): Response | undefi
   return undefined
 }
 
+function accessOf(scope: Scope): 'read' | 'write' {
+  return scope.endsWith(':write') ? 'write' : 'read'
+}
+
 type Presented =
   | { readonly kind: 'none' }
   | { readonly kind: 'two' }
   | { readonly kind: 'one'; readonly key: string }
+
+/** The key or token that a request which was let in presented. Never log it, never store it. */
+export function credentialOf(c: Context<AppEnv>): string {
+  const presented = presentedKey(c.req.header('Authorization'), c.req.header('X-API-Key'))
+  if (presented.kind !== 'one') throw new Error('a request that was let in has one credential')
+  return presented.key
+}
 
 /** An Authorization of another scheme, which a proxy may have put there, counts as none. */
 function presentedKey(authorization: string | undefined, x_api_key: string | undefined): Presented {

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import type { RandomIdPrefix } from '../ids.ts'
 
 const DEFAULT_LIMIT = 50
 const MAX_LIMIT = 100
@@ -18,6 +19,32 @@ export const pageQuery = {
     .transform((cursor) => Number.parseInt(cursor.slice(1), 36))
     .optional()
     .openapi({ type: 'string', description: 'The `next_cursor` of the page before.' }),
+}
+
+/** `pageQuery` for lists in the order of their rows' ids: the cursor is the last id of the page before. */
+export function idPageQuery(prefix: RandomIdPrefix) {
+  return {
+    limit: pageQuery.limit,
+    cursor: z
+      .string()
+      .regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`), 'must be the next_cursor of an earlier answer')
+      .optional()
+      .openapi({ type: 'string', description: 'The `next_cursor` of the page before.' }),
+  }
+}
+
+/** Comes behind every id: where a list that is read downwards begins. */
+export const BEHIND_ALL_IDS = '~'
+
+/** A page of rows of which one more than `limit` was read, to see whether there is a next one. */
+export function idPage<T>(
+  rows: readonly T[],
+  limit: number,
+  idOf: (row: T) => string,
+): { readonly rows: readonly T[]; readonly next_cursor: string | null } {
+  const page = rows.slice(0, limit)
+  const last = page.at(-1)
+  return { rows: page, next_cursor: rows.length > limit && last !== undefined ? idOf(last) : null }
 }
 
 /** What a list answers: a page of `item` and where the next one begins. */

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { mintApiKey, revokeApiKey } from '../../src/customers/api-keys.ts'
+import { mintApiKey } from '../../src/customers/api-keys.ts'
+import { revokeApiKey } from '../../src/customers/key-revocation.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { brokenD1 } from '../support/broken.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'

@@ -3,8 +3,9 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Bindings } from '../../src/config.ts'
 import { hashApiKey } from '../../src/customers/api-key-format.ts'
-import { findApiKey, forgetCachedKeys, mintApiKey, revokeApiKey } from '../../src/customers/api-keys.ts'
+import { findApiKey, forgetCachedKeys, mintApiKey } from '../../src/customers/api-keys.ts'
 import { ExpiringMap } from '../../src/customers/key-cache.ts'
+import { revokeApiKey } from '../../src/customers/key-revocation.ts'
 import { api } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/broken.ts'
 import { createCustomer } from '../support/customers.ts'
@@ -24,13 +25,13 @@ describe('looking a key up', () => {
   it('finds a registered key in KV, without D1', async () => {
     const { api_key, customer_id } = await createCustomer()
     expect(await find(api_key, { DB: brokenD1() })).toMatchObject({
-      v: 1,
+      v: 2,
       customer_id,
       mode: 'live',
       tier: 'ENTERPRISE',
       customer_status: 'ACTIVE',
       expires_at_ms: null,
-      revoked: false,
+      revoked_at_ms: null,
     })
   })
 
@@ -49,10 +50,10 @@ describe('looking a key up', () => {
     const { api_key, key_id, key_hash } = await createKey(customer_id)
     expect(await find(api_key, { API_KEYS: brokenKv() })).toMatchObject({ key_id })
     log.mockRestore()
-    for (const text of ['{"v":2,"key_id":"key_x"}', 'not json', 'null']) {
+    for (const text of ['{"v":1,"key_id":"key_x"}', 'not json', 'null']) {
       forgetCachedKeys()
       await env.API_KEYS.put(key_hash, text)
-      expect(await find(api_key)).toMatchObject({ key_id, v: 1 })
+      expect(await find(api_key)).toMatchObject({ key_id, v: 2 })
     }
   })
 
@@ -100,7 +101,7 @@ describe('revoking a key', () => {
     await revokeApiKey(env, customer_id, record.key_id, Date.now())
     await env.API_KEYS.put(hashApiKey(api_key), stale)
     forgetCachedKeys()
-    expect(await find(api_key)).toMatchObject({ revoked: false })
+    expect(await find(api_key)).toMatchObject({ revoked_at_ms: null })
     await expectProblem(await api('/v1/credits/balance', { key: api_key }), 401, 'revoked_api_key')
   })
 
@@ -108,10 +109,10 @@ describe('revoking a key', () => {
     const { customer_id } = await createCustomer()
     const { api_key, key_id, key_hash } = await createKey(customer_id)
     await find(api_key)
-    expect(await revokeApiKey(env, customer_id, key_id, 1_000)).toBe('revoked')
-    expect(await revokeApiKey(env, customer_id, key_id, 2_000)).toBe('revoked')
-    expect(await find(api_key)).toMatchObject({ key_id, revoked: true })
-    expect(JSON.parse((await env.API_KEYS.get(key_hash)) ?? '')).toMatchObject({ revoked: true })
+    await revokeApiKey(env, customer_id, key_id, 1_000)
+    await revokeApiKey(env, customer_id, key_id, 2_000)
+    expect(await find(api_key)).toMatchObject({ key_id, revoked_at_ms: 1_000 })
+    expect(JSON.parse((await env.API_KEYS.get(key_hash)) ?? '')).toMatchObject({ revoked_at_ms: 1_000 })
     const row = await env.DB.prepare('SELECT revoked_at_ms FROM api_keys WHERE key_id = ?')
       .bind(key_id)
       .first()
@@ -137,14 +138,15 @@ describe('revoking a key', () => {
     })
     await find(api_key, { API_KEYS: late })
     expect(revoked).toBe(true)
-    expect(JSON.parse((await env.API_KEYS.get(key_hash)) ?? '')).toMatchObject({ revoked: true })
+    const record = JSON.parse((await env.API_KEYS.get(key_hash)) ?? '')
+    expect(record).toMatchObject({ revoked_at_ms: expect.any(Number) })
   })
 
   it("does not reach another customer's key", async () => {
     const [mine, theirs] = [await createCustomer(), await createCustomer()]
     const { api_key, key_id } = await createKey(theirs.customer_id)
-    expect(await revokeApiKey(env, mine.customer_id, key_id, Date.now())).toBe('not_found')
-    expect(await find(api_key)).toMatchObject({ revoked: false })
+    await revokeApiKey(env, mine.customer_id, key_id, Date.now())
+    expect(await find(api_key)).toMatchObject({ revoked_at_ms: null })
   })
 })
 

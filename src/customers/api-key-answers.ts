@@ -1,0 +1,75 @@
+import type { Context } from 'hono'
+import type { AppEnv } from '../http/env.ts'
+import { logError } from '../http/log.ts'
+import { problem } from '../http/problem.ts'
+import { timeJson } from '../http/times.ts'
+import type { CreatedKey } from './api-key-changes.ts'
+import type { ApiKey } from './api-key-rows.ts'
+import type { KeyRefused } from './key-context.ts'
+
+/** How keys, and what went wrong with them, are answered: to a customer and to the operator. */
+
+export function apiKeyJson(key: ApiKey, now_ms: number): object {
+  const { key_id, name, mode, scopes, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms } = key
+  return {
+    ...{ key_id, name, mode, scopes },
+    status: statusOf(key, now_ms),
+    created_at: timeJson(created_at_ms),
+    expires_at: timeOrNull(expires_at_ms),
+    revoked_at: timeOrNull(revoked_at_ms),
+    last_used_at: timeOrNull(last_used_at_ms),
+  }
+}
+
+/** The only answer that holds the key itself. */
+export function createdKeyJson({ key, api_key, replaces }: CreatedKey): object {
+  return {
+    ...apiKeyJson(key, key.created_at_ms),
+    api_key,
+    ...(replaces && {
+      replaces: { key_id: replaces.key_id, revoked_at: timeJson(replaces.revoked_at_ms) },
+    }),
+  }
+}
+
+export function keyRefusal(c: Context<AppEnv>, { code, detail }: KeyRefused): Response {
+  return problem(c, { code, detail, headers: headersOf(code) })
+}
+
+/** D1, a ledger or KV could not be reached; what was done of the change stays, and a repeat does the rest. */
+export function keysUnavailable(c: Context<AppEnv>, event: string, error: unknown): Response {
+  logError(event, error, { request_id: c.get('request_id') })
+  return problem(c, {
+    code: 'unavailable',
+    detail: 'Not everything that this takes could be reached. Repeat it with the same idempotency key.',
+    headers: { 'Retry-After': '1' },
+  })
+}
+
+function statusOf(
+  { expires_at_ms, revoked_at_ms }: ApiKey,
+  now_ms: number,
+): 'active' | 'expired' | 'revoked' {
+  if (revoked_at_ms !== null && revoked_at_ms <= now_ms) return 'revoked'
+  return expires_at_ms !== null && expires_at_ms <= now_ms ? 'expired' : 'active'
+}
+
+function headersOf(code: KeyRefused['code']): Readonly<Record<string, string>> {
+  switch (code) {
+    case 'revoked_api_key':
+    case 'expired_api_key':
+      return { 'WWW-Authenticate': 'Bearer' }
+    case 'overloaded':
+    case 'unavailable':
+      return { 'Retry-After': '1' }
+    case 'not_found':
+    case 'conflict':
+    case 'insufficient_scope':
+    case 'customer_suspended':
+      return {}
+  }
+}
+
+function timeOrNull(at_ms: number | null): string | null {
+  return at_ms === null ? null : timeJson(at_ms)
+}

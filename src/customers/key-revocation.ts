@@ -1,0 +1,36 @@
+import type { Bindings } from '../config.ts'
+import { revokeLedgerKey } from '../ledger/client.ts'
+import { readRevocation, revokeKey } from './api-key-rows.ts'
+import { forgetCachedKey } from './api-keys.ts'
+import { publishKeys } from './key-publishing.ts'
+
+/**
+ * Brings what D1 says of a key's end to the ledgers that it acts on, which refuse it from then on however stale a cache
+ * is, and to KV, from where it reaches everything else within 90 s. A test key acts on the live ledger too, where
+ * burn tables and entitlements are kept. Throws when a part failed; can be repeated.
+ */
+export async function settleRevocation(env: Bindings, customer_id: string, key_id: string): Promise<void> {
+  const key = await readRevocation(env, customer_id, key_id)
+  if (!key || key.revoked_at_ms === null) return
+  const { mode, revoked_at_ms, key_hash } = key
+  forgetCachedKey(key_hash)
+  await revokeLedgerKey(env, { customer_id, mode: 'live' }, key_id, revoked_at_ms)
+  if (mode === 'test') await revokeLedgerKey(env, { customer_id, mode }, key_id, revoked_at_ms)
+  await publishKeys(env, [key_hash])
+  // A request that came meanwhile may have read the record that was there before.
+  forgetCachedKey(key_hash)
+}
+
+/**
+ * Ends a customer's key now: D1 first, since it is what everything is rebuilt from. Whether it may be ended by whoever
+ * asks was decided before.
+ */
+export async function revokeApiKey(
+  env: Bindings,
+  customer_id: string,
+  key_id: string,
+  now_ms: number,
+): Promise<void> {
+  await revokeKey(env, customer_id, key_id, now_ms).run()
+  await settleRevocation(env, customer_id, key_id)
+}
