@@ -38,6 +38,9 @@ export interface Bindings {
   readonly SHIELD_ENTERPRISE?: RateLimit
 }
 
+/** What is text, secrets aside: all that `readConfig` reads. */
+export type Variables = Omit<Bindings, 'API_KEYS' | 'LEDGER' | 'DB' | 'USAGE'>
+
 export type Environment = 'development' | 'staging' | 'production'
 
 export interface Config {
@@ -79,7 +82,7 @@ const MINIMUM_IDEMPOTENCY_DAYS = 7
  * nobody is given credits. Throws when a variable cannot be read, so that a broken deployment fails at its first
  * request and not at its first odd bill.
  */
-export function readConfig(env: Bindings): Config {
+export function readConfig(env: Variables): Config {
   const environment = env.ENVIRONMENT ?? 'production'
   if (environment !== 'development' && environment !== 'staging' && environment !== 'production') {
     throw new Error(`ENVIRONMENT must be development, staging or production, not ${environment}`)
@@ -136,7 +139,7 @@ const UNLIMITED = 'unlimited'
 /** More than one ledger can do in the time, whatever it is asked. */
 const MAX_LIMIT = 1_000_000_000_000
 
-function tierLimits(env: Bindings, tier: Tier, requests: string, events: string): TierLimits {
+function tierLimits(env: Variables, tier: Tier, requests: string, events: string): TierLimits {
   const events_a_month = env[`MONTHLY_EVENTS_${tier}`] ?? events
   return {
     requests_a_minute: wholeNumber(`RATE_LIMIT_${tier}`, env[`RATE_LIMIT_${tier}`] ?? requests, MAX_LIMIT),
