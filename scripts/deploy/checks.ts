@@ -1,0 +1,161 @@
+import { readConfig } from '../../src/config.ts'
+import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/customers/development-key.ts'
+import type { EnvironmentName, Section } from './sections.ts'
+
+/**
+ * Why a deployment is refused.
+ * - `wrong`: no deployment of this section can be right;
+ * - `missing`: something that only the deployer can do has not been done yet;
+ * - `notice`: somebody may want it so, and should know.
+ */
+export interface Finding {
+  readonly kind: 'wrong' | 'missing' | 'notice'
+  readonly message: string
+}
+
+export interface Checked {
+  readonly environment: EnvironmentName
+  readonly section: Section
+  /** The top of wrangler.toml: what was tested. */
+  readonly tested: Section
+  /** The other environments: nothing may be shared with them. */
+  readonly others: readonly { readonly environment: EnvironmentName; readonly section: Section }[]
+  /** The operator's token, if the deployer's environment has it (for the smoke test). */
+  readonly operator_token: string | undefined
+}
+
+const KV_ID = /^[0-9a-f]{32}$/
+const D1_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const SECRETS = ['OPERATOR_TOKEN', 'OPERATOR_TOKEN_NEXT']
+/** 128 bits in hex. */
+const MIN_TOKEN_CHARS = 32
+
+/** All that can be said without the network. */
+export function checkSection(checked: Checked): Finding[] {
+  return [
+    ...checkVariables(checked),
+    ...checkBindings(checked),
+    ...checkIds(checked),
+    ...checkShared(checked),
+    ...checkOperatorToken(checked.operator_token),
+  ]
+}
+
+function checkVariables({ environment, section, tested }: Checked): Finding[] {
+  const { vars } = section
+  const strictness = environment === 'production' ? 'production' : 'staging'
+  return [
+    ...absent(tested.vars, vars).map((name) => wrong(`the variable ${name} is missing`)),
+    ...absent(vars, tested.vars).map((name) => wrong(`the variable ${name} is not one that was tested`)),
+    ...when(
+      vars.ENVIRONMENT !== strictness,
+      wrong(`ENVIRONMENT must be "${strictness}", not "${vars.ENVIRONMENT}"`),
+    ),
+    ...unreadable(vars),
+    ...SECRETS.filter((name) => name in vars).map((name) =>
+      wrong(
+        `${name} is a secret and stands in wrangler.toml: remove it there, replace it, and put it as a secret`,
+      ),
+    ),
+    ...Object.entries(vars)
+      .filter(([, value]) => isDevelopmentSecret(value))
+      .map(([name]) => wrong(`the variable ${name} has a value that is for development only`)),
+    ...when(vars.OPEN_REGISTRATION === 'true', notice('anybody may register here (OPEN_REGISTRATION)')),
+    ...when(vars.CORS_ORIGINS === '*', notice('any web page may call the API (CORS_ORIGINS)')),
+  ]
+}
+
+/** The Worker would refuse every request with them. */
+function unreadable(vars: Readonly<Record<string, string>>): Finding[] {
+  try {
+    readConfig(vars)
+    return []
+  } catch (error) {
+    return [wrong(error instanceof Error ? error.message : String(error))]
+  }
+}
+
+function checkBindings({ section, tested }: Checked): Finding[] {
+  const had = new Set(section.bindings)
+  const wanted = new Set(tested.bindings)
+  return [
+    ...[...wanted].filter((name) => !had.has(name)).map((name) => wrong(`the binding ${name} is missing`)),
+    ...[...had]
+      .filter((name) => !wanted.has(name))
+      .map((name) => wrong(`the binding ${name} is not one that was tested`)),
+    ...when(
+      JSON.stringify(section.same) !== JSON.stringify(tested.same),
+      wrong(`queues, crons or objects differ from what was tested: ${JSON.stringify(section.same)}`),
+    ),
+  ]
+}
+
+function checkIds({ section }: Checked): Finding[] {
+  return [
+    ...section.kv_ids
+      .filter((id) => !KV_ID.test(id))
+      .map((id) => missing(`"${id}" is not the id of a KV namespace: wrangler kv namespace create says it`)),
+    ...section.d1_ids
+      .filter((id) => !D1_ID.test(id))
+      .map((id) => missing(`"${id}" is not the id of a D1 database: wrangler d1 create says it`)),
+  ]
+}
+
+function checkShared({ section, others }: Checked): Finding[] {
+  return others.flatMap((other) => {
+    const theirs = new Set(other.section.resources)
+    return section.resources
+      .filter((resource) => theirs.has(resource) && !isPlaceholder(resource))
+      .map((resource) => wrong(`${other.environment} uses ${resource} as well`))
+  })
+}
+
+/** Before the ids are filled in, every environment has the same placeholder, which is `missing` by itself. */
+function isPlaceholder(resource: string): boolean {
+  const [kind, id = ''] = resource.split(':')
+  return (kind === 'kv' && !KV_ID.test(id)) || (kind === 'd1' && !D1_ID.test(id))
+}
+
+function checkOperatorToken(token: string | undefined): Finding[] {
+  if (token === undefined) return []
+  if (isDevelopmentSecret(token))
+    return [wrong('OPERATOR_TOKEN is the one that everybody knows from development')]
+  return when(
+    token.length < MIN_TOKEN_CHARS,
+    wrong(`OPERATOR_TOKEN must have at least ${MIN_TOKEN_CHARS} characters`),
+  )
+}
+
+/** What `wrangler secret list` says is there. */
+export function checkSecrets(names: readonly string[]): Finding[] {
+  return when(
+    !names.includes('OPERATOR_TOKEN'),
+    missing(
+      'the secret OPERATOR_TOKEN: openssl rand -hex 32 | npx wrangler secret put OPERATOR_TOKEN --env …',
+    ),
+  )
+}
+
+/** What runs should be what is in the history, except on the development deployment. */
+export function checkTree(
+  environment: EnvironmentName,
+  changed_files: readonly string[] | undefined,
+): Finding[] {
+  if (environment === 'development' || changed_files?.length === 0) return []
+  if (!changed_files)
+    return [missing('a git checkout, so that what runs can be found again (or --allow-dirty)')]
+  return [missing(`a clean checkout: ${changed_files.length} files are not committed (or --allow-dirty)`)]
+}
+
+function isDevelopmentSecret(value: string): boolean {
+  return value.includes(DEVELOPMENT_OPERATOR_TOKEN) || value.includes(DEVELOPMENT_KEY)
+}
+
+function absent(names: Readonly<Record<string, unknown>>, from: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(names).filter((name) => !(name in from))
+}
+
+const wrong = (message: string): Finding => ({ kind: 'wrong', message })
+const missing = (message: string): Finding => ({ kind: 'missing', message })
+const notice = (message: string): Finding => ({ kind: 'notice', message })
+const when = (holds: boolean, finding: Finding): Finding[] => (holds ? [finding] : [])
