@@ -38,6 +38,11 @@ export default defineConfig({
                 SLOW_REQUEST_MS: '600000',
                 D1_MIGRATIONS: await readD1Migrations(path.join(import.meta.dirname, 'migrations')),
               },
+              // All tests are one address, and thousands of requests a minute. Those of limits bring small ones.
+              ratelimits: {
+                IP_LIMIT: { namespace_id: '1001', simple: { limit: 1_000_000, period: 60 } },
+                LIMIT_OF_3: { namespace_id: '9001', simple: { limit: 3, period: 60 } },
+              },
             },
           })),
         ],
