@@ -67,6 +67,23 @@ describe('the audit log', () => {
     expect(await rowsOf(scope)).toEqual(before)
   })
 
+  it('lets go of old records where somebody who may change the tables takes the trigger away and puts it back', async () => {
+    const scope = unique('cust')
+    await statement(scope).run()
+    const trigger = env.D1_MIGRATIONS.flatMap(({ queries }) => queries).find((query) =>
+      query.includes('audit_log_no_delete'),
+    )
+    if (trigger === undefined) throw new Error('no migration makes the trigger')
+    await env.DB.batch([
+      env.DB.prepare('DROP TRIGGER audit_log_no_delete'),
+      env.DB.prepare('DELETE FROM audit_log WHERE scope = ? AND at_ms < ?').bind(scope, AT_MS + 1),
+      env.DB.prepare(trigger),
+    ])
+    expect(await rowsOf(scope)).toEqual([])
+    await statement(scope).run()
+    await expect(env.DB.prepare('DELETE FROM audit_log').run()).rejects.toThrow('append-only')
+  })
+
   it('records nothing behind a statement that changed nothing, where that is asked for', async () => {
     const scope = unique('cust')
     const change = env.DB.prepare('UPDATE customers SET tier = tier WHERE customer_id = ?').bind(scope)
