@@ -31,7 +31,7 @@ export function applyBurnTable(
   defaults: BurnDefaults,
 ): BurnTableOutcome {
   const check = draft.checkKey(idempotency)
-  if (check.kind === 'mismatch') return refused({ code: 'idempotency_mismatch' })
+  if (check.kind === 'refused') return check
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the answer to a table that was saved.
     if (check.record.kind !== 'answer' || check.record.answer.of !== 'burn_table') {

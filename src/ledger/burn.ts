@@ -48,7 +48,7 @@ export interface BurnContext {
  */
 export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext): BurnOutcome {
   const check = draft.checkKey(item.idempotency)
-  if (check.kind === 'mismatch') return refused({ code: 'idempotency_mismatch' })
+  if (check.kind === 'refused') return check
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the entry of an event.
     if (check.record.kind !== 'entry') throw new Error('an event was replayed from a record of another kind')

@@ -100,7 +100,7 @@ export function checkAndHold(
   context: BurnContext,
 ): CheckResult {
   const check = draft.checkKey(idempotency)
-  if (check.kind === 'mismatch') return { kind: 'refused', refusal: { code: 'idempotency_mismatch' } }
+  if (check.kind === 'refused') return check
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the answer to a check.
     if (check.record.kind !== 'answer' || check.record.answer.of !== 'check') {

@@ -16,7 +16,7 @@ export type CreditOutcome =
 /** Puts a new lot into the owner's wallet, which is made if there is none. Refused, it changes nothing. */
 export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>): CreditOutcome {
   const check = draft.checkKey(message.idempotency)
-  if (check.kind === 'mismatch') return refused({ code: 'idempotency_mismatch' })
+  if (check.kind === 'refused') return check
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the entry of a credit.
     if (check.record.kind !== 'entry') throw new Error('a credit was replayed from a record of another kind')

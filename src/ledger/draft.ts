@@ -1,7 +1,7 @@
 import { type MicroCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import type { BurnTableRow } from './burn-table-rows.ts'
 import type { Entitlement } from './entitlements.ts'
-import { type KeyCheck, type KeyUse, MISMATCH, UNUSED } from './idempotency.ts'
+import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from './idempotency.ts'
 import type { Entry, JournalRecord } from './journal.ts'
 import type { LimitCounter, Subject } from './limits.ts'
 import type { Lot } from './lots.ts'
@@ -36,6 +36,8 @@ export interface LedgerReader {
   unpaidEvents(wallet_number: number): readonly UnratedEvent[]
   amendment(entry: number): Amendment | undefined
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
+  /** Whether as many keys are remembered as may be. */
+  keysAreFull(): boolean
 }
 
 /** What of a burn was given back by voids and refunds. */
@@ -114,12 +116,15 @@ export class Draft {
     }
   }
 
-  /** Whether the key is free, was used for this very request, or for another one. */
-  checkKey(idempotency: Idempotency | undefined): KeyCheck {
+  /**
+   * Whether the key is free, was used for this very request, or for another one. Where as many keys are remembered as
+   * may be, there is room for those of batches only: one for a thousand events.
+   */
+  checkKey(idempotency: Idempotency | undefined, of: 'request' | 'batch' = 'request'): KeyCheck {
     if (!idempotency) return UNUSED
     this.loadKeys([idempotency])
     const used = this.keys.get(idempotency.key)
-    if (!used) return UNUSED
+    if (!used) return of === 'request' && this.committed.keysAreFull() ? NO_ROOM : UNUSED
     return used.fingerprint === idempotency.fingerprint ? { kind: 'replay', ...used.read() } : MISMATCH
   }
 

@@ -101,7 +101,7 @@ export function applyEntitlement(
   { change, idempotency }: Omit<ChangeEntitlementMessage, 'caller'>,
 ): EntitlementResult {
   const check = draft.checkKey(idempotency)
-  if (check.kind === 'mismatch') return refused({ code: 'idempotency_mismatch' })
+  if (check.kind === 'refused') return check
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the answer to an entitlement that was made.
     if (check.record.kind !== 'answer' || check.record.answer.of !== 'entitlement') {

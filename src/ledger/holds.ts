@@ -32,7 +32,7 @@ export function applyHold(
 ): HoldResult {
   const { request, idempotency } = message
   const check = draft.checkKey(idempotency)
-  if (check.kind === 'mismatch') return refused({ code: 'idempotency_mismatch' })
+  if (check.kind === 'refused') return check
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the answer to one on a hold.
     if (check.record.kind !== 'answer' || !isOfHold(check.record.answer)) {

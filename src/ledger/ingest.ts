@@ -38,8 +38,8 @@ function ingestBatch(
   message: IngestMessage & { shape: 'batch' },
   context: BurnContext,
 ): IngestResult {
-  const check = draft.checkKey(message.idempotency)
-  if (check.kind === 'mismatch') return { kind: 'refused', refusal: { code: 'idempotency_mismatch' } }
+  const check = draft.checkKey(message.idempotency, 'batch')
+  if (check.kind === 'refused') return check
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the answer to a batch.
     if (check.record.kind !== 'answer' || check.record.answer.of !== 'batch') {

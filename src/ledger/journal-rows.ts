@@ -1,11 +1,11 @@
 import type { Counters, Draft } from './draft.ts'
-import type { KeyStore, KeyUse, StoredRecord, UsedKey } from './idempotency.ts'
+import type { KeyStore, KeyUse, RecordedKeys } from './idempotency.ts'
 import type { JournalRecord } from './journal.ts'
-import { KeyTable } from './key-table.ts'
 import { packCounters } from './limit-counters.ts'
 import type { Idempotency } from './messages.ts'
 import type { MetaTable } from './meta-table.ts'
-import { assertRowSize, FORMAT, keysInRow, packRows, unpackRow } from './packing.ts'
+import { PackedKeys, type PackedKeysOptions } from './packed-keys.ts'
+import { assertRowSize, FORMAT, packRows, unpackRow } from './packing.ts'
 import type { Exec } from './tables.ts'
 import { WeightedCache } from './weighted-cache.ts'
 
@@ -20,13 +20,13 @@ export interface JournalRow {
 }
 
 const LAST_ROW = `
-  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events FROM journal
+  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events, keys_total FROM journal
   ORDER BY row_id DESC LIMIT 1`
 
 const INSERT_ROW = `
-  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms,
-    month_events, limits, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events,
+    keys_total, key_hashes, limits, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 const ROWS_AFTER = `
   SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
@@ -37,8 +37,9 @@ const UNFLUSHED_BEFORE = `
   WHERE row_id > ? AND row_id < ? AND first_entry < ? AND last_entry >= first_entry
   ORDER BY row_id DESC LIMIT ?`
 
-const OLDEST_FREEABLE =
-  'SELECT row_id, format, at_ms, body FROM journal WHERE row_id < ? ORDER BY row_id LIMIT ?'
+const OLDEST_FREEABLE = `
+  SELECT row_id, at_ms, coalesce(length(key_hashes), 0) / 8 AS keys, length(body) AS length FROM journal
+  WHERE row_id < ? ORDER BY row_id LIMIT ?`
 
 /**
  * Journal rows are read a few at a time: a row can hold a quarter of a megabyte, and all that D1 has not taken yet
@@ -61,13 +62,15 @@ export class JournalRows {
   private readonly keys: KeyStore
   private readonly unpacked = new WeightedCache<number, UnpackedRow>(MAX_CACHED_LENGTH)
   private last = 0
+  private keysTotal = 0
   private flushed = 0
   private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0, month_events: 0 }
 
-  constructor(exec: Exec, meta: MetaTable) {
+  constructor(exec: Exec, meta: MetaTable, options?: PackedKeysOptions) {
     this.exec = exec
     this.meta = meta
-    this.keys = new KeyTable(exec)
+    const newest = () => ({ row: this.last, keys_total: this.keysTotal })
+    this.keys = new PackedKeys(exec, meta, newest, options)
   }
 
   /** Reads the newest row and the cursor: O(1), whatever the journal holds. */
@@ -76,6 +79,7 @@ export class JournalRows {
     this.flushed = Number(this.meta.get('flushed_row') ?? 0)
     const [row] = this.exec(LAST_ROW)
     this.last = row ? Number(row.row_id) : 0
+    this.keysTotal = row ? Number(row.keys_total) : 0
     if (!row) return
     this.committed = {
       entry: Number(row.last_entry),
@@ -105,11 +109,13 @@ export class JournalRows {
     return this.last > this.flushed
   }
 
-  /** Writes the rows and keys of a draft, inside its transaction; returns how many rows. `publish` makes them known. */
-  write(draft: Draft): number {
+  /** Writes the rows and keys of a draft, inside its transaction; `publish` makes them known. */
+  write(draft: Draft): RecordedKeys {
     const { lot, wallet, hold, at_ms, month_events } = draft.counters
     let row_id = this.last
     let last_entry = this.committed.entry
+    let keys_total = this.keysTotal
+    const hashed: { row_id: number; hashes: Uint32Array }[] = []
     let limits = packCounters(draft.limitCounters)
     for (const { body, records } of packRows(draft.records)) {
       row_id++
@@ -117,18 +123,27 @@ export class JournalRows {
       const first_entry = last_entry + 1
       for (const record of records) if (record.kind === 'entry') last_entry = record.number
       const counters = [lot, wallet, hold, at_ms, month_events] as const
-      this.exec(INSERT_ROW, row_id, FORMAT, first_entry, last_entry, ...counters, limits, body)
+      const hashes = this.keys.pack(records.flatMap(({ idempotency }) => idempotency?.key ?? []))
+      if (hashes) {
+        hashed.push({ row_id, hashes })
+        keys_total += hashes.length / 2
+      }
+      const keys = [keys_total, hashes?.buffer ?? null] as const
+      this.exec(INSERT_ROW, row_id, FORMAT, first_entry, last_entry, ...counters, ...keys, limits, body)
       limits = null
-      this.keys.record(row_id, keysOf(records))
     }
     if (last_entry !== draft.counters.entry)
       throw new Error('the journal does not hold every entry of its commit')
-    return row_id - this.last
+    const recorded: RecordedKeys = { upTo: { row: row_id, keys_total }, rows: hashed }
+    this.keys.record(recorded)
+    return recorded
   }
 
-  publish(draft: Draft, rows: number): void {
-    this.last += rows
+  publish(draft: Draft, recorded: RecordedKeys): void {
+    this.last = recorded.upTo.row
+    this.keysTotal = recorded.upTo.keys_total
     this.committed = draft.counters
+    this.keys.publish(recorded)
   }
 
   /** D1 has the journal up to `row_id`. The cursor only ever moves forward. One row written. */
@@ -205,42 +220,48 @@ export class JournalRows {
     return row && { last_entry: Number(row.last_entry), at_ms: Number(row.at_ms) }
   }
 
-  /** Which of these keys were used, and for what. The records behind them are read when one is asked for. */
+  /**
+   * Which of these keys were used, and for what. A row that may hold some of them is a quarter of a megabyte to parse:
+   * all that are asked for are taken out of it at once, and whether they are there is decided by what it says.
+   */
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const found = new Map<string, KeyUse>()
-    for (const [row, keys] of byRow(this.keys.find(idempotencies.map(({ key }) => key)))) {
-      // A row is a quarter of a megabyte to parse: all that are asked for in it are taken out of it at once.
-      let records: ReadonlyMap<string, StoredRecord> | undefined
-      const read = (key: string): StoredRecord => {
-        records ??= this.recordsOf(row, keys)
-        const record = records.get(key)
-        if (!record) throw new Error('an idempotency key leads to another record')
-        return record
+    for (const [row, keys] of this.keys.find(idempotencies.map(({ key }) => key))) {
+      const asked = new Set(keys)
+      const { format, records } = this.unpack(row)
+      for (const record of records) {
+        if (!record.idempotency || !asked.has(record.idempotency.key)) continue
+        const { key, fingerprint } = record.idempotency
+        found.set(key, { fingerprint, read: () => ({ format, record }) })
       }
-      for (const [key, { fingerprint }] of keys) found.set(key, { fingerprint, read: () => read(key) })
     }
     return found
+  }
+
+  /** Whether the window holds as many keys as it may: only batches may then bring new ones. */
+  keysAreFull(): boolean {
+    return this.keys.isFull()
   }
 
   /**
    * Frees some of the oldest rows, with their keys: those that D1 has and that were committed before `at_ms`. The last
    * of those that D1 has stays: it says where the next flush begins, and a start finds the counters in the newest row.
-   * Returns how many characters it freed, 0 when there are none left. In a transaction. A row written for each row and
-   * for each key.
+   * Returns how many characters it freed, 0 when there are none left. In a transaction. A row written for each row.
    */
   forgetBefore(at_ms: number): number {
     const oldest_at_ms = this.oldestFreeableAt()
     if (oldest_at_ms === null || oldest_at_ms >= at_ms) return 0
     let freed = 0
+    let keys = 0
     for (const row of this.exec(OLDEST_FREEABLE, this.flushed, ROWS_A_READ)) {
       // The time of rows never falls, so the first that is too young ends it: no search through the whole journal.
       if (Number(row.at_ms) >= at_ms) break
-      const body = String(row.body)
-      this.keys.forget(keysInRow(Number(row.format), body))
       this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))
       this.unpacked.delete(Number(row.row_id))
-      freed += body.length
+      keys += Number(row.keys)
+      freed += Number(row.length)
     }
+    this.keys.forget(keys)
     return freed
   }
 
@@ -251,16 +272,6 @@ export class JournalRows {
       this.flushed,
     )
     return row ? Number(row.at_ms) : null
-  }
-
-  private recordsOf(row_id: number, keys: ReadonlyMap<string, UsedKey>): Map<string, StoredRecord> {
-    const { format, records } = this.unpack(row_id)
-    const found = new Map<string, StoredRecord>()
-    for (const [key, { index }] of keys) {
-      const record = records[index]
-      if (record?.idempotency?.key === key) found.set(key, { format, record })
-    }
-    return found
   }
 
   private unpack(row_id: number): UnpackedRow {
@@ -274,20 +285,6 @@ export class JournalRows {
     this.unpacked.set(row_id, unpacked, body.length)
     return unpacked
   }
-}
-
-function byRow(used: ReadonlyMap<string, UsedKey>): Map<number, Map<string, UsedKey>> {
-  const rows = new Map<number, Map<string, UsedKey>>()
-  for (const [key, stored] of used) {
-    const keys = rows.get(stored.row)
-    if (keys) keys.set(key, stored)
-    else rows.set(stored.row, new Map([[key, stored]]))
-  }
-  return rows
-}
-
-function keysOf(records: readonly JournalRecord[]): { index: number; idempotency: Idempotency }[] {
-  return records.flatMap(({ idempotency }, index) => (idempotency ? [{ index, idempotency }] : []))
 }
 
 function journalRow(row: Record<string, SqlStorageValue>): JournalRow {

@@ -32,7 +32,7 @@ export function applyMovement(
   ids: LedgerIds,
 ): MovementResult {
   const check = draft.checkKey(idempotency)
-  if (check.kind === 'mismatch') return refused({ code: 'idempotency_mismatch' })
+  if (check.kind === 'refused') return check
   if (check.kind === 'replay') {
     // Equal fingerprints mean the same operation, so the record is the answer to a movement.
     if (check.record.kind !== 'answer' || check.record.answer.of !== 'movement') {

@@ -159,13 +159,6 @@ export function unpackRow(format: number, body: string): JournalRecord[] {
   return packed.map(unpackRecord)
 }
 
-/** The idempotency keys in a journal row, without unpacking all of it. */
-export function keysInRow(format: number, body: string): string[] {
-  assertFormat(format)
-  const packed: { readonly k?: readonly [key: string, fingerprint: string] }[] = JSON.parse(body)
-  return packed.flatMap(({ k }) => (k ? [k[0]] : []))
-}
-
 /** How many bytes a text takes at rest. */
 export function sizeOf(text: string): number {
   return utf8.encode(text).length

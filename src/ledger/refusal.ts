@@ -63,7 +63,8 @@ export type Refusal =
       readonly limit: number
       readonly resets_at_ms: number
     }
-  | { readonly code: 'overloaded' }
+  /** With `keys_full`: the ledger remembers as many idempotency keys as it can. */
+  | { readonly code: 'overloaded'; readonly keys_full?: true }
   | { readonly code: 'unavailable' }
 
 /** A field of the request body and what is wrong with it; `path` is a JSON Pointer (RFC 6901). */
@@ -108,7 +109,9 @@ export function detailOf(refusal: Refusal): string {
     case 'quota_exceeded':
       return `The ${refusal.limit} events of this month are used up. The quota resets at ${new Date(refusal.resets_at_ms).toISOString()}.`
     case 'overloaded':
-      return 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
+      return refusal.keys_full
+        ? 'This ledger remembers as many idempotency keys as it can. Send events in batches with one key each, or retry with the same key when older ones have been forgotten.'
+        : 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
       return 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
   }

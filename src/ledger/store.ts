@@ -6,7 +6,7 @@ import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import { EntitlementRows } from './entitlement-rows.ts'
 import type { Entitlement } from './entitlements.ts'
 import { type Erasure, Erasures } from './erasures.ts'
-import type { KeyUse } from './idempotency.ts'
+import type { KeyUse, RecordedKeys } from './idempotency.ts'
 import { JournalRows } from './journal-rows.ts'
 import { LimitCounters } from './limit-counters.ts'
 import type { LimitCounter, Subject } from './limits.ts'
@@ -59,7 +59,7 @@ interface StoredWallet {
 
 /** What a write has made of the rows, to be published when its transaction has succeeded. */
 export interface Written {
-  readonly rows: number
+  readonly keys: RecordedKeys
   /** When the alarm is to look at each wallet, as its row now says. */
   readonly due_at_ms: ReadonlyMap<string, number | null>
 }
@@ -222,13 +222,17 @@ export class LedgerStore implements LedgerReader {
     return this.journal.usedKeys(idempotencies)
   }
 
+  keysAreFull(): boolean {
+    return this.journal.keysAreFull()
+  }
+
   /**
    * Writes a draft: journal rows, keys, wallets. Called inside `transactionSync`, with no `await` anywhere near;
    * `publish` makes it the state that is read, once the transaction has succeeded.
    */
   write(draft: Draft, identity?: Identity): Written {
     if (identity) this.meta.set('identity', JSON.stringify(identity))
-    const rows = this.journal.write(draft)
+    const keys = this.journal.write(draft)
     const due_at_ms = new Map<string, number | null>()
     for (const [key, changed] of draft.wallets) {
       due_at_ms.set(key, this.writeWallet(key, changed, draft.at_ms))
@@ -239,12 +243,12 @@ export class LedgerStore implements LedgerReader {
     this.writeUnrated(draft)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
-    return { rows, due_at_ms }
+    return { keys, due_at_ms }
   }
 
-  publish(draft: Draft, { rows, due_at_ms }: Written, identity?: Identity): void {
+  publish(draft: Draft, { keys, due_at_ms }: Written, identity?: Identity): void {
     if (identity) this.known = identity
-    this.journal.publish(draft, rows)
+    this.journal.publish(draft, keys)
     this.limits.publish(draft.limitCounters)
     if (draft.entitlements.length > 0) this.limits.prune()
     for (const [key, wallet] of draft.wallets) this.cacheWallet(key, wallet, due_at_ms.get(key) ?? null)

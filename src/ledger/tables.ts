@@ -1,3 +1,5 @@
+import { KEY_SECRET, keyHash, newKeySecret, packHashes } from './key-hash.ts'
+
 /** Runs one statement and returns its rows; the store counts what they cost. */
 export type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
 
@@ -13,6 +15,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_1),
   (sql) => void sql.exec(VERSION_2),
   (sql) => void sql.exec(VERSION_3),
+  packKeys,
 ]
 
 const VERSION_1 = `
@@ -159,6 +162,50 @@ const VERSION_3 = `
   DROP TABLE journal;
   ALTER TABLE journal_3 RENAME TO journal
 `
+
+const VERSION_4 = `
+  CREATE TABLE key_runs (
+    last_row INTEGER PRIMARY KEY,
+    keys_total INTEGER NOT NULL,
+    entries BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE key_buckets (
+    bucket INTEGER PRIMARY KEY,
+    entries BLOB NOT NULL
+  ) STRICT;
+
+  UPDATE journal SET keys_total = sums.total
+  FROM (SELECT row_id, sum(coalesce(length(key_hashes), 0) / 8) OVER (ORDER BY row_id) AS total FROM journal) AS sums
+  WHERE journal.row_id = sums.row_id AND sums.total > 0;
+
+  DROP TABLE idempotency_keys
+`
+
+const KEYS_BY_ROW = 'SELECT journal_row, idempotency_key FROM idempotency_keys ORDER BY journal_row'
+
+/** Version 4: keys had a table of their own; now their hashes are in the journal rows that hold them. */
+function packKeys(sql: SqlStorage): void {
+  const secret = newKeySecret()
+  const hash = keyHash(secret)
+  sql.exec('INSERT INTO meta (key, value) VALUES (?, ?)', KEY_SECRET, secret)
+  let keys: string[] = []
+  let row_id = 0
+  const write = () => {
+    const hashes = packHashes(keys, hash)
+    if (hashes) sql.exec('UPDATE journal SET key_hashes = ? WHERE row_id = ?', hashes.buffer, row_id)
+  }
+  for (const { journal_row, idempotency_key } of sql.exec(KEYS_BY_ROW)) {
+    if (journal_row !== row_id) {
+      write()
+      keys = []
+      row_id = Number(journal_row)
+    }
+    keys.push(String(idempotency_key))
+  }
+  write()
+  sql.exec(VERSION_4)
+}
 
 const WRITE_VERSION = `
   INSERT INTO meta (key, value) VALUES ('schema_version', ?)

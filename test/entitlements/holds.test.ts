@@ -182,7 +182,7 @@ describe('a check with a hold', () => {
     expect(await checked(reading.api_key, { action: ACTION, hold: false })).toMatchObject({ allowed: true })
   })
 
-  it('writes 2 rows: journal and wallet; with a key 3', async () => {
+  it('writes 2 rows, journal and wallet, with a key or without', async () => {
     // The first hold changes when the wallet next falls due, which is indexed.
 
     await checked(key, { action: ACTION, hold: true })
@@ -196,6 +196,6 @@ describe('a check with a hold', () => {
         }),
       )
     expect(await rows()).toBe(2)
-    expect(await rows({ 'Idempotency-Key': 'k' })).toBe(3)
+    expect(await rows({ 'Idempotency-Key': 'k' })).toBe(2)
   })
 })

@@ -104,6 +104,10 @@ export class MemoryLedger implements LedgerReader {
     return used
   }
 
+  keysAreFull(): boolean {
+    return false
+  }
+
   /** Applies `change` to a draft and publishes it. */
   commit<T>(now_ms: number, change: (draft: Draft) => T): T {
     const draft = new Draft(this, this.counters, now_ms)

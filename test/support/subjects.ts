@@ -87,7 +87,9 @@ export async function booksOf(ledger: TestLedger): Promise<unknown> {
         `SELECT wallet_number, balance_micro, due_at_ms, state ->> 'lots' AS lots FROM wallets ORDER BY wallet_number`,
       )
       .toArray(),
-    keys: storage.sql.exec('SELECT * FROM idempotency_keys ORDER BY idempotency_key').toArray(),
+    keys: storage.sql
+      .exec('SELECT row_id, keys_total, hex(key_hashes) FROM journal ORDER BY row_id')
+      .toArray(),
   }))
   return { pages: pages.results, wallets: wallets.results, object }
 }

@@ -1,0 +1,113 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { Draft } from '../../src/ledger/draft.ts'
+import { JournalRows } from '../../src/ledger/journal-rows.ts'
+import { MetaTable } from '../../src/ledger/meta-table.ts'
+import type { PackedKeysOptions } from '../../src/ledger/packed-keys.ts'
+import type { Exec } from '../../src/ledger/tables.ts'
+import { freshLedger, storeOf } from './ledgers.ts'
+
+/** A few keys fill everything: memory, a bucket, a run. What holds here holds with a million. */
+export const TINY = { memory_keys: 16, bucket_keys: 4, step_buckets: 2, run_rows: 5, run_keys: 12 } as const
+
+/** The journal of a ledger object with its key store, driven below the ledger: commits of keys and nothing else. */
+export class KeysJournal {
+  private readonly storage: DurableObjectStorage
+  private readonly options: PackedKeysOptions
+  private readonly committed: ConstructorParameters<typeof Draft>[0]
+  journal: JournalRows
+  /** Rows written by everything so far. */
+  rowsWritten = 0
+  /** Rows read by everything so far. */
+  rowsRead = 0
+
+  constructor(
+    storage: DurableObjectStorage,
+    committed: ConstructorParameters<typeof Draft>[0],
+    options: PackedKeysOptions,
+  ) {
+    this.storage = storage
+    this.committed = committed
+    this.options = options
+    this.journal = this.started()
+  }
+
+  /** The object loses its memory and starts anew from the disk. */
+  restart(): void {
+    this.journal = this.started()
+  }
+
+  /** Commits these keys in one transaction, or undoes it at its very end, as a full disk would. */
+  commit(keys: readonly string[], at_ms: number, undo = false): void {
+    const draft = new Draft(this.committed, this.journal.counters, at_ms)
+    for (const key of keys) {
+      draft.record({
+        kind: 'answer',
+        at_ms,
+        answer: { of: 'burn_table', version: 1 },
+        idempotency: { key, fingerprint: `f:${key}@${at_ms}` },
+      })
+    }
+    const recorded = this.transaction(() => this.journal.write(draft), undo)
+    if (recorded) this.journal.publish(draft, recorded)
+  }
+
+  /** Frees all rows before this time that D1 has, as if D1 had all of them; undone, it has freed none. */
+  forgetBefore(at_ms: number, undo = false): void {
+    this.journal.writeFlushed(this.journal.lastRow)
+    while (this.transaction(() => this.journal.forgetBefore(at_ms), undo)) {}
+  }
+
+  /** What is remembered of these keys: the fingerprint of each one's request. */
+  remembered(keys: readonly string[]): Map<string, string> {
+    const used = this.journal.usedKeys(keys.map((key) => ({ key, fingerprint: '' })))
+    return new Map(
+      [...used].map(([key, { fingerprint, read }]) => {
+        if (read().record.idempotency?.key !== key) throw new Error(`${key} leads to another record`)
+        return [key, fingerprint]
+      }),
+    )
+  }
+
+  count(table: 'key_runs' | 'key_buckets'): number {
+    return Number(this.storage.sql.exec(`SELECT count(*) AS rows FROM ${table}`).one().rows)
+  }
+
+  private started(): JournalRows {
+    const exec: Exec = (query, ...bindings) => {
+      const cursor = this.storage.sql.exec(query, ...bindings)
+      const rows = cursor.toArray()
+      this.rowsWritten += cursor.rowsWritten
+      this.rowsRead += cursor.rowsRead
+      return rows
+    }
+    const journal = new JournalRows(exec, new MetaTable(exec), this.options)
+    journal.load()
+    return journal
+  }
+
+  private transaction<T>(work: () => T, undo: boolean): T | undefined {
+    try {
+      return this.storage.transactionSync(() => {
+        const result = work()
+        if (undo) throw new Undone()
+        return result
+      })
+    } catch (error) {
+      if (error instanceof Undone) return undefined
+      throw error
+    }
+  }
+}
+
+class Undone extends Error {}
+
+/** Runs `use` inside a ledger object of its own. */
+export async function withKeysJournal<T>(
+  options: PackedKeysOptions,
+  use: (keys: KeysJournal) => T,
+): Promise<T> {
+  const ledger = await freshLedger()
+  return runInDurableObject(ledger.stub, (instance, { storage }) =>
+    use(new KeysJournal(storage, storeOf(instance), options)),
+  )
+}
