@@ -17,7 +17,7 @@ const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal'
 /** What lives in a wallet's own row: its id names the wallet too. */
 export type WalletItemPrefix = 'hold' | 'rg'
-export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'po' | 'req' | 'erased' | 'aud'
+export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'po' | 'req' | 'erased' | 'aud' | 'dl'
 
 export interface LedgerId {
   readonly at_ms: number

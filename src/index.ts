@@ -1,7 +1,7 @@
 import { createApp } from './app.ts'
 import type { Bindings } from './config.ts'
 import { runCron } from './cron.ts'
-import { consumeUsage } from './projection/usage-queue.ts'
+import { consumeQueue } from './projection/usage-queue.ts'
 
 export { CustomerLedger } from './ledger/object.ts'
 
@@ -9,6 +9,6 @@ const app = createApp()
 
 export default {
   fetch: app.fetch,
-  queue: consumeUsage,
+  queue: consumeQueue,
   scheduled: runCron,
 } satisfies ExportedHandler<Bindings>

@@ -1,0 +1,129 @@
+import type { Bindings } from '../../config.ts'
+import { foldBodies } from './consume.ts'
+import { MAX_REASON_LENGTH } from './dead-letters.ts'
+import { DAY_MS } from './time.ts'
+
+/** Messages of the usage queue that could not be consumed: kept until an operator has replayed them. */
+export interface DeadLetter {
+  readonly dead_letter_id: string
+  readonly state: 'open' | 'replayed'
+  readonly reason: string
+  readonly attempts: number
+  readonly sent_at_ms: number
+  readonly failed_at_ms: number
+  readonly replayed_at_ms: number | null
+  /** The beginning of its JSON. */
+  readonly body: string
+}
+
+const SELECT_PAGE = `
+  SELECT dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, replayed_at_ms, substr(body, 1, 2000) AS body
+  FROM dead_letters WHERE state = ?1 AND dead_letter_id < ?2 ORDER BY dead_letter_id DESC LIMIT ?3`
+
+/** Every id is below it. */
+const ABOVE_ALL = 'dl_~'
+
+/** Newest first, below `before_id`. */
+export async function listDeadLetters(
+  db: D1Database,
+  { state, before_id, limit }: { state: DeadLetter['state']; before_id: string | undefined; limit: number },
+): Promise<{ readonly letters: readonly DeadLetter[]; readonly next_before_id: string | null }> {
+  const { results } = await db
+    .prepare(SELECT_PAGE)
+    .bind(state, before_id ?? ABOVE_ALL, limit + 1)
+    .all<DeadLetter>()
+  const letters = results.slice(0, limit)
+  return { letters, next_before_id: results.length > limit ? (letters.at(-1)?.dead_letter_id ?? null) : null }
+}
+
+/** One call replays at most so many. */
+export const MAX_REPLAYED = 100
+
+const OPEN_LETTERS = `
+  SELECT dead_letter_id, truncated, body FROM dead_letters WHERE state = 'open'
+  ORDER BY dead_letter_id LIMIT ${MAX_REPLAYED + 1}`
+
+const THESE_LETTERS = `
+  SELECT dead_letter_id, truncated, body FROM json_each(?1) AS k CROSS JOIN dead_letters
+  WHERE dead_letter_id = k.value AND state = 'open'`
+
+interface LetterRow {
+  dead_letter_id: string
+  truncated: number
+  body: string
+}
+
+export interface Replay {
+  /** Their usage is in the rollups now, or was before: then nothing has changed. */
+  readonly replayed: number
+  /** They failed again and stay. */
+  readonly failed: number
+  /** Of those that were named: there is none of that id, or it was replayed before. */
+  readonly not_found: number
+  /** There are more open ones. */
+  readonly more: boolean
+}
+
+/**
+ * Consumes dead letters again: these, or the oldest. `statementsOf` gives what is to be written in the batch that says
+ * so of them (2 rows written for each that is replayed, 1 for each that fails again).
+ */
+export async function replayDeadLetters(
+  env: Bindings,
+  ids: readonly string[] | undefined,
+  statementsOf: (replay: Replay) => readonly D1PreparedStatement[],
+): Promise<Replay> {
+  const db = env.DB
+  const wanted = ids && [...new Set(ids)]
+  const { results } = await (wanted
+    ? db.prepare(THESE_LETTERS).bind(JSON.stringify(wanted))
+    : db.prepare(OPEN_LETTERS)
+  ).all<LetterRow>()
+  const letters = results.slice(0, MAX_REPLAYED)
+  const outcomes = await foldBodies(
+    env,
+    letters.map(({ truncated, body }) => (truncated ? TRUNCATED : JSON.parse(body))),
+  )
+  const rows = letters.map(({ dead_letter_id }, i) => ({ dead_letter_id, outcome: outcomes[i] }))
+  const done = rows.filter(({ outcome }) => outcome?.kind === 'folded')
+  const replay: Replay = {
+    replayed: done.length,
+    failed: letters.length - done.length,
+    not_found: (wanted?.length ?? letters.length) - letters.length,
+    more: results.length > letters.length,
+  }
+  const texts = rows.map(({ dead_letter_id, outcome }) => {
+    const reason = outcome?.kind === 'failed' ? outcome.reason.slice(0, MAX_REASON_LENGTH) : null
+    return { dead_letter_id, reason }
+  })
+  await db.batch([db.prepare(REPLAYED).bind(JSON.stringify(texts), Date.now()), ...statementsOf(replay)])
+  return replay
+}
+
+/** In place of a body of which only the beginning was kept: no message. */
+const TRUNCATED = null
+
+// A row that was replayed keeps the reason for which it was here.
+const REPLAYED = `
+  UPDATE dead_letters SET attempts = attempts + 1,
+    state = CASE WHEN k.reason IS NULL THEN 'replayed' ELSE state END,
+    replayed_at_ms = CASE WHEN k.reason IS NULL THEN ?2 END,
+    failed_at_ms = CASE WHEN k.reason IS NULL THEN failed_at_ms ELSE ?2 END,
+    reason = coalesce(k.reason, dead_letters.reason)
+  FROM (SELECT value ->> 'dead_letter_id' AS id, value ->> 'reason' AS reason FROM json_each(?1)) AS k
+  WHERE dead_letter_id = k.id AND state = 'open'`
+
+const RETENTION_MS = 30 * DAY_MS
+const FORGOTTEN_A_RUN = 1_000
+
+const FORGET = `
+  DELETE FROM dead_letters WHERE dead_letter_id IN (
+    SELECT dead_letter_id FROM dead_letters WHERE state = 'replayed' AND replayed_at_ms < ?1 LIMIT ${FORGOTTEN_A_RUN})`
+
+/** Forgets those that were replayed 30 days ago: 2 rows written for each. */
+export async function forgetReplayed(db: D1Database, now_ms: number): Promise<void> {
+  await db
+    .prepare(FORGET)
+    .bind(now_ms - RETENTION_MS)
+    .run()
+}
