@@ -98,6 +98,18 @@ export const ledgerPages = sqliteTable(
     last_at_ms: integer().notNull(),
     balance_before_micro: integer().notNull(),
     balance_after_micro: integer().notNull(),
+    /**
+     * What the page's entries add to analytics (`src/projection/usage/delta.ts`), summed: a void counts -1 event. USD are
+     * whole 1e-6 USD and a rest in 1e-12 of the same sign. They stand before the body, so that to sum pages reads no body.
+     */
+    events: integer().notNull(),
+    burned_micro: integer().notNull(),
+    cost_micro: integer().notNull(),
+    cost_pico: integer().notNull(),
+    price_micro: integer().notNull(),
+    price_pico: integer().notNull(),
+    paid_micro: integer().notNull(),
+    paid_pico: integer().notNull(),
     /** JSON array of packed entries, oldest first. */
     body: text().notNull(),
   },

@@ -240,7 +240,7 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     const { identity } = this.store
     if (!identity) throw new Error('the ledger was not opened')
     const db = ledgerDb(this.env, identity.customer_id)
-    return { db, ledger_id: ledgerKey(identity), ids: this.context().ids }
+    return { db, queue: this.env.USAGE, ledger_id: ledgerKey(identity), ids: this.context().ids }
   }
 
   protected context(): BurnContext {

@@ -1,3 +1,4 @@
+import { type Cursor, NOTHING_PROJECTED, readCursor, writeCursor } from './cursor.ts'
 import type { Counters, Draft } from './draft.ts'
 import type { KeyStore, KeyUse, RecordedKeys } from './idempotency.ts'
 import type { JournalRecord } from './journal.ts'
@@ -63,7 +64,7 @@ export class JournalRows {
   private readonly unpacked = new WeightedCache<number, UnpackedRow>(MAX_CACHED_LENGTH)
   private last = 0
   private keysTotal = 0
-  private flushed = 0
+  private flushed = NOTHING_PROJECTED
   private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0, month_events: 0 }
 
   constructor(exec: Exec, meta: MetaTable, options?: PackedKeysOptions) {
@@ -76,7 +77,7 @@ export class JournalRows {
   /** Reads the newest row and the cursor: O(1), whatever the journal holds. */
   load(): void {
     this.unpacked.clear()
-    this.flushed = Number(this.meta.get('flushed_row') ?? 0)
+    this.flushed = readCursor(this.meta)
     const [row] = this.exec(LAST_ROW)
     this.last = row ? Number(row.row_id) : 0
     this.keysTotal = row ? Number(row.keys_total) : 0
@@ -101,12 +102,16 @@ export class JournalRows {
 
   /** The last row that D1 is known to have. */
   get flushedRow(): number {
+    return this.flushed.row
+  }
+
+  get cursor(): Cursor {
     return this.flushed
   }
 
   /** Whether there are rows that D1 does not have. */
   get isDirty(): boolean {
-    return this.last > this.flushed
+    return this.last > this.flushed.row
   }
 
   /** Writes the rows and keys of a draft, inside its transaction; `publish` makes them known. */
@@ -146,11 +151,10 @@ export class JournalRows {
     this.keys.publish(recorded)
   }
 
-  /** D1 has the journal up to `row_id`. The cursor only ever moves forward. One row written. */
-  writeFlushed(row_id: number): void {
-    if (row_id <= this.flushed) return
-    this.meta.set('flushed_row', String(row_id))
-    this.flushed = row_id
+  /** One row written. */
+  writeCursor(cursor: Cursor): void {
+    writeCursor(this.meta, cursor)
+    this.flushed = cursor
   }
 
   /** Rows after `row_id`, oldest first. */
@@ -168,7 +172,7 @@ export class JournalRows {
   *unflushedBefore(before_entry: number): Generator<JournalRow> {
     let before_row = this.last + 1
     for (;;) {
-      const rows = this.exec(UNFLUSHED_BEFORE, this.flushed, before_row, before_entry, ROWS_A_READ).map(
+      const rows = this.exec(UNFLUSHED_BEFORE, this.flushed.row, before_row, before_entry, ROWS_A_READ).map(
         journalRow,
       )
       yield* rows
@@ -181,7 +185,7 @@ export class JournalRows {
   flushedEntry(): number {
     const [row] = this.exec(
       'SELECT first_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
-      this.flushed,
+      this.flushed.row,
     )
     return row ? Number(row.first_entry) - 1 : this.committed.entry
   }
@@ -190,16 +194,16 @@ export class JournalRows {
   unflushedSince(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
-      this.flushed,
+      this.flushed.row,
     )
     return row ? Number(row.at_ms) : null
   }
 
   /** The last wallet that D1 is known to have. */
   flushedWallet(): number {
-    if (this.flushed === 0) return 0
-    const [row] = this.exec('SELECT last_wallet FROM journal WHERE row_id = ?', this.flushed)
-    if (!row) throw new Error(`the last flushed journal row ${this.flushed} is missing`)
+    if (this.flushed.row === 0) return 0
+    const [row] = this.exec('SELECT last_wallet FROM journal WHERE row_id = ?', this.flushed.row)
+    if (!row) throw new Error(`the last flushed journal row ${this.flushed.row} is missing`)
     return Number(row.last_wallet)
   }
 
@@ -253,7 +257,7 @@ export class JournalRows {
     if (oldest_at_ms === null || oldest_at_ms >= at_ms) return 0
     let freed = 0
     let keys = 0
-    for (const row of this.exec(OLDEST_FREEABLE, this.flushed, ROWS_A_READ)) {
+    for (const row of this.exec(OLDEST_FREEABLE, this.flushed.row, ROWS_A_READ)) {
       // The time of rows never falls, so the first that is too young ends it: no search through the whole journal.
       if (Number(row.at_ms) >= at_ms) break
       this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))
@@ -269,7 +273,7 @@ export class JournalRows {
   oldestFreeableAt(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id < ? ORDER BY row_id LIMIT 1',
-      this.flushed,
+      this.flushed.row,
     )
     return row ? Number(row.at_ms) : null
   }

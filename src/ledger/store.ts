@@ -2,6 +2,7 @@ import type { Mode } from '../db/schema.ts'
 import { microCredits } from '../pricing/money.ts'
 import { AccountRow } from './account.ts'
 import { BurnTableRows } from './burn-table-rows.ts'
+import type { Cursor } from './cursor.ts'
 import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import { EntitlementRows } from './entitlement-rows.ts'
 import type { Entitlement } from './entitlements.ts'
@@ -130,11 +131,17 @@ export class LedgerStore implements LedgerReader {
     return this.journal.counters
   }
 
-  /** D1 has the journal up to `row_id`. */
-  writeFlushed(row_id: number): void {
+  /** D1 has the journal up to the cursor. It moves forward. */
+  writeCursor(cursor: Cursor): void {
     // Flushed rows may be freed, so nothing may be in them alone.
     if (this.limits.isDirty) throw new Error('the checkpoint of limit counters is behind the flush')
-    this.journal.writeFlushed(row_id)
+    if (cursor.row <= this.journal.flushedRow) throw new Error('the cursor of the flush stands still')
+    this.journal.writeCursor(cursor)
+  }
+
+  /** D1 has lost what is behind the cursor. */
+  moveCursorBack(cursor: Cursor): void {
+    this.journal.writeCursor(cursor)
   }
 
   /** A row for each limit counter that changed and one for the cursor. In a transaction; then `checkpointed`. */

@@ -9,8 +9,9 @@ import type { LedgerStore } from '../ledger/store.ts'
 import { insertClosedHolds } from './closed-holds.ts'
 import { jsonParameters } from './json-parameters.ts'
 import { packPages } from './pages.ts'
-import { type Mentions, type NumberOf, numberSubjects } from './subjects.ts'
-import { READ_WATERMARK, type Watermark } from './watermark.ts'
+import { type Mentions, type NumberOf, numberSubjects, numbersOfSubjects } from './subjects.ts'
+import { type UsageDelta, usageDeltas } from './usage/delta.ts'
+import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from './watermark.ts'
 
 /**
  * A flush takes this many bytes of journal, or one row where that is larger. A page is no larger than the rows it comes
@@ -32,10 +33,13 @@ const INSERT_WALLETS = `
 
 const INSERT_PAGES = `
   INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count,
-    first_at_ms, last_at_ms, balance_before_micro, balance_after_micro, body)
+    first_at_ms, last_at_ms, balance_before_micro, balance_after_micro, events, burned_micro, cost_micro, cost_pico,
+    price_micro, price_pico, paid_micro, paid_pico, body)
   SELECT ?1, ?2, value ->> 'wallet_number', value ->> 'format', value ->> 'first_entry', value ->> 'last_entry',
     value ->> 'entry_count', value ->> 'first_at_ms', value ->> 'last_at_ms', value ->> 'balance_before_micro',
-    value ->> 'balance_after_micro', value -> 'body'
+    value ->> 'balance_after_micro', value ->> 'events', value ->> 'burned_micro', value ->> 'cost_micro',
+    value ->> 'cost_pico', value ->> 'price_micro', value ->> 'price_pico', value ->> 'paid_micro',
+    value ->> 'paid_pico', value -> 'body'
   FROM json_each(?3)
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
@@ -43,13 +47,25 @@ const MOVE_WATERMARK = `
   UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
+/** What of the journal D1 has taken since the cursor. */
+export type FlushResult =
+  | {
+      readonly kind: 'flushed'
+      readonly to: Watermark
+      readonly entries: readonly Entry[]
+      readonly deltas: readonly UsageDelta[]
+    }
+  /** D1 stands behind the cursor: it was restored from an older backup. */
+  | { readonly kind: 'behind'; readonly to: Watermark }
+  | { readonly kind: 'nothing' }
+
 /**
- * Writes the next part of the journal to D1 and returns the last journal row that D1 then has.
+ * Writes the next part of the journal to D1, and returns what D1 has since the cursor.
  *
  * Exactly once in effect: pages and watermark move in one atomic batch, and both only if the watermark still stands
- * where this flush begins. If it does not, an earlier attempt whose answer was lost has moved it: then nothing is
- * written, and its position is what is returned. Throws when D1 fails, and when the two have no common past; the
- * caller tries again later.
+ * where this flush begins. If it does not, an earlier attempt whose answer was lost, or which could not go on, has moved
+ * it: then nothing is written, and what that attempt wrote is what is returned. Throws when D1 fails, and when the two
+ * have no common past; the caller tries again later.
  */
 export async function flushJournal(
   store: LedgerStore,
@@ -57,23 +73,21 @@ export async function flushJournal(
   db: D1Database,
   ledger_id: string,
   now_ms: number,
-): Promise<number> {
+): Promise<FlushResult> {
   const { journal } = store
   const from_row = journal.flushedRow
   const rows = takeRows(journal.rowsAfter(from_row))
   const last = rows.at(-1)
-  if (!last) return from_row
+  if (!last) return { kind: 'nothing' }
   const unpacked = rows.map(({ row_id, format, body }) => ({ row_id, records: unpackRow(format, body) }))
   const records = unpacked.flatMap((row) => row.records)
   const entries = records.filter((record) => record.kind === 'entry')
   const holds = records.filter((record) => record.kind === 'hold')
   const wallets = newWallets(store, rows)
   const numbered = await numberSubjects(db, ledger_id, mentionsOf(wallets, entries, holds), from_row)
-  if (numbered.kind === 'moved') {
-    assertCommonPast(journal, from_row, numbered.watermark)
-    return numbered.watermark.flushed_row
-  }
+  if (numbered.kind === 'moved') return since(store, db, ledger_id, numbered.watermark)
   const { number } = numbered
+  const deltas = usageDeltas(entries, number)
   const flush_entry = entries[0]?.number ?? 0
   // Not before the commits that it flushes, whatever the clock does: see `assertCommonPast`.
   const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
@@ -82,7 +96,7 @@ export async function flushJournal(
     ...jsonParameters(walletRows(wallets, ids, number)).map((list) =>
       db.prepare(INSERT_WALLETS).bind(ledger_id, list),
     ),
-    ...jsonParameters(packPages(entries, number)).map((pages) =>
+    ...jsonParameters(packPages(entries, number, deltas)).map((pages) =>
       db.prepare(INSERT_PAGES).bind(ledger_id, flush_entry, pages, from_row),
     ),
     ...insertClosedHolds(db, ledger_id, holds, number, from_row),
@@ -92,33 +106,51 @@ export async function flushJournal(
       .bind(last.row_id, last.last_entry, flushed_at_ms, store.unrated.count(), ledger_id, from_row),
     db.prepare(READ_WATERMARK).bind(ledger_id),
   ])
-  const watermark = results.at(-1)?.results[0]
-  assertCommonPast(journal, from_row, watermark)
-  return watermark.flushed_row
+  const to = results.at(-1)?.results[0] ?? NOTHING_FLUSHED
+  if (to.flushed_row !== last.row_id) return since(store, db, ledger_id, to)
+  assertCommonPast(journal, to)
+  return { kind: 'flushed', to, entries, deltas }
+}
+
+/** What D1 has since the cursor of its own account, or that it has lost some of what it had. */
+export async function since(
+  { journal }: LedgerStore,
+  db: D1Database,
+  ledger_id: string,
+  to: Watermark,
+): Promise<FlushResult> {
+  assertCommonPast(journal, to)
+  if (to.flushed_row < journal.flushedRow) return { kind: 'behind', to }
+  const entries: Entry[] = []
+  for (const row of journal.rowsAfter(journal.flushedRow)) {
+    if (row.row_id > to.flushed_row) break
+    for (const record of unpackRow(row.format, row.body)) if (record.kind === 'entry') entries.push(record)
+  }
+  const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, []))
+  return { kind: 'flushed', to, entries, deltas: usageDeltas(entries, number) }
 }
 
 /**
- * Where D1 stands must be a place in this journal. It is not when D1 was restored from an older backup (it stands
- * behind the cursor: what is between is missing), or when the object was (it stands ahead of the journal, or at a row
- * that was committed after D1 had it: to go on from there would lose what was committed since, for ever).
+ * Where D1 stands must be a place in this journal. It is not when the object was restored to an earlier point in time:
+ * then D1 stands ahead of the journal, or at a row that was committed after D1 had it, and to go on from there would
+ * lose what was committed since, for ever. Nor is it when D1 was restored from a backup that is older than what the
+ * journal still holds.
  */
 function assertCommonPast(
   journal: JournalRows,
-  from_row: number,
-  watermark: Watermark | undefined,
-): asserts watermark {
-  if (!watermark || watermark.flushed_row < from_row) {
-    throw new Error(
-      `D1 has the ledger up to row ${watermark?.flushed_row}, behind the object's cursor at row ${from_row}`,
-    )
-  }
-  const { flushed_row, flushed_entry, flushed_at_ms } = watermark
+  { flushed_row, flushed_entry, flushed_at_ms }: Watermark,
+): void {
+  if (flushed_row === 0 && journal.oldestRow() === 1) return
   const row = journal.rowAt(flushed_row)
-  if (!row || row.last_entry !== flushed_entry || row.at_ms > flushed_at_ms) {
+  if (row && row.last_entry === flushed_entry && row.at_ms <= flushed_at_ms) return
+  const where = `D1 has the ledger up to row ${flushed_row} and entry ${flushed_entry}`
+  const has = `the object has rows ${journal.oldestRow()} to ${journal.lastRow}`
+  if (flushed_row < journal.oldestRow()) {
     throw new Error(
-      `D1 has the ledger up to row ${flushed_row} and entry ${flushed_entry}, which the object (up to row ${journal.lastRow}) does not: was it restored from an older state?`,
+      `${where}, and ${has}: what is between is in neither. Was D1 restored from a backup that is too old?`,
     )
   }
+  throw new Error(`${where}, which the object does not; ${has}: was it restored from an older state?`)
 }
 
 function takeRows(rows: Iterable<JournalRow>): JournalRow[] {

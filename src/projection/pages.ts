@@ -1,18 +1,28 @@
 import type { Entry } from '../ledger/journal.ts'
 import { FORMAT, packPage, type SubjectNumber } from '../ledger/packing.ts'
+import type { UsageDelta } from './usage/delta.ts'
+import { totalsOfDeltas } from './usage/delta-totals.ts'
 
 /** A page for each wallet among the entries of a flush, each a JSON object with the columns of `ledger_pages`. */
-export function packPages(entries: readonly Entry[], subject: SubjectNumber): string[] {
+export function packPages(
+  entries: readonly Entry[],
+  subject: SubjectNumber,
+  deltas: readonly UsageDelta[],
+): string[] {
   const byWallet = new Map<number, Entry[]>()
   for (const entry of entries) {
     const run = byWallet.get(entry.wallet)
     if (run) run.push(entry)
     else byWallet.set(entry.wallet, [entry])
   }
-  return [...byWallet.values()].map((run) => packRun(run, subject))
+  const deltaOf = new Map(deltas.map((delta) => [delta.entry, delta]))
+  return [...byWallet.values()].map((run) => {
+    const added = run.flatMap(({ number }) => deltaOf.get(number) ?? [])
+    return packRun(run, subject, added)
+  })
 }
 
-function packRun(run: readonly Entry[], subject: SubjectNumber): string {
+function packRun(run: readonly Entry[], subject: SubjectNumber, deltas: readonly UsageDelta[]): string {
   const first = run[0]
   const last = run.at(-1)
   if (!first || !last) throw new Error('a page without entries')
@@ -27,10 +37,38 @@ function packRun(run: readonly Entry[], subject: SubjectNumber): string {
     last_at_ms: last.at_ms,
     balance_before_micro: first.balance_after - first.amount,
     balance_after_micro: last.balance_after,
+    ...sumColumns(deltas),
   })
   // The body stands in the object as JSON, not as a string of JSON: every quote of it would be escaped, and what is
   // mostly quotes would double.
   return `${columns.slice(0, -1)},"body":${packPage(run, subject)}}`
+}
+
+/** Decimal text, which STRICT columns take as integers: a sum may pass 2^53. */
+function sumColumns(deltas: readonly UsageDelta[]): Record<string, string> {
+  const { events, credits_micro, cost_pico, price_pico, paid_pico } = totalsOfDeltas(deltas)
+  return {
+    events: String(events),
+    burned_micro: column(credits_micro),
+    ...usdColumns('cost', cost_pico),
+    ...usdColumns('price', price_pico),
+    ...usdColumns('paid', paid_pico),
+  }
+}
+
+const PICO_PER_MICRO = 1_000_000n
+
+/** Both of the sign of the whole. */
+function usdColumns(name: string, pico: bigint): Record<string, string> {
+  return { [`${name}_micro`]: column(pico / PICO_PER_MICRO), [`${name}_pico`]: String(pico % PICO_PER_MICRO) }
+}
+
+/** 9e18 micro: what a column holds. A page comes there with more than a thousand events of the largest amount. */
+const COLUMN_MAX = 2n ** 63n - 1n
+
+function column(sum: bigint): string {
+  if (sum > COLUMN_MAX) return String(COLUMN_MAX)
+  return String(sum < -COLUMN_MAX ? -COLUMN_MAX : sum)
 }
 
 /** Rule 4: each entry of a wallet begins where the one before it ended. */

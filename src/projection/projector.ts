@@ -9,10 +9,16 @@ import type { LedgerStore } from '../ledger/store.ts'
 import { walletKey } from '../ledger/wallet.ts'
 import { eraseFromPages, forgetSubject, subjectNumber } from './erase-subject.ts'
 import { flushJournal } from './flush.ts'
+import { rewind } from './rewind.ts'
+import { totalsOfDeltas } from './usage/delta-totals.ts'
+import { sendUsage } from './usage/send.ts'
+import { addTotals } from './usage/totals.ts'
 
 /** Where the ledger is projected to, asked for whenever it is needed. */
 export interface Projection {
   readonly db: D1Database
+  /** Where the usage of what D1 has goes. */
+  readonly queue: Queue
   readonly ledger_id: string
   readonly ids: LedgerIds
 }
@@ -167,12 +173,22 @@ export class Projector {
     for (const erasure of store.erasures.all()) {
       if (!(await this.eraseUntil('forgotten', erasure, steps))) return false
     }
-    const { db, ledger_id, ids } = projection()
+    const { db, queue, ledger_id, ids } = projection()
     checkpoint()
     for (let i = 0; i < MAX_FLUSHES && store.journal.flushedRow < row_id; i++) {
       const flushed = await flushJournal(store, ids, db, ledger_id, Date.now())
+      if (flushed.kind === 'nothing') break
+      if (flushed.kind === 'behind') {
+        await rewind(store, flushed.to)
+        continue
+      }
+      const { to, entries, deltas } = flushed
+      const after_entry = store.journal.flushedEntry()
+      const at_ms = entries.at(-1)?.at_ms ?? 0
+      await sendUsage(queue, { ledger_id, after_entry, to_entry: to.flushed_entry, at_ms }, deltas)
       checkpoint()
-      store.writeFlushed(flushed)
+      const { usage } = store.journal.cursor
+      store.writeCursor({ row: to.flushed_row, usage: addTotals(usage, totalsOfDeltas(deltas)) })
     }
     return store.journal.flushedRow >= row_id
   }

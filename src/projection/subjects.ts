@@ -71,6 +71,22 @@ export async function numberSubjects(
   return { kind: 'numbered', number: (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id) }
 }
 
+/** The numbers of subjects that were given theirs before. */
+export async function numbersOfSubjects(
+  db: D1Database,
+  ledger_id: string,
+  mentions: Mentions,
+): Promise<NumberOf> {
+  const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
+  const kinds = (['user', 'team'] as const).filter((kind) => mentions[kind].size > 0)
+  for (const kind of kinds) {
+    const list = JSON.stringify([...mentions[kind]])
+    const { results } = await db.prepare(NUMBERS_OF).bind(ledger_id, kind, list).all<SubjectRow>()
+    for (const row of results) numbers[kind].set(row.external_id, row.number)
+  }
+  return (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id)
+}
+
 /** The customer's own id of each subject number. A number that has none any more was erased. */
 export async function nameSubjects(
   db: D1Database,

@@ -22,7 +22,7 @@ const INSERT_JOURNAL_2 = `INSERT INTO journal (${JOURNAL_COLUMNS_2}) VALUES (?, 
 /** Writes the object's state anew in the tables of version 2, as a deployment of then would have left it. */
 function backToVersion2(storage: DurableObjectStorage): void {
   const { sql } = storage
-  const meta = sql.exec("SELECT key, value FROM meta WHERE key IN ('identity', 'flushed_row')").toArray()
+  const meta = sql.exec("SELECT key, value FROM meta WHERE key IN ('identity', 'cursor')").toArray()
   const wallets = sql
     .exec('SELECT wallet_key, wallet_number, balance_micro, due_at_ms, state FROM wallets')
     .toArray()

@@ -158,7 +158,7 @@ describe('an object that was restored to an earlier point in time, with D1 ahead
     const ledger = await flushedOften(3)
     await runInDurableObject(ledger.stub, (_, { storage }) => {
       storage.sql.exec('DELETE FROM journal WHERE row_id > 2')
-      storage.sql.exec("UPDATE meta SET value = '2' WHERE key = 'flushed_row'")
+      storage.sql.exec("UPDATE meta SET value = json_set(value, '$.row', 2) WHERE key = 'cursor'")
     })
     await evictDurableObject(ledger.stub)
     return ledger

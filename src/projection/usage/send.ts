@@ -10,7 +10,11 @@ const MAX_BATCH_BYTES = 240_000
  * Sends the usage of a flush, in order. It may be sent twice: when it throws, some may be on their way, and the caller
  * sends the same messages again. A range without entries says nothing.
  */
-export async function sendUsage(queue: Queue, range: UsageRange, deltas: readonly UsageDelta[]): Promise<void> {
+export async function sendUsage(
+  queue: Queue,
+  range: UsageRange,
+  deltas: readonly UsageDelta[],
+): Promise<void> {
   if (range.to_entry <= range.after_entry) return
   for (const messages of batchesOf(usageMessages(range, deltas))) {
     await queue.sendBatch(messages.map((body) => ({ body })))
