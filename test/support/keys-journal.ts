@@ -4,6 +4,7 @@ import { JournalRows } from '../../src/ledger/journal-rows.ts'
 import { MetaTable } from '../../src/ledger/meta-table.ts'
 import type { PackedKeysOptions } from '../../src/ledger/packed-keys.ts'
 import type { Exec } from '../../src/ledger/tables.ts'
+import { NO_USAGE } from '../../src/projection/usage/totals.ts'
 import { freshLedger, storeOf } from './ledgers.ts'
 
 /** A few keys fill everything: memory, a bucket, a run. What holds here holds with a million. */
@@ -53,7 +54,7 @@ export class KeysJournal {
 
   /** Frees all rows before this time that D1 has, as if D1 had all of them; undone, it has freed none. */
   forgetBefore(at_ms: number, undo = false): void {
-    this.journal.writeFlushed(this.journal.lastRow)
+    this.journal.writeCursor({ row: this.journal.lastRow, usage: NO_USAGE })
     while (this.transaction(() => this.journal.forgetBefore(at_ms), undo)) {}
   }
 
