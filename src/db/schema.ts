@@ -361,6 +361,32 @@ export const rollupUsers = sqliteTable(
   ],
 )
 
+/** CHECKING: not looked at to the end yet. DIFFERENT: what was found could not be mended. */
+export const RECONCILIATION_STATUSES = ['OK', 'REPAIRED', 'DIFFERENT', 'CHECKING'] as const
+export type ReconciliationStatus = (typeof RECONCILIATION_STATUSES)[number]
+
+/** The last time a ledger's object, pages and rollups were compared, and how far its pages have been looked at. */
+export const reconciliations = sqliteTable(
+  'reconciliations',
+  {
+    ledger_id: text().primaryKey(),
+    status: text({ enum: RECONCILIATION_STATUSES }).notNull(),
+    checked_at_ms: integer().notNull(),
+    /** When a check began with the first page. */
+    full_at_ms: integer().notNull(),
+    /** The pages up to this entry are as they should be, and sum up to `usage`. */
+    checked_entry: integer().notNull(),
+    /** JSON, as `rollup_watermarks.totals`. */
+    usage: text().notNull(),
+    /** JSON: what was found, at most 100. */
+    differences: text().notNull(),
+  },
+  (table) => [
+    // Few rows, none of them those that are written every day.
+    index('reconciliations_different').on(table.ledger_id).where(sql`${table.status} = 'DIFFERENT'`),
+  ],
+)
+
 /** Messages that could not be consumed. Replayed ones are kept for 30 days. */
 export const deadLetters = sqliteTable(
   'dead_letters',
