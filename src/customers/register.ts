@@ -1,7 +1,10 @@
+import { auditStatement } from '../audit/audit-log.ts'
+import type { Auditor } from '../audit/record.ts'
 import { type Bindings, configOf } from '../config.ts'
 import { newId } from '../ids.ts'
 import { openLedger } from '../ledger/client.ts'
 import type { Refused } from '../ledger/messages.ts'
+import { formatCredits, microCredits } from '../pricing/money.ts'
 import { publishNewKey } from './api-key-changes.ts'
 import { isStored } from './api-key-rows.ts'
 import { forgetCachedKey, mintApiKey } from './api-keys.ts'
@@ -24,6 +27,7 @@ export interface Registered {
 export async function register(
   env: Bindings,
   registration: Registration,
+  auditor: Auditor,
   now_ms: number,
 ): Promise<Registered | { readonly kind: 'email_taken' } | Refused> {
   const customer = await pendingCustomer(env, registration, now_ms)
@@ -42,7 +46,8 @@ export async function register(
   if (opened.kind === 'refused') return opened
 
   const key = mintApiKey('live')
-  if (!(await activate(env, customer, key, now_ms))) return { kind: 'email_taken' }
+  const audit = auditOf(env, { customer, registration, key, auditor }, now_ms)
+  if (!(await activate(env, customer, key, audit, now_ms))) return { kind: 'email_taken' }
   forgetCachedKey(key.key_hash)
   await publishNewKey(env, key.key_hash, key.key_id)
   return { kind: 'registered', customer_id, api_key: key.api_key, created_at_ms }
@@ -88,10 +93,11 @@ async function activate(
   env: Bindings,
   customer: PendingCustomer,
   key: FirstKey,
+  audit: D1PreparedStatement,
   now_ms: number,
 ): Promise<boolean> {
   try {
-    return await writeActivation(env, customer, key, now_ms)
+    return await writeActivation(env, customer, key, audit, now_ms)
   } catch (error) {
     // D1 may have done it and only its answer is lost. Then this is the only chance to hand the key out: a repeat
     // would find the email taken.
@@ -109,6 +115,7 @@ async function writeActivation(
   env: Bindings,
   { customer_id, account_revision }: PendingCustomer,
   key: FirstKey,
+  audit: D1PreparedStatement,
   now_ms: number,
 ): Promise<boolean> {
   const scopes = SCOPES.join(' ')
@@ -121,7 +128,33 @@ async function writeActivation(
       customer_id,
       account_revision,
     ),
+    audit,
     env.DB.prepare(ACTIVATE).bind(customer_id, account_revision),
   ])
   return inserted?.meta.changes === 1
+}
+
+interface Registering {
+  readonly customer: PendingCustomer
+  readonly registration: Registration
+  readonly key: FirstKey
+  readonly auditor: Auditor
+}
+
+/** One record for all that a registration brings: the customer, its first key and its sign-up grant. */
+function auditOf(
+  env: Bindings,
+  { customer: { customer_id }, registration, key, auditor }: Registering,
+  now_ms: number,
+): D1PreparedStatement {
+  const { tier, region = null } = registration
+  const signup_grant = Number(formatCredits(microCredits(configOf(env).signup_grant_micro)))
+  const record = {
+    ...auditor,
+    action: 'customers.register',
+    target: customer_id,
+    before: null,
+    after: { tier, status: 'ACTIVE', region, key_id: key.key_id, signup_grant },
+  } as const
+  return auditStatement(env.DB, { customer_id, mode: 'live' }, record, now_ms, { if_changed: true })
 }

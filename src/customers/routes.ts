@@ -1,9 +1,11 @@
 import { createRoute } from '@hono/zod-openapi'
 import { createMiddleware } from 'hono/factory'
+import { OPERATOR_ACTOR, PUBLIC_ACTOR } from '../audit/record.ts'
 import { configOf } from '../config.ts'
 import type { CustomerStatus, Tier } from '../db/schema.ts'
 import { authenticate, bearerToken, unauthorized } from '../http/auth.ts'
 import { jsonBody } from '../http/body.ts'
+import { auditorOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { idempotencyKey } from '../http/idempotency.ts'
 import { jsonResponse } from '../http/json.ts'
@@ -88,7 +90,8 @@ customersRoutes.openapi(registerRoute, async (c) => {
       detail: `The tier ${registration.tier} takes the operator's token. Without it, register as STARTER.`,
     })
   }
-  const registered = await register(c.env, registration, Date.now())
+  const auditor = auditorOf(c, by_operator ? OPERATOR_ACTOR : PUBLIC_ACTOR)
+  const registered = await register(c.env, registration, auditor, Date.now())
   switch (registered.kind) {
     case 'email_taken':
       return problem(c, { code: 'conflict', detail: 'There is a customer with this email already.' })

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { hashApiKey } from '../../src/customers/api-key-format.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { type Json, objects } from '../support/client.ts'
-import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+import { createCustomer, OPERATOR_TOKEN, unique, uniqueEmail } from '../support/customers.ts'
 
 /** What is changed in D1 leaves its record in the batch of the change; what the operator starts, before it starts. */
 
@@ -91,5 +92,56 @@ describe("the operator's doings", () => {
     expect(await records(`customer_id=${customer_id}&action=admin.rerate`)).toMatchObject([
       { actor: 'operator', target: customer_id, ip: '192.0.2.7', before: null, after: null },
     ])
+  })
+})
+
+describe('a registration', () => {
+  const register = (body: Json, key?: string) =>
+    api('/v1/customers/register', { body, headers: FROM, ...(key !== undefined && { key }) })
+
+  it.each([
+    ['a stranger', 'public', undefined],
+    ['the operator', 'operator', OPERATOR_TOKEN],
+  ])('by %s leaves one record: the customer, its first key, its sign-up grant', async (_, actor, token) => {
+    const email = uniqueEmail()
+    const { customer_id, api_key } = await jsonOf(await register({ name: 'Acme', email }, token))
+    expect((await register({ name: 'Acme', email }, token)).status).toBe(409)
+    const found = await records(`customer_id=${customer_id}`)
+    expect(found).toEqual([
+      {
+        id: expect.any(String),
+        at: expect.any(String),
+        customer_id,
+        mode: 'live',
+        actor,
+        action: 'customers.register',
+        target: customer_id,
+        ip: '192.0.2.7',
+        request_id: 'req-of-the-test',
+        before: null,
+        after: {
+          tier: 'STARTER',
+          status: 'ACTIVE',
+          region: null,
+          key_id: expect.stringMatching(/^key_/),
+          signup_grant: 10_000,
+        },
+      },
+    ])
+    const text = JSON.stringify(found)
+    expect(text).not.toContain(email)
+    expect(text).not.toContain(String(api_key))
+    expect(text).not.toContain(hashApiKey(String(api_key)))
+  })
+
+  it('that ten send at once leaves one', async () => {
+    const email = uniqueEmail()
+    const answers = await Promise.all(Array.from({ length: 10 }, () => register({ name: 'Acme', email })))
+    const made = answers.filter(({ status }) => status === 201)
+    expect(made).toHaveLength(1)
+    for (const answer of made) {
+      const { customer_id } = await jsonOf(answer)
+      expect(await records(`customer_id=${customer_id}`)).toHaveLength(1)
+    }
   })
 })
