@@ -4,6 +4,7 @@ import { notFound } from '../http/problem.ts'
 import { createRouter } from '../http/router.ts'
 import { auditRoutes } from './audit.ts'
 import { requireOperator } from './auth.ts'
+import { adminCustomersRoutes } from './customers.ts'
 import { providerCostsRoutes } from './provider-costs.ts'
 import { rerateRoutes } from './rerate.ts'
 import { statsRoutes } from './stats.ts'
@@ -13,6 +14,7 @@ export const adminRoutes = createRouter()
 
 adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)
 adminRoutes.route('/audit', auditRoutes)
+adminRoutes.route('/customers', adminCustomersRoutes)
 adminRoutes.route('/provider-costs', providerCostsRoutes)
 adminRoutes.route('/rerate', rerateRoutes)
 adminRoutes.route('/stats', statsRoutes)

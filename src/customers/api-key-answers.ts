@@ -2,10 +2,12 @@ import type { Context } from 'hono'
 import type { AppEnv } from '../http/env.ts'
 import { logError } from '../http/log.ts'
 import { problem } from '../http/problem.ts'
+import type { Answer, KeepAnswer } from '../http/stored-answers.ts'
 import { timeJson } from '../http/times.ts'
-import type { CreatedKey } from './api-key-changes.ts'
+import type { CreatedKey, WithKey } from './api-key-changes.ts'
 import type { ApiKey } from './api-key-rows.ts'
-import type { KeyRefused } from './key-context.ts'
+import { auditCreatedKey } from './customer-audit.ts'
+import type { KeyActor, KeyRefused } from './key-context.ts'
 
 /** How keys, and what went wrong with them, are answered: to a customer and to the operator. */
 
@@ -21,8 +23,20 @@ export function apiKeyJson(key: ApiKey, now_ms: number): object {
   }
 }
 
+/** What goes into the batch of a new key, behind it: its record in the audit log, and its answer. */
+export function recordedAndKept(c: Context<AppEnv>, actor: KeyActor, keep: KeepAnswer): WithKey {
+  return (created) => [
+    auditCreatedKey(c, actor, created),
+    ...keep({ status: 201, body: createdKeyJson(created) }, { if_changed: true }),
+  ]
+}
+
+export function createdOrRefused(c: Context<AppEnv>, made: CreatedKey | KeyRefused): Answer | Response {
+  return made.kind === 'refused' ? keyRefusal(c, made) : { status: 201, body: createdKeyJson(made) }
+}
+
 /** The only answer that holds the key itself. */
-export function createdKeyJson({ key, api_key, replaces }: CreatedKey): object {
+function createdKeyJson({ key, api_key, replaces }: CreatedKey): object {
   return {
     ...apiKeyJson(key, key.created_at_ms),
     api_key,
@@ -37,7 +51,7 @@ export function keyRefusal(c: Context<AppEnv>, { code, detail }: KeyRefused): Re
 }
 
 /** D1, a ledger or KV could not be reached; what was done of the change stays, and a repeat does the rest. */
-export function keysUnavailable(c: Context<AppEnv>, event: string, error: unknown): Response {
+export function notAllReached(c: Context<AppEnv>, event: string, error: unknown): Response {
   logError(event, error, { request_id: c.get('request_id') })
   return problem(c, {
     code: 'unavailable',

@@ -134,6 +134,7 @@ export async function deleteApiKey(
   actor: KeyActor,
   key_id: string,
   now_ms: number,
+  also: (key: ApiKey) => D1PreparedStatement[],
 ): Promise<{ readonly kind: 'deleted'; readonly key: ApiKey } | KeyRefused> {
   const context = await admitKeyChange(env, actor, key_id, now_ms)
   if (context.kind === 'refused') return context
@@ -142,7 +143,7 @@ export async function deleteApiKey(
   const { mode, scopes, expires_at_ms } = target
   const refused = refuseExcess({ mode, scopes, ends_at_ms: expires_at_ms }, authorityOf(context), 'delete')
   if (refused) return refused
-  await revokeApiKey(env, actor.customer_id, key_id, now_ms)
+  await revokeApiKey(env, actor.customer_id, key_id, now_ms, also(target))
   const revoked_at_ms = Math.min(target.revoked_at_ms ?? now_ms, now_ms)
   return { kind: 'deleted', key: { ...target, revoked_at_ms } }
 }

@@ -17,9 +17,15 @@ import {
 } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { answerOnce, type Once } from '../http/stored-answers.ts'
-import { apiKeyJson, createdKeyJson, keyRefusal, keysUnavailable } from './api-key-answers.ts'
+import {
+  apiKeyJson,
+  createdOrRefused,
+  keyRefusal,
+  notAllReached,
+  recordedAndKept,
+} from './api-key-answers.ts'
 import { createApiKey, deleteApiKey, rotateApiKey } from './api-key-changes.ts'
-import { listKeys } from './api-key-rows.ts'
+import { type ApiKey, listKeys } from './api-key-rows.ts'
 import {
   apiKeyDraftSchema,
   apiKeyPath,
@@ -30,6 +36,7 @@ import {
   rotatedKeySchema,
   rotationSchema,
 } from './api-key-schema.ts'
+import { auditDeletedKey } from './customer-audit.ts'
 import type { KeyActor } from './key-context.ts'
 import { settleRevocation } from './key-revocation.ts'
 
@@ -122,7 +129,7 @@ apiKeysRoutes.openapi(listRoute, async (c) => {
     const now_ms = Date.now()
     return jsonResponse(c, { data: rows.map((key) => apiKeyJson(key, now_ms)), next_cursor })
   } catch (error) {
-    return keysUnavailable(c, 'keys_not_listed', error)
+    return notAllReached(c, 'keys_not_listed', error)
   }
 })
 
@@ -130,13 +137,13 @@ apiKeysRoutes.openapi(createKeyRoute, async (c) => {
   const { expires_at: expires_at_ms, ...draft } = c.req.valid('json')
   try {
     return await answerOnce(c, onceOf(c, 'POST /v1/api-keys'), async (keep) => {
-      const made = await createApiKey(c.env, actorOf(c), { ...draft, expires_at_ms }, Date.now(), (created) =>
-        keep({ status: 201, body: createdKeyJson(created) }, { if_changed: true }),
-      )
-      return made.kind === 'refused' ? keyRefusal(c, made) : { status: 201, body: createdKeyJson(made) }
+      const actor = actorOf(c)
+      const also = recordedAndKept(c, actor, keep)
+      const made = await createApiKey(c.env, actor, { ...draft, expires_at_ms }, Date.now(), also)
+      return createdOrRefused(c, made)
     })
   } catch (error) {
-    return keysUnavailable(c, 'key_not_made', error)
+    return notAllReached(c, 'key_not_made', error)
   }
 })
 
@@ -146,16 +153,15 @@ apiKeysRoutes.openapi(rotateRoute, async (c) => {
   const rotation = { key_id: id, overlap_ms: overlap_seconds * 1000 }
   try {
     const response = await answerOnce(c, onceOf(c, `POST /v1/api-keys/${id}/rotate`), async (keep) => {
-      const made = await rotateApiKey(c.env, actorOf(c), rotation, Date.now(), (created) =>
-        keep({ status: 201, body: createdKeyJson(created) }, { if_changed: true }),
-      )
-      return made.kind === 'refused' ? keyRefusal(c, made) : { status: 201, body: createdKeyJson(made) }
+      const actor = actorOf(c)
+      const also = recordedAndKept(c, actor, keep)
+      return createdOrRefused(c, await rotateApiKey(c.env, actor, rotation, Date.now(), also))
     })
     // A replay too: the first attempt may have been cut off before it came to that.
     if (response.status === 201) await settleRotation(c, id)
     return response
   } catch (error) {
-    return keysUnavailable(c, 'key_not_rotated', error)
+    return notAllReached(c, 'key_not_rotated', error)
   }
 })
 
@@ -163,12 +169,14 @@ apiKeysRoutes.openapi(deleteRoute, async (c) => {
   const { id } = c.req.valid('param')
   const now_ms = Date.now()
   try {
-    const outcome = await deleteApiKey(c.env, actorOf(c), id, now_ms)
+    const actor = actorOf(c)
+    const also = (key: ApiKey) => [auditDeletedKey(c, actor, key)]
+    const outcome = await deleteApiKey(c.env, actor, id, now_ms, also)
     return outcome.kind === 'refused'
       ? keyRefusal(c, outcome)
       : jsonResponse(c, apiKeyJson(outcome.key, now_ms))
   } catch (error) {
-    return keysUnavailable(c, 'key_not_deleted', error)
+    return notAllReached(c, 'key_not_deleted', error)
   }
 })
 

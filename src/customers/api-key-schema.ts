@@ -41,14 +41,9 @@ export const issuedKeySchema = z
 
 export const rotationSchema = z
   .strictObject({
-    overlap_seconds: z
-      .int()
-      .min(0)
-      .max(MAX_OVERLAP_S)
-      .default(0)
-      .openapi({
-        description: 'For how long the old key goes on working beside the new one; at most 7 days.',
-      }),
+    overlap_seconds: z.int().min(0).max(MAX_OVERLAP_S).default(0).openapi({
+      description: 'For how long the old key goes on working beside the new one; at most 7 days.',
+    }),
   })
   .openapi('ApiKeyRotation')
 

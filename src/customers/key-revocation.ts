@@ -23,14 +23,16 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
 
 /**
  * Ends a customer's key now: D1 first, since it is what everything is rebuilt from. Whether it may be ended by whoever
- * asks was decided before.
+ * asks was decided before. `also` stands directly behind the change in its batch, and must do nothing when it changes
+ * no row.
  */
 export async function revokeApiKey(
   env: Bindings,
   customer_id: string,
   key_id: string,
   now_ms: number,
+  also: readonly D1PreparedStatement[] = [],
 ): Promise<void> {
-  await revokeKey(env, customer_id, key_id, now_ms).run()
+  await env.DB.batch([revokeKey(env, customer_id, key_id, now_ms), ...also])
   await settleRevocation(env, customer_id, key_id)
 }

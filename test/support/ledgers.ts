@@ -2,6 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import type { Bindings } from '../../src/config.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
+import type { Mode } from '../../src/db/schema.ts'
 import type { Account } from '../../src/ledger/account.ts'
 import { openLedger } from '../../src/ledger/client.ts'
 import type { Entry } from '../../src/ledger/journal.ts'
@@ -20,8 +21,8 @@ export interface TestLedger {
   readonly stub: DurableObjectStub<CustomerLedger>
 }
 
-export function ledgerOf(customer_id: string): TestLedger {
-  const name: LedgerName = { customer_id, mode: 'live' }
+export function ledgerOf(customer_id: string, mode: Mode = 'live'): TestLedger {
+  const name: LedgerName = { customer_id, mode }
   return {
     name,
     get stub() {

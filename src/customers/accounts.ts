@@ -1,0 +1,141 @@
+import type { Bindings } from '../config.ts'
+import type { CustomerStatus, Tier } from '../db/schema.ts'
+import { setLedgerAccount } from '../ledger/client.ts'
+import { hashesInForce } from './api-key-rows.ts'
+import { forgetCachedKey } from './api-keys.ts'
+import { publishKeys } from './key-publishing.ts'
+
+/** A customer's tier and status: what the operator sees of them, and how a change of them comes to hold everywhere. */
+
+export interface Customer {
+  readonly customer_id: string
+  readonly name: string
+  readonly email: string
+  readonly tier: Tier
+  readonly status: CustomerStatus
+  readonly region: string | null
+  readonly created_at_ms: number
+}
+
+const COLUMNS = 'customer_id, name, email, tier, status, region, created_at_ms'
+
+const SELECT = `SELECT ${COLUMNS} FROM customers WHERE customer_id = ?1`
+
+export function readCustomer(env: Pick<Bindings, 'DB'>, customer_id: string): Promise<Customer | null> {
+  return env.DB.prepare(SELECT).bind(customer_id).first<Customer>()
+}
+
+export interface CustomerFilter {
+  readonly status?: CustomerStatus | undefined
+  readonly tier?: Tier | undefined
+  /** In any case. */
+  readonly email?: string | undefined
+}
+
+/**
+ * The customers below `before_id`, newest first. An email is found by its index. Status and tier have none, since it
+ * would cost every registration a row: a page of a rare status reads the table, which the operator alone can ask for.
+ */
+export async function listCustomers(
+  env: Pick<Bindings, 'DB'>,
+  { status, tier, email }: CustomerFilter,
+  page: { readonly before_id: string; readonly limit: number },
+): Promise<Customer[]> {
+  const conditions: [sql: string, value: string | undefined][] = [
+    ['customer_id < ?', page.before_id],
+    ['status = ?', status],
+    ['tier = ?', tier],
+    ['email_key = ?', email?.toLowerCase()],
+  ]
+  const given = conditions.filter(([, value]) => value !== undefined)
+  const where = given.map(([sql]) => sql).join(' AND ')
+  const { results } = await env.DB.prepare(
+    `SELECT ${COLUMNS} FROM customers WHERE ${where} ORDER BY customer_id DESC LIMIT ?`,
+  )
+    .bind(...given.map(([, value]) => value), page.limit)
+    .all<Customer>()
+  return results
+}
+
+export interface AccountChange {
+  readonly tier?: Tier | undefined
+  readonly status?: Exclude<CustomerStatus, 'PENDING'> | undefined
+}
+
+export type AccountChanged =
+  | { readonly kind: 'changed'; readonly customer: Customer }
+  | { readonly kind: 'not_found' }
+  /** Its registration gives it its first tier and status; until then there is nothing to change. */
+  | { readonly kind: 'unfinished' }
+
+// 1 row written. Nothing when the customer has changed since it was read, or is so already.
+const CHANGE = `
+  UPDATE customers SET tier = ?2, status = ?3, account_revision = account_revision + 1
+  WHERE customer_id = ?1 AND tier = ?4 AND status = ?5 AND (tier <> ?2 OR status <> ?3)`
+
+/** Each attempt that fails was outrun by another change. */
+const ATTEMPTS = 5
+
+/**
+ * Changes a customer's tier or status: D1 first, then the ledgers, which go by it at once, then KV, from where it reaches
+ * everything else within 90 s. Throws when a part failed; repeated, it does what is left.
+ * `also` gives the statements of the batch for directly behind the change: they must do nothing when it changes no row.
+ */
+export async function changeAccount(
+  env: Bindings,
+  customer_id: string,
+  change: AccountChange,
+  also: (before: Customer, after: Customer) => D1PreparedStatement[],
+): Promise<AccountChanged> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const before = await readCustomer(env, customer_id)
+    if (!before) return { kind: 'not_found' }
+    if (before.status === 'PENDING') return { kind: 'unfinished' }
+    const after = { ...before, tier: change.tier ?? before.tier, status: change.status ?? before.status }
+    const is_new = after.tier !== before.tier || after.status !== before.status
+    if (is_new && !(await writeChange(env, before, after, also))) continue
+    await settleAccount(env, customer_id)
+    return { kind: 'changed', customer: after }
+  }
+  throw new Error('the customer was changed by others again and again')
+}
+
+async function writeChange(
+  env: Bindings,
+  before: Customer,
+  after: Customer,
+  also: (before: Customer, after: Customer) => D1PreparedStatement[],
+): Promise<boolean> {
+  const [changed] = await env.DB.batch([
+    env.DB.prepare(CHANGE).bind(before.customer_id, after.tier, after.status, before.tier, before.status),
+    ...also(before, after),
+  ])
+  return changed?.meta.changes === 1
+}
+
+const SELECT_ACCOUNT = `
+  SELECT tier, status, account_revision AS revision,
+    EXISTS (SELECT 1 FROM api_keys k WHERE k.customer_id = ?1 AND k.mode = 'test') AS has_test_ledger
+  FROM customers WHERE customer_id = ?1`
+
+interface AccountRow {
+  readonly tier: Tier
+  readonly status: CustomerStatus
+  readonly revision: number
+  readonly has_test_ledger: 0 | 1
+}
+
+/**
+ * Brings what D1 says of a customer's account to its ledgers, and then to the records of its keys. The test ledger is
+ * open if there ever was a test key; one that is being made now is written only with the account that D1 then has.
+ */
+async function settleAccount(env: Bindings, customer_id: string): Promise<void> {
+  const row = await env.DB.prepare(SELECT_ACCOUNT).bind(customer_id).first<AccountRow>()
+  if (!row) throw new Error(`the customer ${customer_id} has gone`)
+  const { has_test_ledger, ...account } = row
+  await setLedgerAccount(env, { customer_id, mode: 'live' }, account)
+  if (has_test_ledger) await setLedgerAccount(env, { customer_id, mode: 'test' }, account)
+  const key_hashes = await hashesInForce(env, customer_id, Date.now())
+  await publishKeys(env, key_hashes)
+  for (const key_hash of key_hashes) forgetCachedKey(key_hash)
+}
