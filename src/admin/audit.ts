@@ -10,6 +10,7 @@ import { pageQuery } from '../http/pagination.ts'
 import { problem } from '../http/problem.ts'
 import { json, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
+import { OPERATOR_SECURITY } from '../http/security.ts'
 import { timeInput, timeJson } from '../http/times.ts'
 import { OPERATOR_PROBLEMS } from './responses.ts'
 
@@ -76,6 +77,7 @@ const listRoute = createRoute({
     'or delete a record. What a ledger changed is here when it is flushed, a few seconds later. A page may hold fewer',
     'records than `limit` while `next_cursor` is set.',
   ].join(' '),
+  security: OPERATOR_SECURITY,
   request: { query: auditQuery },
   responses: responses({ 200: json('A page of records.', auditPageSchema) }, [
     ...OPERATOR_PROBLEMS,

@@ -1,11 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { auditStatement } from '../audit/audit-log.ts'
-import { OPERATOR_ACTOR } from '../audit/record.ts'
-import { auditorOf } from '../http/caller.ts'
 import { jsonResponse } from '../http/json.ts'
 import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { rerateAll, rerateCustomer } from '../rating/rerate.ts'
+import { recordAction } from './record-action.ts'
 import { OPERATOR_PROBLEMS } from './responses.ts'
 
 const rerateSchema = z.strictObject({ customer_id: z.string().max(64).optional() }).openapi('Rerate')
@@ -40,18 +38,7 @@ export const rerateRoutes = createRouter()
 
 rerateRoutes.openapi(rerateRoute, async (c) => {
   const { customer_id } = rerateSchema.parse(await c.req.json())
-  await auditStatement(
-    c.env.DB,
-    { customer_id: customer_id ?? null, mode: null },
-    {
-      ...auditorOf(c, OPERATOR_ACTOR),
-      action: 'admin.rerate',
-      target: customer_id ?? 'all',
-      before: null,
-      after: null,
-    },
-    Date.now(),
-  ).run()
+  await recordAction(c, 'admin.rerate', customer_id)
   const summary =
     customer_id === undefined ? await rerateAll(c.env) : await rerateCustomer(c.env, customer_id)
   return jsonResponse(c, summary)
