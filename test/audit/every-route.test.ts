@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { createApp } from '../../src/app.ts'
+import { AUDIT_ACTIONS, type AuditAction } from '../../src/audit/record.ts'
+
+/**
+ * Whether a route that changes something leaves an audit record is decided here, for each of them: a new one that
+ * nobody has thought about fails.
+ */
+
+const AUDITED: Readonly<Record<string, AuditAction>> = {
+  'post /v1/customers/register': 'customers.register',
+  'post /v1/api-keys': 'api_keys.create',
+  'post /v1/api-keys/{id}/rotate': 'api_keys.rotate',
+  'delete /v1/api-keys/{id}': 'api_keys.delete',
+  'post /v1/credits/grant': 'credits.grant',
+  'post /v1/credits/purchase': 'credits.purchase',
+  'post /v1/credits/refund': 'credits.refund',
+  'post /v1/credits/transfer': 'credits.transfer',
+  'post /v1/credits/adjust': 'credits.adjust',
+  'patch /v1/credits/wallets': 'credits.set_overdraft',
+  'delete /v1/credits/recurring-grants/{id}': 'credits.stop_recurring',
+  'post /v1/events/{id}/void': 'credits.void',
+  'post /v1/entitlements': 'entitlements.create',
+  'put /v1/entitlements/{id}': 'entitlements.replace',
+  'delete /v1/entitlements/{id}': 'entitlements.delete',
+  'post /v1/burn-tables': 'burn_tables.create',
+  'patch /v1/burn-tables/{id}': 'burn_tables.edit',
+  'delete /v1/burn-tables/{id}': 'burn_tables.delete',
+  'post /v1/rating/price-overrides': 'price_overrides.create',
+  'delete /v1/users/{user_id}': 'users.erase',
+  'delete /v1/teams/{team_id}': 'teams.erase',
+  'post /v1/admin/provider-costs': 'provider_costs.create',
+  'post /v1/admin/rerate': 'admin.rerate',
+  'patch /v1/admin/customers/{id}': 'customers.change',
+  'post /v1/admin/customers/{id}/api-keys': 'api_keys.create',
+  'post /v1/admin/customers/{id}/rebuild': 'admin.rebuild',
+  'post /v1/admin/reconcile': 'admin.reconcile',
+  'post /v1/admin/dead-letters/replay': 'admin.replay_dead_letters',
+}
+
+const NOT_AUDITED: Readonly<Record<string, string>> = {
+  'post /v1/events/ingest': 'usage',
+  'post /v1/holds': 'usage',
+  'post /v1/holds/{id}/capture': 'usage',
+  'post /v1/holds/{id}/release': 'usage',
+  'post /v1/holds/{id}/extend': 'usage',
+  'post /v1/entitlements/check': 'usage, if it holds; else it changes nothing',
+  'post /v1/rating/calculate': 'changes nothing',
+  'post /v1/rating/calculate/bulk': 'changes nothing',
+  'post /v1/rating/simulate': 'changes nothing',
+  'post /v1/users': "a person's email and metadata: nothing of keys, credits, pricing or entitlements",
+  'patch /v1/users/{user_id}': 'the same',
+  'post /v1/teams': 'the same',
+  'patch /v1/teams/{team_id}': 'the same',
+}
+
+describe('every route that changes something', () => {
+  const document = createApp().getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'x', version: '1' } })
+  const changing = Object.entries(document.paths ?? {}).flatMap(([path, methods]) =>
+    Object.keys(methods ?? {})
+      .filter((method) => ['post', 'put', 'patch', 'delete'].includes(method))
+      .map((method) => `${method} ${path}`),
+  )
+
+  it('leaves an audit record, or is one of those that have no need to', () => {
+    const decided = new Set([...Object.keys(AUDITED), ...Object.keys(NOT_AUDITED)])
+    expect(changing.filter((route) => !decided.has(route))).toEqual([])
+  })
+
+  it('has an action of its own, and each action is of some route', () => {
+    expect(new Set(Object.values(AUDITED))).toEqual(new Set(AUDIT_ACTIONS))
+  })
+})
