@@ -1,0 +1,159 @@
+import { z } from 'zod'
+import { type Checked, checkSecrets, checkSection, checkTree, type Finding } from './checks.ts'
+import type { EnvironmentName } from './sections.ts'
+
+/** What a command ended with, and all that it said. */
+export interface Ran {
+  readonly code: number
+  readonly output: string
+}
+
+/** How the steps reach the world. A test puts another one in its place. */
+export interface World {
+  /** Runs wrangler. `show` lets the deployer watch. */
+  wrangler(args: readonly string[], options: { readonly show: boolean }): Promise<Ran>
+  /** Where wrangler said that the Worker is now, in its own order. */
+  deployedTo(): readonly string[]
+  /** Paths that differ from the last commit; undefined when this is no checkout. */
+  changedFiles(): Promise<readonly string[] | undefined>
+  commit(): Promise<string | undefined>
+  /** Whether the deployment at this URL does what it should. */
+  smoke(url: string): Promise<boolean>
+  say(line: string): void
+}
+
+export interface Request {
+  readonly environment: EnvironmentName
+  readonly dry_run: boolean
+  readonly allow_dirty: boolean
+  /** Where to send the smoke test, when it is not where wrangler says. */
+  readonly url: string | undefined
+}
+
+/**
+ * Checks, builds, migrates D1, deploys, and sends a smoke test, in this order; stops at the first that fails. D1 comes
+ * before the Worker, since the Worker that runs meanwhile works with both schemas and the new one only with the new
+ * (docs/deploy.md, "Rolling back"). A dry run reaches no network: it builds, and lists what is still to be done.
+ * Returns the exit status.
+ */
+export async function deploy(request: Request, checked: Checked, world: World): Promise<number> {
+  const { environment, dry_run } = request
+  const found = [...checkSection(checked)]
+  if (!request.allow_dirty) found.push(...checkTree(environment, await world.changedFiles()))
+  if (report(found, 'wrong', world)) return 1
+  report(found, 'notice', world)
+
+  const built = await world.wrangler(
+    ['deploy', '--env', environment, '--dry-run', '--outdir', `dist/${environment}`],
+    {
+      show: dry_run,
+    },
+  )
+  if (built.code !== 0) return failed('The Worker could not be built.', built, world)
+
+  if (dry_run) {
+    report(found, 'missing', world)
+    world.say(
+      `\nA dry run: nothing was changed. npm run deploy -- ${environment} would now\n${plan(environment)}`,
+    )
+    return 0
+  }
+  if (!report(found, 'missing', world)) found.push(...(await findSecrets(environment, world)))
+  if (found.some(({ kind }) => kind === 'missing')) return 1
+  return release(request, world)
+}
+
+const migrate = (environment: EnvironmentName) =>
+  ['d1', 'migrations', 'apply', 'DB', '--env', environment, '--remote'] as const
+
+async function release({ environment, url }: Request, world: World): Promise<number> {
+  const migrated = await world.wrangler(migrate(environment), { show: true })
+  if (migrated.code !== 0) return failed('D1 was not migrated, and nothing was deployed.', migrated, world)
+
+  const commit = await world.commit()
+  const tag = commit === undefined ? [] : ['--tag', commit.slice(0, 12)]
+  const deployed = await world.wrangler(['deploy', '--env', environment, ...tag], { show: true })
+  if (deployed.code !== 0) return failed('The Worker was not deployed. D1 is migrated.', deployed, world)
+
+  const target = url ?? urlOf(world.deployedTo())
+  if (target === undefined) {
+    world.say('Deployed, but nobody said where to: npm run smoke -- https://… tells whether it works.')
+    return 1
+  }
+  if (await world.smoke(target)) {
+    world.say(`Deployed to ${target}.`)
+    return 0
+  }
+  world.say(`Deployed to ${target}, which does not do what it should. The version before:`)
+  world.say(`  npx wrangler rollback --env ${environment}`)
+  return 1
+}
+
+const secretsSchema = z.array(z.object({ name: z.string() }))
+
+async function findSecrets(environment: EnvironmentName, world: World): Promise<Finding[]> {
+  const listed = await world.wrangler(['secret', 'list', '--env', environment, '--format', 'json'], {
+    show: false,
+  })
+  const names = listed.code === 0 ? secretNames(listed.output) : undefined
+  if (!names) {
+    world.say(listed.output.trim())
+    const message =
+      'the secrets could not be listed: npx wrangler login; the first secret that is put makes the Worker'
+    return reported([{ kind: 'missing', message }], world)
+  }
+  return reported(checkSecrets(names), world)
+}
+
+function reported(found: Finding[], world: World): Finding[] {
+  report(found, 'missing', world)
+  return found
+}
+
+/** Wrangler may say something before its JSON. */
+function secretNames(output: string): string[] | undefined {
+  const start = output.indexOf('[')
+  if (start < 0) return undefined
+  try {
+    const { data } = secretsSchema.safeParse(JSON.parse(output.slice(start)))
+    return data?.map(({ name }) => name)
+  } catch {
+    return undefined
+  }
+}
+
+function urlOf(targets: readonly string[]): string | undefined {
+  const [first] = targets.filter((target) => !target.includes('*') && !target.startsWith('schedule'))
+  if (first === undefined) return undefined
+  return first.startsWith('https://') ? first : `https://${first}`
+}
+
+const TITLES: Readonly<Record<Finding['kind'], string>> = {
+  wrong: 'This must not be deployed:',
+  missing: 'This is still to be done:',
+  notice: 'You should know:',
+}
+
+/** Says what was found of a kind; whether there was any. */
+function report(found: readonly Finding[], kind: Finding['kind'], world: World): boolean {
+  const messages = found.filter((finding) => finding.kind === kind).map(({ message }) => message)
+  if (messages.length === 0) return false
+  world.say(`${TITLES[kind]}\n${messages.map((message) => `  - ${message}`).join('\n')}`)
+  return true
+}
+
+function failed(message: string, { output }: Ran, world: World): number {
+  world.say(`${output.trim()}\n${message}`)
+  return 1
+}
+
+function plan(environment: EnvironmentName): string {
+  return [
+    `npx wrangler secret list --env ${environment}      # OPERATOR_TOKEN must be there`,
+    `npx wrangler ${migrate(environment).join(' ')}`,
+    `npx wrangler deploy --env ${environment}`,
+    'npm run smoke -- https://…',
+  ]
+    .map((line) => `  ${line}`)
+    .join('\n')
+}

@@ -1,0 +1,186 @@
+import { execFile, spawnSync } from 'node:child_process'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import type { Checked } from '../../scripts/deploy/checks.ts'
+import { ENVIRONMENTS, readSection, type Section } from '../../scripts/deploy/sections.ts'
+import { deploy, type Ran, type Request, type World } from '../../scripts/deploy/steps.ts'
+
+const ROOT = path.join(import.meta.dirname, '../..')
+
+/** What the real ones would be asked, in order, and what they answer. */
+class FakeWorld implements World {
+  readonly did: string[] = []
+  readonly said: string[] = []
+  answers: Readonly<Record<string, Ran>> = {
+    'secret list': { code: 0, output: 'banner\n[{"name":"OPERATOR_TOKEN","type":"secret_text"}]' },
+  }
+  changed: readonly string[] | undefined = []
+  works = true
+  targets: readonly string[] = ['schedule: */15 * * * *', 'api.example.workers.dev']
+
+  async wrangler(args: readonly string[]): Promise<Ran> {
+    const command = args.filter((arg) => !arg.startsWith('dist')).join(' ')
+    this.did.push(command)
+    const known = Object.entries(this.answers).find(([beginning]) => command.startsWith(beginning))
+    return known?.[1] ?? { code: 0, output: '' }
+  }
+  deployedTo = () => this.targets
+  changedFiles = async () => this.changed
+  commit = async () => '0123456789abcdef'
+  smoke = async (url: string) => {
+    this.did.push(`smoke ${url}`)
+    return this.works
+  }
+  say = (line: string) => void this.said.push(line)
+}
+
+const REQUEST: Request = { environment: 'production', dry_run: false, allow_dirty: false, url: undefined }
+const section: Section = { ...readSection('production'), kv_ids: [], d1_ids: [] }
+const CHECKED: Checked = {
+  environment: 'production',
+  section,
+  tested: readSection(),
+  others: [],
+  operator_token: undefined,
+}
+
+const BUILD = 'deploy --env production --dry-run --outdir'
+const SECRETS = 'secret list --env production --format json'
+const MIGRATE = 'd1 migrations apply DB --env production --remote'
+const DEPLOY = 'deploy --env production --tag 0123456789ab'
+const SMOKE = 'smoke https://api.example.workers.dev'
+
+describe('npm run deploy', () => {
+  it('builds, looks at the secrets, migrates D1, deploys and tests, in this order', async () => {
+    const world = new FakeWorld()
+    expect(await deploy(REQUEST, CHECKED, world)).toBe(0)
+    expect(world.did).toEqual([BUILD, SECRETS, MIGRATE, DEPLOY, SMOKE])
+  })
+
+  it.each<[string, (world: FakeWorld) => void, readonly string[]]>([
+    ['files are not committed', (world) => (world.changed = [' M src/app.ts']), [BUILD]],
+    ['there is no history', (world) => (world.changed = undefined), [BUILD]],
+    ['the Worker cannot be built', fails(BUILD), [BUILD]],
+    ['nobody is logged in', fails('secret'), [BUILD, SECRETS]],
+    ['a secret is missing', answers('secret', '[{"name":"OTHER"}]'), [BUILD, SECRETS]],
+    ['the secrets are gibberish', answers('secret', '[{"na'), [BUILD, SECRETS]],
+    ['D1 cannot be migrated', fails('d1'), [BUILD, SECRETS, MIGRATE]],
+    ['the Worker is not accepted', fails('deploy --env production --tag'), [BUILD, SECRETS, MIGRATE, DEPLOY]],
+    [
+      'it does not do what it should',
+      (world) => (world.works = false),
+      [BUILD, SECRETS, MIGRATE, DEPLOY, SMOKE],
+    ],
+    ['nobody knows where it is', (world) => (world.targets = []), [BUILD, SECRETS, MIGRATE, DEPLOY]],
+  ])('stops and fails when %s', async (_, breaks, did) => {
+    const world = new FakeWorld()
+    breaks(world)
+    expect(await deploy(REQUEST, CHECKED, world)).toBe(1)
+    expect(world.did).toEqual(did)
+    expect(world.said.length).toBeGreaterThan(0)
+  })
+
+  it('does not even build what is wrong', async () => {
+    for (const vars of [{ ENVIRONMENT: 'development' }, { OPERATOR_TOKEN: 'dev-operator-token' }]) {
+      const world = new FakeWorld()
+      const wrong = { ...CHECKED, section: { ...section, vars: { ...section.vars, ...vars } } }
+      expect(await deploy(REQUEST, wrong, world)).toBe(1)
+      expect(world.did).toEqual([])
+    }
+  })
+
+  it('tells how to go back when the smoke test fails', async () => {
+    const world = new FakeWorld()
+    world.works = false
+    await deploy(REQUEST, CHECKED, world)
+    expect(world.said.at(-1)).toContain('npx wrangler rollback --env production')
+  })
+
+  it('deploys development with changes that are not committed, and others when told to', async () => {
+    for (const request of [
+      { ...REQUEST, environment: 'development' as const },
+      { ...REQUEST, allow_dirty: true },
+    ]) {
+      const world = new FakeWorld()
+      world.changed = ['?? new.ts']
+      const vars = request.environment === 'development' ? { ENVIRONMENT: 'staging' } : {}
+      const checked = {
+        ...CHECKED,
+        environment: request.environment,
+        section: { ...section, vars: { ...section.vars, ...vars } },
+      }
+      expect(await deploy(request, checked, world)).toBe(0)
+    }
+  })
+
+  it('sends the smoke test to a URL of its own when told one', async () => {
+    const world = new FakeWorld()
+    expect(await deploy({ ...REQUEST, url: 'https://api.example.com' }, CHECKED, world)).toBe(0)
+    expect(world.did.at(-1)).toBe('smoke https://api.example.com')
+  })
+
+  it('reaches nothing but the bundler in a dry run, and lists what is left to do', async () => {
+    const world = new FakeWorld()
+    world.changed = [' M src/app.ts']
+    const checked = { ...CHECKED, section: readSection('production') }
+    expect(await deploy({ ...REQUEST, dry_run: true }, checked, world)).toBe(0)
+    expect(world.did).toEqual([BUILD])
+    const said = world.said.join('\n')
+    for (const left of ['KV namespace', 'D1 database', 'clean checkout', MIGRATE])
+      expect(said).toContain(left)
+  })
+})
+
+describe('the real thing, without a network', () => {
+  const offline = {
+    ...process.env,
+    HTTPS_PROXY: 'http://127.0.0.1:9',
+    WRANGLER_SEND_METRICS: 'false',
+    NO_COLOR: '1',
+  }
+
+  it.each(ENVIRONMENTS)(
+    'npm run deploy -- %s --dry-run builds a Worker that has every binding',
+    {
+      timeout: 240_000,
+    },
+    async (environment) => {
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        ['scripts/deploy.ts', environment, '--dry-run', '--allow-dirty'],
+        { cwd: ROOT, env: offline, maxBuffer: 1e7 },
+      )
+      const { bindings, vars } = readSection()
+      for (const binding of bindings) expect(stdout).toContain(`env.${binding.split(':')[1]} (`)
+      for (const variable of Object.keys(vars)) expect(stdout).toContain(`env.${variable} (`)
+      expect(stdout).toContain('A dry run: nothing was changed.')
+    },
+  )
+
+  it.each(['', 'laptop', 'production staging', 'production --force'])(
+    'npm run deploy -- %j says how it is used',
+    (words) => {
+      const args = words === '' ? [] : words.split(' ')
+      const { status, stderr } = spawnSync(process.execPath, ['scripts/deploy.ts', ...args], {
+        cwd: ROOT,
+        encoding: 'utf8',
+        env: offline,
+      })
+      expect(status).toBe(1)
+      expect(stderr).not.toBe('')
+    },
+  )
+})
+
+function fails(command: string): (world: FakeWorld) => void {
+  return (world) => {
+    world.answers = { [command]: { code: 1, output: 'no' }, ...world.answers }
+  }
+}
+
+function answers(command: string, output: string): (world: FakeWorld) => void {
+  return (world) => {
+    world.answers = { [command]: { code: 0, output }, ...world.answers }
+  }
+}

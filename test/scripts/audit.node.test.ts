@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+
+/** `npm run audit` with the real npm, against a registry that says what a test wants it to say. */
+
+const ROOT = path.join(import.meta.dirname, '..', '..')
+const cache = mkdtempSync(path.join(tmpdir(), 'openmonetize-audit-'))
+let registry: Server | undefined
+
+afterAll(() => rmSync(cache, { recursive: true, force: true }))
+
+afterEach(() => {
+  registry?.close()
+  registry = undefined
+})
+
+/** Answers the question for advisories; npm then asks for the versions of whatever was found. */
+async function serve(status: number, advisories: unknown): Promise<string> {
+  const server = createServer((request, response) => {
+    request.resume()
+    const name = decodeURIComponent(request.url ?? '').slice(1)
+    const versions = { '4.13.19': { name, version: '4.13.19', dist: { tarball: 'x', shasum: 'x' } } }
+    const [code, body] =
+      request.method === 'GET'
+        ? [200, { name, versions, 'dist-tags': { latest: '4.13.19' } }]
+        : [status, advisories]
+    response.writeHead(code, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+  })
+  registry = server
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (typeof address !== 'object' || !address) throw new Error('the registry has no port')
+  return `http://127.0.0.1:${address.port}/`
+}
+
+interface Audited {
+  readonly code: number
+  readonly said: string
+}
+
+function audit(url: string, ...args: readonly string[]): Promise<Audited> {
+  const env = {
+    ...process.env,
+    npm_config_registry: url,
+    npm_config_fetch_retries: '0',
+    // npm remembers advisories.
+    npm_config_cache: mkdtempSync(path.join(cache, 'npm-')),
+    npm_config_update_notifier: 'false',
+  }
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['scripts/audit.ts', ...args], { cwd: ROOT, env }, (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code) : 0, said: stdout + stderr })
+    })
+  })
+}
+
+const advisory = (severity: string) => ({
+  hono: [{ id: 1, url: 'https://advisories.example/1', title: 'A hole', severity, vulnerable_versions: '*' }],
+})
+
+describe('npm run audit', () => {
+  it('passes when nothing is known', async () => {
+    expect(await audit(await serve(200, {}))).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('0 vulnerabilities'),
+    })
+  })
+
+  it.each(['high', 'critical'])(
+    'fails for a dependency with a hole of %s severity, and names it',
+    async (severity) => {
+      const { code, said } = await audit(await serve(200, advisory(severity)))
+      expect(said).toContain(`hono: ${severity}. A hole https://advisories.example/1`)
+      expect(code).toBe(1)
+    },
+  )
+
+  it.each(['moderate', 'low'])('tells a hole of %s severity, and passes', async (severity) => {
+    const { code, said } = await audit(await serve(200, advisory(severity)))
+    expect(said).toMatch(/0 vulnerabilities of high or critical severity, [1-9]\d* of less/)
+    expect(code).toBe(0)
+  })
+
+  it('does not look at what is not deployed', async () => {
+    const hole = { vitest: advisory('critical').hono, wrangler: advisory('critical').hono }
+    expect((await audit(await serve(200, hole))).code).toBe(0)
+  })
+
+  it.each([404, 405, 500])(
+    'passes loudly when the registry answers %i, unless it is required',
+    async (status) => {
+      const url = await serve(status, { error: 'no' })
+      expect(await audit(url)).toMatchObject({
+        code: 0,
+        said: expect.stringContaining('could not be audited'),
+      })
+      expect((await audit(url, '--required')).code).toBe(1)
+    },
+  )
+
+  it('passes loudly when there is no registry, unless it is required', async () => {
+    const url = await serve(200, {})
+    registry?.close()
+    expect(await audit(url)).toMatchObject({ code: 0, said: expect.stringContaining('could not be audited') })
+    expect((await audit(url, '--required')).code).toBe(1)
+  })
+})
