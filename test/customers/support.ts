@@ -1,3 +1,6 @@
+import { env } from 'cloudflare:workers'
+import { hashApiKey } from '../../src/customers/api-key-format.ts'
+import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import type { Json } from '../support/client.ts'
 
@@ -47,4 +50,16 @@ export async function madeBy(response: Response): Promise<MadeKey> {
   const answer = await jsonOf(response)
   if (response.status !== 201) throw new Error(`${response.status}: ${JSON.stringify(answer)}`)
   return { key_id: textField(answer, 'key_id'), api_key: textField(answer, 'api_key'), answer }
+}
+
+/** What caches have of a key now, to be put back when it has changed: as an isolate far away would still see it. */
+export async function cachedRecord(api_key: string): Promise<{ readonly restore: () => Promise<void> }> {
+  const text = await env.API_KEYS.get(hashApiKey(api_key))
+  if (text === null) throw new Error('KV does not have the key')
+  return {
+    restore: async () => {
+      await env.API_KEYS.put(hashApiKey(api_key), text)
+      forgetCachedKeys()
+    },
+  }
 }
