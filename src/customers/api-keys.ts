@@ -16,6 +16,16 @@ const KV_COPY_S = 60
 const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
 
+/** What a lookup asks of the request that it is for. */
+export interface KeyLookup {
+  /** Keeps the request alive for what its answer need not wait for. */
+  readonly defer: (work: Promise<unknown>) => void
+  /** Whether one more key may be looked up that this isolate does not know. */
+  readonly admitsLookup: () => Promise<boolean>
+  /** Whether D1 may be asked for one more key that KV does not know: most of those nobody has. */
+  readonly admitsStranger: () => Promise<boolean>
+}
+
 /** A new key and its hash. The text is shown once, to its customer, and kept nowhere. */
 export function mintApiKey(mode: Mode): {
   readonly key_id: string
@@ -28,22 +38,27 @@ export function mintApiKey(mode: Mode): {
 }
 
 /**
- * What a well-formed key stands for, undefined when nobody was given it. Answered from this isolate's memory, else
- * from KV, else from D1: KV remembers misses too, so a key that was just issued may be found only in D1.
- * `defer` keeps the request alive for what the answer need not wait for.
+ * What a well-formed key stands for, undefined when nobody was given it, and `limited` when it may not be looked up now.
+ * Answered from this isolate's memory, else from KV, else from D1: KV remembers misses too, so a key that was just issued
+ * may be found only in D1.
  */
 export async function findApiKey(
   env: Bindings,
   api_key: string,
   now_ms: number,
-  defer: (work: Promise<unknown>) => void,
-): Promise<FoundKey | undefined> {
+  lookup: KeyLookup,
+): Promise<FoundKey | 'limited' | undefined> {
   const hash = hashApiKey(api_key)
   if (hash === DEVELOPMENT_KEY_HASH && configOf(env).environment !== 'development') return undefined
   const cached = known.get(hash, now_ms)
   if (cached) return cached
   if (unknown.get(hash, now_ms)) return undefined
-  const record = (await readFromKv(env, hash)) ?? (await readFromD1(env, hash, defer))
+  if (!(await lookup.admitsLookup())) return 'limited'
+  let record = await readFromKv(env, hash)
+  if (!record) {
+    if (!(await lookup.admitsStranger())) return 'limited'
+    record = await readFromD1(env, hash, lookup.defer)
+  }
   if (record) known.set(hash, record, now_ms)
   else unknown.set(hash, true, now_ms)
   return record

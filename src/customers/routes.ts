@@ -10,6 +10,7 @@ import type { AppEnv } from '../http/env.ts'
 import { idempotencyKey } from '../http/idempotency.ts'
 import { jsonResponse } from '../http/json.ts'
 import { isOperatorToken } from '../http/operator.ts'
+import { admitsStranger, tooManyRequests } from '../http/platform-limits.ts'
 import { problem, refusalResponse } from '../http/problem.ts'
 import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
@@ -35,6 +36,7 @@ const registrar = createMiddleware<AppEnv>(async (c, next) => {
       "Registration takes no API key. Send the operator's token, or no Authorization.",
     )
   }
+  if (token === undefined && !(await admitsStranger(c))) return tooManyRequests(c, 'address')
   return next()
 })
 

@@ -9,10 +9,14 @@ import { jsonBody } from './body.ts'
 import type { AppEnv } from './env.ts'
 import { idempotencyKey } from './idempotency.ts'
 import { logError } from './log.ts'
+import { admitsCustomer, admitsLookup, admitsStranger, tooManyRequests } from './platform-limits.ts'
 import { problem } from './problem.ts'
 import { CUSTOMER_SECURITY } from './security.ts'
 
-/** Finds the key of a request and keeps it as `key`, or answers 401. Stands before everything that reads the body. */
+/**
+ * Finds the key of a request and keeps it as `key`, or answers 401. Stands before everything that reads the body. A flood
+ * ends here: without a valid key by its address, with one by its customer, before anything is read where the key is known.
+ */
 export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   const presented = presentedKey(c.req.header('Authorization'), c.req.header('X-API-Key'))
   if (presented.kind === 'none') {
@@ -33,7 +37,12 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   if (!isWellFormed(presented.key)) return unknownKey(c)
   const now_ms = Date.now()
   try {
-    const record = await findApiKey(c.env, presented.key, now_ms, (work) => c.executionCtx.waitUntil(work))
+    const record = await findApiKey(c.env, presented.key, now_ms, {
+      defer: (work) => c.executionCtx.waitUntil(work),
+      admitsLookup: () => admitsLookup(c),
+      admitsStranger: () => admitsStranger(c),
+    })
+    if (record === 'limited') return tooManyRequests(c, 'address')
     if (!record) return unknownKey(c)
     if (record.revoked_at_ms !== null && record.revoked_at_ms <= now_ms) {
       const detail = 'This API key was deleted, or replaced by another one. Use that.'
@@ -42,6 +51,7 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
     if (record.expires_at_ms !== null && record.expires_at_ms <= now_ms) {
       return unauthorized(c, 'expired_api_key', 'This API key has expired. Use another one.')
     }
+    if (!(await admitsCustomer(c, record))) return tooManyRequests(c, 'customer')
     const { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs } = record
     noteKeyUse(c.env, key_id, now_ms, (work) => c.executionCtx.waitUntil(work))
     c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs })
@@ -137,10 +147,12 @@ export function bearerToken(authorization: string | undefined): string | undefin
 
 type KeyProblem = 'missing_api_key' | 'invalid_api_key' | 'revoked_api_key' | 'expired_api_key'
 
-export function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Response {
+/** A 401, or a 429 when too many of those came from this address. */
+export async function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Promise<Response> {
+  if (!(await admitsStranger(c))) return tooManyRequests(c, 'address')
   return problem(c, { code, detail, headers: { 'WWW-Authenticate': 'Bearer' } })
 }
 
-function unknownKey(c: Context<AppEnv>): Response {
+function unknownKey(c: Context<AppEnv>): Promise<Response> {
   return unauthorized(c, 'invalid_api_key', 'This is not a valid API key. Check that it was copied whole.')
 }

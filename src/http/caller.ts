@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { Auditor } from '../audit/record.ts'
 import type { Caller, Idempotency, LedgerName } from '../ledger/messages.ts'
+import { clientIp } from './client-ip.ts'
 import type { AppEnv } from './env.ts'
 import { fingerprintOf } from './idempotency.ts'
 import { tighter } from './rate-limit-headers.ts'
@@ -41,12 +42,9 @@ export function auditorOf(c: Context<AppEnv>, actor: string): Auditor {
   return { actor, ...originOf(c) }
 }
 
-// An IPv6 address takes 45 characters at most. Cloudflare sets the header itself; elsewhere anybody can.
-const IP = /^[0-9A-Fa-f.:]{2,45}$/
-
 function originOf(c: Context<AppEnv>): Omit<Auditor, 'actor'> {
-  const ip = c.req.header('CF-Connecting-IP')
-  return { ...(ip !== undefined && IP.test(ip) && { ip }), request_id: c.get('request_id') }
+  const ip = clientIp(c)
+  return { ...(ip !== undefined && { ip }), request_id: c.get('request_id') }
 }
 
 /** The request's idempotency key, if it has one, and what it stands for: the route and the body as they came. */

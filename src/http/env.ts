@@ -15,6 +15,8 @@ export type AppEnv = {
     caller: Caller | undefined
     /** What the ledger objects have counted of this customer's requests, once one has counted this one. */
     rate: RateCount | undefined
+    /** Whether its address may send one more request without a valid key, once that was asked. */
+    stranger_admitted: Promise<boolean> | undefined
     /** The customer's prices, on every route that `currentPrices` stands before. */
     prices: PriceBook
     /** The `Idempotency-Key` header of a POST, checked; undefined when there is none. */

@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { clientIp } from './client-ip.ts'
 import type { AppEnv, AuthenticatedKey } from './env.ts'
 import { logError } from './log.ts'
 import { problem } from './problem.ts'
@@ -13,12 +14,16 @@ import { problem } from './problem.ts'
 /** The period of every binding. Which part of it has passed is not told: who waits all of it is let in again. */
 const PERIOD_S = 60
 
-/** Of a request without `CF-Connecting-IP`, which only a local one is: all of those are one client. */
+/** Of a request that does not say where it came from, which only a local one is: all of those are one client. */
 const LOCAL = 'local'
 
-/** Whether one more request without a valid key may come from this address. Each call counts one. */
+/** Whether one more request without a valid key may come from this address. Counts it once, however often it is asked. */
 export function admitsStranger(c: Context<AppEnv>): Promise<boolean> {
-  return within(c.env.IP_LIMIT, clientNetwork(c))
+  const known = c.get('stranger_admitted')
+  if (known) return known
+  const admitted = within(c.env.IP_LIMIT, clientNetwork(c))
+  c.set('stranger_admitted', admitted)
+  return admitted
 }
 
 /**
@@ -59,7 +64,7 @@ async function within(limiter: RateLimit | undefined, key: string): Promise<bool
 }
 
 function clientNetwork(c: Context<AppEnv>): string {
-  const address = c.req.header('CF-Connecting-IP')
+  const address = clientIp(c)
   return address === undefined ? LOCAL : networkOf(address)
 }
 

@@ -1,23 +1,14 @@
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Bindings } from '../../src/config.ts'
 import { hashApiKey } from '../../src/customers/api-key-format.ts'
-import { findApiKey, forgetCachedKeys, mintApiKey } from '../../src/customers/api-keys.ts'
+import { forgetCachedKeys, mintApiKey } from '../../src/customers/api-keys.ts'
 import { ExpiringMap } from '../../src/customers/key-cache.ts'
 import { revokeApiKey } from '../../src/customers/key-revocation.ts'
 import { api } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/broken.ts'
 import { createCustomer } from '../support/customers.ts'
-import { createKey } from '../support/keys.ts'
+import { createKey, lookUp as find } from '../support/keys.ts'
 import { expectProblem } from '../support/problems.ts'
-
-async function find(api_key: string, bindings: Partial<Bindings> = {}, now_ms = Date.now()) {
-  const ctx = createExecutionContext()
-  const record = await findApiKey({ ...env, ...bindings }, api_key, now_ms, (work) => ctx.waitUntil(work))
-  await waitOnExecutionContext(ctx)
-  return record
-}
 
 beforeEach(() => forgetCachedKeys())
 

@@ -1,10 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { findApiKey, forgetCachedKeys } from '../../src/customers/api-keys.ts'
+import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
 import { NO_OVERLAYS } from '../../src/pricing/price-book.ts'
 import { knownPriceBook, loadPriceBook, requireEpoch } from '../../src/rating/current-prices.ts'
 import { brokenD1, brokenKv } from '../support/broken.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+import { lookUp } from '../support/keys.ts'
 import {
   apiWith,
   costOf,
@@ -25,7 +26,7 @@ const done = () => {}
 
 /** What a lookup of the key says the prices have to be as new as. */
 async function epochsOf(api_key: string, bindings: Partial<typeof env> = {}, now_ms = Date.now()) {
-  const found = await findApiKey({ ...env, ...bindings }, api_key, now_ms, done)
+  const found = await lookUp(api_key, bindings, now_ms)
   return found?.price_epochs
 }
 

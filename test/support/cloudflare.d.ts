@@ -1,6 +1,8 @@
 /** What `cloudflare:workers` gives to a test: the Worker's bindings, with the migrations, and the Worker itself. */
 declare namespace Cloudflare {
   interface Env extends Readonly<import('../../src/config.ts').Bindings> {
+    /** The platform's limiter, of 3 a minute. */
+    readonly LIMIT_OF_3: RateLimit
     readonly D1_MIGRATIONS: import('cloudflare:test').D1Migration[]
   }
   interface GlobalProps {

@@ -1,5 +1,7 @@
 import { env } from 'cloudflare:workers'
-import { mintApiKey } from '../../src/customers/api-keys.ts'
+import type { Bindings } from '../../src/config.ts'
+import { findApiKey, mintApiKey } from '../../src/customers/api-keys.ts'
+import type { FoundKey } from '../../src/customers/key-record.ts'
 import { SCOPES, type Scope } from '../../src/customers/scopes.ts'
 import type { Mode } from '../../src/db/schema.ts'
 
@@ -24,4 +26,21 @@ export async function createKey(
     .bind(key.key_id, customer_id, mode, key.key_hash, scopes.join(' '), Date.now(), expires_at_ms)
     .run()
   return key
+}
+
+/** Looks a key up as a request does that no limiter holds, with other bindings where a test needs them. */
+export async function lookUp(
+  api_key: string,
+  bindings: Partial<Bindings> = {},
+  now_ms = Date.now(),
+): Promise<FoundKey | undefined> {
+  const deferred: Promise<unknown>[] = []
+  const found = await findApiKey({ ...env, ...bindings }, api_key, now_ms, {
+    defer: (work) => void deferred.push(work),
+    admitsLookup: async () => true,
+    admitsStranger: async () => true,
+  })
+  await Promise.all(deferred)
+  if (found === 'limited') throw new Error('nothing limits this lookup')
+  return found
 }
