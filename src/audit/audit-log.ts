@@ -45,13 +45,15 @@ export function auditStatement(
     )
 }
 
-// Guarded by the watermark, as the pages of the same flush are.
+// Guarded by the watermark, as the pages of the same flush are. A flush that writes the journal again, because D1's
+// pages or watermark were set back, finds the records that are there by their ids.
 const INSERT_FLUSHED = `
   INSERT INTO audit_log (${COLUMNS})
   SELECT ?1, value ->> 'audit_id', value ->> 'at_ms', ?2, value ->> 'actor', value ->> 'action', value ->> 'target',
     value ->> 'ip', value ->> 'request_id', value ->> 'before', value ->> 'after'
   FROM json_each(?3)
-  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?4) = ?5`
+  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?4) = ?5
+    AND NOT EXISTS (SELECT 1 FROM audit_log WHERE scope = ?1 AND audit_id = value ->> 'audit_id')`
 
 /** A record of a ledger's journal, and where in it: its number among the records of its row. */
 export interface JournaledAudit {

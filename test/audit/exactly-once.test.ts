@@ -92,6 +92,39 @@ describe('a change and its record', () => {
   })
 })
 
+describe('a D1 whose pages were set back', () => {
+  it('gets what is missing, and each record stays there once', async () => {
+    const ledger = await freshLedger()
+    const { customer_id } = ledger.name
+    await credit(ledger, grant(10))
+    await flushed(ledger)
+    const watermark = await env.DB.prepare('SELECT * FROM ledgers WHERE ledger_id = ?')
+      .bind(customer_id)
+      .first<{ flushed_row: number; flushed_entry: number; flushed_at_ms: number }>()
+    if (!watermark) throw new Error('nothing was flushed')
+    await credit(ledger, grant(20))
+    const before = await flushed(ledger)
+    await env.DB.batch([
+      env.DB.prepare('DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry > ?').bind(
+        customer_id,
+        watermark.flushed_entry,
+      ),
+      env.DB.prepare(
+        'UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ? WHERE ledger_id = ?',
+      ).bind(watermark.flushed_row, watermark.flushed_entry, watermark.flushed_at_ms, customer_id),
+    ])
+    await credit(ledger, grant(30))
+    await runAlarm(ledger)
+    const after = await flushed(ledger)
+    expect(after.slice(0, before.length)).toEqual(before)
+    expect(after).toHaveLength(3)
+    const pages = await env.DB.prepare('SELECT sum(entry_count) AS n FROM ledger_pages WHERE ledger_id = ?')
+      .bind(customer_id)
+      .first('n')
+    expect(pages).toBe(3)
+  })
+})
+
 describe('what a record costs', () => {
   it('in the object no row more than the change itself', async () => {
     const ledger = await freshLedger()
