@@ -21,6 +21,8 @@ export interface Bindings {
   readonly DEFAULT_ENTITLEMENT?: string
   readonly IDEMPOTENCY_DAYS?: string
   readonly FLUSH_DELAY_MS?: string
+  readonly MAX_LEDGER_MB?: string
+  readonly ROLLUP_RETENTION_DAYS?: string
   readonly LOG_SAMPLE_RATE?: string
   readonly SLOW_REQUEST_MS?: string
   readonly CORS_ORIGINS?: string
@@ -58,6 +60,10 @@ export interface Config {
   readonly idempotency_window_ms: number
   /** How long after the first unflushed commit the journal goes to D1. Longer is cheaper, shorter is fresher. */
   readonly flush_delay_ms: number
+  /** A ledger whose database has grown to this takes no more changes until it has become smaller. */
+  readonly max_ledger_bytes: number
+  /** How long days of analytics are kept. What they were made from, D1's pages, stays. */
+  readonly rollup_retention_days: number
   /** The share of requests that are logged, 0 to 1; those that failed or were slow are logged in any case. */
   readonly log_sample_rate: number
   /** A request that took at least this long counts as slow. */
@@ -75,6 +81,8 @@ export interface TierLimits {
 }
 
 const DAY_MS = 86_400_000
+/** The platform ends an object's database at 10 GB; a flush and what falls due must still find room. */
+const MOST_LEDGER_MB = 9_500
 const MINIMUM_IDEMPOTENCY_DAYS = 7
 
 /**
@@ -105,6 +113,8 @@ export function readConfig(env: Variables): Config {
     default_entitlement,
     idempotency_window_ms: days * DAY_MS,
     flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
+    max_ledger_bytes: wholeNumber('MAX_LEDGER_MB', env.MAX_LEDGER_MB ?? '8000', MOST_LEDGER_MB) * 1_000_000,
+    rollup_retention_days: wholeNumber('ROLLUP_RETENTION_DAYS', env.ROLLUP_RETENTION_DAYS ?? '800', 36_500),
     log_sample_rate: share('LOG_SAMPLE_RATE', env.LOG_SAMPLE_RATE ?? '0.01'),
     slow_request_ms: wholeNumber('SLOW_REQUEST_MS', env.SLOW_REQUEST_MS ?? '1000', 600_000),
     cors_origins: origins('CORS_ORIGINS', env.CORS_ORIGINS ?? ''),

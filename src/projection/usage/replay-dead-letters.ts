@@ -120,10 +120,11 @@ const FORGET = `
   DELETE FROM dead_letters WHERE dead_letter_id IN (
     SELECT dead_letter_id FROM dead_letters WHERE state = 'replayed' AND replayed_at_ms < ?1 LIMIT ${FORGOTTEN_A_RUN})`
 
-/** Forgets those that were replayed 30 days ago: 2 rows written for each. */
-export async function forgetReplayed(db: D1Database, now_ms: number): Promise<void> {
-  await db
+/** Forgets those that were replayed 30 days ago, and returns how many: 2 rows written for each. */
+export async function forgetReplayed(db: D1Database, now_ms: number): Promise<number> {
+  const { meta } = await db
     .prepare(FORGET)
     .bind(now_ms - RETENTION_MS)
     .run()
+  return meta.changes
 }
