@@ -1,0 +1,90 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { ledgerKey } from '../../../src/db/ledger-db.ts'
+import { ingest } from '../../../src/ledger/client.ts'
+import { readRollup } from '../../../src/projection/usage/read-rollups.ts'
+import { freshLedger, runAlarm, type TestLedger } from '../../support/ledgers.ts'
+import { batch, eventItem } from '../../support/messages.ts'
+import { acks, captureUsage, deliver, expectRolledUp, rollupRows } from '../../support/usage.ts'
+
+/** The consumer of the usage queue, from what a ledger object sends to what analytics read. */
+
+const HOUR_MS = 3_600_000
+/** One for all events: an hour must not end between two ledgers that are compared. */
+const NOW_MS = Date.now()
+
+async function busyLedger(): Promise<{ ledger: TestLedger; sent: unknown[] }> {
+  const ledger = await freshLedger(1_000_000_000)
+  const sent = await captureUsage(ledger)
+  return { ledger, sent }
+}
+
+/** Events of some users, teams, models and hours, and a flush: one message. */
+async function use(ledger: TestLedger, events: number, salt = 0): Promise<void> {
+  const items = Array.from({ length: events }, (_, i) =>
+    eventItem(1000 + i, {
+      timestamp_ms: NOW_MS - ((i + salt) % 30) * HOUR_MS,
+      feature_id: ['chat', 'search'][i % 2] ?? '',
+      model: ['gpt-4o', 'o3', 'gpt-4o-mini'][(i + salt) % 3] ?? '',
+      ...(i % 3 > 0 && { user_id: `user ${(i + salt) % 7}` }),
+      ...(i % 4 > 1 && { team_id: `team ${i % 5}` }),
+    }),
+  )
+  await ingest(env, ledger.name, batch(items))
+  await runAlarm(ledger)
+}
+
+describe('a message', () => {
+  it('is folded into days, hours, teams and users', async () => {
+    const { ledger, sent } = await busyLedger()
+    await use(ledger, 50)
+    expect(sent).toHaveLength(1)
+    expect(await deliver(sent)).toEqual(acks(1))
+    await expectRolledUp(ledger, { events: 50 })
+  })
+
+  it('tells how far the rollups have come, and up to when', async () => {
+    const { ledger, sent } = await busyLedger()
+    await use(ledger, 3)
+    await deliver(sent)
+    const rollup = await readRollup(env.DB, ledgerKey(ledger.name))
+    expect(rollup).toMatchObject({ generation: 1, rolled_entry: 4 })
+    expect(rollup?.as_of_ms).toBeGreaterThan(Date.now() - 60_000)
+    expect(rollup?.as_of_ms).toBeLessThanOrEqual(Date.now())
+  })
+
+  it('of a flush without usage moves the watermark, and nothing else', async () => {
+    const { ledger, sent } = await busyLedger()
+    await runAlarm(ledger)
+    expect(await deliver(sent)).toEqual(acks(1))
+    expect(await readRollup(env.DB, ledgerKey(ledger.name))).toMatchObject({ rolled_entry: 1 })
+    expect(await rollupRows(ledger)).toEqual({ days: [], users: [] })
+  })
+})
+
+describe('messages of many ledgers in one batch', () => {
+  it('are folded each into its own', async () => {
+    const ledgers = await Promise.all(Array.from({ length: 10 }, () => busyLedger()))
+    for (const [i, { ledger }] of ledgers.entries()) {
+      await use(ledger, 3 + i)
+      await use(ledger, 2, i)
+    }
+    const all = ledgers.flatMap(({ sent }) => sent)
+    expect(await deliver(all)).toEqual(acks(all.length))
+    for (const [i, { ledger }] of ledgers.entries()) await expectRolledUp(ledger, { events: 5 + i })
+  })
+})
+
+describe('the rows of a ledger', () => {
+  it('are the same bytes whether messages come one by one, at once, or are made up for from pages', async () => {
+    const ways = await Promise.all([busyLedger(), busyLedger(), busyLedger()])
+    for (const { ledger } of ways) for (let i = 0; i < 6; i++) await use(ledger, 20, i)
+    const [oneByOne, atOnce, fromPages] = ways
+    for (const body of oneByOne?.sent ?? []) await deliver([body])
+    await deliver(atOnce?.sent ?? [])
+    await deliver(fromPages?.sent.slice(-1) ?? [])
+    for (const { ledger } of ways) await expectRolledUp(ledger, { events: 120 })
+    const [rows, ...others] = await Promise.all(ways.map(({ ledger }) => rollupRows(ledger)))
+    for (const other of others) expect(other).toEqual(rows)
+  })
+})

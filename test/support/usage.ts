@@ -1,0 +1,141 @@
+import {
+  createExecutionContext,
+  createMessageBatch,
+  getQueueResult,
+  runInDurableObject,
+} from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { expect } from 'vitest'
+import type { Bindings } from '../../src/config.ts'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { type Cell, Cells } from '../../src/projection/usage/cells.ts'
+import { DEAD_LETTER_QUEUE } from '../../src/projection/usage/dead-letters.ts'
+import { type UsageDelta, usageDeltas } from '../../src/projection/usage/delta.ts'
+import { cellOf } from '../../src/projection/usage/message.ts'
+import {
+  type CellQuery,
+  type Rollup,
+  readCells,
+  readRollup,
+} from '../../src/projection/usage/read-rollups.ts'
+import { startOfDay } from '../../src/projection/usage/time.ts'
+import { totalsOf } from '../../src/projection/usage/totals.ts'
+import { consumeQueue } from '../../src/projection/usage-queue.ts'
+import { reference, said } from '../projection/usage/arbitraries.ts'
+import { storedPages, type TestLedger } from './ledgers.ts'
+
+/** The way of usage from the ledger object to the rollups, with the queue in the hands of the test. */
+
+/** What the object sends to the queue from now on, as the queue would deliver it; nothing reaches the real one. */
+export async function captureUsage(ledger: TestLedger): Promise<unknown[]> {
+  const bodies: unknown[] = []
+  const keep = (body: unknown): void => {
+    bodies.push(JSON.parse(JSON.stringify(body)))
+  }
+  const queue: Queue = Object.create(env.USAGE, {
+    send: { value: async (body: unknown) => keep(body) },
+    sendBatch: {
+      value: async (messages: readonly { readonly body: unknown }[]) => {
+        for (const { body } of messages) keep(body)
+      },
+    },
+  })
+  await runInDurableObject(ledger.stub, (instance) => {
+    if (!Reflect.set(instance, 'env', { ...env, USAGE: queue }))
+      throw new Error('the object kept its bindings')
+  })
+  return bodies
+}
+
+export interface Delivery {
+  readonly queue?: string
+  /** How often the messages have been tried, this time included. */
+  readonly attempts?: number
+  readonly bindings?: Bindings
+}
+
+/** What the consumer says of each message: done, or in how many seconds it is to come back. */
+export type Answer = 'ack' | { readonly retry_s: number }
+
+/** Delivers one batch to the Worker's consumer. */
+export async function deliver(bodies: readonly unknown[], options: Delivery = {}): Promise<Answer[]> {
+  const { queue = 'usage', attempts = 1, bindings = env } = options
+  const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }))
+  const batch = createMessageBatch(queue, messages)
+  const ctx = createExecutionContext()
+  await consumeQueue(batch, bindings)
+  const { explicitAcks, retryMessages } = await getQueueResult(batch, ctx)
+  return messages.map(({ id }) => {
+    const retry = retryMessages.find(({ msgId }) => msgId === id)
+    if (retry) return { retry_s: retry.delaySeconds ?? 0 }
+    if (!explicitAcks.includes(id)) throw new Error(`message ${id} was not answered`)
+    return 'ack'
+  })
+}
+
+/** Delivers messages that were given up. */
+export function deliverDead(bodies: readonly unknown[], options: Delivery = {}): Promise<Answer[]> {
+  return deliver(bodies, { queue: DEAD_LETTER_QUEUE, ...options })
+}
+
+export function acks(count: number): Answer[] {
+  return Array.from({ length: count }, () => 'ack')
+}
+
+/** Every row of the rollups that are read, byte for byte, whatever their generation and ledger. */
+export async function rollupRows(ledger: TestLedger): Promise<Record<string, unknown[]>> {
+  const rollup = await readRollup(env.DB, ledgerKey(ledger.name))
+  const rows = async (table: string) =>
+    (
+      await env.DB.prepare(`SELECT * FROM ${table} WHERE ledger_id = ? AND generation = ?`)
+        .bind(ledgerKey(ledger.name), rollup?.generation ?? 0)
+        .all()
+    ).results.map(({ generation: _, ledger_id: __, ...row }) => row)
+  return { days: await rows('rollup_days'), users: await rows('rollup_users') }
+}
+
+/** The usage of every entry that D1 has pages of, from the pages. */
+export async function flushedDeltas(ledger: TestLedger): Promise<UsageDelta[]> {
+  const pages = await storedPages(ledger)
+  const entries = pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
+  const { results } = await env.DB.prepare(
+    'SELECT kind, external_id, number FROM subjects WHERE ledger_id = ?',
+  )
+    .bind(ledgerKey(ledger.name))
+    .all<{ kind: string; external_id: string; number: number }>()
+  const numbers = new Map(results.map(({ kind, external_id, number }) => [`${kind} ${external_id}`, number]))
+  return usageDeltas(entries, (kind, id) => numbers.get(`${kind} ${id}`) ?? 0)
+}
+
+const ALL_TIME = { from_ms: 0, to_ms: 4_600_000 * 3_600_000 }
+
+export async function cellsOf(rollup: Rollup, query: Omit<CellQuery, 'from_ms' | 'to_ms'>): Promise<Cells> {
+  const cells = new Cells()
+  for await (const chunk of readCells(env.DB, rollup, { ...ALL_TIME, ...query })) {
+    for (const cell of chunk) cells.add(cell)
+  }
+  return cells
+}
+
+/** The rollups say what the pages do, in every column, and nothing of it twice. */
+export async function expectRolledUp(
+  ledger: TestLedger,
+  expected?: { readonly events: number },
+): Promise<void> {
+  const deltas = await flushedDeltas(ledger)
+  const rollup = await readRollup(env.DB, ledgerKey(ledger.name))
+  const pages = await storedPages(ledger)
+  expect(rollup?.rolled_entry).toBe(Math.max(...pages.map(({ last_entry }) => last_entry)))
+  if (!rollup) return
+  const totals = totalsOf(deltas.map(cellOf))
+  if (expected) expect(totals.events).toBe(BigInt(expected.events))
+  expect(rollup.totals).toEqual(totals)
+  const noUser = (cell: Cell): Cell => ({ ...cell, user: null })
+  const noSubject = (cell: Cell): Cell => ({ ...cell, user: null, team: null })
+  const byDay = (cell: Cell): Cell => ({ ...noSubject(cell), hour: startOfDay(cell.hour) })
+  const hour = 'hour' as const
+  expect(said(await cellsOf(rollup, { grain: hour, subjects: 'user' }))).toEqual(reference(deltas))
+  expect(said(await cellsOf(rollup, { grain: hour, subjects: 'team' }))).toEqual(reference(deltas, noUser))
+  expect(said(await cellsOf(rollup, { grain: hour, subjects: 'none' }))).toEqual(reference(deltas, noSubject))
+  expect(said(await cellsOf(rollup, { grain: 'day', subjects: 'none' }))).toEqual(reference(deltas, byDay))
+}
