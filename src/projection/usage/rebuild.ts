@@ -33,13 +33,14 @@ const BEGIN = `
  *
  * Throws `BrokenPages` when pages are missing: then what is read stays what it is.
  */
-export async function rebuildRollups(
+export async function rebuildLedger(
   db: D1Database,
   ledger_id: string,
   entries_allowed: number = ENTRIES_A_CALL,
+  now_ms: number = Date.now(),
 ): Promise<Rebuilt> {
-  await db.prepare(BEGIN).bind(ledger_id, Date.now(), packTotals(NO_USAGE)).run()
-  return continueRebuild(db, ledger_id, entries_allowed)
+  await db.prepare(BEGIN).bind(ledger_id, now_ms, packTotals(NO_USAGE)).run()
+  return continueRebuild(db, ledger_id, entries_allowed, now_ms)
 }
 
 /** Goes on with a rebuild that has begun. */
@@ -47,8 +48,8 @@ export async function continueRebuild(
   db: D1Database,
   ledger_id: string,
   entries_allowed: number = ENTRIES_A_CALL,
+  now_ms: number = Date.now(),
 ): Promise<Rebuilt> {
-  const now_ms = Date.now()
   let entries = 0
   for (let i = 0; i < MAX_STEPS; i++) {
     const building = await readBuilding(db, ledger_id)

@@ -1,7 +1,7 @@
 import { type Bindings, configOf } from '../../config.ts'
 import { logError, logInfo } from '../../http/log.ts'
 import { BrokenPages } from './flushed-usage.ts'
-import { continueRebuild } from './rebuild.ts'
+import { continueRebuild, ENTRIES_A_CALL } from './rebuild.ts'
 import { forgetReplayed } from './replay-dead-letters.ts'
 import { expireDays } from './retention.ts'
 
@@ -46,7 +46,7 @@ async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
   let finished = 0
   for (const { ledger_id } of await unfinished(db, 'building', now_ms, REBUILDS_A_RUN)) {
     try {
-      const { done } = await continueRebuild(db, ledger_id)
+      const { done } = await continueRebuild(db, ledger_id, ENTRIES_A_CALL, now_ms)
       if (done) finished++
     } catch (error) {
       // Others' rebuilds can be finished all the same.
