@@ -16,7 +16,7 @@ import type { KeyActor } from './key-context.ts'
 
 const IF_CHANGED = { if_changed: true } as const
 
-/** Of a key that is made, or that takes another's place: then it is the other one's end that is recorded with it. */
+/** Of a key that is made, or that takes the place of another, which is the same but for its end. */
 export function auditCreatedKey(
   c: Context<AppEnv>,
   actor: KeyActor,
@@ -26,7 +26,7 @@ export function auditCreatedKey(
   return keyRecord(c, actor, key, {
     action: replaces ? 'api_keys.rotate' : 'api_keys.create',
     target: replaces?.key_id ?? key.key_id,
-    before: null,
+    before: replaces ? { ...made, key_id: replaces.key_id } : null,
     after: replaces
       ? { ...made, key_id: key.key_id, replaced_works_until: timeJson(replaces.revoked_at_ms) }
       : made,

@@ -18,6 +18,8 @@ export interface Registered {
   readonly created_at_ms: number
 }
 
+export type RegistrationOutcome = Registered | { readonly kind: 'email_taken' } | Refused
+
 /**
  * Registers a customer, whatever a crash or a second request with the same email does in between. The customer's row
  * is PENDING until the ledger is open and the first key is in D1, and one batch makes it ACTIVE together with that
@@ -29,7 +31,7 @@ export async function register(
   registration: Registration,
   auditor: Auditor,
   now_ms: number,
-): Promise<Registered | { readonly kind: 'email_taken' } | Refused> {
+): Promise<RegistrationOutcome> {
   const customer = await pendingCustomer(env, registration, now_ms)
   if (!customer) return { kind: 'email_taken' }
 

@@ -1,8 +1,8 @@
 import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { OPERATOR_ACTOR, PUBLIC_ACTOR } from '../audit/record.ts'
 import { configOf } from '../config.ts'
-import type { CustomerStatus, Tier } from '../db/schema.ts'
 import { authenticate, bearerToken, unauthorized } from '../http/auth.ts'
 import { jsonBody } from '../http/body.ts'
 import { auditorOf } from '../http/caller.ts'
@@ -16,8 +16,10 @@ import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../ht
 import { createRouter } from '../http/router.ts'
 import { CUSTOMER_SECURITY, OPEN_OR_OPERATOR } from '../http/security.ts'
 import { timeJson } from '../http/times.ts'
-import { register } from './register.ts'
-import { customerSchema, registeredSchema, registrationSchema } from './schema.ts'
+import { readCustomer } from './accounts.ts'
+import { notAllReached } from './api-key-answers.ts'
+import { type RegistrationOutcome, register } from './register.ts'
+import { customerSchema, type Registration, registeredSchema, registrationSchema } from './schema.ts'
 
 /** No Bearer is a stranger, who may register where registration is open; any other than the operator's is refused. */
 const registrar = createMiddleware<AppEnv>(async (c, next) => {
@@ -55,6 +57,7 @@ const registerRoute = createRoute({
     'invalid_api_key',
     'insufficient_scope',
     'conflict',
+    'overloaded',
     'unavailable',
   ]),
 })
@@ -65,20 +68,8 @@ const meRoute = createRoute({
   summary: 'The customer of this API key',
   middleware: [authenticate],
   security: CUSTOMER_SECURITY,
-  responses: responses({ 200: json('The customer.', customerSchema) }, KEY_PROBLEMS),
+  responses: responses({ 200: json('The customer.', customerSchema) }, [...KEY_PROBLEMS, 'unavailable']),
 })
-
-const SELECT_CUSTOMER =
-  'SELECT customer_id, name, email, tier, status, created_at_ms FROM customers WHERE customer_id = ?1'
-
-interface CustomerRow {
-  readonly customer_id: string
-  readonly name: string
-  readonly email: string
-  readonly tier: Tier
-  readonly status: CustomerStatus
-  readonly created_at_ms: number
-}
 
 /** Mounted before `authenticate`, since whoever registers has no key yet. */
 export const customersRoutes = createRouter()
@@ -93,7 +84,33 @@ customersRoutes.openapi(registerRoute, async (c) => {
     })
   }
   const auditor = auditorOf(c, by_operator ? OPERATOR_ACTOR : PUBLIC_ACTOR)
-  const registered = await register(c.env, registration, auditor, Date.now())
+  try {
+    return registrationAnswer(c, registration, await register(c.env, registration, auditor, Date.now()))
+  } catch (error) {
+    return notAllReached(c, 'customer_not_registered', error)
+  }
+})
+
+customersRoutes.openapi(meRoute, async (c) => {
+  const { customer_id } = c.get('key')
+  try {
+    const customer = await readCustomer(c.env, customer_id)
+    if (!customer) throw new Error(`the customer ${customer_id} of a valid key is not in D1`)
+    const { name, email, tier, status, created_at_ms } = customer
+    return jsonResponse(c, {
+      ...{ customer_id, name, email, tier, status },
+      created_at: timeJson(created_at_ms),
+    })
+  } catch (error) {
+    return notAllReached(c, 'customer_not_read', error)
+  }
+})
+
+function registrationAnswer(
+  c: Context<AppEnv>,
+  { name, email, tier }: Registration,
+  registered: RegistrationOutcome,
+): Response {
   switch (registered.kind) {
     case 'email_taken':
       return problem(c, { code: 'conflict', detail: 'There is a customer with this email already.' })
@@ -101,20 +118,8 @@ customersRoutes.openapi(registerRoute, async (c) => {
       return refusalResponse(c, registered.refusal)
     case 'registered': {
       const { customer_id, api_key, created_at_ms } = registered
-      const { name, email, tier } = registration
-      return jsonResponse(
-        c,
-        { customer_id, api_key, name, email, tier, created_at: timeJson(created_at_ms) },
-        201,
-      )
+      const created_at = timeJson(created_at_ms)
+      return jsonResponse(c, { customer_id, api_key, name, email, tier, created_at }, 201)
     }
   }
-})
-
-customersRoutes.openapi(meRoute, async (c) => {
-  const { customer_id } = c.get('key')
-  const row = await c.env.DB.prepare(SELECT_CUSTOMER).bind(customer_id).first<CustomerRow>()
-  if (!row) throw new Error(`the customer ${customer_id} of a valid key is not in D1`)
-  const { created_at_ms, ...customer } = row
-  return jsonResponse(c, { ...customer, created_at: timeJson(created_at_ms) })
-})
+}

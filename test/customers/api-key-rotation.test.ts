@@ -173,7 +173,7 @@ describe('rotating a key', () => {
         action: 'api_keys.rotate',
         actor: old.key_id,
         target: old.key_id,
-        before: null,
+        before: { ...state, key_id: old.key_id },
         after: { ...state, key_id: next.key_id, replaced_works_until: '2026-11-01T00:01:01.000Z' },
       },
       { action: 'api_keys.create', actor: idOf(api_key), target: old.key_id, before: null, after: state },

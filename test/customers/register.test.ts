@@ -8,6 +8,7 @@ import { d1FailingAt } from '../faults/injection.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { brokenKv } from '../support/broken.ts'
 import { createCustomer, OPERATOR_TOKEN, uniqueEmail } from '../support/customers.ts'
+import { inStore, ledgerOf } from '../support/ledgers.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const register = (body: unknown, key?: string) =>
@@ -26,6 +27,21 @@ async function registerIn(bindings: Partial<Bindings>, body: unknown, key?: stri
   const response = await createApp().fetch(request, { ...env, ...bindings }, ctx)
   await waitOnExecutionContext(ctx)
   return response
+}
+
+/** A D1 that does what its first query asks for and loses the answer. */
+function losingFirst(): D1Database {
+  const prepare = (sql: string) => ({
+    bind: (...values: unknown[]) => ({
+      first: async () => {
+        await env.DB.prepare(sql)
+          .bind(...values)
+          .first()
+        throw new Error('D1_ERROR: Network connection lost.')
+      },
+    }),
+  })
+  return Object.create(env.DB, { prepare: { value: prepare } })
 }
 
 const balanceOf = async (key: string) => (await jsonOf(await api('/v1/credits/balance', { key }))).balance
@@ -194,11 +210,42 @@ describe('a registration that broke half way', () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const email = uniqueEmail()
     const breaksAtTheKey = d1FailingAt(1, 'before its effect')
-    await expectProblem(await registerIn({ DB: breaksAtTheKey }, { name: 'x', email }), 500, 'internal_error')
+    await expectProblem(await registerIn({ DB: breaksAtTheKey }, { name: 'x', email }), 503, 'unavailable')
     log.mockRestore()
     const response = await register({ name: 'x', email })
     expect(response.status).toBe(201)
     expect(await balanceOf(textField(await jsonOf(response), 'api_key'))).toBe(10_000)
+  })
+
+  it('goes on when it broke right after its row was written, and takes the tier of the repeat to the ledger', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const email = uniqueEmail()
+    const first = registerIn({ DB: losingFirst() }, { name: 'x', email, tier: 'STARTER' })
+    await expectProblem(await first, 503, 'unavailable')
+    const broken = { DB: d1FailingAt(1, 'before its effect') }
+    await expectProblem(await registerIn(broken, { name: 'x', email }), 503, 'unavailable')
+    log.mockRestore()
+    const response = await register({ name: 'x', email, tier: 'GROWTH' }, OPERATOR_TOKEN)
+    expect(response.status).toBe(201)
+    const customer_id = textField(await jsonOf(response), 'customer_id')
+    const account = await inStore(ledgerOf(customer_id), (store) => store.account.current)
+    expect(account).toMatchObject({ tier: 'GROWTH', status: 'ACTIVE' })
+  })
+
+  it('agrees on the tier with its ledger, whichever of two at once gets the customer', async () => {
+    for (let round = 0; round < 5; round++) {
+      const email = uniqueEmail()
+      const responses = await Promise.all(
+        ['STARTER', 'GROWTH'].map((tier) => register({ name: 'x', email, tier }, OPERATOR_TOKEN)),
+      )
+      expect(responses.map(({ status }) => status).sort()).toEqual([201, 409])
+      const made = responses.find(({ status }) => status === 201)
+      if (!made) throw new Error('nobody was registered')
+      const { customer_id, tier, api_key } = await jsonOf(made)
+      const account = await inStore(ledgerOf(String(customer_id)), (store) => store.account.current)
+      expect(account.tier).toBe(tier)
+      expect(await jsonOf(await api('/v1/customers/me', { key: String(api_key) }))).toMatchObject({ tier })
+    }
   })
 
   it('hands out the key when the activation was done and only its answer was lost', async () => {
