@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { hashApiKey } from '../../src/customers/api-key-format.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
@@ -92,6 +93,83 @@ describe("the operator's doings", () => {
     expect(await records(`customer_id=${customer_id}&action=admin.rerate`)).toMatchObject([
       { actor: 'operator', target: customer_id, ip: '192.0.2.7', before: null, after: null },
     ])
+  })
+})
+
+describe('API keys and accounts', () => {
+  it('each change leaves one record; what changed nothing leaves none; and no secret is in any', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const send = (path: string, method: string, body?: unknown, by = key) =>
+      api(path, { key: by, method, headers: FROM, ...(body !== undefined && { body }) })
+    const created = await jsonOf(
+      await send('/v1/api-keys', 'POST', { name: 'Ingest', scopes: ['events:write'] }),
+    )
+    const rotated = await jsonOf(
+      await send(`/v1/api-keys/${created.key_id}/rotate`, 'POST', { overlap_seconds: 60 }),
+    )
+    expect((await send(`/v1/api-keys/${rotated.key_id}`, 'DELETE')).status).toBe(200)
+    expect((await send(`/v1/api-keys/${rotated.key_id}`, 'DELETE')).status).toBe(200)
+    const path = `/v1/admin/customers/${customer_id}`
+    const issued = await jsonOf(await send(`${path}/api-keys`, 'POST', { name: 'Lost' }, OPERATOR_TOKEN))
+    for (let i = 0; i < 2; i++) {
+      const changed = await send(path, 'PATCH', { tier: 'GROWTH', status: 'SUSPENDED' }, OPERATOR_TOKEN)
+      expect(changed.status).toBe(200)
+    }
+    for (const refused of [
+      await send('/v1/api-keys', 'POST', { name: 'x', scopes: ['everything'] }),
+      await send('/v1/api-keys', 'POST', { name: 'suspended' }),
+      await send('/v1/api-keys/key_none', 'DELETE'),
+      await send('/v1/admin/customers/cust_none', 'PATCH', { tier: 'GROWTH' }, OPERATOR_TOKEN),
+    ]) {
+      expect(refused.status).toBeGreaterThanOrEqual(400)
+    }
+
+    const found = await records(`customer_id=${customer_id}`)
+    const ingestKey = { name: 'Ingest', mode: 'live', scopes: ['events:write'], expires_at: null }
+    const operator = { actor: 'operator', ip: '192.0.2.7' }
+    const customer = { actor: expect.stringMatching(/^key_/), ip: '192.0.2.7', request_id: 'req-of-the-test' }
+    expect(found).toMatchObject([
+      {
+        ...operator,
+        action: 'customers.change',
+        target: customer_id,
+        mode: null,
+        before: { tier: 'ENTERPRISE', status: 'ACTIVE' },
+        after: { tier: 'GROWTH', status: 'SUSPENDED' },
+      },
+      {
+        ...operator,
+        action: 'api_keys.create',
+        target: issued.key_id,
+        before: null,
+        after: { name: 'Lost' },
+      },
+      { ...customer, action: 'api_keys.delete', target: rotated.key_id, before: ingestKey, after: null },
+      {
+        ...customer,
+        action: 'api_keys.rotate',
+        target: created.key_id,
+        before: { ...ingestKey, key_id: created.key_id },
+        after: { ...ingestKey, key_id: rotated.key_id, replaced_works_until: expect.any(String) },
+      },
+      {
+        ...customer,
+        action: 'api_keys.create',
+        target: created.key_id,
+        mode: 'live',
+        before: null,
+        after: ingestKey,
+      },
+      { action: 'customers.register' },
+    ])
+    expect(found).toHaveLength(6)
+
+    const { results } = await env.DB.prepare('SELECT * FROM audit_log').all()
+    const text = JSON.stringify(results)
+    expect(text).not.toMatch(/om_live_|om_test_|dev-operator-token|@example\.com/)
+    for (const { api_key } of [{ api_key: key }, created, rotated, issued]) {
+      expect(text).not.toContain(hashApiKey(String(api_key)))
+    }
   })
 })
 
