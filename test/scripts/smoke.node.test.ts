@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../scripts/local-server.ts'
+import { smoke } from '../../scripts/smoke/run.ts'
+import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/customers/development-key.ts'
+
+const ROOT = path.join(import.meta.dirname, '..', '..')
+
+async function run(url: string, env: Readonly<Record<string, string>> = {}) {
+  const said: string[] = []
+  const works = await smoke(url, env, (line) => said.push(line))
+  return { works, said: said.join('\n') }
+}
+
+describe('the smoke test', () => {
+  const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-smoke-'))
+  let server: ChildProcess | undefined
+  let url = ''
+
+  beforeAll(async () => {
+    const port = await freePort()
+    const child = spawn(process.execPath, ['scripts/start.ts'], {
+      cwd: ROOT,
+      env: { ...process.env, PORT: String(port), STATE_DIR: state },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    server = child
+    url = `http://127.0.0.1:${port}`
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on(
+        'data',
+        (chunk: Buffer) => chunk.toString().includes('/v1/rating/calculate') && resolve(),
+      )
+      child.on('exit', (code) => reject(new Error(`the server ended with ${code}`)))
+    })
+  }, 120_000)
+
+  afterAll(() => {
+    server?.removeAllListeners('exit')
+    server?.kill('SIGTERM')
+    rmSync(state, { recursive: true, force: true })
+  })
+
+  it('passes on a server that works, as a stranger, with a key and as its operator', async () => {
+    const stranger = await run(url)
+    expect(stranger.said).not.toContain('FAIL')
+    expect(stranger.works).toBe(true)
+
+    const customer = await run(`${url}/`, { SMOKE_API_KEY: DEVELOPMENT_KEY })
+    expect(customer.said).toContain('ok sent again, it is charged once')
+    expect(customer.works).toBe(true)
+
+    const operator = await run(url, { OPERATOR_TOKEN: DEVELOPMENT_OPERATOR_TOKEN })
+    expect(operator.said).not.toContain('FAIL')
+    expect(operator.said).toContain('ok the customer is closed again')
+    expect(operator.works).toBe(true)
+    for (const { said } of [stranger, customer, operator]) {
+      expect(said).not.toMatch(/om_(live|test)_[0-9a-z]|dev-operator-token|@example/)
+    }
+  })
+
+  it('fails with a key that is not known there', async () => {
+    const { works, said } = await run(url, { OPERATOR_TOKEN: 'x'.repeat(64) })
+    expect(said).toContain('FAIL the operator registers a customer: 401, not 201')
+    expect(works).toBe(false)
+  })
+})
+
+describe('a deployment that is wrong', () => {
+  it.each([
+    [
+      'lets everybody in',
+      200,
+      ['no key, no event', 'no token, no operator', 'what is not there is not found'],
+    ],
+    ['refuses everything', 403, ['no key, no event', 'D1, KV and objects answer']],
+  ])('fails the smoke test when it %s', async (_, status, failures) => {
+    const server = createServer((request, response) => {
+      request.resume()
+      response.writeHead(request.url === '/health' ? 200 : status).end('{"id":"om_live_0123456789abcdef"}')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const address = server.address()
+    if (typeof address !== 'object' || !address) throw new Error('no port')
+    const { works, said } = await run(`http://127.0.0.1:${address.port}`)
+    server.close()
+    expect(works).toBe(false)
+    for (const failure of failures) expect(said).toContain(`FAIL ${failure}`)
+    expect(said).not.toContain('om_live_0')
+  })
+})
