@@ -56,6 +56,7 @@ const registerRoute = createRoute({
     'missing_api_key',
     'invalid_api_key',
     'insufficient_scope',
+    'rate_limited',
     'conflict',
     'overloaded',
     'unavailable',

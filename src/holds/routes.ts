@@ -70,6 +70,7 @@ const captureRoute = createRoute({
     ...HOLD_PROBLEMS,
     'customer_mismatch',
     'unknown_provider',
+    'quota_exceeded',
   ]),
 })
 
