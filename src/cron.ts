@@ -3,6 +3,7 @@ import type { Bindings } from './config.ts'
 import { logError, logInfo } from './http/log.ts'
 import { forgetOutcomes } from './http/outcomes.ts'
 import { forgetCuredFlushes } from './projection/flush-failures.ts'
+import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { keepRollups } from './projection/usage/upkeep.ts'
 import { wakeIdleLedgers } from './projection/wake-idle.ts'
 import { rerateAll } from './rating/rerate.ts'
@@ -15,6 +16,7 @@ export async function runCron(_controller: ScheduledController, env: Bindings): 
     rerateEvents(env),
     wakeIdleLedgers(env, now_ms),
     keepRollups(env, now_ms),
+    reconcileDaily(env, now_ms),
     forgetOutcomes(env, now_ms),
     forgetCuredFlushes(env),
     logFigures(env, now_ms),

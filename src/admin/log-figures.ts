@@ -5,7 +5,10 @@ import { allHours } from './outcome-figures.ts'
 
 /** What `GET /v1/admin/stats` says, in a line of the log, for alerts that look there. The outcomes are of 24 hours. */
 export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
-  const { customers, ledgers, flush, rollups, dead_letters, hours } = await readFigures(env, now_ms)
+  const { customers, ledgers, flush, rollups, reconcile, dead_letters, hours } = await readFigures(
+    env,
+    now_ms,
+  )
   const { requests, statuses } = allHours(hours)
   logInfo('figures', {
     customers: customers.counts.reduce((sum, { count }) => sum + count, 0),
@@ -14,6 +17,7 @@ export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Pro
     flush_lag_seconds: lagSeconds(flush.oldest_at_ms, now_ms),
     rollup_ledgers_behind: rollups.ledgers_behind,
     rollup_lag_seconds: lagSeconds(rollups.oldest_at_ms, now_ms),
+    reconcile_different: reconcile.different,
     dead_letters: dead_letters.count,
     requests,
     status_402: statuses['402'],

@@ -45,6 +45,13 @@ const statsSchema = z
       description: 'Ledgers that could not bring D1 up to date, by their own account.',
     }),
     rollups: backlogSchema.openapi({ description: 'Ledgers whose usage is in D1 and not yet in analytics.' }),
+    reconcile: z.object({
+      different: count.openapi({
+        description: 'Ledgers whose sums did not agree at their last check and could not be mended.',
+      }),
+      unchecked: count.openapi({ description: 'Ledgers that were never checked.' }),
+      last_run_at: time.nullable(),
+    }),
     dead_letters: z.object({ open: count, complete }),
     outcomes: outcomesSchema
       .extend({ since: time, hours: z.array(outcomesSchema.extend({ hour: time })) })
@@ -89,6 +96,11 @@ function renderStats(figures: Figures, now_ms: number): object {
     ledgers: { total: figures.ledgers.count, complete: figures.ledgers.complete },
     flush: renderBacklog(figures.flush, now_ms),
     rollups: renderBacklog(figures.rollups, now_ms),
+    reconcile: {
+      different: figures.reconcile.different,
+      unchecked: figures.reconcile.unchecked,
+      last_run_at: timeOrNull(figures.reconcile.last_run_at_ms),
+    },
     dead_letters: { open: figures.dead_letters.count, complete: figures.dead_letters.complete },
     outcomes: {
       since: timeJson(figures.since_ms),
@@ -102,9 +114,13 @@ function renderStats(figures: Figures, now_ms: number): object {
 function renderBacklog({ ledgers_behind, oldest_at_ms }: Backlog, now_ms: number): object {
   return {
     ledgers_behind,
-    oldest_at: oldest_at_ms === null ? null : timeJson(oldest_at_ms),
+    oldest_at: timeOrNull(oldest_at_ms),
     lag_seconds: lagSeconds(oldest_at_ms, now_ms),
   }
+}
+
+function timeOrNull(at_ms: number | null): string | null {
+  return at_ms === null ? null : timeJson(at_ms)
 }
 
 function renderOutcomes({ requests, statuses, codes, replayed, rejected_events }: Outcomes): object {

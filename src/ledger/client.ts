@@ -1,3 +1,5 @@
+import type { Books } from '../projection/reconcile/books.ts'
+import type { EntryRange } from '../projection/reconcile/rewrite-pages.ts'
 import type { Account } from './account.ts'
 import type {
   BurnTableResult,
@@ -236,6 +238,24 @@ export function eraseSubject(
   message: EraseMessage,
 ): Promise<EraseResult> {
   return ask(env, ledger, message, false, (stub, json) => stub.eraseSubject(json), LONG)
+}
+
+/** Brings D1 up to date; what the ledger says that its books come to. For the operator and the cron. */
+export function readBooks(
+  env: LedgerEnv,
+  ledger: LedgerName,
+): Promise<{ readonly kind: 'done'; readonly answer: Books } | Refused> {
+  return call(env, ledger, SAFE_TO_REPEAT, async (stub) => JSON.parse(await stub.books()), LONG)
+}
+
+/** Has D1's pages of a range written anew from the journal: the range is that of whole flushes. */
+export function rewriteLedgerPages(
+  env: LedgerEnv,
+  ledger: LedgerName,
+  range: EntryRange,
+): Promise<{ readonly kind: 'done'; readonly rewritten: boolean } | Refused> {
+  const json = JSON.stringify(range)
+  return call(env, ledger, SAFE_TO_REPEAT, async (stub) => JSON.parse(await stub.rewritePages(json)), LONG)
 }
 
 /** From the moment this returns the ledger refuses the key from `at_ms` on. Can be repeated; throws when it failed. */

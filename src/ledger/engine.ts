@@ -2,7 +2,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import type { Mode } from '../db/schema.ts'
-import { type LogFields, logError } from '../http/log.ts'
+import { type LogFields, logError, logFailure } from '../http/log.ts'
 import { reportFlushFailure } from '../projection/flush-failures.ts'
 import { type Projection, Projector } from '../projection/projector.ts'
 import type { Access } from './account.ts'
@@ -25,6 +25,9 @@ import { noWallet } from './wallet-answers.ts'
 const MAX_DUE_WALLETS_PER_ALARM = 500
 /** In characters of journal rows, a second or so of work; requests get their turn in between. */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
+
+/** An alarm that is so late does not come any more: the platform gave it up. */
+const ALARM_LOST_MS = 60_000
 
 /** What the alarm does, one by one: a failure of one must not keep the others from being done. */
 type AlarmWork = 'settle' | 'flush' | 'forget'
@@ -83,7 +86,14 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     })
     await this.reportFlushFailure()
     await this.attempt('forget', () => this.forget())
+    if (this.isFull) this.logFull()
     this.armForAll(flushed)
+  }
+
+  private logFull(): void {
+    const { customer_id, mode } = this.store.identity ?? {}
+    const { databaseSize: database_bytes } = this.ctx.storage.sql
+    logFailure('ledger_full', { customer_id, mode, database_bytes })
   }
 
   protected async attempt(work: AlarmWork, run: () => Promise<void>): Promise<void> {
@@ -171,8 +181,25 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     access: Access = 'write',
   ): Promise<string> {
     return this.answer<M, T>(json, access, (message, context) =>
-      this.submit(weightOf(json.length, eventsIn(message)), (draft) => apply(draft, message, context)),
+      this.submit(weightOf(json.length, eventsIn(message)), (draft) =>
+        this.withRoom(draft, () => apply(draft, message, context)),
+      ),
     )
+  }
+
+  /**
+   * A client's change of a draft. A database that has grown to its bound takes none: D1 has been away for longer than a
+   * key lives, or the ledger is used more than an object can hold, and the platform would refuse to write soon. Replays
+   * and refusals change nothing, and still get their answer.
+   */
+  protected withRoom<T>(draft: Draft, change: () => T): T {
+    const result = change()
+    if (!draft.isEmpty && this.isFull) throw new LedgerFull()
+    return result
+  }
+
+  protected get isFull(): boolean {
+    return this.ctx.storage.sql.databaseSize >= this.config.max_ledger_bytes
   }
 
   /**
@@ -187,7 +214,12 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     const { rate, refusal } = this.admit(callerIn(json), access)
     if (refusal) return sealAnswer({ kind: 'refused', refusal }, rate)
     if (access !== 'read' && !this.group.hasRoom(weightOf(json.length))) return sealAnswer(OVERLOADED, rate)
-    return sealAnswer(await work(JSON.parse(json), this.context()), rate)
+    try {
+      return sealAnswer(await work(JSON.parse(json), this.context()), rate)
+    } catch (error) {
+      if (!(error instanceof LedgerFull)) throw error
+      return sealAnswer(UNAVAILABLE, rate)
+    }
   }
 
   /** Work with D1; when D1 fails, what is left of it is done at the next try. */
@@ -361,7 +393,8 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
       { at_ms: flushes ? next.flush_at_ms : null, failures: failures.flush },
       { at_ms: next.forget_at_ms, failures: failures.forget },
     ])
-    if (at_ms === null || (this.alarmAt !== null && this.alarmAt <= at_ms)) return
+    const armed = this.alarmAt !== null && this.alarmAt > Date.now() - ALARM_LOST_MS
+    if (at_ms === null || (armed && this.alarmAt !== null && this.alarmAt <= at_ms)) return
     void this.setAlarm(at_ms)
   }
 
@@ -389,6 +422,9 @@ interface Admission {
   readonly rate?: RateCount
   readonly refusal?: Refusal
 }
+
+/** Thrown out of a commit, which drops its draft: whoever shares it is tried again alone. */
+class LedgerFull extends Error {}
 
 const OVERLOADED: Refused = { kind: 'refused', refusal: { code: 'overloaded' } }
 export const UNAVAILABLE: Refused = { kind: 'refused', refusal: { code: 'unavailable' } }

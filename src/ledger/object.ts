@@ -1,4 +1,6 @@
 import { microCredits } from '../pricing/money.ts'
+import { booksOf } from '../projection/reconcile/books.ts'
+import type { EntryRange } from '../projection/reconcile/rewrite-pages.ts'
 import type { Account } from './account.ts'
 import {
   burnTableAudited,
@@ -55,6 +57,7 @@ import type {
   OpenMessage,
   RecurringAnswer,
   RecurringMessage,
+  Refused,
   RerateMessage,
   RerateResult,
   UnratedMessage,
@@ -219,7 +222,9 @@ export class CustomerLedger extends LedgerEngine {
   saveBurnTable(json: string): Promise<string> {
     const { burnTables } = this.store
     return this.answer<SaveBurnTableMessage, BurnTableResult>(json, 'write', (message) => {
-      const outcome = this.commit((draft) => burnTableAudited(draft, burnTables, message, this.config))
+      const outcome = this.commit((draft) =>
+        this.withRoom(draft, () => burnTableAudited(draft, burnTables, message, this.config)),
+      )
       this.tables.refresh()
       if (outcome.kind === 'refused') return outcome
       const { kind, format } = outcome
@@ -270,7 +275,9 @@ export class CustomerLedger extends LedgerEngine {
   /** Makes, replaces or deletes an entitlement: what is ingested next is under it. */
   changeEntitlement(json: string): Promise<string> {
     return this.answer<ChangeEntitlementMessage, EntitlementResult>(json, 'write', (message) =>
-      this.commit((draft) => entitlementAudited(draft, this.store.entitlements, message)),
+      this.commit((draft) =>
+        this.withRoom(draft, () => entitlementAudited(draft, this.store.entitlements, message)),
+      ),
     )
   }
 
@@ -339,8 +346,37 @@ export class CustomerLedger extends LedgerEngine {
     this.store.account.take(account)
   }
 
-  /** Arms the alarm for what is overdue; a start does so by itself. */
-  async wake(): Promise<void> {
+  /** Brings D1 up to date and says what the books come to as far as it has them. For the operator and the cron. */
+  async books(): Promise<string> {
+    return JSON.stringify(
+      await this.forOperator(async () => {
+        await this.projector.catchUp()
+        return { kind: 'done', answer: booksOf(this.store) }
+      }),
+    )
+  }
+
+  /** Writes D1's pages of a range of entries anew; `false` when the journal does not go back so far. */
+  async rewritePages(json: string): Promise<string> {
+    const range: EntryRange = JSON.parse(json)
+    return JSON.stringify(
+      await this.forOperator(async () => ({ kind: 'done', rewritten: await this.projector.rewrite(range) })),
+    )
+  }
+
+  private forOperator<T>(work: () => Promise<T>): Promise<T | Refused> {
+    return this.store.identity ? this.project(work) : Promise.resolve(UNAVAILABLE)
+  }
+
+  /**
+   * Looks after a ledger that nobody may be using. `d1_row` is the last journal row that D1 says it has: less than the
+   * object knows that it had is looked into. Arms the alarm for what is overdue, also where one was given up.
+   */
+  async wake(d1_row?: number): Promise<void> {
+    if (d1_row !== undefined && d1_row < this.store.journal.flushedRow) {
+      await this.attempt('flush', () => this.projector.realign())
+    }
+    this.alarmAt = await this.ctx.storage.getAlarm()
     this.armForAll()
   }
 

@@ -1,3 +1,4 @@
+import { packTotals } from '../projection/usage/totals.ts'
 import type { Caller, Refused } from './messages.ts'
 import type { LedgerStore } from './store.ts'
 
@@ -12,6 +13,8 @@ export interface ProjectionState {
   readonly flushed_row: number
   /** When the oldest row was committed that D1 may not have; null when D1 has everything. */
   readonly unflushed_since_ms: number | null
+  /** What the entries up to `flushed_entry` have added to usage, as the cursor has it (`packTotals`). */
+  readonly usage: string
   readonly database_bytes: number
   /** Only where it was asked for, since it reads a row for each wallet: decimal text, it may pass 2^53. */
   readonly wallets?: { readonly count: number; readonly balance_micro: string }
@@ -38,6 +41,7 @@ export function projectionState(
     flushed_entry: journal.flushedEntry(),
     flushed_row: journal.flushedRow,
     unflushed_since_ms: journal.unflushedSince(),
+    usage: packTotals(journal.cursor.usage),
     database_bytes,
     ...(with_wallets && { wallets: store.balances() }),
   }

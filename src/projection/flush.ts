@@ -1,15 +1,14 @@
 import { insertFlushedAudits, journaledAudits } from '../audit/audit-log.ts'
-import type { SubjectKind } from '../db/schema.ts'
-import type { Entry, HoldRecord } from '../ledger/journal.ts'
+import type { Entry } from '../ledger/journal.ts'
 import type { JournalRow, JournalRows } from '../ledger/journal-rows.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
-import type { WalletOwner } from '../ledger/messages.ts'
 import { sizeOf, unpackRow } from '../ledger/packing.ts'
 import type { LedgerStore } from '../ledger/store.ts'
 import { insertClosedHolds } from './closed-holds.ts'
 import { jsonParameters } from './json-parameters.ts'
-import { packPages } from './pages.ts'
-import { type Mentions, type NumberOf, numberSubjects, numbersOfSubjects } from './subjects.ts'
+import { mentionsOf, type NewWallet } from './mentions.ts'
+import { insertPages, packPages } from './pages.ts'
+import { type NumberOf, numberSubjects, numbersOfSubjects } from './subjects.ts'
 import { type UsageDelta, usageDeltas } from './usage/delta.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from './watermark.ts'
 
@@ -30,18 +29,6 @@ const INSERT_WALLETS = `
   SELECT ?1, value ->> 'wallet_number', value ->> 'wallet_id', value ->> 'owner_kind', value ->> 'owner_number'
   FROM json_each(?2) WHERE true
   ON CONFLICT DO NOTHING`
-
-const INSERT_PAGES = `
-  INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count,
-    first_at_ms, last_at_ms, balance_before_micro, balance_after_micro, events, burned_micro, cost_micro, cost_pico,
-    price_micro, price_pico, paid_micro, paid_pico, body)
-  SELECT ?1, ?2, value ->> 'wallet_number', value ->> 'format', value ->> 'first_entry', value ->> 'last_entry',
-    value ->> 'entry_count', value ->> 'first_at_ms', value ->> 'last_at_ms', value ->> 'balance_before_micro',
-    value ->> 'balance_after_micro', value ->> 'events', value ->> 'burned_micro', value ->> 'cost_micro',
-    value ->> 'cost_pico', value ->> 'price_micro', value ->> 'price_pico', value ->> 'paid_micro',
-    value ->> 'paid_pico', value -> 'body'
-  FROM json_each(?3)
-  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
 const MOVE_WATERMARK = `
   UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?
@@ -96,9 +83,7 @@ export async function flushJournal(
     ...jsonParameters(walletRows(wallets, ids, number)).map((list) =>
       db.prepare(INSERT_WALLETS).bind(ledger_id, list),
     ),
-    ...jsonParameters(packPages(entries, number, deltas)).map((pages) =>
-      db.prepare(INSERT_PAGES).bind(ledger_id, flush_entry, pages, from_row),
-    ),
+    ...insertPages(db, ledger_id, flush_entry, packPages(entries, number, deltas), from_row),
     ...insertClosedHolds(db, ledger_id, holds, number, from_row),
     ...insertFlushedAudits(db, ledger_id, unpacked.flatMap(journaledAudits), from_row),
     db
@@ -136,7 +121,7 @@ export async function since(
  * lose what was committed since, for ever. Nor is it when D1 was restored from a backup that is older than what the
  * journal still holds.
  */
-function assertCommonPast(
+export function assertCommonPast(
   journal: JournalRows,
   { flushed_row, flushed_entry, flushed_at_ms }: Watermark,
 ): void {
@@ -164,12 +149,6 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
   return taken
 }
 
-interface NewWallet {
-  readonly wallet_number: number
-  readonly owner: WalletOwner
-  readonly at_ms: number
-}
-
 /** The wallets that came into being in these rows. Not all of them have an entry: an overdraft limit makes one, too. */
 function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[] {
   const wallets: NewWallet[] = []
@@ -181,36 +160,6 @@ function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[
     }
   }
   return wallets
-}
-
-/** The users and teams that new wallets, events and holds name, in the order in which they were first mentioned. */
-function mentionsOf(
-  wallets: readonly NewWallet[],
-  entries: readonly Entry[],
-  holds: readonly HoldRecord[],
-): Mentions {
-  const mentions = { user: new Map<string, number>(), team: new Map<string, number>() }
-  const mention = (kind: SubjectKind, id: string | undefined, at_ms: number) => {
-    if (id !== undefined && at_ms < (mentions[kind].get(id) ?? Number.POSITIVE_INFINITY)) {
-      mentions[kind].set(id, at_ms)
-    }
-  }
-  for (const { owner, at_ms } of wallets) if (owner.kind !== 'customer') mention(owner.kind, owner.id, at_ms)
-  for (const { event, captured, reverses, at_ms } of entries) {
-    for (const used of [event, captured, reverses]) {
-      mention('user', used?.user_id, at_ms)
-      mention('team', used?.team_id, at_ms)
-    }
-  }
-  for (const { hold, at_ms } of holds) {
-    mention('user', hold.user_id, at_ms)
-    mention('team', hold.team_id, at_ms)
-  }
-  return { user: byTime(mentions.user), team: byTime(mentions.team) }
-}
-
-function byTime(mentions: ReadonlyMap<string, number>): Map<string, number> {
-  return new Map([...mentions].sort(([, a], [, b]) => a - b))
 }
 
 /** Each a JSON object. */

@@ -1,7 +1,33 @@
 import type { Entry } from '../ledger/journal.ts'
 import { FORMAT, packPage, type SubjectNumber } from '../ledger/packing.ts'
+import { jsonParameters } from './json-parameters.ts'
 import type { UsageDelta } from './usage/delta.ts'
 import { totalsOfDeltas } from './usage/delta-totals.ts'
+
+const INSERT_PAGES = `
+  INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count,
+    first_at_ms, last_at_ms, balance_before_micro, balance_after_micro, events, burned_micro, cost_micro, cost_pico,
+    price_micro, price_pico, paid_micro, paid_pico, body)
+  SELECT ?1, ?2, value ->> 'wallet_number', value ->> 'format', value ->> 'first_entry', value ->> 'last_entry',
+    value ->> 'entry_count', value ->> 'first_at_ms', value ->> 'last_at_ms', value ->> 'balance_before_micro',
+    value ->> 'balance_after_micro', value ->> 'events', value ->> 'burned_micro', value ->> 'cost_micro',
+    value ->> 'cost_pico', value ->> 'price_micro', value ->> 'price_pico', value ->> 'paid_micro',
+    value ->> 'paid_pico', value -> 'body'
+  FROM json_each(?3)
+  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
+
+/** The statements that write a flush's pages, if the watermark still stands at `from_row`. 2 rows written for each page. */
+export function insertPages(
+  db: D1Database,
+  ledger_id: string,
+  flush_entry: number,
+  pages: readonly string[],
+  from_row: number,
+): D1PreparedStatement[] {
+  return jsonParameters(pages).map((list) =>
+    db.prepare(INSERT_PAGES).bind(ledger_id, flush_entry, list, from_row),
+  )
+}
 
 /** A page for each wallet among the entries of a flush, each a JSON object with the columns of `ledger_pages`. */
 export function packPages(

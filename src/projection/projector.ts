@@ -8,11 +8,13 @@ import type { Caller } from '../ledger/messages.ts'
 import type { LedgerStore } from '../ledger/store.ts'
 import { walletKey } from '../ledger/wallet.ts'
 import { eraseFromPages, forgetSubject, subjectNumber } from './erase-subject.ts'
-import { flushJournal } from './flush.ts'
+import { assertCommonPast, flushJournal } from './flush.ts'
+import { type EntryRange, rewritePages } from './reconcile/rewrite-pages.ts'
 import { rewind } from './rewind.ts'
 import { totalsOfDeltas } from './usage/delta-totals.ts'
 import { sendUsage } from './usage/send.ts'
 import { addTotals } from './usage/totals.ts'
+import { readWatermark } from './watermark.ts'
 
 /** Where the ledger is projected to, asked for whenever it is needed. */
 export interface Projection {
@@ -71,10 +73,30 @@ export class Projector {
     })
   }
 
+  /** D1 may have been restored from an older backup: what it lost is then unflushed again. */
+  realign(): Promise<void> {
+    return this.alone(async () => {
+      const { store } = this.options
+      const { db, ledger_id } = this.options.projection()
+      const to = await readWatermark(db, ledger_id)
+      if (to.flushed_row >= store.journal.flushedRow) return
+      assertCommonPast(store.journal, to)
+      await rewind(store, to)
+    })
+  }
+
   /** Brings D1 up to what is committed now. False when that is too much for one call. */
   catchUp(): Promise<boolean> {
     const { lastRow } = this.options.store.journal
     return this.alone(() => this.flush(lastRow))
+  }
+
+  /** Writes pages anew from the journal; false when that does not go back so far. */
+  rewrite(range: EntryRange): Promise<boolean> {
+    return this.alone(() => {
+      const { db, ledger_id } = this.options.projection()
+      return rewritePages(this.options.store, db, ledger_id, range)
+    })
   }
 
   /**

@@ -10,3 +10,7 @@ export const READ_WATERMARK =
 
 /** Of a ledger that D1 has never heard of. */
 export const NOTHING_FLUSHED: Watermark = { flushed_row: 0, flushed_entry: 0, flushed_at_ms: 0 }
+
+export async function readWatermark(db: D1Database, ledger_id: string): Promise<Watermark> {
+  return (await db.prepare(READ_WATERMARK).bind(ledger_id).first<Watermark>()) ?? NOTHING_FLUSHED
+}

@@ -20,20 +20,13 @@ const SELECT_PAGE = `
   SELECT dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, replayed_at_ms, substr(body, 1, 2000) AS body
   FROM dead_letters WHERE state = ?1 AND dead_letter_id < ?2 ORDER BY dead_letter_id DESC LIMIT ?3`
 
-/** Every id is below it. */
-const ABOVE_ALL = 'dl_~'
-
-/** Newest first, below `before_id`. */
+/** Newest first, below `before_id`. 1 row read for each, and its place in the index. */
 export async function listDeadLetters(
   db: D1Database,
-  { state, before_id, limit }: { state: DeadLetter['state']; before_id: string | undefined; limit: number },
-): Promise<{ readonly letters: readonly DeadLetter[]; readonly next_before_id: string | null }> {
-  const { results } = await db
-    .prepare(SELECT_PAGE)
-    .bind(state, before_id ?? ABOVE_ALL, limit + 1)
-    .all<DeadLetter>()
-  const letters = results.slice(0, limit)
-  return { letters, next_before_id: results.length > limit ? (letters.at(-1)?.dead_letter_id ?? null) : null }
+  state: DeadLetter['state'],
+  { before_id, limit }: { readonly before_id: string; readonly limit: number },
+): Promise<readonly DeadLetter[]> {
+  return (await db.prepare(SELECT_PAGE).bind(state, before_id, limit).all<DeadLetter>()).results
 }
 
 /** One call replays at most so many. */

@@ -1,0 +1,245 @@
+import { parsePage } from '../../ledger/packing.ts'
+import { usageDeltas } from '../usage/delta.ts'
+import { totalsOfDeltas } from '../usage/delta-totals.ts'
+import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../usage/totals.ts'
+import type { Books } from './books.ts'
+import { type Difference, MAX_DIFFERENCES } from './difference.ts'
+
+/** How far the pages of a ledger have been looked at, and what they come to up to there. */
+export interface Checked {
+  readonly entry: number
+  readonly usage: UsageTotals
+}
+
+export const NOTHING_CHECKED: Checked = { entry: 0, usage: NO_USAGE }
+
+export interface PagesCheck {
+  readonly checked: Checked
+  readonly differences: readonly Difference[]
+  /** There are more pages than one check looks at: it goes on from `checked`. */
+  readonly more: boolean
+}
+
+const FLUSHES_A_READ = 1_000
+const MAX_FLUSHES = 20_000
+
+// Sums as text: they may pass 2^53. A row or two read for each page, and no body.
+const FLUSHES = `
+  SELECT flush_entry, sum(entry_count) AS entries, sum(events) AS events, CAST(sum(burned_micro) AS TEXT) AS burned_micro,
+    CAST(sum(cost_micro) AS TEXT) AS cost_micro, CAST(sum(cost_pico) AS TEXT) AS cost_pico,
+    CAST(sum(price_micro) AS TEXT) AS price_micro, CAST(sum(price_pico) AS TEXT) AS price_pico,
+    CAST(sum(paid_micro) AS TEXT) AS paid_micro, CAST(sum(paid_pico) AS TEXT) AS paid_pico
+  FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2 GROUP BY flush_entry ORDER BY flush_entry LIMIT ?3`
+
+interface FlushRow {
+  readonly flush_entry: number
+  readonly entries: number
+  readonly events: number
+  readonly burned_micro: string
+  readonly cost_micro: string
+  readonly cost_pico: string
+  readonly price_micro: string
+  readonly price_pico: string
+  readonly paid_micro: string
+  readonly paid_pico: string
+}
+
+// The page before the first of a chunk is found by the index on wallets.
+const BROKEN_CHAINS = `
+  WITH page AS (
+    SELECT wallet_number, flush_entry, first_entry, last_entry, balance_before_micro, balance_after_micro,
+      lag(balance_after_micro) OVER (PARTITION BY wallet_number ORDER BY flush_entry) AS previous
+    FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry BETWEEN ?2 AND ?3)
+  SELECT first_entry, last_entry, balance_before_micro AS found, expected FROM (
+    SELECT *, coalesce(previous, (
+      SELECT earlier.balance_after_micro FROM ledger_pages AS earlier
+      WHERE earlier.ledger_id = ?1 AND earlier.wallet_number = page.wallet_number AND earlier.flush_entry < page.flush_entry
+      ORDER BY earlier.flush_entry DESC LIMIT 1), 0) AS expected
+    FROM page)
+  WHERE found <> expected ORDER BY first_entry LIMIT ${MAX_DIFFERENCES}`
+
+interface BrokenChain {
+  readonly first_entry: number
+  readonly last_entry: number
+  readonly found: number
+  readonly expected: number
+}
+
+/**
+ * Compares D1's pages with what the ledger object says: no entry missing between `after` and the last one that D1
+ * should have, each wallet's chain unbroken, the same sums at the end.
+ */
+export async function checkPages(
+  db: D1Database,
+  ledger_id: string,
+  books: Books,
+  after: Checked,
+): Promise<PagesCheck> {
+  const differences: Difference[] = []
+  let checked = after
+  for (let read = 0; read < MAX_FLUSHES; read += FLUSHES_A_READ) {
+    const { results } = await db
+      .prepare(FLUSHES)
+      .bind(ledger_id, checked.entry, FLUSHES_A_READ)
+      .all<FlushRow>()
+    // What is flushed while this reads is not compared.
+    const flushes = results.filter(({ flush_entry }) => flush_entry <= books.flushed_entry)
+    const first_entry = checked.entry + 1
+    const more = results.length === FLUSHES_A_READ
+    differences.push(...gapsIn(flushes, first_entry, more ? null : books.flushed_entry))
+    const last = flushes.at(-1)
+    if (last) differences.push(...(await brokenChains(db, ledger_id, first_entry, last.flush_entry)))
+    for (const flush of flushes)
+      checked = { entry: endOf(flush), usage: addTotals(checked.usage, usageOf(flush)) }
+    if (!more) return { ...(await checkEnd(db, ledger_id, books, after, checked, differences)), more: false }
+  }
+  return { checked, differences, more: true }
+}
+
+async function checkEnd(
+  db: D1Database,
+  ledger_id: string,
+  books: Books,
+  after: Checked,
+  checked: Checked,
+  differences: Difference[],
+): Promise<Pick<PagesCheck, 'checked' | 'differences'>> {
+  const range = { from_entry: after.entry + 1, to_entry: books.flushed_entry }
+  const usage = packTotals(checked.usage)
+  if (usage !== books.usage) {
+    const wrong = await wrongColumns(db, ledger_id, after.entry)
+    differences.push(...wrong, { kind: 'usage_of_pages', ...range, expected: books.usage, found: usage })
+  }
+  const found = await sumOfLastBalances(db, ledger_id, books.flushed_entry)
+  if (found !== books.balance_micro) {
+    differences.push({ kind: 'balance', ...range, from_entry: 1, expected: books.balance_micro, found })
+  }
+  return { checked: { ...checked, entry: books.flushed_entry }, differences }
+}
+
+/** Flushes follow each other: each ends where the next begins. `flushed_entry` is where the last one ends, if it is there. */
+function gapsIn(
+  flushes: readonly FlushRow[],
+  first_entry: number,
+  flushed_entry: number | null,
+): Difference[] {
+  const gaps: Difference[] = []
+  let begins = first_entry
+  let entries = 0
+  const close = (next: number) => {
+    const expected = next - begins
+    if (entries !== expected) {
+      gaps.push({
+        kind: 'pages_missing',
+        from_entry: begins,
+        to_entry: next - 1,
+        expected: `${expected} entries`,
+        found: `${entries} entries`,
+      })
+    }
+  }
+  for (const flush of flushes) {
+    close(flush.flush_entry)
+    begins = flush.flush_entry
+    entries = flush.entries
+  }
+  if (flushed_entry !== null && flushed_entry >= begins) close(flushed_entry + 1)
+  return gaps
+}
+
+function endOf({ flush_entry, entries }: FlushRow): number {
+  return flush_entry + entries - 1
+}
+
+async function brokenChains(
+  db: D1Database,
+  ledger_id: string,
+  first: number,
+  last: number,
+): Promise<Difference[]> {
+  const { results } = await db.prepare(BROKEN_CHAINS).bind(ledger_id, first, last).all<BrokenChain>()
+  return results.map(({ first_entry, last_entry, expected, found }) => ({
+    kind: 'wallet_chain',
+    from_entry: first_entry,
+    to_entry: last_entry,
+    expected: `${expected} micro-credits before`,
+    found: `${found}`,
+  }))
+}
+
+function usageOf(row: FlushRow): UsageTotals {
+  return {
+    events: BigInt(row.events),
+    credits_micro: BigInt(row.burned_micro),
+    cost_pico: BigInt(row.cost_micro) * PICO_PER_MICRO + BigInt(row.cost_pico),
+    price_pico: BigInt(row.price_micro) * PICO_PER_MICRO + BigInt(row.price_pico),
+    paid_pico: BigInt(row.paid_micro) * PICO_PER_MICRO + BigInt(row.paid_pico),
+  }
+}
+
+const PICO_PER_MICRO = 1_000_000n
+
+// In two parts, since SQLite's sums end at 2^63. The last page of each wallet, by the index.
+const LAST_BALANCES = `
+  SELECT coalesce(sum(balance / 1000000), 0) AS credits, coalesce(sum(balance % 1000000), 0) AS micro FROM (
+    SELECT (
+      SELECT balance_after_micro FROM ledger_pages AS p
+      WHERE p.ledger_id = w.ledger_id AND p.wallet_number = w.wallet_number AND p.flush_entry <= ?2
+      ORDER BY p.flush_entry DESC LIMIT 1) AS balance
+    FROM wallets AS w WHERE w.ledger_id = ?1)`
+
+async function sumOfLastBalances(db: D1Database, ledger_id: string, flushed_entry: number): Promise<string> {
+  const sums = await db
+    .prepare(LAST_BALANCES)
+    .bind(ledger_id, flushed_entry)
+    .first<{ credits: number; micro: number }>()
+  return String(BigInt(sums?.credits ?? 0) * PICO_PER_MICRO + BigInt(sums?.micro ?? 0))
+}
+
+const PAGES_A_READ = 20
+const MAX_PAGES_PARSED = 2_000
+
+const PAGES_AFTER = `
+  SELECT flush_entry, wallet_number, first_entry, last_entry, events, CAST(burned_micro AS TEXT) AS burned_micro,
+    CAST(cost_micro AS TEXT) AS cost_micro, CAST(cost_pico AS TEXT) AS cost_pico,
+    CAST(price_micro AS TEXT) AS price_micro, CAST(price_pico AS TEXT) AS price_pico,
+    CAST(paid_micro AS TEXT) AS paid_micro, CAST(paid_pico AS TEXT) AS paid_pico, entry_count AS entries, format, body
+  FROM ledger_pages WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
+  ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_READ}`
+
+interface PageRow extends FlushRow {
+  readonly wallet_number: number
+  readonly first_entry: number
+  readonly last_entry: number
+  readonly format: number
+  readonly body: string
+}
+
+/** Which pages' columns are not what their entries come to: looked for only when the sums over all of them are wrong. */
+async function wrongColumns(db: D1Database, ledger_id: string, after_entry: number): Promise<Difference[]> {
+  const differences: Difference[] = []
+  let place: readonly [number, number] = [after_entry, Number.MAX_SAFE_INTEGER]
+  for (let read = 0; read < MAX_PAGES_PARSED; read += PAGES_A_READ) {
+    const { results } = await db
+      .prepare(PAGES_AFTER)
+      .bind(ledger_id, ...place)
+      .all<PageRow>()
+    for (const page of results) {
+      const expected = packTotals(usageInBody(page))
+      const found = packTotals(usageOf(page))
+      if (expected === found) continue
+      const { first_entry: from_entry, last_entry: to_entry } = page
+      differences.push({ kind: 'page_sums', from_entry, to_entry, expected, found })
+      if (differences.length === MAX_DIFFERENCES) return differences
+    }
+    const last = results.at(-1)
+    if (!last || results.length < PAGES_A_READ) break
+    place = [last.flush_entry, last.wallet_number]
+  }
+  return differences
+}
+
+function usageInBody({ format, body }: PageRow): UsageTotals {
+  const entries = parsePage(format, body).entries((_, number) => String(number))
+  return totalsOfDeltas(usageDeltas(entries, (_, number) => Number(number)))
+}

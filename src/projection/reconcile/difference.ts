@@ -1,0 +1,29 @@
+/** Where the books of a ledger do not agree. Entries are numbered; a range includes both of its ends. */
+export interface Difference {
+  readonly kind: DifferenceKind
+  readonly from_entry: number
+  readonly to_entry: number
+  /** What it should be and what it is, for the operator who reads it. */
+  readonly expected: string
+  readonly found: string
+}
+
+export const DIFFERENCE_KINDS = [
+  /** Pages are not there, or there are entries too many. */
+  'pages_missing',
+  /** What a page's columns say is not what its entries come to. */
+  'page_sums',
+  /** A wallet's page does not begin where the one before it ended. */
+  'wallet_chain',
+  /** All wallets together hold something else than in the object. */
+  'balance',
+  /** The sums over all pages are not the object's. */
+  'usage_of_pages',
+  /** The sums that the rollups say of themselves are not those of the pages. */
+  'usage_of_rollups',
+  /** The rollups' days do not come to the sums that the rollups say of themselves. */
+  'usage_of_days',
+] as const
+export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number]
+
+export const MAX_DIFFERENCES = 100

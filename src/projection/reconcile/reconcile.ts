@@ -1,0 +1,120 @@
+import type { Bindings } from '../../config.ts'
+import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
+import type { ReconciliationStatus } from '../../db/schema.ts'
+import { logFailure } from '../../http/log.ts'
+import { readBooks, rewriteLedgerPages } from '../../ledger/client.ts'
+import type { LedgerName } from '../../ledger/messages.ts'
+import { ENTRIES_A_CALL, rebuildLedger } from '../usage/rebuild.ts'
+import type { Books } from './books.ts'
+import { checkPages, NOTHING_CHECKED, type PagesCheck } from './check-pages.ts'
+import { bringUpRollups, checkRollups } from './check-rollups.ts'
+import { type Difference, MAX_DIFFERENCES } from './difference.ts'
+import { readReconciliation, writeReconciliation } from './store.ts'
+
+export interface Reconciliation {
+  readonly ledger_id: string
+  readonly status: ReconciliationStatus
+  readonly checked_entry: number
+  /** What was found; with status REPAIRED it was mended. */
+  readonly differences: readonly Difference[]
+}
+
+export type ReconcileResult =
+  | ({ readonly kind: 'done' } & Reconciliation)
+  /** The ledger or D1 does not answer. */
+  | { readonly kind: 'unavailable'; readonly ledger_id: string }
+
+/**
+ * Compares what a ledger object, D1's pages and the rollups say that its books come to; mends pages from the journal
+ * and rollups from pages, and compares again. `full` looks at every page, else at those since the last check.
+ */
+export async function reconcileLedger(
+  env: Bindings,
+  ledger: LedgerName,
+  { full, now_ms }: { readonly full: boolean; readonly now_ms: number },
+): Promise<ReconcileResult> {
+  const db = ledgerDb(env, ledger.customer_id)
+  const ledger_id = ledgerKey(ledger)
+  const before = await readReconciliation(db, ledger_id)
+  const begins_anew = full || !before || before.status === 'DIFFERENT'
+  const after = begins_anew ? NOTHING_CHECKED : before.checked
+  const first = await check(env, ledger, after, now_ms)
+  if (first.kind === 'unavailable') return { kind: 'unavailable', ledger_id }
+  let { pages, differences } = first
+  let status: ReconciliationStatus = pages.more ? 'CHECKING' : 'OK'
+  if (differences.length > 0) {
+    await mend(env, ledger, differences, now_ms)
+    const second = await check(env, ledger, after, now_ms)
+    if (second.kind === 'unavailable') return { kind: 'unavailable', ledger_id }
+    status = second.differences.length > 0 ? 'DIFFERENT' : 'REPAIRED'
+    if (status === 'DIFFERENT') differences = second.differences
+    pages = second.pages
+    for (const { kind, from_entry, to_entry, expected, found } of differences) {
+      logFailure('ledger_differs', { ledger: ledger_id, status, kind, from_entry, to_entry, expected, found })
+    }
+  }
+  // What was found wrong is looked at again, from the first page, until it is right.
+  const checked = status === 'DIFFERENT' ? NOTHING_CHECKED : pages.checked
+  const full_at_ms = begins_anew ? now_ms : (before?.full_at_ms ?? now_ms)
+  const reported = differences.slice(0, MAX_DIFFERENCES)
+  await writeReconciliation(db, ledger_id, {
+    status,
+    checked_at_ms: now_ms,
+    full_at_ms,
+    checked,
+    differences: reported,
+  })
+  return { kind: 'done', ledger_id, status, checked_entry: checked.entry, differences: reported }
+}
+
+type Check =
+  | { readonly kind: 'unavailable' }
+  | { readonly kind: 'checked'; readonly pages: PagesCheck; readonly differences: readonly Difference[] }
+
+async function check(
+  env: Bindings,
+  ledger: LedgerName,
+  after: PagesCheck['checked'],
+  now_ms: number,
+): Promise<Check> {
+  const result = await readBooks(env, ledger)
+  if (result.kind === 'refused') return { kind: 'unavailable' }
+  const books: Books = result.answer
+  const db = ledgerDb(env, ledger.customer_id)
+  const ledger_id = ledgerKey(ledger)
+  const pages = await checkPages(db, ledger_id, books, after)
+  // Rollups are made from pages: what is wrong there is mended first.
+  if (pages.more || pages.differences.length > 0)
+    return { kind: 'checked', pages, differences: pages.differences }
+  await bringUpRollups(db, ledger_id)
+  return { kind: 'checked', pages, differences: await checkRollups(db, ledger_id, books, now_ms) }
+}
+
+/** Pages from the journal, then rollups from pages: as much of them as a call rebuilds; the cron goes on with the rest. */
+async function mend(
+  env: Bindings,
+  ledger: LedgerName,
+  differences: readonly Difference[],
+  now_ms: number,
+): Promise<void> {
+  let of_rollups = false
+  for (const { kind, from_entry, to_entry } of differences) {
+    switch (kind) {
+      case 'pages_missing':
+      case 'page_sums':
+      case 'wallet_chain':
+        await rewriteLedgerPages(env, ledger, { from_entry, to_entry })
+        of_rollups = true
+        break
+      case 'usage_of_rollups':
+      case 'usage_of_days':
+        of_rollups = true
+        break
+      // Nothing says which page is wrong: those that can be told are above.
+      case 'balance':
+      case 'usage_of_pages':
+    }
+  }
+  if (!of_rollups) return
+  await rebuildLedger(ledgerDb(env, ledger.customer_id), ledgerKey(ledger), ENTRIES_A_CALL, now_ms)
+}

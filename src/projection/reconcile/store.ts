@@ -1,0 +1,64 @@
+import type { ReconciliationStatus } from '../../db/schema.ts'
+import { packTotals, unpackTotals } from '../usage/totals.ts'
+import type { Checked } from './check-pages.ts'
+import type { Difference } from './difference.ts'
+
+/** What is kept of the last check of a ledger. */
+export interface StoredReconciliation {
+  readonly status: ReconciliationStatus
+  readonly checked_at_ms: number
+  /** When a check last began with the first page. */
+  readonly full_at_ms: number
+  readonly checked: Checked
+  readonly differences: readonly Difference[]
+}
+
+const SELECT = `
+  SELECT status, checked_at_ms, full_at_ms, checked_entry, usage, differences FROM reconciliations WHERE ledger_id = ?1`
+
+interface Row {
+  readonly status: ReconciliationStatus
+  readonly checked_at_ms: number
+  readonly full_at_ms: number
+  readonly checked_entry: number
+  readonly usage: string
+  readonly differences: string
+}
+
+export async function readReconciliation(
+  db: D1Database,
+  ledger_id: string,
+): Promise<StoredReconciliation | undefined> {
+  const row = await db.prepare(SELECT).bind(ledger_id).first<Row>()
+  if (!row) return undefined
+  const { status, checked_at_ms, full_at_ms, checked_entry, usage, differences } = row
+  const checked = { entry: checked_entry, usage: unpackTotals(usage) }
+  return { status, checked_at_ms, full_at_ms, checked, differences: JSON.parse(differences) }
+}
+
+// 1 row written; 2 when the ledger begins or ceases to differ.
+const UPSERT = `
+  INSERT INTO reconciliations (ledger_id, status, checked_at_ms, full_at_ms, checked_entry, usage, differences)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+  ON CONFLICT (ledger_id) DO UPDATE SET status = excluded.status, checked_at_ms = excluded.checked_at_ms,
+    full_at_ms = excluded.full_at_ms, checked_entry = excluded.checked_entry, usage = excluded.usage,
+    differences = excluded.differences`
+
+export async function writeReconciliation(
+  db: D1Database,
+  ledger_id: string,
+  { status, checked_at_ms, full_at_ms, checked, differences }: StoredReconciliation,
+): Promise<void> {
+  await db
+    .prepare(UPSERT)
+    .bind(
+      ledger_id,
+      status,
+      checked_at_ms,
+      full_at_ms,
+      checked.entry,
+      packTotals(checked.usage),
+      JSON.stringify(differences),
+    )
+    .run()
+}
