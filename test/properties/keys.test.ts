@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, inject, it, vi } from 'vitest'
 import type { KeyHash } from '../../src/ledger/sip-hash.ts'
-import { type KeysJournal, TINY, withKeysJournal } from '../support/keys-journal.ts'
+import { type KeysJournal, TINY } from '../support/keys-journal.ts'
+import { withKeysJournal } from '../support/with-keys-journal.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 

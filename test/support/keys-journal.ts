@@ -1,11 +1,9 @@
-import { runInDurableObject } from 'cloudflare:test'
 import { Draft } from '../../src/ledger/draft.ts'
 import { JournalRows } from '../../src/ledger/journal-rows.ts'
 import { MetaTable } from '../../src/ledger/meta-table.ts'
 import type { PackedKeysOptions } from '../../src/ledger/packed-keys.ts'
 import type { Exec } from '../../src/ledger/tables.ts'
 import { NO_USAGE } from '../../src/projection/usage/totals.ts'
-import { freshLedger, storeOf } from './ledgers.ts'
 
 /** A few keys fill everything: memory, a bucket, a run. What holds here holds with a million. */
 export const TINY = { memory_keys: 16, bucket_keys: 4, step_buckets: 2, run_rows: 5, run_keys: 12 } as const
@@ -101,14 +99,3 @@ export class KeysJournal {
 }
 
 class Undone extends Error {}
-
-/** Runs `use` inside a ledger object of its own. */
-export async function withKeysJournal<T>(
-  options: PackedKeysOptions,
-  use: (keys: KeysJournal) => T,
-): Promise<T> {
-  const ledger = await freshLedger()
-  return runInDurableObject(ledger.stub, (instance, { storage }) =>
-    use(new KeysJournal(storage, storeOf(instance), options)),
-  )
-}

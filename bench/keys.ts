@@ -1,0 +1,144 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { KeysState } from './keys-worker.ts'
+import { bundle, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
+
+/**
+ * `npm run bench:keys`: a window of idempotency keys through the real store in raw workerd, in commits of 100. It
+ * reports times and sizes, and fails when a key is not found exactly or when rows or memory are above their budget.
+ * KEYS is how many (20 million), STATE_DIR where (the system's temporary folder; /dev/shm for memory).
+ */
+
+const CONFIG = path.join(import.meta.dirname, 'keys.toml')
+const KEYS = Number(process.env.KEYS ?? 20_000_000)
+const A_COMMIT = 100
+const LOOKS = 200
+
+/** DESIGN, section 8: 0.10 rows an event in requests of 100 events, of which the wallet's row is 0.01. */
+const MAX_ROWS_A_KEY = 0.1 - 0.01
+const MAX_MEMORY_BYTES = 48 * 1024 * 1024
+const MAX_START_MS = 150
+
+const failures: string[] = []
+
+function check(what: string, is: number, most: number): void {
+  const fine = is <= most
+  console.log(`  ${fine ? 'ok  ' : 'MISS'} ${what}: ${rounded(is)} (at most ${most})`)
+  if (!fine) failures.push(what)
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4))
+}
+
+const megabytes = (bytes: number) => `${Math.round(bytes / 1e5) / 10} MB`
+
+async function ask(
+  server: RawWorkerd,
+  what: string,
+  from = 0,
+  count = 0,
+): Promise<KeysState & { ms: number }> {
+  const began = performance.now()
+  const response = await fetch(
+    `${server.url}/${what}?from=${from}&count=${count}${count === 0 ? '&whole' : ''}`,
+  )
+  if (!response.ok) throw new Error(`${what}: ${response.status} ${await response.text()}`)
+  const state: KeysState = await response.json()
+  return { ...state, ms: performance.now() - began }
+}
+
+/** Looks at keys of the whole window, and at as many that were never there. */
+async function look(server: RawWorkerd, first: number): Promise<{ wrong: number; ms: number[] }> {
+  let wrong = 0
+  const ms: number[] = []
+  for (let i = 0; i < LOOKS; i++) {
+    const from = first + Math.floor(((KEYS - first - A_COMMIT) * i) / LOOKS)
+    const known = await ask(server, 'known', from, A_COMMIT)
+    const unknown = await ask(server, 'unknown', 2 * KEYS + from, A_COMMIT)
+    wrong += known.wrong + unknown.wrong
+    ms.push(unknown.ms)
+  }
+  return { wrong, ms }
+}
+
+function report(name: string, times: readonly number[]): void {
+  if (times.length === 0) return
+  const sorted = [...times].sort((a, b) => a - b)
+  const at = (share: number) =>
+    rounded(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0)
+  console.log(`  ${name}: median ${at(0.5)} ms, 99 % ${at(0.99)} ms, longest ${at(1)} ms, of ${times.length}`)
+}
+
+const home = path.resolve(process.env.STATE_DIR ?? tmpdir())
+mkdirSync(home, { recursive: true })
+const state = mkdtempSync(path.join(home, 'bench-keys-'))
+try {
+  const script = bundle(CONFIG, path.join(state, 'dist'))
+  let server = await startWorkerd(CONFIG, script, path.join(state, 'objects'))
+  console.log(`${KEYS} keys, ${A_COMMIT} a commit, in ${home}`)
+  const plain: number[] = []
+  const working: number[] = []
+  let wrong = 0
+  let memory = 0
+  let before = await ask(server, 'state')
+  const rows_before = before.rows_written
+  const began = performance.now()
+  for (let from = 0; from < KEYS; from += A_COMMIT) {
+    const after = await ask(server, 'commit', from, A_COMMIT)
+    // A journal row; whatever else was written is a run, or buckets of a round.
+    if (after.rows_written - before.rows_written > 1) working.push(after.ms)
+    else plain.push(after.ms)
+    wrong += after.wrong
+    memory = Math.max(memory, after.memory_bytes)
+    before = after
+    if ((from + A_COMMIT) % (KEYS / 10) === 0) {
+      const { runs, buckets, database_bytes, rows_written } = await ask(server, 'state')
+      const seconds = Math.round((performance.now() - began) / 1000)
+      const rows = rounded((rows_written - rows_before) / (from + A_COMMIT))
+      console.log(
+        `  ${from + A_COMMIT} keys after ${seconds} s: ${rows} rows a key, ${runs} runs, ${buckets} buckets, memory ${megabytes(after.memory_bytes)}, disk ${megabytes(database_bytes)}`,
+      )
+    }
+  }
+  report('a commit with its 100 looks', plain)
+  report('the same with a step of a round, or a run', working)
+  check('new keys taken for known ones', wrong, 0)
+  check('rows written a key', (before.rows_written - rows_before) / KEYS, MAX_ROWS_A_KEY)
+  // Made anew, the table is there twice for a moment, the old one or the new one half as large.
+  check('memory for keys in bytes, at most for a moment', 1.5 * memory, MAX_MEMORY_BYTES)
+  const looked = await look(server, 0)
+  report('a look at 100 keys that are not there', looked.ms)
+  check('keys that were not found, or found wrongly', looked.wrong, 0)
+
+  await server.stop()
+  server = await startWorkerd(CONFIG, script, path.join(state, 'objects'))
+  await ask(server, 'state')
+  const start = await ask(server, 'commit', KEYS, A_COMMIT)
+  check('the first commit of keys after a start, in ms', start.ms, MAX_START_MS)
+  const again = await look(server, 0)
+  check('keys that were not found after a start, or found wrongly', again.wrong, 0)
+
+  const half = Math.floor(KEYS / 2 / A_COMMIT) * A_COMMIT
+  const freeing: number[] = []
+  const forgotten_before = await ask(server, 'state')
+  for (let from = 0; from <= half; from += 10 * A_COMMIT) freeing.push((await ask(server, 'forget', from)).ms)
+  report(`forgetting ${10 * A_COMMIT} keys`, freeing)
+  const left = await ask(server, 'state')
+  check(
+    'rows written for each key forgotten',
+    (left.rows_written - forgotten_before.rows_written) / half,
+    MAX_ROWS_A_KEY,
+  )
+  check('forgotten keys that are found', (await ask(server, 'unknown', half - A_COMMIT, A_COMMIT)).wrong, 0)
+  check('keys that were not found after others were forgotten', (await look(server, half)).wrong, 0)
+  console.log(`  left: ${left.runs} runs, ${left.buckets} buckets`)
+  await server.stop()
+} finally {
+  rmSync(state, { recursive: true, force: true })
+}
+if (failures.length > 0) {
+  console.error(`missed: ${failures.join('; ')}`)
+  process.exit(1)
+}

@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+// Of the version that wrangler brings along: it is wrangler's own way to run workerd.
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
+import { unstable_getMiniflareWorkerOptions } from 'wrangler'
+
+export const ROOT = path.join(import.meta.dirname, '..')
+export const PROJECT = path.join(ROOT, 'wrangler.toml')
+
+/** workerd without a dev server in front of it, whose proxy would be what is measured. */
+export interface RawWorkerd {
+  /** The Worker itself. */
+  readonly url: string
+  readonly d1: () => Promise<D1Database>
+  stop(): Promise<void>
+}
+
+/** Bundles the Worker of a configuration as a deployment would; returns its script. */
+export function bundle(config: string, directory: string): string {
+  const wrangler = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
+  execFileSync(
+    process.execPath,
+    [wrangler, 'deploy', '-c', config, '--env=', '--dry-run', '--outdir', directory],
+    {
+      cwd: ROOT,
+      stdio: 'pipe',
+      env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' },
+    },
+  )
+  const script = readdirSync(directory).find((file) => file.endsWith('.js'))
+  if (script === undefined) throw new Error(`there is no script in ${directory}`)
+  return path.join(directory, script)
+}
+
+/** Brings an empty D1 to the schema of this code. */
+export async function migrateD1(db: D1Database): Promise<void> {
+  const folder = path.join(ROOT, 'migrations')
+  for (const file of readdirSync(folder).sort()) {
+    if (!file.endsWith('.sql')) continue
+    const statements = readFileSync(path.join(folder, file), 'utf8').split('--> statement-breakpoint')
+    await db.batch(statements.map((statement) => db.prepare(statement)))
+  }
+}
+
+/** Starts a bundled Worker with the bindings of its configuration; the platform's limiters let everything pass. */
+export async function startWorkerd(
+  config: string,
+  script: string,
+  state: string,
+  bindings: Readonly<Record<string, string>> = {},
+): Promise<RawWorkerd> {
+  const { workerOptions } = unstable_getMiniflareWorkerOptions(config)
+  const { modulesRules: _rules, ratelimits: _limiters, ...worker } = workerOptions
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: '127.0.0.1',
+      port: 0,
+      cf: false,
+      telemetry: { enabled: false },
+      log: new Log(LogLevel.ERROR),
+      resourcePersistencePath: state,
+      workers: [
+        {
+          ...worker,
+          bindings: Object.assign({}, worker.bindings, bindings),
+          modules: true,
+          scriptPath: script,
+          modulesRoot: path.dirname(script),
+          unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+        },
+      ],
+    }),
+  )
+  await miniflare.ready
+  const url = await miniflare.unsafeGetDirectURL()
+  return {
+    url: url.origin,
+    d1: () => miniflare.getD1Database('DB'),
+    stop: () => miniflare.dispose(),
+  }
+}
