@@ -63,6 +63,7 @@ describe('GET /v1/admin/stats', () => {
     for (const [sql, index] of [
       ['SELECT status, tier FROM customers', 'customers_status_tier'],
       ["SELECT 1 FROM dead_letters WHERE state = 'open'", 'dead_letters_state'],
+      ["SELECT 1 FROM reconciliations WHERE status = 'DIFFERENT'", 'reconciliations_different'],
       ['SELECT * FROM outcome_counts WHERE hour_ms >= 1 ORDER BY hour_ms, outcome', 'PRIMARY KEY'],
     ]) {
       const { results } = await env.DB.prepare(`EXPLAIN QUERY PLAN ${sql}`).all<{ detail: string }>()
@@ -106,6 +107,41 @@ describe('ledgers that are behind', () => {
     await forgetCuredFlushes(env)
     expect((await rows()).results).toEqual([{ ledger_id: other }])
     await env.DB.prepare('DELETE FROM flush_failures WHERE ledger_id = ?').bind(other).run()
+  })
+})
+
+describe('what consumers and checks left undone', () => {
+  it('is counted: usage that is not in analytics, dead letters, ledgers that differ', async () => {
+    const ledger = await freshLedger(1_000_000)
+    await ingestInto(env, ledger.name, batch([eventItem(1)]))
+    await runAlarm(ledger)
+    const ledger_id = ledgerKey(ledger.name)
+    const before = await stats()
+    expect(Number(part(before, 'rollups').ledgers_behind)).toBeGreaterThan(0)
+    expect(part(before, 'rollups').oldest_at).toEqual(expect.any(String))
+    expect(Number(part(before, 'reconcile').unchecked)).toBeGreaterThan(0)
+
+    await env.DB.batch([
+      env.DB.prepare(
+        "INSERT INTO dead_letters VALUES (?, 'open', 'x', 1, 1, 1, null, 0, '{}'), (?, 'replayed', 'x', 1, 1, 1, 1, 0, '{}')",
+      ).bind(unique('dl'), unique('dl')),
+      env.DB.prepare("INSERT INTO reconciliations VALUES (?, 'DIFFERENT', ?, 1, 1, '{}', '[]')").bind(
+        ledger_id,
+        Date.parse('2100-01-01'),
+      ),
+      env.DB.prepare(
+        `INSERT INTO rollup_watermarks SELECT ledger_id, 1, 'active', 1, flushed_entry, 1, '{}', '{}', 1 FROM ledgers
+         WHERE ledger_id = ?`,
+      ).bind(ledger_id),
+    ])
+    const after = await stats()
+    const more = (name: string, of: string) => Number(part(after, name)[of]) - Number(part(before, name)[of])
+    expect(more('dead_letters', 'open')).toBe(1)
+    expect(more('reconcile', 'different')).toBe(1)
+    expect(more('reconcile', 'unchecked')).toBe(-1)
+    expect(part(after, 'reconcile').last_run_at).toBe('2100-01-01T00:00:00.000Z')
+    expect(more('rollups', 'ledgers_behind')).toBe(-1)
+    await env.DB.prepare('DELETE FROM reconciliations WHERE ledger_id = ?').bind(ledger_id).run()
   })
 })
 
