@@ -1,13 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 import { listAudit, type StoredAudit } from '../audit/list-audit.ts'
 import { AUDIT_ACTIONS } from '../audit/record.ts'
-import type { AppEnv } from '../http/env.ts'
+import { notAllReached } from '../customers/api-key-answers.ts'
 import { customerText } from '../http/identifiers.ts'
 import { jsonResponse } from '../http/json.ts'
-import { logError } from '../http/log.ts'
 import { pageQuery } from '../http/pagination.ts'
-import { problem } from '../http/problem.ts'
 import { json, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { OPERATOR_SECURITY } from '../http/security.ts'
@@ -99,7 +96,7 @@ auditRoutes.openapi(listRoute, async (c) => {
     })
     return jsonResponse(c, { data: page.records.map(auditJson), next_cursor: page.next_before_id })
   } catch (error) {
-    return unavailable(c, error)
+    return notAllReached(c, 'audit_not_listed', error)
   }
 })
 
@@ -116,13 +113,4 @@ function auditJson(record: StoredAudit): object {
 
 function stateJson(text: string | null): unknown {
   return text === null ? null : JSON.parse(text)
-}
-
-function unavailable(c: Context<AppEnv>, error: unknown): Response {
-  logError('audit_not_listed', error, { request_id: c.get('request_id') })
-  return problem(c, {
-    code: 'unavailable',
-    detail: 'The audit log could not be reached. Try again.',
-    headers: { 'Retry-After': '1' },
-  })
 }
