@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { api } from '../support/api.ts'
 import { expectInvalid, expectRefused, GPT_4O, ingest, listed, objects, read } from '../support/client.ts'
@@ -80,14 +81,20 @@ describe('rotating a key', () => {
     }
   })
 
-  it('by ten at once gives one successor', async () => {
-    const { api_key } = await createCustomer()
+  it('by ten at once gives one successor, and leaves the idempotency keys of the others unused', async () => {
+    const { api_key, customer_id } = await createCustomer()
     const old = await madeKey(api_key)
     const responses = await Promise.all(
-      Array.from({ length: 10 }, () => rotate(api_key, old.key_id, { overlap_seconds: 60 })),
+      Array.from({ length: 10 }, (_, i) =>
+        rotate(api_key, old.key_id, { overlap_seconds: 60 }, { 'Idempotency-Key': `rotate-${i}` }),
+      ),
     )
     expect(responses.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(409)])
     expect(await listed(api_key, '/v1/api-keys')).toHaveLength(3)
+    const answers = await env.DB.prepare('SELECT count(*) AS n FROM stored_answers WHERE owner = ?')
+      .bind(customer_id)
+      .first('n')
+    expect(answers).toBe(1)
   })
 
   it('is answered the same again with its Idempotency-Key', async () => {
