@@ -1,5 +1,6 @@
 import { readConfig } from '../../src/config.ts'
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/customers/development-key.ts'
+import { MIN_OPERATOR_TOKEN_CHARS } from '../../src/http/operator.ts'
 import type { EnvironmentName, Section } from './sections.ts'
 
 /**
@@ -27,8 +28,6 @@ export interface Checked {
 const KV_ID = /^[0-9a-f]{32}$/
 const D1_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const SECRETS = ['OPERATOR_TOKEN', 'OPERATOR_TOKEN_NEXT']
-/** 128 bits in hex. */
-const MIN_TOKEN_CHARS = 32
 
 /** All that can be said without the network. */
 export function checkSection(checked: Checked): Finding[] {
@@ -121,8 +120,8 @@ function checkOperatorToken(token: string | undefined): Finding[] {
   if (isDevelopmentSecret(token))
     return [wrong('OPERATOR_TOKEN is the one that everybody knows from development')]
   return when(
-    token.length < MIN_TOKEN_CHARS,
-    wrong(`OPERATOR_TOKEN must have at least ${MIN_TOKEN_CHARS} characters`),
+    token.length < MIN_OPERATOR_TOKEN_CHARS,
+    wrong(`OPERATOR_TOKEN must have at least ${MIN_OPERATOR_TOKEN_CHARS} characters`),
   )
 }
 

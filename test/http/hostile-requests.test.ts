@@ -1,6 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { api } from '../support/api.ts'
 import { expectRefused } from '../support/client.ts'
@@ -57,6 +57,25 @@ describe('a key or token', () => {
       expect(response.status).toBe(401)
       expect(await response.text()).not.toContain(OPERATOR_TOKEN)
     }
+  })
+
+  it('that everybody knows, or could guess, is no operator where it is not development', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const strong = 'k'.repeat(32)
+    const open = async (ENVIRONMENT: string, token: string) =>
+      (await deployed({ ENVIRONMENT, OPERATOR_TOKEN: token }, '/v1/admin/provider-costs', { key: token }))
+        .status
+    for (const ENVIRONMENT of ['staging', 'production']) {
+      expect(await open(ENVIRONMENT, strong)).toBe(200)
+      expect(await open(ENVIRONMENT, strong.slice(1))).toBe(401)
+      expect(await open(ENVIRONMENT, OPERATOR_TOKEN)).toBe(401)
+    }
+    expect(await open('development', 'short')).toBe(200)
+    expect(log.mock.calls.map(([line]) => JSON.parse(line).event)).toEqual(
+      Array(4).fill('operator_token_refused'),
+    )
+    expect(log.mock.calls.flat().join()).not.toMatch(/kkkk|dev-operator/)
+    log.mockRestore()
   })
 
   it('twice is no key, even the same one', async () => {
