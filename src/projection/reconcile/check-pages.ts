@@ -47,20 +47,29 @@ interface FlushRow {
 // The page before the first of a chunk is found by the index on wallets.
 const BROKEN_CHAINS = `
   WITH page AS (
-    SELECT wallet_number, flush_entry, first_entry, last_entry, balance_before_micro, balance_after_micro,
-      lag(balance_after_micro) OVER (PARTITION BY wallet_number ORDER BY flush_entry) AS previous
-    FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry BETWEEN ?2 AND ?3)
-  SELECT first_entry, last_entry, balance_before_micro AS found, expected FROM (
-    SELECT *, coalesce(previous, (
-      SELECT earlier.balance_after_micro FROM ledger_pages AS earlier
-      WHERE earlier.ledger_id = ?1 AND earlier.wallet_number = page.wallet_number AND earlier.flush_entry < page.flush_entry
-      ORDER BY earlier.flush_entry DESC LIMIT 1), 0) AS expected
-    FROM page)
-  WHERE found <> expected ORDER BY first_entry LIMIT ${MAX_DIFFERENCES}`
+    SELECT wallet_number, flush_entry, balance_before_micro, balance_after_micro,
+      lag(balance_after_micro) OVER wallet AS previous, lag(flush_entry) OVER wallet AS previous_flush
+    FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry BETWEEN ?2 AND ?3
+    WINDOW wallet AS (PARTITION BY wallet_number ORDER BY flush_entry)),
+  earlier AS (
+    SELECT page.*, (
+      SELECT flush_entry FROM ledger_pages AS p
+      WHERE p.ledger_id = ?1 AND p.wallet_number = page.wallet_number AND p.flush_entry < ?2
+      ORDER BY p.flush_entry DESC LIMIT 1) AS flush_before
+    FROM page WHERE previous IS NULL)
+  SELECT flush_entry, previous_flush, balance_before_micro AS found, previous AS expected FROM page
+  WHERE balance_before_micro <> previous
+  UNION ALL
+  SELECT earlier.flush_entry, flush_before, earlier.balance_before_micro, coalesce(p.balance_after_micro, 0) FROM earlier
+  LEFT JOIN ledger_pages AS p
+    ON p.ledger_id = ?1 AND p.wallet_number = earlier.wallet_number AND p.flush_entry = flush_before
+  WHERE earlier.balance_before_micro <> coalesce(p.balance_after_micro, 0)
+  ORDER BY 1 LIMIT ${MAX_DIFFERENCES}`
 
 interface BrokenChain {
-  readonly first_entry: number
-  readonly last_entry: number
+  readonly flush_entry: number
+  /** That of the page before; null when the wallet has none. */
+  readonly previous_flush: number | null
   readonly found: number
   readonly expected: number
 }
@@ -88,7 +97,7 @@ export async function checkPages(
     const more = results.length === FLUSHES_A_READ
     differences.push(...gapsIn(flushes, first_entry, more ? null : books.flushed_entry))
     const last = flushes.at(-1)
-    if (last) differences.push(...(await brokenChains(db, ledger_id, first_entry, last.flush_entry)))
+    if (last) differences.push(...(await brokenChains(db, ledger_id, first_entry, last.flush_entry, books)))
     for (const flush of flushes)
       checked = { entry: endOf(flush), usage: addTotals(checked.usage, usageOf(flush)) }
     if (!more) return { ...(await checkEnd(db, ledger_id, books, after, checked, differences)), more: false }
@@ -106,13 +115,14 @@ async function checkEnd(
 ): Promise<Pick<PagesCheck, 'checked' | 'differences'>> {
   const range = { from_entry: after.entry + 1, to_entry: books.flushed_entry }
   const usage = packTotals(checked.usage)
-  if (usage !== books.usage) {
-    const wrong = await wrongColumns(db, ledger_id, after.entry)
-    differences.push(...wrong, { kind: 'usage_of_pages', ...range, expected: books.usage, found: usage })
-  }
-  const found = await sumOfLastBalances(db, ledger_id, books.flushed_entry)
-  if (found !== books.balance_micro) {
-    differences.push({ kind: 'balance', ...range, from_entry: 1, expected: books.balance_micro, found })
+  const balance_micro = await sumOfLastBalances(db, ledger_id, books.flushed_entry)
+  const same_usage = usage === books.usage
+  const same_balance = balance_micro === books.balance_micro
+  if (!same_usage || !same_balance)
+    differences.push(...(await wrongColumns(db, ledger_id, after.entry, books)))
+  if (!same_usage) differences.push({ kind: 'usage_of_pages', ...range, expected: books.usage, found: usage })
+  if (!same_balance) {
+    differences.push({ kind: 'balance', ...range, expected: books.balance_micro, found: balance_micro })
   }
   return { checked: { ...checked, entry: books.flushed_entry }, differences }
 }
@@ -151,20 +161,37 @@ function endOf({ flush_entry, entries }: FlushRow): number {
   return flush_entry + entries - 1
 }
 
+/** Either of the two pages may be the one that is wrong. */
 async function brokenChains(
   db: D1Database,
   ledger_id: string,
   first: number,
   last: number,
+  books: Books,
 ): Promise<Difference[]> {
   const { results } = await db.prepare(BROKEN_CHAINS).bind(ledger_id, first, last).all<BrokenChain>()
-  return results.map(({ first_entry, last_entry, expected, found }) => ({
-    kind: 'wallet_chain',
-    from_entry: first_entry,
-    to_entry: last_entry,
-    expected: `${expected} micro-credits before`,
-    found: `${found}`,
-  }))
+  const differences: Difference[] = []
+  for (const { flush_entry, previous_flush, expected, found } of results) {
+    for (const flush of previous_flush === null ? [flush_entry] : [previous_flush, flush_entry]) {
+      const range = await rangeOfFlush(db, ledger_id, flush, books)
+      differences.push({ kind: 'wallet_chain', ...range, expected: String(expected), found: String(found) })
+    }
+  }
+  return differences
+}
+
+const NEXT_FLUSH =
+  'SELECT min(flush_entry) AS next FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2'
+
+/** The entries of the flush that begins with this one: what can be written again as a whole. */
+async function rangeOfFlush(
+  db: D1Database,
+  ledger_id: string,
+  from_entry: number,
+  { flushed_entry }: Books,
+): Promise<{ readonly from_entry: number; readonly to_entry: number }> {
+  const row = await db.prepare(NEXT_FLUSH).bind(ledger_id, from_entry).first<{ next: number | null }>()
+  return { from_entry, to_entry: Math.min(flushed_entry, (row?.next ?? flushed_entry + 1) - 1) }
 }
 
 function usageOf(row: FlushRow): UsageTotals {
@@ -200,7 +227,7 @@ const PAGES_A_READ = 20
 const MAX_PAGES_PARSED = 2_000
 
 const PAGES_AFTER = `
-  SELECT flush_entry, wallet_number, first_entry, last_entry, events, CAST(burned_micro AS TEXT) AS burned_micro,
+  SELECT flush_entry, wallet_number, balance_before_micro, balance_after_micro, events, CAST(burned_micro AS TEXT) AS burned_micro,
     CAST(cost_micro AS TEXT) AS cost_micro, CAST(cost_pico AS TEXT) AS cost_pico,
     CAST(price_micro AS TEXT) AS price_micro, CAST(price_pico AS TEXT) AS price_pico,
     CAST(paid_micro AS TEXT) AS paid_micro, CAST(paid_pico AS TEXT) AS paid_pico, entry_count AS entries, format, body
@@ -209,14 +236,19 @@ const PAGES_AFTER = `
 
 interface PageRow extends FlushRow {
   readonly wallet_number: number
-  readonly first_entry: number
-  readonly last_entry: number
+  readonly balance_before_micro: number
+  readonly balance_after_micro: number
   readonly format: number
   readonly body: string
 }
 
 /** Which pages' columns are not what their entries come to: looked for only when the sums over all of them are wrong. */
-async function wrongColumns(db: D1Database, ledger_id: string, after_entry: number): Promise<Difference[]> {
+async function wrongColumns(
+  db: D1Database,
+  ledger_id: string,
+  after_entry: number,
+  books: Books,
+): Promise<Difference[]> {
   const differences: Difference[] = []
   let place: readonly [number, number] = [after_entry, Number.MAX_SAFE_INTEGER]
   for (let read = 0; read < MAX_PAGES_PARSED; read += PAGES_A_READ) {
@@ -225,11 +257,11 @@ async function wrongColumns(db: D1Database, ledger_id: string, after_entry: numb
       .bind(ledger_id, ...place)
       .all<PageRow>()
     for (const page of results) {
-      const expected = packTotals(usageInBody(page))
-      const found = packTotals(usageOf(page))
+      const expected = columnsByBody(page)
+      const found = columnsOf(page)
       if (expected === found) continue
-      const { first_entry: from_entry, last_entry: to_entry } = page
-      differences.push({ kind: 'page_sums', from_entry, to_entry, expected, found })
+      const range = await rangeOfFlush(db, ledger_id, page.flush_entry, books)
+      differences.push({ kind: 'page_sums', ...range, expected, found })
       if (differences.length === MAX_DIFFERENCES) return differences
     }
     const last = results.at(-1)
@@ -239,7 +271,15 @@ async function wrongColumns(db: D1Database, ledger_id: string, after_entry: numb
   return differences
 }
 
-function usageInBody({ format, body }: PageRow): UsageTotals {
+function columnsOf(page: PageRow): string {
+  const { entries, balance_before_micro, balance_after_micro } = page
+  return `${entries} entries from ${balance_before_micro} to ${balance_after_micro}: ${packTotals(usageOf(page))}`
+}
+
+function columnsByBody({ format, body }: PageRow): string {
   const entries = parsePage(format, body).entries((_, number) => String(number))
-  return totalsOfDeltas(usageDeltas(entries, (_, number) => Number(number)))
+  const first = entries[0]
+  const usage = packTotals(totalsOfDeltas(usageDeltas(entries, (_, number) => Number(number))))
+  const before = first ? first.balance_after - first.amount : 0
+  return `${entries.length} entries from ${before} to ${entries.at(-1)?.balance_after ?? 0}: ${usage}`
 }

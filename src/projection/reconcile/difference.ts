@@ -1,4 +1,7 @@
-/** Where the books of a ledger do not agree. Entries are numbered; a range includes both of its ends. */
+/**
+ * Where the books of a ledger do not agree. A range of entries includes both of its ends; what is wrong in pages is told
+ * as the range of whole flushes, which is what can be written again.
+ */
 export interface Difference {
   readonly kind: DifferenceKind
   readonly from_entry: number
@@ -13,7 +16,7 @@ export const DIFFERENCE_KINDS = [
   'pages_missing',
   /** What a page's columns say is not what its entries come to. */
   'page_sums',
-  /** A wallet's page does not begin where the one before it ended. */
+  /** A wallet's page does not begin where the one before it ended: one of the two, and both are told. */
   'wallet_chain',
   /** All wallets together hold something else than in the object. */
   'balance',

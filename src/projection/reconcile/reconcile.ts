@@ -4,6 +4,7 @@ import type { ReconciliationStatus } from '../../db/schema.ts'
 import { logFailure } from '../../http/log.ts'
 import { readBooks, rewriteLedgerPages } from '../../ledger/client.ts'
 import type { LedgerName } from '../../ledger/messages.ts'
+import { BrokenPages } from '../usage/flushed-usage.ts'
 import { ENTRIES_A_CALL, rebuildLedger } from '../usage/rebuild.ts'
 import type { Books } from './books.ts'
 import { checkPages, NOTHING_CHECKED, type PagesCheck } from './check-pages.ts'
@@ -116,5 +117,10 @@ async function mend(
     }
   }
   if (!of_rollups) return
-  await rebuildLedger(ledgerDb(env, ledger.customer_id), ledgerKey(ledger), ENTRIES_A_CALL, now_ms)
+  try {
+    await rebuildLedger(ledgerDb(env, ledger.customer_id), ledgerKey(ledger), ENTRIES_A_CALL, now_ms)
+  } catch (error) {
+    // Pages that nobody could mend: the rollups stay what they are, and the second look says what is wrong.
+    if (!(error instanceof BrokenPages)) throw error
+  }
 }

@@ -1,0 +1,237 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { credit, ingest } from '../../src/ledger/client.ts'
+import { type Reconciliation, reconcileLedger } from '../../src/projection/reconcile/reconcile.ts'
+import { reconcileDue } from '../../src/projection/reconcile/reconcile-all.ts'
+import { readRollup } from '../../src/projection/usage/read-rollups.ts'
+import { freshLedger, inStore, runAlarm, storedPages, type TestLedger } from '../support/ledgers.ts'
+import { batch, eventItem, grant } from '../support/messages.ts'
+import { captureUsage, deliver, rollupRows } from '../support/usage.ts'
+
+/** A ledger of three wallets and three flushes, all of it in the rollups. */
+async function usedLedger(): Promise<TestLedger> {
+  const ledger = await freshLedger(1_000_000_000)
+  const sent = await captureUsage(ledger)
+  for (const id of ['ann', 'bob'])
+    await credit(env, ledger.name, grant(5_000_000, { owner: { kind: 'user', id } }))
+  for (let flush = 0; flush < 3; flush++) {
+    const items = Array.from({ length: 20 }, (_, i) =>
+      eventItem(1000 + i, { ...(i % 3 > 0 && { user_id: ['ann', 'bob'][i % 2] ?? '' }) }),
+    )
+    await ingest(env, ledger.name, batch(items))
+    await runAlarm(ledger)
+  }
+  await deliver(sent)
+  return ledger
+}
+
+async function reconcile(ledger: TestLedger, full = true): Promise<Reconciliation> {
+  const result = await reconcileLedger(env, ledger.name, { full, now_ms: Date.now() })
+  if (result.kind !== 'done') throw new Error('the ledger did not answer')
+  return result
+}
+
+const run = (ledger: TestLedger, query: string, ...values: (string | number)[]) =>
+  env.DB.prepare(query)
+    .bind(ledgerKey(ledger.name), ...values)
+    .run()
+
+/** Everything that reconciling may change, byte for byte. */
+async function books(ledger: TestLedger): Promise<object> {
+  const { results } = await env.DB.prepare(
+    'SELECT * FROM ledger_pages WHERE ledger_id = ? ORDER BY flush_entry, wallet_number',
+  )
+    .bind(ledgerKey(ledger.name))
+    .all()
+  return { pages: results, rollups: await rollupRows(ledger) }
+}
+
+describe('books that agree', () => {
+  it('are left as they are', async () => {
+    const ledger = await usedLedger()
+    const before = await books(ledger)
+    expect(await reconcile(ledger)).toMatchObject({ status: 'OK', checked_entry: 63, differences: [] })
+    expect(await books(ledger)).toEqual(before)
+  })
+
+  it('are looked at from where the last check ended', async () => {
+    const ledger = await usedLedger()
+    await reconcile(ledger)
+    await ingest(env, ledger.name, batch([eventItem(7)]))
+    // Broken behind what is looked at, and found only by a look at everything.
+    await run(
+      ledger,
+      'UPDATE ledger_pages SET events = events + 1 WHERE ledger_id = ? AND flush_entry = ?',
+      1,
+    )
+    expect(await reconcile(ledger, false)).toMatchObject({ status: 'OK', checked_entry: 64 })
+    expect(await reconcile(ledger)).toMatchObject({ status: 'REPAIRED' })
+  })
+
+  it('agree when messages are late: they are folded from the pages, and change nothing when they come', async () => {
+    const ledger = await freshLedger(1_000_000_000)
+    const sent = await captureUsage(ledger)
+    await ingest(env, ledger.name, batch([eventItem(1000), eventItem(2000)]))
+    expect(await reconcile(ledger)).toMatchObject({ status: 'OK' })
+    expect(sent).not.toEqual([])
+    const before = await books(ledger)
+    await deliver(sent)
+    expect(await books(ledger)).toEqual(before)
+  })
+
+  it('of a ledger in which nothing happened agree', async () => {
+    const ledger = await freshLedger(0)
+    expect(await reconcile(ledger)).toMatchObject({ status: 'OK', checked_entry: 0 })
+  })
+})
+
+describe('what the journal still has is written again', () => {
+  it.each([
+    [
+      'a page of one wallet is gone',
+      'DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry = 24 AND wallet_number = 2',
+      'pages_missing',
+    ],
+    [
+      'all pages of a flush are gone',
+      'DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry = 24',
+      'pages_missing',
+    ],
+    [
+      'the first pages are gone',
+      'DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry < 24',
+      'pages_missing',
+    ],
+    [
+      'the last pages are gone',
+      'DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry > 24',
+      'pages_missing',
+    ],
+    ['all pages are gone', 'DELETE FROM ledger_pages WHERE ledger_id = ?', 'pages_missing'],
+    [
+      'a page says that it has more events',
+      'UPDATE ledger_pages SET events = events + 1 WHERE ledger_id = ? AND flush_entry = 24',
+      'page_sums',
+    ],
+    [
+      'a page says that it cost less',
+      'UPDATE ledger_pages SET cost_pico = cost_pico - 1 WHERE ledger_id = ? AND flush_entry = 24 AND wallet_number = 1',
+      'page_sums',
+    ],
+    [
+      'a page begins elsewhere',
+      'UPDATE ledger_pages SET balance_before_micro = 7 WHERE ledger_id = ? AND flush_entry = 24 AND wallet_number = 3',
+      'wallet_chain',
+    ],
+    [
+      'a page ends elsewhere',
+      'UPDATE ledger_pages SET balance_after_micro = 7 WHERE ledger_id = ? AND flush_entry = 24 AND wallet_number = 3',
+      'wallet_chain',
+    ],
+  ])('when %s', async (_, damage, kind) => {
+    const ledger = await usedLedger()
+    const before = await storedPages(ledger)
+    await run(ledger, damage)
+    const { status, differences } = await reconcile(ledger)
+    expect({ status, kinds: differences.map((difference) => difference.kind) }).toMatchObject({
+      status: 'REPAIRED',
+      kinds: expect.arrayContaining([kind]),
+    })
+    const entries = (pages: Awaited<ReturnType<typeof storedPages>>) =>
+      pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
+    expect(entries(await storedPages(ledger))).toEqual(entries(before))
+    expect(await reconcile(ledger)).toMatchObject({ status: 'OK', differences: [] })
+  })
+
+  it('differences say where', async () => {
+    const ledger = await usedLedger()
+    await run(
+      ledger,
+      'DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry = 24 AND wallet_number = 2',
+    )
+    const { differences } = await reconcile(ledger)
+    expect(differences[0]).toMatchObject({
+      kind: 'pages_missing',
+      from_entry: 24,
+      to_entry: 43,
+      expected: '20 entries',
+    })
+  })
+})
+
+describe('rollups are made again from pages', () => {
+  it.each([
+    ['a day is gone', 'DELETE FROM rollup_days WHERE ledger_id = ?', 'usage_of_days'],
+    [
+      'the sums are wrong',
+      `UPDATE rollup_watermarks SET totals = replace(totals, '"events":60', '"events":61') WHERE ledger_id = ?`,
+      'usage_of_rollups',
+    ],
+  ])('when %s', async (_, damage, kind) => {
+    const ledger = await usedLedger()
+    const before = await rollupRows(ledger)
+    await run(ledger, damage)
+    expect(await reconcile(ledger)).toMatchObject({ status: 'REPAIRED', differences: [{ kind }] })
+    expect(await rollupRows(ledger)).toEqual(before)
+    expect(await reconcile(ledger)).toMatchObject({ status: 'OK' })
+  })
+
+  it('when they were never made', async () => {
+    const ledger = await usedLedger()
+    for (const table of ['rollup_watermarks', 'rollup_days', 'rollup_users']) {
+      await run(ledger, `DELETE FROM ${table} WHERE ledger_id = ?`)
+    }
+    expect(await reconcile(ledger)).toMatchObject({ status: 'OK' })
+    expect(await readRollup(env.DB, ledgerKey(ledger.name))).toMatchObject({ rolled_entry: 63 })
+  })
+})
+
+describe('what cannot be mended', () => {
+  it('is reported at every check until somebody has', async () => {
+    const ledger = await usedLedger()
+    const [first] = await storedPages(ledger)
+    // Longer ago than the journal goes back.
+    await inStore(ledger, (store) => void store.journal.forgetBefore(Date.now() + 1_000_000))
+    await run(
+      ledger,
+      'DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry = ?',
+      first?.flush_entry ?? 0,
+    )
+    for (let check = 0; check < 2; check++) {
+      const { status, differences } = await reconcile(ledger, false)
+      expect(status).toBe('DIFFERENT')
+      expect(differences).toContainEqual(expect.objectContaining({ kind: 'pages_missing', from_entry: 1 }))
+    }
+  })
+
+  it('keeps no other ledger from being looked at', async () => {
+    const broken = await usedLedger()
+    const whole = await usedLedger()
+    await inStore(broken, (store) => void store.journal.forgetBefore(Date.now() + 1_000_000))
+    await run(broken, 'DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry < 24')
+    const looked = new Map<string, string>()
+    for (let more = true; more; ) {
+      const now_ms = Date.now()
+      const { results, more: there_is } = await reconcileDue(env, {
+        since_ms: now_ms - 60_000,
+        full: false,
+        now_ms,
+      })
+      for (const result of results) if (result.kind === 'done') looked.set(result.ledger_id, result.status)
+      more = there_is
+    }
+    expect(looked.get(ledgerKey(broken.name))).toBe('DIFFERENT')
+    expect(looked.get(ledgerKey(whole.name))).toBe('OK')
+  })
+})
+
+it('a busy ledger is compared as of what D1 has', async () => {
+  const ledger = await usedLedger()
+  const [result] = await Promise.all([
+    reconcile(ledger),
+    ...Array.from({ length: 20 }, () => ingest(env, ledger.name, batch([eventItem(1000)]))),
+  ])
+  expect(result).toMatchObject({ status: 'OK', differences: [] })
+  expect(await reconcile(ledger)).toMatchObject({ status: 'OK', checked_entry: 83 })
+})
