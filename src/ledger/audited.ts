@@ -35,7 +35,8 @@ import { applyMovement } from './movement.ts'
 /**
  * The changes that the audit log records, each with its record in the same commit: in the same journal row, so that it
  * costs none, and there if and only if the change is. Refused and replayed requests record nothing. What happens by
- * itself (an expiry, a recurrence) and usage (events, holds) are in the ledger's entries and not in the audit log.
+ * itself (an expiry, a recurrence, the sign-up grant of a ledger that is opened) and usage (events, holds) are in the
+ * ledger's entries and not in the audit log.
  */
 
 export function creditAudited(draft: Draft, message: CreditMessage, ids: LedgerIds): CreditOutcome {

@@ -1,11 +1,15 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { hashApiKey } from '../../src/customers/api-key-format.ts'
-import { api, jsonOf, textField } from '../support/api.ts'
+import { d1FailingAt } from '../faults/injection.ts'
+import { type ApiOptions, api, jsonOf, textField } from '../support/api.ts'
+import { apiWith } from '../support/app.ts'
 import { type Json, objects } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique, uniqueEmail } from '../support/customers.ts'
 
 /** What is changed in D1 leaves its record in the batch of the change; what the operator starts, before it starts. */
+
+vi.spyOn(console, 'error').mockImplementation(() => undefined)
 
 const FROM = { 'CF-Connecting-IP': '192.0.2.7', 'X-Request-Id': 'req-of-the-test' }
 
@@ -221,5 +225,43 @@ describe('a registration', () => {
       const { customer_id } = await jsonOf(answer)
       expect(await records(`customer_id=${customer_id}`)).toHaveLength(1)
     }
+  })
+})
+
+describe('when D1 fails in the middle', () => {
+  const effects = ['before its effect', 'after its effect'] as const
+
+  /** Sends a request while the first batch of D1 fails, and again until it succeeds. */
+  async function persist(effect: (typeof effects)[number], path: string, options: ApiOptions): Promise<Json> {
+    await apiWith({ DB: d1FailingAt(1, effect) }, path, options)
+    const response = await api(path, options)
+    expect([200, 201, 409]).toContain(response.status)
+    return jsonOf(response)
+  }
+
+  it.each(effects)('%s, a change that is repeated has one record', async (effect) => {
+    const { api_key: key, customer_id } = await createCustomer()
+    const once = () => ({ key, headers: { 'Idempotency-Key': unique('once') } })
+    await persist(effect, '/v1/rating/price-overrides', { ...once(), body: priceOf(unique('model')) })
+    const made = await persist(effect, '/v1/api-keys', { ...once(), body: { name: 'x' } })
+    await persist(effect, `/v1/api-keys/${made.key_id}`, { key, method: 'DELETE' })
+    const path = `/v1/admin/customers/${customer_id}`
+    await persist(effect, path, { key: OPERATOR_TOKEN, method: 'PATCH', body: { tier: 'GROWTH' } })
+    const actions = (await records(`customer_id=${customer_id}`)).map(({ action }) => action)
+    expect(actions).toEqual([
+      'customers.change',
+      'api_keys.delete',
+      'api_keys.create',
+      'price_overrides.create',
+      'customers.register',
+    ])
+  })
+
+  it.each(effects)('%s, a registration that is repeated has one record', async (effect) => {
+    const email = uniqueEmail()
+    const body = { name: 'Acme', email }
+    await persist(effect, '/v1/customers/register', { body })
+    const row = await env.DB.prepare('SELECT customer_id FROM customers WHERE email = ?').bind(email).first()
+    expect(await records(`customer_id=${row?.customer_id}`)).toMatchObject([{ action: 'customers.register' }])
   })
 })
