@@ -54,8 +54,8 @@ export interface Delivery {
   readonly bindings?: Bindings
 }
 
-/** What the consumer says of each message: done, or in how many seconds it is to come back. */
-export type Answer = 'ack' | { readonly retry_s: number }
+/** What the consumer says of each message: it is done, or it is to come back. */
+export type Answer = 'ack' | 'retry'
 
 /** Delivers one batch to the Worker's consumer. */
 export async function deliver(bodies: readonly unknown[], options: Delivery = {}): Promise<Answer[]> {
@@ -66,8 +66,7 @@ export async function deliver(bodies: readonly unknown[], options: Delivery = {}
   await consumeQueue(batch, bindings)
   const { explicitAcks, retryMessages } = await getQueueResult(batch, ctx)
   return messages.map(({ id }) => {
-    const retry = retryMessages.find(({ msgId }) => msgId === id)
-    if (retry) return { retry_s: retry.delaySeconds ?? 0 }
+    if (retryMessages.some(({ msgId }) => msgId === id)) return 'retry'
     if (!explicitAcks.includes(id)) throw new Error(`message ${id} was not answered`)
     return 'ack'
   })

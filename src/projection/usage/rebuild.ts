@@ -8,6 +8,8 @@ import { writeSteps } from './write-steps.ts'
 export interface Rebuilt {
   /** How many entries were folded again. */
   readonly entries: number
+  /** How many rows were written for them, beside those of watermarks. */
+  readonly rows: number
   /** The rollups that are read now are the new ones. Otherwise there is more to do: call again. */
   readonly done: boolean
 }
@@ -50,13 +52,13 @@ export async function continueRebuild(
   entries_allowed: number = ENTRIES_A_CALL,
   now_ms: number = Date.now(),
 ): Promise<Rebuilt> {
-  let entries = 0
+  let [entries, rows] = [0, 0]
   for (let i = 0; i < MAX_STEPS; i++) {
     const building = await readBuilding(db, ledger_id)
     // Somebody else has finished it.
-    if (!building) return { entries, done: true }
+    if (!building) return { entries, rows, done: true }
     if (building.rolled_entry >= building.flushed_entry) {
-      if (await takePlace(db, building, now_ms)) return { entries, done: true }
+      if (await takePlace(db, building, now_ms)) return { entries, rows, done: true }
       continue
     }
     if (entries >= entries_allowed) break
@@ -64,10 +66,12 @@ export async function continueRebuild(
     const results = await writeSteps(db, [{ position: building, messages }], now_ms)
     for (const result of results.values()) {
       if (result.kind === 'failed') throw result.error
-      if (result.kind === 'moved') entries += (messages.at(-1)?.to_entry ?? 0) - building.rolled_entry
+      if (result.kind !== 'moved') continue
+      entries += (messages.at(-1)?.to_entry ?? 0) - building.rolled_entry
+      rows += result.rows
     }
   }
-  return { entries, done: false }
+  return { entries, rows, done: false }
 }
 
 async function nextMessages(

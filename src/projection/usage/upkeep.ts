@@ -26,7 +26,10 @@ export async function keepRollups(env: Bindings, now_ms: number): Promise<void> 
 
 const UNFINISHED = `
   SELECT ledger_id, generation FROM rollup_watermarks WHERE state = ?1 AND state <> 'active' AND state_at_ms < ?2
-  ORDER BY ledger_id LIMIT ?3`
+  ORDER BY state_at_ms LIMIT ?3`
+
+/** Behind all others that wait. */
+const WAIT = `UPDATE rollup_watermarks SET state_at_ms = ?2 WHERE ledger_id = ?1 AND state = 'building'`
 
 interface Generation {
   ledger_id: string
@@ -49,9 +52,9 @@ async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
       const { done } = await continueRebuild(db, ledger_id, ENTRIES_A_CALL, now_ms)
       if (done) finished++
     } catch (error) {
-      // Others' rebuilds can be finished all the same.
       if (!(error instanceof BrokenPages)) throw error
       logError('rebuild_waits_for_pages', error, { ledger: ledger_id })
+      await db.prepare(WAIT).bind(ledger_id, now_ms).run()
     }
   }
   return finished

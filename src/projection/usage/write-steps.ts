@@ -12,7 +12,7 @@ export interface Step {
 
 /** What became of a step: written; or somebody else had moved the generation; or it failed, and nothing was written. */
 export type StepResult =
-  | { readonly kind: 'moved' }
+  | { readonly kind: 'moved'; readonly rows: number }
   | { readonly kind: 'stale' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
@@ -72,9 +72,10 @@ async function writeGroup(
     const moves: Move[] = []
     for (const work of works) moves.push(await moveOf(db, work))
     const moved = await writeMoves(db, moves, now_ms)
-    for (const { step } of works) {
-      results.set(step, { kind: moved.has(step.position.ledger_id) ? 'moved' : 'stale' })
-    }
+    works.forEach(({ step }, i) => {
+      const rows = moves[i]?.rows.length ?? 0
+      results.set(step, moved.has(step.position.ledger_id) ? { kind: 'moved', rows } : { kind: 'stale' })
+    })
   } catch (error) {
     logError('usage_not_rolled_up', error, { ledgers: works.length })
     if (works.length === 1) for (const { step } of works) results.set(step, { kind: 'failed', error })

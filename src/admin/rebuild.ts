@@ -1,0 +1,110 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { notAllReached } from '../customers/api-key-answers.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { MODES, type Mode } from '../db/schema.ts'
+import { problem } from '../http/problem.ts'
+import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../http/responses.ts'
+import { createRouter } from '../http/router.ts'
+import { OPERATOR_SECURITY } from '../http/security.ts'
+import { answerOnce } from '../http/stored-answers.ts'
+import { BrokenPages } from '../projection/usage/flushed-usage.ts'
+import { ENTRIES_A_CALL, type Rebuilt, rebuildLedger } from '../projection/usage/rebuild.ts'
+import { customerPath } from './customers-schema.ts'
+import { recordAction } from './record-action.ts'
+import { OPERATOR_PROBLEMS } from './responses.ts'
+
+const rebuildSchema = z
+  .strictObject({
+    mode: z
+      .enum(MODES)
+      .optional()
+      .openapi({ description: 'Default: both ledgers, as far as there is anything in them.' }),
+  })
+  .openapi('Rebuild')
+
+const rebuiltSchema = z
+  .object({
+    ledgers: z.array(
+      z.object({
+        mode: z.enum(MODES),
+        entries: z.int().openapi({ description: 'How many entries were folded again in this call.' }),
+        rows: z.int().openapi({ description: 'How many rows of rollups were written for them.' }),
+        done: z.boolean().openapi({ description: 'The new rollups are those that analytics read.' }),
+      }),
+    ),
+    more: z
+      .boolean()
+      .openapi({ description: 'There is more than one call does: call again, or leave it to the cron.' }),
+  })
+  .openapi('Rebuilt')
+
+const rebuildRoute = createRoute({
+  method: 'post',
+  path: '/{id}/rebuild',
+  summary: "Make a customer's analytics anew from the ledger's pages",
+  description: [
+    'The new rollups are made beside the old ones and take their place at once, so analytics answer as ever meanwhile.',
+    `A call goes through ${ENTRIES_A_CALL.toLocaleString('en')} entries.`,
+  ].join(' '),
+  security: OPERATOR_SECURITY,
+  request: { params: customerPath, body: optionalJsonRequest(rebuildSchema) },
+  responses: responses({ 200: json('What was done.', rebuiltSchema) }, [
+    ...OPERATOR_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'not_found',
+    'conflict',
+    'idempotency_mismatch',
+    'unavailable',
+  ]),
+})
+
+export const rebuildRoutes = createRouter()
+
+rebuildRoutes.openapi(rebuildRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const { mode } = rebuildSchema.parse(await c.req.json())
+  try {
+    if (!(await c.env.DB.prepare(SELECT_CUSTOMER).bind(id).first())) {
+      return problem(c, { code: 'not_found', detail: 'There is no customer of this id.' })
+    }
+    const once = { owner: 'operator', operation: `POST /v1/admin/customers/${id}/rebuild` }
+    return await answerOnce(c, once, async (keep) => {
+      await recordAction(c, 'admin.rebuild', id)
+      const body = await rebuildCustomer(ledgerDb(c.env, id), id, mode === undefined ? MODES : [mode])
+      const kept = keep({ status: 200, body })
+      if (kept.length > 0) await c.env.DB.batch(kept)
+      return { status: 200, body }
+    })
+  } catch (error) {
+    if (error instanceof BrokenPages) {
+      const detail = `Analytics stay as they are: ${error.message}. POST /v1/admin/reconcile mends pages.`
+      return problem(c, { code: 'conflict', detail })
+    }
+    return notAllReached(c, 'rollups_not_rebuilt', error)
+  }
+})
+
+const SELECT_CUSTOMER = 'SELECT 1 FROM customers WHERE customer_id = ?1'
+
+interface RebuiltLedger extends Rebuilt {
+  readonly mode: Mode
+}
+
+async function rebuildCustomer(
+  db: D1Database,
+  customer_id: string,
+  modes: readonly Mode[],
+): Promise<{ readonly ledgers: readonly RebuiltLedger[]; readonly more: boolean }> {
+  const ledgers: RebuiltLedger[] = []
+  let entries_left = ENTRIES_A_CALL
+  for (const mode of modes) {
+    const ledger_id = ledgerKey({ customer_id, mode })
+    if (!(await db.prepare(SELECT_LEDGER).bind(ledger_id).first())) continue
+    const rebuilt = await rebuildLedger(db, ledger_id, entries_left)
+    entries_left = Math.max(0, entries_left - rebuilt.entries)
+    ledgers.push({ mode, ...rebuilt })
+  }
+  return { ledgers, more: ledgers.some(({ done }) => !done) }
+}
+
+const SELECT_LEDGER = 'SELECT 1 FROM ledgers WHERE ledger_id = ?1 AND flushed_entry > 0'
