@@ -38,8 +38,11 @@ export class PackedKeys implements KeyStore {
   private index: KeyIndex | null = null
   /** The keys of rows up to this one are in the buckets and have left the index. */
   private indexedAfter = 0
-  /** How many buckets of the round are owed for keys that came or went. */
-  private owed = 0
+  /**
+   * How many buckets of the round are owed for keys that came or went. A start owes a step, or a ledger that is always
+   * evicted after a few keys would never come to the end of a round.
+   */
+  private owed: number
   /** How many keys are known to be forgotten; there may be more by now. */
   private forgotten = 0
 
@@ -48,6 +51,7 @@ export class PackedKeys implements KeyStore {
     this.meta = meta
     this.newest = newest
     this.limits = { ...KEY_LIMITS, ...options.limits }
+    this.owed = this.limits.step_buckets
     this.buckets = new KeyBuckets(exec, meta, this.limits)
     this.runs = new KeyRuns(exec, this.limits)
     this.hash = options.hash ?? null

@@ -1,0 +1,257 @@
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { ingest } from '../../src/ledger/client.ts'
+import { KEY_LIMITS } from '../../src/ledger/key-limits.ts'
+import { PackedKeys } from '../../src/ledger/packed-keys.ts'
+import { detailOf } from '../../src/ledger/refusal.ts'
+import { type KeysJournal, TINY } from '../support/keys-journal.ts'
+import { freshLedger, inStore, runAlarm, storedBalances, type TestLedger } from '../support/ledgers.ts'
+import { batch, eventItem, grant, single } from '../support/messages.ts'
+import { withKeysJournal } from '../support/with-keys-journal.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+/**
+ * The packed key store at a scale of 1 to 512: what `npm run bench:keys` does with 20 million keys. That it is exact
+ * through every life is `test/properties/keys.test.ts`.
+ */
+
+// Buckets are as large as they really are: how many there are for what memory holds decides what a key costs.
+const SCALED = { memory_keys: 2048, step_buckets: 4, run_keys: 1024, run_rows: 64 } as const
+
+/** Later than the ledger was opened: the time of a journal never falls. */
+const START_MS = Date.now() + 86_400_000
+
+const keysOf = (from: number, count: number) => Array.from({ length: count }, (_, i) => `key-${from + i}`)
+
+function commits(keys: KeysJournal, from: number, count: number, a_commit: number): void {
+  for (let at = from; at < from + count; at += a_commit) {
+    const fresh = keysOf(at, a_commit)
+    expect(keys.remembered(fresh).size).toBe(0)
+    keys.commit(fresh, START_MS + at)
+  }
+}
+
+/** Whether exactly the keys of this range are remembered, each for its own request. */
+function expectRemembered(keys: KeysJournal, from: number, until: number, a_commit: number): void {
+  for (let at = from; at < until; at += 500) {
+    const asked = keysOf(at, Math.min(500, until - at))
+    const at_ms = (key: string) => START_MS + Math.floor(Number(key.slice(4)) / a_commit) * a_commit
+    expect([...keys.remembered(asked)].sort()).toEqual(
+      asked.map((key): [string, string] => [key, `f:${key}@${at_ms(key)}`]).sort(),
+    )
+    expect(keys.remembered(asked.map((key) => `no ${key}`)).size).toBe(0)
+  }
+}
+
+describe('a window of keys much larger than memory', () => {
+  it('is found exactly, before and after a start, in a tenth of a row for each event', async () => {
+    await withKeysJournal({ limits: SCALED }, (keys) => {
+      const before = keys.rowsWritten
+      commits(keys, 0, 40_000, 100)
+      // A commit has a wallet's row beside.
+      expect((keys.rowsWritten - before) / 40_000 + 0.01).toBeLessThanOrEqual(0.1)
+      expect(keys.count('key_buckets')).toBe(32)
+      expectRemembered(keys, 0, 40_000, 100)
+      keys.restart()
+      expectRemembered(keys, 0, 40_000, 100)
+    })
+  })
+
+  it('takes no more memory than its share, whatever comes', async () => {
+    await withKeysJournal({ limits: SCALED }, (keys) => {
+      let most = 0
+      for (let at = 0; at < 20_000; at += 50) {
+        commits(keys, at, 50, 50)
+        const store = storeOf(keys)
+        most = Math.max(most, store.memoryBytes)
+      }
+      // 2,048 keys, half as many again, and a quarter of the places free: 12 bytes each.
+      expect(most).toBeLessThanOrEqual(4096 * 12)
+    })
+  })
+
+  it('is forgotten without a row for each key, and leaves no more than a little behind', async () => {
+    await withKeysJournal({ limits: SCALED }, (keys) => {
+      commits(keys, 0, 40_000, 100)
+      const [buckets, before] = [keys.count('key_buckets'), keys.rowsWritten]
+      for (let at = 0; at <= 39_000; at += 1000) keys.forgetBefore(START_MS + at)
+      expect((keys.rowsWritten - before) / 39_000).toBeLessThan(0.1)
+      expectRemembered(keys, 39_000, 40_000, 100)
+      for (let at = 0; at < 39_000; at += 500) expect(keys.remembered(keysOf(at, 500)).size).toBe(0)
+      expect(keys.count('key_buckets')).toBeLessThan(buckets / 4)
+      expect(keys.count('key_runs')).toBeLessThan(5)
+    })
+  })
+})
+
+describe('a round', () => {
+  it('that is cut off after any commit goes on where it was, for every key and with the same rows', async () => {
+    const lived = (cut_off: boolean) =>
+      withKeysJournal({ limits: { ...TINY, memory_keys: 64 } }, (keys) => {
+        const before = keys.rowsWritten
+        for (let at = 0; at < 400; at += 4) {
+          commits(keys, at, 4, 4)
+          if (cut_off) keys.restart()
+        }
+        expectRemembered(keys, 0, 400, 4)
+        return { rows: keys.rowsWritten - before, buckets: keys.count('key_buckets') }
+      })
+    const [whole, pieces] = [await lived(false), await lived(true)]
+    expect(pieces.buckets).toBeGreaterThan(32)
+    // The steps are others, but none is done twice.
+    expect(pieces.rows).toBeLessThanOrEqual(1.1 * whole.rows)
+  })
+
+  it('whose step is undone with its commit is as if it had not been', async () => {
+    await withKeysJournal({ limits: TINY }, (keys) => {
+      for (let at = 0; at < 400; at += 4) {
+        keys.remembered(keysOf(at, 4))
+        for (let i = 0; i < 3; i++) keys.commit(keysOf(at, 4), START_MS + at, true)
+        commits(keys, at, 4, 4)
+      }
+      expectRemembered(keys, 0, 400, 4)
+      keys.restart()
+      expectRemembered(keys, 0, 400, 4)
+    })
+  })
+})
+
+describe('a ledger that is evicted after every few keys', () => {
+  it('comes to the end of its rounds all the same, and its memory stays small', async () => {
+    await withKeysJournal(
+      { limits: { ...SCALED, memory_keys: 512, bucket_keys: 8, step_buckets: 64 } },
+      (keys) => {
+        let most = 0
+        for (let at = 0; at < 6000; at += 5) {
+          keys.restart()
+          commits(keys, at, 5, 5)
+          most = Math.max(most, storeOf(keys).memoryBytes)
+        }
+        expect(most).toBeLessThanOrEqual(1024 * 12)
+        expect(keys.count('key_buckets')).toBeGreaterThan(500)
+        expectRemembered(keys, 0, 6000, 5)
+      },
+    )
+  })
+})
+
+describe('a start', () => {
+  it('reads runs and the last rows of the journal for the first key, however many rows there are', async () => {
+    await withKeysJournal({ limits: { run_rows: 100 } }, (keys) => {
+      for (let at = 0; at < 3050; at++) keys.commit([`key-${at}`], at)
+      const before_start = keys.rowsRead
+      keys.restart()
+      expect(keys.rowsRead - before_start).toBeLessThan(5)
+      const before = keys.rowsRead
+      expect(keys.remembered(['key-7']).size).toBe(1)
+      expect(keys.rowsRead - before).toBeLessThan(30 + 100 + 10)
+    })
+  })
+
+  it('has less to read after commits without keys, too', async () => {
+    await withKeysJournal({ limits: { run_rows: 100 } }, (keys) => {
+      keys.commit(['the only one'], 0)
+      for (let at = 1; at < 2050; at++) keys.commit([], at)
+      keys.restart()
+      const before = keys.rowsRead
+      expect(keys.remembered(['the only one']).size).toBe(1)
+      expect(keys.rowsRead - before).toBeLessThan(20 + 100 + 10)
+    })
+  })
+})
+
+describe('many duplicates at once', () => {
+  it('are read with one look at their journal row', async () => {
+    await withKeysJournal({}, (keys) => {
+      keys.commit(keysOf(0, 1000), 0)
+      keys.restart()
+      keys.remembered(['other'])
+      const before = keys.rowsRead
+      expect(keys.remembered(keysOf(0, 1000)).size).toBe(1000)
+      expect(keys.rowsRead - before).toBeLessThanOrEqual(2)
+    })
+  })
+})
+
+describe('a window that is full', () => {
+  const WINDOW_MS = readConfig(env).idempotency_window_ms
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 365 * 86_400_000 })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  async function fullLedger(): Promise<TestLedger> {
+    const ledger = await freshLedger(1000)
+    await inStore(ledger, ({ journal }) => {
+      const keys: unknown = Reflect.get(journal, 'keys')
+      if (!Reflect.set(Object(keys), 'limits', { ...KEY_LIMITS, window_keys: 3 }))
+        throw new Error('no limits')
+    })
+    for (const key of ['a', 'b', 'c']) await ingest(env, ledger.name, single(eventItem(1, { key })))
+    return ledger
+  }
+
+  const FULL = { kind: 'refused', refusal: { code: 'overloaded', keys_full: true } } as const
+
+  it('refuses a new key, replays the old ones, and burns without a key', async () => {
+    const ledger = await fullLedger()
+    expect(await ingest(env, ledger.name, single(eventItem(1, { key: 'd' })))).toEqual(FULL)
+    expect(
+      JSON.parse(
+        await ledger.stub.credit(
+          JSON.stringify({ ...grant(5), idempotency: { key: 'g', fingerprint: 'f' } }),
+        ),
+      ),
+    ).toEqual(FULL)
+    expect(await ingest(env, ledger.name, single(eventItem(1, { key: 'a' })))).toMatchObject({
+      kind: 'replayed',
+    })
+    expect(await ingest(env, ledger.name, single(eventItem(2, { key: 'a' })))).toMatchObject({
+      refusal: { code: 'idempotency_mismatch' },
+    })
+    expect(await ingest(env, ledger.name, single(eventItem(1)))).toMatchObject({ kind: 'done' })
+    expect(await storedBalances(ledger)).toEqual({ customer: 1000 - 4 })
+    expect(detailOf(FULL.refusal)).toContain('batches')
+  })
+
+  it('takes batches with a key for all their events, and rejects in one those events that have a new one of their own', async () => {
+    const ledger = await fullLedger()
+    const mixed = batch([eventItem(1), eventItem(1, { key: 'd' }), eventItem(1, { key: 'b' })], {
+      key: 'whole',
+      fingerprint: 'f',
+    })
+    const first = await ingest(env, ledger.name, mixed)
+    expect(first).toMatchObject({
+      kind: 'done',
+      answer: {
+        results: [
+          { status: 'accepted' },
+          { status: 'rejected', code: 'overloaded' },
+          { status: 'duplicate' },
+        ],
+      },
+    })
+    expect(await ingest(env, ledger.name, mixed)).toMatchObject({ kind: 'replayed' })
+    expect(await storedBalances(ledger)).toEqual({ customer: 1000 - 4 })
+  })
+
+  it('has room again when older keys are forgotten', async () => {
+    const ledger = await fullLedger()
+    await runAlarm(ledger)
+    vi.setSystemTime(Date.now() + WINDOW_MS + 1)
+    await ingest(env, ledger.name, single(eventItem(1)))
+    await runAlarm(ledger)
+    expect(await ingest(env, ledger.name, single(eventItem(1, { key: 'a' })))).toMatchObject({ kind: 'done' })
+  })
+})
+
+function storeOf(keys: KeysJournal): PackedKeys {
+  const store: unknown = Reflect.get(keys.journal, 'keys')
+  if (!(store instanceof PackedKeys)) throw new Error('the journal has no packed keys')
+  return store
+}
