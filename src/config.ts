@@ -21,6 +21,7 @@ export interface Bindings {
   readonly DEFAULT_ENTITLEMENT?: string
   readonly IDEMPOTENCY_DAYS?: string
   readonly FLUSH_DELAY_MS?: string
+  readonly LEDGER_TIMEOUT_MS?: string
   readonly MAX_LEDGER_MB?: string
   readonly ROLLUP_RETENTION_DAYS?: string
   readonly LOG_SAMPLE_RATE?: string
@@ -60,6 +61,8 @@ export interface Config {
   readonly idempotency_window_ms: number
   /** How long after the first unflushed commit the journal goes to D1. Longer is cheaper, shorter is fresher. */
   readonly flush_delay_ms: number
+  /** How long the Worker waits for a ledger object, which answers within milliseconds unless it is in trouble. */
+  readonly ledger_timeout_ms: number
   /** A ledger whose database has grown to this takes no more changes until it has become smaller. */
   readonly max_ledger_bytes: number
   /** How long days of analytics are kept. What they were made from, D1's pages, stays. */
@@ -112,6 +115,7 @@ export function readConfig(env: Variables): Config {
     markup_percent_micro: decimalMicro('MARKUP_PERCENT', env.MARKUP_PERCENT ?? '100'),
     default_entitlement,
     idempotency_window_ms: days * DAY_MS,
+    ledger_timeout_ms: wholeNumber('LEDGER_TIMEOUT_MS', env.LEDGER_TIMEOUT_MS ?? '10000', 60_000),
     flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
     max_ledger_bytes: wholeNumber('MAX_LEDGER_MB', env.MAX_LEDGER_MB ?? '8000', MOST_LEDGER_MB) * 1_000_000,
     rollup_retention_days: wholeNumber('ROLLUP_RETENTION_DAYS', env.ROLLUP_RETENTION_DAYS ?? '800', 36_500),

@@ -1,4 +1,4 @@
-import type { Bindings } from '../config.ts'
+import { type Bindings, configOf } from '../config.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { openAnswer, sealMessage } from './envelope.ts'
 import type { Caller, LedgerName, Refused } from './messages.ts'
@@ -11,24 +11,19 @@ import { classifyTransportError } from './transport-errors.ts'
  * `unavailable`; only bugs throw, and nothing waits for ever.
  */
 
-export type LedgerEnv = Pick<Bindings, 'LEDGER'>
 export type Stub = DurableObjectStub<CustomerLedger>
-
-/** An object commits within milliseconds and starts within a second: one that needs longer is in trouble. */
-export const CALL_TIMEOUT_MS = 10_000
-/** For what works with D1 too, batch after batch. */
-export const LONG_CALL_TIMEOUT_MS = 30_000
 
 export const SAFE_TO_REPEAT = true
 
 export interface CallOptions {
   readonly location_hint?: DurableObjectLocationHint
-  readonly timeout_ms?: number
+  /** For what works with D1 too, batch after batch: it may take three times as long as other calls. */
+  readonly long?: boolean
 }
 
 /** A client's question to a ledger; what the ledger counted of it is noted on its caller. */
 export function ask<T, M extends { readonly caller: Caller }>(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: M,
   repeatable: boolean,
@@ -55,12 +50,13 @@ export function ask<T, M extends { readonly caller: Caller }>(
  * what was not answered in time: it is given up, and with its key it can be sent again.
  */
 export async function call<T>(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   repeatable: boolean,
   rpc: (stub: Stub) => Promise<T>,
-  { location_hint, timeout_ms = CALL_TIMEOUT_MS }: CallOptions = {},
+  { location_hint, long = false }: CallOptions = {},
 ): Promise<T | Refused> {
+  const timeout_ms = configOf(env).ledger_timeout_ms * (long ? 3 : 1)
   const hint = location_hint ? { locationHint: location_hint } : {}
   for (let attempt = 1; ; attempt++) {
     try {
@@ -76,7 +72,7 @@ export async function call<T>(
 }
 
 export function stubOf(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   options: DurableObjectNamespaceGetDurableObjectOptions = {},
 ): Stub {

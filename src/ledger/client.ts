@@ -1,3 +1,4 @@
+import type { Bindings } from '../config.ts'
 import type { Books } from '../projection/reconcile/books.ts'
 import type { EntryRange } from '../projection/reconcile/rewrite-pages.ts'
 import type { Account } from './account.ts'
@@ -10,7 +11,7 @@ import type {
   QuoteResult,
   SaveBurnTableMessage,
 } from './burn-table-messages.ts'
-import { ask, call, type LedgerEnv, LONG_CALL_TIMEOUT_MS, SAFE_TO_REPEAT, stubOf } from './call.ts'
+import { ask, call, SAFE_TO_REPEAT, stubOf } from './call.ts'
 import type { CheckMessage, CheckResult } from './check.ts'
 import type {
   ChangeEntitlementMessage,
@@ -48,11 +49,11 @@ import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from '.
 
 /** The Worker's side of a ledger object: each question and what kind of answer it has. Expected outcomes are values. */
 
-const LONG = { timeout_ms: LONG_CALL_TIMEOUT_MS }
+const LONG = { long: true }
 
 /** Opens the ledger: idempotent. The first touch decides where the object lives, for ever. */
 export function openLedger(
-  env: LedgerEnv,
+  env: Bindings,
   message: OpenMessage,
   options: { readonly location_hint?: DurableObjectLocationHint } = {},
 ): Promise<{ readonly kind: 'opened' } | Refused> {
@@ -65,18 +66,18 @@ export function openLedger(
   )
 }
 
-export function ingest(env: LedgerEnv, ledger: LedgerName, message: IngestMessage): Promise<IngestResult> {
+export function ingest(env: Bindings, ledger: LedgerName, message: IngestMessage): Promise<IngestResult> {
   const keyed = message.shape === 'single' ? message.item.idempotency : message.idempotency
   return ask(env, ledger, message, keyed !== undefined, (stub, json) => stub.ingest(json))
 }
 
-export function credit(env: LedgerEnv, ledger: LedgerName, message: CreditMessage): Promise<CreditResult> {
+export function credit(env: Bindings, ledger: LedgerName, message: CreditMessage): Promise<CreditResult> {
   const keyed = message.idempotency !== undefined
   return ask(env, ledger, message, keyed, (stub, json) => stub.credit(json))
 }
 
 export function moveCredits(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: MovementMessage,
 ): Promise<MovementResult> {
@@ -84,13 +85,13 @@ export function moveCredits(
   return ask(env, ledger, message, keyed, (stub, json) => stub.move(json))
 }
 
-export function changeHold(env: LedgerEnv, ledger: LedgerName, message: HoldMessage): Promise<HoldResult> {
+export function changeHold(env: Bindings, ledger: LedgerName, message: HoldMessage): Promise<HoldResult> {
   const keyed = message.idempotency !== undefined
   return ask(env, ledger, message, keyed, (stub, json) => stub.hold(json))
 }
 
 export function readOpenHolds(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: HoldsMessage,
 ): Promise<HoldsResult> {
@@ -98,7 +99,7 @@ export function readOpenHolds(
 }
 
 export function rerateEvents(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: RerateMessage,
 ): Promise<RerateResult> {
@@ -106,7 +107,7 @@ export function rerateEvents(
 }
 
 export function readUnrated(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: UnratedMessage,
 ): Promise<UnratedResult> {
@@ -114,7 +115,7 @@ export function readUnrated(
 }
 
 export function readBalance(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: WalletMessage,
 ): Promise<WalletResult<BalanceAnswer>> {
@@ -122,7 +123,7 @@ export function readBalance(
 }
 
 export function readLots(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: WalletMessage,
 ): Promise<WalletResult<LotAnswer[]>> {
@@ -130,7 +131,7 @@ export function readLots(
 }
 
 export function readRecurringGrants(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: RecurringMessage,
 ): Promise<WalletResult<RecurringAnswer[]>> {
@@ -138,7 +139,7 @@ export function readRecurringGrants(
 }
 
 export function readEntries(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: EntriesMessage,
 ): Promise<EntriesResult> {
@@ -146,7 +147,7 @@ export function readEntries(
 }
 
 export function saveBurnTable(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: SaveBurnTableMessage,
 ): Promise<BurnTableResult> {
@@ -155,7 +156,7 @@ export function saveBurnTable(
 }
 
 export function deactivateBurnTable(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: DeactivateBurnTableMessage,
 ): Promise<BurnTableResult> {
@@ -163,25 +164,25 @@ export function deactivateBurnTable(
 }
 
 export function readBurnTables(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: BurnTablesMessage,
 ): Promise<BurnTablesResult> {
   return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.burnTables(json))
 }
 
-export function readQuotes(env: LedgerEnv, ledger: LedgerName, message: QuoteMessage): Promise<QuoteResult> {
+export function readQuotes(env: Bindings, ledger: LedgerName, message: QuoteMessage): Promise<QuoteResult> {
   return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.quote(json))
 }
 
 /** Brings the customer's burn tables from its live ledger, their master, to its test ledger. */
-export async function shareBurnTables(env: LedgerEnv, customer_id: string): Promise<void> {
+export async function shareBurnTables(env: Bindings, customer_id: string): Promise<void> {
   const snapshot = await stubOf(env, { customer_id, mode: 'live' }).burnTableSnapshot()
   await stubOf(env, { customer_id, mode: 'test' }).acceptBurnTables(snapshot)
 }
 
 export function changeEntitlement(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: ChangeEntitlementMessage,
 ): Promise<EntitlementResult> {
@@ -190,7 +191,7 @@ export function changeEntitlement(
 }
 
 export function readEntitlements(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: EntitlementsMessage,
 ): Promise<EntitlementsResult> {
@@ -198,7 +199,7 @@ export function readEntitlements(
 }
 
 export function checkEntitlement(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: CheckMessage,
 ): Promise<CheckResult> {
@@ -210,7 +211,7 @@ export function checkEntitlement(
 }
 
 /** Brings what changed of the customer's entitlements from its live ledger, their master, to its test ledger. */
-export async function shareEntitlements(env: LedgerEnv, customer_id: string): Promise<void> {
+export async function shareEntitlements(env: Bindings, customer_id: string): Promise<void> {
   const live = stubOf(env, { customer_id, mode: 'live' })
   const test = stubOf(env, { customer_id, mode: 'test' })
   let more = true
@@ -220,29 +221,25 @@ export async function shareEntitlements(env: LedgerEnv, customer_id: string): Pr
 }
 
 export function readProjectionState(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   message: ProjectionStateMessage,
 ): Promise<ProjectionStateResult> {
   return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.projectionState(json))
 }
 
-export function catchUp(env: LedgerEnv, ledger: LedgerName, message: CatchUpMessage): Promise<CatchUpResult> {
+export function catchUp(env: Bindings, ledger: LedgerName, message: CatchUpMessage): Promise<CatchUpResult> {
   return ask(env, ledger, message, SAFE_TO_REPEAT, (stub, json) => stub.catchUp(json), LONG)
 }
 
 /** Not repeated by itself: an erasure whose answer was lost is no longer found, and would be answered as if never made. */
-export function eraseSubject(
-  env: LedgerEnv,
-  ledger: LedgerName,
-  message: EraseMessage,
-): Promise<EraseResult> {
+export function eraseSubject(env: Bindings, ledger: LedgerName, message: EraseMessage): Promise<EraseResult> {
   return ask(env, ledger, message, false, (stub, json) => stub.eraseSubject(json), LONG)
 }
 
 /** Brings D1 up to date; what the ledger says that its books come to. For the operator and the cron. */
 export function readBooks(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
 ): Promise<{ readonly kind: 'done'; readonly answer: Books } | Refused> {
   return call(env, ledger, SAFE_TO_REPEAT, async (stub) => JSON.parse(await stub.books()), LONG)
@@ -250,7 +247,7 @@ export function readBooks(
 
 /** Has D1's pages of a range written anew from the journal: the range is that of whole flushes. */
 export function rewriteLedgerPages(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   range: EntryRange,
 ): Promise<{ readonly kind: 'done'; readonly rewritten: boolean } | Refused> {
@@ -260,7 +257,7 @@ export function rewriteLedgerPages(
 
 /** From the moment this returns the ledger refuses the key from `at_ms` on. Can be repeated; throws when it failed. */
 export async function revokeLedgerKey(
-  env: LedgerEnv,
+  env: Bindings,
   ledger: LedgerName,
   key_id: string,
   at_ms: number,
@@ -269,6 +266,6 @@ export async function revokeLedgerKey(
 }
 
 /** From the moment this returns the ledger goes by this account or a newer one. Can be repeated; throws when it failed. */
-export async function setLedgerAccount(env: LedgerEnv, ledger: LedgerName, account: Account): Promise<void> {
+export async function setLedgerAccount(env: Bindings, ledger: LedgerName, account: Account): Promise<void> {
   await stubOf(env, ledger).setAccount(JSON.stringify(account))
 }
