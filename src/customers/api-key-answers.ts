@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { AppEnv } from '../http/env.ts'
 import { logError } from '../http/log.ts'
-import { problem } from '../http/problem.ts'
+import { invalidRequest, problem } from '../http/problem.ts'
 import type { Answer, KeepAnswer } from '../http/stored-answers.ts'
 import { timeJson } from '../http/times.ts'
 import type { CreatedKey, WithKey } from './api-key-changes.ts'
@@ -46,7 +46,8 @@ function createdKeyJson({ key, api_key, replaces }: CreatedKey): object {
   }
 }
 
-export function keyRefusal(c: Context<AppEnv>, { code, detail }: KeyRefused): Response {
+export function keyRefusal(c: Context<AppEnv>, { code, detail, errors = [] }: KeyRefused): Response {
+  if (code === 'invalid_request') return invalidRequest(c, detail, errors)
   return problem(c, { code, detail, headers: headersOf(code) })
 }
 
@@ -68,7 +69,7 @@ function statusOf(
   return expires_at_ms !== null && expires_at_ms <= now_ms ? 'expired' : 'active'
 }
 
-function headersOf(code: KeyRefused['code']): Readonly<Record<string, string>> {
+function headersOf(code: Exclude<KeyRefused['code'], 'invalid_request'>): Readonly<Record<string, string>> {
   switch (code) {
     case 'revoked_api_key':
     case 'expired_api_key':

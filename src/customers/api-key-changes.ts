@@ -23,6 +23,7 @@ import {
   refusedBecause,
   refuseEnded,
   refuseExcess,
+  refusePastEnd,
   refuseTooMany,
 } from './key-context.ts'
 import { publishKeys } from './key-publishing.ts'
@@ -75,7 +76,8 @@ export async function createApiKey(
       scopes: draft.scopes ?? own.scopes,
       ends_at_ms: draft.expires_at_ms ?? own.ends_at_ms,
     }
-    const refused = refuseExcess(wanted, own, 'make') ?? refuseTooMany(context, max_keys)
+    const refused =
+      refusePastEnd(wanted, now_ms) ?? refuseExcess(wanted, own, 'make') ?? refuseTooMany(context, max_keys)
     if (refused) return refused
     if (wanted.mode === 'test') {
       // Before the key: a change of the account either finds a test key in D1, and goes to its ledger too, or keeps the

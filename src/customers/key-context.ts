@@ -1,5 +1,5 @@
 import type { Bindings } from '../config.ts'
-import { detailOf, type Refusal } from '../ledger/refusal.ts'
+import { detailOf, type FieldError, invalid, type Refusal } from '../ledger/refusal.ts'
 import { type ApiKey, type KeyContext, readKeyContext } from './api-key-rows.ts'
 import { type Authority, exceeds, FULL_AUTHORITY } from './authority.ts'
 import { settleRevocation } from './key-revocation.ts'
@@ -16,6 +16,7 @@ export interface KeyActor {
 export interface KeyRefused {
   readonly kind: 'refused'
   readonly code:
+    | 'invalid_request'
     | 'not_found'
     | 'conflict'
     | 'insufficient_scope'
@@ -25,6 +26,8 @@ export interface KeyRefused {
     | 'overloaded'
     | 'unavailable'
   readonly detail: string
+  /** Of a 400. */
+  readonly errors?: readonly FieldError[]
 }
 
 export interface AdmittedContext extends KeyContext {
@@ -77,6 +80,12 @@ export function refuseTooMany({ keys_in_force }: KeyContext, max_keys: number): 
   if (keys_in_force < max_keys) return undefined
   const detail = `This customer has ${keys_in_force} API keys in force, of at most ${max_keys}. Delete one that nobody needs.`
   return { kind: 'refused', code: 'conflict', detail }
+}
+
+/** Looked at only for a request that was not answered before: a repeat may come when the key has expired. */
+export function refusePastEnd({ ends_at_ms }: Authority, now_ms: number): KeyRefused | undefined {
+  if (!isOver(ends_at_ms, now_ms)) return undefined
+  return { kind: 'refused', ...invalid([{ path: '/expires_at', message: 'must lie in the future' }], 'body') }
 }
 
 /** Of a key that is to be replaced: only one that is in force, and only once. */

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { MAX_KEYS, MAX_KEYS_WITH_OVERLAPS } from '../../src/customers/api-key-rows.ts'
 import { SCOPES } from '../../src/customers/scopes.ts'
 import { api, jsonOf } from '../support/api.ts'
@@ -267,6 +267,18 @@ describe('an Idempotency-Key', () => {
     expect(await response.clone().text()).not.toContain(made.api_key)
     await expectRefused(response, 409, 'conflict')
     expect(await listed(api_key, '/v1/api-keys')).toHaveLength(3)
+  })
+
+  it('gets the same key again even when the key has expired meanwhile', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const { api_key } = await createCustomer()
+    const body = { name: 'Once', expires_at: new Date(Date.now() + 60_000).toISOString() }
+    const first = await postKey(api_key, body, { 'Idempotency-Key': 'make' })
+    vi.setSystemTime(Date.now() + 120_000)
+    const second = await postKey(api_key, body, { 'Idempotency-Key': 'make' })
+    vi.useRealTimers()
+    expect(second.status).toBe(201)
+    expect(await second.text()).toBe(await first.text())
   })
 
   it('stays unused when the request is refused', async () => {
