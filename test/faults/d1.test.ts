@@ -1,7 +1,6 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {
@@ -140,21 +139,6 @@ describe('an alarm that the platform delivers twice', () => {
     }
     await runAlarm(ledger)
     await expectComplete(ledger)
-  })
-})
-
-describe('a D1 that was restored from an older backup', () => {
-  it('gets no page that would leave a gap, and events are burned as ever', async () => {
-    const ledger = await busyLedger()
-    await runAlarm(ledger)
-    const ledger_id = ledgerKey(ledger.name)
-    await env.DB.prepare('DELETE FROM ledger_pages WHERE ledger_id = ?').bind(ledger_id).run()
-    await env.DB.prepare('DELETE FROM ledgers WHERE ledger_id = ?').bind(ledger_id).run()
-    await use(ledger, 5)
-    await runAlarm(ledger)
-    expect(await storedPages(ledger)).toEqual([])
-    expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(true)
-    expect(await ingest(env, ledger.name, single(eventItem(1)))).toMatchObject({ kind: 'done' })
   })
 })
 

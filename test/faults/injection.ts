@@ -1,5 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { type Config, configOf } from '../../src/config.ts'
 import { GroupCommit } from '../../src/ledger/group-commit.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { storeOf, type TestLedger } from '../support/ledgers.ts'
@@ -51,6 +52,15 @@ export async function failNextTransaction(ledger: TestLedger): Promise<void> {
       write(...args)
       store.write = write
       throw new Error('the disk is full')
+    }
+  })
+}
+
+/** Gives the object other variables than its deployment has, until it ends. */
+export async function configure(ledger: TestLedger, change: Partial<Config>): Promise<void> {
+  await runInDurableObject(ledger.stub, (instance) => {
+    if (!Reflect.set(instance, 'config', { ...configOf(env), ...change })) {
+      throw new Error('the object kept its configuration')
     }
   })
 }

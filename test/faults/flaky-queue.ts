@@ -1,0 +1,68 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import type { TestLedger } from '../support/ledgers.ts'
+
+/** What becomes of one `sendBatch`. */
+export type QueueFault =
+  | 'works'
+  /** Nothing of it arrives. */
+  | 'fails'
+  /** All of it arrives, and the sender hears of an error. */
+  | 'fails after it was accepted'
+  /** Only its first message arrives. */
+  | 'fails half way'
+  /** The power of the object goes before it is sent. */
+  | 'power cut before'
+  /** The power of the object goes when it has arrived. */
+  | 'power cut after'
+
+/** A queue behind a ledger object that breaks by plan: one fault for each `sendBatch`, then it works. */
+export class FlakyQueue {
+  /** Everything that arrived, in order, as the queue would deliver it. */
+  readonly arrived: unknown[] = []
+  /** How often the object tried to send. */
+  sends = 0
+  private readonly ledger: TestLedger
+  private plan: QueueFault[] = []
+
+  private constructor(ledger: TestLedger) {
+    this.ledger = ledger
+  }
+
+  static async behind(ledger: TestLedger): Promise<FlakyQueue> {
+    const queue = new FlakyQueue(ledger)
+    await queue.install()
+    return queue
+  }
+
+  breaks(...faults: QueueFault[]): void {
+    this.plan = faults
+  }
+
+  /** To be called again when the object has started anew. `db` is the D1 that it gets. */
+  async install(db: D1Database = env.DB): Promise<void> {
+    await runInDurableObject(this.ledger.stub, (instance, state) => {
+      const cut = (): never => {
+        state.abort('the power went')
+        throw new Error('the power went')
+      }
+      const sendBatch = async (messages: Iterable<{ readonly body: unknown }>) =>
+        this.take([...messages], cut)
+      const binding: Queue = Object.create(env.USAGE, { sendBatch: { value: sendBatch } })
+      if (!Reflect.set(instance, 'env', { ...env, DB: db, USAGE: binding })) {
+        throw new Error('the object kept its bindings')
+      }
+    })
+  }
+
+  private take(messages: readonly { readonly body: unknown }[], cut: () => never): void {
+    this.sends++
+    const fault = this.plan.shift() ?? 'works'
+    if (fault === 'power cut before') cut()
+    if (fault === 'fails') throw new Error('Queue sendBatch failed: Network connection lost.')
+    const bodies = messages.map(({ body }): unknown => JSON.parse(JSON.stringify(body)))
+    this.arrived.push(...(fault === 'fails half way' ? bodies.slice(0, 1) : bodies))
+    if (fault === 'power cut after') cut()
+    if (fault !== 'works') throw new Error('Queue sendBatch failed: Internal Server Error')
+  }
+}

@@ -1,0 +1,138 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { api, jsonOf } from '../support/api.ts'
+import { brokenD1 } from '../support/broken.ts'
+import { balanceOf, GPT_4O, ingest, ingested, listed, read } from '../support/client.ts'
+import { createCustomer, unique } from '../support/customers.ts'
+import {
+  journalEntries,
+  ledgerOf,
+  runAlarm,
+  storedPages,
+  type TestLedger,
+  withD1,
+} from '../support/ledgers.ts'
+import { configure } from './injection.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+/**
+ * D1 is away for longer than keys live, or a ledger is used more than one object can hold: the database grows, and the
+ * platform ends it at 10 GB. Before that the ledger says 503 to what would change it, loses nothing, and goes on by
+ * itself when it has become smaller. The bound is a small one here.
+ */
+
+const DAY_MS = 86_400_000
+/** 0 credits each: they are large, not dear. */
+const EVENTS = {
+  events: Array.from({ length: 40 }, () => ({
+    event_type: 'FEATURE_ACCESS',
+    feature_id: 'export',
+    metadata: { note: 'x'.repeat(8_000) },
+  })),
+}
+
+vi.spyOn(console, 'error').mockImplementation(() => undefined)
+
+let key: string
+let ledger: TestLedger
+
+beforeEach(async () => {
+  const customer = await createCustomer()
+  key = customer.api_key
+  ledger = ledgerOf(customer.customer_id)
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+function databaseBytes(): Promise<number> {
+  return runInDurableObject(ledger.stub, (_, { storage }) => storage.sql.databaseSize)
+}
+
+/** Uses the ledger while D1 is down, until it says 503; returns how many events were accepted and the last answer. */
+async function fill(): Promise<{ accepted: number; refusal: Response }> {
+  const bound = (await databaseBytes()) + 1_000_000
+  await configure(ledger, { max_ledger_bytes: bound })
+  for (let accepted = 0; ; accepted += EVENTS.events.length) {
+    const response = await ingest(key, EVENTS)
+    if (response.status !== 200) {
+      expect(await databaseBytes()).toBeGreaterThanOrEqual(bound)
+      expect(await databaseBytes()).toBeLessThan(bound + 1_000_000)
+      return { accepted, refusal: response }
+    }
+    expect(accepted).toBeLessThan(1_000)
+  }
+}
+
+describe('a ledger whose database has grown to its bound', () => {
+  it('refuses changes with 503 and Retry-After, and answers reads and replays', async () => {
+    await withD1(ledger, brokenD1(), async () => {
+      const event = { ...GPT_4O, idempotency_key: unique('k') }
+      const first = await ingest(key, event)
+      const text = await first.text()
+      const { accepted, refusal } = await fill()
+      expect(accepted).toBeGreaterThan(0)
+      expect(refusal.status).toBe(503)
+      expect(Number(refusal.headers.get('Retry-After'))).toBeGreaterThan(0)
+      expect(await jsonOf(refusal)).toMatchObject({ code: 'unavailable' })
+      const balance = await balanceOf(key)
+      const again = await ingest(key, event)
+      expect(again.headers.get('Idempotency-Replayed')).toBe('true')
+      expect(await again.text()).toBe(text)
+      for (const [path, body] of [
+        ['/v1/events/ingest', { ...GPT_4O, idempotency_key: unique('new') }],
+        ['/v1/credits/grant', { amount: 1 }],
+        ['/v1/holds', { feature_id: 'f', credits: 1 }],
+        ['/v1/entitlements', { feature_id: 'f', limit_type: 'NONE' }],
+      ] as const) {
+        expect((await api(path, { key, body })).status).toBe(503)
+      }
+      const check = await api('/v1/entitlements/check', { key, body: { feature_id: 'f' } })
+      expect(check.status).toBe(200)
+      expect(await read(key, '/v1/credits/lots')).toMatchObject({ data: [{}] })
+      expect(await balanceOf(key)).toEqual(balance)
+      expect((await journalEntries(ledger)).filter(({ event: used }) => used)).toHaveLength(accepted + 1)
+    })
+  })
+
+  it('answers who shares a group with what is refused', async () => {
+    await withD1(ledger, brokenD1(), async () => {
+      const event = { ...GPT_4O, idempotency_key: unique('k') }
+      await ingest(key, event)
+      await fill()
+      const responses = await Promise.all([ingest(key, GPT_4O), ingest(key, event), ingest(key, GPT_4O)])
+      expect(responses.map(({ status }) => status)).toEqual([503, 200, 503])
+    })
+  })
+
+  it('goes on by itself when D1 is back and its old rows are freed, and has lost nothing', async () => {
+    const { accepted } = await withD1(ledger, brokenD1(), fill)
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(Date.now() + 8 * DAY_MS)
+    await runAlarm(ledger)
+    await runAlarm(ledger)
+    await ingested(key, GPT_4O)
+    await runAlarm(ledger)
+    const pages = await storedPages(ledger)
+    const events = pages.flatMap(({ entries }) => entries).filter(({ event }) => event)
+    expect(events).toHaveLength(accepted + 1)
+    expect(await listed(key, '/v1/events')).toHaveLength(accepted + 1)
+  })
+
+  it('still lets go what falls due, which a read asks for', async () => {
+    await api('/v1/credits/grant', {
+      key,
+      body: { amount: 7, expires_at: new Date(Date.now() + 60_000).toISOString() },
+    })
+    await withD1(ledger, brokenD1(), async () => {
+      await fill()
+      const before = Number(await balanceOf(key))
+      vi.useFakeTimers({ toFake: ['Date'] })
+      vi.setSystemTime(Date.now() + 61_000)
+      expect(Number(await balanceOf(key))).toBeLessThanOrEqual(before)
+      const { data } = await read(key, '/v1/credits/lots')
+      expect(data).toHaveLength(1)
+    })
+  })
+})
