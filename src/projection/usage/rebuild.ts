@@ -20,6 +20,13 @@ const ENTRIES_A_STEP = 10_000
 /** Each time that somebody else works on the same rebuild, what they left is read again. */
 const MAX_STEPS = 50
 
+// A ledger of which nothing was rolled up has no rollups to read: the consumer must find some, or it would wait.
+const BEGIN_EMPTY = `
+  INSERT INTO rollup_watermarks
+    (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)
+  SELECT ?1, 1, 'active', 1, 0, 0, ?3, ?3, ?2
+  WHERE NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1)`
+
 // 2 rows written: the watermark, and its place among those that are unfinished.
 const BEGIN = `
   INSERT INTO rollup_watermarks
@@ -41,7 +48,9 @@ export async function rebuildLedger(
   entries_allowed: number = ENTRIES_A_CALL,
   now_ms: number = Date.now(),
 ): Promise<Rebuilt> {
-  await db.prepare(BEGIN).bind(ledger_id, now_ms, packTotals(NO_USAGE)).run()
+  await db.batch(
+    [BEGIN_EMPTY, BEGIN].map((query) => db.prepare(query).bind(ledger_id, now_ms, packTotals(NO_USAGE))),
+  )
   return continueRebuild(db, ledger_id, entries_allowed, now_ms)
 }
 
