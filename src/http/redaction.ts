@@ -13,13 +13,20 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   ],
   [/(\bhttps?:\/\/[^\s?#"']{1,2000})\?[^\s"']*/gi, '$1?[redacted]'],
   // 64 characters before the @ are what RFC 5321 allows; the bound also keeps a long text from taking long.
-  [/[^\s@"'`<>(),;:[\]{}=/\\]{1,64}(?:@|%40)[^\s@"'`<>(),;:[\]{}=/\\]{1,253}?\.\p{L}{2,63}/giu, '[email]'],
+  [/[^\s@"'`<>(),;:[\]{}=/\\]{1,64}(?:@|%40)[^\s@%"'`<>(),;:[\]{}=/\\]{1,253}\.\p{L}{2,63}/giu, '[email]'],
 ]
 
-/** The text without secrets, and not longer than `max_chars`. */
+/** More than the longest email. */
+const CUT_WORD = 400
+
+/** The text without secrets, and not much longer than `max_chars`. */
 export function redact(text: string, max_chars: number): string {
-  // Cut before the patterns are looked for, or a long text takes long; what the cut leaves of a key is still one.
-  let redacted = text.length > max_chars ? `${text.slice(0, max_chars)}…` : text
-  for (const [pattern, replacement] of SECRETS) redacted = redacted.replace(pattern, replacement)
-  return redacted
+  if (text.length <= max_chars) return withoutSecrets(text)
+  // Cut first, or a long text takes long. An email that the cut went through would not be known as one: that word goes.
+  const beginning = text.slice(0, max_chars + CUT_WORD).replace(/\S{1,400}$/, '')
+  return `${withoutSecrets(beginning).slice(0, max_chars)}…`
+}
+
+function withoutSecrets(text: string): string {
+  return SECRETS.reduce((redacted, [pattern, replacement]) => redacted.replace(pattern, replacement), text)
 }
