@@ -12,6 +12,8 @@ export interface Sent {
 }
 
 interface Listed {
+  readonly id: string
+  readonly credits_burned: number
   readonly metadata: { readonly n?: number }
 }
 
@@ -25,18 +27,21 @@ interface Transaction {
 
 const OPERATOR_TOKEN = 'dev-operator-token'
 const GRANTED = 1_000_000
+const ANALYTICS_WITHIN_MS = 60_000
 
 /** A caller of the API that remembers what it sent and what it was answered, whatever happens to the server. */
 export class Client {
   readonly sent: Sent[] = []
   private readonly url: string
   private readonly key: string
+  private readonly customer_id: string
   private running = false
   private next = 0
 
-  private constructor(url: string, key: string) {
+  private constructor(url: string, key: string, customer_id: string) {
     this.url = url
     this.key = key
+    this.customer_id = customer_id
   }
 
   static async register(url: string): Promise<Client> {
@@ -45,8 +50,8 @@ export class Client {
       headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${OPERATOR_TOKEN}` },
       body: JSON.stringify({ name: 'Crashes', email: `${randomUUID()}@example.com`, tier: 'ENTERPRISE' }),
     })
-    const answer: { readonly api_key: string } = await response.json()
-    const client = new Client(url, answer.api_key)
+    const answer: { readonly api_key: string; readonly customer_id: string } = await response.json()
+    const client = new Client(url, answer.api_key, answer.customer_id)
     for (const body of [{ amount: GRANTED }, { amount: GRANTED, user_id: 'user 1' }]) {
       expect((await client.call('POST', '/v1/credits/grant', body)).status).toBe(201)
     }
@@ -145,6 +150,41 @@ export class Client {
       byWallet.delete(wallet_id)
     }
     expect([...byWallet.keys()]).toEqual([])
+  }
+
+  /** Once analytics have come so far, they count every event once, and its credits. */
+  async assertAnalytics(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
+    const credits = [...found.values()].flat().reduce((sum, event) => sum + micro(event.credits_burned), 0)
+    const deadline = Date.now() + ANALYTICS_WITHIN_MS
+    const asked_at = new Date().toISOString()
+    for (;;) {
+      const { status, text } = await this.call('GET', '/v1/analytics/usage')
+      expect(status, text).toBe(200)
+      const answer: {
+        readonly as_of: string
+        readonly totals: { readonly events: number; readonly credits: number }
+      } = JSON.parse(text)
+      if (answer.as_of >= asked_at) {
+        expect({ events: answer.totals.events, credits: micro(answer.totals.credits) }).toEqual({
+          events: found.size,
+          credits,
+        })
+        return
+      }
+      if (Date.now() > deadline) throw new Error(`analytics have come to ${answer.as_of} only`)
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
+  }
+
+  /** The ledger object, D1's pages and the rollups come to the same. */
+  async assertReconciled(): Promise<void> {
+    const response = await fetch(`${this.url}/v1/admin/reconcile`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${OPERATOR_TOKEN}` },
+      body: JSON.stringify({ customer_id: this.customer_id, full: true }),
+    })
+    const answer: { readonly ledgers: readonly unknown[] } = await response.json()
+    expect(answer.ledgers).toMatchObject([{ status: 'OK', differences: [] }])
   }
 
   private async *list<T>(route: string): AsyncGenerator<T> {

@@ -63,6 +63,8 @@ describe('a server that is killed under load', () => {
     const afterwards = await client.eventsByNumber()
     for (const sent of client.sent) expect(timesFound(afterwards, sent)).toEqual(sent.numbers.map(() => 1))
     await client.assertBooks()
+    await client.assertAnalytics(afterwards)
+    await client.assertReconciled()
     console.log(
       `${ROUNDS} crashes, ${client.sent.length} requests, ${afterwards.size} events: all there once`,
     )
