@@ -4,6 +4,7 @@ import { logError, logInfo } from './http/log.ts'
 import { forgetOutcomes } from './http/outcomes.ts'
 import { forgetCuredFlushes } from './projection/flush-failures.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
+import { sweepLedgers } from './projection/sweep-ledgers.ts'
 import { keepRollups } from './projection/usage/upkeep.ts'
 import { wakeIdleLedgers } from './projection/wake-idle.ts'
 import { rerateAll } from './rating/rerate.ts'
@@ -15,6 +16,7 @@ export async function runCron(_controller: ScheduledController, env: Bindings): 
   const results = await Promise.allSettled([
     rerateEvents(env),
     wakeIdleLedgers(env, now_ms),
+    sweepLedgers(env),
     keepRollups(env, now_ms),
     reconcileDaily(env, now_ms),
     forgetOutcomes(env, now_ms),

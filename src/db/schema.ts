@@ -286,6 +286,13 @@ export const flushFailures = sqliteTable('flush_failures', {
   failed_at_ms: integer().notNull(),
 })
 
+/** Where the cron has come to in what it goes round and round over. */
+export const sweeps = sqliteTable('sweeps', {
+  sweep: text().primaryKey(),
+  /** The last customer that it looked at; the next run goes on after it. */
+  after_customer_id: text().notNull(),
+})
+
 /** Of the rollups of a ledger: those that are read and kept up to date, those that a rebuild makes, those it replaced. */
 export const ROLLUP_STATES = ['active', 'building', 'retired'] as const
 export type RollupState = (typeof ROLLUP_STATES)[number]
