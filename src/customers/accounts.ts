@@ -1,9 +1,10 @@
 import type { Bindings } from '../config.ts'
-import type { CustomerStatus, Tier } from '../db/schema.ts'
+import { type CustomerStatus, MODES, type Tier } from '../db/schema.ts'
 import { setLedgerAccount } from '../ledger/client.ts'
 import { hashesInForce } from './api-key-rows.ts'
 import { forgetCachedKey } from './api-keys.ts'
 import { publishKeys } from './key-publishing.ts'
+import { requireReached } from './key-revocation.ts'
 
 /** A customer's tier and status: what the operator sees of them, and how a change of them comes to hold everywhere. */
 
@@ -118,6 +119,8 @@ const SELECT_ACCOUNT = `
     EXISTS (SELECT 1 FROM api_keys k WHERE k.customer_id = ?1 AND k.mode = 'test') AS has_test_ledger
   FROM customers WHERE customer_id = ?1`
 
+const LIVE_ONLY = ['live'] as const
+
 interface AccountRow {
   readonly tier: Tier
   readonly status: CustomerStatus
@@ -133,8 +136,9 @@ async function settleAccount(env: Bindings, customer_id: string): Promise<void> 
   const row = await env.DB.prepare(SELECT_ACCOUNT).bind(customer_id).first<AccountRow>()
   if (!row) throw new Error(`the customer ${customer_id} has gone`)
   const { has_test_ledger, ...account } = row
-  await setLedgerAccount(env, { customer_id, mode: 'live' }, account)
-  if (has_test_ledger) await setLedgerAccount(env, { customer_id, mode: 'test' }, account)
+  for (const mode of has_test_ledger ? MODES : LIVE_ONLY) {
+    requireReached(await setLedgerAccount(env, { customer_id, mode }, account))
+  }
   const key_hashes = await hashesInForce(env, customer_id, Date.now())
   await publishKeys(env, key_hashes)
   for (const key_hash of key_hashes) forgetCachedKey(key_hash)

@@ -1,5 +1,7 @@
 import type { Bindings } from '../config.ts'
+import { MODES } from '../db/schema.ts'
 import { revokeLedgerKey } from '../ledger/client.ts'
+import type { Refused } from '../ledger/messages.ts'
 import { readRevocation, revokeKey } from './api-key-rows.ts'
 import { forgetCachedKey } from './api-keys.ts'
 import { publishKeys } from './key-publishing.ts'
@@ -14,8 +16,9 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
   if (!key || key.revoked_at_ms === null) return
   const { mode, revoked_at_ms, key_hash } = key
   forgetCachedKey(key_hash)
-  await revokeLedgerKey(env, { customer_id, mode: 'live' }, key_id, revoked_at_ms)
-  if (mode === 'test') await revokeLedgerKey(env, { customer_id, mode }, key_id, revoked_at_ms)
+  for (const acts_on of mode === 'test' ? MODES : [mode]) {
+    requireReached(await revokeLedgerKey(env, { customer_id, mode: acts_on }, key_id, revoked_at_ms))
+  }
   await publishKeys(env, [key_hash])
   // A request that came meanwhile may have read the record that was there before.
   forgetCachedKey(key_hash)
@@ -35,4 +38,9 @@ export async function revokeApiKey(
 ): Promise<void> {
   await env.DB.batch([revokeKey(env, customer_id, key_id, now_ms), ...also])
   await settleRevocation(env, customer_id, key_id)
+}
+
+/** A ledger that was told and did not take it is a part that failed. */
+export function requireReached(outcome: { readonly kind: 'done' } | Refused): void {
+  if (outcome.kind === 'refused') throw new Error(`the ledger is ${outcome.refusal.code}`)
 }

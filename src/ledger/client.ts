@@ -44,6 +44,7 @@ import type {
   WalletMessage,
   WalletResult,
 } from './messages.ts'
+import type { CustomerLedger } from './object.ts'
 import type { ProjectionStateMessage, ProjectionStateResult } from './projection-state.ts'
 import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
 
@@ -255,17 +256,36 @@ export function rewriteLedgerPages(
   return call(env, ledger, SAFE_TO_REPEAT, async (stub) => JSON.parse(await stub.rewritePages(json)), LONG)
 }
 
-/** From the moment this returns the ledger refuses the key from `at_ms` on. Can be repeated; throws when it failed. */
-export async function revokeLedgerKey(
+/** From this answer on the ledger refuses the key from `at_ms` on. Can be repeated. */
+export function revokeLedgerKey(
   env: Bindings,
   ledger: LedgerName,
   key_id: string,
   at_ms: number,
-): Promise<void> {
-  await stubOf(env, ledger).revokeKey(key_id, at_ms)
+): Promise<Done | Refused> {
+  return tell(env, ledger, (stub) => stub.revokeKey(key_id, at_ms))
 }
 
-/** From the moment this returns the ledger goes by this account or a newer one. Can be repeated; throws when it failed. */
-export async function setLedgerAccount(env: Bindings, ledger: LedgerName, account: Account): Promise<void> {
-  await stubOf(env, ledger).setAccount(JSON.stringify(account))
+/** From this answer on the ledger goes by this account or a newer one. Can be repeated. */
+export function setLedgerAccount(
+  env: Bindings,
+  ledger: LedgerName,
+  account: Account,
+): Promise<Done | Refused> {
+  return tell(env, ledger, (stub) => stub.setAccount(JSON.stringify(account)))
+}
+
+interface Done {
+  readonly kind: 'done'
+}
+
+function tell(
+  env: Bindings,
+  ledger: LedgerName,
+  rpc: (stub: DurableObjectStub<CustomerLedger>) => Promise<void>,
+): Promise<Done | Refused> {
+  return call<Done>(env, ledger, SAFE_TO_REPEAT, async (stub) => {
+    await rpc(stub)
+    return { kind: 'done' }
+  })
 }
