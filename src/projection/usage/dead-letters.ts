@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Bindings } from '../../config.ts'
 import { logError, logFailure } from '../../http/log.ts'
-import { redact } from '../../http/redaction.ts'
 import { randomId } from '../../ids.ts'
 import { sizeOf } from '../../ledger/packing.ts'
 import { jsonParameters } from '../json-parameters.ts'
@@ -15,8 +14,6 @@ export const DEAD_LETTER_QUEUE = 'usage-dead-letters'
 const MAX_BODY_BYTES = 200_000
 /** What an operator reads of why. */
 export const MAX_REASON_LENGTH = 500
-/** A message that cannot be stored is in the log and nowhere else: a line of it takes a whole one. */
-const MAX_LOGGED_LENGTH = 64_000
 
 /**
  * The consumer of the dead-letter queue. A message is tried once more, because what kept it may be over, and because
@@ -117,6 +114,5 @@ function textOf(body: unknown): string {
 function logLost(message: Message, reason: string): void {
   // Only the first time: it comes back as long as it cannot be stored.
   if (message.attempts > 1) return
-  const line = { level: 'error', event: 'dead_letter_lost', dead_letter_id: idOf(message), reason }
-  console.error(JSON.stringify({ ...line, body: redact(textOf(message.body), MAX_LOGGED_LENGTH) }))
+  logFailure('dead_letter_lost', { dead_letter_id: idOf(message), reason, body: textOf(message.body) })
 }
