@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest'
+import { ENVIRONMENTS, readSection } from '../../scripts/deploy/sections.ts'
+
+/** A binding cannot be asked for its limit, so nothing but this keeps a shield from refusing what the ledger would allow. */
+
+const TIERS = ['STARTER', 'GROWTH', 'ENTERPRISE']
+
+describe.each([undefined, ...ENVIRONMENTS])('the limits of the section %s', (environment) => {
+  const { vars, bindings } = readSection(environment)
+  const allowed = (tier: string) => Number(vars[`RATE_LIMIT_${tier}`])
+
+  it.each(TIERS)('shield %s far above what its ledger allows', (tier) => {
+    expect(allowed(tier)).toBeGreaterThan(0)
+    expect(bindings).toContain(`ratelimit:SHIELD_${tier}:${3 * allowed(tier)}/60s`)
+  })
+
+  it('look more keys up than any tier has requests, and answer strangers as the contract says', () => {
+    expect(bindings).toContain(`ratelimit:LOOKUP_SHIELD:${3 * Math.max(...TIERS.map(allowed))}/60s`)
+    expect(bindings).toContain('ratelimit:IP_LIMIT:100/60s')
+  })
+})
