@@ -51,6 +51,7 @@ export default defineConfig({
           testTimeout,
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.node.test.ts'],
+          globalSetup: ['test/support/document-setup.ts'],
           setupFiles: ['test/setup.ts'],
         },
       },

@@ -19,6 +19,7 @@ import { requestId } from './http/request-id.ts'
 import { requestLog } from './http/request-log.ts'
 import { responseHeaders } from './http/response-headers.ts'
 import { createRouter } from './http/router.ts'
+import { documentationRoutes } from './openapi/routes.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
@@ -36,6 +37,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use(rateLimitHeaders)
   app.use(cors)
   app.route('/', healthRoutes)
+  app.route('/', documentationRoutes(app))
   app.route('/v1/customers', customersRoutes)
   app.route('/v1/admin', adminRoutes)
 

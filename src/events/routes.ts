@@ -55,6 +55,7 @@ const ingestRoute = createRoute({
     'customer_suspended',
     'idempotency_mismatch',
     'unknown_provider',
+    'unpriced_model',
     'quota_exceeded',
     'overloaded',
     'unavailable',

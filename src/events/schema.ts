@@ -118,6 +118,14 @@ const batchResultSchema = z
 
 export const ingestResultSchema = z.union([ingestedSchema, batchResultSchema])
 
+/** What the price depended on beside provider, model and usage, where the event said so. */
+const modifierFields = {
+  service_tier: z.string().optional(),
+  region: z.string().optional(),
+  image_size: z.string().optional(),
+  image_quality: z.string().optional(),
+}
+
 export const eventRecordSchema = z
   .object({
     id: z.string(),
@@ -128,6 +136,7 @@ export const eventRecordSchema = z
     provider: z.string().nullable(),
     model: z.string().nullable(),
     usage: z.record(z.string(), z.unknown()),
+    ...modifierFields,
     ...ratedFields,
     customer_price_usd: z.number(),
     transaction_id: z.string(),

@@ -1,25 +1,6 @@
-import type { RouteConfig } from '@hono/zod-openapi'
-import { z } from '@hono/zod-openapi'
+import type { RouteConfig, z } from '@hono/zod-openapi'
 import { PROBLEMS, type ProblemCode } from './problem.ts'
-
-const problemDocument = z
-  .object({
-    type: z.string().openapi({ description: 'A link to what this code means.' }),
-    title: z.string(),
-    status: z.number().int(),
-    detail: z.string(),
-    code: z.string().openapi({ description: 'Stable, for programs.' }),
-    request_id: z.string(),
-    errors: z
-      .array(
-        z.object({
-          path: z.string().openapi({ description: 'JSON Pointer (RFC 6901).' }),
-          message: z.string(),
-        }),
-      )
-      .optional(),
-  })
-  .openapi('Problem')
+import { problemResponse } from './problem-schemas.ts'
 
 type Responses = RouteConfig['responses']
 
@@ -33,13 +14,11 @@ export function responses(success: Responses, codes: readonly ProblemCode[] = []
   const codesByStatus = new Map<number, ProblemCode[]>()
   for (const code of codes) {
     const { status } = PROBLEMS[code]
-    codesByStatus.set(status, [...(codesByStatus.get(status) ?? []), code])
+    const known = codesByStatus.get(status) ?? []
+    if (!known.includes(code)) codesByStatus.set(status, [...known, code])
   }
   for (const [status, shared] of codesByStatus) {
-    documented[status] = {
-      description: shared.join(', '),
-      content: { 'application/problem+json': { schema: problemDocument } },
-    }
+    documented[status] = problemResponse(shared)
   }
   return codes.includes('rate_limited') ? withRateHeaders(documented) : documented
 }

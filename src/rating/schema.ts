@@ -143,7 +143,7 @@ export const calculatedBulkSchema = z
   .object({
     results: z.array(
       z.union([
-        calculatedSchema.extend({ index: z.int() }),
+        z.object({ index: z.int(), ...calculatedSchema.shape }),
         z.object({ index: z.int(), error: z.object({ code: z.string(), detail: z.string() }) }),
       ]),
     ),

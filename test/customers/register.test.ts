@@ -1,13 +1,12 @@
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { createApp } from '../../src/app.ts'
 import type { Bindings } from '../../src/config.ts'
 import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
 import { d1FailingAt } from '../faults/injection.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { brokenKv } from '../support/broken.ts'
 import { createCustomer, OPERATOR_TOKEN, uniqueEmail } from '../support/customers.ts'
+import { deployed } from '../support/deployment.ts'
 import { inStore, ledgerOf } from '../support/ledgers.ts'
 import { expectProblem } from '../support/problems.ts'
 
@@ -15,19 +14,8 @@ const register = (body: unknown, key?: string) =>
   api('/v1/customers/register', key === undefined ? { body } : { body, key })
 
 /** The Worker's app with other variables or bindings than the deployment's. */
-async function registerIn(bindings: Partial<Bindings>, body: unknown, key?: string): Promise<Response> {
-  const headers = new Headers({ 'Content-Type': 'application/json' })
-  if (key !== undefined) headers.set('Authorization', `Bearer ${key}`)
-  const request = new Request('https://api.test/v1/customers/register', {
-    method: 'POST',
-    headers,
-    body: JSON.stringify(body),
-  })
-  const ctx = createExecutionContext()
-  const response = await createApp().fetch(request, { ...env, ...bindings }, ctx)
-  await waitOnExecutionContext(ctx)
-  return response
-}
+const registerIn = (bindings: Partial<Bindings>, body: unknown, key?: string) =>
+  deployed(bindings, '/v1/customers/register', key === undefined ? { body } : { body, key })
 
 /** A D1 that does what its first query asks for and loses the answer. */
 function losingFirst(): D1Database {

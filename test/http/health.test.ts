@@ -3,15 +3,19 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import type { Bindings } from '../../src/config.ts'
-import { api, jsonOf } from '../support/api.ts'
+import { api, apiRequest, jsonOf, send } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/broken.ts'
 import { expectProblem } from '../support/problems.ts'
 
-async function ready(bindings: Bindings): Promise<Response> {
-  const ctx = createExecutionContext()
-  const response = await createApp().request('/ready', {}, bindings, ctx)
-  await waitOnExecutionContext(ctx)
-  return response
+/** With these very bindings and no copy: a look is remembered for the bindings that it was at. */
+function ready(bindings: Bindings): Promise<Response> {
+  const request = apiRequest('/ready')
+  return send(request, async () => {
+    const ctx = createExecutionContext()
+    const response = await createApp().fetch(request, bindings, ctx)
+    await waitOnExecutionContext(ctx)
+    return response
+  })
 }
 
 describe('GET /health', () => {

@@ -1,11 +1,8 @@
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { createApp } from '../../src/app.ts'
 import { api } from '../support/api.ts'
 import { expectRefused } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
-import { deployed } from '../support/deployment.ts'
+import { deployed, sendDeployed } from '../support/deployment.ts'
 
 /** Requests that no client means well with: each has a plain answer, none is a 5xx, and none says how it is made here. */
 
@@ -198,9 +195,5 @@ describe('a header', () => {
   })
 })
 
-async function fetchRaw(path: string, init: RequestInit): Promise<Response> {
-  const ctx = createExecutionContext()
-  const response = await createApp().fetch(new Request(`https://api.test${path}`, init), env, ctx)
-  await waitOnExecutionContext(ctx)
-  return response
-}
+const fetchRaw = (path: string, init: RequestInit) =>
+  sendDeployed({}, new Request(`https://api.test${path}`, init))

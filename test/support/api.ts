@@ -1,4 +1,5 @@
 import { exports } from 'cloudflare:workers'
+import { expectDocumented } from './documented.ts'
 
 export interface ApiOptions {
   /** Sent as Bearer. */
@@ -10,8 +11,18 @@ export interface ApiOptions {
 }
 
 /** A request to the Worker, through its router and everything behind it. */
-export function api(path: string, options: ApiOptions = {}): Promise<Response> {
-  return exports.default.fetch(apiRequest(path, options))
+export async function api(path: string, options: ApiOptions = {}): Promise<Response> {
+  return send(apiRequest(path, options), (request) => exports.default.fetch(request))
+}
+
+/** Sends a request to an app and compares its answer with the OpenAPI document: the door of every test over HTTP. */
+export async function send(
+  request: Request,
+  fetch: (request: Request) => Response | Promise<Response>,
+): Promise<Response> {
+  const response = await fetch(request)
+  await expectDocumented(request, response)
+  return response
 }
 
 export function apiRequest(path: string, { key, method, body, headers = {} }: ApiOptions = {}): Request {

@@ -2,7 +2,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
 import type { Bindings } from '../../src/config.ts'
-import { type ApiOptions, apiRequest } from './api.ts'
+import { type ApiOptions, apiRequest, send } from './api.ts'
 
 const app = createApp()
 
@@ -15,8 +15,15 @@ export async function deployed(
   path: string,
   options: ApiOptions = {},
 ): Promise<Response> {
-  const ctx = createExecutionContext()
-  const response = await app.fetch(apiRequest(path, options), { ...env, ...bindings }, ctx)
-  await waitOnExecutionContext(ctx)
-  return response
+  return sendDeployed(bindings, apiRequest(path, options))
+}
+
+/** `deployed`, of a request as it is. */
+export function sendDeployed(bindings: Partial<Bindings>, request: Request): Promise<Response> {
+  return send(request, async () => {
+    const ctx = createExecutionContext()
+    const response = await app.fetch(request, { ...env, ...bindings }, ctx)
+    await waitOnExecutionContext(ctx)
+    return response
+  })
 }

@@ -1,10 +1,7 @@
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { createApp } from '../../src/app.ts'
-import type { Bindings } from '../../src/config.ts'
 import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
 import { forgetPriceBooks } from '../../src/rating/current-prices.ts'
-import { type ApiOptions, api, apiRequest, jsonOf, textField } from './api.ts'
+import { api, jsonOf, textField } from './api.ts'
 
 /** As if the next request came to an isolate that has just started. */
 export function inAnotherIsolate(): void {
@@ -40,19 +37,7 @@ export async function versionOf(key: string, model: string): Promise<string> {
   return textField(await jsonOf(await api('/v1/rating/calculate', { key, body })), 'price_version')
 }
 
-/** A request to the whole API with other bindings than the Worker's; what it left to `waitUntil` is done, too. */
-export async function apiWith(
-  bindings: Partial<Bindings>,
-  path: string,
-  options: ApiOptions = {},
-): Promise<Response> {
-  const ctx = createExecutionContext()
-  const response = await app.fetch(apiRequest(path, options), { ...env, ...bindings }, ctx)
-  await waitOnExecutionContext(ctx)
-  return response
-}
-
-const app = createApp()
+export { deployed as apiWith } from './deployment.ts'
 
 /** D1 as it is, with the statements that were prepared from here on and the rows that its batches wrote. */
 export function countedD1(): {

@@ -1,0 +1,100 @@
+import { z } from '@hono/zod-openapi'
+import { PROBLEMS, type ProblemCode } from './problem.ts'
+
+/** What the problem documents look like, one schema for each code, with the members that only this code has. */
+
+const exact = (description: string) => z.number().openapi({ description })
+const nearest = z.array(z.string()).openapi({ description: 'Names that are like it, nearest first.' })
+const checked = z.object({ ok: z.boolean(), latency_ms: z.number() })
+
+const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
+  invalid_request: {
+    errors: z.array(
+      z.object({
+        path: z.string().openapi({ description: 'JSON Pointer (RFC 6901); empty for the whole body.' }),
+        message: z.string(),
+      }),
+    ),
+  },
+  insufficient_credits: {
+    balance: exact('Credits of the wallet, held ones included.'),
+    available_balance: exact('Credits that are not held.'),
+    required: exact('Credits that this needs.'),
+    wallet_id: z.string(),
+  },
+  limit_reached: {
+    feature_id: z.string(),
+    level: z.enum(['user', 'team', 'customer']).openapi({ description: 'Whose limit it is.' }),
+    unit: z.enum(['credits', 'events', 'tokens', 'usd']),
+    limit: exact('How much of `unit` fits into a window.'),
+    used: exact('How much of it is used up.'),
+    resets_at: z.iso.datetime().nullable().openapi({ description: 'null: never.' }),
+  },
+  feature_not_allowed: {
+    feature_id: z.string(),
+    reason: z.enum(['feature_disabled', 'feature_not_enabled']),
+  },
+  unpriced_model: { nearest },
+  unknown_provider: { nearest },
+  quota_exceeded: {
+    limit: exact('Events that a calendar month (UTC) has room for.'),
+    resets_at: z.iso.datetime(),
+  },
+  unavailable: {
+    checks: z
+      .object({ d1: checked, kv: checked, object: checked })
+      .optional()
+      .openapi({ description: 'Of `GET /ready`: what answered.' }),
+  },
+}
+
+/** The schema of the problem documents with this code. */
+export function problemSchema(code: ProblemCode): z.ZodType {
+  const { status, title } = PROBLEMS[code]
+  return z
+    .object({
+      type: z.url().openapi({ description: 'A link to what the code means and what to do.' }),
+      title: z.literal(title),
+      status: z.literal(status),
+      detail: z.string().openapi({ description: 'What is wrong with this very request, for a person.' }),
+      code: z.literal(code).openapi({ description: 'Stable, for programs.' }),
+      request_id: z.string().openapi({ description: 'As in the header X-Request-Id.' }),
+      ...MEMBERS[code],
+    })
+    .openapi(problemSchemaName(code))
+}
+
+/** `insufficient_credits` is `InsufficientCreditsProblem` among the document's components. */
+export function problemSchemaName(code: ProblemCode): string {
+  const words = code.split('_').map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+  return `${words.join('')}Problem`
+}
+
+const REF = '#/components/schemas/'
+
+/** A response of one status with any of these codes. `codesOf` reads them back. */
+export function problemResponse(codes: readonly ProblemCode[]) {
+  const refs = codes.map((code) => ({ $ref: REF + problemSchemaName(code) }))
+  const mapping = Object.fromEntries(codes.map((code) => [code, REF + problemSchemaName(code)]))
+  const [only] = refs
+  const schema =
+    only && refs.length === 1 ? only : { oneOf: refs, discriminator: { propertyName: 'code', mapping } }
+  return {
+    description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
+    content: { 'application/problem+json': { schema } },
+  }
+}
+
+const CODES_BY_REF = new Map<string, ProblemCode>()
+for (const code of problemCodes()) CODES_BY_REF.set(REF + problemSchemaName(code), code)
+
+/** Every code there is. */
+export function problemCodes(): ProblemCode[] {
+  return Object.keys(PROBLEMS).filter((code): code is ProblemCode => code in PROBLEMS)
+}
+
+/** The codes that a response of the document was declared with; none of a response that is no problem. */
+export function codesOf(response: unknown): ProblemCode[] {
+  const found = [...JSON.stringify(response).matchAll(/"\$ref":"([^"]+)"/g)]
+  return found.flatMap(([, ref = '']) => CODES_BY_REF.get(ref) ?? [])
+}

@@ -1,0 +1,168 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { AppEnv } from '../http/env.ts'
+import type { ProblemCode } from '../http/problem.ts'
+import { codesOf, problemCodes, problemSchema, problemSchemaName } from '../http/problem-schemas.ts'
+import { createRouter } from '../http/router.ts'
+import { OPERATOR_SECURITY } from '../http/security.ts'
+import { closeObjects, isObject, type Lookup } from './closed.ts'
+import { withExamples } from './examples.ts'
+import {
+  type Access,
+  headersOf,
+  problemResponses,
+  problemsBefore,
+  type RouteShape,
+  SHARED_COMPONENTS,
+} from './shared.ts'
+import { ALL_TAGS, INFO, operationIdOf, tagOf } from './words.ts'
+
+type Json = Readonly<Record<string, unknown>>
+type Router = OpenAPIHono<AppEnv>
+
+export interface OpenApiDocument extends Json {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>
+  readonly components: Json & { readonly schemas: Json }
+}
+
+/**
+ * The OpenAPI document of an app, from the zod schemas that validate its requests. What the middleware does to all
+ * routes is added here, so that no route has to repeat it.
+ */
+export function openApiDocument(app: Router): OpenApiDocument {
+  const { paths, schemas } = generated(app)
+  const lookup: Lookup = (ref) => schemas[ref.slice('#/components/schemas/'.length)]
+  const described_paths = Object.fromEntries(
+    Object.entries(paths).map(([path, item]) => [
+      path,
+      Object.fromEntries(
+        Object.entries(item).map(([method, operation]) => [
+          method,
+          described(method, path, operation, lookup),
+        ]),
+      ),
+    ]),
+  )
+  const tags = new Set(Object.keys(paths).map(tagOf))
+  const codes = new Set(codesOf(described_paths))
+  return {
+    openapi: '3.1.0',
+    info: INFO,
+    servers: [{ url: '/', description: 'This deployment' }],
+    tags: ALL_TAGS.filter(({ name }) => tags.has(name)),
+    paths: described_paths,
+    components: { schemas: closeAll({ ...schemas, ...problemSchemas(codes) }, lookup), ...SHARED_COMPONENTS },
+  }
+}
+
+const GENERATED = { openapi: '3.1.0', info: INFO }
+
+/** What the zod schemas of the routes give. */
+function generated(app: Router): {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>
+  readonly schemas: Json
+} {
+  const { paths = {}, components = {} } = app.getOpenAPI31Document(GENERATED)
+  // Through JSON once: its `undefined` fields are none, and nobody can change what the schemas share.
+  return JSON.parse(JSON.stringify({ paths, schemas: components.schemas ?? {} }))
+}
+
+function problemSchemas(codes: ReadonlySet<ProblemCode>): Json {
+  const { openAPIRegistry, getOpenAPI31Document } = createRouter()
+  for (const code of codes) openAPIRegistry.register(problemSchemaName(code), problemSchema(code))
+  return { ...getOpenAPI31Document(GENERATED).components?.schemas }
+}
+
+function closeAll(schemas: Json, lookup: Lookup): Json {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, schema]) => [name, closeObjects(schema, lookup)]),
+  )
+}
+
+function described(method: string, path: string, operation: Json, lookup: Lookup): Json {
+  const { description, parameters, requestBody, responses, ...rest } = operation
+  const security = path.startsWith('/v1/admin/') ? OPERATOR_SECURITY : operation.security
+  const own = Array.isArray(parameters) ? parameters.map((parameter) => closedContent(parameter, lookup)) : []
+  const shape: RouteShape = {
+    method,
+    path,
+    access: accessOf(security, operation['x-required-scope']),
+    has_input: own.length > 0,
+    has_body: requestBody !== undefined,
+  }
+  const shared = [
+    ...(method === 'post' ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : []),
+    { $ref: '#/components/parameters/RequestId' },
+  ]
+  return withExamples(`${method.toUpperCase()} ${path}`, {
+    operationId: operationIdOf(method, path),
+    tags: [tagOf(path)],
+    ...rest,
+    description: [description ?? `${String(operation.summary)}.`, accessText(shape.access)]
+      .filter((text) => text !== '')
+      .join('\n\n'),
+    ...(security !== undefined && { security }),
+    parameters: [...own, ...shared],
+    ...(requestBody !== undefined && { requestBody: closedContent(requestBody, lookup) }),
+    responses: allResponses(shape, isObject(responses) ? responses : {}, lookup),
+  })
+}
+
+function accessOf(security: unknown, scope: unknown): Access {
+  const alternatives = Array.isArray(security) ? security : []
+  const schemes = alternatives.flatMap((alternative) =>
+    isObject(alternative) ? Object.keys(alternative) : [],
+  )
+  if (schemes.includes('apiKey')) {
+    return { kind: 'customer', scope: typeof scope === 'string' ? scope : undefined }
+  }
+  const must_be_operator = alternatives.length === 1 && schemes.includes('operator')
+  return must_be_operator ? { kind: 'operator' } : { kind: 'open' }
+}
+
+function accessText(access: Access): string {
+  if (access.kind === 'open') return ''
+  if (access.kind === 'operator') return "Takes the operator's token."
+  return access.scope === undefined
+    ? 'Takes any API key.'
+    : `Takes an API key with the scope \`${access.scope}\`.`
+}
+
+/** The route's own answers and problems, and those of what stands before it. */
+function allResponses(shape: RouteShape, declared: Json, lookup: Lookup): Json {
+  const codes = new Set(problemsBefore(shape))
+  const answers = Object.entries(declared).filter(([, response]) => {
+    const of_response = codesOf(response)
+    for (const code of of_response) codes.add(code)
+    return of_response.length === 0
+  })
+  const ordered = new Set(problemCodes().filter((code) => codes.has(code)))
+  const all = [...answers, ...problemResponses(ordered)]
+  return Object.fromEntries(
+    all.map(([status, response]) => {
+      const closed = closedContent(response, lookup)
+      return [status, { ...closed, headers: { ...headersOf(shape, status), ...own(closed.headers) } }]
+    }),
+  )
+}
+
+function own(headers: unknown): Json {
+  return isObject(headers) ? headers : {}
+}
+
+/** A parameter, a request body or a response with its schemas closed. */
+function closedContent(value: unknown, lookup: Lookup): Json {
+  if (!isObject(value)) return {}
+  const content = isObject(value.content)
+    ? Object.fromEntries(
+        Object.entries(value.content).map(([type, media]) => [
+          type,
+          isObject(media) ? { ...media, schema: closeObjects(media.schema, lookup) } : media,
+        ]),
+      )
+    : undefined
+  return {
+    ...value,
+    ...('schema' in value && { schema: closeObjects(value.schema, lookup) }),
+    ...(content && { content }),
+  }
+}

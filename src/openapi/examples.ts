@@ -1,0 +1,61 @@
+import { isObject } from './closed.ts'
+import examples from './examples.json' with { type: 'json' }
+
+type Json = Readonly<Record<string, unknown>>
+
+/**
+ * What the document shows of requests and answers. `test/openapi/examples.test.ts` sends them in this order to a fresh
+ * customer and compares every answer, so they are a story too: what an answer says, a later request may use.
+ */
+export interface Example {
+  /** Method and path of the document. */
+  readonly operation: string
+  readonly parameters?: Readonly<Record<string, string>>
+  readonly body?: unknown
+  readonly status: number
+  readonly answer: unknown
+}
+
+export const EXAMPLES: readonly Example[] = examples
+
+/** The operation with what its examples show. */
+export function withExamples(name: string, operation: Json): Json {
+  const shown = EXAMPLES.filter((example) => example.operation === name)
+  return shown.reduce<Json>(
+    (so_far, example, index) => withExample(so_far, example, `example_${index + 1}`),
+    operation,
+  )
+}
+
+function withExample(
+  operation: Json,
+  { parameters = {}, body, status, answer }: Example,
+  name: string,
+): Json {
+  const responses = isObject(operation.responses) ? operation.responses : {}
+  return {
+    ...operation,
+    parameters: list(operation.parameters).map((parameter) => {
+      if (!isObject(parameter) || typeof parameter.name !== 'string') return parameter
+      const value = parameters[parameter.name]
+      return value === undefined || 'example' in parameter ? parameter : { ...parameter, example: value }
+    }),
+    ...(body !== undefined && { requestBody: shownIn(operation.requestBody, name, body) }),
+    responses: { ...responses, [status]: shownIn(responses[status], name, answer) },
+  }
+}
+
+/** `value` among the examples of the only content of a body or a response. */
+function shownIn(place: unknown, name: string, value: unknown): unknown {
+  if (!isObject(place) || !isObject(place.content)) return place
+  const content = Object.entries(place.content).map(([type, media]) => {
+    if (!isObject(media)) return [type, media] as const
+    const examples = isObject(media.examples) ? media.examples : {}
+    return [type, { ...media, examples: { ...examples, [name]: { value } } }] as const
+  })
+  return { ...place, content: Object.fromEntries(content) }
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}

@@ -1,0 +1,102 @@
+import { PROBLEMS, type ProblemCode } from '../http/problem.ts'
+import { problemResponse } from '../http/problem-schemas.ts'
+import { BODY_PROBLEMS, KEY_PROBLEMS } from '../http/responses.ts'
+import { SECURITY_SCHEMES } from '../http/security.ts'
+
+/** What the middleware adds to every route that it stands before: parameters, headers, and problems of its own. */
+
+export const SHARED_COMPONENTS = {
+  securitySchemes: SECURITY_SCHEMES,
+  parameters: {
+    RequestId: {
+      name: 'X-Request-Id',
+      in: 'header',
+      description: 'A name of your own for the request. One that does not fit is replaced.',
+      schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' },
+    },
+    IdempotencyKey: {
+      name: 'Idempotency-Key',
+      in: 'header',
+      description:
+        'Has the request take effect once: a repeat with the same payload gets the same answer for at least 7 days, one with another payload a 422.',
+      schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
+    },
+  },
+  headers: {
+    'X-Request-Id': {
+      description: "The request's name: the caller's, or a new one. Say it when you report a problem.",
+      required: true,
+      schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' },
+    },
+    'Idempotency-Replayed': {
+      description: 'The answer was given before, to the same idempotency key.',
+      schema: { type: 'string', const: 'true' },
+    },
+    'Retry-After': {
+      description: 'Seconds to wait before the request is sent again.',
+      required: true,
+      schema: { type: 'string', pattern: '^[0-9]+$' },
+    },
+    'WWW-Authenticate': {
+      description: 'RFC 9110, section 11.6.1.',
+      required: true,
+      schema: { type: 'string', const: 'Bearer' },
+    },
+    RateLimit: {
+      description:
+        'What is left of the minute, as in draft-ietf-httpapi-ratelimit-headers, where the ledger counted the request.',
+      schema: { type: 'string' },
+    },
+    'RateLimit-Policy': {
+      description: 'How much a minute has room for, where the ledger counted the request.',
+      schema: { type: 'string' },
+    },
+  },
+} as const
+
+export type Access =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'operator' }
+  | { readonly kind: 'customer'; readonly scope: string | undefined }
+
+export interface RouteShape {
+  readonly method: string
+  readonly path: string
+  readonly access: Access
+  readonly has_input: boolean
+  readonly has_body: boolean
+}
+
+/** What a route can answer because of what stands before it, whatever it does itself. */
+export function problemsBefore({ method, path, access, has_input, has_body }: RouteShape): ProblemCode[] {
+  const codes: ProblemCode[] = ['internal_error']
+  if (has_body) codes.push(...BODY_PROBLEMS)
+  if (has_input || method === 'post') codes.push('invalid_request')
+  if (path.startsWith('/v1/')) codes.push('rate_limited')
+  if (access.kind === 'open') return codes
+  codes.push(...KEY_PROBLEMS, 'unavailable')
+  if (access.kind === 'operator' || access.scope !== undefined) codes.push('insufficient_scope')
+  if (access.kind === 'customer' && access.scope?.endsWith(':write') === true)
+    codes.push('customer_suspended')
+  return codes
+}
+
+/** Problem responses by status, their codes in the order of `PROBLEMS`, each once. */
+export function problemResponses(codes: ReadonlySet<ProblemCode>): Map<string, object> {
+  const byStatus = new Map<string, ProblemCode[]>()
+  for (const code of codes) {
+    const status = String(PROBLEMS[code].status)
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  return new Map([...byStatus].map(([status, of_status]) => [status, problemResponse(of_status)]))
+}
+
+/** The headers of a response, by its status. */
+export function headersOf({ method, access }: RouteShape, status: string): Record<string, { $ref: string }> {
+  const names: (keyof typeof SHARED_COMPONENTS.headers)[] = ['X-Request-Id']
+  if (method === 'post' && status.startsWith('2')) names.push('Idempotency-Replayed')
+  if (status === '401') names.push('WWW-Authenticate')
+  if (status === '429' || status === '503') names.push('Retry-After')
+  if (access.kind === 'customer') names.push('RateLimit', 'RateLimit-Policy')
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
+}

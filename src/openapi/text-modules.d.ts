@@ -1,0 +1,9 @@
+/** Modules that a rule of wrangler.toml reads as text. */
+declare module 'swagger-ui-dist/swagger-ui-bundle.js' {
+  const text: string
+  export default text
+}
+declare module 'swagger-ui-dist/swagger-ui.css' {
+  const text: string
+  export default text
+}

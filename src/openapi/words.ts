@@ -1,0 +1,131 @@
+/** The words of the OpenAPI document that belong to no single route. */
+
+/** The version of package.json, said again because the Worker does not ship that file; a test compares them. */
+export const VERSION = '0.1.0'
+
+export const INFO = {
+  title: 'OpenMonetize Edge',
+  version: VERSION,
+  summary: 'Rate, burn and answer with the new balance in one request.',
+  description: [
+    'The smart meter for AI products. `POST /v1/events/ingest` rates a usage event from the price list of its provider, burns the credits from a prepaid wallet atomically and exactly once, and answers with the new balance.',
+    'Amounts are JSON numbers, written exactly: credits with at most 6 decimals, USD with at most 12. On the way in a decimal string is as good. Times are RFC 3339, in UTC on the way out.',
+    'Errors are RFC 9457 problem documents: `code` is stable and for programs, `type` leads to what to do. A request that was refused has changed nothing, and its idempotency key is unused.',
+    'Unknown fields of a body and unknown query parameters are refused by name. Lists are pages: `limit`, and `cursor` with the `next_cursor` of the page before; a page may hold fewer rows than `limit` while there are more.',
+  ].join('\n\n'),
+  contact: { name: 'OpenMonetize', url: 'https://github.com/openmonetize/openmonetize-edge' },
+  license: { name: 'MIT', identifier: 'MIT' },
+}
+
+/** By the beginning of the path; the first that fits. */
+const TAGS: readonly (readonly [prefix: string, name: string, description: string])[] = [
+  ['/v1/events', 'Events', 'Usage: rated, burned and answered in one request.'],
+  ['/v1/credits', 'Credits', 'Wallets, the lots in them, and every line of the ledger.'],
+  ['/v1/holds', 'Holds', 'Credits that are set aside before a call and spent after it.'],
+  ['/v1/entitlements', 'Entitlements', 'What a feature allows: on or off, and how much of it.'],
+  ['/v1/rating', 'Rating', 'What usage costs, and the price lists behind it.'],
+  ['/v1/burn-tables', 'Burn tables', 'How usage becomes credits.'],
+  ['/v1/analytics', 'Analytics', 'What was used, what it cost and what it earned.'],
+  ['/v1/users', 'Users', 'The users of a customer.'],
+  ['/v1/teams', 'Teams', 'The teams of a customer.'],
+  ['/v1/customers', 'Customers', 'Registration, and who an API key belongs to.'],
+  ['/v1/api-keys', 'API keys', 'The API keys of a customer.'],
+  ['/v1/admin', 'Operator', 'What whoever runs this deployment does, with a token of its own.'],
+  ['/', 'Platform', 'Health, and this documentation.'],
+]
+
+export const ALL_TAGS = TAGS.map(([, name, description]) => ({ name, description }))
+
+export function tagOf(path: string): string {
+  const found = TAGS.find(([prefix]) => path.startsWith(prefix))
+  if (!found) throw new Error(`no tag for ${path}`)
+  return found[1]
+}
+
+/** Names that clients are generated with: add to them, never change one. */
+const OPERATION_IDS: Readonly<Record<string, string>> = {
+  'GET /health': 'getHealth',
+  'GET /ready': 'getReadiness',
+  'GET /openapi.json': 'getOpenApiDocument',
+  'GET /docs': 'getDocumentation',
+  'GET /docs/{file}': 'getDocumentationAsset',
+  'POST /v1/customers/register': 'registerCustomer',
+  'GET /v1/customers/me': 'getCurrentCustomer',
+  'POST /v1/events/ingest': 'ingestEvents',
+  'GET /v1/events': 'listEvents',
+  'GET /v1/events/{id}': 'getEvent',
+  'POST /v1/events/{id}/void': 'voidEvent',
+  'POST /v1/rating/calculate': 'calculatePrice',
+  'POST /v1/rating/calculate/bulk': 'calculatePrices',
+  'POST /v1/rating/simulate': 'simulateBurnTable',
+  'GET /v1/rating/pricing': 'listProviderPrices',
+  'GET /v1/rating/price-overrides': 'listPriceOverrides',
+  'POST /v1/rating/price-overrides': 'createPriceOverride',
+  'POST /v1/burn-tables': 'createBurnTable',
+  'GET /v1/burn-tables': 'listBurnTables',
+  'GET /v1/burn-tables/active': 'getActiveBurnTable',
+  'GET /v1/burn-tables/{id}': 'getBurnTable',
+  'PATCH /v1/burn-tables/{id}': 'updateBurnTable',
+  'DELETE /v1/burn-tables/{id}': 'deactivateBurnTable',
+  'POST /v1/credits/grant': 'grantCredits',
+  'POST /v1/credits/purchase': 'purchaseCredits',
+  'POST /v1/credits/refund': 'refundTransaction',
+  'POST /v1/credits/transfer': 'transferCredits',
+  'POST /v1/credits/adjust': 'adjustCredits',
+  'GET /v1/credits/balance': 'getBalance',
+  'GET /v1/credits/lots': 'listLots',
+  'GET /v1/credits/transactions': 'listTransactions',
+  'GET /v1/credits/recurring-grants': 'listRecurringGrants',
+  'DELETE /v1/credits/recurring-grants/{id}': 'stopRecurringGrant',
+  'PATCH /v1/credits/wallets': 'updateWallet',
+  'POST /v1/holds': 'createHold',
+  'GET /v1/holds': 'listHolds',
+  'GET /v1/holds/{id}': 'getHold',
+  'POST /v1/holds/{id}/capture': 'captureHold',
+  'POST /v1/holds/{id}/release': 'releaseHold',
+  'POST /v1/holds/{id}/extend': 'extendHold',
+  'POST /v1/entitlements': 'createEntitlement',
+  'GET /v1/entitlements': 'listEntitlements',
+  'GET /v1/entitlements/{id}': 'getEntitlement',
+  'PUT /v1/entitlements/{id}': 'replaceEntitlement',
+  'DELETE /v1/entitlements/{id}': 'deleteEntitlement',
+  'POST /v1/entitlements/check': 'checkEntitlement',
+  'GET /v1/users': 'listUsers',
+  'POST /v1/users': 'createUser',
+  'GET /v1/users/{user_id}': 'getUser',
+  'PATCH /v1/users/{user_id}': 'updateUser',
+  'DELETE /v1/users/{user_id}': 'eraseUser',
+  'GET /v1/teams': 'listTeams',
+  'POST /v1/teams': 'createTeam',
+  'GET /v1/teams/{team_id}': 'getTeam',
+  'PATCH /v1/teams/{team_id}': 'updateTeam',
+  'DELETE /v1/teams/{team_id}': 'eraseTeam',
+  'GET /v1/api-keys': 'listApiKeys',
+  'POST /v1/api-keys': 'createApiKey',
+  'POST /v1/api-keys/{id}/rotate': 'rotateApiKey',
+  'DELETE /v1/api-keys/{id}': 'deleteApiKey',
+  'GET /v1/analytics/usage': 'getUsage',
+  'GET /v1/analytics/costs': 'getCosts',
+  'GET /v1/analytics/burn-rate': 'getBurnRate',
+  'GET /v1/admin/stats': 'getStats',
+  'GET /v1/admin/customers': 'listCustomers',
+  'GET /v1/admin/customers/{id}': 'getCustomer',
+  'PATCH /v1/admin/customers/{id}': 'updateCustomer',
+  'POST /v1/admin/customers/{id}/api-keys': 'createCustomerApiKey',
+  'POST /v1/admin/customers/{id}/rebuild': 'rebuildCustomer',
+  'GET /v1/admin/provider-costs': 'listProviderCosts',
+  'POST /v1/admin/provider-costs': 'createProviderCost',
+  'POST /v1/admin/rerate': 'rerateEvents',
+  'GET /v1/admin/dead-letters': 'listDeadLetters',
+  'POST /v1/admin/dead-letters/replay': 'replayDeadLetters',
+  'POST /v1/admin/reconcile': 'reconcile',
+  'GET /v1/admin/audit': 'listAuditLog',
+}
+
+/** One from the method and the path where nobody has given it a name yet. */
+export function operationIdOf(method: string, path: string): string {
+  const named = OPERATION_IDS[`${method.toUpperCase()} ${path}`]
+  if (named !== undefined) return named
+  const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== '' && word !== 'v1')
+  return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
+}

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
+import { createApp } from '../../src/app.ts'
+import { SCOPES } from '../../src/customers/scopes.ts'
+import { PROBLEMS } from '../../src/http/problem.ts'
+import { codesOf } from '../../src/http/problem-schemas.ts'
+import { isObject } from '../../src/openapi/closed.ts'
+import { api } from '../support/api.ts'
+import { asObject, document, objectAt, operations } from '../support/documented.ts'
+
+describe('the OpenAPI document', () => {
+  it('is served as the Worker makes it, and is the one that every answer of the tests is compared with', async () => {
+    const response = await api('/openapi.json')
+    expect(response.headers.get('Content-Type')).toBe('application/json')
+    expect(await response.json()).toEqual(document)
+  })
+
+  it('is fetched once: its ETag answers 304 without a body, and it is the same every time', async () => {
+    const first = await api('/openapi.json')
+    const etag = first.headers.get('ETag') ?? ''
+    expect(etag).toMatch(/^"[\w-]{22}"$/)
+    expect(first.headers.get('Cache-Control')).toBe('public, max-age=300')
+    const second = await api('/openapi.json', { headers: { 'If-None-Match': `"other", W/${etag}` } })
+    expect(second.status).toBe(304)
+    expect(await second.text()).toBe('')
+    expect(await (await api('/openapi.json')).text()).toBe(await first.text())
+  })
+
+  it('has the version of the package', () => {
+    expect(objectAt(document, 'info').version).toBe(packageJson.version)
+  })
+
+  it('knows every route of the app', () => {
+    const documented = operations.map(({ method, path }) => `${method} ${path}`)
+    const mounted = createApp()
+      .routes.filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`)
+    expect(new Set(documented)).toEqual(new Set(mounted))
+  })
+
+  it('says of the inputs what the validation does', () => {
+    const schemas = objectAt(objectAt(document, 'components'), 'schemas')
+    expect(schemas.Registration).toMatchObject({
+      type: 'object',
+      additionalProperties: false,
+      required: ['name', 'email'],
+      properties: {
+        name: { type: 'string', minLength: 1, maxLength: 255 },
+        email: { type: 'string', format: 'email', maxLength: 254 },
+        tier: { type: 'string', enum: ['STARTER', 'GROWTH', 'ENTERPRISE'], default: 'STARTER' },
+      },
+    })
+  })
+})
+
+describe.each(operations)('$method $path', ({ method, path, operation }) => {
+  it('has an id of its own, a tag, a summary and a description', () => {
+    const ids = operations.map((other) => other.operation.operationId)
+    expect(ids.filter((id) => id === operation.operationId)).toHaveLength(1)
+    const tags: unknown = document.tags
+    expect(tags).toContainEqual(expect.objectContaining({ name: [operation.tags].flat()[0] }))
+    expect(operation).toMatchObject({
+      summary: expect.stringMatching(/./),
+      description: expect.stringMatching(/./),
+    })
+  })
+
+  it('says what it takes to be let in', () => {
+    const security = JSON.stringify(operation.security)
+    if (path.startsWith('/v1/admin/')) expect(security).toBe('[{"operator":[]}]')
+    else if (path.startsWith('/v1/') && !OPEN.has(path)) {
+      expect(security).toBe('[{"apiKey":[]},{"apiKeyHeader":[]}]')
+      if (!WITHOUT_SCOPE.has(path)) expect(SCOPES).toContain(operation['x-required-scope'])
+    } else expect(['[]', '[{},{"operator":[]}]']).toContain(security)
+  })
+
+  it('lists the codes of each status, and every one of them has the status', () => {
+    for (const [status, response] of Object.entries(objectAt(operation, 'responses'))) {
+      const codes = codesOf(response)
+      if (Number(status) >= 400) expect(codes, status).not.toHaveLength(0)
+      for (const code of codes) expect(PROBLEMS[code].status).toBe(Number(status))
+    }
+  })
+
+  it('answers with objects whose fields are all listed', () => {
+    for (const response of Object.values(objectAt(operation, 'responses'))) {
+      expectClosed(asObject(response).content, `${method} ${path}`)
+    }
+  })
+})
+
+/** Who registers has no key yet. */
+const OPEN = new Set(['/v1/customers/register'])
+/** Any key may ask whose it is. */
+const WITHOUT_SCOPE = new Set(['/v1/customers/me'])
+
+it('has no object in it whose fields are listed and that may have others', () => {
+  expectClosed(objectAt(document, 'components').schemas, 'components')
+})
+
+/** An `allOf` cannot be closed part by part: `closeObjects` writes one out. */
+function expectClosed(value: unknown, where: string): void {
+  if (Array.isArray(value)) for (const inner of value) expectClosed(inner, where)
+  if (!isObject(value)) return
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === 'example' || key === 'examples') continue
+    if (key === 'allOf') expect(JSON.stringify(inner), `${where}: allOf`).not.toContain('"properties"')
+    if (key === 'properties' && isObject(inner) && value.type === 'object') {
+      const open = value.additionalProperties === undefined
+      expect(open, `${where}: ${Object.keys(inner).join(', ')}`).toBe(false)
+    }
+    expectClosed(inner, `${where}/${key}`)
+  }
+}

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { expect, it } from 'vitest'
+
+const tests = path.join(import.meta.dirname, '..')
+
+/** Where `send` is made, and what asks an app of its own that is not the Worker's. */
+const DOORS = [
+  'support/api.ts',
+  'support/deployment.ts',
+  'support/probe.ts',
+  'http/health.test.ts',
+  'http/problem.test.ts',
+  'http/stored-answers.test.ts',
+]
+
+it('every test asks the Worker through `send`, which compares the answer with the OpenAPI document', () => {
+  const asking = readdirSync(tests, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.node.test.ts'))
+    .filter((file) =>
+      /exports\.default|SELF\b|\bapp\.(fetch|request)\(|createApp\(\)\.(fetch|request)/.test(source(file)),
+    )
+  expect(asking.toSorted()).toEqual(DOORS.toSorted())
+})
+
+function source(file: string): string {
+  return readFileSync(path.join(tests, file), 'utf8')
+}

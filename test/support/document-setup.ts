@@ -1,0 +1,14 @@
+import type { TestProject } from 'vitest/node'
+import { createApp } from '../../src/app.ts'
+import { openApiDocument } from '../../src/openapi/document.ts'
+
+/** Makes the OpenAPI document once for all test files; `test/openapi/served.test.ts` compares it with the served one. */
+export default function setup(project: TestProject): void {
+  project.provide('openapi', JSON.stringify(openApiDocument(createApp())))
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    readonly openapi: string
+  }
+}

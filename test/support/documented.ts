@@ -1,0 +1,161 @@
+import { dereference, type OutputUnit, type Schema, validate } from '@cfworker/json-schema'
+import { inject } from 'vitest'
+import { codesOf } from '../../src/http/problem-schemas.ts'
+import { isObject } from '../../src/openapi/closed.ts'
+
+/**
+ * Compares what the Worker answered with the OpenAPI document: path and method, status, content type, headers and body.
+ * Every test's requests come through here (`api.ts`), so a test that sees an undocumented answer fails.
+ */
+export async function expectDocumented(request: Request, response: Response): Promise<void> {
+  const problem = await whatIsUndocumented(request, response)
+  if (problem === undefined) return
+  const body = await response.clone().text()
+  throw new Error(
+    `not in the OpenAPI document: ${request.method} ${new URL(request.url).pathname} answered ${response.status}, and ${problem}\n${body.slice(0, 2000)}`,
+  )
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+export const document: Json = JSON.parse(inject('openapi'))
+const schemas = dereference(document)
+
+export interface Operation {
+  readonly method: string
+  readonly path: string
+  readonly operation: Json
+}
+
+export const operations: readonly Operation[] = Object.entries(objectAt(document, 'paths')).flatMap(
+  ([path, item]) =>
+    Object.entries(asObject(item)).map(([method, operation]) => ({
+      method: method.toUpperCase(),
+      path,
+      operation: asObject(operation),
+    })),
+)
+
+/** `/v1/burn-tables/active` before `/v1/burn-tables/{id}`, as the router decides. */
+const routes = operations
+  .map((operation) => ({ ...operation, pattern: patternOf(operation.path) }))
+  .toSorted((a, b) => a.path.split('{').length - b.path.split('{').length)
+
+export function operationOf(method: string, pathname: string): Operation | undefined {
+  const wanted = method === 'HEAD' ? 'GET' : method
+  return routes.find((route) => route.method === wanted && route.pattern.test(pathname))
+}
+
+async function whatIsUndocumented(request: Request, response: Response): Promise<string | undefined> {
+  const { pathname } = new URL(request.url)
+  if (request.method === 'OPTIONS') return undefined
+  const found = operationOf(request.method, pathname)
+  if (!found) return outsideOfTheDocument(response)
+  const documented = objectAt(found.operation, 'responses')[String(response.status)]
+  if (!isObject(documented)) return 'the route has no such status'
+  return wrongHeaders(documented, response) ?? (await wrongBody(documented, request, response))
+}
+
+/** What no route of the document answers is refused before or instead of a route. */
+async function outsideOfTheDocument(response: Response): Promise<string | undefined> {
+  if (![401, 403, 404, 429].includes(response.status)) return 'there is no such route'
+  const code: unknown = (await response.clone().json<Json>()).code
+  const known = ['missing_api_key', 'invalid_api_key', 'insufficient_scope', 'not_found', 'rate_limited']
+  return known.includes(String(code)) ? undefined : `there is no such route, and the code is ${String(code)}`
+}
+
+/** Of HTTP itself, of browsers, and of CORS: not for every route to list. */
+const GENERAL = new Set([
+  'access-control-allow-origin',
+  'access-control-expose-headers',
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'content-security-policy',
+  'content-type',
+  'cross-origin-resource-policy',
+  'date',
+  'referrer-policy',
+  'strict-transport-security',
+  'vary',
+  'x-content-type-options',
+])
+
+function wrongHeaders(documented: Json, response: Response): string | undefined {
+  const known = new Map<string, Json>()
+  for (const [name, header] of Object.entries(asObject(documented.headers ?? {}))) {
+    known.set(name.toLowerCase(), resolve(header))
+  }
+  for (const [name, value] of response.headers) {
+    const header = known.get(name)
+    if (!header && !GENERAL.has(name)) return `the header ${name} is not there`
+    const problem = header && wrongValue(value, asObject(header.schema))
+    if (problem !== undefined) return `the header ${name}: ${problem}`
+  }
+  for (const [name, { required }] of known) {
+    if (required === true && !response.headers.has(name)) return `the answer lacks the header ${name}`
+  }
+  return undefined
+}
+
+async function wrongBody(
+  documented: Json,
+  request: Request,
+  response: Response,
+): Promise<string | undefined> {
+  const text = await response.clone().text()
+  if (request.method === 'HEAD' && text === '') return undefined
+  const content = documented.content
+  if (!isObject(content)) return text === '' ? undefined : 'it should have no body'
+  const [type = ''] = (response.headers.get('Content-Type') ?? '').split(';')
+  const media = content[type]
+  if (!isObject(media)) return `the content type is ${type}`
+  if (!type.endsWith('json')) return wrongValue(text, asObject(media.schema))
+  const body: unknown = JSON.parse(text)
+  const codes = codesOf(documented)
+  if (codes.length > 0 && isObject(body) && !codes.some((code) => code === body.code)) {
+    return `the status has the codes ${codes.join(', ')}`
+  }
+  return wrongValue(body, asObject(media.schema))
+}
+
+/** What JSON Schema has against a value: the deepest of it, which names the field. */
+function wrongValue(value: unknown, schema: Json): string | undefined {
+  const { valid, errors } = validate(value, asSchema(schema), '2020-12', schemas, true)
+  if (valid) return undefined
+  const deepest = errors.toSorted((a: OutputUnit, b: OutputUnit) => depth(b) - depth(a)).slice(0, 4)
+  return deepest.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`).join('; ')
+}
+
+function depth({ instanceLocation }: OutputUnit): number {
+  return instanceLocation.split('/').length
+}
+
+function patternOf(path: string): RegExp {
+  const literal = path.replaceAll(/[.*+?^$()|[\]\\]/g, '\\$&').replaceAll(/\{\w+\}/g, '[^/]+')
+  return new RegExp(`^${literal}/?$`)
+}
+
+/** The object itself, or what its `$ref` names. */
+export function resolve(value: unknown): Json {
+  const object = asObject(value)
+  if (typeof object.$ref !== 'string') return object
+  return object.$ref
+    .slice('#/'.length)
+    .split('/')
+    .reduce<Json>((inner, key) => objectAt(inner, key.replaceAll('~1', '/').replaceAll('~0', '~')), document)
+}
+
+export function objectAt(value: Json, key: string): Json {
+  return asObject(value[key])
+}
+
+export function asObject(value: unknown): Json {
+  if (!isObject(value)) throw new Error(`not an object of the document: ${JSON.stringify(value)}`)
+  return value
+}
+
+/** The part of the document itself, and no copy: `dereference` has marked it. */
+function asSchema(schema: Json): Schema {
+  return schema
+}
