@@ -149,7 +149,8 @@ apiKeysRoutes.openapi(createKeyRoute, async (c) => {
 
 apiKeysRoutes.openapi(rotateRoute, async (c) => {
   const { id } = c.req.valid('param')
-  const { overlap_seconds } = c.req.valid('json')
+  // The validator passes a request without a body over, and its defaults with it.
+  const { overlap_seconds } = rotationSchema.parse(await c.req.json())
   const rotation = { key_id: id, overlap_ms: overlap_seconds * 1000 }
   try {
     const response = await answerOnce(c, onceOf(c, `POST /v1/api-keys/${id}/rotate`), async (keep) => {

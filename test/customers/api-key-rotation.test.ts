@@ -70,6 +70,17 @@ describe('rotating a key', () => {
     await expectRefused(await api('/v1/entitlements', { key: old.api_key }), 401, 'revoked_api_key')
   })
 
+  it('takes no body, and then there is no overlap', async () => {
+    const { api_key } = await createCustomer()
+    const key = await madeKey(api_key)
+    const response = await api(`/v1/api-keys/${key.key_id}/rotate`, { key: api_key, method: 'POST' })
+    expect((await madeBy(response)).answer.replaces).toEqual({
+      key_id: key.key_id,
+      revoked_at: '2026-11-01T00:00:00.000Z',
+    })
+    await expectRefused(await ingest(key.api_key, GPT_4O), 401, 'revoked_api_key')
+  })
+
   it('happens once: a second time it is a 409, and so it is for a key that was deleted or has expired', async () => {
     const { api_key, customer_id } = await createCustomer()
     const [old, deleted] = [await madeKey(api_key), await madeKey(api_key)]
