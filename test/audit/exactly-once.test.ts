@@ -190,31 +190,38 @@ async function isAccepted(
   return JSON.parse(result).kind === 'done'
 }
 
+/** Every life takes about 150 ms; with FC_RUNS there may be thousands. */
+const PROPERTY_TIMEOUT_MS = 1_800_000
+
 describe('in any life of a ledger', () => {
-  it('there are as many records as accepted changes, each beginning where the one before it ended', async () => {
-    const { seed, runs } = inject('fuzz')
-    await fc.assert(
-      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
-        const ledger = await freshLedger()
-        let accepted = 0
-        for (const one of commands) {
-          if ('amount' in one) accepted += (await isAccepted(ledger, one)) ? 1 : 0
-          else if (one.do === 'power cut') {
-            await powerCut(ledger, 'inside the transaction')
-            await credit(ledger, grant(1)).catch(() => undefined)
-          } else {
-            const db = one.d1 === 'well' ? env.DB : d1FailingAt(1, one.d1)
-            await withD1(ledger, db, () => runAlarm(ledger))
+  it(
+    'there are as many records as accepted changes, each beginning where the one before it ended',
+    async () => {
+      const { seed, runs } = inject('fuzz')
+      await fc.assert(
+        fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
+          const ledger = await freshLedger()
+          let accepted = 0
+          for (const one of commands) {
+            if ('amount' in one) accepted += (await isAccepted(ledger, one)) ? 1 : 0
+            else if (one.do === 'power cut') {
+              await powerCut(ledger, 'inside the transaction')
+              await credit(ledger, grant(1)).catch(() => undefined)
+            } else {
+              const db = one.d1 === 'well' ? env.DB : d1FailingAt(1, one.d1)
+              await withD1(ledger, db, () => runAlarm(ledger))
+            }
           }
-        }
-        const rows = await flushed(ledger)
-        expect(rows).toHaveLength(accepted)
-        expectChain(rows, 'balance')
-        expectChain(rows, 'overdraft_limit')
-      }),
-      { numRuns: runs ?? 40, ...(seed !== undefined && { seed }) },
-    )
-  })
+          const rows = await flushed(ledger)
+          expect(rows).toHaveLength(accepted)
+          expectChain(rows, 'balance')
+          expectChain(rows, 'overdraft_limit')
+        }),
+        { numRuns: runs ?? 40, ...(seed !== undefined && { seed }) },
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
 })
 
 function expectChain(rows: readonly Row[], field: 'balance' | 'overdraft_limit'): void {

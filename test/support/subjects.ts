@@ -88,7 +88,9 @@ export async function booksOf(ledger: TestLedger): Promise<unknown> {
       )
       .toArray(),
     keys: storage.sql
-      .exec('SELECT row_id, keys_total, hex(key_hashes) FROM journal ORDER BY row_id')
+      .exec(
+        "SELECT row_id, keys_total, hex(key_hashes) FROM journal WHERE body ->> '$[0].L' IS NULL ORDER BY row_id",
+      )
       .toArray(),
   }))
   return { pages: pages.results, wallets: wallets.results, object }
