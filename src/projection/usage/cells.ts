@@ -1,5 +1,4 @@
 import type { EventType } from '../../ledger/messages.ts'
-import { cellWeight, kindWeight, stringWeight, unitSetWeight } from './cell-weight.ts'
 
 /** What usage is told apart by. Time is cut to whole hours, or to whole days where hours are not asked for. */
 export interface CellDimensions {
@@ -37,7 +36,6 @@ interface MutableCell extends CellDimensions {
   price_pico: bigint
   paid_pico: bigint
   units_nano: Map<string, bigint>
-  weight: number
 }
 
 /**
@@ -46,8 +44,6 @@ interface MutableCell extends CellDimensions {
  */
 export class Cells {
   private readonly byPlace = new Map<string, MutableCell>()
-  private readonly weighed = new Set<string>()
-  private bytes = 0
 
   static of(cells: Iterable<Cell>): Cells {
     const set = new Cells()
@@ -59,14 +55,11 @@ export class Cells {
     return this.byPlace.size
   }
 
-  /** Not less than the bytes that it takes when it is packed, and mostly not much more. */
-  get weight(): number {
-    return this.bytes
-  }
-
-  add(added: Cell): void {
+  /** Returns the cell that it was added to; undefined when that has come to nothing. */
+  add(added: Cell): Cell | undefined {
     const place = placeOf(added)
-    const cell = this.byPlace.get(place) ?? emptyCell(added)
+    const known = this.byPlace.get(place)
+    const cell = known ?? emptyCell(added)
     cell.events += added.events
     if (!Number.isSafeInteger(cell.events)) throw new RangeError(`${cell.events} events in one cell`)
     cell.credits_micro += added.credits_micro
@@ -80,47 +73,23 @@ export class Cells {
     }
     if (isZero(cell)) {
       this.byPlace.delete(place)
-    } else {
-      this.byPlace.set(place, cell)
-      this.weigh(cell)
+      return undefined
     }
+    if (!known) this.byPlace.set(place, cell)
+    return cell
   }
 
   [Symbol.iterator](): IterableIterator<Cell> {
     return this.byPlace.values()
-  }
-
-  /** What has gone keeps its weight: more is only never too little. */
-  private weigh(cell: MutableCell): void {
-    const weight = cellWeight(cell)
-    this.bytes += weight - cell.weight
-    cell.weight = weight
-    this.weighOnce(`kind${KEY}${kindOf(cell)}`, kindWeight)
-    for (const text of [cell.feature_id, cell.provider, cell.model, cell.event_type]) {
-      if (text !== null) this.weighOnce(text, () => stringWeight(text))
-    }
-    for (const unit of cell.units_nano.keys()) this.weighOnce(unit, () => stringWeight(unit))
-    this.weighOnce(`units${KEY}${[...cell.units_nano.keys()].join(KEY)}`, () =>
-      unitSetWeight(cell.units_nano.size),
-    )
-  }
-
-  private weighOnce(what: string, weight: () => number): void {
-    if (this.weighed.has(what)) return
-    this.weighed.add(what)
-    this.bytes += weight()
   }
 }
 
 /** No name of a customer's has a control character (`customerText`), and none is empty. */
 const KEY = '\u0000'
 
-function kindOf({ feature_id, provider, model, event_type }: CellDimensions): string {
-  return `${feature_id}${KEY}${provider ?? ''}${KEY}${model ?? ''}${KEY}${event_type ?? ''}`
-}
-
-function placeOf(cell: CellDimensions): string {
-  return `${cell.hour}${KEY}${kindOf(cell)}${KEY}${cell.user ?? ''}${KEY}${cell.team ?? ''}`
+function placeOf({ hour, feature_id, provider, model, event_type, user, team }: CellDimensions): string {
+  const kind = `${feature_id}${KEY}${provider ?? ''}${KEY}${model ?? ''}${KEY}${event_type ?? ''}`
+  return `${hour}${KEY}${user ?? ''}${KEY}${team ?? ''}${KEY}${kind}`
 }
 
 function emptyCell({ hour, feature_id, provider, model, event_type, user, team }: Cell): MutableCell {
@@ -138,7 +107,6 @@ function emptyCell({ hour, feature_id, provider, model, event_type, user, team }
     price_pico: 0n,
     paid_pico: 0n,
     units_nano: new Map(),
-    weight: 0,
   }
 }
 

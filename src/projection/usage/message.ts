@@ -1,5 +1,6 @@
 import { sizeOf } from '../../ledger/packing.ts'
-import { type Cell, Cells } from './cells.ts'
+import { WeighedCells } from './cell-weight.ts'
+import type { Cell } from './cells.ts'
 import type { UsageDelta } from './delta.ts'
 import {
   integerOf,
@@ -55,7 +56,7 @@ export interface UsageRange {
  */
 export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]): UsageMessage[] {
   const messages: UsageMessage[] = []
-  let cells = new Cells()
+  let cells = new WeighedCells()
   let after_entry = range.after_entry
   let last_entry = range.after_entry
   const close = (to_entry: number, at_ms: number | null) => {
@@ -68,7 +69,7 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
       cells: packCells(cells),
     }
     messages.push(assertSize({ ...message, v: VERSION }))
-    cells = new Cells()
+    cells = new WeighedCells()
     after_entry = to_entry
   }
   for (const delta of deltas) {

@@ -74,11 +74,23 @@ interface Row {
 /** Why something is no packed cells. */
 export class MalformedCells extends Error {}
 
-/**
- * The cells of a packed set. Throws `MalformedCells` with what is wrong: of anything that `packCells` does not write, if
- * `strict`, else of anything that cannot be read.
- */
 export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trusted'): Cell[] {
+  const cells = [...unpackSome(value, EVERY)]
+  if (strict === 'strict') assertCanonical(value, cells)
+  return cells
+}
+
+/** Which cells are wanted: by whole hours, from and before, and by users, all or some. */
+export interface Wanted {
+  readonly from_hour: number
+  readonly to_hour: number
+  readonly users: ReadonlySet<number> | undefined
+}
+
+const EVERY: Wanted = { from_hour: 0, to_hour: MAX_HOUR + 1, users: undefined }
+
+/** Those of the cells that are wanted. Of the others little more is read than that they are not. */
+export function* unpackSome(value: unknown, { from_hour, to_hour, users }: Wanted): Generator<Cell> {
   const packed = recordOf(value, 'cells')
   const h = integerOf(packed.h, 'h', 0, MAX_HOUR)
   const s = listOf(packed.s, 's').map((text, i) => nameOf(text, `s[${i}]`))
@@ -86,9 +98,14 @@ export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trus
   const u = listOf(packed.u, 'u').map((set, i) =>
     listOf(set, `u[${i}]`).map((place) => stringAt(s, place, `u[${i}]`)),
   )
-  const cells = listOf(packed.c, 'c').map((cell, i) => cellOf(cell, { h, k, u }, `c[${i}]`))
-  if (strict === 'strict') assertCanonical(value, packed, cells)
-  return cells
+  const c = listOf(packed.c, 'c')
+  for (let i = 0; i < c.length; i++) {
+    const numbers = listOf(c[i], 'a cell')
+    const [hour, , user] = numbers
+    if (typeof hour === 'number' && (h + hour < from_hour || h + hour >= to_hour)) continue
+    if (users && typeof user === 'number' && !users.has(user)) continue
+    yield cellOf(numbers, { h, k, u }, i)
+  }
 }
 
 /** A whole number in JSON: exact as a number, or as a string of digits. */
@@ -114,11 +131,11 @@ function packQuantity(nano: bigint): PackedNumber {
 
 const DECIMAL = /^-?(?:0|[1-9]\d{0,29})(?:\.\d{1,9})?$/
 
-function unpackQuantity(value: unknown, name: string): bigint {
+function unpackQuantity(value: unknown, cell: number): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value) * NANO_PER_UNIT
   const nano =
     typeof value === 'string' && DECIMAL.test(value) ? parseDecimal(value, UNIT_DECIMALS) : undefined
-  if (typeof nano !== 'bigint') throw new MalformedCells(`${name} is not a quantity`)
+  if (typeof nano !== 'bigint') throw new MalformedCells(`c[${cell}] has a quantity that is none`)
   return nano
 }
 
@@ -167,28 +184,48 @@ interface Dictionaries {
 
 type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type'>
 
-function cellOf(value: unknown, { h, k, u }: Dictionaries, name: string): Cell {
-  const numbers = listOf(value, name)
-  const [hour, kind, user, team, set, events, credits, cost, price, paid, ...quantities] = numbers
-  const units = u[integerOf(set, `the units of ${name}`, 0, u.length - 1)] ?? []
-  const dimensions = k[integerOf(kind, `the kind of ${name}`, 0, k.length - 1)]
-  if (!dimensions || numbers.length !== FIXED_NUMBERS + units.length) {
-    throw new MalformedCells(`${name} has ${numbers.length} numbers`)
+/** Called for every cell that is read: what is wrong with one is said only when something is. */
+function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: number): Cell {
+  const [hour, kind, user, team, set, events, credits, cost, price, paid] = numbers
+  const units = isPlace(set, u.length) ? u[set] : undefined
+  const dimensions = isPlace(kind, k.length) ? k[kind] : undefined
+  if (!dimensions || !units) throw new MalformedCells(`c[${i}] is of no kind`)
+  if (numbers.length !== FIXED_NUMBERS + units.length) {
+    throw new MalformedCells(`c[${i}] has ${numbers.length} numbers`)
+  }
+  if (!isPlace(hour, MAX_HOUR + 1 - h)) throw new MalformedCells(`c[${i}] has no hour`)
+  if (!isPlace(user, MAX_SUBJECT) || !isPlace(team, MAX_SUBJECT)) {
+    throw new MalformedCells(`c[${i}] has a user or team that is no number`)
+  }
+  if (typeof events !== 'number' || !Number.isSafeInteger(events)) {
+    throw new MalformedCells(`c[${i}] has no number of events`)
+  }
+  const units_nano = new Map<string, bigint>()
+  for (let n = 0; n < units.length; n++) {
+    units_nano.set(units[n] ?? '', unpackQuantity(numbers[FIXED_NUMBERS + n], i))
   }
   return {
-    hour: h + integerOf(hour, `the hour of ${name}`, 0, MAX_HOUR - h),
-    ...dimensions,
-    user: integerOf(user, `the user of ${name}`, 0, Number.MAX_SAFE_INTEGER) || null,
-    team: integerOf(team, `the team of ${name}`, 0, Number.MAX_SAFE_INTEGER) || null,
-    events: integerOf(events, `the events of ${name}`, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
-    credits_micro: unpackInteger(credits, `the credits of ${name}`),
-    cost_pico: unpackInteger(cost, `the cost of ${name}`),
-    price_pico: unpackInteger(price, `the price of ${name}`),
-    paid_pico: unpackInteger(paid, `what was paid of ${name}`),
-    units_nano: new Map(
-      units.map((unit, i) => [unit, unpackQuantity(quantities[i], `quantity ${i} of ${name}`)]),
-    ),
+    hour: h + hour,
+    feature_id: dimensions.feature_id,
+    provider: dimensions.provider,
+    model: dimensions.model,
+    event_type: dimensions.event_type,
+    user: user || null,
+    team: team || null,
+    events,
+    credits_micro: unpackInteger(credits, 'a sum of credits'),
+    cost_pico: unpackInteger(cost, 'a sum of cost'),
+    price_pico: unpackInteger(price, 'a sum of prices'),
+    paid_pico: unpackInteger(paid, 'a sum of what was paid'),
+    units_nano,
   }
+}
+
+const MAX_SUBJECT = Number.MAX_SAFE_INTEGER
+
+/** A whole number from 0 to below `end`. */
+function isPlace(value: unknown, end: number): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < end
 }
 
 function kindOf(value: unknown, s: readonly string[], name: string): Kind {
@@ -250,14 +287,11 @@ export function recordOf(value: unknown, name: string): Readonly<Record<string, 
 }
 
 /** Cells that are there twice, are all zero or stand out of order, strings that nobody names, and fields of others. */
-function assertCanonical(
-  value: unknown,
-  { h, s, k, u, c }: Readonly<Record<string, unknown>>,
-  cells: Cell[],
-) {
-  const fields = Object.keys(recordOf(value, 'cells')).length
+function assertCanonical(value: unknown, cells: Cell[]): void {
+  const packed = recordOf(value, 'cells')
+  const { h, s, k, u, c } = packed
   const written = JSON.stringify(packCells(Cells.of(cells)))
-  if (fields !== 5 || JSON.stringify({ h, s, k, u, c }) !== written) {
+  if (Object.keys(packed).length !== 5 || JSON.stringify({ h, s, k, u, c }) !== written) {
     throw new MalformedCells('the cells are not packed as they should be')
   }
 }

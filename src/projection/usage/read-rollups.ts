@@ -1,5 +1,5 @@
 import type { Cell } from './cells.ts'
-import { unpackCells } from './pack-cells.ts'
+import { unpackSome } from './pack-cells.ts'
 import { dayOf, HOUR_MS, HOURS_A_DAY, startOfDay } from './time.ts'
 import { type UsageTotals, unpackTotals } from './totals.ts'
 import { bucketOf } from './user-buckets.ts'
@@ -72,19 +72,16 @@ export async function* readCells(
   const range = { from_hour, to_hour }
   const source = query.subjects === 'user' ? usersSource(query, range) : daysSource(query, range)
   const keys = await readKeys(db, rollup, source)
-  const users = query.subjects === 'user' && query.user_numbers && new Set(query.user_numbers)
+  const users = query.subjects === 'user' && query.user_numbers ? new Set(query.user_numbers) : undefined
   for (const chunk of chunksOf(keys)) {
     const { results } = await db
       .prepare(source.cells)
       .bind(rollup.ledger_id, rollup.generation, JSON.stringify(chunk), ...source.more)
       .all<{ cells: string }>()
-    yield results.flatMap(({ cells }) =>
-      unpackCells(JSON.parse(cells)).flatMap((cell) => {
-        if (cell.hour < from_hour || cell.hour >= to_hour) return []
-        if (users && (cell.user === null || !users.has(cell.user))) return []
-        return query.grain === 'day' ? { ...cell, hour: startOfDay(cell.hour) } : cell
-      }),
-    )
+    yield results.flatMap(({ cells }) => {
+      const some = [...unpackSome(JSON.parse(cells), { from_hour, to_hour, users })]
+      return query.grain === 'hour' ? some : some.map((cell) => ({ ...cell, hour: startOfDay(cell.hour) }))
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 import { assertRowSize, sizeOf } from '../../ledger/packing.ts'
-import { type Cell, Cells } from './cells.ts'
+import { WeighedCells } from './cell-weight.ts'
+import type { Cell } from './cells.ts'
 import { packCells, unpackCells } from './pack-cells.ts'
 import { dayOf, startOfDay } from './time.ts'
 import { bucketOf } from './user-buckets.ts'
@@ -90,7 +91,7 @@ interface Column {
   readonly column: string
   readonly cut: (cell: Cell) => Cell
   /** Whether the column has to be written: else it is null, and another says the same. */
-  readonly isNeeded: (cells: Cells) => boolean
+  readonly isNeeded: (cells: Iterable<Cell>) => boolean
 }
 
 const DAY_SHAPE: Shape = {
@@ -111,7 +112,7 @@ const USERS_SHAPE: Shape = {
   columns: [{ column: 'cells', cut: (cell) => cell, isNeeded: () => true }],
 }
 
-function hasTeams(cells: Cells): boolean {
+function hasTeams(cells: Iterable<Cell>): boolean {
   for (const { team } of cells) if (team !== null) return true
   return false
 }
@@ -120,7 +121,7 @@ function hasTeams(cells: Cells): boolean {
 class OpenRow {
   changed = false
   private readonly shape: Shape
-  private readonly cells: readonly Cells[]
+  private readonly cells: readonly WeighedCells[]
   private packed: RowColumns | undefined
 
   constructor(shape: Shape, columns?: RowColumns) {
@@ -130,7 +131,7 @@ class OpenRow {
     let text: string | null = null
     this.cells = shape.columns.map(({ column }) => {
       text = columns?.[column] ?? text
-      return text === null ? new Cells() : Cells.of(unpackCells(JSON.parse(text)))
+      return text === null ? new WeighedCells() : WeighedCells.of(unpackCells(JSON.parse(text)))
     })
   }
 
@@ -156,7 +157,7 @@ class OpenRow {
 
   private pack(): RowColumns {
     const columns = this.shape.columns.map(({ column, isNeeded }, i): [string, string | null] => {
-      const cells = this.cells[i] ?? new Cells()
+      const cells = this.cells[i] ?? new WeighedCells()
       return [column, isNeeded(cells) ? JSON.stringify(packCells(cells)) : null]
     })
     for (const [, text] of columns) if (text !== null) assertRowSize(text)

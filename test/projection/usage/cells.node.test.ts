@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
 import { sizeOf } from '../../../src/ledger/packing.ts'
+import { WeighedCells } from '../../../src/projection/usage/cell-weight.ts'
 import { type Cell, Cells } from '../../../src/projection/usage/cells.ts'
 import { cellOf } from '../../../src/projection/usage/message.ts'
 import { packCells, unpackCells } from '../../../src/projection/usage/pack-cells.ts'
@@ -56,7 +57,7 @@ describe('cells', () => {
   it('never weigh less than they take packed', () => {
     fc.assert(
       fc.property(deltas(60), (all) => {
-        const cells = Cells.of(all.map(cellOf))
+        const cells = WeighedCells.of(all.map(cellOf))
         expect(sizeOf(textOf(cells))).toBeLessThanOrEqual(cells.weight + EMPTY)
       }),
       options,
@@ -64,7 +65,7 @@ describe('cells', () => {
   })
 
   it('weigh little more than they take when there are many of a kind', () => {
-    const cells = new Cells()
+    const cells = new WeighedCells()
     for (let i = 0; i < 2_000; i++) cells.add(usual({ hour: 490_000 + (i % 24), user: i + 1 }))
     expect(cells.weight / sizeOf(textOf(cells))).toBeLessThan(1.5)
   })
