@@ -8,6 +8,8 @@ interface Env {
   readonly KEYS: DurableObjectNamespace<KeysBench>
 }
 
+const A_COMMIT = 100
+
 /** What the object says after each request. */
 export interface KeysState {
   readonly wrong: number
@@ -41,6 +43,11 @@ export class KeysBench extends DurableObject<Env> {
       case '/commit':
         wrong = this.keys.remembered(keys).size
         this.keys.commit(keys, from)
+        break
+      // In as many commits as it takes, without a look before.
+      case '/fill':
+        for (let at = 0; at < count; at += A_COMMIT)
+          this.keys.commit(keys.slice(at, at + A_COMMIT), from + at)
         break
       case '/known':
         wrong = this.wrongOf(keys)

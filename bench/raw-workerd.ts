@@ -28,9 +28,10 @@ export function bundle(config: string, directory: string): string {
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' },
     },
   )
-  const script = readdirSync(directory).find((file) => file.endsWith('.js'))
-  if (script === undefined) throw new Error(`there is no script in ${directory}`)
-  return path.join(directory, script)
+  // Named after its entry, beside the source map and what it imports as text.
+  const map = readdirSync(directory).find((file) => file.endsWith('.js.map'))
+  if (map === undefined) throw new Error(`there is no script in ${directory}`)
+  return path.join(directory, map.slice(0, -'.map'.length))
 }
 
 /** Brings an empty D1 to the schema of this code. */
@@ -64,8 +65,7 @@ export async function startWorkerd(
         {
           ...worker,
           bindings: Object.assign({}, worker.bindings, bindings),
-          modules: true,
-          scriptPath: script,
+          modules: modulesOf(script),
           modulesRoot: path.dirname(script),
           unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
         },
@@ -79,4 +79,16 @@ export async function startWorkerd(
     d1: () => miniflare.getD1Database('DB'),
     stop: () => miniflare.dispose(),
   }
+}
+
+/** The script, and what it imports as text: the only rule in wrangler.toml. */
+function modulesOf(script: string) {
+  const folder = path.dirname(script)
+  const texts = readdirSync(folder).filter(
+    (file) => /\.(css|js)$/.test(file) && file !== path.basename(script),
+  )
+  return [
+    { type: 'ESModule' as const, path: script },
+    ...texts.map((file) => ({ type: 'Text' as const, path: path.join(folder, file) })),
+  ]
 }
