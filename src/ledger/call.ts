@@ -21,7 +21,10 @@ export interface CallOptions {
   readonly long?: boolean
 }
 
-/** A client's question to a ledger; what the ledger counted of it is noted on its caller. */
+/**
+ * A client's question to a ledger; what the ledger counted of it is noted on its caller. A second try is not counted: the
+ * first one may have been, and may have been done, and its answer must not become that there were too many.
+ */
 export function ask<T, M extends { readonly caller: Caller }>(
   env: Bindings,
   ledger: LedgerName,
@@ -31,13 +34,17 @@ export function ask<T, M extends { readonly caller: Caller }>(
   options: CallOptions = {},
 ): Promise<T | Refused> {
   const { caller } = message
+  const asked = ledgerKey(ledger)
+  let sent = message
   return call(
     env,
     ledger,
     repeatable,
     async (stub) => {
-      const { body, rate } = openAnswer(await rpc(stub, sealMessage(message)))
-      if (rate) caller.onCounted?.(ledgerKey(ledger), rate)
+      const json = sealMessage(sent)
+      sent = { ...message, caller: { ...caller, counted_by: [...(caller.counted_by ?? []), asked] } }
+      const { body, rate } = openAnswer(await rpc(stub, json))
+      if (rate) caller.onCounted?.(asked, rate)
       return JSON.parse(body)
     },
     options,

@@ -4,6 +4,7 @@ import { revokeLedgerKey, setLedgerAccount } from '../../src/ledger/client.ts'
 import { api } from '../support/api.ts'
 import { balanceOf, expectNothingMoved, GPT_4O, granted, ingest, ingested } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer, unique } from '../support/customers.ts'
+import { deployed } from '../support/deployment.ts'
 import { createKey } from '../support/keys.ts'
 import { ledgerOf } from '../support/ledgers.ts'
 import { limitTier, rateHeaders } from '../support/limits.ts'
@@ -161,6 +162,20 @@ describe('one request', () => {
     expect((await balance(api_key)).status).toBe(429)
   })
 
+  it('whose answer was lost is tried again without being counted again, and so replayed', async () => {
+    const { api_key, customer_id } = await starter()
+    const ledger = ledgerOf(customer_id)
+    await limitTier(ledger, 'STARTER', { requests_a_minute: 1 })
+    const event = { ...GPT_4O, idempotency_key: unique('key') }
+    const response = await deployed({ LEDGER: losingAnswers(1) }, '/v1/events/ingest', {
+      key: api_key,
+      body: event,
+    })
+    expect(response.status).toBe(200)
+    expect(response.headers.get('Idempotency-Replayed')).toBe('true')
+    expect((await balance(api_key)).status).toBe(429)
+  })
+
   it('counts when it is a replay', async () => {
     const { api_key } = await starter()
     const event = { ...GPT_4O, idempotency_key: unique('key') }
@@ -196,6 +211,23 @@ describe('one request', () => {
     expect(rateHeaders(await balance(api_key)).rate).toBe('"default";r=99;t=60')
   })
 })
+
+/** Ledger objects whose next answers to events are lost on their way, as the runtime says it. */
+function losingAnswers(count: number): typeof env.LEDGER {
+  let lost = 0
+  return Object.create(env.LEDGER, {
+    idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
+    get: {
+      value: (id: DurableObjectId) => ({
+        ingest: async (json: string) => {
+          const answer = await env.LEDGER.get(id).ingest(json)
+          if (lost++ < count) throw Object.assign(new Error('Network connection lost.'), { retryable: true })
+          return answer
+        },
+      }),
+    },
+  })
+}
 
 describe('who is not counted', () => {
   it('a deleted key: whoever has got hold of it does not use up its customer’s minute', async () => {
