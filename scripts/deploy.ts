@@ -86,7 +86,8 @@ function run(
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    stdio: ['inherit', 'pipe', 'pipe'],
+    // Nobody answers: wrangler takes what it would take in CI.
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
   const listen = (chunk: Buffer) => {

@@ -122,10 +122,12 @@ function secretNames(output: string): string[] | undefined {
   }
 }
 
+/** Wrangler lists URLs, routes, custom domains, queues and crons alike. */
+const HOST = /^(?:https:\/\/)?((?:[a-z0-9-]+\.)+[a-z]{2,})(?:[\s/]|$)/i
+
 function urlOf(targets: readonly string[]): string | undefined {
-  const [first] = targets.filter((target) => !target.includes('*') && !target.startsWith('schedule'))
-  if (first === undefined) return undefined
-  return first.startsWith('https://') ? first : `https://${first}`
+  const [host] = targets.flatMap((target) => HOST.exec(target)?.[1] ?? [])
+  return host === undefined ? undefined : `https://${host}`
 }
 
 const TITLES: Readonly<Record<Finding['kind'], string>> = {

@@ -17,7 +17,11 @@ class FakeWorld implements World {
   }
   changed: readonly string[] | undefined = []
   works = true
-  targets: readonly string[] = ['schedule: */15 * * * *', 'api.example.workers.dev']
+  targets: readonly string[] = [
+    'Producer for usage',
+    'schedule: */15 * * * *',
+    'https://api.example.workers.dev',
+  ]
 
   async wrangler(args: readonly string[]): Promise<Ran> {
     const command = args.filter((arg) => !arg.startsWith('dist')).join(' ')
@@ -72,7 +76,11 @@ describe('npm run deploy', () => {
       (world) => (world.works = false),
       [BUILD, SECRETS, MIGRATE, DEPLOY, SMOKE],
     ],
-    ['nobody knows where it is', (world) => (world.targets = []), [BUILD, SECRETS, MIGRATE, DEPLOY]],
+    [
+      'nobody knows where it is',
+      (world) => (world.targets = ['Producer for usage']),
+      [BUILD, SECRETS, MIGRATE, DEPLOY],
+    ],
   ])('stops and fails when %s', async (_, breaks, did) => {
     const world = new FakeWorld()
     breaks(world)
@@ -112,6 +120,17 @@ describe('npm run deploy', () => {
       }
       expect(await deploy(request, checked, world)).toBe(0)
     }
+  })
+
+  it.each([
+    ['api.example.com (custom domain - zone name: example.com)', 'https://api.example.com'],
+    ['api.example.com/* (zone name: example.com)', 'https://api.example.com'],
+    ['https://edge.account.workers.dev', 'https://edge.account.workers.dev'],
+  ])('finds the Worker at %s', async (target, url) => {
+    const world = new FakeWorld()
+    world.targets = ['schedule: */15 * * * *', '*.example.com/*', 'Consumer for usage', target]
+    expect(await deploy(REQUEST, CHECKED, world)).toBe(0)
+    expect(world.did.at(-1)).toBe(`smoke ${url}`)
   })
 
   it('sends the smoke test to a URL of its own when told one', async () => {
