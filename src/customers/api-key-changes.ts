@@ -5,6 +5,7 @@ import { isTaken } from '../db/unique.ts'
 import { logError } from '../http/log.ts'
 import {
   type ApiKey,
+  forgetEndedKeys,
   insertKey,
   isStored,
   type KeyContext,
@@ -196,6 +197,7 @@ async function write(
     ...(replaces
       ? [replaceKey(env, actor.customer_id, replaces.key_id, key.key_id, replaces.revoked_at_ms)]
       : []),
+    forgetEndedKeys(env, actor.customer_id, key.created_at_ms),
   ]
   try {
     const [inserted] = await env.DB.batch(statements)

@@ -45,6 +45,14 @@ const inForce = (key: string, now: string) => `
 export const MAX_KEYS = 100
 export const MAX_KEYS_WITH_OVERLAPS = 200
 
+/**
+ * Rows of a customer, of keys that have ended too: beyond this the oldest of those make room, so that whatever reads all
+ * of a customer's keys stays short, however many it makes and deletes. The audit log keeps them.
+ */
+export const MAX_KEY_ROWS = 1_000
+/** Ended keys stay for at least this long: caches forget sooner, and so is a deletion repeated that broke. */
+const ENDED_KEPT_MS = 3_600_000
+
 /** What a change of keys is decided by, as D1 has it: caches may be 90 s old. */
 export interface KeyContext {
   readonly account: Account
@@ -163,6 +171,17 @@ const REVOKE = `
 /** The statement that ends a key now; it changes nothing when the key has ended before. */
 export function revokeKey(env: Db, customer_id: string, key_id: string, now_ms: number): D1PreparedStatement {
   return env.DB.prepare(REVOKE).bind(key_id, customer_id, now_ms)
+}
+
+const FORGET_ENDED = `
+  DELETE FROM api_keys WHERE key_id IN (
+    SELECT key_id FROM api_keys WHERE customer_id = ?1 AND (expires_at_ms < ?2 OR revoked_at_ms < ?2)
+    ORDER BY key_id
+    LIMIT max(0, (SELECT count(*) FROM api_keys WHERE customer_id = ?1) - ${MAX_KEY_ROWS}))`
+
+/** The statement that removes the oldest ended keys of a customer that has more than `MAX_KEY_ROWS`. 4 rows written each. */
+export function forgetEndedKeys(env: Db, customer_id: string, now_ms: number): D1PreparedStatement {
+  return env.DB.prepare(FORGET_ENDED).bind(customer_id, now_ms - ENDED_KEPT_MS)
 }
 
 export interface KeyRevocation {

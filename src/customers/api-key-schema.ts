@@ -10,6 +10,7 @@ const MAX_OVERLAP_S = 604_800
 const scopesInput = z
   .array(z.enum(SCOPES, { error: `must be one of ${SCOPES.join(', ')}` }))
   .min(1, 'must name at least one scope')
+  .max(SCOPES.length, `must name at most ${SCOPES.length} scopes`)
   .refine((scopes) => new Set(scopes).size === scopes.length, 'must name each scope once')
 
 const draftFields = {

@@ -47,7 +47,8 @@ export async function admitKeyChange(
   if (maker_id === undefined) {
     return account.status === 'PENDING' ? UNFINISHED : { kind: 'admitted', ...context }
   }
-  if (!maker) throw new Error(`the key ${maker_id}, which was let in, is not in D1`)
+  // Its row can have made room for newer keys, long after it ended.
+  if (!maker) return refusedBecause('revoked_api_key')
   if (isOver(maker.revoked_at_ms, now_ms)) {
     // A cache still let it in: perhaps its deletion has come no further than D1.
     await settleRevocation(env, customer_id, maker.key_id)

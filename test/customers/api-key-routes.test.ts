@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { MAX_KEYS, MAX_KEYS_WITH_OVERLAPS } from '../../src/customers/api-key-rows.ts'
+import { MAX_KEY_ROWS, MAX_KEYS, MAX_KEYS_WITH_OVERLAPS } from '../../src/customers/api-key-rows.ts'
 import { SCOPES } from '../../src/customers/scopes.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { balanceOf, expectInvalid, expectRefused, granted, listed, objects, read } from '../support/client.ts'
@@ -96,6 +96,7 @@ describe('making a key', () => {
     ['no scopes in its list', { name: 'x', scopes: [] }, '/scopes'],
     ['an unknown scope', { name: 'x', scopes: ['credits:read', 'admin'] }, '/scopes/1'],
     ['a scope twice', { name: 'x', scopes: ['credits:read', 'credits:read'] }, '/scopes'],
+    ['ten scopes', { name: 'x', scopes: Array(10).fill('credits:read') }, '/scopes'],
     ['an unknown mode', { name: 'x', mode: 'prod' }, '/mode'],
     ['an end that has passed', { name: 'x', expires_at: '2020-01-01T00:00:00Z' }, '/expires_at'],
     ['an end that is no time', { name: 'x', expires_at: 'tomorrow' }, '/expires_at'],
@@ -105,6 +106,11 @@ describe('making a key', () => {
     const { api_key } = await createCustomer()
     await expectInvalid(await postKey(api_key, body), path)
     expect(await listed(api_key, '/v1/api-keys')).toHaveLength(1)
+  })
+
+  it('takes a body', async () => {
+    const { api_key } = await createCustomer()
+    await expectRefused(await api('/v1/api-keys', { key: api_key, method: 'POST' }), 400, 'invalid_json')
   })
 
   it('ends at the limit, exactly, however many come at once; a deleted key makes room', async () => {
@@ -173,6 +179,28 @@ describe('the list of keys', () => {
   ])('is a 400 with %s', async (query, path) => {
     const { api_key } = await createCustomer()
     await expectInvalid(await api(`/v1/api-keys?${query}`, { key: api_key }), path)
+  })
+})
+
+describe('the rows of keys', () => {
+  it('end at 1,000 a customer: the oldest that have ended make room, and none that is in force', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    const ended = Date.now() - 2 * 3_600_000
+    const insert = env.DB.prepare(
+      `INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms, revoked_at_ms)
+       SELECT 'key_' || printf('%026d', value), ?1, 'live', 'x', value || ?1, '', 0, ?2 + value
+       FROM json_each(?3)`,
+    )
+    const numbers = Array.from({ length: MAX_KEY_ROWS + 4 }, (_, i) => i)
+    await insert.bind(customer_id, ended, JSON.stringify(numbers)).run()
+    const just_ended = await madeKey(api_key)
+    expect((await remove(api_key, just_ended.key_id)).status).toBe(200)
+    const made = await madeKey(api_key)
+    const keys = await listed(api_key, '/v1/api-keys')
+    expect(keys).toHaveLength(MAX_KEY_ROWS)
+    const ids = keys.map((key) => String(key.key_id))
+    expect(ids.slice(0, 3)).toEqual([made.key_id, just_ended.key_id, idOf(api_key)])
+    expect(ids.at(-1)).toMatch(new RegExp(`^key_0+${numbers.length - (MAX_KEY_ROWS - 3)}$`))
   })
 })
 
