@@ -248,6 +248,12 @@ describe('issuing a key', () => {
     )
   })
 
+  it("is the operator's even where a proxy adds an API key", async () => {
+    const { customer_id, api_key } = await createCustomer()
+    const headers = { 'X-API-Key': api_key, 'Idempotency-Key': unique('issue') }
+    expect((await issue(customer_id, { name: 'x' }, headers)).status).toBe(201)
+  })
+
   it('is answered the same again with its Idempotency-Key, per customer', async () => {
     const [one, other] = [await createCustomer(), await createCustomer()]
     const headers = { 'Idempotency-Key': unique('issue') }

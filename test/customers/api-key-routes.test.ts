@@ -277,6 +277,15 @@ describe('an Idempotency-Key', () => {
     await expectRefused(other, 422, 'idempotency_mismatch')
   })
 
+  it('works in the same way for a key that comes as X-API-Key', async () => {
+    const { api_key } = await createCustomer()
+    const headers = { 'X-API-Key': api_key, 'Idempotency-Key': 'make' }
+    const post = () => api('/v1/api-keys', { body: { name: 'Once' }, headers })
+    const first = await post()
+    expect(first.status).toBe(201)
+    expect(await (await postKey(api_key, { name: 'Once' }, headers)).text()).toBe(await first.text())
+  })
+
   it('makes one key of ten requests at once', async () => {
     const { api_key } = await createCustomer()
     const responses = await Promise.all(
