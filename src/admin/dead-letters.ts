@@ -32,7 +32,7 @@ const letterSchema = z
     dead_letter_id: z.string(),
     state: z.enum(STATES),
     reason: z.string().openapi({ description: 'Why it could not be consumed when it was last tried.' }),
-    attempts: z.int(),
+    attempts: z.int().openapi({ description: 'How often it was tried since the queue gave it up.' }),
     sent_at: time,
     failed_at: time,
     replayed_at: time.nullable(),

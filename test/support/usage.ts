@@ -11,13 +11,14 @@ import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { type Cell, Cells } from '../../src/projection/usage/cells.ts'
 import { DEAD_LETTER_QUEUE } from '../../src/projection/usage/dead-letters.ts'
 import { type UsageDelta, usageDeltas } from '../../src/projection/usage/delta.ts'
-import { cellOf } from '../../src/projection/usage/message.ts'
+import { cellOf, parseUsageMessage, usageMessages } from '../../src/projection/usage/message.ts'
 import {
   type CellQuery,
   type Rollup,
   readCells,
   readRollup,
 } from '../../src/projection/usage/read-rollups.ts'
+import { rollUp } from '../../src/projection/usage/roll-up.ts'
 import { startOfDay } from '../../src/projection/usage/time.ts'
 import { totalsOf } from '../../src/projection/usage/totals.ts'
 import { consumeQueue } from '../../src/projection/usage-queue.ts'
@@ -137,4 +138,29 @@ export async function expectRolledUp(
   expect(said(await cellsOf(rollup, { grain: hour, subjects: 'team' }))).toEqual(reference(deltas, noUser))
   expect(said(await cellsOf(rollup, { grain: hour, subjects: 'none' }))).toEqual(reference(deltas, noSubject))
   expect(said(await cellsOf(rollup, { grain: 'day', subjects: 'none' }))).toEqual(reference(deltas, byDay))
+}
+
+/** Makes D1 know a ledger that has no object and no pages, with this many entries. */
+export async function knownLedger(ledger_id: string, entries: number): Promise<void> {
+  const query =
+    'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 1, ?, 1)'
+  await env.DB.prepare(query).bind(ledger_id, entries).run()
+}
+
+/** Folds usage of consecutive entries into a known ledger's rollups, as the messages of one flush that come together. */
+export async function foldDeltas(
+  ledger_id: string,
+  deltas: readonly UsageDelta[],
+  db: D1Database = env.DB,
+): Promise<number> {
+  const [first, last] = [deltas[0], deltas.at(-1)]
+  if (!first || !last) return 0
+  const range = { ledger_id, after_entry: first.entry - 1, to_entry: last.entry, at_ms: last.timestamp_ms }
+  const messages = usageMessages(range, deltas).map((message) => {
+    const parsed = parseUsageMessage(message)
+    if (parsed.kind === 'poison') throw new Error(parsed.reason)
+    return parsed.message
+  })
+  for (const outcome of (await rollUp(db, messages)).values()) expect(outcome).toEqual({ kind: 'folded' })
+  return messages.length
 }

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Cell, Cells } from '../../../src/projection/usage/cells.ts'
 import type { UsageDelta } from '../../../src/projection/usage/delta.ts'
-import { cellOf, parseUsageMessage, usageMessages } from '../../../src/projection/usage/message.ts'
+import { cellOf } from '../../../src/projection/usage/message.ts'
 import {
   type CellQuery,
   type Rollup,
@@ -10,10 +10,10 @@ import {
   readRollup,
   TooManyCells,
 } from '../../../src/projection/usage/read-rollups.ts'
-import { rollUp } from '../../../src/projection/usage/roll-up.ts'
 import { DAY_MS, HOUR_MS, startOfDay } from '../../../src/projection/usage/time.ts'
 import { countedD1 } from '../../support/counting-d1.ts'
 import { unique } from '../../support/customers.ts'
+import { foldDeltas, knownLedger } from '../../support/usage.ts'
 import { said } from './arbitraries.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 })
@@ -51,26 +51,6 @@ function event(n: number): UsageDelta {
   }
 }
 
-async function knownLedger(ledger_id: string, entries: number): Promise<void> {
-  await env.DB.prepare(
-    'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 1, ?, 1)',
-  )
-    .bind(ledger_id, entries)
-    .run()
-}
-
-async function fold(ledger_id: string, deltas: readonly UsageDelta[]): Promise<void> {
-  const [first, last] = [deltas[0], deltas.at(-1)]
-  if (!first || !last) return
-  const range = { ledger_id, after_entry: first.entry - 1, to_entry: last.entry, at_ms: last.timestamp_ms }
-  const messages = usageMessages(range, deltas).map((message) => {
-    const parsed = parseUsageMessage(message)
-    if (parsed.kind === 'poison') throw new Error(parsed.reason)
-    return parsed.message
-  })
-  for (const outcome of (await rollUp(env.DB, messages)).values()) expect(outcome).toEqual({ kind: 'folded' })
-}
-
 const ledger_id = unique('million')
 let rollup: Rollup
 
@@ -78,7 +58,7 @@ beforeAll(async () => {
   await knownLedger(ledger_id, EVENTS)
   const A_BATCH = 20_000
   for (let n = 0; n < EVENTS; n += A_BATCH) {
-    await fold(
+    await foldDeltas(
       ledger_id,
       Array.from({ length: A_BATCH }, (_, i) => event(n + i)),
     )
@@ -194,7 +174,7 @@ describe('names that are new with every event', () => {
       feature_id: `${i} ${'"'.repeat(250)}`.slice(0, 255),
       model: `${i} ${'🦄'.repeat(120)}`,
     }))
-    for (let n = 0; n < events; n += 500) await fold(hostile, deltas.slice(n, n + 500))
+    for (let n = 0; n < events; n += 500) await foldDeltas(hostile, deltas.slice(n, n + 500))
     const { results } = await env.DB.prepare(
       'SELECT octet_length(by_day) + octet_length(by_hour) + octet_length(by_team) AS bytes FROM rollup_days WHERE ledger_id = ?',
     )

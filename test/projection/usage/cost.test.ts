@@ -1,0 +1,154 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { expect, it, vi } from 'vitest'
+import { ledgerKey } from '../../../src/db/ledger-db.ts'
+import { ingest } from '../../../src/ledger/client.ts'
+import { readRollup } from '../../../src/projection/usage/read-rollups.ts'
+import { rebuildLedger } from '../../../src/projection/usage/rebuild.ts'
+import { countingD1 } from '../../support/counting-d1.ts'
+import { unique } from '../../support/customers.ts'
+import { freshLedger, rowsWrittenBy, runAlarm, type TestLedger } from '../../support/ledgers.ts'
+import { batch, eventItem } from '../../support/messages.ts'
+import { acks, captureUsage, deliver, foldDeltas, knownLedger, rollupRows } from '../../support/usage.ts'
+
+vi.setConfig({ testTimeout: 600_000 })
+
+/**
+ * DESIGN section 8 on a whole run: 100,000 events of one customer, 100 per request, a flush every ten requests and the
+ * consumer behind it. Rows written in the object and in D1, and messages, are what it costs; they are exact, and of no
+ * machine. One wallet: a page more for each other wallet is a row more of each flush.
+ */
+
+const EVENTS = 100_000
+const EVENTS_A_REQUEST = 100
+const REQUESTS_A_FLUSH = 10
+/** Usage goes over this much time, as if it had taken so long; users, teams and models as a busy customer has them. */
+const HOURS = 8
+const USERS = 500
+const MODELS = ['gpt-4o', 'gpt-4o-mini', 'o3', 'claude-sonnet-4-5', 'gemini-2.5-pro']
+
+function request(first: number, keyed: boolean) {
+  const items = Array.from({ length: EVENTS_A_REQUEST }, (_, i) => {
+    const n = first + i
+    return eventItem(1000 + (n % 100), {
+      timestamp_ms: NOW_MS - Math.floor(((EVENTS - n) / EVENTS) * HOURS * 3_600_000),
+      feature_id: ['chat', 'search', 'summaries'][n % 3] ?? '',
+      model: MODELS[n % 5] ?? '',
+      user_id: `user ${n % USERS}`,
+      ...(n % 4 > 0 && { team_id: `team ${n % 12}` }),
+      ...(keyed && { key: `event ${n}` }),
+    })
+  })
+  return batch(items, keyed ? undefined : { key: `request ${first}`, fingerprint: String(first) })
+}
+
+const NOW_MS = Date.now()
+
+interface Cost {
+  object: number
+  d1: number
+  consumer_calls: number
+  consumer_reads: number
+  messages: number
+}
+
+async function run(ledger: TestLedger, keyed: boolean): Promise<Cost> {
+  const { db, counts } = countingD1()
+  const sent = await captureUsage(ledger)
+  await runInDurableObject(ledger.stub, (instance) => {
+    Reflect.set(instance, 'env', { ...Reflect.get(instance, 'env'), DB: db })
+  })
+  let [consumer_calls, consumer_reads] = [0, 0]
+  const object = await rowsWrittenBy(ledger, async () => {
+    for (let first = 0; first < EVENTS; first += EVENTS_A_REQUEST * REQUESTS_A_FLUSH) {
+      for (let i = 0; i < REQUESTS_A_FLUSH; i++) {
+        await ingest(env, ledger.name, request(first + i * EVENTS_A_REQUEST, keyed))
+      }
+      await runAlarm(ledger)
+    }
+  })
+  // The queue hands messages over after at most 5 seconds: each flush's by themselves, at the worst.
+  for (const body of sent) {
+    const before = { ...counts }
+    expect(await deliver([body], { bindings: { ...env, DB: db } })).toEqual(acks(1))
+    consumer_calls += counts.calls - before.calls
+    consumer_reads += counts.rows_read - before.rows_read
+  }
+  return { object, d1: counts.rows_written, consumer_calls, consumer_reads, messages: sent.length }
+}
+
+it.each([
+  { name: 'one batch key', keyed: false },
+  { name: 'a key for each event', keyed: true },
+])('100,000 events, 100 per request, with $name', async ({ name, keyed }) => {
+  const ledger = await freshLedger(1_000_000_000_000)
+  const { object, d1, consumer_calls, consumer_reads, messages } = await run(ledger, keyed)
+  const figures = { object: object / EVENTS, d1: d1 / EVENTS, messages: messages / EVENTS }
+  const reads = { calls: consumer_calls / messages, rows_read: consumer_reads / messages }
+  console.log(`${name}: per event ${JSON.stringify(figures)}; D1 a message ${JSON.stringify(reads)}`)
+  const rollup = await readRollup(env.DB, ledgerKey(ledger.name))
+  expect(rollup?.totals.events).toBe(BigInt(EVENTS))
+  expect(figures.object).toBeLessThanOrEqual(0.1)
+  expect(figures.d1).toBeLessThanOrEqual(0.05)
+  expect(figures.messages).toBeLessThanOrEqual(0.02)
+  await expectSameRebuilt(ledger)
+})
+
+async function expectSameRebuilt(ledger: TestLedger): Promise<void> {
+  const before = await rollupRows(ledger)
+  const begun_ms = performance.now()
+  let calls = 1
+  while (!(await rebuildLedger(env.DB, ledgerKey(ledger.name))).done) calls++
+  console.log(`rebuilt in ${calls} calls and ${Math.round(performance.now() - begun_ms)} ms`)
+  expect(await rollupRows(ledger)).toEqual(before)
+}
+
+it.each([
+  { users: 1_000, rows_a_flush: 3 },
+  { users: 20_000, rows_a_flush: 2 + 20 },
+  { users: 1_000_000, rows_a_flush: 2 + 32 },
+])(
+  'a flush of 1,000 events of $users users: at most $rows_a_flush rows of rollups',
+  async ({ users, rows_a_flush }) => {
+    const flushes = 20
+    const ledger_id = unique('users')
+    await knownLedger(ledger_id, flushes * 1_000)
+    const { db, counts } = countingD1()
+    let messages = 0
+    for (let flush = 0; flush < flushes; flush++) {
+      const deltas = Array.from({ length: 1_000 }, (_, i) => {
+        const entry = flush * 1_000 + i + 1
+        const charged = {
+          credits_micro: 15_000_000,
+          cost_pico: 7_500_000_000n,
+          price_pico: 15_000_000_000n,
+          paid_pico: 0n,
+        }
+        const event = {
+          event_type: 'TOKEN_USAGE' as const,
+          feature_id: 'chat',
+          provider: 'OPENAI',
+          model: 'gpt-4o',
+        }
+        const user = ((entry * 7_919) % users) + 1
+        return {
+          entry,
+          timestamp_ms: DAY_MS,
+          ...event,
+          user,
+          events: 1 as const,
+          units: { input_tokens: 10n ** 12n },
+          ...charged,
+        }
+      })
+      messages += await foldDeltas(ledger_id, deltas, db)
+    }
+    console.log(
+      `${users} users: ${counts.rows_written / flushes} rows and ${messages / flushes} messages a flush`,
+    )
+    expect(counts.rows_written / flushes).toBeLessThanOrEqual(rows_a_flush + 0.5)
+    expect(messages / (flushes * 1_000)).toBeLessThanOrEqual(0.02)
+  },
+)
+
+const DAY_MS = 20_500 * 86_400_000
