@@ -40,13 +40,7 @@ export default defineConfig({
                 RATE_LIMIT_ENTERPRISE: '1000000',
                 D1_MIGRATIONS: await readD1Migrations(path.join(import.meta.dirname, 'migrations')),
               },
-              // All tests are one address, and thousands of requests a minute. Those of limits bring small ones.
-              ratelimits: {
-                IP_LIMIT: { namespace_id: '1001', simple: { limit: 1_000_000, period: 60 } },
-                LOOKUP_SHIELD: { namespace_id: '1002', simple: { limit: 1_000_000, period: 60 } },
-                SHIELD_ENTERPRISE: { namespace_id: '1005', simple: { limit: 1_000_000, period: 60 } },
-                LIMIT_OF_3: { namespace_id: '9001', simple: { limit: 3, period: 60 } },
-              },
+              ratelimits: { LIMIT_OF_3: { namespace_id: '9001', simple: { limit: 3, period: 60 } } },
             },
           })),
         ],
