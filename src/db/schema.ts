@@ -98,6 +98,8 @@ export const ledgerPages = sqliteTable(
     last_at_ms: integer().notNull(),
     balance_before_micro: integer().notNull(),
     balance_after_micro: integer().notNull(),
+    /** The earliest time by which a list shows one of its entries: an event's own, or when an entry took effect. */
+    oldest_ms: integer().notNull(),
     /**
      * What the page's entries add to analytics (`src/projection/usage/delta.ts`), summed: a void counts -1 event. USD are
      * whole 1e-6 USD and a rest in 1e-12 of the same sign. They stand before the body, so that to sum pages reads no body.
@@ -116,6 +118,10 @@ export const ledgerPages = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.flush_entry, table.wallet_number] }),
     index('ledger_pages_wallet').on(table.ledger_id, table.wallet_number, table.flush_entry),
+    // Of pages with something that is older than its commit by an hour: few, and no row for any other page.
+    index('ledger_pages_late')
+      .on(table.ledger_id, table.flush_entry)
+      .where(sql`${table.oldest_ms} < ${table.first_at_ms} - 3600000`),
     check('ledger_pages_entries', sql`${table.first_entry} <= ${table.last_entry}`),
   ],
 )

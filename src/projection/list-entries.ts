@@ -12,6 +12,7 @@ import type { Entry } from '../ledger/journal.ts'
 import { entryNumberOf, LedgerIds } from '../ledger/ledger-ids.ts'
 import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
 import { type ParsedPage, parsePage } from '../ledger/packing.ts'
+import { flushesSince, NOT_LATE_MS, type PageRow, readLatePages, readPages } from './page-rows.ts'
 import { nameSubjects } from './subjects.ts'
 
 export interface EntriesQuery {
@@ -33,27 +34,9 @@ export interface EntriesPage {
   readonly ids: LedgerIds
 }
 
-export interface PageRow {
-  flush_entry: number
-  last_at_ms: number
-  format: number
-  body: string
-}
-
 /** One answer reads at most this many rows of D1 a round, and makes at most this many rounds. */
 const ROWS_A_ROUND = 16
 const MAX_ROUNDS = 8
-
-const PAGES_OF_LEDGER = `
-  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
-  WHERE ledger_id = ?1 AND flush_entry < ?2 ORDER BY flush_entry DESC LIMIT ?3`
-
-const PAGES_OF_WALLET = `
-  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
-  WHERE ledger_id = ?1 AND wallet_number = ?4 AND flush_entry < ?2 ORDER BY flush_entry DESC LIMIT ?3`
-
-const PAGES_OF_FLUSH = `
-  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry = ?2`
 
 // The flush that an entry went with is the last that begins no later. Pages of its other wallets may span its number too.
 const PAGES_AROUND_ENTRY = `
@@ -136,10 +119,18 @@ async function addFlushed(
 ): Promise<number> {
   const db = ledgerDb(env, query.ledger.customer_id)
   const ledger_id = ledgerKey(query.ledger)
+  const { to_ms } = query.filter
   const arrived_from_ms = arrivedFrom(query.filter)
   let before_entry = Math.min(query.before_entry ?? Number.MAX_SAFE_INTEGER, flushed_entry + 1)
+  // From this flush on, only what was late can be of a time before `to`.
+  const too_late_entry =
+    to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const rows = await readPages(db, ledger_id, before_entry, wallet_number)
+    const pages = { ledger_id, wallet_number, before_entry, rows: ROWS_A_ROUND }
+    const late = before_entry > too_late_entry && to_ms !== undefined
+    const rows = late
+      ? await readLatePages(db, pages, { from_entry: too_late_entry, to_ms })
+      : await readPages(db, pages)
     const recent = rows.filter((row) => row.last_at_ms >= arrived_from_ms)
     for (const entry of await unpackNewestFirst(db, ledger_id, recent)) {
       if (entry.number >= before_entry) continue
@@ -148,32 +139,14 @@ async function addFlushed(
       if (matches(entry, query.filter, wallet_number)) entries.push(entry)
     }
     // The pages of older flushes are older still.
-    if (rows.length === 0 || recent.length < rows.length) return NO_OLDER_ENTRY
-    before_entry = Math.min(before_entry, ...rows.map((row) => row.flush_entry))
+    if ((rows.length === 0 && !late) || recent.length < rows.length) return NO_OLDER_ENTRY
+    before_entry =
+      late && rows.length === 0
+        ? too_late_entry
+        : Math.min(before_entry, ...rows.map((row) => row.flush_entry))
     if (before_entry <= FIRST_ENTRY || entries.length === query.limit) break
   }
   return before_entry
-}
-
-/** Pages of whole flushes, because the pages of one flush interleave. */
-export async function readPages(
-  db: D1Database,
-  ledger_id: string,
-  before_entry: number,
-  wallet_number: number | null,
-  rows_wanted: number = ROWS_A_ROUND,
-): Promise<PageRow[]> {
-  const limit = rows_wanted + 1
-  const statement =
-    wallet_number === null
-      ? db.prepare(PAGES_OF_LEDGER).bind(ledger_id, before_entry, limit)
-      : db.prepare(PAGES_OF_WALLET).bind(ledger_id, before_entry, limit, wallet_number)
-  const { results } = await statement.all<PageRow>()
-  if (results.length < limit || wallet_number !== null) return results
-  const cut = results.at(-1)?.flush_entry
-  const whole = results.filter((row) => row.flush_entry !== cut)
-  if (whole.length > 0 || cut === undefined) return whole
-  return (await db.prepare(PAGES_OF_FLUSH).bind(ledger_id, cut).all<PageRow>()).results
 }
 
 async function unpackNewestFirst(

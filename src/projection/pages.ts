@@ -6,11 +6,11 @@ import { totalsOfDeltas } from './usage/delta-totals.ts'
 
 const INSERT_PAGES = `
   INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count,
-    first_at_ms, last_at_ms, balance_before_micro, balance_after_micro, events, burned_micro, cost_micro, cost_pico,
+    first_at_ms, last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico,
     price_micro, price_pico, paid_micro, paid_pico, body)
   SELECT ?1, ?2, value ->> 'wallet_number', value ->> 'format', value ->> 'first_entry', value ->> 'last_entry',
     value ->> 'entry_count', value ->> 'first_at_ms', value ->> 'last_at_ms', value ->> 'balance_before_micro',
-    value ->> 'balance_after_micro', value ->> 'events', value ->> 'burned_micro', value ->> 'cost_micro',
+    value ->> 'balance_after_micro', value ->> 'oldest_ms', value ->> 'events', value ->> 'burned_micro', value ->> 'cost_micro',
     value ->> 'cost_pico', value ->> 'price_micro', value ->> 'price_pico', value ->> 'paid_micro',
     value ->> 'paid_pico', value -> 'body'
   FROM json_each(?3)
@@ -63,11 +63,17 @@ function packRun(run: readonly Entry[], subject: SubjectNumber, deltas: readonly
     last_at_ms: last.at_ms,
     balance_before_micro: first.balance_after - first.amount,
     balance_after_micro: last.balance_after,
+    oldest_ms: Math.min(...run.map(shownAt)),
     ...sumColumns(deltas),
   })
   // The body stands in the object as JSON, not as a string of JSON: every quote of it would be escaped, and what is
   // mostly quotes would double.
   return `${columns.slice(0, -1)},"body":${packPage(run, subject)}}`
+}
+
+/** The earliest time by which some list shows an entry. */
+function shownAt({ at_ms, effective_at_ms = at_ms, event }: Entry): number {
+  return Math.min(effective_at_ms, event && !event.rerates ? event.timestamp_ms : effective_at_ms)
 }
 
 /** Decimal text, which STRICT columns take as integers: a sum may pass 2^53. */

@@ -4,7 +4,7 @@ import { readEntries } from '../ledger/client.ts'
 import type { Entry } from '../ledger/journal.ts'
 import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
 import { parsePage } from '../ledger/packing.ts'
-import { readPages } from './list-entries.ts'
+import { readPages } from './page-rows.ts'
 
 export interface Scan {
   readonly ledger: LedgerName
@@ -52,7 +52,8 @@ async function* scanFlushed(
   let before_entry = start
   let rows_wanted = LEAST_ROWS
   for (;;) {
-    const rows = await readPages(db, ledgerKey(ledger), before_entry, null, rows_wanted)
+    const query = { ledger_id: ledgerKey(ledger), wallet_number: null, before_entry, rows: rows_wanted }
+    const rows = await readPages(db, query)
     if (rows.length === 0) return
     const below = before_entry
     yield rows

@@ -1,0 +1,112 @@
+/** How lists read D1's pages: newest flush first, and whole flushes, because the pages of one flush interleave. */
+
+export interface PageRow {
+  flush_entry: number
+  last_at_ms: number
+  format: number
+  body: string
+}
+
+export interface PageQuery {
+  readonly ledger_id: string
+  /** Null: of all wallets. */
+  readonly wallet_number: number | null
+  /** Only flushes that begin below this entry. */
+  readonly before_entry: number
+  /** About so many rows. */
+  readonly rows: number
+}
+
+const FIELDS = 'SELECT flush_entry, last_at_ms, format, body FROM ledger_pages'
+
+const PAGES_OF_LEDGER = `
+  ${FIELDS} WHERE ledger_id = ?1 AND flush_entry < ?2 ORDER BY flush_entry DESC LIMIT ?3`
+
+const PAGES_OF_WALLET = `
+  ${FIELDS} WHERE ledger_id = ?1 AND wallet_number = ?4 AND flush_entry < ?2 ORDER BY flush_entry DESC LIMIT ?3`
+
+const PAGES_OF_FLUSH = `${FIELDS} WHERE ledger_id = ?1 AND flush_entry = ?2`
+
+// As the index `ledger_pages_late` says it, so that it can be used.
+const LATE = 'oldest_ms < first_at_ms - 3600000'
+/** A page may hold something that is older than its commit by this, and is not counted as late. */
+export const NOT_LATE_MS = 3_600_000
+
+// The planner would rather walk the primary key.
+const LATE_PAGES = `
+  ${FIELDS} INDEXED BY ledger_pages_late WHERE ledger_id = ?1 AND flush_entry < ?2 AND flush_entry >= ?4 AND ${LATE} AND oldest_ms < ?5
+    AND (?6 IS NULL OR wallet_number = ?6)
+  ORDER BY flush_entry DESC LIMIT ?3`
+
+// By halving: flushes are in the order of their times. Two rows read a step, some forty for a million flushes. `low` ends
+// at the first flush with a page that begins at `?3` or later; all flushes after that one are later still.
+const FLUSHES_SINCE = `
+  WITH RECURSIVE halves (low, high) AS (
+    SELECT 1, CAST(?2 AS INTEGER)
+    UNION ALL
+    SELECT iif(coalesce((
+        SELECT first_at_ms FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= (low + high) / 2
+        ORDER BY flush_entry DESC LIMIT 1), 0) >= ?3, low, (low + high) / 2 + 1),
+      iif(coalesce((
+        SELECT first_at_ms FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= (low + high) / 2
+        ORDER BY flush_entry DESC LIMIT 1), 0) >= ?3, (low + high) / 2, high)
+    FROM halves WHERE low < high)
+  SELECT (SELECT min(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > low) AS flush_entry
+  FROM halves WHERE low >= high`
+
+/** Pages of whole flushes, the newest first. */
+export async function readPages(db: D1Database, query: PageQuery): Promise<PageRow[]> {
+  const { ledger_id, wallet_number, before_entry, rows } = query
+  const limit = rows + 1
+  const statement =
+    wallet_number === null
+      ? db.prepare(PAGES_OF_LEDGER).bind(ledger_id, before_entry, limit)
+      : db.prepare(PAGES_OF_WALLET).bind(ledger_id, before_entry, limit, wallet_number)
+  const { results } = await statement.all<PageRow>()
+  return wallet_number === null ? wholeFlushes(db, ledger_id, results, limit) : results
+}
+
+/**
+ * The first flush of which, and after which, everything was committed at `at_ms` or later; `before_entry` when there is
+ * none below it.
+ */
+export async function flushesSince(
+  db: D1Database,
+  ledger_id: string,
+  before_entry: number,
+  at_ms: number,
+): Promise<number> {
+  const first = await db
+    .prepare(FLUSHES_SINCE)
+    .bind(ledger_id, before_entry, at_ms)
+    .first<number | null>('flush_entry')
+  return Math.min(first ?? before_entry, before_entry)
+}
+
+/** Of the flushes from `from_entry` on, the pages with something that is late and older than `to_ms`. */
+export async function readLatePages(
+  db: D1Database,
+  { ledger_id, wallet_number, before_entry, rows }: PageQuery,
+  { from_entry, to_ms }: { readonly from_entry: number; readonly to_ms: number },
+): Promise<PageRow[]> {
+  const limit = rows + 1
+  const { results } = await db
+    .prepare(LATE_PAGES)
+    .bind(ledger_id, before_entry, limit, from_entry, to_ms, wallet_number)
+    .all<PageRow>()
+  return wholeFlushes(db, ledger_id, results, limit)
+}
+
+/** Without the last flush, of which there may be more pages; all of it when there is no other. */
+async function wholeFlushes(
+  db: D1Database,
+  ledger_id: string,
+  rows: PageRow[],
+  limit: number,
+): Promise<PageRow[]> {
+  if (rows.length < limit) return rows
+  const cut = rows.at(-1)?.flush_entry
+  const whole = rows.filter((row) => row.flush_entry !== cut)
+  if (whole.length > 0 || cut === undefined) return whole
+  return (await db.prepare(PAGES_OF_FLUSH).bind(ledger_id, cut).all<PageRow>()).results
+}
