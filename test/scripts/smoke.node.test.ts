@@ -39,9 +39,13 @@ describe('the smoke test', () => {
     })
   }, 120_000)
 
-  afterAll(() => {
-    server?.removeAllListeners('exit')
-    server?.kill('SIGTERM')
+  afterAll(async () => {
+    const child = server
+    if (child && child.exitCode === null) {
+      const ended = new Promise((resolve) => child.removeAllListeners('exit').on('exit', resolve))
+      child.kill('SIGINT')
+      await ended
+    }
     rmSync(state, { recursive: true, force: true })
   })
 
