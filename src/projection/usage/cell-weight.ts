@@ -7,8 +7,10 @@ import { UNIT_DECIMALS } from './delta.ts'
  * know that something is still small. What has come to nothing keeps its weight: more is only never too little.
  */
 export class WeighedCells extends Cells {
-  private readonly weights = new Map<Cell, number>()
-  private readonly seen = new Set<string>()
+  private readonly weights = new Map<Cell, { bytes: number; units: number }>()
+  private readonly strings = new Set<string>()
+  private readonly kinds = new Set<string>()
+  private readonly unit_sets = new Set<string>()
   private bytes = 0
 
   static override of(cells: Iterable<Cell>): WeighedCells {
@@ -25,36 +27,46 @@ export class WeighedCells extends Cells {
     const cell = super.add(added)
     if (!cell) return undefined
     const known = this.weights.get(cell)
-    if (known === undefined) this.bytes += this.newKindWeight(cell)
-    const weight = cellWeight(cell)
-    this.weights.set(cell, weight)
-    this.bytes += weight - (known ?? 0) + this.newUnitsWeight(cell)
+    if (!known) this.weighKind(cell)
+    // Mostly there is nothing new about its units, and then nothing to weigh.
+    if (!known || !hasSameUnits(added, cell, known.units)) this.weighUnits(cell)
+    const bytes = cellWeight(cell)
+    this.weights.set(cell, { bytes, units: cell.units_nano.size })
+    this.bytes += bytes - (known?.bytes ?? 0)
     return cell
   }
 
-  private newKindWeight({ feature_id, provider, model, event_type }: Cell): number {
+  private weighKind({ feature_id, provider, model, event_type }: Cell): void {
     const names = [feature_id, provider, model, event_type]
-    const is_new = this.isNew(JSON.stringify(names))
-    return (
-      (is_new ? KIND_WEIGHT : 0) + sum(names.map((name) => (name === null ? 0 : this.newStringWeight(name))))
-    )
+    this.weighOnce(this.kinds, JSON.stringify(names), KIND_WEIGHT)
+    for (const name of names) if (name !== null) this.weighString(name)
   }
 
-  private newUnitsWeight({ units_nano }: Cell): number {
+  private weighUnits({ units_nano }: Cell): void {
     const units = [...units_nano.keys()]
-    const is_new = this.isNew(`units ${units.join()}`)
-    return (is_new ? unitSetWeight(units.length) : 0) + sum(units.map((unit) => this.newStringWeight(unit)))
+    this.weighOnce(this.unit_sets, units.join(), BRACKETS + COMMA + units.length * (INDEX + COMMA))
+    for (const unit of units) this.weighString(unit)
   }
 
-  private newStringWeight(text: string): number {
-    return this.isNew(`string ${text}`) ? stringWeight(text) : 0
+  private weighString(text: string): void {
+    if (!this.strings.has(text)) this.weighOnce(this.strings, text, sizeOf(JSON.stringify(text)) + COMMA)
   }
 
-  private isNew(what: string): boolean {
-    if (this.seen.has(what)) return false
-    this.seen.add(what)
-    return true
+  private weighOnce(seen: Set<string>, what: string, bytes: number): void {
+    if (seen.has(what)) return
+    seen.add(what)
+    this.bytes += bytes
   }
+}
+
+/**
+ * Whether a cell that had so many units has the very same after these were added. Units only go when they are added to:
+ * if all of them are there, and there are as many as before, none is new.
+ */
+function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
+  if (added.units_nano.size !== units_before || cell.units_nano.size !== units_before) return false
+  for (const unit of added.units_nano.keys()) if (!cell.units_nano.has(unit)) return false
+  return true
 }
 
 // A place in a dictionary has at most 5 digits, since nothing is packed that has more than 100,000 strings.
@@ -87,18 +99,6 @@ function quantityWeight(nano: bigint): number {
 /** Feature, provider, model, event type. */
 const KIND_WEIGHT = BRACKETS + 4 * (INDEX + COMMA)
 
-function unitSetWeight(units: number): number {
-  return BRACKETS + COMMA + units * (INDEX + COMMA)
-}
-
-function stringWeight(text: string): number {
-  return sizeOf(JSON.stringify(text)) + COMMA
-}
-
 function digits(value: number | bigint): number {
   return String(value).length
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }

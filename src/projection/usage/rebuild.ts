@@ -15,7 +15,7 @@ export interface Rebuilt {
 }
 
 /** How many entries a call folds, and how many of them it writes at once. */
-export const ENTRIES_A_CALL = 50_000
+export const ENTRIES_A_CALL = 25_000
 const ENTRIES_A_STEP = 10_000
 /** Each time that somebody else works on the same rebuild, what they left is read again. */
 const MAX_STEPS = 50
