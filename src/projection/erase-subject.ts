@@ -12,10 +12,12 @@ const FORGET_SUBJECT = `
   UPDATE subjects SET external_id = ?4, email = NULL, metadata = NULL, erased_at_ms = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND number = ?3 AND erased_at_ms IS NULL`
 
-// Answers to keyed POSTs that name the subject. What a later person of the same id was answered stays.
+// Answers to keyed POSTs that name the subject. What a later person of the same id was answered stays. A sealed answer
+// is no JSON, and holds an API key and nothing of a subject; CASE, since SQLite is free to look at ANDs in any order.
 const FORGET_ANSWERS = `
   DELETE FROM stored_answers
-  WHERE owner = ?1 AND created_at_ms <= ?4 AND json_extract(body, '$.' || ?2 || '_id') = ?3`
+  WHERE owner = ?1 AND created_at_ms <= ?4
+    AND CASE WHEN json_valid(body) THEN json_extract(body, '$.' || ?2 || '_id') END = ?3`
 
 /** The pages that one round looks at; most of them are only searched, inside D1. */
 const PAGES_A_ROUND = 50

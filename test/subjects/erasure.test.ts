@@ -463,3 +463,17 @@ describe('reading users', () => {
     expect((await listed(key, '/v1/users')).map(({ user_id }) => user_id).sort()).toEqual(ids.toSorted())
   })
 })
+
+describe('an erasure of a customer that has answers with a secret in D1', () => {
+  it('is done: a sealed answer is no JSON and nothing to look for a name in', async () => {
+    await granted(key, { user_id: name, amount: 1 })
+    const made = await api('/v1/api-keys', {
+      key,
+      body: { name: 'Another' },
+      headers: { 'Idempotency-Key': unique('key') },
+    })
+    expect(made.status).toBe(201)
+    await erased(key, userPath(name))
+    expect((await api(userPath(name), { key })).status).toBe(404)
+  })
+})

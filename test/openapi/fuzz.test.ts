@@ -1,0 +1,49 @@
+import fc from 'fast-check'
+import { expect, inject, it } from 'vitest'
+import { api } from '../support/api.ts'
+import { customerWithEverything, storedOf } from '../support/belongings.ts'
+import { OPERATOR_TOKEN } from '../support/customers.ts'
+import { anyRequest, internalNames } from '../support/fuzz-requests.ts'
+import { createKey } from '../support/keys.ts'
+import { ledgerOf, runAlarm } from '../support/ledgers.ts'
+
+/**
+ * Any request at all, made from the OpenAPI document. `FC_RUNS=5000 npx vitest run --project edge test/openapi/fuzz.test.ts`
+ * for longer; a failure prints its seed, and `FC_SEED` repeats it. That every answer is documented is for `api` to see.
+ */
+const { seed, runs } = inject('fuzz')
+const options = { numRuns: runs ?? 300, ...(seed !== undefined && { seed }) }
+
+it('no request breaks anything, learns how it is made here, or changes anything when it is refused', async () => {
+  const owner = await customerWithEverything()
+  // A key of its own: requests may delete the one that the owner has.
+  const { api_key: key } = await createKey(owner.customer_id)
+  const ledger = ledgerOf(owner.customer_id)
+  const internal = internalNames()
+  const met = new Map<number, number>()
+  let before = await storedOf(owner.customer_id, { rollups: false })
+
+  await fc.assert(
+    fc.asyncProperty(anyRequest(owner), async ({ method, path, headers, body }) => {
+      const sent = { method, headers, ...(body !== undefined && { body }) }
+      const response = await api(path, { key, ...sent })
+      const text = await response.text()
+      met.set(response.status, (met.get(response.status) ?? 0) + 1)
+
+      expect(response.status, text).toBeLessThan(500)
+      expect(text).not.toMatch(internal)
+      for (const secret of [OPERATOR_TOKEN, owner.api_key, key]) expect(text).not.toContain(secret)
+      if (response.status >= 400) {
+        expect(await storedOf(owner.customer_id, { rollups: false }), text).toBe(before)
+        return
+      }
+      // What was accepted goes to D1 now and not during the next request, which may be one that is refused.
+      await runAlarm(ledger)
+      before = await storedOf(owner.customer_id, { rollups: false })
+    }),
+    options,
+  )
+  // Both kinds were met: requests that are all refused, or all let through, would show nothing.
+  expect(met.get(200) ?? 0, JSON.stringify([...met])).toBeGreaterThan(options.numRuns / 20)
+  expect(met.get(400) ?? 0, JSON.stringify([...met])).toBeGreaterThan(options.numRuns / 20)
+}, 3_600_000)

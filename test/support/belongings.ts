@@ -1,0 +1,157 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { expect, vi } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import type { CustomerLedger } from '../../src/ledger/object.ts'
+import { api, jsonOf, textField } from './api.ts'
+import { GPT_4O, granted, ingested, type Json, objects, read } from './client.ts'
+import { createCustomer, type TestCustomer, unique } from './customers.ts'
+
+/** A customer with one of everything, each under names that nobody else has. */
+export interface Belongings extends TestCustomer {
+  readonly user_id: string
+  readonly team_id: string
+  readonly feature_id: string
+  readonly event_id: string
+  readonly transaction_id: string
+  readonly hold_id: string
+  readonly entitlement_id: string
+  readonly burn_table_id: string
+  readonly recurring_grant_id: string
+  readonly key_id: string
+  /** In metadata, reasons, names and e-mail addresses. */
+  readonly marker: string
+}
+
+export async function customerWithEverything(): Promise<Belongings> {
+  const customer = await createCustomer()
+  const { api_key } = customer
+  const marker = unique('marker')
+  const [user_id, team_id, feature_id] = [unique('user'), unique('team'), unique('feature')]
+  const post = async (path: string, body: object): Promise<Json> => {
+    const response = await api(path, { key: api_key, body })
+    const answer = await jsonOf(response)
+    if (!response.ok) throw new Error(`${path}: ${JSON.stringify(answer)}`)
+    return answer
+  }
+  const metadata = { marker }
+  await post('/v1/users', { user_id, email: `${marker}@example.com`, metadata })
+  await post('/v1/teams', { team_id, metadata })
+  const grant = await granted(api_key, {
+    user_id,
+    amount: 1000,
+    reason: marker,
+    recurring: { every: 'month' },
+    metadata,
+  })
+  await granted(api_key, { team_id, amount: 1000, reason: marker })
+  const event = await ingested(api_key, { ...GPT_4O, feature_id, user_id, metadata })
+  const hold = await post('/v1/holds', { feature_id, user_id, credits: 10 })
+  const entitlement = await post('/v1/entitlements', {
+    feature_id,
+    user_id,
+    limit_type: 'HARD',
+    limit_value: 1_000_000,
+    period: 'MONTHLY',
+    metadata,
+  })
+  const table = await post('/v1/burn-tables', { name: marker })
+  await post('/v1/rating/price-overrides', { provider: 'OPENAI', model: marker, prices: { multiplier: 0.5 } })
+  const [key] = objects((await read(api_key, '/v1/api-keys')).data)
+  await settle(customer.customer_id)
+  return {
+    ...customer,
+    marker,
+    user_id,
+    team_id,
+    feature_id,
+    event_id: textField(event, 'id'),
+    transaction_id: textField(grant, 'transaction_id'),
+    recurring_grant_id: textField(grant, 'recurring_grant_id'),
+    hold_id: textField(hold, 'hold_id'),
+    entitlement_id: textField(entitlement, 'id'),
+    burn_table_id: textField(table, 'id'),
+    key_id: textField(key ?? {}, 'key_id'),
+  }
+}
+
+/** What no stranger may ever be told. */
+export function secretsOf(owner: Belongings): string[] {
+  const { customer_id, api_key, email, user_id, team_id, feature_id, marker } = owner
+  const { event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id } =
+    owner
+  return [
+    ...[customer_id, api_key, email, user_id, team_id, feature_id, marker],
+    ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id],
+  ]
+}
+
+/**
+ * Everything that is stored of a customer, as text: each row of D1 that names it anywhere, and each row of each table of
+ * its two ledger objects. When its keys were last used is left out.
+ */
+export async function storedOf(customer_id: string, { rollups = true } = {}): Promise<string> {
+  const in_d1 = await storedInD1(customer_id)
+  const rows = rollups ? in_d1 : in_d1.filter((row) => !row.startsWith('rollup_'))
+  for (const mode of ['live', 'test'] as const)
+    rows.push(...(await storedInLedger(ledgerKey({ customer_id, mode }))))
+  return rows.join('\n')
+}
+
+/** Brings D1 up to date with a customer's live ledger, so that nothing is written later without a request. */
+export async function settle(customer_id: string): Promise<void> {
+  const ledger_id = ledgerKey({ customer_id, mode: 'live' })
+  const object = env.LEDGER.get(env.LEDGER.idFromName(ledger_id))
+  await runInDurableObject(object, (instance: CustomerLedger) => instance.alarm())
+  const { flushed_entry } = await entriesIn(
+    'SELECT flushed_entry FROM ledgers WHERE ledger_id = ?',
+    ledger_id,
+  )
+  // The queue delivers by itself, in its own time.
+  await vi.waitFor(
+    async () => {
+      const rolled = 'SELECT rolled_entry FROM rollup_watermarks WHERE ledger_id = ?'
+      expect((await entriesIn(rolled, ledger_id)).rolled_entry).toBe(flushed_entry)
+    },
+    { timeout: 30_000, interval: 200 },
+  )
+}
+
+async function entriesIn(sql: string, ledger_id: string): Promise<Json> {
+  return (await env.DB.prepare(sql).bind(ledger_id).first<Json>()) ?? {}
+}
+
+interface TableName {
+  readonly name: string
+}
+
+const TABLES = `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_cf_%'`
+
+async function storedInD1(customer_id: string): Promise<string[]> {
+  const { results: tables } = await env.DB.prepare(TABLES).all<TableName>()
+  const answers = await env.DB.batch<Json>(
+    tables.map(({ name }) => env.DB.prepare(`SELECT * FROM "${name}"`)),
+  )
+  return answers.flatMap(({ results }, index) =>
+    results
+      .map((row) => JSON.stringify({ ...row, last_used_at_ms: undefined }))
+      .filter((row) => row.includes(customer_id))
+      .map((row) => `${tables[index]?.name}: ${row}`),
+  )
+}
+
+function storedInLedger(ledger_id: string): Promise<string[]> {
+  return runInDurableObject(env.LEDGER.get(env.LEDGER.idFromName(ledger_id)), (_, { storage }) => {
+    const tables = storage.sql.exec<Record<string, string>>(TABLES).toArray()
+    return tables.flatMap(({ name }) =>
+      storage.sql
+        .exec(`SELECT * FROM "${name}"`)
+        .toArray()
+        .map((row) => `${ledger_id} ${name}: ${JSON.stringify(row, blobAsText)}`),
+    )
+  })
+}
+
+function blobAsText(_: string, value: unknown): unknown {
+  return value instanceof ArrayBuffer ? [...new Uint8Array(value)].join(' ') : value
+}

@@ -1,0 +1,192 @@
+import type { Belongings } from './belongings.ts'
+import { GPT_4O } from './client.ts'
+import { asObject, type Operation, objectAt, resolve } from './documented.ts'
+
+/**
+ * Requests to every route of the OpenAPI document, filled with what belongs to somebody. A new route is covered by itself
+ * when its parameters and fields are of a kind that stands here; else `fill` throws until somebody says what to send.
+ */
+type Json = Readonly<Record<string, unknown>>
+type Of<T> = (owner: Belongings) => T
+
+/** Path parameters by the beginning of their route. */
+const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: Of<string>])[] = [
+  ['/v1/events/', 'id', ({ event_id }) => event_id],
+  ['/v1/holds/', 'id', ({ hold_id }) => hold_id],
+  ['/v1/entitlements/', 'id', ({ entitlement_id }) => entitlement_id],
+  ['/v1/burn-tables/', 'id', ({ burn_table_id }) => burn_table_id],
+  ['/v1/credits/recurring-grants/', 'id', ({ recurring_grant_id }) => recurring_grant_id],
+  ['/v1/api-keys/', 'id', ({ key_id }) => key_id],
+  ['/v1/admin/customers/', 'id', ({ customer_id }) => customer_id],
+  ['/v1/users/', 'user_id', ({ user_id }) => user_id],
+  ['/v1/teams/', 'team_id', ({ team_id }) => team_id],
+  ['/docs/', 'file', () => 'start.js'],
+]
+
+/** Names of parameters and fields that stand for something of a customer's. Each is sent alone. */
+export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
+  customer_id: ({ customer_id }) => customer_id,
+  user_id: ({ user_id }) => user_id,
+  team_id: ({ team_id }) => team_id,
+  user: ({ user_id }) => user_id,
+  team: ({ team_id }) => team_id,
+  feature: ({ feature_id }) => feature_id,
+  feature_id: ({ feature_id }) => feature_id,
+  transaction_id: ({ transaction_id }) => transaction_id,
+  hold_id: ({ hold_id }) => hold_id,
+  from: ({ user_id }) => ({ user_id }),
+  to: ({ team_id }) => ({ team_id }),
+  email: ({ email }) => email,
+  name: ({ marker }) => marker,
+  model: ({ marker }) => marker,
+  events: ({ user_id, hold_id, feature_id }) => [{ ...GPT_4O, feature_id, user_id, hold_id }],
+  event: ({ customer_id, user_id, feature_id }) => ({ ...GPT_4O, feature_id, user_id, customer_id }),
+}
+
+/** Names that stand for nothing of anybody's. */
+const NEUTRAL = new Set([
+  ...['limit', 'cursor', 'at', 'version', 'unrated', 'event_type', 'provider', 'type', 'group_by'],
+  ...['amount', 'price_usd', 'reason', 'expires_at', 'priority', 'metadata', 'kind', 'recurring'],
+  ...['payment_reference', 'overdraft_limit', 'credits', 'final', 'expires_in_seconds', 'max_output_tokens'],
+  ...['usage', 'service_tier', 'region', 'limit_type', 'limit_value', 'unit', 'period', 'anchor', 'value'],
+  ...['enabled', 'action', 'hold', 'input_tokens', 'output_tokens', 'provider_response', 'provider_api'],
+  ...['image_count', 'image_size', 'quality', 'duration_seconds', 'quantity', 'calculations', 'burn_table'],
+  ...['prices', 'effective_from', 'effective_to', 'credits_per_usd', 'rounding', 'min_charge', 'rules'],
+  ...['on_unpriced', 'scopes', 'mode', 'overlap_seconds', 'idempotency_key', 'timestamp'],
+])
+
+/** What a required field gets where nothing of anybody's belongs, or where all of it is of the sender's own choice. */
+const VALUES: Readonly<Record<string, unknown>> = {
+  event_type: 'TOKEN_USAGE',
+  feature_id: 'chat',
+  provider: 'OPENAI',
+  model: 'gpt-4o',
+  prices: { multiplier: 0.5 },
+  calculations: [GPT_4O_CALCULATION()],
+  burn_table: { name: 'draft' },
+  name: 'mine',
+  amount: 1,
+  price_usd: 1,
+  reason: 'because',
+  from: {},
+  to: {},
+  overdraft_limit: 0,
+  limit_type: 'NONE',
+  expires_in_seconds: 60,
+  transaction_id: 'txn_0',
+  user_id: 'mine',
+  team_id: 'mine',
+}
+
+function GPT_4O_CALCULATION(): Json {
+  return { provider: 'OPENAI', model: 'gpt-4o', input_tokens: 10 }
+}
+
+/** Whole bodies, where fields depend on each other. */
+const BODIES: Readonly<Record<string, Json>> = {
+  'POST /v1/events/ingest': { ...GPT_4O },
+  'POST /v1/rating/simulate': {
+    burn_table: { name: 'draft' },
+    from: '2026-01-01T00:00:00Z',
+    to: '2026-01-02T00:00:00Z',
+  },
+  'POST /v1/rating/calculate': GPT_4O_CALCULATION(),
+  'POST /v1/holds': { feature_id: 'chat', credits: 1 },
+  'POST /v1/holds/{id}/capture': { credits: 1 },
+  'PATCH /v1/burn-tables/{id}': { name: 'mine' },
+}
+
+export interface FilledRequest {
+  readonly path: string
+  readonly body: Json | undefined
+  /** Which reference it carries; `path` stands for the parameters of the path alone. */
+  readonly carries: string
+}
+
+/** Requests to a route with what belongs to `owner`: in the path, and in each parameter and field in turn. */
+export function fill({ method, path, operation }: Operation, owner: Belongings): FilledRequest[] {
+  const filled_path = fillPath(path, owner)
+  const query = names(operation, 'query')
+  const schema = bodySchema(operation)
+  const fields = Object.keys(schema?.properties ?? {})
+  for (const name of [...query, ...fields]) {
+    if (REFERENCES[name] === undefined && !NEUTRAL.has(name)) {
+      throw new Error(`${method} ${path}: say in test/support/requests.ts what ${name} stands for`)
+    }
+  }
+  const body = schema && (BODIES[`${method} ${path}`] ?? requiredFields(schema, `${method} ${path}`))
+  const times = new Set(['from', 'to'])
+  const in_query = query
+    .filter((name) => REFERENCES[name] !== undefined && !times.has(name))
+    .map((name) => ({
+      path: `${filled_path}?${name}=${encodeURIComponent(String(REFERENCES[name]?.(owner)))}`,
+      body,
+      carries: name,
+    }))
+  const in_body = fields
+    .filter((name) => REFERENCES[name] !== undefined && !(times.has(name) && path.startsWith('/v1/rating/')))
+    .map((name) => ({
+      path: filled_path,
+      body: withField(body ?? {}, name, REFERENCES[name]?.(owner)),
+      carries: name,
+    }))
+  return [{ path: filled_path, body, carries: 'path' }, ...in_query, ...in_body]
+}
+
+/** A batch, an event in a capture and a single event stand for each other. */
+function withField(body: Json, name: string, value: unknown): Json {
+  if (name === 'events') return { events: value }
+  if (name === 'event') return { event: value }
+  return { ...body, [name]: value }
+}
+
+export function fillPath(path: string, owner: Belongings): string {
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const known = PATH_PARAMETERS.find(([prefix, of_name]) => path.startsWith(prefix) && of_name === name)
+    if (!known) throw new Error(`${path}: say in test/support/requests.ts what ${name} stands for`)
+    return encodeURIComponent(known[2](owner))
+  })
+}
+
+export function names(operation: Json, place: 'query' | 'path'): string[] {
+  const parameters: unknown[] = Array.isArray(operation.parameters) ? operation.parameters : []
+  return parameters
+    .map(resolve)
+    .filter((parameter) => parameter.in === place)
+    .map((parameter) => String(parameter.name))
+}
+
+interface BodySchema {
+  readonly properties: Json
+  readonly required: readonly string[]
+}
+
+/** The fields of a body; of alternatives, those of all of them. Undefined for a route without a body. */
+export function bodySchema(operation: Json): BodySchema | undefined {
+  if (operation.requestBody === undefined) return undefined
+  const content = objectAt(asObject(operation.requestBody), 'content')
+  return fieldsOf(objectAt(objectAt(content, 'application/json'), 'schema'))
+}
+
+function fieldsOf(schema: Json): BodySchema {
+  const { properties, required, oneOf } = resolve(schema)
+  if (Array.isArray(oneOf)) {
+    const parts = oneOf.map((part: unknown) => fieldsOf(asObject(part)))
+    return { properties: Object.assign({}, ...parts.map((part) => part.properties)), required: [] }
+  }
+  return {
+    properties: asObject(properties ?? {}),
+    required: Array.isArray(required) ? required.map(String) : [],
+  }
+}
+
+function requiredFields({ required }: BodySchema, route: string): Json {
+  return Object.fromEntries(
+    required.map((name) => {
+      if (VALUES[name] === undefined) {
+        throw new Error(`${route}: say in test/support/requests.ts what to send as ${name}`)
+      }
+      return [name, VALUES[name]]
+    }),
+  )
+}
