@@ -2,7 +2,7 @@ import { logFigures } from './admin/log-figures.ts'
 import type { Bindings } from './config.ts'
 import { logError, logInfo } from './http/log.ts'
 import { forgetOutcomes } from './http/outcomes.ts'
-import { forgetCuredFlushes } from './projection/flush-failures.ts'
+import { forgetFlushFailures } from './projection/flush-failures.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
 import { keepRollups } from './projection/usage/upkeep.ts'
@@ -20,7 +20,7 @@ export async function runCron(_controller: ScheduledController, env: Bindings): 
     keepRollups(env, now_ms),
     reconcileDaily(env, now_ms),
     forgetOutcomes(env, now_ms),
-    forgetCuredFlushes(env),
+    forgetFlushFailures(env, now_ms),
     logFigures(env, now_ms),
   ])
   const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))

@@ -3,7 +3,7 @@ import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import type { Mode } from '../db/schema.ts'
 import { type LogFields, logError, logFailure } from '../http/log.ts'
-import { reportFlushFailure } from '../projection/flush-failures.ts'
+import { reportFlushFailure, withdrawFlushFailure } from '../projection/flush-failures.ts'
 import { type Projection, Projector } from '../projection/projector.ts'
 import type { Access } from './account.ts'
 import type { BurnContext } from './burn.ts'
@@ -53,6 +53,8 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
   private isFull = false
   /** How often each work of the alarm has failed in a row. */
   protected readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
+  /** Whether D1 was told that this ledger cannot flush. */
+  protected saidToBeBehind = false
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
@@ -87,7 +89,7 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     await this.attempt('flush', async () => {
       flushed = await this.flush()
     })
-    await this.reportFlushFailure()
+    await this.reportFlush()
     await this.attempt('forget', () => this.forget())
     this.measure()
     if (this.isFull) this.logFull()
@@ -121,14 +123,20 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     return journal.isDirty ? journal.rowAt(journal.flushedRow + 1)?.at_ms : undefined
   }
 
-  /** Tells whoever counts the ledgers that are behind. One failure is what the next try is for. */
-  protected async reportFlushFailure(): Promise<void> {
+  /**
+   * Tells whoever counts the ledgers that are behind, and takes it back when the flush goes well again. One failure is
+   * what the next try is for.
+   */
+  protected async reportFlush(): Promise<void> {
     const failures = this.failures.flush
     const unflushed_since_ms = this.unflushedSince()
-    if (failures < 2 || unflushed_since_ms === undefined) return
+    const behind = failures >= 2 && unflushed_since_ms !== undefined
+    if (!behind && (failures > 0 || !this.saidToBeBehind)) return
     try {
       const { db, ledger_id } = this.projection()
-      await reportFlushFailure(db, { ledger_id, unflushed_since_ms, failures }, Date.now())
+      if (behind) await reportFlushFailure(db, { ledger_id, unflushed_since_ms, failures }, Date.now())
+      else await withdrawFlushFailure(db, ledger_id)
+      this.saidToBeBehind = behind
     } catch {
       // D1 is down: the failed flush was logged a moment ago, and said how far D1 is behind.
     }

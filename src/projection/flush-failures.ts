@@ -26,20 +26,33 @@ export async function reportFlushFailure(
   await db.prepare(REPORT).bind(ledger_id, unflushed_since_ms, failures, now_ms).run()
 }
 
-/** Those that have not flushed since: what is cured needs no write of its own to be so. */
+// 1 row written when there is one.
+const WITHDRAW = 'DELETE FROM flush_failures WHERE ledger_id = ?1'
+
+/** The flush went well again. It may have had nothing to write, because only an answer of D1's had been lost. */
+export async function withdrawFlushFailure(db: D1Database, ledger_id: string): Promise<void> {
+  await db.prepare(WITHDRAW).bind(ledger_id).run()
+}
+
+/** Those that have not flushed since. */
 export const LEDGERS_BEHIND = `
   SELECT f.ledger_id, f.unflushed_since_ms, f.failures FROM flush_failures f
   LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
   WHERE coalesce(l.flushed_at_ms, 0) <= f.failed_at_ms`
 
 // 1 row written for each that is removed.
-const FORGET_CURED = `
+const FORGET = `
   DELETE FROM flush_failures WHERE ledger_id IN (
-    SELECT f.ledger_id FROM flush_failures f JOIN ledgers l ON l.ledger_id = f.ledger_id
-    WHERE l.flushed_at_ms > f.failed_at_ms LIMIT ?1)`
+    SELECT f.ledger_id FROM flush_failures f LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
+    WHERE l.flushed_at_ms > f.failed_at_ms OR f.failed_at_ms < ?1 LIMIT ?2)`
 
 const MAX_FORGOTTEN = 1_000
+/** A ledger tries again every 5 minutes, and the sweep wakes one that does not: if it still fails, it says so again. */
+const BELIEVED_FOR_MS = 86_400_000
 
-export async function forgetCuredFlushes(env: Pick<Bindings, 'DB'>): Promise<void> {
-  await env.DB.prepare(FORGET_CURED).bind(MAX_FORGOTTEN).run()
+/** Removes what is cured, and what was not said again for a day: an object that withdrew nothing because it began anew. */
+export async function forgetFlushFailures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
+  await env.DB.prepare(FORGET)
+    .bind(now_ms - BELIEVED_FOR_MS, MAX_FORGOTTEN)
+    .run()
 }

@@ -4,7 +4,7 @@ import { runCron } from '../../src/cron.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { countOutcome, forgetOutcomes, hourOf, writeOutcomes } from '../../src/http/outcomes.ts'
 import { ingest as ingestInto } from '../../src/ledger/client.ts'
-import { forgetCuredFlushes } from '../../src/projection/flush-failures.ts'
+import { forgetFlushFailures } from '../../src/projection/flush-failures.ts'
 import { api } from '../support/api.ts'
 import { brokenD1 } from '../support/broken.ts'
 import { expectRefused, GPT_4O, ingest, ingested, type Json, read } from '../support/client.ts'
@@ -14,6 +14,7 @@ import { deployed } from '../support/deployment.ts'
 import { freshLedger, runAlarm, withD1 } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
 
+const HOUR_MS = 3_600_000
 const output = listenToConsole()
 
 const stats = () => read(OPERATOR_TOKEN, '/v1/admin/stats')
@@ -94,20 +95,57 @@ describe('ledgers that are behind', () => {
     const failed = output.records().filter(({ event }) => event === 'ledger_alarm_failed')
     expect(failed.at(-1)).toMatchObject({ work: 'flush', failures: 3, unflushed_seconds: expect.any(Number) })
 
-    await new Promise((resolve) => setTimeout(resolve, 2))
     await runAlarm(ledger)
     expect(part(await stats(), 'flush')).toMatchObject(before)
-    // The row of what is cured goes with the next run of the cron, and no other.
-    const rows = () =>
-      env.DB.prepare('SELECT ledger_id FROM flush_failures WHERE ledger_id IN (?1, ?2)')
-        .bind(ledgerKey(ledger.name), other)
-        .all()
-    const other = unique('never-flushed')
-    await env.DB.prepare('INSERT INTO flush_failures VALUES (?, 1, 2, 3)').bind(other).run()
-    await forgetCuredFlushes(env)
-    expect((await rows()).results).toEqual([{ ledger_id: other }])
-    await env.DB.prepare('DELETE FROM flush_failures WHERE ledger_id = ?').bind(other).run()
+    expect(await saidToBeBehind(ledgerKey(ledger.name))).toEqual([])
   })
+
+  it('are none that only an answer of D1 was lost to, though they have nothing to write when it is back', async () => {
+    const ledger = await freshLedger(1_000_000)
+    await ingestInto(env, ledger.name, batch([eventItem(1)]))
+    const losesAnswers: D1Database = Object.create(env.DB, {
+      prepare: { value: (sql: string) => env.DB.prepare(sql) },
+      batch: {
+        value: async (statements: D1PreparedStatement[]) => {
+          await env.DB.batch(statements)
+          throw new Error('D1_ERROR: network connection lost')
+        },
+      },
+    })
+    await withD1(ledger, losesAnswers, async () => {
+      for (let i = 0; i < 3; i++) await runAlarm(ledger)
+    })
+    expect(await saidToBeBehind(ledgerKey(ledger.name))).toHaveLength(1)
+    await runAlarm(ledger)
+    expect(await saidToBeBehind(ledgerKey(ledger.name))).toEqual([])
+  })
+
+  it('are forgotten by the cron when they flushed, or have not said so again for a day', async () => {
+    const now_ms = Date.now()
+    const ledger = await freshLedger(1_000_000)
+    await ingestInto(env, ledger.name, batch([eventItem(1)]))
+    await runAlarm(ledger)
+    const [cured, failing, silent] = [ledgerKey(ledger.name), unique('failing'), unique('silent')]
+    const say = (ledger_id: string, failed_at_ms: number) =>
+      env.DB.prepare('INSERT INTO flush_failures VALUES (?, 1, 2, ?)').bind(ledger_id, failed_at_ms)
+    await env.DB.batch([
+      say(cured, now_ms - HOUR_MS),
+      say(failing, now_ms - 23 * HOUR_MS),
+      say(silent, now_ms - 25 * HOUR_MS),
+    ])
+    await forgetFlushFailures(env, now_ms)
+    expect(await saidToBeBehind(cured, failing, silent)).toEqual([failing])
+    await env.DB.prepare('DELETE FROM flush_failures WHERE ledger_id = ?').bind(failing).run()
+  })
+
+  async function saidToBeBehind(...ledger_ids: readonly string[]): Promise<string[]> {
+    const { results } = await env.DB.prepare(
+      'SELECT ledger_id FROM flush_failures WHERE ledger_id IN (SELECT value FROM json_each(?))',
+    )
+      .bind(JSON.stringify(ledger_ids))
+      .all<{ ledger_id: string }>()
+    return results.map(({ ledger_id }) => ledger_id)
+  }
 })
 
 describe('what consumers and checks left undone', () => {
@@ -147,7 +185,6 @@ describe('what consumers and checks left undone', () => {
 
 describe('outcomes of requests', () => {
   const outcomes = async () => part(await stats(), 'outcomes')
-  const HOUR_MS = 3_600_000
 
   it('are counted as they happen, and in D1 within a minute', async () => {
     const { api_key } = await createCustomer({ tier: 'STARTER' })
