@@ -69,18 +69,21 @@ export type AccountChanged =
   /** Its registration gives it its first tier and status; until then there is nothing to change. */
   | { readonly kind: 'unfinished' }
 
-// 1 row written. Nothing when the customer has changed since it was read, or is so already.
+// 1 row written; none when the customer has changed since it was read. The revision follows the clock, so that the
+// ledgers still take what comes after D1 was restored to an earlier time, and rises even when nothing else changes:
+// whoever repeats a change wants it to hold.
 const CHANGE = `
-  UPDATE customers SET tier = ?2, status = ?3, account_revision = account_revision + 1
-  WHERE customer_id = ?1 AND tier = ?4 AND status = ?5 AND (tier <> ?2 OR status <> ?3)`
+  UPDATE customers SET tier = ?2, status = ?3, account_revision = max(account_revision + 1, ?6)
+  WHERE customer_id = ?1 AND tier = ?4 AND status = ?5`
 
-/** Each attempt that fails was outrun by another change. */
-const ATTEMPTS = 5
+/** Each attempt that fails was outrun by another change, so this many may come at once. */
+const ATTEMPTS = 20
 
 /**
  * Changes a customer's tier or status: D1 first, then the ledgers, which go by it at once, then KV, from where it reaches
  * everything else within 90 s. Throws when a part failed; repeated, it does what is left.
- * `also` gives the statements of the batch for directly behind the change: they must do nothing when it changes no row.
+ * `also` gives the statements of the batch for directly behind the change, if there is one to tell of: they must do
+ * nothing when it changes no row.
  */
 export async function changeAccount(
   env: Bindings,
@@ -94,7 +97,8 @@ export async function changeAccount(
     if (before.status === 'PENDING') return { kind: 'unfinished' }
     const after = { ...before, tier: change.tier ?? before.tier, status: change.status ?? before.status }
     const is_new = after.tier !== before.tier || after.status !== before.status
-    if (is_new && !(await writeChange(env, before, after, also))) continue
+    const statements = is_new ? also(before, after) : []
+    if (!(await writeChange(env, before, after, statements))) continue
     await settleAccount(env, customer_id)
     return { kind: 'changed', customer: after }
   }
@@ -105,12 +109,11 @@ async function writeChange(
   env: Bindings,
   before: Customer,
   after: Customer,
-  also: (before: Customer, after: Customer) => D1PreparedStatement[],
+  also: readonly D1PreparedStatement[],
 ): Promise<boolean> {
-  const [changed] = await env.DB.batch([
-    env.DB.prepare(CHANGE).bind(before.customer_id, after.tier, after.status, before.tier, before.status),
-    ...also(before, after),
-  ])
+  const { customer_id, tier, status } = before
+  const change = env.DB.prepare(CHANGE).bind(customer_id, after.tier, after.status, tier, status, Date.now())
+  const [changed] = await env.DB.batch([change, ...also])
   return changed?.meta.changes === 1
 }
 

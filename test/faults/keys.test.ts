@@ -218,7 +218,7 @@ describe('suspending a customer', () => {
     expect((await suspends(customer, {})).status).toBe(200)
     for (const mode of ['live', 'test'] as const) {
       const account = await inStore(ledgerOf(customer.customer_id, mode), (store) => store.account.current)
-      expect(account).toMatchObject({ status: 'SUSPENDED', revision: 2 })
+      expect(account.status).toBe('SUSPENDED')
     }
     forgetCachedKeys()
     for (const key of [customer.api_key, test.api_key]) {
