@@ -20,7 +20,7 @@ import {
 } from '../../src/projection/usage/read-rollups.ts'
 import { rollUp } from '../../src/projection/usage/roll-up.ts'
 import { startOfDay } from '../../src/projection/usage/time.ts'
-import { totalsOf } from '../../src/projection/usage/totals.ts'
+import { totalsOf, type UsageTotals } from '../../src/projection/usage/totals.ts'
 import { consumeQueue } from '../../src/projection/usage-queue.ts'
 import { reference, said } from '../projection/usage/arbitraries.ts'
 import { storedPages, type TestLedger } from './ledgers.ts'
@@ -117,6 +117,33 @@ export async function cellsOf(rollup: Rollup, query: Omit<CellQuery, 'from_ms' |
   return cells
 }
 
+/** What the columns of D1's pages sum up to. */
+async function pageSums(ledger: TestLedger): Promise<UsageTotals> {
+  const sums = [
+    'events',
+    'burned_micro',
+    'cost_micro',
+    'cost_pico',
+    'price_micro',
+    'price_pico',
+    'paid_micro',
+    'paid_pico',
+  ]
+  const columns = sums.map((column) => `sum(${column}) AS ${column}`).join()
+  const row = await env.DB.prepare(`SELECT ${columns} FROM ledger_pages WHERE ledger_id = ?`)
+    .bind(ledgerKey(ledger.name))
+    .first<Record<string, number>>()
+  const sum = (column: string) => BigInt(row?.[column] ?? 0)
+  const usd = (name: string) => sum(`${name}_micro`) * 1_000_000n + sum(`${name}_pico`)
+  return {
+    events: sum('events'),
+    credits_micro: sum('burned_micro'),
+    cost_pico: usd('cost'),
+    price_pico: usd('price'),
+    paid_pico: usd('paid'),
+  }
+}
+
 /** The rollups say what the pages do, in every column, and nothing of it twice. */
 export async function expectRolledUp(
   ledger: TestLedger,
@@ -130,6 +157,7 @@ export async function expectRolledUp(
   const totals = totalsOf(deltas.map(cellOf))
   if (expected) expect(totals.events).toBe(BigInt(expected.events))
   expect(rollup.totals).toEqual(totals)
+  expect(await pageSums(ledger)).toEqual(totals)
   const noUser = (cell: Cell): Cell => ({ ...cell, user: null })
   const noSubject = (cell: Cell): Cell => ({ ...cell, user: null, team: null })
   const byDay = (cell: Cell): Cell => ({ ...noSubject(cell), hour: startOfDay(cell.hour) })

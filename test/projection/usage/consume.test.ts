@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ledgerKey } from '../../../src/db/ledger-db.ts'
 import { ingest } from '../../../src/ledger/client.ts'
 import { readRollup } from '../../../src/projection/usage/read-rollups.ts'
+import { countingD1 } from '../../support/counting-d1.ts'
 import { freshLedger, runAlarm, type TestLedger } from '../../support/ledgers.ts'
 import { batch, eventItem } from '../../support/messages.ts'
 import { acks, captureUsage, deliver, expectRolledUp, rollupRows } from '../../support/usage.ts'
@@ -31,6 +32,12 @@ async function use(ledger: TestLedger, events: number, salt = 0): Promise<void> 
     }),
   )
   await ingest(env, ledger.name, batch(items))
+  await runAlarm(ledger)
+}
+
+async function useNow(ledger: TestLedger): Promise<void> {
+  const item = eventItem(1000, { timestamp_ms: NOW_MS, user_id: 'ann' })
+  await ingest(env, ledger.name, batch([item, item]))
   await runAlarm(ledger)
 }
 
@@ -72,6 +79,24 @@ describe('messages of many ledgers in one batch', () => {
     const all = ledgers.flatMap(({ sent }) => sent)
     expect(await deliver(all)).toEqual(acks(all.length))
     for (const [i, { ledger }] of ledgers.entries()) await expectRolledUp(ledger, { events: 5 + i })
+  })
+})
+
+describe('a batch of 100 messages of 50 ledgers', () => {
+  it('is a few statements in three round trips, and as many rows as it must be', async () => {
+    const ledgers = await Promise.all(Array.from({ length: 50 }, () => busyLedger()))
+    await Promise.all(
+      ledgers.map(async ({ ledger }) => {
+        await useNow(ledger)
+        await useNow(ledger)
+      }),
+    )
+    const all = ledgers.flatMap(({ sent }) => sent)
+    expect(all).toHaveLength(100)
+    const { db, counts } = countingD1()
+    expect(await deliver(all, { bindings: { ...env, DB: db } })).toEqual(acks(100))
+    // The first time there are no rows to read. Positions; sizes of days and users; days, users and watermarks.
+    expect(counts).toMatchObject({ calls: 3, statements: 6, rows_written: 50 * 3 })
   })
 })
 
