@@ -112,6 +112,7 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
       return problem(c, {
         code: refusal.code,
         detail,
+        headers: { 'Retry-After': String(secondsUntil(refusal.resets_at_ms)) },
         members: { limit: refusal.limit, resets_at: timeJson(refusal.resets_at_ms) },
       })
     case 'overloaded':
@@ -130,6 +131,11 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
     case 'not_found':
       return problem(c, { code: refusal.code, detail })
   }
+}
+
+/** At least 1: who waits for less than nothing comes back at once. */
+function secondsUntil(at_ms: number): number {
+  return Math.max(1, Math.ceil((at_ms - Date.now()) / 1000))
 }
 
 export function notFound(c: Context<AppEnv>): Response {

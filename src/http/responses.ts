@@ -39,7 +39,7 @@ const RATE_HEADERS = {
 
 const RETRY_AFTER = {
   'Retry-After': {
-    description: 'Seconds to wait. Not there for `quota_exceeded`, which waits for the next month.',
+    description: 'Seconds to wait: for `quota_exceeded` those until the next month.',
     schema: { type: 'integer', minimum: 1 },
     example: 17,
   },

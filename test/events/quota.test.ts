@@ -114,7 +114,7 @@ describe('the monthly quota', () => {
     const refused = await ingest(api_key, event)
     const problem = await expectProblem(refused, 429, 'quota_exceeded')
     expect(problem).toMatchObject({ limit: 1, resets_at: '2026-12-01T00:00:00.000Z' })
-    expect(rateHeaders(refused).retry_after).toBeNull()
+    expect(rateHeaders(refused).retry_after).toBe('60')
     expect(await balanceOf(api_key)).toBe(9_985)
 
     vi.setSystemTime(Date.UTC(2026, 11, 1))
