@@ -1,4 +1,11 @@
-import { EntriesBuilder, readEntries, rowsBack, shortRow } from './key-entries.ts'
+import {
+  byFirstBits,
+  EntriesBuilder,
+  type KeyEntries,
+  readEntries,
+  rowsBack,
+  shortRow,
+} from './key-entries.ts'
 import type { KeyIndex } from './key-index.ts'
 import type { KeyLimits } from './key-limits.ts'
 import type { Exec } from './tables.ts'
@@ -17,6 +24,8 @@ const HASHES_AFTER = `
   SELECT row_id, key_hashes, keys_total FROM journal WHERE row_id > ? ORDER BY row_id LIMIT ?`
 
 const ROWS_A_READ = 256
+/** Half a million keys: 12 MB for as long as they are put in order, beside an index that may take 25 MB. */
+const RUNS_AT_ONCE = 8
 const NOTHING: KeysUpTo = { row: 0, keys_total: 0 }
 
 /**
@@ -67,14 +76,17 @@ export class KeyRuns {
   /** Puts the keys of the journal rows after this one into the index: O(window), and no body is read. */
   read(after_row: number, last_row: number, index: KeyIndex): void {
     let read_row = after_row
+    let runs: KeyEntries[] = []
     for (;;) {
       const [run] = this.exec(RUN_AFTER, read_row, last_row)
-      if (!run) break
-      const { low, high, row } = readEntries(blobOf(run.entries))
-      for (let at = 0; at < row.length; at++) {
-        const short = row[at] ?? 0
-        if (last_row - rowsBack(short, last_row) > after_row) index.add(low[at] ?? 0, high[at] ?? 0, short)
+      if (!run || runs.length === RUNS_AT_ONCE) {
+        index.addAll(byFirstBits(runs))
+        runs = []
       }
+      if (!run) break
+      const entries = readEntries(blobOf(run.entries))
+      // Only the first can begin with rows that the buckets have, or that are forgotten.
+      runs.push(read_row > after_row ? entries : entriesAfter(after_row, entries, last_row))
       read_row = Number(run.last_row)
     }
     for (const { row, hashes } of this.hashesAfter(read_row)) addHashes(index, row, hashes)
@@ -113,6 +125,15 @@ const NO_HASHES = new Uint32Array(0)
 export function addHashes(index: KeyIndex, row_id: number, hashes: Uint32Array): void {
   const short = shortRow(row_id)
   for (let at = 0; at < hashes.length; at += 2) index.add(hashes[at] ?? 0, hashes[at + 1] ?? 0, short)
+}
+
+function entriesAfter(row_id: number, { length, low, high, row }: KeyEntries, last_row: number): KeyEntries {
+  const later = new EntriesBuilder()
+  for (let at = 0; at < length; at++) {
+    const short = row[at] ?? 0
+    if (last_row - rowsBack(short, last_row) > row_id) later.push(low[at] ?? 0, high[at] ?? 0, short)
+  }
+  return readEntries(later.toBlob())
 }
 
 function later(one: KeysUpTo, other: KeysUpTo): KeysUpTo {

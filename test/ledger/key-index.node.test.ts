@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { rowsBack, shortRow } from '../../src/ledger/key-entries.ts'
+import { byFirstBits, EntriesBuilder, readEntries, rowsBack, shortRow } from '../../src/ledger/key-entries.ts'
 import { KeyIndex } from '../../src/ledger/key-index.ts'
 import { sipHash } from '../../src/ledger/sip-hash.ts'
 
@@ -44,6 +44,21 @@ describe('the index of keys in memory', () => {
     for (const bits of [0, 1, 5, 16]) expect(visited(index, bits)).toEqual(numbers(1, 60))
     expect(index.find({ low: 50, high: 0xffff_ffff })).toEqual([50])
     expect(index.find({ low: 60, high: 0 })).toEqual([60])
+  })
+
+  it('has what was added many at once, in whatever order, beside what was added one by one', () => {
+    const entries = (from: number, to: number) => {
+      const builder = new EntriesBuilder()
+      for (const key of numbers(from, to)) builder.push(hashOf(key).low, hashOf(key).high, key)
+      return readEntries(builder.toBlob())
+    }
+    const index = filled(1000)
+    index.addAll(byFirstBits([entries(1001, 5000), entries(5001, 5001), entries(5002, 9000)]))
+    index.addAll(byFirstBits([]))
+    index.add(hashOf(9001).low, hashOf(9001).high, 9001)
+    expect(index.size).toBe(9001)
+    expect(visited(index, 6)).toEqual(numbers(1, 9001))
+    for (const key of numbers(1, 9001)) expect(index.find(hashOf(key))).toEqual([key])
   })
 
   it('has all rows of one hash', () => {
