@@ -12,7 +12,7 @@ export type Outcome =
 
 /** What others do to the same ledger, and what is missing before a message, is read anew this often. */
 const ATTEMPTS = 4
-/** How many entries of one ledger are made up for from pages before what is done is written. */
+/** How many entries are made up for from pages, of all ledgers together, before what is done is written. */
 const ENTRIES_A_STEP = 20_000
 
 /**
@@ -33,10 +33,11 @@ export async function rollUp(
   let open = messages
   for (let attempt = 0; attempt < ATTEMPTS && open.length > 0; attempt++) {
     const steps: Step[] = []
+    const pages: PagesAllowed = { entries: ENTRIES_A_STEP }
     const byLedger = Map.groupBy(open, ({ ledger_id }) => ledger_id)
     const positions = await readPositions(db, [...byLedger.keys()])
     for (const [ledger_id, own] of byLedger) {
-      const result = await stepOf(db, positions.get(ledger_id), own)
+      const result = await stepOf(db, positions.get(ledger_id), own, pages)
       if ('reason' in result) for (const message of own) outcomes.set(message, result)
       else steps.push(result)
     }
@@ -65,15 +66,21 @@ export async function rollUp(
 
 type Failed = Extract<Outcome, { kind: 'failed' }>
 
+/** How much may still be read from pages: a batch of ledgers that have all lost messages must come to its writes, too. */
+interface PagesAllowed {
+  entries: number
+}
+
 /** What is to be done for one ledger: perhaps nothing. */
 async function stepOf(
   db: D1Database,
   position: Position | undefined,
   messages: readonly ParsedUsageMessage[],
+  pages: PagesAllowed,
 ): Promise<Step | Failed> {
   if (!position) return { kind: 'failed', reason: `D1 knows no ledger ${messages[0]?.ledger_id}` }
   try {
-    return { position, messages: await contiguous(db, position, messages) }
+    return { position, messages: await contiguous(db, position, messages, pages) }
   } catch (error) {
     if (error instanceof BrokenPages) return { kind: 'failed', reason: error.message }
     throw error
@@ -85,6 +92,7 @@ async function contiguous(
   db: D1Database,
   { ledger_id, rolled_entry, flushed_entry }: Position,
   messages: readonly ParsedUsageMessage[],
+  pages: PagesAllowed,
 ): Promise<ParsedUsageMessage[]> {
   const all: ParsedUsageMessage[] = []
   let reached = rolled_entry
@@ -98,10 +106,12 @@ async function contiguous(
       }
       // A gap before it; or it was cut elsewhere than what is folded, and pages say what else is in it.
       const until = reached < message.after_entry ? message.after_entry : message.to_entry
+      if (pages.entries <= 0) return all
       for await (const missing of flushedUsage(db, ledger_id, reached)) {
         all.push(missing)
+        pages.entries -= missing.to_entry - reached
         reached = missing.to_entry
-        if (reached >= until || reached - rolled_entry >= ENTRIES_A_STEP) break
+        if (reached >= until || pages.entries <= 0) break
       }
       if (reached < until) return all
     }
