@@ -91,11 +91,16 @@ export class Projector {
     return this.alone(() => this.flush(lastRow))
   }
 
-  /** Writes pages anew from the journal; false when that does not go back so far. */
+  /**
+   * Writes pages anew from the journal; false when that does not go back so far. While somebody is being erased, the
+   * journal may have the alias already where D1 has the id: D1 forgets first, as before a flush.
+   */
   rewrite(range: EntryRange): Promise<boolean> {
-    return this.alone(() => {
-      const { db, ledger_id } = this.options.projection()
-      return rewritePages(this.options.store, db, ledger_id, range)
+    return this.alone(async () => {
+      const { store, projection } = this.options
+      if (!(await this.forgetErased())) return false
+      const { db, ledger_id } = projection()
+      return rewritePages(store, db, ledger_id, range)
     })
   }
 
@@ -191,10 +196,7 @@ export class Projector {
   /** Flushes until D1 has the journal up to `row_id`; false when it does not after as many flushes as a call may make. */
   private async flush(row_id: number): Promise<boolean> {
     const { store, projection, checkpoint } = this.options
-    const steps = new Steps()
-    for (const erasure of store.erasures.all()) {
-      if (!(await this.eraseUntil('forgotten', erasure, steps))) return false
-    }
+    if (!(await this.forgetErased())) return false
     const { db, queue, ledger_id, ids } = projection()
     checkpoint()
     for (let i = 0; i < MAX_FLUSHES && store.journal.flushedRow < row_id; i++) {
@@ -213,6 +215,15 @@ export class Projector {
       store.writeCursor({ row: to.flushed_row, usage: addTotals(usage, totalsOfDeltas(deltas)) })
     }
     return store.journal.flushedRow >= row_id
+  }
+
+  /** D1 forgets whoever is being erased; false when that is too much for one call. */
+  private async forgetErased(): Promise<boolean> {
+    const steps = new Steps()
+    for (const erasure of this.options.store.erasures.all()) {
+      if (!(await this.eraseUntil('forgotten', erasure, steps))) return false
+    }
+    return true
   }
 
   private alone<T>(work: () => Promise<T>): Promise<T> {

@@ -223,16 +223,28 @@ async function sumOfLastBalances(db: D1Database, ledger_id: string, flushed_entr
   return String(BigInt(sums?.credits ?? 0) * PICO_PER_MICRO + BigInt(sums?.micro ?? 0))
 }
 
-const PAGES_A_READ = 20
-const MAX_PAGES_PARSED = 2_000
+const PAGES_A_READ = 200
+/** What is parsed in all, so that a check that finds something wrong still comes to its end. In characters. */
+const MAX_PARSED = 64_000_000
 
+// As many pages as their bodies are 2 MB, and the one that passes it. How long a body is stands in the row's header.
 const PAGES_AFTER = `
-  SELECT flush_entry, wallet_number, balance_before_micro, balance_after_micro, events, CAST(burned_micro AS TEXT) AS burned_micro,
+  WITH some AS (
+    SELECT flush_entry, wallet_number, octet_length(body) AS bytes FROM ledger_pages
+    WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
+    ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_READ}),
+  read AS (
+    SELECT flush_entry, wallet_number,
+      sum(bytes) OVER (ORDER BY flush_entry, wallet_number ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before FROM some)
+  SELECT p.flush_entry, p.wallet_number, balance_before_micro, balance_after_micro, events,
+    CAST(burned_micro AS TEXT) AS burned_micro,
     CAST(cost_micro AS TEXT) AS cost_micro, CAST(cost_pico AS TEXT) AS cost_pico,
     CAST(price_micro AS TEXT) AS price_micro, CAST(price_pico AS TEXT) AS price_pico,
     CAST(paid_micro AS TEXT) AS paid_micro, CAST(paid_pico AS TEXT) AS paid_pico, entry_count AS entries, format, body
-  FROM ledger_pages WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
-  ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_READ}`
+  FROM read CROSS JOIN ledger_pages AS p
+  WHERE bytes_before < 2000000 AND p.ledger_id = ?1 AND p.flush_entry = read.flush_entry
+    AND p.wallet_number = read.wallet_number
+  ORDER BY p.flush_entry, p.wallet_number`
 
 interface PageRow extends FlushRow {
   readonly wallet_number: number
@@ -251,12 +263,13 @@ async function wrongColumns(
 ): Promise<Difference[]> {
   const differences: Difference[] = []
   let place: readonly [number, number] = [after_entry, Number.MAX_SAFE_INTEGER]
-  for (let read = 0; read < MAX_PAGES_PARSED; read += PAGES_A_READ) {
+  for (let parsed = 0; parsed < MAX_PARSED; ) {
     const { results } = await db
       .prepare(PAGES_AFTER)
       .bind(ledger_id, ...place)
       .all<PageRow>()
     for (const page of results) {
+      parsed += page.body.length
       const expected = columnsByBody(page)
       const found = columnsOf(page)
       if (expected === found) continue
@@ -265,7 +278,7 @@ async function wrongColumns(
       if (differences.length === MAX_DIFFERENCES) return differences
     }
     const last = results.at(-1)
-    if (!last || results.length < PAGES_A_READ) break
+    if (!last) break
     place = [last.flush_entry, last.wallet_number]
   }
   return differences

@@ -1,61 +1,95 @@
-import { flushedUsage } from '../usage/flushed-usage.ts'
+import { BrokenPages, flushedUsage } from '../usage/flushed-usage.ts'
 import type { ParsedUsageMessage } from '../usage/message.ts'
-import { readCells, readRollup } from '../usage/read-rollups.ts'
+import { unpackCells } from '../usage/pack-cells.ts'
+import { type Rollup, readRollup } from '../usage/read-rollups.ts'
 import { rollUp } from '../usage/roll-up.ts'
-import { DAY_MS } from '../usage/time.ts'
-import { addTotals, packTotals, totalsOf } from '../usage/totals.ts'
+import { addTotals, NO_USAGE, packTotals, totalsOf, type UsageTotals } from '../usage/totals.ts'
 import type { Books } from './books.ts'
 import type { Difference } from './difference.ts'
 
 const MESSAGES_AT_ONCE = 50
+const MAX_ENTRIES = 50_000
 
 /**
  * Folds what D1's pages have and the rollups do not: messages that are late, or were lost. Whatever comes of them later
- * is a duplicate.
+ * is a duplicate. False when there is more than one check folds.
  */
-export async function bringUpRollups(db: D1Database, ledger_id: string): Promise<void> {
-  const rollup = await readRollup(db, ledger_id)
+export async function bringUpRollups(db: D1Database, ledger_id: string): Promise<boolean> {
+  const rolled_entry = (await readRollup(db, ledger_id))?.rolled_entry ?? 0
   let messages: ParsedUsageMessage[] = []
-  for await (const message of flushedUsage(db, ledger_id, rollup?.rolled_entry ?? 0)) {
-    messages.push(message)
-    if (messages.length < MESSAGES_AT_ONCE) continue
-    await rollUp(db, messages)
-    messages = []
+  try {
+    for await (const message of flushedUsage(db, ledger_id, rolled_entry)) {
+      messages.push(message)
+      const enough = message.to_entry - rolled_entry >= MAX_ENTRIES
+      if (messages.length < MESSAGES_AT_ONCE && !enough) continue
+      await rollUp(db, messages)
+      if (enough) return false
+      messages = []
+    }
+  } catch (error) {
+    // Then the rollups stay behind, which is a difference, and the next check begins with the first page.
+    if (!(error instanceof BrokenPages)) throw error
   }
   if (messages.length > 0) await rollUp(db, messages)
+  return true
 }
 
-/** The earliest and the latest day of an event: 35 days back at the opening of the first ledger, and far ahead. */
-const FIRST_DAY_MS = 0
-const DAYS_A_READ = 10_000
+/** Others fold and delete days while this reads them: so often it begins anew. What is then left is the next check's. */
+const ATTEMPTS = 3
 
 /** Compares the rollups with the pages' sums, and their days with what they say of themselves. */
 export async function checkRollups(
   db: D1Database,
   ledger_id: string,
   { flushed_entry, usage }: Books,
-  now_ms: number,
 ): Promise<Difference[]> {
   const range = { from_entry: 1, to_entry: flushed_entry }
-  const rollup = await readRollup(db, ledger_id)
-  if (!rollup || rollup.rolled_entry < flushed_entry) {
-    if (flushed_entry === 0) return []
-    const found = `entry ${rollup?.rolled_entry ?? 0}`
-    return [{ kind: 'usage_of_rollups', ...range, expected: `entry ${flushed_entry}`, found }]
+  let rollup = await readRollup(db, ledger_id)
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (!rollup || rollup.rolled_entry < flushed_entry) {
+      if (flushed_entry === 0) return []
+      const found = `entry ${rollup?.rolled_entry ?? 0}`
+      return [{ kind: 'usage_of_rollups', ...range, expected: `entry ${flushed_entry}`, found }]
+    }
+    const totals = packTotals(rollup.totals)
+    // Those that have gone on since the books were read have nothing in the books to be compared with.
+    if (rollup.rolled_entry === flushed_entry && totals !== usage) {
+      return [{ kind: 'usage_of_rollups', ...range, expected: usage, found: totals }]
+    }
+    const found = packTotals(addTotals(rollup.expired, await sumOfDays(db, rollup)))
+    if (found === totals) return []
+    const now = await readRollup(db, ledger_id)
+    if (now && isSame(rollup, now)) return [{ kind: 'usage_of_days', ...range, expected: totals, found }]
+    rollup = now
   }
-  // What is flushed while this reads cannot be compared: the next check does.
-  if (rollup.rolled_entry > flushed_entry) return []
-  const totals = packTotals(rollup.totals)
-  if (totals !== usage) {
-    return [{ kind: 'usage_of_rollups', ...range, expected: usage, found: totals }]
+  return []
+}
+
+/** Every change of the days changes one of these. */
+function isSame(a: Rollup, b: Rollup): boolean {
+  return (
+    a.generation === b.generation &&
+    a.rolled_entry === b.rolled_entry &&
+    packTotals(a.expired) === packTotals(b.expired)
+  )
+}
+
+// Days of a third of a megabyte at most each.
+const DAYS = `
+  SELECT day, part, by_day FROM rollup_days WHERE ledger_id = ?1 AND generation = ?2 AND (day, part) > (?3, ?4)
+  ORDER BY day, part LIMIT 40`
+
+async function sumOfDays(db: D1Database, { ledger_id, generation }: Rollup): Promise<UsageTotals> {
+  let sum = NO_USAGE
+  let place: readonly [day: number, part: number] = [-1, 0]
+  for (;;) {
+    const { results } = await db
+      .prepare(DAYS)
+      .bind(ledger_id, generation, ...place)
+      .all<{ day: number; part: number; by_day: string }>()
+    for (const { by_day } of results) sum = addTotals(sum, totalsOf(unpackCells(JSON.parse(by_day))))
+    const last = results.at(-1)
+    if (!last) return sum
+    place = [last.day, last.part]
   }
-  let days = rollup.expired
-  const end_ms = Math.ceil(now_ms / DAY_MS + 1) * DAY_MS
-  for (let from_ms = FIRST_DAY_MS; from_ms < end_ms; from_ms += DAYS_A_READ * DAY_MS) {
-    const to_ms = Math.min(end_ms, from_ms + DAYS_A_READ * DAY_MS)
-    const query = { from_ms, to_ms, grain: 'day', subjects: 'none' } as const
-    for await (const cells of readCells(db, rollup, query)) days = addTotals(days, totalsOf(cells))
-  }
-  const found = packTotals(days)
-  return found === totals ? [] : [{ kind: 'usage_of_days', ...range, expected: totals, found }]
 }

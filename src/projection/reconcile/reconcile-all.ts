@@ -1,8 +1,9 @@
 import type { Bindings } from '../../config.ts'
-import { ledgerName } from '../../db/ledger-db.ts'
+import { ledgerDb, ledgerName } from '../../db/ledger-db.ts'
 import { logError, logInfo } from '../../http/log.ts'
 import { DAY_MS } from '../usage/time.ts'
 import { type ReconcileResult, reconcileLedger } from './reconcile.ts'
+import { postponeReconciliation } from './store.ts'
 
 /** Ledgers that one call looks at, and how many of them at once. */
 export const LEDGERS_A_CALL = 40
@@ -45,25 +46,39 @@ export async function reconcileDue(
   const results: ReconcileResult[] = []
   for (let i = 0; i < ledgers.length; i += AT_ONCE) {
     const some = ledgers.slice(i, i + AT_ONCE)
-    results.push(...(await Promise.all(some.map((ledger) => reconcileOne(env, ledger, full, now_ms)))))
+    results.push(
+      ...(await Promise.all(
+        some.map(({ ledger_id, full_at_ms }) => {
+          // Of a ledger with more pages than one call looks at, the next call goes on instead of beginning anew.
+          const all = (full && full_at_ms < since_ms) || now_ms - full_at_ms >= FULL_EVERY_MS
+          return reconcileOne(env, ledger_id, all, now_ms)
+        }),
+      )),
+    )
   }
   return { results, more: due.length > LEDGERS_A_CALL }
 }
 
-/** A broken ledger keeps no other from being looked at. */
+/** A ledger that does not answer keeps no other from being looked at: not now, and not at the next call. */
 async function reconcileOne(
   env: Bindings,
-  { ledger_id, full_at_ms }: DueLedger,
+  ledger_id: string,
   full: boolean,
   now_ms: number,
 ): Promise<ReconcileResult> {
+  const ledger = ledgerName(ledger_id)
   try {
-    const all = full || now_ms - full_at_ms >= FULL_EVERY_MS
-    return await reconcileLedger(env, ledgerName(ledger_id), { full: all, now_ms })
+    const result = await reconcileLedger(env, ledger, { full, now_ms })
+    if (result.kind === 'done') return result
   } catch (error) {
     logError('ledger_not_reconciled', error, { ledger: ledger_id })
-    return { kind: 'unavailable', ledger_id }
   }
+  try {
+    await postponeReconciliation(ledgerDb(env, ledger.customer_id), ledger_id, now_ms)
+  } catch (error) {
+    logError('ledger_not_reconciled', error, { ledger: ledger_id })
+  }
+  return { kind: 'unavailable', ledger_id }
 }
 
 /** The cron's share: each ledger once a day. */

@@ -39,13 +39,13 @@ export async function reconcileLedger(
   const before = await readReconciliation(db, ledger_id)
   const begins_anew = full || !before || before.status === 'DIFFERENT'
   const after = begins_anew ? NOTHING_CHECKED : before.checked
-  const first = await check(env, ledger, after, now_ms)
+  const first = await check(env, ledger, after)
   if (first.kind === 'unavailable') return { kind: 'unavailable', ledger_id }
   let { pages, differences } = first
-  let status: ReconciliationStatus = pages.more ? 'CHECKING' : 'OK'
+  let status: ReconciliationStatus = first.more ? 'CHECKING' : 'OK'
   if (differences.length > 0) {
     await mend(env, ledger, differences, now_ms)
-    const second = await check(env, ledger, after, now_ms)
+    const second = await check(env, ledger, after)
     if (second.kind === 'unavailable') return { kind: 'unavailable', ledger_id }
     status = second.differences.length > 0 ? 'DIFFERENT' : 'REPAIRED'
     if (status === 'DIFFERENT') differences = second.differences
@@ -70,14 +70,15 @@ export async function reconcileLedger(
 
 type Check =
   | { readonly kind: 'unavailable' }
-  | { readonly kind: 'checked'; readonly pages: PagesCheck; readonly differences: readonly Difference[] }
+  | {
+      readonly kind: 'checked'
+      readonly pages: PagesCheck
+      readonly differences: readonly Difference[]
+      /** There is more than one check looks at. */
+      readonly more: boolean
+    }
 
-async function check(
-  env: Bindings,
-  ledger: LedgerName,
-  after: PagesCheck['checked'],
-  now_ms: number,
-): Promise<Check> {
+async function check(env: Bindings, ledger: LedgerName, after: PagesCheck['checked']): Promise<Check> {
   const result = await readBooks(env, ledger)
   if (result.kind === 'refused') return { kind: 'unavailable' }
   const books: Books = result.answer
@@ -85,10 +86,11 @@ async function check(
   const ledger_id = ledgerKey(ledger)
   const pages = await checkPages(db, ledger_id, books, after)
   // Rollups are made from pages: what is wrong there is mended first.
-  if (pages.more || pages.differences.length > 0)
-    return { kind: 'checked', pages, differences: pages.differences }
-  await bringUpRollups(db, ledger_id)
-  return { kind: 'checked', pages, differences: await checkRollups(db, ledger_id, books, now_ms) }
+  if (pages.more || pages.differences.length > 0) {
+    return { kind: 'checked', pages, differences: pages.differences, more: pages.more }
+  }
+  if (!(await bringUpRollups(db, ledger_id))) return { kind: 'checked', pages, differences: [], more: true }
+  return { kind: 'checked', pages, differences: await checkRollups(db, ledger_id, books), more: false }
 }
 
 /** Pages from the journal, then rollups from pages: as much of them as a call rebuilds; the cron goes on with the rest. */

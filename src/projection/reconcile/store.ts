@@ -1,5 +1,5 @@
 import type { ReconciliationStatus } from '../../db/schema.ts'
-import { packTotals, unpackTotals } from '../usage/totals.ts'
+import { NO_USAGE, packTotals, unpackTotals } from '../usage/totals.ts'
 import type { Checked } from './check-pages.ts'
 import type { Difference } from './difference.ts'
 
@@ -61,4 +61,20 @@ export async function writeReconciliation(
       JSON.stringify(differences),
     )
     .run()
+}
+
+// What is known of an earlier check stays. One that never had any begins with the first page.
+const POSTPONE = `
+  INSERT INTO reconciliations (ledger_id, status, checked_at_ms, full_at_ms, checked_entry, usage, differences)
+  VALUES (?1, 'CHECKING', ?2, 0, 0, ?3, '[]')
+  ON CONFLICT (ledger_id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms,
+    status = CASE status WHEN 'DIFFERENT' THEN status ELSE 'CHECKING' END`
+
+/** A ledger that does not answer goes behind those that wait: it would be the first one each time, for ever. */
+export async function postponeReconciliation(
+  db: D1Database,
+  ledger_id: string,
+  now_ms: number,
+): Promise<void> {
+  await db.prepare(POSTPONE).bind(ledger_id, now_ms, packTotals(NO_USAGE)).run()
 }

@@ -1,0 +1,181 @@
+import { env } from 'cloudflare:workers'
+import { expect, it } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { ingest, readBooks } from '../../src/ledger/client.ts'
+import type { Books } from '../../src/projection/reconcile/books.ts'
+import { checkRollups } from '../../src/projection/reconcile/check-rollups.ts'
+import type { Difference } from '../../src/projection/reconcile/difference.ts'
+import { reconcileLedger } from '../../src/projection/reconcile/reconcile.ts'
+import { reconcileDue } from '../../src/projection/reconcile/reconcile-all.ts'
+import { writeReconciliation } from '../../src/projection/reconcile/store.ts'
+import { expireDays } from '../../src/projection/usage/retention.ts'
+import { DAY_MS } from '../../src/projection/usage/time.ts'
+import { unpackTotals } from '../../src/projection/usage/totals.ts'
+import { unique } from '../support/customers.ts'
+import { freshLedger, runAlarm, storedPages, type TestLedger, withD1 } from '../support/ledgers.ts'
+import { batch, CALLER, eventItem } from '../support/messages.ts'
+import { captureUsage, deliver } from '../support/usage.ts'
+
+/** Reconciling while others are at work on the same ledger, and of ledgers that make it difficult. */
+
+interface UsedLedger extends TestLedger {
+  readonly ledger_id: string
+  /** Some more events, flushed and rolled up. */
+  readonly use: () => Promise<void>
+}
+
+async function usedLedger(): Promise<UsedLedger> {
+  const ledger = await freshLedger(1_000_000_000)
+  const sent = await captureUsage(ledger)
+  const use = async () => {
+    await ingest(env, ledger.name, batch([eventItem(1000, { user_id: 'ann' }), eventItem(2000)]))
+    await runAlarm(ledger)
+    await deliver(sent.splice(0))
+  }
+  const used = Object.assign(Object.create(ledger), { ledger_id: ledgerKey(ledger.name), use })
+  await used.use()
+  return used
+}
+
+/** A D1 in which something happens before the first statement of this kind is answered. */
+function interrupted(kind: string, happen: () => Promise<unknown>): D1Database {
+  let waits = true
+  const prepare = (query: string) => {
+    const statement = env.DB.prepare(query)
+    if (!query.includes(kind)) return statement
+    return {
+      bind: (...values: unknown[]) => ({
+        all: async () => {
+          if (waits) await happen()
+          waits = false
+          return statement.bind(...values).all()
+        },
+      }),
+    }
+  }
+  return Object.create(env.DB, { prepare: { value: prepare } })
+}
+
+async function booksOf(ledger: TestLedger): Promise<Books> {
+  const result = await readBooks(env, ledger.name)
+  if (result.kind === 'refused') throw new Error('the ledger did not answer')
+  return result.answer
+}
+
+async function checkedRollups(ledger: UsedLedger, db: D1Database): Promise<Difference[]> {
+  return checkRollups(db, ledger.ledger_id, await booksOf(ledger))
+}
+
+it('no difference is what the consumer folds while the days are read', async () => {
+  const ledger = await usedLedger()
+  expect(await checkedRollups(ledger, interrupted('by_day', ledger.use))).toEqual([])
+})
+
+it('no difference is what is deleted of old days while the days are read', async () => {
+  const ledger = await usedLedger()
+  const expire = () => expireDays(env.DB, 1, Date.now() + 3 * DAY_MS)
+  expect(await checkedRollups(ledger, interrupted('by_day', expire))).toEqual([])
+})
+
+it('days are compared though the rollups have gone on since the books were read', async () => {
+  const ledger = await usedLedger()
+  const books = await booksOf(ledger)
+  await ledger.use()
+  await env.DB.prepare('DELETE FROM rollup_days WHERE ledger_id = ?').bind(ledger.ledger_id).run()
+  expect(await checkRollups(env.DB, ledger.ledger_id, books)).toMatchObject([{ kind: 'usage_of_days' }])
+})
+
+it('ledgers that do not answer keep no other from being looked at', async () => {
+  const ledger = await usedLedger()
+  // More than one call looks at, before all others in every order, and none of them was ever opened.
+  const ghosts = Array.from({ length: 45 }, (_, i) => `0-${unique('ghost')}-${i}`)
+  const insert = env.DB.prepare(
+    'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 0, 0, 0)',
+  )
+  await env.DB.batch(ghosts.map((ghost) => insert.bind(ghost)))
+  const looked = new Set<string>()
+  for (let call = 0; call < 3; call++) {
+    const now_ms = Date.now()
+    const { results } = await reconcileDue(env, { since_ms: now_ms - 60_000, full: false, now_ms })
+    for (const { ledger_id } of results) looked.add(ledger_id)
+  }
+  expect(looked).toContain(ledger.ledger_id)
+  await env.DB.batch(
+    ghosts.map((ghost) => env.DB.prepare('DELETE FROM ledgers WHERE ledger_id = ?').bind(ghost)),
+  )
+})
+
+it('a look at everything goes on where the last call left off', async () => {
+  const ledger = await usedLedger()
+  const books = await booksOf(ledger)
+  await ledger.use()
+  const now_ms = Date.now()
+  const checked = { entry: books.flushed_entry, usage: unpackTotals(books.usage) }
+  await writeReconciliation(env.DB, ledger.ledger_id, {
+    status: 'CHECKING',
+    checked_at_ms: now_ms - 1,
+    full_at_ms: now_ms - 1,
+    checked,
+    differences: [],
+  })
+  // Behind what is still to be looked at: to begin anew would find it.
+  await env.DB.prepare('UPDATE ledger_pages SET events = 7 WHERE ledger_id = ? AND flush_entry = 1')
+    .bind(ledger.ledger_id)
+    .run()
+  const { results } = await reconcileDue(env, { since_ms: now_ms - 600_000, full: true, now_ms })
+  expect(results).toContainEqual(expect.objectContaining({ ledger_id: ledger.ledger_id, status: 'OK' }))
+})
+
+it('large pages are read a few at a time', async () => {
+  const ledger = await usedLedger()
+  for (let flush = 0; flush < 5; flush++) await ledger.use()
+  const before = (await storedPages(ledger)).length
+  await env.DB.prepare(
+    "UPDATE ledger_pages SET body = body || printf('%1200000s', ''), events = events + 1 WHERE ledger_id = ?",
+  )
+    .bind(ledger.ledger_id)
+    .run()
+  const sizes: number[] = []
+  const db: D1Database = Object.create(env.DB, {
+    prepare: {
+      value: (query: string) => {
+        const statement = env.DB.prepare(query)
+        if (!query.includes('octet_length(body)')) return statement
+        return {
+          bind: (...values: unknown[]) => ({
+            all: async () => {
+              const result = await statement.bind(...values).all<{ body?: string }>()
+              sizes.push(result.results.reduce((sum, { body = '' }) => sum + body.length, 0))
+              return result
+            },
+          }),
+        }
+      },
+    },
+  })
+  const bindings = { ...env, DB: db }
+  const result = await reconcileLedger(bindings, ledger.name, { full: true, now_ms: Date.now() })
+  expect(result).toMatchObject({ status: 'REPAIRED' })
+  expect(sizes.length).toBeGreaterThan(before / 2)
+  expect(Math.max(...sizes)).toBeLessThan(4_000_000)
+})
+
+it('pages are written again while somebody is being erased, and do not bring the id back', async () => {
+  const ledger = await usedLedger()
+  const down: D1Database = Object.create(env.DB, {
+    prepare: { value: (query: string) => env.DB.prepare(query) },
+    batch: { value: () => Promise.reject(new Error('D1 is gone')) },
+  })
+  // The journal has the alias by then, and D1 still the id.
+  const erase = JSON.stringify({ caller: CALLER, kind: 'user', id: 'ann' })
+  expect(await withD1(ledger, down, () => ledger.stub.eraseSubject(erase))).toContain('unavailable')
+  await env.DB.prepare('DELETE FROM ledger_pages WHERE ledger_id = ?').bind(ledger.ledger_id).run()
+  const rewritten: unknown = JSON.parse(
+    await ledger.stub.rewritePages(JSON.stringify({ from_entry: 1, to_entry: 3 })),
+  )
+  expect(rewritten).toMatchObject({ kind: 'done', rewritten: true })
+  const users = (await storedPages(ledger)).flatMap(({ entries }) =>
+    entries.flatMap(({ event }) => event?.user_id ?? []),
+  )
+  expect(users).toEqual([expect.stringMatching(/^erased_/)])
+})
