@@ -20,41 +20,7 @@ export function responses(success: Responses, codes: readonly ProblemCode[] = []
   for (const [status, shared] of codesByStatus) {
     documented[status] = problemResponse(shared)
   }
-  return codes.includes('rate_limited') ? withRateHeaders(documented) : documented
-}
-
-const RATE_HEADERS = {
-  'RateLimit-Policy': {
-    description:
-      "The limit of the customer's tier: `q` requests in `w` seconds. There whenever the ledger has counted the request.",
-    schema: { type: 'string', pattern: '^"default";q=\\d+;w=60$' },
-    example: '"default";q=100;w=60',
-  },
-  RateLimit: {
-    description: 'What is left of it: `r` requests for the next `t` seconds.',
-    schema: { type: 'string', pattern: '^"default";r=\\d+;t=\\d+$' },
-    example: '"default";r=99;t=42',
-  },
-} as const
-
-const RETRY_AFTER = {
-  'Retry-After': {
-    description: 'Seconds to wait: for `quota_exceeded` those until the next month.',
-    schema: { type: 'integer', minimum: 1 },
-    example: 17,
-  },
-} as const
-
-/** Whatever a ledger answers has what it counted in its headers; what says to wait says how long. */
-function withRateHeaders(documented: Responses): Responses {
-  return Object.fromEntries(
-    Object.entries(documented).map(([status, response]) => {
-      if ('$ref' in response) return [status, response]
-      const waits = status === '429' || status === '503'
-      const headers = { ...response.headers, ...RATE_HEADERS, ...(waits && RETRY_AFTER) }
-      return [status, { ...response, headers }]
-    }),
-  )
+  return documented
 }
 
 /** A JSON answer with its schema. */

@@ -33,7 +33,8 @@ export const SHARED_COMPONENTS = {
       schema: { type: 'string', const: 'true' },
     },
     'Retry-After': {
-      description: 'Seconds to wait before the request is sent again.',
+      description:
+        'Seconds to wait before the request is sent again: for `quota_exceeded` those until the next month.',
       required: true,
       schema: { type: 'string', pattern: '^[0-9]+$' },
     },
@@ -44,12 +45,15 @@ export const SHARED_COMPONENTS = {
     },
     RateLimit: {
       description:
-        'What is left of the minute, as in draft-ietf-httpapi-ratelimit-headers, where the ledger counted the request.',
-      schema: { type: 'string' },
+        'What is left of the minute: `r` requests for the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11). There whenever the ledger has counted the request.',
+      schema: { type: 'string', pattern: '^"default";r=[0-9]+;t=[0-9]+$' },
+      example: '"default";r=99;t=42',
     },
     'RateLimit-Policy': {
-      description: 'How much a minute has room for, where the ledger counted the request.',
-      schema: { type: 'string' },
+      description:
+        "The limit of the customer's tier: `q` requests in `w` seconds. There whenever `RateLimit` is.",
+      schema: { type: 'string', pattern: '^"default";q=[0-9]+;w=60$' },
+      example: '"default";q=100;w=60',
     },
   },
 } as const
