@@ -1,5 +1,6 @@
 import type { SubjectKind } from '../db/schema.ts'
 import { type Erased, eraseFromEntry, eraseFromRow, eraseFromWallet } from './erasure.ts'
+import type { PastEntry } from './messages.ts'
 import type { Exec } from './tables.ts'
 import { walletKey } from './wallet.ts'
 
@@ -36,12 +37,41 @@ const WALLETS_OF_SUBJECT = 'SELECT wallet_key, state FROM wallets WHERE instr(st
 const UNRATED_OF_SUBJECT = `
   SELECT entry, record FROM unrated_events WHERE instr(record, ?) > 0 OR wallet_number = ?`
 
+/** Erasures of the last while that are kept in mind, for who read a name before them. */
+const MAX_REMEMBERED = 100
+
 /** The erasures under way, and the subject's traces in the object's own tables. */
 export class Erasures {
   private readonly exec: Exec
+  private readonly remembered: { readonly erased: Erased; readonly last_entry: number }[] = []
 
   constructor(exec: Exec) {
     this.exec = exec
+  }
+
+  /** `last_entry` is the last that can be of who is erased. */
+  remember({ kind, id, alias, wallet_number }: Erased, last_entry: number): void {
+    this.remembered.push({ erased: { kind, id, alias, wallet_number }, last_entry })
+    if (this.remembered.length > MAX_REMEMBERED) this.remembered.shift()
+  }
+
+  /**
+   * A past entry under the names of now. Whoever read it may have read it the moment before an erasure, and what a void
+   * takes back of it must not write the name down again.
+   */
+  renamed(past: PastEntry): PastEntry {
+    const { used } = past
+    if (!used) return past
+    const nameOf = (kind: SubjectKind, id: string | undefined): string | undefined =>
+      this.remembered.find(
+        ({ erased, last_entry }) => erased.kind === kind && erased.id === id && past.number <= last_entry,
+      )?.erased.alias ?? id
+    const user_id = nameOf('user', used.user_id)
+    const team_id = nameOf('team', used.team_id)
+    return {
+      ...past,
+      used: { ...used, ...(user_id !== undefined && { user_id }), ...(team_id !== undefined && { team_id }) },
+    }
   }
 
   /** Those under way, the oldest first: an alias sorts by time. */

@@ -152,9 +152,12 @@ export class CustomerLedger extends LedgerEngine {
 
   /** Voids, refunds, transfers, adjustments, overdraft limits. */
   move(json: string): Promise<string> {
-    return this.handle<MovementMessage, MovementResult>(json, (draft, message, { ids }) =>
-      moveAudited(draft, message, ids),
-    )
+    return this.handle<MovementMessage, MovementResult>(json, (draft, message, { ids }) => {
+      const { movement } = message
+      if (!('past' in movement)) return moveAudited(draft, message, ids)
+      const past = this.store.erasures.renamed(movement.past)
+      return moveAudited(draft, { ...message, movement: { ...movement, past } }, ids)
+    })
   }
 
   /** Opens, captures, releases and extends holds. */

@@ -298,6 +298,7 @@ export class LedgerStore implements LedgerReader {
    */
   beginErasure(erasure: Erasure): void {
     this.erasures.write(erasure)
+    this.erasures.remember(erasure, this.counters.entry)
     this.erasures.eraseFromWallets(erasure)
     this.erasures.eraseFromUnrated(erasure)
     // A test ledger has copies of the live ledger's entitlements, and gets this change from there.

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { ingest } from '../../src/ledger/client.ts'
+import { eraseSubject, ingest } from '../../src/ledger/client.ts'
 import type { IngestResult } from '../../src/ledger/messages.ts'
 import { totalsOfDeltas } from '../../src/projection/usage/delta-totals.ts'
 import { brokenD1 } from '../support/broken.ts'
@@ -15,7 +15,7 @@ import {
   type TestLedger,
   watermark,
 } from '../support/ledgers.ts'
-import { batch, eventItem, grant } from '../support/messages.ts'
+import { batch, CALLER, eventItem, grant } from '../support/messages.ts'
 import { acks, deliver, expectRolledUp, flushedDeltas } from '../support/usage.ts'
 import { FlakyQueue, type QueueFault } from './flaky-queue.ts'
 import { alarmOf, configure, d1FailingAt, failNextTransaction, powerCut } from './injection.ts'
@@ -235,6 +235,44 @@ describe('the queue', () => {
     }
     await world.alarm()
     await world.expectWhole((bodies) => [...bodies.toReversed(), ...bodies, ...bodies.toReversed()])
+  })
+})
+
+describe('a user is erased', () => {
+  const erase = ({ ledger }: World) =>
+    eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: 'ann' })
+
+  it('while the queue is down: not before everything is sent, and without a name in any message', async () => {
+    const world = await World.begin()
+    world.queue.breaks('fails', 'fails')
+    expect(await erase(world)).toMatchObject({ kind: 'refused', refusal: { code: 'unavailable' } })
+    await world.alarm()
+    expect(await erase(world)).toMatchObject({ kind: 'erased' })
+    await world.use(6)
+    await world.alarm()
+    expect(JSON.stringify(world.queue.arrived)).not.toMatch(/ann|ben|erased/)
+    await world.expectWhole()
+  })
+
+  it('and D1 stops in the middle: nothing is flushed or sent until it has forgotten the name', async () => {
+    const world = await World.begin()
+    await world.alarm()
+    // With nothing to flush, D1's first batch of an erasure is the one that forgets.
+    await world.queue.install(d1FailingAt(1, 'before its effect'))
+    expect(await erase(world)).toMatchObject({ kind: 'refused', refusal: { code: 'unavailable' } })
+    expect(await inStore(world.ledger, ({ erasures }) => erasures.all())).toMatchObject([
+      { forgotten: false },
+    ])
+    await world.use(8)
+    const sends = world.queue.sends
+    await world.queue.install(brokenD1())
+    for (let i = 0; i < 3; i++) await runAlarm(world.ledger)
+    expect(world.queue.sends).toBe(sends)
+    await world.queue.install()
+    await world.alarm()
+    await world.alarm()
+    expect(await inStore(world.ledger, ({ erasures }) => erasures.all())).toEqual([])
+    await world.expectWhole()
   })
 })
 

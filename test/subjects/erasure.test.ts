@@ -1,7 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { openLedger } from '../../src/ledger/client.ts'
+import { moveCredits, openLedger } from '../../src/ledger/client.ts'
+import { unpackRow } from '../../src/ledger/packing.ts'
+import { pastEntry } from '../../src/ledger/reversal.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import {
   balanceOf,
@@ -17,7 +19,16 @@ import {
 } from '../support/client.ts'
 import { createCustomer, unique } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
-import { ACCOUNT, inStore, ledgerOf, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
+import {
+  ACCOUNT,
+  inStore,
+  ledgerOf,
+  runAlarm,
+  storedPages,
+  type TestLedger,
+  withD1,
+} from '../support/ledgers.ts'
+import { CALLER } from '../support/messages.ts'
 import { booksOf, d1RowsWith, erased, objectRowsWith, teamPath, userPath } from '../support/subjects.ts'
 
 let key: string
@@ -57,7 +68,17 @@ async function live(field: 'user_id' | 'team_id', id: string, call: string): Pro
       { ...GPT_4O, [field]: `${id}x`, metadata: { of: 'a longer name' } },
     ],
   })
+  const { id: voided } = await ingested(key, { ...GPT_4O, ...other, [field]: id, metadata: secret })
+  await posted(`/v1/events/${String(voided)}/void`, {})
+  const hold = await posted('/v1/holds', { feature_id: 'agent', credits: 3, [field]: id })
+  await posted(`/v1/holds/${String(hold.hold_id)}/capture`, { credits: 2, final: true })
   return bodies
+}
+
+async function posted(path: string, body: object): Promise<Json> {
+  const response = await api(path, { key, body })
+  expect(response.status).toBeLessThan(300)
+  return jsonOf(response)
 }
 
 function withoutSubject(rows: readonly Json[]): Json[] {
@@ -167,7 +188,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
       expect(mine.map(({ id, metadata }) => ({ id, metadata }))).toEqual([
         { id: event.id, metadata: { a: 1 } },
       ])
-      expect(await listed(key, '/v1/events', `?${field}=${alias}`)).toHaveLength(3)
+      expect(await listed(key, '/v1/events', `?${field}=${alias}`)).toHaveLength(4)
     }
     const next = await read(key, one(name))
     expect(Date.parse(String(next.created_at))).toBeGreaterThanOrEqual(Date.parse(String(old.created_at)))
@@ -401,6 +422,23 @@ describe('an erasure beside other work', () => {
     )
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 404])
     expect([...(await namesLeft(ann)), ...(await namesLeft(bob))]).toEqual([])
+  })
+
+  it('while a void is on its way that has read the name before: it is voided under the alias', async () => {
+    const { id } = await ingested(key, { ...GPT_4O, user_id: name })
+    const entries = await inStore(ledger, ({ journal }) =>
+      [...journal.rowsAfter(0)].flatMap(({ format, body }) => unpackRow(format, body)),
+    )
+    const burned = entries.findLast((record) => record.kind === 'entry' && record.event)
+    if (burned?.kind !== 'entry') throw new Error('nothing was burned')
+    const alias = await erased(key, userPath(name))
+    const movement = { type: 'VOID', past: pastEntry(burned) } as const
+    expect(await moveCredits(env, ledger.name, { caller: CALLER, movement })).toMatchObject({ kind: 'done' })
+    await runAlarm(ledger)
+    expect(await namesLeft(name)).toEqual([])
+    expect(await read(key, `/v1/events/${String(id)}`)).toMatchObject({ user_id: alias })
+    const [{ entries: last = [] } = {}] = (await storedPages(ledger)).slice(-1)
+    expect(last.at(-1)).toMatchObject({ type: 'VOID', reverses: { user_id: alias } })
   })
 
   it('takes many calls of a long journal and many pages, and is done all the same', async () => {
