@@ -10,7 +10,7 @@ type Json = Readonly<Record<string, unknown>>
 export interface Example {
   /** Method and path of the document. */
   readonly operation: string
-  readonly parameters?: Readonly<Record<string, string>>
+  readonly parameters?: Readonly<Record<string, string | number>>
   readonly body?: unknown
   readonly status: number
   readonly answer: unknown
@@ -40,7 +40,8 @@ function withExample(
       const value = parameters[parameter.name]
       return value === undefined || 'example' in parameter ? parameter : { ...parameter, example: value }
     }),
-    ...(body !== undefined && { requestBody: shownIn(operation.requestBody, name, body) }),
+    // What a 400 is about is no example of what to send.
+    ...(body !== undefined && status !== 400 && { requestBody: shownIn(operation.requestBody, name, body) }),
     responses: { ...responses, [status]: shownIn(responses[status], name, answer) },
   }
 }

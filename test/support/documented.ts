@@ -18,8 +18,11 @@ export async function expectDocumented(request: Request, response: Response): Pr
 
 type Json = Readonly<Record<string, unknown>>
 
+/** As it is served. */
 export const document: Json = JSON.parse(inject('openapi'))
-const schemas = dereference(document)
+/** Without its examples: their fields (`id`, `type`) are no words of JSON Schema. */
+const rules: Json = JSON.parse(inject('openapi'), (name, value) => (name === 'examples' ? undefined : value))
+const schemas = dereference(rules)
 
 export interface Operation {
   readonly method: string
@@ -27,7 +30,7 @@ export interface Operation {
   readonly operation: Json
 }
 
-export const operations: readonly Operation[] = Object.entries(objectAt(document, 'paths')).flatMap(
+export const operations: readonly Operation[] = Object.entries(objectAt(rules, 'paths')).flatMap(
   ([path, item]) =>
     Object.entries(asObject(item)).map(([method, operation]) => ({
       method: method.toUpperCase(),
@@ -143,7 +146,7 @@ export function resolve(value: unknown): Json {
   return object.$ref
     .slice('#/'.length)
     .split('/')
-    .reduce<Json>((inner, key) => objectAt(inner, key.replaceAll('~1', '/').replaceAll('~0', '~')), document)
+    .reduce<Json>((inner, key) => objectAt(inner, key.replaceAll('~1', '/').replaceAll('~0', '~')), rules)
 }
 
 export function objectAt(value: Json, key: string): Json {
