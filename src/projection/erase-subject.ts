@@ -27,7 +27,7 @@ const PAGES_OF_ROUND = `
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
   ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_ROUND}`
 
-// Names of format 1 (`ledger/packing.ts`): w wallet, e event with u user and g team, md metadata. In one statement, so
+// Names of format 1 (`ledger/packed-entry.ts`): w wallet, e event with u user and g team, md metadata. In one statement, so
 // that nothing is read, changed and written back over what another has changed. `instr` finds the few pages to parse:
 // an event always has a field after its subjects, so `"u":7,` is never the beginning of `"u":77,`.
 const ERASE_FROM_PAGES = `
