@@ -202,6 +202,24 @@ describe('a batch of which a part fails', () => {
   })
 })
 
+describe('a row of rollups that is broken at rest', () => {
+  it('keeps none of the other ledgers, is written over by nobody, and mended by a rebuild', async () => {
+    const [broken, sound] = await Promise.all([flushed(3), flushed(1)])
+    const ledger_id = ledgerKey(broken.ledger.name)
+    await deliver(broken.sent.slice(0, 2))
+    await env.DB.prepare(`UPDATE rollup_days SET by_hour = '{"h":1}' WHERE ledger_id = ?`)
+      .bind(ledger_id)
+      .run()
+    const rows = await rollupRows(broken.ledger)
+    expect(await deliver([...broken.sent.slice(2), ...sound.sent])).toEqual(['retry', 'ack'])
+    expect(await rollupRows(broken.ledger)).toEqual(rows)
+    await expectRolledUp(sound.ledger, { events: EVENTS })
+    expect(await rebuildLedger(env.DB, ledger_id)).toMatchObject({ done: true })
+    expect(await deliver(broken.sent.slice(2))).toEqual(acks(1))
+    await expectRolledUp(broken.ledger, { events: 3 * EVENTS })
+  })
+})
+
 describe('a poison message between good ones', () => {
   it.each([
     ['that is nothing', null],

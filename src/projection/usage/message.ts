@@ -2,14 +2,8 @@ import { sizeOf } from '../../ledger/packing.ts'
 import { WeighedCells } from './cell-weight.ts'
 import type { Cell } from './cells.ts'
 import type { UsageDelta } from './delta.ts'
-import {
-  integerOf,
-  MalformedCells,
-  type PackedCells,
-  packCells,
-  recordOf,
-  unpackCells,
-} from './pack-cells.ts'
+import { type PackedCells, packCells, unpackCells } from './pack-cells.ts'
+import { integerOf, MalformedCells, recordOf } from './packed-values.ts'
 import { HOUR_MS } from './time.ts'
 
 /**

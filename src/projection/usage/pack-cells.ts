@@ -2,6 +2,16 @@ import { EVENT_TYPES, type EventType } from '../../ledger/messages.ts'
 import { formatDecimal, parseDecimal } from '../../pricing/money.ts'
 import { type Cell, Cells } from './cells.ts'
 import { UNIT_DECIMALS } from './delta.ts'
+import {
+  integerOf,
+  isPlace,
+  listOf,
+  MalformedCells,
+  nameOf,
+  packInteger,
+  recordOf,
+  unpackInteger,
+} from './packed-values.ts'
 
 /**
  * Cells as JSON, each string once. Two sets with the same cells pack to the same bytes, however they came about.
@@ -71,9 +81,10 @@ interface Row {
   readonly rest: readonly PackedNumber[]
 }
 
-/** Why something is no packed cells. */
-export class MalformedCells extends Error {}
-
+/**
+ * The cells of a packed set. Throws `MalformedCells` with what is wrong: `strict` of anything that `packCells` does not
+ * write, else of what cannot be read.
+ */
 export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trusted'): Cell[] {
   const cells = [...unpackSome(value, EVERY)]
   if (strict === 'strict') assertCanonical(value, cells)
@@ -106,21 +117,6 @@ export function* unpackSome(value: unknown, { from_hour, to_hour, users }: Wante
     if (users && typeof user === 'number' && !users.has(user)) continue
     yield cellOf(numbers, { h, k, u }, i)
   }
-}
-
-/** A whole number in JSON: exact as a number, or as a string of digits. */
-export function packInteger(value: bigint): PackedNumber {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value.toString()
-}
-
-const LARGE_INTEGER = /^-?[1-9]\d{15,39}$/
-
-/** Throws `MalformedCells` when it is not what `packInteger` writes. */
-export function unpackInteger(value: unknown, name: string): bigint {
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
-  if (typeof value === 'string' && LARGE_INTEGER.test(value)) return BigInt(value)
-  throw new MalformedCells(`${name} is not a whole number`)
 }
 
 function packQuantity(nano: bigint): PackedNumber {
@@ -223,11 +219,6 @@ function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: numbe
 
 const MAX_SUBJECT = Number.MAX_SAFE_INTEGER
 
-/** A whole number from 0 to below `end`. */
-function isPlace(value: unknown, end: number): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < end
-}
-
 function kindOf(value: unknown, s: readonly string[], name: string): Kind {
   const [feature, provider, model, event_type, ...more] = listOf(value, name)
   if (more.length > 0) throw new MalformedCells(`${name} has too many numbers`)
@@ -253,37 +244,6 @@ function stringAt(s: readonly string[], place: unknown, name: string): string {
   const text = s[integerOf(place, `a place in ${name}`, 0, s.length - 1)]
   if (text === undefined) throw new MalformedCells(`${name} names a string that is not there`)
   return text
-}
-
-const MAX_NAME_LENGTH = 510
-// Cc: what separates names where they are compared. Cs: half a character, which has no UTF-8.
-const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
-
-function nameOf(value: unknown, name: string): string {
-  if (typeof value !== 'string') throw new MalformedCells(`${name} is not a string`)
-  if (value === '' || value.length > MAX_NAME_LENGTH || UNPRINTABLE.test(value)) {
-    throw new MalformedCells(`${name} is not a name`)
-  }
-  return value
-}
-
-export function integerOf(value: unknown, name: string, least: number, most: number): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
-    throw new MalformedCells(`${name} is not a whole number from ${least} to ${most}`)
-  }
-  return value
-}
-
-function listOf(value: unknown, name: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw new MalformedCells(`${name} is not a list`)
-  return value
-}
-
-export function recordOf(value: unknown, name: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new MalformedCells(`${name} is not an object`)
-  }
-  return { ...value }
 }
 
 /** Cells that are there twice, are all zero or stand out of order, strings that nobody names, and fields of others. */

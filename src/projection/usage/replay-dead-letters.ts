@@ -32,9 +32,12 @@ export async function listDeadLetters(
 /** One call replays at most so many. */
 export const MAX_REPLAYED = 100
 
+// Those that failed again go behind the others: a hundred that never can be consumed would else be all that is ever tried.
 const OPEN_LETTERS = `
-  SELECT dead_letter_id, truncated, body FROM dead_letters WHERE state = 'open'
-  ORDER BY dead_letter_id LIMIT ${MAX_REPLAYED + 1}`
+  SELECT dead_letter_id, truncated, body FROM (
+    SELECT dead_letter_id AS id FROM dead_letters WHERE state = 'open'
+    ORDER BY failed_at_ms, dead_letter_id LIMIT ${MAX_REPLAYED + 1}) CROSS JOIN dead_letters
+  WHERE dead_letter_id = id ORDER BY failed_at_ms, dead_letter_id`
 
 const THESE_LETTERS = `
   SELECT dead_letter_id, truncated, body FROM json_each(?1) AS k CROSS JOIN dead_letters
@@ -58,8 +61,8 @@ export interface Replay {
 }
 
 /**
- * Consumes dead letters again: these, or the oldest. `statementsOf` gives what is to be written in the batch that says
- * so of them (2 rows written for each that is replayed, 1 for each that fails again).
+ * Consumes dead letters again: these, or those that failed longest ago. `statementsOf` gives what is to be written in
+ * the batch that says so of them (2 rows written for each that is replayed, 1 for each that fails again).
  */
 export async function replayDeadLetters(
   env: Bindings,

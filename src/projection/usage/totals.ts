@@ -1,5 +1,5 @@
 import type { CellSums } from './cells.ts'
-import { packInteger, recordOf, unpackInteger } from './pack-cells.ts'
+import { packInteger, recordOf, unpackInteger } from './packed-values.ts'
 
 /** The sums of a whole ledger, units apart: what reconciling compares. */
 export interface UsageTotals {
