@@ -1,0 +1,57 @@
+import type { PackedNumber } from './pack-cells.ts'
+
+/** What packed usage is made of, checked where it is read: a message may come from anywhere, a row may be broken. */
+
+/** Why something is no packed usage. */
+export class MalformedCells extends Error {}
+
+/** A whole number in JSON: exact as a number, or as a string of digits. */
+export function packInteger(value: bigint): PackedNumber {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value.toString()
+}
+
+const LARGE_INTEGER = /^-?[1-9]\d{15,39}$/
+
+/** Throws `MalformedCells` when it is not what `packInteger` writes. */
+export function unpackInteger(value: unknown, name: string): bigint {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
+  if (typeof value === 'string' && LARGE_INTEGER.test(value)) return BigInt(value)
+  throw new MalformedCells(`${name} is not a whole number`)
+}
+
+/** A whole number from 0 to below `end`. */
+export function isPlace(value: unknown, end: number): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < end
+}
+
+const MAX_NAME_LENGTH = 510
+// Cc: what separates names where they are compared. Cs: half a character, which has no UTF-8.
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
+
+export function nameOf(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw new MalformedCells(`${name} is not a string`)
+  if (value === '' || value.length > MAX_NAME_LENGTH || UNPRINTABLE.test(value)) {
+    throw new MalformedCells(`${name} is not a name`)
+  }
+  return value
+}
+
+export function integerOf(value: unknown, name: string, least: number, most: number): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
+    throw new MalformedCells(`${name} is not a whole number from ${least} to ${most}`)
+  }
+  return value
+}
+
+export function listOf(value: unknown, name: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw new MalformedCells(`${name} is not a list`)
+  return value
+}
+
+export function recordOf(value: unknown, name: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new MalformedCells(`${name} is not an object`)
+  }
+  return { ...value }
+}
