@@ -76,7 +76,7 @@ const OPERATION = 'POST /v1/admin/dead-letters/replay'
 const replayRoute = createRoute({
   method: 'post',
   path: '/replay',
-  summary: 'Consume dead letters again: those that are named, or the 100 oldest',
+  summary: 'Consume dead letters again: those that are named, or the 100 that failed longest ago',
   security: OPERATOR_SECURITY,
   request: { body: optionalJsonRequest(replaySchema) },
   responses: responses({ 200: json('What came of it.', replayedSchema) }, [

@@ -3,7 +3,7 @@ import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { readBalance } from '../ledger/client.ts'
 import type { Refused, WalletOwner } from '../ledger/messages.ts'
 import { subjectNumbers } from '../projection/subjects.ts'
-import type { Rollup } from '../projection/usage/read-rollups.ts'
+import { type Rollup, TooManyCells } from '../projection/usage/read-rollups.ts'
 import { DAY_MS } from '../projection/usage/time.ts'
 import { type Asked, addUsage, readProgress } from './analyse.ts'
 import type { Periods } from './forecast.ts'
@@ -34,17 +34,33 @@ export async function readBurnRate(
   const { ledger, caller, owner } = question
   const progress = await readProgress(env, question, owner.kind === 'customer')
   if (progress.kind === 'refused') return progress
-  const { rollup, as_of_ms, balance_micro } = progress
-  if (owner.kind === 'customer') {
-    const periods = await burnedInPeriods(ledgerDb(env, ledger.customer_id), rollup, {}, now_ms)
-    return { kind: 'done', periods, balance_micro, as_of_ms, now_ms }
-  }
-  const result = await readBalance(env, ledger, { caller, owner })
-  if (result.kind === 'refused') return result
+  const { rollup, as_of_ms } = progress
   const db = ledgerDb(env, ledger.customer_id)
-  const filters = { [owner.kind]: await subjectNumbers(db, ledgerKey(ledger), owner.kind, [owner.id]) }
-  const periods = await burnedInPeriods(db, rollup, filters, now_ms)
-  return { kind: 'done', periods, balance_micro: BigInt(result.answer.balance), as_of_ms, now_ms }
+  let { balance_micro } = progress
+  let filters: Filters = {}
+  if (owner.kind !== 'customer') {
+    const result = await readBalance(env, ledger, { caller, owner })
+    if (result.kind === 'refused') return result
+    balance_micro = BigInt(result.answer.balance)
+    filters = { [owner.kind]: await subjectNumbers(db, ledgerKey(ledger), owner.kind, [owner.id]) }
+  }
+  try {
+    const periods = await burnedInPeriods(db, rollup, filters, now_ms)
+    return { kind: 'done', periods, balance_micro, as_of_ms, now_ms }
+  } catch (error) {
+    if (error instanceof TooManyCells) return TOO_MUCH
+    throw error
+  }
+}
+
+/** What one user used stands among what a few thousand others did; and of some customers every name is a new one. */
+const TOO_MUCH: Refused = {
+  kind: 'refused',
+  refusal: {
+    code: 'invalid_request',
+    detail:
+      'The usage of the last 30 days is more than one answer may read. Ask GET /v1/analytics/usage for fewer days.',
+  },
 }
 
 /** By how many days before now they begin and end; the hour that has begun belongs to the last. */

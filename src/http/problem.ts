@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { isOutage } from '../db/outage.ts'
 import { detailOf, type FieldError, type Refusal } from '../ledger/refusal.ts'
 import type { AppEnv } from './env.ts'
 import { exactNumber } from './json.ts'
@@ -143,8 +144,9 @@ export function notFound(c: Context<AppEnv>): Response {
 }
 
 /**
- * Whatever was thrown. Hono and its validators throw `HTTPException` for a body they cannot read; anything else is a
- * bug or a broken dependency: it is logged with the request's id, and the client learns that id and nothing more.
+ * Whatever was thrown. Hono and its validators throw `HTTPException` for a body they cannot read; while D1 is down, what
+ * needs it is answered 503; anything else is a bug: it is logged with the request's id, and the client learns that id
+ * and nothing more.
  */
 export function onError(error: Error, c: Context<AppEnv>): Response {
   if (error instanceof HTTPException) {
@@ -152,11 +154,12 @@ export function onError(error: Error, c: Context<AppEnv>): Response {
       return problem(c, { code: 'invalid_json', detail: 'The body is not valid JSON.' })
     if (error.status === 415) return unsupportedMediaType(c)
   }
-  logError('unexpected_error', error, {
-    request_id: c.get('request_id'),
-    method: c.req.method,
-    route: routeOf(c),
-  })
+  const request = { request_id: c.get('request_id'), method: c.req.method, route: routeOf(c) }
+  if (isOutage(error)) {
+    logError('database_unavailable', error, request)
+    return refusalResponse(c, { code: 'unavailable' })
+  }
+  logError('unexpected_error', error, request)
   return problem(c, {
     code: 'internal_error',
     detail: 'The request failed. Retry it with the same idempotency key, or report its request_id.',

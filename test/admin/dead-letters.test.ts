@@ -180,13 +180,17 @@ describe('a replay', () => {
     ])
   })
 
-  it('takes 100 at a time, the oldest first', async () => {
+  it('takes 100 at a time, those that failed longest ago first: what cannot be consumed keeps no other', async () => {
     await deliverDead(Array.from({ length: 100 }, (_, i) => ({ v: 100 + i })))
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.advanceTimersByTime(60_000)
     await deliverDead([{ v: 500 }])
+    vi.advanceTimersByTime(60_000)
     expect(await replay()).toEqual({ replayed: 0, failed: 100, not_found: 0, more: true })
     expect((await list('?limit=1'))[0]).toMatchObject({ body: '{"v":500}', attempts: 1 })
+    vi.advanceTimersByTime(60_000)
+    expect(await replay()).toMatchObject({ failed: 100, more: true })
+    expect((await list('?limit=1'))[0]).toMatchObject({ body: '{"v":500}', attempts: 2 })
   })
 
   it('answers a repeat under the same key as it did, and does nothing', async () => {

@@ -1,6 +1,16 @@
+import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { api, jsonOf } from '../support/api.ts'
-import { GPT_4O, granted, ingested, type Json, objects, purchased, read } from '../support/client.ts'
+import {
+  expectRefused,
+  GPT_4O,
+  granted,
+  ingested,
+  type Json,
+  objects,
+  purchased,
+  read,
+} from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
@@ -243,6 +253,24 @@ describe('burn rate', () => {
     })
     const until = Date.parse(String(told.run_out_date)) - Date.now()
     expect(Math.abs(until - 1555.55 * DAY_MS)).toBeLessThan(60_000)
+  })
+
+  it('of a user whose usage stands among too much of others is refused, and says what to ask instead', async () => {
+    const customer = await register()
+    const { key } = customer
+    await granted(key, { user_id: 'mia', amount: 40 })
+    await ingested(key, { ...GPT_4O, user_id: 'mia', timestamp: daysAgo(2) })
+    await project(customer)
+    await env.DB.prepare(
+      `INSERT INTO rollup_users (ledger_id, generation, day, bucket, part, cells)
+       SELECT ledger_id, generation, day, bucket, part + 1 + value, cells || replace(hex(zeroblob(950000)), '0', ' ')
+       FROM rollup_users, json_each(?2) WHERE ledger_id = ?1`,
+    )
+      .bind(customer.customer_id, JSON.stringify(Array.from({ length: 40 }, (_, part) => part)))
+      .run()
+    const response = await api('/v1/analytics/burn-rate?user=mia', { key })
+    const { detail } = await expectRefused(response, 400, 'invalid_request')
+    expect(detail).toContain('fewer days')
   })
 
   it('of a user is that of its wallet', async () => {

@@ -3,10 +3,14 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client.ts'
 import { brokenD1 } from '../support/broken.ts'
+import { expectRefused } from '../support/client.ts'
+import { createCustomer } from '../support/customers.ts'
+import { deployed } from '../support/deployment.ts'
 import {
   freshLedger,
   inStore,
   journalEntries,
+  ledgerOf,
   runAlarm,
   storedBalances,
   storedPages,
@@ -122,6 +126,37 @@ describe('while D1 is down', () => {
       const result = await ingest(env, ledger.name, single(eventItem(995)))
       expect(result).toMatchObject({ kind: 'done', answer: { balance_after: 999_000 } })
     })
+  })
+})
+
+describe('a request that needs D1 while D1 is down', () => {
+  const down = (message: string): D1Database => {
+    const fail = () => Promise.reject(new Error(message))
+    const statement = { bind: () => statement, all: fail, first: fail, run: fail }
+    return Object.create(env.DB, { prepare: { value: () => statement }, batch: { value: fail } })
+  }
+  const paths = [
+    '/v1/analytics/usage',
+    '/v1/analytics/costs?user=ann',
+    '/v1/analytics/burn-rate',
+    '/v1/credits/transactions',
+    '/v1/events',
+  ]
+
+  it.each(paths)('%s is answered 503', async (path) => {
+    const { api_key: key, customer_id } = await createCustomer()
+    await runAlarm(ledgerOf(customer_id))
+    expect((await deployed({}, path, { key })).status).toBe(200)
+    const response = await deployed({ DB: down('D1_ERROR: Network connection lost.') }, path, { key })
+    await expectRefused(response, 503, 'unavailable')
+    expect(log.mock.calls.map(String)).toContainEqual(expect.stringContaining('database_unavailable'))
+  })
+
+  it('what SQLite refuses is a bug, and no outage', async () => {
+    const { api_key: key, customer_id } = await createCustomer()
+    await runAlarm(ledgerOf(customer_id))
+    const message = 'D1_ERROR: no such column: colour at offset 7: SQLITE_ERROR'
+    await expectRefused(await deployed({ DB: down(message) }, '/v1/events', { key }), 500, 'internal_error')
   })
 })
 
