@@ -6,11 +6,12 @@ import { fillPath } from './requests.ts'
 
 /**
  * Requests made from the OpenAPI document: valid by their schemas, valid but for one place, and hostile. They are for
- * the routes of customers, with a key that may do everything.
+ * the routes of customers and for the operator's, from whoever may do everything there.
  */
 type Json = Readonly<Record<string, unknown>>
 
 export interface FuzzRequest {
+  readonly as: 'customer' | 'operator'
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
@@ -18,14 +19,26 @@ export interface FuzzRequest {
   readonly body: string | undefined
 }
 
-/** Any request to any of these routes; `owner` has the ids that lead somewhere. */
-export function anyRequest(owner: Belongings): fc.Arbitrary<FuzzRequest> {
-  const routes = operations.filter(({ operation }) => JSON.stringify(operation.security).includes('"apiKey"'))
-  return fc.oneof(...routes.map((route) => requestTo(route, owner)))
+/**
+ * Any request to any of these routes. `owner` has the ids that lead somewhere; `other` is who the operator acts on, so
+ * that nobody suspends the owner.
+ */
+export function anyRequest(owner: Belongings, other: Belongings): fc.Arbitrary<FuzzRequest> {
+  const routes = operations.flatMap((route) => {
+    const security = JSON.stringify(route.operation.security)
+    if (security.includes('"apiKey"')) return [requestTo(route, 'customer', owner)]
+    return security.includes('"operator"') ? [requestTo(route, 'operator', other)] : []
+  })
+  return fc.oneof(...routes)
 }
 
-function requestTo({ method, path, operation }: Operation, owner: Belongings): fc.Arbitrary<FuzzRequest> {
+function requestTo(
+  { method, path, operation }: Operation,
+  as: FuzzRequest['as'],
+  owner: Belongings,
+): fc.Arbitrary<FuzzRequest> {
   return fc.record({
+    as: fc.constant(as),
     method: fc.constant(method),
     path: fc
       .tuple(pathOf(path, owner), queryOf(operation))
