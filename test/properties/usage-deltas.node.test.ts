@@ -1,11 +1,17 @@
 import fc from 'fast-check'
 import { expect, inject, it } from 'vitest'
+import { applyEvent, type BurnContext } from '../../src/ledger/burn.ts'
 import type { Entry } from '../../src/ledger/journal.ts'
 import { OVERDRAFT, paidOf } from '../../src/ledger/lots.ts'
+import type { Movement } from '../../src/ledger/messages.ts'
+import { applyMovement } from '../../src/ledger/movement.ts'
 import { FORMAT, packPage, parsePage, type SubjectNumber } from '../../src/ledger/packing.ts'
-import { usdFromParts } from '../../src/pricing/money.ts'
+import { pastEntry } from '../../src/ledger/reversal.ts'
+import { defaultBurnTable } from '../../src/pricing/burn-table.ts'
+import { microCredits, usdFromParts } from '../../src/pricing/money.ts'
 import { type UsageDelta, usageDeltas } from '../../src/projection/usage/delta.ts'
-import { MemoryLedger } from '../support/memory-ledger.ts'
+import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
+import { eventItem, grant } from '../support/messages.ts'
 import { apply, lives, type Step, type World } from './movement-lives.ts'
 
 /**
@@ -155,5 +161,60 @@ it('what is given back altogether leaves nothing behind', () => {
     }
   }
   fc.assert(fc.property(lives, givenBack), { numRuns: runs ?? 1000, ...(seed !== undefined && { seed }) })
+  expect.hasAssertions()
+}, 600_000)
+
+/** Credits that divide nothing evenly: 7 of a USD, out of lots whose prices are odd to the last 1e-12 USD. */
+const ODD: BurnContext = {
+  ...CONTEXT,
+  tables: (() => {
+    const table = defaultBurnTable({ credits_per_usd_micro: 7_000_000n, markup_percent_micro: 100_000_000n })
+    return { at: () => table }
+  })(),
+}
+
+it('refunds of a burn, in whatever parts and last by a void, take back exactly what it earned', () => {
+  const { seed, runs } = inject('fuzz')
+  const lots = fc.array(
+    fc.record({ amount: fc.integer({ min: 1, max: 50 }), pico: fc.integer({ min: 0, max: 999_999 }) }),
+    { minLength: 1, maxLength: 4 },
+  )
+  const parts = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 12 })
+  const refunded = (
+    bought: readonly { amount: number; pico: number }[],
+    refunds: readonly number[],
+    by_void: boolean,
+  ) => {
+    const ledger = new MemoryLedger()
+    for (const { amount, pico } of bought) {
+      ledger.credit(1, grant(amount, { type: 'PURCHASE', lot_kind: 'paid', price: { micro: 1, pico } }))
+    }
+    const held = bought.reduce((sum, { amount }) => sum + amount, 0)
+    // Half a USD-millionth of cost is 7 micro-credits: all that is there, as near as it goes.
+    const cost = { micro: 0, pico: Math.floor((held * 1_000_000) / 14) }
+    const charge = { kind: 'priced', cost, price_version: 'test' } as const
+    const outcome = ledger.commit(2, (draft) => applyEvent(draft, eventItem(0, { charge }), ODD))
+    if (outcome.kind !== 'done') throw new Error('not burned')
+    const { entry } = outcome
+    let left = 0 - entry.amount
+    const move = (movement: Movement) =>
+      expect(ledger.commit(3, (draft) => applyMovement(draft, { movement }, ODD.ids)).kind).toBe('done')
+    for (const part of refunds.filter((_, i) => refunds.slice(0, i + 1).reduce((a, b) => a + b, 0) <= left)) {
+      move({ type: 'REFUND', past: pastEntry(entry), amount: microCredits(part) })
+      left -= part
+    }
+    if (left > 0 && !by_void) move({ type: 'REFUND', past: pastEntry(entry), amount: null })
+    if (by_void) move({ type: 'VOID', past: pastEntry(entry) })
+    const deltas = usageDeltas(ledger.entries, numberOf)
+    const burn = deltas[0]
+    expect(burn?.paid_pico).toBe(sum(deltas.slice(1), (delta) => -delta.paid_pico))
+    expect(burn?.price_pico).toBe(sum(deltas.slice(1), (delta) => -delta.price_pico))
+    expect(sum(deltas, ({ credits_micro }) => BigInt(credits_micro))).toBe(0n)
+    expectPricesConserved(ledger)
+  }
+  fc.assert(fc.property(lots, parts, fc.boolean(), refunded), {
+    numRuns: runs ?? 2000,
+    ...(seed !== undefined && { seed }),
+  })
   expect.hasAssertions()
 }, 600_000)
