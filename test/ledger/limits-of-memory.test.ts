@@ -35,12 +35,13 @@ describe('what waits for a commit', () => {
     expect(answers).toEqual([...Array(5).fill('done'), ...Array(3).fill('overloaded')])
   })
 
-  it('is refused before it is parsed when there is no room', async () => {
+  it('is refused before more of it is parsed than its caller, when there is no room', async () => {
     const ledger = await freshLedger(CREDITS)
     await runInDurableObject(ledger.stub, (instance) => {
       groupOf(instance).hasRoom = () => false
     })
-    expect(await together(ledger, ['{"this is": not even JSON'])).toEqual(['overloaded'])
+    const unreadable = `{"caller":${JSON.stringify(CALLER)},"the rest": is not even JSON`
+    expect(await together(ledger, [unreadable])).toEqual(['overloaded'])
   })
 
   it('is not joined by reads that would have to write, when there is no room', async () => {
