@@ -65,7 +65,7 @@ export interface Config {
   readonly ledger_timeout_ms: number
   /** A ledger whose database has grown to this takes no more changes until it has become smaller. */
   readonly max_ledger_bytes: number
-  /** How long days of analytics are kept. What they were made from, D1's pages, stays. */
+  /** How long days of analytics are kept, at least 35. What they were made from, D1's pages, stays. */
   readonly rollup_retention_days: number
   /** The share of requests that are logged, 0 to 1; those that failed or were slow are logged in any case. */
   readonly log_sample_rate: number
@@ -87,6 +87,8 @@ const DAY_MS = 86_400_000
 /** The platform ends an object's database at 10 GB; a flush and what falls due must still find room. */
 const MOST_LEDGER_MB = 9_500
 const MINIMUM_IDEMPOTENCY_DAYS = 7
+/** Events may come 35 days late, and a burn rate looks 30 days back. */
+const MINIMUM_ROLLUP_DAYS = 35
 
 /**
  * Reads the variables. Defaults are the safe ones: an unset `ENVIRONMENT` is production, registration is closed,
@@ -105,6 +107,9 @@ export function readConfig(env: Variables): Config {
   const days = wholeNumber('IDEMPOTENCY_DAYS', env.IDEMPOTENCY_DAYS ?? '7', 90)
   if (days < MINIMUM_IDEMPOTENCY_DAYS)
     throw new Error(`IDEMPOTENCY_DAYS must be at least ${MINIMUM_IDEMPOTENCY_DAYS}`)
+  const rollup_days = wholeNumber('ROLLUP_RETENTION_DAYS', env.ROLLUP_RETENTION_DAYS ?? '800', 36_500)
+  if (rollup_days < MINIMUM_ROLLUP_DAYS)
+    throw new Error(`ROLLUP_RETENTION_DAYS must be at least ${MINIMUM_ROLLUP_DAYS}`)
   const credits_per_usd_micro = decimalMicro('CREDITS_PER_USD', env.CREDITS_PER_USD ?? '1000')
   if (credits_per_usd_micro === 0n) throw new Error('CREDITS_PER_USD must be above 0')
   return {
@@ -118,7 +123,7 @@ export function readConfig(env: Variables): Config {
     ledger_timeout_ms: wholeNumber('LEDGER_TIMEOUT_MS', env.LEDGER_TIMEOUT_MS ?? '10000', 60_000),
     flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
     max_ledger_bytes: wholeNumber('MAX_LEDGER_MB', env.MAX_LEDGER_MB ?? '8000', MOST_LEDGER_MB) * 1_000_000,
-    rollup_retention_days: wholeNumber('ROLLUP_RETENTION_DAYS', env.ROLLUP_RETENTION_DAYS ?? '800', 36_500),
+    rollup_retention_days: rollup_days,
     log_sample_rate: share('LOG_SAMPLE_RATE', env.LOG_SAMPLE_RATE ?? '0.01'),
     slow_request_ms: wholeNumber('SLOW_REQUEST_MS', env.SLOW_REQUEST_MS ?? '1000', 600_000),
     cors_origins: origins('CORS_ORIGINS', env.CORS_ORIGINS ?? ''),

@@ -1,8 +1,11 @@
-import type { Bindings } from '../config.ts'
+import { type Bindings, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { timeJson } from '../http/times.ts'
 import type { LedgerName, Refused } from '../ledger/messages.ts'
 import { invalid } from '../ledger/refusal.ts'
 import { subjectNumbers } from '../projection/subjects.ts'
+import { firstKeptDay } from '../projection/usage/retention.ts'
+import { DAY_MS } from '../projection/usage/time.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { ceilHour, DEFAULT_RANGE_MS, floorHour, type Question, rangeProblem } from './question.ts'
 import type { AnalyticsQuery } from './schema.ts'
@@ -32,7 +35,7 @@ export async function readQuestion(
   const reversed = query.from !== undefined && query.from >= (query.to ?? now_ms)
   const problem = reversed
     ? { field: 'from', message: 'must be before to' }
-    : rangeProblem(withSubjects(question, query))
+    : (rangeProblem(withSubjects(question, query)) ?? forgottenProblem(env, from_ms, now_ms))
   if (problem) {
     const { field, message } = problem
     return { kind: 'refused', refusal: invalid([{ path: `/${field}`, message }], 'query') }
@@ -41,6 +44,17 @@ export async function readQuestion(
   const team = query.team && (await numbersOf(env, ledger, 'team', query.team))
   const filters = { ...question.filters, ...(user && { user }), ...(team && { team }) }
   return { kind: 'question', ...question, filters }
+}
+
+/** Sums over days that are deleted would be too small, and would not look it. */
+function forgottenProblem(
+  env: Bindings,
+  from_ms: number,
+  now_ms: number,
+): { readonly field: 'from'; readonly message: string } | undefined {
+  const kept_from_ms = firstKeptDay(configOf(env).rollup_retention_days, now_ms) * DAY_MS
+  if (from_ms >= kept_from_ms) return undefined
+  return { field: 'from', message: `must not be before ${timeJson(kept_from_ms)}: older days are not kept` }
 }
 
 /** For the range alone: whether users are asked for is known before their numbers are. */

@@ -81,6 +81,11 @@ describe('a section is refused', () => {
     ['with a variable that nobody reads', { MARKUP: '1' }, 'MARKUP is not one'],
     ['with one that cannot be read', { MARKUP_PERCENT: 'much' }, 'MARKUP_PERCENT must be a decimal'],
     ['with keys that live too short', { IDEMPOTENCY_DAYS: '1' }, 'IDEMPOTENCY_DAYS must be at least 7'],
+    [
+      'with analytics that are kept too short',
+      { ROLLUP_RETENTION_DAYS: '30' },
+      'ROLLUP_RETENTION_DAYS must be at least 35',
+    ],
   ])('%s', (_, vars, message) => {
     expect(messages({ section: withVars(vars) }, 'wrong').join('\n')).toContain(message)
   })

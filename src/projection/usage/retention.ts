@@ -9,6 +9,11 @@ const LEDGERS_A_RUN = 100
 const DAY_ROWS_A_LEDGER = 50
 const USER_ROWS_A_LEDGER = 1_000
 
+/** Whole days since 1970: of it and those after it, all is there. */
+export function firstKeptDay(kept_days: number, now_ms: number): number {
+  return Math.floor(now_ms / DAY_MS) - kept_days
+}
+
 // 2 rows read for each ledger: its watermark, and its oldest day by primary key.
 const WITH_OLD_DAYS = `
   SELECT ledger_id, generation, version, expired FROM rollup_watermarks AS w
@@ -29,7 +34,7 @@ interface OldRollup {
  * rows of days have gone.
  */
 export async function expireDays(db: D1Database, kept_days: number, now_ms: number): Promise<number> {
-  const first_kept_day = Math.floor(now_ms / DAY_MS) - kept_days
+  const first_kept_day = firstKeptDay(kept_days, now_ms)
   const { results } = await db.prepare(WITH_OLD_DAYS).bind(first_kept_day).all<OldRollup>()
   let expired = 0
   for (const rollup of results) {
