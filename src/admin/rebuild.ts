@@ -6,11 +6,10 @@ import { problem } from '../http/problem.ts'
 import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { OPERATOR_SECURITY } from '../http/security.ts'
-import { answerOnce } from '../http/stored-answers.ts'
 import { BrokenPages } from '../projection/usage/flushed-usage.ts'
 import { ENTRIES_A_CALL, type Rebuilt, rebuildLedger } from '../projection/usage/rebuild.ts'
 import { customerPath } from './customers-schema.ts'
-import { recordAction } from './record-action.ts'
+import { answerWork } from './record-action.ts'
 import { OPERATOR_PROBLEMS } from './responses.ts'
 
 const rebuildSchema = z
@@ -67,14 +66,10 @@ rebuildRoutes.openapi(rebuildRoute, async (c) => {
     if (!(await c.env.DB.prepare(SELECT_CUSTOMER).bind(id).first())) {
       return problem(c, { code: 'not_found', detail: 'There is no customer of this id.' })
     }
-    const once = { owner: 'operator', operation: `POST /v1/admin/customers/${id}/rebuild` }
-    return await answerOnce(c, once, async (keep) => {
-      await recordAction(c, 'admin.rebuild', id)
-      const body = await rebuildCustomer(ledgerDb(c.env, id), id, mode === undefined ? MODES : [mode])
-      const kept = keep({ status: 200, body })
-      if (kept.length > 0) await c.env.DB.batch(kept)
-      return { status: 200, body }
-    })
+    const operation = `POST /v1/admin/customers/${id}/rebuild`
+    return await answerWork(c, { action: 'admin.rebuild', operation, customer_id: id }, () =>
+      rebuildCustomer(ledgerDb(c.env, id), id, mode === undefined ? MODES : [mode]),
+    )
   } catch (error) {
     if (error instanceof BrokenPages) {
       const detail = `Analytics stay as they are: ${error.message}. POST /v1/admin/reconcile mends pages.`

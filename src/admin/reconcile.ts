@@ -1,14 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { MODES, RECONCILIATION_STATUSES } from '../db/schema.ts'
-import { jsonResponse } from '../http/json.ts'
 import { problem } from '../http/problem.ts'
 import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { DIFFERENCE_KINDS } from '../projection/reconcile/difference.ts'
 import { type ReconcileResult, reconcileLedger } from '../projection/reconcile/reconcile.ts'
 import { LEDGERS_A_CALL, reconcileDue } from '../projection/reconcile/reconcile-all.ts'
-import { recordAction } from './record-action.ts'
+import { answerWork } from './record-action.ts'
 import { OPERATOR_PROBLEMS } from './responses.ts'
 
 const reconcileSchema = z
@@ -59,21 +58,27 @@ const reconcileRoute = createRoute({
     ...OPERATOR_PROBLEMS,
     ...BODY_PROBLEMS,
     'not_found',
+    'idempotency_mismatch',
   ]),
 })
 
 /** Whoever calls again because there is more gets others. */
 const NOT_AGAIN_FOR_MS = 600_000
 
+const OPERATION = 'POST /v1/admin/reconcile'
+
 export const reconcileRoutes = createRouter()
 
 reconcileRoutes.openapi(reconcileRoute, async (c) => {
   const { customer_id, full = false } = reconcileSchema.parse(await c.req.json())
   const now_ms = Date.now()
-  await recordAction(c, 'admin.reconcile', customer_id)
+  const work = { action: 'admin.reconcile', operation: OPERATION, customer_id } as const
   if (customer_id === undefined) {
-    const { results, more } = await reconcileDue(c.env, { since_ms: now_ms - NOT_AGAIN_FOR_MS, full, now_ms })
-    return jsonResponse(c, { ledgers: results.map(renderResult), more })
+    return answerWork(c, work, async () => {
+      const since_ms = now_ms - NOT_AGAIN_FOR_MS
+      const { results, more } = await reconcileDue(c.env, { since_ms, full, now_ms })
+      return { ledgers: results.map(renderResult), more }
+    })
   }
   const ledgers = MODES.map((mode) => ({ customer_id, mode }))
   const known = await knownLedgers(ledgerDb(c.env, customer_id), ledgers.map(ledgerKey))
@@ -83,11 +88,13 @@ reconcileRoutes.openapi(reconcileRoute, async (c) => {
       detail: 'There is no customer with this id that has used its ledger.',
     })
   }
-  const results: ReconcileResult[] = []
-  for (const ledger of ledgers) {
-    if (known.has(ledgerKey(ledger))) results.push(await reconcileLedger(c.env, ledger, { full, now_ms }))
-  }
-  return jsonResponse(c, { ledgers: results.map(renderResult), more: false })
+  return answerWork(c, work, async () => {
+    const results: ReconcileResult[] = []
+    for (const ledger of ledgers) {
+      if (known.has(ledgerKey(ledger))) results.push(await reconcileLedger(c.env, ledger, { full, now_ms }))
+    }
+    return { ledgers: results.map(renderResult), more: false }
+  })
 })
 
 const SELECT_KNOWN = 'SELECT ledger_id FROM ledgers WHERE ledger_id IN (SELECT value FROM json_each(?1))'

@@ -1,9 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { jsonResponse } from '../http/json.ts'
+import { problem } from '../http/problem.ts'
 import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
-import { rerateAll, rerateCustomer } from '../rating/rerate.ts'
-import { recordAction } from './record-action.ts'
+import { ledgersOfCustomer, rerateAll, rerateLedgers } from '../rating/rerate.ts'
+import { answerWork } from './record-action.ts'
 import { OPERATOR_PROBLEMS } from './responses.ts'
 
 const rerateSchema = z.strictObject({ customer_id: z.string().max(64).optional() }).openapi('Rerate')
@@ -17,7 +17,9 @@ const summarySchema = z
       .int()
       .openapi({ description: 'The price is known; the wallet cannot pay until its next credit.' }),
     unpriced: z.int().openapi({ description: 'Still without a price.' }),
-    more: z.boolean().openapi({ description: 'There is more than one run looks at: call again.' }),
+    more: z.boolean().openapi({
+      description: 'There is more than one run looks at, or a ledger did not answer: call again.',
+    }),
   })
   .openapi('RerateSummary')
 
@@ -31,15 +33,22 @@ const rerateRoute = createRoute({
   responses: responses({ 200: json('What came of it.', summarySchema) }, [
     ...OPERATOR_PROBLEMS,
     ...BODY_PROBLEMS,
+    'not_found',
+    'idempotency_mismatch',
   ]),
 })
+
+const OPERATION = 'POST /v1/admin/rerate'
 
 export const rerateRoutes = createRouter()
 
 rerateRoutes.openapi(rerateRoute, async (c) => {
   const { customer_id } = rerateSchema.parse(await c.req.json())
-  await recordAction(c, 'admin.rerate', customer_id)
-  const summary =
-    customer_id === undefined ? await rerateAll(c.env) : await rerateCustomer(c.env, customer_id)
-  return jsonResponse(c, summary)
+  const work = { action: 'admin.rerate', operation: OPERATION, customer_id } as const
+  if (customer_id === undefined) return answerWork(c, work, () => rerateAll(c.env))
+  const ledgers = await ledgersOfCustomer(c.env, customer_id)
+  if (ledgers.length === 0) {
+    return problem(c, { code: 'not_found', detail: 'There is no customer of this id.' })
+  }
+  return answerWork(c, work, () => rerateLedgers(c.env, ledgers))
 })

@@ -1,5 +1,5 @@
 import type { Bindings } from '../config.ts'
-import { ledgerName } from '../db/ledger-db.ts'
+import { ledgerKey, ledgerName } from '../db/ledger-db.ts'
 import { readUnrated, rerateEvents } from '../ledger/client.ts'
 import type { Entry } from '../ledger/journal.ts'
 import type { Caller, LedgerName } from '../ledger/messages.ts'
@@ -42,15 +42,23 @@ export async function rerateAll(env: Bindings): Promise<RerateSummary> {
   return { ...summary, more: summary.more || results.length > MAX_LEDGERS }
 }
 
-/** The same for the ledgers of one customer. */
-export function rerateCustomer(env: Bindings, customer_id: string): Promise<RerateSummary> {
-  return rerateLedgers(env, [
-    { customer_id, mode: 'live' },
-    { customer_id, mode: 'test' },
-  ])
+const LEDGERS_OF_CUSTOMER = `
+  SELECT customer_id AS ledger_id FROM customers WHERE customer_id = ?1 AND status <> 'PENDING'
+  UNION SELECT ledger_id FROM ledgers WHERE ledger_id IN (?1, ?2)`
+
+/**
+ * The ledgers of a customer that were opened: its live one by its registration, the test one as far as D1 has anything of
+ * it. None when there is no such customer. Another is not to be asked: an object lives where it was first touched.
+ */
+export async function ledgersOfCustomer(env: Bindings, customer_id: string): Promise<LedgerName[]> {
+  const { results } = await env.DB.prepare(LEDGERS_OF_CUSTOMER)
+    .bind(ledgerKey({ customer_id, mode: 'live' }), ledgerKey({ customer_id, mode: 'test' }))
+    .all<{ ledger_id: string }>()
+  return results.map(({ ledger_id }) => ledgerName(ledger_id))
 }
 
-async function rerateLedgers(env: Bindings, ledgers: readonly LedgerName[]): Promise<RerateSummary> {
+/** The same for some ledgers. */
+export async function rerateLedgers(env: Bindings, ledgers: readonly LedgerName[]): Promise<RerateSummary> {
   const operator = new OverlaySet(await loadOverlays(env, OPERATOR))
   let summary: RerateSummary = { ledgers: 0, examined: 0, rated: 0, unpaid: 0, unpriced: 0, more: false }
   for (const ledger of ledgers) {
@@ -80,7 +88,6 @@ async function rerateLedger(env: Bindings, ledger: LedgerName, book: PriceBook):
       limit: EVENTS_A_ROUND,
       amended: [],
     })
-    // A test ledger that nobody opened has nothing to rate.
     if (page.kind === 'refused') break
     const { events } = page.answer
     const items = events.flatMap((entry) => priced(entry, book) ?? [])
@@ -95,7 +102,7 @@ async function rerateLedger(env: Bindings, ledger: LedgerName, book: PriceBook):
     before_entry = events.at(-1)?.number ?? null
     if (events.length < EVENTS_A_ROUND) return { examined, rated, unpaid, unpriced, more: false }
   }
-  return { examined, rated, unpaid, unpriced, more: examined > 0 }
+  return { examined, rated, unpaid, unpriced, more: true }
 }
 
 /** The price of an event's own time, if there is one by now. */
