@@ -1,7 +1,9 @@
+import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest, readBooks } from '../../src/ledger/client.ts'
+import { Projector } from '../../src/projection/projector.ts'
 import type { Books } from '../../src/projection/reconcile/books.ts'
 import { checkRollups } from '../../src/projection/reconcile/check-rollups.ts'
 import type { Difference } from '../../src/projection/reconcile/difference.ts'
@@ -157,6 +159,22 @@ it('large pages are read a few at a time', async () => {
   expect(result).toMatchObject({ status: 'REPAIRED' })
   expect(Math.max(...sizes)).toBeGreaterThan(1_200_000)
   expect(Math.max(...sizes)).toBeLessThan(4_000_000)
+})
+
+it('a ledger that D1 is far behind is left to its flush, and looked at afterwards', async () => {
+  const ledger = await usedLedger()
+  await ingest(env, ledger.name, batch([eventItem(1000)]))
+  const flushes = (done: boolean) =>
+    runInDurableObject(ledger.stub, (instance) => {
+      const projector: unknown = Reflect.get(instance, 'projector')
+      if (!(projector instanceof Projector)) throw new Error('the ledger object has no projector')
+      projector.catchUp = done ? Projector.prototype.catchUp : async () => false
+    })
+  const check = () => reconcileLedger(env, ledger.name, { full: true, now_ms: Date.now() })
+  await flushes(false)
+  expect(await check()).toMatchObject({ kind: 'unavailable' })
+  await flushes(true)
+  expect(await check()).toMatchObject({ kind: 'done', status: 'OK' })
 })
 
 it('pages are written again while somebody is being erased, and do not bring the id back', async () => {
