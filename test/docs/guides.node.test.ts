@@ -7,6 +7,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
+import type { Tier } from '../../src/db/schema.ts'
 
 /**
  * The modules of the guides, as a reader saves them, against `npm start` and stand-ins for the providers: each block of
@@ -130,6 +131,27 @@ describe('docs/integration.md', () => {
   })
 })
 
+describe('meter.js', () => {
+  it('takes a quota that is used up for an answer, instead of waiting for the next month', async () => {
+    const of_others = process.env.METER_KEY
+    process.env.METER_KEY = await registerCustomer('STARTER')
+    try {
+      const meter = await exported('meter.js', 'meter')
+      const event = { event_type: 'API_CALL', feature_id: 'export', unit: 'rows', quantity: 1 }
+      const events = Array.from({ length: 1000 }, () => event)
+      for (let sent = 0; sent < 10_000; sent += 1000) {
+        expect(await meter('/v1/events/ingest', { events })).toMatchObject({ body: { accepted: 1000 } })
+      }
+      expect(await meter('/v1/events/ingest', event)).toMatchObject({
+        status: 429,
+        body: { code: 'quota_exceeded' },
+      })
+    } finally {
+      process.env.METER_KEY = of_others
+    }
+  }, 60_000)
+})
+
 describe('docs/migrate-from-openmonetize.md', () => {
   it('convertEvent makes an event that is accepted once', async () => {
     const convert = await exported('convert.js', 'convertEvent')
@@ -218,11 +240,11 @@ async function exported(file: string, name: string): Promise<(...args: unknown[]
   return async (...args) => value(...args)
 }
 
-async function registerCustomer(): Promise<string> {
+async function registerCustomer(tier: Tier = 'ENTERPRISE'): Promise<string> {
   const response = await fetch(`${meter_url}/v1/customers/register`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Authorization: 'Bearer dev-operator-token' },
-    body: JSON.stringify({ name: 'Guides', email: `${randomUUID()}@example.com`, tier: 'ENTERPRISE' }),
+    body: JSON.stringify({ name: 'Guides', email: `${randomUUID()}@example.com`, tier }),
   })
   const answer: unknown = await response.json()
   return String(Object(answer).api_key)
