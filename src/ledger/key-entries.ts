@@ -26,38 +26,6 @@ export function readEntries(blob: ArrayBuffer): KeyEntries {
   }
 }
 
-/**
- * The entries of all parts, those together whose hashes begin with the same 8 bits: an index of a million is then
- * filled from one end to the other, which takes half the time of jumping about in it.
- */
-export function byFirstBits(parts: readonly KeyEntries[]): KeyEntries {
-  const places = new Uint32Array(257)
-  let length = 0
-  for (const part of parts) {
-    length += part.length
-    for (let at = 0; at < part.length; at++) {
-      const after = ((part.high[at] ?? 0) >>> 24) + 1
-      places[after] = (places[after] ?? 0) + 1
-    }
-  }
-  for (let first = 1; first <= 256; first++) places[first] = (places[first] ?? 0) + (places[first - 1] ?? 0)
-  const low = new Uint32Array(length)
-  const high = new Uint32Array(length)
-  const row = new Uint32Array(length)
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at++) {
-      const entry_high = part.high[at] ?? 0
-      const first = entry_high >>> 24
-      const place = places[first] ?? 0
-      places[first] = place + 1
-      low[place] = part.low[at] ?? 0
-      high[place] = entry_high
-      row[place] = part.row[at] ?? 0
-    }
-  }
-  return { length, low, high, row }
-}
-
 /** Appends to `rows` the row of each entry with this hash. */
 export function rowsOf(entries: KeyEntries, { low, high }: KeyHash, rows: number[]): void {
   // A search that the runtime does for us: a thousand entries in a tenth of a microsecond, so they need no order.

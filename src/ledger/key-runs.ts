@@ -1,11 +1,4 @@
-import {
-  byFirstBits,
-  EntriesBuilder,
-  type KeyEntries,
-  readEntries,
-  rowsBack,
-  shortRow,
-} from './key-entries.ts'
+import { EntriesBuilder, type KeyEntries, readEntries, rowsBack, shortRow } from './key-entries.ts'
 import type { KeyIndex } from './key-index.ts'
 import type { KeyLimits } from './key-limits.ts'
 import type { Exec } from './tables.ts'
@@ -24,8 +17,6 @@ const HASHES_AFTER = `
   SELECT row_id, key_hashes, keys_total FROM journal WHERE row_id > ? ORDER BY row_id LIMIT ?`
 
 const ROWS_A_READ = 256
-/** Half a million keys: 12 MB for as long as they are put in order, beside an index that may take 25 MB. */
-const RUNS_AT_ONCE = 8
 const NOTHING: KeysUpTo = { row: 0, keys_total: 0 }
 
 /**
@@ -73,16 +64,15 @@ export class KeyRuns {
     this.changed()
   }
 
-  /** Puts the keys of the journal rows after this one into the index: O(window), and no body is read. */
-  read(after_row: number, last_row: number, index: KeyIndex): void {
+  /**
+   * The keys of the journal rows after this one, O(window), and no body is read: those of the last rows are put into the
+   * index, those of the runs before them are returned as they lie.
+   */
+  read(after_row: number, last_row: number, index: KeyIndex): KeyEntries[] {
     let read_row = after_row
-    let runs: KeyEntries[] = []
+    const runs: KeyEntries[] = []
     for (;;) {
       const [run] = this.exec(RUN_AFTER, read_row, last_row)
-      if (!run || runs.length === RUNS_AT_ONCE) {
-        index.addAll(byFirstBits(runs))
-        runs = []
-      }
       if (!run) break
       const entries = readEntries(blobOf(run.entries))
       // Only the first can begin with rows that the buckets have, or that are forgotten.
@@ -90,6 +80,7 @@ export class KeyRuns {
       read_row = Number(run.last_row)
     }
     for (const { row, hashes } of this.hashesAfter(read_row)) addHashes(index, row, hashes)
+    return runs
   }
 
   private newest(): KeysUpTo {

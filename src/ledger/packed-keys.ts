@@ -1,6 +1,6 @@
 import type { KeyStore, RecordedKeys } from './idempotency.ts'
 import { KeyBuckets } from './key-buckets.ts'
-import { rowsBack } from './key-entries.ts'
+import { ENTRY_BYTES, type KeyEntries, rowsBack, rowsOf } from './key-entries.ts'
 import { type HashOfKey, KEY_SECRET, keyHash, packHashes } from './key-hash.ts'
 import { KeyIndex } from './key-index.ts'
 import { KEY_LIMITS, type KeyLimits } from './key-limits.ts'
@@ -16,6 +16,12 @@ export interface PackedKeysOptions {
 
 const OLDEST_ROW = `
   SELECT row_id, keys_total - coalesce(length(key_hashes), 0) / 8 AS keys_before FROM journal ORDER BY row_id LIMIT 1`
+
+/**
+ * A search through a million entries as they lie takes a tenth of a millisecond a key, to place them all about a tenth of a
+ * second: for so many keys at once the index is worth it right after a start.
+ */
+const MAX_SEARCHED_KEYS = 250
 
 /**
  * The idempotency store: hashes of keys, 8 bytes each, in the journal row of their commit, which costs no row more.
@@ -36,6 +42,8 @@ export class PackedKeys implements KeyStore {
   private hash: HashOfKey | null
   /** Null until the first key is asked for: who only reads does not pay for it. */
   private index: KeyIndex | null = null
+  /** What a start has read and not put into the index yet: a request after a start must not wait for a million places. */
+  private unplaced: KeyEntries[] = []
   /** The keys of rows up to this one are in the buckets and have left the index. */
   private indexedAfter = 0
   /**
@@ -61,9 +69,15 @@ export class PackedKeys implements KeyStore {
     this.buckets.settle()
     this.runs.settle()
     const index = this.loaded()
+    if (keys.length > MAX_SEARCHED_KEYS) this.place(this.unplaced.length)
     const hashes = keys.map(this.hashOf())
-    const rows = hashes.map((hash) => index.find(hash))
+    const rows = hashes.map((hash) => {
+      const found = index.find(hash)
+      for (const part of this.unplaced) rowsOf(part, hash, found)
+      return found
+    })
     this.buckets.find(hashes, rows)
+    this.place(1)
     const found = new Map<number, string[]>()
     if (rows.every(({ length }) => length === 0)) return found
     const { oldest_row, last_row } = this.span()
@@ -88,7 +102,7 @@ export class PackedKeys implements KeyStore {
     const count = rows.reduce((sum, { hashes }) => sum + hashes.length / 2, 0)
     if (count === 0 || !this.index) return
     const { row, keys_total } = this.newest()
-    if (!this.buckets.state.round && this.index.size >= this.limits.memory_keys) {
+    if (!this.buckets.state.round && this.index.size + this.unplacedKeys() >= this.limits.memory_keys) {
       this.buckets.begin({ row, keys_total }, keys_total - this.span().keys_before)
     }
     // The round is over when a quarter of what memory holds has come in.
@@ -119,9 +133,18 @@ export class PackedKeys implements KeyStore {
     return keys_total - this.forgotten >= this.limits.window_keys
   }
 
-  /** What the index takes in memory; it takes half as much again for a moment when it is made anew. */
+  /** What the keys take in memory; the index takes half as much again for a moment when it is made anew. */
   get memoryBytes(): number {
-    return this.index?.bytes ?? 0
+    return (this.index?.bytes ?? 0) + this.unplacedKeys() * ENTRY_BYTES
+  }
+
+  private unplacedKeys(): number {
+    return this.unplaced.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  /** Puts so many of the parts that a start has read into the index. */
+  private place(parts: number): void {
+    for (const part of this.unplaced.splice(0, parts)) this.index?.addAll(part)
   }
 
   /** Goes on with the round, if there is one, by this share of all its buckets. */
@@ -132,6 +155,7 @@ export class PackedKeys implements KeyStore {
     const all = 2 ** round.bits
     this.owed += share * all
     if (this.owed < Math.min(this.limits.step_buckets, all)) return
+    this.place(this.unplaced.length)
     const buckets = Math.floor(this.owed)
     this.owed -= buckets
     if (!this.buckets.step(buckets, this.index, this.span())) return
@@ -146,9 +170,10 @@ export class PackedKeys implements KeyStore {
     if (!this.index) {
       const { oldest_row, keys_before } = this.span()
       const index = new KeyIndex(newest.keys_total - Math.max(keys_total, keys_before))
-      this.runs.read(Math.max(row, oldest_row - 1), newest.row, index)
+      this.unplaced = this.runs.read(Math.max(row, oldest_row - 1), newest.row, index)
       this.index = index
     } else if (row > this.indexedAfter) {
+      this.place(this.unplaced.length)
       this.index.keep((short) => newest.row - rowsBack(short, newest.row) > row)
     }
     this.indexedAfter = row

@@ -112,9 +112,9 @@ export function parsePage(format: number, body: string, only?: number): ParsedPa
   const packed = only === undefined ? all : all.filter(({ n }) => n === only)
   const subjects = { user: new Set<number>(), team: new Set<number>() }
   for (const { e, cp, rv } of packed) {
-    for (const of of [e, cp, rv]) {
-      if (typeof of?.u === 'number') subjects.user.add(of.u)
-      if (typeof of?.g === 'number') subjects.team.add(of.g)
+    for (const part of [e, cp, rv]) {
+      if (typeof part?.u === 'number') subjects.user.add(part.u)
+      if (typeof part?.g === 'number') subjects.team.add(part.g)
     }
   }
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { byFirstBits, EntriesBuilder, readEntries, rowsBack, shortRow } from '../../src/ledger/key-entries.ts'
+import { EntriesBuilder, readEntries, rowsBack, shortRow } from '../../src/ledger/key-entries.ts'
 import { KeyIndex } from '../../src/ledger/key-index.ts'
 import { sipHash } from '../../src/ledger/sip-hash.ts'
 
@@ -53,8 +53,7 @@ describe('the index of keys in memory', () => {
       return readEntries(builder.toBlob())
     }
     const index = filled(1000)
-    index.addAll(byFirstBits([entries(1001, 5000), entries(5001, 5001), entries(5002, 9000)]))
-    index.addAll(byFirstBits([]))
+    for (const part of [entries(1001, 5000), entries(5001, 5001), entries(5002, 9000)]) index.addAll(part)
     index.add(hashOf(9001).low, hashOf(9001).high, 9001)
     expect(index.size).toBe(9001)
     expect(visited(index, 6)).toEqual(numbers(1, 9001))
