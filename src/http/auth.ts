@@ -134,9 +134,11 @@ export function credentialOf(c: Context<AppEnv>): string {
 /** An Authorization of another scheme, which a proxy may have put there, counts as none. */
 function presentedKey(authorization: string | undefined, x_api_key: string | undefined): Presented {
   const bearer = bearerToken(authorization)
-  if (bearer !== undefined && x_api_key !== undefined && bearer !== x_api_key) return { kind: 'two' }
-  const key = bearer ?? x_api_key
-  return key === undefined || key === '' ? { kind: 'none' } : { kind: 'one', key }
+  // An empty header, as of a variable that nobody set, is none.
+  const other = x_api_key === '' ? undefined : x_api_key
+  if (bearer !== undefined && other !== undefined && bearer !== other) return { kind: 'two' }
+  const key = bearer ?? other
+  return key === undefined ? { kind: 'none' } : { kind: 'one', key }
 }
 
 /** The token of an `Authorization: Bearer` header; the scheme's case does not matter (RFC 9110, section 11.1). */
