@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { notAllReached } from '../customers/api-key-answers.ts'
 import { jsonResponse } from '../http/json.ts'
+import { notAllReached } from '../http/not-all-reached.ts'
 import { BEHIND_ALL_IDS, idPage, idPageQuery, pageSchema } from '../http/pagination.ts'
 import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'

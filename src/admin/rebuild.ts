@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { notAllReached } from '../customers/api-key-answers.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { MODES, type Mode } from '../db/schema.ts'
+import { notAllReached } from '../http/not-all-reached.ts'
 import { problem } from '../http/problem.ts'
 import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'

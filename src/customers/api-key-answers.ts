@@ -1,6 +1,5 @@
 import type { Context } from 'hono'
 import type { AppEnv } from '../http/env.ts'
-import { logError } from '../http/log.ts'
 import { invalidRequest, problem } from '../http/problem.ts'
 import type { Answer, KeepAnswer } from '../http/stored-answers.ts'
 import { timeJson } from '../http/times.ts'
@@ -49,16 +48,6 @@ function createdKeyJson({ key, api_key, replaces }: CreatedKey): object {
 export function keyRefusal(c: Context<AppEnv>, { code, detail, errors = [] }: KeyRefused): Response {
   if (code === 'invalid_request') return invalidRequest(c, detail, errors)
   return problem(c, { code, detail, headers: headersOf(code) })
-}
-
-/** D1, a ledger or KV could not be reached; what was done of the change stays, and a repeat does the rest. */
-export function notAllReached(c: Context<AppEnv>, event: string, error: unknown): Response {
-  logError(event, error, { request_id: c.get('request_id') })
-  return problem(c, {
-    code: 'unavailable',
-    detail: 'Not everything that this takes could be reached. Repeat it with the same idempotency key.',
-    headers: { 'Retry-After': '1' },
-  })
 }
 
 function statusOf(

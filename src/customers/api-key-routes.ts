@@ -6,6 +6,7 @@ import { ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonResponse } from '../http/json.ts'
 import { logError } from '../http/log.ts'
+import { notAllReached } from '../http/not-all-reached.ts'
 import { BEHIND_ALL_IDS, idPage } from '../http/pagination.ts'
 import {
   BODY_PROBLEMS,
@@ -17,13 +18,7 @@ import {
 } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { answerOnce, type Once } from '../http/stored-answers.ts'
-import {
-  apiKeyJson,
-  createdOrRefused,
-  keyRefusal,
-  notAllReached,
-  recordedAndKept,
-} from './api-key-answers.ts'
+import { apiKeyJson, createdOrRefused, keyRefusal, recordedAndKept } from './api-key-answers.ts'
 import { createApiKey, deleteApiKey, rotateApiKey } from './api-key-changes.ts'
 import { type ApiKey, listKeys } from './api-key-rows.ts'
 import {

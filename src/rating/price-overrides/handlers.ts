@@ -4,9 +4,9 @@ import type { AuditState } from '../../audit/record.ts'
 import { auditorOf } from '../../http/caller.ts'
 import type { AppEnv } from '../../http/env.ts'
 import { type ExactNumber, exactNumber, jsonResponse } from '../../http/json.ts'
-import { logError } from '../../http/log.ts'
+import { notAllReached } from '../../http/not-all-reached.ts'
 import { nextCursor } from '../../http/pagination.ts'
-import { problem, refusalResponse } from '../../http/problem.ts'
+import { refusalResponse } from '../../http/problem.ts'
 import { answerOnce, type KeepAnswer } from '../../http/stored-answers.ts'
 import { timeJson } from '../../http/times.ts'
 import { newId } from '../../ids.ts'
@@ -53,7 +53,7 @@ export async function postOverlay(
     if (response.status === 201) await publishEpoch(c.env, by.scope, defer)
     return response
   } catch (error) {
-    return unavailable(c, 'price_not_set', error)
+    return notAllReached(c, 'price_not_set', error)
   }
 }
 
@@ -73,17 +73,8 @@ export async function getOverlays(
     const data = page.overlays.map(overlayJson)
     return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_epoch) })
   } catch (error) {
-    return unavailable(c, 'prices_not_listed', error)
+    return notAllReached(c, 'prices_not_listed', error)
   }
-}
-
-function unavailable(c: Context<AppEnv>, event: string, error: unknown): Response {
-  logError(event, error, { request_id: c.get('request_id') })
-  return problem(c, {
-    code: 'unavailable',
-    detail: 'The prices could not be reached. Retry with the same idempotency key.',
-    headers: { 'Retry-After': '1' },
-  })
 }
 
 function readDraft(input: OverlayInput): ({ readonly kind: 'draft' } & OverlayDraft) | Refused {
