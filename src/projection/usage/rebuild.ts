@@ -1,5 +1,6 @@
 import { BrokenPages, flushedUsage } from './flushed-usage.ts'
 import type { ParsedUsageMessage } from './message.ts'
+import { messagesOfStep } from './rollup-rows.ts'
 import { type Position, readBuilding } from './rollup-store.ts'
 import { NO_USAGE, packTotals } from './totals.ts'
 import { writeSteps } from './write-steps.ts'
@@ -93,7 +94,7 @@ async function nextMessages(
     messages.push(message)
     if (message.to_entry - rolled_entry >= entries) break
   }
-  if (messages.length > 0) return messages
+  if (messages.length > 0) return messagesOfStep(messages)
   throw new BrokenPages(`the pages of ${ledger_id} end at entry ${rolled_entry}, and not at ${flushed_entry}`)
 }
 

@@ -1,5 +1,6 @@
 import { BrokenPages, flushedUsage } from './flushed-usage.ts'
 import type { ParsedUsageMessage } from './message.ts'
+import { messagesOfStep } from './rollup-rows.ts'
 import { type Position, readPositions } from './rollup-store.ts'
 import { type Step, writeSteps } from './write-steps.ts'
 
@@ -10,8 +11,10 @@ export type Outcome =
   /** To be tried again later. The reason is for the operator. */
   | { readonly kind: 'failed'; readonly reason: string }
 
-/** What others do to the same ledger, and what is missing before a message, is read anew this often. */
+/** What others do to the same ledger, and what is missing before a message, is read anew this often in vain. */
 const ATTEMPTS = 4
+/** A batch that touches more rows than a step may is folded in this many steps; what is then left comes back. */
+const ROUNDS = 16
 /** How many entries are made up for from pages, of all ledgers together, before what is done is written. */
 const ENTRIES_A_STEP = 20_000
 
@@ -31,7 +34,8 @@ export async function rollUp(
 ): Promise<ReadonlyMap<ParsedUsageMessage, Outcome>> {
   const outcomes = new Map<ParsedUsageMessage, Outcome>()
   let open = messages
-  for (let attempt = 0; attempt < ATTEMPTS && open.length > 0; attempt++) {
+  let attempts = 0
+  for (let round = 0; round < ROUNDS && attempts < ATTEMPTS && open.length > 0; round++) {
     const steps: Step[] = []
     const pages: PagesAllowed = { entries: ENTRIES_A_STEP }
     const byLedger = Map.groupBy(open, ({ ledger_id }) => ledger_id)
@@ -56,10 +60,11 @@ export async function rollUp(
         settle(step, own, outcomes)
       }
     }
-    open = open.filter((message) => !outcomes.has(message))
+    const left = open.filter((message) => !outcomes.has(message))
+    if (left.length === open.length) attempts++
+    open = left
   }
-  const reason =
-    'others work on the ledger, or more entries are missing before it than are made up for at once'
+  const reason = 'others work on the ledger, or more is missing before it than is made up for at once'
   for (const message of open) outcomes.set(message, { kind: 'failed', reason })
   return outcomes
 }
@@ -80,7 +85,7 @@ async function stepOf(
 ): Promise<Step | Failed> {
   if (!position) return { kind: 'failed', reason: `D1 knows no ledger ${messages[0]?.ledger_id}` }
   try {
-    return { position, messages: await contiguous(db, position, messages, pages) }
+    return { position, messages: messagesOfStep(await contiguous(db, position, messages, pages)) }
   } catch (error) {
     if (error instanceof BrokenPages) return { kind: 'failed', reason: error.message }
     throw error

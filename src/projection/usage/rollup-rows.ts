@@ -56,6 +56,24 @@ export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] 
   }))
 }
 
+/** Each of them is read, packed anew and written, and all of a step are in memory together. */
+const PLACES_A_STEP = 128
+
+/** As many messages, from the first on, as touch no more rows than a step may; at least one. */
+export function messagesOfStep<M extends { readonly cells: readonly Cell[] }>(messages: readonly M[]): M[] {
+  const places = new Set<string>()
+  const cut = messages.findIndex(({ cells }, i) => {
+    for (const { hour, user } of cells) {
+      const day = dayOf(hour)
+      places
+        .add(placeKey({ table: 'days', day }))
+        .add(placeKey({ table: 'users', day, bucket: bucketOf(user) }))
+    }
+    return i > 0 && places.size > PLACES_A_STEP
+  })
+  return cut === -1 ? [...messages] : messages.slice(0, cut)
+}
+
 export function placeKey(place: RowPlace): string {
   return place.table === 'days' ? `${place.day}` : `${place.day}/${place.bucket}`
 }

@@ -2,15 +2,19 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { ledgerKey } from '../../../src/db/ledger-db.ts'
 import { ingest } from '../../../src/ledger/client.ts'
+import type { UsageDelta } from '../../../src/projection/usage/delta.ts'
+import { usageMessages } from '../../../src/projection/usage/message.ts'
 import { readRollup } from '../../../src/projection/usage/read-rollups.ts'
 import { countingD1 } from '../../support/counting-d1.ts'
+import { unique } from '../../support/customers.ts'
 import { freshLedger, runAlarm, type TestLedger } from '../../support/ledgers.ts'
 import { batch, eventItem } from '../../support/messages.ts'
-import { acks, captureUsage, deliver, expectRolledUp, rollupRows } from '../../support/usage.ts'
+import { acks, captureUsage, deliver, expectRolledUp, knownLedger, rollupRows } from '../../support/usage.ts'
 
 /** The consumer of the usage queue, from what a ledger object sends to what analytics read. */
 
 const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 /** One for all events: an hour must not end between two ledgers that are compared. */
 const NOW_MS = Date.now()
 
@@ -112,4 +116,51 @@ describe('the rows of a ledger', () => {
     const [rows, ...others] = await Promise.all(ways.map(({ ledger }) => rollupRows(ledger)))
     for (const other of others) expect(other).toEqual(rows)
   })
+})
+
+it('a batch that touches many rows is folded a few messages at a time, so that its rows fit into memory', async () => {
+  const ledger_id = unique('backfill')
+  const [messages, days] = [12, 30]
+  await knownLedger(ledger_id, messages * days)
+  // A month of late events, each message of other users: a row of users for each of its days.
+  const sent = Array.from({ length: messages }, (_, m) =>
+    Array.from(
+      { length: days },
+      (_, d): UsageDelta => ({
+        entry: m * days + d + 1,
+        timestamp_ms: (20_500 + d) * DAY_MS,
+        event_type: 'TOKEN_USAGE',
+        feature_id: 'chat',
+        user: m * 1024 + 1,
+        events: 1,
+        units: {},
+        credits_micro: 1,
+        cost_pico: 1n,
+        price_pico: 1n,
+        paid_pico: 0n,
+      }),
+    ),
+  ).flatMap((deltas) => {
+    const [first, last] = [deltas[0]?.entry ?? 0, deltas.at(-1)?.entry ?? 0]
+    return usageMessages({ ledger_id, after_entry: first - 1, to_entry: last, at_ms: 1 }, deltas)
+  })
+  const rows: number[] = []
+  const db: D1Database = Object.create(env.DB, {
+    prepare: {
+      value: (query: string) => {
+        const statement = env.DB.prepare(query)
+        if (!query.includes('INSERT INTO rollup_users')) return statement
+        return {
+          bind: (list: string) => {
+            rows.push(JSON.parse(list).length)
+            return statement.bind(list)
+          },
+        }
+      },
+    },
+  })
+  expect(await deliver(sent, { bindings: { ...env, DB: db } })).toEqual(acks(messages))
+  expect(rows.reduce((sum, count) => sum + count)).toBe(messages * days)
+  expect(Math.max(...rows)).toBeLessThanOrEqual(128)
+  expect(await readRollup(env.DB, ledger_id)).toMatchObject({ totals: { events: BigInt(messages * days) } })
 })
