@@ -90,16 +90,33 @@ async function rebuildCustomer(
   customer_id: string,
   modes: readonly Mode[],
 ): Promise<{ readonly ledgers: readonly RebuiltLedger[]; readonly more: boolean }> {
+  const now_ms = Date.now()
+  const ledger_ids = modes.map((mode) => ledgerKey({ customer_id, mode }))
+  const { results } = await db
+    .prepare(SELECT_UNDONE)
+    .bind(JSON.stringify(ledger_ids))
+    .all<{ ledger_id: string }>()
+  const undone = new Set(results.map(({ ledger_id }) => ledger_id))
   const ledgers: RebuiltLedger[] = []
   let entries_left = ENTRIES_A_CALL
   for (const mode of modes) {
     const ledger_id = ledgerKey({ customer_id, mode })
-    if (!(await db.prepare(SELECT_LEDGER).bind(ledger_id).first())) continue
-    const rebuilt = await rebuildLedger(db, ledger_id, entries_left)
+    if (!undone.has(ledger_id)) continue
+    const rebuilt = await rebuildLedger(db, ledger_id, entries_left, now_ms)
     entries_left = Math.max(0, entries_left - rebuilt.entries)
     ledgers.push({ mode, ...rebuilt })
   }
   return { ledgers, more: ledgers.some(({ done }) => !done) }
 }
 
-const SELECT_LEDGER = 'SELECT 1 FROM ledgers WHERE ledger_id = ?1 AND flushed_entry > 0'
+// Those in which there is something. But when the rebuild of one has begun, and that of the other was finished since, an
+// earlier call did both: what it finished is not begun anew, or whoever calls while there is more would never see the end.
+const SELECT_UNDONE = `
+  WITH some AS (
+    SELECT l.ledger_id, b.state_at_ms AS began_at_ms, a.state_at_ms AS active_at_ms
+    FROM json_each(?1) AS k CROSS JOIN ledgers AS l ON l.ledger_id = k.value AND l.flushed_entry > 0
+    LEFT JOIN rollup_watermarks AS b ON b.ledger_id = l.ledger_id AND b.state = 'building'
+    LEFT JOIN rollup_watermarks AS a ON a.ledger_id = l.ledger_id AND a.state = 'active')
+  SELECT ledger_id FROM some
+  WHERE began_at_ms IS NOT NULL OR active_at_ms IS NULL
+    OR active_at_ms < coalesce((SELECT min(began_at_ms) FROM some), active_at_ms + 1)`

@@ -1,14 +1,14 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { ingest } from '../../src/ledger/client.ts'
+import { ingest, openLedger } from '../../src/ledger/client.ts'
 import { readRollup } from '../../src/projection/usage/read-rollups.ts'
 import { continueRebuild, rebuildLedger } from '../../src/projection/usage/rebuild.ts'
 import { keepRollups } from '../../src/projection/usage/upkeep.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { expectInvalid, expectRefused } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
-import { freshLedger, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import { ACCOUNT, freshLedger, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
 import { captureUsage, deliver, expectRolledUp, rollupRows } from '../support/usage.ts'
 
@@ -174,6 +174,35 @@ describe('POST /v1/admin/customers/:id/rebuild', () => {
     })
     await expectRolledUp(ledger, { events: 12 })
     expect(await jsonOf(await rebuild(customer_id, { mode: 'test' }))).toEqual({ ledgers: [], more: false })
+  })
+
+  it('goes on with what an earlier call began, and leaves what that one finished', async () => {
+    const { customer_id } = await createCustomer()
+    const ledgers = [ledgerOf(customer_id), ledgerOf(customer_id, 'test')] as const
+    await openLedger(env, { ledger: ledgers[1].name, signup_grant_micro: 1_000_000, account: ACCOUNT })
+    for (const ledger of ledgers) {
+      const sent = await captureUsage(ledger)
+      await use(ledger, 5)
+      await deliver(sent)
+    }
+    const [live_id, test_id] = [customer_id, `${customer_id}:test`]
+    // As a call does it that finishes the live ledger and has nothing left for the other.
+    const now_ms = Date.now()
+    await rebuildLedger(env.DB, live_id, 100, now_ms)
+    await rebuildLedger(env.DB, test_id, 0, now_ms)
+    expect(await jsonOf(await rebuild(customer_id))).toMatchObject({
+      ledgers: [{ mode: 'test', done: true }],
+      more: false,
+    })
+    expect([await generationOf(live_id), await generationOf(test_id)]).toEqual([2, 2])
+    expect(await jsonOf(await rebuild(customer_id))).toMatchObject({
+      ledgers: [
+        { mode: 'live', done: true },
+        { mode: 'test', done: true },
+      ],
+      more: false,
+    })
+    expect([await generationOf(live_id), await generationOf(test_id)]).toEqual([3, 3])
   })
 
   it('is a 404 for a customer that does not exist, and the operator’s alone', async () => {
