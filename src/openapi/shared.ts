@@ -18,7 +18,7 @@ export const SHARED_COMPONENTS = {
       name: 'Idempotency-Key',
       in: 'header',
       description:
-        'Has the request take effect once: a repeat with the same payload gets the same answer for at least 7 days, one with another payload a 422.',
+        'Has the request take effect once: a repeat with the same payload gets the same answer for at least 7 days, one with another payload a 422. Where nothing changes (a calculation, a simulation, a check without a hold) it is accepted and does nothing.',
       schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
     },
   },
