@@ -6,7 +6,7 @@ import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../http/res
 import { createRouter } from '../http/router.ts'
 import { OPERATOR_SECURITY } from '../http/security.ts'
 import { answerOnce } from '../http/stored-answers.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson, timeOrNull } from '../http/times.ts'
 import {
   type DeadLetter,
   listDeadLetters,
@@ -122,7 +122,7 @@ function letterJson(letter: DeadLetter): object {
     ...{ dead_letter_id, state, reason, attempts },
     sent_at: timeJson(letter.sent_at_ms),
     failed_at: timeJson(letter.failed_at_ms),
-    replayed_at: replayed_at_ms === null ? null : timeJson(replayed_at_ms),
+    replayed_at: timeOrNull(replayed_at_ms),
     body,
   }
 }

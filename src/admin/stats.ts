@@ -5,7 +5,7 @@ import { logError } from '../http/log.ts'
 import { problem } from '../http/problem.ts'
 import { json, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson, timeOrNull } from '../http/times.ts'
 import { type Backlog, type CustomerCount, type Figures, lagSeconds, readFigures } from './figures.ts'
 import { allHours, type Outcomes, STATUS_FIGURES } from './outcome-figures.ts'
 import { OPERATOR_PROBLEMS } from './responses.ts'
@@ -117,10 +117,6 @@ function renderBacklog({ ledgers_behind, oldest_at_ms }: Backlog, now_ms: number
     oldest_at: timeOrNull(oldest_at_ms),
     lag_seconds: lagSeconds(oldest_at_ms, now_ms),
   }
-}
-
-function timeOrNull(at_ms: number | null): string | null {
-  return at_ms === null ? null : timeJson(at_ms)
 }
 
 function renderOutcomes({ requests, statuses, codes, replayed, rejected_events }: Outcomes): object {

@@ -8,7 +8,7 @@ import { refusalResponse } from '../http/problem.ts'
 import { json, READ_PROBLEMS, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { ownerOf } from '../http/subject.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson, timeOrNull } from '../http/times.ts'
 import { formatDecimal } from '../pricing/money.ts'
 import { analyse } from './analyse.ts'
 import { type BurnRate, readBurnRate } from './burn-rate.ts'
@@ -101,7 +101,7 @@ function renderBurnRate({ periods, balance_micro, as_of_ms, now_ms }: BurnRate):
     average_per_day_30d: creditsExact(average_30d_micro),
     trend,
     days_remaining: centidays_remaining === null ? null : exactNumber(formatDecimal(centidays_remaining, 2)),
-    run_out_date: run_out_ms === null ? null : timeJson(run_out_ms),
+    run_out_date: timeOrNull(run_out_ms),
     assumption: ASSUMPTION,
     recommendations,
     as_of: timeJson(as_of_ms),

@@ -1,5 +1,5 @@
 import { type ExactNumber, exactNumber } from '../http/json.ts'
-import { timeJson } from '../http/times.ts'
+import { timeOrNull } from '../http/times.ts'
 import type { BurnTableAnswer } from '../ledger/burn-table-messages.ts'
 import type { BurnRule } from '../pricing/burn-table-definition.ts'
 
@@ -62,8 +62,4 @@ function renderMethod(rule: BurnRule): object {
 
 function optional(field: string, amount: string | undefined): Record<string, ExactNumber> {
   return amount === undefined ? {} : { [field]: exactNumber(amount) }
-}
-
-function timeOrNull(at_ms: number | null): string | null {
-  return at_ms === null ? null : timeJson(at_ms)
 }

@@ -1,5 +1,5 @@
 import { creditsJson, usdJson } from '../http/json.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson, timeOrNull } from '../http/times.ts'
 import type { Entry, EventRecord } from '../ledger/journal.ts'
 import type { LedgerIds } from '../ledger/ledger-ids.ts'
 import { OVERDRAFT } from '../ledger/lots.ts'
@@ -43,7 +43,7 @@ export function renderLot(lot: LotAnswer): object {
     remaining: creditsJson(lot.left),
     reserved: creditsJson(lot.reserved),
     priority: lot.priority,
-    expires_at: lot.expires_at_ms === null ? null : timeJson(lot.expires_at_ms),
+    expires_at: timeOrNull(lot.expires_at_ms),
     created_at: timeJson(lot.created_at_ms),
   }
 }

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { AppEnv } from '../http/env.ts'
 import { invalidRequest, problem } from '../http/problem.ts'
 import type { Answer, KeepAnswer } from '../http/stored-answers.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson, timeOrNull } from '../http/times.ts'
 import type { CreatedKey, WithKey } from './api-key-changes.ts'
 import type { ApiKey } from './api-key-rows.ts'
 import { auditCreatedKey } from './customer-audit.ts'
@@ -72,8 +72,4 @@ function headersOf(code: Exclude<KeyRefused['code'], 'invalid_request'>): Readon
     case 'customer_suspended':
       return {}
   }
-}
-
-function timeOrNull(at_ms: number | null): string | null {
-  return at_ms === null ? null : timeJson(at_ms)
 }

@@ -3,7 +3,7 @@ import { auditStatement } from '../audit/audit-log.ts'
 import { type AuditAction, type AuditState, OPERATOR_ACTOR } from '../audit/record.ts'
 import { auditorOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson, timeOrNull } from '../http/times.ts'
 import type { Customer } from './accounts.ts'
 import type { CreatedKey } from './api-key-changes.ts'
 import type { ApiKey } from './api-key-rows.ts'
@@ -77,5 +77,5 @@ function keyRecord(
 }
 
 function keyState({ name, mode, scopes, expires_at_ms }: ApiKey): AuditState {
-  return { name, mode, scopes, expires_at: expires_at_ms === null ? null : timeJson(expires_at_ms) }
+  return { name, mode, scopes, expires_at: timeOrNull(expires_at_ms) }
 }

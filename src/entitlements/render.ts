@@ -1,5 +1,5 @@
 import { creditsExact, creditsJson, exactNumber, usdJson } from '../http/json.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson, timeOrNull } from '../http/times.ts'
 import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/check.ts'
 import type { Entitlement } from '../ledger/entitlements.ts'
 import { quantityText } from '../ledger/limits.ts'
@@ -17,7 +17,7 @@ export function renderEntitlement(entitlement: Entitlement): object {
     limit_value: limit === null ? null : exactNumber(quantityText(unit, BigInt(limit))),
     unit,
     period: entitlement.period,
-    anchor: anchor_ms === null ? null : timeJson(anchor_ms),
+    anchor: timeOrNull(anchor_ms),
     value: entitlement.value ?? null,
     enabled: entitlement.enabled,
     metadata: entitlement.metadata ?? {},
@@ -48,7 +48,7 @@ function renderLimit(limit: LimitAnswer): object {
     used: exactNumber(limit.used),
     remaining: exactNumber(limit.remaining),
     period: limit.period,
-    resets_at: limit.resets_at_ms === null ? null : timeJson(limit.resets_at_ms),
+    resets_at: timeOrNull(limit.resets_at_ms),
     unit: limit.unit,
   }
 }

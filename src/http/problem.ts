@@ -7,7 +7,7 @@ import type { AppEnv } from './env.ts'
 import { exactNumber } from './json.ts'
 import { logError } from './log.ts'
 import { routeOf } from './route.ts'
-import { timeJson } from './times.ts'
+import { timeJson, timeOrNull } from './times.ts'
 
 /** Where `docs/errors.md` is read. It has one heading per code, so the code is the anchor. */
 const DOCS = 'https://github.com/openmonetize/openmonetize-edge/blob/main/docs/errors.md#'
@@ -94,7 +94,7 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
           unit: refusal.unit,
           limit: exactNumber(refusal.limit),
           used: exactNumber(refusal.used),
-          resets_at: refusal.resets_at_ms === null ? null : timeJson(refusal.resets_at_ms),
+          resets_at: timeOrNull(refusal.resets_at_ms),
         },
       })
     case 'feature_not_allowed': {

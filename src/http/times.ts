@@ -69,6 +69,10 @@ export function timeJson(at_ms: number): string {
   return new Date(at_ms).toISOString()
 }
 
+export function timeOrNull(at_ms: number | null): string | null {
+  return at_ms === null ? null : timeJson(at_ms)
+}
+
 function isCalendarDate(year: number, month: number, day: number): boolean {
   if (month < 1 || month > 12 || day < 1) return false
   const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0

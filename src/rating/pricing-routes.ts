@@ -5,7 +5,7 @@ import { nextCursor } from '../http/pagination.ts'
 import { refusalResponse } from '../http/problem.ts'
 import { json, KEY_PROBLEMS, responses } from '../http/responses.ts'
 import { createRouter } from '../http/router.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson, timeOrNull } from '../http/times.ts'
 import {
   allModels,
   allProviders,
@@ -122,7 +122,7 @@ function effectivePeriod({ overlay }: PricesInForce, model: ModelRef | undefined
     const { effective_from_ms, effective_to_ms } = overlay
     return {
       effective_from: timeJson(effective_from_ms),
-      effective_to: effective_to_ms === null ? null : timeJson(effective_to_ms),
+      effective_to: timeOrNull(effective_to_ms),
     }
   }
   const [, day] = /^@(\d{4}-\d\d-\d\d)$/.exec(model?.pricesAt(at_ms).label ?? '') ?? []

@@ -8,7 +8,7 @@ import { notAllReached } from '../../http/not-all-reached.ts'
 import { nextCursor } from '../../http/pagination.ts'
 import { refusalResponse } from '../../http/problem.ts'
 import { answerOnce, type KeepAnswer } from '../../http/stored-answers.ts'
-import { timeJson } from '../../http/times.ts'
+import { timeJson, timeOrNull } from '../../http/times.ts'
 import { newId } from '../../ids.ts'
 import type { Refused } from '../../ledger/messages.ts'
 import { findProvider, nearestProviders } from '../../pricing/catalogue.ts'
@@ -163,7 +163,7 @@ function overlayState(overlay: StoredOverlay): AuditState {
   return {
     ...{ id, provider, model, service_tier },
     effective_from: timeJson(effective_from_ms),
-    effective_to: effective_to_ms === null ? null : timeJson(effective_to_ms),
+    effective_to: timeOrNull(effective_to_ms),
   }
 }
 
@@ -177,7 +177,7 @@ function overlayJson(overlay: StoredOverlay): object {
     service_tier: overlay.service_tier,
     prices: pricesJson(prices),
     effective_from: timeJson(overlay.effective_from_ms),
-    effective_to: effective_to_ms === null ? null : timeJson(effective_to_ms),
+    effective_to: timeOrNull(effective_to_ms),
     created_at: timeJson(overlay.created_at_ms),
     created_by: overlay.created_by,
   }
