@@ -2,9 +2,13 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { credit, ingest } from '../../src/ledger/client.ts'
+import type { Books } from '../../src/projection/reconcile/books.ts'
+import { checkPages, NOTHING_CHECKED } from '../../src/projection/reconcile/check-pages.ts'
 import { type Reconciliation, reconcileLedger } from '../../src/projection/reconcile/reconcile.ts'
 import { reconcileDue } from '../../src/projection/reconcile/reconcile-all.ts'
 import { readRollup } from '../../src/projection/usage/read-rollups.ts'
+import { NO_USAGE, packTotals } from '../../src/projection/usage/totals.ts'
+import { unique } from '../support/customers.ts'
 import { freshLedger, inStore, runAlarm, storedPages, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem, grant } from '../support/messages.ts'
 import { captureUsage, deliver, rollupRows } from '../support/usage.ts'
@@ -224,6 +228,28 @@ describe('what cannot be mended', () => {
     expect(looked.get(ledgerKey(broken.name))).toBe('DIFFERENT')
     expect(looked.get(ledgerKey(whole.name))).toBe('OK')
   })
+})
+
+it('a gap is told as whole flushes wherever a read of a thousand ends', async () => {
+  const ledger_id = unique('long')
+  // Two wallets with an entry each in every flush; the second one's page is gone from one of them.
+  const insert = `
+    INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms,
+      last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico, price_micro,
+      price_pico, paid_micro, paid_pico, body)
+    WITH RECURSIVE flush(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM flush WHERE n < 1001)
+    SELECT ?1, 2 * n + 1, wallet.value, 1, 2 * n + wallet.value, 2 * n + wallet.value, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, '[]'
+    FROM flush, json_each('[1,2]') AS wallet WHERE NOT (n = ?2 AND wallet.value = 2)`
+  const usage = packTotals(NO_USAGE)
+  const full: Books = { flushed_entry: 2004, wallets: 2, balance_micro: '0', usage }
+  for (const n of [998, 999, 1000, 1001]) {
+    await env.DB.prepare('DELETE FROM ledger_pages WHERE ledger_id = ?').bind(ledger_id).run()
+    await env.DB.prepare(insert).bind(ledger_id, n).run()
+    const { differences } = await checkPages(env.DB, ledger_id, full, NOTHING_CHECKED)
+    expect(differences).toMatchObject([
+      { kind: 'pages_missing', from_entry: 2 * n + 1, to_entry: 2 * n + 2, found: '1 entries' },
+    ])
+  }
 })
 
 it('a busy ledger is compared as of what D1 has', async () => {

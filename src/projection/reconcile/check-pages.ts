@@ -91,15 +91,16 @@ export async function checkPages(
       .prepare(FLUSHES)
       .bind(ledger_id, checked.entry, FLUSHES_A_READ)
       .all<FlushRow>()
-    // What is flushed while this reads is not compared.
-    const flushes = results.filter(({ flush_entry }) => flush_entry <= books.flushed_entry)
-    const first_entry = checked.entry + 1
     const more = results.length === FLUSHES_A_READ
-    differences.push(...gapsIn(flushes, first_entry, more ? null : books.flushed_entry))
+    // Where the last flush that was read ends, the next read says. What is flushed while this reads is not compared.
+    const next_flush = more ? results.at(-1)?.flush_entry : undefined
+    const end = Math.min(books.flushed_entry, (next_flush ?? books.flushed_entry + 1) - 1)
+    const flushes = results.filter(({ flush_entry }) => flush_entry <= end)
+    const first_entry = checked.entry + 1
+    differences.push(...gapsIn(flushes, first_entry, end))
     const last = flushes.at(-1)
     if (last) differences.push(...(await brokenChains(db, ledger_id, first_entry, last.flush_entry, books)))
-    for (const flush of flushes)
-      checked = { entry: endOf(flush), usage: addTotals(checked.usage, usageOf(flush)) }
+    checked = { entry: end, usage: flushes.map(usageOf).reduce(addTotals, checked.usage) }
     if (!more) return { ...(await checkEnd(db, ledger_id, books, after, checked, differences)), more: false }
   }
   return { checked, differences, more: true }
@@ -124,15 +125,11 @@ async function checkEnd(
   if (!same_balance) {
     differences.push({ kind: 'balance', ...range, expected: books.balance_micro, found: balance_micro })
   }
-  return { checked: { ...checked, entry: books.flushed_entry }, differences }
+  return { checked, differences }
 }
 
-/** Flushes follow each other: each ends where the next begins. `flushed_entry` is where the last one ends, if it is there. */
-function gapsIn(
-  flushes: readonly FlushRow[],
-  first_entry: number,
-  flushed_entry: number | null,
-): Difference[] {
+/** Flushes follow each other: each ends where the next begins, and the last one at `end`. */
+function gapsIn(flushes: readonly FlushRow[], first_entry: number, end: number): Difference[] {
   const gaps: Difference[] = []
   let begins = first_entry
   let entries = 0
@@ -153,12 +150,8 @@ function gapsIn(
     begins = flush.flush_entry
     entries = flush.entries
   }
-  if (flushed_entry !== null && flushed_entry >= begins) close(flushed_entry + 1)
+  if (end >= begins) close(end + 1)
   return gaps
-}
-
-function endOf({ flush_entry, entries }: FlushRow): number {
-  return flush_entry + entries - 1
 }
 
 /** Either of the two pages may be the one that is wrong. */
