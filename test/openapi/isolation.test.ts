@@ -5,6 +5,7 @@ import { type Belongings, customerWithEverything, secretsOf, storedOf } from '..
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { operations } from '../support/documented.ts'
 import { createKey } from '../support/keys.ts'
+import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { expectProblem } from '../support/problems.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
@@ -62,6 +63,29 @@ describe("with a customer's key and what belongs to another", () => {
       expect(await storedOf(owner.customer_id), sent).toBe(before)
     }
   })
+})
+
+describe("with a customer's test key and what belongs to its live ledger", () => {
+  /** Kept by the live ledger for both. */
+  const SHARED = /^\/v1\/(burn-tables|entitlements)\//
+  let test_key = ''
+  beforeAll(async () => {
+    const body = { name: 'CI', mode: 'test' }
+    test_key = textField(await jsonOf(await api('/v1/api-keys', { key: owner.api_key, body })), 'api_key')
+    await runAlarm(ledgerOf(owner.customer_id, 'test'))
+  })
+
+  it.each(customers.filter(({ path }) => path.includes('{') && !SHARED.test(path)))(
+    '$method $path finds nothing, and changes nothing',
+    async (operation) => {
+      const before = await storedOf(owner.customer_id)
+      for (const { path, body } of fill(operation, owner).slice(0, 1)) {
+        const response = await send(operation.method, path, { key: test_key, ...(body && { body }) })
+        expect([403, 404], `${path}: ${await response.text()}`).toContain(response.status)
+      }
+      expect(await storedOf(owner.customer_id)).toBe(before)
+    },
+  )
 })
 
 describe('without a key', () => {
