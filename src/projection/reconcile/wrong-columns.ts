@@ -1,0 +1,82 @@
+import { parsePage } from '../../ledger/packing.ts'
+import { usageDeltas } from '../usage/delta.ts'
+import { totalsOfDeltas } from '../usage/delta-totals.ts'
+import { packTotals } from '../usage/totals.ts'
+import type { Books } from './books.ts'
+import { type Difference, MAX_DIFFERENCES } from './difference.ts'
+import { rangeOfFlush, type SumsRow, usageOf } from './flush-sums.ts'
+
+const PAGES_A_READ = 200
+/** What is parsed in all, so that a check that finds something wrong still comes to its end. In characters. */
+const MAX_PARSED = 64_000_000
+
+// As many pages as their bodies are 2 MB, and the one that passes it. How long a body is stands in the row's header.
+const PAGES_AFTER = `
+  WITH some AS (
+    SELECT flush_entry, wallet_number, octet_length(body) AS bytes FROM ledger_pages
+    WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
+    ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_READ}),
+  read AS (
+    SELECT flush_entry, wallet_number,
+      sum(bytes) OVER (ORDER BY flush_entry, wallet_number ROWS UNBOUNDED PRECEDING) - bytes AS bytes_before FROM some)
+  SELECT p.flush_entry, p.wallet_number, balance_before_micro, balance_after_micro, events,
+    CAST(burned_micro AS TEXT) AS burned_micro,
+    CAST(cost_micro AS TEXT) AS cost_micro, CAST(cost_pico AS TEXT) AS cost_pico,
+    CAST(price_micro AS TEXT) AS price_micro, CAST(price_pico AS TEXT) AS price_pico,
+    CAST(paid_micro AS TEXT) AS paid_micro, CAST(paid_pico AS TEXT) AS paid_pico, entry_count AS entries, format, body
+  FROM read CROSS JOIN ledger_pages AS p
+  WHERE bytes_before < 2000000 AND p.ledger_id = ?1 AND p.flush_entry = read.flush_entry
+    AND p.wallet_number = read.wallet_number
+  ORDER BY p.flush_entry, p.wallet_number`
+
+interface PageRow extends SumsRow {
+  readonly flush_entry: number
+  readonly wallet_number: number
+  readonly balance_before_micro: number
+  readonly balance_after_micro: number
+  readonly format: number
+  readonly body: string
+}
+
+/** Which pages' columns are not what their entries come to: looked for only when the sums over all of them are wrong. */
+export async function wrongColumns(
+  db: D1Database,
+  ledger_id: string,
+  after_entry: number,
+  books: Books,
+): Promise<Difference[]> {
+  const differences: Difference[] = []
+  let place: readonly [number, number] = [after_entry, Number.MAX_SAFE_INTEGER]
+  for (let parsed = 0; parsed < MAX_PARSED; ) {
+    const { results } = await db
+      .prepare(PAGES_AFTER)
+      .bind(ledger_id, ...place)
+      .all<PageRow>()
+    for (const page of results) {
+      parsed += page.body.length
+      const expected = columnsByBody(page)
+      const found = columnsOf(page)
+      if (expected === found) continue
+      const range = await rangeOfFlush(db, ledger_id, page.flush_entry, books)
+      differences.push({ kind: 'page_sums', ...range, expected, found })
+      if (differences.length === MAX_DIFFERENCES) return differences
+    }
+    const last = results.at(-1)
+    if (!last) break
+    place = [last.flush_entry, last.wallet_number]
+  }
+  return differences
+}
+
+function columnsOf(page: PageRow): string {
+  const { entries, balance_before_micro, balance_after_micro } = page
+  return `${entries} entries from ${balance_before_micro} to ${balance_after_micro}: ${packTotals(usageOf(page))}`
+}
+
+function columnsByBody({ format, body }: PageRow): string {
+  const entries = parsePage(format, body).entries((_, number) => String(number))
+  const first = entries[0]
+  const usage = packTotals(totalsOfDeltas(usageDeltas(entries, (_, number) => Number(number))))
+  const before = first ? first.balance_after - first.amount : 0
+  return `${entries.length} entries from ${before} to ${entries.at(-1)?.balance_after ?? 0}: ${usage}`
+}
