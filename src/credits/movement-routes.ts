@@ -66,9 +66,11 @@ const recurringRoute = createRoute({
   method: 'get',
   path: '/recurring-grants',
   summary: 'The grants that come again, newest first',
+  description:
+    'Of one wallet; or, without `user_id` and `team_id`, of up to 1,000 wallets in which something will fall due: whoever has more of them asks wallet by wallet.',
   ...scoped('credits:read'),
   request: { query: walletQuery },
-  responses: responses({ 200: json('All of them.', recurringGrantsSchema) }, [
+  responses: responses({ 200: json('The grants.', recurringGrantsSchema) }, [
     ...KEY_PROBLEMS,
     'invalid_request',
     'insufficient_scope',
