@@ -252,6 +252,31 @@ it('a gap is told as whole flushes wherever a read of a thousand ends', async ()
   }
 })
 
+it('a flush whose sums pass 2^63 is compared to the last digit', async () => {
+  const ledger_id = unique('rich')
+  // Three wallets' pages in one flush, each as large as a column can be, or as small: alone they are whole, and summed by
+  // SQLite they are an error.
+  const insert = `
+    INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms,
+      last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico, price_micro,
+      price_pico, paid_micro, paid_pico, body)
+    SELECT ?1, 1, value, 1, value, value, 1, 1, 1, 0, 0, 1, 1, 9223372036854775807, 9223372036854775807, 999999,
+      -9223372036854775807, -999999, 9223372036854775806, 1, '[]' FROM json_each('[1,2,3]')`
+  await env.DB.prepare(insert).bind(ledger_id).run()
+  const most = 3n * (2n ** 63n - 1n)
+  const usage = packTotals({
+    events: 3n,
+    credits_micro: most,
+    cost_pico: most * 1_000_000n + 2_999_997n,
+    price_pico: -most * 1_000_000n - 2_999_997n,
+    paid_pico: (most - 3n) * 1_000_000n + 3n,
+  })
+  const agreeing: Books = { flushed_entry: 3, wallets: 3, balance_micro: '0', usage }
+  const { checked, differences } = await checkPages(env.DB, ledger_id, agreeing, NOTHING_CHECKED)
+  expect(differences).toEqual([])
+  expect(packTotals(checked.usage)).toBe(usage)
+})
+
 it('a busy ledger is compared as of what D1 has', async () => {
   const ledger = await usedLedger()
   const [result] = await Promise.all([

@@ -1,7 +1,7 @@
 import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../usage/totals.ts'
 import type { Books } from './books.ts'
 import { type Difference, MAX_DIFFERENCES } from './difference.ts'
-import { rangeOfFlush, type SumsRow, usageOf } from './flush-sums.ts'
+import { rangeOfFlush, type SumsRow, sumIn, sumOf, usageOf } from './flush-sums.ts'
 import { wrongColumns } from './wrong-columns.ts'
 
 /** How far the pages of a ledger have been looked at, and what they come to up to there. */
@@ -22,16 +22,27 @@ export interface PagesCheck {
 const FLUSHES_A_READ = 1_000
 const MAX_FLUSHES = 20_000
 
-// Sums as text: they may pass 2^53. A row or two read for each page, and no body.
+const SUMS = [
+  'burned_micro',
+  'cost_micro',
+  'cost_pico',
+  'price_micro',
+  'price_pico',
+  'paid_micro',
+  'paid_pico',
+].map(sumOf)
+
+// A row or two read for each page, and no body.
 const FLUSHES = `
-  SELECT flush_entry, sum(entry_count) AS entries, sum(events) AS events, CAST(sum(burned_micro) AS TEXT) AS burned_micro,
-    CAST(sum(cost_micro) AS TEXT) AS cost_micro, CAST(sum(cost_pico) AS TEXT) AS cost_pico,
-    CAST(sum(price_micro) AS TEXT) AS price_micro, CAST(sum(price_pico) AS TEXT) AS price_pico,
-    CAST(sum(paid_micro) AS TEXT) AS paid_micro, CAST(sum(paid_pico) AS TEXT) AS paid_pico
+  SELECT flush_entry, sum(entry_count) AS entries, sum(events) AS events, ${SUMS.join(', ')}
   FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2 GROUP BY flush_entry ORDER BY flush_entry LIMIT ?3`
 
 interface FlushRow extends SumsRow {
   readonly flush_entry: number
+}
+
+function usageOfFlush(flush: FlushRow): UsageTotals {
+  return usageOf(flush, sumIn)
 }
 
 // The page before the first of a chunk is found by the index on wallets.
@@ -90,7 +101,7 @@ export async function checkPages(
     differences.push(...gapsIn(flushes, first_entry, end))
     const last = flushes.at(-1)
     if (last) differences.push(...(await brokenChains(db, ledger_id, first_entry, last.flush_entry, books)))
-    checked = { entry: end, usage: flushes.map(usageOf).reduce(addTotals, checked.usage) }
+    checked = { entry: end, usage: flushes.map(usageOfFlush).reduce(addTotals, checked.usage) }
     if (!more) return { ...(await checkEnd(db, ledger_id, books, after, checked, differences)), more: false }
   }
   return { checked, differences, more: true }

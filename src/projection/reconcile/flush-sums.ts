@@ -2,7 +2,7 @@ import type { UsageTotals } from '../usage/totals.ts'
 import type { Books } from './books.ts'
 import type { EntryRange } from './rewrite-pages.ts'
 
-/** What the columns of pages say of the usage in them. Sums as text: they may pass 2^53. */
+/** What the columns of pages say of the usage in them. Numbers as text: they may pass 2^53. */
 export interface SumsRow {
   readonly entries: number
   readonly events: number
@@ -15,17 +15,31 @@ export interface SumsRow {
   readonly paid_pico: string
 }
 
-export function usageOf(row: SumsRow): UsageTotals {
+/** `numberIn` reads the columns' texts: decimal ones, unless they are sums. */
+export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigInt): UsageTotals {
+  const usd = (micro: string, pico: string) => numberIn(micro) * PICO_PER_MICRO + numberIn(pico)
   return {
     events: BigInt(row.events),
-    credits_micro: BigInt(row.burned_micro),
-    cost_pico: BigInt(row.cost_micro) * PICO_PER_MICRO + BigInt(row.cost_pico),
-    price_pico: BigInt(row.price_micro) * PICO_PER_MICRO + BigInt(row.price_pico),
-    paid_pico: BigInt(row.paid_micro) * PICO_PER_MICRO + BigInt(row.paid_pico),
+    credits_micro: numberIn(row.burned_micro),
+    cost_pico: usd(row.cost_micro, row.cost_pico),
+    price_pico: usd(row.price_micro, row.price_pico),
+    paid_pico: usd(row.paid_micro, row.paid_pico),
   }
 }
 
 const PICO_PER_MICRO = 1_000_000n
+
+/** The sum of a column in SQL. SQLite's own end at 2^63: so the millions and the rest apart, for `sumIn` to add. */
+export function sumOf(column: string): string {
+  return `sum(${column} / 1000000) || ' ' || sum(${column} % 1000000) AS ${column}`
+}
+
+/** What `sumOf` says, exactly. Throws when it is anything else. */
+export function sumIn(text: string): bigint {
+  const [millions, rest] = text.split(' ')
+  if (millions === undefined || rest === undefined) throw new Error(`${text} is no sum of pages`)
+  return BigInt(millions) * 1_000_000n + BigInt(rest)
+}
 
 const NEXT_FLUSH =
   'SELECT min(flush_entry) AS next FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2'
