@@ -19,6 +19,7 @@ const CALLERS = 12
 /** From the first request of a round to the end of the server, in milliseconds. */
 const SHORTEST_MS = 200
 const LONGEST_MS = 2_500
+const GONE_WITHIN_MS = 10_000
 /** A flush every now and then, so that a crash finds one under way. */
 const VARS = 'FLUSH_DELAY_MS=150 RATE_LIMIT_ENTERPRISE=100000000 LOG_SAMPLE_RATE=0'
 
@@ -44,6 +45,7 @@ describe('a server that is killed under load', () => {
       await new Promise((resolve) => setTimeout(resolve, lives_ms))
       kill(server)
       await load
+      await isGone(server)
       server = await start(port)
       const of_round = client.sent.slice(before)
       const acknowledged = of_round.filter((sent) => sent.answer !== null)
@@ -104,4 +106,17 @@ function start(port: number): Promise<ChildProcess> {
 
 function kill({ pid }: ChildProcess): void {
   if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+}
+
+/** A process that was killed holds its port until the system has taken it apart. */
+async function isGone({ pid }: ChildProcess): Promise<void> {
+  for (const deadline = Date.now() + GONE_WITHIN_MS; Date.now() < deadline; ) {
+    try {
+      process.kill(-(pid ?? 0), 0)
+    } catch {
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error(`process ${pid} or what it started is still there ${GONE_WITHIN_MS} ms after SIGKILL`)
 }
