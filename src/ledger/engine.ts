@@ -3,9 +3,9 @@ import { type Bindings, type Config, configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import type { Mode } from '../db/schema.ts'
 import { type LogFields, logError, logFailure } from '../http/log.ts'
-import { reportFlushFailure, withdrawFlushFailure } from '../projection/flush-failures.ts'
 import { type Projection, Projector } from '../projection/projector.ts'
 import type { Access } from './account.ts'
+import { LedgerAlarm } from './alarm.ts'
 import type { BurnContext } from './burn.ts'
 import { BurnTables } from './burn-tables.ts'
 import { Draft } from './draft.ts'
@@ -15,26 +15,16 @@ import { LedgerIds, tagOf } from './ledger-ids.ts'
 import type { Caller, Refused, WalletMessage, WalletResult } from './messages.ts'
 import { type RateCount, RateLimiter } from './rate-limit.ts'
 import type { Refusal } from './refusal.ts'
-import { earliest, nextAlarmAt } from './schedule.ts'
+import { earliest } from './schedule.ts'
 import { settle } from './settle.ts'
 import { type Identity, LedgerStore, type Written } from './store.ts'
 import { migrate } from './tables.ts'
 import { type Wallet, walletDueAt, walletKey } from './wallet.ts'
 import { noWallet } from './wallet-answers.ts'
 
-const MAX_DUE_WALLETS_PER_ALARM = 500
-/** In characters of journal rows, a second or so of work; requests get their turn in between. */
-const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
-
-/** An alarm that is so late does not come any more: the platform gave it up. */
-const ALARM_LOST_MS = 60_000
-
-/** What the alarm does, one by one: a failure of one must not keep the others from being done. */
-type AlarmWork = 'settle' | 'flush' | 'forget'
-
 /**
- * What every request of a ledger goes through, whatever it is about: admission, group commit, the alarm. The requests
- * themselves are in `object.ts`.
+ * What every request of a ledger goes through, whatever it is about: admission, group commit. The requests themselves
+ * are in `object.ts`, what is done without one in `alarm.ts`.
  */
 export abstract class LedgerEngine extends DurableObject<Bindings> {
   protected readonly store: LedgerStore
@@ -42,19 +32,15 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
   protected readonly tables: BurnTables
   protected readonly group: GroupCommit
   protected readonly projector: Projector
+  protected readonly alarms: LedgerAlarm
   protected burnContext: BurnContext | null = null
   /** Requests of this minute. */
   private readonly rates: Readonly<Record<Mode, RateLimiter>> = {
     live: new RateLimiter(),
     test: new RateLimiter(),
   }
-  protected alarmAt: number | null = null
   /** The database has grown to its bound. */
   private isFull = false
-  /** How often each work of the alarm has failed in a row. */
-  protected readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
-  /** Whether D1 was told that this ledger cannot flush. */
-  protected saidToBeBehind = false
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
@@ -70,30 +56,26 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
       commit: (change, also) => this.commit(change, undefined, also),
       checkpoint: () => this.checkpoint(),
     })
-    this.measure()
-    // A start repairs what a crash may have left: a dirty journal without an alarm.
-    ctx.blockConcurrencyWhile(async () => {
-      this.alarmAt = await ctx.storage.getAlarm()
-      this.armForAll()
+    this.alarms = new LedgerAlarm({
+      storage: ctx.storage,
+      store: this.store,
+      group: this.group,
+      projector: this.projector,
+      config: () => this.config,
+      projection: () => this.projection(),
+      now: () => this.timeNow(),
+      log: (event, error, fields) => this.log(event, error, fields),
     })
+    this.measure()
+    ctx.blockConcurrencyWhile(() => this.alarms.restore())
   }
 
-  /**
-   * The one alarm: what fell due, then the flush, then what may be forgotten. It catches everything and arms itself
-   * again, because the platform gives an alarm up for ever after six failures.
-   */
+  /** Catches what fails, and arms the alarm again: the platform gives one up for ever after six failures. */
   override async alarm(): Promise<void> {
-    this.alarmAt = null
-    let flushed: 'all' | 'a part' = 'all'
-    await this.attempt('settle', () => this.settleDueWallets())
-    await this.attempt('flush', async () => {
-      flushed = await this.flush()
-    })
-    await this.reportFlush()
-    await this.attempt('forget', () => this.forget())
+    const flushed = await this.alarms.ring()
     this.measure()
     if (this.isFull) this.logFull()
-    this.armForAll(flushed)
+    this.alarms.armForAll(flushed)
   }
 
   private logFull(): void {
@@ -102,88 +84,11 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     logFailure('ledger_full', { customer_id, mode, database_bytes })
   }
 
-  protected async attempt(work: AlarmWork, run: () => Promise<void>): Promise<void> {
-    try {
-      await run()
-      this.failures[work] = 0
-    } catch (error) {
-      this.failures[work]++
-      const since_ms = work === 'flush' ? this.unflushedSince() : undefined
-      this.log('ledger_alarm_failed', error, {
-        work,
-        failures: this.failures[work],
-        unflushed_seconds: since_ms === undefined ? undefined : Math.round((Date.now() - since_ms) / 1_000),
-      })
-    }
-  }
-
-  /** When the oldest commit was made that D1 does not have. */
-  protected unflushedSince(): number | undefined {
-    const { journal } = this.store
-    return journal.isDirty ? journal.rowAt(journal.flushedRow + 1)?.at_ms : undefined
-  }
-
-  /**
-   * Tells whoever counts the ledgers that are behind, and takes it back when the flush goes well again. One failure is
-   * what the next try is for.
-   */
-  protected async reportFlush(): Promise<void> {
-    const failures = this.failures.flush
-    const unflushed_since_ms = this.unflushedSince()
-    const behind = failures >= 2 && unflushed_since_ms !== undefined
-    if (!behind && (failures > 0 || !this.saidToBeBehind)) return
-    try {
-      const { db, ledger_id } = this.projection()
-      if (behind) await reportFlushFailure(db, { ledger_id, unflushed_since_ms, failures }, Date.now())
-      else await withdrawFlushFailure(db, ledger_id)
-      this.saidToBeBehind = behind
-    } catch {
-      // D1 is down: the failed flush was logged a moment ago, and said how far D1 is behind.
-    }
-  }
-
-  /** Wallet by wallet: a broken one, which fails again at every alarm, keeps nobody else's lots from expiring. */
-  protected async settleDueWallets(): Promise<void> {
-    const keys = this.store.dueWallets(this.timeNow(), MAX_DUE_WALLETS_PER_ALARM)
-    const results = await Promise.allSettled(
-      keys.map((key) =>
-        this.group.submit(1, (draft) => {
-          const stored = this.store.wallet(key)
-          const wallet = stored && (draft.wallet(stored.owner) ?? stored)
-          // Written even if nothing was due yet: that moves the time at which the alarm looks again.
-          if (wallet) draft.change(settle(draft, wallet))
-        }),
-      ),
-    )
-    const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
-    for (const error of failed.slice(0, MAX_LOGGED)) this.log('wallet_not_settled', error)
-    if (failed.length > 0) throw new Error(`${failed.length} of ${keys.length} due wallets were not settled`)
-  }
-
-  protected async flush(): Promise<'all' | 'a part'> {
-    return this.store.identity ? this.projector.advance() : 'all'
-  }
-
   /** Brings the table of limit counters up to the journal. Costs nothing when nothing was counted. */
   protected checkpoint(): void {
     if (!this.store.limits.isDirty) return
     this.ctx.storage.transactionSync(() => this.store.writeCheckpoint())
     this.store.checkpointed()
-  }
-
-  protected async forget(): Promise<void> {
-    const before_ms = this.forgetsBefore()
-    for (let freed = 0; freed < MAX_FREED_PER_ALARM; ) {
-      const length = this.ctx.storage.transactionSync(() => this.store.journal.forgetBefore(before_ms))
-      if (length === 0) return
-      freed += length
-      await scheduler.wait(0)
-    }
-  }
-
-  /** Journal rows that were committed before this have lived their time. */
-  protected forgetsBefore(): number {
-    return Date.now() - this.config.idempotency_window_ms
   }
 
   /** A request that changes something in the next group commit, and its answer. */
@@ -338,11 +243,7 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     }
     try {
       this.measure()
-      this.arm({
-        due_at_ms: earliest([...draft.wallets.values()].map(walletDueAt)),
-        flush_at_ms: Date.now() + this.config.flush_delay_ms,
-        forget_at_ms: null,
-      })
+      this.alarms.armForCommit(earliest([...draft.wallets.values()].map(walletDueAt)))
     } catch (error) {
       // The next commit arms the alarm, or the next start.
       this.log('alarm_not_armed', error)
@@ -374,54 +275,6 @@ export abstract class LedgerEngine extends DurableObject<Bindings> {
     })
   }
 
-  /**
-   * Arms the alarm for whatever is next in the whole ledger. Forgetting gets none of its own: every alarm does it. Only
-   * what is overdue waits for one, which is what an alarm left over, or a start finds after a long rest.
-   */
-  protected armForAll(flushed: 'all' | 'a part' = 'all'): void {
-    const now_ms = Date.now()
-    const oldest_at_ms = this.store.journal.oldestFreeableAt()
-    this.arm({
-      due_at_ms: this.store.nextDueAt(),
-      flush_at_ms: flushed === 'a part' ? now_ms : now_ms + this.config.flush_delay_ms,
-      forget_at_ms: oldest_at_ms !== null && oldest_at_ms < this.forgetsBefore() ? now_ms : null,
-      erasing: this.store.erasures.all().length > 0,
-    })
-  }
-
-  /**
-   * Sees to it that the alarm rings when it is next needed; moves it only to an earlier time, so that it is set once
-   * for all the commits that one flush takes.
-   */
-  protected arm(next: {
-    readonly due_at_ms: number | null
-    readonly flush_at_ms: number
-    readonly forget_at_ms: number | null
-    /** Erasures go on with the flush. */
-    readonly erasing?: boolean
-  }): void {
-    const { failures } = this
-    const flushes = this.store.journal.isDirty || next.erasing === true
-    const at_ms = nextAlarmAt(Date.now(), [
-      { at_ms: next.due_at_ms, failures: failures.settle },
-      { at_ms: flushes ? next.flush_at_ms : null, failures: failures.flush },
-      { at_ms: next.forget_at_ms, failures: failures.forget },
-    ])
-    const armed = this.alarmAt !== null && this.alarmAt > Date.now() - ALARM_LOST_MS
-    if (at_ms === null || (armed && this.alarmAt !== null && this.alarmAt <= at_ms)) return
-    void this.setAlarm(at_ms)
-  }
-
-  protected async setAlarm(at_ms: number): Promise<void> {
-    this.alarmAt = at_ms
-    try {
-      await this.ctx.storage.setAlarm(at_ms)
-    } catch (error) {
-      this.log('alarm_not_set', error)
-      if (this.alarmAt === at_ms) this.alarmAt = null
-    }
-  }
-
   protected log(event: string, error: unknown, fields: LogFields = {}): void {
     const { customer_id, mode } = this.store.identity ?? {}
     logError(event, error, { customer_id, mode, ...fields })
@@ -442,9 +295,6 @@ class LedgerFull extends Error {}
 
 const OVERLOADED: Refused = { kind: 'refused', refusal: { code: 'overloaded' } }
 export const UNAVAILABLE: Refused = { kind: 'refused', refusal: { code: 'unavailable' } }
-
-/** A broken ledger must not flood the log. */
-const MAX_LOGGED = 10
 
 /** How many events a message brings, for those that bring many. */
 function eventsIn(message: object): number {

@@ -332,7 +332,7 @@ export class CustomerLedger extends LedgerEngine {
   eraseSubject(json: string): Promise<string> {
     return this.answer<EraseMessage, EraseResult>(json, 'write', async ({ caller, kind, id }) => {
       const result = await this.project<EraseResult>(() => this.projector.erase(caller, kind, id))
-      this.armForAll()
+      this.alarms.armForAll()
       return result
     })
   }
@@ -377,10 +377,9 @@ export class CustomerLedger extends LedgerEngine {
    */
   async wake(d1_row?: number): Promise<void> {
     if (d1_row !== undefined && d1_row < this.store.journal.flushedRow) {
-      await this.attempt('flush', () => this.projector.realign())
+      await this.alarms.attempt('flush', () => this.projector.realign())
     }
-    this.alarmAt = await this.ctx.storage.getAlarm()
-    this.armForAll()
+    await this.alarms.restore()
   }
 
   async ping(): Promise<'pong'> {

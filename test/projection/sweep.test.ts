@@ -2,6 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { LedgerAlarm } from '../../src/ledger/alarm.ts'
 import { openLedger } from '../../src/ledger/client.ts'
 import { CUSTOMERS_A_RUN, sweepLedgers } from '../../src/projection/sweep-ledgers.ts'
 import { alarmOf } from '../faults/injection.ts'
@@ -30,7 +31,10 @@ afterEach(() => {
 
 async function loseAlarm(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance, { storage }) => {
-    Reflect.set(instance, 'alarmAt', null)
+    const alarms: unknown = Reflect.get(instance, 'alarms')
+    if (!(alarms instanceof LedgerAlarm)) throw new Error('the ledger object has no alarm')
+    if (!Reflect.has(alarms, 'at_ms') || !Reflect.set(alarms, 'at_ms', null))
+      throw new Error('the alarm kept its time')
     return storage.deleteAlarm()
   })
 }

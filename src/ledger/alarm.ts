@@ -1,0 +1,200 @@
+import type { Config } from '../config.ts'
+import type { LogFields } from '../http/log.ts'
+import { reportFlushFailure, withdrawFlushFailure } from '../projection/flush-failures.ts'
+import type { Projection, Projector } from '../projection/projector.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { nextAlarmAt } from './schedule.ts'
+import { settle } from './settle.ts'
+import type { LedgerStore } from './store.ts'
+
+const MAX_DUE_WALLETS_PER_ALARM = 500
+/** In characters of journal rows, a second or so of work; requests get their turn in between. */
+const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
+
+/** An alarm that is so late does not come any more: the platform gave it up. */
+const ALARM_LOST_MS = 60_000
+
+/** A broken ledger must not flood the log. */
+const MAX_LOGGED = 10
+
+/** What the alarm does, one by one: a failure of one must not keep the others from being done. */
+type AlarmWork = 'settle' | 'flush' | 'forget'
+
+/** Of the flush: whether D1 has all that there was when it began, or the next alarm goes on at once. */
+export type Flushed = 'all' | 'a part'
+
+interface Options {
+  readonly storage: DurableObjectStorage
+  readonly store: LedgerStore
+  readonly group: GroupCommit
+  readonly projector: Projector
+  readonly config: () => Config
+  readonly projection: () => Projection
+  /** The time that a commit would have now. */
+  readonly now: () => number
+  readonly log: (event: string, error: unknown, fields?: LogFields) => void
+}
+
+/** The one alarm of a ledger object: what it does when it rings, and when it is to ring next. */
+export class LedgerAlarm {
+  private readonly options: Options
+  private readonly store: LedgerStore
+  /** When it is to ring, as far as is known. */
+  private at_ms: number | null = null
+  /** How often each work has failed in a row. */
+  private readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
+  /** Whether D1 was told that this ledger cannot flush. */
+  private saidToBeBehind = false
+
+  constructor(options: Options) {
+    this.options = options
+    this.store = options.store
+  }
+
+  /** What fell due, then the flush, then what may be forgotten, whichever of them fails. Whoever calls it arms the alarm again. */
+  async ring(): Promise<Flushed> {
+    this.at_ms = null
+    let flushed: Flushed = 'all'
+    await this.attempt('settle', () => this.settleDueWallets())
+    await this.attempt('flush', async () => {
+      if (this.store.identity) flushed = await this.options.projector.advance()
+    })
+    await this.reportFlush()
+    await this.attempt('forget', () => this.forget())
+    return flushed
+  }
+
+  /** Does a work. What it throws is logged, and its failures in a row put off when it is tried again. */
+  async attempt(work: AlarmWork, run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+      this.failures[work] = 0
+    } catch (error) {
+      this.failures[work]++
+      const since_ms = work === 'flush' ? this.unflushedSince() : undefined
+      this.options.log('ledger_alarm_failed', error, {
+        work,
+        failures: this.failures[work],
+        unflushed_seconds: since_ms === undefined ? undefined : Math.round((Date.now() - since_ms) / 1_000),
+      })
+    }
+  }
+
+  /** Repairs what a crash or the platform may have left: a dirty journal without an alarm. */
+  async restore(): Promise<void> {
+    this.at_ms = await this.options.storage.getAlarm()
+    this.armForAll()
+  }
+
+  /** For what a commit has written: `due_at_ms` is when the first of its wallets falls due, null for never. */
+  armForCommit(due_at_ms: number | null): void {
+    const flush_at_ms = Date.now() + this.options.config().flush_delay_ms
+    this.arm({ due_at_ms, flush_at_ms, forget_at_ms: null })
+  }
+
+  /**
+   * For whatever is next in the whole ledger. Forgetting gets no alarm of its own: every alarm does it. Only what is
+   * overdue waits for one, which is what an alarm left over, or a start finds after a long rest.
+   */
+  armForAll(flushed: Flushed = 'all'): void {
+    const now_ms = Date.now()
+    const oldest_at_ms = this.store.journal.oldestFreeableAt()
+    this.arm({
+      due_at_ms: this.store.nextDueAt(),
+      flush_at_ms: flushed === 'a part' ? now_ms : now_ms + this.options.config().flush_delay_ms,
+      forget_at_ms: oldest_at_ms !== null && oldest_at_ms < this.forgetsBefore() ? now_ms : null,
+      erasing: this.store.erasures.all().length > 0,
+    })
+  }
+
+  /**
+   * Sees to it that the alarm rings when it is next needed; moves it only to an earlier time, so that it is set once
+   * for all the commits that one flush takes.
+   */
+  private arm(next: {
+    readonly due_at_ms: number | null
+    readonly flush_at_ms: number
+    readonly forget_at_ms: number | null
+    /** Erasures go on with the flush. */
+    readonly erasing?: boolean
+  }): void {
+    const { failures } = this
+    const flushes = this.store.journal.isDirty || next.erasing === true
+    const at_ms = nextAlarmAt(Date.now(), [
+      { at_ms: next.due_at_ms, failures: failures.settle },
+      { at_ms: flushes ? next.flush_at_ms : null, failures: failures.flush },
+      { at_ms: next.forget_at_ms, failures: failures.forget },
+    ])
+    const armed = this.at_ms !== null && this.at_ms > Date.now() - ALARM_LOST_MS
+    if (at_ms === null || (armed && this.at_ms !== null && this.at_ms <= at_ms)) return
+    void this.set(at_ms)
+  }
+
+  private async set(at_ms: number): Promise<void> {
+    this.at_ms = at_ms
+    try {
+      await this.options.storage.setAlarm(at_ms)
+    } catch (error) {
+      this.options.log('alarm_not_set', error)
+      if (this.at_ms === at_ms) this.at_ms = null
+    }
+  }
+
+  /** Wallet by wallet: a broken one, which fails again at every alarm, keeps nobody else's lots from expiring. */
+  private async settleDueWallets(): Promise<void> {
+    const keys = this.store.dueWallets(this.options.now(), MAX_DUE_WALLETS_PER_ALARM)
+    const results = await Promise.allSettled(
+      keys.map((key) =>
+        this.options.group.submit(1, (draft) => {
+          const stored = this.store.wallet(key)
+          const wallet = stored && (draft.wallet(stored.owner) ?? stored)
+          // Written even if nothing was due yet: that moves the time at which the alarm looks again.
+          if (wallet) draft.change(settle(draft, wallet))
+        }),
+      ),
+    )
+    const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+    for (const error of failed.slice(0, MAX_LOGGED)) this.options.log('wallet_not_settled', error)
+    if (failed.length > 0) throw new Error(`${failed.length} of ${keys.length} due wallets were not settled`)
+  }
+
+  /** When the oldest commit was made that D1 does not have. */
+  private unflushedSince(): number | undefined {
+    const { journal } = this.store
+    return journal.isDirty ? journal.rowAt(journal.flushedRow + 1)?.at_ms : undefined
+  }
+
+  /**
+   * Tells whoever counts the ledgers that are behind, and takes it back when the flush goes well again. One failure is
+   * what the next try is for.
+   */
+  private async reportFlush(): Promise<void> {
+    const failures = this.failures.flush
+    const unflushed_since_ms = this.unflushedSince()
+    const behind = failures >= 2 && unflushed_since_ms !== undefined
+    if (!behind && (failures > 0 || !this.saidToBeBehind)) return
+    try {
+      const { db, ledger_id } = this.options.projection()
+      if (behind) await reportFlushFailure(db, { ledger_id, unflushed_since_ms, failures }, Date.now())
+      else await withdrawFlushFailure(db, ledger_id)
+      this.saidToBeBehind = behind
+    } catch {
+      // D1 is down: the failed flush was logged a moment ago, and said how far D1 is behind.
+    }
+  }
+
+  private async forget(): Promise<void> {
+    const before_ms = this.forgetsBefore()
+    for (let freed = 0; freed < MAX_FREED_PER_ALARM; ) {
+      const length = this.options.storage.transactionSync(() => this.store.journal.forgetBefore(before_ms))
+      if (length === 0) return
+      freed += length
+      await scheduler.wait(0)
+    }
+  }
+
+  /** Journal rows that were committed before this have lived their time. */
+  private forgetsBefore(): number {
+    return Date.now() - this.options.config().idempotency_window_ms
+  }
+}
