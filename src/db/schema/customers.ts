@@ -1,0 +1,88 @@
+import { sql } from 'drizzle-orm'
+import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { CUSTOMER_STATUSES, MODES, TIERS } from './kinds.ts'
+
+/** Who may use the product, with which keys, and at which prices. */
+
+export const customers = sqliteTable(
+  'customers',
+  {
+    customer_id: text().primaryKey(),
+    name: text().notNull(),
+    /** As the customer wrote it. */
+    email: text().notNull(),
+    /** Lower case: what is unique. */
+    email_key: text().notNull(),
+    tier: text({ enum: TIERS }).notNull(),
+    status: text({ enum: CUSTOMER_STATUSES }).notNull(),
+    region: text(),
+    created_at_ms: integer().notNull(),
+    /** Rises with every change of tier and status: the ledger objects take only what is newer than what they have. */
+    account_revision: integer().notNull().default(1),
+  },
+  (table) => [
+    uniqueIndex('customers_email_key').on(table.email_key),
+    // What an operator counts by.
+    index('customers_status_tier').on(table.status, table.tier),
+  ],
+)
+
+export const apiKeys = sqliteTable(
+  'api_keys',
+  {
+    key_id: text().primaryKey(),
+    customer_id: text()
+      .notNull()
+      .references(() => customers.customer_id),
+    mode: text({ enum: MODES }).notNull(),
+    name: text().notNull(),
+    /** SHA-256 of the whole key, hex. The key itself is stored nowhere. */
+    key_hash: text().notNull(),
+    /** The scopes, separated by spaces. */
+    scopes: text().notNull(),
+    created_at_ms: integer().notNull(),
+    expires_at_ms: integer(),
+    /** From when on the key is refused: ahead of now while a rotated key overlaps with its successor. */
+    revoked_at_ms: integer(),
+    /** Within an hour: see `src/customers/last-used.ts`. */
+    last_used_at_ms: integer(),
+  },
+  (table) => [
+    uniqueIndex('api_keys_key_hash').on(table.key_hash),
+    index('api_keys_customer').on(table.customer_id, table.key_id),
+  ],
+)
+
+/**
+ * Prices that stand over the catalogue's: the operator's, and each customer's own. A row is never edited, except that
+ * its successor closes it. Every row is one change of its scope, so the newest row's `epoch` says which prices an
+ * isolate must know, and the primary key lets only one of two concurrent changes be the next.
+ */
+export const priceOverlays = sqliteTable(
+  'price_overlays',
+  {
+    /** `operator`, or a customer's id. */
+    scope: text().notNull(),
+    /** 1, 2, 3 … within the scope. */
+    epoch: integer().notNull(),
+    overlay_id: text().notNull(),
+    /** The catalogue's id. */
+    provider: text().notNull(),
+    /** In lower case; a name, or its beginning and `*`. */
+    model: text().notNull(),
+    /** The only service tier that it is for; null for all. */
+    service_tier: text(),
+    /** JSON: `{units: {unit: {amount, per, tiers?}}}` or `{multiplier}`, amounts as decimal strings. */
+    prices: text().notNull(),
+    effective_from_ms: integer().notNull(),
+    /** The first moment at which it no longer holds; null while it has no end. */
+    effective_to_ms: integer(),
+    created_at_ms: integer().notNull(),
+    /** A key's id, or `operator`. */
+    created_by: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.scope, table.epoch] }),
+    check('price_overlays_effective', sql`${table.effective_from_ms} < ${table.effective_to_ms}`),
+  ],
+)

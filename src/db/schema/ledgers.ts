@@ -1,0 +1,122 @@
+import { sql } from 'drizzle-orm'
+import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { SUBJECT_KINDS } from './kinds.ts'
+
+/** The projection of the ledgers: what their objects flush. */
+
+/** How far each ledger's journal has come into D1: the guard that makes a flush exactly-once in effect. */
+export const ledgers = sqliteTable('ledgers', {
+  ledger_id: text().primaryKey(),
+  /** The last journal row that D1 has. */
+  flushed_row: integer().notNull(),
+  /** The last entry that D1 has. */
+  flushed_entry: integer().notNull(),
+  flushed_at_ms: integer().notNull(),
+  /** How many events had no price at the last flush: those to look at when prices come. */
+  unrated: integer().notNull().default(0),
+})
+
+/**
+ * A run of one wallet's entries, as one flush found them. `flush_entry` is the first entry number of the flush, so
+ * the pages of a flush stand together and flushes follow each other without a gap.
+ */
+export const ledgerPages = sqliteTable(
+  'ledger_pages',
+  {
+    ledger_id: text().notNull(),
+    flush_entry: integer().notNull(),
+    wallet_number: integer().notNull(),
+    format: integer().notNull(),
+    first_entry: integer().notNull(),
+    last_entry: integer().notNull(),
+    entry_count: integer().notNull(),
+    first_at_ms: integer().notNull(),
+    last_at_ms: integer().notNull(),
+    balance_before_micro: integer().notNull(),
+    balance_after_micro: integer().notNull(),
+    /** The earliest time by which a list shows one of its entries: an event's own, or when an entry took effect. */
+    oldest_ms: integer().notNull(),
+    /**
+     * What the page's entries add to analytics (`src/projection/usage/delta.ts`), summed: a void counts -1 event. USD are
+     * whole 1e-6 USD and a rest in 1e-12 of the same sign. They stand before the body, so that to sum pages reads no body.
+     */
+    events: integer().notNull(),
+    burned_micro: integer().notNull(),
+    cost_micro: integer().notNull(),
+    cost_pico: integer().notNull(),
+    price_micro: integer().notNull(),
+    price_pico: integer().notNull(),
+    paid_micro: integer().notNull(),
+    paid_pico: integer().notNull(),
+    /** JSON array of packed entries, oldest first. */
+    body: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.ledger_id, table.flush_entry, table.wallet_number] }),
+    index('ledger_pages_wallet').on(table.ledger_id, table.wallet_number, table.flush_entry),
+    // Of pages with something that is older than its commit by an hour: few, and no row for any other page.
+    index('ledger_pages_late')
+      .on(table.ledger_id, table.flush_entry)
+      .where(sql`${table.oldest_ms} < ${table.first_at_ms} - 3600000`),
+    check('ledger_pages_entries', sql`${table.first_entry} <= ${table.last_entry}`),
+  ],
+)
+
+/**
+ * A customer's users and teams. Pages name them by number, so erasing a person is blanking this row. The row and its
+ * number stay: a number is never given to anybody else.
+ */
+export const subjects = sqliteTable(
+  'subjects',
+  {
+    ledger_id: text().notNull(),
+    kind: text({ enum: SUBJECT_KINDS }).notNull(),
+    number: integer().notNull(),
+    /** The customer's own id; once erased, an alias in its place. */
+    external_id: text().notNull(),
+    email: text(),
+    /** JSON. */
+    metadata: text(),
+    created_at_ms: integer().notNull(),
+    erased_at_ms: integer(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.ledger_id, table.kind, table.number] }),
+    uniqueIndex('subjects_external_id').on(table.ledger_id, table.kind, table.external_id),
+  ],
+)
+
+/** Whose wallet a number is. */
+export const wallets = sqliteTable(
+  'wallets',
+  {
+    ledger_id: text().notNull(),
+    wallet_number: integer().notNull(),
+    wallet_id: text().notNull(),
+    owner_kind: text({ enum: ['customer', ...SUBJECT_KINDS] }).notNull(),
+    /** The owner's subject number; null for the customer's own wallet. */
+    owner_number: integer(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.wallet_number] })],
+)
+
+/** Holds that are closed. Open ones are only in the ledger object. */
+export const holds = sqliteTable(
+  'holds',
+  {
+    ledger_id: text().notNull(),
+    hold_number: integer().notNull(),
+    wallet_number: integer().notNull(),
+    status: text({ enum: ['captured', 'released', 'expired'] }).notNull(),
+    feature_id: text().notNull(),
+    /** Subject numbers; null when the hold named no user or no team. */
+    user_number: integer(),
+    team_number: integer(),
+    credits_micro: integer().notNull(),
+    captured_micro: integer().notNull(),
+    created_at_ms: integer().notNull(),
+    expires_at_ms: integer().notNull(),
+    closed_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.hold_number] })],
+)

@@ -1,0 +1,111 @@
+import { sql } from 'drizzle-orm'
+import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { MODES } from './kinds.ts'
+
+/** What requests, operators and the cron leave behind. */
+
+/** What a POST that no ledger answers was answered with, by its idempotency key, so that a repeat gets the same. */
+export const storedAnswers = sqliteTable(
+  'stored_answers',
+  {
+    /** Whose key it is: a ledger's name, or `operator`. */
+    owner: text().notNull(),
+    idempotency_key: text().notNull(),
+    fingerprint: text().notNull(),
+    status: integer().notNull(),
+    /** The body, byte for byte. */
+    body: text().notNull(),
+    created_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.owner, table.idempotency_key] })],
+)
+
+/**
+ * Who changed what, when and from where. Rows are only ever added: triggers, written by hand in the migration, refuse
+ * everything else. A customer's rows stand together, newest last; the index has those of all customers in their order.
+ */
+export const auditLog = sqliteTable(
+  'audit_log',
+  {
+    /** A customer's id, or `operator` for what is of no customer. */
+    scope: text().notNull(),
+    /** Sorts by time. */
+    audit_id: text().notNull(),
+    at_ms: integer().notNull(),
+    /** Of the ledger or the key that changed; null where there is none. */
+    mode: text({ enum: MODES }),
+    /** A key's id, `operator` or `public`. */
+    actor: text().notNull(),
+    action: text().notNull(),
+    /** The id of what was changed. */
+    target: text().notNull(),
+    ip: text(),
+    request_id: text(),
+    /** JSON; null where there was, or is, nothing. */
+    state_before: text(),
+    state_after: text(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.scope, table.audit_id] }),
+    index('audit_log_time').on(table.audit_id),
+  ],
+)
+
+/** How many requests ended how, by hour: what an operator's alerts look at. Kept for 30 days. */
+export const outcomeCounts = sqliteTable(
+  'outcome_counts',
+  {
+    /** When the hour begins, UTC. */
+    hour_ms: integer().notNull(),
+    /** `ok`, `replayed`, a problem code, or `event:` and the code that an event of a batch was rejected with. */
+    outcome: text().notNull(),
+    count: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.hour_ms, table.outcome] })],
+)
+
+/**
+ * Ledgers that could not bring D1 up to date though D1 answered them, as they said themselves. One whose flush succeeded
+ * after `failed_at_ms` is cured; the cron removes its row.
+ */
+export const flushFailures = sqliteTable('flush_failures', {
+  ledger_id: text().primaryKey(),
+  /** When the oldest commit was made that D1 does not have. */
+  unflushed_since_ms: integer().notNull(),
+  /** How often in a row the flush has failed. */
+  failures: integer().notNull(),
+  failed_at_ms: integer().notNull(),
+})
+
+/** Where the cron has come to in what it goes round and round over. */
+export const sweeps = sqliteTable('sweeps', {
+  sweep: text().primaryKey(),
+  /** The last customer that it looked at; the next run goes on after it. */
+  after_customer_id: text().notNull(),
+})
+
+/** CHECKING: not looked at to the end yet. DIFFERENT: what was found could not be mended. */
+export const RECONCILIATION_STATUSES = ['OK', 'REPAIRED', 'DIFFERENT', 'CHECKING'] as const
+export type ReconciliationStatus = (typeof RECONCILIATION_STATUSES)[number]
+
+/** The last time a ledger's object, pages and rollups were compared, and how far its pages have been looked at. */
+export const reconciliations = sqliteTable(
+  'reconciliations',
+  {
+    ledger_id: text().primaryKey(),
+    status: text({ enum: RECONCILIATION_STATUSES }).notNull(),
+    checked_at_ms: integer().notNull(),
+    /** When a check began with the first page. */
+    full_at_ms: integer().notNull(),
+    /** The pages up to this entry are as they should be, and sum up to `usage`. */
+    checked_entry: integer().notNull(),
+    /** JSON, as `rollup_watermarks.totals`. */
+    usage: text().notNull(),
+    /** JSON: what was found, at most 100. */
+    differences: text().notNull(),
+  },
+  (table) => [
+    // Few rows, none of them those that are written every day.
+    index('reconciliations_different').on(table.ledger_id).where(sql`${table.status} = 'DIFFERENT'`),
+  ],
+)

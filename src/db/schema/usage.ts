@@ -1,0 +1,100 @@
+import { sql } from 'drizzle-orm'
+import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+/** The usage of the ledgers, rolled up from the messages of their flushes. */
+
+/** Of the rollups of a ledger: those that are read and kept up to date, those that a rebuild makes, those it replaced. */
+export const ROLLUP_STATES = ['active', 'building', 'retired'] as const
+export type RollupState = (typeof ROLLUP_STATES)[number]
+
+/**
+ * How far the usage of each ledger is rolled up, by generation: a rebuild makes a new one beside that which is read.
+ * `version` guards a generation's rows: whoever writes some raises it in the same batch, and writes only if it stands
+ * where it was read.
+ */
+export const rollupWatermarks = sqliteTable(
+  'rollup_watermarks',
+  {
+    ledger_id: text().notNull(),
+    /** 1, 2, 3 … */
+    generation: integer().notNull(),
+    state: text({ enum: ROLLUP_STATES }).notNull(),
+    version: integer().notNull(),
+    /** The usage of all entries up to here is in the rollups. */
+    rolled_entry: integer().notNull(),
+    /** Whatever was committed before this is among them. */
+    as_of_ms: integer().notNull(),
+    /** JSON: the sums of all that was ever rolled up. */
+    totals: text().notNull(),
+    /** JSON: the part of `totals` that was in days which are deleted since. */
+    expired: text().notNull(),
+    /** When the generation came to its state. */
+    state_at_ms: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.ledger_id, table.generation] }),
+    // Of few rows, and never those that every batch of messages writes.
+    index('rollup_watermarks_unfinished')
+      .on(table.state, table.ledger_id)
+      .where(sql`${table.state} <> 'active'`),
+  ],
+)
+
+/**
+ * The usage of a ledger and UTC day, packed (`src/projection/usage/pack-cells.ts`). A row that has grown large is
+ * closed and the next part begun, so a cell may stand in several parts: readers add.
+ */
+export const rollupDays = sqliteTable(
+  'rollup_days',
+  {
+    ledger_id: text().notNull(),
+    generation: integer().notNull(),
+    /** Whole days since 1970. */
+    day: integer().notNull(),
+    part: integer().notNull(),
+    /** JSON, smallest first: what is not asked for is not read. By day; by hour; by hour and team. */
+    by_day: text().notNull(),
+    by_hour: text().notNull(),
+    /** Null when no cell has a team: then it is what `by_hour` is. */
+    by_team: text(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.generation, table.day, table.part] })],
+)
+
+/** The same by hour, user and team. */
+export const rollupUsers = sqliteTable(
+  'rollup_users',
+  {
+    ledger_id: text().notNull(),
+    generation: integer().notNull(),
+    day: integer().notNull(),
+    /** The user's number by 1,024, whole; 0 also without a user. */
+    bucket: integer().notNull(),
+    part: integer().notNull(),
+    cells: text().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.ledger_id, table.generation, table.day, table.bucket, table.part] }),
+  ],
+)
+
+/** Messages that could not be consumed. Replayed ones are kept for 30 days. */
+export const deadLetters = sqliteTable(
+  'dead_letters',
+  {
+    /** Sorts by the time at which the message was sent, and is the same for each delivery of it. */
+    dead_letter_id: text().primaryKey(),
+    state: text({ enum: ['open', 'replayed'] }).notNull(),
+    reason: text().notNull(),
+    /** How often it was tried: by the queue, and by replays. */
+    attempts: integer().notNull(),
+    sent_at_ms: integer().notNull(),
+    failed_at_ms: integer().notNull(),
+    replayed_at_ms: integer(),
+    /** 1: `body` is only the beginning, and cannot be replayed. */
+    truncated: integer().notNull(),
+    /** JSON. */
+    body: text().notNull(),
+  },
+  (table) => [index('dead_letters_state').on(table.state, table.dead_letter_id)],
+)
