@@ -2,6 +2,7 @@ import type { Tier } from './db/schema.ts'
 import type { DefaultEntitlement } from './ledger/limits.ts'
 import type { CustomerLedger } from './ledger/object.ts'
 import { parseDecimal } from './pricing/money.ts'
+import { DAY_MS } from './time/durations.ts'
 
 /** What `wrangler.toml` binds. Variables arrive as strings; `configOf` reads them once per isolate. */
 export interface Bindings {
@@ -83,7 +84,6 @@ export interface TierLimits {
   readonly events_a_month: number | null
 }
 
-const DAY_MS = 86_400_000
 /** The platform ends an object's database at 10 GB; a flush and what falls due must still find room. */
 const MOST_LEDGER_MB = 9_500
 const MINIMUM_IDEMPOTENCY_DAYS = 7

@@ -2,6 +2,7 @@ import type { Bindings } from '../config.ts'
 import type { CustomerStatus, Tier } from '../db/schema.ts'
 import { hourOf } from '../http/outcomes.ts'
 import { LEDGERS_BEHIND } from '../projection/flush-failures.ts'
+import { HOUR_MS } from '../time/durations.ts'
 import { type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
 
 /**
@@ -49,7 +50,6 @@ const MAX_CUSTOMERS = 100_000
 const MAX_LEDGERS = 100_000
 const MAX_LISTED = 10_000
 const HOURS = 24
-const HOUR_MS = 3_600_000
 
 // Through the index alone: 1 row read for each customer.
 const COUNT_CUSTOMERS = `

@@ -1,5 +1,5 @@
 import { divideHalfEven } from '../pricing/money.ts'
-import { DAY_MS } from '../projection/usage/time.ts'
+import { DAY_MS } from '../time/durations.ts'
 import type { RECOMMENDATION_TYPES, RECOMMENDED_ACTIONS, TRENDS } from './schema.ts'
 import type { Sums } from './summary.ts'
 

@@ -1,5 +1,6 @@
 import type { EventType } from '../ledger/messages.ts'
-import { DAY_MS, HOUR_MS } from '../projection/usage/time.ts'
+import { DAY_MS, HOUR_MS } from '../time/durations.ts'
+import { windowOf } from '../time/windows.ts'
 
 /** Windows of time, UTC: a week begins on Monday. */
 export const WINDOWS = ['hour', 'day', 'week', 'month'] as const
@@ -67,15 +68,9 @@ export function ceilHour(at_ms: number): number {
   return Math.ceil(at_ms / HOUR_MS) * HOUR_MS
 }
 
-const EPOCH_WEEKDAY = 3 // 1 January 1970 was a Thursday: the fourth day of a week that begins on Monday.
+const PERIODS = { hour: 'HOURLY', day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
 
 /** When the window that a whole hour lies in begins, in epoch milliseconds. */
 export function startOf(window: Window, hour: number): number {
-  const at_ms = hour * HOUR_MS
-  if (window === 'hour') return at_ms
-  const day = Math.floor(at_ms / DAY_MS)
-  if (window === 'day') return day * DAY_MS
-  if (window === 'week') return (day - ((day + EPOCH_WEEKDAY) % 7)) * DAY_MS
-  const date = new Date(at_ms)
-  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1)
+  return windowOf(PERIODS[window], null, hour * HOUR_MS).start_ms
 }

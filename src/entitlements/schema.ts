@@ -7,10 +7,10 @@ import { timeInput } from '../http/times.ts'
 import { type EntitlementRules, LIMIT_TYPES } from '../ledger/entitlements.ts'
 import { LIMIT_UNITS, type LimitUnit, UNIT_DECIMALS } from '../ledger/limits.ts'
 import { EVENT_TYPES } from '../ledger/messages.ts'
-import { LIMIT_PERIODS } from '../ledger/windows.ts'
 import { parseDecimal } from '../pricing/money.ts'
 import { MAX_QUANTITY } from '../pricing/usage.ts'
 import { countInput, quantityInput } from '../rating/schema.ts'
+import { LIMIT_PERIODS } from '../time/windows.ts'
 
 /** 8e9 credits or USD, 1e13 tokens or events: the most that an amount and a count may be anywhere. */
 const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {

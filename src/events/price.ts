@@ -8,13 +8,13 @@ import { reportedCostWarning } from '../pricing/reported-cost.ts'
 import { clampUsage, type Usage } from '../pricing/usage.ts'
 import { type Consumption, readConsumption } from '../rating/consumption.ts'
 import { providerName } from '../rating/provider-name.ts'
+import { DAY_MS } from '../time/durations.ts'
 import type { EventInput } from './schema.ts'
 
 export type PriceResult =
   | { readonly kind: 'priced'; readonly event: PricedEvent }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-const DAY_MS = 86_400_000
 /** A provider bills by its own clock, and a queue may hold an event for weeks: it is rated by its own time. */
 const MAX_PAST_MS = 35 * DAY_MS
 

@@ -1,4 +1,5 @@
 import type { Bindings } from '../config.ts'
+import { DAY_MS, HOUR_MS } from '../time/durations.ts'
 import { logError } from './log.ts'
 
 /**
@@ -6,10 +7,9 @@ import { logError } from './log.ts'
  * bills. An isolate that ends takes the last minute's counts with it, and a write whose answer was lost counts twice.
  */
 const WRITE_EVERY_MS = 60_000
-const HOUR_MS = 3_600_000
 /** More than a day of hours with every outcome there is: reached only while D1 is down, and then no more is counted. */
 const MAX_COUNTS = 2_000
-const KEPT_FOR_MS = 30 * 24 * HOUR_MS
+const KEPT_FOR_MS = 30 * DAY_MS
 
 interface Count {
   readonly hour_ms: number

@@ -1,4 +1,5 @@
 import { MAX_USD, type MicroCredits } from '../pricing/money.ts'
+import type { LimitPeriod } from '../time/windows.ts'
 import { type BurnContext, PRICE_TOO_HIGH, payingWallet, rate } from './burn.ts'
 import type { Draft } from './draft.ts'
 import { openHold } from './holds.ts'
@@ -20,7 +21,6 @@ import type { Answered, Caller, Idempotency, PricedEvent, Refused } from './mess
 import { FORMAT } from './packing.ts'
 import { settle } from './settle.ts'
 import { spendable, type Wallet } from './wallet.ts'
-import type { LimitPeriod } from './windows.ts'
 
 export interface CheckQuestion {
   readonly subject: Subject

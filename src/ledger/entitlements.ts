@@ -1,3 +1,4 @@
+import type { LimitPeriod } from '../time/windows.ts'
 import type { Draft } from './draft.ts'
 import type { EntitlementRows } from './entitlement-rows.ts'
 import type { LimitUnit } from './limits.ts'
@@ -5,7 +6,6 @@ import type { Answered, Caller, Idempotency, Refused, WalletOwner } from './mess
 import { FORMAT } from './packing.ts'
 import type { Refusal } from './refusal.ts'
 import { walletKey } from './wallet.ts'
-import type { LimitPeriod } from './windows.ts'
 
 export const LIMIT_TYPES = ['HARD', 'SOFT', 'NONE'] as const
 export type LimitType = (typeof LIMIT_TYPES)[number]

@@ -1,9 +1,9 @@
 import { CREDIT_DECIMALS, formatDecimal, USD_DECIMALS } from '../pricing/money.ts'
 import type { Usage } from '../pricing/usage.ts'
+import { type Window, windowOf } from '../time/windows.ts'
 import type { Draft } from './draft.ts'
 import type { Entitlement } from './entitlements.ts'
 import type { Refusal } from './refusal.ts'
-import { type Window, windowOf } from './windows.ts'
 
 /**
  * What a feature allows, decided in the very commit that burns: on or off, and every limit of the user, the team and

@@ -1,7 +1,7 @@
+import { type BoundedWindow, windowOf } from '../time/windows.ts'
 import type { BurnContext } from './burn.ts'
 import type { Counters, Draft, NewEntry } from './draft.ts'
 import type { Refusal } from './refusal.ts'
-import { windowOf } from './windows.ts'
 
 /**
  * The quota of a customer's tier: events that a ledger accepts in a UTC month, by arrival. The count is one of the ledger's
@@ -25,8 +25,6 @@ export function overQuota(draft: Draft, { events_a_month }: BurnContext): Refusa
   return { code: 'quota_exceeded', limit: events_a_month, resets_at_ms: monthOf(at_ms).end_ms }
 }
 
-function monthOf(at_ms: number): { readonly start_ms: number; readonly end_ms: number } {
-  const { start_ms, end_ms } = windowOf('MONTHLY', null, at_ms)
-  if (end_ms === null) throw new Error('a month ends')
-  return { start_ms, end_ms }
+function monthOf(at_ms: number): BoundedWindow {
+  return windowOf('MONTHLY', null, at_ms)
 }

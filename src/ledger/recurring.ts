@@ -1,4 +1,5 @@
 import { type MicroCredits, microCredits } from '../pricing/money.ts'
+import { windowOf } from '../time/windows.ts'
 import type { Draft } from './draft.ts'
 import { expireLot } from './expire.ts'
 import { putLot } from './funds.ts'
@@ -6,7 +7,6 @@ import type { NewLot } from './journal.ts'
 import { free, type Lot } from './lots.ts'
 import type { LotKind } from './messages.ts'
 import { fullRefusal, type Wallet } from './wallet.ts'
-import { windowOf } from './windows.ts'
 
 export const RECURRING_PERIODS = ['day', 'week', 'month'] as const
 export type RecurringPeriod = (typeof RECURRING_PERIODS)[number]
@@ -34,9 +34,7 @@ const PERIODS = { day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
 
 /** The next time after `at_ms`. A month that has no such day has it on its last, always counted from the first grant. */
 export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms: number): number {
-  const { end_ms } = windowOf(PERIODS[every], anchor_ms, at_ms)
-  if (end_ms === null) throw new Error(`a period of ${every} has no end`)
-  return end_ms
+  return windowOf(PERIODS[every], anchor_ms, at_ms).end_ms
 }
 
 /**

@@ -1,3 +1,5 @@
+import { DAY_MS } from '../time/durations.ts'
+
 /** Something that the alarm does: when it is next needed, null for never, and how often it has failed in a row. */
 export interface Work {
   readonly at_ms: number | null
@@ -5,7 +7,7 @@ export interface Work {
 }
 
 /** Platforms refuse alarms of the far future, and a lot may expire in the year 9999: the alarm looks again in between. */
-const MAX_AHEAD_MS = 365 * 86_400_000
+const MAX_AHEAD_MS = 365 * DAY_MS
 
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 300_000

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { windowOf } from '../time/windows.ts'
 import { type CompiledMatch, matchText } from './burn-table-choice.ts'
 import { readDecimal } from './burn-table-decimals.ts'
 import {
@@ -12,7 +13,6 @@ import {
   QUANTITY_DECIMALS,
   type Tiered,
 } from './burn-table-definition.ts'
-import { periodEnd } from './burn-table-period.ts'
 import { compileTiers, TIER_CHARGE_SCALE, tierCharge } from './burn-table-tiers.ts'
 import { QUANTITY_SCALE, quantityOf, type Used } from './burn-table-units.ts'
 import { exactPrice } from './cost.ts'
@@ -99,7 +99,7 @@ function tiered(rule: Tiered, name: RuleName): CompiledMethod {
   return {
     needs: 'usage_of_period',
     unit,
-    counterAt: (at_ms) => ({ key, resets_at_ms: periodEnd(period, at_ms) }),
+    counterAt: (at_ms) => ({ key, resets_at_ms: windowOf(period, null, at_ms).end_ms }),
     charge: (before, quantity) => ({
       numerator: tierCharge(compiled, before, quantity),
       denominator: TIER_CHARGE_SCALE,

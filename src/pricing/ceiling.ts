@@ -1,3 +1,4 @@
+import { DAY_MS } from '../time/durations.ts'
 import { allModels, type ProviderRef } from './catalogue.ts'
 import { type CostResult, providerCost } from './cost.ts'
 import type { PicoUsd } from './money.ts'
@@ -15,7 +16,6 @@ export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number):
 }
 
 const REFERENCE: Usage = { input_tokens: 1000, output_tokens: 1000 }
-const DAY_MS = 86_400_000
 
 /** By provider and day: some have a thousand models, and prices change by the day. */
 const dearest = new Map<string, string | undefined>()

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../time/durations.ts'
 import { readPrices, type UnitPrices, words } from './notation.ts'
 
 /** Prices of a model and when they hold. */
@@ -19,8 +20,6 @@ export function readPeriods(text: string): (at_ms: number) => PricePeriod {
 interface Period extends PricePeriod {
   readonly holds: (at_ms: number) => boolean
 }
-
-const DAY_MS = 86_400_000
 
 function readPeriod(text: string): Period {
   const [first = '', ...others] = words(text)

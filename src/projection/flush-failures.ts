@@ -1,4 +1,5 @@
 import type { Bindings } from '../config.ts'
+import { DAY_MS } from '../time/durations.ts'
 
 /**
  * A ledger whose flush fails although D1 answers says so in D1: nobody else knows what it holds. While D1 itself is
@@ -48,7 +49,7 @@ const FORGET = `
 
 const MAX_FORGOTTEN = 1_000
 /** A ledger tries again every 5 minutes, and the sweep wakes one that does not: if it still fails, it says so again. */
-const BELIEVED_FOR_MS = 86_400_000
+const BELIEVED_FOR_MS = DAY_MS
 
 /** Removes what is cured, and what was not said again for a day: an object that withdrew nothing because it began anew. */
 export async function forgetFlushFailures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {

@@ -3,6 +3,7 @@ import { draftTableSchema } from '../burn-tables/schema.ts'
 import { customerText } from '../http/identifiers.ts'
 import { timeInput } from '../http/times.ts'
 import { isUsageUnit, MAX_QUANTITY, USAGE_UNITS } from '../pricing/usage.ts'
+import { DAY_MS } from '../time/durations.ts'
 
 const NOT_NEGATIVE = 'must not be negative'
 const TOO_MANY = 'must be at most 10000000000000'
@@ -152,7 +153,6 @@ export const calculatedBulkSchema = z
   .openapi('BulkCalculated')
 
 const MAX_SIMULATED_DAYS = 31
-const DAY_MS = 86_400_000
 
 export const simulateSchema = z
   .strictObject({

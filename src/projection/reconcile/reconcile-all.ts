@@ -1,7 +1,7 @@
 import type { Bindings } from '../../config.ts'
 import { ledgerDb, ledgerName } from '../../db/ledger-db.ts'
 import { logError, logInfo } from '../../http/log.ts'
-import { DAY_MS } from '../usage/time.ts'
+import { DAY_MS } from '../../time/durations.ts'
 import { type ReconcileResult, reconcileLedger } from './reconcile.ts'
 import { postponeReconciliation } from './store.ts'
 

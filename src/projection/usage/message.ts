@@ -1,10 +1,10 @@
 import { sizeOf } from '../../ledger/packing.ts'
+import { HOUR_MS } from '../../time/durations.ts'
 import { WeighedCells } from './cell-weight.ts'
 import type { Cell } from './cells.ts'
 import type { UsageDelta } from './delta.ts'
 import { type PackedCells, packCells, unpackCells } from './pack-cells.ts'
 import { integerOf, MalformedCells, recordOf } from './packed-values.ts'
-import { HOUR_MS } from './time.ts'
 
 /**
  * What goes over the usage queue, as JSON: the usage of the entries `after_entry < n <= to_entry` of one ledger, summed

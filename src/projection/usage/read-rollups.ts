@@ -1,6 +1,7 @@
+import { HOUR_MS } from '../../time/durations.ts'
 import type { Cell } from './cells.ts'
 import { unpackSome } from './pack-cells.ts'
-import { dayOf, HOUR_MS, HOURS_A_DAY, startOfDay } from './time.ts'
+import { dayOf, HOURS_A_DAY, startOfDay } from './time.ts'
 import { type UsageTotals, unpackTotals } from './totals.ts'
 import { bucketOf } from './user-buckets.ts'
 

@@ -1,7 +1,7 @@
 import type { Bindings } from '../../config.ts'
+import { DAY_MS } from '../../time/durations.ts'
 import { foldBodies } from './consume.ts'
 import { MAX_REASON_LENGTH } from './dead-letters.ts'
-import { DAY_MS } from './time.ts'
 
 /** Messages of the usage queue that could not be consumed: kept until an operator has replayed them. */
 export interface DeadLetter {

@@ -1,7 +1,7 @@
 import { logError } from '../../http/log.ts'
+import { DAY_MS } from '../../time/durations.ts'
 import { unpackCells } from './pack-cells.ts'
 import { MalformedCells } from './packed-values.ts'
-import { DAY_MS } from './time.ts'
 import { addTotals, packTotals, totalsOf, unpackTotals } from './totals.ts'
 
 /** A run does at most so much of it; what is left is the next one's. */

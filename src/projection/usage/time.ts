@@ -1,7 +1,5 @@
 /** Cells count time in whole hours since 1970, rollups stand by whole days: both UTC. */
-export const HOUR_MS = 3_600_000
 export const HOURS_A_DAY = 24
-export const DAY_MS = HOURS_A_DAY * HOUR_MS
 
 export function dayOf(hour: number): number {
   return Math.floor(hour / HOURS_A_DAY)

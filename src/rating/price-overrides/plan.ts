@@ -2,6 +2,7 @@ import { timeJson } from '../../http/times.ts'
 import { invalid, type Refusal } from '../../ledger/refusal.ts'
 import { findModel, type ProviderRef } from '../../pricing/catalogue.ts'
 import { isPrefix, type OverlayPrices, stemOf } from '../../pricing/overlay.ts'
+import { DAY_MS } from '../../time/durations.ts'
 import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
 
 /** A price that somebody wants to hold from some time on. */
@@ -26,7 +27,6 @@ export type Plan =
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-const DAY_MS = 86_400_000
 /** As far back as an event may lie, and so as an unrated one can still want a price. */
 export const MAX_BACKDATING_MS = 35 * DAY_MS
 export const MAX_AHEAD_MS = 366 * DAY_MS

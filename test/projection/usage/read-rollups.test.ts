@@ -12,7 +12,8 @@ import {
   readRollup,
   TooManyCells,
 } from '../../../src/projection/usage/read-rollups.ts'
-import { DAY_MS, HOUR_MS, startOfDay } from '../../../src/projection/usage/time.ts'
+import { startOfDay } from '../../../src/projection/usage/time.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/time/durations.ts'
 import { countedD1 } from '../../support/counting-d1.ts'
 import { unique } from '../../support/customers.ts'
 import { foldDeltas, knownLedger } from '../../support/usage.ts'

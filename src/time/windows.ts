@@ -1,3 +1,5 @@
+import { DAY_MS, HOUR_MS, WEEK_MS } from './durations.ts'
+
 /** Over what a limit counts. */
 export const LIMIT_PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL'] as const
 export type LimitPeriod = (typeof LIMIT_PERIODS)[number]
@@ -8,9 +10,10 @@ export interface Window {
   readonly end_ms: number | null
 }
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
-const WEEK_MS = 7 * DAY_MS
+/** A window that ends, as those of all periods but TOTAL do. */
+export interface BoundedWindow extends Window {
+  readonly end_ms: number
+}
 
 /** The first Monday of the epoch, which began on a Thursday. */
 const MONDAY_MS = 4 * DAY_MS
@@ -21,6 +24,12 @@ const MONDAY_MS = 4 * DAY_MS
  * Monday and on the first. An anchor on a day that a month does not have stands for that month's last day, and each
  * month is computed from the anchor itself: after the 28th of February comes the 31st of March again.
  */
+export function windowOf(
+  period: Exclude<LimitPeriod, 'TOTAL'>,
+  anchor_ms: number | null,
+  at_ms: number,
+): BoundedWindow
+export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: number): Window
 export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: number): Window {
   switch (period) {
     case 'HOURLY':
@@ -36,12 +45,12 @@ export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: n
   }
 }
 
-function evenWindow(length_ms: number, anchor_ms: number, at_ms: number): Window {
+function evenWindow(length_ms: number, anchor_ms: number, at_ms: number): BoundedWindow {
   const start_ms = anchor_ms + Math.floor((at_ms - anchor_ms) / length_ms) * length_ms
   return { start_ms, end_ms: start_ms + length_ms }
 }
 
-function monthWindow(anchor: Date, at_ms: number): Window {
+function monthWindow(anchor: Date, at_ms: number): BoundedWindow {
   const at = new Date(at_ms)
   const month = at.getUTCFullYear() * 12 + at.getUTCMonth()
   const start_ms = monthStart(anchor, month)

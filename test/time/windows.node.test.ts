@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LIMIT_PERIODS, type LimitPeriod, windowOf } from '../../src/ledger/windows.ts'
+import { LIMIT_PERIODS, type LimitPeriod, windowOf } from '../../src/time/windows.ts'
 
 /** `start` and `end` of the window that a moment lies in, as text. */
 function windowAt(period: LimitPeriod, anchor: string | null, at: string) {
