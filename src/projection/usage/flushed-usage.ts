@@ -1,4 +1,6 @@
 import { type ParsedPage, parsePage } from '../../ledger/packing.ts'
+import type { PageRow } from '../page-rows.ts'
+import { portionsOf } from '../portions.ts'
 import { type UsageDelta, usageDeltas } from './delta.ts'
 import { type ParsedUsageMessage, type UsageMessage, usageMessages } from './message.ts'
 import { unpackCells } from './pack-cells.ts'
@@ -22,13 +24,6 @@ const PAGES_OF_FLUSHES = `
   SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry BETWEEN ?2 AND ?3 ORDER BY flush_entry, wallet_number`
 
-interface PageRow {
-  flush_entry: number
-  last_at_ms: number
-  format: number
-  body: string
-}
-
 /**
  * The usage messages of a ledger's flushes after `after_entry`, made anew from D1's pages: the same that the ledger
  * object sent, cut at the same entries. Ends where the pages end. Throws `BrokenPages` when some are missing.
@@ -44,9 +39,9 @@ export async function* flushedUsage(
       .prepare(FLUSHES_FROM)
       .bind(ledger_id, reached + 1)
       .all<FlushRow>()
-    const portions = portionsOf(results)
     const before = reached
-    for (const { first, last } of portions) {
+    for (const flushes of portionsOf(results, ({ bytes }) => bytes, { bytes: BYTES_A_READ })) {
+      const [first, last] = [flushes[0]?.flush_entry, flushes.at(-1)?.flush_entry]
       const pages = await db.prepare(PAGES_OF_FLUSHES).bind(ledger_id, first, last).all<PageRow>()
       for (const flush of byFlush(pages.results)) {
         for (const message of messagesOf(ledger_id, flush, reached)) {
@@ -62,20 +57,6 @@ export async function* flushedUsage(
 interface FlushRow {
   flush_entry: number
   bytes: number
-}
-
-function portionsOf(flushes: readonly FlushRow[]): { readonly first: number; readonly last: number }[] {
-  const portions: { first: number; last: number; bytes: number }[] = []
-  for (const { flush_entry, bytes } of flushes) {
-    const open = portions.at(-1)
-    if (open && open.bytes + bytes <= BYTES_A_READ) {
-      open.last = flush_entry
-      open.bytes += bytes
-    } else {
-      portions.push({ first: flush_entry, last: flush_entry, bytes })
-    }
-  }
-  return portions
 }
 
 interface Flush {

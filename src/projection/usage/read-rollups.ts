@@ -1,4 +1,5 @@
 import { HOUR_MS } from '../../time/durations.ts'
+import { type PortionLimits, portionsOf } from '../portions.ts'
 import type { Cell } from './cells.ts'
 import { unpackSome } from './pack-cells.ts'
 import { dayOf, HOURS_A_DAY, startOfDay } from './time.ts'
@@ -53,8 +54,7 @@ export const MAX_ROLLUP_ROWS = 20_000
 export const MAX_ROLLUP_BYTES = 64_000_000
 
 /** What is asked of D1 at once. */
-const ROWS_A_READ = 500
-const BYTES_A_READ = 4_000_000
+const READ_LIMITS: PortionLimits = { bytes: 4_000_000, items: 500 }
 
 /**
  * The cells of a range of time, in chunks, oldest day first. A place may come more than once: add what comes. Days are
@@ -74,10 +74,10 @@ export async function* readCells(
   const source = query.subjects === 'user' ? usersSource(query, range) : daysSource(query, range)
   const keys = await readKeys(db, rollup, source)
   const users = query.subjects === 'user' && query.user_numbers ? new Set(query.user_numbers) : undefined
-  for (const chunk of chunksOf(keys)) {
+  for (const portion of portionsOf(keys, ({ bytes }) => bytes, READ_LIMITS)) {
     const { results } = await db
       .prepare(source.cells)
-      .bind(rollup.ledger_id, rollup.generation, JSON.stringify(chunk), ...source.more)
+      .bind(rollup.ledger_id, rollup.generation, JSON.stringify(portion.map(keyOf)), ...source.more)
       .all<{ cells: string }>()
     yield results.flatMap(({ cells }) => {
       const some = [...unpackSome(JSON.parse(cells), { from_hour, to_hour, users })]
@@ -194,20 +194,9 @@ async function readKeys(
   return results
 }
 
-/** Keys as the statements take them, in portions that fit into memory. */
-function* chunksOf(keys: readonly KeyRow[]): Generator<readonly (readonly number[])[]> {
-  let chunk: number[][] = []
-  let bytes = 0
-  for (const key of keys) {
-    if (chunk.length === ROWS_A_READ || (chunk.length > 0 && bytes + key.bytes > BYTES_A_READ)) {
-      yield chunk
-      chunk = []
-      bytes = 0
-    }
-    chunk.push([key.day, key.bucket, key.part])
-    bytes += key.bytes
-  }
-  if (chunk.length > 0) yield chunk
+/** As the statements take it. */
+function keyOf({ day, bucket, part }: KeyRow): readonly number[] {
+  return [day, bucket, part]
 }
 
 function wholeHour(at_ms: number): number {

@@ -1,4 +1,5 @@
 import { logError } from '../../http/log.ts'
+import { type PortionLimits, portionsOf } from '../portions.ts'
 import type { ParsedUsageMessage } from './message.ts'
 import { type Addition, additionsOf, foldRows, type RollupRow } from './rollup-rows.ts'
 import { findNewest, type Move, type Newest, type Position, readRows, writeMoves } from './rollup-store.ts'
@@ -17,7 +18,7 @@ export type StepResult =
   | { readonly kind: 'failed'; readonly error: unknown }
 
 /** What is read of rows, folded and written at once, or one step where that has more. */
-const BYTES_A_WRITE = 8_000_000
+const WRITE_LIMITS: PortionLimits = { bytes: 8_000_000 }
 
 /** Folds and writes steps of different ledgers, in few statements, each of them wholly or not at all. */
 export async function writeSteps(
@@ -35,7 +36,8 @@ export async function writeSteps(
   const found = Map.groupBy(await findNewest(db, places), ({ step }) => step)
   const works = steps.map((step): Work => ({ step, places: found.get(step) ?? [] }))
   const results = new Map<Step, StepResult>()
-  for (const group of groupsOf(works)) await writeGroup(db, group, now_ms, results)
+  for (const group of portionsOf(works, ({ places }) => bytesOf(places), WRITE_LIMITS))
+    await writeGroup(db, group, now_ms, results)
   return results
 }
 
@@ -44,21 +46,6 @@ type Place = Newest & Addition
 interface Work {
   readonly step: Step
   readonly places: readonly Place[]
-}
-
-function groupsOf(works: readonly Work[]): Work[][] {
-  const groups: { works: Work[]; bytes: number }[] = []
-  for (const work of works) {
-    const bytes = bytesOf(work.places)
-    const open = groups.at(-1)
-    if (open && open.bytes + bytes <= BYTES_A_WRITE) {
-      open.works.push(work)
-      open.bytes += bytes
-    } else {
-      groups.push({ works: [work], bytes })
-    }
-  }
-  return groups.map((group) => group.works)
 }
 
 /** What fails together is tried alone: no ledger is kept waiting by another's. */
@@ -86,7 +73,7 @@ async function writeGroup(
 async function moveOf(db: D1Database, { step, places }: Work): Promise<Move> {
   const { position, messages } = step
   const rows: RollupRow[] = []
-  for (const portion of portionsOf(places)) {
+  for (const portion of portionsOf(places, ({ bytes }) => bytes, WRITE_LIMITS)) {
     const newest = await readRows(db, portion)
     for (const place of portion) rows.push(...foldRows(place, newest.get(place)))
   }
@@ -101,16 +88,6 @@ async function moveOf(db: D1Database, { step, places }: Work): Promise<Move> {
     },
     rows,
   }
-}
-
-function portionsOf(places: readonly Place[]): Place[][] {
-  const portions: Place[][] = []
-  for (const place of places) {
-    const open = portions.at(-1)
-    if (open && bytesOf(open) + place.bytes <= BYTES_A_WRITE) open.push(place)
-    else portions.push([place])
-  }
-  return portions
 }
 
 function bytesOf(places: readonly Place[]): number {
