@@ -109,7 +109,7 @@ async function namesOf(
   for (const kind of ['user', 'team'] as const) {
     const at = group_by.indexOf(kind)
     if (at === -1) continue
-    for (const { values } of summary.sorted()) {
+    for (const { values } of summary.rows()) {
       const value = values[at]
       if (typeof value === 'number') numbers[kind].add(value)
     }

@@ -3,12 +3,12 @@ import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { readBalance } from '../ledger/client.ts'
 import type { Refused, WalletOwner } from '../ledger/messages.ts'
 import { subjectNumbers } from '../projection/subjects.ts'
+import { addSums, noSums } from '../projection/usage/cells.ts'
 import { type Rollup, TooManyCells } from '../projection/usage/read-rollups.ts'
 import { DAY_MS } from '../time/durations.ts'
 import { type Asked, addUsage, readProgress } from './analyse.ts'
 import type { Periods } from './forecast.ts'
 import { ceilHour, type Filters } from './question.ts'
-import { addCell, noSums } from './summary.ts'
 
 export interface BurnRateQuestion extends Asked {
   readonly owner: WalletOwner
@@ -88,7 +88,7 @@ async function burnedInPeriods(
       group_by: [],
       filters,
     }
-    if (rollup) await addUsage(db, rollup, range, { add: (cell) => addCell(sums, cell) })
+    if (rollup) await addUsage(db, rollup, range, { add: (cell) => addSums(sums, cell) })
     return sums
   }
   const [last_day, week_before_last_day, last_7_days, the_7_days_before, last_30_days] = await Promise.all([

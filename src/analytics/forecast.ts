@@ -1,15 +1,15 @@
 import { divideHalfEven } from '../pricing/money.ts'
+import type { CellSums } from '../projection/usage/cells.ts'
 import { DAY_MS } from '../time/durations.ts'
 import type { RECOMMENDATION_TYPES, RECOMMENDED_ACTIONS, TRENDS } from './schema.ts'
-import type { Sums } from './summary.ts'
 
 /** What was burned in periods that end now, or at the end of another one. */
 export interface Periods {
-  readonly last_day: Sums
-  readonly week_before_last_day: Sums
-  readonly last_7_days: Sums
-  readonly the_7_days_before: Sums
-  readonly last_30_days: Sums
+  readonly last_day: CellSums
+  readonly week_before_last_day: CellSums
+  readonly last_7_days: CellSums
+  readonly the_7_days_before: CellSums
+  readonly last_30_days: CellSums
 }
 
 export interface Forecast {

@@ -70,6 +70,10 @@ export function ceilHour(at_ms: number): number {
 
 const PERIODS = { hour: 'HOURLY', day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
 
+export function isWindow(group: Group): group is Window {
+  return WINDOWS.some((window) => window === group)
+}
+
 /** When the window that a whole hour lies in begins, in epoch milliseconds. */
 export function startOf(window: Window, hour: number): number {
   return windowOf(PERIODS[window], null, hour * HOUR_MS).start_ms

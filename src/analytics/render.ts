@@ -1,10 +1,11 @@
-import { creditsExact, type ExactNumber, exactNumber } from '../http/json.ts'
+import { creditsExact, type ExactNumber, exactNumber, microUsdJson } from '../http/json.ts'
 import { timeJson } from '../http/times.ts'
-import { divideHalfEven, formatDecimal, picoUsd } from '../pricing/money.ts'
+import { formatDecimal, PICO_PER_MICRO, picoUsd, roundToMicro } from '../pricing/money.ts'
+import type { CellSums } from '../projection/usage/cells.ts'
 import { UNIT_DECIMALS } from '../projection/usage/delta.ts'
 import { marginJson } from '../rating/render.ts'
-import type { Question } from './question.ts'
-import { type GroupValue, isWindow, type Summary, type SummaryRow, type Sums } from './summary.ts'
+import { isWindow, type Question } from './question.ts'
+import type { GroupValue, Summary, SummaryRow } from './summary.ts'
 
 /** Gives a user's or team's own id back. */
 export type NameOf = (kind: 'user' | 'team', number: number) => string
@@ -21,16 +22,16 @@ export function renderUsage(answered: Answered): object {
     events: sums.events,
     units: unitsJson(sums.units_nano),
     credits: creditsExact(sums.credits_micro),
-    provider_cost_usd: microUsd(cost),
+    provider_cost_usd: microUsdJson(cost),
   }))
 }
 
 export function renderCosts(answered: Answered): object {
   return render(answered, (_, { cost, price, paid }) => ({
-    provider_cost_usd: microUsd(cost),
-    revenue_usd: microUsd(price),
-    paid_revenue_usd: microUsd(paid),
-    margin_usd: microUsd(price - cost),
+    provider_cost_usd: microUsdJson(cost),
+    revenue_usd: microUsdJson(price),
+    paid_revenue_usd: microUsdJson(paid),
+    margin_usd: microUsdJson(price - cost),
     margin_percent: marginJson(picoUsd(price * PICO_PER_MICRO), picoUsd(cost * PICO_PER_MICRO)),
   }))
 }
@@ -42,7 +43,7 @@ interface RoundedUsd {
   readonly paid: bigint
 }
 
-type RenderSums = (sums: Sums, usd: RoundedUsd) => object
+type RenderSums = (sums: CellSums, usd: RoundedUsd) => object
 
 function render({ question, summary, name, as_of_ms }: Answered, sumsJson: RenderSums): object {
   const rounding = new Rounding()
@@ -79,31 +80,21 @@ function valueJson(group: Question['group_by'][number], value: GroupValue, name:
 class Rounding {
   private readonly before = { cost: 0n, price: 0n, paid: 0n }
 
-  next({ cost_pico, price_pico, paid_pico }: Sums): RoundedUsd {
+  next({ cost_pico, price_pico, paid_pico }: CellSums): RoundedUsd {
     const before = { ...this.before }
     this.before.cost += cost_pico
     this.before.price += price_pico
     this.before.paid += paid_pico
     return {
-      cost: rounded(this.before.cost) - rounded(before.cost),
-      price: rounded(this.before.price) - rounded(before.price),
-      paid: rounded(this.before.paid) - rounded(before.paid),
+      cost: roundToMicro(this.before.cost) - roundToMicro(before.cost),
+      price: roundToMicro(this.before.price) - roundToMicro(before.price),
+      paid: roundToMicro(this.before.paid) - roundToMicro(before.paid),
     }
   }
 }
 
-const PICO_PER_MICRO = 1_000_000n
-
-function rounded(pico: bigint): bigint {
-  return divideHalfEven(pico, PICO_PER_MICRO)
-}
-
-function microUsd(micro: bigint): ExactNumber {
-  return exactNumber(formatDecimal(micro, 6))
-}
-
 function unitsJson(units_nano: ReadonlyMap<string, bigint>): Record<string, ExactNumber> {
-  const units = [...units_nano].filter(([, quantity]) => quantity !== 0n).sort(([a], [b]) => (a < b ? -1 : 1))
+  const units = [...units_nano].sort(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(
     units.map(([unit, quantity]) => [unit, exactNumber(formatDecimal(quantity, UNIT_DECIMALS))]),
   )

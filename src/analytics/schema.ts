@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/identifiers.ts'
 import { timeInput } from '../http/times.ts'
 import { EVENT_TYPES } from '../ledger/messages.ts'
-import { DIMENSIONS, GROUPS, WINDOWS } from './question.ts'
+import { DIMENSIONS, GROUPS, isWindow, WINDOWS } from './question.ts'
 
 const MAX_GROUPS_BY = 3
 /** Of one filter. */
@@ -27,10 +27,7 @@ const groupBy = z
       .array(z.enum(GROUPS, `must be one of ${GROUPS.join(', ')}`))
       .max(MAX_GROUPS_BY, `must have at most ${MAX_GROUPS_BY} groups`)
       .refine((groups) => new Set(groups).size === groups.length, 'must not name a group twice')
-      .refine(
-        (groups) => groups.filter((group) => WINDOWS.some((window) => window === group)).length <= 1,
-        `must have only one of ${WINDOWS.join(', ')}`,
-      ),
+      .refine((groups) => groups.filter(isWindow).length <= 1, `must have only one of ${WINDOWS.join(', ')}`),
   )
   .optional()
   .openapi({

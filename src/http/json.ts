@@ -49,6 +49,11 @@ export function creditsExact(credits_micro: bigint): ExactNumber {
   return exactNumber(formatDecimal(credits_micro, CREDIT_DECIMALS))
 }
 
+/** USD from a whole number of 1e-6. */
+export function microUsdJson(micro: bigint): ExactNumber {
+  return exactNumber(formatDecimal(micro, 6))
+}
+
 /** USD, with at most 12 decimals. */
 export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
   return exactNumber(formatUsd(typeof amount === 'bigint' ? amount : usdFromParts(amount)))

@@ -33,7 +33,7 @@ export const MAX_USD = 8_000_000_000_000_000_000_000n as PicoUsd
 export const ZERO_CREDITS = 0 as MicroCredits
 export const ZERO_USD = 0n as PicoUsd
 
-const PICO_PER_MICRO = 1_000_000n
+export const PICO_PER_MICRO = 1_000_000n
 
 /** Brands a safe integer as micro-credits. Throws (a bug, never bad input) when it is out of range. */
 export function microCredits(value: number | bigint): MicroCredits {
@@ -57,6 +57,11 @@ export function usdToParts(usd: PicoUsd): UsdParts {
 
 export function usdFromParts(parts: UsdParts): PicoUsd {
   return picoUsd(BigInt(parts.micro) * PICO_PER_MICRO + BigInt(parts.pico))
+}
+
+/** To the nearest 1e-6 USD, half-even: how sums are answered. */
+export function roundToMicro(pico: bigint): bigint {
+  return divideHalfEven(pico, PICO_PER_MICRO)
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { Entry } from '../ledger/journal.ts'
 import { FORMAT, packPage, type SubjectNumber } from '../ledger/packing.ts'
+import { PICO_PER_MICRO } from '../pricing/money.ts'
 import { jsonParameters } from './json-parameters.ts'
 import type { UsageDelta } from './usage/delta.ts'
-import { totalsOfDeltas } from './usage/delta-totals.ts'
+import { totalsOf } from './usage/totals.ts'
 
 const INSERT_PAGES = `
   INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count,
@@ -78,7 +79,7 @@ function shownAt({ at_ms, effective_at_ms = at_ms, event }: Entry): number {
 
 /** Decimal text, which STRICT columns take as integers: a sum may pass 2^53. */
 function sumColumns(deltas: readonly UsageDelta[]): Record<string, string> {
-  const { events, credits_micro, cost_pico, price_pico, paid_pico } = totalsOfDeltas(deltas)
+  const { events, credits_micro, cost_pico, price_pico, paid_pico } = totalsOf(deltas)
   return {
     events: String(events),
     burned_micro: column(credits_micro),
@@ -87,8 +88,6 @@ function sumColumns(deltas: readonly UsageDelta[]): Record<string, string> {
     ...usdColumns('paid', paid_pico),
   }
 }
-
-const PICO_PER_MICRO = 1_000_000n
 
 /** Both of the sign of the whole. */
 function usdColumns(name: string, pico: bigint): Record<string, string> {

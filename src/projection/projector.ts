@@ -11,9 +11,8 @@ import { eraseFromPages, forgetSubject, subjectNumber } from './erase-subject.ts
 import { assertCommonPast, flushJournal } from './flush.ts'
 import { type EntryRange, rewritePages } from './reconcile/rewrite-pages.ts'
 import { rewind } from './rewind.ts'
-import { totalsOfDeltas } from './usage/delta-totals.ts'
 import { sendUsage } from './usage/send.ts'
-import { addTotals } from './usage/totals.ts'
+import { addTotals, totalsOf } from './usage/totals.ts'
 import { readWatermark } from './watermark.ts'
 
 /** Where the ledger is projected to, asked for whenever it is needed. */
@@ -212,7 +211,7 @@ export class Projector {
       await sendUsage(queue, { ledger_id, after_entry, to_entry: to.flushed_entry, at_ms }, deltas)
       checkpoint()
       const { usage } = store.journal.cursor
-      store.writeCursor({ row: to.flushed_row, usage: addTotals(usage, totalsOfDeltas(deltas)) })
+      store.writeCursor({ row: to.flushed_row, usage: addTotals(usage, totalsOf(deltas)) })
     }
     return store.journal.flushedRow >= row_id
   }

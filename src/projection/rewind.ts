@@ -2,7 +2,7 @@ import { logFailure } from '../http/log.ts'
 import { unpackRow } from '../ledger/packing.ts'
 import type { LedgerStore } from '../ledger/store.ts'
 import { usageDeltas } from './usage/delta.ts'
-import { subtractTotals, totalsOfDeltas } from './usage/delta-totals.ts'
+import { subtractTotals, totalsOf } from './usage/totals.ts'
 import type { Watermark } from './watermark.ts'
 
 const ROWS_A_TURN = 32
@@ -19,7 +19,7 @@ export async function rewind(store: LedgerStore, to: Watermark): Promise<void> {
   for (const { row_id, format, body } of journal.rowsAfter(to.flushed_row)) {
     if (row_id > from.row) break
     const entries = unpackRow(format, body).filter((record) => record.kind === 'entry')
-    usage = subtractTotals(usage, totalsOfDeltas(usageDeltas(entries, () => 0)))
+    usage = subtractTotals(usage, totalsOf(usageDeltas(entries, () => 0)))
     // Parsing rows takes the object's only thread: whoever waits has its turn in between.
     if (++rows % ROWS_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0))
   }

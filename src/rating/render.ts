@@ -1,7 +1,7 @@
-import { creditsExact, type ExactNumber, exactNumber, usdJson } from '../http/json.ts'
+import { creditsExact, type ExactNumber, exactNumber, microUsdJson, usdJson } from '../http/json.ts'
 import { detailOf } from '../ledger/refusal.ts'
 import { marginOf } from '../pricing/burn-table.ts'
-import { divideHalfEven, formatDecimal, type PicoUsd, picoUsd } from '../pricing/money.ts'
+import { formatDecimal, type PicoUsd, picoUsd, roundToMicro } from '../pricing/money.ts'
 import type { SuggestionResult } from '../pricing/suggestion.ts'
 import type { BulkResult } from './bulk.ts'
 import type { Calculation } from './calculate.ts'
@@ -97,7 +97,5 @@ function renderSums({ events, recorded_micro, simulated_micro, cost, price }: Si
 
 /** A sum of USD, half-even to 6 decimals, as all sums are answered. */
 function usdSumJson(pico: bigint): ExactNumber {
-  return exactNumber(formatDecimal(divideHalfEven(pico, PICO_PER_MICRO), 6))
+  return microUsdJson(roundToMicro(pico))
 }
-
-const PICO_PER_MICRO = 1_000_000n

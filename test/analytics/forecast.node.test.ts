@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { forecast, type Periods } from '../../src/analytics/forecast.ts'
-import { noSums, type Sums } from '../../src/analytics/summary.ts'
+import { type CellSums, noSums } from '../../src/projection/usage/cells.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 23)
 const DAY_MS = 86_400_000
 const CREDIT = 1_000_000n
 
-function burned(credits: bigint, more: Partial<Sums> = {}): Sums {
+function burned(credits: bigint, more: Partial<CellSums> = {}): CellSums {
   return { ...noSums(), credits_micro: credits * CREDIT, ...more }
 }
 

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject, ingest } from '../../src/ledger/client.ts'
 import type { IngestResult } from '../../src/ledger/messages.ts'
-import { totalsOfDeltas } from '../../src/projection/usage/delta-totals.ts'
+import { totalsOf } from '../../src/projection/usage/totals.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {
   freshLedger,
@@ -111,7 +111,7 @@ class World {
     }))
     expect(cursor.row).toBe(last_row)
     expect((await watermark(ledger))?.flushed_row).toBe(last_row)
-    const usage = totalsOfDeltas(await flushedDeltas(ledger))
+    const usage = totalsOf(await flushedDeltas(ledger))
     expect(usage.events).toBe(BigInt(acknowledged.size))
     expect(cursor.usage).toEqual(usage)
     expect(await pageSums(ledger)).toEqual(usage)

@@ -5,8 +5,6 @@ import { packTotals } from '../usage/totals.ts'
 /** What a ledger object says that its books come to, as far as D1 should have them. */
 export interface Books {
   readonly flushed_entry: number
-  /** How many wallets have come into being up to there. */
-  readonly wallets: number
   /** What all wallets held after `flushed_entry`, as decimal text: it may pass 2^53. */
   readonly balance_micro: string
   /** `packTotals` of what the entries up to there add to analytics. */
@@ -24,7 +22,6 @@ export function booksOf(store: LedgerStore): Books {
   }
   return {
     flushed_entry: journal.flushedEntry(),
-    wallets: journal.flushedWallet(),
     balance_micro: String(balance_micro),
     usage: packTotals(journal.cursor.usage),
   }

@@ -1,3 +1,4 @@
+import { PICO_PER_MICRO } from '../../pricing/money.ts'
 import type { UsageTotals } from '../usage/totals.ts'
 import type { Books } from './books.ts'
 import type { EntryRange } from './rewrite-pages.ts'
@@ -26,8 +27,6 @@ export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigIn
     paid_pico: usd(row.paid_micro, row.paid_pico),
   }
 }
-
-const PICO_PER_MICRO = 1_000_000n
 
 /** The sum of a column in SQL. SQLite's own end at 2^63: so the millions and the rest apart, for `sumIn` to add. */
 export function sumOf(column: string): string {

@@ -1,7 +1,6 @@
 import { parsePage } from '../../ledger/packing.ts'
 import { usageDeltas } from '../usage/delta.ts'
-import { totalsOfDeltas } from '../usage/delta-totals.ts'
-import { packTotals } from '../usage/totals.ts'
+import { packTotals, totalsOf } from '../usage/totals.ts'
 import type { Books } from './books.ts'
 import { type Difference, MAX_DIFFERENCES } from './difference.ts'
 import { rangeOfFlush, type SumsRow, usageOf } from './flush-sums.ts'
@@ -76,7 +75,7 @@ function columnsOf(page: PageRow): string {
 function columnsByBody({ format, body }: PageRow): string {
   const entries = parsePage(format, body).entries((_, number) => String(number))
   const first = entries[0]
-  const usage = packTotals(totalsOfDeltas(usageDeltas(entries, (_, number) => Number(number))))
+  const usage = packTotals(totalsOf(usageDeltas(entries, (_, number) => Number(number))))
   const before = first ? first.balance_after - first.amount : 0
   return `${entries.length} entries from ${before} to ${entries.at(-1)?.balance_after ?? 0}: ${usage}`
 }

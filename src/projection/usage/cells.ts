@@ -29,14 +29,35 @@ export interface CellSums {
 /** A cell of usage: a place, and everything that was used there. */
 export interface Cell extends CellDimensions, CellSums {}
 
-interface MutableCell extends CellDimensions {
+/** Sums that are added to. */
+export interface MutableSums extends CellSums {
   events: number
   credits_micro: bigint
   cost_pico: bigint
   price_pico: bigint
   paid_pico: bigint
-  units_nano: Map<string, bigint>
+  readonly units_nano: Map<string, bigint>
 }
+
+export function noSums(): MutableSums {
+  return { events: 0, credits_micro: 0n, cost_pico: 0n, price_pico: 0n, paid_pico: 0n, units_nano: new Map() }
+}
+
+export function addSums(sums: MutableSums, added: CellSums): void {
+  sums.events += added.events
+  if (!Number.isSafeInteger(sums.events)) throw new RangeError(`${sums.events} events in one sum`)
+  sums.credits_micro += added.credits_micro
+  sums.cost_pico += added.cost_pico
+  sums.price_pico += added.price_pico
+  sums.paid_pico += added.paid_pico
+  for (const [unit, quantity] of added.units_nano) {
+    const sum = (sums.units_nano.get(unit) ?? 0n) + quantity
+    if (sum === 0n) sums.units_nano.delete(unit)
+    else sums.units_nano.set(unit, sum)
+  }
+}
+
+type MutableCell = CellDimensions & MutableSums
 
 /**
  * Cells by their place, each there once and none of them all zero: what was added decides what is in it, and neither
@@ -60,17 +81,7 @@ export class Cells {
     const place = placeOf(added)
     const known = this.byPlace.get(place)
     const cell = known ?? emptyCell(added)
-    cell.events += added.events
-    if (!Number.isSafeInteger(cell.events)) throw new RangeError(`${cell.events} events in one cell`)
-    cell.credits_micro += added.credits_micro
-    cell.cost_pico += added.cost_pico
-    cell.price_pico += added.price_pico
-    cell.paid_pico += added.paid_pico
-    for (const [unit, quantity] of added.units_nano) {
-      const sum = (cell.units_nano.get(unit) ?? 0n) + quantity
-      if (sum === 0n) cell.units_nano.delete(unit)
-      else cell.units_nano.set(unit, sum)
-    }
+    addSums(cell, added)
     if (isZero(cell)) {
       this.byPlace.delete(place)
       return undefined
@@ -93,21 +104,7 @@ function placeOf({ hour, feature_id, provider, model, event_type, user, team }: 
 }
 
 function emptyCell({ hour, feature_id, provider, model, event_type, user, team }: Cell): MutableCell {
-  return {
-    hour,
-    feature_id,
-    provider,
-    model,
-    event_type,
-    user,
-    team,
-    events: 0,
-    credits_micro: 0n,
-    cost_pico: 0n,
-    price_pico: 0n,
-    paid_pico: 0n,
-    units_nano: new Map(),
-  }
+  return { hour, feature_id, provider, model, event_type, user, team, ...noSums() }
 }
 
 function isZero(cell: CellSums): boolean {

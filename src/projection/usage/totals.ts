@@ -1,4 +1,5 @@
 import type { CellSums } from './cells.ts'
+import type { UsageDelta } from './delta.ts'
 import { packInteger, recordOf, unpackInteger } from './packed-values.ts'
 
 /** The sums of a whole ledger, units apart: what reconciling compares. */
@@ -28,10 +29,27 @@ export function addTotals(a: UsageTotals, b: UsageTotals): UsageTotals {
   }
 }
 
-export function totalsOf(cells: Iterable<CellSums>): UsageTotals {
-  let totals = NO_USAGE
-  for (const cell of cells) totals = addTotals(totals, { ...cell, events: BigInt(cell.events) })
-  return totals
+export function subtractTotals(a: UsageTotals, b: UsageTotals): UsageTotals {
+  return {
+    events: a.events - b.events,
+    credits_micro: a.credits_micro - b.credits_micro,
+    cost_pico: a.cost_pico - b.cost_pico,
+    price_pico: a.price_pico - b.price_pico,
+    paid_pico: a.paid_pico - b.paid_pico,
+  }
+}
+
+/** The sums of cells, or of the deltas of entries. */
+export function totalsOf(parts: Iterable<CellSums | UsageDelta>): UsageTotals {
+  const sums = { ...NO_USAGE }
+  for (const part of parts) {
+    sums.events += BigInt(part.events)
+    sums.credits_micro += BigInt(part.credits_micro)
+    sums.cost_pico += part.cost_pico
+    sums.price_pico += part.price_pico
+    sums.paid_pico += part.paid_pico
+  }
+  return sums
 }
 
 /** JSON, each sum as `packInteger` writes it. */
