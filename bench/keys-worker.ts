@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
-import { PackedKeys } from '../src/ledger/packed-keys.ts'
-import { LedgerStore } from '../src/ledger/store.ts'
+import { LedgerStore } from '../src/ledger/commit/store.ts'
+import { PackedKeys } from '../src/ledger/idempotency/store.ts'
 import { migrate } from '../src/ledger/tables.ts'
 import { KeysJournal } from '../test/support/keys-journal.ts'
 

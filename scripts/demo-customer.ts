@@ -1,9 +1,5 @@
-import {
-  DEVELOPMENT_KEY,
-  DEVELOPMENT_KEY_HASH,
-  DEVELOPMENT_KEY_ID,
-} from '../src/customers/development-key.ts'
-import { SCOPES } from '../src/customers/scopes.ts'
+import { SCOPES } from '../src/api-keys/authentication/scopes.ts'
+import { DEVELOPMENT_KEY, DEVELOPMENT_KEY_HASH, DEVELOPMENT_KEY_ID } from '../src/api-keys/development-key.ts'
 import { wrangler } from './local-server.ts'
 import { operatorToken } from './local-setup.ts'
 

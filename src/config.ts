@@ -1,5 +1,5 @@
 import type { Tier } from './db/schema.ts'
-import type { DefaultEntitlement } from './ledger/limits.ts'
+import type { DefaultEntitlement } from './ledger/entitlements/limits.ts'
 import type { CustomerLedger } from './ledger/object.ts'
 import { parseDecimal } from './pricing/money.ts'
 import { DAY_MS } from './time/durations.ts'

@@ -1,13 +1,13 @@
-import { logFigures } from './admin/log-figures.ts'
+import { logFigures } from './admin/stats/log-figures.ts'
 import type { Bindings } from './config.ts'
-import { logError, logInfo } from './http/log.ts'
-import { forgetOutcomes } from './http/outcomes.ts'
-import { forgetFlushFailures } from './projection/flush-failures.ts'
+import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
+import { logError, logInfo } from './logging/log.ts'
+import { forgetOutcomes } from './logging/outcomes.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
-import { keepRollups } from './projection/usage/upkeep.ts'
 import { wakeIdleLedgers } from './projection/wake-idle.ts'
 import { rerateAll } from './rating/rerate.ts'
+import { keepRollups } from './usage/rollups/upkeep.ts'
 
 /** What the deployment does by the clock (`crons` in wrangler.toml). */
 export async function runCron(_controller: ScheduledController, env: Bindings): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { matches, readMatch } from '../../src/pricing/match.ts'
+import { matches, readMatch } from '../../src/pricing/catalogue/match.ts'
 import { isUsageUnit } from '../../src/pricing/units.ts'
 import { extractionShapes } from './extraction.ts'
 import { addedPrices, allPrices, assertNoNewFields, mediaPrices } from './media-prices.ts'

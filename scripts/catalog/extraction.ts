@@ -3,7 +3,7 @@ import { USAGE_UNITS } from '../../src/pricing/units.ts'
 
 /**
  * Where each provider's responses say what was used, from @pydantic/genai-prices, as the rules that
- * `src/pricing/shapes.ts` explains. Providers that answer alike share one entry.
+ * `src/pricing/extract/shapes.ts` explains. Providers that answer alike share one entry.
  */
 export function extractionShapes(providers: readonly Provider[]): {
   readonly shapes: string[]

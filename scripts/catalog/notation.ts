@@ -1,4 +1,4 @@
-/** How the catalogue writes things down. `src/pricing/notation.ts` reads what this writes. */
+/** How the catalogue writes things down. `src/pricing/catalogue/notation.ts` reads what this writes. */
 
 /** Price per unit's `per`, by canonical unit, as written in the catalogue: `3`, `3,>200000:6`, `0.04,hd:0.08`. */
 export type Prices = Map<string, string>

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/customers/development-key.ts'
-import { redact } from '../../src/http/redaction.ts'
+import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/development-key.ts'
+import { redact } from '../../src/logging/redaction.ts'
 import { type Answer, ask, field } from './ask.ts'
 
 /**

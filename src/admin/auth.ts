@@ -1,9 +1,9 @@
 import { createMiddleware } from 'hono/factory'
-import { isWellFormed } from '../customers/api-key-format.ts'
-import { authenticate, bearerToken, unauthorized } from '../http/auth.ts'
+import { authenticate, bearerToken, unauthorized } from '../api-keys/authentication/authenticate.ts'
+import { isWellFormed } from '../api-keys/authentication/format.ts'
+import { isOperatorToken } from '../api-keys/authentication/operator.ts'
 import type { AppEnv } from '../http/env.ts'
-import { isOperatorToken } from '../http/operator.ts'
-import { problem } from '../http/problem.ts'
+import { problem } from '../http/output/problem.ts'
 
 /**
  * Lets the operator pass. A customer's valid key is told that it is not enough (403), everything else that it is not

@@ -1,9 +1,9 @@
 import type { Context } from 'hono'
-import { auditStatement } from '../audit/audit-log.ts'
 import { type AuditAction, OPERATOR_ACTOR } from '../audit/record.ts'
 import { auditorOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { answerOnce } from '../http/stored-answers.ts'
+import { answerOnce } from '../http/output/stored-answers.ts'
+import { auditStatement } from '../ledger/flush/audit-log.ts'
 
 /**
  * Records work of the operator's that is many changes, before it begins: whatever becomes of it, the log says that it

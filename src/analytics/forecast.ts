@@ -1,6 +1,6 @@
 import { divideHalfEven } from '../pricing/money.ts'
-import type { CellSums } from '../projection/usage/cells.ts'
 import { DAY_MS } from '../time/durations.ts'
+import type { CellSums } from '../usage/cells/cells.ts'
 import type { RECOMMENDATION_TYPES, RECOMMENDED_ACTIONS, TRENDS } from './schema.ts'
 
 /** What was burned in periods that end now, or at the end of another one. */

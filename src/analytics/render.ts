@@ -1,9 +1,9 @@
-import { creditsExact, type ExactNumber, exactNumber, microUsdJson } from '../http/json.ts'
-import { timeJson } from '../http/times.ts'
+import { timeJson } from '../http/input/times.ts'
+import { creditsExact, type ExactNumber, exactNumber, microUsdJson } from '../http/output/json.ts'
 import { formatDecimal, PICO_PER_MICRO, picoUsd, roundToMicro } from '../pricing/money.ts'
-import type { CellSums } from '../projection/usage/cells.ts'
-import { UNIT_DECIMALS } from '../projection/usage/delta.ts'
 import { marginJson } from '../rating/render.ts'
+import type { CellSums } from '../usage/cells/cells.ts'
+import { UNIT_DECIMALS } from '../usage/cells/delta.ts'
 import { isWindow, type Question } from './question.ts'
 import type { GroupValue, Summary, SummaryRow } from './summary.ts'
 

@@ -1,4 +1,4 @@
-import { addSums, type Cell, type CellSums, type MutableSums, noSums } from '../projection/usage/cells.ts'
+import { addSums, type Cell, type CellSums, type MutableSums, noSums } from '../usage/cells/cells.ts'
 import { type Filters, type Group, isWindow, type Question, startOf } from './question.ts'
 
 /** In place of a value: a subject number for users and teams, a time for windows, null for none. */

@@ -1,6 +1,6 @@
 import type { Mode } from '../db/schema.ts'
 import { firstAuditIdAt } from '../ids.ts'
-import { OPERATOR_SCOPE } from './audit-log.ts'
+import { OPERATOR_SCOPE } from '../ledger/flush/audit-log.ts'
 import type { AuditAction } from './record.ts'
 
 export interface AuditQuery {

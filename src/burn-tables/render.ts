@@ -1,7 +1,7 @@
-import { type ExactNumber, exactNumber } from '../http/json.ts'
-import { timeOrNull } from '../http/times.ts'
-import type { BurnTableAnswer } from '../ledger/burn-table-messages.ts'
-import type { BurnRule } from '../pricing/burn-table-definition.ts'
+import { timeOrNull } from '../http/input/times.ts'
+import { type ExactNumber, exactNumber } from '../http/output/json.ts'
+import type { BurnTableAnswer } from '../ledger/burn-tables/messages.ts'
+import type { BurnRule } from '../pricing/burn-table/definition.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
 export function renderBurnTable(answer: BurnTableAnswer): object {

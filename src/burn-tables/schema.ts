@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi'
-import { decimalText } from '../http/amounts.ts'
-import { customerText } from '../http/identifiers.ts'
-import { pageQuery, pageSchema } from '../http/pagination.ts'
-import { timeInput } from '../http/times.ts'
+import { decimalText } from '../http/input/amounts.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { pageQuery, pageSchema } from '../http/input/pagination.ts'
+import { timeInput } from '../http/input/times.ts'
 import {
   AMOUNT_DECIMALS,
   MAX_RATES,
@@ -13,7 +13,7 @@ import {
   QUANTITY_DECIMALS,
   ROUNDING_MODES,
   TIER_MODES,
-} from '../pricing/burn-table-definition.ts'
+} from '../pricing/burn-table/definition.ts'
 import { CREDIT_DECIMALS } from '../pricing/money.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { Bindings } from '../config.ts'
-import { logError } from '../http/log.ts'
-import { shareBurnTables, shareEntitlements } from '../ledger/client.ts'
+import { shareBurnTables, shareEntitlements } from '../ledger/client/client.ts'
+import { logError } from '../logging/log.ts'
 
 const HAS_TEST_KEYS = "SELECT 1 FROM api_keys WHERE customer_id = ? AND mode = 'test' LIMIT 1"
 

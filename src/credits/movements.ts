@@ -1,15 +1,15 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { creditsAmount, creditsLimit, signedCreditsAmount } from '../http/amounts.ts'
 import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { customerText } from '../http/identifiers.ts'
-import { creditsJson, jsonResponse } from '../http/json.ts'
-import { refusalResponse } from '../http/problem.ts'
-import { WRITE_PROBLEMS } from '../http/responses.ts'
-import { refuseTwoOwners, subjectFields } from '../http/subject.ts'
-import { moveCredits } from '../ledger/client.ts'
-import type { Movement, MovementAnswer } from '../ledger/messages.ts'
+import { creditsAmount, creditsLimit, signedCreditsAmount } from '../http/input/amounts.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { refuseTwoOwners, subjectFields } from '../http/input/subject.ts'
+import { creditsJson, jsonResponse } from '../http/output/json.ts'
+import { refusalResponse } from '../http/output/problem.ts'
+import { WRITE_PROBLEMS } from '../http/output/responses.ts'
+import { moveCredits } from '../ledger/client/client.ts'
+import type { Movement, MovementAnswer } from '../ledger/model/messages.ts'
 
 /** Refunds, transfers, adjustments, overdraft limits and voids: what moves credits beside events and new lots. */
 

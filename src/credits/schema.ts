@@ -1,13 +1,13 @@
 import { z } from '@hono/zod-openapi'
-import { creditsAmount, creditsLimit, usdAmount } from '../http/amounts.ts'
-import { customerText } from '../http/identifiers.ts'
-import { metadataInput } from '../http/metadata.ts'
-import { pageQuery, pageSchema } from '../http/pagination.ts'
-import { refuseTwoOwners, subjectFields } from '../http/subject.ts'
-import { timeInput } from '../http/times.ts'
-import { ENTRY_TYPES } from '../ledger/journal.ts'
-import { LOT_KINDS } from '../ledger/messages.ts'
-import { RECURRING_PERIODS } from '../ledger/recurring.ts'
+import { creditsAmount, creditsLimit, usdAmount } from '../http/input/amounts.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { metadataInput } from '../http/input/metadata.ts'
+import { pageQuery, pageSchema } from '../http/input/pagination.ts'
+import { refuseTwoOwners, subjectFields } from '../http/input/subject.ts'
+import { timeInput } from '../http/input/times.ts'
+import { ENTRY_TYPES } from '../ledger/model/journal.ts'
+import { LOT_KINDS } from '../ledger/model/messages.ts'
+import { RECURRING_PERIODS } from '../ledger/wallets/recurring.ts'
 
 const lotFields = {
   ...subjectFields,

@@ -1,10 +1,10 @@
+import { forgetCachedKey } from '../api-keys/authentication/lookup.ts'
+import { publishKeys } from '../api-keys/publishing.ts'
+import { requireReached } from '../api-keys/revocation.ts'
+import { hashesInForce } from '../api-keys/rows.ts'
 import type { Bindings } from '../config.ts'
 import { type CustomerStatus, MODES, type Tier } from '../db/schema.ts'
-import { setLedgerAccount } from '../ledger/client.ts'
-import { hashesInForce } from './api-key-rows.ts'
-import { forgetCachedKey } from './api-keys.ts'
-import { publishKeys } from './key-publishing.ts'
-import { requireReached } from './key-revocation.ts'
+import { setLedgerAccount } from '../ledger/client/client.ts'
 
 /** A customer's tier and status: what the operator sees of them, and how a change of them comes to hold everywhere. */
 

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { CUSTOMER_STATUSES, TIERS } from '../db/schema.ts'
-import { customerText } from '../http/identifiers.ts'
+import { customerText } from '../http/input/identifiers.ts'
 
 /** Where a customer's ledger object may live: Cloudflare's location hints. It stays where it was first touched. */
 export const REGIONS = [

@@ -1,7 +1,7 @@
 import { type Bindings, configOf } from '../config.ts'
-import type { Account } from '../ledger/account.ts'
-import { openLedger, shareBurnTables, shareEntitlements } from '../ledger/client.ts'
-import type { Refused } from '../ledger/messages.ts'
+import type { Account } from '../ledger/admission/account.ts'
+import { openLedger, shareBurnTables, shareEntitlements } from '../ledger/client/client.ts'
+import type { Refused } from '../ledger/model/messages.ts'
 import { REGIONS } from './schema.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { priceEvent } from '../events/price.ts'
 import type { EventInput } from '../events/schema.ts'
-import type { PricedEvent } from '../ledger/messages.ts'
-import { type FieldError, invalid, type Refusal } from '../ledger/refusal.ts'
-import type { PriceBook } from '../pricing/price-book.ts'
+import type { PricedEvent } from '../ledger/model/messages.ts'
+import { type FieldError, invalid, type Refusal } from '../ledger/model/refusal.ts'
+import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { usageInput } from '../rating/schema.ts'
 import type { CheckInput } from './schema.ts'
 

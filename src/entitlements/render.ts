@@ -1,8 +1,8 @@
-import { creditsExact, creditsJson, exactNumber, usdJson } from '../http/json.ts'
-import { timeJson, timeOrNull } from '../http/times.ts'
-import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/check.ts'
-import type { Entitlement } from '../ledger/entitlements.ts'
-import { quantityText } from '../ledger/limits.ts'
+import { timeJson, timeOrNull } from '../http/input/times.ts'
+import { creditsExact, creditsJson, exactNumber, usdJson } from '../http/output/json.ts'
+import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/entitlements/check.ts'
+import type { Entitlement } from '../ledger/entitlements/entitlements.ts'
+import { quantityText } from '../ledger/entitlements/limits.ts'
 import { picoUsd } from '../pricing/money.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */

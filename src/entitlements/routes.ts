@@ -1,7 +1,7 @@
 import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { refuseScope, scoped } from '../api-keys/authentication/authenticate.ts'
 import { shareWithTestLedger } from '../burn-tables/share.ts'
-import { refuseScope, scoped } from '../http/auth.ts'
 import {
   callerOf,
   idempotencyOf,
@@ -11,9 +11,10 @@ import {
   sharedLedgerOf,
 } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { jsonResponse } from '../http/json.ts'
-import { nextCursor } from '../http/pagination.ts'
-import { refusalResponse } from '../http/problem.ts'
+import { nextCursor } from '../http/input/pagination.ts'
+import { ownerOf } from '../http/input/subject.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { refusalResponse } from '../http/output/problem.ts'
 import {
   BODY_PROBLEMS,
   json,
@@ -21,13 +22,12 @@ import {
   READ_PROBLEMS,
   responses,
   WRITE_PROBLEMS,
-} from '../http/responses.ts'
+} from '../http/output/responses.ts'
 import { createRouter } from '../http/router.ts'
-import { ownerOf } from '../http/subject.ts'
 import { newId } from '../ids.ts'
-import { changeEntitlement, checkEntitlement, readEntitlements } from '../ledger/client.ts'
-import type { EntitlementChange } from '../ledger/entitlements.ts'
-import type { Idempotency } from '../ledger/messages.ts'
+import { changeEntitlement, checkEntitlement, readEntitlements } from '../ledger/client/client.ts'
+import type { EntitlementChange } from '../ledger/entitlements/entitlements.ts'
+import type { Idempotency } from '../ledger/model/messages.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { estimate } from './check.ts'
 import { renderCheck, renderEntitlement } from './render.ts'

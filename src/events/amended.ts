@@ -1,7 +1,7 @@
 import type { Bindings } from '../config.ts'
-import { readUnrated } from '../ledger/client.ts'
-import type { Entry } from '../ledger/journal.ts'
-import type { Caller, LedgerName } from '../ledger/messages.ts'
+import { readUnrated } from '../ledger/client/client.ts'
+import type { Entry } from '../ledger/model/journal.ts'
+import type { Caller, LedgerName } from '../ledger/model/messages.ts'
 import { microCredits } from '../pricing/money.ts'
 
 /**

@@ -1,7 +1,7 @@
-import { fingerprintOf } from '../http/idempotency.ts'
-import { fieldErrors } from '../http/validation.ts'
+import { fieldErrors } from '../http/input/validation.ts'
+import { fingerprintOf } from '../http/middleware/idempotency-key.ts'
 import { newId } from '../ids.ts'
-import { walletItemOf } from '../ledger/ledger-ids.ts'
+import { walletItemOf } from '../ledger/model/ledger-ids.ts'
 import type {
   Caller,
   Idempotency,
@@ -9,9 +9,9 @@ import type {
   IngestMessage,
   LedgerName,
   WalletItemRef,
-} from '../ledger/messages.ts'
-import { invalid, type Refusal } from '../ledger/refusal.ts'
-import type { PriceBook } from '../pricing/price-book.ts'
+} from '../ledger/model/messages.ts'
+import { invalid, type Refusal } from '../ledger/model/refusal.ts'
+import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { priceEvent } from './price.ts'
 import { batchSchema, eventSchema } from './schema.ts'
 

@@ -1,9 +1,9 @@
 import type { Bindings } from '../config.ts'
-import { readUnrated } from '../ledger/client.ts'
-import { type EventFilter, matches } from '../ledger/entries.ts'
-import { LedgerIds, tagOf } from '../ledger/ledger-ids.ts'
-import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
-import { type EntriesPage, listEntries } from '../projection/list-entries.ts'
+import { readUnrated } from '../ledger/client/client.ts'
+import { type EventFilter, matches } from '../ledger/journal/unflushed.ts'
+import { LedgerIds, tagOf } from '../ledger/model/ledger-ids.ts'
+import type { Caller, LedgerName, Refused } from '../ledger/model/messages.ts'
+import { type EntriesPage, listEntries } from '../projection/read/list-entries.ts'
 import { withAmendments } from './amended.ts'
 
 export interface EventsQuery {

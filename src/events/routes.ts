@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { answerMovement, MOVEMENT_PROBLEMS, movementSchema } from '../credits/movements.ts'
-import { scoped } from '../http/auth.ts'
 import { callerOf, ledgerOf, REPLAYED } from '../http/caller.ts'
-import { jsonResponse } from '../http/json.ts'
-import { nextCursor } from '../http/pagination.ts'
-import { refusalResponse } from '../http/problem.ts'
+import { nextCursor } from '../http/input/pagination.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { refusalResponse } from '../http/output/problem.ts'
 import {
   BODY_PROBLEMS,
   json,
@@ -13,14 +13,14 @@ import {
   optionalJsonRequest,
   READ_PROBLEMS,
   responses,
-} from '../http/responses.ts'
+} from '../http/output/responses.ts'
 import { createRouter } from '../http/router.ts'
-import { ingest } from '../ledger/client.ts'
-import type { BatchAnswer } from '../ledger/messages.ts'
-import type { Refusal } from '../ledger/refusal.ts'
-import { pastEntry } from '../ledger/reversal.ts'
-import { findProvider, nearestModels } from '../pricing/catalogue.ts'
-import { findEntry } from '../projection/list-entries.ts'
+import { pastEntry } from '../ledger/burns/reversal.ts'
+import { ingest } from '../ledger/client/client.ts'
+import type { BatchAnswer } from '../ledger/model/messages.ts'
+import type { Refusal } from '../ledger/model/refusal.ts'
+import { findProvider, nearestModels } from '../pricing/catalogue/catalogue.ts'
+import { findEntry } from '../projection/read/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { withAmendments } from './amended.ts'

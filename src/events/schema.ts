@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi'
-import { customerText } from '../http/identifiers.ts'
-import { metadataInput } from '../http/metadata.ts'
-import { pageQuery, pageSchema } from '../http/pagination.ts'
-import { subjectFields } from '../http/subject.ts'
-import { timeInput } from '../http/times.ts'
-import { EVENT_TYPES } from '../ledger/messages.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { metadataInput } from '../http/input/metadata.ts'
+import { pageQuery, pageSchema } from '../http/input/pagination.ts'
+import { subjectFields } from '../http/input/subject.ts'
+import { timeInput } from '../http/input/times.ts'
+import { EVENT_TYPES } from '../ledger/model/messages.ts'
 import { consumptionFields, customUnitInput, quantityInput } from '../rating/schema.ts'
 
 export const MAX_BATCH = 1000

@@ -1,5 +1,5 @@
 import type { Bindings } from '../config.ts'
-import { logError } from '../http/log.ts'
+import { logError } from '../logging/log.ts'
 
 const CACHED_FOR_MS = 5_000
 const TIMEOUT_MS = 3_000

@@ -1,9 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { jsonResponse } from '../http/json.ts'
-import { problem } from '../http/problem.ts'
-import { json, responses } from '../http/responses.ts'
+import { OPEN } from '../http/middleware/security.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { problem } from '../http/output/problem.ts'
+import { json, responses } from '../http/output/responses.ts'
 import { createRouter } from '../http/router.ts'
-import { OPEN } from '../http/security.ts'
 import { readinessOf } from './readiness.ts'
 
 const checkSchema = z.object({ ok: z.boolean(), latency_ms: z.number() })

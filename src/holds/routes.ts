@@ -1,12 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { priceEvent } from '../events/price.ts'
-import { scoped } from '../http/auth.ts'
 import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { jsonResponse } from '../http/json.ts'
-import { nextCursor } from '../http/pagination.ts'
-import { refusalResponse } from '../http/problem.ts'
+import { nextCursor } from '../http/input/pagination.ts'
+import { ownerOf } from '../http/input/subject.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { refusalResponse } from '../http/output/problem.ts'
 import {
   json,
   jsonRequest,
@@ -14,14 +15,13 @@ import {
   READ_PROBLEMS,
   responses,
   WRITE_PROBLEMS,
-} from '../http/responses.ts'
+} from '../http/output/responses.ts'
 import { createRouter } from '../http/router.ts'
-import { ownerOf } from '../http/subject.ts'
-import { changeHold, readOpenHolds } from '../ledger/client.ts'
-import { walletItemOf } from '../ledger/ledger-ids.ts'
-import type { HoldRequest } from '../ledger/messages.ts'
-import { invalid, type Refusal } from '../ledger/refusal.ts'
-import { readClosedHold } from '../projection/closed-holds.ts'
+import { changeHold, readOpenHolds } from '../ledger/client/client.ts'
+import { readClosedHold } from '../ledger/flush/closed-holds.ts'
+import { walletItemOf } from '../ledger/model/ledger-ids.ts'
+import type { HoldRequest } from '../ledger/model/messages.ts'
+import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { renderCapture, renderHold } from './render.ts'
 import {

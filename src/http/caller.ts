@@ -1,10 +1,10 @@
 import type { Context } from 'hono'
 import type { Auditor } from '../audit/record.ts'
-import type { Caller, Idempotency, LedgerName } from '../ledger/messages.ts'
+import type { Caller, Idempotency, LedgerName } from '../ledger/model/messages.ts'
 import { clientIp } from './client-ip.ts'
 import type { AppEnv } from './env.ts'
-import { fingerprintOf } from './idempotency.ts'
-import { tighter } from './rate-limit-headers.ts'
+import { fingerprintOf } from './middleware/idempotency-key.ts'
+import { tighter } from './middleware/rate-limit-headers.ts'
 
 /** The ledger that a request's key acts on: its customer's, in its mode. */
 export function ledgerOf(c: Context<AppEnv>): LedgerName {

@@ -1,9 +1,9 @@
+import type { AuthenticatedKey } from '../api-keys/record.ts'
 import type { Bindings } from '../config.ts'
-import type { AuthenticatedKey } from '../customers/key-record.ts'
-import type { Caller } from '../ledger/messages.ts'
-import type { RateCount } from '../ledger/rate-limit.ts'
-import type { PriceBook } from '../pricing/price-book.ts'
-import type { ProblemCode } from './problem.ts'
+import type { RateCount } from '../ledger/admission/rate-limit.ts'
+import type { Caller } from '../ledger/model/messages.ts'
+import type { PriceBook } from '../pricing/cost/price-book.ts'
+import type { ProblemCode } from './output/problem.ts'
 
 /** What every handler finds on its context. `key` is there on every route that `authenticate` stands before. */
 export type AppEnv = {

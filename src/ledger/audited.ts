@@ -1,27 +1,28 @@
 import { createHash } from 'node:crypto'
 import type { AuditAction, Auditor, AuditState } from '../audit/record.ts'
 import type { SubjectKind } from '../db/schema.ts'
-import type { BurnDefaults } from '../pricing/burn-table.ts'
+import type { BurnDefaults } from '../pricing/burn-table/table.ts'
 import { formatCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
-import { lastVersion } from './burn-table-answers.ts'
-import { applyBurnTable, type BurnTableOutcome, deactivateBurnTable } from './burn-table-changes.ts'
+import { lastVersion } from './burn-tables/answers.ts'
+import { applyBurnTable, type BurnTableOutcome, deactivateBurnTable } from './burn-tables/changes.ts'
 import type {
   BurnTableResult,
   DeactivateBurnTableMessage,
   SaveBurnTableMessage,
-} from './burn-table-messages.ts'
-import type { BurnTableRows } from './burn-table-rows.ts'
-import { applyCredit, type CreditOutcome, creditAnswer } from './credit.ts'
-import type { Draft } from './draft.ts'
-import type { EntitlementRows } from './entitlement-rows.ts'
+} from './burn-tables/messages.ts'
+import type { BurnTableRows } from './burn-tables/rows.ts'
+import type { Draft } from './commit/draft.ts'
+import { applyCredit, type CreditOutcome, creditAnswer } from './credits/credit.ts'
+import { applyMovement } from './credits/movement.ts'
 import {
   applyEntitlement,
   type ChangeEntitlementMessage,
   type Entitlement,
   type EntitlementResult,
-} from './entitlements.ts'
-import type { LedgerIds } from './ledger-ids.ts'
-import { quantityText } from './limits.ts'
+} from './entitlements/entitlements.ts'
+import { quantityText } from './entitlements/limits.ts'
+import type { EntitlementRows } from './entitlements/rows.ts'
+import type { LedgerIds } from './model/ledger-ids.ts'
 import type {
   Caller,
   CreditMessage,
@@ -29,8 +30,7 @@ import type {
   MovementAnswer,
   MovementMessage,
   MovementResult,
-} from './messages.ts'
-import { applyMovement } from './movement.ts'
+} from './model/messages.ts'
 
 /**
  * The changes that the audit log records, each with its record in the same commit: in the same journal row, so that it

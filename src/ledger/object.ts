@@ -1,7 +1,5 @@
 import { microCredits } from '../pricing/money.ts'
-import { booksOf } from '../projection/reconcile/books.ts'
-import type { EntryRange } from '../projection/reconcile/rewrite-pages.ts'
-import type { Account } from './account.ts'
+import type { Account } from './admission/account.ts'
 import {
   burnTableAudited,
   creditAudited,
@@ -9,7 +7,7 @@ import {
   entitlementAudited,
   moveAudited,
 } from './audited.ts'
-import { burnTableAnswer, readBurnTables, savedAnswer } from './burn-table-answers.ts'
+import { burnTableAnswer, readBurnTables, savedAnswer } from './burn-tables/answers.ts'
 import type {
   BurnTableResult,
   BurnTablesMessage,
@@ -18,18 +16,23 @@ import type {
   QuoteMessage,
   QuoteResult,
   SaveBurnTableMessage,
-} from './burn-table-messages.ts'
-import type { BurnTableSnapshot } from './burn-table-rows.ts'
+} from './burn-tables/messages.ts'
+import type { BurnTableSnapshot } from './burn-tables/rows.ts'
+import { applyIngest } from './burns/ingest.ts'
+import { quote } from './burns/quote.ts'
+import { applyRerate, payUnpaid, type RerateOutcome } from './burns/rerate.ts'
+import type { Amendment } from './burns/unrated-rows.ts'
+import { sealAnswer } from './client/envelope.ts'
+import type { Draft } from './commit/draft.ts'
+import { applyCredit, creditAnswer } from './credits/credit.ts'
+import { LedgerEngine, UNAVAILABLE } from './engine.ts'
 import {
   type CheckAndHoldMessage,
   type CheckMessage,
   type CheckResult,
   checkAndHold,
   checkUse,
-} from './check.ts'
-import { applyCredit, creditAnswer } from './credit.ts'
-import type { Draft } from './draft.ts'
-import { LedgerEngine, UNAVAILABLE } from './engine.ts'
+} from './entitlements/check.ts'
 import {
   type ChangeEntitlementMessage,
   type Entitlement,
@@ -37,12 +40,17 @@ import {
   type EntitlementsMessage,
   type EntitlementsResult,
   readEntitlements,
-} from './entitlements.ts'
-import { type EntriesMessage, type EntriesResult, readUnflushed } from './entries.ts'
-import { sealAnswer } from './envelope.ts'
-import { type HoldsMessage, type HoldsResult, readHolds } from './hold-lists.ts'
-import { applyHold } from './holds.ts'
-import { applyIngest } from './ingest.ts'
+} from './entitlements/entitlements.ts'
+import { booksOf } from './flush/books.ts'
+import type { EntryRange } from './flush/rewrite-pages.ts'
+import { applyHold } from './holds/holds.ts'
+import { type HoldsMessage, type HoldsResult, readHolds } from './holds/lists.ts'
+import {
+  type ProjectionStateMessage,
+  type ProjectionStateResult,
+  projectionState,
+} from './journal/projection-state.ts'
+import { type EntriesMessage, type EntriesResult, readUnflushed } from './journal/unflushed.ts'
 import type {
   BalanceAnswer,
   CreditMessage,
@@ -64,17 +72,9 @@ import type {
   UnratedResult,
   WalletMessage,
   WalletResult,
-} from './messages.ts'
-import {
-  type ProjectionStateMessage,
-  type ProjectionStateResult,
-  projectionState,
-} from './projection-state.ts'
-import { quote } from './quote.ts'
-import { applyRerate, payUnpaid, type RerateOutcome } from './rerate.ts'
-import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './subject-messages.ts'
-import type { Amendment } from './unrated-rows.ts'
-import { balanceAnswer, lotAnswers, recurringAnswers } from './wallet-answers.ts'
+} from './model/messages.ts'
+import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './model/subject-messages.ts'
+import { balanceAnswer, lotAnswers, recurringAnswers } from './wallets/answers.ts'
 
 const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
 

@@ -1,4 +1,4 @@
-import { KEY_SECRET, keyHash, newKeySecret, packHashes } from './key-hash.ts'
+import { KEY_SECRET, keyHash, newKeySecret, packHashes } from './idempotency/hash.ts'
 
 /** Runs one statement and returns its rows; the store counts what they cost. */
 export type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]

@@ -1,9 +1,9 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppEnv } from '../http/env.ts'
-import type { ProblemCode } from '../http/problem.ts'
-import { codesOf, problemCodes, problemSchema, problemSchemaName } from '../http/problem-schemas.ts'
+import { OPERATOR_SECURITY } from '../http/middleware/security.ts'
+import type { ProblemCode } from '../http/output/problem.ts'
+import { codesOf, problemCodes, problemSchema, problemSchemaName } from '../http/output/problem-schemas.ts'
 import { createRouter } from '../http/router.ts'
-import { OPERATOR_SECURITY } from '../http/security.ts'
 import { closeObjects, isObject, type Lookup } from './closed.ts'
 import { withExamples } from './examples.ts'
 import {

@@ -1,7 +1,7 @@
-import { PROBLEMS, type ProblemCode } from '../http/problem.ts'
-import { problemResponse } from '../http/problem-schemas.ts'
-import { BODY_PROBLEMS, KEY_PROBLEMS } from '../http/responses.ts'
-import { SECURITY_SCHEMES } from '../http/security.ts'
+import { SECURITY_SCHEMES } from '../http/middleware/security.ts'
+import { PROBLEMS, type ProblemCode } from '../http/output/problem.ts'
+import { problemResponse } from '../http/output/problem-schemas.ts'
+import { BODY_PROBLEMS, KEY_PROBLEMS } from '../http/output/responses.ts'
 
 /** What the middleware adds to every route that it stands before: parameters, headers, and problems of its own. */
 

@@ -1,5 +1,5 @@
 import type { Bindings } from '../config.ts'
-import { logError, logInfo } from '../http/log.ts'
+import { logError, logInfo } from '../logging/log.ts'
 
 /** Customers that one run goes over, one after the other, and ledgers that are woken at once. */
 export const CUSTOMERS_A_RUN = 500

@@ -1,7 +1,7 @@
-import { fieldErrors } from '../http/validation.ts'
-import type { Quote } from '../ledger/burn-table-messages.ts'
-import { invalid, type Refusal } from '../ledger/refusal.ts'
-import type { PriceBook } from '../pricing/price-book.ts'
+import { fieldErrors } from '../http/input/validation.ts'
+import type { Quote } from '../ledger/burn-tables/messages.ts'
+import { invalid, type Refusal } from '../ledger/model/refusal.ts'
+import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { type Calculation, calculation, costOf } from './calculate.ts'
 import { calculateSchema } from './schema.ts'
 

@@ -1,5 +1,5 @@
 import type { Bindings } from '../config.ts'
-import { logError } from '../http/log.ts'
+import { logError } from '../logging/log.ts'
 
 /**
  * How a change of prices becomes known everywhere within 90 seconds, without a question to D1 in any rating. Each scope

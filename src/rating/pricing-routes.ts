@@ -1,11 +1,11 @@
 import { createRoute } from '@hono/zod-openapi'
-import { scoped } from '../http/auth.ts'
-import { exactNumber, jsonResponse } from '../http/json.ts'
-import { nextCursor } from '../http/pagination.ts'
-import { refusalResponse } from '../http/problem.ts'
-import { json, KEY_PROBLEMS, responses } from '../http/responses.ts'
+import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { nextCursor } from '../http/input/pagination.ts'
+import { timeJson, timeOrNull } from '../http/input/times.ts'
+import { exactNumber, jsonResponse } from '../http/output/json.ts'
+import { refusalResponse } from '../http/output/problem.ts'
+import { json, KEY_PROBLEMS, responses } from '../http/output/responses.ts'
 import { createRouter } from '../http/router.ts'
-import { timeJson, timeOrNull } from '../http/times.ts'
 import {
   allModels,
   allProviders,
@@ -14,9 +14,9 @@ import {
   nearestModels,
   nearestProviders,
   type ProviderRef,
-} from '../pricing/catalogue.ts'
-import { type PriceBook, type PricesInForce, pricesInForce } from '../pricing/price-book.ts'
-import { describePrices, type UnitPriceDescription } from '../pricing/price-description.ts'
+} from '../pricing/catalogue/catalogue.ts'
+import { describePrices, type UnitPriceDescription } from '../pricing/catalogue/description.ts'
+import { type PriceBook, type PricesInForce, pricesInForce } from '../pricing/cost/price-book.ts'
 import { currentPrices } from './current-prices.ts'
 import { pricingQuery, pricingSchema } from './pricing-schema.ts'
 import { providerName } from './provider-name.ts'

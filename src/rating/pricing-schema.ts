@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import { customerText } from '../http/identifiers.ts'
-import { pageQuery, pageSchema } from '../http/pagination.ts'
-import { timeInput } from '../http/times.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { pageQuery, pageSchema } from '../http/input/pagination.ts'
+import { timeInput } from '../http/input/times.ts'
 
 export const pricingQuery = z
   .strictObject({

@@ -1,4 +1,4 @@
-import { findProvider, type ProviderRef } from '../pricing/catalogue.ts'
+import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 
 /** Providers whose name in the contract is not their id in the catalogue. */
 const CONTRACT_NAMES: Readonly<Record<string, string>> = { aws: 'AMAZON' }

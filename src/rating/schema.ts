@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { draftTableSchema } from '../burn-tables/schema.ts'
-import { customerText } from '../http/identifiers.ts'
-import { timeInput } from '../http/times.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { timeInput } from '../http/input/times.ts'
 import { isUsageUnit, MAX_QUANTITY, USAGE_UNITS } from '../pricing/usage.ts'
 import { DAY_MS } from '../time/durations.ts'
 

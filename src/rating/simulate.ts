@@ -1,12 +1,12 @@
 import type { Bindings } from '../config.ts'
-import type { Entry, EventRecord } from '../ledger/journal.ts'
-import type { Refused } from '../ledger/messages.ts'
-import { advanced, type PeriodCounters, usedInPeriod } from '../ledger/period-counters.ts'
-import { invalid } from '../ledger/refusal.ts'
-import type { BurnTable } from '../pricing/burn-table.ts'
-import { chargeFor } from '../pricing/burn-table-charge.ts'
+import { advanced, type PeriodCounters, usedInPeriod } from '../ledger/burns/period-counters.ts'
+import type { Entry, EventRecord } from '../ledger/model/journal.ts'
+import type { Refused } from '../ledger/model/messages.ts'
+import { invalid } from '../ledger/model/refusal.ts'
+import { chargeFor } from '../pricing/burn-table/charge.ts'
+import type { BurnTable } from '../pricing/burn-table/table.ts'
 import { usdFromParts } from '../pricing/money.ts'
-import { type Scan, scanEntries } from '../projection/scan-entries.ts'
+import { type Scan, scanEntries } from '../projection/read/scan-entries.ts'
 
 /** Events of the times `from_ms` to `to_ms`, excluded. */
 export interface SimulationRequest extends Scan {

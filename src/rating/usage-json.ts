@@ -1,4 +1,4 @@
-import { type ExactNumber, exactNumber } from '../http/json.ts'
+import { type ExactNumber, exactNumber } from '../http/output/json.ts'
 import { formatDecimal } from '../pricing/money.ts'
 import { SECONDS_DECIMALS } from '../pricing/usage.ts'
 

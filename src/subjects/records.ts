@@ -2,9 +2,9 @@ import type { Bindings } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import type { SubjectKind } from '../db/schema.ts'
 import { isTaken } from '../db/unique.ts'
-import { metadataInput } from '../http/metadata.ts'
-import { catchUp } from '../ledger/client.ts'
-import type { Caller, LedgerName, Refused } from '../ledger/messages.ts'
+import { metadataInput } from '../http/input/metadata.ts'
+import { catchUp } from '../ledger/client/client.ts'
+import type { Caller, LedgerName, Refused } from '../ledger/model/messages.ts'
 import type { Profile, ProfileChange } from './schema.ts'
 
 /** A user or a team as D1 has it. */

@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi'
 import type { SubjectKind } from '../db/schema.ts'
-import { customerText } from '../http/identifiers.ts'
-import { metadataInput } from '../http/metadata.ts'
-import { pageQuery, pageSchema } from '../http/pagination.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { metadataInput } from '../http/input/metadata.ts'
+import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 
 /** What a customer says of one of its users or teams. */
 export interface Profile {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { forecast, type Periods } from '../../src/analytics/forecast.ts'
-import { type CellSums, noSums } from '../../src/projection/usage/cells.ts'
+import { type CellSums, noSums } from '../../src/usage/cells/cells.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 23)
 const DAY_MS = 86_400_000

@@ -3,7 +3,7 @@ import { describe, expect, inject, it } from 'vitest'
 import { GROUPS, type Question } from '../../src/analytics/question.ts'
 import { renderCosts, renderUsage } from '../../src/analytics/render.ts'
 import { MAX_GROUPS, Summary, TooManyGroups } from '../../src/analytics/summary.ts'
-import type { Cell } from '../../src/projection/usage/cells.ts'
+import type { Cell } from '../../src/usage/cells/cells.ts'
 
 const { seed, runs } = inject('fuzz')
 const QUESTION: Question = { from_ms: 0, to_ms: 3_600_000, group_by: [], filters: {} }

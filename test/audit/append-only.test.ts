@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { auditStatement } from '../../src/audit/audit-log.ts'
 import { type AuditRecord, MAX_STATE_LENGTH } from '../../src/audit/record.ts'
+import { auditStatement } from '../../src/ledger/flush/audit-log.ts'
 import { unique } from '../support/customers.ts'
 
 const RECORD: AuditRecord = {

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { hashApiKey } from '../../src/customers/api-key-format.ts'
+import { hashApiKey } from '../../src/api-keys/authentication/format.ts'
 import { d1FailingAt } from '../faults/injection.ts'
 import { type ApiOptions, api, jsonOf, textField } from '../support/api.ts'
 import { apiWith } from '../support/app.ts'

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { openLedger } from '../../src/ledger/client.ts'
+import { openLedger } from '../../src/ledger/client/client.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { GPT_4O, granted, ingested, type Json, objects, purchased } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer } from '../support/customers.ts'

@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { openLedger } from '../../src/ledger/client.ts'
+import { openLedger } from '../../src/ledger/client/client.ts'
 import { api } from '../support/api.ts'
 import {
   balanceOf,

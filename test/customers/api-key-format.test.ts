@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { composeApiKey, hashApiKey, isWellFormed } from '../../src/customers/api-key-format.ts'
-import { mintApiKey } from '../../src/customers/api-keys.ts'
+import { composeApiKey, hashApiKey, isWellFormed } from '../../src/api-keys/authentication/format.ts'
+import { mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 import {
   DEVELOPMENT_KEY,
   DEVELOPMENT_KEY_HASH,
   DEVELOPMENT_KEY_ID,
-} from '../../src/customers/development-key.ts'
+} from '../../src/api-keys/development-key.ts'
 
 const KEY_ID = 'key_01m82kr9vnj1qk2s67ndqm186w'
 

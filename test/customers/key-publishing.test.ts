@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { publishKeys } from '../../src/customers/key-publishing.ts'
+import { publishKeys } from '../../src/api-keys/publishing.ts'
 import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
 

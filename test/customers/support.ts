@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
-import { hashApiKey } from '../../src/customers/api-key-format.ts'
-import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
+import { hashApiKey } from '../../src/api-keys/authentication/format.ts'
+import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import type { Json } from '../support/client.ts'
 

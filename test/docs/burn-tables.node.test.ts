@@ -3,9 +3,9 @@ import path from 'node:path'
 import { z } from '@hono/zod-openapi'
 import { describe, expect, it } from 'vitest'
 import { burnTableSchema } from '../../src/burn-tables/schema.ts'
-import { completeDefinition } from '../../src/ledger/burn-table-changes.ts'
-import { compileBurnTable } from '../../src/pricing/burn-table.ts'
-import { checkBurnTable } from '../../src/pricing/burn-table-check.ts'
+import { completeDefinition } from '../../src/ledger/burn-tables/changes.ts'
+import { checkBurnTable } from '../../src/pricing/burn-table/check.ts'
+import { compileBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { costing, DEFAULTS, Meter } from '../pricing/burn-table-support.ts'
 
 /** The worked examples of docs/rating.md: each table through the API's schema, its events one after the other. */

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { SCOPES, type Scope } from '../../src/customers/scopes.ts'
+import { SCOPES, type Scope } from '../../src/api-keys/authentication/scopes.ts'
 import { type ApiOptions, api, textField } from '../support/api.ts'
 import {
   balanceOf,

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { setLedgerAccount } from '../../src/ledger/client.ts'
+import { setLedgerAccount } from '../../src/ledger/client/client.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { balanceOf, GPT_4O, ingest, ingested, type Json, objects } from '../support/client.ts'
 import { createCustomer, type TestCustomer, unique } from '../support/customers.ts'

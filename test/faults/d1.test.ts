@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { ingest } from '../../src/ledger/client.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
 import { brokenD1 } from '../support/broken.ts'
 import { expectRefused } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'

@@ -2,9 +2,9 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { eraseSubject, ingest } from '../../src/ledger/client.ts'
-import type { IngestResult } from '../../src/ledger/messages.ts'
-import { totalsOf } from '../../src/projection/usage/totals.ts'
+import { eraseSubject, ingest } from '../../src/ledger/client/client.ts'
+import type { IngestResult } from '../../src/ledger/model/messages.ts'
+import { totalsOf } from '../../src/usage/cells/totals.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {
   freshLedger,

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { type Config, configOf } from '../../src/config.ts'
-import { GroupCommit } from '../../src/ledger/group-commit.ts'
+import { GroupCommit } from '../../src/ledger/commit/group-commit.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { storeOf, type TestLedger } from '../support/ledgers.ts'
 

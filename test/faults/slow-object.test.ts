@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { call } from '../../src/ledger/call.ts'
+import { call } from '../../src/ledger/client/call.ts'
 import { balanceOf, GPT_4O, ingest } from '../support/client.ts'
 import { createCustomer, unique } from '../support/customers.ts'
 import { deployed } from '../support/deployment.ts'

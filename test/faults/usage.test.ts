@@ -2,9 +2,9 @@ import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { afterEach, describe, expect, inject, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { ingest } from '../../src/ledger/client.ts'
-import { readRollup } from '../../src/projection/usage/read-rollups.ts'
-import { rebuildLedger } from '../../src/projection/usage/rebuild.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
+import { readRollup } from '../../src/usage/rollups/read.ts'
+import { rebuildLedger } from '../../src/usage/rollups/rebuild.ts'
 import { brokenD1 } from '../support/broken.ts'
 import { freshLedger, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
@@ -259,7 +259,7 @@ describe('while D1 is down for ten minutes', () => {
   })
 
   it('a message is not given up: the queue tries it for longer than that', async () => {
-    const { retryDelay } = await import('../../src/projection/usage/consume.ts')
+    const { retryDelay } = await import('../../src/usage/queue/consume.ts')
     const TRIES = 10
     const waits = Array.from({ length: TRIES }, (_, i) => retryDelay(i + 1))
     expect(waits.reduce((sum, seconds) => sum + seconds, 0)).toBeGreaterThan(2 * 600)

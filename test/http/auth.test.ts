@@ -1,12 +1,12 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { forgetCachedKeys, mintApiKey } from '../../src/customers/api-keys.ts'
+import { forgetCachedKeys, mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 import {
   DEVELOPMENT_KEY,
   DEVELOPMENT_KEY_HASH,
   DEVELOPMENT_KEY_ID,
-} from '../../src/customers/development-key.ts'
-import { revokeApiKey } from '../../src/customers/key-revocation.ts'
+} from '../../src/api-keys/development-key.ts'
+import { revokeApiKey } from '../../src/api-keys/revocation.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/broken.ts'
 import { createCustomer } from '../support/customers.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { creditsAmount, usdAmount } from '../../src/http/amounts.ts'
-import { customerText } from '../../src/http/identifiers.ts'
-import { creditsJson, exactNumber, usdJson } from '../../src/http/json.ts'
-import { metadataInput } from '../../src/http/metadata.ts'
-import { parseTime, timeJson } from '../../src/http/times.ts'
+import { creditsAmount, usdAmount } from '../../src/http/input/amounts.ts'
+import { customerText } from '../../src/http/input/identifiers.ts'
+import { metadataInput } from '../../src/http/input/metadata.ts'
+import { parseTime, timeJson } from '../../src/http/input/times.ts'
+import { creditsJson, exactNumber, usdJson } from '../../src/http/output/json.ts'
 import { microCredits, picoUsd, usdToParts } from '../../src/pricing/money.ts'
 
 describe('an amount on its way out', () => {

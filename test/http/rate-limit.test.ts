@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { revokeLedgerKey, setLedgerAccount } from '../../src/ledger/client.ts'
+import { revokeLedgerKey, setLedgerAccount } from '../../src/ledger/client/client.ts'
 import { api } from '../support/api.ts'
 import { balanceOf, expectNothingMoved, GPT_4O, granted, ingest, ingested } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer, unique } from '../support/customers.ts'

@@ -9,7 +9,7 @@ import {
   rerateEvents,
   revokeLedgerKey,
   setLedgerAccount,
-} from '../../src/ledger/client.ts'
+} from '../../src/ledger/client/client.ts'
 import { ACCOUNT, freshLedger, inStore, ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
 import { CALLER, eventItem, grant, single } from '../support/messages.ts'
 

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { ingest } from '../../src/ledger/client.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
 import {
   freshLedger,
   journalEntries,

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { ingest } from '../../src/ledger/client.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
 import { alarmOf } from '../faults/injection.ts'
 import {
   freshLedger,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { insertLot, type Lot, takeFromLots } from '../../src/ledger/lots.ts'
+import { insertLot, type Lot, takeFromLots } from '../../src/ledger/model/lots.ts'
 import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
 
 /**

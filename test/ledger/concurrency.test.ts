@@ -1,8 +1,8 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { ingest } from '../../src/ledger/client.ts'
-import type { IngestResult } from '../../src/ledger/messages.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
+import type { IngestResult } from '../../src/ledger/model/messages.ts'
 import {
   freshLedger,
   inStore,

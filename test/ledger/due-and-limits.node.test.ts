@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MAX_OPEN_LOTS } from '../../src/ledger/lots.ts'
+import { MAX_OPEN_LOTS } from '../../src/ledger/model/lots.ts'
 import { MAX_MICRO_CREDITS } from '../../src/pricing/money.ts'
 import { MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant } from '../support/messages.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { applyCredit } from '../../src/ledger/credit.ts'
-import type { Draft } from '../../src/ledger/draft.ts'
-import { GroupCommit } from '../../src/ledger/group-commit.ts'
+import type { Draft } from '../../src/ledger/commit/draft.ts'
+import { GroupCommit } from '../../src/ledger/commit/group-commit.ts'
+import { applyCredit } from '../../src/ledger/credits/credit.ts'
 import { MemoryLedger } from '../support/memory-ledger.ts'
 import { grant } from '../support/messages.ts'
 

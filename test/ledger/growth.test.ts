@@ -1,9 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { ingest } from '../../src/ledger/client.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
+import { LedgerStore } from '../../src/ledger/commit/store.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
-import { LedgerStore } from '../../src/ledger/store.ts'
 import { freshLedger, runAlarm, storeOf, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { EntriesBuilder, readEntries, rowsBack, shortRow } from '../../src/ledger/key-entries.ts'
-import { KeyIndex } from '../../src/ledger/key-index.ts'
-import { sipHash } from '../../src/ledger/sip-hash.ts'
+import { EntriesBuilder, readEntries, rowsBack, shortRow } from '../../src/ledger/idempotency/entries.ts'
+import { KeyIndex } from '../../src/ledger/idempotency/memory-index.ts'
+import { sipHash } from '../../src/ledger/idempotency/sip-hash.ts'
 
 const hashOf = (key: number) => sipHash([1, 2, 3, 4], `key-${key}`)
 

@@ -9,9 +9,9 @@ import {
   ingest,
   openLedger,
   shareEntitlements,
-} from '../../src/ledger/client.ts'
-import type { Entitlement, EntitlementRules } from '../../src/ledger/entitlements.ts'
-import type { LedgerName, WalletOwner } from '../../src/ledger/messages.ts'
+} from '../../src/ledger/client/client.ts'
+import type { Entitlement, EntitlementRules } from '../../src/ledger/entitlements/entitlements.ts'
+import type { LedgerName, WalletOwner } from '../../src/ledger/model/messages.ts'
 import { failNextTransaction, type Moment, powerCut } from '../faults/injection.ts'
 import { brokenD1 } from '../support/broken.ts'
 import { CUSTOMER, hardEvents, rules, team, user } from '../support/entitlements.ts'

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { ingest, readBalance } from '../../src/ledger/client.ts'
+import { ingest, readBalance } from '../../src/ledger/client/client.ts'
 import { groupOf } from '../faults/injection.ts'
 import { freshLedger, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant } from '../support/messages.ts'

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { applyEvent } from '../../src/ledger/burn.ts'
-import type { Entitlement } from '../../src/ledger/entitlements.ts'
+import { applyEvent } from '../../src/ledger/burns/burn.ts'
+import { pastEntry } from '../../src/ledger/burns/reversal.ts'
+import { applyMovement } from '../../src/ledger/credits/movement.ts'
+import type { Entitlement } from '../../src/ledger/entitlements/entitlements.ts'
 import {
   type Counted,
   commit,
@@ -8,10 +10,8 @@ import {
   release,
   reserve,
   type Subject,
-} from '../../src/ledger/limits.ts'
-import type { WalletOwner } from '../../src/ledger/messages.ts'
-import { applyMovement } from '../../src/ledger/movement.ts'
-import { pastEntry } from '../../src/ledger/reversal.ts'
+} from '../../src/ledger/entitlements/limits.ts'
+import type { WalletOwner } from '../../src/ledger/model/messages.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { CUSTOMER, entitlement, hardEvents, rules, team, user } from '../support/entitlements.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { ingest, readBalance } from '../../src/ledger/client.ts'
+import { ingest, readBalance } from '../../src/ledger/client/client.ts'
 import { MIGRATIONS, migrate } from '../../src/ledger/tables.ts'
 import { freshLedger, journalEntries, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, single } from '../support/messages.ts'

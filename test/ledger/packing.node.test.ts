@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { AnswerRecord, Entry, JournalRecord } from '../../src/ledger/journal.ts'
-import { FORMAT, packPage, packRows, parsePage, unpackRow } from '../../src/ledger/packing.ts'
+import { FORMAT, packPage, packRows, parsePage, unpackRow } from '../../src/ledger/journal/packing.ts'
+import type { AnswerRecord, Entry, JournalRecord } from '../../src/ledger/model/journal.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 
 const WHOLE_BURN: Entry = {

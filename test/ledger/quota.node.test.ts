@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
-import { applyEvent } from '../../src/ledger/burn.ts'
-import { applyMovement } from '../../src/ledger/movement.ts'
-import { eventsInMonth } from '../../src/ledger/quota.ts'
-import { pastEntry } from '../../src/ledger/reversal.ts'
+import { applyEvent } from '../../src/ledger/burns/burn.ts'
+import { eventsInMonth } from '../../src/ledger/burns/quota.ts'
+import { pastEntry } from '../../src/ledger/burns/reversal.ts'
+import { applyMovement } from '../../src/ledger/credits/movement.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { type EventOptions, eventItem, grant } from '../support/messages.ts'
 

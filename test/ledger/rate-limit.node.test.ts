@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RateLimiter } from '../../src/ledger/rate-limit.ts'
+import { RateLimiter } from '../../src/ledger/admission/rate-limit.ts'
 
 const MINUTE = Date.UTC(2026, 10, 23, 12, 0)
 const at = (seconds: number) => MINUTE + seconds * 1000

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { ingest } from '../../src/ledger/client.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
 import { freshLedger, inStore, rowsWrittenBy, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
 

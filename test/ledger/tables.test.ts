@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { readBalance } from '../../src/ledger/client.ts'
+import { readBalance } from '../../src/ledger/client/client.ts'
 import { MIGRATIONS, type Migration, migrate } from '../../src/ledger/tables.ts'
 import { freshLedger, type TestLedger } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'

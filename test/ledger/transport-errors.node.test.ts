@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { classifyTransportError, type TransportFailure } from '../../src/ledger/transport-errors.ts'
+import { classifyTransportError, type TransportFailure } from '../../src/ledger/client/transport-errors.ts'
 
 interface Case {
   readonly name: string

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { WeightedCache } from '../../src/ledger/weighted-cache.ts'
+import { WeightedCache } from '../../src/ledger/commit/weighted-cache.ts'
 
 describe('a cache that is bounded by weight', () => {
   it('keeps what fits, however many entries that are', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
+import { SCOPES } from '../../src/api-keys/authentication/scopes.ts'
 import { createApp } from '../../src/app.ts'
-import { SCOPES } from '../../src/customers/scopes.ts'
-import { PROBLEMS } from '../../src/http/problem.ts'
-import { codesOf } from '../../src/http/problem-schemas.ts'
+import { PROBLEMS } from '../../src/http/output/problem.ts'
+import { codesOf } from '../../src/http/output/problem-schemas.ts'
 import { isObject } from '../../src/openapi/closed.ts'
 import { api } from '../support/api.ts'
 import { asObject, document, objectAt, operations } from '../support/documented.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { SCOPES } from '../../src/customers/scopes.ts'
+import { SCOPES } from '../../src/api-keys/authentication/scopes.ts'
 import { type ApiOptions, api, jsonOf, textField } from '../support/api.ts'
 import { type Belongings, customerWithEverything, secretsOf, storedOf } from '../support/belongings.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'

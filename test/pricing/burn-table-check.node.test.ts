@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { checkBurnTable } from '../../src/pricing/burn-table-check.ts'
-import type { BurnMethod, BurnRule, RuleMatch, Tier } from '../../src/pricing/burn-table-definition.ts'
+import { checkBurnTable } from '../../src/pricing/burn-table/check.ts'
+import type { BurnMethod, BurnRule, RuleMatch, Tier } from '../../src/pricing/burn-table/definition.ts'
 import { definition } from './burn-table-support.ts'
 
 function problems(method: BurnMethod, match: RuleMatch = {}) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { checkBurnTable } from '../../src/pricing/burn-table-check.ts'
-import type { BurnRule, RuleMatch } from '../../src/pricing/burn-table-definition.ts'
+import { checkBurnTable } from '../../src/pricing/burn-table/check.ts'
+import type { BurnRule, RuleMatch } from '../../src/pricing/burn-table/definition.ts'
 import { costing, credits, definition, table } from './burn-table-support.ts'
 
 /** A table of flat rules that charge their place, 1, 2, 3 …; what no rule matches costs 0.5. */

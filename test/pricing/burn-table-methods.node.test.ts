@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Chargeable } from '../../src/pricing/burn-table-charge.ts'
-import type { BurnMethod, BurnTableDefinition, Tier } from '../../src/pricing/burn-table-definition.ts'
+import type { Chargeable } from '../../src/pricing/burn-table/charge.ts'
+import type { BurnMethod, BurnTableDefinition, Tier } from '../../src/pricing/burn-table/definition.ts'
 import { formatUsd, picoUsd } from '../../src/pricing/money.ts'
 import { charge, costing, credits, Meter, table } from './burn-table-support.ts'
 

@@ -1,11 +1,11 @@
-import { type BurnDefaults, type BurnTable, compileBurnTable } from '../../src/pricing/burn-table.ts'
 import {
   type Charge,
   type Chargeable,
   chargeFor,
   type UsedBefore,
-} from '../../src/pricing/burn-table-charge.ts'
-import type { BurnRule, BurnTableDefinition } from '../../src/pricing/burn-table-definition.ts'
+} from '../../src/pricing/burn-table/charge.ts'
+import type { BurnRule, BurnTableDefinition } from '../../src/pricing/burn-table/definition.ts'
+import { type BurnDefaults, type BurnTable, compileBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { formatDecimal, parseDecimal, picoUsd } from '../../src/pricing/money.ts'
 
 /** Burn tables in tests: what a test is not about has the deployment's defaults. */

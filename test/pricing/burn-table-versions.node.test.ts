@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type VersionTimes, versionInForce } from '../../src/pricing/burn-table-versions.ts'
+import { type VersionTimes, versionInForce } from '../../src/pricing/burn-table/versions.ts'
 
 /** `table from-to [began] [x deactivated]`, numbered 2, 3, 4 … in the order in which they were saved. */
 function versions(...written: string[]): VersionTimes[] {

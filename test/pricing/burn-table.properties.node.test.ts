@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import Fraction from 'fraction.js'
 import { describe, expect, it } from 'vitest'
-import type { Chargeable } from '../../src/pricing/burn-table-charge.ts'
+import type { Chargeable } from '../../src/pricing/burn-table/charge.ts'
 import type {
   BurnMethod,
   BurnTableDefinition,
   PerUnit,
   RoundingMode,
   Tiered,
-} from '../../src/pricing/burn-table-definition.ts'
+} from '../../src/pricing/burn-table/definition.ts'
 import { picoUsd } from '../../src/pricing/money.ts'
 import type { Usage } from '../../src/pricing/usage.ts'
 import { charge, Meter, table } from './burn-table-support.ts'

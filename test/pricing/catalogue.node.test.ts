@@ -17,8 +17,8 @@ import {
   findProvider,
   nearestModels,
   nearestProviders,
-} from '../../src/pricing/catalogue.ts'
-import { plainName } from '../../src/pricing/modifiers.ts'
+} from '../../src/pricing/catalogue/catalogue.ts'
+import { plainName } from '../../src/pricing/catalogue/modifiers.ts'
 import { exactUsd, price, provider } from './support.ts'
 
 type TokenProviders = Awaited<ReturnType<typeof tokenPriceProviders>>

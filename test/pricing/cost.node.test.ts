@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CATALOGUE_VERSION } from '../../src/pricing/catalogue.ts'
+import { CATALOGUE_VERSION } from '../../src/pricing/catalogue/catalogue.ts'
 import { formatUsd, picoUsd } from '../../src/pricing/money.ts'
 import { price, usd } from './support.ts'
 

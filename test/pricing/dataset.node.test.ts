@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { findProvider } from '../../src/pricing/catalogue.ts'
-import { providerCost } from '../../src/pricing/cost.ts'
-import { extractUsage } from '../../src/pricing/extract.ts'
+import { findProvider } from '../../src/pricing/catalogue/catalogue.ts'
+import { providerCost } from '../../src/pricing/cost/cost.ts'
+import { extractUsage } from '../../src/pricing/extract/extract.ts'
 import { checkUsage } from '../../src/pricing/usage.ts'
 import { exactUsd } from './support.ts'
 

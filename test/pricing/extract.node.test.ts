@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findProvider } from '../../src/pricing/catalogue.ts'
-import { extractUsage } from '../../src/pricing/extract.ts'
+import { findProvider } from '../../src/pricing/catalogue/catalogue.ts'
+import { extractUsage } from '../../src/pricing/extract/extract.ts'
 import { checkUsage, type Usage } from '../../src/pricing/usage.ts'
 import { provider, usd } from './support.ts'
 

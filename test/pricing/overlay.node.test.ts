@@ -1,19 +1,19 @@
 import fc from 'fast-check'
 import Fraction from 'fraction.js'
 import { describe, expect, it } from 'vitest'
-import { CATALOGUE_VERSION } from '../../src/pricing/catalogue.ts'
-import { type CostResult, priceUsage, providerCost } from '../../src/pricing/cost.ts'
-import { formatUsd } from '../../src/pricing/money.ts'
-import type { UnitPrices } from '../../src/pricing/notation.ts'
-import { type OverlayPrices, OverlaySet, type PriceOverlay } from '../../src/pricing/overlay.ts'
+import { CATALOGUE_VERSION } from '../../src/pricing/catalogue/catalogue.ts'
+import { describePrices } from '../../src/pricing/catalogue/description.ts'
+import type { UnitPrices } from '../../src/pricing/catalogue/notation.ts'
+import { type OverlayPrices, OverlaySet, type PriceOverlay } from '../../src/pricing/catalogue/overlay.ts'
+import { type CostResult, priceUsage, providerCost } from '../../src/pricing/cost/cost.ts'
 import {
   costFrom,
   NO_OVERLAYS,
   type PriceBook,
   pricesInForce,
   pricesOfVersion,
-} from '../../src/pricing/price-book.ts'
-import { describePrices } from '../../src/pricing/price-description.ts'
+} from '../../src/pricing/cost/price-book.ts'
+import { formatUsd } from '../../src/pricing/money.ts'
 import { UNIT_NAMES, USAGE_UNITS, type UsageUnit } from '../../src/pricing/units.ts'
 import { exactUsd, provider, SOME_DAY_MS } from './support.ts'
 

@@ -1,10 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { findModel } from '../../src/pricing/catalogue.ts'
-import { priceUsage } from '../../src/pricing/cost.ts'
+import { findModel } from '../../src/pricing/catalogue/catalogue.ts'
+import {
+  pricesPerUnit,
+  readPrices,
+  readRational,
+  readUnitPrice,
+} from '../../src/pricing/catalogue/notation.ts'
+import { readPeriods } from '../../src/pricing/catalogue/period.ts'
+import { priceUsage } from '../../src/pricing/cost/cost.ts'
+import { priceList } from '../../src/pricing/cost/price-list.ts'
 import { formatUsd } from '../../src/pricing/money.ts'
-import { pricesPerUnit, readPrices, readRational, readUnitPrice } from '../../src/pricing/notation.ts'
-import { priceList } from '../../src/pricing/price-list.ts'
-import { readPeriods } from '../../src/pricing/price-period.ts'
 import type { Usage } from '../../src/pricing/usage.ts'
 import { provider, SOME_DAY_MS } from './support.ts'
 

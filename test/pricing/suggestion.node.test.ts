@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { mediaUsage } from '../../src/pricing/media.ts'
+import { describeModel, describeProvider } from '../../src/pricing/catalogue/description.ts'
+import { suggestSaving } from '../../src/pricing/catalogue/suggestion.ts'
+import { mediaUsage } from '../../src/pricing/extract/media.ts'
+import { reportedCostWarning } from '../../src/pricing/extract/reported-cost.ts'
 import { picoUsd } from '../../src/pricing/money.ts'
-import { describeModel, describeProvider } from '../../src/pricing/price-description.ts'
-import { reportedCostWarning } from '../../src/pricing/reported-cost.ts'
-import { suggestSaving } from '../../src/pricing/suggestion.ts'
 import type { Usage } from '../../src/pricing/usage.ts'
 import { provider, SOME_DAY_MS } from './support.ts'
 

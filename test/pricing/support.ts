@@ -1,6 +1,6 @@
 import Fraction from 'fraction.js'
-import { findProvider, type ProviderRef } from '../../src/pricing/catalogue.ts'
-import { type CostRequest, type CostResult, providerCost } from '../../src/pricing/cost.ts'
+import { findProvider, type ProviderRef } from '../../src/pricing/catalogue/catalogue.ts'
+import { type CostRequest, type CostResult, providerCost } from '../../src/pricing/cost/cost.ts'
 import { formatUsd } from '../../src/pricing/money.ts'
 
 const PICO = 1_000_000_000_000n

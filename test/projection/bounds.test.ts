@@ -2,12 +2,12 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import type { Bindings } from '../../src/config.ts'
+import { MAX_PARAMETER_BYTES } from '../../src/db/json-parameters.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { ingest } from '../../src/ledger/client.ts'
-import type { EntryFilter } from '../../src/ledger/entries.ts'
-import { LedgerIds, tagOf } from '../../src/ledger/ledger-ids.ts'
-import { MAX_PARAMETER_BYTES } from '../../src/projection/json-parameters.ts'
-import { findEntry, listEntries } from '../../src/projection/list-entries.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
+import type { EntryFilter } from '../../src/ledger/journal/unflushed.ts'
+import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
+import { findEntry, listEntries } from '../../src/projection/read/list-entries.ts'
 import {
   freshLedger,
   inStore,

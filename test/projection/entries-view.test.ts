@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { entryNumberOf } from '../../src/ledger/ledger-ids.ts'
+import { entryNumberOf } from '../../src/ledger/model/ledger-ids.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { type Json, listed } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'

@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { ingest } from '../../src/ledger/client.ts'
-import { LedgerIds, tagOf } from '../../src/ledger/ledger-ids.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
+import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
 import {
   freshLedger,
   inStore,

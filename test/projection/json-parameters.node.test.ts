@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { jsonParameters, MAX_PARAMETER_BYTES } from '../../src/projection/json-parameters.ts'
+import { jsonParameters, MAX_PARAMETER_BYTES } from '../../src/db/json-parameters.ts'
 
 const bytes = (text: string) => Buffer.byteLength(text)
 

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ingest } from '../../src/ledger/client.ts'
-import type { EntryFilter } from '../../src/ledger/entries.ts'
-import type { Entry } from '../../src/ledger/journal.ts'
-import { listEntries } from '../../src/projection/list-entries.ts'
+import { ingest } from '../../src/ledger/client/client.ts'
+import type { EntryFilter } from '../../src/ledger/journal/unflushed.ts'
+import type { Entry } from '../../src/ledger/model/journal.ts'
+import { listEntries } from '../../src/projection/read/list-entries.ts'
 import { freshLedger, inStore, journalEntries, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, type EventOptions, eventItem, grant } from '../support/messages.ts'
 

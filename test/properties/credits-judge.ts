@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
-import type { Entry, HoldRecord } from '../../src/ledger/journal.ts'
-import type { LedgerIds } from '../../src/ledger/ledger-ids.ts'
+import { pastEntry } from '../../src/ledger/burns/reversal.ts'
+import type { Entry, HoldRecord } from '../../src/ledger/model/journal.ts'
+import type { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
 import type {
   CreditMessage,
   CreditResult,
@@ -16,9 +17,8 @@ import type {
   PastEntry,
   WalletItemRef,
   WalletOwner,
-} from '../../src/ledger/messages.ts'
-import { pastEntry } from '../../src/ledger/reversal.ts'
-import type { Wallet } from '../../src/ledger/wallet.ts'
+} from '../../src/ledger/model/messages.ts'
+import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
 import type { Act, CreditAct, EventAct } from './credits-commands.ts'

@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
 import { renderCredit } from '../../src/credits/render.ts'
 import { renderBatchAnswer, renderEventAnswer } from '../../src/events/render.ts'
-import type { Entry } from '../../src/ledger/journal.ts'
-import type { LedgerIds } from '../../src/ledger/ledger-ids.ts'
+import type { Entry } from '../../src/ledger/model/journal.ts'
+import type { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
 import type {
   BatchAnswer,
   CreditMessage,
@@ -11,8 +11,8 @@ import type {
   IngestItem,
   IngestMessage,
   IngestResult,
-} from '../../src/ledger/messages.ts'
-import type { Wallet } from '../../src/ledger/wallet.ts'
+} from '../../src/ledger/model/messages.ts'
+import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import { batch, eventItem, grant, single } from '../support/messages.ts'
 import type { BatchSpec, CreditSpec, EventSpec, RequestSpec } from './commands.ts'
 import {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, inject, it, vi } from 'vitest'
-import type { KeyHash } from '../../src/ledger/sip-hash.ts'
+import type { KeyHash } from '../../src/ledger/idempotency/sip-hash.ts'
 import { type KeysJournal, TINY } from '../support/keys-journal.ts'
 import { withKeysJournal } from '../support/with-keys-journal.ts'
 

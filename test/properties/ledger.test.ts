@@ -3,17 +3,17 @@ import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
-import { LedgerIds, tagOf } from '../../src/ledger/ledger-ids.ts'
+import { unpackRow } from '../../src/ledger/journal/packing.ts'
+import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
 import type {
   BalanceAnswer,
   CreditResult,
   IngestResult,
   WalletOwner,
   WalletResult,
-} from '../../src/ledger/messages.ts'
+} from '../../src/ledger/model/messages.ts'
+import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
-import { unpackRow } from '../../src/ledger/packing.ts'
-import type { Wallet } from '../../src/ledger/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import {
   freshLedger,

@@ -1,9 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { moveCredits, openLedger } from '../../src/ledger/client.ts'
-import { unpackRow } from '../../src/ledger/packing.ts'
-import { pastEntry } from '../../src/ledger/reversal.ts'
+import { pastEntry } from '../../src/ledger/burns/reversal.ts'
+import { moveCredits, openLedger } from '../../src/ledger/client/client.ts'
+import { unpackRow } from '../../src/ledger/journal/packing.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import {
   balanceOf,

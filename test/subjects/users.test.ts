@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { openLedger } from '../../src/ledger/client.ts'
+import { openLedger } from '../../src/ledger/client/client.ts'
 import { api, jsonOf } from '../support/api.ts'
 import {
   expectInvalid,

@@ -1,6 +1,6 @@
 import { dereference, type OutputUnit, type Schema, validate } from '@cfworker/json-schema'
 import { inject } from 'vitest'
-import { codesOf } from '../../src/http/problem-schemas.ts'
+import { codesOf } from '../../src/http/output/problem-schemas.ts'
 import { isObject } from '../../src/openapi/closed.ts'
 
 /**

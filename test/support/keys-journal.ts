@@ -1,9 +1,9 @@
-import { Draft } from '../../src/ledger/draft.ts'
-import { JournalRows } from '../../src/ledger/journal-rows.ts'
-import { MetaTable } from '../../src/ledger/meta-table.ts'
-import type { PackedKeysOptions } from '../../src/ledger/packed-keys.ts'
+import { Draft } from '../../src/ledger/commit/draft.ts'
+import { MetaTable } from '../../src/ledger/commit/meta-table.ts'
+import type { PackedKeysOptions } from '../../src/ledger/idempotency/store.ts'
+import { JournalRows } from '../../src/ledger/journal/rows.ts'
 import type { Exec } from '../../src/ledger/tables.ts'
-import { NO_USAGE } from '../../src/projection/usage/totals.ts'
+import { NO_USAGE } from '../../src/usage/cells/totals.ts'
 
 /** A few keys fill everything: memory, a bucket, a run. What holds here holds with a million. */
 export const TINY = { memory_keys: 16, bucket_keys: 4, step_buckets: 2, run_rows: 5, run_keys: 12 } as const

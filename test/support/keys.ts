@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
+import { findApiKey, mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
+import { SCOPES, type Scope } from '../../src/api-keys/authentication/scopes.ts'
+import type { FoundKey } from '../../src/api-keys/record.ts'
 import type { Bindings } from '../../src/config.ts'
-import { findApiKey, mintApiKey } from '../../src/customers/api-keys.ts'
-import type { FoundKey } from '../../src/customers/key-record.ts'
-import { SCOPES, type Scope } from '../../src/customers/scopes.ts'
 import type { Mode } from '../../src/db/schema.ts'
 
 const INSERT = `

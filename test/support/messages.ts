@@ -5,7 +5,7 @@ import type {
   IngestItem,
   IngestMessage,
   PricedEvent,
-} from '../../src/ledger/messages.ts'
+} from '../../src/ledger/model/messages.ts'
 import { microCredits, picoUsd, type UsdParts, usdToParts } from '../../src/pricing/money.ts'
 
 /** Messages to a ledger object, as the Worker would send them: with the few fields a test is about. */

@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { forgetCachedKeys } from '../../src/customers/api-keys.ts'
+import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import { forgetPriceBooks } from '../../src/rating/current-prices.ts'
 import { api, jsonOf, textField } from './api.ts'
 

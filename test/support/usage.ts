@@ -8,20 +8,15 @@ import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import type { Bindings } from '../../src/config.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { type Cell, Cells } from '../../src/projection/usage/cells.ts'
-import { DEAD_LETTER_QUEUE } from '../../src/projection/usage/dead-letters.ts'
-import { type UsageDelta, usageDeltas } from '../../src/projection/usage/delta.ts'
-import { cellOf, parseUsageMessage, usageMessages } from '../../src/projection/usage/message.ts'
-import {
-  type CellQuery,
-  type Rollup,
-  readCells,
-  readRollup,
-} from '../../src/projection/usage/read-rollups.ts'
-import { rollUp } from '../../src/projection/usage/roll-up.ts'
-import { startOfDay } from '../../src/projection/usage/time.ts'
-import { totalsOf, type UsageTotals } from '../../src/projection/usage/totals.ts'
-import { consumeQueue } from '../../src/projection/usage-queue.ts'
+import { type Cell, Cells } from '../../src/usage/cells/cells.ts'
+import { type UsageDelta, usageDeltas } from '../../src/usage/cells/delta.ts'
+import { totalsOf, type UsageTotals } from '../../src/usage/cells/totals.ts'
+import { DEAD_LETTER_QUEUE } from '../../src/usage/queue/dead-letters.ts'
+import { cellOf, parseUsageMessage, usageMessages } from '../../src/usage/queue/message.ts'
+import { consumeQueue } from '../../src/usage/queue/usage-queue.ts'
+import { type CellQuery, type Rollup, readCells, readRollup } from '../../src/usage/rollups/read.ts'
+import { rollUp } from '../../src/usage/rollups/roll-up.ts'
+import { startOfDay } from '../../src/usage/rollups/time.ts'
 import { reference, said } from '../projection/usage/arbitraries.ts'
 import { storedPages, type TestLedger } from './ledgers.ts'
 

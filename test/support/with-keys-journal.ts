@@ -1,5 +1,5 @@
 import { runInDurableObject } from 'cloudflare:test'
-import type { PackedKeysOptions } from '../../src/ledger/packed-keys.ts'
+import type { PackedKeysOptions } from '../../src/ledger/idempotency/store.ts'
 import { KeysJournal } from './keys-journal.ts'
 import { freshLedger, storeOf } from './ledgers.ts'
 

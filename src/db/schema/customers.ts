@@ -44,7 +44,7 @@ export const apiKeys = sqliteTable(
     expires_at_ms: integer(),
     /** From when on the key is refused: ahead of now while a rotated key overlaps with its successor. */
     revoked_at_ms: integer(),
-    /** Within an hour: see `src/customers/last-used.ts`. */
+    /** Within an hour: see `src/api-keys/last-used.ts`. */
     last_used_at_ms: integer(),
   },
   (table) => [

@@ -41,7 +41,7 @@ export const rollupWatermarks = sqliteTable(
 )
 
 /**
- * The usage of a ledger and UTC day, packed (`src/projection/usage/pack-cells.ts`). A row that has grown large is
+ * The usage of a ledger and UTC day, packed (`src/usage/cells/pack-cells.ts`). A row that has grown large is
  * closed and the next part begun, so a cell may stand in several parts: readers add.
  */
 export const rollupDays = sqliteTable(

@@ -1,5 +1,5 @@
-import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../usage/totals.ts'
-import type { Books } from './books.ts'
+import type { Books } from '../../ledger/flush/books.ts'
+import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../../usage/cells/totals.ts'
 import { type Difference, MAX_DIFFERENCES } from './difference.ts'
 import { rangeOfFlush, type SumsRow, sumIn, sumOf, usageOf } from './flush-sums.ts'
 import { wrongColumns } from './wrong-columns.ts'

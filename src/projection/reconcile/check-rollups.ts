@@ -1,10 +1,10 @@
-import { BrokenPages, flushedUsage } from '../usage/flushed-usage.ts'
-import type { ParsedUsageMessage } from '../usage/message.ts'
-import { unpackCells } from '../usage/pack-cells.ts'
-import { type Rollup, readRollup } from '../usage/read-rollups.ts'
-import { rollUp } from '../usage/roll-up.ts'
-import { addTotals, NO_USAGE, packTotals, totalsOf, type UsageTotals } from '../usage/totals.ts'
-import type { Books } from './books.ts'
+import type { Books } from '../../ledger/flush/books.ts'
+import { unpackCells } from '../../usage/cells/pack-cells.ts'
+import { addTotals, NO_USAGE, packTotals, totalsOf, type UsageTotals } from '../../usage/cells/totals.ts'
+import type { ParsedUsageMessage } from '../../usage/queue/message.ts'
+import { BrokenPages, flushedUsage } from '../../usage/rollups/flushed-usage.ts'
+import { type Rollup, readRollup } from '../../usage/rollups/read.ts'
+import { rollUp } from '../../usage/rollups/roll-up.ts'
 import type { Difference } from './difference.ts'
 
 const MESSAGES_AT_ONCE = 50

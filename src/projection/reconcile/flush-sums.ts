@@ -1,7 +1,7 @@
+import type { Books } from '../../ledger/flush/books.ts'
+import type { EntryRange } from '../../ledger/flush/rewrite-pages.ts'
 import { PICO_PER_MICRO } from '../../pricing/money.ts'
-import type { UsageTotals } from '../usage/totals.ts'
-import type { Books } from './books.ts'
-import type { EntryRange } from './rewrite-pages.ts'
+import type { UsageTotals } from '../../usage/cells/totals.ts'
 
 /** What the columns of pages say of the usage in them. Numbers as text: they may pass 2^53. */
 export interface SumsRow {

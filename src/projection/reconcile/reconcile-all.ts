@@ -1,6 +1,6 @@
 import type { Bindings } from '../../config.ts'
 import { ledgerDb, ledgerName } from '../../db/ledger-db.ts'
-import { logError, logInfo } from '../../http/log.ts'
+import { logError, logInfo } from '../../logging/log.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { type ReconcileResult, reconcileLedger } from './reconcile.ts'
 import { postponeReconciliation } from './store.ts'

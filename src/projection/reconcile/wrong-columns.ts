@@ -1,7 +1,7 @@
-import { parsePage } from '../../ledger/packing.ts'
-import { usageDeltas } from '../usage/delta.ts'
-import { packTotals, totalsOf } from '../usage/totals.ts'
-import type { Books } from './books.ts'
+import type { Books } from '../../ledger/flush/books.ts'
+import { parsePage } from '../../ledger/journal/packing.ts'
+import { usageDeltas } from '../../usage/cells/delta.ts'
+import { packTotals, totalsOf } from '../../usage/cells/totals.ts'
 import { type Difference, MAX_DIFFERENCES } from './difference.ts'
 import { rangeOfFlush, type SumsRow, usageOf } from './flush-sums.ts'
 

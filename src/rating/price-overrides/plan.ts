@@ -1,7 +1,7 @@
-import { timeJson } from '../../http/times.ts'
-import { invalid, type Refusal } from '../../ledger/refusal.ts'
-import { findModel, type ProviderRef } from '../../pricing/catalogue.ts'
-import { isPrefix, type OverlayPrices, stemOf } from '../../pricing/overlay.ts'
+import { timeJson } from '../../http/input/times.ts'
+import { invalid, type Refusal } from '../../ledger/model/refusal.ts'
+import { findModel, type ProviderRef } from '../../pricing/catalogue/catalogue.ts'
+import { isPrefix, type OverlayPrices, stemOf } from '../../pricing/catalogue/overlay.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
 

@@ -1,8 +1,8 @@
 import { createRoute } from '@hono/zod-openapi'
+import { scoped } from '../../api-keys/authentication/authenticate.ts'
 import { ledgerKey } from '../../db/ledger-db.ts'
-import { scoped } from '../../http/auth.ts'
 import { callerOf, ledgerOf } from '../../http/caller.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../../http/responses.ts'
+import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../../http/output/responses.ts'
 import { createRouter } from '../../http/router.ts'
 import { getOverlays, postOverlay } from './handlers.ts'
 import {

@@ -1,6 +1,6 @@
 import type { Bindings } from '../../config.ts'
 import { isTaken } from '../../db/unique.ts'
-import type { PriceOverlay } from '../../pricing/overlay.ts'
+import type { PriceOverlay } from '../../pricing/catalogue/overlay.ts'
 
 /** Overlays in D1: read whole by scope, and added one at a time. */
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { EVENT_TYPES } from '../../../src/ledger/messages.ts'
-import type { Cell } from '../../../src/projection/usage/cells.ts'
-import type { UsageDelta } from '../../../src/projection/usage/delta.ts'
+import { EVENT_TYPES } from '../../../src/ledger/model/messages.ts'
+import type { Cell } from '../../../src/usage/cells/cells.ts'
+import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
 
 /** Usage as property tests make it up: few names, so that cells meet, and some that are as odd as a name may be. */
 

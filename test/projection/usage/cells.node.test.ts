@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
-import { sizeOf } from '../../../src/ledger/packing.ts'
-import { WeighedCells } from '../../../src/projection/usage/cell-weight.ts'
-import { type Cell, Cells } from '../../../src/projection/usage/cells.ts'
-import { cellOf } from '../../../src/projection/usage/message.ts'
-import { packCells, unpackCells } from '../../../src/projection/usage/pack-cells.ts'
-import { packTotals, totalsOf, unpackTotals } from '../../../src/projection/usage/totals.ts'
+import { sizeOf } from '../../../src/ledger/journal/packing.ts'
+import { WeighedCells } from '../../../src/usage/cells/cell-weight.ts'
+import { type Cell, Cells } from '../../../src/usage/cells/cells.ts'
+import { packCells, unpackCells } from '../../../src/usage/cells/pack-cells.ts'
+import { packTotals, totalsOf, unpackTotals } from '../../../src/usage/cells/totals.ts'
+import { cellOf } from '../../../src/usage/queue/message.ts'
 import { deltas, reference, said } from './arbitraries.ts'
 
 const { seed, runs } = inject('fuzz')

@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
-import { sizeOf } from '../../../src/ledger/packing.ts'
+import { sizeOf } from '../../../src/ledger/journal/packing.ts'
 import { USAGE_UNITS } from '../../../src/pricing/usage.ts'
-import type { UsageDelta } from '../../../src/projection/usage/delta.ts'
+import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
 import {
   MAX_MESSAGE_BYTES,
   parseUsageMessage,
   type UsageMessage,
   usageMessages,
-} from '../../../src/projection/usage/message.ts'
+} from '../../../src/usage/queue/message.ts'
 import { deltas, reference, said } from './arbitraries.ts'
 
 const { seed, runs } = inject('fuzz')

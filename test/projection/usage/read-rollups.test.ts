@@ -1,19 +1,19 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { sizeOf } from '../../../src/ledger/packing.ts'
-import { type Cell, Cells } from '../../../src/projection/usage/cells.ts'
-import type { UsageDelta } from '../../../src/projection/usage/delta.ts'
-import { cellOf } from '../../../src/projection/usage/message.ts'
-import { packCells, unpackCells } from '../../../src/projection/usage/pack-cells.ts'
+import { sizeOf } from '../../../src/ledger/journal/packing.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/time/durations.ts'
+import { type Cell, Cells } from '../../../src/usage/cells/cells.ts'
+import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
+import { packCells, unpackCells } from '../../../src/usage/cells/pack-cells.ts'
+import { cellOf } from '../../../src/usage/queue/message.ts'
 import {
   type CellQuery,
   type Rollup,
   readCells,
   readRollup,
   TooManyCells,
-} from '../../../src/projection/usage/read-rollups.ts'
-import { startOfDay } from '../../../src/projection/usage/time.ts'
-import { DAY_MS, HOUR_MS } from '../../../src/time/durations.ts'
+} from '../../../src/usage/rollups/read.ts'
+import { startOfDay } from '../../../src/usage/rollups/time.ts'
 import { countedD1 } from '../../support/counting-d1.ts'
 import { unique } from '../../support/customers.ts'
 import { foldDeltas, knownLedger } from '../../support/usage.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findProvider } from '../../../src/pricing/catalogue.ts'
+import { findProvider } from '../../../src/pricing/catalogue/catalogue.ts'
 import { type OverlayDraft, type Plan, planOverlay } from '../../../src/rating/price-overrides/plan.ts'
 import { MAX_OVERLAYS, type StoredOverlay } from '../../../src/rating/price-overrides/store.ts'
 

@@ -1,0 +1,161 @@
+import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { createdOrRefused, recordedAndKept } from '../../api-keys/answers.ts'
+import { credentialOf } from '../../api-keys/authentication/authenticate.ts'
+import { createApiKey } from '../../api-keys/changes.ts'
+import { createdKeySchema, issuedKeySchema } from '../../api-keys/schema.ts'
+import { type Customer, changeAccount, listCustomers, readCustomer } from '../../customers/accounts.ts'
+import { auditChangedAccount } from '../../customers/audit.ts'
+import type { AppEnv } from '../../http/env.ts'
+import { BEHIND_ALL_IDS, idPage } from '../../http/input/pagination.ts'
+import { timeJson } from '../../http/input/times.ts'
+import { OPERATOR_SECURITY } from '../../http/middleware/security.ts'
+import { jsonResponse } from '../../http/output/json.ts'
+import { notAllReached } from '../../http/output/not-all-reached.ts'
+import { problem } from '../../http/output/problem.ts'
+import { BODY_PROBLEMS, json, jsonRequest, responses } from '../../http/output/responses.ts'
+import { answerOnce } from '../../http/output/stored-answers.ts'
+import { createRouter } from '../../http/router.ts'
+import { OPERATOR_PROBLEMS } from '../responses.ts'
+import {
+  accountChangeSchema,
+  adminCustomerSchema,
+  adminCustomersSchema,
+  customerPath,
+  customersQuery,
+} from './schema.ts'
+
+const OPERATOR = 'operator'
+const CUSTOMER_PROBLEMS = [...OPERATOR_PROBLEMS, 'invalid_request', 'not_found', 'unavailable'] as const
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'The customers, newest first',
+  description: 'PENDING is one whose registration broke half way: it can be repeated with the same email.',
+  security: OPERATOR_SECURITY,
+  request: { query: customersQuery },
+  responses: responses({ 200: json('A page of customers.', adminCustomersSchema) }, [
+    ...OPERATOR_PROBLEMS,
+    'invalid_request',
+    'unavailable',
+  ]),
+})
+
+const getRoute = createRoute({
+  method: 'get',
+  path: '/{id}',
+  summary: 'A customer',
+  security: OPERATOR_SECURITY,
+  request: { params: customerPath },
+  responses: responses({ 200: json('The customer.', adminCustomerSchema) }, CUSTOMER_PROBLEMS),
+})
+
+const changeRoute = createRoute({
+  method: 'patch',
+  path: '/{id}',
+  summary: "Change a customer's tier, suspend it, close it, or lift that",
+  description: [
+    "Its ledgers go by it from the answer on, everything else within 90 s. A suspended customer's keys can only read, and so can those",
+    'of a closed one: it differs in what it says. Nothing is deleted. After a 503, repeat the request: it does what is left.',
+  ].join(' '),
+  security: OPERATOR_SECURITY,
+  request: { params: customerPath, body: jsonRequest(accountChangeSchema) },
+  responses: responses({ 200: json('The customer as it is now.', adminCustomerSchema) }, [
+    ...CUSTOMER_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'conflict',
+  ]),
+})
+
+const issueRoute = createRoute({
+  method: 'post',
+  path: '/{id}/api-keys',
+  summary: 'Issue an API key to a customer, such as one that has lost its only one',
+  description: [
+    'The key is in this answer and nowhere else. With an `Idempotency-Key` a lost answer can be had again: it is stored encrypted',
+    "under the operator's token of the request, and only a repeat with that one gets it. The customer's other keys stay as they are.",
+  ].join(' '),
+  security: OPERATOR_SECURITY,
+  request: { params: customerPath, body: jsonRequest(issuedKeySchema) },
+  responses: responses({ 201: json('The key.', createdKeySchema) }, [
+    ...CUSTOMER_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'conflict',
+    'idempotency_mismatch',
+    'overloaded',
+  ]),
+})
+
+export const adminCustomersRoutes = createRouter()
+
+adminCustomersRoutes.openapi(listRoute, async (c) => {
+  const { cursor, limit, ...filter } = c.req.valid('query')
+  try {
+    const page = { before_id: cursor ?? BEHIND_ALL_IDS, limit: limit + 1 }
+    const found = await listCustomers(c.env, filter, page)
+    const { rows, next_cursor } = idPage(found, limit, (customer) => customer.customer_id)
+    return jsonResponse(c, { data: rows.map(customerJson), next_cursor })
+  } catch (error) {
+    return notAllReached(c, 'customers_not_listed', error)
+  }
+})
+
+adminCustomersRoutes.openapi(getRoute, async (c) => {
+  try {
+    const customer = await readCustomer(c.env, c.req.valid('param').id)
+    return customer ? jsonResponse(c, customerJson(customer)) : noSuchCustomer(c)
+  } catch (error) {
+    return notAllReached(c, 'customer_not_read', error)
+  }
+})
+
+adminCustomersRoutes.openapi(changeRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  try {
+    const outcome = await changeAccount(c.env, id, c.req.valid('json'), (before, after) => [
+      auditChangedAccount(c, before, after),
+    ])
+    switch (outcome.kind) {
+      case 'changed':
+        return jsonResponse(c, customerJson(outcome.customer))
+      case 'not_found':
+        return noSuchCustomer(c)
+      case 'unfinished':
+        return problem(c, {
+          code: 'conflict',
+          detail: "This customer's registration was not finished. Repeat it with the same email first.",
+        })
+    }
+  } catch (error) {
+    return notAllReached(c, 'customer_not_changed', error)
+  }
+})
+
+adminCustomersRoutes.openapi(issueRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const { expires_at: expires_at_ms, ...draft } = c.req.valid('json')
+  const actor = { customer_id: id, key_id: undefined }
+  const once = {
+    owner: OPERATOR,
+    operation: `POST /v1/admin/customers/${id}/api-keys`,
+    credential: credentialOf(c),
+  }
+  try {
+    return await answerOnce(c, once, async (keep) => {
+      const also = recordedAndKept(c, actor, keep)
+      const made = await createApiKey(c.env, actor, { ...draft, expires_at_ms }, Date.now(), also)
+      return createdOrRefused(c, made)
+    })
+  } catch (error) {
+    return notAllReached(c, 'key_not_issued', error)
+  }
+})
+
+function customerJson({ created_at_ms, ...customer }: Customer): object {
+  return { ...customer, created_at: timeJson(created_at_ms) }
+}
+
+function noSuchCustomer(c: Context<AppEnv>): Response {
+  return problem(c, { code: 'not_found', detail: 'There is no such customer.' })
+}

@@ -1,0 +1,44 @@
+import { z } from '@hono/zod-openapi'
+import { CUSTOMER_STATUSES, TIERS } from '../../db/schema.ts'
+import { customerText } from '../../http/input/identifiers.ts'
+import { idPageQuery, pageSchema } from '../../http/input/pagination.ts'
+
+/** What the operator may set; PENDING is only ever the state of a registration. */
+const SETTABLE = [
+  'ACTIVE',
+  'SUSPENDED',
+  'CLOSED',
+] as const satisfies readonly (typeof CUSTOMER_STATUSES)[number][]
+
+export const customerPath = z.object({
+  id: customerText().openapi({
+    param: { name: 'id', in: 'path' },
+    example: 'cust_01m82kr9vnj1qk2s67ndqm186w',
+  }),
+})
+
+export const customersQuery = z.strictObject({
+  ...idPageQuery('cust'),
+  status: z.enum(CUSTOMER_STATUSES).optional(),
+  tier: z.enum(TIERS).optional(),
+  email: customerText().optional().openapi({ description: 'The whole address, in any case.' }),
+})
+
+export const accountChangeSchema = z
+  .strictObject({ tier: z.enum(TIERS).optional(), status: z.enum(SETTABLE).optional() })
+  .refine(({ tier, status }) => tier !== undefined || status !== undefined, 'must give tier, status or both')
+  .openapi('AccountChange')
+
+export const adminCustomerSchema = z
+  .object({
+    customer_id: z.string(),
+    name: z.string(),
+    email: z.string(),
+    tier: z.enum(TIERS),
+    status: z.enum(CUSTOMER_STATUSES),
+    region: z.string().nullable().openapi({ description: 'Where its ledgers were asked to live.' }),
+    created_at: z.iso.datetime(),
+  })
+  .openapi('AdminCustomer')
+
+export const adminCustomersSchema = pageSchema(adminCustomerSchema).openapi('AdminCustomersPage')

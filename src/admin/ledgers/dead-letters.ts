@@ -1,0 +1,128 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { BEHIND_ALL_IDS, idPage, idPageQuery, pageSchema } from '../../http/input/pagination.ts'
+import { timeJson, timeOrNull } from '../../http/input/times.ts'
+import { OPERATOR_SECURITY } from '../../http/middleware/security.ts'
+import { jsonResponse } from '../../http/output/json.ts'
+import { notAllReached } from '../../http/output/not-all-reached.ts'
+import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../../http/output/responses.ts'
+import { answerOnce } from '../../http/output/stored-answers.ts'
+import { createRouter } from '../../http/router.ts'
+import {
+  type DeadLetter,
+  listDeadLetters,
+  MAX_REPLAYED,
+  replayDeadLetters,
+} from '../../usage/queue/replay-dead-letters.ts'
+import { recordAction } from '../record-action.ts'
+import { OPERATOR_PROBLEMS } from '../responses.ts'
+
+const STATES = ['open', 'replayed'] as const
+
+const listQuery = z.strictObject({
+  ...idPageQuery('dl'),
+  state: z.enum(STATES).default('open').openapi({
+    description: 'Those that wait for a replay, or those that were replayed in the last 30 days.',
+  }),
+})
+
+const time = z.iso.datetime()
+
+const letterSchema = z
+  .object({
+    dead_letter_id: z.string(),
+    state: z.enum(STATES),
+    reason: z.string().openapi({ description: 'Why it could not be consumed when it was last tried.' }),
+    attempts: z.int().openapi({ description: 'How often it was tried since the queue gave it up.' }),
+    sent_at: time,
+    failed_at: time,
+    replayed_at: time.nullable(),
+    body: z.string().openapi({ description: 'The first 2,000 characters of its JSON.' }),
+  })
+  .openapi('DeadLetter')
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'Messages of the usage queue that could not be consumed, newest first',
+  security: OPERATOR_SECURITY,
+  request: { query: listQuery },
+  responses: responses(
+    { 200: json('A page of messages.', pageSchema(letterSchema).openapi('DeadLettersPage')) },
+    [...OPERATOR_PROBLEMS, 'invalid_request', 'unavailable'],
+  ),
+})
+
+const replaySchema = z
+  .strictObject({
+    dead_letter_ids: z
+      .array(z.string().regex(/^dl_[0-9a-hjkmnp-tv-z]{26}$/, 'must be a dead_letter_id'))
+      .min(1, 'must name at least one')
+      .max(MAX_REPLAYED, `must name at most ${MAX_REPLAYED}`)
+      .optional(),
+  })
+  .openapi('DeadLetterReplay')
+
+const replayedSchema = z
+  .object({
+    replayed: z.int().openapi({ description: 'Consumed now. What was counted before is not counted again.' }),
+    failed: z.int().openapi({ description: 'They failed again and stay listed, with the reason.' }),
+    not_found: z.int().openapi({ description: 'Named, and not among those that wait.' }),
+    more: z.boolean().openapi({ description: 'There are more than one call replays: call again.' }),
+  })
+  .openapi('DeadLetterReplayed')
+
+const OPERATION = 'POST /v1/admin/dead-letters/replay'
+
+const replayRoute = createRoute({
+  method: 'post',
+  path: '/replay',
+  summary: 'Consume dead letters again: those that are named, or the 100 that failed longest ago',
+  security: OPERATOR_SECURITY,
+  request: { body: optionalJsonRequest(replaySchema) },
+  responses: responses({ 200: json('What came of it.', replayedSchema) }, [
+    ...OPERATOR_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'idempotency_mismatch',
+    'unavailable',
+  ]),
+})
+
+export const deadLettersRoutes = createRouter()
+
+deadLettersRoutes.openapi(listRoute, async (c) => {
+  const { cursor, limit, state } = c.req.valid('query')
+  try {
+    const page = { before_id: cursor ?? BEHIND_ALL_IDS, limit: limit + 1 }
+    const found = await listDeadLetters(c.env.DB, state, page)
+    const { rows, next_cursor } = idPage(found, limit, (letter) => letter.dead_letter_id)
+    return jsonResponse(c, { data: rows.map(letterJson), next_cursor })
+  } catch (error) {
+    return notAllReached(c, 'dead_letters_not_listed', error)
+  }
+})
+
+deadLettersRoutes.openapi(replayRoute, async (c) => {
+  const { dead_letter_ids } = replaySchema.parse(await c.req.json())
+  try {
+    return await answerOnce(c, { owner: 'operator', operation: OPERATION }, async (keep) => {
+      await recordAction(c, 'admin.replay_dead_letters', undefined)
+      const body = await replayDeadLetters(c.env, dead_letter_ids, (replay) =>
+        keep({ status: 200, body: replay }),
+      )
+      return { status: 200, body }
+    })
+  } catch (error) {
+    return notAllReached(c, 'dead_letters_not_replayed', error)
+  }
+})
+
+function letterJson(letter: DeadLetter): object {
+  const { dead_letter_id, state, reason, attempts, body, replayed_at_ms } = letter
+  return {
+    ...{ dead_letter_id, state, reason, attempts },
+    sent_at: timeJson(letter.sent_at_ms),
+    failed_at: timeJson(letter.failed_at_ms),
+    replayed_at: timeOrNull(replayed_at_ms),
+    body,
+  }
+}

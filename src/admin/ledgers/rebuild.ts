@@ -1,0 +1,122 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
+import { MODES, type Mode } from '../../db/schema.ts'
+import { OPERATOR_SECURITY } from '../../http/middleware/security.ts'
+import { notAllReached } from '../../http/output/not-all-reached.ts'
+import { problem } from '../../http/output/problem.ts'
+import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../../http/output/responses.ts'
+import { createRouter } from '../../http/router.ts'
+import { BrokenPages } from '../../usage/rollups/flushed-usage.ts'
+import { ENTRIES_A_CALL, type Rebuilt, rebuildLedger } from '../../usage/rollups/rebuild.ts'
+import { customerPath } from '../customers/schema.ts'
+import { answerWork } from '../record-action.ts'
+import { OPERATOR_PROBLEMS } from '../responses.ts'
+
+const rebuildSchema = z
+  .strictObject({
+    mode: z
+      .enum(MODES)
+      .optional()
+      .openapi({ description: 'Default: both ledgers, as far as there is anything in them.' }),
+  })
+  .openapi('Rebuild')
+
+const rebuiltSchema = z
+  .object({
+    ledgers: z.array(
+      z.object({
+        mode: z.enum(MODES),
+        entries: z.int().openapi({ description: 'How many entries were folded again in this call.' }),
+        rows: z.int().openapi({ description: 'How many rows of rollups were written for them.' }),
+        done: z.boolean().openapi({ description: 'The new rollups are those that analytics read.' }),
+      }),
+    ),
+    more: z
+      .boolean()
+      .openapi({ description: 'There is more than one call does: call again, or leave it to the cron.' }),
+  })
+  .openapi('Rebuilt')
+
+const rebuildRoute = createRoute({
+  method: 'post',
+  path: '/{id}/rebuild',
+  summary: "Make a customer's analytics anew from the ledger's pages",
+  description: [
+    'The new rollups are made beside the old ones and take their place at once, so analytics answer as ever meanwhile.',
+    `A call goes through ${ENTRIES_A_CALL.toLocaleString('en')} entries.`,
+  ].join(' '),
+  security: OPERATOR_SECURITY,
+  request: { params: customerPath, body: optionalJsonRequest(rebuildSchema) },
+  responses: responses({ 200: json('What was done.', rebuiltSchema) }, [
+    ...OPERATOR_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'not_found',
+    'conflict',
+    'idempotency_mismatch',
+    'unavailable',
+  ]),
+})
+
+export const rebuildRoutes = createRouter()
+
+rebuildRoutes.openapi(rebuildRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const { mode } = rebuildSchema.parse(await c.req.json())
+  try {
+    if (!(await c.env.DB.prepare(SELECT_CUSTOMER).bind(id).first())) {
+      return problem(c, { code: 'not_found', detail: 'There is no customer of this id.' })
+    }
+    const operation = `POST /v1/admin/customers/${id}/rebuild`
+    return await answerWork(c, { action: 'admin.rebuild', operation, customer_id: id }, () =>
+      rebuildCustomer(ledgerDb(c.env, id), id, mode === undefined ? MODES : [mode]),
+    )
+  } catch (error) {
+    if (error instanceof BrokenPages) {
+      const detail = `Analytics stay as they are: ${error.message}. POST /v1/admin/reconcile mends pages.`
+      return problem(c, { code: 'conflict', detail })
+    }
+    return notAllReached(c, 'rollups_not_rebuilt', error)
+  }
+})
+
+const SELECT_CUSTOMER = 'SELECT 1 FROM customers WHERE customer_id = ?1'
+
+interface RebuiltLedger extends Rebuilt {
+  readonly mode: Mode
+}
+
+async function rebuildCustomer(
+  db: D1Database,
+  customer_id: string,
+  modes: readonly Mode[],
+): Promise<{ readonly ledgers: readonly RebuiltLedger[]; readonly more: boolean }> {
+  const now_ms = Date.now()
+  const ledger_ids = modes.map((mode) => ledgerKey({ customer_id, mode }))
+  const { results } = await db
+    .prepare(SELECT_UNDONE)
+    .bind(JSON.stringify(ledger_ids))
+    .all<{ ledger_id: string }>()
+  const undone = new Set(results.map(({ ledger_id }) => ledger_id))
+  const ledgers: RebuiltLedger[] = []
+  let entries_left = ENTRIES_A_CALL
+  for (const mode of modes) {
+    const ledger_id = ledgerKey({ customer_id, mode })
+    if (!undone.has(ledger_id)) continue
+    const rebuilt = await rebuildLedger(db, ledger_id, entries_left, now_ms)
+    entries_left = Math.max(0, entries_left - rebuilt.entries)
+    ledgers.push({ mode, ...rebuilt })
+  }
+  return { ledgers, more: ledgers.some(({ done }) => !done) }
+}
+
+// Those in which there is something. But when the rebuild of one has begun, and that of the other was finished since, an
+// earlier call did both: what it finished is not begun anew, or whoever calls while there is more would never see the end.
+const SELECT_UNDONE = `
+  WITH some AS (
+    SELECT l.ledger_id, b.state_at_ms AS began_at_ms, a.state_at_ms AS active_at_ms
+    FROM json_each(?1) AS k CROSS JOIN ledgers AS l ON l.ledger_id = k.value AND l.flushed_entry > 0
+    LEFT JOIN rollup_watermarks AS b ON b.ledger_id = l.ledger_id AND b.state = 'building'
+    LEFT JOIN rollup_watermarks AS a ON a.ledger_id = l.ledger_id AND a.state = 'active')
+  SELECT ledger_id FROM some
+  WHERE began_at_ms IS NOT NULL OR active_at_ms IS NULL
+    OR active_at_ms < coalesce((SELECT min(began_at_ms) FROM some), active_at_ms + 1)`

@@ -1,0 +1,116 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
+import { MODES, RECONCILIATION_STATUSES } from '../../db/schema.ts'
+import { problem } from '../../http/output/problem.ts'
+import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../../http/output/responses.ts'
+import { createRouter } from '../../http/router.ts'
+import { DIFFERENCE_KINDS } from '../../projection/reconcile/difference.ts'
+import { type ReconcileResult, reconcileLedger } from '../../projection/reconcile/reconcile.ts'
+import { LEDGERS_A_CALL, reconcileDue } from '../../projection/reconcile/reconcile-all.ts'
+import { answerWork } from '../record-action.ts'
+import { OPERATOR_PROBLEMS } from '../responses.ts'
+
+const reconcileSchema = z
+  .strictObject({
+    customer_id: z.string().min(1).max(64).optional(),
+    full: z.boolean().optional().openapi({
+      description: 'Look at every page; without it, at those since the last check. Default false.',
+    }),
+  })
+  .openapi('Reconcile')
+
+const differenceSchema = z
+  .object({
+    kind: z.enum(DIFFERENCE_KINDS),
+    from_entry: z.int(),
+    to_entry: z.int(),
+    expected: z.string(),
+    found: z.string(),
+  })
+  .openapi('Difference')
+
+const resultSchema = z
+  .object({
+    ledgers: z.array(
+      z.object({
+        ledger_id: z.string(),
+        status: z.enum([...RECONCILIATION_STATUSES, 'UNAVAILABLE']),
+        checked_entry: z.int().nullable().openapi({ description: 'The pages up to this entry are right.' }),
+        differences: z
+          .array(differenceSchema)
+          .openapi({ description: 'What was found. With status REPAIRED it was mended.' }),
+      }),
+    ),
+    more: z.boolean().openapi({ description: 'There are more than one call looks at: call again.' }),
+  })
+  .openapi('Reconciled')
+
+const reconcileRoute = createRoute({
+  method: 'post',
+  path: '/',
+  summary: "Compare ledgers with D1's pages and with analytics, and mend what differs",
+  description:
+    `The ledgers of one customer; or, without \`customer_id\`, up to ${LEDGERS_A_CALL} that were not looked at for ten minutes, ` +
+    'longest ago first. Pages are mended from the journal of the ledger object, analytics from the pages. A cron does the ' +
+    'same for every ledger once a day.',
+  request: { body: optionalJsonRequest(reconcileSchema) },
+  responses: responses({ 200: json('What was found.', resultSchema) }, [
+    ...OPERATOR_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'not_found',
+    'idempotency_mismatch',
+  ]),
+})
+
+/** Whoever calls again because there is more gets others. */
+const NOT_AGAIN_FOR_MS = 600_000
+
+const OPERATION = 'POST /v1/admin/reconcile'
+
+export const reconcileRoutes = createRouter()
+
+reconcileRoutes.openapi(reconcileRoute, async (c) => {
+  const { customer_id, full = false } = reconcileSchema.parse(await c.req.json())
+  const now_ms = Date.now()
+  const work = { action: 'admin.reconcile', operation: OPERATION, customer_id } as const
+  if (customer_id === undefined) {
+    return answerWork(c, work, async () => {
+      const since_ms = now_ms - NOT_AGAIN_FOR_MS
+      const { results, more } = await reconcileDue(c.env, { since_ms, full, now_ms })
+      return { ledgers: results.map(renderResult), more }
+    })
+  }
+  const ledgers = MODES.map((mode) => ({ customer_id, mode }))
+  const known = await knownLedgers(ledgerDb(c.env, customer_id), ledgers.map(ledgerKey))
+  if (known.size === 0) {
+    return problem(c, {
+      code: 'not_found',
+      detail: 'There is no customer with this id that has used its ledger.',
+    })
+  }
+  return answerWork(c, work, async () => {
+    const results: ReconcileResult[] = []
+    for (const ledger of ledgers) {
+      if (known.has(ledgerKey(ledger))) results.push(await reconcileLedger(c.env, ledger, { full, now_ms }))
+    }
+    return { ledgers: results.map(renderResult), more: false }
+  })
+})
+
+const SELECT_KNOWN = 'SELECT ledger_id FROM ledgers WHERE ledger_id IN (SELECT value FROM json_each(?1))'
+
+async function knownLedgers(db: D1Database, ledger_ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const { results } = await db
+    .prepare(SELECT_KNOWN)
+    .bind(JSON.stringify(ledger_ids))
+    .all<{ ledger_id: string }>()
+  return new Set(results.map(({ ledger_id }) => ledger_id))
+}
+
+function renderResult(result: ReconcileResult): object {
+  if (result.kind === 'unavailable') {
+    return { ledger_id: result.ledger_id, status: 'UNAVAILABLE', checked_entry: null, differences: [] }
+  }
+  const { ledger_id, status, checked_entry, differences } = result
+  return { ledger_id, status, checked_entry, differences }
+}

@@ -1,0 +1,54 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { problem } from '../../http/output/problem.ts'
+import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../../http/output/responses.ts'
+import { createRouter } from '../../http/router.ts'
+import { ledgersOfCustomer, rerateAll, rerateLedgers } from '../../rating/rerate.ts'
+import { answerWork } from '../record-action.ts'
+import { OPERATOR_PROBLEMS } from '../responses.ts'
+
+const rerateSchema = z.strictObject({ customer_id: z.string().max(64).optional() }).openapi('Rerate')
+
+const summarySchema = z
+  .object({
+    ledgers: z.int(),
+    examined: z.int(),
+    rated: z.int(),
+    unpaid: z
+      .int()
+      .openapi({ description: 'The price is known; the wallet cannot pay until its next credit.' }),
+    unpriced: z.int().openapi({ description: 'Still without a price.' }),
+    more: z.boolean().openapi({
+      description: 'There is more than one run looks at, or a ledger did not answer: call again.',
+    }),
+  })
+  .openapi('RerateSummary')
+
+const rerateRoute = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Rate the events that were recorded without a price and have one now',
+  description:
+    'Of one customer, or of all. Each event is rated at most once, by the price of its own time. A cron does the same.',
+  request: { body: optionalJsonRequest(rerateSchema) },
+  responses: responses({ 200: json('What came of it.', summarySchema) }, [
+    ...OPERATOR_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'not_found',
+    'idempotency_mismatch',
+  ]),
+})
+
+const OPERATION = 'POST /v1/admin/rerate'
+
+export const rerateRoutes = createRouter()
+
+rerateRoutes.openapi(rerateRoute, async (c) => {
+  const { customer_id } = rerateSchema.parse(await c.req.json())
+  const work = { action: 'admin.rerate', operation: OPERATION, customer_id } as const
+  if (customer_id === undefined) return answerWork(c, work, () => rerateAll(c.env))
+  const ledgers = await ledgersOfCustomer(c.env, customer_id)
+  if (ledgers.length === 0) {
+    return problem(c, { code: 'not_found', detail: 'There is no customer of this id.' })
+  }
+  return answerWork(c, work, () => rerateLedgers(c.env, ledgers))
+})

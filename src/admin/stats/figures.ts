@@ -1,0 +1,117 @@
+import type { Bindings } from '../../config.ts'
+import type { CustomerStatus, Tier } from '../../db/schema.ts'
+import { LEDGERS_BEHIND } from '../../ledger/flush/flush-failures.ts'
+import { hourOf } from '../../logging/outcomes.ts'
+import { HOUR_MS } from '../../time/durations.ts'
+import { type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
+
+/**
+ * What an operator looks at, and what alerts look at, all in D1. Every statement reads a bounded number
+ * of rows; where there are more, `complete` is false and the counts are of those that were looked at.
+ */
+export interface Figures {
+  readonly customers: {
+    readonly counts: readonly CustomerCount[]
+    readonly complete: boolean
+  }
+  readonly ledgers: { readonly count: number; readonly complete: boolean }
+  readonly flush: Backlog
+  readonly rollups: Backlog
+  readonly reconcile: Reconciled
+  readonly dead_letters: { readonly count: number; readonly complete: boolean }
+  /** When the first of the hours below began. */
+  readonly since_ms: number
+  /** Oldest first; hours without a request are left out. */
+  readonly hours: readonly HourOfOutcomes[]
+}
+
+export interface CustomerCount {
+  readonly status: CustomerStatus
+  readonly tier: Tier
+  readonly count: number
+}
+
+export interface Backlog {
+  readonly ledgers_behind: number
+  /** When the oldest of what is missing was committed; null when nothing is. */
+  readonly oldest_at_ms: number | null
+}
+
+export interface Reconciled {
+  /** Ledgers whose sums did not agree at their last check and could not be mended. */
+  readonly different: number
+  /** When a ledger was last checked; null when none ever was. */
+  readonly last_run_at_ms: number | null
+  /** Ledgers that were never checked. */
+  readonly unchecked: number
+}
+
+const MAX_CUSTOMERS = 100_000
+const MAX_LEDGERS = 100_000
+const MAX_LISTED = 10_000
+const HOURS = 24
+
+// Through the index alone: 1 row read for each customer.
+const COUNT_CUSTOMERS = `
+  SELECT status, tier, count(*) AS count FROM (SELECT status, tier FROM customers LIMIT ?1) GROUP BY status, tier`
+
+const COUNT_BEHIND = `
+  SELECT count(*) AS ledgers_behind, min(unflushed_since_ms) AS oldest_at_ms
+  FROM (${LEDGERS_BEHIND} LIMIT ?1)`
+
+// 3 rows read for each ledger, and 1 for each whose usage is not in the rollups yet: the page of the first missing entry.
+const COUNT_LEDGERS = `
+  SELECT count(*) AS count, coalesce(sum(rolled_entry < flushed_entry), 0) AS ledgers_behind,
+    min(CASE WHEN rolled_entry < flushed_entry THEN (
+      SELECT last_at_ms FROM ledger_pages p
+      WHERE p.ledger_id = l.ledger_id AND p.flush_entry <= rolled_entry + 1
+      ORDER BY p.flush_entry DESC LIMIT 1) END) AS oldest_at_ms,
+    max(checked_at_ms) AS last_run_at_ms, coalesce(sum(checked_at_ms IS NULL), 0) AS unchecked
+  FROM (
+    SELECT l.ledger_id, l.flushed_entry, coalesce(r.rolled_entry, 0) AS rolled_entry, c.checked_at_ms FROM ledgers l
+    LEFT JOIN rollup_watermarks r ON r.ledger_id = l.ledger_id AND r.state = 'active'
+    LEFT JOIN reconciliations c ON c.ledger_id = l.ledger_id LIMIT ?1) l`
+
+const COUNT_DIFFERENT = `
+  SELECT count(*) AS count FROM (SELECT 1 FROM reconciliations WHERE status = 'DIFFERENT' LIMIT ?1)`
+
+const COUNT_DEAD_LETTERS = `SELECT count(*) AS count FROM (SELECT 1 FROM dead_letters WHERE state = 'open' LIMIT ?1)`
+
+const SELECT_OUTCOMES = `
+  SELECT hour_ms, outcome, count FROM outcome_counts WHERE hour_ms >= ?1 ORDER BY hour_ms, outcome LIMIT ?2`
+
+/** Throws when D1 does not answer. */
+export async function readFigures({ DB }: Pick<Bindings, 'DB'>, now_ms: number): Promise<Figures> {
+  const since_ms = hourOf(now_ms) - (HOURS - 1) * HOUR_MS
+  const [customers, flush, ledgers, different, dead_letters, outcomes] = await Promise.all([
+    DB.prepare(COUNT_CUSTOMERS).bind(MAX_CUSTOMERS).all<CustomerCount>(),
+    DB.prepare(COUNT_BEHIND).bind(MAX_LISTED).first<Backlog>(),
+    DB.prepare(COUNT_LEDGERS)
+      .bind(MAX_LEDGERS)
+      .first<Backlog & Omit<Reconciled, 'different'> & { readonly count: number }>(),
+    DB.prepare(COUNT_DIFFERENT).bind(MAX_LISTED).first<{ readonly count: number }>(),
+    DB.prepare(COUNT_DEAD_LETTERS).bind(MAX_LISTED).first<{ readonly count: number }>(),
+    DB.prepare(SELECT_OUTCOMES).bind(since_ms, MAX_LISTED).all<OutcomeRow>(),
+  ])
+  if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 counted nothing')
+  const counted = customers.results.reduce((sum, { count }) => sum + count, 0)
+  return {
+    customers: { counts: customers.results, complete: counted < MAX_CUSTOMERS },
+    ledgers: { count: ledgers.count, complete: ledgers.count < MAX_LEDGERS },
+    flush,
+    rollups: { ledgers_behind: ledgers.ledgers_behind, oldest_at_ms: ledgers.oldest_at_ms },
+    reconcile: {
+      different: different.count,
+      last_run_at_ms: ledgers.last_run_at_ms,
+      unchecked: ledgers.unchecked,
+    },
+    dead_letters: { count: dead_letters.count, complete: dead_letters.count < MAX_LISTED },
+    since_ms,
+    hours: outcomesByHour(outcomes.results),
+  }
+}
+
+/** Whole seconds; 0 when nothing is missing, and when the clocks disagree. */
+export function lagSeconds(oldest_at_ms: number | null, now_ms: number): number {
+  return oldest_at_ms === null ? 0 : Math.max(0, Math.round((now_ms - oldest_at_ms) / 1_000))
+}

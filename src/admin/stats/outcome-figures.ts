@@ -1,0 +1,95 @@
+import { PROBLEMS } from '../../http/output/problem.ts'
+
+/** A row of `outcome_counts`. */
+export interface OutcomeRow {
+  readonly hour_ms: number
+  readonly outcome: string
+  readonly count: number
+}
+
+export interface Outcomes {
+  readonly requests: number
+  /** By class (`2xx`, `4xx`, `5xx`), and by itself for the statuses that alerts are about. */
+  readonly statuses: Readonly<Record<StatusFigure, number>>
+  /** Requests that were refused or failed, by the code of their problem. */
+  readonly codes: Readonly<Record<string, number>>
+  /** Requests that were answered by an earlier answer. */
+  readonly replayed: number
+  /** Events that were rejected in batches that were answered 200, by code. */
+  readonly rejected_events: Readonly<Record<string, number>>
+}
+
+export interface HourOfOutcomes extends Outcomes {
+  readonly hour_ms: number
+}
+
+export const STATUS_FIGURES = ['2xx', '4xx', '402', '409', '429', '5xx'] as const
+type StatusFigure = (typeof STATUS_FIGURES)[number]
+
+const BY_ITSELF: readonly StatusFigure[] = ['402', '409', '429']
+const EVENT = 'event:'
+
+/** The rows, in the order of their hours, an hour each. */
+export function outcomesByHour(rows: readonly OutcomeRow[]): HourOfOutcomes[] {
+  const hours = Map.groupBy(rows, ({ hour_ms }) => hour_ms)
+  return [...hours].map(([hour_ms, of_hour]) => ({ hour_ms, ...sumOutcomes(of_hour) }))
+}
+
+/** The hours in one. */
+export function allHours(hours: readonly HourOfOutcomes[]): Outcomes {
+  const statuses = { ...NO_STATUSES }
+  const codes: Record<string, number> = {}
+  const rejected_events: Record<string, number> = {}
+  for (const hour of hours) {
+    for (const figure of STATUS_FIGURES) statuses[figure] += hour.statuses[figure]
+    addTo(codes, hour.codes)
+    addTo(rejected_events, hour.rejected_events)
+  }
+  const sum = (of: (hour: HourOfOutcomes) => number) => hours.reduce((total, hour) => total + of(hour), 0)
+  const requests = sum(({ requests }) => requests)
+  return { requests, statuses, codes, replayed: sum(({ replayed }) => replayed), rejected_events }
+}
+
+const NO_STATUSES: Readonly<Record<StatusFigure, number>> = Object.freeze({
+  '2xx': 0,
+  '4xx': 0,
+  '402': 0,
+  '409': 0,
+  '429': 0,
+  '5xx': 0,
+})
+
+function sumOutcomes(rows: readonly OutcomeRow[]): Outcomes {
+  const statuses = { ...NO_STATUSES }
+  const codes: Record<string, number> = {}
+  const rejected_events: Record<string, number> = {}
+  let requests = 0
+  let replayed = 0
+  for (const { outcome, count } of rows) {
+    if (outcome.startsWith(EVENT)) {
+      addTo(rejected_events, { [outcome.slice(EVENT.length)]: count })
+      continue
+    }
+    requests += count
+    if (outcome === 'replayed') replayed += count
+    const status = statusOf(outcome)
+    if (status === undefined) statuses['2xx'] += count
+    else {
+      addTo(codes, { [outcome]: count })
+      statuses[status >= 500 ? '5xx' : '4xx'] += count
+      for (const figure of BY_ITSELF) if (String(status) === figure) statuses[figure] += count
+    }
+  }
+  return { requests, statuses, codes, replayed, rejected_events }
+}
+
+/** Undefined for what is no problem. A code of another deployment, which this one does not know, was one: a 4xx. */
+function statusOf(outcome: string): number | undefined {
+  if (outcome === 'ok' || outcome === 'replayed') return undefined
+  const problems: Readonly<Record<string, { readonly status: number } | undefined>> = PROBLEMS
+  return problems[outcome]?.status ?? 400
+}
+
+function addTo(sums: Record<string, number>, more: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(more)) sums[name] = (sums[name] ?? 0) + count
+}

@@ -1,0 +1,132 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { CUSTOMER_STATUSES, TIERS } from '../../db/schema.ts'
+import { timeJson, timeOrNull } from '../../http/input/times.ts'
+import { jsonResponse } from '../../http/output/json.ts'
+import { problem } from '../../http/output/problem.ts'
+import { json, responses } from '../../http/output/responses.ts'
+import { createRouter } from '../../http/router.ts'
+import { logError } from '../../logging/log.ts'
+import { OPERATOR_PROBLEMS } from '../responses.ts'
+import { type Backlog, type CustomerCount, type Figures, lagSeconds, readFigures } from './figures.ts'
+import { allHours, type Outcomes, STATUS_FIGURES } from './outcome-figures.ts'
+
+const count = z.int().min(0)
+const complete = z.boolean().openapi({ description: 'false: there are more than were looked at.' })
+const time = z.string().openapi({ format: 'date-time' })
+
+const backlogSchema = z.object({
+  ledgers_behind: count,
+  oldest_at: time.nullable().openapi({ description: 'When the oldest of what is missing was committed.' }),
+  lag_seconds: z.number().openapi({ description: 'How long ago that was; 0 when nothing is missing.' }),
+})
+
+const outcomesSchema = z.object({
+  requests: count,
+  by_status: z.object(Object.fromEntries(STATUS_FIGURES.map((figure) => [figure, count]))),
+  by_code: z
+    .record(z.string(), count)
+    .openapi({ description: 'What was refused or failed, by problem code.' }),
+  replayed: count,
+  rejected_events: z
+    .record(z.string(), count)
+    .openapi({ description: 'Events that were rejected in batches that were answered 200, by code.' }),
+})
+
+const statsSchema = z
+  .object({
+    customers: z.object({
+      total: count,
+      by_status: z.object(Object.fromEntries(CUSTOMER_STATUSES.map((status) => [status, count]))),
+      by_tier: z.object(Object.fromEntries(TIERS.map((tier) => [tier, count]))),
+      complete,
+    }),
+    ledgers: z.object({ total: count, complete }),
+    flush: backlogSchema.openapi({
+      description: 'Ledgers that could not bring D1 up to date, by their own account.',
+    }),
+    rollups: backlogSchema.openapi({ description: 'Ledgers whose usage is in D1 and not yet in analytics.' }),
+    reconcile: z.object({
+      different: count.openapi({
+        description: 'Ledgers whose sums did not agree at their last check and could not be mended.',
+      }),
+      unchecked: count.openapi({ description: 'Ledgers that were never checked.' }),
+      last_run_at: time.nullable(),
+    }),
+    dead_letters: z.object({ open: count, complete }),
+    outcomes: outcomesSchema
+      .extend({ since: time, hours: z.array(outcomesSchema.extend({ hour: time })) })
+      .openapi({ description: 'How requests of this hour and the 23 before it ended, about a minute late.' }),
+    as_of: time,
+  })
+  .openapi('Stats')
+
+const statsRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'What an operator looks at, and what alerts look at',
+  responses: responses({ 200: json('The figures.', statsSchema) }, [...OPERATOR_PROBLEMS, 'unavailable']),
+})
+
+export const statsRoutes = createRouter()
+
+statsRoutes.openapi(statsRoute, async (c) => {
+  const now_ms = Date.now()
+  try {
+    return jsonResponse(c, renderStats(await readFigures(c.env, now_ms), now_ms))
+  } catch (error) {
+    logError('stats_not_read', error, { request_id: c.get('request_id') })
+    return problem(c, {
+      code: 'unavailable',
+      detail: 'The figures could not be read just now.',
+      headers: { 'Retry-After': '5' },
+    })
+  }
+})
+
+function renderStats(figures: Figures, now_ms: number): object {
+  const { counts, complete } = figures.customers
+  const { hours } = figures
+  return {
+    customers: {
+      total: total(counts, () => true),
+      by_status: tally(CUSTOMER_STATUSES, (status) => total(counts, (row) => row.status === status)),
+      by_tier: tally(TIERS, (tier) => total(counts, (row) => row.tier === tier)),
+      complete,
+    },
+    ledgers: { total: figures.ledgers.count, complete: figures.ledgers.complete },
+    flush: renderBacklog(figures.flush, now_ms),
+    rollups: renderBacklog(figures.rollups, now_ms),
+    reconcile: {
+      different: figures.reconcile.different,
+      unchecked: figures.reconcile.unchecked,
+      last_run_at: timeOrNull(figures.reconcile.last_run_at_ms),
+    },
+    dead_letters: { open: figures.dead_letters.count, complete: figures.dead_letters.complete },
+    outcomes: {
+      since: timeJson(figures.since_ms),
+      ...renderOutcomes(allHours(hours)),
+      hours: hours.map((hour) => ({ hour: timeJson(hour.hour_ms), ...renderOutcomes(hour) })),
+    },
+    as_of: timeJson(now_ms),
+  }
+}
+
+function renderBacklog({ ledgers_behind, oldest_at_ms }: Backlog, now_ms: number): object {
+  return {
+    ledgers_behind,
+    oldest_at: timeOrNull(oldest_at_ms),
+    lag_seconds: lagSeconds(oldest_at_ms, now_ms),
+  }
+}
+
+function renderOutcomes({ requests, statuses, codes, replayed, rejected_events }: Outcomes): object {
+  return { requests, by_status: statuses, by_code: codes, replayed, rejected_events }
+}
+
+function total(counts: readonly CustomerCount[], matches: (row: CustomerCount) => boolean): number {
+  return counts.reduce((sum, row) => (matches(row) ? sum + row.count : sum), 0)
+}
+
+function tally<K extends string>(keys: readonly K[], countOf: (key: K) => number): object {
+  return Object.fromEntries(keys.map((key) => [key, countOf(key)]))
+}

@@ -1,0 +1,129 @@
+import type { Bindings } from '../../config.ts'
+import { detailOf, type FieldError, invalid, type Refusal } from '../../ledger/model/refusal.ts'
+import { settleRevocation } from '../revocation.ts'
+import { type ApiKey, type KeyContext, readKeyContext } from '../rows.ts'
+import { type Authority, exceeds, FULL_AUTHORITY } from './authority.ts'
+
+/** Who may change which keys: decided by what D1 says now, since a cached record of the asking key may be 90 s old. */
+
+/** Who changes which customer's keys: one of its own keys, or the operator. */
+export interface KeyActor {
+  readonly customer_id: string
+  /** undefined: the operator. */
+  readonly key_id: string | undefined
+}
+
+export interface KeyRefused {
+  readonly kind: 'refused'
+  readonly code:
+    | 'invalid_request'
+    | 'not_found'
+    | 'conflict'
+    | 'insufficient_scope'
+    | 'customer_suspended'
+    | 'revoked_api_key'
+    | 'expired_api_key'
+    | 'overloaded'
+    | 'unavailable'
+  readonly detail: string
+  /** Of a 400. */
+  readonly errors?: readonly FieldError[]
+}
+
+export interface AdmittedContext extends KeyContext {
+  readonly kind: 'admitted'
+}
+
+/** What D1 says of a customer's keys, if whoever asks may change keys at all. */
+export async function admitKeyChange(
+  env: Bindings,
+  { customer_id, key_id: maker_id }: KeyActor,
+  target_id: string | undefined,
+  now_ms: number,
+): Promise<AdmittedContext | KeyRefused> {
+  const context = await readKeyContext(env, customer_id, { maker_id, target_id }, now_ms)
+  if (!context) return { kind: 'refused', code: 'not_found', detail: 'There is no such customer.' }
+  const { maker, account } = context
+  if (maker_id === undefined) {
+    return account.status === 'PENDING' ? UNFINISHED : { kind: 'admitted', ...context }
+  }
+  // Its row can have made room for newer keys, long after it ended.
+  if (!maker) return refusedBecause('revoked_api_key')
+  if (isOver(maker.revoked_at_ms, now_ms)) {
+    // A cache still let it in: perhaps its deletion has come no further than D1.
+    await settleRevocation(env, customer_id, maker.key_id)
+    return refusedBecause('revoked_api_key')
+  }
+  if (isOver(maker.expires_at_ms, now_ms)) {
+    return { kind: 'refused', code: 'expired_api_key', detail: 'This API key has expired. Use another one.' }
+  }
+  if (account.status !== 'ACTIVE') return refusedBecause('customer_suspended')
+  return { kind: 'admitted', ...context }
+}
+
+/** What may be given on: a key that is being replaced may make others, but none that works longer than itself. */
+export function authorityOf({ maker }: AdmittedContext): Authority {
+  if (!maker) return FULL_AUTHORITY
+  const { mode, scopes, expires_at_ms, revoked_at_ms } = maker
+  return { mode, scopes, ends_at_ms: earlier(expires_at_ms, revoked_at_ms) }
+}
+
+export function refuseExcess(
+  wanted: Authority,
+  own: Authority,
+  what: 'make' | 'delete',
+): KeyRefused | undefined {
+  const detail = exceeds(wanted, own, what)
+  return detail === undefined ? undefined : { kind: 'refused', code: 'insufficient_scope', detail }
+}
+
+export function refuseTooMany({ keys_in_force }: KeyContext, max_keys: number): KeyRefused | undefined {
+  if (keys_in_force < max_keys) return undefined
+  const detail = `This customer has ${keys_in_force} API keys in force, of at most ${max_keys}. Delete one that nobody needs.`
+  return { kind: 'refused', code: 'conflict', detail }
+}
+
+/** Looked at only for a request that was not answered before: a repeat may come when the key has expired. */
+export function refusePastEnd({ ends_at_ms }: Authority, now_ms: number): KeyRefused | undefined {
+  if (!isOver(ends_at_ms, now_ms)) return undefined
+  return { kind: 'refused', ...invalid([{ path: '/expires_at', message: 'must lie in the future' }], 'body') }
+}
+
+/** Of a key that is to be replaced: only one that is in force, and only once. */
+export function refuseEnded(
+  { expires_at_ms, revoked_at_ms }: ApiKey,
+  now_ms: number,
+): KeyRefused | undefined {
+  if (isOver(expires_at_ms, now_ms)) return conflict('This API key has expired. Make a new one.')
+  if (revoked_at_ms === null) return undefined
+  return conflict('This API key was deleted or rotated before. Make a new one.')
+}
+
+export function refusedBecause(
+  code: Refusal['code'] & ('revoked_api_key' | 'customer_suspended' | 'overloaded' | 'unavailable'),
+): KeyRefused {
+  return { kind: 'refused', code, detail: detailOf({ code }) }
+}
+
+export const NO_SUCH_KEY: KeyRefused = {
+  kind: 'refused',
+  code: 'not_found',
+  detail: 'This customer has no such API key.',
+}
+
+const UNFINISHED = conflict(
+  "This customer's registration was not finished. Repeat it: it gives the first key.",
+)
+
+function conflict(detail: string): KeyRefused {
+  return { kind: 'refused', code: 'conflict', detail }
+}
+
+function isOver(at_ms: number | null, now_ms: number): boolean {
+  return at_ms !== null && at_ms <= now_ms
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b
+  return Math.min(a, b)
+}

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import type { Mode } from '../../db/schema.ts'
+
+/**
+ * The text of a key: `om_live_` or `om_test_`, the 26 characters of its id, 43 characters of base 62 that hold 256
+ * random bits, and 6 characters of base 62 with the CRC32 of all before them. The checksum is no secret: it lets a
+ * typo be refused without any I/O, and secret scanners be sure of a find.
+ */
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const ID_PREFIX = 'key_'
+const SECRET_BYTES = 32
+const SECRET_CHARS = 43
+const CHECKSUM_CHARS = 6
+const SHAPE = /^om_(live|test)_[0-9a-hjkmnp-tv-z]{26}[0-9A-Za-z]{49}$/
+
+/** Composes a key. `secret` is 32 bytes of a cryptographic source. */
+export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): string {
+  if (secret.length !== SECRET_BYTES) throw new RangeError(`a key takes ${SECRET_BYTES} random bytes`)
+  const body = `om_${mode}_${key_id.slice(ID_PREFIX.length)}${base62(bigEndian(secret), SECRET_CHARS)}`
+  const key = body + checksum(body)
+  if (!isWellFormed(key)) throw new RangeError('a key id is key_ and 26 characters of base 32')
+  return key
+}
+
+/** Whether a text can be a key at all: its shape and its checksum are right. */
+export function isWellFormed(text: string): boolean {
+  if (!SHAPE.test(text)) return false
+  const end = text.length - CHECKSUM_CHARS
+  return checksum(text.slice(0, end)) === text.slice(end)
+}
+
+/** What is stored of a key: SHA-256 in hex. With 256 random bits in it, there is nothing to gain from a slow hash. */
+export function hashApiKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
+}
+
+function checksum(body: string): string {
+  return base62(BigInt(crc32(body)), CHECKSUM_CHARS)
+}
+
+function base62(value: bigint, chars: number): string {
+  let text = ''
+  for (let rest = value; text.length < chars; rest /= 62n) text = ALPHABET.charAt(Number(rest % 62n)) + text
+  return text
+}
+
+function bigEndian(bytes: Uint8Array): bigint {
+  return bytes.reduce((value, byte) => value * 256n + BigInt(byte), 0n)
+}

@@ -1,0 +1,204 @@
+import { createRoute } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { auditDeletedKey } from '../customers/audit.ts'
+import { ledgerKey } from '../db/ledger-db.ts'
+import { ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { BEHIND_ALL_IDS, idPage } from '../http/input/pagination.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { notAllReached } from '../http/output/not-all-reached.ts'
+import {
+  BODY_PROBLEMS,
+  json,
+  jsonRequest,
+  KEY_PROBLEMS,
+  optionalJsonRequest,
+  responses,
+} from '../http/output/responses.ts'
+import { answerOnce, type Once } from '../http/output/stored-answers.ts'
+import { createRouter } from '../http/router.ts'
+import { logError } from '../logging/log.ts'
+import { apiKeyJson, createdOrRefused, keyRefusal, recordedAndKept } from './answers.ts'
+import { credentialOf, scoped, scopedToRead } from './authentication/authenticate.ts'
+import type { KeyActor } from './authentication/context.ts'
+import { createApiKey, deleteApiKey, rotateApiKey } from './changes.ts'
+import { settleRevocation } from './revocation.ts'
+import { type ApiKey, listKeys } from './rows.ts'
+import {
+  apiKeyDraftSchema,
+  apiKeyPath,
+  apiKeySchema,
+  apiKeysQuery,
+  apiKeysSchema,
+  createdKeySchema,
+  rotatedKeySchema,
+  rotationSchema,
+} from './schema.ts'
+
+const LIST_PROBLEMS = [...KEY_PROBLEMS, 'invalid_request', 'insufficient_scope', 'unavailable'] as const
+const CHANGE_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  'invalid_request',
+  'insufficient_scope',
+  'customer_suspended',
+  'unavailable',
+] as const
+const SECRET_ONCE =
+  'The key is in this answer and nowhere else. With an `Idempotency-Key` a lost answer can be had again: it is stored encrypted under the API key of the request, and only a repeat with that one gets it.'
+
+const listRoute = createRoute({
+  method: 'get',
+  path: '/',
+  summary: 'The API keys, newest first; those that were deleted too, and never a secret',
+  description: 'A test key sees test keys only.',
+  ...scopedToRead('keys:write'),
+  request: { query: apiKeysQuery },
+  responses: responses({ 200: json('A page of keys.', apiKeysSchema) }, LIST_PROBLEMS),
+})
+
+const createKeyRoute = createRoute({
+  method: 'post',
+  path: '/',
+  summary: 'Make an API key',
+  description: [
+    'With no scope that the key of the request does not have, no other mode (a live key may make test keys), and no later end.',
+    'The first test key opens the test ledger.',
+    SECRET_ONCE,
+  ].join(' '),
+  ...scoped('keys:write'),
+  request: { body: jsonRequest(apiKeyDraftSchema) },
+  responses: responses({ 201: json('The key.', createdKeySchema) }, [
+    ...CHANGE_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'conflict',
+    'idempotency_mismatch',
+    'overloaded',
+  ]),
+})
+
+const rotateRoute = createRoute({
+  method: 'post',
+  path: '/{id}/rotate',
+  summary: 'Replace an API key by a new one of the same name, mode, scopes and end',
+  description: [
+    'Both work during the overlap, only the new one after it. A key that replaces itself without an overlap is refused from then on, so that its answer cannot be had again.',
+    SECRET_ONCE,
+  ].join(' '),
+  ...scoped('keys:write'),
+  request: { params: apiKeyPath, body: optionalJsonRequest(rotationSchema) },
+  responses: responses({ 201: json('The new key.', rotatedKeySchema) }, [
+    ...CHANGE_PROBLEMS,
+    ...BODY_PROBLEMS,
+    'not_found',
+    'conflict',
+    'idempotency_mismatch',
+  ]),
+})
+
+const deleteRoute = createRoute({
+  method: 'delete',
+  path: '/{id}',
+  summary: 'Delete an API key, for good',
+  description:
+    'From the answer on it is refused by everything that a ledger answers, and within 90 s by everything else. Deleting it again changes nothing and answers the same; do so after a 503.',
+  ...scoped('keys:write'),
+  request: { params: apiKeyPath },
+  responses: responses({ 200: json('The key as it is now.', apiKeySchema) }, [
+    ...CHANGE_PROBLEMS,
+    'not_found',
+  ]),
+})
+
+export const apiKeysRoutes = createRouter()
+
+apiKeysRoutes.openapi(listRoute, async (c) => {
+  const { cursor, limit } = c.req.valid('query')
+  const { customer_id, mode } = c.get('key')
+  try {
+    const found = await listKeys(c.env, customer_id, {
+      before_id: cursor ?? BEHIND_ALL_IDS,
+      mode: mode === 'test' ? 'test' : null,
+      limit: limit + 1,
+    })
+    const { rows, next_cursor } = idPage(found, limit, (key) => key.key_id)
+    const now_ms = Date.now()
+    return jsonResponse(c, { data: rows.map((key) => apiKeyJson(key, now_ms)), next_cursor })
+  } catch (error) {
+    return notAllReached(c, 'keys_not_listed', error)
+  }
+})
+
+apiKeysRoutes.openapi(createKeyRoute, async (c) => {
+  const { expires_at: expires_at_ms, ...draft } = c.req.valid('json')
+  try {
+    return await answerOnce(c, onceOf(c, 'POST /v1/api-keys'), async (keep) => {
+      const actor = actorOf(c)
+      const also = recordedAndKept(c, actor, keep)
+      const made = await createApiKey(c.env, actor, { ...draft, expires_at_ms }, Date.now(), also)
+      return createdOrRefused(c, made)
+    })
+  } catch (error) {
+    return notAllReached(c, 'key_not_made', error)
+  }
+})
+
+apiKeysRoutes.openapi(rotateRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  // The validator passes a request without a body over, and its defaults with it.
+  const { overlap_seconds } = rotationSchema.parse(await c.req.json())
+  const rotation = { key_id: id, overlap_ms: overlap_seconds * 1000 }
+  try {
+    const response = await answerOnce(c, onceOf(c, `POST /v1/api-keys/${id}/rotate`), async (keep) => {
+      const actor = actorOf(c)
+      const also = recordedAndKept(c, actor, keep)
+      return createdOrRefused(c, await rotateApiKey(c.env, actor, rotation, Date.now(), also))
+    })
+    // A replay too: the first attempt may have been cut off before it came to that.
+    if (response.status === 201) await settleRotation(c, id)
+    return response
+  } catch (error) {
+    return notAllReached(c, 'key_not_rotated', error)
+  }
+})
+
+apiKeysRoutes.openapi(deleteRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const now_ms = Date.now()
+  try {
+    const actor = actorOf(c)
+    const also = (key: ApiKey) => [auditDeletedKey(c, actor, key)]
+    const outcome = await deleteApiKey(c.env, actor, id, now_ms, also)
+    return outcome.kind === 'refused'
+      ? keyRefusal(c, outcome)
+      : jsonResponse(c, apiKeyJson(outcome.key, now_ms))
+  } catch (error) {
+    return notAllReached(c, 'key_not_deleted', error)
+  }
+})
+
+function actorOf(c: Context<AppEnv>): KeyActor {
+  const { customer_id, key_id } = c.get('key')
+  return { customer_id, key_id }
+}
+
+function onceOf(c: Context<AppEnv>, operation: string): Once {
+  return { owner: ledgerKey(ledgerOf(c)), operation, credential: credentialOf(c) }
+}
+
+const SETTLE_AGAIN_MS = 2_000
+
+/**
+ * The new key is answered even if the end of the old one has not come everywhere: nobody could get it again. D1 has
+ * that end, so the old key is refused within 90 s in any case; what is exact is tried once more behind the answer.
+ */
+async function settleRotation(c: Context<AppEnv>, key_id: string): Promise<void> {
+  const { customer_id } = c.get('key')
+  const logFailure = (error: unknown) => logError('rotation_not_settled', error, { key_id })
+  try {
+    await settleRevocation(c.env, customer_id, key_id)
+  } catch (error) {
+    logFailure(error)
+    const again = scheduler.wait(SETTLE_AGAIN_MS).then(() => settleRevocation(c.env, customer_id, key_id))
+    c.executionCtx.waitUntil(again.catch(logFailure))
+  }
+}

@@ -1,0 +1,237 @@
+import type { Bindings } from '../config.ts'
+import type { CustomerStatus, Mode, Tier } from '../db/schema.ts'
+import type { Account } from '../ledger/admission/account.ts'
+import type { Scope } from './authentication/scopes.ts'
+import { parseScopes } from './publishing.ts'
+
+/** The statements of D1's table `api_keys` that change keys and list them. Looking one up is in `key-publishing.ts`. */
+
+type Db = Pick<Bindings, 'DB'>
+
+/** A key as its customer sees it. */
+export interface ApiKey {
+  readonly key_id: string
+  readonly name: string
+  readonly mode: Mode
+  readonly scopes: readonly Scope[]
+  readonly created_at_ms: number
+  /** null: it does not expire. */
+  readonly expires_at_ms: number | null
+  /** From when on it is refused; ahead of now while it overlaps with its successor. */
+  readonly revoked_at_ms: number | null
+  /** At most an hour older than the last use. */
+  readonly last_used_at_ms: number | null
+}
+
+/** A key that is about to be: what the customer sees of it, and the hash that it is found by. */
+export interface NewApiKey extends Omit<ApiKey, 'revoked_at_ms' | 'last_used_at_ms'> {
+  readonly key_hash: string
+}
+
+interface ApiKeyRow extends Omit<ApiKey, 'scopes'> {
+  readonly scopes: string
+}
+
+const COLUMNS = 'key_id, name, mode, scopes, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms'
+
+const inForce = (key: string, now: string) => `
+  (${key}.expires_at_ms IS NULL OR ${key}.expires_at_ms > ${now})
+  AND (${key}.revoked_at_ms IS NULL OR ${key}.revoked_at_ms > ${now})`
+
+/**
+ * Keys of a customer that are in force at once. Those that a customer makes leave room for the successors of rotated
+ * keys while both work, and for what the operator issues.
+ */
+export const MAX_KEYS = 100
+export const MAX_KEYS_WITH_OVERLAPS = 200
+
+/**
+ * Rows of a customer, of keys that have ended too: beyond this the oldest of those make room, so that whatever reads all
+ * of a customer's keys stays short, however many it makes and deletes. The audit log keeps them.
+ */
+export const MAX_KEY_ROWS = 1_000
+/** Ended keys stay for at least this long: caches forget sooner, and so is a deletion repeated that broke. */
+const ENDED_KEPT_MS = 3_600_000
+
+/** What a change of keys is decided by, as D1 has it: caches may be 90 s old. */
+export interface KeyContext {
+  readonly account: Account
+  readonly region: string | null
+  readonly keys_in_force: number
+  /** Whoever asks; undefined when it is the operator. */
+  readonly maker: ApiKey | undefined
+  /** The key it is about; undefined when the customer has no such key. */
+  readonly target: ApiKey | undefined
+}
+
+interface CustomerRow {
+  readonly tier: Tier
+  readonly status: CustomerStatus
+  readonly account_revision: number
+  readonly region: string | null
+  readonly keys_in_force: number
+}
+
+const SELECT_CUSTOMER = `
+  SELECT tier, status, account_revision, region,
+    (SELECT count(*) FROM api_keys k WHERE k.customer_id = ?1 AND ${inForce('k', '?2')}) AS keys_in_force
+  FROM customers WHERE customer_id = ?1`
+
+const SELECT_KEYS = `
+  SELECT ${COLUMNS} FROM api_keys WHERE customer_id = ?1 AND key_id IN (SELECT value FROM json_each(?2))`
+
+/** Undefined when there is no such customer. */
+export async function readKeyContext(
+  env: Db,
+  customer_id: string,
+  ids: { readonly maker_id?: string | undefined; readonly target_id?: string | undefined },
+  now_ms: number,
+): Promise<KeyContext | undefined> {
+  const key_ids = JSON.stringify([ids.maker_id ?? '', ids.target_id ?? ''])
+  const [customer, keys] = await Promise.all([
+    env.DB.prepare(SELECT_CUSTOMER).bind(customer_id, now_ms).first<CustomerRow>(),
+    env.DB.prepare(SELECT_KEYS).bind(customer_id, key_ids).all<ApiKeyRow>(),
+  ])
+  if (!customer) return undefined
+  const found = keys.results.map(apiKey)
+  const { tier, status, account_revision: revision, region, keys_in_force } = customer
+  return {
+    account: { tier, status, revision },
+    region,
+    keys_in_force,
+    maker: found.find((key) => key.key_id === ids.maker_id),
+    target: found.find((key) => key.key_id === ids.target_id),
+  }
+}
+
+/** What must still hold when a key is written, or nothing is. */
+export interface KeyGuard {
+  /** The tier and status that everything was decided by. */
+  readonly account_revision: number
+  readonly maker_id: string | undefined
+  readonly max_keys: number
+  /** The key that the new one replaces, which may not have been deleted or replaced meanwhile. */
+  readonly replaces: string | undefined
+}
+
+// 4 rows written: the table, its primary key, the hash and the customer's list. The limit reads the customer's keys.
+const INSERT = `
+  INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms, expires_at_ms)
+  SELECT ?1, customer_id, ?3, ?4, ?5, ?6, ?7, ?8 FROM customers
+  WHERE customer_id = ?2 AND account_revision = ?9
+    AND (SELECT count(*) FROM api_keys k WHERE k.customer_id = ?2 AND ${inForce('k', '?7')}) < ?10
+    AND (?11 IS NULL OR EXISTS (
+      SELECT 1 FROM api_keys m WHERE m.key_id = ?11 AND m.customer_id = ?2 AND ${inForce('m', '?7')}))
+    AND (?12 IS NULL OR EXISTS (
+      SELECT 1 FROM api_keys t WHERE t.key_id = ?12 AND t.customer_id = ?2 AND t.revoked_at_ms IS NULL
+        AND ${inForce('t', '?7')}))`
+
+/** The statement that adds a key if the guard holds: whether it did is the number of rows it changed. */
+export function insertKey(
+  env: Db,
+  customer_id: string,
+  key: NewApiKey,
+  guard: KeyGuard,
+): D1PreparedStatement {
+  return env.DB.prepare(INSERT).bind(
+    key.key_id,
+    customer_id,
+    key.mode,
+    key.name,
+    key.key_hash,
+    key.scopes.join(' '),
+    key.created_at_ms,
+    key.expires_at_ms,
+    guard.account_revision,
+    guard.max_keys,
+    guard.maker_id ?? null,
+    guard.replaces ?? null,
+  )
+}
+
+const REPLACE = `
+  UPDATE api_keys SET revoked_at_ms = ?3
+  WHERE key_id = ?1 AND customer_id = ?2 AND revoked_at_ms IS NULL AND EXISTS (SELECT 1 FROM api_keys WHERE key_id = ?4)`
+
+/** The statement that ends a key at `revoked_at_ms` if its successor was added, in the same batch. */
+export function replaceKey(
+  env: Db,
+  customer_id: string,
+  key_id: string,
+  successor_id: string,
+  revoked_at_ms: number,
+): D1PreparedStatement {
+  return env.DB.prepare(REPLACE).bind(key_id, customer_id, revoked_at_ms, successor_id)
+}
+
+const REVOKE = `
+  UPDATE api_keys SET revoked_at_ms = ?3
+  WHERE key_id = ?1 AND customer_id = ?2 AND (revoked_at_ms IS NULL OR revoked_at_ms > ?3)`
+
+/** The statement that ends a key now; it changes nothing when the key has ended before. */
+export function revokeKey(env: Db, customer_id: string, key_id: string, now_ms: number): D1PreparedStatement {
+  return env.DB.prepare(REVOKE).bind(key_id, customer_id, now_ms)
+}
+
+const FORGET_ENDED = `
+  DELETE FROM api_keys WHERE key_id IN (
+    SELECT key_id FROM api_keys WHERE customer_id = ?1 AND (expires_at_ms < ?2 OR revoked_at_ms < ?2)
+    ORDER BY key_id
+    LIMIT max(0, (SELECT count(*) FROM api_keys WHERE customer_id = ?1) - ${MAX_KEY_ROWS}))`
+
+/** The statement that removes the oldest ended keys of a customer that has more than `MAX_KEY_ROWS`. 4 rows written each. */
+export function forgetEndedKeys(env: Db, customer_id: string, now_ms: number): D1PreparedStatement {
+  return env.DB.prepare(FORGET_ENDED).bind(customer_id, now_ms - ENDED_KEPT_MS)
+}
+
+export interface KeyRevocation {
+  readonly key_hash: string
+  readonly mode: Mode
+  readonly revoked_at_ms: number | null
+}
+
+const SELECT_REVOCATION =
+  'SELECT key_hash, mode, revoked_at_ms FROM api_keys WHERE key_id = ?1 AND customer_id = ?2'
+
+export function readRevocation(env: Db, customer_id: string, key_id: string): Promise<KeyRevocation | null> {
+  return env.DB.prepare(SELECT_REVOCATION).bind(key_id, customer_id).first<KeyRevocation>()
+}
+
+export async function isStored(env: Db, key_hash: string): Promise<boolean> {
+  const row = await env.DB.prepare('SELECT 1 AS stored FROM api_keys WHERE key_hash = ?1')
+    .bind(key_hash)
+    .first()
+  return row !== null
+}
+
+const LIST = `
+  SELECT ${COLUMNS} FROM api_keys
+  WHERE customer_id = ?1 AND key_id < ?2 AND (?3 IS NULL OR mode = ?3)
+  ORDER BY key_id DESC LIMIT ?4`
+
+/** A customer's keys below `before_id`, newest first; of one mode, or of both. */
+export async function listKeys(
+  env: Db,
+  customer_id: string,
+  page: { readonly before_id: string; readonly mode: Mode | null; readonly limit: number },
+): Promise<ApiKey[]> {
+  const { results } = await env.DB.prepare(LIST)
+    .bind(customer_id, page.before_id, page.mode, page.limit)
+    .all<ApiKeyRow>()
+  return results.map(apiKey)
+}
+
+const SELECT_HASHES = `
+  SELECT k.key_hash FROM api_keys k WHERE k.customer_id = ?1 AND ${inForce('k', '?2')}`
+
+/** The hashes of the keys that are in force: at most `MAX_KEYS_WITH_OVERLAPS`. */
+export async function hashesInForce(env: Db, customer_id: string, now_ms: number): Promise<string[]> {
+  const { results } = await env.DB.prepare(SELECT_HASHES)
+    .bind(customer_id, now_ms)
+    .all<{ readonly key_hash: string }>()
+  return results.map(({ key_hash }) => key_hash)
+}
+
+function apiKey({ scopes, ...row }: ApiKeyRow): ApiKey {
+  return { ...row, scopes: parseScopes(scopes) }
+}

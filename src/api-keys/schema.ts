@@ -1,0 +1,90 @@
+import { z } from '@hono/zod-openapi'
+import { MODES } from '../db/schema.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
+import { timeInput } from '../http/input/times.ts'
+import { SCOPES } from './authentication/scopes.ts'
+
+const MAX_OVERLAP_S = 604_800
+
+const scopesInput = z
+  .array(z.enum(SCOPES, { error: `must be one of ${SCOPES.join(', ')}` }))
+  .min(1, 'must name at least one scope')
+  .max(SCOPES.length, `must name at most ${SCOPES.length} scopes`)
+  .refine((scopes) => new Set(scopes).size === scopes.length, 'must name each scope once')
+
+const draftFields = {
+  name: customerText().openapi({ example: 'Billing worker' }),
+  expires_at: timeInput().optional().openapi({ description: 'In the future.' }),
+}
+
+export const apiKeyDraftSchema = z
+  .strictObject({
+    ...draftFields,
+    scopes: scopesInput.optional().openapi({ description: 'Default: all that the key itself has.' }),
+    mode: z.enum(MODES).optional().openapi({
+      description:
+        'Default: that of the key itself. A live key can make test keys, a test key only test keys. Test keys act on a ledger of their own.',
+    }),
+  })
+  .openapi('ApiKeyDraft')
+
+/** The operator's default is a key like the customer's first one. */
+export const issuedKeySchema = z
+  .strictObject({
+    ...draftFields,
+    scopes: scopesInput.optional().openapi({ description: 'Default: all.' }),
+    mode: z.enum(MODES).default('live'),
+  })
+  .openapi('IssuedApiKeyDraft')
+
+export const rotationSchema = z
+  .strictObject({
+    overlap_seconds: z.int().min(0).max(MAX_OVERLAP_S).default(0).openapi({
+      description: 'For how long the old key goes on working beside the new one; at most 7 days.',
+    }),
+  })
+  .openapi('ApiKeyRotation')
+
+export const apiKeyPath = z.object({
+  id: customerText().openapi({
+    param: { name: 'id', in: 'path' },
+    example: 'key_01m82kr9vnj1qk2s67ndqm186w',
+  }),
+})
+
+export const apiKeysQuery = z.strictObject(idPageQuery('key'))
+
+const time = z.iso.datetime()
+
+export const apiKeySchema = z
+  .object({
+    key_id: z
+      .string()
+      .openapi({ description: 'Also stands in the key itself, behind `om_live_` or `om_test_`.' }),
+    name: z.string(),
+    mode: z.enum(MODES),
+    scopes: z.array(z.enum(SCOPES)),
+    status: z.enum(['active', 'expired', 'revoked']),
+    created_at: time,
+    expires_at: time.nullable(),
+    revoked_at: time.nullable().openapi({
+      description: 'When it was deleted, or from when on it is refused because it was rotated.',
+    }),
+    last_used_at: time.nullable().openapi({ description: 'At most an hour older than the last use.' }),
+  })
+  .openapi('ApiKey')
+
+export const apiKeysSchema = pageSchema(apiKeySchema).openapi('ApiKeysPage')
+
+export const createdKeySchema = apiKeySchema
+  .extend({ api_key: z.string().openapi({ description: 'Shown this once, and stored nowhere.' }) })
+  .openapi('CreatedApiKey')
+
+export const rotatedKeySchema = createdKeySchema
+  .extend({
+    replaces: z
+      .object({ key_id: z.string(), revoked_at: time })
+      .openapi({ description: 'The old key, and until when it works.' }),
+  })
+  .openapi('RotatedApiKey')

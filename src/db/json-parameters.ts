@@ -1,0 +1,23 @@
+import { sizeOf } from '../ledger/journal/packing.ts'
+import { portionsOf } from './portions.ts'
+
+/** D1 takes a text of at most 2,000,000 bytes, as a parameter and in a row. */
+export const MAX_PARAMETER_BYTES = 2_000_000
+
+/**
+ * JSON arrays of these JSON texts, in order and in as few arrays as fit into one parameter each: lists travel to D1 as
+ * one parameter, because a statement takes at most 100. None for no texts. Throws when a text alone is too large.
+ */
+export function jsonParameters(texts: readonly string[]): string[] {
+  const portions = portionsOf(texts, sizeInParameter, { bytes: MAX_PARAMETER_BYTES - BRACKETS })
+  return portions.map((portion) => `[${portion.join(',')}]`)
+}
+
+function sizeInParameter(text: string): number {
+  const size = sizeOf(text) + COMMA
+  if (size + BRACKETS > MAX_PARAMETER_BYTES) throw new Error(`${size} bytes do not fit into a parameter`)
+  return size
+}
+
+const BRACKETS = 2
+const COMMA = 1

@@ -1,0 +1,98 @@
+import { z } from '@hono/zod-openapi'
+import {
+  CREDIT_DECIMALS,
+  formatDecimal,
+  MAX_MICRO_CREDITS,
+  type MicroCredits,
+  microCredits,
+  parseDecimal,
+  picoUsd,
+  USD_DECIMALS,
+  type UsdParts,
+  usdToParts,
+} from '../../pricing/money.ts'
+
+const MAX_MICRO = BigInt(MAX_MICRO_CREDITS)
+const MAX_PICO_USD = 8_000_000_000n * 10n ** BigInt(USD_DECIMALS)
+
+/** Credits above 0 and up to 8e9 with at most 6 decimals, as a JSON number or a decimal string. */
+export function creditsAmount() {
+  return credits((amount) => {
+    if (amount <= 0n) return 'must be above 0'
+    return amount > MAX_MICRO ? 'must be at most 8000000000' : undefined
+  })
+}
+
+/** Credits from 0 to 8e9 with at most 6 decimals. */
+export function creditsLimit() {
+  return credits((amount) => {
+    if (amount < 0n) return 'must not be negative'
+    return amount > MAX_MICRO ? 'must be at most 8000000000' : undefined
+  })
+}
+
+/** Credits from -8e9 to 8e9, not 0, with at most 6 decimals. */
+export function signedCreditsAmount() {
+  return credits((amount) => {
+    if (amount === 0n) return 'must not be 0'
+    const fits = amount <= MAX_MICRO && amount >= -MAX_MICRO
+    return fits ? undefined : 'must be from -8000000000 to 8000000000'
+  })
+}
+
+/** USD from 0 to 8e9 with at most 12 decimals, as a JSON number or a decimal string. */
+export function usdAmount() {
+  return decimalInput().transform((input, ctx): UsdParts => {
+    const amount = readDecimal(input, USD_DECIMALS)
+    if (typeof amount === 'string') return refuse(ctx, amount)
+    if (amount < 0n) return refuse(ctx, 'must not be negative')
+    if (amount > MAX_PICO_USD) return refuse(ctx, 'must be at most 8000000000')
+    return usdToParts(picoUsd(amount))
+  })
+}
+
+/** `problem` says what is wrong with an amount of micro-credits, if anything is. */
+function credits(problem: (amount: bigint) => string | undefined) {
+  return decimalInput().transform((input, ctx): MicroCredits => {
+    const amount = readDecimal(input, CREDIT_DECIMALS)
+    if (typeof amount === 'string') return refuse(ctx, amount)
+    const message = problem(amount)
+    return message === undefined ? microCredits(amount) : refuse(ctx, message)
+  })
+}
+
+/** A decimal from 0 to `maximum`, as plain text: for what is kept as it was written and read when it is needed. */
+export function decimalText(decimals: number, maximum: number) {
+  return decimalInput().transform((input, ctx): string => {
+    const amount = readDecimal(input, decimals)
+    if (typeof amount === 'string') return refuse(ctx, amount)
+    if (amount < 0n) return refuse(ctx, 'must not be negative')
+    if (amount > BigInt(maximum) * 10n ** BigInt(decimals)) return refuse(ctx, `must be at most ${maximum}`)
+    return formatDecimal(amount, decimals)
+  })
+}
+
+const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
+
+function decimalInput() {
+  return z
+    .union([z.number(), z.string()], {
+      error: (issue) => (issue.input === undefined ? 'required' : NOT_AN_AMOUNT),
+    })
+    .openapi({ type: ['number', 'string'] })
+}
+
+/** The amount as an integer of its smallest unit, or what is wrong with it. A string has no exponent; a number may. */
+function readDecimal(input: number | string, decimals: number): bigint | string {
+  if (typeof input === 'string' && !/^-?\d/.test(input)) return NOT_AN_AMOUNT
+  if (typeof input === 'string' && /e/i.test(input)) return NOT_AN_AMOUNT
+  const amount = parseDecimal(input, decimals)
+  if (amount === 'not_a_decimal') return NOT_AN_AMOUNT
+  if (amount === 'too_many_decimals') return `must have at most ${decimals} decimals`
+  return amount
+}
+
+function refuse(ctx: z.RefinementCtx, message: string): never {
+  ctx.addIssue({ code: 'custom', message })
+  return z.NEVER
+}

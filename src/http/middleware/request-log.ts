@@ -1,0 +1,59 @@
+import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import { configOf } from '../../config.ts'
+import { measureObjectWait } from '../../ledger/client/object-wait.ts'
+import { type LogFields, logFailure, logInfo, logWarning } from '../../logging/log.ts'
+import { countOutcome, writeOutcomesWhenDue } from '../../logging/outcomes.ts'
+import type { AppEnv, AuthenticatedKey } from '../env.ts'
+import { routeOf } from '../route.ts'
+
+/** What a request can do without being told apart from others that nobody should be able to fill a log with. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/**
+ * One line for a request, and its outcome counted. Requests that failed (5xx) or were slow are always logged, of the
+ * others the share that `LOG_SAMPLE_RATE` says. The clock of a deployed Worker stands still while it computes, so both
+ * durations are of what was waited for.
+ */
+export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
+  const { log_sample_rate, slow_request_ms } = configOf(c.env)
+  const started_ms = Date.now()
+  const object_ms = await measureObjectWait(next)
+  const now_ms = Date.now()
+  const duration_ms = now_ms - started_ms
+  const outcome = outcomeOf(c)
+  countOutcome(outcome, now_ms)
+  for (const [code, events] of c.get('rejected_events') ?? []) countOutcome(`event:${code}`, now_ms, events)
+  writeOutcomesWhenDue(c.env, now_ms, (work) => c.executionCtx.waitUntil(work))
+
+  const failed = c.res.status >= 500
+  const slow = duration_ms >= slow_request_ms
+  const sampled = Math.random() < log_sample_rate
+  if (!failed && !slow && !sampled) return
+  const log = failed ? logFailure : slow ? logWarning : logInfo
+  // What a line stands for: an operator who sums up lines divides by it.
+  const sample_rate = failed || slow ? 1 : log_sample_rate
+  log('request', { ...described(c), outcome, duration_ms, object_ms, sample_rate })
+})
+
+/** `ok`, `replayed`, or the code of the problem: a small, known set. */
+function outcomeOf(c: Context<AppEnv>): string {
+  const code = c.get('problem_code')
+  if (code !== undefined) return code
+  if (c.res.status >= 500) return 'internal_error'
+  return c.res.headers.get('Idempotency-Replayed') === 'true' ? 'replayed' : 'ok'
+}
+
+function described(c: Context<AppEnv>): LogFields {
+  const key: AuthenticatedKey | undefined = c.get('key')
+  return {
+    request_id: c.get('request_id'),
+    method: METHODS.has(c.req.method) ? c.req.method : 'other',
+    route: routeOf(c),
+    status: c.res.status,
+    code: c.get('problem_code'),
+    customer_id: key?.customer_id,
+    mode: key?.mode,
+    key_id: key?.key_id,
+  }
+}

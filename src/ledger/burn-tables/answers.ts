@@ -1,0 +1,100 @@
+import { type BurnDefaults, DEFAULT_VERSION, defaultDefinition } from '../../pricing/burn-table/table.ts'
+import type { Refusal } from '../model/refusal.ts'
+import type { BurnTables } from './compiled.ts'
+import type { BurnTableAnswer, BurnTablesQuestion, BurnTablesResult } from './messages.ts'
+import type { BurnTableRow, BurnTableRows, BurnTableVersion } from './rows.ts'
+
+/** What is asked of a customer's tables; a version that is not there is a refusal. */
+export function readBurnTables(
+  rows: BurnTableRows,
+  tables: BurnTables,
+  question: BurnTablesQuestion,
+  now_ms: number,
+): BurnTablesResult {
+  switch (question.kind) {
+    case 'list':
+      return listed(rows, question.before_version ?? Number.POSITIVE_INFINITY, question.limit)
+    case 'one': {
+      const { id, version } = question
+      const found =
+        version === null
+          ? lastVersion(rows, id)
+          : rows.versions.find((row) => row.table_id === id && row.version === version)
+      return found ? one(storedAnswer(rows, found)) : { kind: 'refused', refusal: noTable(id) }
+    }
+    case 'active': {
+      const { version } = tables.inForce(now_ms)
+      return one(version ? storedAnswer(rows, version) : defaultAnswer(tables.defaults))
+    }
+  }
+}
+
+function one(table: BurnTableAnswer): BurnTablesResult {
+  return { kind: 'done', answer: { tables: [table], next_before_version: null } }
+}
+
+/** Tables by their first versions, newest first, each as its last version has it. */
+function listed(rows: BurnTableRows, before_version: number, limit: number): BurnTablesResult {
+  const last = new Map<string, { readonly first: number; readonly version: BurnTableVersion }>()
+  for (const version of rows.versions) {
+    last.set(version.table_id, { first: last.get(version.table_id)?.first ?? version.version, version })
+  }
+  const below = [...last.values()]
+    .filter(({ first }) => first < before_version)
+    .sort((a, b) => b.first - a.first)
+  const page = below.slice(0, limit)
+  return {
+    kind: 'done',
+    answer: {
+      tables: page.map(({ version }) => storedAnswer(rows, version)),
+      next_before_version: below.length > limit ? (page.at(-1)?.first ?? null) : null,
+    },
+  }
+}
+
+export function storedAnswer(rows: BurnTableRows, version: BurnTableVersion): BurnTableAnswer {
+  return burnTableAnswer(rows, { ...version, definition: rows.definition(version.version) })
+}
+
+export function burnTableAnswer(rows: BurnTableRows, row: BurnTableRow): BurnTableAnswer {
+  const first = rows.versions.find(({ table_id }) => table_id === row.table_id)
+  return {
+    id: row.table_id,
+    version: row.version,
+    definition: row.definition,
+    effective_from_ms: row.effective_from_ms,
+    effective_to_ms: row.effective_to_ms,
+    created_at_ms: first?.created_at_ms ?? row.created_at_ms,
+    updated_at_ms: row.created_at_ms,
+    deactivated_at_ms: row.deactivated_at_ms,
+  }
+}
+
+/** What was answered when the version was saved, whatever has become of its table since. */
+export function savedAnswer(rows: BurnTableRows, version: number): BurnTableAnswer {
+  const found = rows.versions.find((row) => row.version === version)
+  if (!found) throw new Error(`there is no burn table version ${version}`)
+  return { ...storedAnswer(rows, found), deactivated_at_ms: null }
+}
+
+function defaultAnswer(defaults: BurnDefaults): BurnTableAnswer {
+  return {
+    id: null,
+    version: DEFAULT_VERSION,
+    definition: defaultDefinition(defaults),
+    effective_from_ms: null,
+    effective_to_ms: null,
+    created_at_ms: null,
+    updated_at_ms: null,
+    deactivated_at_ms: null,
+  }
+}
+
+/** The table's last version; undefined when there is no such table. */
+export function lastVersion(rows: BurnTableRows, table_id: string): BurnTableVersion | undefined {
+  return rows.versions.findLast((version) => version.table_id === table_id)
+}
+
+export function noTable(id: string): Refusal {
+  return { code: 'not_found', detail: `There is no burn table ${id}.` }
+}

@@ -1,0 +1,62 @@
+import {
+  type BurnDefaults,
+  type BurnTable,
+  compileBurnTable,
+  defaultBurnTable,
+} from '../../pricing/burn-table/table.ts'
+import { type InForce, versionInForce } from '../../pricing/burn-table/versions.ts'
+import type { BurnTableRows, BurnTableVersion } from './rows.ts'
+
+/** The tables that rate a ledger's events, each event by its own time. */
+export interface RatingTables {
+  at(at_ms: number): BurnTable
+}
+
+/** Compiled tables kept in memory: most events are of now, and late ones of the version before. */
+const MAX_COMPILED = 64
+
+/** A customer's burn tables, made ready when an event first falls under them. */
+export class BurnTables implements RatingTables {
+  readonly defaults: BurnDefaults
+  private readonly rows: BurnTableRows
+  private readonly otherwise: BurnTable
+  private readonly compiled = new Map<number, BurnTable>()
+  private lastFound: InForce<BurnTableVersion> | null = null
+
+  constructor(rows: BurnTableRows, defaults: BurnDefaults) {
+    this.rows = rows
+    this.defaults = defaults
+    this.otherwise = defaultBurnTable(defaults)
+  }
+
+  /** The table in force at a time: the deployment's default where the customer has none. */
+  at(at_ms: number): BurnTable {
+    const { version } = this.inForce(at_ms)
+    return version ? this.compile(version) : this.otherwise
+  }
+
+  inForce(at_ms: number): InForce<BurnTableVersion> {
+    const known = this.lastFound
+    if (known && at_ms >= known.from_ms && at_ms < known.to_ms) return known
+    this.lastFound = versionInForce(this.rows.versions, at_ms)
+    return this.lastFound
+  }
+
+  /** To be called after every change of the rows. */
+  refresh(): void {
+    this.rows.forget()
+    this.lastFound = null
+  }
+
+  private compile({ version, table_id }: BurnTableVersion): BurnTable {
+    const known = this.compiled.get(version)
+    if (known) return known
+    const table = compileBurnTable(this.rows.definition(version), { id: table_id, version }, this.defaults)
+    for (const oldest of this.compiled.keys()) {
+      if (this.compiled.size < MAX_COMPILED) break
+      this.compiled.delete(oldest)
+    }
+    this.compiled.set(version, table)
+    return table
+  }
+}

@@ -1,0 +1,99 @@
+import type { BurnTableDefinition } from '../../pricing/burn-table/definition.ts'
+import type { Usage } from '../../pricing/usage.ts'
+import type { Answered, Caller, Idempotency, ProviderCharge, Refused } from '../model/messages.ts'
+
+/** A definition that may leave the credits per USD to the deployment. */
+export type NewDefinition = Omit<BurnTableDefinition, 'credits_per_usd'> & {
+  readonly credits_per_usd?: string | undefined
+}
+
+/** What an edit changes; undefined stays as it is. */
+export type ChangedFields = {
+  readonly [F in keyof BurnTableDefinition]?: BurnTableDefinition[F] | undefined
+}
+
+/** Undefined times are not said; null is no end. */
+interface Times {
+  readonly effective_from_ms?: number | undefined
+  readonly effective_to_ms?: number | null | undefined
+}
+
+export type BurnTableChange =
+  | ({ readonly kind: 'create'; readonly id: string; readonly definition: NewDefinition } & Times)
+  /** The fields that change, whole. */
+  | ({ readonly kind: 'edit'; readonly id: string; readonly fields: ChangedFields } & Times)
+
+export interface SaveBurnTableMessage {
+  readonly caller: Caller
+  readonly change: BurnTableChange
+  readonly idempotency?: Idempotency
+}
+
+export interface DeactivateBurnTableMessage {
+  readonly caller: Caller
+  readonly id: string
+}
+
+/** A version of a table. Without id and times it is the deployment's default. */
+export interface BurnTableAnswer {
+  readonly id: string | null
+  readonly version: number
+  readonly definition: BurnTableDefinition
+  readonly effective_from_ms: number | null
+  readonly effective_to_ms: number | null
+  /** Of the table. */
+  readonly created_at_ms: number | null
+  /** Of the version. */
+  readonly updated_at_ms: number | null
+  readonly deactivated_at_ms: number | null
+}
+
+export type BurnTableResult = Answered<BurnTableAnswer> | Refused
+
+export type BurnTablesQuestion =
+  | { readonly kind: 'list'; readonly before_version: number | null; readonly limit: number }
+  | { readonly kind: 'one'; readonly id: string; readonly version: number | null }
+  | { readonly kind: 'active' }
+
+export interface BurnTablesMessage {
+  readonly caller: Caller
+  readonly question: BurnTablesQuestion
+}
+
+export interface BurnTablesAnswer {
+  readonly tables: readonly BurnTableAnswer[]
+  readonly next_before_version: number | null
+}
+
+export type BurnTablesResult = { readonly kind: 'done'; readonly answer: BurnTablesAnswer } | Refused
+
+/** Something to price without moving anything. */
+export interface QuoteItem {
+  readonly feature_id?: string | undefined
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+  readonly usage?: Usage | undefined
+  readonly custom?: Readonly<Record<string, number>> | undefined
+  readonly charge: ProviderCharge
+  /** Picks the table. */
+  readonly at_ms: number
+}
+
+export interface QuoteMessage {
+  readonly caller: Caller
+  readonly items: readonly QuoteItem[]
+}
+
+/** Charges may be more than any wallet holds: integers in text, of micro-credits and pico-USD. */
+export type Quote =
+  | {
+      readonly kind: 'charged'
+      readonly credits_micro: string
+      readonly price_pico: string
+      readonly pricing_source: 'default_burn_table' | 'burn_table'
+      readonly burn_table_version: number
+      readonly warnings: readonly string[]
+    }
+  | { readonly kind: 'unpriced' }
+
+export type QuoteResult = { readonly kind: 'done'; readonly quotes: readonly Quote[] } | Refused

@@ -1,0 +1,130 @@
+import type { BurnTableDefinition } from '../../pricing/burn-table/definition.ts'
+import type { VersionTimes } from '../../pricing/burn-table/versions.ts'
+import type { Exec } from '../tables.ts'
+
+/** A version of a burn table but for its definition, which is read when it is needed. */
+export interface BurnTableVersion extends VersionTimes {
+  readonly created_at_ms: number
+  /** Of the definition as JSON. */
+  readonly length: number
+}
+
+/** A version with its definition. Nothing of it ever changes but that its table is deactivated. */
+export interface BurnTableRow extends VersionTimes {
+  readonly created_at_ms: number
+  readonly definition: BurnTableDefinition
+}
+
+/**
+ * All versions of a customer's burn tables. The live ledger is their master and gives this to the test ledger, which
+ * takes it if it is newer than what it has.
+ */
+export interface BurnTableSnapshot {
+  /** Rises with every change. */
+  readonly revision: number
+  readonly rows: readonly BurnTableRow[]
+}
+
+const ALL_VERSIONS = `
+  SELECT version, table_id, effective_from_ms, effective_to_ms, began_at_ms, deactivated_at_ms, created_at_ms,
+    length(definition) AS length
+  FROM burn_tables ORDER BY version`
+
+const INSERT_VERSION = `
+  INSERT INTO burn_tables (version, table_id, effective_from_ms, effective_to_ms, began_at_ms, deactivated_at_ms,
+    created_at_ms, definition)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+
+/** The burn tables at rest, and the times of their versions in memory. Rows are only ever added. */
+export class BurnTableRows {
+  private readonly exec: Exec
+  private loaded: BurnTableVersion[] | null = null
+
+  constructor(exec: Exec) {
+    this.exec = exec
+  }
+
+  /** Every version, oldest first; read at the first need of them. */
+  get versions(): readonly BurnTableVersion[] {
+    this.loaded ??= this.exec(ALL_VERSIONS).map(versionOf)
+    return this.loaded
+  }
+
+  /** Changes with every change of any table. */
+  get revision(): number {
+    const deactivated = this.versions.filter(({ deactivated_at_ms }) => deactivated_at_ms !== null).length
+    return this.versions.length + deactivated
+  }
+
+  definition(version: number): BurnTableDefinition {
+    const [row] = this.exec('SELECT definition FROM burn_tables WHERE version = ?', version)
+    if (!row) throw new Error(`there is no burn table version ${version}`)
+    return JSON.parse(String(row.definition))
+  }
+
+  /** One row written. In a transaction that is rolled back, call `forget`. */
+  insert(row: BurnTableRow): void {
+    const definition = JSON.stringify(row.definition)
+    this.exec(
+      INSERT_VERSION,
+      row.version,
+      row.table_id,
+      row.effective_from_ms,
+      row.effective_to_ms,
+      row.began_at_ms,
+      row.deactivated_at_ms,
+      row.created_at_ms,
+      definition,
+    )
+    this.forget()
+  }
+
+  /** One row written: the last version of a table carries its end. */
+  deactivate(version: number, at_ms: number): void {
+    this.exec('UPDATE burn_tables SET deactivated_at_ms = ? WHERE version = ?', at_ms, version)
+    this.forget()
+  }
+
+  /** What is in memory is read again at the next need of it. */
+  forget(): void {
+    this.loaded = null
+  }
+
+  snapshot(): BurnTableSnapshot {
+    const rows = this.versions.map(({ length: _, ...version }) => ({
+      ...version,
+      definition: this.definition(version.version),
+    }))
+    return { revision: this.revision, rows }
+  }
+
+  /** Takes over a newer snapshot; an older one, which came late, changes nothing. */
+  accept({ revision, rows }: BurnTableSnapshot): void {
+    if (revision <= this.revision) return
+    const known = new Map(this.versions.map((version) => [version.version, version]))
+    for (const row of rows) {
+      const version = known.get(row.version)
+      if (!version) this.insert(row)
+      else if (row.deactivated_at_ms !== null && version.deactivated_at_ms === null) {
+        this.deactivate(row.version, row.deactivated_at_ms)
+      }
+    }
+  }
+}
+
+function versionOf(row: Record<string, SqlStorageValue>): BurnTableVersion {
+  return {
+    version: Number(row.version),
+    table_id: String(row.table_id),
+    effective_from_ms: Number(row.effective_from_ms),
+    effective_to_ms: nullable(row.effective_to_ms),
+    began_at_ms: Number(row.began_at_ms),
+    deactivated_at_ms: nullable(row.deactivated_at_ms),
+    created_at_ms: Number(row.created_at_ms),
+    length: Number(row.length),
+  }
+}
+
+function nullable(value: SqlStorageValue | undefined): number | null {
+  return value === null || value === undefined ? null : Number(value)
+}

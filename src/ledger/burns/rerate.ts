@@ -1,0 +1,149 @@
+import {
+  type MicroCredits,
+  microCredits,
+  type UsdParts,
+  usdFromParts,
+  usdToParts,
+  ZERO_CREDITS,
+} from '../../pricing/money.ts'
+import type { Draft } from '../commit/draft.ts'
+import type { Entry, EventRecord } from '../model/journal.ts'
+import { lastTaken, shareOf } from '../model/lots.ts'
+import type { PricedEvent, ProviderCharge } from '../model/messages.ts'
+import { spendable, type Wallet } from '../model/wallet.ts'
+import { giveBack, take } from '../wallets/funds.ts'
+import { settle } from '../wallets/settle.ts'
+import { type BurnContext, type Rated, rate, recordedPrice } from './burn.ts'
+import { type OpenPrice, openAfter } from './reversal.ts'
+import type { UnratedEvent } from './unrated-rows.ts'
+
+/** A price that was found for an event which was recorded without one. */
+export interface RerateItem {
+  readonly entry: number
+  readonly charge: ProviderCharge
+}
+
+/**
+ * - `rated`: the difference to what was burned before is burned now, or given back to the same lots;
+ * - `unpaid`: the wallet cannot pay; the price is kept, and tried again when credits come;
+ * - `closed`: rated or voided before, so that nothing happens twice.
+ */
+export type RerateOutcome = 'rated' | 'unpaid' | 'closed'
+
+/** Rates one event for good, by the price of its own time, at most once. */
+export function applyRerate(
+  draft: Draft,
+  { entry: number, charge }: RerateItem,
+  context: BurnContext,
+): RerateOutcome {
+  const unrated = draft.unratedEvent(number)
+  if (!unrated) return 'closed'
+  const event = pricedEvent(unrated.entry, charge)
+  const found = event && draft.walletByNumber(unrated.entry.wallet)
+  if (!found) return 'closed'
+  const wallet = settle(draft, found)
+  const rated = rate(event, wallet, draft.at_ms, context)
+  if (rated.kind === 'refused' || rated.unrated) return 'unpaid'
+  const burned = microCredits(0 - unrated.entry.amount)
+  const owed = rated.credits_micro - BigInt(burned)
+  if (owed > BigInt(spendable(wallet))) {
+    draft.unpaidCharges.set(number, charge)
+    return 'unpaid'
+  }
+  const changed = draft.change(wallet)
+  const { unrated: _, ...record } = unrated.entry.event ?? failNoEvent(number)
+  const price = recordedPrice(rated, rated.credits_micro)
+  const given = draft.givenBack(number).amount
+  const refunded = owed < 0n ? lesser(-owed, microCredits(burned - given)) : ZERO_CREDITS
+  const open = openPrice(rated, price, given, refunded)
+  const settled: EventRecord = {
+    ...record,
+    rerates: {
+      entry: number,
+      at_ms: unrated.entry.at_ms,
+      cost_before: record.cost,
+      price_before: usdToParts(openAfter(usdFromParts(record.price), given, burned)),
+      price_after: open.price,
+    },
+    cost: usdToParts(rated.cost),
+    price,
+    burn_table_version: rated.burn_table_version,
+    price_version: charge.price_version,
+  }
+  const entry = settleDifference(draft, changed, unrated, owed, refunded, settled)
+  draft.closeUnrated(number, {
+    by_entry: entry.number,
+    rated_at_ms: draft.at_ms,
+    credits: microCredits(burned - entry.amount),
+    balance_after: entry.balance_after,
+    lots: entry.amount < 0 ? entry.lots : [],
+    cost: settled.cost,
+    price: settled.price,
+    burn_table_version: settled.burn_table_version,
+    price_version: settled.price_version,
+    open,
+  })
+  return 'rated'
+}
+
+/** Tries again what a wallet could not pay for, now that credits have come, the oldest first. */
+export function payUnpaid(draft: Draft, wallet_number: number, context: BurnContext): void {
+  for (const { entry, charge } of draft.unpaidEvents(wallet_number)) {
+    if (charge && applyRerate(draft, { entry: entry.number, charge }, context) === 'unpaid') return
+  }
+}
+
+/** One more entry: a burn of what is owed, or a refund of `amount`, which a ceiling burned too much. */
+function settleDifference(
+  draft: Draft,
+  wallet: Wallet,
+  { entry }: UnratedEvent,
+  owed: bigint,
+  amount: MicroCredits,
+  event: EventRecord,
+): Entry {
+  const description = 'Rated after its price was known'
+  if (owed >= 0n) {
+    const due = microCredits(owed)
+    const lots = take(draft, wallet, due)
+    return draft.append(wallet, { type: 'BURN', amount: microCredits(0 - due), lots, event, description })
+  }
+  const given = draft.givenBack(entry.number)
+  const { parts, expired } = giveBack(draft, wallet, lastTaken(entry.lots, given.amount, amount))
+  draft.givenBacks.set(entry.number, { ...given, amount: microCredits(given.amount + amount) })
+  const refund = draft.append(wallet, { type: 'REFUND', amount, lots: parts, event, description })
+  for (const part of expired) draft.append(wallet, { type: 'EXPIRATION', amount: part[1], lots: [part] })
+  return refund
+}
+
+/**
+ * What the price comes to, less what was given back of the event before it was rated: for that a part of the price was
+ * given back, too.
+ */
+function openPrice(
+  { credits_micro }: Rated,
+  price: UsdParts,
+  given: MicroCredits,
+  refunded: MicroCredits,
+): OpenPrice {
+  const total = microCredits(credits_micro)
+  const credits = microCredits(Math.max(0, total - given))
+  const gone = microCredits(given + refunded)
+  if (total === 0) return { given: gone, credits, price }
+  return { given: gone, credits, price: usdToParts(shareOf(usdFromParts(price), credits, total)) }
+}
+
+function lesser(a: bigint, b: MicroCredits): MicroCredits {
+  return a < BigInt(b) ? microCredits(a) : b
+}
+
+/** The event as it was ingested, with the price that it has now. */
+function pricedEvent({ event }: Entry, charge: ProviderCharge): PricedEvent | undefined {
+  if (!event) return undefined
+  const { cost: _cost, price: _price, burn_table_version: _table, price_version: _version, ...fields } = event
+  return { ...fields, charge }
+}
+
+function failNoEvent(number: number): never {
+  throw new Error(`unrated entry ${number} is not of an event`)
+}

@@ -1,0 +1,135 @@
+import {
+  type MicroCredits,
+  microCredits,
+  type PicoUsd,
+  picoUsd,
+  type UsdParts,
+  usdFromParts,
+  usdToParts,
+  ZERO_CREDITS,
+} from '../../pricing/money.ts'
+import type { Draft } from '../commit/draft.ts'
+import type { Entry, Reversal, UsageCell, UsageQuantities } from '../model/journal.ts'
+import { type LotPart, shareOf } from '../model/lots.ts'
+import type { PastEntry } from '../model/messages.ts'
+
+/** What voids and refunds take back of a burn beside its credits: its price, and if it is void its cost and usage. */
+
+/** What a burn counted where usage is summed, for a void or a refund to take back. */
+export interface PastUsage extends UsageCell, UsageQuantities {
+  readonly cost: UsdParts
+  readonly price: UsdParts
+}
+
+/** What a movement needs to know of the entry that it looks back at. */
+export function pastEntry(entry: Entry): PastEntry {
+  const { number, type, wallet, at_ms, amount, lots, counted, event } = entry
+  const used = pastUsage(entry)
+  return {
+    number,
+    type,
+    wallet,
+    at_ms,
+    amount,
+    lots,
+    ...(counted && { counted }),
+    ...(event?.rerates && { rerates: true as const }),
+    ...(used && { used }),
+  }
+}
+
+function pastUsage({ event, captured, at_ms }: Entry): PastUsage | undefined {
+  if (captured) return { ...captured, timestamp_ms: at_ms, cost: NOTHING }
+  if (!event) return undefined
+  const { usage, custom, cost, price } = event
+  return { ...cellOf(event), ...(usage && { usage }), ...(custom && { custom }), cost, price }
+}
+
+const NOTHING: UsdParts = { micro: 0, pico: 0 }
+
+/**
+ * The part of a burn's price that has not been given back, and the credits that go with it; `given` are those that had
+ * been given back before.
+ */
+export interface OpenPrice {
+  readonly given: MicroCredits
+  readonly credits: MicroCredits
+  readonly price: UsdParts
+}
+
+/** A burn as it stands, together with what was burned for it when its price came. */
+export interface Burn {
+  /** All that was burned, negative. */
+  readonly amount: MicroCredits
+  /** What was given back is counted from the last. */
+  readonly lots: readonly LotPart[]
+  readonly used: PastUsage
+  readonly open: OpenPrice
+}
+
+/** Throws when the entry is no burn. */
+export function burnOf(draft: Draft, { number, amount, lots, used }: PastEntry): Burn {
+  if (!used) throw new Error(`entry ${number} burned nothing that was used`)
+  const amendment = draft.amendment(number)
+  if (!amendment) {
+    return {
+      amount,
+      lots,
+      used,
+      open: { given: ZERO_CREDITS, credits: microCredits(0 - amount), price: used.price },
+    }
+  }
+  return {
+    amount: microCredits(amendment.lots.reduce<number>((sum, [, part]) => sum + part, amount)),
+    // What was given back before it was rated came out of its own lots: they stay the last.
+    lots: [...amendment.lots, ...lots],
+    used: { ...used, cost: amendment.cost },
+    open: amendment.open,
+  }
+}
+
+/**
+ * What giving back `amount` takes back, after `given` was given back before: of the price in proportion, so that what
+ * is taken back in parts sums to exactly the price; of cost and usage all, if the event is void, and else nothing.
+ */
+export function reversalOf(
+  { used, open }: Burn,
+  type: 'VOID' | 'REFUND',
+  given: MicroCredits,
+  amount: MicroCredits,
+): Reversal {
+  const { cost, usage, custom } = used
+  const from = given - open.given
+  const price = usdFromParts(open.price)
+  const back = picoUsd(shareOf(price, from + amount, open.credits) - shareOf(price, from, open.credits))
+  return {
+    ...cellOf(used),
+    price: usdToParts(back),
+    ...(type === 'VOID' && { voided: { cost, ...(usage && { usage }), ...(custom && { custom }) } }),
+  }
+}
+
+/** What of a price is still open after `given` of the `credits` that it is for. */
+export function openAfter(price: PicoUsd, given: number, credits: number): PicoUsd {
+  return picoUsd(price - shareOf(price, given, credits))
+}
+
+function cellOf({
+  timestamp_ms,
+  event_type,
+  feature_id,
+  user_id,
+  team_id,
+  provider,
+  model,
+}: UsageCell): UsageCell {
+  return {
+    timestamp_ms,
+    ...(event_type && { event_type }),
+    feature_id,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+    ...(provider !== undefined && { provider }),
+    ...(model !== undefined && { model }),
+  }
+}

@@ -1,0 +1,236 @@
+import { type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
+import type { BurnTableRow } from '../burn-tables/rows.ts'
+import { currentCounters } from '../burns/period-counters.ts'
+import { eventsInMonth, isAcceptedEvent } from '../burns/quota.ts'
+import type { Amendment, UnratedEvent } from '../burns/unrated-rows.ts'
+import type { Entitlement } from '../entitlements/entitlements.ts'
+import type { LimitCounter, Subject } from '../entitlements/limits.ts'
+import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from '../idempotency/record.ts'
+import { FORMAT } from '../journal/packing.ts'
+import type { Entry, JournalRecord } from '../model/journal.ts'
+import type { Lot } from '../model/lots.ts'
+import type { Idempotency, ProviderCharge, WalletOwner } from '../model/messages.ts'
+import { copyWallet, newWallet, type Wallet, walletKey } from '../model/wallet.ts'
+
+/** The last numbers given, and the last time seen: part of every commit. */
+export interface Counters {
+  readonly entry: number
+  readonly lot: number
+  readonly wallet: number
+  readonly hold: number
+  readonly at_ms: number
+  /** Events accepted so far in the UTC month of `at_ms`. */
+  readonly month_events: number
+}
+
+/** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */
+export interface LedgerReader {
+  wallet(key: string): Wallet | undefined
+  walletByNumber(number: number): Wallet | undefined
+  closedLot(number: number): Lot | undefined
+  givenBack(entry: number): GivenBack | undefined
+  /** The rows that a use falls under, the most specific first. */
+  entitlementsOf(subject: Subject): readonly Entitlement[]
+  limitCounter(counter: number): LimitCounter | undefined
+  unratedEvent(entry: number): UnratedEvent | undefined
+  unpaidEvents(wallet_number: number): readonly UnratedEvent[]
+  amendment(entry: number): Amendment | undefined
+  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
+  /** Whether as many keys are remembered as may be. */
+  keysAreFull(): boolean
+}
+
+/** What of a burn was given back by voids and refunds. */
+export interface GivenBack {
+  readonly amount: MicroCredits
+  readonly voided: boolean
+}
+
+export type NewEntry = Omit<Entry, 'kind' | 'number' | 'at_ms' | 'wallet' | 'owner' | 'balance_after'>
+
+/**
+ * A commit in the making: the requests of a group are applied to it one after the other, each seeing what those
+ * before it did, and nothing outside sees any of it until the whole is written. Dropping a draft undoes it.
+ */
+export class Draft {
+  readonly at_ms: number
+  readonly records: JournalRecord[] = []
+  readonly wallets = new Map<string, Wallet>()
+  /** Lots that were used up or expired; null: reopened. */
+  readonly closedLots = new Map<number, Lot | null>()
+  /** By the number of the burn's entry. */
+  readonly givenBacks = new Map<number, GivenBack>()
+  /** What limits have counted, by counter. */
+  readonly limitCounters = new Map<number, LimitCounter>()
+  /** Made, replaced or deleted by this commit; it is under those of the commits before it. */
+  readonly entitlements: Entitlement[] = []
+  /** Unrated events whose price is known and that their wallet cannot pay, by entry. */
+  readonly unpaidCharges = new Map<number, ProviderCharge>()
+  /** Unrated events that are rated now, or (null) voided, by entry. */
+  readonly closedUnrated = new Map<number, Amendment | null>()
+  /** New versions of burn tables. */
+  readonly burnTables: BurnTableRow[] = []
+  /** Versions whose tables are deactivated at the time of the commit. */
+  readonly endedBurnTables: number[] = []
+  private readonly keys = new Map<string, KeyUse>()
+  private readonly absent = new Set<string>()
+  private entry: number
+  private lot: number
+  private walletNumber: number
+  private hold: number
+  private monthEvents: number
+
+  private readonly committed: LedgerReader
+
+  constructor(committed: LedgerReader, counters: Counters, now_ms: number) {
+    this.committed = committed
+    // Ids and pages sort by time, so the ledger's time never runs backwards, whatever the machine's does.
+    this.at_ms = Math.max(now_ms, counters.at_ms)
+    this.entry = counters.entry
+    this.lot = counters.lot
+    this.walletNumber = counters.wallet
+    this.hold = counters.hold
+    this.monthEvents = eventsInMonth(counters, this.at_ms)
+  }
+
+  get counters(): Counters {
+    const { entry, lot, walletNumber: wallet, hold, at_ms, monthEvents: month_events } = this
+    return { entry, lot, wallet, hold, at_ms, month_events }
+  }
+
+  get isEmpty(): boolean {
+    const { records, wallets, burnTables, endedBurnTables, entitlements, unpaidCharges } = this
+    const lists = [records, burnTables, endedBurnTables, entitlements]
+    return lists.every(({ length }) => length === 0) && wallets.size === 0 && unpaidCharges.size === 0
+  }
+
+  /** Looks up many keys in one read; `checkKey` then answers from memory. */
+  loadKeys(idempotencies: readonly Idempotency[]): void {
+    const open = idempotencies.filter(({ key }) => !this.keys.has(key) && !this.absent.has(key))
+    if (open.length === 0) return
+    const used = this.committed.usedKeys(open)
+    for (const { key } of open) {
+      const found = used.get(key)
+      if (found) this.keys.set(key, found)
+      else this.absent.add(key)
+    }
+  }
+
+  /**
+   * Whether the key is free, was used for this very request, or for another one. Where as many keys are remembered as
+   * may be, there is room for those of batches only: one for a thousand events.
+   */
+  checkKey(idempotency: Idempotency | undefined, of: 'request' | 'batch' = 'request'): KeyCheck {
+    if (!idempotency) return UNUSED
+    this.loadKeys([idempotency])
+    const used = this.keys.get(idempotency.key)
+    if (!used) return of === 'request' && this.committed.keysAreFull() ? NO_ROOM : UNUSED
+    return used.fingerprint === idempotency.fingerprint ? { kind: 'replay', ...used.read() } : MISMATCH
+  }
+
+  /** The owner's wallet, to read; undefined when the owner has none. */
+  wallet(owner: WalletOwner): Wallet | undefined {
+    const key = walletKey(owner)
+    return this.wallets.get(key) ?? this.committed.wallet(key)
+  }
+
+  walletByNumber(number: number): Wallet | undefined {
+    for (const wallet of this.wallets.values()) if (wallet.number === number) return wallet
+    return this.committed.walletByNumber(number)
+  }
+
+  /** A lot that is no longer in its wallet; undefined when it is, or never was. */
+  closedLot(number: number): Lot | undefined {
+    const known = this.closedLots.get(number)
+    return known === undefined ? this.committed.closedLot(number) : (known ?? undefined)
+  }
+
+  givenBack(entry: number): GivenBack {
+    return (
+      this.givenBacks.get(entry) ?? this.committed.givenBack(entry) ?? { amount: ZERO_CREDITS, voided: false }
+    )
+  }
+
+  entitlementsOf(subject: Subject): readonly Entitlement[] {
+    return this.committed.entitlementsOf(subject)
+  }
+
+  limitCounter(counter: number): LimitCounter | undefined {
+    return this.limitCounters.get(counter) ?? this.committed.limitCounter(counter)
+  }
+
+  /** An event that was recorded without a price and still has none; undefined when it was rated or voided. */
+  unratedEvent(entry: number): UnratedEvent | undefined {
+    return this.closedUnrated.has(entry) ? undefined : this.committed.unratedEvent(entry)
+  }
+
+  /** The events that a wallet could not pay for, the oldest first. */
+  unpaidEvents(wallet_number: number): UnratedEvent[] {
+    const events = this.committed.unpaidEvents(wallet_number)
+    return events.filter(({ entry }) => !this.closedUnrated.has(entry.number))
+  }
+
+  closeUnrated(entry: number, amendment: Amendment | null): void {
+    this.unpaidCharges.delete(entry)
+    this.closedUnrated.set(entry, amendment)
+  }
+
+  /** How an event that was recorded unrated was rated in the end. */
+  amendment(entry: number): Amendment | undefined {
+    return this.closedUnrated.get(entry) ?? this.committed.amendment(entry)
+  }
+
+  /** The draft's own copy of a wallet, to change. */
+  change(wallet: Wallet): Wallet {
+    const key = walletKey(wallet.owner)
+    const known = this.wallets.get(key)
+    if (known) return known
+    const copy = copyWallet(wallet)
+    if (copy.counters) copy.counters = currentCounters(copy.counters, this.at_ms)
+    this.wallets.set(key, copy)
+    return copy
+  }
+
+  /** A new, empty wallet for an owner who has none. */
+  createWallet(owner: WalletOwner): Wallet {
+    const wallet = newWallet(++this.walletNumber, owner, this.at_ms)
+    this.wallets.set(walletKey(owner), wallet)
+    return wallet
+  }
+
+  nextHoldNumber(): number {
+    return ++this.hold
+  }
+
+  nextLotNumber(): number {
+    return ++this.lot
+  }
+
+  /** Moves a wallet's balance by the entry's amount and appends the entry. The lots are the caller's to move. */
+  append(wallet: Wallet, entry: NewEntry): Entry {
+    wallet.balance = microCredits(wallet.balance + entry.amount)
+    if (isAcceptedEvent(entry)) this.monthEvents += 1
+    const owner = wallet.announced ? undefined : wallet.owner
+    wallet.announced = true
+    const appended: Entry = {
+      kind: 'entry',
+      number: ++this.entry,
+      wallet: wallet.number,
+      ...(owner && { owner }),
+      at_ms: this.at_ms,
+      balance_after: wallet.balance,
+      ...entry,
+    }
+    this.record(appended)
+    return appended
+  }
+
+  record(record: JournalRecord): void {
+    this.records.push(record)
+    if (record.idempotency) {
+      const { key, fingerprint } = record.idempotency
+      this.absent.delete(key)
+      this.keys.set(key, { fingerprint, read: () => ({ format: FORMAT, record }) })
+    }
+  }
+}

@@ -1,0 +1,372 @@
+import type { Mode } from '../../db/schema.ts'
+import { microCredits } from '../../pricing/money.ts'
+import { AccountRow } from '../admission/account.ts'
+import { BurnTableRows } from '../burn-tables/rows.ts'
+import { type Amendment, type UnratedEvent, UnratedRows } from '../burns/unrated-rows.ts'
+import { LimitCounters } from '../entitlements/counters.ts'
+import type { Entitlement } from '../entitlements/entitlements.ts'
+import type { LimitCounter, Subject } from '../entitlements/limits.ts'
+import { EntitlementRows } from '../entitlements/rows.ts'
+import { type Erasure, Erasures } from '../erasure/erasures.ts'
+import type { KeyUse, RecordedKeys } from '../idempotency/record.ts'
+import type { Cursor } from '../journal/cursor.ts'
+import { assertRowSize } from '../journal/packing.ts'
+import { JournalRows } from '../journal/rows.ts'
+import type { Lot } from '../model/lots.ts'
+import type { Idempotency, WalletOwner } from '../model/messages.ts'
+import { assertWallet, type Wallet, walletDueAt } from '../model/wallet.ts'
+import type { Exec } from '../tables.ts'
+import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
+import { MetaTable } from './meta-table.ts'
+import { WeightedCache } from './weighted-cache.ts'
+
+/** The identity of the ledger, written once when it is opened. */
+export interface Identity {
+  readonly customer_id: string
+  readonly mode: Mode
+  readonly opened_at_ms: number
+}
+
+// An UPDATE touches an index only when it sets one of its columns: while the due time stays, a wallet costs one row.
+const UPDATE_WALLET = 'UPDATE wallets SET balance_micro = ?, state = ? WHERE wallet_key = ?'
+const UPSERT_WALLET = `
+  INSERT INTO wallets (wallet_key, wallet_number, balance_micro, state, due_at_ms) VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT (wallet_key) DO UPDATE SET
+    balance_micro = excluded.balance_micro, state = excluded.state, due_at_ms = excluded.due_at_ms`
+
+const IS_REVOKED = 'SELECT 1 FROM revoked_keys WHERE key_id = ? AND revoked_at_ms <= ?'
+
+// The earliest time holds, in whatever order it and others arrive.
+const REVOKE = `
+  INSERT INTO revoked_keys (key_id, revoked_at_ms) VALUES (?, ?)
+  ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
+    WHERE excluded.revoked_at_ms < revoked_at_ms`
+
+// Integer division and remainder of SQLite cut towards zero, both: together they are the balance.
+const SUM_BALANCES = `
+  SELECT count(*) AS count, sum(balance_micro / 1000000) AS credits, sum(balance_micro % 1000000) AS micro FROM wallets`
+const MICRO_PER_CREDIT = 1_000_000n
+
+/** A credit pays for no more events than this that were left unpaid; the next one, or the cron, goes on. */
+const MAX_UNPAID_READ = 100
+
+/** Of wallets kept in memory, in lots: a wallet has up to 1,000, and an isolate is shared. */
+const MAX_CACHED_LOTS = 50_000
+
+interface StoredWallet {
+  readonly wallet: Wallet
+  readonly due_at_ms: number | null
+}
+
+/** What a write has made of the rows, to be published when its transaction has succeeded. */
+export interface Written {
+  readonly keys: RecordedKeys
+  /** When the alarm is to look at each wallet, as its row now says. */
+  readonly due_at_ms: ReadonlyMap<string, number | null>
+}
+
+/**
+ * The object's SQLite, and the committed state as far as it is in memory. The tables are `tables.ts`, the journal's
+ * statements are in `journal-rows.ts`, those of wallets and what belongs to them are here.
+ */
+export class LedgerStore implements LedgerReader {
+  readonly account: AccountRow
+  readonly journal: JournalRows
+  readonly burnTables: BurnTableRows
+  readonly entitlements: EntitlementRows
+  readonly limits: LimitCounters
+  readonly unrated: UnratedRows
+  /** Erasures that are under way. */
+  readonly erasures: Erasures
+  private readonly meta: MetaTable
+  private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_LOTS)
+  /** The last journal row that the checkpoint of limit counters includes. */
+  private lastCounted = 0
+  private known: Identity | null = null
+  /** Rows written since the object started: what commits cost is asserted by tests. */
+  rowsWritten = 0
+
+  private readonly sql: SqlStorage
+
+  /** The tables must be there: see `migrate`. */
+  constructor(sql: SqlStorage) {
+    this.sql = sql
+    const exec: Exec = (query, ...bindings) => this.exec(query, ...bindings)
+    this.meta = new MetaTable(exec)
+    this.account = new AccountRow(this.meta)
+    this.journal = new JournalRows(exec, this.meta)
+    this.burnTables = new BurnTableRows(exec)
+    this.entitlements = new EntitlementRows(exec)
+    this.unrated = new UnratedRows(exec)
+    this.erasures = new Erasures(exec)
+    // What is flushed was checkpointed before, or had nothing to checkpoint.
+    this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))
+    this.load()
+  }
+
+  /** Reads what a start needs: O(1), whatever the ledger holds. */
+  load(): void {
+    this.walletCache.clear()
+    this.burnTables.forget()
+    this.entitlements.forget()
+    this.limits.forget()
+    const identity = this.meta.get('identity')
+    this.known = identity === null ? null : JSON.parse(identity)
+    this.account.load()
+    this.lastCounted = Number(this.meta.get('counted_row') ?? 0)
+    this.journal.load()
+  }
+
+  /** Forgets what was read of wallets and journal rows, because they were rewritten. */
+  dropCaches(): void {
+    this.walletCache.clear()
+    this.journal.dropCache()
+  }
+
+  get identity(): Identity | null {
+    return this.known
+  }
+
+  get counters(): Counters {
+    return this.journal.counters
+  }
+
+  /** D1 has the journal up to the cursor. It moves forward. */
+  writeCursor(cursor: Cursor): void {
+    // Flushed rows may be freed, so nothing may be in them alone.
+    if (this.limits.isDirty) throw new Error('the checkpoint of limit counters is behind the flush')
+    if (cursor.row <= this.journal.flushedRow) throw new Error('the cursor of the flush stands still')
+    this.journal.writeCursor(cursor)
+  }
+
+  /** D1 has lost what is behind the cursor. */
+  moveCursorBack(cursor: Cursor): void {
+    this.journal.writeCursor(cursor)
+  }
+
+  /** A row for each limit counter that changed and one for the cursor. In a transaction; then `checkpointed`. */
+  writeCheckpoint(): void {
+    this.limits.writeCheckpoint()
+    this.meta.set('counted_row', String(this.journal.lastRow))
+  }
+
+  checkpointed(): void {
+    this.limits.checkpointed()
+    this.lastCounted = this.journal.lastRow
+  }
+
+  wallet(key: string): Wallet | undefined {
+    const cached = this.walletCache.get(key)
+    if (cached) return cached.wallet
+    const [row] = this.exec('SELECT balance_micro, due_at_ms, state FROM wallets WHERE wallet_key = ?', key)
+    if (!row) return undefined
+    const wallet: Wallet = {
+      ...JSON.parse(String(row.state)),
+      balance: microCredits(Number(row.balance_micro)),
+    }
+    assertWallet(wallet)
+    this.cacheWallet(key, wallet, row.due_at_ms === null ? null : Number(row.due_at_ms))
+    return wallet
+  }
+
+  walletByNumber(number: number): Wallet | undefined {
+    const [row] = this.exec('SELECT wallet_key FROM wallets WHERE wallet_number = ?', number)
+    return row && this.wallet(String(row.wallet_key))
+  }
+
+  /** Whose a wallet is, without reading the rest of it: that holds for a broken wallet, too. */
+  walletOwner(number: number): WalletOwner {
+    const [row] = this.exec("SELECT state ->> 'owner' AS owner FROM wallets WHERE wallet_number = ?", number)
+    if (!row) throw new Error(`the ledger has no wallet ${number}`)
+    return JSON.parse(String(row.owner))
+  }
+
+  /** What all wallets hold together. A row read for each; summed in two parts, since SQLite's sums end at 2^63. */
+  balances(): { readonly count: number; readonly balance_micro: string } {
+    const [row] = this.exec(SUM_BALANCES)
+    const sum = BigInt(Number(row?.credits ?? 0)) * MICRO_PER_CREDIT + BigInt(Number(row?.micro ?? 0))
+    return { count: Number(row?.count ?? 0), balance_micro: String(sum) }
+  }
+
+  closedLot(number: number): Lot | undefined {
+    const [row] = this.exec('SELECT lot FROM closed_lots WHERE lot_number = ?', number)
+    return row && JSON.parse(String(row.lot))
+  }
+
+  unratedEvent(entry: number): UnratedEvent | undefined {
+    return this.unrated.get(entry)
+  }
+
+  unpaidEvents(wallet_number: number): UnratedEvent[] {
+    return this.unrated.unpaid(wallet_number, MAX_UNPAID_READ)
+  }
+
+  amendment(entry: number): Amendment | undefined {
+    return this.unrated.amendment(entry)
+  }
+
+  givenBack(entry: number): GivenBack | undefined {
+    const [row] = this.exec('SELECT amount_micro, voided FROM given_back WHERE entry = ?', entry)
+    return row && { amount: microCredits(Number(row.amount_micro)), voided: row.voided === 1 }
+  }
+
+  /** Takes over what changed in the ledger that is the master of entitlements, each unless it is known already. */
+  acceptEntitlements(changed: readonly Entitlement[]): void {
+    const { revision } = this.entitlements.last
+    for (const row of changed) if (row.revision > revision) this.entitlements.write(row)
+    this.limits.prune()
+  }
+
+  entitlementsOf(subject: Subject): readonly Entitlement[] {
+    return this.entitlements.of(subject)
+  }
+
+  limitCounter(counter: number): LimitCounter | undefined {
+    return this.limits.read(counter)
+  }
+
+  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
+    return this.journal.usedKeys(idempotencies)
+  }
+
+  keysAreFull(): boolean {
+    return this.journal.keysAreFull()
+  }
+
+  /**
+   * Writes a draft: journal rows, keys, wallets. Called inside `transactionSync`, with no `await` anywhere near;
+   * `publish` makes it the state that is read, once the transaction has succeeded.
+   */
+  write(draft: Draft, identity?: Identity): Written {
+    if (identity) this.meta.set('identity', JSON.stringify(identity))
+    const keys = this.journal.write(draft)
+    const due_at_ms = new Map<string, number | null>()
+    for (const [key, changed] of draft.wallets) {
+      due_at_ms.set(key, this.writeWallet(key, changed, draft.at_ms))
+    }
+    for (const row of draft.burnTables) this.burnTables.insert(row)
+    for (const version of draft.endedBurnTables) this.burnTables.deactivate(version, draft.at_ms)
+    for (const row of draft.entitlements) this.entitlements.write(row)
+    this.writeUnrated(draft)
+    for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
+    for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
+    return { keys, due_at_ms }
+  }
+
+  publish(draft: Draft, { keys, due_at_ms }: Written, identity?: Identity): void {
+    if (identity) this.known = identity
+    this.journal.publish(draft, keys)
+    this.limits.publish(draft.limitCounters)
+    if (draft.entitlements.length > 0) this.limits.prune()
+    for (const [key, wallet] of draft.wallets) this.cacheWallet(key, wallet, due_at_ms.get(key) ?? null)
+  }
+
+  /** The keys of the wallets in which something has fallen due, the longest overdue first. */
+  dueWallets(now_ms: number, limit: number): string[] {
+    const rows = this.exec(
+      'SELECT wallet_key FROM wallets WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?',
+      now_ms,
+      limit,
+    )
+    return rows.map((row) => String(row.wallet_key))
+  }
+
+  /** The wallets in which something will fall due: all that have open holds are among them. */
+  walletsWithDue(limit: number): Wallet[] {
+    const rows = this.exec('SELECT wallet_key FROM wallets WHERE due_at_ms IS NOT NULL LIMIT ?', limit)
+    return rows.flatMap((row) => this.wallet(String(row.wallet_key)) ?? [])
+  }
+
+  /** When the next wallet falls due; null when none will. */
+  nextDueAt(): number | null {
+    const [row] = this.exec('SELECT min(due_at_ms) AS at_ms FROM wallets WHERE due_at_ms IS NOT NULL')
+    return row && row.at_ms !== null && row.at_ms !== undefined ? Number(row.at_ms) : null
+  }
+
+  /** A rotated key is revoked ahead of time, from the end of its overlap on. */
+  isRevoked(key_id: string, now_ms: number): boolean {
+    return this.exec(IS_REVOKED, key_id, now_ms).length > 0
+  }
+
+  revoke(key_id: string, at_ms: number): void {
+    this.exec(REVOKE, key_id, at_ms)
+  }
+
+  /**
+   * Takes the subject out of everything that names it outside the journal, in one transaction with the erasure's first
+   * row: from then on its id is that of a new person.
+   */
+  beginErasure(erasure: Erasure): void {
+    this.erasures.write(erasure)
+    this.erasures.remember(erasure, this.counters.entry)
+    this.erasures.eraseFromWallets(erasure)
+    this.erasures.eraseFromUnrated(erasure)
+    // A test ledger has copies of the live ledger's entitlements, and gets this change from there.
+    if (this.known?.mode === 'live') {
+      this.entitlements.erase(erasure)
+      this.limits.prune()
+    }
+  }
+
+  /** Returns when the alarm is to look at the wallet. */
+  private writeWallet(key: string, wallet: Wallet, at_ms: number): number | null {
+    assertWallet(wallet)
+    const { balance, ...state } = wallet
+    const due_at_ms = this.dueToStore(key, wallet, at_ms)
+    const text = JSON.stringify(state)
+    assertRowSize(text)
+    if (this.walletCache.get(key)?.due_at_ms === due_at_ms) this.exec(UPDATE_WALLET, balance, text, key)
+    else this.exec(UPSERT_WALLET, key, wallet.number, balance, text, due_at_ms)
+    return due_at_ms
+  }
+
+  /**
+   * When the alarm is to look at the wallet. Moving that costs an index row, and looking once too early costs less than
+   * moving it back whenever the hold that ends first is captured: so a time still to come is only moved forward.
+   */
+  private dueToStore(key: string, wallet: Wallet, at_ms: number): number | null {
+    const due_at_ms = walletDueAt(wallet)
+    const stored = this.walletCache.get(key)?.due_at_ms ?? null
+    return stored !== null && stored > at_ms && (due_at_ms === null || stored < due_at_ms)
+      ? stored
+      : due_at_ms
+  }
+
+  /** An event that was recorded and voided in one commit is added and closed again. */
+  private writeUnrated({ records, unpaidCharges, closedUnrated }: Draft): void {
+    for (const record of records)
+      if (record.kind === 'entry' && record.event?.unrated) this.unrated.add(record)
+    for (const [entry, charge] of unpaidCharges) this.unrated.keepCharge(entry, charge)
+    for (const [entry, amendment] of closedUnrated) this.unrated.close(entry, amendment)
+  }
+
+  private writeClosedLot(number: number, lot: Lot | null): void {
+    if (lot === null) this.exec('DELETE FROM closed_lots WHERE lot_number = ?', number)
+    else
+      this.exec(
+        'INSERT OR REPLACE INTO closed_lots (lot_number, lot) VALUES (?, ?)',
+        number,
+        JSON.stringify(lot),
+      )
+  }
+
+  private writeGivenBack(entry: number, { amount, voided }: GivenBack): void {
+    this.exec(
+      'INSERT OR REPLACE INTO given_back (entry, amount_micro, voided) VALUES (?, ?, ?)',
+      entry,
+      amount,
+      voided ? 1 : 0,
+    )
+  }
+
+  private cacheWallet(key: string, wallet: Wallet, due_at_ms: number | null): void {
+    this.walletCache.set(key, { wallet, due_at_ms }, 1 + wallet.lots.length + wallet.holds.length)
+  }
+
+  private exec(query: string, ...bindings: SqlStorageValue[]): Record<string, SqlStorageValue>[] {
+    const cursor = this.sql.exec(query, ...bindings)
+    const rows = cursor.toArray()
+    this.rowsWritten += cursor.rowsWritten
+    return rows
+  }
+}

@@ -1,0 +1,334 @@
+import {
+  formatCredits,
+  type MicroCredits,
+  microCredits,
+  usdToParts,
+  ZERO_CREDITS,
+} from '../../pricing/money.ts'
+import { type Burn, burnOf, reversalOf } from '../burns/reversal.ts'
+import type { Draft } from '../commit/draft.ts'
+import { giveBack as giveBackLimits } from '../entitlements/limits.ts'
+import { FORMAT } from '../journal/packing.ts'
+import type { Entry, NewLot } from '../model/journal.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import { free, inBurnOrder, type LotPart, lastTaken, paidOf, sumOfFree, takeFromLots } from '../model/lots.ts'
+import type {
+  Movement,
+  MovementAnswer,
+  MovementMessage,
+  MovementResult,
+  PastEntry,
+  WalletItemRef,
+  WalletOwner,
+} from '../model/messages.ts'
+import { insufficientCredits, type Refusal } from '../model/refusal.ts'
+import { fullRefusal, spendable, usedOverdraft, type Wallet, walletKey } from '../model/wallet.ts'
+import { giveBack, type NewFunds, putLot, take, takeFromLot } from '../wallets/funds.ts'
+import type { RecurringGrant } from '../wallets/recurring.ts'
+import { settle } from '../wallets/settle.ts'
+
+/** A movement that was made, or why not; refused, it has changed nothing. */
+type Outcome = { readonly kind: 'moved'; readonly answer: MovementAnswer } | Refused
+type Refused = { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Voids, refunds, transfers, adjustments and overdraft limits, each atomic and at most once for its key. */
+export function applyMovement(
+  draft: Draft,
+  { movement, idempotency }: Omit<MovementMessage, 'caller'>,
+  ids: LedgerIds,
+): MovementResult {
+  const check = draft.checkKey(idempotency)
+  if (check.kind === 'refused') return check
+  if (check.kind === 'replay') {
+    // Equal fingerprints mean the same operation, so the record is the answer to a movement.
+    if (check.record.kind !== 'answer' || check.record.answer.of !== 'movement') {
+      throw new Error('a movement was replayed from a record of another kind')
+    }
+    return { kind: 'replayed', format: check.format, answer: check.record.answer }
+  }
+  const outcome = move(draft, movement, ids)
+  if (outcome.kind === 'refused') return outcome
+  const { answer } = outcome
+  if (idempotency) {
+    draft.record({ kind: 'answer', at_ms: draft.at_ms, answer: { of: 'movement', ...answer }, idempotency })
+  }
+  return { kind: 'done', format: FORMAT, answer }
+}
+
+function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
+  switch (movement.type) {
+    case 'VOID':
+      return voidBurn(draft, movement.past, ids)
+    case 'REFUND':
+      return refund(draft, movement, ids)
+    case 'TRANSFER':
+      return transfer(draft, movement, ids)
+    case 'ADJUSTMENT':
+      return adjust(draft, movement, ids)
+    case 'STOP_RECURRING':
+      return stopRecurring(draft, movement.grant, ids)
+    case 'OVERDRAFT':
+      return setOverdraft(draft, movement, ids)
+  }
+}
+
+/** Gives back all that an event burned and that was not given back yet. */
+function voidBurn(draft: Draft, past: PastEntry, ids: LedgerIds): Outcome {
+  const given = draft.givenBack(past.number)
+  if (given.voided) return refused({ code: 'already_voided' })
+  const burn = burnOf(draft, past)
+  const rest = microCredits(0 - burn.amount - given.amount)
+  const returned = returnBurned(draft, past, burn, rest, 'VOID', undefined, ids)
+  if (returned.kind === 'moved') {
+    giveBackLimits(draft, past.counted)
+    draft.givenBacks.set(past.number, { amount: microCredits(0 - burn.amount), voided: true })
+    if (draft.unratedEvent(past.number)) draft.closeUnrated(past.number, null)
+  }
+  return returned
+}
+
+function refund(
+  draft: Draft,
+  { past, amount, reason }: Movement & { type: 'REFUND' },
+  ids: LedgerIds,
+): Outcome {
+  if (past.type === 'PURCHASE') return refundPurchase(draft, past, amount, reason, ids)
+  if (past.rerates) return conflict('This transaction rates an event late; void or refund the event itself.')
+  if (past.type !== 'BURN') {
+    return conflict(`Only purchases and burns can be refunded; this transaction is of type ${past.type}.`)
+  }
+  const burn = burnOf(draft, past)
+  const given = draft.givenBack(past.number)
+  const rest = microCredits(0 - burn.amount - given.amount)
+  if (rest === 0) return conflict('All that was burned has been given back already.')
+  const wanted = amount ?? rest
+  if (wanted > rest)
+    return conflict(`Only ${formatCredits(rest)} credits of this burn are not given back yet.`)
+  const returned = returnBurned(draft, past, burn, wanted, 'REFUND', reason, ids)
+  if (returned.kind === 'moved') {
+    draft.givenBacks.set(past.number, { ...given, amount: microCredits(given.amount + wanted) })
+  }
+  return returned
+}
+
+function returnBurned(
+  draft: Draft,
+  past: PastEntry,
+  burn: Burn,
+  amount: MicroCredits,
+  type: 'VOID' | 'REFUND',
+  reason: string | undefined,
+  ids: LedgerIds,
+): Outcome {
+  const wallet = settledByNumber(draft, past.wallet)
+  const given = draft.givenBack(past.number).amount
+  const taken = lastTaken(burn.lots, given, amount)
+  const full = fullRefusal(wallet, amount, closedLotsOf(wallet, taken))
+  if (full) return refused(full)
+  const changed = draft.change(wallet)
+  const { parts, expired, new_lot } = giveBack(draft, changed, taken)
+  const entry = draft.append(changed, {
+    type,
+    amount,
+    lots: parts,
+    ...(new_lot && { new_lots: [newLot(new_lot)] }),
+    reverses: reversalOf(burn, type, given, amount),
+    description:
+      reason ??
+      `${type === 'VOID' ? 'Void' : 'Refund'} of ${ids.event({ at_ms: past.at_ms, number: past.number })}`,
+  })
+  for (const part of expired) draft.append(changed, { type: 'EXPIRATION', amount: part[1], lots: [part] })
+  const returned_expired = microCredits(expired.reduce((sum, [, gone]) => sum - gone, 0))
+  return moved({
+    ...answerOf(ids, entry),
+    balance_after: changed.balance,
+    ...(returned_expired > 0 && { returned_expired }),
+  })
+}
+
+/** How many lots giving back would open. */
+function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
+  return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
+}
+
+/** Takes what is left of a purchase's lot, or a part of it. */
+function refundPurchase(
+  draft: Draft,
+  past: PastEntry,
+  amount: MicroCredits | null,
+  reason: string | undefined,
+  ids: LedgerIds,
+): Outcome {
+  const wallet = settledByNumber(draft, past.wallet)
+  const numbers = new Set(past.lots.map(([number]) => number))
+  const open = wallet.lots.find((lot) => numbers.has(lot.number))
+  const left = open ? free(open) : ZERO_CREDITS
+  if (left === 0) return conflict('Nothing is left of the lot of this purchase.')
+  const wanted = amount ?? left
+  if (wanted > left)
+    return conflict(`Only ${formatCredits(left)} credits are left of the lot of this purchase.`)
+  const changed = draft.change(wallet)
+  const lot = changed.lots.find((candidate) => numbers.has(candidate.number))
+  if (!lot) throw new Error('the lot of a purchase is gone')
+  const lots = takeFromLot(draft, changed, lot, wanted)
+  const entry = draft.append(changed, {
+    type: 'REFUND',
+    amount: microCredits(0 - wanted),
+    lots,
+    description: reason ?? `Refund of ${ids.transaction({ at_ms: past.at_ms, number: past.number })}`,
+  })
+  return moved(answerOf(ids, entry))
+}
+
+/** Moves lots from one wallet to another; each keeps its kind, priority, expiry and its share of the price. */
+function transfer(
+  draft: Draft,
+  { from, to, amount }: Movement & { type: 'TRANSFER' },
+  ids: LedgerIds,
+): Outcome {
+  if (walletKey(from) === walletKey(to)) {
+    return refused(invalidField('/to', 'must be another wallet than from'))
+  }
+  const source = settledWallet(draft, from)
+  if (!source) return refused({ code: 'not_found', detail: 'The wallet to transfer from does not exist.' })
+  if (sumOfFree(source.lots) < amount) return refused(insufficientCredits(ids, source, BigInt(amount)))
+  const target = settledWallet(draft, to)
+  const full = target && fullRefusal(target, amount, inBurnOrder(source.lots, amount).length)
+  if (full) return refused(full)
+  const giving = draft.change(source)
+  const getting = target ? draft.change(target) : draft.createWallet(to)
+  const out: LotPart[] = []
+  const into: LotPart[] = []
+  const new_lots: NewLot[] = []
+  for (const { lot, part } of takeFromLots(giving.lots, amount)) {
+    if (lot.left === 0) draft.closedLots.set(lot.number, lot)
+    out.push(part)
+    const { left: _left, held: _held, price, price_left: _price_left, ...kept } = lot
+    const arrived = {
+      ...kept,
+      number: draft.nextLotNumber(),
+      amount: microCredits(0 - part[1]),
+      ...(price && { price: usdToParts(paidOf(part)) }),
+    }
+    into.push(...putLot(draft, getting, arrived))
+    new_lots.push(newLot(arrived))
+  }
+  const gave = draft.append(giving, { type: 'TRANSFER', amount: microCredits(0 - amount), lots: out })
+  const got = draft.append(getting, { type: 'TRANSFER', amount, lots: into, new_lots })
+  return moved({
+    ...answerOf(ids, gave),
+    amount,
+    to: {
+      transaction_id: ids.transaction(got),
+      wallet_id: ids.wallet(got.wallet),
+      balance_after: got.balance_after,
+    },
+  })
+}
+
+/** A correction by hand: a promo lot that never expires, or a burn without an event. */
+function adjust(
+  draft: Draft,
+  { owner, amount, reason }: Movement & { type: 'ADJUSTMENT' },
+  ids: LedgerIds,
+): Outcome {
+  const wallet = settledWallet(draft, owner)
+  if (!wallet) return refused({ code: 'not_found', detail: 'There is no such wallet to adjust.' })
+  if (amount > 0) {
+    const full = fullRefusal(wallet, amount, 1)
+    if (full) return refused(full)
+    const changed = draft.change(wallet)
+    const lot = { number: draft.nextLotNumber(), kind: 'promo', priority: 50, expires_at_ms: null } as const
+    const lots = putLot(draft, changed, { ...lot, created_at_ms: draft.at_ms, amount })
+    return moved(
+      answerOf(
+        ids,
+        draft.append(changed, { type: 'ADJUSTMENT', amount, lots, new_lots: [lot], description: reason }),
+      ),
+    )
+  }
+  const wanted = microCredits(-amount)
+  if (wanted > spendable(wallet)) return refused(insufficientCredits(ids, wallet, BigInt(wanted)))
+  const changed = draft.change(wallet)
+  const lots = take(draft, changed, wanted)
+  return moved(
+    answerOf(ids, draft.append(changed, { type: 'ADJUSTMENT', amount, lots, description: reason })),
+  )
+}
+
+function stopRecurring(draft: Draft, ref: WalletItemRef, ids: LedgerIds): Outcome {
+  const wallet = draft.walletByNumber(ref.wallet)
+  const settled = wallet && settle(draft, wallet)
+  const isIt = (grant: RecurringGrant) =>
+    grant.number === ref.number && grant.created_at_ms === ref.created_at_ms
+  if (!settled?.recurring.some(isIt)) {
+    return refused({ code: 'not_found', detail: 'There is no such recurring grant.' })
+  }
+  const changed = draft.change(settled)
+  changed.recurring = changed.recurring.filter((grant) => !isIt(grant))
+  return moved({
+    transaction_id: null,
+    wallet_id: ids.wallet(changed.number),
+    amount: ZERO_CREDITS,
+    balance_after: changed.balance,
+  })
+}
+
+function setOverdraft(
+  draft: Draft,
+  { owner, limit }: Movement & { type: 'OVERDRAFT' },
+  ids: LedgerIds,
+): Outcome {
+  const wallet = settledWallet(draft, owner)
+  const used = wallet ? usedOverdraft(wallet) : ZERO_CREDITS
+  if (used > limit) return conflict(`${formatCredits(used)} credits of the overdraft are in use.`)
+  const changed = wallet ? draft.change(wallet) : draft.createWallet(owner)
+  changed.overdraft_limit = limit
+  return moved({
+    transaction_id: null,
+    wallet_id: ids.wallet(changed.number),
+    amount: ZERO_CREDITS,
+    balance_after: changed.balance,
+    overdraft_limit: limit,
+  })
+}
+
+function settledWallet(draft: Draft, owner: WalletOwner): Wallet | undefined {
+  const wallet = draft.wallet(owner)
+  return wallet && settle(draft, wallet)
+}
+
+function settledByNumber(draft: Draft, number: number): Wallet {
+  const wallet = draft.walletByNumber(number)
+  if (!wallet) throw new Error(`the ledger has no wallet ${number}`)
+  return settle(draft, wallet)
+}
+
+function newLot({ number, kind, priority, expires_at_ms, price }: NewFunds): NewLot {
+  return { number, kind, priority, expires_at_ms, ...(price && { price }) }
+}
+
+function answerOf(ids: LedgerIds, entry: Entry): MovementAnswer {
+  return {
+    transaction_id: ids.transaction(entry),
+    wallet_id: ids.wallet(entry.wallet),
+    amount: entry.amount,
+    balance_after: entry.balance_after,
+  }
+}
+
+function invalidField(path: string, message: string): Refusal {
+  return { code: 'invalid_request', detail: `${path} ${message}.`, errors: [{ path, message }] }
+}
+
+function conflict(detail: string): Refused {
+  return refused({ code: 'conflict', detail })
+}
+
+function moved(answer: MovementAnswer): Outcome {
+  return { kind: 'moved', answer }
+}
+
+function refused(refusal: Refusal): Refused {
+  return { kind: 'refused', refusal }
+}

@@ -1,0 +1,214 @@
+import { MAX_USD, type MicroCredits } from '../../pricing/money.ts'
+import type { LimitPeriod } from '../../time/windows.ts'
+import { type BurnContext, PRICE_TOO_HIGH, payingWallet, rate } from '../burns/burn.ts'
+import type { Draft } from '../commit/draft.ts'
+import { openHold } from '../holds/holds.ts'
+import { FORMAT } from '../journal/packing.ts'
+import type { Answered, Caller, Idempotency, PricedEvent, Refused } from '../model/messages.ts'
+import { spendable, type Wallet } from '../model/wallet.ts'
+import { settle } from '../wallets/settle.ts'
+import {
+  firstExceeded,
+  type Level,
+  type LimitUnit,
+  levelOf,
+  type Meter,
+  metersOf,
+  type OffReason,
+  offReason,
+  type Quantities,
+  quantitiesOf,
+  quantityText,
+  type Subject,
+} from './limits.ts'
+
+export interface CheckQuestion {
+  readonly subject: Subject
+  /** What the action is expected to use, as its event would say it; null when nobody said. */
+  readonly event: PricedEvent | null
+}
+
+export interface CheckMessage {
+  readonly caller: Caller
+  readonly question: CheckQuestion
+  /** Holds the estimate for so long, if the action is allowed. */
+  readonly hold_ms: number | null
+  /** Of a check with a hold; without one there is nothing to repeat. */
+  readonly idempotency?: Idempotency
+}
+
+export interface CheckAndHoldMessage extends CheckMessage {
+  readonly hold_ms: number
+}
+
+/** Why not, or, allowed, what will soon be in the way. */
+export type CheckReason =
+  | OffReason
+  | 'limit_reached'
+  | 'insufficient_credits'
+  | 'soft_limit_reached'
+  | 'low_credits'
+
+/** A limit as it stands before the action. Quantities are decimal strings of the unit. */
+export interface LimitAnswer {
+  readonly entitlement_id: string
+  readonly level: Level
+  readonly unit: LimitUnit
+  readonly value: string
+  readonly used: string
+  readonly remaining: string
+  readonly period: LimitPeriod
+  readonly resets_at_ms: number | null
+}
+
+export interface CheckAnswer {
+  readonly allowed: boolean
+  readonly reason: CheckReason | null
+  /** The estimate; more than any wallet can hold, perhaps: integers as text, of micro-credits and pico-USD. */
+  readonly credits_micro: string
+  readonly price_pico: string
+  readonly balance: MicroCredits
+  readonly limit: LimitAnswer | null
+  /** Of the hold on the estimate, when one was asked for and there was something to hold. */
+  readonly hold_id?: string
+}
+
+export type CheckResult = Answered<CheckAnswer> | Refused
+
+/** Without an estimate a limit is asked for room for anything at all: its unit's smallest part. */
+const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }
+
+/** Credits are low when the action would leave less than this many more like it. */
+const LOW_CREDITS_ACTIONS = 10n
+
+/**
+ * Whether a burn would go through, by the very steps of a burn, on a draft that nobody commits: what it says is what
+ * `applyEvent` would do now. A burn that would be refused for what it is, and not for what it costs, is refused here.
+ */
+export function checkUse(draft: Draft, { subject, event }: CheckQuestion, context: BurnContext): CheckResult {
+  const answer = lookAt(draft, { subject, event }, context)
+  return 'kind' in answer ? answer : { kind: 'done', format: FORMAT, answer }
+}
+
+/**
+ * The same, and a hold on the estimate if it is allowed, at most once for its key. What costs nothing needs no hold, and
+ * what is not allowed gets none: then the key stays unused.
+ */
+export function checkAndHold(
+  draft: Draft,
+  { question, hold_ms, idempotency }: Omit<CheckAndHoldMessage, 'caller'>,
+  context: BurnContext,
+): CheckResult {
+  const check = draft.checkKey(idempotency)
+  if (check.kind === 'refused') return check
+  if (check.kind === 'replay') {
+    // Equal fingerprints mean the same operation, so the record is the answer to a check.
+    if (check.record.kind !== 'answer' || check.record.answer.of !== 'check') {
+      throw new Error('a check was replayed from a record of another kind')
+    }
+    return { kind: 'replayed', format: check.format, answer: check.record.answer.check }
+  }
+  const answer = lookAt(draft, question, context)
+  if ('kind' in answer) return answer
+  const { subject, event } = question
+  if (!answer.allowed || !event || answer.credits_micro === '0')
+    return { kind: 'done', format: FORMAT, answer }
+  const { feature_id, user_id, team_id } = subject
+  const opened = openHold(
+    draft,
+    {
+      op: 'open',
+      feature_id,
+      ...(user_id !== undefined && { user_id }),
+      ...(team_id !== undefined && { team_id }),
+      lifetime_ms: hold_ms,
+      size: { kind: 'event', event },
+    },
+    context,
+  )
+  if ('kind' in opened) return opened
+  const held: CheckAnswer = { ...answer, hold_id: opened.hold_id }
+  if (idempotency) {
+    draft.record({ kind: 'answer', at_ms: draft.at_ms, answer: { of: 'check', check: held }, idempotency })
+  }
+  return { kind: 'done', format: FORMAT, answer: held }
+}
+
+function lookAt(
+  draft: Draft,
+  { subject, event }: CheckQuestion,
+  context: BurnContext,
+): CheckAnswer | Refused {
+  const payer = payingWallet(draft, subject)
+  const rated = event && rate(event, payer, draft.at_ms, context)
+  if (rated?.kind === 'refused') return rated
+  const wallet = settle(draft, payer)
+  const rows = draft.entitlementsOf(subject)
+  const quantities = rated ? quantitiesOf(rated, event?.usage) : LEAST_USE
+  const meters = metersOf(draft, rows, quantities)
+  const credits_micro = rated?.credits_micro ?? 0n
+  const off = offReason(rows, context.default_entitlement)
+  const hard = firstExceeded(meters, 'HARD')
+  const soft = firstExceeded(meters, 'SOFT')
+  const no = off ?? (hard && 'limit_reached') ?? lack(wallet, credits_micro)
+  if (no === undefined && rated && rated.price > MAX_USD) return { kind: 'refused', refusal: PRICE_TOO_HIGH }
+  const meter = (no === undefined ? soft : hard) ?? tightest(meters)
+  return {
+    allowed: no === undefined,
+    reason: no ?? (soft && 'soft_limit_reached') ?? low(wallet, rated ? credits_micro : null) ?? null,
+    credits_micro: credits_micro.toString(),
+    price_pico: (rated?.price ?? 0n).toString(),
+    balance: wallet.balance,
+    limit: meter ? limitAnswer(meter) : null,
+  }
+}
+
+function lack(wallet: Wallet, credits_micro: bigint): 'insufficient_credits' | undefined {
+  return credits_micro > BigInt(spendable(wallet)) ? 'insufficient_credits' : undefined
+}
+
+/** `credits_micro` is null without an estimate: then credits are low when there are none. */
+function low(wallet: Wallet, credits_micro: bigint | null): 'low_credits' | undefined {
+  const left = BigInt(spendable(wallet))
+  const isLow =
+    credits_micro === null ? left <= 0n : left - credits_micro < credits_micro * LOW_CREDITS_ACTIONS
+  return isLow ? 'low_credits' : undefined
+}
+
+/** The limit of which the smallest share is left; of equals the most specific. */
+function tightest(meters: readonly Meter[]): Meter | undefined {
+  let found: { readonly meter: Meter; readonly left: bigint; readonly limit: bigint } | undefined
+  for (const meter of meters) {
+    if (meter.limit === null) continue
+    const { limit } = meter
+    const left = leftOf(meter, limit)
+    // left / limit, compared crosswise; a limit of 0 has nothing left.
+    if (!found || left * atLeastOne(found.limit) < found.left * atLeastOne(limit))
+      found = { meter, left, limit }
+  }
+  return found?.meter
+}
+
+function atLeastOne(limit: bigint): bigint {
+  return limit === 0n ? 1n : limit
+}
+
+function leftOf({ used }: Meter, limit: bigint): bigint {
+  return limit > used ? limit - used : 0n
+}
+
+function limitAnswer(meter: Meter): LimitAnswer | null {
+  const { entitlement, window, used, limit } = meter
+  const { id, unit, period } = entitlement
+  if (limit === null || period === null) return null
+  return {
+    entitlement_id: id,
+    level: levelOf(entitlement),
+    unit,
+    value: quantityText(unit, limit),
+    used: quantityText(unit, used),
+    remaining: quantityText(unit, leftOf(meter, limit)),
+    period,
+    resets_at_ms: window.end_ms,
+  }
+}

@@ -1,0 +1,133 @@
+import type { Exec } from '../tables.ts'
+import { type LimitCounter, quantityJson } from './limits.ts'
+
+// Lists travel as one JSON parameter: a statement takes at most 100 bound ones.
+const WRITE = `
+  INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used)
+  SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)`
+
+const PRUNE = `
+  DELETE FROM limit_counters WHERE counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
+
+const COUNTED_AFTER = `
+  SELECT row_id, limits FROM journal WHERE row_id > ? AND limits IS NOT NULL ORDER BY row_id LIMIT ?`
+
+/** A journal row may hold thousands of counters, and all that came since the last checkpoint need not fit memory twice. */
+const ROWS_A_READ = 16
+
+/** Some 50 characters each, far below the 2 MB that a parameter may have. */
+const COUNTERS_A_WRITE = 10_000
+
+/** Counters kept in memory that stand as the checkpoint has them. */
+const MAX_CLEAN = 5_000
+
+/** What a journal row says of counters: their state after its commit, so that the latest row that names one is right. */
+type PackedCounters = readonly (readonly [counter: number, window_start_ms: number, used: number | string])[]
+
+/** The counters that a commit changed, for its journal row; null when it changed none. */
+export function packCounters(changed: ReadonlyMap<number, LimitCounter>): string | null {
+  if (changed.size === 0) return null
+  const packed: PackedCounters = [...changed].map(([counter, { window_start_ms, used }]) => [
+    counter,
+    window_start_ms,
+    quantityJson(used),
+  ])
+  return JSON.stringify(packed)
+}
+
+/**
+ * What limits have counted, without a row for each event: a commit writes the counters it changed into its own journal
+ * row, and the table is a checkpoint of them, written before journal rows go to D1. A start reads the checkpoint and
+ * the journal rows after it.
+ */
+export class LimitCounters {
+  private readonly exec: Exec
+  /** The last journal row that the checkpoint includes. */
+  private readonly checkpointRow: () => number
+  /** Changed since the checkpoint. */
+  private dirty = new Map<number, LimitCounter>()
+  private readonly clean = new Map<number, LimitCounter | null>()
+  private replayed = false
+  private pruning = false
+
+  constructor(exec: Exec, checkpointRow: () => number) {
+    this.exec = exec
+    this.checkpointRow = checkpointRow
+  }
+
+  /** Whether the checkpoint is behind. */
+  get isDirty(): boolean {
+    this.replay()
+    return this.dirty.size > 0 || this.pruning
+  }
+
+  read(counter: number): LimitCounter | undefined {
+    this.replay()
+    const changed = this.dirty.get(counter)
+    if (changed) return changed
+    const known = this.clean.get(counter)
+    if (known !== undefined) return known ?? undefined
+    const [row] = this.exec('SELECT window_start_ms, used FROM limit_counters WHERE counter = ?', counter)
+    const stored = row
+      ? { window_start_ms: Number(row.window_start_ms), used: BigInt(String(row.used)) }
+      : null
+    if (this.clean.size >= MAX_CLEAN) this.clean.clear()
+    this.clean.set(counter, stored)
+    return stored ?? undefined
+  }
+
+  /** Takes over what a commit has changed, once it has succeeded. */
+  publish(changed: ReadonlyMap<number, LimitCounter>): void {
+    if (changed.size === 0) return
+    this.replay()
+    for (const [counter, state] of changed) this.dirty.set(counter, state)
+  }
+
+  /** Entitlements have changed: the next checkpoint leaves out what nothing counts in any more. */
+  prune(): void {
+    this.pruning = true
+  }
+
+  /** A row for each counter that changed; to be called in a transaction that moves the cursor, and then `checkpointed`. */
+  writeCheckpoint(): void {
+    const packed = [...this.dirty].map(([counter, { window_start_ms, used }]) => [
+      counter,
+      window_start_ms,
+      used.toString(),
+    ])
+    for (let i = 0; i < packed.length; i += COUNTERS_A_WRITE) {
+      this.exec(WRITE, JSON.stringify(packed.slice(i, i + COUNTERS_A_WRITE)))
+    }
+    if (this.pruning) this.exec(PRUNE)
+  }
+
+  checkpointed(): void {
+    for (const counter of this.dirty.keys()) this.clean.delete(counter)
+    this.dirty = new Map()
+    this.pruning = false
+  }
+
+  /** What is in memory is read again at the next need of it. */
+  forget(): void {
+    this.dirty = new Map()
+    this.clean.clear()
+    this.replayed = false
+  }
+
+  private replay(): void {
+    if (this.replayed) return
+    this.replayed = true
+    let after_row = this.checkpointRow()
+    for (;;) {
+      const rows = this.exec(COUNTED_AFTER, after_row, ROWS_A_READ)
+      for (const { row_id, limits } of rows) {
+        const packed: PackedCounters = JSON.parse(String(limits))
+        for (const [counter, window_start_ms, used] of packed) {
+          this.dirty.set(counter, { window_start_ms, used: BigInt(used) })
+        }
+        after_row = Number(row_id)
+      }
+      if (rows.length < ROWS_A_READ) return
+    }
+  }
+}

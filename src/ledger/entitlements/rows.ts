@@ -1,0 +1,161 @@
+import type { Erased } from '../erasure/erasure.ts'
+import type { WalletOwner } from '../model/messages.ts'
+import { walletKey } from '../model/wallet.ts'
+import type { Exec } from '../tables.ts'
+import type { Entitlement, EntitlementsAnswer, EntitlementsQuestion } from './entitlements.ts'
+import type { Subject } from './limits.ts'
+
+const LAST = `
+  SELECT coalesce(max(number), 0) AS number, coalesce(max(counter), 0) AS counter,
+    coalesce(max(revision), 0) AS revision
+  FROM entitlements`
+
+const UPSERT = `
+  INSERT INTO entitlements (number, entitlement_id, feature_id, level_key, counter, revision, deleted, entitlement)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (number) DO UPDATE SET
+    counter = excluded.counter, revision = excluded.revision, deleted = excluded.deleted,
+    entitlement = excluded.entitlement`
+
+// What an entitlement is about changes only when its user or team is erased, and it with them.
+const MOVE = 'UPDATE entitlements SET level_key = ?1 WHERE number = ?2 AND level_key <> ?1'
+
+const AT = 'SELECT entitlement FROM entitlements WHERE feature_id = ? AND level_key = ? AND deleted = 0'
+
+/** Which kinds of rows a feature has beside the customer's. A level's kind ends at its colon, and ; comes after it. */
+const KINDS = `
+  SELECT
+    EXISTS (SELECT 1 FROM entitlements
+      WHERE feature_id = ?1 AND deleted = 0 AND level_key >= 'user:' AND level_key < 'user;') AS users,
+    EXISTS (SELECT 1 FROM entitlements
+      WHERE feature_id = ?1 AND deleted = 0 AND level_key >= 'team:' AND level_key < 'team;') AS teams`
+
+const CHANGED_AFTER = 'SELECT entitlement FROM entitlements WHERE revision > ? ORDER BY revision LIMIT ?'
+
+/** Features, and rows of users and teams, that are kept in memory. */
+const MAX_CACHED = 5_000
+
+interface Feature {
+  readonly customer: Entitlement | undefined
+  readonly users: boolean
+  readonly teams: boolean
+}
+
+/**
+ * A customer's entitlements at rest, and those that events ask for in memory. A feature without rows, and one whose
+ * rows are only the customer's, costs an event no read.
+ */
+export class EntitlementRows {
+  private readonly exec: Exec
+  private readonly features = new Map<string, Feature>()
+  private readonly members = new Map<string, Entitlement | null>()
+
+  constructor(exec: Exec) {
+    this.exec = exec
+  }
+
+  /** The highest numbers that were ever given. */
+  get last(): Pick<Entitlement, 'number' | 'counter' | 'revision'> {
+    const [row] = this.exec(LAST)
+    return { number: Number(row?.number), counter: Number(row?.counter), revision: Number(row?.revision) }
+  }
+
+  /** The rows that a use falls under, the most specific first: the user's, the team's, the customer's. */
+  of({ feature_id, user_id, team_id }: Subject): Entitlement[] {
+    const { customer, users, teams } = this.feature(feature_id)
+    const rows: Entitlement[] = []
+    const user = users && user_id !== undefined && this.member(feature_id, { kind: 'user', id: user_id })
+    if (user) rows.push(user)
+    const team = teams && team_id !== undefined && this.member(feature_id, { kind: 'team', id: team_id })
+    if (team) rows.push(team)
+    if (customer) rows.push(customer)
+    return rows
+  }
+
+  /** The row of a feature and level; undefined when there is none. */
+  at(feature_id: string, owner: WalletOwner): Entitlement | undefined {
+    return read(this.exec(AT, feature_id, walletKey(owner)))[0]
+  }
+
+  byId(id: string): Entitlement | undefined {
+    return read(this.exec('SELECT entitlement FROM entitlements WHERE entitlement_id = ?', id))[0]
+  }
+
+  /** Newest first. */
+  list(question: EntitlementsQuestion & { readonly kind: 'list' }): EntitlementsAnswer {
+    const { feature_id, owner, before_number, limit } = question
+    const conditions: [string, SqlStorageValue][] = [['number < ?', before_number ?? Number.MAX_SAFE_INTEGER]]
+    if (feature_id !== undefined) conditions.push(['feature_id = ?', feature_id])
+    if (owner) conditions.push(['level_key = ?', walletKey(owner)])
+    const found = read(
+      this.exec(
+        `SELECT entitlement FROM entitlements WHERE deleted = 0 AND ${conditions.map(([sql]) => sql).join(' AND ')}
+         ORDER BY number DESC LIMIT ?`,
+        ...conditions.map(([, value]) => value),
+        limit + 1,
+      ),
+    )
+    const entitlements = found.slice(0, limit)
+    const next_before_number = found.length > limit ? (entitlements.at(-1)?.number ?? null) : null
+    return { entitlements, next_before_number }
+  }
+
+  /** What changed after a revision, in the order of the changes. */
+  changedAfter(revision: number, limit: number): Entitlement[] {
+    return read(this.exec(CHANGED_AFTER, revision, limit))
+  }
+
+  /** 5 rows written for a new one, with its indexes; 4 for one that changes, 2 for one that is deleted. */
+  write(entitlement: Entitlement): void {
+    const { number, id, feature_id, owner, counter, revision, deleted } = entitlement
+    const text = JSON.stringify(entitlement)
+    this.exec(UPSERT, number, id, feature_id, walletKey(owner), counter, revision, deleted ? 1 : 0, text)
+    if (deleted) this.exec(MOVE, walletKey(owner), number)
+    this.forget()
+  }
+
+  /** Deletes what a user or team was entitled to, now under the alias and without what was said of it. */
+  erase({ kind, id, alias }: Erased): void {
+    let { revision } = this.last
+    const own = walletKey({ kind, id })
+    for (const row of read(this.exec('SELECT entitlement FROM entitlements WHERE level_key = ?', own))) {
+      const { metadata: _, value: __, ...kept } = row
+      this.write({ ...kept, owner: { kind, id: alias }, deleted: true, revision: ++revision })
+    }
+  }
+
+  /** What is in memory is read again at the next need of it. */
+  forget(): void {
+    this.features.clear()
+    this.members.clear()
+  }
+
+  private feature(feature_id: string): Feature {
+    const known = this.features.get(feature_id)
+    if (known) return known
+    const [kinds] = this.exec(KINDS, feature_id)
+    const feature = {
+      customer: this.at(feature_id, { kind: 'customer' }),
+      users: kinds?.users === 1,
+      teams: kinds?.teams === 1,
+    }
+    if (this.features.size >= MAX_CACHED) this.features.clear()
+    this.features.set(feature_id, feature)
+    return feature
+  }
+
+  private member(feature_id: string, owner: WalletOwner): Entitlement | undefined {
+    // Neither ids nor levels have control characters, so no two pairs make one key.
+    const key = `${feature_id}\n${walletKey(owner)}`
+    const known = this.members.get(key)
+    if (known !== undefined) return known ?? undefined
+    const found = this.at(feature_id, owner)
+    if (this.members.size >= MAX_CACHED) this.members.clear()
+    this.members.set(key, found ?? null)
+    return found
+  }
+}
+
+function read(rows: readonly Record<string, SqlStorageValue>[]): Entitlement[] {
+  return rows.map(({ entitlement }): Entitlement => JSON.parse(String(entitlement)))
+}

@@ -1,0 +1,107 @@
+import type { SubjectKind } from '../../db/schema.ts'
+import { FORMAT } from '../journal/packing.ts'
+
+/** What D1 does when a user or a team is erased. Each statement can be repeated: it then changes nothing. */
+
+const FIND = `
+  SELECT number FROM subjects
+  WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL`
+
+// 2 rows written: the id is part of an index.
+const FORGET_SUBJECT = `
+  UPDATE subjects SET external_id = ?4, email = NULL, metadata = NULL, erased_at_ms = ?5
+  WHERE ledger_id = ?1 AND kind = ?2 AND number = ?3 AND erased_at_ms IS NULL`
+
+// Answers to keyed POSTs that name the subject. What a later person of the same id was answered stays. A sealed answer
+// is no JSON, and holds an API key and nothing of a subject; CASE, since SQLite is free to look at ANDs in any order.
+const FORGET_ANSWERS = `
+  DELETE FROM stored_answers
+  WHERE owner = ?1 AND created_at_ms <= ?4
+    AND CASE WHEN json_valid(body) THEN json_extract(body, '$.' || ?2 || '_id') END = ?3`
+
+/** The pages that one round looks at; most of them are only searched, inside D1. */
+const PAGES_A_ROUND = 50
+
+const PAGES_OF_ROUND = `
+  SELECT flush_entry, wallet_number FROM ledger_pages
+  WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
+  ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_ROUND}`
+
+// Names of format 1 (`ledger/packed-entry.ts`): w wallet, e event with u user and g team, md metadata. In one statement, so
+// that nothing is read, changed and written back over what another has changed. `instr` finds the few pages to parse:
+// an event always has a field after its subjects, so `"u":7,` is never the beginning of `"u":77,`.
+const ERASE_FROM_PAGES = `
+  UPDATE ledger_pages SET body = (
+    SELECT json_group_array(json(CASE
+      WHEN ledger_pages.wallet_number = ?6 OR entry.value ->> ?5 = ?4 THEN json_remove(entry.value, '$.md')
+      ELSE entry.value END) ORDER BY entry.key)
+    FROM json_each(ledger_pages.body) AS entry)
+  WHERE ledger_id = ?1 AND (flush_entry, wallet_number) IN (${PAGES_OF_ROUND})
+    AND format = ${FORMAT} AND instr(body, '"md":') > 0 AND (wallet_number = ?6 OR instr(body, ?7) > 0)`
+
+/** The number of a user or team that is not erased. */
+export async function subjectNumber(
+  db: D1Database,
+  ledger_id: string,
+  kind: SubjectKind,
+  id: string,
+): Promise<number | undefined> {
+  const row = await db.prepare(FIND).bind(ledger_id, kind, id).first<{ number: number }>()
+  return row?.number
+}
+
+export interface ForgottenSubject {
+  readonly kind: SubjectKind
+  readonly number: number
+  readonly id: string
+  readonly alias: string
+  readonly started_at_ms: number
+}
+
+/** Puts the alias in place of the id and drops email and metadata. The row and its number stay. */
+export async function forgetSubject(
+  db: D1Database,
+  ledger_id: string,
+  { kind, number, id, alias, started_at_ms }: ForgottenSubject,
+): Promise<void> {
+  await db.batch([
+    db.prepare(FORGET_SUBJECT).bind(ledger_id, kind, number, alias, started_at_ms),
+    db.prepare(FORGET_ANSWERS).bind(ledger_id, kind, id, started_at_ms),
+  ])
+}
+
+/** A place among the pages of a ledger. */
+export interface PagePlace {
+  readonly page_entry: number
+  readonly page_wallet: number
+}
+
+/**
+ * Drops the metadata of the subject's entries from the next pages, and returns the last page that was looked at; null
+ * when there are no more. 1 row written for each page that changes.
+ */
+export async function eraseFromPages(
+  db: D1Database,
+  ledger_id: string,
+  { kind, number, wallet_number }: { kind: SubjectKind; number: number; wallet_number: number | null },
+  after: PagePlace,
+): Promise<PagePlace | null> {
+  const field = kind === 'user' ? 'u' : 'g'
+  const { page_entry, page_wallet } = after
+  const [, round] = await db.batch<{ flush_entry: number; wallet_number: number }>([
+    db
+      .prepare(ERASE_FROM_PAGES)
+      .bind(
+        ledger_id,
+        page_entry,
+        page_wallet,
+        number,
+        `$.e.${field}`,
+        wallet_number,
+        `"${field}":${number},`,
+      ),
+    db.prepare(PAGES_OF_ROUND).bind(ledger_id, page_entry, page_wallet),
+  ])
+  const last = round?.results.at(-1)
+  return last ? { page_entry: last.flush_entry, page_wallet: last.wallet_number } : null
+}

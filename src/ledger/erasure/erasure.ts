@@ -1,0 +1,102 @@
+import type { SubjectKind } from '../../db/schema.ts'
+import { FORMAT } from '../journal/packing.ts'
+
+/** Who is erased: from now on the alias stands wherever the customer's own id stood. */
+export interface Erased {
+  readonly kind: SubjectKind
+  /** The customer's own id. */
+  readonly id: string
+  readonly alias: string
+  /** The number of the subject's wallet; null when it has none. */
+  readonly wallet_number: number | null
+}
+
+/** The names under which records of format 1, holds and other plain JSON name a user or a team. */
+const ID_FIELDS: Readonly<Record<SubjectKind, ReadonlySet<string>>> = {
+  user: new Set(['u', 'user_id']),
+  team: new Set(['g', 'team_id']),
+}
+
+/** The customer's own words, and its keys, packed and plain: a name in them is not looked for. */
+const FREE_FIELDS: ReadonlySet<string> = new Set([
+  'md',
+  'd',
+  'pr',
+  'k',
+  'metadata',
+  'description',
+  'payment_reference',
+  'reason',
+  'value',
+])
+
+/**
+ * The body of a journal row without the subject: the alias in place of its id, and no metadata on entries of its events
+ * and of its wallet. Amounts, numbers and the place of each record stay, and so do the answers to keyed requests, except
+ * that those which name the subject now name the alias.
+ */
+export function eraseFromRow(format: number, body: string, erased: Erased): string {
+  if (format !== FORMAT) throw new Error(`format ${format} of journal rows is not known`)
+  const records: unknown = JSON.parse(body)
+  if (!Array.isArray(records)) throw new Error('a journal row is no list of records')
+  return JSON.stringify(records.map((record: unknown) => eraseFromRecord(record, erased)))
+}
+
+/** The state of a wallet without the subject: as its owner, and in its open holds. What recurs in its wallet ends. */
+export function eraseFromWallet(state: string, erased: Erased): string {
+  const wallet: unknown = JSON.parse(state)
+  if (!isObject(wallet)) throw new Error('the state of a wallet is no object')
+  const renamed = rename(wallet, erased)
+  return JSON.stringify(isSubject(wallet.owner, erased) ? { ...renamed, recurring: [] } : renamed)
+}
+
+/** An entry as the code sees it, where one is kept beside the journal. */
+export function eraseFromEntry(entry: string, erased: Erased): string {
+  const plain: unknown = JSON.parse(entry)
+  if (!isObject(plain)) throw new Error('an entry is no object')
+  const { metadata, ...kept } = rename(plain, erased)
+  const hers = isOf(plain.event, plain.wallet, erased)
+  return JSON.stringify(hers || metadata === undefined ? kept : { ...kept, metadata })
+}
+
+/** Packed entries have `e`, `w` and `md`. */
+function eraseFromRecord(record: unknown, erased: Erased): unknown {
+  if (!isObject(record)) throw new Error('a record is no object')
+  const { md, ...kept } = rename(record, erased)
+  return isOf(record.e, record.w, erased) || md === undefined ? kept : { ...kept, md }
+}
+
+/** Whether an entry is of one of the subject's events, or of its wallet. */
+function isOf(event: unknown, wallet: unknown, { kind, id, wallet_number }: Erased): boolean {
+  if (wallet_number !== null && wallet === wallet_number) return true
+  return isObject(event) && [...ID_FIELDS[kind]].some((field) => event[field] === id)
+}
+
+function renameIn(value: unknown, erased: Erased): unknown {
+  if (Array.isArray(value)) return value.map((item: unknown) => renameIn(item, erased))
+  return isObject(value) ? rename(value, erased) : value
+}
+
+function rename(value: JsonObject, erased: Erased): JsonObject {
+  const { kind, id, alias } = erased
+  if (isSubject(value, erased)) return { ...value, id: alias }
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, field]): [string, unknown][] => {
+      // What somebody said of an entitlement of the subject.
+      if (name === 'metadata' && isSubject(value.owner, erased)) return []
+      if (FREE_FIELDS.has(name)) return [[name, field]]
+      return [[name, ID_FIELDS[kind].has(name) && field === id ? alias : renameIn(field, erased)]]
+    }),
+  )
+}
+
+/** An owner is `{kind, id}`. */
+function isSubject(value: unknown, { kind, id }: Erased): boolean {
+  return isObject(value) && value.kind === kind && value.id === id
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,97 @@
+import { type AuditPlace, type AuditRecord, stateText } from '../../audit/record.ts'
+import { jsonParameters } from '../../db/json-parameters.ts'
+import { ledgerName } from '../../db/ledger-db.ts'
+import { auditId, newId } from '../../ids.ts'
+import type { JournalRecord } from '../model/journal.ts'
+import { tagOf } from '../model/ledger-ids.ts'
+
+/** Writing the audit log. Every record is 2 rows written: the row, and its place in the order of all customers'. */
+
+/** In place of a customer's id, where a change is of no customer. */
+export const OPERATOR_SCOPE = 'operator'
+
+const COLUMNS = `scope, audit_id, at_ms, mode, actor, action, target, ip, request_id, state_before, state_after`
+
+const INSERT = `
+  INSERT INTO audit_log (${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE ?12 OR changes() > 0`
+
+/**
+ * The statement that records a change which is made in D1: put it into the batch of the change, so that both are there
+ * or neither. With `if_changed` it stands directly behind the statement that makes the change, and records nothing
+ * when that changed no row.
+ */
+export function auditStatement(
+  db: D1Database,
+  { customer_id, mode }: AuditPlace,
+  record: AuditRecord,
+  at_ms: number,
+  { if_changed = false }: { readonly if_changed?: boolean } = {},
+): D1PreparedStatement {
+  return db
+    .prepare(INSERT)
+    .bind(
+      customer_id ?? OPERATOR_SCOPE,
+      newId('aud', at_ms),
+      at_ms,
+      mode,
+      record.actor,
+      record.action,
+      record.target,
+      record.ip ?? null,
+      record.request_id ?? null,
+      stateText(record.before),
+      stateText(record.after),
+      if_changed ? 0 : 1,
+    )
+}
+
+// Guarded by the watermark, as the pages of the same flush are. A flush that writes the journal again, because D1's
+// pages or watermark were set back, finds the records that are there by their ids.
+const INSERT_FLUSHED = `
+  INSERT INTO audit_log (${COLUMNS})
+  SELECT ?1, value ->> 'audit_id', value ->> 'at_ms', ?2, value ->> 'actor', value ->> 'action', value ->> 'target',
+    value ->> 'ip', value ->> 'request_id', value ->> 'before', value ->> 'after'
+  FROM json_each(?3)
+  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?4) = ?5
+    AND NOT EXISTS (SELECT 1 FROM audit_log WHERE scope = ?1 AND audit_id = value ->> 'audit_id')`
+
+/** A record of a ledger's journal, and where in it: its number among the records of its row. */
+export interface JournaledAudit {
+  readonly record: AuditRecord
+  readonly at_ms: number
+  readonly row_id: number
+  readonly index: number
+}
+
+/** The audit records of a journal row. */
+export function journaledAudits(row: {
+  readonly row_id: number
+  readonly records: readonly JournalRecord[]
+}): JournaledAudit[] {
+  return row.records.flatMap((record, index) =>
+    record.kind === 'audit' ? [{ record: record.audit, at_ms: record.at_ms, row_id: row.row_id, index }] : [],
+  )
+}
+
+/** Writes what a flush found in the journal; part of its batch. */
+export function insertFlushedAudits(
+  db: D1Database,
+  ledger_id: string,
+  audits: readonly JournaledAudit[],
+  from_row: number,
+): D1PreparedStatement[] {
+  const { customer_id, mode } = ledgerName(ledger_id)
+  const tag = tagOf({ customer_id, mode })
+  const rows = audits.map(({ record, at_ms, row_id, index }) =>
+    JSON.stringify({
+      ...record,
+      audit_id: auditId(at_ms, row_id, index, tag),
+      at_ms,
+      before: stateText(record.before),
+      after: stateText(record.after),
+    }),
+  )
+  return jsonParameters(rows).map((list) =>
+    db.prepare(INSERT_FLUSHED).bind(customer_id, mode, list, ledger_id, from_row),
+  )
+}

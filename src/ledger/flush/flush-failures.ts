@@ -1,0 +1,59 @@
+import type { Bindings } from '../../config.ts'
+import { DAY_MS } from '../../time/durations.ts'
+
+/**
+ * A ledger whose flush fails although D1 answers says so in D1: nobody else knows what it holds. While D1 itself is
+ * down this fails as well; then it is the logs that say it (`ledger_alarm_failed`).
+ */
+
+// 1 row written.
+const REPORT = `
+  INSERT INTO flush_failures (ledger_id, unflushed_since_ms, failures, failed_at_ms) VALUES (?1, ?2, ?3, ?4)
+  ON CONFLICT (ledger_id) DO UPDATE SET unflushed_since_ms = excluded.unflushed_since_ms,
+    failures = excluded.failures, failed_at_ms = excluded.failed_at_ms`
+
+export interface FlushFailure {
+  readonly ledger_id: string
+  /** When the oldest commit was made that D1 does not have. */
+  readonly unflushed_since_ms: number
+  readonly failures: number
+}
+
+export async function reportFlushFailure(
+  db: D1Database,
+  { ledger_id, unflushed_since_ms, failures }: FlushFailure,
+  now_ms: number,
+): Promise<void> {
+  await db.prepare(REPORT).bind(ledger_id, unflushed_since_ms, failures, now_ms).run()
+}
+
+// 1 row written when there is one.
+const WITHDRAW = 'DELETE FROM flush_failures WHERE ledger_id = ?1'
+
+/** The flush went well again. It may have had nothing to write, because only an answer of D1's had been lost. */
+export async function withdrawFlushFailure(db: D1Database, ledger_id: string): Promise<void> {
+  await db.prepare(WITHDRAW).bind(ledger_id).run()
+}
+
+/** Those that have not flushed since. */
+export const LEDGERS_BEHIND = `
+  SELECT f.ledger_id, f.unflushed_since_ms, f.failures FROM flush_failures f
+  LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
+  WHERE coalesce(l.flushed_at_ms, 0) <= f.failed_at_ms`
+
+// 1 row written for each that is removed.
+const FORGET = `
+  DELETE FROM flush_failures WHERE ledger_id IN (
+    SELECT f.ledger_id FROM flush_failures f LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
+    WHERE l.flushed_at_ms > f.failed_at_ms OR f.failed_at_ms < ?1 LIMIT ?2)`
+
+const MAX_FORGOTTEN = 1_000
+/** A ledger tries again every 5 minutes, and the sweep wakes one that does not: if it still fails, it says so again. */
+const BELIEVED_FOR_MS = DAY_MS
+
+/** Removes what is cured, and what was not said again for a day: an object that withdrew nothing because it began anew. */
+export async function forgetFlushFailures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
+  await env.DB.prepare(FORGET)
+    .bind(now_ms - BELIEVED_FOR_MS, MAX_FORGOTTEN)
+    .run()
+}

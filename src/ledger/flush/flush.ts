@@ -1,0 +1,175 @@
+import { jsonParameters } from '../../db/json-parameters.ts'
+import { type NumberOf, numberSubjects, numbersOfSubjects } from '../../projection/read/subjects.ts'
+import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
+import type { LedgerStore } from '../commit/store.ts'
+import { sizeOf, unpackRow } from '../journal/packing.ts'
+import type { JournalRow, JournalRows } from '../journal/rows.ts'
+import type { Entry } from '../model/journal.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import { insertFlushedAudits, journaledAudits } from './audit-log.ts'
+import { insertClosedHolds } from './closed-holds.ts'
+import { mentionsOf, type NewWallet } from './mentions.ts'
+import { insertPages, packPages } from './pages.ts'
+import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from './watermark.ts'
+
+/**
+ * A flush takes this many bytes of journal, or one row where that is larger. A page is no larger than the rows it comes
+ * from but for numbers in place of shorter ids, so with this much room even a single page of it all fits a row of D1.
+ * Two full rows fit, whatever they are written in.
+ */
+const MAX_FLUSH_BYTES = 1_700_000
+const MAX_FLUSH_ROWS = 500
+
+const MAKE_LEDGER = `
+  INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 0, 0, 0)
+  ON CONFLICT DO NOTHING`
+
+const INSERT_WALLETS = `
+  INSERT INTO wallets (ledger_id, wallet_number, wallet_id, owner_kind, owner_number)
+  SELECT ?1, value ->> 'wallet_number', value ->> 'wallet_id', value ->> 'owner_kind', value ->> 'owner_number'
+  FROM json_each(?2) WHERE true
+  ON CONFLICT DO NOTHING`
+
+const MOVE_WATERMARK = `
+  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?
+  WHERE ledger_id = ? AND flushed_row = ?`
+
+/** What of the journal D1 has taken since the cursor. */
+export type FlushResult =
+  | {
+      readonly kind: 'flushed'
+      readonly to: Watermark
+      readonly entries: readonly Entry[]
+      readonly deltas: readonly UsageDelta[]
+    }
+  /** D1 stands behind the cursor: it was restored from an older backup. */
+  | { readonly kind: 'behind'; readonly to: Watermark }
+  | { readonly kind: 'nothing' }
+
+/**
+ * Writes the next part of the journal to D1, and returns what D1 has since the cursor.
+ *
+ * Exactly once in effect: pages and watermark move in one atomic batch, and both only if the watermark still stands
+ * where this flush begins. If it does not, an earlier attempt whose answer was lost, or which could not go on, has moved
+ * it: then nothing is written, and what that attempt wrote is what is returned. Throws when D1 fails, and when the two
+ * have no common past; the caller tries again later.
+ */
+export async function flushJournal(
+  store: LedgerStore,
+  ids: LedgerIds,
+  db: D1Database,
+  ledger_id: string,
+  now_ms: number,
+): Promise<FlushResult> {
+  const { journal } = store
+  const from_row = journal.flushedRow
+  const rows = takeRows(journal.rowsAfter(from_row))
+  const last = rows.at(-1)
+  if (!last) return { kind: 'nothing' }
+  const unpacked = rows.map(({ row_id, format, body }) => ({ row_id, records: unpackRow(format, body) }))
+  const records = unpacked.flatMap((row) => row.records)
+  const entries = records.filter((record) => record.kind === 'entry')
+  const holds = records.filter((record) => record.kind === 'hold')
+  const wallets = newWallets(store, rows)
+  const numbered = await numberSubjects(db, ledger_id, mentionsOf(wallets, entries, holds), from_row)
+  if (numbered.kind === 'moved') return since(store, db, ledger_id, numbered.watermark)
+  const { number } = numbered
+  const deltas = usageDeltas(entries, number)
+  const flush_entry = entries[0]?.number ?? 0
+  // Not before the commits that it flushes, whatever the clock does: see `assertCommonPast`.
+  const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
+  const results = await db.batch<Watermark>([
+    db.prepare(MAKE_LEDGER).bind(ledger_id),
+    ...jsonParameters(walletRows(wallets, ids, number)).map((list) =>
+      db.prepare(INSERT_WALLETS).bind(ledger_id, list),
+    ),
+    ...insertPages(db, ledger_id, flush_entry, packPages(entries, number, deltas), from_row),
+    ...insertClosedHolds(db, ledger_id, holds, number, from_row),
+    ...insertFlushedAudits(db, ledger_id, unpacked.flatMap(journaledAudits), from_row),
+    db
+      .prepare(MOVE_WATERMARK)
+      .bind(last.row_id, last.last_entry, flushed_at_ms, store.unrated.count(), ledger_id, from_row),
+    db.prepare(READ_WATERMARK).bind(ledger_id),
+  ])
+  const to = results.at(-1)?.results[0] ?? NOTHING_FLUSHED
+  if (to.flushed_row !== last.row_id) return since(store, db, ledger_id, to)
+  assertCommonPast(journal, to)
+  return { kind: 'flushed', to, entries, deltas }
+}
+
+/** What D1 has since the cursor of its own account, or that it has lost some of what it had. */
+export async function since(
+  { journal }: LedgerStore,
+  db: D1Database,
+  ledger_id: string,
+  to: Watermark,
+): Promise<FlushResult> {
+  assertCommonPast(journal, to)
+  if (to.flushed_row < journal.flushedRow) return { kind: 'behind', to }
+  const entries: Entry[] = []
+  for (const row of journal.rowsAfter(journal.flushedRow)) {
+    if (row.row_id > to.flushed_row) break
+    for (const record of unpackRow(row.format, row.body)) if (record.kind === 'entry') entries.push(record)
+  }
+  const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, []))
+  return { kind: 'flushed', to, entries, deltas: usageDeltas(entries, number) }
+}
+
+/**
+ * Where D1 stands must be a place in this journal. It is not when the object was restored to an earlier point in time:
+ * then D1 stands ahead of the journal, or at a row that was committed after D1 had it, and to go on from there would
+ * lose what was committed since, for ever. Nor is it when D1 was restored from a backup that is older than what the
+ * journal still holds.
+ */
+export function assertCommonPast(
+  journal: JournalRows,
+  { flushed_row, flushed_entry, flushed_at_ms }: Watermark,
+): void {
+  if (flushed_row === 0 && journal.oldestRow() === 1) return
+  const row = journal.rowAt(flushed_row)
+  if (row && row.last_entry === flushed_entry && row.at_ms <= flushed_at_ms) return
+  const where = `D1 has the ledger up to row ${flushed_row} and entry ${flushed_entry}`
+  const has = `the object has rows ${journal.oldestRow()} to ${journal.lastRow}`
+  if (flushed_row < journal.oldestRow()) {
+    throw new Error(
+      `${where}, and ${has}: what is between is in neither. Was D1 restored from a backup that is too old?`,
+    )
+  }
+  throw new Error(`${where}, which the object does not; ${has}: was it restored from an older state?`)
+}
+
+function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
+  const taken: JournalRow[] = []
+  let bytes = 0
+  for (const row of rows) {
+    bytes += sizeOf(row.body)
+    if (taken.length === MAX_FLUSH_ROWS || (taken.length > 0 && bytes > MAX_FLUSH_BYTES)) break
+    taken.push(row)
+  }
+  return taken
+}
+
+/** The wallets that came into being in these rows. Not all of them have an entry: an overdraft limit makes one, too. */
+function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[] {
+  const wallets: NewWallet[] = []
+  let wallet_number = store.journal.flushedWallet()
+  for (const { last_wallet, at_ms } of rows) {
+    while (wallet_number < last_wallet) {
+      wallet_number++
+      wallets.push({ wallet_number, owner: store.walletOwner(wallet_number), at_ms })
+    }
+  }
+  return wallets
+}
+
+/** Each a JSON object. */
+function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: NumberOf): string[] {
+  return wallets.map(({ wallet_number, owner }) =>
+    JSON.stringify({
+      wallet_number,
+      wallet_id: ids.wallet(wallet_number),
+      owner_kind: owner.kind,
+      owner_number: owner.kind === 'customer' ? null : number(owner.kind, owner.id),
+    }),
+  )
+}

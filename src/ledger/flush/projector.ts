@@ -1,0 +1,242 @@
+import type { SubjectKind } from '../../db/schema.ts'
+import { newId } from '../../ids.ts'
+import { addTotals, totalsOf } from '../../usage/cells/totals.ts'
+import { sendUsage } from '../../usage/queue/send.ts'
+import { erasureAudited } from '../audited.ts'
+import type { Draft } from '../commit/draft.ts'
+import type { LedgerStore } from '../commit/store.ts'
+import { eraseFromPages, forgetSubject, subjectNumber } from '../erasure/erase-subject.ts'
+import type { Erasure } from '../erasure/erasures.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import type { Caller } from '../model/messages.ts'
+import { walletKey } from '../model/wallet.ts'
+import { assertCommonPast, flushJournal } from './flush.ts'
+import { rewind } from './rewind.ts'
+import { type EntryRange, rewritePages } from './rewrite-pages.ts'
+import { readWatermark } from './watermark.ts'
+
+/** Where the ledger is projected to, asked for whenever it is needed. */
+export interface Projection {
+  readonly db: D1Database
+  /** Where the usage of what D1 has goes. */
+  readonly queue: Queue
+  readonly ledger_id: string
+  readonly ids: LedgerIds
+}
+
+interface Options {
+  readonly store: LedgerStore
+  readonly projection: () => Projection
+  readonly transaction: (write: () => void) => void
+  /** A commit of the ledger, with what else is written in its transaction. */
+  readonly commit: (change: (draft: Draft) => void, also: () => void) => void
+  /** Brings the object's checkpoints up to the journal, whose flushed rows may be freed. */
+  readonly checkpoint: () => void
+}
+
+export type ErasureResult =
+  | { readonly kind: 'erased'; readonly alias: string }
+  /** It goes on by itself; who wants to know when it is done asks again. */
+  | { readonly kind: 'in_progress' }
+  | { readonly kind: 'none' }
+
+/** One call makes at most so many flushes, and an erasure so many steps: each a few journal rows, or a round in D1. */
+const MAX_FLUSHES = 20
+const MAX_STEPS = 200
+const JOURNAL_ROWS_A_STEP = 32
+
+/**
+ * Everything that goes from a ledger object to D1, one thing after the other: two flushes at once would write the same
+ * rows, and a flush in the middle of an erasure would bring back what was erased.
+ */
+export class Projector {
+  private readonly options: Options
+  private last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: Options) {
+    this.options = options
+  }
+
+  /**
+   * The alarm's share: D1 gets what the journal holds now, and erasures go on. What comes in meanwhile is the next
+   * flush's, or that of a busy ledger would go on writing pages of a few entries.
+   */
+  advance(): Promise<'all' | 'a part'> {
+    return this.alone(async () => {
+      const { store } = this.options
+      const flushed = await this.flush(store.journal.lastRow)
+      const steps = new Steps()
+      let erased = true
+      for (const erasure of store.erasures.all()) erased &&= await this.eraseUntil('erased', erasure, steps)
+      return flushed && erased ? 'all' : 'a part'
+    })
+  }
+
+  /** D1 may have been restored from an older backup: what it lost is then unflushed again. */
+  realign(): Promise<void> {
+    return this.alone(async () => {
+      const { store } = this.options
+      const { db, ledger_id } = this.options.projection()
+      const to = await readWatermark(db, ledger_id)
+      if (to.flushed_row >= store.journal.flushedRow) return
+      assertCommonPast(store.journal, to)
+      await rewind(store, to)
+    })
+  }
+
+  /** Brings D1 up to what is committed now. False when that is too much for one call. */
+  catchUp(): Promise<boolean> {
+    const { lastRow } = this.options.store.journal
+    return this.alone(() => this.flush(lastRow))
+  }
+
+  /**
+   * Writes pages anew from the journal; false when that does not go back so far. While somebody is being erased, the
+   * journal may have the alias already where D1 has the id: D1 forgets first, as before a flush.
+   */
+  rewrite(range: EntryRange): Promise<boolean> {
+    return this.alone(async () => {
+      const { store, projection } = this.options
+      if (!(await this.forgetErased())) return false
+      const { db, ledger_id } = projection()
+      return rewritePages(store, db, ledger_id, range)
+    })
+  }
+
+  /**
+   * Erases a user or team: from the object, from D1's mapping, from D1's pages, in this order. Amounts, numbers and
+   * chains stay as they are. Afterwards the id is free: who comes with it next is a new person without a wallet.
+   */
+  erase(caller: Caller, kind: SubjectKind, id: string): Promise<ErasureResult> {
+    return this.alone(async () => {
+      const steps = new Steps()
+      const { erasures } = this.options.store
+      const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
+      if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
+      // A resumed erasure is of who was there when it began: a new person of that id is erased as well.
+      const erasure = await this.begin(caller, kind, id)
+      if (erasure === 'behind') return { kind: 'in_progress' }
+      if (!erasure) return resumed ? { kind: 'erased', alias: resumed.alias } : { kind: 'none' }
+      if (!(await this.eraseUntil('erased', erasure, steps))) return { kind: 'in_progress' }
+      return { kind: 'erased', alias: erasure.alias }
+    })
+  }
+
+  /** Undefined when there is no such subject; `behind` when D1 is too far behind to know. */
+  private async begin(
+    caller: Caller,
+    kind: SubjectKind,
+    id: string,
+  ): Promise<Erasure | 'behind' | undefined> {
+    const { store, projection, commit } = this.options
+    if (!(await this.flush(store.journal.lastRow))) return 'behind'
+    const { db, ledger_id } = projection()
+    const number = await subjectNumber(db, ledger_id, kind, id)
+    if (number === undefined) return undefined
+    const erasure: Erasure = {
+      kind,
+      id,
+      alias: newId('erased'),
+      number,
+      wallet_number: store.wallet(walletKey({ kind, id }))?.number ?? null,
+      started_at_ms: Date.now(),
+      next_row: store.journal.oldestRow(),
+      until_row: store.journal.lastRow,
+      forgotten: false,
+      page_entry: 0,
+      page_wallet: 0,
+    }
+    commit(
+      (draft) => erasureAudited(draft, caller, kind, erasure.alias),
+      () => store.beginErasure(erasure),
+    )
+    store.dropCaches()
+    return erasure
+  }
+
+  /** Goes on with an erasure until the subject is forgotten or all is done; false when the steps are used up first. */
+  private async eraseUntil(stage: 'forgotten' | 'erased', begun: Erasure, steps: Steps): Promise<boolean> {
+    const { store, projection } = this.options
+    const { db, ledger_id } = projection()
+    let erasure = begun
+    const progress = (change: Partial<Erasure>, write = () => {}) => {
+      erasure = { ...erasure, ...change }
+      this.options.transaction(() => {
+        write()
+        store.erasures.write(erasure)
+      })
+    }
+    while (erasure.next_row <= erasure.until_row) {
+      if (!steps.take()) return false
+      const first_row = erasure.next_row
+      const last_row = Math.min(first_row + JOURNAL_ROWS_A_STEP - 1, erasure.until_row)
+      progress({ next_row: last_row + 1 }, () =>
+        store.erasures.eraseFromJournal(erasure, first_row, last_row),
+      )
+      store.dropCaches()
+      // Parsing rows takes the object's only thread: between two steps whoever waits has its turn.
+      await new Promise((resolve) => setTimeout(resolve, 0))
+    }
+    if (!erasure.forgotten) {
+      await forgetSubject(db, ledger_id, erasure)
+      progress({ forgotten: true })
+    }
+    if (stage === 'forgotten') return true
+    for (;;) {
+      if (!steps.take()) return false
+      const place = await eraseFromPages(db, ledger_id, erasure, erasure)
+      if (!place) break
+      progress(place)
+    }
+    store.erasures.remove(erasure)
+    return true
+  }
+
+  /** Flushes until D1 has the journal up to `row_id`; false when it does not after as many flushes as a call may make. */
+  private async flush(row_id: number): Promise<boolean> {
+    const { store, projection, checkpoint } = this.options
+    if (!(await this.forgetErased())) return false
+    const { db, queue, ledger_id, ids } = projection()
+    checkpoint()
+    for (let i = 0; i < MAX_FLUSHES && store.journal.flushedRow < row_id; i++) {
+      const flushed = await flushJournal(store, ids, db, ledger_id, Date.now())
+      if (flushed.kind === 'nothing') break
+      if (flushed.kind === 'behind') {
+        await rewind(store, flushed.to)
+        continue
+      }
+      const { to, entries, deltas } = flushed
+      const after_entry = store.journal.flushedEntry()
+      const at_ms = entries.at(-1)?.at_ms ?? 0
+      await sendUsage(queue, { ledger_id, after_entry, to_entry: to.flushed_entry, at_ms }, deltas)
+      checkpoint()
+      const { usage } = store.journal.cursor
+      store.writeCursor({ row: to.flushed_row, usage: addTotals(usage, totalsOf(deltas)) })
+    }
+    return store.journal.flushedRow >= row_id
+  }
+
+  /** D1 forgets whoever is being erased; false when that is too much for one call. */
+  private async forgetErased(): Promise<boolean> {
+    const steps = new Steps()
+    for (const erasure of this.options.store.erasures.all()) {
+      if (!(await this.eraseUntil('forgotten', erasure, steps))) return false
+    }
+    return true
+  }
+
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.last.then(work)
+    this.last = result.catch(() => undefined)
+    return result
+  }
+}
+
+/** How much one call may still do. */
+class Steps {
+  private left = MAX_STEPS
+
+  take(): boolean {
+    return this.left-- > 0
+  }
+}

@@ -1,0 +1,89 @@
+import { type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
+import type { Draft } from '../commit/draft.ts'
+import { type Counts, commit, type Quantities } from '../entitlements/limits.ts'
+import { type LotPart, lotPart, paidOf } from '../model/lots.ts'
+import type { WalletItemRef } from '../model/messages.ts'
+import { type Hold, remaining, spendable, type Wallet } from '../model/wallet.ts'
+import { expireFreed } from '../wallets/expire.ts'
+import { releaseParts, take, takeReserved } from '../wallets/funds.ts'
+import { closeHold, type HoldState, type HoldStatus } from './end.ts'
+
+/** How holds move credits; shared by captures and by events that settle a hold. */
+
+/** The open hold that a reference names; undefined when it is closed, or never was. */
+export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
+  return wallet.holds.find((hold) => hold.number === ref.number && hold.created_at_ms === ref.created_at_ms)
+}
+
+export interface Captured {
+  readonly amount: MicroCredits
+  readonly lots: readonly LotPart[]
+  /** What was asked for and could not be taken. A bigint: what was asked for may be absurd. */
+  readonly shortfall_micro: bigint
+}
+
+/**
+ * Takes credits out of a hold, and above what it reserves out of what is free and the overdraft: as much as there is.
+ * A capture is of something that was already consumed, so it never fails for want of credits: it falls short.
+ */
+export function captureParts(
+  draft: Draft,
+  wallet: Wallet,
+  ref: WalletItemRef,
+  wanted_micro: bigint,
+): Captured {
+  const hold = openHold(wallet, ref)
+  // Asked before anything is taken: the balance only moves with the entry that is appended afterwards.
+  const beyond = Math.max(0, spendable(wallet))
+  const from_hold = microCredits(least(wanted_micro, remaining(hold)))
+  const { taken, left } = takeReserved(draft, wallet, hold.parts, from_hold)
+  hold.parts = left
+  const above = microCredits(least(wanted_micro - BigInt(from_hold), beyond))
+  const lots = merge([...taken, ...take(draft, wallet, above)])
+  const amount = microCredits(from_hold + above)
+  hold.captured = microCredits(hold.captured + amount)
+  return { amount, lots, shortfall_micro: wanted_micro - BigInt(amount) }
+}
+
+/** Counts what a capture used in place of what its hold reserved of limits, and says so for the entry. */
+export function countCapture(
+  draft: Draft,
+  wallet: Wallet,
+  ref: WalletItemRef,
+  quantities: Quantities,
+): Counts {
+  const hold = openHold(wallet, ref)
+  const { counts, reserved } = commit(draft, hold, hold.limits ?? [], quantities)
+  hold.limits = reserved
+  return counts
+}
+
+/** Closes a hold and frees what it still reserves. */
+export function endHold(draft: Draft, wallet: Wallet, ref: WalletItemRef, status: HoldStatus): HoldState {
+  const hold = openHold(wallet, ref)
+  const { parts } = hold
+  const state = closeHold(draft, wallet, hold, status)
+  expireFreed(draft, wallet, releaseParts(wallet, parts), draft.at_ms)
+  return state
+}
+
+function openHold(wallet: Wallet, ref: WalletItemRef): Hold {
+  const hold = findHold(wallet, ref)
+  if (!hold) throw new Error(`hold ${ref.number} is not open`)
+  return hold
+}
+
+function least(a: bigint, b: number): number {
+  return a < BigInt(b) ? Number(a) : b
+}
+
+/** One part for each lot. */
+function merge(parts: readonly LotPart[]): LotPart[] {
+  const sums = new Map<number, LotPart>()
+  for (const part of parts) {
+    const [lot, amount] = part
+    const sum = sums.get(lot)
+    sums.set(lot, sum ? lotPart(lot, sum[1] + amount, picoUsd(paidOf(sum) + paidOf(part))) : part)
+  }
+  return [...sums.values()]
+}

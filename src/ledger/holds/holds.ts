@@ -1,0 +1,278 @@
+import { priceOf } from '../../pricing/burn-table/table.ts'
+import {
+  CREDIT_DECIMALS,
+  formatDecimal,
+  type MicroCredits,
+  microCredits,
+  ZERO_CREDITS,
+} from '../../pricing/money.ts'
+import {
+  type BurnContext,
+  burnEntry,
+  countUse,
+  payingWallet,
+  rate,
+  recordOf,
+  storedPrice,
+} from '../burns/burn.ts'
+import { overQuota } from '../burns/quota.ts'
+import type { Draft } from '../commit/draft.ts'
+import {
+  admit,
+  type Counts,
+  capturedQuantities,
+  count,
+  type Quantities,
+  quantitiesOf,
+} from '../entitlements/limits.ts'
+import { FORMAT } from '../journal/packing.ts'
+import type { CapturedUse, StoredAnswer } from '../model/journal.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import type {
+  HoldAnswer,
+  HoldMessage,
+  HoldRequest,
+  HoldResult,
+  HoldSize,
+  WalletItemRef,
+} from '../model/messages.ts'
+import { insufficientCredits, type Refusal } from '../model/refusal.ts'
+import { available, type Hold, MAX_OPEN_HOLDS, remaining, spendable, type Wallet } from '../model/wallet.ts'
+import { reserve } from '../wallets/funds.ts'
+import { settle } from '../wallets/settle.ts'
+import { type HoldState, holdState } from './end.ts'
+import { captureParts, countCapture, endHold, findHold } from './funds.ts'
+
+type HoldStored = Extract<StoredAnswer, { of: 'hold' | 'capture' }>
+type Outcome = HoldStored | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Opens, captures, releases and extends holds, each at most once for its key. Refused, it has changed nothing. */
+export function applyHold(
+  draft: Draft,
+  message: Omit<HoldMessage, 'caller'>,
+  context: BurnContext,
+): HoldResult {
+  const { request, idempotency } = message
+  const check = draft.checkKey(idempotency)
+  if (check.kind === 'refused') return check
+  if (check.kind === 'replay') {
+    // Equal fingerprints mean the same operation, so the record is the answer to one on a hold.
+    if (check.record.kind !== 'answer' || !isOfHold(check.record.answer)) {
+      throw new Error('a hold was replayed from a record of another kind')
+    }
+    return resultOf('replayed', check.format, check.record.answer)
+  }
+  const outcome = apply(draft, request, context)
+  if ('kind' in outcome) return outcome
+  if (idempotency) draft.record({ kind: 'answer', at_ms: draft.at_ms, answer: outcome, idempotency })
+  return resultOf('done', FORMAT, outcome)
+}
+
+function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcome {
+  if (request.op === 'open') return openHold(draft, request, context)
+  const wallet = draft.walletByNumber(request.hold.wallet)
+  const settled = wallet && settle(draft, wallet)
+  if (!settled || !isNumbered(draft, request.hold)) {
+    return refused({ code: 'not_found', detail: 'There is no such hold.' })
+  }
+  if (!findHold(settled, request.hold)) return refused({ code: 'hold_not_open' })
+  switch (request.op) {
+    case 'capture':
+      return capture(draft, settled, request, context)
+    case 'release': {
+      const changed = draft.change(settled)
+      const state = endHold(draft, changed, request.hold, 'released')
+      return { of: 'hold', ...holdAnswer(context.ids, changed, state) }
+    }
+    case 'extend':
+      return extend(draft, draft.change(settled), request, context.ids)
+  }
+}
+
+/** Whether the ledger has given out such a number: a hold that it gave out and that is not open is closed. */
+function isNumbered(draft: Draft, { number, created_at_ms }: WalletItemRef): boolean {
+  return number >= 1 && number <= draft.counters.hold && created_at_ms <= draft.at_ms
+}
+
+/** Opens a hold, or says why not. Refused, it has changed nothing. */
+export function openHold(
+  draft: Draft,
+  request: HoldRequest & { op: 'open' },
+  context: BurnContext,
+): ({ readonly of: 'hold' } & HoldAnswer) | { readonly kind: 'refused'; readonly refusal: Refusal } {
+  const wallet = settle(draft, payingWallet(draft, request))
+  const size = sizeOf(draft, wallet, request.size, context)
+  if ('kind' in size) return size
+  if (wallet.holds.length >= MAX_OPEN_HOLDS) {
+    return refused({ code: 'too_many_open', what: 'holds', limit: MAX_OPEN_HOLDS })
+  }
+  if (size.credits_micro === 0n) {
+    const message = 'costs nothing by the price list, so there is nothing to hold'
+    return refused({
+      code: 'invalid_request',
+      detail: `This usage ${message}.`,
+      errors: [{ path: '/usage', message }],
+    })
+  }
+  const use = admit(draft, request, size.quantities, context.default_entitlement)
+  if (use.kind === 'refused') return use
+  if (size.credits_micro > BigInt(spendable(wallet))) {
+    return refused(insufficientCredits(context.ids, wallet, size.credits_micro))
+  }
+  const changed = draft.change(wallet)
+  const credits = microCredits(size.credits_micro)
+  const hold: Hold = {
+    number: draft.nextHoldNumber(),
+    feature_id: request.feature_id,
+    ...(request.user_id !== undefined && { user_id: request.user_id }),
+    ...(request.team_id !== undefined && { team_id: request.team_id }),
+    created_at_ms: draft.at_ms,
+    credits,
+    ...(size.output_rate !== undefined && { output_rate: size.output_rate }),
+    expires_at_ms: draft.at_ms + request.lifetime_ms,
+    captured: ZERO_CREDITS,
+    parts: reserve(changed, credits),
+    ...reservedLimits(count(draft, use.meters)),
+  }
+  changed.holds.push(hold)
+  return { of: 'hold', ...holdAnswer(context.ids, changed, holdState(changed, hold, 'open')) }
+}
+
+function reservedLimits({ counted }: Counts): Pick<Hold, 'limits'> {
+  return counted ? { limits: counted } : {}
+}
+
+interface Size {
+  readonly credits_micro: bigint
+  readonly quantities: Quantities
+  /** What a million output tokens cost, where a model prices them. */
+  readonly output_rate?: MicroCredits
+}
+
+/** What credits come to in every unit of limits, by the burn table of now. */
+function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: BurnContext): Quantities {
+  return quantitiesOf({ credits_micro, price: priceOf(tables.at(draft.at_ms), credits_micro) })
+}
+
+/** Credits, and what a million output tokens cost where a model prices them. */
+function sizeOf(
+  draft: Draft,
+  wallet: Wallet,
+  size: HoldSize,
+  context: BurnContext,
+): Size | { readonly kind: 'refused'; refusal: Refusal } {
+  if (size.kind === 'credits') {
+    const credits_micro = BigInt(size.credits)
+    return { credits_micro, quantities: quantitiesOfCredits(draft, credits_micro, context) }
+  }
+  const rated = rate(size.event, wallet, draft.at_ms, context)
+  if (rated.kind === 'refused') return rated
+  const { credits_micro } = rated
+  const sized = { credits_micro, quantities: quantitiesOf(rated, size.event.usage) }
+  if (!size.million_output_tokens) return sized
+  const output = rate(size.million_output_tokens, wallet, draft.at_ms, context)
+  if (output.kind === 'refused') return output
+  return {
+    ...sized,
+    ...(output.credits_micro > 0n && { output_rate: microCredits(output.credits_micro) }),
+  }
+}
+
+function capture(
+  draft: Draft,
+  settled: Wallet,
+  { hold: ref, what, final }: HoldRequest & { op: 'capture' },
+  context: BurnContext,
+): Outcome {
+  const { ids } = context
+  const over = what.kind === 'event' ? overQuota(draft, context) : undefined
+  if (over) return refused(over)
+  const rated = what.kind === 'event' ? rate(what.event, settled, draft.at_ms, context) : undefined
+  if (rated?.kind === 'refused') return rated
+  const wallet = draft.change(settled)
+  const wanted_micro = what.kind === 'event' ? (rated?.credits_micro ?? 0n) : BigInt(what.credits)
+  const hold = findHold(wallet, ref)
+  if (!hold) throw new Error('an open hold is gone')
+  const isFirst = hold.captured === 0
+  const { amount, lots, shortfall_micro } = captureParts(draft, wallet, ref, wanted_micro)
+  if (rated) countUse(wallet, rated)
+  const quantities =
+    what.kind === 'event' && rated
+      ? capturedQuantities(rated, amount, what.event.usage)
+      : // However many parts it is captured in, what has no events of its own is one.
+        { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
+  const entry = draft.append(wallet, {
+    ...(what.kind === 'event' && rated
+      ? burnEntry(what.event, undefined, amount, lots, recordOf(what.event, rated, amount))
+      : {
+          type: 'BURN' as const,
+          amount: microCredits(0 - amount),
+          lots,
+          captured: capturedUse(draft, amount, hold, context),
+          description: `Capture of ${ids.hold(ref)}`,
+        }),
+    ...countCapture(draft, wallet, ref, quantities),
+  })
+  const { output_rate } = hold
+  if (final) endHold(draft, wallet, ref, 'captured')
+  return {
+    of: 'capture',
+    hold_id: ids.hold(ref),
+    captured: amount,
+    shortfall: formatDecimal(shortfall_micro, CREDIT_DECIMALS),
+    remaining: final ? ZERO_CREDITS : remaining(hold),
+    balance_after: wallet.balance,
+    transaction_id: ids.transaction(entry),
+    ...(entry.event && { event_id: ids.event(entry) }),
+    ...(output_rate !== undefined && { output_rate }),
+  }
+}
+
+/** What credits were captured for, and their price by the burn table of now. */
+function capturedUse(
+  draft: Draft,
+  amount: MicroCredits,
+  { feature_id, user_id, team_id }: Hold,
+  { tables }: BurnContext,
+): CapturedUse {
+  return {
+    feature_id,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+    price: storedPrice(priceOf(tables.at(draft.at_ms), BigInt(amount))),
+  }
+}
+
+function extend(
+  draft: Draft,
+  wallet: Wallet,
+  { hold: ref, lifetime_ms }: HoldRequest & { op: 'extend' },
+  ids: LedgerIds,
+): Outcome {
+  const hold = findHold(wallet, ref)
+  if (!hold) throw new Error('an open hold is gone')
+  hold.expires_at_ms = draft.at_ms + lifetime_ms
+  return { of: 'hold', ...holdAnswer(ids, wallet, holdState(wallet, hold, 'open')) }
+}
+
+export function holdAnswer(ids: LedgerIds, wallet: Wallet, hold: HoldState): HoldAnswer {
+  const { number, created_at_ms } = hold
+  return {
+    hold,
+    hold_id: ids.hold({ number, wallet: wallet.number, created_at_ms }),
+    wallet_id: ids.wallet(wallet.number),
+    available: available(wallet),
+  }
+}
+
+function isOfHold(answer: StoredAnswer): answer is HoldStored {
+  return answer.of === 'hold' || answer.of === 'capture'
+}
+
+function resultOf(kind: 'done' | 'replayed', format: number, answer: HoldStored): HoldResult {
+  return answer.of === 'hold' ? { kind, of: 'hold', format, answer } : { kind, of: 'capture', format, answer }
+}
+
+function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {
+  return { kind: 'refused', refusal }
+}

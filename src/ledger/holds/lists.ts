@@ -1,0 +1,106 @@
+import { type MicroCredits, ZERO_CREDITS } from '../../pricing/money.ts'
+import type { Draft } from '../commit/draft.ts'
+import type { LedgerStore } from '../commit/store.ts'
+import { unpackRow } from '../journal/packing.ts'
+import type { JournalRecord } from '../model/journal.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import type { Caller, HoldAnswer, Refused, WalletItemRef, WalletOwner } from '../model/messages.ts'
+import { available, type Wallet, walletKey } from '../model/wallet.ts'
+import { settle } from '../wallets/settle.ts'
+import { holdState } from './end.ts'
+import { holdAnswer } from './holds.ts'
+
+export interface HoldsMessage {
+  readonly caller: Caller
+  /** Only holds of this owner's wallet, or only this very hold; null: all of the ledger. */
+  readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
+  /** Only holds with lower numbers; null from the newest. */
+  readonly before_number: number | null
+  readonly limit: number
+}
+
+export interface HoldsAnswer {
+  /** Newest first. */
+  readonly holds: readonly HoldAnswer[]
+  /** Where the next page begins; null when there is no more. */
+  readonly next_before_number: number | null
+  /** What the ids of holds that D1 knows are made of, and what their wallet has available. */
+  readonly opened_at_ms: number
+  readonly available: MicroCredits
+}
+
+export type HoldsResult = { readonly kind: 'done'; readonly answer: HoldsAnswer } | Refused
+
+/** A read of all holds looks into no more wallets than this. */
+const MAX_WALLETS = 1000
+
+/** … and looks for a closed one in no more journal rows than this. */
+const MAX_ROWS = 512
+
+/** Open holds as they are now. What has fallen due is applied to a draft that the caller drops: nothing is written. */
+export function readHolds(
+  store: LedgerStore,
+  draft: Draft,
+  ids: LedgerIds,
+  message: HoldsMessage,
+): HoldsAnswer {
+  const { of, limit } = message
+  const before_number = message.before_number ?? Number.POSITIVE_INFINITY
+  const holds = walletsOf(store, of)
+    .map((wallet) => settle(draft, wallet))
+    .flatMap((wallet) => wallet.holds.map((hold) => ({ wallet, hold })))
+    .filter(({ hold }) => hold.number < before_number)
+    .filter(({ hold }) => !of || !('hold' in of) || isHold(of.hold, hold))
+    .sort((a, b) => b.hold.number - a.hold.number)
+  const page = holds.slice(0, limit)
+  const closed = of && 'hold' in of && page.length === 0 ? readEndedHold(store, draft, ids, of.hold) : []
+  return {
+    holds:
+      closed.length > 0
+        ? closed
+        : page.map(({ wallet, hold }) => holdAnswer(ids, wallet, holdState(wallet, hold, 'open'))),
+    next_before_number: holds.length > limit ? (page.at(-1)?.hold.number ?? null) : null,
+    opened_at_ms: ids.opened_at_ms,
+    available: availableOf(draft, of),
+  }
+}
+
+/** A hold that ended just now, or so lately that D1 may not have it yet. */
+function readEndedHold(store: LedgerStore, draft: Draft, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
+  const wallet = draft.walletByNumber(ref.wallet)
+  if (!wallet) return []
+  const isIt = (record: JournalRecord) => record.kind === 'hold' && isHold(ref, record.hold)
+  const found = draft.records.find(isIt) ?? unflushedRecord(store, isIt)
+  return found?.kind === 'hold' ? [holdAnswer(ids, wallet, found.hold)] : []
+}
+
+function unflushedRecord(
+  store: LedgerStore,
+  isIt: (record: JournalRecord) => boolean,
+): JournalRecord | undefined {
+  let rows_left = MAX_ROWS
+  for (const row of store.journal.rowsAfter(store.journal.flushedRow)) {
+    if (rows_left-- === 0) return undefined
+    const found = unpackRow(row.format, row.body).find(isIt)
+    if (found) return found
+  }
+  return undefined
+}
+
+function isHold(
+  ref: WalletItemRef,
+  hold: { readonly number: number; readonly created_at_ms: number },
+): boolean {
+  return ref.number === hold.number && ref.created_at_ms === hold.created_at_ms
+}
+
+function availableOf(draft: Draft, of: HoldsMessage['of']): MicroCredits {
+  const wallet = of && 'hold' in of ? draft.walletByNumber(of.hold.wallet) : undefined
+  return wallet ? available(wallet) : ZERO_CREDITS
+}
+
+function walletsOf(store: LedgerStore, of: HoldsMessage['of']): Wallet[] {
+  if (!of) return store.walletsWithDue(MAX_WALLETS)
+  const wallet = 'owner' in of ? store.wallet(walletKey(of.owner)) : store.walletByNumber(of.hold.wallet)
+  return wallet ? [wallet] : []
+}

@@ -1,0 +1,293 @@
+import type { SubjectKind } from '../../db/schema.ts'
+import { microCredits, type UsdParts } from '../../pricing/money.ts'
+import type { Usage } from '../../pricing/usage.ts'
+import type { Counted } from '../entitlements/limits.ts'
+import type {
+  CapturedUse,
+  Entry,
+  EntryType,
+  EventRecord,
+  NewLot,
+  Rerated,
+  Reversal,
+} from '../model/journal.ts'
+import type { LotPart } from '../model/lots.ts'
+import type { EventType, LotKind, PriceModifiers, WalletOwner } from '../model/messages.ts'
+
+/** An entry in format 1 (`packing.ts`): never change what a name means, add a format. */
+
+export interface PackedEntry {
+  n: number
+  t: EntryType
+  w: number
+  o?: WalletOwner
+  at: number
+  ef?: number
+  a: number
+  b: number
+  l?: readonly PackedPart[]
+  nl?: PackedLot[]
+  e?: PackedEvent
+  cp?: PackedCapture
+  rv?: PackedReversal
+  ct?: readonly Counted[]
+  d?: string
+  pr?: string
+  md?: Readonly<Record<string, unknown>>
+  k?: [key: string, fingerprint: string]
+}
+
+type PackedLot = [
+  number: number,
+  kind: LotKind,
+  priority: number,
+  expires_at_ms: number | null,
+  price?: PackedUsd | null,
+  recurring?: number,
+]
+
+type PackedUsd = [micro: number, pico: number]
+
+type PackedPart = [lot: number, amount: number, paid_micro?: number, paid_pico?: number]
+
+/** A user or team is named by the customer's id in the journal and by its subject number in a page. */
+interface PackedEvent {
+  ts: number
+  y: EventType
+  f: string
+  u?: string | number
+  g?: string | number
+  p?: string
+  m?: string
+  q?: Usage
+  mo?: PriceModifiers
+  x?: Readonly<Record<string, number>>
+  c: PackedUsd
+  r: PackedUsd
+  bt: number
+  pv: string
+  un?: 1
+  rr?: [entry: number, at_ms: number, cost_before: PackedUsd, price_before: PackedUsd, price_after: PackedUsd]
+  wn?: readonly string[]
+}
+
+interface PackedCapture {
+  f: string
+  u?: string | number
+  g?: string | number
+  r: PackedUsd
+}
+
+interface PackedReversal {
+  ts: number
+  y?: EventType
+  f: string
+  u?: string | number
+  g?: string | number
+  p?: string
+  m?: string
+  r: PackedUsd
+  v?: { q?: Usage; x?: Readonly<Record<string, number>>; c: PackedUsd }
+}
+
+type PackSubject = (kind: SubjectKind, id: string) => string | number
+
+type SubjectName = (value: string | number, kind: SubjectKind) => string
+
+export function packEntry(entry: Entry, subject: PackSubject): PackedEntry {
+  return {
+    n: entry.number,
+    t: entry.type,
+    w: entry.wallet,
+    ...(entry.owner && { o: entry.owner }),
+    at: entry.at_ms,
+    ...(entry.effective_at_ms !== undefined && { ef: entry.effective_at_ms }),
+    a: entry.amount,
+    b: entry.balance_after,
+    ...(entry.lots.length > 0 && { l: entry.lots.map(packPart) }),
+    ...(entry.new_lots && { nl: entry.new_lots.map(packLot) }),
+    ...(entry.event && { e: packEvent(entry.event, subject) }),
+    ...(entry.captured && { cp: packCapture(entry.captured, subject) }),
+    ...(entry.reverses && { rv: packReversal(entry.reverses, subject) }),
+    ...(entry.counted && { ct: entry.counted }),
+    ...(entry.description !== undefined && { d: entry.description }),
+    ...(entry.payment_reference !== undefined && { pr: entry.payment_reference }),
+    ...(entry.metadata && { md: entry.metadata }),
+    ...(entry.idempotency && { k: [entry.idempotency.key, entry.idempotency.fingerprint] }),
+  }
+}
+
+export function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
+  return {
+    kind: 'entry',
+    number: packed.n,
+    type: packed.t,
+    wallet: packed.w,
+    ...(packed.o && { owner: packed.o }),
+    at_ms: packed.at,
+    ...(packed.ef !== undefined && { effective_at_ms: packed.ef }),
+    amount: microCredits(packed.a),
+    balance_after: microCredits(packed.b),
+    lots: (packed.l ?? []).map(unpackPart),
+    ...(packed.nl && { new_lots: packed.nl.map(unpackLot) }),
+    ...(packed.e && { event: unpackEvent(packed.e, subject) }),
+    ...(packed.cp && { captured: unpackCapture(packed.cp, subject) }),
+    ...(packed.rv && { reverses: unpackReversal(packed.rv, subject) }),
+    ...(packed.ct && { counted: packed.ct }),
+    ...(packed.d !== undefined && { description: packed.d }),
+    ...(packed.pr !== undefined && { payment_reference: packed.pr }),
+    ...(packed.md && { metadata: packed.md }),
+    ...(packed.k && { idempotency: { key: packed.k[0], fingerprint: packed.k[1] } }),
+  }
+}
+
+function packPart([number, amount, paid]: LotPart): PackedPart {
+  return paid ? [number, amount, paid.micro, paid.pico] : [number, amount]
+}
+
+function unpackPart([number, amount, micro, pico]: PackedPart): LotPart {
+  const moved = microCredits(amount)
+  return micro === undefined || pico === undefined ? [number, moved] : [number, moved, { micro, pico }]
+}
+
+function packLot({ number, kind, priority, expires_at_ms, price, recurring }: NewLot): PackedLot {
+  const packed: PackedLot = [number, kind, priority, expires_at_ms]
+  if (price || recurring !== undefined) packed.push(price ? packUsd(price) : null)
+  if (recurring !== undefined) packed.push(recurring)
+  return packed
+}
+
+function unpackLot([number, kind, priority, expires_at_ms, price, recurring]: PackedLot): NewLot {
+  return {
+    number,
+    kind,
+    priority,
+    expires_at_ms,
+    ...(price && { price: unpackUsd(price) }),
+    ...(recurring !== undefined && { recurring }),
+  }
+}
+
+function packEvent(event: EventRecord, subject: PackSubject): PackedEvent {
+  const { timestamp_ms, event_type, feature_id, user_id, team_id, ...rated } = event
+  const { provider, model, usage, modifiers, custom, cost, price, ...settled } = rated
+  const { burn_table_version, price_version, unrated, rerates, warnings, ...forgotten } = settled
+  // A new field that is not written below would be priced and not recorded: the compiler says so here.
+  forgotten satisfies Record<string, never>
+  return {
+    ts: timestamp_ms,
+    y: event_type,
+    f: feature_id,
+    ...(user_id !== undefined && { u: subject('user', user_id) }),
+    ...(team_id !== undefined && { g: subject('team', team_id) }),
+    ...(provider !== undefined && { p: provider }),
+    ...(model !== undefined && { m: model }),
+    ...(usage && { q: usage }),
+    ...(modifiers && { mo: modifiers }),
+    ...(custom && { x: custom }),
+    c: packUsd(cost),
+    r: packUsd(price),
+    bt: burn_table_version,
+    pv: price_version,
+    ...(unrated && { un: 1 }),
+    ...(rerates && { rr: packRerated(rerates) }),
+    ...(warnings && { wn: warnings }),
+  }
+}
+
+function unpackEvent(packed: PackedEvent, subject: SubjectName): EventRecord {
+  return {
+    timestamp_ms: packed.ts,
+    event_type: packed.y,
+    feature_id: packed.f,
+    ...(packed.u !== undefined && { user_id: subject(packed.u, 'user') }),
+    ...(packed.g !== undefined && { team_id: subject(packed.g, 'team') }),
+    ...(packed.p !== undefined && { provider: packed.p }),
+    ...(packed.m !== undefined && { model: packed.m }),
+    ...(packed.q && { usage: packed.q }),
+    ...(packed.mo && { modifiers: packed.mo }),
+    ...(packed.x && { custom: packed.x }),
+    cost: unpackUsd(packed.c),
+    price: unpackUsd(packed.r),
+    burn_table_version: packed.bt,
+    price_version: packed.pv,
+    ...(packed.un && { unrated: true }),
+    ...(packed.rr && { rerates: unpackRerated(packed.rr) }),
+    ...(packed.wn && { warnings: packed.wn }),
+  }
+}
+
+function packRerated({ entry, at_ms, ...usd }: Rerated): NonNullable<PackedEvent['rr']> {
+  return [entry, at_ms, packUsd(usd.cost_before), packUsd(usd.price_before), packUsd(usd.price_after)]
+}
+
+function unpackRerated([entry, at_ms, cost, before, after]: NonNullable<PackedEvent['rr']>): Rerated {
+  const usd = { cost_before: unpackUsd(cost), price_before: unpackUsd(before), price_after: unpackUsd(after) }
+  return { entry, at_ms, ...usd }
+}
+
+function packCapture(
+  { feature_id, user_id, team_id, price }: CapturedUse,
+  subject: PackSubject,
+): PackedCapture {
+  return {
+    f: feature_id,
+    ...(user_id !== undefined && { u: subject('user', user_id) }),
+    ...(team_id !== undefined && { g: subject('team', team_id) }),
+    r: packUsd(price),
+  }
+}
+
+function unpackCapture({ f, u, g, r }: PackedCapture, subject: SubjectName): CapturedUse {
+  return {
+    feature_id: f,
+    ...(u !== undefined && { user_id: subject(u, 'user') }),
+    ...(g !== undefined && { team_id: subject(g, 'team') }),
+    price: unpackUsd(r),
+  }
+}
+
+function packReversal(reversal: Reversal, subject: PackSubject): PackedReversal {
+  const { timestamp_ms, event_type, feature_id, user_id, team_id, provider, model, price, voided } = reversal
+  return {
+    ts: timestamp_ms,
+    ...(event_type && { y: event_type }),
+    f: feature_id,
+    ...(user_id !== undefined && { u: subject('user', user_id) }),
+    ...(team_id !== undefined && { g: subject('team', team_id) }),
+    ...(provider !== undefined && { p: provider }),
+    ...(model !== undefined && { m: model }),
+    r: packUsd(price),
+    ...(voided && {
+      v: {
+        ...(voided.usage && { q: voided.usage }),
+        ...(voided.custom && { x: voided.custom }),
+        c: packUsd(voided.cost),
+      },
+    }),
+  }
+}
+
+function unpackReversal({ ts, y, f, u, g, p, m, r, v }: PackedReversal, subject: SubjectName): Reversal {
+  return {
+    timestamp_ms: ts,
+    ...(y && { event_type: y }),
+    feature_id: f,
+    ...(u !== undefined && { user_id: subject(u, 'user') }),
+    ...(g !== undefined && { team_id: subject(g, 'team') }),
+    ...(p !== undefined && { provider: p }),
+    ...(m !== undefined && { model: m }),
+    price: unpackUsd(r),
+    ...(v && {
+      voided: { ...(v.q && { usage: v.q }), ...(v.x && { custom: v.x }), cost: unpackUsd(v.c) },
+    }),
+  }
+}
+
+function packUsd(usd: UsdParts): PackedUsd {
+  return [usd.micro, usd.pico]
+}
+
+function unpackUsd([micro, pico]: PackedUsd): UsdParts {
+  return { micro, pico }
+}

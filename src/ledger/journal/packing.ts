@@ -1,0 +1,165 @@
+import type { AuditRecord } from '../../audit/record.ts'
+import type { SubjectKind } from '../../db/schema.ts'
+import type { HoldState } from '../holds/end.ts'
+import type { AnswerRecord, Entry, JournalRecord, StoredAnswer } from '../model/journal.ts'
+import { type PackedEntry, packEntry, unpackEntry } from './packed-entry.ts'
+
+/**
+ * Format 1 of journal rows and ledger pages: JSON with short names, about 300 bytes an event. Journal rows are read
+ * for as long as the idempotency window lasts, pages for ever: never change what a name means, add a format.
+ * `docs/storage-schema.md` lists the names.
+ */
+export const FORMAT = 1
+
+interface PackedHold {
+  H: HoldState
+  at: number
+}
+
+interface PackedAudit {
+  L: AuditRecord
+  at: number
+}
+
+type PackedRecord = PackedEntry | PackedAnswer | PackedHold | PackedAudit
+
+interface PackedAnswer {
+  A: StoredAnswer
+  at: number
+  k: [key: string, fingerprint: string]
+}
+
+/** A row is closed at this length, so that a replay parses little; one record more is still far below 1.9 MB. */
+const ROW_LENGTH = 256 * 1024
+
+/** The most that a row may take at rest: a platform row is at most 2 MB, which local runs do not enforce. */
+export const MAX_ROW_BYTES = 1_900_000
+
+export interface PackedRow {
+  readonly body: string
+  readonly records: readonly JournalRecord[]
+}
+
+/** Packs the records of a commit into as few rows as their size allows, in order; at least one, even of nothing. */
+export function packRows(records: readonly JournalRecord[]): PackedRow[] {
+  const rows: PackedRow[] = []
+  let texts: string[] = []
+  let packed: JournalRecord[] = []
+  let length = 0
+  const close = () => {
+    rows.push({ body: `[${texts.join(',')}]`, records: packed })
+    texts = []
+    packed = []
+    length = 0
+  }
+  for (const record of records) {
+    const text = JSON.stringify(packRecord(record))
+    if (length > 0 && length + text.length > ROW_LENGTH) close()
+    texts.push(text)
+    packed.push(record)
+    length += text.length
+  }
+  close()
+  return rows
+}
+
+/** The records of a journal row. Throws when the format is one that this version does not know. */
+export function unpackRow(format: number, body: string): JournalRecord[] {
+  assertFormat(format)
+  const packed: PackedRecord[] = JSON.parse(body)
+  return packed.map(unpackRecord)
+}
+
+/** How many bytes a text takes at rest. */
+export function sizeOf(text: string): number {
+  return utf8.encode(text).length
+}
+
+const utf8 = new TextEncoder()
+
+/** Throws when a text is too large for a row. */
+export function assertRowSize(text: string): void {
+  // A UTF-16 unit takes at most three bytes in UTF-8, so most rows need no second look.
+  if (text.length * 3 > MAX_ROW_BYTES && sizeOf(text) > MAX_ROW_BYTES) {
+    throw new Error(`a row of ${text.length} characters is too large to store`)
+  }
+}
+
+/** The number of a user or team in pages. */
+export type SubjectNumber = (kind: SubjectKind, id: string) => number
+
+/** A page of entries: without keys and owners, and with numbers in place of the customer's own ids. */
+export function packPage(entries: readonly Entry[], number: SubjectNumber): string {
+  return JSON.stringify(
+    entries.map((entry) => {
+      const { k: _key, o: _owner, ...packed } = packEntry(entry, number)
+      return packed
+    }),
+  )
+}
+
+/** A page that was parsed once: which subjects it names, and its entries when their names are known. */
+export interface ParsedPage {
+  readonly subjects: { readonly user: ReadonlySet<number>; readonly team: ReadonlySet<number> }
+  /** `name` gives a subject's own id back, or says that it was erased. */
+  readonly entries: (name: (kind: SubjectKind, number: number) => string) => Entry[]
+}
+
+/** Parses a page; of its entries only the one with the number `only`, where that is given. */
+export function parsePage(format: number, body: string, only?: number): ParsedPage {
+  assertFormat(format)
+  const all: PackedEntry[] = JSON.parse(body)
+  const packed = only === undefined ? all : all.filter(({ n }) => n === only)
+  const subjects = { user: new Set<number>(), team: new Set<number>() }
+  for (const { e, cp, rv } of packed) {
+    for (const part of [e, cp, rv]) {
+      if (typeof part?.u === 'number') subjects.user.add(part.u)
+      if (typeof part?.g === 'number') subjects.team.add(part.g)
+    }
+  }
+  return {
+    subjects,
+    entries: (name) => packed.map((entry) => unpackEntry(entry, (value, kind) => name(kind, Number(value)))),
+  }
+}
+
+function assertFormat(format: number): void {
+  if (format !== FORMAT) throw new Error(`format ${format} of journal rows and pages is not known`)
+}
+
+function asWritten(_: SubjectKind, id: string): string {
+  return id
+}
+
+function packRecord(record: JournalRecord): PackedRecord {
+  switch (record.kind) {
+    case 'entry':
+      return packEntry(record, asWritten)
+    case 'answer':
+      return packAnswer(record)
+    case 'hold':
+      return { H: record.hold, at: record.at_ms }
+    case 'audit':
+      return { L: record.audit, at: record.at_ms }
+  }
+}
+
+function unpackRecord(packed: PackedRecord): JournalRecord {
+  if ('A' in packed) return unpackAnswer(packed)
+  if ('H' in packed) return { kind: 'hold', at_ms: packed.at, hold: packed.H }
+  if ('L' in packed) return { kind: 'audit', at_ms: packed.at, audit: packed.L }
+  return unpackEntry(packed, String)
+}
+
+function packAnswer(record: AnswerRecord): PackedAnswer {
+  return { A: record.answer, at: record.at_ms, k: [record.idempotency.key, record.idempotency.fingerprint] }
+}
+
+function unpackAnswer(packed: PackedAnswer): AnswerRecord {
+  return {
+    kind: 'answer',
+    at_ms: packed.at,
+    answer: packed.A,
+    idempotency: { key: packed.k[0], fingerprint: packed.k[1] },
+  }
+}

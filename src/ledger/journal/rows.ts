@@ -1,0 +1,303 @@
+import type { Counters, Draft } from '../commit/draft.ts'
+import type { MetaTable } from '../commit/meta-table.ts'
+import { WeightedCache } from '../commit/weighted-cache.ts'
+import { packCounters } from '../entitlements/counters.ts'
+import type { KeyStore, KeyUse, RecordedKeys } from '../idempotency/record.ts'
+import { PackedKeys, type PackedKeysOptions } from '../idempotency/store.ts'
+import type { JournalRecord } from '../model/journal.ts'
+import type { Idempotency } from '../model/messages.ts'
+import type { Exec } from '../tables.ts'
+import { type Cursor, NOTHING_PROJECTED, readCursor, writeCursor } from './cursor.ts'
+import { assertRowSize, FORMAT, packRows, unpackRow } from './packing.ts'
+
+/** A row of the journal that D1 may not have yet. */
+export interface JournalRow {
+  readonly row_id: number
+  readonly format: number
+  readonly body: string
+  readonly last_entry: number
+  readonly last_wallet: number
+  readonly at_ms: number
+}
+
+const LAST_ROW = `
+  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events, keys_total FROM journal
+  ORDER BY row_id DESC LIMIT 1`
+
+const INSERT_ROW = `
+  INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events,
+    keys_total, key_hashes, limits, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+const ROWS_AFTER = `
+  SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
+  WHERE row_id > ? ORDER BY row_id LIMIT ?`
+
+const UNFLUSHED_BEFORE = `
+  SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
+  WHERE row_id > ? AND row_id < ? AND first_entry < ? AND last_entry >= first_entry
+  ORDER BY row_id DESC LIMIT ?`
+
+const OLDEST_FREEABLE = `
+  SELECT row_id, at_ms, coalesce(length(key_hashes), 0) / 8 AS keys, length(body) AS length FROM journal
+  WHERE row_id < ? ORDER BY row_id LIMIT ?`
+
+/**
+ * Journal rows are read a few at a time: a row can hold a quarter of a megabyte, and all that D1 has not taken yet
+ * need not fit into an isolate's memory. Whoever has enough stops, and no cursor stays open.
+ */
+const ROWS_A_READ = 8
+
+/** Of unpacked rows that are kept for single replays, in characters of their bodies; an isolate is shared. */
+const MAX_CACHED_LENGTH = 1024 * 1024
+
+interface UnpackedRow {
+  readonly format: number
+  readonly records: readonly JournalRecord[]
+}
+
+/** The journal at rest with the keys that lead into it, how far D1 has it, and what its newest row says. */
+export class JournalRows {
+  private readonly exec: Exec
+  private readonly meta: MetaTable
+  private readonly keys: KeyStore
+  private readonly unpacked = new WeightedCache<number, UnpackedRow>(MAX_CACHED_LENGTH)
+  private last = 0
+  private keysTotal = 0
+  private flushed = NOTHING_PROJECTED
+  private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0, month_events: 0 }
+
+  constructor(exec: Exec, meta: MetaTable, options?: PackedKeysOptions) {
+    this.exec = exec
+    this.meta = meta
+    const newest = () => ({ row: this.last, keys_total: this.keysTotal })
+    this.keys = new PackedKeys(exec, meta, newest, options)
+  }
+
+  /** Reads the newest row and the cursor: O(1), whatever the journal holds. */
+  load(): void {
+    this.unpacked.clear()
+    this.flushed = readCursor(this.meta)
+    const [row] = this.exec(LAST_ROW)
+    this.last = row ? Number(row.row_id) : 0
+    this.keysTotal = row ? Number(row.keys_total) : 0
+    if (!row) return
+    this.committed = {
+      entry: Number(row.last_entry),
+      lot: Number(row.last_lot),
+      wallet: Number(row.last_wallet),
+      hold: Number(row.last_hold),
+      at_ms: Number(row.at_ms),
+      month_events: Number(row.month_events),
+    }
+  }
+
+  get counters(): Counters {
+    return this.committed
+  }
+
+  get lastRow(): number {
+    return this.last
+  }
+
+  /** The last row that D1 is known to have. */
+  get flushedRow(): number {
+    return this.flushed.row
+  }
+
+  get cursor(): Cursor {
+    return this.flushed
+  }
+
+  /** Whether there are rows that D1 does not have. */
+  get isDirty(): boolean {
+    return this.last > this.flushed.row
+  }
+
+  /** Writes the rows and keys of a draft, inside its transaction; `publish` makes them known. */
+  write(draft: Draft): RecordedKeys {
+    const { lot, wallet, hold, at_ms, month_events } = draft.counters
+    let row_id = this.last
+    let last_entry = this.committed.entry
+    let keys_total = this.keysTotal
+    const hashed: { row_id: number; hashes: Uint32Array }[] = []
+    let limits = packCounters(draft.limitCounters)
+    for (const { body, records } of packRows(draft.records)) {
+      row_id++
+      assertRowSize(body)
+      const first_entry = last_entry + 1
+      for (const record of records) if (record.kind === 'entry') last_entry = record.number
+      const counters = [lot, wallet, hold, at_ms, month_events] as const
+      const hashes = this.keys.pack(records.flatMap(({ idempotency }) => idempotency?.key ?? []))
+      if (hashes) {
+        hashed.push({ row_id, hashes })
+        keys_total += hashes.length / 2
+      }
+      const keys = [keys_total, hashes?.buffer ?? null] as const
+      this.exec(INSERT_ROW, row_id, FORMAT, first_entry, last_entry, ...counters, ...keys, limits, body)
+      limits = null
+    }
+    if (last_entry !== draft.counters.entry)
+      throw new Error('the journal does not hold every entry of its commit')
+    const recorded: RecordedKeys = { upTo: { row: row_id, keys_total }, rows: hashed }
+    this.keys.record(recorded)
+    return recorded
+  }
+
+  publish(draft: Draft, recorded: RecordedKeys): void {
+    this.last = recorded.upTo.row
+    this.keysTotal = recorded.upTo.keys_total
+    this.committed = draft.counters
+    this.keys.publish(recorded)
+  }
+
+  /** One row written. */
+  writeCursor(cursor: Cursor): void {
+    writeCursor(this.meta, cursor)
+    this.flushed = cursor
+  }
+
+  /** Rows after `row_id`, oldest first. */
+  *rowsAfter(row_id: number): Generator<JournalRow> {
+    let after_row = row_id
+    for (;;) {
+      const rows = this.exec(ROWS_AFTER, after_row, ROWS_A_READ).map(journalRow)
+      yield* rows
+      if (rows.length < ROWS_A_READ) return
+      after_row = rows.at(-1)?.row_id ?? after_row
+    }
+  }
+
+  /** Rows that D1 may not have and that hold entries below `before_entry`, newest first. */
+  *unflushedBefore(before_entry: number): Generator<JournalRow> {
+    let before_row = this.last + 1
+    for (;;) {
+      const rows = this.exec(UNFLUSHED_BEFORE, this.flushed.row, before_row, before_entry, ROWS_A_READ).map(
+        journalRow,
+      )
+      yield* rows
+      if (rows.length < ROWS_A_READ) return
+      before_row = rows.at(-1)?.row_id ?? before_row
+    }
+  }
+
+  /** The last entry that D1 is known to have: the first unflushed row tells. */
+  flushedEntry(): number {
+    const [row] = this.exec(
+      'SELECT first_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
+      this.flushed.row,
+    )
+    return row ? Number(row.first_entry) - 1 : this.committed.entry
+  }
+
+  /** When the oldest row was committed that D1 is not known to have; null when it has all. */
+  unflushedSince(): number | null {
+    const [row] = this.exec(
+      'SELECT at_ms FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
+      this.flushed.row,
+    )
+    return row ? Number(row.at_ms) : null
+  }
+
+  /** The last wallet that D1 is known to have. */
+  flushedWallet(): number {
+    if (this.flushed.row === 0) return 0
+    const [row] = this.exec('SELECT last_wallet FROM journal WHERE row_id = ?', this.flushed.row)
+    if (!row) throw new Error(`the last flushed journal row ${this.flushed.row} is missing`)
+    return Number(row.last_wallet)
+  }
+
+  /** The oldest row that is not freed yet. */
+  oldestRow(): number {
+    const [row] = this.exec('SELECT min(row_id) AS row_id FROM journal')
+    return Number(row?.row_id ?? 1)
+  }
+
+  /** Forgets what was read of rows, because they were rewritten. */
+  dropCache(): void {
+    this.unpacked.clear()
+  }
+
+  /** What a row ends with and when it was committed; undefined when it is not there, or not any more. */
+  rowAt(row_id: number): { readonly last_entry: number; readonly at_ms: number } | undefined {
+    const [row] = this.exec('SELECT last_entry, at_ms FROM journal WHERE row_id = ?', row_id)
+    return row && { last_entry: Number(row.last_entry), at_ms: Number(row.at_ms) }
+  }
+
+  /**
+   * Which of these keys were used, and for what. A row that may hold some of them is a quarter of a megabyte to parse:
+   * all that are asked for are taken out of it at once, and whether they are there is decided by what it says.
+   */
+  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
+    const found = new Map<string, KeyUse>()
+    for (const [row, keys] of this.keys.find(idempotencies.map(({ key }) => key))) {
+      const asked = new Set(keys)
+      const { format, records } = this.unpack(row)
+      for (const record of records) {
+        if (!record.idempotency || !asked.has(record.idempotency.key)) continue
+        const { key, fingerprint } = record.idempotency
+        found.set(key, { fingerprint, read: () => ({ format, record }) })
+      }
+    }
+    return found
+  }
+
+  /** Whether the window holds as many keys as it may: only batches may then bring new ones. */
+  keysAreFull(): boolean {
+    return this.keys.isFull()
+  }
+
+  /**
+   * Frees some of the oldest rows, with their keys: those that D1 has and that were committed before `at_ms`. The last
+   * of those that D1 has stays: it says where the next flush begins, and a start finds the counters in the newest row.
+   * Returns how many characters it freed, 0 when there are none left. In a transaction. A row written for each row.
+   */
+  forgetBefore(at_ms: number): number {
+    const oldest_at_ms = this.oldestFreeableAt()
+    if (oldest_at_ms === null || oldest_at_ms >= at_ms) return 0
+    let freed = 0
+    let keys = 0
+    for (const row of this.exec(OLDEST_FREEABLE, this.flushed.row, ROWS_A_READ)) {
+      // The time of rows never falls, so the first that is too young ends it: no search through the whole journal.
+      if (Number(row.at_ms) >= at_ms) break
+      this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))
+      this.unpacked.delete(Number(row.row_id))
+      keys += Number(row.keys)
+      freed += Number(row.length)
+    }
+    this.keys.forget(keys)
+    return freed
+  }
+
+  /** The commit time of the oldest row that is freed once it is old enough; null when there is none. */
+  oldestFreeableAt(): number | null {
+    const [row] = this.exec(
+      'SELECT at_ms FROM journal WHERE row_id < ? ORDER BY row_id LIMIT 1',
+      this.flushed.row,
+    )
+    return row ? Number(row.at_ms) : null
+  }
+
+  private unpack(row_id: number): UnpackedRow {
+    const cached = this.unpacked.get(row_id)
+    if (cached) return cached
+    const [row] = this.exec('SELECT format, body FROM journal WHERE row_id = ?', row_id)
+    if (!row) throw new Error(`journal row ${row_id} is missing`)
+    const format = Number(row.format)
+    const body = String(row.body)
+    const unpacked = { format, records: unpackRow(format, body) }
+    this.unpacked.set(row_id, unpacked, body.length)
+    return unpacked
+  }
+}
+
+function journalRow(row: Record<string, SqlStorageValue>): JournalRow {
+  return {
+    row_id: Number(row.row_id),
+    format: Number(row.format),
+    body: String(row.body),
+    last_entry: Number(row.last_entry),
+    last_wallet: Number(row.last_wallet),
+    at_ms: Number(row.at_ms),
+  }
+}

@@ -1,0 +1,139 @@
+import type { LedgerStore } from '../commit/store.ts'
+import type { Entry, EntryType, EventRecord } from '../model/journal.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import {
+  type Caller,
+  type EventType,
+  MAX_EVENT_AHEAD_MS,
+  type Refused,
+  type WalletOwner,
+} from '../model/messages.ts'
+import { walletKey } from '../model/wallet.ts'
+import { unpackRow } from './packing.ts'
+
+/** Which entries a list shows. Times are epoch milliseconds, `from_ms` included, `to_ms` excluded. */
+export interface EntryFilter {
+  /** Only entries of this owner's wallet. */
+  readonly owner?: WalletOwner
+  readonly type?: EntryType | undefined
+  /** Only entries of events, and only of such ones; times are then event times. */
+  readonly event?: EventFilter
+  readonly from_ms?: number | undefined
+  readonly to_ms?: number | undefined
+}
+
+export interface EventFilter {
+  readonly user_id?: string | undefined
+  readonly team_id?: string | undefined
+  readonly feature_id?: string | undefined
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+  readonly event_type?: EventType | undefined
+  readonly unrated?: boolean | undefined
+}
+
+export interface EntriesMessage {
+  readonly caller: Caller
+  readonly filter: EntryFilter
+  /** Only entries with lower numbers; null from the newest. */
+  readonly before_entry: number | null
+  readonly limit: number
+}
+
+export interface EntriesAnswer {
+  /** Newest first. */
+  readonly entries: readonly Entry[]
+  /** Every entry from this number up (and below `before_entry`) has been looked at; 0 when no older one can match. */
+  readonly reached_entry: number
+  /** The last entry that D1 has: it answers for everything up to here. */
+  readonly flushed_entry: number
+  /** The number of the filter's wallet; null when the owner has none, and then there is nothing to find. */
+  readonly wallet_number: number | null
+  /** What the ledger's ids are made of, for those that D1's entries get. */
+  readonly tag: string
+  readonly opened_at_ms: number
+}
+
+export type EntriesResult = { readonly kind: 'done'; readonly answer: EntriesAnswer } | Refused
+
+/** A read looks at no more journal rows than this; a list then goes on from where it came to. */
+const MAX_ROWS_READ = 64
+
+/** The newest entries that the filter lets through, among those that D1 may not have yet. */
+export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
+  const { filter, limit } = message
+  const before_entry = message.before_entry ?? store.counters.entry + 1
+  const flushed_entry = store.journal.flushedEntry()
+  const wallet_number = filter.owner ? (store.wallet(walletKey(filter.owner))?.number ?? null) : null
+  const entries: Entry[] = []
+  const arrived_from_ms = arrivedFrom(filter)
+  let reached_entry = before_entry
+  let rows_left = MAX_ROWS_READ
+  rows: for (const row of store.journal.unflushedBefore(before_entry)) {
+    if (entries.length >= limit || rows_left-- === 0) break
+    for (const record of unpackRow(row.format, row.body).reverse()) {
+      if (record.kind !== 'entry' || record.number >= before_entry) continue
+      if (entries.length >= limit) break
+      if (record.at_ms < arrived_from_ms) {
+        reached_entry = NO_OLDER_ENTRY
+        break rows
+      }
+      reached_entry = record.number
+      if (matches(record, filter, wallet_number)) entries.push(record)
+    }
+  }
+  if (rows_left > 0 && entries.length < limit && reached_entry !== NO_OLDER_ENTRY) {
+    reached_entry = flushed_entry + 1
+  }
+  return {
+    kind: 'done',
+    answer: {
+      entries,
+      reached_entry,
+      flushed_entry,
+      wallet_number,
+      tag: ids.tag,
+      opened_at_ms: ids.opened_at_ms,
+    },
+  }
+}
+
+/** In place of an entry's number: everything that is older is too old for the filter. */
+export const NO_OLDER_ENTRY = 0
+
+/** Two machines' clocks: the one that looked at the event's time, and the ledger's. */
+const CLOCKS_APART_MS = 60_000
+
+/**
+ * What was committed before this cannot match, and ends the list, because entries are in the order of their commits.
+ * An entry takes effect no later than it is committed; but an event may come before its time.
+ */
+export function arrivedFrom({ from_ms, event }: EntryFilter): number {
+  if (from_ms === undefined) return 0
+  return event ? from_ms - MAX_EVENT_AHEAD_MS - CLOCKS_APART_MS : from_ms
+}
+
+/** Whether a list with this filter shows the entry. `wallet_number` is that of the filter's owner. */
+export function matches(entry: Entry, filter: EntryFilter, wallet_number: number | null): boolean {
+  if (filter.owner && entry.wallet !== wallet_number) return false
+  if (filter.type && entry.type !== filter.type) return false
+  if (filter.event && !matchesEvent(entry.event, filter.event)) return false
+  const at_ms =
+    filter.event && entry.event ? entry.event.timestamp_ms : (entry.effective_at_ms ?? entry.at_ms)
+  if (filter.from_ms !== undefined && at_ms < filter.from_ms) return false
+  return filter.to_ms === undefined || at_ms < filter.to_ms
+}
+
+function matchesEvent(event: EventRecord | undefined, filter: EventFilter): boolean {
+  // An entry that rates an event late is no event of its own.
+  if (!event || event.rerates) return false
+  return (
+    (filter.user_id === undefined || event.user_id === filter.user_id) &&
+    (filter.team_id === undefined || event.team_id === filter.team_id) &&
+    (filter.feature_id === undefined || event.feature_id === filter.feature_id) &&
+    (filter.provider === undefined || event.provider === filter.provider) &&
+    (filter.model === undefined || event.model === filter.model) &&
+    (filter.event_type === undefined || event.event_type === filter.event_type) &&
+    (filter.unrated === undefined || (event.unrated ?? false) === filter.unrated)
+  )
+}

@@ -1,0 +1,168 @@
+import type { AuditRecord } from '../../audit/record.ts'
+import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
+import type { Usage } from '../../pricing/usage.ts'
+import type { CheckAnswer } from '../entitlements/check.ts'
+import type { Entitlement } from '../entitlements/entitlements.ts'
+import type { Counted } from '../entitlements/limits.ts'
+import type { HoldState } from '../holds/end.ts'
+import type { LotPart } from './lots.ts'
+import type {
+  BatchAnswer,
+  CaptureAnswer,
+  EventFields,
+  EventType,
+  HoldAnswer,
+  Idempotency,
+  LotKind,
+  MovementAnswer,
+  WalletOwner,
+} from './messages.ts'
+
+/**
+ * The journal: the ledger's append-only record of commits, and at the same time the outbox to D1. These are its
+ * records as the code sees them; `packing.ts` is how they are written.
+ */
+
+export const ENTRY_TYPES = [
+  'PURCHASE',
+  'GRANT',
+  'BURN',
+  'REFUND',
+  'VOID',
+  'EXPIRATION',
+  'TRANSFER',
+  'ADJUSTMENT',
+] as const
+export type EntryType = (typeof ENTRY_TYPES)[number]
+
+/** One line of the ledger. Entries are numbered 1, 2, 3 … over all wallets of a ledger. */
+export interface Entry {
+  readonly kind: 'entry'
+  readonly number: number
+  readonly type: EntryType
+  readonly wallet: number
+  /** On the first entry of a wallet: whose it is. */
+  readonly owner?: WalletOwner
+  /** When it was committed; never earlier than the entry before it. */
+  readonly at_ms: number
+  /** When it took effect, if that was earlier: an expiration that was found late. */
+  readonly effective_at_ms?: number
+  readonly amount: MicroCredits
+  readonly balance_after: MicroCredits
+  readonly lots: readonly LotPart[]
+  /** The lots that came into being: one by a purchase or a grant, some by a transfer. */
+  readonly new_lots?: readonly NewLot[]
+  readonly event?: EventRecord
+  /** Of a burn that captured a hold by credits: what for. */
+  readonly captured?: CapturedUse
+  /** Of a void or a refund of a burn: what of that burn is taken back. */
+  readonly reverses?: Reversal
+  /** What limits counted of it: a void gives it back. */
+  readonly counted?: readonly Counted[]
+  readonly description?: string
+  readonly payment_reference?: string
+  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly idempotency?: Idempotency
+}
+
+export interface NewLot {
+  readonly number: number
+  readonly kind: LotKind
+  readonly priority: number
+  readonly expires_at_ms: number | null
+  readonly price?: UsdParts
+  /** The recurring grant that it came from. */
+  readonly recurring?: number
+}
+
+/** Where usage is summed: of what it was, whose, and when. */
+export interface UsageCell {
+  readonly timestamp_ms: number
+  /** Absent when no event was sent: a hold that is captured by credits. */
+  readonly event_type?: EventType
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly provider?: string
+  readonly model?: string
+}
+
+export interface UsageQuantities {
+  readonly usage?: Usage
+  /** The customer's own units. */
+  readonly custom?: Readonly<Record<string, number>>
+}
+
+/** Usage without an event, at the time of its entry. */
+export interface CapturedUse {
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  /** The credits at the credits per USD of the burn table that was in force. */
+  readonly price: UsdParts
+}
+
+/** What a void or a refund takes back of a burn, where the burn was counted; its credits are the entry's amount. */
+export interface Reversal extends UsageCell {
+  readonly price: UsdParts
+  /** Of a void: the event's cost and usage, which a refund leaves as they are. */
+  readonly voided?: UsageQuantities & { readonly cost: UsdParts }
+}
+
+/** The usage event behind a burn, with everything its price was made from: it is never rated anew by accident. */
+export interface EventRecord extends EventFields {
+  readonly cost: UsdParts
+  /** customer_price_usd: the credits at the table's credits per USD. */
+  readonly price: UsdParts
+  readonly burn_table_version: number
+  readonly price_version: string
+  readonly unrated?: true
+  /** Of an entry that rates an event which was recorded unrated: that event's entry. */
+  readonly rerates?: Rerated
+}
+
+export interface Rerated {
+  readonly entry: number
+  readonly at_ms: number
+  /** What the event was said to cost before. */
+  readonly cost_before: UsdParts
+  /** What its price came to, less what had been given back of it, before it was rated and since. */
+  readonly price_before: UsdParts
+  readonly price_after: UsdParts
+}
+
+/** The answer to a request whose key no single entry can answer for, kept for its replay. */
+export interface AnswerRecord {
+  readonly kind: 'answer'
+  readonly at_ms: number
+  readonly answer: StoredAnswer
+  readonly idempotency: Idempotency
+}
+
+export type StoredAnswer =
+  | ({ readonly of: 'batch' } & BatchAnswer)
+  | ({ readonly of: 'movement' } & MovementAnswer)
+  | { readonly of: 'entitlement'; readonly entitlement: Entitlement }
+  | { readonly of: 'check'; readonly check: CheckAnswer }
+  | ({ readonly of: 'hold' } & HoldAnswer)
+  | ({ readonly of: 'capture' } & CaptureAnswer)
+  /** A version never changes, so its number says it all. */
+  | { readonly of: 'burn_table'; readonly version: number }
+
+/** How a hold ended. */
+export interface HoldRecord {
+  readonly kind: 'hold'
+  readonly at_ms: number
+  readonly hold: HoldState
+  readonly idempotency?: undefined
+}
+
+/** Who made a change of the same commit, for the audit log. */
+export interface AuditedRecord {
+  readonly kind: 'audit'
+  readonly at_ms: number
+  readonly audit: AuditRecord
+  readonly idempotency?: undefined
+}
+
+export type JournalRecord = Entry | AnswerRecord | HoldRecord | AuditedRecord

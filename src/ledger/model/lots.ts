@@ -1,0 +1,192 @@
+import {
+  divideHalfEven,
+  type MicroCredits,
+  microCredits,
+  type PicoUsd,
+  picoUsd,
+  type UsdParts,
+  usdFromParts,
+  usdToParts,
+  ZERO_USD,
+} from '../../pricing/money.ts'
+import type { LotKind } from './messages.ts'
+
+/** One grant or purchase inside a wallet, with what is left of it. Open lots have something left. */
+export interface Lot {
+  readonly number: number
+  readonly kind: LotKind
+  /** 0-100, lower burns first. */
+  readonly priority: number
+  /** The first moment at which it can no longer be burned; null: never. */
+  readonly expires_at_ms: number | null
+  readonly created_at_ms: number
+  readonly amount: MicroCredits
+  /** What was paid for `amount`; absent when nothing was. */
+  readonly price?: UsdParts
+  /** The recurring grant that it came from. */
+  readonly recurring?: number
+  /** What is left of it, what is held of that included. */
+  left: MicroCredits
+  /** What of the price is in that; absent while it is the whole price. */
+  price_left?: UsdParts
+  /** What open holds have reserved of what is left. */
+  held: MicroCredits
+}
+
+/**
+ * How much of which lot an entry moved; negative out of the lot. `paid` is the share of the lot's price that moved with
+ * it, never negative; absent when that is nothing.
+ */
+export type LotPart = readonly [lot_number: number, amount: MicroCredits, paid?: UsdParts]
+
+export function lotPart(number: number, amount: number, paid: PicoUsd = ZERO_USD): LotPart {
+  return paid === ZERO_USD ? [number, microCredits(amount)] : [number, microCredits(amount), usdToParts(paid)]
+}
+
+/** The share of prices that moved with a part. */
+export function paidOf([, , paid]: LotPart): PicoUsd {
+  return paid ? usdFromParts(paid) : ZERO_USD
+}
+
+/** In place of a lot's number: the wallet's overdraft, which is used when all lots are. */
+export const OVERDRAFT = 0
+
+/** At most this many open lots in a wallet: a burn walks them, and they are written with the wallet. */
+export const MAX_OPEN_LOTS = 1000
+
+/** Burn order: priority (lower first), then earlier expiry (never last), then promo before paid, then older. */
+export function compareBurnOrder(a: Lot, b: Lot): number {
+  return (
+    a.priority - b.priority ||
+    compareExpiry(a.expires_at_ms, b.expires_at_ms) ||
+    Number(a.kind === 'paid') - Number(b.kind === 'paid') ||
+    a.number - b.number
+  )
+}
+
+/** Adds a lot where burn order puts it. */
+export function insertLot(lots: Lot[], lot: Lot): void {
+  const at = lots.findIndex((other) => compareBurnOrder(lot, other) < 0)
+  lots.splice(at === -1 ? lots.length : at, 0, lot)
+}
+
+/** What of a lot no hold has reserved. */
+export function free(lot: Lot): MicroCredits {
+  return microCredits(lot.left - lot.held)
+}
+
+/** What of all lots no hold has reserved. */
+export function sumOfFree(lots: readonly Lot[]): MicroCredits {
+  return microCredits(lots.reduce((sum, lot) => sum + lot.left - lot.held, 0))
+}
+
+/** How much of which lots a burn of `amount` would take: front first, never what is held. */
+export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: Lot; part: MicroCredits }[] {
+  const parts: { lot: Lot; part: MicroCredits }[] = []
+  let open: number = amount
+  for (const lot of lots) {
+    if (open === 0) break
+    const part = microCredits(Math.min(open, free(lot)))
+    if (part === 0) continue
+    open -= part
+    parts.push({ lot, part })
+  }
+  if (open !== 0) throw new Error(`lots ran out with ${open} micro-credits still to take`)
+  return parts
+}
+
+/**
+ * Takes `amount` out of `lots`, front first, and removes those that it empties. The caller has made sure that there
+ * is enough: running out is a bug, found before anything is written.
+ */
+export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; part: LotPart }[] {
+  const takes = inBurnOrder(lots, amount).map(({ lot, part }) => ({ lot, part: withdraw(lot, part) }))
+  removeEmpty(lots)
+  return takes
+}
+
+/**
+ * Takes credits out of a lot, with their share of what is left of its price. The last credit takes all that is left of
+ * the price with it: what a lot gives away sums to exactly what was paid for it, however often it is rounded.
+ */
+export function withdraw(lot: Lot, amount: MicroCredits): LotPart {
+  const priced = priceLeft(lot)
+  const paid = shareOf(priced, amount, lot.left)
+  lot.left = microCredits(lot.left - amount)
+  if (lot.price) lot.price_left = usdToParts(picoUsd(priced - paid))
+  return lotPart(lot.number, -amount, paid)
+}
+
+/** Puts credits that were taken out of a lot back into it, with their share of its price. */
+export function putBack(lot: Lot, [, amount, paid]: LotPart): void {
+  if (paid) lot.price_left = usdToParts(picoUsd(priceLeft(lot) + usdFromParts(paid)))
+  lot.left = microCredits(lot.left + amount)
+}
+
+/** The part of a price that goes with `amount` of the `whole` that it is of, half-even to 1e-12 USD. */
+export function shareOf(price: PicoUsd, amount: number, whole: number): PicoUsd {
+  if (amount === whole || price === ZERO_USD) return price
+  return picoUsd(divideHalfEven(price * BigInt(amount), BigInt(whole)))
+}
+
+function priceLeft({ price, price_left = price }: Lot): PicoUsd {
+  return price_left ? usdFromParts(price_left) : ZERO_USD
+}
+
+/**
+ * Which lots a burn's next `amount` goes back to, after `given` went back before: the reverse of the order in which
+ * they were taken, so that what stays burned came out of the lots that burn first.
+ */
+export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount: MicroCredits): LotPart[] {
+  const returned: LotPart[] = []
+  let skip: number = given
+  let open: number = amount
+  for (const burned of parts.toReversed()) {
+    const size = -burned[1]
+    const from = Math.min(skip, size)
+    const to = Math.min(size, from + open)
+    if (to > from) returned.push(lotPart(burned[0], to - from, paidBetween(paidOf(burned), from, to, size)))
+    skip -= from
+    open -= to - from
+  }
+  if (open !== 0) throw new Error(`a burn has no lots for ${open} micro-credits that it gives back`)
+  return returned
+}
+
+/** What of `paid` goes back with the credits from `from` to `to`: what goes back in parts sums to exactly `paid`. */
+function paidBetween(paid: PicoUsd, from: number, to: number, whole: number): PicoUsd {
+  return picoUsd(shareOf(paid, to, whole) - shareOf(paid, from, whole))
+}
+
+/** Emptied lots are mostly at the front, so this is cheap. */
+export function removeEmpty(lots: Lot[]): void {
+  let kept = 0
+  for (const lot of lots) if (lot.left > 0) lots[kept++] = lot
+  lots.length = kept
+}
+
+/** When a lot next needs attention: at its expiry, unless all of it is held, which nothing may expire. */
+export function lotDueAt(lot: Lot): number | null {
+  return free(lot) > 0 ? lot.expires_at_ms : null
+}
+
+/** What expires next, of what is not held, as one amount; null when nothing will. */
+export function expiringNext(lots: readonly Lot[]): { amount: MicroCredits; at_ms: number } | null {
+  let at_ms = Number.POSITIVE_INFINITY
+  let amount = 0
+  for (const lot of lots) {
+    const due_at_ms = lotDueAt(lot)
+    if (due_at_ms === null || due_at_ms > at_ms) continue
+    if (due_at_ms < at_ms) amount = 0
+    at_ms = due_at_ms
+    amount += free(lot)
+  }
+  return amount === 0 ? null : { amount: microCredits(amount), at_ms }
+}
+
+function compareExpiry(a: number | null, b: number | null): number {
+  if (a === b) return 0
+  if (a === null) return 1
+  if (b === null) return -1
+  return a - b
+}

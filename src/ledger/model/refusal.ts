@@ -1,0 +1,173 @@
+import { CREDIT_DECIMALS, formatCredits, formatDecimal } from '../../pricing/money.ts'
+import type { Level, LimitUnit, OffReason } from '../entitlements/limits.ts'
+import type { LedgerIds } from './ledger-ids.ts'
+import { available, type Wallet } from './wallet.ts'
+
+/**
+ * Every expected way in which the ledger, or the rating before it, says no. A refusal is a value: it changes nothing,
+ * leaves the idempotency key unused, and travels through RPC and the journal as plain JSON.
+ * `detailOf` words it; `http/problem.ts` gives it its status. Both switch over all of them.
+ */
+export type Refusal =
+  | { readonly code: 'invalid_request'; readonly detail: string; readonly errors?: readonly FieldError[] }
+  | { readonly code: 'customer_mismatch' }
+  | { readonly code: 'unknown_provider'; readonly provider: string; readonly nearest: readonly string[] }
+  | {
+      readonly code: 'unpriced_model'
+      readonly provider: string
+      readonly model: string
+      readonly nearest: readonly string[]
+    }
+  | {
+      readonly code: 'insufficient_credits'
+      readonly wallet_id: string
+      /** Decimal strings of credits: what is required may be more than any wallet can hold. */
+      readonly balance: string
+      readonly available_balance: string
+      readonly required: string
+    }
+  | {
+      readonly code: 'limit_reached'
+      readonly feature_id: string
+      readonly level: Level
+      readonly unit: LimitUnit
+      /** Decimal strings of the unit. */
+      readonly limit: string
+      readonly used: string
+      readonly needed: string
+      /** Null: never. */
+      readonly resets_at_ms: number | null
+    }
+  | { readonly code: 'feature_not_allowed'; readonly feature_id: string; readonly reason: OffReason }
+  | { readonly code: 'idempotency_mismatch' }
+  | {
+      readonly code: 'too_many_open'
+      readonly what: 'lots' | 'holds' | 'recurring grants'
+      readonly limit: number
+    }
+  | { readonly code: 'conflict'; readonly detail: string }
+  | { readonly code: 'already_voided' }
+  | { readonly code: 'hold_not_open' }
+  | { readonly code: 'not_found'; readonly detail: string }
+  | { readonly code: 'revoked_api_key' }
+  | { readonly code: 'customer_suspended' }
+  | {
+      readonly code: 'rate_limited'
+      /** Requests a minute. */
+      readonly limit: number
+      readonly retry_after_s: number
+    }
+  | {
+      readonly code: 'quota_exceeded'
+      /** Events a UTC month. */
+      readonly limit: number
+      readonly resets_at_ms: number
+    }
+  /** With `keys_full`: the ledger remembers as many idempotency keys as it can. */
+  | { readonly code: 'overloaded'; readonly keys_full?: true }
+  | { readonly code: 'unavailable' }
+
+/** A field of the request body and what is wrong with it; `path` is a JSON Pointer (RFC 6901). */
+export interface FieldError {
+  readonly path: string
+  readonly message: string
+}
+
+/** One sentence or two for a person: what is wrong and, where it helps, what to do. */
+export function detailOf(refusal: Refusal): string {
+  switch (refusal.code) {
+    case 'invalid_request':
+    case 'conflict':
+    case 'not_found':
+      return refusal.detail
+    case 'customer_mismatch':
+      return 'The customer_id of the event is not the customer of the API key. Leave it out, or use a key of that customer.'
+    case 'unknown_provider':
+      return `There is no provider "${refusal.provider}".${nearest(refusal.nearest)}`
+    case 'unpriced_model':
+      return `There is no price for the model "${refusal.model}" of ${refusal.provider}.${nearest(refusal.nearest)}`
+    case 'insufficient_credits':
+      return `The wallet has ${refusal.available_balance} credits available and this needs ${refusal.required}.`
+    case 'limit_reached':
+      return limitDetail(refusal)
+    case 'feature_not_allowed':
+      return OFF_DETAILS[refusal.reason]
+    case 'idempotency_mismatch':
+      return 'This idempotency key was used before with another request. Use a new key for a new request.'
+    case 'too_many_open':
+      return `The wallet has ${refusal.limit} open ${refusal.what}, which is the most it can have.`
+    case 'hold_not_open':
+      return 'This hold is not open any more: it was captured, released, or has expired.'
+    case 'already_voided':
+      return 'This event was voided before.'
+    case 'revoked_api_key':
+      return 'This API key was deleted, or replaced by another one. Use that.'
+    case 'customer_suspended':
+      return 'This customer is suspended or closed, and can only read.'
+    case 'rate_limited':
+      return `There were more than ${refusal.limit} requests in this minute. Retry after ${refusal.retry_after_s} s.`
+    case 'quota_exceeded':
+      return `The ${refusal.limit} events of this month are used up. The quota resets at ${new Date(refusal.resets_at_ms).toISOString()}.`
+    case 'overloaded':
+      return refusal.keys_full
+        ? 'This ledger remembers as many idempotency keys as it can. Send events in batches with one key each, or retry with the same key when older ones have been forgotten.'
+        : 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
+    case 'unavailable':
+      return 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
+  }
+}
+
+const OFF_DETAILS: Readonly<Record<OffReason, string>> = {
+  feature_disabled: 'This feature is switched off.',
+  feature_not_enabled: 'This feature is not switched on: nothing allows it.',
+}
+
+function limitDetail({
+  level,
+  unit,
+  limit,
+  used,
+  needed,
+  resets_at_ms,
+}: Refusal & { code: 'limit_reached' }): string {
+  const name = unit === 'usd' ? 'USD' : unit
+  const reset =
+    resets_at_ms === null ? 'It never resets.' : `It resets at ${new Date(resets_at_ms).toISOString()}.`
+  return `The ${level}'s limit of ${limit} ${name} for this feature has ${used} used, and this needs ${needed}. ${reset}`
+}
+
+/** What a wallet has, and what was asked of it: more than any wallet can hold, perhaps. */
+export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_micro: bigint): Refusal {
+  return {
+    code: 'insufficient_credits',
+    wallet_id: ids.wallet(wallet.number),
+    balance: formatCredits(wallet.balance),
+    available_balance: formatCredits(available(wallet)),
+    required: formatDecimal(required_micro, CREDIT_DECIMALS),
+  }
+}
+
+/** A client that is wrong in a thousand places is told of the first 50. */
+const MAX_ERRORS = 50
+
+/** An unknown field has the name that the client gave it, and the details of a batch are stored with its key. */
+const MAX_PATH_SHOWN = 200
+
+/** A 400 that names each field, and whose detail says the first of them. `what` is invalid: the request, its query … */
+export function invalid(
+  errors: readonly FieldError[],
+  what = 'request',
+): Refusal & { readonly code: 'invalid_request' } {
+  const [first] = errors
+  const where = first && first.path !== '' ? `${first.path.slice(0, MAX_PATH_SHOWN).toWellFormed()}: ` : ''
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+  return {
+    code: 'invalid_request',
+    detail: first ? `The ${what} is invalid: ${where}${first.message}${more}.` : `The ${what} is invalid.`,
+    errors: errors.slice(0, MAX_ERRORS),
+  }
+}
+
+function nearest(names: readonly string[]): string {
+  return names.length === 0 ? '' : ` Did you mean ${names.join(', ')}?`
+}

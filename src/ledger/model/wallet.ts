@@ -1,0 +1,172 @@
+import { MAX_MICRO_CREDITS, type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
+import type { PeriodCounters } from '../burns/period-counters.ts'
+import { earliest } from '../commit/schedule.ts'
+import type { Counted } from '../entitlements/limits.ts'
+import type { RecurringGrant } from '../wallets/recurring.ts'
+import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
+import type { WalletOwner } from './messages.ts'
+import type { Refusal } from './refusal.ts'
+
+/** Where credits sit. The number is the ledger's own; 1 is the customer's wallet. */
+export interface Wallet {
+  readonly number: number
+  readonly owner: WalletOwner
+  readonly created_at_ms: number
+  /** Whether an entry has said whose wallet it is: D1 learns it from there. */
+  announced: boolean
+  /** What the lots have left, less the overdraft that is used. */
+  balance: MicroCredits
+  /** How far the balance may go below zero. */
+  overdraft_limit: MicroCredits
+  /** How much of the overdraft is used. */
+  overdrawn: MicroCredits
+  /** Open lots in burn order. */
+  lots: Lot[]
+  /** Open holds, the oldest first. */
+  holds: Hold[]
+  /** Grants that come again. */
+  recurring: RecurringGrant[]
+  /** Absent until a burn table's rule counts. */
+  counters?: PeriodCounters
+}
+
+/** At most this many open holds in a wallet: they are written with it. */
+export const MAX_OPEN_HOLDS = 1000
+
+/** Credits that are authorised but not yet spent. What it has reserved stays in its lots until it is captured. */
+export interface Hold {
+  readonly number: number
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly created_at_ms: number
+  /** What it was opened with. */
+  readonly credits: MicroCredits
+  /** What a million output tokens cost, when it was priced by a model: what is left buys so many more. */
+  readonly output_rate?: MicroCredits
+  expires_at_ms: number
+  captured: MicroCredits
+  /** What it still reserves, in burn order. */
+  parts: LotPart[]
+  /** What it still reserves of its feature's limits. */
+  limits?: readonly Counted[]
+}
+
+/** What a wallet is found by. Unambiguous, because the kind ends at the first colon. */
+export function walletKey(owner: WalletOwner): string {
+  return owner.kind === 'customer' ? 'customer' : `${owner.kind}:${owner.id}`
+}
+
+export function newWallet(number: number, owner: WalletOwner, created_at_ms: number): Wallet {
+  return {
+    number,
+    owner,
+    created_at_ms,
+    announced: false,
+    balance: ZERO_CREDITS,
+    overdraft_limit: ZERO_CREDITS,
+    overdrawn: ZERO_CREDITS,
+    lots: [],
+    holds: [],
+    recurring: [],
+  }
+}
+
+/** A copy that can be changed without the original seeing it. */
+export function copyWallet(wallet: Wallet): Wallet {
+  return {
+    ...wallet,
+    lots: wallet.lots.map((lot) => ({ ...lot })),
+    recurring: wallet.recurring.map((grant) => ({ ...grant })),
+    holds: wallet.holds.map((hold) => ({ ...hold, parts: [...hold.parts] })),
+  }
+}
+
+/** What a hold still reserves. */
+export function remaining(hold: Hold): MicroCredits {
+  return microCredits(hold.parts.reduce((sum, [, amount]) => sum + amount, 0))
+}
+
+/** What the open holds reserve together. */
+export function reserved(wallet: Wallet): MicroCredits {
+  return microCredits(wallet.holds.reduce((sum, hold) => sum + remaining(hold), 0))
+}
+
+/** How much of the overdraft is used, or reserved by holds. */
+export function usedOverdraft(wallet: Wallet): MicroCredits {
+  return microCredits(wallet.overdrawn + (heldByLot(wallet).get(OVERDRAFT) ?? 0))
+}
+
+/** The balance without what is held; below zero when the overdraft is used. */
+export function available(wallet: Wallet): MicroCredits {
+  return microCredits(wallet.balance - reserved(wallet))
+}
+
+/** What can be taken out of a wallet now, or held. What is held stays an amount too, however large the overdraft. */
+export function spendable(wallet: Wallet): MicroCredits {
+  const held = reserved(wallet)
+  return microCredits(Math.min(wallet.balance - held + wallet.overdraft_limit, MAX_MICRO_CREDITS - held))
+}
+
+/** Why a wallet cannot take `amount` more in `lots` more lots; undefined when it can. */
+export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number): Refusal | undefined {
+  if (wallet.lots.length + lots > MAX_OPEN_LOTS) {
+    return { code: 'too_many_open', what: 'lots', limit: MAX_OPEN_LOTS }
+  }
+  if (wallet.balance + amount <= MAX_MICRO_CREDITS) return undefined
+  return {
+    code: 'conflict',
+    detail: 'The balance of the wallet would pass 8000000000 credits, the most it can hold.',
+  }
+}
+
+/** When something in the wallet falls due; null when nothing will. */
+export function walletDueAt(wallet: Wallet): number | null {
+  return earliest([
+    ...wallet.lots.map(lotDueAt),
+    ...wallet.holds.map((hold) => hold.expires_at_ms),
+    ...wallet.recurring.map((grant) => grant.next_at_ms),
+  ])
+}
+
+/**
+ * Rules 1, 4 and 6 of the design, asserted where a wallet is about to be written and again where it is read back.
+ * Throws: a wallet that breaks them is a bug, and its commit must not happen.
+ */
+export function assertWallet(wallet: Wallet): void {
+  let left = 0
+  const heldOf = heldByLot(wallet)
+  let previous: Lot | undefined
+  for (const lot of wallet.lots) {
+    check(
+      Number.isSafeInteger(lot.left) && lot.left > 0 && lot.left <= lot.amount,
+      wallet,
+      `lot ${lot.number} holds ${lot.left}`,
+    )
+    check(!previous || compareBurnOrder(previous, lot) < 0, wallet, `lot ${lot.number} is out of burn order`)
+    left += lot.left
+    const held = heldOf.get(lot.number) ?? 0
+    check(lot.held === held && held <= lot.left, wallet, `lot ${lot.number} has ${lot.held} held`)
+    heldOf.delete(lot.number)
+    previous = lot
+  }
+  const { balance, overdrawn, overdraft_limit } = wallet
+  check(left <= MAX_MICRO_CREDITS, wallet, `its lots hold ${left}`)
+  const used = overdrawn + (heldOf.get(OVERDRAFT) ?? 0)
+  heldOf.delete(OVERDRAFT)
+  check(heldOf.size === 0, wallet, `holds reserve lots that are not open: ${[...heldOf.keys()]}`)
+  check(overdrawn >= 0 && used <= overdraft_limit, wallet, `it uses ${used} of its overdraft`)
+  check(balance === left - overdrawn, wallet, `its balance is ${balance} and its lots hold ${left}`)
+}
+
+function heldByLot({ holds }: Wallet): Map<number, number> {
+  const held = new Map<number, number>()
+  for (const { parts } of holds) {
+    for (const [lot, amount] of parts) held.set(lot, (held.get(lot) ?? 0) + amount)
+  }
+  return held
+}
+
+function check(holds: boolean, wallet: Wallet, what: string): void {
+  if (!holds) throw new Error(`wallet ${wallet.number} is broken: ${what}`)
+}

@@ -1,0 +1,66 @@
+import type { Draft } from '../commit/draft.ts'
+import type { LedgerStore } from '../commit/store.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import { expiringNext } from '../model/lots.ts'
+import type { BalanceAnswer, LotAnswer, RecurringAnswer, WalletOwner } from '../model/messages.ts'
+import type { Refusal } from '../model/refusal.ts'
+import { available, reserved, type Wallet, walletKey } from '../model/wallet.ts'
+import { settle } from './settle.ts'
+
+/** What a wallet has, as it is answered. */
+export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
+  return {
+    wallet_id: ids.wallet(wallet.number),
+    balance: wallet.balance,
+    reserved: reserved(wallet),
+    available: available(wallet),
+    overdraft_limit: wallet.overdraft_limit,
+    expiring_next: expiringNext(wallet.lots),
+  }
+}
+
+/** The open lots, in burn order. */
+export function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
+  return wallet.lots.map((lot) => ({
+    lot_id: ids.lot(lot.number),
+    kind: lot.kind,
+    amount: lot.amount,
+    left: lot.left,
+    reserved: lot.held,
+    priority: lot.priority,
+    expires_at_ms: lot.expires_at_ms,
+    created_at_ms: lot.created_at_ms,
+  }))
+}
+
+/** A read of all recurring grants looks into no more wallets than this: those in which something will fall due. */
+const MAX_WALLETS_READ = 1000
+
+/** As they are now: what has come meanwhile is applied to a draft that the caller drops. */
+export function recurringAnswers(
+  store: LedgerStore,
+  draft: Draft,
+  ids: LedgerIds,
+  owner: WalletOwner | null,
+): RecurringAnswer[] {
+  const wallet = owner && store.wallet(walletKey(owner))
+  const wallets = owner ? (wallet ? [wallet] : []) : store.walletsWithDue(MAX_WALLETS_READ)
+  return wallets
+    .map((wallet) => settle(draft, wallet))
+    .flatMap((wallet) =>
+      wallet.recurring.map((grant) => ({
+        recurring_grant_id: ids.recurringGrant({ ...grant, wallet: wallet.number }),
+        wallet_id: ids.wallet(wallet.number),
+        owner: wallet.owner,
+        grant,
+      })),
+    )
+    .sort((a, b) => b.grant.number - a.grant.number)
+}
+
+export function noWallet(kind: 'customer' | 'user' | 'team'): Refusal {
+  return {
+    code: 'not_found',
+    detail: `This ${kind} has no wallet. A grant or a purchase makes one.`,
+  }
+}

@@ -1,0 +1,208 @@
+import { type MicroCredits, microCredits, picoUsd, ZERO_CREDITS, ZERO_USD } from '../../pricing/money.ts'
+import type { Draft } from '../commit/draft.ts'
+import {
+  inBurnOrder,
+  insertLot,
+  type Lot,
+  type LotPart,
+  lotPart,
+  OVERDRAFT,
+  paidOf,
+  putBack,
+  removeEmpty,
+  shareOf,
+  sumOfFree,
+  takeFromLots,
+  withdraw,
+} from '../model/lots.ts'
+import type { Wallet } from '../model/wallet.ts'
+
+/**
+ * The ways in which credits move between a wallet's lots and the world. Each changes the lots of a draft's own copy
+ * and says what it moved; the entry that is appended with that moves the balance. The caller has checked that the
+ * wallet can: these functions throw where it cannot.
+ */
+
+/** Takes credits: out of the lots in burn order, then out of the overdraft. */
+export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
+  const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
+  const parts = takeFromLots(wallet.lots, from_lots).map(({ lot, part }): LotPart => {
+    if (lot.left === 0) draft.closedLots.set(lot.number, lot)
+    return part
+  })
+  const from_overdraft = amount - from_lots
+  if (from_overdraft > 0) {
+    wallet.overdrawn = microCredits(wallet.overdrawn + from_overdraft)
+    parts.push([OVERDRAFT, microCredits(-from_overdraft)])
+  }
+  return parts
+}
+
+/** Takes credits out of one open lot. */
+export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: MicroCredits): LotPart[] {
+  const part = withdraw(lot, amount)
+  if (lot.left === 0) {
+    wallet.lots.splice(wallet.lots.indexOf(lot), 1)
+    draft.closedLots.set(lot.number, lot)
+  }
+  return [part]
+}
+
+/** Reserves credits as a burn would take them; they stay where they are. */
+export function reserve(wallet: Wallet, amount: MicroCredits): LotPart[] {
+  const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
+  const parts = inBurnOrder(wallet.lots, from_lots).map(({ lot, part }): LotPart => {
+    lot.held = microCredits(lot.held + part)
+    return [lot.number, part]
+  })
+  return withoutZeros([...parts, [OVERDRAFT, microCredits(amount - from_lots)]])
+}
+
+/** Ends a reservation; says which lots got what of theirs back. */
+export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: Lot; part: MicroCredits }[] {
+  const freed: { lot: Lot; part: MicroCredits }[] = []
+  for (const [number, part] of parts) {
+    if (number === OVERDRAFT) continue
+    const lot = heldLot(wallet, number)
+    lot.held = microCredits(lot.held - part)
+    freed.push({ lot, part })
+  }
+  return freed
+}
+
+/**
+ * Takes the first `amount` of what a hold reserves, and returns what it then still reserves. What it reserves of the
+ * overdraft is taken as a burn would be, out of lots first: there may be some by now. A lot may be taken from twice.
+ */
+export function takeReserved(
+  draft: Draft,
+  wallet: Wallet,
+  parts: readonly LotPart[],
+  amount: MicroCredits,
+): { taken: LotPart[]; left: LotPart[] } {
+  const taken: LotPart[] = []
+  const left: LotPart[] = []
+  let open: number = amount
+  for (const [number, part] of parts) {
+    const used = microCredits(Math.min(open, part))
+    open -= used
+    left.push([number, microCredits(part - used)])
+    if (used === 0) continue
+    if (number === OVERDRAFT) {
+      taken.push(...take(draft, wallet, used))
+      continue
+    }
+    const lot = heldLot(wallet, number)
+    lot.held = microCredits(lot.held - used)
+    taken.push(withdraw(lot, used))
+    if (lot.left === 0) draft.closedLots.set(number, lot)
+  }
+  if (open !== 0) throw new Error(`a hold does not reserve ${open} micro-credits that are taken from it`)
+  removeEmpty(wallet.lots)
+  return { taken, left: withoutZeros(left) }
+}
+
+function heldLot(wallet: Wallet, number: number): Lot {
+  const lot = wallet.lots.find((candidate) => candidate.number === number)
+  if (!lot) throw new Error(`a hold reserves lot ${number}, which is not open`)
+  return lot
+}
+
+/** Puts a new lot into the wallet. What is overdrawn is repaid out of it first, which takes its share of the price. */
+export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
+  const repaid = repay(wallet, lot.amount)
+  const opened: Lot = { ...lot, left: lot.amount, held: ZERO_CREDITS }
+  const paid = repaid > 0 ? paidOf(withdraw(opened, repaid)) : ZERO_USD
+  if (opened.left > 0) insertLot(wallet.lots, opened)
+  else draft.closedLots.set(lot.number, opened)
+  return withoutZeros([[lot.number, opened.left], lotPart(OVERDRAFT, repaid, paid)])
+}
+
+/** A lot that comes into being. */
+export type NewFunds = Omit<Lot, 'left' | 'held' | 'price_left'>
+
+/** What a burn of `parts` gave back, and what of it went to lots that have expired meanwhile. */
+export interface Returned {
+  readonly parts: readonly LotPart[]
+  /** To be taken out again at once, as expired. */
+  readonly expired: readonly LotPart[]
+}
+
+/**
+ * Gives credits back to the very lots that they came out of; a lot that was used up is opened again. Credits of a
+ * lot that has expired come back expired. What is overdrawn now is repaid first. What came out of an overdraft that
+ * has been repaid since comes back as a lot of its own, since nobody can say any more which lot repaid it.
+ */
+export function giveBack(
+  draft: Draft,
+  wallet: Wallet,
+  taken: readonly LotPart[],
+): Returned & { new_lot: Lot | null } {
+  const parts: LotPart[] = []
+  const expired: LotPart[] = []
+  let new_lot: Lot | null = null
+  for (const part of taken) {
+    const [number, amount] = part
+    const repaid = repay(wallet, amount)
+    const rest = microCredits(amount - repaid)
+    const paid_repaid = shareOf(paidOf(part), repaid, amount)
+    parts.push(...withoutZeros([lotPart(OVERDRAFT, repaid, paid_repaid)]))
+    if (rest === 0) continue
+    if (number === OVERDRAFT) {
+      new_lot = lotOfItsOwn(draft, rest)
+      insertLot(wallet.lots, new_lot)
+      parts.push([new_lot.number, rest])
+      continue
+    }
+    const paid = picoUsd(paidOf(part) - paid_repaid)
+    const back = lotPart(number, rest, paid)
+    parts.push(back)
+    if (!returnToLot(draft, wallet, back)) expired.push(lotPart(number, -rest, paid))
+  }
+  return { parts, expired, new_lot }
+}
+
+/** False when the lot has expired: then nothing was put into it. */
+function returnToLot(draft: Draft, wallet: Wallet, back: LotPart): boolean {
+  const [number] = back
+  const open = wallet.lots.find((lot) => lot.number === number)
+  const expires_at_ms = open?.expires_at_ms ?? null
+  if (open && (expires_at_ms === null || expires_at_ms > draft.at_ms)) {
+    putBack(open, back)
+    return true
+  }
+  // An expired lot is still open only while a hold reserves some of it.
+  if (open) return false
+  const closed = draft.closedLot(number)
+  if (!closed) throw new Error(`lot ${number} is neither open nor closed`)
+  if (closed.expires_at_ms !== null && closed.expires_at_ms <= draft.at_ms) return false
+  const reopened = { ...closed, left: ZERO_CREDITS, held: ZERO_CREDITS }
+  putBack(reopened, back)
+  insertLot(wallet.lots, reopened)
+  draft.closedLots.set(number, null)
+  return true
+}
+
+function lotOfItsOwn(draft: Draft, amount: MicroCredits): Lot {
+  return {
+    number: draft.nextLotNumber(),
+    kind: 'paid',
+    priority: 50,
+    expires_at_ms: null,
+    created_at_ms: draft.at_ms,
+    amount,
+    left: amount,
+    held: ZERO_CREDITS,
+  }
+}
+
+/** What of `amount` goes into the overdraft that is used. */
+function repay(wallet: Wallet, amount: MicroCredits): MicroCredits {
+  const repaid = microCredits(Math.min(wallet.overdrawn, amount))
+  wallet.overdrawn = microCredits(wallet.overdrawn - repaid)
+  return repaid
+}
+
+function withoutZeros(parts: readonly LotPart[]): LotPart[] {
+  return parts.filter(([, amount]) => amount !== 0)
+}

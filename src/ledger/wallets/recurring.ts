@@ -1,0 +1,86 @@
+import { type MicroCredits, microCredits } from '../../pricing/money.ts'
+import { windowOf } from '../../time/windows.ts'
+import type { Draft } from '../commit/draft.ts'
+import type { NewLot } from '../model/journal.ts'
+import { free, type Lot } from '../model/lots.ts'
+import type { LotKind } from '../model/messages.ts'
+import { fullRefusal, type Wallet } from '../model/wallet.ts'
+import { expireLot } from './expire.ts'
+import { putLot } from './funds.ts'
+
+export const RECURRING_PERIODS = ['day', 'week', 'month'] as const
+export type RecurringPeriod = (typeof RECURRING_PERIODS)[number]
+
+/** At most this many in a wallet: they are written with it. */
+export const MAX_RECURRING_GRANTS = 50
+
+/** A grant that comes again at every period, counted from the moment of the first. */
+export interface RecurringGrant {
+  readonly number: number
+  readonly every: RecurringPeriod
+  readonly amount: MicroCredits
+  readonly kind: LotKind
+  readonly priority: number
+  /** How long each lot lives; null: for ever. */
+  readonly lifetime_ms: number | null
+  /** How much of the lots before may be left when the next comes; null: all of it. */
+  readonly rollover_max: MicroCredits | null
+  readonly reason?: string
+  readonly created_at_ms: number
+  next_at_ms: number
+}
+
+const PERIODS = { day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
+
+/** The next time after `at_ms`. A month that has no such day has it on its last, always counted from the first grant. */
+export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms: number): number {
+  return windowOf(PERIODS[every], anchor_ms, at_ms).end_ms
+}
+
+/**
+ * One recurrence, dated at its time: what is left of the lots before it expires as far as it is above the rollover
+ * maximum, the oldest lots first, and a new lot comes. A wallet that has no room for it gets none that time.
+ */
+export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
+  const at_ms = grant.next_at_ms
+  grant.next_at_ms = nextRecurrence(grant.every, grant.created_at_ms, at_ms)
+  if (grant.rollover_max !== null) expireAbove(draft, wallet, grant, grant.rollover_max, at_ms)
+  if (fullRefusal(wallet, grant.amount, 1)) return
+  const lot: NewLot & { recurring: number } = {
+    number: draft.nextLotNumber(),
+    kind: grant.kind,
+    priority: grant.priority,
+    expires_at_ms: grant.lifetime_ms === null ? null : at_ms + grant.lifetime_ms,
+    recurring: grant.number,
+  }
+  const lots = putLot(draft, wallet, { ...lot, created_at_ms: at_ms, amount: grant.amount })
+  draft.append(wallet, {
+    type: 'GRANT',
+    amount: grant.amount,
+    lots,
+    new_lots: [lot],
+    ...(at_ms < draft.at_ms && { effective_at_ms: at_ms }),
+    ...(grant.reason !== undefined && { description: grant.reason }),
+  })
+}
+
+function expireAbove(
+  draft: Draft,
+  wallet: Wallet,
+  grant: RecurringGrant,
+  maximum: MicroCredits,
+  at_ms: number,
+): void {
+  const lots = wallet.lots.filter((lot) => lot.recurring === grant.number && free(lot) > 0)
+  let above = lots.reduce((sum, lot) => sum + free(lot), 0) - maximum
+  for (const lot of lots.toSorted(byAge)) {
+    if (above <= 0) return
+    const part = microCredits(Math.min(above, free(lot)))
+    above -= part
+    expireLot(draft, wallet, lot, part, at_ms)
+  }
+}
+
+function byAge(a: Lot, b: Lot): number {
+  return a.number - b.number
+}

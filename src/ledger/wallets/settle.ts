@@ -1,0 +1,64 @@
+import type { Draft } from '../commit/draft.ts'
+import { closeHold } from '../holds/end.ts'
+import { free, type Lot, lotDueAt } from '../model/lots.ts'
+import { type Hold, type Wallet, walletDueAt } from '../model/wallet.ts'
+import { expireFreed, expireLot } from './expire.ts'
+import { releaseParts } from './funds.ts'
+import { type RecurringGrant, recur } from './recurring.ts'
+
+/**
+ * Applies what has fallen due in a wallet (lots and holds that expired, grants that come again), each once and dated at its due time, whoever
+ * comes by first: a request or the alarm. In the order of their times, because it matters: a hold that ends before
+ * its lot does gives the lot its credits back, and then they expire with it. Returns the wallet as it then is; it is
+ * only copied, and so only written, if something was due.
+ */
+export function settle(draft: Draft, wallet: Wallet): Wallet {
+  const due_at_ms = walletDueAt(wallet)
+  if (due_at_ms === null || due_at_ms > draft.at_ms) return wallet
+  const changed = draft.change(wallet)
+  for (let next = nextDue(changed, draft.at_ms); next; next = nextDue(changed, draft.at_ms)) {
+    apply(draft, changed, next)
+  }
+  return changed
+}
+
+type Due =
+  | { readonly kind: 'grant'; readonly grant: RecurringGrant; readonly at_ms: number }
+  | { readonly kind: 'lot'; readonly lot: Lot; readonly at_ms: number }
+  | { readonly kind: 'hold'; readonly hold: Hold; readonly at_ms: number }
+
+function apply(draft: Draft, wallet: Wallet, due: Due): void {
+  switch (due.kind) {
+    case 'hold':
+      expireHold(draft, wallet, due.hold)
+      break
+    case 'lot':
+      expireLot(draft, wallet, due.lot, free(due.lot), due.at_ms)
+      break
+    case 'grant':
+      recur(draft, wallet, due.grant)
+  }
+}
+
+/** What fell due first. At one and the same time a hold ends before a lot does, and then a grant comes again. */
+function nextDue(wallet: Wallet, now_ms: number): Due | undefined {
+  let next: Due | undefined
+  for (const hold of wallet.holds) {
+    const at_ms = hold.expires_at_ms
+    if (at_ms <= now_ms && (!next || at_ms < next.at_ms)) next = { kind: 'hold', hold, at_ms }
+  }
+  for (const lot of wallet.lots) {
+    const at_ms = lotDueAt(lot)
+    if (at_ms !== null && at_ms <= now_ms && (!next || at_ms < next.at_ms)) next = { kind: 'lot', lot, at_ms }
+  }
+  for (const grant of wallet.recurring) {
+    const at_ms = grant.next_at_ms
+    if (at_ms <= now_ms && (!next || at_ms < next.at_ms)) next = { kind: 'grant', grant, at_ms }
+  }
+  return next
+}
+
+function expireHold(draft: Draft, wallet: Wallet, hold: Hold): void {
+  closeHold(draft, wallet, hold, 'expired')
+  expireFreed(draft, wallet, releaseParts(wallet, hold.parts), hold.expires_at_ms)
+}

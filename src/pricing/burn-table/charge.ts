@@ -1,0 +1,133 @@
+import type { Rational } from '../catalogue/notation.ts'
+import {
+  CREDIT_DECIMALS,
+  ceilDivide,
+  divideHalfEven,
+  floorDivide,
+  formatDecimal,
+  type PicoUsd,
+  USD_DECIMALS,
+  ZERO_USD,
+} from '../money.ts'
+import type { Usage } from '../usage.ts'
+import type { Described } from './choice.ts'
+import type { RoundingMode } from './definition.ts'
+import type { Counter } from './methods.ts'
+import type { BurnTable } from './table.ts'
+import { priceOf } from './table.ts'
+import { quantityOf, usedBy } from './units.ts'
+
+/** What is to be charged for. */
+export interface Chargeable extends Described {
+  readonly usage?: Usage | undefined
+  readonly custom?: Readonly<Record<string, number>> | undefined
+  /** What the provider charges; undefined when nobody knows. Nothing to price costs 0. */
+  readonly cost: PicoUsd | undefined
+  /** The most that it can be, where the cost is not known. */
+  readonly ceiling_cost?: PicoUsd | undefined
+}
+
+/** When the event arrived, and how much of a counter its wallet has used by then, in 1e-9 of the unit. */
+export interface UsedBefore {
+  readonly at_ms: number
+  readonly used: (counter: Counter) => bigint
+}
+
+export interface Charge {
+  readonly kind: 'charged'
+  /** Micro-credits. A bigint: an absurd event may cost more than any wallet can hold. */
+  readonly credits_micro: bigint
+  /** customer_price_usd: the credits, after rounding, at the table's credits per USD. */
+  readonly price: PicoUsd
+  /** The provider's cost as far as it is known: 0 when it is not, the ceiling when that was charged. */
+  readonly cost: PicoUsd
+  /** The charge stands in for one that could not be made. */
+  readonly unrated: boolean
+  readonly warnings: readonly string[]
+  /** What the wallet has used after this, if the rule counts. */
+  readonly advance?: { readonly counter: Counter; readonly quantity: bigint }
+}
+
+/** What an event costs the customer's user; `unpriced` when its table refuses what has no price. */
+export function chargeFor(
+  table: BurnTable,
+  event: Chargeable,
+  before: UsedBefore,
+): Charge | { readonly kind: 'unpriced' } {
+  const method = table.methodFor(event)
+  const cost = event.cost ?? ZERO_USD
+  switch (method.needs) {
+    case 'cost':
+      if (event.cost === undefined) return chargeUnpriced(table, event, method.charge)
+      return charged(table, cost, method.charge(cost))
+    case 'usage':
+      return charged(table, cost, method.charge(usedBy(event)), aboutCost(event))
+    case 'usage_of_period': {
+      const counter = method.counterAt(before.at_ms)
+      const quantity = quantityOf(method.unit, usedBy(event))
+      const used = before.used(counter)
+      const charge = charged(table, cost, method.charge(used, quantity), aboutCost(event))
+      return quantity === 0n ? charge : { ...charge, advance: { counter, quantity: used + quantity } }
+    }
+  }
+}
+
+function chargeUnpriced(
+  table: BurnTable,
+  { ceiling_cost }: Chargeable,
+  charge: (cost: PicoUsd) => Rational,
+): Charge | { readonly kind: 'unpriced' } {
+  if (table.on_unpriced === 'reject') return { kind: 'unpriced' }
+  if (table.on_unpriced === 'ceiling' && ceiling_cost !== undefined) {
+    const warning = `No price is known: charged by the provider's dearest model, at a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
+    return { ...charged(table, ceiling_cost, charge(ceiling_cost), [warning]), unrated: true }
+  }
+  return {
+    kind: 'charged',
+    credits_micro: 0n,
+    price: ZERO_USD,
+    cost: ZERO_USD,
+    unrated: true,
+    warnings: NO_WARNINGS,
+  }
+}
+
+const NO_WARNINGS: readonly string[] = []
+const COST_UNKNOWN: readonly string[] = [
+  'No price of the provider is known: charged by usage, with a provider cost of 0.',
+]
+
+/** A charge by usage needs no cost, but whoever reads the cost of 0 beside it should know. */
+function aboutCost({ cost }: Chargeable): readonly string[] {
+  return cost === undefined ? COST_UNKNOWN : NO_WARNINGS
+}
+
+/** The one rounding: of the exact charge, to the table's step. */
+function charged(
+  table: BurnTable,
+  cost: PicoUsd,
+  exact: Rational,
+  warnings: readonly string[] = NO_WARNINGS,
+): Charge {
+  const { mode, step_micro } = table.rounding
+  const steps = ROUND[mode](exact.numerator * MICRO, exact.denominator * step_micro)
+  const rounded = steps * step_micro
+  const least = exact.numerator > 0n ? table.min_charge_micro : 0n
+  const credits_micro = rounded < least ? least : rounded
+  return {
+    kind: 'charged',
+    credits_micro,
+    price: priceOf(table, credits_micro),
+    cost,
+    unrated: false,
+    warnings,
+  }
+}
+
+const MICRO = 10n ** BigInt(CREDIT_DECIMALS)
+
+const ROUND: Record<RoundingMode, (numerator: bigint, denominator: bigint) => bigint> = {
+  half_even: divideHalfEven,
+  ceil: ceilDivide,
+  floor: floorDivide,
+}

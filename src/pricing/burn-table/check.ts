@@ -1,0 +1,124 @@
+import { findProvider, nearestProviders } from '../catalogue/catalogue.ts'
+import { compileMatch, DIMENSIONS, matchText, patternProblem } from './choice.ts'
+import { readDecimal } from './decimals.ts'
+import {
+  type BurnRule,
+  type BurnTableDefinition,
+  QUANTITY_DECIMALS,
+  type RuleMatch,
+  type Tiered,
+} from './definition.ts'
+import { unitProblem } from './units.ts'
+
+/** Where a definition is wrong (a JSON Pointer into it), and how. */
+export interface DefinitionProblem {
+  readonly path: string
+  readonly message: string
+}
+
+export type DefinitionCheck =
+  | { readonly kind: 'sound' }
+  | { readonly kind: 'invalid'; readonly problems: readonly DefinitionProblem[] }
+  | { readonly kind: 'ambiguous'; readonly detail: string }
+
+/** What its schema cannot say of a definition: that it means something, and one thing only. */
+export function checkBurnTable({ rules }: BurnTableDefinition): DefinitionCheck {
+  const problems = rules.flatMap((rule, index) =>
+    ruleProblems(rule).map(({ path, message }) => ({ path: `/rules/${index}${path}`, message })),
+  )
+  if (problems.length > 0) return { kind: 'invalid', problems }
+  const pairs = ambiguousPairs(rules)
+  return pairs.length === 0 ? { kind: 'sound' } : { kind: 'ambiguous', detail: describe(pairs, rules) }
+}
+
+function ruleProblems(rule: BurnRule): DefinitionProblem[] {
+  return [...matchProblems(rule.match), ...methodProblems(rule)]
+}
+
+function matchProblems(match: RuleMatch): DefinitionProblem[] {
+  return DIMENSIONS.flatMap((dimension) => {
+    const written = match[dimension]
+    if (written === undefined) return []
+    const message =
+      patternProblem(written) ?? (dimension === 'provider' ? providerProblem(written) : undefined)
+    return message === undefined ? [] : [{ path: `/match/${dimension}`, message }]
+  })
+}
+
+/** No event can name a provider that the catalogue does not know, so a rule for one would never match. */
+function providerProblem(written: string): string | undefined {
+  if (written.endsWith('*') || findProvider(written)) return undefined
+  const nearest = nearestProviders(written)
+  return `is not a provider.${nearest.length === 0 ? '' : ` Did you mean ${nearest.join(', ')}?`}`
+}
+
+function methodProblems(rule: BurnRule): DefinitionProblem[] {
+  switch (rule.method) {
+    case 'cost_plus':
+      return []
+    case 'per_unit':
+      return Object.keys(rule.rates).flatMap((unit) => unitProblems(unit, `/rates/${escapePointer(unit)}`))
+    case 'flat':
+      return rule.unit === undefined ? [] : unitProblems(rule.unit, '/unit')
+    case 'package':
+      return unitProblems(rule.unit, '/unit')
+    case 'tiered':
+      return [...unitProblems(rule.unit, '/unit'), ...tierProblems(rule)]
+  }
+}
+
+function unitProblems(unit: string, path: string): DefinitionProblem[] {
+  const message = unitProblem(unit)
+  return message === undefined ? [] : [{ path, message }]
+}
+
+function tierProblems({ tiers }: Tiered): DefinitionProblem[] {
+  const problems: DefinitionProblem[] = []
+  let before = 0n
+  tiers.forEach(({ up_to }, index) => {
+    const path = `/tiers/${index}/up_to`
+    if (up_to === null) {
+      if (index < tiers.length - 1) problems.push({ path, message: 'null is for the last tier only' })
+      return
+    }
+    const end = readDecimal(up_to, QUANTITY_DECIMALS)
+    if (end <= before) problems.push({ path, message: 'must be above the up_to of the tier before' })
+    if (index === tiers.length - 1) problems.push({ path, message: 'must be null in the last tier' })
+    before = end
+  })
+  return problems
+}
+
+interface Pair {
+  readonly first: number
+  readonly second: number
+}
+
+/** Rules are ordered by specificity, feature first: only two that match the very same events are not decided. */
+function ambiguousPairs(rules: readonly BurnRule[]): Pair[] {
+  const firstWith = new Map<string, number>()
+  return rules.flatMap(({ match }, second) => {
+    const text = matchText(compileMatch(match))
+    const first = firstWith.get(text)
+    if (first !== undefined) return [{ first, second }]
+    firstWith.set(text, second)
+    return []
+  })
+}
+
+const MAX_PAIRS_NAMED = 5
+
+function describe(pairs: readonly Pair[], rules: readonly BurnRule[]): string {
+  const named = pairs
+    .slice(0, MAX_PAIRS_NAMED)
+    .map(
+      ({ first, second }) =>
+        `rules[${first}] ${JSON.stringify(rules[first]?.match)} and rules[${second}] ${JSON.stringify(rules[second]?.match)}`,
+    )
+  const more = pairs.length > MAX_PAIRS_NAMED ? `, and ${pairs.length - MAX_PAIRS_NAMED} more pairs` : ''
+  return `Ambiguous rules match the same events: ${named.join('; ')}${more}. Leave one of each pair.`
+}
+
+function escapePointer(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1')
+}

@@ -1,0 +1,134 @@
+import {
+  CREDIT_DECIMALS,
+  divideHalfEven,
+  formatDecimal,
+  type PicoUsd,
+  picoUsd,
+  USD_DECIMALS,
+  ZERO_USD,
+} from '../money.ts'
+import {
+  type CompiledMatch,
+  compareSpecificity,
+  compileMatch,
+  type Described,
+  matchesSubject,
+  subjectOf,
+} from './choice.ts'
+import { readDecimal } from './decimals.ts'
+import {
+  AMOUNT_DECIMALS,
+  type BurnRule,
+  type BurnTableDefinition,
+  type OnUnpriced,
+  type RoundingMode,
+} from './definition.ts'
+import { type CompiledMethod, compileMethod } from './methods.ts'
+
+/**
+ * The rule from what was used, and what that costs the customer, to credits: a definition made ready for arithmetic.
+ * Rules are compiled when they first match, since most never do.
+ */
+export interface BurnTable {
+  /** Null for the deployment's default. */
+  readonly id: string | null
+  /** Names the table for good on every entry: 1 is the default, a customer's own count from 2 on. */
+  readonly version: number
+  readonly on_unpriced: OnUnpriced
+  /** In 1e-12 credits. */
+  readonly credits_per_usd: bigint
+  readonly rounding: { readonly mode: RoundingMode; readonly step_micro: bigint }
+  readonly min_charge_micro: bigint
+  /** How an event is charged, by the rule that it falls under. */
+  readonly methodFor: (event: Described) => CompiledMethod
+}
+
+/** The version that every entry rated by the default table carries. */
+export const DEFAULT_VERSION = 1
+
+/** What the deployment says where a table does not: both in 1e-6. */
+export interface BurnDefaults {
+  readonly credits_per_usd_micro: bigint
+  readonly markup_percent_micro: bigint
+}
+
+/** The table of a customer who has made none: the deployment's credits per USD and markup. */
+export function defaultBurnTable(defaults: BurnDefaults): BurnTable {
+  return compileBurnTable(defaultDefinition(defaults), { id: null, version: DEFAULT_VERSION }, defaults)
+}
+
+export function defaultDefinition({ credits_per_usd_micro }: BurnDefaults): BurnTableDefinition {
+  return {
+    name: 'Default',
+    credits_per_usd: formatDecimal(credits_per_usd_micro, 6),
+    rounding: { mode: 'half_even', step: '0.000001' },
+    min_charge: '0',
+    on_unpriced: 'flag',
+    rules: [],
+  }
+}
+
+/** Makes a definition ready. It must have passed `checkBurnTable`. */
+export function compileBurnTable(
+  definition: BurnTableDefinition,
+  { id, version }: { readonly id: string | null; readonly version: number },
+  defaults: BurnDefaults,
+): BurnTable {
+  const credits_per_usd = readDecimal(definition.credits_per_usd, AMOUNT_DECIMALS)
+  return {
+    id,
+    version,
+    on_unpriced: definition.on_unpriced,
+    credits_per_usd,
+    rounding: {
+      mode: definition.rounding.mode,
+      step_micro: readDecimal(definition.rounding.step, CREDIT_DECIMALS),
+    },
+    min_charge_micro: readDecimal(definition.min_charge, CREDIT_DECIMALS),
+    methodFor: ruleChooser(definition.rules, id ?? 'default', credits_per_usd, defaults),
+  }
+}
+
+interface CompiledRule {
+  readonly rule: BurnRule
+  readonly match: CompiledMatch
+  method: CompiledMethod | undefined
+}
+
+function ruleChooser(
+  rules: readonly BurnRule[],
+  table_id: string,
+  credits_per_usd: bigint,
+  defaults: BurnDefaults,
+): BurnTable['methodFor'] {
+  const compile = (rule: BurnRule, match: CompiledMatch) =>
+    compileMethod(rule, { table_id, match }, credits_per_usd)
+  const markup_percent = formatDecimal(defaults.markup_percent_micro, 6)
+  const otherwise = compile({ match: {}, method: 'cost_plus', markup_percent }, compileMatch({}))
+  const sorted = rules
+    .map((rule): CompiledRule => ({ rule, match: compileMatch(rule.match), method: undefined }))
+    .sort((a, b) => compareSpecificity(a.match, b.match))
+  if (sorted.length === 0) return () => otherwise
+  return (event) => {
+    const subject = subjectOf(event)
+    const found = sorted.find(({ match }) => matchesSubject(match, subject))
+    if (!found) return otherwise
+    found.method ??= compile(found.rule, found.match)
+    return found.method
+  }
+}
+
+/** From micro-credits and 1e-12 credits per USD to pico-USD: 1e-6 / 1e-12 * 1e12. */
+const PRICE_SCALE = 10n ** BigInt(AMOUNT_DECIMALS - CREDIT_DECIMALS + USD_DECIMALS)
+
+/** What `credits_micro` are worth in USD, half-even to 1e-12. */
+export function priceOf(table: BurnTable, credits_micro: bigint): PicoUsd {
+  return credits_micro === 0n
+    ? ZERO_USD
+    : picoUsd(divideHalfEven(credits_micro * PRICE_SCALE, table.credits_per_usd))
+}
+
+/** The margin in 1e-4 per cent of the price, half-even; null when there is no price to take a share of. */
+export function marginOf(price: PicoUsd, cost: PicoUsd): bigint | null {
+  return price === 0n ? null : divideHalfEven((price - cost) * 1_000_000n, price)
+}

@@ -1,0 +1,81 @@
+import { parseDecimal } from '../money.ts'
+import { isUsageUnit, UNIT_NAMES } from '../units.ts'
+import { inclusiveUsage, type Usage } from '../usage.ts'
+import { QUANTITY_DECIMALS } from './definition.ts'
+
+/** What an event says was used. */
+export interface Used {
+  readonly usage: Usage
+  readonly custom: Readonly<Record<string, number>>
+}
+
+export function usedBy(event: {
+  readonly usage?: Usage | undefined
+  readonly custom?: Readonly<Record<string, number>> | undefined
+}): Used {
+  return { usage: event.usage ? inclusiveUsage(event.usage) : NOTHING, custom: event.custom ?? NO_UNITS }
+}
+
+const NOTHING: Usage = {}
+const NO_UNITS: Readonly<Record<string, number>> = {}
+
+/** How much of a unit, canonical or custom, in 1e-9 of it. An event that does not say is one request. */
+export function quantityOf(unit: string, { usage, custom }: Used): bigint {
+  if (unit === 'requests') return exactQuantity(usage.requests ?? 1)
+  if (isUsageUnit(unit)) return exactQuantity(usage[unit] ?? 0)
+  return exactQuantity((Object.hasOwn(custom, unit) ? custom[unit] : undefined) ?? 0)
+}
+
+export const QUANTITY_SCALE = 10n ** BigInt(QUANTITY_DECIMALS)
+
+function exactQuantity(quantity: number): bigint {
+  if (Number.isSafeInteger(quantity)) return BigInt(quantity) * QUANTITY_SCALE
+  const exact = parseDecimal(quantity, QUANTITY_DECIMALS)
+  if (typeof exact === 'bigint') return exact
+  // Seconds out of a provider's response may have more decimals than there are nanoseconds.
+  const whole = Math.floor(quantity)
+  return BigInt(whole) * QUANTITY_SCALE + BigInt(Math.round((quantity - whole) * Number(QUANTITY_SCALE)))
+}
+
+const UNIT_NAME = /^[a-z][a-z0-9_]{0,63}$/
+
+/**
+ * What is wrong with a unit's name; undefined when nothing is. Any name may be a customer's own unit, so a slip of
+ * the pen in a canonical one would price nothing and say nothing: what is as good as canonical is refused.
+ */
+export function unitProblem(name: string): string | undefined {
+  if (isUsageUnit(name)) return undefined
+  if (!UNIT_NAME.test(name)) {
+    return 'must be a canonical unit, or 1 to 64 lower-case letters, digits and underscores, the first a letter'
+  }
+  const meant = UNIT_NAMES.find((unit) => isSlip(name, unit))
+  return meant === undefined ? undefined : `is not a unit. Did you mean ${meant}?`
+}
+
+/** The same words in another order or number, or one letter wrong, missing, added or swapped with its neighbour. */
+function isSlip(name: string, unit: string): boolean {
+  return wordsOf(name) === wordsOf(unit) || isOneEdit(name, unit)
+}
+
+function wordsOf(name: string): string {
+  return name
+    .split('_')
+    .map((word) => word.replace(/s$/, '').replace(/e$/, ''))
+    .filter((word) => word !== '')
+    .sort()
+    .join(' ')
+}
+
+function isOneEdit(a: string, b: string): boolean {
+  if (Math.abs(a.length - b.length) > 1) return false
+  let start = 0
+  while (start < a.length && a[start] === b[start]) start++
+  const restA = a.slice(start)
+  const restB = b.slice(start)
+  return (
+    restA.slice(1) === restB ||
+    restA === restB.slice(1) ||
+    restA.slice(1) === restB.slice(1) ||
+    (restA[0] === restB[1] && restA[1] === restB[0] && restA.slice(2) === restB.slice(2))
+  )
+}

@@ -1,0 +1,39 @@
+import { DAY_MS } from '../../time/durations.ts'
+import { type CostResult, providerCost } from '../cost/cost.ts'
+import type { PicoUsd } from '../money.ts'
+import type { Usage } from '../usage.ts'
+import { allModels, type ProviderRef } from './catalogue.ts'
+
+/**
+ * What usage of a model without a price costs at most, for burn tables that would rather charge too much first and
+ * give the difference back: the cost by the provider's dearest model, which is the one whose 1,000 tokens in and 1,000
+ * out cost most. Undefined where that model has no price for such usage.
+ */
+export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number): PicoUsd | undefined {
+  const model = dearestModel(provider, at_ms)
+  const result = model === undefined ? undefined : providerCost({ provider, model, usage, at_ms })
+  return result?.kind === 'priced' ? result.cost : undefined
+}
+
+const REFERENCE: Usage = { input_tokens: 1000, output_tokens: 1000 }
+
+/** By provider and day: some have a thousand models, and prices change by the day. */
+const dearest = new Map<string, string | undefined>()
+const MAX_REMEMBERED = 1000
+
+function dearestModel(provider: ProviderRef, at_ms: number): string | undefined {
+  const key = `${provider.id} ${Math.floor(at_ms / DAY_MS)}`
+  if (dearest.has(key)) return dearest.get(key)
+  let model: string | undefined
+  let highest = -1n
+  for (const { id, deprecated } of allModels(provider)) {
+    if (deprecated) continue
+    const result: CostResult = providerCost({ provider, model: id, usage: REFERENCE, at_ms })
+    if (result.kind !== 'priced' || result.cost <= highest) continue
+    highest = result.cost
+    model = id
+  }
+  if (dearest.size >= MAX_REMEMBERED) dearest.clear()
+  dearest.set(key, model)
+  return model
+}

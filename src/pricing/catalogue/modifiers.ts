@@ -1,0 +1,56 @@
+import type { UsageUnit } from '../units.ts'
+import { USAGE_UNITS } from '../units.ts'
+import { type Match, matches, readMatch } from './match.ts'
+import { fields, type Rational, readRational, words } from './notation.ts'
+
+/** What a service tier or a region does to the prices of some models: `batch | 0.5 | tokens | ^gpt-5`. */
+export interface Modifier {
+  readonly names: readonly string[]
+  readonly factor: Rational
+  readonly families: ReadonlySet<string>
+  readonly match: Match
+}
+
+export function readModifier(line: string): Modifier {
+  const [names = '', factor = '', families = '', rules = ''] = fields(line)
+  return {
+    names: words(names).map(plainName),
+    factor: readRational(factor),
+    families: new Set(words(families)),
+    match: readMatch(rules, ''),
+  }
+}
+
+/** The first modifier that has the name and fits the model. */
+export function findModifier(
+  modifiers: readonly Modifier[],
+  name: string,
+  model: string,
+): Modifier | undefined {
+  return modifiers.find(({ names, match }) => names.includes(name) && fitsModel(match, model))
+}
+
+function fitsModel(match: Match, model: string): boolean {
+  return (match.exact.length === 0 && match.patterns.length === 0) || matches(match, model)
+}
+
+/** The product of what applies to a unit, or undefined when nothing does. */
+export function factorOf(modifiers: readonly Modifier[], unit: UsageUnit): Rational | undefined {
+  let product: Rational | undefined
+  for (const { factor, families } of modifiers) {
+    if (!families.has(USAGE_UNITS[unit].family)) continue
+    product =
+      product === undefined
+        ? factor
+        : {
+            numerator: product.numerator * factor.numerator,
+            denominator: product.denominator * factor.denominator,
+          }
+  }
+  return product
+}
+
+/** Names of providers, tiers and regions are compared without case and separators: `Data_Zone` is `data-zone`. */
+export function plainName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '')
+}

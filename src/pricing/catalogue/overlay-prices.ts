@@ -1,0 +1,119 @@
+import { type PriceList, priceList } from '../cost/price-list.ts'
+import { parseDecimal } from '../money.ts'
+import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
+import { CATALOGUE_VERSION, loadProvider, type ModelRef } from './catalogue.ts'
+import { matches } from './match.ts'
+import type { Rational, UnitPrice, UnitPrices } from './notation.ts'
+import type { OverlayPrice, OverlayPrices, PriceOverlay } from './overlay.ts'
+
+/** An amount of an overlay has at most this many decimals, a multiplier too. */
+export const OVERLAY_DECIMALS = 18
+
+/** What an overlay's JSON says, ready for arithmetic. */
+export type OverlayTerms =
+  | { readonly kind: 'units'; readonly prices: UnitPrices }
+  | { readonly kind: 'multiplier'; readonly factor: Rational }
+
+export function readOverlayPrices(overlay: PriceOverlay): OverlayTerms {
+  const prices: OverlayPrices = JSON.parse(overlay.prices)
+  if ('multiplier' in prices) return { kind: 'multiplier', factor: decimal(prices.multiplier) }
+  return { kind: 'units', prices: unitPrices(prices.units) }
+}
+
+/** The price list of an overlay that has prices of its own. */
+export function overlayList(
+  overlay: PriceOverlay,
+  prices: UnitPrices,
+  model: ModelRef | undefined,
+): PriceList {
+  const minimums = minimumsOf(model)
+  return priceList(prices, {
+    // A provider's minimum comes from the catalogue, so with one the version has to say which catalogue.
+    version: minimums.size === 0 ? overlay.overlay_id : `${overlay.overlay_id}@${CATALOGUE_VERSION}`,
+    minimums,
+  })
+}
+
+/** A list with every price times an overlay's factor: exact, since all prices stand over one denominator. */
+export function multipliedList(overlay: PriceOverlay, factor: Rational, below: PriceList): PriceList {
+  const times = (price: bigint) => price * factor.numerator
+  return {
+    ...below,
+    entries: below.entries.map((entry) => ({
+      ...entry,
+      price: times(entry.price),
+      tiers: entry.tiers.map((tier) => ({ ...tier, price: times(tier.price) })),
+    })),
+    denominator: below.denominator * factor.denominator,
+    version: `${overlay.overlay_id}${VERSION_OVER}${below.version}`,
+  }
+}
+
+/** Between a multiplier's id and the version of what it multiplies. */
+export const VERSION_OVER = '*'
+
+/** The same of prices as people read them, with those by threshold and image size. */
+export function multipliedPrices(factor: Rational, below: UnitPrices): UnitPrices {
+  const times = ({ numerator, denominator }: Rational): Rational => ({
+    numerator: numerator * factor.numerator,
+    denominator: denominator * factor.denominator,
+  })
+  return new Map(
+    [...below].map(([unit, { base, tiers, sizes }]) => [
+      unit,
+      {
+        base: times(base),
+        tiers: tiers.map((tier) => ({ ...tier, price: times(tier.price) })),
+        sizes: new Map([...sizes].map(([size, price]) => [size, times(price)])),
+      },
+    ]),
+  )
+}
+
+function unitPrices(units: { readonly [U in UsageUnit]?: OverlayPrice }): UnitPrices {
+  const prices = new Map<UsageUnit, UnitPrice>()
+  for (const [unit, price] of Object.entries(units)) {
+    if (isUsageUnit(unit)) prices.set(unit, unitPrice(unit, price))
+  }
+  return prices
+}
+
+const NO_SIZES: UnitPrice['sizes'] = new Map()
+
+/** From USD for `per` units to USD for as many as price lists quote. */
+function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): UnitPrice {
+  const quoted = (text: string): Rational => {
+    const { numerator, denominator } = decimal(text)
+    return {
+      numerator: numerator * BigInt(USAGE_UNITS[unit].per),
+      denominator: denominator * BigInt(per),
+    }
+  }
+  return {
+    base: quoted(amount),
+    tiers: tiers.map(({ threshold, inclusive, amount }) => ({ threshold, inclusive, price: quoted(amount) })),
+    sizes: NO_SIZES,
+  }
+}
+
+function decimal(text: string): Rational {
+  // No more decimals than are written: small integers multiply faster.
+  const decimals = text.split('.', 2)[1]?.length ?? 0
+  const numerator = parseDecimal(text, decimals)
+  if (typeof numerator === 'string') throw new Error(`not an amount of an overlay: ${text}`)
+  return { numerator, denominator: 10n ** BigInt(decimals) }
+}
+
+/** What the provider bills at least, whatever its price: ten seconds of audio at Groq. */
+function minimumsOf(model: ModelRef | undefined): ReadonlyMap<UsageUnit, number> {
+  if (model === undefined) return NO_MINIMUMS
+  const { minimums } = loadProvider(model.provider)
+  const name = model.id.toLowerCase()
+  return new Map(
+    minimums.flatMap(({ unit, quantity, match }) =>
+      matches(match, name) ? [[unit, quantity] as const] : [],
+    ),
+  )
+}
+
+const NO_MINIMUMS: ReadonlyMap<UsageUnit, number> = new Map()

@@ -1,0 +1,142 @@
+import { type CostRequest, providerCost } from '../cost/cost.ts'
+import { formatUsd, type PicoUsd } from '../money.ts'
+import type { Usage, UsageUnit } from '../usage.ts'
+import { allModels, findModel, isStandardTier, type ModelRef } from './catalogue.ts'
+import { comparableModel, modelLine } from './model-line.ts'
+import { modifierNames } from './prices.ts'
+
+/**
+ * How the same request could cost less, from the catalogue alone. Nothing is said about quality, which no
+ * price list knows: every suggestion states what it takes for granted, and a cheaper way of calling the same
+ * model comes before another model.
+ */
+export interface Suggestion {
+  readonly kind: 'batch' | 'flex' | 'cache' | 'model'
+  readonly suggested_model: string
+  readonly suggested_service_tier?: string
+  /** Whole per cent of the provider cost, rounded down. */
+  readonly savings_percent: number
+  readonly provider_cost_usd: string
+  readonly assumptions: readonly string[]
+}
+
+export type SuggestionResult =
+  | { readonly kind: 'suggestion'; readonly best: Suggestion; readonly others: readonly Suggestion[] }
+  | { readonly kind: 'none'; readonly reason: string }
+
+/** Less than this is not worth a change. */
+const LEAST_SAVING_PERCENT = 5
+
+export function suggestSaving(request: CostRequest): SuggestionResult {
+  const model = findModel(request.provider, request.model)
+  const now = providerCost(request)
+  if (model === undefined || now.kind !== 'priced') return none('the model has no price in the catalogue')
+  if (now.cost === 0n) return none('the request costs nothing')
+  const found = [
+    ...tierSuggestions(request, now.cost),
+    ...cacheSuggestion(request, now.cost),
+    ...modelSuggestions(request, model, now.cost),
+  ].filter(({ savings_percent }) => savings_percent >= LEAST_SAVING_PERCENT)
+  const [best, ...others] = found
+  if (best === undefined) return none('the catalogue has no cheaper way for this request')
+  return { kind: 'suggestion', best, others }
+}
+
+function none(reason: string): SuggestionResult {
+  return { kind: 'none', reason }
+}
+
+const TIERS = {
+  batch: ['the result may come within a day instead of at once', 'the request goes through the batch API'],
+  flex: ['the result may come later or need a retry', 'the request asks for the flex service tier'],
+} as const
+
+/** Only for requests that do not name a tier already: who pays for priority has a reason. */
+function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
+  if (request.service_tier !== undefined && !isStandardTier(request.service_tier)) return []
+  const known = modifierNames(request.provider, request.model)
+  return (['batch', 'flex'] as const).flatMap((tier) => {
+    if (!known.includes(tier)) return []
+    const suggestion = priced({ ...request, service_tier: tier }, now, tier, TIERS[tier])
+    return suggestion === undefined ? [] : [{ ...suggestion, suggested_service_tier: tier }]
+  })
+}
+
+/** Providers cache from about this much input on. */
+const LEAST_CACHED_TOKENS = 1024
+
+function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
+  const { input_tokens = 0, cache_read_tokens = 0, cache_write_tokens = 0 } = request.usage
+  const repeated = Math.floor(input_tokens / 2)
+  if (repeated < LEAST_CACHED_TOKENS || cache_read_tokens > 0 || cache_write_tokens > 0) return []
+  const usage: Usage = { ...request.usage, cache_read_tokens: repeated }
+  const suggestion = priced({ ...request, usage }, now, 'cache', [
+    'half of the input repeats the beginning of an earlier request and is read from the cache',
+    'what the first request pays for writing the cache is left out',
+  ])
+  return suggestion === undefined ? [] : [suggestion]
+}
+
+/** The cheapest newer model of the same class, and the cheapest smaller one: of the same provider and family. */
+function modelSuggestions(request: CostRequest, model: ModelRef, now: PicoUsd): Suggestion[] {
+  const own = modelLine(model.id)
+  const fitting = allModels(model.provider).filter(
+    (other) => other.id !== model.id && comparableModel(own, modelLine(other.id)) && fits(request, other),
+  )
+  const suggestions = (sameClass: boolean) =>
+    fitting
+      .filter((other) => (modelLine(other.id).size === own.size) === sameClass)
+      .flatMap((other) => {
+        const suggestion = priced({ ...request, model: other.id }, now, 'model', [
+          'it answers well enough for this use: prices say nothing about quality',
+          'it uses as many tokens for the same request',
+        ])
+        return suggestion === undefined ? [] : [suggestion]
+      })
+      .sort(
+        (a, b) => b.savings_percent - a.savings_percent || (a.suggested_model < b.suggested_model ? -1 : 1),
+      )
+      .slice(0, 1)
+  return [...suggestions(true), ...suggestions(false)]
+}
+
+const SPECIFIC: readonly UsageUnit[] = [
+  'input_audio_tokens',
+  'input_image_tokens',
+  'input_video_tokens',
+  'output_audio_tokens',
+  'output_image_tokens',
+  'output_video_tokens',
+  'output_images',
+  'video_seconds',
+  'audio_seconds',
+  'input_characters',
+  'web_searches',
+]
+
+/** The request goes into its context window, and whatever is not text has a price of its own there. */
+function fits(request: CostRequest, other: ModelRef): boolean {
+  const { usage, at_ms } = request
+  const needed = (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0)
+  if (other.deprecated || other.context_window === undefined || other.context_window < needed) return false
+  const { prices } = other.pricesAt(at_ms)
+  if (usage.output_tokens !== undefined && !prices.has('output_tokens')) return false
+  return SPECIFIC.every((unit) => (usage[unit] ?? 0) === 0 || prices.has(unit))
+}
+
+function priced(
+  request: CostRequest,
+  now: PicoUsd,
+  kind: Suggestion['kind'],
+  assumptions: readonly string[],
+): Suggestion | undefined {
+  const result = providerCost(request)
+  if (result.kind !== 'priced' || result.cost >= now || result.cost === 0n) return undefined
+  return {
+    kind,
+    suggested_model: request.model,
+    savings_percent: Number(((now - result.cost) * 100n) / now),
+    provider_cost_usd: formatUsd(result.cost),
+    assumptions,
+  }
+}

@@ -1,0 +1,75 @@
+import { overlap, partitions, type UsageUnit } from '../units.ts'
+import type { Usage } from '../usage.ts'
+
+/**
+ * How many tokens are two things at once (audio and read from the cache) when a response says only how many
+ * are the one and how many the other. What is reported stays. The rest of a kind goes to text first, then to
+ * images, audio and video, as far as each reaches: what is cached or comes from a tool is the written part of
+ * a conversation before anything else. The totals are the same either way.
+ */
+export function splitOverlaps(usage: Usage): Usage {
+  let split: { [U in UsageUnit]?: number } | undefined
+  for (const { total, rows, kinds } of GRIDS) {
+    const known = split ?? usage
+    if (!rows.some(({ modality }) => (known[modality] ?? 0) > 0)) continue
+    if (!kinds.some((kind) => (known[kind] ?? 0) > 0)) continue
+    split ??= { ...usage }
+    fill(split, total, rows, kinds)
+  }
+  return split ?? usage
+}
+
+interface Row {
+  readonly modality: UsageUnit
+  /** The unit of what is of this modality and of a kind. */
+  readonly both: ReadonlyMap<UsageUnit, UsageUnit>
+}
+
+function fill(
+  usage: { [U in UsageUnit]?: number },
+  total: UsageUnit,
+  rows: readonly Row[],
+  kinds: readonly UsageUnit[],
+): void {
+  const of = (unit: UsageUnit) => usage[unit] ?? 0
+  let unnamed = of(total) - rows.reduce((sum, { modality }) => sum + of(modality), 0)
+  const room = rows.map(
+    (row) => of(row.modality) - kinds.reduce((sum, kind) => sum + of(row.both.get(kind) ?? kind), 0),
+  )
+  for (const kind of kinds) {
+    let open = of(kind) - rows.reduce((sum, row) => sum + of(row.both.get(kind) ?? kind), 0)
+    const taken = Math.max(0, Math.min(open, unnamed))
+    unnamed -= taken
+    open -= taken
+    rows.forEach((row, index) => {
+      const share = Math.max(0, Math.min(open, room[index] ?? 0))
+      const unit = row.both.get(kind)
+      if (share === 0 || unit === undefined) return
+      usage[unit] = of(unit) + share
+      room[index] = (room[index] ?? 0) - share
+      open -= share
+    })
+  }
+}
+
+const ORDER = ['text', 'image', 'audio', 'video']
+
+/** Totals that split two ways. Cache writes come after the input, which says of what modality they are. */
+const GRIDS = (['input_tokens', 'cache_write_tokens', 'output_tokens'] as const).map((total) => {
+  const [modalities = [], kinds = []] = partitions(total)
+  const rows = modalities
+    .map((modality) => ({
+      modality,
+      both: new Map(kinds.flatMap((kind) => pair(kind, overlap(modality, kind)))),
+    }))
+    .sort((a, b) => position(a.modality) - position(b.modality))
+  return { total, rows, kinds }
+})
+
+function pair(kind: UsageUnit, both: UsageUnit | undefined): [UsageUnit, UsageUnit][] {
+  return both === undefined ? [] : [[kind, both]]
+}
+
+function position(modality: UsageUnit): number {
+  return ORDER.findIndex((name) => modality.includes(`_${name}_`))
+}

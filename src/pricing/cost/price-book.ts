@@ -1,0 +1,216 @@
+import { CATALOGUE_VERSION, findModel, type ModelRef } from '../catalogue/catalogue.ts'
+import type { UnitPrices } from '../catalogue/notation.ts'
+import { type OverlayQuery, OverlaySet, type PriceOverlay, tierOf } from '../catalogue/overlay.ts'
+import {
+  multipliedList,
+  multipliedPrices,
+  type OverlayTerms,
+  overlayList,
+  readOverlayPrices,
+  VERSION_OVER,
+} from '../catalogue/overlay-prices.ts'
+import {
+  type ChosenPrices,
+  cataloguePrices,
+  coveredUnits,
+  type PriceConditions,
+} from '../catalogue/prices.ts'
+import type { UsageUnit } from '../units.ts'
+import { type CostRequest, type CostResult, priceUsage, providerCost } from './cost.ts'
+import type { PriceList } from './price-list.ts'
+
+/** Every price that a customer's usage can have besides the catalogue's: its own overrides, then the operator's. */
+export interface PriceBook {
+  readonly overrides: OverlaySet
+  readonly operator: OverlaySet
+}
+
+export const NO_OVERLAYS: PriceBook = { overrides: OverlaySet.EMPTY, operator: OverlaySet.EMPTY }
+
+/** What the provider charges this customer: exact, rounded once, half-even, to 1e-12 USD. */
+export function costFrom(book: PriceBook, request: CostRequest): CostResult {
+  const overlays = overlaysFor(book, request)
+  if (overlays === undefined) return providerCost(request)
+  const chosen = stackedPrices(overlays, 0, request, findModel(request.provider, request.model))
+  return chosen === undefined
+    ? providerCost(request)
+    : priceUsage(chosen.list, request.usage, chosen.warnings)
+}
+
+/** The units that a model's prices bill for this customer; none for a model without prices. */
+export function coveredBy(book: PriceBook, conditions: PriceConditions): ReadonlySet<UsageUnit> {
+  const model = findModel(conditions.provider, conditions.model)
+  const overlays = overlaysFor(book, conditions)
+  if (overlays !== undefined) {
+    return stackedPrices(overlays, 0, conditions, model)?.list.covered ?? NO_UNITS
+  }
+  return model === undefined ? NO_UNITS : coveredUnits(conditions.provider, model, conditions.at_ms)
+}
+
+const NO_UNITS: ReadonlySet<UsageUnit> = new Set()
+
+export type PriceSource = 'override' | 'operator' | 'catalogue'
+
+/** A price list, and where it is from. */
+export interface PricesInForce {
+  readonly source: PriceSource
+  /** The overlay that decided; undefined where it was the catalogue. */
+  readonly overlay: PriceOverlay | undefined
+  readonly prices: UnitPrices
+  readonly price_version: string
+  readonly model: ModelRef | undefined
+}
+
+/** The prices of a model for this customer, for people to read. Undefined for a model that has none. */
+export function pricesInForce(book: PriceBook, conditions: PriceConditions): PricesInForce | undefined {
+  const model = findModel(conditions.provider, conditions.model)
+  const overlays = overlaysFor(book, conditions) ?? []
+  const chosen = stackedPrices(overlays, 0, conditions, model)
+  const prices = stackedUnitPrices(overlays, 0, conditions, model)
+  if (chosen === undefined || prices === undefined) return undefined
+  const [overlay] = overlays
+  return { source: sourceOf(book, overlay), overlay, prices, price_version: chosen.list.version, model }
+}
+
+export type PricesOfVersion =
+  | ({ readonly kind: 'found' } & ChosenPrices)
+  /** The version names no overlay of this customer's book, or other prices than these conditions have. */
+  | { readonly kind: 'unknown' }
+  /** It rests on list prices of another catalogue than this deployment's. */
+  | { readonly kind: 'other_catalogue'; readonly catalogue: string }
+
+/**
+ * The prices that a stored `price_version` names, however often they were replaced since: an event that is rated
+ * again by them costs the same. `conditions` are the event's own: its model, time, tier, region and image size.
+ */
+export function pricesOfVersion(
+  book: PriceBook,
+  version: string,
+  conditions: PriceConditions,
+): PricesOfVersion {
+  const { overlay_ids, catalogue } = readVersion(version)
+  if (catalogue !== undefined && catalogue !== CATALOGUE_VERSION)
+    return { kind: 'other_catalogue', catalogue }
+  const overlays = overlay_ids.map((id) => book.overrides.get(id) ?? book.operator.get(id))
+  if (!overlays.every((overlay) => overlay !== undefined)) return { kind: 'unknown' }
+  const model = findModel(conditions.provider, conditions.model)
+  const chosen = stackedPrices(overlays, 0, conditions, model)
+  return chosen?.list.version === version ? { kind: 'found', ...chosen } : { kind: 'unknown' }
+}
+
+const OVERLAY_ID = /^(po_[0-9a-z]{26})/
+
+/** `po_1` · `po_1@catalogue` · `po_1*po_2` · `po_1*catalogue:provider/model@label` · `catalogue:provider/model@label` */
+function readVersion(version: string): { overlay_ids: string[]; catalogue: string | undefined } {
+  const overlay_ids: string[] = []
+  let rest = version
+  for (let match = OVERLAY_ID.exec(rest); match !== null; match = OVERLAY_ID.exec(rest)) {
+    overlay_ids.push(match[0])
+    rest = rest.slice(match[0].length + VERSION_OVER.length)
+  }
+  return { overlay_ids, catalogue: rest === '' ? undefined : rest.split(':', 1)[0] }
+}
+
+/** The overlays that fit, the customer's before the operator's; undefined, with nothing allocated, where none does. */
+function overlaysFor(book: PriceBook, conditions: PriceConditions): PriceOverlay[] | undefined {
+  if (book.overrides.size === 0 && book.operator.size === 0) return undefined
+  const name = conditions.model.trim().toLowerCase()
+  const query: OverlayQuery = {
+    provider: conditions.provider.id,
+    name,
+    id: findModel(conditions.provider, conditions.model)?.id.toLowerCase() ?? name,
+    tier: tierOf(conditions.provider, conditions.service_tier),
+    at_ms: conditions.at_ms,
+  }
+  const override = book.overrides.find(query)
+  const operator = book.operator.find(query)
+  if (override === undefined) return operator === undefined ? undefined : [operator]
+  return operator === undefined ? [override] : [override, operator]
+}
+
+function sourceOf(book: PriceBook, overlay: PriceOverlay | undefined): PriceSource {
+  if (overlay === undefined) return 'catalogue'
+  return book.overrides.get(overlay.overlay_id) === undefined ? 'operator' : 'override'
+}
+
+/** `overlays[from]` over the next one, over the catalogue. Prices of its own hide what is below; a multiplier needs it. */
+function stackedPrices(
+  overlays: readonly PriceOverlay[],
+  from: number,
+  conditions: PriceConditions,
+  model: ModelRef | undefined,
+): ChosenPrices | undefined {
+  const overlay = overlays[from]
+  if (overlay === undefined) return model === undefined ? undefined : cataloguePrices(conditions, model)
+  const prepared = prepare(overlay)
+  const { terms } = prepared
+  if (terms.kind === 'units') {
+    const list = remember(prepared.lists, model ?? NO_MODEL, () => overlayList(overlay, terms.prices, model))
+    return { list, warnings: tierWarnings(overlay, conditions) }
+  }
+  const below = stackedPrices(overlays, from + 1, conditions, model)
+  if (below === undefined) return undefined
+  const list = remember(prepared.lists, below.list, () => multipliedList(overlay, terms.factor, below.list))
+  return { list, warnings: below.warnings }
+}
+
+function stackedUnitPrices(
+  overlays: readonly PriceOverlay[],
+  from: number,
+  conditions: PriceConditions,
+  model: ModelRef | undefined,
+): UnitPrices | undefined {
+  const overlay = overlays[from]
+  if (overlay === undefined) return model?.pricesAt(conditions.at_ms).prices
+  const { terms } = prepare(overlay)
+  if (terms.kind === 'units') return terms.prices
+  const below = stackedUnitPrices(overlays, from + 1, conditions, model)
+  return below === undefined ? undefined : multipliedPrices(terms.factor, below)
+}
+
+const NONE: readonly string[] = []
+
+/** A price for all tiers is billed as it stands, where the caller may have counted on half of it for a batch. */
+function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceConditions): readonly string[] {
+  if (service_tier === undefined || overlay.service_tier !== null) return NONE
+  if (tierOf(provider, service_tier) === null) return NONE
+  const shown = JSON.stringify(service_tier.slice(0, 60))
+  return [`no price for service tier ${shown}; billed at the price set for all tiers`]
+}
+
+interface Prepared {
+  readonly terms: OverlayTerms
+  /** By what they rest on: the list that a multiplier multiplies, or the model whose minimums hold. */
+  readonly lists: WeakMap<object, PriceList>
+}
+
+const NO_MODEL = {}
+
+/**
+ * Compiled price lists go with the overlays they belong to, and all together when there are too many of them: one
+ * `*` may stand over every model of a provider. A list is a few kilobytes, so this is about 20 MB.
+ */
+const MAX_LISTS = 5_000
+let preparedOverlays = new WeakMap<PriceOverlay, Prepared>()
+let lists = 0
+
+function prepare(overlay: PriceOverlay): Prepared {
+  const known = preparedOverlays.get(overlay)
+  if (known !== undefined) return known
+  const fresh: Prepared = { terms: readOverlayPrices(overlay), lists: new WeakMap() }
+  preparedOverlays.set(overlay, fresh)
+  return fresh
+}
+
+function remember(known: WeakMap<object, PriceList>, key: object, make: () => PriceList): PriceList {
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const fresh = make()
+  known.set(key, fresh)
+  lists += 1
+  if (lists >= MAX_LISTS) {
+    preparedOverlays = new WeakMap()
+    lists = 0
+  }
+  return fresh
+}

@@ -1,0 +1,160 @@
+import type { PriceTier, Rational, UnitPrice, UnitPrices } from '../catalogue/notation.ts'
+import { USD_DECIMALS } from '../money.ts'
+import {
+  contains,
+  type Facets,
+  overlap,
+  specificity,
+  UNIT_NAMES,
+  USAGE_UNITS,
+  type UsageUnit,
+} from '../units.ts'
+import { SECONDS_DECIMALS } from '../usage.ts'
+
+/**
+ * Prices ready for arithmetic. All of them stand over one common denominator, so that rating an event is one
+ * multiplication and one addition of integers per unit, and a single division at the end.
+ */
+export interface PriceList {
+  /** Most specific units first: a unit's parts are known before the unit itself. */
+  readonly entries: readonly PriceEntry[]
+  /** A cost is the sum of quantity × price, over this: in pico-USD. */
+  readonly denominator: bigint
+  /** What billed usage of a unit is at least, as Groq's ten seconds of audio. */
+  readonly minimums: ReadonlyMap<UsageUnit, number>
+  /** Units that have a price of their own or through a unit that contains them. */
+  readonly covered: ReadonlySet<UsageUnit>
+  /** Whether some priced units overlap, so that reported parts have to be told apart first. */
+  readonly overlapping: boolean
+  /** Units that are billed only when the tokens they stand for were not reported. */
+  readonly standIns: readonly { readonly unit: UsageUnit; readonly unless: UsageUnit }[]
+  /** Names the prices for good: an event that stores it can be rated again to the same cost. */
+  readonly version: string
+}
+
+export interface PriceEntry {
+  readonly unit: UsageUnit
+  /** Pico-USD × the list's denominator for one whole unit, or for one nanosecond. */
+  readonly price: bigint
+  /** Highest threshold first. */
+  readonly tiers: readonly {
+    readonly threshold: number
+    readonly inclusive: boolean
+    readonly price: bigint
+  }[]
+  /** Indices in `entries` of the units that lie in this one: billed at their own price, not at this. */
+  readonly parts: readonly number[]
+  /** Seconds are billed by the nanosecond. */
+  readonly decimals: boolean
+  /** Billed only when this unit was not reported: a price per image stands in for the tokens it is made of. */
+  readonly unless: UsageUnit | undefined
+}
+
+export interface PriceListOptions {
+  readonly version: string
+  readonly minimums?: ReadonlyMap<UsageUnit, number>
+  /** Factor on the prices of a family of units, such as half for tokens in a batch. */
+  readonly factor?: (unit: UsageUnit) => Rational | undefined
+  /** `output_images` at the price of this size instead of the base price. */
+  readonly image?: string
+}
+
+/** Prepares prices. Costs some microseconds: keep the result. */
+export function priceList(prices: UnitPrices, options: PriceListOptions): PriceList {
+  const priced = withOverlaps(prices)
+  const units = UNIT_NAMES.filter((unit) => priced.has(unit)).sort((a, b) => specificity(b) - specificity(a))
+  const perUnit = units.map((unit) => scaled(unit, priced.get(unit), options))
+  const denominator = perUnit.reduce(
+    (common, { all }) => all.reduce((c, { denominator }) => lcm(c, denominator), common),
+    1n,
+  )
+  const over = ({ numerator, denominator: own }: Rational) => numerator * (denominator / own)
+  const entries = perUnit.map(
+    ({ unit, base, tiers }): PriceEntry => ({
+      unit,
+      price: over(base),
+      tiers: tiers
+        .map((tier) => ({ ...tier, price: over(tier.price) }))
+        .sort((a, b) => b.threshold - a.threshold),
+      parts: units.flatMap((part, index) => (contains(unit, part) ? [index] : [])),
+      decimals: USAGE_UNITS[unit].decimals,
+      unless: estimates.has(unit) && priced.has('output_tokens') ? 'output_tokens' : undefined,
+    }),
+  )
+  return {
+    entries,
+    denominator,
+    minimums: options.minimums ?? new Map(),
+    covered: new Set(
+      UNIT_NAMES.filter((unit) => priced.has(unit) || units.some((wide) => contains(wide, unit))),
+    ),
+    standIns: entries.flatMap(({ unit, unless }) => (unless === undefined ? [] : [{ unit, unless }])),
+    overlapping: units.some((unit) => units.some((other) => overlap(unit, other) !== undefined)),
+    version: options.version,
+  }
+}
+
+/** Where output is priced both ways, counts are estimates of the tokens, which are what is billed. */
+const estimates: ReadonlySet<UsageUnit> = new Set<UsageUnit>(['output_images', 'video_seconds'])
+
+/**
+ * Two priced units that overlap need a price for what is both. A list that has none, as one put together by
+ * hand may not, bills it by the unit that says more of it, and of equals by the lifetime before the kind before
+ * the modality: cached audio is cached first.
+ */
+function withOverlaps(prices: UnitPrices): UnitPrices {
+  const closed = new Map(prices)
+  for (const a of prices.keys()) {
+    for (const b of prices.keys()) {
+      const both = overlap(a, b)
+      if (both === undefined || closed.has(both)) continue
+      const [closest] = [...prices]
+        .filter(([unit]) => contains(unit, both))
+        .sort(([first], [second]) => precedence(second) - precedence(first))
+      if (closest !== undefined) closed.set(both, closest[1])
+    }
+  }
+  return closed
+}
+
+function precedence(unit: UsageUnit): number {
+  const { facets }: { facets: Facets } = USAGE_UNITS[unit]
+  return specificity(unit) * 4 + (facets.ttl === undefined ? 0 : 2) + (facets.kind === undefined ? 0 : 1)
+}
+
+interface ScaledPrice {
+  readonly unit: UsageUnit
+  readonly base: Rational
+  readonly tiers: readonly PriceTier[]
+  readonly all: readonly Rational[]
+}
+
+/** From USD per the list's quantity to pico-USD per whole unit or nanosecond, in lowest terms. */
+function scaled(unit: UsageUnit, price: UnitPrice | undefined, options: PriceListOptions): ScaledPrice {
+  if (price === undefined) throw new Error(`${unit} has no price`)
+  const { per, decimals } = USAGE_UNITS[unit]
+  const factor = options.factor?.(unit) ?? { numerator: 1n, denominator: 1n }
+  const smallest = decimals ? 10n ** BigInt(SECONDS_DECIMALS) : 1n
+  const scale = ({ numerator, denominator }: Rational): Rational =>
+    lowest(
+      numerator * factor.numerator * 10n ** BigInt(USD_DECIMALS),
+      denominator * factor.denominator * BigInt(per) * smallest,
+    )
+  const chosen = options.image === undefined ? price.base : (price.sizes.get(options.image) ?? price.base)
+  const base = scale(unit === 'output_images' ? chosen : price.base)
+  const tiers = price.tiers.map((tier) => ({ ...tier, price: scale(tier.price) }))
+  return { unit, base, tiers, all: [base, ...tiers.map((tier) => tier.price)] }
+}
+
+function lowest(numerator: bigint, denominator: bigint): Rational {
+  const divisor = gcd(numerator, denominator)
+  return { numerator: numerator / divisor, denominator: denominator / divisor }
+}
+
+function gcd(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : gcd(b, a % b)
+}
+
+function lcm(a: bigint, b: bigint): bigint {
+  return (a / gcd(a, b)) * b
+}

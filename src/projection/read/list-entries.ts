@@ -1,0 +1,174 @@
+import type { Bindings } from '../../config.ts'
+import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
+import { readEntries } from '../../ledger/client/client.ts'
+import { type ParsedPage, parsePage } from '../../ledger/journal/packing.ts'
+import {
+  arrivedFrom,
+  type EntriesAnswer,
+  type EntryFilter,
+  matches,
+  NO_OLDER_ENTRY,
+} from '../../ledger/journal/unflushed.ts'
+import type { Entry } from '../../ledger/model/journal.ts'
+import { entryNumberOf, LedgerIds } from '../../ledger/model/ledger-ids.ts'
+import type { Caller, LedgerName, Refused } from '../../ledger/model/messages.ts'
+import { flushesSince, NOT_LATE_MS, type PageRow, readLatePages, readPages } from './page-rows.ts'
+import { nameSubjects } from './subjects.ts'
+
+export interface EntriesQuery {
+  readonly ledger: LedgerName
+  readonly caller: Caller
+  readonly filter: EntryFilter
+  /** Only entries with lower numbers; null from the newest. */
+  readonly before_entry: number | null
+  /** At most this many, at least 1. */
+  readonly limit: number
+}
+
+export interface EntriesPage {
+  readonly kind: 'done'
+  /** Newest first. */
+  readonly entries: readonly Entry[]
+  /** Where the next page begins (its `before_entry`); null when there is no more. */
+  readonly next_before_entry: number | null
+  readonly ids: LedgerIds
+}
+
+/** One answer reads at most this many rows of D1 a round, and makes at most this many rounds. */
+const ROWS_A_ROUND = 16
+const MAX_ROUNDS = 8
+
+// The flush that an entry went with is the last that begins no later. Pages of its other wallets may span its number too.
+const PAGES_AROUND_ENTRY = `
+  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
+  WHERE ledger_id = ?1 AND first_entry <= ?2 AND last_entry >= ?2 AND flush_entry =
+    (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?2)`
+
+/**
+ * Entries newest first, complete and fresh: what D1 may not have yet from the object, everything older from D1. The
+ * object is asked first and says up to which entry D1 answers; that mark only moves after D1 has the pages, so nothing
+ * is missed and nothing comes twice, however much is being written meanwhile.
+ */
+export async function listEntries(env: Bindings, query: EntriesQuery): Promise<EntriesPage | Refused> {
+  const result = await readEntries(env, query.ledger, query)
+  if (result.kind === 'refused') return result
+  const { answer } = result
+  const ids = new LedgerIds(answer.tag, answer.opened_at_ms)
+  if (query.filter.owner && answer.wallet_number === null) {
+    return { kind: 'done', entries: [], next_before_entry: null, ids }
+  }
+  const entries = [...answer.entries]
+  let reached_entry = answer.reached_entry
+  if (entries.length < query.limit && isAnsweredByD1(reached_entry, answer)) {
+    reached_entry = await addFlushed(env, query, answer, entries)
+  }
+  return { kind: 'done', entries, next_before_entry: reached_entry > FIRST_ENTRY ? reached_entry : null, ids }
+}
+
+const FIRST_ENTRY = 1
+
+export type FoundEntry =
+  | { readonly kind: 'found'; readonly entry: Entry; readonly ids: LedgerIds }
+  | { readonly kind: 'none' }
+  | Refused
+
+/** The entry that an event's or a transaction's id names, wherever it is by now. */
+export async function findEntry(
+  env: Bindings,
+  { ledger, caller }: Pick<EntriesQuery, 'ledger' | 'caller'>,
+  prefix: 'evt' | 'txn',
+  id: string,
+): Promise<FoundEntry> {
+  const number = entryNumberOf(prefix, id, ledger)
+  if (number === undefined) return { kind: 'none' }
+  const result = await readEntries(env, ledger, { caller, filter: {}, before_entry: number + 1, limit: 1 })
+  if (result.kind === 'refused') return result
+  const { answer } = result
+  const ids = new LedgerIds(answer.tag, answer.opened_at_ms)
+  const entry = number <= answer.flushed_entry ? await readFlushed(env, ledger, number) : answer.entries[0]
+  // The id says when, too: one that was made up around a number that exists names nothing.
+  const known =
+    entry &&
+    (prefix === 'txn' ? ids.transaction(entry) : entry.event && !entry.event.rerates && ids.event(entry))
+  return entry && known === id ? { kind: 'found', entry, ids } : { kind: 'none' }
+}
+
+/** One entry that D1 has: the pages of one flush that may hold it, and of them that entry alone. */
+async function readFlushed(env: Bindings, ledger: LedgerName, number: number): Promise<Entry | undefined> {
+  const db = ledgerDb(env, ledger.customer_id)
+  const ledger_id = ledgerKey(ledger)
+  const { results } = await db.prepare(PAGES_AROUND_ENTRY).bind(ledger_id, number).all<PageRow>()
+  const [entry] = await unpack(
+    db,
+    ledger_id,
+    results.map((row) => parsePage(row.format, row.body, number)),
+  )
+  return entry
+}
+
+function isAnsweredByD1(reached_entry: number, { flushed_entry }: EntriesAnswer): boolean {
+  return flushed_entry > 0 && reached_entry !== NO_OLDER_ENTRY && reached_entry <= flushed_entry + 1
+}
+
+/** Adds entries from D1 until the limit, and returns the lowest entry number that was looked at. */
+async function addFlushed(
+  env: Bindings,
+  query: EntriesQuery,
+  { wallet_number, flushed_entry }: EntriesAnswer,
+  entries: Entry[],
+): Promise<number> {
+  const db = ledgerDb(env, query.ledger.customer_id)
+  const ledger_id = ledgerKey(query.ledger)
+  const { to_ms } = query.filter
+  const arrived_from_ms = arrivedFrom(query.filter)
+  let before_entry = Math.min(query.before_entry ?? Number.MAX_SAFE_INTEGER, flushed_entry + 1)
+  // From this flush on, only what was late can be of a time before `to`.
+  const too_late_entry =
+    to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const pages = { ledger_id, wallet_number, before_entry, rows: ROWS_A_ROUND }
+    const late = before_entry > too_late_entry && to_ms !== undefined
+    const rows = late
+      ? await readLatePages(db, pages, { from_entry: too_late_entry, to_ms })
+      : await readPages(db, pages)
+    const recent = rows.filter((row) => row.last_at_ms >= arrived_from_ms)
+    for (const entry of await unpackNewestFirst(db, ledger_id, recent)) {
+      if (entry.number >= before_entry) continue
+      if (entries.length === query.limit) return before_entry
+      before_entry = entry.number
+      if (matches(entry, query.filter, wallet_number)) entries.push(entry)
+    }
+    // The pages of older flushes are older still.
+    if ((rows.length === 0 && !late) || recent.length < rows.length) return NO_OLDER_ENTRY
+    before_entry =
+      late && rows.length === 0
+        ? too_late_entry
+        : Math.min(before_entry, ...rows.map((row) => row.flush_entry))
+    if (before_entry <= FIRST_ENTRY || entries.length === query.limit) break
+  }
+  return before_entry
+}
+
+async function unpackNewestFirst(
+  db: D1Database,
+  ledger_id: string,
+  rows: readonly PageRow[],
+): Promise<Entry[]> {
+  const entries = await unpack(
+    db,
+    ledger_id,
+    rows.map((row) => parsePage(row.format, row.body)),
+  )
+  return entries.sort((a, b) => b.number - a.number)
+}
+
+async function unpack(db: D1Database, ledger_id: string, pages: readonly ParsedPage[]): Promise<Entry[]> {
+  const user = new Set<number>()
+  const team = new Set<number>()
+  for (const { subjects } of pages) {
+    for (const number of subjects.user) user.add(number)
+    for (const number of subjects.team) team.add(number)
+  }
+  const name = await nameSubjects(db, ledger_id, { user, team })
+  return pages.flatMap((page) => page.entries(name))
+}

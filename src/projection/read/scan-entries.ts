@@ -1,0 +1,68 @@
+import type { Bindings } from '../../config.ts'
+import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
+import { readEntries } from '../../ledger/client/client.ts'
+import { parsePage } from '../../ledger/journal/packing.ts'
+import type { Entry } from '../../ledger/model/journal.ts'
+import type { Caller, LedgerName, Refused } from '../../ledger/model/messages.ts'
+import { readPages } from './page-rows.ts'
+
+export interface Scan {
+  readonly ledger: LedgerName
+  readonly caller: Caller
+}
+
+/** How many entries the object is asked for at once. */
+const ENTRIES_A_READ = 2_000
+/** About how many characters of pages D1 is asked for at once, in how many rows. */
+const CHARACTERS_A_READ = 4_000_000
+const LEAST_ROWS = 16
+const MOST_ROWS = 1_000
+
+/**
+ * All entries of a ledger, newest first, in chunks: for sums over many of them. Whoever has enough stops. It reads as
+ * `listEntries` does, what D1 may not have from the object first, but in larger portions, and does not look up the
+ * names of users and teams, which are empty.
+ */
+export async function* scanEntries(
+  env: Bindings,
+  { ledger, caller }: Scan,
+): AsyncGenerator<readonly Entry[] | Refused> {
+  let before_entry: number | null = null
+  for (;;) {
+    const message = { caller, filter: {}, before_entry, limit: ENTRIES_A_READ }
+    const result = await readEntries(env, ledger, message)
+    if (result.kind === 'refused') {
+      yield result
+      return
+    }
+    const { entries, reached_entry, flushed_entry } = result.answer
+    yield entries
+    before_entry = reached_entry
+    if (reached_entry <= flushed_entry + 1) break
+  }
+  yield* scanFlushed(env, ledger, before_entry)
+}
+
+async function* scanFlushed(
+  env: Bindings,
+  ledger: LedgerName,
+  start: number,
+): AsyncGenerator<readonly Entry[]> {
+  const db = ledgerDb(env, ledger.customer_id)
+  let before_entry = start
+  let rows_wanted = LEAST_ROWS
+  for (;;) {
+    const query = { ledger_id: ledgerKey(ledger), wallet_number: null, before_entry, rows: rows_wanted }
+    const rows = await readPages(db, query)
+    if (rows.length === 0) return
+    const below = before_entry
+    yield rows
+      .flatMap(({ format, body }) => parsePage(format, body).entries(() => ''))
+      .filter(({ number }) => number < below)
+      .sort((a, b) => b.number - a.number)
+    before_entry = Math.min(before_entry, ...rows.map(({ flush_entry }) => flush_entry))
+    const characters = rows.reduce((sum, { body }) => sum + body.length, 0)
+    const fitting = Math.floor((CHARACTERS_A_READ * rows.length) / Math.max(1, characters))
+    rows_wanted = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, fitting))
+  }
+}

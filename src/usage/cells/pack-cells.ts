@@ -1,0 +1,257 @@
+import { EVENT_TYPES, type EventType } from '../../ledger/model/messages.ts'
+import { formatDecimal, parseDecimal } from '../../pricing/money.ts'
+import { type Cell, Cells } from './cells.ts'
+import { UNIT_DECIMALS } from './delta.ts'
+import {
+  integerOf,
+  isPlace,
+  listOf,
+  MalformedCells,
+  nameOf,
+  packInteger,
+  recordOf,
+  unpackInteger,
+} from './packed-values.ts'
+
+/**
+ * Cells as JSON, each string once. Two sets with the same cells pack to the same bytes, however they came about.
+ *
+ * Sums are JSON numbers where those are exact, else strings of digits; quantities of units are JSON numbers where they
+ * are whole, else decimals with at most 9 places.
+ */
+export interface PackedCells {
+  /** The earliest hour of `c`, whose first numbers count from here; 0 without cells. */
+  readonly h: number
+  /** The strings that the others name by their place, in the order of their UTF-16 units. */
+  readonly s: readonly string[]
+  /** Kinds of usage: feature, provider, model, event type, each a place in `s` or -1 for none. */
+  readonly k: readonly (readonly number[])[]
+  /** Sets of units: places in `s`. */
+  readonly u: readonly (readonly number[])[]
+  /**
+   * hour, kind, user, team (0 for none), set of units, events, micro-credits, cost, price and paid in pico-USD, then
+   * a quantity for each unit of the set.
+   */
+  readonly c: readonly (readonly PackedNumber[])[]
+}
+
+export type PackedNumber = number | string
+
+const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
+const NONE = -1
+/** Hours until the year 2500: what is later is no time of an event. */
+const MAX_HOUR = 4_650_000
+const FIXED_NUMBERS = 10
+
+export function packCells(cells: Iterable<Cell>): PackedCells {
+  const all = [...cells]
+  const s = [...new Set(all.flatMap(stringsOf))].sort(byUtf16)
+  const places = new Map(s.map((text, place) => [text, place]))
+  const placeOf = (text: string | null) => (text === null ? NONE : (places.get(text) ?? missing(text)))
+  const rows = all.map((cell) => {
+    const kind = [cell.feature_id, cell.provider, cell.model, cell.event_type].map(placeOf)
+    const units = [...cell.units_nano]
+      .map(([unit, quantity]) => ({ place: placeOf(unit), quantity }))
+      .sort((a, b) => a.place - b.place)
+    return { cell, kind, units, set: units.map(({ place }) => place) }
+  })
+  const kinds = new Dictionary(rows.map(({ kind }) => kind))
+  const sets = new Dictionary(rows.map(({ set }) => set))
+  const h = all.reduce((earliest, { hour }) => Math.min(earliest, hour), all[0]?.hour ?? 0)
+  const c = rows.map(
+    ({ cell, kind, set, units }): Row => ({
+      key: [cell.hour - h, kinds.placeOf(kind), cell.user ?? 0, cell.team ?? 0],
+      rest: [
+        sets.placeOf(set),
+        cell.events,
+        packInteger(cell.credits_micro),
+        packInteger(cell.cost_pico),
+        packInteger(cell.price_pico),
+        packInteger(cell.paid_pico),
+        ...units.map(({ quantity }) => packQuantity(quantity)),
+      ],
+    }),
+  )
+  c.sort((a, b) => byNumbers(a.key, b.key))
+  return { h, s, k: kinds.lists, u: sets.lists, c: c.map(({ key, rest }) => [...key, ...rest]) }
+}
+
+interface Row {
+  readonly key: readonly number[]
+  readonly rest: readonly PackedNumber[]
+}
+
+/**
+ * The cells of a packed set. Throws `MalformedCells` with what is wrong: `strict` of anything that `packCells` does not
+ * write, else of what cannot be read.
+ */
+export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trusted'): Cell[] {
+  const cells = [...unpackSome(value, EVERY)]
+  if (strict === 'strict') assertCanonical(value, cells)
+  return cells
+}
+
+/** Which cells are wanted: by whole hours, from and before, and by users, all or some. */
+export interface Wanted {
+  readonly from_hour: number
+  readonly to_hour: number
+  readonly users: ReadonlySet<number> | undefined
+}
+
+const EVERY: Wanted = { from_hour: 0, to_hour: MAX_HOUR + 1, users: undefined }
+
+/** Those of the cells that are wanted. Of the others little more is read than that they are not. */
+export function* unpackSome(value: unknown, { from_hour, to_hour, users }: Wanted): Generator<Cell> {
+  const packed = recordOf(value, 'cells')
+  const h = integerOf(packed.h, 'h', 0, MAX_HOUR)
+  const s = listOf(packed.s, 's').map((text, i) => nameOf(text, `s[${i}]`))
+  const k = listOf(packed.k, 'k').map((kind, i) => kindOf(kind, s, `k[${i}]`))
+  const u = listOf(packed.u, 'u').map((set, i) =>
+    listOf(set, `u[${i}]`).map((place) => stringAt(s, place, `u[${i}]`)),
+  )
+  const c = listOf(packed.c, 'c')
+  for (let i = 0; i < c.length; i++) {
+    const numbers = listOf(c[i], 'a cell')
+    const [hour, , user] = numbers
+    if (typeof hour === 'number' && (h + hour < from_hour || h + hour >= to_hour)) continue
+    if (users && typeof user === 'number' && !users.has(user)) continue
+    yield cellOf(numbers, { h, k, u }, i)
+  }
+}
+
+function packQuantity(nano: bigint): PackedNumber {
+  const whole = Number(nano / NANO_PER_UNIT)
+  if (nano % NANO_PER_UNIT === 0n && Number.isSafeInteger(whole)) return whole
+  return formatDecimal(nano, UNIT_DECIMALS)
+}
+
+const DECIMAL = /^-?(?:0|[1-9]\d{0,29})(?:\.\d{1,9})?$/
+
+function unpackQuantity(value: unknown, cell: number): bigint {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value) * NANO_PER_UNIT
+  const nano =
+    typeof value === 'string' && DECIMAL.test(value) ? parseDecimal(value, UNIT_DECIMALS) : undefined
+  if (typeof nano !== 'bigint') throw new MalformedCells(`c[${cell}] has a quantity that is none`)
+  return nano
+}
+
+/** Lists of numbers, each once and in order. */
+class Dictionary {
+  readonly lists: readonly (readonly number[])[]
+  private readonly places: ReadonlyMap<string, number>
+
+  constructor(lists: readonly (readonly number[])[]) {
+    const unique = new Map(lists.map((list) => [list.join(), list]))
+    this.lists = [...unique.values()].sort(byNumbers)
+    this.places = new Map(this.lists.map((list, place) => [list.join(), place]))
+  }
+
+  placeOf(list: readonly number[]): number {
+    return this.places.get(list.join()) ?? missing(list.join())
+  }
+}
+
+function stringsOf(cell: Cell): string[] {
+  const names = [cell.feature_id, cell.provider, cell.model, cell.event_type]
+  return [...names.filter((name) => name !== null), ...cell.units_nano.keys()]
+}
+
+function byUtf16(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function byNumbers(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return a.length - b.length
+}
+
+function missing(what: string): never {
+  throw new Error(`${what} is in no dictionary`)
+}
+
+interface Dictionaries {
+  readonly h: number
+  readonly k: readonly Kind[]
+  readonly u: readonly (readonly string[])[]
+}
+
+type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type'>
+
+/** Called for every cell that is read: what is wrong with one is said only when something is. */
+function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: number): Cell {
+  const [hour, kind, user, team, set, events, credits, cost, price, paid] = numbers
+  const units = isPlace(set, u.length) ? u[set] : undefined
+  const dimensions = isPlace(kind, k.length) ? k[kind] : undefined
+  if (!dimensions || !units) throw new MalformedCells(`c[${i}] is of no kind`)
+  if (numbers.length !== FIXED_NUMBERS + units.length) {
+    throw new MalformedCells(`c[${i}] has ${numbers.length} numbers`)
+  }
+  if (!isPlace(hour, MAX_HOUR + 1 - h)) throw new MalformedCells(`c[${i}] has no hour`)
+  if (!isPlace(user, MAX_SUBJECT) || !isPlace(team, MAX_SUBJECT)) {
+    throw new MalformedCells(`c[${i}] has a user or team that is no number`)
+  }
+  if (typeof events !== 'number' || !Number.isSafeInteger(events)) {
+    throw new MalformedCells(`c[${i}] has no number of events`)
+  }
+  const units_nano = new Map<string, bigint>()
+  for (let n = 0; n < units.length; n++) {
+    units_nano.set(units[n] ?? '', unpackQuantity(numbers[FIXED_NUMBERS + n], i))
+  }
+  return {
+    hour: h + hour,
+    feature_id: dimensions.feature_id,
+    provider: dimensions.provider,
+    model: dimensions.model,
+    event_type: dimensions.event_type,
+    user: user || null,
+    team: team || null,
+    events,
+    credits_micro: unpackInteger(credits, 'a sum of credits'),
+    cost_pico: unpackInteger(cost, 'a sum of cost'),
+    price_pico: unpackInteger(price, 'a sum of prices'),
+    paid_pico: unpackInteger(paid, 'a sum of what was paid'),
+    units_nano,
+  }
+}
+
+const MAX_SUBJECT = Number.MAX_SAFE_INTEGER
+
+function kindOf(value: unknown, s: readonly string[], name: string): Kind {
+  const [feature, provider, model, event_type, ...more] = listOf(value, name)
+  if (more.length > 0) throw new MalformedCells(`${name} has too many numbers`)
+  const optional = (place: unknown) => (place === NONE ? null : stringAt(s, place, name))
+  return {
+    feature_id: stringAt(s, feature, name),
+    provider: optional(provider),
+    model: optional(model),
+    event_type: eventTypeOf(optional(event_type), name),
+  }
+}
+
+const KNOWN_EVENT_TYPES: ReadonlyMap<string, EventType> = new Map(EVENT_TYPES.map((type) => [type, type]))
+
+function eventTypeOf(text: string | null, name: string): EventType | null {
+  if (text === null) return null
+  const type = KNOWN_EVENT_TYPES.get(text)
+  if (type === undefined) throw new MalformedCells(`${name} names an event type that is not known`)
+  return type
+}
+
+function stringAt(s: readonly string[], place: unknown, name: string): string {
+  const text = s[integerOf(place, `a place in ${name}`, 0, s.length - 1)]
+  if (text === undefined) throw new MalformedCells(`${name} names a string that is not there`)
+  return text
+}
+
+/** Cells that are there twice, are all zero or stand out of order, strings that nobody names, and fields of others. */
+function assertCanonical(value: unknown, cells: Cell[]): void {
+  const packed = recordOf(value, 'cells')
+  const { h, s, k, u, c } = packed
+  const written = JSON.stringify(packCells(Cells.of(cells)))
+  if (Object.keys(packed).length !== 5 || JSON.stringify({ h, s, k, u, c }) !== written) {
+    throw new MalformedCells('the cells are not packed as they should be')
+  }
+}

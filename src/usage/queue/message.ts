@@ -1,0 +1,149 @@
+import { sizeOf } from '../../ledger/journal/packing.ts'
+import { HOUR_MS } from '../../time/durations.ts'
+import { WeighedCells } from '../cells/cell-weight.ts'
+import type { Cell } from '../cells/cells.ts'
+import type { UsageDelta } from '../cells/delta.ts'
+import { type PackedCells, packCells, unpackCells } from '../cells/pack-cells.ts'
+import { integerOf, MalformedCells, recordOf } from '../cells/packed-values.ts'
+
+/**
+ * What goes over the usage queue, as JSON: the usage of the entries `after_entry < n <= to_entry` of one ledger, summed
+ * by cells. The messages of a ledger follow each other without a gap, whatever the entries are.
+ */
+export interface UsageMessage {
+  readonly v: typeof VERSION
+  readonly ledger_id: string
+  readonly after_entry: number
+  readonly to_entry: number
+  /**
+   * Whatever was committed before this is in this message and those before it; null while more of the same flush
+   * follows.
+   */
+  readonly at_ms: number | null
+  readonly cells: PackedCells
+}
+
+const VERSION = 1
+
+/** A queue bills each 64 KB of a message. */
+export const MAX_MESSAGE_BYTES = 64_000
+
+/**
+ * A message is closed when its weight has come here. One entry weighs at most about 9 KB (three names of 255
+ * characters, and every unit that there is), so none passes the maximum.
+ */
+const CLOSING_WEIGHT = 52_000
+
+/** A run of entries of one ledger: those of a flush. */
+export interface UsageRange {
+  readonly ledger_id: string
+  readonly after_entry: number
+  readonly to_entry: number
+  /** The time of the last commit in it. */
+  readonly at_ms: number
+}
+
+/**
+ * The messages of a flush, at least one, in order. The same entries make the same messages, byte for byte, so that what
+ * is sent again after a crash, and what a rebuild makes of the pages, is what was folded before. `deltas` are those of
+ * the range, in the order of their entries.
+ */
+export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]): UsageMessage[] {
+  const messages: UsageMessage[] = []
+  let cells = new WeighedCells()
+  let after_entry = range.after_entry
+  let last_entry = range.after_entry
+  const close = (to_entry: number, at_ms: number | null) => {
+    const message = {
+      v: VERSION,
+      ledger_id: range.ledger_id,
+      after_entry,
+      to_entry,
+      at_ms,
+      cells: packCells(cells),
+    }
+    messages.push(assertSize({ ...message, v: VERSION }))
+    cells = new WeighedCells()
+    after_entry = to_entry
+  }
+  for (const delta of deltas) {
+    if (delta.entry <= last_entry || delta.entry > range.to_entry) {
+      throw new RangeError(`the usage of entry ${delta.entry} is not in order`)
+    }
+    // Only when another one comes: the last message then has the end of the range.
+    if (cells.weight >= CLOSING_WEIGHT) close(last_entry, null)
+    cells.add(cellOf(delta))
+    last_entry = delta.entry
+  }
+  close(range.to_entry, range.at_ms)
+  return messages
+}
+
+/** What one entry adds, as a cell of its own. */
+export function cellOf(delta: UsageDelta): Cell {
+  return {
+    hour: Math.floor(delta.timestamp_ms / HOUR_MS),
+    feature_id: delta.feature_id,
+    provider: delta.provider ?? null,
+    model: delta.model ?? null,
+    event_type: delta.event_type,
+    user: delta.user ?? null,
+    team: delta.team ?? null,
+    events: delta.events,
+    credits_micro: BigInt(delta.credits_micro),
+    cost_pico: delta.cost_pico,
+    price_pico: delta.price_pico,
+    paid_pico: delta.paid_pico,
+    units_nano: new Map(Object.entries(delta.units)),
+  }
+}
+
+/** A message as a consumer folds it. */
+export interface ParsedUsageMessage extends Omit<UsageMessage, 'v' | 'cells'> {
+  readonly cells: readonly Cell[]
+}
+
+export type ParsedBody =
+  | { readonly kind: 'message'; readonly message: ParsedUsageMessage }
+  /** Nothing that this version writes: of another version, or broken. `reason` is for the operator. */
+  | { readonly kind: 'poison'; readonly reason: string }
+
+/** Reads the body of a queue message. Whatever is odd about it makes it poison: sums are not guessed. Never throws. */
+export function parseUsageMessage(body: unknown): ParsedBody {
+  try {
+    return { kind: 'message', message: messageOf(recordOf(body, 'the message')) }
+  } catch (error) {
+    if (error instanceof MalformedCells) return { kind: 'poison', reason: error.message }
+    throw error
+  }
+}
+
+const FIELDS = ['v', 'ledger_id', 'after_entry', 'to_entry', 'at_ms', 'cells']
+/** The name of a ledger: an id of a customer, and `:test` behind it for the test ledger. */
+const LEDGER_ID = /^[A-Za-z0-9_-]{1,100}(?::test)?$/
+/** The year 2500. */
+const MAX_AT_MS = 16_740_000_000_000
+
+function messageOf(body: Readonly<Record<string, unknown>>): ParsedUsageMessage {
+  if (body.v !== VERSION) throw new MalformedCells(`version ${JSON.stringify(body.v)} is not known`)
+  const unknown = Object.keys(body).find((field) => !FIELDS.includes(field))
+  if (unknown !== undefined) throw new MalformedCells(`the message has a field ${JSON.stringify(unknown)}`)
+  const { ledger_id } = body
+  if (typeof ledger_id !== 'string' || !LEDGER_ID.test(ledger_id)) {
+    throw new MalformedCells('ledger_id is not the name of a ledger')
+  }
+  const after_entry = integerOf(body.after_entry, 'after_entry', 0, Number.MAX_SAFE_INTEGER - 1)
+  return {
+    ledger_id,
+    after_entry,
+    to_entry: integerOf(body.to_entry, 'to_entry', after_entry + 1, Number.MAX_SAFE_INTEGER),
+    at_ms: body.at_ms === null ? null : integerOf(body.at_ms, 'at_ms', 0, MAX_AT_MS),
+    cells: unpackCells(body.cells, 'strict'),
+  }
+}
+
+function assertSize(message: UsageMessage): UsageMessage {
+  const bytes = sizeOf(JSON.stringify(message))
+  if (bytes > MAX_MESSAGE_BYTES) throw new Error(`a usage message of ${bytes} bytes`)
+  return message
+}

@@ -1,0 +1,114 @@
+import { portionsOf } from '../../db/portions.ts'
+import { type ParsedPage, parsePage } from '../../ledger/journal/packing.ts'
+import type { PageRow } from '../../projection/read/page-rows.ts'
+import { type UsageDelta, usageDeltas } from '../cells/delta.ts'
+import { unpackCells } from '../cells/pack-cells.ts'
+import { type ParsedUsageMessage, type UsageMessage, usageMessages } from '../queue/message.ts'
+
+/** D1's pages do not follow each other: an operator has to repair them from the journal first. */
+export class BrokenPages extends Error {}
+
+const FLUSHES_A_READ = 20
+/** What is read at once, or one flush where that is more: a flush takes at most 1.7 MB of journal. */
+const BYTES_A_READ = 4_000_000
+
+// The flush that an entry went with is the last that begins no later. How long a body is stands in the row's header:
+// none is read here.
+const FLUSHES_FROM = `
+  SELECT flush_entry, sum(octet_length(body)) AS bytes FROM ledger_pages
+  WHERE ledger_id = ?1 AND flush_entry >= coalesce(
+    (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?2), ?2)
+  GROUP BY flush_entry ORDER BY flush_entry LIMIT ${FLUSHES_A_READ}`
+
+const PAGES_OF_FLUSHES = `
+  SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
+  WHERE ledger_id = ?1 AND flush_entry BETWEEN ?2 AND ?3 ORDER BY flush_entry, wallet_number`
+
+/**
+ * The usage messages of a ledger's flushes after `after_entry`, made anew from D1's pages: the same that the ledger
+ * object sent, cut at the same entries. Ends where the pages end. Throws `BrokenPages` when some are missing.
+ */
+export async function* flushedUsage(
+  db: D1Database,
+  ledger_id: string,
+  after_entry: number,
+): AsyncGenerator<ParsedUsageMessage> {
+  let reached = after_entry
+  for (;;) {
+    const { results } = await db
+      .prepare(FLUSHES_FROM)
+      .bind(ledger_id, reached + 1)
+      .all<FlushRow>()
+    const before = reached
+    for (const flushes of portionsOf(results, ({ bytes }) => bytes, { bytes: BYTES_A_READ })) {
+      const [first, last] = [flushes[0]?.flush_entry, flushes.at(-1)?.flush_entry]
+      const pages = await db.prepare(PAGES_OF_FLUSHES).bind(ledger_id, first, last).all<PageRow>()
+      for (const flush of byFlush(pages.results)) {
+        for (const message of messagesOf(ledger_id, flush, reached)) {
+          yield message
+          reached = message.to_entry
+        }
+      }
+    }
+    if (reached === before) return
+  }
+}
+
+interface FlushRow {
+  flush_entry: number
+  bytes: number
+}
+
+interface Flush {
+  readonly flush_entry: number
+  readonly pages: PageRow[]
+}
+
+function byFlush(rows: readonly PageRow[]): Flush[] {
+  const flushes: Flush[] = []
+  for (const row of rows) {
+    const open = flushes.at(-1)
+    if (open?.flush_entry === row.flush_entry) open.pages.push(row)
+    else flushes.push({ flush_entry: row.flush_entry, pages: [row] })
+  }
+  return flushes
+}
+
+/** Those that begin at `reached` or later; one that was cut elsewhere is cut there anew. */
+function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: number): ParsedUsageMessage[] {
+  const entries = pages
+    .flatMap(({ format, body }) => entriesOf(parsePage(format, body)))
+    .sort((a, b) => a.number - b.number)
+  const to_entry = entries.at(-1)?.number ?? 0
+  const whole = entries.length > 0 && entries.every(({ number }, i) => number === flush_entry + i)
+  if (!whole || flush_entry > reached + 1) {
+    throw new BrokenPages(`the pages of ${ledger_id} have a gap: entry ${reached + 1}, flush ${flush_entry}`)
+  }
+  if (to_entry <= reached) return []
+  const range = { ledger_id, after_entry: flush_entry - 1, to_entry, at_ms: lastOf(pages) }
+  const deltas = usageDeltas(entries, (_, number) => Number(number))
+  const messages = usageMessages(range, deltas).filter((message) => message.to_entry > reached)
+  const first = messages[0]
+  if (first && first.after_entry < reached) messages.splice(0, 1, ...cutAt(reached, first, deltas))
+  return messages.map(({ v: _, cells, ...message }) => ({ ...message, cells: unpackCells(cells) }))
+}
+
+/** What a message says of the entries after this one. */
+function cutAt(
+  reached: number,
+  { ledger_id, to_entry, at_ms }: UsageMessage,
+  deltas: readonly UsageDelta[],
+): UsageMessage[] {
+  const rest = deltas.filter(({ entry }) => entry > reached && entry <= to_entry)
+  const messages = usageMessages({ ledger_id, after_entry: reached, to_entry, at_ms: at_ms ?? 0 }, rest)
+  return at_ms === null ? messages.map((message) => ({ ...message, at_ms })) : messages
+}
+
+/** Subjects are named by their numbers, which is what usage counts them by. */
+function entriesOf(page: ParsedPage) {
+  return page.entries((_, number) => String(number))
+}
+
+function lastOf(pages: readonly PageRow[]): number {
+  return Math.max(...pages.map(({ last_at_ms }) => last_at_ms))
+}

@@ -1,0 +1,206 @@
+import { type PortionLimits, portionsOf } from '../../db/portions.ts'
+import { HOUR_MS } from '../../time/durations.ts'
+import type { Cell } from '../cells/cells.ts'
+import { unpackSome } from '../cells/pack-cells.ts'
+import { type UsageTotals, unpackTotals } from '../cells/totals.ts'
+import { dayOf, HOURS_A_DAY, startOfDay } from './time.ts'
+import { bucketOf } from './user-buckets.ts'
+
+/** The rollups of a ledger that are read now, and how far they have come. */
+export interface Rollup {
+  readonly ledger_id: string
+  readonly generation: number
+  /** The usage of every entry up to here is in them. */
+  readonly rolled_entry: number
+  /** Whatever was committed before this is among them. */
+  readonly as_of_ms: number
+  /** The sums of all that was ever rolled up, whether or not its days are still kept. */
+  readonly totals: UsageTotals
+  /** The part of `totals` that was in days which are deleted since. */
+  readonly expired: UsageTotals
+}
+
+const SELECT_ROLLUP = `
+  SELECT ledger_id, generation, rolled_entry, as_of_ms, totals, expired FROM rollup_watermarks
+  WHERE ledger_id = ?1 AND state = 'active'`
+
+/** Null of a ledger of which nothing is rolled up yet. One row read, or two while a rebuild goes on. */
+export async function readRollup(db: D1Database, ledger_id: string): Promise<Rollup | null> {
+  const row = await db
+    .prepare(SELECT_ROLLUP)
+    .bind(ledger_id)
+    .first<Omit<Rollup, 'totals' | 'expired'> & { totals: string; expired: string }>()
+  return row && { ...row, totals: unpackTotals(row.totals), expired: unpackTotals(row.expired) }
+}
+
+export interface CellQuery {
+  /** A whole hour, included. */
+  readonly from_ms: number
+  /** A whole hour, excluded. */
+  readonly to_ms: number
+  /** What `hour` of the cells is cut to: with `day` it is the first hour of the day. */
+  readonly grain: 'day' | 'hour'
+  /** Which subjects the cells tell apart: none (`user` and `team` are null), the team, or both. */
+  readonly subjects: 'none' | 'team' | 'user'
+  /** With subjects `user`: only cells of these users. */
+  readonly user_numbers?: readonly number[]
+}
+
+/** More than one answer may read: ask for fewer days, or a coarser grain. */
+export class TooManyCells extends Error {}
+
+/** What one query may read of D1: about a million cells. */
+export const MAX_ROLLUP_ROWS = 20_000
+export const MAX_ROLLUP_BYTES = 64_000_000
+
+/** What is asked of D1 at once. */
+const READ_LIMITS: PortionLimits = { bytes: 4_000_000, items: 500 }
+
+/**
+ * The cells of a range of time, in chunks, oldest day first. A place may come more than once: add what comes. Days are
+ * found by primary key, and only the narrowest column that answers the query is read. Each row that is looked at counts
+ * as two or three rows read. Throws `TooManyCells` before it has read what is too much, and `RangeError` when a time is
+ * not a whole hour.
+ */
+export async function* readCells(
+  db: D1Database,
+  rollup: Pick<Rollup, 'ledger_id' | 'generation'>,
+  query: CellQuery,
+): AsyncGenerator<readonly Cell[]> {
+  const from_hour = wholeHour(query.from_ms)
+  const to_hour = wholeHour(query.to_ms)
+  if (from_hour >= to_hour) return
+  const range = { from_hour, to_hour }
+  const source = query.subjects === 'user' ? usersSource(query, range) : daysSource(query, range)
+  const keys = await readKeys(db, rollup, source)
+  const users = query.subjects === 'user' && query.user_numbers ? new Set(query.user_numbers) : undefined
+  for (const portion of portionsOf(keys, ({ bytes }) => bytes, READ_LIMITS)) {
+    const { results } = await db
+      .prepare(source.cells)
+      .bind(rollup.ledger_id, rollup.generation, JSON.stringify(portion.map(keyOf)), ...source.more)
+      .all<{ cells: string }>()
+    yield results.flatMap(({ cells }) => {
+      const some = [...unpackSome(JSON.parse(cells), { from_hour, to_hour, users })]
+      return query.grain === 'hour' ? some : some.map((cell) => ({ ...cell, hour: startOfDay(cell.hour) }))
+    })
+  }
+}
+
+interface HourRange {
+  readonly from_hour: number
+  readonly to_hour: number
+}
+
+/** Where cells are: statements for the keys of rows with their size, and for the cells of some keys. */
+interface Source {
+  readonly keys: string
+  readonly key_bindings: readonly (number | string)[]
+  readonly cells: string
+  readonly more: readonly number[]
+}
+
+// CROSS JOIN: the small side first, always. Otherwise SQLite may read every row of the table and look among the keys.
+const DAY_CELLS = (column: string) => `
+  SELECT ${column} AS cells FROM json_each(?3) AS k CROSS JOIN rollup_days AS d
+  WHERE d.ledger_id = ?1 AND d.generation = ?2 AND d.day = k.value ->> 0 AND d.part = k.value ->> 2`
+
+const DAY_KEYS = (column: string) => `
+  SELECT day, 0 AS bucket, part, octet_length(${column}) AS bytes FROM rollup_days
+  WHERE ledger_id = ?1 AND generation = ?2 AND day BETWEEN ?3 AND ?4
+  ORDER BY day, part LIMIT ${MAX_ROLLUP_ROWS + 1}`
+
+function daysSource({ grain, subjects }: CellQuery, { from_hour, to_hour }: HourRange): Source {
+  const first_day = dayOf(from_hour)
+  const last_day = dayOf(to_hour - 1)
+  const days = [first_day, last_day]
+  if (subjects === 'team') return source('coalesce(by_team, by_hour)', days)
+  if (grain === 'hour') return source('by_hour', days)
+  // Days that the range has only a part of are read by the hour.
+  const whole_from = from_hour % HOURS_A_DAY === 0 ? first_day : first_day + 1
+  const whole_to = to_hour % HOURS_A_DAY === 0 ? last_day : last_day - 1
+  const keys = `CASE WHEN day BETWEEN ?5 AND ?6 THEN by_day ELSE by_hour END`
+  const cells = `CASE WHEN day BETWEEN ?4 AND ?5 THEN by_day ELSE by_hour END`
+  return {
+    keys: DAY_KEYS(keys),
+    key_bindings: [...days, whole_from, whole_to],
+    cells: DAY_CELLS(cells),
+    more: [whole_from, whole_to],
+  }
+}
+
+function source(column: string, key_bindings: readonly number[]): Source {
+  return { keys: DAY_KEYS(column), key_bindings, cells: DAY_CELLS(column), more: [] }
+}
+
+const USER_CELLS = `
+  SELECT cells FROM json_each(?3) AS k CROSS JOIN rollup_users AS u
+  WHERE u.ledger_id = ?1 AND u.generation = ?2 AND u.day = k.value ->> 0 AND u.bucket = k.value ->> 1
+    AND u.part = k.value ->> 2`
+
+const ALL_USER_KEYS = `
+  SELECT day, bucket, part, octet_length(cells) AS bytes FROM rollup_users
+  WHERE ledger_id = ?1 AND generation = ?2 AND day BETWEEN ?3 AND ?4
+  ORDER BY day, bucket, part LIMIT ${MAX_ROLLUP_ROWS + 1}`
+
+const USER_KEYS = `
+  WITH RECURSIVE days(day) AS (SELECT ?3 UNION ALL SELECT day + 1 FROM days WHERE day < ?4)
+  SELECT u.day, u.bucket, part, octet_length(cells) AS bytes
+  FROM days CROSS JOIN json_each(?5) AS b CROSS JOIN rollup_users AS u
+  WHERE u.ledger_id = ?1 AND u.generation = ?2 AND u.day = days.day AND u.bucket = b.value
+  LIMIT ${MAX_ROLLUP_ROWS + 1}`
+
+/** Rows that are looked for, whether or not they are there. */
+const MAX_LOOKUPS = 40_000
+
+function usersSource({ user_numbers }: CellQuery, { from_hour, to_hour }: HourRange): Source {
+  const first_day = dayOf(from_hour)
+  const last_day = dayOf(to_hour - 1)
+  if (!user_numbers) {
+    return { keys: ALL_USER_KEYS, key_bindings: [first_day, last_day], cells: USER_CELLS, more: [] }
+  }
+  const buckets = [...new Set(user_numbers.map(bucketOf))]
+  const days = last_day - first_day + 1
+  if (days * buckets.length > MAX_LOOKUPS) {
+    throw new TooManyCells(`${buckets.length} buckets of users on ${days} days`)
+  }
+  return {
+    keys: USER_KEYS,
+    key_bindings: [first_day, last_day, JSON.stringify(buckets)],
+    cells: USER_CELLS,
+    more: [],
+  }
+}
+
+interface KeyRow {
+  day: number
+  bucket: number
+  part: number
+  bytes: number
+}
+
+async function readKeys(
+  db: D1Database,
+  { ledger_id, generation }: Pick<Rollup, 'ledger_id' | 'generation'>,
+  { keys, key_bindings }: Source,
+): Promise<readonly KeyRow[]> {
+  const { results } = await db
+    .prepare(keys)
+    .bind(ledger_id, generation, ...key_bindings)
+    .all<KeyRow>()
+  const bytes = results.reduce((sum, row) => sum + row.bytes, 0)
+  if (results.length > MAX_ROLLUP_ROWS || bytes > MAX_ROLLUP_BYTES) {
+    throw new TooManyCells(`${results.length} rows of ${bytes} bytes`)
+  }
+  return results
+}
+
+/** As the statements take it. */
+function keyOf({ day, bucket, part }: KeyRow): readonly number[] {
+  return [day, bucket, part]
+}
+
+function wholeHour(at_ms: number): number {
+  const hour = at_ms / HOUR_MS
+  if (!Number.isSafeInteger(hour)) throw new RangeError(`${at_ms} is not a whole hour`)
+  return hour
+}

@@ -1,0 +1,184 @@
+import { assertRowSize, sizeOf } from '../../ledger/journal/packing.ts'
+import { WeighedCells } from '../cells/cell-weight.ts'
+import type { Cell } from '../cells/cells.ts'
+import { packCells, unpackCells } from '../cells/pack-cells.ts'
+import { dayOf, startOfDay } from './time.ts'
+import { bucketOf } from './user-buckets.ts'
+
+/**
+ * A row is closed when it has grown past this, and the next message of the day begins the next part. A message adds at
+ * most 64 KB to each column, so no row comes near what a row may be, whatever names customers make up.
+ */
+const CLOSED_DAY_BYTES = 256 * 1024
+const CLOSED_USERS_BYTES = 128 * 1024
+
+/** The rows of a day that cells go to: those without users, or those of a bucket of users. */
+export type RowPlace =
+  | { readonly table: 'days'; readonly day: number }
+  | { readonly table: 'users'; readonly day: number; readonly bucket: number }
+
+/** The columns of a row that are JSON; a null one is left out in others' favour (`rollup_days.by_team`). */
+export type RowColumns = Readonly<Record<string, string | null>>
+
+export interface RollupRow {
+  readonly place: RowPlace
+  readonly part: number
+  readonly columns: RowColumns
+}
+
+/** What some messages add to one place: the cells of each message, in the order of the messages. */
+export interface Addition {
+  readonly place: RowPlace
+  readonly messages: readonly (readonly Cell[])[]
+}
+
+/** Cells of messages, by the rows that they go to. */
+export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] {
+  const additions = new Map<string, { place: RowPlace; messages: Cell[][] }>()
+  messages.forEach((cells, index) => {
+    const add = (place: RowPlace, cell: Cell) => {
+      const key = placeKey(place)
+      const addition = additions.get(key) ?? { place, messages: [] }
+      additions.set(key, addition)
+      addition.messages[index] ??= []
+      addition.messages[index].push(cell)
+    }
+    for (const cell of cells) {
+      const day = dayOf(cell.hour)
+      add({ table: 'days', day }, cell)
+      add({ table: 'users', day, bucket: bucketOf(cell.user) }, cell)
+    }
+  })
+  // Where a message has nothing for a place, the list has a hole.
+  return [...additions.values()].map(({ place, messages: lists }) => ({
+    place,
+    messages: lists.filter(Boolean),
+  }))
+}
+
+/** Each of them is read, packed anew and written, and all of a step are in memory together. */
+const PLACES_A_STEP = 128
+
+/** As many messages, from the first on, as touch no more rows than a step may; at least one. */
+export function messagesOfStep<M extends { readonly cells: readonly Cell[] }>(messages: readonly M[]): M[] {
+  const places = new Set<string>()
+  const cut = messages.findIndex(({ cells }, i) => {
+    for (const { hour, user } of cells) {
+      const day = dayOf(hour)
+      places
+        .add(placeKey({ table: 'days', day }))
+        .add(placeKey({ table: 'users', day, bucket: bucketOf(user) }))
+    }
+    return i > 0 && places.size > PLACES_A_STEP
+  })
+  return cut === -1 ? [...messages] : messages.slice(0, cut)
+}
+
+export function placeKey(place: RowPlace): string {
+  return place.table === 'days' ? `${place.day}` : `${place.day}/${place.bucket}`
+}
+
+/**
+ * Adds messages to the newest row of a place, and returns that row and those that were begun after it. Message by
+ * message: what the rows are depends on the messages and their order, and never on how many came at once.
+ */
+export function foldRows({ place, messages }: Addition, newest: RollupRow | undefined): RollupRow[] {
+  const shape = place.table === 'days' ? DAY_SHAPE : USERS_SHAPE
+  const rows: RollupRow[] = []
+  let part = newest?.part ?? 1
+  let row = new OpenRow(shape, newest?.columns)
+  for (const cells of messages) {
+    if (row.isClosed()) {
+      if (row.changed) rows.push({ place, part, columns: row.columns() })
+      part++
+      row = new OpenRow(shape)
+    }
+    row.add(cells)
+  }
+  rows.push({ place, part, columns: row.columns() })
+  return rows
+}
+
+/** The columns of a table, what of a cell each of them tells apart, and when a row is closed. */
+interface Shape {
+  readonly closed_bytes: number
+  readonly columns: readonly Column[]
+}
+
+interface Column {
+  readonly column: string
+  readonly cut: (cell: Cell) => Cell
+  /** Whether the column has to be written: else it is null, and another says the same. */
+  readonly isNeeded: (cells: Iterable<Cell>) => boolean
+}
+
+const DAY_SHAPE: Shape = {
+  closed_bytes: CLOSED_DAY_BYTES,
+  columns: [
+    {
+      column: 'by_day',
+      cut: (cell) => ({ ...cell, hour: startOfDay(cell.hour), user: null, team: null }),
+      isNeeded: () => true,
+    },
+    { column: 'by_hour', cut: (cell) => ({ ...cell, user: null, team: null }), isNeeded: () => true },
+    { column: 'by_team', cut: (cell) => ({ ...cell, user: null }), isNeeded: hasTeams },
+  ],
+}
+
+const USERS_SHAPE: Shape = {
+  closed_bytes: CLOSED_USERS_BYTES,
+  columns: [{ column: 'cells', cut: (cell) => cell, isNeeded: () => true }],
+}
+
+function hasTeams(cells: Iterable<Cell>): boolean {
+  for (const { team } of cells) if (team !== null) return true
+  return false
+}
+
+/** A row that is added to. It is packed only when somebody must know: adding is what is done often. */
+class OpenRow {
+  changed = false
+  private readonly shape: Shape
+  private readonly cells: readonly WeighedCells[]
+  private packed: RowColumns | undefined
+
+  constructor(shape: Shape, columns?: RowColumns) {
+    this.shape = shape
+    this.packed = columns
+    // A column that was left out has no teams: it holds what the one before it does.
+    let text: string | null = null
+    this.cells = shape.columns.map(({ column }) => {
+      text = columns?.[column] ?? text
+      return text === null ? new WeighedCells() : WeighedCells.of(unpackCells(JSON.parse(text)))
+    })
+  }
+
+  add(added: readonly Cell[]): void {
+    this.changed = true
+    this.packed = undefined
+    this.shape.columns.forEach(({ cut }, i) => {
+      for (const cell of added) this.cells[i]?.add(cut(cell))
+    })
+  }
+
+  columns(): RowColumns {
+    this.packed ??= this.pack()
+    return this.packed
+  }
+
+  isClosed(): boolean {
+    const weight = this.cells.reduce((sum, cells) => sum + cells.weight, 0)
+    if (weight <= this.shape.closed_bytes) return false
+    const texts = Object.values(this.columns())
+    return texts.reduce((sum, text) => sum + (text === null ? 0 : sizeOf(text)), 0) > this.shape.closed_bytes
+  }
+
+  private pack(): RowColumns {
+    const columns = this.shape.columns.map(({ column, isNeeded }, i): [string, string | null] => {
+      const cells = this.cells[i] ?? new WeighedCells()
+      return [column, isNeeded(cells) ? JSON.stringify(packCells(cells)) : null]
+    })
+    for (const [, text] of columns) if (text !== null) assertRowSize(text)
+    return Object.fromEntries(columns)
+  }
+}

@@ -1,0 +1,253 @@
+import { jsonParameters } from '../../db/json-parameters.ts'
+import type { RollupState } from '../../db/schema.ts'
+import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../cells/totals.ts'
+import type { RollupRow, RowPlace } from './rows.ts'
+
+/** Where one generation of a ledger's rollups stands. */
+export interface Position {
+  readonly ledger_id: string
+  readonly generation: number
+  readonly state: RollupState
+  /** Rises with every change of the generation; 0 while it has no row. */
+  readonly version: number
+  readonly rolled_entry: number
+  readonly as_of_ms: number
+  readonly totals: UsageTotals
+  readonly expired: UsageTotals
+  /** The last entry whose page D1 has. */
+  readonly flushed_entry: number
+}
+
+const FIELDS = 'generation, state, version, rolled_entry, as_of_ms, totals, expired'
+
+const SELECT_ACTIVE = `
+  SELECT l.ledger_id, flushed_entry, ${FIELDS}
+  FROM json_each(?1) AS k CROSS JOIN ledgers AS l ON l.ledger_id = k.value
+  LEFT JOIN rollup_watermarks AS w ON w.ledger_id = l.ledger_id AND w.state = 'active'`
+
+interface PositionRow {
+  ledger_id: string
+  flushed_entry: number
+  generation: number | null
+  state: RollupState | null
+  version: number | null
+  rolled_entry: number | null
+  as_of_ms: number | null
+  totals: string | null
+  expired: string | null
+}
+
+/** What is read now of each ledger. One that D1 has never heard of is not there. */
+export async function readPositions(
+  db: D1Database,
+  ledger_ids: readonly string[],
+): Promise<Map<string, Position>> {
+  const { results } = await db.prepare(SELECT_ACTIVE).bind(JSON.stringify(ledger_ids)).all<PositionRow>()
+  return new Map(results.map((row) => [row.ledger_id, positionOf(row)]))
+}
+
+const SELECT_BUILDING = `
+  SELECT l.ledger_id, flushed_entry, ${FIELDS}
+  FROM ledgers AS l JOIN rollup_watermarks AS w ON w.ledger_id = l.ledger_id AND w.state = 'building'
+  WHERE l.ledger_id = ?1`
+
+/** The generation that a rebuild is making, if there is one. */
+export async function readBuilding(db: D1Database, ledger_id: string): Promise<Position | undefined> {
+  const row = await db.prepare(SELECT_BUILDING).bind(ledger_id).first<PositionRow>()
+  return row ? positionOf(row) : undefined
+}
+
+function positionOf(row: PositionRow): Position {
+  return {
+    ledger_id: row.ledger_id,
+    flushed_entry: row.flushed_entry,
+    generation: row.generation ?? 1,
+    state: row.state ?? 'active',
+    version: row.version ?? 0,
+    rolled_entry: row.rolled_entry ?? 0,
+    as_of_ms: row.as_of_ms ?? 0,
+    totals: row.totals === null ? NO_USAGE : unpackTotals(row.totals),
+    expired: row.expired === null ? NO_USAGE : unpackTotals(row.expired),
+  }
+}
+
+/** A place of one ledger, and the newest row that it has. */
+export interface Newest {
+  readonly position: Position
+  readonly place: RowPlace
+  /** 0: there is none. */
+  readonly part: number
+  readonly bytes: number
+}
+
+interface SizeRow {
+  i: number
+  part: number
+  bytes: number
+}
+
+// CROSS JOIN: the keys first, always. The other way round every row of the table would be read.
+const NEWEST_DAYS = `
+  SELECT k.key AS i, d.part, octet_length(by_day) + octet_length(by_hour) + coalesce(octet_length(by_team), 0) AS bytes
+  FROM json_each(?1) AS k CROSS JOIN rollup_days AS d
+  WHERE d.ledger_id = k.value ->> 0 AND d.generation = k.value ->> 1 AND d.day = k.value ->> 2 AND d.part = (
+    SELECT max(part) FROM rollup_days
+    WHERE ledger_id = k.value ->> 0 AND generation = k.value ->> 1 AND day = k.value ->> 2)`
+
+const NEWEST_USERS = `
+  SELECT k.key AS i, u.part, octet_length(cells) AS bytes
+  FROM json_each(?1) AS k CROSS JOIN rollup_users AS u
+  WHERE u.ledger_id = k.value ->> 0 AND u.generation = k.value ->> 1 AND u.day = k.value ->> 2
+    AND u.bucket = k.value ->> 3 AND u.part = (
+      SELECT max(part) FROM rollup_users
+      WHERE ledger_id = k.value ->> 0 AND generation = k.value ->> 1 AND day = k.value ->> 2 AND bucket = k.value ->> 3)`
+
+/** The newest rows of these places, without what is in them, in the same order. */
+export async function findNewest<T extends Pick<Newest, 'position' | 'place'>>(
+  db: D1Database,
+  places: readonly T[],
+): Promise<(T & Newest)[]> {
+  if (places.length === 0) return []
+  const days = places.filter(({ place }) => place.table === 'days')
+  const users = places.filter(({ place }) => place.table === 'users')
+  const [day_rows, user_rows] = await db.batch<SizeRow>([
+    db.prepare(NEWEST_DAYS).bind(JSON.stringify(days.map(keyOf))),
+    db.prepare(NEWEST_USERS).bind(JSON.stringify(users.map(keyOf))),
+  ])
+  const newest = new Map<T | undefined, SizeRow>()
+  for (const row of day_rows?.results ?? []) newest.set(days[row.i], row)
+  for (const row of user_rows?.results ?? []) newest.set(users[row.i], row)
+  return places.map((place) => {
+    const { part, bytes } = newest.get(place) ?? { part: 0, bytes: 0 }
+    return { ...place, part, bytes }
+  })
+}
+
+const SELECT_DAYS = `
+  SELECT k.key AS i, by_day, by_hour, by_team FROM json_each(?1) AS k CROSS JOIN rollup_days AS d
+  WHERE d.ledger_id = k.value ->> 0 AND d.generation = k.value ->> 1 AND d.day = k.value ->> 2 AND d.part = k.value ->> 4`
+
+const SELECT_USERS = `
+  SELECT k.key AS i, cells FROM json_each(?1) AS k CROSS JOIN rollup_users AS u
+  WHERE u.ledger_id = k.value ->> 0 AND u.generation = k.value ->> 1 AND u.day = k.value ->> 2
+    AND u.bucket = k.value ->> 3 AND u.part = k.value ->> 4`
+
+interface CellsRow {
+  i: number
+  [column: string]: string | number | null
+}
+
+/** What is in these rows. One that has no row is not there. */
+export async function readRows(db: D1Database, rows: readonly Newest[]): Promise<Map<Newest, RollupRow>> {
+  const days = rows.filter(({ place, part }) => place.table === 'days' && part > 0)
+  const users = rows.filter(({ place, part }) => place.table === 'users' && part > 0)
+  if (days.length + users.length === 0) return new Map()
+  const [day_rows, user_rows] = await db.batch<CellsRow>([
+    db.prepare(SELECT_DAYS).bind(JSON.stringify(days.map(keyOf))),
+    db.prepare(SELECT_USERS).bind(JSON.stringify(users.map(keyOf))),
+  ])
+  const found = new Map<Newest, RollupRow>()
+  const keep = (list: readonly Newest[], { i, ...columns }: CellsRow) => {
+    const row = list[i]
+    if (!row) throw new Error('a row that nobody asked for')
+    const texts = Object.entries(columns).map(([column, text]): [string, string | null] => [
+      column,
+      text === null ? null : String(text),
+    ])
+    found.set(row, { place: row.place, part: row.part, columns: Object.fromEntries(texts) })
+  }
+  for (const row of day_rows?.results ?? []) keep(days, row)
+  for (const row of user_rows?.results ?? []) keep(users, row)
+  return found
+}
+
+function keyOf(row: Pick<Newest, 'position' | 'place'> & { part?: number }): (string | number)[] {
+  const { ledger_id, generation } = row.position
+  const { place } = row
+  return [ledger_id, generation, place.day, place.table === 'users' ? place.bucket : 0, row.part ?? 0]
+}
+
+/** What one ledger's generation becomes: from where it was read to where it goes. */
+export interface Move {
+  readonly from: Position
+  readonly to: Pick<Position, 'rolled_entry' | 'as_of_ms' | 'totals'>
+  readonly rows: readonly RollupRow[]
+}
+
+/**
+ * The generation stands where it was read. The first one of a ledger may only begin while the ledger has none at all.
+ * (One row read, or two.)
+ */
+export const STANDS = `
+  coalesce((
+    SELECT max(version) FROM rollup_watermarks
+    WHERE ledger_id = value ->> 'ledger_id' AND (generation = value ->> 'generation' OR value ->> 'version' = 0)
+  ), 0) = value ->> 'version'`
+
+// 1 row written for each.
+const WRITE_DAYS = `
+  INSERT INTO rollup_days (ledger_id, generation, day, part, by_day, by_hour, by_team)
+  SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'day', value ->> 'part',
+    value -> 'by_day', value -> 'by_hour', value ->> 'by_team'
+  FROM json_each(?1) WHERE ${STANDS}
+  ON CONFLICT DO UPDATE SET by_day = excluded.by_day, by_hour = excluded.by_hour, by_team = excluded.by_team`
+
+const WRITE_USERS = `
+  INSERT INTO rollup_users (ledger_id, generation, day, bucket, part, cells)
+  SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'day', value ->> 'bucket', value ->> 'part',
+    value -> 'cells'
+  FROM json_each(?1) WHERE ${STANDS}
+  ON CONFLICT DO UPDATE SET cells = excluded.cells`
+
+const MOVE = `
+  INSERT INTO rollup_watermarks
+    (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)
+  SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'state', value ->> 'version' + 1,
+    value ->> 'rolled_entry', value ->> 'as_of_ms', value ->> 'totals', value ->> 'expired', value ->> 'now_ms'
+  FROM json_each(?1) WHERE ${STANDS}
+  ON CONFLICT DO UPDATE SET version = excluded.version, rolled_entry = excluded.rolled_entry,
+    as_of_ms = excluded.as_of_ms, totals = excluded.totals
+  RETURNING ledger_id`
+
+/**
+ * Writes rows and watermarks in one atomic batch, each ledger's only if it still stands where it was read, and returns
+ * the ledgers that have moved.
+ */
+export async function writeMoves(
+  db: D1Database,
+  moves: readonly Move[],
+  now_ms: number,
+): Promise<ReadonlySet<string>> {
+  const texts = { days: [] as string[], users: [] as string[] }
+  for (const { from, rows } of moves) {
+    for (const row of rows) texts[row.place.table].push(rowText(from, row))
+  }
+  const results = await db.batch<{ ledger_id: string }>([
+    ...jsonParameters(texts.days).map((rows) => db.prepare(WRITE_DAYS).bind(rows)),
+    ...jsonParameters(texts.users).map((rows) => db.prepare(WRITE_USERS).bind(rows)),
+    db.prepare(MOVE).bind(JSON.stringify(moves.map((move) => watermarkOf(move, now_ms)))),
+  ])
+  return new Set(results.at(-1)?.results.map(({ ledger_id }) => ledger_id))
+}
+
+/** Columns stand in it as JSON, not as strings of JSON, which would double what is mostly quotes. */
+function rowText({ ledger_id, generation, version }: Position, { place, part, columns }: RollupRow): string {
+  const key = JSON.stringify({ ledger_id, generation, version, ...place, part })
+  const cells = Object.entries(columns).map(([column, text]) => `,"${column}":${text}`)
+  return `${key.slice(0, -1)}${cells.join('')}}`
+}
+
+function watermarkOf({ from, to }: Move, now_ms: number): object {
+  const { ledger_id, generation, version, state } = from
+  return {
+    ledger_id,
+    generation,
+    version,
+    state,
+    rolled_entry: to.rolled_entry,
+    as_of_ms: to.as_of_ms,
+    totals: packTotals(to.totals),
+    expired: packTotals(from.expired),
+    now_ms,
+  }
+}
