@@ -1,5 +1,5 @@
 import { logFigures } from './admin/stats/log-figures.ts'
-import type { Bindings } from './config.ts'
+import type { Bindings } from './bindings.ts'
 import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
 import { logError, logInfo } from './logging/log.ts'
 import { forgetOutcomes } from './logging/outcomes.ts'

@@ -1,5 +1,5 @@
 import { createApp } from './app.ts'
-import type { Bindings } from './config.ts'
+import type { Bindings } from './bindings.ts'
 import { runCron } from './cron.ts'
 import { consumeQueue } from './usage/queue/usage-queue.ts'
 

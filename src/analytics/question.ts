@@ -1,4 +1,4 @@
-import type { EventType } from '../ledger/model/messages.ts'
+import type { EventType } from '../ledger/model/vocabulary.ts'
 import { DAY_MS, HOUR_MS } from '../time/durations.ts'
 import { windowOf } from '../time/windows.ts'
 

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/input/identifiers.ts'
 import { timeInput } from '../http/input/times.ts'
-import { EVENT_TYPES } from '../ledger/model/messages.ts'
+import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 import { DIMENSIONS, GROUPS, isWindow, WINDOWS } from './question.ts'
 
 const MAX_GROUPS_BY = 3

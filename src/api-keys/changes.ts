@@ -1,5 +1,5 @@
+import type { Bindings } from '../bindings.ts'
 import { shareWithTestLedger } from '../burn-tables/share.ts'
-import type { Bindings } from '../config.ts'
 import { openTestLedger } from '../customers/test-ledger.ts'
 import type { Mode } from '../db/schema.ts'
 import { isTaken } from '../db/unique.ts'

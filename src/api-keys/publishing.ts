@@ -1,4 +1,4 @@
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import type { CustomerStatus, Mode, Tier } from '../db/schema.ts'
 import { OPERATOR, type PriceEpochs } from '../rating/price-epochs.ts'
 import { SCOPES, type Scope } from './authentication/scopes.ts'

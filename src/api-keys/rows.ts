@@ -1,6 +1,6 @@
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import type { CustomerStatus, Mode, Tier } from '../db/schema.ts'
-import type { Account } from '../ledger/admission/account.ts'
+import type { Account } from '../ledger/model/account.ts'
 import type { Scope } from './authentication/scopes.ts'
 import { parseScopes } from './publishing.ts'
 

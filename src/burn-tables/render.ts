@@ -1,6 +1,6 @@
 import { timeOrNull } from '../http/input/times.ts'
 import { type ExactNumber, exactNumber } from '../http/output/json.ts'
-import type { BurnTableAnswer } from '../ledger/burn-tables/messages.ts'
+import type { BurnTableAnswer } from '../ledger/model/messages/burn-tables.ts'
 import type { BurnRule } from '../pricing/burn-table/definition.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */

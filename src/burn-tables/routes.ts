@@ -9,8 +9,8 @@ import { refusalResponse } from '../http/output/problem.ts'
 import { json, jsonRequest, READ_PROBLEMS, responses, WRITE_PROBLEMS } from '../http/output/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { newId } from '../ids.ts'
-import type { BurnTableResult, BurnTablesQuestion } from '../ledger/burn-tables/messages.ts'
 import { deactivateBurnTable, readBurnTables, saveBurnTable } from '../ledger/client/client.ts'
+import type { BurnTableResult, BurnTablesQuestion } from '../ledger/model/messages/burn-tables.ts'
 import { renderBurnTable } from './render.ts'
 import {
   burnTableAnswerSchema,

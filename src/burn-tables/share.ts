@@ -1,4 +1,4 @@
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import { shareBurnTables, shareEntitlements } from '../ledger/client/client.ts'
 import { logError } from '../logging/log.ts'
 

@@ -9,7 +9,8 @@ import { creditsJson, jsonResponse } from '../http/output/json.ts'
 import { refusalResponse } from '../http/output/problem.ts'
 import { WRITE_PROBLEMS } from '../http/output/responses.ts'
 import { moveCredits } from '../ledger/client/client.ts'
-import type { Movement, MovementAnswer } from '../ledger/model/messages.ts'
+import type { MovementAnswer } from '../ledger/model/answers.ts'
+import type { Movement } from '../ledger/model/messages/credits.ts'
 
 /** Refunds, transfers, adjustments, overdraft limits and voids: what moves credits beside events and new lots. */
 

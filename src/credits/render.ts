@@ -1,9 +1,9 @@
 import { timeJson, timeOrNull } from '../http/input/times.ts'
 import { creditsJson, usdJson } from '../http/output/json.ts'
+import type { BalanceAnswer, CreditAnswer, LotAnswer, RecurringAnswer } from '../ledger/model/answers.ts'
 import type { Entry, EventRecord } from '../ledger/model/journal.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { OVERDRAFT } from '../ledger/model/lots.ts'
-import type { BalanceAnswer, CreditAnswer, LotAnswer, RecurringAnswer } from '../ledger/model/messages.ts'
 import { microCredits } from '../pricing/money.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */

@@ -10,7 +10,7 @@ import { refusalResponse } from '../http/output/problem.ts'
 import { json, jsonRequest, READ_PROBLEMS, responses, WRITE_PROBLEMS } from '../http/output/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { credit, readBalance, readLots } from '../ledger/client/client.ts'
-import type { CreditMessage } from '../ledger/model/messages.ts'
+import type { CreditMessage } from '../ledger/model/messages/credits.ts'
 import { listEntries } from '../projection/read/list-entries.ts'
 import { renderBalance, renderCredit, renderLot, renderTransaction } from './render.ts'
 import {

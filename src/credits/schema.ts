@@ -6,8 +6,8 @@ import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { refuseTwoOwners, subjectFields } from '../http/input/subject.ts'
 import { timeInput } from '../http/input/times.ts'
 import { ENTRY_TYPES } from '../ledger/model/journal.ts'
-import { LOT_KINDS } from '../ledger/model/messages.ts'
-import { RECURRING_PERIODS } from '../ledger/wallets/recurring.ts'
+import { RECURRING_PERIODS } from '../ledger/model/recurring.ts'
+import { LOT_KINDS } from '../ledger/model/vocabulary.ts'
 
 const lotFields = {
   ...subjectFields,

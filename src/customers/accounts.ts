@@ -2,7 +2,7 @@ import { forgetCachedKey } from '../api-keys/authentication/lookup.ts'
 import { publishKeys } from '../api-keys/publishing.ts'
 import { requireReached } from '../api-keys/revocation.ts'
 import { hashesInForce } from '../api-keys/rows.ts'
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import { type CustomerStatus, MODES, type Tier } from '../db/schema.ts'
 import { setLedgerAccount } from '../ledger/client/client.ts'
 

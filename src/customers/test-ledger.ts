@@ -1,7 +1,8 @@
-import { type Bindings, configOf } from '../config.ts'
-import type { Account } from '../ledger/admission/account.ts'
+import type { Bindings } from '../bindings.ts'
+import { configOf } from '../config.ts'
 import { openLedger, shareBurnTables, shareEntitlements } from '../ledger/client/client.ts'
-import type { Refused } from '../ledger/model/messages.ts'
+import type { Account } from '../ledger/model/account.ts'
+import type { Refused } from '../ledger/model/refusal.ts'
 import { REGIONS } from './schema.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { sizeOf } from '../ledger/journal/packing.ts'
 import { portionsOf } from './portions.ts'
+import { sizeOf } from './text-size.ts'
 
 /** D1 takes a text of at most 2,000,000 bytes, as a parameter and in a row. */
 export const MAX_PARAMETER_BYTES = 2_000_000

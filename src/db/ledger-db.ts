@@ -1,11 +1,10 @@
-import type { Bindings } from '../config.ts'
 import type { Mode } from './schema.ts'
 
 /**
  * The database that holds a customer's ledger. All access to pages, subjects and watermarks goes through here: today
  * there is one database, tomorrow shards by customer, because a D1 database ends at 10 GB.
  */
-export function ledgerDb(env: Pick<Bindings, 'DB'>, _customer_id: string): D1Database {
+export function ledgerDb(env: { readonly DB: D1Database }, _customer_id: string): D1Database {
   return env.DB
 }
 

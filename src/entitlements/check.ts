@@ -1,7 +1,7 @@
 import { priceEvent } from '../events/price.ts'
 import type { EventInput } from '../events/schema.ts'
-import type { PricedEvent } from '../ledger/model/messages.ts'
 import { type FieldError, invalid, type Refusal } from '../ledger/model/refusal.ts'
+import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { usageInput } from '../rating/schema.ts'
 import type { CheckInput } from './schema.ts'

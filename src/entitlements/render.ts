@@ -1,8 +1,8 @@
 import { timeJson, timeOrNull } from '../http/input/times.ts'
 import { creditsExact, creditsJson, exactNumber, usdJson } from '../http/output/json.ts'
-import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/entitlements/check.ts'
-import type { Entitlement } from '../ledger/entitlements/entitlements.ts'
 import { quantityText } from '../ledger/entitlements/limits.ts'
+import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/model/answers.ts'
+import type { Entitlement } from '../ledger/model/entitlements.ts'
 import { picoUsd } from '../pricing/money.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */

@@ -1,7 +1,8 @@
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import { readUnrated } from '../ledger/client/client.ts'
+import type { Caller } from '../ledger/model/account.ts'
 import type { Entry } from '../ledger/model/journal.ts'
-import type { Caller, LedgerName } from '../ledger/model/messages.ts'
+import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { microCredits } from '../pricing/money.ts'
 
 /**

@@ -1,16 +1,11 @@
 import { fieldErrors } from '../http/input/validation.ts'
 import { fingerprintOf } from '../http/middleware/idempotency-key.ts'
 import { newId } from '../ids.ts'
+import type { Caller } from '../ledger/model/account.ts'
 import { walletItemOf } from '../ledger/model/ledger-ids.ts'
-import type {
-  Caller,
-  Idempotency,
-  IngestItem,
-  IngestMessage,
-  LedgerName,
-  WalletItemRef,
-} from '../ledger/model/messages.ts'
+import type { IngestItem, IngestMessage } from '../ledger/model/messages/events.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
+import type { Idempotency, LedgerName, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { priceEvent } from './price.ts'
 import { batchSchema, eventSchema } from './schema.ts'

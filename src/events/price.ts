@@ -1,5 +1,5 @@
-import { MAX_EVENT_AHEAD_MS, type PricedEvent, type ProviderCharge } from '../ledger/model/messages.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
+import { MAX_EVENT_AHEAD_MS, type PricedEvent, type ProviderCharge } from '../ledger/model/vocabulary.ts'
 import { CATALOGUE_VERSION } from '../pricing/catalogue/catalogue.ts'
 import { ceilingCost } from '../pricing/catalogue/ceiling.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'

@@ -1,8 +1,8 @@
 import { timeJson } from '../http/input/times.ts'
 import { creditsExact, creditsJson, usdJson } from '../http/output/json.ts'
+import type { BatchAnswer, BatchItemAnswer, EventAnswer } from '../ledger/model/answers.ts'
 import type { Entry } from '../ledger/model/journal.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
-import type { BatchAnswer, BatchItemAnswer, EventAnswer } from '../ledger/model/messages.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import { usageJson } from '../rating/usage-json.ts'
 

@@ -17,7 +17,7 @@ import {
 import { createRouter } from '../http/router.ts'
 import { pastEntry } from '../ledger/burns/reversal.ts'
 import { ingest } from '../ledger/client/client.ts'
-import type { BatchAnswer } from '../ledger/model/messages.ts'
+import type { BatchAnswer } from '../ledger/model/answers.ts'
 import type { Refusal } from '../ledger/model/refusal.ts'
 import { findProvider, nearestModels } from '../pricing/catalogue/catalogue.ts'
 import { findEntry } from '../projection/read/list-entries.ts'

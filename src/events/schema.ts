@@ -4,7 +4,7 @@ import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { subjectFields } from '../http/input/subject.ts'
 import { timeInput } from '../http/input/times.ts'
-import { EVENT_TYPES } from '../ledger/model/messages.ts'
+import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 import { consumptionFields, customUnitInput, quantityInput } from '../rating/schema.ts'
 
 export const MAX_BATCH = 1000

@@ -1,4 +1,4 @@
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import { logError } from '../logging/log.ts'
 
 const CACHED_FOR_MS = 5_000

@@ -1,6 +1,6 @@
 import { timeJson } from '../http/input/times.ts'
 import { creditsJson, exactNumber } from '../http/output/json.ts'
-import type { CaptureAnswer, HoldAnswer } from '../ledger/model/messages.ts'
+import type { CaptureAnswer, HoldAnswer } from '../ledger/model/answers.ts'
 import type { MicroCredits } from '../pricing/money.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */

@@ -4,7 +4,7 @@ import { creditsAmount } from '../http/input/amounts.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { refuseTwoOwners, subjectFields } from '../http/input/subject.ts'
-import { HOLD_STATUSES } from '../ledger/holds/end.ts'
+import { HOLD_STATUSES } from '../ledger/model/holds.ts'
 import { countInput, usageInput } from '../rating/schema.ts'
 
 const DEFAULT_SECONDS = 600

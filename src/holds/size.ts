@@ -1,5 +1,6 @@
-import type { HoldSize, PricedEvent } from '../ledger/model/messages.ts'
+import type { HoldSize } from '../ledger/model/messages/holds.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
+import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 import type { CostResult } from '../pricing/cost/cost.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'

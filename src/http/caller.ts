@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { Auditor } from '../audit/record.ts'
-import type { Caller, Idempotency, LedgerName } from '../ledger/model/messages.ts'
+import type { Caller } from '../ledger/model/account.ts'
+import type { Idempotency, LedgerName } from '../ledger/model/vocabulary.ts'
 import { clientIp } from './client-ip.ts'
 import type { AppEnv } from './env.ts'
 import { fingerprintOf } from './middleware/idempotency-key.ts'

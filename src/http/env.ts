@@ -1,9 +1,8 @@
 import type { AuthenticatedKey } from '../api-keys/record.ts'
-import type { Bindings } from '../config.ts'
-import type { RateCount } from '../ledger/admission/rate-limit.ts'
-import type { Caller } from '../ledger/model/messages.ts'
+import type { Bindings } from '../bindings.ts'
+import type { Caller, RateCount } from '../ledger/model/account.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
-import type { ProblemCode } from './output/problem.ts'
+import type { ProblemCode } from './output/problem-codes.ts'
 
 /** What every handler finds on its context. `key` is there on every route that `authenticate` stands before. */
 export type AppEnv = {

@@ -5,32 +5,24 @@ import type { BurnDefaults } from '../pricing/burn-table/table.ts'
 import { formatCredits, microCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import { lastVersion } from './burn-tables/answers.ts'
 import { applyBurnTable, type BurnTableOutcome, deactivateBurnTable } from './burn-tables/changes.ts'
-import type {
-  BurnTableResult,
-  DeactivateBurnTableMessage,
-  SaveBurnTableMessage,
-} from './burn-tables/messages.ts'
 import type { BurnTableRows } from './burn-tables/rows.ts'
 import type { Draft } from './commit/draft.ts'
 import { applyCredit, type CreditOutcome, creditAnswer } from './credits/credit.ts'
 import { applyMovement } from './credits/movement.ts'
-import {
-  applyEntitlement,
-  type ChangeEntitlementMessage,
-  type Entitlement,
-  type EntitlementResult,
-} from './entitlements/entitlements.ts'
+import { applyEntitlement } from './entitlements/entitlements.ts'
 import { quantityText } from './entitlements/limits.ts'
 import type { EntitlementRows } from './entitlements/rows.ts'
+import type { Caller } from './model/account.ts'
+import type { MovementAnswer } from './model/answers.ts'
+import type { Entitlement } from './model/entitlements.ts'
 import type { LedgerIds } from './model/ledger-ids.ts'
 import type {
-  Caller,
-  CreditMessage,
-  Movement,
-  MovementAnswer,
-  MovementMessage,
-  MovementResult,
-} from './model/messages.ts'
+  BurnTableResult,
+  DeactivateBurnTableMessage,
+  SaveBurnTableMessage,
+} from './model/messages/burn-tables.ts'
+import type { CreditMessage, Movement, MovementMessage, MovementResult } from './model/messages/credits.ts'
+import type { ChangeEntitlementMessage, EntitlementResult } from './model/messages/entitlements.ts'
 
 /**
  * The changes that the audit log records, each with its record in the same commit: in the same journal row, so that it

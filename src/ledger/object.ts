@@ -1,5 +1,4 @@
 import { microCredits } from '../pricing/money.ts'
-import type { Account } from './admission/account.ts'
 import {
   burnTableAudited,
   creditAudited,
@@ -8,6 +7,24 @@ import {
   moveAudited,
 } from './audited.ts'
 import { burnTableAnswer, readBurnTables, savedAnswer } from './burn-tables/answers.ts'
+import { applyIngest } from './burns/ingest.ts'
+import { quote } from './burns/quote.ts'
+import { applyRerate, payUnpaid, type RerateOutcome } from './burns/rerate.ts'
+import { sealAnswer } from './client/envelope.ts'
+import type { Draft } from './commit/draft.ts'
+import { applyCredit, creditAnswer } from './credits/credit.ts'
+import { LedgerEngine, UNAVAILABLE } from './engine.ts'
+import { checkAndHold, checkUse } from './entitlements/check.ts'
+import { readEntitlements } from './entitlements/entitlements.ts'
+import { booksOf } from './flush/books.ts'
+import { applyHold } from './holds/holds.ts'
+import { readHolds } from './holds/lists.ts'
+import { projectionState } from './journal/projection-state.ts'
+import { readUnflushed } from './journal/unflushed.ts'
+import type { Account } from './model/account.ts'
+import type { BalanceAnswer, LotAnswer, RecurringAnswer } from './model/answers.ts'
+import type { BurnTableSnapshot } from './model/burn-tables.ts'
+import type { Entitlement } from './model/entitlements.ts'
 import type {
   BurnTableResult,
   BurnTablesMessage,
@@ -16,64 +33,48 @@ import type {
   QuoteMessage,
   QuoteResult,
   SaveBurnTableMessage,
-} from './burn-tables/messages.ts'
-import type { BurnTableSnapshot } from './burn-tables/rows.ts'
-import { applyIngest } from './burns/ingest.ts'
-import { quote } from './burns/quote.ts'
-import { applyRerate, payUnpaid, type RerateOutcome } from './burns/rerate.ts'
-import type { Amendment } from './burns/unrated-rows.ts'
-import { sealAnswer } from './client/envelope.ts'
-import type { Draft } from './commit/draft.ts'
-import { applyCredit, creditAnswer } from './credits/credit.ts'
-import { LedgerEngine, UNAVAILABLE } from './engine.ts'
-import {
-  type CheckAndHoldMessage,
-  type CheckMessage,
-  type CheckResult,
-  checkAndHold,
-  checkUse,
-} from './entitlements/check.ts'
-import {
-  type ChangeEntitlementMessage,
-  type Entitlement,
-  type EntitlementResult,
-  type EntitlementsMessage,
-  type EntitlementsResult,
-  readEntitlements,
-} from './entitlements/entitlements.ts'
-import { booksOf } from './flush/books.ts'
-import type { EntryRange } from './flush/rewrite-pages.ts'
-import { applyHold } from './holds/holds.ts'
-import { type HoldsMessage, type HoldsResult, readHolds } from './holds/lists.ts'
-import {
-  type ProjectionStateMessage,
-  type ProjectionStateResult,
-  projectionState,
-} from './journal/projection-state.ts'
-import { type EntriesMessage, type EntriesResult, readUnflushed } from './journal/unflushed.ts'
+} from './model/messages/burn-tables.ts'
 import type {
-  BalanceAnswer,
   CreditMessage,
   CreditResult,
-  HoldMessage,
-  HoldResult,
-  IngestMessage,
-  IngestResult,
-  LotAnswer,
   MovementMessage,
   MovementResult,
-  OpenMessage,
-  RecurringAnswer,
   RecurringMessage,
-  Refused,
+  WalletMessage,
+  WalletResult,
+} from './model/messages/credits.ts'
+import type {
+  ChangeEntitlementMessage,
+  CheckAndHoldMessage,
+  CheckMessage,
+  CheckResult,
+  EntitlementResult,
+  EntitlementsMessage,
+  EntitlementsResult,
+} from './model/messages/entitlements.ts'
+import type {
+  IngestMessage,
+  IngestResult,
   RerateMessage,
   RerateResult,
   UnratedMessage,
   UnratedResult,
-  WalletMessage,
-  WalletResult,
-} from './model/messages.ts'
-import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from './model/subject-messages.ts'
+} from './model/messages/events.ts'
+import type { HoldMessage, HoldResult, HoldsMessage, HoldsResult } from './model/messages/holds.ts'
+import type {
+  CatchUpMessage,
+  CatchUpResult,
+  EntriesMessage,
+  EntriesResult,
+  EntryRange,
+  EraseMessage,
+  EraseResult,
+  OpenMessage,
+  ProjectionStateMessage,
+  ProjectionStateResult,
+} from './model/messages/ledger.ts'
+import type { Refused } from './model/refusal.ts'
+import type { Amendment } from './model/unrated.ts'
 import { balanceAnswer, lotAnswers, recurringAnswers } from './wallets/answers.ts'
 
 const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200

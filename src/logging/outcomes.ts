@@ -1,4 +1,4 @@
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import { DAY_MS, HOUR_MS } from '../time/durations.ts'
 import { logError } from './log.ts'
 

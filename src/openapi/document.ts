@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppEnv } from '../http/env.ts'
 import { OPERATOR_SECURITY } from '../http/middleware/security.ts'
-import type { ProblemCode } from '../http/output/problem.ts'
+import type { ProblemCode } from '../http/output/problem-codes.ts'
 import { codesOf, problemCodes, problemSchema, problemSchemaName } from '../http/output/problem-schemas.ts'
 import { createRouter } from '../http/router.ts'
 import { closeObjects, isObject, type Lookup } from './closed.ts'

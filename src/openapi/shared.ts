@@ -1,5 +1,5 @@
 import { SECURITY_SCHEMES } from '../http/middleware/security.ts'
-import { PROBLEMS, type ProblemCode } from '../http/output/problem.ts'
+import { PROBLEMS, type ProblemCode } from '../http/output/problem-codes.ts'
 import { problemResponse } from '../http/output/problem-schemas.ts'
 import { BODY_PROBLEMS, KEY_PROBLEMS } from '../http/output/responses.ts'
 

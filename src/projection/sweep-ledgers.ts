@@ -1,4 +1,4 @@
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import { logError, logInfo } from '../logging/log.ts'
 
 /** Customers that one run goes over, one after the other, and ledgers that are woken at once. */

@@ -1,4 +1,5 @@
-import { type Bindings, configOf } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
+import { configOf } from '../config.ts'
 import { logError, logInfo } from '../logging/log.ts'
 
 /** A ledger is looked at in this many runs, so that it is not missed when one fails. */

@@ -1,5 +1,5 @@
 import { fieldErrors } from '../http/input/validation.ts'
-import type { Quote } from '../ledger/burn-tables/messages.ts'
+import type { Quote } from '../ledger/model/messages/burn-tables.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { type Calculation, calculation, costOf } from './calculate.ts'

@@ -1,4 +1,4 @@
-import type { Quote, QuoteItem } from '../ledger/burn-tables/messages.ts'
+import type { Quote, QuoteItem } from '../ledger/model/messages/burn-tables.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import { type SuggestionResult, suggestSaving } from '../pricing/catalogue/suggestion.ts'
 import type { CostRequest, CostResult } from '../pricing/cost/cost.ts'

@@ -1,5 +1,5 @@
-import type { EventType, PriceModifiers } from '../ledger/model/messages.ts'
 import { type FieldError, invalid, type Refusal } from '../ledger/model/refusal.ts'
+import type { EventType, PriceModifiers } from '../ledger/model/vocabulary.ts'
 import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 import { coveredBy, type PriceBook } from '../pricing/cost/price-book.ts'
 import { extractUsage } from '../pricing/extract/extract.ts'

@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory'
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import type { AppEnv } from '../http/env.ts'
 import { problem } from '../http/output/problem.ts'
 import { logError } from '../logging/log.ts'

@@ -1,10 +1,12 @@
-import type { Bindings } from '../config.ts'
+import type { Bindings } from '../bindings.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import type { SubjectKind } from '../db/schema.ts'
 import { isTaken } from '../db/unique.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { catchUp } from '../ledger/client/client.ts'
-import type { Caller, LedgerName, Refused } from '../ledger/model/messages.ts'
+import type { Caller } from '../ledger/model/account.ts'
+import type { Refused } from '../ledger/model/refusal.ts'
+import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import type { Profile, ProfileChange } from './schema.ts'
 
 /** A user or a team as D1 has it. */

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import * as fc from 'fast-check'
 import { describe, expect, inject, it, vi } from 'vitest'
-import type { CreditMessage, MovementMessage } from '../../src/ledger/model/messages.ts'
+import type { CreditMessage, MovementMessage } from '../../src/ledger/model/messages/credits.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { d1FailingAt, failNextTransaction, powerCut } from '../faults/injection.ts'
 import { freshLedger, inStore, rowsWrittenBy, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'

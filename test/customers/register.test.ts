@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
-import type { Bindings } from '../../src/config.ts'
+import type { Bindings } from '../../src/bindings.ts'
 import { d1FailingAt } from '../faults/injection.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { brokenKv } from '../support/broken.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
-import { PROBLEMS } from '../../src/http/output/problem.ts'
+import { PROBLEMS } from '../../src/http/output/problem-codes.ts'
 
 const page = readFileSync(path.join(import.meta.dirname, '../../docs/errors.md'), 'utf8')
 

@@ -2,7 +2,7 @@ import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from '
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
-import type { IngestResult } from '../../src/ledger/model/messages.ts'
+import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import {
   freshLedger,
   journalEntries,

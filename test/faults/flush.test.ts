@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject, ingest } from '../../src/ledger/client/client.ts'
-import type { IngestResult } from '../../src/ledger/model/messages.ts'
+import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import { totalsOf } from '../../src/usage/cells/totals.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { RateCount } from '../../src/ledger/admission/rate-limit.ts'
 import { callerIn, openAnswer, sealAnswer, sealMessage } from '../../src/ledger/client/envelope.ts'
+import type { RateCount } from '../../src/ledger/model/account.ts'
 
 const CALLER = { key_id: 'key_1', mode: 'test', counted_by: ['cust_1', 'cust_1:test'] } as const
 const RATE: RateCount = { allowed: true, limit: 100, remaining: 42, resets_in_s: 17 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type LedgerIdPrefix, ledgerId, ledgerTag, parseLedgerId, randomId } from '../../src/ids.ts'
 import { entryNumberOf, LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
-import type { LedgerName } from '../../src/ledger/model/messages.ts'
+import type { LedgerName } from '../../src/ledger/model/vocabulary.ts'
 
 const TAG = 'abcdefgh'
 const PREFIXES: readonly LedgerIdPrefix[] = ['evt', 'txn', 'lot', 'wal']

@@ -10,8 +10,8 @@ import {
   openLedger,
   shareEntitlements,
 } from '../../src/ledger/client/client.ts'
-import type { Entitlement, EntitlementRules } from '../../src/ledger/entitlements/entitlements.ts'
-import type { LedgerName, WalletOwner } from '../../src/ledger/model/messages.ts'
+import type { Entitlement, EntitlementRules } from '../../src/ledger/model/entitlements.ts'
+import type { LedgerName, WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import { failNextTransaction, type Moment, powerCut } from '../faults/injection.ts'
 import { brokenD1 } from '../support/broken.ts'
 import { CUSTOMER, hardEvents, rules, team, user } from '../support/entitlements.ts'

@@ -2,16 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { applyEvent } from '../../src/ledger/burns/burn.ts'
 import { pastEntry } from '../../src/ledger/burns/reversal.ts'
 import { applyMovement } from '../../src/ledger/credits/movement.ts'
-import type { Entitlement } from '../../src/ledger/entitlements/entitlements.ts'
-import {
-  type Counted,
-  commit,
-  quantitiesOf,
-  release,
-  reserve,
-  type Subject,
-} from '../../src/ledger/entitlements/limits.ts'
-import type { WalletOwner } from '../../src/ledger/model/messages.ts'
+import { commit, quantitiesOf, release, reserve } from '../../src/ledger/entitlements/limits.ts'
+import type { Entitlement } from '../../src/ledger/model/entitlements.ts'
+import type { Counted, Subject } from '../../src/ledger/model/limits.ts'
+import type { WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { CUSTOMER, entitlement, hardEvents, rules, team, user } from '../support/entitlements.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'

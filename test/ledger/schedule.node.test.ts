@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { earliest, nextAlarmAt, retryDelay, type Work } from '../../src/ledger/commit/schedule.ts'
+import { nextAlarmAt, retryDelay, type Work } from '../../src/ledger/commit/schedule.ts'
+import { earliest } from '../../src/time/durations.ts'
 
 const NOW = 1_000_000_000
 const YEAR = 365 * 86_400_000

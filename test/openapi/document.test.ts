@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
 import { SCOPES } from '../../src/api-keys/authentication/scopes.ts'
 import { createApp } from '../../src/app.ts'
-import { PROBLEMS } from '../../src/http/output/problem.ts'
+import { PROBLEMS } from '../../src/http/output/problem-codes.ts'
 import { codesOf } from '../../src/http/output/problem-schemas.ts'
 import { isObject } from '../../src/openapi/closed.ts'
 import { api } from '../support/api.ts'

@@ -1,12 +1,12 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import type { Bindings } from '../../src/config.ts'
+import type { Bindings } from '../../src/bindings.ts'
 import { MAX_PARAMETER_BYTES } from '../../src/db/json-parameters.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
-import type { EntryFilter } from '../../src/ledger/journal/unflushed.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
+import type { EntryFilter } from '../../src/ledger/model/messages/ledger.ts'
 import { findEntry, listEntries } from '../../src/projection/read/list-entries.ts'
 import {
   freshLedger,

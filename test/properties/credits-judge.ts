@@ -5,19 +5,14 @@ import type { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
 import type {
   CreditMessage,
   CreditResult,
-  HoldMessage,
-  HoldRequest,
-  HoldResult,
-  IngestItem,
-  IngestMessage,
-  IngestResult,
   Movement,
   MovementMessage,
   MovementResult,
   PastEntry,
-  WalletItemRef,
-  WalletOwner,
-} from '../../src/ledger/model/messages.ts'
+} from '../../src/ledger/model/messages/credits.ts'
+import type { IngestItem, IngestMessage, IngestResult } from '../../src/ledger/model/messages/events.ts'
+import type { HoldMessage, HoldRequest, HoldResult } from '../../src/ledger/model/messages/holds.ts'
+import type { WalletItemRef, WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'

@@ -1,17 +1,11 @@
 import { expect } from 'vitest'
 import { renderCredit } from '../../src/credits/render.ts'
 import { renderBatchAnswer, renderEventAnswer } from '../../src/events/render.ts'
+import type { BatchAnswer, EventAnswer } from '../../src/ledger/model/answers.ts'
 import type { Entry } from '../../src/ledger/model/journal.ts'
 import type { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
-import type {
-  BatchAnswer,
-  CreditMessage,
-  CreditResult,
-  EventAnswer,
-  IngestItem,
-  IngestMessage,
-  IngestResult,
-} from '../../src/ledger/model/messages.ts'
+import type { CreditMessage, CreditResult } from '../../src/ledger/model/messages/credits.ts'
+import type { IngestItem, IngestMessage, IngestResult } from '../../src/ledger/model/messages/events.ts'
 import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import { batch, eventItem, grant, single } from '../support/messages.ts'
 import type { BatchSpec, CreditSpec, EventSpec, RequestSpec } from './commands.ts'

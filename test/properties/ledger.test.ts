@@ -4,14 +4,11 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { unpackRow } from '../../src/ledger/journal/packing.ts'
+import type { BalanceAnswer } from '../../src/ledger/model/answers.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
-import type {
-  BalanceAnswer,
-  CreditResult,
-  IngestResult,
-  WalletOwner,
-  WalletResult,
-} from '../../src/ledger/model/messages.ts'
+import type { CreditResult, WalletResult } from '../../src/ledger/model/messages/credits.ts'
+import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
+import type { WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { microCredits } from '../../src/pricing/money.ts'

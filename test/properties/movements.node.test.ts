@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, inject, it } from 'vitest'
 import { OVERDRAFT } from '../../src/ledger/model/lots.ts'
-import type { WalletOwner } from '../../src/ledger/model/messages.ts'
+import type { WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import { MAX_MICRO_CREDITS } from '../../src/pricing/money.ts'
 import { MemoryLedger } from '../support/memory-ledger.ts'
 import { apply, lives, MINUTE, type Step, type World } from './movement-lives.ts'

@@ -1,6 +1,6 @@
 /** What `cloudflare:workers` gives to a test: the Worker's bindings, with the migrations, and the Worker itself. */
 declare namespace Cloudflare {
-  interface Env extends Readonly<import('../../src/config.ts').Bindings> {
+  interface Env extends Readonly<import('../../src/bindings.ts').Bindings> {
     /** The platform's limiter, of 3 a minute. */
     readonly LIMIT_OF_3: RateLimit
     readonly D1_MIGRATIONS: import('cloudflare:test').D1Migration[]

@@ -1,7 +1,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { createApp } from '../../src/app.ts'
-import type { Bindings } from '../../src/config.ts'
+import type { Bindings } from '../../src/bindings.ts'
 import { type ApiOptions, apiRequest, send } from './api.ts'
 
 const app = createApp()

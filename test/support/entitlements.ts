@@ -1,5 +1,5 @@
-import type { Entitlement, EntitlementRules } from '../../src/ledger/entitlements/entitlements.ts'
-import type { WalletOwner } from '../../src/ledger/model/messages.ts'
+import type { Entitlement, EntitlementRules } from '../../src/ledger/model/entitlements.ts'
+import type { WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 
 export const CUSTOMER: WalletOwner = { kind: 'customer' }
 export const user = (id: string): WalletOwner => ({ kind: 'user', id })

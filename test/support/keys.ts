@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { findApiKey, mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 import { SCOPES, type Scope } from '../../src/api-keys/authentication/scopes.ts'
 import type { FoundKey } from '../../src/api-keys/record.ts'
-import type { Bindings } from '../../src/config.ts'
+import type { Bindings } from '../../src/bindings.ts'
 import type { Mode } from '../../src/db/schema.ts'
 
 const INSERT = `

@@ -1,11 +1,7 @@
-import type {
-  Caller,
-  CreditMessage,
-  Idempotency,
-  IngestItem,
-  IngestMessage,
-  PricedEvent,
-} from '../../src/ledger/model/messages.ts'
+import type { Caller } from '../../src/ledger/model/account.ts'
+import type { CreditMessage } from '../../src/ledger/model/messages/credits.ts'
+import type { IngestItem, IngestMessage } from '../../src/ledger/model/messages/events.ts'
+import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary.ts'
 import { microCredits, picoUsd, type UsdParts, usdToParts } from '../../src/pricing/money.ts'
 
 /** Messages to a ledger object, as the Worker would send them: with the few fields a test is about. */

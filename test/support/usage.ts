@@ -6,7 +6,7 @@ import {
 } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
-import type { Bindings } from '../../src/config.ts'
+import type { Bindings } from '../../src/bindings.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { type Cell, Cells } from '../../src/usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../src/usage/cells/delta.ts'

@@ -1,4 +1,4 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import type { CustomerStatus, Tier } from '../../db/schema.ts'
 import { LEDGERS_BEHIND } from '../../ledger/flush/flush-failures.ts'
 import { hourOf } from '../../logging/outcomes.ts'

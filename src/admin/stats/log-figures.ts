@@ -1,4 +1,4 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { logInfo } from '../../logging/log.ts'
 import { lagSeconds, readFigures } from './figures.ts'
 import { allHours } from './outcome-figures.ts'

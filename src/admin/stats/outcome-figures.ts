@@ -1,4 +1,4 @@
-import { PROBLEMS } from '../../http/output/problem.ts'
+import { PROBLEMS } from '../../http/output/problem-codes.ts'
 
 /** A row of `outcome_counts`. */
 export interface OutcomeRow {

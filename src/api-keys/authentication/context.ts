@@ -1,4 +1,4 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { detailOf, type FieldError, invalid, type Refusal } from '../../ledger/model/refusal.ts'
 import { settleRevocation } from '../revocation.ts'
 import { type ApiKey, type KeyContext, readKeyContext } from '../rows.ts'

@@ -1,4 +1,5 @@
-import { type Bindings, configOf } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
+import { configOf } from '../../config.ts'
 import type { Mode } from '../../db/schema.ts'
 import { newId } from '../../ids.ts'
 import { logError } from '../../logging/log.ts'

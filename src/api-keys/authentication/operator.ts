@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { type Bindings, configOf } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
+import { configOf } from '../../config.ts'
 import { logFailure } from '../../logging/log.ts'
 import { DEVELOPMENT_OPERATOR_TOKEN } from '../development-key.ts'
 

@@ -1,5 +1,5 @@
 import type { z } from '@hono/zod-openapi'
-import type { WalletOwner } from '../../ledger/model/messages.ts'
+import type { WalletOwner } from '../../ledger/model/vocabulary.ts'
 import { customerText } from './identifiers.ts'
 
 /** The fields that pick a wallet: a user's, a team's, or with neither the customer's. */

@@ -1,5 +1,6 @@
 import { createMiddleware } from 'hono/factory'
-import { RATE_WINDOW_MS, type RateCount } from '../../ledger/admission/rate-limit.ts'
+import { RATE_WINDOW_MS } from '../../ledger/admission/rate-limit.ts'
+import type { RateCount } from '../../ledger/model/account.ts'
 import type { AppEnv } from '../env.ts'
 
 /** One policy: so many requests in a UTC minute. */

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { PROBLEMS, type ProblemCode } from './problem.ts'
+import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
 /** What the problem documents look like, one schema for each code, with the members that only this code has. */
 

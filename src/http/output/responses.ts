@@ -1,5 +1,5 @@
 import type { RouteConfig, z } from '@hono/zod-openapi'
-import { PROBLEMS, type ProblemCode } from './problem.ts'
+import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 import { problemResponse } from './problem-schemas.ts'
 
 type Responses = RouteConfig['responses']

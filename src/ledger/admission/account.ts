@@ -1,20 +1,5 @@
-import type { CustomerStatus, Tier } from '../../db/schema.ts'
 import type { MetaTable } from '../commit/meta-table.ts'
-
-/** What a ledger knows of its customer: what it admits, and how much of it, hangs on that. */
-export interface Account {
-  readonly tier: Tier
-  readonly status: CustomerStatus
-  /** Of D1's row: rises with every change of the two. */
-  readonly revision: number
-}
-
-/**
- * What a request is: one that only reads, one that changes something for the customer, or the operator's own work on
- * what was accepted before, such as rating an event whose price has come. Only `write` is closed to a customer that is
- * suspended or closed.
- */
-export type Access = 'read' | 'write' | 'upkeep'
+import type { Access, Account } from '../model/account.ts'
 
 const KEY = 'account'
 

@@ -1,17 +1,6 @@
+import type { RateCount } from '../model/account.ts'
 /** Documented limits count requests in fixed windows of this length, which begin with the UTC minute. */
 export const RATE_WINDOW_MS = 60_000
-
-/** What a ledger has counted of a caller's requests, this one included. */
-export interface RateCount {
-  /** False: this request is more than the limit. */
-  readonly allowed: boolean
-  /** Requests a minute. */
-  readonly limit: number
-  /** How many more may come in this minute, 0 or more. */
-  readonly remaining: number
-  /** Whole seconds until the next minute, 1 to 60 while the clock is right. */
-  readonly resets_in_s: number
-}
 
 /**
  * Counts requests in the current UTC minute, in memory: a restart begins to count anew, and nothing is written. What is

@@ -1,8 +1,9 @@
 import { type BurnDefaults, DEFAULT_VERSION, defaultDefinition } from '../../pricing/burn-table/table.ts'
+import type { BurnTableRow, BurnTableVersion } from '../model/burn-tables.ts'
+import type { BurnTableAnswer, BurnTablesQuestion, BurnTablesResult } from '../model/messages/burn-tables.ts'
 import type { Refusal } from '../model/refusal.ts'
 import type { BurnTables } from './compiled.ts'
-import type { BurnTableAnswer, BurnTablesQuestion, BurnTablesResult } from './messages.ts'
-import type { BurnTableRow, BurnTableRows, BurnTableVersion } from './rows.ts'
+import type { BurnTableRows } from './rows.ts'
 
 /** What is asked of a customer's tables; a version that is not there is a refusal. */
 export function readBurnTables(

@@ -4,11 +4,17 @@ import { type BurnDefaults, DEFAULT_VERSION } from '../../pricing/burn-table/tab
 import { formatDecimal } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
 import { FORMAT } from '../journal/packing.ts'
-import type { Idempotency } from '../model/messages.ts'
+import type { BurnTableRow } from '../model/burn-tables.ts'
+import type {
+  BurnTableChange,
+  BurnTableResult,
+  ChangedFields,
+  NewDefinition,
+} from '../model/messages/burn-tables.ts'
 import { invalid, type Refusal } from '../model/refusal.ts'
+import type { Idempotency } from '../model/vocabulary.ts'
 import { lastVersion, noTable, storedAnswer } from './answers.ts'
-import type { BurnTableChange, BurnTableResult, ChangedFields, NewDefinition } from './messages.ts'
-import type { BurnTableRow, BurnTableRows } from './rows.ts'
+import type { BurnTableRows } from './rows.ts'
 
 /** A customer's active tables, all its versions ever, and their definitions together: what fits a snapshot. */
 const MAX_TABLES = 50

@@ -5,7 +5,8 @@ import {
   defaultBurnTable,
 } from '../../pricing/burn-table/table.ts'
 import { type InForce, versionInForce } from '../../pricing/burn-table/versions.ts'
-import type { BurnTableRows, BurnTableVersion } from './rows.ts'
+import type { BurnTableVersion } from '../model/burn-tables.ts'
+import type { BurnTableRows } from './rows.ts'
 
 /** The tables that rate a ledger's events, each event by its own time. */
 export interface RatingTables {

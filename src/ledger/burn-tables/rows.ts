@@ -1,29 +1,6 @@
 import type { BurnTableDefinition } from '../../pricing/burn-table/definition.ts'
-import type { VersionTimes } from '../../pricing/burn-table/versions.ts'
+import type { BurnTableRow, BurnTableSnapshot, BurnTableVersion } from '../model/burn-tables.ts'
 import type { Exec } from '../tables.ts'
-
-/** A version of a burn table but for its definition, which is read when it is needed. */
-export interface BurnTableVersion extends VersionTimes {
-  readonly created_at_ms: number
-  /** Of the definition as JSON. */
-  readonly length: number
-}
-
-/** A version with its definition. Nothing of it ever changes but that its table is deactivated. */
-export interface BurnTableRow extends VersionTimes {
-  readonly created_at_ms: number
-  readonly definition: BurnTableDefinition
-}
-
-/**
- * All versions of a customer's burn tables. The live ledger is their master and gives this to the test ledger, which
- * takes it if it is newer than what it has.
- */
-export interface BurnTableSnapshot {
-  /** Rises with every change. */
-  readonly revision: number
-  readonly rows: readonly BurnTableRow[]
-}
 
 const ALL_VERSIONS = `
   SELECT version, table_id, effective_from_ms, effective_to_ms, began_at_ms, deactivated_at_ms, created_at_ms,

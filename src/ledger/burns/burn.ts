@@ -12,26 +12,23 @@ import {
   usdToParts,
 } from '../../pricing/money.ts'
 import type { RatingTables } from '../burn-tables/compiled.ts'
-import type { Draft, NewEntry } from '../commit/draft.ts'
-import {
-  admit,
-  capturedQuantities,
-  count,
-  type DefaultEntitlement,
-  quantitiesOf,
-} from '../entitlements/limits.ts'
+import type { Draft } from '../commit/draft.ts'
+import { monthOf } from '../commit/reader.ts'
+import { admit, capturedQuantities, count, quantitiesOf } from '../entitlements/limits.ts'
 import { captureParts, countCapture, endHold, findHold } from '../holds/funds.ts'
 import { FORMAT } from '../journal/packing.ts'
-import type { Entry, EventRecord } from '../model/journal.ts'
+import type { EventAnswer } from '../model/answers.ts'
+import type { Entry, EventRecord, NewEntry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
+import type { DefaultEntitlement } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
-import type { EventAnswer, Idempotency, IngestItem, PricedEvent, WalletItemRef } from '../model/messages.ts'
-import { insufficientCredits, type Refusal } from '../model/refusal.ts'
-import { spendable, type Wallet } from '../model/wallet.ts'
+import type { IngestItem } from '../model/messages/events.ts'
+import type { Refusal } from '../model/refusal.ts'
+import type { Idempotency, PricedEvent, WalletItemRef } from '../model/vocabulary.ts'
+import { insufficientCredits, spendable, type Wallet } from '../model/wallet.ts'
 import { take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 import { advanced, usedInPeriod } from './period-counters.ts'
-import { overQuota } from './quota.ts'
 import { costOf } from './quote.ts'
 
 export type BurnOutcome =
@@ -258,4 +255,11 @@ export function eventAnswer(ids: LedgerIds, entry: Entry): EventAnswer {
 
 function refused(refusal: Refusal): BurnOutcome {
   return { kind: 'refused', refusal }
+}
+
+/** Returns the refusal of one more event; undefined while the monthly quota of the customer's tier has room. */
+export function overQuota(draft: Draft, { events_a_month }: BurnContext): Refusal | undefined {
+  const { at_ms, month_events } = draft.counters
+  if (events_a_month === null || month_events < events_a_month) return undefined
+  return { code: 'quota_exceeded', limit: events_a_month, resets_at_ms: monthOf(at_ms).end_ms }
 }

@@ -1,14 +1,9 @@
 import type { Draft } from '../commit/draft.ts'
 import { FORMAT } from '../journal/packing.ts'
-import type {
-  BatchAnswer,
-  BatchItemAnswer,
-  Idempotency,
-  IngestItem,
-  IngestMessage,
-  IngestResult,
-} from '../model/messages.ts'
+import type { BatchAnswer, BatchItemAnswer } from '../model/answers.ts'
+import type { IngestItem, IngestMessage, IngestResult } from '../model/messages/events.ts'
 import { detailOf } from '../model/refusal.ts'
+import type { Idempotency } from '../model/vocabulary.ts'
 import { applyEvent, type BurnContext, eventAnswer } from './burn.ts'
 
 /** A request to ingest, one event or a batch, applied to a draft. */

@@ -1,8 +1,8 @@
 import { type Chargeable, chargeFor } from '../../pricing/burn-table/charge.ts'
 import { usdFromParts, ZERO_USD } from '../../pricing/money.ts'
 import type { RatingTables } from '../burn-tables/compiled.ts'
-import type { Quote, QuoteItem } from '../burn-tables/messages.ts'
-import type { ProviderCharge } from '../model/messages.ts'
+import type { Quote, QuoteItem } from '../model/messages/burn-tables.ts'
+import type { ProviderCharge } from '../model/vocabulary.ts'
 
 /** The provider's cost as a burn table takes it. */
 export function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceiling_cost'> {

@@ -9,19 +9,13 @@ import {
 import type { Draft } from '../commit/draft.ts'
 import type { Entry, EventRecord } from '../model/journal.ts'
 import { lastTaken, shareOf } from '../model/lots.ts'
-import type { PricedEvent, ProviderCharge } from '../model/messages.ts'
+import type { OpenPrice, RerateItem, UnratedEvent } from '../model/unrated.ts'
+import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
 import { spendable, type Wallet } from '../model/wallet.ts'
 import { giveBack, take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 import { type BurnContext, type Rated, rate, recordedPrice } from './burn.ts'
-import { type OpenPrice, openAfter } from './reversal.ts'
-import type { UnratedEvent } from './unrated-rows.ts'
-
-/** A price that was found for an event which was recorded without one. */
-export interface RerateItem {
-  readonly entry: number
-  readonly charge: ProviderCharge
-}
+import { openAfter } from './reversal.ts'
 
 /**
  * - `rated`: the difference to what was burned before is burned now, or given back to the same lots;

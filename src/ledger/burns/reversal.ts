@@ -9,17 +9,12 @@ import {
   ZERO_CREDITS,
 } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
-import type { Entry, Reversal, UsageCell, UsageQuantities } from '../model/journal.ts'
+import type { Entry, PastUsage, Reversal, UsageCell } from '../model/journal.ts'
 import { type LotPart, shareOf } from '../model/lots.ts'
-import type { PastEntry } from '../model/messages.ts'
+import type { PastEntry } from '../model/messages/credits.ts'
+import type { OpenPrice } from '../model/unrated.ts'
 
 /** What voids and refunds take back of a burn beside its credits: its price, and if it is void its cost and usage. */
-
-/** What a burn counted where usage is summed, for a void or a refund to take back. */
-export interface PastUsage extends UsageCell, UsageQuantities {
-  readonly cost: UsdParts
-  readonly price: UsdParts
-}
 
 /** What a movement needs to know of the entry that it looks back at. */
 export function pastEntry(entry: Entry): PastEntry {
@@ -46,16 +41,6 @@ function pastUsage({ event, captured, at_ms }: Entry): PastUsage | undefined {
 }
 
 const NOTHING: UsdParts = { micro: 0, pico: 0 }
-
-/**
- * The part of a burn's price that has not been given back, and the credits that go with it; `given` are those that had
- * been given back before.
- */
-export interface OpenPrice {
-  readonly given: MicroCredits
-  readonly credits: MicroCredits
-  readonly price: UsdParts
-}
 
 /** A burn as it stands, together with what was burned for it when its price came. */
 export interface Burn {

@@ -1,34 +1,8 @@
-import { type MicroCredits, microCredits, type UsdParts } from '../../pricing/money.ts'
+import { microCredits } from '../../pricing/money.ts'
 import type { Entry } from '../model/journal.ts'
-import type { LotPart } from '../model/lots.ts'
-import type { ProviderCharge } from '../model/messages.ts'
+import type { Amendment, UnratedEvent } from '../model/unrated.ts'
+import type { ProviderCharge } from '../model/vocabulary.ts'
 import type { Exec } from '../tables.ts'
-import type { OpenPrice } from './reversal.ts'
-
-/** A recorded event that has no final price yet. */
-export interface UnratedEvent {
-  readonly entry: Entry
-  /** Its price, when that is known and only the wallet could not pay. */
-  readonly charge: ProviderCharge | null
-}
-
-/** How an event that was recorded unrated was rated in the end: by an entry of its own. */
-export interface Amendment {
-  /** The entry that burned the difference, or gave it back. */
-  readonly by_entry: number
-  readonly rated_at_ms: number
-  /** What the event costs now, in all. */
-  readonly credits: MicroCredits
-  readonly balance_after: MicroCredits
-  /** What the second entry took out of lots: a void gives that back too. */
-  readonly lots: readonly LotPart[]
-  readonly cost: UsdParts
-  readonly price: UsdParts
-  readonly burn_table_version: number
-  readonly price_version: string
-  /** What of its price had not been given back when it was rated. */
-  readonly open: OpenPrice
-}
 
 /** Events without a price, and how those that got one were rated. */
 export class UnratedRows {

@@ -1,7 +1,10 @@
-import { type Bindings, configOf } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
+import { configOf } from '../../config.ts'
 import { ledgerKey } from '../../db/ledger-db.ts'
-import type { Caller, LedgerName, Refused } from '../model/messages.ts'
-import type { CustomerLedger } from '../object.ts'
+import type { Caller } from '../model/account.ts'
+import type { Refused } from '../model/refusal.ts'
+import type { LedgerName } from '../model/vocabulary.ts'
+import type { LedgerRpc } from '../rpc.ts'
 import { openAnswer, sealMessage } from './envelope.ts'
 import { waitForObject } from './object-wait.ts'
 import { classifyTransportError } from './transport-errors.ts'
@@ -11,7 +14,7 @@ import { classifyTransportError } from './transport-errors.ts'
  * `unavailable`; only bugs throw, and nothing waits for ever.
  */
 
-export type Stub = DurableObjectStub<CustomerLedger>
+export type Stub = DurableObjectStub<LedgerRpc>
 
 export const SAFE_TO_REPEAT = true
 

@@ -1,5 +1,6 @@
-import type { Bindings } from '../../config.ts'
-import type { Account } from '../admission/account.ts'
+import type { Bindings } from '../../bindings.ts'
+import type { Account } from '../model/account.ts'
+import type { BalanceAnswer, LotAnswer, RecurringAnswer } from '../model/answers.ts'
 import type {
   BurnTableResult,
   BurnTablesMessage,
@@ -8,44 +9,49 @@ import type {
   QuoteMessage,
   QuoteResult,
   SaveBurnTableMessage,
-} from '../burn-tables/messages.ts'
-import type { CheckMessage, CheckResult } from '../entitlements/check.ts'
+} from '../model/messages/burn-tables.ts'
+import type {
+  CreditMessage,
+  CreditResult,
+  MovementMessage,
+  MovementResult,
+  RecurringMessage,
+  WalletMessage,
+  WalletResult,
+} from '../model/messages/credits.ts'
 import type {
   ChangeEntitlementMessage,
+  CheckMessage,
+  CheckResult,
   EntitlementResult,
   EntitlementsMessage,
   EntitlementsResult,
-} from '../entitlements/entitlements.ts'
-import type { Books } from '../flush/books.ts'
-import type { EntryRange } from '../flush/rewrite-pages.ts'
-import type { HoldsMessage, HoldsResult } from '../holds/lists.ts'
-import type { ProjectionStateMessage, ProjectionStateResult } from '../journal/projection-state.ts'
-import type { EntriesMessage, EntriesResult } from '../journal/unflushed.ts'
+} from '../model/messages/entitlements.ts'
 import type {
-  BalanceAnswer,
-  CreditMessage,
-  CreditResult,
-  HoldMessage,
-  HoldResult,
   IngestMessage,
   IngestResult,
-  LedgerName,
-  LotAnswer,
-  MovementMessage,
-  MovementResult,
-  OpenMessage,
-  RecurringAnswer,
-  RecurringMessage,
-  Refused,
   RerateMessage,
   RerateResult,
   UnratedMessage,
   UnratedResult,
-  WalletMessage,
-  WalletResult,
-} from '../model/messages.ts'
-import type { CatchUpMessage, CatchUpResult, EraseMessage, EraseResult } from '../model/subject-messages.ts'
-import type { CustomerLedger } from '../object.ts'
+} from '../model/messages/events.ts'
+import type { HoldMessage, HoldResult, HoldsMessage, HoldsResult } from '../model/messages/holds.ts'
+import type {
+  Books,
+  CatchUpMessage,
+  CatchUpResult,
+  EntriesMessage,
+  EntriesResult,
+  EntryRange,
+  EraseMessage,
+  EraseResult,
+  OpenMessage,
+  ProjectionStateMessage,
+  ProjectionStateResult,
+} from '../model/messages/ledger.ts'
+import type { Refused } from '../model/refusal.ts'
+import type { LedgerName } from '../model/vocabulary.ts'
+import type { LedgerRpc } from '../rpc.ts'
 import { ask, call, SAFE_TO_REPEAT, stubOf } from './call.ts'
 
 /** The Worker's side of a ledger object: each question and what kind of answer it has. Expected outcomes are values. */
@@ -282,7 +288,7 @@ interface Done {
 function tell(
   env: Bindings,
   ledger: LedgerName,
-  rpc: (stub: DurableObjectStub<CustomerLedger>) => Promise<void>,
+  rpc: (stub: DurableObjectStub<LedgerRpc>) => Promise<void>,
 ): Promise<Done | Refused> {
   return call<Done>(env, ledger, SAFE_TO_REPEAT, async (stub) => {
     await rpc(stub)

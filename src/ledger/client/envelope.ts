@@ -1,5 +1,4 @@
-import type { RateCount } from '../admission/rate-limit.ts'
-import type { Caller } from '../model/messages.ts'
+import type { Caller, RateCount } from '../model/account.ts'
 
 /**
  * What every message and every answer has beside what it is about: who calls, and what was counted of the caller's

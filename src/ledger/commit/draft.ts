@@ -1,52 +1,17 @@
-import { type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
-import type { BurnTableRow } from '../burn-tables/rows.ts'
-import { currentCounters } from '../burns/period-counters.ts'
-import { eventsInMonth, isAcceptedEvent } from '../burns/quota.ts'
-import type { Amendment, UnratedEvent } from '../burns/unrated-rows.ts'
-import type { Entitlement } from '../entitlements/entitlements.ts'
-import type { LimitCounter, Subject } from '../entitlements/limits.ts'
+import { microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
 import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from '../idempotency/record.ts'
 import { FORMAT } from '../journal/packing.ts'
-import type { Entry, JournalRecord } from '../model/journal.ts'
+import type { BurnTableRow } from '../model/burn-tables.ts'
+import type { Entitlement } from '../model/entitlements.ts'
+import type { Entry, JournalRecord, NewEntry } from '../model/journal.ts'
+import type { LimitCounter, Subject } from '../model/limits.ts'
+import { currentCounters } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
-import type { Idempotency, ProviderCharge, WalletOwner } from '../model/messages.ts'
+import type { Amendment, UnratedEvent } from '../model/unrated.ts'
+import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabulary.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from '../model/wallet.ts'
-
-/** The last numbers given, and the last time seen: part of every commit. */
-export interface Counters {
-  readonly entry: number
-  readonly lot: number
-  readonly wallet: number
-  readonly hold: number
-  readonly at_ms: number
-  /** Events accepted so far in the UTC month of `at_ms`. */
-  readonly month_events: number
-}
-
-/** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */
-export interface LedgerReader {
-  wallet(key: string): Wallet | undefined
-  walletByNumber(number: number): Wallet | undefined
-  closedLot(number: number): Lot | undefined
-  givenBack(entry: number): GivenBack | undefined
-  /** The rows that a use falls under, the most specific first. */
-  entitlementsOf(subject: Subject): readonly Entitlement[]
-  limitCounter(counter: number): LimitCounter | undefined
-  unratedEvent(entry: number): UnratedEvent | undefined
-  unpaidEvents(wallet_number: number): readonly UnratedEvent[]
-  amendment(entry: number): Amendment | undefined
-  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
-  /** Whether as many keys are remembered as may be. */
-  keysAreFull(): boolean
-}
-
-/** What of a burn was given back by voids and refunds. */
-export interface GivenBack {
-  readonly amount: MicroCredits
-  readonly voided: boolean
-}
-
-export type NewEntry = Omit<Entry, 'kind' | 'number' | 'at_ms' | 'wallet' | 'owner' | 'balance_after'>
+import type { Counters, GivenBack, LedgerReader } from './reader.ts'
+import { eventsInMonth, isAcceptedEvent } from './reader.ts'
 
 /**
  * A commit in the making: the requests of a group are applied to it one after the other, each seeing what those

@@ -1,4 +1,4 @@
-import { DAY_MS } from '../../time/durations.ts'
+import { DAY_MS, earliest } from '../../time/durations.ts'
 
 /** Something that the alarm does: when it is next needed, null for never, and how often it has failed in a row. */
 export interface Work {
@@ -29,10 +29,4 @@ export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | nu
 /** How long to wait after `failures` in a row: nothing after none, then doubling from a second to five minutes. */
 export function retryDelay(failures: number): number {
   return failures === 0 ? 0 : Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (failures - 1))
-}
-
-export function earliest(times: readonly (number | null)[]): number | null {
-  let first: number | null = null
-  for (const time of times) if (time !== null && (first === null || time < first)) first = time
-  return first
 }

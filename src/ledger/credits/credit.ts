@@ -1,12 +1,14 @@
 import type { Draft } from '../commit/draft.ts'
 import { FORMAT } from '../journal/packing.ts'
+import type { CreditAnswer } from '../model/answers.ts'
 import type { Entry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { CreditAnswer, CreditMessage } from '../model/messages.ts'
+import type { CreditMessage } from '../model/messages/credits.ts'
+import type { RecurringGrant } from '../model/recurring.ts'
 import type { Refusal } from '../model/refusal.ts'
 import { fullRefusal } from '../model/wallet.ts'
 import { putLot } from '../wallets/funds.ts'
-import { MAX_RECURRING_GRANTS, nextRecurrence, type RecurringGrant } from '../wallets/recurring.ts'
+import { MAX_RECURRING_GRANTS, nextRecurrence } from '../wallets/recurring.ts'
 import { settle } from '../wallets/settle.ts'
 
 export type CreditOutcome =

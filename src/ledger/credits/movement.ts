@@ -9,22 +9,23 @@ import { type Burn, burnOf, reversalOf } from '../burns/reversal.ts'
 import type { Draft } from '../commit/draft.ts'
 import { giveBack as giveBackLimits } from '../entitlements/limits.ts'
 import { FORMAT } from '../journal/packing.ts'
+import type { MovementAnswer } from '../model/answers.ts'
 import type { Entry, NewLot } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { free, inBurnOrder, type LotPart, lastTaken, paidOf, sumOfFree, takeFromLots } from '../model/lots.ts'
-import type {
-  Movement,
-  MovementAnswer,
-  MovementMessage,
-  MovementResult,
-  PastEntry,
-  WalletItemRef,
-  WalletOwner,
-} from '../model/messages.ts'
-import { insufficientCredits, type Refusal } from '../model/refusal.ts'
-import { fullRefusal, spendable, usedOverdraft, type Wallet, walletKey } from '../model/wallet.ts'
+import type { Movement, MovementMessage, MovementResult, PastEntry } from '../model/messages/credits.ts'
+import type { RecurringGrant } from '../model/recurring.ts'
+import type { Refusal } from '../model/refusal.ts'
+import type { WalletItemRef, WalletOwner } from '../model/vocabulary.ts'
+import {
+  fullRefusal,
+  insufficientCredits,
+  spendable,
+  usedOverdraft,
+  type Wallet,
+  walletKey,
+} from '../model/wallet.ts'
 import { giveBack, type NewFunds, putLot, take, takeFromLot } from '../wallets/funds.ts'
-import type { RecurringGrant } from '../wallets/recurring.ts'
 import { settle } from '../wallets/settle.ts'
 
 /** A movement that was made, or why not; refused, it has changed nothing. */

@@ -1,79 +1,23 @@
-import { MAX_USD, type MicroCredits } from '../../pricing/money.ts'
-import type { LimitPeriod } from '../../time/windows.ts'
+import { MAX_USD } from '../../pricing/money.ts'
 import { type BurnContext, PRICE_TOO_HIGH, payingWallet, rate } from '../burns/burn.ts'
 import type { Draft } from '../commit/draft.ts'
 import { openHold } from '../holds/holds.ts'
 import { FORMAT } from '../journal/packing.ts'
-import type { Answered, Caller, Idempotency, PricedEvent, Refused } from '../model/messages.ts'
+import type { CheckAnswer, LimitAnswer } from '../model/answers.ts'
+import type { Quantities } from '../model/limits.ts'
+import type { CheckAndHoldMessage, CheckQuestion, CheckResult } from '../model/messages/entitlements.ts'
+import type { Refused } from '../model/refusal.ts'
 import { spendable, type Wallet } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import {
   firstExceeded,
-  type Level,
-  type LimitUnit,
   levelOf,
   type Meter,
   metersOf,
-  type OffReason,
   offReason,
-  type Quantities,
   quantitiesOf,
   quantityText,
-  type Subject,
 } from './limits.ts'
-
-export interface CheckQuestion {
-  readonly subject: Subject
-  /** What the action is expected to use, as its event would say it; null when nobody said. */
-  readonly event: PricedEvent | null
-}
-
-export interface CheckMessage {
-  readonly caller: Caller
-  readonly question: CheckQuestion
-  /** Holds the estimate for so long, if the action is allowed. */
-  readonly hold_ms: number | null
-  /** Of a check with a hold; without one there is nothing to repeat. */
-  readonly idempotency?: Idempotency
-}
-
-export interface CheckAndHoldMessage extends CheckMessage {
-  readonly hold_ms: number
-}
-
-/** Why not, or, allowed, what will soon be in the way. */
-export type CheckReason =
-  | OffReason
-  | 'limit_reached'
-  | 'insufficient_credits'
-  | 'soft_limit_reached'
-  | 'low_credits'
-
-/** A limit as it stands before the action. Quantities are decimal strings of the unit. */
-export interface LimitAnswer {
-  readonly entitlement_id: string
-  readonly level: Level
-  readonly unit: LimitUnit
-  readonly value: string
-  readonly used: string
-  readonly remaining: string
-  readonly period: LimitPeriod
-  readonly resets_at_ms: number | null
-}
-
-export interface CheckAnswer {
-  readonly allowed: boolean
-  readonly reason: CheckReason | null
-  /** The estimate; more than any wallet can hold, perhaps: integers as text, of micro-credits and pico-USD. */
-  readonly credits_micro: string
-  readonly price_pico: string
-  readonly balance: MicroCredits
-  readonly limit: LimitAnswer | null
-  /** Of the hold on the estimate, when one was asked for and there was something to hold. */
-  readonly hold_id?: string
-}
-
-export type CheckResult = Answered<CheckAnswer> | Refused
 
 /** Without an estimate a limit is asked for room for anything at all: its unit's smallest part. */
 const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }

@@ -1,5 +1,6 @@
+import type { LimitCounter } from '../model/limits.ts'
 import type { Exec } from '../tables.ts'
-import { type LimitCounter, quantityJson } from './limits.ts'
+import { quantityJson } from './limits.ts'
 
 // Lists travel as one JSON parameter: a statement takes at most 100 bound ones.
 const WRITE = `

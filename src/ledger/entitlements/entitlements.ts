@@ -1,95 +1,17 @@
-import type { LimitPeriod } from '../../time/windows.ts'
 import type { Draft } from '../commit/draft.ts'
 import { FORMAT } from '../journal/packing.ts'
-import type { Answered, Caller, Idempotency, Refused, WalletOwner } from '../model/messages.ts'
-import type { Refusal } from '../model/refusal.ts'
+import type { Entitlement, EntitlementPlace, EntitlementRules } from '../model/entitlements.ts'
+import type {
+  ChangeEntitlementMessage,
+  EntitlementChange,
+  EntitlementResult,
+  EntitlementsAnswer,
+  EntitlementsQuestion,
+} from '../model/messages/entitlements.ts'
+import type { Refusal, Refused } from '../model/refusal.ts'
+import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
-import type { LimitUnit } from './limits.ts'
 import type { EntitlementRows } from './rows.ts'
-
-export const LIMIT_TYPES = ['HARD', 'SOFT', 'NONE'] as const
-export type LimitType = (typeof LIMIT_TYPES)[number]
-
-/** What an entitlement is about, for good: a feature, and whose use of it. */
-export interface EntitlementPlace {
-  readonly feature_id: string
-  /** A user's, a team's or, of the customer, everybody's together. */
-  readonly owner: WalletOwner
-}
-
-/** What a customer says of a feature at one level. With a period it counts; with a limit, too, it limits. */
-export interface EntitlementRules {
-  readonly limit_type: LimitType
-  /** In the unit's smallest part, an integer as text. */
-  readonly limit: string | null
-  readonly unit: LimitUnit
-  readonly period: LimitPeriod | null
-  readonly anchor_ms: number | null
-  readonly enabled: boolean
-  /** The customer's own configuration, any JSON. */
-  readonly value?: unknown
-  readonly metadata?: Readonly<Record<string, unknown>>
-}
-
-export interface Entitlement extends EntitlementPlace, EntitlementRules {
-  readonly id: string
-  /** Of its creation: 1, 2, 3 …; never used twice. */
-  readonly number: number
-  /** What it counts in. Another one when unit, period or anchor change; never used twice. */
-  readonly counter: number
-  /** Rises with every change of any entitlement. */
-  readonly revision: number
-  readonly deleted: boolean
-  readonly created_at_ms: number
-  readonly updated_at_ms: number
-}
-
-export type EntitlementChange =
-  | {
-      readonly kind: 'create'
-      readonly id: string
-      readonly place: EntitlementPlace
-      readonly rules: EntitlementRules
-    }
-  /** All rules anew. What it is about stays, and may be left out. */
-  | {
-      readonly kind: 'replace'
-      readonly id: string
-      readonly place: { readonly feature_id?: string; readonly owner?: WalletOwner }
-      readonly rules: EntitlementRules
-    }
-  | { readonly kind: 'delete'; readonly id: string }
-
-export interface ChangeEntitlementMessage {
-  readonly caller: Caller
-  readonly change: EntitlementChange
-  readonly idempotency?: Idempotency
-}
-
-export type EntitlementResult = Answered<Entitlement> | Refused
-
-export type EntitlementsQuestion =
-  | { readonly kind: 'one'; readonly id: string }
-  | {
-      readonly kind: 'list'
-      readonly feature_id?: string
-      readonly owner?: WalletOwner
-      readonly before_number: number | null
-      readonly limit: number
-    }
-
-export interface EntitlementsMessage {
-  readonly caller: Caller
-  readonly question: EntitlementsQuestion
-}
-
-export interface EntitlementsAnswer {
-  /** Newest first. */
-  readonly entitlements: readonly Entitlement[]
-  readonly next_before_number: number | null
-}
-
-export type EntitlementsResult = { readonly kind: 'done'; readonly answer: EntitlementsAnswer } | Refused
 
 /**
  * Makes, replaces or deletes an entitlement, alone in its commit: the events after it are under it. Refused, it

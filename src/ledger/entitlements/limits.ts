@@ -1,54 +1,25 @@
-import { CREDIT_DECIMALS, formatDecimal, USD_DECIMALS } from '../../pricing/money.ts'
+import { formatDecimal } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import { type Window, windowOf } from '../../time/windows.ts'
 import type { Draft } from '../commit/draft.ts'
+import type { Entitlement } from '../model/entitlements.ts'
+import {
+  type Counted,
+  type Counts,
+  type DefaultEntitlement,
+  type Level,
+  type LimitUnit,
+  type OffReason,
+  type Quantities,
+  type Subject,
+  UNIT_DECIMALS,
+} from '../model/limits.ts'
 import type { Refusal } from '../model/refusal.ts'
-import type { Entitlement } from './entitlements.ts'
 
 /**
  * What a feature allows, decided in the very commit that burns: on or off, and every limit of the user, the team and
  * the customer. All of them count what is burned, or none. Times are of arrival; quantities are exact integers.
  */
-
-export const LIMIT_UNITS = ['credits', 'events', 'tokens', 'usd'] as const
-export type LimitUnit = (typeof LIMIT_UNITS)[number]
-
-/** Decimals of a unit: its quantities are integers of the last of them (micro-credits, pico-USD). */
-export const UNIT_DECIMALS: Readonly<Record<LimitUnit, number>> = {
-  credits: CREDIT_DECIMALS,
-  events: 0,
-  tokens: 0,
-  usd: USD_DECIMALS,
-}
-
-export type Level = 'user' | 'team' | 'customer'
-
-/** Whether a feature without any row may be used. */
-export type DefaultEntitlement = 'allow' | 'deny'
-
-/** Who uses what. */
-export interface Subject {
-  readonly feature_id: string
-  readonly user_id?: string | undefined
-  readonly team_id?: string | undefined
-}
-
-/** How much of each unit is used. */
-export type Quantities = Readonly<Record<LimitUnit, bigint>>
-
-/** What a counter has counted in its latest window. */
-export interface LimitCounter {
-  readonly window_start_ms: number
-  readonly used: bigint
-}
-
-/** What was counted where, plain JSON: a quantity above 2^53 is text. Kept with what may be given back. */
-export type Counted = readonly [counter: number, window_start_ms: number, quantity: number | string]
-
-/** The field of an entry that says what was counted; absent when nothing was. */
-export interface Counts {
-  readonly counted?: readonly Counted[]
-}
 
 /** A limit, or only a count, at the moment of a request. */
 export interface Meter {
@@ -61,9 +32,6 @@ export interface Meter {
   /** Null where it only counts. */
   readonly limit: bigint | null
 }
-
-/** Why a feature is off: its row says so, or there is no row and none means no. */
-export type OffReason = 'feature_disabled' | 'feature_not_enabled'
 
 export type Admission =
   | { readonly kind: 'admitted'; readonly meters: readonly Meter[] }

@@ -1,9 +1,10 @@
 import type { Erased } from '../erasure/erasure.ts'
-import type { WalletOwner } from '../model/messages.ts'
+import type { Entitlement } from '../model/entitlements.ts'
+import type { Subject } from '../model/limits.ts'
+import type { EntitlementsAnswer, EntitlementsQuestion } from '../model/messages/entitlements.ts'
+import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
-import type { Entitlement, EntitlementsAnswer, EntitlementsQuestion } from './entitlements.ts'
-import type { Subject } from './limits.ts'
 
 const LAST = `
   SELECT coalesce(max(number), 0) AS number, coalesce(max(counter), 0) AS counter,

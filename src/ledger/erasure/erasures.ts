@@ -1,5 +1,5 @@
 import type { SubjectKind } from '../../db/schema.ts'
-import type { PastEntry } from '../model/messages.ts'
+import type { PastEntry } from '../model/messages/credits.ts'
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 import { type Erased, eraseFromEntry, eraseFromRow, eraseFromWallet } from './erasure.ts'

@@ -1,14 +1,15 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { jsonParameters } from '../../db/json-parameters.ts'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 import { microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
 import { nameSubjects } from '../../projection/read/subjects.ts'
-import type { HoldStatus } from '../holds/end.ts'
-import type { HoldsAnswer } from '../holds/lists.ts'
+import type { HoldAnswer } from '../model/answers.ts'
+import type { HoldStatus } from '../model/holds.ts'
 import type { HoldRecord } from '../model/journal.ts'
 import { LedgerIds, tagOf } from '../model/ledger-ids.ts'
-import type { HoldAnswer, LedgerName, WalletItemRef } from '../model/messages.ts'
+import type { HoldsAnswer } from '../model/messages/holds.ts'
+import type { LedgerName, WalletItemRef } from '../model/vocabulary.ts'
 
 // Guarded by the watermark, as the pages of the same flush are. One row written for each hold, once, when it ends.
 const INSERT_HOLDS = `

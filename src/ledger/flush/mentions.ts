@@ -1,7 +1,7 @@
 import type { SubjectKind } from '../../db/schema.ts'
 import type { Mentions } from '../../projection/read/subjects.ts'
 import type { Entry, HoldRecord } from '../model/journal.ts'
-import type { WalletOwner } from '../model/messages.ts'
+import type { WalletOwner } from '../model/vocabulary.ts'
 
 export interface NewWallet {
   readonly wallet_number: number

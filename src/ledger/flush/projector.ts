@@ -7,12 +7,13 @@ import type { Draft } from '../commit/draft.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { eraseFromPages, forgetSubject, subjectNumber } from '../erasure/erase-subject.ts'
 import type { Erasure } from '../erasure/erasures.ts'
+import type { Caller } from '../model/account.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { Caller } from '../model/messages.ts'
+import type { EntryRange, ErasureResult } from '../model/messages/ledger.ts'
 import { walletKey } from '../model/wallet.ts'
 import { assertCommonPast, flushJournal } from './flush.ts'
 import { rewind } from './rewind.ts'
-import { type EntryRange, rewritePages } from './rewrite-pages.ts'
+import { rewritePages } from './rewrite-pages.ts'
 import { readWatermark } from './watermark.ts'
 
 /** Where the ledger is projected to, asked for whenever it is needed. */
@@ -33,12 +34,6 @@ interface Options {
   /** Brings the object's checkpoints up to the journal, whose flushed rows may be freed. */
   readonly checkpoint: () => void
 }
-
-export type ErasureResult =
-  | { readonly kind: 'erased'; readonly alias: string }
-  /** It goes on by itself; who wants to know when it is done asks again. */
-  | { readonly kind: 'in_progress' }
-  | { readonly kind: 'none' }
 
 /** One call makes at most so many flushes, and an erasure so many steps: each a few journal rows, or a round in D1. */
 const MAX_FLUSHES = 20

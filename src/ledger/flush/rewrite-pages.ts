@@ -1,17 +1,13 @@
+import { sizeOf } from '../../db/text-size.ts'
 import { numbersOfSubjects } from '../../projection/read/subjects.ts'
 import { usageDeltas } from '../../usage/cells/delta.ts'
 import type { LedgerStore } from '../commit/store.ts'
-import { sizeOf, unpackRow } from '../journal/packing.ts'
+import { unpackRow } from '../journal/packing.ts'
 import type { JournalRows } from '../journal/rows.ts'
 import type { Entry } from '../model/journal.ts'
+import type { EntryRange } from '../model/messages/ledger.ts'
 import { mentionsOf } from './mentions.ts'
 import { insertPages, packPages } from './pages.ts'
-
-/** Entries of whole flushes; both ends are in it. */
-export interface EntryRange {
-  readonly from_entry: number
-  readonly to_entry: number
-}
 
 /** What is written at once, like a flush. */
 const MAX_BYTES = 1_700_000

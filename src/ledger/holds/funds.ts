@@ -1,12 +1,14 @@
 import { type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
-import { type Counts, commit, type Quantities } from '../entitlements/limits.ts'
+import { commit } from '../entitlements/limits.ts'
+import type { HoldState, HoldStatus } from '../model/holds.ts'
+import type { Counts, Quantities } from '../model/limits.ts'
 import { type LotPart, lotPart, paidOf } from '../model/lots.ts'
-import type { WalletItemRef } from '../model/messages.ts'
+import type { WalletItemRef } from '../model/vocabulary.ts'
 import { type Hold, remaining, spendable, type Wallet } from '../model/wallet.ts'
 import { expireFreed } from '../wallets/expire.ts'
 import { releaseParts, take, takeReserved } from '../wallets/funds.ts'
-import { closeHold, type HoldState, type HoldStatus } from './end.ts'
+import { closeHold } from './end.ts'
 
 /** How holds move credits; shared by captures and by events that settle a hold. */
 

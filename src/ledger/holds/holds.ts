@@ -10,37 +10,35 @@ import {
   type BurnContext,
   burnEntry,
   countUse,
+  overQuota,
   payingWallet,
   rate,
   recordOf,
   storedPrice,
 } from '../burns/burn.ts'
-import { overQuota } from '../burns/quota.ts'
 import type { Draft } from '../commit/draft.ts'
-import {
-  admit,
-  type Counts,
-  capturedQuantities,
-  count,
-  type Quantities,
-  quantitiesOf,
-} from '../entitlements/limits.ts'
+import { admit, capturedQuantities, count, quantitiesOf } from '../entitlements/limits.ts'
 import { FORMAT } from '../journal/packing.ts'
+import type { HoldAnswer } from '../model/answers.ts'
+import type { HoldState } from '../model/holds.ts'
 import type { CapturedUse, StoredAnswer } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type {
-  HoldAnswer,
-  HoldMessage,
-  HoldRequest,
-  HoldResult,
-  HoldSize,
-  WalletItemRef,
-} from '../model/messages.ts'
-import { insufficientCredits, type Refusal } from '../model/refusal.ts'
-import { available, type Hold, MAX_OPEN_HOLDS, remaining, spendable, type Wallet } from '../model/wallet.ts'
+import type { Counts, Quantities } from '../model/limits.ts'
+import type { HoldMessage, HoldRequest, HoldResult, HoldSize } from '../model/messages/holds.ts'
+import type { Refusal } from '../model/refusal.ts'
+import type { WalletItemRef } from '../model/vocabulary.ts'
+import {
+  available,
+  type Hold,
+  insufficientCredits,
+  MAX_OPEN_HOLDS,
+  remaining,
+  spendable,
+  type Wallet,
+} from '../model/wallet.ts'
 import { reserve } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
-import { type HoldState, holdState } from './end.ts'
+import { holdState } from './end.ts'
 import { captureParts, countCapture, endHold, findHold } from './funds.ts'
 
 type HoldStored = Extract<StoredAnswer, { of: 'hold' | 'capture' }>

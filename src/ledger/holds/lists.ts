@@ -2,34 +2,15 @@ import { type MicroCredits, ZERO_CREDITS } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { unpackRow } from '../journal/packing.ts'
+import type { HoldAnswer } from '../model/answers.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { Caller, HoldAnswer, Refused, WalletItemRef, WalletOwner } from '../model/messages.ts'
+import type { HoldsAnswer, HoldsMessage } from '../model/messages/holds.ts'
+import type { WalletItemRef } from '../model/vocabulary.ts'
 import { available, type Wallet, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import { holdState } from './end.ts'
 import { holdAnswer } from './holds.ts'
-
-export interface HoldsMessage {
-  readonly caller: Caller
-  /** Only holds of this owner's wallet, or only this very hold; null: all of the ledger. */
-  readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
-  /** Only holds with lower numbers; null from the newest. */
-  readonly before_number: number | null
-  readonly limit: number
-}
-
-export interface HoldsAnswer {
-  /** Newest first. */
-  readonly holds: readonly HoldAnswer[]
-  /** Where the next page begins; null when there is no more. */
-  readonly next_before_number: number | null
-  /** What the ids of holds that D1 knows are made of, and what their wallet has available. */
-  readonly opened_at_ms: number
-  readonly available: MicroCredits
-}
-
-export type HoldsResult = { readonly kind: 'done'; readonly answer: HoldsAnswer } | Refused
 
 /** A read of all holds looks into no more wallets than this. */
 const MAX_WALLETS = 1000

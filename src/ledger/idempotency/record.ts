@@ -1,5 +1,5 @@
 import type { JournalRecord } from '../model/journal.ts'
-import type { Refused } from '../model/messages.ts'
+import type { Refused } from '../model/refusal.ts'
 
 /** What a commit adds to the key store. */
 export interface RecordedKeys {

@@ -1,7 +1,6 @@
 import type { SubjectKind } from '../../db/schema.ts'
 import { microCredits, type UsdParts } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
-import type { Counted } from '../entitlements/limits.ts'
 import type {
   CapturedUse,
   Entry,
@@ -11,8 +10,9 @@ import type {
   Rerated,
   Reversal,
 } from '../model/journal.ts'
+import type { Counted } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
-import type { EventType, LotKind, PriceModifiers, WalletOwner } from '../model/messages.ts'
+import type { EventType, LotKind, PriceModifiers, WalletOwner } from '../model/vocabulary.ts'
 
 /** An entry in format 1 (`packing.ts`): never change what a name means, add a format. */
 

@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../../audit/record.ts'
 import type { SubjectKind } from '../../db/schema.ts'
-import type { HoldState } from '../holds/end.ts'
+import { sizeOf } from '../../db/text-size.ts'
+import type { HoldState } from '../model/holds.ts'
 import type { AnswerRecord, Entry, JournalRecord, StoredAnswer } from '../model/journal.ts'
 import { type PackedEntry, packEntry, unpackEntry } from './packed-entry.ts'
 
@@ -69,13 +70,6 @@ export function unpackRow(format: number, body: string): JournalRecord[] {
   const packed: PackedRecord[] = JSON.parse(body)
   return packed.map(unpackRecord)
 }
-
-/** How many bytes a text takes at rest. */
-export function sizeOf(text: string): number {
-  return utf8.encode(text).length
-}
-
-const utf8 = new TextEncoder()
 
 /** Throws when a text is too large for a row. */
 export function assertRowSize(text: string): void {

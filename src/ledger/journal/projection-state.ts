@@ -1,31 +1,6 @@
 import { packTotals } from '../../usage/cells/totals.ts'
 import type { LedgerStore } from '../commit/store.ts'
-import type { Caller, Refused } from '../model/messages.ts'
-
-/** How much a ledger has committed, and how much of that D1 is known to have. */
-export interface ProjectionState {
-  /** When this was asked: every commit before it is counted. */
-  readonly at_ms: number
-  readonly opened_at_ms: number
-  readonly last_entry: number
-  readonly last_row: number
-  readonly flushed_entry: number
-  readonly flushed_row: number
-  /** When the oldest row was committed that D1 may not have; null when D1 has everything. */
-  readonly unflushed_since_ms: number | null
-  /** What the entries up to `flushed_entry` have added to usage, as the cursor has it (`packTotals`). */
-  readonly usage: string
-  readonly database_bytes: number
-  /** Only where it was asked for, since it reads a row for each wallet: decimal text, it may pass 2^53. */
-  readonly wallets?: { readonly count: number; readonly balance_micro: string }
-}
-
-export interface ProjectionStateMessage {
-  readonly caller: Caller
-  readonly with_wallets: boolean
-}
-
-export type ProjectionStateResult = { readonly kind: 'done'; readonly answer: ProjectionState } | Refused
+import type { ProjectionState } from '../model/messages/ledger.ts'
 
 export function projectionState(
   store: LedgerStore,

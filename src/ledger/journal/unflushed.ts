@@ -1,60 +1,10 @@
 import type { LedgerStore } from '../commit/store.ts'
-import type { Entry, EntryType, EventRecord } from '../model/journal.ts'
+import type { Entry, EventRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import {
-  type Caller,
-  type EventType,
-  MAX_EVENT_AHEAD_MS,
-  type Refused,
-  type WalletOwner,
-} from '../model/messages.ts'
+import type { EntriesMessage, EntriesResult, EntryFilter, EventFilter } from '../model/messages/ledger.ts'
+import { MAX_EVENT_AHEAD_MS } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import { unpackRow } from './packing.ts'
-
-/** Which entries a list shows. Times are epoch milliseconds, `from_ms` included, `to_ms` excluded. */
-export interface EntryFilter {
-  /** Only entries of this owner's wallet. */
-  readonly owner?: WalletOwner
-  readonly type?: EntryType | undefined
-  /** Only entries of events, and only of such ones; times are then event times. */
-  readonly event?: EventFilter
-  readonly from_ms?: number | undefined
-  readonly to_ms?: number | undefined
-}
-
-export interface EventFilter {
-  readonly user_id?: string | undefined
-  readonly team_id?: string | undefined
-  readonly feature_id?: string | undefined
-  readonly provider?: string | undefined
-  readonly model?: string | undefined
-  readonly event_type?: EventType | undefined
-  readonly unrated?: boolean | undefined
-}
-
-export interface EntriesMessage {
-  readonly caller: Caller
-  readonly filter: EntryFilter
-  /** Only entries with lower numbers; null from the newest. */
-  readonly before_entry: number | null
-  readonly limit: number
-}
-
-export interface EntriesAnswer {
-  /** Newest first. */
-  readonly entries: readonly Entry[]
-  /** Every entry from this number up (and below `before_entry`) has been looked at; 0 when no older one can match. */
-  readonly reached_entry: number
-  /** The last entry that D1 has: it answers for everything up to here. */
-  readonly flushed_entry: number
-  /** The number of the filter's wallet; null when the owner has none, and then there is nothing to find. */
-  readonly wallet_number: number | null
-  /** What the ledger's ids are made of, for those that D1's entries get. */
-  readonly tag: string
-  readonly opened_at_ms: number
-}
-
-export type EntriesResult = { readonly kind: 'done'; readonly answer: EntriesAnswer } | Refused
 
 /** A read looks at no more journal rows than this; a list then goes on from where it came to. */
 const MAX_ROWS_READ = 64

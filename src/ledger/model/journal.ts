@@ -1,22 +1,12 @@
 import type { AuditRecord } from '../../audit/record.ts'
 import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
-import type { CheckAnswer } from '../entitlements/check.ts'
-import type { Entitlement } from '../entitlements/entitlements.ts'
-import type { Counted } from '../entitlements/limits.ts'
-import type { HoldState } from '../holds/end.ts'
+import type { BatchAnswer, CaptureAnswer, CheckAnswer, HoldAnswer, MovementAnswer } from './answers.ts'
+import type { Entitlement } from './entitlements.ts'
+import type { HoldState } from './holds.ts'
+import type { Counted } from './limits.ts'
 import type { LotPart } from './lots.ts'
-import type {
-  BatchAnswer,
-  CaptureAnswer,
-  EventFields,
-  EventType,
-  HoldAnswer,
-  Idempotency,
-  LotKind,
-  MovementAnswer,
-  WalletOwner,
-} from './messages.ts'
+import type { EventFields, EventType, Idempotency, LotKind, WalletOwner } from './vocabulary.ts'
 
 /**
  * The journal: the ledger's append-only record of commits, and at the same time the outbox to D1. These are its
@@ -166,3 +156,11 @@ export interface AuditedRecord {
 }
 
 export type JournalRecord = Entry | AnswerRecord | HoldRecord | AuditedRecord
+
+/** What a burn counted where usage is summed, for a void or a refund to take back. */
+export interface PastUsage extends UsageCell, UsageQuantities {
+  readonly cost: UsdParts
+  readonly price: UsdParts
+}
+
+export type NewEntry = Omit<Entry, 'kind' | 'number' | 'at_ms' | 'wallet' | 'owner' | 'balance_after'>

@@ -8,7 +8,7 @@ import {
   type WalletItemPrefix,
   walletItemId,
 } from '../../ids.ts'
-import type { LedgerName, WalletItemRef } from './messages.ts'
+import type { LedgerName, WalletItemRef } from './vocabulary.ts'
 
 /**
  * The ids of one ledger. Entries carry the time of their commit; wallets and lots, which are only ever met by their

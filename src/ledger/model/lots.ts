@@ -9,7 +9,7 @@ import {
   usdToParts,
   ZERO_USD,
 } from '../../pricing/money.ts'
-import type { LotKind } from './messages.ts'
+import type { LotKind } from './vocabulary.ts'
 
 /** One grant or purchase inside a wallet, with what is left of it. Open lots have something left. */
 export interface Lot {

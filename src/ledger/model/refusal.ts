@@ -1,7 +1,4 @@
-import { CREDIT_DECIMALS, formatCredits, formatDecimal } from '../../pricing/money.ts'
-import type { Level, LimitUnit, OffReason } from '../entitlements/limits.ts'
-import type { LedgerIds } from './ledger-ids.ts'
-import { available, type Wallet } from './wallet.ts'
+import type { Level, LimitUnit, OffReason } from './limits.ts'
 
 /**
  * Every expected way in which the ledger, or the rating before it, says no. A refusal is a value: it changes nothing,
@@ -136,17 +133,6 @@ function limitDetail({
   return `The ${level}'s limit of ${limit} ${name} for this feature has ${used} used, and this needs ${needed}. ${reset}`
 }
 
-/** What a wallet has, and what was asked of it: more than any wallet can hold, perhaps. */
-export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_micro: bigint): Refusal {
-  return {
-    code: 'insufficient_credits',
-    wallet_id: ids.wallet(wallet.number),
-    balance: formatCredits(wallet.balance),
-    available_balance: formatCredits(available(wallet)),
-    required: formatDecimal(required_micro, CREDIT_DECIMALS),
-  }
-}
-
 /** A client that is wrong in a thousand places is told of the first 50. */
 const MAX_ERRORS = 50
 
@@ -171,3 +157,7 @@ export function invalid(
 function nearest(names: readonly string[]): string {
   return names.length === 0 ? '' : ` Did you mean ${names.join(', ')}?`
 }
+
+export type Refused = { readonly kind: 'refused'; readonly refusal: Refusal }
+
+export type Answered<T> = { readonly kind: 'done' | 'replayed'; readonly format: number; readonly answer: T }

@@ -1,11 +1,19 @@
-import { MAX_MICRO_CREDITS, type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
-import type { PeriodCounters } from '../burns/period-counters.ts'
-import { earliest } from '../commit/schedule.ts'
-import type { Counted } from '../entitlements/limits.ts'
-import type { RecurringGrant } from '../wallets/recurring.ts'
+import {
+  CREDIT_DECIMALS,
+  formatCredits,
+  formatDecimal,
+  MAX_MICRO_CREDITS,
+  type MicroCredits,
+  microCredits,
+  ZERO_CREDITS,
+} from '../../pricing/money.ts'
+import { earliest } from '../../time/durations.ts'
+import type { LedgerIds } from './ledger-ids.ts'
+import type { Counted, PeriodCounters } from './limits.ts'
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
-import type { WalletOwner } from './messages.ts'
+import type { RecurringGrant } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
+import type { WalletOwner } from './vocabulary.ts'
 
 /** Where credits sit. The number is the ledger's own; 1 is the customer's wallet. */
 export interface Wallet {
@@ -169,4 +177,15 @@ function heldByLot({ holds }: Wallet): Map<number, number> {
 
 function check(holds: boolean, wallet: Wallet, what: string): void {
   if (!holds) throw new Error(`wallet ${wallet.number} is broken: ${what}`)
+}
+
+/** What a wallet has, and what was asked of it: more than any wallet can hold, perhaps. */
+export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_micro: bigint): Refusal {
+  return {
+    code: 'insufficient_credits',
+    wallet_id: ids.wallet(wallet.number),
+    balance: formatCredits(wallet.balance),
+    available_balance: formatCredits(available(wallet)),
+    required: formatDecimal(required_micro, CREDIT_DECIMALS),
+  }
 }

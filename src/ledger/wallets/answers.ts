@@ -1,9 +1,10 @@
 import type { Draft } from '../commit/draft.ts'
 import type { LedgerStore } from '../commit/store.ts'
+import type { BalanceAnswer, LotAnswer, RecurringAnswer } from '../model/answers.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { expiringNext } from '../model/lots.ts'
-import type { BalanceAnswer, LotAnswer, RecurringAnswer, WalletOwner } from '../model/messages.ts'
 import type { Refusal } from '../model/refusal.ts'
+import type { WalletOwner } from '../model/vocabulary.ts'
 import { available, reserved, type Wallet, walletKey } from '../model/wallet.ts'
 import { settle } from './settle.ts'
 

@@ -3,32 +3,13 @@ import { windowOf } from '../../time/windows.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { NewLot } from '../model/journal.ts'
 import { free, type Lot } from '../model/lots.ts'
-import type { LotKind } from '../model/messages.ts'
+import type { RecurringGrant, RecurringPeriod } from '../model/recurring.ts'
 import { fullRefusal, type Wallet } from '../model/wallet.ts'
 import { expireLot } from './expire.ts'
 import { putLot } from './funds.ts'
 
-export const RECURRING_PERIODS = ['day', 'week', 'month'] as const
-export type RecurringPeriod = (typeof RECURRING_PERIODS)[number]
-
 /** At most this many in a wallet: they are written with it. */
 export const MAX_RECURRING_GRANTS = 50
-
-/** A grant that comes again at every period, counted from the moment of the first. */
-export interface RecurringGrant {
-  readonly number: number
-  readonly every: RecurringPeriod
-  readonly amount: MicroCredits
-  readonly kind: LotKind
-  readonly priority: number
-  /** How long each lot lives; null: for ever. */
-  readonly lifetime_ms: number | null
-  /** How much of the lots before may be left when the next comes; null: all of it. */
-  readonly rollover_max: MicroCredits | null
-  readonly reason?: string
-  readonly created_at_ms: number
-  next_at_ms: number
-}
 
 const PERIODS = { day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
 

@@ -1,10 +1,11 @@
 import type { Draft } from '../commit/draft.ts'
 import { closeHold } from '../holds/end.ts'
 import { free, type Lot, lotDueAt } from '../model/lots.ts'
+import type { RecurringGrant } from '../model/recurring.ts'
 import { type Hold, type Wallet, walletDueAt } from '../model/wallet.ts'
 import { expireFreed, expireLot } from './expire.ts'
 import { releaseParts } from './funds.ts'
-import { type RecurringGrant, recur } from './recurring.ts'
+import { recur } from './recurring.ts'
 
 /**
  * Applies what has fallen due in a wallet (lots and holds that expired, grants that come again), each once and dated at its due time, whoever

@@ -1,17 +1,14 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import { readEntries } from '../../ledger/client/client.ts'
 import { type ParsedPage, parsePage } from '../../ledger/journal/packing.ts'
-import {
-  arrivedFrom,
-  type EntriesAnswer,
-  type EntryFilter,
-  matches,
-  NO_OLDER_ENTRY,
-} from '../../ledger/journal/unflushed.ts'
+import { arrivedFrom, matches, NO_OLDER_ENTRY } from '../../ledger/journal/unflushed.ts'
+import type { Caller } from '../../ledger/model/account.ts'
 import type { Entry } from '../../ledger/model/journal.ts'
 import { entryNumberOf, LedgerIds } from '../../ledger/model/ledger-ids.ts'
-import type { Caller, LedgerName, Refused } from '../../ledger/model/messages.ts'
+import type { EntriesAnswer, EntryFilter } from '../../ledger/model/messages/ledger.ts'
+import type { Refused } from '../../ledger/model/refusal.ts'
+import type { LedgerName } from '../../ledger/model/vocabulary.ts'
 import { flushesSince, NOT_LATE_MS, type PageRow, readLatePages, readPages } from './page-rows.ts'
 import { nameSubjects } from './subjects.ts'
 

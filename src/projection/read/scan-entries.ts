@@ -1,9 +1,11 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import { readEntries } from '../../ledger/client/client.ts'
 import { parsePage } from '../../ledger/journal/packing.ts'
+import type { Caller } from '../../ledger/model/account.ts'
 import type { Entry } from '../../ledger/model/journal.ts'
-import type { Caller, LedgerName, Refused } from '../../ledger/model/messages.ts'
+import type { Refused } from '../../ledger/model/refusal.ts'
+import type { LedgerName } from '../../ledger/model/vocabulary.ts'
 import { readPages } from './page-rows.ts'
 
 export interface Scan {

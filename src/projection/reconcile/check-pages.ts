@@ -1,4 +1,4 @@
-import type { Books } from '../../ledger/flush/books.ts'
+import type { Books } from '../../ledger/model/messages/ledger.ts'
 import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../../usage/cells/totals.ts'
 import { type Difference, MAX_DIFFERENCES } from './difference.ts'
 import { rangeOfFlush, type SumsRow, sumIn, sumOf, usageOf } from './flush-sums.ts'

@@ -1,4 +1,4 @@
-import type { Books } from '../../ledger/flush/books.ts'
+import type { Books } from '../../ledger/model/messages/ledger.ts'
 import { unpackCells } from '../../usage/cells/pack-cells.ts'
 import { addTotals, NO_USAGE, packTotals, totalsOf, type UsageTotals } from '../../usage/cells/totals.ts'
 import type { ParsedUsageMessage } from '../../usage/queue/message.ts'

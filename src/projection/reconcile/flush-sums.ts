@@ -1,5 +1,4 @@
-import type { Books } from '../../ledger/flush/books.ts'
-import type { EntryRange } from '../../ledger/flush/rewrite-pages.ts'
+import type { Books, EntryRange } from '../../ledger/model/messages/ledger.ts'
 import { PICO_PER_MICRO } from '../../pricing/money.ts'
 import type { UsageTotals } from '../../usage/cells/totals.ts'
 

@@ -1,5 +1,5 @@
-import type { Books } from '../../ledger/flush/books.ts'
 import { parsePage } from '../../ledger/journal/packing.ts'
+import type { Books } from '../../ledger/model/messages/ledger.ts'
 import { usageDeltas } from '../../usage/cells/delta.ts'
 import { packTotals, totalsOf } from '../../usage/cells/totals.ts'
 import { type Difference, MAX_DIFFERENCES } from './difference.ts'

@@ -1,4 +1,4 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { isTaken } from '../../db/unique.ts'
 import type { PriceOverlay } from '../../pricing/catalogue/overlay.ts'
 

@@ -1,4 +1,4 @@
-import { sizeOf } from '../../ledger/journal/packing.ts'
+import { sizeOf } from '../../db/text-size.ts'
 import { type Cell, Cells } from './cells.ts'
 import { UNIT_DECIMALS } from './delta.ts'
 

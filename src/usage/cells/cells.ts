@@ -1,4 +1,4 @@
-import type { EventType } from '../../ledger/model/messages.ts'
+import type { EventType } from '../../ledger/model/vocabulary.ts'
 
 /** What usage is told apart by. Time is cut to whole hours, or to whole days where hours are not asked for. */
 export interface CellDimensions {

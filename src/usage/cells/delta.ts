@@ -1,7 +1,7 @@
 import type { SubjectNumber } from '../../ledger/journal/packing.ts'
 import type { Entry, UsageCell, UsageQuantities } from '../../ledger/model/journal.ts'
 import { paidOf } from '../../ledger/model/lots.ts'
-import type { EventType } from '../../ledger/model/messages.ts'
+import type { EventType } from '../../ledger/model/vocabulary.ts'
 import { divideHalfEven, parseDecimal, type UsdParts, usdFromParts } from '../../pricing/money.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { EVENT_TYPES, type EventType } from '../../ledger/model/messages.ts'
+import { EVENT_TYPES, type EventType } from '../../ledger/model/vocabulary.ts'
 import { formatDecimal, parseDecimal } from '../../pricing/money.ts'
 import { type Cell, Cells } from './cells.ts'
 import { UNIT_DECIMALS } from './delta.ts'
@@ -8,6 +8,7 @@ import {
   listOf,
   MalformedCells,
   nameOf,
+  type PackedNumber,
   packInteger,
   recordOf,
   unpackInteger,
@@ -34,8 +35,6 @@ export interface PackedCells {
    */
   readonly c: readonly (readonly PackedNumber[])[]
 }
-
-export type PackedNumber = number | string
 
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 const NONE = -1

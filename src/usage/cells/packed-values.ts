@@ -1,5 +1,3 @@
-import type { PackedNumber } from './pack-cells.ts'
-
 /** What packed usage is made of, checked where it is read: a message may come from anywhere, a row may be broken. */
 
 /** Why something is no packed usage. */
@@ -55,3 +53,5 @@ export function recordOf(value: unknown, name: string): Readonly<Record<string, 
   }
   return { ...value }
 }
+
+export type PackedNumber = number | string

@@ -1,4 +1,4 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { ledgerDb, ledgerName } from '../../db/ledger-db.ts'
 import { logError, logFailure } from '../../logging/log.ts'
 import { type Outcome, rollUp } from '../rollups/roll-up.ts'

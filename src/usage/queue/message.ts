@@ -1,4 +1,4 @@
-import { sizeOf } from '../../ledger/journal/packing.ts'
+import { sizeOf } from '../../db/text-size.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import { WeighedCells } from '../cells/cell-weight.ts'
 import type { Cell } from '../cells/cells.ts'

@@ -1,4 +1,4 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { foldBodies } from './consume.ts'
 import { MAX_REASON_LENGTH } from './dead-letters.ts'

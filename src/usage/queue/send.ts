@@ -1,5 +1,5 @@
 import { type PortionLimits, portionsOf } from '../../db/portions.ts'
-import { sizeOf } from '../../ledger/journal/packing.ts'
+import { sizeOf } from '../../db/text-size.ts'
 import type { UsageDelta } from '../cells/delta.ts'
 import { type UsageRange, usageMessages } from './message.ts'
 

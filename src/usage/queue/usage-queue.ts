@@ -1,4 +1,4 @@
-import type { Bindings } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
 import { consumeUsage } from './consume.ts'
 import { DEAD_LETTER_QUEUE, keepDeadLetters } from './dead-letters.ts'
 

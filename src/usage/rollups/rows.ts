@@ -1,4 +1,5 @@
-import { assertRowSize, sizeOf } from '../../ledger/journal/packing.ts'
+import { sizeOf } from '../../db/text-size.ts'
+import { assertRowSize } from '../../ledger/journal/packing.ts'
 import { WeighedCells } from '../cells/cell-weight.ts'
 import type { Cell } from '../cells/cells.ts'
 import { packCells, unpackCells } from '../cells/pack-cells.ts'

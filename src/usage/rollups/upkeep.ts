@@ -1,4 +1,5 @@
-import { type Bindings, configOf } from '../../config.ts'
+import type { Bindings } from '../../bindings.ts'
+import { configOf } from '../../config.ts'
 import { logError, logInfo } from '../../logging/log.ts'
 import { forgetReplayed } from '../queue/replay-dead-letters.ts'
 import { BrokenPages } from './flushed-usage.ts'

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { EVENT_TYPES } from '../../../src/ledger/model/messages.ts'
+import { EVENT_TYPES } from '../../../src/ledger/model/vocabulary.ts'
 import type { Cell } from '../../../src/usage/cells/cells.ts'
 import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
 

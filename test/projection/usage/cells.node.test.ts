@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
-import { sizeOf } from '../../../src/ledger/journal/packing.ts'
+import { sizeOf } from '../../../src/db/text-size.ts'
 import { WeighedCells } from '../../../src/usage/cells/cell-weight.ts'
 import { type Cell, Cells } from '../../../src/usage/cells/cells.ts'
 import { packCells, unpackCells } from '../../../src/usage/cells/pack-cells.ts'

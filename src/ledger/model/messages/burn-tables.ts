@@ -1,6 +1,8 @@
-import type { BurnTableDefinition } from '../../pricing/burn-table/definition.ts'
-import type { Usage } from '../../pricing/usage.ts'
-import type { Answered, Caller, Idempotency, ProviderCharge, Refused } from '../model/messages.ts'
+import type { BurnTableDefinition } from '../../../pricing/burn-table/definition.ts'
+import type { Usage } from '../../../pricing/usage.ts'
+import type { Caller } from '../account.ts'
+import type { Answered, Refused } from '../refusal.ts'
+import type { Idempotency, ProviderCharge } from '../vocabulary.ts'
 
 /** A definition that may leave the credits per USD to the deployment. */
 export type NewDefinition = Omit<BurnTableDefinition, 'credits_per_usd'> & {
@@ -13,7 +15,7 @@ export type ChangedFields = {
 }
 
 /** Undefined times are not said; null is no end. */
-interface Times {
+export interface Times {
   readonly effective_from_ms?: number | undefined
   readonly effective_to_ms?: number | null | undefined
 }

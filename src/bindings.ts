@@ -1,0 +1,39 @@
+import type { LedgerRpc } from './ledger/rpc.ts'
+
+/** What `wrangler.toml` binds. Variables arrive as strings; `configOf` reads them once per isolate. */
+export interface Bindings {
+  readonly API_KEYS: KVNamespace
+  readonly LEDGER: DurableObjectNamespace<LedgerRpc>
+  readonly DB: D1Database
+  readonly USAGE: Queue
+  /** The operator's token, a secret. Without it every operator route answers 401. */
+  readonly OPERATOR_TOKEN?: string
+  /** A second token that is valid while the first is being rotated. */
+  readonly OPERATOR_TOKEN_NEXT?: string
+  readonly ENVIRONMENT?: string
+  readonly OPEN_REGISTRATION?: string
+  readonly SIGNUP_GRANT_CREDITS?: string
+  readonly CREDITS_PER_USD?: string
+  readonly MARKUP_PERCENT?: string
+  readonly DEFAULT_ENTITLEMENT?: string
+  readonly IDEMPOTENCY_DAYS?: string
+  readonly FLUSH_DELAY_MS?: string
+  readonly LEDGER_TIMEOUT_MS?: string
+  readonly MAX_LEDGER_MB?: string
+  readonly ROLLUP_RETENTION_DAYS?: string
+  readonly LOG_SAMPLE_RATE?: string
+  readonly SLOW_REQUEST_MS?: string
+  readonly CORS_ORIGINS?: string
+  readonly RATE_LIMIT_STARTER?: string
+  readonly RATE_LIMIT_GROWTH?: string
+  readonly RATE_LIMIT_ENTERPRISE?: string
+  readonly MONTHLY_EVENTS_STARTER?: string
+  readonly MONTHLY_EVENTS_GROWTH?: string
+  readonly MONTHLY_EVENTS_ENTERPRISE?: string
+  /** The platform's limiters, each with its limit in `wrangler.toml`: see `http/platform-limits.ts`. */
+  readonly IP_LIMIT?: RateLimit
+  readonly LOOKUP_SHIELD?: RateLimit
+  readonly SHIELD_STARTER?: RateLimit
+  readonly SHIELD_GROWTH?: RateLimit
+  readonly SHIELD_ENTERPRISE?: RateLimit
+}

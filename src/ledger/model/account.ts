@@ -1,0 +1,47 @@
+import type { CustomerStatus, Mode, Tier } from '../../db/schema.ts'
+
+/** What a ledger knows of its customer: what it admits, and how much of it, hangs on that. */
+export interface Account {
+  readonly tier: Tier
+  readonly status: CustomerStatus
+  /** Of D1's row: rises with every change of the two. */
+  readonly revision: number
+}
+
+/**
+ * What a request is: one that only reads, one that changes something for the customer, or the operator's own work on
+ * what was accepted before, such as rating an event whose price has come. Only `write` is closed to a customer that is
+ * suspended or closed.
+ */
+export type Access = 'read' | 'write' | 'upkeep'
+
+/** What a ledger has counted of a caller's requests, this one included. */
+export interface RateCount {
+  /** False: this request is more than the limit. */
+  readonly allowed: boolean
+  /** Requests a minute. */
+  readonly limit: number
+  /** How many more may come in this minute, 0 or more. */
+  readonly remaining: number
+  /** Whole seconds until the next minute, 1 to 60 while the clock is right. */
+  readonly resets_in_s: number
+}
+
+/**
+ * On whose behalf: the object refuses a key that was revoked, however warm the caches in front of it are. And from
+ * where, for the audit log.
+ */
+export interface Caller {
+  readonly key_id: string
+  readonly ip?: string
+  readonly request_id?: string
+  /** Of the key. What live and test keys share is in the live ledger, which counts the requests of the two apart. */
+  readonly mode?: Mode
+  /**
+   * The ledgers that have counted this request, so that none counts it twice however many calls it takes. Absent: the
+   * service itself calls, which nobody counts.
+   */
+  readonly counted_by?: readonly string[]
+  /** On the Worker's side, for `client.ts` to note what a ledger has counted. A function does not travel in JSON. */
+  readonly onCounted?: (ledger: string, rate: RateCount) => void
+}

@@ -1,0 +1,143 @@
+import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
+import type { LimitPeriod } from '../../time/windows.ts'
+import type { HoldState } from './holds.ts'
+import type { Level, LimitUnit, OffReason } from './limits.ts'
+import type { RecurringGrant } from './recurring.ts'
+import type { Refusal } from './refusal.ts'
+import type { LotKind, WalletOwner } from './vocabulary.ts'
+
+/** Everything that the answer to one event says; stored, so that a replay says the same. */
+export interface EventAnswer {
+  readonly id: string
+  readonly credits: MicroCredits
+  readonly balance_after: MicroCredits
+  readonly timestamp_ms: number
+  readonly cost: UsdParts
+  readonly wallet_id: string
+  readonly burn_table_version: number
+  readonly price_version: string
+  readonly unrated: boolean
+  readonly warnings: readonly string[]
+}
+
+export interface BurnedItem {
+  readonly id: string
+  readonly credits: MicroCredits
+  readonly balance_after: MicroCredits
+}
+
+export type BatchItemAnswer =
+  | ({ readonly status: 'accepted' } & BurnedItem)
+  | ({ readonly status: 'duplicate' } & BurnedItem)
+  | { readonly status: 'rejected'; readonly code: Refusal['code']; readonly detail: string }
+
+export interface BatchAnswer {
+  readonly batch_id: string
+  readonly results: readonly BatchItemAnswer[]
+}
+
+/** A hold as it is answered. */
+export interface HoldAnswer {
+  readonly hold: HoldState
+  readonly hold_id: string
+  readonly wallet_id: string
+  readonly available: MicroCredits
+}
+
+export interface CaptureAnswer {
+  readonly hold_id: string
+  readonly captured: MicroCredits
+  /** A decimal string of credits: what was asked for may be more than any wallet can hold. */
+  readonly shortfall: string
+  readonly remaining: MicroCredits
+  readonly balance_after: MicroCredits
+  readonly transaction_id: string
+  readonly event_id?: string
+  readonly output_rate?: MicroCredits
+}
+
+export interface CreditAnswer {
+  readonly transaction_id: string
+  readonly wallet_id: string
+  readonly lot_id: string
+  readonly recurring_grant_id?: string
+  readonly amount: MicroCredits
+  readonly balance_after: MicroCredits
+}
+
+export interface MovementAnswer {
+  /** The id of the entry; of the one in the wallet that gave, when two wallets are involved; null when none moved. */
+  readonly transaction_id: string | null
+  readonly wallet_id: string
+  readonly amount: MicroCredits
+  readonly balance_after: MicroCredits
+  /** What came back to lots that have expired, and expired again. */
+  readonly returned_expired?: MicroCredits
+  readonly overdraft_limit?: MicroCredits
+  /** Of a transfer: the wallet that got the credits. */
+  readonly to?: {
+    readonly transaction_id: string
+    readonly wallet_id: string
+    readonly balance_after: MicroCredits
+  }
+}
+
+export interface BalanceAnswer {
+  readonly wallet_id: string
+  readonly balance: MicroCredits
+  readonly reserved: MicroCredits
+  readonly available: MicroCredits
+  readonly overdraft_limit: MicroCredits
+  readonly expiring_next: { readonly amount: MicroCredits; readonly at_ms: number } | null
+}
+
+export interface LotAnswer {
+  readonly lot_id: string
+  readonly kind: LotKind
+  readonly amount: MicroCredits
+  readonly left: MicroCredits
+  readonly reserved: MicroCredits
+  readonly priority: number
+  readonly expires_at_ms: number | null
+  readonly created_at_ms: number
+}
+
+/** A grant that comes again, as it is answered. */
+export interface RecurringAnswer {
+  readonly recurring_grant_id: string
+  readonly wallet_id: string
+  readonly owner: WalletOwner
+  readonly grant: RecurringGrant
+}
+
+/** Why not, or, allowed, what will soon be in the way. */
+export type CheckReason =
+  | OffReason
+  | 'limit_reached'
+  | 'insufficient_credits'
+  | 'soft_limit_reached'
+  | 'low_credits'
+
+/** A limit as it stands before the action. Quantities are decimal strings of the unit. */
+export interface LimitAnswer {
+  readonly entitlement_id: string
+  readonly level: Level
+  readonly unit: LimitUnit
+  readonly value: string
+  readonly used: string
+  readonly remaining: string
+  readonly period: LimitPeriod
+  readonly resets_at_ms: number | null
+}
+
+export interface CheckAnswer {
+  readonly allowed: boolean
+  readonly reason: CheckReason | null
+  /** The estimate; more than any wallet can hold, perhaps: integers as text, of micro-credits and pico-USD. */
+  readonly credits_micro: string
+  readonly price_pico: string
+  readonly balance: MicroCredits
+  readonly limit: LimitAnswer | null
+  /** Of the hold on the estimate, when one was asked for and there was something to hold. */
+  readonly hold_id?: string
+}

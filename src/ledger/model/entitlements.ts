@@ -1,0 +1,41 @@
+import type { LimitPeriod } from '../../time/windows.ts'
+import type { LimitUnit } from './limits.ts'
+import type { WalletOwner } from './vocabulary.ts'
+
+export const LIMIT_TYPES = ['HARD', 'SOFT', 'NONE'] as const
+
+export type LimitType = (typeof LIMIT_TYPES)[number]
+
+/** What an entitlement is about, for good: a feature, and whose use of it. */
+export interface EntitlementPlace {
+  readonly feature_id: string
+  /** A user's, a team's or, of the customer, everybody's together. */
+  readonly owner: WalletOwner
+}
+
+/** What a customer says of a feature at one level. With a period it counts; with a limit, too, it limits. */
+export interface EntitlementRules {
+  readonly limit_type: LimitType
+  /** In the unit's smallest part, an integer as text. */
+  readonly limit: string | null
+  readonly unit: LimitUnit
+  readonly period: LimitPeriod | null
+  readonly anchor_ms: number | null
+  readonly enabled: boolean
+  /** The customer's own configuration, any JSON. */
+  readonly value?: unknown
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+export interface Entitlement extends EntitlementPlace, EntitlementRules {
+  readonly id: string
+  /** Of its creation: 1, 2, 3 …; never used twice. */
+  readonly number: number
+  /** What it counts in. Another one when unit, period or anchor change; never used twice. */
+  readonly counter: number
+  /** Rises with every change of any entitlement. */
+  readonly revision: number
+  readonly deleted: boolean
+  readonly created_at_ms: number
+  readonly updated_at_ms: number
+}

@@ -1,0 +1,93 @@
+import type { MicroCredits, UsdParts } from '../../../pricing/money.ts'
+import type { Caller } from '../account.ts'
+import type { CreditAnswer, MovementAnswer } from '../answers.ts'
+import type { EntryType, PastUsage } from '../journal.ts'
+import type { Counts } from '../limits.ts'
+import type { LotPart } from '../lots.ts'
+import type { RecurringPeriod } from '../recurring.ts'
+import type { Answered, Refused } from '../refusal.ts'
+import type { Idempotency, LotKind, WalletItemRef, WalletOwner } from '../vocabulary.ts'
+
+/** A grant or a purchase: a new lot in a wallet, which is made if the owner has none. */
+export interface CreditMessage {
+  readonly caller: Caller
+  readonly type: 'GRANT' | 'PURCHASE'
+  readonly owner: WalletOwner
+  readonly amount: MicroCredits
+  readonly lot_kind: LotKind
+  readonly priority: number
+  readonly expires_at_ms: number | null
+  /** Of a grant that comes again. */
+  readonly recurring?: { readonly every: RecurringPeriod; readonly rollover_max: MicroCredits | null }
+  /** Of a purchase: what was paid for the lot, its cost basis. */
+  readonly price?: UsdParts
+  readonly payment_reference?: string
+  readonly reason?: string
+  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly idempotency?: Idempotency
+}
+
+export type CreditResult = Answered<CreditAnswer> | Refused
+
+/** An entry that a later movement looks back at, as the Worker found it in the journal or in D1. */
+export interface PastEntry extends Counts {
+  readonly number: number
+  readonly type: EntryType
+  readonly wallet: number
+  readonly at_ms: number
+  readonly amount: MicroCredits
+  readonly lots: readonly LotPart[]
+  /** It is not of an event of its own, but rates one that was recorded unrated. */
+  readonly rerates?: true
+  /** Of a burn: what it counted. */
+  readonly used?: PastUsage
+}
+
+/** What moves credits beside events, grants and purchases. */
+export type Movement =
+  | { readonly type: 'VOID'; readonly past: PastEntry }
+  | {
+      readonly type: 'REFUND'
+      readonly past: PastEntry
+      /** null: all that can be refunded. */
+      readonly amount: MicroCredits | null
+      readonly reason?: string
+    }
+  | {
+      readonly type: 'TRANSFER'
+      readonly from: WalletOwner
+      readonly to: WalletOwner
+      readonly amount: MicroCredits
+    }
+  | {
+      readonly type: 'ADJUSTMENT'
+      readonly owner: WalletOwner
+      /** Positive into the wallet, negative out of it, never 0. */
+      readonly amount: MicroCredits
+      readonly reason: string
+    }
+  /** The grant comes no more; the lots that it made stay. */
+  | { readonly type: 'STOP_RECURRING'; readonly grant: WalletItemRef }
+  | { readonly type: 'OVERDRAFT'; readonly owner: WalletOwner; readonly limit: MicroCredits }
+
+export interface MovementMessage {
+  readonly caller: Caller
+  readonly movement: Movement
+  readonly idempotency?: Idempotency
+}
+
+export type MovementResult = Answered<MovementAnswer> | Refused
+
+/** A question about one wallet. */
+export interface WalletMessage {
+  readonly caller: Caller
+  readonly owner: WalletOwner
+}
+
+/** A question about the recurring grants of one wallet, or of all. */
+export interface RecurringMessage {
+  readonly caller: Caller
+  readonly owner: WalletOwner | null
+}
+
+export type WalletResult<T> = { readonly kind: 'done'; readonly answer: T } | Refused

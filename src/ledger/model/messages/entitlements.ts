@@ -1,0 +1,74 @@
+import type { Caller } from '../account.ts'
+import type { CheckAnswer } from '../answers.ts'
+import type { Entitlement, EntitlementPlace, EntitlementRules } from '../entitlements.ts'
+import type { Subject } from '../limits.ts'
+import type { Answered, Refused } from '../refusal.ts'
+import type { Idempotency, PricedEvent, WalletOwner } from '../vocabulary.ts'
+
+export type EntitlementChange =
+  | {
+      readonly kind: 'create'
+      readonly id: string
+      readonly place: EntitlementPlace
+      readonly rules: EntitlementRules
+    }
+  /** All rules anew. What it is about stays, and may be left out. */
+  | {
+      readonly kind: 'replace'
+      readonly id: string
+      readonly place: { readonly feature_id?: string; readonly owner?: WalletOwner }
+      readonly rules: EntitlementRules
+    }
+  | { readonly kind: 'delete'; readonly id: string }
+
+export interface ChangeEntitlementMessage {
+  readonly caller: Caller
+  readonly change: EntitlementChange
+  readonly idempotency?: Idempotency
+}
+
+export type EntitlementResult = Answered<Entitlement> | Refused
+
+export type EntitlementsQuestion =
+  | { readonly kind: 'one'; readonly id: string }
+  | {
+      readonly kind: 'list'
+      readonly feature_id?: string
+      readonly owner?: WalletOwner
+      readonly before_number: number | null
+      readonly limit: number
+    }
+
+export interface EntitlementsMessage {
+  readonly caller: Caller
+  readonly question: EntitlementsQuestion
+}
+
+export interface EntitlementsAnswer {
+  /** Newest first. */
+  readonly entitlements: readonly Entitlement[]
+  readonly next_before_number: number | null
+}
+
+export type EntitlementsResult = { readonly kind: 'done'; readonly answer: EntitlementsAnswer } | Refused
+
+export interface CheckQuestion {
+  readonly subject: Subject
+  /** What the action is expected to use, as its event would say it; null when nobody said. */
+  readonly event: PricedEvent | null
+}
+
+export interface CheckMessage {
+  readonly caller: Caller
+  readonly question: CheckQuestion
+  /** Holds the estimate for so long, if the action is allowed. */
+  readonly hold_ms: number | null
+  /** Of a check with a hold; without one there is nothing to repeat. */
+  readonly idempotency?: Idempotency
+}
+
+export interface CheckAndHoldMessage extends CheckMessage {
+  readonly hold_ms: number
+}
+
+export type CheckResult = Answered<CheckAnswer> | Refused

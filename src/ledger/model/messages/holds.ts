@@ -1,0 +1,67 @@
+import type { MicroCredits } from '../../../pricing/money.ts'
+import type { Caller } from '../account.ts'
+import type { CaptureAnswer, HoldAnswer } from '../answers.ts'
+import type { Answered, Refused } from '../refusal.ts'
+import type { Idempotency, PricedEvent, WalletItemRef, WalletOwner } from '../vocabulary.ts'
+
+/** What a hold is to reserve: an amount, or what an event would cost at worst. */
+export type HoldSize =
+  | { readonly kind: 'credits'; readonly credits: MicroCredits }
+  | {
+      readonly kind: 'event'
+      readonly event: PricedEvent
+      /** A million output tokens of the same model: the price at which a capture says how many more there are. */
+      readonly million_output_tokens?: PricedEvent
+    }
+
+export type HoldRequest =
+  | {
+      readonly op: 'open'
+      readonly feature_id: string
+      readonly user_id?: string
+      readonly team_id?: string
+      readonly lifetime_ms: number
+      readonly size: HoldSize
+    }
+  | {
+      readonly op: 'capture'
+      readonly hold: WalletItemRef
+      readonly final: boolean
+      readonly what:
+        | { readonly kind: 'credits'; readonly credits: MicroCredits }
+        | { readonly kind: 'event'; readonly event: PricedEvent }
+    }
+  | { readonly op: 'release'; readonly hold: WalletItemRef }
+  | { readonly op: 'extend'; readonly hold: WalletItemRef; readonly lifetime_ms: number }
+
+export interface HoldMessage {
+  readonly caller: Caller
+  readonly request: HoldRequest
+  readonly idempotency?: Idempotency
+}
+
+export type HoldResult =
+  | ({ readonly of: 'hold' } & Answered<HoldAnswer>)
+  | ({ readonly of: 'capture' } & Answered<CaptureAnswer>)
+  | Refused
+
+export interface HoldsMessage {
+  readonly caller: Caller
+  /** Only holds of this owner's wallet, or only this very hold; null: all of the ledger. */
+  readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
+  /** Only holds with lower numbers; null from the newest. */
+  readonly before_number: number | null
+  readonly limit: number
+}
+
+export interface HoldsAnswer {
+  /** Newest first. */
+  readonly holds: readonly HoldAnswer[]
+  /** Where the next page begins; null when there is no more. */
+  readonly next_before_number: number | null
+  /** What the ids of holds that D1 knows are made of, and what their wallet has available. */
+  readonly opened_at_ms: number
+  readonly available: MicroCredits
+}
+
+export type HoldsResult = { readonly kind: 'done'; readonly answer: HoldsAnswer } | Refused

@@ -1,0 +1,119 @@
+import type { SubjectKind } from '../../../db/schema.ts'
+import type { Account, Caller } from '../account.ts'
+import type { Entry, EntryType } from '../journal.ts'
+import type { Refused } from '../refusal.ts'
+import type { EventType, LedgerName, WalletOwner } from '../vocabulary.ts'
+
+export interface OpenMessage {
+  readonly ledger: LedgerName
+  /** Promo credits to start with, given once however often the ledger is opened. 0: none. */
+  readonly signup_grant_micro: number
+  /** The customer's, taken over if it is newer than what the ledger has. */
+  readonly account: Account
+}
+
+/** Which entries a list shows. Times are epoch milliseconds, `from_ms` included, `to_ms` excluded. */
+export interface EntryFilter {
+  /** Only entries of this owner's wallet. */
+  readonly owner?: WalletOwner
+  readonly type?: EntryType | undefined
+  /** Only entries of events, and only of such ones; times are then event times. */
+  readonly event?: EventFilter
+  readonly from_ms?: number | undefined
+  readonly to_ms?: number | undefined
+}
+
+export interface EventFilter {
+  readonly user_id?: string | undefined
+  readonly team_id?: string | undefined
+  readonly feature_id?: string | undefined
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+  readonly event_type?: EventType | undefined
+  readonly unrated?: boolean | undefined
+}
+
+export interface EntriesMessage {
+  readonly caller: Caller
+  readonly filter: EntryFilter
+  /** Only entries with lower numbers; null from the newest. */
+  readonly before_entry: number | null
+  readonly limit: number
+}
+
+export interface EntriesAnswer {
+  /** Newest first. */
+  readonly entries: readonly Entry[]
+  /** Every entry from this number up (and below `before_entry`) has been looked at; 0 when no older one can match. */
+  readonly reached_entry: number
+  /** The last entry that D1 has: it answers for everything up to here. */
+  readonly flushed_entry: number
+  /** The number of the filter's wallet; null when the owner has none, and then there is nothing to find. */
+  readonly wallet_number: number | null
+  /** What the ledger's ids are made of, for those that D1's entries get. */
+  readonly tag: string
+  readonly opened_at_ms: number
+}
+
+export type EntriesResult = { readonly kind: 'done'; readonly answer: EntriesAnswer } | Refused
+
+/** How much a ledger has committed, and how much of that D1 is known to have. */
+export interface ProjectionState {
+  /** When this was asked: every commit before it is counted. */
+  readonly at_ms: number
+  readonly opened_at_ms: number
+  readonly last_entry: number
+  readonly last_row: number
+  readonly flushed_entry: number
+  readonly flushed_row: number
+  /** When the oldest row was committed that D1 may not have; null when D1 has everything. */
+  readonly unflushed_since_ms: number | null
+  /** What the entries up to `flushed_entry` have added to usage, as the cursor has it (`packTotals`). */
+  readonly usage: string
+  readonly database_bytes: number
+  /** Only where it was asked for, since it reads a row for each wallet: decimal text, it may pass 2^53. */
+  readonly wallets?: { readonly count: number; readonly balance_micro: string }
+}
+
+export interface ProjectionStateMessage {
+  readonly caller: Caller
+  readonly with_wallets: boolean
+}
+
+export type ProjectionStateResult = { readonly kind: 'done'; readonly answer: ProjectionState } | Refused
+
+export type ErasureResult =
+  | { readonly kind: 'erased'; readonly alias: string }
+  /** It goes on by itself; who wants to know when it is done asks again. */
+  | { readonly kind: 'in_progress' }
+  | { readonly kind: 'none' }
+
+/** Have D1 brought up to everything that is committed, so that it knows everybody who was ever mentioned. */
+export interface CatchUpMessage {
+  readonly caller: Caller
+}
+
+export type CatchUpResult = { readonly kind: 'done' } | Refused
+
+export interface EraseMessage {
+  readonly caller: Caller
+  readonly kind: SubjectKind
+  readonly id: string
+}
+
+export type EraseResult = ErasureResult | Refused
+
+/** What a ledger object says that its books come to, as far as D1 should have them. */
+export interface Books {
+  readonly flushed_entry: number
+  /** What all wallets held after `flushed_entry`, as decimal text: it may pass 2^53. */
+  readonly balance_micro: string
+  /** `packTotals` of what the entries up to there add to analytics. */
+  readonly usage: string
+}
+
+/** Entries of whole flushes; both ends are in it. */
+export interface EntryRange {
+  readonly from_entry: number
+  readonly to_entry: number
+}

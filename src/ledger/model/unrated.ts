@@ -1,0 +1,45 @@
+import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
+import type { Entry } from './journal.ts'
+import type { LotPart } from './lots.ts'
+import type { ProviderCharge } from './vocabulary.ts'
+
+/**
+ * The part of a burn's price that has not been given back, and the credits that go with it; `given` are those that had
+ * been given back before.
+ */
+export interface OpenPrice {
+  readonly given: MicroCredits
+  readonly credits: MicroCredits
+  readonly price: UsdParts
+}
+
+/** A recorded event that has no final price yet. */
+export interface UnratedEvent {
+  readonly entry: Entry
+  /** Its price, when that is known and only the wallet could not pay. */
+  readonly charge: ProviderCharge | null
+}
+
+/** How an event that was recorded unrated was rated in the end: by an entry of its own. */
+export interface Amendment {
+  /** The entry that burned the difference, or gave it back. */
+  readonly by_entry: number
+  readonly rated_at_ms: number
+  /** What the event costs now, in all. */
+  readonly credits: MicroCredits
+  readonly balance_after: MicroCredits
+  /** What the second entry took out of lots: a void gives that back too. */
+  readonly lots: readonly LotPart[]
+  readonly cost: UsdParts
+  readonly price: UsdParts
+  readonly burn_table_version: number
+  readonly price_version: string
+  /** What of its price had not been given back when it was rated. */
+  readonly open: OpenPrice
+}
+
+/** A price that was found for an event which was recorded without one. */
+export interface RerateItem {
+  readonly entry: number
+  readonly charge: ProviderCharge
+}

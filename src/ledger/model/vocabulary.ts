@@ -1,0 +1,90 @@
+import type { Mode } from '../../db/schema.ts'
+import type { UsdParts } from '../../pricing/money.ts'
+import type { Usage } from '../../pricing/usage.ts'
+
+/** Which ledger: a customer has one for live keys and one for test keys. */
+export interface LedgerName {
+  readonly customer_id: string
+  readonly mode: Mode
+}
+
+/** The owner of a wallet, in the customer's own ids. */
+export type WalletOwner =
+  | { readonly kind: 'customer' }
+  | { readonly kind: 'user'; readonly id: string }
+  | { readonly kind: 'team'; readonly id: string }
+
+/** A key and what it stands for: SHA-256 of the operation and its body, so that a repeat can be told from a reuse. */
+export interface Idempotency {
+  readonly key: string
+  readonly fingerprint: string
+}
+
+export const EVENT_TYPES = [
+  'TOKEN_USAGE',
+  'API_CALL',
+  'FEATURE_ACCESS',
+  'IMAGE_GENERATION',
+  'VIDEO_GENERATION',
+  'AUDIO_PROCESSING',
+  'CUSTOM',
+] as const
+
+export type EventType = (typeof EVENT_TYPES)[number]
+
+/** What the provider charges for an event: a cost, or no price found (`unpriced`), or nothing to price (`none`). */
+export type ProviderCharge =
+  | { readonly kind: 'priced'; readonly cost: UsdParts; readonly price_version: string }
+  | {
+      readonly kind: 'unpriced'
+      readonly price_version: string
+      /** What the provider's dearest current model would charge; null or absent when that is not known. */
+      readonly ceiling_cost?: UsdParts | null
+    }
+  | { readonly kind: 'none'; readonly price_version: string }
+
+/** An event's time may be this much ahead of its arrival, for clocks that are; never more. */
+export const MAX_EVENT_AHEAD_MS = 5 * 60_000
+
+/** What, beside provider, model and usage, picks the price: kept, so that an event can be priced again. */
+export interface PriceModifiers {
+  readonly service_tier?: string
+  readonly region?: string
+  readonly image_size?: string
+  readonly image_quality?: string
+}
+
+/** What an event says of itself, from its request to its record: what is priced is what is recorded. */
+export interface EventFields {
+  readonly timestamp_ms: number
+  readonly event_type: EventType
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly provider?: string
+  readonly model?: string
+  readonly usage?: Usage
+  readonly modifiers?: PriceModifiers
+  /** The customer's own units, priced by burn tables only. */
+  readonly custom?: Readonly<Record<string, number>>
+  readonly warnings?: readonly string[]
+}
+
+/** An event that was validated and priced; the ledger turns its cost into credits and burns them. */
+export interface PricedEvent extends EventFields {
+  /** The hold that the event settles. */
+  readonly hold?: WalletItemRef
+  readonly charge: ProviderCharge
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+/** A hold or a recurring grant: the numbers in its id. */
+export interface WalletItemRef {
+  readonly number: number
+  readonly wallet: number
+  readonly created_at_ms: number
+}
+
+export const LOT_KINDS = ['promo', 'paid'] as const
+
+export type LotKind = (typeof LOT_KINDS)[number]
