@@ -1,0 +1,89 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+/** The rules in biome.json that keep the rooms of `src/` apart, tried on planted imports. */
+
+const ROOT = path.join(import.meta.dirname, '../..')
+const RULES = ['lint/style/noRestrictedImports', 'lint/suspicious/noImportCycles'] as const
+
+const FORBIDDEN = [
+  ['src/ledger/model/planted.ts', '../commit/draft.ts'],
+  ['src/ledger/model/messages/planted.ts', '../../wallets/settle.ts'],
+  ['src/ledger/commit/planted.ts', '../wallets/settle.ts'],
+  ['src/ledger/journal/planted.ts', '../flush/flush.ts'],
+  ['src/ledger/burns/planted.ts', '../flush/flush.ts'],
+  ['src/ledger/flush/planted.ts', '../client/client.ts'],
+  ['src/ledger/client/planted.ts', '../commit/store.ts'],
+  ['src/pricing/cost/planted.ts', '../../logging/log.ts'],
+  ['src/pricing/planted.ts', 'hono'],
+  ['src/time/planted.ts', '../http/env.ts'],
+  ['src/logging/planted.ts', '../http/env.ts'],
+  ['src/config.ts', './ledger/model/limits.ts'],
+  ['src/events/planted.ts', '../ledger/object.ts'],
+] as const
+
+const ALLOWED = [
+  ['src/ledger/model/fine.ts', '../../pricing/money.ts'],
+  ['src/ledger/commit/fine.ts', '../burns/unrated-rows.ts'],
+  ['src/ledger/burns/fine.ts', '../wallets/settle.ts'],
+  ['src/pricing/cost/fine.ts', '../../time/windows.ts'],
+  ['src/bindings.ts', './ledger/rpc.ts'],
+  ['src/events/fine.ts', '../ledger/client/client.ts'],
+] as const
+
+const scratch = realpathSync(mkdtempSync(path.join(tmpdir(), 'doors-')))
+let broken = new Map<string, string[]>()
+
+beforeAll(() => {
+  const config = JSON.parse(readFileSync(path.join(ROOT, 'biome.json'), 'utf8'))
+  plant('biome.json', JSON.stringify({ ...config, vcs: undefined }))
+  for (const [file, imported] of [...FORBIDDEN, ...ALLOWED]) plant(file, `export * from '${imported}'\n`)
+  plant('src/usage/a.ts', "import type { B } from './b.ts'\n\nexport type A = B | 1\n")
+  plant('src/usage/b.ts', "import type { A } from './a.ts'\n\nexport type B = A | 2\n")
+  broken = lint()
+})
+
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+function plant(file: string, text: string): void {
+  mkdirSync(path.dirname(path.join(scratch, file)), { recursive: true })
+  writeFileSync(path.join(scratch, file), text)
+}
+
+/** The rules of `RULES` that each planted file breaks. */
+function lint(): Map<string, string[]> {
+  const { stdout } = spawnSync(
+    path.join(ROOT, 'node_modules/.bin/biome'),
+    [
+      'lint',
+      '--reporter=github',
+      '--max-diagnostics=none',
+      ...RULES.map((rule) => `--only=${rule.slice(5)}`),
+      'src',
+    ],
+    { cwd: scratch, encoding: 'utf8' },
+  )
+  const found = new Map<string, string[]>()
+  for (const [, rule = '', file = ''] of stdout.matchAll(/title=(lint\/[\w/]+),file=([^,]+)/g)) {
+    const planted = path.relative(scratch, file)
+    found.set(planted, [...(found.get(planted) ?? []), rule])
+  }
+  return found
+}
+
+describe('the doors between rooms', () => {
+  it.each(FORBIDDEN)('%s may not import %s', (file) => {
+    expect(broken.get(file)).toEqual(['lint/style/noRestrictedImports'])
+  })
+
+  it.each(ALLOWED)('%s may import %s', (file) => {
+    expect(broken.get(file)).toBeUndefined()
+  })
+
+  it('refuses a circle of imports, of types too', () => {
+    expect(broken.get('src/usage/a.ts')).toEqual(['lint/suspicious/noImportCycles'])
+  })
+})
