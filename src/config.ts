@@ -65,7 +65,7 @@ export function readConfig(env: Variables): Config {
   if (default_entitlement !== 'allow' && default_entitlement !== 'deny') {
     throw new Error(`DEFAULT_ENTITLEMENT must be allow or deny, not ${default_entitlement}`)
   }
-  const days = wholeNumber('IDEMPOTENCY_DAYS', env.IDEMPOTENCY_DAYS ?? '7', 90)
+  const days = wholeNumber('IDEMPOTENCY_DAYS', env.IDEMPOTENCY_DAYS ?? '7', 36_500)
   if (days < MINIMUM_IDEMPOTENCY_DAYS)
     throw new Error(`IDEMPOTENCY_DAYS must be at least ${MINIMUM_IDEMPOTENCY_DAYS}`)
   const rollup_days = wholeNumber('ROLLUP_RETENTION_DAYS', env.ROLLUP_RETENTION_DAYS ?? '800', 36_500)

@@ -1,0 +1,123 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../scripts/local-server.ts'
+import type { Recorded, Recording } from './record.ts'
+
+/**
+ * A deployment finds the state that the version before it wrote: objects, D1 and KV of a server that was killed with half
+ * of its journal unflushed. Such state opens, replays byte for byte, flushes and reconciles. `record.ts` says how a state
+ * is made; a version whose stored formats change adds an archive and keeps the older ones.
+ */
+
+const ROOT = path.join(import.meta.dirname, '../..')
+const STATES = ['0.1.0']
+/** The recorded keys must outlive this test, whenever it runs. */
+const VARS = 'FLUSH_DELAY_MS=200 IDEMPOTENCY_DAYS=36500 RATE_LIMIT_ENTERPRISE=1000000'
+const STARTS_WITHIN_MS = 120_000
+
+describe.each(STATES)('the state that version %s wrote', (version) => {
+  const recording: Recording = JSON.parse(
+    readFileSync(path.join(import.meta.dirname, `recording-${version}.json`), 'utf8'),
+  )
+  const state = mkdtempSync(path.join(tmpdir(), 'old-state-'))
+  let url = ''
+  let server: ChildProcess | undefined
+
+  beforeAll(async () => {
+    execFileSync('tar', ['xzf', path.join(import.meta.dirname, `state-${version}.tar.gz`), '-C', state])
+    const port = await freePort()
+    url = `http://127.0.0.1:${port}`
+    server = await start(port, state)
+  }, STARTS_WITHIN_MS)
+
+  afterAll(() => {
+    if (server?.pid !== undefined) process.kill(-server.pid, 'SIGKILL')
+    rmSync(state, { recursive: true, force: true })
+  })
+
+  it('opens with every balance as it was', async () => {
+    for (const [query, balance] of Object.entries(recording.balances)) {
+      const { body } = await call('GET', `/v1/credits/balance${query}`)
+      expect(JSON.parse(body).balance, query).toBe(balance)
+    }
+  })
+
+  it('replays every keyed request byte for byte', async () => {
+    const keyed = recording.requests.filter(({ key }) => key !== undefined)
+    expect(keyed.length).toBeGreaterThan(30)
+    for (const request of keyed) await expectReplay(request)
+  })
+
+  it('flushes what was unflushed, and its books agree', async () => {
+    const { body } = await call('POST', '/v1/events/ingest', {
+      event_type: 'CUSTOM',
+      feature_id: 'chat',
+      unit: 'pages',
+      quantity: 1,
+    })
+    expect(JSON.parse(body)).toHaveProperty('id')
+    const response = await fetch(`${url}/v1/admin/reconcile`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: 'Bearer dev-operator-token' },
+      body: JSON.stringify({ customer_id: recording.customer_id, full: true }),
+    })
+    expect(await response.json()).toMatchObject({ ledgers: [{ status: 'OK', differences: [] }] })
+    for (const request of recording.requests.filter(({ key }) => key !== undefined)) {
+      await expectReplay(request)
+    }
+  })
+
+  async function expectReplay({ method, path: route, key, body, status, answer }: Recorded): Promise<void> {
+    const replay = await call(method, route, body, key)
+    expect(
+      { status: replay.status, body: replay.body, replayed: replay.replayed },
+      `${route} ${key}`,
+    ).toEqual({
+      status,
+      body: answer,
+      replayed: 'true',
+    })
+  }
+
+  async function call(
+    method: string,
+    route: string,
+    body?: unknown,
+    key?: string,
+  ): Promise<{ readonly status: number; readonly body: string; readonly replayed: string | null }> {
+    const response = await fetch(`${url}${route}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${recording.api_key}`,
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        ...(key !== undefined && { 'Idempotency-Key': key }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const replayed = response.headers.get('Idempotency-Replayed')
+    return { status: response.status, body: await response.text(), replayed }
+  }
+})
+
+/** `npm start` on a state directory, as the leader of a process group of its own; resolves when it answers. */
+function start(port: number, state: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['scripts/start.ts'], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: String(port), STATE_DIR: state, VARS },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let output = ''
+  return new Promise((resolve, reject) => {
+    const listen = (chunk: Buffer) => {
+      output += chunk.toString()
+      if (output.includes('/v1/rating/calculate')) resolve(child)
+    }
+    child.stdout.on('data', listen)
+    child.stderr.on('data', listen)
+    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${output}`)))
+  })
+}
