@@ -1,5 +1,9 @@
+import {
+  DEVELOPMENT_KEY,
+  DEVELOPMENT_KEY_HASH,
+  DEVELOPMENT_KEY_ID,
+} from '../src/api-keys/authentication/format.ts'
 import { SCOPES } from '../src/api-keys/authentication/scopes.ts'
-import { DEVELOPMENT_KEY, DEVELOPMENT_KEY_HASH, DEVELOPMENT_KEY_ID } from '../src/api-keys/development-key.ts'
 import { wrangler } from './local-server.ts'
 import { operatorToken } from './local-setup.ts'
 

@@ -2,7 +2,7 @@
  * `npm start`: does whatever set-up is missing, starts the API, seeds the demo customer, and stays until Ctrl-C.
  * State survives in .wrangler/state. PORT chooses another port than 8787, STATE_DIR another place for the state.
  */
-import { DEVELOPMENT_KEY } from '../src/api-keys/development-key.ts'
+import { DEVELOPMENT_KEY } from '../src/api-keys/authentication/format.ts'
 import { seedDemoCustomer } from './demo-customer.ts'
 import { STATE, startServer } from './local-server.ts'
 import { setUp } from './local-setup.ts'

@@ -4,7 +4,7 @@ import { analyticsRoutes } from './analytics/routes.ts'
 import { authenticate } from './api-keys/authentication/authenticate.ts'
 import { apiKeysRoutes } from './api-keys/routes.ts'
 import { burnTablesRoutes } from './burn-tables/routes.ts'
-import { movementRoutes } from './credits/movement-routes.ts'
+import { movementRoutes, voidRoutes } from './credits/movement-routes.ts'
 import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
 import { entitlementsRoutes } from './entitlements/routes.ts'
@@ -13,19 +13,16 @@ import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
 import type { AppEnv } from './http/env.ts'
 import { cors } from './http/middleware/cors.ts'
-import { rateLimitHeaders } from './http/middleware/rate-limit-headers.ts'
-import { requestId } from './http/middleware/request-id.ts'
+import { rateLimitHeaders, requestId, responseHeaders } from './http/middleware/headers.ts'
 import { requestLog } from './http/middleware/request-log.ts'
-import { responseHeaders } from './http/middleware/response-headers.ts'
 import { notFound, onError } from './http/output/problem.ts'
-import { createRouter } from './http/router.ts'
+import { createRouter } from './http/route.ts'
 import { documentationRoutes } from './openapi/routes.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
 import { teamsRoutes, usersRoutes } from './subjects/routes.ts'
-
-/** The API. What stands above a line runs before it. */
+/** The API. Middleware runs in the order it is registered. */
 export function createApp(): OpenAPIHono<AppEnv> {
   const app = createRouter()
   app.onError(onError)
@@ -44,6 +41,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use('/v1/*', authenticate)
   app.route('/v1/api-keys', apiKeysRoutes)
   app.route('/v1/events', eventsRoutes)
+  app.route('/v1/events', voidRoutes)
   app.route('/v1/rating', ratingRoutes)
   app.route('/v1/rating/pricing', pricingRoutes)
   app.route('/v1/rating/price-overrides', priceOverridesRoutes)

@@ -1,4 +1,4 @@
-import { logFigures } from './admin/stats/log-figures.ts'
+import { logFigures } from './admin/stats/figures.ts'
 import type { Bindings } from './bindings.ts'
 import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
 import { logError, logInfo } from './logging/log.ts'

@@ -1,5 +1,5 @@
+import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/authentication/format.ts'
 import { MIN_OPERATOR_TOKEN_CHARS } from '../../src/api-keys/authentication/operator.ts'
-import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/development-key.ts'
 import { readConfig } from '../../src/config.ts'
 import type { EnvironmentName, Section } from './sections.ts'
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/development-key.ts'
+import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/authentication/format.ts'
 import { redact } from '../../src/logging/redaction.ts'
 import { type Answer, ask, field } from './ask.ts'
 

@@ -1,15 +1,12 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { listAudit, type StoredAudit } from '../audit/list-audit.ts'
 import { AUDIT_ACTIONS } from '../audit/record.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { pageQuery } from '../http/input/pagination.ts'
 import { timeInput, timeJson } from '../http/input/times.ts'
-import { OPERATOR_SECURITY } from '../http/middleware/security.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { notAllReached } from '../http/output/not-all-reached.ts'
-import { json, responses } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
-import { OPERATOR_PROBLEMS } from './responses.ts'
+import { serviceUnavailable } from '../http/output/problem.ts'
+import { createRouter, json, OPERATOR_SECURITY, route } from '../http/route.ts'
 
 const AUDIT_ID = /^aud_[0-9a-hjkmnp-tv-z]{26}$/
 
@@ -65,7 +62,7 @@ const auditPageSchema = z
   .object({ data: z.array(auditSchema), next_cursor: z.string().nullable() })
   .openapi('AuditPage')
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'Who changed what, when and from where, newest first',
@@ -76,11 +73,7 @@ const listRoute = createRoute({
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { query: auditQuery },
-  responses: responses({ 200: json('A page of records.', auditPageSchema) }, [
-    ...OPERATOR_PROBLEMS,
-    'invalid_request',
-    'unavailable',
-  ]),
+  answers: { 200: json('A page of records.', auditPageSchema) },
 })
 
 export const auditRoutes = createRouter()
@@ -96,7 +89,7 @@ auditRoutes.openapi(listRoute, async (c) => {
     })
     return jsonResponse(c, { data: page.records.map(auditJson), next_cursor: page.next_before_id })
   } catch (error) {
-    return notAllReached(c, 'audit_not_listed', error)
+    return serviceUnavailable(c, 'audit_not_listed', error)
   }
 })
 

@@ -1,9 +1,13 @@
+import { createMiddleware } from 'hono/factory'
+import { authenticate, bearerToken, unauthorized } from '../api-keys/authentication/authenticate.ts'
+import { isWellFormed } from '../api-keys/authentication/format.ts'
+import { isOperatorToken } from '../api-keys/authentication/operator.ts'
+import type { AppEnv } from '../http/env.ts'
 import { jsonBody } from '../http/middleware/body.ts'
 import { idempotencyKey } from '../http/middleware/idempotency-key.ts'
-import { notFound } from '../http/output/problem.ts'
-import { createRouter } from '../http/router.ts'
+import { notFound, problem } from '../http/output/problem.ts'
+import { createRouter } from '../http/route.ts'
 import { auditRoutes } from './audit.ts'
-import { requireOperator } from './auth.ts'
 import { adminCustomersRoutes } from './customers/routes.ts'
 import { deadLettersRoutes } from './ledgers/dead-letters.ts'
 import { rebuildRoutes } from './ledgers/rebuild.ts'
@@ -12,7 +16,27 @@ import { rerateRoutes } from './ledgers/rerate.ts'
 import { providerCostsRoutes } from './prices/provider-costs.ts'
 import { statsRoutes } from './stats/routes.ts'
 
-/** The operator's routes, mounted before `authenticate`: their token is no customer's key. */
+/** Admits the operator. A customer's valid key gets 403, everything else 401, before any body is read. */
+const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
+  const token = bearerToken(c.req.header('Authorization'))
+  if (token !== undefined && isOperatorToken(c.env, token)) return next()
+  const key = token ?? c.req.header('X-API-Key')
+  if (key === undefined || key === '') {
+    return unauthorized(c, 'missing_api_key', 'Send the operator token as Authorization: Bearer TOKEN.')
+  }
+  if (!isWellFormed(key)) return unauthorized(c, 'invalid_api_key', 'This is not the operator token.')
+  let is_customer = false
+  const refused = await authenticate(c, async () => {
+    is_customer = true
+  })
+  if (!is_customer) return refused
+  return problem(c, {
+    code: 'insufficient_scope',
+    detail: 'This endpoint requires the operator token; customer API keys are not accepted.',
+  })
+})
+
+/** The operator's routes, mounted before `authenticate`: the operator token is no customer's key. */
 export const adminRoutes = createRouter()
 
 adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)
@@ -24,5 +48,5 @@ adminRoutes.route('/provider-costs', providerCostsRoutes)
 adminRoutes.route('/reconcile', reconcileRoutes)
 adminRoutes.route('/rerate', rerateRoutes)
 adminRoutes.route('/stats', statsRoutes)
-// Nothing below `/v1/admin` goes on to the customers' routes, where an operator's token would be an unknown key.
+// Without this, unknown paths below `/v1/admin` would reach `authenticate`, to which the operator token is an unknown key.
 adminRoutes.all('/*', notFound)

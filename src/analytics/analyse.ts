@@ -2,15 +2,13 @@ import type { Bindings } from '../bindings.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { readProjectionState } from '../ledger/client/client.ts'
 import type { Caller } from '../ledger/model/account.ts'
-import type { Refused } from '../ledger/model/refusal.ts'
-import { type FieldError, invalid } from '../ledger/model/refusal.ts'
+import { type FieldError, invalid, type Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { nameSubjects } from '../projection/read/subjects.ts'
 import { type Rollup, readCells, readRollup, TooManyCells } from '../usage/rollups/read.ts'
 import { needsTeams, needsUsers, type Question } from './question.ts'
 import type { Answered, NameOf } from './render.ts'
 import { Summary, TooManyGroups } from './summary.ts'
-
 export interface Asked {
   readonly ledger: LedgerName
   readonly caller: Caller

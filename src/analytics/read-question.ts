@@ -2,8 +2,7 @@ import type { Bindings } from '../bindings.ts'
 import { configOf } from '../config.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { timeJson } from '../http/input/times.ts'
-import type { Refused } from '../ledger/model/refusal.ts'
-import { invalid } from '../ledger/model/refusal.ts'
+import { invalid, type Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { subjectNumbers } from '../projection/read/subjects.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
@@ -11,7 +10,6 @@ import { DAY_MS } from '../time/durations.ts'
 import { firstKeptDay } from '../usage/rollups/retention.ts'
 import { ceilHour, DEFAULT_RANGE_MS, floorHour, type Question, rangeProblem } from './question.ts'
 import type { AnalyticsQuery } from './schema.ts'
-
 /** A query as a question to the rollups: whole hours, provider names as they are recorded, subjects by number. */
 export async function readQuestion(
   env: Bindings,

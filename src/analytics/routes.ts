@@ -1,14 +1,12 @@
-import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { ownerOf } from '../http/input/subject.ts'
+import { ownerOf } from '../http/input/identifiers.ts'
 import { timeJson, timeOrNull } from '../http/input/times.ts'
 import { creditsExact, exactNumber, jsonResponse } from '../http/output/json.ts'
 import { refusalResponse } from '../http/output/problem.ts'
-import { json, READ_PROBLEMS, responses } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { createRouter, json, route } from '../http/route.ts'
 import { formatDecimal } from '../pricing/money.ts'
 import { analyse } from './analyse.ts'
 import { type BurnRate, readBurnRate } from './burn-rate.ts'
@@ -29,27 +27,29 @@ const DESCRIPTION =
   'of which may be given several times. `from` and `to` are widened to whole hours. At most 366 days, 31 by the hour, 92 by ' +
   'user, and 10,000 groups. An event counts at its own time; a voided one does not count. Rows of USD add up to their total.'
 
-const usageRoute = createRoute({
+const usageRoute = route({
   method: 'get',
   path: '/usage',
   summary: 'What was used: events, units, credits and what the providers charge for it',
   description: DESCRIPTION,
   ...scoped('analytics:read'),
   request: { query: analyticsQuery },
-  responses: responses({ 200: json('Rows by group, and their totals.', usageSchema) }, READ_PROBLEMS),
+  answers: { 200: json('Rows by group, and their totals.', usageSchema) },
+  problems: ['overloaded'],
 })
 
-const costsRoute = createRoute({
+const costsRoute = route({
   method: 'get',
   path: '/costs',
   summary: 'What it cost and what it earned: provider cost, revenue, margin',
   description: DESCRIPTION,
   ...scoped('analytics:read'),
   request: { query: analyticsQuery },
-  responses: responses({ 200: json('Rows by group, and their totals.', costsSchema) }, READ_PROBLEMS),
+  answers: { 200: json('Rows by group, and their totals.', costsSchema) },
+  problems: ['overloaded'],
 })
 
-const burnRateRoute = createRoute({
+const burnRateRoute = route({
   method: 'get',
   path: '/burn-rate',
   summary: 'How fast credits are burned, and when they run out',
@@ -57,10 +57,8 @@ const burnRateRoute = createRoute({
     'Of the customer, with the balance of all its wallets together; or of one `user` or `team`, with the balance of its wallet.',
   ...scoped('analytics:read'),
   request: { query: burnRateQuery },
-  responses: responses({ 200: json('Averages, trend and run-out date.', burnRateSchema) }, [
-    ...READ_PROBLEMS,
-    'not_found',
-  ]),
+  answers: { 200: json('Averages, trend and run-out date.', burnRateSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
 export const analyticsRoutes = createRouter()

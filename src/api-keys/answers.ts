@@ -1,14 +1,14 @@
 import type { Context } from 'hono'
-import { auditCreatedKey } from '../customers/audit.ts'
 import type { AppEnv } from '../http/env.ts'
 import { timeJson, timeOrNull } from '../http/input/times.ts'
-import { invalidRequest, problem } from '../http/output/problem.ts'
+import { problem } from '../http/output/problem.ts'
 import type { Answer, KeepAnswer } from '../http/output/stored-answers.ts'
+import { auditCreatedKey } from './audit.ts'
 import type { KeyActor, KeyRefused } from './authentication/context.ts'
 import type { CreatedKey, WithKey } from './changes.ts'
 import type { ApiKey } from './rows.ts'
 
-/** How keys, and what went wrong with them, are answered: to a customer and to the operator. */
+/** How keys and refused changes of keys are answered, to a customer and to the operator. */
 
 export function apiKeyJson(key: ApiKey, now_ms: number): object {
   const { key_id, name, mode, scopes, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms } = key
@@ -22,7 +22,7 @@ export function apiKeyJson(key: ApiKey, now_ms: number): object {
   }
 }
 
-/** What goes into the batch of a new key, behind it: its record in the audit log, and its answer. */
+/** The statements that follow a new key in its batch: its audit record and its stored answer. */
 export function recordedAndKept(c: Context<AppEnv>, actor: KeyActor, keep: KeepAnswer): WithKey {
   return (created) => [
     auditCreatedKey(c, actor, created),
@@ -34,7 +34,7 @@ export function createdOrRefused(c: Context<AppEnv>, made: CreatedKey | KeyRefus
   return made.kind === 'refused' ? keyRefusal(c, made) : { status: 201, body: createdKeyJson(made) }
 }
 
-/** The only answer that holds the key itself. */
+/** The only answer that contains the key itself. */
 function createdKeyJson({ key, api_key, replaces }: CreatedKey): object {
   return {
     ...apiKeyJson(key, key.created_at_ms),
@@ -45,9 +45,8 @@ function createdKeyJson({ key, api_key, replaces }: CreatedKey): object {
   }
 }
 
-export function keyRefusal(c: Context<AppEnv>, { code, detail, errors = [] }: KeyRefused): Response {
-  if (code === 'invalid_request') return invalidRequest(c, detail, errors)
-  return problem(c, { code, detail, headers: headersOf(code) })
+export function keyRefusal(c: Context<AppEnv>, { code, detail, errors }: KeyRefused): Response {
+  return problem(c, { code, detail, ...(errors && { members: { errors } }) })
 }
 
 function statusOf(
@@ -56,20 +55,4 @@ function statusOf(
 ): 'active' | 'expired' | 'revoked' {
   if (revoked_at_ms !== null && revoked_at_ms <= now_ms) return 'revoked'
   return expires_at_ms !== null && expires_at_ms <= now_ms ? 'expired' : 'active'
-}
-
-function headersOf(code: Exclude<KeyRefused['code'], 'invalid_request'>): Readonly<Record<string, string>> {
-  switch (code) {
-    case 'revoked_api_key':
-    case 'expired_api_key':
-      return { 'WWW-Authenticate': 'Bearer' }
-    case 'overloaded':
-    case 'unavailable':
-      return { 'Retry-After': '1' }
-    case 'not_found':
-    case 'conflict':
-    case 'insufficient_scope':
-    case 'customer_suspended':
-      return {}
-  }
 }

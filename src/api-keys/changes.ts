@@ -1,10 +1,8 @@
 import type { Bindings } from '../bindings.ts'
-import { shareWithTestLedger } from '../burn-tables/share.ts'
-import { openTestLedger } from '../customers/test-ledger.ts'
 import type { Mode } from '../db/schema.ts'
 import { isTaken } from '../db/unique.ts'
+import { openTestLedger, shareWithTestLedger } from '../ledger/client/test-ledger.ts'
 import { logError } from '../logging/log.ts'
-import type { Authority } from './authentication/authority.ts'
 import {
   admitKeyChange,
   authorityOf,
@@ -18,7 +16,7 @@ import {
   refuseTooMany,
 } from './authentication/context.ts'
 import { forgetCachedKey, mintApiKey } from './authentication/lookup.ts'
-import { SCOPES, type Scope } from './authentication/scopes.ts'
+import { type Authority, SCOPES, type Scope } from './authentication/scopes.ts'
 import { publishKeys } from './publishing.ts'
 import { revokeApiKey } from './revocation.ts'
 import {
@@ -31,7 +29,6 @@ import {
   MAX_KEYS_WITH_OVERLAPS,
   replaceKey,
 } from './rows.ts'
-
 /**
  * Making, replacing and deleting keys. Every change is one batch in D1, where it holds only if what it was decided by
  * still does; then come the ledgers, then KV.

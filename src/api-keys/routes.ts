@@ -1,24 +1,15 @@
-import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { auditDeletedKey } from '../customers/audit.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { BEHIND_ALL_IDS, idPage } from '../http/input/pagination.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { notAllReached } from '../http/output/not-all-reached.ts'
-import {
-  BODY_PROBLEMS,
-  json,
-  jsonRequest,
-  KEY_PROBLEMS,
-  optionalJsonRequest,
-  responses,
-} from '../http/output/responses.ts'
+import { serviceUnavailable } from '../http/output/problem.ts'
 import { answerOnce, type Once } from '../http/output/stored-answers.ts'
-import { createRouter } from '../http/router.ts'
+import { createRouter, json, jsonRequest, optionalJsonRequest, route } from '../http/route.ts'
 import { logError } from '../logging/log.ts'
 import { apiKeyJson, createdOrRefused, keyRefusal, recordedAndKept } from './answers.ts'
+import { auditDeletedKey } from './audit.ts'
 import { credentialOf, scoped, scopedToRead } from './authentication/authenticate.ts'
 import type { KeyActor } from './authentication/context.ts'
 import { createApiKey, deleteApiKey, rotateApiKey } from './changes.ts'
@@ -35,28 +26,20 @@ import {
   rotationSchema,
 } from './schema.ts'
 
-const LIST_PROBLEMS = [...KEY_PROBLEMS, 'invalid_request', 'insufficient_scope', 'unavailable'] as const
-const CHANGE_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  'invalid_request',
-  'insufficient_scope',
-  'customer_suspended',
-  'unavailable',
-] as const
 const SECRET_ONCE =
   'The key is in this answer and nowhere else. With an `Idempotency-Key` a lost answer can be had again: it is stored encrypted under the API key of the request, and only a repeat with that one gets it.'
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'The API keys, newest first; those that were deleted too, and never a secret',
   description: 'A test key sees test keys only.',
   ...scopedToRead('keys:write'),
   request: { query: apiKeysQuery },
-  responses: responses({ 200: json('A page of keys.', apiKeysSchema) }, LIST_PROBLEMS),
+  answers: { 200: json('A page of keys.', apiKeysSchema) },
 })
 
-const createKeyRoute = createRoute({
+const createKeyRoute = route({
   method: 'post',
   path: '/',
   summary: 'Make an API key',
@@ -67,16 +50,11 @@ const createKeyRoute = createRoute({
   ].join(' '),
   ...scoped('keys:write'),
   request: { body: jsonRequest(apiKeyDraftSchema) },
-  responses: responses({ 201: json('The key.', createdKeySchema) }, [
-    ...CHANGE_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'conflict',
-    'idempotency_mismatch',
-    'overloaded',
-  ]),
+  answers: { 201: json('The key.', createdKeySchema) },
+  problems: ['conflict', 'idempotency_mismatch', 'overloaded'],
 })
 
-const rotateRoute = createRoute({
+const rotateRoute = route({
   method: 'post',
   path: '/{id}/rotate',
   summary: 'Replace an API key by a new one of the same name, mode, scopes and end',
@@ -86,16 +64,11 @@ const rotateRoute = createRoute({
   ].join(' '),
   ...scoped('keys:write'),
   request: { params: apiKeyPath, body: optionalJsonRequest(rotationSchema) },
-  responses: responses({ 201: json('The new key.', rotatedKeySchema) }, [
-    ...CHANGE_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'not_found',
-    'conflict',
-    'idempotency_mismatch',
-  ]),
+  answers: { 201: json('The new key.', rotatedKeySchema) },
+  problems: ['not_found', 'conflict', 'idempotency_mismatch'],
 })
 
-const deleteRoute = createRoute({
+const deleteRoute = route({
   method: 'delete',
   path: '/{id}',
   summary: 'Delete an API key, for good',
@@ -103,10 +76,8 @@ const deleteRoute = createRoute({
     'From the answer on it is refused by everything that a ledger answers, and within 90 s by everything else. Deleting it again changes nothing and answers the same; do so after a 503.',
   ...scoped('keys:write'),
   request: { params: apiKeyPath },
-  responses: responses({ 200: json('The key as it is now.', apiKeySchema) }, [
-    ...CHANGE_PROBLEMS,
-    'not_found',
-  ]),
+  answers: { 200: json('The key as it is now.', apiKeySchema) },
+  problems: ['not_found'],
 })
 
 export const apiKeysRoutes = createRouter()
@@ -124,7 +95,7 @@ apiKeysRoutes.openapi(listRoute, async (c) => {
     const now_ms = Date.now()
     return jsonResponse(c, { data: rows.map((key) => apiKeyJson(key, now_ms)), next_cursor })
   } catch (error) {
-    return notAllReached(c, 'keys_not_listed', error)
+    return serviceUnavailable(c, 'keys_not_listed', error)
   }
 })
 
@@ -138,7 +109,7 @@ apiKeysRoutes.openapi(createKeyRoute, async (c) => {
       return createdOrRefused(c, made)
     })
   } catch (error) {
-    return notAllReached(c, 'key_not_made', error)
+    return serviceUnavailable(c, 'key_not_made', error)
   }
 })
 
@@ -157,7 +128,7 @@ apiKeysRoutes.openapi(rotateRoute, async (c) => {
     if (response.status === 201) await settleRotation(c, id)
     return response
   } catch (error) {
-    return notAllReached(c, 'key_not_rotated', error)
+    return serviceUnavailable(c, 'key_not_rotated', error)
   }
 })
 
@@ -172,7 +143,7 @@ apiKeysRoutes.openapi(deleteRoute, async (c) => {
       ? keyRefusal(c, outcome)
       : jsonResponse(c, apiKeyJson(outcome.key, now_ms))
   } catch (error) {
-    return notAllReached(c, 'key_not_deleted', error)
+    return serviceUnavailable(c, 'key_not_deleted', error)
   }
 })
 

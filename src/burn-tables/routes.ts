@@ -1,15 +1,13 @@
-import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
-import { callerOf, REPLAYED, sharedIdempotencyOf, sharedLedgerOf } from '../http/caller.ts'
+import { callerOf, sharedIdempotencyOf, sharedLedgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { nextCursor } from '../http/input/pagination.ts'
-import { jsonResponse } from '../http/output/json.ts'
-import { refusalResponse } from '../http/output/problem.ts'
-import { json, jsonRequest, READ_PROBLEMS, responses, WRITE_PROBLEMS } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { answerResult } from '../http/output/problem.ts'
+import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { newId } from '../ids.ts'
 import { deactivateBurnTable, readBurnTables, saveBurnTable } from '../ledger/client/client.ts'
+import { shareWithTestLedger } from '../ledger/client/test-ledger.ts'
 import type { BurnTableResult, BurnTablesQuestion } from '../ledger/model/messages/burn-tables.ts'
 import { renderBurnTable } from './render.ts'
 import {
@@ -21,11 +19,8 @@ import {
   burnTablesQuery,
   burnTablesSchema,
 } from './schema.ts'
-import { shareWithTestLedger } from './share.ts'
 
-const TABLE_PROBLEMS = [...WRITE_PROBLEMS, 'conflict'] as const
-
-const createTableRoute = createRoute({
+const createTableRoute = route({
   method: 'post',
   path: '/',
   summary: 'Save a burn table: how usage becomes credits',
@@ -33,13 +28,11 @@ const createTableRoute = createRoute({
     'It rates events from `effective_from` on, in live and in test mode, beginning with the next one. Of several tables the one that began last rates an event.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(burnTableSchema) },
-  responses: responses({ 201: json('The table.', burnTableAnswerSchema) }, [
-    ...TABLE_PROBLEMS,
-    'idempotency_mismatch',
-  ]),
+  answers: { 201: json('The table.', burnTableAnswerSchema) },
+  problems: ['overloaded', 'conflict', 'idempotency_mismatch'],
 })
 
-const editTableRoute = createRoute({
+const editTableRoute = route({
   method: 'patch',
   path: '/{id}',
   summary: 'Save a new version of a burn table',
@@ -47,49 +40,48 @@ const editTableRoute = createRoute({
     'Fields that are given replace those of the last version. Without `effective_from`, and with one that has passed, it holds from now on: events of earlier times stay with the version before.',
   ...scoped('pricing:write'),
   request: { params: burnTablePath, body: jsonRequest(burnTablePatchSchema) },
-  responses: responses({ 200: json('The new version.', burnTableAnswerSchema) }, [
-    ...TABLE_PROBLEMS,
-    'not_found',
-  ]),
+  answers: { 200: json('The new version.', burnTableAnswerSchema) },
+  problems: ['overloaded', 'conflict', 'not_found'],
 })
 
-const deleteTableRoute = createRoute({
+const deleteTableRoute = route({
   method: 'delete',
   path: '/{id}',
   summary: 'Deactivate a burn table from now on',
   description: 'Events of earlier times still fall under it, and entries keep naming its versions.',
   ...scoped('pricing:write'),
   request: { params: burnTablePath },
-  responses: responses({ 200: json('The table.', burnTableAnswerSchema) }, [...TABLE_PROBLEMS, 'not_found']),
+  answers: { 200: json('The table.', burnTableAnswerSchema) },
+  problems: ['overloaded', 'conflict', 'not_found'],
 })
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'Burn tables in their last versions, newest first; those that were deleted too',
   ...scoped('pricing:read'),
   request: { query: burnTablesQuery },
-  responses: responses({ 200: json('A page of tables.', burnTablesSchema) }, READ_PROBLEMS),
+  answers: { 200: json('A page of tables.', burnTablesSchema) },
+  problems: ['overloaded'],
 })
 
-const activeRoute = createRoute({
+const activeRoute = route({
   method: 'get',
   path: '/active',
   summary: 'The burn table that rates an event of now',
   ...scoped('pricing:read'),
-  responses: responses(
-    { 200: json("The table; the deployment's default where there is none.", burnTableAnswerSchema) },
-    READ_PROBLEMS,
-  ),
+  answers: { 200: json("The table; the deployment's default where there is none.", burnTableAnswerSchema) },
+  problems: ['overloaded'],
 })
 
-const getRoute = createRoute({
+const getRoute = route({
   method: 'get',
   path: '/{id}',
   summary: 'A burn table, in its last version or in an earlier one',
   ...scoped('pricing:read'),
   request: { params: burnTablePath, query: burnTableQuery },
-  responses: responses({ 200: json('The table.', burnTableAnswerSchema) }, [...READ_PROBLEMS, 'not_found']),
+  answers: { 200: json('The table.', burnTableAnswerSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
 /** All of them act on the customer's live ledger, whatever the mode of the key: tables are shared. */
@@ -135,9 +127,10 @@ burnTablesRoutes.openapi(deleteTableRoute, async (c) => {
 burnTablesRoutes.openapi(listRoute, async (c) => {
   const { cursor, limit } = c.req.valid('query')
   const result = await ask(c, { kind: 'list', before_version: cursor ?? null, limit })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  const { tables, next_before_version } = result.answer
-  return jsonResponse(c, { data: tables.map(renderBurnTable), next_cursor: nextCursor(next_before_version) })
+  return answerResult(c, result, ({ tables, next_before_version }) => ({
+    data: tables.map(renderBurnTable),
+    next_cursor: nextCursor(next_before_version),
+  }))
 })
 
 burnTablesRoutes.openapi(activeRoute, (c) => answerOne(c, { kind: 'active' }))
@@ -152,15 +145,13 @@ function ask(c: Context<AppEnv>, question: BurnTablesQuestion) {
 }
 
 async function answerOne(c: Context<AppEnv>, question: BurnTablesQuestion): Promise<Response> {
-  const result = await ask(c, question)
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  const [table] = result.answer.tables
-  if (!table) throw new Error('a question about one burn table was answered without one')
-  return jsonResponse(c, renderBurnTable(table))
+  return answerResult(c, await ask(c, question), ({ tables: [table] }) => {
+    if (!table) throw new Error('a question about one burn table was answered without one')
+    return renderBurnTable(table)
+  })
 }
 
 async function changed(c: Context<AppEnv>, result: BurnTableResult, status: 200 | 201): Promise<Response> {
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  await shareWithTestLedger(c.env, c.get('key').customer_id)
-  return jsonResponse(c, renderBurnTable(result.answer), status, result.kind === 'replayed' ? REPLAYED : {})
+  if (result.kind !== 'refused') await shareWithTestLedger(c.env, c.get('key').customer_id)
+  return answerResult(c, result, renderBurnTable, status)
 }

@@ -1,11 +1,9 @@
-import { createRoute } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
-import { ownerOf } from '../http/input/subject.ts'
-import { jsonResponse } from '../http/output/json.ts'
-import { refusalResponse } from '../http/output/problem.ts'
-import { json, jsonRequest, KEY_PROBLEMS, responses } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { ownerOf } from '../http/input/identifiers.ts'
+import { answerResult, noSuch, refusalResponse } from '../http/output/problem.ts'
+import { createRouter, json, jsonRequest, optionalJsonRequest, route } from '../http/route.ts'
 import { pastEntry } from '../ledger/burns/reversal.ts'
 import { moveCredits, readRecurringGrants } from '../ledger/client/client.ts'
 import { walletItemOf } from '../ledger/model/ledger-ids.ts'
@@ -13,7 +11,6 @@ import { findEntry } from '../projection/read/list-entries.ts'
 import {
   adjustSchema,
   answerMovement,
-  MOVEMENT_PROBLEMS,
   movementSchema,
   refundSchema,
   transferSchema,
@@ -26,43 +23,61 @@ import { recurringGrantPath, recurringGrantsSchema, stoppedSchema, walletQuery }
 const writes = scoped('credits:write')
 const moved = { 200: json('What was moved, and the new balance.', movementSchema) }
 
-const refundRoute = createRoute({
+const refundRoute = route({
   method: 'post',
   path: '/refund',
   summary: 'Take back a purchase, or give back a burn to the same lots',
   ...writes,
   request: { body: jsonRequest(refundSchema) },
-  responses: responses(moved, MOVEMENT_PROBLEMS),
+  answers: moved,
+  problems: ['overloaded', 'not_found', 'conflict', 'too_many_open', 'idempotency_mismatch'],
 })
 
-const transferRoute = createRoute({
+const transferRoute = route({
   method: 'post',
   path: '/transfer',
   summary: 'Move credits between wallets; lots keep their expiry',
   ...writes,
   request: { body: jsonRequest(transferSchema) },
-  responses: responses(moved, [...MOVEMENT_PROBLEMS, 'insufficient_credits']),
+  answers: moved,
+  problems: [
+    'overloaded',
+    'not_found',
+    'conflict',
+    'too_many_open',
+    'idempotency_mismatch',
+    'insufficient_credits',
+  ],
 })
 
-const adjustRoute = createRoute({
+const adjustRoute = route({
   method: 'post',
   path: '/adjust',
   summary: 'Correct a balance by hand',
   ...writes,
   request: { body: jsonRequest(adjustSchema) },
-  responses: responses(moved, [...MOVEMENT_PROBLEMS, 'insufficient_credits']),
+  answers: moved,
+  problems: [
+    'overloaded',
+    'not_found',
+    'conflict',
+    'too_many_open',
+    'idempotency_mismatch',
+    'insufficient_credits',
+  ],
 })
 
-const walletsRoute = createRoute({
+const walletsRoute = route({
   method: 'patch',
   path: '/wallets',
   summary: 'Set how far a wallet may be overdrawn',
   ...writes,
   request: { body: jsonRequest(walletChangeSchema) },
-  responses: responses({ 200: json('The wallet.', walletSchema) }, MOVEMENT_PROBLEMS),
+  answers: { 200: json('The wallet.', walletSchema) },
+  problems: ['overloaded', 'not_found', 'conflict', 'too_many_open', 'idempotency_mismatch'],
 })
 
-const recurringRoute = createRoute({
+const recurringRoute = route({
   method: 'get',
   path: '/recurring-grants',
   summary: 'The grants that come again, newest first',
@@ -70,31 +85,47 @@ const recurringRoute = createRoute({
     'Of one wallet; or, without `user_id` and `team_id`, of up to 1,000 wallets in which something will fall due: whoever has more of them asks wallet by wallet.',
   ...scoped('credits:read'),
   request: { query: walletQuery },
-  responses: responses({ 200: json('The grants.', recurringGrantsSchema) }, [
-    ...KEY_PROBLEMS,
-    'invalid_request',
-    'insufficient_scope',
-    'unavailable',
-  ]),
+  answers: { 200: json('The grants.', recurringGrantsSchema) },
 })
 
-const stopRoute = createRoute({
+const stopRoute = route({
   method: 'delete',
   path: '/recurring-grants/{id}',
   summary: 'Have a grant come no more; the lots that it made stay',
   ...writes,
   request: { params: recurringGrantPath },
-  responses: responses({ 200: json('It is stopped.', stoppedSchema) }, MOVEMENT_PROBLEMS),
+  answers: { 200: json('It is stopped.', stoppedSchema) },
+  problems: ['overloaded', 'not_found', 'conflict', 'too_many_open', 'idempotency_mismatch'],
+})
+
+const voidRoute = route({
+  method: 'post',
+  path: '/{id}/void',
+  summary: 'Give back what an event burned, to the same lots',
+  ...scoped('credits:write'),
+  request: { params: z.object({ id: z.string().max(64) }), body: optionalJsonRequest(z.strictObject({})) },
+  answers: { 200: json('What was given back.', movementSchema) },
+  problems: [
+    'overloaded',
+    'not_found',
+    'conflict',
+    'too_many_open',
+    'idempotency_mismatch',
+    'already_voided',
+  ],
 })
 
 export const movementRoutes = createRouter()
+
+/** Mounted below `/v1/events`. */
+export const voidRoutes = createRouter()
 
 movementRoutes.openapi(refundRoute, async (c) => {
   const { transaction_id, amount, reason } = c.req.valid('json')
   const found = await findEntry(c.env, { ledger: ledgerOf(c), caller: callerOf(c) }, 'txn', transaction_id)
   if (found.kind === 'refused') return refusalResponse(c, found.refusal)
   if (found.kind === 'none') {
-    return refusalResponse(c, { code: 'not_found', detail: `There is no transaction ${transaction_id}.` })
+    return noSuch(c, 'transaction', transaction_id)
   }
   return answerMovement(c, 'POST /v1/credits/refund', {
     type: 'REFUND',
@@ -130,22 +161,20 @@ movementRoutes.openapi(recurringRoute, async (c) => {
   const owned = query.user_id !== undefined || query.team_id !== undefined
   const owner = owned ? ownerOf(query) : null
   const result = await readRecurringGrants(c.env, ledgerOf(c), { caller: callerOf(c), owner })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  return jsonResponse(c, { data: result.answer.map(renderRecurringGrant), next_cursor: null })
+  return answerResult(c, result, (grants) => ({ data: grants.map(renderRecurringGrant), next_cursor: null }))
 })
 
 movementRoutes.openapi(stopRoute, async (c) => {
   const { id } = c.req.valid('param')
   const grant = walletItemOf('rg', id, ledgerOf(c))
   if (!grant) {
-    return refusalResponse(c, { code: 'not_found', detail: `There is no recurring grant ${id}.` })
+    return noSuch(c, 'recurring grant', id)
   }
   const result = await moveCredits(c.env, ledgerOf(c), {
     caller: callerOf(c),
     movement: { type: 'STOP_RECURRING', grant },
   })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  return jsonResponse(c, { recurring_grant_id: id, stopped: true })
+  return answerResult(c, result, () => ({ recurring_grant_id: id, stopped: true }))
 })
 
 movementRoutes.openapi(walletsRoute, async (c) => {
@@ -155,4 +184,12 @@ movementRoutes.openapi(walletsRoute, async (c) => {
     owner: ownerOf(body),
     limit: body.overdraft_limit,
   })
+})
+
+voidRoutes.openapi(voidRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const found = await findEntry(c.env, { ledger: ledgerOf(c), caller: callerOf(c) }, 'evt', id)
+  if (found.kind === 'refused') return refusalResponse(c, found.refusal)
+  if (found.kind === 'none') return noSuch(c, 'event', id)
+  return answerMovement(c, `POST /v1/events/${id}/void`, { type: 'VOID', past: pastEntry(found.entry) })
 })

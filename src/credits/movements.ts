@@ -1,17 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
+import { callerOf, idempotencyOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { creditsAmount, creditsLimit, signedCreditsAmount } from '../http/input/amounts.ts'
-import { customerText } from '../http/input/identifiers.ts'
-import { refuseTwoOwners, subjectFields } from '../http/input/subject.ts'
-import { creditsJson, jsonResponse } from '../http/output/json.ts'
-import { refusalResponse } from '../http/output/problem.ts'
-import { WRITE_PROBLEMS } from '../http/output/responses.ts'
+import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { creditsJson } from '../http/output/json.ts'
+import { answerResult } from '../http/output/problem.ts'
 import { moveCredits } from '../ledger/client/client.ts'
 import type { MovementAnswer } from '../ledger/model/answers.ts'
 import type { Movement } from '../ledger/model/messages/credits.ts'
-
 /** Refunds, transfers, adjustments, overdraft limits and voids: what moves credits beside events and new lots. */
 
 export const refundSchema = z
@@ -57,14 +54,6 @@ export const walletSchema = z
   .object({ wallet_id: z.string(), balance: amount, overdraft_limit: amount })
   .openapi('Wallet')
 
-export const MOVEMENT_PROBLEMS = [
-  ...WRITE_PROBLEMS,
-  'not_found',
-  'conflict',
-  'too_many_open',
-  'idempotency_mismatch',
-] as const
-
 /** Has the ledger make the movement, and answers for it. */
 export async function answerMovement(
   c: Context<AppEnv>,
@@ -74,8 +63,7 @@ export async function answerMovement(
   const idempotency = await idempotencyOf(c, operation)
   const message = { caller: callerOf(c), movement, ...(idempotency && { idempotency }) }
   const result = await moveCredits(c.env, ledgerOf(c), message)
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  return jsonResponse(c, renderMovement(result.answer), 200, result.kind === 'replayed' ? REPLAYED : {})
+  return answerResult(c, result, renderMovement)
 }
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */

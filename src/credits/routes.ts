@@ -1,14 +1,12 @@
-import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
-import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
+import { callerOf, idempotencyOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
+import { ownerOf } from '../http/input/identifiers.ts'
 import { nextCursor } from '../http/input/pagination.ts'
-import { ownerOf } from '../http/input/subject.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { refusalResponse } from '../http/output/problem.ts'
-import { json, jsonRequest, READ_PROBLEMS, responses, WRITE_PROBLEMS } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { answerResult, refusalResponse } from '../http/output/problem.ts'
+import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { credit, readBalance, readLots } from '../ledger/client/client.ts'
 import type { CreditMessage } from '../ledger/model/messages/credits.ts'
 import { listEntries } from '../projection/read/list-entries.ts'
@@ -24,56 +22,55 @@ import {
   walletQuery,
 } from './schema.ts'
 
-const WALLET_PROBLEMS = [...READ_PROBLEMS, 'not_found'] as const
-const CREDIT_PROBLEMS = [...WRITE_PROBLEMS, 'conflict', 'too_many_open', 'idempotency_mismatch'] as const
-
-const grantRoute = createRoute({
+const grantRoute = route({
   method: 'post',
   path: '/grant',
   summary: 'Give credits: a new lot in a wallet',
   ...scoped('credits:write'),
   request: { body: jsonRequest(grantSchema) },
-  responses: responses({ 201: json('The lot and the new balance.', creditSchema) }, CREDIT_PROBLEMS),
+  answers: { 201: json('The lot and the new balance.', creditSchema) },
+  problems: ['overloaded', 'conflict', 'too_many_open', 'idempotency_mismatch'],
 })
 
-const purchaseRoute = createRoute({
+const purchaseRoute = route({
   method: 'post',
   path: '/purchase',
   summary: 'Record credits that were paid for: a new lot in a wallet',
   ...scoped('credits:write'),
   request: { body: jsonRequest(purchaseSchema) },
-  responses: responses({ 201: json('The lot and the new balance.', creditSchema) }, CREDIT_PROBLEMS),
+  answers: { 201: json('The lot and the new balance.', creditSchema) },
+  problems: ['overloaded', 'conflict', 'too_many_open', 'idempotency_mismatch'],
 })
 
-const balanceRoute = createRoute({
+const balanceRoute = route({
   method: 'get',
   path: '/balance',
   summary: 'What a wallet holds now',
   ...scoped('credits:read'),
   request: { query: walletQuery },
-  responses: responses({ 200: json('The balance.', balanceSchema) }, WALLET_PROBLEMS),
+  answers: { 200: json('The balance.', balanceSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
-const lotsRoute = createRoute({
+const lotsRoute = route({
   method: 'get',
   path: '/lots',
   summary: 'The open lots of a wallet in burn order',
   ...scoped('credits:read'),
   request: { query: walletQuery },
-  responses: responses(
-    { 200: json('All open lots; a wallet has at most 1,000.', lotsSchema) },
-    WALLET_PROBLEMS,
-  ),
+  answers: { 200: json('All open lots; a wallet has at most 1,000.', lotsSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
-const transactionsRoute = createRoute({
+const transactionsRoute = route({
   method: 'get',
   path: '/transactions',
   summary: 'The lines of the ledger, newest first',
   description: 'With `user_id` or `team_id` only those of that wallet; without, those of all wallets.',
   ...scoped('credits:read'),
   request: { query: transactionsQuery },
-  responses: responses({ 200: json('A page of transactions.', transactionsSchema) }, WALLET_PROBLEMS),
+  answers: { 200: json('A page of transactions.', transactionsSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
 export const creditsRoutes = createRouter()
@@ -113,15 +110,13 @@ creditsRoutes.openapi(purchaseRoute, async (c) => {
 creditsRoutes.openapi(balanceRoute, async (c) => {
   const owner = ownerOf(c.req.valid('query'))
   const result = await readBalance(c.env, ledgerOf(c), { caller: callerOf(c), owner })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  return jsonResponse(c, renderBalance(c.get('key').customer_id, result.answer))
+  return answerResult(c, result, (balance) => renderBalance(c.get('key').customer_id, balance))
 })
 
 creditsRoutes.openapi(lotsRoute, async (c) => {
   const owner = ownerOf(c.req.valid('query'))
   const result = await readLots(c.env, ledgerOf(c), { caller: callerOf(c), owner })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  return jsonResponse(c, { data: result.answer.map(renderLot), next_cursor: null })
+  return answerResult(c, result, (lots) => ({ data: lots.map(renderLot), next_cursor: null }))
 })
 
 creditsRoutes.openapi(transactionsRoute, async (c) => {
@@ -154,6 +149,5 @@ async function addLot(
     ...lot,
     ...(idempotency && { idempotency }),
   })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  return jsonResponse(c, renderCredit(result.answer), 201, result.kind === 'replayed' ? REPLAYED : {})
+  return answerResult(c, result, renderCredit, 201)
 }

@@ -1,4 +1,3 @@
-import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { authenticate, bearerToken, unauthorized } from '../api-keys/authentication/authenticate.ts'
@@ -11,12 +10,9 @@ import { timeJson } from '../http/input/times.ts'
 import { jsonBody } from '../http/middleware/body.ts'
 import { idempotencyKey } from '../http/middleware/idempotency-key.ts'
 import { admitsStranger, tooManyRequests } from '../http/middleware/platform-limits.ts'
-import { CUSTOMER_SECURITY, OPEN_OR_OPERATOR } from '../http/middleware/security.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { notAllReached } from '../http/output/not-all-reached.ts'
-import { problem, refusalResponse } from '../http/output/problem.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { problem, refusalResponse, serviceUnavailable } from '../http/output/problem.ts'
+import { CUSTOMER_SECURITY, createRouter, json, jsonRequest, OPEN_OR_OPERATOR, route } from '../http/route.ts'
 import { readCustomer } from './accounts.ts'
 import { type RegistrationOutcome, register } from './register.ts'
 import { customerSchema, type Registration, registeredSchema, registrationSchema } from './schema.ts'
@@ -42,7 +38,7 @@ const registrar = createMiddleware<AppEnv>(async (c, next) => {
   return next()
 })
 
-const registerRoute = createRoute({
+const registerRoute = route({
   method: 'post',
   path: '/register',
   summary: 'Register a customer',
@@ -51,25 +47,24 @@ const registerRoute = createRoute({
   middleware: [registrar, jsonBody, idempotencyKey],
   security: OPEN_OR_OPERATOR,
   request: { body: jsonRequest(registrationSchema) },
-  responses: responses({ 201: json('The customer and its first key.', registeredSchema) }, [
-    ...BODY_PROBLEMS,
+  answers: { 201: json('The customer and its first key.', registeredSchema) },
+  problems: [
     'missing_api_key',
     'invalid_api_key',
     'insufficient_scope',
-    'rate_limited',
     'conflict',
     'overloaded',
     'unavailable',
-  ]),
+  ],
 })
 
-const meRoute = createRoute({
+const meRoute = route({
   method: 'get',
   path: '/me',
   summary: 'The customer of this API key',
   middleware: [authenticate],
   security: CUSTOMER_SECURITY,
-  responses: responses({ 200: json('The customer.', customerSchema) }, [...KEY_PROBLEMS, 'unavailable']),
+  answers: { 200: json('The customer.', customerSchema) },
 })
 
 /** Mounted before `authenticate`, since whoever registers has no key yet. */
@@ -88,7 +83,7 @@ customersRoutes.openapi(registerRoute, async (c) => {
   try {
     return registrationAnswer(c, registration, await register(c.env, registration, auditor, Date.now()))
   } catch (error) {
-    return notAllReached(c, 'customer_not_registered', error)
+    return serviceUnavailable(c, 'customer_not_registered', error)
   }
 })
 
@@ -103,7 +98,7 @@ customersRoutes.openapi(meRoute, async (c) => {
       created_at: timeJson(created_at_ms),
     })
   } catch (error) {
-    return notAllReached(c, 'customer_not_read', error)
+    return serviceUnavailable(c, 'customer_not_read', error)
   }
 })
 

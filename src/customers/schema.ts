@@ -1,19 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { CUSTOMER_STATUSES, TIERS } from '../db/schema.ts'
 import { customerText } from '../http/input/identifiers.ts'
-
-/** Where a customer's ledger object may live: Cloudflare's location hints. It stays where it was first touched. */
-export const REGIONS = [
-  'wnam',
-  'enam',
-  'sam',
-  'weur',
-  'eeur',
-  'apac',
-  'oc',
-  'afr',
-  'me',
-] as const satisfies readonly DurableObjectLocationHint[]
+import { REGIONS } from '../ledger/client/test-ledger.ts'
 
 export const registrationSchema = z
   .strictObject({

@@ -1,11 +1,9 @@
-import { priceEvent } from '../events/price.ts'
-import type { EventInput } from '../events/schema.ts'
 import { type FieldError, invalid, type Refusal } from '../ledger/model/refusal.ts'
 import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
+import { type EventInput, priceEvent } from '../rating/event.ts'
 import { usageInput } from '../rating/schema.ts'
 import type { CheckInput } from './schema.ts'
-
 export type EstimateResult =
   | { readonly kind: 'estimated'; readonly event: PricedEvent | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal }

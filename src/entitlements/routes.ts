@@ -1,31 +1,15 @@
-import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { refuseScope, scoped } from '../api-keys/authentication/authenticate.ts'
-import { shareWithTestLedger } from '../burn-tables/share.ts'
-import {
-  callerOf,
-  idempotencyOf,
-  ledgerOf,
-  REPLAYED,
-  sharedIdempotencyOf,
-  sharedLedgerOf,
-} from '../http/caller.ts'
+import { callerOf, idempotencyOf, ledgerOf, sharedIdempotencyOf, sharedLedgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
+import { ownerOf } from '../http/input/identifiers.ts'
 import { nextCursor } from '../http/input/pagination.ts'
-import { ownerOf } from '../http/input/subject.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { refusalResponse } from '../http/output/problem.ts'
-import {
-  BODY_PROBLEMS,
-  json,
-  jsonRequest,
-  READ_PROBLEMS,
-  responses,
-  WRITE_PROBLEMS,
-} from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { answerResult, refusalResponse } from '../http/output/problem.ts'
+import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { newId } from '../ids.ts'
 import { changeEntitlement, checkEntitlement, readEntitlements } from '../ledger/client/client.ts'
+import { shareWithTestLedger } from '../ledger/client/test-ledger.ts'
 import type { EntitlementChange } from '../ledger/model/messages/entitlements.ts'
 import type { Idempotency } from '../ledger/model/vocabulary.ts'
 import { currentPrices } from '../rating/current-prices.ts'
@@ -50,71 +34,73 @@ const reads = scoped('entitlements:read')
 const writes = scoped('entitlements:write')
 const answered = json('The entitlement.', entitlementAnswerSchema)
 
-const createEntitlementRoute = createRoute({
+const createEntitlementRoute = route({
   method: 'post',
   path: '/',
   summary: 'Say what a feature allows a user, a team, or everybody together',
   description: 'It binds the very next event, in live and in test mode, each with counters of its own.',
   ...writes,
   request: { body: jsonRequest(entitlementSchema) },
-  responses: responses({ 201: answered }, [...WRITE_PROBLEMS, 'conflict', 'idempotency_mismatch']),
+  answers: { 201: answered },
+  problems: ['overloaded', 'conflict', 'idempotency_mismatch'],
 })
 
-const replaceRoute = createRoute({
+const replaceRoute = route({
   method: 'put',
   path: '/{id}',
   summary: 'Replace the rules of an entitlement',
   description: 'What was counted stays if unit, period and anchor do.',
   ...writes,
   request: { params: entitlementPath, body: jsonRequest(entitlementPutSchema) },
-  responses: responses({ 200: answered }, [...WRITE_PROBLEMS, 'not_found']),
+  answers: { 200: answered },
+  problems: ['overloaded', 'not_found'],
 })
 
-const deleteRoute = createRoute({
+const deleteRoute = route({
   method: 'delete',
   path: '/{id}',
   summary: 'Delete an entitlement, and what it has counted',
   ...writes,
   request: { params: entitlementPath },
-  responses: responses({ 200: json('The entitlement as it was.', entitlementAnswerSchema) }, [
-    ...WRITE_PROBLEMS,
-    'not_found',
-  ]),
+  answers: { 200: json('The entitlement as it was.', entitlementAnswerSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'Entitlements, newest first',
   ...reads,
   request: { query: entitlementsQuery },
-  responses: responses({ 200: json('A page of entitlements.', entitlementsSchema) }, READ_PROBLEMS),
+  answers: { 200: json('A page of entitlements.', entitlementsSchema) },
+  problems: ['overloaded'],
 })
 
-const getRoute = createRoute({
+const getRoute = route({
   method: 'get',
   path: '/{id}',
   summary: 'One entitlement',
   ...reads,
   request: { params: entitlementPath },
-  responses: responses({ 200: answered }, [...READ_PROBLEMS, 'not_found']),
+  answers: { 200: answered },
+  problems: ['overloaded', 'not_found'],
 })
 
-const checkRoute = createRoute({
+const checkRoute = route({
   method: 'post',
   path: '/check',
   summary: 'Whether a use would be allowed now, and what it would cost; moves nothing unless it holds',
   ...scoped('entitlements:read', currentPrices),
   request: { body: jsonRequest(checkSchema) },
-  responses: responses({ 200: json('The answer.', checkAnswerSchema) }, [
-    ...READ_PROBLEMS,
-    ...BODY_PROBLEMS,
+  answers: { 200: json('The answer.', checkAnswerSchema) },
+  problems: [
+    'overloaded',
     'customer_suspended',
     'too_many_open',
     'idempotency_mismatch',
     'unknown_provider',
     'unpriced_model',
-  ]),
+  ],
 })
 
 /** Definitions are the customer's live ledger's, whatever the mode of the key; what is counted and checked is not. */
@@ -155,10 +141,10 @@ entitlementsRoutes.openapi(listRoute, async (c) => {
       limit,
     },
   })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  const { entitlements, next_before_number } = result.answer
-  const data = entitlements.map(renderEntitlement)
-  return jsonResponse(c, { data, next_cursor: nextCursor(next_before_number) })
+  return answerResult(c, result, ({ entitlements, next_before_number }) => ({
+    data: entitlements.map(renderEntitlement),
+    next_cursor: nextCursor(next_before_number),
+  }))
 })
 
 entitlementsRoutes.openapi(getRoute, async (c) => {
@@ -184,9 +170,7 @@ entitlementsRoutes.openapi(checkRoute, async (c) => {
     hold_ms: input.hold ? HOLD_MS : null,
     ...(idempotency && { idempotency }),
   })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  const body = renderCheck(result.answer, new URL(c.req.url).origin)
-  return jsonResponse(c, body, 200, result.kind === 'replayed' ? REPLAYED : {})
+  return answerResult(c, result, (answer) => renderCheck(answer, new URL(c.req.url).origin))
 })
 
 async function answerChange(
@@ -196,9 +180,6 @@ async function answerChange(
 ): Promise<Response> {
   const message = { caller: callerOf(c), change, ...(idempotency && { idempotency }) }
   const result = await changeEntitlement(c.env, sharedLedgerOf(c), message)
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  await shareWithTestLedger(c.env, c.get('key').customer_id)
-  const status = change.kind === 'create' ? 201 : 200
-  const headers = result.kind === 'replayed' ? REPLAYED : {}
-  return jsonResponse(c, renderEntitlement(result.answer), status, headers)
+  if (result.kind !== 'refused') await shareWithTestLedger(c.env, c.get('key').customer_id)
+  return answerResult(c, result, renderEntitlement, change.kind === 'create' ? 201 : 200)
 }

@@ -7,9 +7,8 @@ import type { IngestItem, IngestMessage } from '../ledger/model/messages/events.
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import type { Idempotency, LedgerName, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
-import { priceEvent } from './price.ts'
-import { batchSchema, eventSchema } from './schema.ts'
-
+import { eventSchema, priceEvent } from '../rating/event.ts'
+import { batchSchema } from './schema.ts'
 /** Who sends what, and when it arrived. */
 export interface IngestRequest {
   readonly caller: Caller

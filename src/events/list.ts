@@ -2,12 +2,13 @@ import type { Bindings } from '../bindings.ts'
 import { readUnrated } from '../ledger/client/client.ts'
 import { matches } from '../ledger/journal/unflushed.ts'
 import type { Caller } from '../ledger/model/account.ts'
+import type { Entry } from '../ledger/model/journal.ts'
 import { LedgerIds, tagOf } from '../ledger/model/ledger-ids.ts'
 import type { EventFilter } from '../ledger/model/messages/ledger.ts'
 import type { Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
+import { microCredits } from '../pricing/money.ts'
 import { type EntriesPage, listEntries } from '../projection/read/list-entries.ts'
-import { withAmendments } from './amended.ts'
 
 export interface EventsQuery {
   readonly ledger: LedgerName
@@ -51,4 +52,33 @@ async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPa
     next_before_entry: events.length === limit && last ? last.number : null,
     ids: new LedgerIds(tagOf(ledger), opened_at_ms),
   }
+}
+
+/**
+ * Events as they stand now: one that was recorded without a price and rated since shows what it was rated at. Only a
+ * list that has such events asks the ledger about them.
+ */
+export async function withAmendments(
+  env: Bindings,
+  from: { readonly ledger: LedgerName; readonly caller: Caller },
+  entries: readonly Entry[],
+): Promise<readonly Entry[]> {
+  const amended = entries.filter(({ event }) => event?.unrated).map(({ number }) => number)
+  if (amended.length === 0) return entries
+  const message = { caller: from.caller, before_entry: 0, limit: 0, amended }
+  const result = await readUnrated(env, from.ledger, message)
+  if (result.kind === 'refused') return entries
+  const amendments = new Map(result.answer.amendments)
+  return entries.map((entry) => {
+    const amendment = amendments.get(entry.number)
+    if (!amendment || !entry.event) return entry
+    const { unrated: _, ...event } = entry.event
+    const { credits, balance_after, cost, price, burn_table_version, price_version } = amendment
+    return {
+      ...entry,
+      amount: microCredits(0 - credits),
+      balance_after,
+      event: { ...event, cost, price, burn_table_version, price_version },
+    }
+  })
 }

@@ -1,96 +1,69 @@
-import { createRoute, z } from '@hono/zod-openapi'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
-import { answerMovement, MOVEMENT_PROBLEMS, movementSchema } from '../credits/movements.ts'
-import { callerOf, ledgerOf, REPLAYED } from '../http/caller.ts'
+import { callerOf, ledgerOf } from '../http/caller.ts'
 import { nextCursor } from '../http/input/pagination.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { refusalResponse } from '../http/output/problem.ts'
-import {
-  BODY_PROBLEMS,
-  json,
-  jsonRequest,
-  KEY_PROBLEMS,
-  optionalJsonRequest,
-  READ_PROBLEMS,
-  responses,
-} from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
-import { pastEntry } from '../ledger/burns/reversal.ts'
+import { answerResult, noSuch, refusalResponse } from '../http/output/problem.ts'
+import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { ingest } from '../ledger/client/client.ts'
 import type { BatchAnswer } from '../ledger/model/answers.ts'
 import type { Refusal } from '../ledger/model/refusal.ts'
 import { findProvider, nearestModels } from '../pricing/catalogue/catalogue.ts'
 import { findEntry } from '../projection/read/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
+import { eventSchema } from '../rating/event.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
-import { withAmendments } from './amended.ts'
 import { readIngest } from './ingest.ts'
-import { listEvents } from './list.ts'
+import { listEvents, withAmendments } from './list.ts'
 import { renderBatchAnswer, renderEvent, renderEventAnswer } from './render.ts'
 import {
   batchSchema,
   eventPath,
   eventRecordSchema,
-  eventSchema,
   eventsPageSchema,
   eventsQuery,
   ingestResultSchema,
   ingestSchema,
 } from './schema.ts'
 
-const ingestRoute = createRoute({
+const ingestRoute = route({
   method: 'post',
   path: '/ingest',
   summary: 'Rate usage and burn its credits: one event, or up to 1,000',
   ...scoped('events:write', currentPrices),
   request: { body: jsonRequest(ingestSchema) },
-  responses: responses({ 200: json('What was burned, and the new balance.', ingestResultSchema) }, [
-    ...KEY_PROBLEMS,
-    ...BODY_PROBLEMS,
+  answers: { 200: json('What was burned, and the new balance.', ingestResultSchema) },
+  problems: [
     'insufficient_credits',
     'limit_reached',
     'feature_not_allowed',
-    'insufficient_scope',
     'customer_mismatch',
-    'customer_suspended',
     'idempotency_mismatch',
     'unknown_provider',
     'unpriced_model',
     'quota_exceeded',
     'overloaded',
-    'unavailable',
-  ]),
+  ],
 })
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'Recorded events, newest arrival first',
   description: '`from` and `to` are of the event time.',
   ...scoped('credits:read'),
   request: { query: eventsQuery },
-  responses: responses({ 200: json('A page of events.', eventsPageSchema) }, READ_PROBLEMS),
+  answers: { 200: json('A page of events.', eventsPageSchema) },
+  problems: ['overloaded'],
 })
 
-const getRoute = createRoute({
+const getRoute = route({
   method: 'get',
   path: '/{id}',
   summary: 'One recorded event',
   ...scoped('credits:read'),
   request: { params: eventPath },
-  responses: responses({ 200: json('The event.', eventRecordSchema) }, [...READ_PROBLEMS, 'not_found']),
-})
-
-const voidRoute = createRoute({
-  method: 'post',
-  path: '/{id}/void',
-  summary: 'Give back what an event burned, to the same lots',
-  ...scoped('credits:write'),
-  request: { params: eventPath, body: optionalJsonRequest(z.strictObject({})) },
-  responses: responses({ 200: json('What was given back.', movementSchema) }, [
-    ...MOVEMENT_PROBLEMS,
-    'already_voided',
-  ]),
+  answers: { 200: json('The event.', eventRecordSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
 export const eventsRoutes = createRouter()
@@ -111,10 +84,9 @@ eventsRoutes.openapi(ingestRoute, async (c) => {
   if (read.kind === 'refused') return refusalResponse(c, read.refusal)
   const result = await ingest(c.env, ledgerOf(c), read.message)
   if (result.kind === 'refused') return refusalResponse(c, withNearest(result.refusal))
-  if (result.shape === 'batch' && result.kind === 'done')
-    c.set('rejected_events', rejectedByCode(result.answer))
-  const body = result.shape === 'single' ? renderEventAnswer(result.answer) : renderBatchAnswer(result.answer)
-  return jsonResponse(c, body, 200, result.kind === 'replayed' ? REPLAYED : {})
+  if (result.shape === 'single') return answerResult(c, result, renderEventAnswer)
+  if (result.kind === 'done') c.set('rejected_events', rejectedByCode(result.answer))
+  return answerResult(c, result, renderBatchAnswer)
 })
 
 eventsRoutes.openapi(listRoute, async (c) => {
@@ -138,17 +110,9 @@ eventsRoutes.openapi(getRoute, async (c) => {
   const from = { ledger: ledgerOf(c), caller: callerOf(c) }
   const found = await findEntry(c.env, from, 'evt', id)
   if (found.kind === 'refused') return refusalResponse(c, found.refusal)
-  if (found.kind === 'none') return refusalResponse(c, noEvent(id))
+  if (found.kind === 'none') return noSuch(c, 'event', id)
   const [entry = found.entry] = await withAmendments(c.env, from, [found.entry])
   return jsonResponse(c, renderEvent(found.ids, entry))
-})
-
-eventsRoutes.openapi(voidRoute, async (c) => {
-  const { id } = c.req.valid('param')
-  const found = await findEntry(c.env, { ledger: ledgerOf(c), caller: callerOf(c) }, 'evt', id)
-  if (found.kind === 'refused') return refusalResponse(c, found.refusal)
-  if (found.kind === 'none') return refusalResponse(c, noEvent(id))
-  return answerMovement(c, `POST /v1/events/${id}/void`, { type: 'VOID', past: pastEntry(found.entry) })
 })
 
 /** A batch is answered 200 whatever becomes of its events; whoever counts outcomes wants to know. */
@@ -165,8 +129,4 @@ function withNearest(refusal: Refusal): Refusal {
   if (refusal.code !== 'unpriced_model') return refusal
   const provider = findProvider(refusal.provider)
   return provider ? { ...refusal, nearest: nearestModels(provider, refusal.model) } : refusal
-}
-
-function noEvent(id: string): Refusal {
-  return { code: 'not_found', detail: `There is no event ${id}.` }
 }

@@ -1,42 +1,9 @@
 import { z } from '@hono/zod-openapi'
-import { customerText } from '../http/input/identifiers.ts'
-import { metadataInput } from '../http/input/metadata.ts'
+import { customerText, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { subjectFields } from '../http/input/subject.ts'
 import { timeInput } from '../http/input/times.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
-import { consumptionFields, customUnitInput, quantityInput } from '../rating/schema.ts'
-
 export const MAX_BATCH = 1000
-
-const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
-
-export const eventSchema = z
-  .strictObject({
-    event_type: z.enum(EVENT_TYPES),
-    feature_id: customerText(),
-    customer_id: z.string().optional(),
-    ...subjectFields,
-    ...consumptionFields,
-    quantity: quantityInput().optional(),
-    unit: customUnitInput().optional(),
-    hold_id: z
-      .string()
-      .max(64)
-      .optional()
-      .openapi({ description: 'The hold that the event settles and closes.' }),
-    idempotency_key: z
-      .string()
-      .regex(PRINTABLE_ASCII, 'must be 1 to 255 printable ASCII characters')
-      .optional(),
-    timestamp: timeInput()
-      .optional()
-      .openapi({ description: 'Default: now. Up to 35 days back and 5 minutes ahead.' }),
-    metadata: metadataInput().optional(),
-  })
-  .openapi('Event')
-
-export type EventInput = z.infer<typeof eventSchema>
 
 /** The envelope of a batch. Its events are validated one by one: an invalid one is rejected alone. */
 export const batchSchema = z

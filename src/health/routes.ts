@@ -1,32 +1,30 @@
-import { createRoute, z } from '@hono/zod-openapi'
-import { OPEN } from '../http/middleware/security.ts'
+import { z } from '@hono/zod-openapi'
 import { jsonResponse } from '../http/output/json.ts'
 import { problem } from '../http/output/problem.ts'
-import { json, responses } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { createRouter, json, OPEN, route } from '../http/route.ts'
 import { readinessOf } from './readiness.ts'
 
 const checkSchema = z.object({ ok: z.boolean(), latency_ms: z.number() })
 const checksSchema = z.object({ d1: checkSchema, kv: checkSchema, object: checkSchema })
 
-const healthRoute = createRoute({
+const healthRoute = route({
   method: 'get',
   path: '/health',
   security: OPEN,
   summary: 'Whether the process answers',
-  responses: responses({ 200: json('It does.', z.object({ status: z.literal('ok') })) }),
+  answers: { 200: json('It does.', z.object({ status: z.literal('ok') })) },
 })
 
-const readyRoute = createRoute({
+const readyRoute = route({
   method: 'get',
   path: '/ready',
   security: OPEN,
   summary: 'Whether everything it depends on answers',
   description: 'Looked at once in 5 seconds. A failure is a problem document with the same `checks`.',
-  responses: responses(
-    { 200: json('Everything answers.', z.object({ status: z.literal('ready'), checks: checksSchema })) },
-    ['unavailable'],
-  ),
+  answers: {
+    200: json('Everything answers.', z.object({ status: z.literal('ready'), checks: checksSchema })),
+  },
+  problems: ['unavailable'],
 })
 
 export const healthRoutes = createRouter()

@@ -1,28 +1,20 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
-import { priceEvent } from '../events/price.ts'
-import { callerOf, idempotencyOf, ledgerOf, REPLAYED } from '../http/caller.ts'
+import { callerOf, idempotencyOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
+import { ownerOf } from '../http/input/identifiers.ts'
 import { nextCursor } from '../http/input/pagination.ts'
-import { ownerOf } from '../http/input/subject.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { refusalResponse } from '../http/output/problem.ts'
-import {
-  json,
-  jsonRequest,
-  optionalJsonRequest,
-  READ_PROBLEMS,
-  responses,
-  WRITE_PROBLEMS,
-} from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { answerResult, noSuch, refusalResponse } from '../http/output/problem.ts'
+import { createRouter, json, jsonRequest, optionalJsonRequest, route } from '../http/route.ts'
 import { changeHold, readOpenHolds } from '../ledger/client/client.ts'
 import { readClosedHold } from '../ledger/flush/closed-holds.ts'
 import { walletItemOf } from '../ledger/model/ledger-ids.ts'
 import type { HoldRequest } from '../ledger/model/messages/holds.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import { currentPrices } from '../rating/current-prices.ts'
+import { priceEvent } from '../rating/event.ts'
 import { renderCapture, renderHold } from './render.ts'
 import {
   capturedSchema,
@@ -36,78 +28,87 @@ import {
 } from './schema.ts'
 import { sizeHold } from './size.ts'
 
-const HOLD_READ_PROBLEMS = [...READ_PROBLEMS, 'not_found'] as const
-const HOLD_PROBLEMS = [...WRITE_PROBLEMS, 'not_found', 'hold_not_open', 'idempotency_mismatch'] as const
-
 const writes = scoped('credits:write')
 const rates = scoped('credits:write', currentPrices)
 const reads = scoped('credits:read')
 
-const openRoute = createRoute({
+const openRoute = route({
   method: 'post',
   path: '/',
   summary: 'Reserve credits before a call: an amount, or the worst case of a model and its usage',
   ...rates,
   request: { body: jsonRequest(openHoldSchema) },
-  responses: responses({ 201: json('The hold.', holdSchema) }, [
-    ...HOLD_PROBLEMS,
+  answers: { 201: json('The hold.', holdSchema) },
+  problems: [
+    'overloaded',
+    'not_found',
+    'hold_not_open',
+    'idempotency_mismatch',
     'insufficient_credits',
     'limit_reached',
     'feature_not_allowed',
     'too_many_open',
     'unknown_provider',
     'unpriced_model',
-  ]),
+  ],
 })
 
-const captureRoute = createRoute({
+const captureRoute = route({
   method: 'post',
   path: '/{id}/capture',
   summary: 'Spend what is held, in parts or for good',
   ...rates,
   request: { params: holdPath, body: jsonRequest(captureSchema) },
-  responses: responses({ 200: json('What was captured.', capturedSchema) }, [
-    ...HOLD_PROBLEMS,
+  answers: { 200: json('What was captured.', capturedSchema) },
+  problems: [
+    'overloaded',
+    'not_found',
+    'hold_not_open',
+    'idempotency_mismatch',
     'customer_mismatch',
     'unknown_provider',
     'quota_exceeded',
-  ]),
+  ],
 })
 
-const releaseRoute = createRoute({
+const releaseRoute = route({
   method: 'post',
   path: '/{id}/release',
   summary: 'Close a hold and free what it still reserves',
   ...writes,
   request: { params: holdPath, body: optionalJsonRequest(z.strictObject({})) },
-  responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_PROBLEMS),
+  answers: { 200: json('The hold.', holdSchema) },
+  problems: ['overloaded', 'not_found', 'hold_not_open', 'idempotency_mismatch'],
 })
 
-const extendRoute = createRoute({
+const extendRoute = route({
   method: 'post',
   path: '/{id}/extend',
   summary: 'Have a hold expire later, counted from now',
   ...writes,
   request: { params: holdPath, body: jsonRequest(extendSchema) },
-  responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_PROBLEMS),
+  answers: { 200: json('The hold.', holdSchema) },
+  problems: ['overloaded', 'not_found', 'hold_not_open', 'idempotency_mismatch'],
 })
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'Open holds, newest first',
   ...reads,
   request: { query: holdsQuery },
-  responses: responses({ 200: json('A page of holds.', holdsSchema) }, HOLD_READ_PROBLEMS),
+  answers: { 200: json('A page of holds.', holdsSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
-const getRoute = createRoute({
+const getRoute = route({
   method: 'get',
   path: '/{id}',
   summary: 'One hold, open or closed',
   ...reads,
   request: { params: holdPath },
-  responses: responses({ 200: json('The hold.', holdSchema) }, HOLD_READ_PROBLEMS),
+  answers: { 200: json('The hold.', holdSchema) },
+  problems: ['overloaded', 'not_found'],
 })
 
 export const holdsRoutes = createRouter()
@@ -130,7 +131,7 @@ holdsRoutes.openapi(captureRoute, async (c) => {
   const { id } = c.req.valid('param')
   const { credits, event, final } = c.req.valid('json')
   const hold = walletItemOf('hold', id, ledgerOf(c))
-  if (!hold) return noHold(c, id)
+  if (!hold) return noSuch(c, 'hold', id)
   const operation = `POST /v1/holds/${id}/capture`
   if (event === undefined) {
     if (credits === undefined) throw new Error('a capture of neither credits nor an event was let through')
@@ -149,14 +150,14 @@ holdsRoutes.openapi(captureRoute, async (c) => {
 holdsRoutes.openapi(releaseRoute, async (c) => {
   const { id } = c.req.valid('param')
   const hold = walletItemOf('hold', id, ledgerOf(c))
-  return hold ? answerHold(c, `POST /v1/holds/${id}/release`, { op: 'release', hold }) : noHold(c, id)
+  return hold ? answerHold(c, `POST /v1/holds/${id}/release`, { op: 'release', hold }) : noSuch(c, 'hold', id)
 })
 
 holdsRoutes.openapi(extendRoute, async (c) => {
   const { id } = c.req.valid('param')
   const { expires_in_seconds } = c.req.valid('json')
   const hold = walletItemOf('hold', id, ledgerOf(c))
-  if (!hold) return noHold(c, id)
+  if (!hold) return noSuch(c, 'hold', id)
   const lifetime_ms = expires_in_seconds * 1000
   return answerHold(c, `POST /v1/holds/${id}/extend`, { op: 'extend', hold, lifetime_ms })
 })
@@ -170,31 +171,31 @@ holdsRoutes.openapi(listRoute, async (c) => {
     before_number: query.cursor ?? null,
     limit: query.limit,
   })
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  const { holds, next_before_number } = result.answer
-  return jsonResponse(c, { data: holds.map(renderHold), next_cursor: nextCursor(next_before_number) })
+  return answerResult(c, result, ({ holds, next_before_number }) => ({
+    data: holds.map(renderHold),
+    next_cursor: nextCursor(next_before_number),
+  }))
 })
 
 holdsRoutes.openapi(getRoute, async (c) => {
   const { id } = c.req.valid('param')
   const hold = walletItemOf('hold', id, ledgerOf(c))
-  if (!hold) return noHold(c, id)
+  if (!hold) return noSuch(c, 'hold', id)
   const message = { caller: callerOf(c), of: { hold }, before_number: null, limit: 1 }
   const result = await readOpenHolds(c.env, ledgerOf(c), message)
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   const [found] = result.answer.holds
   const known = found ?? (await readClosedHold(c.env, ledgerOf(c), hold, result.answer))
-  return known ? jsonResponse(c, renderHold(known)) : noHold(c, id)
+  return known ? jsonResponse(c, renderHold(known)) : noSuch(c, 'hold', id)
 })
 
 async function answerHold(c: Context<AppEnv>, operation: string, request: HoldRequest): Promise<Response> {
   const idempotency = await idempotencyOf(c, operation)
   const message = { caller: callerOf(c), request, ...(idempotency && { idempotency }) }
   const result = await changeHold(c.env, ledgerOf(c), message)
-  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
-  const body = result.of === 'hold' ? renderHold(result.answer) : renderCapture(result.answer)
   const status = request.op === 'open' ? 201 : 200
-  return jsonResponse(c, body, status, result.kind === 'replayed' ? REPLAYED : {})
+  if (result.kind === 'refused' || result.of === 'hold') return answerResult(c, result, renderHold, status)
+  return answerResult(c, result, renderCapture, status)
 }
 
 /** What is wrong with an event, told from the body that it came in. */
@@ -204,8 +205,4 @@ function ofEvent(refusal: Refusal): Refusal {
     refusal.errors.map(({ path, message }) => ({ path: `/event${path}`, message })),
     'body',
   )
-}
-
-function noHold(c: Context<AppEnv>, id: string): Response {
-  return refusalResponse(c, { code: 'not_found', detail: `There is no hold ${id}.` })
 }

@@ -1,10 +1,9 @@
 import { z } from '@hono/zod-openapi'
-import { eventSchema } from '../events/schema.ts'
 import { creditsAmount } from '../http/input/amounts.ts'
-import { customerText } from '../http/input/identifiers.ts'
+import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { refuseTwoOwners, subjectFields } from '../http/input/subject.ts'
 import { HOLD_STATUSES } from '../ledger/model/holds.ts'
+import { eventSchema } from '../rating/event.ts'
 import { countInput, usageInput } from '../rating/schema.ts'
 
 const DEFAULT_SECONDS = 600

@@ -2,11 +2,9 @@ import type { Context } from 'hono'
 import type { Auditor } from '../audit/record.ts'
 import type { Caller } from '../ledger/model/account.ts'
 import type { Idempotency, LedgerName } from '../ledger/model/vocabulary.ts'
-import { clientIp } from './client-ip.ts'
-import type { AppEnv } from './env.ts'
+import { type AppEnv, clientIp } from './env.ts'
+import { tighter } from './middleware/headers.ts'
 import { fingerprintOf } from './middleware/idempotency-key.ts'
-import { tighter } from './middleware/rate-limit-headers.ts'
-
 /** The ledger that a request's key acts on: its customer's, in its mode. */
 export function ledgerOf(c: Context<AppEnv>): LedgerName {
   const { customer_id, mode } = c.get('key')
@@ -66,6 +64,3 @@ export async function sharedIdempotencyOf(
   if (!idempotency || c.get('key').mode === 'live') return idempotency
   return { ...idempotency, key: `\u0000test ${idempotency.key}` }
 }
-
-/** The header of an answer that was given before. */
-export const REPLAYED = { 'Idempotency-Replayed': 'true' } as const

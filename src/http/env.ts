@@ -1,3 +1,5 @@
+import type { Context } from 'hono'
+import { matchedRoutes } from 'hono/route'
 import type { AuthenticatedKey } from '../api-keys/record.ts'
 import type { Bindings } from '../bindings.ts'
 import type { Caller, RateCount } from '../ledger/model/account.ts'
@@ -29,4 +31,16 @@ export type AppEnv = {
   }
 }
 
-export type { AuthenticatedKey }
+/** The pattern of a request's route, which has no ids in it; `unmatched` when there is none. What matched for ALL is middleware. */
+export function routeOf(c: Context): string {
+  return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched'
+}
+
+// An IPv6 address takes 45 characters at most.
+const IP = /^[0-9A-Fa-f.:]{2,45}$/
+
+/** The address that a request came from. Cloudflare sets the header itself; elsewhere anybody can, or nobody does. */
+export function clientIp(c: Context): string | undefined {
+  const ip = c.req.header('CF-Connecting-IP')
+  return ip !== undefined && IP.test(ip) ? ip : undefined
+}

@@ -1,7 +1,89 @@
-import type { Context } from 'hono'
-import { matchedRoutes } from 'hono/route'
+import { createRoute, OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi'
+import type { AppEnv } from './env.ts'
+import { validationHook } from './input/validation.ts'
+import { PROBLEMS, type ProblemCode } from './output/problem-codes.ts'
+import { problemResponse } from './output/problem-schemas.ts'
 
-/** The pattern of a request's route, which has no ids in it; `unmatched` when there is none. What matched for ALL is middleware. */
-export function routeOf(c: Context): string {
-  return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched'
+/** Creates a resource's router. One schema validates a request and documents it. */
+export function createRouter(): OpenAPIHono<AppEnv> {
+  return new OpenAPIHono<AppEnv>({ defaultHook: validationHook })
 }
+
+type Responses = RouteConfig['responses']
+
+interface Outcomes {
+  /** The successful responses, by status. */
+  readonly answers: Responses
+  /**
+   * The problems that this route itself can cause. Problems of the middleware (the key, its scope, the body, an
+   * invalid field) are added to the document by `openapi/shared.ts`.
+   */
+  readonly problems?: readonly ProblemCode[]
+}
+
+type Declaration<P extends string> = Omit<RouteConfig, 'path' | 'responses'> & { readonly path: P }
+
+/**
+ * Declares a route. The type of its responses is loose on purpose: a handler returns a plain `Response`, because its
+ * numbers are exact JSON text (`jsonResponse`) that no TypeScript type of a JSON value describes.
+ */
+export function route<P extends string, R extends Declaration<P>>(
+  declaration: R & { readonly path: P } & Outcomes,
+): ReturnType<typeof createRoute<P, R & { readonly path: P; readonly responses: Responses }>>
+export function route({ answers, problems = [], ...declaration }: Declaration<string> & Outcomes) {
+  return createRoute({ ...declaration, responses: { ...answers, ...problemsByStatus(problems) } })
+}
+
+/** One response for each status, with all its codes. */
+export function problemsByStatus(
+  codes: Iterable<ProblemCode>,
+): Record<string, ReturnType<typeof problemResponse>> {
+  const by_status = Map.groupBy(new Set(codes), (code) => PROBLEMS[code].status)
+  return Object.fromEntries([...by_status].map(([status, shared]) => [status, problemResponse(shared)]))
+}
+
+/** A JSON answer and its schema. */
+export function json(description: string, schema: z.ZodType): Responses[number] {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+/** A required JSON body. */
+export function jsonRequest<T extends z.ZodType>(schema: T) {
+  return { required: true, content: { 'application/json': { schema } } } as const
+}
+
+/** An optional JSON body. */
+export function optionalJsonRequest<T extends z.ZodType>(schema: T) {
+  return { required: false, content: { 'application/json': { schema } } } as const
+}
+
+/** How a request authenticates, as the OpenAPI document names it. One alternative of a list is enough. */
+export const SECURITY_SCHEMES = {
+  apiKey: {
+    type: 'http',
+    scheme: 'bearer',
+    description:
+      "A customer's API key, `om_live_…` or `om_test_…`. Its scopes limit what it may do; each route names the scope that it requires in `x-required-scope`.",
+  },
+  apiKeyHeader: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-API-Key',
+    description:
+      'The same API key in its own header. Two different keys in the two headers are refused (401).',
+  },
+  operator: {
+    type: 'http',
+    scheme: 'bearer',
+    description: "The operator token: the Worker's secret `OPERATOR_TOKEN`.",
+  },
+} as const
+
+/** Mutable arrays, because the OpenAPI type of these lists requires them. */
+type Security = Partial<Record<keyof typeof SECURITY_SCHEMES, string[]>>[]
+
+export const CUSTOMER_SECURITY: Security = [{ apiKey: [] }, { apiKeyHeader: [] }]
+export const OPERATOR_SECURITY: Security = [{ operator: [] }]
+/** Authentication is optional; the operator token is the only credential accepted. */
+export const OPEN_OR_OPERATOR: Security = [{}, { operator: [] }]
+export const OPEN: Security = []

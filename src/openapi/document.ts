@@ -1,19 +1,11 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppEnv } from '../http/env.ts'
-import { OPERATOR_SECURITY } from '../http/middleware/security.ts'
 import type { ProblemCode } from '../http/output/problem-codes.ts'
 import { codesOf, problemCodes, problemSchema, problemSchemaName } from '../http/output/problem-schemas.ts'
-import { createRouter } from '../http/router.ts'
+import { createRouter, OPERATOR_SECURITY, problemsByStatus } from '../http/route.ts'
 import { closeObjects, isObject, type Lookup } from './closed.ts'
 import { withExamples } from './examples.ts'
-import {
-  type Access,
-  headersOf,
-  problemResponses,
-  problemsBefore,
-  type RouteShape,
-  SHARED_COMPONENTS,
-} from './shared.ts'
+import { type Access, headersOf, problemsBefore, type RouteShape, SHARED_COMPONENTS } from './shared.ts'
 import { ALL_TAGS, INFO, operationIdOf, tagOf } from './words.ts'
 
 type Json = Readonly<Record<string, unknown>>
@@ -136,7 +128,7 @@ function allResponses(shape: RouteShape, declared: Json, lookup: Lookup): Json {
     return of_response.length === 0
   })
   const ordered = new Set(problemCodes().filter((code) => codes.has(code)))
-  const all = [...answers, ...problemResponses(ordered)]
+  const all = [...answers, ...Object.entries(problemsByStatus(ordered))]
   return Object.fromEntries(
     all.map(([status, response]) => {
       const closed = closedContent(response, lookup)

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto'
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { AppEnv } from '../http/env.ts'
-import { OPEN } from '../http/middleware/security.ts'
-import { responses } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { createRouter, OPEN, route } from '../http/route.ts'
 import { openApiDocument } from './document.ts'
 import { ASSETS, PAGE, PAGE_POLICY, readAsset } from './page.ts'
 
@@ -17,49 +15,49 @@ const headers = z.object({
 const unchanged = { description: 'What `If-None-Match` names is still so.', headers }
 const text = z.string()
 
-const documentRoute = createRoute({
+const documentRoute = route({
   method: 'get',
   path: '/openapi.json',
   summary: 'This API as an OpenAPI 3.1 document',
   description: 'Generated from the schemas that validate the requests.',
   security: OPEN,
-  responses: responses({
+  answers: {
     200: {
       description: 'The document.',
       headers,
       content: { 'application/json': { schema: z.object({ openapi: text }).loose() } },
     },
     304: unchanged,
-  }),
+  },
 })
 
-const pageRoute = createRoute({
+const pageRoute = route({
   method: 'get',
   path: '/docs',
   summary: 'This API as a page',
   description: 'Works without the internet: everything that it shows is served here.',
   security: OPEN,
-  responses: responses({
+  answers: {
     200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },
     304: unchanged,
-  }),
+  },
 })
 
-const assetRoute = createRoute({
+const assetRoute = route({
   method: 'get',
   path: '/docs/{file}',
   summary: 'A part of the page',
   description: 'What the page at `/docs` is made of.',
   security: OPEN,
   request: { params: z.object({ file: z.enum(ASSETS) }) },
-  responses: responses({
+  answers: {
     200: {
       description: 'The file.',
       headers,
       content: { 'text/javascript': { schema: text }, 'text/css': { schema: text } },
     },
     304: unchanged,
-  }),
+  },
 })
 
 /** The document of `app`, and the page that shows it. The document is made when it is first asked for. */

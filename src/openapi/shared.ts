@@ -1,7 +1,5 @@
-import { SECURITY_SCHEMES } from '../http/middleware/security.ts'
-import { PROBLEMS, type ProblemCode } from '../http/output/problem-codes.ts'
-import { problemResponse } from '../http/output/problem-schemas.ts'
-import { BODY_PROBLEMS, KEY_PROBLEMS } from '../http/output/responses.ts'
+import type { ProblemCode } from '../http/output/problem-codes.ts'
+import { SECURITY_SCHEMES } from '../http/route.ts'
 
 /** What the middleware adds to every route that it stands before: parameters, headers, and problems of its own. */
 
@@ -71,11 +69,14 @@ export interface RouteShape {
   readonly has_body: boolean
 }
 
-/** What a route can answer because of what stands before it, whatever it does itself. */
+const KEY_PROBLEMS = ['missing_api_key', 'invalid_api_key', 'revoked_api_key', 'expired_api_key'] as const
+const BODY_PROBLEMS = ['invalid_json', 'body_too_large', 'unsupported_media_type'] as const
+
+/** The problems that middleware can answer before the route runs. */
 export function problemsBefore({ method, path, access, has_input, has_body }: RouteShape): ProblemCode[] {
   const codes: ProblemCode[] = ['internal_error']
   if (has_body) codes.push(...BODY_PROBLEMS)
-  if (has_input || method === 'post') codes.push('invalid_request')
+  if (has_input || has_body || method === 'post') codes.push('invalid_request')
   if (path.startsWith('/v1/')) codes.push('rate_limited')
   if (access.kind === 'open') return codes
   codes.push(...KEY_PROBLEMS, 'unavailable')
@@ -83,16 +84,6 @@ export function problemsBefore({ method, path, access, has_input, has_body }: Ro
   const writes = access.kind === 'customer' && method !== 'get' && access.scope?.endsWith(':write')
   if (writes) codes.push('customer_suspended')
   return codes
-}
-
-/** Problem responses by status, their codes in the order of `PROBLEMS`, each once. */
-export function problemResponses(codes: ReadonlySet<ProblemCode>): Map<string, object> {
-  const byStatus = new Map<string, ProblemCode[]>()
-  for (const code of codes) {
-    const status = String(PROBLEMS[code].status)
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
-  }
-  return new Map([...byStatus].map(([status, of_status]) => [status, problemResponse(of_status)]))
 }
 
 /** The headers of a response, by its status. */

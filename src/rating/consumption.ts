@@ -4,10 +4,8 @@ import { findProvider, nearestProviders, type ProviderRef } from '../pricing/cat
 import { coveredBy, type PriceBook } from '../pricing/cost/price-book.ts'
 import { extractUsage } from '../pricing/extract/extract.ts'
 import { mediaUsage } from '../pricing/extract/media.ts'
-import type { Usage } from '../pricing/usage.ts'
-import { isUsageUnit } from '../pricing/usage.ts'
+import { isUsageUnit, type Usage } from '../pricing/usage.ts'
 import { responseNames } from './schema.ts'
-
 /** The fields of `consumptionFields`, as zod leaves them. */
 export interface ConsumptionInput {
   readonly provider?: string | undefined

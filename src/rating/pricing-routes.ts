@@ -1,11 +1,9 @@
-import { createRoute } from '@hono/zod-openapi'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { nextCursor } from '../http/input/pagination.ts'
 import { timeJson, timeOrNull } from '../http/input/times.ts'
 import { exactNumber, jsonResponse } from '../http/output/json.ts'
 import { refusalResponse } from '../http/output/problem.ts'
-import { json, KEY_PROBLEMS, responses } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { createRouter, json, route } from '../http/route.ts'
 import {
   allModels,
   allProviders,
@@ -21,7 +19,7 @@ import { currentPrices } from './current-prices.ts'
 import { pricingQuery, pricingSchema } from './pricing-schema.ts'
 import { providerName } from './provider-name.ts'
 
-const pricingRoute = createRoute({
+const pricingRoute = route({
   method: 'get',
   path: '/',
   summary: 'What the provider charges you for a model, at a time',
@@ -31,14 +29,8 @@ const pricingRoute = createRoute({
     "A unit without a price of its own costs what the unit around it costs: cached tokens that are not listed, as much as input's.",
   ...scoped('pricing:read', currentPrices),
   request: { query: pricingQuery },
-  responses: responses({ 200: json('One price, or a page.', pricingSchema) }, [
-    ...KEY_PROBLEMS,
-    'invalid_request',
-    'insufficient_scope',
-    'unknown_provider',
-    'unpriced_model',
-    'unavailable',
-  ]),
+  answers: { 200: json('One price, or a page.', pricingSchema) },
+  problems: ['unknown_provider', 'unpriced_model'],
 })
 
 export const pricingRoutes = createRouter()

@@ -1,11 +1,9 @@
-import { createRoute } from '@hono/zod-openapi'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { configOf } from '../config.ts'
 import { callerOf, ledgerOf, sharedLedgerOf } from '../http/caller.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { refusalResponse } from '../http/output/problem.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/output/responses.ts'
-import { createRouter } from '../http/router.ts'
+import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { completeDefinition, definitionRefusal } from '../ledger/burn-tables/changes.ts'
 import { readQuotes } from '../ledger/client/client.ts'
 import { compileBurnTable } from '../pricing/burn-table/table.ts'
@@ -23,36 +21,27 @@ import {
 } from './schema.ts'
 import { simulate } from './simulate.ts'
 
-const calculateRoute = createRoute({
+const calculateRoute = route({
   method: 'post',
   path: '/calculate',
   summary: 'What a usage costs, in USD and in credits; moves nothing',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(calculateSchema) },
-  responses: responses({ 200: json('The price and how it was made.', calculatedSchema) }, [
-    ...KEY_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'insufficient_scope',
-    'unknown_provider',
-    'unpriced_model',
-    'overloaded',
-    'unavailable',
-  ]),
+  answers: { 200: json('The price and how it was made.', calculatedSchema) },
+  problems: ['unknown_provider', 'unpriced_model', 'overloaded'],
 })
 
-const bulkRoute = createRoute({
+const bulkRoute = route({
   method: 'post',
   path: '/calculate/bulk',
   summary: 'Up to 100 calculations at once, each validated alone',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(bulkSchema) },
-  responses: responses(
-    { 200: json('The results in the order of the request, and their sums.', calculatedBulkSchema) },
-    [...KEY_PROBLEMS, ...BODY_PROBLEMS, 'insufficient_scope', 'overloaded', 'unavailable'],
-  ),
+  answers: { 200: json('The results in the order of the request, and their sums.', calculatedBulkSchema) },
+  problems: ['overloaded'],
 })
 
-const simulateRoute = createRoute({
+const simulateRoute = route({
   method: 'post',
   path: '/simulate',
   summary: 'What recorded events would have cost under another burn table',
@@ -60,14 +49,8 @@ const simulateRoute = createRoute({
     'Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from nothing at the first of them.',
   ...scoped('pricing:read'),
   request: { body: jsonRequest(simulateSchema) },
-  responses: responses({ 200: json('Then and now, in all and by feature.', simulatedSchema) }, [
-    ...KEY_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'insufficient_scope',
-    'conflict',
-    'overloaded',
-    'unavailable',
-  ]),
+  answers: { 200: json('Then and now, in all and by feature.', simulatedSchema) },
+  problems: ['conflict', 'overloaded'],
 })
 
 export const ratingRoutes = createRouter()

@@ -2,13 +2,11 @@ import type { Bindings } from '../bindings.ts'
 import { advanced, usedInPeriod } from '../ledger/burns/period-counters.ts'
 import type { Entry, EventRecord } from '../ledger/model/journal.ts'
 import type { PeriodCounters } from '../ledger/model/limits.ts'
-import type { Refused } from '../ledger/model/refusal.ts'
-import { invalid } from '../ledger/model/refusal.ts'
+import { invalid, type Refused } from '../ledger/model/refusal.ts'
 import { chargeFor } from '../pricing/burn-table/charge.ts'
 import type { BurnTable } from '../pricing/burn-table/table.ts'
 import { usdFromParts } from '../pricing/money.ts'
 import { type Scan, scanEntries } from '../projection/read/scan-entries.ts'
-
 /** Events of the times `from_ms` to `to_ms`, excluded. */
 export interface SimulationRequest extends Scan {
   readonly table: BurnTable

@@ -1,8 +1,6 @@
-import type { OpenAPIHono } from '@hono/zod-openapi'
-import { createRoute, z } from '@hono/zod-openapi'
+import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
-import { shareWithTestLedger } from '../burn-tables/share.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
@@ -10,11 +8,11 @@ import { customerText } from '../http/input/identifiers.ts'
 import { nextCursor } from '../http/input/pagination.ts'
 import { timeJson } from '../http/input/times.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { problem, refusalResponse } from '../http/output/problem.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../http/output/responses.ts'
+import { noSuch, problem, refusalResponse } from '../http/output/problem.ts'
 import { answerOnce } from '../http/output/stored-answers.ts'
-import { createRouter } from '../http/router.ts'
+import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { eraseSubject } from '../ledger/client/client.ts'
+import { shareWithTestLedger } from '../ledger/client/test-ledger.ts'
 import {
   addSubject,
   changeSubject,
@@ -25,15 +23,6 @@ import {
 } from './records.ts'
 import { erasedSchema, type SubjectResource, subjectsPage, subjectsQuery, TEAMS, USERS } from './schema.ts'
 
-const READ_PROBLEMS = [...KEY_PROBLEMS, 'invalid_request', 'insufficient_scope', 'unavailable'] as const
-const WRITE_PROBLEMS = [
-  ...READ_PROBLEMS,
-  ...BODY_PROBLEMS,
-  'customer_suspended',
-  'overloaded',
-  'idempotency_mismatch',
-] as const
-
 /** The routes of users, or of teams: see `SubjectResource` for what differs. */
 function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const { kind, name, id_field } = resource
@@ -43,45 +32,48 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const writes = scoped('credits:write')
   const record = json(`The ${kind}.`, resource.record)
 
-  const listRoute = createRoute({
+  const listRoute = route({
     method: 'get',
     path: '/',
     summary: `${name}s, newest first`,
     description: `Who was created here, and who was mentioned: by an event, or as the owner of a wallet.`,
     ...reads,
     request: { query: subjectsQuery },
-    responses: responses({ 200: json(`A page of ${kind}s.`, subjectsPage(resource)) }, READ_PROBLEMS),
+    answers: { 200: json(`A page of ${kind}s.`, subjectsPage(resource)) },
   })
 
-  const createSubjectRoute = createRoute({
+  const createSubjectRoute = route({
     method: 'post',
     path: '/',
     summary: `Record a ${kind}`,
     description: `A ${kind} is recorded on first mention anyway, and is then a 409 here. It makes no wallet.`,
     ...writes,
     request: { body: jsonRequest(resource.create) },
-    responses: responses({ 201: record }, [...WRITE_PROBLEMS, 'conflict']),
+    answers: { 201: record },
+    problems: ['overloaded', 'idempotency_mismatch', 'conflict'],
   })
 
-  const getRoute = createRoute({
+  const getRoute = route({
     method: 'get',
     path,
     summary: `One ${kind}`,
     ...reads,
     request: { params },
-    responses: responses({ 200: record }, [...READ_PROBLEMS, 'not_found']),
+    answers: { 200: record },
+    problems: ['not_found'],
   })
 
-  const changeRoute = createRoute({
+  const changeRoute = route({
     method: 'patch',
     path,
     summary: `Change what is known of a ${kind}`,
     ...writes,
     request: { params, body: jsonRequest(resource.change) },
-    responses: responses({ 200: record }, [...WRITE_PROBLEMS, 'not_found']),
+    answers: { 200: record },
+    problems: ['overloaded', 'idempotency_mismatch', 'not_found'],
   })
 
-  const eraseRoute = createRoute({
+  const eraseRoute = route({
     method: 'delete',
     path,
     summary: `Erase a ${kind} and keep the ledger`,
@@ -93,12 +85,8 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     ].join(' '),
     ...writes,
     request: { params },
-    responses: responses({ 200: json('Erased.', erasedSchema(resource)) }, [
-      ...READ_PROBLEMS,
-      'customer_suspended',
-      'overloaded',
-      'not_found',
-    ]),
+    answers: { 200: json('Erased.', erasedSchema(resource)) },
+    problems: ['overloaded', 'not_found'],
   })
 
   const subjectsOf = (c: Context<AppEnv>): Subjects => ({
@@ -118,8 +106,6 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     ...(subject.metadata !== null && { metadata: JSON.parse(subject.metadata) }),
     created_at: timeJson(subject.created_at_ms),
   })
-  const unknown = (c: Context<AppEnv>, id: string) =>
-    problem(c, { code: 'not_found', detail: `There is no ${kind} ${id}.` })
 
   const router = createRouter()
 
@@ -156,14 +142,14 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     const id = idOf(c.req.valid('param'))
     const found = await findSubject(subjectsOf(c), id)
     if (found.kind === 'refused') return refusalResponse(c, found.refusal)
-    return found.kind === 'none' ? unknown(c, id) : jsonResponse(c, render(found.subject))
+    return found.kind === 'none' ? noSuch(c, kind, id) : jsonResponse(c, render(found.subject))
   })
 
   router.openapi(changeRoute, async (c) => {
     const id = idOf(c.req.valid('param'))
     const changed = await changeSubject(subjectsOf(c), id, c.req.valid('json'))
     if (changed.kind === 'refused') return refusalResponse(c, changed.refusal)
-    return changed.kind === 'none' ? unknown(c, id) : jsonResponse(c, render(changed.subject))
+    return changed.kind === 'none' ? noSuch(c, kind, id) : jsonResponse(c, render(changed.subject))
   })
 
   router.openapi(eraseRoute, async (c) => {
@@ -173,7 +159,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
       case 'refused':
         return refusalResponse(c, result.refusal)
       case 'none':
-        return unknown(c, id)
+        return noSuch(c, kind, id)
       case 'in_progress':
         return problem(c, {
           code: 'unavailable',

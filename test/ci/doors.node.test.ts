@@ -22,7 +22,19 @@ const FORBIDDEN = [
   ['src/time/planted.ts', '../http/env.ts'],
   ['src/logging/planted.ts', '../http/env.ts'],
   ['src/config.ts', './ledger/model/limits.ts'],
+  ['src/usage/planted.ts', '../ledger/object.ts'],
   ['src/events/planted.ts', '../ledger/object.ts'],
+  ['src/events/credits.ts', '../credits/movements.ts'],
+  ['src/holds/planted.ts', '../events/schema.ts'],
+  ['src/entitlements/planted.ts', '../burn-tables/schema.ts'],
+  ['src/subjects/planted.ts', '../customers/accounts.ts'],
+  ['src/credits/planted.ts', '../api-keys/changes.ts'],
+  ['src/credits/commit.ts', '../ledger/commit/store.ts'],
+  ['src/analytics/planted.ts', '../projection/reconcile/reconcile.ts'],
+  ['src/api-keys/planted.ts', '../customers/accounts.ts'],
+  ['src/api-keys/authentication/planted.ts', '../../customers/accounts.ts'],
+  ['src/http/planted.ts', '../events/schema.ts'],
+  ['src/http/output/planted.ts', '../../api-keys/rows.ts'],
 ] as const
 
 const ALLOWED = [
@@ -32,6 +44,12 @@ const ALLOWED = [
   ['src/pricing/cost/fine.ts', '../../time/windows.ts'],
   ['src/bindings.ts', './ledger/rpc.ts'],
   ['src/events/fine.ts', '../ledger/client/client.ts'],
+  ['src/events/priced.ts', '../rating/event.ts'],
+  ['src/credits/fine.ts', '../api-keys/authentication/authenticate.ts'],
+  ['src/holds/fine.ts', '../ledger/model/messages/holds.ts'],
+  ['src/analytics/fine.ts', '../projection/read/subjects.ts'],
+  ['src/customers/fine.ts', '../api-keys/rows.ts'],
+  ['src/http/fine.ts', '../ledger/model/refusal.ts'],
 ] as const
 
 const scratch = realpathSync(mkdtempSync(path.join(tmpdir(), 'doors-')))

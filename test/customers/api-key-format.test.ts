@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { composeApiKey, hashApiKey, isWellFormed } from '../../src/api-keys/authentication/format.ts'
-import { mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 import {
+  composeApiKey,
   DEVELOPMENT_KEY,
   DEVELOPMENT_KEY_HASH,
   DEVELOPMENT_KEY_ID,
-} from '../../src/api-keys/development-key.ts'
+  hashApiKey,
+  isWellFormed,
+} from '../../src/api-keys/authentication/format.ts'
+import { mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 
 const KEY_ID = 'key_01m82kr9vnj1qk2s67ndqm186w'
 

@@ -1,11 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { forgetCachedKeys, mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 import {
   DEVELOPMENT_KEY,
   DEVELOPMENT_KEY_HASH,
   DEVELOPMENT_KEY_ID,
-} from '../../src/api-keys/development-key.ts'
+} from '../../src/api-keys/authentication/format.ts'
+import { forgetCachedKeys, mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 import { revokeApiKey } from '../../src/api-keys/revocation.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/broken.ts'

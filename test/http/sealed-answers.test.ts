@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seal, unseal } from '../../src/http/output/sealed-answers.ts'
+import { seal, unseal } from '../../src/http/output/stored-answers.ts'
 
 describe('a sealed answer', () => {
   const text = '{"api_key":"om_live_secret","name":"Käse 🧀"}'

@@ -1,6 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { authenticate, scoped } from '../../src/api-keys/authentication/authenticate.ts'
 import type { Bindings } from '../../src/bindings.ts'
 import { creditsAmount, usdAmount } from '../../src/http/input/amounts.ts'
@@ -8,13 +8,11 @@ import { customerText } from '../../src/http/input/identifiers.ts'
 import { metadataInput } from '../../src/http/input/metadata.ts'
 import { timeInput } from '../../src/http/input/times.ts'
 import { jsonBody } from '../../src/http/middleware/body.ts'
+import { requestId, responseHeaders } from '../../src/http/middleware/headers.ts'
 import { fingerprintOf, idempotencyKey } from '../../src/http/middleware/idempotency-key.ts'
-import { requestId } from '../../src/http/middleware/request-id.ts'
-import { responseHeaders } from '../../src/http/middleware/response-headers.ts'
 import { jsonResponse } from '../../src/http/output/json.ts'
 import { notFound, onError } from '../../src/http/output/problem.ts'
-import { json, jsonRequest, responses } from '../../src/http/output/responses.ts'
-import { createRouter } from '../../src/http/router.ts'
+import { createRouter, json, jsonRequest, route } from '../../src/http/route.ts'
 
 /**
  * A small app with the Worker's own middleware in the Worker's own order and routes that only show what arrived, so
@@ -31,34 +29,34 @@ const fields = z.strictObject({
   items: z.array(z.strictObject({ count: z.number().int() })).optional(),
 })
 
-const answer = responses({ 200: json('What arrived.', z.unknown()) })
+const answers = { 200: json('What arrived.', z.unknown()) }
 
-const openRoute = createRoute({
+const openRoute = route({
   method: 'post',
   path: '/open',
   middleware: [jsonBody, idempotencyKey],
   request: { body: jsonRequest(fields) },
-  responses: answer,
+  answers,
 })
-const needsBodyRoute = createRoute({
+const needsBodyRoute = route({
   method: 'post',
   path: '/needs-body',
   middleware: [jsonBody, idempotencyKey],
   request: { body: jsonRequest(z.strictObject({ feature_id: customerText() })) },
-  responses: answer,
+  answers,
 })
-const readRoute = createRoute({
+const readRoute = route({
   method: 'get',
   path: '/v1/read',
   ...scoped('credits:read'),
-  responses: answer,
+  answers,
 })
-const writeRoute = createRoute({
+const writeRoute = route({
   method: 'post',
   path: '/v1/write',
   ...scoped('credits:write'),
   request: { body: jsonRequest(fields) },
-  responses: answer,
+  answers,
 })
 
 function probeApp() {

@@ -1,22 +1,19 @@
-import { createRoute } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { createdOrRefused, recordedAndKept } from '../../api-keys/answers.ts'
 import { credentialOf } from '../../api-keys/authentication/authenticate.ts'
 import { createApiKey } from '../../api-keys/changes.ts'
 import { createdKeySchema, issuedKeySchema } from '../../api-keys/schema.ts'
+import { OPERATOR_ACTOR } from '../../audit/record.ts'
 import { type Customer, changeAccount, listCustomers, readCustomer } from '../../customers/accounts.ts'
-import { auditChangedAccount } from '../../customers/audit.ts'
+import { auditorOf } from '../../http/caller.ts'
 import type { AppEnv } from '../../http/env.ts'
 import { BEHIND_ALL_IDS, idPage } from '../../http/input/pagination.ts'
 import { timeJson } from '../../http/input/times.ts'
-import { OPERATOR_SECURITY } from '../../http/middleware/security.ts'
 import { jsonResponse } from '../../http/output/json.ts'
-import { notAllReached } from '../../http/output/not-all-reached.ts'
-import { problem } from '../../http/output/problem.ts'
-import { BODY_PROBLEMS, json, jsonRequest, responses } from '../../http/output/responses.ts'
+import { noSuch, problem, serviceUnavailable } from '../../http/output/problem.ts'
 import { answerOnce } from '../../http/output/stored-answers.ts'
-import { createRouter } from '../../http/router.ts'
-import { OPERATOR_PROBLEMS } from '../responses.ts'
+import { createRouter, json, jsonRequest, OPERATOR_SECURITY, route } from '../../http/route.ts'
+import { auditStatement } from '../../ledger/flush/audit-log.ts'
 import {
   accountChangeSchema,
   adminCustomerSchema,
@@ -25,33 +22,27 @@ import {
   customersQuery,
 } from './schema.ts'
 
-const OPERATOR = 'operator'
-const CUSTOMER_PROBLEMS = [...OPERATOR_PROBLEMS, 'invalid_request', 'not_found', 'unavailable'] as const
-
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'The customers, newest first',
   description: 'PENDING is one whose registration broke half way: it can be repeated with the same email.',
   security: OPERATOR_SECURITY,
   request: { query: customersQuery },
-  responses: responses({ 200: json('A page of customers.', adminCustomersSchema) }, [
-    ...OPERATOR_PROBLEMS,
-    'invalid_request',
-    'unavailable',
-  ]),
+  answers: { 200: json('A page of customers.', adminCustomersSchema) },
 })
 
-const getRoute = createRoute({
+const getRoute = route({
   method: 'get',
   path: '/{id}',
   summary: 'A customer',
   security: OPERATOR_SECURITY,
   request: { params: customerPath },
-  responses: responses({ 200: json('The customer.', adminCustomerSchema) }, CUSTOMER_PROBLEMS),
+  answers: { 200: json('The customer.', adminCustomerSchema) },
+  problems: ['not_found'],
 })
 
-const changeRoute = createRoute({
+const changeRoute = route({
   method: 'patch',
   path: '/{id}',
   summary: "Change a customer's tier, suspend it, close it, or lift that",
@@ -61,14 +52,11 @@ const changeRoute = createRoute({
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: jsonRequest(accountChangeSchema) },
-  responses: responses({ 200: json('The customer as it is now.', adminCustomerSchema) }, [
-    ...CUSTOMER_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'conflict',
-  ]),
+  answers: { 200: json('The customer as it is now.', adminCustomerSchema) },
+  problems: ['not_found', 'conflict'],
 })
 
-const issueRoute = createRoute({
+const issueRoute = route({
   method: 'post',
   path: '/{id}/api-keys',
   summary: 'Issue an API key to a customer, such as one that has lost its only one',
@@ -78,13 +66,8 @@ const issueRoute = createRoute({
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: jsonRequest(issuedKeySchema) },
-  responses: responses({ 201: json('The key.', createdKeySchema) }, [
-    ...CUSTOMER_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'conflict',
-    'idempotency_mismatch',
-    'overloaded',
-  ]),
+  answers: { 201: json('The key.', createdKeySchema) },
+  problems: ['not_found', 'conflict', 'idempotency_mismatch', 'overloaded'],
 })
 
 export const adminCustomersRoutes = createRouter()
@@ -97,16 +80,17 @@ adminCustomersRoutes.openapi(listRoute, async (c) => {
     const { rows, next_cursor } = idPage(found, limit, (customer) => customer.customer_id)
     return jsonResponse(c, { data: rows.map(customerJson), next_cursor })
   } catch (error) {
-    return notAllReached(c, 'customers_not_listed', error)
+    return serviceUnavailable(c, 'customers_not_listed', error)
   }
 })
 
 adminCustomersRoutes.openapi(getRoute, async (c) => {
+  const { id } = c.req.valid('param')
   try {
-    const customer = await readCustomer(c.env, c.req.valid('param').id)
-    return customer ? jsonResponse(c, customerJson(customer)) : noSuchCustomer(c)
+    const customer = await readCustomer(c.env, id)
+    return customer ? jsonResponse(c, customerJson(customer)) : noSuch(c, 'customer', id)
   } catch (error) {
-    return notAllReached(c, 'customer_not_read', error)
+    return serviceUnavailable(c, 'customer_not_read', error)
   }
 })
 
@@ -120,7 +104,7 @@ adminCustomersRoutes.openapi(changeRoute, async (c) => {
       case 'changed':
         return jsonResponse(c, customerJson(outcome.customer))
       case 'not_found':
-        return noSuchCustomer(c)
+        return noSuch(c, 'customer', id)
       case 'unfinished':
         return problem(c, {
           code: 'conflict',
@@ -128,7 +112,7 @@ adminCustomersRoutes.openapi(changeRoute, async (c) => {
         })
     }
   } catch (error) {
-    return notAllReached(c, 'customer_not_changed', error)
+    return serviceUnavailable(c, 'customer_not_changed', error)
   }
 })
 
@@ -137,7 +121,7 @@ adminCustomersRoutes.openapi(issueRoute, async (c) => {
   const { expires_at: expires_at_ms, ...draft } = c.req.valid('json')
   const actor = { customer_id: id, key_id: undefined }
   const once = {
-    owner: OPERATOR,
+    owner: OPERATOR_ACTOR,
     operation: `POST /v1/admin/customers/${id}/api-keys`,
     credential: credentialOf(c),
   }
@@ -148,14 +132,23 @@ adminCustomersRoutes.openapi(issueRoute, async (c) => {
       return createdOrRefused(c, made)
     })
   } catch (error) {
-    return notAllReached(c, 'key_not_issued', error)
+    return serviceUnavailable(c, 'key_not_issued', error)
   }
 })
 
-function customerJson({ created_at_ms, ...customer }: Customer): object {
-  return { ...customer, created_at: timeJson(created_at_ms) }
+/** Put it directly after the statement that makes the change: it records nothing if that changed no row. */
+function auditChangedAccount(c: Context<AppEnv>, before: Customer, after: Customer): D1PreparedStatement {
+  const { customer_id } = before
+  const record = {
+    ...auditorOf(c, OPERATOR_ACTOR),
+    action: 'customers.change',
+    target: customer_id,
+    before: { tier: before.tier, status: before.status },
+    after: { tier: after.tier, status: after.status },
+  } as const
+  return auditStatement(c.env.DB, { customer_id, mode: null }, record, Date.now(), { if_changed: true })
 }
 
-function noSuchCustomer(c: Context<AppEnv>): Response {
-  return problem(c, { code: 'not_found', detail: 'There is no such customer.' })
+function customerJson({ created_at_ms, ...customer }: Customer): object {
+  return { ...customer, created_at: timeJson(created_at_ms) }
 }

@@ -1,12 +1,10 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { BEHIND_ALL_IDS, idPage, idPageQuery, pageSchema } from '../../http/input/pagination.ts'
 import { timeJson, timeOrNull } from '../../http/input/times.ts'
-import { OPERATOR_SECURITY } from '../../http/middleware/security.ts'
 import { jsonResponse } from '../../http/output/json.ts'
-import { notAllReached } from '../../http/output/not-all-reached.ts'
-import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../../http/output/responses.ts'
+import { serviceUnavailable } from '../../http/output/problem.ts'
 import { answerOnce } from '../../http/output/stored-answers.ts'
-import { createRouter } from '../../http/router.ts'
+import { createRouter, json, OPERATOR_SECURITY, optionalJsonRequest, route } from '../../http/route.ts'
 import {
   type DeadLetter,
   listDeadLetters,
@@ -14,7 +12,6 @@ import {
   replayDeadLetters,
 } from '../../usage/queue/replay-dead-letters.ts'
 import { recordAction } from '../record-action.ts'
-import { OPERATOR_PROBLEMS } from '../responses.ts'
 
 const STATES = ['open', 'replayed'] as const
 
@@ -40,16 +37,13 @@ const letterSchema = z
   })
   .openapi('DeadLetter')
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'Messages of the usage queue that could not be consumed, newest first',
   security: OPERATOR_SECURITY,
   request: { query: listQuery },
-  responses: responses(
-    { 200: json('A page of messages.', pageSchema(letterSchema).openapi('DeadLettersPage')) },
-    [...OPERATOR_PROBLEMS, 'invalid_request', 'unavailable'],
-  ),
+  answers: { 200: json('A page of messages.', pageSchema(letterSchema).openapi('DeadLettersPage')) },
 })
 
 const replaySchema = z
@@ -73,18 +67,14 @@ const replayedSchema = z
 
 const OPERATION = 'POST /v1/admin/dead-letters/replay'
 
-const replayRoute = createRoute({
+const replayRoute = route({
   method: 'post',
   path: '/replay',
   summary: 'Consume dead letters again: those that are named, or the 100 that failed longest ago',
   security: OPERATOR_SECURITY,
   request: { body: optionalJsonRequest(replaySchema) },
-  responses: responses({ 200: json('What came of it.', replayedSchema) }, [
-    ...OPERATOR_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'idempotency_mismatch',
-    'unavailable',
-  ]),
+  answers: { 200: json('What came of it.', replayedSchema) },
+  problems: ['idempotency_mismatch'],
 })
 
 export const deadLettersRoutes = createRouter()
@@ -97,7 +87,7 @@ deadLettersRoutes.openapi(listRoute, async (c) => {
     const { rows, next_cursor } = idPage(found, limit, (letter) => letter.dead_letter_id)
     return jsonResponse(c, { data: rows.map(letterJson), next_cursor })
   } catch (error) {
-    return notAllReached(c, 'dead_letters_not_listed', error)
+    return serviceUnavailable(c, 'dead_letters_not_listed', error)
   }
 })
 
@@ -112,7 +102,7 @@ deadLettersRoutes.openapi(replayRoute, async (c) => {
       return { status: 200, body }
     })
   } catch (error) {
-    return notAllReached(c, 'dead_letters_not_replayed', error)
+    return serviceUnavailable(c, 'dead_letters_not_replayed', error)
   }
 })
 

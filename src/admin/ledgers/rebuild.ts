@@ -1,16 +1,12 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import { MODES, type Mode } from '../../db/schema.ts'
-import { OPERATOR_SECURITY } from '../../http/middleware/security.ts'
-import { notAllReached } from '../../http/output/not-all-reached.ts'
-import { problem } from '../../http/output/problem.ts'
-import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../../http/output/responses.ts'
-import { createRouter } from '../../http/router.ts'
+import { noSuch, problem, serviceUnavailable } from '../../http/output/problem.ts'
+import { createRouter, json, OPERATOR_SECURITY, optionalJsonRequest, route } from '../../http/route.ts'
 import { BrokenPages } from '../../usage/rollups/flushed-usage.ts'
 import { ENTRIES_A_CALL, type Rebuilt, rebuildLedger } from '../../usage/rollups/rebuild.ts'
 import { customerPath } from '../customers/schema.ts'
 import { answerWork } from '../record-action.ts'
-import { OPERATOR_PROBLEMS } from '../responses.ts'
 
 const rebuildSchema = z
   .strictObject({
@@ -37,7 +33,7 @@ const rebuiltSchema = z
   })
   .openapi('Rebuilt')
 
-const rebuildRoute = createRoute({
+const rebuildRoute = route({
   method: 'post',
   path: '/{id}/rebuild',
   summary: "Make a customer's analytics anew from the ledger's pages",
@@ -47,14 +43,8 @@ const rebuildRoute = createRoute({
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: optionalJsonRequest(rebuildSchema) },
-  responses: responses({ 200: json('What was done.', rebuiltSchema) }, [
-    ...OPERATOR_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'not_found',
-    'conflict',
-    'idempotency_mismatch',
-    'unavailable',
-  ]),
+  answers: { 200: json('What was done.', rebuiltSchema) },
+  problems: ['not_found', 'conflict', 'idempotency_mismatch'],
 })
 
 export const rebuildRoutes = createRouter()
@@ -64,7 +54,7 @@ rebuildRoutes.openapi(rebuildRoute, async (c) => {
   const { mode } = rebuildSchema.parse(await c.req.json())
   try {
     if (!(await c.env.DB.prepare(SELECT_CUSTOMER).bind(id).first())) {
-      return problem(c, { code: 'not_found', detail: 'There is no customer of this id.' })
+      return noSuch(c, 'customer', id)
     }
     const operation = `POST /v1/admin/customers/${id}/rebuild`
     return await answerWork(c, { action: 'admin.rebuild', operation, customer_id: id }, () =>
@@ -75,7 +65,7 @@ rebuildRoutes.openapi(rebuildRoute, async (c) => {
       const detail = `Analytics stay as they are: ${error.message}. POST /v1/admin/reconcile mends pages.`
       return problem(c, { code: 'conflict', detail })
     }
-    return notAllReached(c, 'rollups_not_rebuilt', error)
+    return serviceUnavailable(c, 'rollups_not_rebuilt', error)
   }
 })
 

@@ -1,14 +1,12 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import { MODES, RECONCILIATION_STATUSES } from '../../db/schema.ts'
 import { problem } from '../../http/output/problem.ts'
-import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../../http/output/responses.ts'
-import { createRouter } from '../../http/router.ts'
+import { createRouter, json, optionalJsonRequest, route } from '../../http/route.ts'
 import { DIFFERENCE_KINDS } from '../../projection/reconcile/difference.ts'
 import { type ReconcileResult, reconcileLedger } from '../../projection/reconcile/reconcile.ts'
 import { LEDGERS_A_CALL, reconcileDue } from '../../projection/reconcile/reconcile-all.ts'
 import { answerWork } from '../record-action.ts'
-import { OPERATOR_PROBLEMS } from '../responses.ts'
 
 const reconcileSchema = z
   .strictObject({
@@ -45,7 +43,7 @@ const resultSchema = z
   })
   .openapi('Reconciled')
 
-const reconcileRoute = createRoute({
+const reconcileRoute = route({
   method: 'post',
   path: '/',
   summary: "Compare ledgers with D1's pages and with analytics, and mend what differs",
@@ -54,12 +52,8 @@ const reconcileRoute = createRoute({
     'longest ago first. Pages are mended from the journal of the ledger object, analytics from the pages. A cron does the ' +
     'same for every ledger once a day.',
   request: { body: optionalJsonRequest(reconcileSchema) },
-  responses: responses({ 200: json('What was found.', resultSchema) }, [
-    ...OPERATOR_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'not_found',
-    'idempotency_mismatch',
-  ]),
+  answers: { 200: json('What was found.', resultSchema) },
+  problems: ['not_found', 'idempotency_mismatch'],
 })
 
 /** Whoever calls again because there is more gets others. */

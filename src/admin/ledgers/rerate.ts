@@ -1,10 +1,8 @@
-import { createRoute, z } from '@hono/zod-openapi'
-import { problem } from '../../http/output/problem.ts'
-import { BODY_PROBLEMS, json, optionalJsonRequest, responses } from '../../http/output/responses.ts'
-import { createRouter } from '../../http/router.ts'
+import { z } from '@hono/zod-openapi'
+import { noSuch } from '../../http/output/problem.ts'
+import { createRouter, json, optionalJsonRequest, route } from '../../http/route.ts'
 import { ledgersOfCustomer, rerateAll, rerateLedgers } from '../../rating/rerate.ts'
 import { answerWork } from '../record-action.ts'
-import { OPERATOR_PROBLEMS } from '../responses.ts'
 
 const rerateSchema = z.strictObject({ customer_id: z.string().max(64).optional() }).openapi('Rerate')
 
@@ -23,19 +21,15 @@ const summarySchema = z
   })
   .openapi('RerateSummary')
 
-const rerateRoute = createRoute({
+const rerateRoute = route({
   method: 'post',
   path: '/',
   summary: 'Rate the events that were recorded without a price and have one now',
   description:
     'Of one customer, or of all. Each event is rated at most once, by the price of its own time. A cron does the same.',
   request: { body: optionalJsonRequest(rerateSchema) },
-  responses: responses({ 200: json('What came of it.', summarySchema) }, [
-    ...OPERATOR_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'not_found',
-    'idempotency_mismatch',
-  ]),
+  answers: { 200: json('What came of it.', summarySchema) },
+  problems: ['not_found', 'idempotency_mismatch'],
 })
 
 const OPERATION = 'POST /v1/admin/rerate'
@@ -48,7 +42,7 @@ rerateRoutes.openapi(rerateRoute, async (c) => {
   if (customer_id === undefined) return answerWork(c, work, () => rerateAll(c.env))
   const ledgers = await ledgersOfCustomer(c.env, customer_id)
   if (ledgers.length === 0) {
-    return problem(c, { code: 'not_found', detail: 'There is no customer of this id.' })
+    return noSuch(c, 'customer', customer_id)
   }
   return answerWork(c, work, () => rerateLedgers(c.env, ledgers))
 })

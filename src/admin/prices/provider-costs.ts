@@ -1,6 +1,4 @@
-import { createRoute } from '@hono/zod-openapi'
-import { BODY_PROBLEMS, json, jsonRequest, responses } from '../../http/output/responses.ts'
-import { createRouter } from '../../http/router.ts'
+import { createRouter, json, jsonRequest, route } from '../../http/route.ts'
 import { getOverlays, OPERATOR_SCOPE, postOverlay } from '../../rating/price-overrides/handlers.ts'
 import {
   overlayAnswerSchema,
@@ -8,9 +6,8 @@ import {
   overlaysPageSchema,
   overlaysQuery,
 } from '../../rating/price-overrides/schema.ts'
-import { OPERATOR_PROBLEMS } from '../responses.ts'
 
-const postRoute = createRoute({
+const postRoute = route({
   method: 'post',
   path: '/',
   summary: "Set a provider's price for every customer: a new model, or a price that the catalogue has wrong",
@@ -18,26 +15,16 @@ const postRoute = createRoute({
     'Holds from `effective_from` on and reaches every rating within 90 s. The price that it replaces ends there and is ' +
     'kept; nothing is edited. A price of a model that had none may begin up to 35 days back, so that its events can be rated.',
   request: { body: jsonRequest(overlaySchema) },
-  responses: responses({ 201: json('The price.', overlayAnswerSchema) }, [
-    ...OPERATOR_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'conflict',
-    'unknown_provider',
-    'idempotency_mismatch',
-    'unavailable',
-  ]),
+  answers: { 201: json('The price.', overlayAnswerSchema) },
+  problems: ['conflict', 'unknown_provider', 'idempotency_mismatch'],
 })
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: "The operator's prices, newest first: those that ended and those to come too",
   request: { query: overlaysQuery },
-  responses: responses({ 200: json('A page of prices.', overlaysPageSchema) }, [
-    ...OPERATOR_PROBLEMS,
-    'invalid_request',
-    'unavailable',
-  ]),
+  answers: { 200: json('A page of prices.', overlaysPageSchema) },
 })
 
 export const providerCostsRoutes = createRouter()

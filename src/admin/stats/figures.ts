@@ -1,10 +1,10 @@
 import type { Bindings } from '../../bindings.ts'
 import type { CustomerStatus, Tier } from '../../db/schema.ts'
 import { LEDGERS_BEHIND } from '../../ledger/flush/flush-failures.ts'
+import { logInfo } from '../../logging/log.ts'
 import { hourOf } from '../../logging/outcomes.ts'
 import { HOUR_MS } from '../../time/durations.ts'
-import { type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
-
+import { allHours, type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
 /**
  * What an operator looks at, and what alerts look at, all in D1. Every statement reads a bounded number
  * of rows; where there are more, `complete` is false and the counts are of those that were looked at.
@@ -114,4 +114,28 @@ export async function readFigures({ DB }: Pick<Bindings, 'DB'>, now_ms: number):
 /** Whole seconds; 0 when nothing is missing, and when the clocks disagree. */
 export function lagSeconds(oldest_at_ms: number | null, now_ms: number): number {
   return oldest_at_ms === null ? 0 : Math.max(0, Math.round((now_ms - oldest_at_ms) / 1_000))
+}
+
+/** What `GET /v1/admin/stats` says, in a line of the log, for alerts that look there. The outcomes are of 24 hours. */
+export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
+  const { customers, ledgers, flush, rollups, reconcile, dead_letters, hours } = await readFigures(
+    env,
+    now_ms,
+  )
+  const { requests, statuses } = allHours(hours)
+  logInfo('figures', {
+    customers: customers.counts.reduce((sum, { count }) => sum + count, 0),
+    ledgers: ledgers.count,
+    flush_ledgers_behind: flush.ledgers_behind,
+    flush_lag_seconds: lagSeconds(flush.oldest_at_ms, now_ms),
+    rollup_ledgers_behind: rollups.ledgers_behind,
+    rollup_lag_seconds: lagSeconds(rollups.oldest_at_ms, now_ms),
+    reconcile_different: reconcile.different,
+    dead_letters: dead_letters.count,
+    requests,
+    status_402: statuses['402'],
+    status_409: statuses['409'],
+    status_429: statuses['429'],
+    status_5xx: statuses['5xx'],
+  })
 }

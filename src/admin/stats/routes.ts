@@ -1,12 +1,10 @@
-import { createRoute, z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { CUSTOMER_STATUSES, TIERS } from '../../db/schema.ts'
 import { timeJson, timeOrNull } from '../../http/input/times.ts'
 import { jsonResponse } from '../../http/output/json.ts'
 import { problem } from '../../http/output/problem.ts'
-import { json, responses } from '../../http/output/responses.ts'
-import { createRouter } from '../../http/router.ts'
+import { createRouter, json, route } from '../../http/route.ts'
 import { logError } from '../../logging/log.ts'
-import { OPERATOR_PROBLEMS } from '../responses.ts'
 import { type Backlog, type CustomerCount, type Figures, lagSeconds, readFigures } from './figures.ts'
 import { allHours, type Outcomes, STATUS_FIGURES } from './outcome-figures.ts'
 
@@ -60,11 +58,11 @@ const statsSchema = z
   })
   .openapi('Stats')
 
-const statsRoute = createRoute({
+const statsRoute = route({
   method: 'get',
   path: '/',
   summary: 'What an operator looks at, and what alerts look at',
-  responses: responses({ 200: json('The figures.', statsSchema) }, [...OPERATOR_PROBLEMS, 'unavailable']),
+  answers: { 200: json('The figures.', statsSchema) },
 })
 
 export const statsRoutes = createRouter()

@@ -10,14 +10,13 @@ import {
   admitsStranger,
   tooManyRequests,
 } from '../../http/middleware/platform-limits.ts'
-import { CUSTOMER_SECURITY } from '../../http/middleware/security.ts'
 import { problem } from '../../http/output/problem.ts'
+import { CUSTOMER_SECURITY } from '../../http/route.ts'
 import { logError } from '../../logging/log.ts'
 import { noteKeyUse } from '../last-used.ts'
 import { isWellFormed } from './format.ts'
 import { findApiKey } from './lookup.ts'
 import type { Scope } from './scopes.ts'
-
 /**
  * Finds the key of a request and keeps it as `key`, or answers 401. Stands before everything that reads the body. A flood
  * ends here: without a valid key by its address, with one by its customer, before anything is read where the key is known.
@@ -65,14 +64,13 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
     return problem(c, {
       code: 'unavailable',
       detail: 'The API key could not be checked just now. Retry with the same idempotency key.',
-      headers: { 'Retry-After': '1' },
     })
   }
   return next()
 })
 
 /**
- * What a route says of the key that it takes: spread it into `createRoute`. The scope is looked at before the body is
+ * What a route says of the key that it takes: spread it into `route`. The scope is looked at before the body is
  * read, and stands in the OpenAPI document, from where the tests of access take it. `then` runs after both.
  */
 export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>[]) {
@@ -158,7 +156,7 @@ type KeyProblem = 'missing_api_key' | 'invalid_api_key' | 'revoked_api_key' | 'e
 /** A 401, or a 429 when too many of those came from this address. */
 export async function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Promise<Response> {
   if (!(await admitsStranger(c))) return tooManyRequests(c, 'address')
-  return problem(c, { code, detail, headers: { 'WWW-Authenticate': 'Bearer' } })
+  return problem(c, { code, detail })
 }
 
 function unknownKey(c: Context<AppEnv>): Promise<Response> {

@@ -2,7 +2,7 @@ import type { Bindings } from '../../bindings.ts'
 import { detailOf, type FieldError, invalid, type Refusal } from '../../ledger/model/refusal.ts'
 import { settleRevocation } from '../revocation.ts'
 import { type ApiKey, type KeyContext, readKeyContext } from '../rows.ts'
-import { type Authority, exceeds, FULL_AUTHORITY } from './authority.ts'
+import { type Authority, exceeds, FULL_AUTHORITY } from './scopes.ts'
 
 /** Who may change which keys: decided by what D1 says now, since a cached record of the asking key may be 90 s old. */
 

@@ -4,11 +4,10 @@ import type { Mode } from '../../db/schema.ts'
 import { newId } from '../../ids.ts'
 import { logError } from '../../logging/log.ts'
 import { OPERATOR, readKvEpoch } from '../../rating/price-epochs.ts'
-import { DEVELOPMENT_KEY_HASH } from '../development-key.ts'
 import { KV_WRITE_SPACING_MS, selectKey } from '../publishing.ts'
 import { type FoundKey, type KeyRecord, parseKeyRecord } from '../record.ts'
 import { ExpiringMap } from './cache.ts'
-import { composeApiKey, hashApiKey } from './format.ts'
+import { composeApiKey, DEVELOPMENT_KEY_HASH, hashApiKey } from './format.ts'
 
 /** The least that KV takes for both. */
 const KV_EDGE_CACHE_S = 30

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Bindings } from '../../bindings.ts'
 import { configOf } from '../../config.ts'
 import { logFailure } from '../../logging/log.ts'
-import { DEVELOPMENT_OPERATOR_TOKEN } from '../development-key.ts'
+import { DEVELOPMENT_OPERATOR_TOKEN } from './format.ts'
 
 /** 128 bits in hex: a token that can be guessed opens every ledger. `openssl rand -hex 32` makes twice that. */
 export const MIN_OPERATOR_TOKEN_CHARS = 32

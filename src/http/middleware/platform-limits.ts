@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
+import type { AuthenticatedKey } from '../../api-keys/record.ts'
 import { logError } from '../../logging/log.ts'
-import { clientIp } from '../client-ip.ts'
-import type { AppEnv, AuthenticatedKey } from '../env.ts'
+import { type AppEnv, clientIp } from '../env.ts'
 import { problem } from '../output/problem.ts'
 
 /**

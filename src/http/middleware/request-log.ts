@@ -1,11 +1,11 @@
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
+import type { AuthenticatedKey } from '../../api-keys/record.ts'
 import { configOf } from '../../config.ts'
 import { measureObjectWait } from '../../ledger/client/object-wait.ts'
 import { type LogFields, logFailure, logInfo, logWarning } from '../../logging/log.ts'
 import { countOutcome, writeOutcomesWhenDue } from '../../logging/outcomes.ts'
-import type { AppEnv, AuthenticatedKey } from '../env.ts'
-import { routeOf } from '../route.ts'
+import { type AppEnv, routeOf } from '../env.ts'
 
 /** What a request can do without being told apart from others that nobody should be able to fill a log with. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])

@@ -1,12 +1,12 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { isOutage } from '../../db/outage.ts'
-import { detailOf, type FieldError, type Refusal } from '../../ledger/model/refusal.ts'
+import { detailOf, type FieldError, type Refusal, type Refused } from '../../ledger/model/refusal.ts'
 import { logError } from '../../logging/log.ts'
-import type { AppEnv } from '../env.ts'
+import { type AppEnv, routeOf } from '../env.ts'
 import { timeJson, timeOrNull } from '../input/times.ts'
-import { routeOf } from '../route.ts'
-import { exactNumber } from './json.ts'
+import { exactNumber, jsonResponse } from './json.ts'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
 /** Where `docs/errors.md` is read. It has one heading per code, so the code is the anchor. */
@@ -14,8 +14,9 @@ const DOCS = 'https://github.com/openmonetize/openmonetize-edge/blob/main/docs/e
 
 export interface Problem {
   readonly code: ProblemCode
-  /** One sentence or two for the person who reads it. Never a secret, never an internal name. */
+  /** One or two sentences for a person. Never a secret, never an internal name. */
   readonly detail: string
+  /** Added to the headers that every problem of this status has. */
   readonly headers?: Readonly<Record<string, string>>
   /** Members that this code adds to the document. */
   readonly members?: Readonly<Record<string, unknown>>
@@ -26,15 +27,35 @@ export function problem(c: Context<AppEnv>, { code, detail, headers = {}, member
   const { status, title } = PROBLEMS[code]
   c.set('problem_code', code)
   const body = { type: DOCS + code, title, status, detail, code, request_id: c.get('request_id'), ...members }
-  return c.body(JSON.stringify(body), status, { 'Content-Type': 'application/problem+json', ...headers })
+  const all = { 'Content-Type': 'application/problem+json', ...headersOf(status), ...headers }
+  return c.body(JSON.stringify(body), status, all)
 }
 
-/** A 400 that says of each field what is wrong with it. */
+function headersOf(status: number): Readonly<Record<string, string>> {
+  if (status === 401) return { 'WWW-Authenticate': 'Bearer' }
+  return status === 503 ? { 'Retry-After': '1' } : {}
+}
+
+/** A 400 with the error of each field. */
 export function invalidRequest(c: Context<AppEnv>, detail: string, errors: readonly FieldError[]): Response {
   return problem(c, { code: 'invalid_request', detail, members: { errors } })
 }
 
-/** What the ledger, or the rating before it, refused. */
+/** The header of an answer that repeats an earlier one. */
+export const REPLAYED = { 'Idempotency-Replayed': 'true' } as const
+
+/** Answers what a ledger did: with `render`, marked if it is a replay, or with the problem of its refusal. */
+export function answerResult<A>(
+  c: Context<AppEnv>,
+  result: { readonly kind: 'done' | 'replayed'; readonly answer: A } | Refused,
+  render: (answer: A) => object,
+  status: ContentfulStatusCode = 200,
+): Response {
+  if (result.kind === 'refused') return refusalResponse(c, result.refusal)
+  return jsonResponse(c, render(result.answer), status, result.kind === 'replayed' ? REPLAYED : {})
+}
+
+/** The problem document of a refusal by the ledger, or by the rating before it. */
 export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response {
   const detail = detailOf(refusal)
   switch (refusal.code) {
@@ -68,8 +89,6 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
       const { feature_id, reason } = refusal
       return problem(c, { code: refusal.code, detail, members: { feature_id, reason } })
     }
-    case 'revoked_api_key':
-      return problem(c, { code: refusal.code, detail, headers: { 'WWW-Authenticate': 'Bearer' } })
     case 'rate_limited':
       return problem(c, {
         code: refusal.code,
@@ -83,12 +102,12 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
         headers: { 'Retry-After': String(secondsUntil(refusal.resets_at_ms)) },
         members: { limit: refusal.limit, resets_at: timeJson(refusal.resets_at_ms) },
       })
-    case 'overloaded':
-    case 'unavailable':
-      return problem(c, { code: refusal.code, detail, headers: { 'Retry-After': '1' } })
     case 'unknown_provider':
     case 'unpriced_model':
       return problem(c, { code: refusal.code, detail, members: { nearest: refusal.nearest } })
+    case 'revoked_api_key':
+    case 'overloaded':
+    case 'unavailable':
     case 'customer_mismatch':
     case 'customer_suspended':
     case 'idempotency_mismatch':
@@ -101,19 +120,32 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
   }
 }
 
-/** At least 1: who waits for less than nothing comes back at once. */
+/** At least 1, so that clients do not retry at once. */
 function secondsUntil(at_ms: number): number {
   return Math.max(1, Math.ceil((at_ms - Date.now()) / 1000))
+}
+
+/** A 404 whose detail names the kind and the id, such as `There is no event evt_1.` */
+export function noSuch(c: Context<AppEnv>, kind: string, id: string): Response {
+  return problem(c, { code: 'not_found', detail: `There is no ${kind} ${id}.` })
 }
 
 export function notFound(c: Context<AppEnv>): Response {
   return problem(c, { code: 'not_found', detail: `There is no ${c.req.method} ${c.req.path}.` })
 }
 
+/** The 503 of a change that D1, KV or a ledger interrupted. What is done stays done; a repeat completes the rest. */
+export function serviceUnavailable(c: Context<AppEnv>, event: string, error: unknown): Response {
+  logError(event, error, { request_id: c.get('request_id') })
+  return problem(c, {
+    code: 'unavailable',
+    detail: 'A required service was unavailable. Retry with the same idempotency key.',
+  })
+}
+
 /**
- * Whatever was thrown. Hono and its validators throw `HTTPException` for a body they cannot read; while D1 is down, what
- * needs it is answered 503; anything else is a bug: it is logged with the request's id, and the client learns that id
- * and nothing more.
+ * Answers what was thrown. Hono and its validators throw `HTTPException` for a body they cannot read; a D1 outage is a
+ * 503; anything else is a bug: it is logged with the request's id, and the client gets that id and nothing more.
  */
 export function onError(error: Error, c: Context<AppEnv>): Response {
   if (error instanceof HTTPException) {

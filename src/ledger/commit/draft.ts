@@ -4,15 +4,12 @@ import { FORMAT } from '../journal/packing.ts'
 import type { BurnTableRow } from '../model/burn-tables.ts'
 import type { Entitlement } from '../model/entitlements.ts'
 import type { Entry, JournalRecord, NewEntry } from '../model/journal.ts'
-import type { LimitCounter, Subject } from '../model/limits.ts'
-import { currentCounters } from '../model/limits.ts'
+import { currentCounters, type LimitCounter, type Subject } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabulary.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from '../model/wallet.ts'
-import type { Counters, GivenBack, LedgerReader } from './reader.ts'
-import { eventsInMonth, isAcceptedEvent } from './reader.ts'
-
+import { type Counters, eventsInMonth, type GivenBack, isAcceptedEvent, type LedgerReader } from './reader.ts'
 /**
  * A commit in the making: the requests of a group are applied to it one after the other, each seeing what those
  * before it did, and nothing outside sees any of it until the whole is written. Dropping a draft undoes it.

@@ -13,10 +13,8 @@ import type { Usage } from '../usage.ts'
 import type { Described } from './choice.ts'
 import type { RoundingMode } from './definition.ts'
 import type { Counter } from './methods.ts'
-import type { BurnTable } from './table.ts'
-import { priceOf } from './table.ts'
+import { type BurnTable, priceOf } from './table.ts'
 import { quantityOf, usedBy } from './units.ts'
-
 /** What is to be charged for. */
 export interface Chargeable extends Described {
   readonly usage?: Usage | undefined

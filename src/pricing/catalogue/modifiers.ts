@@ -1,8 +1,6 @@
-import type { UsageUnit } from '../units.ts'
-import { USAGE_UNITS } from '../units.ts'
+import { USAGE_UNITS, type UsageUnit } from '../units.ts'
 import { type Match, matches, readMatch } from './match.ts'
 import { fields, type Rational, readRational, words } from './notation.ts'
-
 /** What a service tier or a region does to the prices of some models: `batch | 0.5 | tokens | ^gpt-5`. */
 export interface Modifier {
   readonly names: readonly string[]

@@ -5,8 +5,7 @@ import type { AppEnv } from '../../http/env.ts'
 import { nextCursor } from '../../http/input/pagination.ts'
 import { timeJson, timeOrNull } from '../../http/input/times.ts'
 import { type ExactNumber, exactNumber, jsonResponse } from '../../http/output/json.ts'
-import { notAllReached } from '../../http/output/not-all-reached.ts'
-import { refusalResponse } from '../../http/output/problem.ts'
+import { refusalResponse, serviceUnavailable } from '../../http/output/problem.ts'
 import { answerOnce, type KeepAnswer } from '../../http/output/stored-answers.ts'
 import { newId } from '../../ids.ts'
 import { auditStatement } from '../../ledger/flush/audit-log.ts'
@@ -19,7 +18,6 @@ import { providerName } from '../provider-name.ts'
 import { isBackdated, type OverlayDraft, planOverlay } from './plan.ts'
 import type { OverlayInput, OverlaysQuery } from './schema.ts'
 import { addOverlay, listOverlays, loadOverlays, type StoredOverlay } from './store.ts'
-
 /** In whose name prices are set and listed: the operator's for everybody, or a customer's for itself. */
 export interface OverlayScope {
   readonly scope: string
@@ -53,7 +51,7 @@ export async function postOverlay(
     if (response.status === 201) await publishEpoch(c.env, by.scope, defer)
     return response
   } catch (error) {
-    return notAllReached(c, 'price_not_set', error)
+    return serviceUnavailable(c, 'price_not_set', error)
   }
 }
 
@@ -73,7 +71,7 @@ export async function getOverlays(
     const data = page.overlays.map(overlayJson)
     return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_epoch) })
   } catch (error) {
-    return notAllReached(c, 'prices_not_listed', error)
+    return serviceUnavailable(c, 'prices_not_listed', error)
   }
 }
 

@@ -1,9 +1,7 @@
-import { createRoute } from '@hono/zod-openapi'
 import { scoped } from '../../api-keys/authentication/authenticate.ts'
 import { ledgerKey } from '../../db/ledger-db.ts'
 import { callerOf, ledgerOf } from '../../http/caller.ts'
-import { BODY_PROBLEMS, json, jsonRequest, KEY_PROBLEMS, responses } from '../../http/output/responses.ts'
-import { createRouter } from '../../http/router.ts'
+import { createRouter, json, jsonRequest, route } from '../../http/route.ts'
 import { getOverlays, postOverlay } from './handlers.ts'
 import {
   overlayAnswerSchema,
@@ -13,7 +11,7 @@ import {
   overlayUnitPriceSchema,
 } from './schema.ts'
 
-const postRoute = createRoute({
+const postRoute = route({
   method: 'post',
   path: '/',
   summary: 'Set a price of your own: a negotiated rate',
@@ -22,30 +20,17 @@ const postRoute = createRoute({
     'The price that it replaces ends there and is kept; nothing is edited. Live and test keys share prices.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(overlaySchema) },
-  responses: responses({ 201: json('The price.', overlayAnswerSchema) }, [
-    ...KEY_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'insufficient_scope',
-    'customer_suspended',
-    'conflict',
-    'unknown_provider',
-    'idempotency_mismatch',
-    'unavailable',
-  ]),
+  answers: { 201: json('The price.', overlayAnswerSchema) },
+  problems: ['conflict', 'unknown_provider', 'idempotency_mismatch'],
 })
 
-const listRoute = createRoute({
+const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'Your own prices, newest first: those that ended and those to come too',
   ...scoped('pricing:read'),
   request: { query: overlaysQuery },
-  responses: responses({ 200: json('A page of prices.', overlaysPageSchema) }, [
-    ...KEY_PROBLEMS,
-    'invalid_request',
-    'insufficient_scope',
-    'unavailable',
-  ]),
+  answers: { 200: json('A page of prices.', overlaysPageSchema) },
 })
 
 export const priceOverridesRoutes = createRouter()

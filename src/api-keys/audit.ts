@@ -1,22 +1,19 @@
 import type { Context } from 'hono'
-import type { KeyActor } from '../api-keys/authentication/context.ts'
-import type { CreatedKey } from '../api-keys/changes.ts'
-import type { ApiKey } from '../api-keys/rows.ts'
 import { type AuditAction, type AuditState, OPERATOR_ACTOR } from '../audit/record.ts'
 import { auditorOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { timeJson, timeOrNull } from '../http/input/times.ts'
 import { auditStatement } from '../ledger/flush/audit-log.ts'
-import type { Customer } from './accounts.ts'
+import type { KeyActor } from './authentication/context.ts'
+import type { CreatedKey } from './changes.ts'
+import type { ApiKey } from './rows.ts'
 
 /**
- * The audit log's records of changes of keys and customers. Each stands directly behind the statement that makes the
- * change, and records nothing when that changed no row.
+ * Statements that record changes of keys in the audit log. Put each directly after the statement that makes the change:
+ * it records nothing if that changed no row.
  */
 
-const IF_CHANGED = { if_changed: true } as const
-
-/** Of a key that is made, or that takes the place of another, which is the same but for its end. */
+/** Records a new key, or the rotation of one: the two differ only in their id and end. */
 export function auditCreatedKey(
   c: Context<AppEnv>,
   actor: KeyActor,
@@ -43,22 +40,6 @@ export function auditDeletedKey(c: Context<AppEnv>, actor: KeyActor, key: ApiKey
   return keyRecord(c, actor, key, record)
 }
 
-export function auditChangedAccount(
-  c: Context<AppEnv>,
-  before: Customer,
-  after: Customer,
-): D1PreparedStatement {
-  const { customer_id } = before
-  const record = {
-    ...auditorOf(c, OPERATOR_ACTOR),
-    action: 'customers.change',
-    target: customer_id,
-    before: { tier: before.tier, status: before.status },
-    after: { tier: after.tier, status: after.status },
-  } as const
-  return auditStatement(c.env.DB, { customer_id, mode: null }, record, Date.now(), IF_CHANGED)
-}
-
 interface KeyChange {
   readonly action: AuditAction
   readonly target: string
@@ -73,7 +54,7 @@ function keyRecord(
   change: KeyChange,
 ): D1PreparedStatement {
   const record = { ...auditorOf(c, actor), ...change }
-  return auditStatement(c.env.DB, { customer_id, mode }, record, Date.now(), IF_CHANGED)
+  return auditStatement(c.env.DB, { customer_id, mode }, record, Date.now(), { if_changed: true })
 }
 
 function keyState({ name, mode, scopes, expires_at_ms }: ApiKey): AuditState {

@@ -1,15 +1,53 @@
+import { z } from '@hono/zod-openapi'
+import { customerText, subjectFields } from '../http/input/identifiers.ts'
+import { metadataInput } from '../http/input/metadata.ts'
+import { timeInput } from '../http/input/times.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
-import { MAX_EVENT_AHEAD_MS, type PricedEvent, type ProviderCharge } from '../ledger/model/vocabulary.ts'
+import {
+  EVENT_TYPES,
+  MAX_EVENT_AHEAD_MS,
+  type PricedEvent,
+  type ProviderCharge,
+} from '../ledger/model/vocabulary.ts'
 import { CATALOGUE_VERSION } from '../pricing/catalogue/catalogue.ts'
 import { ceilingCost } from '../pricing/catalogue/ceiling.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
 import { reportedCostWarning } from '../pricing/extract/reported-cost.ts'
 import { MAX_USD, type PicoUsd, usdToParts } from '../pricing/money.ts'
 import { clampUsage, type Usage } from '../pricing/usage.ts'
-import { type Consumption, readConsumption } from '../rating/consumption.ts'
-import { providerName } from '../rating/provider-name.ts'
 import { DAY_MS } from '../time/durations.ts'
-import type { EventInput } from './schema.ts'
+import { type Consumption, readConsumption } from './consumption.ts'
+import { providerName } from './provider-name.ts'
+import { consumptionFields, customUnitInput, quantityInput } from './schema.ts'
+
+const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
+
+export const eventSchema = z
+  .strictObject({
+    event_type: z.enum(EVENT_TYPES),
+    feature_id: customerText(),
+    customer_id: z.string().optional(),
+    ...subjectFields,
+    ...consumptionFields,
+    quantity: quantityInput().optional(),
+    unit: customUnitInput().optional(),
+    hold_id: z
+      .string()
+      .max(64)
+      .optional()
+      .openapi({ description: 'The hold that the event settles and closes.' }),
+    idempotency_key: z
+      .string()
+      .regex(PRINTABLE_ASCII, 'must be 1 to 255 printable ASCII characters')
+      .optional(),
+    timestamp: timeInput()
+      .optional()
+      .openapi({ description: 'Default: now. Up to 35 days back and 5 minutes ahead.' }),
+    metadata: metadataInput().optional(),
+  })
+  .openapi('Event')
+
+export type EventInput = z.infer<typeof eventSchema>
 
 export type PriceResult =
   | { readonly kind: 'priced'; readonly event: PricedEvent }
