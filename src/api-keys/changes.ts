@@ -1,8 +1,8 @@
 import type { Bindings } from '../bindings.ts'
 import { shareWithTestLedger } from '../burn-tables/share.ts'
 import { openTestLedger } from '../customers/test-ledger.ts'
+import { isTaken } from '../db/errors.ts'
 import type { Mode } from '../db/schema.ts'
-import { isTaken } from '../db/unique.ts'
 import { logError } from '../logging/log.ts'
 import type { Authority } from './authentication/authority.ts'
 import {

@@ -18,10 +18,10 @@ import {
 } from '../http/output/responses.ts'
 import { createRouter } from '../http/router.ts'
 import { changeHold, readOpenHolds } from '../ledger/client/client.ts'
-import { readClosedHold } from '../ledger/flush/closed-holds.ts'
 import { walletItemOf } from '../ledger/model/ledger-ids.ts'
 import type { HoldRequest } from '../ledger/model/messages/holds.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
+import { readClosedHold } from '../projection/read/closed-holds.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { renderCapture, renderHold } from './render.ts'
 import {

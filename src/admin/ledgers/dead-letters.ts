@@ -12,7 +12,7 @@ import {
   listDeadLetters,
   MAX_REPLAYED,
   replayDeadLetters,
-} from '../../usage/queue/replay-dead-letters.ts'
+} from '../../usage/queue/dead-letters.ts'
 import { recordAction } from '../record-action.ts'
 import { OPERATOR_PROBLEMS } from '../responses.ts'
 

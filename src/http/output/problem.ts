@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { isOutage } from '../../db/outage.ts'
+import { isOutage } from '../../db/errors.ts'
 import { detailOf, type FieldError, type Refusal } from '../../ledger/model/refusal.ts'
 import { logError } from '../../logging/log.ts'
 import type { AppEnv } from '../env.ts'
