@@ -5,7 +5,6 @@ import { logError, logInfo } from './logging/log.ts'
 import { forgetOutcomes } from './logging/outcomes.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
-import { wakeIdleLedgers } from './projection/wake-idle.ts'
 import { rerateAll } from './rating/rerate.ts'
 import { keepRollups } from './usage/rollups/upkeep.ts'
 
@@ -15,7 +14,6 @@ export async function runCron(_controller: ScheduledController, env: Bindings): 
   const now_ms = Date.now()
   const results = await Promise.allSettled([
     rerateEvents(env),
-    wakeIdleLedgers(env, now_ms),
     sweepLedgers(env),
     keepRollups(env, now_ms),
     reconcileDaily(env, now_ms),

@@ -7,7 +7,7 @@ import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { subjectNumbers } from '../projection/read/subjects.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { DAY_MS } from '../time/durations.ts'
-import { firstKeptDay } from '../usage/rollups/retention.ts'
+import { firstKeptDay } from '../usage/rollups/upkeep.ts'
 import { ceilHour, DEFAULT_RANGE_MS, floorHour, type Question, rangeProblem } from './question.ts'
 import type { AnalyticsQuery } from './schema.ts'
 /** A query as a question to the rollups: whole hours, provider names as they are recorded, subjects by number. */

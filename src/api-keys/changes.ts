@@ -1,6 +1,6 @@
 import type { Bindings } from '../bindings.ts'
+import { isTaken } from '../db/errors.ts'
 import type { Mode } from '../db/schema.ts'
-import { isTaken } from '../db/unique.ts'
 import { openTestLedger, shareWithTestLedger } from '../ledger/client/test-ledger.ts'
 import { logError } from '../logging/log.ts'
 import {

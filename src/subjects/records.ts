@@ -1,7 +1,7 @@
 import type { Bindings } from '../bindings.ts'
+import { isTaken } from '../db/errors.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import type { SubjectKind } from '../db/schema.ts'
-import { isTaken } from '../db/unique.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { catchUp } from '../ledger/client/client.ts'
 import type { Caller } from '../ledger/model/account.ts'

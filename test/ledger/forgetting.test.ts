@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { ingest, readBalance } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
-import { wakeIdleLedgers } from '../../src/projection/wake-idle.ts'
+import { sweepLedgers } from '../../src/projection/sweep-ledgers.ts'
 import { alarmOf } from '../faults/injection.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {
@@ -39,6 +39,14 @@ afterEach(() => {
 
 function burn(ledger: TestLedger, key: string, amount = 1): Promise<IngestResult> {
   return ingest(env, ledger.name, single(eventItem(amount, { key })))
+}
+
+/** The sweep finds a ledger by its customer. */
+async function registerCustomers(ledgers: readonly TestLedger[]): Promise<void> {
+  const insert = env.DB.prepare(`
+    INSERT INTO customers (customer_id, name, email, email_key, tier, status, created_at_ms)
+    VALUES (?1, 'n', ?1, ?1, 'STARTER', 'ACTIVE', 1)`)
+  await env.DB.batch(ledgers.map(({ name }) => insert.bind(name.customer_id)))
 }
 
 function later(ms: number): void {
@@ -197,7 +205,8 @@ describe('the journal', () => {
     // The alarm that the platform has set was never rung here: tests ring it by hand.
     await runInDurableObject(stopped.stub, (_, { storage }) => storage.deleteAlarm())
     await evictDurableObject(stopped.stub)
-    await wakeIdleLedgers(env, Date.now())
+    await registerCustomers([resting, stopped, used])
+    await sweepLedgers(env)
     expect([await alarmOf(resting), await alarmOf(stopped)]).toEqual([Date.now(), Date.now()])
     for (const ledger of [resting, stopped]) {
       await runAlarm(ledger)

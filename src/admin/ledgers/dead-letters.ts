@@ -10,7 +10,7 @@ import {
   listDeadLetters,
   MAX_REPLAYED,
   replayDeadLetters,
-} from '../../usage/queue/replay-dead-letters.ts'
+} from '../../usage/queue/dead-letters.ts'
 import { recordAction } from '../record-action.ts'
 
 const STATES = ['open', 'replayed'] as const

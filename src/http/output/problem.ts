@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { isOutage } from '../../db/outage.ts'
+import { isOutage } from '../../db/errors.ts'
 import { detailOf, type FieldError, type Refusal, type Refused } from '../../ledger/model/refusal.ts'
 import { logError } from '../../logging/log.ts'
 import { type AppEnv, routeOf } from '../env.ts'

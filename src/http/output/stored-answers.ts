@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { configOf } from '../../config.ts'
-import { isTaken } from '../../db/unique.ts'
+import { isTaken } from '../../db/errors.ts'
 import type { Refusal } from '../../ledger/model/refusal.ts'
 import type { Idempotency } from '../../ledger/model/vocabulary.ts'
 import { idempotencyOf } from '../caller.ts'

@@ -1,7 +1,7 @@
 import { packTotals } from '../../usage/cells/totals.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { unpackRow } from '../journal/packing.ts'
-import type { Books } from '../model/messages/ledger.ts'
+import type { Books, ProjectionState } from '../model/messages/ledger.ts'
 
 /** Reads a row for each wallet, and what D1 does not have yet. */
 export function booksOf(store: LedgerStore): Books {
@@ -16,5 +16,25 @@ export function booksOf(store: LedgerStore): Books {
     flushed_entry: journal.flushedEntry(),
     balance_micro: String(balance_micro),
     usage: packTotals(journal.cursor.usage),
+  }
+}
+
+export function projectionState(
+  store: LedgerStore,
+  { opened_at_ms }: { readonly opened_at_ms: number },
+  { now_ms, database_bytes, with_wallets }: { now_ms: number; database_bytes: number; with_wallets: boolean },
+): ProjectionState {
+  const { journal } = store
+  return {
+    at_ms: Math.max(now_ms, journal.counters.at_ms),
+    opened_at_ms,
+    last_entry: journal.counters.entry,
+    last_row: journal.lastRow,
+    flushed_entry: journal.flushedEntry(),
+    flushed_row: journal.flushedRow,
+    unflushed_since_ms: journal.unflushedSince(),
+    usage: packTotals(journal.cursor.usage),
+    database_bytes,
+    ...(with_wallets && { wallets: store.balances() }),
   }
 }

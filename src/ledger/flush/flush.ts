@@ -1,17 +1,18 @@
 import { jsonParameters } from '../../db/json-parameters.ts'
+import type { SubjectKind } from '../../db/schema.ts'
 import { sizeOf } from '../../db/text-size.ts'
-import { type NumberOf, numberSubjects, numbersOfSubjects } from '../../projection/read/subjects.ts'
+import { logFailure } from '../../logging/log.ts'
 import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
+import { subtractTotals, totalsOf } from '../../usage/cells/totals.ts'
 import type { LedgerStore } from '../commit/store.ts'
+import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
 import { unpackRow } from '../journal/packing.ts'
 import type { JournalRow, JournalRows } from '../journal/rows.ts'
-import type { Entry } from '../model/journal.ts'
+import type { Entry, HoldRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { insertFlushedAudits, journaledAudits } from './audit-log.ts'
-import { insertClosedHolds } from './closed-holds.ts'
-import { mentionsOf, type NewWallet } from './mentions.ts'
 import { insertPages, packPages } from './pages.ts'
-import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from './watermark.ts'
+import { mentionsOf, type NewWallet, type NumberOf, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
  * A flush takes this many bytes of journal, or one row where that is larger. A page is no larger than the rows it comes
@@ -30,6 +31,16 @@ const INSERT_WALLETS = `
   SELECT ?1, value ->> 'wallet_number', value ->> 'wallet_id', value ->> 'owner_kind', value ->> 'owner_number'
   FROM json_each(?2) WHERE true
   ON CONFLICT DO NOTHING`
+
+// Guarded by the watermark, as the pages of the same flush are. One row written for each hold, once, when it ends.
+const INSERT_HOLDS = `
+  INSERT INTO holds (ledger_id, hold_number, wallet_number, status, feature_id, user_number, team_number,
+    credits_micro, captured_micro, created_at_ms, expires_at_ms, closed_at_ms)
+  SELECT ?1, value ->> 'number', value ->> 'wallet', value ->> 'status', value ->> 'feature_id',
+    value ->> 'user_number', value ->> 'team_number', value ->> 'credits', value ->> 'captured',
+    value ->> 'created_at_ms', value ->> 'expires_at_ms', value ->> 'closed_at_ms'
+  FROM json_each(?2)
+  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
 
 const MOVE_WATERMARK = `
   UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?
@@ -163,6 +174,25 @@ function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[
   return wallets
 }
 
+/** Writes the holds that ended in a flush; part of its batch. */
+function insertClosedHolds(
+  db: D1Database,
+  ledger_id: string,
+  records: readonly HoldRecord[],
+  subject: (kind: SubjectKind, id: string) => number,
+  from_row: number,
+): D1PreparedStatement[] {
+  const rows = records.map(({ hold, at_ms }) =>
+    JSON.stringify({
+      ...hold,
+      user_number: hold.user_id === undefined ? null : subject('user', hold.user_id),
+      team_number: hold.team_id === undefined ? null : subject('team', hold.team_id),
+      closed_at_ms: at_ms,
+    }),
+  )
+  return jsonParameters(rows).map((holds) => db.prepare(INSERT_HOLDS).bind(ledger_id, holds, from_row))
+}
+
 /** Each a JSON object. */
 function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: NumberOf): string[] {
   return wallets.map(({ wallet_number, owner }) =>
@@ -173,4 +203,27 @@ function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: Numbe
       owner_number: owner.kind === 'customer' ? null : number(owner.kind, owner.id),
     }),
   )
+}
+
+const ROWS_A_TURN = 32
+
+/**
+ * D1 was restored from an older backup, and the journal still holds all that is missing there: the cursor goes back to
+ * where D1 stands, and the flush writes it again. The sums go back with it.
+ */
+export async function rewind(store: LedgerStore, to: Watermark): Promise<void> {
+  const { journal, identity } = store
+  const from = journal.cursor
+  let { usage } = from
+  let rows = 0
+  for (const { row_id, format, body } of journal.rowsAfter(to.flushed_row)) {
+    if (row_id > from.row) break
+    const entries = unpackRow(format, body).filter((record) => record.kind === 'entry')
+    usage = subtractTotals(usage, totalsOf(usageDeltas(entries, () => 0)))
+    // Parsing rows takes the object's only thread: whoever waits has its turn in between.
+    if (++rows % ROWS_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0))
+  }
+  store.moveCursorBack({ row: to.flushed_row, usage })
+  const { customer_id, mode } = identity ?? {}
+  logFailure('d1_was_restored', { customer_id, mode, cursor_row: from.row, d1_row: to.flushed_row })
 }

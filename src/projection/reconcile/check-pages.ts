@@ -1,8 +1,7 @@
 import type { Books } from '../../ledger/model/messages/ledger.ts'
 import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../../usage/cells/totals.ts'
-import { type Difference, MAX_DIFFERENCES } from './difference.ts'
-import { rangeOfFlush, type SumsRow, sumIn, sumOf, usageOf } from './flush-sums.ts'
-import { wrongColumns } from './wrong-columns.ts'
+import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
+import { type SumsRow, sumIn, sumOf, usageOf, wrongColumns } from './page-sums.ts'
 
 /** How far the pages of a ledger have been looked at, and what they come to up to there. */
 export interface Checked {

@@ -1,3 +1,5 @@
+import type { Books, EntryRange } from '../../ledger/model/messages/ledger.ts'
+
 /**
  * Where the books of a ledger do not agree. A range of entries includes both of its ends; what is wrong in pages is told
  * as the range of whole flushes, which is what can be written again.
@@ -30,3 +32,17 @@ export const DIFFERENCE_KINDS = [
 export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number]
 
 export const MAX_DIFFERENCES = 100
+
+const NEXT_FLUSH =
+  'SELECT min(flush_entry) AS next FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2'
+
+/** The entries of the flush that begins with this one: what can be written again as a whole. */
+export async function rangeOfFlush(
+  db: D1Database,
+  ledger_id: string,
+  from_entry: number,
+  { flushed_entry }: Books,
+): Promise<EntryRange> {
+  const row = await db.prepare(NEXT_FLUSH).bind(ledger_id, from_entry).first<{ next: number | null }>()
+  return { from_entry, to_entry: Math.min(flushed_entry, (row?.next ?? flushed_entry + 1) - 1) }
+}

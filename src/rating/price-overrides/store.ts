@@ -1,5 +1,5 @@
 import type { Bindings } from '../../bindings.ts'
-import { isTaken } from '../../db/unique.ts'
+import { isTaken } from '../../db/errors.ts'
 import type { PriceOverlay } from '../../pricing/catalogue/overlay.ts'
 
 /** Overlays in D1: read whole by scope, and added one at a time. */

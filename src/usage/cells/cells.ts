@@ -1,4 +1,6 @@
+import { sizeOf } from '../../db/text-size.ts'
 import type { EventType } from '../../ledger/model/vocabulary.ts'
+import { UNIT_DECIMALS } from './delta.ts'
 
 /** What usage is told apart by. Time is cut to whole hours, or to whole days where hours are not asked for. */
 export interface CellDimensions {
@@ -116,4 +118,105 @@ function isZero(cell: CellSums): boolean {
     cell.paid_pico === 0n &&
     cell.units_nano.size === 0
   )
+}
+
+/**
+ * Cells that know what they take packed (`pack-cells.ts`), in bytes, or a little more: nobody has to pack in order to
+ * know that something is still small. What has come to nothing keeps its weight: more is only never too little.
+ */
+export class WeighedCells extends Cells {
+  private readonly weights = new Map<Cell, { bytes: number; units: number }>()
+  private readonly strings = new Set<string>()
+  private readonly kinds = new Set<string>()
+  private readonly unit_sets = new Set<string>()
+  private bytes = 0
+
+  static override of(cells: Iterable<Cell>): WeighedCells {
+    const set = new WeighedCells()
+    for (const cell of cells) set.add(cell)
+    return set
+  }
+
+  get weight(): number {
+    return this.bytes
+  }
+
+  override add(added: Cell): Cell | undefined {
+    const cell = super.add(added)
+    if (!cell) return undefined
+    const known = this.weights.get(cell)
+    if (!known) this.weighKind(cell)
+    // Mostly there is nothing new about its units, and then nothing to weigh.
+    if (!known || !hasSameUnits(added, cell, known.units)) this.weighUnits(cell)
+    const bytes = cellWeight(cell)
+    this.weights.set(cell, { bytes, units: cell.units_nano.size })
+    this.bytes += bytes - (known?.bytes ?? 0)
+    return cell
+  }
+
+  private weighKind({ feature_id, provider, model, event_type }: Cell): void {
+    const names = [feature_id, provider, model, event_type]
+    this.weighOnce(this.kinds, JSON.stringify(names), KIND_WEIGHT)
+    for (const name of names) if (name !== null) this.weighString(name)
+  }
+
+  private weighUnits({ units_nano }: Cell): void {
+    const units = [...units_nano.keys()]
+    this.weighOnce(this.unit_sets, units.join(), BRACKETS + COMMA + units.length * (INDEX + COMMA))
+    for (const unit of units) this.weighString(unit)
+  }
+
+  private weighString(text: string): void {
+    if (!this.strings.has(text)) this.weighOnce(this.strings, text, sizeOf(JSON.stringify(text)) + COMMA)
+  }
+
+  private weighOnce(seen: Set<string>, what: string, bytes: number): void {
+    if (seen.has(what)) return
+    seen.add(what)
+    this.bytes += bytes
+  }
+}
+
+/**
+ * Whether a cell that had so many units has the very same after these were added. Units only go when they are added to:
+ * if all of them are there, and there are as many as before, none is new.
+ */
+function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
+  if (added.units_nano.size !== units_before || cell.units_nano.size !== units_before) return false
+  for (const unit of added.units_nano.keys()) if (!cell.units_nano.has(unit)) return false
+  return true
+}
+
+// A place in a dictionary has at most 5 digits, since nothing is packed that has more than 100,000 strings.
+const INDEX = 5
+const COMMA = 1
+const BRACKETS = 2
+/** Of hours since 1970; what is written is less, a difference. */
+const HOUR = 6
+const FIXED_NUMBERS = 10
+/** A quotation mark on both sides of a number that JSON cannot hold. */
+const QUOTES = 2
+const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
+
+function cellWeight(cell: Cell): number {
+  let bytes = BRACKETS + COMMA + HOUR + 2 * INDEX + FIXED_NUMBERS * COMMA
+  bytes += digits(cell.user ?? 0) + digits(cell.team ?? 0) + digits(cell.events)
+  for (const sum of [cell.credits_micro, cell.cost_pico, cell.price_pico, cell.paid_pico]) {
+    bytes += digits(sum) + QUOTES
+  }
+  for (const quantity of cell.units_nano.values()) bytes += quantityWeight(quantity) + QUOTES + COMMA
+  return bytes
+}
+
+function quantityWeight(nano: bigint): number {
+  if (nano % NANO_PER_UNIT === 0n) return digits(nano / NANO_PER_UNIT)
+  // A sign, a zero before the point, the point, and 9 places after it.
+  return Math.max(digits(nano), 10) + 2
+}
+
+/** Feature, provider, model, event type. */
+const KIND_WEIGHT = BRACKETS + 4 * (INDEX + COMMA)
+
+function digits(value: number | bigint): number {
+  return String(value).length
 }

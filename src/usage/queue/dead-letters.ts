@@ -1,118 +1,125 @@
-import { createHash } from 'node:crypto'
 import type { Bindings } from '../../bindings.ts'
-import { jsonParameters } from '../../db/json-parameters.ts'
-import { sizeOf } from '../../db/text-size.ts'
-import { randomId } from '../../ids.ts'
-import { logError, logFailure } from '../../logging/log.ts'
-import type { Outcome } from '../rollups/roll-up.ts'
-import { foldBodies, retryDelay } from './consume.ts'
+import { DAY_MS } from '../../time/durations.ts'
+import { foldBodies, MAX_REASON_LENGTH } from './consume.ts'
 
-/** `queue` of wrangler.toml, whatever the environment's name behind it. */
-export const DEAD_LETTER_QUEUE = 'usage-dead-letters'
+/** Messages of the usage queue that could not be consumed: kept until an operator has replayed them. */
+export interface DeadLetter {
+  readonly dead_letter_id: string
+  readonly state: 'open' | 'replayed'
+  readonly reason: string
+  readonly attempts: number
+  readonly sent_at_ms: number
+  readonly failed_at_ms: number
+  readonly replayed_at_ms: number | null
+  /** The beginning of its JSON. */
+  readonly body: string
+}
 
-/** A queue takes messages of 128 KB, so this cuts none that came over one. */
-const MAX_BODY_BYTES = 200_000
-/** What an operator reads of why. */
-export const MAX_REASON_LENGTH = 500
+const SELECT_PAGE = `
+  SELECT dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, replayed_at_ms, substr(body, 1, 2000) AS body
+  FROM dead_letters WHERE state = ?1 AND dead_letter_id < ?2 ORDER BY dead_letter_id DESC LIMIT ?3`
+
+/** Newest first, below `before_id`. 1 row read for each, and its place in the index. */
+export async function listDeadLetters(
+  db: D1Database,
+  state: DeadLetter['state'],
+  { before_id, limit }: { readonly before_id: string; readonly limit: number },
+): Promise<readonly DeadLetter[]> {
+  return (await db.prepare(SELECT_PAGE).bind(state, before_id, limit).all<DeadLetter>()).results
+}
+
+/** One call replays at most so many. */
+export const MAX_REPLAYED = 100
+
+// Those that failed again go behind the others: a hundred that never can be consumed would else be all that is ever tried.
+const OPEN_LETTERS = `
+  SELECT dead_letter_id, truncated, body FROM (
+    SELECT dead_letter_id AS id FROM dead_letters WHERE state = 'open'
+    ORDER BY failed_at_ms, dead_letter_id LIMIT ${MAX_REPLAYED + 1}) CROSS JOIN dead_letters
+  WHERE dead_letter_id = id ORDER BY failed_at_ms, dead_letter_id`
+
+const THESE_LETTERS = `
+  SELECT dead_letter_id, truncated, body FROM json_each(?1) AS k CROSS JOIN dead_letters
+  WHERE dead_letter_id = k.value AND state = 'open'`
+
+interface LetterRow {
+  dead_letter_id: string
+  truncated: number
+  body: string
+}
+
+export interface Replay {
+  /** Their usage is in the rollups now, or was before: then nothing has changed. */
+  readonly replayed: number
+  /** They failed again and stay. */
+  readonly failed: number
+  /** Of those that were named: there is none of that id, or it was replayed before. */
+  readonly not_found: number
+  /** There are more open ones. */
+  readonly more: boolean
+}
 
 /**
- * The consumer of the dead-letter queue. A message is tried once more, because what kept it may be over, and because
- * only so its reason is known: the queue does not say it. What still fails is stored; what cannot even be stored is
- * written to the log, and comes back.
+ * Consumes dead letters again: these, or those that failed longest ago. `statementsOf` gives what is to be written in
+ * the batch that says so of them (2 rows written for each that is replayed, 1 for each that fails again).
  */
-export async function keepDeadLetters(batch: MessageBatch, env: Bindings): Promise<void> {
-  const outcomes = await outcomesOf(
+export async function replayDeadLetters(
+  env: Bindings,
+  ids: readonly string[] | undefined,
+  statementsOf: (replay: Replay) => readonly D1PreparedStatement[],
+): Promise<Replay> {
+  const db = env.DB
+  const wanted = ids && [...new Set(ids)]
+  const { results } = await (wanted
+    ? db.prepare(THESE_LETTERS).bind(JSON.stringify(wanted))
+    : db.prepare(OPEN_LETTERS)
+  ).all<LetterRow>()
+  const letters = results.slice(0, MAX_REPLAYED)
+  const outcomes = await foldBodies(
     env,
-    batch.messages.map(({ body }) => body),
+    letters.map(({ truncated, body }) => (truncated ? TRUNCATED : JSON.parse(body))),
   )
-  const failed = batch.messages.flatMap((message, i) => {
-    const outcome = outcomes[i]
-    return outcome?.kind === 'failed' ? [{ message, reason: outcome.reason }] : []
+  const rows = letters.map(({ dead_letter_id }, i) => ({ dead_letter_id, outcome: outcomes[i] }))
+  const done = rows.filter(({ outcome }) => outcome?.kind === 'folded')
+  const replay: Replay = {
+    replayed: done.length,
+    failed: letters.length - done.length,
+    not_found: (wanted?.length ?? letters.length) - letters.length,
+    more: results.length > letters.length,
+  }
+  const texts = rows.map(({ dead_letter_id, outcome }) => {
+    const reason = outcome?.kind === 'failed' ? outcome.reason.slice(0, MAX_REASON_LENGTH) : null
+    return { dead_letter_id, reason }
   })
-  const lost = await storeOrLog(env.DB, failed)
-  for (const message of batch.messages) {
-    if (lost.has(message)) message.retry({ delaySeconds: retryDelay(message.attempts) })
-    else message.ack()
-  }
+  await db.batch([db.prepare(REPLAYED).bind(JSON.stringify(texts), Date.now()), ...statementsOf(replay)])
+  return replay
 }
 
-interface FailedMessage {
-  readonly message: Message
-  readonly reason: string
-}
+/** In place of a body of which only the beginning was kept: no message. */
+const TRUNCATED = null
 
-/** The messages that could not be stored. */
-async function storeOrLog(db: D1Database, failed: readonly FailedMessage[]): Promise<ReadonlySet<Message>> {
-  if (failed.length === 0) return new Set()
-  try {
-    const letters = failed.map(({ message, reason }) => letterOf(message, reason))
-    const texts = letters.map((letter) => JSON.stringify(letter))
-    await db.batch(jsonParameters(texts).map((list) => db.prepare(STORE).bind(list)))
-  } catch (error) {
-    logError('dead_letters_not_stored', error, { messages: failed.length })
-    for (const { message, reason } of failed) logLost(message, reason)
-    return new Set(failed.map(({ message }) => message))
-  }
-  for (const { message, reason } of failed) {
-    logFailure('dead_letter_stored', {
-      dead_letter_id: idOf(message),
-      reason: reason.slice(0, MAX_REASON_LENGTH),
-    })
-  }
-  return new Set()
-}
+// A row that was replayed keeps the reason for which it was here.
+const REPLAYED = `
+  UPDATE dead_letters SET attempts = attempts + 1,
+    state = CASE WHEN k.reason IS NULL THEN 'replayed' ELSE state END,
+    replayed_at_ms = CASE WHEN k.reason IS NULL THEN ?2 END,
+    failed_at_ms = CASE WHEN k.reason IS NULL THEN failed_at_ms ELSE ?2 END,
+    reason = coalesce(k.reason, dead_letters.reason)
+  FROM (SELECT value ->> 'dead_letter_id' AS id, value ->> 'reason' AS reason FROM json_each(?1)) AS k
+  WHERE dead_letter_id = k.id AND state = 'open'`
 
-/** What came of trying them again; D1 may still be as broken as it was when they were given up. */
-async function outcomesOf(env: Bindings, bodies: readonly unknown[]): Promise<Outcome[]> {
-  try {
-    return await foldBodies(env, bodies)
-  } catch (error) {
-    logError('dead_letters_not_tried', error, { messages: bodies.length })
-    return bodies.map(() => ({ kind: 'failed', reason: `it could not be tried: ${String(error)}` }))
-  }
-}
+const RETENTION_MS = 30 * DAY_MS
+const FORGOTTEN_A_RUN = 1_000
 
-// 2 rows written: the letter and its place among those of its state. A message may be delivered more than once.
-const STORE = `
-  INSERT INTO dead_letters (dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, truncated, body)
-  SELECT value ->> 'dead_letter_id', 'open', value ->> 'reason', value ->> 'attempts', value ->> 'sent_at_ms',
-    value ->> 'failed_at_ms', value ->> 'truncated', value ->> 'body'
-  FROM json_each(?1) WHERE true
-  ON CONFLICT (dead_letter_id) DO UPDATE SET state = 'open', reason = excluded.reason,
-    attempts = attempts + excluded.attempts, failed_at_ms = excluded.failed_at_ms`
+const FORGET = `
+  DELETE FROM dead_letters WHERE dead_letter_id IN (
+    SELECT dead_letter_id FROM dead_letters WHERE state = 'replayed' AND replayed_at_ms < ?1 LIMIT ${FORGOTTEN_A_RUN})`
 
-function letterOf(message: Message, reason: string): Readonly<Record<string, string | number>> {
-  const text = textOf(message.body)
-  const truncated = sizeOf(text) > MAX_BODY_BYTES
-  return {
-    dead_letter_id: idOf(message),
-    reason: reason.slice(0, MAX_REASON_LENGTH),
-    attempts: message.attempts,
-    sent_at_ms: message.timestamp.getTime(),
-    failed_at_ms: Date.now(),
-    truncated: truncated ? 1 : 0,
-    // A quarter of the bytes in characters is never too much.
-    body: truncated ? text.slice(0, MAX_BODY_BYTES / 4) : text,
-  }
-}
-
-/** The same for each delivery of a message. */
-function idOf({ id, timestamp }: Message): string {
-  const random = createHash('sha256').update(id).digest().subarray(0, 10)
-  return randomId('dl', timestamp.getTime(), random)
-}
-
-/** JSON of any body. What is no JSON was sent by nobody of ours, and is kept as what it says of itself. */
-function textOf(body: unknown): string {
-  try {
-    return JSON.stringify(body) ?? 'null'
-  } catch {
-    return JSON.stringify(String(body))
-  }
-}
-
-function logLost(message: Message, reason: string): void {
-  // Only the first time: it comes back as long as it cannot be stored.
-  if (message.attempts > 1) return
-  logFailure('dead_letter_lost', { dead_letter_id: idOf(message), reason, body: textOf(message.body) })
+/** Forgets those that were replayed 30 days ago, and returns how many: 2 rows written for each. */
+export async function forgetReplayed(db: D1Database, now_ms: number): Promise<number> {
+  const { meta } = await db
+    .prepare(FORGET)
+    .bind(now_ms - RETENTION_MS)
+    .run()
+  return meta.changes
 }

@@ -1,7 +1,7 @@
+import { type PortionLimits, portionsOf } from '../../db/json-parameters.ts'
 import { sizeOf } from '../../db/text-size.ts'
 import { HOUR_MS } from '../../time/durations.ts'
-import { WeighedCells } from '../cells/cell-weight.ts'
-import type { Cell } from '../cells/cells.ts'
+import { type Cell, WeighedCells } from '../cells/cells.ts'
 import type { UsageDelta } from '../cells/delta.ts'
 import { type PackedCells, packCells, unpackCells } from '../cells/pack-cells.ts'
 import { integerOf, MalformedCells, recordOf } from '../cells/packed-values.ts'
@@ -146,4 +146,23 @@ function assertSize(message: UsageMessage): UsageMessage {
   const bytes = sizeOf(JSON.stringify(message))
   if (bytes > MAX_MESSAGE_BYTES) throw new Error(`a usage message of ${bytes} bytes`)
   return message
+}
+
+/** The platform's limits of one `sendBatch`, with some room in bytes for what it adds to each message. */
+const BATCH_LIMITS: PortionLimits = { bytes: 240_000, items: 100 }
+
+/**
+ * Sends the usage of a flush, in order. It may be sent twice: when it throws, some may be on their way, and the caller
+ * sends the same messages again. A range without entries says nothing.
+ */
+export async function sendUsage(
+  queue: Queue,
+  range: UsageRange,
+  deltas: readonly UsageDelta[],
+): Promise<void> {
+  if (range.to_entry <= range.after_entry) return
+  const messages = usageMessages(range, deltas)
+  for (const batch of portionsOf(messages, (message) => sizeOf(JSON.stringify(message)), BATCH_LIMITS)) {
+    await queue.sendBatch(batch.map((body) => ({ body })))
+  }
 }

@@ -1,4 +1,4 @@
-import { portionsOf } from '../../db/portions.ts'
+import { portionsOf } from '../../db/json-parameters.ts'
 import { type ParsedPage, parsePage } from '../../ledger/journal/packing.ts'
 import type { PageRow } from '../../projection/read/page-rows.ts'
 import { type UsageDelta, usageDeltas } from '../cells/delta.ts'

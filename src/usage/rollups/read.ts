@@ -1,10 +1,9 @@
-import { type PortionLimits, portionsOf } from '../../db/portions.ts'
+import { type PortionLimits, portionsOf } from '../../db/json-parameters.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import type { Cell } from '../cells/cells.ts'
 import { unpackSome } from '../cells/pack-cells.ts'
 import { type UsageTotals, unpackTotals } from '../cells/totals.ts'
-import { dayOf, HOURS_A_DAY, startOfDay } from './time.ts'
-import { bucketOf } from './user-buckets.ts'
+import { bucketOf, dayOf, HOURS_A_DAY, startOfDay } from './rows.ts'
 
 /** The rollups of a ledger that are read now, and how far they have come. */
 export interface Rollup {

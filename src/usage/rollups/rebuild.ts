@@ -1,9 +1,9 @@
 import { NO_USAGE, packTotals } from '../cells/totals.ts'
 import type { ParsedUsageMessage } from '../queue/message.ts'
 import { BrokenPages, flushedUsage } from './flushed-usage.ts'
+import { writeSteps } from './roll-up.ts'
 import { messagesOfStep } from './rows.ts'
 import { type Position, readBuilding } from './store.ts'
-import { writeSteps } from './write-steps.ts'
 
 /** What a call has done for one ledger. */
 export interface Rebuilt {

@@ -1,10 +1,29 @@
 import { sizeOf } from '../../db/text-size.ts'
 import { assertRowSize } from '../../ledger/journal/packing.ts'
-import { WeighedCells } from '../cells/cell-weight.ts'
-import type { Cell } from '../cells/cells.ts'
+import { type Cell, WeighedCells } from '../cells/cells.ts'
 import { packCells, unpackCells } from '../cells/pack-cells.ts'
-import { dayOf, startOfDay } from './time.ts'
-import { bucketOf } from './user-buckets.ts'
+
+/** Cells count time in whole hours since 1970, rollups stand by whole days: both UTC. */
+export const HOURS_A_DAY = 24
+
+export function dayOf(hour: number): number {
+  return Math.floor(hour / HOURS_A_DAY)
+}
+
+/** The first hour of the hour's day. */
+export function startOfDay(hour: number): number {
+  return dayOf(hour) * HOURS_A_DAY
+}
+
+/** So many users of consecutive numbers share a row of a day … */
+const USERS_A_BUCKET = 1024
+/** … and there are no more of them, so that a batch of messages writes a bounded number of rows, however many users. */
+const BUCKETS = 32
+
+/** Where the cells of a user are; what has no user is with the first. */
+export function bucketOf(user_number: number | null): number {
+  return Math.floor((user_number ?? 0) / USERS_A_BUCKET) % BUCKETS
+}
 
 /**
  * A row is closed when it has grown past this, and the next message of the day begins the next part. A message adds at

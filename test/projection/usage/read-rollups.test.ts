@@ -13,7 +13,7 @@ import {
   readRollup,
   TooManyCells,
 } from '../../../src/usage/rollups/read.ts'
-import { startOfDay } from '../../../src/usage/rollups/time.ts'
+import { startOfDay } from '../../../src/usage/rollups/rows.ts'
 import { countedD1 } from '../../support/counting-d1.ts'
 import { unique } from '../../support/customers.ts'
 import { foldDeltas, knownLedger } from '../../support/usage.ts'

@@ -1,9 +1,46 @@
 import { parsePage } from '../../ledger/journal/packing.ts'
 import type { Books } from '../../ledger/model/messages/ledger.ts'
+import { PICO_PER_MICRO } from '../../pricing/money.ts'
 import { usageDeltas } from '../../usage/cells/delta.ts'
-import { packTotals, totalsOf } from '../../usage/cells/totals.ts'
-import { type Difference, MAX_DIFFERENCES } from './difference.ts'
-import { rangeOfFlush, type SumsRow, usageOf } from './flush-sums.ts'
+import { packTotals, totalsOf, type UsageTotals } from '../../usage/cells/totals.ts'
+import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
+
+/** What the columns of pages say of the usage in them. Numbers as text: they may pass 2^53. */
+export interface SumsRow {
+  readonly entries: number
+  readonly events: number
+  readonly burned_micro: string
+  readonly cost_micro: string
+  readonly cost_pico: string
+  readonly price_micro: string
+  readonly price_pico: string
+  readonly paid_micro: string
+  readonly paid_pico: string
+}
+
+/** `numberIn` reads the columns' texts: decimal ones, unless they are sums. */
+export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigInt): UsageTotals {
+  const usd = (micro: string, pico: string) => numberIn(micro) * PICO_PER_MICRO + numberIn(pico)
+  return {
+    events: BigInt(row.events),
+    credits_micro: numberIn(row.burned_micro),
+    cost_pico: usd(row.cost_micro, row.cost_pico),
+    price_pico: usd(row.price_micro, row.price_pico),
+    paid_pico: usd(row.paid_micro, row.paid_pico),
+  }
+}
+
+/** The sum of a column in SQL. SQLite's own end at 2^63: so the millions and the rest apart, for `sumIn` to add. */
+export function sumOf(column: string): string {
+  return `sum(${column} / 1000000) || ' ' || sum(${column} % 1000000) AS ${column}`
+}
+
+/** What `sumOf` says, exactly. Throws when it is anything else. */
+export function sumIn(text: string): bigint {
+  const [millions, rest] = text.split(' ')
+  if (millions === undefined || rest === undefined) throw new Error(`${text} is no sum of pages`)
+  return BigInt(millions) * 1_000_000n + BigInt(rest)
+}
 
 const PAGES_A_READ = 200
 /** What is parsed in all, so that a check that finds something wrong still comes to its end. In characters. */

@@ -1,0 +1,112 @@
+import type { SubjectKind } from '../../db/schema.ts'
+import { NUMBERS_OF, type SubjectRow } from '../../projection/read/subjects.ts'
+import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
+import type { Entry, HoldRecord } from '../model/journal.ts'
+import type { WalletOwner } from '../model/vocabulary.ts'
+
+/** Users and teams of a ledger, by the customer's own ids, and when each was first mentioned. */
+export interface Mentions {
+  readonly user: ReadonlyMap<string, number>
+  readonly team: ReadonlyMap<string, number>
+}
+
+// Numbers are never used twice: whoever erases a subject keeps its row and replaces the id. Those that are known
+// already cost nothing. Like the pages, a subject is added only while the watermark stands where the flush begins: the
+// late statement of an object that was shut down must not bring the id of somebody back who was erased since.
+const ADD_SUBJECTS = `
+  INSERT INTO subjects (ledger_id, kind, number, external_id, created_at_ms)
+  SELECT ?1, ?2, (SELECT coalesce(max(number), 0) FROM subjects WHERE ledger_id = ?1 AND kind = ?2)
+      + row_number() OVER (ORDER BY added.key), added.value ->> 0, added.value ->> 1
+  FROM json_each(?3) AS added
+  WHERE coalesce((SELECT flushed_row FROM ledgers WHERE ledger_id = ?1), 0) = ?4
+    AND NOT EXISTS (
+      SELECT 1 FROM subjects WHERE ledger_id = ?1 AND kind = ?2 AND external_id = added.value ->> 0)`
+
+export type NumberOf = (kind: SubjectKind, id: string) => number
+
+export type Numbered =
+  | { readonly kind: 'numbered'; readonly number: NumberOf }
+  /** The watermark does not stand where the flush begins: nobody was given a number. */
+  | { readonly kind: 'moved'; readonly watermark: Watermark }
+
+/** The number of each subject, given now to those that have none. Two rows written for each new one, else none. */
+export async function numberSubjects(
+  db: D1Database,
+  ledger_id: string,
+  mentions: Mentions,
+  from_row: number,
+): Promise<Numbered> {
+  const lists = { user: JSON.stringify([...mentions.user]), team: JSON.stringify([...mentions.team]) }
+  const kinds = (['user', 'team'] as const).filter((kind) => mentions[kind].size > 0)
+  if (kinds.length === 0) return { kind: 'numbered', number: unknownSubject }
+  const [read, ...results] = await db.batch<SubjectRow & Watermark>([
+    db.prepare(READ_WATERMARK).bind(ledger_id),
+    ...kinds.flatMap((kind) => [
+      db.prepare(ADD_SUBJECTS).bind(ledger_id, kind, lists[kind], from_row),
+      db.prepare(NUMBERS_OF).bind(ledger_id, kind, lists[kind]),
+    ]),
+  ])
+  const watermark = read?.results[0] ?? NOTHING_FLUSHED
+  if (watermark.flushed_row !== from_row) return { kind: 'moved', watermark }
+  const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
+  kinds.forEach((kind, index) => {
+    for (const row of results[index * 2 + 1]?.results ?? []) numbers[kind].set(row.external_id, row.number)
+  })
+  return { kind: 'numbered', number: (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id) }
+}
+
+/** The numbers of subjects that were given theirs before. */
+export async function numbersOfSubjects(
+  db: D1Database,
+  ledger_id: string,
+  mentions: Mentions,
+): Promise<NumberOf> {
+  const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
+  const kinds = (['user', 'team'] as const).filter((kind) => mentions[kind].size > 0)
+  for (const kind of kinds) {
+    const list = JSON.stringify([...mentions[kind]])
+    const { results } = await db.prepare(NUMBERS_OF).bind(ledger_id, kind, list).all<SubjectRow>()
+    for (const row of results) numbers[kind].set(row.external_id, row.number)
+  }
+  return (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id)
+}
+
+export interface NewWallet {
+  readonly wallet_number: number
+  readonly owner: WalletOwner
+  readonly at_ms: number
+}
+
+/** The users and teams that new wallets, events and holds name, in the order in which they were first mentioned. */
+export function mentionsOf(
+  wallets: readonly NewWallet[],
+  entries: readonly Entry[],
+  holds: readonly HoldRecord[],
+): Mentions {
+  const mentions = { user: new Map<string, number>(), team: new Map<string, number>() }
+  const mention = (kind: SubjectKind, id: string | undefined, at_ms: number) => {
+    if (id !== undefined && at_ms < (mentions[kind].get(id) ?? Number.POSITIVE_INFINITY)) {
+      mentions[kind].set(id, at_ms)
+    }
+  }
+  for (const { owner, at_ms } of wallets) if (owner.kind !== 'customer') mention(owner.kind, owner.id, at_ms)
+  for (const { event, captured, reverses, at_ms } of entries) {
+    for (const used of [event, captured, reverses]) {
+      mention('user', used?.user_id, at_ms)
+      mention('team', used?.team_id, at_ms)
+    }
+  }
+  for (const { hold, at_ms } of holds) {
+    mention('user', hold.user_id, at_ms)
+    mention('team', hold.team_id, at_ms)
+  }
+  return { user: byTime(mentions.user), team: byTime(mentions.team) }
+}
+
+function byTime(mentions: ReadonlyMap<string, number>): Map<string, number> {
+  return new Map([...mentions].sort(([, a], [, b]) => a - b))
+}
+
+function unknownSubject(kind: SubjectKind, _id: string): never {
+  throw new Error(`a ${kind} was given no number`)
+}
