@@ -9,8 +9,7 @@ import { createRouter } from '../http/router.ts'
 import { completeDefinition, definitionRefusal } from '../ledger/burn-tables/changes.ts'
 import { readQuotes } from '../ledger/client/client.ts'
 import { compileBurnTable } from '../pricing/burn-table/table.ts'
-import { costEach, withQuotes } from './bulk.ts'
-import { calculation, costOf } from './calculate.ts'
+import { calculation, costEach, costOf, withQuotes } from './calculate.ts'
 import { currentPrices } from './current-prices.ts'
 import { renderBulk, renderCalculation, renderSimulation } from './render.ts'
 import {
@@ -26,10 +25,10 @@ import { simulate } from './simulate.ts'
 const calculateRoute = createRoute({
   method: 'post',
   path: '/calculate',
-  summary: 'What a usage costs, in USD and in credits; moves nothing',
+  summary: 'Calculate the cost of usage in USD and in credits; moves no credits',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(calculateSchema) },
-  responses: responses({ 200: json('The price and how it was made.', calculatedSchema) }, [
+  responses: responses({ 200: json('The price and its breakdown.', calculatedSchema) }, [
     ...KEY_PROBLEMS,
     ...BODY_PROBLEMS,
     'insufficient_scope',
@@ -43,11 +42,11 @@ const calculateRoute = createRoute({
 const bulkRoute = createRoute({
   method: 'post',
   path: '/calculate/bulk',
-  summary: 'Up to 100 calculations at once, each validated alone',
+  summary: 'Calculate up to 100 costs at once, each validated separately',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(bulkSchema) },
   responses: responses(
-    { 200: json('The results in the order of the request, and their sums.', calculatedBulkSchema) },
+    { 200: json('The results in the order of the request, and their totals.', calculatedBulkSchema) },
     [...KEY_PROBLEMS, ...BODY_PROBLEMS, 'insufficient_scope', 'overloaded', 'unavailable'],
   ),
 })
@@ -55,19 +54,15 @@ const bulkRoute = createRoute({
 const simulateRoute = createRoute({
   method: 'post',
   path: '/simulate',
-  summary: 'What recorded events would have cost under another burn table',
+  summary: 'Simulate the cost of recorded events under another burn table',
   description:
-    'Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from nothing at the first of them.',
+    'Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from zero at the first event.',
   ...scoped('pricing:read'),
   request: { body: jsonRequest(simulateSchema) },
-  responses: responses({ 200: json('Then and now, in all and by feature.', simulatedSchema) }, [
-    ...KEY_PROBLEMS,
-    ...BODY_PROBLEMS,
-    'insufficient_scope',
-    'conflict',
-    'overloaded',
-    'unavailable',
-  ]),
+  responses: responses(
+    { 200: json('Recorded and simulated costs, in total and by feature.', simulatedSchema) },
+    [...KEY_PROBLEMS, ...BODY_PROBLEMS, 'insufficient_scope', 'conflict', 'overloaded', 'unavailable'],
+  ),
 })
 
 export const ratingRoutes = createRouter()

@@ -16,10 +16,10 @@ import {
 const postRoute = createRoute({
   method: 'post',
   path: '/',
-  summary: 'Set a price of your own: a negotiated rate',
+  summary: 'Set your own price: a negotiated rate',
   description:
-    'Holds from `effective_from` on, in place of the list prices or times them, and reaches every rating within 90 s. ' +
-    'The price that it replaces ends there and is kept; nothing is edited. Live and test keys share prices.',
+    'Applies from `effective_from` on, replaces or multiplies the list prices, and reaches every rating within 90 s. ' +
+    'The replaced price ends there and is kept; no price is edited. Live and test keys share prices.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(overlaySchema) },
   responses: responses({ 201: json('The price.', overlayAnswerSchema) }, [
@@ -37,7 +37,7 @@ const postRoute = createRoute({
 const listRoute = createRoute({
   method: 'get',
   path: '/',
-  summary: 'Your own prices, newest first: those that ended and those to come too',
+  summary: 'List your own prices, newest first, including past and future ones',
   ...scoped('pricing:read'),
   request: { query: overlaysQuery },
   responses: responses({ 200: json('A page of prices.', overlaysPageSchema) }, [
@@ -50,7 +50,7 @@ const listRoute = createRoute({
 
 export const priceOverridesRoutes = createRouter()
 
-// What `PriceOverlayInput` refers to: zod validates it in a transform, where the document does not look.
+// `PriceOverlayInput` refers to it; zod validates it in a transform, which the document generator does not see.
 priceOverridesRoutes.openAPIRegistry.register('OverlayUnitPrice', overlayUnitPriceSchema)
 
 priceOverridesRoutes.openapi(postRoute, (c) => {
