@@ -22,6 +22,7 @@ import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
 import { teamsRoutes, usersRoutes } from './subjects/routes.ts'
+
 /** The API. Middleware runs in the order it is registered. */
 export function createApp(): OpenAPIHono<AppEnv> {
   const app = createRouter()

@@ -9,6 +9,7 @@ import { type Rollup, readCells, readRollup, TooManyCells } from '../usage/rollu
 import { needsTeams, needsUsers, type Question } from './question.ts'
 import type { Answered, NameOf } from './render.ts'
 import { Summary, TooManyGroups } from './summary.ts'
+
 export interface Asked {
   readonly ledger: LedgerName
   readonly caller: Caller

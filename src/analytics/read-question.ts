@@ -10,6 +10,7 @@ import { DAY_MS } from '../time/durations.ts'
 import { firstKeptDay } from '../usage/rollups/upkeep.ts'
 import { ceilHour, DEFAULT_RANGE_MS, floorHour, type Question, rangeProblem } from './question.ts'
 import type { AnalyticsQuery } from './schema.ts'
+
 /** A query as a question to the rollups: whole hours, provider names as they are recorded, subjects by number. */
 export async function readQuestion(
   env: Bindings,

@@ -29,6 +29,7 @@ import {
   MAX_KEYS_WITH_OVERLAPS,
   replaceKey,
 } from './rows.ts'
+
 /**
  * Making, replacing and deleting keys. Every change is one batch in D1, where it holds only if what it was decided by
  * still does; then come the ledgers, then KV.

@@ -9,6 +9,7 @@ import { answerResult } from '../http/output/problem.ts'
 import { moveCredits } from '../ledger/client/client.ts'
 import type { MovementAnswer } from '../ledger/model/answers.ts'
 import type { Movement } from '../ledger/model/messages/credits.ts'
+
 /** Refunds, transfers, adjustments, overdraft limits and voids: what moves credits beside events and new lots. */
 
 export const refundSchema = z

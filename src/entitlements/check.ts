@@ -4,6 +4,7 @@ import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { type EventInput, priceEvent } from '../rating/event.ts'
 import { usageInput } from '../rating/schema.ts'
 import type { CheckInput } from './schema.ts'
+
 export type EstimateResult =
   | { readonly kind: 'estimated'; readonly event: PricedEvent | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal }

@@ -9,6 +9,7 @@ import type { Idempotency, LedgerName, WalletItemRef } from '../ledger/model/voc
 import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { eventSchema, priceEvent } from '../rating/event.ts'
 import { batchSchema } from './schema.ts'
+
 /** Who sends what, and when it arrived. */
 export interface IngestRequest {
   readonly caller: Caller

@@ -4,7 +4,7 @@ import type { BatchAnswer, BatchItemAnswer, EventAnswer } from '../ledger/model/
 import type { Entry } from '../ledger/model/journal.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
-import { usageJson } from '../rating/usage-json.ts'
+import { usageJson } from '../rating/render.ts'
 
 /** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
 export function renderEventAnswer(answer: EventAnswer): object {

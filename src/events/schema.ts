@@ -3,6 +3,7 @@ import { customerText, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput } from '../http/input/times.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
+
 export const MAX_BATCH = 1000
 
 /** The envelope of a batch. Its events are validated one by one: an invalid one is rejected alone. */

@@ -5,6 +5,7 @@ import type { Idempotency, LedgerName } from '../ledger/model/vocabulary.ts'
 import { type AppEnv, clientIp } from './env.ts'
 import { tighter } from './middleware/headers.ts'
 import { fingerprintOf } from './middleware/idempotency-key.ts'
+
 /** The ledger that a request's key acts on: its customer's, in its mode. */
 export function ledgerOf(c: Context<AppEnv>): LedgerName {
   const { customer_id, mode } = c.get('key')

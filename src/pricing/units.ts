@@ -1,11 +1,11 @@
 /**
- * Every unit that a provider bills, and how units lie inside one another.
+ * Every unit that a provider bills, and which units contain which.
  *
  * A unit is a point in a small space of facets: a family, a direction, a modality, a kind (cache read, tool,
  * reasoning …), a time to live. One unit contains another exactly when the other has all of its facets and
- * more, so `input_tokens` contains `input_audio_tokens`, and `cache_audio_read_tokens` lies in both
- * `input_audio_tokens` and `cache_read_tokens`. Everything else (parents, overlaps, what a price covers) is
- * worked out from this table.
+ * more: `input_tokens` contains `input_audio_tokens`, and `cache_audio_read_tokens` is part of both
+ * `input_audio_tokens` and `cache_read_tokens`. Parents, overlaps and the coverage of a price are computed
+ * from this table.
  */
 
 export interface Facets {
@@ -17,9 +17,9 @@ export interface Facets {
 
 export interface Unit {
   readonly family: string
-  /** Price lists quote this many of the unit: a million tokens, an hour of audio, one image. */
+  /** The number of units that price lists quote a price for: a million tokens, an hour of audio, one image. */
   readonly per: number
-  /** Seconds may have decimals, read to the nanosecond. Everything else is counted in whole numbers. */
+  /** Whether quantities may have decimals. Only seconds do, to the nanosecond. */
   readonly decimals: boolean
   readonly facets: Facets
 }
@@ -33,7 +33,7 @@ const timed = (family: string, per: number, facets: Facets = {}) =>
 const input = 'input'
 const output = 'output'
 
-/** The canonical units of contract section 9, and those of the price sources beside them. */
+/** The canonical units of contract section 9, and the further units of the price sources. */
 export const USAGE_UNITS = {
   input_tokens: tokens({ direction: input }),
   input_text_tokens: tokens({ direction: input, modality: 'text' }),
@@ -150,12 +150,12 @@ export const UNIT_NAMES: readonly UsageUnit[] = names
   .filter(isUsageUnit)
   .sort((a, b) => specificity(a) - specificity(b))
 
-/** How many facets a unit fixes: a unit always has more than any unit that contains it. */
+/** The number of facets that a unit fixes: always more than any unit that contains it. */
 export function specificity(unit: UsageUnit): number {
   return Object.keys(facetsOf(unit)).length
 }
 
-/** Whether every `inner` is also an `outer`. A unit does not contain itself. */
+/** Returns whether every `inner` is also an `outer`. A unit does not contain itself. */
 export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
   if (outer === inner || USAGE_UNITS[outer].family !== USAGE_UNITS[inner].family) return false
   const wide = facetsOf(outer)
@@ -164,14 +164,14 @@ export function contains(outer: UsageUnit, inner: UsageUnit): boolean {
   return true
 }
 
-/** The unit that counts what is both `a` and `b`, if the two can overlap and neither contains the other. */
+/** Returns the unit that is both `a` and `b`, if the two can overlap and neither contains the other. */
 export function overlap(a: UsageUnit, b: UsageUnit): UsageUnit | undefined {
   if (a === b || contains(a, b) || contains(b, a)) return undefined
   const both = byFacets.get(facetKey(USAGE_UNITS[a].family, { ...facetsOf(b), ...facetsOf(a) }))
   return both !== undefined && contains(a, both) && contains(b, both) ? both : undefined
 }
 
-/** No two units say the same. */
+/** Facets identify a unit: no two units have the same. */
 const byFacets = new Map(UNIT_NAMES.map((unit) => [facetKey(USAGE_UNITS[unit].family, facetsOf(unit)), unit]))
 
 function facetKey(family: string, facets: Facets): string {
@@ -182,7 +182,7 @@ const containers = new Map(
   UNIT_NAMES.map((unit) => [unit, UNIT_NAMES.filter((other) => contains(other, unit))]),
 )
 
-/** The units that contain `unit`, widest first. */
+/** Returns the units that contain `unit`, widest first. */
 export function ancestors(unit: UsageUnit): readonly UsageUnit[] {
   return containers.get(unit) ?? []
 }
@@ -202,8 +202,8 @@ for (const facet of FACETS) {
 }
 
 /**
- * The ways in which a unit splits: one group of children for each further facet. Children of one group
- * exclude each other, so together they never exceed the unit; children of different groups may overlap.
+ * Returns the ways in which a unit splits: one group of children per further facet. Children of one group
+ * exclude each other, so their sum never exceeds the unit; children of different groups may overlap.
  */
 export function partitions(unit: UsageUnit): readonly (readonly UsageUnit[])[] {
   return childGroups.get(unit) ?? []

@@ -12,30 +12,30 @@ import {
 export { isUsageUnit, USAGE_UNITS, type UsageUnit } from './units.ts'
 
 /**
- * What was consumed, in canonical units: inclusive totals with their subsets (contract section 9). Counts are
- * integers from 0 to 1e13, seconds may have decimals down to a nanosecond. A unit that is not there is zero,
- * except `requests`, which is 1.
+ * Consumption in canonical units: inclusive totals with their subsets (contract section 9). Counts are
+ * integers from 0 to 1e13; seconds may have decimals down to a nanosecond. A missing unit is zero, except
+ * `requests`, which is 1.
  */
 export type Usage = { readonly [U in UsageUnit]?: number }
 
 type MutableUsage = { [U in UsageUnit]?: number }
 
-/** One thing wrong with a usage, at the unit where a caller would correct it. */
+/** One inconsistency of a usage, at the unit where a caller would correct it. */
 export interface UsageProblem {
   readonly unit: UsageUnit
   readonly message: string
 }
 
-/** Contract section 1: token counts go up to 1e13. The same bound holds for every other unit. */
+/** The highest quantity of any unit (contract section 1, for tokens). */
 export const MAX_QUANTITY = 10_000_000_000_000
 
 /** Seconds are exact to this many decimals. */
 export const SECONDS_DECIMALS = 9
 
 /**
- * Says what is inconsistent, for callers that are told to correct it. A total that was not given is filled in
- * from its parts, which is not a problem: `{cache_read_tokens: 100}` alone means 100 input tokens, all of them
- * cached. A total that was given and is smaller than its parts is one.
+ * Lists inconsistencies, for callers that can correct them. A missing total is computed from its parts, which
+ * is no problem: `{cache_read_tokens: 100}` alone means 100 input tokens, all of them cached. A given total
+ * that is smaller than its parts is a problem.
  */
 export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem[] } {
   const problems: UsageProblem[] = []
@@ -54,8 +54,8 @@ export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem
 
 /**
  * Makes any usage consistent, for ingest, which must not lose an event to a client's arithmetic. A quantity
- * that is no number counts as zero, and a total that is smaller than its parts is raised to them: what a
- * client reports as consumed is never dropped. Every change is named in `warnings`.
+ * that is not a number counts as zero, and a total that is smaller than its parts is raised to their sum:
+ * reported consumption is never dropped. `warnings` names every change.
  */
 export function clampUsage(usage: Usage): { usage: Usage; warnings: string[] } {
   const warnings: string[] = []
@@ -69,7 +69,7 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: string[] } {
   raiseTotals(clamped, (unit, given, needed, group) => {
     warnings.push(`${tooSmall(unit, given, needed, group)}; taken as ${plain(needed)}`)
   })
-  // Coarse overlaps come first, and may ask for finer ones: twice is as deep as units lie.
+  // Coarse overlaps are raised first and may require finer ones: units nest at most two levels here.
   for (let round = 0; round < 2; round++) {
     for (const { unit, message, needed } of overlapProblems(clamped)) {
       clamped[unit] = needed
@@ -80,8 +80,9 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: string[] } {
 }
 
 /**
- * Usage with every total that its parts need, without a word about it. The cost engine starts here, so that a
- * part can never go unbilled for want of a total. Returns the same object when no part exceeds its total.
+ * Returns usage with every total that its parts need, without warnings. The cost engine starts here, so that a
+ * part is never left unbilled because its total is missing. Returns the same object if no part exceeds its
+ * total.
  */
 export function inclusiveUsage(usage: Usage): Usage {
   for (const unit in usage) {
@@ -92,7 +93,7 @@ export function inclusiveUsage(usage: Usage): Usage {
   return usage
 }
 
-/** The same for parts that exceed their total only together. */
+/** Like `inclusiveUsage`, and also raises totals that only the sum of their parts exceeds. */
 export function withTotals(usage: Usage): Usage {
   const filled: MutableUsage = { ...usage }
   raiseTotals(filled, () => {})
@@ -119,7 +120,7 @@ function nearestQuantity(unit: UsageUnit, value: unknown): number {
 
 type OnRaise = (unit: UsageUnit, given: number, needed: number, group: readonly UsageUnit[]) => void
 
-/** Raises each total to its largest partition, most specific totals first, reporting those that were given. */
+/** Raises each total to its largest partition, most specific totals first, and reports each given total that it raises. */
 function raiseTotals(usage: MutableUsage, onRaise: OnRaise): void {
   const affected = new Set<UsageUnit>()
   for (const unit of unitsOf(usage)) for (const total of ancestors(unit)) affected.add(total)
@@ -139,7 +140,7 @@ function raiseTotals(usage: MutableUsage, onRaise: OnRaise): void {
 
 const FINEST_FIRST = UNIT_NAMES.filter((unit) => partitions(unit).length > 0).reverse()
 
-/** Seconds are added as nanoseconds: 0.1 + 0.2 of a clip is 0.3 of it. */
+/** Adds seconds as nanoseconds, so that 0.1 + 0.2 is 0.3. */
 function sum(unit: UsageUnit, a: number, b: number): number {
   if (!USAGE_UNITS[unit].decimals) return a + b
   return Math.round((a + b) * 10 ** SECONDS_DECIMALS) / 10 ** SECONDS_DECIMALS
@@ -158,8 +159,8 @@ interface OverlapProblem extends UsageProblem {
 }
 
 /**
- * Parts of different partitions overlap: 60 audio tokens and 60 cached ones fit into 100 only if at least 20
- * are both. A reported overlap that is too small for that is a contradiction.
+ * Finds reported overlaps that are too small. Parts of different partitions overlap: 60 audio tokens and 60
+ * cached ones fit into 100 only if at least 20 are both.
  */
 function overlapProblems(usage: Usage): OverlapProblem[] {
   const problems: OverlapProblem[] = []

@@ -1,3 +1,4 @@
+import { fieldErrors } from '../http/input/validation.ts'
 import type { Quote, QuoteItem } from '../ledger/model/messages/burn-tables.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import { type SuggestionResult, suggestSaving } from '../pricing/catalogue/suggestion.ts'
@@ -7,9 +8,9 @@ import { MAX_USD, usdToParts } from '../pricing/money.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
 import { readConsumption } from './consumption.ts'
 import { providerName } from './provider-name.ts'
-import type { CalculationInput } from './schema.ts'
+import { type CalculationInput, calculateSchema } from './schema.ts'
 
-/** What a usage costs at the provider, and what to ask the ledger for the rest. */
+/** The provider cost of usage, and the item to quote in the ledger. */
 export interface Costed {
   readonly kind: 'costed'
   readonly usage: Usage
@@ -23,7 +24,7 @@ export type Calculation = Costed & { readonly quote: Quote & { readonly kind: 'c
 
 type CostOutcome = Costed | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** What a usage would cost at a time. Stricter than ingest, because here nothing is lost by a no. */
+/** Returns the provider cost of usage at a time. Stricter than ingest, because a refusal loses no event. */
 export function costOf(input: CalculationInput, now_ms: number, book: PriceBook): CostOutcome {
   const at_ms = input.at ?? now_ms
   const read = readConsumption(input, { at_ms, book })
@@ -36,7 +37,7 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
   if (!provider || model === undefined) return refused(invalid(missing))
   if (Object.keys(usage).length === 0) {
     return refused(
-      invalid([{ path: '/usage', message: 'say what was used: usage, input_tokens, provider_response …' }]),
+      invalid([{ path: '/usage', message: 'required: give usage, input_tokens, provider_response …' }]),
     )
   }
   const checked = checkUsage(usage)
@@ -71,7 +72,7 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
   }
 }
 
-/** Suggestions rest on list prices alone, so there is none where the customer pays something else. */
+/** Suggestions use list prices only, so there is none for a customer with other prices. */
 function suggestionFor(request: CostRequest, book: PriceBook): SuggestionResult {
   const source = pricesInForce(book, request)?.source
   return source === undefined || source === 'catalogue'
@@ -79,10 +80,29 @@ function suggestionFor(request: CostRequest, book: PriceBook): SuggestionResult 
     : { kind: 'none', reason: 'the price in force is not the list price, on which suggestions rest' }
 }
 
-/** The two halves of a calculation. Its cost is known, so no table can refuse it for want of one. */
+/** Combines cost and quote. The cost is known, so no table can refuse it as unpriced. */
 export function calculation(costed: Costed, quote: Quote | undefined): Calculation {
   if (quote?.kind !== 'charged') throw new Error('a calculation whose cost is known was not charged')
   return { ...costed, quote }
+}
+
+export type BulkItem = ReturnType<typeof costOf>
+
+/** Calculates each cost separately: an invalid calculation does not refuse the others. */
+export function costEach(inputs: readonly unknown[], now_ms: number, book: PriceBook): BulkItem[] {
+  return inputs.map((input) => {
+    const parsed = calculateSchema.safeParse(input)
+    if (parsed.success) return costOf(parsed.data, now_ms, book)
+    return { kind: 'refused', refusal: invalid(fieldErrors(parsed.error.issues)) }
+  })
+}
+
+export type BulkResult = Calculation | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Assigns the quotes, which cover the items that were not refused, to their items. */
+export function withQuotes(items: readonly BulkItem[], quotes: readonly Quote[]): BulkResult[] {
+  let next = 0
+  return items.map((item) => (item.kind === 'costed' ? calculation(item, quotes[next++]) : item))
 }
 
 function refused(refusal: Refusal): CostOutcome {

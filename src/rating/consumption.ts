@@ -6,7 +6,8 @@ import { extractUsage } from '../pricing/extract/extract.ts'
 import { mediaUsage } from '../pricing/extract/media.ts'
 import { isUsageUnit, type Usage } from '../pricing/usage.ts'
 import { responseNames } from './schema.ts'
-/** The fields of `consumptionFields`, as zod leaves them. */
+
+/** The fields of `consumptionFields`, as parsed by zod. */
 export interface ConsumptionInput {
   readonly provider?: string | undefined
   readonly model?: string | undefined
@@ -23,14 +24,14 @@ export interface ConsumptionInput {
   readonly region?: string | undefined
 }
 
-/** What was consumed, whatever form it came in; not yet checked for consistency. */
+/** Consumption read from any input form; not yet checked for consistency. */
 export interface Consumption {
   readonly provider?: ProviderRef
   readonly model?: string
   readonly usage: Usage
   readonly custom?: Readonly<Record<string, number>>
   readonly modifiers?: PriceModifiers
-  /** What a gateway says that the call cost, in USD. */
+  /** The cost of the call reported by a gateway, in USD. */
   readonly reported_cost_usd?: string
   readonly warnings: readonly string[]
 }
@@ -39,18 +40,18 @@ export type ConsumptionResult =
   | { readonly kind: 'read'; readonly consumption: Consumption }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** What tells, beside the input itself, what its short forms mean. */
+/** The context that resolves the short forms of an input. */
 export interface ConsumptionContext {
   readonly event_type?: EventType
-  /** When it was consumed. */
+  /** The time of consumption. */
   readonly at_ms: number
-  /** What is priced by the second, and of what, may be the customer's or the operator's to say. */
+  /** Prices of the customer and the operator, which may bill seconds of another medium than the catalogue. */
   readonly book: PriceBook
 }
 
 /**
- * Brings the short form, canonical usage and a provider's raw response together. Explicit fields win over the
- * response; two explicit fields that say different things of one unit are refused, because one of them is wrong.
+ * Combines the short form, canonical usage and a provider's raw response. Explicit fields take precedence over the
+ * response; two explicit fields with different values of one unit are refused, because one of them is wrong.
  */
 export function readConsumption(input: ConsumptionInput, context: ConsumptionContext): ConsumptionResult {
   const provider = input.provider === undefined ? undefined : findProvider(input.provider)
@@ -101,9 +102,7 @@ type ExtractedInput =
 function extract(input: ConsumptionInput, provider: ProviderRef | undefined): ExtractedInput {
   if (input.provider_response === undefined) {
     if (input.provider_api === undefined) return { kind: 'extracted', usage: {}, warnings: [] }
-    return refused(
-      invalid([{ path: '/provider_api', message: 'says how provider_response is read, which is missing' }]),
-    )
+    return refused(invalid([{ path: '/provider_api', message: 'requires provider_response' }]))
   }
   if (!provider) return refused(invalid([{ path: '/provider', message: 'required with provider_response' }]))
   const result = extractUsage(provider, input.provider_api, input.provider_response)
@@ -133,7 +132,7 @@ function extract(input: ConsumptionInput, provider: ProviderRef | undefined): Ex
   }
 }
 
-/** Media in canonical units. Without an event type, what the model is priced by says what its seconds are of. */
+/** Returns media in canonical units. Without an event type, the prices of the model determine the unit of seconds. */
 function mediaOf(
   { image_count, duration_seconds }: ConsumptionInput,
   { event_type, at_ms, book }: ConsumptionContext,
@@ -145,14 +144,14 @@ function mediaOf(
   return mediaUsage(fields, coveredBy(book, { provider, model, at_ms }))
 }
 
-/** The fields that are short for a unit of another name. */
+/** Short fields whose unit has another name. */
 const SHORT_FORMS: Readonly<Record<string, string>> = {
   output_images: 'image_count',
   video_seconds: 'duration_seconds',
   audio_seconds: 'duration_seconds',
 }
 
-/** The units that the caller's own fields name, long and short. */
+/** Returns the units that the caller's explicit fields name, long and short. */
 function explicitUsage(input: ConsumptionInput, media: Usage): { usage: Usage } | FieldError {
   const usage: Record<string, number> = {}
   for (const [unit, quantity] of Object.entries(input.usage ?? {})) {

@@ -9,12 +9,12 @@ import { OPERATOR, type PriceEpochs } from './price-epochs.ts'
 import { loadOverlays } from './price-overrides/store.ts'
 
 /**
- * The overlays that this isolate knows, by scope, and how it gets to know newer ones. Whoever rates names the epochs
- * that came with the API key; an isolate that has them answers at once, without a promise, and one that lacks them asks
- * D1 once. Without D1 it does not rate: a stale price would be a wrong bill.
+ * The overlays that this isolate has, by scope, and their refresh. A rating names the epochs that came with its API
+ * key; an isolate that has them answers synchronously, and one that lacks them queries D1 once. Without D1 it does not
+ * rate: a stale price would be a wrong bill.
  */
 
-/** Puts the customer's prices on the context as `prices`, before whatever rates. */
+/** Sets the customer's prices on the context as `prices`, for handlers that rate. */
 export const currentPrices = createMiddleware<AppEnv>(async (c, next) => {
   const { customer_id, price_epochs } = c.get('key')
   let book = knownPriceBook(customer_id, price_epochs)
@@ -25,7 +25,7 @@ export const currentPrices = createMiddleware<AppEnv>(async (c, next) => {
       logError('prices_not_loaded', error, { request_id: c.get('request_id') })
       return problem(c, {
         code: 'unavailable',
-        detail: 'The prices in force could not be read just now. Retry with the same idempotency key.',
+        detail: 'The prices in force could not be read. Retry with the same idempotency key.',
         headers: { 'Retry-After': '1' },
       })
     }
@@ -34,7 +34,7 @@ export const currentPrices = createMiddleware<AppEnv>(async (c, next) => {
   return next()
 })
 
-/** The prices of a customer if this isolate has them as new as `epochs` say. */
+/** Returns the prices of a customer if this isolate has them at these epochs. */
 export function knownPriceBook(customer_id: string, epochs: PriceEpochs): PriceBook | undefined {
   const overrides = knownOverlays(customer_id, epochs.customer)
   const operator = knownOverlays(OPERATOR, epochs.operator)
@@ -43,7 +43,7 @@ export function knownPriceBook(customer_id: string, epochs: PriceEpochs): PriceB
   return { overrides, operator }
 }
 
-/** The same, read from D1 where this isolate lacks it. Throws when D1 does not answer in time. */
+/** Returns the prices of a customer, read from D1 if this isolate lacks them. Throws if D1 does not answer in time. */
 export async function loadPriceBook(
   env: LoadEnv,
   customer_id: string,
@@ -57,12 +57,12 @@ export async function loadPriceBook(
   return { overrides, operator }
 }
 
-/** From now on this isolate rates by nothing older: for whoever has just changed a scope's prices. */
+/** Makes this isolate rate with at least this epoch, after a change of a scope's prices. */
 export function requireEpoch(scope: string, epoch: number): void {
   needed(scope, epoch)
 }
 
-/** For tests: as if this isolate had just started. */
+/** Clears the cache, for tests: imitates a new isolate. */
 export function forgetPriceBooks(): void {
   scopes.clear()
 }
@@ -71,7 +71,7 @@ type LoadEnv = Pick<Bindings, 'DB'>
 type Defer = (work: Promise<unknown>) => void
 
 interface ScopeState {
-  /** The newest epoch that anybody has told this isolate of. */
+  /** The newest epoch that this isolate has received. */
   needed: number
   loaded: Loaded | undefined
   loading: Loading | undefined
@@ -79,9 +79,9 @@ interface ScopeState {
 
 interface Loaded {
   readonly overlays: OverlaySet
-  /** What D1 said it was. */
+  /** The epoch read from D1. */
   readonly epoch: number
-  /** What it is good for: D1 knew no newer one when it was asked on behalf of this epoch. */
+  /** The newest epoch that it satisfies: D1 had no newer one when it was queried for this epoch. */
   readonly covers: number
 }
 
@@ -90,10 +90,10 @@ interface Loading {
   readonly work: Promise<void>
 }
 
-/** Scopes in the order of their last use: only those that have overlays at all. */
+/** Scopes with overlays, in the order of their last use. */
 const scopes = new Map<string, ScopeState>()
 
-/** Together over all scopes, about 25 MB: those used longest ago are forgotten, and read again when they are needed. */
+/** Over all scopes, about 25 MB: the least recently used are dropped and read again when needed. */
 const MAX_CACHED_OVERLAYS = 50_000
 const LOAD_TIMEOUT_MS = 2_000
 
@@ -103,13 +103,13 @@ function knownOverlays(scope: string, epoch: number): OverlaySet | undefined {
   return isFresh(state) ? state.loaded.overlays : undefined
 }
 
-/** The state of a scope, which from now on needs at least this epoch; undefined for one that never had an overlay. */
+/** Returns the state of a scope, which then needs at least this epoch; undefined if it never had an overlay. */
 function needed(scope: string, epoch: number): ScopeState | undefined {
   const known = scopes.get(scope)
   if (known === undefined && epoch === 0) return undefined
   const state = known ?? { needed: epoch, loaded: undefined, loading: undefined }
   if (epoch > state.needed) state.needed = epoch
-  // A Map iterates in insertion order: the scope that was used last goes to its end.
+  // A Map iterates in insertion order: the most recently used scope moves to the end.
   scopes.delete(scope)
   scopes.set(scope, state)
   return state
@@ -120,12 +120,12 @@ function isFresh(state: ScopeState): state is ScopeState & { readonly loaded: Lo
 }
 
 /**
- * Loads a scope once for everybody who waits for it. A load that began before the epoch was known that is needed now
- * may have missed it, so it is not waited for.
+ * Loads a scope once for all waiting requests. A load that started for an older epoch may have missed the epoch needed
+ * now, so it is not shared.
  */
 async function freshOverlays(env: LoadEnv, scope: string, defer: Defer): Promise<OverlaySet> {
   const state = scopes.get(scope)
-  if (state === undefined) throw new Error('nobody needs the overlays of this scope')
+  if (state === undefined) throw new Error(`scope ${scope} has no state to load overlays into`)
   if (state.loading === undefined || state.loading.asked < state.needed) {
     const asked = state.needed
     const loading: Loading = { asked, work: load(env, scope, state, asked) }
@@ -133,7 +133,7 @@ async function freshOverlays(env: LoadEnv, scope: string, defer: Defer): Promise
     const done = () => {
       if (state.loading === loading) state.loading = undefined
     }
-    // Kept alive though the request that began it may be gone before those that share it.
+    // The request that started the load may end before the requests that share it.
     defer(loading.work.then(done, done))
   }
   const { loading } = state
@@ -143,7 +143,7 @@ async function freshOverlays(env: LoadEnv, scope: string, defer: Defer): Promise
     if (state.loading === loading) state.loading = undefined
     throw error
   }
-  if (state.loaded === undefined) throw new Error('a load without a result')
+  if (state.loaded === undefined) throw new Error(`the load of scope ${scope} left no overlays`)
   return state.loaded.overlays
 }
 
@@ -151,7 +151,7 @@ async function load(env: LoadEnv, scope: string, state: ScopeState, asked: numbe
   const rows = await loadOverlays(env, scope)
   const epoch = rows.at(-1)?.epoch ?? 0
   const { loaded } = state
-  // Loads end in any order: what is newer stays, whatever a late one brings.
+  // Loads end in any order: the newer result stays.
   if (loaded === undefined || epoch > loaded.epoch) {
     state.loaded = { overlays: new OverlaySet(rows), epoch, covers: Math.max(asked, epoch) }
   } else {
@@ -170,7 +170,7 @@ function forgetOldest(): void {
   }
 }
 
-/** An empty scope takes some memory too. */
+/** Counts an empty scope as 1, because it takes memory too. */
 function weightOf(loaded: Loaded | undefined): number {
   return 1 + (loaded?.overlays.size ?? 0)
 }
@@ -178,7 +178,10 @@ function weightOf(loaded: Loaded | undefined): number {
 async function inTime(work: Promise<void>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('D1 took too long')), LOAD_TIMEOUT_MS)
+    timer = setTimeout(
+      () => reject(new Error(`D1 did not answer within ${LOAD_TIMEOUT_MS} ms`)),
+      LOAD_TIMEOUT_MS,
+    )
   })
   try {
     await Promise.race([work, late])

@@ -2,30 +2,29 @@ import type { Bindings } from '../bindings.ts'
 import { logError } from '../logging/log.ts'
 
 /**
- * How a change of prices becomes known everywhere within 90 seconds, without a question to D1 in any rating. Each scope
- * (the operator, or a customer) counts its changes; D1 has the count as its newest overlay's `epoch`, and KV a copy of
- * it, written after D1. Whoever looks an API key up reads the counts with it, and an isolate that has older prices than
- * the count says loads them before it rates.
+ * The propagation of price changes to every isolate within 90 seconds, without a D1 query per rating. Each scope (the
+ * operator, or a customer) counts its changes: D1 has the count as its newest overlay's `epoch`, and KV a copy, written
+ * after D1. Each look-up of an API key reads the counts, and an isolate with older prices loads them before it rates.
  *
- *   60 s  until KV's copy is new wherever it is read: its own bound for what an edge has cached, and `cacheTtl` below
- *         makes an edge ask again after 30
- * + 30 s  during which an isolate keeps a key it looked up, with the counts (`customers/api-keys.ts`)
- * = 90 s  from the answer to the POST. Loading the prices then delays that one rating and not the change.
+ *   60 s  until KV's copy is new at every edge: KV's own bound for cached values; with `cacheTtl` below an edge reads
+ *         again after 30
+ * + 30 s  for which an isolate caches an API key with its counts
+ * = 90 s  from the answer to the POST. Loading the prices then delays one rating, not the change.
  */
 export interface PriceEpochs {
   readonly operator: number
   readonly customer: number
 }
 
-/** The scope of the operator's overlays; a customer's is its id. */
+/** The scope of the operator's overlays; the scope of a customer is its id. */
 export const OPERATOR = 'operator'
 
-/** The least that KV takes. */
+/** The shortest `cacheTtl` that KV accepts. */
 const KV_EDGE_CACHE_S = 30
 
 const kvKey = (scope: string) => `epoch:${scope}`
 
-/** The epoch as KV has it: 0 for a scope that never had an overlay, undefined when KV cannot say. */
+/** Returns the epoch in KV: 0 for a scope that never had an overlay, undefined if KV fails. */
 export async function readKvEpoch(
   env: Pick<Bindings, 'API_KEYS'>,
   scope: string,
@@ -45,8 +44,8 @@ type EpochEnv = Pick<Bindings, 'API_KEYS' | 'DB'>
 const SELECT_EPOCH = 'SELECT max(epoch) AS epoch FROM price_overlays WHERE scope = ?1'
 
 /**
- * Brings KV's copy up to D1, before the change is answered if KV is well, and behind the answer if it is not: KV takes
- * one write a second for a key, so a burst of changes has to wait for the last of them.
+ * Copies D1's epoch to KV: before the answer to the change if KV accepts the write, after it otherwise. KV accepts one
+ * write per second and key, so a burst of changes waits for its last write.
  */
 export async function publishEpoch(
   env: EpochEnv,
@@ -62,8 +61,8 @@ const ATTEMPTS = 6
 const RETRY_MS = 1_100
 
 /**
- * Of two changes at once the older one may write last, so whoever wrote looks once more whether D1 has gone on
- * meanwhile: the last writer then always leaves the newest epoch.
+ * Checks D1 again after each write, because of two concurrent changes the older one may write last: the last writer
+ * then always leaves the newest epoch.
  */
 async function settleEpoch(env: EpochEnv, scope: string, first: Copied, retry_ms: number): Promise<void> {
   let last = first
@@ -73,17 +72,17 @@ async function settleEpoch(env: EpochEnv, scope: string, first: Copied, retry_ms
     last = await copyEpoch(env, scope, before)
     if (last.failure === undefined && last.epoch === before) return
   }
-  // Only the next change of this scope repairs it: somebody has to know.
+  // Only the next change of this scope repairs KV, so this is logged.
   logError('price_epoch_not_published', last.failure, { scope })
 }
 
 interface Copied {
-  /** What KV was last given. */
+  /** The epoch last written to KV. */
   readonly epoch: number | undefined
   readonly failure?: unknown
 }
 
-/** Writes D1's epoch to KV, unless that is what was last written. */
+/** Writes D1's epoch to KV, unless it is the one last written. */
 async function copyEpoch(env: EpochEnv, scope: string, written: number | undefined): Promise<Copied> {
   try {
     const row = await env.DB.prepare(SELECT_EPOCH).bind(scope).first<{ epoch: number | null }>()
@@ -91,6 +90,6 @@ async function copyEpoch(env: EpochEnv, scope: string, written: number | undefin
     if (epoch !== written) await env.API_KEYS.put(kvKey(scope), String(epoch))
     return { epoch }
   } catch (failure) {
-    return { epoch: written, failure: failure ?? 'nothing was said' }
+    return { epoch: written, failure: failure ?? 'unknown failure' }
   }
 }

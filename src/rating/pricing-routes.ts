@@ -22,11 +22,11 @@ import { providerName } from './provider-name.ts'
 const pricingRoute = route({
   method: 'get',
   path: '/',
-  summary: 'What the provider charges you for a model, at a time',
+  summary: 'Get the provider prices of a model at a time',
   description:
     'With `provider` and `model`: the price in force at `at`, in the standard service tier and without a region. ' +
     "Without `model`: a page of the provider's models. Without `provider`: a page of the providers. " +
-    "A unit without a price of its own costs what the unit around it costs: cached tokens that are not listed, as much as input's.",
+    'A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.',
   ...scoped('pricing:read', currentPrices),
   request: { query: pricingQuery },
   answers: { 200: json('One price, or a page.', pricingSchema) },
@@ -65,7 +65,7 @@ pricingRoutes.openapi(pricingRoute, (c) => {
   })
 })
 
-/** Those of the catalogue in its order, then those that only an overlay prices. */
+/** Returns the models of the catalogue in its order, then the models that only an overlay prices. */
 function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string[] {
   const names = allModels(provider).map(({ id }) => id)
   const known = new Set(names.map((name) => name.toLowerCase()))
@@ -76,7 +76,7 @@ function modelsOf(book: PriceBook, provider: ProviderRef, at_ms: number): string
   return [...names, ...new Set(overlaid.filter((model) => !known.has(model)))]
 }
 
-/** A page of what is at hand: the cursor is where the next one begins. */
+/** Returns a page of a list in memory; the cursor is the index of its first item. */
 function pageOf<T>(
   all: readonly T[],
   cursor: number | undefined,
@@ -108,7 +108,7 @@ function modelPrice(
   }
 }
 
-/** Of the overlay that decided; of a list price the day on which it began, where the catalogue knows one. */
+/** Returns the period of the overlay that applies, or the first day of a list price if the catalogue has it. */
 function effectivePeriod({ overlay }: PricesInForce, model: ModelRef | undefined, at_ms: number): object {
   if (overlay !== undefined) {
     const { effective_from_ms, effective_to_ms } = overlay

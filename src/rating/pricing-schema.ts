@@ -8,7 +8,7 @@ export const pricingQuery = z
     ...pageQuery,
     provider: customerText().optional(),
     model: customerText().optional(),
-    at: timeInput().optional().openapi({ description: 'Default: now. Any time, past or to come.' }),
+    at: timeInput().optional().openapi({ description: 'Default: now. Any time, past or future.' }),
   })
   .superRefine(({ provider, model }, ctx) => {
     if (model !== undefined && provider === undefined) {
@@ -24,14 +24,14 @@ const modelPriceSchema = z
     provider: z.string(),
     model: z.string(),
     catalogue_model: z.string().nullable().openapi({
-      description: "The catalogue's name of it; null for a model that the catalogue does not know.",
+      description: "The catalogue's id of the model; null for a model that the catalogue does not have.",
     }),
     source: z.enum(['catalogue', 'operator', 'override']).openapi({
-      description: 'The list price, a price of the operator for everybody, or one of your own.',
+      description: 'The list price, a price of the operator for all customers, or your own price.',
     }),
     price_version: z.string(),
     effective_from: time.nullable(),
-    effective_to: time.nullable().openapi({ description: 'Null where no end is known.' }),
+    effective_to: time.nullable().openapi({ description: 'Null if no end is known.' }),
     context_window: z.int().nullable(),
     deprecated: z.boolean(),
     prices: z.array(
@@ -43,12 +43,12 @@ const modelPriceSchema = z
           .optional()
           .openapi({
             description:
-              'Instead, for the whole request, once its total input is above (inclusive: at least) the threshold.',
+              'Replaces price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold.',
           }),
         sizes: z
           .array(z.object({ size: z.string(), price_usd: usd }))
           .optional()
-          .openapi({ description: 'Instead, for images of this quality and size.' }),
+          .openapi({ description: 'Replaces price_usd for media of this quality and size.' }),
       }),
     ),
   })
@@ -56,7 +56,7 @@ const modelPriceSchema = z
 
 const providerSchema = z.object({ provider: z.string(), name: z.string() }).openapi('Provider')
 
-/** One model's price; without `model` a page of the provider's; without `provider` a page of the providers. */
+/** The price of one model; without `model` a page of the provider's models; without `provider` a page of providers. */
 export const pricingSchema = z.union([
   modelPriceSchema,
   pageSchema(modelPriceSchema),

@@ -3,10 +3,9 @@ import { detailOf } from '../ledger/model/refusal.ts'
 import { marginOf } from '../pricing/burn-table/table.ts'
 import type { SuggestionResult } from '../pricing/catalogue/suggestion.ts'
 import { formatDecimal, type PicoUsd, picoUsd, roundToMicro } from '../pricing/money.ts'
-import type { BulkResult } from './bulk.ts'
-import type { Calculation } from './calculate.ts'
+import { SECONDS_DECIMALS } from '../pricing/usage.ts'
+import type { BulkResult, Calculation } from './calculate.ts'
 import type { Simulation, SimulationSums } from './simulate.ts'
-import { quantityJson, usageJson } from './usage-json.ts'
 
 export function renderCalculation({ usage, cost, quote, suggestion, warnings: about }: Calculation): object {
   const price = picoUsd(BigInt(quote.price_pico))
@@ -31,14 +30,14 @@ export function renderCalculation({ usage, cost, quote, suggestion, warnings: ab
   }
 }
 
-/** The best of the suggestions; without one, why there is none. */
+/** Renders the best suggestion, or the reason why there is none. */
 function renderSuggestion(result: SuggestionResult): object {
   if (result.kind === 'none') return { optimization: null, optimization_note: result.reason }
   const { best } = result
   return { optimization: { ...best, provider_cost_usd: exactNumber(best.provider_cost_usd) } }
 }
 
-/** The sums are of what was calculated. */
+/** Renders bulk results; totals exclude refused items. */
 export function renderBulk(results: readonly BulkResult[]): object {
   let cost = 0n
   let credits = 0n
@@ -63,7 +62,7 @@ export function renderBulk(results: readonly BulkResult[]): object {
   }
 }
 
-/** Of the price; null when that is 0. */
+/** Returns the margin in percent of the price; null if the price is 0. */
 export function marginJson(price: PicoUsd, cost: PicoUsd): object | number | null {
   const margin = marginOf(price, cost)
   return margin === null ? null : exactNumber(formatDecimal(margin, 4))
@@ -71,7 +70,7 @@ export function marginJson(price: PicoUsd, cost: PicoUsd): object | number | nul
 
 const MAX_FEATURES = 100
 
-/** Features by what they would cost, the dearest first. */
+/** Renders features by simulated cost, the dearest first. */
 export function renderSimulation({ totals, unrated_events, by_feature }: Simulation): object {
   const features = [...by_feature].sort(([, a], [, b]) => (a.simulated_micro < b.simulated_micro ? 1 : -1))
   return {
@@ -95,7 +94,17 @@ function renderSums({ events, recorded_micro, simulated_micro, cost, price }: Si
   }
 }
 
-/** A sum of USD, half-even to 6 decimals, as all sums are answered. */
+/** Renders a sum of USD, half-even to 6 decimals, like all sums. */
 function usdSumJson(pico: bigint): ExactNumber {
   return microUsdJson(roundToMicro(pico))
+}
+
+/** Renders quantities as plain decimals. JavaScript writes an exponent for values below 1e-6, which only seconds have. */
+export function usageJson(usage: Readonly<Record<string, number>>): Record<string, ExactNumber> {
+  return Object.fromEntries(Object.entries(usage).map(([unit, quantity]) => [unit, quantityJson(quantity)]))
+}
+
+export function quantityJson(quantity: number): ExactNumber {
+  if (quantity >= 1e-6 || quantity === 0) return quantity
+  return exactNumber(formatDecimal(BigInt(Math.round(quantity * 10 ** SECONDS_DECIMALS)), SECONDS_DECIMALS))
 }

@@ -12,7 +12,7 @@ import { MAX_USD, usdToParts } from '../pricing/money.ts'
 import { OPERATOR } from './price-epochs.ts'
 import { loadOverlays } from './price-overrides/store.ts'
 
-/** What came of the events without a price that were looked at. */
+/** The outcome of rating events that had no price. */
 export interface RerateSummary {
   readonly ledgers: number
   readonly examined: number
@@ -21,7 +21,7 @@ export interface RerateSummary {
   readonly unpaid: number
   /** Still no price. */
   readonly unpriced: number
-  /** Whether there was more than one run may look at. */
+  /** Whether the limit of one run was reached. */
   readonly more: boolean
 }
 
@@ -33,7 +33,7 @@ const MAX_LEDGERS = 200
 const LEDGERS_WITH_UNRATED = `
   SELECT ledger_id FROM ledgers WHERE unrated > 0 AND ledger_id > ? ORDER BY ledger_id LIMIT ?`
 
-/** Looks for prices of all customers' events that have none, and rates those that have one now. */
+/** Rates the unrated events of all customers that have a price now. */
 export async function rerateAll(env: Bindings): Promise<RerateSummary> {
   const { results } = await env.DB.prepare(LEDGERS_WITH_UNRATED)
     .bind('', MAX_LEDGERS + 1)
@@ -48,8 +48,8 @@ const LEDGERS_OF_CUSTOMER = `
   UNION SELECT ledger_id FROM ledgers WHERE ledger_id IN (?1, ?2)`
 
 /**
- * The ledgers of a customer that were opened: its live one by its registration, the test one as far as D1 has anything of
- * it. None when there is no such customer. Another is not to be asked: an object lives where it was first touched.
+ * Returns the ledgers of a customer that exist: the live one if the customer is registered, the test one if D1 has rows
+ * of it. No other may be called, because a first call would create its object, in this location.
  */
 export async function ledgersOfCustomer(env: Bindings, customer_id: string): Promise<LedgerName[]> {
   const { results } = await env.DB.prepare(LEDGERS_OF_CUSTOMER)
@@ -58,7 +58,7 @@ export async function ledgersOfCustomer(env: Bindings, customer_id: string): Pro
   return results.map(({ ledger_id }) => ledgerName(ledger_id))
 }
 
-/** The same for some ledgers. */
+/** Rates the unrated events of some ledgers that have a price now. */
 export async function rerateLedgers(env: Bindings, ledgers: readonly LedgerName[]): Promise<RerateSummary> {
   const operator = new OverlaySet(await loadOverlays(env, OPERATOR))
   let summary: RerateSummary = { ledgers: 0, examined: 0, rated: 0, unpaid: 0, unpriced: 0, more: false }
@@ -106,7 +106,7 @@ async function rerateLedger(env: Bindings, ledger: LedgerName, book: PriceBook):
   return { examined, rated, unpaid, unpriced, more: true }
 }
 
-/** The price of an event's own time, if there is one by now. */
+/** Returns the price at the event's own time, if there is one now. */
 function priced({ number, event }: Entry, book: PriceBook): RerateItem | undefined {
   const provider = event?.provider === undefined ? undefined : findProvider(event.provider)
   if (!event || !provider || event.model === undefined) return undefined

@@ -7,8 +7,7 @@ import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { completeDefinition, definitionRefusal } from '../ledger/burn-tables/changes.ts'
 import { readQuotes } from '../ledger/client/client.ts'
 import { compileBurnTable } from '../pricing/burn-table/table.ts'
-import { costEach, withQuotes } from './bulk.ts'
-import { calculation, costOf } from './calculate.ts'
+import { calculation, costEach, costOf, withQuotes } from './calculate.ts'
 import { currentPrices } from './current-prices.ts'
 import { renderBulk, renderCalculation, renderSimulation } from './render.ts'
 import {
@@ -24,32 +23,32 @@ import { simulate } from './simulate.ts'
 const calculateRoute = route({
   method: 'post',
   path: '/calculate',
-  summary: 'What a usage costs, in USD and in credits; moves nothing',
+  summary: 'Calculate the cost of usage in USD and in credits; moves no credits',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(calculateSchema) },
-  answers: { 200: json('The price and how it was made.', calculatedSchema) },
+  answers: { 200: json('The price and its breakdown.', calculatedSchema) },
   problems: ['unknown_provider', 'unpriced_model', 'overloaded'],
 })
 
 const bulkRoute = route({
   method: 'post',
   path: '/calculate/bulk',
-  summary: 'Up to 100 calculations at once, each validated alone',
+  summary: 'Calculate up to 100 costs at once, each validated separately',
   ...scoped('pricing:read', currentPrices),
   request: { body: jsonRequest(bulkSchema) },
-  answers: { 200: json('The results in the order of the request, and their sums.', calculatedBulkSchema) },
+  answers: { 200: json('The results in the order of the request, and their totals.', calculatedBulkSchema) },
   problems: ['overloaded'],
 })
 
 const simulateRoute = route({
   method: 'post',
   path: '/simulate',
-  summary: 'What recorded events would have cost under another burn table',
+  summary: 'Simulate the cost of recorded events under another burn table',
   description:
-    'Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from nothing at the first of them.',
+    'Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from zero at the first event.',
   ...scoped('pricing:read'),
   request: { body: jsonRequest(simulateSchema) },
-  answers: { 200: json('Then and now, in all and by feature.', simulatedSchema) },
+  answers: { 200: json('Recorded and simulated costs, in total and by feature.', simulatedSchema) },
   problems: ['conflict', 'overloaded'],
 })
 

@@ -8,7 +8,7 @@ import { DAY_MS } from '../time/durations.ts'
 const NOT_NEGATIVE = 'must not be negative'
 const TOO_MANY = 'must be at most 10000000000000'
 
-/** A count of tokens, images or calls. */
+/** Validates a count of tokens, images or calls. */
 export function countInput() {
   return z
     .number('must be a whole number')
@@ -18,7 +18,7 @@ export function countInput() {
     .openapi({ type: 'integer', minimum: 0, maximum: MAX_QUANTITY })
 }
 
-/** Seconds, and quantities of a customer's own units: up to 6 decimals. */
+/** Validates seconds, and quantities of a customer's own units: up to 6 decimals. */
 export function quantityInput() {
   return z
     .number('must be a number')
@@ -27,7 +27,7 @@ export function quantityInput() {
     .refine((value) => /^\d+(\.\d{1,6})?$/.test(String(value)), 'must have at most 6 decimals')
 }
 
-/** A customer's own unit: priced by burn tables only, so a provider's unit cannot be mistaken for one. */
+/** A customer's own unit, priced by burn tables only; the name of a provider's unit is refused. */
 const CUSTOM_UNIT = /^[a-z][a-z0-9_]{0,63}$/
 export function customUnitInput() {
   return z
@@ -59,14 +59,14 @@ function unitFields(): Record<string, z.ZodOptional<z.ZodNumber>> {
   )
 }
 
-/** The names that a provider's response gives are recorded like the caller's own, so they have to be fit for it. */
+/** Validates names from a provider's response, because they are recorded like the caller's own. */
 export const responseNames = z.object({
   model: customerText().optional(),
   service_tier: customerText().optional(),
   region: customerText().optional(),
 })
 
-/** What an event and a calculation say alike of what was consumed, and where. */
+/** The fields on consumption that an event and a calculation share. */
 export const consumptionFields = {
   provider: customerText().optional(),
   model: customerText().optional(),
@@ -115,9 +115,12 @@ export const calculatedSchema = z
       })
       .nullable()
       .openapi({
-        description: 'How the same request could cost less by list prices; says nothing of quality.',
+        description: 'A cheaper way to make the same request, by list prices; does not consider quality.',
       }),
-    optimization_note: z.string().optional().openapi({ description: 'Why there is no suggestion.' }),
+    optimization_note: z
+      .string()
+      .optional()
+      .openapi({ description: 'The reason why there is no suggestion.' }),
     usage: z.record(z.string(), z.number()),
     breakdown: z.array(z.object({ unit: z.string(), quantity: z.number(), price_usd: usd, cost_usd: usd })),
     pricing_source: z.string(),
@@ -129,7 +132,7 @@ export const calculatedSchema = z
 
 export const MAX_CALCULATIONS = 100
 
-/** The envelope. Its calculations are validated one by one: an invalid one is refused alone. */
+/** The envelope. Its calculations are validated separately: an invalid one does not refuse the others. */
 export const bulkSchema = z
   .strictObject({
     calculations: z
@@ -157,8 +160,10 @@ const MAX_SIMULATED_DAYS = 31
 export const simulateSchema = z
   .strictObject({
     burn_table: draftTableSchema,
-    from: timeInput().openapi({ description: 'Of the event times; in it.' }),
-    to: timeInput().openapi({ description: 'Not in it; at most 31 days after `from`.' }),
+    from: timeInput().openapi({ description: 'The first event time, inclusive.' }),
+    to: timeInput().openapi({
+      description: 'The end of the event times, exclusive; at most 31 days after `from`.',
+    }),
   })
   .superRefine(({ from, to }, ctx) => {
     const message =
@@ -173,9 +178,9 @@ export const simulateSchema = z
 
 const simulatedSums = {
   events: z.int(),
-  credits_recorded: z.number().openapi({ description: 'What the events burned.' }),
-  credits_simulated: z.number().openapi({ description: 'What they would have burned.' }),
-  difference: z.number().openapi({ description: 'Simulated less recorded.' }),
+  credits_recorded: z.number().openapi({ description: 'Credits that the events burned.' }),
+  credits_simulated: z.number().openapi({ description: 'Credits that they would have burned.' }),
+  difference: z.number().openapi({ description: 'Simulated minus recorded.' }),
   provider_cost_usd: usd,
   customer_price_usd: usd.openapi({ description: "At the draft's credits per USD." }),
   margin_percent: z.number().nullable(),
@@ -184,7 +189,9 @@ const simulatedSums = {
 export const simulatedSchema = z
   .object({
     ...simulatedSums,
-    unrated_events: z.int().openapi({ description: 'Recorded without a price: in none of the sums.' }),
+    unrated_events: z
+      .int()
+      .openapi({ description: 'Events recorded without a price, which no sum includes.' }),
     by_feature: z
       .array(z.object({ feature_id: z.string(), ...simulatedSums }))
       .openapi({ description: 'The 100 dearest features.' }),

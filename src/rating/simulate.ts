@@ -7,14 +7,15 @@ import { chargeFor } from '../pricing/burn-table/charge.ts'
 import type { BurnTable } from '../pricing/burn-table/table.ts'
 import { usdFromParts } from '../pricing/money.ts'
 import { type Scan, scanEntries } from '../projection/read/scan-entries.ts'
-/** Events of the times `from_ms` to `to_ms`, excluded. */
+
+/** Events from `from_ms` inclusive to `to_ms` exclusive. */
 export interface SimulationRequest extends Scan {
   readonly table: BurnTable
   readonly from_ms: number
   readonly to_ms: number
 }
 
-/** What events cost when they were burned, and what they would cost under the draft. Sums are exact. */
+/** Recorded costs of events, and their costs under the draft. Sums are exact. */
 export interface SimulationSums {
   events: number
   recorded_micro: bigint
@@ -26,21 +27,21 @@ export interface SimulationSums {
 export interface Simulation {
   readonly kind: 'simulated'
   readonly totals: SimulationSums
-  /** Recorded without a price: in none of the sums. */
+  /** Events recorded without a price, which no sum includes. */
   readonly unrated_events: number
   readonly by_feature: ReadonlyMap<string, SimulationSums>
 }
 
 export const MAX_SIMULATED_EVENTS = 100_000
-/** Grants and expirations lie between the events and are read too. */
+/** Includes grants and expirations, which are read with the events. */
 const MAX_ENTRIES = 2 * MAX_SIMULATED_EVENTS
 
-/** No event is further ahead of its arrival. */
+/** The most that an event time may be ahead of its arrival. */
 const MAX_AHEAD_MS = 5 * 60_000
 
 /**
- * Rates recorded events anew. Their provider costs are those that were recorded; tiers and allowances of the draft
- * count from nothing at the first of these events, wallet by wallet, in the order of arrival.
+ * Rates recorded events under a draft. Provider costs stay as recorded; tiers and allowances of the draft count from
+ * zero at the first of these events, per wallet, in the order of arrival.
  */
 export async function simulate(env: Bindings, request: SimulationRequest): Promise<Simulation | Refused> {
   const found = await recordedEvents(env, request)
@@ -54,7 +55,7 @@ export async function simulate(env: Bindings, request: SimulationRequest): Promi
       at_ms: event.at_ms,
       used: (counter) => usedInPeriod(of_wallet, counter),
     })
-    if (charge.kind === 'unpriced') throw new Error('an event whose cost is known has no price')
+    if (charge.kind === 'unpriced') throw new Error('an event with a known cost was rated as unpriced')
     const { advance } = charge
     if (advance) counters.set(event.wallet, advanced(of_wallet, advance.counter, advance.quantity))
     const of_feature = by_feature.get(event.feature_id) ?? noSums()
@@ -70,7 +71,7 @@ export async function simulate(env: Bindings, request: SimulationRequest): Promi
   return { kind: 'simulated', totals, unrated_events: found.unrated, by_feature }
 }
 
-/** As little of an event as rating it takes: a hundred thousand of them are in memory at once. */
+/** The fields of an event that rating needs: a hundred thousand are in memory at once. */
 type SimulatedEvent = Pick<EventRecord, 'feature_id'> & {
   readonly at_ms: number
   readonly wallet: number
@@ -94,7 +95,7 @@ async function recordedEvents(
   { from_ms, to_ms, ...scan }: SimulationRequest,
 ): Promise<RecordedEvents | Refused> {
   const events: SimulatedEvent[] = []
-  /** What was burned or given back when an event got its price late, by the event's own entry. */
+  /** Entries that rated an event later, by the number of the event's own entry. */
   const late = new Map<number, Entry>()
   let unrated = 0
   let arrived = 0
@@ -102,7 +103,7 @@ async function recordedEvents(
   for await (const entries of scanEntries(env, scan)) {
     if ('kind' in entries) return entries
     for (const entry of entries) {
-      // By arrival everything older is further back still: nothing of it can be of these times.
+      // Entries are ordered by arrival, so no older entry can be in the range.
       if (entry.at_ms < from_ms - MAX_AHEAD_MS) return { kind: 'found', events, unrated }
       looked_at += 1
       if (entry.event) arrived += 1

@@ -5,6 +5,7 @@ import { logInfo } from '../../logging/log.ts'
 import { hourOf } from '../../logging/outcomes.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import { allHours, type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
+
 /**
  * What an operator looks at, and what alerts look at, all in D1. Every statement reads a bounded number
  * of rows; where there are more, `complete` is false and the counts are of those that were looked at.

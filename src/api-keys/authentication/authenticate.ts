@@ -17,6 +17,7 @@ import { noteKeyUse } from '../last-used.ts'
 import { isWellFormed } from './format.ts'
 import { findApiKey } from './lookup.ts'
 import type { Scope } from './scopes.ts'
+
 /**
  * Finds the key of a request and keeps it as `key`, or answers 401. Stands before everything that reads the body. A flood
  * ends here: without a valid key by its address, with one by its customer, before anything is read where the key is known.

@@ -1,4 +1,5 @@
 import type { RateCount } from '../model/account.ts'
+
 /** Documented limits count requests in fixed windows of this length, which begin with the UTC minute. */
 export const RATE_WINDOW_MS = 60_000
 

@@ -10,6 +10,7 @@ import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabulary.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from '../model/wallet.ts'
 import { type Counters, eventsInMonth, type GivenBack, isAcceptedEvent, type LedgerReader } from './reader.ts'
+
 /**
  * A commit in the making: the requests of a group are applied to it one after the other, each seeing what those
  * before it did, and nothing outside sees any of it until the whole is written. Dropping a draft undoes it.

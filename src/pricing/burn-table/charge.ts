@@ -15,17 +15,18 @@ import type { RoundingMode } from './definition.ts'
 import type { Counter } from './methods.ts'
 import { type BurnTable, priceOf } from './table.ts'
 import { quantityOf, usedBy } from './units.ts'
-/** What is to be charged for. */
+
+/** The event to charge for. */
 export interface Chargeable extends Described {
   readonly usage?: Usage | undefined
   readonly custom?: Readonly<Record<string, number>> | undefined
-  /** What the provider charges; undefined when nobody knows. Nothing to price costs 0. */
+  /** The provider's charge; undefined if unknown. An event with nothing to price costs 0. */
   readonly cost: PicoUsd | undefined
-  /** The most that it can be, where the cost is not known. */
+  /** An upper bound of the cost, if the cost is unknown. */
   readonly ceiling_cost?: PicoUsd | undefined
 }
 
-/** When the event arrived, and how much of a counter its wallet has used by then, in 1e-9 of the unit. */
+/** The time of arrival, and the usage of a counter by the wallet before it, in 1e-9 of the unit. */
 export interface UsedBefore {
   readonly at_ms: number
   readonly used: (counter: Counter) => bigint
@@ -33,20 +34,20 @@ export interface UsedBefore {
 
 export interface Charge {
   readonly kind: 'charged'
-  /** Micro-credits. A bigint: an absurd event may cost more than any wallet can hold. */
+  /** Micro-credits. A bigint, because an absurd event may cost more than any wallet can hold. */
   readonly credits_micro: bigint
   /** customer_price_usd: the credits, after rounding, at the table's credits per USD. */
   readonly price: PicoUsd
-  /** The provider's cost as far as it is known: 0 when it is not, the ceiling when that was charged. */
+  /** The provider's cost: 0 if unknown, the ceiling if that was charged. */
   readonly cost: PicoUsd
-  /** The charge stands in for one that could not be made. */
+  /** Set if the charge replaces one that could not be computed. */
   readonly unrated: boolean
   readonly warnings: readonly string[]
-  /** What the wallet has used after this, if the rule counts. */
+  /** The wallet's usage after this event, if the rule counts it. */
   readonly advance?: { readonly counter: Counter; readonly quantity: bigint }
 }
 
-/** What an event costs the customer's user; `unpriced` when its table refuses what has no price. */
+/** Returns the charge for an event; `unpriced` if its table refuses events without a price. */
 export function chargeFor(
   table: BurnTable,
   event: Chargeable,
@@ -95,12 +96,12 @@ const COST_UNKNOWN: readonly string[] = [
   'No price of the provider is known: charged by usage, with a provider cost of 0.',
 ]
 
-/** A charge by usage needs no cost, but whoever reads the cost of 0 beside it should know. */
+/** Explains the recorded cost of 0: a charge by usage needs no cost. */
 function aboutCost({ cost }: Chargeable): readonly string[] {
   return cost === undefined ? COST_UNKNOWN : NO_WARNINGS
 }
 
-/** The one rounding: of the exact charge, to the table's step. */
+/** Rounds the exact charge to the table's step: the only rounding. */
 function charged(
   table: BurnTable,
   cost: PicoUsd,

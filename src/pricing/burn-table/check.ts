@@ -1,16 +1,16 @@
 import { findProvider, nearestProviders } from '../catalogue/catalogue.ts'
 import { compileMatch, DIMENSIONS, matchText, patternProblem } from './choice.ts'
-import { readDecimal } from './decimals.ts'
 import {
   type BurnRule,
   type BurnTableDefinition,
   QUANTITY_DECIMALS,
   type RuleMatch,
+  readDecimal,
   type Tiered,
 } from './definition.ts'
 import { unitProblem } from './units.ts'
 
-/** Where a definition is wrong (a JSON Pointer into it), and how. */
+/** An error in a definition: a JSON Pointer into it, and a message. */
 export interface DefinitionProblem {
   readonly path: string
   readonly message: string
@@ -21,7 +21,7 @@ export type DefinitionCheck =
   | { readonly kind: 'invalid'; readonly problems: readonly DefinitionProblem[] }
   | { readonly kind: 'ambiguous'; readonly detail: string }
 
-/** What its schema cannot say of a definition: that it means something, and one thing only. */
+/** Finds the errors that the schema of a definition cannot: rules without effect, and ambiguous ones. */
 export function checkBurnTable({ rules }: BurnTableDefinition): DefinitionCheck {
   const problems = rules.flatMap((rule, index) =>
     ruleProblems(rule).map(({ path, message }) => ({ path: `/rules/${index}${path}`, message })),
@@ -45,7 +45,7 @@ function matchProblems(match: RuleMatch): DefinitionProblem[] {
   })
 }
 
-/** No event can name a provider that the catalogue does not know, so a rule for one would never match. */
+/** Rejects unknown providers: no event can name one, so the rule would never match. */
 function providerProblem(written: string): string | undefined {
   if (written.endsWith('*') || findProvider(written)) return undefined
   const nearest = nearestProviders(written)
@@ -94,7 +94,7 @@ interface Pair {
   readonly second: number
 }
 
-/** Rules are ordered by specificity, feature first: only two that match the very same events are not decided. */
+/** Finds ambiguous rules: rules are ordered by specificity, so only two that match the same events are ambiguous. */
 function ambiguousPairs(rules: readonly BurnRule[]): Pair[] {
   const firstWith = new Map<string, number>()
   return rules.flatMap(({ match }, second) => {

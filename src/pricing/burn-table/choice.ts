@@ -3,13 +3,13 @@ import { plainName } from '../catalogue/modifiers.ts'
 import type { RuleMatch } from './definition.ts'
 
 /**
- * Which rule of a burn table an event falls under: the most specific that matches. In one dimension a name is more
- * specific than a beginning, a longer beginning more than a shorter, and anything more than `*`. Between rules the
- * feature decides first, then the provider, then the model: what a customer says of its own product comes before
- * what it says of whose model runs behind it. So two rules are undecided only when they match the very same events.
+ * The choice of a burn table's rule for an event: the most specific rule that matches. In one dimension a name is
+ * more specific than a prefix, a longer prefix more than a shorter one, and anything more than `*`. Between rules the
+ * feature decides first, then the provider, then the model: a customer's statement about its own product takes
+ * precedence over one about the model behind it. So only two rules that match the same events are ambiguous.
  *
- * Features are compared as they are. Providers ignore case and separators, and a name may be any alias of the
- * catalogue's; models ignore case, as the catalogue does.
+ * Features are case-sensitive. Providers ignore case and separators, and may be named by any alias of the catalogue;
+ * models ignore case, as in the catalogue.
  */
 export interface CompiledMatch {
   readonly feature: Pattern
@@ -22,11 +22,11 @@ interface Pattern {
   readonly text: string
 }
 
-/** What an event says of itself, as rules compare it. */
+/** The fields of an event that rules compare. */
 export interface Subject {
   readonly feature: string | undefined
   readonly provider: string | undefined
-  /** The provider as records spell it, which is where the beginning of a name may be from, too. */
+  /** The provider as spelled in records, because a prefix may be copied from there. */
   readonly recorded_provider: string | undefined
   readonly model: string | undefined
 }
@@ -42,19 +42,19 @@ export function compileMatch(match: RuleMatch): CompiledMatch {
   }
 }
 
-/** What is wrong with a pattern; undefined when nothing is. */
+/** Returns what is wrong with a pattern; undefined if it is valid. */
 export function patternProblem(pattern: string): string | undefined {
   const star = pattern.indexOf('*')
   if (star !== -1 && star !== pattern.length - 1) return 'may have * only at its end'
   return undefined
 }
 
-/** The same text for two matches exactly when they match the same events. */
+/** Returns a key that is equal for two matches exactly if they match the same events. */
 export function matchText({ feature, provider, model }: CompiledMatch): string {
   return JSON.stringify([feature, provider, model].flatMap(({ kind, text }) => [kind, text]))
 }
 
-/** Negative when `a` is more specific than `b`: rules sorted by this are tried in order. */
+/** Compares specificity: negative if `a` is more specific than `b`. Rules are tried in this order. */
 export function compareSpecificity(a: CompiledMatch, b: CompiledMatch): number {
   return (
     rank(b.feature) - rank(a.feature) || rank(b.provider) - rank(a.provider) || rank(b.model) - rank(a.model)
@@ -70,7 +70,7 @@ export function matchesSubject(match: CompiledMatch, subject: Subject): boolean 
   )
 }
 
-/** What an event says of what it was for and who did it. */
+/** The feature, provider and model of an event. */
 export interface Described {
   readonly feature_id?: string | undefined
   readonly provider?: string | undefined
@@ -102,12 +102,12 @@ const normalize: Record<Dimension, (text: string, beginning: boolean) => string>
   model: (text) => text.toLowerCase(),
 }
 
-/** One spelling for all names of a provider of the catalogue. */
+/** Returns one spelling for all names of a provider of the catalogue. */
 function providerText(name: string): string {
   return plainName(findProvider(name)?.id ?? name)
 }
 
-/** Above every length of a beginning. */
+/** Higher than the length of any prefix. */
 const NAME_RANK = Number.MAX_SAFE_INTEGER
 
 function rank({ kind, text }: Pattern): number {

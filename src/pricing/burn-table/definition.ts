@@ -1,15 +1,17 @@
+import { parseDecimal } from '../money.ts'
+
 /**
- * A burn table as its customer writes it and as it is stored: plain JSON. Amounts are plain decimals in strings, in
- * credits unless their name says USD; `checkBurnTable` says what is wrong with one, `compileBurnTable` makes it ready.
+ * A burn table as written by the customer and as stored: plain JSON. Amounts are plain decimals in strings, in
+ * credits unless their name has USD. `checkBurnTable` finds errors; `compileBurnTable` prepares it for use.
  */
 export interface BurnTableDefinition {
   readonly name: string
   /** Above 0. */
   readonly credits_per_usd: string
   readonly rounding: Rounding
-  /** What an event that costs anything costs at least. */
+  /** The least charge of an event that is not free. */
   readonly min_charge: string
-  /** What becomes of an event whose charge needs a provider's cost that nobody knows. */
+  /** The treatment of an event whose charge needs an unknown provider cost. */
   readonly on_unpriced: OnUnpriced
   readonly rules: readonly BurnRule[]
 }
@@ -28,7 +30,7 @@ export type OnUnpriced = (typeof ON_UNPRICED)[number]
 
 export type BurnRule = { readonly match: RuleMatch } & BurnMethod
 
-/** Each a name, the beginning of names and `*`, or `*` alone for any, which is also what a missing one means. */
+/** Each a name, a prefix and `*`, or `*` alone for any; a missing one matches any. */
 export interface RuleMatch {
   readonly feature?: string | undefined
   readonly provider?: string | undefined
@@ -37,14 +39,14 @@ export interface RuleMatch {
 
 export type BurnMethod = CostPlus | PerUnit | Flat | Tiered | Package
 
-/** The provider's cost and a markup, and a fixed fee an event. */
+/** The provider's cost with a markup, and a fixed fee per event. */
 export interface CostPlus {
   readonly method: 'cost_plus'
   readonly markup_percent: string
   readonly fixed?: string | undefined
 }
 
-/** A rate for each unit; of canonical units the parts are billed at their own rate and not again in their whole. */
+/** A rate per unit; parts of canonical units are billed at their own rate and not again within their whole. */
 export interface PerUnit {
   readonly method: 'per_unit'
   readonly rates: Readonly<Record<string, Rate>>
@@ -56,20 +58,20 @@ export interface Rate {
   readonly per: string
 }
 
-/** The same for every event, or for each one of a unit. */
+/** The same amount for every event, or for each one of a unit. */
 export interface Flat {
   readonly method: 'flat'
   readonly amount: string
   readonly unit?: string | undefined
 }
 
-/** By how much of the unit the wallet has used in the period. */
+/** By the quantity of the unit that the wallet has used in the period. */
 export interface Tiered {
   readonly method: 'tiered'
-  /** graduated: each unit at the price of its tier; volume: all units of an event at the tier the total has come to. */
+  /** graduated: each unit at the price of its tier; volume: all units of an event at the tier of the new total. */
   readonly mode: TierMode
   readonly unit: string
-  /** Units of a period that cost nothing; tiers count after them. */
+  /** Free units of a period; tiers count after them. */
   readonly free?: string | undefined
   readonly period: Period
   readonly tiers: readonly Tier[]
@@ -79,7 +81,7 @@ export interface Tier {
   /** The last unit of the tier, counted from the beginning of the period; null in the last tier. */
   readonly up_to: string | null
   readonly unit_amount: string
-  /** Charged once a period, with the first event that enters the tier. */
+  /** Charged once per period, with the first event that enters the tier. */
   readonly flat_amount?: string | undefined
 }
 
@@ -87,10 +89,10 @@ export const TIER_MODES = ['graduated', 'volume'] as const
 export type TierMode = (typeof TIER_MODES)[number]
 
 export const PERIODS = ['DAILY', 'WEEKLY', 'MONTHLY'] as const
-/** Of the UTC calendar; weeks begin on Monday. */
+/** Periods of the UTC calendar; weeks begin on Monday. */
 export type Period = (typeof PERIODS)[number]
 
-/** `amount` for every begun `size` of the unit. */
+/** `amount` for every started `size` of the unit. */
 export interface Package {
   readonly method: 'package'
   readonly unit: string
@@ -102,7 +104,14 @@ export const MAX_RULES = 200
 export const MAX_RATES = 50
 export const MAX_TIERS = 50
 
-/** Amounts have at most this many decimals. */
+/** The most decimals of an amount. */
 export const AMOUNT_DECIMALS = 12
-/** Quantities of a unit have at most this many: seconds are exact to the nanosecond. */
+/** The most decimals of a quantity: seconds are exact to the nanosecond. */
 export const QUANTITY_DECIMALS = 9
+
+/** Reads an amount of a stored definition. Throws on text that `checkBurnTable` does not accept. */
+export function readDecimal(text: string, decimals: number): bigint {
+  const value = parseDecimal(text, decimals)
+  if (typeof value !== 'bigint' || value < 0n) throw new Error(`not an amount of a burn table: ${text}`)
+  return value
+}

@@ -6,7 +6,6 @@ import { type PriceList, priceList } from '../cost/price-list.ts'
 import { ceilDivide, type PicoUsd } from '../money.ts'
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 import { type CompiledMatch, matchText } from './choice.ts'
-import { readDecimal } from './decimals.ts'
 import {
   AMOUNT_DECIMALS,
   type BurnRule,
@@ -16,12 +15,13 @@ import {
   type Period,
   type PerUnit,
   QUANTITY_DECIMALS,
+  readDecimal,
   type Tiered,
 } from './definition.ts'
 import { compileTiers, TIER_CHARGE_SCALE, tierCharge } from './tiers.ts'
 import { QUANTITY_SCALE, quantityOf, type Used } from './units.ts'
 
-/** How a rule charges, ready for arithmetic. All charges are exact, in credits. */
+/** A rule's method, compiled for arithmetic. All charges are exact, in credits. */
 export type CompiledMethod =
   | { readonly needs: 'cost'; readonly charge: (cost: PicoUsd) => Rational }
   | { readonly needs: 'usage'; readonly charge: (used: Used) => Rational }
@@ -33,13 +33,13 @@ export type CompiledMethod =
       readonly charge: (before: bigint, quantity: bigint) => Rational
     }
 
-/** Names how much of a unit a wallet has used in one period of one rule. */
+/** Identifies the counter of a unit in one period of one rule. */
 export interface Counter {
   readonly key: string
   readonly resets_at_ms: number
 }
 
-/** Of which table and rule a method is: what is counted for it is counted under this name. */
+/** The table and rule of a method, which identify its counters. */
 export interface RuleName {
   readonly table_id: string
   readonly match: CompiledMatch
@@ -108,8 +108,8 @@ function tiered(rule: Tiered, name: RuleName): CompiledMethod {
 }
 
 /**
- * The same for every version of a table as long as unit, period and match stay, so that an edited price counts on.
- * 16 characters of base64url are 96 bits: a wallet keeps the counters of all its rules.
+ * Returns a counter key. It stays the same across versions of a table while unit, period and match do, so that an
+ * edited price continues the count. 16 characters of base64url are 96 bits: a wallet keeps the counters of all rules.
  */
 function counterKey({ table_id, match }: RuleName, unit: string, period: Period): string {
   return createHash('sha256')
@@ -118,7 +118,7 @@ function counterKey({ table_id, match }: RuleName, unit: string, period: Period)
     .slice(0, 16)
 }
 
-/** Canonical units go through the engine that prices providers' usage; the customer's own units are added. */
+/** Prices canonical units with the engine for provider usage and adds the customer's own units. */
 function perUnit({ rates }: PerUnit): CompiledMethod {
   const list = canonicalRates(rates)
   const custom = customRates(rates)
@@ -138,8 +138,8 @@ function perUnit({ rates }: PerUnit): CompiledMethod {
 }
 
 /**
- * Rates in the notation of provider prices, credits in place of USD. Where providers bill tokens or images, never
- * both, a customer who gives a rate for both means both.
+ * Converts rates to provider prices, with credits in place of USD. Providers bill either tokens or images; a customer
+ * that gives a rate for both bills both.
  */
 function canonicalRates(rates: PerUnit['rates']): PriceList {
   const prices = new Map<UsageUnit, { base: Rational; tiers: []; sizes: Map<string, Rational> }>()

@@ -15,44 +15,44 @@ import {
   matchesSubject,
   subjectOf,
 } from './choice.ts'
-import { readDecimal } from './decimals.ts'
 import {
   AMOUNT_DECIMALS,
   type BurnRule,
   type BurnTableDefinition,
   type OnUnpriced,
   type RoundingMode,
+  readDecimal,
 } from './definition.ts'
 import { type CompiledMethod, compileMethod } from './methods.ts'
 
 /**
- * The rule from what was used, and what that costs the customer, to credits: a definition made ready for arithmetic.
- * Rules are compiled when they first match, since most never do.
+ * A definition prepared for arithmetic: converts usage and its provider cost to credits. Rules are compiled on their
+ * first match, because most never match.
  */
 export interface BurnTable {
   /** Null for the deployment's default. */
   readonly id: string | null
-  /** Names the table for good on every entry: 1 is the default, a customer's own count from 2 on. */
+  /** Identifies the table permanently on every entry: 1 is the default, a customer's versions start at 2. */
   readonly version: number
   readonly on_unpriced: OnUnpriced
   /** In 1e-12 credits. */
   readonly credits_per_usd: bigint
   readonly rounding: { readonly mode: RoundingMode; readonly step_micro: bigint }
   readonly min_charge_micro: bigint
-  /** How an event is charged, by the rule that it falls under. */
+  /** Returns the charging method of the rule that matches an event. */
   readonly methodFor: (event: Described) => CompiledMethod
 }
 
 /** The version that every entry rated by the default table carries. */
 export const DEFAULT_VERSION = 1
 
-/** What the deployment says where a table does not: both in 1e-6. */
+/** Defaults of the deployment for fields that a table omits, both in 1e-6. */
 export interface BurnDefaults {
   readonly credits_per_usd_micro: bigint
   readonly markup_percent_micro: bigint
 }
 
-/** The table of a customer who has made none: the deployment's credits per USD and markup. */
+/** Returns the table of a customer without one: the deployment's credits per USD and markup. */
 export function defaultBurnTable(defaults: BurnDefaults): BurnTable {
   return compileBurnTable(defaultDefinition(defaults), { id: null, version: DEFAULT_VERSION }, defaults)
 }
@@ -68,7 +68,7 @@ export function defaultDefinition({ credits_per_usd_micro }: BurnDefaults): Burn
   }
 }
 
-/** Makes a definition ready. It must have passed `checkBurnTable`. */
+/** Prepares a definition, which must have passed `checkBurnTable`. */
 export function compileBurnTable(
   definition: BurnTableDefinition,
   { id, version }: { readonly id: string | null; readonly version: number },
@@ -118,17 +118,17 @@ function ruleChooser(
   }
 }
 
-/** From micro-credits and 1e-12 credits per USD to pico-USD: 1e-6 / 1e-12 * 1e12. */
+/** Converts micro-credits and 1e-12 credits per USD to pico-USD: 1e-6 / 1e-12 * 1e12. */
 const PRICE_SCALE = 10n ** BigInt(AMOUNT_DECIMALS - CREDIT_DECIMALS + USD_DECIMALS)
 
-/** What `credits_micro` are worth in USD, half-even to 1e-12. */
+/** Returns the value of `credits_micro` in USD, half-even to 1e-12. */
 export function priceOf(table: BurnTable, credits_micro: bigint): PicoUsd {
   return credits_micro === 0n
     ? ZERO_USD
     : picoUsd(divideHalfEven(credits_micro * PRICE_SCALE, table.credits_per_usd))
 }
 
-/** The margin in 1e-4 per cent of the price, half-even; null when there is no price to take a share of. */
+/** Returns the margin in 1e-4 percent of the price, half-even; null if the price is 0. */
 export function marginOf(price: PicoUsd, cost: PicoUsd): bigint | null {
   return price === 0n ? null : divideHalfEven((price - cost) * 1_000_000n, price)
 }

@@ -1,10 +1,9 @@
-import { readDecimal } from './decimals.ts'
-import { AMOUNT_DECIMALS, QUANTITY_DECIMALS, type Tiered } from './definition.ts'
+import { AMOUNT_DECIMALS, QUANTITY_DECIMALS, readDecimal, type Tiered } from './definition.ts'
 
 /**
- * Tiered prices. A wallet's units of a period stand in a line, in order of arrival: the free ones first, then those
- * of the first tier, and so on. An event takes the next units of the line, and what has come before says where it
- * stands: the same event may cost differently at the beginning of a month and at its end.
+ * Tiered prices. The units of a wallet in a period are counted in order of arrival: first the free ones, then those
+ * of the first tier, and so on. The earlier usage determines the tier of an event, so the same event may cost
+ * different amounts at the beginning and at the end of a month.
  *
  * Quantities are in 1e-9 of a unit, amounts in 1e-12 credits, so charges are in 1e-21 credits.
  */
@@ -15,9 +14,9 @@ export interface CompiledTiers {
 }
 
 interface CompiledTier {
-  /** Where the tier before it ends. */
+  /** The end of the tier before it. */
   readonly above: bigint
-  /** The end of the tier, itself in it; null for no end. */
+  /** The end of the tier, inclusive; null for no end. */
   readonly up_to: bigint | null
   readonly unit_amount: bigint
   readonly flat_amount: bigint
@@ -44,7 +43,7 @@ export function compileTiers({ mode, free, tiers }: Tiered): CompiledTiers {
   }
 }
 
-/** What `quantity` units cost after `before` units of the same period, in 1e-21 credits. */
+/** Returns the cost of `quantity` units after `before` units of the same period, in 1e-21 credits. */
 export function tierCharge(compiled: CompiledTiers, before: bigint, quantity: bigint): bigint {
   const from = positive(before - compiled.free)
   const to = positive(before + quantity - compiled.free)
@@ -52,7 +51,7 @@ export function tierCharge(compiled: CompiledTiers, before: bigint, quantity: bi
   return compiled.volume ? volumeCharge(compiled, from, to) : graduatedCharge(compiled, from, to)
 }
 
-/** Each unit at the price of the tier it stands in. */
+/** Prices each unit at its own tier. */
 function graduatedCharge({ tiers }: CompiledTiers, from: bigint, to: bigint): bigint {
   let charge = 0n
   for (const tier of tiers) {
@@ -65,14 +64,14 @@ function graduatedCharge({ tiers }: CompiledTiers, from: bigint, to: bigint): bi
   return charge
 }
 
-/** All units of the event at the price of the tier that its last unit stands in. */
+/** Prices all units of the event at the tier of its last unit. */
 function volumeCharge({ tiers }: CompiledTiers, from: bigint, to: bigint): bigint {
   const tier = tiers.find(({ up_to }) => up_to === null || to <= up_to)
   if (!tier) throw new Error('the last tier has an end')
   return (to - from) * tier.unit_amount + entryFee(tier, from)
 }
 
-/** Due with the first unit in the tier: what came before stood outside of it. */
+/** Returns whether the flat amount of a tier is due: the event contains the first unit of the tier. */
 function entryFee(tier: CompiledTier, from: bigint): bigint {
   return from <= tier.above ? tier.flat_amount : 0n
 }

@@ -3,7 +3,7 @@ import { isUsageUnit, UNIT_NAMES } from '../units.ts'
 import { inclusiveUsage, type Usage } from '../usage.ts'
 import { QUANTITY_DECIMALS } from './definition.ts'
 
-/** What an event says was used. */
+/** The reported usage of an event. */
 export interface Used {
   readonly usage: Usage
   readonly custom: Readonly<Record<string, number>>
@@ -19,7 +19,7 @@ export function usedBy(event: {
 const NOTHING: Usage = {}
 const NO_UNITS: Readonly<Record<string, number>> = {}
 
-/** How much of a unit, canonical or custom, in 1e-9 of it. An event that does not say is one request. */
+/** Returns the quantity of a unit, canonical or custom, in 1e-9 of it. `requests` is 1 if not given. */
 export function quantityOf(unit: string, { usage, custom }: Used): bigint {
   if (unit === 'requests') return exactQuantity(usage.requests ?? 1)
   if (isUsageUnit(unit)) return exactQuantity(usage[unit] ?? 0)
@@ -32,7 +32,7 @@ function exactQuantity(quantity: number): bigint {
   if (Number.isSafeInteger(quantity)) return BigInt(quantity) * QUANTITY_SCALE
   const exact = parseDecimal(quantity, QUANTITY_DECIMALS)
   if (typeof exact === 'bigint') return exact
-  // Seconds out of a provider's response may have more decimals than there are nanoseconds.
+  // Seconds in a provider's response may have more decimals than nanoseconds.
   const whole = Math.floor(quantity)
   return BigInt(whole) * QUANTITY_SCALE + BigInt(Math.round((quantity - whole) * Number(QUANTITY_SCALE)))
 }
@@ -40,8 +40,8 @@ function exactQuantity(quantity: number): bigint {
 const UNIT_NAME = /^[a-z][a-z0-9_]{0,63}$/
 
 /**
- * What is wrong with a unit's name; undefined when nothing is. Any name may be a customer's own unit, so a slip of
- * the pen in a canonical one would price nothing and say nothing: what is as good as canonical is refused.
+ * Returns what is wrong with a unit's name; undefined if it is valid. Any name may be a customer's own unit, so a
+ * misspelt canonical unit would silently price nothing: names very close to a canonical one are refused.
  */
 export function unitProblem(name: string): string | undefined {
   if (isUsageUnit(name)) return undefined
@@ -52,7 +52,7 @@ export function unitProblem(name: string): string | undefined {
   return meant === undefined ? undefined : `is not a unit. Did you mean ${meant}?`
 }
 
-/** The same words in another order or number, or one letter wrong, missing, added or swapped with its neighbour. */
+/** Returns whether a name has the same words in another order or number, or one wrong, missing, added or swapped letter. */
 function isSlip(name: string, unit: string): boolean {
   return wordsOf(name) === wordsOf(unit) || isOneEdit(name, unit)
 }

@@ -1,29 +1,29 @@
-/** When a version of a burn table holds. Of a table that was edited, the newest version that has begun. */
+/** The validity of one version of a burn table. */
 export interface VersionTimes {
-  /** Counts over all of a customer's tables. */
+  /** Numbered across all of a customer's tables. */
   readonly version: number
   readonly table_id: string
   readonly effective_from_ms: number
-  /** The first moment at which it no longer holds; null: never. */
+  /** The first moment at which it no longer applies; null for no end. */
   readonly effective_to_ms: number | null
-  /** When its table began to hold: what decides between tables, and what an edit alone does not change. */
+  /** The start of its table, which decides between tables and which an edit does not change. */
   readonly began_at_ms: number
-  /** On the last version of a table that was deactivated: the first moment at which the table no longer holds. */
+  /** On the last version of a deactivated table: the first moment at which the table no longer applies. */
   readonly deactivated_at_ms: number | null
 }
 
-/** The version in force at some time, and for how long around it the answer is the same. */
+/** The version in force at a time, and the interval in which it is the answer. */
 export interface InForce<T> {
-  /** Undefined where none is. */
+  /** Undefined if none is in force. */
   readonly version: T | undefined
   readonly from_ms: number
-  /** Excluded. */
+  /** Exclusive. */
   readonly to_ms: number
 }
 
 /**
- * The version that rates an event of a time. A later version of a table replaces the earlier ones from when it
- * begins, even where it ends before they would have. Of several tables the one that began last wins, then the one
+ * Returns the version that rates an event of a time. A later version of a table replaces the earlier ones from its
+ * start, even if it ends before they would have. Of several tables the one that started last wins, then the one
  * that was saved last.
  */
 export function versionInForce<T extends VersionTimes>(versions: Iterable<T>, at_ms: number): InForce<T> {

@@ -7,9 +7,9 @@ import { fields, words } from './notation.ts'
 import { type PricePeriod, readPeriods } from './period.ts'
 
 /**
- * The price catalogue: which provider, which model, which prices when. Nothing is read at start-up but one
- * map of names; a provider's models are read when the first event names it, and a model's prices when the
- * first event needs them. What is kept is bounded by the catalogue itself.
+ * The price catalogue: providers, their models, and the prices of each model over time. Start-up reads one map
+ * of names; a provider's models are read on its first event, a model's prices when they are first needed. The
+ * size of the catalogue bounds what stays in memory.
  */
 export interface ProviderRef {
   readonly id: string
@@ -17,13 +17,13 @@ export interface ProviderRef {
 }
 
 export interface ModelRef {
-  /** The provider whose price list this is: not the asked one where that resells another's models. */
+  /** The provider whose price list this is: not the requested one if that resells another's models. */
   readonly provider: ProviderRef
   readonly id: string
-  /** Tokens that fit into one request, where the source says so. */
+  /** Tokens that fit into one request, if the source has the figure. */
   readonly context_window?: number
   readonly deprecated: boolean
-  /** The prices in force at a time, epoch milliseconds. */
+  /** Returns the prices in force at a time, in epoch milliseconds. */
   readonly pricesAt: (at_ms: number) => PricePeriod
 }
 
@@ -47,10 +47,10 @@ interface ProviderEntry extends ProviderRef {
 
 const file: CatalogueFile = data
 
-/** Changes with any price: the first characters of the catalogue's digest. */
+/** The first characters of the catalogue's digest: another one after any change of a price. */
 export const CATALOGUE_VERSION: string = file.digest.slice(0, 10)
 
-/** The packages that the prices are from, with their versions. */
+/** The sources of the prices, with their versions. */
 export const CATALOGUE_SOURCES: Readonly<Record<string, string>> = file.sources
 
 const byName = new Map<string, ProviderEntry>()
@@ -58,7 +58,7 @@ for (const provider of file.providers) {
   for (const name of [provider.id, ...(provider.aliases ?? [])]) byName.set(plainName(name), provider)
 }
 
-/** Case and separators do not matter: `X_AI`, `x-ai` and `xai` are one. `openai.responses` is `openai`. */
+/** Finds a provider by name or alias, without case and separators: `X_AI` is `x-ai`. `openai.responses` is `openai`. */
 export function findProvider(name: string): ProviderRef | undefined {
   return byName.get(plainName(name)) ?? byName.get(plainName(name.split('.', 1)[0] ?? ''))
 }
@@ -67,7 +67,7 @@ export function allProviders(): readonly ProviderRef[] {
   return file.providers
 }
 
-/** The names most like a name that was not found, at most three. */
+/** Returns the provider names most similar to an unknown one, at most three. */
 export function nearestProviders(name: string): string[] {
   const known = file.providers.flatMap(({ id, aliases = [] }) =>
     [id, ...aliases].map((alias) => [alias, id] as const),
@@ -95,7 +95,7 @@ interface LoadedProvider {
 
 const loaded = new Map<string, LoadedProvider>()
 
-/** Everything the catalogue knows of a provider, read once. For the modules beside this one. */
+/** Returns everything that the catalogue has of a provider, read once. For the modules of this folder. */
 export function loadProvider(provider: ProviderRef): LoadedProvider {
   const known = loaded.get(provider.id)
   if (known !== undefined) return known
@@ -158,13 +158,13 @@ function readModel(
   }
 }
 
-/** Model names that were asked for are remembered per provider, up to this many, then forgotten together. */
+/** Resolved model names kept per provider; the map is cleared when it is full. */
 const REMEMBERED_NAMES = 2000
 
 /**
- * The model whose rules fit first, in the order of the list; then those of the providers that this one
+ * Finds the first model of the list whose rules match the name; then the first of the providers that this one
  * resells; then the same for the name with its compact date written out (`-20251101` for `-2025-11-01`), and
- * without a path or region in front (`models/gemini-2.5-pro`, an ARN).
+ * without a leading path or region (`models/gemini-2.5-pro`, an ARN).
  */
 export function findModel(provider: ProviderRef, model: string): ModelRef | undefined {
   const { found } = loadProvider(provider)
@@ -212,12 +212,12 @@ function* spellings(provider: ProviderRef, name: string): Generator<string> {
     yield inside
 }
 
-/** A provider's own models, in the order of its list. */
+/** Returns a provider's own models, in the order of its list. */
 export function allModels(provider: ProviderRef): readonly ModelRef[] {
   return loadProvider(provider).models
 }
 
-/** Names of priced models most like one that was not found, at most three. */
+/** Returns the names of priced models most similar to an unknown one, at most three. */
 export function nearestModels(provider: ProviderRef, model: string): string[] {
   const { entry, models } = loadProvider(provider)
   const own = models.map(({ id }) => id)
@@ -230,7 +230,7 @@ export function nearestModels(provider: ProviderRef, model: string): string[] {
 
 const standardTiers = new Set(file.standard_tiers.map(plainName))
 
-/** Whether a service tier is billed at list prices wherever it exists. */
+/** Returns whether a service tier means list prices at every provider. */
 export function isStandardTier(name: string): boolean {
   return standardTiers.has(plainName(name))
 }

@@ -5,9 +5,9 @@ import type { Usage } from '../usage.ts'
 import { allModels, type ProviderRef } from './catalogue.ts'
 
 /**
- * What usage of a model without a price costs at most, for burn tables that would rather charge too much first and
- * give the difference back: the cost by the provider's dearest model, which is the one whose 1,000 tokens in and 1,000
- * out cost most. Undefined where that model has no price for such usage.
+ * Returns an upper bound of the cost of usage of an unpriced model, for burn tables that charge a ceiling and refund
+ * the difference: the cost at the provider's dearest model, which is the one whose 1,000 input and 1,000 output tokens
+ * cost most. Undefined if that model has no price for the usage.
  */
 export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number): PicoUsd | undefined {
   const model = dearestModel(provider, at_ms)
@@ -17,7 +17,7 @@ export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number):
 
 const REFERENCE: Usage = { input_tokens: 1000, output_tokens: 1000 }
 
-/** By provider and day: some have a thousand models, and prices change by the day. */
+/** Cached by provider and day: some providers have a thousand models, and prices change by the day. */
 const dearest = new Map<string, string | undefined>()
 const MAX_REMEMBERED = 1000
 

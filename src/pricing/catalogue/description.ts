@@ -4,7 +4,7 @@ import { allModels, findModel, type ModelRef, type ProviderRef } from './catalog
 import type { Rational, UnitPrice, UnitPrices } from './notation.ts'
 import { cataloguePrices } from './prices.ts'
 
-/** A model's prices as people read them: USD for one unit, in plain decimals of at most 18 places. */
+/** A model's prices for display: USD for one unit, in plain decimals with at most 18 places. */
 export interface PriceDescription {
   readonly provider: string
   readonly model: string
@@ -17,17 +17,17 @@ export interface PriceDescription {
 export interface UnitPriceDescription {
   readonly unit: UsageUnit
   readonly price_usd: string
-  /** Instead of `price_usd` once total input is above (or, where inclusive, at least) the threshold. */
+  /** Replaces `price_usd` once total input exceeds (if inclusive: reaches) the threshold. */
   readonly tiers?: readonly {
     readonly threshold: number
     readonly inclusive: boolean
     readonly price_usd: string
   }[]
-  /** Instead of `price_usd` for images of this quality and size. */
+  /** Replaces `price_usd` for images of this quality and size. */
   readonly sizes?: readonly { readonly size: string; readonly price_usd: string }[]
 }
 
-/** The list prices of a model at a time; undefined for a model that has none. */
+/** Returns the list prices of a model at a time; undefined for a model without prices. */
 export function describeModel(
   provider: ProviderRef,
   model: string,
@@ -37,7 +37,7 @@ export function describeModel(
   return ref === undefined ? undefined : describe(provider, ref, at_ms)
 }
 
-/** All of a provider's own models, in the order of its list. */
+/** Returns the list prices of all of a provider's own models, in the order of its list. */
 export function describeProvider(provider: ProviderRef, at_ms: number): PriceDescription[] {
   return allModels(provider).map((ref) => describe(provider, ref, at_ms))
 }

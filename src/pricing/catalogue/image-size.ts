@@ -1,20 +1,20 @@
-/** Which of a model's prices per image is meant by a size and a quality. */
+/** The price per image that a size and a quality select. */
 export interface ImagePriceChoice {
-  /** The catalogue's name of the price; undefined for the model's base price. */
+  /** The catalogue's key of the price; undefined for the model's base price. */
   readonly key?: string
   readonly warning?: string
 }
 
-/** Qualities that name the ordinary one: providers quote it without a name. */
+/** Names of the ordinary quality, which providers quote without a name. */
 const ORDINARY = new Set(['', 'standard', 'auto', 'default', 'normal', 'regular'])
 
-/** Where a quality is priced by size, this is the size of a request that names none. */
+/** The size assumed for a request without one, if its quality is priced by size. */
 const USUAL_SIZES = ['1024x1024', '1k']
 
 /**
- * Looks for `quality-size`, then `size`, then the base price. A size or quality that the price list does not
- * know is billed at the next best and said so. Sizes in pixels also find a list by classes (`1K`, `2K`), which
- * providers define by the number of pixels, whatever the aspect ratio.
+ * Chooses `quality-size`, then `size`, then the base price. A size or quality that the price list does not have
+ * is billed at the next best price, with a warning. Sizes in pixels also match price classes (`1K`, `2K`), which
+ * providers define by the number of pixels, for any aspect ratio.
  */
 export function chooseImagePrice(
   prices: ReadonlyMap<string, unknown>,
@@ -45,7 +45,7 @@ function bySize(prices: ReadonlyMap<string, unknown>, sizeKeys: readonly string[
   return key === undefined ? {} : { key }
 }
 
-/** Upper bounds in pixels, midway between the classes' square sizes, which aspect ratios stay well within. */
+/** Upper bounds in pixels, midway between the square sizes of the classes; all aspect ratios are well within them. */
 const CLASSES: readonly (readonly [name: string, below: number])[] = [
   ['512px', 600_000],
   ['1k', 1_700_000],

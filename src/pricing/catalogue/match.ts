@@ -1,13 +1,13 @@
 /**
- * Model rules, as price lists write them: which names a price is for. A rule is one word; a list of rules fits
- * if any of them does, and rules joined by `&` fit only together.
+ * Model rules: the names that a price is for. A rule is one word; a list of rules matches if any of its rules
+ * does, and rules joined by `&` match only together.
  *
  * `=name` exactly · `=` the model's own id · `^start` · `*part` · `$end` · `~regular expression`
  *
  * Names are compared in lower case.
  */
 export interface Match {
-  /** Names that fit exactly, which are most of them: these can be looked up instead of tried. */
+  /** Exact names, which most rules are: they can be looked up. */
   readonly exact: readonly string[]
   readonly patterns: readonly ((name: string) => boolean)[]
 }
@@ -24,7 +24,7 @@ export function readMatch(rules: string, id: string): Match {
   return { exact, patterns }
 }
 
-/** `name` in lower case. */
+/** Returns whether a match has the name, which must be in lower case. */
 export function matches(match: Match, name: string): boolean {
   return match.exact.includes(name) || match.patterns.some((fits) => fits(name))
 }

@@ -1,12 +1,12 @@
-/** What a model's name says of its family, generation and size: enough to compare like with like. */
+/** Family, generation and size of a model, read from its name, for comparing similar models. */
 export interface ModelLine {
   readonly family: string
-  /** `4.5` of `claude-sonnet-4-5`; undefined where a name has no number. */
+  /** `4.5` of `claude-sonnet-4-5`; undefined if the name has no number. */
   readonly generation: number | undefined
   readonly size: string
-  /** What it is for, when that is not conversation: `embedding`, `tts`, `realtime`. */
+  /** The use of the model, if it is not conversation: `embedding`, `tts`, `realtime`. */
   readonly purpose: string
-  /** A snapshot, a preview, a fine-tune: not something to suggest. */
+  /** A snapshot, a preview or a fine-tune: never suggested. */
   readonly special: boolean
 }
 
@@ -58,7 +58,7 @@ const SPECIAL = /preview|latest|exp|beta|free|^ft:|\d{4}-\d{2}-\d{2}|\d{8}|-\d{4
 export function modelLine(id: string): ModelLine {
   const name = id.toLowerCase()
   const words = name.split(/[^a-z0-9.]+/).filter((word) => word !== '')
-  // A size such as 120b is no generation.
+  // A size such as 120b is not a generation.
   const numbers = /(?<![\d.])(\d{1,2})(?:[.-](\d{1,2}))?(?![\db])/.exec(name.replace(DATE, ''))
   const firstDigit = words.findIndex((word) => /\d/.test(word))
   const lead = (firstDigit === -1 ? words : words.slice(0, firstDigit + 1)).map((word) =>
@@ -75,7 +75,7 @@ export function modelLine(id: string): ModelLine {
 
 const DATE = /\d{4}-?\d{2}-?\d{2}/g
 
-/** Whether `other` is of the same family and purpose, and of the same or a newer generation. */
+/** Returns whether `other` has the same family and purpose, and the same or a newer generation. */
 export function comparableModel(own: ModelLine, other: ModelLine): boolean {
   if (other.special || own.family !== other.family || own.purpose !== other.purpose) return false
   return own.generation !== undefined && other.generation !== undefined && other.generation >= own.generation

@@ -1,7 +1,8 @@
 import { USAGE_UNITS, type UsageUnit } from '../units.ts'
 import { type Match, matches, readMatch } from './match.ts'
 import { fields, type Rational, readRational, words } from './notation.ts'
-/** What a service tier or a region does to the prices of some models: `batch | 0.5 | tokens | ^gpt-5`. */
+
+/** The factor of a service tier or a region on the prices of some models: `batch | 0.5 | tokens | ^gpt-5`. */
 export interface Modifier {
   readonly names: readonly string[]
   readonly factor: Rational
@@ -19,7 +20,7 @@ export function readModifier(line: string): Modifier {
   }
 }
 
-/** The first modifier that has the name and fits the model. */
+/** Returns the first modifier with the name that matches the model. */
 export function findModifier(
   modifiers: readonly Modifier[],
   name: string,
@@ -32,7 +33,7 @@ function fitsModel(match: Match, model: string): boolean {
   return (match.exact.length === 0 && match.patterns.length === 0) || matches(match, model)
 }
 
-/** The product of what applies to a unit, or undefined when nothing does. */
+/** Returns the product of the factors that apply to a unit; undefined if none does. */
 export function factorOf(modifiers: readonly Modifier[], unit: UsageUnit): Rational | undefined {
   let product: Rational | undefined
   for (const { factor, families } of modifiers) {
@@ -48,7 +49,7 @@ export function factorOf(modifiers: readonly Modifier[], unit: UsageUnit): Ratio
   return product
 }
 
-/** Names of providers, tiers and regions are compared without case and separators: `Data_Zone` is `data-zone`. */
+/** Normalises names of providers, tiers and regions, which ignore case and separators: `Data_Zone` is `data-zone`. */
 export function plainName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '')
 }

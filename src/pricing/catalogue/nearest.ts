@@ -1,6 +1,6 @@
 /**
- * The names most like `wanted`, best first: by the share of letter pairs that two names have in common, with a
- * little more for a common beginning. Good enough for "did you mean", linear in the names' length.
+ * Returns the names most similar to `wanted`, best first: by the share of letter pairs that two names have in
+ * common, with a bonus for a common prefix. For "did you mean"; linear in the length of the names.
  */
 export function nearest(wanted: string, names: readonly string[], count: number): string[] {
   const pairs = letterPairs(wanted.slice(0, 200))
@@ -22,7 +22,7 @@ function letterPairs(name: string): Map<string, number> {
   return pairs
 }
 
-/** Dice's coefficient. */
+/** Returns Dice's coefficient. */
 function likeness(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
   let common = 0
   let all = 0

@@ -2,8 +2,8 @@ import { parseDecimal } from '../money.ts'
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 
 /**
- * How prices are written, in the catalogue and in overlays: one decimal string, with what changes it behind
- * it. `3` · `3,>200000:6` (6 where total input is above 200,000) · `2,>=200000:4` (from 200,000 on) ·
+ * The notation of prices in the catalogue and in overlays: a decimal, followed by its variants. `3` ·
+ * `3,>200000:6` (6 if total input exceeds 200,000) · `2,>=200000:4` (from 200,000 on) ·
  * `0.04,1024x1792:0.08,hd-1024x1024:0.08` (per image, by quality and size).
  */
 export interface UnitPrice {
@@ -13,7 +13,7 @@ export interface UnitPrice {
   readonly sizes: ReadonlyMap<string, Rational>
 }
 
-/** The whole request is billed at `price` once its total input passes the threshold: a cliff, not a step. */
+/** Once total input passes the threshold, the whole request is billed at `price`, not only the part above it. */
 export interface PriceTier {
   readonly threshold: number
   readonly inclusive: boolean
@@ -27,11 +27,11 @@ export interface Rational {
 
 export type UnitPrices = ReadonlyMap<UsageUnit, UnitPrice>
 
-/** Finer than any price list: prices have at most 12 significant digits. */
+/** More decimals than any price list has: prices have at most 12 significant digits. */
 const PRICE_DECIMALS = 24
 const PRICE_SCALE = 10n ** BigInt(PRICE_DECIMALS)
 
-/** `input_tokens=3,>200000:6 output_tokens=15`. Throws on what the catalogue's build would not have written. */
+/** Reads `input_tokens=3,>200000:6 output_tokens=15`. Throws on text that the catalogue's build cannot have written. */
 export function readPrices(text: string): UnitPrices {
   const prices = new Map<UsageUnit, UnitPrice>()
   for (const item of words(text)) {
@@ -58,8 +58,8 @@ export function readUnitPrice(text: string): UnitPrice {
 }
 
 /**
- * Prices in USD for one unit each, as overlays have them, in the form of a price list's own: put them over a
- * model's prices with `new Map([...prices, ...pricesPerUnit(overlay)])`. Throws on what is not a decimal.
+ * Converts prices in USD for one unit each to the form of a price list, to be merged over a model's prices with
+ * `new Map([...prices, ...pricesPerUnit(overlay)])`. Throws if a price is not a decimal.
  */
 export function pricesPerUnit(prices: { readonly [U in UsageUnit]?: string }): UnitPrices {
   const converted = new Map<UsageUnit, UnitPrice>()
@@ -72,7 +72,7 @@ export function pricesPerUnit(prices: { readonly [U in UsageUnit]?: string }): U
   return converted
 }
 
-/** A decimal, or a fraction of two (`5/3`) where a provider's own numbers have no finite decimal. */
+/** Reads a decimal, or a fraction of two (`5/3`) for ratios without a finite decimal. */
 export function readRational(text: string): Rational {
   const [top = '', bottom = '1'] = text.split('/')
   const numerator = parseDecimal(top, PRICE_DECIMALS)
@@ -88,7 +88,7 @@ export function readRational(text: string): Rational {
   return bottom === '1' ? { numerator, denominator: PRICE_SCALE } : { numerator, denominator }
 }
 
-/** The fields of one catalogue line. */
+/** Splits a catalogue line into its fields. */
 export function fields(line: string): string[] {
   return line.split(' | ')
 }

@@ -6,10 +6,10 @@ import { matches } from './match.ts'
 import type { Rational, UnitPrice, UnitPrices } from './notation.ts'
 import type { OverlayPrice, OverlayPrices, PriceOverlay } from './overlay.ts'
 
-/** An amount of an overlay has at most this many decimals, a multiplier too. */
+/** The most decimals of an amount or a multiplier of an overlay. */
 export const OVERLAY_DECIMALS = 18
 
-/** What an overlay's JSON says, ready for arithmetic. */
+/** The prices of an overlay, parsed for arithmetic. */
 export type OverlayTerms =
   | { readonly kind: 'units'; readonly prices: UnitPrices }
   | { readonly kind: 'multiplier'; readonly factor: Rational }
@@ -20,7 +20,7 @@ export function readOverlayPrices(overlay: PriceOverlay): OverlayTerms {
   return { kind: 'units', prices: unitPrices(prices.units) }
 }
 
-/** The price list of an overlay that has prices of its own. */
+/** Returns the price list of an overlay with its own prices. */
 export function overlayList(
   overlay: PriceOverlay,
   prices: UnitPrices,
@@ -28,13 +28,13 @@ export function overlayList(
 ): PriceList {
   const minimums = minimumsOf(model)
   return priceList(prices, {
-    // A provider's minimum comes from the catalogue, so with one the version has to say which catalogue.
+    // A provider's minimum comes from the catalogue, so the version must name that catalogue.
     version: minimums.size === 0 ? overlay.overlay_id : `${overlay.overlay_id}@${CATALOGUE_VERSION}`,
     minimums,
   })
 }
 
-/** A list with every price times an overlay's factor: exact, since all prices stand over one denominator. */
+/** Multiplies every price of a list by an overlay's factor. Exact, because all prices have one denominator. */
 export function multipliedList(overlay: PriceOverlay, factor: Rational, below: PriceList): PriceList {
   const times = (price: bigint) => price * factor.numerator
   return {
@@ -49,10 +49,10 @@ export function multipliedList(overlay: PriceOverlay, factor: Rational, below: P
   }
 }
 
-/** Between a multiplier's id and the version of what it multiplies. */
+/** Separates a multiplier's id from the version of the list that it multiplies. */
 export const VERSION_OVER = '*'
 
-/** The same of prices as people read them, with those by threshold and image size. */
+/** Multiplies prices for display, including those by threshold and image size. */
 export function multipliedPrices(factor: Rational, below: UnitPrices): UnitPrices {
   const times = ({ numerator, denominator }: Rational): Rational => ({
     numerator: numerator * factor.numerator,
@@ -80,7 +80,7 @@ function unitPrices(units: { readonly [U in UsageUnit]?: OverlayPrice }): UnitPr
 
 const NO_SIZES: UnitPrice['sizes'] = new Map()
 
-/** From USD for `per` units to USD for as many as price lists quote. */
+/** Converts USD for `per` units to USD for the number of units that price lists quote. */
 function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): UnitPrice {
   const quoted = (text: string): Rational => {
     const { numerator, denominator } = decimal(text)
@@ -97,14 +97,14 @@ function unitPrice(unit: UsageUnit, { per, amount, tiers = [] }: OverlayPrice): 
 }
 
 function decimal(text: string): Rational {
-  // No more decimals than are written: small integers multiply faster.
+  // Uses only the decimals that are written: small integers multiply faster.
   const decimals = text.split('.', 2)[1]?.length ?? 0
   const numerator = parseDecimal(text, decimals)
   if (typeof numerator === 'string') throw new Error(`not an amount of an overlay: ${text}`)
   return { numerator, denominator: 10n ** BigInt(decimals) }
 }
 
-/** What the provider bills at least, whatever its price: ten seconds of audio at Groq. */
+/** Returns the least quantity that the provider bills, such as ten seconds of audio at Groq. */
 function minimumsOf(model: ModelRef | undefined): ReadonlyMap<UsageUnit, number> {
   if (model === undefined) return NO_MINIMUMS
   const { minimums } = loadProvider(model.provider)

@@ -3,25 +3,25 @@ import { isStandardTier, loadProvider, type ProviderRef } from './catalogue.ts'
 import { plainName } from './modifiers.ts'
 
 /**
- * Prices that stand over the catalogue's, as plain data: an operator's for everybody, or a customer's own, its
- * negotiated rates. Pure; where they are kept and how fresh they are is `src/rating`'s business.
+ * A price that takes precedence over the catalogue's, as plain data: an operator's price for all customers, or a
+ * customer's negotiated rate. `src/rating` stores overlays and keeps them fresh.
  */
 export interface PriceOverlay {
   readonly overlay_id: string
-  /** Whose price list this is: events of a reseller follow the reseller's overlays. */
+  /** The provider whose price list this is: events of a reseller use the reseller's overlays. */
   readonly provider: string
-  /** In lower case: a model's name, or the beginning of names and `*`. */
+  /** In lower case: a model's name, or a prefix and `*`. */
   readonly model: string
-  /** The only service tier that it is for; null for all. */
+  /** The only service tier that it applies to; null for all. */
   readonly service_tier: string | null
-  /** `OverlayPrices` as JSON: read when an event first needs it. */
+  /** `OverlayPrices` as JSON: parsed when an event first needs it. */
   readonly prices: string
   readonly effective_from_ms: number
-  /** The first moment at which it no longer holds. */
+  /** The first moment at which it no longer applies. */
   readonly effective_to_ms: number | null
 }
 
-/** Prices of its own, or a factor on every price below it: the form that negotiated rates have. Decimal strings. */
+/** Its own prices, or a factor on every price below it, which is the form of negotiated rates. Decimal strings. */
 export type OverlayPrices =
   | { readonly units: { readonly [U in UsageUnit]?: OverlayPrice } }
   | { readonly multiplier: string }
@@ -30,7 +30,7 @@ export type OverlayPrices =
 export interface OverlayPrice {
   readonly amount: string
   readonly per: number
-  /** `amount` instead once total input is above (inclusive: at least) the threshold. */
+  /** Replace `amount` once total input exceeds (if inclusive: reaches) the threshold. */
   readonly tiers?: readonly OverlayTier[]
 }
 
@@ -40,12 +40,12 @@ export interface OverlayTier {
   readonly amount: string
 }
 
-/** What an overlay is looked up by. */
+/** The key of an overlay lookup. */
 export interface OverlayQuery {
   readonly provider: string
   /** As the caller wrote it, in lower case. */
   readonly name: string
-  /** The catalogue's id of the model, in lower case: a price for it holds for its aliases and dated names too. */
+  /** The catalogue's id of the model, in lower case: a price for it also applies to its aliases and dated names. */
   readonly id: string
   /** `tierOf` of the request. */
   readonly tier: string | null
@@ -54,13 +54,13 @@ export interface OverlayQuery {
 
 interface ProviderOverlays {
   readonly exact: Map<string, PriceOverlay[]>
-  /** By the beginning that they stand for. */
+  /** By prefix, without the `*`. */
   readonly prefixes: Map<string, PriceOverlay[]>
-  /** How long the beginnings are, longest first: as many lookups as there are lengths, however many prefixes. */
+  /** The lengths of the prefixes, longest first: one lookup per length, for any number of prefixes. */
   lengths: readonly number[]
 }
 
-/** All overlays of one scope, those of the past and the future too. Never changes. */
+/** All overlays of one scope, past and future ones included. Immutable. */
 export class OverlaySet {
   static readonly EMPTY = new OverlaySet([])
 
@@ -85,8 +85,8 @@ export class OverlaySet {
   }
 
   /**
-   * The overlay in force. The model decides first: the name as written, then the catalogue's id, then the longest
-   * beginning of either; of one model's, an overlay of the very service tier comes before one for all tiers.
+   * Returns the overlay in force. The model decides first: the name as written, then the catalogue's id, then the
+   * longest prefix of either; for one model, an overlay of the exact service tier comes before one for all tiers.
    */
   find(query: OverlayQuery): PriceOverlay | undefined {
     const own = this.byProvider.get(query.provider)
@@ -104,7 +104,7 @@ export class OverlaySet {
     return undefined
   }
 
-  /** The names that have an overlay of their own for all service tiers at a time, sorted. */
+  /** Returns the model names with their own overlay for all service tiers at a time, sorted. */
   modelsOf(provider: string, at_ms: number): string[] {
     const exact = this.byProvider.get(provider)?.exact ?? []
     return [...exact]
@@ -126,12 +126,12 @@ export function isPrefix(model: string): boolean {
   return model.endsWith('*')
 }
 
-/** The beginning that a prefix stands for; of an exact name, the name. */
+/** Returns a pattern without its `*`; an exact name is returned as it is. */
 export function stemOf(model: string): string {
   return isPrefix(model) ? model.slice(0, -1) : model
 }
 
-/** `effective_from` belongs to it, `effective_to` does not. */
+/** Returns whether an overlay is in force: `effective_from` is inclusive, `effective_to` exclusive. */
 export function holdsAt(overlay: PriceOverlay, at_ms: number): boolean {
   return (
     overlay.effective_from_ms <= at_ms &&
@@ -139,7 +139,7 @@ export function holdsAt(overlay: PriceOverlay, at_ms: number): boolean {
   )
 }
 
-/** One name for a service tier however it is written, null for the standard one: providers have several names for it. */
+/** Returns one name for a service tier in any spelling; null for the standard tier, which has several names. */
 export function tierOf(provider: ProviderRef, service_tier: string | null | undefined): string | null {
   if (service_tier === undefined || service_tier === null || isStandardTier(service_tier)) return null
   const name = plainName(service_tier)
@@ -161,7 +161,7 @@ function beginningWith(
   return name.length < length ? undefined : prefixes.get(name.slice(0, length))
 }
 
-/** Overlays of one model and tier never overlap in time, so at most one of each tier fits. */
+/** Overlays of one model and tier never overlap in time, so at most one of each tier is in force. */
 function inForce(
   overlays: readonly PriceOverlay[] | undefined,
   { tier, at_ms }: OverlayQuery,

@@ -1,16 +1,16 @@
 import { DAY_MS } from '../../time/durations.ts'
 import { readPrices, type UnitPrices, words } from './notation.ts'
 
-/** Prices of a model and when they hold. */
+/** Prices of a model, and the time in which they hold. */
 export interface PricePeriod {
-  /** `''` for a model's first prices, else when they hold: `@2025-06-10`, `@00:30:00-16:30:00`. */
+  /** `''` for a model's first prices, else the condition: `@2025-06-10`, `@00:30:00-16:30:00`. */
   readonly label: string
   readonly prices: UnitPrices
 }
 
 /**
- * Reads `prices ; @2025-06-10 prices ; @00:30:00-16:30:00 prices`. Of the periods that hold at a time the last
- * listed counts, as in the source; the first has no condition. Times are UTC, in epoch milliseconds.
+ * Reads `prices ; @2025-06-10 prices ; @00:30:00-16:30:00 prices`. Of the periods that hold at a time, the last
+ * in the list applies; the first has no condition. Times are UTC, in epoch milliseconds.
  */
 export function readPeriods(text: string): (at_ms: number) => PricePeriod {
   const [first = readPeriod(''), ...others] = text.split(' ; ').map(readPeriod)
@@ -37,7 +37,7 @@ function readPeriod(text: string): Period {
     prices,
     holds: (at_ms) => {
       const time_ms = ((at_ms % DAY_MS) + DAY_MS) % DAY_MS
-      // A window that ends before it starts runs over midnight. The start belongs to it, the end does not.
+      // A window that ends before it starts spans midnight. The start is inclusive, the end exclusive.
       return end_ms < start_ms
         ? time_ms >= start_ms || time_ms < end_ms
         : time_ms >= start_ms && time_ms < end_ms

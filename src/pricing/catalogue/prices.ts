@@ -12,7 +12,7 @@ import { matches } from './match.ts'
 import { factorOf, findModifier, type Modifier, plainName } from './modifiers.ts'
 import type { PricePeriod } from './period.ts'
 
-/** What decides which of a model's prices holds, besides usage. */
+/** The conditions, besides usage, that select one of a model's prices. */
 export interface PriceConditions {
   readonly provider: ProviderRef
   readonly model: string
@@ -25,13 +25,13 @@ export interface PriceConditions {
 
 export interface ChosenPrices {
   readonly list: PriceList
-  /** What could not be taken into account, and what was done instead. */
+  /** Conditions that could not be applied, and the price used instead. */
   readonly warnings: readonly string[]
 }
 
 /**
- * The list prices of a model at a time, in a service tier and a region. A tier or region that the catalogue
- * does not know for the model is billed at list price, with a warning: never at a guess.
+ * Returns the list prices of a model at a time, in a service tier and a region. A tier or region that the
+ * catalogue does not have for the model is billed at list price, with a warning.
  */
 export function cataloguePrices(conditions: PriceConditions, model: ModelRef): ChosenPrices {
   const period = model.pricesAt(conditions.at_ms)
@@ -47,14 +47,14 @@ export function cataloguePrices(conditions: PriceConditions, model: ModelRef): C
   return variant(model, period, conditions.provider, chooseVariant(conditions, period))
 }
 
-/** Plain names of the service tiers that have a price of their own for a model. */
+/** Returns the normalised names of the service tiers that have their own price for a model. */
 export function modifierNames(provider: ProviderRef, model: string): string[] {
   const name = model.trim().toLowerCase()
   const { tiers } = loadProvider(provider)
   return tiers.flatMap(({ names }) => names).filter((tier) => findModifier(tiers, tier, name) !== undefined)
 }
 
-/** The units that a model's prices at a time bill, directly or through a unit around them. */
+/** Returns the units that a model's prices at a time bill, directly or through a containing unit. */
 export function coveredUnits(provider: ProviderRef, model: ModelRef, at_ms: number): ReadonlySet<UsageUnit> {
   return variant(model, model.pricesAt(at_ms), provider, NO_CHOICE).list.covered
 }
@@ -78,7 +78,7 @@ function chooseVariant(conditions: PriceConditions, period: PricePeriod): Choice
   if (wantedTier !== undefined && tier === undefined && !isStandardTier(wantedTier)) {
     warnings.push(`no price for service tier ${shown(wantedTier)}; billed at list price`)
   }
-  // Regions are free text of the caller's; only where a provider charges by region can one be unknown.
+  // Regions are free text from the caller; one can only be unknown at a provider that charges by region.
   const wantedRegion = conditions.region
   const region = wantedRegion === undefined ? undefined : findModifier(regions, plainName(wantedRegion), name)
   const known =
@@ -99,7 +99,7 @@ function shown(name: string): string {
   return JSON.stringify(name.slice(0, 60))
 }
 
-/** Prepared lists, kept per period: as many as there are modifiers and sizes, never per what callers write. */
+/** Prepared lists by period: bounded by the modifiers and sizes of the catalogue, not by the input of callers. */
 const variants = new WeakMap<PricePeriod, Map<string, ChosenPrices>>()
 
 function variant(model: ModelRef, period: PricePeriod, provider: ProviderRef, choice: Choice): ChosenPrices {

@@ -6,15 +6,15 @@ import { comparableModel, modelLine } from './model-line.ts'
 import { modifierNames } from './prices.ts'
 
 /**
- * How the same request could cost less, from the catalogue alone. Nothing is said about quality, which no
- * price list knows: every suggestion states what it takes for granted, and a cheaper way of calling the same
- * model comes before another model.
+ * A cheaper way to make the same request, from the catalogue alone. Price lists have no data about quality, so
+ * every suggestion states its assumptions, and a cheaper way of calling the same model comes before another
+ * model.
  */
 export interface Suggestion {
   readonly kind: 'batch' | 'flex' | 'cache' | 'model'
   readonly suggested_model: string
   readonly suggested_service_tier?: string
-  /** Whole per cent of the provider cost, rounded down. */
+  /** Whole percent of the provider cost, rounded down. */
   readonly savings_percent: number
   readonly provider_cost_usd: string
   readonly assumptions: readonly string[]
@@ -24,7 +24,7 @@ export type SuggestionResult =
   | { readonly kind: 'suggestion'; readonly best: Suggestion; readonly others: readonly Suggestion[] }
   | { readonly kind: 'none'; readonly reason: string }
 
-/** Less than this is not worth a change. */
+/** Smaller savings are not suggested. */
 const LEAST_SAVING_PERCENT = 5
 
 export function suggestSaving(request: CostRequest): SuggestionResult {
@@ -51,7 +51,7 @@ const TIERS = {
   flex: ['the result may come later or need a retry', 'the request asks for the flex service tier'],
 } as const
 
-/** Only for requests that do not name a tier already: who pays for priority has a reason. */
+/** Only for requests that name no tier: a caller that pays for priority has a reason. */
 function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   if (request.service_tier !== undefined && !isStandardTier(request.service_tier)) return []
   const known = modifierNames(request.provider, request.model)
@@ -62,7 +62,7 @@ function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   })
 }
 
-/** Providers cache from about this much input on. */
+/** The least input that providers cache, approximately. */
 const LEAST_CACHED_TOKENS = 1024
 
 function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
@@ -77,7 +77,7 @@ function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
   return suggestion === undefined ? [] : [suggestion]
 }
 
-/** The cheapest newer model of the same class, and the cheapest smaller one: of the same provider and family. */
+/** Suggests the cheapest newer model of the same class and the cheapest smaller one, of the same provider and family. */
 function modelSuggestions(request: CostRequest, model: ModelRef, now: PicoUsd): Suggestion[] {
   const own = modelLine(model.id)
   const fitting = allModels(model.provider).filter(
@@ -114,7 +114,7 @@ const SPECIFIC: readonly UsageUnit[] = [
   'web_searches',
 ]
 
-/** The request goes into its context window, and whatever is not text has a price of its own there. */
+/** Returns whether the request fits the context window, and every unit that is not text has its own price there. */
 function fits(request: CostRequest, other: ModelRef): boolean {
   const { usage, at_ms } = request
   const needed = (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0)

@@ -7,12 +7,12 @@ import { inclusiveUsage, SECONDS_DECIMALS, type Usage, type UsageUnit, withTotal
 import { splitOverlaps } from './overlaps.ts'
 import type { PriceEntry, PriceList } from './price-list.ts'
 
-/** One thing to price. `usage` should have passed `checkUsage` or `clampUsage`. */
+/** Usage of a model to price. `usage` should have passed `checkUsage` or `clampUsage`. */
 export interface CostRequest {
   readonly provider: ProviderRef
   readonly model: string
   readonly usage: Usage
-  /** Epoch milliseconds: the price in force then is the price. */
+  /** Epoch milliseconds: the price in force then applies. */
   readonly at_ms: number
   readonly service_tier?: string | undefined
   readonly region?: string | undefined
@@ -24,7 +24,7 @@ export type CostResult =
   | {
       readonly kind: 'priced'
       readonly cost: PicoUsd
-      /** Written out on first reading: ingest never does. */
+      /** Computed on first read: ingest never reads it. */
       readonly breakdown: readonly BreakdownLine[]
       readonly price_version: string
       readonly warnings?: readonly string[]
@@ -32,8 +32,8 @@ export type CostResult =
   | {
       readonly kind: 'unpriced'
       /**
-       * The most similar models that have prices; empty when the model is known but not for this usage. Looked for on
-       * first reading: ingest never does, and an unknown model is compared with all of the provider's.
+       * The most similar models with prices; empty if the model is known but has no price for this usage. Computed on
+       * first read, because it compares the name with all of the provider's models; ingest never reads it.
        */
       readonly nearest: readonly string[]
       readonly reason: 'unknown_model' | 'no_price_for_usage'
@@ -41,15 +41,15 @@ export type CostResult =
 
 export interface BreakdownLine {
   readonly unit: UsageUnit
-  /** What is billed as this unit: its parts with prices of their own are not in it. */
+  /** The quantity billed as this unit, without those parts that have their own prices. */
   readonly quantity: number
-  /** USD for one unit, a plain decimal; rounded to 18 decimals where it has no end. */
+  /** USD for one unit, a plain decimal; rounded to 18 decimals if it is longer. */
   readonly price_usd: string
-  /** Rounded to 12 decimals, line by line: the total is rounded from the exact sum. */
+  /** Rounded to 12 decimals, line by line; the total is rounded once, from the exact sum. */
   readonly cost_usd: string
 }
 
-/** What the provider charges, from the catalogue: exact, rounded once, half-even, to 1e-12 USD. */
+/** Returns the provider's charge by the catalogue: exact, rounded once, half-even, to 1e-12 USD. */
 export function providerCost(request: CostRequest): CostResult {
   const model = findModel(request.provider, request.model)
   if (model === undefined) {
@@ -65,7 +65,7 @@ export function providerCost(request: CostRequest): CostResult {
   return priceUsage(list, request.usage, warnings)
 }
 
-/** Prices usage by any list: the catalogue's, an operator's, a customer's own. */
+/** Prices usage by any list: the catalogue's, an operator's or a customer's. */
 export function priceUsage(list: PriceList, reported: Usage, about: readonly string[] = NONE): CostResult {
   const usage = inclusiveUsage(reported)
   const unpriced = unpricedUnits(list, usage)
@@ -86,7 +86,7 @@ export function priceUsage(list: PriceList, reported: Usage, about: readonly str
   }
 }
 
-/** What usage comes to by a list, in pico-units of the list's currency, before any rounding. */
+/** Returns the exact price of usage by a list, in pico-units of the list's currency, before rounding. */
 export function exactPrice(list: PriceList, reported: Usage): Rational {
   return {
     numerator: exactCost(billedOf(list, inclusiveUsage(reported))),
@@ -97,11 +97,11 @@ export function exactPrice(list: PriceList, reported: Usage): Rational {
 const NONE: readonly string[] = []
 
 function billedOf(list: PriceList, usage: Usage): Billed[] {
-  // Parts that exceed their total only together show as less than nothing left of it.
+  // A negative remainder means that the sum of the parts exceeds the total.
   return billedQuantities(list, usage, false) ?? billedQuantities(list, withTotals(usage), true) ?? []
 }
 
-/** What is billed at one price: a whole quantity, or whole nanoseconds. */
+/** A quantity billed at one price: in whole units, or in whole nanoseconds. */
 interface Billed {
   readonly entry: PriceEntry
   readonly quantity: bigint
@@ -109,9 +109,9 @@ interface Billed {
 }
 
 /**
- * Leaf decomposition: of each priced unit, what is left after its priced parts. Units come most specific
- * first, so every part is known before the whole; each token is billed once, at its most specific price.
- * Undefined when a whole is less than its parts, unless that is to be taken as nothing left.
+ * Leaf decomposition: bills of each priced unit the remainder after its priced parts. Units are ordered most
+ * specific first, so every part is known before the whole; each token is billed once, at its most specific
+ * price. Undefined if a whole is less than its parts, unless `clamp` takes that as a remainder of zero.
  */
 function billedQuantities(list: PriceList, reported: Usage, clamp: boolean): Billed[] | undefined {
   const usage = list.overlapping ? splitOverlaps(reported) : reported
@@ -140,13 +140,13 @@ function entryQuantity(list: PriceList, entry: PriceEntry, usage: Usage): bigint
 
 const PER_SECOND = 10 ** SECONDS_DECIMALS
 
-/** Whole seconds apart from their fraction, so that the fraction keeps its digits. */
+/** Converts whole seconds and the fraction separately, so that the fraction keeps its digits. */
 function nanoseconds(seconds: number): bigint {
   const whole = Math.floor(seconds)
   return BigInt(whole) * BigInt(PER_SECOND) + BigInt(Math.round((seconds - whole) * PER_SECOND))
 }
 
-/** A context tier is a cliff: past the threshold the whole request costs the tier's price. */
+/** Returns the price at a total input: past a threshold the whole request costs the tier's price. */
 function priceOf(entry: PriceEntry, inputTokens: number): bigint {
   for (const { threshold, inclusive, price } of entry.tiers) {
     if (inputTokens > threshold || (inclusive && inputTokens === threshold)) return price
@@ -160,7 +160,7 @@ function exactCost(billed: readonly Billed[]): bigint {
   return total
 }
 
-/** Units with a quantity that neither they nor anything around them has a price for. */
+/** Returns the units with a quantity but without a price, their own or of a containing unit. */
 function unpricedUnits(list: PriceList, usage: Usage): UsageUnit[] {
   let unpriced: UsageUnit[] | undefined
   for (const unit in usage) {
@@ -196,7 +196,7 @@ function positiveUnits(usage: Usage): number {
 
 const PRICE_DECIMALS = 18
 
-/** In the order of the units' table: input before output, wholes before parts. */
+/** Lists billed units in the order of the units' table: input before output, wholes before parts. */
 function breakdownOf(list: PriceList, billed: readonly Billed[]): BreakdownLine[] {
   const ordered = billed.toSorted((a, b) => position(a.entry.unit) - position(b.entry.unit))
   return ordered.map(({ entry, quantity, price }) => {

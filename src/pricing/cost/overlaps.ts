@@ -2,10 +2,9 @@ import { overlap, partitions, type UsageUnit } from '../units.ts'
 import type { Usage } from '../usage.ts'
 
 /**
- * How many tokens are two things at once (audio and read from the cache) when a response says only how many
- * are the one and how many the other. What is reported stays. The rest of a kind goes to text first, then to
- * images, audio and video, as far as each reaches: what is cached or comes from a tool is the written part of
- * a conversation before anything else. The totals are the same either way.
+ * Computes how many tokens are two things at once (audio and read from the cache) if a response reports only the
+ * two counts. Reported overlaps stay. The rest of a kind is assigned to text first, then to images, audio and
+ * video, up to the count of each: cached and tool tokens are mostly text. Totals do not change.
  */
 export function splitOverlaps(usage: Usage): Usage {
   let split: { [U in UsageUnit]?: number } | undefined
@@ -21,7 +20,7 @@ export function splitOverlaps(usage: Usage): Usage {
 
 interface Row {
   readonly modality: UsageUnit
-  /** The unit of what is of this modality and of a kind. */
+  /** By kind: the unit that has both this modality and the kind. */
   readonly both: ReadonlyMap<UsageUnit, UsageUnit>
 }
 
@@ -54,7 +53,7 @@ function fill(
 
 const ORDER = ['text', 'image', 'audio', 'video']
 
-/** Totals that split two ways. Cache writes come after the input, which says of what modality they are. */
+/** Totals that split two ways. Cache writes follow the input, which determines their modality. */
 const GRIDS = (['input_tokens', 'cache_write_tokens', 'output_tokens'] as const).map((total) => {
   const [modalities = [], kinds = []] = partitions(total)
   const rows = modalities

@@ -19,7 +19,7 @@ import type { UsageUnit } from '../units.ts'
 import { type CostRequest, type CostResult, priceUsage, providerCost } from './cost.ts'
 import type { PriceList } from './price-list.ts'
 
-/** Every price that a customer's usage can have besides the catalogue's: its own overrides, then the operator's. */
+/** All prices of a customer besides the catalogue's: its own overrides first, then the operator's. */
 export interface PriceBook {
   readonly overrides: OverlaySet
   readonly operator: OverlaySet
@@ -27,7 +27,7 @@ export interface PriceBook {
 
 export const NO_OVERLAYS: PriceBook = { overrides: OverlaySet.EMPTY, operator: OverlaySet.EMPTY }
 
-/** What the provider charges this customer: exact, rounded once, half-even, to 1e-12 USD. */
+/** Returns the provider's charge for this customer: exact, rounded once, half-even, to 1e-12 USD. */
 export function costFrom(book: PriceBook, request: CostRequest): CostResult {
   const overlays = overlaysFor(book, request)
   if (overlays === undefined) return providerCost(request)
@@ -37,7 +37,7 @@ export function costFrom(book: PriceBook, request: CostRequest): CostResult {
     : priceUsage(chosen.list, request.usage, chosen.warnings)
 }
 
-/** The units that a model's prices bill for this customer; none for a model without prices. */
+/** Returns the units that a model's prices bill for this customer; none for a model without prices. */
 export function coveredBy(book: PriceBook, conditions: PriceConditions): ReadonlySet<UsageUnit> {
   const model = findModel(conditions.provider, conditions.model)
   const overlays = overlaysFor(book, conditions)
@@ -51,17 +51,17 @@ const NO_UNITS: ReadonlySet<UsageUnit> = new Set()
 
 export type PriceSource = 'override' | 'operator' | 'catalogue'
 
-/** A price list, and where it is from. */
+/** A price list and its source. */
 export interface PricesInForce {
   readonly source: PriceSource
-  /** The overlay that decided; undefined where it was the catalogue. */
+  /** The overlay that applies; undefined for a catalogue price. */
   readonly overlay: PriceOverlay | undefined
   readonly prices: UnitPrices
   readonly price_version: string
   readonly model: ModelRef | undefined
 }
 
-/** The prices of a model for this customer, for people to read. Undefined for a model that has none. */
+/** Returns the prices of a model for this customer, for display. Undefined for a model without prices. */
 export function pricesInForce(book: PriceBook, conditions: PriceConditions): PricesInForce | undefined {
   const model = findModel(conditions.provider, conditions.model)
   const overlays = overlaysFor(book, conditions) ?? []
@@ -74,14 +74,14 @@ export function pricesInForce(book: PriceBook, conditions: PriceConditions): Pri
 
 export type PricesOfVersion =
   | ({ readonly kind: 'found' } & ChosenPrices)
-  /** The version names no overlay of this customer's book, or other prices than these conditions have. */
+  /** The version names no overlay of this customer's book, or other prices than those of these conditions. */
   | { readonly kind: 'unknown' }
-  /** It rests on list prices of another catalogue than this deployment's. */
+  /** The version needs list prices of a catalogue other than this deployment's. */
   | { readonly kind: 'other_catalogue'; readonly catalogue: string }
 
 /**
- * The prices that a stored `price_version` names, however often they were replaced since: an event that is rated
- * again by them costs the same. `conditions` are the event's own: its model, time, tier, region and image size.
+ * Returns the prices that a stored `price_version` names, even if they were replaced since: an event that is rated
+ * again with them costs the same. `conditions` are those of the event: model, time, tier, region and image size.
  */
 export function pricesOfVersion(
   book: PriceBook,
@@ -111,7 +111,7 @@ function readVersion(version: string): { overlay_ids: string[]; catalogue: strin
   return { overlay_ids, catalogue: rest === '' ? undefined : rest.split(':', 1)[0] }
 }
 
-/** The overlays that fit, the customer's before the operator's; undefined, with nothing allocated, where none does. */
+/** Returns the overlays that apply, the customer's before the operator's; undefined, without allocation, if none does. */
 function overlaysFor(book: PriceBook, conditions: PriceConditions): PriceOverlay[] | undefined {
   if (book.overrides.size === 0 && book.operator.size === 0) return undefined
   const name = conditions.model.trim().toLowerCase()
@@ -133,7 +133,7 @@ function sourceOf(book: PriceBook, overlay: PriceOverlay | undefined): PriceSour
   return book.overrides.get(overlay.overlay_id) === undefined ? 'operator' : 'override'
 }
 
-/** `overlays[from]` over the next one, over the catalogue. Prices of its own hide what is below; a multiplier needs it. */
+/** Applies `overlays[from]` over the next one, over the catalogue. Own prices hide the layers below; a multiplier needs them. */
 function stackedPrices(
   overlays: readonly PriceOverlay[],
   from: number,
@@ -170,7 +170,7 @@ function stackedUnitPrices(
 
 const NONE: readonly string[] = []
 
-/** A price for all tiers is billed as it stands, where the caller may have counted on half of it for a batch. */
+/** Warns that a price for all tiers is billed unchanged, because the caller may expect a batch discount. */
 function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceConditions): readonly string[] {
   if (service_tier === undefined || overlay.service_tier !== null) return NONE
   if (tierOf(provider, service_tier) === null) return NONE
@@ -180,15 +180,15 @@ function tierWarnings(overlay: PriceOverlay, { provider, service_tier }: PriceCo
 
 interface Prepared {
   readonly terms: OverlayTerms
-  /** By what they rest on: the list that a multiplier multiplies, or the model whose minimums hold. */
+  /** By their base: the list that a multiplier multiplies, or the model whose minimums apply. */
   readonly lists: WeakMap<object, PriceList>
 }
 
 const NO_MODEL = {}
 
 /**
- * Compiled price lists go with the overlays they belong to, and all together when there are too many of them: one
- * `*` may stand over every model of a provider. A list is a few kilobytes, so this is about 20 MB.
+ * The limit of compiled price lists. Each is freed with its overlay, and all are dropped at the limit, because one
+ * `*` may apply to every model of a provider. A list takes a few kilobytes, so this is about 20 MB.
  */
 const MAX_LISTS = 5_000
 let preparedOverlays = new WeakMap<PriceOverlay, Prepared>()

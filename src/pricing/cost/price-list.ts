@@ -12,23 +12,23 @@ import {
 import { SECONDS_DECIMALS } from '../usage.ts'
 
 /**
- * Prices ready for arithmetic. All of them stand over one common denominator, so that rating an event is one
- * multiplication and one addition of integers per unit, and a single division at the end.
+ * Prices compiled for arithmetic. All have one common denominator, so that rating an event is one multiplication
+ * and one addition of integers per unit, and a single division at the end.
  */
 export interface PriceList {
-  /** Most specific units first: a unit's parts are known before the unit itself. */
+  /** Most specific units first: the parts of a unit precede the unit. */
   readonly entries: readonly PriceEntry[]
-  /** A cost is the sum of quantity × price, over this: in pico-USD. */
+  /** Divides the sum of quantity × price; the quotient is pico-USD. */
   readonly denominator: bigint
-  /** What billed usage of a unit is at least, as Groq's ten seconds of audio. */
+  /** The least billed quantity by unit, such as Groq's ten seconds of audio. */
   readonly minimums: ReadonlyMap<UsageUnit, number>
-  /** Units that have a price of their own or through a unit that contains them. */
+  /** Units with their own price or a price of a containing unit. */
   readonly covered: ReadonlySet<UsageUnit>
-  /** Whether some priced units overlap, so that reported parts have to be told apart first. */
+  /** Whether some priced units overlap, so that overlaps of the usage must be computed first. */
   readonly overlapping: boolean
-  /** Units that are billed only when the tokens they stand for were not reported. */
+  /** Units that are billed only if the tokens that they estimate are not reported. */
   readonly standIns: readonly { readonly unit: UsageUnit; readonly unless: UsageUnit }[]
-  /** Names the prices for good: an event that stores it can be rated again to the same cost. */
+  /** Identifies the prices permanently: an event that stores it can be rated again to the same cost. */
   readonly version: string
 }
 
@@ -42,24 +42,24 @@ export interface PriceEntry {
     readonly inclusive: boolean
     readonly price: bigint
   }[]
-  /** Indices in `entries` of the units that lie in this one: billed at their own price, not at this. */
+  /** Indices in `entries` of the units inside this one, which are billed at their own price. */
   readonly parts: readonly number[]
   /** Seconds are billed by the nanosecond. */
   readonly decimals: boolean
-  /** Billed only when this unit was not reported: a price per image stands in for the tokens it is made of. */
+  /** Billed only if this unit is not reported: a price per image replaces the tokens of the image. */
   readonly unless: UsageUnit | undefined
 }
 
 export interface PriceListOptions {
   readonly version: string
   readonly minimums?: ReadonlyMap<UsageUnit, number>
-  /** Factor on the prices of a family of units, such as half for tokens in a batch. */
+  /** Returns the factor on the prices of a unit, such as half for tokens in a batch. */
   readonly factor?: (unit: UsageUnit) => Rational | undefined
-  /** `output_images` at the price of this size instead of the base price. */
+  /** The size whose price of `output_images` replaces the base price. */
   readonly image?: string
 }
 
-/** Prepares prices. Costs some microseconds: keep the result. */
+/** Compiles prices. Takes some microseconds: keep the result. */
 export function priceList(prices: UnitPrices, options: PriceListOptions): PriceList {
   const priced = withOverlaps(prices)
   const units = UNIT_NAMES.filter((unit) => priced.has(unit)).sort((a, b) => specificity(b) - specificity(a))
@@ -94,13 +94,13 @@ export function priceList(prices: UnitPrices, options: PriceListOptions): PriceL
   }
 }
 
-/** Where output is priced both ways, counts are estimates of the tokens, which are what is billed. */
+/** Units that estimate tokens: if output is priced both ways, the tokens are billed. */
 const estimates: ReadonlySet<UsageUnit> = new Set<UsageUnit>(['output_images', 'video_seconds'])
 
 /**
- * Two priced units that overlap need a price for what is both. A list that has none, as one put together by
- * hand may not, bills it by the unit that says more of it, and of equals by the lifetime before the kind before
- * the modality: cached audio is cached first.
+ * Adds the missing prices of overlaps. Two priced units that overlap need a price for tokens that are both. A list
+ * without one, which may be written by hand, bills the overlap at its most specific unit; of equally specific ones
+ * at lifetime before kind before modality: cached audio is billed as cached.
  */
 function withOverlaps(prices: UnitPrices): UnitPrices {
   const closed = new Map(prices)
@@ -129,7 +129,7 @@ interface ScaledPrice {
   readonly all: readonly Rational[]
 }
 
-/** From USD per the list's quantity to pico-USD per whole unit or nanosecond, in lowest terms. */
+/** Converts USD per the list's quantity to pico-USD per whole unit or nanosecond, in lowest terms. */
 function scaled(unit: UsageUnit, price: UnitPrice | undefined, options: PriceListOptions): ScaledPrice {
   if (price === undefined) throw new Error(`${unit} has no price`)
   const { per, decimals } = USAGE_UNITS[unit]

@@ -18,18 +18,19 @@ import { providerName } from '../provider-name.ts'
 import { isBackdated, type OverlayDraft, planOverlay } from './plan.ts'
 import type { OverlayInput, OverlaysQuery } from './schema.ts'
 import { addOverlay, listOverlays, loadOverlays, type StoredOverlay } from './store.ts'
-/** In whose name prices are set and listed: the operator's for everybody, or a customer's for itself. */
+
+/** The scope of prices to set and list: the operator's, for all customers, or one customer's. */
 export interface OverlayScope {
   readonly scope: string
-  /** Whose idempotency keys count: `ledgerKey` of the caller's ledger, or `operator`. */
+  /** The owner of the idempotency keys: `ledgerKey` of the caller's ledger, or `operator`. */
   readonly owner: string
-  /** A key's id, or `operator`. */
+  /** The id of an API key, or `operator`. */
   readonly created_by: string
 }
 
 export const OPERATOR_SCOPE: OverlayScope = { scope: OPERATOR, owner: OPERATOR, created_by: OPERATOR }
 
-/** Sets a price: 201 with the overlay, or a problem. */
+/** Sets a price. Returns 201 with the overlay, or a problem. */
 export async function postOverlay(
   c: Context<AppEnv>,
   by: OverlayScope,
@@ -47,7 +48,7 @@ export async function postOverlay(
       requireEpoch(by.scope, added.overlay.epoch)
       return { status: 201, body: overlayJson(added.overlay) }
     })
-    // A replay publishes too: the first attempt may have been cut off before it came to that.
+    // A replay publishes too, because the first attempt may have failed before publishing.
     if (response.status === 201) await publishEpoch(c.env, by.scope, defer)
     return response
   } catch (error) {
@@ -55,7 +56,7 @@ export async function postOverlay(
   }
 }
 
-/** The overlays of a scope, newest first. */
+/** Returns a page of the overlays of a scope, newest first. */
 export async function getOverlays(
   c: Context<AppEnv>,
   scope: string,
@@ -92,7 +93,7 @@ function readDraft(input: OverlayInput): ({ readonly kind: 'draft' } & OverlayDr
   }
 }
 
-/** Each time a scope was outrun somebody else has gone on, so this many may come at once. */
+/** Each lost race means that another request succeeded, so this many concurrent requests succeed. */
 const ATTEMPTS = 20
 
 async function add(
@@ -129,7 +130,7 @@ async function add(
       const outcome = await addOverlay(c.env, scope, overlay, plan.closes, [audited, ...kept])
       if (outcome === 'added') return { kind: 'added', overlay }
     } catch (error) {
-      // D1 may have made the change and only its answer was lost: then it is a price, and has to be known like one.
+      // D1 may have made the change and lost only the answer, so the epoch is published.
       defer(publishEpoch(c.env, scope, defer))
       throw error
     }
@@ -137,7 +138,7 @@ async function add(
   return { kind: 'refused', refusal: { code: 'unavailable' } }
 }
 
-/** The price that it replaces, and the new one. What they come to is in rows that are never edited either. */
+/** Returns the audit statement: the replaced price and the new one. Amounts are in the immutable overlay rows. */
 function auditOf(
   c: Context<AppEnv>,
   scope: string,

@@ -5,12 +5,12 @@ import { isPrefix, type OverlayPrices, stemOf } from '../../pricing/catalogue/ov
 import { DAY_MS } from '../../time/durations.ts'
 import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
 
-/** A price that somebody wants to hold from some time on. */
+/** A requested price, with the time from which it applies. */
 export interface OverlayDraft {
   readonly provider: ProviderRef
-  /** In lower case; a name, or a beginning and `*`. */
+  /** In lower case; a name, or a prefix and `*`. */
   readonly model: string
-  /** `tierOf` of what was asked for. */
+  /** `tierOf` of the requested tier. */
   readonly service_tier: string | null
   readonly prices: OverlayPrices
   /** Default: now. */
@@ -27,19 +27,19 @@ export type Plan =
     }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** As far back as an event may lie, and so as an unrated one can still want a price. */
+/** The same as the greatest age of an event, so that every unrated event can get a price. */
 export const MAX_BACKDATING_MS = 35 * DAY_MS
 export const MAX_AHEAD_MS = 366 * DAY_MS
 
-/** Whether a price starts in the past: then what priced the model until now has to be looked at too. */
+/** Returns whether a price starts in the past; then the earlier prices of the model must be checked. */
 export function isBackdated(draft: OverlayDraft, now_ms: number): boolean {
   return draft.effective_from_ms !== undefined && draft.effective_from_ms < now_ms
 }
 
 /**
- * What adding a price means for those that are there. `own` are the overlays of its scope; `below` are the operator's
- * where a customer's price begins in the past, else none are needed. Overlays of one model and tier follow each other
- * without overlapping: the one in force when the new one begins ends there, and one that begins later is in the way.
+ * Plans the addition of a price. `own` are the overlays of its scope; `below` are the operator's if a customer's price
+ * begins in the past, else empty. Overlays of one model and tier never overlap: the one in force when the new one begins
+ * ends there, and one that begins later is a conflict.
  */
 export function planOverlay(
   draft: OverlayDraft,
@@ -50,8 +50,7 @@ export function planOverlay(
   const from_ms = draft.effective_from_ms ?? now_ms
   const wrong = wrongTime(draft, from_ms, now_ms)
   if (wrong !== undefined) return { kind: 'refused', refusal: wrong }
-  if (own.length >= MAX_OVERLAYS)
-    return conflict(`There are ${MAX_OVERLAYS} prices, which is the most there can be.`)
+  if (own.length >= MAX_OVERLAYS) return conflict(`There are ${MAX_OVERLAYS} prices, which is the limit.`)
   const past = from_ms < now_ms ? pastPrice(draft, from_ms, now_ms, [...own, ...below]) : undefined
   if (past !== undefined) return past
   const same = own.filter(
@@ -95,8 +94,8 @@ function wrongTime(draft: OverlayDraft, from_ms: number, now_ms: number): Refusa
 }
 
 /**
- * A price may begin in the past so that events of a model that had none can be rated. What had a price then keeps it,
- * or the same event would cost one thing yesterday and another today.
+ * Refuses a price in the past for a model that had a price then, because the same event would cost different amounts
+ * before and after. A model without one may get one, so that its unrated events can be rated.
  */
 function pastPrice(
   { provider, model, service_tier, effective_to_ms }: OverlayDraft,

@@ -14,10 +14,10 @@ import {
 const postRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Set a price of your own: a negotiated rate',
+  summary: 'Set your own price: a negotiated rate',
   description:
-    'Holds from `effective_from` on, in place of the list prices or times them, and reaches every rating within 90 s. ' +
-    'The price that it replaces ends there and is kept; nothing is edited. Live and test keys share prices.',
+    'Applies from `effective_from` on, replaces or multiplies the list prices, and reaches every rating within 90 s. ' +
+    'The replaced price ends there and is kept; no price is edited. Live and test keys share prices.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(overlaySchema) },
   answers: { 201: json('The price.', overlayAnswerSchema) },
@@ -27,7 +27,7 @@ const postRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'Your own prices, newest first: those that ended and those to come too',
+  summary: 'List your own prices, newest first, including past and future ones',
   ...scoped('pricing:read'),
   request: { query: overlaysQuery },
   answers: { 200: json('A page of prices.', overlaysPageSchema) },
@@ -35,7 +35,7 @@ const listRoute = route({
 
 export const priceOverridesRoutes = createRouter()
 
-// What `PriceOverlayInput` refers to: zod validates it in a transform, where the document does not look.
+// `PriceOverlayInput` refers to it; zod validates it in a transform, which the document generator does not see.
 priceOverridesRoutes.openAPIRegistry.register('OverlayUnitPrice', overlayUnitPriceSchema)
 
 priceOverridesRoutes.openapi(postRoute, (c) => {

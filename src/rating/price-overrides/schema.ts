@@ -18,7 +18,7 @@ const MAX_PER = 1_000_000_000_000
 
 const amountText = () => decimalText(OVERLAY_DECIMALS, MAX_AMOUNT_USD)
 
-/** A field's own words, except for one that is not there. */
+/** Uses a field's own message, except for a missing field. */
 function orRequired(message: string) {
   return { error: ({ input }: { readonly input?: unknown }) => (input === undefined ? 'required' : message) }
 }
@@ -33,7 +33,7 @@ function wholeNumber(maximum: number) {
 export const overlayUnitPriceSchema = z
   .strictObject({
     amount: amountText().openapi({ description: 'USD for `per` units, with at most 18 decimals.' }),
-    // No default: 2.5 USD for one token, where a million were meant, is not a mistake to be guessed at.
+    // No default: 2.5 USD for one token instead of a million must not happen by omission.
     per: wholeNumber(MAX_PER).openapi({ description: '1000000 for USD per million tokens.' }),
     tiers: z
       .array(
@@ -51,7 +51,7 @@ export const overlayUnitPriceSchema = z
       .optional()
       .openapi({
         description:
-          'Instead of `amount` for the whole request once its total input is above (inclusive: at least) the threshold.',
+          'Replaces `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold.',
       }),
   })
   .openapi('OverlayUnitPrice')
@@ -81,7 +81,7 @@ const multiplier = z.strictObject({
   }),
 })
 
-/** Prices by unit or one multiplier: told apart first, so that what is wrong is said of the one that was meant. */
+/** Prices by unit or one multiplier. The form is determined first, so that errors refer to the intended form. */
 const prices = z
   .unknown()
   .transform((given, ctx): OverlayPrices => {
@@ -125,8 +125,7 @@ const modelPattern = customerText()
   .refine((model) => model !== '', 'must not be blank')
   .refine((model) => !model.slice(0, -1).includes('*'), 'may have a * only at its end')
   .openapi({
-    description:
-      "A model's name, or the beginning of names and `*`; an exact name comes before a longer beginning.",
+    description: "A model's name, or a prefix and `*`; an exact name takes precedence over any prefix.",
   })
 
 const serviceTier = customerText()
@@ -139,7 +138,7 @@ export const overlaySchema = z
     model: modelPattern,
     service_tier: serviceTier
       .optional()
-      .openapi({ description: 'Only for this tier. Without: for all tiers, as it stands.' }),
+      .openapi({ description: 'Only for this tier. Without it: for all tiers, unchanged.' }),
     prices,
     effective_from: timeInput().optional().openapi({
       description:
@@ -154,7 +153,7 @@ export type OverlayInput = z.infer<typeof overlaySchema>
 export const overlaysQuery = z.strictObject({
   ...pageQuery,
   provider: customerText().optional(),
-  model: customerText().optional().openapi({ description: 'As it was posted, with its `*`.' }),
+  model: customerText().optional().openapi({ description: 'As posted, with its `*`.' }),
 })
 
 export type OverlaysQuery = z.infer<typeof overlaysQuery>

@@ -2,18 +2,18 @@ import type { Bindings } from '../../bindings.ts'
 import { isTaken } from '../../db/errors.ts'
 import type { PriceOverlay } from '../../pricing/catalogue/overlay.ts'
 
-/** Overlays in D1: read whole by scope, and added one at a time. */
+/** Overlays in D1: read as a whole by scope, and added one at a time. */
 
 type Env = Pick<Bindings, 'DB'>
 
 export interface StoredOverlay extends PriceOverlay {
-  /** Its number within the scope, 1, 2, 3 …: the newest is the scope's epoch. */
+  /** Its number within the scope, 1, 2, 3 …; the newest is the scope's epoch. */
   readonly epoch: number
   readonly created_at_ms: number
   readonly created_by: string
 }
 
-/** In one scope, over all time: what an isolate loads at once, about 2 MB. */
+/** The most overlays of one scope over all time: an isolate loads them at once, about 2 MB. */
 export const MAX_OVERLAYS = 5_000
 
 const COLUMNS = `epoch, overlay_id, provider, model, service_tier, prices, effective_from_ms, effective_to_ms,
@@ -21,7 +21,7 @@ const COLUMNS = `epoch, overlay_id, provider, model, service_tier, prices, effec
 
 const SELECT_ALL = `SELECT ${COLUMNS} FROM price_overlays WHERE scope = ?1 ORDER BY epoch LIMIT ?2`
 
-/** Every overlay of a scope, oldest first: one statement, so what it sees is one moment. */
+/** Returns every overlay of a scope, oldest first. One statement, so it is a consistent snapshot. */
 export async function loadOverlays(env: Env, scope: string): Promise<StoredOverlay[]> {
   const { results } = await env.DB.prepare(SELECT_ALL)
     .bind(scope, MAX_OVERLAYS + 1)
@@ -35,9 +35,9 @@ const INSERT = `
 const CLOSE = 'UPDATE price_overlays SET effective_to_ms = ?3 WHERE scope = ?1 AND epoch = ?2'
 
 /**
- * Adds `overlay` and closes the one that it replaces, if any, at its beginning: 1 row written, or 2, in one batch with
- * `others`. `outrun` when the scope has changed since it was loaded, whose next epoch somebody else then has: nothing
- * was written, and what was decided has to be decided again.
+ * Adds `overlay` and closes the one that it replaces, if any, at its start: 1 row written, or 2, in one batch with
+ * `others`. Returns `outrun` if the scope has changed since it was loaded, so that another request has its next epoch:
+ * nothing was written, and the plan must be made again.
  */
 export async function addOverlay(
   env: Env,
@@ -81,7 +81,7 @@ const SELECT_PAGE = `
   WHERE scope = ?1 AND epoch < ?2 AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR model = ?4)
   ORDER BY epoch DESC LIMIT ?5`
 
-/** A page of a scope's overlays, newest first, and the epoch below which the next one begins. */
+/** Returns a page of a scope's overlays, newest first, and the epoch before which the next page starts. */
 export async function listOverlays(
   env: Env,
   scope: string,
