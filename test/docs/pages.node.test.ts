@@ -1,14 +1,16 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const ROOT = path.join(import.meta.dirname, '..', '..')
+const GUIDES = globSync('docs/*.md', { cwd: ROOT })
 const PAGES = [
   'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
   'SECURITY.md',
-  ...readdirSync(path.join(ROOT, 'docs'))
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => `docs/${file}`),
+  ...GUIDES,
+  ...globSync(['docs/*/*.md', 'src/**/README.md'], { cwd: ROOT }),
 ]
 
 describe.each(PAGES)('%s', (page) => {
@@ -32,9 +34,21 @@ describe.each(PAGES)('%s', (page) => {
   })
 })
 
-it('README.md leads to every page of docs/', () => {
+it('README.md links to every page of docs/', () => {
   const text = readFileSync(path.join(ROOT, 'README.md'), 'utf8')
-  expect(PAGES.slice(1).filter((page) => !text.includes(`](${page})`))).toEqual([])
+  const wanted = ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', ...GUIDES]
+  expect(wanted.filter((page) => !text.includes(`](${page})`))).toEqual([])
+})
+
+it.each([
+  ['docs/decisions/', 'docs/design.md'],
+  ['docs/recipes/', 'CONTRIBUTING.md'],
+])('every page of %s has a link in %s', (folder, index) => {
+  const text = readFileSync(path.join(ROOT, index), 'utf8')
+  const pages = PAGES.filter((page) => page.startsWith(folder))
+  expect(pages.length).toBeGreaterThan(4)
+  const unlinked = pages.filter((page) => !text.includes(`](${path.relative(path.dirname(index), page)})`))
+  expect(unlinked).toEqual([])
 })
 
 /** As GitHub makes them of headings. */

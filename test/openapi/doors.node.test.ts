@@ -6,6 +6,7 @@ const tests = path.join(import.meta.dirname, '..')
 
 /** Where `send` is made, and what asks an app of its own that is not the Worker's. */
 const DOORS = [
+  'docs/event-path.test.ts',
   'support/api.ts',
   'support/deployment.ts',
   'support/probe.ts',

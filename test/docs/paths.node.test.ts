@@ -1,0 +1,62 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+/** Checks that every path that a page names exists, so that maps and recipes stay true. */
+
+const ROOT = path.join(import.meta.dirname, '../..')
+/** In these pages a relative name is a path of this repository too; in guides it may be a reader's own file. */
+const MAPS = ['ARCHITECTURE.md', ...globSync(['docs/recipes/*.md', 'src/**/README.md'], { cwd: ROOT })]
+const PAGES = [
+  ...new Set([
+    ...MAPS,
+    'CONTRIBUTING.md',
+    'README.md',
+    'SECURITY.md',
+    ...globSync('docs/**/*.md', { cwd: ROOT }),
+  ]),
+]
+
+const FOLDERS = /^(?:src|test|docs|scripts|bench|examples|migrations|sdk|dashboard|\.github|\.ci)\//
+const PLACEHOLDER = /[*…{}<>]/
+const RELATIVE = /^(?:[\w.-]+\/)*[\w.-]+(?:\.(?:ts|tsx|js|json|md|toml|sql|yml)|\/)$/
+
+describe.each(PAGES)('%s', (page) => {
+  it('names only paths that exist', () => {
+    expect(missingPaths(page)).toEqual([])
+  })
+})
+
+it('a path that does not exist is found, with a folder and without', () => {
+  expect(missingIn('`src/app.ts`, `nowhere.ts`', 'ARCHITECTURE.md')).toEqual(['nowhere.ts'])
+  expect(missingIn('`src/ledger/nowhere.ts`', 'docs/design.md')).toEqual(['src/ledger/nowhere.ts'])
+  expect(missingIn('`src/http/middleware/cors.ts`, `body.ts`', 'ARCHITECTURE.md')).toEqual([])
+})
+
+function missingPaths(page: string): string[] {
+  return missingIn(readFileSync(path.join(ROOT, page), 'utf8'), page)
+}
+
+/**
+ * Returns the paths in backquotes that do not exist. A name without a known folder at its start is relative to the last
+ * path before it in the same paragraph or row, to the page, or to the top.
+ */
+function missingIn(text: string, page: string): string[] {
+  const missing: string[] = []
+  for (const paragraph of withoutBlocks(text).split(/\n\n|\n(?=\||- |\d+\. )/)) {
+    let folder = path.dirname(page)
+    for (const [, name = ''] of paragraph.matchAll(/`([^`\s]+)`/g)) {
+      const bare = !FOLDERS.test(name)
+      if (PLACEHOLDER.test(name) || (bare && !(MAPS.includes(page) && RELATIVE.test(name)))) continue
+      const places = bare ? [folder, path.dirname(page), '.'] : ['.']
+      const place = places.find((one) => existsSync(path.join(ROOT, one, name)))
+      if (place === undefined) missing.push(name)
+      else if (name.includes('/')) folder = path.join(place, name.endsWith('/') ? name : path.dirname(name))
+    }
+  }
+  return missing
+}
+
+function withoutBlocks(text: string): string {
+  return text.replaceAll(/```.*?```/gs, '')
+}
