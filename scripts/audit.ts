@@ -8,7 +8,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { z } from 'zod'
-import { ROOT } from './local-server.ts'
+import { ROOT } from './local-state.ts'
 
 const FATAL = ['high', 'critical']
 
