@@ -53,7 +53,15 @@ export default defineConfig({
           setupFiles: ['test/setup.ts'],
         },
       },
-      { test: { name: 'node', testTimeout, environment: 'node', include: ['test/**/*.node.test.ts'] } },
+      {
+        test: {
+          name: 'node',
+          testTimeout,
+          environment: 'node',
+          include: ['test/**/*.node.test.ts'],
+          globalSetup: ['test/support/shared-server-setup.ts'],
+        },
+      },
     ],
   },
 })

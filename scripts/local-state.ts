@@ -116,14 +116,18 @@ function processOf(pid: number): Process {
   return { pid, started: startOf(pid) }
 }
 
+/** The start of a process that has ended and that its parent has not collected. */
+const ENDED = 'ended'
+
 function startOf(pid: number): string | null {
   try {
     if (process.platform !== 'linux') {
       return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim()
     }
-    // The 22nd field. The second, the name in brackets, may contain spaces and brackets itself.
-    const [, fields = ''] = /.*\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
-    return fields.split(' ')[19] ?? null
+    // The 3rd and the 22nd field. The second, the name in brackets, may contain spaces and brackets itself.
+    const [, text = ''] = /.*\) (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+    const fields = text.split(' ')
+    return fields[0] === 'Z' ? ENDED : (fields[19] ?? null)
   } catch {
     return null
   }
