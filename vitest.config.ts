@@ -17,6 +17,7 @@ export default defineConfig({
     provide: {
       fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
       recorded: recordedResponses(200),
+      clock: clockFrom('CLOCK'),
     },
     coverage: {
       provider: 'istanbul',
@@ -50,7 +51,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.node.test.ts'],
           globalSetup: ['test/support/document-setup.ts'],
-          setupFiles: ['test/setup.ts'],
+          setupFiles: ['test/support/clock.ts', 'test/setup.ts'],
         },
       },
       {
@@ -60,6 +61,7 @@ export default defineConfig({
           environment: 'node',
           include: ['test/**/*.node.test.ts'],
           globalSetup: ['test/support/shared-server-setup.ts'],
+          setupFiles: ['test/support/clock.ts'],
         },
       },
     ],
@@ -69,6 +71,14 @@ export default defineConfig({
 function numberFrom(variable: string): number | undefined {
   const text = process.env[variable]
   return text === undefined ? undefined : Number(text)
+}
+
+/** `CLOCK=2028-02-29T23:59:30Z` starts each test file at that moment. */
+function clockFrom(variable: string): string | null {
+  const text = process.env[variable]
+  if (text === undefined) return null
+  if (Number.isNaN(Date.parse(text))) throw new Error(`${variable} is "${text}", which is not a time`)
+  return text
 }
 
 declare module 'vitest' {
