@@ -2,6 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { dropExpectedMessages } from './test/support/runtime-log.ts'
+
+dropExpectedMessages()
 
 /** A test that takes seconds alone takes many when all run at once on two cores; one that hangs still ends. */
 const testTimeout = 60_000
@@ -13,6 +16,8 @@ const testTimeout = 60_000
  */
 export default defineConfig({
   test: {
+    // Tests of failures log errors, and tests of cost log figures: `--silent=false` shows them for tests that pass too.
+    silent: 'passed-only',
     // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer.
     provide: {
       fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
