@@ -2,6 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { dropExpectedMessages } from './test/support/runtime-log.ts'
+
+dropExpectedMessages()
 
 /** A test that takes seconds alone takes many when all run at once on two cores; one that hangs still ends. */
 const testTimeout = 60_000
@@ -13,10 +16,13 @@ const testTimeout = 60_000
  */
 export default defineConfig({
   test: {
+    // Tests of failures log errors, and tests of cost log figures: `--silent=false` shows them for tests that pass too.
+    silent: 'passed-only',
     // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer.
     provide: {
       fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
       recorded: recordedResponses(200),
+      clock: clockFrom('CLOCK'),
     },
     coverage: {
       provider: 'istanbul',
@@ -50,10 +56,19 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.node.test.ts'],
           globalSetup: ['test/support/document-setup.ts'],
-          setupFiles: ['test/setup.ts'],
+          setupFiles: ['test/support/clock.ts', 'test/setup.ts'],
         },
       },
-      { test: { name: 'node', testTimeout, environment: 'node', include: ['test/**/*.node.test.ts'] } },
+      {
+        test: {
+          name: 'node',
+          testTimeout,
+          environment: 'node',
+          include: ['test/**/*.node.test.ts'],
+          globalSetup: ['test/support/shared-server-setup.ts'],
+          setupFiles: ['test/support/clock.ts'],
+        },
+      },
     ],
   },
 })
@@ -61,6 +76,14 @@ export default defineConfig({
 function numberFrom(variable: string): number | undefined {
   const text = process.env[variable]
   return text === undefined ? undefined : Number(text)
+}
+
+/** `CLOCK=2028-02-29T23:59:30Z` starts each test file at that moment. */
+function clockFrom(variable: string): string | null {
+  const text = process.env[variable]
+  if (text === undefined) return null
+  if (Number.isNaN(Date.parse(text))) throw new Error(`${variable} is "${text}", which is not a time`)
+  return text
 }
 
 declare module 'vitest' {

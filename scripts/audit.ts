@@ -1,14 +1,14 @@
 /**
- * `npm run audit [-- --required]`: whether a dependency that is deployed has a known vulnerability of high or critical
- * severity; ends with 1 when one has. What only builds and tests is left out: it never meets a request.
+ * `npm run audit [-- --required]`: checks the deployed dependencies for known vulnerabilities; ends with 1 when one is
+ * of high or critical severity. Development dependencies are left out: no request reaches them.
  *
- * The registry answers this from an endpoint of its own, which mirrors and offline machines often lack. A check that
- * could not be made is said loudly and is no failure, or nobody could merge while the registry is down; a deployment
- * asks with `--required`, where it is one.
+ * The registry answers this from a separate endpoint, which mirrors and offline machines often lack. A check that could
+ * not run prints why and passes, so that merges do not depend on the registry; with `--required`, as in a deployment,
+ * it fails.
  */
 import { spawnSync } from 'node:child_process'
 import { z } from 'zod'
-import { ROOT } from './local-server.ts'
+import { ROOT } from './local-state.ts'
 
 const FATAL = ['high', 'critical']
 
@@ -24,7 +24,7 @@ const reportSchema = z.object({
 
 function main(): number {
   const required = process.argv.includes('--required')
-  // npm ends with 1 both for a finding and for an endpoint that is not there; its report tells the two apart.
+  // npm ends with 1 both for a finding and for a missing endpoint; only its report tells which.
   const { stdout, stderr } = spawnSync(
     'npm',
     ['audit', '--omit=dev', '--json', '--fetch-retries=1', '--fetch-timeout=20000'],
@@ -35,7 +35,9 @@ function main(): number {
   )
   const report = parse(stdout)
   if (!report) {
-    console.error(`The dependencies could not be audited: ${reason(stdout, stderr)}`)
+    console.error(
+      `The dependencies could not be audited: ${reason(stdout, stderr)}. ${required ? 'Try again later, or with another registry.' : 'The check is skipped.'}`,
+    )
     return required ? 1 : 0
   }
   const fatal = Object.entries(report.vulnerabilities).filter(([, { severity }]) => FATAL.includes(severity))
@@ -58,9 +60,18 @@ function parse(stdout: string): z.infer<typeof reportSchema> | undefined {
   }
 }
 
+/** npm's own line about the failure, as the end of a sentence. */
 function reason(stdout: string, stderr: string): string {
-  const said = `${stdout}\n${stderr}`.split('\n').map((line) => line.trim())
-  return said.find((line) => /\b[45]\d\d\b|\bE[A-Z]{4,}\b/.test(line)) ?? 'npm did not say why'
+  const lines = `${stdout}\n${stderr}`.split('\n').map((line) => line.trim())
+  const status = lines
+    .map((line) => /\b([45]\d\d) /.exec(`${line} `)?.[1])
+    .find((found) => found !== undefined)
+  if (status !== undefined) return `the registry answered ${status} instead of a list of advisories`
+  const code = lines
+    .map((line) => /\b(E[A-Z]{4,}(?:_[A-Z]+)*)\b/.exec(line)?.[1])
+    .find((found) => found !== undefined)
+  if (code !== undefined) return `the registry was not reached (${code})`
+  return 'npm gave no reason'
 }
 
 process.exit(main())

@@ -1,6 +1,22 @@
-/** The demo's way to the server, and to what its answers say. */
+/** Requests of the demo, and the fields of their answers. */
+import { runningServer, STATE } from './local-state.ts'
 
-export const BASE_URL = (process.env.BASE_URL ?? 'http://localhost:8787').replace(/\/+$/, '')
+/** The server that BASE_URL names, or the running one of this checkout. The demo never guesses a port. */
+export function serverUrl(): string {
+  return (process.env.BASE_URL ?? ownServer()).replace(/\/+$/, '')
+}
+
+function ownServer(): string {
+  const url = runningServer()
+  const port = process.env.PORT
+  if (url === undefined) {
+    throw new Error(
+      `No server uses the state in ${STATE}.\nStart one with "npm start" in another terminal, or name a server: BASE_URL=http://localhost:8788 npm run demo`,
+    )
+  }
+  if (port === undefined || port === new URL(url).port) return url
+  throw new Error(`The server of this checkout is on ${url}, and not on port ${port}.`)
+}
 
 export interface Answer {
   readonly status: number
@@ -14,7 +30,8 @@ export async function call(
   route: string,
   { key, body }: { readonly key?: string; readonly body?: object },
 ): Promise<Answer> {
-  const response = await fetch(`${BASE_URL}${route}`, {
+  const url = serverUrl()
+  const response = await fetch(`${url}${route}`, {
     headers: {
       ...(key !== undefined && { Authorization: `Bearer ${key}` }),
       ...(body && { 'Content-Type': 'application/json' }),
@@ -23,23 +40,23 @@ export async function call(
     signal: AbortSignal.timeout(30_000),
   }).catch((error: unknown) => {
     throw new Error(
-      `Nothing answers on ${BASE_URL} (${reasonOf(error)}).\nStart the server with "npm start" in another terminal, or say where it is: BASE_URL=http://localhost:8788 npm run demo`,
+      `Nothing answers on ${url} (${reasonOf(error)}).\nStart the server with "npm start" in another terminal, or name a server: BASE_URL=http://localhost:8788 npm run demo`,
     )
   })
   const text = await response.text()
   const replayed = response.headers.get('Idempotency-Replayed') === 'true'
-  return { status: response.status, text, body: objectIn(text, route), replayed }
+  return { status: response.status, text, body: objectIn(text, `${url}${route}`), replayed }
 }
 
-function objectIn(text: string, route: string): Readonly<Record<string, unknown>> {
+function objectIn(text: string, url: string): Readonly<Record<string, unknown>> {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    // Not JSON: said below.
+    // Not JSON: the error below says so.
   }
   if (typeof value === 'object' && value !== null) return { ...value }
-  throw new Error(`${BASE_URL}${route} does not answer like OpenMonetize Edge: ${text.slice(0, 200)}`)
+  throw new Error(`${url} does not answer like OpenMonetize Edge: ${text.slice(0, 200)}`)
 }
 
 function reasonOf(error: unknown): string {

@@ -2,13 +2,14 @@
  * `npm run demo`: the whole story of a credit, told against a running server (`npm start`). It registers a customer of
  * its own, so it can be run again and again. Ends with 1 when anything is not as it should be.
  *
- * BASE_URL is where the server is (http://localhost:8787); OPERATOR_TOKEN registers where registration is not open.
+ * BASE_URL names another server than the running one of this checkout; OPERATOR_TOKEN registers where registration is
+ * not open.
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { styleText } from 'node:util'
-import { type Answer, BASE_URL, call, must, numberOf, textOf } from './demo-client.ts'
+import { type Answer, call, must, numberOf, serverUrl, textOf } from './demo-client.ts'
 
 const OPERATOR_TOKEN = process.env.OPERATOR_TOKEN ?? 'dev-operator-token'
 
@@ -23,7 +24,7 @@ const RESPONSES = [
 let failures = 0
 
 async function main(): Promise<number> {
-  console.log(bold(`\nOpenMonetize Edge on ${BASE_URL}`))
+  console.log(bold(`\nOpenMonetize Edge on ${serverUrl()}`))
   const key = await register()
   await buy(key, 500, 0.5)
   const last = await meter(key)

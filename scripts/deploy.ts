@@ -13,7 +13,7 @@ import { z } from 'zod'
 import type { Checked } from './deploy/checks.ts'
 import { ENVIRONMENTS, type EnvironmentName, readSection, WRANGLER_TOML } from './deploy/sections.ts'
 import { deploy, type Ran, type Request, type World } from './deploy/steps.ts'
-import { ROOT } from './local-server.ts'
+import { ROOT } from './local-state.ts'
 import { smoke } from './smoke/run.ts'
 
 const USAGE =

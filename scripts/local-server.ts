@@ -1,33 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import path from 'node:path'
-
-export const ROOT = path.join(import.meta.dirname, '..')
-/** Where the local D1, KV and objects live. Deleting it is starting again. STATE_DIR chooses another place. */
-export const STATE = path.resolve(process.env.STATE_DIR ?? path.join(ROOT, '.wrangler', 'state'))
+import { alsoHeldBy, ROOT, STATE } from './local-state.ts'
 
 const WRANGLER = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
 const STARTS_WITHIN_MS = 60_000
 
-/** Runs a wrangler command on this project's local state. Quiet; what it said is in the error when it fails. */
+/** Runs a wrangler command on this project's local state. Prints nothing; the error has its output when it fails. */
 export function wrangler(...args: readonly string[]): Promise<void> {
   const child = spawn(process.execPath, [WRANGLER, ...args, ...LOCAL], {
     ...OPTIONS,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let said = ''
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => {
       if (code === 0) resolve()
-      else reject(new Error(`wrangler ${args.join(' ')} ended with ${code}:\n${said}`))
+      else reject(new Error(`wrangler ${args.join(' ')} ended with ${code}:\n${output}`))
     })
   })
 }
 
-// Wrangler looks for a configuration in parent folders too, so it is told which one.
+// Without -c wrangler also looks for a configuration in parent folders.
 const LOCAL = ['-c', path.join(ROOT, 'wrangler.toml'), '--local', '--persist-to', STATE]
 
 const OPTIONS = {
@@ -35,7 +32,7 @@ const OPTIONS = {
   env: {
     ...process.env,
     WRANGLER_SEND_METRICS: 'false',
-    // The banner is what looks for a newer wrangler; the `cf` object of a real request is fetched from Cloudflare.
+    // The banner looks for a newer wrangler on the network, and the `cf` object of requests comes from Cloudflare.
     WRANGLER_HIDE_BANNER: 'true',
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   },
@@ -43,14 +40,31 @@ const OPTIONS = {
 
 export interface LocalServer {
   readonly url: string
-  /** Resolves when it ends: with 0 if it was asked to, else with its exit code. */
+  /** Resolves when the server ends: with 0 after `stop`, else with its exit code. */
   readonly ended: Promise<number>
   stop(): Promise<void>
 }
 
-/** Starts `wrangler dev` and waits until it answers. */
+/** The port that PORT names, or 8787. */
+export function chosenPort(): number {
+  const text = process.env.PORT ?? '8787'
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port > 0 && port < 65_536) return port
+  throw new Error(`PORT is "${text}". It must be a whole number from 1 to 65535.`)
+}
+
+/** Throws when another program listens on the port. */
+export async function requireFreePort(port: number): Promise<void> {
+  if (await isFree(port)) return
+  throw new Error(`Port ${port} is taken. Choose another one: PORT=8788 npm start`)
+}
+
+export function localUrl(port: number): string {
+  return `http://127.0.0.1:${port}`
+}
+
+/** Starts `wrangler dev` and waits until it answers. The caller holds the state (`local-state.ts`). */
 export async function startServer(port: number): Promise<LocalServer> {
-  if (!(await isFree(port))) throw new Error(`Port ${port} is taken. Choose another one: PORT=8788 npm start`)
   const args = [
     'dev',
     '--ip',
@@ -66,16 +80,17 @@ export async function startServer(port: number): Promise<LocalServer> {
     ...OPTIONS,
     stdio: ['ignore', 'inherit', 'inherit'],
   })
-  let asked = false
+  if (child.pid !== undefined) alsoHeldBy(child.pid)
+  let stopping = false
   const stop = () => {
-    asked = true
+    stopping = true
     child.kill('SIGTERM')
   }
   // Ctrl-C reaches wrangler by itself; a signal to this process alone does not.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-  const ended = exitOf(child).then((code) => (asked ? 0 : code))
+  const ended = exitOf(child).then((code) => (stopping ? 0 : code))
   const server: LocalServer = {
-    url: `http://127.0.0.1:${port}`,
+    url: localUrl(port),
     ended,
     async stop() {
       stop()
@@ -85,10 +100,10 @@ export async function startServer(port: number): Promise<LocalServer> {
   const answers = await Promise.race([isAnswering(server.url, STARTS_WITHIN_MS), ended.then(() => false)])
   if (answers) return server
   await server.stop()
-  throw new Error('wrangler dev did not start; what it said is above.')
+  throw new Error('wrangler dev did not start. Its output is above.')
 }
 
-/** `VARS="FLUSH_DELAY_MS=100 OPEN_REGISTRATION=false"` sets variables of wrangler.toml otherwise, for one run. */
+/** `VARS="FLUSH_DELAY_MS=100 OPEN_REGISTRATION=false"` overrides variables of wrangler.toml for one run. */
 function variables(text: string): string[] {
   const pairs = text.split(/\s+/).filter((pair) => pair !== '')
   return pairs.flatMap((pair) => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { ROOT, STATE, wrangler } from './local-server.ts'
+import { wrangler } from './local-server.ts'
+import { ROOT, STATE } from './local-state.ts'
 
 const DEV_VARS = path.join(ROOT, '.dev.vars')
 /** Inside the state, so that it goes when the state goes. */

@@ -1,25 +1,39 @@
 /**
- * `npm run db:seed [URL]`: gives the demo customer and its development key to the local server: the one that runs at
- * URL (http://127.0.0.1:8787), or one that it starts for the purpose. Refuses anything remote.
+ * `npm run db:seed [URL]`: gives the demo customer and its development key to the local server that runs on this state
+ * directory, or to one that it starts for the purpose. Refuses anything remote.
  */
 import { refuseRemote, seedDemoCustomer } from './demo-customer.ts'
-import { freePort, isAnswering, startServer } from './local-server.ts'
+import { freePort, localUrl, startServer } from './local-server.ts'
 import { setUp } from './local-setup.ts'
+import { holdState, runningServer, STATE } from './local-state.ts'
 
 async function main(): Promise<void> {
-  const [url = `http://127.0.0.1:${process.env.PORT ?? 8787}`, ...rest] = process.argv.slice(2)
-  if (url.startsWith('-') || rest.length > 0) {
+  const [url, ...rest] = process.argv.slice(2)
+  if (url?.startsWith('-') || rest.length > 0) {
     throw new Error('usage: npm run db:seed [http://127.0.0.1:8787]. Only a local database can be seeded.')
   }
-  refuseRemote(url)
+  if (url !== undefined) refuseRemote(url)
+  const running = runningServer()
+  // The key is written into this state directory, so a server on another one would never see it.
+  if (url !== undefined && !(running !== undefined && isSameAddress(url, running))) {
+    throw new Error(
+      `The server on ${url} does not use the state in ${STATE}${running ? `; the one on ${running} does` : ''}.`,
+    )
+  }
+  if (running !== undefined) return seedDemoCustomer(running)
+  const port = await freePort()
+  holdState(localUrl(port))
   await setUp()
-  if (await isAnswering(url, 0)) return seedDemoCustomer(url)
-  const server = await startServer(await freePort())
+  const server = await startServer(port)
   try {
     await seedDemoCustomer(server.url)
   } finally {
     await server.stop()
   }
+}
+
+function isSameAddress(one: string, other: string): boolean {
+  return new URL(one).port === new URL(other).port
 }
 
 main().then(

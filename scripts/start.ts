@@ -1,15 +1,19 @@
 /**
- * `npm start`: does whatever set-up is missing, starts the API, seeds the demo customer, and stays until Ctrl-C.
+ * `npm start`: does the set-up that is missing, starts the API, seeds the demo customer, and runs until Ctrl-C.
  * State survives in .wrangler/state. PORT chooses another port than 8787, STATE_DIR another place for the state.
  */
 import { DEVELOPMENT_KEY } from '../src/api-keys/authentication/format.ts'
 import { seedDemoCustomer } from './demo-customer.ts'
-import { STATE, startServer } from './local-server.ts'
+import { chosenPort, localUrl, requireFreePort, startServer } from './local-server.ts'
 import { setUp } from './local-setup.ts'
+import { holdState, STATE } from './local-state.ts'
 
 async function main(): Promise<number> {
+  const port = chosenPort()
+  await requireFreePort(port)
+  holdState(localUrl(port))
   await setUp()
-  const server = await startServer(Number(process.env.PORT ?? 8787))
+  const server = await startServer(port)
   try {
     await seedDemoCustomer(server.url)
   } catch (error) {

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { unstable_readConfig } from 'wrangler'
 import { z } from 'zod'
-import { ROOT } from '../local-server.ts'
+import { ROOT } from '../local-state.ts'
 
 /** What can be deployed: the sections of wrangler.toml beside its top, which is for a laptop. */
 export const ENVIRONMENTS = ['development', 'staging', 'production'] as const

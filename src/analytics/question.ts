@@ -7,7 +7,6 @@ export const WINDOWS = ['hour', 'day', 'week', 'month'] as const
 export type Window = (typeof WINDOWS)[number]
 
 export const DIMENSIONS = ['feature', 'provider', 'model', 'user', 'team', 'event_type'] as const
-export type Dimension = (typeof DIMENSIONS)[number]
 
 export const GROUPS = [...WINDOWS, ...DIMENSIONS] as const
 export type Group = (typeof GROUPS)[number]

@@ -143,16 +143,12 @@ export const draftTableSchema = z
   .strictObject({ ...newFields, name: fields.name.default('Draft') })
   .openapi('BurnTableDraft')
 
-export type BurnTableInput = z.infer<typeof burnTableSchema>
-
 /** Fields that are there replace the table's, whole. */
 export const burnTablePatchSchema = z
   .strictObject({ ...fields, ...timeFields })
   .partial()
   .refine((patch) => Object.keys(patch).length > 0, 'must have at least one field to change')
   .openapi('BurnTablePatch')
-
-export type BurnTablePatch = z.infer<typeof burnTablePatchSchema>
 
 export const burnTablePath = z.object({ id: z.string().max(64) })
 

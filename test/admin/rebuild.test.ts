@@ -17,10 +17,11 @@ import { captureUsage, deliver, expectRolledUp, rollupRows } from '../support/us
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-async function use(ledger: TestLedger, events: number): Promise<void> {
+/** Burns events of now and of every second hour before, so 30 of them reach back beyond yesterday at any hour. */
+async function use(ledger: TestLedger, events: number, now_ms = Date.now()): Promise<void> {
   const items = Array.from({ length: events }, (_, i) =>
     eventItem(1000 + i, {
-      timestamp_ms: Date.now() - (i % 50) * HOUR_MS,
+      timestamp_ms: now_ms - (i % 50) * 2 * HOUR_MS,
       feature_id: `feature ${i % 3}`,
       user_id: `user ${i % 11}`,
       ...(i % 2 && { team_id: `team ${i % 3}` }),
@@ -30,10 +31,13 @@ async function use(ledger: TestLedger, events: number): Promise<void> {
   await runAlarm(ledger)
 }
 
-async function rolledUp(flushes = 4): Promise<{ ledger: TestLedger; ledger_id: string; sent: unknown[] }> {
+async function rolledUp(
+  flushes = 4,
+  now_ms = Date.now(),
+): Promise<{ ledger: TestLedger; ledger_id: string; sent: unknown[] }> {
   const ledger = await freshLedger(1_000_000_000)
   const sent = await captureUsage(ledger)
-  for (let i = 0; i < flushes; i++) await use(ledger, 30 + i)
+  for (let i = 0; i < flushes; i++) await use(ledger, 30 + i, now_ms)
   await deliver(sent)
   return { ledger, ledger_id: ledgerKey(ledger.name), sent }
 }
@@ -133,11 +137,12 @@ describe('a rebuild', () => {
 
 describe('days that are older than they are kept', () => {
   it('are deleted, and what was in them is known', async () => {
-    const { ledger, ledger_id } = await rolledUp()
+    const now_ms = Date.now()
+    const { ledger, ledger_id } = await rolledUp(4, now_ms)
     const before = await readRollup(env.DB, ledger_id)
     const kept = { ...env, ROLLUP_RETENTION_DAYS: '35' }
-    await keepRollups(kept, Date.now() + 34 * DAY_MS)
-    const cutoff = Math.floor(Date.now() / DAY_MS) - 1
+    await keepRollups(kept, now_ms + 34 * DAY_MS)
+    const cutoff = Math.floor(now_ms / DAY_MS) - 1
     const { days, users } = await rollupRows(ledger)
     expect([...(days ?? []), ...(users ?? [])]).toEqual(
       expect.arrayContaining([expect.objectContaining({ day: cutoff + 1 })]),
@@ -148,7 +153,7 @@ describe('days that are older than they are kept', () => {
     const after = await readRollup(env.DB, ledger_id)
     expect(after?.totals).toEqual(before?.totals)
     expect(after?.expired.events).toBeGreaterThan(0n)
-    await keepRollups(kept, Date.now() + 37 * DAY_MS)
+    await keepRollups(kept, now_ms + 37 * DAY_MS)
     const last = await readRollup(env.DB, ledger_id)
     expect(last?.expired).toEqual(last?.totals)
     expect(await rollupRows(ledger)).toEqual({ days: [], users: [] })

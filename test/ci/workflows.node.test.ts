@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -67,6 +67,18 @@ describe('the workflows', () => {
       .object({ scripts: z.record(z.string(), z.string()) })
       .parse(JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')))
     expect(scripts).toMatchObject({ audit: 'node scripts/audit.ts', deploy: 'node scripts/deploy.ts' })
+  })
+
+  it.each(FILES)('pin every action of others to a commit, and name its version: %s', (name) => {
+    const uses = [...text(name).matchAll(/^\s*(?:- )?uses: (.+)$/gm)].map(([, action = '']) => action)
+    expect(uses.length).toBeGreaterThan(0)
+    for (const action of uses.filter((action) => !action.startsWith('./.github/'))) {
+      expect(action).toMatch(/^[\w-]+\/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+    }
+  })
+
+  it('are all files that are checked here', () => {
+    expect(readdirSync(path.join(ROOT, '.github/workflows')).sort()).toEqual([...FILES].sort())
   })
 
   it.each(FILES)('may read the repository and nothing more: %s', (name) => {

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type ServerResponse } from 'node:http'
@@ -8,13 +7,13 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
 import type { Tier } from '../../src/db/schema.ts'
+import { ROOT, sharedServer } from '../support/npm-start.ts'
 
 /**
  * The modules of the guides, as a reader saves them, against `npm start` and stand-ins for the providers: each block of
  * JavaScript whose first line names its file.
  */
 
-const ROOT = path.join(import.meta.dirname, '..', '..')
 const WORK = mkdtempSync(path.join(tmpdir(), 'openmonetize-guides-'))
 const PAGES = [
   'integration.md',
@@ -23,17 +22,15 @@ const PAGES = [
   'migrate-from-postgres.md',
 ]
 
-let server: ChildProcess | undefined
 let providers: Server | undefined
 let meter_url = ''
 /** What a stand-in was asked for last. */
 const asked: unknown[] = []
 
 beforeAll(async () => {
-  const [meter_port, providers_port] = [await freePort(), await freePort()]
-  meter_url = `http://127.0.0.1:${meter_port}`
+  const providers_port = await freePort()
   providers = await startProviders(providers_port)
-  server = await startMeter(meter_port)
+  meter_url = await sharedServer()
   const providers_url = `http://127.0.0.1:${providers_port}`
   Object.assign(process.env, {
     METER_URL: meter_url,
@@ -47,7 +44,6 @@ beforeAll(async () => {
 }, 120_000)
 
 afterAll(() => {
-  server?.kill('SIGTERM')
   providers?.close()
   rmSync(WORK, { recursive: true, force: true })
 })
@@ -273,24 +269,6 @@ async function grant(user_id: string, amount: number): Promise<void> {
 
 async function balance(user_id: string): Promise<unknown> {
   return (await call('GET', `/v1/credits/balance?user_id=${user_id}`)).body
-}
-
-function startMeter(port: number): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['scripts/start.ts'], {
-    cwd: ROOT,
-    env: { ...process.env, PORT: String(port), STATE_DIR: path.join(WORK, 'state') },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let said = ''
-  return new Promise((resolve, reject) => {
-    const listen = (chunk: Buffer) => {
-      said += chunk.toString()
-      if (said.includes('/v1/rating/calculate')) resolve(child)
-    }
-    child.stdout.on('data', listen)
-    child.stderr.on('data', listen)
-    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${said}`)))
-  })
 }
 
 /** The three providers' APIs, as far as the guides use them. */

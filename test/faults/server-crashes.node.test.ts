@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
+import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import { Client, type Sent } from './crash-load.ts'
 
 /**
@@ -12,22 +12,20 @@ import { Client, type Sent } from './crash-load.ts'
  * that does not wait. CRASH_ROUNDS=25 for more of it (`npm run test:crashes`).
  */
 
-const ROOT = path.join(import.meta.dirname, '..', '..')
 const STATE_DIR = mkdtempSync(path.join(tmpdir(), 'openmonetize-crashes-'))
 const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3)
 const CALLERS = 12
 /** From the first request of a round to the end of the server, in milliseconds. */
 const SHORTEST_MS = 200
 const LONGEST_MS = 2_500
-const GONE_WITHIN_MS = 10_000
 /** A flush every now and then, so that a crash finds one under way. */
 const VARS = 'FLUSH_DELAY_MS=150 RATE_LIMIT_ENTERPRISE=100000000 LOG_SAMPLE_RATE=0'
 
-let server: ChildProcess | undefined
+let server: StartedServer | undefined
 
 describe('a server that is killed under load', () => {
-  afterAll(() => {
-    if (server) kill(server)
+  afterAll(async () => {
+    await server?.kill()
     rmSync(STATE_DIR, { recursive: true, force: true })
   })
 
@@ -35,17 +33,16 @@ describe('a server that is killed under load', () => {
     timeout: 120_000 + ROUNDS * 30_000,
   }, async () => {
     const port = await freePort()
-    const url = `http://127.0.0.1:${port}`
     server = await start(port)
-    const client = await Client.register(url)
+    const client = await Client.register(server.url)
     for (let round = 1; round <= ROUNDS; round++) {
       const lives_ms = SHORTEST_MS + Math.random() * (LONGEST_MS - SHORTEST_MS)
       const before = client.sent.length
       const load = client.load(CALLERS)
       await new Promise((resolve) => setTimeout(resolve, lives_ms))
-      kill(server)
+      const killed = server.kill()
       await load
-      await isGone(server)
+      await killed
       server = await start(port)
       const of_round = client.sent.slice(before)
       const acknowledged = of_round.filter((sent) => sent.answer !== null)
@@ -82,41 +79,7 @@ function fits({ answer }: Sent): (times: readonly number[]) => boolean {
   return (times) => times.every((count) => (answer === null ? count <= 1 : count === 1))
 }
 
-/** `npm start` as the leader of a process group of its own, so that all of it can be killed at once. */
-function start(port: number): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['scripts/start.ts'], {
-    cwd: ROOT,
-    env: { ...process.env, PORT: String(port), STATE_DIR, VARS },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  })
-  let said = ''
-  return new Promise((resolve, reject) => {
-    const listen = (chunk: Buffer) => {
-      said += chunk.toString()
-      if (!said.includes('/v1/rating/calculate')) return
-      child.removeAllListeners('exit')
-      resolve(child)
-    }
-    child.stdout.on('data', listen)
-    child.stderr.on('data', listen)
-    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${said}`)))
-  })
-}
-
-function kill({ pid }: ChildProcess): void {
-  if (pid !== undefined) process.kill(-pid, 'SIGKILL')
-}
-
-/** A process that was killed holds its port until the system has taken it apart. */
-async function isGone({ pid }: ChildProcess): Promise<void> {
-  for (const deadline = Date.now() + GONE_WITHIN_MS; Date.now() < deadline; ) {
-    try {
-      process.kill(-(pid ?? 0), 0)
-    } catch {
-      return
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error(`process ${pid} or what it started is still there ${GONE_WITHIN_MS} ms after SIGKILL`)
+/** `npm start` with all that it starts in a process group, so that all of it can be killed at once. */
+function start(port: number): Promise<StartedServer> {
+  return npmStart({ port, state: STATE_DIR, env: { VARS }, detached: true })
 }

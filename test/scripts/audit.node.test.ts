@@ -94,9 +94,9 @@ describe('npm run audit', () => {
     'passes loudly when the registry answers %i, unless it is required',
     async (status) => {
       const url = await serve(status, { error: 'no' })
-      expect(await audit(url)).toMatchObject({
+      expect(await audit(url)).toEqual({
         code: 0,
-        said: expect.stringContaining('could not be audited'),
+        said: `The dependencies could not be audited: the registry answered ${status} instead of a list of advisories. The check is skipped.\n`,
       })
       expect((await audit(url, '--required')).code).toBe(1)
     },
@@ -105,7 +105,10 @@ describe('npm run audit', () => {
   it('passes loudly when there is no registry, unless it is required', async () => {
     const url = await serve(200, {})
     registry?.close()
-    expect(await audit(url)).toMatchObject({ code: 0, said: expect.stringContaining('could not be audited') })
+    expect(await audit(url)).toEqual({
+      code: 0,
+      said: 'The dependencies could not be audited: the registry was not reached (ECONNREFUSED). The check is skipped.\n',
+    })
     expect((await audit(url, '--required')).code).toBe(1)
   })
 })

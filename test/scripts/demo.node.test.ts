@@ -1,40 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { freePort, isAnswering } from '../../scripts/local-server.ts'
-
-const ROOT = path.join(import.meta.dirname, '..', '..')
-
-interface Ended {
-  readonly code: number | null
-  readonly said: string
-}
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../scripts/local-server.ts'
+import { type Ended, runScript, sharedServer } from '../support/npm-start.ts'
 
 function demo(url: string): Promise<Ended> {
-  const child = spawn(process.execPath, ['scripts/demo.ts'], {
-    cwd: ROOT,
-    env: { ...process.env, BASE_URL: url, OPERATOR_TOKEN: 'dev-operator-token' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let said = ''
-  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (code) => resolve({ code, said }))
-  })
+  return runScript('demo.ts', { BASE_URL: url, OPERATOR_TOKEN: 'dev-operator-token' })
 }
 
 describe('npm run demo', () => {
-  const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-demo-'))
-  let server: ChildProcess
   let url: string
   const others: Server[] = []
 
-  /** Something else that listens. */
+  /** Serves something else than the API. */
   async function serve(listener: RequestListener): Promise<string> {
     const port = await freePort()
     const other = createServer(listener)
@@ -44,34 +21,20 @@ describe('npm run demo', () => {
   }
 
   beforeAll(async () => {
-    const port = await freePort()
-    url = `http://127.0.0.1:${port}`
-    server = spawn(process.execPath, ['scripts/start.ts'], {
-      cwd: ROOT,
-      env: { ...process.env, PORT: String(port), STATE_DIR: state },
-      stdio: 'ignore',
-    })
-    if (!(await isAnswering(url, 60_000))) throw new Error('npm start does not answer')
-  }, 90_000)
+    url = await sharedServer()
+  }, 120_000)
 
   afterEach(() => {
     for (const other of others.splice(0)) other.close()
   })
 
-  afterAll(async () => {
-    const ended = new Promise((resolve) => server.on('exit', resolve))
-    server.kill('SIGTERM')
-    await ended
-    rmSync(state, { recursive: true, force: true })
-  })
-
   it('tells the whole story and finds everything as expected', { timeout: 60_000 }, async () => {
-    const { code, said } = await demo(url)
-    expect(said).toContain('Everything was as expected.')
-    expect(said).toMatch(/OpenAI chat +gpt-4o-2024-08-06 +2,006 +300 +\$0\.005615 +11\.23 +10,488\.77\n/)
-    expect(said).toMatch(/Anthropic messages +claude-sonnet-4-5-20250929 +19,557 +393 +\$0\.01827 +36\.54 /)
-    expect(said).toContain('"code": "insufficient_credits"')
-    expect(said).not.toContain('FAILED')
+    const { code, output } = await demo(url)
+    expect(output).toContain('Everything was as expected.')
+    expect(output).toMatch(/OpenAI chat +gpt-4o-2024-08-06 +2,006 +300 +\$0\.005615 +11\.23 +10,488\.77\n/)
+    expect(output).toMatch(/Anthropic messages +claude-sonnet-4-5-20250929 +19,557 +393 +\$0\.01827 +36\.54 /)
+    expect(output).toContain('"code": "insufficient_credits"')
+    expect(output).not.toContain('FAILED')
     expect(code).toBe(0)
   })
 
@@ -90,23 +53,23 @@ describe('npm run demo', () => {
       response.writeHead(answer.status, { 'Content-Type': 'application/json' })
       response.end(await answer.text())
     })
-    const { code, said } = await demo(forgetful)
-    expect(said).toMatch(/FAILED: nothing was charged twice/)
+    const { code, output } = await demo(forgetful)
+    expect(output).toMatch(/FAILED: nothing was charged twice/)
     expect(code).toBe(1)
   })
 
   it('says what to do when nothing answers', async () => {
-    const { code, said } = await demo(`http://127.0.0.1:${await freePort()}`)
-    expect(said).toMatch(/Nothing answers on http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
-    expect(said).toContain('npm start')
-    expect(said).not.toContain('    at ')
+    const { code, output } = await demo(`http://127.0.0.1:${await freePort()}`)
+    expect(output).toMatch(/Nothing answers on http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
+    expect(output).toContain('npm start')
+    expect(output).not.toContain('    at ')
     expect(code).toBe(1)
   })
 
   it('says so when something else answers', async () => {
     const website = await serve((_, response) => response.end('<h1>It works!</h1>'))
-    const { code, said } = await demo(website)
-    expect(said).toContain('does not answer like OpenMonetize Edge')
+    const { code, output } = await demo(website)
+    expect(output).toContain('does not answer like OpenMonetize Edge')
     expect(code).toBe(1)
   })
 })

@@ -1,14 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freePort } from '../../scripts/local-server.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { smoke } from '../../scripts/smoke/run.ts'
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/authentication/format.ts'
-
-const ROOT = path.join(import.meta.dirname, '..', '..')
+import { sharedServer } from '../support/npm-start.ts'
 
 async function run(url: string, env: Readonly<Record<string, string>> = {}) {
   const said: string[] = []
@@ -17,37 +11,11 @@ async function run(url: string, env: Readonly<Record<string, string>> = {}) {
 }
 
 describe('the smoke test', () => {
-  const state = mkdtempSync(path.join(tmpdir(), 'openmonetize-smoke-'))
-  let server: ChildProcess | undefined
   let url = ''
 
   beforeAll(async () => {
-    const port = await freePort()
-    const child = spawn(process.execPath, ['scripts/start.ts'], {
-      cwd: ROOT,
-      env: { ...process.env, PORT: String(port), STATE_DIR: state },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    server = child
-    url = `http://127.0.0.1:${port}`
-    await new Promise<void>((resolve, reject) => {
-      child.stdout.on(
-        'data',
-        (chunk: Buffer) => chunk.toString().includes('/v1/rating/calculate') && resolve(),
-      )
-      child.on('exit', (code) => reject(new Error(`the server ended with ${code}`)))
-    })
+    url = await sharedServer()
   }, 120_000)
-
-  afterAll(async () => {
-    const child = server
-    if (child && child.exitCode === null) {
-      const ended = new Promise((resolve) => child.removeAllListeners('exit').on('exit', resolve))
-      child.kill('SIGINT')
-      await ended
-    }
-    rmSync(state, { recursive: true, force: true })
-  })
 
   it('passes on a server that works, as a stranger, with a key and as its operator', async () => {
     const stranger = await run(url)

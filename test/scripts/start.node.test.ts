@@ -1,55 +1,33 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
+import { npmStart, ROOT, runScript, type StartedServer } from '../support/npm-start.ts'
 
-/** What somebody meets who has just cloned the repository: `npm start`, its three curl lines, Ctrl-C, `npm start`. */
+/** A first session in a fresh clone: `npm start`, its three curl lines, Ctrl-C, `npm start`. */
 
-const ROOT = path.join(import.meta.dirname, '..', '..')
-const STATE_DIR = mkdtempSync(path.join(tmpdir(), 'openmonetize-'))
+const FOLDER = mkdtempSync(path.join(tmpdir(), 'openmonetize-'))
+const STATE_DIR = path.join(FOLDER, 'state')
+const UNSET = { BASE_URL: undefined, PORT: undefined }
 
-interface Running {
-  readonly child: ChildProcess
-  readonly said: string
-  readonly answering_after_ms: number
+/** Servers that a failed test leaves running. */
+const servers: StartedServer[] = []
+
+afterAll(async () => {
+  for (const server of servers) await server.kill()
+  rmSync(FOLDER, { recursive: true, force: true })
+})
+
+async function start(port?: number) {
+  const server = await npmStart({ state: STATE_DIR, detached: true, ...(port !== undefined && { port }) })
+  servers.push(server)
+  return server
 }
 
-/** Whatever a failed test left running. */
-const started: ChildProcess[] = []
-
-async function start(port: number): Promise<Running> {
-  const began_ms = Date.now()
-  const child = spawn(process.execPath, ['scripts/start.ts'], {
-    cwd: ROOT,
-    env: { ...process.env, PORT: String(port), STATE_DIR },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  started.push(child)
-  let said = ''
-  return new Promise((resolve, reject) => {
-    const listen = (chunk: Buffer) => {
-      said += chunk.toString()
-      if (said.includes('/v1/rating/calculate'))
-        resolve({ child, said, answering_after_ms: Date.now() - began_ms })
-    }
-    child.stdout.on('data', listen)
-    child.stderr.on('data', listen)
-    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${said}`)))
-  })
-}
-
-function stop(child: ChildProcess): Promise<number | null> {
-  return new Promise((resolve) => {
-    child.removeAllListeners('exit')
-    child.on('exit', resolve)
-    child.kill('SIGINT')
-  })
-}
-
-/** Does what a printed curl line says. */
+/** Sends the request of a printed curl line. */
 async function curl(line: string): Promise<unknown> {
   const url = /^curl (\S+)/.exec(line)?.[1]
   if (!url) throw new Error(`not a curl line: ${line}`)
@@ -62,22 +40,17 @@ async function curl(line: string): Promise<unknown> {
   return response.json()
 }
 
-const curlLines = (said: string) => said.split('\n').filter((line) => line.startsWith('curl '))
+const curlLines = (output: string) => output.split('\n').filter((line) => line.startsWith('curl '))
 
 describe('npm start', () => {
-  afterAll(() => {
-    for (const child of started) child.kill('SIGTERM')
-    rmSync(STATE_DIR, { recursive: true, force: true })
-  })
-
   it('sets up what is missing, prints three curl lines that work, and keeps its state', {
     timeout: 120_000,
   }, async () => {
-    const port = await freePort()
-    const first = await start(port)
-    // Told, not asserted: how long it takes is of the machine and of what else it does.
-    console.log(`npm start answered after ${first.answering_after_ms} ms`)
-    const [balance = '', ingest = '', calculate = '', ...more] = curlLines(first.said)
+    const began_ms = Date.now()
+    const first = await start()
+    // Printed, not asserted: the duration depends on the machine and its load.
+    console.log(`npm start answered after ${Date.now() - began_ms} ms`)
+    const [balance = '', ingest = '', calculate = '', ...more] = curlLines(first.output)
     expect(more).toEqual([])
     expect(await curl(balance)).toMatchObject({ balance: 10_000 })
     expect(await curl(ingest)).toMatchObject({
@@ -86,23 +59,116 @@ describe('npm start', () => {
       provider_cost_usd: 0.0075,
     })
     expect(await curl(calculate)).toMatchObject({ credits: 15, margin_percent: 50 })
-    expect(await stop(first.child)).toBe(0)
+    expect(await first.stop()).toBe(0)
 
-    const second = await start(port)
-    expect(second.said).not.toMatch(/Migrated|Seeded|Wrote/)
+    const second = await start(first.port)
+    expect(second.output).not.toMatch(/Migrated|Seeded|Wrote/)
     expect(await curl(balance)).toMatchObject({ balance: 9_985 })
-    expect(await stop(second.child)).toBe(0)
+    expect(await second.stop()).toBe(0)
+  })
+
+  it('ends with one sentence when another server uses its state, and starts after that one was killed', {
+    timeout: 120_000,
+  }, async () => {
+    const first = await start()
+    const port = await freePort()
+    const second = await runScript('start.ts', { STATE_DIR, PORT: String(port) })
+    expect(second).toEqual({
+      code: 1,
+      output: expect.stringMatching(
+        new RegExp(`^The server on ${first.url} already uses the state in ${STATE_DIR}\\. .+\n$`),
+      ),
+    })
+
+    // The demo finds the server that runs, wherever it is, and no other.
+    const demo = (env: object) => runScript('demo.ts', { ...UNSET, STATE_DIR, ...env })
+    expect(await demo({})).toMatchObject({ code: 0, output: expect.stringContaining(`on ${first.url}\n`) })
+    expect(await demo({ PORT: String(first.port) })).toMatchObject({ code: 0 })
+    expect(await demo({ PORT: String(port) })).toEqual({
+      code: 1,
+      output: `\nThe server of this checkout is on ${first.url}, and not on port ${port}.\n\n`,
+    })
+
+    // Only the process of npm start is killed: the server it started still uses the state.
+    first.child.kill('SIGKILL')
+    expect(await runScript('start.ts', { STATE_DIR, PORT: String(port) })).toMatchObject({ code: 1 })
+
+    await first.kill()
+    const third = await start(port)
+    expect(third.output).not.toContain('Migrated')
+    expect(await third.stop()).toBe(0)
+    expect(readdirSync(STATE_DIR)).not.toContain('server.json')
+    expect(await demo({})).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/^\nNo server uses the state/),
+    })
+  })
+
+  it('says that a port is taken before it sets anything up', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.once('listening', resolve))
+    const address = other.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    const fresh = path.join(FOLDER, 'fresh')
+    expect(await runScript('start.ts', { STATE_DIR: fresh, PORT: String(port) })).toEqual({
+      code: 1,
+      output: `Port ${port} is taken. Choose another one: PORT=8788 npm start\n`,
+    })
+    expect(existsSync(fresh)).toBe(false)
+    other.close()
+  })
+
+  it.each(['abc', '', '0', '-1', '65536', '87.5', '8787x'])('refuses PORT=%s in one line', async (PORT) => {
+    expect(await runScript('start.ts', { STATE_DIR: path.join(FOLDER, 'fresh'), PORT })).toEqual({
+      code: 1,
+      output: `PORT is "${PORT}". It must be a whole number from 1 to 65535.\n`,
+    })
+  })
+})
+
+describe('npm start before it can run', () => {
+  const run = (folder: string, user_agent: string) => {
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['scripts/run.mjs', 'start'], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...process.env, npm_config_user_agent: user_agent, PORT: 'abc' },
+    })
+    return { code: status, output: stdout + stderr }
+  }
+
+  it('asks for an installation in one line', () => {
+    const clone = path.join(FOLDER, 'clone')
+    cpSync(path.join(ROOT, 'scripts'), path.join(clone, 'scripts'), { recursive: true })
+    expect(run(clone, 'npm/11.0.0 node/v24.0.0 linux x64')).toEqual({
+      code: 1,
+      output: 'The dependencies are not installed. Run "npm ci" first.\n',
+    })
+  })
+
+  it('refuses an old Node in one line, whatever Node the scripts run with', () => {
+    expect(run(ROOT, 'npm/10.8.2 node/v18.20.8 linux x64')).toEqual({
+      code: 1,
+      output: 'Node 18 is too old: OpenMonetize Edge needs Node 20 or newer.\n',
+    })
+    expect(run(ROOT, 'npm/10.8.2 node/v20.20.2 linux x64').output).toMatch(/^PORT is "abc"/)
   })
 })
 
 describe('npm run db:seed', () => {
-  const seed = (...args: string[]) =>
-    promisify(execFile)(process.execPath, ['scripts/seed.ts', ...args], { cwd: ROOT })
-
   it.each(['https://api.example.com', 'http://10.0.0.7:8787', 'http://127.0.0.1.example.com', '--remote'])(
     'refuses %s',
     async (target) => {
-      await expect(seed(target)).rejects.toThrow(/local/)
+      const { code, output } = await runScript('seed.ts', {}, [target])
+      expect(output).toMatch(/local/)
+      expect(code).toBe(1)
     },
   )
+
+  it('refuses a server that does not use its state', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`
+    expect(await runScript('seed.ts', { STATE_DIR: path.join(FOLDER, 'fresh') }, [url])).toEqual({
+      code: 1,
+      output: `The server on ${url} does not use the state in ${path.join(FOLDER, 'fresh')}.\n`,
+    })
+  })
 })

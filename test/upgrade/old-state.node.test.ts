@@ -1,9 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freePort } from '../../scripts/local-server.ts'
+import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import type { Recorded, Recording } from './record.ts'
 
 /**
@@ -12,7 +12,6 @@ import type { Recorded, Recording } from './record.ts'
  * is made; a version whose stored formats change adds an archive and keeps the older ones.
  */
 
-const ROOT = path.join(import.meta.dirname, '../..')
 const STATES = ['0.1.0']
 /** The recorded keys must outlive this test, whenever it runs. */
 const VARS = 'FLUSH_DELAY_MS=200 IDEMPOTENCY_DAYS=36500 RATE_LIMIT_ENTERPRISE=1000000'
@@ -24,17 +23,16 @@ describe.each(STATES)('the state that version %s wrote', (version) => {
   )
   const state = mkdtempSync(path.join(tmpdir(), 'old-state-'))
   let url = ''
-  let server: ChildProcess | undefined
+  let server: StartedServer | undefined
 
   beforeAll(async () => {
     execFileSync('tar', ['xzf', path.join(import.meta.dirname, `state-${version}.tar.gz`), '-C', state])
-    const port = await freePort()
-    url = `http://127.0.0.1:${port}`
-    server = await start(port, state)
+    server = await npmStart({ state, detached: true, env: { VARS } })
+    url = server.url
   }, STARTS_WITHIN_MS)
 
-  afterAll(() => {
-    if (server?.pid !== undefined) process.kill(-server.pid, 'SIGKILL')
+  afterAll(async () => {
+    await server?.kill()
     rmSync(state, { recursive: true, force: true })
   })
 
@@ -101,23 +99,3 @@ describe.each(STATES)('the state that version %s wrote', (version) => {
     return { status: response.status, body: await response.text(), replayed }
   }
 })
-
-/** `npm start` on a state directory, as the leader of a process group of its own; resolves when it answers. */
-function start(port: number, state: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['scripts/start.ts'], {
-    cwd: ROOT,
-    env: { ...process.env, PORT: String(port), STATE_DIR: state, VARS },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  })
-  let output = ''
-  return new Promise((resolve, reject) => {
-    const listen = (chunk: Buffer) => {
-      output += chunk.toString()
-      if (output.includes('/v1/rating/calculate')) resolve(child)
-    }
-    child.stdout.on('data', listen)
-    child.stderr.on('data', listen)
-    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${output}`)))
-  })
-}

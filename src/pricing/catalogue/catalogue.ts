@@ -50,9 +50,6 @@ const file: CatalogueFile = data
 /** The first characters of the catalogue's digest: another one after any change of a price. */
 export const CATALOGUE_VERSION: string = file.digest.slice(0, 10)
 
-/** The sources of the prices, with their versions. */
-export const CATALOGUE_SOURCES: Readonly<Record<string, string>> = file.sources
-
 const byName = new Map<string, ProviderEntry>()
 for (const provider of file.providers) {
   for (const name of [provider.id, ...(provider.aliases ?? [])]) byName.set(plainName(name), provider)

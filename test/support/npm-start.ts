@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import path from 'node:path'
+import { inject } from 'vitest'
+import { freePort } from '../../scripts/local-server.ts'
+
+export const ROOT = path.join(import.meta.dirname, '..', '..')
+
+export interface StartedServer {
+  readonly url: string
+  readonly port: number
+  readonly child: ChildProcess
+  /** What it printed until it was ready. */
+  readonly output: string
+  /** Ends it as Ctrl-C does. Resolves to its exit code. */
+  stop(): Promise<number | null>
+  /** Kills it with all that it started, as a power cut does, and waits until they are gone. Needs `detached`. */
+  kill(): Promise<void>
+}
+
+const GONE_WITHIN_MS = 10_000
+
+export interface StartOptions {
+  readonly state: string
+  readonly port?: number
+  readonly env?: Readonly<Record<string, string>>
+  /** As the leader of a process group of its own, which can be killed at once. */
+  readonly detached?: boolean
+}
+
+/** Starts `npm start` and resolves when it has printed its last curl line. */
+export async function npmStart({ state, env, detached, ...options }: StartOptions): Promise<StartedServer> {
+  const port = options.port ?? (await freePort())
+  const child = spawn(process.execPath, ['scripts/start.ts'], {
+    cwd: ROOT,
+    env: { ...process.env, ...env, PORT: String(port), STATE_DIR: state },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(detached && { detached }),
+  })
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
+  let output = ''
+  await new Promise<void>((resolve, reject) => {
+    const listen = (chunk: Buffer) => {
+      output += chunk.toString()
+      if (output.includes('/v1/rating/calculate')) resolve()
+    }
+    child.stdout.on('data', listen)
+    child.stderr.on('data', listen)
+    child.on('error', reject)
+    child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${output}`)))
+  })
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    child,
+    output,
+    stop() {
+      child.kill('SIGINT')
+      return ended
+    },
+    async kill() {
+      if (!detached) throw new Error('only the leader of a process group is killed with all that it started')
+      if (isThere(child)) process.kill(-(child.pid ?? 0), 'SIGKILL')
+      for (const deadline = Date.now() + GONE_WITHIN_MS; isThere(child); ) {
+        if (Date.now() > deadline) throw new Error(`process group ${child.pid} is there after SIGKILL`)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    },
+  }
+}
+
+/** Whether any process of the group exists. A killed process holds its port until the system has removed it. */
+function isThere({ pid }: ChildProcess): boolean {
+  try {
+    process.kill(-(pid ?? 0), 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export interface Ended {
+  readonly code: number | null
+  /** Standard output and standard error. */
+  readonly output: string
+}
+
+/** Runs a script of the project to its end. A variable that is undefined is removed from the environment. */
+export function runScript(
+  script: string,
+  env: Readonly<Record<string, string | undefined>> = {},
+  args: readonly string[] = [],
+): Promise<Ended> {
+  const child = spawn(process.execPath, [`scripts/${script}`, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, output }))
+  })
+}
+
+/** The address of the server that the run shares (`shared-server-setup.ts`). */
+export async function sharedServer(): Promise<string> {
+  const response = await fetch(inject('shared_server_desk'))
+  const text = await response.text()
+  if (!response.ok) throw new Error(text)
+  return text
+}
