@@ -18,9 +18,9 @@ const section = (environment: EnvironmentName): Section => {
 }
 
 /** The members of `Bindings`, which is what the code knows of. */
-const CONFIG = readFileSync(path.join(import.meta.dirname, '../../src/config.ts'), 'utf8')
+const BINDINGS = readFileSync(path.join(import.meta.dirname, '../../src/bindings.ts'), 'utf8')
 const members = [
-  ...CONFIG.split('\n}\n', 1)
+  ...BINDINGS.split('\n}\n', 1)
     .join()
     .matchAll(/^ {2}readonly ([A-Z][A-Z0-9_]*)\??: (.+)$/gm),
 ]
