@@ -141,7 +141,7 @@ creditsRoutes.openapi(transactionsRoute, async (c) => {
 async function addLot(
   c: Context<AppEnv>,
   operation: string,
-  lot: Omit<CreditMessage, 'caller' | 'idempotency'>,
+  lot: Omit<CreditMessage, 'idempotency'>,
 ): Promise<Response> {
   const idempotency = await idempotencyOf(c, operation)
   const result = await credit(c.env, ledgerOf(c), {

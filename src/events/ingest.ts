@@ -1,9 +1,10 @@
 import { fieldErrors } from '../http/input/validation.ts'
 import { fingerprintOf } from '../http/middleware/idempotency-key.ts'
 import { newId } from '../ids.ts'
+import type { Asked } from '../ledger/client/call.ts'
 import type { Caller } from '../ledger/model/account.ts'
 import { walletItemOf } from '../ledger/model/ledger-ids.ts'
-import type { IngestItem, IngestMessage } from '../ledger/model/messages/events.ts'
+import type { IngestItem } from '../ledger/model/messages/events.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import type { Idempotency, LedgerName, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
@@ -23,7 +24,7 @@ export interface IngestRequest {
 }
 
 export type ReadResult =
-  | { readonly kind: 'read'; readonly message: IngestMessage }
+  | { readonly kind: 'read'; readonly message: Asked<'ingest'> }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /** Turns a request into what the ledger applies: validated, priced, with fingerprints. Does no I/O. */
@@ -43,7 +44,7 @@ function readSingle(request: IngestRequest): ReadResult {
     return { kind: 'refused', refusal: invalid([{ path: '/idempotency_key', message }]) }
   }
   const key = body_key ?? request.header_key
-  const message: IngestMessage = {
+  const message: Asked<'ingest'> = {
     caller: request.caller,
     shape: 'single',
     item:
@@ -59,7 +60,7 @@ function readBatch(request: IngestRequest): ReadResult {
   const envelope = batchSchema.safeParse(request.body)
   if (!envelope.success) return { kind: 'refused', refusal: invalid(fieldErrors(envelope.error.issues)) }
   const { header_key } = request
-  const message: IngestMessage = {
+  const message: Asked<'ingest'> = {
     caller: request.caller,
     shape: 'batch',
     batch_id: newId('batch'),

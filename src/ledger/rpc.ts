@@ -1,37 +1,165 @@
-/** The methods of a ledger object that the Worker calls. Messages and answers travel as JSON texts (`model/messages/`). */
+import type { Access, Account, Caller, RateCount } from './model/account.ts'
+import type { BalanceAnswer, LotAnswer, RecurringAnswer } from './model/answers.ts'
+import type { BurnTableSnapshot } from './model/burn-tables.ts'
+import type { Entitlement } from './model/entitlements.ts'
+import type * as burnTables from './model/messages/burn-tables.ts'
+import type * as credits from './model/messages/credits.ts'
+import type * as entitlements from './model/messages/entitlements.ts'
+import type * as events from './model/messages/events.ts'
+import type * as holds from './model/messages/holds.ts'
+import type * as ledger from './model/messages/ledger.ts'
+import type { Refused } from './model/refusal.ts'
+import type { Idempotency } from './model/vocabulary.ts'
+
+/**
+ * Every operation of a ledger object, once: the types of its message and result, who may call it, whether it may be
+ * sent again. The client's calls (`client/`) and the object's handlers (`operations.ts`) take their types from here.
+ */
+export const OPERATIONS = {
+  /** Opens the ledger: its customer's wallet and the sign-up grant. Opened before, it only takes a newer account. */
+  open: operation<ledger.OpenMessage, { readonly kind: 'opened' }>('service'),
+  ingest: operation<events.IngestMessage, events.IngestResult>('write', {
+    repeatable: (message) => isKeyed(message.shape === 'single' ? message.item : message),
+  }),
+  credit: operation<credits.CreditMessage, credits.CreditResult>('write', { repeatable: isKeyed }),
+  /** Voids, refunds, transfers, adjustments, overdraft limits. */
+  move: operation<credits.MovementMessage, credits.MovementResult>('write', { repeatable: isKeyed }),
+  /** Opens, captures, releases and extends holds. */
+  hold: operation<holds.HoldMessage, holds.HoldResult>('write', { repeatable: isKeyed }),
+  /** The open holds of the ledger or of one wallet, newest first. */
+  holds: operation<holds.HoldsMessage, holds.HoldsResult>('read'),
+  /** Rates events that were recorded without a price, each at most once. */
+  rerate: operation<events.RerateMessage, events.RerateResult>('upkeep'),
+  /** The events that have no price yet, and how some that had none were rated. */
+  unrated: operation<events.UnratedMessage, events.UnratedResult>('read'),
+  balance: operation<credits.WalletMessage, credits.WalletResult<BalanceAnswer>>('read'),
+  /** The open lots of a wallet in burn order. */
+  lots: operation<credits.WalletMessage, credits.WalletResult<LotAnswer[]>>('read'),
+  /** The recurring grants, newest first. */
+  recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringAnswer[]>>('read'),
+  /** The entries that D1 may not have yet, newest first, and where D1's begin. */
+  entries: operation<ledger.EntriesMessage, ledger.EntriesResult>('read'),
+  /** How much is committed, and how much of it D1 has. */
+  projectionState: operation<ledger.ProjectionStateMessage, ledger.ProjectionStateResult>('read'),
+  /** Saves a burn table or a new version of one: it rates the events after it. */
+  saveBurnTable: operation<burnTables.SaveBurnTableMessage, burnTables.BurnTableResult>('write', {
+    repeatable: isKeyed,
+  }),
+  /** Ends a burn table now; it still rates events of earlier times. */
+  deactivateBurnTable: operation<burnTables.DeactivateBurnTableMessage, burnTables.BurnTableResult>('write'),
+  burnTables: operation<burnTables.BurnTablesMessage, burnTables.BurnTablesResult>('read'),
+  /** Prices items, each by the burn table of its time. Moves nothing. */
+  quote: operation<burnTables.QuoteMessage, burnTables.QuoteResult>('read'),
+  /** Makes, replaces or deletes an entitlement: it applies to the events after it. */
+  changeEntitlement: operation<entitlements.ChangeEntitlementMessage, entitlements.EntitlementResult>(
+    'write',
+    { repeatable: (message) => isKeyed(message) || message.change.kind === 'replace' },
+  ),
+  entitlements: operation<entitlements.EntitlementsMessage, entitlements.EntitlementsResult>('read'),
+  /** Whether a use would be allowed now. Writes nothing. */
+  checkEntitlement: operation<entitlements.CheckMessage, entitlements.CheckResult>('read'),
+  /** `checkEntitlement` with a hold on the estimate. */
+  checkAndHold: operation<entitlements.CheckAndHoldMessage, entitlements.CheckResult>('write', {
+    repeatable: isKeyed,
+  }),
+  /** Brings D1 up to everything that is committed. */
+  catchUp: operation<object, ledger.CatchUpResult>('read', { long: true }),
+  /**
+   * Erases a user or a team in the object and in D1, and keeps the ledger. Not repeatable: an erasure whose answer was
+   * lost finds nobody the second time, and would answer as if none had been made.
+   */
+  eraseSubject: operation<ledger.EraseMessage, ledger.EraseResult>('write', {
+    repeatable: () => false,
+    long: true,
+  }),
+  /** Refuses a key from `at_ms` on. A later time than the known one changes nothing. */
+  revokeKey: operation<{ readonly key_id: string; readonly at_ms: number }, Done>('service'),
+  /** Takes the customer's account if it is newer. */
+  setAccount: operation<Account, Done>('service'),
+  /** Brings D1 up to date and returns the sums that the books should have. */
+  books: operation<object, { readonly kind: 'done'; readonly answer: ledger.Books } | Refused>('service', {
+    long: true,
+  }),
+  /** Rewrites D1's pages of a range from the journal; `rewritten` is false when the journal does not go back so far. */
+  rewritePages: operation<
+    ledger.EntryRange,
+    { readonly kind: 'done'; readonly rewritten: boolean } | Refused
+  >('service', { long: true }),
+  /** All burn tables of a live ledger, for the test ledger of the same customer. */
+  burnTableSnapshot: operation<object, BurnTableSnapshot>('service'),
+  /** Takes the live ledger's burn tables; an older snapshot changes nothing, nor does one for an unopened ledger. */
+  acceptBurnTables: operation<BurnTableSnapshot, Done>('service'),
+  /** The revision of the last change of entitlements that this ledger has. */
+  entitlementRevision: operation<object, number>('service'),
+  /** The entitlements of a live ledger that changed after a revision, for the test ledger of the same customer. */
+  entitlementsAfter: operation<{ readonly revision: number }, readonly Entitlement[]>('service'),
+  /** Takes changed entitlements of the live ledger; `more` is true when there may be further changes. */
+  acceptEntitlements: operation<readonly Entitlement[], { readonly more: boolean }>('service'),
+}
+
+/** `service`: the Worker calls on its own behalf, and the object admits it without a key. */
+export type OperationAccess = Access | 'service'
+
+interface Operation<M, R> {
+  readonly access: OperationAccess
+  /** Whether a call that may have been done can be sent again. */
+  readonly repeatable: (message: M) => boolean
+  /** Works with D1 too, batch after batch, and may take three times as long as other calls. */
+  readonly long: boolean
+  /** Never set: carries the types. */
+  readonly types?: { readonly message: M; readonly result: R }
+}
+
+export type OperationName = keyof typeof OPERATIONS
+type TypesOf<N extends OperationName> = NonNullable<(typeof OPERATIONS)[N]['types']>
+export type MessageOf<N extends OperationName> = TypesOf<N>['message']
+export type ResultOf<N extends OperationName> = TypesOf<N>['result']
+
+/** The rules of an operation, typed by its name. */
+export function operationOf<N extends OperationName>(name: N): Operation<MessageOf<N>, ResultOf<N>> {
+  const operations: { readonly [O in OperationName]: Operation<MessageOf<O>, ResultOf<O>> } = OPERATIONS
+  return operations[name]
+}
+
+export interface Done {
+  readonly kind: 'done'
+}
+
+/** What an object answers. The result stays JSON text, which is much cheaper to send than an object of the same size. */
+export interface Reply {
+  readonly result: string
+  /** The object's count of the caller's requests, if it counted this one. */
+  readonly rate?: RateCount
+}
+
+/**
+ * The methods of a ledger object that the Worker calls. The caller travels beside the message, so that an overloaded
+ * object refuses a message of megabytes without parsing it.
+ */
 export interface LedgerRpc extends Rpc.DurableObjectBranded {
-  open(json: string): Promise<string>
-  ingest(json: string): Promise<string>
-  credit(json: string): Promise<string>
-  rerate(json: string): Promise<string>
-  unrated(json: string): Promise<string>
-  move(json: string): Promise<string>
-  hold(json: string): Promise<string>
-  holds(json: string): Promise<string>
-  balance(json: string): Promise<string>
-  lots(json: string): Promise<string>
-  recurringGrants(json: string): Promise<string>
-  entries(json: string): Promise<string>
-  projectionState(json: string): Promise<string>
-  saveBurnTable(json: string): Promise<string>
-  deactivateBurnTable(json: string): Promise<string>
-  burnTables(json: string): Promise<string>
-  quote(json: string): Promise<string>
-  burnTableSnapshot(): Promise<string>
-  acceptBurnTables(json: string): Promise<void>
-  changeEntitlement(json: string): Promise<string>
-  entitlements(json: string): Promise<string>
-  checkEntitlement(json: string): Promise<string>
-  checkAndHold(json: string): Promise<string>
-  entitlementsAfter(revision: number): Promise<string>
-  entitlementRevision(): Promise<number>
-  acceptEntitlements(json: string): Promise<boolean>
-  catchUp(json: string): Promise<string>
-  eraseSubject(json: string): Promise<string>
-  revokeKey(key_id: string, at_ms: number): Promise<void>
-  setAccount(json: string): Promise<void>
-  books(): Promise<string>
-  rewritePages(json: string): Promise<string>
+  handle(operation: OperationName, caller: string, message: string): Promise<Reply>
   wake(d1_row?: number): Promise<void>
   ping(): Promise<'pong'>
+}
+
+/** Writes a caller as it travels. Its callback stays behind. */
+export function sealCaller(caller: Caller): string {
+  return JSON.stringify(caller)
+}
+
+/** Parses a message, a caller or a result. Both ends are of one deployment, so its type is what the table says. */
+export function parse<T>(json: string): T {
+  return JSON.parse(json)
+}
+
+function operation<M, R>(
+  access: OperationAccess,
+  { repeatable = () => true, long = false }: Partial<Pick<Operation<M, R>, 'repeatable' | 'long'>> = {},
+): Operation<M, R> {
+  return { access, repeatable, long }
+}
+
+/** A change with an idempotency key is done at most once, however often it is sent. */
+function isKeyed({ idempotency }: { readonly idempotency?: Idempotency }): boolean {
+  return idempotency !== undefined
 }

@@ -1,5 +1,5 @@
 import type { Bindings } from '../bindings.ts'
-import { advanced, usedInPeriod } from '../ledger/burns/period-counters.ts'
+import { advanced, usedInPeriod } from '../ledger/burns/rate.ts'
 import type { Entry, EventRecord } from '../ledger/model/journal.ts'
 import type { PeriodCounters } from '../ledger/model/limits.ts'
 import { invalid, type Refused } from '../ledger/model/refusal.ts'

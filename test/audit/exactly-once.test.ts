@@ -4,7 +4,15 @@ import { describe, expect, inject, it, vi } from 'vitest'
 import type { CreditMessage, MovementMessage } from '../../src/ledger/model/messages/credits.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { d1FailingAt, failNextTransaction, powerCut } from '../faults/injection.ts'
-import { freshLedger, inStore, rowsWrittenBy, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
+import {
+  ask,
+  freshLedger,
+  inStore,
+  rowsWrittenBy,
+  runAlarm,
+  type TestLedger,
+  withD1,
+} from '../support/ledgers.ts'
 import { CALLER, grant } from '../support/messages.ts'
 
 /**
@@ -18,7 +26,6 @@ const WALLET = { kind: 'customer' } as const
 
 function overdraft(limit: number, key?: string): MovementMessage {
   return {
-    caller: CALLER,
     movement: { type: 'OVERDRAFT', owner: WALLET, limit: microCredits(limit) },
     ...(key !== undefined && { idempotency: { key, fingerprint: `overdraft of ${limit}` } }),
   }
@@ -26,13 +33,12 @@ function overdraft(limit: number, key?: string): MovementMessage {
 
 function adjustment(amount: number): MovementMessage {
   return {
-    caller: CALLER,
     movement: { type: 'ADJUSTMENT', owner: WALLET, amount: microCredits(amount), reason: 'by hand' },
   }
 }
 
-const credit = (ledger: TestLedger, message: CreditMessage) => ledger.stub.credit(JSON.stringify(message))
-const move = (ledger: TestLedger, message: MovementMessage) => ledger.stub.move(JSON.stringify(message))
+const credit = (ledger: TestLedger, message: CreditMessage) => ask(ledger.stub, 'credit', message)
+const move = (ledger: TestLedger, message: MovementMessage) => ask(ledger.stub, 'move', message)
 
 interface Row {
   readonly audit_id: string
@@ -73,7 +79,7 @@ describe('a change and its record', () => {
     const ledger = await freshLedger()
     await failNextTransaction(ledger)
     const results = await Promise.all([1, 2, 3].map((amount) => credit(ledger, grant(amount))))
-    for (const result of results) expect(JSON.parse(result)).toMatchObject({ kind: 'done' })
+    for (const result of results) expect(result).toMatchObject({ kind: 'done' })
     expect(await flushed(ledger)).toHaveLength(3)
   })
 
@@ -187,7 +193,7 @@ async function isAccepted(
       : what === 'adjust'
         ? await move(ledger, adjustment(-amount))
         : await move(ledger, overdraft(amount, what === 'overdraft' ? undefined : `key of ${amount % 3}`))
-  return JSON.parse(result).kind === 'done'
+  return result.kind === 'done'
 }
 
 /** Every life takes about 150 ms; with FC_RUNS there may be thousands. */

@@ -1,7 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { openLedger } from '../../src/ledger/client/client.ts'
 import { api } from '../support/api.ts'
 import {
@@ -17,7 +16,7 @@ import {
 } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
-import { ACCOUNT, inStore, ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
+import { ACCOUNT, ask, inStore, ledgerOf, rowsWrittenBy, type TestLedger } from '../support/ledgers.ts'
 import { deleted, edited, flat, fromNow, HOUR_MS, saved } from './support.ts'
 
 const CALL = { event_type: 'API_CALL', feature_id: 'api', unit: 'calls', quantity: 1 }
@@ -288,17 +287,18 @@ describe('test mode', () => {
 
   it('ignores a snapshot that comes late', async () => {
     const { api_key, customer_id } = await createCustomer()
-    const test = env.LEDGER.get(env.LEDGER.idFromName(ledgerKey({ customer_id, mode: 'test' })))
+    const test = ledgerOf(customer_id, 'test').stub
     const live = ledgerOf(customer_id).stub
     await openLedger(env, { ledger: { customer_id, mode: 'test' }, signup_grant_micro: 0, account: ACCOUNT })
     const { id } = await saved(api_key, { rules: [flat(1)] })
-    const old = await live.burnTableSnapshot()
+    const snapshotOf = (stub: TestLedger['stub']) => ask(stub, 'burnTableSnapshot', {})
+    const old = await snapshotOf(live)
     await edited(api_key, id, { rules: [flat(2)] })
-    const recent = await live.burnTableSnapshot()
+    const recent = await snapshotOf(live)
     await deleted(api_key, id)
-    const last = await live.burnTableSnapshot()
-    for (const snapshot of [recent, old, last, recent, old]) await test.acceptBurnTables(snapshot)
-    expect(await test.burnTableSnapshot()).toBe(last)
+    const last = await snapshotOf(live)
+    for (const snapshot of [recent, old, last, recent, old]) await ask(test, 'acceptBurnTables', snapshot)
+    expect(JSON.stringify(await snapshotOf(test))).toBe(JSON.stringify(last))
   })
 
   it('keeps the idempotency keys of the two modes apart', async () => {

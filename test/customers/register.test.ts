@@ -248,7 +248,7 @@ describe('a registration that broke half way', () => {
       idFromName: { value: (of: string) => env.LEDGER.idFromName(of) },
       get: {
         value: () => ({
-          open: () => Promise.reject(Object.assign(new Error('overloaded'), { overloaded: true })),
+          handle: () => Promise.reject(Object.assign(new Error('overloaded'), { overloaded: true })),
         }),
       },
     })

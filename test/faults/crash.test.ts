@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import {
+  ask,
   freshLedger,
   journalEntries,
   runAlarm,
@@ -11,7 +12,7 @@ import {
   storedPages,
   type TestLedger,
 } from '../support/ledgers.ts'
-import { batch, CALLER, eventItem, single } from '../support/messages.ts'
+import { batch, eventItem, single } from '../support/messages.ts'
 import { alarmOf, dump, failNextTransaction, type Moment, powerCut } from './injection.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -33,8 +34,8 @@ describe('the power goes inside the transaction', () => {
     const ledger = await freshLedger(CREDITS)
     const before = await dump(ledger)
     await powerCut(ledger, 'inside the transaction')
-    const message = JSON.stringify(single(eventItem(100, { key: 'k' })))
-    expect(await ledger.stub.ingest(message).catch(String)).toBe('Error: the power went')
+    const message = single(eventItem(100, { key: 'k' }))
+    expect(await ask(ledger.stub, 'ingest', message).catch(String)).toBe('Error: the power went')
     expect(await dump(ledger)).toEqual(before)
   })
 
@@ -135,9 +136,9 @@ describe('the disk refuses a transaction', () => {
     const ledger = await freshLedger(CREDITS)
     await failNextTransaction(ledger)
     const { stub } = ledger
-    const messages = ['a', 'b', 'c'].map((key) => JSON.stringify(single(eventItem(100, { key }))))
-    const results = await Promise.all(messages.map((message) => stub.ingest(message)))
-    expect(results.map((json) => JSON.parse(json).answer.balance_after)).toEqual([900, 800, 700])
+    const messages = ['a', 'b', 'c'].map((key) => single(eventItem(100, { key })))
+    const results = await Promise.all(messages.map((message) => ask(stub, 'ingest', message)))
+    expect(results).toMatchObject([900, 800, 700].map((balance_after) => ({ answer: { balance_after } })))
     expect(await storedBalances(ledger)).toEqual({ customer: 700 })
   })
 })
@@ -145,11 +146,11 @@ describe('the disk refuses a transaction', () => {
 describe('a request that trips over a bug', () => {
   it('fails alone: its neighbours in the same commit are answered', async () => {
     const ledger = await freshLedger(CREDITS)
-    const good = (key: string) => JSON.stringify(single(eventItem(100, { key })))
+    const good = (key: string) => single(eventItem(100, { key }))
     // Neither priced nor refused: the Worker never sends such an event.
-    const bad = JSON.stringify(single({ event: null, refusal: null }))
+    const bad = single({ event: null, refusal: null })
     const results = await runInDurableObject(ledger.stub, (instance) =>
-      Promise.allSettled([instance.ingest(good('a')), instance.ingest(bad), instance.ingest(good('b'))]),
+      Promise.allSettled([good('a'), bad, good('b')].map((message) => ask(instance, 'ingest', message))),
     )
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(await storedBalances(ledger)).toEqual({ customer: 800 })
@@ -200,8 +201,8 @@ describe('an object that starts again', () => {
     await send(ledger, 'k')
     const before = await dump(ledger)
     await evictDurableObject(ledger.stub)
-    const message = JSON.stringify({ caller: CALLER, owner: { kind: 'customer' } })
-    expect(JSON.parse(await ledger.stub.balance(message))).toMatchObject({ answer: { balance: 900 } })
+    const read = await ask(ledger.stub, 'balance', { owner: { kind: 'customer' } })
+    expect(read).toMatchObject({ answer: { balance: 900 } })
     expect(await dump(ledger)).toEqual(before)
   })
 })

@@ -7,6 +7,7 @@ import { expectRefused } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { deployed } from '../support/deployment.ts'
 import {
+  ask,
   freshLedger,
   inStore,
   journalEntries,
@@ -36,7 +37,7 @@ function logged(): string {
 
 async function busyLedger(): Promise<TestLedger> {
   const ledger = await freshLedger(1_000_000)
-  await ledger.stub.credit(JSON.stringify(grant(1000, { owner: { kind: 'user', id: 'ann' } })))
+  await ask(ledger.stub, 'credit', grant(1000, { owner: { kind: 'user', id: 'ann' } }))
   await use(ledger, 10)
   return ledger
 }

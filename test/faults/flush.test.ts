@@ -7,6 +7,7 @@ import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import { totalsOf } from '../../src/usage/cells/totals.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {
+  ask,
   freshLedger,
   inStore,
   journalEntries,
@@ -51,9 +52,7 @@ class World {
     const ledger = await freshLedger(1_000_000_000)
     const world = new World(ledger, await FlakyQueue.behind(ledger))
     const bought = { type: 'PURCHASE', lot_kind: 'paid', price: { micro: 7, pico: 3 } } as const
-    await ledger.stub.credit(
-      JSON.stringify(grant(100_000, { owner: { kind: 'user', id: 'ann' }, ...bought })),
-    )
+    await ask(ledger.stub, 'credit', grant(100_000, { owner: { kind: 'user', id: 'ann' }, ...bought }))
     await world.use(12)
     await runAlarm(ledger)
     await world.use(9)
@@ -290,8 +289,8 @@ describe('the object ends', () => {
     const world = await World.begin()
     const event = eventItem(5, { key: 'k', user_id: 'ann' })
     await powerCut(world.ledger, 'before the reply')
-    const message = JSON.stringify(batch([event]))
-    expect(await world.ledger.stub.ingest(message).catch(String)).toMatch(/the power went/)
+    const message = batch([event])
+    expect(await ask(world.ledger.stub, 'ingest', message).catch(String)).toMatch(/the power went/)
     await world.queue.install()
     await world.alarm()
     const retried = await ingest(env, world.ledger.name, batch([event]))

@@ -1,9 +1,10 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { type Config, configOf } from '../../src/config.ts'
-import { GroupCommit } from '../../src/ledger/commit/group-commit.ts'
+import { Commits } from '../../src/ledger/commit/commits.ts'
+import type { GroupCommit } from '../../src/ledger/commit/group-commit.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
-import { storeOf, type TestLedger } from '../support/ledgers.ts'
+import { partOf, storeOf, type TestLedger } from '../support/ledgers.ts'
 
 /** Ways to break a ledger object and its D1 at one exact moment. Each breaks once: what comes after works again. */
 
@@ -66,9 +67,7 @@ export async function configure(ledger: TestLedger, change: Partial<Config>): Pr
 }
 
 export function groupOf(instance: CustomerLedger): GroupCommit {
-  const group: unknown = Reflect.get(instance, 'group')
-  if (!(group instanceof GroupCommit)) throw new Error('the ledger object has no group commit')
-  return group
+  return partOf(instance, 'commits', Commits).group
 }
 
 /** Every row of the object's own tables, to see that a failure left none behind. */

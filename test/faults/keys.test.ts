@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { hashApiKey } from '../../src/api-keys/authentication/format.ts'
 import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import type { Bindings } from '../../src/bindings.ts'
+import type { OperationName } from '../../src/ledger/rpc.ts'
 import { cachedRecord, madeBy, madeKey } from '../customers/support.ts'
 import { api } from '../support/api.ts'
 import { apiWith } from '../support/app.ts'
@@ -25,8 +26,8 @@ afterEach(() => {
   log.mockRestore()
 })
 
-/** A ledger namespace that loses every call of one method, before it arrives. */
-function ledgersLosing(method: string): Bindings['LEDGER'] {
+/** A ledger namespace that loses every call of one operation, before it arrives. */
+function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
   const lost = () => Promise.reject(Object.assign(new Error('Network connection lost.'), { retryable: true }))
   return Object.create(env.LEDGER, {
     idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
@@ -34,10 +35,10 @@ function ledgersLosing(method: string): Bindings['LEDGER'] {
       value: (id: DurableObjectId, options?: DurableObjectNamespaceGetDurableObjectOptions) => {
         const stub = env.LEDGER.get(id, options)
         return new Proxy(stub, {
-          get: (target, property) =>
-            property === method
-              ? lost
-              : (...args: unknown[]) => Reflect.apply(Reflect.get(target, property), target, args),
+          get:
+            (target, property) =>
+            (...args: unknown[]) =>
+              args[0] === operation ? lost() : Reflect.apply(Reflect.get(target, property), target, args),
         })
       },
     },
@@ -70,7 +71,7 @@ describe('making a key', () => {
     expect(await keysOf(customer)).toBe(2)
   })
 
-  it.each(['open', 'burnTableSnapshot', 'acceptBurnTables', 'acceptEntitlements'])(
+  it.each(['open', 'burnTableSnapshot', 'acceptBurnTables', 'acceptEntitlements'] as const)(
     'for tests makes none before the test ledger is ready: %s fails',
     async (method) => {
       const customer = await createCustomer()

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { api } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
-import { freshLedger, ledgerOf, storedBalances, type TestLedger } from '../support/ledgers.ts'
+import { ask, freshLedger, ledgerOf, storedBalances, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem, single } from '../support/messages.ts'
 import { expectProblem } from '../support/problems.ts'
 import { groupOf } from './injection.ts'
@@ -19,14 +19,13 @@ const ROOM = 20
 describe('more than may wait', () => {
   it('is refused as `overloaded` at once, and what waited is done', async () => {
     const ledger = await freshLedger(1_000_000)
-    const message = JSON.stringify(batch(Array.from({ length: BATCH }, () => eventItem(1))))
+    const message = batch(Array.from({ length: BATCH }, () => eventItem(1)))
     // In one turn of the event loop, so that no commit makes room in between.
     const kinds = await runInDurableObject(ledger.stub, async (instance) => {
-      const answers = Array.from({ length: ROOM + 5 }, () => instance.ingest(message))
-      return (await Promise.all(answers)).map((json): string => {
-        const result = JSON.parse(json)
-        return result.kind === 'refused' ? result.refusal.code : result.kind
-      })
+      const answers = Array.from({ length: ROOM + 5 }, () => ask(instance, 'ingest', message))
+      return (await Promise.all(answers)).map((result) =>
+        result.kind === 'refused' ? result.refusal.code : result.kind,
+      )
     })
     expect(kinds).toEqual([...Array(ROOM).fill('done'), ...Array(5).fill('overloaded')])
     expect(await storedBalances(ledger)).toEqual({ customer: 1_000_000 - ROOM * BATCH })

@@ -14,8 +14,16 @@ import { DAY_MS } from '../../src/time/durations.ts'
 import { unpackTotals } from '../../src/usage/cells/totals.ts'
 import { expireDays } from '../../src/usage/rollups/upkeep.ts'
 import { unique } from '../support/customers.ts'
-import { freshLedger, runAlarm, storedPages, type TestLedger, withD1 } from '../support/ledgers.ts'
-import { batch, CALLER, eventItem } from '../support/messages.ts'
+import {
+  ask,
+  freshLedger,
+  partOf,
+  runAlarm,
+  storedPages,
+  type TestLedger,
+  withD1,
+} from '../support/ledgers.ts'
+import { batch, eventItem } from '../support/messages.ts'
 import { captureUsage, deliver } from '../support/usage.ts'
 
 /** Reconciling while others are at work on the same ledger, and of ledgers that make it difficult. */
@@ -166,8 +174,7 @@ it('a ledger that D1 is far behind is left to its flush, and looked at afterward
   await ingest(env, ledger.name, batch([eventItem(1000)]))
   const flushes = (done: boolean) =>
     runInDurableObject(ledger.stub, (instance) => {
-      const projector: unknown = Reflect.get(instance, 'projector')
-      if (!(projector instanceof Projector)) throw new Error('the ledger object has no projector')
+      const projector = partOf(instance, 'projector', Projector)
       projector.catchUp = done ? Projector.prototype.catchUp : async () => false
     })
   const check = () => reconcileLedger(env, ledger.name, { full: true, now_ms: Date.now() })
@@ -184,12 +191,12 @@ it('pages are written again while somebody is being erased, and do not bring the
     batch: { value: () => Promise.reject(new Error('D1 is gone')) },
   })
   // The journal has the alias by then, and D1 still the id.
-  const erase = JSON.stringify({ caller: CALLER, kind: 'user', id: 'ann' })
-  expect(await withD1(ledger, down, () => ledger.stub.eraseSubject(erase))).toContain('unavailable')
-  await env.DB.prepare('DELETE FROM ledger_pages WHERE ledger_id = ?').bind(ledger.ledger_id).run()
-  const rewritten: unknown = JSON.parse(
-    await ledger.stub.rewritePages(JSON.stringify({ from_entry: 1, to_entry: 3 })),
+  const erased = await withD1(ledger, down, () =>
+    ask(ledger.stub, 'eraseSubject', { kind: 'user', id: 'ann' }),
   )
+  expect(erased).toEqual({ kind: 'refused', refusal: { code: 'unavailable' } })
+  await env.DB.prepare('DELETE FROM ledger_pages WHERE ledger_id = ?').bind(ledger.ledger_id).run()
+  const rewritten = await ask(ledger.stub, 'rewritePages', { from_entry: 1, to_entry: 3 })
   expect(rewritten).toMatchObject({ kind: 'done', rewritten: true })
   const users = (await storedPages(ledger)).flatMap(({ entries }) =>
     entries.flatMap(({ event }) => event?.user_id ?? []),

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { revokeLedgerKey, setLedgerAccount } from '../../src/ledger/client/client.ts'
+import type { OperationName } from '../../src/ledger/rpc.ts'
 import { api } from '../support/api.ts'
 import { balanceOf, expectNothingMoved, GPT_4O, granted, ingest, ingested } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer, unique } from '../support/customers.ts'
@@ -219,8 +220,8 @@ function losingAnswers(count: number): typeof env.LEDGER {
     idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
     get: {
       value: (id: DurableObjectId) => ({
-        ingest: async (json: string) => {
-          const answer = await env.LEDGER.get(id).ingest(json)
+        handle: async (operation: OperationName, caller: string, message: string) => {
+          const answer = await env.LEDGER.get(id).handle(operation, caller, message)
           if (lost++ < count) throw Object.assign(new Error('Network connection lost.'), { retryable: true })
           return answer
         },

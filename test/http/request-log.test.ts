@@ -208,10 +208,12 @@ function slowLedger(wait_ms: number): typeof env.LEDGER {
     get: {
       value: (id: DurableObjectId) =>
         new Proxy(env.LEDGER.get(id), {
-          get: (stub, method) => async (json: string) => {
-            await scheduler.wait(wait_ms)
-            return Reflect.get(stub, method)(json)
-          },
+          get:
+            (stub, method) =>
+            async (...call: unknown[]) => {
+              await scheduler.wait(wait_ms)
+              return Reflect.get(stub, method)(...call)
+            },
         }),
     },
   })

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { alarmOf } from '../faults/injection.ts'
 import {
+  ask,
   freshLedger,
   inStore,
   journalEntries,
@@ -64,7 +65,7 @@ describe('the alarm is set', () => {
 
   it('a year ahead at most, for a lot that expires in the year 9999', async () => {
     const ledger = await freshLedger(CREDITS)
-    await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms: Date.UTC(9999, 11, 31) })))
+    await ask(ledger.stub, 'credit', grant(1000, { expires_at_ms: Date.UTC(9999, 11, 31) }))
     await runInDurableObject(ledger.stub, (_, { storage }) => storage.deleteAlarm())
     await runAlarm(ledger)
     const at_ms = await alarmOf(ledger)
@@ -123,7 +124,7 @@ describe('a wallet that is broken', () => {
     const ledger = await freshLedger(CREDITS)
     const expires_at_ms = Date.now() + HOUR_MS
     for (const id of ['ann', 'bob', 'zoe']) {
-      await ledger.stub.credit(JSON.stringify(grant(1000, { owner: { kind: 'user', id }, expires_at_ms })))
+      await ask(ledger.stub, 'credit', grant(1000, { owner: { kind: 'user', id }, expires_at_ms }))
     }
     await runInDurableObject(ledger.stub, (_, { storage }) => {
       storage.sql.exec("UPDATE wallets SET balance_micro = balance_micro + 1 WHERE wallet_key = 'user:bob'")

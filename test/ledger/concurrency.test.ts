@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import {
+  ask,
   freshLedger,
   inStore,
   journalEntries,
@@ -53,9 +54,9 @@ describe('500 events at once on a wallet that can pay for exactly 137', () => {
     const ledger = await freshLedger(137 * PRICE)
     const before = await inStore(ledger, (store) => [...store.journal.rowsAfter(0)].length)
     const { stub } = ledger
-    const message = JSON.stringify(single(eventItem(PRICE)))
+    const message = single(eventItem(PRICE))
     const rows = await rowsWrittenBy(ledger, () =>
-      Promise.all(Array.from({ length: 500 }, () => stub.ingest(message))),
+      Promise.all(Array.from({ length: 500 }, () => ask(stub, 'ingest', message))),
     )
     const commits = (await inStore(ledger, (store) => [...store.journal.rowsAfter(0)].length)) - before
     expect(commits).toBeLessThan(137 / 2)

@@ -8,6 +8,7 @@ import { sweepLedgers } from '../../src/projection/sweep-ledgers.ts'
 import { alarmOf } from '../faults/injection.ts'
 import { brokenD1 } from '../support/broken.ts'
 import {
+  ask,
   freshLedger,
   inStore,
   journalEntries,
@@ -195,7 +196,7 @@ describe('the journal', () => {
   it('of a ledger that nobody uses any more is freed when the cron finds it, started or not', async () => {
     const [resting, stopped, used] = [await freshLedger(1), await freshLedger(1), await freshLedger(1)]
     for (const ledger of [resting, stopped, used]) {
-      await ledger.stub.credit(JSON.stringify(grant(1)))
+      await ask(ledger.stub, 'credit', grant(1))
       await runAlarm(ledger)
     }
     later(WINDOW_MS - 60_000)
@@ -216,7 +217,7 @@ describe('the journal', () => {
 
   it('that was freed leaves the numbers of entries, lots and wallets as they were, over a restart too', async () => {
     const ledger = await freshLedger(CREDITS)
-    await ledger.stub.credit(JSON.stringify(grant(10, { owner: { kind: 'user', id: 'ann' } })))
+    await ask(ledger.stub, 'credit', grant(10, { owner: { kind: 'user', id: 'ann' } }))
     await burn(ledger, 'a')
     await burn(ledger, 'b')
     await runAlarm(ledger)
@@ -224,7 +225,7 @@ describe('the journal', () => {
     await runAlarm(ledger)
     expect(await rowsOf(ledger)).toHaveLength(1)
     await evictDurableObject(ledger.stub)
-    await ledger.stub.credit(JSON.stringify(grant(10, { owner: { kind: 'user', id: 'bob' } })))
+    await ask(ledger.stub, 'credit', grant(10, { owner: { kind: 'user', id: 'bob' } }))
     expect((await journalEntries(ledger)).at(-1)).toMatchObject({
       number: 5,
       wallet: 3,

@@ -4,8 +4,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { LedgerStore } from '../../src/ledger/commit/store.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
-import { freshLedger, runAlarm, storeOf, type TestLedger } from '../support/ledgers.ts'
-import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
+import { ask, freshLedger, runAlarm, storeOf, type TestLedger } from '../support/ledgers.ts'
+import { batch, eventItem, grant, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -22,7 +22,7 @@ async function ledgerWith(commits: number): Promise<TestLedger> {
     await ingest(env, ledger.name, single(eventItem(1, { key: `k${i}` })))
     const owner = { kind: 'user', id: `u${i}` } as const
     const expires_at_ms = Date.now() + 86_400_000
-    if (i % 3 === 0) await ledger.stub.credit(JSON.stringify(grant(1000, { owner, expires_at_ms })))
+    if (i % 3 === 0) await ask(ledger.stub, 'credit', grant(1000, { owner, expires_at_ms }))
   }
   return ledger
 }
@@ -59,16 +59,16 @@ function rowsRead(
   })
 }
 
-const OWNER = JSON.stringify({ caller: CALLER, owner: { kind: 'customer' } })
-const NEWEST = JSON.stringify({ caller: CALLER, filter: {}, before_entry: null, limit: 1 })
+const OWNER = { owner: { kind: 'customer' } } as const
+const NEWEST = { filter: {}, before_entry: null, limit: 1 }
 
 const paths: readonly (readonly [name: string, work: Parameters<typeof rowsRead>[1]])[] = [
   ['a start', (_, sql) => new LedgerStore(sql)],
-  ['an event', (object) => object.ingest(JSON.stringify(single(eventItem(1, { key: 'one more' }))))],
-  ['a replay', (object) => object.ingest(JSON.stringify(single(eventItem(1, { key: 'k3' }))))],
-  ['a batch', (object) => object.ingest(JSON.stringify(batch([eventItem(1), eventItem(1, { key: 'b' })])))],
-  ['a balance', (object) => object.balance(OWNER)],
-  ['the newest entry', (object) => object.entries(NEWEST)],
+  ['an event', (object) => ask(object, 'ingest', single(eventItem(1, { key: 'one more' })))],
+  ['a replay', (object) => ask(object, 'ingest', single(eventItem(1, { key: 'k3' })))],
+  ['a batch', (object) => ask(object, 'ingest', batch([eventItem(1), eventItem(1, { key: 'b' })]))],
+  ['a balance', (object) => ask(object, 'balance', OWNER)],
+  ['the newest entry', (object) => ask(object, 'entries', NEWEST)],
 ]
 
 describe('a ledger of 20 commits and one of 200 read the same number of rows', async () => {
@@ -101,7 +101,7 @@ describe('a journal that D1 has not taken for long', () => {
       return [...storeOf(instance).journal.rowsAfter(0)].length
     })
     expect(rows).toBeGreaterThan(40)
-    expect(await rowsRead(ledger, (object) => object.entries(NEWEST))).toBeLessThan(15)
+    expect(await rowsRead(ledger, (object) => ask(object, 'entries', NEWEST))).toBeLessThan(15)
     const first = await rowsRead(ledger, (instance) => {
       const [row] = storeOf(instance).journal.rowsAfter(0)
       return row

@@ -6,7 +6,7 @@ import { KEY_LIMITS } from '../../src/ledger/idempotency/limits.ts'
 import { PackedKeys } from '../../src/ledger/idempotency/store.ts'
 import { detailOf } from '../../src/ledger/model/refusal.ts'
 import { type KeysJournal, TINY } from '../support/keys-journal.ts'
-import { freshLedger, inStore, runAlarm, storedBalances, type TestLedger } from '../support/ledgers.ts'
+import { ask, freshLedger, inStore, runAlarm, storedBalances, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem, grant, single } from '../support/messages.ts'
 import { withKeysJournal } from '../support/with-keys-journal.ts'
 
@@ -202,11 +202,7 @@ describe('a window that is full', () => {
     const ledger = await fullLedger()
     expect(await ingest(env, ledger.name, single(eventItem(1, { key: 'd' })))).toEqual(FULL)
     expect(
-      JSON.parse(
-        await ledger.stub.credit(
-          JSON.stringify({ ...grant(5), idempotency: { key: 'g', fingerprint: 'f' } }),
-        ),
-      ),
+      await ask(ledger.stub, 'credit', { ...grant(5), idempotency: { key: 'g', fingerprint: 'f' } }),
     ).toEqual(FULL)
     expect(await ingest(env, ledger.name, single(eventItem(1, { key: 'a' })))).toMatchObject({
       kind: 'replayed',

@@ -17,6 +17,7 @@ import { brokenD1 } from '../support/broken.ts'
 import { CUSTOMER, hardEvents, rules, team, user } from '../support/entitlements.ts'
 import {
   ACCOUNT,
+  ask,
   freshLedger,
   inStore,
   rowsWrittenBy,
@@ -113,7 +114,7 @@ describe('rows written', () => {
   it('a check of a wallet in which a lot has expired: none', async () => {
     const ledger = await freshLedger()
     const expires_at_ms = Date.now() + 20
-    await ledger.stub.credit(JSON.stringify(grant(100, { expires_at_ms })))
+    await ask(ledger.stub, 'credit', grant(100, { expires_at_ms }))
     await vi.waitUntil(() => Date.now() > expires_at_ms)
     const question = { subject: { feature_id: 'chat' }, event: eventItem(5).event }
     const check = () => checkEntitlement(env, ledger.name, { caller: CALLER, question, hold_ms: null })
@@ -208,9 +209,7 @@ describe('what was counted', () => {
       batch: {
         value: async (statements: D1PreparedStatement[]) => {
           const results = await env.DB.batch(statements)
-          await runInDurableObject(ledger.stub, (instance) =>
-            instance.ingest(JSON.stringify(single(eventItem(5)))),
-          )
+          await runInDurableObject(ledger.stub, (instance) => ask(instance, 'ingest', single(eventItem(5))))
           return results
         },
       },

@@ -2,8 +2,9 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ingest, readBalance } from '../../src/ledger/client/client.ts'
+import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import { groupOf } from '../faults/injection.ts'
-import { freshLedger, type TestLedger } from '../support/ledgers.ts'
+import { ask, freshLedger, storeOf, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant } from '../support/messages.ts'
 
 /** An isolate has 128 MB and is shared: what an object holds and does is bounded in bytes, not only in counts. */
@@ -17,9 +18,10 @@ afterEach(() => {
 /** The answers to requests that all arrive in one turn of the event loop: none is done before the last has come. */
 function together(ledger: TestLedger, messages: readonly string[]): Promise<string[]> {
   return runInDurableObject(ledger.stub, async (instance) => {
-    const answers = await Promise.all(messages.map((message) => instance.ingest(message)))
-    return answers.map((json): string => {
-      const { kind, refusal }: { kind: string; refusal?: { code: string } } = JSON.parse(json)
+    const caller = JSON.stringify(CALLER)
+    const replies = await Promise.all(messages.map((message) => instance.handle('ingest', caller, message)))
+    return replies.map(({ result }): string => {
+      const { kind, refusal }: { kind: string; refusal?: { code: string } } = JSON.parse(result)
       return refusal?.code ?? kind
     })
   })
@@ -35,13 +37,12 @@ describe('what waits for a commit', () => {
     expect(answers).toEqual([...Array(5).fill('done'), ...Array(3).fill('overloaded')])
   })
 
-  it('is refused before more of it is parsed than its caller, when there is no room', async () => {
+  it('is refused before it is parsed, when there is no room', async () => {
     const ledger = await freshLedger(CREDITS)
     await runInDurableObject(ledger.stub, (instance) => {
       groupOf(instance).hasRoom = () => false
     })
-    const unreadable = `{"caller":${JSON.stringify(CALLER)},"the rest": is not even JSON`
-    expect(await together(ledger, [unreadable])).toEqual(['overloaded'])
+    expect(await together(ledger, ['is not even JSON'])).toEqual(['overloaded'])
   })
 
   it('is not joined by reads that would have to write, when there is no room', async () => {
@@ -49,7 +50,7 @@ describe('what waits for a commit', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 365 * 86_400_000 })
     const ledger = await freshLedger(CREDITS)
     const expires_at_ms = Date.now() + 3_600_000
-    await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms })))
+    await ask(ledger.stub, 'credit', grant(1000, { expires_at_ms }))
     vi.setSystemTime(expires_at_ms)
     const room = await runInDurableObject(ledger.stub, (instance) => {
       const group = groupOf(instance)
@@ -76,13 +77,13 @@ describe('a batch of 1,000 duplicates out of twelve old batches, in any order', 
     const interleaved = Array.from({ length: 1000 }, (_, i) =>
       eventItem(1, { key: `${i % 12}-${(i / 12) | 0}` }),
     )
-    const reads = await bodiesRead(ledger, () => ledger.stub.ingest(JSON.stringify(batch(interleaved))))
+    const reads = await bodiesRead(ledger, () => ask(ledger.stub, 'ingest', batch(interleaved)))
     expect(reads).toBe(12)
   })
 })
 
 /** How many bodies of journal rows are read by their number while `work` runs. */
-async function bodiesRead(ledger: TestLedger, work: () => Promise<string>): Promise<number> {
+async function bodiesRead(ledger: TestLedger, work: () => Promise<IngestResult>): Promise<number> {
   let reads = 0
   await runInDurableObject(ledger.stub, (instance, { storage: { sql } }) => {
     const counted: SqlStorage = Object.create(sql, {
@@ -93,11 +94,10 @@ async function bodiesRead(ledger: TestLedger, work: () => Promise<string>): Prom
         },
       },
     })
-    const store: unknown = Reflect.get(instance, 'store')
-    if (typeof store !== 'object' || store === null) throw new Error('the ledger object has no store')
-    Reflect.set(store, 'sql', counted)
+    Reflect.set(storeOf(instance), 'sql', counted)
   })
-  const { answer }: { answer: { results: { status: string }[] } } = JSON.parse(await work())
-  expect(new Set(answer.results.map(({ status }) => status))).toEqual(new Set(['duplicate']))
+  const result = await work()
+  if (result.kind === 'refused' || result.shape !== 'batch') throw new Error('not a batch that was answered')
+  expect(new Set(result.answer.results.map(({ status }) => status))).toEqual(new Set(['duplicate']))
   return reads
 }

@@ -1,8 +1,16 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
-import { freshLedger, inStore, rowsWrittenBy, runAlarm, type TestLedger, withD1 } from '../support/ledgers.ts'
-import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
+import {
+  ask,
+  freshLedger,
+  inStore,
+  rowsWrittenBy,
+  runAlarm,
+  type TestLedger,
+  withD1,
+} from '../support/ledgers.ts'
+import { batch, eventItem, grant, single } from '../support/messages.ts'
 
 /**
  * What a path costs is the number of rows it writes (DESIGN, section 8), and that is exact on a laptop. A row more
@@ -63,7 +71,7 @@ describe('rows written in the object', () => {
   it('50 single events that arrive together: one journal row and one wallet row', async () => {
     const ledger = await richLedger()
     const rows = await rowsWrittenBy(ledger, () =>
-      Promise.all(events(50, true, 'e').map((item) => ledger.stub.ingest(JSON.stringify(single(item))))),
+      Promise.all(events(50, true, 'e').map((item) => ask(ledger.stub, 'ingest', single(item)))),
     )
     // One group when they all arrive within one turn of the event loop; a few when they do not.
     expect(rows).toBeLessThan(2 * 10)
@@ -72,21 +80,21 @@ describe('rows written in the object', () => {
   it('an event that burns a lot of a wallet with an expiry costs no more, while the next expiry stays', async () => {
     const ledger = await richLedger()
     const expires_at_ms = Date.now() + 86_400_000
-    await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms })))
-    await ledger.stub.credit(JSON.stringify(grant(1000, { expires_at_ms: expires_at_ms + 1 })))
+    await ask(ledger.stub, 'credit', grant(1000, { expires_at_ms }))
+    await ask(ledger.stub, 'credit', grant(1000, { expires_at_ms: expires_at_ms + 1 }))
     expect(await rowsWrittenBy(ledger, () => ingest(env, ledger.name, single(eventItem(5))))).toBe(2)
   })
 
   it.each(['balance', 'lots'] as const)('%s: none', async (method) => {
     const ledger = await richLedger()
-    const message = JSON.stringify({ caller: CALLER, owner: { kind: 'customer' } })
-    expect(await rowsWrittenBy(ledger, () => ledger.stub[method](message))).toBe(0)
+    const message = { owner: { kind: 'customer' } } as const
+    expect(await rowsWrittenBy(ledger, () => ask(ledger.stub, method, message))).toBe(0)
   })
 
   it('a list of entries: none', async () => {
     const ledger = await richLedger()
-    const message = JSON.stringify({ caller: CALLER, filter: {}, before_entry: null, limit: 100 })
-    expect(await rowsWrittenBy(ledger, () => ledger.stub.entries(message))).toBe(0)
+    const message = { filter: {}, before_entry: null, limit: 100 }
+    expect(await rowsWrittenBy(ledger, () => ask(ledger.stub, 'entries', message))).toBe(0)
   })
 
   it('a replay, alone or in a batch: none', async () => {
@@ -146,7 +154,7 @@ describe('rows written in D1', () => {
   it('a page more for each wallet more, and nothing for users that are known', async () => {
     const ledger = await richLedger()
     for (const id of ['ann', 'bob']) {
-      await ledger.stub.credit(JSON.stringify(grant(CREDITS, { owner: { kind: 'user', id } })))
+      await ask(ledger.stub, 'credit', grant(CREDITS, { owner: { kind: 'user', id } }))
     }
     await runAlarm(ledger)
     const users = events(30, true, 'e').map((item, i) =>

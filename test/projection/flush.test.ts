@@ -4,6 +4,7 @@ import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
 import {
+  ask,
   freshLedger,
   inStore,
   journalEntries,
@@ -25,7 +26,7 @@ function send(ledger: TestLedger, items: Parameters<typeof batch>[0]): Promise<u
 }
 
 function giveWallet(ledger: TestLedger, kind: 'user' | 'team', id: string): Promise<unknown> {
-  return ledger.stub.credit(JSON.stringify(grant(1000, { owner: { kind, id } })))
+  return ask(ledger.stub, 'credit', grant(1000, { owner: { kind, id } }))
 }
 
 /** The entries of all pages by number, as the journal has them but for keys and owners. */

@@ -6,7 +6,7 @@ import { d1FailingAt } from '../faults/injection.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
-import { ledgerOf, runAlarm, type TestLedger, watermark, withD1 } from '../support/ledgers.ts'
+import { ask, ledgerOf, runAlarm, type TestLedger, watermark, withD1 } from '../support/ledgers.ts'
 import { batch, type EventOptions, eventItem, grant, single } from '../support/messages.ts'
 import { expectProblem } from '../support/problems.ts'
 
@@ -194,7 +194,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
 })
 
 async function ledgerGrant({ ledger }: Client, kind: 'user' | 'team', id: string): Promise<void> {
-  await ledger.stub.credit(JSON.stringify(grant(1_000_000, { owner: { kind, id } })))
+  await ask(ledger.stub, 'credit', grant(1_000_000, { owner: { kind, id } }))
 }
 
 /** A day of a customer with everything that a list can be asked for, half of it in D1. */
@@ -202,8 +202,10 @@ async function day(): Promise<Client> {
   const customer = await client()
   await ledgerGrant(customer, 'user', 'ann')
   await ledgerGrant(customer, 'team', 'red')
-  await customer.ledger.stub.credit(
-    JSON.stringify(grant(5, { type: 'PURCHASE', lot_kind: 'paid', price: { micro: 1, pico: 0 } })),
+  await ask(
+    customer.ledger.stub,
+    'credit',
+    grant(5, { type: 'PURCHASE', lot_kind: 'paid', price: { micro: 1, pico: 0 } }),
   )
   const now = Date.now()
   for (let i = 0; i < 24; i++) {

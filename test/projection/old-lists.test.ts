@@ -4,7 +4,7 @@ import { ingest } from '../../src/ledger/client/client.ts'
 import type { Entry } from '../../src/ledger/model/journal.ts'
 import type { EntryFilter } from '../../src/ledger/model/messages/ledger.ts'
 import { listEntries } from '../../src/projection/read/list-entries.ts'
-import { freshLedger, inStore, journalEntries, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import { ask, freshLedger, inStore, journalEntries, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, type EventOptions, eventItem, grant } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -38,7 +38,7 @@ async function use(ledger: TestLedger, events: number, options: EventOptions = {
 /** A flush every six hours for fifty days, on two wallets. */
 async function longLife(): Promise<TestLedger> {
   const ledger = await freshLedger(1_000_000)
-  await ledger.stub.credit(JSON.stringify(grant(100_000, { owner: { kind: 'user', id: 'ann' } })))
+  await ask(ledger.stub, 'credit', grant(100_000, { owner: { kind: 'user', id: 'ann' } }))
   for (let i = 0; i < FLUSHES; i++) {
     now_ms += 6 * HOUR_MS
     vi.setSystemTime(now_ms)

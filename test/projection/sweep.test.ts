@@ -2,8 +2,8 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
-import { LedgerAlarm } from '../../src/ledger/alarm.ts'
 import { openLedger } from '../../src/ledger/client/client.ts'
+import { LedgerAlarm } from '../../src/ledger/flush/alarm.ts'
 import { CUSTOMERS_A_RUN, sweepLedgers } from '../../src/projection/sweep-ledgers.ts'
 import { alarmOf } from '../faults/injection.ts'
 import { GPT_4O, ingested } from '../support/client.ts'
@@ -13,6 +13,7 @@ import {
   ACCOUNT,
   inStore,
   ledgerOf,
+  partOf,
   rowsWrittenBy,
   runAlarm,
   type TestLedger,
@@ -31,8 +32,7 @@ afterEach(() => {
 
 async function loseAlarm(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance, { storage }) => {
-    const alarms: unknown = Reflect.get(instance, 'alarms')
-    if (!(alarms instanceof LedgerAlarm)) throw new Error('the ledger object has no alarm')
+    const alarms = partOf(instance, 'alarms', LedgerAlarm)
     if (!Reflect.has(alarms, 'at_ms') || !Reflect.set(alarms, 'at_ms', null))
       throw new Error('the alarm kept its time')
     return storage.deleteAlarm()

@@ -15,7 +15,7 @@ import type { HoldMessage, HoldRequest, HoldResult } from '../../src/ledger/mode
 import type { WalletItemRef, WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'
-import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
+import { batch, eventItem, grant, single } from '../support/messages.ts'
 import type { Act, CreditAct, EventAct } from './credits-commands.ts'
 import { CreditsReference, type ReferenceEntry, type Said } from './credits-reference.ts'
 
@@ -86,11 +86,11 @@ export class CreditsJudge {
     const idempotency = act.key === null ? {} : { idempotency: { key: act.key, fingerprint: payloadOf(act) } }
     const hold = (request: HoldRequest): Request => ({
       rpc: 'hold',
-      message: { caller: CALLER, request, ...idempotency },
+      message: { request, ...idempotency },
     })
     const move = (movement: Movement): Request => ({
       rpc: 'move',
-      message: { caller: CALLER, movement, ...idempotency },
+      message: { movement, ...idempotency },
     })
     switch (act.op) {
       case 'credit':

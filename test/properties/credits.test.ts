@@ -7,8 +7,7 @@ import { unpackRow } from '../../src/ledger/journal/packing.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
 import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'
-import { freshLedger, inStore, runAlarm, storedPages, type TestLedger } from '../support/ledgers.ts'
-import { CALLER } from '../support/messages.ts'
+import { ask, freshLedger, inStore, runAlarm, storedPages, type TestLedger } from '../support/ledgers.ts'
 import { type Act, type Command, commands } from './credits-commands.ts'
 import { CreditsJudge, ownerOf, type Request, type Result, type Snapshot } from './credits-judge.ts'
 
@@ -68,7 +67,7 @@ class ObjectLife {
       case 'acts':
         return this.acts(command.acts.flatMap((act) => judge.resolve(act) ?? []))
       case 'read':
-        await ledger.stub.balance(JSON.stringify({ caller: CALLER, owner: ownerOf(command.owner) }))
+        await ask(ledger.stub, 'balance', { owner: ownerOf(command.owner) })
         reference.read(command.owner)
         break
       case 'clock':
@@ -158,16 +157,15 @@ class ObjectLife {
   }
 }
 
-async function send(stub: TestLedger['stub'], { rpc, message }: Request): Promise<Result> {
-  const json = JSON.stringify(message)
-  switch (rpc) {
+function send(stub: TestLedger['stub'], request: Request): Promise<Result> {
+  switch (request.rpc) {
     case 'ingest':
-      return JSON.parse(await stub.ingest(json))
+      return ask(stub, 'ingest', request.message)
     case 'credit':
-      return JSON.parse(await stub.credit(json))
+      return ask(stub, 'credit', request.message)
     case 'hold':
-      return JSON.parse(await stub.hold(json))
+      return ask(stub, 'hold', request.message)
     case 'move':
-      return JSON.parse(await stub.move(json))
+      return ask(stub, 'move', request.message)
   }
 }

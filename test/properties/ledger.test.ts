@@ -4,15 +4,15 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { unpackRow } from '../../src/ledger/journal/packing.ts'
-import type { BalanceAnswer } from '../../src/ledger/model/answers.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
-import type { CreditResult, WalletResult } from '../../src/ledger/model/messages/credits.ts'
+import type { CreditResult } from '../../src/ledger/model/messages/credits.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import type { WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import {
+  ask,
   freshLedger,
   inStore,
   runAlarm,
@@ -20,7 +20,6 @@ import {
   type TestLedger,
   watermark,
 } from '../support/ledgers.ts'
-import { CALLER } from '../support/messages.ts'
 import { type Command, commands } from './commands.ts'
 import { Judge, type Request, type Snapshot } from './judge.ts'
 import { balanceOf } from './reference-ledger.ts'
@@ -108,8 +107,7 @@ async function step(ledger: TestLedger, judge: Judge, command: Command): Promise
       return
     }
     case 'read': {
-      const message = JSON.stringify({ caller: CALLER, owner: ownerOf(command.owner) })
-      const result: WalletResult<BalanceAnswer> = JSON.parse(await stub.balance(message))
+      const result = await ask(stub, 'balance', { owner: ownerOf(command.owner) })
       const wallet = reference.read(command.owner)
       const balance = result.kind === 'done' ? result.answer.balance : result.refusal.code
       expect(balance).toBe(wallet ? Number(balanceOf(wallet)) : 'not_found')
@@ -129,12 +127,10 @@ async function step(ledger: TestLedger, judge: Judge, command: Command): Promise
   }
 }
 
-async function send(
-  stub: TestLedger['stub'],
-  { rpc, message }: Request,
-): Promise<IngestResult | CreditResult> {
-  const json = JSON.stringify(message)
-  return JSON.parse(rpc === 'ingest' ? await stub.ingest(json) : await stub.credit(json))
+function send(stub: TestLedger['stub'], request: Request): Promise<IngestResult | CreditResult> {
+  return request.rpc === 'ingest'
+    ? ask(stub, 'ingest', request.message)
+    : ask(stub, 'credit', request.message)
 }
 
 /** The object may forget a key, but not before the key has lived its time. */

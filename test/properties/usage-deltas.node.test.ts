@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, inject, it } from 'vitest'
-import { applyEvent, type BurnContext } from '../../src/ledger/burns/burn.ts'
+import { applyEvent } from '../../src/ledger/burns/burn.ts'
+import type { BurnContext } from '../../src/ledger/burns/rate.ts'
 import { pastEntry } from '../../src/ledger/burns/reversal.ts'
 import { applyMovement } from '../../src/ledger/credits/movement.ts'
 import { FORMAT, packPage, parsePage, type SubjectNumber } from '../../src/ledger/journal/packing.ts'

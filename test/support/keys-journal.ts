@@ -1,8 +1,8 @@
 import { Draft } from '../../src/ledger/commit/draft.ts'
-import { MetaTable } from '../../src/ledger/commit/meta-table.ts'
 import type { PackedKeysOptions } from '../../src/ledger/idempotency/store.ts'
 import { JournalRows } from '../../src/ledger/journal/rows.ts'
 import type { Exec } from '../../src/ledger/tables.ts'
+import { MetaTable } from '../../src/ledger/tables.ts'
 import { NO_USAGE } from '../../src/usage/cells/totals.ts'
 
 /** A few keys fill everything: memory, a bucket, a run. What holds here holds with a million. */

@@ -6,12 +6,21 @@ import type { Mode } from '../../src/db/schema.ts'
 import { openLedger } from '../../src/ledger/client/client.ts'
 import { LedgerStore } from '../../src/ledger/commit/store.ts'
 import { parsePage, unpackRow } from '../../src/ledger/journal/packing.ts'
-import type { Account } from '../../src/ledger/model/account.ts'
+import type { Account, Caller } from '../../src/ledger/model/account.ts'
 import type { Entry } from '../../src/ledger/model/journal.ts'
 import type { LedgerName } from '../../src/ledger/model/vocabulary.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
+import type { LedgerContext } from '../../src/ledger/operations.ts'
+import {
+  type LedgerRpc,
+  type MessageOf,
+  type OperationName,
+  parse,
+  type ResultOf,
+} from '../../src/ledger/rpc.ts'
 import { nameSubjects } from '../../src/projection/read/subjects.ts'
 import { unique } from './customers.ts'
+import { CALLER } from './messages.ts'
 
 /** Ledger objects of their own, below HTTP, and a look at what they and D1 hold. */
 
@@ -42,11 +51,29 @@ export async function freshLedger(signup_grant_micro = 0): Promise<TestLedger> {
   return ledger
 }
 
-/** The store inside a ledger object: private to the object, open to the tests that measure or break it. */
+/** Sends a message to a ledger object, as the Worker does, and returns the result. */
+export async function ask<N extends OperationName>(
+  object: Pick<LedgerRpc, 'handle'>,
+  name: N,
+  { caller = CALLER, ...message }: MessageOf<N> & { readonly caller?: Caller },
+): Promise<ResultOf<N>> {
+  const { result } = await object.handle(name, JSON.stringify(caller), JSON.stringify(message))
+  return parse(result)
+}
+
+/** A part of a ledger object: private to the object, open to the tests that measure or break it. */
+export function partOf<T>(
+  instance: CustomerLedger,
+  name: keyof LedgerContext,
+  type: new (...args: never[]) => T,
+): T {
+  const part: unknown = Reflect.get(Object(Reflect.get(instance, 'ledger')), name)
+  if (!(part instanceof type)) throw new Error(`the ledger object has no ${name}`)
+  return part
+}
+
 export function storeOf(instance: CustomerLedger): LedgerStore {
-  const store: unknown = Reflect.get(instance, 'store')
-  if (!(store instanceof LedgerStore)) throw new Error('the ledger object has no store')
-  return store
+  return partOf(instance, 'store', LedgerStore)
 }
 
 /** Runs `use` inside the object, on its store. */

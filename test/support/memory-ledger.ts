@@ -1,4 +1,5 @@
-import { applyEvent, type BurnContext, type BurnOutcome } from '../../src/ledger/burns/burn.ts'
+import { applyEvent, type BurnOutcome } from '../../src/ledger/burns/burn.ts'
+import type { BurnContext } from '../../src/ledger/burns/rate.ts'
 import { Draft } from '../../src/ledger/commit/draft.ts'
 import type { Counters, GivenBack, LedgerReader } from '../../src/ledger/commit/reader.ts'
 import { applyCredit, type CreditOutcome } from '../../src/ledger/credits/credit.ts'

@@ -1,6 +1,7 @@
+import type { Asked } from '../../src/ledger/client/call.ts'
 import type { Caller } from '../../src/ledger/model/account.ts'
 import type { CreditMessage } from '../../src/ledger/model/messages/credits.ts'
-import type { IngestItem, IngestMessage } from '../../src/ledger/model/messages/events.ts'
+import type { IngestItem } from '../../src/ledger/model/messages/events.ts'
 import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary.ts'
 import { microCredits, picoUsd, type UsdParts, usdToParts } from '../../src/pricing/money.ts'
 
@@ -41,11 +42,11 @@ export function eventItem(credits_micro: number, options: EventOptions = {}): In
   }
 }
 
-export function single(item: IngestItem): IngestMessage {
+export function single(item: IngestItem): Asked<'ingest'> {
   return { caller: CALLER, shape: 'single', item }
 }
 
-export function batch(items: readonly IngestItem[], idempotency?: Idempotency): IngestMessage {
+export function batch(items: readonly IngestItem[], idempotency?: Idempotency): Asked<'ingest'> {
   return {
     caller: CALLER,
     shape: 'batch',
@@ -55,7 +56,7 @@ export function batch(items: readonly IngestItem[], idempotency?: Idempotency): 
   }
 }
 
-export function grant(credits_micro: number, options: Partial<CreditMessage> = {}): CreditMessage {
+export function grant(credits_micro: number, options: Partial<CreditMessage> = {}): Asked<'credit'> {
   return {
     caller: CALLER,
     type: 'GRANT',

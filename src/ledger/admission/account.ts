@@ -1,5 +1,5 @@
-import type { MetaTable } from '../commit/meta-table.ts'
 import type { Access, Account } from '../model/account.ts'
+import type { MetaTable } from '../tables.ts'
 
 const KEY = 'account'
 

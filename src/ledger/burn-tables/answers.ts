@@ -1,7 +1,7 @@
 import { type BurnDefaults, DEFAULT_VERSION, defaultDefinition } from '../../pricing/burn-table/table.ts'
 import type { BurnTableRow, BurnTableVersion } from '../model/burn-tables.ts'
 import type { BurnTableAnswer, BurnTablesQuestion, BurnTablesResult } from '../model/messages/burn-tables.ts'
-import type { Refusal } from '../model/refusal.ts'
+import { notFound, type Refused } from '../model/refusal.ts'
 import type { BurnTables } from './compiled.ts'
 import type { BurnTableRows } from './rows.ts'
 
@@ -21,7 +21,7 @@ export function readBurnTables(
         version === null
           ? lastVersion(rows, id)
           : rows.versions.find((row) => row.table_id === id && row.version === version)
-      return found ? one(storedAnswer(rows, found)) : { kind: 'refused', refusal: noTable(id) }
+      return found ? one(storedAnswer(rows, found)) : noTable(id)
     }
     case 'active': {
       const { version } = tables.inForce(now_ms)
@@ -96,6 +96,6 @@ export function lastVersion(rows: BurnTableRows, table_id: string): BurnTableVer
   return rows.versions.findLast((version) => version.table_id === table_id)
 }
 
-export function noTable(id: string): Refusal {
-  return { code: 'not_found', detail: `There is no burn table ${id}.` }
+export function noTable(id: string): Refused {
+  return notFound(`There is no burn table ${id}.`)
 }

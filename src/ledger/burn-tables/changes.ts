@@ -1,18 +1,21 @@
+import type { AuditState } from '../../audit/record.ts'
 import { checkBurnTable } from '../../pricing/burn-table/check.ts'
 import type { BurnTableDefinition } from '../../pricing/burn-table/definition.ts'
 import { type BurnDefaults, DEFAULT_VERSION } from '../../pricing/burn-table/table.ts'
+import type { VersionTimes } from '../../pricing/burn-table/versions.ts'
 import { formatDecimal } from '../../pricing/money.ts'
+import type { Audited } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
-import { FORMAT } from '../journal/packing.ts'
-import type { BurnTableRow } from '../model/burn-tables.ts'
+import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
+import type { BurnTableRow, BurnTableVersion } from '../model/burn-tables.ts'
 import type {
   BurnTableChange,
   BurnTableResult,
   ChangedFields,
   NewDefinition,
+  SaveBurnTableMessage,
 } from '../model/messages/burn-tables.ts'
-import { invalid, type Refusal } from '../model/refusal.ts'
-import type { Idempotency } from '../model/vocabulary.ts'
+import { type Answered, conflict, invalid, type Refusal, type Refused, refused } from '../model/refusal.ts'
 import { lastVersion, noTable, storedAnswer } from './answers.ts'
 import type { BurnTableRows } from './rows.ts'
 
@@ -23,41 +26,47 @@ const MAX_CHARACTERS = 8_000_000
 /** One definition as JSON: a row is at most 2 MB, and a character at most three bytes. */
 const MAX_DEFINITION_CHARACTERS = 500_000
 
-export type BurnTableOutcome =
-  | { readonly kind: 'done'; readonly format: number; readonly row: BurnTableRow }
-  | { readonly kind: 'replayed'; readonly format: number; readonly version: number }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+/** `answer` is the number of the version that was saved. */
+export type BurnTableOutcome = Answered<number> | Refused
 
 /** Saves a new table, or a new version of one. The draft's commit writes it; refused, it changes nothing. */
 export function applyBurnTable(
   draft: Draft,
   rows: BurnTableRows,
-  change: BurnTableChange,
-  idempotency: Idempotency | undefined,
+  { change, idempotency }: SaveBurnTableMessage,
   defaults: BurnDefaults,
-): BurnTableOutcome {
-  const check = draft.checkKey(idempotency)
-  if (check.kind === 'refused') return check
-  if (check.kind === 'replay') {
-    // Equal fingerprints mean the same operation, so the record is the answer to a table that was saved.
-    if (check.record.kind !== 'answer' || check.record.answer.of !== 'burn_table') {
-      throw new Error('a burn table was replayed from a record of another kind')
-    }
-    return { kind: 'replayed', format: check.format, version: check.record.answer.version }
-  }
+): Audited<BurnTableOutcome> {
+  const replayed = replayedAnswer(draft, idempotency, 'burn_table')
+  if (replayed?.kind === 'refused') return { outcome: replayed }
+  if (replayed) return { outcome: { ...replayed, answer: replayed.answer.version } }
+  const before = change.kind === 'edit' ? lastVersion(rows, change.id) : undefined
   const row =
     change.kind === 'create'
       ? createdRow(rows, change, draft.at_ms, defaults)
-      : editedRow(rows, change, draft.at_ms)
-  if ('code' in row) return refused(row)
-  const wrong = whatIsWrong(rows, row)
-  if (wrong) return refused(wrong)
+      : editedRow(rows, change, before, draft.at_ms)
+  if ('kind' in row) return { outcome: row }
+  const problem = problemOf(rows, row)
+  if (problem) return { outcome: problem }
   draft.burnTables.push(row)
-  if (idempotency) {
-    const answer = { of: 'burn_table' as const, version: row.version }
-    draft.record({ kind: 'answer', at_ms: draft.at_ms, answer, idempotency })
+  keepAnswer(draft, idempotency, { of: 'burn_table', version: row.version })
+  return {
+    outcome: done(row.version),
+    change: {
+      action: `burn_tables.${change.kind}`,
+      target: row.table_id,
+      before: before ? auditState(before) : null,
+      after: auditState(row),
+    },
   }
-  return { kind: 'done', format: FORMAT, row }
+}
+
+/** A version identifies all of a table's rules, and is never edited. */
+function auditState({ version, effective_from_ms, effective_to_ms }: VersionTimes): AuditState {
+  return {
+    version,
+    effective_from: new Date(effective_from_ms).toISOString(),
+    effective_to: effective_to_ms === null ? null : new Date(effective_to_ms).toISOString(),
+  }
 }
 
 function createdRow(
@@ -65,7 +74,7 @@ function createdRow(
   { id, definition, effective_from_ms, effective_to_ms = null }: BurnTableChange & { kind: 'create' },
   now_ms: number,
   defaults: BurnDefaults,
-): BurnTableRow | Refusal {
+): BurnTableRow | Refused {
   if (activeTables(rows) >= MAX_TABLES) {
     return conflict(`There are ${MAX_TABLES} active burn tables, which is the most. Delete one first.`)
   }
@@ -99,9 +108,9 @@ export function completeDefinition(
 function editedRow(
   rows: BurnTableRows,
   { id, fields, effective_from_ms, effective_to_ms }: BurnTableChange & { kind: 'edit' },
+  last: BurnTableVersion | undefined,
   now_ms: number,
-): BurnTableRow | Refusal {
-  const last = lastVersion(rows, id)
+): BurnTableRow | Refused {
   if (!last) return noTable(id)
   if (last.deactivated_at_ms !== null)
     return conflict(`The burn table ${id} was deleted, so it cannot change.`)
@@ -131,25 +140,30 @@ function withFields(definition: BurnTableDefinition, fields: ChangedFields): Bur
 }
 
 /** Ends a table now; one that was ended before stays as it is. The draft's commit writes it. */
-export function deactivateBurnTable(draft: Draft, rows: BurnTableRows, id: string): BurnTableResult {
+export function deactivateBurnTable(draft: Draft, rows: BurnTableRows, id: string): Audited<BurnTableResult> {
   const last = lastVersion(rows, id)
-  if (!last) return { kind: 'refused', refusal: noTable(id) }
-  if (last.deactivated_at_ms === null) draft.endedBurnTables.push(last.version)
-  const deactivated_at_ms = last.deactivated_at_ms ?? draft.at_ms
-  return { kind: 'done', format: FORMAT, answer: storedAnswer(rows, { ...last, deactivated_at_ms }) }
+  if (!last) return { outcome: noTable(id) }
+  if (last.deactivated_at_ms !== null) return { outcome: done(storedAnswer(rows, last)) }
+  draft.endedBurnTables.push(last.version)
+  return {
+    outcome: done(storedAnswer(rows, { ...last, deactivated_at_ms: draft.at_ms })),
+    change: { action: 'burn_tables.delete', target: id, before: auditState(last), after: null },
+  }
 }
 
-function whatIsWrong(rows: BurnTableRows, row: BurnTableRow): Refusal | undefined {
+function problemOf(rows: BurnTableRows, row: BurnTableRow): Refused | undefined {
   const { effective_from_ms, effective_to_ms, definition } = row
   if (effective_to_ms !== null && effective_to_ms <= effective_from_ms) {
-    return invalid([{ path: '/effective_to', message: 'must be after effective_from' }], 'burn table')
+    return refused(
+      invalid([{ path: '/effective_to', message: 'must be after effective_from' }], 'burn table'),
+    )
   }
   const check = definitionRefusal(definition)
-  if (check) return check
+  if (check) return refused(check)
   const characters = JSON.stringify(definition).length
   if (characters > MAX_DEFINITION_CHARACTERS) {
     const message = `must be at most ${MAX_DEFINITION_CHARACTERS} characters as JSON, and have ${characters}`
-    return invalid([{ path: '/rules', message }], 'burn table')
+    return refused(invalid([{ path: '/rules', message }], 'burn table'))
   }
   const { versions } = rows
   const all = versions.reduce((sum, { length }) => sum + length, characters)
@@ -166,7 +180,7 @@ export function definitionRefusal(definition: BurnTableDefinition, base = ''): R
     case 'sound':
       return undefined
     case 'ambiguous':
-      return conflict(check.detail)
+      return { code: 'conflict', detail: check.detail }
     case 'invalid':
       return invalid(
         check.problems.map(({ path, message }) => ({ path: base + path, message })),
@@ -184,12 +198,4 @@ function activeTables({ versions }: BurnTableRows): number {
     versions.map(({ table_id, deactivated_at_ms }) => [table_id, deactivated_at_ms === null]),
   )
   return [...active.values()].filter(Boolean).length
-}
-
-function conflict(detail: string): Refusal {
-  return { code: 'conflict', detail }
-}
-
-function refused(refusal: Refusal): BurnTableOutcome {
-  return { kind: 'refused', refusal }
 }

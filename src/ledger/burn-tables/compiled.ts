@@ -20,20 +20,20 @@ const MAX_COMPILED = 64
 export class BurnTables implements RatingTables {
   readonly defaults: BurnDefaults
   private readonly rows: BurnTableRows
-  private readonly otherwise: BurnTable
+  private readonly defaultTable: BurnTable
   private readonly compiled = new Map<number, BurnTable>()
   private lastFound: InForce<BurnTableVersion> | null = null
 
   constructor(rows: BurnTableRows, defaults: BurnDefaults) {
     this.rows = rows
     this.defaults = defaults
-    this.otherwise = defaultBurnTable(defaults)
+    this.defaultTable = defaultBurnTable(defaults)
   }
 
   /** The table in force at a time: the deployment's default where the customer has none. */
   at(at_ms: number): BurnTable {
     const { version } = this.inForce(at_ms)
-    return version ? this.compile(version) : this.otherwise
+    return version ? this.compile(version) : this.defaultTable
   }
 
   inForce(at_ms: number): InForce<BurnTableVersion> {

@@ -1,62 +1,40 @@
-import { type Charge, type Chargeable, chargeFor } from '../../pricing/burn-table/charge.ts'
 import {
   CREDIT_DECIMALS,
-  divideHalfEven,
   formatDecimal,
   MAX_USD,
   type MicroCredits,
   microCredits,
-  type PicoUsd,
-  picoUsd,
-  type UsdParts,
   usdToParts,
 } from '../../pricing/money.ts'
-import type { RatingTables } from '../burn-tables/compiled.ts'
 import type { Draft } from '../commit/draft.ts'
 import { monthOf } from '../commit/reader.ts'
+import { replayedEntry } from '../commit/replay.ts'
 import { admit, capturedQuantities, count, quantitiesOf } from '../entitlements/limits.ts'
 import { captureParts, countCapture, endHold, findHold } from '../holds/funds.ts'
 import { FORMAT } from '../journal/packing.ts'
 import type { EventAnswer } from '../model/answers.ts'
 import type { Entry, EventRecord, NewEntry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { DefaultEntitlement } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
 import type { IngestItem } from '../model/messages/events.ts'
-import type { Refusal } from '../model/refusal.ts'
+import { invalidField, type Refusal, type Refused, refused } from '../model/refusal.ts'
 import type { Idempotency, PricedEvent, WalletItemRef } from '../model/vocabulary.ts'
 import { insufficientCredits, spendable, type Wallet } from '../model/wallet.ts'
 import { take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
-import { advanced, usedInPeriod } from './period-counters.ts'
-import { costOf } from './quote.ts'
+import { type BurnContext, countUse, PRICE_TOO_HIGH, type Rated, rate, recordedPrice } from './rate.ts'
 
 export type BurnOutcome =
   | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
-
-/** What a burn needs beside the draft: the rules from usage and cost to credits, and how ids are written. */
-export interface BurnContext {
-  readonly tables: RatingTables
-  readonly ids: LedgerIds
-  /** Whether features without an entitlement may be used. */
-  readonly default_entitlement: DefaultEntitlement
-  /** How many events the ledger accepts in a UTC month; null: any. */
-  readonly events_a_month: number | null
-}
+  | Refused
 
 /**
  * One event: replayed if its key was used for it, refused, or burned. The key is looked at before everything else,
  * even before a refusal that was already found, because what was once accepted stays accepted.
  */
 export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext): BurnOutcome {
-  const check = draft.checkKey(item.idempotency)
-  if (check.kind === 'refused') return check
-  if (check.kind === 'replay') {
-    // Equal fingerprints mean the same operation, so the record is the entry of an event.
-    if (check.record.kind !== 'entry') throw new Error('an event was replayed from a record of another kind')
-    return { kind: 'replayed', format: check.format, entry: check.record }
-  }
+  const replayed = replayedEntry(draft, item.idempotency)
+  if (replayed) return replayed
   if (item.refusal) return refused(item.refusal)
   if (!item.event) throw new Error('an event to ingest is neither priced nor refused')
   const over = overQuota(draft, context)
@@ -94,67 +72,6 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
 
 const HOLD_NOT_OPEN = 'hold_not_open'
 
-/** What an event costs, and by which table. */
-export interface Rated extends Omit<Charge, 'kind'> {
-  readonly kind: 'rated'
-  readonly burn_table_version: number
-}
-
-/**
- * What an event costs by the burn table that was in force when it happened, after what the wallet has used in the
- * period in which it arrives. Whoever burns it also calls `countUse`.
- */
-export function rate(
-  event: PricedEvent,
-  wallet: Wallet,
-  at_ms: number,
-  { tables }: BurnContext,
-): Rated | { readonly kind: 'refused'; readonly refusal: Refusal } {
-  const table = tables.at(event.timestamp_ms)
-  const charge = chargeFor(table, chargeableOf(event), {
-    at_ms,
-    used: (counter) => usedInPeriod(wallet.counters, counter),
-  })
-  if (charge.kind === 'unpriced') return { kind: 'refused', refusal: unpricedModel(event) }
-  return { ...charge, kind: 'rated', burn_table_version: table.version }
-}
-
-/** Counts what an event has used towards the tiers and allowances of its wallet. */
-export function countUse(wallet: Wallet, { advance }: Rated): void {
-  if (advance) wallet.counters = advanced(wallet.counters, advance.counter, advance.quantity)
-}
-
-/** Only a table of very dear credits comes to more USD than an entry can hold. */
-export const PRICE_TOO_HIGH: Refusal = {
-  code: 'invalid_request',
-  detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
-}
-
-/**
- * What an entry says that the customer's price was. A capture that fell short of the price took a part of the credits,
- * and so earned that part of it, however absurd the whole.
- */
-export function recordedPrice({ price, credits_micro }: Rated, burned_micro: bigint): UsdParts {
-  const whole = credits_micro <= burned_micro
-  const earned = whole ? price : picoUsd(divideHalfEven(price * burned_micro, credits_micro))
-  return storedPrice(earned)
-}
-
-/** The credits may be worth more than an entry can hold, if a table makes few of a USD: then it holds the most. */
-export function storedPrice(price: PicoUsd): UsdParts {
-  if (price > MAX_USD) return usdToParts(MAX_USD)
-  return usdToParts(price)
-}
-
-function chargeableOf({ feature_id, provider, model, usage, custom, charge }: PricedEvent): Chargeable {
-  return { feature_id, provider, model, usage, custom, ...costOf(charge) }
-}
-
-/** Which names are most like the model's is looked for only when one event is refused, not for each of a batch. */
-function unpricedModel({ provider = '', model = '' }: PricedEvent): Refusal {
-  return { code: 'unpriced_model', provider, model, nearest: [] }
-}
-
 /** A burn's entry; its lots have been moved. */
 export function burnEntry(
   event: PricedEvent,
@@ -183,11 +100,8 @@ function settleByHold(
 ): BurnOutcome | undefined {
   const paying = payingWallet(draft, event)
   if (paying.number !== ref.wallet) {
-    return refused({
-      code: 'invalid_request',
-      detail: 'The hold is of another wallet than the one that pays for this event.',
-      errors: [{ path: '/hold_id', message: 'is of another wallet than the one that pays for this event' }],
-    })
+    const message = 'is of another wallet than the one that pays for this event'
+    return invalidField('/hold_id', message, `The hold ${message}.`)
   }
   const wallet = settle(draft, paying)
   if (!findHold(wallet, ref)) return undefined
@@ -251,10 +165,6 @@ export function eventAnswer(ids: LedgerIds, entry: Entry): EventAnswer {
     unrated: event.unrated ?? false,
     warnings: event.warnings ?? [],
   }
-}
-
-function refused(refusal: Refusal): BurnOutcome {
-  return { kind: 'refused', refusal }
 }
 
 /** Returns the refusal of one more event; undefined while the monthly quota of the customer's tier has room. */

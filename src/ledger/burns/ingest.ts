@@ -1,10 +1,11 @@
 import type { Draft } from '../commit/draft.ts'
-import { FORMAT } from '../journal/packing.ts'
+import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
 import type { BatchAnswer, BatchItemAnswer } from '../model/answers.ts'
 import type { IngestItem, IngestMessage, IngestResult } from '../model/messages/events.ts'
 import { detailOf } from '../model/refusal.ts'
 import type { Idempotency } from '../model/vocabulary.ts'
-import { applyEvent, type BurnContext, eventAnswer } from './burn.ts'
+import { applyEvent, eventAnswer } from './burn.ts'
+import type { BurnContext } from './rate.ts'
 
 /** A request to ingest, one event or a batch, applied to a draft. */
 export function applyIngest(draft: Draft, message: IngestMessage, context: BurnContext): IngestResult {
@@ -33,28 +34,13 @@ function ingestBatch(
   message: IngestMessage & { shape: 'batch' },
   context: BurnContext,
 ): IngestResult {
-  const check = draft.checkKey(message.idempotency, 'batch')
-  if (check.kind === 'refused') return check
-  if (check.kind === 'replay') {
-    // Equal fingerprints mean the same operation, so the record is the answer to a batch.
-    if (check.record.kind !== 'answer' || check.record.answer.of !== 'batch') {
-      throw new Error('a batch was replayed from a record of another kind')
-    }
-    return { kind: 'replayed', shape: 'batch', format: check.format, answer: check.record.answer }
-  }
+  const replayed = replayedAnswer(draft, message.idempotency, 'batch')
+  if (replayed) return replayed.kind === 'refused' ? replayed : { shape: 'batch', ...replayed }
   draft.loadKeys(message.items.flatMap((item): Idempotency[] => (item.idempotency ? [item.idempotency] : [])))
   const results = message.items.map((item) => itemAnswer(draft, item, context))
   const answer: BatchAnswer = { batch_id: message.batch_id, results }
-  if (message.idempotency) {
-    const { at_ms } = draft
-    draft.record({
-      kind: 'answer',
-      at_ms,
-      answer: { of: 'batch', ...answer },
-      idempotency: message.idempotency,
-    })
-  }
-  return { kind: 'done', shape: 'batch', format: FORMAT, answer }
+  keepAnswer(draft, message.idempotency, { of: 'batch', ...answer })
+  return { shape: 'batch', ...done(answer) }
 }
 
 function itemAnswer(draft: Draft, item: IngestItem, context: BurnContext): BatchItemAnswer {

@@ -14,7 +14,7 @@ import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
 import { spendable, type Wallet } from '../model/wallet.ts'
 import { giveBack, take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
-import { type BurnContext, type Rated, rate, recordedPrice } from './burn.ts'
+import { type BurnContext, type Rated, rate, recordedPrice } from './rate.ts'
 import { openAfter } from './reversal.ts'
 
 /**

@@ -1,63 +1,95 @@
 import type { Bindings } from '../../bindings.ts'
 import { configOf } from '../../config.ts'
 import { ledgerKey } from '../../db/ledger-db.ts'
+import { LATE, withDeadline } from '../../time/deadline.ts'
 import type { Caller } from '../model/account.ts'
-import type { Refused } from '../model/refusal.ts'
+import { OVERLOADED, type Refused, UNAVAILABLE } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
-import type { LedgerRpc } from '../rpc.ts'
-import { openAnswer, sealMessage } from './envelope.ts'
+import {
+  type LedgerRpc,
+  type MessageOf,
+  type OperationName,
+  operationOf,
+  parse,
+  type ResultOf,
+  sealCaller,
+} from '../rpc.ts'
 import { waitForObject } from './object-wait.ts'
 import { classifyTransportError } from './transport-errors.ts'
 
 /**
  * How the Worker reaches a ledger object. A broken connection and an object that does not answer are `overloaded` or
- * `unavailable`; only bugs throw, and nothing waits for ever.
+ * `unavailable`; only bugs throw, and every wait has a limit.
  */
 
 export type Stub = DurableObjectStub<LedgerRpc>
 
-export const SAFE_TO_REPEAT = true
-
 export interface CallOptions {
   readonly location_hint?: DurableObjectLocationHint
-  /** For what works with D1 too, batch after batch: it may take three times as long as other calls. */
   readonly long?: boolean
 }
 
+/** A message with the client on whose behalf it is sent. */
+export type Asked<N extends OperationName> = MessageOf<N> & { readonly caller: Caller }
+
 /**
- * A client's question to a ledger; what the ledger counted of it is noted on its caller. A second try is not counted: the
- * first one may have been, and may have been done, and its answer must not become that there were too many.
+ * Sends a client's request and notes the object's rate count on its caller. The second try of a call is not counted: the
+ * first one may have been, and may have been done, and must not be answered `rate_limited`.
  */
-export function ask<T, M extends { readonly caller: Caller }>(
+export function ask<N extends OperationName>(
   env: Bindings,
   ledger: LedgerName,
-  message: M,
-  repeatable: boolean,
-  rpc: (stub: Stub, json: string) => Promise<string>,
-  options: CallOptions = {},
-): Promise<T | Refused> {
-  const { caller } = message
-  const asked = ledgerKey(ledger)
-  let sent = message
+  name: N,
+  request: Asked<N>,
+): Promise<ResultOf<N> | Refused> {
+  const { caller, ...message } = request
+  const { repeatable, long } = operationOf(name)
+  const key = ledgerKey(ledger)
+  const json = JSON.stringify(message)
+  let sender: Caller = caller
   return call(
     env,
     ledger,
-    repeatable,
-    async (stub) => {
-      const json = sealMessage(sent)
-      sent = { ...message, caller: { ...caller, counted_by: [...(caller.counted_by ?? []), asked] } }
-      const { body, rate } = openAnswer(await rpc(stub, json))
-      if (rate) caller.onCounted?.(asked, rate)
-      return JSON.parse(body)
+    repeatable(request),
+    async (stub): Promise<ResultOf<N>> => {
+      const from = sealCaller(sender)
+      sender = { ...caller, counted_by: [...(caller.counted_by ?? []), key] }
+      const { result, rate } = await stub.handle(name, from, json)
+      if (rate) caller.onCounted?.(key, rate)
+      return parse(result)
     },
-    options,
+    { long },
   )
 }
 
+/** Calls an operation of the access `service`. */
+export function command<N extends OperationName>(
+  env: Bindings,
+  ledger: LedgerName,
+  name: N,
+  message: MessageOf<N>,
+  options: Pick<CallOptions, 'location_hint'> = {},
+): Promise<ResultOf<N> | Refused> {
+  const { repeatable, long } = operationOf(name)
+  return call(env, ledger, repeatable(message), (stub) => send(stub, name, message), { ...options, long })
+}
+
+const SERVICE = sealCaller({ key_id: 'service' })
+
+/** Sends one call of the service and throws whatever fails. */
+export async function send<N extends OperationName>(
+  stub: Stub,
+  name: N,
+  message: MessageOf<N>,
+): Promise<ResultOf<N>> {
+  const { result } = await stub.handle(name, SERVICE, JSON.stringify(message))
+  return parse(result)
+}
+
 /**
- * One call, and one more with a fresh stub if the runtime says that the failure was passing and repeating is safe:
- * reads are, and what carries an idempotency key. Anything else might have been done, and is not done twice. So might
- * what was not answered in time: it is given up, and with its key it can be sent again.
+ * Makes one call, and a second one with a fresh stub if the runtime says that the failure was passing and the call is
+ * repeatable. Any other call might have been done, and is not done twice. A call that is not answered in time is given
+ * up; the client can send it again with its idempotency key.
  */
 export async function call<T>(
   env: Bindings,
@@ -70,7 +102,7 @@ export async function call<T>(
   const hint = location_hint ? { locationHint: location_hint } : {}
   for (let attempt = 1; ; attempt++) {
     try {
-      const answer = await waitForObject(() => inTime(rpc(stubOf(env, ledger, hint)), timeout_ms))
+      const answer = await waitForObject(() => withDeadline(rpc(stubOf(env, ledger, hint)), timeout_ms))
       return answer === LATE ? UNAVAILABLE : answer
     } catch (error) {
       const failure = classifyTransportError(error)
@@ -87,20 +119,4 @@ export function stubOf(
   options: DurableObjectNamespaceGetDurableObjectOptions = {},
 ): Stub {
   return env.LEDGER.get(env.LEDGER.idFromName(ledgerKey(ledger)), options)
-}
-
-const OVERLOADED: Refused = { kind: 'refused', refusal: { code: 'overloaded' } }
-const UNAVAILABLE: Refused = { kind: 'refused', refusal: { code: 'unavailable' } }
-const LATE = Symbol('late')
-
-async function inTime<T>(work: Promise<T>, timeout_ms: number): Promise<T | typeof LATE> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<typeof LATE>((resolve) => {
-    timer = setTimeout(() => resolve(LATE), timeout_ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,11 +1,12 @@
 import type { Draft } from '../commit/draft.ts'
+import { replayedEntry } from '../commit/replay.ts'
 import { FORMAT } from '../journal/packing.ts'
 import type { CreditAnswer } from '../model/answers.ts'
 import type { Entry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { CreditMessage } from '../model/messages/credits.ts'
 import type { RecurringGrant } from '../model/recurring.ts'
-import type { Refusal } from '../model/refusal.ts'
+import { invalidField, type Refused, refused } from '../model/refusal.ts'
 import { fullRefusal } from '../model/wallet.ts'
 import { putLot } from '../wallets/funds.ts'
 import { MAX_RECURRING_GRANTS, nextRecurrence } from '../wallets/recurring.ts'
@@ -13,23 +14,15 @@ import { settle } from '../wallets/settle.ts'
 
 export type CreditOutcome =
   | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | Refused
 
 /** Puts a new lot into the owner's wallet, which is made if there is none. Refused, it changes nothing. */
-export function applyCredit(draft: Draft, message: Omit<CreditMessage, 'caller'>): CreditOutcome {
-  const check = draft.checkKey(message.idempotency)
-  if (check.kind === 'refused') return check
-  if (check.kind === 'replay') {
-    // Equal fingerprints mean the same operation, so the record is the entry of a credit.
-    if (check.record.kind !== 'entry') throw new Error('a credit was replayed from a record of another kind')
-    return { kind: 'replayed', format: check.format, entry: check.record }
-  }
+export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome {
+  const replayed = replayedEntry(draft, message.idempotency)
+  if (replayed) return replayed
   if (message.expires_at_ms !== null && message.expires_at_ms <= draft.at_ms) {
-    return refused({
-      code: 'invalid_request',
-      detail: 'expires_at must lie in the future.',
-      errors: [{ path: '/expires_at', message: 'must lie in the future' }],
-    })
+    const message = 'must lie in the future'
+    return invalidField('/expires_at', message, `expires_at ${message}.`)
   }
   const existing = draft.wallet(message.owner)
   const settled = existing && settle(draft, existing)
@@ -86,7 +79,7 @@ export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
 
 function recurringGrant(
   draft: Draft,
-  { amount, lot_kind, priority, expires_at_ms, reason }: Omit<CreditMessage, 'caller'>,
+  { amount, lot_kind, priority, expires_at_ms, reason }: CreditMessage,
   { every, rollover_max }: NonNullable<CreditMessage['recurring']>,
   number: number,
 ): RecurringGrant {
@@ -102,8 +95,4 @@ function recurringGrant(
     created_at_ms: draft.at_ms,
     next_at_ms: nextRecurrence(every, draft.at_ms, draft.at_ms),
   }
-}
-
-function refused(refusal: Refusal): CreditOutcome {
-  return { kind: 'refused', refusal }
 }

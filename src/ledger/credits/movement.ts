@@ -7,15 +7,15 @@ import {
 } from '../../pricing/money.ts'
 import { type Burn, burnOf, reversalOf } from '../burns/reversal.ts'
 import type { Draft } from '../commit/draft.ts'
+import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
 import { giveBack as giveBackLimits } from '../entitlements/limits.ts'
-import { FORMAT } from '../journal/packing.ts'
 import type { MovementAnswer } from '../model/answers.ts'
 import type { Entry, NewLot } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { free, inBurnOrder, type LotPart, lastTaken, paidOf, sumOfFree, takeFromLots } from '../model/lots.ts'
 import type { Movement, MovementMessage, MovementResult, PastEntry } from '../model/messages/credits.ts'
 import type { RecurringGrant } from '../model/recurring.ts'
-import type { Refusal } from '../model/refusal.ts'
+import { conflict, invalidField, notFound, type Refused, refused } from '../model/refusal.ts'
 import type { WalletItemRef, WalletOwner } from '../model/vocabulary.ts'
 import {
   fullRefusal,
@@ -30,30 +30,20 @@ import { settle } from '../wallets/settle.ts'
 
 /** A movement that was made, or why not; refused, it has changed nothing. */
 type Outcome = { readonly kind: 'moved'; readonly answer: MovementAnswer } | Refused
-type Refused = { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /** Voids, refunds, transfers, adjustments and overdraft limits, each atomic and at most once for its key. */
 export function applyMovement(
   draft: Draft,
-  { movement, idempotency }: Omit<MovementMessage, 'caller'>,
+  { movement, idempotency }: MovementMessage,
   ids: LedgerIds,
 ): MovementResult {
-  const check = draft.checkKey(idempotency)
-  if (check.kind === 'refused') return check
-  if (check.kind === 'replay') {
-    // Equal fingerprints mean the same operation, so the record is the answer to a movement.
-    if (check.record.kind !== 'answer' || check.record.answer.of !== 'movement') {
-      throw new Error('a movement was replayed from a record of another kind')
-    }
-    return { kind: 'replayed', format: check.format, answer: check.record.answer }
-  }
+  const replayed = replayedAnswer(draft, idempotency, 'movement')
+  if (replayed) return replayed
   const outcome = move(draft, movement, ids)
   if (outcome.kind === 'refused') return outcome
   const { answer } = outcome
-  if (idempotency) {
-    draft.record({ kind: 'answer', at_ms: draft.at_ms, answer: { of: 'movement', ...answer }, idempotency })
-  }
-  return { kind: 'done', format: FORMAT, answer }
+  keepAnswer(draft, idempotency, { of: 'movement', ...answer })
+  return done(answer)
 }
 
 function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
@@ -188,10 +178,10 @@ function transfer(
   ids: LedgerIds,
 ): Outcome {
   if (walletKey(from) === walletKey(to)) {
-    return refused(invalidField('/to', 'must be another wallet than from'))
+    return invalidField('/to', 'must be another wallet than from')
   }
   const source = settledWallet(draft, from)
-  if (!source) return refused({ code: 'not_found', detail: 'The wallet to transfer from does not exist.' })
+  if (!source) return notFound('The wallet to transfer from does not exist.')
   if (sumOfFree(source.lots) < amount) return refused(insufficientCredits(ids, source, BigInt(amount)))
   const target = settledWallet(draft, to)
   const full = target && fullRefusal(target, amount, inBurnOrder(source.lots, amount).length)
@@ -234,7 +224,7 @@ function adjust(
   ids: LedgerIds,
 ): Outcome {
   const wallet = settledWallet(draft, owner)
-  if (!wallet) return refused({ code: 'not_found', detail: 'There is no such wallet to adjust.' })
+  if (!wallet) return notFound('There is no such wallet to adjust.')
   if (amount > 0) {
     const full = fullRefusal(wallet, amount, 1)
     if (full) return refused(full)
@@ -260,13 +250,13 @@ function adjust(
 function stopRecurring(draft: Draft, ref: WalletItemRef, ids: LedgerIds): Outcome {
   const wallet = draft.walletByNumber(ref.wallet)
   const settled = wallet && settle(draft, wallet)
-  const isIt = (grant: RecurringGrant) =>
+  const isSameGrant = (grant: RecurringGrant) =>
     grant.number === ref.number && grant.created_at_ms === ref.created_at_ms
-  if (!settled?.recurring.some(isIt)) {
-    return refused({ code: 'not_found', detail: 'There is no such recurring grant.' })
+  if (!settled?.recurring.some(isSameGrant)) {
+    return notFound('There is no such recurring grant.')
   }
   const changed = draft.change(settled)
-  changed.recurring = changed.recurring.filter((grant) => !isIt(grant))
+  changed.recurring = changed.recurring.filter((grant) => !isSameGrant(grant))
   return moved({
     transaction_id: null,
     wallet_id: ids.wallet(changed.number),
@@ -318,18 +308,6 @@ function answerOf(ids: LedgerIds, entry: Entry): MovementAnswer {
   }
 }
 
-function invalidField(path: string, message: string): Refusal {
-  return { code: 'invalid_request', detail: `${path} ${message}.`, errors: [{ path, message }] }
-}
-
-function conflict(detail: string): Refused {
-  return refused({ code: 'conflict', detail })
-}
-
 function moved(answer: MovementAnswer): Outcome {
   return { kind: 'moved', answer }
-}
-
-function refused(refusal: Refusal): Refused {
-  return { kind: 'refused', refusal }
 }

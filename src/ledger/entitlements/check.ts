@@ -1,12 +1,13 @@
 import { MAX_USD } from '../../pricing/money.ts'
-import { type BurnContext, PRICE_TOO_HIGH, payingWallet, rate } from '../burns/burn.ts'
+import { payingWallet } from '../burns/burn.ts'
+import { type BurnContext, PRICE_TOO_HIGH, rate } from '../burns/rate.ts'
 import type { Draft } from '../commit/draft.ts'
+import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
 import { openHold } from '../holds/holds.ts'
-import { FORMAT } from '../journal/packing.ts'
 import type { CheckAnswer, LimitAnswer } from '../model/answers.ts'
 import type { Quantities } from '../model/limits.ts'
 import type { CheckAndHoldMessage, CheckQuestion, CheckResult } from '../model/messages/entitlements.ts'
-import type { Refused } from '../model/refusal.ts'
+import { type Refused, refused } from '../model/refusal.ts'
 import { spendable, type Wallet } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import {
@@ -30,8 +31,8 @@ const LOW_CREDITS_ACTIONS = 10n
  * `applyEvent` would do now. A burn that would be refused for what it is, and not for what it costs, is refused here.
  */
 export function checkUse(draft: Draft, { subject, event }: CheckQuestion, context: BurnContext): CheckResult {
-  const answer = lookAt(draft, { subject, event }, context)
-  return 'kind' in answer ? answer : { kind: 'done', format: FORMAT, answer }
+  const answer = evaluate(draft, { subject, event }, context)
+  return 'kind' in answer ? answer : done(answer)
 }
 
 /**
@@ -40,23 +41,15 @@ export function checkUse(draft: Draft, { subject, event }: CheckQuestion, contex
  */
 export function checkAndHold(
   draft: Draft,
-  { question, hold_ms, idempotency }: Omit<CheckAndHoldMessage, 'caller'>,
+  { question, hold_ms, idempotency }: CheckAndHoldMessage,
   context: BurnContext,
 ): CheckResult {
-  const check = draft.checkKey(idempotency)
-  if (check.kind === 'refused') return check
-  if (check.kind === 'replay') {
-    // Equal fingerprints mean the same operation, so the record is the answer to a check.
-    if (check.record.kind !== 'answer' || check.record.answer.of !== 'check') {
-      throw new Error('a check was replayed from a record of another kind')
-    }
-    return { kind: 'replayed', format: check.format, answer: check.record.answer.check }
-  }
-  const answer = lookAt(draft, question, context)
+  const replayed = replayedAnswer(draft, idempotency, 'check')
+  if (replayed) return replayed.kind === 'refused' ? replayed : { ...replayed, answer: replayed.answer.check }
+  const answer = evaluate(draft, question, context)
   if ('kind' in answer) return answer
   const { subject, event } = question
-  if (!answer.allowed || !event || answer.credits_micro === '0')
-    return { kind: 'done', format: FORMAT, answer }
+  if (!answer.allowed || !event || answer.credits_micro === '0') return done(answer)
   const { feature_id, user_id, team_id } = subject
   const opened = openHold(
     draft,
@@ -72,13 +65,11 @@ export function checkAndHold(
   )
   if ('kind' in opened) return opened
   const held: CheckAnswer = { ...answer, hold_id: opened.hold_id }
-  if (idempotency) {
-    draft.record({ kind: 'answer', at_ms: draft.at_ms, answer: { of: 'check', check: held }, idempotency })
-  }
-  return { kind: 'done', format: FORMAT, answer: held }
+  keepAnswer(draft, idempotency, { of: 'check', check: held })
+  return done(held)
 }
 
-function lookAt(
+function evaluate(
   draft: Draft,
   { subject, event }: CheckQuestion,
   context: BurnContext,
@@ -95,7 +86,7 @@ function lookAt(
   const hard = firstExceeded(meters, 'HARD')
   const soft = firstExceeded(meters, 'SOFT')
   const no = off ?? (hard && 'limit_reached') ?? lack(wallet, credits_micro)
-  if (no === undefined && rated && rated.price > MAX_USD) return { kind: 'refused', refusal: PRICE_TOO_HIGH }
+  if (no === undefined && rated && rated.price > MAX_USD) return refused(PRICE_TOO_HIGH)
   const meter = (no === undefined ? soft : hard) ?? tightest(meters)
   return {
     allowed: no === undefined,

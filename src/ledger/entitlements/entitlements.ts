@@ -1,16 +1,20 @@
+import { createHash } from 'node:crypto'
+import type { AuditState } from '../../audit/record.ts'
+import { type Audited, exactNumber } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
-import { FORMAT } from '../journal/packing.ts'
+import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
 import type { Entitlement, EntitlementPlace, EntitlementRules } from '../model/entitlements.ts'
 import type {
   ChangeEntitlementMessage,
   EntitlementChange,
   EntitlementResult,
-  EntitlementsAnswer,
   EntitlementsQuestion,
+  EntitlementsResult,
 } from '../model/messages/entitlements.ts'
-import type { Refusal, Refused } from '../model/refusal.ts'
+import { conflict, invalidField, notFound, type Refused } from '../model/refusal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
+import { quantityText } from './limits.ts'
 import type { EntitlementRows } from './rows.ts'
 
 /**
@@ -20,28 +24,56 @@ import type { EntitlementRows } from './rows.ts'
 export function applyEntitlement(
   draft: Draft,
   rows: EntitlementRows,
-  { change, idempotency }: Omit<ChangeEntitlementMessage, 'caller'>,
-): EntitlementResult {
-  const check = draft.checkKey(idempotency)
-  if (check.kind === 'refused') return check
-  if (check.kind === 'replay') {
-    // Equal fingerprints mean the same operation, so the record is the answer to an entitlement that was made.
-    if (check.record.kind !== 'answer' || check.record.answer.of !== 'entitlement') {
-      throw new Error('an entitlement was replayed from a record of another kind')
-    }
-    return { kind: 'replayed', format: check.format, answer: check.record.answer.entitlement }
-  }
-  const changed = changedRow(draft, rows, change)
-  if ('code' in changed) return refused(changed)
+  { change, idempotency }: ChangeEntitlementMessage,
+): Audited<EntitlementResult> {
+  const replayed = replayedAnswer(draft, idempotency, 'entitlement')
+  if (replayed?.kind === 'refused') return { outcome: replayed }
+  if (replayed) return { outcome: { ...replayed, answer: replayed.answer.entitlement } }
+  const before = change.kind === 'create' ? undefined : rows.byId(change.id)
+  const changed = changedRow(draft, rows, change, before)
+  if ('kind' in changed) return { outcome: changed }
   draft.entitlements.push(changed)
-  if (idempotency) {
-    const answer = { of: 'entitlement' as const, entitlement: changed }
-    draft.record({ kind: 'answer', at_ms: draft.at_ms, answer, idempotency })
+  keepAnswer(draft, idempotency, { of: 'entitlement', entitlement: changed })
+  return {
+    outcome: done(changed),
+    change: {
+      action: `entitlements.${change.kind}`,
+      target: changed.id,
+      before: before ? auditState(before) : null,
+      after: change.kind === 'delete' ? null : auditState(changed),
+    },
   }
-  return { kind: 'done', format: FORMAT, answer: changed }
 }
 
-function changedRow(draft: Draft, rows: EntitlementRows, change: EntitlementChange): Entitlement | Refusal {
+/**
+ * The rules as the audit log keeps them. User and team ids and metadata are only in the entitlement itself, where they
+ * can be erased. A static `value` may hold anything: its digest tells one value from another.
+ */
+function auditState(entitlement: Entitlement): AuditState {
+  const { feature_id, owner, limit_type, limit, unit, period, anchor_ms, enabled, value } = entitlement
+  return {
+    feature_id,
+    level: owner.kind,
+    limit_type,
+    limit_value: limit === null ? null : exactNumber(quantityText(unit, BigInt(limit))),
+    unit,
+    period,
+    anchor: anchor_ms === null ? null : new Date(anchor_ms).toISOString(),
+    enabled,
+    ...(value !== undefined && { value_sha256: digest(value) }),
+  }
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16)
+}
+
+function changedRow(
+  draft: Draft,
+  rows: EntitlementRows,
+  change: EntitlementChange,
+  known: Entitlement | undefined,
+): Entitlement | Refused {
   const { last } = rows
   const now = { revision: last.revision + 1, updated_at_ms: draft.at_ms }
   if (change.kind === 'create') {
@@ -50,7 +82,6 @@ function changedRow(draft: Draft, rows: EntitlementRows, change: EntitlementChan
     const numbers = { number: last.number + 1, counter: last.counter + 1 }
     return { id, ...place, ...rules, ...numbers, ...now, deleted: false, created_at_ms: draft.at_ms }
   }
-  const known = rows.byId(change.id)
   if (!known || known.deleted) return noEntitlement(change.id)
   if (change.kind === 'delete') return { ...known, ...now, deleted: true }
   const moved = isMoved(known, change.place)
@@ -64,15 +95,14 @@ function changedRow(draft: Draft, rows: EntitlementRows, change: EntitlementChan
 function isMoved(
   { feature_id, owner }: Entitlement,
   place: { readonly feature_id?: string; readonly owner?: WalletOwner },
-): Refusal | undefined {
+): Refused | undefined {
   if (place.feature_id !== undefined && place.feature_id !== feature_id) return fixed('/feature_id')
   if (place.owner && walletKey(place.owner) !== walletKey(owner)) return fixed(`/${place.owner.kind}_id`)
   return undefined
 }
 
-function fixed(path: string): Refusal {
-  const message = 'cannot change: delete this entitlement and make another'
-  return { code: 'invalid_request', detail: `${path} ${message}.`, errors: [{ path, message }] }
+function fixed(path: string): Refused {
+  return invalidField(path, 'cannot change: delete this entitlement and make another')
 }
 
 /** Whether what was counted under the one still counts under the other. */
@@ -81,28 +111,18 @@ function isSameMeter(a: EntitlementRules, b: EntitlementRules): boolean {
 }
 
 /** What is asked of a customer's entitlements; one that is not there is a refusal. */
-export function readEntitlements(
-  rows: EntitlementRows,
-  question: EntitlementsQuestion,
-): EntitlementsAnswer | Refusal {
-  if (question.kind === 'list') return rows.list(question)
+export function readEntitlements(rows: EntitlementRows, question: EntitlementsQuestion): EntitlementsResult {
+  if (question.kind === 'list') return { kind: 'done', answer: rows.list(question) }
   const found = rows.byId(question.id)
   if (!found || found.deleted) return noEntitlement(question.id)
-  return { entitlements: [found], next_before_number: null }
+  return { kind: 'done', answer: { entitlements: [found], next_before_number: null } }
 }
 
-function noEntitlement(id: string): Refusal {
-  return { code: 'not_found', detail: `There is no entitlement ${id}.` }
+function noEntitlement(id: string): Refused {
+  return notFound(`There is no entitlement ${id}.`)
 }
 
-function taken({ feature_id, owner }: EntitlementPlace): Refusal {
+function taken({ feature_id, owner }: EntitlementPlace): Refused {
   const whose = owner.kind === 'customer' ? 'the customer' : `the ${owner.kind} "${owner.id}"`
-  return {
-    code: 'conflict',
-    detail: `There is an entitlement for "${feature_id}" and ${whose} already. Change that one.`,
-  }
-}
-
-function refused(refusal: Refusal): Refused {
-  return { kind: 'refused', refusal }
+  return conflict(`There is an entitlement for "${feature_id}" and ${whose} already. Change that one.`)
 }

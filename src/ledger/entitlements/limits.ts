@@ -14,7 +14,7 @@ import {
   type Subject,
   UNIT_DECIMALS,
 } from '../model/limits.ts'
-import type { Refusal } from '../model/refusal.ts'
+import { type Refusal, type Refused, refused } from '../model/refusal.ts'
 
 /**
  * What a feature allows, decided in the very commit that burns: on or off, and every limit of the user, the team and
@@ -33,9 +33,7 @@ export interface Meter {
   readonly limit: bigint | null
 }
 
-export type Admission =
-  | { readonly kind: 'admitted'; readonly meters: readonly Meter[] }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+export type Admission = { readonly kind: 'admitted'; readonly meters: readonly Meter[] } | Refused
 
 /** What a charge comes to in every unit that a limit can have. One request is one event. */
 export function quantitiesOf(
@@ -64,10 +62,10 @@ export function admit(
   draft: Draft,
   subject: Subject,
   quantities: Quantities,
-  otherwise: DefaultEntitlement,
+  default_entitlement: DefaultEntitlement,
 ): Admission {
   const rows = draft.entitlementsOf(subject)
-  const off = offReason(rows, otherwise)
+  const off = offReason(rows, default_entitlement)
   if (off) return refused({ code: 'feature_not_allowed', feature_id: subject.feature_id, reason: off })
   const meters = metersOf(draft, rows, quantities)
   const exhausted = firstExceeded(meters, 'HARD')
@@ -77,9 +75,9 @@ export function admit(
 /** Why the feature cannot be used; undefined when it can. The most specific row decides. */
 export function offReason(
   [mostSpecific]: readonly Entitlement[],
-  otherwise: DefaultEntitlement,
+  default_entitlement: DefaultEntitlement,
 ): OffReason | undefined {
-  if (!mostSpecific) return otherwise === 'allow' ? undefined : 'feature_not_enabled'
+  if (!mostSpecific) return default_entitlement === 'allow' ? undefined : 'feature_not_enabled'
   return mostSpecific.enabled ? undefined : 'feature_disabled'
 }
 
@@ -140,9 +138,9 @@ export function reserve(
   draft: Draft,
   subject: Subject,
   quantities: Quantities,
-  otherwise: DefaultEntitlement,
-): { readonly kind: 'reserved'; readonly reserved: readonly Counted[] } | (Admission & { kind: 'refused' }) {
-  const admission = admit(draft, subject, quantities, otherwise)
+  default_entitlement: DefaultEntitlement,
+): { readonly kind: 'reserved'; readonly reserved: readonly Counted[] } | Refused {
+  const admission = admit(draft, subject, quantities, default_entitlement)
   if (admission.kind === 'refused') return admission
   return { kind: 'reserved', reserved: countEach(draft, admission.meters) }
 }
@@ -210,8 +208,4 @@ export function quantityJson(quantity: bigint): number | string {
 
 function least(a: bigint, b: bigint): bigint {
   return a < b ? a : b
-}
-
-function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {
-  return { kind: 'refused', refusal }
 }

@@ -2,7 +2,7 @@ import type { SubjectKind } from '../../db/schema.ts'
 import { newId } from '../../ids.ts'
 import { addTotals, totalsOf } from '../../usage/cells/totals.ts'
 import { sendUsage } from '../../usage/queue/message.ts'
-import { erasureAudited } from '../audited.ts'
+import { recordChange } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { eraseFromPages, forgetSubject, subjectNumber } from '../erasure/erase-subject.ts'
@@ -141,7 +141,11 @@ export class Projector {
       page_wallet: 0,
     }
     commit(
-      (draft) => erasureAudited(draft, caller, kind, erasure.alias),
+      (draft) =>
+        recordChange(draft, caller, {
+          outcome: undefined,
+          change: { action: `${kind}s.erase`, target: erasure.alias, before: null, after: null },
+        }),
       () => store.beginErasure(erasure),
     )
     store.dropCaches()

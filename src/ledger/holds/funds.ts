@@ -1,14 +1,12 @@
 import { type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
-import { commit } from '../entitlements/limits.ts'
+import { commit, release } from '../entitlements/limits.ts'
 import type { HoldState, HoldStatus } from '../model/holds.ts'
 import type { Counts, Quantities } from '../model/limits.ts'
 import { type LotPart, lotPart, paidOf } from '../model/lots.ts'
 import type { WalletItemRef } from '../model/vocabulary.ts'
 import { type Hold, remaining, spendable, type Wallet } from '../model/wallet.ts'
-import { expireFreed } from '../wallets/expire.ts'
-import { releaseParts, take, takeReserved } from '../wallets/funds.ts'
-import { closeHold } from './end.ts'
+import { expireFreed, releaseParts, take, takeReserved } from '../wallets/funds.ts'
 
 /** How holds move credits; shared by captures and by events that settle a hold. */
 
@@ -66,6 +64,28 @@ export function endHold(draft: Draft, wallet: Wallet, ref: WalletItemRef, status
   const { parts } = hold
   const state = closeHold(draft, wallet, hold, status)
   expireFreed(draft, wallet, releaseParts(wallet, parts), draft.at_ms)
+  return state
+}
+
+export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
+  const { parts: _parts, limits: _limits, ...kept } = hold
+  return {
+    ...kept,
+    wallet: wallet.number,
+    status,
+    remaining: status === 'open' ? remaining(hold) : microCredits(0),
+  }
+}
+
+/**
+ * Takes a hold off its wallet, gives back what it reserved of limits, and writes down how it ended. The credits that it
+ * still reserved are the caller's to release.
+ */
+export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
+  wallet.holds.splice(wallet.holds.indexOf(hold), 1)
+  release(draft, hold.limits)
+  const state = holdState(wallet, hold, status)
+  draft.record({ kind: 'hold', at_ms: draft.at_ms, hold: state })
   return state
 }
 

@@ -6,26 +6,18 @@ import {
   microCredits,
   ZERO_CREDITS,
 } from '../../pricing/money.ts'
-import {
-  type BurnContext,
-  burnEntry,
-  countUse,
-  overQuota,
-  payingWallet,
-  rate,
-  recordOf,
-  storedPrice,
-} from '../burns/burn.ts'
+import { burnEntry, overQuota, payingWallet, recordOf } from '../burns/burn.ts'
+import { type BurnContext, countUse, rate, storedPrice } from '../burns/rate.ts'
 import type { Draft } from '../commit/draft.ts'
+import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
 import { admit, capturedQuantities, count, quantitiesOf } from '../entitlements/limits.ts'
-import { FORMAT } from '../journal/packing.ts'
 import type { HoldAnswer } from '../model/answers.ts'
 import type { HoldState } from '../model/holds.ts'
 import type { CapturedUse, StoredAnswer } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { Counts, Quantities } from '../model/limits.ts'
 import type { HoldMessage, HoldRequest, HoldResult, HoldSize } from '../model/messages/holds.ts'
-import type { Refusal } from '../model/refusal.ts'
+import { type Answered, invalidField, notFound, type Refused, refused } from '../model/refusal.ts'
 import type { WalletItemRef } from '../model/vocabulary.ts'
 import {
   available,
@@ -38,32 +30,20 @@ import {
 } from '../model/wallet.ts'
 import { reserve } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
-import { holdState } from './end.ts'
-import { captureParts, countCapture, endHold, findHold } from './funds.ts'
+import { captureParts, countCapture, endHold, findHold, holdState } from './funds.ts'
 
 type HoldStored = Extract<StoredAnswer, { of: 'hold' | 'capture' }>
-type Outcome = HoldStored | { readonly kind: 'refused'; readonly refusal: Refusal }
+type Outcome = HoldStored | Refused
 
 /** Opens, captures, releases and extends holds, each at most once for its key. Refused, it has changed nothing. */
-export function applyHold(
-  draft: Draft,
-  message: Omit<HoldMessage, 'caller'>,
-  context: BurnContext,
-): HoldResult {
+export function applyHold(draft: Draft, message: HoldMessage, context: BurnContext): HoldResult {
   const { request, idempotency } = message
-  const check = draft.checkKey(idempotency)
-  if (check.kind === 'refused') return check
-  if (check.kind === 'replay') {
-    // Equal fingerprints mean the same operation, so the record is the answer to one on a hold.
-    if (check.record.kind !== 'answer' || !isOfHold(check.record.answer)) {
-      throw new Error('a hold was replayed from a record of another kind')
-    }
-    return resultOf('replayed', check.format, check.record.answer)
-  }
+  const replayed = replayedAnswer(draft, idempotency, 'hold', 'capture')
+  if (replayed) return replayed.kind === 'refused' ? replayed : resultOf(replayed)
   const outcome = apply(draft, request, context)
   if ('kind' in outcome) return outcome
-  if (idempotency) draft.record({ kind: 'answer', at_ms: draft.at_ms, answer: outcome, idempotency })
-  return resultOf('done', FORMAT, outcome)
+  keepAnswer(draft, idempotency, outcome)
+  return resultOf(done(outcome))
 }
 
 function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcome {
@@ -71,7 +51,7 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
   const wallet = draft.walletByNumber(request.hold.wallet)
   const settled = wallet && settle(draft, wallet)
   if (!settled || !isNumbered(draft, request.hold)) {
-    return refused({ code: 'not_found', detail: 'There is no such hold.' })
+    return notFound('There is no such hold.')
   }
   if (!findHold(settled, request.hold)) return refused({ code: 'hold_not_open' })
   switch (request.op) {
@@ -97,7 +77,7 @@ export function openHold(
   draft: Draft,
   request: HoldRequest & { op: 'open' },
   context: BurnContext,
-): ({ readonly of: 'hold' } & HoldAnswer) | { readonly kind: 'refused'; readonly refusal: Refusal } {
+): ({ readonly of: 'hold' } & HoldAnswer) | Refused {
   const wallet = settle(draft, payingWallet(draft, request))
   const size = sizeOf(draft, wallet, request.size, context)
   if ('kind' in size) return size
@@ -106,11 +86,7 @@ export function openHold(
   }
   if (size.credits_micro === 0n) {
     const message = 'costs nothing by the price list, so there is nothing to hold'
-    return refused({
-      code: 'invalid_request',
-      detail: `This usage ${message}.`,
-      errors: [{ path: '/usage', message }],
-    })
+    return invalidField('/usage', message, `This usage ${message}.`)
   }
   const use = admit(draft, request, size.quantities, context.default_entitlement)
   if (use.kind === 'refused') return use
@@ -153,12 +129,7 @@ function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: Bu
 }
 
 /** Credits, and what a million output tokens cost where a model prices them. */
-function sizeOf(
-  draft: Draft,
-  wallet: Wallet,
-  size: HoldSize,
-  context: BurnContext,
-): Size | { readonly kind: 'refused'; refusal: Refusal } {
+function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnContext): Size | Refused {
   if (size.kind === 'credits') {
     const credits_micro = BigInt(size.credits)
     return { credits_micro, quantities: quantitiesOfCredits(draft, credits_micro, context) }
@@ -263,14 +234,6 @@ export function holdAnswer(ids: LedgerIds, wallet: Wallet, hold: HoldState): Hol
   }
 }
 
-function isOfHold(answer: StoredAnswer): answer is HoldStored {
-  return answer.of === 'hold' || answer.of === 'capture'
-}
-
-function resultOf(kind: 'done' | 'replayed', format: number, answer: HoldStored): HoldResult {
+function resultOf({ kind, format, answer }: Answered<HoldStored>): HoldResult {
   return answer.of === 'hold' ? { kind, of: 'hold', format, answer } : { kind, of: 'capture', format, answer }
-}
-
-function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {
-  return { kind: 'refused', refusal }
 }

@@ -9,7 +9,7 @@ import type { HoldsAnswer, HoldsMessage } from '../model/messages/holds.ts'
 import type { WalletItemRef } from '../model/vocabulary.ts'
 import { available, type Wallet, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
-import { holdState } from './end.ts'
+import { holdState } from './funds.ts'
 import { holdAnswer } from './holds.ts'
 
 /** A read of all holds looks into no more wallets than this. */

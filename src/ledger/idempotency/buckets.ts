@@ -1,5 +1,4 @@
-import type { MetaTable } from '../commit/meta-table.ts'
-import type { Exec } from '../tables.ts'
+import type { Exec, MetaTable } from '../tables.ts'
 import { EntriesBuilder, type KeyEntries, NO_ENTRIES, readEntries, rowsBack, rowsOf } from './entries.ts'
 import type { KeyLimits } from './limits.ts'
 import type { KeyIndex } from './memory-index.ts'

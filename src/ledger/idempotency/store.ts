@@ -1,5 +1,4 @@
-import type { MetaTable } from '../commit/meta-table.ts'
-import type { Exec } from '../tables.ts'
+import type { Exec, MetaTable } from '../tables.ts'
 import { KeyBuckets } from './buckets.ts'
 import { ENTRY_BYTES, type KeyEntries, rowsBack, rowsOf } from './entries.ts'
 import { type HashOfKey, KEY_SECRET, keyHash, packHashes } from './hash.ts'

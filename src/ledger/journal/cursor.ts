@@ -1,5 +1,5 @@
 import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../../usage/cells/totals.ts'
-import type { MetaTable } from '../commit/meta-table.ts'
+import type { MetaTable } from '../tables.ts'
 
 /** How far a ledger is projected: D1 has the journal up to `row`, and the queue has taken what it says of usage. */
 export interface Cursor {

@@ -161,3 +161,23 @@ function nearest(names: readonly string[]): string {
 export type Refused = { readonly kind: 'refused'; readonly refusal: Refusal }
 
 export type Answered<T> = { readonly kind: 'done' | 'replayed'; readonly format: number; readonly answer: T }
+
+export function refused(refusal: Refusal): Refused {
+  return { kind: 'refused', refusal }
+}
+
+/** A 400 about one field. */
+export function invalidField(path: string, message: string, detail = `${path} ${message}.`): Refused {
+  return refused({ code: 'invalid_request', detail, errors: [{ path, message }] })
+}
+
+export function conflict(detail: string): Refused {
+  return refused({ code: 'conflict', detail })
+}
+
+export function notFound(detail: string): Refused {
+  return refused({ code: 'not_found', detail })
+}
+
+export const OVERLOADED: Refused = refused({ code: 'overloaded' })
+export const UNAVAILABLE: Refused = refused({ code: 'unavailable' })

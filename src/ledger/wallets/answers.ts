@@ -1,11 +1,13 @@
+import type { Commits } from '../commit/commits.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import type { BalanceAnswer, LotAnswer, RecurringAnswer } from '../model/answers.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { expiringNext } from '../model/lots.ts'
-import type { Refusal } from '../model/refusal.ts'
+import type { WalletResult } from '../model/messages/credits.ts'
+import { notFound, type Refused } from '../model/refusal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
-import { available, reserved, type Wallet, walletKey } from '../model/wallet.ts'
+import { available, reserved, type Wallet, walletDueAt, walletKey } from '../model/wallet.ts'
 import { settle } from './settle.ts'
 
 /** What a wallet has, as it is answered. */
@@ -34,6 +36,24 @@ export function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
   }))
 }
 
+/** Reads a wallet as it is now. Writes only if something in it has fallen due. */
+export async function readWallet<T>(
+  store: LedgerStore,
+  commits: Commits,
+  owner: WalletOwner,
+  read: (wallet: Wallet) => T,
+): Promise<WalletResult<T>> {
+  const wallet = store.wallet(walletKey(owner))
+  if (!wallet) return noWallet(owner)
+  const due_at_ms = walletDueAt(wallet)
+  if (due_at_ms === null || due_at_ms > commits.now_ms) return { kind: 'done', answer: read(wallet) }
+  return commits.submit<WalletResult<T>>(1, (draft) => {
+    // An erasure of its owner may have moved the wallet to another name meanwhile.
+    const current = draft.wallet(owner)
+    return current ? { kind: 'done', answer: read(settle(draft, current)) } : noWallet(owner)
+  })
+}
+
 /** A read of all recurring grants looks into no more wallets than this: those in which something will fall due. */
 const MAX_WALLETS_READ = 1000
 
@@ -59,9 +79,6 @@ export function recurringAnswers(
     .sort((a, b) => b.grant.number - a.grant.number)
 }
 
-export function noWallet(kind: 'customer' | 'user' | 'team'): Refusal {
-  return {
-    code: 'not_found',
-    detail: `This ${kind} has no wallet. A grant or a purchase makes one.`,
-  }
+function noWallet({ kind }: WalletOwner): Refused {
+  return notFound(`This ${kind} has no wallet. A grant or a purchase makes one.`)
 }

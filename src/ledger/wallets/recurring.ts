@@ -5,8 +5,7 @@ import type { NewLot } from '../model/journal.ts'
 import { free, type Lot } from '../model/lots.ts'
 import type { RecurringGrant, RecurringPeriod } from '../model/recurring.ts'
 import { fullRefusal, type Wallet } from '../model/wallet.ts'
-import { expireLot } from './expire.ts'
-import { putLot } from './funds.ts'
+import { expireLot, putLot } from './funds.ts'
 
 /** At most this many in a wallet: they are written with it. */
 export const MAX_RECURRING_GRANTS = 50

@@ -1,10 +1,9 @@
 import type { Draft } from '../commit/draft.ts'
-import { closeHold } from '../holds/end.ts'
+import { closeHold } from '../holds/funds.ts'
 import { free, type Lot, lotDueAt } from '../model/lots.ts'
 import type { RecurringGrant } from '../model/recurring.ts'
 import { type Hold, type Wallet, walletDueAt } from '../model/wallet.ts'
-import { expireFreed, expireLot } from './expire.ts'
-import { releaseParts } from './funds.ts'
+import { expireFreed, expireLot, releaseParts } from './funds.ts'
 import { recur } from './recurring.ts'
 
 /**

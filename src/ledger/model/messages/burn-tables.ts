@@ -1,6 +1,5 @@
 import type { BurnTableDefinition } from '../../../pricing/burn-table/definition.ts'
 import type { Usage } from '../../../pricing/usage.ts'
-import type { Caller } from '../account.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, ProviderCharge } from '../vocabulary.ts'
 
@@ -26,13 +25,11 @@ export type BurnTableChange =
   | ({ readonly kind: 'edit'; readonly id: string; readonly fields: ChangedFields } & Times)
 
 export interface SaveBurnTableMessage {
-  readonly caller: Caller
   readonly change: BurnTableChange
   readonly idempotency?: Idempotency
 }
 
 export interface DeactivateBurnTableMessage {
-  readonly caller: Caller
   readonly id: string
 }
 
@@ -58,7 +55,6 @@ export type BurnTablesQuestion =
   | { readonly kind: 'active' }
 
 export interface BurnTablesMessage {
-  readonly caller: Caller
   readonly question: BurnTablesQuestion
 }
 
@@ -82,7 +78,6 @@ export interface QuoteItem {
 }
 
 export interface QuoteMessage {
-  readonly caller: Caller
   readonly items: readonly QuoteItem[]
 }
 

@@ -1,5 +1,4 @@
 import type { MicroCredits, UsdParts } from '../../../pricing/money.ts'
-import type { Caller } from '../account.ts'
 import type { CreditAnswer, MovementAnswer } from '../answers.ts'
 import type { EntryType, PastUsage } from '../journal.ts'
 import type { Counts } from '../limits.ts'
@@ -10,7 +9,6 @@ import type { Idempotency, LotKind, WalletItemRef, WalletOwner } from '../vocabu
 
 /** A grant or a purchase: a new lot in a wallet, which is made if the owner has none. */
 export interface CreditMessage {
-  readonly caller: Caller
   readonly type: 'GRANT' | 'PURCHASE'
   readonly owner: WalletOwner
   readonly amount: MicroCredits
@@ -71,7 +69,6 @@ export type Movement =
   | { readonly type: 'OVERDRAFT'; readonly owner: WalletOwner; readonly limit: MicroCredits }
 
 export interface MovementMessage {
-  readonly caller: Caller
   readonly movement: Movement
   readonly idempotency?: Idempotency
 }
@@ -80,13 +77,11 @@ export type MovementResult = Answered<MovementAnswer> | Refused
 
 /** A question about one wallet. */
 export interface WalletMessage {
-  readonly caller: Caller
   readonly owner: WalletOwner
 }
 
 /** A question about the recurring grants of one wallet, or of all. */
 export interface RecurringMessage {
-  readonly caller: Caller
   readonly owner: WalletOwner | null
 }
 

@@ -1,4 +1,3 @@
-import type { Caller } from '../account.ts'
 import type { CheckAnswer } from '../answers.ts'
 import type { Entitlement, EntitlementPlace, EntitlementRules } from '../entitlements.ts'
 import type { Subject } from '../limits.ts'
@@ -22,7 +21,6 @@ export type EntitlementChange =
   | { readonly kind: 'delete'; readonly id: string }
 
 export interface ChangeEntitlementMessage {
-  readonly caller: Caller
   readonly change: EntitlementChange
   readonly idempotency?: Idempotency
 }
@@ -40,7 +38,6 @@ export type EntitlementsQuestion =
     }
 
 export interface EntitlementsMessage {
-  readonly caller: Caller
   readonly question: EntitlementsQuestion
 }
 
@@ -59,7 +56,6 @@ export interface CheckQuestion {
 }
 
 export interface CheckMessage {
-  readonly caller: Caller
   readonly question: CheckQuestion
   /** Holds the estimate for so long, if the action is allowed. */
   readonly hold_ms: number | null

@@ -1,4 +1,3 @@
-import type { Caller } from '../account.ts'
 import type { BatchAnswer, EventAnswer } from '../answers.ts'
 import type { Entry } from '../journal.ts'
 import type { Answered, Refusal, Refused } from '../refusal.ts'
@@ -13,9 +12,8 @@ export interface IngestItem {
 }
 
 export type IngestMessage =
-  | { readonly caller: Caller; readonly shape: 'single'; readonly item: IngestItem }
+  | { readonly shape: 'single'; readonly item: IngestItem }
   | {
-      readonly caller: Caller
       readonly shape: 'batch'
       readonly batch_id: string
       readonly idempotency?: Idempotency
@@ -28,7 +26,6 @@ export type IngestResult =
   | Refused
 
 export interface RerateMessage {
-  readonly caller: Caller
   readonly items: readonly RerateItem[]
 }
 
@@ -38,7 +35,6 @@ export type RerateResult =
 
 /** Events without a price, newest first; and how those among `amended` were rated in the end. */
 export interface UnratedMessage {
-  readonly caller: Caller
   readonly before_entry: number | null
   readonly limit: number
   readonly amended: readonly number[]

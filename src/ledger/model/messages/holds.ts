@@ -1,5 +1,4 @@
 import type { MicroCredits } from '../../../pricing/money.ts'
-import type { Caller } from '../account.ts'
 import type { CaptureAnswer, HoldAnswer } from '../answers.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, PricedEvent, WalletItemRef, WalletOwner } from '../vocabulary.ts'
@@ -35,7 +34,6 @@ export type HoldRequest =
   | { readonly op: 'extend'; readonly hold: WalletItemRef; readonly lifetime_ms: number }
 
 export interface HoldMessage {
-  readonly caller: Caller
   readonly request: HoldRequest
   readonly idempotency?: Idempotency
 }
@@ -46,7 +44,6 @@ export type HoldResult =
   | Refused
 
 export interface HoldsMessage {
-  readonly caller: Caller
   /** Only holds of this owner's wallet, or only this very hold; null: all of the ledger. */
   readonly of: { readonly owner: WalletOwner } | { readonly hold: WalletItemRef } | null
   /** Only holds with lower numbers; null from the newest. */

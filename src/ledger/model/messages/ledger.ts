@@ -1,5 +1,5 @@
 import type { SubjectKind } from '../../../db/schema.ts'
-import type { Account, Caller } from '../account.ts'
+import type { Account } from '../account.ts'
 import type { Entry, EntryType } from '../journal.ts'
 import type { Refused } from '../refusal.ts'
 import type { EventType, LedgerName, WalletOwner } from '../vocabulary.ts'
@@ -34,7 +34,6 @@ export interface EventFilter {
 }
 
 export interface EntriesMessage {
-  readonly caller: Caller
   readonly filter: EntryFilter
   /** Only entries with lower numbers; null from the newest. */
   readonly before_entry: number | null
@@ -76,7 +75,6 @@ export interface ProjectionState {
 }
 
 export interface ProjectionStateMessage {
-  readonly caller: Caller
   readonly with_wallets: boolean
 }
 
@@ -88,15 +86,9 @@ export type ErasureResult =
   | { readonly kind: 'in_progress' }
   | { readonly kind: 'none' }
 
-/** Have D1 brought up to everything that is committed, so that it knows everybody who was ever mentioned. */
-export interface CatchUpMessage {
-  readonly caller: Caller
-}
-
 export type CatchUpResult = { readonly kind: 'done' } | Refused
 
 export interface EraseMessage {
-  readonly caller: Caller
   readonly kind: SubjectKind
   readonly id: string
 }

@@ -1,11 +1,11 @@
-import type { Config } from '../config.ts'
-import type { LogFields } from '../logging/log.ts'
-import type { GroupCommit } from './commit/group-commit.ts'
-import { nextAlarmAt } from './commit/schedule.ts'
-import type { LedgerStore } from './commit/store.ts'
-import { reportFlushFailure, withdrawFlushFailure } from './flush/flush-failures.ts'
-import type { Projection, Projector } from './flush/projector.ts'
-import { settle } from './wallets/settle.ts'
+import type { Config } from '../../config.ts'
+import type { LogFields } from '../../logging/log.ts'
+import type { GroupCommit } from '../commit/group-commit.ts'
+import { nextAlarmAt } from '../commit/schedule.ts'
+import type { LedgerStore } from '../commit/store.ts'
+import { settle } from '../wallets/settle.ts'
+import { reportFlushFailure, withdrawFlushFailure } from './flush-failures.ts'
+import type { Projection, Projector } from './projector.ts'
 
 const MAX_DUE_WALLETS_PER_ALARM = 500
 /** In characters of journal rows, a second or so of work; requests get their turn in between. */

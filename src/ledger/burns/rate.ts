@@ -1,0 +1,145 @@
+import { type Charge, type Chargeable, chargeFor } from '../../pricing/burn-table/charge.ts'
+import { QUANTITY_DECIMALS } from '../../pricing/burn-table/definition.ts'
+import type { Counter } from '../../pricing/burn-table/methods.ts'
+import {
+  divideHalfEven,
+  formatDecimal,
+  MAX_USD,
+  type PicoUsd,
+  parseDecimal,
+  picoUsd,
+  type UsdParts,
+  usdFromParts,
+  usdToParts,
+  ZERO_USD,
+} from '../../pricing/money.ts'
+import type { RatingTables } from '../burn-tables/compiled.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import type { DefaultEntitlement, PeriodCounters } from '../model/limits.ts'
+import type { Quote, QuoteItem } from '../model/messages/burn-tables.ts'
+import { type Refusal, type Refused, refused } from '../model/refusal.ts'
+import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
+import type { Wallet } from '../model/wallet.ts'
+
+/** What a burn needs beside the draft: the rules from usage and cost to credits, and how ids are written. */
+export interface BurnContext {
+  readonly tables: RatingTables
+  readonly ids: LedgerIds
+  /** Whether features without an entitlement may be used. */
+  readonly default_entitlement: DefaultEntitlement
+  /** How many events the ledger accepts in a UTC month; null: any. */
+  readonly events_a_month: number | null
+}
+
+/** What an event costs, and by which table. */
+export interface Rated extends Omit<Charge, 'kind'> {
+  readonly kind: 'rated'
+  readonly burn_table_version: number
+}
+
+/**
+ * What an event costs by the burn table that was in force when it happened, after what the wallet has used in the
+ * period in which it arrives. Whoever burns it also calls `countUse`.
+ */
+export function rate(
+  event: PricedEvent,
+  wallet: Wallet,
+  at_ms: number,
+  { tables }: BurnContext,
+): Rated | Refused {
+  const table = tables.at(event.timestamp_ms)
+  const charge = chargeFor(table, chargeableOf(event), {
+    at_ms,
+    used: (counter) => usedInPeriod(wallet.counters, counter),
+  })
+  if (charge.kind === 'unpriced') return refused(unpricedModel(event))
+  return { ...charge, kind: 'rated', burn_table_version: table.version }
+}
+
+/** Counts what an event has used towards the tiers and allowances of its wallet. */
+export function countUse(wallet: Wallet, { advance }: Rated): void {
+  if (advance) wallet.counters = advanced(wallet.counters, advance.counter, advance.quantity)
+}
+
+/** Only a table of very dear credits comes to more USD than an entry can hold. */
+export const PRICE_TOO_HIGH: Refusal = {
+  code: 'invalid_request',
+  detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
+}
+
+/**
+ * What an entry says that the customer's price was. A capture that fell short of the price took a part of the credits,
+ * and so earned that part of it, however absurd the whole.
+ */
+export function recordedPrice({ price, credits_micro }: Rated, burned_micro: bigint): UsdParts {
+  const whole = credits_micro <= burned_micro
+  const earned = whole ? price : picoUsd(divideHalfEven(price * burned_micro, credits_micro))
+  return storedPrice(earned)
+}
+
+/** The credits may be worth more than an entry can hold, if a table makes few of a USD: then it holds the most. */
+export function storedPrice(price: PicoUsd): UsdParts {
+  if (price > MAX_USD) return usdToParts(MAX_USD)
+  return usdToParts(price)
+}
+
+function chargeableOf({ feature_id, provider, model, usage, custom, charge }: PricedEvent): Chargeable {
+  return { feature_id, provider, model, usage, custom, ...costOf(charge) }
+}
+
+/** Which names are most like the model's is looked for only when one event is refused, not for each of a batch. */
+function unpricedModel({ provider = '', model = '' }: PricedEvent): Refusal {
+  return { code: 'unpriced_model', provider, model, nearest: [] }
+}
+
+/** The provider's cost as a burn table takes it. */
+export function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceiling_cost'> {
+  switch (charge.kind) {
+    case 'priced':
+      return { cost: usdFromParts(charge.cost) }
+    case 'none':
+      return { cost: ZERO_USD }
+    case 'unpriced':
+      return {
+        cost: undefined,
+        ...(charge.ceiling_cost && { ceiling_cost: usdFromParts(charge.ceiling_cost) }),
+      }
+  }
+}
+
+const FROM_EMPTY =
+  'Tiers and allowances are counted from the beginning of a period, before anything was used.'
+
+/** What an item would cost now as the first of its period: whose period it would be is not known. */
+export function quote(tables: RatingTables, item: QuoteItem, now_ms: number): Quote {
+  const table = tables.at(item.at_ms)
+  const { feature_id, provider, model, usage, custom, charge: provided } = item
+  const chargeable = { feature_id, provider, model, usage, custom, ...costOf(provided) }
+  const charge = chargeFor(table, chargeable, { at_ms: now_ms, used: () => 0n })
+  if (charge.kind === 'unpriced') return charge
+  return {
+    kind: 'charged',
+    credits_micro: charge.credits_micro.toString(),
+    price_pico: charge.price.toString(),
+    pricing_source: table.id === null ? 'default_burn_table' : 'burn_table',
+    burn_table_version: table.version,
+    warnings: charge.advance ? [...charge.warnings, FROM_EMPTY] : charge.warnings,
+  }
+}
+
+/** In 1e-9 of the unit; 0 at the beginning of a period. */
+export function usedInPeriod(counters: PeriodCounters | undefined, { key, resets_at_ms }: Counter): bigint {
+  const counter = counters?.[key]
+  if (counter?.resets_at_ms !== resets_at_ms) return 0n
+  const quantity = parseDecimal(counter.quantity, QUANTITY_DECIMALS)
+  if (typeof quantity !== 'bigint') throw new Error(`a counter holds ${counter.quantity}`)
+  return quantity
+}
+
+export function advanced(
+  counters: PeriodCounters | undefined,
+  { key, resets_at_ms }: Counter,
+  quantity: bigint,
+): PeriodCounters {
+  return { ...counters, [key]: { resets_at_ms, quantity: formatDecimal(quantity, QUANTITY_DECIMALS) } }
+}

@@ -1,0 +1,63 @@
+import { FORMAT } from '../journal/packing.ts'
+import type { Entry, StoredAnswer } from '../model/journal.ts'
+import type { Answered, Refused } from '../model/refusal.ts'
+import type { Idempotency } from '../model/vocabulary.ts'
+import type { Draft } from './draft.ts'
+
+/**
+ * At most once for a key. An operation begins with `replayedEntry` or `replayedAnswer`, before it validates anything:
+ * what was once accepted stays accepted. Equal fingerprints mean the same operation, so a record of another kind is a bug.
+ */
+
+type AnswerKind = StoredAnswer['of']
+type AnswerOf<K extends AnswerKind> = Extract<StoredAnswer, { readonly of: K }>
+
+interface Replayed {
+  readonly kind: 'replayed'
+  /** The format of the record, which decides how the answer is rendered. */
+  readonly format: number
+}
+
+/** Returns the entry that the key made, or the refusal of a key that cannot be used; undefined when it is unused. */
+export function replayedEntry(
+  draft: Draft,
+  idempotency: Idempotency | undefined,
+): (Replayed & { readonly entry: Entry }) | Refused | undefined {
+  const check = draft.checkKey(idempotency)
+  if (check.kind === 'unused') return undefined
+  if (check.kind === 'refused') return check
+  if (check.record.kind !== 'entry') return failOtherKind('entry')
+  return { kind: 'replayed', format: check.format, entry: check.record }
+}
+
+/** `replayedEntry` for the operations that keep their answer. */
+export function replayedAnswer<K extends AnswerKind>(
+  draft: Draft,
+  idempotency: Idempotency | undefined,
+  ...kinds: readonly K[]
+): (Replayed & { readonly answer: AnswerOf<K> }) | Refused | undefined {
+  const check = draft.checkKey(idempotency, kinds.some((kind) => kind === 'batch') ? 'batch' : 'request')
+  if (check.kind === 'unused') return undefined
+  if (check.kind === 'refused') return check
+  if (check.record.kind !== 'answer' || !isOfKind(check.record.answer, kinds))
+    return failOtherKind(kinds.join())
+  return { kind: 'replayed', format: check.format, answer: check.record.answer }
+}
+
+function isOfKind<K extends AnswerKind>(answer: StoredAnswer, kinds: readonly K[]): answer is AnswerOf<K> {
+  return kinds.some((kind) => kind === answer.of)
+}
+
+function failOtherKind(expected: string): never {
+  throw new Error(`the record of an idempotency key is not of the kind ${expected}`)
+}
+
+/** Keeps an answer for the replays of its key. */
+export function keepAnswer(draft: Draft, idempotency: Idempotency | undefined, answer: StoredAnswer): void {
+  if (idempotency) draft.record({ kind: 'answer', at_ms: draft.at_ms, answer, idempotency })
+}
+
+/** The first answer to a request, in the current format. */
+export function done<T>(answer: T): Answered<T> {
+  return { kind: 'done', format: FORMAT, answer }
+}

@@ -1,0 +1,273 @@
+import type { Config } from '../config.ts'
+import { microCredits } from '../pricing/money.ts'
+import { readBurnTables, savedAnswer } from './burn-tables/answers.ts'
+import { applyBurnTable, deactivateBurnTable } from './burn-tables/changes.ts'
+import type { BurnTables } from './burn-tables/compiled.ts'
+import { applyIngest } from './burns/ingest.ts'
+import { type BurnContext, quote } from './burns/rate.ts'
+import { applyRerate, payUnpaid, type RerateOutcome } from './burns/rerate.ts'
+import { recordChange } from './commit/audit.ts'
+import type { Commits } from './commit/commits.ts'
+import type { Draft } from './commit/draft.ts'
+import { weightOf } from './commit/group-commit.ts'
+import type { LedgerStore } from './commit/store.ts'
+import { auditedCredit, auditedMovement } from './credits/audit.ts'
+import { applyCredit, creditAnswer } from './credits/credit.ts'
+import { checkAndHold, checkUse } from './entitlements/check.ts'
+import { applyEntitlement, readEntitlements } from './entitlements/entitlements.ts'
+import type { LedgerAlarm } from './flush/alarm.ts'
+import { booksOf, projectionState } from './flush/books.ts'
+import type { Projector } from './flush/projector.ts'
+import { applyHold } from './holds/holds.ts'
+import { readHolds } from './holds/lists.ts'
+import { readUnflushed } from './journal/unflushed.ts'
+import type { Caller } from './model/account.ts'
+import { type Refused, UNAVAILABLE } from './model/refusal.ts'
+import type { Amendment } from './model/unrated.ts'
+import type { MessageOf, OperationName, ResultOf } from './rpc.ts'
+import { balanceAnswer, lotAnswers, readWallet, recurringAnswers } from './wallets/answers.ts'
+
+/** The parts of one ledger object that its operations work with. */
+export interface LedgerContext {
+  readonly storage: DurableObjectStorage
+  readonly store: LedgerStore
+  readonly tables: BurnTables
+  readonly commits: Commits
+  readonly projector: Projector
+  readonly alarms: LedgerAlarm
+  readonly config: () => Config
+  /** Throws when the ledger was not opened: no operation of a client gets that far. */
+  readonly burnContext: () => BurnContext
+  readonly log: (event: string, error: unknown) => void
+}
+
+/** What an operation gets beside its message. */
+export interface Request {
+  readonly caller: Caller
+  /** Of the message as JSON. */
+  readonly length: number
+}
+
+type Handler<N extends OperationName> = (
+  ledger: LedgerContext,
+  message: MessageOf<N>,
+  request: Request,
+) => ResultOf<N> | Refused | Promise<ResultOf<N> | Refused>
+
+const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
+const DONE = { kind: 'done' } as const
+
+/** What a ledger object does for each operation of `rpc.ts`. */
+export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
+  open({ store, commits }, { ledger, signup_grant_micro, account }) {
+    if (!store.identity) {
+      commits.commit(
+        (draft) => {
+          draft.createWallet({ kind: 'customer' })
+          if (signup_grant_micro > 0) giveSignupGrant(draft, signup_grant_micro)
+        },
+        { ...ledger, opened_at_ms: Date.now() },
+      )
+    }
+    // Durable together with the opening: there is no await in between.
+    store.account.take(account)
+    return { kind: 'opened' }
+  },
+
+  ingest: grouped(applyIngest),
+
+  credit: grouped((draft, message, context, { caller }) => {
+    const outcome = recordChange(draft, caller, auditedCredit(draft, message, context.ids))
+    if (outcome.kind === 'refused') return outcome
+    const { kind, format, entry } = outcome
+    if (kind === 'done') payUnpaid(draft, entry.wallet, context)
+    return { kind, format, answer: creditAnswer(context.ids, entry) }
+  }),
+
+  move: grouped((draft, message, { ids }, { caller }, { store }) => {
+    const { movement } = message
+    const current =
+      'past' in movement
+        ? { ...message, movement: { ...movement, past: store.erasures.renamed(movement.past) } }
+        : message
+    return recordChange(draft, caller, auditedMovement(draft, current, ids))
+  }),
+
+  hold: grouped(applyHold),
+
+  holds: ({ store, commits, burnContext }, message) => ({
+    kind: 'done',
+    answer: readHolds(store, commits.draft(), burnContext().ids, message),
+  }),
+
+  rerate: grouped((draft, { items }, context) => {
+    const outcomes = items.map((item) => applyRerate(draft, item, context))
+    const count = (outcome: RerateOutcome) => outcomes.filter((one) => one === outcome).length
+    return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') } }
+  }),
+
+  unrated: ({ store: { unrated }, burnContext }, { before_entry, limit, amended }) => ({
+    kind: 'done',
+    answer: {
+      events: unrated.before(before_entry ?? Number.MAX_SAFE_INTEGER, limit).map(({ entry }) => entry),
+      amendments: amended.flatMap((entry): [number, Amendment][] => {
+        const amendment = unrated.amendment(entry)
+        return amendment ? [[entry, amendment]] : []
+      }),
+      opened_at_ms: burnContext().ids.opened_at_ms,
+    },
+  }),
+
+  balance: ({ store, commits, burnContext }, { owner }) =>
+    readWallet(store, commits, owner, (wallet) => balanceAnswer(burnContext().ids, wallet)),
+
+  lots: ({ store, commits, burnContext }, { owner }) =>
+    readWallet(store, commits, owner, (wallet) => lotAnswers(burnContext().ids, wallet)),
+
+  recurringGrants: ({ store, commits, burnContext }, { owner }) => ({
+    kind: 'done',
+    answer: recurringAnswers(store, commits.draft(), burnContext().ids, owner),
+  }),
+
+  entries: ({ store, burnContext }, message) => readUnflushed(store, burnContext().ids, message),
+
+  projectionState: ({ store, commits, burnContext }, { with_wallets }) => ({
+    kind: 'done',
+    answer: projectionState(store, burnContext().ids, {
+      now_ms: Date.now(),
+      database_bytes: commits.database_bytes,
+      with_wallets,
+    }),
+  }),
+
+  saveBurnTable({ store: { burnTables }, tables, commits, config }, message, { caller }) {
+    const outcome = commits.commit((draft) =>
+      commits.rejectIfFull(draft, () =>
+        recordChange(draft, caller, applyBurnTable(draft, burnTables, message, config())),
+      ),
+    )
+    tables.refresh()
+    if (outcome.kind === 'refused') return outcome
+    return { ...outcome, answer: savedAnswer(burnTables, outcome.answer) }
+  },
+
+  deactivateBurnTable({ store, tables, commits }, { id }, { caller }) {
+    const result = commits.commit((draft) =>
+      recordChange(draft, caller, deactivateBurnTable(draft, store.burnTables, id)),
+    )
+    tables.refresh()
+    return result
+  },
+
+  burnTables: ({ store, tables }, { question }) =>
+    readBurnTables(store.burnTables, tables, question, Date.now()),
+
+  quote({ tables }, { items }) {
+    const now_ms = Date.now()
+    return { kind: 'done', quotes: items.map((item) => quote(tables, item, now_ms)) }
+  },
+
+  changeEntitlement: ({ store, commits }, message, { caller }) =>
+    commits.commit((draft) =>
+      commits.rejectIfFull(draft, () =>
+        recordChange(draft, caller, applyEntitlement(draft, store.entitlements, message)),
+      ),
+    ),
+
+  entitlements: ({ store }, { question }) => readEntitlements(store.entitlements, question),
+
+  // On a draft that is dropped: nothing is written, whatever falls due in it.
+  checkEntitlement: ({ commits, burnContext }, { question }) =>
+    checkUse(commits.draft(), question, burnContext()),
+
+  checkAndHold: grouped(checkAndHold),
+
+  catchUp: (ledger) => withD1(ledger, async () => ((await ledger.projector.catchUp()) ? DONE : UNAVAILABLE)),
+
+  async eraseSubject(ledger, { kind, id }, { caller }) {
+    const result = await withD1(ledger, () => ledger.projector.erase(caller, kind, id))
+    ledger.alarms.armForAll()
+    return result
+  },
+
+  revokeKey({ store }, { key_id, at_ms }) {
+    store.revoke(key_id, at_ms)
+    return DONE
+  },
+
+  // An unopened ledger gets its account when it is opened.
+  setAccount({ store }, account) {
+    if (store.identity) store.account.take(account)
+    return DONE
+  },
+
+  // A tail that is too long to flush in one call is too long to be summed in one, too.
+  books: (ledger) =>
+    withD1(ledger, async () =>
+      (await ledger.projector.catchUp()) ? { kind: 'done', answer: booksOf(ledger.store) } : UNAVAILABLE,
+    ),
+
+  rewritePages: (ledger, range) =>
+    withD1(ledger, async () => ({ kind: 'done', rewritten: await ledger.projector.rewrite(range) })),
+
+  burnTableSnapshot: ({ store }) => store.burnTables.snapshot(),
+
+  acceptBurnTables({ storage, store, tables }, snapshot) {
+    if (!store.identity) return DONE
+    storage.transactionSync(() => store.burnTables.accept(snapshot))
+    tables.refresh()
+    return DONE
+  },
+
+  entitlementRevision: ({ store }) => store.entitlements.last.revision,
+
+  entitlementsAfter: ({ store }, { revision }) =>
+    store.entitlements.changedAfter(revision, MAX_ENTITLEMENTS_SHARED_AT_ONCE),
+
+  acceptEntitlements({ storage, store }, changed) {
+    if (!store.identity) return { more: false }
+    storage.transactionSync(() => store.acceptEntitlements(changed))
+    return { more: changed.length === MAX_ENTITLEMENTS_SHARED_AT_ONCE }
+  },
+}
+
+/** An operation that changes a draft of the next group commit, and is answered when that is durable. */
+function grouped<M extends object, R>(
+  apply: (draft: Draft, message: M, context: BurnContext, request: Request, ledger: LedgerContext) => R,
+) {
+  return (ledger: LedgerContext, message: M, request: Request): Promise<R | Refused> => {
+    const { commits, burnContext } = ledger
+    const context = burnContext()
+    return commits.submit(weightOf(request.length, eventsIn(message)), (draft) =>
+      commits.rejectIfFull(draft, () => apply(draft, message, context, request, ledger)),
+    )
+  }
+}
+
+/** The number of events in a message with a list of them. */
+function eventsIn(message: object): number {
+  return 'items' in message && Array.isArray(message.items) ? message.items.length : 1
+}
+
+/** Works with D1. A failure is logged, and the rest of the work is done at the next try. */
+async function withD1<T>({ store, log }: LedgerContext, work: () => Promise<T>): Promise<T | Refused> {
+  if (!store.identity) return UNAVAILABLE
+  try {
+    return await work()
+  } catch (error) {
+    log('ledger_projection_failed', error)
+    return UNAVAILABLE
+  }
+}
+
+function giveSignupGrant(draft: Draft, amount_micro: number): void {
+  applyCredit(draft, {
+    type: 'GRANT',
+    owner: { kind: 'customer' },
+    amount: microCredits(amount_micro),
+    lot_kind: 'promo',
+    priority: 50,
+    expires_at_ms: null,
+    reason: 'Sign-up grant',
+  })
+}
