@@ -61,6 +61,8 @@ interface Grant {
   readonly rollover: bigint | null
   times: number
   stopped: boolean
+  /** What the lots of before could still have held at each rollover. */
+  readonly rollovers: { readonly at_ms: number; room: bigint }[]
 }
 
 interface Done {
@@ -265,6 +267,7 @@ export class CreditsReference {
         rollover: recurring.rollover === null ? null : BigInt(recurring.rollover),
         times: 1,
         stopped: false,
+        rollovers: [],
       })
     }
     const parts = this.put(wallet, { paid, priority, expires_ms, grant: recurring ? number : null }, amount)
@@ -348,9 +351,20 @@ export class CreditsReference {
     hold.status = status
     hold.parts = []
     for (const [number, part] of parts) {
-      if (number !== OVERDRAFT && this.lot(number).expires_ms <= at_ms)
-        this.expire(this.lot(number), part, at_ms)
+      if (number === OVERDRAFT) continue
+      const gone = this.lapsed(this.lot(number), part, hold.at_ms, at_ms)
+      if (gone > 0n) this.expire(this.lot(number), gone, at_ms)
     }
+  }
+
+  /** What of an amount that left a lot and comes back would have expired there in between. */
+  private lapsed(lot: Lot, amount: bigint, since_ms: number, now_ms: number): bigint {
+    if (lot.expires_ms <= now_ms) return amount
+    const grant = this.grants.find(({ number, wallet }) => number === lot.grant && wallet === lot.wallet)
+    const since = grant?.rollovers.filter(({ at_ms }) => at_ms > since_ms) ?? []
+    const kept = since.reduce((most, { room }) => least(most, room), amount)
+    for (const rollover of since) rollover.room -= kept
+    return amount - kept
   }
 
   private expire(lot: Lot, part: bigint, at_ms: number): void {
@@ -363,7 +377,9 @@ export class CreditsReference {
     grant.times++
     const { paid, priority, number, rollover, amount } = grant
     const before = this.lots.filter((lot) => lot.wallet === wallet.number && lot.grant === number)
-    let above = rollover === null ? 0n : sum(before.map((lot) => this.free(lot))) - rollover
+    const carried = sum(before.map((lot) => this.free(lot)))
+    let above = rollover === null ? 0n : carried - rollover
+    if (rollover !== null) grant.rollovers.push({ at_ms, room: rollover - least(carried, rollover) })
     for (const lot of before) {
       const part = least(above, this.free(lot))
       if (part <= 0n) continue
@@ -416,7 +432,8 @@ export class CreditsReference {
     const parts: Part[] = []
     const expired: Part[] = []
     for (const [number, part] of back) {
-      const repaid = this.repay(wallet, part)
+      const gone = number === OVERDRAFT ? 0n : this.lapsed(this.lot(number), part, past.at_ms, this.now)
+      const repaid = this.repay(wallet, part - gone)
       if (repaid > 0n) parts.push([OVERDRAFT, repaid])
       const rest = part - repaid
       if (rest === 0n) continue
@@ -426,7 +443,7 @@ export class CreditsReference {
       }
       this.lot(number).left += rest
       parts.push([number, rest])
-      if (this.lot(number).expires_ms <= this.now) expired.push([number, rest])
+      if (gone > 0n) expired.push([number, gone])
     }
     past.given_back += amount
     const entry = this.append(type, wallet, amount, parts)

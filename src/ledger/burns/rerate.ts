@@ -103,7 +103,12 @@ function settleDifference(
     return draft.append(wallet, { type: 'BURN', amount: microCredits(0 - due), lots, event, description })
   }
   const given = draft.givenBack(entry.number)
-  const { parts, expired } = giveBack(draft, wallet, lastTaken(entry.lots, given.amount, amount))
+  const { parts, expired } = giveBack(
+    draft,
+    wallet,
+    lastTaken(entry.lots, given.amount, amount),
+    () => entry.at_ms,
+  )
   draft.givenBacks.set(entry.number, { ...given, amount: microCredits(given.amount + amount) })
   const refund = draft.append(wallet, { type: 'REFUND', amount, lots: parts, event, description })
   for (const part of expired) draft.append(wallet, { type: 'EXPIRATION', amount: part[1], lots: [part] })

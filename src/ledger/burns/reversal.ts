@@ -48,18 +48,21 @@ export interface Burn {
   readonly amount: MicroCredits
   /** What was given back is counted from the last. */
   readonly lots: readonly LotPart[]
+  /** When the credits of a lot were taken: at its burn, or when its late price was burned. */
+  readonly takenAt: (lot: number) => number
   readonly used: PastUsage
   readonly open: OpenPrice
 }
 
 /** Throws when the entry is no burn. */
-export function burnOf(draft: Draft, { number, amount, lots, used }: PastEntry): Burn {
+export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: PastEntry): Burn {
   if (!used) throw new Error(`entry ${number} burned nothing that was used`)
   const amendment = draft.amendment(number)
   if (!amendment) {
     return {
       amount,
       lots,
+      takenAt: () => at_ms,
       used,
       open: { given: ZERO_CREDITS, credits: microCredits(0 - amount), price: used.price },
     }
@@ -68,6 +71,7 @@ export function burnOf(draft: Draft, { number, amount, lots, used }: PastEntry):
     amount: microCredits(amendment.lots.reduce<number>((sum, [, part]) => sum + part, amount)),
     // What was given back before it was rated came out of its own lots: they stay the last.
     lots: [...amendment.lots, ...lots],
+    takenAt: (lot) => (amendment.lots.some(([number]) => number === lot) ? amendment.rated_at_ms : at_ms),
     used: { ...used, cost: amendment.cost },
     open: amendment.open,
   }

@@ -117,7 +117,7 @@ function returnBurned(
   const full = fullRefusal(wallet, amount, closedLotsOf(wallet, taken))
   if (full) return refused(full)
   const changed = draft.change(wallet)
-  const { parts, expired, new_lot } = giveBack(draft, changed, taken)
+  const { parts, expired, new_lot } = giveBack(draft, changed, taken, burn.takenAt)
   const entry = draft.append(changed, {
     type,
     amount,

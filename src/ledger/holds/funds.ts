@@ -63,7 +63,7 @@ export function endHold(draft: Draft, wallet: Wallet, ref: WalletItemRef, status
   const hold = openHold(wallet, ref)
   const { parts } = hold
   const state = closeHold(draft, wallet, hold, status)
-  expireFreed(draft, wallet, releaseParts(wallet, parts), draft.at_ms)
+  expireFreed(draft, wallet, releaseParts(wallet, parts), draft.at_ms, hold.created_at_ms)
   return state
 }
 

@@ -1,6 +1,12 @@
 import type { MicroCredits } from '../../pricing/money.ts'
 import type { LotKind } from './vocabulary.ts'
 
+/** How much more the lots from before a recurrence may hold after it: at most `rollover_max` together. */
+export interface Rollover {
+  readonly at_ms: number
+  readonly room: MicroCredits
+}
+
 export const RECURRING_PERIODS = ['day', 'week', 'month'] as const
 
 export type RecurringPeriod = (typeof RECURRING_PERIODS)[number]

@@ -11,7 +11,7 @@ import { earliest } from '../../time/durations.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import type { Counted, PeriodCounters } from './limits.ts'
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
-import type { RecurringGrant } from './recurring.ts'
+import type { RecurringGrant, Rollover } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
 import type { WalletOwner } from './vocabulary.ts'
 
@@ -34,6 +34,11 @@ export interface Wallet {
   holds: Hold[]
   /** Grants that come again. */
   recurring: RecurringGrant[]
+  /**
+   * By the number of a recurring grant with a `rollover_max`: its rollovers, oldest first, each with less room than the
+   * next. They outlive the grant, because credits of its lots may still be given back.
+   */
+  rollovers?: Readonly<Record<string, readonly Rollover[]>>
   /** Absent until a burn table's rule counts. */
   counters?: PeriodCounters
 }

@@ -16,6 +16,7 @@ import {
   withdraw,
 } from '../model/lots.ts'
 import type { Wallet } from '../model/wallet.ts'
+import { lapsed } from './rollover.ts'
 
 /**
  * The ways in which credits move between a wallet's lots and the world. Each changes the lots of a draft's own copy
@@ -129,58 +130,61 @@ export interface Returned {
 }
 
 /**
- * Gives credits back to the very lots that they came out of; a lot that was used up is opened again. Credits of a
- * lot that has expired come back expired. What is overdrawn now is repaid first. What came out of an overdraft that
- * has been repaid since comes back as a lot of its own, since nobody can say any more which lot repaid it.
+ * Gives credits back to the very lots that they came out of; a lot that was used up is opened again. Credits that would
+ * have expired meanwhile, with their lot or at a rollover, come back expired. Of the others, what is overdrawn now is
+ * repaid first. What came out of an overdraft that has been repaid since comes back as a lot of its own: which lot repaid
+ * it is not recorded. `burnedAt` says when the credits of a lot were taken, in epoch milliseconds.
  */
 export function giveBack(
   draft: Draft,
   wallet: Wallet,
   taken: readonly LotPart[],
+  burnedAt: (lot: number) => number,
 ): Returned & { new_lot: Lot | null } {
   const parts: LotPart[] = []
   const expired: LotPart[] = []
   let new_lot: Lot | null = null
   for (const part of taken) {
     const [number, amount] = part
-    const repaid = repay(wallet, amount)
-    const rest = microCredits(amount - repaid)
+    const open = wallet.lots.find((lot) => lot.number === number)
+    const lot = number === OVERDRAFT ? undefined : (open ?? closedLot(draft, number))
+    const gone = lot ? lapsed(wallet, lot, amount, burnedAt(number), draft.at_ms) : ZERO_CREDITS
+    const repaid = repay(wallet, microCredits(amount - gone))
+    const rest = microCredits(amount - gone - repaid)
     const paid_repaid = shareOf(paidOf(part), repaid, amount)
+    const paid_rest = picoUsd(shareOf(paidOf(part), repaid + rest, amount) - paid_repaid)
+    const paid_back = picoUsd(paidOf(part) - paid_repaid)
     parts.push(...withoutZeros([lotPart(OVERDRAFT, repaid, paid_repaid)]))
-    if (rest === 0) continue
-    if (number === OVERDRAFT) {
+    if (!lot) {
+      if (rest === 0) continue
       new_lot = lotOfItsOwn(draft, rest)
       insertLot(wallet.lots, new_lot)
       parts.push([new_lot.number, rest])
       continue
     }
-    const paid = picoUsd(paidOf(part) - paid_repaid)
-    const back = lotPart(number, rest, paid)
-    parts.push(back)
-    if (!returnToLot(draft, wallet, back)) expired.push(lotPart(number, -rest, paid))
+    parts.push(...withoutZeros([lotPart(number, rest + gone, paid_back)]))
+    if (gone > 0) expired.push(lotPart(number, -gone, picoUsd(paid_back - paid_rest)))
+    if (rest > 0) returnToLot(draft, wallet, open, lot, lotPart(number, rest, paid_rest))
   }
   return { parts, expired, new_lot }
 }
 
-/** False when the lot has expired: then nothing was put into it. */
-function returnToLot(draft: Draft, wallet: Wallet, back: LotPart): boolean {
-  const [number] = back
-  const open = wallet.lots.find((lot) => lot.number === number)
-  const expires_at_ms = open?.expires_at_ms ?? null
-  if (open && (expires_at_ms === null || expires_at_ms > draft.at_ms)) {
-    putBack(open, back)
-    return true
-  }
-  // An expired lot is still open only while a hold reserves some of it.
-  if (open) return false
+function closedLot(draft: Draft, number: number): Lot {
   const closed = draft.closedLot(number)
   if (!closed) throw new Error(`lot ${number} is neither open nor closed`)
-  if (closed.expires_at_ms !== null && closed.expires_at_ms <= draft.at_ms) return false
-  const reopened = { ...closed, left: ZERO_CREDITS, held: ZERO_CREDITS }
+  return closed
+}
+
+/** Puts credits back into a lot that has not expired; a closed one is opened again. */
+function returnToLot(draft: Draft, wallet: Wallet, open: Lot | undefined, lot: Lot, back: LotPart): void {
+  if (open) {
+    putBack(open, back)
+    return
+  }
+  const reopened = { ...lot, left: ZERO_CREDITS, held: ZERO_CREDITS }
   putBack(reopened, back)
   insertLot(wallet.lots, reopened)
-  draft.closedLots.set(number, null)
-  return true
+  draft.closedLots.set(lot.number, null)
 }
 
 function lotOfItsOwn(draft: Draft, amount: MicroCredits): Lot {
@@ -207,15 +211,17 @@ function withoutZeros(parts: readonly LotPart[]): LotPart[] {
   return parts.filter(([, amount]) => amount !== 0)
 }
 
-/** Credits that a hold gives back to lots which have expired meanwhile expire at once. */
+/** Expires what a hold frees in lots that have expired, or were rolled over, since the hold reserved it. */
 export function expireFreed(
   draft: Draft,
   wallet: Wallet,
   freed: readonly { readonly lot: Lot; readonly part: MicroCredits }[],
   at_ms: number,
+  reserved_at_ms: number,
 ): void {
   for (const { lot, part } of freed) {
-    if (lot.expires_at_ms !== null && lot.expires_at_ms <= at_ms) expireLot(draft, wallet, lot, part, at_ms)
+    const gone = lapsed(wallet, lot, part, reserved_at_ms, at_ms)
+    if (gone > 0) expireLot(draft, wallet, lot, gone, at_ms)
   }
 }
 

@@ -6,6 +6,7 @@ import { free, type Lot } from '../model/lots.ts'
 import type { RecurringGrant, RecurringPeriod } from '../model/recurring.ts'
 import { fullRefusal, type Wallet } from '../model/wallet.ts'
 import { expireLot, putLot } from './funds.ts'
+import { recordRollover } from './rollover.ts'
 
 /** At most this many in a wallet: they are written with it. */
 export const MAX_RECURRING_GRANTS = 50
@@ -24,7 +25,7 @@ export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms:
 export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
   const at_ms = grant.next_at_ms
   grant.next_at_ms = nextRecurrence(grant.every, grant.created_at_ms, at_ms)
-  if (grant.rollover_max !== null) expireAbove(draft, wallet, grant, grant.rollover_max, at_ms)
+  if (grant.rollover_max !== null) rollOver(draft, wallet, grant, grant.rollover_max, at_ms)
   if (fullRefusal(wallet, grant.amount, 1)) return
   const lot: NewLot & { recurring: number } = {
     number: draft.nextLotNumber(),
@@ -44,7 +45,8 @@ export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void
   })
 }
 
-function expireAbove(
+/** Expires what the earlier lots of a grant hold above the maximum, oldest first, and records the room that is left. */
+function rollOver(
   draft: Draft,
   wallet: Wallet,
   grant: RecurringGrant,
@@ -52,13 +54,15 @@ function expireAbove(
   at_ms: number,
 ): void {
   const lots = wallet.lots.filter((lot) => lot.recurring === grant.number && free(lot) > 0)
-  let above = lots.reduce((sum, lot) => sum + free(lot), 0) - maximum
+  const carried = lots.reduce((sum, lot) => sum + free(lot), 0)
+  let above = carried - maximum
   for (const lot of lots.toSorted(byAge)) {
-    if (above <= 0) return
+    if (above <= 0) break
     const part = microCredits(Math.min(above, free(lot)))
     above -= part
     expireLot(draft, wallet, lot, part, at_ms)
   }
+  recordRollover(wallet, grant.number, { at_ms, room: microCredits(Math.max(0, maximum - carried)) })
 }
 
 function byAge(a: Lot, b: Lot): number {

@@ -60,5 +60,5 @@ function nextDue(wallet: Wallet, now_ms: number): Due | undefined {
 
 function expireHold(draft: Draft, wallet: Wallet, hold: Hold): void {
   closeHold(draft, wallet, hold, 'expired')
-  expireFreed(draft, wallet, releaseParts(wallet, hold.parts), hold.expires_at_ms)
+  expireFreed(draft, wallet, releaseParts(wallet, hold.parts), hold.expires_at_ms, hold.created_at_ms)
 }

@@ -1,0 +1,52 @@
+import { type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
+import type { Lot } from '../model/lots.ts'
+import type { Rollover } from '../model/recurring.ts'
+import type { Wallet } from '../model/wallet.ts'
+
+/**
+ * Returns how much of `amount` that comes back to a lot would not be there any more if it had never left at `since_ms`:
+ * all of it when the lot has expired, and what exceeds the room of the rollovers in between. The rest takes that room.
+ */
+export function lapsed(
+  wallet: Wallet,
+  lot: Pick<Lot, 'expires_at_ms' | 'recurring'>,
+  amount: MicroCredits,
+  since_ms: number,
+  now_ms: number,
+): MicroCredits {
+  if (lot.expires_at_ms !== null && lot.expires_at_ms <= now_ms) return amount
+  const rollovers = lot.recurring === undefined ? undefined : wallet.rollovers?.[lot.recurring]
+  if (lot.recurring === undefined || !rollovers) return ZERO_CREDITS
+  const kept = rollovers.reduce<number>(
+    (most, { at_ms, room }) => (at_ms > since_ms ? Math.min(most, room) : most),
+    amount,
+  )
+  wallet.rollovers = {
+    ...wallet.rollovers,
+    [lot.recurring]: rollovers.map(({ at_ms, room }) => ({
+      at_ms,
+      room: at_ms > since_ms ? microCredits(room - kept) : room,
+    })),
+  }
+  return microCredits(amount - kept)
+}
+
+/** Rollovers that are kept of a grant; of more, the two oldest become one. */
+const MAX_ROLLOVERS = 32
+/** Grants whose rollovers a wallet keeps; of more, those of the oldest grant are forgotten. */
+const MAX_GRANTS_ROLLED_OVER = 100
+
+/** Adds a rollover of a grant. An earlier one with no less room never decides again, so it is dropped. */
+export function recordRollover(wallet: Wallet, grant: number, rollover: Rollover): void {
+  const [first, second, ...others] = (wallet.rollovers?.[grant] ?? []).filter(
+    ({ room }) => room < rollover.room,
+  )
+  const tighter =
+    first && second && others.length + 2 >= MAX_ROLLOVERS
+      ? [{ at_ms: second.at_ms, room: first.room }, ...others]
+      : [first, second, ...others].filter((kept) => kept !== undefined)
+  // Numbers are integers, so the keys are in the order of the grants.
+  const rollovers: Wallet['rollovers'] = { ...wallet.rollovers, [grant]: [...tighter, rollover] }
+  const grants = Object.entries(rollovers)
+  wallet.rollovers = Object.fromEntries(grants.slice(-MAX_GRANTS_ROLLED_OVER))
+}
