@@ -16,6 +16,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_2),
   (sql) => void sql.exec(VERSION_3),
   packKeys,
+  (sql) => void sql.exec(VERSION_5),
 ]
 
 const VERSION_1 = `
@@ -206,6 +207,11 @@ function packKeys(sql: SqlStorage): void {
   write()
   sql.exec(VERSION_4)
 }
+
+// Columns may be added: rows that are there get the default without being written.
+const VERSION_5 = `
+  ALTER TABLE limit_counters ADD COLUMN reserved TEXT NOT NULL DEFAULT '0';
+`
 
 const WRITE_VERSION = `
   INSERT INTO meta (key, value) VALUES ('schema_version', ?)

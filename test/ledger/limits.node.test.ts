@@ -2,10 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { applyEvent } from '../../src/ledger/burns/burn.ts'
 import { pastEntry } from '../../src/ledger/burns/reversal.ts'
 import { applyMovement } from '../../src/ledger/credits/movement.ts'
-import { commit, quantitiesOf, release, reserve } from '../../src/ledger/entitlements/limits.ts'
+import {
+  admit,
+  countInPlaceOf,
+  quantitiesOf,
+  release,
+  reserveLimits,
+} from '../../src/ledger/entitlements/limits.ts'
 import type { Entitlement } from '../../src/ledger/model/entitlements.ts'
-import type { Counted, Subject } from '../../src/ledger/model/limits.ts'
+import type { Counts } from '../../src/ledger/model/limits.ts'
 import type { WalletOwner } from '../../src/ledger/model/vocabulary.ts'
+import type { Hold } from '../../src/ledger/model/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { CUSTOMER, entitlement, hardEvents, rules, team, user } from '../support/entitlements.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
@@ -22,9 +29,12 @@ function richLedger(...entitlements: Entitlement[]): MemoryLedger {
   return ledger
 }
 
-/** What each counter has counted in its latest window. */
+/** What each counter has counted in its latest window, and what open holds reserve of it. */
 function used(ledger: MemoryLedger, ...rows: Entitlement[]): (bigint | undefined)[] {
-  return rows.map(({ counter }) => ledger.limitCounter(counter)?.used)
+  return rows.map(({ counter }) => {
+    const known = ledger.limitCounter(counter)
+    return known && known.used + (known.reserved ?? 0n)
+  })
 }
 
 function burnCode(ledger: MemoryLedger, now_ms: number, credits: number, options: EventOptions = {}): string {
@@ -71,9 +81,9 @@ describe('a feature', () => {
     const ledger = richLedger(entitlement(user('ann')))
     const allowed = (user_id: string) =>
       ledger.commit(NOON, (draft) =>
-        reserve(draft, { feature_id: 'chat', user_id }, NOTHING, deny.default_entitlement),
+        admit(draft, { feature_id: 'chat', user_id }, NOTHING, deny.default_entitlement),
       )
-    expect(allowed('ann').kind).toBe('reserved')
+    expect(allowed('ann').kind).toBe('admitted')
     expect(allowed('bob')).toMatchObject({ refusal: { reason: 'feature_not_enabled' } })
   })
 })
@@ -280,7 +290,8 @@ describe('what is not burned is not counted', () => {
     const ledger = richLedger(row)
     const dropped = () =>
       ledger.commit(NOON, (draft) => {
-        reserve(draft, { feature_id: 'chat' }, NOTHING, 'allow')
+        const use = admit(draft, { feature_id: 'chat' }, NOTHING, 'allow')
+        if (use.kind === 'admitted') reserveLimits(draft, use.meters)
         throw new Error('the disk is full')
       })
     expect(dropped).toThrow('the disk is full')
@@ -350,27 +361,48 @@ describe('a void', () => {
 })
 
 describe('a hold', () => {
-  const SUBJECT: Subject = { feature_id: 'chat', user_id: 'ann' }
   const credits = (amount: number) => quantitiesOf({ credits_micro: BigInt(amount), price: 0n })
   const LIMITED = rules({ limit_type: 'HARD', limit: '100', period: 'DAILY' })
 
-  function reserved(ledger: MemoryLedger, now_ms: number, amount: number): readonly Counted[] | string {
-    const outcome = ledger.commit(now_ms, (draft) => {
+  function hold(now_ms: number): Hold {
+    return {
+      number: 1,
+      feature_id: 'chat',
+      user_id: 'ann',
+      created_at_ms: now_ms,
+      credits: microCredits(0),
+      expires_at_ms: now_ms + 1,
+      captured: microCredits(0),
+      parts: [],
+    }
+  }
+
+  function reserved(ledger: MemoryLedger, now_ms: number, amount: number): Hold | string {
+    return ledger.commit(now_ms, (draft) => {
       // A hold changes its wallet, so that its commit is written.
       draft.change(ledger.walletOf())
-      return reserve(draft, SUBJECT, credits(amount), 'allow')
+      const opened = hold(now_ms)
+      const use = admit(draft, opened, credits(amount), 'allow')
+      return use.kind === 'admitted' ? { ...opened, ...reserveLimits(draft, use.meters) } : use.refusal.code
     })
-    return outcome.kind === 'reserved' ? outcome.reserved : outcome.refusal.code
   }
 
-  function captured(ledger: MemoryLedger, now_ms: number, held: readonly Counted[], amount: number) {
+  /** The hold's own reservations change with it. */
+  function captured(ledger: MemoryLedger, now_ms: number, held: Hold, amount: number): Counts {
     return ledger.commit(now_ms, (draft) => {
       draft.change(ledger.walletOf())
-      return commit(draft, SUBJECT, held, credits(amount))
+      return countInPlaceOf(draft, held, credits(amount))
     })
   }
 
-  function held(ledger: MemoryLedger, amount: number): readonly Counted[] {
+  function released(ledger: MemoryLedger, now_ms: number, held: Hold): void {
+    ledger.commit(now_ms, (draft) => {
+      draft.change(ledger.walletOf())
+      release(draft, held)
+    })
+  }
+
+  function held(ledger: MemoryLedger, amount: number): Hold {
     const outcome = reserved(ledger, NOON, amount)
     if (typeof outcome === 'string') throw new Error(outcome)
     return outcome
@@ -387,47 +419,53 @@ describe('a hold', () => {
   it('gives all of it back when it is released', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
-    const parts = held(ledger, 60)
-    ledger.commit(NOON, (draft) => {
-      draft.change(ledger.walletOf())
-      release(draft, parts)
-    })
+    released(ledger, NOON, held(ledger, 60))
     expect(used(ledger, row)).toEqual([0n])
   })
 
   it('counts what was captured in place of what was reserved, part by part', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
-    const first = captured(ledger, NOON, held(ledger, 60), 25)
+    const opened = held(ledger, 60)
+    captured(ledger, NOON, opened, 25)
     expect(used(ledger, row)).toEqual([60n])
-    const second = captured(ledger, NOON, first.reserved, 25)
+    const second = captured(ledger, NOON, opened, 25)
     expect(used(ledger, row)).toEqual([60n])
-    ledger.commit(NOON, (draft) => {
-      draft.change(ledger.walletOf())
-      release(draft, second.reserved)
-    })
+    released(ledger, NOON, opened)
     expect(used(ledger, row)).toEqual([50n])
-    expect(second.counts.counted).toEqual([[row.counter, Date.UTC(2026, 2, 4), 25]])
+    expect(second.counted).toEqual([[row.counter, Date.UTC(2026, 2, 4), 25]])
   })
 
   it('captures above its limit, because what is captured was consumed', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
-    const { reserved: left } = captured(ledger, NOON, held(ledger, 60), 130)
+    const opened = held(ledger, 60)
+    captured(ledger, NOON, opened, 130)
     expect(used(ledger, row)).toEqual([130n])
-    expect(left.filter(([counter]) => counter === row.counter)).toEqual([])
+    expect(opened.reserves?.filter(([counter]) => counter === row.counter)).toEqual([])
   })
 
-  it('over the end of a window counts in the new one and leaves the old', () => {
+  it('goes on reserving in the next window, so that a HARD limit of 100 lets 100 pass', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
-    const parts = held(ledger, 60)
-    const { reserved: left } = captured(ledger, MIDNIGHT, parts, 30)
+    const opened = held(ledger, 60)
+    expect(burnCode(ledger, MIDNIGHT, 41, { user_id: 'ann' })).toBe('limit_reached')
+    captured(ledger, MIDNIGHT, opened, 30)
+    expect(used(ledger, row)).toEqual([60n])
+    expect(burnCode(ledger, MIDNIGHT, 41)).toBe('limit_reached')
+    released(ledger, MIDNIGHT, opened)
     expect(used(ledger, row)).toEqual([30n])
-    ledger.commit(MIDNIGHT, (draft) => {
-      draft.change(ledger.walletOf())
-      release(draft, left)
-    })
-    expect(used(ledger, row)).toEqual([30n])
+    expect(burnCode(ledger, MIDNIGHT, 70)).toBe('done')
+  })
+
+  it('that was opened before reservations counted in every window still gives back what it reserved', () => {
+    const row = entitlement(CUSTOMER, LIMITED)
+    const ledger = richLedger(row)
+    burnCode(ledger, NOON, 60)
+    const opened: Hold = { ...hold(NOON), limits: [[row.counter, Date.UTC(2026, 2, 4), 60]] }
+    captured(ledger, NOON, opened, 25)
+    expect(used(ledger, row)).toEqual([60n])
+    released(ledger, NOON, opened)
+    expect(used(ledger, row)).toEqual([25n])
   })
 })

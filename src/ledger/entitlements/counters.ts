@@ -4,8 +4,8 @@ import { quantityJson } from './limits.ts'
 
 // Lists travel as one JSON parameter: a statement takes at most 100 bound ones.
 const WRITE = `
-  INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used)
-  SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)`
+  INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used, reserved)
+  SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, '0') FROM json_each(?)`
 
 const PRUNE = `
   DELETE FROM limit_counters WHERE counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
@@ -23,17 +23,27 @@ const COUNTERS_A_WRITE = 10_000
 const MAX_CLEAN = 5_000
 
 /** What a journal row says of counters: their state after its commit, so that the latest row that names one is right. */
-type PackedCounters = readonly (readonly [counter: number, window_start_ms: number, used: number | string])[]
+type PackedCounters = readonly PackedCounter[]
+type PackedCounter = readonly [
+  counter: number,
+  window_start_ms: number,
+  used: number | string,
+  reserved?: number | string,
+]
 
 /** The counters that a commit changed, for its journal row; null when it changed none. */
 export function packCounters(changed: ReadonlyMap<number, LimitCounter>): string | null {
   if (changed.size === 0) return null
-  const packed: PackedCounters = [...changed].map(([counter, { window_start_ms, used }]) => [
-    counter,
-    window_start_ms,
-    quantityJson(used),
-  ])
+  const packed: PackedCounters = [...changed].map(([counter, { window_start_ms, used, reserved }]) =>
+    reserved === undefined
+      ? [counter, window_start_ms, quantityJson(used)]
+      : [counter, window_start_ms, quantityJson(used), quantityJson(reserved)],
+  )
   return JSON.stringify(packed)
+}
+
+function counterOf(window_start_ms: number, used: bigint, reserved: bigint): LimitCounter {
+  return { window_start_ms, used, ...(reserved > 0n && { reserved }) }
 }
 
 /**
@@ -68,9 +78,12 @@ export class LimitCounters {
     if (changed) return changed
     const known = this.clean.get(counter)
     if (known !== undefined) return known ?? undefined
-    const [row] = this.exec('SELECT window_start_ms, used FROM limit_counters WHERE counter = ?', counter)
+    const [row] = this.exec(
+      'SELECT window_start_ms, used, reserved FROM limit_counters WHERE counter = ?',
+      counter,
+    )
     const stored = row
-      ? { window_start_ms: Number(row.window_start_ms), used: BigInt(String(row.used)) }
+      ? counterOf(Number(row.window_start_ms), BigInt(String(row.used)), BigInt(String(row.reserved)))
       : null
     if (this.clean.size >= MAX_CLEAN) this.clean.clear()
     this.clean.set(counter, stored)
@@ -91,10 +104,11 @@ export class LimitCounters {
 
   /** A row for each counter that changed; to be called in a transaction that moves the cursor, and then `checkpointed`. */
   writeCheckpoint(): void {
-    const packed = [...this.dirty].map(([counter, { window_start_ms, used }]) => [
+    const packed = [...this.dirty].map(([counter, { window_start_ms, used, reserved = 0n }]) => [
       counter,
       window_start_ms,
       used.toString(),
+      reserved.toString(),
     ])
     for (let i = 0; i < packed.length; i += COUNTERS_A_WRITE) {
       this.exec(WRITE, JSON.stringify(packed.slice(i, i + COUNTERS_A_WRITE)))
@@ -123,8 +137,8 @@ export class LimitCounters {
       const rows = this.exec(COUNTED_AFTER, after_row, ROWS_A_READ)
       for (const { row_id, limits } of rows) {
         const packed: PackedCounters = JSON.parse(String(limits))
-        for (const [counter, window_start_ms, used] of packed) {
-          this.dirty.set(counter, { window_start_ms, used: BigInt(used) })
+        for (const [counter, window_start_ms, used, reserved = 0] of packed) {
+          this.dirty.set(counter, counterOf(window_start_ms, BigInt(used), BigInt(reserved)))
         }
         after_row = Number(row_id)
       }

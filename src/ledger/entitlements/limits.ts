@@ -8,13 +8,16 @@ import {
   type Counts,
   type DefaultEntitlement,
   type Level,
+  type LimitCounter,
   type LimitUnit,
   type OffReason,
   type Quantities,
+  type ReservedQuantity,
   type Subject,
   UNIT_DECIMALS,
 } from '../model/limits.ts'
 import { type Refusal, type Refused, refused } from '../model/refusal.ts'
+import type { Hold } from '../model/wallet.ts'
 
 /**
  * What a feature allows, decided in the very commit that burns: on or off, and every limit of the user, the team and
@@ -25,7 +28,11 @@ import { type Refusal, type Refused, refused } from '../model/refusal.ts'
 export interface Meter {
   readonly entitlement: Entitlement
   readonly window: Window
-  /** Before the request, in the unit's smallest part. */
+  /** The counter as it is before the request; undefined while it has counted nothing. */
+  readonly counter: LimitCounter | undefined
+  /** Counted in the window before the request, in the unit's smallest part. */
+  readonly counted: bigint
+  /** `counted`, and what open holds reserve. */
   readonly used: bigint
   /** What the request would add. */
   readonly quantity: bigint
@@ -81,23 +88,36 @@ export function offReason(
   return mostSpecific.enabled ? undefined : 'feature_disabled'
 }
 
-/** The meters among the rows as they stand at the draft's time. */
-export function metersOf(draft: Draft, rows: readonly Entitlement[], quantities: Quantities): Meter[] {
+/** The meters among the rows, each in its window at `at_ms`: the draft's time, or the earlier arrival of a late use. */
+export function metersOf(
+  draft: Draft,
+  rows: readonly Entitlement[],
+  quantities: Quantities,
+  at_ms = draft.at_ms,
+): Meter[] {
   return rows.flatMap((entitlement): Meter[] => {
     const { period, anchor_ms, counter, unit, limit_type, limit } = entitlement
     if (period === null) return []
-    const window = windowOf(period, anchor_ms, draft.at_ms)
-    const counted = draft.limitCounter(counter)
+    const window = windowOf(period, anchor_ms, at_ms)
+    const known = draft.limitCounter(counter)
+    const counted = known?.window_start_ms === window.start_ms ? known.used : 0n
     return [
       {
         entitlement,
         window,
-        used: counted?.window_start_ms === window.start_ms ? counted.used : 0n,
+        counter: known,
+        counted,
+        used: isPast(known, window) ? 0n : counted + (known?.reserved ?? 0n),
         quantity: quantities[unit],
         limit: limit_type === 'NONE' || limit === null ? null : BigInt(limit),
       },
     ]
   })
+}
+
+/** Whether a window lies before the latest one of its counter. */
+function isPast(counter: LimitCounter | undefined, window: Window): boolean {
+  return counter !== undefined && counter.window_start_ms > window.start_ms
 }
 
 /** The first meter of this kind that the request would take over its limit; reaching it exactly is within. */
@@ -108,74 +128,87 @@ export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SO
   )
 }
 
-/** Counts what was admitted, and says so for the entry. */
+/** Counts what was admitted, and returns it for the entry. */
 export function count(draft: Draft, meters: readonly Meter[]): Counts {
-  const counted = countEach(draft, meters)
+  const counted = meters.flatMap(({ entitlement, window, counter, counted, quantity }): Counted[] => {
+    // The counter has moved on to a later window: that of a late use is over, and nothing counts there any more.
+    if (quantity === 0n || isPast(counter, window)) return []
+    const { start_ms } = window
+    draft.limitCounters.set(entitlement.counter, {
+      ...counter,
+      window_start_ms: start_ms,
+      used: counted + quantity,
+    })
+    return [[entitlement.counter, start_ms, quantityJson(quantity)]]
+  })
   return counted.length === 0 ? {} : { counted }
 }
 
-function countEach(draft: Draft, meters: readonly Meter[]): Counted[] {
-  return meters.flatMap(({ entitlement: { counter }, window: { start_ms }, used, quantity }): Counted[] => {
-    if (quantity === 0n) return []
-    draft.limitCounters.set(counter, { window_start_ms: start_ms, used: used + quantity })
-    return [[counter, start_ms, quantityJson(quantity)]]
-  })
-}
-
-/** Takes back what was counted, where its window is still the counter's latest: what was used before then is over. */
+/** Takes back what was counted, where its window is still the counter's latest: an earlier window is over. */
 export function giveBack(draft: Draft, counted: readonly Counted[] = []): void {
   for (const [counter, window_start_ms, quantity] of counted) {
     const known = draft.limitCounter(counter)
     if (known?.window_start_ms !== window_start_ms) continue
     const used = known.used - BigInt(quantity)
     if (used < 0n) throw new Error(`counter ${counter} would give back more than it has counted`)
-    draft.limitCounters.set(counter, { window_start_ms, used })
+    draft.limitCounters.set(counter, { ...known, used })
   }
 }
 
-/** Reserves for a hold, as `admit` and `count` do for a burn. The hold keeps what is returned. */
-export function reserve(
-  draft: Draft,
-  subject: Subject,
-  quantities: Quantities,
-  default_entitlement: DefaultEntitlement,
-): { readonly kind: 'reserved'; readonly reserved: readonly Counted[] } | Refused {
-  const admission = admit(draft, subject, quantities, default_entitlement)
-  if (admission.kind === 'refused') return admission
-  return { kind: 'reserved', reserved: countEach(draft, admission.meters) }
-}
-
-export interface Committed {
-  /** For the entry of the capture: what its void gives back. */
-  readonly counts: Counts
-  /** What the hold still reserves. */
-  readonly reserved: readonly Counted[]
+/** Reserves what was admitted for a hold, and returns it for the hold. It counts in every window until it is released. */
+export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold, 'reserves'> {
+  const reserves = meters.flatMap(({ entitlement, window, counter, quantity }): ReservedQuantity[] => {
+    if (quantity === 0n) return []
+    const known = counter ?? { window_start_ms: window.start_ms, used: 0n }
+    draft.limitCounters.set(entitlement.counter, { ...known, reserved: (known.reserved ?? 0n) + quantity })
+    return [[entitlement.counter, quantityJson(quantity)]]
+  })
+  return reserves.length === 0 ? {} : { reserves }
 }
 
 /**
- * Counts what a capture really used in place of what its hold reserved. Never refuses: what is captured was consumed
- * already. What was reserved in a window that is over has ended with it, and the capture counts in the present one.
+ * Counts what a capture used in place of what its hold reserved, and returns it for the entry. Never refuses: what is
+ * captured was consumed already. It counts in the present window, whenever the hold was opened.
  */
-export function commit(
-  draft: Draft,
-  subject: Subject,
-  reserved: readonly Counted[],
-  quantities: Quantities,
-): Committed {
-  const counts = count(draft, metersOf(draft, draft.entitlementsOf(subject), quantities))
-  const left: Counted[] = []
-  for (const [counter, window_start_ms, quantity] of reserved) {
-    const used = counts.counted?.find(([other]) => other === counter)
-    const freed = used ? least(BigInt(quantity), BigInt(used[2])) : 0n
+export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities): Counts {
+  const counts = count(draft, metersOf(draft, draft.entitlementsOf(hold), quantities))
+  const used = new Map(counts.counted?.map(([counter, , quantity]) => [counter, BigInt(quantity)]))
+  const reserves = hold.reserves?.flatMap(([counter, quantity]): ReservedQuantity[] => {
+    const [freed, rest] = split(BigInt(quantity), used.get(counter))
+    unreserve(draft, counter, freed)
+    return rest > 0n ? [[counter, quantityJson(rest)]] : []
+  })
+  if (reserves) hold.reserves = reserves
+  const limits = hold.limits?.flatMap(([counter, window_start_ms, quantity]): Counted[] => {
+    const [freed, rest] = split(BigInt(quantity), used.get(counter))
     giveBack(draft, [[counter, window_start_ms, quantityJson(freed)]])
-    const rest = BigInt(quantity) - freed
-    if (rest > 0n) left.push([counter, window_start_ms, quantityJson(rest)])
-  }
-  return { counts, reserved: left }
+    return rest > 0n ? [[counter, window_start_ms, quantityJson(rest)]] : []
+  })
+  if (limits) hold.limits = limits
+  return counts
 }
 
-/** Gives back what a hold still reserves: it was released, it expired, or it was captured for good. */
-export const release = giveBack
+/** Gives back what a hold still reserves: it was released, it expired, or its last capture was made. */
+export function release(draft: Draft, hold: Hold): void {
+  for (const [counter, quantity] of hold.reserves ?? []) unreserve(draft, counter, BigInt(quantity))
+  giveBack(draft, hold.limits)
+}
+
+function unreserve(draft: Draft, counter: number, quantity: bigint): void {
+  const known = draft.limitCounter(counter)
+  // The counter is gone when its entitlement was deleted or counts something else now.
+  if (!known || quantity === 0n) return
+  const { reserved = 0n, ...kept } = known
+  const rest = reserved - quantity
+  if (rest < 0n) throw new Error(`counter ${counter} would release more than is reserved`)
+  draft.limitCounters.set(counter, rest === 0n ? kept : { ...kept, reserved: rest })
+}
+
+/** What of a reservation a use takes the place of, and the rest. */
+function split(reserved: bigint, used = 0n): readonly [freed: bigint, rest: bigint] {
+  const freed = used < reserved ? used : reserved
+  return [freed, reserved - freed]
+}
 
 /** The level of a row: whose use it counts together. */
 export function levelOf({ owner }: Entitlement): Level {
@@ -204,8 +237,4 @@ export function limitReached({ entitlement, window, used, quantity, limit }: Met
 export function quantityJson(quantity: bigint): number | string {
   const number = Number(quantity)
   return Number.isSafeInteger(number) ? number : quantity.toString()
-}
-
-function least(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }

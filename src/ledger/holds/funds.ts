@@ -1,6 +1,6 @@
 import { type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
-import { commit, release } from '../entitlements/limits.ts'
+import { countInPlaceOf, release } from '../entitlements/limits.ts'
 import type { HoldState, HoldStatus } from '../model/holds.ts'
 import type { Counts, Quantities } from '../model/limits.ts'
 import { type LotPart, lotPart, paidOf } from '../model/lots.ts'
@@ -53,9 +53,7 @@ export function countCapture(
   quantities: Quantities,
 ): Counts {
   const hold = openHold(wallet, ref)
-  const { counts, reserved } = commit(draft, hold, hold.limits ?? [], quantities)
-  hold.limits = reserved
-  return counts
+  return countInPlaceOf(draft, hold, quantities)
 }
 
 /** Closes a hold and frees what it still reserves. */
@@ -68,7 +66,7 @@ export function endHold(draft: Draft, wallet: Wallet, ref: WalletItemRef, status
 }
 
 export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
-  const { parts: _parts, limits: _limits, ...kept } = hold
+  const { parts: _parts, limits: _limits, reserves: _reserves, ...kept } = hold
   return {
     ...kept,
     wallet: wallet.number,
@@ -83,7 +81,7 @@ export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldS
  */
 export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
   wallet.holds.splice(wallet.holds.indexOf(hold), 1)
-  release(draft, hold.limits)
+  release(draft, hold)
   const state = holdState(wallet, hold, status)
   draft.record({ kind: 'hold', at_ms: draft.at_ms, hold: state })
   return state

@@ -10,12 +10,12 @@ import { burnEntry, overQuota, payingWallet, recordOf } from '../burns/burn.ts'
 import { type BurnContext, countUse, rate, storedPrice } from '../burns/rate.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
-import { admit, capturedQuantities, count, quantitiesOf } from '../entitlements/limits.ts'
+import { admit, capturedQuantities, quantitiesOf, reserveLimits } from '../entitlements/limits.ts'
 import type { HoldAnswer } from '../model/answers.ts'
 import type { HoldState } from '../model/holds.ts'
 import type { CapturedUse, StoredAnswer } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { Counts, Quantities } from '../model/limits.ts'
+import type { Quantities } from '../model/limits.ts'
 import type { HoldMessage, HoldRequest, HoldResult, HoldSize } from '../model/messages/holds.ts'
 import { type Answered, invalidField, notFound, type Refused, refused } from '../model/refusal.ts'
 import type { WalletItemRef } from '../model/vocabulary.ts'
@@ -106,14 +106,10 @@ export function openHold(
     expires_at_ms: draft.at_ms + request.lifetime_ms,
     captured: ZERO_CREDITS,
     parts: reserve(changed, credits),
-    ...reservedLimits(count(draft, use.meters)),
+    ...reserveLimits(draft, use.meters),
   }
   changed.holds.push(hold)
   return { of: 'hold', ...holdAnswer(context.ids, changed, holdState(changed, hold, 'open')) }
-}
-
-function reservedLimits({ counted }: Counts): Pick<Hold, 'limits'> {
-  return counted ? { limits: counted } : {}
 }
 
 interface Size {

@@ -27,11 +27,17 @@ export interface Subject {
 /** How much of each unit is used. */
 export type Quantities = Readonly<Record<LimitUnit, bigint>>
 
-/** What a counter has counted in its latest window. */
+/** A limit's count. Reservations of open holds count in every window until they end; uses count in their own window. */
 export interface LimitCounter {
+  /** Of the latest window in which something was counted. */
   readonly window_start_ms: number
   readonly used: bigint
+  /** Absent when no open hold reserves anything. */
+  readonly reserved?: bigint
 }
+
+/** What a hold reserves of a counter, plain JSON: a quantity above 2^53 is text. */
+export type ReservedQuantity = readonly [counter: number, quantity: number | string]
 
 /** What was counted where, plain JSON: a quantity above 2^53 is text. Kept with what may be given back. */
 export type Counted = readonly [counter: number, window_start_ms: number, quantity: number | string]

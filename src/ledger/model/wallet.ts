@@ -9,7 +9,7 @@ import {
 } from '../../pricing/money.ts'
 import { earliest } from '../../time/durations.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import type { Counted, PeriodCounters } from './limits.ts'
+import type { Counted, PeriodCounters, ReservedQuantity } from './limits.ts'
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
 import type { RecurringGrant, Rollover } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
@@ -62,6 +62,8 @@ export interface Hold {
   /** What it still reserves, in burn order. */
   parts: LotPart[]
   /** What it still reserves of its feature's limits. */
+  reserves?: readonly ReservedQuantity[]
+  /** The same of a hold that was opened before reservations counted in every window: it counts in the window that it names. */
   limits?: readonly Counted[]
 }
 
