@@ -103,7 +103,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   rerate: grouped((draft, { items }, context) => {
     const outcomes = items.map((item) => applyRerate(draft, item, context))
     const count = (outcome: RerateOutcome) => outcomes.filter((one) => one === outcome).length
-    return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') } }
+    return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') + count('over_limit') } }
   }),
 
   unrated: ({ store: { unrated }, burnContext }, { before_entry, limit, amended }) => ({

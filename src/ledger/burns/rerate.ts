@@ -7,7 +7,9 @@ import {
   ZERO_CREDITS,
 } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
+import { count, firstExceeded, metersOf } from '../entitlements/limits.ts'
 import type { Entry, EventRecord } from '../model/journal.ts'
+import type { Quantities } from '../model/limits.ts'
 import { lastTaken, shareOf } from '../model/lots.ts'
 import type { OpenPrice, RerateItem, UnratedEvent } from '../model/unrated.ts'
 import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
@@ -20,9 +22,10 @@ import { openAfter } from './reversal.ts'
 /**
  * - `rated`: the difference to what was burned before is burned now, or given back to the same lots;
  * - `unpaid`: the wallet cannot pay; the price is kept, and tried again when credits come;
+ * - `over_limit`: a HARD limit of the event's window has no room; the price is kept likewise;
  * - `closed`: rated or voided before, so that nothing happens twice.
  */
-export type RerateOutcome = 'rated' | 'unpaid' | 'closed'
+export type RerateOutcome = 'rated' | 'unpaid' | 'over_limit' | 'closed'
 
 /** Rates one event for good, by the price of its own time, at most once. */
 export function applyRerate(
@@ -41,11 +44,22 @@ export function applyRerate(
   const burned = microCredits(0 - unrated.entry.amount)
   const owed = rated.credits_micro - BigInt(burned)
   if (owed > BigInt(spendable(wallet))) {
-    draft.unpaidCharges.set(number, charge)
+    keepCharge(draft, unrated, charge)
     return 'unpaid'
   }
-  const changed = draft.change(wallet)
   const { unrated: _, ...record } = unrated.entry.event ?? failNoEvent(number)
+  const late = quantitiesOfLate(owed, rated.price - usdFromParts(record.price))
+  const meters = metersOf(draft, draft.entitlementsOf(record), late, unrated.entry.at_ms)
+  if (
+    firstExceeded(
+      meters.filter(({ quantity }) => quantity > 0n),
+      'HARD',
+    )
+  ) {
+    keepCharge(draft, unrated, charge)
+    return 'over_limit'
+  }
+  const changed = draft.change(wallet)
   const price = recordedPrice(rated, rated.credits_micro)
   const given = draft.givenBack(number).amount
   const refunded = owed < 0n ? lesser(-owed, microCredits(burned - given)) : ZERO_CREDITS
@@ -64,6 +78,7 @@ export function applyRerate(
     burn_table_version: rated.burn_table_version,
     price_version: charge.price_version,
   }
+  const counts = count(draft, meters)
   const entry = settleDifference(draft, changed, unrated, owed, refunded, settled)
   draft.closeUnrated(number, {
     by_entry: entry.number,
@@ -76,15 +91,36 @@ export function applyRerate(
     burn_table_version: settled.burn_table_version,
     price_version: settled.price_version,
     open,
+    ...counts,
   })
   return 'rated'
 }
 
+/** A credit tries no more pages of unpaid events than this; the next one, or the cron, goes on. */
+const MAX_UNPAID_PAGES = 10
+
+/** What a late price adds to limits, in the window in which the event arrived: its events and tokens are counted already. */
+function quantitiesOfLate(owed: bigint, usd: bigint): Quantities {
+  return { credits: owed, events: 0n, tokens: 0n, usd }
+}
+
 /** Tries again what a wallet could not pay for, now that credits have come, the oldest first. */
 export function payUnpaid(draft: Draft, wallet_number: number, context: BurnContext): void {
-  for (const { entry, charge } of draft.unpaidEvents(wallet_number)) {
-    if (charge && applyRerate(draft, { entry: entry.number, charge }, context) === 'unpaid') return
+  let after_entry = 0
+  for (let page = 0; page < MAX_UNPAID_PAGES; page++) {
+    const events = draft.unpaidEvents(wallet_number, after_entry)
+    for (const { entry, charge } of events) {
+      after_entry = entry.number
+      // What a limit holds back does not keep later events from being paid.
+      if (charge && applyRerate(draft, { entry: entry.number, charge }, context) === 'unpaid') return
+    }
+    if (events.length === 0) return
   }
+}
+
+/** The price is written when it is new: a repeated try of the same one costs no row. */
+function keepCharge(draft: Draft, { entry, charge: known }: UnratedEvent, charge: ProviderCharge): void {
+  if (JSON.stringify(known) !== JSON.stringify(charge)) draft.unpaidCharges.set(entry.number, charge)
 }
 
 /** One more entry: a burn of what is owed, or a refund of `amount`, which a ceiling burned too much. */

@@ -27,10 +27,11 @@ export class UnratedRows {
   }
 
   /** Those of a wallet whose price is known and that it could not pay, the oldest first. */
-  unpaid(wallet_number: number, limit: number): UnratedEvent[] {
+  unpaid(wallet_number: number, after_entry: number, limit: number): UnratedEvent[] {
     return this.exec(
-      'SELECT record, charge FROM unrated_events WHERE wallet_number = ? AND charge IS NOT NULL ORDER BY entry LIMIT ?',
+      'SELECT record, charge FROM unrated_events WHERE wallet_number = ? AND charge IS NOT NULL AND entry > ? ORDER BY entry LIMIT ?',
       wallet_number,
+      after_entry,
       limit,
     ).map(unratedEvent)
   }

@@ -128,8 +128,8 @@ export class Draft {
   }
 
   /** The events that a wallet could not pay for, the oldest first. */
-  unpaidEvents(wallet_number: number): UnratedEvent[] {
-    const events = this.committed.unpaidEvents(wallet_number)
+  unpaidEvents(wallet_number: number, after_entry: number): UnratedEvent[] {
+    const events = this.committed.unpaidEvents(wallet_number, after_entry)
     return events.filter(({ entry }) => !this.closedUnrated.has(entry.number))
   }
 

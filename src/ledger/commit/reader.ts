@@ -30,7 +30,7 @@ export interface LedgerReader {
   entitlementsOf(subject: Subject): readonly Entitlement[]
   limitCounter(counter: number): LimitCounter | undefined
   unratedEvent(entry: number): UnratedEvent | undefined
-  unpaidEvents(wallet_number: number): readonly UnratedEvent[]
+  unpaidEvents(wallet_number: number, after_entry: number): readonly UnratedEvent[]
   amendment(entry: number): Amendment | undefined
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
   /** Whether as many keys are remembered as may be. */

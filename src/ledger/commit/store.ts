@@ -49,8 +49,8 @@ const SUM_BALANCES = `
   SELECT count(*) AS count, sum(balance_micro / 1000000) AS credits, sum(balance_micro % 1000000) AS micro FROM wallets`
 const MICRO_PER_CREDIT = 1_000_000n
 
-/** A credit pays for no more events than this that were left unpaid; the next one, or the cron, goes on. */
-const MAX_UNPAID_READ = 100
+/** Events of a wallet that could not be paid, in a page. */
+const UNPAID_A_PAGE = 100
 
 /** Of wallets kept in memory, in lots: a wallet has up to 1,000, and an isolate is shared. */
 const MAX_CACHED_LOTS = 50_000
@@ -199,8 +199,8 @@ export class LedgerStore implements LedgerReader {
     return this.unrated.get(entry)
   }
 
-  unpaidEvents(wallet_number: number): UnratedEvent[] {
-    return this.unrated.unpaid(wallet_number, MAX_UNPAID_READ)
+  unpaidEvents(wallet_number: number, after_entry: number): UnratedEvent[] {
+    return this.unrated.unpaid(wallet_number, after_entry, UNPAID_A_PAGE)
   }
 
   amendment(entry: number): Amendment | undefined {

@@ -8,7 +8,7 @@ import {
 import { type Burn, burnOf, reversalOf } from '../burns/reversal.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
-import { giveBack as giveBackLimits } from '../entitlements/limits.ts'
+import { giveBack as giveBackLimits, netCounted } from '../entitlements/limits.ts'
 import type { MovementAnswer } from '../model/answers.ts'
 import type { Entry, NewLot } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
@@ -71,7 +71,7 @@ function voidBurn(draft: Draft, past: PastEntry, ids: LedgerIds): Outcome {
   const rest = microCredits(0 - burn.amount - given.amount)
   const returned = returnBurned(draft, past, burn, rest, 'VOID', undefined, ids)
   if (returned.kind === 'moved') {
-    giveBackLimits(draft, past.counted)
+    giveBackLimits(draft, netCounted(past.counted, draft.amendment(past.number)?.counted))
     draft.givenBacks.set(past.number, { amount: microCredits(0 - burn.amount), voided: true })
     if (draft.unratedEvent(past.number)) draft.closeUnrated(past.number, null)
   }

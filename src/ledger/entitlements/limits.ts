@@ -131,17 +131,30 @@ export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SO
 /** Counts what was admitted, and returns it for the entry. */
 export function count(draft: Draft, meters: readonly Meter[]): Counts {
   const counted = meters.flatMap(({ entitlement, window, counter, counted, quantity }): Counted[] => {
+    // A late price that is lower gives back no more than was counted: the limit may be younger than the event.
+    const change = counted + quantity < 0n ? -counted : quantity
     // The counter has moved on to a later window: that of a late use is over, and nothing counts there any more.
-    if (quantity === 0n || isPast(counter, window)) return []
+    if (change === 0n || isPast(counter, window)) return []
     const { start_ms } = window
     draft.limitCounters.set(entitlement.counter, {
       ...counter,
       window_start_ms: start_ms,
-      used: counted + quantity,
+      used: counted + change,
     })
-    return [[entitlement.counter, start_ms, quantityJson(quantity)]]
+    return [[entitlement.counter, start_ms, quantityJson(change)]]
   })
   return counted.length === 0 ? {} : { counted }
+}
+
+/** What an event and its late price counted together: the price may have been lower than what was first burned. */
+export function netCounted(first: readonly Counted[] = [], late: readonly Counted[] = []): Counted[] {
+  const net = new Map<string, Counted>()
+  for (const [counter, window_start_ms, quantity] of [...first, ...late]) {
+    const place = `${counter} ${window_start_ms}`
+    const sum = BigInt(net.get(place)?.[2] ?? 0) + BigInt(quantity)
+    net.set(place, [counter, window_start_ms, quantityJson(sum)])
+  }
+  return [...net.values()]
 }
 
 /** Takes back what was counted, where its window is still the counter's latest: an earlier window is over. */

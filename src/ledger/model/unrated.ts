@@ -1,5 +1,6 @@
 import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
 import type { Entry } from './journal.ts'
+import type { Counts } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { ProviderCharge } from './vocabulary.ts'
 
@@ -21,7 +22,7 @@ export interface UnratedEvent {
 }
 
 /** How an event that was recorded unrated was rated in the end: by an entry of its own. */
-export interface Amendment {
+export interface Amendment extends Counts {
   /** The entry that burned the difference, or gave it back. */
   readonly by_entry: number
   readonly rated_at_ms: number
