@@ -4,7 +4,7 @@ import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 import type { CostResult } from '../pricing/cost/cost.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
-import { picoUsd, usdToParts } from '../pricing/money.ts'
+import { MAX_USD, picoUsd, usdToParts } from '../pricing/money.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
 import { providerName } from '../rating/provider-name.ts'
 import type { OpenHoldInput } from './schema.ts'
@@ -42,6 +42,9 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
     const nearest = plain.kind === 'unpriced' ? plain.nearest : []
     return refused({ code: 'unpriced_model', provider: provider.name, model, nearest })
   }
+  if (worst.result.cost > MAX_USD) {
+    return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
+  }
   const more = { ...worst.usage, output_tokens: (worst.usage.output_tokens ?? 0) + MILLION }
   const output = price(more)
   const million = output.kind === 'priced' ? output.cost - worst.result.cost : 0n
@@ -53,7 +56,10 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
     size: {
       kind: 'event',
       event: event(worst.usage, worst.result.cost, price_version),
-      million_output_tokens: event({ output_tokens: MILLION }, million, price_version),
+      // A dearer million is more than any wallet pays for: the answer then names no number of tokens.
+      ...(million <= MAX_USD && {
+        million_output_tokens: event({ output_tokens: MILLION }, million, price_version),
+      }),
     },
   }
 }

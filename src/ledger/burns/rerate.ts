@@ -1,4 +1,5 @@
 import {
+  MAX_MICRO_CREDITS,
   type MicroCredits,
   microCredits,
   type UsdParts,
@@ -43,7 +44,7 @@ export function applyRerate(
   if (rated.kind === 'refused' || rated.unrated) return 'unpaid'
   const burned = microCredits(0 - unrated.entry.amount)
   const owed = rated.credits_micro - BigInt(burned)
-  if (owed > BigInt(spendable(wallet))) {
+  if (owed > BigInt(spendable(wallet)) || rated.credits_micro > BigInt(MAX_MICRO_CREDITS)) {
     keepCharge(draft, unrated, charge)
     return 'unpaid'
   }

@@ -2,6 +2,7 @@ import { priceOf } from '../../pricing/burn-table/table.ts'
 import {
   CREDIT_DECIMALS,
   formatDecimal,
+  MAX_MICRO_CREDITS,
   type MicroCredits,
   microCredits,
   ZERO_CREDITS,
@@ -139,7 +140,10 @@ function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnConte
   if (output.kind === 'refused') return output
   return {
     ...sized,
-    ...(output.credits_micro > 0n && { output_rate: microCredits(output.credits_micro) }),
+    ...(output.credits_micro > 0n &&
+      output.credits_micro <= BigInt(MAX_MICRO_CREDITS) && {
+        output_rate: microCredits(output.credits_micro),
+      }),
   }
 }
 
