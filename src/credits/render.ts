@@ -15,6 +15,7 @@ export function renderCredit(answer: CreditAnswer): object {
     ...(answer.recurring_grant_id !== undefined && { recurring_grant_id: answer.recurring_grant_id }),
     amount: creditsJson(answer.amount),
     balance_after: creditsJson(answer.balance_after),
+    ...(answer.already_recorded && { already_recorded: true }),
   }
 }
 

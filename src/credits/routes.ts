@@ -36,9 +36,14 @@ const purchaseRoute = route({
   method: 'post',
   path: '/purchase',
   summary: 'Record credits that were paid for: a new lot in a wallet',
+  description:
+    'A `payment_reference` credits once, for ever. With the same wallet and amounts the first purchase is the answer (200); with others it is a conflict.',
   ...scoped('credits:write'),
   request: { body: jsonRequest(purchaseSchema) },
-  answers: { 201: json('The lot and the new balance.', creditSchema) },
+  answers: {
+    200: json('The payment was recorded before: the first purchase.', creditSchema),
+    201: json('The lot and the new balance.', creditSchema),
+  },
   problems: ['overloaded', 'conflict', 'too_many_open', 'idempotency_mismatch'],
 })
 
@@ -149,5 +154,6 @@ async function addLot(
     ...lot,
     ...(idempotency && { idempotency }),
   })
-  return answerResult(c, result, renderCredit, 201)
+  const recorded = result.kind !== 'refused' && result.answer.already_recorded
+  return answerResult(c, result, renderCredit, recorded ? 200 : 201)
 }

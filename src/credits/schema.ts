@@ -69,6 +69,10 @@ export const creditSchema = z
     recurring_grant_id: z.string().optional(),
     amount,
     balance_after: amount,
+    already_recorded: z.literal(true).optional().openapi({
+      description:
+        'The payment reference was used before: this is the first purchase, and nothing was added.',
+    }),
   })
   .openapi('Credited')
 

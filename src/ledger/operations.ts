@@ -12,7 +12,7 @@ import type { Draft } from './commit/draft.ts'
 import { weightOf } from './commit/group-commit.ts'
 import type { LedgerStore } from './commit/store.ts'
 import { auditedCredit, auditedMovement } from './credits/audit.ts'
-import { applyCredit, creditAnswer } from './credits/credit.ts'
+import { applyCredit, creditResult } from './credits/credit.ts'
 import { checkAndHold, checkUse } from './entitlements/check.ts'
 import { applyEntitlement, readEntitlements } from './entitlements/entitlements.ts'
 import type { LedgerAlarm } from './flush/alarm.ts'
@@ -78,10 +78,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
 
   credit: grouped((draft, message, context, { caller }) => {
     const outcome = recordChange(draft, caller, auditedCredit(draft, message, context.ids))
-    if (outcome.kind === 'refused') return outcome
-    const { kind, format, entry } = outcome
-    if (kind === 'done') payUnpaid(draft, entry.wallet, context)
-    return { kind, format, answer: creditAnswer(context.ids, entry) }
+    if (outcome.kind === 'done' && outcome.entry) payUnpaid(draft, outcome.entry.wallet, context)
+    return creditResult(context.ids, outcome)
   }),
 
   move: grouped((draft, message, { ids }, { caller }, { store }) => {

@@ -1,4 +1,6 @@
 import { KEY_SECRET, keyHash, newKeySecret, packHashes } from './idempotency/hash.ts'
+import { unpackRow } from './journal/packing.ts'
+import { paymentOf } from './model/journal.ts'
 
 /** Runs one statement and returns its rows; the store counts what they cost. */
 export type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
@@ -16,7 +18,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_2),
   (sql) => void sql.exec(VERSION_3),
   packKeys,
-  (sql) => void sql.exec(VERSION_5),
+  recordPayments,
 ]
 
 const VERSION_1 = `
@@ -211,7 +213,31 @@ function packKeys(sql: SqlStorage): void {
 // Columns may be added: rows that are there get the default without being written.
 const VERSION_5 = `
   ALTER TABLE limit_counters ADD COLUMN reserved TEXT NOT NULL DEFAULT '0';
+
+  CREATE TABLE payments (
+    reference TEXT PRIMARY KEY,
+    payment TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID
 `
+
+const PURCHASE_ROWS = `SELECT format, body FROM journal WHERE instr(body, '"pr":') > 0 ORDER BY row_id`
+
+/** Version 5: a payment credits once. Those of the purchases that the journal still has are recorded. */
+function recordPayments(sql: SqlStorage): void {
+  sql.exec(VERSION_5)
+  for (const { format, body } of sql.exec(PURCHASE_ROWS)) {
+    for (const record of unpackRow(Number(format), String(body))) {
+      const payment = record.kind === 'entry' ? paymentOf(record) : undefined
+      if (!payment) continue
+      const { reference, recorded } = payment
+      sql.exec(
+        'INSERT OR IGNORE INTO payments (reference, payment) VALUES (?, ?)',
+        reference,
+        JSON.stringify(recorded),
+      )
+    }
+  }
+}
 
 const WRITE_VERSION = `
   INSERT INTO meta (key, value) VALUES ('schema_version', ?)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, inject, it } from 'vitest'
 import { applyIngest } from '../../src/ledger/burns/ingest.ts'
 import type { Draft } from '../../src/ledger/commit/draft.ts'
-import { applyCredit, creditAnswer } from '../../src/ledger/credits/credit.ts'
+import { applyCredit, creditResult } from '../../src/ledger/credits/credit.ts'
 import { applyMovement } from '../../src/ledger/credits/movement.ts'
 import { applyHold } from '../../src/ledger/holds/holds.ts'
 import { walletDueAt } from '../../src/ledger/model/wallet.ts'
@@ -27,11 +27,8 @@ function apply(draft: Draft, request: Request): Result {
       return applyHold(draft, request.message, CONTEXT)
     case 'move':
       return applyMovement(draft, request.message, CONTEXT.ids)
-    case 'credit': {
-      const outcome = applyCredit(draft, request.message)
-      if (outcome.kind === 'refused') return outcome
-      return { kind: outcome.kind, format: outcome.format, answer: creditAnswer(CONTEXT.ids, outcome.entry) }
-    }
+    case 'credit':
+      return creditResult(CONTEXT.ids, applyCredit(draft, request.message))
   }
 }
 

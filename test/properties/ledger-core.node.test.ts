@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, inject, it } from 'vitest'
 import { applyIngest } from '../../src/ledger/burns/ingest.ts'
 import type { Draft } from '../../src/ledger/commit/draft.ts'
-import { applyCredit, creditAnswer } from '../../src/ledger/credits/credit.ts'
+import { applyCredit, creditResult } from '../../src/ledger/credits/credit.ts'
 import type { CreditResult } from '../../src/ledger/model/messages/credits.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import { settle } from '../../src/ledger/wallets/settle.ts'
@@ -16,9 +16,7 @@ const START_MS = Date.UTC(2026, 0, 1)
 
 function apply(draft: Draft, request: Request): IngestResult | CreditResult {
   if (request.rpc === 'ingest') return applyIngest(draft, request.message, CONTEXT)
-  const outcome = applyCredit(draft, request.message)
-  if (outcome.kind === 'refused') return outcome
-  return { kind: outcome.kind, format: outcome.format, answer: creditAnswer(CONTEXT.ids, outcome.entry) }
+  return creditResult(CONTEXT.ids, applyCredit(draft, request.message))
 }
 
 function wallets(ledger: MemoryLedger): Snapshot['wallets'] {

@@ -99,6 +99,10 @@ export class MemoryLedger implements LedgerReader {
     return undefined
   }
 
+  payment(): undefined {
+    return undefined
+  }
+
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const used = new Map<string, KeyUse>()
     for (const { key } of idempotencies) {

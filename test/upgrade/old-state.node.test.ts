@@ -49,6 +49,18 @@ describe.each(STATES)('the state that version %s wrote', (version) => {
     for (const request of keyed) await expectReplay(request)
   })
 
+  it('knows the payments of its purchases, and credits none of them again', async () => {
+    const purchases = recording.requests.filter(({ path }) => path === '/v1/credits/purchase')
+    expect(purchases).toHaveLength(2)
+    for (const { body, answer } of purchases) {
+      const again = await call('POST', '/v1/credits/purchase', body)
+      expect([again.status, JSON.parse(again.body)]).toEqual([
+        200,
+        { ...JSON.parse(answer), already_recorded: true },
+      ])
+    }
+  })
+
   it('flushes what was unflushed, and its books agree', async () => {
     const { body } = await call('POST', '/v1/events/ingest', {
       event_type: 'CUSTOM',

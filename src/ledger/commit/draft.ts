@@ -3,7 +3,7 @@ import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from '../idempo
 import { FORMAT } from '../journal/packing.ts'
 import type { BurnTableRow } from '../model/burn-tables.ts'
 import type { Entitlement } from '../model/entitlements.ts'
-import type { Entry, JournalRecord, NewEntry } from '../model/journal.ts'
+import type { Entry, JournalRecord, NewEntry, RecordedPayment } from '../model/journal.ts'
 import { currentCounters, type LimitCounter, type Subject } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
@@ -31,6 +31,8 @@ export class Draft {
   readonly unpaidCharges = new Map<number, ProviderCharge>()
   /** Unrated events that are rated now, or (null) voided, by entry. */
   readonly closedUnrated = new Map<number, Amendment | null>()
+  /** Payments of this commit's purchases, by reference. */
+  readonly payments = new Map<string, RecordedPayment>()
   /** New versions of burn tables. */
   readonly burnTables: BurnTableRow[] = []
   /** Versions whose tables are deactivated at the time of the commit. */
@@ -141,6 +143,11 @@ export class Draft {
   /** How an event that was recorded unrated was rated in the end. */
   amendment(entry: number): Amendment | undefined {
     return this.closedUnrated.get(entry) ?? this.committed.amendment(entry)
+  }
+
+  /** The purchase that recorded a payment. */
+  payment(reference: string): RecordedPayment | undefined {
+    return this.payments.get(reference) ?? this.committed.payment(reference)
   }
 
   /** The draft's own copy of a wallet, to change. */

@@ -2,7 +2,7 @@ import type { MicroCredits } from '../../pricing/money.ts'
 import { type BoundedWindow, windowOf } from '../../time/windows.ts'
 import type { KeyUse } from '../idempotency/record.ts'
 import type { Entitlement } from '../model/entitlements.ts'
-import type { NewEntry } from '../model/journal.ts'
+import type { NewEntry, RecordedPayment } from '../model/journal.ts'
 import type { LimitCounter, Subject } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
@@ -32,6 +32,8 @@ export interface LedgerReader {
   unratedEvent(entry: number): UnratedEvent | undefined
   unpaidEvents(wallet_number: number, after_entry: number): readonly UnratedEvent[]
   amendment(entry: number): Amendment | undefined
+  /** The purchase that recorded a payment. */
+  payment(reference: string): RecordedPayment | undefined
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
   /** Whether as many keys are remembered as may be. */
   keysAreFull(): boolean

@@ -30,6 +30,21 @@ export function replayedEntry(
   return { kind: 'replayed', format: check.format, entry: check.record }
 }
 
+/** `replayedEntry` for an operation that keeps its answer where it makes no entry. */
+export function replayedEntryOr<K extends AnswerKind>(
+  draft: Draft,
+  idempotency: Idempotency | undefined,
+  kind: K,
+):
+  | (Replayed & { readonly entry: Entry })
+  | (Replayed & { readonly answer: AnswerOf<K> })
+  | Refused
+  | undefined {
+  const check = draft.checkKey(idempotency)
+  if (check.kind !== 'replay' || check.record.kind === 'entry') return replayedEntry(draft, idempotency)
+  return replayedAnswer(draft, idempotency, kind)
+}
+
 /** `replayedEntry` for the operations that keep their answer. */
 export function replayedAnswer<K extends AnswerKind>(
   draft: Draft,

@@ -3,6 +3,7 @@ import { microCredits } from '../../pricing/money.ts'
 import { AccountRow } from '../admission/account.ts'
 import { BurnTableRows } from '../burn-tables/rows.ts'
 import { UnratedRows } from '../burns/unrated-rows.ts'
+import { PaymentRows } from '../credits/payment-rows.ts'
 import { LimitCounters } from '../entitlements/counters.ts'
 import { EntitlementRows } from '../entitlements/rows.ts'
 import { type Erasure, Erasures } from '../erasure/erasures.ts'
@@ -11,6 +12,7 @@ import type { Cursor } from '../journal/cursor.ts'
 import { assertRowSize } from '../journal/packing.ts'
 import { JournalRows } from '../journal/rows.ts'
 import type { Entitlement } from '../model/entitlements.ts'
+import type { RecordedPayment } from '../model/journal.ts'
 import type { LimitCounter, Subject } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
@@ -52,8 +54,8 @@ const MICRO_PER_CREDIT = 1_000_000n
 /** Events of a wallet that could not be paid, in a page. */
 const UNPAID_A_PAGE = 100
 
-/** Of wallets kept in memory, in lots: a wallet has up to 1,000, and an isolate is shared. */
-const MAX_CACHED_LOTS = 50_000
+/** Wallets kept in memory, weighed by what they list: a wallet has up to 1,000 lots, and an isolate is shared. */
+const MAX_CACHED_WEIGHT = 50_000
 
 interface StoredWallet {
   readonly wallet: Wallet
@@ -78,10 +80,11 @@ export class LedgerStore implements LedgerReader {
   readonly entitlements: EntitlementRows
   readonly limits: LimitCounters
   readonly unrated: UnratedRows
+  private readonly payments: PaymentRows
   /** Erasures that are under way. */
   readonly erasures: Erasures
   private readonly meta: MetaTable
-  private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_LOTS)
+  private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_WEIGHT)
   /** The last journal row that the checkpoint of limit counters includes. */
   private lastCounted = 0
   private known: Identity | null = null
@@ -100,6 +103,7 @@ export class LedgerStore implements LedgerReader {
     this.burnTables = new BurnTableRows(exec)
     this.entitlements = new EntitlementRows(exec)
     this.unrated = new UnratedRows(exec)
+    this.payments = new PaymentRows(exec)
     this.erasures = new Erasures(exec)
     // What is flushed was checkpointed before, or had nothing to checkpoint.
     this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))
@@ -199,6 +203,10 @@ export class LedgerStore implements LedgerReader {
     return this.unrated.get(entry)
   }
 
+  payment(reference: string): RecordedPayment | undefined {
+    return this.payments.get(reference)
+  }
+
   unpaidEvents(wallet_number: number, after_entry: number): UnratedEvent[] {
     return this.unrated.unpaid(wallet_number, after_entry, UNPAID_A_PAGE)
   }
@@ -250,6 +258,7 @@ export class LedgerStore implements LedgerReader {
     for (const version of draft.endedBurnTables) this.burnTables.deactivate(version, draft.at_ms)
     for (const row of draft.entitlements) this.entitlements.write(row)
     this.writeUnrated(draft)
+    for (const [reference, payment] of draft.payments) this.payments.add(reference, payment)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
     return { keys, due_at_ms }
@@ -362,7 +371,7 @@ export class LedgerStore implements LedgerReader {
   }
 
   private cacheWallet(key: string, wallet: Wallet, due_at_ms: number | null): void {
-    this.walletCache.set(key, { wallet, due_at_ms }, 1 + wallet.lots.length + wallet.holds.length)
+    this.walletCache.set(key, { wallet, due_at_ms }, weightOfWallet(wallet))
   }
 
   private exec(query: string, ...bindings: SqlStorageValue[]): Record<string, SqlStorageValue>[] {
@@ -371,4 +380,11 @@ export class LedgerStore implements LedgerReader {
     this.rowsWritten += cursor.rowsWritten
     return rows
   }
+}
+
+/** What a wallet takes in the cache: itself, and everything that it lists. */
+function weightOfWallet({ lots, holds, recurring, counters = {}, rollovers = {} }: Wallet): number {
+  const parts = holds.reduce((sum, hold) => sum + 1 + hold.parts.length, 0)
+  const rolled = Object.values(rollovers).reduce((sum, list) => sum + list.length, 0)
+  return 1 + lots.length + parts + recurring.length + Object.keys(counters).length + rolled
 }

@@ -13,7 +13,7 @@ import { applyMovement } from './movement.ts'
 
 export function auditedCredit(draft: Draft, message: CreditMessage, ids: LedgerIds): Audited<CreditOutcome> {
   const outcome = applyCredit(draft, message)
-  return outcome.kind === 'done'
+  return outcome.kind === 'done' && outcome.entry
     ? { outcome, change: creditChange(message, outcome.entry, ids) }
     : { outcome }
 }

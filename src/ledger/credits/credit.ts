@@ -1,12 +1,12 @@
 import type { Draft } from '../commit/draft.ts'
-import { replayedEntry } from '../commit/replay.ts'
+import { done, keepAnswer, replayedEntryOr } from '../commit/replay.ts'
 import { FORMAT } from '../journal/packing.ts'
 import type { CreditAnswer } from '../model/answers.ts'
-import type { Entry } from '../model/journal.ts'
+import { type Entry, paymentOf, type RecordedPayment } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import type { CreditMessage } from '../model/messages/credits.ts'
+import type { CreditMessage, CreditResult } from '../model/messages/credits.ts'
 import type { RecurringGrant } from '../model/recurring.ts'
-import { invalidField, type Refused, refused } from '../model/refusal.ts'
+import { type Answered, invalidField, type Refused, refused } from '../model/refusal.ts'
 import { fullRefusal } from '../model/wallet.ts'
 import { putLot } from '../wallets/funds.ts'
 import { MAX_RECURRING_GRANTS, nextRecurrence } from '../wallets/recurring.ts'
@@ -14,12 +14,17 @@ import { settle } from '../wallets/settle.ts'
 
 export type CreditOutcome =
   | { readonly kind: 'done' | 'replayed'; readonly format: number; readonly entry: Entry }
+  /** A payment that was recorded before: nothing is added. */
+  | ({ readonly entry?: never } & Answered<RecordedPayment>)
   | Refused
 
 /** Puts a new lot into the owner's wallet, which is made if there is none. Refused, it changes nothing. */
 export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome {
-  const replayed = replayedEntry(draft, message.idempotency)
-  if (replayed) return replayed
+  const replayed = replayedEntryOr(draft, message.idempotency, 'payment')
+  if (replayed) return 'answer' in replayed ? { ...replayed, answer: replayed.answer.payment } : replayed
+  const { payment_reference: reference } = message
+  const recorded = reference === undefined ? undefined : draft.payment(reference)
+  if (recorded) return recordedBefore(draft, message, recorded)
   if (message.expires_at_ms !== null && message.expires_at_ms <= draft.at_ms) {
     const message = 'must lie in the future'
     return invalidField('/expires_at', message, `expires_at ${message}.`)
@@ -54,10 +59,47 @@ export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome
     ...(message.metadata && { metadata: message.metadata }),
     ...(message.idempotency && { idempotency: message.idempotency }),
   })
+  const payment = paymentOf(entry)
+  if (payment) draft.payments.set(payment.reference, payment.recorded)
   return { kind: 'done', format: FORMAT, entry }
 }
 
-/** What a grant or a purchase is answered, from its entry alone: the first answer and every replay are the same. */
+/** One payment credits once: the first purchase again, or a conflict when wallet or amounts differ from it. */
+function recordedBefore(
+  draft: Draft,
+  { owner, amount, price, payment_reference, idempotency }: CreditMessage,
+  payment: RecordedPayment,
+): CreditOutcome {
+  const isSamePrice = price?.micro === payment.price.micro && price.pico === payment.price.pico
+  if (draft.wallet(owner)?.number !== payment.wallet || amount !== payment.amount || !isSamePrice) {
+    return refused({
+      code: 'conflict',
+      detail: `The payment_reference "${payment_reference}" was used before, for another wallet or with other amounts.`,
+    })
+  }
+  keepAnswer(draft, idempotency, { of: 'payment', payment })
+  return done(payment)
+}
+
+/** The result of a grant or a purchase. It depends on the stored record alone, so every replay is the same. */
+export function creditResult(ids: LedgerIds, outcome: CreditOutcome): CreditResult {
+  if (outcome.kind === 'refused') return outcome
+  const { kind, format } = outcome
+  const answer = outcome.entry ? creditAnswer(ids, outcome.entry) : paymentAnswer(ids, outcome.answer)
+  return { kind, format, answer }
+}
+
+function paymentAnswer(ids: LedgerIds, payment: RecordedPayment): CreditAnswer {
+  return {
+    transaction_id: ids.transaction({ at_ms: payment.at_ms, number: payment.entry }),
+    wallet_id: ids.wallet(payment.wallet),
+    lot_id: ids.lot(payment.lot),
+    amount: payment.amount,
+    balance_after: payment.balance_after,
+    already_recorded: true,
+  }
+}
+
 export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
   const [lot] = entry.new_lots ?? []
   if (!lot) throw new Error(`entry ${entry.number} is not a credit`)

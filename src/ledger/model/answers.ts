@@ -63,6 +63,8 @@ export interface CreditAnswer {
   readonly recurring_grant_id?: string
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
+  /** The payment reference was used before: this is the first purchase, and nothing was added. */
+  readonly already_recorded?: true
 }
 
 export interface MovementAnswer {

@@ -129,9 +129,33 @@ export interface AnswerRecord {
   readonly idempotency: Idempotency
 }
 
+/** The purchase that a payment reference was first used for. */
+export interface RecordedPayment {
+  readonly entry: number
+  readonly at_ms: number
+  readonly wallet: number
+  readonly lot: number
+  readonly amount: MicroCredits
+  readonly price: UsdParts
+  readonly balance_after: MicroCredits
+}
+
+/** The payment that a purchase recorded; undefined for an entry that names none. */
+export function paymentOf(
+  entry: Entry,
+): { readonly reference: string; readonly recorded: RecordedPayment } | undefined {
+  const { payment_reference: reference, type, number, at_ms, wallet, amount, balance_after } = entry
+  const [lot] = entry.new_lots ?? []
+  if (type !== 'PURCHASE' || reference === undefined || !lot?.price) return undefined
+  const recorded = { entry: number, at_ms, wallet, lot: lot.number, amount, price: lot.price, balance_after }
+  return { reference, recorded }
+}
+
 export type StoredAnswer =
   | ({ readonly of: 'batch' } & BatchAnswer)
   | ({ readonly of: 'movement' } & MovementAnswer)
+  /** A purchase whose payment was recorded before. */
+  | { readonly of: 'payment'; readonly payment: RecordedPayment }
   | { readonly of: 'entitlement'; readonly entitlement: Entitlement }
   | { readonly of: 'check'; readonly check: CheckAnswer }
   | ({ readonly of: 'hold' } & HoldAnswer)

@@ -1,0 +1,24 @@
+import type { RecordedPayment } from '../model/journal.ts'
+import type { Exec } from '../tables.ts'
+
+const READ = 'SELECT payment FROM payments WHERE reference = ?'
+// 1 row written for a purchase that names its payment, kept for ever.
+const ADD = 'INSERT INTO payments (reference, payment) VALUES (?, ?)'
+
+/** The payments that purchases named: each credits once, however often and late its notice is delivered. */
+export class PaymentRows {
+  private readonly exec: Exec
+
+  constructor(exec: Exec) {
+    this.exec = exec
+  }
+
+  get(reference: string): RecordedPayment | undefined {
+    const [row] = this.exec(READ, reference)
+    return row && JSON.parse(String(row.payment))
+  }
+
+  add(reference: string, payment: RecordedPayment): void {
+    this.exec(ADD, reference, JSON.stringify(payment))
+  }
+}
