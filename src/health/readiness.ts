@@ -1,5 +1,6 @@
 import type { Bindings } from '../bindings.ts'
 import { logError } from '../logging/log.ts'
+import { LATE, withDeadline } from '../time/deadline.ts'
 
 const CACHED_FOR_MS = 5_000
 const TIMEOUT_MS = 3_000
@@ -56,17 +57,12 @@ async function look(env: Bindings): Promise<Readiness> {
 
 async function check(dependency: string, probe: () => Promise<unknown>): Promise<Check> {
   const started_ms = Date.now()
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS)
-  })
   try {
-    await Promise.race([probe(), timeout])
+    if ((await withDeadline(probe(), TIMEOUT_MS)) === LATE)
+      throw new Error(`no answer within ${TIMEOUT_MS} ms`)
     return { ok: true, latency_ms: Date.now() - started_ms }
   } catch (error) {
     logError('not_ready', error, { dependency })
     return { ok: false, latency_ms: Date.now() - started_ms }
-  } finally {
-    clearTimeout(timer)
   }
 }

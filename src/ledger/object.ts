@@ -20,7 +20,7 @@ import { migrate } from './tables.ts'
 
 /**
  * One customer's ledger in one mode, single-threaded: everything that moves credits goes through here. This file admits
- * requests and puts the parts together; `operations.ts` has what each operation does.
+ * requests and puts the parts together; `operations.ts` has the handlers.
  */
 export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc {
   private readonly config: Config
@@ -103,7 +103,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     return 'pong'
   }
 
-  /** Catches what fails, and arms the alarm again: the platform gives one up for ever after six failures. */
+  /** Catches what fails, and arms the alarm again: the platform stops retrying an alarm after six failures. */
   override async alarm(): Promise<void> {
     const { store, commits, alarms } = this.ledger
     const flushed = await alarms.ring()

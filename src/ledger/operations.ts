@@ -41,7 +41,7 @@ export interface LedgerContext {
   readonly log: (event: string, error: unknown) => void
 }
 
-/** What an operation gets beside its message. */
+/** The request of an operation, beside its message. */
 export interface Request {
   readonly caller: Caller
   /** Of the message as JSON. */
@@ -57,7 +57,7 @@ type Handler<N extends OperationName> = (
 const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
 const DONE = { kind: 'done' } as const
 
-/** What a ledger object does for each operation of `rpc.ts`. */
+/** The handlers of a ledger object, one for each operation of `rpc.ts`. */
 export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   open({ store, commits }, { ledger, signup_grant_micro, account }) {
     if (!store.identity) {

@@ -30,7 +30,7 @@ export const OPERATIONS = {
   holds: operation<holds.HoldsMessage, holds.HoldsResult>('read'),
   /** Rates events that were recorded without a price, each at most once. */
   rerate: operation<events.RerateMessage, events.RerateResult>('upkeep'),
-  /** The events that have no price yet, and how some that had none were rated. */
+  /** The events without a price, and the late ratings of some. */
   unrated: operation<events.UnratedMessage, events.UnratedResult>('read'),
   balance: operation<credits.WalletMessage, credits.WalletResult<BalanceAnswer>>('read'),
   /** The open lots of a wallet in burn order. */
@@ -66,7 +66,7 @@ export const OPERATIONS = {
   catchUp: operation<object, ledger.CatchUpResult>('read', { long: true }),
   /**
    * Erases a user or a team in the object and in D1, and keeps the ledger. Not repeatable: an erasure whose answer was
-   * lost finds nobody the second time, and would answer as if none had been made.
+   * lost finds no subject the second time, and would answer as if none had been made.
    */
   eraseSubject: operation<ledger.EraseMessage, ledger.EraseResult>('write', {
     repeatable: () => false,
@@ -125,7 +125,7 @@ export interface Done {
   readonly kind: 'done'
 }
 
-/** What an object answers. The result stays JSON text, which is much cheaper to send than an object of the same size. */
+/** The reply of an object. The result stays JSON text, which is much cheaper to send than an object of the same size. */
 export interface Reply {
   readonly result: string
   /** The object's count of the caller's requests, if it counted this one. */
@@ -147,7 +147,7 @@ export function sealCaller(caller: Caller): string {
   return JSON.stringify(caller)
 }
 
-/** Parses a message, a caller or a result. Both ends are of one deployment, so its type is what the table says. */
+/** Parses a message, a caller or a result. Both ends are of one deployment, so the table gives its type. */
 export function parse<T>(json: string): T {
   return JSON.parse(json)
 }

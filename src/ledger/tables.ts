@@ -141,7 +141,7 @@ const VERSION_2 = `
   ) STRICT, WITHOUT ROWID
 `
 
-// Small columns stand before the body: what is behind it is only reached through all of its overflow pages.
+// Small columns come before the body: columns after it are only reached through all of its overflow pages.
 const VERSION_3 = `
   CREATE TABLE journal_3 (
     row_id INTEGER PRIMARY KEY,

@@ -5,6 +5,7 @@ import { problem } from '../http/output/problem.ts'
 import { logError } from '../logging/log.ts'
 import { OverlaySet } from '../pricing/catalogue/overlay.ts'
 import { NO_OVERLAYS, type PriceBook } from '../pricing/cost/price-book.ts'
+import { LATE, withDeadline } from '../time/deadline.ts'
 import { OPERATOR, type PriceEpochs } from './price-epochs.ts'
 import { loadOverlays } from './price-overrides/store.ts'
 
@@ -176,16 +177,7 @@ function weightOf(loaded: Loaded | undefined): number {
 }
 
 async function inTime(work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`D1 did not answer within ${LOAD_TIMEOUT_MS} ms`)),
-      LOAD_TIMEOUT_MS,
-    )
-  })
-  try {
-    await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
+  if ((await withDeadline(work, LOAD_TIMEOUT_MS)) === LATE) {
+    throw new Error(`D1 did not answer within ${LOAD_TIMEOUT_MS} ms`)
   }
 }

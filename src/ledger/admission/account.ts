@@ -3,12 +3,12 @@ import type { MetaTable } from '../tables.ts'
 
 const KEY = 'account'
 
-/** Of a ledger that was opened before accounts came; the next change of its customer gives it one. */
+/** For a ledger that was opened before accounts existed; the next change of its customer sets it. */
 const UNKNOWN: Account = { tier: 'STARTER', status: 'ACTIVE', revision: 0 }
 
 /**
- * The customer's account, as the operator last changed it. D1 is its master and pushes it here; pushes may come twice,
- * late, or in any order, so only a newer revision is taken. 1 row written for each that is.
+ * The customer's account. D1 is its master and pushes it here. Pushes may arrive twice, late, or in any order, so only a
+ * newer revision is taken. Writes 1 row for each.
  */
 export class AccountRow {
   private readonly meta: MetaTable

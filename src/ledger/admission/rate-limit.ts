@@ -4,14 +4,14 @@ import type { RateCount } from '../model/account.ts'
 export const RATE_WINDOW_MS = 60_000
 
 /**
- * Counts requests in the current UTC minute, in memory: a restart begins to count anew, and nothing is written. What is
- * refused counts too, so whoever does not stop to ask is not let in more often for it.
+ * Counts requests in the current UTC minute, in memory: a restart starts from 0, and nothing is written. Refused requests
+ * count too, so that retries do not get more requests through.
  */
 export class RateLimiter {
   private minute = Number.NEGATIVE_INFINITY
   private counted = 0
 
-  /** Counts one request. The limit is asked for each time, since a tier may change: what was counted stays counted. */
+  /** Counts one request. The limit is a parameter, since a tier may change within a minute. */
   count(limit: number, now_ms: number): RateCount {
     this.turnTo(Math.floor(now_ms / RATE_WINDOW_MS))
     this.counted += 1
@@ -24,8 +24,8 @@ export class RateLimiter {
   }
 
   /**
-   * A clock that is put back across the minute's turn must not give the old minute's requests again: the newer one goes
-   * on. Put back further, it was wrong before, and waiting until it has caught up would lock the caller out.
+   * A clock that moves back by one minute must not grant the old minute's requests again, so the newer minute continues.
+   * A larger step back means that the clock was wrong before: waiting for it would lock the caller out.
    */
   private turnTo(minute: number): void {
     if (minute === this.minute || minute === this.minute - 1) return

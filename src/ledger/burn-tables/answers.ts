@@ -5,7 +5,7 @@ import { notFound, type Refused } from '../model/refusal.ts'
 import type { BurnTables } from './compiled.ts'
 import type { BurnTableRows } from './rows.ts'
 
-/** What is asked of a customer's tables; a version that is not there is a refusal. */
+/** Answers a question about burn tables; an unknown version is a refusal. */
 export function readBurnTables(
   rows: BurnTableRows,
   tables: BurnTables,
@@ -34,7 +34,7 @@ function one(table: BurnTableAnswer): BurnTablesResult {
   return { kind: 'done', answer: { tables: [table], next_before_version: null } }
 }
 
-/** Tables by their first versions, newest first, each as its last version has it. */
+/** Lists tables by their first versions, newest first, each with its last version. */
 function listed(rows: BurnTableRows, before_version: number, limit: number): BurnTablesResult {
   const last = new Map<string, { readonly first: number; readonly version: BurnTableVersion }>()
   for (const version of rows.versions) {
@@ -71,7 +71,7 @@ export function burnTableAnswer(rows: BurnTableRows, row: BurnTableRow): BurnTab
   }
 }
 
-/** What was answered when the version was saved, whatever has become of its table since. */
+/** Returns the answer to the save of a version, whatever happened to its table since. */
 export function savedAnswer(rows: BurnTableRows, version: number): BurnTableAnswer {
   const found = rows.versions.find((row) => row.version === version)
   if (!found) throw new Error(`there is no burn table version ${version}`)

@@ -19,7 +19,7 @@ import { type Answered, conflict, invalid, type Refusal, type Refused, refused }
 import { lastVersion, noTable, storedAnswer } from './answers.ts'
 import type { BurnTableRows } from './rows.ts'
 
-/** A customer's active tables, all its versions ever, and their definitions together: what fits a snapshot. */
+/** Limits of a customer's active tables, all versions, and all definitions together, so that they fit a snapshot. */
 const MAX_TABLES = 50
 const MAX_VERSIONS = 5_000
 const MAX_CHARACTERS = 8_000_000
@@ -91,7 +91,7 @@ function createdRow(
   }
 }
 
-/** Just the fields of a definition, with the deployment's credits per USD where it says none. */
+/** Returns the fields of a definition, with the deployment's credits per USD by default. */
 export function completeDefinition(
   { name, credits_per_usd, rounding, min_charge, on_unpriced, rules }: NewDefinition,
   { credits_per_usd_micro }: BurnDefaults,
@@ -101,9 +101,9 @@ export function completeDefinition(
 }
 
 /**
- * A version never holds before now, whatever it says: what is in force at a time that has passed stays so. An edit of
- * a table that is yet to begin begins with it. When a table began, which decides between tables, changes only when an
- * edit says a later time.
+ * Returns the next version. It never takes effect before now, so that the past does not change. An edit of
+ * a future table keeps its start. The start of a table, which decides between tables, changes only when an edit sets a
+ * later time.
  */
 function editedRow(
   rows: BurnTableRows,
@@ -139,7 +139,7 @@ function withFields(definition: BurnTableDefinition, fields: ChangedFields): Bur
   }
 }
 
-/** Ends a table now; one that was ended before stays as it is. The draft's commit writes it. */
+/** Ends a table now; an ended one does not change. The draft's commit writes it. */
 export function deactivateBurnTable(draft: Draft, rows: BurnTableRows, id: string): Audited<BurnTableResult> {
   const last = lastVersion(rows, id)
   if (!last) return { outcome: noTable(id) }
@@ -173,7 +173,7 @@ function problemOf(rows: BurnTableRows, row: BurnTableRow): Refused | undefined 
   return undefined
 }
 
-/** What a definition is refused for; undefined when it is sound. */
+/** Returns why a definition is refused; undefined when it is valid. */
 export function definitionRefusal(definition: BurnTableDefinition, base = ''): Refusal | undefined {
   const check = checkBurnTable(definition)
   switch (check.kind) {

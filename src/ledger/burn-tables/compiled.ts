@@ -8,15 +8,15 @@ import { type InForce, versionInForce } from '../../pricing/burn-table/versions.
 import type { BurnTableVersion } from '../model/burn-tables.ts'
 import type { BurnTableRows } from './rows.ts'
 
-/** The tables that rate a ledger's events, each event by its own time. */
+/** The tables that rate a ledger's events, each by its own time. */
 export interface RatingTables {
   at(at_ms: number): BurnTable
 }
 
-/** Compiled tables kept in memory: most events are of now, and late ones of the version before. */
+/** Compiled tables kept in memory: most events use the current version, and late ones the one before. */
 const MAX_COMPILED = 64
 
-/** A customer's burn tables, made ready when an event first falls under them. */
+/** A customer's burn tables, compiled when first used. */
 export class BurnTables implements RatingTables {
   readonly defaults: BurnDefaults
   private readonly rows: BurnTableRows
@@ -43,7 +43,7 @@ export class BurnTables implements RatingTables {
     return this.lastFound
   }
 
-  /** To be called after every change of the rows. */
+  /** Call it after every change of the rows. */
   refresh(): void {
     this.rows.forget()
     this.lastFound = null

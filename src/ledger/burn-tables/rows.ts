@@ -12,7 +12,7 @@ const INSERT_VERSION = `
     created_at_ms, definition)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** The burn tables at rest, and the times of their versions in memory. Rows are only ever added. */
+/** The table of burn tables, and the times of their versions in memory. Rows are only added. */
 export class BurnTableRows {
   private readonly exec: Exec
   private loaded: BurnTableVersion[] | null = null
@@ -21,7 +21,7 @@ export class BurnTableRows {
     this.exec = exec
   }
 
-  /** Every version, oldest first; read at the first need of them. */
+  /** Every version, oldest first; read when first needed. */
   get versions(): readonly BurnTableVersion[] {
     this.loaded ??= this.exec(ALL_VERSIONS).map(versionOf)
     return this.loaded
@@ -62,7 +62,7 @@ export class BurnTableRows {
     this.forget()
   }
 
-  /** What is in memory is read again at the next need of it. */
+  /** Drops what is in memory; it is read again when needed. */
   forget(): void {
     this.loaded = null
   }
@@ -75,7 +75,7 @@ export class BurnTableRows {
     return { revision: this.revision, rows }
   }
 
-  /** Takes over a newer snapshot; an older one, which came late, changes nothing. */
+  /** Takes a newer snapshot; an older one, which arrived late, changes nothing. */
   accept({ revision, rows }: BurnTableSnapshot): void {
     if (revision <= this.revision) return
     const known = new Map(this.versions.map((version) => [version.version, version]))

@@ -29,8 +29,8 @@ export type BurnOutcome =
   | Refused
 
 /**
- * One event: replayed if its key was used for it, refused, or burned. The key is looked at before everything else,
- * even before a refusal that was already found, because what was once accepted stays accepted.
+ * One event: replayed if its key was used for it, refused, or burned. The key is checked before everything else,
+ * even before a known refusal, because what was once accepted stays accepted.
  */
 export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext): BurnOutcome {
   const replayed = replayedEntry(draft, item.idempotency)
@@ -129,7 +129,7 @@ export function payingWallet(
   return wallet
 }
 
-/** What is kept of an event that was rated; `about` are warnings beside its own. */
+/** Returns the record of a rated event; `about` are warnings beside its own. */
 export function recordOf(
   event: PricedEvent,
   rated: Rated,
@@ -149,7 +149,7 @@ export function recordOf(
   }
 }
 
-/** What an event is answered, from its entry alone: the first answer and every replay are the same. */
+/** Returns the answer to an event, from its entry alone: the first answer and every replay are the same. */
 export function eventAnswer(ids: LedgerIds, entry: Entry): EventAnswer {
   const { event } = entry
   if (!event) throw new Error(`entry ${entry.number} is not of an event`)

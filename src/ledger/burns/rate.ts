@@ -21,7 +21,7 @@ import { type Refusal, type Refused, refused } from '../model/refusal.ts'
 import type { PricedEvent, ProviderCharge } from '../model/vocabulary.ts'
 import type { Wallet } from '../model/wallet.ts'
 
-/** What a burn needs beside the draft: the rules from usage and cost to credits, and how ids are written. */
+/** The rules that a burn needs beside the draft: from usage and cost to credits, and the ids of the ledger. */
 export interface BurnContext {
   readonly tables: RatingTables
   readonly ids: LedgerIds
@@ -31,15 +31,15 @@ export interface BurnContext {
   readonly events_a_month: number | null
 }
 
-/** What an event costs, and by which table. */
+/** The cost of an event, and its burn table. */
 export interface Rated extends Omit<Charge, 'kind'> {
   readonly kind: 'rated'
   readonly burn_table_version: number
 }
 
 /**
- * What an event costs by the burn table that was in force when it happened, after what the wallet has used in the
- * period in which it arrives. Whoever burns it also calls `countUse`.
+ * Rates an event by the burn table in force at its time, after the wallet's use in the period of its arrival. The caller
+ * that burns it also calls `countUse`.
  */
 export function rate(
   event: PricedEvent,
@@ -56,20 +56,20 @@ export function rate(
   return { ...charge, kind: 'rated', burn_table_version: table.version }
 }
 
-/** Counts what an event has used towards the tiers and allowances of its wallet. */
+/** Counts an event's use towards the tiers and allowances of its wallet. */
 export function countUse(wallet: Wallet, { advance }: Rated): void {
   if (advance) wallet.counters = advanced(wallet.counters, advance.counter, advance.quantity)
 }
 
-/** Only a table of very dear credits comes to more USD than an entry can hold. */
+/** Only a table with very expensive credits exceeds the USD that an entry can hold. */
 export const PRICE_TOO_HIGH: Refusal = {
   code: 'invalid_request',
   detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
 }
 
 /**
- * What an entry says that the customer's price was. A capture that fell short of the price took a part of the credits,
- * and so earned that part of it, however absurd the whole.
+ * Returns the customer's price that an entry records. A capture that fell short took a part of the credits, and earned
+ * the same part of the price.
  */
 export function recordedPrice({ price, credits_micro }: Rated, burned_micro: bigint): UsdParts {
   const whole = credits_micro <= burned_micro
@@ -77,7 +77,7 @@ export function recordedPrice({ price, credits_micro }: Rated, burned_micro: big
   return storedPrice(earned)
 }
 
-/** The credits may be worth more than an entry can hold, if a table makes few of a USD: then it holds the most. */
+/** Limits a price to the most that an entry can hold: a table with few credits per USD may exceed it. */
 export function storedPrice(price: PicoUsd): UsdParts {
   if (price > MAX_USD) return usdToParts(MAX_USD)
   return usdToParts(price)
@@ -87,7 +87,7 @@ function chargeableOf({ feature_id, provider, model, usage, custom, charge }: Pr
   return { feature_id, provider, model, usage, custom, ...costOf(charge) }
 }
 
-/** Which names are most like the model's is looked for only when one event is refused, not for each of a batch. */
+/** Similar model names are only searched for a single refused event, not for each of a batch. */
 function unpricedModel({ provider = '', model = '' }: PricedEvent): Refusal {
   return { code: 'unpriced_model', provider, model, nearest: [] }
 }
@@ -110,7 +110,7 @@ export function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceili
 const FROM_EMPTY =
   'Tiers and allowances are counted from the beginning of a period, before anything was used.'
 
-/** What an item would cost now as the first of its period: whose period it would be is not known. */
+/** Returns the price of an item as the first of its period, since its wallet is not known. */
 export function quote(tables: RatingTables, item: QuoteItem, now_ms: number): Quote {
   const table = tables.at(item.at_ms)
   const { feature_id, provider, model, usage, custom, charge: provided } = item

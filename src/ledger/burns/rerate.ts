@@ -100,19 +100,19 @@ export function applyRerate(
 /** A credit tries no more pages of unpaid events than this; the next one, or the cron, goes on. */
 const MAX_UNPAID_PAGES = 10
 
-/** What a late price adds to limits, in the window in which the event arrived: its events and tokens are counted already. */
+/** Returns the quantities that a late price adds to limits, in the window of the event's arrival: its events and tokens */
 function quantitiesOfLate(owed: bigint, usd: bigint): Quantities {
   return { credits: owed, events: 0n, tokens: 0n, usd }
 }
 
-/** Tries again what a wallet could not pay for, now that credits have come, the oldest first. */
+/** Tries a wallet's unpaid events again after new credits, the oldest first. */
 export function payUnpaid(draft: Draft, wallet_number: number, context: BurnContext): void {
   let after_entry = 0
   for (let page = 0; page < MAX_UNPAID_PAGES; page++) {
     const events = draft.unpaidEvents(wallet_number, after_entry)
     for (const { entry, charge } of events) {
       after_entry = entry.number
-      // What a limit holds back does not keep later events from being paid.
+      // An event that a limit refuses does not keep later events from being paid.
       if (charge && applyRerate(draft, { entry: entry.number, charge }, context) === 'unpaid') return
     }
     if (events.length === 0) return
@@ -153,7 +153,7 @@ function settleDifference(
 }
 
 /**
- * What the price comes to, less what was given back of the event before it was rated: for that a part of the price was
+ * Returns the price less the part that was given back before the event was rated: for that a part of the price was
  * given back, too.
  */
 function openPrice(

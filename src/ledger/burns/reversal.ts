@@ -14,9 +14,9 @@ import { type LotPart, shareOf } from '../model/lots.ts'
 import type { PastEntry } from '../model/messages/credits.ts'
 import type { OpenPrice } from '../model/unrated.ts'
 
-/** What voids and refunds take back of a burn beside its credits: its price, and if it is void its cost and usage. */
+/** The parts of a burn that voids and refunds take back beside its credits: its price, and for a void its cost and usage. */
 
-/** What a movement needs to know of the entry that it looks back at. */
+/** Returns the fields of an earlier entry that a movement needs. */
 export function pastEntry(entry: Entry): PastEntry {
   const { number, type, wallet, at_ms, amount, lots, counted, event } = entry
   const used = pastUsage(entry)
@@ -42,11 +42,11 @@ function pastUsage({ event, captured, at_ms }: Entry): PastUsage | undefined {
 
 const NOTHING: UsdParts = { micro: 0, pico: 0 }
 
-/** A burn as it stands, together with what was burned for it when its price came. */
+/** A burn together with the entry that rated it late, if there is one. */
 export interface Burn {
-  /** All that was burned, negative. */
+  /** The total burned amount, negative. */
   readonly amount: MicroCredits
-  /** What was given back is counted from the last. */
+  /** Credits are given back from the last part on. */
   readonly lots: readonly LotPart[]
   /** When the credits of a lot were taken: at its burn, or when its late price was burned. */
   readonly takenAt: (lot: number) => number
@@ -69,7 +69,7 @@ export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: Past
   }
   return {
     amount: microCredits(amendment.lots.reduce<number>((sum, [, part]) => sum + part, amount)),
-    // What was given back before it was rated came out of its own lots: they stay the last.
+    // Credits that were given back before the rating came out of its own lots, so these stay last.
     lots: [...amendment.lots, ...lots],
     takenAt: (lot) => (amendment.lots.some(([number]) => number === lot) ? amendment.rated_at_ms : at_ms),
     used: { ...used, cost: amendment.cost },
@@ -78,7 +78,7 @@ export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: Past
 }
 
 /**
- * What giving back `amount` takes back, after `given` was given back before: of the price in proportion, so that what
+ * Returns the reversal of giving back `amount`, after `given` was given back: of the price in proportion, so that what
  * is taken back in parts sums to exactly the price; of cost and usage all, if the event is void, and else nothing.
  */
 export function reversalOf(
@@ -98,7 +98,7 @@ export function reversalOf(
   }
 }
 
-/** What of a price is still open after `given` of the `credits` that it is for. */
+/** Returns the open part of a price after `given` of its `credits`. */
 export function openAfter(price: PicoUsd, given: number, credits: number): PicoUsd {
   return picoUsd(price - shareOf(price, given, credits))
 }

@@ -4,7 +4,7 @@ import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { ProviderCharge } from '../model/vocabulary.ts'
 import type { Exec } from '../tables.ts'
 
-/** Events without a price, and how those that got one were rated. */
+/** Events without a price, and the ratings of those that got one. */
 export class UnratedRows {
   private readonly exec: Exec
 

@@ -7,7 +7,7 @@ import type { LedgerName } from '../model/vocabulary.ts'
 import type { Done, OperationName, ResultOf } from '../rpc.ts'
 import { type Asked, ask, command, send, stubOf } from './call.ts'
 
-/** The Worker's calls to ledger objects; `rpc.ts` says what each does. Expected outcomes are values. */
+/** The Worker's calls to ledger objects; `rpc.ts` describes each. Expected outcomes are values. */
 
 export const ingest = client('ingest')
 export const credit = client('credit')

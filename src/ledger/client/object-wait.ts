@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 /**
- * How long a request waited for ledger objects: what of its duration is not the Worker's. Kept beside the calls, so that
- * no function between a route and its call has to hand it on.
+ * How long a request waited for ledger objects, which is not the Worker's own time. Kept beside the calls, so that no
+ * function between a route and its call has to pass it on.
  */
 interface Wait {
   waited_ms: number

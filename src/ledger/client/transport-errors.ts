@@ -1,5 +1,5 @@
 /**
- * What a failed call to an object means:
+ * The meaning of a failed call to an object:
  * - `passing`: the connection or the object broke; it may work again at once, but the call may have been done;
  * - `overloaded`: the object has too much to do; trying again makes it worse;
  * - `bug`: the object's own code threw.

@@ -12,8 +12,8 @@ import { copyWallet, newWallet, type Wallet, walletKey } from '../model/wallet.t
 import { type Counters, eventsInMonth, type GivenBack, isAcceptedEvent, type LedgerReader } from './reader.ts'
 
 /**
- * A commit in the making: the requests of a group are applied to it one after the other, each seeing what those
- * before it did, and nothing outside sees any of it until the whole is written. Dropping a draft undoes it.
+ * A unit of work. The requests of a group are applied to it in order, each on top of the earlier ones, and nothing
+ * outside sees the changes until all of it is written. Dropping a draft undoes it.
  */
 export class Draft {
   readonly at_ms: number
@@ -23,9 +23,9 @@ export class Draft {
   readonly closedLots = new Map<number, Lot | null>()
   /** By the number of the burn's entry. */
   readonly givenBacks = new Map<number, GivenBack>()
-  /** What limits have counted, by counter. */
+  /** Counted use of limits, by counter. */
   readonly limitCounters = new Map<number, LimitCounter>()
-  /** Made, replaced or deleted by this commit; it is under those of the commits before it. */
+  /** Made, replaced or deleted by this commit. Its own burns use the earlier entitlements. */
   readonly entitlements: Entitlement[] = []
   /** Unrated events whose price is known and that their wallet cannot pay, by entry. */
   readonly unpaidCharges = new Map<number, ProviderCharge>()
@@ -82,8 +82,8 @@ export class Draft {
   }
 
   /**
-   * Whether the key is free, was used for this very request, or for another one. Where as many keys are remembered as
-   * may be, there is room for those of batches only: one for a thousand events.
+   * Whether the key is unused, was used for the same request, or for another one. Once the ledger stores the largest number
+   * of keys, only keys of batches are accepted: one for a thousand events.
    */
   checkKey(idempotency: Idempotency | undefined, of: 'request' | 'batch' = 'request'): KeyCheck {
     if (!idempotency) return UNUSED
@@ -104,7 +104,7 @@ export class Draft {
     return this.committed.walletByNumber(number)
   }
 
-  /** A lot that is no longer in its wallet; undefined when it is, or never was. */
+  /** A closed lot; undefined when the lot is open, or never was. */
   closedLot(number: number): Lot | undefined {
     const known = this.closedLots.get(number)
     return known === undefined ? this.committed.closedLot(number) : (known ?? undefined)
@@ -140,7 +140,7 @@ export class Draft {
     this.closedUnrated.set(entry, amendment)
   }
 
-  /** How an event that was recorded unrated was rated in the end. */
+  /** The final rating of an event that was recorded unrated. */
   amendment(entry: number): Amendment | undefined {
     return this.closedUnrated.get(entry) ?? this.committed.amendment(entry)
   }
@@ -176,7 +176,7 @@ export class Draft {
     return ++this.lot
   }
 
-  /** Moves a wallet's balance by the entry's amount and appends the entry. The lots are the caller's to move. */
+  /** Changes a wallet's balance by the entry's amount and appends the entry. The caller moves the lots. */
   append(wallet: Wallet, entry: NewEntry): Entry {
     wallet.balance = microCredits(wallet.balance + entry.amount)
     if (isAcceptedEvent(entry)) this.monthEvents += 1

@@ -14,10 +14,10 @@ interface Waiting {
 /** A commit takes no more than this, so that one transaction and its journal rows stay small. */
 const MAX_GROUP_WEIGHT = 4_000
 
-/** What may wait: past it the ledger says `overloaded` at once instead of answering ever later, or running out of memory. */
+/** The most that may wait. Past it, the ledger answers `overloaded` at once, to bound latency and memory. */
 const MAX_WAITING_WEIGHT = 20_000
 
-/** What a request weighs while it waits: its events, or its kilobytes of JSON where those are more. */
+/** Returns the weight of a waiting request: its events, or its kilobytes of JSON if those are more. */
 export function weightOf(json_length: number, events = 1): number {
   return Math.max(events, Math.ceil(json_length / 1024))
 }
@@ -34,8 +34,8 @@ export class GroupCommit {
   private readonly commit: (change: (draft: Draft) => void) => void
 
   /**
-   * `commit` applies the function to a new draft and makes it durable, or throws and leaves no trace: what it threw at
-   * is done again. So from the moment at which it is durable it must not throw.
+   * `commit` applies the function to a new draft and makes it durable, or throws and leaves no trace: then its requests
+   * are tried again. So it must not throw once it is durable.
    */
   constructor(commit: (change: (draft: Draft) => void) => void) {
     this.commit = commit
@@ -81,7 +81,7 @@ export class GroupCommit {
     return group
   }
 
-  /** If the shared commit fails, each request is tried alone once, so that none fails for its neighbour. */
+  /** If the shared commit fails, each request is tried alone once, so that none fails because of another. */
   private run(group: readonly Waiting[]): void {
     let answers: readonly (() => void)[] = []
     try {

@@ -26,7 +26,7 @@ export interface LedgerReader {
   walletByNumber(number: number): Wallet | undefined
   closedLot(number: number): Lot | undefined
   givenBack(entry: number): GivenBack | undefined
-  /** The rows that a use falls under, the most specific first. */
+  /** The rows that apply to a use, the most specific first. */
   entitlementsOf(subject: Subject): readonly Entitlement[]
   limitCounter(counter: number): LimitCounter | undefined
   unratedEvent(entry: number): UnratedEvent | undefined
@@ -39,7 +39,7 @@ export interface LedgerReader {
   keysAreFull(): boolean
 }
 
-/** What of a burn was given back by voids and refunds. */
+/** The part of a burn that voids and refunds gave back. */
 export interface GivenBack {
   readonly amount: MicroCredits
   readonly voided: boolean

@@ -1,21 +1,20 @@
 import { DAY_MS, earliest } from '../../time/durations.ts'
 
-/** Something that the alarm does: when it is next needed, null for never, and how often it has failed in a row. */
+/** A task of the alarm: when it is next needed, null for never, and how often it has failed in a row. */
 export interface Work {
   readonly at_ms: number | null
   readonly failures: number
 }
 
-/** Platforms refuse alarms of the far future, and a lot may expire in the year 9999: the alarm looks again in between. */
+/** The platform refuses alarms in the far future, and a lot may expire in the year 9999: the alarm rings in between. */
 const MAX_AHEAD_MS = 365 * DAY_MS
 
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 300_000
 
 /**
- * When the one alarm of a ledger is to ring; null for never. What failed waits for its own retry delay, however overdue
- * it is, since an alarm that fails at once and rings at once would do nothing else; what did not fail does not wait for
- * it.
+ * Returns when the one alarm of a ledger must ring; null for never. A failed task waits for its own retry delay, however
+ * overdue it is, since an alarm that fails at once and rings at once would do nothing else. Other tasks do not wait for it.
  */
 export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | null {
   const next = earliest(
@@ -26,7 +25,7 @@ export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | nu
   return next === null ? null : Math.min(next, now_ms + MAX_AHEAD_MS)
 }
 
-/** How long to wait after `failures` in a row: nothing after none, then doubling from a second to five minutes. */
+/** Returns the wait after `failures` in a row: none after 0, then doubling from a second to five minutes. */
 export function retryDelay(failures: number): number {
   return failures === 0 ? 0 : Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (failures - 1))
 }

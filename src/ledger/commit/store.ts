@@ -62,16 +62,16 @@ interface StoredWallet {
   readonly due_at_ms: number | null
 }
 
-/** What a write has made of the rows, to be published when its transaction has succeeded. */
+/** The effects of a write, to be published when its transaction has succeeded. */
 export interface Written {
   readonly keys: RecordedKeys
-  /** When the alarm is to look at each wallet, as its row now says. */
+  /** The stored due time of each wallet. */
   readonly due_at_ms: ReadonlyMap<string, number | null>
 }
 
 /**
  * The object's SQLite, and the committed state as far as it is in memory. The tables are `tables.ts`, the journal's
- * statements are in `journal-rows.ts`, those of wallets and what belongs to them are here.
+ * statements are in `journal/rows.ts`, those of wallets and their lots are here.
  */
 export class LedgerStore implements LedgerReader {
   readonly account: AccountRow
@@ -123,7 +123,7 @@ export class LedgerStore implements LedgerReader {
     this.journal.load()
   }
 
-  /** Forgets what was read of wallets and journal rows, because they were rewritten. */
+  /** Drops wallets and journal rows from memory, because they were rewritten. */
   dropCaches(): void {
     this.walletCache.clear()
     this.journal.dropCache()
@@ -141,7 +141,7 @@ export class LedgerStore implements LedgerReader {
   writeCursor(cursor: Cursor): void {
     // Flushed rows may be freed, so nothing may be in them alone.
     if (this.limits.isDirty) throw new Error('the checkpoint of limit counters is behind the flush')
-    if (cursor.row <= this.journal.flushedRow) throw new Error('the cursor of the flush stands still')
+    if (cursor.row <= this.journal.flushedRow) throw new Error('the cursor of the flush did not move forward')
     this.journal.writeCursor(cursor)
   }
 
@@ -180,14 +180,14 @@ export class LedgerStore implements LedgerReader {
     return row && this.wallet(String(row.wallet_key))
   }
 
-  /** Whose a wallet is, without reading the rest of it: that holds for a broken wallet, too. */
+  /** Returns a wallet's owner without reading the rest: works for a broken wallet, too. */
   walletOwner(number: number): WalletOwner {
     const [row] = this.exec("SELECT state ->> 'owner' AS owner FROM wallets WHERE wallet_number = ?", number)
     if (!row) throw new Error(`the ledger has no wallet ${number}`)
     return JSON.parse(String(row.owner))
   }
 
-  /** What all wallets hold together. A row read for each; summed in two parts, since SQLite's sums end at 2^63. */
+  /** Returns the sum of all wallets. Reads a row for each; summed in two parts, since SQLite's sums end at 2^63. */
   balances(): { readonly count: number; readonly balance_micro: string } {
     const [row] = this.exec(SUM_BALANCES)
     const sum = BigInt(Number(row?.credits ?? 0)) * MICRO_PER_CREDIT + BigInt(Number(row?.micro ?? 0))
@@ -220,7 +220,7 @@ export class LedgerStore implements LedgerReader {
     return row && { amount: microCredits(Number(row.amount_micro)), voided: row.voided === 1 }
   }
 
-  /** Takes over what changed in the ledger that is the master of entitlements, each unless it is known already. */
+  /** Takes changed entitlements of the live ledger, their master, each unless it is known already. */
   acceptEntitlements(changed: readonly Entitlement[]): void {
     const { revision } = this.entitlements.last
     for (const row of changed) if (row.revision > revision) this.entitlements.write(row)
@@ -319,7 +319,7 @@ export class LedgerStore implements LedgerReader {
     }
   }
 
-  /** Returns when the alarm is to look at the wallet. */
+  /** Returns the stored due time of the wallet. */
   private writeWallet(key: string, wallet: Wallet, at_ms: number): number | null {
     assertWallet(wallet)
     const { balance, ...state } = wallet
@@ -332,8 +332,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * When the alarm is to look at the wallet. Moving that costs an index row, and looking once too early costs less than
-   * moving it back whenever the hold that ends first is captured: so a time still to come is only moved forward.
+   * Returns the due time to store. Changing it costs an index row, and one early alarm costs less than moving the time back
+   * whenever the hold that ends first is captured: so a future time is only replaced by an earlier one.
    */
   private dueToStore(key: string, wallet: Wallet, at_ms: number): number | null {
     const due_at_ms = walletDueAt(wallet)

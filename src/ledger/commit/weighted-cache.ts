@@ -4,8 +4,8 @@ interface Cached<V> {
 }
 
 /**
- * A map in memory whose entries weigh something: past its capacity the least recently used go. What is larger than all
- * of it is not kept at all, so the bound holds whatever comes.
+ * A map in memory with weighted entries. Past its capacity the least recently used are dropped. An entry larger than the
+ * capacity is not kept, so the limit always holds.
  */
 export class WeightedCache<K, V> {
   private readonly entries = new Map<K, Cached<V>>()

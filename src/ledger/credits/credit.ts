@@ -18,7 +18,7 @@ export type CreditOutcome =
   | ({ readonly entry?: never } & Answered<RecordedPayment>)
   | Refused
 
-/** Puts a new lot into the owner's wallet, which is made if there is none. Refused, it changes nothing. */
+/** Puts a new lot into the owner's wallet, and makes the wallet if there is none. Refused, it changes nothing. */
 export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome {
   const replayed = replayedEntryOr(draft, message.idempotency, 'payment')
   if (replayed) return 'answer' in replayed ? { ...replayed, answer: replayed.answer.payment } : replayed
@@ -44,7 +44,7 @@ export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome
     priority: message.priority,
     expires_at_ms: message.expires_at_ms,
     ...(message.price && { price: message.price }),
-    // A recurring grant goes by the number of its first lot.
+    // A recurring grant has the number of its first lot.
     ...(message.recurring && { recurring: number }),
   }
   if (message.recurring) wallet.recurring.push(recurringGrant(draft, message, message.recurring, number))
@@ -100,6 +100,7 @@ function paymentAnswer(ids: LedgerIds, payment: RecordedPayment): CreditAnswer {
   }
 }
 
+/** Returns the answer to a grant or a purchase, from its entry alone: the first answer and every replay are the same. */
 export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
   const [lot] = entry.new_lots ?? []
   if (!lot) throw new Error(`entry ${entry.number} is not a credit`)

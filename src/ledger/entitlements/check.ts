@@ -20,15 +20,15 @@ import {
   quantityText,
 } from './limits.ts'
 
-/** Without an estimate a limit is asked for room for anything at all: its unit's smallest part. */
+/** Without an estimate, a limit must have room for its unit's smallest part. */
 const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }
 
-/** Credits are low when the action would leave less than this many more like it. */
+/** Credits are low when fewer than this many equal actions would remain. */
 const LOW_CREDITS_ACTIONS = 10n
 
 /**
- * Whether a burn would go through, by the very steps of a burn, on a draft that nobody commits: what it says is what
- * `applyEvent` would do now. A burn that would be refused for what it is, and not for what it costs, is refused here.
+ * Whether a burn would be accepted, by the same steps as a burn, on a draft that is dropped: the answer is what
+ * `applyEvent` would do now. An invalid event is refused here too.
  */
 export function checkUse(draft: Draft, { subject, event }: CheckQuestion, context: BurnContext): CheckResult {
   const answer = evaluate(draft, { subject, event }, context)
@@ -36,8 +36,8 @@ export function checkUse(draft: Draft, { subject, event }: CheckQuestion, contex
 }
 
 /**
- * The same, and a hold on the estimate if it is allowed, at most once for its key. What costs nothing needs no hold, and
- * what is not allowed gets none: then the key stays unused.
+ * `checkUse` with a hold on the estimate if it is allowed, at most once for its key. A use that costs nothing or is not
+ * allowed gets no hold, and the key stays unused.
  */
 export function checkAndHold(
   draft: Draft,
@@ -110,7 +110,7 @@ function low(wallet: Wallet, credits_micro: bigint | null): 'low_credits' | unde
   return isLow ? 'low_credits' : undefined
 }
 
-/** The limit of which the smallest share is left; of equals the most specific. */
+/** Returns the limit with the smallest remaining share; among equals, the most specific. */
 function tightest(meters: readonly Meter[]): Meter | undefined {
   let found: { readonly meter: Meter; readonly left: bigint; readonly limit: bigint } | undefined
   for (const meter of meters) {

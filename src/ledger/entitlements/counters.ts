@@ -13,16 +13,16 @@ const PRUNE = `
 const COUNTED_AFTER = `
   SELECT row_id, limits FROM journal WHERE row_id > ? AND limits IS NOT NULL ORDER BY row_id LIMIT ?`
 
-/** A journal row may hold thousands of counters, and all that came since the last checkpoint need not fit memory twice. */
+/** A journal row may hold thousands of counters, so a read takes few rows. */
 const ROWS_A_READ = 16
 
 /** Some 50 characters each, far below the 2 MB that a parameter may have. */
 const COUNTERS_A_WRITE = 10_000
 
-/** Counters kept in memory that stand as the checkpoint has them. */
+/** Unchanged counters kept in memory. */
 const MAX_CLEAN = 5_000
 
-/** What a journal row says of counters: their state after its commit, so that the latest row that names one is right. */
+/** The counters in a journal row: their state after its commit, so the latest row with a counter has its value. */
 type PackedCounters = readonly PackedCounter[]
 type PackedCounter = readonly [
   counter: number,
@@ -47,7 +47,7 @@ function counterOf(window_start_ms: number, used: bigint, reserved: bigint): Lim
 }
 
 /**
- * What limits have counted, without a row for each event: a commit writes the counters it changed into its own journal
+ * The counters of limits, without a row for each event: a commit writes the counters it changed into its own journal
  * row, and the table is a checkpoint of them, written before journal rows go to D1. A start reads the checkpoint and
  * the journal rows after it.
  */
@@ -90,19 +90,19 @@ export class LimitCounters {
     return stored ?? undefined
   }
 
-  /** Takes over what a commit has changed, once it has succeeded. */
+  /** Takes the counters that a commit changed, once it has succeeded. */
   publish(changed: ReadonlyMap<number, LimitCounter>): void {
     if (changed.size === 0) return
     this.replay()
     for (const [counter, state] of changed) this.dirty.set(counter, state)
   }
 
-  /** Entitlements have changed: the next checkpoint leaves out what nothing counts in any more. */
+  /** Entitlements have changed: the next checkpoint deletes unused counters. */
   prune(): void {
     this.pruning = true
   }
 
-  /** A row for each counter that changed; to be called in a transaction that moves the cursor, and then `checkpointed`. */
+  /** Writes a row for each changed counter. Call it in a transaction, then `checkpointed`. */
   writeCheckpoint(): void {
     const packed = [...this.dirty].map(([counter, { window_start_ms, used, reserved = 0n }]) => [
       counter,
@@ -122,7 +122,7 @@ export class LimitCounters {
     this.pruning = false
   }
 
-  /** What is in memory is read again at the next need of it. */
+  /** Drops what is in memory; it is read again when needed. */
   forget(): void {
     this.dirty = new Map()
     this.clean.clear()

@@ -18,8 +18,8 @@ import { quantityText } from './limits.ts'
 import type { EntitlementRows } from './rows.ts'
 
 /**
- * Makes, replaces or deletes an entitlement, alone in its commit: the events after it are under it. Refused, it
- * changes nothing. What was created is kept whole for the replay of its key.
+ * Makes, replaces or deletes an entitlement, alone in its commit: it applies to the events after it. Refused, it changes
+ * nothing. The result is stored for the replay of its key.
  */
 export function applyEntitlement(
   draft: Draft,
@@ -91,7 +91,7 @@ function changedRow(
   return { id, feature_id, owner, ...change.rules, number, counter, ...now, deleted: false, created_at_ms }
 }
 
-/** A refusal to make an entitlement one of something else. */
+/** Refuses to change the feature or the level of an entitlement. */
 function isMoved(
   { feature_id, owner }: Entitlement,
   place: { readonly feature_id?: string; readonly owner?: WalletOwner },
@@ -105,12 +105,12 @@ function fixed(path: string): Refused {
   return invalidField(path, 'cannot change: delete this entitlement and make another')
 }
 
-/** Whether what was counted under the one still counts under the other. */
+/** Whether both rules count in the same counter. */
 function isSameMeter(a: EntitlementRules, b: EntitlementRules): boolean {
   return a.unit === b.unit && a.period === b.period && a.anchor_ms === b.anchor_ms
 }
 
-/** What is asked of a customer's entitlements; one that is not there is a refusal. */
+/** Answers a question about entitlements; an unknown one is a refusal. */
 export function readEntitlements(rows: EntitlementRows, question: EntitlementsQuestion): EntitlementsResult {
   if (question.kind === 'list') return { kind: 'done', answer: rows.list(question) }
   const found = rows.byId(question.id)

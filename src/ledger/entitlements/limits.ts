@@ -20,8 +20,8 @@ import { type Refusal, type Refused, refused } from '../model/refusal.ts'
 import type { Hold } from '../model/wallet.ts'
 
 /**
- * What a feature allows, decided in the very commit that burns: on or off, and every limit of the user, the team and
- * the customer. All of them count what is burned, or none. Times are of arrival; quantities are exact integers.
+ * The limits of a feature, decided in the commit that burns: on or off, and every limit of the user, the team and the
+ * customer. Either all of them count a burn, or none. Times are of arrival; quantities are exact integers.
  */
 
 /** A limit, or only a count, at the moment of a request. */
@@ -34,15 +34,15 @@ export interface Meter {
   readonly counted: bigint
   /** `counted`, and what open holds reserve. */
   readonly used: bigint
-  /** What the request would add. */
+  /** The quantity of the request. */
   readonly quantity: bigint
-  /** Null where it only counts. */
+  /** Null if it only counts. */
   readonly limit: bigint | null
 }
 
 export type Admission = { readonly kind: 'admitted'; readonly meters: readonly Meter[] } | Refused
 
-/** What a charge comes to in every unit that a limit can have. One request is one event. */
+/** Returns a charge in every unit that a limit can have. One request is one event. */
 export function quantitiesOf(
   { credits_micro, price }: { readonly credits_micro: bigint; readonly price: bigint },
   usage: Usage = {},
@@ -64,7 +64,7 @@ export function capturedQuantities(
   return { ...quantitiesOf(rated, usage), credits: BigInt(captured_micro) }
 }
 
-/** Whether the feature is on and every HARD limit has room. Counts nothing yet: that is `count`, when all else is sure. */
+/** Whether the feature is on and every HARD limit has room. Checks only; call `count` once the burn is certain. */
 export function admit(
   draft: Draft,
   subject: Subject,
@@ -217,18 +217,18 @@ function unreserve(draft: Draft, counter: number, quantity: bigint): void {
   draft.limitCounters.set(counter, rest === 0n ? kept : { ...kept, reserved: rest })
 }
 
-/** What of a reservation a use takes the place of, and the rest. */
+/** Splits a reservation into the part that a use replaces, and the rest. */
 function split(reserved: bigint, used = 0n): readonly [freed: bigint, rest: bigint] {
   const freed = used < reserved ? used : reserved
   return [freed, reserved - freed]
 }
 
-/** The level of a row: whose use it counts together. */
+/** The level of a row. */
 export function levelOf({ owner }: Entitlement): Level {
   return owner.kind
 }
 
-/** A quantity of a unit as the plain decimal that people read. */
+/** Formats a quantity of a unit as a decimal. */
 export function quantityText(unit: LimitUnit, quantity: bigint): string {
   return formatDecimal(quantity, UNIT_DECIMALS[unit])
 }

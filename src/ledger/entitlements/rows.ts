@@ -18,7 +18,7 @@ const UPSERT = `
     counter = excluded.counter, revision = excluded.revision, deleted = excluded.deleted,
     entitlement = excluded.entitlement`
 
-// What an entitlement is about changes only when its user or team is erased, and it with them.
+// An entitlement's place changes only when its user or team is erased, together with it.
 const MOVE = 'UPDATE entitlements SET level_key = ?1 WHERE number = ?2 AND level_key <> ?1'
 
 const AT = 'SELECT entitlement FROM entitlements WHERE feature_id = ? AND level_key = ? AND deleted = 0'
@@ -43,7 +43,7 @@ interface Feature {
 }
 
 /**
- * A customer's entitlements at rest, and those that events ask for in memory. A feature without rows, and one whose
+ * A customer's entitlements in the table, and recently used ones in memory. A feature without rows, and one whose
  * rows are only the customer's, costs an event no read.
  */
 export class EntitlementRows {
@@ -55,7 +55,7 @@ export class EntitlementRows {
     this.exec = exec
   }
 
-  /** The highest numbers that were ever given. */
+  /** The highest numbers used so far. */
   get last(): Pick<Entitlement, 'number' | 'counter' | 'revision'> {
     const [row] = this.exec(LAST)
     return { number: Number(row?.number), counter: Number(row?.counter), revision: Number(row?.revision) }
@@ -101,7 +101,7 @@ export class EntitlementRows {
     return { entitlements, next_before_number }
   }
 
-  /** What changed after a revision, in the order of the changes. */
+  /** Returns the entitlements that changed after a revision, in order. */
   changedAfter(revision: number, limit: number): Entitlement[] {
     return read(this.exec(CHANGED_AFTER, revision, limit))
   }
@@ -115,7 +115,7 @@ export class EntitlementRows {
     this.forget()
   }
 
-  /** Deletes what a user or team was entitled to, now under the alias and without what was said of it. */
+  /** Deletes the entitlements of a user or team; their rows keep the alias, without metadata and value. */
   erase({ kind, id, alias }: Erased): void {
     let { revision } = this.last
     const own = walletKey({ kind, id })
@@ -125,7 +125,7 @@ export class EntitlementRows {
     }
   }
 
-  /** What is in memory is read again at the next need of it. */
+  /** Drops what is in memory; it is read again when needed. */
   forget(): void {
     this.features.clear()
     this.members.clear()

@@ -8,16 +8,16 @@ import { reportFlushFailure, withdrawFlushFailure } from './flush-failures.ts'
 import type { Projection, Projector } from './projector.ts'
 
 const MAX_DUE_WALLETS_PER_ALARM = 500
-/** In characters of journal rows, a second or so of work; requests get their turn in between. */
+/** In characters of journal rows: about a second of work. Requests run in between. */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 
-/** An alarm that is so late does not come any more: the platform gave it up. */
+/** An alarm that is this late will not ring: the platform gave it up. */
 const ALARM_LOST_MS = 60_000
 
-/** A broken ledger must not flood the log. */
+/** The most log lines of one alarm, so that a broken ledger does not flood the log. */
 const MAX_LOGGED = 10
 
-/** What the alarm does, one by one: a failure of one must not keep the others from being done. */
+/** The alarm's tasks. They fail and retry independently. */
 type AlarmWork = 'settle' | 'flush' | 'forget'
 
 /** Of the flush: whether D1 has all that there was when it began, or the next alarm goes on at once. */
@@ -35,23 +35,23 @@ interface Options {
   readonly log: (event: string, error: unknown, fields?: LogFields) => void
 }
 
-/** The one alarm of a ledger object: what it does when it rings, and when it is to ring next. */
+/** The one alarm of a ledger object: its tasks, and when it rings next. */
 export class LedgerAlarm {
   private readonly options: Options
   private readonly store: LedgerStore
-  /** When it is to ring, as far as is known. */
+  /** When it rings, as far as is known. */
   private at_ms: number | null = null
-  /** How often each work has failed in a row. */
+  /** How often each task has failed in a row. */
   private readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
-  /** Whether D1 was told that this ledger cannot flush. */
-  private saidToBeBehind = false
+  /** Whether this ledger's failure to flush is recorded in D1. */
+  private failureReported = false
 
   constructor(options: Options) {
     this.options = options
     this.store = options.store
   }
 
-  /** What fell due, then the flush, then what may be forgotten, whichever of them fails. Whoever calls it arms the alarm again. */
+  /** Runs all tasks, whichever of them fails: due items, the flush, old rows. The caller arms the alarm again. */
   async ring(): Promise<Flushed> {
     this.at_ms = null
     let flushed: Flushed = 'all'
@@ -64,7 +64,7 @@ export class LedgerAlarm {
     return flushed
   }
 
-  /** Does a work. What it throws is logged, and its failures in a row put off when it is tried again. */
+  /** Runs a task. Logs what it throws; its failures in a row delay the next try. */
   async attempt(work: AlarmWork, run: () => Promise<void>): Promise<void> {
     try {
       await run()
@@ -86,15 +86,15 @@ export class LedgerAlarm {
     this.armForAll()
   }
 
-  /** For what a commit has written: `due_at_ms` is when the first of its wallets falls due, null for never. */
+  /** Arms the alarm after a commit. `due_at_ms` is when the first of its wallets falls due, null for never. */
   armForCommit(due_at_ms: number | null): void {
     const flush_at_ms = Date.now() + this.options.config().flush_delay_ms
     this.arm({ due_at_ms, flush_at_ms, forget_at_ms: null })
   }
 
   /**
-   * For whatever is next in the whole ledger. Forgetting gets no alarm of its own: every alarm does it. Only what is
-   * overdue waits for one, which is what an alarm left over, or a start finds after a long rest.
+   * Arms the alarm for whatever is next in the ledger. Freeing old rows sets no alarm of its own, because every alarm does
+   * it; only overdue rows do, after an alarm that did not free all or a long rest.
    */
   armForAll(flushed: Flushed = 'all'): void {
     const now_ms = Date.now()
@@ -108,8 +108,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Sees to it that the alarm rings when it is next needed; moves it only to an earlier time, so that it is set once
-   * for all the commits that one flush takes.
+   * Arms the alarm for the earliest of these times. Moves it only to an earlier time, so that it is set once for all the
+   * commits of one flush.
    */
   private arm(next: {
     readonly due_at_ms: number | null
@@ -140,7 +140,7 @@ export class LedgerAlarm {
     }
   }
 
-  /** Wallet by wallet: a broken one, which fails again at every alarm, keeps nobody else's lots from expiring. */
+  /** Wallet by wallet: a broken one, which fails again at every alarm, does not affect the others. */
   private async settleDueWallets(): Promise<void> {
     const keys = this.store.dueWallets(this.options.now(), MAX_DUE_WALLETS_PER_ALARM)
     const results = await Promise.allSettled(
@@ -158,28 +158,28 @@ export class LedgerAlarm {
     if (failed.length > 0) throw new Error(`${failed.length} of ${keys.length} due wallets were not settled`)
   }
 
-  /** When the oldest commit was made that D1 does not have. */
+  /** Returns the time of the oldest commit that D1 does not have. */
   private unflushedSince(): number | undefined {
     const { journal } = this.store
     return journal.isDirty ? journal.rowAt(journal.flushedRow + 1)?.at_ms : undefined
   }
 
   /**
-   * Tells whoever counts the ledgers that are behind, and takes it back when the flush goes well again. One failure is
-   * what the next try is for.
+   * Records in D1 that the flush keeps failing, and removes the record when it succeeds again. A single failure is not
+   * recorded.
    */
   private async reportFlush(): Promise<void> {
     const failures = this.failures.flush
     const unflushed_since_ms = this.unflushedSince()
     const behind = failures >= 2 && unflushed_since_ms !== undefined
-    if (!behind && (failures > 0 || !this.saidToBeBehind)) return
+    if (!behind && (failures > 0 || !this.failureReported)) return
     try {
       const { db, ledger_id } = this.options.projection()
       if (behind) await reportFlushFailure(db, { ledger_id, unflushed_since_ms, failures }, Date.now())
       else await withdrawFlushFailure(db, ledger_id)
-      this.saidToBeBehind = behind
+      this.failureReported = behind
     } catch {
-      // D1 is down: the failed flush was logged a moment ago, and said how far D1 is behind.
+      // D1 is down: the log line of the failed flush already has the delay.
     }
   }
 
@@ -193,7 +193,7 @@ export class LedgerAlarm {
     }
   }
 
-  /** Journal rows that were committed before this have lived their time. */
+  /** The end of the idempotency window: older journal rows can be freed. */
   private forgetsBefore(): number {
     return Date.now() - this.options.config().idempotency_window_ms
   }

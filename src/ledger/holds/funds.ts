@@ -8,7 +8,7 @@ import type { WalletItemRef } from '../model/vocabulary.ts'
 import { type Hold, remaining, spendable, type Wallet } from '../model/wallet.ts'
 import { expireFreed, releaseParts, take, takeReserved } from '../wallets/funds.ts'
 
-/** How holds move credits; shared by captures and by events that settle a hold. */
+/** How holds move credits: for captures and for events that settle a hold. */
 
 /** The open hold that a reference names; undefined when it is closed, or never was. */
 export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
@@ -18,13 +18,13 @@ export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
 export interface Captured {
   readonly amount: MicroCredits
   readonly lots: readonly LotPart[]
-  /** What was asked for and could not be taken. A bigint: what was asked for may be absurd. */
+  /** The requested amount that could not be taken. A bigint: a request may exceed any wallet. */
   readonly shortfall_micro: bigint
 }
 
 /**
- * Takes credits out of a hold, and above what it reserves out of what is free and the overdraft: as much as there is.
- * A capture is of something that was already consumed, so it never fails for want of credits: it falls short.
+ * Takes credits out of a hold, then out of unreserved credits and the overdraft: as much as there is.
+ * A capture is for something already consumed, so it never fails for lack of credits: it returns a shortfall.
  */
 export function captureParts(
   draft: Draft,
@@ -33,7 +33,7 @@ export function captureParts(
   wanted_micro: bigint,
 ): Captured {
   const hold = openHold(wallet, ref)
-  // Asked before anything is taken: the balance only moves with the entry that is appended afterwards.
+  // Read before anything is taken: the balance changes only with the entry that is appended afterwards.
   const beyond = Math.max(0, spendable(wallet))
   const from_hold = microCredits(least(wanted_micro, remaining(hold)))
   const { taken, left } = takeReserved(draft, wallet, hold.parts, from_hold)
@@ -45,7 +45,7 @@ export function captureParts(
   return { amount, lots, shortfall_micro: wanted_micro - BigInt(amount) }
 }
 
-/** Counts what a capture used in place of what its hold reserved of limits, and says so for the entry. */
+/** Counts a capture's use in place of its hold's reservation, and returns the field for its entry. */
 export function countCapture(
   draft: Draft,
   wallet: Wallet,
@@ -76,8 +76,8 @@ export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldS
 }
 
 /**
- * Takes a hold off its wallet, gives back what it reserved of limits, and writes down how it ended. The credits that it
- * still reserved are the caller's to release.
+ * Removes a hold from its wallet, releases its limits, and records how it ended. The caller releases the credits that it
+ * still reserved.
  */
 export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
   wallet.holds.splice(wallet.holds.indexOf(hold), 1)

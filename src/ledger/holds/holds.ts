@@ -68,12 +68,12 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
   }
 }
 
-/** Whether the ledger has given out such a number: a hold that it gave out and that is not open is closed. */
+/** Whether the ledger has used such a number: a hold with a used number that is not open is closed. */
 function isNumbered(draft: Draft, { number, created_at_ms }: WalletItemRef): boolean {
   return number >= 1 && number <= draft.counters.hold && created_at_ms <= draft.at_ms
 }
 
-/** Opens a hold, or says why not. Refused, it has changed nothing. */
+/** Opens a hold. Refused, it has changed nothing. */
 export function openHold(
   draft: Draft,
   request: HoldRequest & { op: 'open' },
@@ -116,16 +116,16 @@ export function openHold(
 interface Size {
   readonly credits_micro: bigint
   readonly quantities: Quantities
-  /** What a million output tokens cost, where a model prices them. */
+  /** The price of a million output tokens, if a model prices them. */
   readonly output_rate?: MicroCredits
 }
 
-/** What credits come to in every unit of limits, by the burn table of now. */
+/** Returns credits in every unit of limits, by the current burn table. */
 function quantitiesOfCredits(draft: Draft, credits_micro: bigint, { tables }: BurnContext): Quantities {
   return quantitiesOf({ credits_micro, price: priceOf(tables.at(draft.at_ms), credits_micro) })
 }
 
-/** Credits, and what a million output tokens cost where a model prices them. */
+/** Returns the credits of a hold, and the price of a million output tokens if a model prices them. */
 function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnContext): Size | Refused {
   if (size.kind === 'credits') {
     const credits_micro = BigInt(size.credits)
@@ -168,7 +168,7 @@ function capture(
   const quantities =
     what.kind === 'event' && rated
       ? capturedQuantities(rated, amount, what.event.usage)
-      : // However many parts it is captured in, what has no events of its own is one.
+      : // A capture by credits counts as one event, however many parts it has.
         { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
   const entry = draft.append(wallet, {
     ...(what.kind === 'event' && rated
@@ -197,7 +197,7 @@ function capture(
   }
 }
 
-/** What credits were captured for, and their price by the burn table of now. */
+/** Returns the usage of captured credits, and their price by the current burn table. */
 function capturedUse(
   draft: Draft,
   amount: MicroCredits,

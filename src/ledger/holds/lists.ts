@@ -12,13 +12,13 @@ import { settle } from '../wallets/settle.ts'
 import { holdState } from './funds.ts'
 import { holdAnswer } from './holds.ts'
 
-/** A read of all holds looks into no more wallets than this. */
+/** The most wallets that one read of all holds checks. */
 const MAX_WALLETS = 1000
 
-/** … and looks for a closed one in no more journal rows than this. */
+/** The most journal rows that a search for a closed hold parses. */
 const MAX_ROWS = 512
 
-/** Open holds as they are now. What has fallen due is applied to a draft that the caller drops: nothing is written. */
+/** Returns open holds. Due items are applied to a draft that the caller drops: nothing is written. */
 export function readHolds(
   store: LedgerStore,
   draft: Draft,
@@ -46,7 +46,7 @@ export function readHolds(
   }
 }
 
-/** A hold that ended just now, or so lately that D1 may not have it yet. */
+/** Returns a hold that ended so recently that D1 may not have it yet. */
 function readEndedHold(store: LedgerStore, draft: Draft, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
   const wallet = draft.walletByNumber(ref.wallet)
   if (!wallet) return []

@@ -1,10 +1,10 @@
 import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../../usage/cells/totals.ts'
 import type { MetaTable } from '../tables.ts'
 
-/** How far a ledger is projected: D1 has the journal up to `row`, and the queue has taken what it says of usage. */
+/** How far a ledger is projected: D1 has the journal up to `row`, and the queue has the usage up to there. */
 export interface Cursor {
   readonly row: number
-  /** What the entries up to there have added to analytics, since the first. */
+  /** The usage of all entries up to there. */
   readonly usage: UsageTotals
 }
 

@@ -7,7 +7,7 @@ import { type PackedEntry, packEntry, unpackEntry } from './packed-entry.ts'
 
 /**
  * Format 1 of journal rows and ledger pages: JSON with short names, about 300 bytes an event. Journal rows are read
- * for as long as the idempotency window lasts, pages for ever: never change what a name means, add a format.
+ * for as long as the idempotency window lasts, pages without limit: never change the meaning of a name, add a format.
  * `docs/storage-schema.md` lists the names.
  */
 export const FORMAT = 1
@@ -95,7 +95,7 @@ export function packPage(entries: readonly Entry[], number: SubjectNumber): stri
 /** A page that was parsed once: which subjects it names, and its entries when their names are known. */
 export interface ParsedPage {
   readonly subjects: { readonly user: ReadonlySet<number>; readonly team: ReadonlySet<number> }
-  /** `name` gives a subject's own id back, or says that it was erased. */
+  /** `name` returns a subject's own id, or the placeholder of an erased one. */
   readonly entries: (name: (kind: SubjectKind, number: number) => string) => Entry[]
 }
 

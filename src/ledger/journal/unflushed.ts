@@ -6,10 +6,10 @@ import { MAX_EVENT_AHEAD_MS } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import { unpackRow } from './packing.ts'
 
-/** A read looks at no more journal rows than this; a list then goes on from where it came to. */
+/** The most journal rows that one read parses; the list continues after them. */
 const MAX_ROWS_READ = 64
 
-/** The newest entries that the filter lets through, among those that D1 may not have yet. */
+/** Returns the newest entries that match the filter, among those that D1 may not have yet. */
 export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
   const { filter, limit } = message
   const before_entry = message.before_entry ?? store.counters.entry + 1
@@ -48,14 +48,14 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
   }
 }
 
-/** In place of an entry's number: everything that is older is too old for the filter. */
+/** In place of an entry's number: all older entries are too old for the filter. */
 export const NO_OLDER_ENTRY = 0
 
-/** Two machines' clocks: the one that looked at the event's time, and the ledger's. */
+/** The largest difference between the clock that checked the event's time and the ledger's. */
 const CLOCKS_APART_MS = 60_000
 
 /**
- * What was committed before this cannot match, and ends the list, because entries are in the order of their commits.
+ * Returns the commit time before which no entry can match. It ends the list, since entries are in commit order.
  * An entry takes effect no later than it is committed; but an event may come before its time.
  */
 export function arrivedFrom({ from_ms, event }: EntryFilter): number {

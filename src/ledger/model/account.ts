@@ -1,6 +1,6 @@
 import type { CustomerStatus, Mode, Tier } from '../../db/schema.ts'
 
-/** What a ledger knows of its customer: what it admits, and how much of it, hangs on that. */
+/** The ledger's copy of the customer's account: decides which requests it admits, and how many. */
 export interface Account {
   readonly tier: Tier
   readonly status: CustomerStatus
@@ -9,13 +9,13 @@ export interface Account {
 }
 
 /**
- * What a request is: one that only reads, one that changes something for the customer, or the operator's own work on
+ * The kind of a request: a read, a change for the customer, or the operator's own work on
  * what was accepted before, such as rating an event whose price has come. Only `write` is closed to a customer that is
  * suspended or closed.
  */
 export type Access = 'read' | 'write' | 'upkeep'
 
-/** What a ledger has counted of a caller's requests, this one included. */
+/** The ledger's count of a caller's requests, this one included. */
 export interface RateCount {
   /** False: this request is more than the limit. */
   readonly allowed: boolean
@@ -35,11 +35,11 @@ export interface Caller {
   readonly key_id: string
   readonly ip?: string
   readonly request_id?: string
-  /** Of the key. What live and test keys share is in the live ledger, which counts the requests of the two apart. */
+  /** The mode of the key. The live ledger holds what live and test keys share, and counts the requests of the two separately. */
   readonly mode?: Mode
   /**
    * The ledgers that have counted this request, so that none counts it twice however many calls it takes. Absent: the
-   * service itself calls, which nobody counts.
+   * service itself calls, and its calls are not counted.
    */
   readonly counted_by?: readonly string[]
   /** On the Worker's side, for `client.ts` to note what a ledger has counted. A function does not travel in JSON. */

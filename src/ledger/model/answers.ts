@@ -6,7 +6,7 @@ import type { RecurringGrant } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
 import type { LotKind, WalletOwner } from './vocabulary.ts'
 
-/** Everything that the answer to one event says; stored, so that a replay says the same. */
+/** The whole answer to one event; stored, so that a replay returns the same. */
 export interface EventAnswer {
   readonly id: string
   readonly credits: MicroCredits
@@ -36,7 +36,7 @@ export interface BatchAnswer {
   readonly results: readonly BatchItemAnswer[]
 }
 
-/** A hold as it is answered. */
+/** A hold in an answer. */
 export interface HoldAnswer {
   readonly hold: HoldState
   readonly hold_id: string
@@ -73,7 +73,7 @@ export interface MovementAnswer {
   readonly wallet_id: string
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
-  /** What came back to lots that have expired, and expired again. */
+  /** The credits that came back to expired lots, and expired again. */
   readonly returned_expired?: MicroCredits
   readonly overdraft_limit?: MicroCredits
   /** Of a transfer: the wallet that got the credits. */
@@ -104,7 +104,7 @@ export interface LotAnswer {
   readonly created_at_ms: number
 }
 
-/** A grant that comes again, as it is answered. */
+/** A recurring grant in an answer. */
 export interface RecurringAnswer {
   readonly recurring_grant_id: string
   readonly wallet_id: string
@@ -112,7 +112,7 @@ export interface RecurringAnswer {
   readonly grant: RecurringGrant
 }
 
-/** Why not, or, allowed, what will soon be in the way. */
+/** The reason for a refusal; when allowed, the limit that will be reached soon. */
 export type CheckReason =
   | OffReason
   | 'limit_reached'
@@ -120,7 +120,7 @@ export type CheckReason =
   | 'soft_limit_reached'
   | 'low_credits'
 
-/** A limit as it stands before the action. Quantities are decimal strings of the unit. */
+/** A limit before the action. Quantities are decimal strings of the unit. */
 export interface LimitAnswer {
   readonly entitlement_id: string
   readonly level: Level

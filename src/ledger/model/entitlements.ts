@@ -6,14 +6,14 @@ export const LIMIT_TYPES = ['HARD', 'SOFT', 'NONE'] as const
 
 export type LimitType = (typeof LIMIT_TYPES)[number]
 
-/** What an entitlement is about, for good: a feature, and whose use of it. */
+/** The feature of an entitlement and whose use of it counts. Never changes. */
 export interface EntitlementPlace {
   readonly feature_id: string
-  /** A user's, a team's or, of the customer, everybody's together. */
+  /** A user, a team, or the customer: the use of all together. */
   readonly owner: WalletOwner
 }
 
-/** What a customer says of a feature at one level. With a period it counts; with a limit, too, it limits. */
+/** A customer's rules for a feature at one level. With a period it counts use; with a limit as well, it limits use. */
 export interface EntitlementRules {
   readonly limit_type: LimitType
   /** In the unit's smallest part, an integer as text. */
@@ -31,7 +31,7 @@ export interface Entitlement extends EntitlementPlace, EntitlementRules {
   readonly id: string
   /** Of its creation: 1, 2, 3 …; never used twice. */
   readonly number: number
-  /** What it counts in. Another one when unit, period or anchor change; never used twice. */
+  /** The number of its counter. Changes with unit, period or anchor; never used twice. */
   readonly counter: number
   /** Rises with every change of any entitlement. */
   readonly revision: number

@@ -31,23 +31,23 @@ export interface Entry {
   readonly number: number
   readonly type: EntryType
   readonly wallet: number
-  /** On the first entry of a wallet: whose it is. */
+  /** On the first entry of a wallet: its owner. */
   readonly owner?: WalletOwner
   /** When it was committed; never earlier than the entry before it. */
   readonly at_ms: number
-  /** When it took effect, if that was earlier: an expiration that was found late. */
+  /** When it took effect, if that was earlier: an expiration that was applied late. */
   readonly effective_at_ms?: number
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
   readonly lots: readonly LotPart[]
-  /** The lots that came into being: one by a purchase or a grant, some by a transfer. */
+  /** The new lots: one for a purchase or a grant, one or more for a transfer. */
   readonly new_lots?: readonly NewLot[]
   readonly event?: EventRecord
-  /** Of a burn that captured a hold by credits: what for. */
+  /** For a burn that captured a hold by credits: its usage. */
   readonly captured?: CapturedUse
-  /** Of a void or a refund of a burn: what of that burn is taken back. */
+  /** For a void or a refund of a burn: the part of its usage that is taken back. */
   readonly reverses?: Reversal
-  /** What limits counted of it: a void gives it back. */
+  /** The quantities that limits counted: a void gives them back. */
   readonly counted?: readonly Counted[]
   readonly description?: string
   readonly payment_reference?: string
@@ -92,14 +92,14 @@ export interface CapturedUse {
   readonly price: UsdParts
 }
 
-/** What a void or a refund takes back of a burn, where the burn was counted; its credits are the entry's amount. */
+/** The part of a burn's usage that a void or a refund takes back. Its credits are the entry's amount. */
 export interface Reversal extends UsageCell {
   readonly price: UsdParts
   /** Of a void: the event's cost and usage, which a refund leaves as they are. */
   readonly voided?: UsageQuantities & { readonly cost: UsdParts }
 }
 
-/** The usage event behind a burn, with everything its price was made from: it is never rated anew by accident. */
+/** The usage event behind a burn, with everything its price was made from. */
 export interface EventRecord extends EventFields {
   readonly cost: UsdParts
   /** customer_price_usd: the credits at the table's credits per USD. */
@@ -114,9 +114,9 @@ export interface EventRecord extends EventFields {
 export interface Rerated {
   readonly entry: number
   readonly at_ms: number
-  /** What the event was said to cost before. */
+  /** The cost recorded before. */
   readonly cost_before: UsdParts
-  /** What its price came to, less what had been given back of it, before it was rated and since. */
+  /** Its price less the refunds, before and after the rating. */
   readonly price_before: UsdParts
   readonly price_after: UsdParts
 }
@@ -160,7 +160,7 @@ export type StoredAnswer =
   | { readonly of: 'check'; readonly check: CheckAnswer }
   | ({ readonly of: 'hold' } & HoldAnswer)
   | ({ readonly of: 'capture' } & CaptureAnswer)
-  /** A version never changes, so its number says it all. */
+  /** A version never changes, so its number identifies the answer. */
   | { readonly of: 'burn_table'; readonly version: number }
 
 /** How a hold ended. */
@@ -171,7 +171,7 @@ export interface HoldRecord {
   readonly idempotency?: undefined
 }
 
-/** Who made a change of the same commit, for the audit log. */
+/** The audit record of a change in the same commit. */
 export interface AuditedRecord {
   readonly kind: 'audit'
   readonly at_ms: number
@@ -181,7 +181,7 @@ export interface AuditedRecord {
 
 export type JournalRecord = Entry | AnswerRecord | HoldRecord | AuditedRecord
 
-/** What a burn counted where usage is summed, for a void or a refund to take back. */
+/** The usage that a burn counted, for a void or a refund to take back. */
 export interface PastUsage extends UsageCell, UsageQuantities {
   readonly cost: UsdParts
   readonly price: UsdParts

@@ -17,7 +17,7 @@ export type Level = 'user' | 'team' | 'customer'
 /** Whether a feature without any row may be used. */
 export type DefaultEntitlement = 'allow' | 'deny'
 
-/** Who uses what. */
+/** A feature and its user. */
 export interface Subject {
   readonly feature_id: string
   readonly user_id?: string | undefined
@@ -36,18 +36,18 @@ export interface LimitCounter {
   readonly reserved?: bigint
 }
 
-/** What a hold reserves of a counter, plain JSON: a quantity above 2^53 is text. */
+/** The part of a counter that a hold reserves, plain JSON: a quantity above 2^53 is text. */
 export type ReservedQuantity = readonly [counter: number, quantity: number | string]
 
-/** What was counted where, plain JSON: a quantity above 2^53 is text. Kept with what may be given back. */
+/** A counted quantity and its counter, plain JSON: a quantity above 2^53 is text. Stored with each use that can be given back. */
 export type Counted = readonly [counter: number, window_start_ms: number, quantity: number | string]
 
-/** The field of an entry that says what was counted; absent when nothing was. */
+/** The field of an entry with its counted quantities; absent when nothing was counted. */
 export interface Counts {
   readonly counted?: readonly Counted[]
 }
 
-/** Why a feature is off: its row says so, or there is no row and none means no. */
+/** Why a feature is off: its row disables it, or it has no row and the default is to deny. */
 export type OffReason = 'feature_disabled' | 'feature_not_enabled'
 
 /**
@@ -62,7 +62,7 @@ export interface PeriodCounter {
   readonly quantity: string
 }
 
-/** Without those of periods that are over. */
+/** Returns the counters without those of past periods. */
 export function currentCounters(counters: PeriodCounters, at_ms: number): PeriodCounters {
   const all = Object.entries(counters)
   const current = all.filter(([, { resets_at_ms }]) => resets_at_ms > at_ms)

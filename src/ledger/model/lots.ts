@@ -11,7 +11,7 @@ import {
 } from '../../pricing/money.ts'
 import type { LotKind } from './vocabulary.ts'
 
-/** One grant or purchase inside a wallet, with what is left of it. Open lots have something left. */
+/** One grant or purchase inside a wallet, with its remaining amount. Open lots have credits left. */
 export interface Lot {
   readonly number: number
   readonly kind: LotKind
@@ -21,15 +21,15 @@ export interface Lot {
   readonly expires_at_ms: number | null
   readonly created_at_ms: number
   readonly amount: MicroCredits
-  /** What was paid for `amount`; absent when nothing was. */
+  /** The price paid for `amount`; absent when it was free. */
   readonly price?: UsdParts
   /** The recurring grant that it came from. */
   readonly recurring?: number
-  /** What is left of it, what is held of that included. */
+  /** The remaining amount, held credits included. */
   left: MicroCredits
-  /** What of the price is in that; absent while it is the whole price. */
+  /** The share of the price in `left`; absent while it is the whole price. */
   price_left?: UsdParts
-  /** What open holds have reserved of what is left. */
+  /** The part of `left` that open holds reserve. */
   held: MicroCredits
 }
 
@@ -48,7 +48,7 @@ export function paidOf([, , paid]: LotPart): PicoUsd {
   return paid ? usdFromParts(paid) : ZERO_USD
 }
 
-/** In place of a lot's number: the wallet's overdraft, which is used when all lots are. */
+/** In place of a lot's number: the wallet's overdraft, which is used after all lots. */
 export const OVERDRAFT = 0
 
 /** At most this many open lots in a wallet: a burn walks them, and they are written with the wallet. */
@@ -70,12 +70,12 @@ export function insertLot(lots: Lot[], lot: Lot): void {
   lots.splice(at === -1 ? lots.length : at, 0, lot)
 }
 
-/** What of a lot no hold has reserved. */
+/** Returns the unreserved amount of the lot. */
 export function free(lot: Lot): MicroCredits {
   return microCredits(lot.left - lot.held)
 }
 
-/** What of all lots no hold has reserved. */
+/** Returns the unreserved amount of all lots. */
 export function sumOfFree(lots: readonly Lot[]): MicroCredits {
   return microCredits(lots.reduce((sum, lot) => sum + lot.left - lot.held, 0))
 }
@@ -153,7 +153,7 @@ export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount
   return returned
 }
 
-/** What of `paid` goes back with the credits from `from` to `to`: what goes back in parts sums to exactly `paid`. */
+/** Returns the share of `paid` for the credits from `from` to `to`. The shares of all parts sum to exactly `paid`. */
 function paidBetween(paid: PicoUsd, from: number, to: number, whole: number): PicoUsd {
   return picoUsd(shareOf(paid, to, whole) - shareOf(paid, from, whole))
 }
@@ -170,7 +170,7 @@ export function lotDueAt(lot: Lot): number | null {
   return free(lot) > 0 ? lot.expires_at_ms : null
 }
 
-/** What expires next, of what is not held, as one amount; null when nothing will. */
+/** Returns the next expiry and the unreserved amount that expires then; null when nothing will expire. */
 export function expiringNext(lots: readonly Lot[]): { amount: MicroCredits; at_ms: number } | null {
   let at_ms = Number.POSITIVE_INFINITY
   let amount = 0

@@ -11,16 +11,16 @@ export const RECURRING_PERIODS = ['day', 'week', 'month'] as const
 
 export type RecurringPeriod = (typeof RECURRING_PERIODS)[number]
 
-/** A grant that comes again at every period, counted from the moment of the first. */
+/** A recurring grant. Its periods start at the time of the first grant. */
 export interface RecurringGrant {
   readonly number: number
   readonly every: RecurringPeriod
   readonly amount: MicroCredits
   readonly kind: LotKind
   readonly priority: number
-  /** How long each lot lives; null: for ever. */
+  /** The lifetime of each lot; null: no expiry. */
   readonly lifetime_ms: number | null
-  /** How much of the lots before may be left when the next comes; null: all of it. */
+  /** The most that may be left of its earlier lots when the next one is granted; null: no limit. */
   readonly rollover_max: MicroCredits | null
   readonly reason?: string
   readonly created_at_ms: number

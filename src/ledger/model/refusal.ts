@@ -1,7 +1,7 @@
 import type { Level, LimitUnit, OffReason } from './limits.ts'
 
 /**
- * Every expected way in which the ledger, or the rating before it, says no. A refusal is a value: it changes nothing,
+ * Every expected refusal of the ledger, or of the rating before it. A refusal is a value: it changes nothing,
  * leaves the idempotency key unused, and travels through RPC and the journal as plain JSON.
  * `detailOf` words it; `http/problem.ts` gives it its status. Both switch over all of them.
  */
@@ -133,13 +133,13 @@ function limitDetail({
   return `The ${level}'s limit of ${limit} ${name} for this feature has ${used} used, and this needs ${needed}. ${reset}`
 }
 
-/** A client that is wrong in a thousand places is told of the first 50. */
+/** The most errors that one answer lists. */
 const MAX_ERRORS = 50
 
-/** An unknown field has the name that the client gave it, and the details of a batch are stored with its key. */
+/** A path may contain an unknown field's name from the client, and details of a batch are stored with its key. */
 const MAX_PATH_SHOWN = 200
 
-/** A 400 that names each field, and whose detail says the first of them. `what` is invalid: the request, its query … */
+/** A 400 that lists each field, with the first one in its detail. `what` is invalid: the request, its query … */
 export function invalid(
   errors: readonly FieldError[],
   what = 'request',

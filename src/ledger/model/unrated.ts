@@ -26,16 +26,16 @@ export interface Amendment extends Counts {
   /** The entry that burned the difference, or gave it back. */
   readonly by_entry: number
   readonly rated_at_ms: number
-  /** What the event costs now, in all. */
+  /** The total cost of the event now. */
   readonly credits: MicroCredits
   readonly balance_after: MicroCredits
-  /** What the second entry took out of lots: a void gives that back too. */
+  /** The lots that the second entry took from: a void returns these credits too. */
   readonly lots: readonly LotPart[]
   readonly cost: UsdParts
   readonly price: UsdParts
   readonly burn_table_version: number
   readonly price_version: string
-  /** What of its price had not been given back when it was rated. */
+  /** The part of its price that had not been given back when it was rated. */
   readonly open: OpenPrice
 }
 

@@ -14,7 +14,7 @@ export type WalletOwner =
   | { readonly kind: 'user'; readonly id: string }
   | { readonly kind: 'team'; readonly id: string }
 
-/** A key and what it stands for: SHA-256 of the operation and its body, so that a repeat can be told from a reuse. */
+/** A key and the fingerprint of its request: SHA-256 of the operation and its body, to distinguish a repeat from a reuse. */
 export interface Idempotency {
   readonly key: string
   readonly fingerprint: string
@@ -32,18 +32,18 @@ export const EVENT_TYPES = [
 
 export type EventType = (typeof EVENT_TYPES)[number]
 
-/** What the provider charges for an event: a cost, or no price found (`unpriced`), or nothing to price (`none`). */
+/** The provider's charge for an event: a cost, no price found (`unpriced`), or nothing to price (`none`). */
 export type ProviderCharge =
   | { readonly kind: 'priced'; readonly cost: UsdParts; readonly price_version: string }
   | {
       readonly kind: 'unpriced'
       readonly price_version: string
-      /** What the provider's dearest current model would charge; null or absent when that is not known. */
+      /** The cost at the provider's most expensive current model; null or absent when unknown. */
       readonly ceiling_cost?: UsdParts | null
     }
   | { readonly kind: 'none'; readonly price_version: string }
 
-/** An event's time may be this much ahead of its arrival, for clocks that are; never more. */
+/** How far an event's time may be ahead of its arrival, for clocks that run fast. */
 export const MAX_EVENT_AHEAD_MS = 5 * 60_000
 
 /** What, beside provider, model and usage, picks the price: kept, so that an event can be priced again. */
@@ -54,7 +54,7 @@ export interface PriceModifiers {
   readonly image_quality?: string
 }
 
-/** What an event says of itself, from its request to its record: what is priced is what is recorded. */
+/** The fields of an event, from its request to its record: the priced fields are the recorded ones. */
 export interface EventFields {
   readonly timestamp_ms: number
   readonly event_type: EventType

@@ -20,9 +20,9 @@ export interface Wallet {
   readonly number: number
   readonly owner: WalletOwner
   readonly created_at_ms: number
-  /** Whether an entry has said whose wallet it is: D1 learns it from there. */
+  /** Whether an entry has named the owner of the wallet: D1 learns it from there. */
   announced: boolean
-  /** What the lots have left, less the overdraft that is used. */
+  /** The remaining credits of the lots, less the overdraft in use. */
   balance: MicroCredits
   /** How far the balance may go below zero. */
   overdraft_limit: MicroCredits
@@ -32,42 +32,42 @@ export interface Wallet {
   lots: Lot[]
   /** Open holds, the oldest first. */
   holds: Hold[]
-  /** Grants that come again. */
+  /** Recurring grants. */
   recurring: RecurringGrant[]
   /**
    * By the number of a recurring grant with a `rollover_max`: its rollovers, oldest first, each with less room than the
    * next. They outlive the grant, because credits of its lots may still be given back.
    */
   rollovers?: Readonly<Record<string, readonly Rollover[]>>
-  /** Absent until a burn table's rule counts. */
+  /** Absent until a rule of a burn table counts. */
   counters?: PeriodCounters
 }
 
 /** At most this many open holds in a wallet: they are written with it. */
 export const MAX_OPEN_HOLDS = 1000
 
-/** Credits that are authorised but not yet spent. What it has reserved stays in its lots until it is captured. */
+/** Credits that are authorised but not yet spent. Reserved credits stay in their lots until they are captured. */
 export interface Hold {
   readonly number: number
   readonly feature_id: string
   readonly user_id?: string
   readonly team_id?: string
   readonly created_at_ms: number
-  /** What it was opened with. */
+  /** The amount at opening. */
   readonly credits: MicroCredits
-  /** What a million output tokens cost, when it was priced by a model: what is left buys so many more. */
+  /** The price of a million output tokens, if the hold was priced by a model. */
   readonly output_rate?: MicroCredits
   expires_at_ms: number
   captured: MicroCredits
-  /** What it still reserves, in burn order. */
+  /** The credits that it still reserves, in burn order. */
   parts: LotPart[]
-  /** What it still reserves of its feature's limits. */
+  /** The quantities that it still reserves of its feature's limits. */
   reserves?: readonly ReservedQuantity[]
   /** The same of a hold that was opened before reservations counted in every window: it counts in the window that it names. */
   limits?: readonly Counted[]
 }
 
-/** What a wallet is found by. Unambiguous, because the kind ends at the first colon. */
+/** Returns the key of an owner's wallet. Unambiguous, because the kind ends at the first colon. */
 export function walletKey(owner: WalletOwner): string {
   return owner.kind === 'customer' ? 'customer' : `${owner.kind}:${owner.id}`
 }
@@ -97,17 +97,17 @@ export function copyWallet(wallet: Wallet): Wallet {
   }
 }
 
-/** What a hold still reserves. */
+/** Returns the amount that a hold still reserves. */
 export function remaining(hold: Hold): MicroCredits {
   return microCredits(hold.parts.reduce((sum, [, amount]) => sum + amount, 0))
 }
 
-/** What the open holds reserve together. */
+/** Returns the sum of all open holds. */
 export function reserved(wallet: Wallet): MicroCredits {
   return microCredits(wallet.holds.reduce((sum, hold) => sum + remaining(hold), 0))
 }
 
-/** How much of the overdraft is used, or reserved by holds. */
+/** Returns the part of the overdraft that is used or reserved. */
 export function usedOverdraft(wallet: Wallet): MicroCredits {
   return microCredits(wallet.overdrawn + (heldByLot(wallet).get(OVERDRAFT) ?? 0))
 }
@@ -117,13 +117,13 @@ export function available(wallet: Wallet): MicroCredits {
   return microCredits(wallet.balance - reserved(wallet))
 }
 
-/** What can be taken out of a wallet now, or held. What is held stays an amount too, however large the overdraft. */
+/** Returns the credits that can be burned or held now. Reserved credits count against the largest balance too. */
 export function spendable(wallet: Wallet): MicroCredits {
   const held = reserved(wallet)
   return microCredits(Math.min(wallet.balance - held + wallet.overdraft_limit, MAX_MICRO_CREDITS - held))
 }
 
-/** Why a wallet cannot take `amount` more in `lots` more lots; undefined when it can. */
+/** Returns why a wallet cannot take `amount` more in `lots` more lots; undefined when it can. */
 export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number): Refusal | undefined {
   if (wallet.lots.length + lots > MAX_OPEN_LOTS) {
     return { code: 'too_many_open', what: 'lots', limit: MAX_OPEN_LOTS }
@@ -135,7 +135,7 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
   }
 }
 
-/** When something in the wallet falls due; null when nothing will. */
+/** Returns when something in the wallet falls due; null for never. */
 export function walletDueAt(wallet: Wallet): number | null {
   return earliest([
     ...wallet.lots.map(lotDueAt),
@@ -186,7 +186,7 @@ function check(holds: boolean, wallet: Wallet, what: string): void {
   if (!holds) throw new Error(`wallet ${wallet.number} is broken: ${what}`)
 }
 
-/** What a wallet has, and what was asked of it: more than any wallet can hold, perhaps. */
+/** A refusal with the wallet's credits and the required ones, which may be more than any wallet can hold. */
 export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_micro: bigint): Refusal {
   return {
     code: 'insufficient_credits',

@@ -10,7 +10,7 @@ import type { WalletOwner } from '../model/vocabulary.ts'
 import { available, reserved, type Wallet, walletDueAt, walletKey } from '../model/wallet.ts'
 import { settle } from './settle.ts'
 
-/** What a wallet has, as it is answered. */
+/** The balance of a wallet, for an answer. */
 export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
   return {
     wallet_id: ids.wallet(wallet.number),
@@ -54,10 +54,10 @@ export async function readWallet<T>(
   })
 }
 
-/** A read of all recurring grants looks into no more wallets than this: those in which something will fall due. */
+/** The most wallets that one read of all recurring grants checks: those with a due time. */
 const MAX_WALLETS_READ = 1000
 
-/** As they are now: what has come meanwhile is applied to a draft that the caller drops. */
+/** Returns recurring grants. Due items are applied to a draft that the caller drops. */
 export function recurringAnswers(
   store: LedgerStore,
   draft: Draft,

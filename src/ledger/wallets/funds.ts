@@ -19,8 +19,8 @@ import type { Wallet } from '../model/wallet.ts'
 import { lapsed } from './rollover.ts'
 
 /**
- * The ways in which credits move between a wallet's lots and the world. Each changes the lots of a draft's own copy
- * and says what it moved; the entry that is appended with that moves the balance. The caller has checked that the
+ * The ways in which credits move in and out of a wallet's lots. Each changes the lots of a draft's own copy
+ * and returns the moved parts; the entry that the caller appends moves the balance. The caller has checked that the
  * wallet can: these functions throw where it cannot.
  */
 
@@ -59,7 +59,7 @@ export function reserve(wallet: Wallet, amount: MicroCredits): LotPart[] {
   return withoutZeros([...parts, [OVERDRAFT, microCredits(amount - from_lots)]])
 }
 
-/** Ends a reservation; says which lots got what of theirs back. */
+/** Ends a reservation and returns the freed amount of each lot. */
 export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: Lot; part: MicroCredits }[] {
   const freed: { lot: Lot; part: MicroCredits }[] = []
   for (const [number, part] of parts) {
@@ -72,8 +72,8 @@ export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: 
 }
 
 /**
- * Takes the first `amount` of what a hold reserves, and returns what it then still reserves. What it reserves of the
- * overdraft is taken as a burn would be, out of lots first: there may be some by now. A lot may be taken from twice.
+ * Takes the first `amount` of a hold's parts, and returns the parts that it still reserves. A reserved part of the
+ * overdraft is taken as a burn would be, out of lots first: there may be new ones. One lot may be taken from twice.
  */
 export function takeReserved(
   draft: Draft,
@@ -109,7 +109,7 @@ function heldLot(wallet: Wallet, number: number): Lot {
   return lot
 }
 
-/** Puts a new lot into the wallet. What is overdrawn is repaid out of it first, which takes its share of the price. */
+/** Puts a new lot into the wallet. Repays the overdraft out of it first, which takes its share of the price. */
 export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
   const repaid = repay(wallet, lot.amount)
   const opened: Lot = { ...lot, left: lot.amount, held: ZERO_CREDITS }
@@ -119,10 +119,10 @@ export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
   return withoutZeros([[lot.number, opened.left], lotPart(OVERDRAFT, repaid, paid)])
 }
 
-/** A lot that comes into being. */
+/** A lot before it is in a wallet. */
 export type NewFunds = Omit<Lot, 'left' | 'held' | 'price_left'>
 
-/** What a burn of `parts` gave back, and what of it went to lots that have expired meanwhile. */
+/** The returned parts of a burn, and those of them that went to expired lots. */
 export interface Returned {
   readonly parts: readonly LotPart[]
   /** To be taken out again at once, as expired. */
@@ -200,7 +200,7 @@ function lotOfItsOwn(draft: Draft, amount: MicroCredits): Lot {
   }
 }
 
-/** What of `amount` goes into the overdraft that is used. */
+/** Repays the overdraft in use, up to `amount`, and returns the repaid part. */
 function repay(wallet: Wallet, amount: MicroCredits): MicroCredits {
   const repaid = microCredits(Math.min(wallet.overdrawn, amount))
   wallet.overdrawn = microCredits(wallet.overdrawn - repaid)

@@ -13,14 +13,14 @@ export const MAX_RECURRING_GRANTS = 50
 
 const PERIODS = { day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
 
-/** The next time after `at_ms`. A month that has no such day has it on its last, always counted from the first grant. */
+/** Returns the next time after `at_ms`. A month without that day uses its last day, always counted from the first grant. */
 export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms: number): number {
   return windowOf(PERIODS[every], anchor_ms, at_ms).end_ms
 }
 
 /**
- * One recurrence, dated at its time: what is left of the lots before it expires as far as it is above the rollover
- * maximum, the oldest lots first, and a new lot comes. A wallet that has no room for it gets none that time.
+ * Grants one recurrence, dated at its time. Credits left in earlier lots above the rollover maximum expire, the oldest
+ * lots first. A wallet without room for another lot gets none that time.
  */
 export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
   const at_ms = grant.next_at_ms

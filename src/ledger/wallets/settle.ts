@@ -7,10 +7,10 @@ import { expireFreed, expireLot, releaseParts } from './funds.ts'
 import { recur } from './recurring.ts'
 
 /**
- * Applies what has fallen due in a wallet (lots and holds that expired, grants that come again), each once and dated at its due time, whoever
- * comes by first: a request or the alarm. In the order of their times, because it matters: a hold that ends before
- * its lot does gives the lot its credits back, and then they expire with it. Returns the wallet as it then is; it is
- * only copied, and so only written, if something was due.
+ * Applies due items of a wallet (expired lots and holds, recurring grants), each once and dated at its due time. Runs on
+ * the next request or alarm, whichever is first. The order of the due times matters: a hold that ends before its lot
+ * returns its credits to the lot, and they expire with it. Returns the wallet after that. It is only copied, and so only
+ * written, if something was due.
  */
 export function settle(draft: Draft, wallet: Wallet): Wallet {
   const due_at_ms = walletDueAt(wallet)
@@ -40,7 +40,7 @@ function apply(draft: Draft, wallet: Wallet, due: Due): void {
   }
 }
 
-/** What fell due first. At one and the same time a hold ends before a lot does, and then a grant comes again. */
+/** Returns the first due item. At equal times, holds come before lots, and lots before grants. */
 function nextDue(wallet: Wallet, now_ms: number): Due | undefined {
   let next: Due | undefined
   for (const hold of wallet.holds) {

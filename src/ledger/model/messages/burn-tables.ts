@@ -8,12 +8,12 @@ export type NewDefinition = Omit<BurnTableDefinition, 'credits_per_usd'> & {
   readonly credits_per_usd?: string | undefined
 }
 
-/** What an edit changes; undefined stays as it is. */
+/** The fields that an edit changes; undefined keeps a field. */
 export type ChangedFields = {
   readonly [F in keyof BurnTableDefinition]?: BurnTableDefinition[F] | undefined
 }
 
-/** Undefined times are not said; null is no end. */
+/** Undefined: not given. Null: no end. */
 export interface Times {
   readonly effective_from_ms?: number | undefined
   readonly effective_to_ms?: number | null | undefined

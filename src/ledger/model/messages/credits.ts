@@ -15,9 +15,9 @@ export interface CreditMessage {
   readonly lot_kind: LotKind
   readonly priority: number
   readonly expires_at_ms: number | null
-  /** Of a grant that comes again. */
+  /** For a recurring grant. */
   readonly recurring?: { readonly every: RecurringPeriod; readonly rollover_max: MicroCredits | null }
-  /** Of a purchase: what was paid for the lot, its cost basis. */
+  /** For a purchase: the price paid for the lot, its cost basis. */
   readonly price?: UsdParts
   readonly payment_reference?: string
   readonly reason?: string
@@ -27,7 +27,7 @@ export interface CreditMessage {
 
 export type CreditResult = Answered<CreditAnswer> | Refused
 
-/** An entry that a later movement looks back at, as the Worker found it in the journal or in D1. */
+/** An earlier entry that a movement reverses, as the Worker found it in the journal or in D1. */
 export interface PastEntry extends Counts {
   readonly number: number
   readonly type: EntryType
@@ -35,19 +35,19 @@ export interface PastEntry extends Counts {
   readonly at_ms: number
   readonly amount: MicroCredits
   readonly lots: readonly LotPart[]
-  /** It is not of an event of its own, but rates one that was recorded unrated. */
+  /** The entry rates an event that was recorded unrated. */
   readonly rerates?: true
-  /** Of a burn: what it counted. */
+  /** For a burn: its counted usage. */
   readonly used?: PastUsage
 }
 
-/** What moves credits beside events, grants and purchases. */
+/** The movements of credits other than events, grants and purchases. */
 export type Movement =
   | { readonly type: 'VOID'; readonly past: PastEntry }
   | {
       readonly type: 'REFUND'
       readonly past: PastEntry
-      /** null: all that can be refunded. */
+      /** null: everything that can be refunded. */
       readonly amount: MicroCredits | null
       readonly reason?: string
     }
@@ -64,7 +64,7 @@ export type Movement =
       readonly amount: MicroCredits
       readonly reason: string
     }
-  /** The grant comes no more; the lots that it made stay. */
+  /** Cancels a recurring grant; lots already granted are kept. */
   | { readonly type: 'STOP_RECURRING'; readonly grant: WalletItemRef }
   | { readonly type: 'OVERDRAFT'; readonly owner: WalletOwner; readonly limit: MicroCredits }
 

@@ -11,7 +11,7 @@ export type EntitlementChange =
       readonly place: EntitlementPlace
       readonly rules: EntitlementRules
     }
-  /** All rules anew. What it is about stays, and may be left out. */
+  /** Replaces all rules. The place cannot change and may be left out. */
   | {
       readonly kind: 'replace'
       readonly id: string
@@ -51,13 +51,13 @@ export type EntitlementsResult = { readonly kind: 'done'; readonly answer: Entit
 
 export interface CheckQuestion {
   readonly subject: Subject
-  /** What the action is expected to use, as its event would say it; null when nobody said. */
+  /** The expected use of the action, as an event; null without an estimate. */
   readonly event: PricedEvent | null
 }
 
 export interface CheckMessage {
   readonly question: CheckQuestion
-  /** Holds the estimate for so long, if the action is allowed. */
+  /** How long to hold the estimate, if the action is allowed. */
   readonly hold_ms: number | null
   /** Of a check with a hold; without one there is nothing to repeat. */
   readonly idempotency?: Idempotency

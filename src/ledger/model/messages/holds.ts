@@ -3,13 +3,13 @@ import type { CaptureAnswer, HoldAnswer } from '../answers.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, PricedEvent, WalletItemRef, WalletOwner } from '../vocabulary.ts'
 
-/** What a hold is to reserve: an amount, or what an event would cost at worst. */
+/** The size of a hold: an amount, or the highest cost of an event. */
 export type HoldSize =
   | { readonly kind: 'credits'; readonly credits: MicroCredits }
   | {
       readonly kind: 'event'
       readonly event: PricedEvent
-      /** A million output tokens of the same model: the price at which a capture says how many more there are. */
+      /** A million output tokens of the same model: their price gives the number of tokens that a capture leaves. */
       readonly million_output_tokens?: PricedEvent
     }
 
@@ -56,7 +56,7 @@ export interface HoldsAnswer {
   readonly holds: readonly HoldAnswer[]
   /** Where the next page begins; null when there is no more. */
   readonly next_before_number: number | null
-  /** What the ids of holds that D1 knows are made of, and what their wallet has available. */
+  /** The parts of the ids of holds in D1, and the available credits of their wallet. */
   readonly opened_at_ms: number
   readonly available: MicroCredits
 }

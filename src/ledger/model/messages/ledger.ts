@@ -8,7 +8,7 @@ export interface OpenMessage {
   readonly ledger: LedgerName
   /** Promo credits to start with, given once however often the ledger is opened. 0: none. */
   readonly signup_grant_micro: number
-  /** The customer's, taken over if it is newer than what the ledger has. */
+  /** The customer's account, taken if it is newer than the ledger's. */
   readonly account: Account
 }
 
@@ -43,13 +43,13 @@ export interface EntriesMessage {
 export interface EntriesAnswer {
   /** Newest first. */
   readonly entries: readonly Entry[]
-  /** Every entry from this number up (and below `before_entry`) has been looked at; 0 when no older one can match. */
+  /** Every entry from this number up (and below `before_entry`) was checked; 0 when no older one can match. */
   readonly reached_entry: number
-  /** The last entry that D1 has: it answers for everything up to here. */
+  /** The last entry that D1 has: D1 has everything up to here. */
   readonly flushed_entry: number
-  /** The number of the filter's wallet; null when the owner has none, and then there is nothing to find. */
+  /** The number of the filter's wallet; null when the owner has none, so that nothing can match. */
   readonly wallet_number: number | null
-  /** What the ledger's ids are made of, for those that D1's entries get. */
+  /** The parts of the ledger's ids, for the entries that D1 has. */
   readonly tag: string
   readonly opened_at_ms: number
 }
@@ -58,7 +58,7 @@ export type EntriesResult = { readonly kind: 'done'; readonly answer: EntriesAns
 
 /** How much a ledger has committed, and how much of that D1 is known to have. */
 export interface ProjectionState {
-  /** When this was asked: every commit before it is counted. */
+  /** The time of this answer: every earlier commit is counted. */
   readonly at_ms: number
   readonly opened_at_ms: number
   readonly last_entry: number
@@ -67,10 +67,10 @@ export interface ProjectionState {
   readonly flushed_row: number
   /** When the oldest row was committed that D1 may not have; null when D1 has everything. */
   readonly unflushed_since_ms: number | null
-  /** What the entries up to `flushed_entry` have added to usage, as the cursor has it (`packTotals`). */
+  /** The usage of the entries up to `flushed_entry`, from the cursor (`packTotals`). */
   readonly usage: string
   readonly database_bytes: number
-  /** Only where it was asked for, since it reads a row for each wallet: decimal text, it may pass 2^53. */
+  /** Only on request, since it reads a row for each wallet. Decimal text: it may pass 2^53. */
   readonly wallets?: { readonly count: number; readonly balance_micro: string }
 }
 
@@ -82,7 +82,7 @@ export type ProjectionStateResult = { readonly kind: 'done'; readonly answer: Pr
 
 export type ErasureResult =
   | { readonly kind: 'erased'; readonly alias: string }
-  /** It goes on by itself; who wants to know when it is done asks again. */
+  /** It continues by itself. Ask again to learn when it is done. */
   | { readonly kind: 'in_progress' }
   | { readonly kind: 'none' }
 
@@ -95,10 +95,10 @@ export interface EraseMessage {
 
 export type EraseResult = ErasureResult | Refused
 
-/** What a ledger object says that its books come to, as far as D1 should have them. */
+/** The sums of a ledger's books, up to the entry that D1 should have. */
 export interface Books {
   readonly flushed_entry: number
-  /** What all wallets held after `flushed_entry`, as decimal text: it may pass 2^53. */
+  /** The balance of all wallets after `flushed_entry`, as decimal text: it may pass 2^53. */
   readonly balance_micro: string
   /** `packTotals` of what the entries up to there add to analytics. */
   readonly usage: string
