@@ -10,7 +10,7 @@ interface Env {
 
 const A_COMMIT = 100
 
-/** What the object says after each request. */
+/** The answer of the object to each request. */
 export interface KeysState {
   readonly wrong: number
   readonly rows_written: number
@@ -18,11 +18,12 @@ export interface KeysState {
   readonly memory_bytes: number
   readonly database_bytes: number
   readonly runs: number
+  readonly segments: number
   readonly buckets: number
   readonly last_row: number
 }
 
-/** The key store of a real object, below the ledger: commits of keys, looks, and forgetting. */
+/** The idempotency store in a real object, without the ledger: commits of keys, lookups, and forgetting. */
 export class KeysBench extends DurableObject<Env> {
   private readonly keys: KeysJournal
 
@@ -39,12 +40,12 @@ export class KeysBench extends DurableObject<Env> {
     const keys = Array.from({ length: count }, (_, i) => randomKey(from + i))
     let wrong = 0
     switch (pathname) {
-      // As a request does it: first a look whether they are new, then the commit. Time is the number of the first key.
+      // As a request does: a lookup, then the commit. The time is the number of the first key.
       case '/commit':
         wrong = this.keys.remembered(keys).size
         this.keys.commit(keys, from)
         break
-      // In as many commits as it takes, without a look before.
+      // Many commits without lookups.
       case '/fill':
         for (let at = 0; at < count; at += A_COMMIT)
           this.keys.commit(keys.slice(at, at + A_COMMIT), from + at)
@@ -62,7 +63,7 @@ export class KeysBench extends DurableObject<Env> {
     return Response.json(this.state(wrong, searchParams.has('whole')))
   }
 
-  /** How many of these, which were all recorded, are not found with the request they were recorded for. */
+  /** Counts the keys that are not found with their request. All of them were recorded. */
   private wrongOf(keys: readonly string[]): number {
     const found = this.keys.remembered(keys)
     return keys.filter((key) => !found.get(key)?.startsWith(`f:${key}@`)).length
@@ -77,6 +78,7 @@ export class KeysBench extends DurableObject<Env> {
       memory_bytes: store instanceof PackedKeys ? store.memoryBytes : 0,
       database_bytes: this.ctx.storage.sql.databaseSize,
       runs: whole ? this.keys.count('key_runs') : 0,
+      segments: whole ? this.keys.count('key_segments') : 0,
       buckets: whole ? this.keys.count('key_buckets') : 0,
       last_row: this.keys.journal.lastRow,
     }
@@ -87,7 +89,7 @@ export default {
   fetch: (request: Request, env: Env) => env.KEYS.get(env.KEYS.idFromName('bench')).fetch(request),
 }
 
-/** As random as a UUID and as long, but always the same for a number: what was recorded need not be remembered. */
+/** A key like a UUID, derived from its number, so that the bench need not store the keys. */
 function randomKey(index: number): string {
   let hex = ''
   for (let word = 0; word < 4; word++) hex += mixed(index, word).toString(16).padStart(8, '0')

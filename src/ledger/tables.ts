@@ -19,6 +19,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_3),
   packKeys,
   recordPayments,
+  sealBuckets,
 ]
 
 const VERSION_1 = `
@@ -237,6 +238,36 @@ function recordPayments(sql: SqlStorage): void {
       )
     }
   }
+}
+
+const VERSION_6 = `
+  CREATE TABLE key_segments (
+    first_bucket INTEGER PRIMARY KEY,
+    bits INTEGER NOT NULL CHECK (bits BETWEEN 0 AND 31),
+    last_row INTEGER NOT NULL,
+    keys_total INTEGER NOT NULL,
+    filter BLOB
+  ) STRICT;
+
+  INSERT INTO key_segments (first_bucket, bits, last_row, keys_total)
+  SELECT DISTINCT 1 << (layout.value ->> 'bits'), layout.value ->> 'bits', buckets.value ->> 'row',
+    buckets.value ->> 'keys_total'
+  FROM meta AS buckets,
+    json_each(json_array(json(buckets.value), json(buckets.value ->> '$.round'))) AS layout
+  WHERE buckets.key = 'key_buckets' AND buckets.value ->> 'entries' > 0 AND layout.type = 'object';
+
+  DELETE FROM key_buckets WHERE NOT EXISTS (SELECT 1 FROM key_segments);
+  DELETE FROM meta WHERE key = 'key_buckets'
+`
+
+/**
+ * Version 6: the buckets of older keys, which rounds rewrote, become a segment without a filter. This rewrites no
+ * bucket: up to 16,384 of them would take seconds. An unfinished round has a second set of buckets, which becomes a
+ * segment with the same last row, because the keys that the round was adding are still in `key_runs`. The buckets of an
+ * unfinished first round are deleted, because `key_runs` has all of their keys.
+ */
+function sealBuckets(sql: SqlStorage): void {
+  sql.exec(VERSION_6)
 }
 
 const WRITE_VERSION = `

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { EntriesBuilder, readEntries, rowsBack, shortRow } from '../../src/ledger/idempotency/entries.ts'
+import { BloomFilter } from '../../src/ledger/idempotency/bloom-filter.ts'
+import { rowsBack, shortRow } from '../../src/ledger/idempotency/entries.ts'
+import { sipHash } from '../../src/ledger/idempotency/hash.ts'
 import { KeyIndex } from '../../src/ledger/idempotency/memory-index.ts'
-import { sipHash } from '../../src/ledger/idempotency/sip-hash.ts'
 
 const hashOf = (key: number) => sipHash([1, 2, 3, 4], `key-${key}`)
 
@@ -11,7 +12,7 @@ function filled(count: number): KeyIndex {
   return index
 }
 
-/** The rows that a walk over all prefixes of these bits visits, in order. */
+/** The rows that visits of all prefixes of these bits return, in order. */
 function visited(index: KeyIndex, bits: number): number[] {
   const rows: number[] = []
   for (let prefix = 0; prefix < 2 ** bits; prefix++) {
@@ -37,27 +38,13 @@ describe('the index of keys in memory', () => {
     expect(visited(filled(3000), bits)).toEqual(numbers(1, 3000))
   })
 
-  it('visits and finds entries that stand at its end and run over to its beginning', () => {
+  it('visits and finds entries that wrap around from its end to its beginning', () => {
     const index = new KeyIndex()
     for (let row = 1; row <= 50; row++) index.add(row, 0xffff_ffff, row)
     for (let row = 51; row <= 60; row++) index.add(row, 0, row)
     for (const bits of [0, 1, 5, 16]) expect(visited(index, bits)).toEqual(numbers(1, 60))
     expect(index.find({ low: 50, high: 0xffff_ffff })).toEqual([50])
     expect(index.find({ low: 60, high: 0 })).toEqual([60])
-  })
-
-  it('has what was added many at once, in whatever order, beside what was added one by one', () => {
-    const entries = (from: number, to: number) => {
-      const builder = new EntriesBuilder()
-      for (const key of numbers(from, to)) builder.push(hashOf(key).low, hashOf(key).high, key)
-      return readEntries(builder.toBlob())
-    }
-    const index = filled(1000)
-    for (const part of [entries(1001, 5000), entries(5001, 5001), entries(5002, 9000)]) index.addAll(part)
-    index.add(hashOf(9001).low, hashOf(9001).high, 9001)
-    expect(index.size).toBe(9001)
-    expect(visited(index, 6)).toEqual(numbers(1, 9001))
-    for (const key of numbers(1, 9001)) expect(index.find(hashOf(key))).toEqual([key])
   })
 
   it('has all rows of one hash', () => {
@@ -67,27 +54,58 @@ describe('the index of keys in memory', () => {
     expect(index.find({ low: 6, high: 7 })).toEqual([])
   })
 
-  it('keeps what fits, and gives back the memory of what does not', () => {
+  it('is empty after it was cleared, with room for the given number of entries only', () => {
     const index = filled(20_000)
     const before = index.bytes
-    index.keep((row) => row > 19_900)
-    expect(index.size).toBe(100)
-    expect(visited(index, 4)).toEqual(numbers(19_901, 20_000))
+    index.clear(20_000)
+    expect(index.bytes).toBe(before)
+    expect(visited(index, 4)).toEqual([])
+    expect(index.find(hashOf(1))).toEqual([])
+    index.clear(100)
+    expect(index.size).toBe(0)
     expect(index.bytes).toBeLessThan(before / 10)
+    index.add(hashOf(7).low, hashOf(7).high, 7)
+    expect(index.find(hashOf(7))).toEqual([7])
   })
 
-  it('takes at most 25 MB for a million keys, and 38 MB for the moment in which it grows', () => {
+  it('takes at most 25 MB for a million keys, and 38 MB while it grows', () => {
     const index = new KeyIndex(2 ** 20)
     expect(index.bytes).toBeLessThanOrEqual(25.2e6)
-    // As many as may come while a round brings the first million to the disk: DESIGN, section 5, allows 48 MB.
     expect(new KeyIndex(1.5 * 2 ** 20).bytes).toBe(index.bytes)
     expect(1.5 * index.bytes).toBeLessThan(48 * 1024 * 1024)
   })
 })
 
+describe('a Bloom filter of keys', () => {
+  const KEYS = 20_000
+  const added = BloomFilter.sizedFor(KEYS)
+  for (let key = 1; key <= KEYS; key++) added.add(hashOf(key))
+
+  it.each([
+    ['as filled', added],
+    ['as stored and read again', BloomFilter.fromBlob(added.blob)],
+  ])('%s has every key that was added, and less than one in 200 others', (_, filter) => {
+    for (let key = 1; key <= KEYS; key++) expect(filter.mayHave(hashOf(key))).toBe(true)
+    const others = numbers(KEYS + 1, 6 * KEYS).filter((key) => filter.mayHave(hashOf(key)))
+    expect(others.length / (5 * KEYS)).toBeLessThan(0.005)
+  })
+
+  it('takes 12 bits a key', () => {
+    expect(added.blob.byteLength / KEYS).toBeCloseTo(1.5, 2)
+  })
+
+  it('of many keys fits into a stored row', () => {
+    expect(BloomFilter.sizedFor(1.5 * 2 ** 20).blob.byteLength).toBeLessThan(1.9e6)
+  })
+
+  it('of no keys has none', () => {
+    expect(numbers(1, 1000).some((key) => BloomFilter.sizedFor(0).mayHave(hashOf(key)))).toBe(false)
+  })
+})
+
 describe('the number of a journal row in 32 bits', () => {
   it.each([1, 2, 1000, 2 ** 32 - 2, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 33 - 2, 9 * 2 ** 33 + 5])(
-    'tells how far row %i lies back, however many rows there were',
+    'gives the distance of row %i from a later row, however many rows there are',
     (row) => {
       for (const since of [0, 1, 1000, 2 ** 31, 2 ** 32 - 2])
         expect(rowsBack(shortRow(row), row + since)).toBe(since)

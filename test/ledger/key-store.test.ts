@@ -2,8 +2,8 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
-import { KEY_LIMITS } from '../../src/ledger/idempotency/limits.ts'
-import { PackedKeys } from '../../src/ledger/idempotency/store.ts'
+
+import { KEY_LIMITS, PackedKeys } from '../../src/ledger/idempotency/store.ts'
 import { detailOf } from '../../src/ledger/model/refusal.ts'
 import { type KeysJournal, TINY } from '../support/keys-journal.ts'
 import { ask, freshLedger, inStore, runAlarm, storedBalances, type TestLedger } from '../support/ledgers.ts'
@@ -13,14 +13,15 @@ import { withKeysJournal } from '../support/with-keys-journal.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * The packed key store at a scale of 1 to 512: what `npm run bench:keys` does with 20 million keys. That it is exact
- * through every life is `test/properties/keys.test.ts`.
+ * The idempotency store at a scale of 1 to 512: `npm run bench:keys` does the same with 20 million keys.
+ * `test/properties/keys.test.ts` compares the store with a Map through commits, forgetting, starts and undone
+ * transactions.
  */
 
-// Buckets are as large as they really are: how many there are for what memory holds decides what a key costs.
-const SCALED = { memory_keys: 2048, step_buckets: 4, run_keys: 1024, run_rows: 64 } as const
+// Buckets keep their real size: the number of buckets a segment has decides what a key costs.
+const SCALED = { memory_keys: 512, run_keys: 128, run_rows: 64 } as const
 
-/** Later than the ledger was opened: the time of a journal never falls. */
+/** After the ledger was opened: journal times never decrease. */
 const START_MS = Date.now() + 86_400_000
 
 const keysOf = (from: number, count: number) => Array.from({ length: count }, (_, i) => `key-${from + i}`)
@@ -50,16 +51,18 @@ describe('a window of keys much larger than memory', () => {
     await withKeysJournal({ limits: SCALED }, (keys) => {
       const before = keys.rowsWritten
       commits(keys, 0, 40_000, 100)
-      // A commit has a wallet's row beside.
+      // A commit also writes a wallet row.
       expect((keys.rowsWritten - before) / 40_000 + 0.01).toBeLessThanOrEqual(0.1)
-      expect(keys.count('key_buckets')).toBe(32)
+      // A segment is written at the first commit that finds 512 keys in the index: 600 keys in one bucket.
+      expect(keys.count('key_segments')).toBe(66)
+      expect(keys.count('key_buckets')).toBe(66)
       expectRemembered(keys, 0, 40_000, 100)
       keys.restart()
       expectRemembered(keys, 0, 40_000, 100)
     })
   })
 
-  it('takes no more memory than its share, whatever comes', async () => {
+  it('takes a bounded amount of memory', async () => {
     await withKeysJournal({ limits: SCALED }, (keys) => {
       let most = 0
       for (let at = 0; at < 20_000; at += 50) {
@@ -67,12 +70,13 @@ describe('a window of keys much larger than memory', () => {
         const store = storeOf(keys)
         most = Math.max(most, store.memoryBytes)
       }
-      // 2,048 keys, half as many again, and a quarter of the places free: 12 bytes each.
+      // An index of 1,024 slots of 12 bytes, and filters of 12 bits a key.
+      expect(most).toBeLessThanOrEqual(1024 * 12 + 20_000 * 1.6)
       expect(most).toBeLessThanOrEqual(4096 * 12)
     })
   })
 
-  it('is forgotten without a row for each key, and leaves no more than a little behind', async () => {
+  it('is forgotten without a row for each key, and leaves little on disk', async () => {
     await withKeysJournal({ limits: SCALED }, (keys) => {
       commits(keys, 0, 40_000, 100)
       const [buckets, before] = [keys.count('key_buckets'), keys.rowsWritten]
@@ -86,8 +90,8 @@ describe('a window of keys much larger than memory', () => {
   })
 })
 
-describe('a round', () => {
-  it('that is cut off after any commit goes on where it was, for every key and with the same rows', async () => {
+describe('a segment', () => {
+  it('is written with the same keys and rows when the object starts again after each commit', async () => {
     const lived = (cut_off: boolean) =>
       withKeysJournal({ limits: { ...TINY, memory_keys: 64 } }, (keys) => {
         const before = keys.rowsWritten
@@ -100,11 +104,31 @@ describe('a round', () => {
       })
     const [whole, pieces] = [await lived(false), await lived(true)]
     expect(pieces.buckets).toBeGreaterThan(32)
-    // The steps are others, but none is done twice.
     expect(pieces.rows).toBeLessThanOrEqual(1.1 * whole.rows)
   })
 
-  it('whose step is undone with its commit is as if it had not been', async () => {
+  it('of more buckets than are deleted at a time is deleted in parts', async () => {
+    await withKeysJournal({ limits: { memory_keys: 600, bucket_keys: 1, run_keys: 200 } }, (keys) => {
+      commits(keys, 0, 600, 5)
+      commits(keys, 600, 5, 5)
+      expect(keys.count('key_segments')).toBe(1)
+      const buckets = keys.count('key_buckets')
+      expect(buckets).toBeGreaterThan(400)
+      keys.forgetBefore(START_MS + 600)
+      expect(keys.count('key_segments')).toBe(1)
+      expect(keys.count('key_buckets')).toBe(buckets - 256)
+      expect(keys.remembered(keysOf(0, 600)).size).toBe(0)
+      // The next segment is written while a part of the forgotten one is still on disk.
+      commits(keys, 605, 800, 5)
+      expect(keys.count('key_segments')).toBe(2)
+      expectRemembered(keys, 600, 1405, 5)
+      keys.forgetBefore(START_MS + 605)
+      expect(keys.count('key_segments')).toBe(1)
+      expectRemembered(keys, 605, 1405, 5)
+    })
+  })
+
+  it('whose transaction is undone leaves no trace', async () => {
     await withKeysJournal({ limits: TINY }, (keys) => {
       for (let at = 0; at < 400; at += 4) {
         keys.remembered(keysOf(at, 4))
@@ -119,21 +143,18 @@ describe('a round', () => {
 })
 
 describe('a ledger that is evicted after every few keys', () => {
-  it('comes to the end of its rounds all the same, and its memory stays small', async () => {
-    await withKeysJournal(
-      { limits: { ...SCALED, memory_keys: 512, bucket_keys: 8, step_buckets: 64 } },
-      (keys) => {
-        let most = 0
-        for (let at = 0; at < 6000; at += 5) {
-          keys.restart()
-          commits(keys, at, 5, 5)
-          most = Math.max(most, storeOf(keys).memoryBytes)
-        }
-        expect(most).toBeLessThanOrEqual(1024 * 12)
-        expect(keys.count('key_buckets')).toBeGreaterThan(500)
-        expectRemembered(keys, 0, 6000, 5)
-      },
-    )
+  it('still writes segments, and its memory stays small', async () => {
+    await withKeysJournal({ limits: { ...SCALED, memory_keys: 128, bucket_keys: 8 } }, (keys) => {
+      let most = 0
+      for (let at = 0; at < 6000; at += 5) {
+        keys.restart()
+        commits(keys, at, 5, 5)
+        most = Math.max(most, storeOf(keys).memoryBytes)
+      }
+      expect(most).toBeLessThanOrEqual(1024 * 12)
+      expect(keys.count('key_buckets')).toBeGreaterThan(500)
+      expectRemembered(keys, 0, 6000, 5)
+    })
   })
 })
 
@@ -163,7 +184,7 @@ describe('a start', () => {
 })
 
 describe('many duplicates at once', () => {
-  it('are read with one look at their journal row', async () => {
+  it('are read with one read of their journal row', async () => {
     await withKeysJournal({}, (keys) => {
       keys.commit(keysOf(0, 1000), 0)
       keys.restart()

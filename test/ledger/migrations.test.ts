@@ -2,7 +2,10 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { ingest, readBalance } from '../../src/ledger/client/client.ts'
+import { LedgerStore } from '../../src/ledger/commit/store.ts'
+import { EntriesBuilder, shortRow } from '../../src/ledger/idempotency/entries.ts'
 import { MIGRATIONS, migrate } from '../../src/ledger/tables.ts'
+import { KeysJournal } from '../support/keys-journal.ts'
 import { freshLedger, journalEntries, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, single } from '../support/messages.ts'
 
@@ -94,6 +97,100 @@ describe('an object of version 2', () => {
         .exec<{ name: string }>("SELECT name FROM pragma_table_info('journal')")
         .toArray()
       expect(columns.at(-1)?.name).toBe('body')
+    })
+  })
+})
+
+/** The state of the buckets of version 5, as its `meta` had it. A round writes a second set of buckets, below `next`. */
+interface Buckets5 {
+  readonly bits: number
+  readonly row: number
+  readonly round?: { readonly bits: number; readonly row: number; readonly next: number }
+}
+
+/** Stores the keys of the journal as version 5 did: rows up to `row` in buckets, later rows in runs. */
+function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null): void {
+  const journal = sql
+    .exec<{ row_id: number; keys_total: number; key_hashes: ArrayBuffer }>(
+      'SELECT row_id, keys_total, key_hashes FROM journal ORDER BY row_id',
+    )
+    .toArray()
+  const keysTotal = (row: number) => journal.find(({ row_id }) => row_id === row)?.keys_total ?? 0
+  const writeBucket = (bits: number, prefix: number, up_to: number) => {
+    const builder = new EntriesBuilder()
+    for (const { row_id, key_hashes } of journal) {
+      const [low = 0, high = 0] = new Uint32Array(key_hashes)
+      if (row_id <= up_to && high >>> (32 - bits) === prefix) builder.push(low, high, shortRow(row_id))
+    }
+    sql.exec('INSERT OR REPLACE INTO key_buckets VALUES (?, ?)', 2 ** bits + prefix, builder.toBlob())
+    return builder.length
+  }
+  sql.exec('DROP TABLE key_segments')
+  sql.exec("UPDATE meta SET value = '5' WHERE key = 'schema_version'")
+  if (!buckets) return
+  const { bits, row, round } = buckets
+  const position = (up_to: number) => ({ row: up_to, keys_total: keysTotal(up_to) })
+  let entries = 0
+  // The parts of the first set that the round has replaced are gone.
+  const replaced = round ? Math.floor(round.next * 2 ** (bits - round.bits)) : 0
+  if (row > 0)
+    for (let prefix = replaced; prefix < 2 ** bits; prefix++) entries += writeBucket(bits, prefix, row)
+  let moved = 0
+  for (let prefix = 0; prefix < (round?.next ?? 0); prefix++)
+    moved += round ? writeBucket(round.bits, prefix, round.row) : 0
+  const state = { bits, ...position(row), entries: row === 0 ? 0 : entries + moved }
+  const round_state = round && { round: { ...round, ...position(round.row), entries: moved } }
+  sql.exec("INSERT INTO meta VALUES ('key_buckets', ?)", JSON.stringify({ ...state, ...round_state }))
+  sql.exec('DELETE FROM key_runs WHERE last_row <= ?', row)
+}
+
+describe('an object of version 5', () => {
+  const KEYS = 300
+  const all = Array.from({ length: KEYS }, (_, i) => `key-${i}`)
+  const later = Array.from({ length: 100 }, (_, i) => `later-${i}`)
+  const START_MS = Date.now() + 86_400_000
+  const LIMITS = { memory_keys: 64, bucket_keys: 8, run_rows: 20, run_keys: 20 }
+
+  it.each<[string, Buckets5 | null]>([
+    ['without buckets', null],
+    ['with buckets', { bits: 4, row: 200 }],
+    ['in its first round', { bits: 0, row: 0, round: { bits: 3, row: 250, next: 4 } }],
+    [
+      'in a round that keeps the number of buckets',
+      { bits: 3, row: 120, round: { bits: 3, row: 250, next: 5 } },
+    ],
+    ['in a round to more buckets', { bits: 2, row: 120, round: { bits: 4, row: 250, next: 7 } }],
+    ['in a round to fewer buckets', { bits: 4, row: 120, round: { bits: 2, row: 250, next: 3 } }],
+  ])('%s keeps every key, and deletes the buckets once their keys are forgotten', async (_, buckets) => {
+    const ledger = await freshLedger()
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      const journalWith = (limits: Partial<typeof LIMITS>) =>
+        new KeysJournal(storage, new LedgerStore(storage.sql), { limits })
+      const before = journalWith({ ...LIMITS, memory_keys: 10_000 })
+      for (const [i, key] of all.entries()) before.commit([key], START_MS + i)
+      backToVersion5(storage, buckets)
+      migrate(storage)
+
+      const keys = journalWith(LIMITS)
+      expect([...keys.remembered(all).keys()].sort()).toEqual([...all].sort())
+      expect(keys.remembered(later).size).toBe(0)
+      for (const [i, key] of later.entries()) keys.commit([key], START_MS + KEYS + i)
+      expect(keys.remembered([...all, ...later]).size).toBe(KEYS + later.length)
+      keys.restart()
+      expect(keys.remembered([...all, ...later]).size).toBe(KEYS + later.length)
+
+      keys.forgetBefore(START_MS + 150)
+      expect([...keys.remembered(all).keys()].sort()).toEqual(all.slice(150).sort())
+      const written_since = keys.count('key_segments')
+      keys.forgetBefore(START_MS + KEYS)
+      expect(keys.remembered(all).size).toBe(0)
+      expect(keys.remembered(later).size).toBe(later.length)
+      expect(keys.count('key_segments')).toBeLessThanOrEqual(written_since)
+      const numbers = storage.sql.exec('SELECT first_bucket, bits FROM key_segments').toArray()
+      const most = numbers.reduce((sum, { bits }) => sum + 2 ** Number(bits), 0)
+      expect(keys.count('key_buckets')).toBeLessThanOrEqual(most)
+      expect(storage.sql.exec('SELECT 1 FROM key_segments WHERE filter IS NULL').toArray()).toEqual([])
+      expect(storage.sql.exec("SELECT 1 FROM meta WHERE key = 'key_buckets'").toArray()).toEqual([])
     })
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type HashSecret, sipHash } from '../../src/ledger/idempotency/sip-hash.ts'
+import { type HashSecret, sipHash } from '../../src/ledger/idempotency/hash.ts'
 
 /** The secret and the vectors of the reference implementation (vectors.h): the bytes 00, 01 … 0f, and texts 00, 01 … */
 const SECRET: HashSecret = [0x03020100, 0x07060504, 0x0b0a0908, 0x0f0e0d0c]

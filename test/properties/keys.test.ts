@@ -1,19 +1,19 @@
 import fc from 'fast-check'
 import { expect, inject, it, vi } from 'vitest'
-import type { KeyHash } from '../../src/ledger/idempotency/sip-hash.ts'
+import type { KeyHash } from '../../src/ledger/idempotency/hash.ts'
 import { type KeysJournal, TINY } from '../support/keys-journal.ts'
 import { withKeysJournal } from '../support/with-keys-journal.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * The key store against a Map, through lives of commits, commits that are undone, forgetting, and starts from the disk
- * between any two of them. With limits this small a round is under way most of the time, so it is cut off anywhere.
+ * Compares the store with a Map through sequences of commits, undone commits, forgetting, and starts from the disk. The
+ * limits are so low that every few commits write a run or a segment.
  */
 
 const UNIVERSE = Array.from({ length: 300 }, (_, i) => (i % 7 === 0 ? `ключ-${i}` : `key-${i}`))
 
-/** Three hashes for all keys: every bucket and every look is full of others' keys. */
+/** Three hashes for all keys: every bucket and every lookup has colliding keys. */
 const weak = (key: string): KeyHash => ({ low: 7, high: Math.imul(key.length % 3, 0x5555_5555) >>> 0 })
 /** Some collide, and some share their first bits. */
 const middling = (key: string): KeyHash => ({
@@ -80,7 +80,7 @@ function live(keys: KeysJournal, steps: readonly Step[]): void {
         const undo = step.op === 'undone forget'
         keys.forgetBefore(before_ms, undo)
         if (undo) break
-        // The last row that D1 has is never freed.
+        // The last row that D1 has is never deleted.
         for (const [key, { at_ms, row }] of model)
           if (at_ms < before_ms && row < keys.journal.lastRow) model.delete(key)
         break

@@ -5,18 +5,18 @@ import type { Exec } from '../../src/ledger/tables.ts'
 import { MetaTable } from '../../src/ledger/tables.ts'
 import { NO_USAGE } from '../../src/usage/cells/totals.ts'
 
-/** A few keys fill everything: memory, a bucket, a run. What holds here holds with a million. */
-export const TINY = { memory_keys: 16, bucket_keys: 4, step_buckets: 2, run_rows: 5, run_keys: 12 } as const
+/** Limits so low that a few keys fill the index, a bucket and a run. */
+export const TINY = { memory_keys: 16, bucket_keys: 4, run_rows: 5, run_keys: 12 } as const
 
-/** The journal of a ledger object with its key store, driven below the ledger: commits of keys and nothing else. */
+/** The journal of a ledger object with its idempotency store, without the ledger: commits of keys only. */
 export class KeysJournal {
   private readonly storage: DurableObjectStorage
   private readonly options: PackedKeysOptions
   private readonly committed: ConstructorParameters<typeof Draft>[0]
   journal: JournalRows
-  /** Rows written by everything so far. */
+  /** Rows written since it was created. */
   rowsWritten = 0
-  /** Rows read by everything so far. */
+  /** Rows read since it was created. */
   rowsRead = 0
 
   constructor(
@@ -30,12 +30,12 @@ export class KeysJournal {
     this.journal = this.started()
   }
 
-  /** The object loses its memory and starts anew from the disk. */
+  /** Starts again from the disk, as an evicted object does. */
   restart(): void {
     this.journal = this.started()
   }
 
-  /** Commits these keys in one transaction, or undoes it at its very end, as a full disk would. */
+  /** Commits these keys in one transaction, or undoes it at its end, as a full disk would. */
   commit(keys: readonly string[], at_ms: number, undo = false): void {
     const draft = new Draft(this.committed, this.journal.counters, at_ms)
     for (const key of keys) {
@@ -50,13 +50,13 @@ export class KeysJournal {
     if (recorded) this.journal.publish(draft, recorded)
   }
 
-  /** Frees all rows before this time that D1 has, as if D1 had all of them; undone, it has freed none. */
+  /** Deletes all rows before this time, as if D1 had all of them, or undoes the deletion. */
   forgetBefore(at_ms: number, undo = false): void {
     this.journal.writeCursor({ row: this.journal.lastRow, usage: NO_USAGE })
     while (this.transaction(() => this.journal.forgetBefore(at_ms), undo)) {}
   }
 
-  /** What is remembered of these keys: the fingerprint of each one's request. */
+  /** Returns the used ones of these keys with the fingerprints of their requests. */
   remembered(keys: readonly string[]): Map<string, string> {
     const used = this.journal.usedKeys(keys.map((key) => ({ key, fingerprint: '' })))
     return new Map(
@@ -67,7 +67,7 @@ export class KeysJournal {
     )
   }
 
-  count(table: 'key_runs' | 'key_buckets'): number {
+  count(table: 'key_runs' | 'key_segments' | 'key_buckets'): number {
     return Number(this.storage.sql.exec(`SELECT count(*) AS rows FROM ${table}`).one().rows)
   }
 

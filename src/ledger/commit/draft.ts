@@ -1,5 +1,5 @@
 import { microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
-import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from '../idempotency/record.ts'
+import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from '../idempotency/check.ts'
 import { FORMAT } from '../journal/packing.ts'
 import type { BurnTableRow } from '../model/burn-tables.ts'
 import type { Entitlement } from '../model/entitlements.ts'

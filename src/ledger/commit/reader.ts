@@ -1,6 +1,6 @@
 import type { MicroCredits } from '../../pricing/money.ts'
 import { type BoundedWindow, windowOf } from '../../time/windows.ts'
-import type { KeyUse } from '../idempotency/record.ts'
+import type { KeyUse } from '../idempotency/check.ts'
 import type { Entitlement } from '../model/entitlements.ts'
 import type { NewEntry, RecordedPayment } from '../model/journal.ts'
 import type { LimitCounter, Subject } from '../model/limits.ts'

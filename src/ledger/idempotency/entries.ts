@@ -1,8 +1,15 @@
-import type { KeyHash } from './sip-hash.ts'
+import type { KeyHash } from './hash.ts'
+
+/** A journal row, and how many keys the ledger had recorded up to and with it. */
+export interface KeyPosition {
+  readonly row: number
+  readonly keys_total: number
+}
 
 /**
- * Hashes of keys and the journal rows that hold the keys, 12 bytes each, as they lie in runs and buckets: all low
- * halves, all high halves, all rows, in the byte order of every machine that workerd runs on (little-endian).
+ * Entries as stored in runs and buckets, 12 bytes each: a key's hash and the short number of the journal row that holds
+ * the key. The blob has all low halves, then all high halves, then all rows, in little-endian order (the byte order of
+ * every machine that workerd runs on).
  */
 export interface KeyEntries {
   readonly length: number
@@ -13,11 +20,12 @@ export interface KeyEntries {
 
 export const ENTRY_BYTES = 12
 
-export const NO_ENTRIES: KeyEntries = readEntries(new ArrayBuffer(0))
-
-export function readEntries(blob: ArrayBuffer): KeyEntries {
+export function readEntries(blob: SqlStorageValue | undefined): KeyEntries {
+  if (!(blob instanceof ArrayBuffer)) throw new Error('stored key entries are not a blob')
   const length = blob.byteLength / ENTRY_BYTES
-  if (!Number.isInteger(length)) throw new Error(`key entries of ${blob.byteLength} bytes are broken`)
+  if (!Number.isInteger(length)) {
+    throw new Error(`stored key entries have ${blob.byteLength} bytes, not a multiple of ${ENTRY_BYTES}`)
+  }
   return {
     length,
     low: new Uint32Array(blob, 0, length),
@@ -28,13 +36,13 @@ export function readEntries(blob: ArrayBuffer): KeyEntries {
 
 /** Appends to `rows` the row of each entry with this hash. */
 export function rowsOf(entries: KeyEntries, { low, high }: KeyHash, rows: number[]): void {
-  // A search that the runtime does for us: a thousand entries in a tenth of a microsecond, so they need no order.
+  // Entries are unsorted: `indexOf` scans a thousand of them in a tenth of a microsecond.
   for (let at = entries.low.indexOf(low); at !== -1; at = entries.low.indexOf(low, at + 1)) {
     if (entries.high[at] === high) rows.push(entries.row[at] ?? 0)
   }
 }
 
-/** Entries in the making. */
+/** A growing list of entries. */
 export class EntriesBuilder {
   private low = new Uint32Array(2048)
   private high = new Uint32Array(2048)
@@ -74,8 +82,8 @@ function doubled(from: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
 }
 
 /**
- * Journal rows are numbered past 2^32 in a busy ledger's life, and an entry has 32 bits for one: it keeps the number
- * modulo 2^32 - 1, from 1 on (0 is a free place). What lies further back than that is not in any journal.
+ * Row numbers of a busy ledger pass 2^32, and an entry has 32 bits for one. It stores the row's number modulo 2^32 - 1,
+ * plus 1, since 0 marks a free slot of the index. No journal holds 2^32 rows at once, so the number is unambiguous.
  */
 const ROWS = 2 ** 32 - 1
 
@@ -83,7 +91,8 @@ export function shortRow(row_id: number): number {
   return (row_id % ROWS) + 1
 }
 
-/** How many rows before `last_row` an entry's row is. */
+/** Returns how many rows before `last_row` the row with this short number is. */
 export function rowsBack(short: number, last_row: number): number {
-  return ((last_row % ROWS) - (short - 1) + ROWS) % ROWS
+  const back = (last_row % ROWS) - (short - 1)
+  return back < 0 ? back + ROWS : back
 }

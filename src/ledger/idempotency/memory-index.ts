@@ -1,23 +1,23 @@
-import { ENTRY_BYTES, type KeyEntries } from './entries.ts'
-import type { KeyHash } from './sip-hash.ts'
+import { ENTRY_BYTES } from './entries.ts'
+import type { KeyHash } from './hash.ts'
 
-const MIN_BITS = 10
+const MIN_BITS = 8
 const WORDS = ENTRY_BYTES / 4
 
 /**
- * Entries in memory: one typed array with open addressing, an entry's low half, high half and row side by side so that
- * a look touches one cache line. A place is found by the hash's first bits, and so whatever shares some first bits lies
- * together: that is how a merge takes a bucket's entries out without sorting any.
+ * Entries in memory: one typed array with open addressing and linear probing. The three words of an entry are adjacent,
+ * so a lookup touches one cache line. The home slot comes from the first bits of the hash, so entries with equal first
+ * bits are adjacent, and a segment's buckets are read from the index without sorting.
  */
 export class KeyIndex {
-  private bits = MIN_BITS
+  private bits: number
   private room: number
   private slots: Uint32Array
   private used = 0
 
-  /** Room for this many entries from the start, so that a start does not grow twenty times. */
+  /** Allocates room for this many entries, so that loading them does not grow the index step by step. */
   constructor(entries = 0) {
-    while (entries > room(this.bits)) this.bits++
+    this.bits = bitsFor(entries)
     this.room = room(this.bits)
     this.slots = new Uint32Array(WORDS << this.bits)
   }
@@ -31,31 +31,11 @@ export class KeyIndex {
   }
 
   add(low: number, high: number, row: number): void {
-    if (this.used >= this.room) this.rebuild(this.bits + 1, () => true)
+    if (this.used >= this.room) this.grow()
     this.place(low, high, row)
   }
 
-  /** Adds many entries, as a start does with a million of them: one loop, nothing called in it. */
-  addAll({ length, low, high, row }: KeyEntries): void {
-    while (this.used + length > this.room) this.rebuild(this.bits + 1, () => true)
-    const { slots } = this
-    const end = slots.length
-    const shift = 32 - this.bits
-    for (let i = 0; i < length; i++) {
-      const entry_high = high[i] ?? 0
-      let at = (entry_high >>> shift) * WORDS
-      while (slots[at + 2] !== 0) {
-        at += WORDS
-        if (at === end) at = 0
-      }
-      slots[at] = low[i] ?? 0
-      slots[at + 1] = entry_high
-      slots[at + 2] = row[i] ?? 0
-    }
-    this.used += length
-  }
-
-  /** The rows of the entries with this hash. */
+  /** Returns the rows of the entries with this hash. */
   find({ low, high }: KeyHash): number[] {
     const { slots } = this
     const rows: number[] = []
@@ -65,7 +45,7 @@ export class KeyIndex {
     return rows
   }
 
-  /** Visits each entry whose hash begins with these bits. */
+  /** Visits each entry whose hash begins with the `bits` bits of `prefix`. */
   visit(prefix: number, bits: number, use: (low: number, high: number, row: number) => void): void {
     const { slots } = this
     const first = bits === 0 ? 0 : (prefix << (32 - bits)) >>> 0
@@ -74,7 +54,7 @@ export class KeyIndex {
     let at = this.home(first)
     for (let walked = 0; walked < 1 << this.bits; walked++) {
       const row = slots[at + 2] ?? 0
-      // Past the last place of their own, entries go on until the first free one.
+      // Displaced entries continue past the last home slot, up to the first free slot.
       if (row === 0 && walked >= homes) return
       const high = slots[at + 1] ?? 0
       if (row !== 0 && high >= first && high <= last) use(slots[at] ?? 0, high, row)
@@ -82,29 +62,29 @@ export class KeyIndex {
     }
   }
 
-  /** Drops the entries whose row does not fit. */
-  keep(fits: (row: number) => boolean): void {
-    let kept = 0
-    for (let at = 2; at < this.slots.length; at += WORDS) {
-      const row = this.slots[at] ?? 0
-      if (row !== 0 && fits(row)) kept++
-    }
-    let bits = MIN_BITS
-    while (kept > room(bits)) bits++
-    this.rebuild(bits, fits)
+  /** Drops all entries and keeps room for this many, so that refilling the index does not grow it. */
+  clear(entries: number): void {
+    const bits = bitsFor(entries)
+    if (bits === this.bits) this.slots.fill(0)
+    else this.allocate(bits)
+    this.used = 0
   }
 
-  private rebuild(bits: number, fits: (row: number) => boolean): void {
+  private grow(): void {
     const old = this.slots
+    this.allocate(this.bits + 1)
+    this.used = 0
+    // Inserts in slot order, for cache locality: the order of the new slots is the same.
+    for (let at = 0; at < old.length; at += WORDS) {
+      const row = old[at + 2] ?? 0
+      if (row !== 0) this.place(old[at] ?? 0, old[at + 1] ?? 0, row)
+    }
+  }
+
+  private allocate(bits: number): void {
     this.bits = bits
     this.room = room(bits)
     this.slots = new Uint32Array(WORDS << bits)
-    this.used = 0
-    // In the order of their places, which is that of the new ones too: memory is walked, not jumped about in.
-    for (let at = 0; at < old.length; at += WORDS) {
-      const row = old[at + 2] ?? 0
-      if (row !== 0 && fits(row)) this.place(old[at] ?? 0, old[at + 1] ?? 0, row)
-    }
   }
 
   private place(low: number, high: number, row: number): void {
@@ -127,7 +107,13 @@ export class KeyIndex {
   }
 }
 
-/** A table is never fuller than three quarters, so that a look ends after a few places. */
+function bitsFor(entries: number): number {
+  let bits = MIN_BITS
+  while (entries > room(bits)) bits++
+  return bits
+}
+
+/** At most three quarters of the slots are used, so that a lookup probes a few slots only. */
 function room(bits: number): number {
   return 3 * 2 ** (bits - 2)
 }

@@ -1,82 +1,89 @@
 import type { Exec, MetaTable } from '../tables.ts'
-import { KeyBuckets } from './buckets.ts'
-import { ENTRY_BYTES, type KeyEntries, rowsBack, rowsOf } from './entries.ts'
+import type { KeyStore, RecordedKeys } from './check.ts'
+import { ENTRY_BYTES, type KeyPosition, rowsBack } from './entries.ts'
 import { type HashOfKey, KEY_SECRET, keyHash, packHashes } from './hash.ts'
-import { KEY_LIMITS, type KeyLimits } from './limits.ts'
 import { KeyIndex } from './memory-index.ts'
-import type { KeyStore, RecordedKeys } from './record.ts'
-import { addHashes, KeyRuns, type KeysUpTo } from './runs.ts'
+import { addHashes, KeyRuns, type RunLimits } from './runs.ts'
+import { type JournalSpan, KeySegments, type Segment } from './segments.ts'
+
+/** Limits of a ledger's key store. Tests lower them. */
+export interface KeyLimits extends RunLimits {
+  /** Keys in a window. Above it, single requests with new keys are refused; batches are still accepted. */
+  readonly window_keys: number
+  /** Keys in the index at which it is written to a segment. */
+  readonly memory_keys: number
+  /** Keys in a bucket of a segment, on average at most. */
+  readonly bucket_keys: number
+}
+
+/**
+ * 20 million keys are 61 segments, whose filters take 30 MB, and an index of 6 MB. A segment has 256 buckets of 15 KB:
+ * 0.0008 rows a key. A start reads the filters, up to 5 runs of 800 KB (or 80 runs of 4,096 rows), and up to 4,096
+ * journal rows.
+ */
+export const KEY_LIMITS: KeyLimits = {
+  window_keys: 20_000_000,
+  memory_keys: 5 * 65_536,
+  bucket_keys: Math.floor((16 * 1024) / ENTRY_BYTES),
+  run_rows: 4096,
+  run_keys: 65_536,
+}
 
 export interface PackedKeysOptions {
   readonly limits?: Partial<KeyLimits>
-  /** In place of the keyed hash: tests take a weak one, for its collisions. */
+  /** Replaces the keyed hash: tests use weak hashes, for their collisions. */
   readonly hash?: HashOfKey
 }
 
 const OLDEST_ROW = `
   SELECT row_id, keys_total - coalesce(length(key_hashes), 0) / 8 AS keys_before FROM journal ORDER BY row_id LIMIT 1`
 
-/**
- * A search through a million entries as they lie takes a tenth of a millisecond a key, to place them all about a tenth of a
- * second: for so many keys at once the index is worth it right after a start.
- */
-const MAX_SEARCHED_KEYS = 250
+/** The changes of a transaction that memory takes over once it has succeeded. */
+interface Unpublished {
+  readonly segment: Segment | null
+  readonly packed: KeyPosition
+}
 
 /**
- * The idempotency store: hashes of keys, 8 bytes each, in the journal row of their commit, which costs no row more.
- * Which row has a hash is known in memory, for older keys in buckets on disk (`key-buckets.ts`). For starts, runs repeat
- * the hashes of thousands of rows in one (`key-runs.ts`).
+ * The idempotency store. The hashes of a commit's keys are in its journal row, so a key costs no row. The store finds
+ * the journal row of a hash: for newer keys in the index in memory, for older keys in segments on disk.
  *
- * Memory changes only after a transaction has succeeded, and what is on disk is read anew after each write of it: a
- * transaction that was undone leaves nothing behind.
+ * Memory changes only after a transaction has succeeded, so an undone transaction leaves no trace.
  */
 export class PackedKeys implements KeyStore {
   private readonly exec: Exec
   private readonly meta: MetaTable
   private readonly limits: KeyLimits
-  private readonly buckets: KeyBuckets
   private readonly runs: KeyRuns
+  private readonly segments: KeySegments
   /** The newest committed row. */
-  private readonly newest: () => KeysUpTo
+  private readonly newest: () => KeyPosition
   private hash: HashOfKey | null
-  /** Null until the first key is asked for: who only reads does not pay for it. */
+  /** Null until the first lookup: ledgers that are only read do not load their keys. */
   private index: KeyIndex | null = null
-  /** What a start has read and not put into the index yet: a request after a start must not wait for a million places. */
-  private unplaced: KeyEntries[] = []
-  /** The keys of rows up to this one are in the buckets and have left the index. */
-  private indexedAfter = 0
-  /**
-   * How many buckets of the round are owed for keys that came or went. A start owes a step, or a ledger that is always
-   * evicted after a few keys would never come to the end of a round.
-   */
-  private owed: number
-  /** How many keys are known to be forgotten; there may be more by now. */
+  /** Runs or segments have the keys up to here. Null until the first commit. */
+  private packed: KeyPosition | null = null
+  private unpublished: Unpublished | null = null
+  /** Whether segments may have been dropped on disk whose memory is not released yet. */
+  private dropped = false
+  /** Keys known to be forgotten. A lower bound. */
   private forgotten = 0
 
-  constructor(exec: Exec, meta: MetaTable, newest: () => KeysUpTo, options: PackedKeysOptions = {}) {
+  constructor(exec: Exec, meta: MetaTable, newest: () => KeyPosition, options: PackedKeysOptions = {}) {
     this.exec = exec
     this.meta = meta
     this.newest = newest
     this.limits = { ...KEY_LIMITS, ...options.limits }
-    this.owed = this.limits.step_buckets
-    this.buckets = new KeyBuckets(exec, meta, this.limits)
     this.runs = new KeyRuns(exec, this.limits)
+    this.segments = new KeySegments(exec, this.limits.bucket_keys)
     this.hash = options.hash ?? null
   }
 
   find(keys: readonly string[]): Map<number, string[]> {
-    this.buckets.settle()
-    this.runs.settle()
     const index = this.loaded()
-    if (keys.length > MAX_SEARCHED_KEYS) this.place(this.unplaced.length)
     const hashes = keys.map(this.hashOf())
-    const rows = hashes.map((hash) => {
-      const found = index.find(hash)
-      for (const part of this.unplaced) rowsOf(part, hash, found)
-      return found
-    })
-    this.buckets.find(hashes, rows)
-    this.place(1)
+    const rows = hashes.map((hash) => index.find(hash))
+    this.segments.find(hashes, rows)
     const found = new Map<number, string[]>()
     if (rows.every(({ length }) => length === 0)) return found
     const { oldest_row, last_row } = this.span()
@@ -96,33 +103,35 @@ export class PackedKeys implements KeyStore {
     return keys.length === 0 ? null : packHashes(keys, this.hashOf())
   }
 
-  record({ upTo, rows }: RecordedKeys): void {
-    this.runs.extend(this.buckets.state, upTo)
-    const count = rows.reduce((sum, { hashes }) => sum + hashes.length / 2, 0)
-    if (count === 0 || !this.index) return
-    const { row, keys_total } = this.newest()
-    if (!this.buckets.state.round && this.index.size + this.unplacedKeys() >= this.limits.memory_keys) {
-      this.buckets.begin({ row, keys_total }, keys_total - this.span().keys_before)
+  record({ upTo }: RecordedKeys): void {
+    let packed = this.packed ?? later(this.segments.newest(), this.runs.newest())
+    let segment: Segment | null = null
+    if (this.index && this.index.size >= this.limits.memory_keys) {
+      // The index has the keys of committed rows only, not yet those of this transaction.
+      packed = this.newest()
+      segment = this.segments.write(this.index, packed, this.span())
+      this.runs.dropBefore(packed.row + 1)
     }
-    // The round is over when a quarter of what memory holds has come in.
-    this.work((4 * count) / this.limits.memory_keys)
+    this.unpublished = { segment, packed: this.runs.extend(packed, upTo) }
   }
 
   publish({ rows }: RecordedKeys): void {
+    const { segment, packed } = this.unpublished ?? { segment: null, packed: null }
+    this.unpublished = null
+    this.packed = packed
+    if (segment) {
+      this.segments.add(segment)
+      this.index?.clear(this.limits.memory_keys)
+    }
     if (!this.index) return
     for (const { row_id, hashes } of rows) addHashes(this.index, row_id, hashes)
   }
 
-  forget(count: number): void {
-    const { oldest_row, keys_before } = this.span()
+  forget(): void {
+    const { oldest_row } = this.span()
     this.runs.dropBefore(oldest_row)
-    const { round, row, keys_total, entries } = this.buckets.state
-    const live = Math.max(0, keys_total - keys_before)
-    // The dead cost nothing but room: they go when they take more of it than the living, and more than a little.
-    if (!round && entries - live >= Math.max(live, this.limits.memory_keys)) {
-      this.buckets.begin({ row, keys_total }, live)
-    }
-    this.work(count / this.limits.memory_keys)
+    this.segments.dropBefore(oldest_row)
+    this.dropped = true
   }
 
   isFull(): boolean {
@@ -132,55 +141,28 @@ export class PackedKeys implements KeyStore {
     return keys_total - this.forgotten >= this.limits.window_keys
   }
 
-  /** What the keys take in memory; the index takes half as much again for a moment when it is made anew. */
   get memoryBytes(): number {
-    return (this.index?.bytes ?? 0) + this.unplacedKeys() * ENTRY_BYTES
+    return (this.index?.bytes ?? 0) + this.segments.memoryBytes
   }
 
-  private unplacedKeys(): number {
-    return this.unplaced.reduce((sum, { length }) => sum + length, 0)
-  }
-
-  /** Puts so many of the parts that a start has read into the index. */
-  private place(parts: number): void {
-    for (const part of this.unplaced.splice(0, parts)) this.index?.addAll(part)
-  }
-
-  /** Goes on with the round, if there is one, by this share of all its buckets. */
-  private work(share: number): void {
-    const { round, row } = this.buckets.state
-    // A round that takes keys out of memory needs them there; one that only drops what is dead does not.
-    if (!round || (round.row > row && !this.index)) return
-    const all = 2 ** round.bits
-    this.owed += share * all
-    if (this.owed < Math.min(this.limits.step_buckets, all)) return
-    this.place(this.unplaced.length)
-    const buckets = Math.floor(this.owed)
-    this.owed -= buckets
-    if (!this.buckets.step(buckets, this.index, this.span())) return
-    this.owed = 0
-    this.runs.dropBefore(round.row + 1)
-  }
-
-  /** The index as the disk says that it must be: what a round has brought to the buckets leaves it. */
+  /** Loads the keys from disk before the first lookup. */
   private loaded(): KeyIndex {
-    const { row, keys_total } = this.buckets.state
-    const newest = this.newest()
-    if (!this.index) {
-      const { oldest_row, keys_before } = this.span()
-      const index = new KeyIndex(newest.keys_total - Math.max(keys_total, keys_before))
-      this.unplaced = this.runs.read(Math.max(row, oldest_row - 1), newest.row, index)
-      this.index = index
-    } else if (row > this.indexedAfter) {
-      this.place(this.unplaced.length)
-      this.index.keep((short) => newest.row - rowsBack(short, newest.row) > row)
+    if (this.index) {
+      if (this.dropped) this.segments.release(this.span().oldest_row)
+      this.dropped = false
+      return this.index
     }
-    this.indexedAfter = row
-    return this.index
+    const { oldest_row, last_row, keys_before } = this.span()
+    this.segments.load()
+    const { row, keys_total } = this.segments.newest()
+    const index = new KeyIndex(this.newest().keys_total - Math.max(keys_total, keys_before))
+    this.runs.readInto(index, Math.max(row, oldest_row - 1), last_row)
+    this.index = index
+    return index
   }
 
-  /** What of the journal is there. One row read. */
-  private span(): { readonly oldest_row: number; readonly last_row: number; readonly keys_before: number } {
+  /** Reads which rows the journal holds. 1 row read. */
+  private span(): JournalSpan {
     const { row, keys_total } = this.newest()
     const [oldest] = this.exec(OLDEST_ROW)
     return {
@@ -194,4 +176,8 @@ export class PackedKeys implements KeyStore {
     this.hash ??= keyHash(this.meta.get(KEY_SECRET))
     return this.hash
   }
+}
+
+function later(one: KeyPosition, other: KeyPosition): KeyPosition {
+  return other.row > one.row ? other : one
 }

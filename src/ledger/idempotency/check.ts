@@ -1,0 +1,51 @@
+import type { JournalRecord } from '../model/journal.ts'
+import type { Refused } from '../model/refusal.ts'
+
+/** The keys that a commit adds to the store. */
+export interface RecordedKeys {
+  /** The commit's last journal row, and how many keys the ledger has recorded up to and with it. */
+  readonly upTo: { readonly row: number; readonly keys_total: number }
+  /** The hashes of each row that has keys, as `pack` returned them. */
+  readonly rows: readonly { readonly row_id: number; readonly hashes: Uint32Array }[]
+}
+
+/**
+ * The narrow interface of the idempotency store. The keys themselves are in the journal's records and are forgotten
+ * with their journal row. The store only knows which row may hold a key.
+ */
+export interface KeyStore {
+  /**
+   * Returns the journal rows that may hold some of these keys, with those keys: every row that does hold one, and by
+   * chance a row that does not. The caller checks the row. Writes nothing; not called inside a transaction.
+   */
+  find(keys: readonly string[]): Map<number, string[]>
+  /** Returns the `key_hashes` of a journal row with these keys. */
+  pack(keys: readonly string[]): Uint32Array<ArrayBuffer> | null
+  /** Records the keys of a commit whose journal rows are written. The last step of its transaction. */
+  record(recorded: RecordedKeys): void
+  /** Takes recorded keys into memory after their transaction has succeeded. Never throws. */
+  publish(recorded: RecordedKeys): void
+  /** Forgets the keys of deleted journal rows. Part of the transaction that deleted the oldest rows. */
+  forget(count: number): void
+  /** Returns whether the window holds as many keys as it may. */
+  isFull(): boolean
+}
+
+/** A record and its storage format. The format decides how the record's answer is rendered again. */
+export interface StoredRecord {
+  readonly format: number
+  readonly record: JournalRecord
+}
+
+/** A used key: the fingerprint of its request, and access to its record. */
+export interface KeyUse {
+  readonly fingerprint: string
+  readonly read: () => StoredRecord
+}
+
+/** The result of checking the key of a request. */
+export type KeyCheck = { readonly kind: 'unused' } | ({ readonly kind: 'replay' } & StoredRecord) | Refused
+
+export const UNUSED: KeyCheck = { kind: 'unused' }
+export const MISMATCH: KeyCheck = { kind: 'refused', refusal: { code: 'idempotency_mismatch' } }
+export const NO_ROOM: KeyCheck = { kind: 'refused', refusal: { code: 'overloaded', keys_full: true } }

@@ -1,0 +1,161 @@
+import type { Exec } from '../tables.ts'
+import { BloomFilter } from './bloom-filter.ts'
+import { EntriesBuilder, type KeyPosition, readEntries, rowsBack, rowsOf } from './entries.ts'
+import type { KeyHash } from './hash.ts'
+import type { KeyIndex } from './memory-index.ts'
+
+/** The keys of consecutive journal rows, in 2^bits buckets by the first bits of their hashes. Immutable. */
+export interface Segment {
+  readonly last_row: number
+  /** The number of its first bucket; the numbers of the others follow. */
+  readonly first_bucket: number
+  readonly bits: number
+  /** Null in a segment of tables older than version 6: every lookup reads one of its buckets. */
+  readonly filter: BloomFilter | null
+}
+
+/** The committed rows that the journal holds. The keys of rows before `oldest_row` are forgotten. */
+export interface JournalSpan {
+  readonly oldest_row: number
+  readonly last_row: number
+  /** How many keys the ledger had recorded before `oldest_row`. */
+  readonly keys_before: number
+}
+
+/** Buckets in memory at a time during a lookup of many keys. */
+const BUCKETS_A_READ = 64
+
+/** Buckets deleted at a time: those of one full segment. */
+const BUCKETS_A_DROP = 256
+
+const ALL = `
+  SELECT last_row, first_bucket, bits, filter FROM key_segments ORDER BY first_bucket`
+const NEWEST = `
+  SELECT last_row, keys_total, first_bucket, bits FROM key_segments ORDER BY first_bucket DESC LIMIT 1`
+const OLDEST = `
+  SELECT last_row, first_bucket, bits FROM key_segments ORDER BY first_bucket LIMIT 1`
+const INSERT = `
+  INSERT INTO key_segments (first_bucket, bits, last_row, keys_total, filter) VALUES (?, ?, ?, ?, ?)`
+const INSERT_BUCKET = 'INSERT INTO key_buckets (bucket, entries) VALUES (?, ?)'
+const READ_BUCKETS = `
+  SELECT bucket, entries FROM key_buckets WHERE bucket IN (SELECT value FROM json_each(?))`
+const DELETE_BUCKETS = `
+  DELETE FROM key_buckets WHERE bucket IN (
+    SELECT bucket FROM key_buckets WHERE bucket >= ? AND bucket < ? ORDER BY bucket LIMIT ?)
+  RETURNING bucket`
+
+/**
+ * Older keys on disk, in segments ordered by time. `load` reads their Bloom filters into memory, so a lookup reads only
+ * the buckets whose segment may have the key.
+ */
+export class KeySegments {
+  private readonly exec: Exec
+  /** Keys in a bucket, on average at most. */
+  private readonly bucketKeys: number
+  private segments: Segment[] = []
+
+  constructor(exec: Exec, bucket_keys: number) {
+    this.exec = exec
+    this.bucketKeys = bucket_keys
+  }
+
+  load(): void {
+    this.segments = this.exec(ALL).map((row) => ({
+      last_row: Number(row.last_row),
+      first_bucket: Number(row.first_bucket),
+      bits: Number(row.bits),
+      filter: row.filter === null ? null : BloomFilter.fromBlob(row.filter),
+    }))
+  }
+
+  get memoryBytes(): number {
+    return this.segments.reduce((sum, { filter }) => sum + (filter?.blob.byteLength ?? 0), 0)
+  }
+
+  /** Reads the position up to which segments have the keys. 1 row read. */
+  newest(): KeyPosition {
+    const [row] = this.exec(NEWEST)
+    return { row: Number(row?.last_row ?? 0), keys_total: Number(row?.keys_total ?? 0) }
+  }
+
+  /** Appends to each hash's rows those of its entries. 1 row read for each bucket that may have one. */
+  find(hashes: readonly KeyHash[], rows: readonly number[][]): void {
+    const asked = new Map<number, number[]>()
+    for (const { filter, first_bucket, bits } of this.segments) {
+      for (const [index, hash] of hashes.entries()) {
+        if (filter?.mayHave(hash) === false) continue
+        const bucket = first_bucket + firstBits(hash.high, bits)
+        const indexes = asked.get(bucket)
+        if (indexes) indexes.push(index)
+        else asked.set(bucket, [index])
+      }
+    }
+    const buckets = [...asked.keys()]
+    for (let from = 0; from < buckets.length; from += BUCKETS_A_READ) {
+      const some = buckets.slice(from, from + BUCKETS_A_READ)
+      for (const { bucket, entries } of this.exec(READ_BUCKETS, JSON.stringify(some))) {
+        const read = readEntries(entries)
+        for (const index of asked.get(Number(bucket)) ?? []) {
+          const hash = hashes[index]
+          const found = rows[index]
+          if (hash && found) rowsOf(read, hash, found)
+        }
+      }
+    }
+  }
+
+  /**
+   * Writes the index as a segment, without forgotten keys. Part of a transaction: once it has succeeded, `add` the
+   * returned segment. 1 row written for the segment and 1 for each bucket.
+   */
+  write(
+    index: KeyIndex,
+    { row, keys_total }: KeyPosition,
+    { oldest_row, keys_before }: JournalSpan,
+  ): Segment {
+    const oldest_back = row - oldest_row
+    const most_keys = Math.min(index.size, keys_total - keys_before)
+    const [newest] = this.exec(NEWEST)
+    const first_bucket = newest ? Number(newest.first_bucket) + 2 ** Number(newest.bits) : 1
+    let bits = 0
+    while (most_keys > this.bucketKeys * 2 ** bits) bits++
+    const filter = BloomFilter.sizedFor(most_keys)
+    const entries = new EntriesBuilder()
+    for (let prefix = 0; prefix < 2 ** bits; prefix++) {
+      entries.clear()
+      index.visit(prefix, bits, (low, high, short) => {
+        if (rowsBack(short, row) > oldest_back) return
+        entries.push(low, high, short)
+        filter.add({ low, high })
+      })
+      if (entries.length > 0) this.exec(INSERT_BUCKET, first_bucket + prefix, entries.toBlob())
+    }
+    this.exec(INSERT, first_bucket, bits, row, keys_total, filter.blob)
+    return { last_row: row, first_bucket, bits, filter }
+  }
+
+  add(segment: Segment): void {
+    this.segments.push(segment)
+  }
+
+  /**
+   * Deletes the oldest segment, or a part of its buckets, if all its keys are from rows before this one. Part of a
+   * transaction: once it has succeeded, `release` the memory. 1 row written for each bucket and 1 for the segment.
+   */
+  dropBefore(row_id: number): void {
+    const [oldest] = this.exec(OLDEST)
+    if (!oldest || Number(oldest.last_row) >= row_id) return
+    const first = Number(oldest.first_bucket)
+    const deleted = this.exec(DELETE_BUCKETS, first, first + 2 ** Number(oldest.bits), BUCKETS_A_DROP)
+    if (deleted.length < BUCKETS_A_DROP) this.exec('DELETE FROM key_segments WHERE first_bucket = ?', first)
+  }
+
+  /** Frees the memory of the segments whose keys are all from rows before this one. */
+  release(row_id: number): void {
+    this.segments = this.segments.filter(({ last_row }) => last_row >= row_id)
+  }
+}
+
+function firstBits(high: number, bits: number): number {
+  return bits === 0 ? 0 : high >>> (32 - bits)
+}
