@@ -136,10 +136,14 @@ export class CustomerLedger extends LedgerEngine {
     return this.answer<UnratedMessage, UnratedResult>(
       json,
       'read',
-      ({ before_entry, limit, amended }, { ids }) => ({
+      ({ before_entry, limit, amended, selection, models_limit }, { ids }) => ({
         kind: 'done',
         answer: {
-          events: unrated.before(before_entry ?? Number.MAX_SAFE_INTEGER, limit).map(({ entry }) => entry),
+          events: (selection
+            ? unrated.selected(selection, before_entry ?? Number.MAX_SAFE_INTEGER, limit)
+            : unrated.before(before_entry ?? Number.MAX_SAFE_INTEGER, limit)
+          ).map(({ entry }) => entry),
+          ...(models_limit !== undefined && { models: unrated.models(models_limit) }),
           amendments: amended.flatMap((entry): [number, Amendment][] => {
             const amendment = unrated.amendment(entry)
             return amendment ? [[entry, amendment]] : []

@@ -16,6 +16,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_2),
   (sql) => void sql.exec(VERSION_3),
   packKeys,
+  (sql) => void sql.exec(VERSION_5),
 ]
 
 const VERSION_1 = `
@@ -180,6 +181,14 @@ const VERSION_4 = `
   WHERE journal.row_id = sums.row_id AND sums.total > 0;
 
   DROP TABLE idempotency_keys
+`
+
+// Late rating finds the events of one model through this index: 1 more row written for an event without a price.
+const VERSION_5 = `
+  CREATE INDEX unrated_models ON unrated_events (
+    coalesce(record ->> '$.event.provider', ''), coalesce(record ->> '$.event.model', ''), entry);
+
+  INSERT INTO meta (key, value) SELECT 'unrated_events', count(*) FROM unrated_events HAVING count(*) > 0
 `
 
 const KEYS_BY_ROW = 'SELECT journal_row, idempotency_key FROM idempotency_keys ORDER BY journal_row'
