@@ -51,7 +51,7 @@ export const JOBS: readonly Job[] = [
   {
     name: 'reconciliation',
     calls: 220,
-    run: ({ env, now_ms, after, reach }) => reconcileDaily(env, now_ms, after, reach),
+    run: ({ env, now_ms }) => reconcileDaily(env, now_ms),
   },
   {
     name: 'dead_letters',

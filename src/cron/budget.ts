@@ -28,11 +28,20 @@ export class Budget {
 
 /** Bindings that count every call against a budget. */
 export function budgeted(env: Bindings, budget: Budget): Bindings {
-  const LEDGER: typeof env.LEDGER = Object.create(env.LEDGER, {
-    getByName: {
-      value: (name: string) => {
+  const ledgers = env.LEDGER
+  // The platform's methods work only on the platform's object.
+  const LEDGER: typeof ledgers = Object.create(ledgers, {
+    idFromName: { value: (name: string) => ledgers.idFromName(name) },
+    get: {
+      value: (id: DurableObjectId, options?: DurableObjectNamespaceGetDurableObjectOptions) => {
         budget.take(1)
-        return env.LEDGER.getByName(name)
+        return ledgers.get(id, options)
+      },
+    },
+    getByName: {
+      value: (name: string, options?: DurableObjectNamespaceGetDurableObjectOptions) => {
+        budget.take(1)
+        return ledgers.getByName(name, options)
       },
     },
   })

@@ -30,6 +30,8 @@ const JOB_TIME_MS = 30_000
 
 const PLACES = 'SELECT sweep, after_customer_id FROM sweeps'
 
+const PLACE = 'SELECT after_customer_id FROM sweeps WHERE sweep = ?1'
+
 // 1 row written.
 const MOVE = `
   INSERT INTO sweeps (sweep, after_customer_id) VALUES (?1, ?2)
@@ -82,12 +84,21 @@ async function runJob(
   }
   budget.end()
   try {
-    if (place !== after) await env.DB.prepare(MOVE).bind(job.name, place).run()
+    if (place !== after) await writePlace(env.DB, job.name, place)
   } catch (error) {
     succeeded = false
     logError('cron_failed', error, fields)
   }
   return succeeded
+}
+
+/** Where a job continues; for work that an operator may start as well. */
+export async function readPlace(db: D1Database, job: string): Promise<string> {
+  return (await db.prepare(PLACE).bind(job).first<string>('after_customer_id')) ?? ''
+}
+
+export async function writePlace(db: D1Database, job: string, place: string): Promise<void> {
+  await db.prepare(MOVE).bind(job, place).run()
 }
 
 async function within(work: Promise<void>, time_ms: number): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Bindings } from '../../bindings.ts'
 import { BudgetSpent } from '../../cron/budget.ts'
+import { readPlace, writePlace } from '../../cron/run-jobs.ts'
 import { ledgerDb, ledgerName } from '../../db/ledger-db.ts'
 import { logError, logInfo } from '../../logging/log.ts'
 import { DAY_MS } from '../../time/durations.ts'
@@ -43,15 +44,15 @@ interface Options {
   /** Whether to check every page. */
   readonly full: boolean
   readonly now_ms: number
-  /** The place of the last call, and where this one reports its own. */
-  readonly after?: string
-  readonly reach?: (ledger_id: string) => void
 }
 
-/** Reconciles ledgers that are due, from `after` on and round, so that each has its turn. */
+/** The job whose place calls continue from, an operator's too. */
+const JOB = 'reconciliation'
+
+/** Reconciles ledgers that are due, from where the last call ended and round, so that each has its turn. */
 export async function reconcileDue(env: Bindings, options: Options): Promise<ReconciledLedgers> {
-  const { since_ms, full, now_ms, reach = () => {} } = options
-  const { due, end } = await dueLedgers(env.DB, options)
+  const { since_ms, full, now_ms } = options
+  const { due, end } = await dueLedgers(env.DB, options, await readPlace(env.DB, JOB))
   const ledgers = due.slice(0, LEDGERS_A_CALL)
   const results: ReconcileResult[] = []
   for (let i = 0; i < ledgers.length; i += AT_ONCE) {
@@ -65,16 +66,17 @@ export async function reconcileDue(env: Bindings, options: Options): Promise<Rec
         }),
       )),
     )
-    reach(some.at(-1)?.ledger_id ?? '')
+    await writePlace(env.DB, JOB, some.at(-1)?.ledger_id ?? '')
   }
-  if (due.length <= LEDGERS_A_CALL && end !== undefined) reach(end)
+  if (due.length <= LEDGERS_A_CALL && end !== undefined) await writePlace(env.DB, JOB, end)
   return { results, more: due.length > LEDGERS_A_CALL || end !== undefined }
 }
 
 /** The ledgers that are due, one more than a call checks; `end` is where the search stopped before it came round. */
 async function dueLedgers(
   db: D1Database,
-  { since_ms, now_ms, after = '' }: Options,
+  { since_ms, now_ms }: Options,
+  after: string,
 ): Promise<{ readonly due: readonly Ledger[]; readonly end: string | undefined }> {
   const due: Ledger[] = []
   let place = after
@@ -118,14 +120,9 @@ async function reconcileOne(
 }
 
 /** The scheduled job: each ledger once a day. */
-export async function reconcileDaily(
-  env: Bindings,
-  now_ms: number,
-  after: string,
-  reach: (ledger_id: string) => void,
-): Promise<void> {
+export async function reconcileDaily(env: Bindings, now_ms: number): Promise<void> {
   const since_ms = now_ms - CHECK_EVERY_MS
-  const { results } = await reconcileDue(env, { since_ms, full: false, now_ms, after, reach })
+  const { results } = await reconcileDue(env, { since_ms, full: false, now_ms })
   const count = (status: string) =>
     results.filter((result) => (result.kind === 'done' ? result.status : 'UNAVAILABLE') === status).length
   if (results.length === 0) return
