@@ -62,7 +62,7 @@ class BudgetedD1 implements D1Database {
   }
 
   /** The platform counts each statement of a batch. */
-  batch<T>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
+  async batch<T>(statements: D1PreparedStatement[]): Promise<D1Result<T>[]> {
     this.budget.take(statements.length)
     return this.db.batch<T>(
       statements.map((statement) =>
@@ -71,7 +71,7 @@ class BudgetedD1 implements D1Database {
     )
   }
 
-  exec(query: string): Promise<D1ExecResult> {
+  async exec(query: string): Promise<D1ExecResult> {
     this.budget.take(1)
     return this.db.exec(query)
   }
@@ -81,7 +81,7 @@ class BudgetedD1 implements D1Database {
     return this.db.withSession(constraintOrBookmark)
   }
 
-  dump(): Promise<ArrayBuffer> {
+  async dump(): Promise<ArrayBuffer> {
     this.budget.take(1)
     return this.db.dump()
   }
@@ -102,24 +102,24 @@ class BudgetedStatement implements D1PreparedStatement {
 
   first<T = unknown>(colName: string): Promise<T | null>
   first<T = Record<string, unknown>>(): Promise<T | null>
-  first<T>(colName?: string): Promise<T | null> {
+  async first<T>(colName?: string): Promise<T | null> {
     this.budget.take(1)
     return colName === undefined ? this.statement.first<T>() : this.statement.first<T>(colName)
   }
 
-  run<T = Record<string, unknown>>(): Promise<D1Result<T>> {
+  async run<T = Record<string, unknown>>(): Promise<D1Result<T>> {
     this.budget.take(1)
     return this.statement.run<T>()
   }
 
-  all<T = Record<string, unknown>>(): Promise<D1Result<T>> {
+  async all<T = Record<string, unknown>>(): Promise<D1Result<T>> {
     this.budget.take(1)
     return this.statement.all<T>()
   }
 
   raw<T = unknown[]>(options: { columnNames: true }): Promise<[string[], ...T[]]>
   raw<T = unknown[]>(options?: { columnNames?: false }): Promise<T[]>
-  raw<T>(options?: { columnNames?: boolean }): Promise<T[] | [string[], ...T[]]> {
+  async raw<T>(options?: { columnNames?: boolean }): Promise<T[] | [string[], ...T[]]> {
     this.budget.take(1)
     return options?.columnNames
       ? this.statement.raw<T>({ columnNames: true })

@@ -22,9 +22,6 @@ export interface Job {
   readonly run: (run: JobRun) => Promise<void>
 }
 
-/** The platform allows 1,000 calls in an invocation: the budgets of all jobs and the runner's own are less. */
-export const MAX_CALLS = 1_000
-
 /** No job runs longer. */
 const JOB_TIME_MS = 30_000
 
