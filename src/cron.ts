@@ -1,32 +1,75 @@
 import { logFigures } from './admin/stats/figures.ts'
 import type { Bindings } from './bindings.ts'
+import { configOf } from './config.ts'
+import { type Job, runJobs } from './cron/run-jobs.ts'
+import { forgetAnswers } from './http/output/stored-answers.ts'
 import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
-import { logError, logInfo } from './logging/log.ts'
+import { logInfo } from './logging/log.ts'
 import { forgetOutcomes } from './logging/outcomes.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
-import { rerateAll } from './rating/rerate.ts'
-import { keepRollups } from './usage/rollups/upkeep.ts'
+import { rerateChanged } from './rating/rerate.ts'
+import { forgetReplayed } from './usage/queue/dead-letters.ts'
+import { deleteRetired, expireDays, finishRebuilds } from './usage/rollups/upkeep.ts'
 
-/** What the deployment does by the clock (`crons` in wrangler.toml). */
-export async function runCron(_controller: ScheduledController, env: Bindings): Promise<void> {
-  // Each by itself: what fails of one does not keep the other from being done.
-  const now_ms = Date.now()
-  const results = await Promise.allSettled([
-    rerateEvents(env),
-    sweepLedgers(env),
-    keepRollups(env, now_ms),
-    reconcileDaily(env, now_ms),
-    forgetOutcomes(env, now_ms),
-    forgetFlushFailures(env, now_ms),
-    logFigures(env, now_ms),
-  ])
-  const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
-  for (const error of failed) logError('cron_failed', error)
-  if (failed.length > 0) throw new Error(`${failed.length} of ${results.length} works of the cron failed`)
-}
+/** The scheduled jobs (`crons` in wrangler.toml), each a bounded part of its work at a run. */
+export const JOBS: readonly Job[] = [
+  {
+    name: 'late_rating',
+    calls: 220,
+    run: async ({ env, after, reach }) => {
+      const summary = await rerateChanged(env, after, reach)
+      if (summary.examined > 0) logInfo('events_rerated', { ...summary })
+    },
+  },
+  { name: 'ledgers', calls: 250, run: ({ env, after, reach }) => sweepLedgers(env, after, reach) },
+  {
+    name: 'rebuilds',
+    calls: 80,
+    run: async ({ env, now_ms }) => {
+      const rebuilt = await finishRebuilds(env.DB, now_ms)
+      if (rebuilt > 0) logInfo('rollups_rebuilt', { rebuilt })
+    },
+  },
+  {
+    name: 'retired_rollups',
+    calls: 65,
+    run: async ({ env, now_ms }) => {
+      const deleted_rows = await deleteRetired(env.DB, now_ms)
+      if (deleted_rows > 0) logInfo('retired_rollups_deleted', { deleted_rows })
+    },
+  },
+  {
+    name: 'rollup_retention',
+    calls: 100,
+    run: async ({ env, now_ms, after, reach }) => {
+      const { rollup_retention_days } = configOf(env)
+      const expired_rows = await expireDays(env.DB, rollup_retention_days, now_ms, after, reach)
+      if (expired_rows > 0) logInfo('rollup_days_expired', { expired_rows })
+    },
+  },
+  {
+    name: 'reconciliation',
+    calls: 220,
+    run: ({ env, now_ms }) => reconcileDaily(env, now_ms),
+  },
+  {
+    name: 'dead_letters',
+    calls: 1,
+    run: async ({ env, now_ms }) => {
+      const forgotten_letters = await forgetReplayed(env.DB, now_ms)
+      if (forgotten_letters > 0) logInfo('dead_letters_forgotten', { forgotten_letters })
+    },
+  },
+  { name: 'stored_answers', calls: 10, run: ({ env, now_ms }) => forgetAnswers(env, now_ms, 10) },
+  { name: 'outcomes', calls: 1, run: ({ env, now_ms }) => forgetOutcomes(env, now_ms) },
+  { name: 'flush_failures', calls: 1, run: ({ env, now_ms }) => forgetFlushFailures(env, now_ms) },
+  { name: 'figures', calls: 6, run: ({ env, now_ms }) => logFigures(env, now_ms) },
+]
 
-async function rerateEvents(env: Bindings): Promise<void> {
-  const summary = await rerateAll(env)
-  if (summary.examined > 0) logInfo('events_rerated', { ...summary })
+const RUN_EVERY_MS = 900_000
+
+/** Runs every job. Each run begins with another one. */
+export function runCron({ scheduledTime }: ScheduledController, env: Bindings): Promise<void> {
+  return runJobs(env, JOBS, Date.now(), Math.floor(scheduledTime / RUN_EVERY_MS))
 }

@@ -1,5 +1,6 @@
 import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { recordStatements } from './support/query-plans.ts'
 
 await applyD1Migrations(env.DB, env.D1_MIGRATIONS)
 
@@ -7,3 +8,5 @@ await applyD1Migrations(env.DB, env.D1_MIGRATIONS)
 for (const limiter of ['IP_LIMIT', 'LOOKUP_SHIELD', 'SHIELD_STARTER', 'SHIELD_GROWTH', 'SHIELD_ENTERPRISE']) {
   if (!Reflect.set(env, limiter, undefined)) throw new Error(`${limiter} stayed bound`)
 }
+
+recordStatements()

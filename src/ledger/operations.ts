@@ -104,17 +104,20 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') + count('over_limit') } }
   }),
 
-  unrated: ({ store: { unrated }, burnContext }, { before_entry, limit, amended }) => ({
-    kind: 'done',
-    answer: {
-      events: unrated.before(before_entry ?? Number.MAX_SAFE_INTEGER, limit).map(({ entry }) => entry),
+  unrated({ store: { unrated }, burnContext }, { before_entry, limit, amended, selection, models_limit }) {
+    const before = before_entry ?? Number.MAX_SAFE_INTEGER
+    const events = selection ? unrated.selected(selection, before, limit) : unrated.before(before, limit)
+    const answer = {
+      events: events.map(({ entry }) => entry),
+      ...(models_limit !== undefined && { models: unrated.models(models_limit) }),
       amendments: amended.flatMap((entry): [number, Amendment][] => {
         const amendment = unrated.amendment(entry)
         return amendment ? [[entry, amendment]] : []
       }),
       opened_at_ms: burnContext().ids.opened_at_ms,
-    },
-  }),
+    }
+    return { kind: 'done', answer }
+  },
 
   balance: ({ store, commits, burnContext }, { owner }) =>
     readWallet(store, commits, owner, (wallet) => balanceAnswer(burnContext().ids, wallet)),

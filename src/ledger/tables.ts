@@ -20,6 +20,7 @@ export const MIGRATIONS: readonly Migration[] = [
   packKeys,
   recordPayments,
   sealBuckets,
+  (sql) => void sql.exec(VERSION_7),
 ]
 
 const VERSION_1 = `
@@ -269,6 +270,14 @@ const VERSION_6 = `
 function sealBuckets(sql: SqlStorage): void {
   sql.exec(VERSION_6)
 }
+
+// Late rating finds the events of one model through this index: 1 more row written for an event without a price.
+const VERSION_7 = `
+  CREATE INDEX unrated_models ON unrated_events (
+    coalesce(record ->> '$.event.provider', ''), coalesce(record ->> '$.event.model', ''), entry);
+
+  INSERT INTO meta (key, value) SELECT 'unrated_events', count(*) FROM unrated_events HAVING count(*) > 0
+`
 
 const WRITE_VERSION = `
   INSERT INTO meta (key, value) VALUES ('schema_version', ?)

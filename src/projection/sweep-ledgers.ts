@@ -1,19 +1,15 @@
 import type { Bindings } from '../bindings.ts'
+import { BudgetSpent } from '../cron/budget.ts'
 import { logError, logInfo } from '../logging/log.ts'
 
-/** Customers that one run goes over, one after the other, and ledgers that are woken at once. */
-export const CUSTOMERS_A_RUN = 500
+/** The customers of one run, and the ledgers that are woken at once. */
+export const CUSTOMERS_A_RUN = 200
 const AT_ONCE = 20
-
-const SWEEP = 'ledgers'
 
 // A customer has a test ledger when it has a key for one. Three rows read for a customer and its keys, none written.
 const LEDGERS_OF_RUN = `
   WITH page AS (
-    SELECT customer_id FROM customers
-    WHERE status <> 'PENDING'
-      AND customer_id > coalesce((SELECT after_customer_id FROM sweeps WHERE sweep = '${SWEEP}'), '')
-    ORDER BY customer_id LIMIT ?1),
+    SELECT customer_id FROM customers WHERE status <> 'PENDING' AND customer_id > ?2 ORDER BY customer_id LIMIT ?1),
   names AS (
     SELECT customer_id, customer_id AS ledger_id FROM page
     UNION ALL
@@ -23,10 +19,6 @@ const LEDGERS_OF_RUN = `
   FROM names LEFT JOIN ledgers ON ledgers.ledger_id = names.ledger_id
   ORDER BY names.customer_id`
 
-const MOVE_ON = `
-  INSERT INTO sweeps (sweep, after_customer_id) VALUES ('${SWEEP}', ?1)
-  ON CONFLICT (sweep) DO UPDATE SET after_customer_id = excluded.after_customer_id`
-
 interface SweptLedger {
   readonly customer_id: string
   readonly ledger_id: string
@@ -35,22 +27,26 @@ interface SweptLedger {
 }
 
 /**
- * Wakes every ledger from time to time, some at each run, from the first customer again after the last. One whose alarm
- * the platform lost flushes then though nobody uses it, and one whose D1 was restored from an older backup notices. To
- * wake a ledger that is well writes nothing.
+ * Wakes the ledgers of the customers after `after`, and begins again after the last customer. A ledger whose alarm the
+ * platform lost flushes then, an idle one frees what is past its window, and one whose D1 was restored from an older
+ * backup writes again what is missing there. Waking a healthy ledger writes nothing.
  */
-export async function sweepLedgers(env: Bindings): Promise<void> {
-  const { results } = await env.DB.prepare(LEDGERS_OF_RUN).bind(CUSTOMERS_A_RUN).all<SweptLedger>()
+export async function sweepLedgers(
+  env: Bindings,
+  after: string,
+  reach: (customer_id: string) => void,
+): Promise<void> {
+  const { results } = await env.DB.prepare(LEDGERS_OF_RUN).bind(CUSTOMERS_A_RUN, after).all<SweptLedger>()
   let failed = 0
   for (let i = 0; i < results.length; i += AT_ONCE) {
     const woken = await Promise.all(results.slice(i, i + AT_ONCE).map((ledger) => wake(env, ledger)))
     failed += woken.filter((well) => !well).length
+    const [last, next] = [results[i + AT_ONCE - 1], results[i + AT_ONCE]]
+    if (last && last.customer_id !== next?.customer_id) reach(last.customer_id)
   }
   const customers = new Set(results.map(({ customer_id }) => customer_id))
   const end = customers.size < CUSTOMERS_A_RUN
-  await env.DB.prepare(MOVE_ON)
-    .bind(end ? '' : (results.at(-1)?.customer_id ?? ''))
-    .run()
+  reach(end ? '' : (results.at(-1)?.customer_id ?? ''))
   if (results.length > 0) logInfo('ledgers_swept', { ledgers: results.length, failed, end })
 }
 
@@ -59,6 +55,7 @@ async function wake(env: Bindings, { ledger_id, flushed_row }: SweptLedger): Pro
     await env.LEDGER.getByName(ledger_id).wake(flushed_row)
     return true
   } catch (error) {
+    if (error instanceof BudgetSpent) throw error
     logError('ledger_not_woken', error, { ledger: ledger_id })
     return false
   }

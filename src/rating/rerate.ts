@@ -1,16 +1,26 @@
 import type { Bindings } from '../bindings.ts'
-import { ledgerKey, ledgerName } from '../db/ledger-db.ts'
+import { ledgerDb, ledgerKey, ledgerName } from '../db/ledger-db.ts'
 import { readUnrated, rerateEvents } from '../ledger/client/client.ts'
 import type { Caller } from '../ledger/model/account.ts'
 import type { Entry } from '../ledger/model/journal.ts'
-import type { RerateItem } from '../ledger/model/unrated.ts'
+import type { RerateItem, UnratedModel } from '../ledger/model/unrated.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
-import { findProvider } from '../pricing/catalogue/catalogue.ts'
+import { CATALOGUE_VERSION, findModel, findProvider } from '../pricing/catalogue/catalogue.ts'
 import { OverlaySet } from '../pricing/catalogue/overlay.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
 import { MAX_USD, usdToParts } from '../pricing/money.ts'
+import {
+  completePass,
+  keepPass,
+  type LateRating,
+  ledgersToRate,
+  nextPass,
+  pricesMark,
+  progressOf,
+  readMark,
+} from './late-ratings.ts'
 import { OPERATOR } from './price-epochs.ts'
-import { loadOverlays } from './price-overrides/store.ts'
+import { loadOverlays, type StoredOverlay } from './price-overrides/store.ts'
 
 /** The outcome of rating events that had no price. */
 export interface RerateSummary {
@@ -21,26 +31,57 @@ export interface RerateSummary {
   readonly unpaid: number
   /** Still no price. */
   readonly unpriced: number
-  /** Whether the limit of one run was reached. */
+  /** Whether there is more than one run examines. The next run continues there. */
   readonly more: boolean
+}
+
+const NOTHING_RATED: RerateSummary = {
+  ledgers: 0,
+  examined: 0,
+  rated: 0,
+  unpaid: 0,
+  unpriced: 0,
+  more: false,
 }
 
 const CALLER: Caller = { key_id: OPERATOR }
 const EVENTS_A_ROUND = 500
-const MAX_ROUNDS = 20
+/** A ledger takes at most this many rounds of a run, so that one with many events delays no other for long. */
+const ROUNDS_A_LEDGER = 20
 const MAX_LEDGERS = 200
+/** A ledger with more models than this has all its unrated events examined. */
+const MAX_MODELS = 1_000
 
-const LEDGERS_WITH_UNRATED = `
-  SELECT ledger_id FROM ledgers WHERE unrated > 0 AND ledger_id > ? ORDER BY ledger_id LIMIT ?`
+/**
+ * Rates the events of all customers that a price change since their last examination can concern. `after_ledger_id` is
+ * where the last run ended, and `reach` learns of every ledger that is complete. Costs one statement while no price
+ * changes and no event without a price is flushed.
+ */
+export async function rerateChanged(
+  env: Bindings,
+  after_ledger_id: string,
+  reach: (ledger_id: string) => void,
+): Promise<RerateSummary> {
+  let summary = NOTHING_RATED
+  const found = await ledgersToRate(env.DB, after_ledger_id, MAX_LEDGERS)
+  if (found.length === 0) {
+    reach('')
+    return summary
+  }
+  const operator = await loadOverlays(env, OPERATOR)
+  for (const progress of found) {
+    const one = await rerateLedger(env, progress, operator, 'changed')
+    summary = add(summary, one)
+    // A ledger that has more keeps its own place; the next run begins with the ledger after it, and comes round again.
+    reach(progress.ledger_id)
+  }
+  if (found.length < MAX_LEDGERS) reach('')
+  return { ...summary, more: summary.more || found.length === MAX_LEDGERS }
+}
 
-/** Rates the unrated events of all customers that have a price now. */
-export async function rerateAll(env: Bindings): Promise<RerateSummary> {
-  const { results } = await env.DB.prepare(LEDGERS_WITH_UNRATED)
-    .bind('', MAX_LEDGERS + 1)
-    .all<{ ledger_id: string }>()
-  const names = results.slice(0, MAX_LEDGERS).map(({ ledger_id }) => ledgerName(ledger_id))
-  const summary = await rerateLedgers(env, names)
-  return { ...summary, more: summary.more || results.length > MAX_LEDGERS }
+/** Rates the events of all customers that a price change can concern; calls continue until `more` is false. */
+export function rerateAll(env: Bindings): Promise<RerateSummary> {
+  return rerateChanged(env, '', () => undefined)
 }
 
 const LEDGERS_OF_CUSTOMER = `
@@ -58,52 +99,106 @@ export async function ledgersOfCustomer(env: Bindings, customer_id: string): Pro
   return results.map(({ ledger_id }) => ledgerName(ledger_id))
 }
 
-/** Rates the unrated events of some ledgers that have a price now. */
+/** Examines every unrated event of some ledgers, whether or not a price changed. */
 export async function rerateLedgers(env: Bindings, ledgers: readonly LedgerName[]): Promise<RerateSummary> {
-  const operator = new OverlaySet(await loadOverlays(env, OPERATOR))
-  let summary: RerateSummary = { ledgers: 0, examined: 0, rated: 0, unpaid: 0, unpriced: 0, more: false }
+  const operator = await loadOverlays(env, OPERATOR)
+  let summary = NOTHING_RATED
   for (const ledger of ledgers) {
-    const overrides = new OverlaySet(await loadOverlays(env, ledger.customer_id))
-    const one = await rerateLedger(env, ledger, { overrides, operator })
-    summary = {
-      ledgers: summary.ledgers + (one.examined > 0 ? 1 : 0),
-      examined: summary.examined + one.examined,
-      rated: summary.rated + one.rated,
-      unpaid: summary.unpaid + one.unpaid,
-      unpriced: summary.unpriced + one.unpriced,
-      more: summary.more || one.more,
-    }
+    const progress = await progressOf(ledgerDb(env, ledger.customer_id), ledgerKey(ledger))
+    summary = add(summary, await rerateLedger(env, progress, operator, 'all'))
   }
   return summary
 }
 
-type LedgerSummary = Omit<RerateSummary, 'ledgers'>
+function add(a: RerateSummary, b: Omit<RerateSummary, 'ledgers'>): RerateSummary {
+  return {
+    ledgers: a.ledgers + (b.examined > 0 ? 1 : 0),
+    examined: a.examined + b.examined,
+    rated: a.rated + b.rated,
+    unpaid: a.unpaid + b.unpaid,
+    unpriced: a.unpriced + b.unpriced,
+    more: a.more || b.more,
+  }
+}
 
-async function rerateLedger(env: Bindings, ledger: LedgerName, book: PriceBook): Promise<LedgerSummary> {
+/** Examines one ledger's events, newest first, from where its last pass ended; writes the progress after each round. */
+async function rerateLedger(
+  env: Bindings,
+  progress: LateRating,
+  operator: readonly StoredOverlay[],
+  which: 'changed' | 'all',
+): Promise<Omit<RerateSummary, 'ledgers'>> {
+  const ledger = ledgerName(progress.ledger_id)
+  const db = ledgerDb(env, ledger.customer_id)
+  const own = await loadOverlays(env, ledger.customer_id)
+  const book = { overrides: new OverlaySet(own), operator: new OverlaySet(operator) }
+  const pass = nextPass(progress, pricesMark(operator, own), which === 'all')
+  const models = pass.all ? undefined : await concernedModels(env, ledger, progress, operator, own)
+  let { before_entry } = pass
   let [examined, rated, unpaid, unpriced] = [0, 0, 0, 0]
-  let before_entry: number | null = null
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  for (let round = 0; round < ROUNDS_A_LEDGER; round++) {
     const page = await readUnrated(env, ledger, {
       caller: CALLER,
       before_entry,
       limit: EVENTS_A_ROUND,
       amended: [],
+      ...(models && { selection: { after_entry: progress.entry, models } }),
     })
     if (page.kind === 'refused') break
     const { events } = page.answer
     const items = events.flatMap((entry) => priced(entry, book) ?? [])
-    examined += events.length
-    unpriced += events.length - items.length
     if (items.length > 0) {
       const result = await rerateEvents(env, ledger, { caller: CALLER, items })
       if (result.kind === 'refused') break
       rated += result.answer.rated
       unpaid += result.answer.unpaid
     }
-    before_entry = events.at(-1)?.number ?? null
-    if (events.length < EVENTS_A_ROUND) return { examined, rated, unpaid, unpriced, more: false }
+    examined += events.length
+    unpriced += events.length - items.length
+    before_entry = events.at(-1)?.number ?? before_entry
+    const done = events.length < EVENTS_A_ROUND
+    const reached = { ...pass, before_entry, unpaid: pass.unpaid + unpaid }
+    await (done ? completePass(db, progress, reached) : keepPass(db, progress, reached))
+    if (done) return { examined, rated, unpaid, unpriced, more: false }
   }
   return { examined, rated, unpaid, unpriced, more: true }
+}
+
+/** The models of unrated events that the price changes since the last complete pass can concern; undefined: all. */
+async function concernedModels(
+  env: Bindings,
+  ledger: LedgerName,
+  progress: LateRating,
+  operator: readonly StoredOverlay[],
+  own: readonly StoredOverlay[],
+): Promise<UnratedModel[] | undefined> {
+  // Before the first complete pass every event is new, and new events are examined whatever their model.
+  if (progress.entry === 0) return []
+  const known = readMark(progress.prices)
+  const sameCatalogue = known.catalogue === CATALOGUE_VERSION
+  const changed = [
+    ...operator.filter(({ epoch }) => epoch > known.operator),
+    ...own.filter(({ epoch }) => epoch > known.customer),
+  ]
+  if (sameCatalogue && changed.length === 0) return []
+  const message = { caller: CALLER, before_entry: 0, limit: 1, amended: [], models_limit: MAX_MODELS + 1 }
+  const result = await readUnrated(env, ledger, message)
+  const models = result.kind === 'refused' ? [] : (result.answer.models ?? [])
+  if (models.length > MAX_MODELS) return undefined
+  return sameCatalogue ? modelsOf(changed, models) : models.filter(({ provider }) => findProvider(provider))
+}
+
+/** The models that some overlays name, at whatever time and service tier. */
+function modelsOf(overlays: readonly StoredOverlay[], models: readonly UnratedModel[]): UnratedModel[] {
+  const always = { service_tier: null, effective_from_ms: 0, effective_to_ms: null }
+  const set = new OverlaySet(overlays.map((overlay) => ({ ...overlay, ...always })))
+  return models.filter(({ provider: name, model }) => {
+    const provider = findProvider(name)
+    if (!provider) return false
+    const written = model.trim().toLowerCase()
+    const id = findModel(provider, model)?.id.toLowerCase() ?? written
+    return set.find({ provider: provider.id, name: written, id, tier: null, at_ms: 0 }) !== undefined
+  })
 }
 
 /** Returns the price at the event's own time, if there is one now. */

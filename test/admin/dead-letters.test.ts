@@ -2,10 +2,10 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
-import { keepRollups } from '../../src/usage/rollups/upkeep.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { brokenD1 } from '../support/broken.ts'
 import { expectInvalid, expectRefused, type Json, objects } from '../support/client.ts'
+import { runJob } from '../support/cron.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { freshLedger, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
@@ -225,9 +225,9 @@ describe('dead letters', () => {
     await flush()
     await replay()
     const DAY_MS = 86_400_000
-    await keepRollups(env, Date.now() + 29 * DAY_MS)
+    await runJob('dead_letters', env, Date.now() + 29 * DAY_MS)
     expect(await list('?state=replayed')).toHaveLength(1)
-    await keepRollups(env, Date.now() + 31 * DAY_MS)
+    await runJob('dead_letters', env, Date.now() + 31 * DAY_MS)
     expect(await list('?state=replayed')).toEqual([])
     expect(await list()).toHaveLength(1)
   })

@@ -4,9 +4,9 @@ import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest, openLedger } from '../../src/ledger/client/client.ts'
 import { readRollup } from '../../src/usage/rollups/read.ts'
 import { continueRebuild, rebuildLedger } from '../../src/usage/rollups/rebuild.ts'
-import { keepRollups } from '../../src/usage/rollups/upkeep.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { expectInvalid, expectRefused } from '../support/client.ts'
+import { runJob } from '../support/cron.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { ACCOUNT, freshLedger, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
@@ -50,6 +50,10 @@ function count(table: string, ledger_id: string): Promise<unknown> {
   return env.DB.prepare(`SELECT count(*) AS n FROM ${table} WHERE ledger_id = ?`).bind(ledger_id).first('n')
 }
 
+async function maintainRollups(bindings: typeof env, now_ms: number): Promise<void> {
+  for (const job of ['rebuilds', 'retired_rollups', 'rollup_retention']) await runJob(job, bindings, now_ms)
+}
+
 describe('a rebuild', () => {
   it('makes the very bytes that the consumer made', async () => {
     const { ledger, ledger_id } = await rolledUp()
@@ -86,11 +90,11 @@ describe('a rebuild', () => {
     const before = await rollupRows(ledger)
     const rows = Number(await count('rollup_days', ledger_id))
     await rebuildLedger(env.DB, ledger_id, 1)
-    await keepRollups(env, Date.now() + 1000)
+    await maintainRollups(env, Date.now() + 1000)
     expect(await generationOf(ledger_id)).toBe(2)
     expect(await count('rollup_days', ledger_id)).toBe(2 * rows)
-    await keepRollups(env, Date.now() + 16 * 60_000)
-    await keepRollups(env, Date.now() + 32 * 60_000)
+    await maintainRollups(env, Date.now() + 16 * 60_000)
+    await maintainRollups(env, Date.now() + 32 * 60_000)
     expect(await count('rollup_days', ledger_id)).toBe(rows)
     expect(await count('rollup_watermarks', ledger_id)).toBe(1)
     expect(await rollupRows(ledger)).toEqual(before)
@@ -141,7 +145,7 @@ describe('days that are older than they are kept', () => {
     const { ledger, ledger_id } = await rolledUp(4, now_ms)
     const before = await readRollup(env.DB, ledger_id)
     const kept = { ...env, ROLLUP_RETENTION_DAYS: '35' }
-    await keepRollups(kept, now_ms + 34 * DAY_MS)
+    await maintainRollups(kept, now_ms + 34 * DAY_MS)
     const cutoff = Math.floor(now_ms / DAY_MS) - 1
     const { days, users } = await rollupRows(ledger)
     expect([...(days ?? []), ...(users ?? [])]).toEqual(
@@ -153,7 +157,7 @@ describe('days that are older than they are kept', () => {
     const after = await readRollup(env.DB, ledger_id)
     expect(after?.totals).toEqual(before?.totals)
     expect(after?.expired.events).toBeGreaterThan(0n)
-    await keepRollups(kept, now_ms + 37 * DAY_MS)
+    await maintainRollups(kept, now_ms + 37 * DAY_MS)
     const last = await readRollup(env.DB, ledger_id)
     expect(last?.expired).toEqual(last?.totals)
     expect(await rollupRows(ledger)).toEqual({ days: [], users: [] })

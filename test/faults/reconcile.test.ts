@@ -83,7 +83,7 @@ it('no difference is what the consumer folds while the days are read', async () 
 
 it('no difference is what is deleted of old days while the days are read', async () => {
   const ledger = await usedLedger()
-  const expire = () => expireDays(env.DB, 1, Date.now() + 3 * DAY_MS)
+  const expire = () => expireDays(env.DB, 1, Date.now() + 3 * DAY_MS, '', () => undefined)
   expect(await checkedRollups(ledger, interrupted('by_day', expire))).toEqual([])
 })
 

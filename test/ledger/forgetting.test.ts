@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { ingest, readBalance } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
-import { sweepLedgers } from '../../src/projection/sweep-ledgers.ts'
 import { alarmOf } from '../faults/injection.ts'
 import { brokenD1 } from '../support/broken.ts'
+import { runJob } from '../support/cron.ts'
 import {
   ask,
   freshLedger,
@@ -207,7 +207,7 @@ describe('the journal', () => {
     await runInDurableObject(stopped.stub, (_, { storage }) => storage.deleteAlarm())
     await evictDurableObject(stopped.stub)
     await registerCustomers([resting, stopped, used])
-    await sweepLedgers(env)
+    await runJob('ledgers')
     expect([await alarmOf(resting), await alarmOf(stopped)]).toEqual([Date.now(), Date.now()])
     for (const ledger of [resting, stopped]) {
       await runAlarm(ledger)

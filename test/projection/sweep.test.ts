@@ -4,9 +4,10 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { openLedger } from '../../src/ledger/client/client.ts'
 import { LedgerAlarm } from '../../src/ledger/flush/alarm.ts'
-import { CUSTOMERS_A_RUN, sweepLedgers } from '../../src/projection/sweep-ledgers.ts'
+import { CUSTOMERS_A_RUN } from '../../src/projection/sweep-ledgers.ts'
 import { alarmOf } from '../faults/injection.ts'
 import { GPT_4O, ingested } from '../support/client.ts'
+import { runJob } from '../support/cron.ts'
 import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
 import {
@@ -45,7 +46,7 @@ it('a ledger that D1 has never heard of, without its alarm, flushes though nobod
   await ingested(api_key, GPT_4O)
   await loseAlarm(ledger)
   expect(await watermark(ledger)).toBeNull()
-  await sweepLedgers(env)
+  await runJob('ledgers')
   expect(await alarmOf(ledger)).not.toBeNull()
   await runAlarm(ledger)
   expect(await inStore(ledger, ({ journal }) => journal.isDirty)).toBe(false)
@@ -63,7 +64,7 @@ it('test ledgers are swept, too', async () => {
     },
   }
   await loseAlarm(ledger)
-  await sweepLedgers(env)
+  await runJob('ledgers')
   expect(await alarmOf(ledger)).not.toBeNull()
 })
 
@@ -73,7 +74,7 @@ it('a ledger that is well is not written', async () => {
   await ingested(api_key, GPT_4O)
   await runAlarm(ledger)
   await loseAlarm(ledger)
-  expect(await rowsWrittenBy(ledger, () => sweepLedgers(env))).toBe(0)
+  expect(await rowsWrittenBy(ledger, () => runJob('ledgers'))).toBe(0)
   expect(await alarmOf(ledger)).toBeNull()
 })
 
@@ -92,7 +93,7 @@ it('one that cannot be woken keeps no other from it', async () => {
       },
     },
   })
-  await sweepLedgers({ ...env, LEDGER })
+  await runJob('ledgers', { ...env, LEDGER })
   expect(await alarmOf(ledger)).not.toBeNull()
   expect(log.mock.calls.flat().join()).toMatch(/ledger_not_woken/)
   log.mockRestore()
@@ -109,10 +110,10 @@ it('goes on where it was, over all customers, and then begins anew', async () =>
   const LEDGER: typeof env.LEDGER = Object.create(env.LEDGER, {
     getByName: { value: (name: string) => ({ wake: async () => void woken.push(name) }) },
   })
-  for (let run = 0; run < 2; run++) await sweepLedgers({ ...env, LEDGER })
+  for (let run = 0; run < 2; run++) await runJob('ledgers', { ...env, LEDGER })
   expect(woken.length).toBeGreaterThanOrEqual(CUSTOMERS_A_RUN * 2)
   expect(new Set(woken).size).toBe(woken.length)
-  for (let run = 0; run < 3; run++) await sweepLedgers({ ...env, LEDGER })
+  for (let run = 0; run < 3; run++) await runJob('ledgers', { ...env, LEDGER })
   const { results } = await env.DB.prepare(
     "SELECT customer_id FROM customers WHERE status <> 'PENDING'",
   ).all<{

@@ -48,8 +48,8 @@ const reconcileRoute = route({
   path: '/',
   summary: "Compare ledgers with D1's pages and with analytics, and mend what differs",
   description:
-    `The ledgers of one customer; or, without \`customer_id\`, up to ${LEDGERS_A_CALL} that were not looked at for ten minutes, ` +
-    'longest ago first. Pages are mended from the journal of the ledger object, analytics from the pages. A cron does the ' +
+    `The ledgers of one customer; or, without \`customer_id\`, up to ${LEDGERS_A_CALL} that were not checked for ten minutes. ` +
+    'Pages are mended from the journal of the ledger object, analytics from the pages. A cron does the ' +
     'same for every ledger once a day.',
   request: { body: optionalJsonRequest(reconcileSchema) },
   answers: { 200: json('What was found.', resultSchema) },

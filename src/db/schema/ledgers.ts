@@ -5,16 +5,25 @@ import { SUBJECT_KINDS } from './kinds.ts'
 /** The projection of the ledgers: what their objects flush. */
 
 /** How far each ledger's journal has come into D1: the guard that makes a flush exactly-once in effect. */
-export const ledgers = sqliteTable('ledgers', {
-  ledger_id: text().primaryKey(),
-  /** The last journal row that D1 has. */
-  flushed_row: integer().notNull(),
-  /** The last entry that D1 has. */
-  flushed_entry: integer().notNull(),
-  flushed_at_ms: integer().notNull(),
-  /** How many events had no price at the last flush: those to look at when prices come. */
-  unrated: integer().notNull().default(0),
-})
+export const ledgers = sqliteTable(
+  'ledgers',
+  {
+    ledger_id: text().primaryKey(),
+    /** The last journal row that D1 has. */
+    flushed_row: integer().notNull(),
+    /** The last entry that D1 has. */
+    flushed_entry: integer().notNull(),
+    flushed_at_ms: integer().notNull(),
+    /** The number of events without a price at the last flush. */
+    unrated: integer().notNull().default(0),
+    /** The newest entry without a price at the last flush; 0 when there is none. */
+    unrated_entry: integer().notNull().default(0),
+  },
+  (table) => [
+    // Only ledgers with unrated events: late rating finds them without reading the others.
+    index('ledgers_unrated').on(table.ledger_id).where(sql`${table.unrated} > 0`),
+  ],
+)
 
 /**
  * A run of one wallet's entries, as one flush found them. `flush_entry` is the first entry number of the flush, so

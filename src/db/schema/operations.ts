@@ -17,7 +17,11 @@ export const storedAnswers = sqliteTable(
     body: text().notNull(),
     created_at_ms: integer().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.owner, table.idempotency_key] })],
+  (table) => [
+    primaryKey({ columns: [table.owner, table.idempotency_key] }),
+    // The cron deletes old answers; no request does.
+    index('stored_answers_created').on(table.created_at_ms),
+  ],
 )
 
 /**
@@ -77,11 +81,32 @@ export const flushFailures = sqliteTable('flush_failures', {
   failed_at_ms: integer().notNull(),
 })
 
-/** Where the cron has come to in what it goes round and round over. */
+/** The place where each scheduled job stopped. The next run continues there. */
 export const sweeps = sqliteTable('sweeps', {
+  /** The name of the job. */
   sweep: text().primaryKey(),
-  /** The last customer that it looked at; the next run goes on after it. */
+  /** The last customer or ledger that the job handled; empty to begin with the first. */
   after_customer_id: text().notNull(),
+})
+
+/**
+ * The progress of late rating, by ledger: the last complete pass over the unrated events, and the pass under way, which
+ * continues below `before_entry`.
+ */
+export const lateRatings = sqliteTable('late_ratings', {
+  ledger_id: text().primaryKey(),
+  /** `catalogue/operator epoch/customer epoch`: the prices of the last complete pass; empty before the first. */
+  prices: text().notNull(),
+  /** The pass examined every unrated event up to here. */
+  entry: integer().notNull(),
+  /** The number of events that it could not charge, for lack of credits. */
+  unpaid: integer().notNull(),
+  /** `ledgers.flushed_entry` when it began: credits that arrived since have a later entry. */
+  flushed_entry: integer().notNull(),
+  /** Null when no pass is under way. */
+  before_entry: integer(),
+  /** JSON: what the four columns become when the pass under way is complete; null when there is none. */
+  pass: text(),
 })
 
 /** CHECKING: not looked at to the end yet. DIFFERENT: what was found could not be mended. */

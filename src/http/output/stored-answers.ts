@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Bindings } from '../../bindings.ts'
 import { configOf } from '../../config.ts'
 import { isTaken } from '../../db/errors.ts'
 import type { Refusal } from '../../ledger/model/refusal.ts'
@@ -98,11 +99,10 @@ const SEALED_FOR_ANOTHER: Refusal = {
 
 const placeOf = (owner: string, key: string) => `${owner} ${key}`
 
-// 1 row written. The second reads the owner's keys of the window, and writes one row for each that is past it.
+// 2 rows written: the row and its place in time.
 const INSERT_ANSWER = `
   INSERT INTO stored_answers (owner, idempotency_key, fingerprint, status, body, created_at_ms)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ?7 OR changes() > 0`
-const FORGET_ANSWERS = 'DELETE FROM stored_answers WHERE owner = ?1 AND created_at_ms < ?2'
 
 function keepStatements(
   c: Context<AppEnv>,
@@ -112,14 +112,27 @@ function keepStatements(
   { if_changed = false }: { readonly if_changed?: boolean } = {},
 ): D1PreparedStatement[] {
   const now_ms = Date.now()
-  const { idempotency_window_ms } = configOf(c.env)
   const text = JSON.stringify(body)
   const kept = credential === undefined ? text : seal(text, credential, placeOf(owner, key))
   const always = if_changed ? 0 : 1
-  return [
-    c.env.DB.prepare(INSERT_ANSWER).bind(owner, key, fingerprint, status, kept, now_ms, always),
-    c.env.DB.prepare(FORGET_ANSWERS).bind(owner, now_ms - idempotency_window_ms),
-  ]
+  return [c.env.DB.prepare(INSERT_ANSWER).bind(owner, key, fingerprint, status, kept, now_ms, always)]
+}
+
+const FORGOTTEN_AT_ONCE = 5_000
+
+// 2 rows written for each.
+const FORGET_ANSWERS = `
+  DELETE FROM stored_answers WHERE (owner, idempotency_key) IN (
+    SELECT owner, idempotency_key FROM stored_answers WHERE created_at_ms < ?1
+    ORDER BY created_at_ms LIMIT ${FORGOTTEN_AT_ONCE})`
+
+/** Deletes answers past the idempotency window, the oldest first, at most `rounds` times 5,000. */
+export async function forgetAnswers(env: Bindings, now_ms: number, rounds: number): Promise<void> {
+  const before_ms = now_ms - configOf(env).idempotency_window_ms
+  for (let round = 0; round < rounds; round++) {
+    const { meta } = await env.DB.prepare(FORGET_ANSWERS).bind(before_ms).run()
+    if (meta.changes < FORGOTTEN_AT_ONCE) return
+  }
 }
 
 function respond(c: Context<AppEnv>, answer: Answer | Response): Response {

@@ -1,15 +1,43 @@
 import { microCredits } from '../../pricing/money.ts'
 import type { Entry } from '../model/journal.ts'
-import type { Amendment, UnratedEvent } from '../model/unrated.ts'
+import type { Amendment, UnratedEvent, UnratedModel, UnratedSelection } from '../model/unrated.ts'
 import type { ProviderCharge } from '../model/vocabulary.ts'
-import type { Exec } from '../tables.ts'
+import type { Exec, MetaTable } from '../tables.ts'
+
+/** As the index `unrated_models` spells them, so that SQLite uses it. */
+const PROVIDER = "coalesce(record ->> '$.event.provider', '')"
+const MODEL = "coalesce(record ->> '$.event.model', '')"
+
+const NEXT_MODEL_OF_PROVIDER = `
+  SELECT ${PROVIDER} AS provider, ${MODEL} AS model FROM unrated_events
+  WHERE ${PROVIDER} = ?1 AND ${MODEL} > ?2 ORDER BY ${MODEL} LIMIT 1`
+
+const NEXT_PROVIDER = `
+  SELECT ${PROVIDER} AS provider, ${MODEL} AS model FROM unrated_events
+  WHERE ${PROVIDER} > ?1 ORDER BY ${PROVIDER}, ${MODEL} LIMIT 1`
+
+// New events, events of some models, and events whose price is known and unpaid: each part through an index.
+const SELECTED = `
+  SELECT record, charge FROM unrated_events WHERE entry IN (
+    SELECT entry FROM unrated_events WHERE entry > ?1 AND entry < ?2
+    UNION
+    SELECT e.entry FROM json_each(?3) AS m CROSS JOIN unrated_events AS e
+    WHERE ${PROVIDER} = m.value ->> 0 AND ${MODEL} = m.value ->> 1 AND e.entry < ?2
+    UNION
+    SELECT entry FROM unrated_events WHERE charge IS NOT NULL AND entry < ?2)
+  ORDER BY entry DESC LIMIT ?4`
+
+/** The migration to version 7 of the tables writes the first count (`tables.ts`). */
+const COUNT_KEY = 'unrated_events'
 
 /** Events without a price, and the ratings of those that got one. */
 export class UnratedRows {
   private readonly exec: Exec
+  private readonly meta: MetaTable
 
-  constructor(exec: Exec) {
+  constructor(exec: Exec, meta: MetaTable) {
     this.exec = exec
+    this.meta = meta
   }
 
   get(entry: number): UnratedEvent | undefined {
@@ -17,13 +45,37 @@ export class UnratedRows {
     return row && unratedEvent(row)
   }
 
-  /** Those below an entry number, newest first. */
+  /** The events below an entry number, newest first. */
   before(entry: number, limit: number): UnratedEvent[] {
     return this.exec(
       'SELECT record, charge FROM unrated_events WHERE entry < ? ORDER BY entry DESC LIMIT ?',
       entry,
       limit,
     ).map(unratedEvent)
+  }
+
+  /** The selected events below an entry number, newest first. */
+  selected({ after_entry, models }: UnratedSelection, before_entry: number, limit: number): UnratedEvent[] {
+    const pairs = JSON.stringify(models.map(({ provider, model }) => [provider, model]))
+    return this.exec(SELECTED, after_entry, before_entry, pairs, limit).map(unratedEvent)
+  }
+
+  /**
+   * The models that unrated events name, at most `limit`. Jumps from model to model through the index: two rows read
+   * for each model, however many events it has.
+   */
+  models(limit: number): UnratedModel[] {
+    const models: UnratedModel[] = []
+    // Events without a provider are never rated late, so the search begins after the empty text.
+    let last: UnratedModel = { provider: '', model: '' }
+    while (models.length < limit) {
+      const [row] = this.exec(NEXT_MODEL_OF_PROVIDER, last.provider, last.model)
+      const [next] = row ? [row] : this.exec(NEXT_PROVIDER, last.provider)
+      if (!next) break
+      last = { provider: String(next.provider), model: String(next.model) }
+      models.push(last)
+    }
+    return models
   }
 
   /** Those of a wallet whose price is known and that it could not pay, the oldest first. */
@@ -36,9 +88,15 @@ export class UnratedRows {
     ).map(unratedEvent)
   }
 
+  /** The number of unrated events. One row read. */
   count(): number {
-    const [row] = this.exec('SELECT count(*) AS count FROM unrated_events')
-    return Number(row?.count ?? 0)
+    return Number(this.meta.get(COUNT_KEY) ?? 0)
+  }
+
+  /** The newest unrated entry; 0 when there is none. */
+  lastEntry(): number {
+    const [row] = this.exec('SELECT max(entry) AS entry FROM unrated_events')
+    return Number(row?.entry ?? 0)
   }
 
   amendment(entry: number): Amendment | undefined {
@@ -46,7 +104,26 @@ export class UnratedRows {
     return row && JSON.parse(String(row.amendment))
   }
 
-  add(entry: Entry): void {
+  /**
+   * Writes what a commit changes: records events, keeps the charges that wallets could not pay, closes events that are
+   * rated or voided. 2 rows written for each event, and 1 for the count.
+   */
+  write(
+    added: readonly Entry[],
+    unpaid: ReadonlyMap<number, ProviderCharge>,
+    closed: ReadonlyMap<number, Amendment | null>,
+  ): void {
+    if (added.length + unpaid.size + closed.size === 0) return
+    const before = this.count()
+    for (const entry of added) this.add(entry)
+    for (const [entry, charge] of unpaid) this.keepCharge(entry, charge)
+    let removed = 0
+    for (const [entry, amendment] of closed) removed += this.close(entry, amendment)
+    const count = before + added.length - removed
+    if (count !== before) this.meta.set(COUNT_KEY, String(count))
+  }
+
+  private add(entry: Entry): void {
     const { idempotency: _, ...kept } = entry
     this.exec(
       'INSERT INTO unrated_events (entry, wallet_number, record) VALUES (?, ?, ?)',
@@ -56,17 +133,22 @@ export class UnratedRows {
     )
   }
 
-  /** The price is known, and the wallet cannot pay: it will be tried again when credits come. */
-  keepCharge(entry: number, charge: ProviderCharge): void {
-    this.exec('UPDATE unrated_events SET charge = ? WHERE entry = ?', JSON.stringify(charge), entry)
+  /** Keeps the price of an event that the wallet cannot pay; it is tried again when credits arrive. */
+  private keepCharge(entry: number, charge: ProviderCharge): void {
+    this.exec(
+      'UPDATE unrated_events SET charge = ?1 WHERE entry = ?2 AND charge IS NOT ?1',
+      JSON.stringify(charge),
+      entry,
+    )
   }
 
-  /** The event is rated, or voided: `amendment` says how, if it was rated. */
-  close(entry: number, amendment: Amendment | null): void {
-    this.exec('DELETE FROM unrated_events WHERE entry = ?', entry)
+  /** Removes an event that is rated or voided; `amendment` says how it was rated. Returns the number of rows removed. */
+  private close(entry: number, amendment: Amendment | null): number {
+    const removed = this.exec('DELETE FROM unrated_events WHERE entry = ? RETURNING entry', entry).length
     if (amendment) {
       this.exec('INSERT INTO amendments (entry, amendment) VALUES (?, ?)', entry, JSON.stringify(amendment))
     }
+    return removed
   }
 }
 

@@ -102,7 +102,7 @@ export class LedgerStore implements LedgerReader {
     this.journal = new JournalRows(exec, this.meta)
     this.burnTables = new BurnTableRows(exec)
     this.entitlements = new EntitlementRows(exec)
-    this.unrated = new UnratedRows(exec)
+    this.unrated = new UnratedRows(exec, this.meta)
     this.payments = new PaymentRows(exec)
     this.erasures = new Erasures(exec)
     // What is flushed was checkpointed before, or had nothing to checkpoint.
@@ -345,10 +345,12 @@ export class LedgerStore implements LedgerReader {
 
   /** An event that was recorded and voided in one commit is added and closed again. */
   private writeUnrated({ records, unpaidCharges, closedUnrated }: Draft): void {
-    for (const record of records)
-      if (record.kind === 'entry' && record.event?.unrated) this.unrated.add(record)
-    for (const [entry, charge] of unpaidCharges) this.unrated.keepCharge(entry, charge)
-    for (const [entry, amendment] of closedUnrated) this.unrated.close(entry, amendment)
+    const added = records.filter((record) => record.kind === 'entry' && record.event?.unrated === true)
+    this.unrated.write(
+      added.filter((record) => record.kind === 'entry'),
+      unpaidCharges,
+      closedUnrated,
+    )
   }
 
   private writeClosedLot(number: number, lot: Lot | null): void {

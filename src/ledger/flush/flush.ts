@@ -43,7 +43,7 @@ const INSERT_HOLDS = `
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
 
 const MOVE_WATERMARK = `
-  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?
+  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?, unrated_entry = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
 /** What of the journal D1 has taken since the cursor. */
@@ -100,7 +100,15 @@ export async function flushJournal(
     ...insertFlushedAudits(db, ledger_id, unpacked.flatMap(journaledAudits), from_row),
     db
       .prepare(MOVE_WATERMARK)
-      .bind(last.row_id, last.last_entry, flushed_at_ms, store.unrated.count(), ledger_id, from_row),
+      .bind(
+        last.row_id,
+        last.last_entry,
+        flushed_at_ms,
+        store.unrated.count(),
+        store.unrated.lastEntry(),
+        ledger_id,
+        from_row,
+      ),
     db.prepare(READ_WATERMARK).bind(ledger_id),
   ])
   const to = results.at(-1)?.results[0] ?? NOTHING_FLUSHED

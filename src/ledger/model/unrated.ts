@@ -44,3 +44,16 @@ export interface RerateItem {
   readonly entry: number
   readonly charge: ProviderCharge
 }
+
+/** A provider and a model as an event names them; an empty text where it names none. */
+export interface UnratedModel {
+  readonly provider: string
+  readonly model: string
+}
+
+/** The unrated events that late rating examines: new ones, those of some models, and those that a wallet could not pay. */
+export interface UnratedSelection {
+  /** Every event after this entry is new. */
+  readonly after_entry: number
+  readonly models: readonly UnratedModel[]
+}

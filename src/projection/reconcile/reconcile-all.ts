@@ -1,47 +1,58 @@
 import type { Bindings } from '../../bindings.ts'
+import { BudgetSpent } from '../../cron/budget.ts'
+import { readPlace, writePlace } from '../../cron/run-jobs.ts'
 import { ledgerDb, ledgerName } from '../../db/ledger-db.ts'
 import { logError, logInfo } from '../../logging/log.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { type ReconcileResult, reconcileLedger } from './reconcile.ts'
 import { postponeReconciliation } from './store.ts'
 
-/** Ledgers that one call looks at, and how many of them at once. */
+/** The ledgers that one call checks, and how many of them at once. */
 export const LEDGERS_A_CALL = 40
 const AT_ONCE = 4
 
-/** Every page of a ledger is looked at again after this long; in between, those that are new. */
+/** Every page of a ledger is checked again after this long; in between, the new ones. */
 const FULL_EVERY_MS = 28 * DAY_MS
 const CHECK_EVERY_MS = DAY_MS
 
-// Longest ago first. A row or two read for each ledger.
-const DUE = `
-  SELECT l.ledger_id, coalesce(r.full_at_ms, 0) AS full_at_ms FROM ledgers AS l
-  LEFT JOIN reconciliations AS r ON r.ledger_id = l.ledger_id
-  WHERE coalesce(r.checked_at_ms, 0) < ?1 OR (r.status = 'CHECKING' AND r.checked_at_ms < ?2)
-  ORDER BY coalesce(r.checked_at_ms, 0), l.ledger_id LIMIT ?3`
+const LEDGERS_A_READ = 2_000
+/** A call searches at most this many times 2,000 ledgers for those that are due. */
+const MAX_READS = 20
 
-interface DueLedger {
+// In the order of the primary key: 2 rows read for each ledger.
+const DUE = `
+  SELECT l.ledger_id, coalesce(r.full_at_ms, 0) AS full_at_ms,
+    coalesce(r.checked_at_ms, 0) < ?2 OR (r.status = 'CHECKING' AND r.checked_at_ms < ?3) AS is_due
+  FROM ledgers AS l LEFT JOIN reconciliations AS r ON r.ledger_id = l.ledger_id
+  WHERE l.ledger_id > ?1 ORDER BY l.ledger_id LIMIT ${LEDGERS_A_READ}`
+
+interface Ledger {
   readonly ledger_id: string
   readonly full_at_ms: number
+  readonly is_due: number
 }
 
 export interface ReconciledLedgers {
   readonly results: readonly ReconcileResult[]
-  /** There are more ledgers that were not looked at since `since_ms`. */
+  /** There are more ledgers that were not checked since `since_ms`. */
   readonly more: boolean
 }
 
-/**
- * Reconciles the ledgers that were not looked at since `since_ms`, longest ago first; those whose last check did not come
- * to the end go on.
- */
-export async function reconcileDue(
-  env: Bindings,
-  { since_ms, full, now_ms }: { readonly since_ms: number; readonly full: boolean; readonly now_ms: number },
-): Promise<ReconciledLedgers> {
-  const { results: due } = await env.DB.prepare(DUE)
-    .bind(since_ms, now_ms, LEDGERS_A_CALL + 1)
-    .all<DueLedger>()
+interface Options {
+  /** Ledgers that were checked since are not due, unless their check did not end. */
+  readonly since_ms: number
+  /** Whether to check every page. */
+  readonly full: boolean
+  readonly now_ms: number
+}
+
+/** The job whose place calls continue from, an operator's too. */
+const JOB = 'reconciliation'
+
+/** Reconciles ledgers that are due, from where the last call ended and round, so that each has its turn. */
+export async function reconcileDue(env: Bindings, options: Options): Promise<ReconciledLedgers> {
+  const { since_ms, full, now_ms } = options
+  const { due, end } = await dueLedgers(env.DB, options, await readPlace(env.DB, JOB))
   const ledgers = due.slice(0, LEDGERS_A_CALL)
   const results: ReconcileResult[] = []
   for (let i = 0; i < ledgers.length; i += AT_ONCE) {
@@ -49,17 +60,42 @@ export async function reconcileDue(
     results.push(
       ...(await Promise.all(
         some.map(({ ledger_id, full_at_ms }) => {
-          // Of a ledger with more pages than one call looks at, the next call goes on instead of beginning anew.
+          // A full check that one call could not finish is continued, not begun again.
           const all = (full && full_at_ms < since_ms) || now_ms - full_at_ms >= FULL_EVERY_MS
           return reconcileOne(env, ledger_id, all, now_ms)
         }),
       )),
     )
+    await writePlace(env.DB, JOB, some.at(-1)?.ledger_id ?? '')
   }
-  return { results, more: due.length > LEDGERS_A_CALL }
+  if (due.length <= LEDGERS_A_CALL && end !== undefined) await writePlace(env.DB, JOB, end)
+  return { results, more: due.length > LEDGERS_A_CALL || end !== undefined }
 }
 
-/** A ledger that does not answer keeps no other from being looked at: not now, and not at the next call. */
+/** The ledgers that are due, one more than a call checks; `end` is where the search stopped before it came round. */
+async function dueLedgers(
+  db: D1Database,
+  { since_ms, now_ms }: Options,
+  after: string,
+): Promise<{ readonly due: readonly Ledger[]; readonly end: string | undefined }> {
+  const due: Ledger[] = []
+  let place = after
+  let wrapped = after === ''
+  for (let read = 0; read < MAX_READS; read++) {
+    const { results } = await db.prepare(DUE).bind(place, since_ms, now_ms).all<Ledger>()
+    const own = wrapped && after !== '' ? results.filter(({ ledger_id }) => ledger_id <= after) : results
+    due.push(...own.filter(({ is_due }) => is_due === 1))
+    if (due.length > LEDGERS_A_CALL) return { due, end: undefined }
+    if (results.length < LEDGERS_A_READ || own.length < results.length) {
+      if (wrapped) return { due, end: undefined }
+      wrapped = true
+      place = ''
+    } else place = results.at(-1)?.ledger_id ?? ''
+  }
+  return { due, end: place }
+}
+
+/** Reconciles one ledger. One that does not answer is postponed: it delays no other, now or at the next call. */
 async function reconcileOne(
   env: Bindings,
   ledger_id: string,
@@ -71,19 +107,22 @@ async function reconcileOne(
     const result = await reconcileLedger(env, ledger, { full, now_ms })
     if (result.kind === 'done') return result
   } catch (error) {
+    if (error instanceof BudgetSpent) throw error
     logError('ledger_not_reconciled', error, { ledger: ledger_id })
   }
   try {
     await postponeReconciliation(ledgerDb(env, ledger.customer_id), ledger_id, now_ms)
   } catch (error) {
+    if (error instanceof BudgetSpent) throw error
     logError('ledger_not_reconciled', error, { ledger: ledger_id })
   }
   return { kind: 'unavailable', ledger_id }
 }
 
-/** The cron's share: each ledger once a day. */
+/** The scheduled job: each ledger once a day. */
 export async function reconcileDaily(env: Bindings, now_ms: number): Promise<void> {
-  const { results } = await reconcileDue(env, { since_ms: now_ms - CHECK_EVERY_MS, full: false, now_ms })
+  const since_ms = now_ms - CHECK_EVERY_MS
+  const { results } = await reconcileDue(env, { since_ms, full: false, now_ms })
   const count = (status: string) =>
     results.filter((result) => (result.kind === 'done' ? result.status : 'UNAVAILABLE') === status).length
   if (results.length === 0) return

@@ -1,38 +1,24 @@
-import type { Bindings } from '../../bindings.ts'
-import { configOf } from '../../config.ts'
-import { logError, logInfo } from '../../logging/log.ts'
+import { BudgetSpent } from '../../cron/budget.ts'
+import { logError } from '../../logging/log.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { unpackCells } from '../cells/pack-cells.ts'
 import { MalformedCells } from '../cells/packed-values.ts'
 import { addTotals, packTotals, totalsOf, unpackTotals } from '../cells/totals.ts'
-import { forgetReplayed } from '../queue/dead-letters.ts'
-import { BrokenPages } from './flushed-usage.ts'
 import { continueRebuild, ENTRIES_A_CALL } from './rebuild.ts'
 
-/** A run does at most so much of it; what is left is the next one's. */
+/** The scheduled maintenance of rollups. A run handles a bounded part of it; the next run continues. */
+
 const REBUILDS_A_RUN = 3
 const RETIRED_A_RUN = 20
 const ROWS_A_GENERATION = 2_000
-/** Who began to read a generation before it was replaced has finished by then. */
+/** A reader of a generation that was replaced has finished by then. */
 const RETIRED_FOR_MS = 15 * 60_000
-
-/** The cron's part in rollups: rebuilds that were left off, generations that were replaced, what is too old. */
-export async function keepRollups(env: Bindings, now_ms: number): Promise<void> {
-  const { DB: db } = env
-  const rebuilt = await finishRebuilds(db, now_ms)
-  const deleted_rows = await deleteRetired(db, now_ms)
-  const expired_rows = await expireDays(db, configOf(env).rollup_retention_days, now_ms)
-  const forgotten_letters = await forgetReplayed(db, now_ms)
-  if (rebuilt + deleted_rows + expired_rows + forgotten_letters > 0) {
-    logInfo('rollups_kept', { rebuilt, deleted_rows, expired_rows, forgotten_letters })
-  }
-}
 
 const UNFINISHED = `
   SELECT ledger_id, generation FROM rollup_watermarks WHERE state = ?1 AND state <> 'active' AND state_at_ms < ?2
   ORDER BY state_at_ms LIMIT ?3`
 
-/** Behind all others that wait. */
+/** Moves a rebuild behind all others that wait. */
 const WAIT = `UPDATE rollup_watermarks SET state_at_ms = ?2 WHERE ledger_id = ?1 AND state = 'building'`
 
 interface Generation {
@@ -49,15 +35,16 @@ async function unfinished(
   return (await db.prepare(UNFINISHED).bind(state, before_ms, limit).all<Generation>()).results
 }
 
-async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
+/** Continues rebuilds, those that wait longest first, and returns how many it finished. */
+export async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
   let finished = 0
   for (const { ledger_id } of await unfinished(db, 'building', now_ms, REBUILDS_A_RUN)) {
     try {
       const { done } = await continueRebuild(db, ledger_id, ENTRIES_A_CALL, now_ms)
       if (done) finished++
     } catch (error) {
-      if (!(error instanceof BrokenPages)) throw error
-      logError('rebuild_waits_for_pages', error, { ledger: ledger_id })
+      if (error instanceof BudgetSpent) throw error
+      logError('rebuild_waits', error, { ledger: ledger_id })
       await db.prepare(WAIT).bind(ledger_id, now_ms).run()
     }
   }
@@ -79,8 +66,8 @@ const DELETE_WATERMARK = `
     AND NOT EXISTS (SELECT 1 FROM rollup_days WHERE ledger_id = ?1 AND generation = ?2)
     AND NOT EXISTS (SELECT 1 FROM rollup_users WHERE ledger_id = ?1 AND generation = ?2)`
 
-/** 1 row written for each row of it, and 2 for its watermark. */
-async function deleteRetired(db: D1Database, now_ms: number): Promise<number> {
+/** Deletes generations that were replaced: 1 row written for each of their rows, and 2 for the watermark. */
+export async function deleteRetired(db: D1Database, now_ms: number): Promise<number> {
   let rows = 0
   for (const retired of await unfinished(db, 'retired', now_ms - RETIRED_FOR_MS, RETIRED_A_RUN)) {
     const results = await db.batch(
@@ -93,52 +80,63 @@ async function deleteRetired(db: D1Database, now_ms: number): Promise<number> {
   return rows
 }
 
-/** A run does at most so much of it; what is left is the next one's. */
-const LEDGERS_A_RUN = 100
+const WATERMARKS_A_RUN = 2_000
+const LEDGERS_A_RUN = 30
 const DAY_ROWS_A_LEDGER = 50
 const USER_ROWS_A_LEDGER = 1_000
 
-/** Whole days since 1970: of it and those after it, all is there. */
+/** The first day, in whole days since 1970, that is kept whole. */
 export function firstKeptDay(kept_days: number, now_ms: number): number {
   return Math.floor(now_ms / DAY_MS) - kept_days
 }
 
-// 2 rows read for each ledger: its watermark, and its oldest day by primary key.
+// 2 rows read for each watermark: itself, and the oldest day of its rollup by primary key.
 const WITH_OLD_DAYS = `
-  SELECT ledger_id, generation, version, expired FROM rollup_watermarks AS w
-  WHERE state = 'active' AND (
-    SELECT min(day) FROM rollup_days WHERE ledger_id = w.ledger_id AND generation = w.generation) < ?1
-  LIMIT ${LEDGERS_A_RUN}`
+  SELECT ledger_id, generation, version, expired, state = 'active' AND coalesce((
+    SELECT min(day) FROM rollup_days WHERE ledger_id = w.ledger_id AND generation = w.generation), ?2) < ?2 AS is_old
+  FROM rollup_watermarks AS w WHERE ledger_id > ?1 ORDER BY ledger_id, generation LIMIT ${WATERMARKS_A_RUN}`
 
-interface OldRollup {
+interface Watermark {
   ledger_id: string
   generation: number
   version: number
   expired: string
+  is_old: number
 }
 
 /**
- * Deletes the days of rollups that are older than they are kept: 1 row written for each row, and 1 a ledger. What was
- * in them stays in the watermark (`expired`), so that the sums of what is left can still be compared. Returns how many
- * rows of days have gone.
+ * Deletes the days of rollups past their retention: 1 row written for each row, and 1 a ledger. Their sums stay in the
+ * watermark (`expired`), so that the sums of the remaining days can still be compared. Begins after `after`, and with
+ * the first ledger again after the last. Returns how many rows of days it deleted.
  */
-export async function expireDays(db: D1Database, kept_days: number, now_ms: number): Promise<number> {
+export async function expireDays(
+  db: D1Database,
+  kept_days: number,
+  now_ms: number,
+  after: string,
+  reach: (ledger_id: string) => void,
+): Promise<number> {
   const first_kept_day = firstKeptDay(kept_days, now_ms)
-  const { results } = await db.prepare(WITH_OLD_DAYS).bind(first_kept_day).all<OldRollup>()
+  const { results } = await db.prepare(WITH_OLD_DAYS).bind(after, first_kept_day).all<Watermark>()
+  const old = results.filter(({ is_old }) => is_old === 1)
   let expired = 0
-  for (const rollup of results) {
+  for (const rollup of old.slice(0, LEDGERS_A_RUN)) {
     try {
       expired += await expireLedger(db, rollup, first_kept_day)
     } catch (error) {
-      // A row that is broken at rest: its ledger's rebuild mends it, and the others' days expire all the same.
+      // A row that is broken at rest: a rebuild of its ledger repairs it, and the days of the others expire all the same.
       if (!(error instanceof MalformedCells)) throw error
       logError('days_not_expired', error, { ledger: rollup.ledger_id })
     }
+    reach(rollup.ledger_id)
+  }
+  if (old.length <= LEDGERS_A_RUN) {
+    reach(results.length < WATERMARKS_A_RUN ? '' : (results.at(-1)?.ledger_id ?? ''))
   }
   return expired
 }
 
-// By primary key, a bounded part of the range: which rows of it does not matter.
+// By primary key, any bounded part of the range.
 const DELETE_OLD_USERS = `
   DELETE FROM rollup_users WHERE (ledger_id, generation, day, bucket, part) IN (
     SELECT ledger_id, generation, day, bucket, part FROM rollup_users
@@ -148,7 +146,7 @@ const OLD_DAYS = `
   SELECT day, part, by_day FROM rollup_days
   WHERE ledger_id = ?1 AND generation = ?2 AND day < ?3 ORDER BY day, part LIMIT ${DAY_ROWS_A_LEDGER}`
 
-// The version is raised: a consumer that read one of the rows before must not write it back.
+// Raises the version: a consumer that read one of the rows before must not write it back.
 const DELETE_OLD_DAYS = `
   DELETE FROM rollup_days WHERE (ledger_id, generation, day, part) IN (
     SELECT ?1, ?2, value ->> 0, value ->> 1 FROM json_each(?4))
@@ -160,10 +158,10 @@ const SET_EXPIRED = `
 
 async function expireLedger(
   db: D1Database,
-  { ledger_id, generation, version, expired }: OldRollup,
+  { ledger_id, generation, version, expired }: Watermark,
   first_kept_day: number,
 ): Promise<number> {
-  // Users first: it is by their days that a ledger is found again.
+  // Users first: a ledger is found again by its days.
   const users = await db.prepare(DELETE_OLD_USERS).bind(ledger_id, generation, first_kept_day).run()
   if (users.meta.changes >= USER_ROWS_A_LEDGER) return 0
   const { results } = await db

@@ -1,0 +1,113 @@
+import type { Bindings } from '../bindings.ts'
+import { type LogFields, logError, logInfo } from '../logging/log.ts'
+import { Budget, BudgetSpent, budgeted } from './budget.ts'
+
+/** A run of a scheduled job. */
+export interface JobRun {
+  /** Every call of D1 and of ledger objects counts against the job's budget. */
+  readonly env: Bindings
+  readonly now_ms: number
+  /** Where the last run ended; empty to begin with the first. */
+  readonly after: string
+  /** Records the place where the next run begins, also when this one fails or its budget ends. */
+  readonly reach: (place: string) => void
+}
+
+export interface Job {
+  /** Names its place in D1 (`sweeps`): never changed. */
+  readonly name: string
+  /** How many calls of D1 and of ledger objects a run may make. */
+  readonly calls: number
+  /** Does a bounded part of the work. */
+  readonly run: (run: JobRun) => Promise<void>
+}
+
+/** No job runs longer. */
+const JOB_TIME_MS = 30_000
+
+const PLACES = 'SELECT sweep, after_customer_id FROM sweeps'
+
+const PLACE = 'SELECT after_customer_id FROM sweeps WHERE sweep = ?1'
+
+// 1 row written.
+const MOVE = `
+  INSERT INTO sweeps (sweep, after_customer_id) VALUES (?1, ?2)
+  ON CONFLICT (sweep) DO UPDATE SET after_customer_id = excluded.after_customer_id`
+
+/**
+ * Runs jobs one after the other, each with a budget of its own: one that fails, hangs or has more to do than its budget
+ * allows ends alone. `first` says which job begins; it differs from run to run, so that no job is always the last one.
+ */
+export async function runJobs(
+  env: Bindings,
+  jobs: readonly Job[],
+  now_ms: number,
+  first = 0,
+  time_ms = JOB_TIME_MS,
+): Promise<void> {
+  const { results } = await env.DB.prepare(PLACES).all<{ sweep: string; after_customer_id: string }>()
+  const places = new Map(results.map(({ sweep, after_customer_id }) => [sweep, after_customer_id]))
+  const begin = first % Math.max(1, jobs.length)
+  let failed = 0
+  for (const job of [...jobs.slice(begin), ...jobs.slice(0, begin)]) {
+    const after = places.get(job.name) ?? ''
+    const done = await runJob(env, job, { now_ms, after, time_ms })
+    if (!done) failed++
+  }
+  if (failed > 0) throw new Error(`${failed} of ${jobs.length} scheduled jobs failed`)
+}
+
+/** Returns whether the job succeeded. */
+async function runJob(
+  env: Bindings,
+  job: Job,
+  { now_ms, after, time_ms }: { readonly now_ms: number; readonly after: string; readonly time_ms: number },
+): Promise<boolean> {
+  const budget = new Budget(job.calls, time_ms)
+  const fields: LogFields = { job: job.name }
+  let place = after
+  let succeeded = true
+  const reach = (reached: string) => {
+    place = reached
+  }
+  try {
+    await within(job.run({ env: budgeted(env, budget), now_ms, after, reach }), time_ms)
+  } catch (error) {
+    if (error instanceof BudgetSpent) logInfo('scheduled_job_continues', { ...fields, place })
+    else {
+      succeeded = false
+      logError('cron_failed', error, fields)
+    }
+  }
+  budget.end()
+  try {
+    if (place !== after) await writePlace(env.DB, job.name, place)
+  } catch (error) {
+    succeeded = false
+    logError('cron_failed', error, fields)
+  }
+  return succeeded
+}
+
+/** Where a job continues; for work that an operator may start as well. */
+export async function readPlace(db: D1Database, job: string): Promise<string> {
+  return (await db.prepare(PLACE).bind(job).first<string>('after_customer_id')) ?? ''
+}
+
+export async function writePlace(db: D1Database, job: string, place: string): Promise<void> {
+  await db.prepare(MOVE).bind(job, place).run()
+}
+
+async function within(work: Promise<void>, time_ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`The job did not end within ${time_ms} ms.`)), time_ms)
+  })
+  // After the timeout the work fails unseen, because its budget has ended.
+  work.catch(() => undefined)
+  try {
+    await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
