@@ -8,9 +8,9 @@ import { sweepLedgers } from './projection/sweep-ledgers.ts'
 import { rerateAll } from './rating/rerate.ts'
 import { keepRollups } from './usage/rollups/upkeep.ts'
 
-/** What the deployment does by the clock (`crons` in wrangler.toml). */
+/** Runs the scheduled jobs (`crons` in wrangler.toml). */
 export async function runCron(_controller: ScheduledController, env: Bindings): Promise<void> {
-  // Each by itself: what fails of one does not keep the other from being done.
+  // Jobs run independently: a failed one does not stop the others.
   const now_ms = Date.now()
   const results = await Promise.allSettled([
     rerateEvents(env),
@@ -23,7 +23,7 @@ export async function runCron(_controller: ScheduledController, env: Bindings): 
   ])
   const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
   for (const error of failed) logError('cron_failed', error)
-  if (failed.length > 0) throw new Error(`${failed.length} of ${results.length} works of the cron failed`)
+  if (failed.length > 0) throw new Error(`${failed.length} of ${results.length} scheduled jobs failed`)
 }
 
 async function rerateEvents(env: Bindings): Promise<void> {

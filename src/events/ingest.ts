@@ -11,7 +11,7 @@ import type { PriceBook } from '../pricing/cost/price-book.ts'
 import { eventSchema, priceEvent } from '../rating/event.ts'
 import { batchSchema } from './schema.ts'
 
-/** Who sends what, and when it arrived. */
+/** An ingest request and its time of arrival. */
 export interface IngestRequest {
   readonly caller: Caller
   readonly ledger: LedgerName
@@ -27,14 +27,14 @@ export type ReadResult =
   | { readonly kind: 'read'; readonly message: Asked<'ingest'> }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Turns a request into what the ledger applies: validated, priced, with fingerprints. Does no I/O. */
+/** Converts a request to a ledger message: validated, priced, with fingerprints. No I/O. */
 export function readIngest(request: IngestRequest): ReadResult {
   return Object.hasOwn(request.body, 'events') ? readBatch(request) : readSingle(request)
 }
 
 const OPERATION = 'POST /v1/events/ingest'
 
-/** One event: what is wrong with its form is a 400 at once; what was priced or refused goes on to the ledger. */
+/** Reads one event. Invalid fields are a 400 at once; priced and refused events go to the ledger. */
 function readSingle(request: IngestRequest): ReadResult {
   const { item, malformed } = readEvent(request.body, request)
   if (malformed) return { kind: 'refused', refusal: malformed }
@@ -55,7 +55,7 @@ function readSingle(request: IngestRequest): ReadResult {
   return { kind: 'read', message }
 }
 
-/** A batch: refused as a whole only for its envelope. */
+/** Reads a batch, which is refused as a whole only if its envelope is invalid. */
 function readBatch(request: IngestRequest): ReadResult {
   const envelope = batchSchema.safeParse(request.body)
   if (!envelope.success) return { kind: 'refused', refusal: invalid(fieldErrors(envelope.error.issues)) }
@@ -72,7 +72,7 @@ function readBatch(request: IngestRequest): ReadResult {
   return { kind: 'read', message }
 }
 
-/** The batch's own key stands for the whole batch, so no event of it can have it too. */
+/** The key of the whole batch cannot also be the key of one of its events. */
 function withoutBatchKey(item: IngestItem, batch_key: string | undefined): IngestItem {
   if (batch_key === undefined || item.idempotency?.key !== batch_key) return item
   return { event: null, refusal: { code: 'idempotency_mismatch' } }
@@ -80,7 +80,7 @@ function withoutBatchKey(item: IngestItem, batch_key: string | undefined): Inges
 
 interface ReadEvent {
   readonly item: IngestItem
-  /** What is wrong with the event's form; also the item's refusal. */
+  /** The refusal of invalid fields; also the item's refusal. */
   readonly malformed?: Refusal
 }
 
@@ -106,12 +106,12 @@ function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): Read
   return { item }
 }
 
-/** The hold that an id names; whether it is open is for the ledger to say. */
+/** The hold of an id; the ledger decides whether it is open. */
 function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | undefined | 'unknown' {
   return id === undefined ? undefined : (walletItemOf('hold', id, ledger) ?? 'unknown')
 }
 
-/** The event itself is what is compared, whether it came alone or in a batch, and wherever its key stood. */
+/** Compares the event itself, alone or in a batch, and wherever its key was sent. */
 function idempotencyOf(key: string, event: unknown): Idempotency {
   const compared = typeof event === 'object' ? { ...event, idempotency_key: undefined } : event
   return { key, fingerprint: fingerprintOf(OPERATION, compared) }

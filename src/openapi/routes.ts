@@ -6,20 +6,20 @@ import { createRouter, OPEN, route } from '../http/route.ts'
 import { openApiDocument } from './document.ts'
 import { ASSETS, PAGE, PAGE_POLICY, readAsset } from './page.ts'
 
-/** Long enough for a page and its parts, short enough for a deployment to be seen. */
+/** Long enough to load a page with its parts, short enough to show a new deployment soon. */
 const CACHE_CONTROL = 'public, max-age=300'
 
 const headers = z.object({
-  ETag: z.string().openapi({ description: 'Of this very content; send it as If-None-Match.' }),
+  ETag: z.string().openapi({ description: 'The ETag of this content; send it as If-None-Match.' }),
 })
-const unchanged = { description: 'What `If-None-Match` names is still so.', headers }
+const unchanged = { description: 'The content with the ETag in `If-None-Match` is unchanged.', headers }
 const text = z.string()
 
 const documentRoute = route({
   method: 'get',
   path: '/openapi.json',
-  summary: 'This API as an OpenAPI 3.1 document',
-  description: 'Generated from the schemas that validate the requests.',
+  summary: 'Get the OpenAPI 3.1 document',
+  description: 'Generated from the schemas that validate requests.',
   security: OPEN,
   answers: {
     200: {
@@ -34,8 +34,8 @@ const documentRoute = route({
 const pageRoute = route({
   method: 'get',
   path: '/docs',
-  summary: 'This API as a page',
-  description: 'Works without the internet: everything that it shows is served here.',
+  summary: 'Get the API reference as a web page',
+  description: 'Works offline: all of its parts are served by this deployment.',
   security: OPEN,
   answers: {
     200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },
@@ -46,8 +46,8 @@ const pageRoute = route({
 const assetRoute = route({
   method: 'get',
   path: '/docs/{file}',
-  summary: 'A part of the page',
-  description: 'What the page at `/docs` is made of.',
+  summary: 'Get a file of the API reference',
+  description: 'Scripts and styles of the page at `/docs`.',
   security: OPEN,
   request: { params: z.object({ file: z.enum(ASSETS) }) },
   answers: {
@@ -60,7 +60,7 @@ const assetRoute = route({
   },
 })
 
-/** The document of `app`, and the page that shows it. The document is made when it is first asked for. */
+/** The document of `app` and the page that shows it. The document is generated on the first request. */
 export function documentationRoutes(app: OpenAPIHono<AppEnv>): OpenAPIHono<AppEnv> {
   let served: Served | undefined
   const router = createRouter()
@@ -112,7 +112,7 @@ function respond(
   return c.body(text, 200, { 'Content-Type': type + charset, ...shared })
 }
 
-/** RFC 9110, section 13.1.2: a list of tags compared weakly, or `*`. */
+/** RFC 9110, section 13.1.2: a list of tags, compared weakly, or `*`. */
 function names(if_none_match: string | undefined, etag: string): boolean {
   if (if_none_match === undefined) return false
   const tags = if_none_match.split(',').map((tag) => tag.trim().replace(/^W\//, ''))

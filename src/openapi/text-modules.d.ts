@@ -1,4 +1,4 @@
-/** Modules that a rule of wrangler.toml reads as text. */
+/** Modules that wrangler.toml imports as text. */
 declare module 'swagger-ui-dist/swagger-ui-bundle.js' {
   const text: string
   export default text

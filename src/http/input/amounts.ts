@@ -51,7 +51,7 @@ export function usdAmount() {
   })
 }
 
-/** `problem` says what is wrong with an amount of micro-credits, if anything is. */
+/** Credits in micro-credits; `problem` returns the error of an invalid amount. */
 function credits(problem: (amount: bigint) => string | undefined) {
   return decimalInput().transform((input, ctx): MicroCredits => {
     const amount = readDecimal(input, CREDIT_DECIMALS)
@@ -61,7 +61,7 @@ function credits(problem: (amount: bigint) => string | undefined) {
   })
 }
 
-/** A decimal from 0 to `maximum`, as plain text: for what is kept as it was written and read when it is needed. */
+/** A decimal from 0 to `maximum`, kept as plain text: for definitions that are stored as written. */
 export function decimalText(decimals: number, maximum: number) {
   return decimalInput().transform((input, ctx): string => {
     const amount = readDecimal(input, decimals)
@@ -82,7 +82,7 @@ function decimalInput() {
     .openapi({ type: ['number', 'string'] })
 }
 
-/** The amount as an integer of its smallest unit, or what is wrong with it. A string has no exponent; a number may. */
+/** Returns the amount in its smallest unit, or its error. Numbers may have an exponent, strings may not. */
 function readDecimal(input: number | string, decimals: number): bigint | string {
   if (typeof input === 'string' && !/^-?\d/.test(input)) return NOT_AN_AMOUNT
   if (typeof input === 'string' && /e/i.test(input)) return NOT_AN_AMOUNT

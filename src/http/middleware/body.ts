@@ -4,7 +4,7 @@ import type { AppEnv } from '../env.ts'
 import { problem, unsupportedMediaType } from '../output/problem.ts'
 
 export const MAX_BODY_BYTES = 4 * 1024 * 1024
-/** Deeper JSON than this is an attack on whoever walks it recursively, ourselves included. */
+/** Deeper JSON could overflow the stack of a recursive walk. */
 export const MAX_DEPTH = 64
 
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
@@ -13,12 +13,15 @@ const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 const limitSize = bodyLimit({
   maxSize: MAX_BODY_BYTES,
   onError: (c) =>
-    problem(c, { code: 'body_too_large', detail: 'A body may have up to 4 MB (4,194,304 bytes).' }),
+    problem(c, {
+      code: 'body_too_large',
+      detail: 'The body is larger than the limit of 4 MB (4,194,304 bytes). Split the request.',
+    }),
 })
 
 /**
- * Reads the body of a POST, PUT or PATCH once, as JSON. The validators behind it get the same object from
- * `c.req.json()`. A request without a body goes on as `{}`: whether it needs one is the route's schema to say.
+ * Reads the body of a POST, PUT or PATCH once, as JSON; validators get the same object from `c.req.json()`. A request
+ * without a body continues as `{}`: the route's schema decides whether it requires one.
  */
 export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   if (!METHODS_WITH_BODY.has(c.req.method)) return next()
@@ -44,12 +47,12 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   return next()
 })
 
-/** Hono keeps a body's text and parses it at every call; parsing 4 MB twice is what this saves. */
+/** Replaces Hono's `json`, which parses the text again at every call: 4 MB are parsed only once. */
 function provideJson(request: object, value: unknown): void {
   Object.defineProperty(request, 'json', { value: () => Promise.resolve(value) })
 }
 
-/** Undefined when the bytes are not UTF-8: replacing them would make different ids equal. */
+/** Returns undefined for invalid UTF-8: replacement characters would make different ids equal. */
 function decodeUtf8(bytes: ArrayBuffer): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
@@ -59,8 +62,8 @@ function decodeUtf8(bytes: ArrayBuffer): string | undefined {
 }
 
 /**
- * `JSON.parse` makes `__proto__` an own property like any other, and nothing behind it copies by assignment, so such
- * a key changes no prototype: a strict schema refuses it as an unknown field.
+ * `JSON.parse` creates `__proto__` as an own property. No later code copies properties by assignment, so it changes
+ * no prototype: a strict schema refuses it as an unknown field.
  */
 function parseJson(text: string): { readonly value: unknown } | undefined {
   try {
