@@ -3,7 +3,7 @@ import { listAudit, type StoredAudit } from '../audit/list-audit.ts'
 import { AUDIT_ACTIONS } from '../audit/record.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { pageQuery } from '../http/input/pagination.ts'
-import { timeInput, timeJson } from '../http/input/times.ts'
+import { timeJson, timeQuery } from '../http/input/times.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { serviceUnavailable } from '../http/output/problem.ts'
 import { createRouter, json, OPERATOR_SECURITY, route } from '../http/route.ts'
@@ -23,8 +23,8 @@ const auditQuery = z
       description:
         'The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price …',
     }),
-    from: timeInput().optional(),
-    to: timeInput().optional().openapi({ description: 'End of the time range, exclusive.' }),
+    from: timeQuery().optional(),
+    to: timeQuery().optional().openapi({ description: 'End of the time range, exclusive.' }),
     limit: pageQuery.limit,
     cursor: z
       .string()

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/input/identifiers.ts'
-import { timeInput } from '../http/input/times.ts'
+import { timeQuery } from '../http/input/times.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 import { DIMENSIONS, GROUPS, isWindow, WINDOWS } from './question.ts'
 
@@ -38,10 +38,10 @@ const groupBy = z
 
 /** The query of usage and costs. */
 export const analyticsQuery = z.strictObject({
-  from: timeInput().optional().openapi({
+  from: timeQuery().optional().openapi({
     description: 'Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`.',
   }),
-  to: timeInput()
+  to: timeQuery()
     .optional()
     .openapi({ description: 'End of the range, exclusive, rounded up to a whole hour. Default: now.' }),
   group_by: groupBy,

@@ -3,7 +3,7 @@ import { creditsAmount, creditsLimit, usdAmount } from '../http/input/amounts.ts
 import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { timeInput } from '../http/input/times.ts'
+import { timeInput, timeQuery } from '../http/input/times.ts'
 import { ENTRY_TYPES } from '../ledger/model/journal.ts'
 import { RECURRING_PERIODS } from '../ledger/model/recurring.ts'
 import { LOT_KINDS } from '../ledger/model/vocabulary.ts'
@@ -60,8 +60,8 @@ export const transactionsQuery = z
     ...pageQuery,
     ...subjectFields,
     type: z.enum(ENTRY_TYPES).optional(),
-    from: timeInput().optional(),
-    to: timeInput().optional(),
+    from: timeQuery().optional(),
+    to: timeQuery().optional(),
   })
   .superRefine(refuseTwoOwners)
 

@@ -1,5 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { type DecimalInput, decimalInput } from '../http/input/amounts.ts'
+import { InexactNumber } from '../http/input/exact-json.ts'
+import { customerId, customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput } from '../http/input/times.ts'
@@ -23,10 +25,9 @@ const MAX_VALUE_BYTES = 16 * 1024
 
 const ruleFields = {
   limit_type: z.enum(LIMIT_TYPES),
-  limit_value: z
-    .union([z.number(), z.string()], 'must be a number, or a string with a plain decimal')
+  limit_value: decimalInput(UNIT_DECIMALS.usd, { minimum: 0, maximum: MAX_LIMITS.tokens })
     .optional()
-    .openapi({ type: ['number', 'string'], description: 'The limit for a window, in `unit`.' }),
+    .openapi({ description: 'The limit for a window, in `unit`.' }),
   unit: z.enum(LIMIT_UNITS).default('credits'),
   period: z.enum(LIMIT_PERIODS).optional(),
   anchor: timeInput()
@@ -48,14 +49,14 @@ const rulesSchema = z.strictObject(ruleFields)
 type Rules = z.infer<typeof rulesSchema>
 
 export const entitlementSchema = z
-  .strictObject({ feature_id: customerText(), ...subjectFields, ...ruleFields })
+  .strictObject({ feature_id: customerId(), ...subjectFields, ...ruleFields })
   .superRefine(refuseTwoOwners)
   .superRefine(refuseWrongRules)
   .openapi('Entitlement')
 
 /** The subject of an entitlement cannot change, so it may be left out. */
 export const entitlementPutSchema = z
-  .strictObject({ feature_id: customerText().optional(), ...subjectFields, ...ruleFields })
+  .strictObject({ feature_id: customerId().optional(), ...subjectFields, ...ruleFields })
   .superRefine(refuseTwoOwners)
   .superRefine(refuseWrongRules)
   .openapi('EntitlementReplacement')
@@ -83,7 +84,8 @@ function problemsOf({ limit_type, limit_value, unit, period, anchor }: Rules): [
 }
 
 /** Returns a limit in its unit's smallest part, or its error. */
-function readLimit(value: number | string, unit: LimitUnit): bigint | string {
+function readLimit(input: DecimalInput, unit: LimitUnit): bigint | string {
+  const value = input instanceof InexactNumber ? input.source : input
   const decimals = UNIT_DECIMALS[unit]
   if (typeof value === 'string' && !/^\d+(\.\d+)?$/.test(value)) {
     return value.startsWith('-')
@@ -118,7 +120,7 @@ export function rulesOf({ limit_value, period, anchor, ...rules }: Rules): Entit
 export const entitlementPath = z.object({ id: z.string().max(64) })
 
 export const entitlementsQuery = z
-  .strictObject({ ...pageQuery, feature_id: customerText().optional(), ...subjectFields })
+  .strictObject({ ...pageQuery, feature_id: customerId().optional(), ...subjectFields })
   .superRefine(refuseTwoOwners)
 
 const time = z.string().openapi({ format: 'date-time' })
@@ -152,7 +154,7 @@ const actionType = z
 
 export const checkSchema = z
   .strictObject({
-    feature_id: customerText(),
+    feature_id: customerId(),
     ...subjectFields,
     action: z
       .strictObject({

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { customerText, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { timeInput } from '../http/input/times.ts'
+import { timeQuery } from '../http/input/times.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 
 export const MAX_BATCH = 1000
@@ -39,8 +39,8 @@ export const eventsQuery = z.strictObject({
   provider: customerText().optional(),
   model: customerText().optional(),
   event_type: z.enum(EVENT_TYPES).optional(),
-  from: timeInput().optional(),
-  to: timeInput().optional(),
+  from: timeQuery().optional(),
+  to: timeQuery().optional(),
   unrated: z
     .enum(['true', 'false'])
     .transform((value) => value === 'true')

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { creditsAmount } from '../http/input/amounts.ts'
-import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { customerId, customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { HOLD_STATUSES } from '../ledger/model/holds.ts'
 import { eventSchema } from '../rating/event.ts'
@@ -17,7 +17,7 @@ const lifetime = z
 
 export const openHoldSchema = z
   .strictObject({
-    feature_id: customerText(),
+    feature_id: customerId(),
     ...subjectFields,
     expires_in_seconds: lifetime.default(DEFAULT_SECONDS),
     credits: creditsAmount().optional(),

@@ -35,7 +35,7 @@ export function openApiDocument(app: Router): OpenApiDocument {
     ]),
   )
   const tags = new Set(Object.keys(paths).map(tagOf))
-  const codes = new Set(codesOf(described_paths))
+  const codes = new Set([...codesOf(described_paths), ...codesOf(SHARED_COMPONENTS.responses)])
   return {
     openapi: '3.1.0',
     info: INFO,
@@ -55,7 +55,14 @@ function generated(app: Router): {
 } {
   const { paths = {}, components = {} } = app.getOpenAPI31Document(GENERATED)
   // A copy through JSON drops `undefined` fields and separates shared schemas.
-  return JSON.parse(JSON.stringify({ paths, schemas: components.schemas ?? {} }))
+  return JSON.parse(JSON.stringify({ paths, schemas: components.schemas ?? {} }), alternatives)
+}
+
+/** Writes out the two forms of an amount (`decimalInput`): zod's generator knows one type for a schema. */
+function alternatives(_: string, value: unknown): unknown {
+  if (!isObject(value) || !('x-amount' in value)) return value
+  const { type, 'x-amount': anyOf, ...rest } = value
+  return { ...rest, anyOf }
 }
 
 function problemSchemas(codes: ReadonlySet<ProblemCode>): Json {

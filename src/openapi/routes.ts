@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto'
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { accepts } from 'hono/accepts'
 import type { AppEnv } from '../http/env.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { notFound } from '../http/output/problem.ts'
 import { createRouter, OPEN, route } from '../http/route.ts'
 import { openApiDocument } from './document.ts'
 import { ASSETS, PAGE, PAGE_POLICY, readAsset } from './page.ts'
+import { errorsPage, rootJson, rootPage, SMALL_PAGE_POLICY } from './pages.ts'
 
 /** Long enough to load a page with its parts, short enough to show a new deployment soon. */
 const CACHE_CONTROL = 'public, max-age=300'
@@ -43,13 +47,46 @@ const pageRoute = route({
   },
 })
 
+const rootRoute = route({
+  method: 'get',
+  path: '/',
+  summary: 'Get the start page',
+  description:
+    'Links to the documentation and the health checks: HTML for browsers, JSON for programs, by `Accept`.',
+  security: OPEN,
+  answers: {
+    200: {
+      description: 'The links, relative to this page.',
+      content: {
+        'application/json': {
+          schema: z.object({ name: text, version: text, links: z.record(text, text) }),
+        },
+        'text/html': { schema: text },
+      },
+    },
+  },
+})
+
+const errorsRoute = route({
+  method: 'get',
+  path: '/docs/errors',
+  summary: 'Get the page of error codes',
+  description:
+    'The meaning of every `code`, and how to resolve it. The `type` of a problem document links to its code.',
+  security: OPEN,
+  answers: {
+    200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },
+    304: unchanged,
+  },
+})
+
 const assetRoute = route({
   method: 'get',
   path: '/docs/{file}',
   summary: 'Get a file of the API reference',
   description: 'Scripts and styles of the page at `/docs`.',
   security: OPEN,
-  request: { params: z.object({ file: z.enum(ASSETS) }) },
+  request: { params: z.object({ file: z.string().openapi({ enum: [...ASSETS] }) }) },
   answers: {
     200: {
       description: 'The file.',
@@ -58,12 +95,24 @@ const assetRoute = route({
     },
     304: unchanged,
   },
+  problems: ['not_found'],
 })
 
 /** The document of `app` and the page that shows it. The document is generated on the first request. */
 export function documentationRoutes(app: OpenAPIHono<AppEnv>): OpenAPIHono<AppEnv> {
   let served: Served | undefined
   const router = createRouter()
+
+  router.openapi(rootRoute, (c) => {
+    const type = accepts(c, {
+      header: 'Accept',
+      supports: ['application/json', 'text/html'],
+      default: 'application/json',
+    })
+    c.header('Vary', 'Accept', { append: true })
+    if (type === 'application/json') return jsonResponse(c, rootJson())
+    return c.html(rootPage(), 200, { 'Content-Security-Policy': SMALL_PAGE_POLICY })
+  })
 
   router.openapi(documentRoute, (c) => {
     served ??= serve('application/json', JSON.stringify(openApiDocument(app)))
@@ -74,8 +123,14 @@ export function documentationRoutes(app: OpenAPIHono<AppEnv>): OpenAPIHono<AppEn
     return respond(c, page, { 'Content-Security-Policy': PAGE_POLICY })
   })
 
+  router.openapi(errorsRoute, async (c) => {
+    errors ??= serve('text/html', errorsPage((await import('../../docs/errors.md')).default))
+    return respond(c, errors, { 'Content-Security-Policy': SMALL_PAGE_POLICY })
+  })
+
   router.openapi(assetRoute, async (c) => {
-    const { file } = c.req.valid('param')
+    const file = ASSETS.find((asset) => asset === c.req.valid('param').file)
+    if (file === undefined) return notFound(c)
     const known = assets.get(file)
     if (known) return respond(c, known)
     const { type, text } = await readAsset(file)
@@ -94,6 +149,7 @@ interface Served {
 }
 
 const page = serve('text/html', PAGE)
+let errors: Served | undefined
 const assets = new Map<string, Served>()
 
 function serve(type: string, text: string): Served {

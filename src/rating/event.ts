@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { customerText, subjectFields } from '../http/input/identifiers.ts'
+import { customerId, subjectFields } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { timeInput } from '../http/input/times.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
@@ -25,7 +25,7 @@ const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
 export const eventSchema = z
   .strictObject({
     event_type: z.enum(EVENT_TYPES),
-    feature_id: customerText(),
+    feature_id: customerId(),
     customer_id: z.string().optional(),
     ...subjectFields,
     ...consumptionFields,

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { SubjectKind } from '../db/schema.ts'
-import { customerText } from '../http/input/identifiers.ts'
+import { customerId } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 
@@ -49,7 +49,7 @@ export const USERS: SubjectResource = {
   id_field: 'user_id',
   create: z
     .strictObject({
-      user_id: customerText(),
+      user_id: customerId(),
       email: emailInput().optional(),
       metadata: metadataInput().optional(),
     })
@@ -68,7 +68,7 @@ export const TEAMS: SubjectResource = {
   name: 'Team',
   id_field: 'team_id',
   create: z
-    .strictObject({ team_id: customerText(), metadata: metadataInput().optional() })
+    .strictObject({ team_id: customerId(), metadata: metadataInput().optional() })
     .openapi('NewTeam')
     .transform(({ team_id, ...profile }) => ({ id: team_id, ...profile })),
   change: z.strictObject({ metadata: changedMetadata }).openapi('TeamChange'),

@@ -23,10 +23,15 @@ export function customerText() {
     .openapi({ minLength: 1, maxLength: MAX_CHARACTERS })
 }
 
+/** An id that may stand in a path: `.` and `..` could not, because clients and proxies resolve them away. */
+export function customerId() {
+  return customerText().refine((id) => id !== '.' && id !== '..', 'must not be . or ..')
+}
+
 /** The owner of a wallet: a user or a team; with neither, the customer. */
 export const subjectFields = {
-  user_id: customerText().optional(),
-  team_id: customerText().optional(),
+  user_id: customerId().optional(),
+  team_id: customerId().optional(),
 }
 
 interface Subject {

@@ -52,16 +52,21 @@ export function parseTime(text: string): number | string {
 }
 
 /** An RFC 3339 time, parsed to epoch milliseconds. */
-export function timeInput() {
+export function timeInput(unescaped = (text: string): string => text) {
   return z
     .string()
     .transform((text, ctx): number => {
-      const at_ms = parseTime(text)
+      const at_ms = parseTime(unescaped(text))
       if (typeof at_ms === 'number') return at_ms
       ctx.addIssue({ code: 'custom', message: at_ms })
       return z.NEVER
     })
     .openapi({ type: 'string', format: 'date-time', example: '2026-01-31T09:30:00Z' })
+}
+
+/** A time in a query, where an offset's `+` may have been sent unescaped: it then arrives as a space. */
+export function timeQuery() {
+  return timeInput((text) => text.replace(/ (?=\d\d:\d\d$)/, '+'))
 }
 
 /** A time in a response: RFC 3339 in UTC with milliseconds. */

@@ -42,15 +42,24 @@ const PLACES: Record<ValidationTarget, string> = {
   cookie: 'cookies',
 }
 
-/** Converts zod's issues to the errors of a problem document. An unknown field gets its own pointer. */
-export function fieldErrors(issues: readonly Issue[], base: readonly PropertyKey[] = []): FieldError[] {
+/**
+ * Converts zod's issues to the errors of a problem document, one for each field: the first. An unknown field gets its
+ * own pointer.
+ */
+export function fieldErrors(issues: readonly Issue[]): FieldError[] {
+  const errors = allErrors(issues, [])
+  const first = new Map(errors.map((error) => [error.path, error] as const).toReversed())
+  return errors.filter((error) => first.get(error.path) === error)
+}
+
+function allErrors(issues: readonly Issue[], base: readonly PropertyKey[]): FieldError[] {
   return issues.flatMap((issue) => {
     const path = [...base, ...issue.path]
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({ path: jsonPointer([...path, key]), message: 'unknown field' }))
     }
     const branch = issue.code === 'invalid_union' ? closestBranch(issue.errors) : undefined
-    return branch ? fieldErrors(branch, path) : [{ path: jsonPointer(path), message: issue.message }]
+    return branch ? allErrors(branch, path) : [{ path: jsonPointer(path), message: issue.message }]
   })
 }
 

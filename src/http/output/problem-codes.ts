@@ -15,6 +15,7 @@ export const PROBLEMS = {
   customer_suspended: { status: 403, title: 'The customer is suspended' },
   feature_not_allowed: { status: 403, title: 'The feature is not allowed' },
   not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'The method is not allowed' },
   conflict: { status: 409, title: 'Conflict' },
   hold_not_open: { status: 409, title: 'The hold is not open' },
   already_voided: { status: 409, title: 'The event is already voided' },
