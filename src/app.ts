@@ -14,6 +14,7 @@ import { holdsRoutes } from './holds/routes.ts'
 import type { AppEnv } from './http/env.ts'
 import { cors } from './http/middleware/cors.ts'
 import { rateLimitHeaders, requestId, responseHeaders } from './http/middleware/headers.ts'
+import { allowedMethods } from './http/middleware/methods.ts'
 import { requestLog } from './http/middleware/request-log.ts'
 import { notFound, onError } from './http/output/problem.ts'
 import { createRouter } from './http/route.ts'
@@ -34,6 +35,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use(responseHeaders)
   app.use(rateLimitHeaders)
   app.use(cors)
+  app.use(allowedMethods(app))
   app.route('/', healthRoutes)
   app.route('/', documentationRoutes(app))
   app.route('/v1/customers', customersRoutes)

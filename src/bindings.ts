@@ -1,14 +1,14 @@
 import type { LedgerRpc } from './ledger/rpc.ts'
 
-/** What `wrangler.toml` binds. Variables arrive as strings; `configOf` reads them once per isolate. */
+/** The bindings of `wrangler.toml`. Variables are strings; `configOf` reads them once per isolate. */
 export interface Bindings {
   readonly API_KEYS: KVNamespace
   readonly LEDGER: DurableObjectNamespace<LedgerRpc>
   readonly DB: D1Database
   readonly USAGE: Queue
-  /** The operator's token, a secret. Without it every operator route answers 401. */
+  /** The operator token, a secret. Without it, every operator route answers 401. */
   readonly OPERATOR_TOKEN?: string
-  /** A second token that is valid while the first is being rotated. */
+  /** A second token, valid while the first is being rotated. */
   readonly OPERATOR_TOKEN_NEXT?: string
   readonly ENVIRONMENT?: string
   readonly OPEN_REGISTRATION?: string
@@ -30,7 +30,7 @@ export interface Bindings {
   readonly MONTHLY_EVENTS_STARTER?: string
   readonly MONTHLY_EVENTS_GROWTH?: string
   readonly MONTHLY_EVENTS_ENTERPRISE?: string
-  /** The platform's limiters, each with its limit in `wrangler.toml`: see `http/platform-limits.ts`. */
+  /** The platform's rate limiters, whose limits are in `wrangler.toml`: see `http/middleware/platform-limits.ts`. */
   readonly IP_LIMIT?: RateLimit
   readonly LOOKUP_SHIELD?: RateLimit
   readonly SHIELD_STARTER?: RateLimit

@@ -3,58 +3,57 @@ import type { Tier } from './db/schema.ts'
 import { parseDecimal } from './pricing/money.ts'
 import { DAY_MS } from './time/durations.ts'
 
-/** What is text, secrets aside: all that `readConfig` reads. */
+/** The variables that `readConfig` reads: all text bindings. */
 export type Variables = Omit<Bindings, 'API_KEYS' | 'LEDGER' | 'DB' | 'USAGE'>
 
 export type Environment = 'development' | 'staging' | 'production'
 
 export interface Config {
   readonly environment: Environment
-  /** Whether a stranger may register (as STARTER). */
+  /** Whether anyone may register (as STARTER). */
   readonly open_registration: boolean
   /** Promo credits of a new customer, in micro-credits; 0 for none. */
   readonly signup_grant_micro: number
   /** The default burn table, both in 1e-6: 1,000 credits per USD is 1_000_000_000. */
   readonly credits_per_usd_micro: bigint
   readonly markup_percent_micro: bigint
-  /** Whether a feature that no entitlement names may be used. */
+  /** Whether a feature without an entitlement may be used. */
   readonly default_entitlement: 'allow' | 'deny'
-  /** How long a key answers with its stored response, at least 7 days. */
+  /** How long idempotency keys are kept, at least 7 days. */
   readonly idempotency_window_ms: number
-  /** How long after the first unflushed commit the journal goes to D1. Longer is cheaper, shorter is fresher. */
+  /** The delay from the first unflushed commit to the flush to D1. Longer is cheaper, shorter is fresher. */
   readonly flush_delay_ms: number
-  /** How long the Worker waits for a ledger object, which answers within milliseconds unless it is in trouble. */
+  /** How long the Worker waits for a ledger object, which normally answers within milliseconds. */
   readonly ledger_timeout_ms: number
-  /** A ledger whose database has grown to this takes no more changes until it has become smaller. */
+  /** The size at which a ledger's database refuses changes until it has shrunk. */
   readonly max_ledger_bytes: number
-  /** How long days of analytics are kept, at least 35. What they were made from, D1's pages, stays. */
+  /** How long days of analytics are kept, at least 35. Their source, D1's pages, is kept. */
   readonly rollup_retention_days: number
-  /** The share of requests that are logged, 0 to 1; those that failed or were slow are logged in any case. */
+  /** The share of requests that is logged, 0 to 1; failed and slow requests are always logged. */
   readonly log_sample_rate: number
-  /** A request that took at least this long counts as slow. */
+  /** The duration from which a request counts as slow. */
   readonly slow_request_ms: number
-  /** The web pages that may call the API from a browser, by origin; `*` for all, none by default. */
+  /** The origins of web pages that may call the API from a browser; `*` for all, none by default. */
   readonly cors_origins: '*' | readonly string[]
-  /** Requests in a UTC minute that a ledger answers, and events that it accepts in a UTC month. */
+  /** Limits by tier: requests in a UTC minute, and events in a UTC month. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
 }
 
 export interface TierLimits {
   readonly requests_a_minute: number
-  /** Null: no limit. */
+  /** Null for no limit. */
   readonly events_a_month: number | null
 }
 
-/** The platform ends an object's database at 10 GB; a flush and what falls due must still find room. */
+/** The platform limits an object's database to 10 GB; the flush and due work need the rest. */
 const MOST_LEDGER_MB = 9_500
 const MINIMUM_IDEMPOTENCY_DAYS = 7
-/** Events may come 35 days late, and a burn rate looks 30 days back. */
+/** Events may be 35 days late, and the burn rate reads 30 days. */
 const MINIMUM_ROLLUP_DAYS = 35
 
 /**
- * Reads the variables. Defaults are the safe ones: an unset `ENVIRONMENT` is production, registration is closed,
- * nobody is given credits. Throws when a variable cannot be read, so that a broken deployment fails at its first
- * request and not at its first odd bill.
+ * Reads the variables. Defaults are safe: an unset `ENVIRONMENT` is production, registration is closed, and no one
+ * gets credits. Throws if a variable is invalid, so that a broken deployment fails at its first request.
  */
 export function readConfig(env: Variables): Config {
   const environment = env.ENVIRONMENT ?? 'production'
@@ -116,7 +115,7 @@ function decimalMicro(variable: string, text: string): bigint {
 }
 
 const UNLIMITED = 'unlimited'
-/** More than one ledger can do in the time, whatever it is asked. */
+/** More than one ledger can process in the time. */
 const MAX_LIMIT = 1_000_000_000_000
 
 function tierLimits(env: Variables, tier: Tier, requests: string, events: string): TierLimits {
@@ -147,7 +146,7 @@ function share(variable: string, text: string): number {
 
 const MAX_ORIGINS = 100
 
-/** `*`, or origins as a browser sends them (`https://app.example.com`), separated by commas; empty for none. */
+/** `*`, or origins as browsers send them (`https://app.example.com`), separated by commas; empty for none. */
 function origins(variable: string, text: string): '*' | readonly string[] {
   if (text.trim() === '*') return '*'
   const list = text
@@ -155,7 +154,7 @@ function origins(variable: string, text: string): '*' | readonly string[] {
     .map((origin) => origin.trim())
     .filter((origin) => origin !== '')
   for (const origin of list) {
-    // `null` is what every sandboxed page sends, so to allow it is to allow anybody.
+    // Every sandboxed page sends `null`: allowing it would allow any page.
     if (!/^https?:/.test(origin) || URL.parse(origin)?.origin !== origin) {
       throw new Error(`${variable} must be * or origins such as https://app.example.com, not ${origin}`)
     }

@@ -1,10 +1,10 @@
 /**
  * Ids: a prefix and 26 characters of Crockford's base 32 in lower case, which sort by time.
  *
- * Two bodies share that shape:
- * - a ULID (48 bits of time, 80 random ones) where nothing but uniqueness matters: customers, keys, batches;
- * - a ledger id (time, the number the ledger gave, a tag of the ledger) for everything a ledger numbers. Such an id
- *   leads to its page by key, and the tag makes one customer's ids mean nothing to another's ledger.
+ * Two bodies share that form:
+ * - a ULID (48 bits of time, 80 random ones) where only uniqueness matters: customers, keys, batches;
+ * - a ledger id (time, the ledger's number, a tag of the ledger) for everything that a ledger numbers. Such an id
+ * finds its page by key, and the tag makes it meaningless to other ledgers.
  */
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
@@ -15,7 +15,7 @@ const WALLET_ITEM_BODY = /^[0-9a-hjkmnp-tv-z]{34}$/
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal'
-/** What lives in a wallet's own row: its id names the wallet too. */
+/** Items stored in a wallet's own row: their ids name the wallet too. */
 export type WalletItemPrefix = 'hold' | 'rg'
 export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'po' | 'req' | 'erased' | 'aud' | 'dl'
 
@@ -24,13 +24,13 @@ export interface LedgerId {
   readonly number: number
 }
 
-/** A new random id. `random` is 10 bytes of a cryptographic source; `at_ms` is the time it sorts by. */
+/** Creates a random id from 10 bytes of a cryptographic source; ids sort by `at_ms`. */
 export function randomId(prefix: RandomIdPrefix, at_ms: number, random: Uint8Array): string {
   if (random.length !== 10) throw new RangeError('an id takes 10 random bytes')
   return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeBytes(random)}`
 }
 
-/** `randomId` for the platform's clock, unless another time is given, and its random source. */
+/** `randomId` with the platform's clock, unless a time is given, and its random source. */
 export function newId(prefix: RandomIdPrefix, at_ms = Date.now()): string {
   return randomId(prefix, at_ms, crypto.getRandomValues(new Uint8Array(10)))
 }
@@ -39,7 +39,7 @@ export function ledgerId(prefix: LedgerIdPrefix, at_ms: number, number: number, 
   return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeNumber(number, NUMBER_CHARS)}${tag}`
 }
 
-/** What a ledger id says, or undefined when it is malformed, of another kind or of another ledger. */
+/** Parses a ledger id; undefined if it is malformed, of another kind or of another ledger. */
 export function parseLedgerId(prefix: LedgerIdPrefix, id: string, tag: string): LedgerId | undefined {
   const body = id.slice(prefix.length + 1)
   if (!id.startsWith(`${prefix}_`) || !BODY.test(body)) return undefined
@@ -51,11 +51,11 @@ export function parseLedgerId(prefix: LedgerIdPrefix, id: string, tag: string): 
 }
 
 export interface WalletItemId extends LedgerId {
-  /** The number of the wallet that the item is in. */
+  /** The number of the item's wallet. */
   readonly wallet: number
 }
 
-/** The id of a hold or a recurring grant: 8 characters more, and no table to look its wallet up in. */
+/** The id of a hold or a recurring grant: 8 more characters name its wallet, so no table is needed. */
 export function walletItemId(
   prefix: WalletItemPrefix,
   { at_ms, number, wallet }: WalletItemId,
@@ -65,7 +65,7 @@ export function walletItemId(
   return `${prefix}_${time}${encodeNumber(number, NUMBER_CHARS)}${encodeNumber(wallet, NUMBER_CHARS)}${tag}`
 }
 
-/** What such an id says, or undefined when it is malformed, of another kind or of another ledger. */
+/** Parses such an id; undefined if it is malformed, of another kind or of another ledger. */
 export function parseWalletItemId(
   prefix: WalletItemPrefix,
   id: string,
@@ -85,8 +85,8 @@ const AUDIT_INDEX_CHARS = 3
 const AUDIT_TAG_CHARS = 5
 
 /**
- * The id of a record in a ledger's journal: made of where it stands, so that it sorts as it was committed and is the
- * same whenever it is made. A commit's row holds at most 32,768 records.
+ * The id of a record in a ledger's journal, made from its position: it sorts in commit order and is always the same.
+ * A commit's row holds at most 32,768 records.
  */
 export function auditId(at_ms: number, row_id: number, index: number, tag: string): string {
   const time = encodeNumber(at_ms, TIME_CHARS)
@@ -94,7 +94,7 @@ export function auditId(at_ms: number, row_id: number, index: number, tag: strin
   return `aud_${time}${place}${tag.slice(0, AUDIT_TAG_CHARS)}`
 }
 
-/** Below every audit id of this time and later ones, above all earlier ones. */
+/** Sorts below every audit id of this time and later, and above all earlier ones. */
 export function firstAuditIdAt(at_ms: number): string {
   return `aud_${encodeNumber(at_ms, TIME_CHARS)}`
 }
@@ -104,7 +104,7 @@ export function ledgerTag(digest: Uint8Array): string {
   return encodeBytes(digest.subarray(0, (TAG_CHARS * 5) / 8))
 }
 
-/** Throws when the number needs more characters: an id that leaves some out would be another's. */
+/** Throws if the number needs more characters: a truncated id would be another's. */
 function encodeNumber(value: number, chars: number): string {
   let text = ''
   let rest = value

@@ -3,7 +3,7 @@ import { listAudit, type StoredAudit } from '../audit/list-audit.ts'
 import { AUDIT_ACTIONS } from '../audit/record.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { pageQuery } from '../http/input/pagination.ts'
-import { timeInput, timeJson } from '../http/input/times.ts'
+import { timeJson, timeQuery } from '../http/input/times.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { serviceUnavailable } from '../http/output/problem.ts'
 import { createRouter, json, OPERATOR_SECURITY, route } from '../http/route.ts'
@@ -12,19 +12,19 @@ const AUDIT_ID = /^aud_[0-9a-hjkmnp-tv-z]{26}$/
 
 const auditQuery = z
   .strictObject({
-    customer_id: customerText()
-      .optional()
-      .openapi({ description: 'Only what concerns this customer; `operator` for what concerns none alone.' }),
+    customer_id: customerText().optional().openapi({
+      description: 'Only records of this customer; `operator` for records of no single customer.',
+    }),
     actor: customerText().optional().openapi({
-      description: 'Who did it: the id of an API key, `operator`, or `public` for an open registration.',
+      description: 'The author: the id of an API key, `operator`, or `public` for an open registration.',
     }),
     action: z.enum(AUDIT_ACTIONS).optional(),
     target: customerText().optional().openapi({
       description:
-        'The id of what was changed: a wallet, an entitlement, a burn table, a key, a customer, a price …',
+        'The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price …',
     }),
-    from: timeInput().optional(),
-    to: timeInput().optional().openapi({ description: 'Not in it.' }),
+    from: timeQuery().optional(),
+    to: timeQuery().optional().openapi({ description: 'End of the time range, exclusive.' }),
     limit: pageQuery.limit,
     cursor: z
       .string()
@@ -40,13 +40,16 @@ const auditQuery = z
 const state = z
   .record(z.string(), z.unknown())
   .nullable()
-  .openapi({ description: 'What changed, as far as it changed. null: it was not there, or is no more.' })
+  .openapi({ description: 'The changed fields. null: the object did not exist, or no longer exists.' })
 
 const auditSchema = z
   .object({
     id: z.string(),
     at: z.string().openapi({ format: 'date-time' }),
-    customer_id: z.string().nullable().openapi({ description: 'null: it concerns no customer alone.' }),
+    customer_id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'null: the record concerns no single customer.' }),
     mode: z.enum(['live', 'test']).nullable(),
     actor: z.string(),
     action: z.enum(AUDIT_ACTIONS),
@@ -65,10 +68,10 @@ const auditPageSchema = z
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'Who changed what, when and from where, newest first',
+  summary: 'List the audit log, newest first',
   description: [
-    'Every change of keys, customers, credits, pricing and entitlements that was accepted, exactly once; nobody can change',
-    'or delete a record. What a ledger changed is here when it is flushed, a few seconds later. A page may hold fewer',
+    'Every accepted change of keys, customers, credits, pricing and entitlements, exactly once; records cannot be changed',
+    'or deleted. Changes in a ledger appear with its next flush, a few seconds later. A page may contain fewer',
     'records than `limit` while `next_cursor` is set.',
   ].join(' '),
   security: OPERATOR_SECURITY,

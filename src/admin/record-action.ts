@@ -6,8 +6,8 @@ import { answerOnce } from '../http/output/stored-answers.ts'
 import { auditStatement } from '../ledger/flush/audit-log.ts'
 
 /**
- * Records work of the operator's that is many changes, before it begins: whatever becomes of it, the log says that it
- * was asked for. `customer_id` undefined: it is about all of them.
+ * Records an operator's bulk action before it begins, so that the log shows the request whatever happens. Without
+ * `customer_id` it concerns all customers.
  */
 export async function recordAction(
   c: Context<AppEnv>,
@@ -19,18 +19,18 @@ export async function recordAction(
   await auditStatement(c.env.DB, place, { ...record, before: null, after: null }, Date.now()).run()
 }
 
-/** Work of the operator's, as it is recorded and answered. */
+/** An operator's bulk action, as it is recorded and answered. */
 export interface OperatorWork {
   readonly action: AuditAction & `admin.${string}`
   /** Method and path. */
   readonly operation: string
-  /** Whom it is about; undefined: all of them. */
+  /** The customer concerned; undefined for all. */
   readonly customer_id: string | undefined
 }
 
 /**
- * Records work, does it, and answers what came of it: once per idempotency key. The work itself is many changes, each
- * of which can be done twice; a repeat after a failure goes on where it was.
+ * Records an action, runs it and answers with its result, once per idempotency key. The work consists of many changes
+ * that can each be repeated; a retry after a failure continues where it stopped.
  */
 export function answerWork(
   c: Context<AppEnv>,

@@ -15,18 +15,18 @@ export interface Asked {
   readonly caller: Caller
 }
 
-/** How far the rollups of a ledger have come, beside what the ledger itself has committed. */
+/** How far the rollups of a ledger have progressed, compared with its commits. */
 export interface Progress {
   readonly rollup: Rollup | null
-  /** Everything that was acknowledged before this is in the rollups. */
+  /** Everything acknowledged before this is in the rollups. */
   readonly as_of_ms: number
-  /** What all wallets of the ledger hold together; 0 where it was not asked for. */
+  /** The balance of all wallets together; 0 unless requested. */
   readonly balance_micro: bigint
 }
 
 /**
- * The object is asked first: it refuses deleted keys, and says how much there is. Once the rollups have come to its last
- * entry, what they say is true as of that moment; until then, as of the flush that they have come to.
+ * Asks the object first: it refuses deleted keys and knows its last entry. Once the rollups include that entry, they
+ * are current as of that moment; until then, as of their last flush.
  */
 export async function readProgress(
   env: Bindings,
@@ -62,7 +62,7 @@ export async function analyse(
   return { kind: 'done', question, summary, name, as_of_ms }
 }
 
-/** Adds the cells of the question's range; those that it filters out, the summary leaves out. */
+/** Adds the cells of the question's range; the summary drops filtered cells. */
 export async function addUsage(
   db: D1Database,
   rollup: Rollup,
@@ -83,13 +83,13 @@ export async function addUsage(
 function tooMuch(error: unknown) {
   if (error instanceof TooManyCells) {
     return invalid(
-      [fieldError('from', 'the range holds more than one answer may read: ask for fewer days')],
+      [fieldError('from', 'the range has too much data for one response: request fewer days')],
       'query',
     )
   }
   if (error instanceof TooManyGroups) {
     return invalid(
-      [fieldError('group_by', 'comes to more than 10000 groups: filter, or group by less')],
+      [fieldError('group_by', 'produces more than 10000 groups: add a filter or use fewer groups')],
       'query',
     )
   }

@@ -24,8 +24,8 @@ export interface BurnRate {
 }
 
 /**
- * What a customer, or one user or team of it, burned lately, and what is left: of a user or team in its own wallet, of a
- * customer in all of its wallets together, since all of them are what it burns.
+ * Returns what a customer, or one user or team, burned recently, and what is left: for a user or team in its own
+ * wallet, for a customer in all of its wallets, since it burns from all of them.
  */
 export async function readBurnRate(
   env: Bindings,
@@ -54,17 +54,17 @@ export async function readBurnRate(
   }
 }
 
-/** What one user used stands among what a few thousand others did; and of some customers every name is a new one. */
+/** One user's usage is stored among that of a few thousand others, and some customers use each user id only once. */
 const TOO_MUCH: Refused = {
   kind: 'refused',
   refusal: {
     code: 'invalid_request',
     detail:
-      'The usage of the last 30 days is more than one answer may read. Ask GET /v1/analytics/usage for fewer days.',
+      'The last 30 days have too much data for one response. Request fewer days with GET /v1/analytics/usage.',
   },
 }
 
-/** By how many days before now they begin and end; the hour that has begun belongs to the last. */
+/** The start and end of each period, in days before now; the current hour belongs to the last one. */
 const PERIODS: Readonly<Record<keyof Periods, readonly [from_days: number, to_days: number]>> = {
   last_day: [1, 0],
   week_before_last_day: [8, 1],

@@ -3,7 +3,7 @@ import { DAY_MS } from '../time/durations.ts'
 import type { CellSums } from '../usage/cells/cells.ts'
 import type { RECOMMENDATION_TYPES, RECOMMENDED_ACTIONS, TRENDS } from './schema.ts'
 
-/** What was burned in periods that end now, or at the end of another one. */
+/** The sums of periods that end now, or where another one begins. */
 export interface Periods {
   readonly last_day: CellSums
   readonly week_before_last_day: CellSums
@@ -16,7 +16,7 @@ export interface Forecast {
   readonly average_7d_micro: bigint
   readonly average_30d_micro: bigint
   readonly trend: (typeof TRENDS)[number]
-  /** In 1e-2 days, rounded down; null when nothing was burned in 7 days, or it would last for more than 100 years. */
+  /** In 1e-2 days, rounded down; null if nothing was burned in 7 days, or if the credits last over 100 years. */
   readonly centidays_remaining: bigint | null
   readonly run_out_ms: number | null
   readonly recommendations: readonly Recommendation[]
@@ -29,16 +29,16 @@ export interface Recommendation {
 }
 
 export const ASSUMPTION =
-  'Credits go on being burned at the average of the last 7 days; none are added, and none expire.'
+  'Credits continue to burn at the average of the last 7 days; none are added and none expire.'
 
 const CENTIDAYS = 100n
 const LONGEST_CENTIDAYS = 36_525n * CENTIDAYS
 const CENTIDAY_MS = DAY_MS / 100
-/** A week that burned this much more or less than the one before has a trend. */
+/** The change from one week to the next that counts as a trend. */
 const TREND_PERCENT = 20n
 const SPIKE_FACTOR = 2n
 
-/** Pure: what the periods and the balance say about the days to come. */
+/** Forecasts from the periods and the balance. Pure. */
 export function forecast(periods: Periods, balance_micro: bigint, now_ms: number): Forecast {
   const week_micro = periods.last_7_days.credits_micro
   const centidays = centidaysRemaining(balance_micro, week_micro)
@@ -80,14 +80,14 @@ function runningOut(centidays: bigint | null): Recommendation | null {
   return { type: urgent ? 'urgent' : 'warning', message: left, action: 'purchase_credits' }
 }
 
-/** Only a rise is a spike; and only beside a week of usage, since everything is more than nothing. */
+/** Only an increase is a spike, and only after a week with usage. */
 function spike({ last_day, week_before_last_day }: Periods): Recommendation | null {
   const average = divideHalfEven(week_before_last_day.credits_micro, 7n)
   if (average <= 0n || last_day.credits_micro < SPIKE_FACTOR * average) return null
   const percent = (last_day.credits_micro * 100n) / average
   return {
     type: 'alert',
-    message: `The last 24 hours burned ${percent} % of the daily average of the week before.`,
+    message: `The last 24 hours burned ${percent} % of the previous week's daily average.`,
     action: 'review_usage',
   }
 }
@@ -96,7 +96,7 @@ function soldBelowCost({ last_7_days: { price_pico, cost_pico } }: Periods): Rec
   if (price_pico >= cost_pico) return null
   return {
     type: 'alert',
-    message: 'In the last 7 days the providers charged more than the burned credits were sold for.',
+    message: 'In the last 7 days, provider costs exceeded the value of the burned credits.',
     action: 'review_prices',
   }
 }

@@ -11,12 +11,12 @@ export const DIMENSIONS = ['feature', 'provider', 'model', 'user', 'team', 'even
 export const GROUPS = [...WINDOWS, ...DIMENSIONS] as const
 export type Group = (typeof GROUPS)[number]
 
-/** What is asked of analytics. Times are whole hours, `from_ms` included and `to_ms` excluded. */
+/** An analytics query. Times are whole hours, `from_ms` inclusive and `to_ms` exclusive. */
 export interface Question {
   readonly from_ms: number
   readonly to_ms: number
   readonly group_by: readonly Group[]
-  /** Of each dimension that is filtered, the values that pass; none pass an empty set. */
+  /** The accepted values of each filtered dimension; an empty set accepts none. */
   readonly filters: Filters
 }
 
@@ -35,7 +35,7 @@ const MAX_DAYS = 366
 const MAX_DAYS_BY_HOUR = 31
 const MAX_DAYS_BY_USER = 92
 
-/** What is wrong with a range; undefined when it can be answered. */
+/** Returns the error of a range; undefined if it can be answered. */
 export function rangeProblem(question: Question): { field: 'from' | 'to'; message: string } | undefined {
   const { from_ms, to_ms, group_by } = question
   if (from_ms >= to_ms) return { field: 'from', message: 'must be before to' }
@@ -45,7 +45,7 @@ export function rangeProblem(question: Question): { field: 'from' | 'to'; messag
     : needsUsers(question)
       ? [MAX_DAYS_BY_USER, ' by user']
       : [MAX_DAYS, '']
-  // Whole hours at both ends may make a range of the very days a little longer.
+  // Rounding to whole hours may make an exact range slightly longer.
   return days > most + 1 / 12
     ? { field: 'from', message: `must be at most ${most} days before to${why}` }
     : undefined
@@ -73,7 +73,7 @@ export function isWindow(group: Group): group is Window {
   return WINDOWS.some((window) => window === group)
 }
 
-/** When the window that a whole hour lies in begins, in epoch milliseconds. */
+/** The start of the window that contains a whole hour, in epoch milliseconds. */
 export function startOf(window: Window, hour: number): number {
   return windowOf(PERIODS[window], null, hour * HOUR_MS).start_ms
 }

@@ -11,7 +11,7 @@ import { firstKeptDay } from '../usage/rollups/upkeep.ts'
 import { ceilHour, DEFAULT_RANGE_MS, floorHour, type Question, rangeProblem } from './question.ts'
 import type { AnalyticsQuery } from './schema.ts'
 
-/** A query as a question to the rollups: whole hours, provider names as they are recorded, subjects by number. */
+/** Converts a query to a question to the rollups: whole hours, provider names as recorded, subjects by number. */
 export async function readQuestion(
   env: Bindings,
   ledger: LedgerName,
@@ -32,7 +32,7 @@ export async function readQuestion(
       ...(event_type && { event_type: new Set(event_type) }),
     },
   }
-  // The times as they were given: whole hours would hide that one is after the other.
+  // Compares the times as given: rounding could hide that they are reversed.
   const reversed = query.from !== undefined && query.from >= (query.to ?? now_ms)
   const problem = reversed
     ? { field: 'from', message: 'must be before to' }
@@ -47,7 +47,7 @@ export async function readQuestion(
   return { kind: 'question', ...question, filters }
 }
 
-/** Sums over days that are deleted would be too small, and would not look it. */
+/** Refuses ranges with deleted days, whose sums would silently be too small. */
 function forgottenProblem(
   env: Bindings,
   from_ms: number,
@@ -55,15 +55,15 @@ function forgottenProblem(
 ): { readonly field: 'from'; readonly message: string } | undefined {
   const kept_from_ms = firstKeptDay(configOf(env).rollup_retention_days, now_ms) * DAY_MS
   if (from_ms >= kept_from_ms) return undefined
-  return { field: 'from', message: `must not be before ${timeJson(kept_from_ms)}: older days are not kept` }
+  return { field: 'from', message: `must not be before ${timeJson(kept_from_ms)}: older days are deleted` }
 }
 
-/** For the range alone: whether users are asked for is known before their numbers are. */
+/** For the range check only: whether users are filtered is known before their numbers. */
 function withSubjects(question: Question, { user }: AnalyticsQuery): Question {
   return user ? { ...question, filters: { ...question.filters, user: new Set() } } : question
 }
 
-/** Whoever D1 does not know has no usage in the rollups either. */
+/** A subject that D1 does not know has no usage in the rollups either. */
 function numbersOf(
   env: Bindings,
   ledger: LedgerName,

@@ -7,7 +7,7 @@ import { UNIT_DECIMALS } from '../usage/cells/delta.ts'
 import { isWindow, type Question } from './question.ts'
 import type { GroupValue, Summary, SummaryRow } from './summary.ts'
 
-/** Gives a user's or team's own id back. */
+/** Returns a user's or team's own id. */
 export type NameOf = (kind: 'user' | 'team', number: number) => string
 
 export interface Answered {
@@ -36,7 +36,7 @@ export function renderCosts(answered: Answered): object {
   }))
 }
 
-/** A row's sums of USD as they are answered: in 1e-6. */
+/** A row's sums in USD, rounded to 1e-6. */
 interface RoundedUsd {
   readonly cost: bigint
   readonly price: bigint
@@ -70,12 +70,12 @@ function valueJson(group: Question['group_by'][number], value: GroupValue, name:
   if (value === null || typeof value === 'string') return value
   if (isWindow(group)) return timeJson(value)
   if (group === 'user' || group === 'team') return name(group, value)
-  throw new Error(`a ${group} is no number`)
+  throw new Error(`a ${group} is not a number`)
 }
 
 /**
- * Rounds sums of USD to 1e-6, half-even, so that the rounded rows add up to the rounded total exactly: each row gets
- * what the rounded sum of all rows so far has grown by. A row is at most 1e-6 USD away from its own sum.
+ * Rounds sums of USD to 1e-6, half-even, so that the rounded rows add up to the rounded total: each row gets the
+ * growth of the rounded running sum, which differs from its own sum by at most 1e-6 USD.
  */
 class Rounding {
   private readonly before = { cost: 0n, price: 0n, paid: 0n }

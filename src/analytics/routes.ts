@@ -23,14 +23,14 @@ import {
 } from './schema.ts'
 
 const DESCRIPTION =
-  'Up to three groups, of which one may be a window of time (UTC; weeks begin on Monday), and filters of the same names, each ' +
-  'of which may be given several times. `from` and `to` are widened to whole hours. At most 366 days, 31 by the hour, 92 by ' +
-  'user, and 10,000 groups. An event counts at its own time; a voided one does not count. Rows of USD add up to their total.'
+  'Up to three groups, one of which may be a time window (UTC; weeks begin on Monday), and filters of the same names, which ' +
+  'may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 ' +
+  'groups. Events count at their own time; voided events do not count. USD rows add up to their total.'
 
 const usageRoute = route({
   method: 'get',
   path: '/usage',
-  summary: 'What was used: events, units, credits and what the providers charge for it',
+  summary: 'Get usage: events, units, credits and provider cost',
   description: DESCRIPTION,
   ...scoped('analytics:read'),
   request: { query: analyticsQuery },
@@ -41,7 +41,7 @@ const usageRoute = route({
 const costsRoute = route({
   method: 'get',
   path: '/costs',
-  summary: 'What it cost and what it earned: provider cost, revenue, margin',
+  summary: 'Get costs: provider cost, revenue and margin',
   description: DESCRIPTION,
   ...scoped('analytics:read'),
   request: { query: analyticsQuery },
@@ -52,9 +52,9 @@ const costsRoute = route({
 const burnRateRoute = route({
   method: 'get',
   path: '/burn-rate',
-  summary: 'How fast credits are burned, and when they run out',
+  summary: 'Get the burn rate and when the credits run out',
   description:
-    'Of the customer, with the balance of all its wallets together; or of one `user` or `team`, with the balance of its wallet.',
+    'For the customer, with the balance of all wallets together; or for one `user` or `team`, with the balance of its wallet.',
   ...scoped('analytics:read'),
   request: { query: burnRateQuery },
   answers: { 200: json('Averages, trend and run-out date.', burnRateSchema) },

@@ -1,14 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/input/identifiers.ts'
-import { timeInput } from '../http/input/times.ts'
+import { timeQuery } from '../http/input/times.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 import { DIMENSIONS, GROUPS, isWindow, WINDOWS } from './question.ts'
 
 const MAX_GROUPS_BY = 3
-/** Of one filter. */
+/** Values of one filter. */
 const MAX_VALUES = 100
 
-/** One value or the parameter several times; a name may hold any character, so nothing separates values inside one. */
+/** One value, or the parameter repeated; names may contain any character, so there is no separator. */
 function filter<T extends string>(value: z.ZodType<T>) {
   return z
     .union([value, z.array(value).max(MAX_VALUES, `must have at most ${MAX_VALUES} values`)], {
@@ -38,10 +38,12 @@ const groupBy = z
 
 /** The query of usage and costs. */
 export const analyticsQuery = z.strictObject({
-  from: timeInput()
+  from: timeQuery().optional().openapi({
+    description: 'Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`.',
+  }),
+  to: timeQuery()
     .optional()
-    .openapi({ description: 'Included, cut to its whole hour. Default: 30 days before `to`.' }),
-  to: timeInput().optional().openapi({ description: 'Excluded, raised to a whole hour. Default: now.' }),
+    .openapi({ description: 'End of the range, exclusive, rounded up to a whole hour. Default: now.' }),
   group_by: groupBy,
   feature: filter(customerText()),
   provider: filter(customerText()),
@@ -71,7 +73,7 @@ const group = z
     ...Object.fromEntries(DIMENSIONS.map((dimension) => [dimension, z.string().nullable().optional()])),
   })
   .openapi({
-    description: 'What was grouped by. A window is the time at which it begins; null is without one.',
+    description: 'The group of the row. A window is shown as its start; null means no value.',
   })
 
 const usageSums = {
@@ -86,9 +88,12 @@ const costSums = {
   revenue_usd: usdSum.openapi({
     description: 'The sum of customer_price_usd, promotional credits included.',
   }),
-  paid_revenue_usd: usdSum.openapi({ description: 'What had been paid for the credits that were burned.' }),
+  paid_revenue_usd: usdSum.openapi({ description: 'The price paid for the burned credits.' }),
   margin_usd: usdSum,
-  margin_percent: z.number().nullable().openapi({ description: 'Of the revenue; null without any.' }),
+  margin_percent: z
+    .number()
+    .nullable()
+    .openapi({ description: 'Share of the revenue; null without revenue.' }),
 }
 
 function answerSchema(sums: z.ZodRawShape) {
@@ -97,7 +102,7 @@ function answerSchema(sums: z.ZodRawShape) {
     totals: z.object(sums),
     from: time,
     to: time,
-    as_of: time.openapi({ description: 'Everything that was acknowledged before this is counted.' }),
+    as_of: time.openapi({ description: 'Everything acknowledged before this time is counted.' }),
   })
 }
 
@@ -113,10 +118,13 @@ export const burnRateSchema = z
     balance: credits,
     average_per_day_7d: credits,
     average_per_day_30d: credits,
-    trend: z.enum(TRENDS).openapi({ description: 'The last 7 days beside the 7 before: 20 % more or less.' }),
-    days_remaining: z.number().nullable().openapi({ description: 'Null when nothing was burned in 7 days.' }),
+    trend: z.enum(TRENDS).openapi({
+      description:
+        'The last 7 days compared with the 7 before: rising or falling by more than 20 %, or steady.',
+    }),
+    days_remaining: z.number().nullable().openapi({ description: 'Null if nothing was burned in 7 days.' }),
     run_out_date: time.nullable(),
-    assumption: z.string().openapi({ description: 'What the run-out date takes for granted.' }),
+    assumption: z.string().openapi({ description: 'The assumption behind the run-out date.' }),
     recommendations: z.array(
       z.object({
         type: z.enum(RECOMMENDATION_TYPES),

@@ -1,7 +1,7 @@
 import { addSums, type Cell, type CellSums, type MutableSums, noSums } from '../usage/cells/cells.ts'
 import { type Filters, type Group, isWindow, type Question, startOf } from './question.ts'
 
-/** In place of a value: a subject number for users and teams, a time for windows, null for none. */
+/** A value of a group: a subject number for users and teams, a time for windows, null for none. */
 export type GroupValue = string | number | null
 
 export interface SummaryRow {
@@ -13,12 +13,12 @@ interface Row extends SummaryRow {
   readonly sums: MutableSums
 }
 
-/** More rows than one answer has. */
+/** More rows than one response may have. */
 export class TooManyGroups extends Error {}
 
 export const MAX_GROUPS = 10_000
 
-/** Adds up cells by group. Pure: rows come in the order of their values, windows by time. */
+/** Sums cells by group. Pure. Rows are sorted by their values, windows by time. */
 export class Summary {
   readonly totals = noSums()
   private readonly byGroup = new Map<string, Row>()
@@ -26,7 +26,7 @@ export class Summary {
 
   constructor(question: Question) {
     this.question = question
-    // A question without groups has one row, whether or not there was any usage.
+    // A question without groups has one row, with or without usage.
     if (question.group_by.length === 0) this.byGroup.set('[]', { values: [], sums: this.totals })
   }
 
@@ -36,7 +36,7 @@ export class Summary {
     if (this.question.group_by.length > 0) addSums(this.rowOf(cell).sums, cell)
   }
 
-  /** In no order. */
+  /** Unsorted. */
   rows(): Iterable<SummaryRow> {
     return this.byGroup.values()
   }
@@ -85,7 +85,7 @@ function compareValues(a: readonly GroupValue[], b: readonly GroupValue[]): numb
   return 0
 }
 
-/** Without a value comes last. */
+/** Rows without a value sort last. */
 function compareValue(a: GroupValue, b: GroupValue): number {
   if (a === b) return 0
   if (a === null) return 1

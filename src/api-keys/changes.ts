@@ -31,11 +31,11 @@ import {
 } from './rows.ts'
 
 /**
- * Making, replacing and deleting keys. Every change is one batch in D1, where it holds only if what it was decided by
- * still does; then come the ledgers, then KV.
+ * Creates, replaces and deletes keys. Every change is one batch in D1, guarded by what it was decided on; then the
+ * ledgers are updated, then KV.
  */
 
-/** What is not given is as with the key that makes it; the operator's keys can do everything, live and for good. */
+/** Fields left out default to those of the calling key; for the operator to all scopes, live mode and no expiry. */
 export interface KeyDraft {
   readonly name: string
   readonly scopes?: readonly Scope[] | undefined
@@ -43,19 +43,21 @@ export interface KeyDraft {
   readonly expires_at_ms?: number | undefined
 }
 
-/** A new key with its text, which is in this answer and nowhere else. */
+/** A new key and its text, which only this answer contains. */
 export interface CreatedKey {
   readonly kind: 'created'
   readonly key: ApiKey
   readonly api_key: string
-  /** The key that it replaces, and until when that one works. */
+  /** The replaced key, and until when it works. */
   readonly replaces?: { readonly key_id: string; readonly revoked_at_ms: number }
 }
 
-/** Statements for directly behind the one that adds the key: they must do nothing when that adds none (`changes()`). */
+/**
+ * Statements to put directly after the one that adds the key. They must do nothing if it added no row (`changes()`).
+ */
 export type WithKey = (created: CreatedKey) => D1PreparedStatement[]
 
-/** Whoever is outrun by another change of the same customer decides anew. */
+/** A change that loses against another one of the same customer is decided again. */
 const ATTEMPTS = 3
 
 export async function createApiKey(
@@ -76,11 +78,11 @@ export async function createApiKey(
       ends_at_ms: draft.expires_at_ms ?? own.ends_at_ms,
     }
     const refused =
-      refusePastEnd(wanted, now_ms) ?? refuseExcess(wanted, own, 'make') ?? refuseTooMany(context, max_keys)
+      refusePastEnd(wanted, now_ms) ?? refuseExcess(wanted, own, 'create') ?? refuseTooMany(context, max_keys)
     if (refused) return refused
     if (wanted.mode === 'test') {
-      // Before the key: a change of the account either finds a test key in D1, and goes to its ledger too, or keeps the
-      // key from being written with an account that is not the newest.
+      // Before the key exists, so that a change of the account either finds a test key in D1 and reaches its ledger
+      // too, or prevents the key from being written with an outdated account.
       const opened = await openTestLedger(env, actor.customer_id, context)
       if (opened.kind === 'refused') {
         return refusedBecause(opened.refusal.code === 'overloaded' ? 'overloaded' : 'unavailable')
@@ -88,7 +90,7 @@ export async function createApiKey(
     }
     const made = newKey(draft.name, wanted, now_ms)
     if (!(await write(env, actor, context, made, { max_keys, also }))) continue
-    // Once more: what changed while there was no test key went to the live ledger alone.
+    // Again, for changes made before the test key existed, which reached only the live ledger.
     if (wanted.mode === 'test') await shareWithTestLedger(env, actor.customer_id)
     return made.created
   }
@@ -96,8 +98,8 @@ export async function createApiKey(
 }
 
 /**
- * Replaces a key by one of the same name, mode, scopes and end. The old one works until the overlap is over, which
- * whoever calls brings to the ledgers and to KV (`settleRevocation`), also when the answer is a replay.
+ * Replaces a key with one of the same name, mode, scopes and end. The old key works until the overlap ends; the
+ * caller sends that end to the ledgers and KV (`settleRevocation`), after a replay too.
  */
 export async function rotateApiKey(
   env: Bindings,
@@ -116,7 +118,7 @@ export async function rotateApiKey(
     const wanted: Authority = { mode, scopes, ends_at_ms: expires_at_ms }
     const refused =
       refuseEnded(target, now_ms) ??
-      refuseExcess(wanted, authorityOf(context), 'make') ??
+      refuseExcess(wanted, authorityOf(context), 'create') ??
       refuseTooMany(context, max_keys)
     if (refused) return refused
     const replaces = { key_id: target.key_id, revoked_at_ms: now_ms + rotation.overlap_ms }
@@ -126,10 +128,7 @@ export async function rotateApiKey(
   return refusedBecause('unavailable')
 }
 
-/**
- * Deletes a key at once and for good. Repeated, it does what an attempt before may have left undone; it throws when a
- * part failed.
- */
+/** Deletes a key immediately and permanently. A repeat completes an interrupted attempt. Throws if a part failed. */
 export async function deleteApiKey(
   env: Bindings,
   actor: KeyActor,
@@ -174,7 +173,7 @@ function newKey(
   return { key_hash, created: { kind: 'created', key, api_key, ...(replaces && { replaces }) } }
 }
 
-/** False when what the key was decided by no longer held, and nothing was written. */
+/** Returns false, with nothing written, if the guard no longer held. */
 async function write(
   env: Bindings,
   actor: KeyActor,
@@ -201,7 +200,7 @@ async function write(
     const [inserted] = await env.DB.batch(statements)
     if (inserted?.meta.changes !== 1) return false
   } catch (error) {
-    // D1 may have done it and only its answer is lost. Then this is the only chance to hand the key out.
+    // D1 may have committed although its answer was lost. This is the only chance to return the key.
     if (isTaken(error, 'stored_answers') || !(await isStored(env, key_hash))) throw error
   }
   forgetCachedKey(key_hash)
@@ -209,7 +208,7 @@ async function write(
   return true
 }
 
-/** D1 has the key already and whoever misses it in KV finds it there, so a failure only costs reads. */
+/** A failure costs only reads: a key that is missing in KV is found in D1. */
 export async function publishNewKey(env: Bindings, key_hash: string, key_id: string): Promise<void> {
   try {
     await publishKeys(env, [key_hash])

@@ -3,22 +3,22 @@ import { logError } from '../logging/log.ts'
 import { ExpiringMap } from './authentication/cache.ts'
 
 /**
- * When a key was last used, at the price of 1 row an hour and key and never of a request: the stored time is at most
- * this much older than the last use.
+ * Records when a key was last used, at 1 row per hour and key and without delaying requests: the stored time is at
+ * most this much older than the last use.
  */
 export const LAST_USED_PRECISION_MS = 3_600_000
-/** After a failure: a D1 that is down is not asked at every request. */
+/** The pause after a failure, so that an unavailable D1 is not called by every request. */
 const RETRY_MS = 60_000
 
 const noted = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: LAST_USED_PRECISION_MS })
 const failed = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: RETRY_MS })
 
-// Every isolate comes with it; only the first of the hour writes.
+// Every isolate sends this; only the first of the hour writes.
 const NOTE = `
   UPDATE api_keys SET last_used_at_ms = ?2
   WHERE key_id = ?1 AND (last_used_at_ms IS NULL OR last_used_at_ms <= ?2 - ${LAST_USED_PRECISION_MS})`
 
-/** Notes that a key was used now; behind the answer, and only if this isolate has not noted it within the hour. */
+/** Records a use after the response, unless this isolate did so within the hour. */
 export function noteKeyUse(
   env: Pick<Bindings, 'DB'>,
   key_id: string,
@@ -40,7 +40,7 @@ async function writeKeyUse(env: Pick<Bindings, 'DB'>, key_id: string, now_ms: nu
   }
 }
 
-/** For tests: as if this isolate had just started. */
+/** For tests: resets the state to that of a new isolate. */
 export function forgetNotedUses(): void {
   noted.clear()
   failed.clear()

@@ -4,9 +4,9 @@ import { OPERATOR, type PriceEpochs } from '../rating/price-epochs.ts'
 import { SCOPES, type Scope } from './authentication/scopes.ts'
 import type { KeyRecord } from './record.ts'
 
-/** What D1 says of keys, and how KV comes to say the same. */
+/** Reads keys from D1 and publishes them to KV. */
 
-/** What D1 says of a key. Only the record goes to KV: epochs change on their own. */
+/** A key as stored in D1. Only the record is copied to KV: epochs change independently. */
 export interface SelectedKey {
   readonly key_hash: string
   readonly record: KeyRecord
@@ -27,7 +27,7 @@ interface KeyRow {
   readonly customer_epoch: number
 }
 
-// Each epoch is 1 row read: the last of its scope in the primary key.
+// Each epoch is 1 row read: the last row of its scope in the primary key.
 const SELECT_BY_HASH = `
   SELECT k.key_hash, k.key_id, k.customer_id, k.mode, k.scopes, k.expires_at_ms, k.revoked_at_ms, c.tier, c.status,
     coalesce((SELECT max(epoch) FROM price_overlays WHERE scope = '${OPERATOR}'), 0) AS operator_epoch,
@@ -62,7 +62,7 @@ async function selectKeys(env: Pick<Bindings, 'DB'>, key_hashes: readonly string
   }))
 }
 
-/** The scopes of a row of `api_keys`, in their order; one that this deployment does not know opens nothing. */
+/** The scopes of a row in `api_keys`, in their order; unknown ones are ignored. */
 export function parseScopes(text: string): Scope[] {
   const granted = new Set(text.split(' '))
   return SCOPES.filter((scope) => granted.has(scope))
@@ -74,9 +74,8 @@ const MAX_ROUNDS = 5
 const MAX_FAILED_ROUNDS = 2
 
 /**
- * Brings KV's records of these keys up to D1: written, then compared with D1 again, until what was written last is what
- * D1 says. Of two that change a key at once, whoever writes last therefore sees the other's change. Throws when KV or
- * D1 fails; can be repeated.
+ * Writes the records of these keys to KV and compares them with D1 again until both agree. Of two concurrent changes
+ * of a key, the later writer therefore sees the other. Throws if KV or D1 fails; can be repeated.
  */
 export async function publishKeys(
   env: Pick<Bindings, 'DB' | 'API_KEYS'>,
@@ -98,5 +97,5 @@ export async function publishKeys(
     const failed = (await Promise.allSettled(puts)).find((put) => put.status === 'rejected')
     if (failed && ++failed_rounds === MAX_FAILED_ROUNDS) throw failed.reason
   }
-  throw new Error('the keys change faster than KV can be written')
+  throw new Error('the keys change faster than KV accepts writes')
 }

@@ -7,9 +7,9 @@ import { publishKeys } from './publishing.ts'
 import { readRevocation, revokeKey } from './rows.ts'
 
 /**
- * Brings what D1 says of a key's end to the ledgers that it acts on, which refuse it from then on however stale a cache
- * is, and to KV, from where it reaches everything else within 90 s. A test key acts on the live ledger too, where
- * burn tables and entitlements are kept. Throws when a part failed; can be repeated.
+ * Sends the end of a key from D1 to its ledgers, which refuse it from then on whatever caches say, and to KV, which
+ * reaches everything else within 90 s. A test key also acts on the live ledger, which keeps burn tables and
+ * entitlements. Throws if a part failed; can be repeated.
  */
 export async function settleRevocation(env: Bindings, customer_id: string, key_id: string): Promise<void> {
   const key = await readRevocation(env, customer_id, key_id)
@@ -20,14 +20,13 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
     requireReached(await revokeLedgerKey(env, { customer_id, mode: acts_on }, key_id, revoked_at_ms))
   }
   await publishKeys(env, [key_hash])
-  // A request that came meanwhile may have read the record that was there before.
+  // A request in the meantime may have cached the previous record.
   forgetCachedKey(key_hash)
 }
 
 /**
- * Ends a customer's key now: D1 first, since it is what everything is rebuilt from. Whether it may be ended by whoever
- * asks was decided before. `also` stands directly behind the change in its batch, and must do nothing when it changes
- * no row.
+ * Ends a customer's key now, in D1 first, from which everything else is rebuilt. The caller has checked that it may.
+ * Put `also` directly after the change in its batch; it must do nothing if the change affects no row.
  */
 export async function revokeApiKey(
   env: Bindings,
@@ -40,7 +39,7 @@ export async function revokeApiKey(
   await settleRevocation(env, customer_id, key_id)
 }
 
-/** A ledger that was told and did not take it is a part that failed. */
+/** Throws if a ledger refused the update. */
 export function requireReached(outcome: { readonly kind: 'done' } | Refused): void {
   if (outcome.kind === 'refused') throw new Error(`the ledger is ${outcome.refusal.code}`)
 }

@@ -27,13 +27,13 @@ import {
 } from './schema.ts'
 
 const SECRET_ONCE =
-  'The key is in this answer and nowhere else. With an `Idempotency-Key` a lost answer can be had again: it is stored encrypted under the API key of the request, and only a repeat with that one gets it.'
+  'Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the API key of the request, and only that key can read it.'
 
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'The API keys, newest first; those that were deleted too, and never a secret',
-  description: 'A test key sees test keys only.',
+  summary: 'List API keys, newest first, including deleted ones; never a secret',
+  description: 'A test key lists only test keys.',
   ...scopedToRead('keys:write'),
   request: { query: apiKeysQuery },
   answers: { 200: json('A page of keys.', apiKeysSchema) },
@@ -42,9 +42,9 @@ const listRoute = route({
 const createKeyRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Make an API key',
+  summary: 'Create an API key',
   description: [
-    'With no scope that the key of the request does not have, no other mode (a live key may make test keys), and no later end.',
+    'The new key can have only scopes that the calling key has, the same mode (a live key can also create test keys), and no later expiry.',
     'The first test key opens the test ledger.',
     SECRET_ONCE,
   ].join(' '),
@@ -57,9 +57,9 @@ const createKeyRoute = route({
 const rotateRoute = route({
   method: 'post',
   path: '/{id}/rotate',
-  summary: 'Replace an API key by a new one of the same name, mode, scopes and end',
+  summary: 'Rotate an API key: the new one has the same name, mode, scopes and expiry',
   description: [
-    'Both work during the overlap, only the new one after it. A key that replaces itself without an overlap is refused from then on, so that its answer cannot be had again.',
+    'Both keys work during the overlap; after it, only the new one. A key that rotates itself without an overlap is refused immediately, so its response cannot be repeated.',
     SECRET_ONCE,
   ].join(' '),
   ...scoped('keys:write'),
@@ -71,12 +71,12 @@ const rotateRoute = route({
 const deleteRoute = route({
   method: 'delete',
   path: '/{id}',
-  summary: 'Delete an API key, for good',
+  summary: 'Delete an API key permanently',
   description:
-    'From the answer on it is refused by everything that a ledger answers, and within 90 s by everything else. Deleting it again changes nothing and answers the same; do so after a 503.',
+    'Ledger requests refuse the key from the response on, all other requests within 90 s. Deleting it again has no effect and returns the same; repeat the request after a 503.',
   ...scoped('keys:write'),
   request: { params: apiKeyPath },
-  answers: { 200: json('The key as it is now.', apiKeySchema) },
+  answers: { 200: json('The deleted key.', apiKeySchema) },
   problems: ['not_found'],
 })
 
@@ -115,7 +115,7 @@ apiKeysRoutes.openapi(createKeyRoute, async (c) => {
 
 apiKeysRoutes.openapi(rotateRoute, async (c) => {
   const { id } = c.req.valid('param')
-  // The validator passes a request without a body over, and its defaults with it.
+  // Without a body, the validator is skipped, and so are its defaults.
   const { overlap_seconds } = rotationSchema.parse(await c.req.json())
   const rotation = { key_id: id, overlap_ms: overlap_seconds * 1000 }
   try {
@@ -124,7 +124,7 @@ apiKeysRoutes.openapi(rotateRoute, async (c) => {
       const also = recordedAndKept(c, actor, keep)
       return createdOrRefused(c, await rotateApiKey(c.env, actor, rotation, Date.now(), also))
     })
-    // A replay too: the first attempt may have been cut off before it came to that.
+    // After a replay too: the first attempt may have been interrupted before this.
     if (response.status === 201) await settleRotation(c, id)
     return response
   } catch (error) {
@@ -159,8 +159,9 @@ function onceOf(c: Context<AppEnv>, operation: string): Once {
 const SETTLE_AGAIN_MS = 2_000
 
 /**
- * The new key is answered even if the end of the old one has not come everywhere: nobody could get it again. D1 has
- * that end, so the old key is refused within 90 s in any case; what is exact is tried once more behind the answer.
+ * Returns the new key even if the end of the old one has not reached everything, since it could not be read again. D1
+ * has that end, so the old key is refused within 90 s in any case; the exact update is retried once after the
+ * response.
  */
 async function settleRotation(c: Context<AppEnv>, key_id: string): Promise<void> {
   const { customer_id } = c.get('key')

@@ -4,7 +4,7 @@ import type { Account } from '../ledger/model/account.ts'
 import type { Scope } from './authentication/scopes.ts'
 import { parseScopes } from './publishing.ts'
 
-/** The statements of D1's table `api_keys` that change keys and list them. Looking one up is in `key-publishing.ts`. */
+/** The statements that change and list keys in D1's table `api_keys`. `publishing.ts` looks keys up. */
 
 type Db = Pick<Bindings, 'DB'>
 
@@ -15,15 +15,15 @@ export interface ApiKey {
   readonly mode: Mode
   readonly scopes: readonly Scope[]
   readonly created_at_ms: number
-  /** null: it does not expire. */
+  /** Null if it does not expire. */
   readonly expires_at_ms: number | null
-  /** From when on it is refused; ahead of now while it overlaps with its successor. */
+  /** When it stops working; in the future while it overlaps with its successor. */
   readonly revoked_at_ms: number | null
   /** At most an hour older than the last use. */
   readonly last_used_at_ms: number | null
 }
 
-/** A key that is about to be: what the customer sees of it, and the hash that it is found by. */
+/** A key to insert, with the hash by which it is found. */
 export interface NewApiKey extends Omit<ApiKey, 'revoked_at_ms' | 'last_used_at_ms'> {
   readonly key_hash: string
 }
@@ -39,28 +39,28 @@ const inForce = (key: string, now: string) => `
   AND (${key}.revoked_at_ms IS NULL OR ${key}.revoked_at_ms > ${now})`
 
 /**
- * Keys of a customer that are in force at once. Those that a customer makes leave room for the successors of rotated
- * keys while both work, and for what the operator issues.
+ * The limit of active keys of a customer. The second limit leaves room for overlapping keys during rotation and for
+ * keys that the operator issues.
  */
 export const MAX_KEYS = 100
 export const MAX_KEYS_WITH_OVERLAPS = 200
 
 /**
- * Rows of a customer, of keys that have ended too: beyond this the oldest of those make room, so that whatever reads all
- * of a customer's keys stays short, however many it makes and deletes. The audit log keeps them.
+ * The limit of rows of a customer, ended keys included. Above it the oldest ended keys are deleted, so that reads of
+ * all keys stay bounded. The audit log keeps them.
  */
 export const MAX_KEY_ROWS = 1_000
-/** Ended keys stay for at least this long: caches forget sooner, and so is a deletion repeated that broke. */
+/** The minimum time that ended keys stay: longer than any cache, so that an interrupted deletion can be repeated. */
 const ENDED_KEPT_MS = 3_600_000
 
-/** What a change of keys is decided by, as D1 has it: caches may be 90 s old. */
+/** What a key change is decided on, read from D1 because caches may be 90 s old. */
 export interface KeyContext {
   readonly account: Account
   readonly region: string | null
   readonly keys_in_force: number
-  /** Whoever asks; undefined when it is the operator. */
+  /** The calling key; undefined for the operator. */
   readonly maker: ApiKey | undefined
-  /** The key it is about; undefined when the customer has no such key. */
+  /** The target key; undefined if the customer has no such key. */
   readonly target: ApiKey | undefined
 }
 
@@ -80,7 +80,7 @@ const SELECT_CUSTOMER = `
 const SELECT_KEYS = `
   SELECT ${COLUMNS} FROM api_keys WHERE customer_id = ?1 AND key_id IN (SELECT value FROM json_each(?2))`
 
-/** Undefined when there is no such customer. */
+/** Returns undefined if the customer does not exist. */
 export async function readKeyContext(
   env: Db,
   customer_id: string,
@@ -104,17 +104,18 @@ export async function readKeyContext(
   }
 }
 
-/** What must still hold when a key is written, or nothing is. */
+/** The conditions under which a key is written. */
 export interface KeyGuard {
-  /** The tier and status that everything was decided by. */
+  /** The account revision that the decision was based on. */
   readonly account_revision: number
   readonly maker_id: string | undefined
   readonly max_keys: number
-  /** The key that the new one replaces, which may not have been deleted or replaced meanwhile. */
+  /** The replaced key, which must not have been deleted or replaced in the meantime. */
   readonly replaces: string | undefined
 }
 
-// 4 rows written: the table, its primary key, the hash and the customer's list. The limit reads the customer's keys.
+// 4 rows written: the table, its primary key, the hash and the customer's list. The limit check reads the customer's
+// keys.
 const INSERT = `
   INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms, expires_at_ms)
   SELECT ?1, customer_id, ?3, ?4, ?5, ?6, ?7, ?8 FROM customers
@@ -126,7 +127,7 @@ const INSERT = `
       SELECT 1 FROM api_keys t WHERE t.key_id = ?12 AND t.customer_id = ?2 AND t.revoked_at_ms IS NULL
         AND ${inForce('t', '?7')}))`
 
-/** The statement that adds a key if the guard holds: whether it did is the number of rows it changed. */
+/** The statement that adds a key if the guard holds: it then changes one row. */
 export function insertKey(
   env: Db,
   customer_id: string,
@@ -153,7 +154,7 @@ const REPLACE = `
   UPDATE api_keys SET revoked_at_ms = ?3
   WHERE key_id = ?1 AND customer_id = ?2 AND revoked_at_ms IS NULL AND EXISTS (SELECT 1 FROM api_keys WHERE key_id = ?4)`
 
-/** The statement that ends a key at `revoked_at_ms` if its successor was added, in the same batch. */
+/** The statement that ends a key at `revoked_at_ms` if the same batch added its successor. */
 export function replaceKey(
   env: Db,
   customer_id: string,
@@ -168,7 +169,7 @@ const REVOKE = `
   UPDATE api_keys SET revoked_at_ms = ?3
   WHERE key_id = ?1 AND customer_id = ?2 AND (revoked_at_ms IS NULL OR revoked_at_ms > ?3)`
 
-/** The statement that ends a key now; it changes nothing when the key has ended before. */
+/** The statement that ends a key now; it changes nothing if the key has already ended. */
 export function revokeKey(env: Db, customer_id: string, key_id: string, now_ms: number): D1PreparedStatement {
   return env.DB.prepare(REVOKE).bind(key_id, customer_id, now_ms)
 }
@@ -179,7 +180,7 @@ const FORGET_ENDED = `
     ORDER BY key_id
     LIMIT max(0, (SELECT count(*) FROM api_keys WHERE customer_id = ?1) - ${MAX_KEY_ROWS}))`
 
-/** The statement that removes the oldest ended keys of a customer that has more than `MAX_KEY_ROWS`. 4 rows written each. */
+/** The statement that deletes the oldest ended keys of a customer above `MAX_KEY_ROWS`. 4 rows written for each. */
 export function forgetEndedKeys(env: Db, customer_id: string, now_ms: number): D1PreparedStatement {
   return env.DB.prepare(FORGET_ENDED).bind(customer_id, now_ms - ENDED_KEPT_MS)
 }
@@ -209,7 +210,7 @@ const LIST = `
   WHERE customer_id = ?1 AND key_id < ?2 AND (?3 IS NULL OR mode = ?3)
   ORDER BY key_id DESC LIMIT ?4`
 
-/** A customer's keys below `before_id`, newest first; of one mode, or of both. */
+/** A customer's keys below `before_id`, newest first; of one mode or of both. */
 export async function listKeys(
   env: Db,
   customer_id: string,
@@ -224,7 +225,7 @@ export async function listKeys(
 const SELECT_HASHES = `
   SELECT k.key_hash FROM api_keys k WHERE k.customer_id = ?1 AND ${inForce('k', '?2')}`
 
-/** The hashes of the keys that are in force: at most `MAX_KEYS_WITH_OVERLAPS`. */
+/** The hashes of the active keys: at most `MAX_KEYS_WITH_OVERLAPS`. */
 export async function hashesInForce(env: Db, customer_id: string, now_ms: number): Promise<string[]> {
   const { results } = await env.DB.prepare(SELECT_HASHES)
     .bind(customer_id, now_ms)

@@ -15,25 +15,25 @@ const scopesInput = z
 
 const draftFields = {
   name: customerText().openapi({ example: 'Billing worker' }),
-  expires_at: timeInput().optional().openapi({ description: 'In the future.' }),
+  expires_at: timeInput().optional().openapi({ description: 'When the key expires; must be in the future.' }),
 }
 
 export const apiKeyDraftSchema = z
   .strictObject({
     ...draftFields,
-    scopes: scopesInput.optional().openapi({ description: 'Default: all that the key itself has.' }),
+    scopes: scopesInput.optional().openapi({ description: 'Default: all scopes of the calling key.' }),
     mode: z.enum(MODES).optional().openapi({
       description:
-        'Default: that of the key itself. A live key can make test keys, a test key only test keys. Test keys act on a ledger of their own.',
+        'Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.',
     }),
   })
   .openapi('ApiKeyDraft')
 
-/** The operator's default is a key like the customer's first one. */
+/** The operator's defaults are those of a customer's first key. */
 export const issuedKeySchema = z
   .strictObject({
     ...draftFields,
-    scopes: scopesInput.optional().openapi({ description: 'Default: all.' }),
+    scopes: scopesInput.optional().openapi({ description: 'Default: all scopes.' }),
     mode: z.enum(MODES).default('live'),
   })
   .openapi('IssuedApiKeyDraft')
@@ -41,7 +41,7 @@ export const issuedKeySchema = z
 export const rotationSchema = z
   .strictObject({
     overlap_seconds: z.int().min(0).max(MAX_OVERLAP_S).default(0).openapi({
-      description: 'For how long the old key goes on working beside the new one; at most 7 days.',
+      description: 'How long the old key keeps working; at most 7 days.',
     }),
   })
   .openapi('ApiKeyRotation')
@@ -61,7 +61,7 @@ export const apiKeySchema = z
   .object({
     key_id: z
       .string()
-      .openapi({ description: 'Also stands in the key itself, behind `om_live_` or `om_test_`.' }),
+      .openapi({ description: 'Also part of the key itself, after `om_live_` or `om_test_`.' }),
     name: z.string(),
     mode: z.enum(MODES),
     scopes: z.array(z.enum(SCOPES)),
@@ -69,16 +69,16 @@ export const apiKeySchema = z
     created_at: time,
     expires_at: time.nullable(),
     revoked_at: time.nullable().openapi({
-      description: 'When it was deleted, or from when on it is refused because it was rotated.',
+      description: 'When the key was deleted, or when it stops working after a rotation.',
     }),
-    last_used_at: time.nullable().openapi({ description: 'At most an hour older than the last use.' }),
+    last_used_at: time.nullable().openapi({ description: 'At most one hour before the actual last use.' }),
   })
   .openapi('ApiKey')
 
 export const apiKeysSchema = pageSchema(apiKeySchema).openapi('ApiKeysPage')
 
 export const createdKeySchema = apiKeySchema
-  .extend({ api_key: z.string().openapi({ description: 'Shown this once, and stored nowhere.' }) })
+  .extend({ api_key: z.string().openapi({ description: 'Shown only once and not stored.' }) })
   .openapi('CreatedApiKey')
 
 export const rotatedKeySchema = createdKeySchema

@@ -4,13 +4,13 @@ import { OPERATOR_SCOPE } from '../ledger/flush/audit-log.ts'
 import type { AuditAction } from './record.ts'
 
 export interface AuditQuery {
-  /** Only this customer's; undefined for all, and what is of no customer. */
+  /** Only records of this customer; undefined for all, including records of no customer. */
   readonly customer_id: string | undefined
   readonly actor: string | undefined
   readonly action: AuditAction | undefined
   readonly target: string | undefined
   readonly from_ms: number | undefined
-  /** Not in it. */
+  /** Exclusive. */
   readonly to_ms: number | undefined
   /** Only records below this id. */
   readonly before_id: string | undefined
@@ -34,15 +34,15 @@ export interface StoredAudit {
 export interface AuditPage {
   /** Newest first. */
   readonly records: readonly StoredAudit[]
-  /** Where the next page begins (its `before_id`); null when there is no more. */
+  /** The `before_id` of the next page; null on the last one. */
   readonly next_before_id: string | null
 }
 
-/** With a filter, one answer looks at no more records than this: a page may then be short and still not the last. */
+/** The most records that a filtered page examines: it may then be short without being the last. */
 export const MAX_EXAMINED = 1_000
 
-// Of one customer by the primary key, of all by the index of times: either way a range, newest first. Ids sort by time,
-// so the times are ids too. 1 row read for each record that is looked at, of all 2: the index and the row.
+// Reads a range, newest first: of one customer by the primary key, of all by the index of times. Ids sort by time, so
+// the times are ids too. 1 row read for each record examined; 2 without a customer, the index and the row.
 const RANGE = 'audit_id >= ?2 AND audit_id < ?3 ORDER BY audit_id DESC LIMIT ?4'
 const OF_CUSTOMER = `FROM audit_log WHERE scope = ?1 AND ${RANGE}`
 const OF_ALL = `FROM audit_log INDEXED BY audit_log_time WHERE ?1 IS NULL AND ${RANGE}`
@@ -60,7 +60,7 @@ function lastOf(examined: string): string {
   return `SELECT count(*) AS records, min(audit_id) AS last_id FROM (SELECT audit_id ${examined})`
 }
 
-/** Records of the audit log, newest first, in a bounded read. What a ledger has not flushed yet is not among them. */
+/** Lists audit records, newest first, in a bounded read. Records that a ledger has not flushed are missing. */
 export async function listAudit(db: D1Database, query: AuditQuery): Promise<AuditPage> {
   const { customer_id, actor, action, target, limit } = query
   const from_id = firstAuditIdAt(query.from_ms ?? 0)
@@ -84,13 +84,13 @@ interface ExaminedRange {
   readonly last_id: string | null
 }
 
-/** `end_id` is the last record that was looked at, if there may be more behind it. */
+/** `end_id` is the last record examined, if more may follow. */
 function pageOf(found: readonly StoredAudit[], limit: number, end_id: string | null): AuditPage {
   const records = found.slice(0, limit)
   return { records, next_before_id: found.length > limit ? (records.at(-1)?.audit_id ?? null) : end_id }
 }
 
-/** Every id is below it. */
+/** Sorts after every id. */
 const ABOVE_ALL = 'aud_~'
 
 function least(...ids: readonly (string | undefined)[]): string {

@@ -1,6 +1,6 @@
 import type { Mode } from '../db/schema.ts'
 
-/** What the audit log records: every change of keys, customers, credits, pricing and entitlements that was accepted. */
+/** The actions in the audit log: every accepted change of keys, customers, credits, pricing and entitlements. */
 export const AUDIT_ACTIONS = [
   'credits.grant',
   'credits.purchase',
@@ -34,21 +34,21 @@ export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
 /** The operator in `actor`; a customer's key is named by its id. */
 export const OPERATOR_ACTOR = 'operator'
-/** Whoever registers where registration is open. */
+/** The author of an open registration. */
 export const PUBLIC_ACTOR = 'public'
 
-/** Who did it, and from where. */
+/** The author of a change and its origin. */
 export interface Auditor {
-  /** A key's id, `operator` or `public`. */
+  /** A key id, `operator` or `public`. */
   readonly actor: string
-  /** As Cloudflare saw it; undefined where it did not say. */
+  /** As reported by Cloudflare; undefined without it. */
   readonly ip?: string
   readonly request_id?: string
 }
 
 /**
- * What changed, as far as it changed: small and flat. Never a secret, and nothing that is a person's: no email, no id
- * of a user or team, no metadata. The log cannot be edited, so what is not in it need never be erased from it.
+ * The changed fields, small and flat. Never secrets or personal data: no email, no user or team id, no metadata. The
+ * log cannot be edited, so nothing in it must ever need erasure.
  */
 export interface AuditState {
   readonly [field: string]: AuditValue
@@ -57,26 +57,26 @@ export type AuditValue = string | number | boolean | null | readonly string[] | 
 
 export interface AuditRecord extends Auditor {
   readonly action: AuditAction
-  /** The id of what was changed: a wallet, an entitlement, a burn table, a key, a customer, a price … */
+  /** The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
   readonly target: string
-  /** null: it was not there. */
+  /** Null if the object did not exist. */
   readonly before: AuditState | null
-  /** null: it is gone, or the action has no state of its own. */
+  /** Null if the object no longer exists, or the action has no state. */
   readonly after: AuditState | null
 }
 
-/** Where a record belongs: a customer, and the ledger if it is of one; the operator's own otherwise. */
+/** The customer of a record, and the ledger if it concerns one; neither for the operator's own actions. */
 export interface AuditPlace {
   readonly customer_id: string | null
   readonly mode: Mode | null
 }
 
-/** A state is at most this long as JSON. What can be long (a name, scopes) has limits far below. */
+/** The most characters of a state as JSON. Variable parts (a name, scopes) have much smaller limits. */
 export const MAX_STATE_LENGTH = 4_000
 
 /**
- * A state as it is stored. One that is too long is replaced by its length: no change may fail, and no row may be
- * lost, for the sake of a detail.
+ * Converts a state to its stored text. One that is too long is replaced by its length: no change may fail because of
+ * a detail.
  */
 export function stateText(state: AuditState | null): string | null {
   if (state === null) return null

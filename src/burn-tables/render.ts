@@ -3,7 +3,7 @@ import { type ExactNumber, exactNumber } from '../http/output/json.ts'
 import type { BurnTableAnswer } from '../ledger/model/messages/burn-tables.ts'
 import type { BurnRule } from '../pricing/burn-table/definition.ts'
 
-/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderBurnTable(answer: BurnTableAnswer): object {
   const { definition } = answer
   return {

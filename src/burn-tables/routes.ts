@@ -23,9 +23,9 @@ import {
 const createTableRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Save a burn table: how usage becomes credits',
+  summary: 'Create a burn table: how usage becomes credits',
   description:
-    'It rates events from `effective_from` on, in live and in test mode, beginning with the next one. Of several tables the one that began last rates an event.',
+    'Rates events from `effective_from` on, in live and test mode, starting with the next event. If several tables apply, the one that started last rates the event.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(burnTableSchema) },
   answers: { 201: json('The table.', burnTableAnswerSchema) },
@@ -37,7 +37,7 @@ const editTableRoute = route({
   path: '/{id}',
   summary: 'Save a new version of a burn table',
   description:
-    'Fields that are given replace those of the last version. Without `effective_from`, and with one that has passed, it holds from now on: events of earlier times stay with the version before.',
+    'The given fields replace those of the last version. Without `effective_from`, or with one in the past, the new version applies from now on: earlier events keep the previous version.',
   ...scoped('pricing:write'),
   request: { params: burnTablePath, body: jsonRequest(burnTablePatchSchema) },
   answers: { 200: json('The new version.', burnTableAnswerSchema) },
@@ -48,7 +48,7 @@ const deleteTableRoute = route({
   method: 'delete',
   path: '/{id}',
   summary: 'Deactivate a burn table from now on',
-  description: 'Events of earlier times still fall under it, and entries keep naming its versions.',
+  description: 'Earlier events still use it, and entries keep naming its versions.',
   ...scoped('pricing:write'),
   request: { params: burnTablePath },
   answers: { 200: json('The table.', burnTableAnswerSchema) },
@@ -58,7 +58,7 @@ const deleteTableRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'Burn tables in their last versions, newest first; those that were deleted too',
+  summary: 'List burn tables in their last versions, newest first, including deleted ones',
   ...scoped('pricing:read'),
   request: { query: burnTablesQuery },
   answers: { 200: json('A page of tables.', burnTablesSchema) },
@@ -68,23 +68,23 @@ const listRoute = route({
 const activeRoute = route({
   method: 'get',
   path: '/active',
-  summary: 'The burn table that rates an event of now',
+  summary: 'Get the burn table that rates an event now',
   ...scoped('pricing:read'),
-  answers: { 200: json("The table; the deployment's default where there is none.", burnTableAnswerSchema) },
+  answers: { 200: json("The table, or the deployment's default.", burnTableAnswerSchema) },
   problems: ['overloaded'],
 })
 
 const getRoute = route({
   method: 'get',
   path: '/{id}',
-  summary: 'A burn table, in its last version or in an earlier one',
+  summary: 'Get a burn table, in its last version or an earlier one',
   ...scoped('pricing:read'),
   request: { params: burnTablePath, query: burnTableQuery },
   answers: { 200: json('The table.', burnTableAnswerSchema) },
   problems: ['overloaded', 'not_found'],
 })
 
-/** All of them act on the customer's live ledger, whatever the mode of the key: tables are shared. */
+/** All routes use the customer's live ledger, whatever the mode of the key: tables are shared. */
 export const burnTablesRoutes = createRouter()
 
 burnTablesRoutes.openapi(createTableRoute, async (c) => {
@@ -146,7 +146,7 @@ function ask(c: Context<AppEnv>, question: BurnTablesQuestion) {
 
 async function answerOne(c: Context<AppEnv>, question: BurnTablesQuestion): Promise<Response> {
   return answerResult(c, await ask(c, question), ({ tables: [table] }) => {
-    if (!table) throw new Error('a question about one burn table was answered without one')
+    if (!table) throw new Error('the ledger answered a query for one burn table with none')
     return renderBurnTable(table)
   })
 }

@@ -17,8 +17,8 @@ import {
 import { CREDIT_DECIMALS } from '../pricing/money.ts'
 
 /**
- * The form of a burn table. What its form cannot say (units, the order of tiers, rules that compete) is checked by
- * `checkBurnTable`, where the whole of it is known.
+ * The form of a burn table. `checkBurnTable` checks what depends on the whole table: units, the order of tiers,
+ * conflicting rules.
  */
 
 const MAX_AMOUNT = 8_000_000_000
@@ -31,7 +31,7 @@ function aboveZero(input: ReturnType<typeof decimalText>) {
   return input.refine((text) => text !== '0', 'must be above 0')
 }
 
-/** The rules, over the schemas of amounts and of quantities: texts on the way in, numbers on the way out. */
+/** The rules, parameterised by the schemas of amounts and quantities: text in requests, numbers in responses. */
 function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodType>(of: {
   readonly amount: () => A
   readonly units: () => Q
@@ -46,7 +46,10 @@ function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodTyp
       model: customerText().optional(),
     })
     .default({})
-    .openapi({ description: 'A name, the beginning of names and `*`, or `*`; what is missing is any.' })
+    .openapi({
+      description:
+        'Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.',
+    })
   const unit = z.string()
   const costPlus = z.strictObject({
     match,
@@ -120,9 +123,11 @@ const fields = {
 }
 
 const timeFields = {
-  effective_from: timeInput().optional().openapi({ description: 'Default: now.' }),
+  effective_from: timeInput()
+    .optional()
+    .openapi({ description: 'When the table starts to apply. Default: now.' }),
   effective_to: timeInput().nullable().optional().openapi({
-    description: 'The first moment at which it no longer holds. Default: never.',
+    description: 'When the table stops applying (exclusive). Default: never.',
   }),
 }
 
@@ -138,12 +143,12 @@ const newFields = {
 
 export const burnTableSchema = z.strictObject(newFields).openapi('BurnTable')
 
-/** A table to try out: what it is called and when it would hold does not matter. */
+/** A table for a simulation, where its name and its times do not matter. */
 export const draftTableSchema = z
   .strictObject({ ...newFields, name: fields.name.default('Draft') })
   .openapi('BurnTableDraft')
 
-/** Fields that are there replace the table's, whole. */
+/** Given fields replace those of the table completely. */
 export const burnTablePatchSchema = z
   .strictObject({ ...fields, ...timeFields })
   .partial()
@@ -171,7 +176,7 @@ export const burnTableAnswerSchema = z
     id: z.string().nullable().openapi({ description: "Null for the deployment's default table." }),
     version: z
       .int()
-      .openapi({ description: 'Names the table on entries: counts over all tables of the customer.' }),
+      .openapi({ description: 'The version number on entries, counted over all tables of the customer.' }),
     name: z.string(),
     credits_per_usd: z.number(),
     rounding: z.object({ mode: z.enum(ROUNDING_MODES), step: z.number() }),
@@ -180,7 +185,7 @@ export const burnTableAnswerSchema = z
     rules: z.array(ruleSchema({ amount: number, units: number, size: number })),
     effective_from: time.nullable(),
     effective_to: time.nullable(),
-    active: z.boolean().openapi({ description: 'False once it was deleted.' }),
+    active: z.boolean().openapi({ description: 'False after deletion.' }),
     created_at: time.nullable(),
     updated_at: time.nullable().openapi({ description: 'When this version was saved.' }),
     deactivated_at: time.nullable(),

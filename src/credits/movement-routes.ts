@@ -21,12 +21,12 @@ import { renderRecurringGrant } from './render.ts'
 import { recurringGrantPath, recurringGrantsSchema, stoppedSchema, walletQuery } from './schema.ts'
 
 const writes = scoped('credits:write')
-const moved = { 200: json('What was moved, and the new balance.', movementSchema) }
+const moved = { 200: json('The movement and the new balance.', movementSchema) }
 
 const refundRoute = route({
   method: 'post',
   path: '/refund',
-  summary: 'Take back a purchase, or give back a burn to the same lots',
+  summary: 'Refund a purchase, or return a burn to the same lots',
   ...writes,
   request: { body: jsonRequest(refundSchema) },
   answers: moved,
@@ -36,7 +36,7 @@ const refundRoute = route({
 const transferRoute = route({
   method: 'post',
   path: '/transfer',
-  summary: 'Move credits between wallets; lots keep their expiry',
+  summary: 'Transfer credits between wallets; lots keep their expiry',
   ...writes,
   request: { body: jsonRequest(transferSchema) },
   answers: moved,
@@ -53,7 +53,7 @@ const transferRoute = route({
 const adjustRoute = route({
   method: 'post',
   path: '/adjust',
-  summary: 'Correct a balance by hand',
+  summary: 'Adjust a balance manually',
   ...writes,
   request: { body: jsonRequest(adjustSchema) },
   answers: moved,
@@ -70,7 +70,7 @@ const adjustRoute = route({
 const walletsRoute = route({
   method: 'patch',
   path: '/wallets',
-  summary: 'Set how far a wallet may be overdrawn',
+  summary: 'Set the overdraft limit of a wallet',
   ...writes,
   request: { body: jsonRequest(walletChangeSchema) },
   answers: { 200: json('The wallet.', walletSchema) },
@@ -80,9 +80,9 @@ const walletsRoute = route({
 const recurringRoute = route({
   method: 'get',
   path: '/recurring-grants',
-  summary: 'The grants that come again, newest first',
+  summary: 'List recurring grants, newest first',
   description:
-    'Of one wallet; or, without `user_id` and `team_id`, of up to 1,000 wallets in which something will fall due: whoever has more of them asks wallet by wallet.',
+    'For one wallet; without `user_id` and `team_id`, for up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.',
   ...scoped('credits:read'),
   request: { query: walletQuery },
   answers: { 200: json('The grants.', recurringGrantsSchema) },
@@ -91,20 +91,20 @@ const recurringRoute = route({
 const stopRoute = route({
   method: 'delete',
   path: '/recurring-grants/{id}',
-  summary: 'Have a grant come no more; the lots that it made stay',
+  summary: 'Cancel a recurring grant; lots already granted are kept',
   ...writes,
   request: { params: recurringGrantPath },
-  answers: { 200: json('It is stopped.', stoppedSchema) },
+  answers: { 200: json('The grant is cancelled.', stoppedSchema) },
   problems: ['overloaded', 'not_found', 'conflict', 'too_many_open', 'idempotency_mismatch'],
 })
 
 const voidRoute = route({
   method: 'post',
   path: '/{id}/void',
-  summary: 'Give back what an event burned, to the same lots',
+  summary: 'Void an event: return its credits to the same lots',
   ...scoped('credits:write'),
   request: { params: z.object({ id: z.string().max(64) }), body: optionalJsonRequest(z.strictObject({})) },
-  answers: { 200: json('What was given back.', movementSchema) },
+  answers: { 200: json('The returned credits and the new balance.', movementSchema) },
   problems: [
     'overloaded',
     'not_found',

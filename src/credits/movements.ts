@@ -10,12 +10,12 @@ import { moveCredits } from '../ledger/client/client.ts'
 import type { MovementAnswer } from '../ledger/model/answers.ts'
 import type { Movement } from '../ledger/model/messages/credits.ts'
 
-/** Refunds, transfers, adjustments, overdraft limits and voids: what moves credits beside events and new lots. */
+/** Refunds, transfers, adjustments, overdraft limits and voids: changes of credits other than events and new lots. */
 
 export const refundSchema = z
   .strictObject({
     transaction_id: z.string().max(64),
-    amount: creditsAmount().optional().openapi({ description: 'Default: all that can be refunded.' }),
+    amount: creditsAmount().optional().openapi({ description: 'Default: everything that can be refunded.' }),
     reason: customerText().optional(),
   })
   .openapi('Refund')
@@ -45,7 +45,7 @@ export const movementSchema = z
     amount,
     balance_after: amount,
     returned_expired: amount.optional().openapi({
-      description: 'What came back to lots that have expired meanwhile, and so is gone again.',
+      description: 'Credits returned to lots that have expired in the meantime; they expire again at once.',
     }),
     to: z.object({ transaction_id: z.string(), wallet_id: z.string(), balance_after: amount }).optional(),
   })
@@ -55,7 +55,7 @@ export const walletSchema = z
   .object({ wallet_id: z.string(), balance: amount, overdraft_limit: amount })
   .openapi('Wallet')
 
-/** Has the ledger make the movement, and answers for it. */
+/** Applies the movement in the ledger and answers the request. */
 export async function answerMovement(
   c: Context<AppEnv>,
   operation: string,
@@ -67,7 +67,7 @@ export async function answerMovement(
   return answerResult(c, result, renderMovement)
 }
 
-/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 function renderMovement(answer: MovementAnswer): object {
   if (answer.overdraft_limit !== undefined) {
     return {

@@ -6,7 +6,7 @@ import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { OVERDRAFT } from '../ledger/model/lots.ts'
 import { microCredits } from '../pricing/money.ts'
 
-/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderCredit(answer: CreditAnswer): object {
   return {
     transaction_id: answer.transaction_id,
@@ -71,7 +71,7 @@ export function renderRecurringGrant({
   }
 }
 
-/** `balance_before` and `balance_after` are of the entry's wallet. */
+/** A ledger entry; `balance_before` and `balance_after` are those of its wallet. */
 export function renderTransaction(ids: LedgerIds, entry: Entry): object {
   const price = entry.new_lots?.[0]?.price
   return {
@@ -94,12 +94,12 @@ export function renderTransaction(ids: LedgerIds, entry: Entry): object {
   }
 }
 
-/** The entry whose number and time an event's id is made of. */
+/** The entry whose number and time form an event's id. */
 function eventOf(entry: Entry, { rerates }: EventRecord): { number: number; at_ms: number } {
   return rerates ? { number: rerates.entry, at_ms: rerates.at_ms } : entry
 }
 
-/** What an entry was for, where nobody said. */
+/** The description of an entry that was sent without one. */
 function describe({ event }: Entry): string | null {
   if (!event) return null
   const model = event.model === undefined ? '' : `, ${event.provider} ${event.model}`

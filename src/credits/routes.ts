@@ -25,7 +25,7 @@ import {
 const grantRoute = route({
   method: 'post',
   path: '/grant',
-  summary: 'Give credits: a new lot in a wallet',
+  summary: 'Grant credits as a new lot in a wallet',
   ...scoped('credits:write'),
   request: { body: jsonRequest(grantSchema) },
   answers: { 201: json('The lot and the new balance.', creditSchema) },
@@ -35,9 +35,9 @@ const grantRoute = route({
 const purchaseRoute = route({
   method: 'post',
   path: '/purchase',
-  summary: 'Record credits that were paid for: a new lot in a wallet',
+  summary: 'Record purchased credits as a new lot in a wallet',
   description:
-    'A `payment_reference` credits once, for ever. With the same wallet and amounts the first purchase is the answer (200); with others it is a conflict.',
+    'A `payment_reference` credits once, for ever. Repeated with the same wallet and amounts, it answers with the first purchase (200); with others it is a conflict.',
   ...scoped('credits:write'),
   request: { body: jsonRequest(purchaseSchema) },
   answers: {
@@ -50,7 +50,7 @@ const purchaseRoute = route({
 const balanceRoute = route({
   method: 'get',
   path: '/balance',
-  summary: 'What a wallet holds now',
+  summary: 'Get the balance of a wallet',
   ...scoped('credits:read'),
   request: { query: walletQuery },
   answers: { 200: json('The balance.', balanceSchema) },
@@ -60,7 +60,7 @@ const balanceRoute = route({
 const lotsRoute = route({
   method: 'get',
   path: '/lots',
-  summary: 'The open lots of a wallet in burn order',
+  summary: 'List the open lots of a wallet in burn order',
   ...scoped('credits:read'),
   request: { query: walletQuery },
   answers: { 200: json('All open lots; a wallet has at most 1,000.', lotsSchema) },
@@ -70,8 +70,9 @@ const lotsRoute = route({
 const transactionsRoute = route({
   method: 'get',
   path: '/transactions',
-  summary: 'The lines of the ledger, newest first',
-  description: 'With `user_id` or `team_id` only those of that wallet; without, those of all wallets.',
+  summary: 'List ledger entries, newest first',
+  description:
+    'With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`.',
   ...scoped('credits:read'),
   request: { query: transactionsQuery },
   answers: { 200: json('A page of transactions.', transactionsSchema) },

@@ -3,7 +3,7 @@ import { creditsAmount, creditsLimit, usdAmount } from '../http/input/amounts.ts
 import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { timeInput } from '../http/input/times.ts'
+import { timeInput, timeQuery } from '../http/input/times.ts'
 import { ENTRY_TYPES } from '../ledger/model/journal.ts'
 import { RECURRING_PERIODS } from '../ledger/model/recurring.ts'
 import { LOT_KINDS } from '../ledger/model/vocabulary.ts'
@@ -11,8 +11,15 @@ import { LOT_KINDS } from '../ledger/model/vocabulary.ts'
 const lotFields = {
   ...subjectFields,
   amount: creditsAmount(),
-  expires_at: timeInput().optional().openapi({ description: 'In the future. Default: never.' }),
-  priority: z.int().min(0).max(100).default(50).openapi({ description: 'Lower burns first.' }),
+  expires_at: timeInput()
+    .optional()
+    .openapi({ description: 'When the lot expires; must be in the future. Default: never.' }),
+  priority: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(50)
+    .openapi({ description: 'Lots with a lower value burn first.' }),
   metadata: metadataInput().optional(),
 }
 
@@ -20,11 +27,11 @@ const recurringInput = z
   .strictObject({
     every: z.enum(RECURRING_PERIODS),
     rollover_max: creditsLimit().optional().openapi({
-      description: 'What may be left of earlier lots when the next comes; default: all of it.',
+      description: 'The most that may be left of earlier lots at the next grant. Default: no limit.',
     }),
   })
   .openapi({
-    description: 'Again at every period, counted from now; the 31st is the last day of shorter months.',
+    description: 'Repeats the grant every period from now; in shorter months the 31st becomes the last day.',
   })
 
 export const grantSchema = z
@@ -53,8 +60,8 @@ export const transactionsQuery = z
     ...pageQuery,
     ...subjectFields,
     type: z.enum(ENTRY_TYPES).optional(),
-    from: timeInput().optional(),
-    to: timeInput().optional(),
+    from: timeQuery().optional(),
+    to: timeQuery().optional(),
   })
   .superRefine(refuseTwoOwners)
 
@@ -121,7 +128,10 @@ export const transactionsSchema = pageSchema(
       payment_reference: z.string().optional(),
       price_usd: z.number().optional(),
       lots: z.array(
-        z.object({ lot_id: z.string().nullable().openapi({ description: 'null: the overdraft.' }), amount }),
+        z.object({
+          lot_id: z.string().nullable().openapi({ description: 'null for the overdraft.' }),
+          amount,
+        }),
       ),
       metadata: z.record(z.string(), z.unknown()),
       created_at: time,

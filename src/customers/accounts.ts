@@ -6,7 +6,7 @@ import type { Bindings } from '../bindings.ts'
 import { type CustomerStatus, MODES, type Tier } from '../db/schema.ts'
 import { setLedgerAccount } from '../ledger/client/client.ts'
 
-/** A customer's tier and status: what the operator sees of them, and how a change of them comes to hold everywhere. */
+/** Reads a customer's tier and status, and applies changes of them everywhere. */
 
 export interface Customer {
   readonly customer_id: string
@@ -29,13 +29,13 @@ export function readCustomer(env: Pick<Bindings, 'DB'>, customer_id: string): Pr
 export interface CustomerFilter {
   readonly status?: CustomerStatus | undefined
   readonly tier?: Tier | undefined
-  /** In any case. */
+  /** Compared without regard to case. */
   readonly email?: string | undefined
 }
 
 /**
- * The customers below `before_id`, newest first. An email is found by its index. Status and tier have none, since it
- * would cost every registration a row: a page of a rare status reads the table, which the operator alone can ask for.
+ * The customers below `before_id`, newest first. An email is found by its index. Status and tier have no index, which
+ * would cost every registration a row: a page of a rare status scans the table, which only the operator can request.
  */
 export async function listCustomers(
   env: Pick<Bindings, 'DB'>,
@@ -66,24 +66,23 @@ export interface AccountChange {
 export type AccountChanged =
   | { readonly kind: 'changed'; readonly customer: Customer }
   | { readonly kind: 'not_found' }
-  /** Its registration gives it its first tier and status; until then there is nothing to change. */
+  /** The registration sets the first tier and status, and is incomplete. */
   | { readonly kind: 'unfinished' }
 
-// 1 row written; none when the customer has changed since it was read. The revision follows the clock, so that the
-// ledgers still take what comes after D1 was restored to an earlier time, and rises even when nothing else changes:
-// whoever repeats a change wants it to hold.
+// 1 row written; none if the customer has changed since it was read. The revision follows the clock, so that ledgers
+// accept changes after D1 was restored to an earlier time. It rises even if nothing else changes, so that a repeated
+// change takes effect.
 const CHANGE = `
   UPDATE customers SET tier = ?2, status = ?3, account_revision = max(account_revision + 1, ?6)
   WHERE customer_id = ?1 AND tier = ?4 AND status = ?5`
 
-/** Each attempt that fails was outrun by another change, so this many may come at once. */
+/** Each failed attempt lost against another change: this many may run concurrently. */
 const ATTEMPTS = 20
 
 /**
- * Changes a customer's tier or status: D1 first, then the ledgers, which go by it at once, then KV, from where it reaches
- * everything else within 90 s. Throws when a part failed; repeated, it does what is left.
- * `also` gives the statements of the batch for directly behind the change, if there is one to tell of: they must do
- * nothing when it changes no row.
+ * Changes a customer's tier or status: in D1 first, then in the ledgers, which apply it immediately, then in KV,
+ * which reaches everything else within 90 s. Throws if a part failed; a repeat completes it. `also` returns the
+ * statements to put directly after an actual change; they must do nothing if it affects no row.
  */
 export async function changeAccount(
   env: Bindings,
@@ -102,7 +101,7 @@ export async function changeAccount(
     await settleAccount(env, customer_id)
     return { kind: 'changed', customer: after }
   }
-  throw new Error('the customer was changed by others again and again')
+  throw new Error('the customer kept changing concurrently')
 }
 
 async function writeChange(
@@ -132,12 +131,12 @@ interface AccountRow {
 }
 
 /**
- * Brings what D1 says of a customer's account to its ledgers, and then to the records of its keys. The test ledger is
- * open if there ever was a test key; one that is being made now is written only with the account that D1 then has.
+ * Sends a customer's account from D1 to its ledgers and then to the records of its keys. The test ledger is open if a
+ * test key ever existed; a key created now is written only with the account that D1 then has.
  */
 async function settleAccount(env: Bindings, customer_id: string): Promise<void> {
   const row = await env.DB.prepare(SELECT_ACCOUNT).bind(customer_id).first<AccountRow>()
-  if (!row) throw new Error(`the customer ${customer_id} has gone`)
+  if (!row) throw new Error(`the customer ${customer_id} no longer exists`)
   const { has_test_ledger, ...account } = row
   for (const mode of has_test_ledger ? MODES : LIVE_ONLY) {
     requireReached(await setLedgerAccount(env, { customer_id, mode }, account))

@@ -22,10 +22,10 @@ export interface Registered {
 export type RegistrationOutcome = Registered | { readonly kind: 'email_taken' } | Refused
 
 /**
- * Registers a customer, whatever a crash or a second request with the same email does in between. The customer's row
- * is PENDING until the ledger is open and the first key is in D1, and one batch makes it ACTIVE together with that
- * key: a repeat takes the PENDING row over with what it says now, and of two at once only the one that took it over
- * last gets a key, so that the ledger and D1 agree on the tier.
+ * Registers a customer, safe against crashes and concurrent requests with the same email. The row is PENDING until
+ * the ledger is open; one batch then makes it ACTIVE and adds the first key. A repeat takes over the PENDING row with
+ * its own data. Of two concurrent requests only the last to take over gets a key, so that the ledger and D1 agree on
+ * the tier.
  */
 export async function register(
   env: Bindings,
@@ -62,7 +62,7 @@ interface PendingCustomer {
   readonly account_revision: number
 }
 
-// A repeat of a registration that broke may have changed its mind: what it says now is what counts.
+// A repeated registration may have changed: its latest data counts.
 const UPSERT_PENDING = `
   INSERT INTO customers (customer_id, name, email, email_key, tier, status, region, created_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5, 'PENDING', ?6, ?7)
@@ -71,7 +71,7 @@ const UPSERT_PENDING = `
   WHERE status = 'PENDING'
   RETURNING customer_id, created_at_ms, account_revision`
 
-/** The PENDING row of this email, made if there is none. Undefined when the email has a customer already. */
+/** Returns the PENDING row of this email, creating it if needed, or undefined if a customer has this email. */
 async function pendingCustomer(
   env: Bindings,
   { name, email, tier, region }: Registration,
@@ -91,7 +91,7 @@ const INSERT_FIRST_KEY = `
 const ACTIVATE = `
   UPDATE customers SET status = 'ACTIVE' WHERE customer_id = ?1 AND status = 'PENDING' AND account_revision = ?2`
 
-/** False when another request has taken the registration over in the meantime, or finished it. */
+/** Returns false if another request has taken over or completed the registration. */
 async function activate(
   env: Bindings,
   customer: PendingCustomer,
@@ -102,8 +102,8 @@ async function activate(
   try {
     return await writeActivation(env, customer, key, audit, now_ms)
   } catch (error) {
-    // D1 may have done it and only its answer is lost. Then this is the only chance to hand the key out: a repeat
-    // would find the email taken.
+    // D1 may have committed although its answer was lost. This is the only chance to return the key: a repeat would
+    // find the email taken.
     if (await isStored(env, key.key_hash)) return true
     throw error
   }
@@ -144,7 +144,7 @@ interface Registering {
   readonly auditor: Auditor
 }
 
-/** One record for all that a registration brings: the customer, its first key and its sign-up grant. */
+/** One record for the whole registration: the customer, its first key and its sign-up grant. */
 function auditOf(
   env: Bindings,
   { customer: { customer_id }, registration, key, auditor }: Registering,

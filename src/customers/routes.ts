@@ -17,21 +17,21 @@ import { readCustomer } from './accounts.ts'
 import { type RegistrationOutcome, register } from './register.ts'
 import { customerSchema, type Registration, registeredSchema, registrationSchema } from './schema.ts'
 
-/** No Bearer is a stranger, who may register where registration is open; any other than the operator's is refused. */
+/** Admits requests without a Bearer token where registration is open, and the operator; any other token is refused. */
 const registrar = createMiddleware<AppEnv>(async (c, next) => {
   const token = bearerToken(c.req.header('Authorization'))
   if (token === undefined && !configOf(c.env).open_registration) {
     return unauthorized(
       c,
       'missing_api_key',
-      "Registration is closed here: it takes the operator's token as Bearer.",
+      'Registration is closed. Send the operator token as Authorization: Bearer TOKEN.',
     )
   }
   if (token !== undefined && !isOperatorToken(c.env, token)) {
     return unauthorized(
       c,
       'invalid_api_key',
-      "Registration takes no API key. Send the operator's token, or no Authorization.",
+      'Registration accepts no API key. Send the operator token or no Authorization header.',
     )
   }
   if (token === undefined && !(await admitsStranger(c))) return tooManyRequests(c, 'address')
@@ -43,7 +43,7 @@ const registerRoute = route({
   path: '/register',
   summary: 'Register a customer',
   description:
-    'The first API key is in the answer and nowhere else, so an `Idempotency-Key` replays nothing here: a repeat is a 409.',
+    'Only this response contains the first API key, so an `Idempotency-Key` replays nothing here: a repeat is a 409.',
   middleware: [registrar, jsonBody, idempotencyKey],
   security: OPEN_OR_OPERATOR,
   request: { body: jsonRequest(registrationSchema) },
@@ -61,13 +61,13 @@ const registerRoute = route({
 const meRoute = route({
   method: 'get',
   path: '/me',
-  summary: 'The customer of this API key',
+  summary: 'Get the customer of the API key',
   middleware: [authenticate],
   security: CUSTOMER_SECURITY,
   answers: { 200: json('The customer.', customerSchema) },
 })
 
-/** Mounted before `authenticate`, since whoever registers has no key yet. */
+/** Mounted before `authenticate`: a new customer has no key yet. */
 export const customersRoutes = createRouter()
 
 customersRoutes.openapi(registerRoute, async (c) => {
@@ -76,7 +76,7 @@ customersRoutes.openapi(registerRoute, async (c) => {
   if (registration.tier !== 'STARTER' && !by_operator) {
     return problem(c, {
       code: 'insufficient_scope',
-      detail: `The tier ${registration.tier} takes the operator's token. Without it, register as STARTER.`,
+      detail: `The tier ${registration.tier} requires the operator token. Without it, register as STARTER.`,
     })
   }
   const auditor = auditorOf(c, by_operator ? OPERATOR_ACTOR : PUBLIC_ACTOR)
@@ -109,7 +109,7 @@ function registrationAnswer(
 ): Response {
   switch (registered.kind) {
     case 'email_taken':
-      return problem(c, { code: 'conflict', detail: 'There is a customer with this email already.' })
+      return problem(c, { code: 'conflict', detail: 'A customer with this email already exists.' })
     case 'refused':
       return refusalResponse(c, registered.refusal)
     case 'registered': {

@@ -14,11 +14,11 @@ export const registrationSchema = z
     tier: z
       .enum(TIERS)
       .default('STARTER')
-      .openapi({ description: "Another tier than STARTER takes the operator's token." }),
+      .openapi({ description: 'Tiers other than STARTER require the operator token.' }),
     region: z.enum(REGIONS, { error: `must be one of ${REGIONS.join(', ')}` }).optional(),
     jurisdiction: z
       .string()
-      .refine(() => false, 'this deployment has no database in a jurisdiction: leave it out')
+      .refine(() => false, 'this deployment has no database in a jurisdiction: omit the field')
       .optional(),
   })
   .openapi('Registration')
@@ -28,7 +28,7 @@ export type Registration = z.output<typeof registrationSchema>
 export const registeredSchema = z
   .object({
     customer_id: z.string(),
-    api_key: z.string().openapi({ description: 'Shown this once, and stored nowhere.' }),
+    api_key: z.string().openapi({ description: 'Shown only once and not stored.' }),
     name: z.string(),
     email: z.string(),
     tier: z.enum(TIERS),

@@ -9,7 +9,7 @@ export type EstimateResult =
   | { readonly kind: 'estimated'; readonly event: PricedEvent | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** The event that an action is expected to become, priced as that event would be; none without an action. */
+/** Prices the event that an action is expected to become; none without an action. */
 export function estimate(
   check: CheckInput,
   customer_id: string,
@@ -28,7 +28,7 @@ function eventOf(
 ): EventInput {
   const { type, provider, model, estimated_count: count, estimated_duration_seconds } = action
   const output_tokens = action.estimated_output_tokens
-  // An event of tokens has some usage; what nobody estimated is none.
+  // An event of tokens requires usage: without any estimate it is zero.
   const input_tokens =
     action.estimated_input_tokens ?? (type === 'TOKEN_USAGE' && output_tokens === undefined ? 0 : undefined)
   return {
@@ -47,7 +47,7 @@ function eventOf(
   }
 }
 
-/** The fields of an action by the names of the event's that they become. */
+/** The fields of an action, by the event fields that they become. */
 const ACTION_FIELDS: Readonly<Record<string, string>> = {
   '/event_type': '/type',
   '/input_tokens': '/estimated_input_tokens',
@@ -57,7 +57,7 @@ const ACTION_FIELDS: Readonly<Record<string, string>> = {
   '/duration_seconds': '/estimated_duration_seconds',
 }
 
-/** What is wrong with the event, as its action says it. */
+/** Renames the invalid fields of the event to those of its action. */
 function inAction(refusal: Refusal): Refusal {
   if (refusal.code !== 'invalid_request' || !refusal.errors) return refusal
   return invalid(

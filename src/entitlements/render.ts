@@ -5,7 +5,7 @@ import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/model/answ
 import type { Entitlement } from '../ledger/model/entitlements.ts'
 import { picoUsd } from '../pricing/money.ts'
 
-/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderEntitlement(entitlement: Entitlement): object {
   const { owner, limit, unit, anchor_ms } = entitlement
   return {
@@ -26,7 +26,7 @@ export function renderEntitlement(entitlement: Entitlement): object {
   }
 }
 
-/** Of format 1. `origin` is where the API is: the actions lead to its routes. */
+/** Format 1. `origin` is the API's own: the actions link to its routes. */
 export function renderCheck(answer: CheckAnswer, origin: string): object {
   return {
     allowed: answer.allowed,
@@ -58,17 +58,17 @@ function messageOf({ reason, limit }: CheckAnswer): string {
     case null:
       return 'Allowed.'
     case 'feature_not_enabled':
-      return 'This feature is not switched on: nothing allows it.'
+      return 'This feature is not enabled: no entitlement allows it.'
     case 'feature_disabled':
-      return 'This feature is switched off.'
+      return 'This feature is disabled.'
     case 'limit_reached':
-      return `This would pass the ${limitText(limit)}.`
+      return `This would exceed the ${limitText(limit)}.`
     case 'soft_limit_reached':
-      return `Allowed, though it passes the ${limitText(limit)}.`
+      return `Allowed, but it exceeds the ${limitText(limit)}.`
     case 'insufficient_credits':
-      return 'The wallet has fewer credits available than this is expected to cost.'
+      return 'The wallet has fewer available credits than the estimated cost.'
     case 'low_credits':
-      return 'Allowed, though credits are running low.'
+      return 'Allowed, but credits are running low.'
   }
 }
 
@@ -93,7 +93,7 @@ const ACTIONS: Readonly<Record<CheckReason, readonly ActionType[]>> = {
 
 type ActionType = 'upgrade' | 'purchase' | 'increase_limit'
 
-/** What would help: the routes of this API that do it. */
+/** The actions that would help: links to routes of this API. */
 function actionsOf({ reason, limit }: CheckAnswer, origin: string): object[] {
   return reason === null ? [] : ACTIONS[reason].map((type) => actionOf(type, origin, limit))
 }
@@ -101,7 +101,7 @@ function actionsOf({ reason, limit }: CheckAnswer, origin: string): object[] {
 function actionOf(type: ActionType, origin: string, limit: LimitAnswer | null): object {
   switch (type) {
     case 'upgrade':
-      return { type, label: 'Switch the feature on', url: `${origin}/v1/entitlements` }
+      return { type, label: 'Enable the feature', url: `${origin}/v1/entitlements` }
     case 'purchase':
       return { type, label: 'Buy credits', url: `${origin}/v1/credits/purchase` }
     case 'increase_limit':

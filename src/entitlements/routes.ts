@@ -27,7 +27,7 @@ import {
   rulesOf,
 } from './schema.ts'
 
-/** How long a check holds its estimate: as long as a hold that says nothing of it. */
+/** How long a check holds its estimate: the default lifetime of a hold. */
 const HOLD_MS = 600_000
 
 const reads = scoped('entitlements:read')
@@ -37,8 +37,8 @@ const answered = json('The entitlement.', entitlementAnswerSchema)
 const createEntitlementRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Say what a feature allows a user, a team, or everybody together',
-  description: 'It binds the very next event, in live and in test mode, each with counters of its own.',
+  summary: 'Create an entitlement: what a feature allows a user, a team or the whole customer',
+  description: 'Applies from the next event on, in live and test mode, with separate counters.',
   ...writes,
   request: { body: jsonRequest(entitlementSchema) },
   answers: { 201: answered },
@@ -49,7 +49,7 @@ const replaceRoute = route({
   method: 'put',
   path: '/{id}',
   summary: 'Replace the rules of an entitlement',
-  description: 'What was counted stays if unit, period and anchor do.',
+  description: 'Counters are kept if unit, period and anchor are unchanged.',
   ...writes,
   request: { params: entitlementPath, body: jsonRequest(entitlementPutSchema) },
   answers: { 200: answered },
@@ -59,17 +59,17 @@ const replaceRoute = route({
 const deleteRoute = route({
   method: 'delete',
   path: '/{id}',
-  summary: 'Delete an entitlement, and what it has counted',
+  summary: 'Delete an entitlement and its counters',
   ...writes,
   request: { params: entitlementPath },
-  answers: { 200: json('The entitlement as it was.', entitlementAnswerSchema) },
+  answers: { 200: json('The deleted entitlement.', entitlementAnswerSchema) },
   problems: ['overloaded', 'not_found'],
 })
 
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'Entitlements, newest first',
+  summary: 'List entitlements, newest first',
   ...reads,
   request: { query: entitlementsQuery },
   answers: { 200: json('A page of entitlements.', entitlementsSchema) },
@@ -79,7 +79,7 @@ const listRoute = route({
 const getRoute = route({
   method: 'get',
   path: '/{id}',
-  summary: 'One entitlement',
+  summary: 'Get an entitlement',
   ...reads,
   request: { params: entitlementPath },
   answers: { 200: answered },
@@ -89,7 +89,7 @@ const getRoute = route({
 const checkRoute = route({
   method: 'post',
   path: '/check',
-  summary: 'Whether a use would be allowed now, and what it would cost; moves nothing unless it holds',
+  summary: 'Check whether a use is allowed and what it would cost; moves no credits unless `hold` is set',
   ...scoped('entitlements:read', currentPrices),
   request: { body: jsonRequest(checkSchema) },
   answers: { 200: json('The answer.', checkAnswerSchema) },
@@ -103,7 +103,10 @@ const checkRoute = route({
   ],
 })
 
-/** Definitions are the customer's live ledger's, whatever the mode of the key; what is counted and checked is not. */
+/**
+ * Definitions belong to the customer's live ledger, whatever the mode of the key; counters and checks belong to the
+ * key's ledger.
+ */
 export const entitlementsRoutes = createRouter()
 
 entitlementsRoutes.openapi(createEntitlementRoute, async (c) => {
@@ -152,7 +155,7 @@ entitlementsRoutes.openapi(getRoute, async (c) => {
   const result = await readEntitlements(c.env, sharedLedgerOf(c), { caller: callerOf(c), question })
   if (result.kind === 'refused') return refusalResponse(c, result.refusal)
   const [entitlement] = result.answer.entitlements
-  if (!entitlement) throw new Error('a question about one entitlement was answered without one')
+  if (!entitlement) throw new Error('the ledger answered a query for one entitlement with none')
   return jsonResponse(c, renderEntitlement(entitlement))
 })
 

@@ -1,5 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { type DecimalInput, decimalInput } from '../http/input/amounts.ts'
+import { InexactNumber } from '../http/input/exact-json.ts'
+import { customerId, customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput } from '../http/input/times.ts'
@@ -11,7 +13,7 @@ import { MAX_QUANTITY } from '../pricing/usage.ts'
 import { countInput, quantityInput } from '../rating/schema.ts'
 import { LIMIT_PERIODS } from '../time/windows.ts'
 
-/** 8e9 credits or USD, 1e13 tokens or events: the most that an amount and a count may be anywhere. */
+/** The largest amounts and counts anywhere: 8e9 credits or USD, 1e13 tokens or events. */
 const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
   credits: 8_000_000_000,
   usd: 8_000_000_000,
@@ -23,15 +25,14 @@ const MAX_VALUE_BYTES = 16 * 1024
 
 const ruleFields = {
   limit_type: z.enum(LIMIT_TYPES),
-  limit_value: z
-    .union([z.number(), z.string()], 'must be a number, or a string with a plain decimal')
+  limit_value: decimalInput(UNIT_DECIMALS.usd, { minimum: 0, maximum: MAX_LIMITS.tokens })
     .optional()
-    .openapi({ type: ['number', 'string'], description: 'How much of `unit` fits into a window.' }),
+    .openapi({ description: 'The limit for a window, in `unit`.' }),
   unit: z.enum(LIMIT_UNITS).default('credits'),
   period: z.enum(LIMIT_PERIODS).optional(),
   anchor: timeInput()
     .optional()
-    .openapi({ description: 'A time at which a window begins. Default: by the calendar.' }),
+    .openapi({ description: 'A time at which a window begins. Default: calendar windows.' }),
   value: z
     .unknown()
     .refine(
@@ -39,7 +40,7 @@ const ruleFields = {
       `must have at most ${MAX_VALUE_BYTES} bytes as JSON`,
     )
     .optional()
-    .openapi({ description: 'Configuration of your own: any JSON of up to 16 KB.' }),
+    .openapi({ description: 'Your own configuration: any JSON of up to 16 KB.' }),
   enabled: z.boolean().default(true),
   metadata: metadataInput().optional(),
 }
@@ -48,14 +49,14 @@ const rulesSchema = z.strictObject(ruleFields)
 type Rules = z.infer<typeof rulesSchema>
 
 export const entitlementSchema = z
-  .strictObject({ feature_id: customerText(), ...subjectFields, ...ruleFields })
+  .strictObject({ feature_id: customerId(), ...subjectFields, ...ruleFields })
   .superRefine(refuseTwoOwners)
   .superRefine(refuseWrongRules)
   .openapi('Entitlement')
 
-/** What an entitlement is about cannot change, so it may be left out. */
+/** The subject of an entitlement cannot change, so it may be left out. */
 export const entitlementPutSchema = z
-  .strictObject({ feature_id: customerText().optional(), ...subjectFields, ...ruleFields })
+  .strictObject({ feature_id: customerId().optional(), ...subjectFields, ...ruleFields })
   .superRefine(refuseTwoOwners)
   .superRefine(refuseWrongRules)
   .openapi('EntitlementReplacement')
@@ -77,13 +78,14 @@ function problemsOf({ limit_type, limit_value, unit, period, anchor }: Rules): [
   }
   if (anchor !== undefined && period === undefined) problems.push(['period', 'required with anchor'])
   if (anchor !== undefined && period === 'TOTAL') {
-    problems.push(['anchor', 'says when windows begin, and TOTAL has none'])
+    problems.push(['anchor', 'requires a period with windows; TOTAL has none'])
   }
   return problems
 }
 
-/** A limit in its unit's smallest part, or what is wrong with it. */
-function readLimit(value: number | string, unit: LimitUnit): bigint | string {
+/** Returns a limit in its unit's smallest part, or its error. */
+function readLimit(input: DecimalInput, unit: LimitUnit): bigint | string {
+  const value = input instanceof InexactNumber ? input.source : input
   const decimals = UNIT_DECIMALS[unit]
   if (typeof value === 'string' && !/^\d+(\.\d+)?$/.test(value)) {
     return value.startsWith('-')
@@ -100,7 +102,7 @@ function readLimit(value: number | string, unit: LimitUnit): bigint | string {
   return limit > most * 10n ** BigInt(decimals) ? `must be at most ${most}` : limit
 }
 
-/** What the ledger keeps of rules that their schema accepted. */
+/** The rules, as the ledger stores them. */
 export function rulesOf({ limit_value, period, anchor, ...rules }: Rules): EntitlementRules {
   const { limit_type, unit, enabled, value, metadata } = rules
   return {
@@ -118,7 +120,7 @@ export function rulesOf({ limit_value, period, anchor, ...rules }: Rules): Entit
 export const entitlementPath = z.object({ id: z.string().max(64) })
 
 export const entitlementsQuery = z
-  .strictObject({ ...pageQuery, feature_id: customerText().optional(), ...subjectFields })
+  .strictObject({ ...pageQuery, feature_id: customerId().optional(), ...subjectFields })
   .superRefine(refuseTwoOwners)
 
 const time = z.string().openapi({ format: 'date-time' })
@@ -148,11 +150,11 @@ const actionType = z
   .string()
   .transform((type) => type.toUpperCase())
   .pipe(z.enum(EVENT_TYPES))
-  .openapi({ type: 'string', description: 'An event type, in any case.' })
+  .openapi({ type: 'string', description: 'An event type; case does not matter.' })
 
 export const checkSchema = z
   .strictObject({
-    feature_id: customerText(),
+    feature_id: customerId(),
     ...subjectFields,
     action: z
       .strictObject({
@@ -165,11 +167,11 @@ export const checkSchema = z
         estimated_duration_seconds: quantityInput().optional(),
       })
       .optional()
-      .openapi({ description: 'Without it only the feature and its limits are looked at.' }),
+      .openapi({ description: 'The planned use. Without it, only the feature and its limits are checked.' }),
     hold: z
       .boolean()
       .default(false)
-      .openapi({ description: 'Hold the estimate for ten minutes, if allowed. Needs credits:write.' }),
+      .openapi({ description: 'Hold the estimate for ten minutes if allowed. Requires credits:write.' }),
   })
   .openapi('EntitlementCheck')
 
@@ -192,7 +194,7 @@ export const checkAnswerSchema = z
     estimated_cost_credits: z.number(),
     estimated_cost_usd: z
       .number()
-      .openapi({ description: 'What the credits are worth: customer_price_usd.' }),
+      .openapi({ description: 'The value of the estimated credits (customer_price_usd).' }),
     current_balance: z.number(),
     limit: z
       .object({

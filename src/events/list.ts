@@ -14,19 +14,19 @@ export interface EventsQuery {
   readonly ledger: LedgerName
   readonly caller: Caller
   readonly event: EventFilter
-  /** Of the event time: `from_ms` included, `to_ms` excluded. */
+  /** The range of event times: `from_ms` inclusive, `to_ms` exclusive. */
   readonly from_ms: number | undefined
   readonly to_ms: number | undefined
   readonly before_entry: number | null
   readonly limit: number
 }
 
-/** Recorded events, newest arrival first, as they stand now. */
+/** Lists recorded events in their current state, newest arrival first. */
 export async function listEvents(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
   if (query.event.unrated === true) return listUnrated(env, query)
   const { unrated, ...event } = query.event
   const { ledger, caller, from_ms, to_ms, before_entry, limit } = query
-  // Whether an event is unrated is not for the pages to say: they keep how it was recorded.
+  // Pages keep events as they were recorded, so they cannot tell whether one is still unrated.
   const page = await listEntries(env, {
     ledger,
     caller,
@@ -39,7 +39,7 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
   return { ...page, entries: unrated === false ? entries.filter((entry) => !entry.event?.unrated) : entries }
 }
 
-/** The events that have no price yet: the ledger object keeps a list of them. */
+/** Lists events without a price, of which the ledger object keeps a list. */
 async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
   const { ledger, caller, event, from_ms, to_ms, before_entry, limit } = query
   const result = await readUnrated(env, ledger, { caller, before_entry, limit, amended: [] })
@@ -55,8 +55,8 @@ async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPa
 }
 
 /**
- * Events as they stand now: one that was recorded without a price and rated since shows what it was rated at. Only a
- * list that has such events asks the ledger about them.
+ * Returns the current state of events: one that was recorded without a price and rated since shows its rating. Asks
+ * the ledger only if there are such events.
  */
 export async function withAmendments(
   env: Bindings,

@@ -6,7 +6,7 @@ import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
 import { usageJson } from '../rating/render.ts'
 
-/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderEventAnswer(answer: EventAnswer): object {
   return {
     id: answer.id,
@@ -22,11 +22,11 @@ export function renderEventAnswer(answer: EventAnswer): object {
   }
 }
 
-/** Of format 1. Duplicates repeat what they were answered and add nothing to the sums. */
+/** Format 1. Duplicates repeat their earlier answer and add nothing to the sums. */
 export function renderBatchAnswer({ batch_id, results }: BatchAnswer): object {
   const accepted = results.flatMap((result) => (result.status === 'accepted' ? [result] : []))
   const last = accepted.at(-1)
-  // Wallets together can burn more than any one of them can hold.
+  // The sum over several wallets may exceed what one wallet can hold.
   const credits_micro = accepted.reduce((sum, { credits }) => sum + BigInt(credits), 0n)
   return {
     batch_id,
@@ -60,7 +60,7 @@ function renderBatchItem(result: BatchItemAnswer, index: number): object {
   }
 }
 
-/** An event as it was recorded. Its entry is one of a burn. */
+/** An event as recorded, from the entry of its burn. */
 export function renderEvent(ids: LedgerIds, entry: Entry): object {
   const { event } = entry
   if (!event) throw new Error(`entry ${entry.number} is not of an event`)

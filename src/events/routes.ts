@@ -28,10 +28,10 @@ import {
 const ingestRoute = route({
   method: 'post',
   path: '/ingest',
-  summary: 'Rate usage and burn its credits: one event, or up to 1,000',
+  summary: 'Ingest usage: rate one event, or up to 1,000, and burn its credits',
   ...scoped('events:write', currentPrices),
   request: { body: jsonRequest(ingestSchema) },
-  answers: { 200: json('What was burned, and the new balance.', ingestResultSchema) },
+  answers: { 200: json('The credits burned and the new balance.', ingestResultSchema) },
   problems: [
     'insufficient_credits',
     'limit_reached',
@@ -48,8 +48,8 @@ const ingestRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'Recorded events, newest arrival first',
-  description: '`from` and `to` are of the event time.',
+  summary: 'List recorded events, newest arrival first',
+  description: 'Filters by event time: `from` is inclusive, `to` exclusive.',
   ...scoped('credits:read'),
   request: { query: eventsQuery },
   answers: { 200: json('A page of events.', eventsPageSchema) },
@@ -59,7 +59,7 @@ const listRoute = route({
 const getRoute = route({
   method: 'get',
   path: '/{id}',
-  summary: 'One recorded event',
+  summary: 'Get a recorded event',
   ...scoped('credits:read'),
   request: { params: eventPath },
   answers: { 200: json('The event.', eventRecordSchema) },
@@ -68,7 +68,7 @@ const getRoute = route({
 
 export const eventsRoutes = createRouter()
 
-// The two bodies of `ingest`, which validate in `ingest.ts`.
+// The two bodies of `ingest`, which `ingest.ts` validates.
 eventsRoutes.openAPIRegistry.register('Event', eventSchema)
 eventsRoutes.openAPIRegistry.register('EventBatch', batchSchema)
 
@@ -115,7 +115,7 @@ eventsRoutes.openapi(getRoute, async (c) => {
   return jsonResponse(c, renderEvent(found.ids, entry))
 })
 
-/** A batch is answered 200 whatever becomes of its events; whoever counts outcomes wants to know. */
+/** Counts rejected events by code, for the metrics: a batch is answered 200 even if all are rejected. */
 function rejectedByCode({ results }: BatchAnswer): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
   for (const result of results) {
@@ -124,7 +124,7 @@ function rejectedByCode({ results }: BatchAnswer): ReadonlyMap<string, number> {
   return counts
 }
 
-/** A ledger refuses a model for want of a price; the catalogue knows which names are like it. */
+/** Adds similar model names from the catalogue to a ledger's `unpriced_model`. */
 function withNearest(refusal: Refusal): Refusal {
   if (refusal.code !== 'unpriced_model') return refusal
   const provider = findProvider(refusal.provider)

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { customerText, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { timeInput } from '../http/input/times.ts'
+import { timeQuery } from '../http/input/times.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 
 export const MAX_BATCH = 1000
@@ -16,7 +16,10 @@ export const batchSchema = z
   })
   .openapi('EventBatch')
 
-/** What OpenAPI says of the body; what validates are the two schemas above, since batches accept a part. */
+/**
+ * The body in the OpenAPI document; the two schemas above validate it, since a batch accepts valid events beside
+ * invalid ones.
+ */
 export const ingestSchema = z
   .custom<Readonly<Record<string, unknown>>>(isObject, 'must be an object')
   .openapi({
@@ -24,7 +27,7 @@ export const ingestSchema = z
     oneOf: [{ $ref: '#/components/schemas/Event' }, { $ref: '#/components/schemas/EventBatch' }],
   })
 
-// Not a record: zod copies one, leaves `__proto__` out of the copy, and so hides it from the schemas that refuse it.
+// Not `z.record`: zod copies it without `__proto__`, and strict schemas would then miss that field.
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -36,8 +39,8 @@ export const eventsQuery = z.strictObject({
   provider: customerText().optional(),
   model: customerText().optional(),
   event_type: z.enum(EVENT_TYPES).optional(),
-  from: timeInput().optional(),
-  to: timeInput().optional(),
+  from: timeQuery().optional(),
+  to: timeQuery().optional(),
   unrated: z
     .enum(['true', 'false'])
     .transform((value) => value === 'true')
@@ -56,7 +59,10 @@ const ratedFields = {
   wallet_id: z.string(),
   burn_table_version: z.int(),
   price_version: z.string(),
-  unrated: z.literal(true).optional().openapi({ description: 'No price was known: nothing was burned yet.' }),
+  unrated: z
+    .literal(true)
+    .optional()
+    .openapi({ description: 'Present if no price was known: no credits are burned yet.' }),
   warnings: z.array(z.string()).optional(),
   timestamp: time,
 }
@@ -86,7 +92,7 @@ const batchResultSchema = z
 
 export const ingestResultSchema = z.union([ingestedSchema, batchResultSchema])
 
-/** What the price depended on beside provider, model and usage, where the event said so. */
+/** What the price depended on besides provider, model and usage, if the event named it. */
 const modifierFields = {
   service_tier: z.string().optional(),
   region: z.string().optional(),

@@ -12,7 +12,7 @@ interface Check {
 
 export interface Readiness {
   readonly checks: { readonly d1: Check; readonly kv: Check; readonly object: Check }
-  /** The names of those that failed. */
+  /** The dependencies that failed. */
   readonly failed: readonly string[]
 }
 
@@ -22,14 +22,14 @@ interface Look {
 }
 
 /**
- * The last look of this isolate, for each set of bindings, finished or not: `/ready` is public and must not be a way
- * to wear out D1, least of all while D1 is down and every look takes 3 seconds.
+ * The last check of this isolate for each set of bindings, complete or not: `/ready` is public and must not overload
+ * D1, least of all during an outage, when every check takes 3 seconds.
  */
 const looks = new WeakMap<object, Look>()
 
 /**
- * Whether D1, KV and an object answer, each within 3 seconds. `keep_alive` lets a look that others wait for outlive
- * the request that began it, whose client may hang up.
+ * Checks D1, KV and an object, each within 3 seconds. `keep_alive` lets a shared check outlive the request that
+ * started it.
  */
 export function readinessOf(
   env: Bindings,
@@ -59,7 +59,7 @@ async function check(dependency: string, probe: () => Promise<unknown>): Promise
   const started_ms = Date.now()
   try {
     if ((await withDeadline(probe(), TIMEOUT_MS)) === LATE)
-      throw new Error(`no answer within ${TIMEOUT_MS} ms`)
+      throw new Error(`no response within ${TIMEOUT_MS} ms`)
     return { ok: true, latency_ms: Date.now() - started_ms }
   } catch (error) {
     logError('not_ready', error, { dependency })

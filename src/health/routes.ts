@@ -11,18 +11,18 @@ const healthRoute = route({
   method: 'get',
   path: '/health',
   security: OPEN,
-  summary: 'Whether the process answers',
-  answers: { 200: json('It does.', z.object({ status: z.literal('ok') })) },
+  summary: 'Check that the Worker is running',
+  answers: { 200: json('The Worker is running.', z.object({ status: z.literal('ok') })) },
 })
 
 const readyRoute = route({
   method: 'get',
   path: '/ready',
   security: OPEN,
-  summary: 'Whether everything it depends on answers',
-  description: 'Looked at once in 5 seconds. A failure is a problem document with the same `checks`.',
+  summary: 'Check that all dependencies respond',
+  description: 'Checked at most once in 5 seconds. A failure is a problem document with the same `checks`.',
   answers: {
-    200: json('Everything answers.', z.object({ status: z.literal('ready'), checks: checksSchema })),
+    200: json('All dependencies respond.', z.object({ status: z.literal('ready'), checks: checksSchema })),
   },
   problems: ['unavailable'],
 })
@@ -36,7 +36,7 @@ healthRoutes.openapi(readyRoute, async (c) => {
   if (failed.length === 0) return jsonResponse(c, { status: 'ready', checks })
   return problem(c, {
     code: 'unavailable',
-    detail: `These do not answer: ${failed.join(', ')}.`,
+    detail: `These dependencies do not respond: ${failed.join(', ')}.`,
     headers: { 'Retry-After': '5' },
     members: { checks },
   })

@@ -3,7 +3,7 @@ import { creditsJson, exactNumber } from '../http/output/json.ts'
 import type { CaptureAnswer, HoldAnswer } from '../ledger/model/answers.ts'
 import type { MicroCredits } from '../pricing/money.ts'
 
-/** Of format 1; an answer is rendered the same for as long as its key lives, so a change needs another format. */
+/** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer): object {
   return {
     hold_id,
@@ -22,7 +22,7 @@ export function renderHold({ hold, hold_id, wallet_id, available }: HoldAnswer):
   }
 }
 
-/** Of format 1. */
+/** Format 1. */
 export function renderCapture(answer: CaptureAnswer): object {
   return {
     hold_id: answer.hold_id,
@@ -38,7 +38,7 @@ export function renderCapture(answer: CaptureAnswer): object {
 
 const MILLION = 1_000_000n
 
-/** How many more output tokens a hold buys, rounded down: so that a stream can go on, wind down, or stop. */
+/** The output tokens that the hold still covers, rounded down: a stream can continue, wind down or stop. */
 function tokensFor(
   left: MicroCredits,
   per_million: MicroCredits | undefined,

@@ -35,7 +35,7 @@ const reads = scoped('credits:read')
 const openRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Reserve credits before a call: an amount, or the worst case of a model and its usage',
+  summary: "Hold credits before a call: an amount, or the maximum cost of a model's usage",
   ...rates,
   request: { body: jsonRequest(openHoldSchema) },
   answers: { 201: json('The hold.', holdSchema) },
@@ -56,10 +56,10 @@ const openRoute = route({
 const captureRoute = route({
   method: 'post',
   path: '/{id}/capture',
-  summary: 'Spend what is held, in parts or for good',
+  summary: 'Capture held credits, in parts or completely',
   ...rates,
   request: { params: holdPath, body: jsonRequest(captureSchema) },
-  answers: { 200: json('What was captured.', capturedSchema) },
+  answers: { 200: json('The captured credits.', capturedSchema) },
   problems: [
     'overloaded',
     'not_found',
@@ -74,7 +74,7 @@ const captureRoute = route({
 const releaseRoute = route({
   method: 'post',
   path: '/{id}/release',
-  summary: 'Close a hold and free what it still reserves',
+  summary: 'Release a hold and its remaining credits',
   ...writes,
   request: { params: holdPath, body: optionalJsonRequest(z.strictObject({})) },
   answers: { 200: json('The hold.', holdSchema) },
@@ -84,7 +84,7 @@ const releaseRoute = route({
 const extendRoute = route({
   method: 'post',
   path: '/{id}/extend',
-  summary: 'Have a hold expire later, counted from now',
+  summary: 'Extend a hold: it expires this long after now',
   ...writes,
   request: { params: holdPath, body: jsonRequest(extendSchema) },
   answers: { 200: json('The hold.', holdSchema) },
@@ -94,7 +94,7 @@ const extendRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'Open holds, newest first',
+  summary: 'List open holds, newest first',
   ...reads,
   request: { query: holdsQuery },
   answers: { 200: json('A page of holds.', holdsSchema) },
@@ -104,7 +104,7 @@ const listRoute = route({
 const getRoute = route({
   method: 'get',
   path: '/{id}',
-  summary: 'One hold, open or closed',
+  summary: 'Get a hold, open or closed',
   ...reads,
   request: { params: holdPath },
   answers: { 200: json('The hold.', holdSchema) },
@@ -134,7 +134,7 @@ holdsRoutes.openapi(captureRoute, async (c) => {
   if (!hold) return noSuch(c, 'hold', id)
   const operation = `POST /v1/holds/${id}/capture`
   if (event === undefined) {
-    if (credits === undefined) throw new Error('a capture of neither credits nor an event was let through')
+    if (credits === undefined) throw new Error('a capture without credits and event passed validation')
     return answerHold(c, operation, { op: 'capture', hold, final, what: { kind: 'credits', credits } })
   }
   const priced = priceEvent(event, c.get('key').customer_id, Date.now(), c.get('prices'))
@@ -198,7 +198,7 @@ async function answerHold(c: Context<AppEnv>, operation: string, request: HoldRe
   return answerResult(c, result, renderCapture, status)
 }
 
-/** What is wrong with an event, told from the body that it came in. */
+/** Moves the invalid fields of an event below the body's `event`. */
 function ofEvent(refusal: Refusal): Refusal {
   if (refusal.code !== 'invalid_request' || !refusal.errors) return refusal
   return invalid(

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { creditsAmount } from '../http/input/amounts.ts'
-import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { customerId, customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { HOLD_STATUSES } from '../ledger/model/holds.ts'
 import { eventSchema } from '../rating/event.ts'
@@ -17,7 +17,7 @@ const lifetime = z
 
 export const openHoldSchema = z
   .strictObject({
-    feature_id: customerText(),
+    feature_id: customerId(),
     ...subjectFields,
     expires_in_seconds: lifetime.default(DEFAULT_SECONDS),
     credits: creditsAmount().optional(),
@@ -37,7 +37,7 @@ export const openHoldSchema = z
       ctx.addIssue({
         code: 'custom',
         path: ['credits'],
-        message: 'give credits or a model with its usage, not both',
+        message: 'requires either credits or a model with its usage, not both',
       })
     }
     if (hold.credits === undefined && by_model) {
@@ -65,7 +65,7 @@ export const captureSchema = z
         ctx.addIssue({
           code: 'custom',
           path: ['event', field],
-          message: 'is not for an event inside a capture',
+          message: 'is not allowed in an event inside a capture',
         })
       }
     }
@@ -89,14 +89,14 @@ export const holdSchema = z
     user_id: z.string().nullable(),
     team_id: z.string().nullable(),
     wallet_id: z.string(),
-    credits: credits.openapi({ description: 'What it was opened with.' }),
+    credits: credits.openapi({ description: 'The credits held at the start.' }),
     captured: credits,
     remaining: credits,
-    available_balance: credits.openapi({ description: "The wallet's balance without what is held." }),
+    available_balance: credits.openapi({ description: "The wallet's balance without held credits." }),
     max_output_tokens: z
       .int()
       .optional()
-      .openapi({ description: 'What remains buys so many output tokens.' }),
+      .openapi({ description: 'The output tokens that the remaining credits cover.' }),
     expires_at: time,
     created_at: time,
   })
@@ -106,7 +106,7 @@ export const capturedSchema = z
   .object({
     hold_id: z.string(),
     captured: credits,
-    shortfall: credits.openapi({ description: 'What was asked for and not there.' }),
+    shortfall: credits.openapi({ description: 'The part of the cost that the wallet could not pay.' }),
     remaining: credits,
     balance_after: credits,
     max_output_tokens: z.int().optional(),

@@ -16,9 +16,9 @@ export type SizeResult =
 const MILLION = 1_000_000
 
 /**
- * What a hold is to reserve. By a model it is the worst case of the usage that is expected: all of the output that the
- * call may produce, and the input at the dearest of its kinds, since nobody knows before the call what the provider
- * will read from its cache and what it will write there. Context tiers follow from the totals.
+ * Computes what a hold reserves. For a model it is the maximum cost of the expected usage: all output that the call
+ * may produce, and the input at its highest price, since cache reads and writes are unknown before the call. Context
+ * tiers follow from the totals.
  */
 export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): SizeResult {
   if (input.credits !== undefined) {
@@ -36,7 +36,7 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
   }
   const price = (usage: Usage): CostResult =>
     costFrom(book, { provider, model, usage, at_ms, service_tier: input.service_tier, region: input.region })
-  const worst = dearest(worstCases(expected.usage).map((usage) => ({ usage, result: price(usage) })))
+  const worst = mostExpensive(worstCases(expected.usage).map((usage) => ({ usage, result: price(usage) })))
   if (!worst) {
     const plain = price(expected.usage)
     const nearest = plain.kind === 'unpriced' ? plain.nearest : []
@@ -64,12 +64,12 @@ export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): 
   }
 }
 
-/** `max_output_tokens` is what the call may produce, whatever usage expects. */
+/** `max_output_tokens` replaces the output of the expected usage. */
 function outputOf({ max_output_tokens }: OpenHoldInput): Usage {
   return max_output_tokens === undefined ? {} : { output_tokens: max_output_tokens }
 }
 
-/** The expected usage as it stands, and with all of its text input written to the cache, for either time to live. */
+/** The expected usage, and the same with all text input written to the cache, for each time to live. */
 function worstCases(usage: Usage): Usage[] {
   const { input_tokens = 0, input_audio_tokens = 0, input_image_tokens = 0, input_video_tokens = 0 } = usage
   const written = Math.max(0, input_tokens - input_audio_tokens - input_image_tokens - input_video_tokens)
@@ -88,7 +88,7 @@ interface Case {
   readonly result: CostResult
 }
 
-function dearest(
+function mostExpensive(
   cases: readonly Case[],
 ): { usage: Usage; result: CostResult & { kind: 'priced' } } | undefined {
   let worst: { usage: Usage; result: CostResult & { kind: 'priced' } } | undefined

@@ -6,18 +6,18 @@ import { type AppEnv, clientIp } from './env.ts'
 import { tighter } from './middleware/headers.ts'
 import { fingerprintOf } from './middleware/idempotency-key.ts'
 
-/** The ledger that a request's key acts on: its customer's, in its mode. */
+/** The ledger of the request's key: its customer's, in its mode. */
 export function ledgerOf(c: Context<AppEnv>): LedgerName {
   const { customer_id, mode } = c.get('key')
   return { customer_id, mode }
 }
 
-/** The ledger that keeps what live and test keys share, burn tables among it: the customer's live one. */
+/** The customer's live ledger, which also keeps what live and test keys share, such as burn tables. */
 export function sharedLedgerOf(c: Context<AppEnv>): LedgerName {
   return { customer_id: c.get('key').customer_id, mode: 'live' }
 }
 
-/** One for the whole request: it remembers which ledgers have counted it. */
+/** The caller of a ledger object: one for the whole request, since it records which ledgers have counted it. */
 export function callerOf(c: Context<AppEnv>): Caller {
   const known = c.get('caller')
   if (known) return known
@@ -37,7 +37,7 @@ export function callerOf(c: Context<AppEnv>): Caller {
   return caller
 }
 
-/** Who makes a change that no ledger object commits, for the audit log: a key's id, `operator` or `public`. */
+/** The author of a change outside the ledger objects, for the audit log: a key id, `operator` or `public`. */
 export function auditorOf(c: Context<AppEnv>, actor: string): Auditor {
   return { actor, ...originOf(c) }
 }
@@ -47,15 +47,15 @@ function originOf(c: Context<AppEnv>): Omit<Auditor, 'actor'> {
   return { ...(ip !== undefined && { ip }), request_id: c.get('request_id') }
 }
 
-/** The request's idempotency key, if it has one, and what it stands for: the route and the body as they came. */
+/** The request's idempotency key, if it has one, with the fingerprint of the route and the body as sent. */
 export async function idempotencyOf(c: Context<AppEnv>, operation: string): Promise<Idempotency | undefined> {
   const key = c.get('idempotency_key')
   return key === undefined ? undefined : { key, fingerprint: fingerprintOf(operation, await c.req.json()) }
 }
 
 /**
- * `idempotencyOf` for what the live ledger keeps for both modes. A test key's idempotency keys are its own ledger's:
- * a prefix that no customer's key can have keeps the two apart there.
+ * `idempotencyOf` for shared definitions, which the live ledger keeps for both modes. A prefix that no customer can
+ * send keeps the keys of test requests apart from those of live ones.
  */
 export async function sharedIdempotencyOf(
   c: Context<AppEnv>,

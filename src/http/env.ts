@@ -6,32 +6,32 @@ import type { Caller, RateCount } from '../ledger/model/account.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
 import type { ProblemCode } from './output/problem-codes.ts'
 
-/** What every handler finds on its context. `key` is there on every route that `authenticate` stands before. */
+/** The context of every handler. `key` is set on every route behind `authenticate`. */
 export type AppEnv = {
   Bindings: Bindings
   Variables: {
     request_id: string
     key: AuthenticatedKey
-    /** Who asks the ledger objects, once one was asked. */
+    /** The caller passed to ledger objects, set with the first call. */
     caller: Caller | undefined
-    /** What the ledger objects have counted of this customer's requests, once one has counted this one. */
+    /** The rate count of a ledger object, set once one has counted this request. */
     rate: RateCount | undefined
-    /** Whether its address may send one more request without a valid key, once that was asked. */
+    /** Whether the address may send another request without a valid key, set with the first check. */
     stranger_admitted: Promise<boolean> | undefined
-    /** The customer's prices, on every route that `currentPrices` stands before. */
+    /** The customer's prices, set on every route behind `currentPrices`. */
     prices: PriceBook
-    /** The `Idempotency-Key` header of a POST, checked; undefined when there is none. */
+    /** The valid `Idempotency-Key` header of a POST. */
     idempotency_key: string | undefined
-    /** The code of the problem that it was answered with; undefined while there is none. */
+    /** The code of the problem that the request was answered with. */
     problem_code: ProblemCode | undefined
-    /** How often events of a batch that was answered 200 were rejected, by code. */
+    /** Rejected events of a batch that was answered 200, by code. */
     rejected_events: ReadonlyMap<string, number> | undefined
-    /** The request came without a body: a route that needs one says so instead of listing its missing fields. */
+    /** Whether the request has no body: a route that requires one reports that instead of each missing field. */
     body_is_empty: boolean
   }
 }
 
-/** The pattern of a request's route, which has no ids in it; `unmatched` when there is none. What matched for ALL is middleware. */
+/** The request's route pattern, without ids; `unmatched` if there is none. Matches for ALL are middleware. */
 export function routeOf(c: Context): string {
   return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched'
 }
@@ -39,7 +39,7 @@ export function routeOf(c: Context): string {
 // An IPv6 address takes 45 characters at most.
 const IP = /^[0-9A-Fa-f.:]{2,45}$/
 
-/** The address that a request came from. Cloudflare sets the header itself; elsewhere anybody can, or nobody does. */
+/** The client's address. Only Cloudflare's own header is trusted; elsewhere any client can set it. */
 export function clientIp(c: Context): string | undefined {
   const ip = c.req.header('CF-Connecting-IP')
   return ip !== undefined && IP.test(ip) ? ip : undefined

@@ -1,6 +1,7 @@
-import { createRoute, OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi'
+import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { AppEnv } from './env.ts'
 import { validationHook } from './input/validation.ts'
+import { nullsRemoved } from './middleware/body.ts'
 import { PROBLEMS, type ProblemCode } from './output/problem-codes.ts'
 import { problemResponse } from './output/problem-schemas.ts'
 
@@ -25,13 +26,21 @@ type Declaration<P extends string> = Omit<RouteConfig, 'path' | 'responses'> & {
 
 /**
  * Declares a route. The type of its responses is loose on purpose: a handler returns a plain `Response`, because its
- * numbers are exact JSON text (`jsonResponse`) that no TypeScript type of a JSON value describes.
+ * numbers are exact JSON text (`jsonResponse`) that no TypeScript type of a JSON value describes. In its JSON body, null
+ * means "absent" for optional fields (`nullsRemoved`).
  */
 export function route<P extends string, R extends Declaration<P>>(
   declaration: R & { readonly path: P } & Outcomes,
 ): ReturnType<typeof createRoute<P, R & { readonly path: P; readonly responses: Responses }>>
 export function route({ answers, problems = [], ...declaration }: Declaration<string> & Outcomes) {
-  return createRoute({ ...declaration, responses: { ...answers, ...problemsByStatus(problems) } })
+  const media = declaration.request?.body?.content['application/json']
+  const body = media && 'schema' in media ? media.schema : undefined
+  const middleware = [
+    declaration.middleware ?? [],
+    body instanceof z.ZodType ? nullsRemoved(body) : [],
+  ].flat()
+  const responses = { ...answers, ...problemsByStatus(problems) }
+  return createRoute({ ...declaration, middleware, responses })
 }
 
 /** One response for each status, with all its codes. */

@@ -2,36 +2,36 @@ import { redact } from './redaction.ts'
 
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
 
-/** In characters; whatever is not named here has the least. */
+/** The longest texts, in characters; fields not listed here get `MAX_TEXT`. */
 const MAX_TEXT = 500
 const MAX_OF: ReadonlyMap<string, number> = new Map([
   ['message', 2_000],
   ['cause', 2_000],
   ['stack', 4_000],
-  // A dead letter that cannot be stored is in the log and nowhere else: a line takes a whole one.
+  // A dead letter that cannot be stored is only in the log, which therefore takes it whole.
   ['body', 64_000],
 ])
 
 /**
- * One line of structured JSON for whoever runs this; the platform adds the time. Never give it a key, a token, what a
- * client sent as a body, a raw path or a query string: logs are read by more people than the database is. What slips
- * into a text all the same, such as an error message that quotes its input, is redacted here.
+ * Logs an error as one line of JSON; the platform adds the time. Never pass a key, a token, a request body, a raw
+ * path or a query string: more people read logs than the database. Text that contains them anyway, such as an error
+ * that quotes its input, is redacted here.
  */
 export function logError(event: string, error: unknown, fields: LogFields = {}): void {
   console.error(line('error', event, { ...fields, ...described(error) }))
 }
 
-/** The same for what somebody should look at, though nothing failed. */
+/** Logs something that needs attention although nothing failed. */
 export function logWarning(event: string, fields: LogFields): void {
   console.warn(line('warn', event, fields))
 }
 
-/** The same for what is worth knowing. */
+/** Logs information. */
 export function logInfo(event: string, fields: LogFields): void {
   console.log(line('info', event, fields))
 }
 
-/** The same for what went wrong and threw nothing. */
+/** Logs a failure that threw nothing. */
 export function logFailure(event: string, fields: LogFields): void {
   console.error(line('error', event, fields))
 }

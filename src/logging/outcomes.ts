@@ -3,11 +3,13 @@ import { DAY_MS, HOUR_MS } from '../time/durations.ts'
 import { logError } from './log.ts'
 
 /**
- * How requests ended, counted in the isolate's memory and added up in D1 at most once a minute: for alerts, not for
- * bills. An isolate that ends takes the last minute's counts with it, and a write whose answer was lost counts twice.
+ * Outcomes of requests, counted in the isolate's memory and added to D1 at most once a minute: for alerts, not for
+ * billing. An isolate that ends loses its last minute; a write whose answer is lost counts twice.
  */
 const WRITE_EVERY_MS = 60_000
-/** More than a day of hours with every outcome there is: reached only while D1 is down, and then no more is counted. */
+/**
+ * More than a day of hours with every outcome: reached only during a D1 outage, after which nothing more is counted.
+ */
 const MAX_COUNTS = 2_000
 const KEPT_FOR_MS = 30 * DAY_MS
 
@@ -24,13 +26,13 @@ export function countOutcome(outcome: string, now_ms: number, times = 1): void {
   add({ hour_ms: hourOf(now_ms), outcome, count: times })
 }
 
-/** Starts a write when the last one was a minute ago; `defer` keeps the request's context alive for it. */
+/** Starts a write if the last one was a minute ago; `defer` keeps the request's context alive for it. */
 export function writeOutcomesWhenDue(
   env: Bindings,
   now_ms: number,
   defer: (work: Promise<unknown>) => void,
 ): void {
-  // The distance, not the difference: a clock that was set back must not stop the counting.
+  // Compares absolute differences, so that a clock set back does not stop the counting.
   if (counts.size === 0 || Math.abs(now_ms - written_at_ms) < WRITE_EVERY_MS) return
   written_at_ms = now_ms
   defer(writeOutcomes(env))
@@ -42,7 +44,7 @@ const ADD = `
   SELECT value ->> 'hour_ms', value ->> 'outcome', value ->> 'count' FROM json_each(?1) WHERE true
   ON CONFLICT (hour_ms, outcome) DO UPDATE SET count = count + excluded.count`
 
-/** Adds what was counted to D1. Never throws: what could not be written is counted on. */
+/** Adds the counts to D1. Never throws: unwritten counts are kept. */
 export async function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
   const taken = counts
   counts = new Map()
@@ -56,10 +58,10 @@ export async function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
   }
 }
 
-// 1 row written for each that is removed.
+// 1 row written for each row deleted.
 const FORGET = 'DELETE FROM outcome_counts WHERE hour_ms < ?1'
 
-/** Removes what is older than 30 days. */
+/** Deletes counts older than 30 days. */
 export async function forgetOutcomes(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   await env.DB.prepare(FORGET)
     .bind(now_ms - KEPT_FOR_MS)

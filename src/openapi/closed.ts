@@ -1,12 +1,11 @@
 /**
- * Says of every object of the document whose fields are listed that it has no others. What comes in is refused by its
- * strict zod schema if it has; what goes out is compared with the document in every test. Maps, such as `metadata`,
- * stay open.
+ * Closes every object of the document whose fields are listed. Requests with other fields are refused by strict zod
+ * schemas; every test compares responses with the document. Maps, such as `metadata`, stay open.
  */
 
 type Json = Readonly<Record<string, unknown>>
 
-/** What a `$ref` names, as it was generated. */
+/** The generated schema of a `$ref`. */
 export type Lookup = (ref: string) => unknown
 
 const LISTS = ['oneOf', 'anyOf', 'allOf', 'prefixItems']
@@ -28,8 +27,8 @@ export function closeObjects(schema: unknown, lookup: Lookup): unknown {
 }
 
 /**
- * zod's `extend` of a schema with a name is generated as an `allOf` of the two. Each part closed would refuse the fields
- * of the other, so the fields of all parts are written out as one object. Undefined for what is no such thing.
+ * Merges the parts of an `allOf`, which zod generates for `extend` of a named schema: closed separately, each part
+ * would refuse the fields of the other. Returns undefined for anything else.
  */
 function extended(schema: Json, lookup: Lookup): Json | undefined {
   if (!Array.isArray(schema.allOf)) return undefined

@@ -17,8 +17,8 @@ export interface OpenApiDocument extends Json {
 }
 
 /**
- * The OpenAPI document of an app, from the zod schemas that validate its requests. What the middleware does to all
- * routes is added here, so that no route has to repeat it.
+ * Generates the OpenAPI document of an app from the zod schemas that validate its requests, and adds what the
+ * middleware contributes to every route.
  */
 export function openApiDocument(app: Router): OpenApiDocument {
   const { paths, schemas } = generated(app)
@@ -35,7 +35,7 @@ export function openApiDocument(app: Router): OpenApiDocument {
     ]),
   )
   const tags = new Set(Object.keys(paths).map(tagOf))
-  const codes = new Set(codesOf(described_paths))
+  const codes = new Set([...codesOf(described_paths), ...codesOf(SHARED_COMPONENTS.responses)])
   return {
     openapi: '3.1.0',
     info: INFO,
@@ -48,14 +48,21 @@ export function openApiDocument(app: Router): OpenApiDocument {
 
 const GENERATED = { openapi: '3.1.0', info: INFO }
 
-/** What the zod schemas of the routes give. */
+/** Generates paths and schemas from zod. */
 function generated(app: Router): {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>
   readonly schemas: Json
 } {
   const { paths = {}, components = {} } = app.getOpenAPI31Document(GENERATED)
-  // Through JSON once: its `undefined` fields are none, and nobody can change what the schemas share.
-  return JSON.parse(JSON.stringify({ paths, schemas: components.schemas ?? {} }))
+  // A copy through JSON drops `undefined` fields and separates shared schemas.
+  return JSON.parse(JSON.stringify({ paths, schemas: components.schemas ?? {} }), alternatives)
+}
+
+/** Writes out the two forms of an amount (`decimalInput`): zod's generator knows one type for a schema. */
+function alternatives(_: string, value: unknown): unknown {
+  if (!isObject(value) || !('x-amount' in value)) return value
+  const { type, 'x-amount': anyOf, ...rest } = value
+  return { ...rest, anyOf }
 }
 
 function problemSchemas(codes: ReadonlySet<ProblemCode>): Json {
@@ -113,13 +120,13 @@ function accessOf(security: unknown, scope: unknown): Access {
 
 function accessText(access: Access): string {
   if (access.kind === 'open') return ''
-  if (access.kind === 'operator') return "Takes the operator's token."
+  if (access.kind === 'operator') return 'Requires the operator token.'
   return access.scope === undefined
-    ? 'Takes any API key.'
-    : `Takes an API key with the scope \`${access.scope}\`.`
+    ? 'Requires an API key with any scope.'
+    : `Requires an API key with the scope \`${access.scope}\`.`
 }
 
-/** The route's own answers and problems, and those of what stands before it. */
+/** The route's own responses and problems, and those of the middleware. */
 function allResponses(shape: RouteShape, declared: Json, lookup: Lookup): Json {
   const codes = new Set(problemsBefore(shape))
   const answers = Object.entries(declared).filter(([, response]) => {
@@ -141,7 +148,7 @@ function own(headers: unknown): Json {
   return isObject(headers) ? headers : {}
 }
 
-/** A parameter, a request body or a response with its schemas closed. */
+/** Closes the schemas of a parameter, a request body or a response. */
 function closedContent(value: unknown, lookup: Lookup): Json {
   if (!isObject(value)) return {}
   const content = isObject(value.content)

@@ -4,11 +4,11 @@ import examples from './examples.json' with { type: 'json' }
 type Json = Readonly<Record<string, unknown>>
 
 /**
- * What the document shows of requests and answers. `test/openapi/examples.test.ts` sends them in this order to a fresh
- * customer and compares every answer, so they are a story too: what an answer says, a later request may use.
+ * The examples of the document. `test/openapi/examples.test.ts` sends them in this order to a new customer and
+ * compares every answer, so a request may use what an earlier answer returned.
  */
 export interface Example {
-  /** Method and path of the document. */
+  /** Method and path, as in the document. */
   readonly operation: string
   readonly parameters?: Readonly<Record<string, string | number>>
   readonly body?: unknown
@@ -18,7 +18,7 @@ export interface Example {
 
 export const EXAMPLES: readonly Example[] = examples
 
-/** The operation with what its examples show. */
+/** Adds its examples to an operation. */
 export function withExamples(name: string, operation: Json): Json {
   const shown = EXAMPLES.filter((example) => example.operation === name)
   return shown.reduce<Json>(
@@ -40,13 +40,13 @@ function withExample(
       const value = parameters[parameter.name]
       return value === undefined || 'example' in parameter ? parameter : { ...parameter, example: value }
     }),
-    // What a 400 is about is no example of what to send.
+    // An invalid request is not an example of what to send.
     ...(body !== undefined && status !== 400 && { requestBody: shownIn(operation.requestBody, name, body) }),
     responses: { ...responses, [status]: shownIn(responses[status], name, answer) },
   }
 }
 
-/** `value` among the examples of the only content of a body or a response. */
+/** Adds `value` to the examples of the only content type of a body or a response. */
 function shownIn(place: unknown, name: string, value: unknown): unknown {
   if (!isObject(place) || !isObject(place.content)) return place
   const content = Object.entries(place.content).map(([type, media]) => {

@@ -1,11 +1,14 @@
 import { INFO } from './words.ts'
 
-/** The page of `GET /docs`: Swagger UI from its npm package, served by the Worker. Nothing is fetched from elsewhere. */
+/**
+ * The page of `GET /docs`: Swagger UI from its npm package, served by the Worker. It fetches nothing from other
+ * hosts.
+ */
 
 export const ASSETS = ['swagger-ui-bundle.js', 'swagger-ui.css', 'start.js'] as const
 export type Asset = (typeof ASSETS)[number]
 
-// Addresses are relative, so that the page also works below a path.
+// Relative links, so that the page also works below a path.
 export const PAGE = `<!doctype html>
 <html lang="en">
   <head>
@@ -24,7 +27,7 @@ export const PAGE = `<!doctype html>
 </html>
 `
 
-/** Without `validatorUrl` the page would send its own address to a validator on the internet. */
+/** Without `validatorUrl: null` the page would send its address to a validator on the internet. */
 const START = `SwaggerUIBundle({
   url: 'openapi.json',
   dom_id: '#swagger-ui',
@@ -37,7 +40,7 @@ const START = `SwaggerUIBundle({
 `
 
 /**
- * Everything from this origin. Swagger UI draws its icons as `data:` images and places some boxes by `style`
+ * Allows this origin only. Swagger UI draws its icons as `data:` images and positions some boxes by `style`
  * attributes; it runs no inline script and evaluates no text.
  */
 export const PAGE_POLICY = [
@@ -56,7 +59,7 @@ export interface AssetContent {
   readonly text: string
 }
 
-/** 1.9 MB that few ask for: imported when somebody does, and not when the Worker starts. */
+/** 1.9 MB, imported on first use and not when the Worker starts. */
 export async function readAsset(asset: Asset): Promise<AssetContent> {
   switch (asset) {
     case 'swagger-ui-bundle.js':

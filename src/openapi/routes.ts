@@ -1,25 +1,29 @@
 import { createHash } from 'node:crypto'
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { accepts } from 'hono/accepts'
 import type { AppEnv } from '../http/env.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { notFound } from '../http/output/problem.ts'
 import { createRouter, OPEN, route } from '../http/route.ts'
 import { openApiDocument } from './document.ts'
 import { ASSETS, PAGE, PAGE_POLICY, readAsset } from './page.ts'
+import { errorsPage, rootJson, rootPage, SMALL_PAGE_POLICY } from './pages.ts'
 
-/** Long enough for a page and its parts, short enough for a deployment to be seen. */
+/** Long enough to load a page with its parts, short enough to show a new deployment soon. */
 const CACHE_CONTROL = 'public, max-age=300'
 
 const headers = z.object({
-  ETag: z.string().openapi({ description: 'Of this very content; send it as If-None-Match.' }),
+  ETag: z.string().openapi({ description: 'The ETag of this content; send it as If-None-Match.' }),
 })
-const unchanged = { description: 'What `If-None-Match` names is still so.', headers }
+const unchanged = { description: 'The content with the ETag in `If-None-Match` is unchanged.', headers }
 const text = z.string()
 
 const documentRoute = route({
   method: 'get',
   path: '/openapi.json',
-  summary: 'This API as an OpenAPI 3.1 document',
-  description: 'Generated from the schemas that validate the requests.',
+  summary: 'Get the OpenAPI 3.1 document',
+  description: 'Generated from the schemas that validate requests.',
   security: OPEN,
   answers: {
     200: {
@@ -34,8 +38,41 @@ const documentRoute = route({
 const pageRoute = route({
   method: 'get',
   path: '/docs',
-  summary: 'This API as a page',
-  description: 'Works without the internet: everything that it shows is served here.',
+  summary: 'Get the API reference as a web page',
+  description: 'Works offline: all of its parts are served by this deployment.',
+  security: OPEN,
+  answers: {
+    200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },
+    304: unchanged,
+  },
+})
+
+const rootRoute = route({
+  method: 'get',
+  path: '/',
+  summary: 'Get the start page',
+  description:
+    'Links to the documentation and the health checks: HTML for browsers, JSON for programs, by `Accept`.',
+  security: OPEN,
+  answers: {
+    200: {
+      description: 'The links, relative to this page.',
+      content: {
+        'application/json': {
+          schema: z.object({ name: text, version: text, links: z.record(text, text) }),
+        },
+        'text/html': { schema: text },
+      },
+    },
+  },
+})
+
+const errorsRoute = route({
+  method: 'get',
+  path: '/docs/errors',
+  summary: 'Get the page of error codes',
+  description:
+    'The meaning of every `code`, and how to resolve it. The `type` of a problem document links to its code.',
   security: OPEN,
   answers: {
     200: { description: 'The page.', headers, content: { 'text/html': { schema: text } } },
@@ -46,10 +83,10 @@ const pageRoute = route({
 const assetRoute = route({
   method: 'get',
   path: '/docs/{file}',
-  summary: 'A part of the page',
-  description: 'What the page at `/docs` is made of.',
+  summary: 'Get a file of the API reference',
+  description: 'Scripts and styles of the page at `/docs`.',
   security: OPEN,
-  request: { params: z.object({ file: z.enum(ASSETS) }) },
+  request: { params: z.object({ file: z.string().openapi({ enum: [...ASSETS] }) }) },
   answers: {
     200: {
       description: 'The file.',
@@ -58,12 +95,24 @@ const assetRoute = route({
     },
     304: unchanged,
   },
+  problems: ['not_found'],
 })
 
-/** The document of `app`, and the page that shows it. The document is made when it is first asked for. */
+/** The document of `app` and the page that shows it. The document is generated on the first request. */
 export function documentationRoutes(app: OpenAPIHono<AppEnv>): OpenAPIHono<AppEnv> {
   let served: Served | undefined
   const router = createRouter()
+
+  router.openapi(rootRoute, (c) => {
+    const type = accepts(c, {
+      header: 'Accept',
+      supports: ['application/json', 'text/html'],
+      default: 'application/json',
+    })
+    c.header('Vary', 'Accept', { append: true })
+    if (type === 'application/json') return jsonResponse(c, rootJson())
+    return c.html(rootPage(), 200, { 'Content-Security-Policy': SMALL_PAGE_POLICY })
+  })
 
   router.openapi(documentRoute, (c) => {
     served ??= serve('application/json', JSON.stringify(openApiDocument(app)))
@@ -74,8 +123,14 @@ export function documentationRoutes(app: OpenAPIHono<AppEnv>): OpenAPIHono<AppEn
     return respond(c, page, { 'Content-Security-Policy': PAGE_POLICY })
   })
 
+  router.openapi(errorsRoute, async (c) => {
+    errors ??= serve('text/html', errorsPage((await import('../../docs/errors.md')).default))
+    return respond(c, errors, { 'Content-Security-Policy': SMALL_PAGE_POLICY })
+  })
+
   router.openapi(assetRoute, async (c) => {
-    const { file } = c.req.valid('param')
+    const file = ASSETS.find((asset) => asset === c.req.valid('param').file)
+    if (file === undefined) return notFound(c)
     const known = assets.get(file)
     if (known) return respond(c, known)
     const { type, text } = await readAsset(file)
@@ -94,6 +149,7 @@ interface Served {
 }
 
 const page = serve('text/html', PAGE)
+let errors: Served | undefined
 const assets = new Map<string, Served>()
 
 function serve(type: string, text: string): Served {
@@ -112,7 +168,7 @@ function respond(
   return c.body(text, 200, { 'Content-Type': type + charset, ...shared })
 }
 
-/** RFC 9110, section 13.1.2: a list of tags compared weakly, or `*`. */
+/** RFC 9110, section 13.1.2: a list of tags, compared weakly, or `*`. */
 function names(if_none_match: string | undefined, etag: string): boolean {
   if (if_none_match === undefined) return false
   const tags = if_none_match.split(',').map((tag) => tag.trim().replace(/^W\//, ''))

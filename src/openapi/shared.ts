@@ -1,38 +1,53 @@
 import type { ProblemCode } from '../http/output/problem-codes.ts'
+import { problemResponse } from '../http/output/problem-schemas.ts'
 import { SECURITY_SCHEMES } from '../http/route.ts'
 
-/** What the middleware adds to every route that it stands before: parameters, headers, and problems of its own. */
+/** What the middleware adds to every route behind it: parameters, headers and problems. */
 
 export const SHARED_COMPONENTS = {
   securitySchemes: SECURITY_SCHEMES,
+  responses: {
+    /** Of every path, for the methods that it does not have: no operation can refer to it. */
+    MethodNotAllowed: {
+      ...problemResponse(['method_not_allowed']),
+      headers: {
+        'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' },
+        Allow: { $ref: '#/components/headers/Allow' },
+      },
+    },
+  },
   parameters: {
     RequestId: {
       name: 'X-Request-Id',
       in: 'header',
-      description: 'A name of your own for the request. One that does not fit is replaced.',
+      description: 'Your own id for the request. An id of another format is replaced.',
       schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' },
     },
     IdempotencyKey: {
       name: 'Idempotency-Key',
       in: 'header',
       description:
-        'Has the request take effect once: a repeat with the same payload gets the same answer for at least 7 days, one with another payload a 422. Where nothing changes (a calculation, a simulation, a check without a hold) it is accepted and does nothing.',
+        'Makes the request take effect once: for at least 7 days, a repeat with the same payload returns the same response and a repeat with another payload returns 422. It has no effect on requests that change nothing (a calculation, a simulation, a check without a hold).',
       schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x20-\\x7e]+$' },
     },
   },
   headers: {
+    Allow: {
+      description: 'The methods that the path supports.',
+      required: true,
+      schema: { type: 'string', pattern: '^[A-Z]+(, [A-Z]+)*$' },
+    },
     'X-Request-Id': {
-      description: "The request's name: the caller's, or a new one. Say it when you report a problem.",
+      description: 'The id of the request: yours, or a new one. Include it when you report a problem.',
       required: true,
       schema: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' },
     },
     'Idempotency-Replayed': {
-      description: 'The answer was given before, to the same idempotency key.',
+      description: 'Present if the response repeats an earlier one for the same idempotency key.',
       schema: { type: 'string', const: 'true' },
     },
     'Retry-After': {
-      description:
-        'Seconds to wait before the request is sent again: for `quota_exceeded` those until the next month.',
+      description: 'Seconds to wait before a retry; for `quota_exceeded`, until the next month.',
       required: true,
       schema: { type: 'string', pattern: '^[0-9]+$' },
     },
@@ -43,13 +58,13 @@ export const SHARED_COMPONENTS = {
     },
     RateLimit: {
       description:
-        'What is left of the minute: `r` requests for the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11). There whenever the ledger has counted the request.',
+        'What is left of the minute: `r` requests for the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11). Present if the ledger counted the request.',
       schema: { type: 'string', pattern: '^"default";r=[0-9]+;t=[0-9]+$' },
       example: '"default";r=99;t=42',
     },
     'RateLimit-Policy': {
       description:
-        "The limit of the customer's tier: `q` requests in `w` seconds. There whenever `RateLimit` is.",
+        "The limit of the customer's tier: `q` requests in `w` seconds. Present together with `RateLimit`.",
       schema: { type: 'string', pattern: '^"default";q=[0-9]+;w=60$' },
       example: '"default";q=100;w=60',
     },

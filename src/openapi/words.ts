@@ -1,6 +1,6 @@
-/** The words of the OpenAPI document that belong to no single route. */
+/** The texts of the OpenAPI document that belong to no single route. */
 
-/** The version of package.json, said again because the Worker does not ship that file; a test compares them. */
+/** The version in package.json, repeated because the Worker does not ship that file; a test compares the two. */
 export const VERSION = '0.1.0'
 
 export const INFO = {
@@ -9,29 +9,29 @@ export const INFO = {
   summary: 'Rate, burn and answer with the new balance in one request.',
   description: [
     'The smart meter for AI products. `POST /v1/events/ingest` rates a usage event from the price list of its provider, burns the credits from a prepaid wallet atomically and exactly once, and answers with the new balance.',
-    'Amounts are JSON numbers, written exactly: credits with at most 6 decimals, USD with at most 12. On the way in a decimal string is as good. Times are RFC 3339, in UTC on the way out.',
-    'Errors are RFC 9457 problem documents: `code` is stable and for programs, `type` leads to what to do. A request that was refused has changed nothing, and its idempotency key is unused.',
-    'Unknown fields of a body and unknown query parameters are refused by name. Lists are pages: `limit`, and `cursor` with the `next_cursor` of the page before; a page may hold fewer rows than `limit` while there are more.',
+    'Amounts are JSON numbers, written exactly: credits with at most 6 decimals, USD with at most 12. Requests may also send amounts as decimal strings. Times are RFC 3339; responses use UTC.',
+    'Errors are RFC 9457 problem documents: `code` is stable and for programs, `type` links to the solution. A refused request changes nothing, and its idempotency key can be used again.',
+    'Unknown fields of a body and unknown query parameters are refused by name. In a body, `null` for an optional field is the same as leaving it out, unless the field documents a meaning for null. Bodies may be compressed with gzip or deflate. A known path answers other methods with 405 and `Allow`. Lists are paginated with `limit` and `cursor`, which is the `next_cursor` of the previous page; a page may have fewer than `limit` rows although more follow.',
   ].join('\n\n'),
   contact: { name: 'OpenMonetize', url: 'https://github.com/openmonetize/openmonetize-edge' },
   license: { name: 'MIT', identifier: 'MIT' },
 }
 
-/** By the beginning of the path; the first that fits. */
+/** By path prefix; the first match applies. */
 const TAGS: readonly (readonly [prefix: string, name: string, description: string])[] = [
   ['/v1/events', 'Events', 'Usage: rated, burned and answered in one request.'],
-  ['/v1/credits', 'Credits', 'Wallets, the lots in them, and every line of the ledger.'],
-  ['/v1/holds', 'Holds', 'Credits that are set aside before a call and spent after it.'],
+  ['/v1/credits', 'Credits', 'Wallets, their lots, and every ledger entry.'],
+  ['/v1/holds', 'Holds', 'Credits that are reserved before a call and spent after it.'],
   ['/v1/entitlements', 'Entitlements', 'What a feature allows: on or off, and how much of it.'],
   ['/v1/rating', 'Rating', 'What usage costs, and the price lists behind it.'],
   ['/v1/burn-tables', 'Burn tables', 'How usage becomes credits.'],
-  ['/v1/analytics', 'Analytics', 'What was used, what it cost and what it earned.'],
+  ['/v1/analytics', 'Analytics', 'Usage, cost and revenue.'],
   ['/v1/users', 'Users', 'The users of a customer.'],
   ['/v1/teams', 'Teams', 'The teams of a customer.'],
-  ['/v1/customers', 'Customers', 'Registration, and who an API key belongs to.'],
+  ['/v1/customers', 'Customers', 'Registration, and the owner of an API key.'],
   ['/v1/api-keys', 'API keys', 'The API keys of a customer.'],
-  ['/v1/admin', 'Operator', 'What whoever runs this deployment does, with a token of its own.'],
-  ['/', 'Platform', 'Health, and this documentation.'],
+  ['/v1/admin', 'Operator', 'Operations on the deployment, with the operator token.'],
+  ['/', 'Platform', 'Health and documentation.'],
 ]
 
 export const ALL_TAGS = TAGS.map(([, name, description]) => ({ name, description }))
@@ -42,12 +42,14 @@ export function tagOf(path: string): string {
   return found[1]
 }
 
-/** Names that clients are generated with: add to them, never change one. */
+/** Operation ids, which generated clients use as names: add to them, never change one. */
 const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /health': 'getHealth',
   'GET /ready': 'getReadiness',
   'GET /openapi.json': 'getOpenApiDocument',
+  'GET /': 'getRoot',
   'GET /docs': 'getDocumentation',
+  'GET /docs/errors': 'getErrorReference',
   'GET /docs/{file}': 'getDocumentationAsset',
   'POST /v1/customers/register': 'registerCustomer',
   'GET /v1/customers/me': 'getCurrentCustomer',
@@ -122,7 +124,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /v1/admin/audit': 'listAuditLog',
 }
 
-/** One from the method and the path where nobody has given it a name yet. */
+/** An id made from method and path, for routes without an entry above. */
 export function operationIdOf(method: string, path: string): string {
   const named = OPERATION_IDS[`${method.toUpperCase()} ${path}`]
   if (named !== undefined) return named

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { customerText, subjectFields } from '../http/input/identifiers.ts'
+import { customerId, subjectFields } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { timeInput } from '../http/input/times.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
@@ -25,7 +25,7 @@ const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
 export const eventSchema = z
   .strictObject({
     event_type: z.enum(EVENT_TYPES),
-    feature_id: customerText(),
+    feature_id: customerId(),
     customer_id: z.string().optional(),
     ...subjectFields,
     ...consumptionFields,
@@ -35,14 +35,15 @@ export const eventSchema = z
       .string()
       .max(64)
       .optional()
-      .openapi({ description: 'The hold that the event settles and closes.' }),
+      .openapi({ description: 'A hold to settle and close with this event.' }),
     idempotency_key: z
       .string()
       .regex(PRINTABLE_ASCII, 'must be 1 to 255 printable ASCII characters')
       .optional(),
-    timestamp: timeInput()
-      .optional()
-      .openapi({ description: 'Default: now. Up to 35 days back and 5 minutes ahead.' }),
+    timestamp: timeInput().optional().openapi({
+      description:
+        'When the usage happened. Default: now. At most 35 days in the past and 5 minutes in the future.',
+    }),
     metadata: metadataInput().optional(),
   })
   .openapi('Event')
@@ -53,10 +54,10 @@ export type PriceResult =
   | { readonly kind: 'priced'; readonly event: PricedEvent }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** A provider bills by its own clock, and a queue may hold an event for weeks: it is rated by its own time. */
+/** Events are rated at their own time, and a queue may delay them for weeks. */
 const MAX_PAST_MS = 35 * DAY_MS
 
-/** An event that its schema accepted, priced at its own time from what the customer's book says; pure. */
+/** Prices a valid event at its own time from the customer's price book. Pure. */
 export function priceEvent(
   input: EventInput,
   customer_id: string,
@@ -68,13 +69,13 @@ export function priceEvent(
   }
   const timestamp_ms = input.timestamp ?? now_ms
   if (timestamp_ms < now_ms - MAX_PAST_MS || timestamp_ms > now_ms + MAX_EVENT_AHEAD_MS) {
-    const message = 'must be at most 35 days back and 5 minutes ahead'
+    const message = 'must be at most 35 days in the past and 5 minutes in the future'
     return refused(invalid([{ path: '/timestamp', message }]))
   }
   const read = readConsumption(input, { event_type: input.event_type, at_ms: timestamp_ms, book })
   if (read.kind === 'refused') return read
   const { consumption } = read
-  const wrong = whatIsWrong(input, consumption)
+  const wrong = problemOf(input, consumption)
   if (wrong) return refused(wrong)
   const { usage, warnings } = clampUsage(consumption.usage)
   const priced = charge(consumption, usage, timestamp_ms, book)
@@ -87,7 +88,7 @@ interface Priced {
   readonly warnings: readonly string[]
 }
 
-/** Undefined when the cost is beyond what any amount may be. */
+/** Returns undefined if the cost exceeds the largest amount. */
 function charge(consumption: Consumption, usage: Usage, at_ms: number, book: PriceBook): Priced | undefined {
   const { provider, model, modifiers } = consumption
   if (!provider || model === undefined) {
@@ -107,16 +108,13 @@ function charge(consumption: Consumption, usage: Usage, at_ms: number, book: Pri
   }
 }
 
-/** A gateway's own figure is told, not believed: a difference is worth a warning. */
+/** Adds a warning when a gateway's reported cost differs from ours; ours is charged. */
 function reportedCost({ reported_cost_usd }: Consumption, cost: PicoUsd): string[] {
   const warning = reported_cost_usd === undefined ? undefined : reportedCostWarning(cost, reported_cost_usd)
   return warning === undefined ? [] : [warning]
 }
 
-function whatIsWrong(
-  input: EventInput,
-  { provider, model, usage, custom }: Consumption,
-): Refusal | undefined {
+function problemOf(input: EventInput, { provider, model, usage, custom }: Consumption): Refusal | undefined {
   const errors: { path: string; message: string }[] = []
   const tokens = input.event_type === 'TOKEN_USAGE'
   if (!provider && tokens) errors.push({ path: '/provider', message: 'required for TOKEN_USAGE' })
@@ -138,7 +136,7 @@ function whatIsWrong(
   const { unit = '', quantity } = input
   const known = custom && Object.hasOwn(custom, unit) ? custom[unit] : undefined
   if (known !== undefined && quantity !== undefined && known !== quantity) {
-    errors.push({ path: '/quantity', message: `says ${quantity} where usage.custom.${unit} says ${known}` })
+    errors.push({ path: '/quantity', message: `is ${quantity}, but usage.custom.${unit} is ${known}` })
   }
   return errors.length === 0 ? undefined : invalid(errors)
 }

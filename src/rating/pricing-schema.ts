@@ -1,14 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { timeInput } from '../http/input/times.ts'
+import { timeQuery } from '../http/input/times.ts'
 
 export const pricingQuery = z
   .strictObject({
     ...pageQuery,
     provider: customerText().optional(),
     model: customerText().optional(),
-    at: timeInput().optional().openapi({ description: 'Default: now. Any time, past or future.' }),
+    at: timeQuery().optional().openapi({ description: 'Default: now. Any time, past or future.' }),
   })
   .superRefine(({ provider, model }, ctx) => {
     if (model !== undefined && provider === undefined) {

@@ -9,9 +9,9 @@ import type { Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import type { Profile, ProfileChange } from './schema.ts'
 
-/** A user or a team as D1 has it. */
+/** A user or a team, as stored in D1. */
 export interface SubjectRecord {
-  /** 1, 2, 3 … in the order in which they were first mentioned: lists go by it. */
+  /** 1, 2, 3 … in order of first mention; lists are sorted by it. */
   readonly number: number
   readonly external_id: string
   readonly email: string | null
@@ -20,7 +20,7 @@ export interface SubjectRecord {
   readonly created_at_ms: number
 }
 
-/** The users, or the teams, of one ledger, and who asks. */
+/** The users or teams of one ledger, and the caller. */
 export interface Subjects {
   readonly env: Bindings
   readonly ledger: LedgerName
@@ -44,7 +44,7 @@ const INSERT = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, email, metadata, created_at_ms)
   SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6 FROM subjects WHERE ledger_id = ?1 AND kind = ?2`
 
-// 1 row written. Only over what was read, and only while the id is still that subject's.
+// 1 row written. Only if the row is unchanged since it was read, and not erased.
 const UPDATE = `
   UPDATE subjects SET email = ?4, metadata = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND external_id = ?3 AND erased_at_ms IS NULL AND email IS ?6 AND metadata IS ?7`
@@ -55,8 +55,8 @@ export type FoundSubject =
   | Refused
 
 /**
- * One subject. First mentions reach D1 with the flush: whoever is not there may be in the part of the journal that D1
- * does not have yet, and so the ledger is asked to bring D1 up to now before anybody is called unknown.
+ * Finds one subject. First mentions reach D1 with the flush, so an unknown subject may be in the part of the journal
+ * that D1 lacks: the ledger is flushed before a subject counts as unknown.
  */
 export async function findSubject(subjects: Subjects, id: string): Promise<FoundSubject> {
   const known = await selectOne(subjects, id)
@@ -70,11 +70,11 @@ export async function findSubject(subjects: Subjects, id: string): Promise<Found
 export interface SubjectPage {
   readonly kind: 'done'
   readonly subjects: readonly SubjectRecord[]
-  /** Where the next page begins; null when there is no more. */
+  /** The start of the next page; null on the last one. */
   readonly next_before: number | null
 }
 
-/** Newest first. Only a first page needs D1 to be up to date: who comes later stands above it. */
+/** Lists subjects, newest first. Only the first page flushes the ledger: later subjects sort above it. */
 export async function listSubjects(
   subjects: Subjects,
   before: number | undefined,
@@ -98,8 +98,8 @@ export async function listSubjects(
 }
 
 /**
- * Records a subject, in one batch with `statements` (what keeps the answer of a keyed request). `taken` when there is
- * one of that id, be it only mentioned.
+ * Adds a subject in one batch with `statements` (the stored answer of a keyed request). Returns `taken` if the id
+ * exists, even if only mentioned.
  */
 export async function addSubject(
   subjects: Subjects,
@@ -124,7 +124,7 @@ export async function addSubject(
   }
 }
 
-/** Each time that somebody else was faster, their change stands: so many changes of one subject may come at once. */
+/** Each failed attempt lost against another change: this many may change one subject concurrently. */
 const ATTEMPTS = 10
 
 /** Merges a change into a profile. */
@@ -164,7 +164,7 @@ function merge(
   const kept = Object.entries({ ...known, ...change.metadata }).filter(([, value]) => value !== null)
   const checked = metadataInput().safeParse(Object.fromEntries(kept))
   if (!checked.success) {
-    const message = `${checked.error.issues[0]?.message ?? 'is invalid'}, together with what is there`
+    const message = `${checked.error.issues[0]?.message ?? 'is invalid'}, including existing metadata`
     const errors = [{ path: '/metadata', message }]
     return { kind: 'refused', refusal: { code: 'invalid_request', detail: `/metadata ${message}.`, errors } }
   }

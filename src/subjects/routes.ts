@@ -23,9 +23,9 @@ import {
 } from './records.ts'
 import { erasedSchema, type SubjectResource, subjectsPage, subjectsQuery, TEAMS, USERS } from './schema.ts'
 
-/** The routes of users, or of teams: see `SubjectResource` for what differs. */
+/** The routes of users or of teams; `SubjectResource` defines the differences. */
 function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
-  const { kind, name, id_field } = resource
+  const { kind, id_field } = resource
   const params = z.object({ [id_field]: customerText() })
   const path = `/{${id_field}}`
   const reads = scoped('credits:read')
@@ -35,8 +35,8 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const listRoute = route({
     method: 'get',
     path: '/',
-    summary: `${name}s, newest first`,
-    description: `Who was created here, and who was mentioned: by an event, or as the owner of a wallet.`,
+    summary: `List ${kind}s, newest first`,
+    description: `Includes every ${kind} that was created here or mentioned, by an event or as the owner of a wallet.`,
     ...reads,
     request: { query: subjectsQuery },
     answers: { 200: json(`A page of ${kind}s.`, subjectsPage(resource)) },
@@ -45,8 +45,8 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const createSubjectRoute = route({
     method: 'post',
     path: '/',
-    summary: `Record a ${kind}`,
-    description: `A ${kind} is recorded on first mention anyway, and is then a 409 here. It makes no wallet.`,
+    summary: `Create a ${kind}`,
+    description: `Optional: the first mention of a ${kind} creates it, after which this is a 409. Creates no wallet.`,
     ...writes,
     request: { body: jsonRequest(resource.create) },
     answers: { 201: record },
@@ -56,7 +56,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const getRoute = route({
     method: 'get',
     path,
-    summary: `One ${kind}`,
+    summary: `Get a ${kind}`,
     ...reads,
     request: { params },
     answers: { 200: record },
@@ -66,7 +66,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const changeRoute = route({
     method: 'patch',
     path,
-    summary: `Change what is known of a ${kind}`,
+    summary: `Update a ${kind}`,
     ...writes,
     request: { params, body: jsonRequest(resource.change) },
     answers: { 200: record },
@@ -78,14 +78,14 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     path,
     summary: `Erase a ${kind} and keep the ledger`,
     description: [
-      `Erases the id wherever it stands, the ${kind}'s profile, and the metadata of its events and of the entries of its wallet, and its entitlements; recurring grants to its wallet end.`,
-      'Amounts, transactions and events stay, under the name `erased_id`; credits that are left in its wallet can be transferred from there.',
-      `The id is free then: who comes with it next is a new ${kind} without a wallet. A repeat is a 404.`,
-      'Of a ledger so large that it takes longer than a request, the answer is a 503: it goes on by itself, and a repeat says when it is done.',
+      `Erases the id everywhere, the ${kind}'s profile, the metadata of its events and of the entries of its wallet, and its entitlements. Recurring grants to its wallet end.`,
+      'Amounts, transactions and events are kept under the id `erased_id`; remaining credits can be transferred from its wallet.',
+      `The id can be used again, for a new ${kind} without a wallet. A repeat is a 404.`,
+      'If the erasure of a large ledger takes longer than a request, the response is a 503: the erasure continues by itself, and a repeat reports when it is complete.',
     ].join(' '),
     ...writes,
     request: { params },
-    answers: { 200: json('Erased.', erasedSchema(resource)) },
+    answers: { 200: json('The erased id.', erasedSchema(resource)) },
     problems: ['overloaded', 'not_found'],
   })
 
@@ -132,7 +132,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
       const added = await addSubject(subjectsOf(c), id, profile, created_at_ms, keep(answer))
       if (added.kind === 'refused') return refusalResponse(c, added.refusal)
       if (added.kind === 'taken') {
-        return problem(c, { code: 'conflict', detail: `There is a ${kind} ${id} already.` })
+        return problem(c, { code: 'conflict', detail: `The ${kind} ${id} already exists.` })
       }
       return answer
     })
@@ -164,11 +164,11 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
         return problem(c, {
           code: 'unavailable',
           detail:
-            'The erasure is under way and goes on by itself. Repeat the request to learn when it is done.',
+            'The erasure is in progress and continues by itself. Repeat the request to see when it is complete.',
           headers: { 'Retry-After': '5' },
         })
       case 'erased':
-        // What it was entitled to is gone with it, also where test keys ask.
+        // Its entitlements are deleted in the test ledger too.
         if (c.get('key').mode === 'live') await shareWithTestLedger(c.env, c.get('key').customer_id)
         return jsonResponse(c, { [id_field]: id, deleted: true, erased_id: result.alias })
     }

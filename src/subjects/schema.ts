@@ -1,16 +1,16 @@
 import { z } from '@hono/zod-openapi'
 import type { SubjectKind } from '../db/schema.ts'
-import { customerText } from '../http/input/identifiers.ts'
+import { customerId } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 
-/** What a customer says of one of its users or teams. */
+/** The profile of a user or team. */
 export interface Profile {
   readonly email?: string | undefined
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** What changes in a profile: null clears. */
+/** The changes of a profile: null clears. */
 export interface ProfileChange {
   readonly email?: string | null | undefined
   readonly metadata?: Readonly<Record<string, unknown>> | null | undefined
@@ -20,7 +20,7 @@ export interface ProfileChange {
 export interface SubjectResource {
   readonly kind: SubjectKind
   readonly name: 'User' | 'Team'
-  /** The field, and the path parameter, that has the customer's own id. */
+  /** The field and path parameter with the customer's own id. */
   readonly id_field: 'user_id' | 'team_id'
   readonly create: z.ZodType<Profile & { readonly id: string }>
   readonly change: z.ZodType<ProfileChange>
@@ -37,7 +37,7 @@ function emailInput() {
 
 const changedMetadata = metadataInput().nullable().optional().openapi({
   description:
-    'Keys that are given replace those of that name; a key that is null goes, and null clears all.',
+    'Given keys replace existing ones of the same name. A key set to null is removed; null removes all keys.',
 })
 
 const time = z.string().openapi({ format: 'date-time' })
@@ -49,7 +49,7 @@ export const USERS: SubjectResource = {
   id_field: 'user_id',
   create: z
     .strictObject({
-      user_id: customerText(),
+      user_id: customerId(),
       email: emailInput().optional(),
       metadata: metadataInput().optional(),
     })
@@ -68,7 +68,7 @@ export const TEAMS: SubjectResource = {
   name: 'Team',
   id_field: 'team_id',
   create: z
-    .strictObject({ team_id: customerText(), metadata: metadataInput().optional() })
+    .strictObject({ team_id: customerId(), metadata: metadataInput().optional() })
     .openapi('NewTeam')
     .transform(({ team_id, ...profile }) => ({ id: team_id, ...profile })),
   change: z.strictObject({ metadata: changedMetadata }).openapi('TeamChange'),
@@ -87,7 +87,7 @@ export function erasedSchema({ name, id_field }: SubjectResource) {
       [id_field]: z.string(),
       deleted: z.literal(true),
       erased_id: z.string().openapi({
-        description: 'The name under which the ledger keeps the amounts, and any credits that were left.',
+        description: 'The id under which the ledger keeps the amounts and any remaining credits.',
       }),
     })
     .openapi(`Erased${name}`)

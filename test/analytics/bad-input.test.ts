@@ -30,7 +30,7 @@ describe.each(['/v1/analytics/usage', '/v1/analytics/costs'])('%s', (route) => {
       'days that are not kept any more',
       'from=2022-01-01T00:00:00Z&to=2022-01-02T00:00:00Z',
       '/from',
-      /must not be before 20\d\d-\d\d-\d\dT00:00:00.000Z: older days are not kept/,
+      /must not be before 20\d\d-\d\d-\d\dT00:00:00.000Z: older days are deleted/,
     ],
     ['a time that is none', 'from=yesterday', '/from', /RFC 3339/],
     ['a day without a time', 'from=2026-01-01', '/from', /RFC 3339/],

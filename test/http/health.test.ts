@@ -43,7 +43,7 @@ describe('GET /ready', () => {
     expect(response.headers.get('Retry-After')).toBe('5')
     const body = await expectProblem(response, 503, 'unavailable')
     expect(body).toMatchObject({
-      detail: 'These do not answer: d1, kv.',
+      detail: 'These dependencies do not respond: d1, kv.',
       checks: { d1: { ok: false }, object: { ok: true } },
     })
     expect(JSON.stringify(body)).not.toContain('platform')

@@ -47,7 +47,7 @@ describe('GET /docs', () => {
     expect(again.status).toBe(304)
   })
 
-  it('has no other files: 400', async () => {
-    expect((await api('/docs/package.json')).status).toBe(400)
+  it('has no other files: 404', async () => {
+    expect((await api('/docs/package.json')).status).toBe(404)
   })
 })

@@ -46,7 +46,8 @@ const routes = operations
 
 export function operationOf(method: string, pathname: string): Operation | undefined {
   const wanted = method === 'HEAD' ? 'GET' : method
-  return routes.find((route) => route.method === wanted && route.pattern.test(pathname))
+  const path = routes.find((route) => route.pattern.test(pathname))?.path
+  return routes.find((route) => route.method === wanted && route.path === path)
 }
 
 async function whatIsUndocumented(request: Request, response: Response): Promise<string | undefined> {
@@ -61,9 +62,17 @@ async function whatIsUndocumented(request: Request, response: Response): Promise
 
 /** What no route of the document answers is refused before or instead of a route. */
 async function outsideOfTheDocument(response: Response): Promise<string | undefined> {
-  if (![401, 403, 404, 429].includes(response.status)) return 'there is no such route'
+  if (![401, 403, 404, 405, 429].includes(response.status)) return 'there is no such route'
+  if (response.status === 405 && !response.headers.has('Allow')) return 'a 405 names the methods in Allow'
   const code: unknown = (await response.clone().json<Json>()).code
-  const known = ['missing_api_key', 'invalid_api_key', 'insufficient_scope', 'not_found', 'rate_limited']
+  const known = [
+    'missing_api_key',
+    'invalid_api_key',
+    'insufficient_scope',
+    'not_found',
+    'method_not_allowed',
+    'rate_limited',
+  ]
   return known.includes(String(code)) ? undefined : `there is no such route, and the code is ${String(code)}`
 }
 

@@ -25,8 +25,9 @@ import {
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'The customers, newest first',
-  description: 'PENDING is one whose registration broke half way: it can be repeated with the same email.',
+  summary: 'List customers, newest first',
+  description:
+    'A PENDING customer has an incomplete registration, which can be repeated with the same email.',
   security: OPERATOR_SECURITY,
   request: { query: customersQuery },
   answers: { 200: json('A page of customers.', adminCustomersSchema) },
@@ -35,7 +36,7 @@ const listRoute = route({
 const getRoute = route({
   method: 'get',
   path: '/{id}',
-  summary: 'A customer',
+  summary: 'Get a customer',
   security: OPERATOR_SECURITY,
   request: { params: customerPath },
   answers: { 200: json('The customer.', adminCustomerSchema) },
@@ -45,24 +46,24 @@ const getRoute = route({
 const changeRoute = route({
   method: 'patch',
   path: '/{id}',
-  summary: "Change a customer's tier, suspend it, close it, or lift that",
+  summary: "Change a customer's tier, or suspend, close or reactivate it",
   description: [
-    "Its ledgers go by it from the answer on, everything else within 90 s. A suspended customer's keys can only read, and so can those",
-    'of a closed one: it differs in what it says. Nothing is deleted. After a 503, repeat the request: it does what is left.',
+    'Ledgers apply the change from the response on, everything else within 90 s. Keys of a suspended or closed customer can only',
+    'read; the two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete it.',
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: jsonRequest(accountChangeSchema) },
-  answers: { 200: json('The customer as it is now.', adminCustomerSchema) },
+  answers: { 200: json('The changed customer.', adminCustomerSchema) },
   problems: ['not_found', 'conflict'],
 })
 
 const issueRoute = route({
   method: 'post',
   path: '/{id}/api-keys',
-  summary: 'Issue an API key to a customer, such as one that has lost its only one',
+  summary: 'Issue an API key to a customer, such as one who lost the last key',
   description: [
-    'The key is in this answer and nowhere else. With an `Idempotency-Key` a lost answer can be had again: it is stored encrypted',
-    "under the operator's token of the request, and only a repeat with that one gets it. The customer's other keys stay as they are.",
+    'Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted',
+    "under the operator token of the request, and only that token can read it. The customer's other keys are unaffected.",
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: jsonRequest(issuedKeySchema) },
@@ -108,7 +109,7 @@ adminCustomersRoutes.openapi(changeRoute, async (c) => {
       case 'unfinished':
         return problem(c, {
           code: 'conflict',
-          detail: "This customer's registration was not finished. Repeat it with the same email first.",
+          detail: "This customer's registration is incomplete. Repeat it with the same email first.",
         })
     }
   } catch (error) {

@@ -3,7 +3,7 @@ import { CUSTOMER_STATUSES, TIERS } from '../../db/schema.ts'
 import { customerText } from '../../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../../http/input/pagination.ts'
 
-/** What the operator may set; PENDING is only ever the state of a registration. */
+/** The statuses that the operator may set; PENDING belongs to registration only. */
 const SETTABLE = [
   'ACTIVE',
   'SUSPENDED',
@@ -21,12 +21,12 @@ export const customersQuery = z.strictObject({
   ...idPageQuery('cust'),
   status: z.enum(CUSTOMER_STATUSES).optional(),
   tier: z.enum(TIERS).optional(),
-  email: customerText().optional().openapi({ description: 'The whole address, in any case.' }),
+  email: customerText().optional().openapi({ description: 'The whole address; case does not matter.' }),
 })
 
 export const accountChangeSchema = z
   .strictObject({ tier: z.enum(TIERS).optional(), status: z.enum(SETTABLE).optional() })
-  .refine(({ tier, status }) => tier !== undefined || status !== undefined, 'must give tier, status or both')
+  .refine(({ tier, status }) => tier !== undefined || status !== undefined, 'requires tier, status or both')
   .openapi('AccountChange')
 
 export const adminCustomerSchema = z
@@ -36,7 +36,7 @@ export const adminCustomerSchema = z
     email: z.string(),
     tier: z.enum(TIERS),
     status: z.enum(CUSTOMER_STATUSES),
-    region: z.string().nullable().openapi({ description: 'Where its ledgers were asked to live.' }),
+    region: z.string().nullable().openapi({ description: 'The region requested for the ledgers.' }),
     created_at: z.iso.datetime(),
   })
   .openapi('AdminCustomer')

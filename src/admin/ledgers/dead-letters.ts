@@ -18,7 +18,7 @@ const STATES = ['open', 'replayed'] as const
 const listQuery = z.strictObject({
   ...idPageQuery('dl'),
   state: z.enum(STATES).default('open').openapi({
-    description: 'Those that wait for a replay, or those that were replayed in the last 30 days.',
+    description: '`open`: waiting for a replay. `replayed`: replayed in the last 30 days.',
   }),
 })
 
@@ -28,19 +28,19 @@ const letterSchema = z
   .object({
     dead_letter_id: z.string(),
     state: z.enum(STATES),
-    reason: z.string().openapi({ description: 'Why it could not be consumed when it was last tried.' }),
-    attempts: z.int().openapi({ description: 'How often it was tried since the queue gave it up.' }),
+    reason: z.string().openapi({ description: 'Why the last attempt to consume it failed.' }),
+    attempts: z.int().openapi({ description: 'Attempts since the queue gave up.' }),
     sent_at: time,
     failed_at: time,
     replayed_at: time.nullable(),
-    body: z.string().openapi({ description: 'The first 2,000 characters of its JSON.' }),
+    body: z.string().openapi({ description: "The first 2,000 characters of the message's JSON." }),
   })
   .openapi('DeadLetter')
 
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: 'Messages of the usage queue that could not be consumed, newest first',
+  summary: 'List dead letters: usage messages that could not be consumed, newest first',
   security: OPERATOR_SECURITY,
   request: { query: listQuery },
   answers: { 200: json('A page of messages.', pageSchema(letterSchema).openapi('DeadLettersPage')) },
@@ -58,10 +58,12 @@ const replaySchema = z
 
 const replayedSchema = z
   .object({
-    replayed: z.int().openapi({ description: 'Consumed now. What was counted before is not counted again.' }),
-    failed: z.int().openapi({ description: 'They failed again and stay listed, with the reason.' }),
-    not_found: z.int().openapi({ description: 'Named, and not among those that wait.' }),
-    more: z.boolean().openapi({ description: 'There are more than one call replays: call again.' }),
+    replayed: z.int().openapi({ description: 'Messages consumed by this call. Nothing is counted twice.' }),
+    failed: z
+      .int()
+      .openapi({ description: 'Messages that failed again; they stay listed, with the reason.' }),
+    not_found: z.int().openapi({ description: 'Named messages that are not waiting.' }),
+    more: z.boolean().openapi({ description: 'Whether more are waiting than one call replays: call again.' }),
   })
   .openapi('DeadLetterReplayed')
 
@@ -70,10 +72,10 @@ const OPERATION = 'POST /v1/admin/dead-letters/replay'
 const replayRoute = route({
   method: 'post',
   path: '/replay',
-  summary: 'Consume dead letters again: those that are named, or the 100 that failed longest ago',
+  summary: 'Replay dead letters: the named ones, or the 100 oldest',
   security: OPERATOR_SECURITY,
   request: { body: optionalJsonRequest(replaySchema) },
-  answers: { 200: json('What came of it.', replayedSchema) },
+  answers: { 200: json('The result.', replayedSchema) },
   problems: ['idempotency_mismatch'],
 })
 

@@ -10,10 +10,7 @@ import { answerWork } from '../record-action.ts'
 
 const rebuildSchema = z
   .strictObject({
-    mode: z
-      .enum(MODES)
-      .optional()
-      .openapi({ description: 'Default: both ledgers, as far as there is anything in them.' }),
+    mode: z.enum(MODES).optional().openapi({ description: 'Default: both ledgers, if they have entries.' }),
   })
   .openapi('Rebuild')
 
@@ -22,28 +19,28 @@ const rebuiltSchema = z
     ledgers: z.array(
       z.object({
         mode: z.enum(MODES),
-        entries: z.int().openapi({ description: 'How many entries were folded again in this call.' }),
-        rows: z.int().openapi({ description: 'How many rows of rollups were written for them.' }),
-        done: z.boolean().openapi({ description: 'The new rollups are those that analytics read.' }),
+        entries: z.int().openapi({ description: 'Entries processed in this call.' }),
+        rows: z.int().openapi({ description: 'Rollup rows written for them.' }),
+        done: z.boolean().openapi({ description: 'Whether analytics use the new rollups.' }),
       }),
     ),
     more: z
       .boolean()
-      .openapi({ description: 'There is more than one call does: call again, or leave it to the cron.' }),
+      .openapi({ description: 'Whether entries are left: call again, or leave them to the cron.' }),
   })
   .openapi('Rebuilt')
 
 const rebuildRoute = route({
   method: 'post',
   path: '/{id}/rebuild',
-  summary: "Make a customer's analytics anew from the ledger's pages",
+  summary: "Rebuild a customer's analytics from the ledger's pages",
   description: [
-    'The new rollups are made beside the old ones and take their place at once, so analytics answer as ever meanwhile.',
-    `A call goes through ${ENTRIES_A_CALL.toLocaleString('en')} entries.`,
+    'The new rollups replace the old ones at once when they are complete; until then analytics use the old ones.',
+    `One call processes up to ${ENTRIES_A_CALL.toLocaleString('en')} entries.`,
   ].join(' '),
   security: OPERATOR_SECURITY,
   request: { params: customerPath, body: optionalJsonRequest(rebuildSchema) },
-  answers: { 200: json('What was done.', rebuiltSchema) },
+  answers: { 200: json('The result.', rebuiltSchema) },
   problems: ['not_found', 'conflict', 'idempotency_mismatch'],
 })
 
@@ -62,7 +59,7 @@ rebuildRoutes.openapi(rebuildRoute, async (c) => {
     )
   } catch (error) {
     if (error instanceof BrokenPages) {
-      const detail = `Analytics stay as they are: ${error.message}. POST /v1/admin/reconcile mends pages.`
+      const detail = `Analytics are unchanged: ${error.message}. Repair the pages with POST /v1/admin/reconcile.`
       return problem(c, { code: 'conflict', detail })
     }
     return serviceUnavailable(c, 'rollups_not_rebuilt', error)
@@ -99,8 +96,8 @@ async function rebuildCustomer(
   return { ledgers, more: ledgers.some(({ done }) => !done) }
 }
 
-// Those in which there is something. But when the rebuild of one has begun, and that of the other was finished since, an
-// earlier call did both: what it finished is not begun anew, or whoever calls while there is more would never see the end.
+// Selects ledgers with entries. If one rebuild has begun and the other ledger's was completed since, an earlier call
+// did both: the completed one is not started again, or repeated calls would never end.
 const SELECT_UNDONE = `
   WITH some AS (
     SELECT l.ledger_id, b.state_at_ms AS began_at_ms, a.state_at_ms AS active_at_ms

@@ -12,7 +12,7 @@ const reconcileSchema = z
   .strictObject({
     customer_id: z.string().min(1).max(64).optional(),
     full: z.boolean().optional().openapi({
-      description: 'Look at every page; without it, at those since the last check. Default false.',
+      description: 'Check every page. Default: only pages since the last check.',
     }),
   })
   .openapi('Reconcile')
@@ -33,30 +33,30 @@ const resultSchema = z
       z.object({
         ledger_id: z.string(),
         status: z.enum([...RECONCILIATION_STATUSES, 'UNAVAILABLE']),
-        checked_entry: z.int().nullable().openapi({ description: 'The pages up to this entry are right.' }),
+        checked_entry: z.int().nullable().openapi({ description: 'All pages up to this entry are correct.' }),
         differences: z
           .array(differenceSchema)
-          .openapi({ description: 'What was found. With status REPAIRED it was mended.' }),
+          .openapi({ description: 'The differences found. With status REPAIRED they are repaired.' }),
       }),
     ),
-    more: z.boolean().openapi({ description: 'There are more than one call looks at: call again.' }),
+    more: z.boolean().openapi({ description: 'Whether ledgers are left: call again.' }),
   })
   .openapi('Reconciled')
 
 const reconcileRoute = route({
   method: 'post',
   path: '/',
-  summary: "Compare ledgers with D1's pages and with analytics, and mend what differs",
+  summary: 'Compare ledgers with their D1 pages and analytics, and repair differences',
   description:
-    `The ledgers of one customer; or, without \`customer_id\`, up to ${LEDGERS_A_CALL} that were not checked for ten minutes. ` +
-    'Pages are mended from the journal of the ledger object, analytics from the pages. A cron does the ' +
-    'same for every ledger once a day.',
+    `Checks the ledgers of one customer; without \`customer_id\`, up to ${LEDGERS_A_CALL} that were not checked for ten minutes, ` +
+    'oldest check first. Pages are repaired from the journal of the ledger object, analytics from the pages. A cron checks ' +
+    'every ledger once a day.',
   request: { body: optionalJsonRequest(reconcileSchema) },
-  answers: { 200: json('What was found.', resultSchema) },
+  answers: { 200: json('The result.', resultSchema) },
   problems: ['not_found', 'idempotency_mismatch'],
 })
 
-/** Whoever calls again because there is more gets others. */
+/** A repeated call gets other ledgers. */
 const NOT_AGAIN_FOR_MS = 600_000
 
 const OPERATION = 'POST /v1/admin/reconcile'
@@ -79,7 +79,7 @@ reconcileRoutes.openapi(reconcileRoute, async (c) => {
   if (known.size === 0) {
     return problem(c, {
       code: 'not_found',
-      detail: 'There is no customer with this id that has used its ledger.',
+      detail: `There is no customer ${customer_id} with ledger entries.`,
     })
   }
   return answerWork(c, work, async () => {

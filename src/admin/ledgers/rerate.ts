@@ -11,12 +11,10 @@ const summarySchema = z
     ledgers: z.int(),
     examined: z.int(),
     rated: z.int(),
-    unpaid: z
-      .int()
-      .openapi({ description: 'The price is known; the wallet cannot pay until its next credit.' }),
-    unpriced: z.int().openapi({ description: 'Still without a price.' }),
+    unpaid: z.int().openapi({ description: 'Priced, but the wallet cannot pay until its next credit.' }),
+    unpriced: z.int().openapi({ description: 'Events that still have no price.' }),
     more: z.boolean().openapi({
-      description: 'There is more than one run looks at, or a ledger did not answer: call again.',
+      description: 'Whether events are left, or a ledger did not answer: call again.',
     }),
   })
   .openapi('RerateSummary')
@@ -24,11 +22,11 @@ const summarySchema = z
 const rerateRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Rate the events that were recorded without a price and have one now',
+  summary: 'Rate events that were recorded without a price and now have one',
   description:
-    'Of one customer, or of all. Each event is rated at most once, by the price of its own time. A cron does the same.',
+    'For one customer, or for all. Each event is rated at most once, at the price of its own time. A cron does the same.',
   request: { body: optionalJsonRequest(rerateSchema) },
-  answers: { 200: json('What came of it.', summarySchema) },
+  answers: { 200: json('The result.', summarySchema) },
   problems: ['not_found', 'idempotency_mismatch'],
 })
 

@@ -10,10 +10,10 @@ import {
 const postRoute = route({
   method: 'post',
   path: '/',
-  summary: "Set a provider's price for every customer: a new model, or a price that the catalogue has wrong",
+  summary: "Set a provider's price for all customers: for a new model, or to correct the catalogue",
   description:
-    'Holds from `effective_from` on and reaches every rating within 90 s. The price that it replaces ends there and is ' +
-    'kept; nothing is edited. A price of a model that had none may begin up to 35 days back, so that its events can be rated.',
+    'Takes effect at `effective_from` and reaches all ratings within 90 s. The replaced price ends at that time and is ' +
+    'kept; prices are never edited. The first price of a model may start up to 35 days back, so that its events can be rated.',
   request: { body: jsonRequest(overlaySchema) },
   answers: { 201: json('The price.', overlayAnswerSchema) },
   problems: ['conflict', 'unknown_provider', 'idempotency_mismatch'],
@@ -22,7 +22,7 @@ const postRoute = route({
 const listRoute = route({
   method: 'get',
   path: '/',
-  summary: "The operator's prices, newest first: those that ended and those to come too",
+  summary: "List the operator's prices, newest first, including ended and future ones",
   request: { query: overlaysQuery },
   answers: { 200: json('A page of prices.', overlaysPageSchema) },
 })

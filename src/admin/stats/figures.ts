@@ -7,8 +7,8 @@ import { HOUR_MS } from '../../time/durations.ts'
 import { allHours, type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
 
 /**
- * What an operator looks at, and what alerts look at, all in D1. Every statement reads a bounded number
- * of rows; where there are more, `complete` is false and the counts are of those that were looked at.
+ * The figures for operators and alerts, all from D1. Every statement reads a bounded number of rows; beyond that,
+ * `complete` is false and counts cover only the rows read.
  */
 export interface Figures {
   readonly customers: {
@@ -20,9 +20,9 @@ export interface Figures {
   readonly rollups: Backlog
   readonly reconcile: Reconciled
   readonly dead_letters: { readonly count: number; readonly complete: boolean }
-  /** When the first of the hours below began. */
+  /** The start of the first hour below. */
   readonly since_ms: number
-  /** Oldest first; hours without a request are left out. */
+  /** Oldest first; hours without requests are left out. */
   readonly hours: readonly HourOfOutcomes[]
 }
 
@@ -34,14 +34,14 @@ export interface CustomerCount {
 
 export interface Backlog {
   readonly ledgers_behind: number
-  /** When the oldest of what is missing was committed; null when nothing is. */
+  /** When the oldest missing entry was committed; null if none is missing. */
   readonly oldest_at_ms: number | null
 }
 
 export interface Reconciled {
-  /** Ledgers whose sums did not agree at their last check and could not be mended. */
+  /** Ledgers whose sums differed at their last check and could not be repaired. */
   readonly different: number
-  /** When a ledger was last checked; null when none ever was. */
+  /** When a ledger was last checked; null if none ever was. */
   readonly last_run_at_ms: number | null
   /** Ledgers that were never checked. */
   readonly unchecked: number
@@ -52,7 +52,7 @@ const MAX_LEDGERS = 100_000
 const MAX_LISTED = 10_000
 const HOURS = 24
 
-// Through the index alone: 1 row read for each customer.
+// Reads only the index: 1 row for each customer.
 const COUNT_CUSTOMERS = `
   SELECT status, tier, count(*) AS count FROM (SELECT status, tier FROM customers LIMIT ?1) GROUP BY status, tier`
 
@@ -60,7 +60,8 @@ const COUNT_BEHIND = `
   SELECT count(*) AS ledgers_behind, min(unflushed_since_ms) AS oldest_at_ms
   FROM (${LEDGERS_BEHIND} LIMIT ?1)`
 
-// 3 rows read for each ledger, and 1 for each whose usage is not in the rollups yet: the page of the first missing entry.
+// 3 rows read for each ledger, and 1 for each whose usage is not in the rollups yet: the page of the first missing
+// entry.
 const COUNT_LEDGERS = `
   SELECT count(*) AS count, coalesce(sum(rolled_entry < flushed_entry), 0) AS ledgers_behind,
     min(CASE WHEN rolled_entry < flushed_entry THEN (
@@ -112,12 +113,12 @@ export async function readFigures({ DB }: Pick<Bindings, 'DB'>, now_ms: number):
   }
 }
 
-/** Whole seconds; 0 when nothing is missing, and when the clocks disagree. */
+/** Whole seconds; 0 if nothing is missing, or if the clocks disagree. */
 export function lagSeconds(oldest_at_ms: number | null, now_ms: number): number {
   return oldest_at_ms === null ? 0 : Math.max(0, Math.round((now_ms - oldest_at_ms) / 1_000))
 }
 
-/** What `GET /v1/admin/stats` says, in a line of the log, for alerts that look there. The outcomes are of 24 hours. */
+/** Logs the figures of `GET /v1/admin/stats` as one line, for alerts on logs. Outcomes cover 24 hours. */
 export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   const { customers, ledgers, flush, rollups, reconcile, dead_letters, hours } = await readFigures(
     env,

@@ -9,13 +9,13 @@ export interface OutcomeRow {
 
 export interface Outcomes {
   readonly requests: number
-  /** By class (`2xx`, `4xx`, `5xx`), and by itself for the statuses that alerts are about. */
+  /** By class (`2xx`, `4xx`, `5xx`), and separately for the statuses that alerts use. */
   readonly statuses: Readonly<Record<StatusFigure, number>>
-  /** Requests that were refused or failed, by the code of their problem. */
+  /** Refused or failed requests, by problem code. */
   readonly codes: Readonly<Record<string, number>>
-  /** Requests that were answered by an earlier answer. */
+  /** Requests answered with an earlier response. */
   readonly replayed: number
-  /** Events that were rejected in batches that were answered 200, by code. */
+  /** Events rejected in batches that were answered 200, by code. */
   readonly rejected_events: Readonly<Record<string, number>>
 }
 
@@ -29,13 +29,13 @@ type StatusFigure = (typeof STATUS_FIGURES)[number]
 const BY_ITSELF: readonly StatusFigure[] = ['402', '409', '429']
 const EVENT = 'event:'
 
-/** The rows, in the order of their hours, an hour each. */
+/** Groups the rows by hour, in order. */
 export function outcomesByHour(rows: readonly OutcomeRow[]): HourOfOutcomes[] {
   const hours = Map.groupBy(rows, ({ hour_ms }) => hour_ms)
   return [...hours].map(([hour_ms, of_hour]) => ({ hour_ms, ...sumOutcomes(of_hour) }))
 }
 
-/** The hours in one. */
+/** Sums all hours. */
 export function allHours(hours: readonly HourOfOutcomes[]): Outcomes {
   const statuses = { ...NO_STATUSES }
   const codes: Record<string, number> = {}
@@ -83,7 +83,7 @@ function sumOutcomes(rows: readonly OutcomeRow[]): Outcomes {
   return { requests, statuses, codes, replayed, rejected_events }
 }
 
-/** Undefined for what is no problem. A code of another deployment, which this one does not know, was one: a 4xx. */
+/** Returns undefined for successes. An unknown code, from another deployment, counts as a 4xx. */
 function statusOf(outcome: string): number | undefined {
   if (outcome === 'ok' || outcome === 'replayed') return undefined
   const problems: Readonly<Record<string, { readonly status: number } | undefined>> = PROBLEMS

@@ -9,13 +9,15 @@ import { type Backlog, type CustomerCount, type Figures, lagSeconds, readFigures
 import { allHours, type Outcomes, STATUS_FIGURES } from './outcome-figures.ts'
 
 const count = z.int().min(0)
-const complete = z.boolean().openapi({ description: 'false: there are more than were looked at.' })
+const complete = z.boolean().openapi({ description: 'false: more exist than were counted.' })
 const time = z.string().openapi({ format: 'date-time' })
 
 const backlogSchema = z.object({
   ledgers_behind: count,
-  oldest_at: time.nullable().openapi({ description: 'When the oldest of what is missing was committed.' }),
-  lag_seconds: z.number().openapi({ description: 'How long ago that was; 0 when nothing is missing.' }),
+  oldest_at: time.nullable().openapi({ description: 'When the oldest missing entry was committed.' }),
+  lag_seconds: z
+    .number()
+    .openapi({ description: 'The age of the oldest missing entry; 0 if none is missing.' }),
 })
 
 const outcomesSchema = z.object({
@@ -23,11 +25,11 @@ const outcomesSchema = z.object({
   by_status: z.object(Object.fromEntries(STATUS_FIGURES.map((figure) => [figure, count]))),
   by_code: z
     .record(z.string(), count)
-    .openapi({ description: 'What was refused or failed, by problem code.' }),
+    .openapi({ description: 'Refused and failed requests, by problem code.' }),
   replayed: count,
   rejected_events: z
     .record(z.string(), count)
-    .openapi({ description: 'Events that were rejected in batches that were answered 200, by code.' }),
+    .openapi({ description: 'Events rejected in batches that were answered 200, by code.' }),
 })
 
 const statsSchema = z
@@ -40,12 +42,12 @@ const statsSchema = z
     }),
     ledgers: z.object({ total: count, complete }),
     flush: backlogSchema.openapi({
-      description: 'Ledgers that could not bring D1 up to date, by their own account.',
+      description: 'Ledgers that reported a failed flush to D1.',
     }),
-    rollups: backlogSchema.openapi({ description: 'Ledgers whose usage is in D1 and not yet in analytics.' }),
+    rollups: backlogSchema.openapi({ description: 'Ledgers whose usage is in D1 but not yet in analytics.' }),
     reconcile: z.object({
       different: count.openapi({
-        description: 'Ledgers whose sums did not agree at their last check and could not be mended.',
+        description: 'Ledgers whose sums differed at their last check and could not be repaired.',
       }),
       unchecked: count.openapi({ description: 'Ledgers that were never checked.' }),
       last_run_at: time.nullable(),
@@ -53,7 +55,9 @@ const statsSchema = z
     dead_letters: z.object({ open: count, complete }),
     outcomes: outcomesSchema
       .extend({ since: time, hours: z.array(outcomesSchema.extend({ hour: time })) })
-      .openapi({ description: 'How requests of this hour and the 23 before it ended, about a minute late.' }),
+      .openapi({
+        description: 'Outcomes of requests in this hour and the 23 before it, delayed by about a minute.',
+      }),
     as_of: time,
   })
   .openapi('Stats')
@@ -61,7 +65,7 @@ const statsSchema = z
 const statsRoute = route({
   method: 'get',
   path: '/',
-  summary: 'What an operator looks at, and what alerts look at',
+  summary: 'Get the figures for monitoring and alerts',
   answers: { 200: json('The figures.', statsSchema) },
 })
 
@@ -75,7 +79,7 @@ statsRoutes.openapi(statsRoute, async (c) => {
     logError('stats_not_read', error, { request_id: c.get('request_id') })
     return problem(c, {
       code: 'unavailable',
-      detail: 'The figures could not be read just now.',
+      detail: 'The figures could not be read. Retry in a few seconds.',
       headers: { 'Retry-After': '5' },
     })
   }

@@ -19,8 +19,8 @@ import { findApiKey } from './lookup.ts'
 import type { Scope } from './scopes.ts'
 
 /**
- * Finds the key of a request and keeps it as `key`, or answers 401. Stands before everything that reads the body. A flood
- * ends here: without a valid key by its address, with one by its customer, before anything is read where the key is known.
+ * Authenticates a request and stores its key as `key`, or answers 401. Runs before the body is read. Floods end here:
+ * without a valid key limited by address, with one by customer, and without any I/O where the key is cached.
  */
 export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   const presented = presentedKey(c.req.header('Authorization'), c.req.header('X-API-Key'))
@@ -35,10 +35,10 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
     return unauthorized(
       c,
       'invalid_api_key',
-      'Authorization and X-API-Key hold two different keys. Send one.',
+      'Authorization and X-API-Key contain different keys. Send only one.',
     )
   }
-  // A key with a wrong checksum and one that nobody has are told apart by nothing in the answer.
+  // The answer is the same for a wrong checksum and an unknown key.
   if (!isWellFormed(presented.key)) return unknownKey(c)
   const now_ms = Date.now()
   try {
@@ -50,11 +50,11 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
     if (record === 'limited') return tooManyRequests(c, 'address')
     if (!record) return unknownKey(c)
     if (record.revoked_at_ms !== null && record.revoked_at_ms <= now_ms) {
-      const detail = 'This API key was deleted, or replaced by another one. Use that.'
+      const detail = 'This API key was deleted or replaced. Use another key.'
       return unauthorized(c, 'revoked_api_key', detail)
     }
     if (record.expires_at_ms !== null && record.expires_at_ms <= now_ms) {
-      return unauthorized(c, 'expired_api_key', 'This API key has expired. Use another one.')
+      return unauthorized(c, 'expired_api_key', 'This API key has expired. Use another key.')
     }
     if (!(await admitsCustomer(c, record))) return tooManyRequests(c, 'customer')
     const { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs } = record
@@ -64,15 +64,15 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
     logError('key_lookup_failed', error, { request_id: c.get('request_id') })
     return problem(c, {
       code: 'unavailable',
-      detail: 'The API key could not be checked just now. Retry with the same idempotency key.',
+      detail: 'The API key could not be checked. Retry with the same idempotency key.',
     })
   }
   return next()
 })
 
 /**
- * What a route says of the key that it takes: spread it into `route`. The scope is looked at before the body is
- * read, and stands in the OpenAPI document, from where the tests of access take it. `then` runs after both.
+ * The access rules of a route: spread them into `route`. The scope is checked before the body is read, and is part of
+ * the OpenAPI document, from which the access tests read it. `then` runs after the check.
  */
 export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>[]) {
   return {
@@ -82,12 +82,12 @@ export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>
   }
 }
 
-/** `scoped` for a route that only reads although its scope is one of writing: a suspended customer may still see. */
+/** `scoped` for a read that requires a write scope: a suspended customer may still read. */
 export function scopedToRead(scope: Scope) {
   return { ...scoped(scope), middleware: [requireScope(scope, 'read')] }
 }
 
-/** Lets a key pass that has the scope; only then the body is read. */
+/** Admits keys with the scope; the body is read only then. */
 export function requireScope(scope: Scope, access = accessOf(scope)): MiddlewareHandler<AppEnv> {
   return every(
     createMiddleware<AppEnv>(async (c, next) => refuseScope(c, scope, access) ?? next()),
@@ -96,7 +96,7 @@ export function requireScope(scope: Scope, access = accessOf(scope)): Middleware
   )
 }
 
-/** The 403 of a key without the scope. What writes is closed to a suspended customer: reads tell it how it stands. */
+/** The 403 of a key without the scope, or of a write by a suspended customer, who may only read. */
 export function refuseScope(
   c: Context<AppEnv>,
   scope: Scope,
@@ -106,7 +106,7 @@ export function refuseScope(
   if (!scopes.includes(scope)) {
     return problem(c, {
       code: 'insufficient_scope',
-      detail: `This needs an API key with the scope ${scope}.`,
+      detail: `This endpoint requires an API key with the scope ${scope}.`,
     })
   }
   if (access === 'write' && customer_status !== 'ACTIVE') {
@@ -127,18 +127,18 @@ type Presented =
   | { readonly kind: 'two' }
   | { readonly kind: 'one'; readonly key: string }
 
-/** The key or token that a request which was let in presented. Never log it, never store it. */
+/** The key or token of an authenticated request. Never log it, never store it. */
 export function credentialOf(c: Context<AppEnv>): string {
-  // The operator's token is looked at first, as where it was let in: an API key beside it says nothing.
+  // The operator token is checked first; an API key beside it is ignored.
   const credential = bearerToken(c.req.header('Authorization')) ?? c.req.header('X-API-Key')
-  if (credential === undefined) throw new Error('a request that was let in has a credential')
+  if (credential === undefined) throw new Error('an authenticated request has a credential')
   return credential
 }
 
-/** An Authorization of another scheme, which a proxy may have put there, counts as none. */
+/** An Authorization header of another scheme, which a proxy may have added, is ignored. */
 function presentedKey(authorization: string | undefined, x_api_key: string | undefined): Presented {
   const bearer = bearerToken(authorization)
-  // An empty header, as of a variable that nobody set, is none.
+  // An empty header, such as from an unset variable, counts as absent.
   const other = x_api_key === '' ? undefined : x_api_key
   if (bearer !== undefined && other !== undefined && bearer !== other) return { kind: 'two' }
   const key = bearer ?? other
@@ -154,12 +154,12 @@ export function bearerToken(authorization: string | undefined): string | undefin
 
 type KeyProblem = 'missing_api_key' | 'invalid_api_key' | 'revoked_api_key' | 'expired_api_key'
 
-/** A 401, or a 429 when too many of those came from this address. */
+/** A 401, or a 429 if too many of them came from this address. */
 export async function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Promise<Response> {
   if (!(await admitsStranger(c))) return tooManyRequests(c, 'address')
   return problem(c, { code, detail })
 }
 
 function unknownKey(c: Context<AppEnv>): Promise<Response> {
-  return unauthorized(c, 'invalid_api_key', 'This is not a valid API key. Check that it was copied whole.')
+  return unauthorized(c, 'invalid_api_key', 'The API key is not valid. Check that it was copied completely.')
 }

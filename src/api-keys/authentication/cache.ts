@@ -4,8 +4,8 @@ interface Entry<V> {
 }
 
 /**
- * A map that forgets: each entry after `ttl_ms`, and the least recently used one when there are more than `capacity`.
- * Lives in the isolate's memory, so it is empty in a new one and differs between two.
+ * A map whose entries expire after `ttl_ms`, and that evicts the least recently used entry above `capacity`. It lives
+ * in the memory of one isolate.
  */
 export class ExpiringMap<V> {
   private readonly entries = new Map<string, Entry<V>>()
@@ -26,7 +26,7 @@ export class ExpiringMap<V> {
     if (!entry) return undefined
     this.entries.delete(key)
     if (entry.expires_at_ms <= now_ms) return undefined
-    // A Map iterates in insertion order: the entry that was used last goes to its end.
+    // A Map iterates in insertion order: move the entry to the end.
     this.entries.set(key, entry)
     return entry.value
   }

@@ -4,12 +4,12 @@ import { settleRevocation } from '../revocation.ts'
 import { type ApiKey, type KeyContext, readKeyContext } from '../rows.ts'
 import { type Authority, exceeds, FULL_AUTHORITY } from './scopes.ts'
 
-/** Who may change which keys: decided by what D1 says now, since a cached record of the asking key may be 90 s old. */
+/** Decides who may change which keys, from D1: a cached record of the calling key may be 90 s old. */
 
-/** Who changes which customer's keys: one of its own keys, or the operator. */
+/** The caller of a key change: one of the customer's own keys, or the operator. */
 export interface KeyActor {
   readonly customer_id: string
-  /** undefined: the operator. */
+  /** Undefined for the operator. */
   readonly key_id: string | undefined
 }
 
@@ -26,7 +26,7 @@ export interface KeyRefused {
     | 'overloaded'
     | 'unavailable'
   readonly detail: string
-  /** Of a 400. */
+  /** The invalid fields of a 400. */
   readonly errors?: readonly FieldError[]
 }
 
@@ -34,7 +34,7 @@ export interface AdmittedContext extends KeyContext {
   readonly kind: 'admitted'
 }
 
-/** What D1 says of a customer's keys, if whoever asks may change keys at all. */
+/** Reads a customer's keys from D1, if the caller may change keys at all. */
 export async function admitKeyChange(
   env: Bindings,
   { customer_id, key_id: maker_id }: KeyActor,
@@ -42,26 +42,29 @@ export async function admitKeyChange(
   now_ms: number,
 ): Promise<AdmittedContext | KeyRefused> {
   const context = await readKeyContext(env, customer_id, { maker_id, target_id }, now_ms)
-  if (!context) return { kind: 'refused', code: 'not_found', detail: 'There is no such customer.' }
+  if (!context) return { kind: 'refused', code: 'not_found', detail: `There is no customer ${customer_id}.` }
   const { maker, account } = context
   if (maker_id === undefined) {
     return account.status === 'PENDING' ? UNFINISHED : { kind: 'admitted', ...context }
   }
-  // Its row can have made room for newer keys, long after it ended.
+  // Rows of ended keys are deleted in time to make room for newer keys.
   if (!maker) return refusedBecause('revoked_api_key')
   if (isOver(maker.revoked_at_ms, now_ms)) {
-    // A cache still let it in: perhaps its deletion has come no further than D1.
+    // A cache still admitted the key: perhaps its deletion has reached only D1.
     await settleRevocation(env, customer_id, maker.key_id)
     return refusedBecause('revoked_api_key')
   }
   if (isOver(maker.expires_at_ms, now_ms)) {
-    return { kind: 'refused', code: 'expired_api_key', detail: 'This API key has expired. Use another one.' }
+    return { kind: 'refused', code: 'expired_api_key', detail: 'This API key has expired. Use another key.' }
   }
   if (account.status !== 'ACTIVE') return refusedBecause('customer_suspended')
   return { kind: 'admitted', ...context }
 }
 
-/** What may be given on: a key that is being replaced may make others, but none that works longer than itself. */
+/**
+ * The authority that the caller may pass on. A key that is being replaced may create others, but none that outlives
+ * it.
+ */
 export function authorityOf({ maker }: AdmittedContext): Authority {
   if (!maker) return FULL_AUTHORITY
   const { mode, scopes, expires_at_ms, revoked_at_ms } = maker
@@ -71,7 +74,7 @@ export function authorityOf({ maker }: AdmittedContext): Authority {
 export function refuseExcess(
   wanted: Authority,
   own: Authority,
-  what: 'make' | 'delete',
+  what: 'create' | 'delete',
 ): KeyRefused | undefined {
   const detail = exceeds(wanted, own, what)
   return detail === undefined ? undefined : { kind: 'refused', code: 'insufficient_scope', detail }
@@ -79,24 +82,24 @@ export function refuseExcess(
 
 export function refuseTooMany({ keys_in_force }: KeyContext, max_keys: number): KeyRefused | undefined {
   if (keys_in_force < max_keys) return undefined
-  const detail = `This customer has ${keys_in_force} API keys in force, of at most ${max_keys}. Delete one that nobody needs.`
+  const detail = `This customer has ${keys_in_force} active API keys, of at most ${max_keys}. Delete an unused one first.`
   return { kind: 'refused', code: 'conflict', detail }
 }
 
-/** Looked at only for a request that was not answered before: a repeat may come when the key has expired. */
+/** Checked only for new requests: a repeat may arrive after the key has expired. */
 export function refusePastEnd({ ends_at_ms }: Authority, now_ms: number): KeyRefused | undefined {
   if (!isOver(ends_at_ms, now_ms)) return undefined
-  return { kind: 'refused', ...invalid([{ path: '/expires_at', message: 'must lie in the future' }], 'body') }
+  return { kind: 'refused', ...invalid([{ path: '/expires_at', message: 'must be in the future' }], 'body') }
 }
 
-/** Of a key that is to be replaced: only one that is in force, and only once. */
+/** Refuses to replace a key that has ended or was replaced before. */
 export function refuseEnded(
   { expires_at_ms, revoked_at_ms }: ApiKey,
   now_ms: number,
 ): KeyRefused | undefined {
-  if (isOver(expires_at_ms, now_ms)) return conflict('This API key has expired. Make a new one.')
+  if (isOver(expires_at_ms, now_ms)) return conflict('This API key has expired. Create a new one.')
   if (revoked_at_ms === null) return undefined
-  return conflict('This API key was deleted or rotated before. Make a new one.')
+  return conflict('This API key is already deleted or rotated. Create a new one.')
 }
 
 export function refusedBecause(
@@ -111,9 +114,7 @@ export const NO_SUCH_KEY: KeyRefused = {
   detail: 'This customer has no such API key.',
 }
 
-const UNFINISHED = conflict(
-  "This customer's registration was not finished. Repeat it: it gives the first key.",
-)
+const UNFINISHED = conflict("This customer's registration is incomplete. Repeat it to get the first key.")
 
 function conflict(detail: string): KeyRefused {
   return { kind: 'refused', code: 'conflict', detail }

@@ -3,9 +3,9 @@ import { crc32 } from 'node:zlib'
 import type { Mode } from '../../db/schema.ts'
 
 /**
- * The text of a key: `om_live_` or `om_test_`, the 26 characters of its id, 43 characters of base 62 that hold 256
- * random bits, and 6 characters of base 62 with the CRC32 of all before them. The checksum is no secret: it lets a
- * typo be refused without any I/O, and secret scanners be sure of a find.
+ * The format of a key: `om_live_` or `om_test_`, the 26 characters of its id, 43 characters of base 62 for 256 random
+ * bits, and 6 characters of base 62 for the CRC32 of everything before them. The checksum is no secret: it refuses a
+ * typo without any I/O and lets secret scanners confirm a match.
  */
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -24,14 +24,14 @@ export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): s
   return key
 }
 
-/** Whether a text can be a key at all: its shape and its checksum are right. */
+/** Whether the shape and the checksum of a text are those of a key. */
 export function isWellFormed(text: string): boolean {
   if (!SHAPE.test(text)) return false
   const end = text.length - CHECKSUM_CHARS
   return checksum(text.slice(0, end)) === text.slice(end)
 }
 
-/** What is stored of a key: SHA-256 in hex. With 256 random bits in it, there is nothing to gain from a slow hash. */
+/** The stored form of a key: SHA-256 in hex. A slow hash gains nothing over 256 random bits. */
 export function hashApiKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }
@@ -51,8 +51,8 @@ function bigEndian(bytes: Uint8Array): bigint {
 }
 
 /**
- * The key of the demo customer that `npm start` seeds on a laptop. It is public, so it opens nothing wherever
- * `ENVIRONMENT` is not `development`, even if somebody copied a development database there.
+ * The key of the demo customer that `npm start` seeds. It is public, so it works only where `ENVIRONMENT` is
+ * `development`, even if a development database is copied elsewhere.
  */
 export const DEVELOPMENT_KEY_ID = 'key_00000000000000000000000000'
 export const DEVELOPMENT_KEY =

@@ -9,24 +9,24 @@ import { type FoundKey, type KeyRecord, parseKeyRecord } from '../record.ts'
 import { ExpiringMap } from './cache.ts'
 import { composeApiKey, DEVELOPMENT_KEY_HASH, hashApiKey } from './format.ts'
 
-/** The least that KV takes for both. */
+/** The minimum that KV accepts for both. */
 const KV_EDGE_CACHE_S = 30
 const KV_COPY_S = 60
 
 const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
 
-/** What a lookup asks of the request that it is for. */
+/** What a lookup needs from its request. */
 export interface KeyLookup {
-  /** Keeps the request alive for what its answer need not wait for. */
+  /** Runs work after the response. */
   readonly defer: (work: Promise<unknown>) => void
-  /** Whether one more key may be looked up that this isolate does not know. */
+  /** Whether another key that is not cached here may be looked up. */
   readonly admitsLookup: () => Promise<boolean>
-  /** Whether D1 may be asked for one more key that KV does not know: most of those nobody has. */
+  /** Whether D1 may be queried for another key that KV does not know: most such keys do not exist. */
   readonly admitsStranger: () => Promise<boolean>
 }
 
-/** A new key and its hash. The text is shown once, to its customer, and kept nowhere. */
+/** Creates a key and its hash. The text is shown to its customer once and stored nowhere. */
 export function mintApiKey(mode: Mode): {
   readonly key_id: string
   readonly api_key: string
@@ -38,9 +38,8 @@ export function mintApiKey(mode: Mode): {
 }
 
 /**
- * What a well-formed key stands for, undefined when nobody was given it, and `limited` when it may not be looked up now.
- * Answered from this isolate's memory, else from KV, else from D1: KV remembers misses too, so a key that was just issued
- * may be found only in D1.
+ * Returns the record of a well-formed key, undefined if it does not exist, or `limited` if it may not be looked up
+ * now. Reads this isolate's memory, then KV, then D1: KV caches misses too, so a new key may be found only in D1.
  */
 export async function findApiKey(
   env: Bindings,
@@ -64,21 +63,21 @@ export async function findApiKey(
   return record
 }
 
-/** Makes this isolate look a key up anew: something about it has changed. */
+/** Removes a changed key from this isolate's cache. */
 export function forgetCachedKey(key_hash: string): void {
   known.delete(key_hash)
   unknown.delete(key_hash)
 }
 
-/** For tests: as if this isolate had just started. */
+/** For tests: resets the cache to that of a new isolate. */
 export function forgetCachedKeys(): void {
   known.clear()
   unknown.clear()
 }
 
 /**
- * The operator's epoch is read beside the record, the customer's behind it, since only the record says whose key it is:
- * one more KV read in 30 seconds and key. Undefined as well when KV cannot say how new the prices have to be.
+ * Reads the operator's epoch in parallel with the record, and the customer's after it, since only the record names
+ * the customer: one more KV read per key in 30 seconds. Returns undefined if KV has no epoch.
  */
 async function readFromKv(env: Bindings, hash: string): Promise<FoundKey | undefined> {
   try {
@@ -108,9 +107,9 @@ async function readFromD1(
 }
 
 /**
- * Between the read from D1 and this write the key may have been revoked, and then the copy has put it in force again
- * for every route that the ledger object does not answer. So D1 is read once more: a key that is revoked after that
- * read writes KV after this, and one that was revoked before is put right here. Should that fail, the copy expires.
+ * The key may be revoked between the read from D1 and this write; the copy would then reactivate it for every route
+ * that the ledger object does not check. So D1 is read once more: a later revocation writes KV after this, an earlier
+ * one is corrected here. If that fails, the copy expires.
  */
 async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise<void> {
   const copied = JSON.stringify(record)

@@ -11,13 +11,14 @@ import {
   type UsdParts,
   usdToParts,
 } from '../../pricing/money.ts'
+import { InexactNumber } from './exact-json.ts'
 
 const MAX_MICRO = BigInt(MAX_MICRO_CREDITS)
 const MAX_PICO_USD = 8_000_000_000n * 10n ** BigInt(USD_DECIMALS)
 
 /** Credits above 0 and up to 8e9 with at most 6 decimals, as a JSON number or a decimal string. */
 export function creditsAmount() {
-  return credits((amount) => {
+  return credits({ exclusiveMinimum: 0 }, (amount) => {
     if (amount <= 0n) return 'must be above 0'
     return amount > MAX_MICRO ? 'must be at most 8000000000' : undefined
   })
@@ -25,7 +26,7 @@ export function creditsAmount() {
 
 /** Credits from 0 to 8e9 with at most 6 decimals. */
 export function creditsLimit() {
-  return credits((amount) => {
+  return credits({ minimum: 0 }, (amount) => {
     if (amount < 0n) return 'must not be negative'
     return amount > MAX_MICRO ? 'must be at most 8000000000' : undefined
   })
@@ -33,7 +34,7 @@ export function creditsLimit() {
 
 /** Credits from -8e9 to 8e9, not 0, with at most 6 decimals. */
 export function signedCreditsAmount() {
-  return credits((amount) => {
+  return credits({ minimum: -MAX_AMOUNT, not: { const: 0 } }, (amount) => {
     if (amount === 0n) return 'must not be 0'
     const fits = amount <= MAX_MICRO && amount >= -MAX_MICRO
     return fits ? undefined : 'must be from -8000000000 to 8000000000'
@@ -42,7 +43,7 @@ export function signedCreditsAmount() {
 
 /** USD from 0 to 8e9 with at most 12 decimals, as a JSON number or a decimal string. */
 export function usdAmount() {
-  return decimalInput().transform((input, ctx): UsdParts => {
+  return decimalInput(USD_DECIMALS, { minimum: 0 }).transform((input, ctx): UsdParts => {
     const amount = readDecimal(input, USD_DECIMALS)
     if (typeof amount === 'string') return refuse(ctx, amount)
     if (amount < 0n) return refuse(ctx, 'must not be negative')
@@ -51,9 +52,9 @@ export function usdAmount() {
   })
 }
 
-/** `problem` says what is wrong with an amount of micro-credits, if anything is. */
-function credits(problem: (amount: bigint) => string | undefined) {
-  return decimalInput().transform((input, ctx): MicroCredits => {
+/** Credits in micro-credits; `problem` returns the error of an invalid amount. */
+function credits(bounds: Bounds, problem: (amount: bigint) => string | undefined) {
+  return decimalInput(CREDIT_DECIMALS, bounds).transform((input, ctx): MicroCredits => {
     const amount = readDecimal(input, CREDIT_DECIMALS)
     if (typeof amount === 'string') return refuse(ctx, amount)
     const message = problem(amount)
@@ -61,9 +62,9 @@ function credits(problem: (amount: bigint) => string | undefined) {
   })
 }
 
-/** A decimal from 0 to `maximum`, as plain text: for what is kept as it was written and read when it is needed. */
+/** A decimal from 0 to `maximum`, kept as plain text: for definitions that are stored as written. */
 export function decimalText(decimals: number, maximum: number) {
-  return decimalInput().transform((input, ctx): string => {
+  return decimalInput(decimals, { minimum: 0, maximum }).transform((input, ctx): string => {
     const amount = readDecimal(input, decimals)
     if (typeof amount === 'string') return refuse(ctx, amount)
     if (amount < 0n) return refuse(ctx, 'must not be negative')
@@ -74,19 +75,37 @@ export function decimalText(decimals: number, maximum: number) {
 
 const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
 
-function decimalInput() {
-  return z
-    .union([z.number(), z.string()], {
-      error: (issue) => (issue.input === undefined ? 'required' : NOT_AN_AMOUNT),
-    })
-    .openapi({ type: ['number', 'string'] })
+/** A decimal as it is sent. */
+export type DecimalInput = number | string | InexactNumber
+
+/** What the document says of an amount as a number. */
+interface Bounds {
+  readonly minimum?: number
+  readonly exclusiveMinimum?: number
+  readonly maximum?: number
+  readonly not?: { readonly const: number }
 }
 
-/** The amount as an integer of its smallest unit, or what is wrong with it. A string has no exponent; a number may. */
-function readDecimal(input: number | string, decimals: number): bigint | string {
+const MAX_AMOUNT = 8_000_000_000
+
+/** A decimal as a number or a string. `bounds` document the number; the caller checks them, and the decimals. */
+export function decimalInput(decimals: number, bounds: Bounds) {
+  const sign = (bounds.minimum ?? 0) < 0 ? '-?' : ''
+  const string = { type: 'string', pattern: `^${sign}[0-9]{1,30}(\\.[0-9]{1,${decimals}}0*)?$` }
+  const input = z.union([z.number(), z.string(), z.instanceof(InexactNumber)], {
+    error: (issue) => (issue.input === undefined ? 'required' : NOT_AN_AMOUNT),
+  })
+  return input.openapi({
+    type: ['number', 'string'],
+    'x-amount': [{ type: 'number', maximum: MAX_AMOUNT, ...bounds }, string],
+  })
+}
+
+/** Returns the amount in its smallest unit, or its error. Numbers may have an exponent, strings may not. */
+function readDecimal(input: DecimalInput, decimals: number): bigint | string {
   if (typeof input === 'string' && !/^-?\d/.test(input)) return NOT_AN_AMOUNT
   if (typeof input === 'string' && /e/i.test(input)) return NOT_AN_AMOUNT
-  const amount = parseDecimal(input, decimals)
+  const amount = parseDecimal(input instanceof InexactNumber ? input.source : input, decimals)
   if (amount === 'not_a_decimal') return NOT_AN_AMOUNT
   if (amount === 'too_many_decimals') return `must have at most ${decimals} decimals`
   return amount

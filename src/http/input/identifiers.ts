@@ -5,12 +5,12 @@ const MAX_CHARACTERS = 255
 // Cc: C0, DEL and C1. Cs: a surrogate without its other half, which has no UTF-8.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
-/** An id or a name that the customer chose: 1 to 255 characters (code points), none of them a control character. */
+/** The customer's own id or name: 1 to 255 characters (code points), without control characters. */
 export function customerText() {
   return z
     .string()
     .superRefine((text, ctx) => {
-      // A code point is one or two UTF-16 units: only between the two is counting them worth it.
+      // A code point is one or two UTF-16 units: count code points only between the two bounds.
       const too_long =
         text.length > 2 * MAX_CHARACTERS ||
         (text.length > MAX_CHARACTERS && [...text].length > MAX_CHARACTERS)
@@ -23,10 +23,15 @@ export function customerText() {
     .openapi({ minLength: 1, maxLength: MAX_CHARACTERS })
 }
 
-/** The fields that pick a wallet: a user's, a team's, or with neither the customer's. */
+/** An id that may stand in a path: `.` and `..` could not, because clients and proxies resolve them away. */
+export function customerId() {
+  return customerText().refine((id) => id !== '.' && id !== '..', 'must not be . or ..')
+}
+
+/** The owner of a wallet: a user or a team; with neither, the customer. */
 export const subjectFields = {
-  user_id: customerText().optional(),
-  team_id: customerText().optional(),
+  user_id: customerId().optional(),
+  team_id: customerId().optional(),
 }
 
 interface Subject {
@@ -34,7 +39,7 @@ interface Subject {
   readonly team_id?: string | undefined
 }
 
-/** Outside events a wallet is one user's or one team's: both together name none. */
+/** Refuses a wallet with two owners. Only events may name a user and a team together. */
 export function refuseTwoOwners(subject: Subject, ctx: z.RefinementCtx): void {
   if (subject.user_id === undefined || subject.team_id === undefined) return
   ctx.addIssue({ code: 'custom', path: ['team_id'], message: 'give user_id or team_id, not both' })

@@ -15,28 +15,37 @@ export const pageQuery = {
     .openapi({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT }),
   cursor: z
     .string()
-    .regex(CURSOR, 'must be the next_cursor of an earlier answer')
+    .regex(CURSOR, 'must be a next_cursor from an earlier response')
     .transform((cursor) => Number.parseInt(cursor.slice(1), 36))
     .optional()
-    .openapi({ type: 'string', description: 'The `next_cursor` of the page before.' }),
+    .openapi({
+      type: 'string',
+      description: 'The `next_cursor` of the previous page. Omit it for the first page.',
+    }),
 }
 
-/** `pageQuery` for lists in the order of their rows' ids: the cursor is the last id of the page before. */
+/** `pageQuery` for lists in the order of their ids: the cursor is the last id of the previous page. */
 export function idPageQuery(prefix: RandomIdPrefix) {
   return {
     limit: pageQuery.limit,
     cursor: z
       .string()
-      .regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`), 'must be the next_cursor of an earlier answer')
+      .regex(
+        new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`),
+        'must be a next_cursor from an earlier response',
+      )
       .optional()
-      .openapi({ type: 'string', description: 'The `next_cursor` of the page before.' }),
+      .openapi({
+        type: 'string',
+        description: 'The `next_cursor` of the previous page. Omit it for the first page.',
+      }),
   }
 }
 
-/** Comes behind every id: where a list that is read downwards begins. */
+/** Sorts after every id: the start of a descending list. */
 export const BEHIND_ALL_IDS = '~'
 
-/** A page of rows of which one more than `limit` was read, to see whether there is a next one. */
+/** Cuts a page out of rows of which one more than `limit` was read, to detect a next page. */
 export function idPage<T>(
   rows: readonly T[],
   limit: number,
@@ -47,12 +56,12 @@ export function idPage<T>(
   return { rows: page, next_cursor: rows.length > limit && last !== undefined ? idOf(last) : null }
 }
 
-/** What a list answers: a page of `item` and where the next one begins. */
+/** The answer of a list: a page of `item` and the cursor of the next page. */
 export function pageSchema(item: z.ZodType) {
   return z.object({ data: z.array(item), next_cursor: z.string().nullable() })
 }
 
-/** A cursor that says: go on below this entry. Opaque to clients; null stands for the end. */
+/** The cursor of the next page: entries below `before_entry`. Opaque to clients; null on the last page. */
 export function nextCursor(before_entry: number | null): string | null {
   return before_entry === null ? null : `c${before_entry.toString(36)}`
 }

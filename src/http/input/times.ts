@@ -7,8 +7,8 @@ const EARLIEST_MS = 0
 const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
- * Epoch milliseconds of an RFC 3339 time with any offset, or what is wrong with it. Finer fractions are cut off.
- * Leap seconds (:60) are refused, since epoch time has no place for them.
+ * Returns the epoch milliseconds of an RFC 3339 time with any offset, or its error. Finer fractions are truncated.
+ * Leap seconds (:60) are refused: epoch time cannot represent them.
  */
 export function parseTime(text: string): number | string {
   const match = DATE_TIME.exec(text)
@@ -45,18 +45,18 @@ export function parseTime(text: string): number | string {
   if (!real) return 'must be a time that exists in the calendar'
   const offset_ms = (+hours * 60 + +minutes) * 60_000 * (sign === '-' ? -1 : 1)
   const at_ms = local - offset_ms
-  // Date.UTC takes the years 0 to 99 for 1900 to 1999.
+  // Date.UTC reads the years 0 to 99 as 1900 to 1999.
   if (+year < 100 || at_ms < EARLIEST_MS || at_ms > LATEST_MS)
-    return 'must be a time of the years 1970 to 9999'
+    return 'must be between the years 1970 and 9999'
   return at_ms
 }
 
-/** An RFC 3339 time on the way in, epoch milliseconds behind it. */
-export function timeInput() {
+/** An RFC 3339 time, parsed to epoch milliseconds. */
+export function timeInput(unescaped = (text: string): string => text) {
   return z
     .string()
     .transform((text, ctx): number => {
-      const at_ms = parseTime(text)
+      const at_ms = parseTime(unescaped(text))
       if (typeof at_ms === 'number') return at_ms
       ctx.addIssue({ code: 'custom', message: at_ms })
       return z.NEVER
@@ -64,7 +64,12 @@ export function timeInput() {
     .openapi({ type: 'string', format: 'date-time', example: '2026-01-31T09:30:00Z' })
 }
 
-/** How every time leaves: RFC 3339 in UTC with milliseconds. */
+/** A time in a query, where an offset's `+` may have been sent unescaped: it then arrives as a space. */
+export function timeQuery() {
+  return timeInput((text) => text.replace(/ (?=\d\d:\d\d$)/, '+'))
+}
+
+/** A time in a response: RFC 3339 in UTC with milliseconds. */
 export function timeJson(at_ms: number): string {
   return new Date(at_ms).toISOString()
 }

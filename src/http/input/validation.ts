@@ -4,7 +4,7 @@ import { type FieldError, invalid } from '../../ledger/model/refusal.ts'
 import type { AppEnv } from '../env.ts'
 import { problem, refusalResponse } from '../output/problem.ts'
 
-// zod's own words for a missing field are "expected string, received undefined".
+// zod reports a missing field as "expected string, received undefined".
 z.config({
   customError: (issue) => (issue.input === undefined && isTypeIssue(issue.code) ? 'required' : undefined),
 })
@@ -21,13 +21,13 @@ type ValidationResult = { readonly target: ValidationTarget } & (
   | { readonly success: false; readonly error: z.core.$ZodError }
 )
 
-/** The hook of every router: a request that its schema refuses becomes a 400 that names each field. */
+/** Answers an invalid request with a 400 that names each invalid field. */
 export function validationHook(result: ValidationResult, c: Context<AppEnv>): Response | undefined {
   if (result.success) return undefined
   if (result.target === 'json' && c.get('body_is_empty')) {
     return problem(c, {
       code: 'invalid_json',
-      detail: 'The request has no body, and this route needs a JSON object.',
+      detail: 'The request has no body. This route requires a JSON object.',
     })
   }
   return refusalResponse(c, invalid(fieldErrors(result.error.issues), PLACES[result.target]))
@@ -42,21 +42,30 @@ const PLACES: Record<ValidationTarget, string> = {
   cookie: 'cookies',
 }
 
-/** zod's issues as the fields of a problem document. An unknown field is named at its own pointer. */
-export function fieldErrors(issues: readonly Issue[], base: readonly PropertyKey[] = []): FieldError[] {
+/**
+ * Converts zod's issues to the errors of a problem document, one for each field: the first. An unknown field gets its
+ * own pointer.
+ */
+export function fieldErrors(issues: readonly Issue[]): FieldError[] {
+  const errors = allErrors(issues, [])
+  const first = new Map(errors.map((error) => [error.path, error] as const).toReversed())
+  return errors.filter((error) => first.get(error.path) === error)
+}
+
+function allErrors(issues: readonly Issue[], base: readonly PropertyKey[]): FieldError[] {
   return issues.flatMap((issue) => {
     const path = [...base, ...issue.path]
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({ path: jsonPointer([...path, key]), message: 'unknown field' }))
     }
     const branch = issue.code === 'invalid_union' ? closestBranch(issue.errors) : undefined
-    return branch ? fieldErrors(branch, path) : [{ path: jsonPointer(path), message: issue.message }]
+    return branch ? allErrors(branch, path) : [{ path: jsonPointer(path), message: issue.message }]
   })
 }
 
 /**
- * The alternative of a union that the input was probably meant to be: the one with the fewest complaints among
- * those it at least looks like. None when it looks like no alternative: then the union's own message is the best.
+ * Picks the alternative of a union that the input most resembles: of those with the right JSON type, the one with the
+ * fewest errors. Returns undefined if no alternative has the right type; the union's own message is used then.
  */
 function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const alike = branches.filter(

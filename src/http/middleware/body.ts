@@ -1,41 +1,61 @@
+import { gunzipSync, inflateSync } from 'node:zlib'
+import type { z } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../env.ts'
-import { problem, unsupportedMediaType } from '../output/problem.ts'
+import { hasTooManyFields, parseJson } from '../input/exact-json.ts'
+import { withoutNulls } from '../input/nulls.ts'
+import { invalidRequest, problem, unsupportedMediaType } from '../output/problem.ts'
 
 export const MAX_BODY_BYTES = 4 * 1024 * 1024
-/** Deeper JSON than this is an attack on whoever walks it recursively, ourselves included. */
+/** Deeper JSON could overflow the stack of a recursive walk. */
 export const MAX_DEPTH = 64
+/** Fields of one object: far above what any schema or provider has. */
+export const MAX_FIELDS = 10_000
 
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 
-const limitSize = bodyLimit({
-  maxSize: MAX_BODY_BYTES,
-  onError: (c) =>
-    problem(c, { code: 'body_too_large', detail: 'A body may have up to 4 MB (4,194,304 bytes).' }),
-})
+const limitSize = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
+
+/** RFC 9110, section 8.4.1: `deflate` is the zlib format, and `x-gzip` is `gzip`. */
+const DECODERS: ReadonlyMap<string, typeof gunzipSync> = new Map([
+  ['gzip', gunzipSync],
+  ['x-gzip', gunzipSync],
+  ['deflate', inflateSync],
+])
 
 /**
- * Reads the body of a POST, PUT or PATCH once, as JSON. The validators behind it get the same object from
- * `c.req.json()`. A request without a body goes on as `{}`: whether it needs one is the route's schema to say.
+ * Reads the body of a POST, PUT or PATCH once, as JSON; validators get the same object from `c.req.json()`. A request
+ * without a body continues as `{}`: the route's schema decides whether it requires one.
  */
 export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   if (!METHODS_WITH_BODY.has(c.req.method)) return next()
   const type = c.req.header('Content-Type')
   if (type !== undefined && !JSON_TYPE.test(type)) return unsupportedMediaType(c)
-  let text: string | undefined
-  const tooLarge = await limitSize(c, async () => {
-    text = decodeUtf8(await c.req.arrayBuffer())
+  const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
+  const decoder = DECODERS.get(encoding)
+  if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)
+  let bytes = new Uint8Array()
+  const refused = await limitSize(c, async () => {
+    bytes = new Uint8Array(await c.req.arrayBuffer())
   })
-  if (tooLarge) return tooLarge
+  if (refused) return refused
+  const decoded = decoder && bytes.length > 0 ? decode(decoder, bytes) : bytes
+  if (decoded === 'too_large') return tooLarge(c)
+  const text = decoded && decodeUtf8(decoded)
   if (text === '') {
     c.set('body_is_empty', true)
     provideJson(c.req, {})
     return next()
   }
   if (type === undefined) return unsupportedMediaType(c)
-  const body = text === undefined ? undefined : parseJson(text)
+  if (text !== undefined && hasTooManyFields(text, MAX_FIELDS)) {
+    const message = `must have at most ${MAX_FIELDS} fields in each object`
+    return invalidRequest(c, `The body ${message}.`, [{ path: '', message }])
+  }
+  const body = text === undefined ? undefined : tryParse(text)
   if (!body) return problem(c, { code: 'invalid_json', detail: 'The body is not valid JSON in UTF-8.' })
   if (isDeeperThan(body.value, MAX_DEPTH)) {
     return problem(c, { code: 'invalid_json', detail: `The body is nested deeper than ${MAX_DEPTH} levels.` })
@@ -44,13 +64,30 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   return next()
 })
 
-/** Hono keeps a body's text and parses it at every call; parsing 4 MB twice is what this saves. */
-function provideJson(request: object, value: unknown): void {
-  Object.defineProperty(request, 'json', { value: () => Promise.resolve(value) })
+/** Removes nulls that mean "absent" before a body is validated and fingerprinted. Runs after `jsonBody`. */
+export function nullsRemoved(schema: z.ZodType): MiddlewareHandler<AppEnv> {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    provideJson(c.req, withoutNulls(schema, await c.req.json()))
+    return next()
+  })
 }
 
-/** Undefined when the bytes are not UTF-8: replacing them would make different ids equal. */
-function decodeUtf8(bytes: ArrayBuffer): string | undefined {
+/** Replaces Hono's `json`, which parses the text again at every call: 4 MB are parsed only once. */
+function provideJson(request: object, value: unknown): void {
+  Object.defineProperty(request, 'json', { value: () => Promise.resolve(value), configurable: true })
+}
+
+/** Undefined for bytes that are not of this encoding. */
+function decode(decoder: typeof gunzipSync, bytes: Uint8Array): Uint8Array | 'too_large' | undefined {
+  try {
+    return decoder(bytes, { maxOutputLength: MAX_BODY_BYTES })
+  } catch (error) {
+    return error instanceof RangeError ? 'too_large' : undefined
+  }
+}
+
+/** Returns undefined for invalid UTF-8: replacement characters would make different ids equal. */
+function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
   } catch {
@@ -59,12 +96,12 @@ function decodeUtf8(bytes: ArrayBuffer): string | undefined {
 }
 
 /**
- * `JSON.parse` makes `__proto__` an own property like any other, and nothing behind it copies by assignment, so such
- * a key changes no prototype: a strict schema refuses it as an unknown field.
+ * `JSON.parse` creates `__proto__` as an own property. No later code copies properties by assignment, so it changes no
+ * prototype: a strict schema refuses it as an unknown field.
  */
-function parseJson(text: string): { readonly value: unknown } | undefined {
+function tryParse(text: string): { readonly value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) }
+    return { value: parseJson(text) }
   } catch {
     return undefined
   }
@@ -74,4 +111,18 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (levels === 0) return true
   return Object.values(value).some((inner) => isDeeperThan(inner, levels - 1))
+}
+
+function tooLarge(c: Context<AppEnv>): Response {
+  return problem(c, {
+    code: 'body_too_large',
+    detail: 'The body is larger than the limit of 4 MB (4,194,304 bytes, after decoding). Split the request.',
+  })
+}
+
+function unsupportedEncoding(c: Context<AppEnv>): Response {
+  return problem(c, {
+    code: 'unsupported_media_type',
+    detail: 'Send the body without a Content-Encoding, or with gzip or deflate.',
+  })
 }

@@ -4,7 +4,7 @@ import { createMiddleware } from 'hono/factory'
 import { type Config, configOf } from '../../config.ts'
 import type { AppEnv } from '../env.ts'
 
-/** Chrome remembers a preflight for no longer than this. */
+/** Chrome caches a preflight for at most this long. */
 const PREFLIGHT_MAX_AGE_S = 7_200
 
 const SHARED = {
@@ -12,16 +12,16 @@ const SHARED = {
   allowHeaders: ['Authorization', 'X-API-Key', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
   exposeHeaders: ['X-Request-Id', 'Idempotency-Replayed', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
   maxAge: PREFLIGHT_MAX_AGE_S,
-  // The API knows no cookies: a page can only send a key that it has.
+  // The API uses no cookies: a page can only send a key that it has.
   credentials: false,
 }
 
 const handlers = new WeakMap<Config, MiddlewareHandler<AppEnv>>()
 
 /**
- * Cross-origin requests from browsers, for the origins of `CORS_ORIGINS`; off when there is none. A preflight carries no
- * key, so it is answered here, before anybody asks for one. An origin that is not listed gets the same answers without
- * the header that would let its page read them.
+ * Answers cross-origin requests from browsers, for the origins in `CORS_ORIGINS`; off if there are none. A preflight
+ * carries no key, so it is answered before authentication. Other origins get the same responses without the header
+ * that lets their page read them.
  */
 export const cors = createMiddleware<AppEnv>(async (c, next) => {
   const config = configOf(c.env)

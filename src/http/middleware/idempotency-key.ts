@@ -5,7 +5,7 @@ import { invalidRequest } from '../output/problem.ts'
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
 
-/** Checks the `Idempotency-Key` header of a POST and keeps it as `idempotency_key`. */
+/** Validates the `Idempotency-Key` header of a POST and stores it as `idempotency_key`. */
 export const idempotencyKey = createMiddleware<AppEnv>(async (c, next) => {
   const key = c.req.method === 'POST' ? c.req.header('Idempotency-Key') : undefined
   if (key !== undefined && !PRINTABLE_ASCII.test(key)) {
@@ -19,8 +19,8 @@ export const idempotencyKey = createMiddleware<AppEnv>(async (c, next) => {
 })
 
 /**
- * What a key stands for: the operation and its parsed body, whatever the order of its fields. 22 characters of
- * base64url are 132 bits of SHA-256, far more than two requests under one key need to be told apart.
+ * The fingerprint of a keyed request: its operation and parsed body, in any field order. 22 characters of base64url
+ * are 132 bits of SHA-256, enough to tell two requests under one key apart.
  */
 export function fingerprintOf(operation: string, body: unknown): string {
   return createHash('sha256')
@@ -29,7 +29,7 @@ export function fingerprintOf(operation: string, body: unknown): string {
     .slice(0, 22)
 }
 
-/** JSON with sorted keys. The depth of a body is limited where it is read. */
+/** JSON with sorted keys. `jsonBody` has limited the depth. */
 function canonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`

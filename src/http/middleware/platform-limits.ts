@@ -5,19 +5,19 @@ import { type AppEnv, clientIp } from '../env.ts'
 import { problem } from '../output/problem.ts'
 
 /**
- * What the platform's limiter holds, before anything of ours has to work for a request. It counts per location and
- * approximately and says only yes or no, so nothing documented as exact hangs on it: documented limits are the ledger
- * object's (`ledger/rate-limit.ts`). The limits themselves stand in `wrangler.toml`, since a binding cannot be asked for
- * its own. Without the bindings nothing is held here.
+ * Flood protection by the platform's limiter, before the Worker does any work of its own. The limiter counts
+ * approximately, per location, and returns only yes or no, so documented limits do not depend on it: the ledger
+ * object counts those (`ledger/admission/rate-limit.ts`). The limits are in `wrangler.toml`. Without the bindings
+ * there is no such protection.
  */
 
-/** The period of every binding. Which part of it has passed is not told: who waits all of it is let in again. */
+/** The period of every binding. The elapsed part is unknown: a client that waits a whole period is admitted. */
 const PERIOD_S = 60
 
-/** Of a request that does not say where it came from, which only a local one is: all of those are one client. */
+/** The key of requests without an address, which are local: they count as one client. */
 const LOCAL = 'local'
 
-/** Whether one more request without a valid key may come from this address. Counts it once, however often it is asked. */
+/** Whether the address may send another request without a valid key. Counts a request once. */
 export function admitsStranger(c: Context<AppEnv>): Promise<boolean> {
   const known = c.get('stranger_admitted')
   if (known) return known
@@ -27,15 +27,15 @@ export function admitsStranger(c: Context<AppEnv>): Promise<boolean> {
 }
 
 /**
- * Whether a key that this isolate does not know may be looked up. Counted by address and not by key: a checksum is easily
- * made, so of keys nobody has to send the same one twice, and whoever knows the id of another's key must not use up
- * anything of it. Looser than every tier, because many customers may share an address.
+ * Whether a key that this isolate has not cached may be looked up. Counted by address and not by key: anyone can make
+ * a checksum, and a stranger who knows a key id must not use up its owner's quota. The limit is above every tier's,
+ * since customers may share an address.
  */
 export function admitsLookup(c: Context<AppEnv>): Promise<boolean> {
   return within(c.env.LOOKUP_SHIELD, clientNetwork(c))
 }
 
-/** Whether a customer is within what its tier could at most need, on one of its two ledgers. */
+/** Whether a customer is below the flood limit of its tier, on one of its two ledgers. */
 export function admitsCustomer(
   c: Context<AppEnv>,
   { customer_id, mode, tier }: Pick<AuthenticatedKey, 'customer_id' | 'mode' | 'tier'>,
@@ -43,16 +43,16 @@ export function admitsCustomer(
   return within(c.env[`SHIELD_${tier}`], `${customer_id}:${mode}`)
 }
 
-/** The 429 of a request that the platform's limiter holds: how much of its minute is left is known to nobody. */
+/** The 429 of the platform's limiter. The time left in its period is unknown. */
 export function tooManyRequests(c: Context<AppEnv>, whose: 'address' | 'customer'): Response {
   const detail =
     whose === 'address'
-      ? 'There were too many requests without a valid API key from this address. Wait a minute.'
-      : 'There were far more requests than the tier of this customer allows. Wait a minute.'
+      ? 'Too many requests without a valid API key from this address. Retry in a minute.'
+      : 'Far more requests than the tier of this customer allows. Retry in a minute.'
   return problem(c, { code: 'rate_limited', detail, headers: { 'Retry-After': String(PERIOD_S) } })
 }
 
-/** A limiter that fails lets pass: it shields what works without it. */
+/** Admits the request if the limiter fails: the API works without this protection. */
 async function within(limiter: RateLimit | undefined, key: string): Promise<boolean> {
   if (!limiter) return true
   try {
@@ -68,13 +68,13 @@ function clientNetwork(c: Context<AppEnv>): string {
   return address === undefined ? LOCAL : networkOf(address)
 }
 
-/** Of IPv6 the /64: whoever has one address has all of those. IPv4 as it is. */
+/** The /64 of an IPv6 address, since one client controls all of it; an IPv4 address unchanged. */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address
   const [head = '', tail] = address.toLowerCase().split('::')
   const groups = head === '' ? [] : head.split(':')
   const last = tail === undefined || tail === '' ? [] : tail.split(':')
-  // An IPv4 address at the end stands for two groups; it is past the /64 either way.
+  // An IPv4 suffix takes the place of two groups; it is beyond the /64 in any case.
   const missing = tail === undefined ? 0 : 8 - groups.length - last.length - (tail.includes('.') ? 1 : 0)
   const all = [...groups, ...Array<string>(Math.max(0, missing)).fill('0'), ...last]
   return `${all

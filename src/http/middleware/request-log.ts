@@ -7,13 +7,13 @@ import { type LogFields, logFailure, logInfo, logWarning } from '../../logging/l
 import { countOutcome, writeOutcomesWhenDue } from '../../logging/outcomes.ts'
 import { type AppEnv, routeOf } from '../env.ts'
 
-/** What a request can do without being told apart from others that nobody should be able to fill a log with. */
+/** The methods that are logged by name; others are `other`, so that no client can fill the log with names. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /**
- * One line for a request, and its outcome counted. Requests that failed (5xx) or were slow are always logged, of the
- * others the share that `LOG_SAMPLE_RATE` says. The clock of a deployed Worker stands still while it computes, so both
- * durations are of what was waited for.
+ * Logs one line for a request and counts its outcome. Failed (5xx) and slow requests are always logged, others at the
+ * rate `LOG_SAMPLE_RATE`. The clock of a deployed Worker does not advance while it computes, so both durations
+ * measure waiting.
  */
 export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   const { log_sample_rate, slow_request_ms } = configOf(c.env)
@@ -31,12 +31,12 @@ export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   const sampled = Math.random() < log_sample_rate
   if (!failed && !slow && !sampled) return
   const log = failed ? logFailure : slow ? logWarning : logInfo
-  // What a line stands for: an operator who sums up lines divides by it.
+  // The share of requests that a line represents: divide by it when summing lines.
   const sample_rate = failed || slow ? 1 : log_sample_rate
   log('request', { ...described(c), outcome, duration_ms, object_ms, sample_rate })
 })
 
-/** `ok`, `replayed`, or the code of the problem: a small, known set. */
+/** `ok`, `replayed`, or the problem code: a small, fixed set. */
 function outcomeOf(c: Context<AppEnv>): string {
   const code = c.get('problem_code')
   if (code !== undefined) return code

@@ -11,9 +11,9 @@ import {
 } from '../../pricing/money.ts'
 
 /**
- * Exact amounts in JSON. A double writes 0.00000415 as `4.15e-6` and cannot hold every amount of 16 digits, so
- * amounts are written as the decimal text they are, through `JSON.rawJSON` (TC39 "JSON.parse source text access",
- * in V8 since 11.4). TypeScript's library does not know it yet.
+ * Exact amounts in JSON. A double prints 0.00000415 as `4.15e-6` and cannot represent every amount of 16 digits, so
+ * amounts are written as decimal text through `JSON.rawJSON` (TC39 "JSON.parse source text access", in V8 since
+ * 11.4). TypeScript's library does not declare it yet.
  */
 declare global {
   interface JSON {
@@ -21,7 +21,7 @@ declare global {
   }
 }
 
-/** A number that `JSON.stringify` writes as the very text it was made of. */
+/** A number that `JSON.stringify` writes as the text it was made from. */
 interface RawJson {
   readonly rawJSON: string
 }
@@ -31,7 +31,10 @@ export type ExactNumber = number | RawJson
 const PLAIN_DECIMAL = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/
 const MICRO_PER_CREDIT = 10 ** CREDIT_DECIMALS
 
-/** A plain decimal (no exponent) as a JSON number. Throws on anything else: it would become the client's broken JSON. */
+/**
+ * A plain decimal (no exponent) as a JSON number. Throws on anything else, which would make the response invalid
+ * JSON.
+ */
 export function exactNumber(decimal: string): ExactNumber {
   if (!PLAIN_DECIMAL.test(decimal)) throw new RangeError(`not a plain decimal: ${decimal}`)
   return JSON.rawJSON(decimal)
@@ -39,12 +42,12 @@ export function exactNumber(decimal: string): ExactNumber {
 
 /** Credits, with at most 6 decimals. */
 export function creditsJson(amount: MicroCredits): ExactNumber {
-  // Whole credits stay far below 2^53, where a double is exact and writes no exponent.
+  // Whole credits are far below 2^53, where a double is exact and prints no exponent.
   if (amount % MICRO_PER_CREDIT === 0) return amount / MICRO_PER_CREDIT
   return exactNumber(formatDecimal(BigInt(amount), CREDIT_DECIMALS))
 }
 
-/** Micro-credits that may be more than a wallet can hold. */
+/** Credits from micro-credits, which may exceed what a wallet can hold. */
 export function creditsExact(credits_micro: bigint): ExactNumber {
   return exactNumber(formatDecimal(credits_micro, CREDIT_DECIMALS))
 }
@@ -59,7 +62,7 @@ export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
   return exactNumber(formatUsd(typeof amount === 'bigint' ? amount : usdFromParts(amount)))
 }
 
-/** An answer whose body may hold exact numbers. */
+/** A JSON response whose body may contain exact numbers. */
 export function jsonResponse(
   c: Context,
   body: unknown,

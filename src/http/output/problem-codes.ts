@@ -1,6 +1,6 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-/** Every code that a client can meet. A code is stable: never rename one, never give it another status. */
+/** Every problem code. Codes are stable: never rename one, never change its status. */
 export const PROBLEMS = {
   invalid_request: { status: 400, title: 'The request is invalid' },
   invalid_json: { status: 400, title: 'The body is not valid JSON' },
@@ -15,10 +15,11 @@ export const PROBLEMS = {
   customer_suspended: { status: 403, title: 'The customer is suspended' },
   feature_not_allowed: { status: 403, title: 'The feature is not allowed' },
   not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'The method is not allowed' },
   conflict: { status: 409, title: 'Conflict' },
   hold_not_open: { status: 409, title: 'The hold is not open' },
-  already_voided: { status: 409, title: 'The event was voided before' },
-  too_many_open: { status: 409, title: 'Too many are open' },
+  already_voided: { status: 409, title: 'The event is already voided' },
+  too_many_open: { status: 409, title: 'Too many open items' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The content type is not supported' },
   idempotency_mismatch: { status: 422, title: 'The idempotency key was used for another request' },
@@ -26,7 +27,7 @@ export const PROBLEMS = {
   unknown_provider: { status: 422, title: 'The provider is not known' },
   rate_limited: { status: 429, title: 'Too many requests in a minute' },
   quota_exceeded: { status: 429, title: 'The quota of events is used up' },
-  internal_error: { status: 500, title: 'Something broke on our side' },
+  internal_error: { status: 500, title: 'Internal error' },
   overloaded: { status: 503, title: 'Too many requests at once' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>

@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
-/** What the problem documents look like, one schema for each code, with the members that only this code has. */
+/** The schemas of the problem documents, one for each code with the members that only it has. */
 
 const exact = (description: string) => z.number().openapi({ description })
-const nearest = z.array(z.string()).openapi({ description: 'Names that are like it, nearest first.' })
+const nearest = z.array(z.string()).openapi({ description: 'Similar names, closest first.' })
 const checked = z.object({ ok: z.boolean(), latency_ms: z.number() })
 
 const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
@@ -17,18 +17,21 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
     ),
   },
   insufficient_credits: {
-    balance: exact('Credits of the wallet, held ones included.'),
+    balance: exact('Credits in the wallet, including held credits.'),
     available_balance: exact('Credits that are not held.'),
-    required: exact('Credits that this needs.'),
+    required: exact('Credits that the request requires.'),
     wallet_id: z.string(),
   },
   limit_reached: {
     feature_id: z.string(),
-    level: z.enum(['user', 'team', 'customer']).openapi({ description: 'Whose limit it is.' }),
+    level: z.enum(['user', 'team', 'customer']).openapi({ description: 'The owner of the limit.' }),
     unit: z.enum(['credits', 'events', 'tokens', 'usd']),
-    limit: exact('How much of `unit` fits into a window.'),
-    used: exact('How much of it is used up.'),
-    resets_at: z.iso.datetime().nullable().openapi({ description: 'null: never.' }),
+    limit: exact('The limit for a window, in `unit`.'),
+    used: exact('The amount used in the current window, in `unit`.'),
+    resets_at: z.iso
+      .datetime()
+      .nullable()
+      .openapi({ description: 'When the window ends; null if it never does.' }),
   },
   feature_not_allowed: {
     feature_id: z.string(),
@@ -37,14 +40,14 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   unpriced_model: { nearest },
   unknown_provider: { nearest },
   quota_exceeded: {
-    limit: exact('Events that a calendar month (UTC) has room for.'),
+    limit: exact('Events allowed in a calendar month (UTC).'),
     resets_at: z.iso.datetime(),
   },
   unavailable: {
     checks: z
       .object({ d1: checked, kv: checked, object: checked })
       .optional()
-      .openapi({ description: 'Of `GET /ready`: what answered.' }),
+      .openapi({ description: 'Only for `GET /ready`: the result of each check.' }),
   },
 }
 
@@ -53,12 +56,12 @@ export function problemSchema(code: ProblemCode): z.ZodType {
   const { status, title } = PROBLEMS[code]
   return z
     .object({
-      type: z.url().openapi({ description: 'A link to what the code means and what to do.' }),
+      type: z.url().openapi({ description: 'A link to the meaning of the code and how to resolve it.' }),
       title: z.literal(title),
       status: z.literal(status),
-      detail: z.string().openapi({ description: 'What is wrong with this very request, for a person.' }),
+      detail: z.string().openapi({ description: 'What is wrong with this request, for a person.' }),
       code: z.literal(code).openapi({ description: 'Stable, for programs.' }),
-      request_id: z.string().openapi({ description: 'As in the header X-Request-Id.' }),
+      request_id: z.string().openapi({ description: 'The value of the X-Request-Id header.' }),
       ...MEMBERS[code],
     })
     .openapi(problemSchemaName(code))
@@ -88,12 +91,12 @@ export function problemResponse(codes: readonly ProblemCode[]) {
 const CODES_BY_REF = new Map<string, ProblemCode>()
 for (const code of problemCodes()) CODES_BY_REF.set(REF + problemSchemaName(code), code)
 
-/** Every code there is. */
+/** All codes, in the order of `PROBLEMS`. */
 export function problemCodes(): ProblemCode[] {
   return Object.keys(PROBLEMS).filter((code): code is ProblemCode => code in PROBLEMS)
 }
 
-/** The codes that a response of the document was declared with; none of a response that is no problem. */
+/** The codes that a response of the document declares; empty for a response that is no problem. */
 export function codesOf(response: unknown): ProblemCode[] {
   const found = [...JSON.stringify(response).matchAll(/"\$ref":"([^"]+)"/g)]
   return found.flatMap(([, ref = '']) => CODES_BY_REF.get(ref) ?? [])

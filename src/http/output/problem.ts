@@ -9,8 +9,8 @@ import { timeJson, timeOrNull } from '../input/times.ts'
 import { exactNumber, jsonResponse } from './json.ts'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 
-/** Where `docs/errors.md` is read. It has one heading per code, so the code is the anchor. */
-const DOCS = 'https://github.com/openmonetize/openmonetize-edge/blob/main/docs/errors.md#'
+/** The page of all codes, which every deployment serves: each code is an anchor. */
+const DOCS = '/docs/errors#'
 
 export interface Problem {
   readonly code: ProblemCode
@@ -26,7 +26,8 @@ export interface Problem {
 export function problem(c: Context<AppEnv>, { code, detail, headers = {}, members = {} }: Problem): Response {
   const { status, title } = PROBLEMS[code]
   c.set('problem_code', code)
-  const body = { type: DOCS + code, title, status, detail, code, request_id: c.get('request_id'), ...members }
+  const type = new URL(DOCS + code, c.req.url).href
+  const body = { type, title, status, detail, code, request_id: c.get('request_id'), ...members }
   const all = { 'Content-Type': 'application/problem+json', ...headersOf(status), ...headers }
   return c.body(JSON.stringify(body), status, all)
 }

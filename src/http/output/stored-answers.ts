@@ -12,18 +12,18 @@ import { jsonResponse } from './json.ts'
 import { REPLAYED, refusalResponse } from './problem.ts'
 
 /**
- * Idempotency for POSTs that no ledger object answers. The answer is stored in the batch that makes the change, so
- * both are there or neither, and a request that was refused leaves its key unused. Keys are apart from those that the
- * ledger objects know: one key used both for a burn and for such a POST is two keys.
+ * Idempotency for POSTs that no ledger object answers. The answer is stored in the same batch as the change, so that
+ * both exist or neither does; a refused request does not use up its key. These keys are separate from those of the
+ * ledger objects: one key used for a burn and for such a POST counts as two keys.
  */
 export interface Once {
-  /** Whose keys these are: `ledgerKey` of a customer's ledger, or `operator`. */
+  /** The owner of the keys: `ledgerKey` of a customer's ledger, or `operator`. */
   readonly owner: string
   /** Method and path. */
   readonly operation: string
   /**
-   * Of answers that hold a secret: the credential of the request. They are stored encrypted under it, and only the
-   * same credential gets them again.
+   * The credential of the request, for answers that contain a secret. They are stored encrypted under it, and only
+   * the same credential can read them again.
    */
   readonly credential?: string
 }
@@ -34,10 +34,9 @@ export interface Answer {
 }
 
 /**
- * Statements for the change's own D1 batch, to be put last; none when the request has no key. When another request
- * with the same key was faster, that batch fails as a whole: let its error through, it ends as a replay.
- * With `if_changed` they stand directly behind the statement that makes the change, and keep nothing when that changed
- * no row.
+ * Statements to append to the change's own D1 batch; none if the request has no key. If another request with the same
+ * key was faster, the whole batch fails: let its error through, it becomes a replay. With `if_changed`, put them
+ * directly after the statement that makes the change: they store nothing if it changed no row.
  */
 export type KeepAnswer = (
   answer: Answer,
@@ -45,8 +44,8 @@ export type KeepAnswer = (
 ) => D1PreparedStatement[]
 
 /**
- * Answers a POST once per idempotency key. `change` makes the change in one batch with what `keep` gives it and returns
- * that answer, or a problem document of its own. Without a key it is simply called.
+ * Answers a POST once per idempotency key. `change` makes the change in one batch with the statements from `keep` and
+ * returns that answer, or a problem document. Without a key, `change` is simply called.
  */
 export async function answerOnce(
   c: Context<AppEnv>,
@@ -94,7 +93,7 @@ async function earlierAnswer(
 const SEALED_FOR_ANOTHER: Refusal = {
   code: 'conflict',
   detail:
-    'This idempotency key was used with another credential, and only that one gets the secret in the answer again.',
+    'This idempotency key was used with another credential. Only that credential can read the secret in the answer again.',
 }
 
 const placeOf = (owner: string, key: string) => `${owner} ${key}`
@@ -140,9 +139,9 @@ function respond(c: Context<AppEnv>, answer: Answer | Response): Response {
 }
 
 /**
- * An answer that holds a secret is stored encrypted under the credential of the request it answers. The credential
- * itself is stored nowhere, so the database alone gives nothing away, and whoever repeats the request brings it along.
- * AES-256-GCM with a key of HKDF-SHA-256: a credential has 256 random bits, so there is nothing to stretch.
+ * An answer with a secret is stored encrypted under the credential of its request. The credential is stored nowhere,
+ * so the database alone reveals nothing, and a repeat brings the credential along. AES-256-GCM with a key from
+ * HKDF-SHA-256: a credential has 256 random bits, so it needs no stretching.
  */
 
 const CIPHER = 'aes-256-gcm'
@@ -151,7 +150,7 @@ const IV_BYTES = 12
 const TAG_BYTES = 16
 const PURPOSE = 'openmonetize stored answer'
 
-/** `place` names the row that the answer is for: it cannot be opened as that of another one. */
+/** Encrypts `text`. `place` names the row of the answer: it cannot be decrypted as another row's. */
 export function seal(text: string, credential: string, place: string): string {
   const iv = randomBytes(IV_BYTES)
   const cipher = createCipheriv(CIPHER, keyOf(credential, place), iv, { authTagLength: TAG_BYTES })
@@ -159,7 +158,7 @@ export function seal(text: string, credential: string, place: string): string {
   return Buffer.concat([iv, cipher.getAuthTag(), encrypted]).toString('base64')
 }
 
-/** Undefined when it was sealed under another credential or for another place, or is broken. */
+/** Returns undefined if the text was sealed under another credential or for another place, or is damaged. */
 export function unseal(sealed: string, credential: string, place: string): string | undefined {
   const bytes = Buffer.from(sealed, 'base64')
   const [iv, tag] = [bytes.subarray(0, IV_BYTES), bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES)]

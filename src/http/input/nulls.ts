@@ -1,0 +1,108 @@
+import { z } from '@hono/zod-openapi'
+
+/**
+ * Treats null as absent. A null is removed from every optional field whose schema does not accept null, so that clients
+ * whose serializers write nulls, and clients that send a response back, lose nothing. Fields whose schema accepts null
+ * (`up_to`, clearing by PATCH), metadata and other free JSON keep it.
+ */
+export function withoutNulls(schema: z.ZodType, value: unknown): unknown {
+  const clean = cleanerOf(schema)
+  return clean ? clean(value) : value
+}
+
+/** Returns the value itself if it has no null to remove. Undefined for schemas without optional fields. */
+type Cleaner = (value: unknown) => unknown
+
+interface Field {
+  readonly removes_null: boolean
+  readonly clean: Cleaner | undefined
+}
+
+const cleaners = new WeakMap<z.ZodType, { readonly cleaner: Cleaner | undefined }>()
+
+function cleanerOf(schema: z.ZodType): Cleaner | undefined {
+  const known = cleaners.get(schema)
+  if (known) return known.cleaner
+  const cleaner = makeCleaner(schema)
+  cleaners.set(schema, { cleaner })
+  return cleaner
+}
+
+function makeCleaner(schema: unknown): Cleaner | undefined {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
+    return makeCleaner(schema.unwrap())
+  }
+  if (schema instanceof z.ZodPipe) return makeCleaner(schema.in)
+  if (schema instanceof z.ZodUnion) return cleanerOfUnion(schema.options)
+  if (schema instanceof z.ZodArray) return cleanerOfItems(makeCleaner(schema.element))
+  if (schema instanceof z.ZodRecord) return cleanerOfValues(makeCleaner(schema.valueType))
+  return schema instanceof z.ZodObject ? cleanerOfFields(fieldsOf(schema)) : undefined
+}
+
+function fieldsOf({ shape }: z.ZodObject): Map<string, Field> {
+  const fields = new Map<string, Field>()
+  for (const [name, field] of Object.entries(shape)) {
+    if (!(field instanceof z.ZodType)) continue
+    const removes_null = field.safeParse(undefined).success && !field.safeParse(null).success
+    const clean = makeCleaner(field)
+    if (removes_null || clean) fields.set(name, { removes_null, clean })
+  }
+  return fields
+}
+
+/** A field of several alternatives loses a null unless one of them accepts it. */
+function cleanerOfUnion(options: readonly unknown[]): Cleaner | undefined {
+  const objects = options.filter((option) => option instanceof z.ZodObject)
+  const merged = new Map<string, Field>()
+  for (const name of new Set(objects.flatMap(({ shape }) => Object.keys(shape)))) {
+    const declared = objects.flatMap(({ shape }) => (shape[name] instanceof z.ZodType ? [shape[name]] : []))
+    const removes_null =
+      declared.some((field) => field.safeParse(undefined).success) &&
+      !declared.some((field) => field.safeParse(null).success)
+    const inner = declared.flatMap((field) => makeCleaner(field) ?? [])
+    const clean: Cleaner | undefined =
+      inner.length === 0 ? undefined : (value) => inner.reduce((cleaned, next) => next(cleaned), value)
+    if (removes_null || clean) merged.set(name, { removes_null, clean })
+  }
+  return cleanerOfFields(merged)
+}
+
+function cleanerOfFields(fields: ReadonlyMap<string, Field>): Cleaner | undefined {
+  if (fields.size === 0) return undefined
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    let changed = false
+    const kept: [string, unknown][] = []
+    for (const [name, inner] of Object.entries(value)) {
+      const field = fields.get(name)
+      if (inner === null && field?.removes_null) {
+        changed = true
+        continue
+      }
+      const cleaned: unknown = field?.clean ? field.clean(inner) : inner
+      if (cleaned !== inner) changed = true
+      kept.push([name, cleaned])
+    }
+    return changed ? Object.fromEntries(kept) : value
+  }
+}
+
+function cleanerOfItems(clean: Cleaner | undefined): Cleaner | undefined {
+  if (!clean) return undefined
+  return (value) => {
+    if (!Array.isArray(value)) return value
+    const cleaned = value.map((item) => clean(item))
+    return cleaned.some((item, index) => item !== value[index]) ? cleaned : value
+  }
+}
+
+function cleanerOfValues(clean: Cleaner | undefined): Cleaner | undefined {
+  if (!clean) return undefined
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+    const entries = Object.entries(value).map(([name, inner]): [string, unknown] => [name, clean(inner)])
+    return entries.some(([name, inner]) => Reflect.get(value, name) !== inner)
+      ? Object.fromEntries(entries)
+      : value
+  }
+}
