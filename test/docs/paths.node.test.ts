@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-/** Checks that every path that a page names exists, so that maps and recipes stay true. */
+/** Checks that every path and npm script that a page names exists, so that maps and recipes stay true. */
 
 const ROOT = path.join(import.meta.dirname, '../..')
 /** In these pages a relative name is a path of this repository too; in guides it may be a reader's own file. */
@@ -17,6 +17,11 @@ const PAGES = [
   ]),
 ]
 
+const { scripts }: { scripts: Record<string, string> } = JSON.parse(
+  readFileSync(path.join(ROOT, 'package.json'), 'utf8'),
+)
+const SCRIPTS = new Set(Object.keys(scripts))
+
 const FOLDERS = /^(?:src|test|docs|scripts|bench|examples|migrations|sdk|dashboard|\.github|\.ci)\//
 const PLACEHOLDER = /[*…{}<>]/
 const RELATIVE = /^(?:[\w.-]+\/)*[\w.-]+(?:\.(?:ts|tsx|js|json|md|toml|sql|yml)|\/)$/
@@ -24,6 +29,12 @@ const RELATIVE = /^(?:[\w.-]+\/)*[\w.-]+(?:\.(?:ts|tsx|js|json|md|toml|sql|yml)|
 describe.each(PAGES)('%s', (page) => {
   it('names only paths that exist', () => {
     expect(missingPaths(page)).toEqual([])
+  })
+
+  it('names only npm scripts that exist', () => {
+    const text = readFileSync(path.join(ROOT, page), 'utf8')
+    const named = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script = '']) => script)
+    expect(named.filter((script) => !SCRIPTS.has(script))).toEqual([])
   })
 })
 
