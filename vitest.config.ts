@@ -2,9 +2,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
-import { dropExpectedMessages } from './test/support/runtime-log.ts'
-
-dropExpectedMessages()
 
 /** A test that takes seconds alone takes many when all run at once on two cores; one that hangs still ends. */
 const testTimeout = 60_000
@@ -55,7 +52,7 @@ export default defineConfig({
           testTimeout,
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.node.test.ts'],
-          globalSetup: ['test/support/document-setup.ts'],
+          globalSetup: ['test/support/document-setup.ts', 'test/support/runtime-log.ts'],
           setupFiles: ['test/support/clock.ts', 'test/setup.ts'],
         },
       },

@@ -7,8 +7,17 @@ import { inject } from 'vitest'
  */
 const clock = inject('clock')
 
+/** Survives where test files share a worker, so that shifts do not add up. */
+const REAL_DATE = Symbol.for('openmonetize.real-date')
+
+function realDate(): DateConstructor {
+  const kept: unknown = Reflect.get(globalThis, REAL_DATE)
+  if (kept === undefined) Reflect.set(globalThis, REAL_DATE, Date)
+  return kept === undefined ? Date : Object(kept)
+}
+
 if (clock !== null) {
-  const RealDate = Date
+  const RealDate = realDate()
   const shift_ms = RealDate.parse(clock) - RealDate.now()
   globalThis.Date = new Proxy(RealDate, {
     construct: (target, args, newTarget) =>

@@ -15,14 +15,15 @@ const CAUSED_BY_TESTS = [
   'the tables of this ledger have no version:',
 ]
 
-/** Notes of the runtime about alarms that tests ring by hand, and about a header that is not ASCII on purpose. */
+/** Notes about alarms that tests ring by hand, a header that is not ASCII on purpose, and each file's local secrets. */
 const NOTES = [
   /^NOSENTRY SQLite alarm /,
+  /^Using secrets defined in /,
   /^A header value for "Idempotency-Key" contains non-ASCII characters: "café" /,
 ]
 
 const MESSAGE =
-  /^(?:uncaught exception;|NOSENTRY |A header value for )[^\n]*(?:\n(?:stack: | {4}at )[^\n]*)*\n?/gm
+  /^(?:uncaught exception;|NOSENTRY |A header value for |Using secrets )[^\n]*(?:\n(?:stack: | {4}at )[^\n]*)*\n?/gm
 
 export function withoutExpected(text: string): string {
   return text.replace(MESSAGE, (message) => (isExpected(message) ? '' : message))
@@ -36,10 +37,23 @@ function isExpected(message: string): boolean {
   )
 }
 
-/** Drops the expected messages from the standard error of this process, to which the runtime's log is written. */
-export function dropExpectedMessages(): void {
-  process.stderr.write = new Proxy(process.stderr.write, {
-    apply: (write, stderr, [chunk, ...rest]) =>
-      Reflect.apply(write, stderr, [typeof chunk === 'string' ? withoutExpected(chunk) : chunk, ...rest]),
-  })
+/** Drops the expected messages from the output of vitest's own process, where the log of the runtime arrives. */
+export default function setup(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    let current = stream.write
+    // An accessor, because vitest replaces `write` and puts an older one back while tests run.
+    Object.defineProperty(stream, 'write', {
+      configurable: true,
+      get:
+        () =>
+        (chunk: unknown, ...rest: unknown[]) =>
+          Reflect.apply(current, stream, [
+            typeof chunk === 'string' ? withoutExpected(chunk) : chunk,
+            ...rest,
+          ]),
+      set: (write: typeof current) => {
+        current = write
+      },
+    })
+  }
 }

@@ -1,0 +1,84 @@
+/**
+ * `npm run test:clock [-- --quick]`: runs the tests whose outcome could depend on the date at the moments at which such
+ * tests fail. Each test file starts at the moment (test/support/clock.ts). All moments are ahead: the platform's alarms
+ * keep the real time, and one that is set in the past rings at once. `--quick` runs the end of the year only, for CI.
+ */
+import { spawnSync } from 'node:child_process'
+import path from 'node:path'
+import { ROOT } from './local-state.ts'
+
+const VITEST = path.join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
+
+/** Rooms whose tests date events, lots, limits, keys or rollups. */
+const ROOMS = [
+  'admin',
+  'analytics',
+  'audit',
+  'burn-tables',
+  'credits',
+  'customers',
+  'docs',
+  'entitlements',
+  'events',
+  'holds',
+  'ledger',
+  'projection',
+  'rating',
+  'subjects',
+  'time',
+  'usage',
+]
+const QUICK_ROOMS = ['admin', 'analytics', 'credits', 'entitlements', 'events', 'holds', 'rating', 'time']
+/** Minutes of volume, and commands of wrangler: neither depends on the date. */
+const LEFT_OUT = ['**/cost.test.ts', 'test/docs/deploy.node.test.ts', 'test/docs/guides.node.test.ts']
+
+const MINUTE_MS = 60_000
+const DAY_MS = 24 * 60 * MINUTE_MS
+
+function moments(now: Date): readonly Date[] {
+  const [year, month] = [now.getUTCFullYear(), now.getUTCMonth()]
+  const tomorrow_ms = (Math.floor(now.getTime() / DAY_MS) + 1) * DAY_MS
+  const [month_end, year_end] = [Date.UTC(year, month + 2), Date.UTC(year + 1, 0)]
+  const leap_day = leapDayAfter(year)
+  return [
+    // The tests of a file begin some seconds after its clock: these cross midnight.
+    new Date(year_end - 4_000),
+    new Date(tomorrow_ms + MINUTE_MS / 2),
+    new Date(tomorrow_ms + (7 * 60 + 59) * MINUTE_MS),
+    new Date(tomorrow_ms + DAY_MS / 2),
+    new Date(month_end - MINUTE_MS / 2),
+    new Date(leap_day + DAY_MS / 2),
+    new Date(leap_day + DAY_MS - 4_000),
+  ]
+}
+
+function leapDayAfter(year: number): number {
+  for (let leap = year + 1; ; leap++) {
+    const day = new Date(Date.UTC(leap, 1, 29))
+    if (day.getUTCMonth() === 1) return day.getTime()
+  }
+}
+
+function main(): number {
+  const quick = process.argv.includes('--quick')
+  const rooms = (quick ? QUICK_ROOMS : ROOMS).map((room) => `test/${room}/`)
+  const failed = moments(new Date())
+    .slice(0, quick ? 1 : undefined)
+    .map((moment) => moment.toISOString())
+    .filter((moment) => {
+      console.log(`\nTests that start at ${moment}`)
+      const args = ['run', '--reporter=dot', ...LEFT_OUT.flatMap((file) => ['--exclude', file]), ...rooms]
+      const { status } = spawnSync(process.execPath, [VITEST, ...args], {
+        cwd: ROOT,
+        stdio: 'inherit',
+        env: { ...process.env, CLOCK: moment },
+      })
+      return status !== 0
+    })
+  if (failed.length === 0) return 0
+  const [first = ''] = failed
+  console.error(`Tests failed at ${failed.join(', ')}. One moment again: CLOCK=${first} npm test`)
+  return 1
+}
+
+process.exit(main())
