@@ -95,6 +95,7 @@ export interface PriceModifiers {
   readonly region?: string
   readonly image_size?: string
   readonly image_quality?: string
+  readonly search_context_size?: string
 }
 
 /** What an event says of itself, from its request to its record: what is priced is what is recorded. */
