@@ -6,6 +6,9 @@ import { defineConfig } from 'vitest/config'
 /** A test that takes seconds alone takes many when all run at once on two cores; one that hangs still ends. */
 const testTimeout = 60_000
 
+/** Acceptance data, beside the project unless `SHARED_DATA` names another folder. */
+const sharedData = process.env.SHARED_DATA ?? path.join(import.meta.dirname, '../shared/data')
+
 /**
  * Two rooms. `edge` runs in workerd with real D1, KV and Durable Objects: everything that touches the
  * platform. `node` runs `*.node.test.ts`: the pure core over large data and generated cases, and tests
@@ -95,7 +98,7 @@ declare module 'vitest' {
  * not there.
  */
 function recordedResponses(count: number): RecordedResponse[] {
-  const file = path.join(import.meta.dirname, '../shared/data/provider-responses.json')
+  const file = path.join(sharedData, 'provider-responses.json')
   if (!existsSync(file)) return []
   const cases: RecordedResponse[] = JSON.parse(readFileSync(file, 'utf8'))
   return cases.filter(

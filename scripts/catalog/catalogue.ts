@@ -5,9 +5,12 @@ import { matches, readMatch } from '../../src/pricing/catalogue/match.ts'
 import { isUsageUnit } from '../../src/pricing/units.ts'
 import { extractionShapes } from './extraction.ts'
 import { addedPrices, allPrices, assertNoNewFields, mediaPrices } from './media-prices.ts'
-import { type Model, type Prices, writeModel } from './notation.ts'
+import { listDate, listedModels } from './model-lists.ts'
+import { type Model, type Period, type Prices, writeModel } from './notation.ts'
 import { type Modifier, OVERLAY_DATE, PROVIDERS, type ProviderOverlay, STANDARD_TIERS } from './overlay.ts'
+import { withResoldCacheWrites } from './resold-claude.ts'
 import { convertModel, tokenPriceProviders } from './token-prices.ts'
+import { borrowedPrices, type Difference, weigh } from './weigh.ts'
 
 interface ProviderEntry {
   readonly id: string
@@ -18,24 +21,72 @@ interface ProviderEntry {
   readonly tiers?: readonly string[]
   readonly regions?: readonly string[]
   readonly minimums?: readonly string[]
+  readonly profiles?: readonly string[]
   readonly models: readonly string[]
 }
 
-/** The text of `src/pricing/catalogue.json`. The same packages and overlay always give the same bytes. */
-export async function buildCatalogue(): Promise<string> {
+/** What one build did with a provider's models, for the report. */
+export interface ProviderCount {
+  readonly id: string
+  readonly models: number
+  /** By where they are from. */
+  readonly token_prices: number
+  readonly media_prices: number
+  readonly lists: number
+  readonly overlay: number
+  readonly agreeing: number
+}
+
+export interface Built {
+  /** The text of `src/pricing/catalogue.json`. */
+  readonly text: string
+  readonly counts: readonly ProviderCount[]
+  readonly differences: readonly Difference[]
+}
+
+/** Builds the catalogue. The same packages and overlay always give the same bytes. */
+export async function buildCatalogue(): Promise<Built> {
   assertNoNewFields()
   const tokenProviders = await tokenPriceProviders()
   const media = mediaPrices()
+  const lists = await listedModels()
+  const day = await listDate()
   const { shapes, apis } = extractionShapes(tokenProviders)
-  const ids = new Set([...tokenProviders.map(({ id }) => id), ...media.keys(), ...Object.keys(PROVIDERS)])
+  const ids = new Set([
+    ...tokenProviders.map(({ id }) => id),
+    ...media.keys(),
+    ...lists.keys(),
+    ...Object.keys(PROVIDERS),
+  ])
+  const counts: ProviderCount[] = []
+  const differences: Difference[] = []
+  const borrowed: string[] = []
 
   const providers = [...ids].sort().map((id): ProviderEntry => {
     const source = tokenProviders.find((provider) => provider.id === id)
     const overlay = PROVIDERS[id]
-    const models = [
-      ...mergeModels((source?.models ?? []).map(convertModel), media.get(id) ?? new Map()),
-      ...overlayModels(overlay),
-    ]
+    const first = (source?.models ?? []).map(convertModel)
+    const withMedia = mergeModels(withNames(first, overlay), media.get(id) ?? new Map())
+    const named = [...withMedia.slice(0, first.length), ...withNames(withMedia.slice(first.length), overlay)]
+    assertNamed(id, named, overlay)
+    const fallback = overlay?.fallback ?? source?.fallback_model_providers
+    const resold = (fallback ?? []).flatMap((other) =>
+      (tokenProviders.find((provider) => provider.id === other)?.models ?? []).map(convertModel),
+    )
+    const listed = (lists.get(id) ?? []).filter(({ id }) => !replacedByOverlay(overlay, id))
+    const weighed = weigh(id, named, listed, resold, day)
+    const models = withResoldCacheWrites(withOverlay(weighed.models, overlay))
+    differences.push(...weighed.differences)
+    borrowed.push(...borrowedPrices(id, models, day))
+    counts.push({
+      id,
+      models: models.length,
+      token_prices: first.length,
+      media_prices: withMedia.length - first.length,
+      lists: weighed.added,
+      overlay: models.length - weighed.models.length,
+      agreeing: weighed.agreeing,
+    })
     const name = overlay?.name ?? source?.name
     if (name === undefined) throw new Error(`${id} has no name`)
     const api = apis.get(id)
@@ -43,21 +94,24 @@ export async function buildCatalogue(): Promise<string> {
       id,
       name,
       ...(overlay?.aliases === undefined ? {} : { aliases: overlay.aliases }),
-      ...(source?.fallback_model_providers === undefined
-        ? {}
-        : { fallback: source.fallback_model_providers }),
+      ...(fallback === undefined ? {} : { fallback }),
       ...(api === undefined ? {} : { apis: api }),
       ...(overlay?.tiers === undefined ? {} : { tiers: overlay.tiers.map(writeModifier) }),
       ...(overlay?.regions === undefined ? {} : { regions: overlay.regions.map(writeModifier) }),
       ...(overlay?.minimums === undefined ? {} : { minimums: overlay.minimums.map(writeMinimum) }),
+      ...(overlay?.profiles === undefined
+        ? {}
+        : { profiles: overlay.profiles.map(([prefix, regions]) => `${prefix} | ${regions}`) }),
       models: models.map(writeModel),
     }
   })
+  if (borrowed.length > 0) throw new Error(`rules that lend prices:\n${borrowed.join('\n')}`)
 
   const content = {
     sources: {
       '@pydantic/genai-prices': await packageVersion('@pydantic/genai-prices'),
       'ai-sdk-cost-calculator': await packageVersion('ai-sdk-cost-calculator'),
+      '@earendil-works/pi-ai': `${await packageVersion('@earendil-works/pi-ai')} of ${day}`,
       overlay: OVERLAY_DATE,
     },
     standard_tiers: STANDARD_TIERS,
@@ -65,23 +119,28 @@ export async function buildCatalogue(): Promise<string> {
     providers,
   }
   const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex')
-  return `${JSON.stringify({ generated_by: 'npm run catalog', digest, ...content }, null, 1)}\n`
+  const text = `${JSON.stringify({ generated_by: 'npm run catalog', digest, ...content }, null, 1)}\n`
+  return { text, counts, differences }
 }
 
 type MediaModels = ReadonlyMap<string, Parameters<typeof allPrices>[0]>
 
 /** Models of the token source with the media prices that they lack, then the models that only the other has. */
 function mergeModels(models: readonly Model[], media: MediaModels): Model[] {
-  const rules = models.map((model) => readMatch(model.match.join(' '), model.id))
-  const firstMatch = (name: string) => rules.findIndex((rule) => matches(rule, name.toLowerCase()))
+  const rules = models.map((model) => readMatch(['=', ...model.match].join(' '), model.id))
+  const firstMatch = (name: string) => {
+    const exact = rules.findIndex((rule) => rule.exact.includes(name))
+    return exact === -1 ? rules.findIndex((rule) => matches(rule, name)) : exact
+  }
   const added = new Map<number, Parameters<typeof allPrices>[0]>()
   const onlyHere: Model[] = []
   for (const [name, pricing] of media) {
-    const index = firstMatch(name)
+    const index = firstMatch(name.toLowerCase())
     if (index === -1) {
       onlyHere.push({
         id: name,
         match: [`=${name.toLowerCase()}`],
+        source: 'm',
         periods: [{ prices: allPrices(pricing) }],
       })
     } else if (!added.has(index) || models[index]?.id === name) {
@@ -101,21 +160,83 @@ function mergeModels(models: readonly Model[], media: MediaModels): Model[] {
   return [...merged, ...onlyHere]
 }
 
+/** Gives models of the sources the overlay's further names and rules. */
+function withNames(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
+  const { names = {}, rules = {} } = overlay ?? {}
+  return models.map((model) => ({
+    ...model,
+    match: [...(rules[model.id] ?? model.match), ...(names[model.id] ?? []).map((name) => `=${name}`)],
+  }))
+}
+
+function assertNamed(provider: string, models: readonly Model[], overlay: ProviderOverlay | undefined): void {
+  const { names = {}, rules = {} } = overlay ?? {}
+  for (const id of [...Object.keys(names), ...Object.keys(rules)])
+    if (!models.some((model) => model.id === id))
+      throw new Error(`${provider}: the overlay names no model: ${id}`)
+}
+
+function replacedByOverlay(overlay: ProviderOverlay | undefined, id: string): boolean {
+  const name = `=${id.toLowerCase()}`
+  return (overlay?.models ?? []).some(
+    (model) => model.id.toLowerCase() === id.toLowerCase() || model.match?.includes(name) === true,
+  )
+}
+
+/** The overlay's models in place of those of the same id, others behind; then its prices of single units. */
+function withOverlay(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
+  const own = overlayModels(overlay)
+  const taken = new Set(own.flatMap(({ match }) => match))
+  const kept = models.map((model) => {
+    const replaced = own.find(({ id }) => id === model.id)
+    if (replaced === undefined) return { ...model, match: model.match.filter((rule) => !taken.has(rule)) }
+    return { ...model, ...replaced, match: [...new Set([...model.match, ...replaced.match])] }
+  })
+  const added = own.filter(({ id }) => !models.some((model) => model.id === id))
+  return (overlay?.amendments ?? []).reduce(
+    (all, { models: ids, prices, from }) => {
+      const missing = ids.find((id) => !all.some((model) => model.id === id))
+      if (missing !== undefined) throw new Error(`the overlay amends no model: ${missing}`)
+      return all.map((model) => (ids.includes(model.id) ? amended(model, prices, from) : model))
+    },
+    [...kept, ...added],
+  )
+}
+
+function amended(model: Model, prices: Readonly<Record<string, string>>, from: string | undefined): Model {
+  const more = checkedPrices(model.id, prices)
+  if (from !== undefined) {
+    const [first, ...others] = model.periods
+    if (first === undefined || others.length > 0)
+      throw new Error(`${model.id}: amended by hand once it has periods`)
+    return { ...model, periods: [first, { when: from, prices: new Map([...first.prices, ...more]) }] }
+  }
+  return {
+    ...model,
+    periods: model.periods.map((period) => ({ ...period, prices: new Map([...period.prices, ...more]) })),
+  }
+}
+
 function overlayModels(overlay: ProviderOverlay | undefined): Model[] {
-  return (overlay?.models ?? []).map(({ id, match = [], prices }) => {
-    const unknown = Object.keys(prices).find((unit) => !isUsageUnit(unit))
-    if (unknown !== undefined) throw new Error(`${id}: no such unit: ${unknown}`)
-    return {
-      id,
-      match: [`=${id.toLowerCase()}`, ...match],
-      periods: [{ prices: new Map(Object.entries(prices)) }],
-    }
+  return (overlay?.models ?? []).map(({ id, match = [], prices, periods }) => {
+    const written: Period[] = (periods ?? [{ prices: prices ?? {} }]).map((period) => ({
+      ...period,
+      prices: checkedPrices(id, period.prices),
+    }))
+    return { id, match: [`=${id.toLowerCase()}`, ...match], source: 'o', periods: written }
   })
 }
 
-function writeModifier({ names, factor, models = [], families = ['tokens'] }: Modifier): string {
+function checkedPrices(id: string, prices: Readonly<Record<string, string>>): Prices {
+  const unknown = Object.keys(prices).find((unit) => !isUsageUnit(unit))
+  if (unknown !== undefined) throw new Error(`${id}: no such unit: ${unknown}`)
+  return new Map(Object.entries(prices))
+}
+
+function writeModifier({ names, factor, models = [], families = ['tokens'], when }: Modifier): string {
   if (!/^\d+(\.\d+)?(\/\d+)?$/.test(factor)) throw new Error(`not a factor: ${factor}`)
-  return [names.join(' '), factor, families.join(' '), models.join(' ')].join(' | ')
+  const parts = [names.join(' '), factor, families.join(' '), models.join(' ')]
+  return [...parts, ...(when === undefined ? [] : [when])].join(' | ')
 }
 
 function writeMinimum({ unit, quantity, models }: NonNullable<ProviderOverlay['minimums']>[number]): string {

@@ -64,7 +64,6 @@ const LEFT_OUT = new Set([
   'imageOutputDefaultSize',
   'webSearchTokensPerRequest',
   'cacheStoragePer1MTokensPerHour',
-  'googleMapsPer1kRequests',
   'xSearchPer1kPosts',
   'xSearchPer1kUserProfiles',
   'collectionsSearchPer1kRequests',
@@ -101,6 +100,7 @@ function mediaAndToolPrices(pricing: Pricing): Prices {
   set('audio_seconds', pricing.transcriptionPerMinute ?? pricing.sessionPerMinute, 60)
   set('input_text_messages', pricing.textInputPerMessage, 1000)
   set('web_searches', pricing.webSearchPer1kRequests)
+  set('map_searches', pricing.googleMapsPer1kRequests)
   set('social_searches', pricing.xSearchPer1kRequests)
   set('storage_searches', pricing.documentSearchPer1kRequests)
   set('code_executions', pricing.codeExecutionPer1kRequests)
@@ -200,6 +200,7 @@ const CONVERTED: readonly (keyof Pricing)[] = [
   'sessionPerMinute',
   'textInputPerMessage',
   'webSearchPer1kRequests',
+  'googleMapsPer1kRequests',
   'xSearchPer1kRequests',
   'documentSearchPer1kRequests',
   'codeExecutionPer1kRequests',

@@ -4,7 +4,7 @@
 export type Prices = Map<string, string>
 
 export interface Period {
-  /** `2025-06-10` (from that UTC day on) or `00:30:00-16:30:00` (UTC, every day); none for the first. */
+  /** Conditions of `period.ts`: `2025-06-10` (from that UTC day on), `00:30:00-16:30:00`; none for the first. */
   readonly when?: string
   readonly prices: Prices
 }
@@ -14,6 +14,8 @@ export interface Model {
   readonly match: readonly string[]
   readonly context?: number
   readonly deprecated?: boolean
+  /** Where the model is from, if not from the token source: `m` media prices, `l` lists, `o` overlay. */
+  readonly source?: 'm' | 'l' | 'o'
   readonly periods: readonly Period[]
 }
 
@@ -39,10 +41,14 @@ export function writePrices(prices: Prices): string {
 /** One model to a line: `id | match rules | context window and flags | prices ; from when, other prices`. */
 export function writeModel(model: Model): string {
   const id = plainWord(model.id)
-  const match = model.match.map((rule) => (rule === `=${id.toLowerCase()}` ? '=' : plainWord(rule))).join(' ')
+  const own = `=${id.toLowerCase()}`
+  // A model always has its own name, whatever rules the source gives it.
+  const rules = [...new Set([own, ...model.match])]
+  const match = rules.map((rule) => (rule === own ? '=' : plainWord(rule))).join(' ')
   const about = [
     model.context === undefined ? '' : String(model.context),
     model.deprecated ? 'deprecated' : '',
+    model.source ?? '',
   ]
   const periods = model.periods.map(({ when, prices }) =>
     `${when === undefined ? '' : `@${when} `}${writePrices(prices)}`.trim(),

@@ -10,12 +10,36 @@
  * model fit is the one that counts.
  */
 
+import { DEEPSEEK, MISTRAL, OPENAI_FINE_TUNED, RERANKERS } from './overlay-models.ts'
+
 /** Multiplies prices: `factor` is a decimal or a fraction, of token prices unless `families` says otherwise. */
 export interface Modifier {
   readonly names: readonly string[]
   readonly factor: string
   readonly models?: readonly string[]
   readonly families?: readonly string[]
+  /** Conditions of a price period: `2026-02-05`, `..2026-06-29`. */
+  readonly when?: string
+}
+
+/** A model with prices of one or several periods: of those that hold, the last applies. */
+export interface OverlayModel {
+  readonly id: string
+  /** Rules beside the id, or in place of the first source's where the model is in it. */
+  readonly match?: readonly string[]
+  /** The page or the report that has the price, if it is not one of the provider's `source`. */
+  readonly source?: string
+  readonly prices?: Readonly<Record<string, string>>
+  readonly periods?: readonly { readonly when?: string; readonly prices: Readonly<Record<string, string>> }[]
+}
+
+/** Prices of single units of models that a source has: added, or in place of the source's, in every period. */
+export interface Amendment {
+  readonly models: readonly string[]
+  readonly source: string
+  /** The day from which it applies, if not always: what a source had recorded before it stays as it was. */
+  readonly from?: string
+  readonly prices: Readonly<Record<string, string>>
 }
 
 export interface ProviderOverlay {
@@ -31,11 +55,16 @@ export interface ProviderOverlay {
     readonly models: readonly string[]
   }[]
   /** Prices in USD per the unit's `per`: per million tokens, per image, per second of video. */
-  readonly models?: readonly {
-    readonly id: string
-    readonly match?: readonly string[]
-    readonly prices: Readonly<Record<string, string>>
-  }[]
+  readonly models?: readonly OverlayModel[]
+  readonly amendments?: readonly Amendment[]
+  /** Further exact names of a source's models, by its id. */
+  readonly names?: Readonly<Record<string, readonly string[]>>
+  /** Other rules for a source's models: its own would give the price to other models. */
+  readonly rules?: Readonly<Record<string, readonly string[]>>
+  /** Providers whose models are sold at their maker's price, in place of the source's list. */
+  readonly fallback?: readonly string[]
+  /** Price lists of regions: the prefix in front of a model's name, and a regular expression of region names. */
+  readonly profiles?: readonly (readonly [prefix: string, regions: string])[]
 }
 
 /** Tier names that mean the list price, at every provider. */
@@ -53,6 +82,19 @@ export const STANDARD_TIERS = [
 
 /** When the hand-kept part was last compared with the pages it names. */
 export const OVERLAY_DATE = '2026-11-22'
+
+/** Older recordings of these models were priced at the text rate, and keep that price. */
+const AUDIO_CORRECTED = '2026-01-01'
+
+/** Prices of a second of video by resolution, in the spellings that callers use. */
+const VIDEO_SIZES = (hd: string, full: string, ultra?: string): string =>
+  [
+    ...['720p', '1280x720', '720x1280'].map((size) => `${size}:${hd}`),
+    ...['1080p', '1920x1080', '1080x1920'].map((size) => `${size}:${full}`),
+    ...(ultra === undefined
+      ? []
+      : ['4k', '2160p', '3840x2160', '2160x3840'].map((size) => `${size}:${ultra}`)),
+  ].join(',')
 
 const HALF_BATCH: Modifier = { names: ['batch'], factor: '0.5' }
 
@@ -92,6 +134,59 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
       'https://developers.openai.com/api/docs/guides/data-residency',
     ],
     aliases: ['openai-chat', 'openai-responses'],
+    models: OPENAI_FINE_TUNED,
+    names: {
+      moderation: [
+        'omni-moderation-latest',
+        'omni-moderation-2024-09-26',
+        'text-moderation-latest',
+        'text-moderation-stable',
+        'text-moderation-007',
+      ],
+    },
+    amendments: [
+      {
+        models: ['gpt-4o-audio-preview'],
+        from: AUDIO_CORRECTED,
+        source: 'https://github.com/comet-ml/opik/issues/7137, openai.com/api/pricing of December 2024',
+        prices: { input_audio_tokens: '40', output_audio_tokens: '80' },
+      },
+      {
+        models: ['gpt-4o-mini-audio-preview'],
+        from: AUDIO_CORRECTED,
+        source: 'https://platform.openai.com/docs/models/gpt-4o-mini-audio-preview',
+        prices: { input_audio_tokens: '10', output_audio_tokens: '20' },
+      },
+      {
+        // The Images API reports no details of its output, which is the image; text is reported as such where it is.
+        models: ['gpt-image-1.5', 'chatgpt-image-latest'],
+        source: 'https://github.com/BerriAI/litellm/issues/31142, https://openai.com/api/pricing',
+        prices: {
+          output_tokens: '32',
+          output_image_tokens: '32',
+          output_text_tokens: '10',
+          output_reasoning_tokens: '10',
+        },
+      },
+      {
+        models: ['sora-2-pro'],
+        source: 'https://openai.com/api/pricing, https://github.com/QuantumNous/new-api/issues/2006',
+        prices: {
+          video_seconds:
+            '0.3,720p:0.3,1280x720:0.3,720x1280:0.3,1024p:0.5,1792x1024:0.5,1024x1792:0.5,1080p:0.7,1920x1080:0.7,1080x1920:0.7',
+        },
+      },
+      {
+        models: ['sora-2'],
+        source: 'https://openai.com/api/pricing',
+        prices: { video_seconds: '0.1,720p:0.1,1280x720:0.1,720x1280:0.1' },
+      },
+      {
+        models: ['gpt-6.1-sol', 'gpt-6.1-terra', 'gpt-6.2-astra', 'gpt-6.2-sol'],
+        source: 'https://developers.openai.com/api/docs/pricing#built-in-tools',
+        prices: { web_searches: '10', storage_searches: '2.5' },
+      },
+    ],
     tiers: [HALF_BATCH, { names: ['flex'], factor: '0.5', models: FLEX_MODELS }, ...OPENAI_PRIORITY],
     regions: [
       { names: ['global'], factor: '1' },
@@ -115,6 +210,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
       'foundry',
     ],
     tiers: [HALF_BATCH, ...OPENAI_PRIORITY],
+    // DeepSeek's models have prices of their own there.
+    fallback: ['openai', 'anthropic', 'x-ai', 'moonshotai'],
     regions: [
       { names: ['global'], factor: '1' },
       { names: ['datazone', 'data_zone', 'regional'], factor: '1.1' },
@@ -124,8 +221,36 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     source: [
       'https://platform.claude.com/docs/en/about-claude/pricing',
       'https://platform.claude.com/docs/en/api/service-tiers',
+      'https://platform.claude.com/docs/en/build-with-claude/fast-mode',
     ],
-    tiers: [HALF_BATCH, { names: ['fast'], factor: '6', models: ['^claude-opus-4-6', '^claude-opus-4.6'] }],
+    tiers: [
+      HALF_BATCH,
+      // Fast mode: every token price, the cache's too. Of Opus 4.6 until 2026-06-29, of 4.7 until 2026-07-24.
+      {
+        names: ['fast'],
+        factor: '6',
+        models: ['^claude-opus-4-6', '^claude-opus-4.6'],
+        when: '..2026-06-30',
+      },
+      {
+        names: ['fast'],
+        factor: '6',
+        models: ['^claude-opus-4-7', '^claude-opus-4.7'],
+        when: '..2026-07-25',
+      },
+      {
+        names: ['fast'],
+        factor: '2',
+        models: ['~^claude-opus-4[-.]8(?![-.]?\\d(?!\\d))', '~^claude-opus-5(?![-.]?[0-46-9](?!\\d))'],
+      },
+    ],
+    amendments: [
+      {
+        models: ['claude-fable-5-2', 'claude-haiku-5-5', 'claude-sonnet-5-5'],
+        source: 'https://platform.claude.com/docs/en/about-claude/pricing#web-search-tool',
+        prices: { web_searches: '10' },
+      },
+    ],
     regions: [
       { names: ['global', 'not_available'], factor: '1' },
       {
@@ -164,6 +289,41 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
       { names: ['flex', 'on_demand_flex'], factor: '0.5', models: ['^gemini-'] },
       { names: ['priority', 'on_demand_priority'], factor: '1.8', models: ['^gemini-2.5', '^gemini-3'] },
     ],
+    names: {
+      'gemini-3.1-pro-preview': ['gemini-3.1-pro-preview-customtools'],
+      'gemini-2.5-pro': ['gemini-2.5-pro-preview', 'gemini-2.5-pro-exp'],
+      'gemini-2.5-flash-lite': ['gemini-2.5-flash-lite-preview'],
+    },
+    amendments: [
+      {
+        models: [
+          'gemini-4-argon',
+          'gemini-4-carbon',
+          'gemini-4-hydrogen',
+          'gemini-4-neon',
+          'gemini-flash-latest',
+          'gemini-flash-lite-latest',
+          'gemini-pro-latest',
+        ],
+        source: 'https://github.com/iyulab/TokenMeter/releases/tag/v0.14.0: Gemini 3 and newer',
+        prices: { web_searches: '14', map_searches: '14' },
+      },
+      {
+        models: ['veo-3.1-generate-001', 'veo-3.1-generate-preview'],
+        source: 'https://ai.google.dev/gemini-api/docs/pricing#veo-3.1',
+        prices: { video_seconds: `0.4,${VIDEO_SIZES('0.4', '0.4', '0.6')}` },
+      },
+      {
+        models: ['veo-3.1-fast-generate-001', 'veo-3.1-fast-generate-preview'],
+        source: 'https://ai.google.dev/gemini-api/docs/pricing#veo-3.1',
+        prices: { video_seconds: `0.1,${VIDEO_SIZES('0.1', '0.12', '0.3')}` },
+      },
+      {
+        models: ['veo-3.1-lite-generate-preview'],
+        source: 'https://ai.google.dev/gemini-api/docs/pricing#veo-3.1',
+        prices: { video_seconds: `0.05,${VIDEO_SIZES('0.05', '0.08')}` },
+      },
+    ],
     regions: [
       { names: ['global'], factor: '1' },
       // Claude from 4.5 on costs a tenth more at regional and multi-region endpoints of Vertex.
@@ -176,6 +336,26 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
   },
   aws: {
     source: ['https://aws.amazon.com/bedrock/pricing/', 'https://aws.amazon.com/bedrock/service-tiers/'],
+    rules: {
+      // Other regions have lists of their own.
+      'amazon.nova-lite-v1:0': ['^amazon.nova-lite', '^us.amazon.nova-lite'],
+      'amazon.nova-micro-v1:0': ['^amazon.nova-micro', '^us.amazon.nova-micro'],
+      'amazon.nova-pro-v1:0': ['^amazon.nova-pro', '^us.amazon.nova-pro'],
+      'regional.amazon.nova-2-lite-v1:0': ['^amazon.nova-2-lite', '^us.amazon.nova-2-lite'],
+      'openai.gpt-oss-120b-1:0': ['^openai.gpt-oss-120b-1', '^us.openai.gpt-oss-120b-1'],
+      'openai.gpt-oss-20b-1:0': ['^openai.gpt-oss-20b-1', '^us.openai.gpt-oss-20b-1'],
+    },
+    profiles: [
+      ['us-gov', 'us-gov-.*'],
+      ['us', 'us-.*'],
+      ['eu', 'eu-.*'],
+      ['jp', 'ap-northeast-[13]'],
+      ['au', 'ap-southeast-[246]'],
+      ['in', 'ap-south-[12]'],
+      ['apac', 'ap-.*'],
+      ['ca', 'ca-.*'],
+    ],
+    regions: [{ names: ['us-east-1', 'us-east-2', 'us-west-2', 'global'], factor: '1' }],
     aliases: ['amazon', 'bedrock', 'aws-bedrock', 'amazon-bedrock', 'aws.bedrock', 'bedrock-converse'],
     tiers: [
       HALF_BATCH,
@@ -203,10 +383,18 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
   mistral: {
     source: ['https://mistral.ai/pricing'],
     aliases: ['mistral-ai', 'mistralai'],
-    tiers: [HALF_BATCH],
+    tiers: [{ names: ['batch'], factor: '0.5', families: ['tokens', 'document_pages', 'audio_durations'] }],
+    models: MISTRAL,
   },
   groq: {
     source: ['https://groq.com/pricing', 'https://console.groq.com/docs/batch'],
+    models: [
+      {
+        id: 'openai/gpt-oss-safeguard-20b',
+        source: 'https://github.com/pydantic/genai-prices/issues/701',
+        prices: { input_tokens: '0.075', cache_read_tokens: '0.0375', output_tokens: '0.3' },
+      },
+    ],
     tiers: [
       { names: ['batch'], factor: '0.5', families: ['tokens', 'audio_durations'] },
       { names: ['flex', 'performance'], factor: '1', families: ['tokens', 'audio_durations'] },
@@ -245,9 +433,45 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
   perplexity: {
     source: ['https://docs.perplexity.ai/getting-started/pricing'],
     aliases: ['perplexity-ai', 'pplx'],
+    // A request costs by its search context size; without one the sources have the highest.
+    amendments: [
+      {
+        models: ['sonar', 'sonar-reasoning'],
+        source: 'https://docs.perplexity.ai/getting-started/pricing',
+        prices: { requests: '12,low:5,medium:8,high:12' },
+      },
+      {
+        models: ['sonar-pro', 'sonar-reasoning-pro'],
+        source: 'https://docs.perplexity.ai/getting-started/pricing',
+        prices: { requests: '14,low:6,medium:10,high:14' },
+      },
+    ],
   },
-  voyageai: { source: ['https://docs.voyageai.com/docs/pricing'], aliases: ['voyage'] },
-  cohere: { source: ['https://cohere.com/pricing'], aliases: ['cohere-ai'] },
+  voyageai: {
+    source: ['https://docs.voyageai.com/docs/pricing'],
+    aliases: ['voyage'],
+    models: RERANKERS.voyageai,
+  },
+  'ant-ling': { source: ['https://models.dev'], name: 'Ant Ling', aliases: ['ling'] },
+  huggingface: {
+    source: ['https://huggingface.co/docs/inference-providers/pricing'],
+    name: 'Hugging Face',
+    aliases: ['hf'],
+  },
+  meta: { source: ['https://models.dev'], name: 'Meta', aliases: ['meta-llama', 'llama-api'] },
+  opencode: { source: ['https://opencode.ai/docs/zen'], name: 'OpenCode Zen', aliases: ['zen'] },
+  'vercel-ai-gateway': {
+    source: ['https://vercel.com/docs/ai-gateway/pricing'],
+    name: 'Vercel AI Gateway',
+    aliases: ['vercel', 'ai-gateway'],
+  },
+  xiaomi: { source: ['https://models.dev'], name: 'Xiaomi', aliases: ['mimo'] },
+  cohere: { source: ['https://cohere.com/pricing'], aliases: ['cohere-ai'], models: RERANKERS.cohere },
+  deepseek: {
+    source: ['https://api-docs.deepseek.com/quick_start/pricing'],
+    models: DEEPSEEK,
+    names: { 'deepseek-reasoner': ['deepseek-r1-distill-llama-70b'] },
+  },
   alibaba: {
     source: ['https://www.alibabacloud.com/help/en/model-studio/model-pricing'],
     name: 'Alibaba Cloud Model Studio',

@@ -125,6 +125,7 @@ export const USAGE_UNITS = {
   input_text_messages: counted('messages', 1000),
   requests: counted('requests', 1000),
   web_searches: counted('web_searches', 1000),
+  map_searches: counted('map_searches', 1000),
   storage_searches: counted('storage_searches', 1000),
   social_searches: counted('social_searches', 1000),
   rerank_searches: counted('rerank_searches', 1000),

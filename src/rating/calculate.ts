@@ -29,13 +29,13 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
   const at_ms = input.at ?? now_ms
   const read = readConsumption(input, { at_ms, book })
   if (read.kind === 'refused') return read
-  const { provider, model, usage, custom, modifiers, warnings } = read.consumption
+  const { provider, model, usage, custom, modifiers, parts, reported, warnings } = read.consumption
   const missing = [
     ...(provider ? [] : [{ path: '/provider', message: 'required' }]),
     ...(model === undefined ? [{ path: '/model', message: 'required' }] : []),
   ]
   if (!provider || model === undefined) return refused(invalid(missing))
-  if (Object.keys(usage).length === 0) {
+  if (Object.keys(usage).length === 0 && !reported) {
     return refused(
       invalid([{ path: '/usage', message: 'required: give usage, input_tokens, provider_response …' }]),
     )
@@ -46,7 +46,7 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
       invalid(checked.problems.map(({ unit, message }) => ({ path: `/usage/${unit}`, message }))),
     )
   }
-  const request: CostRequest = { provider, model, usage: checked.usage, at_ms, ...modifiers }
+  const request: CostRequest = { provider, model, usage: checked.usage, parts, at_ms, ...modifiers }
   const cost = costFrom(book, request)
   if (cost.kind === 'unpriced') {
     return refused({ code: 'unpriced_model', provider: provider.name, model, nearest: cost.nearest })

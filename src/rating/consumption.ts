@@ -1,9 +1,11 @@
 import { type FieldError, invalid, type Refusal } from '../ledger/model/refusal.ts'
 import type { EventType, PriceModifiers } from '../ledger/model/vocabulary.ts'
 import { findProvider, nearestProviders, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
+import type { CostPart } from '../pricing/cost/cost.ts'
 import { coveredBy, type PriceBook } from '../pricing/cost/price-book.ts'
-import { extractUsage } from '../pricing/extract/extract.ts'
+import { type Extracted, extractUsage } from '../pricing/extract/extract.ts'
 import { mediaUsage } from '../pricing/extract/media.ts'
+import type { ReadQuantity } from '../pricing/extract/rules.ts'
 import { isUsageUnit, type Usage } from '../pricing/usage.ts'
 import { responseNames } from './schema.ts'
 
@@ -31,6 +33,12 @@ export interface Consumption {
   readonly usage: Usage
   readonly custom?: Readonly<Record<string, number>>
   readonly modifiers?: PriceModifiers
+  /** The calls that `usage` is the sum of, if a response reports several. */
+  readonly parts?: readonly CostPart[]
+  /** Whether a response was read: one that used nothing costs nothing. */
+  readonly reported: boolean
+  /** The place of each quantity in the response. */
+  readonly read: readonly ReadQuantity[]
   /** The cost of the call reported by a gateway, in USD. */
   readonly reported_cost_usd?: string
   readonly warnings: readonly string[]
@@ -72,7 +80,12 @@ export function readConsumption(input: ConsumptionInput, context: ConsumptionCon
     ...input,
     service_tier: input.service_tier ?? extracted.service_tier,
     region: input.region ?? extracted.region,
+    image_size: input.image_size ?? extracted.image_size,
+    quality: input.quality ?? extracted.image_quality,
+    search_context_size: extracted.search_context_size,
   })
+  // Usage that the caller gives itself is priced as a whole.
+  const parts = Object.keys(explicit.usage).length > 0 ? undefined : extracted.parts
   return {
     kind: 'read',
     consumption: {
@@ -81,6 +94,9 @@ export function readConsumption(input: ConsumptionInput, context: ConsumptionCon
       usage: { ...extracted.usage, ...explicit.usage },
       ...(typeof custom === 'object' && { custom }),
       ...(modifiers && { modifiers }),
+      ...(parts && { parts }),
+      reported: input.provider_response !== undefined,
+      read: extracted.read,
       ...(extracted.reported_cost_usd !== undefined && { reported_cost_usd: extracted.reported_cost_usd }),
       warnings: extracted.warnings,
     },
@@ -88,24 +104,16 @@ export function readConsumption(input: ConsumptionInput, context: ConsumptionCon
 }
 
 type ExtractedInput =
-  | {
-      readonly kind: 'extracted'
-      readonly usage: Usage
-      readonly model?: string
-      readonly service_tier?: string
-      readonly region?: string
-      readonly reported_cost_usd?: string
-      readonly warnings: readonly string[]
-    }
+  | (Omit<Extracted, 'warnings'> & { readonly warnings: readonly string[] })
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 function extract(input: ConsumptionInput, provider: ProviderRef | undefined): ExtractedInput {
   if (input.provider_response === undefined) {
-    if (input.provider_api === undefined) return { kind: 'extracted', usage: {}, warnings: [] }
+    if (input.provider_api === undefined) return { kind: 'extracted', usage: {}, read: [], warnings: [] }
     return refused(invalid([{ path: '/provider_api', message: 'requires provider_response' }]))
   }
   if (!provider) return refused(invalid([{ path: '/provider', message: 'required with provider_response' }]))
-  const result = extractUsage(provider, input.provider_api, input.provider_response)
+  const result = extractUsage(provider, input.provider_api, input.provider_response, input.model)
   if (result.kind === 'error') {
     return refused(invalid([{ path: '/provider_response', message: result.message }]))
   }
@@ -121,15 +129,8 @@ function extract(input: ConsumptionInput, provider: ProviderRef | undefined): Ex
       ),
     )
   }
-  return {
-    kind: 'extracted',
-    usage: result.usage,
-    ...(model !== undefined && { model }),
-    ...(result.service_tier !== undefined && { service_tier: result.service_tier }),
-    ...(result.region !== undefined && { region: result.region }),
-    ...(result.reported_cost_usd !== undefined && { reported_cost_usd: result.reported_cost_usd }),
-    warnings: result.warnings ?? [],
-  }
+  const { model: _, ...others } = result
+  return { ...others, ...(model !== undefined && { model }), warnings: result.warnings ?? [] }
 }
 
 /** Returns media in canonical units. Without an event type, the prices of the model determine the unit of seconds. */
@@ -172,12 +173,15 @@ function explicitUsage(input: ConsumptionInput, media: Usage): { usage: Usage } 
   return { usage }
 }
 
-function modifiersOf(input: ConsumptionInput): PriceModifiers | undefined {
+function modifiersOf(
+  input: ConsumptionInput & { readonly search_context_size: string | undefined },
+): PriceModifiers | undefined {
   const modifiers = {
     ...(input.service_tier !== undefined && { service_tier: input.service_tier }),
     ...(input.region !== undefined && { region: input.region }),
     ...(input.image_size !== undefined && { image_size: input.image_size }),
     ...(input.quality !== undefined && { image_quality: input.quality }),
+    ...(input.search_context_size !== undefined && { search_context_size: input.search_context_size }),
   }
   return Object.keys(modifiers).length === 0 ? undefined : modifiers
 }

@@ -12,7 +12,7 @@ import {
 import { CATALOGUE_VERSION } from '../pricing/catalogue/catalogue.ts'
 import { ceilingCost } from '../pricing/catalogue/ceiling.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
-import { reportedCostWarning } from '../pricing/extract/reported-cost.ts'
+import { reportedCostWarning } from '../pricing/extract/billing-context.ts'
 import { MAX_USD, type PicoUsd, usdToParts } from '../pricing/money.ts'
 import { clampUsage, type Usage } from '../pricing/usage.ts'
 import { DAY_MS } from '../time/durations.ts'
@@ -90,11 +90,11 @@ interface Priced {
 
 /** Returns undefined if the cost exceeds the largest amount. */
 function charge(consumption: Consumption, usage: Usage, at_ms: number, book: PriceBook): Priced | undefined {
-  const { provider, model, modifiers } = consumption
+  const { provider, model, modifiers, parts } = consumption
   if (!provider || model === undefined) {
     return { charge: { kind: 'none', price_version: CATALOGUE_VERSION }, warnings: [] }
   }
-  const result = costFrom(book, { provider, model, usage, at_ms, ...modifiers })
+  const result = costFrom(book, { provider, model, usage, parts, at_ms, ...modifiers })
   if (result.kind === 'unpriced') {
     const ceiling = ceilingCost(provider, usage, at_ms)
     const ceiling_cost = ceiling === undefined || ceiling > MAX_USD ? null : usdToParts(ceiling)
@@ -114,14 +114,17 @@ function reportedCost({ reported_cost_usd }: Consumption, cost: PicoUsd): string
   return warning === undefined ? [] : [warning]
 }
 
-function problemOf(input: EventInput, { provider, model, usage, custom }: Consumption): Refusal | undefined {
+function problemOf(
+  input: EventInput,
+  { provider, model, usage, custom, reported }: Consumption,
+): Refusal | undefined {
   const errors: { path: string; message: string }[] = []
   const tokens = input.event_type === 'TOKEN_USAGE'
   if (!provider && tokens) errors.push({ path: '/provider', message: 'required for TOKEN_USAGE' })
   if (!provider && !tokens && model !== undefined)
     errors.push({ path: '/provider', message: 'required with model' })
   if (model === undefined && tokens) errors.push({ path: '/model', message: 'required for TOKEN_USAGE' })
-  if (tokens && Object.keys(usage).length === 0) {
+  if (tokens && Object.keys(usage).length === 0 && !reported) {
     errors.push({
       path: '/usage',
       message: 'required for TOKEN_USAGE: usage, input_tokens, provider_response …',

@@ -117,8 +117,9 @@ function effectivePeriod({ overlay }: PricesInForce, model: ModelRef | undefined
       effective_to: timeOrNull(effective_to_ms),
     }
   }
-  const [, day] = /^@(\d{4}-\d\d-\d\d)$/.exec(model?.pricesAt(at_ms).label ?? '') ?? []
-  const effective_from = day === undefined ? null : timeJson(Date.parse(`${day}T00:00:00Z`))
+  const [, start] = /^@(\d{4}-\d\d-\d\d(?:T\d\d:\d\d)?)/.exec(model?.pricesAt(at_ms).label ?? '') ?? []
+  const effective_from =
+    start === undefined ? null : timeJson(Date.parse(start.includes('T') ? `${start}Z` : `${start}T00:00Z`))
   return { effective_from, effective_to: null }
 }
 

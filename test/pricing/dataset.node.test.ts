@@ -5,7 +5,7 @@ import { findProvider } from '../../src/pricing/catalogue/catalogue.ts'
 import { providerCost } from '../../src/pricing/cost/cost.ts'
 import { extractUsage } from '../../src/pricing/extract/extract.ts'
 import { checkUsage } from '../../src/pricing/usage.ts'
-import { exactUsd } from './support.ts'
+import { exactUsd, sharedData } from './support.ts'
 
 /**
  * Recorded responses of 29 provider APIs with the usage and prices that an independent project worked out for
@@ -22,7 +22,7 @@ interface Case {
   readonly output_cost_usd: string
 }
 
-const path = join(import.meta.dirname, '../../../shared/data/provider-responses.json')
+const path = join(sharedData, 'provider-responses.json')
 
 function readCases(): Case[] {
   if (!existsSync(path)) return []
@@ -30,10 +30,42 @@ function readCases(): Case[] {
   return cases
 }
 
-const cases = readCases()
+/**
+ * Rows whose own reading is wrong, by what is wrong with it. Their usage and cost are not compared: the right ones are
+ * rows of `situations.node.test.ts`.
+ */
+const MISREADINGS: readonly { readonly what: string; readonly isOne: (recorded: Case) => boolean }[] = [
+  {
+    what: 'Azure bills cache writes of GPT-5.6 at 1.25 times input; the rows have plain input',
+    isOne: ({ provider, body }) =>
+      provider === 'azure' && /"cache_write_tokens":[1-9]/.test(JSON.stringify(body)),
+  },
+  {
+    what: 'the total of Google’s OpenAI endpoint includes thoughts; the rows leave them out',
+    isOne: ({ provider, api, body }) => provider === 'google' && api === 'chat' && hasHiddenThoughts(body),
+  },
+  {
+    what: 'an advisor is billed at its own model; the rows leave it out',
+    isOne: ({ body }) => JSON.stringify(body).includes('advisor_message'),
+  },
+]
+
+function hasHiddenThoughts(body: unknown): boolean {
+  const [, completion, prompt, total] =
+    /"completion_tokens":(\d+).*"prompt_tokens":(\d+).*"total_tokens":(\d+)/.exec(JSON.stringify(body)) ?? []
+  return Number(total) > Number(prompt) + Number(completion)
+}
+
+const recordings = readCases()
+const cases = recordings.filter((recorded) => !MISREADINGS.some(({ isOne }) => isOne(recorded)))
 if (cases.length === 0) console.warn(`skipped: recorded provider responses are not at ${path}`)
 
 describe.skipIf(cases.length === 0)('recorded provider responses', () => {
+  it.each(MISREADINGS)('are misread in a few rows: $what', ({ isOne }) => {
+    expect(recordings.filter(isOne).length).toBeGreaterThan(0)
+    expect(recordings.filter(isOne).length).toBeLessThan(10)
+  })
+
   const groups = Map.groupBy(cases, ({ provider, api }) => `${provider} ${api}`)
 
   it.each([...groups])('%s: every body gives its usage and its exact cost', (_name, group) => {

@@ -394,7 +394,7 @@ const ROWS: readonly Row[] = [
     usage: { input_tokens: 3, output_tokens: 2 },
   },
   {
-    what: 'Azure: cache writes are ordinary input',
+    what: 'Azure: cache writes as OpenAI reports them',
     from: 'azure',
     body: {
       model: 'gpt-4.1',
@@ -404,7 +404,7 @@ const ROWS: readonly Row[] = [
         prompt_tokens_details: { cached_tokens: 20, cache_write_tokens: 10 },
       },
     },
-    usage: { input_tokens: 30, cache_read_tokens: 20, output_tokens: 2 },
+    usage: { input_tokens: 30, cache_read_tokens: 20, cache_write_tokens: 10, output_tokens: 2 },
   },
   {
     what: 'Vercel AI SDK 4',
@@ -590,6 +590,10 @@ describe('what cannot be read', () => {
     expect(read('openai', 'chat', body)).toEqual({
       kind: 'extracted',
       usage: { input_tokens: 9, output_tokens: 2 },
+      read: [
+        { unit: 'input_tokens', path: 'usage.prompt_tokens', quantity: 9 },
+        { unit: 'output_tokens', path: 'usage.completion_tokens', quantity: 2 },
+      ],
       warnings: ['prompt_tokens_details.cached_tokens is not a number; not used'],
     })
   })

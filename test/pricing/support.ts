@@ -1,7 +1,11 @@
+import { join } from 'node:path'
 import Fraction from 'fraction.js'
 import { findProvider, type ProviderRef } from '../../src/pricing/catalogue/catalogue.ts'
 import { type CostRequest, type CostResult, providerCost } from '../../src/pricing/cost/cost.ts'
 import { formatUsd } from '../../src/pricing/money.ts'
+
+/** Acceptance data, beside the project unless `SHARED_DATA` names another folder. */
+export const sharedData = process.env.SHARED_DATA ?? join(import.meta.dirname, '../../../shared/data')
 
 const PICO = 1_000_000_000_000n
 

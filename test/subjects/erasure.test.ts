@@ -55,7 +55,13 @@ async function live(field: 'user_id' | 'team_id', id: string, call: string): Pro
   const bodies: Json[] = []
   await granted(key, { ...other, amount: 500, metadata: { of: 'the payers' } })
   await granted(key, { [field]: id, amount: 100, metadata: secret })
-  await purchased(key, { [field]: id, amount: 50, price_usd: 5, payment_reference: `in of ${call}`, metadata: secret })
+  await purchased(key, {
+    [field]: id,
+    amount: 50,
+    price_usd: 5,
+    payment_reference: `in of ${call}`,
+    metadata: secret,
+  })
   const keyed = { ...GPT_4O, [field]: id, metadata: secret, idempotency_key: `${call}-1` }
   bodies.push(keyed)
   await ingested(key, keyed)

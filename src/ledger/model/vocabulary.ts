@@ -52,6 +52,7 @@ export interface PriceModifiers {
   readonly region?: string
   readonly image_size?: string
   readonly image_quality?: string
+  readonly search_context_size?: string
 }
 
 /** The fields of an event, from its request to its record: the priced fields are the recorded ones. */

@@ -1,6 +1,6 @@
 import data from '../catalogue.json' with { type: 'json' }
 import { isUsageUnit, type UsageUnit } from '../units.ts'
-import { type Match, readMatch } from './match.ts'
+import { isDatedSuffix, type Match, readFamilyMatch, readMatch, undated } from './match.ts'
 import { type Modifier, plainName, readModifier } from './modifiers.ts'
 import { nearest } from './nearest.ts'
 import { fields, words } from './notation.ts'
@@ -42,6 +42,7 @@ interface ProviderEntry extends ProviderRef {
   readonly tiers?: readonly string[] | undefined
   readonly regions?: readonly string[] | undefined
   readonly minimums?: readonly string[] | undefined
+  readonly profiles?: readonly string[] | undefined
   readonly models: readonly string[]
 }
 
@@ -83,11 +84,25 @@ interface LoadedProvider {
   /** Index of the first model with this exact name among its rules. */
   readonly exact: ReadonlyMap<string, number>
   readonly patterned: readonly { readonly index: number; readonly match: Match }[]
-  readonly found: Map<string, ModelRef | undefined>
+  readonly found: Map<string, ModelMatch | undefined>
   readonly tiers: readonly Modifier[]
   readonly regions: readonly Modifier[]
   readonly minimums: readonly { readonly unit: UsageUnit; readonly quantity: number; readonly match: Match }[]
   readonly shapes: ReadonlyMap<string, string>
+  /** Price lists of regions, which stand in front of a model's name: `apac` before `amazon.nova-lite-v1:0`. */
+  readonly profiles: readonly { readonly prefix: string; readonly regions: RegExp }[]
+}
+
+/** A model, and the way in which a name led to it. */
+export interface ModelMatch {
+  readonly model: ModelRef
+  /**
+   * `exact`: the name is the id or an alias; `rule`: it fits a rule of the list; `dated`: a snapshot without a price
+   * of its own; `region`: the list of the region.
+   */
+  readonly by: 'exact' | 'rule' | 'dated' | 'region'
+  /** The spelling of the name that was found. */
+  readonly name: string
 }
 
 const loaded = new Map<string, LoadedProvider>()
@@ -124,7 +139,7 @@ function readProvider(entry: ProviderEntry): LoadedProvider {
     minimums: (entry.minimums ?? []).flatMap((line) => {
       const [minimum = '', rules = ''] = fields(line)
       const [unit = '', quantity = ''] = minimum.split('=')
-      return isUsageUnit(unit) ? [{ unit, quantity: Number(quantity), match: readMatch(rules, '') }] : []
+      return isUsageUnit(unit) ? [{ unit, quantity: Number(quantity), match: readFamilyMatch(rules) }] : []
     }),
     shapes: new Map(
       Object.entries(entry.apis ?? {}).flatMap(([api, shape]) => {
@@ -132,6 +147,10 @@ function readProvider(entry: ProviderEntry): LoadedProvider {
         return text === undefined ? [] : [[api, text] as const]
       }),
     ),
+    profiles: (entry.profiles ?? []).map((line) => {
+      const [prefix = '', regions = ''] = fields(line)
+      return { prefix, regions: new RegExp(`^(${regions})$`) }
+    }),
   }
 }
 
@@ -159,46 +178,99 @@ function readModel(
 const REMEMBERED_NAMES = 2000
 
 /**
- * Finds the first model of the list whose rules match the name; then the first of the providers that this one
- * resells; then the same for the name with its compact date written out (`-20251101` for `-2025-11-01`), and
- * without a leading path or region (`models/gemini-2.5-pro`, an ARN).
+ * Finds the model that a name means: the one that has the exact name, or the first of the list whose rules match;
+ * then the first of the providers that this one resells; then the same for the other spellings of the name, and last
+ * the model whose snapshot it is.
  */
 export function findModel(provider: ProviderRef, model: string): ModelRef | undefined {
+  return findMatch(provider, model)?.model
+}
+
+/** Like `findModel`, and also returns how the name led to the model. */
+export function findMatch(provider: ProviderRef, model: string): ModelMatch | undefined {
   const { found } = loadProvider(provider)
   const name = model.trim().toLowerCase()
   if (found.has(name)) return found.get(name)
-  let ref: ModelRef | undefined
-  for (const candidate of spellings(provider, name)) {
-    ref = firstMatch(provider, candidate) ?? fallbackMatch(provider, candidate)
-    if (ref !== undefined) break
-  }
+  const names = [...spellings(provider, name)]
+  const match =
+    firstDefined(names, (one) => firstMatch(provider, one) ?? fallbackMatch(provider, one)) ??
+    firstDefined(names, (one) => snapshotMatch(provider, one))
   if (found.size >= REMEMBERED_NAMES) found.clear()
-  found.set(name, ref)
-  return ref
+  found.set(name, match)
+  return match
 }
 
-function firstMatch(provider: ProviderRef, name: string): ModelRef | undefined {
-  const { exact, patterned, models } = loadProvider(provider)
-  let first = exact.get(name) ?? Number.POSITIVE_INFINITY
-  for (const { index, match } of patterned) {
-    if (index >= first) break
-    if (match.patterns.some((fits) => fits(name))) {
-      first = index
-      break
-    }
-  }
-  return models[first]
-}
-
-function fallbackMatch(provider: ProviderRef, name: string): ModelRef | undefined {
-  for (const id of loadProvider(provider).entry.fallback ?? []) {
-    const other = findProvider(id)
-    const ref = other === undefined ? undefined : firstMatch(other, name)
-    if (ref !== undefined) return ref
+/**
+ * Finds the model whose price list a region has. Where a provider has lists by region, a name without a region in front
+ * is looked up with the one of the request; undefined if the region has no list of its own for it.
+ */
+export function findRegionalMatch(
+  provider: ProviderRef,
+  model: string,
+  region: string,
+): ModelMatch | undefined {
+  const { profiles, exact, models } = loadProvider(provider)
+  const name = model.trim().toLowerCase()
+  for (const { prefix, regions } of profiles) {
+    if (!regions.test(region.toLowerCase())) continue
+    const index = exact.get(`${prefix}.${name}`)
+    const found = index === undefined ? undefined : models[index]
+    if (found !== undefined) return { model: found, by: 'region', name: `${prefix}.${name}` }
   }
   return undefined
 }
 
+function firstDefined(
+  names: readonly string[],
+  find: (name: string) => ModelMatch | undefined,
+): ModelMatch | undefined {
+  for (const name of names) {
+    const found = find(name)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function firstMatch(provider: ProviderRef, name: string): ModelMatch | undefined {
+  const { exact, patterned, models } = loadProvider(provider)
+  const known = models[exact.get(name) ?? -1]
+  if (known !== undefined) return { model: known, by: 'exact', name }
+  const first = patterned.find(({ match }) => match.patterns.some((fits) => fits(name)))
+  const model = models[first?.index ?? -1]
+  return model === undefined ? undefined : { model, by: 'rule', name }
+}
+
+function fallbackMatch(provider: ProviderRef, name: string): ModelMatch | undefined {
+  for (const id of loadProvider(provider).entry.fallback ?? []) {
+    const other = findProvider(id)
+    const found = other === undefined ? undefined : firstMatch(other, name)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/**
+ * Finds the model that a name is a snapshot of. A model of which other snapshots have prices of their own has none: the
+ * price of an unknown one would be a guess.
+ */
+function snapshotMatch(provider: ProviderRef, name: string): ModelMatch | undefined {
+  const stem = undated(name)
+  if (stem === undefined) return undefined
+  const found = firstMatch(provider, stem) ?? fallbackMatch(provider, stem)
+  if (found === undefined || found.by !== 'exact') return undefined
+  const { exact, models } = loadProvider(found.model.provider)
+  for (const [other, index] of exact) {
+    if (models[index] === found.model || !other.startsWith(stem) || other === stem) continue
+    if (isDatedSuffix(other.slice(stem.length))) return undefined
+  }
+  return { ...found, by: 'dated' }
+}
+
+/**
+ * The other spellings of a name: with its compact date written out (`-20251101` for `-2025-11-01`), without a leading
+ * path or region (`models/gemini-2.5-pro`, an ARN), and of a fine-tuned model the model that it was made from
+ * (`ft:gpt-4.1-mini-2025-04-14:acme::abc123`).
+ */
 function* spellings(provider: ProviderRef, name: string): Generator<string> {
   yield name
   const dated = name.replace(/-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)/g, '-$1-$2-$3')
@@ -207,6 +279,11 @@ function* spellings(provider: ProviderRef, name: string): Generator<string> {
   const path = name.slice(0, name.length - inside.length)
   if (/^(models\/|publishers\/|projects\/|arn:)/.test(path) || plainName(path) === plainName(provider.id))
     yield inside
+  const [, base] = /^(ft:[^:]+):/.exec(name) ?? []
+  if (base === undefined) return
+  yield base
+  const whole = undated(base)
+  if (whole !== undefined) yield whole
 }
 
 /** Returns a provider's own models, in the order of its list. */

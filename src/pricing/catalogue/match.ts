@@ -4,22 +4,33 @@
  *
  * `=name` exactly · `=` the model's own id · `^start` · `*part` · `$end` · `~regular expression`
  *
- * Names are compared in lower case.
+ * Names are compared in lower case. A rule that is open at its end matches only dated and `-latest` forms of the
+ * same model, and a rule that is open at its start only a path or a region in front of it: `^gpt-5` matches
+ * `gpt-5-2025-08-07` and never `gpt-5-pro`, whose price is another one.
  */
 export interface Match {
   /** Exact names, which most rules are: they can be looked up. */
   readonly exact: readonly string[]
-  readonly patterns: readonly ((name: string) => boolean)[]
+  readonly patterns: readonly Fits[]
 }
 
 export function readMatch(rules: string, id: string): Match {
+  return readRules(rules, id, closed)
+}
+
+/** Reads the rules of a family of models, such as those of one service tier: `^gpt-5` matches `gpt-5-pro` as well. */
+export function readFamilyMatch(rules: string): Match {
+  return readRules(rules, '', together)
+}
+
+function readRules(rules: string, id: string, join: (patterns: readonly Pattern[]) => Fits): Match {
   const exact: string[] = []
-  const patterns: ((name: string) => boolean)[] = []
+  const patterns: Fits[] = []
   for (const rule of rules.split(' ')) {
     if (rule === '') continue
     if (rule === '=') exact.push(id.toLowerCase())
     else if (rule.startsWith('=') && !rule.includes('&')) exact.push(rule.slice(1))
-    else patterns.push(together(rule.split('&').map(readPattern)))
+    else patterns.push(join(rule.split('&').map(readPattern)))
   }
   return { exact, patterns }
 }
@@ -29,26 +40,83 @@ export function matches(match: Match, name: string): boolean {
   return match.exact.includes(name) || match.patterns.some((fits) => fits(name))
 }
 
-function together(patterns: readonly ((name: string) => boolean)[]): (name: string) => boolean {
-  const [first, ...others] = patterns
-  if (first !== undefined && others.length === 0) return first
-  return (name) => patterns.every((fits) => fits(name))
+type Fits = (name: string) => boolean
+
+/** The part of a name that a pattern covers; undefined if it does not match. */
+type Pattern = (name: string) => { readonly start: number; readonly end: number } | undefined
+
+/** Matches names that the patterns cover together, but for a path in front and a date behind. */
+function closed(patterns: readonly Pattern[]): Fits {
+  return (name) => {
+    let start = name.length
+    let end = 0
+    for (const pattern of patterns) {
+      const span = pattern(name)
+      if (span === undefined) return false
+      if (span.start === 0 && span.end === 0) continue
+      start = Math.min(start, span.start)
+      end = Math.max(end, span.end)
+    }
+    return (start === 0 || /[./:]/.test(name.charAt(start - 1))) && endsDated(name, end)
+  }
 }
 
-function readPattern(rule: string): (name: string) => boolean {
+function together(patterns: readonly Pattern[]): Fits {
+  return (name) => patterns.every((pattern) => pattern(name) !== undefined)
+}
+
+/** A rule may end inside a date, as `^claude-sonnet-4-2025` does: the whole last word is compared then. */
+function endsDated(name: string, end: number): boolean {
+  if (isDatedSuffix(name.slice(end))) return true
+  const word = /[-@]\d*$/.exec(name.slice(0, end))
+  return word !== null && isDatedSuffix(name.slice(word.index))
+}
+
+const MONTH = '(0[1-9]|1[0-2])'
+const DAY = '(0[1-9]|[12]\\d|3[01])'
+const YEAR = '20[2-9]\\d'
+const DATE = [
+  `${YEAR}-?${MONTH}-?${DAY}`,
+  `${YEAR}-${MONTH}`,
+  `${MONTH}-${YEAR}`,
+  `${MONTH}-?${DAY}`,
+  `2\\d${MONTH}`,
+].join('|')
+/** A version of the same snapshot, as Bedrock and Vertex write it: `-v1:0`, `-001`, `:48k`. */
+const VERSION = '-v\\d(:\\d)?(:\\d+k)?|-00\\d|:\\d'
+const DATED = new RegExp(`^((-preview|-exp)?[-@](${DATE})|[-@:]latest)?(${VERSION})?$`)
+
+/** Returns whether a suffix names a snapshot or a revision of the model before it: a date, `-latest`, a version. */
+export function isDatedSuffix(suffix: string): boolean {
+  return DATED.test(suffix)
+}
+
+const SUFFIX = new RegExp(`([-@](${DATE})|[-@:]latest)(${VERSION})?$`)
+
+/** Returns a name without its date or `-latest`; undefined for a name without one. */
+export function undated(name: string): string | undefined {
+  const suffix = SUFFIX.exec(name)
+  return suffix === null || suffix.index === 0 ? undefined : name.slice(0, suffix.index)
+}
+
+function readPattern(rule: string): Pattern {
   const value = rule.slice(1)
+  const found = (start: number) => (start === -1 ? undefined : { start, end: start + value.length })
   switch (rule[0]) {
     case '=':
-      return (name) => name === value
+      return (name) => (name === value ? found(0) : undefined)
     case '^':
-      return (name) => name.startsWith(value)
+      return (name) => (name.startsWith(value) ? found(0) : undefined)
     case '*':
-      return (name) => name.includes(value)
+      return (name) => found(name.lastIndexOf(value))
     case '$':
-      return (name) => name.endsWith(value)
+      return (name) => (name.endsWith(value) ? found(name.length - value.length) : undefined)
     case '~': {
       const expression = new RegExp(value)
-      return (name) => expression.test(name)
+      return (name) => {
+        const match = expression.exec(name)
+        return match === null ? undefined : { start: match.index, end: match.index + match[0].length }
+      }
     }
     default:
       throw new Error(`not a model rule: ${rule}`)

@@ -1,32 +1,42 @@
 import { USAGE_UNITS, type UsageUnit } from '../units.ts'
-import { type Match, matches, readMatch } from './match.ts'
+import { type Match, matches, readFamilyMatch } from './match.ts'
 import { fields, type Rational, readRational, words } from './notation.ts'
+import { readConditions } from './period.ts'
 
-/** The factor of a service tier or a region on the prices of some models: `batch | 0.5 | tokens | ^gpt-5`. */
+/**
+ * The factor of a service tier or a region on the prices of some models: `batch | 0.5 | tokens | ^gpt-5`, or with a
+ * time: `fast | 6 | tokens | =claude-opus-4-6 | ..2026-06-29`.
+ */
 export interface Modifier {
   readonly names: readonly string[]
   readonly factor: Rational
   readonly families: ReadonlySet<string>
   readonly match: Match
+  readonly holds: (at_ms: number) => boolean
 }
 
 export function readModifier(line: string): Modifier {
-  const [names = '', factor = '', families = '', rules = ''] = fields(line)
+  const [names = '', factor = '', families = '', rules = '', when = ''] = fields(line)
   return {
     names: words(names).map(plainName),
     factor: readRational(factor),
     families: new Set(words(families)),
-    match: readMatch(rules, ''),
+    match: readFamilyMatch(rules),
+    holds: when === '' ? () => true : readConditions(when),
   }
 }
 
-/** Returns the first modifier with the name that matches the model. */
+/** Returns the first modifier with the name that matches one of the model's names at a time. */
 export function findModifier(
   modifiers: readonly Modifier[],
   name: string,
-  model: string,
+  models: readonly string[],
+  at_ms: number,
 ): Modifier | undefined {
-  return modifiers.find(({ names, match }) => names.includes(name) && fitsModel(match, model))
+  return modifiers.find(
+    ({ names, match, holds }) =>
+      names.includes(name) && holds(at_ms) && models.some((model) => fitsModel(match, model)),
+  )
 }
 
 function fitsModel(match: Match, model: string): boolean {

@@ -9,7 +9,7 @@ import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 export interface UnitPrice {
   readonly base: Rational
   readonly tiers: readonly PriceTier[]
-  /** Prices of `output_images` by `size`, `quality` or `quality-size`, in lower case. */
+  /** Prices by `size`, `quality` or `quality-size` of media, or by search context size, in lower case. */
   readonly sizes: ReadonlyMap<string, Rational>
 }
 

@@ -3,44 +3,66 @@ import { readPrices, type UnitPrices, words } from './notation.ts'
 
 /** Prices of a model, and the time in which they hold. */
 export interface PricePeriod {
-  /** `''` for a model's first prices, else the condition: `@2025-06-10`, `@00:30:00-16:30:00`. */
+  /** `''` for a model's first prices, else the condition: `@2025-06-10`, `@00:30:00-16:30:00`, `@mon-fri`. */
   readonly label: string
   readonly prices: UnitPrices
 }
 
 /**
- * Reads `prices ; @2025-06-10 prices ; @00:30:00-16:30:00 prices`. Of the periods that hold at a time, the last
- * in the list applies; the first has no condition. Times are UTC, in epoch milliseconds.
+ * Reads `prices ; @2025-06-10 prices ; @2026-08-23,mon-fri,01:00:00-04:00:00 prices`. Of the periods that hold at a
+ * time, the last in the list applies; the first has no condition. Times are UTC, in epoch milliseconds.
  */
 export function readPeriods(text: string): (at_ms: number) => PricePeriod {
   const [first = readPeriod(''), ...others] = text.split(' ; ').map(readPeriod)
   return (at_ms) => others.findLast(({ holds }) => holds(at_ms)) ?? first
 }
 
+type Condition = (at_ms: number) => boolean
+
 interface Period extends PricePeriod {
-  readonly holds: (at_ms: number) => boolean
+  readonly holds: Condition
 }
 
 function readPeriod(text: string): Period {
   const [first = '', ...others] = words(text)
   if (!first.startsWith('@')) return { label: '', prices: readPrices(text), holds: () => true }
-  const prices = readPrices(others.join(' '))
-  const window = /^@(\d\d:\d\d:\d\d)-(\d\d:\d\d:\d\d)$/.exec(first)
-  if (window === null) {
-    const start_ms = Date.parse(`${first.slice(1)}T00:00:00Z`)
-    return { label: first, prices, holds: (at_ms) => at_ms >= start_ms }
+  return { label: first, prices: readPrices(others.join(' ')), holds: readConditions(first.slice(1)) }
+}
+
+/**
+ * Reads conditions that hold together, separated by commas: `2025-06-10` (or `2026-08-16T16:00`) from then on,
+ * `..2026-06-29` before then, `01:00:00-04:00:00` in that daily window, `mon-fri` on those weekdays. All UTC; a start is inclusive, an end
+ * exclusive, and weekdays include both.
+ */
+export function readConditions(text: string): Condition {
+  const conditions = text.split(',').map(readCondition)
+  return (at_ms) => conditions.every((holds) => holds(at_ms))
+}
+
+function readCondition(text: string): Condition {
+  const [, until = '', day] = /^(\.\.)?(\d{4}-\d\d-\d\d(?:T\d\d:\d\d)?)$/.exec(text) ?? []
+  if (day !== undefined) {
+    const limit_ms = Date.parse(day.includes('T') ? `${day}Z` : `${day}T00:00Z`)
+    return until === '' ? (at_ms) => at_ms >= limit_ms : (at_ms) => at_ms < limit_ms
   }
-  const start_ms = Date.parse(`1970-01-01T${window[1]}Z`)
-  const end_ms = Date.parse(`1970-01-01T${window[2]}Z`)
-  return {
-    label: first,
-    prices,
-    holds: (at_ms) => {
-      const time_ms = ((at_ms % DAY_MS) + DAY_MS) % DAY_MS
-      // A window that ends before it starts spans midnight. The start is inclusive, the end exclusive.
-      return end_ms < start_ms
-        ? time_ms >= start_ms || time_ms < end_ms
-        : time_ms >= start_ms && time_ms < end_ms
-    },
-  }
+  const window = /^(\d\d:\d\d:\d\d)-(\d\d:\d\d:\d\d)$/.exec(text)
+  if (window !== null) return dailyWindow(timeOfDay(window[1] ?? ''), timeOfDay(window[2] ?? ''))
+  const [first = -1, last = -1] = text.split('-').map((name) => WEEKDAYS.indexOf(name))
+  if (first === -1 || last === -1) throw new Error(`not a condition of a price: ${text}`)
+  return (at_ms) => inRange(new Date(at_ms).getUTCDay(), first, last + 1)
+}
+
+const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
+
+function timeOfDay(time: string): number {
+  return Date.parse(`1970-01-01T${time}Z`)
+}
+
+function dailyWindow(start_ms: number, end_ms: number): Condition {
+  return (at_ms) => inRange(((at_ms % DAY_MS) + DAY_MS) % DAY_MS, start_ms, end_ms)
+}
+
+/** The start is inclusive, the end exclusive. A range that ends before it starts wraps around, as over midnight. */
+function inRange(value: number, start: number, end: number): boolean {
+  return end < start ? value >= start || value < end : value >= start && value < end
 }

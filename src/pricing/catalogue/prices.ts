@@ -2,13 +2,14 @@ import { type PriceList, priceList } from '../cost/price-list.ts'
 import type { UsageUnit } from '../units.ts'
 import {
   CATALOGUE_VERSION,
+  findRegionalMatch,
   isStandardTier,
   loadProvider,
   type ModelRef,
   type ProviderRef,
 } from './catalogue.ts'
-import { chooseImagePrice } from './image-size.ts'
 import { matches } from './match.ts'
+import { chooseMediaPrice } from './media-price.ts'
 import { factorOf, findModifier, type Modifier, plainName } from './modifiers.ts'
 import type { PricePeriod } from './period.ts'
 
@@ -21,6 +22,8 @@ export interface PriceConditions {
   readonly region?: string | undefined
   readonly image_size?: string | undefined
   readonly image_quality?: string | undefined
+  /** `low`, `medium` or `high`, where the fee of a request depends on how much of the web it reads. */
+  readonly search_context_size?: string | undefined
 }
 
 export interface ChosenPrices {
@@ -34,24 +37,31 @@ export interface ChosenPrices {
  * catalogue does not have for the model is billed at list price, with a warning.
  */
 export function cataloguePrices(conditions: PriceConditions, model: ModelRef): ChosenPrices {
-  const period = model.pricesAt(conditions.at_ms)
-  const { service_tier, region, image_size, image_quality } = conditions
+  const { service_tier, region, image_size, image_quality, search_context_size } = conditions
   if (
     service_tier === undefined &&
     region === undefined &&
     image_size === undefined &&
-    image_quality === undefined
+    image_quality === undefined &&
+    search_context_size === undefined
   ) {
-    return variant(model, period, conditions.provider, NO_CHOICE)
+    return variant(model, model.pricesAt(conditions.at_ms), conditions.provider, NO_CHOICE)
   }
-  return variant(model, period, conditions.provider, chooseVariant(conditions, period))
+  const regional =
+    region === undefined ? undefined : findRegionalMatch(conditions.provider, conditions.model, region)?.model
+  const chosen = regional ?? model
+  const period = chosen.pricesAt(conditions.at_ms)
+  const choice = chooseVariant(conditions, chosen, period, regional !== undefined)
+  return variant(chosen, period, conditions.provider, choice)
 }
 
-/** Returns the normalised names of the service tiers that have their own price for a model. */
-export function modifierNames(provider: ProviderRef, model: string): string[] {
+/** Returns the normalised names of the service tiers that have their own price for a model at a time. */
+export function modifierNames(provider: ProviderRef, model: string, at_ms: number): string[] {
   const name = model.trim().toLowerCase()
   const { tiers } = loadProvider(provider)
-  return tiers.flatMap(({ names }) => names).filter((tier) => findModifier(tiers, tier, name) !== undefined)
+  return tiers
+    .flatMap(({ names }) => names)
+    .filter((tier) => findModifier(tiers, tier, [name], at_ms) !== undefined)
 }
 
 /** Returns the units that a model's prices at a time bill, directly or through a containing unit. */
@@ -62,37 +72,65 @@ export function coveredUnits(provider: ProviderRef, model: ModelRef, at_ms: numb
 interface Choice {
   readonly tier?: Modifier | undefined
   readonly region?: Modifier | undefined
-  readonly image?: string | undefined
+  /** The key of the price that replaces the base price of a unit, by size, quality or search context. */
+  readonly keys: ReadonlyMap<UsageUnit, string>
   readonly warnings: readonly string[]
 }
 
-const NO_CHOICE: Choice = { warnings: [] }
+const NO_KEYS: ReadonlyMap<UsageUnit, string> = new Map()
+const NO_CHOICE: Choice = { keys: NO_KEYS, warnings: [] }
 
-function chooseVariant(conditions: PriceConditions, period: PricePeriod): Choice {
-  const { tiers, regions } = loadProvider(conditions.provider)
-  const name = conditions.model.trim().toLowerCase()
+function chooseVariant(
+  conditions: PriceConditions,
+  model: ModelRef,
+  period: PricePeriod,
+  regional: boolean,
+): Choice {
+  const { tiers } = loadProvider(conditions.provider)
+  const names = [conditions.model.trim().toLowerCase(), model.id.toLowerCase()]
   const warnings: string[] = []
+  const tierNamed = (name: string | undefined) =>
+    name === undefined ? undefined : findModifier(tiers, plainName(name), names, conditions.at_ms)
 
   const wantedTier = conditions.service_tier
-  const tier = wantedTier === undefined ? undefined : findModifier(tiers, plainName(wantedTier), name)
+  const tier = tierNamed(wantedTier)
   if (wantedTier !== undefined && tier === undefined && !isStandardTier(wantedTier)) {
     warnings.push(`no price for service tier ${shown(wantedTier)}; billed at list price`)
   }
-  // Regions are free text from the caller; one can only be unknown at a provider that charges by region.
-  const wantedRegion = conditions.region
-  const region = wantedRegion === undefined ? undefined : findModifier(regions, plainName(wantedRegion), name)
-  const known =
-    wantedRegion === undefined || regions.some(({ names }) => names.includes(plainName(wantedRegion)))
-  if (regions.length > 0 && !known)
-    warnings.push(`no price for region ${shown(wantedRegion)}; billed at list price`)
+  const region = chooseRegion(conditions, names, regional)
+  if (region.warning !== undefined) warnings.push(region.warning)
+  const keys = new Map<UsageUnit, string>()
+  for (const unit of ['output_images', 'video_seconds'] as const) {
+    const price = period.prices.get(unit)
+    if (price === undefined) continue
+    const media = chooseMediaPrice(price.sizes, conditions.image_size, conditions.image_quality)
+    if (media.key !== undefined) keys.set(unit, media.key)
+    if (media.warning !== undefined) warnings.push(media.warning)
+  }
+  const context = conditions.search_context_size?.toLowerCase()
+  for (const unit of ['requests', 'web_searches'] as const) {
+    const sizes = period.prices.get(unit)?.sizes
+    if (context === undefined || sizes === undefined || sizes.size === 0) continue
+    if (sizes.has(context)) keys.set(unit, context)
+    else warnings.push(`no price for search context size ${shown(context)}; billed at list price`)
+  }
+  return { tier, region: region.modifier, keys: keys.size === 0 ? NO_KEYS : keys, warnings }
+}
 
-  const images = period.prices.get('output_images')
-  const image =
-    images === undefined
-      ? {}
-      : chooseImagePrice(images.sizes, conditions.image_size, conditions.image_quality)
-  if (image.warning !== undefined) warnings.push(image.warning)
-  return { tier, region, image: image.key, warnings }
+/** Regions are free text from the caller; one can only be unknown at a provider that charges by region. */
+function chooseRegion(
+  { provider, region, at_ms }: PriceConditions,
+  names: readonly string[],
+  regional: boolean,
+): { readonly modifier?: Modifier | undefined; readonly warning?: string } {
+  if (region === undefined || regional) return {}
+  const { regions, profiles } = loadProvider(provider)
+  const name = plainName(region)
+  const modifier = findModifier(regions, name, names, at_ms)
+  if (modifier !== undefined) return { modifier }
+  if (regions.length === 0 && profiles.length === 0) return {}
+  if (regions.some((one) => one.names.includes(name))) return {}
+  return { warning: `no price for region ${shown(region)}; billed at list price` }
 }
 
 function shown(name: string): string {
@@ -117,11 +155,12 @@ function variant(model: ModelRef, period: PricePeriod, provider: ProviderRef, ch
   return choice.warnings.length === 0 ? chosen : { list: chosen.list, warnings: choice.warnings }
 }
 
-function variantKey(provider: ProviderRef, { tier, region, image = '' }: Choice): string {
+function variantKey(provider: ProviderRef, { tier, region, keys }: Choice): string {
   const { tiers, regions } = loadProvider(provider)
   const tierIndex = tier === undefined ? '' : tiers.indexOf(tier)
   const regionIndex = region === undefined ? '' : regions.indexOf(region)
-  return `${provider.id}|${tierIndex}|${regionIndex}|${image}`
+  const sizes = [...keys].map(([unit, key]) => `${unit}:${key}`).join(',')
+  return `${provider.id}|${tierIndex}|${regionIndex}|${sizes}`
 }
 
 function prepare(model: ModelRef, period: PricePeriod, choice: Choice): PriceList {
@@ -135,6 +174,6 @@ function prepare(model: ModelRef, period: PricePeriod, choice: Choice): PriceLis
         matches(match, model.id.toLowerCase()) ? [[unit, quantity] as const] : [],
       ),
     ),
-    ...(choice.image === undefined ? {} : { image: choice.image }),
+    keys: choice.keys,
   })
 }

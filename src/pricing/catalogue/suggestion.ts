@@ -54,7 +54,7 @@ const TIERS = {
 /** Only for requests that name no tier: a caller that pays for priority has a reason. */
 function tierSuggestions(request: CostRequest, now: PicoUsd): Suggestion[] {
   if (request.service_tier !== undefined && !isStandardTier(request.service_tier)) return []
-  const known = modifierNames(request.provider, request.model)
+  const known = modifierNames(request.provider, request.model, request.at_ms)
   return (['batch', 'flex'] as const).flatMap((tier) => {
     if (!known.includes(tier)) return []
     const suggestion = priced({ ...request, service_tier: tier }, now, tier, TIERS[tier])

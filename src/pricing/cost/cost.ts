@@ -2,7 +2,7 @@ import { findModel, nearestModels, type ProviderRef } from '../catalogue/catalog
 import type { Rational } from '../catalogue/notation.ts'
 import { cataloguePrices } from '../catalogue/prices.ts'
 import { divideHalfEven, formatDecimal, type PicoUsd, picoUsd, USD_DECIMALS } from '../money.ts'
-import { isUsageUnit, USAGE_UNITS } from '../units.ts'
+import { ancestors, isUsageUnit, USAGE_UNITS } from '../units.ts'
 import { inclusiveUsage, SECONDS_DECIMALS, type Usage, type UsageUnit, withTotals } from '../usage.ts'
 import { splitOverlaps } from './overlaps.ts'
 import type { PriceEntry, PriceList } from './price-list.ts'
@@ -18,6 +18,18 @@ export interface CostRequest {
   readonly region?: string | undefined
   readonly image_size?: string | undefined
   readonly image_quality?: string | undefined
+  readonly search_context_size?: string | undefined
+  /**
+   * The calls that `usage` is the sum of, if a response reports several: each has its own context tier, and may have
+   * used another model. Priced instead of `usage`.
+   */
+  readonly parts?: readonly CostPart[] | undefined
+}
+
+export interface CostPart {
+  /** Undefined for the model of the request. */
+  readonly model?: string | undefined
+  readonly usage: Usage
 }
 
 export type CostResult =
@@ -41,12 +53,16 @@ export type CostResult =
 
 export interface BreakdownLine {
   readonly unit: UsageUnit
+  /** The model that used it, if it is not the one of the request. */
+  readonly model?: string
   /** The quantity billed as this unit, without those parts that have their own prices. */
   readonly quantity: number
   /** USD for one unit, a plain decimal; rounded to 18 decimals if it is longer. */
   readonly price_usd: string
   /** Rounded to 12 decimals, line by line; the total is rounded once, from the exact sum. */
   readonly cost_usd: string
+  /** Reported parts of the unit without a price of their own, which are in `quantity` at this price. */
+  readonly without_own_price?: readonly { readonly unit: UsageUnit; readonly quantity: number }[]
 }
 
 /** Returns the provider's charge by the catalogue: exact, rounded once, half-even, to 1e-12 USD. */
@@ -66,25 +82,56 @@ export function providerCost(request: CostRequest): CostResult {
 }
 
 /** Prices usage by any list: the catalogue's, an operator's or a customer's. */
-export function priceUsage(list: PriceList, reported: Usage, about: readonly string[] = NONE): CostResult {
-  const usage = inclusiveUsage(reported)
-  const unpriced = unpricedUnits(list, usage)
-  if (unpriced.length > 0 && unpriced.length === positiveUnits(usage)) {
-    return { kind: 'unpriced', reason: 'no_price_for_usage', nearest: [] }
+export function priceUsage(list: PriceList, usage: Usage, about: readonly string[] = NONE): CostResult {
+  return pricedSum([{ list, usage, about }])
+}
+
+/** Usage and the list that prices it. */
+export interface ListedUsage {
+  readonly list: PriceList
+  readonly usage: Usage
+  /** Warnings about the choice of the list. */
+  readonly about: readonly string[]
+  /** Named in the breakdown; undefined for the model of the request. */
+  readonly model?: string | undefined
+}
+
+/** Prices usage of one or more lists: each exactly, the sum rounded once. */
+export function pricedSum(all: readonly ListedUsage[]): CostResult {
+  const priced = all.map((one) => ({ ...one, usage: inclusiveUsage(one.usage) }))
+  const unpriced = priced.map(({ list, usage }) => unpricedUnits(list, usage))
+  for (const [index, { usage }] of priced.entries()) {
+    const missing = unpriced[index]?.length ?? 0
+    if (missing > 0 && missing === positiveUnits(usage)) {
+      return { kind: 'unpriced', reason: 'no_price_for_usage', nearest: [] }
+    }
   }
-  const billed = billedOf(list, usage)
-  const cost = picoUsd(divideHalfEven(exactCost(billed), list.denominator))
-  const warnings = warningsOf(list, usage, unpriced, about)
+  const billed = priced.map(({ list, usage }) => billedOf(list, usage))
+  const denominator = priced.reduce((product, { list }) => product * list.denominator, 1n)
+  const total = priced.reduce(
+    (sum, { list }, index) => sum + exactCost(billed[index] ?? []) * (denominator / list.denominator),
+    0n,
+  )
+  const warnings = priced.flatMap(({ list, usage, about }, index) =>
+    warningsOf(list, usage, unpriced[index] ?? NO_UNITS, about),
+  )
   return {
     kind: 'priced',
-    cost,
+    cost: picoUsd(divideHalfEven(total, denominator)),
     get breakdown() {
-      return breakdownOf(list, billed)
+      return merged(
+        priced.flatMap(({ list, usage, model }, index) =>
+          breakdownOf(list, billed[index] ?? [], usage, model),
+        ),
+      )
     },
-    price_version: list.version,
-    ...(warnings.length === 0 ? {} : { warnings }),
+    price_version: [...new Set(priced.map(({ list }) => list.version))].join(VERSION_AND),
+    ...(warnings.length === 0 ? {} : { warnings: [...new Set(warnings)] }),
   }
 }
+
+/** Between the versions of the lists that priced one event together. */
+export const VERSION_AND = '+'
 
 /** Returns the exact price of usage by a list, in pico-units of the list's currency, before rounding. */
 export function exactPrice(list: PriceList, reported: Usage): Rational {
@@ -197,18 +244,81 @@ function positiveUnits(usage: Usage): number {
 const PRICE_DECIMALS = 18
 
 /** Lists billed units in the order of the units' table: input before output, wholes before parts. */
-function breakdownOf(list: PriceList, billed: readonly Billed[]): BreakdownLine[] {
+function breakdownOf(
+  list: PriceList,
+  billed: readonly Billed[],
+  usage: Usage,
+  model: string | undefined,
+): ExactLine[] {
   const ordered = billed.toSorted((a, b) => position(a.entry.unit) - position(b.entry.unit))
+  const inherited = inheritedUnits(list, usage)
   return ordered.map(({ entry, quantity, price }) => {
-    const perWhole = entry.decimals ? BigInt(PER_SECOND) : 1n
-    const shift = 10n ** BigInt(PRICE_DECIMALS - USD_DECIMALS)
+    const parts = inherited.get(entry.unit) ?? []
     return {
       unit: entry.unit,
-      quantity: Number(quantity) / Number(perWhole),
-      price_usd: formatDecimal(divideHalfEven(price * perWhole * shift, list.denominator), PRICE_DECIMALS),
-      cost_usd: formatDecimal(divideHalfEven(quantity * price, list.denominator), USD_DECIMALS),
+      model,
+      decimals: entry.decimals,
+      quantity,
+      price,
+      denominator: list.denominator,
+      inherited: parts.map((unit) => ({ unit, quantity: usage[unit] ?? 0 })),
     }
   })
+}
+
+interface ExactLine {
+  readonly unit: UsageUnit
+  readonly model: string | undefined
+  readonly decimals: boolean
+  readonly quantity: bigint
+  readonly price: bigint
+  readonly denominator: bigint
+  readonly inherited: readonly { readonly unit: UsageUnit; readonly quantity: number }[]
+}
+
+/** Adds up lines of one unit, model and price, which several calls of one response have. */
+function merged(lines: readonly ExactLine[]): BreakdownLine[] {
+  const groups = Map.groupBy(lines, ({ unit, model, price, denominator }) =>
+    [unit, model, price, denominator].join(' '),
+  )
+  return [...groups.values()].flatMap(([first, ...others]) => {
+    if (first === undefined) return []
+    const quantity = others.reduce((sum, line) => sum + line.quantity, first.quantity)
+    return [writtenOut({ ...first, quantity })]
+  })
+}
+
+function writtenOut({
+  unit,
+  model,
+  decimals,
+  quantity,
+  price,
+  denominator,
+  inherited,
+}: ExactLine): BreakdownLine {
+  const perWhole = decimals ? BigInt(PER_SECOND) : 1n
+  const shift = 10n ** BigInt(PRICE_DECIMALS - USD_DECIMALS)
+  return {
+    unit,
+    ...(model === undefined ? {} : { model }),
+    quantity: Number(quantity) / Number(perWhole),
+    price_usd: formatDecimal(divideHalfEven(price * perWhole * shift, denominator), PRICE_DECIMALS),
+    cost_usd: formatDecimal(divideHalfEven(quantity * price, denominator), USD_DECIMALS),
+    ...(inherited.length === 0 ? {} : { without_own_price: inherited }),
+  }
+}
+
+/** Returns reported units without a price of their own, by the unit at whose price they are billed. */
+function inheritedUnits(list: PriceList, usage: Usage): Map<UsageUnit, UsageUnit[]> {
+  const priced = new Set(list.entries.map(({ unit }) => unit))
+  const inherited = new Map<UsageUnit, UsageUnit[]>()
+  for (const unit in usage) {
+    if (!isUsageUnit(unit) || priced.has(unit) || (usage[unit] ?? 0) <= 0) continue
+    const payer = ancestors(unit).findLast((wide) => priced.has(wide))
+    if (payer !== undefined) inherited.set(payer, [...(inherited.get(payer) ?? []), unit])
+  }
+  return inherited
 }
 
 const order: ReadonlyMap<string, number> = new Map(

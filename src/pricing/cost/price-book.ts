@@ -16,7 +16,15 @@ import {
   type PriceConditions,
 } from '../catalogue/prices.ts'
 import type { UsageUnit } from '../units.ts'
-import { type CostRequest, type CostResult, priceUsage, providerCost } from './cost.ts'
+import {
+  type CostPart,
+  type CostRequest,
+  type CostResult,
+  type ListedUsage,
+  pricedSum,
+  priceUsage,
+  providerCost,
+} from './cost.ts'
 import type { PriceList } from './price-list.ts'
 
 /** All prices of a customer besides the catalogue's: its own overrides first, then the operator's. */
@@ -29,6 +37,23 @@ export const NO_OVERLAYS: PriceBook = { overrides: OverlaySet.EMPTY, operator: O
 
 /** Returns the provider's charge for this customer: exact, rounded once, half-even, to 1e-12 USD. */
 export function costFrom(book: PriceBook, request: CostRequest): CostResult {
+  return request.parts === undefined ? costOfOne(book, request) : costOfParts(book, request, request.parts)
+}
+
+/** Prices every call of a response by its own model; unpriced if one of the models is. */
+function costOfParts(book: PriceBook, request: CostRequest, parts: readonly CostPart[]): CostResult {
+  const listed: ListedUsage[] = []
+  for (const part of parts) {
+    const conditions = part.model === undefined ? request : { ...request, model: part.model }
+    const model = findModel(conditions.provider, conditions.model)
+    const chosen = stackedPrices(overlaysFor(book, conditions) ?? [], 0, conditions, model)
+    if (chosen === undefined) return providerCost({ ...conditions, usage: part.usage })
+    listed.push({ list: chosen.list, usage: part.usage, about: chosen.warnings, model: part.model })
+  }
+  return pricedSum(listed)
+}
+
+function costOfOne(book: PriceBook, request: CostRequest): CostResult {
   const overlays = overlaysFor(book, request)
   if (overlays === undefined) return providerCost(request)
   const chosen = stackedPrices(overlays, 0, request, findModel(request.provider, request.model))

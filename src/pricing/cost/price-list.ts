@@ -55,8 +55,8 @@ export interface PriceListOptions {
   readonly minimums?: ReadonlyMap<UsageUnit, number>
   /** Returns the factor on the prices of a unit, such as half for tokens in a batch. */
   readonly factor?: (unit: UsageUnit) => Rational | undefined
-  /** The size whose price of `output_images` replaces the base price. */
-  readonly image?: string
+  /** By unit, the key of the price that replaces its base price: an image size, a search context size. */
+  readonly keys?: ReadonlyMap<UsageUnit, string>
 }
 
 /** Compiles prices. Takes some microseconds: keep the result. */
@@ -140,8 +140,8 @@ function scaled(unit: UsageUnit, price: UnitPrice | undefined, options: PriceLis
       numerator * factor.numerator * 10n ** BigInt(USD_DECIMALS),
       denominator * factor.denominator * BigInt(per) * smallest,
     )
-  const chosen = options.image === undefined ? price.base : (price.sizes.get(options.image) ?? price.base)
-  const base = scale(unit === 'output_images' ? chosen : price.base)
+  const key = options.keys?.get(unit)
+  const base = scale((key === undefined ? undefined : price.sizes.get(key)) ?? price.base)
   const tiers = price.tiers.map((tier) => ({ ...tier, price: scale(tier.price) }))
   return { unit, base, tiers, all: [base, ...tiers.map((tier) => tier.price)] }
 }

@@ -1,20 +1,33 @@
 import { loadProvider, type ProviderRef } from '../catalogue/catalogue.ts'
 import { nearest } from '../catalogue/nearest.ts'
+import type { UsageUnit } from '../units.ts'
 import type { Usage } from '../usage.ts'
-import { isRecord, ownValue, type Reading, readBody, readShape, type Shape } from './rules.ts'
+import { type BillingContext, billingContext } from './billing-context.ts'
+import { readIterations, sumOf, type UsagePart } from './iterations.ts'
+import { mediaOfBody } from './media.ts'
+import {
+  isRecord,
+  ownValue,
+  type Reading,
+  type ReadQuantity,
+  readBody,
+  readShape,
+  type Shape,
+} from './rules.ts'
 import { EXPLICIT_APIS, type NamedShape, SHAPES } from './shapes.ts'
+import { correctedSums } from './sums.ts'
+import { toolUsage } from './tools.ts'
+import { unreadNumbers } from './unread.ts'
 
-/** What a provider's response says. Units that are zero are left out. */
-export interface Extracted {
+/** The usage of a provider's response. Units that are zero are left out: a response may have used nothing. */
+export interface Extracted extends BillingContext {
   readonly kind: 'extracted'
   readonly usage: Usage
+  /** The calls that `usage` is the sum of, if there are several. */
+  readonly parts?: readonly UsagePart[]
   readonly model?: string
-  /** As the provider names it: `default`, `flex`, `priority`, `batch`. */
-  readonly service_tier?: string
-  /** Where the request was processed, when the response says so and it may matter for the price. */
-  readonly region?: string
-  /** What a gateway says the call cost, a decimal in USD. Told, not believed. */
-  readonly reported_cost_usd?: string
+  /** The place of each quantity in the response. */
+  readonly read: readonly ReadQuantity[]
   readonly warnings?: readonly string[]
 }
 
@@ -25,28 +38,32 @@ export interface ExtractError {
 }
 
 /**
- * Reads usage out of a whole response or of its usage part. `api` decides how the body is read and must fit;
- * without it, of the provider's own shapes (or, without a provider, of all shapes) the one that accounts for
- * most of the body's numbers is taken. Never throws.
+ * Reads the usage of a whole response or of its usage part. `api` decides how the body is read and must fit; without
+ * it, of all shapes the one that explains most of the body's numbers is taken, and of several the provider's own: a
+ * body is read by what it is, since gateways answer in the shapes of others. `model` is the name that the caller gives.
+ * Never throws.
  */
 export function extractUsage(
   provider: ProviderRef | undefined,
   api: string | undefined,
-  body: unknown,
+  sent: unknown,
+  model?: string,
 ): Extracted | ExtractError {
-  if (!isRecord(body)) return unreadable('a provider response is a JSON object')
-  const groups = api === undefined ? guessedShapes(provider) : [namedShapes(provider, api)]
-  if (api !== undefined && groups[0]?.length === 0) return unreadable(unknownApi(provider, api))
+  if (!isRecord(sent)) return unreadable('a provider response is a JSON object')
+  const body = withPlainAttributes(sent)
+  const shapes = api === undefined ? guessedShapes(provider) : namedShapes(provider, api)
+  if (api !== undefined && shapes.length === 0) return unreadable(unknownApi(provider, api))
   let problem: string | undefined
-  for (const group of groups) {
-    let best: Reading | undefined
-    for (const shape of group) {
-      const reading = readBody(shape, body)
-      if ('problem' in reading) problem ??= reading.problem
-      else if (best === undefined || reading.score > best.score) best = reading
-    }
-    if (best !== undefined) return extracted(best, body)
+  let best: Reading | undefined
+  for (const { shape, alone } of shapes) {
+    const reading = readBody(shape, body)
+    if ('problem' in reading) problem ??= reading.problem
+    else if (alone && hasOtherTokens(reading)) problem ??= 'it has tokens beside a total'
+    else if (best === undefined || reading.score > best.score) best = reading
   }
+  if (best !== undefined) return extracted(best, body, provider, model)
+  const media = mediaOfBody(body)
+  if (media !== undefined) return { kind: 'extracted', ...media, ...billingContext(body) }
   return unreadable(
     `the response cannot be read${api === undefined ? '' : ` as ${shown(api)}`}: ${problem ?? 'no usage'}`,
   )
@@ -56,80 +73,93 @@ function unreadable(message: string): ExtractError {
   return { kind: 'error', code: 'unreadable_response', message }
 }
 
-function extracted(reading: Reading, body: Record<string, unknown>): Extracted {
-  const { usage, model, warnings } = reading
-  const service_tier = firstText(body, TIER_PATHS)
-  const region = firstText(body, REGION_PATHS)
-  const reported = reportedCost(body)
+function extracted(
+  reading: Reading,
+  body: Record<string, unknown>,
+  provider: ProviderRef | undefined,
+  named: string | undefined,
+): Extracted {
+  const { model, root, whole } = reading
+  const name = named ?? model
+  const isGoogle = provider?.id === 'google' || /gemini/i.test(name ?? '')
+  const iterations = readIterations(root, model)
+  const corrected = correctedSums(reading, isGoogle)
+  const counted = new Set(reading.read.map(({ unit }) => unit))
+  const tools = toolUsage(whole, name, counted)
+  const usage: { [U in UsageUnit]?: number } = {
+    ...corrected.usage,
+    ...(iterations && sumOf(iterations.parts)),
+  }
+  for (const { unit, quantity } of tools.read) usage[unit] = (usage[unit] ?? 0) + quantity
+  const seen = iterations === undefined ? reading.seen : new Set([...reading.seen, ...iterations.seen])
+  const warnings = [
+    ...reading.warnings,
+    ...corrected.warnings,
+    ...(iterations?.warnings ?? []),
+    ...tools.warnings,
+    ...(root.value === whole.value && root.path === '' && !isUsagePart(root.value)
+      ? []
+      : unreadNumbers(root, seen)),
+  ]
+  const read = [...reading.read, ...(iterations?.read ?? []), ...tools.read]
   return {
     kind: 'extracted',
     usage,
+    ...(iterations && { parts: partsOf(iterations.parts, usage) }),
     ...(model === undefined ? {} : { model }),
-    ...(service_tier === undefined ? {} : { service_tier }),
-    ...(region === undefined || region === 'not_available' ? {} : { region }),
-    ...(reported === undefined ? {} : { reported_cost_usd: reported }),
+    ...billingContext(body),
+    read,
     ...(warnings.length === 0 ? {} : { warnings }),
   }
 }
 
-const TIER_PATHS = [
-  ['service_tier'],
-  ['usage', 'service_tier'],
-  ['response', 'service_tier'],
-  ['response', 'usage', 'service_tier'],
-  ['message', 'usage', 'service_tier'],
-  ['result', 'message', 'usage', 'service_tier'],
-  ['serviceTier', 'type'],
-  ['serviceTier'],
-  ['usageMetadata', 'serviceTier'],
-  ['usageMetadata', 'trafficType'],
-  ['trafficType'],
-]
-const REGION_PATHS = [['inference_geo'], ['usage', 'inference_geo'], ['message', 'usage', 'inference_geo']]
-const COST_PATHS = [
-  ['usage', 'cost', 'total_cost'],
-  ['usage', 'cost'],
-  ['cost', 'total_cost'],
-  ['cost'],
-  ['providerMetadata', 'gateway', 'cost'],
-  ['providerMetadata', 'openrouter', 'usage', 'cost'],
-]
-/** xAI counts in ten-thousand-millionths of a USD. */
-const TICK_PATHS = [['usage', 'cost_in_usd_ticks'], ['cost_in_usd_ticks']]
-
-function at(body: unknown, path: readonly string[]): unknown {
-  let value = body
-  for (const key of path) value = isRecord(value) ? ownValue(value, key) : undefined
-  return value
+/** The calls of a response, the first with what is counted for all of them together, such as searches. */
+function partsOf(parts: readonly UsagePart[], usage: Usage): UsagePart[] {
+  const sum = sumOf(parts)
+  const rest = Object.fromEntries(Object.entries(usage).filter(([unit]) => !Object.hasOwn(sum, unit)))
+  const first = parts.findIndex((part) => part.model === undefined)
+  const { output_reasoning_tokens: _inside, ...beside } = rest
+  return parts.map((part, index) =>
+    index === Math.max(first, 0) ? { ...part, usage: { ...part.usage, ...beside } } : part,
+  )
 }
 
-function firstText(body: unknown, paths: readonly (readonly string[])[]): string | undefined {
-  for (const path of paths) {
-    const value = at(body, path)
-    if (typeof value === 'string' && value !== '') return value.slice(0, 60)
+/** Whether a body without an envelope is the usage part of a response, and not a response with one inside. */
+function isUsagePart(body: Record<string, unknown>): boolean {
+  const inside = [
+    'usage',
+    'usageMetadata',
+    'usage_metadata',
+    'choices',
+    'output',
+    'content',
+    'candidates',
+    'segments',
+  ]
+  return !inside.some((key) => Object.hasOwn(body, key))
+}
+
+function hasOtherTokens({ root }: Reading): boolean {
+  return Object.keys(root.value).filter((key) => /token/i.test(key)).length > 1
+}
+
+/** OpenTelemetry's JSON has attributes as a list of keys and typed values, with whole numbers as text. */
+function withPlainAttributes(body: Record<string, unknown>): Record<string, unknown> {
+  const list = ownValue(body, 'attributes')
+  if (!Array.isArray(list)) return body
+  const attributes: Record<string, unknown> = {}
+  for (const item of list.slice(0, MAX_ATTRIBUTES)) {
+    const key = isRecord(item) ? ownValue(item, 'key') : undefined
+    const value = isRecord(item) ? ownValue(item, 'value') : undefined
+    if (typeof key !== 'string' || key === '__proto__' || !isRecord(value)) continue
+    const whole = ownValue(value, 'intValue')
+    const number = typeof whole === 'string' && /^\d{1,15}$/.test(whole) ? Number(whole) : whole
+    attributes[key] = number ?? ownValue(value, 'doubleValue') ?? ownValue(value, 'stringValue')
   }
-  return undefined
+  return { ...body, attributes }
 }
 
-function reportedCost(body: unknown): string | undefined {
-  for (const path of COST_PATHS) {
-    const value = at(body, path)
-    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return plainDecimal(value)
-    if (typeof value === 'string' && /^\d{1,12}(\.\d{1,20})?$/.test(value)) return value
-  }
-  for (const path of TICK_PATHS) {
-    const ticks = at(body, path)
-    if (typeof ticks === 'number' && Number.isSafeInteger(ticks) && ticks >= 0)
-      return plainDecimal(ticks / 1e10)
-  }
-  return undefined
-}
-
-/** Twelve decimals are what costs are kept to. */
-function plainDecimal(value: number): string | undefined {
-  if (value >= 1e9) return undefined
-  return value.toFixed(12).replace(/\.?0+$/, '')
-}
+const MAX_ATTRIBUTES = 1000
 
 const shapeTexts = new Map<string, Shape>()
 
@@ -145,31 +175,40 @@ function shapeOf(text: string): Shape {
 const isFor = (provider: ProviderRef) => (shape: NamedShape) =>
   shape.providers?.includes(provider.id) === true
 
-/** Best first: the provider's own shapes, then those of any provider. */
-function guessedShapes(provider: ProviderRef | undefined): Shape[][] {
+interface Candidate {
+  readonly shape: Shape
+  /** Only if the usage part has no other number of tokens. */
+  readonly alone: boolean
+}
+
+const candidate = ({ shape, alone }: NamedShape): Candidate => ({
+  shape: shapeOf(shape),
+  alone: alone === true,
+})
+const listedShape = (text: string): Candidate => ({ shape: shapeOf(text), alone: false })
+
+/** Returns the provider's own shapes, then those of any provider: of equals the first is taken. */
+function guessedShapes(provider: ProviderRef | undefined): Candidate[] {
   const general = SHAPES.filter(({ providers, explicit }) => providers === undefined && explicit !== true)
-  if (provider === undefined) return [general.map(({ shape }) => shapeOf(shape))]
+  if (provider === undefined) return general.map(candidate)
   const own = SHAPES.filter(isFor(provider))
   const explicit = EXPLICIT_APIS[provider.id] ?? []
   const listed = [...loadProvider(provider).shapes].filter(
     ([api]) => !explicit.includes(api) && !own.some((shape) => shape.api === api),
   )
-  return [
-    [...own.map(({ shape }) => shape), ...listed.map(([, shape]) => shape)].map(shapeOf),
-    general.map(({ shape }) => shapeOf(shape)),
-  ]
+  return [...own.map(candidate), ...listed.map(([, shape]) => listedShape(shape)), ...general.map(candidate)]
 }
 
-function namedShapes(provider: ProviderRef | undefined, api: string): Shape[] {
+function namedShapes(provider: ProviderRef | undefined, api: string): Candidate[] {
   const wanted = api.toLowerCase()
   const named = SHAPES.filter((shape) => shape.api === wanted)
   const own = provider === undefined ? [] : named.filter(isFor(provider))
   const listed = provider === undefined ? undefined : loadProvider(provider).shapes.get(wanted)
-  if (own.length > 0) return own.map(({ shape }) => shapeOf(shape))
-  if (listed !== undefined) return [shapeOf(listed)]
-  const general = named.filter(({ providers }) => providers === undefined).map(({ shape }) => shapeOf(shape))
+  if (own.length > 0) return own.map(candidate)
+  if (listed !== undefined) return [listedShape(listed)]
+  const general = named.filter(({ providers }) => providers === undefined).map(candidate)
   if (general.length > 0 || wanted !== 'default') return general
-  return guessedShapes(provider).flat()
+  return guessedShapes(provider)
 }
 
 function unknownApi(provider: ProviderRef | undefined, api: string): string {

@@ -1,4 +1,5 @@
 import type { Usage, UsageUnit } from '../usage.ts'
+import { isRecord, ownValue, type ReadQuantity } from './rules.ts'
 
 /** The short forms of media usage in events and calculations (contract sections 3 and 4). */
 export interface MediaFields {
@@ -8,8 +9,8 @@ export interface MediaFields {
 }
 
 /**
- * Short forms as canonical usage: images made, and seconds of what the event type says, or else of what the
- * model is priced by. A duration of neither is audio, which most models that bill by time hear or speak.
+ * Converts short forms to canonical usage: images made, and seconds of the medium of the event type, or else of the one
+ * that the model is priced by. A duration of neither is audio, which most models billed by time hear or speak.
  */
 export function mediaUsage(fields: MediaFields, covered: ReadonlySet<UsageUnit> = NOTHING): Usage {
   const { image_count, duration_seconds } = fields
@@ -27,4 +28,38 @@ function durationUnit(eventType: string | undefined, covered: ReadonlySet<UsageU
   if (eventType === 'VIDEO_GENERATION') return 'video_seconds'
   if (eventType === 'AUDIO_PROCESSING') return 'audio_seconds'
   return covered.has('video_seconds') && !covered.has('audio_seconds') ? 'video_seconds' : 'audio_seconds'
+}
+
+/**
+ * Reads responses that report what they made and no usage: images of the Images API, and a video job of OpenAI's, which
+ * has its seconds as text.
+ */
+export function mediaOfBody(
+  body: Record<string, unknown>,
+): { readonly usage: Usage; readonly model?: string; readonly read: readonly ReadQuantity[] } | undefined {
+  const model = ownValue(body, 'model')
+  const named = typeof model === 'string' ? { model } : {}
+  const data = ownValue(body, 'data')
+  const images: unknown[] = Array.isArray(data) ? data : []
+  if (images.length > 0 && images.every(isImage)) {
+    const quantity = images.length
+    return {
+      usage: { output_images: quantity },
+      ...named,
+      read: [{ unit: 'output_images', path: 'data[]', quantity }],
+    }
+  }
+  const seconds = ownValue(body, 'seconds')
+  const quantity = typeof seconds === 'string' && /^\d{1,6}$/.test(seconds) ? Number(seconds) : seconds
+  if (ownValue(body, 'object') !== 'video' || typeof quantity !== 'number' || !(quantity >= 0))
+    return undefined
+  return {
+    usage: quantity > 0 ? { video_seconds: quantity } : {},
+    ...named,
+    read: [{ unit: 'video_seconds', path: 'seconds', quantity }],
+  }
+}
+
+function isImage(item: unknown): boolean {
+  return isRecord(item) && (Object.hasOwn(item, 'url') || Object.hasOwn(item, 'b64_json'))
 }

@@ -1,7 +1,7 @@
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 import { MAX_QUANTITY, type Usage } from '../usage.ts'
 
-/** Reads the notation of `shapes.ts`, and bodies by it. Never throws, whatever the body is. */
+/** Reads the notation of `shapes.ts`, and bodies with it. Never throws, whatever the body is. */
 export interface Shape {
   readonly roots: readonly Path[]
   readonly model: readonly Path[]
@@ -11,7 +11,7 @@ export interface Shape {
 interface Rule {
   readonly paths: readonly Path[]
   readonly required: boolean
-  /** Undefined for a rule that only tells shapes apart. */
+  /** Undefined for a rule that only identifies a shape, or reads a number that another one contains. */
   readonly unit: UsageUnit | undefined
   readonly text: string
 }
@@ -33,7 +33,7 @@ export function readShape(text: string): Shape {
   return { roots: readPaths(root), model: readPaths(model), rules: rules.map(readRule) }
 }
 
-/** `;` also stands between the conditions inside brackets. */
+/** `;` also separates the conditions inside brackets. */
 function splitShape(text: string): string[] {
   return text.split(/; (?![^[]*\])/).map((part) => part.replace(/;$/, '').trim())
 }
@@ -61,118 +61,188 @@ function readPaths(text: string): Path[] {
 function readStep(text: string): Step {
   const list = /^(#?)\[(.*)\]$/.exec(text)
   if (list === null) return { kind: 'key', key: text }
-  const conditions = (list[2] ?? '').split(';').map((condition) => {
-    const [path = '', value = ''] = condition.split('=')
-    return [path.split('/'), value] as const
-  })
+  const conditions = (list[2] ?? '')
+    .split(';')
+    .filter((condition) => condition !== '')
+    .map((condition) => {
+      const [path = '', value = ''] = condition.split('=')
+      return [path.split('/'), value] as const
+    })
   return { kind: list[1] === '#' ? 'count' : 'item', conditions }
+}
+
+/** A quantity, the unit that it was read as, and the place of the body that it was read from. */
+export interface ReadQuantity {
+  readonly unit: UsageUnit
+  readonly path: string
+  readonly quantity: number
 }
 
 export interface Reading {
   readonly usage: Usage
   readonly model: string | undefined
-  /** How many of the body's numbers the shape accounts for. */
+  /** The number of different numbers of the body that the shape explains. */
   readonly score: number
+  readonly read: readonly ReadQuantity[]
+  /** The places of all numbers that the shape explains. */
+  readonly seen: ReadonlySet<string>
+  /** The object that holds the numbers, the response that holds it, and the paths of both in the body. */
+  readonly root: Located
+  readonly whole: Located
   readonly warnings: readonly string[]
 }
 
-/** What a body says by a shape, or why it is not of that shape. */
-export function readBody(shape: Shape, body: unknown): Reading | { readonly problem: string } {
-  const { root, whole } = findRoot(shape, body)
-  if (!isRecord(root)) return { problem: 'it is not an object with usage in it' }
-  const usage: { [U in UsageUnit]?: number } = {}
-  const warnings: string[] = []
-  let score = 0
-  for (const rule of shape.rules) {
-    const value = firstAt(rule.paths, root, whole)
-    const problem = quantityProblem(rule, value)
-    if (problem !== undefined) {
-      if (rule.required || typeof value === 'number') return { problem }
-      if (value !== undefined && value !== null) warnings.push(`${problem}; not used`)
-      continue
-    }
-    if (typeof value !== 'number') continue
-    score += 1
-    if (rule.unit !== undefined && value > 0) usage[rule.unit] = (usage[rule.unit] ?? 0) + value
-  }
-  if (score === 0) return { problem: 'it has none of the numbers that usage is made of' }
-  const model = firstAt(shape.model, root, whole)
-  return { usage, model: typeof model === 'string' ? model : undefined, score, warnings }
+export interface Located {
+  readonly value: Record<string, unknown>
+  readonly path: string
 }
 
-function quantityProblem(rule: Rule, value: unknown): string | undefined {
-  if (value === undefined || value === null) return rule.required ? `${rule.text} is missing` : undefined
-  if (typeof value !== 'number' || !Number.isFinite(value)) return `${rule.text} is not a number`
-  if (value < 0) return `${rule.text} is negative`
-  if (value > MAX_QUANTITY) return `${rule.text} is too large`
+/** Reads a body by a shape, or returns why it is not of that shape. */
+export function readBody(shape: Shape, body: unknown): Reading | { readonly problem: string } {
+  const found = findRoot(shape, body)
+  if (found === undefined) return { problem: 'it is not an object with usage in it' }
+  const { root, whole } = found
+  const usage: { [U in UsageUnit]?: number } = {}
+  const warnings: string[] = []
+  const read: ReadQuantity[] = []
+  const seen = new Set<string>()
+  for (const rule of shape.rules) {
+    const first = firstAt(rule.paths, root, whole)
+    const problem = quantityProblem(rule, nameOf(rule, first?.paths[0], root), first?.value)
+    if (problem !== undefined) {
+      if (rule.required || typeof first?.value === 'number') return { problem }
+      if (first !== undefined) warnings.push(`${problem}; not used`)
+      continue
+    }
+    if (first === undefined || typeof first.value !== 'number') continue
+    for (const path of first.paths) seen.add(path)
+    if (rule.unit === undefined || first.value === 0) continue
+    usage[rule.unit] = (usage[rule.unit] ?? 0) + first.value
+    read.push({ unit: rule.unit, path: first.paths[0] ?? '', quantity: first.value })
+  }
+  if (seen.size === 0) return { problem: 'it has none of the numbers that usage is made of' }
+  const model = textFirstAt(shape.model, root, whole)
+  return { usage, model, score: seen.size, read, seen, root, whole, warnings }
+}
+
+/** The place of a number below the usage part, or the first place where a missing one would be. */
+function nameOf({ text }: Rule, path: string | undefined, root: Located): string {
+  if (path === undefined) return text
+  return root.path !== '' && path.startsWith(`${root.path}.`) ? path.slice(root.path.length + 1) : path
+}
+
+function quantityProblem(rule: Rule, name: string, value: unknown): string | undefined {
+  if (value === undefined) return rule.required ? `${name} is missing` : undefined
+  if (typeof value !== 'number' || !Number.isFinite(value)) return `${name} is not a number`
+  if (rule.unit === undefined) return undefined
+  if (value < 0) return `${name} is negative`
+  if (value > MAX_QUANTITY) return `${name} is too large`
   const wholeOnly = rule.unit === undefined || !USAGE_UNITS[rule.unit].decimals
-  return wholeOnly && !Number.isInteger(value) ? `${rule.text} is not a whole number` : undefined
+  return wholeOnly && !Number.isInteger(value) ? `${name} is not a whole number` : undefined
 }
 
 /**
- * The object that holds the numbers: at one of the shape's roots, in the body itself or in an envelope that
- * streams and batches put around a response; or else the body, when only its usage part was sent.
+ * Finds the object that holds the numbers: at one of the shape's roots, in the body itself or in an envelope that
+ * streams and batches put around a response; or else the body, if only its usage part was sent.
  */
-function findRoot(shape: Shape, body: unknown): { root: unknown; whole: unknown } {
+function findRoot(shape: Shape, body: unknown): { root: Located; whole: Located } | undefined {
   for (const whole of envelopes(body)) {
     for (const path of shape.roots) {
       const root = valueAt(path.steps, whole)
-      if (isRecord(root)) return { root, whole }
+      if (root !== undefined && isRecord(root.value))
+        return { root: { value: root.value, path: root.path }, whole }
     }
   }
+  if (!isRecord(body)) return undefined
+  const whole: Located = { value: body, path: '' }
   for (const path of shape.roots) {
     const last = path.steps.slice(-1)
-    const root = valueAt(last, body)
-    if (last.length > 0 && isRecord(root)) return { root, whole: body }
+    const root = valueAt(last, whole)
+    if (last.length > 0 && root !== undefined && isRecord(root.value)) {
+      return { root: { value: root.value, path: root.path }, whole }
+    }
   }
-  return { root: body, whole: body }
+  return { root: whole, whole }
 }
 
 const ENVELOPES = ['response', 'message', 'result', 'body', 'data']
 const MAX_ENVELOPES = 4
 
-function* envelopes(body: unknown): Generator<unknown> {
+/** Returns the body and the responses inside it, outermost first. */
+export function* envelopes(body: unknown): Generator<Located> {
   let inner = body
+  let path = ''
   for (let depth = 0; depth <= MAX_ENVELOPES && isRecord(inner); depth++) {
-    yield inner
+    yield { value: inner, path }
     const record: Record<string, unknown> = inner
     const key = ENVELOPES.find((name) => isRecord(ownValue(record, name)))
     if (key === undefined) return
     inner = ownValue(record, key)
+    path = joined(path, key)
   }
 }
 
-function firstAt(paths: readonly Path[], root: unknown, whole: unknown): unknown {
+/**
+ * Returns the first value of several paths, with its place and those of the others that repeat it: `cached_tokens` in
+ * one place and `cache_read_input_tokens` in another are one number.
+ */
+function firstAt(
+  paths: readonly Path[],
+  root: Located,
+  whole: Located,
+): { readonly value: unknown; readonly paths: readonly string[] } | undefined {
+  let first: { value: unknown; paths: string[] } | undefined
   for (const path of paths) {
-    const value = valueAt(path.steps, path.fromBody ? whole : root)
-    if (value !== undefined && value !== null) return value
+    const found = valueAt(path.steps, path.fromBody ? whole : root)
+    if (found === undefined || found.value === null) continue
+    if (first === undefined) first = { value: found.value, paths: [found.path] }
+    else if (first.value === found.value) first.paths.push(found.path)
   }
-  // A model is beside the usage that it was used by, not in it.
-  for (const path of root === whole ? [] : paths) {
-    const value = valueAt(path.steps, whole)
-    if (typeof value === 'string') return value
-  }
-  return undefined
+  return first
 }
 
-/** More items than this in one list of a response are not looked at. */
+/** Returns the first text of several paths: a model's name is in the usage part or beside it. */
+function textFirstAt(paths: readonly Path[], root: Located, whole: Located): string | undefined {
+  const inRoot = paths.map((path) => valueAt(path.steps, path.fromBody ? whole : root)?.value)
+  const found = inRoot.find((value) => value !== undefined && value !== null)
+  if (found !== undefined) return typeof found === 'string' ? found : undefined
+  if (root.value === whole.value) return undefined
+  const beside = paths.map((path) => valueAt(path.steps, whole)?.value)
+  return beside.find((value) => typeof value === 'string')
+}
+
+/** The limit of items of one list that are read. */
 const MAX_ITEMS = 10_000
 
-function valueAt(steps: readonly Step[], start: unknown): unknown {
-  let value = start
+function valueAt(
+  steps: readonly Step[],
+  start: Located,
+): { readonly value: unknown; readonly path: string } | undefined {
+  let value: unknown = start.value
+  let path = start.path
   for (const step of steps) {
     if (step.kind === 'key') {
       if (!isRecord(value)) return undefined
       value = ownValue(value, step.key)
+      path = joined(path, step.key)
+      if (value === undefined) return undefined
       continue
     }
     if (!Array.isArray(value)) return undefined
     const items: unknown[] = value.slice(0, MAX_ITEMS)
-    const fits = (item: unknown) => step.conditions.every(([path, wanted]) => textAt(path, item) === wanted)
-    if (step.kind === 'count') return items.filter(fits).length
-    value = items.find(fits)
+    const fits = (item: unknown) =>
+      step.conditions.every(([at, wanted]) => String(textAt(at, item) ?? '') === wanted)
+    if (step.kind === 'count') return { value: items.filter(fits).length, path: `${path}[]` }
+    const index = items.findIndex(fits)
+    if (index === -1) return undefined
+    value = items[index]
+    path = `${path}[${index}]`
   }
-  return value
+  return { value, path }
+}
+
+function joined(path: string, key: string): string {
+  return path === '' ? key : `${path}.${key}`
 }
 
 function textAt(path: readonly string[], start: unknown): unknown {
@@ -185,7 +255,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Own properties only: a body cannot reach into prototypes. */
+/** Returns an own property only: a body cannot reach into prototypes. */
 export function ownValue(record: Record<string, unknown>, key: string): unknown {
   return Object.hasOwn(record, key) ? record[key] : undefined
 }

@@ -1,40 +1,42 @@
 /**
- * Where responses say what was used: rules as data, in the notation that the catalogue's own rules have.
+ * The places of usage in responses: rules as data, in the notation of the catalogue's own rules.
  *
  * A shape is `root; model; rule; rule …`. A rule `path! > unit` reads a number at the path below the root and
- * adds it to the unit; `!` marks what must be there for a body to be of this shape. Several rules may add to
- * one unit, which is how parts that a provider reports beside a total come into it. Steps of a path are
- * parted by `/`; a path that starts with `/` is from the body itself; `[modality=AUDIO]` picks the first item
- * of a list whose field has the value; `#[type=x]` counts such items; `a or b` takes the first that is there.
+ * adds it to the unit; `!` marks a number that a body of this shape must have. Several rules may add to one unit,
+ * for parts that a provider reports beside a total; a rule `> nothing` reads a number that another one contains.
+ * `/` separates the steps of a path; a path that starts with `/` begins at the body; `[modality=AUDIO]` selects the
+ * first item of a list whose field has the value; `#[type=x]` counts such items; `a or b` takes the first that
+ * exists, and explains the others that repeat it.
  *
- * The catalogue brings the shapes of its providers (from @pydantic/genai-prices). Here are the ones it lacks:
- * richer readings of some, and the bodies of gateways, SDKs and telemetry that belong to no provider.
+ * The catalogue has the shapes of its providers (from @pydantic/genai-prices). This file has the shapes that it
+ * lacks: richer readings of some, and the bodies of gateways, SDKs and telemetry, which belong to no provider.
  */
 export interface NamedShape {
   readonly api: string
   readonly shape: string
-  /** Only for these providers; for all when not given. Before the catalogue's own shape of the same api. */
+  /** Only for these providers; for all if not given. Replaces the catalogue's own shape of the same api. */
   readonly providers?: readonly string[]
-  /** Read only when the api is named: its body cannot be told apart from a better reading. */
+  /** Read only if the api is named: its body looks like that of a better reading. */
   readonly explicit?: true
+  /** Only if the usage part has no other number of tokens. */
+  readonly alone?: true
 }
-
-const OPENAI_TOOL_CALLS = [
-  '/output/#[type=web_search_call;action/type=search] > web_searches',
-  '/output/#[type=file_search_call] > storage_searches',
-]
 
 const CHAT = [
   'usage or x_groq/usage',
   'model',
   'prompt_tokens! > input_tokens',
-  'prompt_tokens_details/cached_tokens or prompt_cache_hit_tokens or cached_tokens > cache_read_tokens',
-  'prompt_tokens_details/cache_write_tokens > cache_write_tokens',
+  'prompt_tokens_details/cached_tokens or prompt_cache_hit_tokens or cached_tokens or cache_read_input_tokens or prompt_tokens_details/cache_read_input_tokens > cache_read_tokens',
+  'prompt_tokens_details/cache_write_tokens or prompt_tokens_details/cache_creation_tokens or cache_creation_input_tokens or prompt_tokens_details/cache_creation_input_tokens > cache_write_tokens',
+  'cache_creation/ephemeral_1h_input_tokens or prompt_tokens_details/cache_creation_token_details/ephemeral_1h_input_tokens > cache_write_1h_tokens',
+  'prompt_tokens_details/cache_creation_token_details/ephemeral_5m_input_tokens > nothing',
   'prompt_tokens_details/audio_tokens > input_audio_tokens',
   'prompt_tokens_details/image_tokens > input_image_tokens',
+  'prompt_tokens_details/video_tokens > input_video_tokens',
   'completion_tokens_details/audio_tokens > output_audio_tokens',
   'completion_tokens_details/image_tokens > output_image_tokens',
-  'completion_tokens_details/reasoning_tokens > output_reasoning_tokens',
+  'completion_tokens_details/reasoning_tokens or reasoning_tokens > output_reasoning_tokens',
+  'server_tool_use/web_search_requests > web_searches',
   'completion_tokens! > output_tokens',
 ].join('; ')
 
@@ -43,10 +45,13 @@ const RESPONSES = [
   'model',
   'input_tokens! > input_tokens',
   'input_tokens_details/cached_tokens > cache_read_tokens',
-  'input_tokens_details/cache_write_tokens > cache_write_tokens',
+  'input_tokens_details/cache_write_tokens or input_tokens_details/cache_creation_tokens > cache_write_tokens',
+  'input_tokens_details/audio_tokens > input_audio_tokens',
+  'input_tokens_details/image_tokens > input_image_tokens',
   'output_tokens_details/reasoning_tokens > output_reasoning_tokens',
+  'output_tokens_details/audio_tokens > output_audio_tokens',
+  'output_tokens_details/image_tokens > output_image_tokens',
   'output_tokens! > output_tokens',
-  ...OPENAI_TOOL_CALLS,
 ].join('; ')
 
 /** Cache reads and writes are beside `input_tokens`; the split by lifetime repeats the writes. */
@@ -65,7 +70,7 @@ const ANTHROPIC = [
   'output_tokens! > output_tokens',
 ].join('; ')
 
-/** Claude at resellers: five minutes is what a cache write costs anyway, one hour is dearer. */
+/** Claude at resellers: the price of a cache write is that of five minutes; one hour is dearer. */
 const RESOLD_ANTHROPIC = [
   'usage',
   'model',
@@ -75,6 +80,7 @@ const RESOLD_ANTHROPIC = [
   'cache_creation_input_tokens > cache_write_tokens',
   'cache_creation/ephemeral_1h_input_tokens > cache_write_1h_tokens',
   'cache_read_input_tokens > cache_read_tokens',
+  'server_tool_use/web_search_requests > web_searches',
   'output_tokens! > output_tokens',
 ].join('; ')
 
@@ -138,13 +144,44 @@ const GEMINI_RULES = [
 
 const GEMINI = ['usageMetadata', 'modelVersion', ...GEMINI_RULES].join('; ')
 
-/** The Python SDK's spelling of the same. */
+/** The spelling of the Python SDK. */
 const GEMINI_SNAKE = ['usage_metadata', 'model_version', ...GEMINI_RULES]
   .map((rule) => rule.replace(/[a-z][A-Z]/g, (pair) => `${pair[0]}_${pair[1]?.toLowerCase()}`))
   .join('; ')
 
+/** Google's Interactions API: thoughts and what tools fetched are beside the totals. */
+const INTERACTIONS = [
+  'usage',
+  'model',
+  'total_input_tokens! > input_tokens',
+  'total_cached_tokens > cache_read_tokens',
+  'total_tool_use_tokens > input_tokens',
+  'total_tool_use_tokens > input_tool_tokens',
+  'total_thought_tokens or total_reasoning_tokens > output_tokens',
+  'total_thought_tokens or total_reasoning_tokens > output_reasoning_tokens',
+  'total_output_tokens! > output_tokens',
+].join('; ')
+
 /** Vercel AI SDK: 4; 5, with lone totals; 6 and 7, with details; and the provider-level form of 6 and 7. */
-const AI_SDK_4 = 'usage; model or modelId; promptTokens! > input_tokens; completionTokens! > output_tokens'
+const AI_SDK_4 = [
+  'usage',
+  'model or modelId or response/modelId',
+  'promptTokens! > input_tokens',
+  '/providerMetadata/openai/cachedPromptTokens > cache_read_tokens',
+  '/providerMetadata/openai/reasoningTokens > output_reasoning_tokens',
+  'completionTokens! > output_tokens',
+].join('; ')
+const ANTHROPIC_METADATA = [
+  '/providerMetadata/anthropic/cacheCreationInputTokens > input_tokens',
+  '/providerMetadata/anthropic/cacheCreationInputTokens > cache_write_tokens',
+]
+/** The versions 4 and 5 have what Anthropic wrote to its cache, and 4 what it read, in the provider's metadata only. */
+const AI_SDK_4_BESIDE = [
+  AI_SDK_4,
+  ...ANTHROPIC_METADATA,
+  '/providerMetadata/anthropic/cacheReadInputTokens > input_tokens',
+  '/providerMetadata/anthropic/cacheReadInputTokens > cache_read_tokens',
+].join('; ')
 const AI_SDK_5 = [
   'totalUsage or usage',
   'model or modelId or response/modelId',
@@ -153,19 +190,22 @@ const AI_SDK_5 = [
   'reasoningTokens > output_reasoning_tokens',
   'outputTokens! > output_tokens',
 ].join('; ')
-/** Version 5 hands on what these providers call input, which leaves the cache out. */
-const AI_SDK_5_BESIDE = AI_SDK_5.replace(
-  'inputTokens! > input_tokens;',
-  'inputTokens! > input_tokens; cachedInputTokens > input_tokens;',
-)
+/** Version 5 hands on the input of these providers without the cache. */
+const AI_SDK_5_BESIDE = [
+  AI_SDK_5.replace(
+    'inputTokens! > input_tokens;',
+    'inputTokens! > input_tokens; cachedInputTokens > input_tokens;',
+  ),
+  ...ANTHROPIC_METADATA,
+].join('; ')
 const AI_SDK_6 = [
   'totalUsage or usage',
   'model or modelId or response/modelId',
   'inputTokens! > input_tokens',
-  'inputTokenDetails/cacheReadTokens > cache_read_tokens',
+  'inputTokenDetails/cacheReadTokens or cachedInputTokens > cache_read_tokens',
   'inputTokenDetails/cacheWriteTokens > cache_write_tokens',
   'inputTokenDetails/noCacheTokens! > nothing',
-  'outputTokenDetails/reasoningTokens > output_reasoning_tokens',
+  'outputTokenDetails/reasoningTokens or reasoningTokens > output_reasoning_tokens',
   'outputTokens! > output_tokens',
 ].join('; ')
 const AI_SDK_MODEL = [
@@ -178,15 +218,44 @@ const AI_SDK_MODEL = [
   'outputTokens/total! > output_tokens',
 ].join('; ')
 
-/** OpenTelemetry: `gen_ai.usage.input_tokens` includes what was cached. Keys with dots are single keys. */
+/**
+ * OpenTelemetry: `gen_ai.usage.input_tokens` includes cached tokens. Keys with dots are single keys. Instrumentations
+ * write the cache with dots, with underscores, or under `details`.
+ */
+const telemetry = (prefix: string, names: readonly string[]) =>
+  names.flatMap((name) => [`${prefix}${name}`, `${prefix}details.${name}`]).join(' or ')
+const telemetryRules = (prefix: string) => [
+  `${prefix}input_tokens or ${prefix}prompt_tokens! > input_tokens`,
+  `${telemetry(prefix, ['cache_read.input_tokens', 'cache_read_input_tokens', 'cache_read_tokens', 'cached_tokens', 'cached_input_tokens'])} or ${prefix}input_tokens.cached > cache_read_tokens`,
+  `${telemetry(prefix, ['cache_creation.input_tokens', 'cache_creation_input_tokens', 'cache_creation_tokens', 'cache_write_tokens', 'cache_write_input_tokens'])} > cache_write_tokens`,
+  `${telemetry(prefix, ['reasoning.output_tokens', 'reasoning_tokens', 'thoughts_tokens'])} or ${prefix}output_tokens.reasoning > output_reasoning_tokens`,
+  `${telemetry(prefix, ['input_audio_tokens'])} > input_audio_tokens`,
+  `${telemetry(prefix, ['output_audio_tokens'])} > output_audio_tokens`,
+  `${telemetry(prefix, ['cache_audio_read_tokens'])} > cache_audio_read_tokens`,
+  `${prefix}output_tokens or ${prefix}completion_tokens > output_tokens`,
+]
 const OPEN_TELEMETRY = [
   'attributes',
   'gen_ai.response.model or gen_ai.request.model',
-  'gen_ai.usage.input_tokens or gen_ai.usage.prompt_tokens! > input_tokens',
-  'gen_ai.usage.cache_read.input_tokens > cache_read_tokens',
-  'gen_ai.usage.cache_creation.input_tokens > cache_write_tokens',
-  'gen_ai.usage.reasoning.output_tokens or gen_ai.usage.reasoning_tokens > output_reasoning_tokens',
-  'gen_ai.usage.output_tokens or gen_ai.usage.completion_tokens > output_tokens',
+  ...telemetryRules('gen_ai.usage.'),
+].join('; ')
+/** The same where the keys are nested objects. */
+const NESTED_TELEMETRY = [
+  'attributes/gen_ai/usage or gen_ai/usage',
+  '/attributes/gen_ai/response/model or /attributes/gen_ai/request/model or /gen_ai/response/model or /gen_ai/request/model',
+  ...telemetryRules('').map((rule) => rule.replace(/details\./g, 'details/')),
+].join('; ')
+/** OpenInference, as Arize and others record it. */
+const OPEN_INFERENCE = [
+  'attributes',
+  'llm.model_name',
+  'llm.token_count.prompt! > input_tokens',
+  'llm.token_count.prompt_details.cache_read > cache_read_tokens',
+  'llm.token_count.prompt_details.cache_write > cache_write_tokens',
+  'llm.token_count.prompt_details.audio > input_audio_tokens',
+  'llm.token_count.completion_details.reasoning > output_reasoning_tokens',
+  'llm.token_count.completion_details.audio > output_audio_tokens',
+  'llm.token_count.completion > output_tokens',
 ].join('; ')
 
 const REALTIME_DETAILS = [
@@ -254,19 +323,24 @@ const COHERE_UNITS = [
   'input_tokens > input_tokens',
   'output_tokens > output_tokens',
   'search_units > rerank_searches',
+  'images > input_images',
 ]
 
-/** Azure reports cache writes as OpenAI does and bills them as any input. */
-const withoutCacheWrites = (shape: string) =>
-  shape
-    .split('; ')
-    .filter((rule) => !rule.endsWith('> cache_write_tokens'))
-    .join('; ')
+/**
+ * Pages of Mistral's OCR: those that were annotated are reported beside the others, and may be read only as the
+ * annotated ones by the caller's word, since an older response does not tell them apart.
+ */
+const OCR = [
+  'usage_info',
+  'model',
+  'pages_processed > input_document_pages',
+  'pages_processed_annotation > input_document_pages',
+  'pages_processed_annotation > input_annotated_document_pages',
+].join('; ')
 
 export const SHAPES: readonly NamedShape[] = [
-  { api: 'responses', shape: RESPONSES, providers: ['openai'] },
-  { api: 'responses', shape: withoutCacheWrites(RESPONSES), providers: ['azure'] },
-  { api: 'chat', shape: withoutCacheWrites(CHAT), providers: ['azure'] },
+  { api: 'responses', shape: RESPONSES, providers: ['openai', 'azure'] },
+  { api: 'chat', shape: CHAT, providers: ['openai', 'azure'] },
   { api: 'images', shape: IMAGES, providers: ['openai', 'azure'] },
   { api: 'chat', shape: CHAT, providers: ['deepseek', 'moonshotai'] },
   { api: 'chat', shape: XAI_CHAT, providers: ['x-ai'] },
@@ -274,7 +348,14 @@ export const SHAPES: readonly NamedShape[] = [
   { api: 'anthropic', shape: RESOLD_ANTHROPIC, providers: ['aws', 'azure', 'google'] },
   { api: 'default', shape: BEDROCK, providers: ['aws'] },
   { api: 'default', shape: GEMINI, providers: ['google'] },
-  ...[AI_SDK_6, AI_SDK_MODEL, AI_SDK_5_BESIDE, AI_SDK_4].map((shape) => ({
+  { api: 'interactions', shape: INTERACTIONS, providers: ['google'] },
+  { api: 'ocr', shape: OCR, providers: ['mistral'] },
+  {
+    api: 'embeddings',
+    shape: 'usage; model; text_tokens! > input_tokens; image_pixels > input_pixels',
+    providers: ['voyageai'],
+  },
+  ...[AI_SDK_6, AI_SDK_MODEL, AI_SDK_5_BESIDE, AI_SDK_4_BESIDE].map((shape) => ({
     api: 'ai-sdk',
     shape,
     providers: ['anthropic', 'aws'],
@@ -291,6 +372,8 @@ export const SHAPES: readonly NamedShape[] = [
   { api: 'ai-sdk', shape: AI_SDK_4 },
   { api: 'ai-sdk', shape: 'usage; model; tokens! > input_tokens' },
   { api: 'opentelemetry', shape: OPEN_TELEMETRY },
+  { api: 'opentelemetry', shape: NESTED_TELEMETRY },
+  { api: 'openinference', shape: OPEN_INFERENCE },
   { api: 'chat', shape: CHAT },
   { api: 'responses', shape: RESPONSES },
   { api: 'anthropic', shape: ANTHROPIC },
@@ -314,6 +397,7 @@ export const SHAPES: readonly NamedShape[] = [
   { api: 'audio', shape: 'usage; model; seconds! > audio_seconds' },
   { api: 'audio', shape: '; model; duration! > audio_seconds' },
   { api: 'embeddings', shape: 'usage; model; prompt_tokens! > input_tokens' },
+  { api: 'embeddings', shape: 'usage; model; total_tokens! > input_tokens', alone: true },
   {
     api: 'billed_units',
     shape: ['usage/billed_units or meta/billed_units', 'model', ...COHERE_UNITS].join('; '),
@@ -324,7 +408,7 @@ export const SHAPES: readonly NamedShape[] = [
   },
 ]
 
-/** The catalogue's shapes that are read only when asked for: others read the same body better. */
+/** The catalogue's shapes that are read only if the api is named: others read the same body better. */
 export const EXPLICIT_APIS: Readonly<Record<string, readonly string[]>> = {
   cohere: ['tokens'],
   mistral: ['ocr_annotated'],

@@ -1,5 +1,5 @@
-/** The price per image that a size and a quality select. */
-export interface ImagePriceChoice {
+/** The price per image or per second of video that a size and a quality select. */
+export interface MediaPriceChoice {
   /** The catalogue's key of the price; undefined for the model's base price. */
   readonly key?: string
   readonly warning?: string
@@ -16,16 +16,16 @@ const USUAL_SIZES = ['1024x1024', '1k']
  * is billed at the next best price, with a warning. Sizes in pixels also match price classes (`1K`, `2K`), which
  * providers define by the number of pixels, for any aspect ratio.
  */
-export function chooseImagePrice(
+export function chooseMediaPrice(
   prices: ReadonlyMap<string, unknown>,
   size: string | undefined,
   quality: string | undefined,
-): ImagePriceChoice {
-  if (prices.size === 0) return {}
+): MediaPriceChoice {
   const wantedSize = (size ?? '').toLowerCase().replace(/[\s×*]+/g, 'x')
   const wantedQuality = (quality ?? '').toLowerCase()
   const sizeKeys = wantedSize === '' || wantedSize === 'auto' ? [] : [wantedSize, sizeClass(wantedSize)]
 
+  if (prices.size === 0) return unused(wantedSize, wantedQuality)
   if (!ORDINARY.has(wantedQuality)) {
     const exact = (sizeKeys.length > 0 ? sizeKeys : USUAL_SIZES).map((key) => `${wantedQuality}-${key}`)
     const found = [...exact, ...(sizeKeys.length === 0 ? [wantedQuality] : [])].find((key) => prices.has(key))
@@ -40,7 +40,17 @@ export function chooseImagePrice(
   return { warning: `no image price for size ${wantedSize}; billed at the model's base price` }
 }
 
-function bySize(prices: ReadonlyMap<string, unknown>, sizeKeys: readonly string[]): ImagePriceChoice {
+/** A model with one price: a size or quality that was asked for does not count. */
+function unused(size: string, quality: string): MediaPriceChoice {
+  const ignored = [
+    ...(size === '' || size === 'auto' ? [] : [`size ${size}`]),
+    ...(ORDINARY.has(quality) ? [] : [`quality ${quality}`]),
+  ]
+  if (ignored.length === 0) return {}
+  return { warning: `no price for ${ignored.join(' and ')}; billed at the model's only price` }
+}
+
+function bySize(prices: ReadonlyMap<string, unknown>, sizeKeys: readonly string[]): MediaPriceChoice {
   const key = sizeKeys.find((candidate) => prices.has(candidate))
   return key === undefined ? {} : { key }
 }

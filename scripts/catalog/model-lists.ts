@@ -1,0 +1,145 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decimal, type Model, type Prices } from './notation.ts'
+
+/**
+ * The newest token prices, from @earendil-works/pi-ai, which collects the lists of models.dev, OpenRouter and the
+ * providers: one price per model, without history. `weigh.ts` compares them with the first source and decides.
+ */
+const DATA = join(import.meta.dirname, '../../node_modules/@earendil-works/pi-ai/dist/providers/data')
+
+/** The package's providers, by the catalogue's id. Several may be one provider. */
+const PROVIDERS: Readonly<Record<string, string>> = {
+  'amazon-bedrock': 'aws',
+  'ant-ling': 'ant-ling',
+  anthropic: 'anthropic',
+  azure: 'azure',
+  baseten: 'baseten',
+  cerebras: 'cerebras',
+  'cloudflare-workers-ai': 'cloudflare',
+  deepseek: 'deepseek',
+  fireworks: 'fireworks',
+  'github-copilot': 'github-copilot',
+  google: 'google',
+  'google-vertex': 'google',
+  groq: 'groq',
+  huggingface: 'huggingface',
+  meta: 'meta',
+  minimax: 'minimax',
+  mistral: 'mistral',
+  moonshotai: 'moonshotai',
+  openai: 'openai',
+  opencode: 'opencode',
+  openrouter: 'openrouter',
+  together: 'together',
+  typesafe: 'typesafe',
+  'vercel-ai-gateway': 'vercel-ai-gateway',
+  xai: 'x-ai',
+  xiaomi: 'xiaomi',
+  zai: 'zai',
+}
+
+/**
+ * Left out: subscriptions, whose calls have no price; lists in another currency or of a test endpoint; and a gateway
+ * that passes requests on at the price of whoever answers them.
+ */
+const LEFT_OUT = new Set([
+  'cloudflare-ai-gateway',
+  'kimi-coding',
+  'minimax-cn',
+  'moonshotai-cn',
+  'nvidia',
+  'openai-codex',
+  'opencode-go',
+  'qwen-token-plan',
+  'qwen-token-plan-cn',
+  'qwen-token-plan-individual',
+  'qwen-token-plan-individual-cn',
+  'radius',
+  'xiaomi-token-plan-ams',
+  'xiaomi-token-plan-cn',
+  'xiaomi-token-plan-sgp',
+  'zai-coding-cn',
+])
+
+interface Cost {
+  readonly input: number
+  readonly output: number
+  readonly cacheRead: number
+  readonly cacheWrite: number
+  readonly tiers?: readonly ({ readonly inputTokensAbove: number } & Omit<Cost, 'tiers'>)[]
+}
+
+interface ListedModel {
+  readonly id: string
+  readonly contextWindow?: number
+  readonly cost?: Cost
+}
+
+/** Returns the listed models by provider of the catalogue, each with its exact name. */
+export async function listedModels(): Promise<Map<string, Model[]>> {
+  const byProvider = new Map<string, Model[]>()
+  const files = (await readdir(DATA)).filter((file) => /^[^.].*\.json$/.test(file)).sort()
+  for (const file of files) {
+    const name = file.slice(0, -'.json'.length)
+    const id = PROVIDERS[name]
+    if (id === undefined && !LEFT_OUT.has(name)) throw new Error(`pi-ai has a new provider: ${name}`)
+    if (id === undefined) continue
+    const models = byProvider.get(id) ?? []
+    const known = new Set(models.map((model) => model.id.toLowerCase()))
+    for (const model of await readModels(file)) {
+      const converted = convert(id, model)
+      if (converted === undefined || known.has(model.id.toLowerCase())) continue
+      known.add(model.id.toLowerCase())
+      models.push(converted)
+    }
+    byProvider.set(id, models)
+  }
+  return byProvider
+}
+
+/** Returns the day of the lists, `2026-11-20`. */
+export async function listDate(): Promise<string> {
+  const manifest: { readonly generatedAt: string } = JSON.parse(
+    await readFile(join(DATA, '.manifest.json'), 'utf8'),
+  )
+  return manifest.generatedAt.slice(0, 10)
+}
+
+async function readModels(file: string): Promise<ListedModel[]> {
+  const apis: Readonly<Record<string, Readonly<Record<string, ListedModel>>>> = JSON.parse(
+    await readFile(join(DATA, file), 'utf8'),
+  )
+  return Object.values(apis).flatMap((models) => Object.values(models))
+}
+
+/** A model without a price in the list stays out: a zero there means unknown, except where the name says free. */
+function convert(provider: string, { id, contextWindow, cost }: ListedModel): Model | undefined {
+  if (cost === undefined || /\s/.test(id)) return undefined
+  if (cost.input <= 0 && !id.endsWith(':free')) return undefined
+  const short = provider === 'fireworks' ? /^accounts\/fireworks\/models\/(.+)$/.exec(id)?.[1] : undefined
+  return {
+    id,
+    match: [`=${id.toLowerCase()}`, ...(short === undefined ? [] : [`=${short.toLowerCase()}`])],
+    ...(contextWindow === undefined ? {} : { context: contextWindow }),
+    source: 'l',
+    periods: [{ prices: pricesOf(id, cost) }],
+  }
+}
+
+function pricesOf(id: string, cost: Cost): Prices {
+  const prices: Prices = new Map()
+  const add = (unit: string, field: 'input' | 'output' | 'cacheRead' | 'cacheWrite') => {
+    const tiers = (cost.tiers ?? [])
+      .toSorted((a, b) => a.inputTokensAbove - b.inputTokensAbove)
+      .map((tier) => `,>${tier.inputTokensAbove}:${decimal(tier[field])}`)
+    prices.set(unit, `${decimal(cost[field])}${tiers.join('')}`)
+  }
+  add('input_tokens', 'input')
+  if (cost.cacheRead > 0 && cost.cacheRead !== cost.input) add('cache_read_tokens', 'cacheRead')
+  // Of Gemini models the list has the rent of the cache here, which is not by token written.
+  if (cost.cacheWrite > 0 && cost.cacheWrite !== cost.input && !/gemini|^~google/.test(id))
+    add('cache_write_tokens', 'cacheWrite')
+  add('output_tokens', 'output')
+  return prices
+}

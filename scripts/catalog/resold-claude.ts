@@ -1,0 +1,32 @@
+import type { Model, Period } from './notation.ts'
+
+/**
+ * Adds the price of one-hour cache writes wherever Claude is sold: twice the price of input, by Anthropic's own page and
+ * by those of Bedrock, Vertex and the gateways. Sources other than Anthropic's list have the five-minute price only.
+ */
+export function withResoldCacheWrites(models: readonly Model[]): Model[] {
+  return models.map((model) =>
+    /claude/.test(model.id.toLowerCase()) ? { ...model, periods: model.periods.map(withHourly) } : model,
+  )
+}
+
+function withHourly(period: Period): Period {
+  const input = period.prices.get('input_tokens')
+  if (input === undefined || !period.prices.has('cache_write_tokens')) return period
+  if (period.prices.has('cache_write_1h_tokens')) return period
+  const hourly = input.split(',').map((price) => {
+    const [condition = '', amount] = price.split(':')
+    return amount === undefined ? twice(condition) : `${condition}:${twice(amount)}`
+  })
+  return { ...period, prices: new Map([...period.prices, ['cache_write_1h_tokens', hourly.join(',')]]) }
+}
+
+/** Doubles a plain decimal without floating point. */
+function twice(amount: string): string {
+  const [whole = '0', fraction = ''] = amount.split('.')
+  const doubled = String(BigInt(whole + fraction) * 2n).padStart(fraction.length + 1, '0')
+  const point = doubled.length - fraction.length
+  return fraction === ''
+    ? doubled
+    : `${doubled.slice(0, point)}.${doubled.slice(point)}`.replace(/\.?0+$/, '')
+}

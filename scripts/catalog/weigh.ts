@@ -1,0 +1,193 @@
+import { matches, readMatch } from '../../src/pricing/catalogue/match.ts'
+import type { Model, Prices } from './notation.ts'
+
+/**
+ * Decides where two sources disagree. The first source has history, match rules and media; the lists are newer and have
+ * neither. A list therefore adds models and units that the first source lacks, and replaces a price only where a rule
+ * here says so, from the day of the list on: events of before keep theirs.
+ */
+interface Decision {
+  readonly provider: string
+  /** All models of the provider, if not given. */
+  readonly models?: RegExp
+  readonly winner: 'first' | 'list'
+  readonly why: string
+}
+
+const DECISIONS: readonly Decision[] = [
+  {
+    provider: 'openrouter',
+    winner: 'list',
+    why: 'prices of routes change by the day, and the list is OpenRouter’s own of its day',
+  },
+  {
+    provider: 'mistral',
+    models: /latest$/,
+    winner: 'list',
+    why: 'aliases move to newer models, and the list is newer',
+  },
+  {
+    provider: 'cloudflare',
+    winner: 'first',
+    why: 'the list rounds Cloudflare’s prices, which are derived from neurons',
+  },
+  {
+    provider: 'deepseek',
+    models: /^deepseek-/,
+    winner: 'first',
+    why: 'the list has the price of peak hours only; the first source and the overlay have both',
+  },
+  {
+    provider: 'azure',
+    models: /^o4-mini$/,
+    winner: 'first',
+    why: 'Azure’s page rounds 0.275 to 0.28, as the first source has it',
+  },
+]
+
+export interface Difference {
+  readonly provider: string
+  readonly model: string
+  readonly unit: string
+  readonly first: string
+  readonly list: string
+  /** Undefined for one that no rule decides: the first source stays, and a person should look. */
+  readonly decision: Decision | undefined
+}
+
+export interface Weighed {
+  readonly models: Model[]
+  readonly added: number
+  readonly agreeing: number
+  readonly differences: Difference[]
+}
+
+/**
+ * Adds a list's models and units to those of the first source. `resold` are the models of the providers whose prices
+ * this one takes over: what costs the same there is not repeated, and follows their history.
+ */
+export function weigh(
+  provider: string,
+  first: readonly Model[],
+  listed: readonly Model[],
+  resold: readonly Model[],
+  listDate: string,
+): Weighed {
+  const models = [...first]
+  const exact = new Map<string, number>()
+  first.forEach((model, index) => {
+    for (const name of [model.id.toLowerCase(), ...readMatch(model.match.join(' '), model.id).exact])
+      if (!exact.has(name)) exact.set(name, index)
+  })
+  const differences: Difference[] = []
+  let added = 0
+  let agreeing = 0
+  for (const listedModel of listed) {
+    const index = exact.get(listedModel.id.toLowerCase())
+    const known = models[index ?? -1]
+    if (index === undefined || known === undefined) {
+      if (coveredAtSamePrice([...models, ...resold], listedModel, listDate)) continue
+      added += 1
+      models.push(listedModel)
+      continue
+    }
+    const theirs = listedModel.periods[0]?.prices ?? new Map<string, string>()
+    const found = disagreements(known, theirs, listDate).map(({ unit, first, list }) => ({
+      provider,
+      model: listedModel.id,
+      unit,
+      first,
+      list,
+      decision: decisionFor(provider, listedModel.id),
+    }))
+    differences.push(...found)
+    if (found.length === 0) agreeing += 1
+    const taken = found.filter(({ decision }) => decision?.winner === 'list')
+    models[index] = merged(known, theirs, taken, listDate)
+  }
+  return { models, added, agreeing, differences }
+}
+
+function decisionFor(provider: string, model: string): Decision | undefined {
+  return DECISIONS.find(
+    (one) => one.provider === provider && (one.models === undefined || one.models.test(model)),
+  )
+}
+
+/** Whether a name that is not listed by the first source still gets the same price there, by a rule. */
+function coveredAtSamePrice(models: readonly Model[], listed: Model, day: string): boolean {
+  const name = listed.id.toLowerCase()
+  const known = models.find((model) => matches(readMatch(['=', ...model.match].join(' '), model.id), name))
+  const prices = listed.periods[0]?.prices ?? new Map<string, string>()
+  return known !== undefined && disagreements(known, prices, day).length === 0
+}
+
+/** The unconditional prices on a day: those of the last period that only has a day, not a later one. */
+function current(model: Model, day: string): Prices {
+  const dated = model.periods.filter(
+    ({ when }) => when === undefined || (/^\d{4}-\d\d-\d\d$/.test(when) && when <= day),
+  )
+  return dated.at(-1)?.prices ?? new Map()
+}
+
+function disagreements(
+  model: Model,
+  theirs: Prices,
+  day: string,
+): { readonly unit: string; readonly first: string; readonly list: string }[] {
+  const ours = current(model, day)
+  return [...theirs].flatMap(([unit, list]) => {
+    const first = ours.get(unit)
+    if (first === undefined || samePrice(first, list)) return []
+    return [{ unit, first, list }]
+  })
+}
+
+/** Compares base prices: thresholds are written in several ways, and the first source knows which are inclusive. */
+function samePrice(a: string, b: string): boolean {
+  const [first, second] = [a, b].map((price) => Number(price.split(',', 1)[0]))
+  return first === second
+}
+
+/** Adds units that the first source never had, and those that the list won, from the day of the list on. */
+function merged(model: Model, theirs: Prices, taken: readonly Difference[], listDate: string): Model {
+  const ours = current(model, listDate)
+  const sameInput = samePrice(ours.get('input_tokens') ?? '-1', theirs.get('input_tokens') ?? '-2')
+  const missing = [...theirs].filter(([unit]) => !model.periods.some(({ prices }) => prices.has(unit)))
+  const news = [
+    ...(sameInput || taken.length > 0 ? missing : []),
+    ...taken.map(({ unit, list }) => [unit, list] as const),
+  ]
+  if (news.length === 0) return model
+  // A period of the hour or of a later day stays behind it, and in force.
+  const later = model.periods.findIndex(
+    ({ when }) => when !== undefined && (when > listDate || !/^\d{4}-\d\d-\d\d$/.test(when)),
+  )
+  const at = later === -1 ? model.periods.length : later
+  const period = { when: listDate, prices: new Map([...ours, ...news]) }
+  return { ...model, periods: model.periods.toSpliced(at, 0, period) }
+}
+
+/**
+ * Returns the rules that give one model's price to another: an open rule that also matches the exact name of a model
+ * with other prices would give its own to the next unknown name of that kind.
+ */
+export function borrowedPrices(provider: string, models: readonly Model[], day: string): string[] {
+  const rules = models.map((model) => readMatch(['=', ...model.match].join(' '), model.id))
+  return models.flatMap((model, index) =>
+    (rules[index]?.exact ?? []).flatMap((name) =>
+      models
+        .filter(
+          (other, at) =>
+            at !== index &&
+            rules[at]?.patterns.some((fits) => fits(name)) === true &&
+            !samePrices(current(model, day), current(other, day)),
+        )
+        .map((other) => `${provider}: a rule of ${other.id} also matches ${name}, which is ${model.id}`),
+    ),
+  )
+}
+
+function samePrices(a: Prices, b: Prices): boolean {
+  return ['input_tokens', 'output_tokens'].every((unit) => samePrice(a.get(unit) ?? '0', b.get(unit) ?? '0'))
+}

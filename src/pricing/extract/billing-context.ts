@@ -1,0 +1,150 @@
+import {
+  divideHalfEven,
+  formatDecimal,
+  formatUsd,
+  type PicoUsd,
+  parseDecimal,
+  USD_DECIMALS,
+} from '../money.ts'
+import { isRecord, ownValue } from './rules.ts'
+
+/** Conditions of the price that a response reports beside its usage, and the cost by its provider or gateway. */
+export interface BillingContext {
+  /** As the provider names it: `default`, `flex`, `priority`, `batch`, `fast`. */
+  readonly service_tier?: string
+  /** The place where the request was processed, if the response reports it and it may affect the price. */
+  readonly region?: string
+  readonly search_context_size?: string
+  readonly image_size?: string
+  readonly image_quality?: string
+  /** The cost of the call by a gateway, a decimal in USD. It is compared and never charged. */
+  readonly reported_cost_usd?: string
+}
+
+const TIER_PATHS = [
+  ['service_tier'],
+  ['usage', 'service_tier'],
+  ['response', 'service_tier'],
+  ['response', 'usage', 'service_tier'],
+  ['message', 'usage', 'service_tier'],
+  ['result', 'message', 'usage', 'service_tier'],
+  ['serviceTier', 'type'],
+  ['serviceTier'],
+  ['usageMetadata', 'serviceTier'],
+  ['usageMetadata', 'trafficType'],
+  ['trafficType'],
+]
+const SPEED_PATHS = [
+  ['usage', 'speed'],
+  ['speed'],
+  ['message', 'usage', 'speed'],
+  ['result', 'message', 'usage', 'speed'],
+]
+const REGION_PATHS = [
+  ['inference_geo'],
+  ['usage', 'inference_geo'],
+  ['message', 'usage', 'inference_geo'],
+  ['result', 'message', 'usage', 'inference_geo'],
+]
+const SEARCH_CONTEXT_PATHS = [['usage', 'search_context_size'], ['search_context_size']]
+const COST_PATHS = [
+  ['usage', 'cost', 'total_cost'],
+  ['usage', 'cost'],
+  ['cost', 'total_cost'],
+  ['cost'],
+  ['providerMetadata', 'gateway', 'cost'],
+  ['providerMetadata', 'openrouter', 'usage', 'cost'],
+]
+/** xAI counts in units of 1e-10 USD. */
+const TICK_PATHS = [['usage', 'cost_in_usd_ticks'], ['cost_in_usd_ticks']]
+
+export function billingContext(body: Record<string, unknown>): BillingContext {
+  const tier = serviceTier(body)
+  const region = firstText(body, REGION_PATHS)
+  const search = firstText(body, SEARCH_CONTEXT_PATHS)
+  const cost = reportedCost(body)
+  const media = hasMedia(body)
+  const size = media ? firstText(body, [['size']]) : undefined
+  const quality = media ? firstText(body, [['quality']]) : undefined
+  return {
+    ...(tier === undefined ? {} : { service_tier: tier }),
+    ...(region === undefined || region === 'not_available' ? {} : { region }),
+    ...(search === undefined ? {} : { search_context_size: search }),
+    ...(size === undefined ? {} : { image_size: size }),
+    ...(quality === undefined ? {} : { image_quality: quality }),
+    ...(cost === undefined ? {} : { reported_cost_usd: cost }),
+  }
+}
+
+/**
+ * Returns the tier of a request. A batch is one whatever tier its responses name, since they name that of the single
+ * request; Anthropic reports its fast mode as a speed beside the tier.
+ */
+function serviceTier(body: Record<string, unknown>): string | undefined {
+  if (ownValue(body, 'object') === 'batch') return 'batch'
+  const isBatchLine = typeof ownValue(body, 'custom_id') === 'string'
+  if (isBatchLine && (isRecord(ownValue(body, 'response')) || isRecord(ownValue(body, 'result'))))
+    return 'batch'
+  if (firstText(body, SPEED_PATHS) === 'fast') return 'fast'
+  return firstText(body, TIER_PATHS)
+}
+
+/** Whether a response is about images or a video, whose size and quality decide the price. */
+function hasMedia(body: Record<string, unknown>): boolean {
+  return Array.isArray(ownValue(body, 'data')) || ownValue(body, 'object') === 'video'
+}
+
+function at(body: unknown, path: readonly string[]): unknown {
+  let value = body
+  for (const key of path) value = isRecord(value) ? ownValue(value, key) : undefined
+  return value
+}
+
+function firstText(body: unknown, paths: readonly (readonly string[])[]): string | undefined {
+  for (const path of paths) {
+    const value = at(body, path)
+    if (typeof value === 'string' && value !== '') return value.slice(0, 60)
+  }
+  return undefined
+}
+
+function reportedCost(body: unknown): string | undefined {
+  for (const path of COST_PATHS) {
+    const value = at(body, path)
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return plainDecimal(value)
+    if (typeof value === 'string' && /^\d{1,12}(\.\d{1,20})?$/.test(value)) return value
+  }
+  for (const path of TICK_PATHS) {
+    const ticks = at(body, path)
+    if (typeof ticks === 'number' && Number.isSafeInteger(ticks) && ticks >= 0)
+      return plainDecimal(ticks / 1e10)
+  }
+  return undefined
+}
+
+/** Costs are kept to twelve decimals. */
+function plainDecimal(value: number): string | undefined {
+  if (value >= 1e9) return undefined
+  return value.toFixed(12).replace(/\.?0+$/, '')
+}
+
+/** The least difference from a reported cost that is worth a warning. */
+const TOLERANCE_PERCENT = 1n
+
+/**
+ * Returns a warning if a gateway's own cost (OpenRouter's `usage.cost` and the like) is more than 1 % away from the
+ * price list's. Ours is charged: the reported one may contain credits, rounding, or nothing at all.
+ */
+export function reportedCostWarning(cost: PicoUsd, reported_cost_usd: string): string | undefined {
+  const reported = parseDecimal(cut(reported_cost_usd), USD_DECIMALS)
+  if (typeof reported === 'string') return undefined
+  const difference = reported > cost ? reported - cost : cost - reported
+  if (difference * 100n <= cost * TOLERANCE_PERCENT) return undefined
+  const share = cost === 0n ? 'all' : `${formatDecimal(divideHalfEven(difference * 1000n, cost), 1)} %`
+  return `the response reports ${formatDecimal(reported, USD_DECIMALS)} USD, the price list says ${formatUsd(cost)} (${share} apart)`
+}
+
+function cut(decimal: string): string {
+  const point = decimal.indexOf('.')
+  return point === -1 ? decimal : decimal.slice(0, point + 1 + USD_DECIMALS)
+}

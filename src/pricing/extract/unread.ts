@@ -1,0 +1,78 @@
+import { isRecord, type Located } from './rules.ts'
+
+/**
+ * The rule behind reading responses: every number of a usage object is read, known as redundant, or named in a warning.
+ * Redundant are totals, what a total already contains, times, costs (which are compared and not added), and what
+ * providers do for free.
+ */
+const REDUNDANT: readonly RegExp[] = [
+  // Totals of the other numbers.
+  /(^|\.)(total_tokens|totaltokens|totaltokencount|total_token_count|tokens_total|num_total_tokens)$/,
+  /(^|\.)(gen_ai\.usage|llm\.usage|llm\.token_count)\.(total|total_tokens)$/,
+  // Times and speeds.
+  /(^|[._])(prompt|completion|queue|total|load|eval|prompt_eval|generation)_?(time|duration)$|latency|_ms$|_per_sec(ond)?$/,
+  // Costs: `reported_cost_usd` compares them.
+  /(^|[._])cost([._]|$)|cost_|_cost|(^|\.)is_byok$|ticks$/,
+  // Inside the completion, kept or thrown away.
+  /(accepted|rejected)_?prediction_?tokens$/,
+  // Inside the output at its price, where a reseller has no other.
+  /(^|\.)output_tokens_details\.thinking_tokens$/,
+  // What a server found in its cache without a discount.
+  /(^|\.)num_cached_tokens$/,
+  // What is left of a total after its parts.
+  /(^|\.)(prompt_tokens_details|completion_tokens_details|input_tokens_details|output_tokens_details)\.text_tokens$/,
+  /(^|\.)(prompt_cache_miss_tokens|uncached_tokens|nocachetokens|nocache|texttokens)$/,
+  /(^|\.)(input_?token_?details|output_?token_?details|inputtokens|outputtokens)\.(text|texttokens|text_tokens|nocache|nocachetokens|total)$/,
+  // The five-minute part of cache writes costs what a cache write costs.
+  /(^|\.)cache_creation\.ephemeral_5m_input_tokens$/,
+  // Free of charge beside its tokens.
+  /(^|\.)(web_fetch_requests|mcp_calls|num_server_side_tools_used|url_context_calls)$/,
+  // Not a quantity that anybody bills.
+  /(^|\.)(doc_size_bytes|totalbillablecharacters|total_billable_characters|num_images_generated|index|created|created_at)$/,
+  // Counts of one part of a call, which its whole contains.
+  /(^|\.)gen_ai\.usage\.details\.(input|output)_tokens$/,
+  // The provider's own copy of what an SDK hands on.
+  /(^|\.)raw\./,
+]
+
+/** The limits of a usage object that is searched for numbers. */
+const MAX_NUMBERS = 500
+const MAX_DEPTH = 8
+const MAX_NAMED = 5
+
+/** Returns the positive numbers of a usage object that nothing explains, as warnings. */
+export function unreadNumbers(root: Located, seen: ReadonlySet<string>): string[] {
+  const unread = [...numbersOf(root.value, root.path, 0)].slice(0, MAX_NUMBERS).filter(({ path, value }) => {
+    if (value <= 0 || seen.has(path)) return false
+    const name = path.toLowerCase()
+    // The attributes of a span are about more than usage.
+    if (root.path.endsWith('attributes') && !/usage|token_count/.test(name)) return false
+    return !REDUNDANT.some((pattern) => pattern.test(name))
+  })
+  const named = unread.slice(0, MAX_NAMED).map(({ path, value }) => unreadUsage(`${path} is ${value}`))
+  const more = unread.length - named.length
+  return more > 0 ? [...named, unreadUsage(`${more} more numbers`)] : named
+}
+
+/** Words a warning about something that was used and is not in the cost. */
+export function unreadUsage(what: string): string {
+  return `unread_usage: ${what} and is not in the cost`
+}
+
+function* numbersOf(
+  value: unknown,
+  path: string,
+  depth: number,
+): Generator<{ readonly path: string; readonly value: number }> {
+  if (typeof value === 'number') yield { path, value }
+  if (depth > MAX_DEPTH) return
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.slice(0, MAX_NUMBERS).entries()) {
+      yield* numbersOf(item, `${path}[${index}]`, depth + 1)
+    }
+  } else if (isRecord(value)) {
+    for (const key of Object.keys(value).slice(0, MAX_NUMBERS)) {
+      yield* numbersOf(value[key], path === '' ? key : `${path}.${key}`, depth + 1)
+    }
+  }
+}
