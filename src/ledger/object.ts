@@ -12,10 +12,11 @@ import { type Identity, LedgerStore } from './commit/store.ts'
 import { LedgerAlarm } from './flush/alarm.ts'
 import { type Projection, Projector } from './flush/projector.ts'
 import type { Caller } from './model/account.ts'
+import { parse } from './model/json.ts'
 import { LedgerIds, tagOf } from './model/ledger-ids.ts'
 import { OVERLOADED, type Refused, UNAVAILABLE } from './model/refusal.ts'
 import { HANDLERS, type LedgerContext, type Request } from './operations.ts'
-import { type LedgerRpc, type OperationName, operationOf, parse, type Reply, type ResultOf } from './rpc.ts'
+import { type LedgerRpc, type OperationName, operationOf, type Reply, type ResultOf } from './rpc.ts'
 import { migrate } from './tables.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Access, Account, Caller, RateCount } from './model/account.ts'
+import type { Access, Account, RateCount } from './model/account.ts'
 import type { BalanceAnswer, LotAnswer, RecurringAnswer } from './model/answers.ts'
 import type { BurnTableSnapshot } from './model/burn-tables.ts'
 import type { Entitlement } from './model/entitlements.ts'
@@ -140,16 +140,6 @@ export interface LedgerRpc extends Rpc.DurableObjectBranded {
   handle(operation: OperationName, caller: string, message: string): Promise<Reply>
   wake(d1_row?: number): Promise<void>
   ping(): Promise<'pong'>
-}
-
-/** Writes a caller as it travels. Its callback stays behind. */
-export function sealCaller(caller: Caller): string {
-  return JSON.stringify(caller)
-}
-
-/** Parses a message, a caller or a result. Both ends are of one deployment, so the table gives its type. */
-export function parse<T>(json: string): T {
-  return JSON.parse(json)
 }
 
 function operation<M, R>(

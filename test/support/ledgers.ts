@@ -8,16 +8,11 @@ import { LedgerStore } from '../../src/ledger/commit/store.ts'
 import { parsePage, unpackRow } from '../../src/ledger/journal/packing.ts'
 import type { Account, Caller } from '../../src/ledger/model/account.ts'
 import type { Entry } from '../../src/ledger/model/journal.ts'
+import { parse } from '../../src/ledger/model/json.ts'
 import type { LedgerName } from '../../src/ledger/model/vocabulary.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import type { LedgerContext } from '../../src/ledger/operations.ts'
-import {
-  type LedgerRpc,
-  type MessageOf,
-  type OperationName,
-  parse,
-  type ResultOf,
-} from '../../src/ledger/rpc.ts'
+import type { LedgerRpc, MessageOf, OperationName, ResultOf } from '../../src/ledger/rpc.ts'
 import { nameSubjects } from '../../src/projection/read/subjects.ts'
 import { unique } from './customers.ts'
 import { CALLER } from './messages.ts'

@@ -1,4 +1,5 @@
 import type { Access, Account } from '../model/account.ts'
+import { parseStored } from '../model/json.ts'
 import type { MetaTable } from '../tables.ts'
 
 const KEY = 'account'
@@ -20,7 +21,7 @@ export class AccountRow {
 
   load(): void {
     const stored = this.meta.get(KEY)
-    this.known = stored === null ? UNKNOWN : JSON.parse(stored)
+    this.known = stored === null ? UNKNOWN : parseStored(stored)
   }
 
   get current(): Account {

@@ -97,5 +97,5 @@ export function lastVersion(rows: BurnTableRows, table_id: string): BurnTableVer
 }
 
 export function noTable(id: string): Refused {
-  return notFound(`There is no burn table ${id}.`)
+  return notFound(`Burn table ${id} not found.`)
 }

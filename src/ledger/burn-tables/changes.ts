@@ -76,7 +76,7 @@ function createdRow(
   defaults: BurnDefaults,
 ): BurnTableRow | Refused {
   if (activeTables(rows) >= MAX_TABLES) {
-    return conflict(`There are ${MAX_TABLES} active burn tables, which is the most. Delete one first.`)
+    return conflict(`There are ${MAX_TABLES} active burn tables, the limit. Delete one first.`)
   }
   const from_ms = effective_from_ms ?? now_ms
   return {
@@ -112,8 +112,7 @@ function editedRow(
   now_ms: number,
 ): BurnTableRow | Refused {
   if (!last) return noTable(id)
-  if (last.deactivated_at_ms !== null)
-    return conflict(`The burn table ${id} was deleted, so it cannot change.`)
+  if (last.deactivated_at_ms !== null) return conflict(`The burn table ${id} was deleted, and cannot change.`)
   const from_ms = Math.max(now_ms, effective_from_ms ?? last.effective_from_ms)
   const moved = effective_from_ms !== undefined && effective_from_ms > now_ms
   return {

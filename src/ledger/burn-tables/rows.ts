@@ -1,5 +1,6 @@
 import type { BurnTableDefinition } from '../../pricing/burn-table/definition.ts'
 import type { BurnTableRow, BurnTableSnapshot, BurnTableVersion } from '../model/burn-tables.ts'
+import { parseStored } from '../model/json.ts'
 import type { Exec } from '../tables.ts'
 
 const ALL_VERSIONS = `
@@ -36,7 +37,7 @@ export class BurnTableRows {
   definition(version: number): BurnTableDefinition {
     const [row] = this.exec('SELECT definition FROM burn_tables WHERE version = ?', version)
     if (!row) throw new Error(`there is no burn table version ${version}`)
-    return JSON.parse(String(row.definition))
+    return parseStored(row.definition)
   }
 
   /** One row written. In a transaction that is rolled back, call `forget`. */

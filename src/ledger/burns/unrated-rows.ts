@@ -1,7 +1,9 @@
 import { microCredits } from '../../pricing/money.ts'
 import type { Entry } from '../model/journal.ts'
+import { parseStored } from '../model/json.ts'
 import type { Amendment, UnratedEvent, UnratedModel, UnratedSelection } from '../model/unrated.ts'
 import type { ProviderCharge } from '../model/vocabulary.ts'
+
 import type { Exec, MetaTable } from '../tables.ts'
 
 /** As the index `unrated_models` spells them, so that SQLite uses it. */
@@ -101,7 +103,7 @@ export class UnratedRows {
 
   amendment(entry: number): Amendment | undefined {
     const [row] = this.exec('SELECT amendment FROM amendments WHERE entry = ?', entry)
-    return row && JSON.parse(String(row.amendment))
+    return row && parseStored(row.amendment)
   }
 
   /**
@@ -153,9 +155,9 @@ export class UnratedRows {
 }
 
 function unratedEvent(row: Record<string, SqlStorageValue>): UnratedEvent {
-  const entry: Entry = JSON.parse(String(row.record))
+  const entry: Entry = parseStored(row.record)
   return {
     entry: { ...entry, amount: microCredits(entry.amount) },
-    charge: row.charge === null || row.charge === undefined ? null : JSON.parse(String(row.charge)),
+    charge: row.charge === null || row.charge === undefined ? null : parseStored(row.charge),
   }
 }

@@ -3,17 +3,10 @@ import { configOf } from '../../config.ts'
 import { ledgerKey } from '../../db/ledger-db.ts'
 import { LATE, withDeadline } from '../../time/deadline.ts'
 import type { Caller } from '../model/account.ts'
+import { parse } from '../model/json.ts'
 import { OVERLOADED, type Refused, UNAVAILABLE } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
-import {
-  type LedgerRpc,
-  type MessageOf,
-  type OperationName,
-  operationOf,
-  parse,
-  type ResultOf,
-  sealCaller,
-} from '../rpc.ts'
+import { type LedgerRpc, type MessageOf, type OperationName, operationOf, type ResultOf } from '../rpc.ts'
 import { waitForObject } from './object-wait.ts'
 import { classifyTransportError } from './transport-errors.ts'
 
@@ -52,7 +45,7 @@ export function ask<N extends OperationName>(
     ledger,
     repeatable(request),
     async (stub): Promise<ResultOf<N>> => {
-      const from = sealCaller(sender)
+      const from = JSON.stringify(sender)
       sender = { ...caller, counted_by: [...(caller.counted_by ?? []), key] }
       const { result, rate } = await stub.handle(name, from, json)
       if (rate) caller.onCounted?.(key, rate)
@@ -74,7 +67,7 @@ export function command<N extends OperationName>(
   return call(env, ledger, repeatable(message), (stub) => send(stub, name, message), { ...options, long })
 }
 
-const SERVICE = sealCaller({ key_id: 'service' })
+const SERVICE = JSON.stringify({ key_id: 'service' })
 
 /** Sends one call of the service and throws whatever fails. */
 export async function send<N extends OperationName>(

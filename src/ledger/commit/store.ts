@@ -13,13 +13,13 @@ import { assertRowSize } from '../journal/packing.ts'
 import { JournalRows } from '../journal/rows.ts'
 import type { Entitlement } from '../model/entitlements.ts'
 import type { RecordedPayment } from '../model/journal.ts'
+import { parseStored } from '../model/json.ts'
 import type { LimitCounter, Subject } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, WalletOwner } from '../model/vocabulary.ts'
 import { assertWallet, type Wallet, walletDueAt } from '../model/wallet.ts'
-import type { Exec } from '../tables.ts'
-import { MetaTable } from '../tables.ts'
+import { type Exec, MetaTable } from '../tables.ts'
 import type { Draft } from './draft.ts'
 import type { Counters, GivenBack, LedgerReader } from './reader.ts'
 import { WeightedCache } from './weighted-cache.ts'
@@ -117,7 +117,7 @@ export class LedgerStore implements LedgerReader {
     this.entitlements.forget()
     this.limits.forget()
     const identity = this.meta.get('identity')
-    this.known = identity === null ? null : JSON.parse(identity)
+    this.known = identity === null ? null : parseStored(identity)
     this.account.load()
     this.lastCounted = Number(this.meta.get('counted_row') ?? 0)
     this.journal.load()
@@ -167,7 +167,7 @@ export class LedgerStore implements LedgerReader {
     const [row] = this.exec('SELECT balance_micro, due_at_ms, state FROM wallets WHERE wallet_key = ?', key)
     if (!row) return undefined
     const wallet: Wallet = {
-      ...JSON.parse(String(row.state)),
+      ...parseStored<Omit<Wallet, 'balance'>>(row.state),
       balance: microCredits(Number(row.balance_micro)),
     }
     assertWallet(wallet)
@@ -184,7 +184,7 @@ export class LedgerStore implements LedgerReader {
   walletOwner(number: number): WalletOwner {
     const [row] = this.exec("SELECT state ->> 'owner' AS owner FROM wallets WHERE wallet_number = ?", number)
     if (!row) throw new Error(`the ledger has no wallet ${number}`)
-    return JSON.parse(String(row.owner))
+    return parseStored(row.owner)
   }
 
   /** Returns the sum of all wallets. Reads a row for each; summed in two parts, since SQLite's sums end at 2^63. */
@@ -196,7 +196,7 @@ export class LedgerStore implements LedgerReader {
 
   closedLot(number: number): Lot | undefined {
     const [row] = this.exec('SELECT lot FROM closed_lots WHERE lot_number = ?', number)
-    return row && JSON.parse(String(row.lot))
+    return row && parseStored(row.lot)
   }
 
   unratedEvent(entry: number): UnratedEvent | undefined {

@@ -91,7 +91,7 @@ function refund(
   const burn = burnOf(draft, past)
   const given = draft.givenBack(past.number)
   const rest = microCredits(0 - burn.amount - given.amount)
-  if (rest === 0) return conflict('All that was burned has been given back already.')
+  if (rest === 0) return conflict('All burned credits have already been given back.')
   const wanted = amount ?? rest
   if (wanted > rest)
     return conflict(`Only ${formatCredits(rest)} credits of this burn are not given back yet.`)
@@ -181,7 +181,7 @@ function transfer(
     return invalidField('/to', 'must be another wallet than from')
   }
   const source = settledWallet(draft, from)
-  if (!source) return notFound('The wallet to transfer from does not exist.')
+  if (!source) return notFound('The wallet to transfer from was not found.')
   if (sumOfFree(source.lots) < amount) return refused(insufficientCredits(ids, source, BigInt(amount)))
   const target = settledWallet(draft, to)
   const full = target && fullRefusal(target, amount, inBurnOrder(source.lots, amount).length)
@@ -224,7 +224,7 @@ function adjust(
   ids: LedgerIds,
 ): Outcome {
   const wallet = settledWallet(draft, owner)
-  if (!wallet) return notFound('There is no such wallet to adjust.')
+  if (!wallet) return notFound('Wallet not found. A grant or a purchase makes one.')
   if (amount > 0) {
     const full = fullRefusal(wallet, amount, 1)
     if (full) return refused(full)
@@ -253,7 +253,7 @@ function stopRecurring(draft: Draft, ref: WalletItemRef, ids: LedgerIds): Outcom
   const isSameGrant = (grant: RecurringGrant) =>
     grant.number === ref.number && grant.created_at_ms === ref.created_at_ms
   if (!settled?.recurring.some(isSameGrant)) {
-    return notFound('There is no such recurring grant.')
+    return notFound('Recurring grant not found.')
   }
   const changed = draft.change(settled)
   changed.recurring = changed.recurring.filter((grant) => !isSameGrant(grant))

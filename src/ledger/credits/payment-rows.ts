@@ -1,8 +1,9 @@
 import type { RecordedPayment } from '../model/journal.ts'
+import { parseStored } from '../model/json.ts'
 import type { Exec } from '../tables.ts'
 
 const READ = 'SELECT payment FROM payments WHERE reference = ?'
-// 1 row written for a purchase that names its payment, kept for ever.
+// 1 row written for a purchase with a payment reference, never deleted.
 const ADD = 'INSERT INTO payments (reference, payment) VALUES (?, ?)'
 
 /** The payments that purchases named: each credits once, however often and late its notice is delivered. */
@@ -15,7 +16,7 @@ export class PaymentRows {
 
   get(reference: string): RecordedPayment | undefined {
     const [row] = this.exec(READ, reference)
-    return row && JSON.parse(String(row.payment))
+    return row && parseStored(row.payment)
   }
 
   add(reference: string, payment: RecordedPayment): void {

@@ -1,3 +1,4 @@
+import { parseStored } from '../model/json.ts'
 import type { LimitCounter } from '../model/limits.ts'
 import type { Exec } from '../tables.ts'
 import { quantityJson } from './limits.ts'
@@ -136,7 +137,7 @@ export class LimitCounters {
     for (;;) {
       const rows = this.exec(COUNTED_AFTER, after_row, ROWS_A_READ)
       for (const { row_id, limits } of rows) {
-        const packed: PackedCounters = JSON.parse(String(limits))
+        const packed: PackedCounters = parseStored(limits)
         for (const [counter, window_start_ms, used, reserved = 0] of packed) {
           this.dirty.set(counter, counterOf(window_start_ms, BigInt(used), BigInt(reserved)))
         }

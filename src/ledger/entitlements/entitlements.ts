@@ -119,10 +119,10 @@ export function readEntitlements(rows: EntitlementRows, question: EntitlementsQu
 }
 
 function noEntitlement(id: string): Refused {
-  return notFound(`There is no entitlement ${id}.`)
+  return notFound(`Entitlement ${id} not found.`)
 }
 
 function taken({ feature_id, owner }: EntitlementPlace): Refused {
   const whose = owner.kind === 'customer' ? 'the customer' : `the ${owner.kind} "${owner.id}"`
-  return conflict(`There is an entitlement for "${feature_id}" and ${whose} already. Change that one.`)
+  return conflict(`An entitlement for "${feature_id}" and ${whose} already exists. Change that one.`)
 }

@@ -146,7 +146,7 @@ export function count(draft: Draft, meters: readonly Meter[]): Counts {
   return counted.length === 0 ? {} : { counted }
 }
 
-/** What an event and its late price counted together: the price may have been lower than what was first burned. */
+/** Returns the quantities of an event and its late price together: the price may be lower than the first burn. */
 export function netCounted(first: readonly Counted[] = [], late: readonly Counted[] = []): Counted[] {
   const net = new Map<string, Counted>()
   for (const [counter, window_start_ms, quantity] of [...first, ...late]) {

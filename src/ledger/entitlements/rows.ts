@@ -1,5 +1,6 @@
 import type { Erased } from '../erasure/erasure.ts'
 import type { Entitlement } from '../model/entitlements.ts'
+import { parseStored } from '../model/json.ts'
 import type { Subject } from '../model/limits.ts'
 import type { EntitlementsAnswer, EntitlementsQuestion } from '../model/messages/entitlements.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
@@ -158,5 +159,5 @@ export class EntitlementRows {
 }
 
 function read(rows: readonly Record<string, SqlStorageValue>[]): Entitlement[] {
-  return rows.map(({ entitlement }): Entitlement => JSON.parse(String(entitlement)))
+  return rows.map(({ entitlement }): Entitlement => parseStored(entitlement))
 }

@@ -52,7 +52,7 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
   const wallet = draft.walletByNumber(request.hold.wallet)
   const settled = wallet && settle(draft, wallet)
   if (!settled || !isNumbered(draft, request.hold)) {
-    return notFound('There is no such hold.')
+    return notFound('Hold not found.')
   }
   if (!findHold(settled, request.hold)) return refused({ code: 'hold_not_open' })
   switch (request.op) {

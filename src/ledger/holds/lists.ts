@@ -50,19 +50,19 @@ export function readHolds(
 function readEndedHold(store: LedgerStore, draft: Draft, ids: LedgerIds, ref: WalletItemRef): HoldAnswer[] {
   const wallet = draft.walletByNumber(ref.wallet)
   if (!wallet) return []
-  const isIt = (record: JournalRecord) => record.kind === 'hold' && isHold(ref, record.hold)
-  const found = draft.records.find(isIt) ?? unflushedRecord(store, isIt)
+  const isSameHold = (record: JournalRecord) => record.kind === 'hold' && isHold(ref, record.hold)
+  const found = draft.records.find(isSameHold) ?? unflushedRecord(store, isSameHold)
   return found?.kind === 'hold' ? [holdAnswer(ids, wallet, found.hold)] : []
 }
 
 function unflushedRecord(
   store: LedgerStore,
-  isIt: (record: JournalRecord) => boolean,
+  isSameHold: (record: JournalRecord) => boolean,
 ): JournalRecord | undefined {
   let rows_left = MAX_ROWS
   for (const row of store.journal.rowsAfter(store.journal.flushedRow)) {
     if (rows_left-- === 0) return undefined
-    const found = unpackRow(row.format, row.body).find(isIt)
+    const found = unpackRow(row.format, row.body).find(isSameHold)
     if (found) return found
   }
   return undefined

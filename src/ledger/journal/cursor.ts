@@ -1,4 +1,5 @@
 import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../../usage/cells/totals.ts'
+import { parseStored } from '../model/json.ts'
 import type { MetaTable } from '../tables.ts'
 
 /** How far a ledger is projected: D1 has the journal up to `row`, and the queue has the usage up to there. */
@@ -19,7 +20,7 @@ export function writeCursor(meta: MetaTable, { row, usage }: Cursor): void {
 export function readCursor(meta: MetaTable): Cursor {
   const stored = meta.get(KEY)
   if (stored === null) return NOTHING_PROJECTED
-  const { row, usage }: { row: number; usage: string } = JSON.parse(stored)
+  const { row, usage }: { row: number; usage: string } = parseStored(stored)
   return { row, usage: unpackTotals(usage) }
 }
 

@@ -3,6 +3,7 @@ import type { SubjectKind } from '../../db/schema.ts'
 import { sizeOf } from '../../db/text-size.ts'
 import type { HoldState } from '../model/holds.ts'
 import type { AnswerRecord, Entry, JournalRecord, StoredAnswer } from '../model/journal.ts'
+import { parseStored } from '../model/json.ts'
 import { type PackedEntry, packEntry, unpackEntry } from './packed-entry.ts'
 
 /**
@@ -67,7 +68,7 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
 /** The records of a journal row. Throws when the format is one that this version does not know. */
 export function unpackRow(format: number, body: string): JournalRecord[] {
   assertFormat(format)
-  const packed: PackedRecord[] = JSON.parse(body)
+  const packed: PackedRecord[] = parseStored(body)
   return packed.map(unpackRecord)
 }
 
@@ -102,7 +103,7 @@ export interface ParsedPage {
 /** Parses a page; of its entries only the one with the number `only`, where that is given. */
 export function parsePage(format: number, body: string, only?: number): ParsedPage {
   assertFormat(format)
-  const all: PackedEntry[] = JSON.parse(body)
+  const all: PackedEntry[] = parseStored(body)
   const packed = only === undefined ? all : all.filter(({ n }) => n === only)
   const subjects = { user: new Set<number>(), team: new Set<number>() }
   for (const { e, cp, rv } of packed) {

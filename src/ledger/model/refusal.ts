@@ -90,24 +90,24 @@ export function detailOf(refusal: Refusal): string {
     case 'feature_not_allowed':
       return OFF_DETAILS[refusal.reason]
     case 'idempotency_mismatch':
-      return 'This idempotency key was used before with another request. Use a new key for a new request.'
+      return 'This idempotency key was already used with another request. Use a new key for a new request.'
     case 'too_many_open':
-      return `The wallet has ${refusal.limit} open ${refusal.what}, which is the most it can have.`
+      return `The wallet has ${refusal.limit} open ${refusal.what}, the limit of a wallet. Close or use some, then retry.`
     case 'hold_not_open':
-      return 'This hold is not open any more: it was captured, released, or has expired.'
+      return 'This hold is no longer open: it was captured, released, or has expired.'
     case 'already_voided':
-      return 'This event was voided before.'
+      return 'This event is already voided.'
     case 'revoked_api_key':
-      return 'This API key was deleted, or replaced by another one. Use that.'
+      return 'This API key was deleted or replaced. Use another key.'
     case 'customer_suspended':
-      return 'This customer is suspended or closed, and can only read.'
+      return 'This customer is suspended or closed: only reads are allowed.'
     case 'rate_limited':
-      return `There were more than ${refusal.limit} requests in this minute. Retry after ${refusal.retry_after_s} s.`
+      return `More than ${refusal.limit} requests arrived in this minute. Retry after ${refusal.retry_after_s} s.`
     case 'quota_exceeded':
-      return `The ${refusal.limit} events of this month are used up. The quota resets at ${new Date(refusal.resets_at_ms).toISOString()}.`
+      return `The monthly quota of ${refusal.limit} events is used up. The quota resets at ${new Date(refusal.resets_at_ms).toISOString()}.`
     case 'overloaded':
       return refusal.keys_full
-        ? 'This ledger remembers as many idempotency keys as it can. Send events in batches with one key each, or retry with the same key when older ones have been forgotten.'
+        ? 'This ledger has reached its limit of idempotency keys. Send events in batches with one key each, or retry with the same key after older keys have expired.'
         : 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
       return 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
@@ -115,8 +115,8 @@ export function detailOf(refusal: Refusal): string {
 }
 
 const OFF_DETAILS: Readonly<Record<OffReason, string>> = {
-  feature_disabled: 'This feature is switched off.',
-  feature_not_enabled: 'This feature is not switched on: nothing allows it.',
+  feature_disabled: 'This feature is disabled.',
+  feature_not_enabled: 'This feature is not enabled: no entitlement allows it.',
 }
 
 function limitDetail({
