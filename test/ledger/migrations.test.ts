@@ -126,6 +126,7 @@ function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null)
     return builder.length
   }
   sql.exec('DROP TABLE key_segments')
+  sql.exec('DROP INDEX unrated_models')
   sql.exec("UPDATE meta SET value = '5' WHERE key = 'schema_version'")
   if (!buckets) return
   const { bits, row, round } = buckets
