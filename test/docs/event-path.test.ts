@@ -67,11 +67,12 @@ function calls(): Map<string, number> {
   )
 }
 
-/** A file without a folder is in the folder of the file before it. */
+/** The files in the rows of the tables. A file without a folder is in the folder of the file before it. */
 function filesOf(section: string): Set<string> {
   let folder = ''
   const files = new Set<string>()
-  for (const [, name = ''] of section.matchAll(/`([\w/.-]+\.ts)`/g)) {
+  const rows = section.split('\n').filter((line) => line.startsWith('|'))
+  for (const [, name = ''] of rows.join('\n').matchAll(/`([\w/.-]+\.ts)`/g)) {
     if (name.includes('/')) folder = name.slice(0, name.lastIndexOf('/') + 1)
     files.add(name.includes('/') ? name : folder + name)
   }
