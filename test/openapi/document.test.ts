@@ -47,7 +47,11 @@ describe('the OpenAPI document', () => {
       properties: {
         name: { type: 'string', minLength: 1, maxLength: 255 },
         email: { type: 'string', format: 'email', maxLength: 254 },
-        tier: { type: 'string', enum: ['STARTER', 'GROWTH', 'ENTERPRISE'], default: 'STARTER' },
+        tier: {
+          type: 'string',
+          enum: ['STARTER', 'GROWTH', 'ENTERPRISE'],
+          description: expect.stringContaining('Default: STARTER.'),
+        },
       },
     })
   })
