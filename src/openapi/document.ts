@@ -81,8 +81,9 @@ function withoutDefaults(schema: unknown, is_properties = false): unknown {
 /** Writes out the two forms of an amount (`decimalInput`): zod's generator knows one type for a schema. */
 function alternatives(_: string, value: unknown): unknown {
   if (!isObject(value) || !('x-amount' in value)) return value
-  const { type, 'x-amount': anyOf, ...rest } = value
-  return { ...rest, anyOf }
+  const { type, 'x-amount': forms, ...rest } = value
+  const nullable = Array.isArray(type) && type.includes('null')
+  return { ...rest, anyOf: [...(Array.isArray(forms) ? forms : []), ...(nullable ? [{ type: 'null' }] : [])] }
 }
 
 function problemSchemas(codes: ReadonlySet<ProblemCode>): Json {
