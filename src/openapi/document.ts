@@ -35,7 +35,7 @@ export function openApiDocument(app: Router): OpenApiDocument {
     ]),
   )
   const tags = new Set(Object.keys(paths).map(tagOf))
-  const codes = new Set([...codesOf(described_paths), ...codesOf(SHARED_COMPONENTS.responses)])
+  const codes = new Set(codesOf(described_paths))
   return {
     openapi: '3.1.0',
     info: INFO,
