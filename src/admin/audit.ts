@@ -23,7 +23,7 @@ const auditQuery = z
       description:
         'The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price …',
     }),
-    from: timeQuery().optional(),
+    from: timeQuery().optional().openapi({ description: 'Start of the time range, inclusive.' }),
     to: timeQuery().optional().openapi({ description: 'End of the time range, exclusive.' }),
     limit: pageQuery.limit,
     cursor: z

@@ -32,13 +32,15 @@ function aboveZero(input: ReturnType<typeof decimalText>) {
 }
 
 /** The rules, parameterised by the schemas of amounts and quantities: text in requests, numbers in responses. */
-function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodType>(of: {
+function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodType, L extends z.ZodType>(of: {
   readonly amount: () => A
   readonly units: () => Q
   /** A quantity above 0. */
   readonly size: () => P
+  /** The end of a tier; null for the last one. */
+  readonly end: () => L
 }) {
-  const { amount, units, size } = of
+  const { amount, units, size, end } = of
   const match = z
     .strictObject({
       feature: customerText().optional(),
@@ -81,7 +83,7 @@ function ruleSchema<A extends z.ZodType, Q extends z.ZodType, P extends z.ZodTyp
     tiers: z
       .array(
         z.strictObject({
-          up_to: units().nullable(),
+          up_to: end(),
           unit_amount: amount(),
           flat_amount: amount().optional(),
         }),
@@ -106,6 +108,10 @@ const ruleInput = ruleSchema({
   amount: amountInput,
   units: unitsInput,
   size: () => aboveZero(unitsInput()),
+  end: () =>
+    unitsInput()
+      .nullable()
+      .openapi({ type: ['number', 'string', 'null'] }),
 })
 
 const fields = {
@@ -182,7 +188,9 @@ export const burnTableAnswerSchema = z
     rounding: z.object({ mode: z.enum(ROUNDING_MODES), step: z.number() }),
     min_charge: z.number(),
     on_unpriced: z.enum(ON_UNPRICED),
-    rules: z.array(ruleSchema({ amount: number, units: number, size: number })),
+    rules: z.array(
+      ruleSchema({ amount: number, units: number, size: number, end: () => z.number().nullable() }),
+    ),
     effective_from: time.nullable(),
     effective_to: time.nullable(),
     active: z.boolean().openapi({ description: 'False after deletion.' }),

@@ -60,8 +60,8 @@ export const transactionsQuery = z
     ...pageQuery,
     ...subjectFields,
     type: z.enum(ENTRY_TYPES).optional(),
-    from: timeQuery().optional(),
-    to: timeQuery().optional(),
+    from: timeQuery().optional().openapi({ description: 'Start of the range of `created_at`, inclusive.' }),
+    to: timeQuery().optional().openapi({ description: 'End of the range of `created_at`, exclusive.' }),
   })
   .superRefine(refuseTwoOwners)
 

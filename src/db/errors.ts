@@ -1,9 +1,14 @@
+/** A full or broken disk, under D1 or under a ledger object. */
+const DISK = /SQLITE_(?:FULL|IOERR)/
+
 /**
- * Whether D1 itself failed: out of reach, overloaded, restarting. What is wrong with a statement SQLite says, with a
- * code of its own in the message; that is a bug of ours.
+ * Whether the database itself failed: D1 is out of reach, overloaded or restarting, or a disk is full or broken. All
+ * other errors of SQLite, whose code is in the message, are bugs in a statement.
  */
 export function isOutage(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('D1_ERROR') && !error.message.includes('SQLITE_')
+  if (!(error instanceof Error)) return false
+  const { message } = error
+  return DISK.test(message) || (message.startsWith('D1_ERROR') && !message.includes('SQLITE_'))
 }
 
 /**

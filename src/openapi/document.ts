@@ -35,7 +35,7 @@ export function openApiDocument(app: Router): OpenApiDocument {
     ]),
   )
   const tags = new Set(Object.keys(paths).map(tagOf))
-  const codes = new Set([...codesOf(described_paths), ...codesOf(SHARED_COMPONENTS.responses)])
+  const codes = new Set(codesOf(described_paths))
   return {
     openapi: '3.1.0',
     info: INFO,
@@ -58,11 +58,32 @@ function generated(app: Router): {
   return JSON.parse(JSON.stringify({ paths, schemas: components.schemas ?? {} }), alternatives)
 }
 
+/**
+ * Moves the defaults of a body into its descriptions. Generators of types take a field with a `default` as present in
+ * requests too, where it is optional.
+ */
+function withoutDefaults(schema: unknown, is_properties = false): unknown {
+  if (Array.isArray(schema)) return schema.map((inner) => withoutDefaults(inner))
+  if (!isObject(schema)) return schema
+  const inner = Object.fromEntries(
+    Object.entries(schema).map(([name, value]) => [
+      name,
+      name.startsWith('example') ? value : withoutDefaults(value, !is_properties && name === 'properties'),
+    ]),
+  )
+  if (is_properties || !('default' in inner)) return inner
+  const { default: value, description = '', ...rest } = inner
+  const text = `Default: ${typeof value === 'string' ? value : JSON.stringify(value)}.`
+  const is_described = String(description).includes('Default:')
+  return { ...rest, description: is_described ? description : `${description} ${text}`.trim() }
+}
+
 /** Writes out the two forms of an amount (`decimalInput`): zod's generator knows one type for a schema. */
 function alternatives(_: string, value: unknown): unknown {
   if (!isObject(value) || !('x-amount' in value)) return value
-  const { type, 'x-amount': anyOf, ...rest } = value
-  return { ...rest, anyOf }
+  const { type, 'x-amount': forms, ...rest } = value
+  const nullable = Array.isArray(type) && type.includes('null')
+  return { ...rest, anyOf: [...(Array.isArray(forms) ? forms : []), ...(nullable ? [{ type: 'null' }] : [])] }
 }
 
 function problemSchemas(codes: ReadonlySet<ProblemCode>): Json {
@@ -73,7 +94,7 @@ function problemSchemas(codes: ReadonlySet<ProblemCode>): Json {
 
 function closeAll(schemas: Json, lookup: Lookup): Json {
   return Object.fromEntries(
-    Object.entries(schemas).map(([name, schema]) => [name, closeObjects(schema, lookup)]),
+    Object.entries(schemas).map(([name, schema]) => [name, withoutDefaults(closeObjects(schema, lookup))]),
   )
 }
 

@@ -1,21 +1,10 @@
 import type { ProblemCode } from '../http/output/problem-codes.ts'
-import { problemResponse } from '../http/output/problem-schemas.ts'
 import { SECURITY_SCHEMES } from '../http/route.ts'
 
 /** What the middleware adds to every route behind it: parameters, headers and problems. */
 
 export const SHARED_COMPONENTS = {
   securitySchemes: SECURITY_SCHEMES,
-  responses: {
-    /** Of every path, for the methods that it does not have: no operation can refer to it. */
-    MethodNotAllowed: {
-      ...problemResponse(['method_not_allowed']),
-      headers: {
-        'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' },
-        Allow: { $ref: '#/components/headers/Allow' },
-      },
-    },
-  },
   parameters: {
     RequestId: {
       name: 'X-Request-Id',
@@ -32,11 +21,6 @@ export const SHARED_COMPONENTS = {
     },
   },
   headers: {
-    Allow: {
-      description: 'The methods that the path supports.',
-      required: true,
-      schema: { type: 'string', pattern: '^[A-Z]+(, [A-Z]+)*$' },
-    },
     'X-Request-Id': {
       description: 'The id of the request: yours, or a new one. Include it when you report a problem.',
       required: true,

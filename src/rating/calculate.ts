@@ -1,6 +1,8 @@
+import { withoutNulls } from '../http/input/nulls.ts'
 import { fieldErrors } from '../http/input/validation.ts'
 import type { Quote, QuoteItem } from '../ledger/model/messages/burn-tables.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
+import { MAX_EVENT_AHEAD_MS } from '../ledger/model/vocabulary.ts'
 import { type SuggestionResult, suggestSaving } from '../pricing/catalogue/suggestion.ts'
 import type { CostRequest, CostResult } from '../pricing/cost/cost.ts'
 import { costFrom, type PriceBook, pricesInForce } from '../pricing/cost/price-book.ts'
@@ -27,6 +29,9 @@ type CostOutcome = Costed | { readonly kind: 'refused'; readonly refusal: Refusa
 /** Returns the provider cost of usage at a time. Stricter than ingest, because a refusal loses no event. */
 export function costOf(input: CalculationInput, now_ms: number, book: PriceBook): CostOutcome {
   const at_ms = input.at ?? now_ms
+  if (at_ms > now_ms + MAX_EVENT_AHEAD_MS) {
+    return refused(invalid([{ path: '/at', message: 'must not be in the future' }]))
+  }
   const read = readConsumption(input, { at_ms, book })
   if (read.kind === 'refused') return read
   const { provider, model, usage, custom, modifiers, parts, reported, warnings } = read.consumption
@@ -91,7 +96,7 @@ export type BulkItem = ReturnType<typeof costOf>
 /** Calculates each cost separately: an invalid calculation does not refuse the others. */
 export function costEach(inputs: readonly unknown[], now_ms: number, book: PriceBook): BulkItem[] {
   return inputs.map((input) => {
-    const parsed = calculateSchema.safeParse(input)
+    const parsed = calculateSchema.safeParse(withoutNulls(calculateSchema, input))
     if (parsed.success) return costOf(parsed.data, now_ms, book)
     return { kind: 'refused', refusal: invalid(fieldErrors(parsed.error.issues)) }
   })

@@ -70,7 +70,6 @@ const BAD_AMOUNTS: readonly (readonly [name: string, amount: unknown, message: R
   ['over 9e9', 9_000_000_001, /at most 8000000000/],
   ['over 8e9 in text', '8000000000.000001', /at most 8000000000/],
   ['not a number', 'NaN', /plain decimal/],
-  ['nothing', null, /plain decimal/],
 ]
 
 const amountsOf: readonly (readonly [
@@ -94,6 +93,11 @@ describe.each(amountsOf)('the amount of %s', (_, path, pointer, body) => {
   it.each(BAD_AMOUNTS)('may not be %s', async (_, amount, message) => {
     await expectInvalid(await send(path(), body(amount)), pointer, message)
   })
+})
+
+it('the amount of a transfer may not be null, since it is required', async () => {
+  const body = { from: {}, to: { user_id: 'u' }, amount: null }
+  await expectInvalid(await send('/v1/credits/transfer', body), '/amount', /plain decimal/)
 })
 
 describe('an adjustment', () => {

@@ -233,7 +233,6 @@ describe('an idempotency key', () => {
     ['a line break', 'a\nb'],
     ['NUL', 'a\u0000b'],
     ['a number', 5],
-    ['null', null],
     ['an object', {}],
   ]
   it.each(bad)('in the body may not be %s', async (_, idempotency_key) => {

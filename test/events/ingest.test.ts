@@ -239,7 +239,7 @@ describe('what an event may not say', () => {
   ]
   it.each(incomplete)('half a thing: %s', async (_, event, path) => {
     const response = await expectNothingMoved(customer.api_key, () => ingest(customer.api_key, event))
-    await expectInvalid(response, path, /^required|missing/)
+    await expectInvalid(response, path, /^require[ds]|missing/)
   })
 })
 
@@ -282,7 +282,6 @@ describe('the time of an event', () => {
     ['30 February', () => '2026-02-30T00:00:00Z', /calendar/],
     ['hour 24', () => '2026-11-01T24:00:00Z', /calendar/],
     ['empty', () => '', /RFC 3339/],
-    ['null', () => null, /./],
   ]
   it.each(refused)('may not be %s', async (_, timestamp, why) => {
     const response = await expectNothingMoved(customer.api_key, () =>

@@ -1,3 +1,4 @@
+import { deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { probe, probeJson } from '../support/probe.ts'
 import { expectProblem } from '../support/problems.ts'
@@ -91,5 +92,52 @@ describe('a body', () => {
     ])
     expect((await probeJson('{"metadata":{"__proto__":{"polluted":true}}}')).status).toBe(200)
     expect(Reflect.get({}, 'polluted')).toBeUndefined()
+  })
+
+  it('may have many fields, and one object at most 10,000, which is known before it is parsed', async () => {
+    const wide = (fields: number) => `{${Array.from({ length: fields }, (_, i) => `"k${i}":1`).join()}}`
+    await expectProblem(await post(wide(10_000)), 400, 'invalid_request')
+    const { errors } = await expectProblem(await post(wide(300_000)), 400, 'invalid_request')
+    expect(errors).toEqual([{ path: '', message: 'must have at most 10000 fields in each object' }])
+    const strings = JSON.stringify({ 'a/b~c': '":{'.repeat(50_000) })
+    expect((await post(strings)).status).toBe(200)
+  })
+})
+
+describe('a compressed body', () => {
+  const json = { 'Content-Type': 'application/json' }
+  const text = JSON.stringify({ user_id: 'w', amount: 1 })
+
+  it.each([
+    ['gzip', gzipSync(text)],
+    ['x-gzip', gzipSync(text)],
+    ['GZIP', gzipSync(text)],
+    ['deflate', deflateSync(text)],
+    ['identity', new TextEncoder().encode(text)],
+  ])('is read with Content-Encoding: %s', async (encoding, bytes) => {
+    const response = await post(bytes, { ...json, 'Content-Encoding': encoding })
+    expect(await response.json()).toMatchObject({ arrived: { user_id: 'w' } })
+  })
+
+  it.each(['br', 'zstd', 'compress', 'gzip, gzip'])(
+    'is refused with Content-Encoding: %s',
+    async (encoding) => {
+      const response = await post(gzipSync(text), { ...json, 'Content-Encoding': encoding })
+      await expectProblem(response, 415, 'unsupported_media_type')
+    },
+  )
+
+  it('is limited by its decoded size', async () => {
+    const bomb = gzipSync(JSON.stringify({ 'a/b~c': 'x'.repeat(4 * 1024 * 1024) }))
+    expect(bomb.length).toBeLessThan(10_000)
+    await expectProblem(await post(bomb, { ...json, 'Content-Encoding': 'gzip' }), 413, 'body_too_large')
+  })
+
+  it('is refused when it is not what its encoding says, or is cut off', async () => {
+    const cut = gzipSync(text).subarray(0, 20)
+    for (const bytes of [new TextEncoder().encode(text), cut]) {
+      const response = await post(bytes, { ...json, 'Content-Encoding': 'gzip' })
+      await expectProblem(response, 400, 'invalid_json')
+    }
   })
 })

@@ -71,7 +71,12 @@ describe('without a valid key', () => {
     ['no token for the operator', '/v1/admin/provider-costs', () => ({}), 401],
     ['a wrong token of the operator', '/v1/admin/provider-costs', () => ({ key: 'wrong' }), 401],
     ['a registration', '/v1/customers/register', registration, 201],
-    ['a registration with a wrong token', '/v1/customers/register', () => ({ key: 'wrong' }), 401],
+    [
+      'a registration with a wrong token',
+      '/v1/customers/register',
+      () => ({ key: 'wrong', method: 'POST' }),
+      401,
+    ],
     ['a broken registration', '/v1/customers/register', () => ({ body: {} }), 400],
   ]
 

@@ -47,7 +47,11 @@ describe('the OpenAPI document', () => {
       properties: {
         name: { type: 'string', minLength: 1, maxLength: 255 },
         email: { type: 'string', format: 'email', maxLength: 254 },
-        tier: { type: 'string', enum: ['STARTER', 'GROWTH', 'ENTERPRISE'], default: 'STARTER' },
+        tier: {
+          type: 'string',
+          enum: ['STARTER', 'GROWTH', 'ENTERPRISE'],
+          description: expect.stringContaining('Default: STARTER.'),
+        },
       },
     })
   })
@@ -112,3 +116,34 @@ function expectClosed(value: unknown, where: string): void {
     expectClosed(inner, `${where}/${key}`)
   }
 }
+
+describe('the types that generators make of it', () => {
+  const schemas = objectAt(objectAt(document, 'components'), 'schemas')
+
+  it('leave a field with a default optional: no schema of a body has the keyword', () => {
+    const bodies = operations.flatMap(({ operation }) => operation.requestBody ?? [])
+    const fields = JSON.stringify([schemas, bodies], (name, value) =>
+      name === 'examples' ? undefined : value,
+    )
+    expect(fields).not.toContain('"default":')
+  })
+
+  it('know the bounds of an amount, and its pattern as text', () => {
+    expect(objectAt(asObject(schemas.Grant), 'properties').amount).toEqual({
+      anyOf: [
+        { type: 'number', exclusiveMinimum: 0, maximum: 8_000_000_000 },
+        { type: 'string', pattern: '^[0-9]{1,30}(\\.[0-9]{1,6}0*)?$' },
+      ],
+    })
+  })
+
+  it('say of a range of times which end is in it', () => {
+    for (const { path, operation } of operations) {
+      const parameters = [operation.parameters].flat().map(asObject)
+      for (const { name, description } of parameters.filter(({ in: place }) => place === 'query')) {
+        if (name === 'from') expect(description, path).toMatch(/inclusive/)
+        if (name === 'to') expect(description, path).toMatch(/exclusive/)
+      }
+    }
+  })
+})

@@ -16,6 +16,7 @@ const WITHOUT_EXAMPLE = new Set([
   'GET /ready',
   'GET /openapi.json',
   'GET /docs',
+  'GET /docs/errors',
   'GET /docs/{file}',
   'GET /v1/admin/stats',
   'POST /v1/admin/customers/{id}/rebuild',

@@ -8,7 +8,7 @@ import { openApiDocument } from '../../src/openapi/document.ts'
 const document = openApiDocument(createApp())
 
 /** Open, without a parameter, and with nothing to refuse: they have no 4xx, whatever the rule says. */
-const NOTHING_TO_REFUSE = ['/health', '/ready', '/openapi.json', '/docs']
+const NOTHING_TO_REFUSE = ['/', '/health', '/ready', '/openapi.json', '/docs', '/docs/errors']
 
 it("has nothing that Redocly's recommended rules complain of", async () => {
   const config = await createConfig({ extends: ['recommended'] })

@@ -53,6 +53,7 @@ const NEUTRAL = new Set([
   ...['image_count', 'image_size', 'quality', 'duration_seconds', 'quantity', 'calculations', 'burn_table'],
   ...['prices', 'effective_from', 'effective_to', 'credits_per_usd', 'rounding', 'min_charge', 'rules'],
   ...['on_unpriced', 'scopes', 'mode', 'overlap_seconds', 'idempotency_key', 'timestamp'],
+  ...['tier', 'status', 'dead_letter_ids', 'full', 'jurisdiction'],
 ])
 
 /** What a required field gets where nothing of anybody's belongs, or where all of it is of the sender's own choice. */
@@ -65,6 +66,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   calculations: [GPT_4O_CALCULATION()],
   burn_table: { name: 'draft' },
   name: 'mine',
+  email: 'mine@acme.example',
   amount: 1,
   price_usd: 1,
   reason: 'because',

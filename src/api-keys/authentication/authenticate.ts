@@ -35,7 +35,7 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
     return unauthorized(
       c,
       'invalid_api_key',
-      'Authorization and X-API-Key contain different keys. Send only one.',
+      'Authorization and X-API-Key contain two different keys. Send only one.',
     )
   }
   // The answer is the same for a wrong checksum and an unknown key.

@@ -11,8 +11,8 @@ export class InexactNumber {
   }
 }
 
-/** A number that a double may not hold: 16 or more digits, or an exponent of three digits. */
-const SUSPICIOUS = /[:,[\s]-?(?:\d[\d.]{15}|[\d.]+e[+-]?\d{3})/i
+/** A number that a double may not hold: it has 16 or more digits. */
+const SUSPICIOUS = /[:,[\s]-?\d[\d.]{15}/
 
 /** Throws a `SyntaxError`, as `JSON.parse` does. */
 export function parseJson(text: string): unknown {
@@ -27,6 +27,7 @@ export function parseJson(text: string): unknown {
 
 /** Whether a value contains a number that a double cannot hold. */
 export function isInexact(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value)
   if (value instanceof InexactNumber) return true
   return typeof value === 'object' && value !== null && Object.values(value).some(isInexact)
 }
@@ -39,10 +40,10 @@ function rounded(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rounded(inner)]))
 }
 
-/** Whether the shortest decimal form of the double is the number as sent. */
+/** Whether the shortest decimal form of the double is the number as sent. Every schema refuses infinity itself. */
 function isExact(source: string): boolean {
   const value = Number(source)
-  return Number.isFinite(value) && normalized(source) === normalized(String(value))
+  return !Number.isFinite(value) || normalized(source) === normalized(String(value))
 }
 
 /** The significant digits of a decimal and the exponent of the last one. */
