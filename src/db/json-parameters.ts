@@ -40,6 +40,19 @@ export function jsonParameters(texts: readonly string[]): string[] {
   return portions.map((portion) => `[${portion.join(',')}]`)
 }
 
+/** Items as JSON arrays of what `of` makes of each, as `jsonParameters` cuts them: `items[key]` is behind each value. */
+export function jsonLists<T>(
+  items: readonly T[],
+  of: (item: T) => unknown,
+): { readonly list: string; readonly items: readonly T[] }[] {
+  const texts = items.map((item) => ({ item, text: JSON.stringify(of(item)) }))
+  const limits = { bytes: MAX_PARAMETER_BYTES - BRACKETS }
+  return portionsOf(texts, ({ text }) => sizeInParameter(text), limits).map((portion) => ({
+    list: `[${portion.map(({ text }) => text).join(',')}]`,
+    items: portion.map(({ item }) => item),
+  }))
+}
+
 function sizeInParameter(text: string): number {
   const size = sizeOf(text) + COMMA
   if (size + BRACKETS > MAX_PARAMETER_BYTES) throw new Error(`${size} bytes do not fit into a parameter`)

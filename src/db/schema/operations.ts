@@ -17,11 +17,7 @@ export const storedAnswers = sqliteTable(
     body: text().notNull(),
     created_at_ms: integer().notNull(),
   },
-  (table) => [
-    primaryKey({ columns: [table.owner, table.idempotency_key] }),
-    // The cron deletes old answers; no request does.
-    index('stored_answers_created').on(table.created_at_ms),
-  ],
+  (table) => [primaryKey({ columns: [table.owner, table.idempotency_key] })],
 )
 
 /**

@@ -1,3 +1,4 @@
+import { jsonParameters } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 import { NUMBERS_OF, type SubjectRow } from '../../projection/read/subjects.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
@@ -36,39 +37,45 @@ export async function numberSubjects(
   mentions: Mentions,
   from_row: number,
 ): Promise<Numbered> {
-  const lists = { user: JSON.stringify([...mentions.user]), team: JSON.stringify([...mentions.team]) }
-  const kinds = (['user', 'team'] as const).filter((kind) => mentions[kind].size > 0)
-  if (kinds.length === 0) return { kind: 'numbered', number: unknownSubject }
+  const lists = listsOf(mentions)
+  if (lists.length === 0) return { kind: 'numbered', number: unknownSubject }
   const [read, ...results] = await db.batch<SubjectRow & Watermark>([
     db.prepare(READ_WATERMARK).bind(ledger_id),
-    ...kinds.flatMap((kind) => [
-      db.prepare(ADD_SUBJECTS).bind(ledger_id, kind, lists[kind], from_row),
-      db.prepare(NUMBERS_OF).bind(ledger_id, kind, lists[kind]),
+    ...lists.flatMap(({ kind, list }) => [
+      db.prepare(ADD_SUBJECTS).bind(ledger_id, kind, list, from_row),
+      db.prepare(NUMBERS_OF).bind(ledger_id, kind, list),
     ]),
   ])
   const watermark = read?.results[0] ?? NOTHING_FLUSHED
   if (watermark.flushed_row !== from_row) return { kind: 'moved', watermark }
   const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
-  kinds.forEach((kind, index) => {
+  lists.forEach(({ kind }, index) => {
     for (const row of results[index * 2 + 1]?.results ?? []) numbers[kind].set(row.external_id, row.number)
   })
   return { kind: 'numbered', number: (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id) }
 }
 
-/** The numbers of subjects that were given theirs before. */
+/** The numbers of subjects that already have one. */
 export async function numbersOfSubjects(
   db: D1Database,
   ledger_id: string,
   mentions: Mentions,
 ): Promise<NumberOf> {
   const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
-  const kinds = (['user', 'team'] as const).filter((kind) => mentions[kind].size > 0)
-  for (const kind of kinds) {
-    const list = JSON.stringify([...mentions[kind]])
+  for (const { kind, list } of listsOf(mentions)) {
     const { results } = await db.prepare(NUMBERS_OF).bind(ledger_id, kind, list).all<SubjectRow>()
     for (const row of results) numbers[kind].set(row.external_id, row.number)
   }
   return (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id)
+}
+
+function listsOf(mentions: Mentions): { readonly kind: SubjectKind; readonly list: string }[] {
+  return (['user', 'team'] as const).flatMap((kind) =>
+    jsonParameters([...mentions[kind]].map((mention) => JSON.stringify(mention))).map((list) => ({
+      kind,
+      list,
+    })),
+  )
 }
 
 export interface NewWallet {

@@ -1,4 +1,4 @@
-import { jsonParameters } from '../../db/json-parameters.ts'
+import { jsonLists, jsonParameters } from '../../db/json-parameters.ts'
 import type { RollupState } from '../../db/schema.ts'
 import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../cells/totals.ts'
 import type { RollupRow, RowPlace } from './rows.ts'
@@ -42,8 +42,12 @@ export async function readPositions(
   db: D1Database,
   ledger_ids: readonly string[],
 ): Promise<Map<string, Position>> {
-  const { results } = await db.prepare(SELECT_ACTIVE).bind(JSON.stringify(ledger_ids)).all<PositionRow>()
-  return new Map(results.map((row) => [row.ledger_id, positionOf(row)]))
+  const positions = new Map<string, Position>()
+  for (const list of jsonParameters(ledger_ids.map((id) => JSON.stringify(id)))) {
+    const { results } = await db.prepare(SELECT_ACTIVE).bind(list).all<PositionRow>()
+    for (const row of results) positions.set(row.ledger_id, positionOf(row))
+  }
+  return positions
 }
 
 const SELECT_BUILDING = `
@@ -107,16 +111,8 @@ export async function findNewest<T extends Pick<Newest, 'position' | 'place'>>(
   db: D1Database,
   places: readonly T[],
 ): Promise<(T & Newest)[]> {
-  if (places.length === 0) return []
-  const days = places.filter(({ place }) => place.table === 'days')
-  const users = places.filter(({ place }) => place.table === 'users')
-  const [day_rows, user_rows] = await db.batch<SizeRow>([
-    db.prepare(NEWEST_DAYS).bind(JSON.stringify(days.map(keyOf))),
-    db.prepare(NEWEST_USERS).bind(JSON.stringify(users.map(keyOf))),
-  ])
-  const newest = new Map<T | undefined, SizeRow>()
-  for (const row of day_rows?.results ?? []) newest.set(days[row.i], row)
-  for (const row of user_rows?.results ?? []) newest.set(users[row.i], row)
+  const newest = new Map<T, SizeRow>()
+  await readInLists<T, SizeRow>(db, places, NEWEST_DAYS, NEWEST_USERS, (place, row) => newest.set(place, row))
   return places.map((place) => {
     const { part, bytes } = newest.get(place) ?? { part: 0, bytes: 0 }
     return { ...place, part, bytes }
@@ -137,28 +133,54 @@ interface CellsRow {
   [column: string]: string | number | null
 }
 
-/** What is in these rows. One that has no row is not there. */
+/** Reads rows by their keys. Rows that do not exist are left out. */
 export async function readRows(db: D1Database, rows: readonly Newest[]): Promise<Map<Newest, RollupRow>> {
-  const days = rows.filter(({ place, part }) => place.table === 'days' && part > 0)
-  const users = rows.filter(({ place, part }) => place.table === 'users' && part > 0)
-  if (days.length + users.length === 0) return new Map()
-  const [day_rows, user_rows] = await db.batch<CellsRow>([
-    db.prepare(SELECT_DAYS).bind(JSON.stringify(days.map(keyOf))),
-    db.prepare(SELECT_USERS).bind(JSON.stringify(users.map(keyOf))),
-  ])
   const found = new Map<Newest, RollupRow>()
-  const keep = (list: readonly Newest[], { i, ...columns }: CellsRow) => {
-    const row = list[i]
-    if (!row) throw new Error('a row that nobody asked for')
-    const texts = Object.entries(columns).map(([column, text]): [string, string | null] => [
-      column,
-      text === null ? null : String(text),
-    ])
-    found.set(row, { place: row.place, part: row.part, columns: Object.fromEntries(texts) })
-  }
-  for (const row of day_rows?.results ?? []) keep(days, row)
-  for (const row of user_rows?.results ?? []) keep(users, row)
+  const existing = rows.filter(({ part }) => part > 0)
+  await readInLists<Newest, CellsRow>(
+    db,
+    existing,
+    SELECT_DAYS,
+    SELECT_USERS,
+    (row, { i: _, ...columns }) => {
+      const texts = Object.entries(columns).map(([column, text]): [string, string | null] => [
+        column,
+        text === null ? null : String(text),
+      ])
+      found.set(row, { place: row.place, part: row.part, columns: Object.fromEntries(texts) })
+    },
+  )
   return found
+}
+
+/** Reads by lists of keys, in one batch: each row that comes back names its place in its list as `i`. */
+async function readInLists<T extends Pick<Newest, 'position' | 'place'>, Row extends { readonly i: number }>(
+  db: D1Database,
+  places: readonly T[],
+  select_days: string,
+  select_users: string,
+  take: (place: T, row: Row) => void,
+): Promise<void> {
+  const lists = (
+    [
+      ['days', select_days],
+      ['users', select_users],
+    ] as const
+  ).flatMap(([table, query]) =>
+    jsonLists(
+      places.filter(({ place }) => place.table === table),
+      keyOf,
+    ).map(({ list, items }) => ({ statement: db.prepare(query).bind(list), items })),
+  )
+  if (lists.length === 0) return
+  const results = await db.batch<Row>(lists.map(({ statement }) => statement))
+  lists.forEach(({ items }, index) => {
+    for (const row of results[index]?.results ?? []) {
+      const place = items[row.i]
+      if (place === undefined) throw new Error('D1 returned a row that was not asked for')
+      take(place, row)
+    }
+  })
 }
 
 function keyOf(row: Pick<Newest, 'position' | 'place'> & { part?: number }): (string | number)[] {
@@ -222,12 +244,14 @@ export async function writeMoves(
   for (const { from, rows } of moves) {
     for (const row of rows) texts[row.place.table].push(rowText(from, row))
   }
+  const watermarks = jsonParameters(moves.map((move) => JSON.stringify(watermarkOf(move, now_ms))))
   const results = await db.batch<{ ledger_id: string }>([
     ...jsonParameters(texts.days).map((rows) => db.prepare(WRITE_DAYS).bind(rows)),
     ...jsonParameters(texts.users).map((rows) => db.prepare(WRITE_USERS).bind(rows)),
-    db.prepare(MOVE).bind(JSON.stringify(moves.map((move) => watermarkOf(move, now_ms)))),
+    ...watermarks.map((list) => db.prepare(MOVE).bind(list)),
   ])
-  return new Set(results.at(-1)?.results.map(({ ledger_id }) => ledger_id))
+  const moved = results.slice(-watermarks.length).flatMap((result) => result.results)
+  return new Set(moved.map(({ ledger_id }) => ledger_id))
 }
 
 /** Columns stand in it as JSON, not as strings of JSON, which would double what is mostly quotes. */
