@@ -5,15 +5,14 @@ import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/curs
 import type { Entry, HoldRecord } from '../model/journal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 
-/** Users and teams of a ledger, by the customer's own ids, and when each was first mentioned. */
+/** Users and teams of a ledger by the customer's own ids, each with the time of its first mention. */
 export interface Mentions {
   readonly user: ReadonlyMap<string, number>
   readonly team: ReadonlyMap<string, number>
 }
 
-// Numbers are never used twice: whoever erases a subject keeps its row and replaces the id. Those that are known
-// already cost nothing. Like the pages, a subject is added only while the watermark stands where the flush begins: the
-// late statement of an object that was shut down must not bring the id of somebody back who was erased since.
+// Numbers are never reused: erasing a subject keeps its row and replaces the id. Known subjects cost nothing. Guarded by
+// the watermark like the pages: a late statement of an object that was shut down must not restore an erased id.
 const ADD_SUBJECTS = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, created_at_ms)
   SELECT ?1, ?2, (SELECT coalesce(max(number), 0) FROM subjects WHERE ledger_id = ?1 AND kind = ?2)
@@ -27,10 +26,10 @@ export type NumberOf = (kind: SubjectKind, id: string) => number
 
 export type Numbered =
   | { readonly kind: 'numbered'; readonly number: NumberOf }
-  /** The watermark does not stand where the flush begins: nobody was given a number. */
+  /** The watermark is not where the flush begins: no number was given. */
   | { readonly kind: 'moved'; readonly watermark: Watermark }
 
-/** The number of each subject, given now to those that have none. Two rows written for each new one, else none. */
+/** Finds the number of each subject and gives one to new subjects: two rows written for each of those. */
 export async function numberSubjects(
   db: D1Database,
   ledger_id: string,
@@ -115,5 +114,5 @@ function byTime(mentions: ReadonlyMap<string, number>): Map<string, number> {
 }
 
 function unknownSubject(kind: SubjectKind, _id: string): never {
-  throw new Error(`a ${kind} was given no number`)
+  throw new Error(`a ${kind} has no number`)
 }

@@ -20,7 +20,7 @@ export interface SubjectRow {
   external_id: string
 }
 
-/** The customer's own id of each subject number. A number that has none any more was erased. */
+/** Looks up the customer's own id of each subject number; an erased number has none. */
 export async function nameSubjects(
   db: D1Database,
   ledger_id: string,
@@ -41,7 +41,7 @@ export async function nameSubjects(
   return (kind, number) => names[kind].get(number) ?? `erased-${kind}-${number}`
 }
 
-/** The numbers of those of these subjects that D1 knows. */
+/** The numbers of the given subjects that D1 knows. */
 export async function subjectNumbers(
   db: D1Database,
   ledger_id: string,

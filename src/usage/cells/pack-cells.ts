@@ -245,7 +245,7 @@ function stringAt(s: readonly string[], place: unknown, name: string): string {
   return text
 }
 
-/** Cells that are there twice, are all zero or stand out of order, strings that nobody names, and fields of others. */
+/** Rejects duplicate, all-zero and unordered cells, unused strings, and unknown fields. */
 function assertCanonical(value: unknown, cells: Cell[]): void {
   const packed = recordOf(value, 'cells')
   const { h, s, k, u, c } = packed
