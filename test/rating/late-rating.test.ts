@@ -7,7 +7,7 @@ import { addOverlay, loadOverlays } from '../../src/rating/price-overrides/store
 import { countedD1 } from '../support/counting-d1.ts'
 import { runJob } from '../support/cron.ts'
 import { unique } from '../support/customers.ts'
-import { freshLedger, inStore, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import { ask, freshLedger, inStore, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem, grant } from '../support/messages.ts'
 
 /** The scheduled job that rates events whose price came after them. */
@@ -128,7 +128,7 @@ it('goes on with unpaid events that a credit left, once the credit is flushed', 
   while ((await callsOf()).ledgers > 0);
   await runAlarm(ledger)
   expect(await callsOf()).toEqual({ ledgers: 0, statements: 2 })
-  await ledger.stub.credit(JSON.stringify(grant(150 * PRICE_MICRO)))
+  await ask(ledger.stub, 'credit', grant(150 * PRICE_MICRO))
   expect(await unratedIn(ledger)).toBe(50)
   await runAlarm(ledger)
   await runJob('late_rating')
