@@ -123,13 +123,13 @@ it('examines only the models that a price change names', async () => {
 it('goes on with unpaid events that a credit left, once the credit is flushed', async () => {
   const model = unique('model').toLowerCase()
   const ledger = await freshLedger(1)
-  await record(ledger, model, 150)
+  await record(ledger, model, 1_150)
   await priceComes(model)
   while ((await callsOf()).ledgers > 0);
   await runAlarm(ledger)
   expect(await callsOf()).toEqual({ ledgers: 0, statements: 2 })
-  await ask(ledger.stub, 'credit', grant(150 * PRICE_MICRO))
-  expect(await unratedIn(ledger)).toBe(50)
+  await ask(ledger.stub, 'credit', grant(1_150 * PRICE_MICRO))
+  expect(await unratedIn(ledger)).toBe(150)
   await runAlarm(ledger)
   await runJob('late_rating')
   expect(await unratedIn(ledger)).toBe(0)
