@@ -10,5 +10,4 @@ CREATE TABLE `late_ratings` (
 ) WITHOUT ROWID, STRICT;
 --> statement-breakpoint
 ALTER TABLE `ledgers` ADD `unrated_entry` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
-CREATE INDEX `ledgers_unrated` ON `ledgers` (`ledger_id`) WHERE "unrated" > 0;--> statement-breakpoint
-CREATE INDEX `stored_answers_created` ON `stored_answers` (`created_at_ms`);
+CREATE INDEX `ledgers_unrated` ON `ledgers` (`ledger_id`) WHERE "unrated" > 0;

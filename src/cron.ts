@@ -61,7 +61,12 @@ export const JOBS: readonly Job[] = [
       if (forgotten_letters > 0) logInfo('dead_letters_forgotten', { forgotten_letters })
     },
   },
-  { name: 'stored_answers', calls: 10, run: ({ env, now_ms }) => forgetAnswers(env, now_ms, 10) },
+  {
+    name: 'stored_answers',
+    calls: 10,
+    run: ({ env, now_ms, after, reach }) =>
+      forgetAnswers(env, now_ms - configOf(env).idempotency_window_ms, { after, reach, rounds: 5 }),
+  },
   { name: 'outcomes', calls: 1, run: ({ env, now_ms }) => forgetOutcomes(env, now_ms) },
   { name: 'flush_failures', calls: 1, run: ({ env, now_ms }) => forgetFlushFailures(env, now_ms) },
   { name: 'figures', calls: 6, run: ({ env, now_ms }) => logFigures(env, now_ms) },

@@ -12,8 +12,8 @@ export function isOutage(error: unknown): boolean {
 }
 
 /**
- * Whether D1 refused a batch because a row of this table is there already. D1's errors have no code, only SQLite's
- * words: "UNIQUE constraint failed: table.column, table.column".
+ * Whether D1 refused a batch because a row of this table exists already. D1's errors have no code, only SQLite's
+ * text: "UNIQUE constraint failed: table.column, table.column".
  */
 export function isTaken(error: unknown, table: string): boolean {
   return error instanceof Error && error.message.includes(`UNIQUE constraint failed: ${table}.`)

@@ -1,12 +1,12 @@
 import { sizeOf } from './text-size.ts'
 
-/** What one portion may hold. */
+/** The limits of one portion. */
 export interface PortionLimits {
   readonly bytes: number
   readonly items?: number
 }
 
-/** Cuts a list into portions, in order and each as long as the limits allow. An item that is too large stands alone. */
+/** Cuts a list into portions, in order and each as long as the limits allow. An item that is too large is a portion. */
 export function portionsOf<T>(
   items: readonly T[],
   bytesOf: (item: T) => number,
@@ -32,12 +32,25 @@ export function portionsOf<T>(
 export const MAX_PARAMETER_BYTES = 2_000_000
 
 /**
- * JSON arrays of these JSON texts, in order and in as few arrays as fit into one parameter each: lists travel to D1 as
- * one parameter, because a statement takes at most 100. None for no texts. Throws when a text alone is too large.
+ * JSON arrays of these JSON texts, in order and in as few arrays as fit into one parameter each. A list is bound as one
+ * parameter, because a statement takes at most 100. No array for no texts. Throws when a text alone is too large.
  */
 export function jsonParameters(texts: readonly string[]): string[] {
   const portions = portionsOf(texts, sizeInParameter, { bytes: MAX_PARAMETER_BYTES - BRACKETS })
   return portions.map((portion) => `[${portion.join(',')}]`)
+}
+
+/** Items as JSON arrays of what `of` makes of each, as `jsonParameters` cuts them: `items[key]` is behind each value. */
+export function jsonLists<T>(
+  items: readonly T[],
+  of: (item: T) => unknown,
+): { readonly list: string; readonly items: readonly T[] }[] {
+  const texts = items.map((item) => ({ item, text: JSON.stringify(of(item)) }))
+  const limits = { bytes: MAX_PARAMETER_BYTES - BRACKETS }
+  return portionsOf(texts, ({ text }) => sizeInParameter(text), limits).map((portion) => ({
+    list: `[${portion.map(({ text }) => text).join(',')}]`,
+    items: portion.map(({ item }) => item),
+  }))
 }
 
 function sizeInParameter(text: string): number {

@@ -1,6 +1,6 @@
 import { DAY_MS, HOUR_MS, WEEK_MS } from './durations.ts'
 
-/** Over what a limit counts. */
+/** The periods that a limit counts over. */
 export const LIMIT_PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL'] as const
 export type LimitPeriod = (typeof LIMIT_PERIODS)[number]
 
@@ -19,10 +19,10 @@ export interface BoundedWindow extends Window {
 const MONDAY_MS = 4 * DAY_MS
 
 /**
- * The window of a period that a moment lies in. Everything is UTC, so hours, days and weeks always have the same
- * length. `anchor_ms` is a moment at which some window begins; without one they begin on the hour, at midnight, on
- * Monday and on the first. An anchor on a day that a month does not have stands for that month's last day, and each
- * month is computed from the anchor itself: after the 28th of February comes the 31st of March again.
+ * The window of a period that contains a moment. Everything is UTC, so hours, days and weeks always have the same
+ * length. `anchor_ms` is a moment at which some window begins; without one, windows begin on the hour, at midnight, on
+ * Monday and on the first. An anchor on a day that a month lacks means that month's last day, and each month is computed
+ * from the anchor itself: after the 28th of February comes the 31st of March again.
  */
 export function windowOf(
   period: Exclude<LimitPeriod, 'TOTAL'>,

@@ -161,6 +161,75 @@ describe('a request that needs D1 while D1 is down', () => {
   })
 })
 
+describe('a ledger whose D1 is', () => {
+  const READS = /^\s*(?:SELECT|WITH)/
+  const statementOf = (db: D1Database, before: (query: string) => Promise<void>, query: string): object => {
+    const wrap = (statement: D1PreparedStatement): object => ({
+      bind: (...values: unknown[]) => wrap(statement.bind(...values)),
+      all: () => before(query).then(() => statement.all()),
+      run: () => before(query).then(() => statement.run()),
+      first: () => before(query).then(() => statement.first()),
+      statement,
+      query,
+    })
+    return wrap(db.prepare(query))
+  }
+  /** A D1 that does something before each statement. */
+  const d1With = (before: (query: string) => Promise<void>): D1Database =>
+    Object.create(env.DB, {
+      prepare: { value: (query: string) => statementOf(env.DB, before, query) },
+      batch: {
+        value: async (statements: readonly object[]) => {
+          for (const statement of statements) await before(String(Reflect.get(statement, 'query')))
+          return env.DB.batch(statements.map((statement) => Reflect.get(statement, 'statement')))
+        },
+      },
+    })
+  const refuse = (message: string) => Promise.reject(new Error(message))
+  const states: [string, D1Database][] = [
+    ['removed', d1With((query) => refuse(`D1_ERROR: no such table: ${query.length}: SQLITE_ERROR`))],
+    [
+      'read-only',
+      d1With((query) =>
+        READS.test(query)
+          ? Promise.resolve()
+          : refuse('D1_ERROR: attempt to write a readonly database: SQLITE_READONLY'),
+      ),
+    ],
+  ]
+
+  it.each(states)('%s while it is in use burns on, and flushes everything once D1 is back', async (_, db) => {
+    const ledger = await busyLedger()
+    await withD1(ledger, db, async () => {
+      for (let round = 1; round <= 3; round++) {
+        await runAlarm(ledger)
+        expect(await alarmOf(ledger)).toBeGreaterThan(Date.now())
+        await use(ledger, 2)
+      }
+    })
+    await runAlarm(ledger)
+    await expectComplete(ledger)
+  })
+
+  it('slow burns while the flush waits, and every page is written once', async () => {
+    const ledger = await busyLedger()
+    const done: string[] = []
+    await withD1(
+      ledger,
+      d1With(() => scheduler.wait(100)),
+      async () => {
+        const flush = runAlarm(ledger).then(() => done.push('flush'))
+        await use(ledger, 2)
+        done.push('burn')
+        await flush
+      },
+    )
+    expect(done).toEqual(['burn', 'flush'])
+    await runAlarm(ledger)
+    await expectComplete(ledger)
+  })
+})
+
 describe('an alarm that the platform delivers twice', () => {
   it('at once writes every page once', async () => {
     const ledger = await busyLedger()

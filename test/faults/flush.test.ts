@@ -432,7 +432,7 @@ describe('D1 is restored from an older backup', () => {
     await world.alarm()
     expect(await storedPages(world.ledger)).toEqual(before)
     expect(await inStore(world.ledger, ({ journal }) => journal.isDirty)).toBe(true)
-    expect(log.mock.calls.flat().join()).toMatch(/what is between is in neither/)
+    expect(log.mock.calls.flat().join()).toMatch(/the rows between are in neither/)
   })
 
   it('when the cron comes by with a watermark that a flush has overtaken, nothing moves', async () => {

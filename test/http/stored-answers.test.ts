@@ -5,8 +5,10 @@ import { jsonBody } from '../../src/http/middleware/body.ts'
 import { requestId } from '../../src/http/middleware/headers.ts'
 import { idempotencyKey } from '../../src/http/middleware/idempotency-key.ts'
 import { onError, refusalResponse } from '../../src/http/output/problem.ts'
-import { type Answer, answerOnce, forgetAnswers } from '../../src/http/output/stored-answers.ts'
+import { type Answer, answerOnce } from '../../src/http/output/stored-answers.ts'
 import { createRouter } from '../../src/http/route.ts'
+import { countedD1 } from '../support/counting-d1.ts'
+import { runJob } from '../support/cron.ts'
 import { unique } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
@@ -31,14 +33,14 @@ function counting(owner: string, meanwhile: () => Promise<unknown> = async () =>
     })
   })
   return {
-    post: async (body: object, key?: string): Promise<Response> => {
+    post: async (body: object, key?: string, DB: D1Database = env.DB): Promise<Response> => {
       const ctx = createExecutionContext()
       const headers = {
         'Content-Type': 'application/json',
         ...(key !== undefined && { 'Idempotency-Key': key }),
       }
       const init = { method: 'POST', headers, body: JSON.stringify(body) }
-      const response = await app.fetch(new Request('https://test/count', init), env, ctx)
+      const response = await app.fetch(new Request('https://test/count', init), { ...env, DB }, ctx)
       await waitOnExecutionContext(ctx)
       return response
     },
@@ -120,7 +122,23 @@ describe('a POST that no ledger answers', () => {
     expect(await changes()).toBe(1)
   })
 
-  it('is forgotten by the scheduled job when it is older than the window, and not before', async () => {
+  it('reads and writes as much with thousands of kept answers as with none', async () => {
+    const owner = unique('owner')
+    const { post } = counting(owner)
+    const insert = `
+      INSERT INTO stored_answers (owner, idempotency_key, fingerprint, status, body, created_at_ms)
+      SELECT ?1, 'kept ' || value, 'f', 200, '{}', ?2 FROM json_each(?3)`
+    const costs: object[] = []
+    for (const kept of [0, 5_000]) {
+      const numbers = JSON.stringify(Array.from({ length: kept }, (_, i) => i))
+      await env.DB.prepare(insert).bind(owner, Date.now(), numbers).run()
+      const { counts } = await countedD1((DB) => post({}, `new ${kept}`, DB))
+      costs.push({ ...counts })
+    }
+    expect(costs[1]).toEqual(costs[0])
+  })
+
+  it('has its answers forgotten by the cron when they are older than the window, and no younger ones', async () => {
     const owner = unique('owner')
     const { post } = counting(owner)
     await post({}, 'old')
@@ -133,8 +151,10 @@ describe('a POST that no ledger answers', () => {
     await env.DB.prepare(age)
       .bind(owner, 'young', Date.now() - week_ms + 60_000)
       .run()
-    await forgetAnswers(env, Date.now(), 1)
-    expect(await keysOf(owner)).toBe(1)
+    await post({}, 'new')
+    expect(await keysOf(owner)).toBe(3)
+    await runJob('stored_answers')
+    expect(await keysOf(owner)).toBe(2)
     expect((await post({}, 'young')).headers.get('Idempotency-Replayed')).toBe('true')
     expect((await post({}, 'old')).headers.get('Idempotency-Replayed')).toBeNull()
   })

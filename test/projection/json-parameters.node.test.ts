@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { jsonParameters, MAX_PARAMETER_BYTES } from '../../src/db/json-parameters.ts'
+import { jsonLists, jsonParameters, MAX_PARAMETER_BYTES } from '../../src/db/json-parameters.ts'
 
 const bytes = (text: string) => Buffer.byteLength(text)
 
@@ -21,6 +21,17 @@ describe('a list that travels to D1 as JSON', () => {
       )
     },
   )
+
+  it('says which item is behind each value, in whichever parameter it is', () => {
+    const items = Array.from({ length: 50 }, (_, i) => ({ id: i, text: 'x'.repeat(60_000) }))
+    const lists = jsonLists(items, ({ id, text }) => [id, text])
+    expect(lists.length).toBe(2)
+    for (const { list, items: own } of lists) {
+      const values: [number, string][] = JSON.parse(list)
+      expect(values.map(([id]) => id)).toEqual(own.map(({ id }) => id))
+    }
+    expect(lists.flatMap(({ items: own }) => own)).toEqual(items)
+  })
 
   it('throws for a single value that fits into none', () => {
     const text = (length: number) => JSON.stringify('x'.repeat(length))

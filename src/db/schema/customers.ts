@@ -54,7 +54,7 @@ export const apiKeys = sqliteTable(
 )
 
 /**
- * Prices that stand over the catalogue's: the operator's, and each customer's own. A row is never edited, except that
+ * Prices that override the catalogue's: the operator's, and each customer's own. A row is never edited, except that
  * its successor closes it. Every row is one change of its scope, so the newest row's `epoch` says which prices an
  * isolate must know, and the primary key lets only one of two concurrent changes be the next.
  */

@@ -4,7 +4,7 @@ import { SUBJECT_KINDS } from './kinds.ts'
 
 /** The projection of the ledgers: what their objects flush. */
 
-/** How far each ledger's journal has come into D1: the guard that makes a flush exactly-once in effect. */
+/** The watermark of each ledger's journal in D1: the guard that makes a flush exactly-once in effect. */
 export const ledgers = sqliteTable(
   'ledgers',
   {
@@ -26,8 +26,8 @@ export const ledgers = sqliteTable(
 )
 
 /**
- * A run of one wallet's entries, as one flush found them. `flush_entry` is the first entry number of the flush, so
- * the pages of a flush stand together and flushes follow each other without a gap.
+ * The entries of one wallet in one flush. `flush_entry` is the first entry number of the flush, so the key orders pages
+ * by flush, and flushes follow each other without a gap.
  */
 export const ledgerPages = sqliteTable(
   'ledger_pages',
@@ -47,7 +47,7 @@ export const ledgerPages = sqliteTable(
     oldest_ms: integer().notNull(),
     /**
      * What the page's entries add to analytics (`src/usage/cells/delta.ts`), summed: a void counts -1 event. USD are
-     * whole 1e-6 USD and a rest in 1e-12 of the same sign. They stand before the body, so that to sum pages reads no body.
+     * whole 1e-6 USD and a rest in 1e-12 of the same sign. They precede the body, so that summing pages reads no body.
      */
     events: integer().notNull(),
     burned_micro: integer().notNull(),

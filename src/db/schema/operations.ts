@@ -2,9 +2,9 @@ import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { MODES } from './kinds.ts'
 
-/** What requests, operators and the cron leave behind. */
+/** Records of requests, operators and the cron. */
 
-/** What a POST that no ledger answers was answered with, by its idempotency key, so that a repeat gets the same. */
+/** The answers to POSTs that no ledger handles, by idempotency key, so that a repeat gets the same answer. */
 export const storedAnswers = sqliteTable(
   'stored_answers',
   {
@@ -17,16 +17,12 @@ export const storedAnswers = sqliteTable(
     body: text().notNull(),
     created_at_ms: integer().notNull(),
   },
-  (table) => [
-    primaryKey({ columns: [table.owner, table.idempotency_key] }),
-    // The cron deletes old answers; no request does.
-    index('stored_answers_created').on(table.created_at_ms),
-  ],
+  (table) => [primaryKey({ columns: [table.owner, table.idempotency_key] })],
 )
 
 /**
  * Who changed what, when and from where. Rows are only ever added: triggers, written by hand in the migration, refuse
- * everything else. A customer's rows stand together, newest last; the index has those of all customers in their order.
+ * everything else. The key orders a customer's rows by time; the index orders those of all customers.
  */
 export const auditLog = sqliteTable(
   'audit_log',
@@ -55,7 +51,7 @@ export const auditLog = sqliteTable(
   ],
 )
 
-/** How many requests ended how, by hour: what an operator's alerts look at. Kept for 30 days. */
+/** The number of requests by hour and outcome, for an operator's alerts. Kept for 30 days. */
 export const outcomeCounts = sqliteTable(
   'outcome_counts',
   {
@@ -69,8 +65,8 @@ export const outcomeCounts = sqliteTable(
 )
 
 /**
- * Ledgers that could not bring D1 up to date though D1 answered them, as they said themselves. One whose flush succeeded
- * after `failed_at_ms` is cured; the cron removes its row.
+ * Ledgers that reported a failed flush although D1 answered. The cron removes the row of a ledger that flushed after
+ * `failed_at_ms`.
  */
 export const flushFailures = sqliteTable('flush_failures', {
   ledger_id: text().primaryKey(),
@@ -109,11 +105,11 @@ export const lateRatings = sqliteTable('late_ratings', {
   pass: text(),
 })
 
-/** CHECKING: not looked at to the end yet. DIFFERENT: what was found could not be mended. */
+/** CHECKING: the check continues at its next run. DIFFERENT: the differences could not be repaired. */
 export const RECONCILIATION_STATUSES = ['OK', 'REPAIRED', 'DIFFERENT', 'CHECKING'] as const
 export type ReconciliationStatus = (typeof RECONCILIATION_STATUSES)[number]
 
-/** The last time a ledger's object, pages and rollups were compared, and how far its pages have been looked at. */
+/** The last comparison of a ledger's object, pages and rollups, and the progress through its pages. */
 export const reconciliations = sqliteTable(
   'reconciliations',
   {
@@ -122,11 +118,11 @@ export const reconciliations = sqliteTable(
     checked_at_ms: integer().notNull(),
     /** When a check began with the first page. */
     full_at_ms: integer().notNull(),
-    /** The pages up to this entry are as they should be, and sum up to `usage`. */
+    /** The pages up to this entry are right, and sum up to `usage`. */
     checked_entry: integer().notNull(),
     /** JSON, as `rollup_watermarks.totals`. */
     usage: text().notNull(),
-    /** JSON: what was found, at most 100. */
+    /** JSON: the differences found, at most 100. */
     differences: text().notNull(),
   },
   (table) => [

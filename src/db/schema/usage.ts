@@ -9,8 +9,8 @@ export type RollupState = (typeof ROLLUP_STATES)[number]
 
 /**
  * How far the usage of each ledger is rolled up, by generation: a rebuild makes a new one beside that which is read.
- * `version` guards a generation's rows: whoever writes some raises it in the same batch, and writes only if it stands
- * where it was read.
+ * `version` guards a generation's rows: a writer raises it in the same batch, and writes only if it is
+ * unchanged since it was read.
  */
 export const rollupWatermarks = sqliteTable(
   'rollup_watermarks',
@@ -42,7 +42,7 @@ export const rollupWatermarks = sqliteTable(
 
 /**
  * The usage of a ledger and UTC day, packed (`src/usage/cells/pack-cells.ts`). A row that has grown large is
- * closed and the next part begun, so a cell may stand in several parts: readers add.
+ * closed and the next part begun, so a cell may be in several parts: readers add them.
  */
 export const rollupDays = sqliteTable(
   'rollup_days',

@@ -2,7 +2,6 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Bindings } from '../../bindings.ts'
-import { configOf } from '../../config.ts'
 import { isTaken } from '../../db/errors.ts'
 import type { Refusal } from '../../ledger/model/refusal.ts'
 import type { Idempotency } from '../../ledger/model/vocabulary.ts'
@@ -98,7 +97,7 @@ const SEALED_FOR_ANOTHER: Refusal = {
 
 const placeOf = (owner: string, key: string) => `${owner} ${key}`
 
-// 2 rows written: the row and its place in time.
+// 1 row written.
 const INSERT_ANSWER = `
   INSERT INTO stored_answers (owner, idempotency_key, fingerprint, status, body, created_at_ms)
   SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ?7 OR changes() > 0`
@@ -117,20 +116,38 @@ function keepStatements(
   return [c.env.DB.prepare(INSERT_ANSWER).bind(owner, key, fingerprint, status, kept, now_ms, always)]
 }
 
-const FORGOTTEN_AT_ONCE = 5_000
+const ANSWERS_A_ROUND = 10_000
 
-// 2 rows written for each.
+const END_OF_ROUND = `
+  SELECT owner, idempotency_key FROM stored_answers WHERE (owner, idempotency_key) > (?1, ?2)
+  ORDER BY owner, idempotency_key LIMIT 1 OFFSET ${ANSWERS_A_ROUND - 1}`
+
+// 1 row written for each that is deleted.
 const FORGET_ANSWERS = `
-  DELETE FROM stored_answers WHERE (owner, idempotency_key) IN (
-    SELECT owner, idempotency_key FROM stored_answers WHERE created_at_ms < ?1
-    ORDER BY created_at_ms LIMIT ${FORGOTTEN_AT_ONCE})`
+  DELETE FROM stored_answers WHERE created_at_ms < ?3 AND (owner, idempotency_key) IN (
+    SELECT owner, idempotency_key FROM stored_answers WHERE (owner, idempotency_key) > (?1, ?2)
+    ORDER BY owner, idempotency_key LIMIT ${ANSWERS_A_ROUND})`
 
-/** Deletes answers past the idempotency window, the oldest first, at most `rounds` times 5,000. */
-export async function forgetAnswers(env: Bindings, now_ms: number, rounds: number): Promise<void> {
-  const before_ms = now_ms - configOf(env).idempotency_window_ms
+/**
+ * Deletes answers past the idempotency window. Walks the answers in the order of their keys, at most `rounds` times
+ * 10,000 from the place `after`: an index by time would cost every keyed POST another row.
+ */
+export async function forgetAnswers(
+  env: Pick<Bindings, 'DB'>,
+  before_ms: number,
+  { after, reach, rounds }: { after: string; reach: (place: string) => void; rounds: number },
+): Promise<void> {
+  let place = after
   for (let round = 0; round < rounds; round++) {
-    const { meta } = await env.DB.prepare(FORGET_ANSWERS).bind(before_ms).run()
-    if (meta.changes < FORGOTTEN_AT_ONCE) return
+    const [owner = '', key = ''] = place.split('\n')
+    const results = await env.DB.batch<{ owner: string; idempotency_key: string }>([
+      env.DB.prepare(END_OF_ROUND).bind(owner, key),
+      env.DB.prepare(FORGET_ANSWERS).bind(owner, key, before_ms),
+    ])
+    const end = results[0]?.results[0]
+    place = end ? `${end.owner}\n${end.idempotency_key}` : ''
+    reach(place)
+    if (!end) return
   }
 }
 

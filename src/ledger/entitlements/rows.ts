@@ -7,10 +7,13 @@ import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
+// Two rows read, each from the end of an index.
 const LAST = `
-  SELECT coalesce(max(number), 0) AS number, coalesce(max(counter), 0) AS counter,
-    coalesce(max(revision), 0) AS revision
-  FROM entitlements`
+  SELECT coalesce((SELECT max(number) FROM entitlements), 0) AS number,
+    coalesce((SELECT max(revision) FROM entitlements), 0) AS revision`
+
+// Reads every row, so once in the life of an object: no index has the counters.
+const LAST_COUNTER = 'SELECT coalesce(max(counter), 0) AS counter FROM entitlements'
 
 const UPSERT = `
   INSERT INTO entitlements (number, entitlement_id, feature_id, level_key, counter, revision, deleted, entitlement)
@@ -51,6 +54,8 @@ export class EntitlementRows {
   private readonly exec: Exec
   private readonly features = new Map<string, Feature>()
   private readonly members = new Map<string, Entitlement | null>()
+  /** An upper bound when a transaction that wrote a counter failed: counters are never given twice. */
+  private lastCounter: number | undefined
 
   constructor(exec: Exec) {
     this.exec = exec
@@ -59,7 +64,8 @@ export class EntitlementRows {
   /** The highest numbers used so far. */
   get last(): Pick<Entitlement, 'number' | 'counter' | 'revision'> {
     const [row] = this.exec(LAST)
-    return { number: Number(row?.number), counter: Number(row?.counter), revision: Number(row?.revision) }
+    this.lastCounter ??= Number(this.exec(LAST_COUNTER)[0]?.counter)
+    return { number: Number(row?.number), counter: this.lastCounter, revision: Number(row?.revision) }
   }
 
   /** The rows that a use falls under, the most specific first: the user's, the team's, the customer's. */
@@ -111,6 +117,7 @@ export class EntitlementRows {
   write(entitlement: Entitlement): void {
     const { number, id, feature_id, owner, counter, revision, deleted } = entitlement
     const text = JSON.stringify(entitlement)
+    if (this.lastCounter !== undefined) this.lastCounter = Math.max(this.lastCounter, counter)
     this.exec(UPSERT, number, id, feature_id, walletKey(owner), counter, revision, deleted ? 1 : 0, text)
     if (deleted) this.exec(MOVE, walletKey(owner), number)
     this.forget()

@@ -1,7 +1,7 @@
 import type { SubjectKind } from '../../db/schema.ts'
 import { FORMAT } from '../journal/packing.ts'
 
-/** What D1 does when a user or a team is erased. Each statement can be repeated: it then changes nothing. */
+/** The D1 part of an erasure. Each statement can be repeated without effect. */
 
 const FIND = `
   SELECT number FROM subjects
@@ -12,14 +12,14 @@ const FORGET_SUBJECT = `
   UPDATE subjects SET external_id = ?4, email = NULL, metadata = NULL, erased_at_ms = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND number = ?3 AND erased_at_ms IS NULL`
 
-// Answers to keyed POSTs that name the subject. What a later person of the same id was answered stays. A sealed answer
-// is no JSON, and holds an API key and nothing of a subject; CASE, since SQLite is free to look at ANDs in any order.
+// Deletes answers to keyed POSTs that name the subject; answers for a later subject with the same id stay. A sealed answer
+// is no JSON and names no subject; CASE, because SQLite evaluates the parts of AND in any order.
 const FORGET_ANSWERS = `
   DELETE FROM stored_answers
   WHERE owner = ?1 AND created_at_ms <= ?4
     AND CASE WHEN json_valid(body) THEN json_extract(body, '$.' || ?2 || '_id') END = ?3`
 
-/** The pages that one round looks at; most of them are only searched, inside D1. */
+/** The pages of one round; most of them are only searched, inside D1. */
 const PAGES_A_ROUND = 50
 
 const PAGES_OF_ROUND = `
@@ -27,8 +27,8 @@ const PAGES_OF_ROUND = `
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
   ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_ROUND}`
 
-// Names of format 1 (`ledger/packed-entry.ts`): w wallet, e event with u user and g team, md metadata. In one statement, so
-// that nothing is read, changed and written back over what another has changed. `instr` finds the few pages to parse:
+// Names of format 1 (`ledger/journal/packed-entry.ts`): w wallet, e event with u user and g team, md metadata. One
+// statement, so that no concurrent change is overwritten. `instr` finds the few pages to parse:
 // an event always has a field after its subjects, so `"u":7,` is never the beginning of `"u":77,`.
 const ERASE_FROM_PAGES = `
   UPDATE ledger_pages SET body = (
@@ -58,7 +58,7 @@ export interface ForgottenSubject {
   readonly started_at_ms: number
 }
 
-/** Puts the alias in place of the id and drops email and metadata. The row and its number stay. */
+/** Replaces the id with the alias and drops email and metadata. The row and its number stay. */
 export async function forgetSubject(
   db: D1Database,
   ledger_id: string,
@@ -77,8 +77,8 @@ export interface PagePlace {
 }
 
 /**
- * Drops the metadata of the subject's entries from the next pages, and returns the last page that was looked at; null
- * when there are no more. 1 row written for each page that changes.
+ * Drops the metadata of the subject's entries from the next pages, and returns the last page of the round; null when there
+ * are no more. 1 row written for each page that changes.
  */
 export async function eraseFromPages(
   db: D1Database,

@@ -1,7 +1,7 @@
 import type { SubjectKind } from '../../db/schema.ts'
 import { FORMAT } from '../journal/packing.ts'
 
-/** Who is erased: from now on the alias stands wherever the customer's own id stood. */
+/** The subject of an erasure. The alias replaces the customer's own id everywhere. */
 export interface Erased {
   readonly kind: SubjectKind
   /** The customer's own id. */
@@ -11,13 +11,13 @@ export interface Erased {
   readonly wallet_number: number | null
 }
 
-/** The names under which records of format 1, holds and other plain JSON name a user or a team. */
+/** The fields in which records of format 1, holds and other plain JSON name a user or a team. */
 const ID_FIELDS: Readonly<Record<SubjectKind, ReadonlySet<string>>> = {
   user: new Set(['u', 'user_id']),
   team: new Set(['g', 'team_id']),
 }
 
-/** The customer's own words, and its keys, packed and plain: a name in them is not looked for. */
+/** The customer's free texts and keys, packed and plain; they are not searched for names. */
 const FREE_FIELDS: ReadonlySet<string> = new Set([
   'md',
   'd',
@@ -31,37 +31,37 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The body of a journal row without the subject: the alias in place of its id, and no metadata on entries of its events
- * and of its wallet. Amounts, numbers and the place of each record stay, and so do the answers to keyed requests, except
- * that those which name the subject now name the alias.
+ * Removes the subject from the body of a journal row: replaces its id with the alias, and drops the metadata of entries of
+ * its events and its wallet. Amounts, numbers and the place of each record stay. Answers to keyed requests stay too, with
+ * the alias.
  */
 export function eraseFromRow(format: number, body: string, erased: Erased): string {
   if (format !== FORMAT) throw new Error(`format ${format} of journal rows is not known`)
   const records: unknown = JSON.parse(body)
-  if (!Array.isArray(records)) throw new Error('a journal row is no list of records')
+  if (!Array.isArray(records)) throw new Error('the body of a journal row is not a list of records')
   return JSON.stringify(records.map((record: unknown) => eraseFromRecord(record, erased)))
 }
 
-/** The state of a wallet without the subject: as its owner, and in its open holds. What recurs in its wallet ends. */
+/** Removes the subject from the state of a wallet: as its owner, and in open holds. Ends recurring grants of its wallet. */
 export function eraseFromWallet(state: string, erased: Erased): string {
   const wallet: unknown = JSON.parse(state)
-  if (!isObject(wallet)) throw new Error('the state of a wallet is no object')
+  if (!isObject(wallet)) throw new Error('the state of a wallet is not an object')
   const renamed = rename(wallet, erased)
   return JSON.stringify(isSubject(wallet.owner, erased) ? { ...renamed, recurring: [] } : renamed)
 }
 
-/** An entry as the code sees it, where one is kept beside the journal. */
+/** Removes the subject from an unpacked entry that is stored beside the journal. */
 export function eraseFromEntry(entry: string, erased: Erased): string {
   const plain: unknown = JSON.parse(entry)
-  if (!isObject(plain)) throw new Error('an entry is no object')
+  if (!isObject(plain)) throw new Error('an entry is not an object')
   const { metadata, ...kept } = rename(plain, erased)
-  const hers = isOf(plain.event, plain.wallet, erased)
-  return JSON.stringify(hers || metadata === undefined ? kept : { ...kept, metadata })
+  const own = isOf(plain.event, plain.wallet, erased)
+  return JSON.stringify(own || metadata === undefined ? kept : { ...kept, metadata })
 }
 
-/** Packed entries have `e`, `w` and `md`. */
+/** Removes the subject from a packed record: entries have `e`, `w` and `md`. */
 function eraseFromRecord(record: unknown, erased: Erased): unknown {
-  if (!isObject(record)) throw new Error('a record is no object')
+  if (!isObject(record)) throw new Error('a record is not an object')
   const { md, ...kept } = rename(record, erased)
   return isOf(record.e, record.w, erased) || md === undefined ? kept : { ...kept, md }
 }
@@ -82,7 +82,7 @@ function rename(value: JsonObject, erased: Erased): JsonObject {
   if (isSubject(value, erased)) return { ...value, id: alias }
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, field]): [string, unknown][] => {
-      // What somebody said of an entitlement of the subject.
+      // The metadata of an entitlement of the subject.
       if (name === 'metadata' && isSubject(value.owner, erased)) return []
       if (FREE_FIELDS.has(name)) return [[name, field]]
       return [[name, ID_FIELDS[kind].has(name) && field === id ? alias : renameIn(field, erased)]]

@@ -5,19 +5,19 @@ import type { Exec } from '../tables.ts'
 import { type Erased, eraseFromEntry, eraseFromRow, eraseFromWallet } from './erasure.ts'
 
 /**
- * An erasure that is under way: first the journal, then what D1 knows of the subject, then its pages. Every step can be
- * done twice, and how far it came is written with what was done, so it goes on after any interruption.
+ * An erasure under way: first the journal, then the subject's row in D1, then D1's pages. Every step can be repeated, and
+ * the progress is written with each step, so an erasure continues after any interruption.
  */
 export interface Erasure extends Erased {
   /** The subject's number in D1. */
   readonly number: number
   readonly started_at_ms: number
-  /** The next journal row to look at, and the last one that was written before the erasure. */
+  /** The next journal row to rewrite, and the last one that was written before the erasure. */
   readonly next_row: number
   readonly until_row: number
-  /** Whether D1 has forgotten the subject; only then the journal may be flushed again. */
+  /** Whether D1 has forgotten the subject. Flushes wait until then. */
   readonly forgotten: boolean
-  /** The last page that was looked at. */
+  /** The last page that was handled. */
   readonly page_entry: number
   readonly page_wallet: number
 }
@@ -27,7 +27,7 @@ const WRITE = `
     until_row, forgotten, page_entry, page_wallet)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// `instr` over a quarter of a megabyte is some hundred times faster than parsing it, and a row names few people.
+// `instr` over a quarter of a megabyte is about a hundred times faster than parsing it, and a row names few subjects.
 const ROWS_OF_SUBJECT = `
   SELECT row_id, format, body FROM journal
   WHERE row_id BETWEEN ? AND ? AND (instr(body, ?) > 0 OR instr(body, ?) > 0)`
@@ -37,7 +37,7 @@ const WALLETS_OF_SUBJECT = 'SELECT wallet_key, state FROM wallets WHERE instr(st
 const UNRATED_OF_SUBJECT = `
   SELECT entry, record FROM unrated_events WHERE instr(record, ?) > 0 OR wallet_number = ?`
 
-/** Erasures of the last while that are kept in mind, for who read a name before them. */
+/** The recent erasures that are kept in memory, for callers that read a name before them. */
 const MAX_REMEMBERED = 100
 
 /** The erasures under way, and the subject's traces in the object's own tables. */
@@ -49,15 +49,15 @@ export class Erasures {
     this.exec = exec
   }
 
-  /** `last_entry` is the last that can be of who is erased. */
+  /** Remembers an erasure. `last_entry` is the last entry that can concern its subject. */
   remember({ kind, id, alias, wallet_number }: Erased, last_entry: number): void {
     this.remembered.push({ erased: { kind, id, alias, wallet_number }, last_entry })
     if (this.remembered.length > MAX_REMEMBERED) this.remembered.shift()
   }
 
   /**
-   * A past entry under the names of now. Whoever read it may have read it the moment before an erasure, and what a void
-   * takes back of it must not write the name down again.
+   * A past entry with current names. Its reader may have read it just before an erasure, and a void of the entry must not
+   * write the erased name again.
    */
   renamed(past: PastEntry): PastEntry {
     const { used } = past
@@ -74,7 +74,7 @@ export class Erasures {
     }
   }
 
-  /** Those under way, the oldest first: an alias sorts by time. */
+  /** The erasures under way, the oldest first: aliases sort by time. */
   all(): Erasure[] {
     return this.exec('SELECT * FROM erasures ORDER BY alias').map(erasureOf)
   }
@@ -96,12 +96,12 @@ export class Erasures {
     )
   }
 
-  /** Done: with this the object has forgotten the subject's id. */
+  /** Removes a finished erasure, and with it the last copy of the subject's id. */
   remove({ alias }: Erasure): void {
     this.exec('DELETE FROM erasures WHERE alias = ?', alias)
   }
 
-  /** Gives the wallet to the alias and renames the subject in the holds of all: what comes now is of a new person. */
+  /** Gives the wallet to the alias and renames the subject in all holds; later uses of the id are of a new subject. */
   eraseFromWallets(erased: Erased): void {
     const { kind, id, alias } = erased
     const own_key = walletKey({ kind, id })
@@ -116,7 +116,7 @@ export class Erasures {
     }
   }
 
-  /** The copies of events that have no price yet. */
+  /** Removes the subject from the copies of unrated events. */
   eraseFromUnrated(erased: Erased): void {
     const { id, wallet_number } = erased
     for (const { entry, record } of this.exec(UNRATED_OF_SUBJECT, JSON.stringify(id), wallet_number)) {

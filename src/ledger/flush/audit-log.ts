@@ -7,7 +7,7 @@ import { tagOf } from '../model/ledger-ids.ts'
 
 /** Writing the audit log. Every record is 2 rows written: the row, and its place in the order of all customers'. */
 
-/** In place of a customer's id, where a change is of no customer. */
+/** Replaces a customer's id where a change concerns no customer. */
 export const OPERATOR_SCOPE = 'operator'
 
 const COLUMNS = `scope, audit_id, at_ms, mode, actor, action, target, ip, request_id, state_before, state_after`
@@ -16,9 +16,9 @@ const INSERT = `
   INSERT INTO audit_log (${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE ?12 OR changes() > 0`
 
 /**
- * The statement that records a change which is made in D1: put it into the batch of the change, so that both are there
- * or neither. With `if_changed` it stands directly behind the statement that makes the change, and records nothing
- * when that changed no row.
+ * The statement that records a change made in D1: put it into the batch of the change, so that both are written or
+ * neither. With `if_changed` it must directly follow the statement of the change, and records nothing when that changed
+ * no row.
  */
 export function auditStatement(
   db: D1Database,
@@ -45,8 +45,8 @@ export function auditStatement(
     )
 }
 
-// Guarded by the watermark, as the pages of the same flush are. A flush that writes the journal again, because D1's
-// pages or watermark were set back, finds the records that are there by their ids.
+// Guarded by the watermark, as the pages of the same flush are. A flush that repeats rows, after D1 was restored, skips
+// the records that exist by their ids.
 const INSERT_FLUSHED = `
   INSERT INTO audit_log (${COLUMNS})
   SELECT ?1, value ->> 'audit_id', value ->> 'at_ms', ?2, value ->> 'actor', value ->> 'action', value ->> 'target',
@@ -55,7 +55,7 @@ const INSERT_FLUSHED = `
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?4) = ?5
     AND NOT EXISTS (SELECT 1 FROM audit_log WHERE scope = ?1 AND audit_id = value ->> 'audit_id')`
 
-/** A record of a ledger's journal, and where in it: its number among the records of its row. */
+/** A record of a ledger's journal with its place: the row, and its index among the records of the row. */
 export interface JournaledAudit {
   readonly record: AuditRecord
   readonly at_ms: number
@@ -73,7 +73,7 @@ export function journaledAudits(row: {
   )
 }
 
-/** Writes what a flush found in the journal; part of its batch. */
+/** The statements that write the audit records of a flush; part of its batch. */
 export function insertFlushedAudits(
   db: D1Database,
   ledger_id: string,

@@ -2,8 +2,8 @@ import type { Bindings } from '../../bindings.ts'
 import { DAY_MS } from '../../time/durations.ts'
 
 /**
- * A ledger whose flush fails although D1 answers says so in D1: nobody else knows what it holds. While D1 itself is
- * down this fails as well; then it is the logs that say it (`ledger_alarm_failed`).
+ * Flush failures in D1: a ledger whose flush fails although D1 answers reports it here, because only the ledger knows.
+ * While D1 is down this fails as well, and only the log reports it (`ledger_alarm_failed`).
  */
 
 // 1 row written.
@@ -30,12 +30,12 @@ export async function reportFlushFailure(
 // 1 row written when there is one.
 const WITHDRAW = 'DELETE FROM flush_failures WHERE ledger_id = ?1'
 
-/** The flush went well again. It may have had nothing to write, because only an answer of D1's had been lost. */
+/** Removes the report after a successful flush, which may have had nothing to write. */
 export async function withdrawFlushFailure(db: D1Database, ledger_id: string): Promise<void> {
   await db.prepare(WITHDRAW).bind(ledger_id).run()
 }
 
-/** Those that have not flushed since. */
+/** The ledgers that have not flushed since their report. */
 export const LEDGERS_BEHIND = `
   SELECT f.ledger_id, f.unflushed_since_ms, f.failures FROM flush_failures f
   LEFT JOIN ledgers l ON l.ledger_id = f.ledger_id
@@ -48,12 +48,12 @@ const FORGET = `
     WHERE l.flushed_at_ms > f.failed_at_ms OR f.failed_at_ms < ?1 LIMIT ?2)`
 
 const MAX_FORGOTTEN = 1_000
-/** A ledger tries again every 5 minutes, and the sweep wakes one that does not: if it still fails, it says so again. */
-const BELIEVED_FOR_MS = DAY_MS
+/** A ledger retries every 5 minutes, and the sweep wakes one that does not: a lasting failure is reported again. */
+const VALID_FOR_MS = DAY_MS
 
-/** Removes what is cured, and what was not said again for a day: an object that withdrew nothing because it began anew. */
+/** Removes reports of ledgers that flushed since, and reports older than a day: a restarted object withdraws none. */
 export async function forgetFlushFailures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   await env.DB.prepare(FORGET)
-    .bind(now_ms - BELIEVED_FOR_MS, MAX_FORGOTTEN)
+    .bind(now_ms - VALID_FOR_MS, MAX_FORGOTTEN)
     .run()
 }

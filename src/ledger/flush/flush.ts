@@ -15,9 +15,8 @@ import { insertPages, packPages } from './pages.ts'
 import { mentionsOf, type NewWallet, type NumberOf, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
- * A flush takes this many bytes of journal, or one row where that is larger. A page is no larger than the rows it comes
- * from but for numbers in place of shorter ids, so with this much room even a single page of it all fits a row of D1.
- * Two full rows fit, whatever they are written in.
+ * The bytes of journal that a flush takes, or one larger row. A page is at most as large as its rows, except for numbers
+ * that replace shorter ids, so even a single page of the whole flush fits a row of D1. Two full rows fit.
  */
 const MAX_FLUSH_BYTES = 1_700_000
 const MAX_FLUSH_ROWS = 500
@@ -46,7 +45,7 @@ const MOVE_WATERMARK = `
   UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?, unrated_entry = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
-/** What of the journal D1 has taken since the cursor. */
+/** The part of the journal that D1 has taken since the cursor. */
 export type FlushResult =
   | {
       readonly kind: 'flushed'
@@ -54,17 +53,16 @@ export type FlushResult =
       readonly entries: readonly Entry[]
       readonly deltas: readonly UsageDelta[]
     }
-  /** D1 stands behind the cursor: it was restored from an older backup. */
+  /** D1 is behind the cursor: it was restored from an older backup. */
   | { readonly kind: 'behind'; readonly to: Watermark }
   | { readonly kind: 'nothing' }
 
 /**
  * Writes the next part of the journal to D1, and returns what D1 has since the cursor.
  *
- * Exactly once in effect: pages and watermark move in one atomic batch, and both only if the watermark still stands
- * where this flush begins. If it does not, an earlier attempt whose answer was lost, or which could not go on, has moved
- * it: then nothing is written, and what that attempt wrote is what is returned. Throws when D1 fails, and when the two
- * have no common past; the caller tries again later.
+ * Exactly once in effect: pages and watermark are written in one atomic batch, guarded by the watermark at which this
+ * flush begins. If an earlier attempt, whose answer was lost, has moved the watermark, nothing is written and the result
+ * is what that attempt wrote. Throws when D1 fails, and when D1 and the journal have no common past; the caller retries.
  */
 export async function flushJournal(
   store: LedgerStore,
@@ -117,7 +115,7 @@ export async function flushJournal(
   return { kind: 'flushed', to, entries, deltas }
 }
 
-/** What D1 has since the cursor of its own account, or that it has lost some of what it had. */
+/** The part of the journal that D1 already has after the cursor, or `behind` when D1 has lost rows. */
 export async function since(
   { journal }: LedgerStore,
   db: D1Database,
@@ -136,10 +134,9 @@ export async function since(
 }
 
 /**
- * Where D1 stands must be a place in this journal. It is not when the object was restored to an earlier point in time:
- * then D1 stands ahead of the journal, or at a row that was committed after D1 had it, and to go on from there would
- * lose what was committed since, for ever. Nor is it when D1 was restored from a backup that is older than what the
- * journal still holds.
+ * Asserts that D1's watermark is a row of this journal. It is not after the object was restored to an earlier point in
+ * time: D1 is then ahead of the journal, or at a row that was committed again later, and continuing would lose commits.
+ * Nor is it after D1 was restored from a backup older than the oldest row of the journal.
  */
 export function assertCommonPast(
   journal: JournalRows,
@@ -152,7 +149,7 @@ export function assertCommonPast(
   const has = `the object has rows ${journal.oldestRow()} to ${journal.lastRow}`
   if (flushed_row < journal.oldestRow()) {
     throw new Error(
-      `${where}, and ${has}: what is between is in neither. Was D1 restored from a backup that is too old?`,
+      `${where}, and ${has}: the rows between are in neither. Was D1 restored from a backup that is too old?`,
     )
   }
   throw new Error(`${where}, which the object does not; ${has}: was it restored from an older state?`)
@@ -169,7 +166,7 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
   return taken
 }
 
-/** The wallets that came into being in these rows. Not all of them have an entry: an overdraft limit makes one, too. */
+/** The wallets that these rows created. Some have no entry: setting an overdraft limit creates one, too. */
 function newWallets(store: LedgerStore, rows: readonly JournalRow[]): NewWallet[] {
   const wallets: NewWallet[] = []
   let wallet_number = store.journal.flushedWallet()
@@ -201,7 +198,7 @@ function insertClosedHolds(
   return jsonParameters(rows).map((holds) => db.prepare(INSERT_HOLDS).bind(ledger_id, holds, from_row))
 }
 
-/** Each a JSON object. */
+/** The rows of `wallets`, each a JSON object. */
 function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: NumberOf): string[] {
   return wallets.map(({ wallet_number, owner }) =>
     JSON.stringify({
@@ -216,8 +213,8 @@ function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: Numbe
 const ROWS_A_TURN = 32
 
 /**
- * D1 was restored from an older backup, and the journal still holds all that is missing there: the cursor goes back to
- * where D1 stands, and the flush writes it again. The sums go back with it.
+ * Moves the cursor and its sums back to D1's watermark, so that the flush writes again what D1 lost when it was restored
+ * from an older backup.
  */
 export async function rewind(store: LedgerStore, to: Watermark): Promise<void> {
   const { journal, identity } = store
@@ -228,7 +225,7 @@ export async function rewind(store: LedgerStore, to: Watermark): Promise<void> {
     if (row_id > from.row) break
     const entries = unpackRow(format, body).filter((record) => record.kind === 'entry')
     usage = subtractTotals(usage, totalsOf(usageDeltas(entries, () => 0)))
-    // Parsing rows takes the object's only thread: whoever waits has its turn in between.
+    // Parsing blocks the object's only thread: waiting requests run in between.
     if (++rows % ROWS_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0))
   }
   store.moveCursorBack({ row: to.flushed_row, usage })

@@ -22,7 +22,7 @@ const INSERT_PAGES = `
   FROM json_each(?3)
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
-/** The statements that write a flush's pages, if the watermark still stands at `from_row`. 2 rows written for each page. */
+/** The statements that write a flush's pages, guarded by the watermark `from_row`. 2 rows written for each page. */
 export function insertPages(
   db: D1Database,
   ledger_id: string,
@@ -72,17 +72,16 @@ function packRun(run: readonly Entry[], subject: SubjectNumber, deltas: readonly
     oldest_ms: Math.min(...run.map(shownAt)),
     ...sumColumns(deltas),
   })
-  // The body stands in the object as JSON, not as a string of JSON: every quote of it would be escaped, and what is
-  // mostly quotes would double.
+  // The body is a JSON value in the object, not a string of JSON, whose escaped quotes would double its size.
   return `${columns.slice(0, -1)},"body":${packPage(run, subject)}}`
 }
 
-/** The earliest time by which some list shows an entry. */
+/** The earliest time by which a list shows an entry. */
 function shownAt({ at_ms, effective_at_ms = at_ms, event }: Entry): number {
   return Math.min(effective_at_ms, event && !event.rerates ? event.timestamp_ms : effective_at_ms)
 }
 
-/** Decimal text, which STRICT columns take as integers: a sum may pass 2^53. */
+/** The sums as decimal text, which STRICT columns take as integers: a sum may pass 2^53. */
 function sumColumns(deltas: readonly UsageDelta[]): Record<string, string> {
   const { events, credits_micro, cost_pico, price_pico, paid_pico } = totalsOf(deltas)
   return {
@@ -94,12 +93,12 @@ function sumColumns(deltas: readonly UsageDelta[]): Record<string, string> {
   }
 }
 
-/** Both of the sign of the whole. */
+/** A sum in two columns, both with its sign. */
 function usdColumns(name: string, pico: bigint): Record<string, string> {
   return { [`${name}_micro`]: column(pico / PICO_PER_MICRO), [`${name}_pico`]: String(pico % PICO_PER_MICRO) }
 }
 
-/** 9e18 micro: what a column holds. A page comes there with more than a thousand events of the largest amount. */
+/** The limit of a column, 9e18 micro: more than a thousand events of the largest amount reach it. */
 const COLUMN_MAX = 2n ** 63n - 1n
 
 function column(sum: bigint): string {
@@ -107,7 +106,7 @@ function column(sum: bigint): string {
   return String(sum < -COLUMN_MAX ? -COLUMN_MAX : sum)
 }
 
-/** Rule 4: each entry of a wallet begins where the one before it ended. */
+/** Asserts that each entry of a wallet begins with the balance that the one before it left. */
 function assertChain(run: readonly Entry[]): void {
   let balance: number | undefined
   for (const entry of run) {
@@ -118,7 +117,7 @@ function assertChain(run: readonly Entry[]): void {
   }
 }
 
-/** What is written at once, like a flush. */
+/** The bytes that are written at once, as in a flush. */
 const MAX_BYTES = 1_700_000
 
 const DELETE_PAGES = `
@@ -126,8 +125,8 @@ const DELETE_PAGES = `
     AND (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?4`
 
 /**
- * Writes D1's pages of a range of entries anew from the journal, in place of what is there: the range is that of whole
- * flushes. False when the journal does not go back so far any more; then nothing is written.
+ * Replaces D1's pages of a range of entries, which is one of whole flushes, from the journal. False when the journal no
+ * longer has the entries; then nothing is written.
  */
 export async function rewritePages(
   store: LedgerStore,
@@ -152,7 +151,7 @@ export async function rewritePages(
   return true
 }
 
-/** The entries of a range in runs of about a flush; undefined when some of them are in no journal row any more. */
+/** The entries of a range in runs of about a flush; undefined when the journal no longer has some of them. */
 function runsOf(journal: JournalRows, from_entry: number, to_entry: number): Entry[][] | undefined {
   const runs: Entry[][] = []
   let run: Entry[] = []
@@ -181,7 +180,7 @@ function runsOf(journal: JournalRows, from_entry: number, to_entry: number): Ent
   return [...runs, run]
 }
 
-/** The last row that ends before an entry, by halves: rows follow each other. If it was freed, the oldest is told by what it lacks. */
+/** Finds the last row that ends before an entry, by bisection; undefined when that row was freed. */
 function rowBefore(journal: JournalRows, entry: number): number | undefined {
   let low = journal.oldestRow() - 1
   let high = journal.lastRow

@@ -15,10 +15,10 @@ import { walletKey } from '../model/wallet.ts'
 import { assertCommonPast, flushJournal, rewind } from './flush.ts'
 import { rewritePages } from './pages.ts'
 
-/** Where the ledger is projected to, asked for whenever it is needed. */
+/** The targets of the projection, looked up at each use. */
 export interface Projection {
   readonly db: D1Database
-  /** Where the usage of what D1 has goes. */
+  /** Takes the usage of flushed entries. */
   readonly queue: Queue
   readonly ledger_id: string
   readonly ids: LedgerIds
@@ -34,14 +34,14 @@ interface Options {
   readonly checkpoint: () => void
 }
 
-/** One call makes at most so many flushes, and an erasure so many steps: each a few journal rows, or a round in D1. */
+/** The flushes of one call, and the steps of an erasure: a few journal rows, or a round in D1. */
 const MAX_FLUSHES = 20
 const MAX_STEPS = 200
 const JOURNAL_ROWS_A_STEP = 32
 
 /**
- * Everything that goes from a ledger object to D1, one thing after the other: two flushes at once would write the same
- * rows, and a flush in the middle of an erasure would bring back what was erased.
+ * Runs everything that goes from a ledger object to D1, one task after the other: two flushes at once would write the
+ * same rows, and a flush during an erasure would restore what was erased.
  */
 export class Projector {
   private readonly options: Options
@@ -52,8 +52,8 @@ export class Projector {
   }
 
   /**
-   * The alarm's share: D1 gets what the journal holds now, and erasures go on. What comes in meanwhile is the next
-   * flush's, or that of a busy ledger would go on writing pages of a few entries.
+   * The alarm's part: flushes what the journal holds now, and continues erasures. Later commits are for the next flush;
+   * otherwise that of a busy ledger would keep writing pages of a few entries.
    */
   advance(): Promise<'all' | 'a part'> {
     return this.alone(async () => {
@@ -66,7 +66,7 @@ export class Projector {
     })
   }
 
-  /** D1 may have been restored from an older backup: what it lost is then unflushed again. */
+  /** Moves the cursor back when D1 was restored from an older backup, so that the lost rows are flushed again. */
   realign(): Promise<void> {
     return this.alone(async () => {
       const { store } = this.options
@@ -78,15 +78,15 @@ export class Projector {
     })
   }
 
-  /** Brings D1 up to what is committed now. False when that is too much for one call. */
+  /** Flushes everything committed so far. False when that is too much for one call. */
   catchUp(): Promise<boolean> {
     const { lastRow } = this.options.store.journal
     return this.alone(() => this.flush(lastRow))
   }
 
   /**
-   * Writes pages anew from the journal; false when that does not go back so far. While somebody is being erased, the
-   * journal may have the alias already where D1 has the id: D1 forgets first, as before a flush.
+   * Rewrites pages from the journal; false when it no longer has the entries. During an erasure the journal may have the
+   * alias where D1 still has the id, so D1 forgets the subject first, as before a flush.
    */
   rewrite(range: EntryRange): Promise<boolean> {
     return this.alone(async () => {
@@ -99,7 +99,7 @@ export class Projector {
 
   /**
    * Erases a user or team: from the object, from D1's mapping, from D1's pages, in this order. Amounts, numbers and
-   * chains stay as they are. Afterwards the id is free: who comes with it next is a new person without a wallet.
+   * chains stay. Afterwards the id is free, and its next use creates a new subject without a wallet.
    */
   erase(caller: Caller, kind: SubjectKind, id: string): Promise<ErasureResult> {
     return this.alone(async () => {
@@ -107,7 +107,7 @@ export class Projector {
       const { erasures } = this.options.store
       const resumed = erasures.all().find((erasure) => erasure.kind === kind && erasure.id === id)
       if (resumed && !(await this.eraseUntil('erased', resumed, steps))) return { kind: 'in_progress' }
-      // A resumed erasure is of who was there when it began: a new person of that id is erased as well.
+      // A resumed erasure concerns the subject of its beginning: a new subject with that id is erased as well.
       const erasure = await this.begin(caller, kind, id)
       if (erasure === 'behind') return { kind: 'in_progress' }
       if (!erasure) return resumed ? { kind: 'erased', alias: resumed.alias } : { kind: 'none' }
@@ -152,7 +152,7 @@ export class Projector {
     return erasure
   }
 
-  /** Goes on with an erasure until the subject is forgotten or all is done; false when the steps are used up first. */
+  /** Continues an erasure until D1 has forgotten the subject, or to its end; false when the steps are used up first. */
   private async eraseUntil(stage: 'forgotten' | 'erased', begun: Erasure, steps: Steps): Promise<boolean> {
     const { store, projection } = this.options
     const { db, ledger_id } = projection()
@@ -172,7 +172,7 @@ export class Projector {
         store.erasures.eraseFromJournal(erasure, first_row, last_row),
       )
       store.dropCaches()
-      // Parsing rows takes the object's only thread: between two steps whoever waits has its turn.
+      // Parsing blocks the object's only thread: waiting requests run between two steps.
       await new Promise((resolve) => setTimeout(resolve, 0))
     }
     if (!erasure.forgotten) {
@@ -190,7 +190,7 @@ export class Projector {
     return true
   }
 
-  /** Flushes until D1 has the journal up to `row_id`; false when it does not after as many flushes as a call may make. */
+  /** Flushes until D1 has the journal up to `row_id`; false when a call's flushes are used up first. */
   private async flush(row_id: number): Promise<boolean> {
     const { store, projection, checkpoint } = this.options
     if (!(await this.forgetErased())) return false
@@ -214,7 +214,7 @@ export class Projector {
     return store.journal.flushedRow >= row_id
   }
 
-  /** D1 forgets whoever is being erased; false when that is too much for one call. */
+  /** Makes D1 forget the subjects of pending erasures; false when that is too much for one call. */
   private async forgetErased(): Promise<boolean> {
     const steps = new Steps()
     for (const erasure of this.options.store.erasures.all()) {
@@ -230,7 +230,7 @@ export class Projector {
   }
 }
 
-/** How much one call may still do. */
+/** The steps that a call has left. */
 class Steps {
   private left = MAX_STEPS
 

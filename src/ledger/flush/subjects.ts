@@ -1,18 +1,18 @@
+import { jsonParameters } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 import { NUMBERS_OF, type SubjectRow } from '../../projection/read/subjects.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
 import type { Entry, HoldRecord } from '../model/journal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 
-/** Users and teams of a ledger, by the customer's own ids, and when each was first mentioned. */
+/** Users and teams of a ledger by the customer's own ids, each with the time of its first mention. */
 export interface Mentions {
   readonly user: ReadonlyMap<string, number>
   readonly team: ReadonlyMap<string, number>
 }
 
-// Numbers are never used twice: whoever erases a subject keeps its row and replaces the id. Those that are known
-// already cost nothing. Like the pages, a subject is added only while the watermark stands where the flush begins: the
-// late statement of an object that was shut down must not bring the id of somebody back who was erased since.
+// Numbers are never reused: erasing a subject keeps its row and replaces the id. Known subjects cost nothing. Guarded by
+// the watermark like the pages: a late statement of an object that was shut down must not restore an erased id.
 const ADD_SUBJECTS = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, created_at_ms)
   SELECT ?1, ?2, (SELECT coalesce(max(number), 0) FROM subjects WHERE ledger_id = ?1 AND kind = ?2)
@@ -26,49 +26,55 @@ export type NumberOf = (kind: SubjectKind, id: string) => number
 
 export type Numbered =
   | { readonly kind: 'numbered'; readonly number: NumberOf }
-  /** The watermark does not stand where the flush begins: nobody was given a number. */
+  /** The watermark is not where the flush begins: no number was given. */
   | { readonly kind: 'moved'; readonly watermark: Watermark }
 
-/** The number of each subject, given now to those that have none. Two rows written for each new one, else none. */
+/** Finds the number of each subject and gives one to new subjects: two rows written for each of those. */
 export async function numberSubjects(
   db: D1Database,
   ledger_id: string,
   mentions: Mentions,
   from_row: number,
 ): Promise<Numbered> {
-  const lists = { user: JSON.stringify([...mentions.user]), team: JSON.stringify([...mentions.team]) }
-  const kinds = (['user', 'team'] as const).filter((kind) => mentions[kind].size > 0)
-  if (kinds.length === 0) return { kind: 'numbered', number: unknownSubject }
+  const lists = listsOf(mentions)
+  if (lists.length === 0) return { kind: 'numbered', number: unknownSubject }
   const [read, ...results] = await db.batch<SubjectRow & Watermark>([
     db.prepare(READ_WATERMARK).bind(ledger_id),
-    ...kinds.flatMap((kind) => [
-      db.prepare(ADD_SUBJECTS).bind(ledger_id, kind, lists[kind], from_row),
-      db.prepare(NUMBERS_OF).bind(ledger_id, kind, lists[kind]),
+    ...lists.flatMap(({ kind, list }) => [
+      db.prepare(ADD_SUBJECTS).bind(ledger_id, kind, list, from_row),
+      db.prepare(NUMBERS_OF).bind(ledger_id, kind, list),
     ]),
   ])
   const watermark = read?.results[0] ?? NOTHING_FLUSHED
   if (watermark.flushed_row !== from_row) return { kind: 'moved', watermark }
   const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
-  kinds.forEach((kind, index) => {
+  lists.forEach(({ kind }, index) => {
     for (const row of results[index * 2 + 1]?.results ?? []) numbers[kind].set(row.external_id, row.number)
   })
   return { kind: 'numbered', number: (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id) }
 }
 
-/** The numbers of subjects that were given theirs before. */
+/** The numbers of subjects that already have one. */
 export async function numbersOfSubjects(
   db: D1Database,
   ledger_id: string,
   mentions: Mentions,
 ): Promise<NumberOf> {
   const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
-  const kinds = (['user', 'team'] as const).filter((kind) => mentions[kind].size > 0)
-  for (const kind of kinds) {
-    const list = JSON.stringify([...mentions[kind]])
+  for (const { kind, list } of listsOf(mentions)) {
     const { results } = await db.prepare(NUMBERS_OF).bind(ledger_id, kind, list).all<SubjectRow>()
     for (const row of results) numbers[kind].set(row.external_id, row.number)
   }
   return (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id)
+}
+
+function listsOf(mentions: Mentions): { readonly kind: SubjectKind; readonly list: string }[] {
+  return (['user', 'team'] as const).flatMap((kind) =>
+    jsonParameters([...mentions[kind]].map((mention) => JSON.stringify(mention))).map((list) => ({
+      kind,
+      list,
+    })),
+  )
 }
 
 export interface NewWallet {
@@ -108,5 +114,5 @@ function byTime(mentions: ReadonlyMap<string, number>): Map<string, number> {
 }
 
 function unknownSubject(kind: SubjectKind, _id: string): never {
-  throw new Error(`a ${kind} was given no number`)
+  throw new Error(`a ${kind} has no number`)
 }

@@ -12,7 +12,7 @@ export interface Cursor {
 const KEY = 'cursor'
 export const NOTHING_PROJECTED: Cursor = { row: 0, usage: NO_USAGE }
 
-/** One value, so that a place and its sums are written together. One row written. */
+/** Writes row and sums as one value. One row written. */
 export function writeCursor(meta: MetaTable, { row, usage }: Cursor): void {
   meta.set(KEY, JSON.stringify({ row, usage: packTotals(usage) }))
 }
@@ -24,7 +24,7 @@ export function readCursor(meta: MetaTable): Cursor {
   return { row, usage: unpackTotals(usage) }
 }
 
-/** How far D1 has a ledger: a place in its journal. */
+/** The progress of a ledger in D1: a place in its journal. */
 export interface Watermark {
   flushed_row: number
   flushed_entry: number
@@ -34,7 +34,7 @@ export interface Watermark {
 export const READ_WATERMARK =
   'SELECT flushed_row, flushed_entry, flushed_at_ms FROM ledgers WHERE ledger_id = ?'
 
-/** Of a ledger that D1 has never heard of. */
+/** The watermark of a ledger that D1 does not know. */
 export const NOTHING_FLUSHED: Watermark = { flushed_row: 0, flushed_entry: 0, flushed_at_ms: 0 }
 
 export async function readWatermark(db: D1Database, ledger_id: string): Promise<Watermark> {

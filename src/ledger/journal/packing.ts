@@ -31,10 +31,10 @@ interface PackedAnswer {
   k: [key: string, fingerprint: string]
 }
 
-/** A row is closed at this length, so that a replay parses little; one record more is still far below 1.9 MB. */
+/** A row of this length takes no further record, so that a replay parses little; the longest record still fits 1.9 MB. */
 const ROW_LENGTH = 256 * 1024
 
-/** The most that a row may take at rest: a platform row is at most 2 MB, which local runs do not enforce. */
+/** The largest row. The platform's limit is 2 MB, which local runs do not enforce. */
 export const MAX_ROW_BYTES = 1_900_000
 
 export interface PackedRow {
@@ -42,7 +42,7 @@ export interface PackedRow {
   readonly records: readonly JournalRecord[]
 }
 
-/** Packs the records of a commit into as few rows as their size allows, in order; at least one, even of nothing. */
+/** Packs the records of a commit into as few rows as their size allows, in order; at least one row, even without records. */
 export function packRows(records: readonly JournalRecord[]): PackedRow[] {
   const rows: PackedRow[] = []
   let texts: string[] = []
@@ -65,7 +65,7 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
   return rows
 }
 
-/** The records of a journal row. Throws when the format is one that this version does not know. */
+/** Unpacks the records of a journal row. Throws for an unknown format. */
 export function unpackRow(format: number, body: string): JournalRecord[] {
   assertFormat(format)
   const packed: PackedRecord[] = parseStored(body)
@@ -74,7 +74,7 @@ export function unpackRow(format: number, body: string): JournalRecord[] {
 
 /** Throws when a text is too large for a row. */
 export function assertRowSize(text: string): void {
-  // A UTF-16 unit takes at most three bytes in UTF-8, so most rows need no second look.
+  // A UTF-16 unit takes at most three bytes in UTF-8, so most rows need no exact measurement.
   if (text.length * 3 > MAX_ROW_BYTES && sizeOf(text) > MAX_ROW_BYTES) {
     throw new Error(`a row of ${text.length} characters is too large to store`)
   }
@@ -83,7 +83,7 @@ export function assertRowSize(text: string): void {
 /** The number of a user or team in pages. */
 export type SubjectNumber = (kind: SubjectKind, id: string) => number
 
-/** A page of entries: without keys and owners, and with numbers in place of the customer's own ids. */
+/** Packs a page of entries, without keys and owners, and with numbers instead of the customer's own ids. */
 export function packPage(entries: readonly Entry[], number: SubjectNumber): string {
   return JSON.stringify(
     entries.map((entry) => {
@@ -93,14 +93,14 @@ export function packPage(entries: readonly Entry[], number: SubjectNumber): stri
   )
 }
 
-/** A page that was parsed once: which subjects it names, and its entries when their names are known. */
+/** A parsed page: the subjects that it names, and its entries once their names are known. */
 export interface ParsedPage {
   readonly subjects: { readonly user: ReadonlySet<number>; readonly team: ReadonlySet<number> }
   /** `name` returns a subject's own id, or the placeholder of an erased one. */
   readonly entries: (name: (kind: SubjectKind, number: number) => string) => Entry[]
 }
 
-/** Parses a page; of its entries only the one with the number `only`, where that is given. */
+/** Parses a page, or with `only` just the entry with that number. */
 export function parsePage(format: number, body: string, only?: number): ParsedPage {
   assertFormat(format)
   const all: PackedEntry[] = parseStored(body)

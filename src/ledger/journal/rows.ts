@@ -43,12 +43,12 @@ const OLDEST_FREEABLE = `
   WHERE row_id < ? ORDER BY row_id LIMIT ?`
 
 /**
- * Journal rows are read a few at a time: a row can hold a quarter of a megabyte, and all that D1 has not taken yet
- * need not fit into an isolate's memory. Whoever has enough stops, and no cursor stays open.
+ * Journal rows are read a few at a time: a row can hold a quarter of a megabyte, and the unflushed rows need not fit into
+ * an isolate's memory. A caller can stop at any row; no cursor stays open.
  */
 const ROWS_A_READ = 8
 
-/** Of unpacked rows that are kept for single replays, in characters of their bodies; an isolate is shared. */
+/** The unpacked rows kept for single replays, in characters of their bodies; an isolate is shared. */
 const MAX_CACHED_LENGTH = 1024 * 1024
 
 interface UnpackedRow {
@@ -56,7 +56,7 @@ interface UnpackedRow {
   readonly records: readonly JournalRecord[]
 }
 
-/** The journal at rest with the keys that lead into it, how far D1 has it, and what its newest row says. */
+/** The stored journal with its keys, its projection cursor, and the counters of its newest row. */
 export class JournalRows {
   private readonly exec: Exec
   private readonly meta: MetaTable
@@ -114,7 +114,7 @@ export class JournalRows {
     return this.last > this.flushed.row
   }
 
-  /** Writes the rows and keys of a draft, inside its transaction; `publish` makes them known. */
+  /** Writes the rows and keys of a draft, inside its transaction; `publish` makes them visible. */
   write(draft: Draft): RecordedKeys {
     const { lot, wallet, hold, at_ms, month_events } = draft.counters
     let row_id = this.last
@@ -181,7 +181,7 @@ export class JournalRows {
     }
   }
 
-  /** The last entry that D1 is known to have: the first unflushed row tells. */
+  /** The last entry that D1 is known to have, from the first unflushed row. */
   flushedEntry(): number {
     const [row] = this.exec(
       'SELECT first_entry FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',
@@ -213,20 +213,20 @@ export class JournalRows {
     return Number(row?.row_id ?? 1)
   }
 
-  /** Forgets what was read of rows, because they were rewritten. */
+  /** Drops cached rows after they were rewritten. */
   dropCache(): void {
     this.unpacked.clear()
   }
 
-  /** What a row ends with and when it was committed; undefined when it is not there, or not any more. */
+  /** The last entry of a row and its commit time; undefined when the row does not exist or was freed. */
   rowAt(row_id: number): { readonly last_entry: number; readonly at_ms: number } | undefined {
     const [row] = this.exec('SELECT last_entry, at_ms FROM journal WHERE row_id = ?', row_id)
     return row && { last_entry: Number(row.last_entry), at_ms: Number(row.at_ms) }
   }
 
   /**
-   * Which of these keys were used, and for what. A row that may hold some of them is a quarter of a megabyte to parse:
-   * all that are asked for are taken out of it at once, and whether they are there is decided by what it says.
+   * Finds which of these keys were used, and for what. A row takes long to parse, so all keys that it may hold are looked
+   * up in it at once; the row's records decide whether a key was used.
    */
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const found = new Map<string, KeyUse>()
@@ -242,15 +242,15 @@ export class JournalRows {
     return found
   }
 
-  /** Whether the window holds as many keys as it may: only batches may then bring new ones. */
+  /** Whether the window holds its maximum of keys; then only batches may add keys. */
   keysAreFull(): boolean {
     return this.keys.isFull()
   }
 
   /**
-   * Frees some of the oldest rows, with their keys: those that D1 has and that were committed before `at_ms`. The last
-   * of those that D1 has stays: it says where the next flush begins, and a start finds the counters in the newest row.
-   * Returns how many characters it freed, 0 when there are none left. In a transaction. A row written for each row.
+   * Frees some of the oldest rows, with their keys: flushed rows that were committed before `at_ms`. The last flushed row
+   * stays, because the next flush begins there and a start reads its counters from the newest row. Call in a transaction.
+   * Returns the number of freed characters, 0 when no row is left to free. A row written for each row.
    */
   forgetBefore(at_ms: number): number {
     const oldest_at_ms = this.oldestFreeableAt()
@@ -258,7 +258,7 @@ export class JournalRows {
     let freed = 0
     let keys = 0
     for (const row of this.exec(OLDEST_FREEABLE, this.flushed.row, ROWS_A_READ)) {
-      // The time of rows never falls, so the first that is too young ends it: no search through the whole journal.
+      // Commit times never decrease, so the first row that is too young ends the search.
       if (Number(row.at_ms) >= at_ms) break
       this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))
       this.unpacked.delete(Number(row.row_id))

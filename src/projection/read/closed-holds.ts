@@ -22,7 +22,7 @@ interface HoldRow {
   expires_at_ms: number
 }
 
-/** A hold that D1 knows to be closed. */
+/** Reads a closed hold from D1. */
 export async function readClosedHold(
   env: Bindings,
   ledger: LedgerName,

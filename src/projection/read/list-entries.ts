@@ -31,20 +31,20 @@ export interface EntriesPage {
   readonly ids: LedgerIds
 }
 
-/** One answer reads at most this many rows of D1 a round, and makes at most this many rounds. */
+/** The rows of D1 that a round reads, and the rounds of one answer. */
 const ROWS_A_ROUND = 16
 const MAX_ROUNDS = 8
 
-// The flush that an entry went with is the last that begins no later. Pages of its other wallets may span its number too.
+// The flush of an entry is the last one that does not begin after it. Pages of other wallets may span its number too.
 const PAGES_AROUND_ENTRY = `
   SELECT flush_entry, last_at_ms, format, body FROM ledger_pages
   WHERE ledger_id = ?1 AND first_entry <= ?2 AND last_entry >= ?2 AND flush_entry =
     (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?2)`
 
 /**
- * Entries newest first, complete and fresh: what D1 may not have yet from the object, everything older from D1. The
- * object is asked first and says up to which entry D1 answers; that mark only moves after D1 has the pages, so nothing
- * is missed and nothing comes twice, however much is being written meanwhile.
+ * Lists entries newest first, complete and current: unflushed ones from the object, older ones from D1. The object is
+ * asked first and returns the last entry that D1 has. That mark moves only after D1 has the pages, so no entry is missing
+ * or repeated while commits and flushes go on.
  */
 export async function listEntries(env: Bindings, query: EntriesQuery): Promise<EntriesPage | Refused> {
   const result = await readEntries(env, query.ledger, query)
@@ -69,7 +69,7 @@ export type FoundEntry =
   | { readonly kind: 'none' }
   | Refused
 
-/** The entry that an event's or a transaction's id names, wherever it is by now. */
+/** Finds the entry of an event's or a transaction's id, in the object or in D1. */
 export async function findEntry(
   env: Bindings,
   { ledger, caller }: Pick<EntriesQuery, 'ledger' | 'caller'>,
@@ -83,14 +83,14 @@ export async function findEntry(
   const { answer } = result
   const ids = new LedgerIds(answer.tag, answer.opened_at_ms)
   const entry = number <= answer.flushed_entry ? await readFlushed(env, ledger, number) : answer.entries[0]
-  // The id says when, too: one that was made up around a number that exists names nothing.
+  // An id also contains the time: an invented id with an existing number is not found.
   const known =
     entry &&
     (prefix === 'txn' ? ids.transaction(entry) : entry.event && !entry.event.rerates && ids.event(entry))
   return entry && known === id ? { kind: 'found', entry, ids } : { kind: 'none' }
 }
 
-/** One entry that D1 has: the pages of one flush that may hold it, and of them that entry alone. */
+/** Reads one entry from D1: parses only that entry of the pages that may hold it. */
 async function readFlushed(env: Bindings, ledger: LedgerName, number: number): Promise<Entry | undefined> {
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)
@@ -107,7 +107,7 @@ function isAnsweredByD1(reached_entry: number, { flushed_entry }: EntriesAnswer)
   return flushed_entry > 0 && reached_entry !== NO_OLDER_ENTRY && reached_entry <= flushed_entry + 1
 }
 
-/** Adds entries from D1 until the limit, and returns the lowest entry number that was looked at. */
+/** Adds entries from D1 until the limit, and returns the lowest entry number that was read. */
 async function addFlushed(
   env: Bindings,
   query: EntriesQuery,
@@ -119,7 +119,7 @@ async function addFlushed(
   const { to_ms } = query.filter
   const arrived_from_ms = arrivedFrom(query.filter)
   let before_entry = Math.min(query.before_entry ?? Number.MAX_SAFE_INTEGER, flushed_entry + 1)
-  // From this flush on, only what was late can be of a time before `to`.
+  // From this flush on, only late entries can have a time before `to`.
   const too_late_entry =
     to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
   for (let round = 0; round < MAX_ROUNDS; round++) {

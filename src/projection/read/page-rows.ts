@@ -1,4 +1,4 @@
-/** How lists read D1's pages: newest flush first, and whole flushes, because the pages of one flush interleave. */
+/** Reads D1's pages for lists: newest flush first, and whole flushes, because the pages of one flush interleave. */
 
 export interface PageRow {
   flush_entry: number
@@ -27,19 +27,19 @@ const PAGES_OF_WALLET = `
 
 const PAGES_OF_FLUSH = `${FIELDS} WHERE ledger_id = ?1 AND flush_entry = ?2`
 
-// As the index `ledger_pages_late` says it, so that it can be used.
+// Spelled as in the index `ledger_pages_late`, so that SQLite uses it.
 const LATE = 'oldest_ms < first_at_ms - 3600000'
-/** A page may hold something that is older than its commit by this, and is not counted as late. */
+/** An entry may be older than its commit by this without counting as late. */
 export const NOT_LATE_MS = 3_600_000
 
-// The planner would rather walk the primary key.
+// INDEXED BY: the planner prefers the primary key.
 const LATE_PAGES = `
   ${FIELDS} INDEXED BY ledger_pages_late WHERE ledger_id = ?1 AND flush_entry < ?2 AND flush_entry >= ?4 AND ${LATE} AND oldest_ms < ?5
     AND (?6 IS NULL OR wallet_number = ?6)
   ORDER BY flush_entry DESC LIMIT ?3`
 
-// By halving: flushes are in the order of their times. Two rows read a step, some forty for a million flushes. `low` ends
-// at the first flush with a page that begins at `?3` or later; all flushes after that one are later still.
+// Bisects, because flushes are in the order of their times. Two rows read a step, about forty for a million flushes. `low`
+// ends at the first flush with a page that begins at `?3` or later; all later flushes are later still.
 const FLUSHES_SINCE = `
   WITH RECURSIVE halves (low, high) AS (
     SELECT 1, CAST(?2 AS INTEGER)
@@ -54,7 +54,7 @@ const FLUSHES_SINCE = `
   SELECT (SELECT min(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > low) AS flush_entry
   FROM halves WHERE low >= high`
 
-/** Pages of whole flushes, the newest first. */
+/** Reads pages of whole flushes, the newest first. */
 export async function readPages(db: D1Database, query: PageQuery): Promise<PageRow[]> {
   const { ledger_id, wallet_number, before_entry, rows } = query
   const limit = rows + 1
@@ -67,8 +67,8 @@ export async function readPages(db: D1Database, query: PageQuery): Promise<PageR
 }
 
 /**
- * The first flush of which, and after which, everything was committed at `at_ms` or later; `before_entry` when there is
- * none below it.
+ * The first flush from which on everything was committed at `at_ms` or later; `before_entry` when there is none below
+ * it.
  */
 export async function flushesSince(
   db: D1Database,
@@ -83,7 +83,7 @@ export async function flushesSince(
   return Math.min(first ?? before_entry, before_entry)
 }
 
-/** Of the flushes from `from_entry` on, the pages with something that is late and older than `to_ms`. */
+/** Reads the pages of flushes from `from_entry` on that have a late entry older than `to_ms`. */
 export async function readLatePages(
   db: D1Database,
   { ledger_id, wallet_number, before_entry, rows }: PageQuery,
@@ -97,7 +97,7 @@ export async function readLatePages(
   return wholeFlushes(db, ledger_id, results, limit)
 }
 
-/** Without the last flush, of which there may be more pages; all of it when there is no other. */
+/** Drops the last flush, which may have more pages; reads all of it when there is no other. */
 async function wholeFlushes(
   db: D1Database,
   ledger_id: string,

@@ -13,17 +13,16 @@ export interface Scan {
   readonly caller: Caller
 }
 
-/** How many entries the object is asked for at once. */
+/** The entries of one read from the object. */
 const ENTRIES_A_READ = 2_000
-/** About how many characters of pages D1 is asked for at once, in how many rows. */
+/** The approximate characters of pages in one read from D1, and the bounds of its rows. */
 const CHARACTERS_A_READ = 4_000_000
 const LEAST_ROWS = 16
 const MOST_ROWS = 1_000
 
 /**
- * All entries of a ledger, newest first, in chunks: for sums over many of them. Whoever has enough stops. It reads as
- * `listEntries` does, what D1 may not have from the object first, but in larger portions, and does not look up the
- * names of users and teams, which are empty.
+ * Yields all entries of a ledger, newest first, in chunks, for sums over many of them. Reads the same sources as
+ * `listEntries` in larger portions, and leaves the names of users and teams empty.
  */
 export async function* scanEntries(
   env: Bindings,

@@ -1,3 +1,4 @@
+import { jsonParameters } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 
 /** Users and teams of a ledger, by number. */
@@ -19,33 +20,38 @@ export interface SubjectRow {
   external_id: string
 }
 
-/** The customer's own id of each subject number. A number that has none any more was erased. */
+/** Looks up the customer's own id of each subject number; an erased number has none. */
 export async function nameSubjects(
   db: D1Database,
   ledger_id: string,
   subjects: SubjectNumbers,
 ): Promise<(kind: SubjectKind, number: number) => string> {
-  const kinds = (['user', 'team'] as const).filter((kind) => subjects[kind].size > 0)
   const names = { user: new Map<number, string>(), team: new Map<number, string>() }
-  if (kinds.length > 0) {
+  const lists = (['user', 'team'] as const).flatMap((kind) =>
+    jsonParameters([...subjects[kind]].map(String)).map((list) => ({ kind, list })),
+  )
+  if (lists.length > 0) {
     const results = await db.batch<SubjectRow>(
-      kinds.map((kind) => db.prepare(NAMES_OF).bind(ledger_id, kind, JSON.stringify([...subjects[kind]]))),
+      lists.map(({ kind, list }) => db.prepare(NAMES_OF).bind(ledger_id, kind, list)),
     )
-    kinds.forEach((kind, index) => {
+    lists.forEach(({ kind }, index) => {
       for (const row of results[index]?.results ?? []) names[kind].set(row.number, row.external_id)
     })
   }
   return (kind, number) => names[kind].get(number) ?? `erased-${kind}-${number}`
 }
 
-/** The numbers of those of these subjects that D1 knows. */
+/** The numbers of the given subjects that D1 knows. */
 export async function subjectNumbers(
   db: D1Database,
   ledger_id: string,
   kind: SubjectKind,
   ids: readonly string[],
 ): Promise<ReadonlySet<number>> {
-  const list = JSON.stringify(ids.map((id) => [id]))
-  const { results } = await db.prepare(NUMBERS_OF).bind(ledger_id, kind, list).all<SubjectRow>()
-  return new Set(results.map(({ number }) => number))
+  const numbers = new Set<number>()
+  for (const list of jsonParameters(ids.map((id) => JSON.stringify([id])))) {
+    const { results } = await db.prepare(NUMBERS_OF).bind(ledger_id, kind, list).all<SubjectRow>()
+    for (const { number } of results) numbers.add(number)
+  }
+  return numbers
 }

@@ -3,7 +3,7 @@ import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../../usage/c
 import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
 import { type SumsRow, sumIn, sumOf, usageOf, wrongColumns } from './page-sums.ts'
 
-/** How far the pages of a ledger have been looked at, and what they come to up to there. */
+/** The progress of checking a ledger's pages, and their usage up to there. */
 export interface Checked {
   readonly entry: number
   readonly usage: UsageTotals
@@ -14,7 +14,7 @@ export const NOTHING_CHECKED: Checked = { entry: 0, usage: NO_USAGE }
 export interface PagesCheck {
   readonly checked: Checked
   readonly differences: readonly Difference[]
-  /** There are more pages than one check looks at: it goes on from `checked`. */
+  /** There are more pages than one check reads; the next one continues from `checked`. */
   readonly more: boolean
 }
 
@@ -75,8 +75,8 @@ interface BrokenChain {
 }
 
 /**
- * Compares D1's pages with what the ledger object says: no entry missing between `after` and the last one that D1
- * should have, each wallet's chain unbroken, the same sums at the end.
+ * Compares D1's pages with the ledger object's books: no entry is missing between `after` and the last one that D1 should
+ * have, each wallet's chain is unbroken, and the sums at the end are equal.
  */
 export async function checkPages(
   db: D1Database,
@@ -92,7 +92,7 @@ export async function checkPages(
       .bind(ledger_id, checked.entry, FLUSHES_A_READ)
       .all<FlushRow>()
     const more = results.length === FLUSHES_A_READ
-    // Where the last flush that was read ends, the next read says. What is flushed while this reads is not compared.
+    // The next read tells the end of the last flush. Rows that are flushed during the check are not compared.
     const next_flush = more ? results.at(-1)?.flush_entry : undefined
     const end = Math.min(books.flushed_entry, (next_flush ?? books.flushed_entry + 1) - 1)
     const flushes = results.filter(({ flush_entry }) => flush_entry <= end)
@@ -154,7 +154,7 @@ function gapsIn(flushes: readonly FlushRow[], first_entry: number, end: number):
   return gaps
 }
 
-/** Either of the two pages may be the one that is wrong. */
+/** Wallets whose page does not begin with the balance of the page before it. Either of the two may be wrong. */
 async function brokenChains(
   db: D1Database,
   ledger_id: string,

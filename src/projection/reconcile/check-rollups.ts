@@ -11,8 +11,8 @@ const MESSAGES_AT_ONCE = 50
 const MAX_ENTRIES = 50_000
 
 /**
- * Folds what D1's pages have and the rollups do not: messages that are late, or were lost. Whatever comes of them later
- * is a duplicate. False when there is more than one check folds.
+ * Folds late or lost messages from D1's pages into the rollups; a message that arrives later is a duplicate. False when
+ * there is more than one check folds.
  */
 export async function bringUpRollups(db: D1Database, ledger_id: string): Promise<boolean> {
   const rolled_entry = (await readRollup(db, ledger_id))?.rolled_entry ?? 0
@@ -27,17 +27,17 @@ export async function bringUpRollups(db: D1Database, ledger_id: string): Promise
       messages = []
     }
   } catch (error) {
-    // Then the rollups stay behind, which is a difference, and the next check begins with the first page.
+    // The rollups stay behind, which is a difference; the next check begins with the first page.
     if (!(error instanceof BrokenPages)) throw error
   }
   if (messages.length > 0) await rollUp(db, messages)
   return true
 }
 
-/** Others fold and delete days while this reads them: so often it begins anew. What is then left is the next check's. */
+/** The attempts while concurrent writers fold or delete days; after the last one the next check decides. */
 const ATTEMPTS = 3
 
-/** Compares the rollups with the pages' sums, and their days with what they say of themselves. */
+/** Compares the totals of the rollups with the sums of the pages, and with the sums of their days. */
 export async function checkRollups(
   db: D1Database,
   ledger_id: string,
@@ -52,7 +52,7 @@ export async function checkRollups(
       return [{ kind: 'usage_of_rollups', ...range, expected: `entry ${flushed_entry}`, found }]
     }
     const totals = packTotals(rollup.totals)
-    // Those that have gone on since the books were read have nothing in the books to be compared with.
+    // Rollups that have moved on since the books were read cannot be compared with them.
     if (rollup.rolled_entry === flushed_entry && totals !== usage) {
       return [{ kind: 'usage_of_rollups', ...range, expected: usage, found: totals }]
     }
@@ -65,7 +65,7 @@ export async function checkRollups(
   return []
 }
 
-/** Every change of the days changes one of these. */
+/** Whether the days are unchanged: every change of a day changes one of these. */
 function isSame(a: Rollup, b: Rollup): boolean {
   return (
     a.generation === b.generation &&
@@ -74,7 +74,7 @@ function isSame(a: Rollup, b: Rollup): boolean {
   )
 }
 
-// Days of a third of a megabyte at most each.
+// A row has at most a third of a megabyte.
 const DAYS = `
   SELECT day, part, by_day FROM rollup_days WHERE ledger_id = ?1 AND generation = ?2 AND (day, part) > (?3, ?4)
   ORDER BY day, part LIMIT 40`

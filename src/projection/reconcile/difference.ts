@@ -1,32 +1,32 @@
 import type { Books, EntryRange } from '../../ledger/model/messages/ledger.ts'
 
 /**
- * Where the books of a ledger do not agree. A range of entries includes both of its ends; what is wrong in pages is told
- * as the range of whole flushes, which is what can be written again.
+ * A difference between the books of a ledger. The range of entries includes both ends; for pages it is the range of whole
+ * flushes, which can be rewritten.
  */
 export interface Difference {
   readonly kind: DifferenceKind
   readonly from_entry: number
   readonly to_entry: number
-  /** What it should be and what it is, for the operator who reads it. */
+  /** The expected and the actual value, for the operator. */
   readonly expected: string
   readonly found: string
 }
 
 export const DIFFERENCE_KINDS = [
-  /** Pages are not there, or there are entries too many. */
+  /** Pages are missing, or have too many entries. */
   'pages_missing',
-  /** What a page's columns say is not what its entries come to. */
+  /** The columns of a page differ from the sums of its entries. */
   'page_sums',
-  /** A wallet's page does not begin where the one before it ended: one of the two, and both are told. */
+  /** A wallet's page does not begin with the balance of the one before it; both pages are reported. */
   'wallet_chain',
-  /** All wallets together hold something else than in the object. */
+  /** The sum of all wallets differs from the object's. */
   'balance',
-  /** The sums over all pages are not the object's. */
+  /** The sums of all pages differ from the object's. */
   'usage_of_pages',
-  /** The sums that the rollups say of themselves are not those of the pages. */
+  /** The totals of the rollups differ from the sums of the pages. */
   'usage_of_rollups',
-  /** The rollups' days do not come to the sums that the rollups say of themselves. */
+  /** The sums of the rollups' days differ from their totals. */
   'usage_of_days',
 ] as const
 export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number]
@@ -36,7 +36,7 @@ export const MAX_DIFFERENCES = 100
 const NEXT_FLUSH =
   'SELECT min(flush_entry) AS next FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2'
 
-/** The entries of the flush that begins with this one: what can be written again as a whole. */
+/** The entries of the flush that begins with this one. */
 export async function rangeOfFlush(
   db: D1Database,
   ledger_id: string,

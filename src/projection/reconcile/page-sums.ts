@@ -5,7 +5,7 @@ import { usageDeltas } from '../../usage/cells/delta.ts'
 import { packTotals, totalsOf, type UsageTotals } from '../../usage/cells/totals.ts'
 import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
 
-/** What the columns of pages say of the usage in them. Numbers as text: they may pass 2^53. */
+/** The usage columns of pages. Numbers are text: they may pass 2^53. */
 export interface SumsRow {
   readonly entries: number
   readonly events: number
@@ -30,23 +30,23 @@ export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigIn
   }
 }
 
-/** The sum of a column in SQL. SQLite's own end at 2^63: so the millions and the rest apart, for `sumIn` to add. */
+/** The sum of a column in SQL, as millions and rest for `sumIn`, because SQLite's sums end at 2^63. */
 export function sumOf(column: string): string {
   return `sum(${column} / 1000000) || ' ' || sum(${column} % 1000000) AS ${column}`
 }
 
-/** What `sumOf` says, exactly. Throws when it is anything else. */
+/** Parses the result of `sumOf` exactly. */
 export function sumIn(text: string): bigint {
   const [millions, rest] = text.split(' ')
-  if (millions === undefined || rest === undefined) throw new Error(`${text} is no sum of pages`)
+  if (millions === undefined || rest === undefined) throw new Error(`${text} is not a sum of pages`)
   return BigInt(millions) * 1_000_000n + BigInt(rest)
 }
 
 const PAGES_A_READ = 200
-/** What is parsed in all, so that a check that finds something wrong still comes to its end. In characters. */
+/** The characters that a check parses in all, which bounds its time. */
 const MAX_PARSED = 64_000_000
 
-// As many pages as their bodies are 2 MB, and the one that passes it. How long a body is stands in the row's header.
+// The pages whose bodies are 2 MB together, and the one that passes it. The length of a body is in the row's header.
 const PAGES_AFTER = `
   WITH some AS (
     SELECT flush_entry, wallet_number, octet_length(body) AS bytes FROM ledger_pages
@@ -74,7 +74,7 @@ interface PageRow extends SumsRow {
   readonly body: string
 }
 
-/** Which pages' columns are not what their entries come to: looked for only when the sums over all of them are wrong. */
+/** Finds pages whose columns differ from their entries; runs only when the sums over all pages are wrong. */
 export async function wrongColumns(
   db: D1Database,
   ledger_id: string,

@@ -16,7 +16,7 @@ export interface Reconciliation {
   readonly ledger_id: string
   readonly status: ReconciliationStatus
   readonly checked_entry: number
-  /** What was found; with status REPAIRED it was mended. */
+  /** The differences found; with status REPAIRED they were repaired. */
   readonly differences: readonly Difference[]
 }
 
@@ -26,8 +26,8 @@ export type ReconcileResult =
   | { readonly kind: 'unavailable'; readonly ledger_id: string }
 
 /**
- * Compares what a ledger object, D1's pages and the rollups say that its books come to; mends pages from the journal
- * and rollups from pages, and compares again. `full` looks at every page, else at those since the last check.
+ * Compares the sums of a ledger object, D1's pages and the rollups, repairs pages from the journal and rollups from pages,
+ * and compares again. `full` checks every page, otherwise those since the last check.
  */
 export async function reconcileLedger(
   env: Bindings,
@@ -37,14 +37,14 @@ export async function reconcileLedger(
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)
   const before = await readReconciliation(db, ledger_id)
-  const begins_anew = full || !before || before.status === 'DIFFERENT'
-  const after = begins_anew ? NOTHING_CHECKED : before.checked
+  const from_first_page = full || !before || before.status === 'DIFFERENT'
+  const after = from_first_page ? NOTHING_CHECKED : before.checked
   const first = await check(env, ledger, after)
   if (first.kind === 'unavailable') return { kind: 'unavailable', ledger_id }
   let { pages, differences } = first
   let status: ReconciliationStatus = first.more ? 'CHECKING' : 'OK'
   if (differences.length > 0) {
-    await mend(env, ledger, differences, now_ms)
+    await repair(env, ledger, differences, now_ms)
     const second = await check(env, ledger, after)
     if (second.kind === 'unavailable') return { kind: 'unavailable', ledger_id }
     status = second.differences.length > 0 ? 'DIFFERENT' : 'REPAIRED'
@@ -54,9 +54,9 @@ export async function reconcileLedger(
       logFailure('ledger_differs', { ledger: ledger_id, status, kind, from_entry, to_entry, expected, found })
     }
   }
-  // What was found wrong is looked at again, from the first page, until it is right.
+  // A ledger that still differs is checked from the first page each time, until it is right.
   const checked = status === 'DIFFERENT' ? NOTHING_CHECKED : pages.checked
-  const full_at_ms = begins_anew ? now_ms : (before?.full_at_ms ?? now_ms)
+  const full_at_ms = from_first_page ? now_ms : (before?.full_at_ms ?? now_ms)
   const reported = differences.slice(0, MAX_DIFFERENCES)
   await writeReconciliation(db, ledger_id, {
     status,
@@ -74,7 +74,7 @@ type Check =
       readonly kind: 'checked'
       readonly pages: PagesCheck
       readonly differences: readonly Difference[]
-      /** There is more than one check looks at. */
+      /** There is more than one check reads. */
       readonly more: boolean
     }
 
@@ -85,7 +85,7 @@ async function check(env: Bindings, ledger: LedgerName, after: PagesCheck['check
   const db = ledgerDb(env, ledger.customer_id)
   const ledger_id = ledgerKey(ledger)
   const pages = await checkPages(db, ledger_id, books, after)
-  // Rollups are made from pages: what is wrong there is mended first.
+  // Rollups are made from pages, so pages are repaired first.
   if (pages.more || pages.differences.length > 0) {
     return { kind: 'checked', pages, differences: pages.differences, more: pages.more }
   }
@@ -93,8 +93,8 @@ async function check(env: Bindings, ledger: LedgerName, after: PagesCheck['check
   return { kind: 'checked', pages, differences: await checkRollups(db, ledger_id, books), more: false }
 }
 
-/** Pages from the journal, then rollups from pages: as much of them as a call rebuilds; the cron goes on with the rest. */
-async function mend(
+/** Repairs pages from the journal, then rollups from pages, as far as one call rebuilds; the cron continues. */
+async function repair(
   env: Bindings,
   ledger: LedgerName,
   differences: readonly Difference[],
@@ -113,7 +113,7 @@ async function mend(
       case 'usage_of_days':
         of_rollups = true
         break
-      // Nothing says which page is wrong: those that can be told are above.
+      // These do not identify a page; the kinds above do.
       case 'balance':
       case 'usage_of_pages':
     }
@@ -122,7 +122,7 @@ async function mend(
   try {
     await rebuildLedger(ledgerDb(env, ledger.customer_id), ledgerKey(ledger), ENTRIES_A_CALL, now_ms)
   } catch (error) {
-    // Pages that nobody could mend: the rollups stay what they are, and the second look says what is wrong.
+    // Pages could not be repaired: the rollups stay, and the second check reports the difference.
     if (!(error instanceof BrokenPages)) throw error
   }
 }

@@ -3,7 +3,7 @@ import { NO_USAGE, packTotals, unpackTotals } from '../../usage/cells/totals.ts'
 import type { Checked } from './check-pages.ts'
 import type { Difference } from './difference.ts'
 
-/** What is kept of the last check of a ledger. */
+/** The stored result of a ledger's last check. */
 export interface StoredReconciliation {
   readonly status: ReconciliationStatus
   readonly checked_at_ms: number
@@ -63,14 +63,14 @@ export async function writeReconciliation(
     .run()
 }
 
-// What is known of an earlier check stays. One that never had any begins with the first page.
+// Keeps the result of an earlier check; a first check begins with the first page.
 const POSTPONE = `
   INSERT INTO reconciliations (ledger_id, status, checked_at_ms, full_at_ms, checked_entry, usage, differences)
   VALUES (?1, 'CHECKING', ?2, 0, 0, ?3, '[]')
   ON CONFLICT (ledger_id) DO UPDATE SET checked_at_ms = excluded.checked_at_ms,
     status = CASE status WHEN 'DIFFERENT' THEN status ELSE 'CHECKING' END`
 
-/** A ledger that does not answer goes behind those that wait: it would be the first one each time, for ever. */
+/** Records that a ledger did not answer, so that it is not due again at once. */
 export async function postponeReconciliation(
   db: D1Database,
   ledger_id: string,

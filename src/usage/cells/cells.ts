@@ -2,36 +2,36 @@ import { sizeOf } from '../../db/text-size.ts'
 import type { EventType } from '../../ledger/model/vocabulary.ts'
 import { UNIT_DECIMALS } from './delta.ts'
 
-/** What usage is told apart by. Time is cut to whole hours, or to whole days where hours are not asked for. */
+/** The dimensions of usage. Times are cut to whole hours, or to whole days where hours are not needed. */
 export interface CellDimensions {
   /** Whole hours since 1970, UTC. */
   readonly hour: number
   readonly feature_id: string
   readonly provider: string | null
   readonly model: string | null
-  /** Null: credits of a hold that were captured without an event. */
+  /** Null for credits of a hold that were captured without an event. */
   readonly event_type: EventType | null
-  /** Subject numbers (`subjects`): an erased person's stay, so that no rollup has to change. */
+  /** Subject numbers (`subjects`). An erased subject keeps its number, so rollups do not change. */
   readonly user: number | null
   readonly team: number | null
 }
 
-/** Exact sums. Voids and refunds take away, so any of them may be negative where the event itself is elsewhere. */
+/** Exact sums. Voids and refunds subtract, so a sum may be negative where the event is in another cell. */
 export interface CellSums {
   readonly events: number
   readonly credits_micro: bigint
   readonly cost_pico: bigint
   readonly price_pico: bigint
-  /** What was paid for the credits, by the cost basis of their lots. */
+  /** The cost basis of the credits, by their lots. */
   readonly paid_pico: bigint
-  /** In 1e-9 of the unit (`UNIT_DECIMALS`). Never 0: such a unit is not there. */
+  /** In 1e-9 of the unit (`UNIT_DECIMALS`). Units of quantity 0 are left out. */
   readonly units_nano: ReadonlyMap<string, bigint>
 }
 
-/** A cell of usage: a place, and everything that was used there. */
+/** A cell of usage: its dimensions and their sums. */
 export interface Cell extends CellDimensions, CellSums {}
 
-/** Sums that are added to. */
+/** Sums that take additions. */
 export interface MutableSums extends CellSums {
   events: number
   credits_micro: bigint
@@ -47,7 +47,8 @@ export function noSums(): MutableSums {
 
 export function addSums(sums: MutableSums, added: CellSums): void {
   sums.events += added.events
-  if (!Number.isSafeInteger(sums.events)) throw new RangeError(`${sums.events} events in one sum`)
+  if (!Number.isSafeInteger(sums.events))
+    throw new RangeError(`${sums.events} events in one sum are not a safe integer`)
   sums.credits_micro += added.credits_micro
   sums.cost_pico += added.cost_pico
   sums.price_pico += added.price_pico
@@ -62,8 +63,8 @@ export function addSums(sums: MutableSums, added: CellSums): void {
 type MutableCell = CellDimensions & MutableSums
 
 /**
- * Cells by their place, each there once and none of them all zero: what was added decides what is in it, and neither
- * the order in which it came nor what else was there meanwhile.
+ * Cells by their dimensions, each once and none of them all zero. The content depends only on the additions, not on
+ * their order.
  */
 export class Cells {
   private readonly byPlace = new Map<string, MutableCell>()
@@ -78,7 +79,7 @@ export class Cells {
     return this.byPlace.size
   }
 
-  /** Returns the cell that it was added to; undefined when that has come to nothing. */
+  /** Returns the cell that took the addition; undefined when its sums are all zero now. */
   add(added: Cell): Cell | undefined {
     const place = placeOf(added)
     const known = this.byPlace.get(place)
@@ -97,7 +98,7 @@ export class Cells {
   }
 }
 
-/** No name of a customer's has a control character (`customerText`), and none is empty. */
+/** Names of customers have no control character (`customerText`) and are not empty. */
 const KEY = '\u0000'
 
 function placeOf({ hour, feature_id, provider, model, event_type, user, team }: CellDimensions): string {
@@ -121,8 +122,8 @@ function isZero(cell: CellSums): boolean {
 }
 
 /**
- * Cells that know what they take packed (`pack-cells.ts`), in bytes, or a little more: nobody has to pack in order to
- * know that something is still small. What has come to nothing keeps its weight: more is only never too little.
+ * Cells with an upper bound of their packed size in bytes (`pack-cells.ts`), so that size checks need no packing. Removed
+ * cells are not subtracted from the bound.
  */
 export class WeighedCells extends Cells {
   private readonly weights = new Map<Cell, { bytes: number; units: number }>()
@@ -146,7 +147,7 @@ export class WeighedCells extends Cells {
     if (!cell) return undefined
     const known = this.weights.get(cell)
     if (!known) this.weighKind(cell)
-    // Mostly there is nothing new about its units, and then nothing to weigh.
+    // Most additions have no new unit, and nothing to weigh.
     if (!known || !hasSameUnits(added, cell, known.units)) this.weighUnits(cell)
     const bytes = cellWeight(cell)
     this.weights.set(cell, { bytes, units: cell.units_nano.size })
@@ -178,8 +179,8 @@ export class WeighedCells extends Cells {
 }
 
 /**
- * Whether a cell that had so many units has the very same after these were added. Units only go when they are added to:
- * if all of them are there, and there are as many as before, none is new.
+ * Whether a cell has the same units as before an addition. An addition can remove only units that it names: if all of
+ * them are there, and the number is unchanged, none is new.
  */
 function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
   if (added.units_nano.size !== units_before || cell.units_nano.size !== units_before) return false
@@ -187,14 +188,14 @@ function hasSameUnits(added: Cell, cell: Cell, units_before: number): boolean {
   return true
 }
 
-// A place in a dictionary has at most 5 digits, since nothing is packed that has more than 100,000 strings.
+// An index into a dictionary has at most 5 digits, because nothing packed has more than 100,000 strings.
 const INDEX = 5
 const COMMA = 1
 const BRACKETS = 2
-/** Of hours since 1970; what is written is less, a difference. */
+/** The digits of hours since 1970; packed hours are differences, which are shorter. */
 const HOUR = 6
 const FIXED_NUMBERS = 10
-/** A quotation mark on both sides of a number that JSON cannot hold. */
+/** Both quotation marks of a number that is packed as a string. */
 const QUOTES = 2
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 

@@ -5,33 +5,33 @@ import type { EventType } from '../../ledger/model/vocabulary.ts'
 import { divideHalfEven, parseDecimal, type UsdParts, usdFromParts } from '../../pricing/money.ts'
 
 /**
- * What one entry adds to analytics, exactly. It is made from what the entry says and from nothing else, so the ledger
- * object, the queue's messages, the columns of D1's pages and a rebuild all come to the same sums, whenever they look.
+ * The exact addition of one entry to analytics. Derived from the entry alone, so that the ledger object, the queue's
+ * messages, the columns of D1's pages and a rebuild have the same sums at any time.
  */
 export interface UsageDelta {
-  /** The number of the entry, which has at most one delta. */
+  /** The number of the entry. An entry has at most one delta. */
   readonly entry: number
-  /** Where it counts: the time of the event itself, also for what is said of it later. */
+  /** The time that it counts at: that of the event itself, also for later changes of the event. */
   readonly timestamp_ms: number
-  /** Null: nobody sent an event, a hold was captured by credits. */
+  /** Null when a hold was captured by credits, without an event. */
   readonly event_type: EventType | null
   readonly feature_id: string
   readonly provider?: string
   readonly model?: string
-  /** Subject numbers of the ledger: to erase a user changes no sum. */
+  /** Subject numbers of the ledger, so that erasing a user changes no sum. */
   readonly user?: number
   readonly team?: number
-  /** An event is one, a void takes it back; what else is said of an event does not count it again. */
+  /** 1 for an event, -1 for its void, 0 for other changes of an event. */
   readonly events: 1 | 0 | -1
   /** By unit, in 1e-9 of it: `input_tokens` 1000 is `1_000_000_000_000n`. A void's are negative. */
   readonly units: Readonly<Record<string, bigint>>
-  /** Credits burned, less those given back. */
+  /** Credits burned less credits given back. */
   readonly credits_micro: number
-  /** What the provider charges. */
+  /** The provider's charge. */
   readonly cost_pico: bigint
   /** customer_price_usd: revenue, promotional credits included. */
   readonly price_pico: bigint
-  /** What had been paid for the credits: revenue by the price of the lots that they came out of. */
+  /** Revenue by the cost basis of the lots that the credits were taken from. */
   readonly paid_pico: bigint
 }
 
@@ -42,10 +42,10 @@ export const UNIT_DECIMALS = 9
  * The deltas of entries, in their order. Purchases, grants, transfers, adjustments and expirations are no usage.
  *
  * - An event counts itself.
- * - A void takes all of it back, where it was counted; what refunds took back before, it does not take back again.
- * - A refund is goodwill: credits and revenue are taken back in proportion, while events, units and cost stay.
- * - An entry that rates an event late counts the difference to what was said of it before.
- * - A hold that is captured by credits counts credits and revenue at the time of the capture.
+ * - A void subtracts the event at the event's own time, less what refunds have subtracted before.
+ * - A refund is goodwill: it subtracts credits and revenue in proportion; events, units and cost stay.
+ * - An entry that rates an event late counts the difference to the earlier amounts.
+ * - A hold captured by credits counts credits and revenue at the time of the capture.
  */
 export function usageDeltas(entries: readonly Entry[], number: SubjectNumber): UsageDelta[] {
   return entries.flatMap((entry) => usageDelta(entry, number) ?? [])
@@ -56,7 +56,7 @@ function usageDelta(entry: Entry, number: SubjectNumber): UsageDelta | undefined
   if (event?.rerates) {
     const { cost_before, price_before, price_after } = event.rerates
     return {
-      ...said(entry, event, number),
+      ...dimensions(entry, event, number),
       events: 0,
       units: {},
       cost_pico: usdFromParts(event.cost) - usdFromParts(cost_before),
@@ -65,7 +65,7 @@ function usageDelta(entry: Entry, number: SubjectNumber): UsageDelta | undefined
   }
   if (event) {
     return {
-      ...said(entry, event, number),
+      ...dimensions(entry, event, number),
       events: 1,
       units: unitsOf(event, 1n),
       ...usd(event, 1n),
@@ -74,12 +74,12 @@ function usageDelta(entry: Entry, number: SubjectNumber): UsageDelta | undefined
   if (captured) {
     const price_pico = usdFromParts(captured.price)
     const cell = { ...captured, timestamp_ms: entry.at_ms }
-    return { ...said(entry, cell, number), events: 0, units: {}, cost_pico: 0n, price_pico }
+    return { ...dimensions(entry, cell, number), events: 0, units: {}, cost_pico: 0n, price_pico }
   }
   if (!reverses) return undefined
   const { voided, price } = reverses
   return {
-    ...said(entry, reverses, number),
+    ...dimensions(entry, reverses, number),
     events: voided && reverses.event_type ? -1 : 0,
     units: voided ? unitsOf(voided, -1n) : {},
     ...usd({ cost: voided?.cost ?? NO_COST, price }, -1n),
@@ -88,7 +88,7 @@ function usageDelta(entry: Entry, number: SubjectNumber): UsageDelta | undefined
 
 const NO_COST: UsdParts = { micro: 0, pico: 0 }
 
-function said(entry: Entry, cell: UsageCell, number: SubjectNumber) {
+function dimensions(entry: Entry, cell: UsageCell, number: SubjectNumber) {
   const { timestamp_ms, event_type, feature_id, provider, model, user_id, team_id } = cell
   return {
     entry: entry.number,
@@ -104,7 +104,7 @@ function said(entry: Entry, cell: UsageCell, number: SubjectNumber) {
   }
 }
 
-/** Out of lots it is paid, back into them it is not. */
+/** The cost basis of the credits taken from lots, less that of the credits given back. */
 function paidByLots({ lots }: Entry): bigint {
   return lots.reduce((sum, part) => (part[1] < 0 ? sum + paidOf(part) : sum - paidOf(part)), 0n)
 }
@@ -126,12 +126,12 @@ function unitsOf({ usage, custom }: UsageQuantities, sign: 1n | -1n): Record<str
 const ONE_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 const FINEST_DECIMALS = 40
 
-/** Seconds have at most nine decimals where they are accepted, so nothing is rounded here. */
+/** Accepted quantities have at most nine decimals, so nothing is rounded here. */
 function exactUnits(quantity: number): bigint {
   if (Number.isSafeInteger(quantity)) return BigInt(quantity) * ONE_UNIT
   const exact = parseDecimal(quantity, UNIT_DECIMALS)
   if (typeof exact === 'bigint') return exact
   const finest = parseDecimal(quantity, FINEST_DECIMALS)
-  if (typeof finest !== 'bigint') throw new Error(`not a quantity: ${quantity}`)
+  if (typeof finest !== 'bigint') throw new Error(`${quantity} is not a quantity`)
   return divideHalfEven(finest, 10n ** BigInt(FINEST_DECIMALS - UNIT_DECIMALS))
 }

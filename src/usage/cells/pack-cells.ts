@@ -15,7 +15,7 @@ import {
 } from './packed-values.ts'
 
 /**
- * Cells as JSON, each string once. Two sets with the same cells pack to the same bytes, however they came about.
+ * Cells as JSON, each string once. Two sets with the same cells pack to the same bytes.
  *
  * Sums are JSON numbers where those are exact, else strings of digits; quantities of units are JSON numbers where they
  * are whole, else decimals with at most 9 places.
@@ -23,11 +23,11 @@ import {
 export interface PackedCells {
   /** The earliest hour of `c`, whose first numbers count from here; 0 without cells. */
   readonly h: number
-  /** The strings that the others name by their place, in the order of their UTF-16 units. */
+  /** The strings that the other fields refer to by index, in the order of their UTF-16 units. */
   readonly s: readonly string[]
-  /** Kinds of usage: feature, provider, model, event type, each a place in `s` or -1 for none. */
+  /** Kinds of usage: feature, provider, model, event type, each an index into `s` or -1 for none. */
   readonly k: readonly (readonly number[])[]
-  /** Sets of units: places in `s`. */
+  /** Sets of units: indexes into `s`. */
   readonly u: readonly (readonly number[])[]
   /**
    * hour, kind, user, team (0 for none), set of units, events, micro-credits, cost, price and paid in pico-USD, then
@@ -38,7 +38,7 @@ export interface PackedCells {
 
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)
 const NONE = -1
-/** Hours until the year 2500: what is later is no time of an event. */
+/** Hours until the year 2500. No event has a later time. */
 const MAX_HOUR = 4_650_000
 const FIXED_NUMBERS = 10
 
@@ -81,8 +81,8 @@ interface Row {
 }
 
 /**
- * The cells of a packed set. Throws `MalformedCells` with what is wrong: `strict` of anything that `packCells` does not
- * write, else of what cannot be read.
+ * Unpacks cells. Throws `MalformedCells` for what cannot be read; with `strict` also for anything that `packCells` does
+ * not write.
  */
 export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trusted'): Cell[] {
   const cells = [...unpackSome(value, EVERY)]
@@ -90,7 +90,7 @@ export function unpackCells(value: unknown, strict: 'strict' | 'trusted' = 'trus
   return cells
 }
 
-/** Which cells are wanted: by whole hours, from and before, and by users, all or some. */
+/** A filter of cells: from an hour, before an hour, and of all users or some. */
 export interface Wanted {
   readonly from_hour: number
   readonly to_hour: number
@@ -99,7 +99,7 @@ export interface Wanted {
 
 const EVERY: Wanted = { from_hour: 0, to_hour: MAX_HOUR + 1, users: undefined }
 
-/** Those of the cells that are wanted. Of the others little more is read than that they are not. */
+/** Yields the cells that pass the filter. Reads little of the others. */
 export function* unpackSome(value: unknown, { from_hour, to_hour, users }: Wanted): Generator<Cell> {
   const packed = recordOf(value, 'cells')
   const h = integerOf(packed.h, 'h', 0, MAX_HOUR)
@@ -130,11 +130,11 @@ function unpackQuantity(value: unknown, cell: number): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value) * NANO_PER_UNIT
   const nano =
     typeof value === 'string' && DECIMAL.test(value) ? parseDecimal(value, UNIT_DECIMALS) : undefined
-  if (typeof nano !== 'bigint') throw new MalformedCells(`c[${cell}] has a quantity that is none`)
+  if (typeof nano !== 'bigint') throw new MalformedCells(`c[${cell}] has an invalid quantity`)
   return nano
 }
 
-/** Lists of numbers, each once and in order. */
+/** Distinct lists of numbers, in order. */
 class Dictionary {
   readonly lists: readonly (readonly number[])[]
   private readonly places: ReadonlyMap<string, number>
@@ -168,7 +168,7 @@ function byNumbers(a: readonly number[], b: readonly number[]): number {
 }
 
 function missing(what: string): never {
-  throw new Error(`${what} is in no dictionary`)
+  throw new Error(`${what} is not in the dictionary`)
 }
 
 interface Dictionaries {
@@ -179,12 +179,12 @@ interface Dictionaries {
 
 type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type'>
 
-/** Called for every cell that is read: what is wrong with one is said only when something is. */
+/** Reads one cell. Runs for every cell, so it composes error texts only when it fails. */
 function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: number): Cell {
   const [hour, kind, user, team, set, events, credits, cost, price, paid] = numbers
   const units = isPlace(set, u.length) ? u[set] : undefined
   const dimensions = isPlace(kind, k.length) ? k[kind] : undefined
-  if (!dimensions || !units) throw new MalformedCells(`c[${i}] is of no kind`)
+  if (!dimensions || !units) throw new MalformedCells(`c[${i}] has no known kind or set of units`)
   if (numbers.length !== FIXED_NUMBERS + units.length) {
     throw new MalformedCells(`c[${i}] has ${numbers.length} numbers`)
   }
@@ -245,7 +245,7 @@ function stringAt(s: readonly string[], place: unknown, name: string): string {
   return text
 }
 
-/** Cells that are there twice, are all zero or stand out of order, strings that nobody names, and fields of others. */
+/** Rejects duplicate, all-zero and unordered cells, unused strings, and unknown fields. */
 function assertCanonical(value: unknown, cells: Cell[]): void {
   const packed = recordOf(value, 'cells')
   const { h, s, k, u, c } = packed

@@ -1,9 +1,9 @@
-/** What packed usage is made of, checked where it is read: a message may come from anywhere, a row may be broken. */
+/** The values of packed usage, checked where they are read: a message may be foreign, a row may be broken. */
 
-/** Why something is no packed usage. */
+/** A value is not packed usage; the message says why. */
 export class MalformedCells extends Error {}
 
-/** A whole number in JSON: exact as a number, or as a string of digits. */
+/** Packs a whole number exactly: as a JSON number, or as a string of digits. */
 export function packInteger(value: bigint): PackedNumber {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : value.toString()
@@ -11,7 +11,7 @@ export function packInteger(value: bigint): PackedNumber {
 
 const LARGE_INTEGER = /^-?[1-9]\d{15,39}$/
 
-/** Throws `MalformedCells` when it is not what `packInteger` writes. */
+/** Throws `MalformedCells` for anything that `packInteger` does not write. */
 export function unpackInteger(value: unknown, name: string): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value)
   if (typeof value === 'string' && LARGE_INTEGER.test(value)) return BigInt(value)
@@ -24,13 +24,13 @@ export function isPlace(value: unknown, end: number): value is number {
 }
 
 const MAX_NAME_LENGTH = 510
-// Cc: what separates names where they are compared. Cs: half a character, which has no UTF-8.
+// Cc: control characters separate names in keys. Cs: a lone surrogate has no UTF-8.
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
 
 export function nameOf(value: unknown, name: string): string {
   if (typeof value !== 'string') throw new MalformedCells(`${name} is not a string`)
   if (value === '' || value.length > MAX_NAME_LENGTH || UNPRINTABLE.test(value)) {
-    throw new MalformedCells(`${name} is not a name`)
+    throw new MalformedCells(`${name} is not a valid name`)
   }
   return value
 }

@@ -2,7 +2,7 @@ import type { CellSums } from './cells.ts'
 import type { UsageDelta } from './delta.ts'
 import { packInteger, recordOf, unpackInteger } from './packed-values.ts'
 
-/** The sums of a whole ledger, units apart: what reconciling compares. */
+/** The sums of a whole ledger without its units: the values that reconciliation compares. */
 export interface UsageTotals {
   readonly events: bigint
   readonly credits_micro: bigint
@@ -39,7 +39,7 @@ export function subtractTotals(a: UsageTotals, b: UsageTotals): UsageTotals {
   }
 }
 
-/** The sums of cells, or of the deltas of entries. */
+/** Sums cells, or the deltas of entries. */
 export function totalsOf(parts: Iterable<CellSums | UsageDelta>): UsageTotals {
   const sums = { ...NO_USAGE }
   for (const part of parts) {
@@ -52,7 +52,7 @@ export function totalsOf(parts: Iterable<CellSums | UsageDelta>): UsageTotals {
   return sums
 }
 
-/** JSON, each sum as `packInteger` writes it. */
+/** Packs totals as JSON, each sum as `packInteger` writes it. */
 export function packTotals(totals: UsageTotals): string {
   return JSON.stringify({
     events: packInteger(totals.events),

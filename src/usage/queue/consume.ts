@@ -9,8 +9,8 @@ import { type Outcome, rollUp } from '../rollups/roll-up.ts'
 import { type ParsedUsageMessage, parseUsageMessage } from './message.ts'
 
 /**
- * What becomes of the bodies of usage messages when they are folded into the rollups now, in their order. Throws when
- * D1 cannot be read.
+ * Folds the bodies of usage messages into the rollups and returns the outcome of each, in their order. Throws when D1
+ * cannot be read.
  */
 export async function foldBodies(env: Pick<Bindings, 'DB'>, bodies: readonly unknown[]): Promise<Outcome[]> {
   const parsed = bodies.map(parseUsageMessage)
@@ -22,13 +22,13 @@ export async function foldBodies(env: Pick<Bindings, 'DB'>, bodies: readonly unk
   }
   return parsed.map((body) => {
     if (body.kind === 'poison') return { kind: 'failed', reason: body.reason }
-    return outcomes.get(body.message) ?? { kind: 'failed', reason: 'nothing became of it' }
+    return outcomes.get(body.message) ?? { kind: 'failed', reason: 'the message has no outcome' }
   })
 }
 
 /**
- * The consumer of the usage queue. Each message is answered by itself: one that fails keeps none of its neighbours. It
- * comes back later and later, and after its last try goes to the dead-letter queue.
+ * Consumes the usage queue. Each message is acknowledged or retried alone, so one that fails delays no other. Retries
+ * come with growing delays; after the last one the message goes to the dead-letter queue.
  */
 export async function consumeUsage(batch: MessageBatch, env: Bindings): Promise<void> {
   let outcomes: Outcome[]
@@ -55,29 +55,28 @@ export async function consumeUsage(batch: MessageBatch, env: Bindings): Promise<
 }
 
 const FIRST_DELAY_S = 5
-/** With ten tries in all it is 25 minutes until a message goes to the dead letters: longer than D1 is mostly down. */
+/** Ten attempts take 25 minutes, which is longer than most outages of D1. */
 const LAST_DELAY_S = 300
 
-/** Seconds until a message comes back that was tried this often. */
+/** Seconds until the next attempt, after this many. */
 export function retryDelay(attempts: number): number {
   return Math.min(LAST_DELAY_S, FIRST_DELAY_S * 2 ** Math.min(attempts - 1, 10))
 }
 
-/** `queue` of wrangler.toml, whatever the environment's name behind it. */
+/** `queue` in wrangler.toml; an environment appends its name. */
 export const DEAD_LETTER_QUEUE = 'usage-dead-letters'
 
-/** A queue takes messages of 128 KB, so this cuts none that came over one. */
+/** A queue takes messages of 128 KB, so no delivered message is cut. */
 const MAX_BODY_BYTES = 200_000
-/** What an operator reads of why. */
+/** The part of a reason that is stored, in characters. */
 export const MAX_REASON_LENGTH = 500
 
 /**
- * The consumer of the dead-letter queue. A message is tried once more, because what kept it may be over, and because
- * only so its reason is known: the queue does not say it. What still fails is stored; what cannot even be stored is
- * written to the log, and comes back.
+ * Consumes the dead-letter queue. Tries each message once more, because the cause may be over and because the queue does
+ * not deliver the reason. Stores what still fails; logs and retries what cannot be stored.
  */
 export async function keepDeadLetters(batch: MessageBatch, env: Bindings): Promise<void> {
-  const outcomes = await outcomesOf(
+  const outcomes = await tryAgain(
     env,
     batch.messages.map(({ body }) => body),
   )
@@ -97,7 +96,7 @@ interface FailedMessage {
   readonly reason: string
 }
 
-/** The messages that could not be stored. */
+/** Stores failed messages and returns those that could not be stored. */
 async function storeOrLog(db: D1Database, failed: readonly FailedMessage[]): Promise<ReadonlySet<Message>> {
   if (failed.length === 0) return new Set()
   try {
@@ -118,13 +117,13 @@ async function storeOrLog(db: D1Database, failed: readonly FailedMessage[]): Pro
   return new Set()
 }
 
-/** What came of trying them again; D1 may still be as broken as it was when they were given up. */
-async function outcomesOf(env: Bindings, bodies: readonly unknown[]): Promise<Outcome[]> {
+/** The outcomes of one more attempt. D1 may still be down. */
+async function tryAgain(env: Bindings, bodies: readonly unknown[]): Promise<Outcome[]> {
   try {
     return await foldBodies(env, bodies)
   } catch (error) {
     logError('dead_letters_not_tried', error, { messages: bodies.length })
-    return bodies.map(() => ({ kind: 'failed', reason: `it could not be tried: ${String(error)}` }))
+    return bodies.map(() => ({ kind: 'failed', reason: `not tried: ${String(error)}` }))
   }
 }
 
@@ -147,7 +146,7 @@ function letterOf(message: Message, reason: string): Readonly<Record<string, str
     sent_at_ms: message.timestamp.getTime(),
     failed_at_ms: Date.now(),
     truncated: truncated ? 1 : 0,
-    // A quarter of the bytes in characters is never too much.
+    // A character takes at most four bytes.
     body: truncated ? text.slice(0, MAX_BODY_BYTES / 4) : text,
   }
 }
@@ -158,7 +157,7 @@ function idOf({ id, timestamp }: Message): string {
   return randomId('dl', timestamp.getTime(), random)
 }
 
-/** JSON of any body. What is no JSON was sent by nobody of ours, and is kept as what it says of itself. */
+/** Any body as JSON; a body that is not JSON, which this Worker never sends, as its string. */
 function textOf(body: unknown): string {
   try {
     return JSON.stringify(body) ?? 'null'
@@ -168,12 +167,12 @@ function textOf(body: unknown): string {
 }
 
 function logLost(message: Message, reason: string): void {
-  // Only the first time: it comes back as long as it cannot be stored.
+  // Only at the first attempt: the message is retried until it can be stored.
   if (message.attempts > 1) return
   logFailure('dead_letter_lost', { dead_letter_id: idOf(message), reason, body: textOf(message.body) })
 }
 
-/** The Worker's queue consumer: usage, and the messages of it that could not be consumed. */
+/** The Worker's queue consumer: the usage queue and its dead-letter queue. */
 export function consumeQueue(batch: MessageBatch, env: Bindings): Promise<void> {
   return batch.queue.startsWith(DEAD_LETTER_QUEUE) ? keepDeadLetters(batch, env) : consumeUsage(batch, env)
 }

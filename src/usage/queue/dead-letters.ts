@@ -2,7 +2,7 @@ import type { Bindings } from '../../bindings.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import { foldBodies, MAX_REASON_LENGTH } from './consume.ts'
 
-/** Messages of the usage queue that could not be consumed: kept until an operator has replayed them. */
+/** A message of the usage queue that could not be consumed; kept until an operator replays it. */
 export interface DeadLetter {
   readonly dead_letter_id: string
   readonly state: 'open' | 'replayed'
@@ -19,7 +19,7 @@ const SELECT_PAGE = `
   SELECT dead_letter_id, state, reason, attempts, sent_at_ms, failed_at_ms, replayed_at_ms, substr(body, 1, 2000) AS body
   FROM dead_letters WHERE state = ?1 AND dead_letter_id < ?2 ORDER BY dead_letter_id DESC LIMIT ?3`
 
-/** Newest first, below `before_id`. 1 row read for each, and its place in the index. */
+/** Newest first, below `before_id`. 2 rows read for each: the letter and its index entry. */
 export async function listDeadLetters(
   db: D1Database,
   state: DeadLetter['state'],
@@ -28,10 +28,10 @@ export async function listDeadLetters(
   return (await db.prepare(SELECT_PAGE).bind(state, before_id, limit).all<DeadLetter>()).results
 }
 
-/** One call replays at most so many. */
+/** The most that one call replays. */
 export const MAX_REPLAYED = 100
 
-// Those that failed again go behind the others: a hundred that never can be consumed would else be all that is ever tried.
+// By the last failure: a hundred letters that can never be consumed would otherwise block all others.
 const OPEN_LETTERS = `
   SELECT dead_letter_id, truncated, body FROM (
     SELECT dead_letter_id AS id FROM dead_letters WHERE state = 'open'
@@ -49,19 +49,19 @@ interface LetterRow {
 }
 
 export interface Replay {
-  /** Their usage is in the rollups now, or was before: then nothing has changed. */
+  /** Their usage is in the rollups, possibly since before. */
   readonly replayed: number
-  /** They failed again and stay. */
+  /** They failed again and are kept. */
   readonly failed: number
-  /** Of those that were named: there is none of that id, or it was replayed before. */
+  /** Requested ids that do not exist or were replayed before. */
   readonly not_found: number
   /** There are more open ones. */
   readonly more: boolean
 }
 
 /**
- * Consumes dead letters again: these, or those that failed longest ago. `statementsOf` gives what is to be written in
- * the batch that says so of them (2 rows written for each that is replayed, 1 for each that fails again).
+ * Consumes dead letters again: the given ones, or those whose last failure is oldest. The statements of `statementsOf`
+ * run in the batch that marks the letters (2 rows written for each that is replayed, 1 for each that fails again).
  */
 export async function replayDeadLetters(
   env: Bindings,
@@ -95,10 +95,10 @@ export async function replayDeadLetters(
   return replay
 }
 
-/** In place of a body of which only the beginning was kept: no message. */
+/** Replaces a body of which only the beginning was kept; it is no valid message. */
 const TRUNCATED = null
 
-// A row that was replayed keeps the reason for which it was here.
+// A replayed letter keeps the reason of its failure.
 const REPLAYED = `
   UPDATE dead_letters SET attempts = attempts + 1,
     state = CASE WHEN k.reason IS NULL THEN 'replayed' ELSE state END,
@@ -115,7 +115,7 @@ const FORGET = `
   DELETE FROM dead_letters WHERE dead_letter_id IN (
     SELECT dead_letter_id FROM dead_letters WHERE state = 'replayed' AND replayed_at_ms < ?1 LIMIT ${FORGOTTEN_A_RUN})`
 
-/** Forgets those that were replayed 30 days ago, and returns how many: 2 rows written for each. */
+/** Deletes letters replayed more than 30 days ago and returns how many: 2 rows written for each. */
 export async function forgetReplayed(db: D1Database, now_ms: number): Promise<number> {
   const { meta } = await db
     .prepare(FORGET)

@@ -7,8 +7,8 @@ import { type PackedCells, packCells, unpackCells } from '../cells/pack-cells.ts
 import { integerOf, MalformedCells, recordOf } from '../cells/packed-values.ts'
 
 /**
- * What goes over the usage queue, as JSON: the usage of the entries `after_entry < n <= to_entry` of one ledger, summed
- * by cells. The messages of a ledger follow each other without a gap, whatever the entries are.
+ * A message of the usage queue, as JSON: the usage of the entries `after_entry < n <= to_entry` of one ledger, summed by
+ * cells. The messages of a ledger follow each other without a gap.
  */
 export interface UsageMessage {
   readonly v: typeof VERSION
@@ -16,7 +16,7 @@ export interface UsageMessage {
   readonly after_entry: number
   readonly to_entry: number
   /**
-   * Whatever was committed before this is in this message and those before it; null while more of the same flush
+   * Everything committed before this time is in this message and the earlier ones; null while more of the same flush
    * follows.
    */
   readonly at_ms: number | null
@@ -29,12 +29,12 @@ const VERSION = 1
 export const MAX_MESSAGE_BYTES = 64_000
 
 /**
- * A message is closed when its weight has come here. One entry weighs at most about 9 KB (three names of 255
- * characters, and every unit that there is), so none passes the maximum.
+ * A message of this weight takes no further entry. One entry weighs at most about 9 KB (three names of 255 characters
+ * and every unit), so no message passes the maximum.
  */
 const CLOSING_WEIGHT = 52_000
 
-/** A run of entries of one ledger: those of a flush. */
+/** The entries of one flush of a ledger. */
 export interface UsageRange {
   readonly ledger_id: string
   readonly after_entry: number
@@ -44,9 +44,8 @@ export interface UsageRange {
 }
 
 /**
- * The messages of a flush, at least one, in order. The same entries make the same messages, byte for byte, so that what
- * is sent again after a crash, and what a rebuild makes of the pages, is what was folded before. `deltas` are those of
- * the range, in the order of their entries.
+ * Makes the messages of a flush, at least one, in order. The same entries make the same messages, byte for byte, so a
+ * repeat after a crash and a rebuild from pages match what was folded before. `deltas` are in the order of their entries.
  */
 export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]): UsageMessage[] {
   const messages: UsageMessage[] = []
@@ -68,9 +67,9 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
   }
   for (const delta of deltas) {
     if (delta.entry <= last_entry || delta.entry > range.to_entry) {
-      throw new RangeError(`the usage of entry ${delta.entry} is not in order`)
+      throw new RangeError(`the usage of entry ${delta.entry} is out of order`)
     }
-    // Only when another one comes: the last message then has the end of the range.
+    // Only before a further entry, so that the last message has the end of the range.
     if (cells.weight >= CLOSING_WEIGHT) close(last_entry, null)
     cells.add(cellOf(delta))
     last_entry = delta.entry
@@ -79,7 +78,7 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
   return messages
 }
 
-/** What one entry adds, as a cell of its own. */
+/** The usage of one entry as a cell. */
 export function cellOf(delta: UsageDelta): Cell {
   return {
     hour: Math.floor(delta.timestamp_ms / HOUR_MS),
@@ -98,17 +97,17 @@ export function cellOf(delta: UsageDelta): Cell {
   }
 }
 
-/** A message as a consumer folds it. */
+/** A message with unpacked cells. */
 export interface ParsedUsageMessage extends Omit<UsageMessage, 'v' | 'cells'> {
   readonly cells: readonly Cell[]
 }
 
 export type ParsedBody =
   | { readonly kind: 'message'; readonly message: ParsedUsageMessage }
-  /** Nothing that this version writes: of another version, or broken. `reason` is for the operator. */
+  /** Of another version, or malformed. `reason` is for the operator. */
   | { readonly kind: 'poison'; readonly reason: string }
 
-/** Reads the body of a queue message. Whatever is odd about it makes it poison: sums are not guessed. Never throws. */
+/** Parses the body of a queue message. A malformed body is poison: sums are never guessed. */
 export function parseUsageMessage(body: unknown): ParsedBody {
   try {
     return { kind: 'message', message: messageOf(recordOf(body, 'the message')) }
@@ -119,7 +118,7 @@ export function parseUsageMessage(body: unknown): ParsedBody {
 }
 
 const FIELDS = ['v', 'ledger_id', 'after_entry', 'to_entry', 'at_ms', 'cells']
-/** The name of a ledger: an id of a customer, and `:test` behind it for the test ledger. */
+/** The name of a ledger: a customer's id, with `:test` appended for the test ledger. */
 const LEDGER_ID = /^[A-Za-z0-9_-]{1,100}(?::test)?$/
 /** The year 2500. */
 const MAX_AT_MS = 16_740_000_000_000
@@ -144,16 +143,17 @@ function messageOf(body: Readonly<Record<string, unknown>>): ParsedUsageMessage 
 
 function assertSize(message: UsageMessage): UsageMessage {
   const bytes = sizeOf(JSON.stringify(message))
-  if (bytes > MAX_MESSAGE_BYTES) throw new Error(`a usage message of ${bytes} bytes`)
+  if (bytes > MAX_MESSAGE_BYTES)
+    throw new Error(`a usage message has ${bytes} bytes, more than ${MAX_MESSAGE_BYTES}`)
   return message
 }
 
-/** The platform's limits of one `sendBatch`, with some room in bytes for what it adds to each message. */
+/** The platform's limits of one `sendBatch`, less some bytes that it adds to each message. */
 const BATCH_LIMITS: PortionLimits = { bytes: 240_000, items: 100 }
 
 /**
- * Sends the usage of a flush, in order. It may be sent twice: when it throws, some may be on their way, and the caller
- * sends the same messages again. A range without entries says nothing.
+ * Sends the usage of a flush, in order. When it throws, some messages may have been sent, and the caller sends all of
+ * them again. A range without entries sends nothing.
  */
 export async function sendUsage(
   queue: Queue,

@@ -5,15 +5,15 @@ import { type UsageDelta, usageDeltas } from '../cells/delta.ts'
 import { unpackCells } from '../cells/pack-cells.ts'
 import { type ParsedUsageMessage, type UsageMessage, usageMessages } from '../queue/message.ts'
 
-/** D1's pages do not follow each other: an operator has to repair them from the journal first. */
+/** D1's pages have a gap: an operator has to repair them from the journal first. */
 export class BrokenPages extends Error {}
 
 const FLUSHES_A_READ = 20
-/** What is read at once, or one flush where that is more: a flush takes at most 1.7 MB of journal. */
+/** The bytes read at once, or one larger flush: a flush takes at most 1.7 MB of journal. */
 const BYTES_A_READ = 4_000_000
 
-// The flush that an entry went with is the last that begins no later. How long a body is stands in the row's header:
-// none is read here.
+// The flush of an entry is the last one that does not begin after it. The length of a body is in the row's header, so
+// no body is read here.
 const FLUSHES_FROM = `
   SELECT flush_entry, sum(octet_length(body)) AS bytes FROM ledger_pages
   WHERE ledger_id = ?1 AND flush_entry >= coalesce(
@@ -25,8 +25,8 @@ const PAGES_OF_FLUSHES = `
   WHERE ledger_id = ?1 AND flush_entry BETWEEN ?2 AND ?3 ORDER BY flush_entry, wallet_number`
 
 /**
- * The usage messages of a ledger's flushes after `after_entry`, made anew from D1's pages: the same that the ledger
- * object sent, cut at the same entries. Ends where the pages end. Throws `BrokenPages` when some are missing.
+ * Makes the usage messages of a ledger's flushes after `after_entry` from D1's pages: the same messages that the ledger
+ * object sent, cut at the same entries. Ends where the pages end. Throws `BrokenPages` when pages are missing.
  */
 export async function* flushedUsage(
   db: D1Database,
@@ -74,7 +74,7 @@ function byFlush(rows: readonly PageRow[]): Flush[] {
   return flushes
 }
 
-/** Those that begin at `reached` or later; one that was cut elsewhere is cut there anew. */
+/** The messages that begin at `reached` or later; one that contains `reached` is cut there. */
 function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: number): ParsedUsageMessage[] {
   const entries = pages
     .flatMap(({ format, body }) => entriesOf(parsePage(format, body)))
@@ -93,7 +93,7 @@ function messagesOf(ledger_id: string, { flush_entry, pages }: Flush, reached: n
   return messages.map(({ v: _, cells, ...message }) => ({ ...message, cells: unpackCells(cells) }))
 }
 
-/** What a message says of the entries after this one. */
+/** The messages for the entries of a message after `reached`. */
 function cutAt(
   reached: number,
   { ledger_id, to_entry, at_ms }: UsageMessage,
@@ -104,7 +104,7 @@ function cutAt(
   return at_ms === null ? messages.map((message) => ({ ...message, at_ms })) : messages
 }
 
-/** Subjects are named by their numbers, which is what usage counts them by. */
+/** Names subjects by their numbers, which usage counts by. */
 function entriesOf(page: ParsedPage) {
   return page.entries((_, number) => String(number))
 }

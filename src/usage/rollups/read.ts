@@ -5,17 +5,17 @@ import { unpackSome } from '../cells/pack-cells.ts'
 import { type UsageTotals, unpackTotals } from '../cells/totals.ts'
 import { bucketOf, dayOf, HOURS_A_DAY, startOfDay } from './rows.ts'
 
-/** The rollups of a ledger that are read now, and how far they have come. */
+/** The active rollups of a ledger and their progress. */
 export interface Rollup {
   readonly ledger_id: string
   readonly generation: number
-  /** The usage of every entry up to here is in them. */
+  /** The rollups contain the usage of every entry up to here. */
   readonly rolled_entry: number
-  /** Whatever was committed before this is among them. */
+  /** The rollups contain everything committed before this time. */
   readonly as_of_ms: number
-  /** The sums of all that was ever rolled up, whether or not its days are still kept. */
+  /** The sums of all usage ever rolled up, including deleted days. */
   readonly totals: UsageTotals
-  /** The part of `totals` that was in days which are deleted since. */
+  /** The part of `totals` in days that have been deleted. */
   readonly expired: UsageTotals
 }
 
@@ -23,7 +23,7 @@ const SELECT_ROLLUP = `
   SELECT ledger_id, generation, rolled_entry, as_of_ms, totals, expired FROM rollup_watermarks
   WHERE ledger_id = ?1 AND state = 'active'`
 
-/** Null of a ledger of which nothing is rolled up yet. One row read, or two while a rebuild goes on. */
+/** Reads the active rollup; null while the ledger has none. One row read, or two during a rebuild. */
 export async function readRollup(db: D1Database, ledger_id: string): Promise<Rollup | null> {
   const row = await db
     .prepare(SELECT_ROLLUP)
@@ -37,29 +37,28 @@ export interface CellQuery {
   readonly from_ms: number
   /** A whole hour, excluded. */
   readonly to_ms: number
-  /** What `hour` of the cells is cut to: with `day` it is the first hour of the day. */
+  /** The precision of `hour`: with `day` it is the first hour of the day. */
   readonly grain: 'day' | 'hour'
-  /** Which subjects the cells tell apart: none (`user` and `team` are null), the team, or both. */
+  /** The subjects that the cells keep: none (`user` and `team` are null), the team, or both. */
   readonly subjects: 'none' | 'team' | 'user'
   /** With subjects `user`: only cells of these users. */
   readonly user_numbers?: readonly number[]
 }
 
-/** More than one answer may read: ask for fewer days, or a coarser grain. */
+/** A query would read more than one answer may: ask for fewer days, or a coarser grain. */
 export class TooManyCells extends Error {}
 
-/** What one query may read of D1: about a million cells. */
+/** The most that one query may read of D1: about a million cells. */
 export const MAX_ROLLUP_ROWS = 20_000
 export const MAX_ROLLUP_BYTES = 64_000_000
 
-/** What is asked of D1 at once. */
+/** The limits of one read. */
 const READ_LIMITS: PortionLimits = { bytes: 4_000_000, items: 500 }
 
 /**
- * The cells of a range of time, in chunks, oldest day first. A place may come more than once: add what comes. Days are
- * found by primary key, and only the narrowest column that answers the query is read. Each row that is looked at counts
- * as two or three rows read. Throws `TooManyCells` before it has read what is too much, and `RangeError` when a time is
- * not a whole hour.
+ * Reads the cells of a range of time, in chunks, oldest day first. The same dimensions may occur more than once: add
+ * their sums. Finds days by primary key and reads only the narrowest column that answers the query; each row counts as
+ * two or three rows read. Throws `TooManyCells` before it reads too much, and `RangeError` when a time is not a whole hour.
  */
 export async function* readCells(
   db: D1Database,
@@ -90,7 +89,7 @@ interface HourRange {
   readonly to_hour: number
 }
 
-/** Where cells are: statements for the keys of rows with their size, and for the cells of some keys. */
+/** The statements for the keys of rows with their sizes, and for the cells of some keys. */
 interface Source {
   readonly keys: string
   readonly key_bindings: readonly (number | string)[]
@@ -98,7 +97,7 @@ interface Source {
   readonly more: readonly number[]
 }
 
-// CROSS JOIN: the small side first, always. Otherwise SQLite may read every row of the table and look among the keys.
+// CROSS JOIN fixes the order: the keys first. Otherwise SQLite may read every row of the table.
 const DAY_CELLS = (column: string) => `
   SELECT ${column} AS cells FROM json_each(?3) AS k CROSS JOIN rollup_days AS d
   WHERE d.ledger_id = ?1 AND d.generation = ?2 AND d.day = k.value ->> 0 AND d.part = k.value ->> 2`
@@ -114,7 +113,7 @@ function daysSource({ grain, subjects }: CellQuery, { from_hour, to_hour }: Hour
   const days = [first_day, last_day]
   if (subjects === 'team') return source('coalesce(by_team, by_hour)', days)
   if (grain === 'hour') return source('by_hour', days)
-  // Days that the range has only a part of are read by the hour.
+  // Days that are only partly in the range are read by the hour.
   const whole_from = from_hour % HOURS_A_DAY === 0 ? first_day : first_day + 1
   const whole_to = to_hour % HOURS_A_DAY === 0 ? last_day : last_day - 1
   const keys = `CASE WHEN day BETWEEN ?5 AND ?6 THEN by_day ELSE by_hour END`
@@ -148,7 +147,7 @@ const USER_KEYS = `
   WHERE u.ledger_id = ?1 AND u.generation = ?2 AND u.day = days.day AND u.bucket = b.value
   LIMIT ${MAX_ROLLUP_ROWS + 1}`
 
-/** Rows that are looked for, whether or not they are there. */
+/** The most keys that one query looks up. */
 const MAX_LOOKUPS = 40_000
 
 function usersSource({ user_numbers }: CellQuery, { from_hour, to_hour }: HourRange): Source {
@@ -193,7 +192,7 @@ async function readKeys(
   return results
 }
 
-/** As the statements take it. */
+/** A key as the statements take it. */
 function keyOf({ day, bucket, part }: KeyRow): readonly number[] {
   return [day, bucket, part]
 }

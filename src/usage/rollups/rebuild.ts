@@ -5,30 +5,30 @@ import { writeSteps } from './roll-up.ts'
 import { messagesOfStep } from './rows.ts'
 import { type Position, readBuilding } from './store.ts'
 
-/** What a call has done for one ledger. */
+/** The result of a call for one ledger. */
 export interface Rebuilt {
-  /** How many entries were folded again. */
+  /** The number of entries folded again. */
   readonly entries: number
-  /** How many rows were written for them, beside those of watermarks. */
+  /** The number of rows written for them, without those of watermarks. */
   readonly rows: number
-  /** The rollups that are read now are the new ones. Otherwise there is more to do: call again. */
+  /** The new rollups are active. Otherwise call again. */
   readonly done: boolean
 }
 
-/** How many entries a call folds, and how many of them it writes at once. */
+/** The entries that a call folds, and those that it writes at once. */
 export const ENTRIES_A_CALL = 25_000
 const ENTRIES_A_STEP = 10_000
-/** Each time that somebody else works on the same rebuild, what they left is read again. */
+/** A concurrent rebuild of the same ledger makes a step read the progress again. */
 const MAX_STEPS = 50
 
-// A ledger of which nothing was rolled up has no rollups to read: the consumer must find some, or it would wait.
+// Gives a ledger without rollups an active generation: the consumer needs one to continue.
 const BEGIN_EMPTY = `
   INSERT INTO rollup_watermarks
     (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)
   SELECT ?1, 1, 'active', 1, 0, 0, ?3, ?3, ?2
   WHERE NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1)`
 
-// 2 rows written: the watermark, and its place among those that are unfinished.
+// 2 rows written: the watermark and its entry in the index of unfinished generations.
 const BEGIN = `
   INSERT INTO rollup_watermarks
     (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)
@@ -37,11 +37,10 @@ const BEGIN = `
   WHERE NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'building')`
 
 /**
- * Makes the rollups of a ledger anew from D1's pages: a new generation, beside that which is read, which takes its place
- * at once when it has come as far. Until then analytics are answered as before, and the consumer goes on as before;
- * whoever reads never sees half of it. What a call leaves the next one goes on with, or the cron.
+ * Rebuilds the rollups of a ledger from D1's pages as a new generation, which replaces the active one atomically when it
+ * has come as far. Until then analytics and the consumer use the active one. The next call, or the cron, continues.
  *
- * Throws `BrokenPages` when pages are missing: then what is read stays what it is.
+ * Throws `BrokenPages` when pages are missing; the active generation stays.
  */
 export async function rebuildLedger(
   db: D1Database,
@@ -55,7 +54,7 @@ export async function rebuildLedger(
   return continueRebuild(db, ledger_id, entries_allowed, now_ms)
 }
 
-/** Goes on with a rebuild that has begun. */
+/** Continues a rebuild. */
 export async function continueRebuild(
   db: D1Database,
   ledger_id: string,
@@ -65,10 +64,10 @@ export async function continueRebuild(
   let [entries, rows] = [0, 0]
   for (let i = 0; i < MAX_STEPS; i++) {
     const building = await readBuilding(db, ledger_id)
-    // Somebody else has finished it.
+    // A concurrent call has finished it.
     if (!building) return { entries, rows, done: true }
     if (building.rolled_entry >= building.flushed_entry) {
-      if (await takePlace(db, building, now_ms)) return { entries, rows, done: true }
+      if (await activate(db, building, now_ms)) return { entries, rows, done: true }
       continue
     }
     if (entries >= entries_allowed) break
@@ -104,15 +103,15 @@ const RETIRE = `
     SELECT 1 FROM rollup_watermarks AS b
     WHERE b.ledger_id = ?1 AND b.generation = ?2 AND b.version = ?3 AND b.rolled_entry >= rollup_watermarks.rolled_entry)`
 
-// What the one before it was complete up to, the new one is as well: it has come at least as far.
+// The new generation has come at least as far as the one before it, so it is complete up to the same time.
 const ACTIVATE = `
   UPDATE rollup_watermarks SET state = 'active', version = version + 1, state_at_ms = ?4, as_of_ms = max(as_of_ms, (
     SELECT coalesce(max(as_of_ms), 0) FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'retired'))
   WHERE ledger_id = ?1 AND generation = ?2 AND version = ?3 AND state = 'building'
     AND NOT EXISTS (SELECT 1 FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'active')`
 
-/** False when it has changed since it was read, or the one that is read has come further. */
-async function takePlace(
+/** Activates a generation; false when it changed since it was read, or the active one is ahead. */
+async function activate(
   db: D1Database,
   { ledger_id, generation, version }: Position,
   now_ms: number,

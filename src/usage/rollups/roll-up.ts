@@ -14,27 +14,26 @@ import {
   writeMoves,
 } from './store.ts'
 
-/** What became of a message. */
+/** The outcome of a message. */
 export type Outcome =
-  /** What it says is in the rollups, now or since before. */
+  /** Its usage is in the rollups, now or since before. */
   | { readonly kind: 'folded' }
   /** To be tried again later. The reason is for the operator. */
   | { readonly kind: 'failed'; readonly reason: string }
 
-/** What others do to the same ledger, and what is missing before a message, is read anew this often in vain. */
+/** The attempts for one ledger while concurrent writers move it or messages are missing. */
 const ATTEMPTS = 4
-/** A batch that touches more rows than a step may is folded in this many steps; what is then left comes back. */
+/** The steps of a batch that touches more rows than one step may; the rest is retried. */
 const ROUNDS = 16
-/** How many entries are made up for from pages, of all ledgers together, before what is done is written. */
+/** The entries that are read from pages, for all ledgers together, before a step is written. */
 const ENTRIES_A_STEP = 20_000
 
 /**
- * Folds messages into the rollups of their ledgers, and says what became of each.
+ * Folds messages into the rollups of their ledgers, and returns the outcome of each.
  *
- * A message that the watermark has passed is a duplicate. Where messages are missing between the watermark and one that
- * is there, they are made anew from D1's pages, which were written before any message was sent: so neither loss nor
- * order nor repetition matters, and nothing waits for anything. What is written is written under the version of the
- * watermark that it was made from; if somebody was faster, it is made again from what they left.
+ * A message that the watermark has passed is a duplicate. Messages missing between the watermark and a later one are made
+ * from D1's pages, which are written before any message is sent: loss, order and repetition do not matter. Each write is
+ * guarded by the version of the watermark that it was computed from; after a concurrent write it is computed again.
  *
  * Throws when D1 cannot be read.
  */
@@ -74,19 +73,20 @@ export async function rollUp(
     if (left.length === open.length) attempts++
     open = left
   }
-  const reason = 'others work on the ledger, or more is missing before it than is made up for at once'
+  const reason =
+    'concurrent writers moved the ledger, or more messages are missing before this one than a step reads'
   for (const message of open) outcomes.set(message, { kind: 'failed', reason })
   return outcomes
 }
 
 type Failed = Extract<Outcome, { kind: 'failed' }>
 
-/** How much may still be read from pages: a batch of ledgers that have all lost messages must come to its writes, too. */
+/** The rest of what may be read from pages: a batch in which every ledger lost messages must reach its writes, too. */
 interface PagesAllowed {
   entries: number
 }
 
-/** What is to be done for one ledger: perhaps nothing. */
+/** The work for one ledger; possibly none. */
 async function stepOf(
   db: D1Database,
   position: Position | undefined,
@@ -102,7 +102,7 @@ async function stepOf(
   }
 }
 
-/** The messages to fold in order, with those that are missing between them. */
+/** The messages to fold in order, including the missing ones between them. */
 async function contiguous(
   db: D1Database,
   { ledger_id, rolled_entry, flushed_entry }: Position,
@@ -119,7 +119,7 @@ async function contiguous(
         reached = message.to_entry
         break
       }
-      // A gap before it; or it was cut elsewhere than what is folded, and pages say what else is in it.
+      // There is a gap before the message, or it was cut at another entry than the rollups: pages have the rest.
       const until = reached < message.after_entry ? message.after_entry : message.to_entry
       if (pages.entries <= 0) return all
       for await (const missing of flushedUsage(db, ledger_id, reached)) {
@@ -134,7 +134,7 @@ async function contiguous(
   return all
 }
 
-/** What a ledger's messages have come to, when what there was to do for it is done. */
+/** The outcomes of a ledger's messages once its work is done. */
 function settle(
   { position, messages }: Step,
   own: readonly ParsedUsageMessage[],
@@ -151,22 +151,22 @@ function settle(
   }
 }
 
-/** Messages to fold into one generation of a ledger's rollups, without a gap from where it stands. At least one. */
+/** Messages to fold into one generation of a ledger's rollups, without a gap. At least one. */
 export interface Step {
   readonly position: Position
   readonly messages: readonly ParsedUsageMessage[]
 }
 
-/** What became of a step: written; or somebody else had moved the generation; or it failed, and nothing was written. */
+/** The result of a step: written; stale after a concurrent write; or failed, with nothing written. */
 export type StepResult =
   | { readonly kind: 'moved'; readonly rows: number }
   | { readonly kind: 'stale' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
-/** What is read of rows, folded and written at once, or one step where that has more. */
+/** The bytes that are read, folded and written at once, or one larger step. */
 const WRITE_LIMITS: PortionLimits = { bytes: 8_000_000 }
 
-/** Folds and writes steps of different ledgers, in few statements, each of them wholly or not at all. */
+/** Folds and writes steps of different ledgers in few statements, each step atomically. */
 export async function writeSteps(
   db: D1Database,
   steps: readonly Step[],
@@ -194,7 +194,7 @@ interface Work {
   readonly places: readonly Place[]
 }
 
-/** What fails together is tried alone: no ledger is kept waiting by another's. */
+/** Writes a group; when that fails, each step alone, so that no ledger delays another. */
 async function writeGroup(
   db: D1Database,
   works: readonly Work[],

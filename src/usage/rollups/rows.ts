@@ -3,7 +3,7 @@ import { assertRowSize } from '../../ledger/journal/packing.ts'
 import { type Cell, WeighedCells } from '../cells/cells.ts'
 import { packCells, unpackCells } from '../cells/pack-cells.ts'
 
-/** Cells count time in whole hours since 1970, rollups stand by whole days: both UTC. */
+/** Cells count time in whole hours since 1970, rollups in whole days: both UTC. */
 export const HOURS_A_DAY = 24
 
 export function dayOf(hour: number): number {
@@ -15,29 +15,29 @@ export function startOfDay(hour: number): number {
   return dayOf(hour) * HOURS_A_DAY
 }
 
-/** So many users of consecutive numbers share a row of a day … */
+/** Users with consecutive numbers that share a row of a day. */
 const USERS_A_BUCKET = 1024
-/** … and there are no more of them, so that a batch of messages writes a bounded number of rows, however many users. */
+/** The number of buckets, which bounds the rows that a batch of messages writes, however many users it has. */
 const BUCKETS = 32
 
-/** Where the cells of a user are; what has no user is with the first. */
+/** The bucket of a user's cells; cells without a user are in the first. */
 export function bucketOf(user_number: number | null): number {
   return Math.floor((user_number ?? 0) / USERS_A_BUCKET) % BUCKETS
 }
 
 /**
- * A row is closed when it has grown past this, and the next message of the day begins the next part. A message adds at
- * most 64 KB to each column, so no row comes near what a row may be, whatever names customers make up.
+ * A row above this size is closed, and the next message of the day begins the next part. A message adds at most 64 KB to
+ * each column, so no row comes near the platform's limit, whatever names customers use.
  */
 const CLOSED_DAY_BYTES = 256 * 1024
 const CLOSED_USERS_BYTES = 128 * 1024
 
-/** The rows of a day that cells go to: those without users, or those of a bucket of users. */
+/** The rows of a day for some cells: those without users, or those of a bucket of users. */
 export type RowPlace =
   | { readonly table: 'days'; readonly day: number }
   | { readonly table: 'users'; readonly day: number; readonly bucket: number }
 
-/** The columns of a row that are JSON; a null one is left out in others' favour (`rollup_days.by_team`). */
+/** The JSON columns of a row; null when another column has the same content (`rollup_days.by_team`). */
 export type RowColumns = Readonly<Record<string, string | null>>
 
 export interface RollupRow {
@@ -46,13 +46,13 @@ export interface RollupRow {
   readonly columns: RowColumns
 }
 
-/** What some messages add to one place: the cells of each message, in the order of the messages. */
+/** The additions of some messages to one place: the cells of each message, in the order of the messages. */
 export interface Addition {
   readonly place: RowPlace
   readonly messages: readonly (readonly Cell[])[]
 }
 
-/** Cells of messages, by the rows that they go to. */
+/** Groups the cells of messages by the rows that hold them. */
 export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] {
   const additions = new Map<string, { place: RowPlace; messages: Cell[][] }>()
   messages.forEach((cells, index) => {
@@ -69,17 +69,17 @@ export function additionsOf(messages: readonly (readonly Cell[])[]): Addition[] 
       add({ table: 'users', day, bucket: bucketOf(cell.user) }, cell)
     }
   })
-  // Where a message has nothing for a place, the list has a hole.
+  // The list has a hole where a message has nothing for a place.
   return [...additions.values()].map(({ place, messages: lists }) => ({
     place,
     messages: lists.filter(Boolean),
   }))
 }
 
-/** Each of them is read, packed anew and written, and all of a step are in memory together. */
+/** Each place is read, packed again and written, and all places of a step are in memory together. */
 const PLACES_A_STEP = 128
 
-/** As many messages, from the first on, as touch no more rows than a step may; at least one. */
+/** The first messages that together touch no more rows than a step may; at least one. */
 export function messagesOfStep<M extends { readonly cells: readonly Cell[] }>(messages: readonly M[]): M[] {
   const places = new Set<string>()
   const cut = messages.findIndex(({ cells }, i) => {
@@ -99,8 +99,8 @@ export function placeKey(place: RowPlace): string {
 }
 
 /**
- * Adds messages to the newest row of a place, and returns that row and those that were begun after it. Message by
- * message: what the rows are depends on the messages and their order, and never on how many came at once.
+ * Adds messages to the newest row of a place, and returns that row and the parts begun after it. Works message by
+ * message, so that the rows depend on the messages and their order, and not on how many arrive together.
  */
 export function foldRows({ place, messages }: Addition, newest: RollupRow | undefined): RollupRow[] {
   const shape = place.table === 'days' ? DAY_SHAPE : USERS_SHAPE
@@ -119,7 +119,7 @@ export function foldRows({ place, messages }: Addition, newest: RollupRow | unde
   return rows
 }
 
-/** The columns of a table, what of a cell each of them tells apart, and when a row is closed. */
+/** The columns of a table, the dimensions that each keeps, and the size at which a row is closed. */
 interface Shape {
   readonly closed_bytes: number
   readonly columns: readonly Column[]
@@ -128,7 +128,7 @@ interface Shape {
 interface Column {
   readonly column: string
   readonly cut: (cell: Cell) => Cell
-  /** Whether the column has to be written: else it is null, and another says the same. */
+  /** Whether the column has to be written; otherwise it is null, because another has the same content. */
   readonly isNeeded: (cells: Iterable<Cell>) => boolean
 }
 
@@ -155,7 +155,7 @@ function hasTeams(cells: Iterable<Cell>): boolean {
   return false
 }
 
-/** A row that is added to. It is packed only when somebody must know: adding is what is done often. */
+/** A row that takes additions. Packs lazily, because additions are frequent. */
 class OpenRow {
   changed = false
   private readonly shape: Shape
@@ -165,7 +165,7 @@ class OpenRow {
   constructor(shape: Shape, columns?: RowColumns) {
     this.shape = shape
     this.packed = columns
-    // A column that was left out has no teams: it holds what the one before it does.
+    // A null column has no teams: its content is that of the column before it.
     let text: string | null = null
     this.cells = shape.columns.map(({ column }) => {
       text = columns?.[column] ?? text

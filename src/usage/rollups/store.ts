@@ -1,14 +1,14 @@
-import { jsonParameters } from '../../db/json-parameters.ts'
+import { jsonLists, jsonParameters } from '../../db/json-parameters.ts'
 import type { RollupState } from '../../db/schema.ts'
 import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../cells/totals.ts'
 import type { RollupRow, RowPlace } from './rows.ts'
 
-/** Where one generation of a ledger's rollups stands. */
+/** The progress of one generation of a ledger's rollups. */
 export interface Position {
   readonly ledger_id: string
   readonly generation: number
   readonly state: RollupState
-  /** Rises with every change of the generation; 0 while it has no row. */
+  /** Incremented with every change of the generation; 0 while it has no row. */
   readonly version: number
   readonly rolled_entry: number
   readonly as_of_ms: number
@@ -37,13 +37,17 @@ interface PositionRow {
   expired: string | null
 }
 
-/** What is read now of each ledger. One that D1 has never heard of is not there. */
+/** Reads the active generation of each ledger. Ledgers that D1 does not know are left out. */
 export async function readPositions(
   db: D1Database,
   ledger_ids: readonly string[],
 ): Promise<Map<string, Position>> {
-  const { results } = await db.prepare(SELECT_ACTIVE).bind(JSON.stringify(ledger_ids)).all<PositionRow>()
-  return new Map(results.map((row) => [row.ledger_id, positionOf(row)]))
+  const positions = new Map<string, Position>()
+  for (const list of jsonParameters(ledger_ids.map((id) => JSON.stringify(id)))) {
+    const { results } = await db.prepare(SELECT_ACTIVE).bind(list).all<PositionRow>()
+    for (const row of results) positions.set(row.ledger_id, positionOf(row))
+  }
+  return positions
 }
 
 const SELECT_BUILDING = `
@@ -51,7 +55,7 @@ const SELECT_BUILDING = `
   FROM ledgers AS l JOIN rollup_watermarks AS w ON w.ledger_id = l.ledger_id AND w.state = 'building'
   WHERE l.ledger_id = ?1`
 
-/** The generation that a rebuild is making, if there is one. */
+/** Reads the generation that a rebuild builds, if there is one. */
 export async function readBuilding(db: D1Database, ledger_id: string): Promise<Position | undefined> {
   const row = await db.prepare(SELECT_BUILDING).bind(ledger_id).first<PositionRow>()
   return row ? positionOf(row) : undefined
@@ -71,11 +75,11 @@ function positionOf(row: PositionRow): Position {
   }
 }
 
-/** A place of one ledger, and the newest row that it has. */
+/** A place of one ledger and its newest row. */
 export interface Newest {
   readonly position: Position
   readonly place: RowPlace
-  /** 0: there is none. */
+  /** 0 when there is no row. */
   readonly part: number
   readonly bytes: number
 }
@@ -86,7 +90,7 @@ interface SizeRow {
   bytes: number
 }
 
-// CROSS JOIN: the keys first, always. The other way round every row of the table would be read.
+// CROSS JOIN fixes the order: the keys first. Otherwise SQLite may read every row of the table.
 const NEWEST_DAYS = `
   SELECT k.key AS i, d.part, octet_length(by_day) + octet_length(by_hour) + coalesce(octet_length(by_team), 0) AS bytes
   FROM json_each(?1) AS k CROSS JOIN rollup_days AS d
@@ -102,21 +106,13 @@ const NEWEST_USERS = `
       SELECT max(part) FROM rollup_users
       WHERE ledger_id = k.value ->> 0 AND generation = k.value ->> 1 AND day = k.value ->> 2 AND bucket = k.value ->> 3)`
 
-/** The newest rows of these places, without what is in them, in the same order. */
+/** Finds the newest row of each place, without its cells, in the same order. */
 export async function findNewest<T extends Pick<Newest, 'position' | 'place'>>(
   db: D1Database,
   places: readonly T[],
 ): Promise<(T & Newest)[]> {
-  if (places.length === 0) return []
-  const days = places.filter(({ place }) => place.table === 'days')
-  const users = places.filter(({ place }) => place.table === 'users')
-  const [day_rows, user_rows] = await db.batch<SizeRow>([
-    db.prepare(NEWEST_DAYS).bind(JSON.stringify(days.map(keyOf))),
-    db.prepare(NEWEST_USERS).bind(JSON.stringify(users.map(keyOf))),
-  ])
-  const newest = new Map<T | undefined, SizeRow>()
-  for (const row of day_rows?.results ?? []) newest.set(days[row.i], row)
-  for (const row of user_rows?.results ?? []) newest.set(users[row.i], row)
+  const newest = new Map<T, SizeRow>()
+  await readInLists<T, SizeRow>(db, places, NEWEST_DAYS, NEWEST_USERS, (place, row) => newest.set(place, row))
   return places.map((place) => {
     const { part, bytes } = newest.get(place) ?? { part: 0, bytes: 0 }
     return { ...place, part, bytes }
@@ -137,28 +133,54 @@ interface CellsRow {
   [column: string]: string | number | null
 }
 
-/** What is in these rows. One that has no row is not there. */
+/** Reads rows by their keys. Rows that do not exist are left out. */
 export async function readRows(db: D1Database, rows: readonly Newest[]): Promise<Map<Newest, RollupRow>> {
-  const days = rows.filter(({ place, part }) => place.table === 'days' && part > 0)
-  const users = rows.filter(({ place, part }) => place.table === 'users' && part > 0)
-  if (days.length + users.length === 0) return new Map()
-  const [day_rows, user_rows] = await db.batch<CellsRow>([
-    db.prepare(SELECT_DAYS).bind(JSON.stringify(days.map(keyOf))),
-    db.prepare(SELECT_USERS).bind(JSON.stringify(users.map(keyOf))),
-  ])
   const found = new Map<Newest, RollupRow>()
-  const keep = (list: readonly Newest[], { i, ...columns }: CellsRow) => {
-    const row = list[i]
-    if (!row) throw new Error('a row that nobody asked for')
-    const texts = Object.entries(columns).map(([column, text]): [string, string | null] => [
-      column,
-      text === null ? null : String(text),
-    ])
-    found.set(row, { place: row.place, part: row.part, columns: Object.fromEntries(texts) })
-  }
-  for (const row of day_rows?.results ?? []) keep(days, row)
-  for (const row of user_rows?.results ?? []) keep(users, row)
+  const existing = rows.filter(({ part }) => part > 0)
+  await readInLists<Newest, CellsRow>(
+    db,
+    existing,
+    SELECT_DAYS,
+    SELECT_USERS,
+    (row, { i: _, ...columns }) => {
+      const texts = Object.entries(columns).map(([column, text]): [string, string | null] => [
+        column,
+        text === null ? null : String(text),
+      ])
+      found.set(row, { place: row.place, part: row.part, columns: Object.fromEntries(texts) })
+    },
+  )
   return found
+}
+
+/** Reads by lists of keys, in one batch: each row that comes back names its place in its list as `i`. */
+async function readInLists<T extends Pick<Newest, 'position' | 'place'>, Row extends { readonly i: number }>(
+  db: D1Database,
+  places: readonly T[],
+  select_days: string,
+  select_users: string,
+  take: (place: T, row: Row) => void,
+): Promise<void> {
+  const lists = (
+    [
+      ['days', select_days],
+      ['users', select_users],
+    ] as const
+  ).flatMap(([table, query]) =>
+    jsonLists(
+      places.filter(({ place }) => place.table === table),
+      keyOf,
+    ).map(({ list, items }) => ({ statement: db.prepare(query).bind(list), items })),
+  )
+  if (lists.length === 0) return
+  const results = await db.batch<Row>(lists.map(({ statement }) => statement))
+  lists.forEach(({ items }, index) => {
+    for (const row of results[index]?.results ?? []) {
+      const place = items[row.i]
+      if (place === undefined) throw new Error('D1 returned a row that was not asked for')
+      take(place, row)
+    }
+  })
 }
 
 function keyOf(row: Pick<Newest, 'position' | 'place'> & { part?: number }): (string | number)[] {
@@ -167,7 +189,7 @@ function keyOf(row: Pick<Newest, 'position' | 'place'> & { part?: number }): (st
   return [ledger_id, generation, place.day, place.table === 'users' ? place.bucket : 0, row.part ?? 0]
 }
 
-/** What one ledger's generation becomes: from where it was read to where it goes. */
+/** A change of one generation: from the progress that was read to the next, with the rows to write. */
 export interface Move {
   readonly from: Position
   readonly to: Pick<Position, 'rolled_entry' | 'as_of_ms' | 'totals'>
@@ -175,10 +197,10 @@ export interface Move {
 }
 
 /**
- * The generation stands where it was read. The first one of a ledger may only begin while the ledger has none at all.
- * (One row read, or two.)
+ * Whether the generation is unchanged since it was read. The first one of a ledger may begin only while the ledger has
+ * none. One row read, or two.
  */
-export const STANDS = `
+export const IS_UNCHANGED = `
   coalesce((
     SELECT max(version) FROM rollup_watermarks
     WHERE ledger_id = value ->> 'ledger_id' AND (generation = value ->> 'generation' OR value ->> 'version' = 0)
@@ -189,14 +211,14 @@ const WRITE_DAYS = `
   INSERT INTO rollup_days (ledger_id, generation, day, part, by_day, by_hour, by_team)
   SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'day', value ->> 'part',
     value -> 'by_day', value -> 'by_hour', value ->> 'by_team'
-  FROM json_each(?1) WHERE ${STANDS}
+  FROM json_each(?1) WHERE ${IS_UNCHANGED}
   ON CONFLICT DO UPDATE SET by_day = excluded.by_day, by_hour = excluded.by_hour, by_team = excluded.by_team`
 
 const WRITE_USERS = `
   INSERT INTO rollup_users (ledger_id, generation, day, bucket, part, cells)
   SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'day', value ->> 'bucket', value ->> 'part',
     value -> 'cells'
-  FROM json_each(?1) WHERE ${STANDS}
+  FROM json_each(?1) WHERE ${IS_UNCHANGED}
   ON CONFLICT DO UPDATE SET cells = excluded.cells`
 
 const MOVE = `
@@ -204,14 +226,14 @@ const MOVE = `
     (ledger_id, generation, state, version, rolled_entry, as_of_ms, totals, expired, state_at_ms)
   SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'state', value ->> 'version' + 1,
     value ->> 'rolled_entry', value ->> 'as_of_ms', value ->> 'totals', value ->> 'expired', value ->> 'now_ms'
-  FROM json_each(?1) WHERE ${STANDS}
+  FROM json_each(?1) WHERE ${IS_UNCHANGED}
   ON CONFLICT DO UPDATE SET version = excluded.version, rolled_entry = excluded.rolled_entry,
     as_of_ms = excluded.as_of_ms, totals = excluded.totals
   RETURNING ledger_id`
 
 /**
- * Writes rows and watermarks in one atomic batch, each ledger's only if it still stands where it was read, and returns
- * the ledgers that have moved.
+ * Writes rows and watermarks in one atomic batch, each ledger's only if it is unchanged since it was read, and returns
+ * the ledgers that were written.
  */
 export async function writeMoves(
   db: D1Database,
@@ -222,15 +244,17 @@ export async function writeMoves(
   for (const { from, rows } of moves) {
     for (const row of rows) texts[row.place.table].push(rowText(from, row))
   }
+  const watermarks = jsonParameters(moves.map((move) => JSON.stringify(watermarkOf(move, now_ms))))
   const results = await db.batch<{ ledger_id: string }>([
     ...jsonParameters(texts.days).map((rows) => db.prepare(WRITE_DAYS).bind(rows)),
     ...jsonParameters(texts.users).map((rows) => db.prepare(WRITE_USERS).bind(rows)),
-    db.prepare(MOVE).bind(JSON.stringify(moves.map((move) => watermarkOf(move, now_ms)))),
+    ...watermarks.map((list) => db.prepare(MOVE).bind(list)),
   ])
-  return new Set(results.at(-1)?.results.map(({ ledger_id }) => ledger_id))
+  const moved = results.slice(-watermarks.length).flatMap((result) => result.results)
+  return new Set(moved.map(({ ledger_id }) => ledger_id))
 }
 
-/** Columns stand in it as JSON, not as strings of JSON, which would double what is mostly quotes. */
+/** Columns are JSON values in it, not strings of JSON, whose escaped quotes would double their size. */
 function rowText({ ledger_id, generation, version }: Position, { place, part, columns }: RollupRow): string {
   const key = JSON.stringify({ ledger_id, generation, version, ...place, part })
   const cells = Object.entries(columns).map(([column, text]) => `,"${column}":${text}`)
