@@ -3,8 +3,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 import { revokeApiKey } from '../../src/api-keys/revocation.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
-import { brokenD1 } from '../support/broken.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+import { brokenD1 } from '../support/d1.ts'
 import { createKey } from '../support/keys.ts'
 import {
   apiWith,

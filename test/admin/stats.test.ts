@@ -6,10 +6,10 @@ import { ingest as ingestInto } from '../../src/ledger/client/client.ts'
 import { forgetFlushFailures } from '../../src/ledger/flush/flush-failures.ts'
 import { countOutcome, forgetOutcomes, hourOf, writeOutcomes } from '../../src/logging/outcomes.ts'
 import { api } from '../support/api.ts'
-import { brokenD1 } from '../support/broken.ts'
 import { expectRefused, GPT_4O, ingest, ingested, type Json, read } from '../support/client.ts'
 import { listenToConsole } from '../support/console.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+import { brokenD1, d1Double } from '../support/d1.ts'
 import { deployed } from '../support/deployment.ts'
 import { freshLedger, runAlarm, withD1 } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
@@ -79,9 +79,8 @@ describe('ledgers that are behind', () => {
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
     // D1 answers, but not to this ledger's pages.
-    const refusesPages: D1Database = Object.create(env.DB, {
-      prepare: { value: (sql: string) => env.DB.prepare(sql) },
-      batch: { value: () => Promise.reject(new Error('D1_ERROR: no such table: ledger_pages')) },
+    const refusesPages = d1Double({
+      batch: () => Promise.reject(new Error('D1_ERROR: no such table: ledger_pages')),
     })
     await withD1(ledger, refusesPages, async () => {
       await runAlarm(ledger)
@@ -103,13 +102,10 @@ describe('ledgers that are behind', () => {
   it('are none that only an answer of D1 was lost to, though they have nothing to write when it is back', async () => {
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
-    const losesAnswers: D1Database = Object.create(env.DB, {
-      prepare: { value: (sql: string) => env.DB.prepare(sql) },
-      batch: {
-        value: async (statements: D1PreparedStatement[]) => {
-          await env.DB.batch(statements)
-          throw new Error('D1_ERROR: network connection lost')
-        },
+    const losesAnswers = d1Double({
+      batch: async (statements: D1PreparedStatement[]) => {
+        await env.DB.batch(statements)
+        throw new Error('D1_ERROR: network connection lost')
       },
     })
     await withD1(ledger, losesAnswers, async () => {

@@ -1,11 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { hashApiKey } from '../../src/api-keys/authentication/format.ts'
-import { d1FailingAt } from '../faults/injection.ts'
 import { type ApiOptions, api, jsonOf, textField } from '../support/api.ts'
 import { apiWith } from '../support/app.ts'
 import { type Json, objects } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique, uniqueEmail } from '../support/customers.ts'
+import { d1FailingAt } from '../support/d1.ts'
 
 /** What is changed in D1 leaves its record in the batch of the change; what the operator starts, before it starts. */
 

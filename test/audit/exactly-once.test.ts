@@ -3,7 +3,8 @@ import * as fc from 'fast-check'
 import { describe, expect, inject, it, vi } from 'vitest'
 import type { CreditMessage, MovementMessage } from '../../src/ledger/model/messages/credits.ts'
 import { microCredits } from '../../src/pricing/money.ts'
-import { d1FailingAt, failNextTransaction, powerCut } from '../faults/injection.ts'
+import { failNextTransaction, powerCut } from '../faults/injection.ts'
+import { d1Double, d1FailingAt } from '../support/d1.ts'
 import {
   ask,
   freshLedger,
@@ -143,14 +144,11 @@ describe('what a record costs', () => {
     const ledger = await freshLedger()
     await runAlarm(ledger)
     let rows = 0
-    const counting: D1Database = Object.create(env.DB, {
-      prepare: { value: (query: string) => env.DB.prepare(query) },
-      batch: {
-        value: async (statements: D1PreparedStatement[]) => {
-          const results = await env.DB.batch(statements)
-          for (const { meta } of results) rows += meta.rows_written
-          return results
-        },
+    const counting = d1Double({
+      batch: async (statements: D1PreparedStatement[]) => {
+        const results = await env.DB.batch(statements)
+        for (const { meta } of results) rows += meta.rows_written
+        return results
       },
     })
     for (const limit of [1, 2, 3]) await move(ledger, overdraft(limit))

@@ -6,6 +6,7 @@ import { auditStatement } from '../../src/ledger/flush/audit-log.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { expectInvalid, expectRefused, type Json, objects } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+import { d1Double } from '../support/d1.ts'
 
 /** How the operator reads the audit log: by whom, what, which and when, of one customer or of all, in bounded reads. */
 
@@ -150,12 +151,10 @@ describe('what a list reads', () => {
           return Reflect.get(target, name)
         },
       })
-    const db: D1Database = Object.create(env.DB, {
-      prepare: { value: (query: string) => counted(env.DB.prepare(query)) },
-      batch: {
-        value: async (statements: D1PreparedStatement[]) =>
-          (await env.DB.batch(statements.map((one) => Reflect.get(one, 'bare')))).map(count),
-      },
+    const db = d1Double({
+      prepare: (query: string) => counted(env.DB.prepare(query)),
+      batch: async (statements: D1PreparedStatement[]) =>
+        (await env.DB.batch(statements.map((one) => Reflect.get(one, 'bare')))).map(count),
     })
     return { db, rows: () => rows }
   }

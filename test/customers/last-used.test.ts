@@ -4,9 +4,9 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { forgetNotedUses, noteKeyUse } from '../../src/api-keys/last-used.ts'
 import type { Bindings } from '../../src/bindings.ts'
 import { apiWith } from '../support/app.ts'
-import { brokenD1 } from '../support/broken.ts'
 import { listed } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
+import { brokenD1, d1Double } from '../support/d1.ts'
 import { createKey } from '../support/keys.ts'
 
 const HOUR = 3_600_000
@@ -30,7 +30,7 @@ function counting() {
       }),
     }
   }
-  const DB: D1Database = Object.create(env.DB, { prepare: { value: prepare } })
+  const DB = d1Double({ prepare })
   return { DB, count }
 }
 

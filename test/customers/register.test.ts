@@ -2,10 +2,9 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import type { Bindings } from '../../src/bindings.ts'
-import { d1FailingAt } from '../faults/injection.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
-import { brokenKv } from '../support/broken.ts'
 import { createCustomer, OPERATOR_TOKEN, uniqueEmail } from '../support/customers.ts'
+import { brokenKv, d1Double, d1FailingAt } from '../support/d1.ts'
 import { deployed } from '../support/deployment.ts'
 import { inStore, ledgerOf } from '../support/ledgers.ts'
 import { expectProblem } from '../support/problems.ts'
@@ -29,7 +28,7 @@ function losingFirst(): D1Database {
       },
     }),
   })
-  return Object.create(env.DB, { prepare: { value: prepare } })
+  return d1Double({ prepare })
 }
 
 const balanceOf = async (key: string) => (await jsonOf(await api('/v1/credits/balance', { key }))).balance

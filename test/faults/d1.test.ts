@@ -2,9 +2,9 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
-import { brokenD1 } from '../support/broken.ts'
 import { expectRefused } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
+import { brokenD1, d1Double, d1FailingAt } from '../support/d1.ts'
 import { deployed } from '../support/deployment.ts'
 import {
   ask,
@@ -20,7 +20,7 @@ import {
   withD1,
 } from '../support/ledgers.ts'
 import { batch, eventItem, grant, single } from '../support/messages.ts'
-import { alarmOf, d1FailingAt } from './injection.ts'
+import { alarmOf } from './injection.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -134,7 +134,7 @@ describe('a request that needs D1 while D1 is down', () => {
   const down = (message: string): D1Database => {
     const fail = () => Promise.reject(new Error(message))
     const statement = { bind: () => statement, all: fail, first: fail, run: fail }
-    return Object.create(env.DB, { prepare: { value: () => statement }, batch: { value: fail } })
+    return d1Double({ prepare: () => statement, batch: fail })
   }
   const paths = [
     '/v1/analytics/usage',

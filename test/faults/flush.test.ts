@@ -5,7 +5,7 @@ import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject, ingest } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import { totalsOf } from '../../src/usage/cells/totals.ts'
-import { brokenD1 } from '../support/broken.ts'
+import { brokenD1, d1FailingAt } from '../support/d1.ts'
 import {
   ask,
   freshLedger,
@@ -19,7 +19,7 @@ import {
 import { batch, CALLER, eventItem, grant } from '../support/messages.ts'
 import { acks, deliver, expectRolledUp, flushedDeltas } from '../support/usage.ts'
 import { FlakyQueue, type QueueFault } from './flaky-queue.ts'
-import { alarmOf, configure, d1FailingAt, failNextTransaction, powerCut } from './injection.ts'
+import { alarmOf, configure, failNextTransaction, powerCut } from './injection.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 

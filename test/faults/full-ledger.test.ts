@@ -1,9 +1,9 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { api, jsonOf } from '../support/api.ts'
-import { brokenD1 } from '../support/broken.ts'
 import { balanceOf, GPT_4O, ingest, ingested, listed, read } from '../support/client.ts'
 import { createCustomer, unique } from '../support/customers.ts'
+import { brokenD1 } from '../support/d1.ts'
 import {
   journalEntries,
   ledgerOf,

@@ -86,19 +86,3 @@ export function dump(ledger: TestLedger): Promise<Record<string, unknown[]>> {
 export function alarmOf(ledger: TestLedger): Promise<number | null> {
   return runInDurableObject(ledger.stub, (_, { storage }) => storage.getAlarm())
 }
-
-/** A D1 whose n-th batch (from 1) fails: before it has done anything, or after, when only the answer is lost. */
-export function d1FailingAt(batch: number, effect: 'before its effect' | 'after its effect'): D1Database {
-  let batches = 0
-  return Object.create(env.DB, {
-    prepare: { value: (query: string) => env.DB.prepare(query) },
-    batch: {
-      value: async (statements: D1PreparedStatement[]) => {
-        batches++
-        if (batches !== batch) return env.DB.batch(statements)
-        if (effect === 'after its effect') await env.DB.batch(statements)
-        throw new Error('D1_ERROR: Network connection lost.')
-      },
-    },
-  })
-}

@@ -7,11 +7,10 @@ import type { OperationName } from '../../src/ledger/rpc.ts'
 import { cachedRecord, madeBy, madeKey } from '../customers/support.ts'
 import { api } from '../support/api.ts'
 import { apiWith } from '../support/app.ts'
-import { brokenKv } from '../support/broken.ts'
 import { balanceOf, expectRefused, GPT_4O, ingest, listed, read } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer } from '../support/customers.ts'
+import { brokenKv, d1FailingAt } from '../support/d1.ts'
 import { inStore, ledgerOf } from '../support/ledgers.ts'
-import { d1FailingAt } from './injection.ts'
 
 /**
  * A change of keys or of a customer goes to D1, then to the ledgers, then to KV. Here each of the three is cut off, as

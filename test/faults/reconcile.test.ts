@@ -14,6 +14,7 @@ import { DAY_MS } from '../../src/time/durations.ts'
 import { unpackTotals } from '../../src/usage/cells/totals.ts'
 import { expireDays } from '../../src/usage/rollups/upkeep.ts'
 import { unique } from '../support/customers.ts'
+import { d1Double } from '../support/d1.ts'
 import {
   ask,
   freshLedger,
@@ -63,7 +64,7 @@ function interrupted(kind: string, happen: () => Promise<unknown>): D1Database {
       }),
     }
   }
-  return Object.create(env.DB, { prepare: { value: prepare } })
+  return d1Double({ prepare })
 }
 
 async function booksOf(ledger: TestLedger): Promise<Books> {
@@ -145,21 +146,19 @@ it('large pages are read a few at a time', async () => {
     .bind(ledger.ledger_id)
     .run()
   const sizes: number[] = []
-  const db: D1Database = Object.create(env.DB, {
-    prepare: {
-      value: (query: string) => {
-        const statement = env.DB.prepare(query)
-        if (!query.includes('bytes_before')) return statement
-        return {
-          bind: (...values: unknown[]) => ({
-            all: async () => {
-              const result = await statement.bind(...values).all<{ body?: string }>()
-              sizes.push(result.results.reduce((sum, { body = '' }) => sum + body.length, 0))
-              return result
-            },
-          }),
-        }
-      },
+  const db = d1Double({
+    prepare: (query: string) => {
+      const statement = env.DB.prepare(query)
+      if (!query.includes('bytes_before')) return statement
+      return {
+        bind: (...values: unknown[]) => ({
+          all: async () => {
+            const result = await statement.bind(...values).all<{ body?: string }>()
+            sizes.push(result.results.reduce((sum, { body = '' }) => sum + body.length, 0))
+            return result
+          },
+        }),
+      }
     },
   })
   const bindings = { ...env, DB: db }
@@ -186,10 +185,7 @@ it('a ledger that D1 is far behind is left to its flush, and looked at afterward
 
 it('pages are written again while somebody is being erased, and do not bring the id back', async () => {
   const ledger = await usedLedger()
-  const down: D1Database = Object.create(env.DB, {
-    prepare: { value: (query: string) => env.DB.prepare(query) },
-    batch: { value: () => Promise.reject(new Error('D1 is gone')) },
-  })
+  const down = d1Double({ batch: () => Promise.reject(new Error('D1 is gone')) })
   // The journal has the alias by then, and D1 still the id.
   const erased = await withD1(ledger, down, () =>
     ask(ledger.stub, 'eraseSubject', { kind: 'user', id: 'ann' }),

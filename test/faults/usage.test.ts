@@ -5,11 +5,10 @@ import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { readRollup } from '../../src/usage/rollups/read.ts'
 import { rebuildLedger } from '../../src/usage/rollups/rebuild.ts'
-import { brokenD1 } from '../support/broken.ts'
+import { brokenD1, d1Double, d1FailingAt } from '../support/d1.ts'
 import { freshLedger, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem } from '../support/messages.ts'
 import { acks, captureUsage, deliver, deliverDead, expectRolledUp, rollupRows } from '../support/usage.ts'
-import { d1FailingAt } from './injection.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -177,7 +176,7 @@ describe('a batch of which a part fails', () => {
       if (statements.some((statement) => refused.has(statement))) throw new Error('D1_ERROR: too large')
       return env.DB.batch(statements)
     }
-    return Object.create(env.DB, { prepare: { value: prepare }, batch: { value: run } })
+    return d1Double({ prepare, batch: run })
   }
 
   it('keeps none of the other ledgers', async () => {

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import type { Bindings } from '../../src/bindings.ts'
 import { api, apiRequest, jsonOf, send } from '../support/api.ts'
-import { brokenD1, brokenKv } from '../support/broken.ts'
+import { brokenD1, brokenKv } from '../support/d1.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /** With these very bindings and no copy: a look is remembered for the bindings that it was at. */

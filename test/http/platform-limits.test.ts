@@ -8,6 +8,7 @@ import { newId } from '../../src/ids.ts'
 import type { ApiOptions } from '../support/api.ts'
 import { GPT_4O } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique, uniqueEmail } from '../support/customers.ts'
+import { d1Double } from '../support/d1.ts'
 import { deployed } from '../support/deployment.ts'
 import { createKey } from '../support/keys.ts'
 import { rateHeaders } from '../support/limits.ts'
@@ -48,12 +49,10 @@ function from(address: string, options: ApiOptions = {}): ApiOptions {
 /** D1 as a counter of what it is asked. */
 function countingD1(): { readonly db: D1Database; asked: () => number } {
   let asked = 0
-  const db: D1Database = Object.create(env.DB, {
-    prepare: {
-      value: (query: string) => {
-        asked++
-        return env.DB.prepare(query)
-      },
+  const db = d1Double({
+    prepare: (query: string) => {
+      asked++
+      return env.DB.prepare(query)
     },
   })
   return { db, asked: () => asked }

@@ -1,9 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { brokenD1 } from '../support/broken.ts'
 import { GPT_4O } from '../support/client.ts'
 import { listenToConsole } from '../support/console.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
+import { brokenD1, d1Double } from '../support/d1.ts'
 import { deployed } from '../support/deployment.ts'
 
 const output = listenToConsole()
@@ -126,7 +126,7 @@ describe('secrets', () => {
     const fail = () => {
       throw quoting
     }
-    const d1 = Object.create(env.DB, { prepare: { value: fail }, batch: { value: fail } })
+    const d1 = d1Double({ prepare: fail, batch: fail })
     const kv = Object.create(env.API_KEYS, { get: { value: fail }, put: { value: fail } })
     const ledger = Object.create(env.LEDGER, { get: { value: fail }, getByName: { value: fail } })
     const event = { ...GPT_4O, user_id: secrets.user_email, metadata: { note: secrets.body } }

@@ -5,8 +5,8 @@ import { readConfig } from '../../src/config.ts'
 import { ingest, readBalance } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import { alarmOf } from '../faults/injection.ts'
-import { brokenD1 } from '../support/broken.ts'
 import { runJob } from '../support/cron.ts'
+import { brokenD1 } from '../support/d1.ts'
 import {
   ask,
   freshLedger,

@@ -13,7 +13,7 @@ import {
 import type { Entitlement, EntitlementRules } from '../../src/ledger/model/entitlements.ts'
 import type { LedgerName, WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import { failNextTransaction, type Moment, powerCut } from '../faults/injection.ts'
-import { brokenD1 } from '../support/broken.ts'
+import { brokenD1, d1Double } from '../support/d1.ts'
 import { CUSTOMER, hardEvents, rules, team, user } from '../support/entitlements.ts'
 import {
   ACCOUNT,
@@ -204,14 +204,11 @@ describe('what was counted', () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(9))
     await burn(ledger)
-    const slow: D1Database = Object.create(env.DB, {
-      prepare: { value: (query: string) => env.DB.prepare(query) },
-      batch: {
-        value: async (statements: D1PreparedStatement[]) => {
-          const results = await env.DB.batch(statements)
-          await runInDurableObject(ledger.stub, (instance) => ask(instance, 'ingest', single(eventItem(5))))
-          return results
-        },
+    const slow = d1Double({
+      batch: async (statements: D1PreparedStatement[]) => {
+        const results = await env.DB.batch(statements)
+        await runInDurableObject(ledger.stub, (instance) => ask(instance, 'ingest', single(eventItem(5))))
+        return results
       },
     })
     // Every flush lets one more event in, so the alarm ends with one that is not flushed.

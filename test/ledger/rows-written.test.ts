@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
+import { d1Double } from '../support/d1.ts'
 import {
   ask,
   freshLedger,
@@ -174,14 +175,11 @@ describe('rows written in D1', () => {
 /** Rows that D1 says it wrote while the alarm ran, indexes included. */
 async function d1RowsOfFlush(ledger: TestLedger): Promise<number> {
   let rows = 0
-  const counting: D1Database = Object.create(env.DB, {
-    prepare: { value: (query: string) => env.DB.prepare(query) },
-    batch: {
-      value: async (statements: D1PreparedStatement[]) => {
-        const results = await env.DB.batch(statements)
-        for (const { meta } of results) rows += meta.rows_written
-        return results
-      },
+  const counting = d1Double({
+    batch: async (statements: D1PreparedStatement[]) => {
+      const results = await env.DB.batch(statements)
+      for (const { meta } of results) rows += meta.rows_written
+      return results
     },
   })
   await withD1(ledger, counting, () => runAlarm(ledger))

@@ -8,6 +8,7 @@ import { ingest } from '../../src/ledger/client/client.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
 import type { EntryFilter } from '../../src/ledger/model/messages/ledger.ts'
 import { findEntry, listEntries } from '../../src/projection/read/list-entries.ts'
+import { d1Double } from '../support/d1.ts'
 import {
   freshLedger,
   inStore,
@@ -58,10 +59,7 @@ function watched(): { readonly db: D1Database; readonly asked: Asked } {
     }
     return new Proxy(statement, { get: (target, name) => (name === 'all' ? all : Reflect.get(target, name)) })
   }
-  const db: D1Database = Object.create(env.DB, {
-    prepare: { value: (query: string) => watch(env.DB.prepare(query)) },
-    batch: { value: (statements: D1PreparedStatement[]) => env.DB.batch(statements) },
-  })
+  const db = d1Double({ prepare: (query: string) => watch(env.DB.prepare(query)) })
   return { db, asked }
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
+import { d1Double } from '../support/d1.ts'
 import {
   ask,
   freshLedger,
@@ -70,7 +71,7 @@ function measuredD1(): { readonly db: D1Database; readonly longest: () => number
     },
   })
   const batch = (statements: D1PreparedStatement[]) => env.DB.batch(statements)
-  const db = Object.create(env.DB, { prepare: { value: prepare }, batch: { value: batch } })
+  const db = d1Double({ prepare, batch })
   return { db, longest: () => longest }
 }
 

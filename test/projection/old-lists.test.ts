@@ -4,6 +4,7 @@ import { ingest } from '../../src/ledger/client/client.ts'
 import type { Entry } from '../../src/ledger/model/journal.ts'
 import type { EntryFilter } from '../../src/ledger/model/messages/ledger.ts'
 import { listEntries } from '../../src/projection/read/list-entries.ts'
+import { d1Double } from '../support/d1.ts'
 import { ask, freshLedger, inStore, journalEntries, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, type EventOptions, eventItem, grant } from '../support/messages.ts'
 
@@ -72,9 +73,7 @@ function countingD1(): { db: D1Database; rows: () => number } {
         return Reflect.get(target, name)
       },
     })
-  const db: D1Database = Object.create(env.DB, {
-    prepare: { value: (query: string) => counted(env.DB.prepare(query)) },
-  })
+  const db = d1Double({ prepare: (query: string) => counted(env.DB.prepare(query)) })
   return { db, rows: () => rows }
 }
 

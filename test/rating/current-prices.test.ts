@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import { NO_OVERLAYS } from '../../src/pricing/cost/price-book.ts'
 import { knownPriceBook, loadPriceBook, requireEpoch } from '../../src/rating/current-prices.ts'
-import { brokenD1, brokenKv } from '../support/broken.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+import { brokenD1, brokenKv, d1Double } from '../support/d1.ts'
 import { lookUp } from '../support/keys.ts'
 import {
   apiWith,
@@ -77,7 +77,7 @@ describe('a price whose 201 was lost on its way', () => {
       await env.DB.batch(statements)
       throw new Error('Network connection lost.')
     }
-    const DB: D1Database = Object.create(env.DB, { batch: { value: batch } })
+    const DB = d1Double({ batch })
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const options = { key, body: HALF, headers: { 'Idempotency-Key': 'k' } }
     await expectProblem(await apiWith({ DB }, OVERRIDES, options), 503, 'unavailable')
@@ -189,7 +189,7 @@ describe('loads that end in another order than they began', () => {
       }
       return Object.create(statement, { bind: { value: bind } })
     }
-    return { db: Object.create(env.DB, { prepare: { value: prepare } }), letGo: resolve }
+    return { db: d1Double({ prepare }), letGo: resolve }
   }
 
   it('leave the newer prices: a late answer replaces nothing and does not count for a newer epoch', async () => {

@@ -18,6 +18,7 @@ import {
   read,
 } from '../support/client.ts'
 import { createCustomer, unique } from '../support/customers.ts'
+import { d1Double } from '../support/d1.ts'
 import { createKey } from '../support/keys.ts'
 import {
   ACCOUNT,
@@ -320,16 +321,13 @@ describe('an erasure that is interrupted', () => {
   /** A D1 whose batches fail from the given one on, before or after they take effect. */
   function failingD1(first: number, after: boolean): D1Database {
     let calls = 0
-    return Object.create(env.DB, {
-      prepare: { value: (sql: string) => env.DB.prepare(sql) },
-      batch: {
-        value: async (statements: D1PreparedStatement[]) => {
-          const fails = ++calls >= first
-          if (fails && !after) throw new Error('D1 is gone')
-          const results = await env.DB.batch(statements)
-          if (fails) throw new Error('D1 has done it, but nobody heard')
-          return results
-        },
+    return d1Double({
+      batch: async (statements: D1PreparedStatement[]) => {
+        const fails = ++calls >= first
+        if (fails && !after) throw new Error('D1 is gone')
+        const results = await env.DB.batch(statements)
+        if (fails) throw new Error('D1 has done it, but nobody heard')
+        return results
       },
     })
   }
@@ -486,10 +484,7 @@ describe('reading users', () => {
 
   it('is a 503 while D1 cannot be brought up to now', async () => {
     await ingested(key, { ...GPT_4O, user_id: name })
-    const broken: D1Database = Object.create(env.DB, {
-      prepare: { value: (sql: string) => env.DB.prepare(sql) },
-      batch: { value: () => Promise.reject(new Error('D1 is gone')) },
-    })
+    const broken = d1Double({ batch: () => Promise.reject(new Error('D1 is gone')) })
     for (const path of ['/v1/users', userPath(name)]) {
       await expectRefused(await withD1(ledger, broken, () => api(path, { key })), 503, 'unavailable')
     }

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { forgetCachedKeys } from '../../src/api-keys/authentication/lookup.ts'
 import { forgetPriceBooks } from '../../src/rating/current-prices.ts'
 import { api, jsonOf, textField } from './api.ts'
+import { d1Double } from './d1.ts'
 
 /** As if the next request came to an isolate that has just started. */
 export function inAnotherIsolate(): void {
@@ -56,6 +57,6 @@ export function countedD1(): {
     for (const { meta } of results) rows += meta.rows_written
     return results
   }
-  const DB: D1Database = Object.create(env.DB, { prepare: { value: prepare }, batch: { value: batch } })
+  const DB = d1Double({ prepare, batch })
   return { bindings: { DB }, statements, rowsWritten: () => rows }
 }

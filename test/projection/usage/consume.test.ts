@@ -5,8 +5,8 @@ import { ingest } from '../../../src/ledger/client/client.ts'
 import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
 import { usageMessages } from '../../../src/usage/queue/message.ts'
 import { readRollup } from '../../../src/usage/rollups/read.ts'
-import { countingD1 } from '../../support/counting-d1.ts'
 import { unique } from '../../support/customers.ts'
+import { countingD1, d1Double } from '../../support/d1.ts'
 import { freshLedger, runAlarm, type TestLedger } from '../../support/ledgers.ts'
 import { batch, eventItem } from '../../support/messages.ts'
 import { acks, captureUsage, deliver, expectRolledUp, knownLedger, rollupRows } from '../../support/usage.ts'
@@ -145,18 +145,16 @@ it('a batch that touches many rows is folded a few messages at a time, so that i
     return usageMessages({ ledger_id, after_entry: first - 1, to_entry: last, at_ms: 1 }, deltas)
   })
   const rows: number[] = []
-  const db: D1Database = Object.create(env.DB, {
-    prepare: {
-      value: (query: string) => {
-        const statement = env.DB.prepare(query)
-        if (!query.includes('INSERT INTO rollup_users')) return statement
-        return {
-          bind: (list: string) => {
-            rows.push(JSON.parse(list).length)
-            return statement.bind(list)
-          },
-        }
-      },
+  const db = d1Double({
+    prepare: (query: string) => {
+      const statement = env.DB.prepare(query)
+      if (!query.includes('INSERT INTO rollup_users')) return statement
+      return {
+        bind: (list: string) => {
+          rows.push(JSON.parse(list).length)
+          return statement.bind(list)
+        },
+      }
     },
   })
   expect(await deliver(sent, { bindings: { ...env, DB: db } })).toEqual(acks(messages))

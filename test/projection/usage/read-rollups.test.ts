@@ -14,8 +14,8 @@ import {
   TooManyCells,
 } from '../../../src/usage/rollups/read.ts'
 import { startOfDay } from '../../../src/usage/rollups/rows.ts'
-import { countedD1 } from '../../support/counting-d1.ts'
 import { unique } from '../../support/customers.ts'
+import { countedD1 } from '../../support/d1.ts'
 import { foldDeltas, knownLedger } from '../../support/usage.ts'
 import { said } from './arbitraries.ts'
 

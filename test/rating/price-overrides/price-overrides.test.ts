@@ -27,11 +27,14 @@ async function listed(key: string, query = ''): Promise<Record<string, unknown>[
 }
 
 const soon = (ms: number) => new Date(Date.now() + ms).toISOString()
+const dayIn = (days: number) => soon(days * 86_400_000).slice(0, 10)
 
 describe('a price of a customer', () => {
   it('is answered whole, as it was written', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { api_key: key, key_id } = await createKey(customer_id, { scopes: ['pricing:write'] })
+    // One o'clock in a zone an hour ahead of UTC is midnight UTC.
+    const [from, to] = [dayIn(2), dayIn(32)]
     const response = await api(OVERRIDES, {
       key,
       body: {
@@ -46,8 +49,8 @@ describe('a price of a customer', () => {
           },
           web_searches: { amount: 10, per: 1000 },
         },
-        effective_from: '2026-12-01T01:00:00+01:00',
-        effective_to: '2026-12-31T00:00:00Z',
+        effective_from: `${from}T01:00:00+01:00`,
+        effective_to: `${to}T00:00:00Z`,
       },
     })
     expect(response.status).toBe(201)
@@ -58,8 +61,8 @@ describe('a price of a customer', () => {
       model: 'grok-own*',
       service_tier: 'batch',
       prices: expect.anything(),
-      effective_from: '2026-12-01T00:00:00.000Z',
-      effective_to: '2026-12-31T00:00:00.000Z',
+      effective_from: `${from}T00:00:00.000Z`,
+      effective_to: `${to}T00:00:00.000Z`,
       created_at: expect.any(String),
       created_by: key_id,
     })

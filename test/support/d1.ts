@@ -1,0 +1,102 @@
+import { env } from 'cloudflare:workers'
+
+/** Doubles of D1: one that a test steers, and those that many tests share. */
+
+interface Calls {
+  readonly prepare?: (query: string) => unknown
+  readonly batch?: (statements: D1PreparedStatement[]) => unknown
+}
+
+/** The D1 of the tests with these calls replaced. */
+export function d1Double({
+  prepare = (query) => env.DB.prepare(query),
+  batch = (statements) => env.DB.batch(statements),
+}: Calls): D1Database {
+  return Object.create(env.DB, { prepare: { value: prepare }, batch: { value: batch } })
+}
+
+const fail = () => {
+  throw new Error('internal error of the platform')
+}
+
+/** A D1 that is down: any use throws. */
+export function brokenD1(): D1Database {
+  return d1Double({ prepare: fail, batch: fail })
+}
+
+/** A KV that is down, as `brokenD1`. */
+export function brokenKv(): KVNamespace {
+  return Object.create(env.API_KEYS, { get: { value: fail }, put: { value: fail } })
+}
+
+/** A D1 whose n-th batch (from 1) fails: before it has done anything, or after, when only the answer is lost. */
+export function d1FailingAt(batch: number, effect: 'before its effect' | 'after its effect'): D1Database {
+  let batches = 0
+  return d1Double({
+    batch: async (statements: D1PreparedStatement[]) => {
+      batches++
+      if (batches !== batch) return env.DB.batch(statements)
+      if (effect === 'after its effect') await env.DB.batch(statements)
+      throw new Error('D1_ERROR: Network connection lost.')
+    },
+  })
+}
+
+/** What a D1 was asked to do, as it is billed. */
+export interface Counts {
+  /** Round trips: a batch is one. */
+  calls: number
+  statements: number
+  rows_read: number
+  rows_written: number
+}
+
+/** A D1 that counts what is read and written through it. */
+export function countingD1(): { readonly db: D1Database; readonly counts: Counts } {
+  const counts: Counts = { calls: 0, statements: 0, rows_read: 0, rows_written: 0 }
+  const count = (results: readonly D1Result<unknown>[]) => {
+    counts.calls++
+    counts.statements += results.length
+    for (const { meta } of results) {
+      counts.rows_read += meta.rows_read
+      counts.rows_written += meta.rows_written
+    }
+  }
+  const counting = (statement: D1PreparedStatement): object => ({
+    bind: (...values: unknown[]) => counting(statement.bind(...values)),
+    all: async () => {
+      const result = await statement.all()
+      count([result])
+      return result
+    },
+    run: async () => {
+      const result = await statement.run()
+      count([result])
+      return result
+    },
+    first: async (column?: string) => {
+      const result = await statement.all<Record<string, unknown>>()
+      count([result])
+      const row = result.results[0]
+      return column === undefined || !row ? (row ?? null) : row[column]
+    },
+    statement,
+  })
+  const db = d1Double({
+    prepare: (query: string) => counting(env.DB.prepare(query)),
+    batch: async (statements: readonly object[]) => {
+      const results = await env.DB.batch(statements.map((statement) => Reflect.get(statement, 'statement')))
+      count(results)
+      return results
+    },
+  })
+  return { db, counts }
+}
+
+/** What `work` reads and writes. */
+export async function countedD1<T>(
+  work: (db: D1Database) => Promise<T>,
+): Promise<{ readonly result: T; readonly counts: Counts }> {
+  const { db, counts } = countingD1()
+  return { result: await work(db), counts }
+}
