@@ -130,9 +130,9 @@ describe('the messages of a flush', () => {
   })
 
   it('refuse usage that is not of the range, or not in order', () => {
-    expect(() => usageMessages(range(3), [small(4)])).toThrow(/not in order/)
-    expect(() => usageMessages(range(9, 4), [small(4)])).toThrow(/not in order/)
-    expect(() => usageMessages(range(9), [small(2), small(2)])).toThrow(/not in order/)
+    expect(() => usageMessages(range(3), [small(4)])).toThrow(/out of order/)
+    expect(() => usageMessages(range(9, 4), [small(4)])).toThrow(/out of order/)
+    expect(() => usageMessages(range(9), [small(2), small(2)])).toThrow(/out of order/)
   })
 })
 
