@@ -7,9 +7,9 @@ import { idempotencyKey } from '../../src/http/middleware/idempotency-key.ts'
 import { onError, refusalResponse } from '../../src/http/output/problem.ts'
 import { type Answer, answerOnce } from '../../src/http/output/stored-answers.ts'
 import { createRouter } from '../../src/http/route.ts'
-import { countedD1 } from '../support/counting-d1.ts'
 import { runJob } from '../support/cron.ts'
 import { unique } from '../support/customers.ts'
+import { countedD1 } from '../support/d1.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /** A POST that counts: its change is one row in D1, in the batch of the answer. */
