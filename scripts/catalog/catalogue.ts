@@ -198,7 +198,9 @@ function replacedByOverlay(overlay: ProviderOverlay | undefined, id: string): bo
 function withOverlay(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
   const own = overlayModels(overlay)
   const taken = new Set(own.flatMap(({ match }) => match))
-  const kept = models.map((model) => {
+  const ids = new Set(own.map(({ id }) => id))
+  const left = models.filter(({ id }) => ids.has(id) || !taken.has(`=${id.toLowerCase()}`))
+  const kept = left.map((model) => {
     const replaced = own.find(({ id }) => id === model.id)
     if (replaced === undefined) return { ...model, match: model.match.filter((rule) => !taken.has(rule)) }
     return { ...model, ...replaced, match: [...new Set([...model.match, ...replaced.match])] }

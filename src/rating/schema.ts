@@ -125,12 +125,9 @@ export const calculatedSchema = z
     breakdown: z.array(
       z.object({
         unit: z.string(),
-        model: z
-          .string()
-          .optional()
-          .openapi({
-            description: 'The model that used it, if a response reports another one besides its own.',
-          }),
+        model: z.string().optional().openapi({
+          description: 'The model that used it, if a response reports another one besides its own.',
+        }),
         quantity: z.number(),
         price_usd: usd,
         cost_usd: usd,
