@@ -399,6 +399,9 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     aliases: ['mistral-ai', 'mistralai'],
     tiers: [{ names: ['batch'], factor: '0.5', families: ['tokens', 'document_pages', 'audio_durations'] }],
     models: MISTRAL,
+    rules: {
+      'magistral-small': ['=magistral-small-2506', '=magistral-small-2507', '=magistral-small-2509'],
+    },
   },
   groq: {
     source: ['https://groq.com/pricing', 'https://console.groq.com/docs/batch'],

@@ -38,6 +38,18 @@ const DECISIONS: readonly Decision[] = [
     why: 'the list has the price of peak hours only; the first source and the overlay have both',
   },
   {
+    provider: 'zai',
+    models: /^glm-5\.3-flash$/,
+    winner: 'list',
+    why: 'the first source has the launch promotion, half of the price that is listed now (Codeep v2.25.0, docs.venice.ai)',
+  },
+  {
+    provider: 'openai',
+    models: /^gpt-6-luna$/,
+    winner: 'first',
+    why: 'the list has the model’s endpoint for decisions, which writes nothing',
+  },
+  {
     provider: 'azure',
     models: /^o4-mini$/,
     winner: 'first',
