@@ -23,6 +23,7 @@ export default defineConfig({
       fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
       recorded: recordedResponses(200),
       clock: clockFrom('CLOCK'),
+      situations: publicCases(),
     },
     coverage: {
       provider: 'istanbul',
@@ -90,7 +91,28 @@ declare module 'vitest' {
   interface ProvidedContext {
     readonly fuzz: { readonly seed: number | undefined; readonly runs: number | undefined }
     readonly recorded: readonly RecordedResponse[]
+    readonly situations: readonly PublicCase[]
   }
+}
+
+/** Situations from public bug reports, each with its right answer; none if they are not beside the project. */
+function publicCases(): PublicCase[] {
+  const file = path.join(sharedData, 'public-cases/pricing.json')
+  if (!existsSync(file)) return []
+  const cases: PublicCase[] = JSON.parse(readFileSync(file, 'utf8'))
+  return cases
+}
+
+interface Expected {
+  readonly status: number | '4xx'
+  readonly provider_cost_usd?: string
+  readonly warnings?: 'at least one'
+}
+
+export interface PublicCase {
+  readonly id: string
+  readonly request: { readonly body: Readonly<Record<string, unknown>> & { readonly at: string } }
+  readonly expect: Expected | { readonly any_of: readonly Expected[] }
 }
 
 /**

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { matches, readMatch } from '../../src/pricing/catalogue/match.ts'
 import { isUsageUnit } from '../../src/pricing/units.ts'
+import { type Checked, compareSources } from './compare.ts'
 import { extractionShapes } from './extraction.ts'
 import { addedPrices, allPrices, assertNoNewFields, mediaPrices } from './media-prices.ts'
 import { listDate, listedModels } from './model-lists.ts'
@@ -42,6 +43,7 @@ export interface Built {
   readonly text: string
   readonly counts: readonly ProviderCount[]
   readonly differences: readonly Difference[]
+  readonly checked: Checked
 }
 
 /** Builds the catalogue. The same packages and overlay always give the same bytes. */
@@ -61,6 +63,7 @@ export async function buildCatalogue(): Promise<Built> {
   const counts: ProviderCount[] = []
   const differences: Difference[] = []
   const borrowed: string[] = []
+  const built = new Map<string, readonly Model[]>()
 
   const providers = [...ids].sort().map((id): ProviderEntry => {
     const source = tokenProviders.find((provider) => provider.id === id)
@@ -78,6 +81,7 @@ export async function buildCatalogue(): Promise<Built> {
     const models = withResoldCacheWrites(withOverlay(weighed.models, overlay))
     differences.push(...weighed.differences)
     borrowed.push(...borrowedPrices(id, models, day))
+    built.set(id, models)
     counts.push({
       id,
       models: models.length,
@@ -120,7 +124,14 @@ export async function buildCatalogue(): Promise<Built> {
   }
   const digest = createHash('sha256').update(JSON.stringify(content)).digest('hex')
   const text = `${JSON.stringify({ generated_by: 'npm run catalog', digest, ...content }, null, 1)}\n`
-  return { text, counts, differences }
+  const checked = compareSources((provider, name) => findBuilt(built.get(provider) ?? [], name.toLowerCase()))
+  return { text, counts, differences, checked }
+}
+
+function findBuilt(models: readonly Model[], name: string): Model | undefined {
+  const rules = models.map((model) => readMatch(['=', ...model.match].join(' '), model.id))
+  const exact = rules.findIndex((rule) => rule.exact.includes(name))
+  return models[exact === -1 ? rules.findIndex((rule) => matches(rule, name)) : exact]
 }
 
 type MediaModels = ReadonlyMap<string, Parameters<typeof allPrices>[0]>
@@ -187,7 +198,9 @@ function replacedByOverlay(overlay: ProviderOverlay | undefined, id: string): bo
 function withOverlay(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
   const own = overlayModels(overlay)
   const taken = new Set(own.flatMap(({ match }) => match))
-  const kept = models.map((model) => {
+  const ids = new Set(own.map(({ id }) => id))
+  const left = models.filter(({ id }) => ids.has(id) || !taken.has(`=${id.toLowerCase()}`))
+  const kept = left.map((model) => {
     const replaced = own.find(({ id }) => id === model.id)
     if (replaced === undefined) return { ...model, match: model.match.filter((rule) => !taken.has(rule)) }
     return { ...model, ...replaced, match: [...new Set([...model.match, ...replaced.match])] }

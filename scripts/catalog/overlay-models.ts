@@ -132,6 +132,28 @@ export const MISTRAL: readonly OverlayModel[] = [
     ],
   },
   {
+    id: 'magistral-small-latest',
+    source: 'promptfoo/promptfoo#9929: part of Mistral Small 4, verified on 2026-07-01',
+    periods: [
+      { prices: { input_tokens: '0.5', output_tokens: '1.5' } },
+      {
+        when: '2026-07-01',
+        prices: { input_tokens: '0.15', cache_read_tokens: '0.015', output_tokens: '0.6' },
+      },
+    ],
+  },
+  {
+    id: 'ministral-3b-latest',
+    source: 'simonw/llm-prices#63: Ministral 3 since 2025-12-02',
+    periods: [
+      { prices: { input_tokens: '0.04', output_tokens: '0.04' } },
+      {
+        when: '2025-12-02',
+        prices: { input_tokens: '0.1', cache_read_tokens: '0.01', output_tokens: '0.1' },
+      },
+    ],
+  },
+  {
     id: 'mistral-medium-latest',
     match: ['=mistral-medium'],
     source:

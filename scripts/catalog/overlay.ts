@@ -98,6 +98,14 @@ const VIDEO_SIZES = (hd: string, full: string, ultra?: string): string =>
 
 const HALF_BATCH: Modifier = { names: ['batch'], factor: '0.5' }
 
+/** Images that a model makes of tokens are half price in a batch where they are billed by piece too. */
+const halfBatchOfImages = (models: readonly string[]): Modifier => ({
+  names: ['batch'],
+  factor: '0.5',
+  models,
+  families: ['tokens', 'output_images'],
+})
+
 /** openai.com/api-priority-processing: each is the priority price over the list price, the same for every unit. */
 const OPENAI_PRIORITY: readonly Modifier[] = [
   { names: ['priority', 'fast'], factor: '2.5', models: ['=gpt-5.5', '^gpt-5.5-2'] },
@@ -187,7 +195,12 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
         prices: { web_searches: '10', storage_searches: '2.5' },
       },
     ],
-    tiers: [HALF_BATCH, { names: ['flex'], factor: '0.5', models: FLEX_MODELS }, ...OPENAI_PRIORITY],
+    tiers: [
+      halfBatchOfImages(['^gpt-image', '^chatgpt-image']),
+      HALF_BATCH,
+      { names: ['flex'], factor: '0.5', models: FLEX_MODELS },
+      ...OPENAI_PRIORITY,
+    ],
     regions: [
       { names: ['global'], factor: '1' },
       {
@@ -285,6 +298,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
       'gcp.gen_ai',
     ],
     tiers: [
+      halfBatchOfImages(['^gemini-']),
       HALF_BATCH,
       { names: ['flex', 'on_demand_flex'], factor: '0.5', models: ['^gemini-'] },
       { names: ['priority', 'on_demand_priority'], factor: '1.8', models: ['^gemini-2.5', '^gemini-3'] },
@@ -385,6 +399,9 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     aliases: ['mistral-ai', 'mistralai'],
     tiers: [{ names: ['batch'], factor: '0.5', families: ['tokens', 'document_pages', 'audio_durations'] }],
     models: MISTRAL,
+    rules: {
+      'magistral-small': ['=magistral-small-2506', '=magistral-small-2507', '=magistral-small-2509'],
+    },
   },
   groq: {
     source: ['https://groq.com/pricing', 'https://console.groq.com/docs/batch'],

@@ -2,7 +2,7 @@ import type { Built } from './catalogue.ts'
 import type { Difference } from './weigh.ts'
 
 /** Writes the report of a build: models by provider and source, and every price that sources disagree about. */
-export function writeReport({ counts, differences }: Built): string {
+export function writeReport({ counts, differences, checked }: Built): string {
   const undecided = differences.filter(({ decision }) => decision === undefined)
   const decided = differences.filter(({ decision }) => decision !== undefined)
   return `# The catalogue and its sources
@@ -32,6 +32,15 @@ ${table(undecided, false)}
 ## Decided differences
 
 ${table(decided, true)}
+
+## Prices of other sources
+
+The finished catalogue against token prices that do not feed it, as of the day of their packages: ${checked.compared} prices
+compared, ${checked.differences.length} different. The catalogue stays; a person may find out which is right.
+
+${checkTable(checked.differences)}
+
+Models that only they have: ${checked.unknown.length === 0 ? 'none' : checked.unknown.join(', ')}.
 `
 }
 
@@ -53,6 +62,14 @@ function table(differences: readonly Difference[], decided: boolean): string {
   ]
   const rows = differences.map(({ provider, model, unit, first, list, decision }) =>
     row([provider, model, unit, first, list, ...(decision ? [decision.winner, decision.why] : [])]),
+  )
+  return [row(heads), row(heads.map(() => '---')), ...rows].join('\n')
+}
+
+function checkTable(differences: Built['checked']['differences']): string {
+  const heads = ['source', 'provider', 'model', 'unit', 'catalogue', 'theirs']
+  const rows = differences.map((one) =>
+    row([one.source, one.provider, one.model, one.unit, one.catalogue, one.theirs]),
   )
   return [row(heads), row(heads.map(() => '---')), ...rows].join('\n')
 }

@@ -38,6 +38,18 @@ const DECISIONS: readonly Decision[] = [
     why: 'the list has the price of peak hours only; the first source and the overlay have both',
   },
   {
+    provider: 'zai',
+    models: /^glm-5\.3-flash$/,
+    winner: 'list',
+    why: 'the first source has the launch promotion, half of the price that is listed now (Codeep v2.25.0, docs.venice.ai)',
+  },
+  {
+    provider: 'openai',
+    models: /^gpt-6-luna$/,
+    winner: 'first',
+    why: 'the list has the model’s endpoint for decisions, which writes nothing',
+  },
+  {
     provider: 'azure',
     models: /^o4-mini$/,
     winner: 'first',
@@ -123,9 +135,9 @@ function coveredAtSamePrice(models: readonly Model[], listed: Model, day: string
 }
 
 /** The unconditional prices on a day: those of the last period that only has a day, not a later one. */
-function current(model: Model, day: string): Prices {
+export function currentPrices(model: Model, day: string): Prices {
   const dated = model.periods.filter(
-    ({ when }) => when === undefined || (/^\d{4}-\d\d-\d\d$/.test(when) && when <= day),
+    ({ when }) => when === undefined || (/^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(when) && when <= day),
   )
   return dated.at(-1)?.prices ?? new Map()
 }
@@ -135,7 +147,7 @@ function disagreements(
   theirs: Prices,
   day: string,
 ): { readonly unit: string; readonly first: string; readonly list: string }[] {
-  const ours = current(model, day)
+  const ours = currentPrices(model, day)
   return [...theirs].flatMap(([unit, list]) => {
     const first = ours.get(unit)
     if (first === undefined || samePrice(first, list)) return []
@@ -151,7 +163,7 @@ function samePrice(a: string, b: string): boolean {
 
 /** Adds units that the first source never had, and those that the list won, from the day of the list on. */
 function merged(model: Model, theirs: Prices, taken: readonly Difference[], listDate: string): Model {
-  const ours = current(model, listDate)
+  const ours = currentPrices(model, listDate)
   const sameInput = samePrice(ours.get('input_tokens') ?? '-1', theirs.get('input_tokens') ?? '-2')
   const missing = [...theirs].filter(([unit]) => !model.periods.some(({ prices }) => prices.has(unit)))
   const news = [
@@ -181,7 +193,7 @@ export function borrowedPrices(provider: string, models: readonly Model[], day: 
           (other, at) =>
             at !== index &&
             rules[at]?.patterns.some((fits) => fits(name)) === true &&
-            !samePrices(current(model, day), current(other, day)),
+            !samePrices(currentPrices(model, day), currentPrices(other, day)),
         )
         .map((other) => `${provider}: a rule of ${other.id} also matches ${name}, which is ${model.id}`),
     ),

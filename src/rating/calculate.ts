@@ -79,6 +79,8 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
 
 /** Suggestions use list prices only, so there is none for a customer with other prices. */
 function suggestionFor(request: CostRequest, book: PriceBook): SuggestionResult {
+  if (request.parts !== undefined)
+    return { kind: 'none', reason: 'the response reports several calls, which cannot be changed as one' }
   const source = pricesInForce(book, request)?.source
   return source === undefined || source === 'catalogue'
     ? suggestSaving(request)

@@ -19,9 +19,16 @@ export function renderCalculation({ usage, cost, quote, suggestion, warnings: ab
     usage: usageJson(usage),
     breakdown: cost.breakdown.map((line) => ({
       unit: line.unit,
+      ...(line.model !== undefined && { model: line.model }),
       quantity: quantityJson(line.quantity),
       price_usd: exactNumber(line.price_usd),
       cost_usd: exactNumber(line.cost_usd),
+      ...(line.without_own_price && {
+        without_own_price: line.without_own_price.map(({ unit, quantity }) => ({
+          unit,
+          quantity: quantityJson(quantity),
+        })),
+      }),
     })),
     pricing_source: quote.pricing_source,
     burn_table_version: quote.burn_table_version,

@@ -122,7 +122,23 @@ export const calculatedSchema = z
       .optional()
       .openapi({ description: 'The reason why there is no suggestion.' }),
     usage: z.record(z.string(), z.number()),
-    breakdown: z.array(z.object({ unit: z.string(), quantity: z.number(), price_usd: usd, cost_usd: usd })),
+    breakdown: z.array(
+      z.object({
+        unit: z.string(),
+        model: z.string().optional().openapi({
+          description: 'The model that used it, if a response reports another one besides its own.',
+        }),
+        quantity: z.number(),
+        price_usd: usd,
+        cost_usd: usd,
+        without_own_price: z
+          .array(z.object({ unit: z.string(), quantity: z.number() }))
+          .optional()
+          .openapi({
+            description: 'Reported parts of the unit that have no price of their own, billed at this price.',
+          }),
+      }),
+    ),
     pricing_source: z.string(),
     burn_table_version: z.int(),
     price_version: z.string(),

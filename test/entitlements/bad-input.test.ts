@@ -59,7 +59,6 @@ const rules: [what: string, fields: Json, path: string, message: string][] = [
   ['a limit in words', { ...LIMIT, limit_value: 'many' }, '/limit_value', NOT_AN_AMOUNT],
   ['a limit with an exponent in a string', { ...LIMIT, limit_value: '1e3' }, '/limit_value', NOT_AN_AMOUNT],
   ['a limit of null', { ...LIMIT, limit_value: null }, '/limit_value', 'required'],
-  ,
   [
     'a wrong limit of a row that has none',
     { limit_type: 'NONE', limit_value: -1 },

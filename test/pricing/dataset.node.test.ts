@@ -5,6 +5,7 @@ import { findProvider } from '../../src/pricing/catalogue/catalogue.ts'
 import { providerCost } from '../../src/pricing/cost/cost.ts'
 import { extractUsage } from '../../src/pricing/extract/extract.ts'
 import { checkUsage } from '../../src/pricing/usage.ts'
+import { MISREADINGS } from './misreadings.ts'
 import { exactUsd, sharedData } from './support.ts'
 
 /**
@@ -28,32 +29,6 @@ function readCases(): Case[] {
   if (!existsSync(path)) return []
   const cases: Case[] = JSON.parse(readFileSync(path, 'utf8'))
   return cases
-}
-
-/**
- * Rows whose own reading is wrong, by what is wrong with it. Their usage and cost are not compared: the right ones are
- * rows of `situations.node.test.ts`.
- */
-const MISREADINGS: readonly { readonly what: string; readonly isOne: (recorded: Case) => boolean }[] = [
-  {
-    what: 'Azure bills cache writes of GPT-5.6 at 1.25 times input; the rows have plain input',
-    isOne: ({ provider, body }) =>
-      provider === 'azure' && /"cache_write_tokens":[1-9]/.test(JSON.stringify(body)),
-  },
-  {
-    what: 'the total of Google’s OpenAI endpoint includes thoughts; the rows leave them out',
-    isOne: ({ provider, api, body }) => provider === 'google' && api === 'chat' && hasHiddenThoughts(body),
-  },
-  {
-    what: 'an advisor is billed at its own model; the rows leave it out',
-    isOne: ({ body }) => JSON.stringify(body).includes('advisor_message'),
-  },
-]
-
-function hasHiddenThoughts(body: unknown): boolean {
-  const [, completion, prompt, total] =
-    /"completion_tokens":(\d+).*"prompt_tokens":(\d+).*"total_tokens":(\d+)/.exec(JSON.stringify(body)) ?? []
-  return Number(total) > Number(prompt) + Number(completion)
 }
 
 const recordings = readCases()

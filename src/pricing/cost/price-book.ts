@@ -24,6 +24,7 @@ import {
   pricedSum,
   priceUsage,
   providerCost,
+  VERSION_AND,
 } from './cost.ts'
 import type { PriceList } from './price-list.ts'
 
@@ -44,13 +45,30 @@ export function costFrom(book: PriceBook, request: CostRequest): CostResult {
 function costOfParts(book: PriceBook, request: CostRequest, parts: readonly CostPart[]): CostResult {
   const listed: ListedUsage[] = []
   for (const part of parts) {
-    const conditions = part.model === undefined ? request : { ...request, model: part.model }
-    const model = findModel(conditions.provider, conditions.model)
-    const chosen = stackedPrices(overlaysFor(book, conditions) ?? [], 0, conditions, model)
-    if (chosen === undefined) return providerCost({ ...conditions, usage: part.usage })
+    const chosen = partPrices(book, request, part.model)
+    if (chosen === undefined) {
+      return providerCost({ ...request, model: part.model ?? request.model, usage: part.usage })
+    }
     listed.push({ list: chosen.list, usage: part.usage, about: chosen.warnings, model: part.model })
   }
   return pricedSum(listed)
+}
+
+/** A reseller's name of another model has what stands before its maker's name: `global.anthropic.`. */
+function partPrices(
+  book: PriceBook,
+  request: CostRequest,
+  model: string | undefined,
+): ChosenPrices | undefined {
+  if (model === undefined) return pricesFor(book, request)
+  const [, prefix = ''] = /^(.*[./])claude/.exec(request.model) ?? []
+  const resold = prefix === '' ? undefined : pricesFor(book, { ...request, model: `${prefix}${model}` })
+  return resold ?? pricesFor(book, { ...request, model })
+}
+
+function pricesFor(book: PriceBook, conditions: PriceConditions): ChosenPrices | undefined {
+  const model = findModel(conditions.provider, conditions.model)
+  return stackedPrices(overlaysFor(book, conditions) ?? [], 0, conditions, model)
 }
 
 function costOfOne(book: PriceBook, request: CostRequest): CostResult {
@@ -113,6 +131,19 @@ export function pricesOfVersion(
   version: string,
   conditions: PriceConditions,
 ): PricesOfVersion {
+  let result: PricesOfVersion = { kind: 'unknown' }
+  // An event of several calls has the versions of all their models: one of them is of these conditions.
+  for (const one of version.split(VERSION_AND).slice(0, MAX_VERSIONS)) {
+    result = pricesOfOneVersion(book, one, conditions)
+    if (result.kind === 'found') return result
+  }
+  return result
+}
+
+/** The limit of versions that one event may have. */
+const MAX_VERSIONS = 20
+
+function pricesOfOneVersion(book: PriceBook, version: string, conditions: PriceConditions): PricesOfVersion {
   const { overlay_ids, catalogue } = readVersion(version)
   if (catalogue !== undefined && catalogue !== CATALOGUE_VERSION)
     return { kind: 'other_catalogue', catalogue }

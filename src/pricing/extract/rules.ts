@@ -4,6 +4,8 @@ import { MAX_QUANTITY, type Usage } from '../usage.ts'
 /** Reads the notation of `shapes.ts`, and bodies with it. Never throws, whatever the body is. */
 export interface Shape {
   readonly roots: readonly Path[]
+  /** Whether the root must be found, and its usage part alone is not of this shape. */
+  readonly rooted: boolean
   readonly model: readonly Path[]
   readonly rules: readonly Rule[]
 }
@@ -30,7 +32,12 @@ type Step =
 
 export function readShape(text: string): Shape {
   const [root = '', model = '', ...rules] = splitShape(text)
-  return { roots: readPaths(root), model: readPaths(model), rules: rules.map(readRule) }
+  return {
+    roots: readPaths(root.replace('!', '')),
+    rooted: root.includes('!'),
+    model: readPaths(model),
+    rules: rules.map(readRule),
+  }
 }
 
 /** `;` also separates the conditions inside brackets. */
@@ -153,7 +160,7 @@ function findRoot(shape: Shape, body: unknown): { root: Located; whole: Located 
         return { root: { value: root.value, path: root.path }, whole }
     }
   }
-  if (!isRecord(body)) return undefined
+  if (shape.rooted || !isRecord(body)) return undefined
   const whole: Located = { value: body, path: '' }
   for (const path of shape.roots) {
     const last = path.steps.slice(-1)

@@ -2,7 +2,7 @@
  * The places of usage in responses: rules as data, in the notation of the catalogue's own rules.
  *
  * A shape is `root; model; rule; rule …`. A rule `path! > unit` reads a number at the path below the root and
- * adds it to the unit; `!` marks a number that a body of this shape must have. Several rules may add to one unit,
+ * adds it to the unit; `!` marks a number, or a root, that a body of this shape must have. Several rules may add to one unit,
  * for parts that a provider reports beside a total; a rule `> nothing` reads a number that another one contains.
  * `/` separates the steps of a path; a path that starts with `/` begins at the body; `[modality=AUDIO]` selects the
  * first item of a list whose field has the value; `#[type=x]` counts such items; `a or b` takes the first that
@@ -241,9 +241,9 @@ const OPEN_TELEMETRY = [
 ].join('; ')
 /** The same where the keys are nested objects. */
 const NESTED_TELEMETRY = [
-  'attributes/gen_ai/usage or gen_ai/usage',
+  'attributes/gen_ai/usage or gen_ai/usage!',
   '/attributes/gen_ai/response/model or /attributes/gen_ai/request/model or /gen_ai/response/model or /gen_ai/request/model',
-  ...telemetryRules('').map((rule) => rule.replace(/details\./g, 'details/')),
+  ...telemetryRules('').map((rule) => rule.replace(/\b\.\b/g, '/')),
 ].join('; ')
 /** OpenInference, as Arize and others record it. */
 const OPEN_INFERENCE = [

@@ -1,0 +1,35 @@
+/** One recorded response, as far as telling a misreading takes. */
+export interface Recording {
+  readonly provider: string
+  readonly api: string
+  readonly body: unknown
+}
+
+/**
+ * Rows whose own reading is wrong, by what is wrong with it. Their usage and cost are not compared: the right ones are
+ * rows of `situations.node.test.ts`.
+ */
+export const MISREADINGS: readonly {
+  readonly what: string
+  readonly isOne: (recorded: Recording) => boolean
+}[] = [
+  {
+    what: 'Azure bills cache writes of GPT-5.6 at 1.25 times input; the rows have plain input',
+    isOne: ({ provider, body }) =>
+      provider === 'azure' && /"cache_write_tokens":[1-9]/.test(JSON.stringify(body)),
+  },
+  {
+    what: 'the total of Google’s OpenAI endpoint includes thoughts; the rows leave them out',
+    isOne: ({ provider, api, body }) => provider === 'google' && api === 'chat' && hasHiddenThoughts(body),
+  },
+  {
+    what: 'an advisor is billed at its own model; the rows leave it out',
+    isOne: ({ body }) => JSON.stringify(body).includes('advisor_message'),
+  },
+]
+
+function hasHiddenThoughts(body: unknown): boolean {
+  const [, completion, prompt, total] =
+    /"completion_tokens":(\d+).*"prompt_tokens":(\d+).*"total_tokens":(\d+)/.exec(JSON.stringify(body)) ?? []
+  return Number(total) > Number(prompt) + Number(completion)
+}
