@@ -9,7 +9,7 @@ import {
   type PricedEvent,
   type ProviderCharge,
 } from '../ledger/model/vocabulary.ts'
-import { CATALOGUE_VERSION } from '../pricing/catalogue/catalogue.ts'
+import { CATALOGUE_VERSION, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 import { ceilingCost } from '../pricing/catalogue/ceiling.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
 import { reportedCostWarning } from '../pricing/extract/billing-context.ts'
@@ -92,20 +92,25 @@ interface Priced {
 function charge(consumption: Consumption, usage: Usage, at_ms: number, book: PriceBook): Priced | undefined {
   const { provider, model, modifiers, parts } = consumption
   if (!provider || model === undefined) {
-    return { charge: { kind: 'none', price_version: CATALOGUE_VERSION }, warnings: [] }
+    const used = Object.values(usage).some((quantity) => quantity > 0)
+    if (!used) return { charge: { kind: 'none', price_version: CATALOGUE_VERSION }, warnings: [] }
+    // Nobody can price such usage: the burn table prices it by unit, or its `on_unpriced` decides.
+    return { charge: unpriced(provider, usage, at_ms), warnings: [] }
   }
   const result = costFrom(book, { provider, model, usage, parts, at_ms, ...modifiers })
-  if (result.kind === 'unpriced') {
-    const ceiling = ceilingCost(provider, usage, at_ms)
-    const ceiling_cost = ceiling === undefined || ceiling > MAX_USD ? null : usdToParts(ceiling)
-    return { charge: { kind: 'unpriced', price_version: CATALOGUE_VERSION, ceiling_cost }, warnings: [] }
-  }
+  if (result.kind === 'unpriced') return { charge: unpriced(provider, usage, at_ms), warnings: [] }
   if (result.cost > MAX_USD) return undefined
   const { price_version } = result
   return {
     charge: { kind: 'priced', cost: usdToParts(result.cost), price_version },
     warnings: [...(result.warnings ?? []), ...reportedCost(consumption, result.cost)],
   }
+}
+
+function unpriced(provider: ProviderRef | undefined, usage: Usage, at_ms: number): ProviderCharge {
+  const ceiling = provider && ceilingCost(provider, usage, at_ms)
+  const ceiling_cost = ceiling === undefined || ceiling > MAX_USD ? null : usdToParts(ceiling)
+  return { kind: 'unpriced', price_version: CATALOGUE_VERSION, ceiling_cost }
 }
 
 /** Adds a warning when a gateway's reported cost differs from ours; ours is charged. */

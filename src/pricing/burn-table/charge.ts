@@ -12,7 +12,7 @@ import {
 import type { Usage } from '../usage.ts'
 import type { Described } from './choice.ts'
 import type { RoundingMode } from './definition.ts'
-import type { Counter } from './methods.ts'
+import type { CompiledMethod, Counter } from './methods.ts'
 import { type BurnTable, priceOf } from './table.ts'
 import { quantityOf, usedBy } from './units.ts'
 
@@ -53,7 +53,43 @@ export function chargeFor(
   event: Chargeable,
   before: UsedBefore,
 ): Charge | { readonly kind: 'unpriced' } {
-  const method = table.methodFor(event)
+  const charge = chargeBy(table, table.methodFor(event), event, before)
+  if (charge.kind === 'unpriced' || charge.unrated || charge.credits_micro > 0n) return charge
+  const warning = noRateWarning(table.methodFor(event), event)
+  return warning === undefined ? charge : { ...charge, warnings: [...charge.warnings, warning] }
+}
+
+/** The warning of an event that burns 0 because no rate of its rule names any of its units; a rate of 0 names its unit. */
+function noRateWarning(
+  method: CompiledMethod,
+  { usage = {}, custom = {}, cost }: Chargeable,
+): string | undefined {
+  const provided = Object.entries(usage).filter(([, quantity]) => quantity > 0)
+  // A provider's price covers its units, and never a customer's own.
+  if (method.needs === 'cost' && (cost !== ZERO_USD || provided.length > 0)) return undefined
+  const units = [...provided, ...Object.entries(custom).filter(([, quantity]) => quantity > 0)]
+  const names = namesOf(method)
+  if (units.length === 0 || units.some(([unit]) => names(unit))) return undefined
+  return `no_rate_for_unit: no rate of the burn table names ${units.map(([unit]) => unit).join(', ')}.`
+}
+
+function namesOf(method: CompiledMethod): (unit: string) => boolean {
+  switch (method.needs) {
+    case 'cost':
+      return () => false
+    case 'usage':
+      return method.names
+    case 'usage_of_period':
+      return (unit) => unit === method.unit
+  }
+}
+
+function chargeBy(
+  table: BurnTable,
+  method: CompiledMethod,
+  event: Chargeable,
+  before: UsedBefore,
+): Charge | { readonly kind: 'unpriced' } {
   const cost = event.cost ?? ZERO_USD
   switch (method.needs) {
     case 'cost':
@@ -96,9 +132,9 @@ const COST_UNKNOWN: readonly string[] = [
   'No price of the provider is known: charged by usage, with a provider cost of 0.',
 ]
 
-/** Explains the recorded cost of 0: a charge by usage needs no cost. */
-function aboutCost({ cost }: Chargeable): readonly string[] {
-  return cost === undefined ? COST_UNKNOWN : NO_WARNINGS
+/** Explains the recorded cost of 0: a charge by usage needs no cost. An event that names no provider has none. */
+function aboutCost({ cost, provider }: Chargeable): readonly string[] {
+  return cost === undefined && provider !== undefined ? COST_UNKNOWN : NO_WARNINGS
 }
 
 /** Rounds the exact charge to the table's step: the only rounding. */

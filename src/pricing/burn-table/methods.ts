@@ -24,7 +24,12 @@ import { QUANTITY_SCALE, quantityOf, type Used } from './units.ts'
 /** A rule's method, compiled for arithmetic. All charges are exact, in credits. */
 export type CompiledMethod =
   | { readonly needs: 'cost'; readonly charge: (cost: PicoUsd) => Rational }
-  | { readonly needs: 'usage'; readonly charge: (used: Used) => Rational }
+  | {
+      readonly needs: 'usage'
+      /** Whether the rule has a rate for the unit. */
+      readonly names: (unit: string) => boolean
+      readonly charge: (used: Used) => Rational
+    }
   | {
       readonly needs: 'usage_of_period'
       readonly unit: string
@@ -74,10 +79,18 @@ function costPlus({ markup_percent, fixed }: CostPlus, credits_per_usd: bigint):
 function flat({ amount, unit }: Flat): CompiledMethod {
   const each = readDecimal(amount, AMOUNT_DECIMALS)
   if (unit === undefined) {
-    return { needs: 'usage', charge: () => ({ numerator: each, denominator: AMOUNT_SCALE }) }
+    return {
+      needs: 'usage',
+      names: () => true,
+      charge: () => ({ numerator: each, denominator: AMOUNT_SCALE }),
+    }
   }
   const denominator = AMOUNT_SCALE * QUANTITY_SCALE
-  return { needs: 'usage', charge: (used) => ({ numerator: each * quantityOf(unit, used), denominator }) }
+  return {
+    needs: 'usage',
+    names: (name) => name === unit,
+    charge: (used) => ({ numerator: each * quantityOf(unit, used), denominator }),
+  }
 }
 
 function packages({ unit, size, amount }: Package): CompiledMethod {
@@ -85,6 +98,7 @@ function packages({ unit, size, amount }: Package): CompiledMethod {
   const each = readDecimal(amount, AMOUNT_DECIMALS)
   return {
     needs: 'usage',
+    names: (name) => name === unit,
     charge: (used) => ({
       numerator: ceilDivide(quantityOf(unit, used), of) * each,
       denominator: AMOUNT_SCALE,
@@ -125,6 +139,7 @@ function perUnit({ rates }: PerUnit): CompiledMethod {
   const denominator = list.denominator * USD_SCALE * custom.denominator
   return {
     needs: 'usage',
+    names: (unit) => Object.hasOwn(rates, unit),
     charge: (used) => {
       let ofCustom = 0n
       for (const { unit, weight } of custom.weights) ofCustom += quantityOf(unit, used) * weight
