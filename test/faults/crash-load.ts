@@ -6,13 +6,16 @@ export interface Sent {
   readonly route: string
   readonly body: object
   readonly key: string
-  /** The numbers in the metadata of the events that it brings; none for a grant. */
+  /** The numbers in the metadata of the events that it brings; none for other requests. */
   readonly numbers: readonly number[]
+  /** The number of the event that it voids. */
+  readonly voids?: number
   answer: string | null
 }
 
 interface Listed {
   readonly id: string
+  readonly feature_id: string
   readonly credits_burned: number
   readonly metadata: { readonly n?: number }
 }
@@ -37,6 +40,13 @@ export class Client {
   private readonly customer_id: string
   private running = false
   private next = 0
+  /** Ids of acknowledged holds that no request has ended yet, and of acknowledged events that none has voided. */
+  private readonly openHolds: string[] = []
+  private readonly voidable: { readonly id: string; readonly n: number }[] = []
+  /** Events of users who are erased, with their metadata: they are found by their count. */
+  private ghosts = 0
+  private ghostsFound: Listed[] = []
+  private table_id = ''
 
   private constructor(url: string, key: string, customer_id: string) {
     this.url = url
@@ -55,6 +65,10 @@ export class Client {
     for (const body of [{ amount: GRANTED }, { amount: GRANTED, user_id: 'user 1' }]) {
       expect((await client.call('POST', '/v1/credits/grant', body)).status).toBe(201)
     }
+    const table = { name: 'table', rules: [client.rule(1)] }
+    const created = await client.call('POST', '/v1/burn-tables', table)
+    expect(created.status, created.text).toBe(201)
+    client.table_id = JSON.parse(created.text).id
     return client
   }
 
@@ -66,30 +80,87 @@ export class Client {
 
   private async callUntilItFails(): Promise<void> {
     while (this.running) {
-      const sent = this.nextRequest()
-      this.sent.push(sent)
       try {
+        if (Math.random() < 0.05) await this.changeSomethingUnkeyed()
+        const sent = this.nextRequest()
+        this.sent.push(sent)
         sent.answer = await this.send(sent)
+        this.remember(sent, sent.answer)
       } catch {
         this.running = false
       }
     }
   }
 
-  /** One event, a batch, or a grant; every one with a key, so that its fate can be found out afterwards. */
-  private nextRequest(): Sent {
-    const kind = Math.random()
-    const key = randomUUID()
-    if (kind < 0.1)
-      return { route: '/v1/credits/grant', body: { amount: 0.5 }, key, numbers: [], answer: null }
-    const count = kind < 0.6 ? 1 : 1 + Math.floor(Math.random() * 30)
-    const numbers = Array.from({ length: count }, () => this.next++)
-    const events = numbers.map((n) => this.event(n))
-    const body = kind < 0.6 ? Object(events[0]) : { events }
-    return { route: '/v1/events/ingest', body, key, numbers, answer: null }
+  /** What later requests can end or void. */
+  private remember({ route, numbers: [n] }: Sent, answer: string): void {
+    if (route === '/v1/holds') this.openHolds.push(JSON.parse(answer).hold_id)
+    if (route !== '/v1/events/ingest') return
+    const { id } = JSON.parse(answer)
+    if (typeof id === 'string' && n !== undefined) this.voidable.push({ id, n })
   }
 
-  private event(n: number): object {
+  /** An erasure, or another price of one feature: neither has a key, and neither changes which events there are. */
+  private async changeSomethingUnkeyed(): Promise<void> {
+    if (Math.random() < 0.5) {
+      await this.call('DELETE', `/v1/users/${encodeURIComponent(`ghost ${Math.floor(Math.random() * 4)}`)}`)
+    } else {
+      const rules = [this.rule(1 + Math.floor(Math.random() * 5))]
+      await this.call('PATCH', `/v1/burn-tables/${this.table_id}`, { rules })
+    }
+  }
+
+  private rule(amount: number): object {
+    return { match: { feature: 'feature 2' }, method: 'flat', amount }
+  }
+
+  /** Every request with a key, so that its fate can be found out afterwards. */
+  private nextRequest(): Sent {
+    const request = (route: string, body: object, more: Partial<Sent> = {}): Sent => ({
+      route,
+      body,
+      key: randomUUID(),
+      numbers: [],
+      answer: null,
+      ...more,
+    })
+    switch (Math.floor(Math.random() * 20)) {
+      case 0:
+        return request('/v1/credits/grant', { amount: 0.5 })
+      case 1:
+        return request('/v1/credits/transfer', { from: {}, to: { user_id: 'user 1' }, amount: 0.25 })
+      case 2:
+        return request('/v1/holds', { feature_id: 'held', credits: 2, user_id: 'user 1' })
+      case 3: {
+        const hold = this.openHolds.pop()
+        if (hold === undefined) break
+        if (Math.random() < 0.3) return request(`/v1/holds/${hold}/release`, {})
+        const n = this.next++
+        const event = { ...this.event(n), user_id: 'user 1' }
+        return request(`/v1/holds/${hold}/capture`, { event, final: true }, { numbers: [n] })
+      }
+      case 4: {
+        const event = this.voidable.splice(Math.floor(Math.random() * this.voidable.length), 1)[0]
+        if (event) return request(`/v1/events/${event.id}/void`, {}, { voids: event.n })
+        break
+      }
+      case 5: {
+        const user_id = `ghost ${this.ghosts++ % 4}`
+        const { metadata: _, ...event } = this.event(0)
+        return request('/v1/events/ingest', { ...event, feature_id: 'ghost', user_id })
+      }
+    }
+    return this.events(request)
+  }
+
+  private events(request: (route: string, body: object, more: Partial<Sent>) => Sent): Sent {
+    const count = Math.random() < 0.6 ? 1 : 1 + Math.floor(Math.random() * 30)
+    const numbers = Array.from({ length: count }, () => this.next++)
+    const events = numbers.map((n) => this.event(n))
+    return request('/v1/events/ingest', count === 1 ? Object(events[0]) : { events }, { numbers })
+  }
+
+  private event(n: number): { readonly metadata: object; readonly [field: string]: unknown } {
     return {
       event_type: 'TOKEN_USAGE',
       feature_id: `feature ${n % 3}`,
@@ -116,10 +187,15 @@ export class Client {
     return this.send(sent)
   }
 
-  /** Every event in the lists of the API, by the number in its metadata. */
+  /** Every event in the lists of the API, by the number in its metadata; those of erased users apart. */
   async eventsByNumber(): Promise<Map<number, Listed[]>> {
     const found = new Map<number, Listed[]>()
+    this.ghostsFound = []
     for await (const event of this.list<Listed>('/v1/events?limit=100')) {
+      if (event.feature_id === 'ghost') {
+        this.ghostsFound.push(event)
+        continue
+      }
       const { n } = event.metadata
       if (n === undefined) throw new Error(`an event that nobody sent: ${JSON.stringify(event)}`)
       found.set(n, [...(found.get(n) ?? []), event])
@@ -152,9 +228,12 @@ export class Client {
     expect([...byWallet.keys()]).toEqual([])
   }
 
-  /** Once analytics have come so far, they count every event once, and its credits. */
+  /** Once analytics have come so far, they count every event once, and its credits; voided ones not at all. */
   async assertAnalytics(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
-    const credits = [...found.values()].flat().reduce((sum, event) => sum + micro(event.credits_burned), 0)
+    const voided = new Set(this.sent.flatMap(({ voids }) => voids ?? []))
+    const kept = [...found].flatMap(([n, events]) => (voided.has(n) ? [] : events)).concat(this.ghostsFound)
+    const credits = kept.reduce((sum, event) => sum + micro(event.credits_burned), 0)
+    expect(this.ghostsFound).toHaveLength(this.ghosts)
     const deadline = Date.now() + ANALYTICS_WITHIN_MS
     const asked_at = new Date().toISOString()
     for (;;) {
@@ -166,7 +245,7 @@ export class Client {
       } = JSON.parse(text)
       if (answer.as_of >= asked_at) {
         expect({ events: answer.totals.events, credits: micro(answer.totals.credits) }).toEqual({
-          events: found.size,
+          events: kept.length,
           credits,
         })
         return
