@@ -3,6 +3,10 @@ import { api, jsonOf, textField } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
+/** Ahead of any day on which the tests run, with 28 days in February. */
+const NEXT = new Date().getUTCFullYear() + 1
+const YEAR = NEXT % 4 === 0 ? NEXT + 1 : NEXT
+
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'] })
 })
@@ -31,41 +35,41 @@ async function lines(key: string) {
 describe('a recurring grant', () => {
   it('comes every month, counted from the 31st, on the last day of shorter months', async () => {
     const { api_key: key } = await createCustomer()
-    vi.setSystemTime(Date.UTC(2027, 0, 31, 12))
+    vi.setSystemTime(Date.UTC(YEAR, 0, 31, 12))
     await grant(key, { every: 'month' })
-    vi.setSystemTime(Date.UTC(2027, 3, 30, 12))
+    vi.setSystemTime(Date.UTC(YEAR, 3, 30, 12))
     expect(await balance(key)).toBe(400)
     expect(await lines(key)).toEqual([
-      '2027-01-31 GRANT 100',
-      '2027-02-28 GRANT 100',
-      '2027-03-31 GRANT 100',
-      '2027-04-30 GRANT 100',
+      `${YEAR}-01-31 GRANT 100`,
+      `${YEAR}-02-28 GRANT 100`,
+      `${YEAR}-03-31 GRANT 100`,
+      `${YEAR}-04-30 GRANT 100`,
     ])
   })
 
   it('lets no more than the rollover maximum of the lots before it live on', async () => {
     const { api_key: key } = await createCustomer()
-    vi.setSystemTime(Date.UTC(2027, 0, 1))
+    vi.setSystemTime(Date.UTC(YEAR, 0, 1))
     await grant(key, { every: 'day', rollover_max: 30 })
-    vi.setSystemTime(Date.UTC(2027, 0, 3))
+    vi.setSystemTime(Date.UTC(YEAR, 0, 3))
     expect(await balance(key)).toBe(130)
     expect(await lines(key)).toEqual([
-      '2027-01-01 GRANT 100',
-      '2027-01-02 EXPIRATION -70',
-      '2027-01-02 GRANT 100',
-      '2027-01-03 EXPIRATION -30',
-      '2027-01-03 EXPIRATION -70',
-      '2027-01-03 GRANT 100',
+      `${YEAR}-01-01 GRANT 100`,
+      `${YEAR}-01-02 EXPIRATION -70`,
+      `${YEAR}-01-02 GRANT 100`,
+      `${YEAR}-01-03 EXPIRATION -30`,
+      `${YEAR}-01-03 EXPIRATION -70`,
+      `${YEAR}-01-03 GRANT 100`,
     ])
   })
 
   it('makes lots that live as long as the first one', async () => {
     const { api_key: key } = await createCustomer()
-    vi.setSystemTime(Date.UTC(2027, 0, 1))
-    await grant(key, { every: 'week' }, { expires_at: '2027-01-08T00:00:00Z' })
-    vi.setSystemTime(Date.UTC(2027, 0, 10))
+    vi.setSystemTime(Date.UTC(YEAR, 0, 1))
+    await grant(key, { every: 'week' }, { expires_at: `${YEAR}-01-08T00:00:00Z` })
+    vi.setSystemTime(Date.UTC(YEAR, 0, 10))
     expect(await balance(key)).toBe(100)
-    vi.setSystemTime(Date.UTC(2027, 0, 16))
+    vi.setSystemTime(Date.UTC(YEAR, 0, 16))
     expect(await balance(key)).toBe(100)
   })
 
