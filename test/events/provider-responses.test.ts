@@ -220,7 +220,6 @@ describe('a response that cannot be read', () => {
     ],
     ['a list', 'OPENAI', [openaiChat], {}],
     ['text', 'OPENAI', JSON.stringify(openaiChat), {}],
-    ['null', 'OPENAI', null, {}],
     [
       'usage in a prototype',
       'OPENAI',
