@@ -129,7 +129,7 @@ describe('GET /v1/admin/audit', () => {
     await expectRefused(await api('/v1/admin/audit', { key: 'om_live_none' }), 401, 'invalid_api_key')
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
       const response = await api('/v1/admin/audit', { key: OPERATOR_TOKEN, method })
-      expect(response.status).toBe(404)
+      expect(response.status).toBe(405)
     }
   })
 })
