@@ -290,19 +290,26 @@ describe('the time of an event', () => {
     await expectInvalid(response, '/timestamp', why)
   })
 
-  it('picks the price: DeepSeek asked half of it at night, from 16:30 to 00:30 UTC', async () => {
-    const yesterday = inMs(-DAY_MS).slice(0, 10)
+  it('picks the price: DeepSeek charges double in its peak hours of weekdays, from 01:00 to 04:00 UTC', async () => {
     const event = {
       ...GPT_4O,
       provider: 'DEEPSEEK',
-      model: 'deepseek-chat',
-      input_tokens: 1_000_000,
+      model: 'deepseek-v4-pro',
+      input_tokens: 100_000,
       output_tokens: 0,
     }
-    const day = await ingested(customer.api_key, { ...event, timestamp: `${yesterday}T12:00:00Z` })
-    const night = await ingested(customer.api_key, { ...event, timestamp: `${yesterday}T16:30:00Z` })
-    expect(day).toMatchObject({ provider_cost_usd: 0.27, credits_burned: 540 })
-    expect(night).toMatchObject({ provider_cost_usd: 0.135, credits_burned: 270 })
+    const wednesday = lastDay(3)
+    const sunday = lastDay(0)
+    const cost = async (timestamp: string) => await ingested(customer.api_key, { ...event, timestamp })
+    expect(await cost(`${wednesday}T03:59:59Z`)).toMatchObject({
+      provider_cost_usd: 0.132,
+      credits_burned: 264,
+    })
+    expect(await cost(`${wednesday}T04:00:00Z`)).toMatchObject({
+      provider_cost_usd: 0.066,
+      credits_burned: 132,
+    })
+    expect(await cost(`${sunday}T03:59:59Z`)).toMatchObject({ provider_cost_usd: 0.066, credits_burned: 132 })
   })
 })
 
@@ -425,3 +432,9 @@ describe('media and units of one’s own', () => {
     expect(recorded).not.toHaveProperty('unrated')
   })
 })
+
+/** The last day before yesterday that is this day of the week, 0 for Sunday. */
+function lastDay(weekday: number): string {
+  const back = (new Date(inMs(-2 * DAY_MS)).getUTCDay() - weekday + 7) % 7
+  return inMs(-(2 + back) * DAY_MS).slice(0, 10)
+}
