@@ -384,6 +384,9 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
           output_images: '0.04,1024x1024:0.04,premium-1024x1024:0.06,2048x2048:0.06,premium-2048x2048:0.08',
         },
       },
+      // By query: aws.amazon.com/bedrock/pricing.
+      { id: 'cohere.rerank-v3-5:0', prices: { rerank_searches: '2' } },
+      { id: 'amazon.rerank-v1:0', prices: { rerank_searches: '1' } },
       { id: 'amazon.nova-reel-v1:1', match: ['*nova-reel'], prices: { video_seconds: '0.08' } },
       {
         id: 'amazon.titan-image-generator-v2:0',
