@@ -1,4 +1,4 @@
-import type { OverlayModel } from './overlay.ts'
+import type { OverlayModel } from './overlay-types.ts'
 
 /** Hand-kept models of the overlay whose prices changed over time, or that no source has. */
 

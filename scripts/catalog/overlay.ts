@@ -1,71 +1,17 @@
 /**
- * What the price packages do not know, kept by hand: names that customers use for providers, service tiers,
- * regions, minimums, and the list prices of providers that neither package carries.
+ * The hand-kept part of the catalogue: names that customers use for providers, service tiers, regions, minimums,
+ * corrections of the packages, and list prices that no package has.
  *
- * Every entry names the page it was read from. To correct a price, change it here and run `npm run catalog`;
- * the build refuses an entry that names a provider or a unit that does not exist.
+ * Every entry names its source: a page, or a report as `owner/repository#number`. To correct a price, change it here
+ * and run `npm run catalog`; the build refuses an entry for a provider, a model or a unit that does not exist.
  *
- * Model rules are those of the catalogue: `=id` exactly, `^start`, `*part`, `$end`, `~regular expression`;
- * `a&b` needs both. No rules means every model of the provider. The first modifier whose tier or region and
- * model fit is the one that counts.
+ * Model rules are those of the catalogue: `=id` exactly, `^start`, `*part`, `$end`, `~regular expression`; `a&b` needs
+ * both. In tiers and regions they name families of models: no rules means every model of the provider, and the first
+ * modifier whose name and models match applies.
  */
 
 import { DEEPSEEK, MISTRAL, OPENAI_FINE_TUNED, RERANKERS } from './overlay-models.ts'
-
-/** Multiplies prices: `factor` is a decimal or a fraction, of token prices unless `families` says otherwise. */
-export interface Modifier {
-  readonly names: readonly string[]
-  readonly factor: string
-  readonly models?: readonly string[]
-  readonly families?: readonly string[]
-  /** Conditions of a price period: `2026-02-05`, `..2026-06-29`. */
-  readonly when?: string
-}
-
-/** A model with prices of one or several periods: of those that hold, the last applies. */
-export interface OverlayModel {
-  readonly id: string
-  /** Rules beside the id, or in place of the first source's where the model is in it. */
-  readonly match?: readonly string[]
-  /** The page or the report that has the price, if it is not one of the provider's `source`. */
-  readonly source?: string
-  readonly prices?: Readonly<Record<string, string>>
-  readonly periods?: readonly { readonly when?: string; readonly prices: Readonly<Record<string, string>> }[]
-}
-
-/** Prices of single units of models that a source has: added, or in place of the source's, in every period. */
-export interface Amendment {
-  readonly models: readonly string[]
-  readonly source: string
-  /** The day from which it applies, if not always: what a source had recorded before it stays as it was. */
-  readonly from?: string
-  readonly prices: Readonly<Record<string, string>>
-}
-
-export interface ProviderOverlay {
-  readonly source: readonly string[]
-  readonly name?: string
-  readonly aliases?: readonly string[]
-  readonly tiers?: readonly Modifier[]
-  readonly regions?: readonly Modifier[]
-  /** The least that one request is billed, by unit and model rule. */
-  readonly minimums?: readonly {
-    readonly unit: string
-    readonly quantity: string
-    readonly models: readonly string[]
-  }[]
-  /** Prices in USD per the unit's `per`: per million tokens, per image, per second of video. */
-  readonly models?: readonly OverlayModel[]
-  readonly amendments?: readonly Amendment[]
-  /** Further exact names of a source's models, by its id. */
-  readonly names?: Readonly<Record<string, readonly string[]>>
-  /** Other rules for a source's models: its own would give the price to other models. */
-  readonly rules?: Readonly<Record<string, readonly string[]>>
-  /** Providers whose models are sold at their maker's price, in place of the source's list. */
-  readonly fallback?: readonly string[]
-  /** Price lists of regions: the prefix in front of a model's name, and a regular expression of region names. */
-  readonly profiles?: readonly (readonly [prefix: string, regions: string])[]
-}
+import type { Modifier, ProviderOverlay } from './overlay-types.ts'
 
 /** Tier names that mean the list price, at every provider. */
 export const STANDARD_TIERS = [
@@ -80,8 +26,8 @@ export const STANDARD_TIERS = [
   'not_available',
 ]
 
-/** When the hand-kept part was last compared with the pages it names. */
-export const OVERLAY_DATE = '2026-11-22'
+/** The day on which the hand-kept part was last compared with its sources. */
+export const OVERLAY_DATE = '2026-11-28'
 
 /** Older recordings of these models were priced at the text rate, and keep that price. */
 const AUDIO_CORRECTED = '2026-01-01'
@@ -384,6 +330,9 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
           output_images: '0.04,1024x1024:0.04,premium-1024x1024:0.06,2048x2048:0.06,premium-2048x2048:0.08',
         },
       },
+      // By query: aws.amazon.com/bedrock/pricing.
+      { id: 'cohere.rerank-v3-5:0', prices: { rerank_searches: '2' } },
+      { id: 'amazon.rerank-v1:0', prices: { rerank_searches: '1' } },
       { id: 'amazon.nova-reel-v1:1', match: ['*nova-reel'], prices: { video_seconds: '0.08' } },
       {
         id: 'amazon.titan-image-generator-v2:0',

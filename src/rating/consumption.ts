@@ -110,7 +110,7 @@ type ExtractedInput =
 function extract(input: ConsumptionInput, provider: ProviderRef | undefined): ExtractedInput {
   if (input.provider_response === undefined) {
     if (input.provider_api === undefined) return { kind: 'extracted', usage: {}, read: [], warnings: [] }
-    return refused(invalid([{ path: '/provider_api', message: 'requires provider_response' }]))
+    return refused(invalid([{ path: '/provider_api', message: 'provider_response is missing' }]))
   }
   if (!provider) return refused(invalid([{ path: '/provider', message: 'required with provider_response' }]))
   const result = extractUsage(provider, input.provider_api, input.provider_response, input.model)

@@ -13,6 +13,8 @@ import { CATALOGUE_VERSION, type ProviderRef } from '../pricing/catalogue/catalo
 import { ceilingCost } from '../pricing/catalogue/ceiling.ts'
 import { costFrom, type PriceBook } from '../pricing/cost/price-book.ts'
 import { reportedCostWarning } from '../pricing/extract/billing-context.ts'
+import { sumOf } from '../pricing/extract/iterations.ts'
+import { unreadUsage } from '../pricing/extract/unread.ts'
 import { MAX_USD, type PicoUsd, usdToParts } from '../pricing/money.ts'
 import { clampUsage, type Usage } from '../pricing/usage.ts'
 import { DAY_MS } from '../time/durations.ts'
@@ -80,7 +82,23 @@ export function priceEvent(
   const { usage, warnings } = clampUsage(consumption.usage)
   const priced = charge(consumption, usage, timestamp_ms, book)
   if (!priced) return refused(invalid([{ path: '/usage', message: 'costs more than 8000000000 USD' }]))
-  return { kind: 'priced', event: eventOf(input, consumption, usage, timestamp_ms, priced, warnings) }
+  const recorded =
+    priced.charge.kind === 'unpriced' ? withoutOtherModels(consumption, usage) : { usage, left: [] }
+  const about = [...warnings, ...recorded.left]
+  return { kind: 'priced', event: eventOf(input, consumption, recorded.usage, timestamp_ms, priced, about) }
+}
+
+/** An unrated event is rated later by its own model: usage of another one must not get that price. */
+function withoutOtherModels(
+  { parts = [] }: Consumption,
+  usage: Usage,
+): { readonly usage: Usage; readonly left: readonly string[] } {
+  const others = [...new Set(parts.flatMap(({ model }) => (model === undefined ? [] : [model])))]
+  if (others.length === 0) return { usage, left: [] }
+  return {
+    usage: sumOf(parts.filter(({ model }) => model === undefined)),
+    left: [unreadUsage(`the usage of ${others.join(', ')} is not recorded`)],
+  }
 }
 
 interface Priced {

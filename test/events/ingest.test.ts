@@ -290,14 +290,26 @@ describe('the time of an event', () => {
     await expectInvalid(response, '/timestamp', why)
   })
 
-  it('picks the price: DeepSeek asked half of it at night, from 16:30 to 00:30 UTC, until September 2025', async () => {
-    const question = { provider: 'DEEPSEEK', model: 'deepseek-chat', input_tokens: 1_000_000 }
-    const costAt = async (at: string) => {
-      const answer = await api('/v1/rating/calculate', { key: customer.api_key, body: { ...question, at } })
-      return (await jsonOf(answer)).provider_cost_usd
+  it('picks the price: DeepSeek charges double in its peak hours of weekdays, from 01:00 to 04:00 UTC', async () => {
+    const event = {
+      ...GPT_4O,
+      provider: 'DEEPSEEK',
+      model: 'deepseek-v4-pro',
+      input_tokens: 100_000,
+      output_tokens: 0,
     }
-    expect(await costAt('2025-08-01T12:00:00Z')).toBe(0.27)
-    expect(await costAt('2025-08-01T16:30:00Z')).toBe(0.135)
+    const wednesday = lastDay(3)
+    const sunday = lastDay(0)
+    const cost = async (timestamp: string) => await ingested(customer.api_key, { ...event, timestamp })
+    expect(await cost(`${wednesday}T03:59:59Z`)).toMatchObject({
+      provider_cost_usd: 0.132,
+      credits_burned: 264,
+    })
+    expect(await cost(`${wednesday}T04:00:00Z`)).toMatchObject({
+      provider_cost_usd: 0.066,
+      credits_burned: 132,
+    })
+    expect(await cost(`${sunday}T03:59:59Z`)).toMatchObject({ provider_cost_usd: 0.066, credits_burned: 132 })
   })
 })
 
@@ -420,3 +432,9 @@ describe('media and units of one’s own', () => {
     expect(recorded).not.toHaveProperty('unrated')
   })
 })
+
+/** The last day before yesterday that is this day of the week, 0 for Sunday. */
+function lastDay(weekday: number): string {
+  const back = (new Date(inMs(-2 * DAY_MS)).getUTCDay() - weekday + 7) % 7
+  return inMs(-(2 + back) * DAY_MS).slice(0, 10)
+}

@@ -388,6 +388,13 @@ describe('shapes from any provider', () => {
       cost: '0.08',
     },
     {
+      what: 'images of Vertex, which have no usage',
+      from: 'google',
+      model: 'imagen-4.0-generate-001',
+      body: { predictions: [{ mimeType: 'image/png', bytesBase64Encoded: 'AA==' }] },
+      cost: '0.04',
+    },
+    {
       what: 'a video job has its seconds as text, and its size',
       from: 'openai',
       body: { object: 'video', model: 'sora-2-pro', seconds: '4', size: '1024x1792', status: 'completed' },

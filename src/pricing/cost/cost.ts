@@ -82,8 +82,27 @@ export function providerCost(request: CostRequest): CostResult {
 }
 
 /** Prices usage by any list: the catalogue's, an operator's or a customer's. */
-export function priceUsage(list: PriceList, usage: Usage, about: readonly string[] = NONE): CostResult {
-  return pricedSum([{ list, usage, about }])
+export function priceUsage(list: PriceList, reported: Usage, about: readonly string[] = NONE): CostResult {
+  const usage = inclusiveUsage(reported)
+  const unpriced = unpricedUnits(list, usage)
+  if (hasNoPrice(usage, unpriced)) return NO_PRICE
+  const billed = billedOf(list, usage)
+  const warnings = warningsOf(list, usage, unpriced, about)
+  return {
+    kind: 'priced',
+    cost: picoUsd(divideHalfEven(exactCost(billed), list.denominator)),
+    get breakdown() {
+      return merged(breakdownOf(list, billed, usage, undefined))
+    },
+    price_version: list.version,
+    ...(warnings.length === 0 ? {} : { warnings }),
+  }
+}
+
+const NO_PRICE: CostResult = { kind: 'unpriced', reason: 'no_price_for_usage', nearest: [] }
+
+function hasNoPrice(usage: Usage, unpriced: readonly UsageUnit[]): boolean {
+  return unpriced.length > 0 && unpriced.length === positiveUnits(usage)
 }
 
 /** Usage and the list that prices it. */
@@ -96,16 +115,11 @@ export interface ListedUsage {
   readonly model?: string | undefined
 }
 
-/** Prices usage of one or more lists: each exactly, the sum rounded once. */
+/** Prices the usage of several calls: each exactly by its own list, the sum rounded once. */
 export function pricedSum(all: readonly ListedUsage[]): CostResult {
   const priced = all.map((one) => ({ ...one, usage: inclusiveUsage(one.usage) }))
   const unpriced = priced.map(({ list, usage }) => unpricedUnits(list, usage))
-  for (const [index, { usage }] of priced.entries()) {
-    const missing = unpriced[index]?.length ?? 0
-    if (missing > 0 && missing === positiveUnits(usage)) {
-      return { kind: 'unpriced', reason: 'no_price_for_usage', nearest: [] }
-    }
-  }
+  if (priced.some(({ usage }, index) => hasNoPrice(usage, unpriced[index] ?? NO_UNITS))) return NO_PRICE
   const billed = priced.map(({ list, usage }) => billedOf(list, usage))
   const denominator = priced.reduce((product, { list }) => product * list.denominator, 1n)
   const total = priced.reduce(

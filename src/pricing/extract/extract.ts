@@ -6,6 +6,7 @@ import { type BillingContext, billingContext } from './billing-context.ts'
 import { readIterations, sumOf, type UsagePart } from './iterations.ts'
 import { mediaOfBody } from './media.ts'
 import {
+  envelopes,
   isRecord,
   ownValue,
   type Reading,
@@ -53,10 +54,11 @@ export function extractUsage(
   const body = withPlainAttributes(sent)
   const shapes = api === undefined ? guessedShapes(provider) : namedShapes(provider, api)
   if (api !== undefined && shapes.length === 0) return unreadable(unknownApi(provider, api))
+  const wholes = envelopes(body)
   let problem: string | undefined
   let best: Reading | undefined
   for (const { shape, alone } of shapes) {
-    const reading = readBody(shape, body)
+    const reading = readBody(shape, wholes)
     if ('problem' in reading) problem ??= reading.problem
     else if (alone && hasOtherTokens(reading)) problem ??= 'it has tokens beside a total'
     else if (best === undefined || reading.score > best.score) best = reading
@@ -187,8 +189,19 @@ const candidate = ({ shape, alone }: NamedShape): Candidate => ({
 })
 const listedShape = (text: string): Candidate => ({ shape: shapeOf(text), alone: false })
 
+/** Kept by provider: as many as the catalogue has. */
+const guessed = new Map<string, readonly Candidate[]>()
+
+function guessedShapes(provider: ProviderRef | undefined): readonly Candidate[] {
+  const known = guessed.get(provider?.id ?? '')
+  if (known !== undefined) return known
+  const fresh = candidatesFor(provider)
+  guessed.set(provider?.id ?? '', fresh)
+  return fresh
+}
+
 /** Returns the provider's own shapes, then those of any provider: of equals the first is taken. */
-function guessedShapes(provider: ProviderRef | undefined): Candidate[] {
+function candidatesFor(provider: ProviderRef | undefined): readonly Candidate[] {
   const general = SHAPES.filter(({ providers, explicit }) => providers === undefined && explicit !== true)
   if (provider === undefined) return general.map(candidate)
   const own = SHAPES.filter(isFor(provider))
@@ -199,7 +212,7 @@ function guessedShapes(provider: ProviderRef | undefined): Candidate[] {
   return [...own.map(candidate), ...listed.map(([, shape]) => listedShape(shape)), ...general.map(candidate)]
 }
 
-function namedShapes(provider: ProviderRef | undefined, api: string): Candidate[] {
+function namedShapes(provider: ProviderRef | undefined, api: string): readonly Candidate[] {
   const wanted = api.toLowerCase()
   const named = SHAPES.filter((shape) => shape.api === wanted)
   const own = provider === undefined ? [] : named.filter(isFor(provider))

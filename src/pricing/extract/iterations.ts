@@ -100,7 +100,7 @@ function withLongWrites(parts: readonly UsagePart[], root: Record<string, unknow
 }
 
 /** Adds up the usage of several calls. */
-export function sumOf(parts: readonly UsagePart[]): Usage {
+export function sumOf(parts: readonly { readonly usage: Usage }[]): Usage {
   const sum: { [U in UsageUnit]?: number } = {}
   for (const { usage } of parts)
     for (const [unit, quantity] of entriesOf(usage)) sum[unit] = (sum[unit] ?? 0) + quantity

@@ -31,22 +31,23 @@ function durationUnit(eventType: string | undefined, covered: ReadonlySet<UsageU
 }
 
 /**
- * Reads responses that report what they made and no usage: images of the Images API, and a video job of OpenAI's, which
- * has its seconds as text.
+ * Reads responses that have their product and no usage: images, and a video job of OpenAI's, which has its seconds as
+ * text.
  */
 export function mediaOfBody(
   body: Record<string, unknown>,
 ): { readonly usage: Usage; readonly model?: string; readonly read: readonly ReadQuantity[] } | undefined {
   const model = ownValue(body, 'model')
   const named = typeof model === 'string' ? { model } : {}
-  const data = ownValue(body, 'data')
-  const images: unknown[] = Array.isArray(data) ? data : []
-  if (images.length > 0 && images.every(isImage)) {
+  for (const list of IMAGE_LISTS) {
+    const items = ownValue(body, list)
+    const images: unknown[] = Array.isArray(items) ? items : []
+    if (images.length === 0 || !images.every(isImage)) continue
     const quantity = images.length
     return {
       usage: { output_images: quantity },
       ...named,
-      read: [{ unit: 'output_images', path: 'data[]', quantity }],
+      read: [{ unit: 'output_images', path: `${list}[]`, quantity }],
     }
   }
   const seconds = ownValue(body, 'seconds')
@@ -60,6 +61,10 @@ export function mediaOfBody(
   }
 }
 
+/** The images of OpenAI's API and those like it, of Vertex, and of Google's SDK. */
+const IMAGE_LISTS = ['data', 'predictions', 'generatedImages']
+const IMAGE_KEYS = ['url', 'b64_json', 'bytesBase64Encoded', 'gcsUri', 'image']
+
 function isImage(item: unknown): boolean {
-  return isRecord(item) && (Object.hasOwn(item, 'url') || Object.hasOwn(item, 'b64_json'))
+  return isRecord(item) && IMAGE_KEYS.some((key) => Object.hasOwn(item, key))
 }

@@ -4,10 +4,14 @@ import { MAX_QUANTITY, type Usage } from '../usage.ts'
 /** Reads the notation of `shapes.ts`, and bodies with it. Never throws, whatever the body is. */
 export interface Shape {
   readonly roots: readonly Path[]
+  /** The last steps of the roots: a usage part may be sent in an object of its own. */
+  readonly lastRoots: readonly Path[]
   /** Whether the root must be found, and its usage part alone is not of this shape. */
   readonly rooted: boolean
   readonly model: readonly Path[]
   readonly rules: readonly Rule[]
+  /** The keys that its rules begin with: a usage part without any of them is of another shape. */
+  readonly keys: ReadonlySet<string>
 }
 
 interface Rule {
@@ -21,6 +25,8 @@ interface Rule {
 interface Path {
   readonly fromBody: boolean
   readonly steps: readonly Step[]
+  /** The steps as a text, if all of them are keys, which most are: it is the same for every body. */
+  readonly text: string | undefined
 }
 
 type Step =
@@ -32,12 +38,22 @@ type Step =
 
 export function readShape(text: string): Shape {
   const [root = '', model = '', ...rules] = splitShape(text)
+  const read = rules.map(readRule)
+  const roots = readPaths(root.replace('!', ''))
   return {
-    roots: readPaths(root.replace('!', '')),
+    roots,
+    lastRoots: roots
+      .filter(({ steps }) => steps.length > 0)
+      .map(({ steps }) => readPath(false, steps.slice(-1))),
     rooted: root.includes('!'),
     model: readPaths(model),
-    rules: rules.map(readRule),
+    rules: read,
+    keys: new Set(read.flatMap(({ paths }) => paths.flatMap(firstKey))),
   }
+}
+
+function firstKey({ fromBody, steps: [first] }: Path): string[] {
+  return fromBody || first?.kind !== 'key' ? [] : [first.key]
 }
 
 /** `;` also separates the conditions inside brackets. */
@@ -56,13 +72,16 @@ function readRule(text: string): Rule {
 }
 
 function readPaths(text: string): Path[] {
-  return text.split(' or ').map((path) => ({
-    fromBody: path.startsWith('/'),
-    steps: path
-      .split(/\/(?![^[]*\])/)
-      .filter((step) => step !== '')
-      .map(readStep),
-  }))
+  return text.split(' or ').map((path) => readPath(path.startsWith('/'), splitPath(path).map(readStep)))
+}
+
+function splitPath(path: string): string[] {
+  return path.split(/\/(?![^[]*\])/).filter((step) => step !== '')
+}
+
+function readPath(fromBody: boolean, steps: readonly Step[]): Path {
+  const keys = steps.flatMap((step) => (step.kind === 'key' ? [step.key] : []))
+  return { fromBody, steps, text: keys.length === steps.length ? keys.join('.') : undefined }
 }
 
 function readStep(text: string): Step {
@@ -105,18 +124,23 @@ export interface Located {
 }
 
 /** Reads a body by a shape, or returns why it is not of that shape. */
-export function readBody(shape: Shape, body: unknown): Reading | { readonly problem: string } {
-  const found = findRoot(shape, body)
+export function readBody(shape: Shape, wholes: readonly Located[]): Reading | { readonly problem: string } {
+  const found = findRoot(shape, wholes)
   if (found === undefined) return { problem: 'it is not an object with usage in it' }
   const { root, whole } = found
+  if (!hasKey(root.value, shape.keys)) {
+    const required = shape.rules.find((rule) => rule.required)
+    return { problem: required === undefined ? NO_NUMBERS : `${required.text} is missing` }
+  }
   const usage: { [U in UsageUnit]?: number } = {}
   const warnings: string[] = []
   const read: ReadQuantity[] = []
   const seen = new Set<string>()
   for (const rule of shape.rules) {
     const first = firstAt(rule.paths, root, whole)
-    const problem = quantityProblem(rule, nameOf(rule, first?.paths[0], root), first?.value)
-    if (problem !== undefined) {
+    const wrong = quantityProblem(rule, first?.value)
+    if (wrong !== undefined) {
+      const problem = `${nameOf(rule, first?.paths[0], root)} ${wrong}`
       if (rule.required || typeof first?.value === 'number') return { problem }
       if (first !== undefined) warnings.push(`${problem}; not used`)
       continue
@@ -127,9 +151,16 @@ export function readBody(shape: Shape, body: unknown): Reading | { readonly prob
     usage[rule.unit] = (usage[rule.unit] ?? 0) + first.value
     read.push({ unit: rule.unit, path: first.paths[0] ?? '', quantity: first.value })
   }
-  if (seen.size === 0) return { problem: 'it has none of the numbers that usage is made of' }
+  if (seen.size === 0) return { problem: NO_NUMBERS }
   const model = textFirstAt(shape.model, root, whole)
   return { usage, model, score: seen.size, read, seen, root, whole, warnings }
+}
+
+const NO_NUMBERS = 'it has none of the numbers that usage is made of'
+
+function hasKey(record: Record<string, unknown>, keys: ReadonlySet<string>): boolean {
+  for (const key in record) if (keys.has(key)) return true
+  return false
 }
 
 /** The place of a number below the usage part, or the first place where a missing one would be. */
@@ -138,34 +169,34 @@ function nameOf({ text }: Rule, path: string | undefined, root: Located): string
   return root.path !== '' && path.startsWith(`${root.path}.`) ? path.slice(root.path.length + 1) : path
 }
 
-function quantityProblem(rule: Rule, name: string, value: unknown): string | undefined {
-  if (value === undefined) return rule.required ? `${name} is missing` : undefined
-  if (typeof value !== 'number' || !Number.isFinite(value)) return `${name} is not a number`
+/** Returns what is wrong with a number, to be said of its place; undefined for one that can be used. */
+function quantityProblem(rule: Rule, value: unknown): string | undefined {
+  if (value === undefined) return rule.required ? 'is missing' : undefined
+  if (typeof value !== 'number' || !Number.isFinite(value)) return 'is not a number'
   if (rule.unit === undefined) return undefined
-  if (value < 0) return `${name} is negative`
-  if (value > MAX_QUANTITY) return `${name} is too large`
-  const wholeOnly = rule.unit === undefined || !USAGE_UNITS[rule.unit].decimals
-  return wholeOnly && !Number.isInteger(value) ? `${name} is not a whole number` : undefined
+  if (value < 0) return 'is negative'
+  if (value > MAX_QUANTITY) return 'is too large'
+  return !USAGE_UNITS[rule.unit].decimals && !Number.isInteger(value) ? 'is not a whole number' : undefined
 }
 
 /**
  * Finds the object that holds the numbers: at one of the shape's roots, in the body itself or in an envelope that
  * streams and batches put around a response; or else the body, if only its usage part was sent.
  */
-function findRoot(shape: Shape, body: unknown): { root: Located; whole: Located } | undefined {
-  for (const whole of envelopes(body)) {
+function findRoot(shape: Shape, wholes: readonly Located[]): { root: Located; whole: Located } | undefined {
+  for (const whole of wholes) {
     for (const path of shape.roots) {
-      const root = valueAt(path.steps, whole)
-      if (root !== undefined && isRecord(root.value))
+      const root = valueAt(path, whole)
+      if (root !== undefined && isRecord(root.value)) {
         return { root: { value: root.value, path: root.path }, whole }
+      }
     }
   }
-  if (shape.rooted || !isRecord(body)) return undefined
-  const whole: Located = { value: body, path: '' }
-  for (const path of shape.roots) {
-    const last = path.steps.slice(-1)
-    const root = valueAt(last, whole)
-    if (last.length > 0 && root !== undefined && isRecord(root.value)) {
+  const [whole] = wholes
+  if (shape.rooted || whole === undefined) return undefined
+  for (const path of shape.lastRoots) {
+    const root = valueAt(path, whole)
+    if (root !== undefined && isRecord(root.value)) {
       return { root: { value: root.value, path: root.path }, whole }
     }
   }
@@ -176,17 +207,19 @@ const ENVELOPES = ['response', 'message', 'result', 'body', 'data']
 const MAX_ENVELOPES = 4
 
 /** Returns the body and the responses inside it, outermost first. */
-export function* envelopes(body: unknown): Generator<Located> {
+export function envelopes(body: unknown): Located[] {
+  const found: Located[] = []
   let inner = body
   let path = ''
   for (let depth = 0; depth <= MAX_ENVELOPES && isRecord(inner); depth++) {
-    yield { value: inner, path }
+    found.push({ value: inner, path })
     const record: Record<string, unknown> = inner
     const key = ENVELOPES.find((name) => isRecord(ownValue(record, name)))
-    if (key === undefined) return
+    if (key === undefined) break
     inner = ownValue(record, key)
     path = joined(path, key)
   }
+  return found
 }
 
 /**
@@ -200,7 +233,7 @@ function firstAt(
 ): { readonly value: unknown; readonly paths: readonly string[] } | undefined {
   let first: { value: unknown; paths: string[] } | undefined
   for (const path of paths) {
-    const found = valueAt(path.steps, path.fromBody ? whole : root)
+    const found = valueAt(path, path.fromBody ? whole : root)
     if (found === undefined || found.value === null) continue
     if (first === undefined) first = { value: found.value, paths: [found.path] }
     else if (first.value === found.value) first.paths.push(found.path)
@@ -210,18 +243,31 @@ function firstAt(
 
 /** Returns the first text of several paths: a model's name is in the usage part or beside it. */
 function textFirstAt(paths: readonly Path[], root: Located, whole: Located): string | undefined {
-  const inRoot = paths.map((path) => valueAt(path.steps, path.fromBody ? whole : root)?.value)
+  const inRoot = paths.map((path) => valueAt(path, path.fromBody ? whole : root)?.value)
   const found = inRoot.find((value) => value !== undefined && value !== null)
   if (found !== undefined) return typeof found === 'string' ? found : undefined
   if (root.value === whole.value) return undefined
-  const beside = paths.map((path) => valueAt(path.steps, whole)?.value)
+  const beside = paths.map((path) => valueAt(path, whole)?.value)
   return beside.find((value) => typeof value === 'string')
 }
 
 /** The limit of items of one list that are read. */
 const MAX_ITEMS = 10_000
 
-function valueAt(
+function valueAt(path: Path, start: Located): { readonly value: unknown; readonly path: string } | undefined {
+  const { steps, text } = path
+  if (text === undefined) return itemAt(steps, start)
+  let value: unknown = start.value
+  for (const step of steps) {
+    if (step.kind !== 'key' || !isRecord(value)) return undefined
+    value = ownValue(value, step.key)
+    if (value === undefined) return undefined
+  }
+  return { value, path: text === '' ? start.path : joined(start.path, text) }
+}
+
+/** Follows a path that selects an item of a list, or counts items. */
+function itemAt(
   steps: readonly Step[],
   start: Located,
 ): { readonly value: unknown; readonly path: string } | undefined {

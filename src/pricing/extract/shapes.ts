@@ -44,7 +44,7 @@ const RESPONSES = [
   'usage',
   'model',
   'input_tokens! > input_tokens',
-  'input_tokens_details/cached_tokens > cache_read_tokens',
+  'input_tokens_details/cached_tokens or prompt_tokens_details/cached_tokens > cache_read_tokens',
   'input_tokens_details/cache_write_tokens or input_tokens_details/cache_creation_tokens > cache_write_tokens',
   'input_tokens_details/audio_tokens > input_audio_tokens',
   'input_tokens_details/image_tokens > input_image_tokens',

@@ -1,0 +1,56 @@
+/** The form of the hand-kept overlay: see `overlay.ts`. */
+
+/** Multiplies prices: `factor` is a decimal or a fraction, of token prices unless `families` says otherwise. */
+export interface Modifier {
+  readonly names: readonly string[]
+  readonly factor: string
+  readonly models?: readonly string[]
+  readonly families?: readonly string[]
+  /** Conditions of a price period: `2026-02-05`, `..2026-06-29`. */
+  readonly when?: string
+}
+
+/** A model with prices of one or several periods: of those that hold, the last applies. */
+export interface OverlayModel {
+  readonly id: string
+  /** Rules beside the id, or in place of the first source's where the model is in it. */
+  readonly match?: readonly string[]
+  /** The page or the report that has the price, if it is not one of the provider's `source`. */
+  readonly source?: string
+  readonly prices?: Readonly<Record<string, string>>
+  readonly periods?: readonly { readonly when?: string; readonly prices: Readonly<Record<string, string>> }[]
+}
+
+/** Prices of single units of models that a source has: added, or in place of the source's, in every period. */
+export interface Amendment {
+  readonly models: readonly string[]
+  readonly source: string
+  /** The day from which it applies, if not always: what a source had recorded before it stays as it was. */
+  readonly from?: string
+  readonly prices: Readonly<Record<string, string>>
+}
+
+export interface ProviderOverlay {
+  readonly source: readonly string[]
+  readonly name?: string
+  readonly aliases?: readonly string[]
+  readonly tiers?: readonly Modifier[]
+  readonly regions?: readonly Modifier[]
+  /** The least that one request is billed, by unit and model rule. */
+  readonly minimums?: readonly {
+    readonly unit: string
+    readonly quantity: string
+    readonly models: readonly string[]
+  }[]
+  /** Prices in USD per the unit's `per`: per million tokens, per image, per second of video. */
+  readonly models?: readonly OverlayModel[]
+  readonly amendments?: readonly Amendment[]
+  /** Further exact names of a source's models, by its id. */
+  readonly names?: Readonly<Record<string, readonly string[]>>
+  /** Other rules for a source's models: its own would give the price to other models. */
+  readonly rules?: Readonly<Record<string, readonly string[]>>
+  /** Providers whose models are sold at their maker's price, in place of the source's list. */
+  readonly fallback?: readonly string[]
+  /** Price lists of regions: the prefix in front of a model's name, and a regular expression of region names. */
+  readonly profiles?: readonly (readonly [prefix: string, regions: string])[]
+}
