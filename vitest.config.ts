@@ -70,6 +70,15 @@ export default defineConfig({
           setupFiles: ['test/support/clock.ts'],
         },
       },
+      {
+        test: {
+          name: 'sdk',
+          testTimeout,
+          environment: 'node',
+          include: ['sdk/test/**/*.test.ts'],
+          globalSetup: ['sdk/test/support/setup.ts'],
+        },
+      },
     ],
   },
 })

@@ -1,0 +1,47 @@
+/**
+ * Writes `src/api.ts`, the types of the API, from its OpenAPI document: `node scripts/api-types.ts FILE_OR_URL`.
+ * A test compares them with the document that the server has.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import openapiTS, { astToString } from 'openapi-typescript'
+
+export const API_TYPES = path.join(import.meta.dirname, '..', 'src', 'api.ts')
+
+/** The types of what a client sends and gets: parameters, bodies, and answers of success. */
+export async function apiTypes(document: string): Promise<string> {
+  const slim: unknown = JSON.parse(document, (key, value) => {
+    if (key === 'examples' || key === 'example' || key === 'headers') return undefined
+    if (key === 'responses') return onlySuccess(value)
+    if (key === 'parameters' && Array.isArray(value)) return value.filter(isOfClient)
+    if (key === 'schemas') return withoutProblems(value)
+    return value
+  })
+  const nodes = await openapiTS(JSON.stringify(slim), { defaultNonNullable: false })
+  return `// Made by scripts/api-types.ts from the OpenAPI document. Do not edit.\n\n${astToString(nodes)}`
+}
+
+/** Headers are the client's own business. */
+function isOfClient(parameter: unknown): boolean {
+  const text = JSON.stringify(parameter)
+  return !text.includes('#/components/parameters/') && !text.includes('"in":"header"')
+}
+
+function onlySuccess(responses: object): object {
+  return Object.fromEntries(
+    Object.entries(responses).filter(([status]) => status.startsWith('2') || !/^\d/.test(status)),
+  )
+}
+
+function withoutProblems(schemas: object): object {
+  return Object.fromEntries(Object.entries(schemas).filter(([name]) => !name.endsWith('Problem')))
+}
+
+async function main(source: string): Promise<void> {
+  const isUrl = /^https?:/.test(source)
+  const document = isUrl ? await (await fetch(source)).text() : readFileSync(source, 'utf8')
+  writeFileSync(API_TYPES, await apiTypes(document))
+}
+
+const [, script, source] = process.argv
+if (script === import.meta.filename && source !== undefined) await main(source)

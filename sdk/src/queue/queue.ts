@@ -1,0 +1,481 @@
+import {
+  apiError,
+  ConfigurationError,
+  InvalidRequestError,
+  isRetryable,
+  OpenMonetizeError,
+  ServerError,
+  TimeoutError,
+} from '../errors.ts'
+import { backoffMs, type Http, randomKey, sleep } from '../http.ts'
+import type { OnUnavailable, QueueOptions } from '../options.ts'
+import type { Event, Schemas } from '../types.ts'
+import { forgetQueue, watchQueue } from './hooks.ts'
+import type { QueuedEvent, QueueStore } from './store.ts'
+
+/** What became of the tracked events. */
+export interface QueueStats {
+  /** Events that wait. */
+  queued: number
+  /** Events that the server has, whoever delivered them first. */
+  sent: number
+  /** Events that found the queue full or, with `onUnavailable: 'allow'`, the meter away. */
+  dropped: number
+  /** Events that the server refused for good. */
+  rejected: number
+}
+
+export interface FlushOptions {
+  /** How long to try. Default 30,000. */
+  readonly timeoutMs?: number
+}
+
+/** The context of a request that keeps the runtime alive: `ctx` of a Worker. */
+export interface TrackContext {
+  waitUntil(work: Promise<unknown>): void
+}
+
+interface Waiting extends QueuedEvent {
+  text: string
+  readonly bytes: number
+  /** Delivered or given up: leaves the list when it is its first. */
+  settled: boolean
+  /** Whether the queue wrote the event's timestamp, and may leave it out when this machine's clock is wrong. */
+  retimable: boolean
+}
+
+interface Batch {
+  readonly events: readonly Waiting[]
+  readonly key: string
+  readonly body: string
+}
+
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
+const DEFAULT_INTERVAL_MS = 1_000
+const DEFAULT_BATCH_EVENTS = 500
+const BATCH_BYTES = 1_000_000
+/** Browsers let a page that is closed send 64 KB. */
+const KEEPALIVE_BYTES = 60_000
+/** The API takes bodies of up to 4 MB. */
+const MAX_EVENT_BYTES = 3_900_000
+const LONGEST_BACKOFF_MS = 10_000
+const FLUSH_MS = 30_000
+const DEBOUNCE_MS = 50
+const DEBOUNCE_CAP_MS = 500
+/** A timer that is this late will not ring: the request that set it has ended. */
+const TIMER_GRACE_MS = 1_000
+const REPORT_EVERY = 1_000
+
+/**
+ * Events that are sent later, in the order in which they were tracked, one request at a time. An event leaves the queue
+ * when the server has it or refuses it for good; its idempotency key makes every further attempt harmless.
+ */
+export class Queue {
+  readonly #http: Http
+  readonly #options: QueueOptions
+  readonly #store: QueueStore | undefined
+  readonly #onUnavailable: OnUnavailable
+  readonly #report: (error: OpenMonetizeError, event?: Event) => void
+  #waiting: Waiting[] = []
+  #head = 0
+  #bytes = 0
+  #stats = { sent: 0, dropped: 0, rejected: 0 }
+  #loading: Promise<void> | undefined
+  #batch: Batch | undefined
+  #batchLimit: number
+  /** Until when the delivery that runs holds the queue. A request that dies in a Worker never gives it back. */
+  #leaseUntil = 0
+  #failures = 0
+  #failure: OpenMonetizeError | undefined
+  #nextAttemptAt = 0
+  #timerAt = 0
+  #lastTrackedAt = 0
+  #prefix = ''
+  #counter = 0
+  #closed = false
+  readonly #keepers = new WeakSet<object>()
+
+  constructor(
+    http: Http,
+    options: QueueOptions,
+    onUnavailable: OnUnavailable,
+    report: (error: OpenMonetizeError, event?: Event) => void,
+  ) {
+    this.#http = http
+    this.#options = options
+    this.#store = options.store
+    this.#onUnavailable = onUnavailable
+    this.#report = report
+    this.#batchLimit = options.batchEvents ?? DEFAULT_BATCH_EVENTS
+    if (this.#store) this.#load(this.#store)
+  }
+
+  /** Keeps the event and returns at once. False: it was not kept, which `stats()` counts and `onError` is given. */
+  track(event: Event, context?: TrackContext): boolean {
+    if (this.#onUnavailable === 'deny' && this.#failures > 0) throw this.#unavailable()
+    const now = Date.now()
+    this.#lastTrackedAt = now
+    const own = event?.idempotency_key
+    const id = typeof own === 'string' && own !== '' ? own : this.#nextId()
+    let text: string
+    try {
+      text = JSON.stringify(event)
+      if (text?.charAt(0) !== '{') throw new TypeError('an event is an object')
+    } catch (cause) {
+      this.#stats.rejected++
+      this.#report(new ConfigurationError(`The event cannot be written as JSON: ${String(cause)}`), event)
+      return false
+    }
+    const retimable = event.timestamp === undefined
+    // At the end, where they are what counts, whatever the event has under these names.
+    const added = `${retimable ? `"timestamp":"${isoTime(now)}",` : ''}"idempotency_key":${JSON.stringify(id)}}`
+    text = text === '{}' ? `{${added}` : `${text.slice(0, -1)},${added}`
+    const bytes = byteLength(text)
+    const problem = this.#problemOf(bytes)
+    if (problem) {
+      this.#stats.dropped++
+      if (this.#onUnavailable === 'deny') throw problem
+      if (this.#stats.dropped % REPORT_EVERY === 1) this.#report(problem, event)
+      return false
+    }
+    const waiting = { id, text, bytes, settled: false, retimable }
+    this.#waiting.push(waiting)
+    this.#bytes += bytes
+    this.#kept(this.#store?.append([waiting]))
+    if (this.#size() === 1) watchQueue(this)
+    this.#schedule(now, context)
+    return true
+  }
+
+  /** Sends what was tracked before the call. Throws when some of it is still waiting after `timeoutMs`. */
+  async flush({ timeoutMs = FLUSH_MS }: FlushOptions = {}): Promise<void> {
+    const deadline = Date.now() + timeoutMs
+    await this.#loading
+    const target = this.#done() + this.#size()
+    while (this.#done() < target && this.#size() > 0) {
+      await this.#drain()
+      if (this.#done() >= target || this.#size() === 0) break
+      if (this.#failure && !this.#failure.retryable) throw this.#failure
+      const now = Date.now()
+      if (now >= deadline) throw this.#failure ?? this.#timeout(timeoutMs)
+      await sleep(Math.min(Math.max(this.#nextAttemptAt - now, 5), deadline - now))
+    }
+    await this.#store?.sync?.()
+  }
+
+  /** Flushes, and takes no further events. What could not be sent stays in the store. */
+  async close(options?: FlushOptions): Promise<void> {
+    this.#closed = true
+    try {
+      await this.flush(options)
+    } finally {
+      forgetQueue(this)
+      await this.#store?.close?.()
+    }
+  }
+
+  stats(): QueueStats {
+    return { queued: this.#size(), ...this.#stats }
+  }
+
+  /** Sends the oldest events with a request that outlives the page. */
+  async sendBeforeUnload(): Promise<void> {
+    const events = this.#take(this.#batchLimit, KEEPALIVE_BYTES)
+    if (events.length === 0) return
+    await this.#deliver(batchOf(events), true)
+  }
+
+  #load(store: QueueStore): void {
+    const take = (events: readonly QueuedEvent[]) => {
+      const known = new Set(this.#waiting.map(({ id }) => id))
+      const left = events
+        .filter(({ id }) => !known.has(id))
+        .map(({ id, text }) => ({ id, text, bytes: byteLength(text), settled: false, retimable: false }))
+      for (const { bytes } of left) this.#bytes += bytes
+      this.#waiting = [...left, ...this.#waiting]
+      if (left.length > 0) {
+        watchQueue(this)
+        this.#schedule(Date.now())
+      }
+    }
+    const loaded = store.load()
+    if (loaded instanceof Promise)
+      this.#loading = loaded.then(take).catch((cause) => this.#storeFailed(cause))
+    else take(loaded)
+  }
+
+  #nextId(): string {
+    // Made at the first event: Workers have no random numbers while a module is loaded.
+    if (this.#prefix === '') this.#prefix = randomKey()
+    return `${this.#prefix}-${(this.#counter++).toString(36)}`
+  }
+
+  #problemOf(bytes: number): OpenMonetizeError | undefined {
+    const { maxBytes = DEFAULT_MAX_BYTES, maxEvents = Number.POSITIVE_INFINITY } = this.#options
+    const full = this.#bytes + bytes > maxBytes || this.#size() >= maxEvents
+    const detail = this.#closed
+      ? 'The client is closed.'
+      : bytes > MAX_EVENT_BYTES
+        ? `The event has ${bytes} bytes; at most ${MAX_EVENT_BYTES} can be sent.`
+        : full && `The queue is full with ${this.#size()} events of ${this.#bytes} bytes.`
+    return detail ? new OpenMonetizeError({ code: 'queue_full', detail, retryable: full }) : undefined
+  }
+
+  #schedule(now: number, context?: TrackContext): void {
+    const waitUntil = this.#options.waitUntil
+    if (context) this.#keepAlive(context, (work) => context.waitUntil(work))
+    else if (waitUntil) this.#keepAlive(this, waitUntil)
+    if (now < this.#timerAt + TIMER_GRACE_MS && this.#timerAt > 0) return
+    const { intervalMs = DEFAULT_INTERVAL_MS } = this.#options
+    const full = this.#size() >= this.#batchLimit || this.#bytes >= BATCH_BYTES
+    const wait_ms = Math.max(full ? 0 : intervalMs, this.#nextAttemptAt - now)
+    this.#timerAt = now + wait_ms
+    const timer = setTimeout(() => {
+      this.#timerAt = 0
+      this.#drain().catch((cause) => this.#storeFailed(cause))
+    }, wait_ms)
+    // A process may end when nothing else is left to do; `beforeExit` flushes then.
+    if (typeof timer === 'object') Object(timer).unref?.()
+  }
+
+  /** Has the runtime wait until this context's events are sent. Once per context at a time. */
+  #keepAlive(context: object, waitUntil: (work: Promise<void>) => void): void {
+    if (this.#keepers.has(context)) return
+    this.#keepers.add(context)
+    const work = async () => {
+      const cap = Date.now() + DEBOUNCE_CAP_MS
+      do await sleep(DEBOUNCE_MS)
+      while (Date.now() - this.#lastTrackedAt < DEBOUNCE_MS && Date.now() < cap)
+      this.#keepers.delete(context)
+      // Outages are reported where they are found; what is left stays in the queue.
+      await this.flush().catch(() => undefined)
+    }
+    waitUntil(work())
+  }
+
+  async #drain(): Promise<void> {
+    await this.#loading
+    // Another delivery runs. Its promise may belong to another request of a Worker, so that it cannot be awaited here.
+    if (Date.now() < this.#leaseUntil) return
+    try {
+      while (this.#size() > 0 && Date.now() >= this.#nextAttemptAt) {
+        this.#leaseUntil = Date.now() + this.#http.config.timeoutMs + TIMER_GRACE_MS
+        this.#batch ??= batchOf(this.#take(this.#batchLimit, BATCH_BYTES))
+        if (!(await this.#deliver(this.#batch))) break
+      }
+    } finally {
+      this.#leaseUntil = 0
+    }
+    if (this.#size() > 0) this.#schedule(Date.now())
+  }
+
+  /** Sends a batch once. False: it is to be sent again later. */
+  async #deliver(batch: Batch, keepalive = false): Promise<boolean> {
+    try {
+      const options = { maxRetries: 0, idempotencyKey: batch.key, keepalive }
+      const { data } = await this.#http.send<Schemas['BatchResult']>(
+        'POST',
+        '/v1/events/ingest',
+        batch.body,
+        options,
+      )
+      const again = await this.#settle(batch, data.results)
+      this.#batch = undefined
+      if (again) return this.#failed(again)
+      this.#failures = 0
+      this.#failure = undefined
+      this.#nextAttemptAt = 0
+      this.#batchLimit = this.#options.batchEvents ?? DEFAULT_BATCH_EVENTS
+      return true
+    } catch (error) {
+      if (!(error instanceof OpenMonetizeError)) throw error
+      if (keepalive) return false
+      // The envelope is refused: an event in it is to blame. Halves find out which.
+      if ([400, 413, 422].includes(error.status)) {
+        this.#batch = undefined
+        if (batch.events.length === 1) await this.#reject(batch.events, error)
+        else this.#batchLimit = Math.ceil(batch.events.length / 2)
+        return true
+      }
+      if (this.#onUnavailable === 'allow' && this.#failures >= this.#http.config.maxRetries) {
+        this.#batch = undefined
+        await this.#forget(batch.events)
+        this.#stats.dropped += batch.events.length
+        for (const event of batch.events) this.#report(error, eventOf(event))
+        return true
+      }
+      return this.#failed(error)
+    }
+  }
+
+  /** Takes the outcome of each event. Returns an error when some are to be sent again. */
+  async #settle(
+    batch: Batch,
+    results: Schemas['BatchResult']['results'],
+  ): Promise<OpenMonetizeError | undefined> {
+    if (!Array.isArray(results) || results.length !== batch.events.length) {
+      const detail = 'The answer has not a result for each event.'
+      return new ServerError({ code: 'invalid_response', detail, retryable: true })
+    }
+    const delivered: Waiting[] = []
+    let again: OpenMonetizeError | undefined
+    for (const [index, event] of batch.events.entries()) {
+      const result = results[index]
+      if (result?.status !== 'rejected') {
+        delivered.push(event)
+        continue
+      }
+      const { code = 'rejected', detail = 'No detail.' } = result.error ?? {}
+      const error = batchError(code, detail)
+      if (error.retryable) again = error
+      else if (event.retimable && code === 'invalid_request' && detail.includes('/timestamp'))
+        this.#leaveOutTime(event)
+      else await this.#reject([event], error)
+    }
+    const before = this.#size()
+    await this.#forget(delivered)
+    this.#stats.sent += before - this.#size()
+    return again
+  }
+
+  /** Has the server's clock date an event that this machine's clock dates out of bounds. Its key is unused. */
+  #leaveOutTime(event: Waiting): void {
+    event.text = event.text.replace(/"timestamp":"[^"]*",("idempotency_key":"(?:[^"\\]|\\.)*"})$/, '$1')
+    event.retimable = false
+    this.#kept(this.#store?.append([event]))
+  }
+
+  async #reject(events: readonly Waiting[], error: OpenMonetizeError): Promise<void> {
+    for (const event of events) {
+      if (event.settled) continue
+      this.#stats.rejected++
+      await this.#store?.reject?.(event, error.message)
+      this.#report(error, eventOf(event))
+    }
+    await this.#forget(events)
+  }
+
+  async #forget(events: readonly Waiting[]): Promise<void> {
+    const left = events.filter(({ settled }) => !settled)
+    for (const event of left) {
+      event.settled = true
+      this.#bytes -= event.bytes
+    }
+    this.#settledAhead += left.length
+    while (this.#waiting[this.#head]?.settled) {
+      this.#head++
+      this.#settledAhead--
+    }
+    if (this.#head > 1_000 && this.#head * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#head)
+      this.#head = 0
+    } else if (this.#head === this.#waiting.length) {
+      this.#waiting = []
+      this.#head = 0
+    }
+    if (left.length > 0) await this.#store?.remove(left.map(({ id }) => id))
+    if (this.#size() === 0) forgetQueue(this)
+  }
+  /** Settled events that are not the first of the list yet. */
+  #settledAhead = 0
+
+  #failed(error: OpenMonetizeError): false {
+    // Once for an outage, however long it is.
+    if (this.#failures === 0) this.#report(error)
+    const wait_ms = backoffMs(this.#failures, LONGEST_BACKOFF_MS)
+    this.#failures++
+    this.#failure = error
+    this.#nextAttemptAt = Date.now() + Math.max(wait_ms, error.retryAfterMs ?? 0)
+    return false
+  }
+
+  #take(most: number, bytes: number): Waiting[] {
+    const events: Waiting[] = []
+    let sum = 0
+    for (let at = this.#head; at < this.#waiting.length && events.length < most; at++) {
+      const event = this.#waiting[at]
+      if (event === undefined || event.settled) continue
+      sum += event.bytes + 1
+      if (sum > bytes && (events.length > 0 || bytes === KEEPALIVE_BYTES)) break
+      events.push(event)
+    }
+    return events
+  }
+
+  #size(): number {
+    return this.#waiting.length - this.#head - this.#settledAhead
+  }
+
+  #done(): number {
+    return this.#stats.sent + this.#stats.dropped + this.#stats.rejected
+  }
+
+  #kept(work: void | Promise<void>): void {
+    if (work instanceof Promise) work.catch((cause) => this.#storeFailed(cause))
+  }
+
+  #storeFailed(cause: unknown): void {
+    const detail = `The store of the queue failed: ${cause instanceof Error ? cause.message : String(cause)}`
+    this.#report(new OpenMonetizeError({ code: 'store_failed', detail, cause }))
+  }
+
+  #unavailable(): OpenMonetizeError {
+    const detail = 'The meter does not answer, and onUnavailable is deny.'
+    return new ServerError({ code: 'unavailable', detail, retryable: true, cause: this.#failure })
+  }
+
+  #timeout(timeoutMs: number): OpenMonetizeError {
+    const detail = `${this.#size()} events are still waiting after ${timeoutMs} ms.`
+    return new TimeoutError({ code: 'timeout', detail, retryable: true })
+  }
+}
+
+function batchOf(events: readonly Waiting[]): Batch {
+  return { events, key: randomKey(), body: `{"events":[${events.map(({ text }) => text).join()}]}` }
+}
+
+/** The status of a rejection inside a batch is that of its code alone. */
+const STATUS: Readonly<Record<string, number>> = {
+  insufficient_credits: 402,
+  limit_reached: 402,
+  insufficient_scope: 403,
+  customer_mismatch: 403,
+  feature_not_allowed: 403,
+  idempotency_mismatch: 422,
+  unpriced_model: 422,
+  unknown_provider: 422,
+  rate_limited: 429,
+  quota_exceeded: 429,
+  overloaded: 503,
+  unavailable: 503,
+}
+
+function batchError(code: string, detail: string): OpenMonetizeError {
+  const status = STATUS[code] ?? 400
+  if (status === 400)
+    return new InvalidRequestError({ status, code, detail, retryable: isRetryable(status, code) })
+  return apiError(status, { code, detail })
+}
+
+function eventOf({ text }: Waiting): Event {
+  return JSON.parse(text)
+}
+
+let iso_ms = 0
+let iso_text = ''
+
+/** Many events are tracked within one millisecond. */
+function isoTime(now: number): string {
+  if (now !== iso_ms) {
+    iso_ms = now
+    iso_text = new Date(now).toISOString()
+  }
+  return iso_text
+}
+
+const encoder = new TextEncoder()
+
+function byteLength(text: string): number {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII.
+  return /^[\x00-\x7f]*$/.test(text) ? text.length : encoder.encode(text).length
+}
