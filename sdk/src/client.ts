@@ -1,4 +1,4 @@
-import { OpenMonetizeError } from './errors.ts'
+import { OpenMonetizeError, ServerError } from './errors.ts'
 import { Http } from './http.ts'
 import { checkOptions, type OnUnavailable, type OpenMonetizeOptions } from './options.ts'
 import { type FlushOptions, Queue, type QueueStats, type TrackContext } from './queue/queue.ts'
@@ -50,10 +50,24 @@ export class OpenMonetize {
   /**
    * Queues an event and returns at once. Its idempotency key, yours or a random one, and its time are fixed here.
    * `context` is the `ctx` of a Worker's request, whose `waitUntil` keeps the delivery alive. Returns false, and
-   * reports why, when the event is not kept.
+   * reports why, when the event is not kept. Throws only with `onUnavailable: 'deny'`, while the meter does not answer.
    */
   track(event: Event, context?: TrackContext): boolean {
+    this.assertAvailable()
     return this.#queue.track(event, context)
+  }
+
+  /** Like `track`, for what was consumed already: never throws, whatever `onUnavailable` is. */
+  record(event: Event, context?: TrackContext): boolean {
+    return this.#queue.track(event, context)
+  }
+
+  /** Throws with `onUnavailable: 'deny'`, while events cannot be delivered. */
+  assertAvailable(): void {
+    const { failure } = this.#queue
+    if (this.onUnavailable !== 'deny' || !failure) return
+    const detail = 'The meter does not answer, and onUnavailable is deny.'
+    throw new ServerError({ code: 'unavailable', detail, retryable: true, cause: failure })
   }
 
   /** Sends what was tracked before. Throws when some of it is still waiting after `timeoutMs` (30,000). */

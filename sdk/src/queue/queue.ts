@@ -112,7 +112,6 @@ export class Queue {
 
   /** Keeps the event and returns at once. False: it was not kept, which `stats()` counts and `onError` is given. */
   track(event: Event, context?: TrackContext): boolean {
-    if (this.#onUnavailable === 'deny' && this.#failures > 0) throw this.#unavailable()
     const now = Date.now()
     this.#lastTrackedAt = now
     const own = event?.idempotency_key
@@ -134,7 +133,6 @@ export class Queue {
     const problem = this.#problemOf(bytes)
     if (problem) {
       this.#stats.dropped++
-      if (this.#onUnavailable === 'deny') throw problem
       if (this.#stats.dropped % REPORT_EVERY === 1) this.#report(problem, event)
       return false
     }
@@ -172,6 +170,11 @@ export class Queue {
       forgetQueue(this)
       await this.#store?.close?.()
     }
+  }
+
+  /** Why nothing is delivered now; undefined while the meter answers. */
+  get failure(): OpenMonetizeError | undefined {
+    return this.#failure
   }
 
   stats(): QueueStats {
@@ -417,11 +420,6 @@ export class Queue {
   #storeFailed(cause: unknown): void {
     const detail = `The store of the queue failed: ${cause instanceof Error ? cause.message : String(cause)}`
     this.#report(new OpenMonetizeError({ code: 'store_failed', detail, cause }))
-  }
-
-  #unavailable(): OpenMonetizeError {
-    const detail = 'The meter does not answer, and onUnavailable is deny.'
-    return new ServerError({ code: 'unavailable', detail, retryable: true, cause: this.#failure })
   }
 
   #timeout(timeoutMs: number): OpenMonetizeError {
