@@ -1,0 +1,93 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { API_TYPES, apiTypes } from '../scripts/api-types.ts'
+import { BUDGETS, bundleOf, sizeOf } from '../scripts/sizes.ts'
+
+const { url } = inject('server')
+const ROOT = path.join(import.meta.dirname, '..')
+
+it('has the types of the API that the server has', async () => {
+  const document = await (await fetch(`${url}/openapi.json`)).text()
+  const current = await apiTypes(document)
+  const stale = 'npm run types -w sdk -- http://localhost:8787/openapi.json writes sdk/src/api.ts again'
+  expect(readFileSync(API_TYPES, 'utf8') === current, stale).toBe(true)
+})
+
+describe('a bundle', () => {
+  it.each(Object.entries(BUDGETS))(
+    'of %s has at most %i bytes, minified and compressed',
+    async (file, budget) => {
+      expect(await sizeOf(`export * from './${file}'`)).toBeLessThanOrEqual(budget)
+    },
+  )
+
+  it('has nothing of what is not used', async () => {
+    expect(await sizeOf(`import './index.ts'; import './openai.ts'; import './ai.ts'`)).toBeLessThan(100)
+    expect(await sizeOf(`export { NotFoundError } from './index.ts'`)).toBeLessThan(900)
+    expect(await bundleOf(`export * from './openai.ts'`)).not.toContain('visibilitychange')
+    expect(await bundleOf(`export * from './index.ts'`)).not.toContain('indexedDB')
+  })
+
+  it('imports no module, but for the file store those of Node', async () => {
+    for (const file of [...Object.keys(BUDGETS), 'indexeddb.ts']) {
+      expect(await bundleOf(`export * from './${file}'`)).not.toMatch(/\b(import|require)\s*[({"']/)
+    }
+  })
+})
+
+describe('the package', () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'openmonetize-package-'))
+  let files: string[] = []
+  beforeAll(() => {
+    const packed = npm('pack', '--json', '--pack-destination', directory)
+    const answer: unknown = JSON.parse(packed.slice(packed.search(/^[[{]/m)))
+    files = filesOf(answer)
+  }, 120_000)
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  it('has its modules with their types, its documents, and nothing else', () => {
+    const known = /^(dist\/[\w/-]+\.(js|d\.ts)|LICENSE|README\.md|CHANGELOG\.md|package\.json)$/
+    expect(files.filter((file) => !known.test(file))).toEqual([])
+    const { exports }: { exports: Record<string, { default?: string; types?: string }> } = JSON.parse(
+      readFileSync(path.join(ROOT, 'package.json'), 'utf8'),
+    )
+    for (const entry of Object.values(exports).flatMap((place) => [place.default, place.types])) {
+      if (entry !== undefined) expect(files).toContain(entry.replace('./', ''))
+    }
+    expect(files).toContain('README.md')
+    expect(files).toContain('CHANGELOG.md')
+  })
+
+  it('has no dependency', () => {
+    const manifest: object = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
+    expect(manifest).not.toHaveProperty('dependencies')
+  })
+
+  it('is what publint and arethetypeswrong ask for', { timeout: 120_000 }, () => {
+    const bin = path.join(ROOT, '..', 'node_modules', '.bin')
+    const options = { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' } as const
+    expect(
+      execFileSync(path.join(bin, 'publint'), ['run', '--strict', '--pack', 'false', '.'], options),
+    ).toContain('All good')
+    const [tarball] = execFileSync('ls', [directory], options).split('\n')
+    execFileSync(
+      path.join(bin, 'attw'),
+      [path.join(directory, String(tarball)), '--profile', 'esm-only'],
+      options,
+    )
+  })
+})
+
+function npm(...args: string[]): string {
+  return execFileSync('npm', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+/** npm answers a list of packages, newer versions an object of them by name. */
+function filesOf(answer: unknown): string[] {
+  const [first]: unknown[] = Array.isArray(answer) ? answer : Object.values(Object(answer))
+  const files: unknown = Reflect.get(Object(first), 'files')
+  return Array.isArray(files) ? files.map((file) => String(Reflect.get(Object(file), 'path'))) : []
+}
