@@ -88,7 +88,9 @@ export class Http {
   ): Promise<Answered<T>> {
     const { signal, maxRetries = this.config.maxRetries, timeoutMs = this.config.timeoutMs } = options
     const headers: Record<string, string> = { Accept: 'application/json' }
-    if (this.config.apiKey !== null) headers.Authorization = `Bearer ${this.config.apiKey}`
+    // A customer's key has no place in a registration, which takes the operator token or none.
+    const isForeign = path === '/v1/customers/register' && this.config.apiKey?.startsWith('om_')
+    if (this.config.apiKey !== null && !isForeign) headers.Authorization = `Bearer ${this.config.apiKey}`
     if (body !== undefined) headers['Content-Type'] = 'application/json'
     if (method !== 'GET') headers['Idempotency-Key'] = options.idempotencyKey ?? randomKey()
     if (options.requestId !== undefined) headers['X-Request-Id'] = options.requestId

@@ -52,6 +52,11 @@ describe('a call', () => {
     expect(invalid.problem?.errors?.[0]?.path).toBe('/amount')
   })
 
+  it('registers without the key of a customer', async () => {
+    const registration = { name: 'Another', email: `${crypto.randomUUID()}@example.com` }
+    expect(await om.customers.register(registration)).toMatchObject({ name: 'Another', tier: 'STARTER' })
+  })
+
   it('ends when its signal does, with the reason of the signal', async () => {
     const reason = new Error('enough')
     await expect(om.customers.me({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
