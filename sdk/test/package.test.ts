@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { API_TYPES, apiTypes } from '../scripts/api-types.ts'
+import { problemOf } from '../scripts/release.ts'
 import { BUDGETS, bundleOf, sizeOf } from '../scripts/sizes.ts'
 
 const { url } = inject('server')
@@ -78,6 +79,16 @@ describe('the package', () => {
       [path.join(directory, String(tarball)), '--profile', 'esm-only'],
       options,
     )
+  })
+})
+
+describe('a release', () => {
+  it('needs a heading in the changelog, and the tag of its version', () => {
+    const changelog = '# Changelog\n\n## 1.2.3\n'
+    expect(problemOf('1.2.3', changelog, 'sdk-v1.2.3')).toBeUndefined()
+    expect(problemOf('1.2.3', changelog, undefined)).toBeUndefined()
+    expect(problemOf('1.2.4', changelog, undefined)).toContain('1.2.4')
+    expect(problemOf('1.2.3', changelog, 'sdk-v1.2.4')).toContain('sdk-v1.2.4')
   })
 })
 
