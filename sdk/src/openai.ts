@@ -24,7 +24,7 @@ const APIS: readonly Api[] = [
     asksForUsage: true,
     read: (call, json) => {
       take(call, json)
-      if (json.object === 'chat.completion.chunk') call.progress(charsOf(json.choices))
+      call.progress(charsOf(json.choices))
     },
   },
   {
@@ -35,7 +35,9 @@ const APIS: readonly Api[] = [
     read: (call, json) => {
       if (typeof json.delta === 'string') call.progress(json.delta.length)
       const response = isJson(json.response) ? json.response : json
-      if (response.object === 'response') take(call, { ...response, output: toolCalls(response.output) })
+      if (response.object !== 'response') return
+      if (response === json) call.progress(charsOf(json.output))
+      take(call, { ...response, output: toolCalls(response.output) })
     },
   },
   { name: 'embeddings', path: /\/embeddings$/, input: ['input'], read: take },

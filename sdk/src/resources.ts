@@ -2,6 +2,12 @@ import { type Call, type Http, pathOf, queryOf, type RequestOptions } from './ht
 import { List, type Page } from './list.ts'
 import type { Answer, Body, Event, Operation, Query, Row, Schemas } from './types.ts'
 
+/** A body and options; the body may be left out where all its fields may. */
+type Sent<O extends Operation> =
+  Record<never, never> extends Body<O>
+    ? [body?: Body<O>, options?: RequestOptions]
+    : [body: Body<O>, options?: RequestOptions]
+
 /** Every route of the API, by resource. Paths are those of the OpenAPI document with `{id}` for their one id. */
 export type Resources = ReturnType<typeof resources>
 
@@ -25,11 +31,11 @@ export function resources(http: Http) {
       http.call<Answer<O>>(method, pathOf(path, id), undefined, options)
   const send =
     <O extends Operation>(path: string, method = 'POST') =>
-    (body: Body<O>, options?: RequestOptions) =>
+    (...[body, options]: Sent<O>) =>
       http.call<Answer<O>>(method, path, body ?? {}, options)
   const sendTo =
     <O extends Operation>(path: string, method = 'POST') =>
-    (id: string, body: Body<O>, options?: RequestOptions) =>
+    (id: string, ...[body, options]: Sent<O>) =>
       http.call<Answer<O>>(method, pathOf(path, id), body ?? {}, options)
   /** A POST whose body has no fields. */
   const act =

@@ -1,7 +1,8 @@
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { type FileStore, fileStore } from '../src/file.ts'
 import {
   ConfigurationError,
@@ -19,6 +20,8 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 const away = answer(503, '{"code":"unavailable"}', { ...JSON_TYPE, 'Retry-After': '0' })
 const directory = mkdtempSync(path.join(tmpdir(), 'openmonetize-queue-'))
 
+// Full jitter waits for a random part of a time: a small one here.
+beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 let proxy: LossyProxy | undefined
@@ -215,6 +218,43 @@ describe('waitUntil', () => {
     om.track(event(1))
     await Promise.all(work)
     expect(om.stats()).toMatchObject({ queued: 0, sent: 1 })
+  })
+})
+
+it('goes on in memory when its store fails, and says so', async () => {
+  const full = () => {
+    throw new Error('no space left on device')
+  }
+  const { om, reported } = await behind(() => 'pass', {
+    queue: { store: { load: () => [], append: full, remove: full } },
+  })
+  expect(om.track(event(1))).toBe(true)
+  await om.flush()
+  expect(om.stats()).toEqual({ queued: 0, sent: 1, dropped: 0, rejected: 0 })
+  expect(reported[0]?.error).toMatchObject({
+    code: 'store_failed',
+    detail: expect.stringContaining('no space'),
+  })
+})
+
+describe('the end of a process', () => {
+  it.each([
+    ['with nothing left to do', 'undefined'],
+    ['by SIGTERM', `setInterval(() => {}, 1000); setTimeout(() => process.kill(process.pid, 'SIGTERM'), 50)`],
+  ])('%s sends what waits', async (_name, how) => {
+    const { om: direct, apiKey } = await newCustomer(url)
+    const index = path.join(import.meta.dirname, '..', 'src', 'index.ts')
+    const program = `
+      const { OpenMonetize } = await import(${JSON.stringify(index)})
+      const om = new OpenMonetize({ apiKey: ${JSON.stringify(apiKey)}, baseUrl: ${JSON.stringify(url)}, queue: { intervalMs: 60000 } })
+      for (let number = 0; number < 3; number++) om.track(${JSON.stringify(event(1))})
+      ${how}`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' })
+    const [code, signal] = await new Promise<unknown[]>((resolve) =>
+      child.on('exit', (...end) => resolve(end)),
+    )
+    expect(how === 'undefined' ? code : signal).toBe(how === 'undefined' ? 0 : 'SIGTERM')
+    expect(await numbers(direct)).toEqual([1, 1, 1])
   })
 })
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, inject, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import {
   ConnectionError,
   InvalidResponseError,
@@ -22,6 +22,8 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 const HTML_TYPE = { 'Content-Type': 'text/html' }
 
 let proxy: LossyProxy | undefined
+// Full jitter waits for a random part of a time: a small one here.
+beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterEach(() => proxy?.stop())
 
 /** A client behind a proxy that does `plans` one after the other, and passes what comes then. */

@@ -20,6 +20,7 @@ const LAST_FLUSH_MS = 5_000
 const queues = new Set<Flushable>()
 
 export function watchQueue(queue: Flushable): void {
+  if (queues.has(queue)) return
   queues.add(queue)
   if (queues.size > 1) return
   const node = nodeProcess()

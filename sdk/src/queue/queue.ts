@@ -139,8 +139,8 @@ export class Queue {
     const waiting = { id, text, bytes, settled: false, retimable }
     this.#waiting.push(waiting)
     this.#bytes += bytes
-    this.#kept(this.#store?.append([waiting]))
-    if (this.#size() === 1) watchQueue(this)
+    this.#change((store) => store.append([waiting]))
+    watchQueue(this)
     this.#schedule(now, context)
     return true
   }
@@ -345,14 +345,14 @@ export class Queue {
   #leaveOutTime(event: Waiting): void {
     event.text = event.text.replace(/"timestamp":"[^"]*",("idempotency_key":"(?:[^"\\]|\\.)*"})$/, '$1')
     event.retimable = false
-    this.#kept(this.#store?.append([event]))
+    this.#change((store) => store.append([event]))
   }
 
   async #reject(events: readonly Waiting[], error: OpenMonetizeError): Promise<void> {
     for (const event of events) {
       if (event.settled) continue
       this.#stats.rejected++
-      await this.#store?.reject?.(event, error.message)
+      await this.#change((store) => store.reject?.(event, error.message))
       this.#report(error, eventOf(event))
     }
     await this.#forget(events)
@@ -376,7 +376,7 @@ export class Queue {
       this.#waiting = []
       this.#head = 0
     }
-    if (left.length > 0) await this.#store?.remove(left.map(({ id }) => id))
+    if (left.length > 0) await this.#change((store) => store.remove(left.map(({ id }) => id)))
     if (this.#size() === 0) forgetQueue(this)
   }
   /** Settled events that are not the first of the list yet. */
@@ -413,8 +413,15 @@ export class Queue {
     return this.#stats.sent + this.#stats.dropped + this.#stats.rejected
   }
 
-  #kept(work: void | Promise<void>): void {
-    if (work instanceof Promise) work.catch((cause) => this.#storeFailed(cause))
+  /** Changes the store. A full disk loses what only a store can give; the queue itself goes on in memory. */
+  #change(change: (store: QueueStore) => void | Promise<void>): Promise<void> | undefined {
+    try {
+      const work = this.#store && change(this.#store)
+      return work instanceof Promise ? work.catch((cause) => this.#storeFailed(cause)) : undefined
+    } catch (cause) {
+      this.#storeFailed(cause)
+      return undefined
+    }
   }
 
   #storeFailed(cause: unknown): void {

@@ -250,7 +250,17 @@ function subjectOf({ feature_id, user_id, team_id }: MeterOptions, provider: str
   }
 }
 
-const NOT_TEXT = ['role', 'type', 'id', 'name', 'model', 'signature']
+const NOT_TEXT = [
+  'role',
+  'type',
+  'id',
+  'model',
+  'object',
+  'signature',
+  'finish_reason',
+  'finishReason',
+  'status',
+]
 const MEDIA = ['data', 'url', 'image_url', 'file_data', 'b64_json']
 
 /** The characters of all text in a value; media count as a fixed number. */

@@ -12,7 +12,7 @@ import { newCustomer, startServer } from '../support/server.ts'
  * swallows every third answer, and the product is killed with events in its file. `npm run test:sdk` does the whole of
  * it: 20,000 events, and ten ends of the product.
  */
-const EVENTS = Number(process.env.SDK_EVENTS ?? 3_000)
+const EVENTS = Number(process.env.SDK_EVENTS ?? 2_000)
 const CLIENT_KILLS = Number(process.env.SDK_CLIENT_KILLS ?? 3)
 const SERVER_KILLS = Number(process.env.SDK_SERVER_KILLS ?? 1)
 const CLIENT = path.join(import.meta.dirname, 'client.ts')

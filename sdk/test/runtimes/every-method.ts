@@ -165,7 +165,7 @@ async function admin(operator: OpenMonetize, customer_id: string): Promise<void>
   equal((await admin.customers.retrieve(customer_id)).customer_id, customer_id)
   equal((await admin.customers.update(customer_id, { tier: 'ENTERPRISE' })).tier, 'ENTERPRISE')
   await admin.customers.createApiKey(customer_id, { name: 'Lost' })
-  await admin.customers.rebuild(customer_id, {})
+  await admin.customers.rebuild(customer_id)
   await admin.providerCosts.list()
   await admin.providerCosts.create({
     provider: 'OPENAI',
@@ -175,7 +175,7 @@ async function admin(operator: OpenMonetize, customer_id: string): Promise<void>
   await admin.rerate({ customer_id })
   await admin.reconcile({ customer_id })
   await admin.deadLetters.list()
-  await admin.deadLetters.replay({})
+  await admin.deadLetters.replay()
   equal((await admin.audit()).data.length > 0, true)
 }
 

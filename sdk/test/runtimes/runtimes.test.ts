@@ -67,20 +67,35 @@ describe('every method, and every route of the API', () => {
        }`,
       'esm',
     )
-    const miniflare = new Miniflare(
-      convertV4MiniflareOptions({
-        modules: true,
-        script,
-        compatibilityDate: '2026-10-01',
-        cf: false,
-        log: new Log(LogLevel.ERROR),
-      }),
-    )
+    const miniflare = workerd(script)
     try {
       const body = JSON.stringify({ url, token: OPERATOR_TOKEN })
       const response = await miniflare.dispatchFetch('http://localhost/', { method: 'POST', body })
       const { sent } = JSON.parse(await response.text())
       expect(await missing(sent)).toEqual([])
+    } finally {
+      await miniflare.dispose()
+    }
+  })
+
+  it('delivers behind the answers of a Worker whose client lives as long as its module', async () => {
+    const { om, apiKey } = await newCustomer(url)
+    const script = await bundled(
+      `import { OpenMonetize } from '../../src/index.ts'
+       const om = new OpenMonetize({ apiKey: ${JSON.stringify(apiKey)}, baseUrl: ${JSON.stringify(url)} })
+       export default {
+         async fetch(_request, _env, ctx) {
+           for (let number = 0; number < 5; number++) om.track({ event_type: 'API_CALL', feature_id: 'search' }, ctx)
+           return Response.json(om.stats())
+         },
+       }`,
+      'esm',
+    )
+    const miniflare = workerd(script)
+    try {
+      await Promise.all(Array.from({ length: 20 }, () => miniflare.dispatchFetch('http://localhost/')))
+      const count = async () => (await om.events.list({ limit: 100 })).data.length
+      await expect.poll(count, { timeout: 20_000 }).toBe(100)
     } finally {
       await miniflare.dispose()
     }
@@ -144,6 +159,18 @@ describe('every method, and every route of the API', () => {
     },
   )
 })
+
+function workerd(script: string): Miniflare {
+  return new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script,
+      compatibilityDate: '2026-10-01',
+      cf: false,
+      log: new Log(LogLevel.ERROR),
+    }),
+  )
+}
 
 interface Page {
   evaluate(script: string): Promise<unknown>

@@ -99,6 +99,14 @@ describe.each([
     expect(await metadata()).toEqual({ route: 'r' })
   })
 
+  it('estimates an answer of a compatible API that reports no usage', async () => {
+    const { usage: _, ...silent } = completion
+    const { openai, burned, metadata } = await wrapped([json(silent)])
+    await openai.chat.completions.create({ model: MODEL, messages: MESSAGES })
+    expect(await burned()).toBeGreaterThan(0)
+    expect(await metadata()).toEqual({ estimated: true })
+  })
+
   it('keeps withResponse() and asResponse()', async () => {
     const { openai, burned, chat } = await wrapped([json(completion)])
     const { data, response } = await openai.chat.completions
