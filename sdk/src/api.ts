@@ -9,8 +9,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the process answers
-         * @description Whether the process answers.
+         * Check that the Worker is running
+         * @description Check that the Worker is running.
          */
         get: operations["getHealth"];
         put?: never;
@@ -29,10 +29,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether everything it depends on answers
-         * @description Looked at once in 5 seconds. A failure is a problem document with the same `checks`.
+         * Check that all dependencies respond
+         * @description Checked at most once in 5 seconds. A failure is a problem document with the same `checks`.
          */
         get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the start page
+         * @description Links to the documentation and the health checks: HTML for browsers, JSON for programs, by `Accept`.
+         */
+        get: operations["getRoot"];
         put?: never;
         post?: never;
         delete?: never;
@@ -49,8 +69,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This API as an OpenAPI 3.1 document
-         * @description Generated from the schemas that validate the requests.
+         * Get the OpenAPI 3.1 document
+         * @description Generated from the schemas that validate requests.
          */
         get: operations["getOpenApiDocument"];
         put?: never;
@@ -69,10 +89,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * This API as a page
-         * @description Works without the internet: everything that it shows is served here.
+         * Get the API reference as a web page
+         * @description Works offline: all of its parts are served by this deployment.
          */
         get: operations["getDocumentation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the page of error codes
+         * @description The meaning of every `code`, and how to resolve it. The `type` of a problem document links to its code.
+         */
+        get: operations["getErrorReference"];
         put?: never;
         post?: never;
         delete?: never;
@@ -89,8 +129,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A part of the page
-         * @description What the page at `/docs` is made of.
+         * Get a file of the API reference
+         * @description Scripts and styles of the page at `/docs`.
          */
         get: operations["getDocumentationAsset"];
         put?: never;
@@ -112,7 +152,7 @@ export interface paths {
         put?: never;
         /**
          * Register a customer
-         * @description The first API key is in the answer and nowhere else, so an `Idempotency-Key` replays nothing here: a repeat is a 409.
+         * @description Only this response contains the first API key, so an `Idempotency-Key` replays nothing here: a repeat is a 409.
          */
         post: operations["registerCustomer"];
         delete?: never;
@@ -129,10 +169,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The customer of this API key
-         * @description The customer of this API key.
+         * Get the customer of the API key
+         * @description Get the customer of the API key.
          *
-         *     Takes any API key.
+         *     Requires an API key with any scope.
          */
         get: operations["getCurrentCustomer"];
         put?: never;
@@ -151,10 +191,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who changed what, when and from where, newest first
-         * @description Every change of keys, customers, credits, pricing and entitlements that was accepted, exactly once; nobody can change or delete a record. What a ledger changed is here when it is flushed, a few seconds later. A page may hold fewer records than `limit` while `next_cursor` is set.
+         * List the audit log, newest first
+         * @description Every accepted change of keys, customers, credits, pricing and entitlements, exactly once; records cannot be changed or deleted. Changes in a ledger appear with its next flush, a few seconds later. A page may contain fewer records than `limit` while `next_cursor` is set.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         get: operations["listAuditLog"];
         put?: never;
@@ -173,10 +213,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The customers, newest first
-         * @description PENDING is one whose registration broke half way: it can be repeated with the same email.
+         * List customers, newest first
+         * @description A PENDING customer has an incomplete registration, which can be repeated with the same email.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         get: operations["listCustomers"];
         put?: never;
@@ -195,10 +235,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A customer
-         * @description A customer.
+         * Get a customer
+         * @description Get a customer.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         get: operations["getCustomer"];
         put?: never;
@@ -207,10 +247,10 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a customer's tier, suspend it, close it, or lift that
-         * @description Its ledgers go by it from the answer on, everything else within 90 s. A suspended customer's keys can only read, and so can those of a closed one: it differs in what it says. Nothing is deleted. After a 503, repeat the request: it does what is left.
+         * Change a customer's tier, or suspend, close or reactivate it
+         * @description Ledgers apply the change from the response on, everything else within 90 s. Keys of a suspended or closed customer can only read; the two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete it.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         patch: operations["updateCustomer"];
         trace?: never;
@@ -225,10 +265,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Issue an API key to a customer, such as one that has lost its only one
-         * @description The key is in this answer and nowhere else. With an `Idempotency-Key` a lost answer can be had again: it is stored encrypted under the operator's token of the request, and only a repeat with that one gets it. The customer's other keys stay as they are.
+         * Issue an API key to a customer, such as one who lost the last key
+         * @description Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the operator token of the request, and only that token can read it. The customer's other keys are unaffected.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         post: operations["createCustomerApiKey"];
         delete?: never;
@@ -247,10 +287,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a customer's analytics anew from the ledger's pages
-         * @description The new rollups are made beside the old ones and take their place at once, so analytics answer as ever meanwhile. A call goes through 25,000 entries.
+         * Rebuild a customer's analytics from the ledger's pages
+         * @description The new rollups replace the old ones at once when they are complete; until then analytics use the old ones. One call processes up to 25,000 entries.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         post: operations["rebuildCustomer"];
         delete?: never;
@@ -267,10 +307,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Messages of the usage queue that could not be consumed, newest first
-         * @description Messages of the usage queue that could not be consumed, newest first.
+         * List dead letters: usage messages that could not be consumed, newest first
+         * @description List dead letters: usage messages that could not be consumed, newest first.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         get: operations["listDeadLetters"];
         put?: never;
@@ -291,10 +331,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Consume dead letters again: those that are named, or the 100 that failed longest ago
-         * @description Consume dead letters again: those that are named, or the 100 that failed longest ago.
+         * Replay dead letters: the named ones, or the 100 oldest
+         * @description Replay dead letters: the named ones, or the 100 oldest.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         post: operations["replayDeadLetters"];
         delete?: never;
@@ -311,18 +351,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The operator's prices, newest first: those that ended and those to come too
-         * @description The operator's prices, newest first: those that ended and those to come too.
+         * List the operator's prices, newest first, including ended and future ones
+         * @description List the operator's prices, newest first, including ended and future ones.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         get: operations["listProviderCosts"];
         put?: never;
         /**
-         * Set a provider's price for every customer: a new model, or a price that the catalogue has wrong
-         * @description Holds from `effective_from` on and reaches every rating within 90 s. The price that it replaces ends there and is kept; nothing is edited. A price of a model that had none may begin up to 35 days back, so that its events can be rated.
+         * Set a provider's price for all customers: for a new model, or to correct the catalogue
+         * @description Takes effect at `effective_from` and reaches all ratings within 90 s. The replaced price ends at that time and is kept; prices are never edited. The first price of a model may start up to 35 days back, so that its events can be rated.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         post: operations["createProviderCost"];
         delete?: never;
@@ -341,10 +381,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Compare ledgers with D1's pages and with analytics, and mend what differs
-         * @description The ledgers of one customer; or, without `customer_id`, up to 40 that were not looked at for ten minutes, longest ago first. Pages are mended from the journal of the ledger object, analytics from the pages. A cron does the same for every ledger once a day.
+         * Compare ledgers with their D1 pages and analytics, and repair differences
+         * @description Checks the ledgers of one customer; without `customer_id`, up to 40 that were not checked for ten minutes, oldest check first. Pages are repaired from the journal of the ledger object, analytics from the pages. A cron checks every ledger once a day.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         post: operations["reconcile"];
         delete?: never;
@@ -363,10 +403,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rate the events that were recorded without a price and have one now
-         * @description Of one customer, or of all. Each event is rated at most once, by the price of its own time. A cron does the same.
+         * Rate events that were recorded without a price and now have one
+         * @description For one customer, or for all. Each event is rated at most once, at the price of its own time. A cron does the same.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         post: operations["rerateEvents"];
         delete?: never;
@@ -383,10 +423,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What an operator looks at, and what alerts look at
-         * @description What an operator looks at, and what alerts look at.
+         * Get the figures for monitoring and alerts
+         * @description Get the figures for monitoring and alerts.
          *
-         *     Takes the operator's token.
+         *     Requires the operator token.
          */
         get: operations["getStats"];
         put?: never;
@@ -405,18 +445,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The API keys, newest first; those that were deleted too, and never a secret
-         * @description A test key sees test keys only.
+         * List API keys, newest first, including deleted ones; never a secret
+         * @description A test key lists only test keys.
          *
-         *     Takes an API key with the scope `keys:write`.
+         *     Requires an API key with the scope `keys:write`.
          */
         get: operations["listApiKeys"];
         put?: never;
         /**
-         * Make an API key
-         * @description With no scope that the key of the request does not have, no other mode (a live key may make test keys), and no later end. The first test key opens the test ledger. The key is in this answer and nowhere else. With an `Idempotency-Key` a lost answer can be had again: it is stored encrypted under the API key of the request, and only a repeat with that one gets it.
+         * Create an API key
+         * @description The new key can have only scopes that the calling key has, the same mode (a live key can also create test keys), and no later expiry. The first test key opens the test ledger. Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the API key of the request, and only that key can read it.
          *
-         *     Takes an API key with the scope `keys:write`.
+         *     Requires an API key with the scope `keys:write`.
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -435,10 +475,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Replace an API key by a new one of the same name, mode, scopes and end
-         * @description Both work during the overlap, only the new one after it. A key that replaces itself without an overlap is refused from then on, so that its answer cannot be had again. The key is in this answer and nowhere else. With an `Idempotency-Key` a lost answer can be had again: it is stored encrypted under the API key of the request, and only a repeat with that one gets it.
+         * Rotate an API key: the new one has the same name, mode, scopes and expiry
+         * @description Both keys work during the overlap; after it, only the new one. A key that rotates itself without an overlap is refused immediately, so its response cannot be repeated. Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the API key of the request, and only that key can read it.
          *
-         *     Takes an API key with the scope `keys:write`.
+         *     Requires an API key with the scope `keys:write`.
          */
         post: operations["rotateApiKey"];
         delete?: never;
@@ -458,10 +498,10 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete an API key, for good
-         * @description From the answer on it is refused by everything that a ledger answers, and within 90 s by everything else. Deleting it again changes nothing and answers the same; do so after a 503.
+         * Delete an API key permanently
+         * @description Ledger requests refuse the key from the response on, all other requests within 90 s. Deleting it again has no effect and returns the same; repeat the request after a 503.
          *
-         *     Takes an API key with the scope `keys:write`.
+         *     Requires an API key with the scope `keys:write`.
          */
         delete: operations["deleteApiKey"];
         options?: never;
@@ -479,10 +519,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Rate usage and burn its credits: one event, or up to 1,000
-         * @description Rate usage and burn its credits: one event, or up to 1,000.
+         * Ingest usage: rate one event, or up to 1,000, and burn its credits
+         * @description Ingest usage: rate one event, or up to 1,000, and burn its credits.
          *
-         *     Takes an API key with the scope `events:write`.
+         *     Requires an API key with the scope `events:write`.
          */
         post: operations["ingestEvents"];
         delete?: never;
@@ -499,10 +539,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Recorded events, newest arrival first
-         * @description `from` and `to` are of the event time.
+         * List recorded events, newest arrival first
+         * @description Filters by event time: `from` is inclusive, `to` exclusive.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["listEvents"];
         put?: never;
@@ -521,10 +561,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One recorded event
-         * @description One recorded event.
+         * Get a recorded event
+         * @description Get a recorded event.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["getEvent"];
         put?: never;
@@ -545,10 +585,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Give back what an event burned, to the same lots
-         * @description Give back what an event burned, to the same lots.
+         * Void an event: return its credits to the same lots
+         * @description Void an event: return its credits to the same lots.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["voidEvent"];
         delete?: never;
@@ -567,10 +607,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * What a usage costs, in USD and in credits; moves nothing
-         * @description What a usage costs, in USD and in credits; moves nothing.
+         * Calculate the cost of usage in USD and in credits; moves no credits
+         * @description Calculate the cost of usage in USD and in credits; moves no credits.
          *
-         *     Takes an API key with the scope `pricing:read`.
+         *     Requires an API key with the scope `pricing:read`.
          */
         post: operations["calculatePrice"];
         delete?: never;
@@ -589,10 +629,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Up to 100 calculations at once, each validated alone
-         * @description Up to 100 calculations at once, each validated alone.
+         * Calculate up to 100 costs at once, each validated separately
+         * @description Calculate up to 100 costs at once, each validated separately.
          *
-         *     Takes an API key with the scope `pricing:read`.
+         *     Requires an API key with the scope `pricing:read`.
          */
         post: operations["calculatePrices"];
         delete?: never;
@@ -611,10 +651,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * What recorded events would have cost under another burn table
-         * @description Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from nothing at the first of them.
+         * Simulate the cost of recorded events under another burn table
+         * @description Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from zero at the first event.
          *
-         *     Takes an API key with the scope `pricing:read`.
+         *     Requires an API key with the scope `pricing:read`.
          */
         post: operations["simulateBurnTable"];
         delete?: never;
@@ -631,10 +671,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What the provider charges you for a model, at a time
-         * @description With `provider` and `model`: the price in force at `at`, in the standard service tier and without a region. Without `model`: a page of the provider's models. Without `provider`: a page of the providers. A unit without a price of its own costs what the unit around it costs: cached tokens that are not listed, as much as input's.
+         * Get the provider prices of a model at a time
+         * @description With `provider` and `model`: the price in force at `at`, in the standard service tier and without a region. Without `model`: a page of the provider's models. Without `provider`: a page of the providers. A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.
          *
-         *     Takes an API key with the scope `pricing:read`.
+         *     Requires an API key with the scope `pricing:read`.
          */
         get: operations["listProviderPrices"];
         put?: never;
@@ -653,18 +693,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Your own prices, newest first: those that ended and those to come too
-         * @description Your own prices, newest first: those that ended and those to come too.
+         * List your own prices, newest first, including past and future ones
+         * @description List your own prices, newest first, including past and future ones.
          *
-         *     Takes an API key with the scope `pricing:read`.
+         *     Requires an API key with the scope `pricing:read`.
          */
         get: operations["listPriceOverrides"];
         put?: never;
         /**
-         * Set a price of your own: a negotiated rate
-         * @description Holds from `effective_from` on, in place of the list prices or times them, and reaches every rating within 90 s. The price that it replaces ends there and is kept; nothing is edited. Live and test keys share prices.
+         * Set your own price: a negotiated rate
+         * @description Applies from `effective_from` on, replaces or multiplies the list prices, and reaches every rating within 90 s. The replaced price ends there and is kept; no price is edited. Live and test keys share prices.
          *
-         *     Takes an API key with the scope `pricing:write`.
+         *     Requires an API key with the scope `pricing:write`.
          */
         post: operations["createPriceOverride"];
         delete?: never;
@@ -681,18 +721,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Burn tables in their last versions, newest first; those that were deleted too
-         * @description Burn tables in their last versions, newest first; those that were deleted too.
+         * List burn tables in their last versions, newest first, including deleted ones
+         * @description List burn tables in their last versions, newest first, including deleted ones.
          *
-         *     Takes an API key with the scope `pricing:read`.
+         *     Requires an API key with the scope `pricing:read`.
          */
         get: operations["listBurnTables"];
         put?: never;
         /**
-         * Save a burn table: how usage becomes credits
-         * @description It rates events from `effective_from` on, in live and in test mode, beginning with the next one. Of several tables the one that began last rates an event.
+         * Create a burn table: how usage becomes credits
+         * @description Rates events from `effective_from` on, in live and test mode, starting with the next event. If several tables apply, the one that started last rates the event.
          *
-         *     Takes an API key with the scope `pricing:write`.
+         *     Requires an API key with the scope `pricing:write`.
          */
         post: operations["createBurnTable"];
         delete?: never;
@@ -709,28 +749,28 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A burn table, in its last version or in an earlier one
-         * @description A burn table, in its last version or in an earlier one.
+         * Get a burn table, in its last version or an earlier one
+         * @description Get a burn table, in its last version or an earlier one.
          *
-         *     Takes an API key with the scope `pricing:read`.
+         *     Requires an API key with the scope `pricing:read`.
          */
         get: operations["getBurnTable"];
         put?: never;
         post?: never;
         /**
          * Deactivate a burn table from now on
-         * @description Events of earlier times still fall under it, and entries keep naming its versions.
+         * @description Earlier events still use it, and entries keep naming its versions.
          *
-         *     Takes an API key with the scope `pricing:write`.
+         *     Requires an API key with the scope `pricing:write`.
          */
         delete: operations["deactivateBurnTable"];
         options?: never;
         head?: never;
         /**
          * Save a new version of a burn table
-         * @description Fields that are given replace those of the last version. Without `effective_from`, and with one that has passed, it holds from now on: events of earlier times stay with the version before.
+         * @description The given fields replace those of the last version. Without `effective_from`, or with one in the past, the new version applies from now on: earlier events keep the previous version.
          *
-         *     Takes an API key with the scope `pricing:write`.
+         *     Requires an API key with the scope `pricing:write`.
          */
         patch: operations["updateBurnTable"];
         trace?: never;
@@ -743,10 +783,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The burn table that rates an event of now
-         * @description The burn table that rates an event of now.
+         * Get the burn table that rates an event now
+         * @description Get the burn table that rates an event now.
          *
-         *     Takes an API key with the scope `pricing:read`.
+         *     Requires an API key with the scope `pricing:read`.
          */
         get: operations["getActiveBurnTable"];
         put?: never;
@@ -767,10 +807,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Give credits: a new lot in a wallet
-         * @description Give credits: a new lot in a wallet.
+         * Grant credits as a new lot in a wallet
+         * @description Grant credits as a new lot in a wallet.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["grantCredits"];
         delete?: never;
@@ -789,10 +829,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Record credits that were paid for: a new lot in a wallet
-         * @description Record credits that were paid for: a new lot in a wallet.
+         * Record purchased credits as a new lot in a wallet
+         * @description A `payment_reference` credits once, for ever. Repeated with the same wallet and amounts, it answers with the first purchase (200); with others it is a conflict.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["purchaseCredits"];
         delete?: never;
@@ -809,10 +849,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a wallet holds now
-         * @description What a wallet holds now.
+         * Get the balance of a wallet
+         * @description Get the balance of a wallet.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["getBalance"];
         put?: never;
@@ -831,10 +871,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The open lots of a wallet in burn order
-         * @description The open lots of a wallet in burn order.
+         * List the open lots of a wallet in burn order
+         * @description List the open lots of a wallet in burn order.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["listLots"];
         put?: never;
@@ -853,10 +893,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The lines of the ledger, newest first
-         * @description With `user_id` or `team_id` only those of that wallet; without, those of all wallets.
+         * List ledger entries, newest first
+         * @description With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["listTransactions"];
         put?: never;
@@ -877,10 +917,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take back a purchase, or give back a burn to the same lots
-         * @description Take back a purchase, or give back a burn to the same lots.
+         * Refund a purchase, or return a burn to the same lots
+         * @description Refund a purchase, or return a burn to the same lots.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["refundTransaction"];
         delete?: never;
@@ -899,10 +939,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Move credits between wallets; lots keep their expiry
-         * @description Move credits between wallets; lots keep their expiry.
+         * Transfer credits between wallets; lots keep their expiry
+         * @description Transfer credits between wallets; lots keep their expiry.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["transferCredits"];
         delete?: never;
@@ -921,10 +961,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Correct a balance by hand
-         * @description Correct a balance by hand.
+         * Adjust a balance manually
+         * @description Adjust a balance manually.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["adjustCredits"];
         delete?: never;
@@ -941,10 +981,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The grants that come again, newest first
-         * @description Of one wallet; or, without `user_id` and `team_id`, of up to 1,000 wallets in which something will fall due: whoever has more of them asks wallet by wallet.
+         * List recurring grants, newest first
+         * @description For one wallet; without `user_id` and `team_id`, for up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["listRecurringGrants"];
         put?: never;
@@ -966,10 +1006,10 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Have a grant come no more; the lots that it made stay
-         * @description Have a grant come no more; the lots that it made stay.
+         * Cancel a recurring grant; lots already granted are kept
+         * @description Cancel a recurring grant; lots already granted are kept.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         delete: operations["stopRecurringGrant"];
         options?: never;
@@ -991,10 +1031,10 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Set how far a wallet may be overdrawn
-         * @description Set how far a wallet may be overdrawn.
+         * Set the overdraft limit of a wallet
+         * @description Set the overdraft limit of a wallet.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         patch: operations["updateWallet"];
         trace?: never;
@@ -1007,18 +1047,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Open holds, newest first
-         * @description Open holds, newest first.
+         * List open holds, newest first
+         * @description List open holds, newest first.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["listHolds"];
         put?: never;
         /**
-         * Reserve credits before a call: an amount, or the worst case of a model and its usage
-         * @description Reserve credits before a call: an amount, or the worst case of a model and its usage.
+         * Hold credits before a call: an amount, or the maximum cost of a model's usage
+         * @description Hold credits before a call: an amount, or the maximum cost of a model's usage.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["createHold"];
         delete?: never;
@@ -1037,10 +1077,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Spend what is held, in parts or for good
-         * @description Spend what is held, in parts or for good.
+         * Capture held credits, in parts or completely
+         * @description Capture held credits, in parts or completely.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["captureHold"];
         delete?: never;
@@ -1059,10 +1099,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Close a hold and free what it still reserves
-         * @description Close a hold and free what it still reserves.
+         * Release a hold and its remaining credits
+         * @description Release a hold and its remaining credits.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["releaseHold"];
         delete?: never;
@@ -1081,10 +1121,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Have a hold expire later, counted from now
-         * @description Have a hold expire later, counted from now.
+         * Extend a hold: it expires this long after now
+         * @description Extend a hold: it expires this long after now.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["extendHold"];
         delete?: never;
@@ -1101,10 +1141,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One hold, open or closed
-         * @description One hold, open or closed.
+         * Get a hold, open or closed
+         * @description Get a hold, open or closed.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["getHold"];
         put?: never;
@@ -1123,18 +1163,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Entitlements, newest first
-         * @description Entitlements, newest first.
+         * List entitlements, newest first
+         * @description List entitlements, newest first.
          *
-         *     Takes an API key with the scope `entitlements:read`.
+         *     Requires an API key with the scope `entitlements:read`.
          */
         get: operations["listEntitlements"];
         put?: never;
         /**
-         * Say what a feature allows a user, a team, or everybody together
-         * @description It binds the very next event, in live and in test mode, each with counters of its own.
+         * Create an entitlement: what a feature allows a user, a team or the whole customer
+         * @description Applies from the next event on, in live and test mode, with separate counters.
          *
-         *     Takes an API key with the scope `entitlements:write`.
+         *     Requires an API key with the scope `entitlements:write`.
          */
         post: operations["createEntitlement"];
         delete?: never;
@@ -1151,25 +1191,25 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One entitlement
-         * @description One entitlement.
+         * Get an entitlement
+         * @description Get an entitlement.
          *
-         *     Takes an API key with the scope `entitlements:read`.
+         *     Requires an API key with the scope `entitlements:read`.
          */
         get: operations["getEntitlement"];
         /**
          * Replace the rules of an entitlement
-         * @description What was counted stays if unit, period and anchor do.
+         * @description Counters are kept if unit, period and anchor are unchanged.
          *
-         *     Takes an API key with the scope `entitlements:write`.
+         *     Requires an API key with the scope `entitlements:write`.
          */
         put: operations["replaceEntitlement"];
         post?: never;
         /**
-         * Delete an entitlement, and what it has counted
-         * @description Delete an entitlement, and what it has counted.
+         * Delete an entitlement and its counters
+         * @description Delete an entitlement and its counters.
          *
-         *     Takes an API key with the scope `entitlements:write`.
+         *     Requires an API key with the scope `entitlements:write`.
          */
         delete: operations["deleteEntitlement"];
         options?: never;
@@ -1187,10 +1227,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Whether a use would be allowed now, and what it would cost; moves nothing unless it holds
-         * @description Whether a use would be allowed now, and what it would cost; moves nothing unless it holds.
+         * Check whether a use is allowed and what it would cost; moves no credits unless `hold` is set
+         * @description Check whether a use is allowed and what it would cost; moves no credits unless `hold` is set.
          *
-         *     Takes an API key with the scope `entitlements:read`.
+         *     Requires an API key with the scope `entitlements:read`.
          */
         post: operations["checkEntitlement"];
         delete?: never;
@@ -1207,10 +1247,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What was used: events, units, credits and what the providers charge for it
-         * @description Up to three groups, of which one may be a window of time (UTC; weeks begin on Monday), and filters of the same names, each of which may be given several times. `from` and `to` are widened to whole hours. At most 366 days, 31 by the hour, 92 by user, and 10,000 groups. An event counts at its own time; a voided one does not count. Rows of USD add up to their total.
+         * Get usage: events, units, credits and provider cost
+         * @description Up to three groups, one of which may be a time window (UTC; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
          *
-         *     Takes an API key with the scope `analytics:read`.
+         *     Requires an API key with the scope `analytics:read`.
          */
         get: operations["getUsage"];
         put?: never;
@@ -1229,10 +1269,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What it cost and what it earned: provider cost, revenue, margin
-         * @description Up to three groups, of which one may be a window of time (UTC; weeks begin on Monday), and filters of the same names, each of which may be given several times. `from` and `to` are widened to whole hours. At most 366 days, 31 by the hour, 92 by user, and 10,000 groups. An event counts at its own time; a voided one does not count. Rows of USD add up to their total.
+         * Get costs: provider cost, revenue and margin
+         * @description Up to three groups, one of which may be a time window (UTC; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
          *
-         *     Takes an API key with the scope `analytics:read`.
+         *     Requires an API key with the scope `analytics:read`.
          */
         get: operations["getCosts"];
         put?: never;
@@ -1251,10 +1291,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How fast credits are burned, and when they run out
-         * @description Of the customer, with the balance of all its wallets together; or of one `user` or `team`, with the balance of its wallet.
+         * Get the burn rate and when the credits run out
+         * @description For the customer, with the balance of all wallets together; or for one `user` or `team`, with the balance of its wallet.
          *
-         *     Takes an API key with the scope `analytics:read`.
+         *     Requires an API key with the scope `analytics:read`.
          */
         get: operations["getBurnRate"];
         put?: never;
@@ -1273,18 +1313,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Users, newest first
-         * @description Who was created here, and who was mentioned: by an event, or as the owner of a wallet.
+         * List users, newest first
+         * @description Includes every user that was created here or mentioned, by an event or as the owner of a wallet.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["listUsers"];
         put?: never;
         /**
-         * Record a user
-         * @description A user is recorded on first mention anyway, and is then a 409 here. It makes no wallet.
+         * Create a user
+         * @description Optional: the first mention of a user creates it, after which this is a 409. Creates no wallet.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["createUser"];
         delete?: never;
@@ -1301,28 +1341,28 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One user
-         * @description One user.
+         * Get a user
+         * @description Get a user.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["getUser"];
         put?: never;
         post?: never;
         /**
          * Erase a user and keep the ledger
-         * @description Erases the id wherever it stands, the user's profile, and the metadata of its events and of the entries of its wallet, and its entitlements; recurring grants to its wallet end. Amounts, transactions and events stay, under the name `erased_id`; credits that are left in its wallet can be transferred from there. The id is free then: who comes with it next is a new user without a wallet. A repeat is a 404. Of a ledger so large that it takes longer than a request, the answer is a 503: it goes on by itself, and a repeat says when it is done.
+         * @description Erases the id everywhere, the user's profile, the metadata of its events and of the entries of its wallet, and its entitlements. Recurring grants to its wallet end. Amounts, transactions and events are kept under the id `erased_id`; remaining credits can be transferred from its wallet. The id can be used again, for a new user without a wallet. A repeat is a 404. If the erasure of a large ledger takes longer than a request, the response is a 503: the erasure continues by itself, and a repeat reports when it is complete.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         delete: operations["eraseUser"];
         options?: never;
         head?: never;
         /**
-         * Change what is known of a user
-         * @description Change what is known of a user.
+         * Update a user
+         * @description Update a user.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         patch: operations["updateUser"];
         trace?: never;
@@ -1335,18 +1375,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Teams, newest first
-         * @description Who was created here, and who was mentioned: by an event, or as the owner of a wallet.
+         * List teams, newest first
+         * @description Includes every team that was created here or mentioned, by an event or as the owner of a wallet.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["listTeams"];
         put?: never;
         /**
-         * Record a team
-         * @description A team is recorded on first mention anyway, and is then a 409 here. It makes no wallet.
+         * Create a team
+         * @description Optional: the first mention of a team creates it, after which this is a 409. Creates no wallet.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         post: operations["createTeam"];
         delete?: never;
@@ -1363,28 +1403,28 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One team
-         * @description One team.
+         * Get a team
+         * @description Get a team.
          *
-         *     Takes an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`.
          */
         get: operations["getTeam"];
         put?: never;
         post?: never;
         /**
          * Erase a team and keep the ledger
-         * @description Erases the id wherever it stands, the team's profile, and the metadata of its events and of the entries of its wallet, and its entitlements; recurring grants to its wallet end. Amounts, transactions and events stay, under the name `erased_id`; credits that are left in its wallet can be transferred from there. The id is free then: who comes with it next is a new team without a wallet. A repeat is a 404. Of a ledger so large that it takes longer than a request, the answer is a 503: it goes on by itself, and a repeat says when it is done.
+         * @description Erases the id everywhere, the team's profile, the metadata of its events and of the entries of its wallet, and its entitlements. Recurring grants to its wallet end. Amounts, transactions and events are kept under the id `erased_id`; remaining credits can be transferred from its wallet. The id can be used again, for a new team without a wallet. A repeat is a 404. If the erasure of a large ledger takes longer than a request, the response is a 503: the erasure continues by itself, and a repeat reports when it is complete.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         delete: operations["eraseTeam"];
         options?: never;
         head?: never;
         /**
-         * Change what is known of a team
-         * @description Change what is known of a team.
+         * Update a team
+         * @description Update a team.
          *
-         *     Takes an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`.
          */
         patch: operations["updateTeam"];
         trace?: never;
@@ -1418,12 +1458,12 @@ export interface components {
             region?: string;
             quantity?: number;
             unit?: string;
-            /** @description The hold that the event settles and closes. */
+            /** @description A hold to settle and close with this event. */
             hold_id?: string;
             idempotency_key?: string;
             /**
              * Format: date-time
-             * @description Default: now. Up to 35 days back and 5 minutes ahead.
+             * @description When the usage happened. Default: now. At most 35 days in the past and 5 minutes in the future.
              */
             timestamp?: string;
             metadata?: {
@@ -1490,6 +1530,7 @@ export interface components {
             input_text_messages?: number;
             requests?: number;
             web_searches?: number;
+            map_searches?: number;
             storage_searches?: number;
             social_searches?: number;
             rerank_searches?: number;
@@ -1506,7 +1547,7 @@ export interface components {
             amount: number | string;
             /** @description 1000000 for USD per million tokens. */
             per: number;
-            /** @description Instead of `amount` for the whole request once its total input is above (inclusive: at least) the threshold. */
+            /** @description Replaces `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
             tiers?: {
                 threshold: number;
                 /** @default false */
@@ -1516,7 +1557,7 @@ export interface components {
         };
         RegisteredCustomer: {
             customer_id: string;
-            /** @description Shown this once, and stored nowhere. */
+            /** @description Shown only once and not stored. */
             api_key: string;
             name: string;
             email: string;
@@ -1530,7 +1571,7 @@ export interface components {
             /** Format: email */
             email: string;
             /**
-             * @description Another tier than STARTER takes the operator's token.
+             * @description Tiers other than STARTER require the operator token.
              * @default STARTER
              * @enum {string}
              */
@@ -1558,7 +1599,7 @@ export interface components {
             id: string;
             /** Format: date-time */
             at: string;
-            /** @description null: it concerns no customer alone. */
+            /** @description null: the record concerns no single customer. */
             customer_id: string | null;
             /** @enum {string|null} */
             mode: "live" | "test" | null;
@@ -1568,11 +1609,11 @@ export interface components {
             target: string;
             ip: string | null;
             request_id: string | null;
-            /** @description What changed, as far as it changed. null: it was not there, or is no more. */
+            /** @description The changed fields. null: the object did not exist, or no longer exists. */
             before: {
                 [key: string]: unknown;
             } | null;
-            /** @description What changed, as far as it changed. null: it was not there, or is no more. */
+            /** @description The changed fields. null: the object did not exist, or no longer exists. */
             after: {
                 [key: string]: unknown;
             } | null;
@@ -1589,7 +1630,7 @@ export interface components {
             tier: "STARTER" | "GROWTH" | "ENTERPRISE";
             /** @enum {string} */
             status: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
-            /** @description Where its ledgers were asked to live. */
+            /** @description The region requested for the ledgers. */
             region: string | null;
             /** Format: date-time */
             created_at: string;
@@ -1601,7 +1642,7 @@ export interface components {
             status?: "ACTIVE" | "SUSPENDED" | "CLOSED";
         };
         CreatedApiKey: {
-            /** @description Also stands in the key itself, behind `om_live_` or `om_test_`. */
+            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -1615,19 +1656,19 @@ export interface components {
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description When it was deleted, or from when on it is refused because it was rotated.
+             * @description When the key was deleted, or when it stops working after a rotation.
              */
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description At most an hour older than the last use.
+             * @description At most one hour before the actual last use.
              */
             last_used_at: string | null;
-            /** @description Shown this once, and stored nowhere. */
+            /** @description Shown only once and not stored. */
             api_key: string;
         };
         ApiKey: {
-            /** @description Also stands in the key itself, behind `om_live_` or `om_test_`. */
+            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -1641,12 +1682,12 @@ export interface components {
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description When it was deleted, or from when on it is refused because it was rotated.
+             * @description When the key was deleted, or when it stops working after a rotation.
              */
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description At most an hour older than the last use.
+             * @description At most one hour before the actual last use.
              */
             last_used_at: string | null;
         };
@@ -1654,10 +1695,10 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description In the future.
+             * @description When the key expires; must be in the future.
              */
             expires_at?: string;
-            /** @description Default: all. */
+            /** @description Default: all scopes. */
             scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
             /**
              * @default live
@@ -1669,19 +1710,19 @@ export interface components {
             ledgers: {
                 /** @enum {string} */
                 mode: "live" | "test";
-                /** @description How many entries were folded again in this call. */
+                /** @description Entries processed in this call. */
                 entries: number;
-                /** @description How many rows of rollups were written for them. */
+                /** @description Rollup rows written for them. */
                 rows: number;
-                /** @description The new rollups are those that analytics read. */
+                /** @description Whether analytics use the new rollups. */
                 done: boolean;
             }[];
-            /** @description There is more than one call does: call again, or leave it to the cron. */
+            /** @description Whether entries are left: call again, or leave them to the cron. */
             more: boolean;
         };
         Rebuild: {
             /**
-             * @description Default: both ledgers, as far as there is anything in them.
+             * @description Default: both ledgers, if they have entries.
              * @enum {string}
              */
             mode?: "live" | "test";
@@ -1694,9 +1735,9 @@ export interface components {
             dead_letter_id: string;
             /** @enum {string} */
             state: "open" | "replayed";
-            /** @description Why it could not be consumed when it was last tried. */
+            /** @description Why the last attempt to consume it failed. */
             reason: string;
-            /** @description How often it was tried since the queue gave it up. */
+            /** @description Attempts since the queue gave up. */
             attempts: number;
             /** Format: date-time */
             sent_at: string;
@@ -1704,17 +1745,17 @@ export interface components {
             failed_at: string;
             /** Format: date-time */
             replayed_at: string | null;
-            /** @description The first 2,000 characters of its JSON. */
+            /** @description The first 2,000 characters of the message's JSON. */
             body: string;
         };
         DeadLetterReplayed: {
-            /** @description Consumed now. What was counted before is not counted again. */
+            /** @description Messages consumed by this call. Nothing is counted twice. */
             replayed: number;
-            /** @description They failed again and stay listed, with the reason. */
+            /** @description Messages that failed again; they stay listed, with the reason. */
             failed: number;
-            /** @description Named, and not among those that wait. */
+            /** @description Named messages that are not waiting. */
             not_found: number;
-            /** @description There are more than one call replays: call again. */
+            /** @description Whether more are waiting than one call replays: call again. */
             more: boolean;
         };
         DeadLetterReplay: {
@@ -1739,9 +1780,9 @@ export interface components {
         };
         PriceOverlayInput: {
             provider: string;
-            /** @description A model's name, or the beginning of names and `*`; an exact name comes before a longer beginning. */
+            /** @description A model's name, or a prefix and `*`; an exact name takes precedence over any prefix. */
             model: string;
-            /** @description Only for this tier. Without: for all tiers, as it stands. */
+            /** @description Only for this tier. Without it: for all tiers, unchanged. */
             service_tier?: string;
             prices: {
                 [key: string]: components["schemas"]["OverlayUnitPrice"];
@@ -1764,12 +1805,12 @@ export interface components {
                 ledger_id: string;
                 /** @enum {string} */
                 status: "OK" | "REPAIRED" | "DIFFERENT" | "CHECKING" | "UNAVAILABLE";
-                /** @description The pages up to this entry are right. */
+                /** @description All pages up to this entry are correct. */
                 checked_entry: number | null;
-                /** @description What was found. With status REPAIRED it was mended. */
+                /** @description The differences found. With status REPAIRED they are repaired. */
                 differences: components["schemas"]["Difference"][];
             }[];
-            /** @description There are more than one call looks at: call again. */
+            /** @description Whether ledgers are left: call again. */
             more: boolean;
         };
         Difference: {
@@ -1782,18 +1823,18 @@ export interface components {
         };
         Reconcile: {
             customer_id?: string;
-            /** @description Look at every page; without it, at those since the last check. Default false. */
+            /** @description Check every page. Default: only pages since the last check. */
             full?: boolean;
         };
         RerateSummary: {
             ledgers: number;
             examined: number;
             rated: number;
-            /** @description The price is known; the wallet cannot pay until its next credit. */
+            /** @description Priced, but the wallet cannot pay until its next credit. */
             unpaid: number;
-            /** @description Still without a price. */
+            /** @description Events that still have no price. */
             unpriced: number;
-            /** @description There is more than one run looks at, or a ledger did not answer: call again. */
+            /** @description Whether events are left, or a ledger did not answer: call again. */
             more: boolean;
         };
         Rerate: {
@@ -1813,38 +1854,38 @@ export interface components {
                     GROWTH: number;
                     ENTERPRISE: number;
                 };
-                /** @description false: there are more than were looked at. */
+                /** @description false: more exist than were counted. */
                 complete: boolean;
             };
             ledgers: {
                 total: number;
-                /** @description false: there are more than were looked at. */
+                /** @description false: more exist than were counted. */
                 complete: boolean;
             };
-            /** @description Ledgers that could not bring D1 up to date, by their own account. */
+            /** @description Ledgers that reported a failed flush to D1. */
             flush: {
                 ledgers_behind: number;
                 /**
                  * Format: date-time
-                 * @description When the oldest of what is missing was committed.
+                 * @description When the oldest missing entry was committed.
                  */
                 oldest_at: string | null;
-                /** @description How long ago that was; 0 when nothing is missing. */
+                /** @description The age of the oldest missing entry; 0 if none is missing. */
                 lag_seconds: number;
             };
-            /** @description Ledgers whose usage is in D1 and not yet in analytics. */
+            /** @description Ledgers whose usage is in D1 but not yet in analytics. */
             rollups: {
                 ledgers_behind: number;
                 /**
                  * Format: date-time
-                 * @description When the oldest of what is missing was committed.
+                 * @description When the oldest missing entry was committed.
                  */
                 oldest_at: string | null;
-                /** @description How long ago that was; 0 when nothing is missing. */
+                /** @description The age of the oldest missing entry; 0 if none is missing. */
                 lag_seconds: number;
             };
             reconcile: {
-                /** @description Ledgers whose sums did not agree at their last check and could not be mended. */
+                /** @description Ledgers whose sums differed at their last check and could not be repaired. */
                 different: number;
                 /** @description Ledgers that were never checked. */
                 unchecked: number;
@@ -1853,10 +1894,10 @@ export interface components {
             };
             dead_letters: {
                 open: number;
-                /** @description false: there are more than were looked at. */
+                /** @description false: more exist than were counted. */
                 complete: boolean;
             };
-            /** @description How requests of this hour and the 23 before it ended, about a minute late. */
+            /** @description Outcomes of requests in this hour and the 23 before it, delayed by about a minute. */
             outcomes: {
                 requests: number;
                 by_status: {
@@ -1867,12 +1908,12 @@ export interface components {
                     "4xx": number;
                     "5xx": number;
                 };
-                /** @description What was refused or failed, by problem code. */
+                /** @description Refused and failed requests, by problem code. */
                 by_code: {
                     [key: string]: number;
                 };
                 replayed: number;
-                /** @description Events that were rejected in batches that were answered 200, by code. */
+                /** @description Events rejected in batches that were answered 200, by code. */
                 rejected_events: {
                     [key: string]: number;
                 };
@@ -1888,12 +1929,12 @@ export interface components {
                         "4xx": number;
                         "5xx": number;
                     };
-                    /** @description What was refused or failed, by problem code. */
+                    /** @description Refused and failed requests, by problem code. */
                     by_code: {
                         [key: string]: number;
                     };
                     replayed: number;
-                    /** @description Events that were rejected in batches that were answered 200, by code. */
+                    /** @description Events rejected in batches that were answered 200, by code. */
                     rejected_events: {
                         [key: string]: number;
                     };
@@ -1912,19 +1953,19 @@ export interface components {
             name: string;
             /**
              * Format: date-time
-             * @description In the future.
+             * @description When the key expires; must be in the future.
              */
             expires_at?: string;
-            /** @description Default: all that the key itself has. */
+            /** @description Default: all scopes of the calling key. */
             scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
             /**
-             * @description Default: that of the key itself. A live key can make test keys, a test key only test keys. Test keys act on a ledger of their own.
+             * @description Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.
              * @enum {string}
              */
             mode?: "live" | "test";
         };
         RotatedApiKey: {
-            /** @description Also stands in the key itself, behind `om_live_` or `om_test_`. */
+            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
             key_id: string;
             name: string;
             /** @enum {string} */
@@ -1938,15 +1979,15 @@ export interface components {
             expires_at: string | null;
             /**
              * Format: date-time
-             * @description When it was deleted, or from when on it is refused because it was rotated.
+             * @description When the key was deleted, or when it stops working after a rotation.
              */
             revoked_at: string | null;
             /**
              * Format: date-time
-             * @description At most an hour older than the last use.
+             * @description At most one hour before the actual last use.
              */
             last_used_at: string | null;
-            /** @description Shown this once, and stored nowhere. */
+            /** @description Shown only once and not stored. */
             api_key: string;
             /** @description The old key, and until when it works. */
             replaces: {
@@ -1957,7 +1998,7 @@ export interface components {
         };
         ApiKeyRotation: {
             /**
-             * @description For how long the old key goes on working beside the new one; at most 7 days.
+             * @description How long the old key keeps working; at most 7 days.
              * @default 0
              */
             overlap_seconds?: number;
@@ -1974,7 +2015,7 @@ export interface components {
             burn_table_version: number;
             price_version: string;
             /**
-             * @description No price was known: nothing was burned yet.
+             * @description Present if no price was known: no credits are burned yet.
              * @enum {boolean}
              */
             unrated?: true;
@@ -2032,7 +2073,7 @@ export interface components {
             burn_table_version: number;
             price_version: string;
             /**
-             * @description No price was known: nothing was burned yet.
+             * @description Present if no price was known: no credits are burned yet.
              * @enum {boolean}
              */
             unrated?: true;
@@ -2054,7 +2095,7 @@ export interface components {
             amount: number;
             /** @description Credits, with at most 6 decimals. */
             balance_after: number;
-            /** @description What came back to lots that have expired meanwhile, and so is gone again. */
+            /** @description Credits returned to lots that have expired in the meantime; they expire again at once. */
             returned_expired?: number;
             to?: {
                 transaction_id: string;
@@ -2071,7 +2112,7 @@ export interface components {
             customer_price_usd: number;
             /** @description Of customer_price_usd; null when that is 0. */
             margin_percent: number | null;
-            /** @description How the same request could cost less by list prices; says nothing of quality. */
+            /** @description A cheaper way to make the same request, by list prices; does not consider quality. */
             optimization: {
                 /** @enum {string} */
                 kind: "batch" | "flex" | "cache" | "model";
@@ -2082,7 +2123,7 @@ export interface components {
                 provider_cost_usd: number;
                 assumptions: string[];
             } | null;
-            /** @description Why there is no suggestion. */
+            /** @description The reason why there is no suggestion. */
             optimization_note?: string;
             usage: {
                 [key: string]: number;
@@ -2131,7 +2172,7 @@ export interface components {
                 customer_price_usd: number;
                 /** @description Of customer_price_usd; null when that is 0. */
                 margin_percent: number | null;
-                /** @description How the same request could cost less by list prices; says nothing of quality. */
+                /** @description A cheaper way to make the same request, by list prices; does not consider quality. */
                 optimization: {
                     /** @enum {string} */
                     kind: "batch" | "flex" | "cache" | "model";
@@ -2142,7 +2183,7 @@ export interface components {
                     provider_cost_usd: number;
                     assumptions: string[];
                 } | null;
-                /** @description Why there is no suggestion. */
+                /** @description The reason why there is no suggestion. */
                 optimization_note?: string;
                 usage: {
                     [key: string]: number;
@@ -2179,28 +2220,28 @@ export interface components {
         };
         Simulated: {
             events: number;
-            /** @description What the events burned. */
+            /** @description Credits that the events burned. */
             credits_recorded: number;
-            /** @description What they would have burned. */
+            /** @description Credits that they would have burned. */
             credits_simulated: number;
-            /** @description Simulated less recorded. */
+            /** @description Simulated minus recorded. */
             difference: number;
             /** @description USD, with at most 12 decimals. */
             provider_cost_usd: number;
             /** @description At the draft's credits per USD. */
             customer_price_usd: number;
             margin_percent: number | null;
-            /** @description Recorded without a price: in none of the sums. */
+            /** @description Events recorded without a price, which no sum includes. */
             unrated_events: number;
             /** @description The 100 dearest features. */
             by_feature: {
                 feature_id: string;
                 events: number;
-                /** @description What the events burned. */
+                /** @description Credits that the events burned. */
                 credits_recorded: number;
-                /** @description What they would have burned. */
+                /** @description Credits that they would have burned. */
                 credits_simulated: number;
-                /** @description Simulated less recorded. */
+                /** @description Simulated minus recorded. */
                 difference: number;
                 /** @description USD, with at most 12 decimals. */
                 provider_cost_usd: number;
@@ -2213,12 +2254,12 @@ export interface components {
             burn_table: components["schemas"]["BurnTableDraft"];
             /**
              * Format: date-time
-             * @description Of the event times; in it.
+             * @description The first event time, inclusive.
              */
             from: string;
             /**
              * Format: date-time
-             * @description Not in it; at most 31 days after `from`.
+             * @description The end of the event times, exclusive; at most 31 days after `from`.
              */
             to: string;
         };
@@ -2250,7 +2291,7 @@ export interface components {
             /** @default [] */
             rules?: ({
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2264,7 +2305,7 @@ export interface components {
                 fixed?: number | string;
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2282,7 +2323,7 @@ export interface components {
                 };
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2296,7 +2337,7 @@ export interface components {
                 unit?: string;
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2322,7 +2363,7 @@ export interface components {
                 }[];
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2338,22 +2379,22 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description Default: now.
+             * @description When the table starts to apply. Default: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The first moment at which it no longer holds. Default: never.
+             * @description When the table stops applying (exclusive). Default: never.
              */
             effective_to?: string;
         };
         ModelPrice: {
             provider: string;
             model: string;
-            /** @description The catalogue's name of it; null for a model that the catalogue does not know. */
+            /** @description The catalogue's id of the model; null for a model that the catalogue does not have. */
             catalogue_model: string | null;
             /**
-             * @description The list price, a price of the operator for everybody, or one of your own.
+             * @description The list price, a price of the operator for all customers, or your own price.
              * @enum {string}
              */
             source: "catalogue" | "operator" | "override";
@@ -2362,7 +2403,7 @@ export interface components {
             effective_from: string | null;
             /**
              * Format: date-time
-             * @description Null where no end is known.
+             * @description Null if no end is known.
              */
             effective_to: string | null;
             context_window: number | null;
@@ -2371,14 +2412,14 @@ export interface components {
                 unit: string;
                 /** @description USD for one unit, with at most 18 decimals. */
                 price_usd: number;
-                /** @description Instead, for the whole request, once its total input is above (inclusive: at least) the threshold. */
+                /** @description Replaces price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
                 tiers?: {
                     threshold: number;
                     inclusive: boolean;
                     /** @description USD for one unit, with at most 18 decimals. */
                     price_usd: number;
                 }[];
-                /** @description Instead, for images of this quality and size. */
+                /** @description Replaces price_usd for media of this quality and size. */
                 sizes?: {
                     size: string;
                     /** @description USD for one unit, with at most 18 decimals. */
@@ -2393,7 +2434,7 @@ export interface components {
         BurnTableVersion: {
             /** @description Null for the deployment's default table. */
             id: string | null;
-            /** @description Names the table on entries: counts over all tables of the customer. */
+            /** @description The version number on entries, counted over all tables of the customer. */
             version: number;
             name: string;
             credits_per_usd: number;
@@ -2407,7 +2448,7 @@ export interface components {
             on_unpriced: "flag" | "reject" | "ceiling";
             rules: ({
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2421,7 +2462,7 @@ export interface components {
                 fixed?: number;
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2439,7 +2480,7 @@ export interface components {
                 };
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2453,7 +2494,7 @@ export interface components {
                 unit?: string;
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2479,7 +2520,7 @@ export interface components {
                 }[];
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2497,7 +2538,7 @@ export interface components {
             effective_from: string | null;
             /** Format: date-time */
             effective_to: string | null;
-            /** @description False once it was deleted. */
+            /** @description False after deletion. */
             active: boolean;
             /** Format: date-time */
             created_at: string | null;
@@ -2536,7 +2577,7 @@ export interface components {
             /** @default [] */
             rules?: ({
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2550,7 +2591,7 @@ export interface components {
                 fixed?: number | string;
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2568,7 +2609,7 @@ export interface components {
                 };
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2582,7 +2623,7 @@ export interface components {
                 unit?: string;
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2608,7 +2649,7 @@ export interface components {
                 }[];
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2624,12 +2665,12 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description Default: now.
+             * @description When the table starts to apply. Default: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The first moment at which it no longer holds. Default: never.
+             * @description When the table stops applying (exclusive). Default: never.
              */
             effective_to?: string;
         };
@@ -2650,7 +2691,7 @@ export interface components {
             on_unpriced?: "flag" | "reject" | "ceiling";
             rules?: ({
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2664,7 +2705,7 @@ export interface components {
                 fixed?: number | string;
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2682,7 +2723,7 @@ export interface components {
                 };
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2696,7 +2737,7 @@ export interface components {
                 unit?: string;
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2722,7 +2763,7 @@ export interface components {
                 }[];
             } | {
                 /**
-                 * @description A name, the beginning of names and `*`, or `*`; what is missing is any.
+                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
                  * @default {}
                  */
                 match?: {
@@ -2738,12 +2779,12 @@ export interface components {
             })[];
             /**
              * Format: date-time
-             * @description Default: now.
+             * @description When the table starts to apply. Default: now.
              */
             effective_from?: string;
             /**
              * Format: date-time
-             * @description The first moment at which it no longer holds. Default: never.
+             * @description When the table stops applying (exclusive). Default: never.
              */
             effective_to?: string;
         };
@@ -2756,6 +2797,11 @@ export interface components {
             amount: number;
             /** @description Credits, with at most 6 decimals. */
             balance_after: number;
+            /**
+             * @description The payment reference was used before: this is the first purchase, and nothing was added.
+             * @enum {boolean}
+             */
+            already_recorded?: true;
         };
         Grant: {
             user_id?: string;
@@ -2763,11 +2809,11 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
-             * @description In the future. Default: never.
+             * @description When the lot expires; must be in the future. Default: never.
              */
             expires_at?: string;
             /**
-             * @description Lower burns first.
+             * @description Lots with a lower value burn first.
              * @default 50
              */
             priority?: number;
@@ -2780,11 +2826,11 @@ export interface components {
              * @enum {string}
              */
             kind?: "promo" | "paid";
-            /** @description Again at every period, counted from now; the 31st is the last day of shorter months. */
+            /** @description Repeats the grant every period from now; in shorter months the 31st becomes the last day. */
             recurring?: {
                 /** @enum {string} */
                 every: "day" | "week" | "month";
-                /** @description What may be left of earlier lots when the next comes; default: all of it. */
+                /** @description The most that may be left of earlier lots at the next grant. Default: no limit. */
                 rollover_max?: number | string;
             };
         };
@@ -2794,11 +2840,11 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
-             * @description In the future. Default: never.
+             * @description When the lot expires; must be in the future. Default: never.
              */
             expires_at?: string;
             /**
-             * @description Lower burns first.
+             * @description Lots with a lower value burn first.
              * @default 50
              */
             priority?: number;
@@ -2860,7 +2906,7 @@ export interface components {
             payment_reference?: string;
             price_usd?: number;
             lots: {
-                /** @description null: the overdraft. */
+                /** @description null for the overdraft. */
                 lot_id: string | null;
                 /** @description Credits, with at most 6 decimals. */
                 amount: number;
@@ -2873,7 +2919,7 @@ export interface components {
         };
         Refund: {
             transaction_id: string;
-            /** @description Default: all that can be refunded. */
+            /** @description Default: everything that can be refunded. */
             amount?: number | string;
             reason?: string;
         };
@@ -2935,15 +2981,15 @@ export interface components {
             user_id: string | null;
             team_id: string | null;
             wallet_id: string;
-            /** @description What it was opened with. */
+            /** @description The credits held at the start. */
             credits: number;
             /** @description Credits, with at most 6 decimals. */
             captured: number;
             /** @description Credits, with at most 6 decimals. */
             remaining: number;
-            /** @description The wallet's balance without what is held. */
+            /** @description The wallet's balance without held credits. */
             available_balance: number;
-            /** @description What remains buys so many output tokens. */
+            /** @description The output tokens that the remaining credits cover. */
             max_output_tokens?: number;
             /** Format: date-time */
             expires_at: string;
@@ -2968,7 +3014,7 @@ export interface components {
             hold_id: string;
             /** @description Credits, with at most 6 decimals. */
             captured: number;
-            /** @description What was asked for and not there. */
+            /** @description The part of the cost that the wallet could not pay. */
             shortfall: number;
             /** @description Credits, with at most 6 decimals. */
             remaining: number;
@@ -3017,7 +3063,7 @@ export interface components {
             team_id?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
-            /** @description How much of `unit` fits into a window. */
+            /** @description The limit for a window, in `unit`. */
             limit_value?: number | string;
             /**
              * @default credits
@@ -3028,10 +3074,10 @@ export interface components {
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL";
             /**
              * Format: date-time
-             * @description A time at which a window begins. Default: by the calendar.
+             * @description A time at which a window begins. Default: calendar windows.
              */
             anchor?: string;
-            /** @description Configuration of your own: any JSON of up to 16 KB. */
+            /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
             /** @default true */
             enabled?: boolean;
@@ -3045,7 +3091,7 @@ export interface components {
             team_id?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
-            /** @description How much of `unit` fits into a window. */
+            /** @description The limit for a window, in `unit`. */
             limit_value?: number | string;
             /**
              * @default credits
@@ -3056,10 +3102,10 @@ export interface components {
             period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL";
             /**
              * Format: date-time
-             * @description A time at which a window begins. Default: by the calendar.
+             * @description A time at which a window begins. Default: calendar windows.
              */
             anchor?: string;
-            /** @description Configuration of your own: any JSON of up to 16 KB. */
+            /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
             /** @default true */
             enabled?: boolean;
@@ -3073,7 +3119,7 @@ export interface components {
             reason: "feature_not_enabled" | "feature_disabled" | "limit_reached" | "soft_limit_reached" | "insufficient_credits" | "low_credits" | null;
             message: string;
             estimated_cost_credits: number;
-            /** @description What the credits are worth: customer_price_usd. */
+            /** @description The value of the estimated credits (customer_price_usd). */
             estimated_cost_usd: number;
             current_balance: number;
             limit: {
@@ -3101,9 +3147,9 @@ export interface components {
             feature_id: string;
             user_id?: string;
             team_id?: string;
-            /** @description Without it only the feature and its limits are looked at. */
+            /** @description The planned use. Without it, only the feature and its limits are checked. */
             action?: {
-                /** @description An event type, in any case. */
+                /** @description An event type; case does not matter. */
                 type: string;
                 provider?: string;
                 model?: string;
@@ -3113,14 +3159,14 @@ export interface components {
                 estimated_duration_seconds?: number;
             };
             /**
-             * @description Hold the estimate for ten minutes, if allowed. Needs credits:write.
+             * @description Hold the estimate for ten minutes if allowed. Requires credits:write.
              * @default false
              */
             hold?: boolean;
         };
         UsageAnalytics: {
             data: {
-                /** @description What was grouped by. A window is the time at which it begins; null is without one. */
+                /** @description The group of the row. A window is shown as its start; null means no value. */
                 group: {
                     /** Format: date-time */
                     hour?: string;
@@ -3162,13 +3208,13 @@ export interface components {
             to: string;
             /**
              * Format: date-time
-             * @description Everything that was acknowledged before this is counted.
+             * @description Everything acknowledged before this time is counted.
              */
             as_of: string;
         };
         CostAnalytics: {
             data: {
-                /** @description What was grouped by. A window is the time at which it begins; null is without one. */
+                /** @description The group of the row. A window is shown as its start; null means no value. */
                 group: {
                     /** Format: date-time */
                     hour?: string;
@@ -3189,11 +3235,11 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The sum of customer_price_usd, promotional credits included. */
                 revenue_usd: number;
-                /** @description What had been paid for the credits that were burned. */
+                /** @description The price paid for the burned credits. */
                 paid_revenue_usd: number;
                 /** @description USD, with at most 6 decimals. */
                 margin_usd: number;
-                /** @description Of the revenue; null without any. */
+                /** @description Share of the revenue; null without revenue. */
                 margin_percent: number | null;
             }[];
             totals: {
@@ -3201,11 +3247,11 @@ export interface components {
                 provider_cost_usd: number;
                 /** @description The sum of customer_price_usd, promotional credits included. */
                 revenue_usd: number;
-                /** @description What had been paid for the credits that were burned. */
+                /** @description The price paid for the burned credits. */
                 paid_revenue_usd: number;
                 /** @description USD, with at most 6 decimals. */
                 margin_usd: number;
-                /** @description Of the revenue; null without any. */
+                /** @description Share of the revenue; null without revenue. */
                 margin_percent: number | null;
             };
             /** Format: date-time */
@@ -3214,7 +3260,7 @@ export interface components {
             to: string;
             /**
              * Format: date-time
-             * @description Everything that was acknowledged before this is counted.
+             * @description Everything acknowledged before this time is counted.
              */
             as_of: string;
         };
@@ -3226,15 +3272,15 @@ export interface components {
             /** @description Credits, with at most 6 decimals. */
             average_per_day_30d: number;
             /**
-             * @description The last 7 days beside the 7 before: 20 % more or less.
+             * @description The last 7 days compared with the 7 before: rising or falling by more than 20 %, or steady.
              * @enum {string}
              */
             trend: "rising" | "steady" | "falling";
-            /** @description Null when nothing was burned in 7 days. */
+            /** @description Null if nothing was burned in 7 days. */
             days_remaining: number | null;
             /** Format: date-time */
             run_out_date: string | null;
-            /** @description What the run-out date takes for granted. */
+            /** @description The assumption behind the run-out date. */
             assumption: string;
             recommendations: {
                 /** @enum {string} */
@@ -3266,7 +3312,7 @@ export interface components {
         UserChange: {
             /** Format: email */
             email?: string | null;
-            /** @description Keys that are given replace those of that name; a key that is null goes, and null clears all. */
+            /** @description Given keys replace existing ones of the same name. A key set to null is removed; null removes all keys. */
             metadata?: {
                 [key: string]: unknown;
             };
@@ -3275,7 +3321,7 @@ export interface components {
             user_id: string;
             /** @enum {boolean} */
             deleted: true;
-            /** @description The name under which the ledger keeps the amounts, and any credits that were left. */
+            /** @description The id under which the ledger keeps the amounts and any remaining credits. */
             erased_id: string;
         };
         Team: {
@@ -3293,7 +3339,7 @@ export interface components {
             };
         };
         TeamChange: {
-            /** @description Keys that are given replace those of that name; a key that is null goes, and null clears all. */
+            /** @description Given keys replace existing ones of the same name. A key set to null is removed; null removes all keys. */
             metadata?: {
                 [key: string]: unknown;
             };
@@ -3302,15 +3348,15 @@ export interface components {
             team_id: string;
             /** @enum {boolean} */
             deleted: true;
-            /** @description The name under which the ledger keeps the amounts, and any credits that were left. */
+            /** @description The id under which the ledger keeps the amounts and any remaining credits. */
             erased_id: string;
         };
     };
     responses: never;
     parameters: {
-        /** @description A name of your own for the request. One that does not fit is replaced. */
+        /** @description Your own id for the request. An id of another format is replaced. */
         RequestId: string;
-        /** @description Has the request take effect once: a repeat with the same payload gets the same answer for at least 7 days, one with another payload a 422. Where nothing changes (a calculation, a simulation, a check without a hold) it is accepted and does nothing. */
+        /** @description Makes the request take effect once: for at least 7 days, a repeat with the same payload returns the same response and a repeat with another payload returns 422. It has no effect on requests that change nothing (a calculation, a simulation, a check without a hold). */
         IdempotencyKey: string;
     };
     requestBodies: never;
@@ -3328,7 +3374,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It does. */
+            /** @description The Worker is running. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3351,7 +3397,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Everything answers. */
+            /** @description All dependencies respond. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3375,6 +3421,33 @@ export interface operations {
                             };
                         };
                     };
+                };
+            };
+        };
+    };
+    getRoot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The links, relative to this page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        name: string;
+                        version: string;
+                        links: {
+                            [key: string]: string;
+                        };
+                    };
+                    "text/html": string;
                 };
             };
         };
@@ -3404,6 +3477,26 @@ export interface operations {
         };
     };
     getDocumentation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    getErrorReference: {
         parameters: {
             query?: never;
             header?: never;
@@ -3493,15 +3586,15 @@ export interface operations {
     listAuditLog: {
         parameters: {
             query?: {
-                /** @description Only what concerns this customer; `operator` for what concerns none alone. */
+                /** @description Only records of this customer; `operator` for records of no single customer. */
                 customer_id?: string;
-                /** @description Who did it: the id of an API key, `operator`, or `public` for an open registration. */
+                /** @description The author: the id of an API key, `operator`, or `public` for an open registration. */
                 actor?: string;
                 action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
-                /** @description The id of what was changed: a wallet, an entitlement, a burn table, a key, a customer, a price … */
+                /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
                 target?: string;
                 from?: string;
-                /** @description Not in it. */
+                /** @description End of the time range, exclusive. */
                 to?: string;
                 limit?: number;
                 /** @description The `next_cursor` of the page before. */
@@ -3528,11 +3621,11 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 status?: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
                 tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
-                /** @description The whole address, in any case. */
+                /** @description The whole address; case does not matter. */
                 email?: string;
             };
             header?: never;
@@ -3589,7 +3682,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The customer as it is now. */
+            /** @description The changed customer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3641,7 +3734,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was done. */
+            /** @description The result. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3656,9 +3749,9 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
-                /** @description Those that wait for a replay, or those that were replayed in the last 30 days. */
+                /** @description `open`: waiting for a replay. `replayed`: replayed in the last 30 days. */
                 state?: "open" | "replayed";
             };
             header?: never;
@@ -3691,7 +3784,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What came of it. */
+            /** @description The result. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3706,10 +3799,10 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
-                /** @description As it was posted, with its `*`. */
+                /** @description As posted, with its `*`. */
                 model?: string;
             };
             header?: never;
@@ -3769,7 +3862,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was found. */
+            /** @description The result. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3793,7 +3886,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What came of it. */
+            /** @description The result. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3828,7 +3921,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
             };
             header?: never;
@@ -3909,7 +4002,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The key as it is now. */
+            /** @description The deleted key. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3933,7 +4026,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was burned, and the new balance. */
+            /** @description The credits burned and the new balance. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3948,7 +4041,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 user_id?: string;
                 team_id?: string;
@@ -4017,7 +4110,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was given back. */
+            /** @description The returned credits and the new balance. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4041,7 +4134,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The price and how it was made. */
+            /** @description The price and its breakdown. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4065,7 +4158,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The results in the order of the request, and their sums. */
+            /** @description The results in the order of the request, and their totals. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4089,7 +4182,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Then and now, in all and by feature. */
+            /** @description Recorded and simulated costs, in total and by feature. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4104,11 +4197,11 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
                 model?: string;
-                /** @description Default: now. Any time, past or to come. */
+                /** @description Default: now. Any time, past or future. */
                 at?: string;
             };
             header?: never;
@@ -4138,10 +4231,10 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 provider?: string;
-                /** @description As it was posted, with its `*`. */
+                /** @description As posted, with its `*`. */
                 model?: string;
             };
             header?: never;
@@ -4192,7 +4285,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
             };
             header?: never;
@@ -4321,7 +4414,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The table; the deployment's default where there is none. */
+            /** @description The table, or the deployment's default. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4369,6 +4462,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The payment was recorded before: the first purchase. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Credited"];
+                };
+            };
             /** @description The lot and the new balance. */
             201: {
                 headers: {
@@ -4433,7 +4535,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 user_id?: string;
                 team_id?: string;
@@ -4474,7 +4576,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was moved, and the new balance. */
+            /** @description The movement and the new balance. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4498,7 +4600,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was moved, and the new balance. */
+            /** @description The movement and the new balance. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4522,7 +4624,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was moved, and the new balance. */
+            /** @description The movement and the new balance. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4570,7 +4672,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is stopped. */
+            /** @description The grant is cancelled. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4613,7 +4715,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 user_id?: string;
                 team_id?: string;
@@ -4677,7 +4779,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was captured. */
+            /** @description The captured credits. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4766,7 +4868,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
                 feature_id?: string;
                 user_id?: string;
@@ -4875,7 +4977,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The entitlement as it was. */
+            /** @description The deleted entitlement. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4913,9 +5015,9 @@ export interface operations {
     getUsage: {
         parameters: {
             query?: {
-                /** @description Included, cut to its whole hour. Default: 30 days before `to`. */
+                /** @description Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
                 from?: string;
-                /** @description Excluded, raised to a whole hour. Default: now. */
+                /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
                 /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, event_type, separated by commas. */
                 group_by?: string;
@@ -4946,9 +5048,9 @@ export interface operations {
     getCosts: {
         parameters: {
             query?: {
-                /** @description Included, cut to its whole hour. Default: 30 days before `to`. */
+                /** @description Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
                 from?: string;
-                /** @description Excluded, raised to a whole hour. Default: now. */
+                /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
                 /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, event_type, separated by commas. */
                 group_by?: string;
@@ -5003,7 +5105,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
             };
             header?: never;
@@ -5083,7 +5185,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Erased. */
+            /** @description The erased id. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5124,7 +5226,7 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
                 cursor?: string;
             };
             header?: never;
@@ -5204,7 +5306,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Erased. */
+            /** @description The erased id. */
             200: {
                 headers: {
                     [name: string]: unknown;
