@@ -1,11 +1,7 @@
-/**
- * Writes `src/api.ts`, the types of the API, from its OpenAPI document: `node scripts/api-types.ts FILE_OR_URL`.
- * A test compares them with the document that the server has.
- */
-import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import openapiTS, { astToString } from 'openapi-typescript'
 
+/** Written by `npm run generate -w sdk`; a test compares it with the document of the server. */
 export const API_TYPES = path.join(import.meta.dirname, '..', 'src', 'api.ts')
 
 /** The types of what a client sends and gets: parameters, bodies, and answers of success. */
@@ -18,7 +14,7 @@ export async function apiTypes(document: string): Promise<string> {
     return value
   })
   const nodes = await openapiTS(JSON.stringify(slim), { defaultNonNullable: false })
-  return `// Made by scripts/api-types.ts from the OpenAPI document. Do not edit.\n\n${astToString(nodes)}`
+  return `// Made from the OpenAPI document by "npm run generate -w sdk". Do not edit.\n\n${astToString(nodes)}`
 }
 
 /** Headers are the client's own business. */
@@ -34,12 +30,3 @@ function onlySuccess(responses: object): object {
 function withoutProblems(schemas: object): object {
   return Object.fromEntries(Object.entries(schemas).filter(([name]) => !name.endsWith('Problem')))
 }
-
-async function main(source: string): Promise<void> {
-  const isUrl = /^https?:/.test(source)
-  const document = isUrl ? await (await fetch(source)).text() : readFileSync(source, 'utf8')
-  writeFileSync(API_TYPES, await apiTypes(document))
-}
-
-const [, script, source] = process.argv
-if (script === import.meta.filename && source !== undefined) await main(source)

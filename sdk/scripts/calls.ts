@@ -1,11 +1,10 @@
-/**
- * Writes `test/calls.json`, the table of calls that the clients of all languages run against the same server: the
- * examples of the OpenAPI document, in their order, and edge cases of each route. `node scripts/calls.ts FILE_OR_URL`
- * takes the document.
- */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 
+/**
+ * The table of calls that the clients of all languages run against the same server: the examples of the OpenAPI
+ * document, in their order, and edge cases of each route. `npm run generate -w sdk` writes it.
+ */
 export const CALLS = path.join(import.meta.dirname, '..', 'test', 'calls.json')
 
 /** One call. Texts that `save` names stand for what the answer has in their place on the day of the test. */
@@ -389,13 +388,3 @@ function* leaves(value: unknown, place: (string | number)[] = []): Generator<[(s
 function isJson(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
-
-async function main(source: string): Promise<void> {
-  const document = /^https?:/.test(source) ? await (await fetch(source)).text() : readFileSync(source, 'utf8')
-  const table = calls(document)
-  writeFileSync(CALLS, `[\n${table.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`)
-  console.log(`${table.length} calls`)
-}
-
-const [, script, source] = process.argv
-if (script === import.meta.filename && source !== undefined) await main(source)

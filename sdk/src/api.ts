@@ -1,4 +1,4 @@
-// Made by scripts/api-types.ts from the OpenAPI document. Do not edit.
+// Made from the OpenAPI document by "npm run generate -w sdk". Do not edit.
 
 export interface paths {
     "/health": {

@@ -30,16 +30,19 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
   const document: { paths: Record<string, Record<string, unknown>> } = await (
     await fetch(`${url}/openapi.json`)
   ).json()
-  return Object.entries(document.paths)
-    .filter(([name]) => !name.startsWith('/docs'))
-    .flatMap(([name, methods]) =>
-      Object.keys(methods)
-        .filter((method) => method !== 'parameters')
-        .map((method) => ({
-          operation: `${method.toUpperCase()} ${name}`,
-          pattern: new RegExp(`^${method.toUpperCase()} ${name.replace(/\{\w+\}/g, '[^/]+')}$`),
-        })),
-    )
+  return (
+    Object.entries(document.paths)
+      // Pages are for people.
+      .filter(([name]) => name !== '/' && !name.startsWith('/docs'))
+      .flatMap(([name, methods]) =>
+        Object.keys(methods)
+          .filter((method) => method !== 'parameters')
+          .map((method) => ({
+            operation: `${method.toUpperCase()} ${name}`,
+            pattern: new RegExp(`^${method.toUpperCase()} ${name.replace(/\{\w+\}/g, '[^/]+')}$`),
+          })),
+      )
+  )
 }
 
 async function missing(sent: readonly string[]): Promise<string[]> {
