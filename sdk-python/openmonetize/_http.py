@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from email.utils import parsedate_to_datetime
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -213,7 +214,12 @@ def _parse(content_type: str, raw: bytes) -> Tuple[bool, Any]:
 
 
 def _seconds(text: Optional[str]) -> Optional[float]:
+    """`Retry-After` is a number of seconds, or a date."""
+    if text is None:
+        return None
     try:
-        return max(0.0, float(text)) if text is not None else None
-    except ValueError:
+        if text.isdigit():
+            return float(text)
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
         return None

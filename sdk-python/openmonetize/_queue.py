@@ -43,7 +43,7 @@ _STATUS = {
 
 
 class Store(Protocol):
-    """Where events wait. Its methods are called by one thread at a time."""
+    """Keeps the events of a queue. Its methods are called by one thread at a time."""
 
     def load(self) -> List[Queued]: ...
 

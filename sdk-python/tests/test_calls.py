@@ -42,7 +42,7 @@ class Calls(unittest.TestCase):
 
         clients = {
             "operator": OpenMonetize(TOKEN, URL),
-            "nobody": OpenMonetize(None, URL),
+            "anonymous": OpenMonetize(None, URL),
         }
         rows = json.loads(TABLE.read_text(encoding="utf-8"))
         for row in rows:

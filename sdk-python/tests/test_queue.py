@@ -140,7 +140,7 @@ class Track(WithServer):
         self.assertEqual(om.stats()["sent"], 800)
         self.assertEqual(sorted(self.numbers()), list(range(800)))
 
-    def test_a_poison_event_stops_nobody(self) -> None:
+    def test_a_poison_event_stops_no_other(self) -> None:
         om, _proxy = self.behind(lambda _number: "pass")
         for bad in ({"provider": "NOBODY"}, {"input_tokens": -1}, {}):
             om.track(event(1, **bad))

@@ -7,13 +7,13 @@ import path from 'node:path'
  */
 export const CALLS = path.join(import.meta.dirname, '..', 'test', 'calls.json')
 
-/** One call. Texts that `save` names stand for what the answer has in their place on the day of the test. */
+/** One call. `save` names texts of the examples; later calls use the value that the answer has in their place. */
 export interface CallCase {
   readonly name: string
   /** As in TypeScript: `credits.recurringGrants.list`. Other languages spell it in their own way. */
   readonly method: string
   readonly args: readonly unknown[]
-  readonly as: 'customer' | 'operator' | 'nobody'
+  readonly as: 'customer' | 'operator' | 'anonymous'
   /** From a text of the examples to the place of its value in the answer. */
   readonly save?: Readonly<Record<string, readonly (string | number)[]>>
   /** Fields that the answer has. */
@@ -21,7 +21,7 @@ export interface CallCase {
   readonly error?: { readonly status: number; readonly code: string }
 }
 
-/** How a route is called. `params`: its query is an argument. */
+/** The method of each route. */
 const METHODS: Readonly<Record<string, string>> = {
   'GET /health': 'platform.health',
   'POST /v1/customers/register': 'customers.register',
@@ -160,7 +160,7 @@ function examples(all: readonly Example[]): CallCase[] {
         name: `example: ${operation} ${status}`,
         method,
         args: argsOf(operation, parameters, body),
-        as: isRegistration ? 'operator' : operation === 'GET /health' ? 'nobody' : 'customer',
+        as: isRegistration ? 'operator' : operation === 'GET /health' ? 'anonymous' : 'customer',
         ...(Object.keys(save).length > 0 && status < 400 && { save }),
         ...(status < 400 ? { match: matchOf(answer) } : { error: { status, code: String(code) } }),
       } satisfies CallCase,
@@ -178,7 +178,7 @@ function argsOf(operation: string, parameters: Readonly<Record<string, unknown>>
   ]
 }
 
-/** What is the same on every day: numbers, and words that are no ids and no times. */
+/** Returns the fields that are the same on every day: numbers, and texts that are neither ids nor times. */
 function matchOf(answer: unknown): Json {
   if (!isJson(answer)) return {}
   return Object.fromEntries(
@@ -190,7 +190,7 @@ function matchOf(answer: unknown): Json {
   )
 }
 
-/** What each route refuses, made from its description. */
+/** Returns requests that each route refuses, made from its description. */
 function edges({ operation, method, parameters, body }: Operation): CallCase[] {
   const as = /\/admin\/|\/register$/.test(operation) ? 'operator' : 'customer'
   const hasId = operation.includes('{')
@@ -207,7 +207,7 @@ function edges({ operation, method, parameters, body }: Operation): CallCase[] {
       'without a key',
       [...filled, ...(hasFields ? [{}] : [])],
       { status: 401, code: 'missing_api_key' },
-      'nobody',
+      'anonymous',
     )
   }
   if (isList) {

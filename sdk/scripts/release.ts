@@ -9,7 +9,7 @@ import path from 'node:path'
 const ROOT = path.join(import.meta.dirname, '..')
 const TAG = 'sdk-v'
 
-/** Why this version cannot be published with this tag; undefined when it can, or when nothing is to be published. */
+/** Returns the reason why this version cannot be published with this tag; undefined if it can. */
 export function problemOf(version: string, changelog: string, tag: string | undefined): string | undefined {
   if (!changelog.includes(`\n## ${version}\n`)) return `CHANGELOG.md has no heading "## ${version}".`
   if (tag?.startsWith(TAG) && tag !== TAG + version)

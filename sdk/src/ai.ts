@@ -13,7 +13,7 @@ import {
 
 export type { Metering, MeterOptions } from './wrappers/metering.ts'
 
-/** What all versions of the specification give to a middleware. */
+/** The arguments of a middleware that all versions of the specification have. */
 interface Given {
   readonly params: object
   readonly model: object

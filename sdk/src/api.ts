@@ -1550,7 +1550,7 @@ export interface components {
             /** @description Replaces `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
             tiers?: {
                 threshold: number;
-                /** @default false */
+                /** @description Default: false. */
                 inclusive?: boolean;
                 amount: number | string;
             }[];
@@ -1571,8 +1571,7 @@ export interface components {
             /** Format: email */
             email: string;
             /**
-             * @description Tiers other than STARTER require the operator token.
-             * @default STARTER
+             * @description Tiers other than STARTER require the operator token. Default: STARTER.
              * @enum {string}
              */
             tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
@@ -1701,7 +1700,7 @@ export interface components {
             /** @description Default: all scopes. */
             scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
             /**
-             * @default live
+             * @description Default: live.
              * @enum {string}
              */
             mode?: "live" | "test";
@@ -1997,10 +1996,7 @@ export interface components {
             };
         };
         ApiKeyRotation: {
-            /**
-             * @description How long the old key keeps working; at most 7 days.
-             * @default 0
-             */
+            /** @description How long the old key keeps working; at most 7 days. Default: 0. */
             overlap_seconds?: number;
         };
         Ingested: {
@@ -2130,11 +2126,18 @@ export interface components {
             };
             breakdown: {
                 unit: string;
+                /** @description The model that used it, if a response reports another one besides its own. */
+                model?: string;
                 quantity: number;
                 /** @description USD, with at most 12 decimals. */
                 price_usd: number;
                 /** @description USD, with at most 12 decimals. */
                 cost_usd: number;
+                /** @description Reported parts of the unit that have no price of their own, billed at this price. */
+                without_own_price?: {
+                    unit: string;
+                    quantity: number;
+                }[];
             }[];
             pricing_source: string;
             burn_table_version: number;
@@ -2190,11 +2193,18 @@ export interface components {
                 };
                 breakdown: {
                     unit: string;
+                    /** @description The model that used it, if a response reports another one besides its own. */
+                    model?: string;
                     quantity: number;
                     /** @description USD, with at most 12 decimals. */
                     price_usd: number;
                     /** @description USD, with at most 12 decimals. */
                     cost_usd: number;
+                    /** @description Reported parts of the unit that have no price of their own, billed at this price. */
+                    without_own_price?: {
+                        unit: string;
+                        quantity: number;
+                    }[];
                 }[];
                 pricing_source: string;
                 burn_table_version: number;
@@ -2264,19 +2274,14 @@ export interface components {
             to: string;
         };
         BurnTableDraft: {
-            /** @default Draft */
+            /** @description Default: Draft. */
             name?: string;
             /** @description Default: the deployment's. */
             credits_per_usd?: number | string;
-            /**
-             * @default {
-             *       "mode": "half_even",
-             *       "step": "0.000001"
-             *     }
-             */
+            /** @description Default: {"mode":"half_even","step":"0.000001"}. */
             rounding?: {
                 /**
-                 * @default half_even
+                 * @description Default: half_even.
                  * @enum {string}
                  */
                 mode?: "half_even" | "ceil" | "floor";
@@ -2284,16 +2289,13 @@ export interface components {
             };
             min_charge?: number | string;
             /**
-             * @default flag
+             * @description Default: flag.
              * @enum {string}
              */
             on_unpriced?: "flag" | "reject" | "ceiling";
-            /** @default [] */
+            /** @description Default: []. */
             rules?: ({
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2304,10 +2306,7 @@ export interface components {
                 markup_percent: number | string;
                 fixed?: number | string;
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2322,10 +2321,7 @@ export interface components {
                     };
                 };
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2336,10 +2332,7 @@ export interface components {
                 amount: number | string;
                 unit?: string;
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2352,20 +2345,17 @@ export interface components {
                 unit: string;
                 free?: number | string;
                 /**
-                 * @default MONTHLY
+                 * @description Default: MONTHLY.
                  * @enum {string}
                  */
                 period?: "DAILY" | "WEEKLY" | "MONTHLY";
                 tiers: {
-                    up_to: number | string;
+                    up_to: number | string | null;
                     unit_amount: number | string;
                     flat_amount?: number | string;
                 }[];
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2447,10 +2437,7 @@ export interface components {
             /** @enum {string} */
             on_unpriced: "flag" | "reject" | "ceiling";
             rules: ({
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2461,10 +2448,7 @@ export interface components {
                 markup_percent: number;
                 fixed?: number;
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2479,10 +2463,7 @@ export interface components {
                     };
                 };
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2493,10 +2474,7 @@ export interface components {
                 amount: number;
                 unit?: string;
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2509,7 +2487,7 @@ export interface components {
                 unit: string;
                 free?: number;
                 /**
-                 * @default MONTHLY
+                 * @description Default: MONTHLY.
                  * @enum {string}
                  */
                 period?: "DAILY" | "WEEKLY" | "MONTHLY";
@@ -2519,10 +2497,7 @@ export interface components {
                     flat_amount?: number;
                 }[];
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2554,15 +2529,10 @@ export interface components {
             name: string;
             /** @description Default: the deployment's. */
             credits_per_usd?: number | string;
-            /**
-             * @default {
-             *       "mode": "half_even",
-             *       "step": "0.000001"
-             *     }
-             */
+            /** @description Default: {"mode":"half_even","step":"0.000001"}. */
             rounding?: {
                 /**
-                 * @default half_even
+                 * @description Default: half_even.
                  * @enum {string}
                  */
                 mode?: "half_even" | "ceil" | "floor";
@@ -2570,16 +2540,13 @@ export interface components {
             };
             min_charge?: number | string;
             /**
-             * @default flag
+             * @description Default: flag.
              * @enum {string}
              */
             on_unpriced?: "flag" | "reject" | "ceiling";
-            /** @default [] */
+            /** @description Default: []. */
             rules?: ({
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2590,10 +2557,7 @@ export interface components {
                 markup_percent: number | string;
                 fixed?: number | string;
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2608,10 +2572,7 @@ export interface components {
                     };
                 };
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2622,10 +2583,7 @@ export interface components {
                 amount: number | string;
                 unit?: string;
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2638,20 +2596,17 @@ export interface components {
                 unit: string;
                 free?: number | string;
                 /**
-                 * @default MONTHLY
+                 * @description Default: MONTHLY.
                  * @enum {string}
                  */
                 period?: "DAILY" | "WEEKLY" | "MONTHLY";
                 tiers: {
-                    up_to: number | string;
+                    up_to: number | string | null;
                     unit_amount: number | string;
                     flat_amount?: number | string;
                 }[];
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2680,7 +2635,7 @@ export interface components {
             credits_per_usd?: number | string;
             rounding?: {
                 /**
-                 * @default half_even
+                 * @description Default: half_even.
                  * @enum {string}
                  */
                 mode?: "half_even" | "ceil" | "floor";
@@ -2690,10 +2645,7 @@ export interface components {
             /** @enum {string} */
             on_unpriced?: "flag" | "reject" | "ceiling";
             rules?: ({
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2704,10 +2656,7 @@ export interface components {
                 markup_percent: number | string;
                 fixed?: number | string;
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2722,10 +2671,7 @@ export interface components {
                     };
                 };
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2736,10 +2682,7 @@ export interface components {
                 amount: number | string;
                 unit?: string;
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2752,20 +2695,17 @@ export interface components {
                 unit: string;
                 free?: number | string;
                 /**
-                 * @default MONTHLY
+                 * @description Default: MONTHLY.
                  * @enum {string}
                  */
                 period?: "DAILY" | "WEEKLY" | "MONTHLY";
                 tiers: {
-                    up_to: number | string;
+                    up_to: number | string | null;
                     unit_amount: number | string;
                     flat_amount?: number | string;
                 }[];
             } | {
-                /**
-                 * @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything.
-                 * @default {}
-                 */
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
                 match?: {
                     feature?: string;
                     provider?: string;
@@ -2812,17 +2752,14 @@ export interface components {
              * @description When the lot expires; must be in the future. Default: never.
              */
             expires_at?: string;
-            /**
-             * @description Lots with a lower value burn first.
-             * @default 50
-             */
+            /** @description Lots with a lower value burn first. Default: 50. */
             priority?: number;
             metadata?: {
                 [key: string]: unknown;
             };
             reason?: string;
             /**
-             * @default promo
+             * @description Default: promo.
              * @enum {string}
              */
             kind?: "promo" | "paid";
@@ -2843,10 +2780,7 @@ export interface components {
              * @description When the lot expires; must be in the future. Default: never.
              */
             expires_at?: string;
-            /**
-             * @description Lots with a lower value burn first.
-             * @default 50
-             */
+            /** @description Lots with a lower value burn first. Default: 50. */
             priority?: number;
             metadata?: {
                 [key: string]: unknown;
@@ -3000,7 +2934,7 @@ export interface components {
             feature_id: string;
             user_id?: string;
             team_id?: string;
-            /** @default 600 */
+            /** @description Default: 600. */
             expires_in_seconds?: number;
             credits?: number | string;
             provider?: string;
@@ -3027,7 +2961,7 @@ export interface components {
         CaptureHold: {
             credits?: number | string;
             event?: components["schemas"]["Event"];
-            /** @default false */
+            /** @description Default: false. */
             final?: boolean;
         };
         ExtendHold: {
@@ -3066,7 +3000,7 @@ export interface components {
             /** @description The limit for a window, in `unit`. */
             limit_value?: number | string;
             /**
-             * @default credits
+             * @description Default: credits.
              * @enum {string}
              */
             unit?: "credits" | "events" | "tokens" | "usd";
@@ -3079,7 +3013,7 @@ export interface components {
             anchor?: string;
             /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
-            /** @default true */
+            /** @description Default: true. */
             enabled?: boolean;
             metadata?: {
                 [key: string]: unknown;
@@ -3094,7 +3028,7 @@ export interface components {
             /** @description The limit for a window, in `unit`. */
             limit_value?: number | string;
             /**
-             * @default credits
+             * @description Default: credits.
              * @enum {string}
              */
             unit?: "credits" | "events" | "tokens" | "usd";
@@ -3107,7 +3041,7 @@ export interface components {
             anchor?: string;
             /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
-            /** @default true */
+            /** @description Default: true. */
             enabled?: boolean;
             metadata?: {
                 [key: string]: unknown;
@@ -3158,10 +3092,7 @@ export interface components {
                 estimated_count?: number;
                 estimated_duration_seconds?: number;
             };
-            /**
-             * @description Hold the estimate for ten minutes if allowed. Requires credits:write.
-             * @default false
-             */
+            /** @description Hold the estimate for ten minutes if allowed. Requires credits:write. Default: false. */
             hold?: boolean;
         };
         UsageAnalytics: {
@@ -3593,6 +3524,7 @@ export interface operations {
                 action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
                 /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
                 target?: string;
+                /** @description Start of the time range, inclusive. */
                 from?: string;
                 /** @description End of the time range, exclusive. */
                 to?: string;
@@ -4049,7 +3981,9 @@ export interface operations {
                 provider?: string;
                 model?: string;
                 event_type?: "TOKEN_USAGE" | "API_CALL" | "FEATURE_ACCESS" | "IMAGE_GENERATION" | "VIDEO_GENERATION" | "AUDIO_PROCESSING" | "CUSTOM";
+                /** @description Start of the range of event times, inclusive. */
                 from?: string;
+                /** @description End of the range of event times, exclusive. */
                 to?: string;
                 unrated?: "true" | "false";
             };
@@ -4540,7 +4474,9 @@ export interface operations {
                 user_id?: string;
                 team_id?: string;
                 type?: "PURCHASE" | "GRANT" | "BURN" | "REFUND" | "VOID" | "EXPIRATION" | "TRANSFER" | "ADJUSTMENT";
+                /** @description Start of the range of `created_at`, inclusive. */
                 from?: string;
+                /** @description End of the range of `created_at`, exclusive. */
                 to?: string;
             };
             header?: never;

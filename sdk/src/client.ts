@@ -23,8 +23,10 @@ export interface OpenMonetize extends Resources {}
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor assigns every resource.
 export class OpenMonetize {
-  /** What calls do while the meter does not answer. */
+  /** The policy for calls and events while the meter does not answer. */
   readonly onUnavailable: OnUnavailable
+  /** The most that one attempt of a call may take. */
+  readonly timeoutMs: number
   readonly #queue: Queue
   readonly #onError: ((error: OpenMonetizeError, event?: Event) => void) | undefined
 
@@ -40,6 +42,7 @@ export class OpenMonetize {
       fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     })
     this.onUnavailable = onUnavailable
+    this.timeoutMs = http.config.timeoutMs
     this.#onError = options.onError
     Object.assign(this, resources(http))
     this.#queue = new Queue(http, options.queue ?? {}, onUnavailable, (error, event) =>
@@ -62,9 +65,14 @@ export class OpenMonetize {
     return this.#queue.track(event, context)
   }
 
+  /** The error for which events cannot be delivered now; undefined while the meter answers. */
+  get failure(): OpenMonetizeError | undefined {
+    return this.#queue.failure
+  }
+
   /** Throws with `onUnavailable: 'deny'`, while events cannot be delivered. */
   assertAvailable(): void {
-    const { failure } = this.#queue
+    const { failure } = this
     if (this.onUnavailable !== 'deny' || !failure) return
     const detail = 'The meter does not answer, and onUnavailable is deny.'
     throw new ServerError({ code: 'unavailable', detail, retryable: true, cause: failure })
@@ -84,7 +92,7 @@ export class OpenMonetize {
     return this.#queue.stats()
   }
 
-  /** Gives a problem to `onError`, whose own errors stop nobody. */
+  /** Passes a problem to `onError`. Never throws. */
   report(error: unknown, event?: Event): void {
     const known =
       error instanceof OpenMonetizeError

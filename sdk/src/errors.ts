@@ -32,9 +32,9 @@ export class OpenMonetizeError extends Error {
   readonly detail: string
   /** The `X-Request-Id` of the answer. */
   readonly requestId: string | undefined
-  /** Whether the same request may succeed later. Repeating it with the same idempotency key is safe. */
+  /** True if the same request may succeed later. Repeating it with the same idempotency key is safe. */
   readonly retryable: boolean
-  /** How long the server asks the client to wait. */
+  /** The wait that the server asks for. */
   readonly retryAfterMs: number | undefined
   /** The whole problem document, when the server sent one. */
   readonly problem: Problem | undefined

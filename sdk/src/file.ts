@@ -18,7 +18,7 @@ import { ConfigurationError } from './errors.ts'
 import type { QueuedEvent, QueueStore } from './queue/store.ts'
 
 export interface FileStore extends QueueStore {
-  /** Where events are written that the server refused for good: a line of JSON each, with the reason. */
+  /** The file of events that the server refused for good: one line of JSON each, with the reason. */
   readonly rejectedPath: string
 }
 
@@ -50,7 +50,7 @@ class LockedFile implements FileStore {
   readonly rejectedPath: string
   readonly #path: string
   #file: number
-  /** What would be in a file without the delivered events. */
+  /** The events that are not delivered yet, by id. */
   #kept = new Map<string, string>()
   #dead = 0
   #syncing: Promise<void> | undefined

@@ -29,7 +29,7 @@ export interface Answered<T> {
   readonly data: T
   readonly status: number
   readonly requestId: string | undefined
-  /** Whether this repeats the stored answer of an earlier request with the same key. */
+  /** True if this is the stored answer of an earlier request with the same key. */
   readonly replayed: boolean
   readonly headers: Headers
 }
@@ -156,8 +156,7 @@ async function readAnswer<T>(response: Response): Promise<Answered<T>> {
   const { status, headers } = response
   const text = await readText(response)
   const requestId = headers.get('X-Request-Id') ?? undefined
-  const seconds = Number(headers.get('Retry-After') ?? Number.NaN)
-  const retryAfterMs = seconds >= 0 ? seconds * 1000 : undefined
+  const retryAfterMs = waitOf(headers.get('Retry-After'))
   const isJson = /[/+]json/.test(headers.get('Content-Type') ?? '')
   let data: unknown
   let broken = !isJson && text !== ''
@@ -202,6 +201,13 @@ async function readText(response: Response): Promise<string> {
       })
     }
   }
+}
+
+/** `Retry-After` is a number of seconds, or a date. */
+function waitOf(text: string | null): number | undefined {
+  if (text === null) return undefined
+  const wait_ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
+  return Number.isNaN(wait_ms) ? undefined : Math.max(0, wait_ms)
 }
 
 function isProblem(data: unknown): data is Problem {

@@ -67,7 +67,7 @@ function take(call: MeteredCall, json: Json): void {
   call.isFinal = true
 }
 
-/** What tools the provider ran: they have prices of their own. Nothing of what was said. */
+/** Returns the tool calls that the provider ran, which have prices of their own, without their content. */
 function toolCalls(output: unknown): Json[] {
   if (!Array.isArray(output)) return []
   return output

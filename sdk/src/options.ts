@@ -2,17 +2,17 @@ import { ConfigurationError, type OpenMonetizeError } from './errors.ts'
 import type { QueueStore } from './queue/store.ts'
 import type { Event } from './types.ts'
 
-/** What happens to calls and events while the meter does not answer. */
+/** The policy for calls and events while the meter does not answer. */
 export type OnUnavailable = 'queue' | 'allow' | 'deny'
 
 export interface QueueOptions {
-  /** Where events wait. Default: memory. `fileStore` and `indexedDbStore` survive a crash. */
+  /** The place where events wait. Default: memory. `fileStore` and `indexedDbStore` survive a crash. */
   readonly store?: QueueStore
   /** The most bytes of JSON that wait; a further event is dropped, counted and reported. Default 64 MiB. */
   readonly maxBytes?: number
   /** The most events that wait. Default: no bound beside `maxBytes`. */
   readonly maxEvents?: number
-  /** How long an event waits for others before it is sent. Default 1,000. */
+  /** The time that an event waits for others before it is sent. Default 1,000. */
   readonly intervalMs?: number
   /** The most events of one request, 1 to 1,000. Default 500. */
   readonly batchEvents?: number
@@ -45,7 +45,7 @@ export interface OpenMonetizeOptions {
 
 const OPTIONS = ['apiKey', 'baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'queue', 'onUnavailable', 'onError']
 const QUEUE_OPTIONS = ['store', 'maxBytes', 'maxEvents', 'intervalMs', 'batchEvents', 'waitUntil']
-/** What a timer can count. */
+/** The longest delay of a timer. */
 const MAX_MS = 2_147_483_647
 
 /** Rejects a wrong option by name, before anything is sent with it. */

@@ -1,6 +1,6 @@
 import { OpenMonetizeError } from './errors.ts'
 
-/** What happened in a ledger. `sequence` counts the notifications of a ledger without gaps. */
+/** One notification of a ledger. `sequence` counts the notifications of a ledger without gaps. */
 export interface Notification {
   readonly id: string
   readonly type: string
@@ -12,7 +12,7 @@ export interface Notification {
 }
 
 export interface VerifyOptions {
-  /** How far `webhook-timestamp` may be from this machine's clock. Default 300. */
+  /** The largest difference of `webhook-timestamp` and this machine's clock. Default 300. */
   readonly toleranceSeconds?: number
 }
 

@@ -22,7 +22,7 @@ it('every call of the table is answered as it says', async () => {
   const known = new Map<unknown, unknown>()
   const clients: Record<string, OpenMonetize> = {
     operator: new OpenMonetize({ apiKey: OPERATOR_TOKEN, baseUrl: url }),
-    nobody: new OpenMonetize({ apiKey: null, baseUrl: url }),
+    anonymous: new OpenMonetize({ apiKey: null, baseUrl: url }),
   }
   const translated = (value: unknown): unknown =>
     JSON.parse(JSON.stringify(value), (_key, part) => (known.has(part) ? known.get(part) : part))

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
@@ -79,6 +79,41 @@ describe('the package', () => {
       options,
     )
   })
+})
+
+it('can be imported and compiled by a project that has it installed', { timeout: 120_000 }, () => {
+  const project = mkdtempSync(path.join(tmpdir(), 'openmonetize-consumer-'))
+  const installed = path.join(project, 'node_modules', '@openmonetize', 'edge')
+  cpSync(path.join(ROOT, 'dist'), path.join(installed, 'dist'), { recursive: true })
+  cpSync(path.join(ROOT, 'package.json'), path.join(installed, 'package.json'))
+  const entries = ['', '/openai', '/anthropic', '/google', '/ai', '/webhooks', '/file', '/indexeddb']
+  const imports = entries.map((entry, index) => `import * as m${index} from '@openmonetize/edge${entry}'`)
+  const uses = `const om = new m0.OpenMonetize({ apiKey: 'k' })
+    export async function balance(): Promise<number> { return (await om.credits.balance()).balance }
+    export const all = [${entries.map((_, index) => `m${index}`).join()}]`
+  writeFileSync(path.join(project, 'package.json'), '{"type":"module"}')
+  writeFileSync(path.join(project, 'index.ts'), [...imports, uses].join('\n'))
+  const options = { cwd: project, encoding: 'utf8', stdio: 'pipe' } as const
+  const tsc = path.join(ROOT, '..', 'node_modules', 'typescript', 'bin', 'tsc')
+  const strict = [
+    '--strict',
+    '--skipLibCheck',
+    'false',
+    '--types',
+    '',
+    '--lib',
+    'es2022,dom,dom.asynciterable',
+  ]
+  try {
+    execFileSync(
+      process.execPath,
+      [tsc, ...strict, '--module', 'nodenext', '--target', 'es2022', 'index.ts'],
+      options,
+    )
+    execFileSync(process.execPath, ['index.js'], options)
+  } finally {
+    rmSync(project, { recursive: true, force: true })
+  }
 })
 
 describe('a release', () => {

@@ -63,6 +63,16 @@ describe('a call that is repeated', () => {
     expect(Date.now() - start).toBeGreaterThanOrEqual(1_000)
   })
 
+  it('waits until the date that Retry-After says', async () => {
+    const until = new Date(Date.now() + 2_000)
+    const { client } = await behind(
+      answer(503, '{"code":"unavailable"}', { ...JSON_TYPE, 'Retry-After': until.toUTCString() }),
+    )
+    await client.customers.me()
+    // HTTP dates have whole seconds.
+    expect(Date.now()).toBeGreaterThanOrEqual(Math.floor(until.getTime() / 1000) * 1000)
+  })
+
   it('carries a key from its first attempt on every POST that changes something', async () => {
     const { client, seen } = await behind()
     await client.credits.grant({ amount: 1 })

@@ -96,7 +96,7 @@ it('a wrapped call takes less than 2 ms more than a bare one', async () => {
   server.close()
 })
 
-/** What the meter answers to a batch that it takes whole. */
+/** Returns the meter's answer to a batch whose events it accepts. */
 function accept(init: RequestInit | undefined, received: Set<string>) {
   const { events }: { events: { idempotency_key: string }[] } = JSON.parse(String(init?.body))
   for (const { idempotency_key } of events) received.add(idempotency_key)

@@ -1,4 +1,4 @@
-/** What a queue offers to the end of a process or of a page. */
+/** The methods of a queue that run at the end of a process or of a page. */
 interface Flushable {
   flush(options: { timeoutMs: number }): Promise<void>
   sendBeforeUnload(): Promise<void>
@@ -49,7 +49,7 @@ function onTerminate(): void {
   const alone = node?.listenerCount('SIGTERM') === 1
   flushAll().then(() => {
     if (!alone || !node) return
-    // Without a listener the signal ends the process, as it does where nobody listens to it.
+    // Without a listener the signal ends the process, which is its default.
     node.off('SIGTERM', onTerminate)
     node.kill(node.pid, 'SIGTERM')
   })

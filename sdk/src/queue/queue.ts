@@ -13,11 +13,11 @@ import type { Event, Schemas } from '../types.ts'
 import { forgetQueue, watchQueue } from './hooks.ts'
 import type { QueuedEvent, QueueStore } from './store.ts'
 
-/** What became of the tracked events. */
+/** Counts of the tracked events. */
 export interface QueueStats {
   /** Events that wait. */
   queued: number
-  /** Events that the server has, whoever delivered them first. */
+  /** Events that the server has accepted, duplicates included. */
   sent: number
   /** Events that found the queue full or, with `onUnavailable: 'allow'`, the meter away. */
   dropped: number
@@ -26,7 +26,7 @@ export interface QueueStats {
 }
 
 export interface FlushOptions {
-  /** How long to try. Default 30,000. */
+  /** The time after which `flush` gives up. Default 30,000. */
   readonly timeoutMs?: number
 }
 
@@ -40,7 +40,7 @@ interface Waiting extends QueuedEvent {
   readonly bytes: number
   /** Delivered or given up: leaves the list when it is its first. */
   settled: boolean
-  /** Whether the queue wrote the event's timestamp, and may leave it out when this machine's clock is wrong. */
+  /** True if the queue wrote the timestamp, so that it may leave it out when this machine's clock is wrong. */
   retimable: boolean
 }
 
@@ -172,7 +172,7 @@ export class Queue {
     }
   }
 
-  /** Why nothing is delivered now; undefined while the meter answers. */
+  /** The error of the last delivery; undefined while the meter answers. */
   get failure(): OpenMonetizeError | undefined {
     return this.#failure
   }

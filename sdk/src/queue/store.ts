@@ -6,7 +6,7 @@ export interface QueuedEvent {
   readonly text: string
 }
 
-/** Where the events of a queue wait. Every method may be asynchronous. */
+/** Keeps the events of a queue. Every method may be asynchronous. */
 export interface QueueStore {
   /** Returns what an earlier run left, oldest first. Called once, before the other methods. */
   load(): readonly QueuedEvent[] | Promise<readonly QueuedEvent[]>

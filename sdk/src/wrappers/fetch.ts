@@ -2,7 +2,7 @@ import type { OpenMonetizeError } from '../errors.ts'
 import type { Event } from '../types.ts'
 import { isJson, type Json, type Meter, type MeteredCall } from './metering.ts'
 
-/** How one API of a provider speaks over HTTP. */
+/** One API of a provider, as it is on the wire. */
 export interface Api {
   /** The API's name to the meter, `provider_api`. */
   readonly name: string
@@ -13,7 +13,7 @@ export interface Api {
   readonly limits?: readonly string[]
   /** The fields of a request that are sent to the model. */
   readonly input: readonly string[]
-  /** Whether streams say what they used only when asked to. */
+  /** True if streams report usage only on request. */
   readonly asksForUsage?: boolean
   /** Takes an answer, or one event of a stream. */
   readonly read: (call: MeteredCall, json: Json, request: Json) => void

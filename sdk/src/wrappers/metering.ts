@@ -3,7 +3,7 @@ import { ConfigurationError, InsufficientCreditsError, OpenMonetizeError } from 
 import type { TrackContext } from '../queue/queue.ts'
 import type { Event, Schemas } from '../types.ts'
 
-/** Whom and what a wrapped client's calls are burned for, in the names of the API. */
+/** The subject and feature of a wrapped client's calls, in the names of the API, and how they are held. */
 export interface MeterOptions {
   /** Default: the provider's name. */
   readonly feature_id?: string
@@ -38,19 +38,21 @@ const NAMES = [
 ]
 const DEFAULT_OUTPUT_TOKENS = 4_096
 const HOLD_SECONDS = 600
+/** A call waits no longer for its hold. */
+const HOLD_TIMEOUT_MS = 5_000
 /** About four characters make a token; three reserve enough. */
 const CHARS_PER_TOKEN = 4
 const CHARS_PER_HELD_TOKEN = 3
-/** What a picture or a file counts as when a hold is made. */
+/** The characters that a picture or a file counts as in an estimate. */
 const MEDIA_CHARS = 4_500
 const CLIP_ATTEMPTS = 3
 
 /** A call that is about to be made. */
 export interface Call {
-  /** How the server reads the usage: `chat`, `responses`, `anthropic`, `gemini` … */
+  /** The `provider_api` by which the server reads the usage: `chat`, `responses`, `anthropic`, `gemini` … */
   readonly api: string | undefined
   readonly model: string | undefined
-  /** What is sent to the model, to estimate its tokens from. */
+  /** The content that is sent to the model, from which its tokens are estimated. */
   readonly input: unknown
   readonly max_output_tokens?: number | undefined
   readonly event_type?: Event['event_type']
@@ -84,15 +86,24 @@ export class Meter {
 
   async #hold(call: Call, provider: string, options: MeterOptions): Promise<Schemas['Hold'] | undefined> {
     const wanted = call.max_output_tokens ?? options.max_output_tokens ?? DEFAULT_OUTPUT_TOKENS
+    const om = this.#om
+    // While the meter is away, calls do not wait for it.
+    if (om.onUnavailable !== 'deny' && om.failure && (om.failure.status === 0 || om.failure.status >= 500)) {
+      return undefined
+    }
+    const patience = { timeoutMs: Math.min(om.timeoutMs, HOLD_TIMEOUT_MS), maxRetries: 1 }
     const create = (max_output_tokens: number) =>
-      this.#om.holds.create({
-        ...subjectOf(options, provider),
-        provider,
-        ...(call.model !== undefined && { model: call.model }),
-        usage: { input_tokens: Math.ceil(charsOf(call.input) / CHARS_PER_HELD_TOKEN) },
-        max_output_tokens,
-        expires_in_seconds: HOLD_SECONDS,
-      })
+      om.holds.create(
+        {
+          ...subjectOf(options, provider),
+          provider,
+          ...(call.model !== undefined && { model: call.model }),
+          usage: { input_tokens: Math.ceil(charsOf(call.input) / CHARS_PER_HELD_TOKEN) },
+          max_output_tokens,
+          expires_in_seconds: HOLD_SECONDS,
+        },
+        patience,
+      )
     try {
       try {
         return await create(wanted)
@@ -132,18 +143,18 @@ export class Meter {
 
 /** A call under way: collects what was delivered, and reports it once. */
 export class MeteredCall {
-  /** What the hold pays for, with `clip`: the output limit to send. */
+  /** With `clip`: the output limit to send, which the hold pays for. */
   readonly max_output_tokens: number | undefined
   model: string | undefined
-  /** How the server reads the response. */
+  /** The `provider_api` by which the server reads the response. */
   api: string | undefined
   /** The provider's response without its content: usage and what else has a price. */
   response: Readonly<Record<string, unknown>> | undefined
-  /** Whether the response is that of the whole call. */
+  /** True once the response has the usage of the whole call. */
   isFinal = false
   /** Characters that the caller was given and the provider has not counted yet. */
   delivered = 0
-  /** What the event has beside the response. */
+  /** Further fields of the event. */
   extra: Partial<Event> = {}
   readonly #om: OpenMonetize
   readonly #call: Call

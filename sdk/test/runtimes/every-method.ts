@@ -34,10 +34,10 @@ export async function everyMethod(baseUrl: string, operatorToken: string): Promi
   await keys(om)
   await queue(om)
   await admin(operator, customer_id)
-  const nobody = new OpenMonetize({ apiKey: null, baseUrl, fetch: recording })
-  equal((await nobody.platform.health()).status, 'ok')
-  equal((await nobody.platform.ready()).status, 'ready')
-  equal(String((await nobody.platform.openapi()).openapi).slice(0, 3), '3.1')
+  const anonymous = new OpenMonetize({ apiKey: null, baseUrl, fetch: recording })
+  equal((await anonymous.platform.health()).status, 'ok')
+  equal((await anonymous.platform.ready()).status, 'ready')
+  equal(String((await anonymous.platform.openapi()).openapi).slice(0, 3), '3.1')
   await webhooks()
   return [...sent]
 }

@@ -25,7 +25,7 @@ async function bundled(contents: string, format: 'esm' | 'iife'): Promise<string
   return outputFiles[0]?.text ?? ''
 }
 
-/** What the OpenAPI document has: method and path of each operation, and a pattern of its addresses. */
+/** Returns the operations of the OpenAPI document: method and path of each operation, and a pattern of its addresses. */
 async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
   const document: { paths: Record<string, Record<string, unknown>> } = await (
     await fetch(`${url}/openapi.json`)

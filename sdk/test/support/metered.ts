@@ -4,9 +4,9 @@ import { newCustomer } from './server.ts'
 /** A customer whose events are compared with what a script says was used. */
 export interface Metered {
   readonly om: OpenMonetize
-  /** What the events so far have burned, in micro-credits. */
+  /** Returns the micro-credits that the events so far have burned. */
   burned(): Promise<number>
-  /** What usage costs, in micro-credits, by the server's own calculator. */
+  /** Returns the price of usage in micro-credits, by the server's own calculator. */
   price(usage: Partial<Event>): Promise<number>
   /** The metadata of the last event. */
   metadata(): Promise<unknown>

@@ -1,7 +1,7 @@
-/** What runs after the answer of a route handler. */
+/** The work that runs after the answer of a route handler. */
 export const afterwards: Promise<unknown>[] = []
 
-/** Stands for `after` of `next/server`: runs work once the answer is on its way. */
+/** A double of `after` of `next/server`. Runs the work at once. */
 export function after(work: () => Promise<unknown>): void {
   afterwards.push(work())
 }

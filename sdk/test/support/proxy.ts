@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What a proxy does with a request: `pass` it, cut the connection `before` it or `after` it, or answer by itself. */
+/** The treatment of a request: `pass` it, cut the connection `before` it or `after` it, or answer by itself. */
 export type Plan = 'pass' | 'before' | 'after' | ((response: ServerResponse) => void)
 
 export interface Seen {
@@ -14,7 +14,7 @@ export interface Seen {
 export interface LossyProxy {
   readonly url: string
   readonly seen: Seen[]
-  /** Where requests go. A server that is restarted has another address. */
+  /** The server behind the proxy. A server that is restarted has another address. */
   target: string
   plan: (seen: Seen, number: number) => Plan
   stop(): Promise<void>

@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http'
 
-/** What a provider does with one request. */
+/** Answers one request as a provider does. */
 export type Script = (response: ServerResponse, request: UpstreamRequest) => void | Promise<void>
 
 export interface UpstreamRequest {
@@ -60,7 +60,7 @@ export interface Ending {
   readonly cut?: boolean
   /** Neither end nor cut it. */
   readonly hang?: boolean
-  /** Whether each chunk names its type in a line of its own, as Anthropic's and OpenAI's newer streams do. */
+  /** True if each chunk names its type in a line of its own, as Anthropic's and OpenAI's newer streams do. */
   readonly named?: boolean
 }
 

@@ -52,7 +52,7 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.stop())
 
-/** What both majors do with a wrapped model. */
+/** The calls of both majors with a wrapped model. */
 const MAJORS = [
   {
     major: 'newest',

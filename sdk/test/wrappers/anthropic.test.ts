@@ -64,7 +64,7 @@ describe.each([
     upstream.play(...script)
     const customer = await newMetered(url)
     const client = new Client({ apiKey: 'sk-test', baseURL: upstream.url, maxRetries: 2 })
-    // Both majors have what is used here; the type of the newest one stands for them.
+    // Both majors have the methods that are used here, so the type of the newest one serves both.
     const anthropic: Anthropic = Object(meter(client, customer.om, options))
     const message = await customer.price({
       provider: 'ANTHROPIC',

@@ -43,7 +43,7 @@ describe.each([
     upstream.play(...script)
     const customer = await newMetered(url)
     const client = new Client({ apiKey: 'test', vertexai, httpOptions: { baseUrl: upstream.url } })
-    // Both majors have what is used here; the type of the newest one stands for them.
+    // Both majors have the methods that are used here, so the type of the newest one serves both.
     const ai: GoogleGenAI = Object(meter(client, customer.om, options))
     const priced = (usageMetadata: object) =>
       customer.price({

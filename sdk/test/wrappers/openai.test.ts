@@ -81,7 +81,7 @@ describe.each([
     upstream.play(...script)
     const customer = metered ?? (await newMetered(url))
     const client = new Client({ apiKey: 'sk-test', baseURL: `${upstream.url}/v1`, maxRetries: 2 })
-    // Both majors have what is used here; the type of the newest one stands for them.
+    // Both majors have the methods that are used here, so the type of the newest one serves both.
     const openai: OpenAI = Object(meter(client, customer.om, options))
     const chat = customer.price({
       provider: 'OPENAI',
@@ -341,7 +341,7 @@ describe.each([
     const { openai } = await wrapped([json(completion)], { hold: true }, { ...away, om: gone.om })
     await openai.chat.completions.create({ model: MODEL, messages: MESSAGES })
     expect(gone.om.stats().queued).toBe(1)
-    expect(gone.reported).toHaveLength(1)
+    expect(gone.reported[0]).toMatchObject({ code: 'connection_failed' })
     const strict = await newMetered(url, { ...options, onUnavailable: 'deny' })
     const refused = await wrapped([json(completion)], { hold: true }, { ...away, om: strict.om })
     await expect(
