@@ -131,6 +131,24 @@ describe('track', () => {
     expect(reported[0]?.error).toBeInstanceOf(ConfigurationError)
   })
 
+  it('sends the key and the time of an event once each, its own where it has them', async () => {
+    const { om, proxy } = await behind(() => 'pass')
+    const timestamp = new Date().toISOString()
+    om.track(event(1, { idempotency_key: 'mine', timestamp }))
+    om.track(event(2, Object({ idempotency_key: '', timestamp: null })))
+    om.track(event(3))
+    await om.flush()
+    const body = String(proxy.seen[0]?.body)
+    expect([body.match(/"idempotency_key"/g), body.match(/"timestamp"/g)]).toMatchObject([
+      { length: 3 },
+      { length: 3 },
+    ])
+    const { events }: { events: Event[] } = JSON.parse(body)
+    expect(events[0]).toMatchObject({ idempotency_key: 'mine', timestamp })
+    expect(new Set(events.map(({ idempotency_key }) => idempotency_key)).size).toBe(3)
+    expect(om.stats()).toEqual({ queued: 0, sent: 3, dropped: 0, rejected: 0 })
+  })
+
   it('has the server date an event when this clock is wrong', async () => {
     const { om, direct } = await behind(() => 'pass')
     const real = Date.now

@@ -1,17 +1,11 @@
-import {
-  apiError,
-  ConfigurationError,
-  InvalidRequestError,
-  isRetryable,
-  OpenMonetizeError,
-  ServerError,
-  TimeoutError,
-} from '../errors.ts'
+import { ConfigurationError, OpenMonetizeError, TimeoutError } from '../errors.ts'
 import { backoffMs, type Http, randomKey, sleep } from '../http.ts'
 import type { OnUnavailable, QueueOptions } from '../options.ts'
 import type { Event, Schemas } from '../types.ts'
+import { type Batch, batchOf, outcomesOf } from './batch.ts'
 import { forgetQueue, watchQueue } from './hooks.ts'
-import type { QueuedEvent, QueueStore } from './store.ts'
+import type { QueueStore } from './store.ts'
+import { leaveOutTime, type Waiting, WaitingList, waitingEvent } from './waiting.ts'
 
 /** Counts of the tracked events. */
 export interface QueueStats {
@@ -33,21 +27,6 @@ export interface FlushOptions {
 /** The context of a request that keeps the runtime alive: `ctx` of a Worker. */
 export interface TrackContext {
   waitUntil(work: Promise<unknown>): void
-}
-
-interface Waiting extends QueuedEvent {
-  text: string
-  readonly bytes: number
-  /** Delivered or given up: leaves the list when it is its first. */
-  settled: boolean
-  /** True if the queue wrote the timestamp, so that it may leave it out when this machine's clock is wrong. */
-  retimable: boolean
-}
-
-interface Batch {
-  readonly events: readonly Waiting[]
-  readonly key: string
-  readonly body: string
 }
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
@@ -76,9 +55,7 @@ export class Queue {
   readonly #store: QueueStore | undefined
   readonly #onUnavailable: OnUnavailable
   readonly #report: (error: OpenMonetizeError, event?: Event) => void
-  #waiting: Waiting[] = []
-  #head = 0
-  #bytes = 0
+  readonly #waiting = new WaitingList()
   #stats = { sent: 0, dropped: 0, rejected: 0 }
   #loading: Promise<void> | undefined
   #batch: Batch | undefined
@@ -114,31 +91,21 @@ export class Queue {
   track(event: Event, context?: TrackContext): boolean {
     const now = Date.now()
     this.#lastTrackedAt = now
-    const own = event?.idempotency_key
-    const id = typeof own === 'string' && own !== '' ? own : this.#nextId()
-    let text: string
+    let waiting: Waiting
     try {
-      text = JSON.stringify(event)
-      if (text?.charAt(0) !== '{') throw new TypeError('an event is an object')
+      waiting = waitingEvent(event, this.#nextId(), now)
     } catch (cause) {
       this.#stats.rejected++
       this.#report(new ConfigurationError(`The event cannot be written as JSON: ${String(cause)}`), event)
       return false
     }
-    const retimable = event.timestamp === undefined
-    // At the end, where they are what counts, whatever the event has under these names.
-    const added = `${retimable ? `"timestamp":"${isoTime(now)}",` : ''}"idempotency_key":${JSON.stringify(id)}}`
-    text = text === '{}' ? `{${added}` : `${text.slice(0, -1)},${added}`
-    const bytes = byteLength(text)
-    const problem = this.#problemOf(bytes)
+    const problem = this.#problemOf(waiting.bytes)
     if (problem) {
       this.#stats.dropped++
       if (this.#stats.dropped % REPORT_EVERY === 1) this.#report(problem, event)
       return false
     }
-    const waiting = { id, text, bytes, settled: false, retimable }
-    this.#waiting.push(waiting)
-    this.#bytes += bytes
+    this.#waiting.add(waiting)
     this.#change((store) => store.append([waiting]))
     watchQueue(this)
     this.#schedule(now, context)
@@ -149,10 +116,10 @@ export class Queue {
   async flush({ timeoutMs = FLUSH_MS }: FlushOptions = {}): Promise<void> {
     const deadline = Date.now() + timeoutMs
     await this.#loading
-    const target = this.#done() + this.#size()
-    while (this.#done() < target && this.#size() > 0) {
+    const target = this.#done() + this.#waiting.size
+    while (this.#done() < target && this.#waiting.size > 0) {
       await this.#drain()
-      if (this.#done() >= target || this.#size() === 0) break
+      if (this.#done() >= target || this.#waiting.size === 0) break
       if (this.#failure && !this.#failure.retryable) throw this.#failure
       const now = Date.now()
       if (now >= deadline) throw this.#failure ?? this.#timeout(timeoutMs)
@@ -178,28 +145,22 @@ export class Queue {
   }
 
   stats(): QueueStats {
-    return { queued: this.#size(), ...this.#stats }
+    return { queued: this.#waiting.size, ...this.#stats }
   }
 
   /** Sends the oldest events with a request that outlives the page. */
   async sendBeforeUnload(): Promise<void> {
-    const events = this.#take(this.#batchLimit, KEEPALIVE_BYTES)
+    const events = this.#waiting.first(this.#batchLimit, KEEPALIVE_BYTES)
     if (events.length === 0) return
     await this.#deliver(batchOf(events), true)
   }
 
   #load(store: QueueStore): void {
-    const take = (events: readonly QueuedEvent[]) => {
-      const known = new Set(this.#waiting.map(({ id }) => id))
-      const left = events
-        .filter(({ id }) => !known.has(id))
-        .map(({ id, text }) => ({ id, text, bytes: byteLength(text), settled: false, retimable: false }))
-      for (const { bytes } of left) this.#bytes += bytes
-      this.#waiting = [...left, ...this.#waiting]
-      if (left.length > 0) {
-        watchQueue(this)
-        this.#schedule(Date.now())
-      }
+    const take = (events: Awaited<ReturnType<QueueStore['load']>>) => {
+      this.#waiting.addBefore(events)
+      if (this.#waiting.size === 0) return
+      watchQueue(this)
+      this.#schedule(Date.now())
     }
     const loaded = store.load()
     if (loaded instanceof Promise)
@@ -215,12 +176,12 @@ export class Queue {
 
   #problemOf(bytes: number): OpenMonetizeError | undefined {
     const { maxBytes = DEFAULT_MAX_BYTES, maxEvents = Number.POSITIVE_INFINITY } = this.#options
-    const full = this.#bytes + bytes > maxBytes || this.#size() >= maxEvents
+    const full = this.#waiting.bytes + bytes > maxBytes || this.#waiting.size >= maxEvents
     const detail = this.#closed
       ? 'The client is closed.'
       : bytes > MAX_EVENT_BYTES
         ? `The event has ${bytes} bytes; at most ${MAX_EVENT_BYTES} can be sent.`
-        : full && `The queue is full with ${this.#size()} events of ${this.#bytes} bytes.`
+        : full && `The queue is full with ${this.#waiting.size} events of ${this.#waiting.bytes} bytes.`
     return detail ? new OpenMonetizeError({ code: 'queue_full', detail, retryable: full }) : undefined
   }
 
@@ -230,7 +191,7 @@ export class Queue {
     else if (waitUntil) this.#keepAlive(this, waitUntil)
     if (now < this.#timerAt + TIMER_GRACE_MS && this.#timerAt > 0) return
     const { intervalMs = DEFAULT_INTERVAL_MS } = this.#options
-    const full = this.#size() >= this.#batchLimit || this.#bytes >= BATCH_BYTES
+    const full = this.#waiting.size >= this.#batchLimit || this.#waiting.bytes >= BATCH_BYTES
     const wait_ms = Math.max(full ? 0 : intervalMs, this.#nextAttemptAt - now)
     this.#timerAt = now + wait_ms
     const timer = setTimeout(() => {
@@ -261,15 +222,15 @@ export class Queue {
     // Another delivery runs. Its promise may belong to another request of a Worker, so that it cannot be awaited here.
     if (Date.now() < this.#leaseUntil) return
     try {
-      while (this.#size() > 0 && Date.now() >= this.#nextAttemptAt) {
+      while (this.#waiting.size > 0 && Date.now() >= this.#nextAttemptAt) {
         this.#leaseUntil = Date.now() + this.#http.config.timeoutMs + TIMER_GRACE_MS
-        this.#batch ??= batchOf(this.#take(this.#batchLimit, BATCH_BYTES))
+        this.#batch ??= batchOf(this.#waiting.first(this.#batchLimit, BATCH_BYTES))
         if (!(await this.#deliver(this.#batch))) break
       }
     } finally {
       this.#leaseUntil = 0
     }
-    if (this.#size() > 0) this.#schedule(Date.now())
+    if (this.#waiting.size > 0) this.#schedule(Date.now())
   }
 
   /** Sends a batch once. False: it is to be sent again later. */
@@ -282,7 +243,7 @@ export class Queue {
         batch.body,
         options,
       )
-      const again = await this.#settle(batch, data.results)
+      const again = await this.#settle(batch, data)
       this.#batch = undefined
       if (again) return this.#failed(again)
       this.#failures = 0
@@ -302,9 +263,8 @@ export class Queue {
       }
       if (this.#onUnavailable === 'allow' && this.#failures >= this.#http.config.maxRetries) {
         this.#batch = undefined
-        await this.#forget(batch.events)
-        this.#stats.dropped += batch.events.length
-        for (const event of batch.events) this.#report(error, eventOf(event))
+        this.#stats.dropped += await this.#forget(batch.events)
+        for (const { text } of batch.events) this.#report(error, JSON.parse(text))
         return true
       }
       return this.#failed(error)
@@ -312,40 +272,21 @@ export class Queue {
   }
 
   /** Takes the outcome of each event. Returns an error when some are to be sent again. */
-  async #settle(
-    batch: Batch,
-    results: Schemas['BatchResult']['results'],
-  ): Promise<OpenMonetizeError | undefined> {
-    if (!Array.isArray(results) || results.length !== batch.events.length) {
-      const detail = 'The answer has not a result for each event.'
-      return new ServerError({ code: 'invalid_response', detail, retryable: true })
-    }
+  async #settle(batch: Batch, answer: Schemas['BatchResult']): Promise<OpenMonetizeError | undefined> {
     const delivered: Waiting[] = []
     let again: OpenMonetizeError | undefined
-    for (const [index, event] of batch.events.entries()) {
-      const result = results[index]
-      if (result?.status !== 'rejected') {
-        delivered.push(event)
-        continue
-      }
-      const { code = 'rejected', detail = 'No detail.' } = result.error ?? {}
-      const error = batchError(code, detail)
-      if (error.retryable) again = error
-      else if (event.retimable && code === 'invalid_request' && detail.includes('/timestamp'))
-        this.#leaveOutTime(event)
-      else await this.#reject([event], error)
+    for (const [index, error] of outcomesOf(batch, answer).entries()) {
+      const event = batch.events[index]
+      if (event === undefined) continue
+      if (error === undefined) delivered.push(event)
+      else if (error.retryable) again = error
+      else if (event.retimable && error.code === 'invalid_request' && error.detail.includes('/timestamp')) {
+        leaveOutTime(event)
+        this.#change((store) => store.append([event]))
+      } else await this.#reject([event], error)
     }
-    const before = this.#size()
-    await this.#forget(delivered)
-    this.#stats.sent += before - this.#size()
+    this.#stats.sent += await this.#forget(delivered)
     return again
-  }
-
-  /** Has the server's clock date an event that this machine's clock dates out of bounds. Its key is unused. */
-  #leaveOutTime(event: Waiting): void {
-    event.text = event.text.replace(/"timestamp":"[^"]*",("idempotency_key":"(?:[^"\\]|\\.)*"})$/, '$1')
-    event.retimable = false
-    this.#change((store) => store.append([event]))
   }
 
   async #reject(events: readonly Waiting[], error: OpenMonetizeError): Promise<void> {
@@ -353,34 +294,18 @@ export class Queue {
       if (event.settled) continue
       this.#stats.rejected++
       await this.#change((store) => store.reject?.(event, error.message))
-      this.#report(error, eventOf(event))
+      this.#report(error, JSON.parse(event.text))
     }
     await this.#forget(events)
   }
 
-  async #forget(events: readonly Waiting[]): Promise<void> {
-    const left = events.filter(({ settled }) => !settled)
-    for (const event of left) {
-      event.settled = true
-      this.#bytes -= event.bytes
-    }
-    this.#settledAhead += left.length
-    while (this.#waiting[this.#head]?.settled) {
-      this.#head++
-      this.#settledAhead--
-    }
-    if (this.#head > 1_000 && this.#head * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head)
-      this.#head = 0
-    } else if (this.#head === this.#waiting.length) {
-      this.#waiting = []
-      this.#head = 0
-    }
+  /** Removes events from the list and the store; returns the number of those that were still there. */
+  async #forget(events: readonly Waiting[]): Promise<number> {
+    const left = this.#waiting.settle(events)
     if (left.length > 0) await this.#change((store) => store.remove(left.map(({ id }) => id)))
-    if (this.#size() === 0) forgetQueue(this)
+    if (this.#waiting.size === 0) forgetQueue(this)
+    return left.length
   }
-  /** Settled events that are not the first of the list yet. */
-  #settledAhead = 0
 
   #failed(error: OpenMonetizeError): false {
     // Once for an outage, however long it is.
@@ -390,23 +315,6 @@ export class Queue {
     this.#failure = error
     this.#nextAttemptAt = Date.now() + Math.max(wait_ms, error.retryAfterMs ?? 0)
     return false
-  }
-
-  #take(most: number, bytes: number): Waiting[] {
-    const events: Waiting[] = []
-    let sum = 0
-    for (let at = this.#head; at < this.#waiting.length && events.length < most; at++) {
-      const event = this.#waiting[at]
-      if (event === undefined || event.settled) continue
-      sum += event.bytes + 1
-      if (sum > bytes && (events.length > 0 || bytes === KEEPALIVE_BYTES)) break
-      events.push(event)
-    }
-    return events
-  }
-
-  #size(): number {
-    return this.#waiting.length - this.#head - this.#settledAhead
   }
 
   #done(): number {
@@ -430,57 +338,7 @@ export class Queue {
   }
 
   #timeout(timeoutMs: number): OpenMonetizeError {
-    const detail = `${this.#size()} events are still waiting after ${timeoutMs} ms.`
+    const detail = `${this.#waiting.size} events are still waiting after ${timeoutMs} ms.`
     return new TimeoutError({ code: 'timeout', detail, retryable: true })
   }
-}
-
-function batchOf(events: readonly Waiting[]): Batch {
-  return { events, key: randomKey(), body: `{"events":[${events.map(({ text }) => text).join()}]}` }
-}
-
-/** The status of a rejection inside a batch is that of its code alone. */
-const STATUS: Readonly<Record<string, number>> = {
-  insufficient_credits: 402,
-  limit_reached: 402,
-  insufficient_scope: 403,
-  customer_mismatch: 403,
-  feature_not_allowed: 403,
-  idempotency_mismatch: 422,
-  unpriced_model: 422,
-  unknown_provider: 422,
-  rate_limited: 429,
-  quota_exceeded: 429,
-  overloaded: 503,
-  unavailable: 503,
-}
-
-function batchError(code: string, detail: string): OpenMonetizeError {
-  const status = STATUS[code] ?? 400
-  if (status === 400)
-    return new InvalidRequestError({ status, code, detail, retryable: isRetryable(status, code) })
-  return apiError(status, { code, detail })
-}
-
-function eventOf({ text }: Waiting): Event {
-  return JSON.parse(text)
-}
-
-let iso_ms = 0
-let iso_text = ''
-
-/** Many events are tracked within one millisecond. */
-function isoTime(now: number): string {
-  if (now !== iso_ms) {
-    iso_ms = now
-    iso_text = new Date(now).toISOString()
-  }
-  return iso_text
-}
-
-const encoder = new TextEncoder()
-
-function byteLength(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII.
-  return /^[\x00-\x7f]*$/.test(text) ? text.length : encoder.encode(text).length
 }
