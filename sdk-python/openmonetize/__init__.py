@@ -27,7 +27,7 @@ from ._errors import (
     UnpricedModelError,
 )
 from ._http import Page
-from ._queue import FileStore
+from ._store import FileStore
 from .webhooks import WebhookVerificationError, verify_webhook
 
 __version__ = "0.1.0"

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 
 from ._errors import ConfigurationError, OpenMonetizeError
 from ._http import Http, Page
-from ._queue import DEFAULT_MAX_BYTES, FLUSH_SECONDS, Queue, Store
+from ._queue import DEFAULT_MAX_BYTES, FLUSH_SECONDS, Queue
 from ._resources import (
     Admin,
     Analytics,
@@ -23,6 +23,7 @@ from ._resources import (
     Teams,
     Users,
 )
+from ._store import Store
 
 OnError = Callable[[OpenMonetizeError, Optional[Mapping[str, Any]]], None]
 _log = logging.getLogger("openmonetize")
