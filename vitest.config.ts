@@ -70,6 +70,32 @@ export default defineConfig({
           setupFiles: ['test/support/clock.ts'],
         },
       },
+      {
+        // The examples import the package by its name. Next.js is not installed for one function of it.
+        resolve: {
+          alias: [
+            {
+              find: /^@openmonetize\/edge$/,
+              replacement: path.join(import.meta.dirname, 'sdk/src/index.ts'),
+            },
+            {
+              find: /^@openmonetize\/edge\/(\w+)$/,
+              replacement: path.join(import.meta.dirname, 'sdk/src/$1.ts'),
+            },
+            {
+              find: 'next/server',
+              replacement: path.join(import.meta.dirname, 'sdk/test/support/next-server.ts'),
+            },
+          ],
+        },
+        test: {
+          name: 'sdk',
+          testTimeout,
+          environment: 'node',
+          include: ['sdk/test/**/*.test.ts'],
+          globalSetup: ['sdk/test/support/setup.ts'],
+        },
+      },
     ],
   },
 })

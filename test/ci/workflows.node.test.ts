@@ -35,7 +35,7 @@ const text = (name: string) => readFileSync(path.join(ROOT, '.github/workflows',
 const workflow = (name: string) => workflowSchema.parse(parse(text(name)))
 const stepsOf = (name: string) => Object.values(workflow(name).jobs).flatMap(({ steps = [] }) => steps)
 
-const FILES = ['ci.yml', 'deploy.yml', 'deploy-environment.yml']
+const FILES = ['ci.yml', 'deploy.yml', 'deploy-environment.yml', 'release-sdk.yml']
 
 describe('the workflows', () => {
   it('check every change with what checks it here', () => {
@@ -79,6 +79,17 @@ describe('the workflows', () => {
 
   it('are all files that are checked here', () => {
     expect(readdirSync(path.join(ROOT, '.github/workflows')).sort()).toEqual([...FILES].sort())
+  })
+
+  it('publish the SDK after the checks, and only for a tag', () => {
+    const { on, jobs } = workflow('release-sdk.yml')
+    expect(on).toEqual({ push: { tags: ['sdk-v*'] }, workflow_dispatch: null })
+    expect(jobs.check?.uses).toBe('./.github/workflows/ci.yml')
+    expect(jobs.publish?.needs).toBe('check')
+    expect(stepsOf('release-sdk.yml').flatMap(({ run }) => run ?? [])).toEqual([
+      'npm ci',
+      'npm run release -w sdk',
+    ])
   })
 
   it.each(FILES)('may read the repository and nothing more: %s', (name) => {

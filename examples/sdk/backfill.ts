@@ -1,0 +1,41 @@
+/**
+ * Usage of the last days from a CSV: `node backfill.ts usage.csv`. Each row has an id, which is its idempotency key, so
+ * that the script may run as often as needed. Times may be up to 35 days back, and have the prices of their day.
+ */
+import { readFileSync } from 'node:fs'
+import { type Event, OpenMonetize, type OpenMonetizeError } from '@openmonetize/edge'
+
+export interface Backfilled {
+  readonly sent: number
+  readonly rejected: readonly string[]
+}
+
+export async function backfill(file: string): Promise<Backfilled> {
+  const rejected: string[] = []
+  const om = new OpenMonetize({
+    apiKey: process.env.OPENMONETIZE_KEY ?? '',
+    baseUrl: process.env.OPENMONETIZE_URL ?? 'http://localhost:8787',
+    onError: (error: OpenMonetizeError, event?: Event) =>
+      rejected.push(`${event?.idempotency_key}: ${error.detail}`),
+  })
+  const [, ...rows] = readFileSync(file, 'utf8').trim().split('\n')
+  for (const row of rows) {
+    const [idempotency_key = '', timestamp = '', user_id = '', model = '', input = '', output = ''] =
+      row.split(',')
+    om.track({
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'chat',
+      provider: 'OPENAI',
+      idempotency_key,
+      timestamp,
+      user_id,
+      model,
+      input_tokens: Number(input),
+      output_tokens: Number(output),
+    })
+  }
+  await om.close()
+  return { sent: om.stats().sent, rejected }
+}
+
+if (import.meta.main) console.log(await backfill(process.argv[2] ?? 'usage.csv'))

@@ -1,0 +1,147 @@
+"""The client, and the same for asyncio."""
+
+import asyncio
+import functools
+import logging
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from ._errors import ConfigurationError, OpenMonetizeError
+from ._http import Http, Page
+from ._queue import DEFAULT_MAX_BYTES, FLUSH_SECONDS, Queue
+from ._resources import (
+    Admin,
+    Analytics,
+    ApiKeys,
+    BurnTables,
+    Credits,
+    Customers,
+    Entitlements,
+    Events,
+    Holds,
+    Platform,
+    Rating,
+    Teams,
+    Users,
+)
+from ._store import Store
+
+OnError = Callable[[OpenMonetizeError, Optional[Mapping[str, Any]]], None]
+_log = logging.getLogger("openmonetize")
+
+
+class OpenMonetize:
+    """A client of OpenMonetize Edge. Thread-safe; making one sends nothing."""
+
+    def __init__(
+        self,
+        api_key: Optional[str],
+        base_url: str = "http://localhost:8787",
+        *,
+        timeout: float = 30.0,
+        max_retries: int = 2,
+        on_unavailable: str = "queue",
+        on_error: Optional[OnError] = None,
+        store: Optional[Store] = None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_events: Optional[int] = None,
+        interval: float = 1.0,
+        batch_events: int = 500,
+    ) -> None:
+        if on_unavailable not in ("queue", "allow", "deny"):
+            raise ConfigurationError(f"on_unavailable must be queue, allow or deny, not {on_unavailable!r}.")
+        if not 1 <= batch_events <= 1000 or max_bytes < 1 or interval < 0:
+            raise ConfigurationError("batch_events is 1 to 1000, max_bytes at least 1, interval at least 0.")
+        http = Http(api_key, base_url, timeout, max_retries)
+        self._on_error = on_error
+        self.events = Events(http)
+        self.credits = Credits(http)
+        self.holds = Holds(http)
+        self.entitlements = Entitlements(http)
+        self.rating = Rating(http)
+        self.burn_tables = BurnTables(http)
+        self.analytics = Analytics(http)
+        self.users = Users(http)
+        self.teams = Teams(http)
+        self.api_keys = ApiKeys(http)
+        self.customers = Customers(http)
+        self.platform = Platform(http)
+        self.admin = Admin(http)
+        self._queue = Queue(
+            http, self._report, on_unavailable, store, max_bytes, max_events, interval, batch_events
+        )
+
+    def track(self, event: Mapping[str, Any]) -> bool:
+        """Queues an event and returns at once. False: it was not kept, which `on_error` is given."""
+        return self._queue.track(event)
+
+    def flush(self, timeout: float = FLUSH_SECONDS) -> None:
+        """Sends what was tracked before. Raises when some of it is still waiting after `timeout` seconds."""
+        self._queue.flush(timeout)
+
+    def close(self, timeout: float = FLUSH_SECONDS) -> None:
+        """Flushes, and takes no further events."""
+        self._queue.close(timeout)
+
+    def stats(self) -> Dict[str, int]:
+        """`queued`, `sent`, `dropped` and `rejected`."""
+        return self._queue.stats()
+
+    def __enter__(self) -> "OpenMonetize":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def _report(self, error: OpenMonetizeError, event: Optional[Mapping[str, Any]]) -> None:
+        try:
+            if self._on_error is not None:
+                self._on_error(error, event)
+            else:
+                _log.warning("%s", error)
+        except Exception:
+            _log.exception("on_error failed")
+
+
+class AsyncOpenMonetize:
+    """The same client for asyncio: each call runs in a thread, and is awaited. `track` and `stats` are not."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.sync = OpenMonetize(*args, **options)
+        self.track = self.sync.track
+        self.stats = self.sync.stats
+
+    def __getattr__(self, name: str) -> Any:
+        return _awaitable(getattr(self.sync, name))
+
+    async def __aenter__(self) -> "AsyncOpenMonetize":
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await _in_thread(self.sync.close)
+
+
+class _Awaitable:
+    """A resource whose methods are awaited."""
+
+    def __init__(self, resource: object) -> None:
+        self._resource = resource
+
+    def __getattr__(self, name: str) -> Any:
+        return _awaitable(getattr(self._resource, name))
+
+
+def _awaitable(value: Any) -> Any:
+    if not callable(value):
+        return _Awaitable(value)
+
+    @functools.wraps(value)
+    async def call(*args: Any, **named: Any) -> Any:
+        answer = await _in_thread(functools.partial(value, *args, **named))
+        # A page is read when it is used: here, and not in the event loop.
+        return await _in_thread(lambda: list(answer)) if isinstance(answer, Page) else answer
+
+    return call
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(None, work)

@@ -1,0 +1,302 @@
+"""Every route of the API, by resource. Bodies and answers are the API's own."""
+
+from typing import Any, Mapping, Optional, Union
+
+from ._http import Http, Json, Page, path_of
+
+Body = Mapping[str, Any]
+Params = Optional[Mapping[str, Any]]
+
+
+class _Resource:
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def _get(self, path: str, params: Params = None, more: Params = None) -> Json:
+        return self._http.call("GET", path, query={**(params or {}), **(more or {})})
+
+    def _list(self, path: str, params: Params = None, more: Params = None) -> Page:
+        return self._http.list(path, {**(params or {}), **(more or {})})
+
+    def _send(self, path: str, body: Params, key: Optional[str] = None, method: str = "POST") -> Json:
+        return self._http.call(method, path, body or {}, idempotency_key=key)
+
+    def _delete(self, path: str) -> Json:
+        return self._http.call("DELETE", path)
+
+
+class Events(_Resource):
+    def ingest(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        """Takes one event, or `{"events": […]}`."""
+        # One event may carry its key in its body; the header must then be the same.
+        own = None if "events" in body else body.get("idempotency_key")
+        return self._send("/v1/events/ingest", body, idempotency_key or own)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/events", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/events/{id}", id))
+
+    def void(self, id: str, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/events/{id}/void", id), None, idempotency_key)
+
+
+class RecurringGrants(_Resource):
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/credits/recurring-grants", params, more)
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/credits/recurring-grants/{id}", id))
+
+
+class Credits(_Resource):
+    def __init__(self, http: Http) -> None:
+        super().__init__(http)
+        self.recurring_grants = RecurringGrants(http)
+
+    def balance(self, params: Params = None, **more: Any) -> Json:
+        return self._get("/v1/credits/balance", params, more)
+
+    def lots(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/credits/lots", params, more)
+
+    def transactions(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/credits/transactions", params, more)
+
+    def grant(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/credits/grant", body, idempotency_key)
+
+    def purchase(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/credits/purchase", body, idempotency_key)
+
+    def refund(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/credits/refund", body, idempotency_key)
+
+    def transfer(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/credits/transfer", body, idempotency_key)
+
+    def adjust(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/credits/adjust", body, idempotency_key)
+
+    def update_wallet(self, body: Body) -> Json:
+        return self._send("/v1/credits/wallets", body, method="PATCH")
+
+
+class Holds(_Resource):
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/holds", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/holds", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/holds/{id}", id))
+
+    def capture(self, id: str, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/holds/{id}/capture", id), body, idempotency_key)
+
+    def release(self, id: str, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/holds/{id}/release", id), None, idempotency_key)
+
+    def extend(self, id: str, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/holds/{id}/extend", id), body, idempotency_key)
+
+
+class Entitlements(_Resource):
+    def check(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/entitlements/check", body, idempotency_key)
+
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/entitlements", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/entitlements", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/entitlements/{id}", id))
+
+    def update(self, id: str, body: Body) -> Json:
+        return self._send(path_of("/v1/entitlements/{id}", id), body, method="PUT")
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/entitlements/{id}", id))
+
+
+class _Prices(_Resource):
+    path = ""
+
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(self.path, body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list(self.path, params, more)
+
+
+class PriceOverrides(_Prices):
+    path = "/v1/rating/price-overrides"
+
+
+class ProviderCosts(_Prices):
+    path = "/v1/admin/provider-costs"
+
+
+class Rating(_Resource):
+    def __init__(self, http: Http) -> None:
+        super().__init__(http)
+        self.price_overrides = PriceOverrides(http)
+
+    def calculate(self, body: Body) -> Json:
+        return self._send("/v1/rating/calculate", body)
+
+    def calculate_bulk(self, body: Body) -> Json:
+        return self._send("/v1/rating/calculate/bulk", body)
+
+    def simulate(self, body: Body) -> Json:
+        return self._send("/v1/rating/simulate", body)
+
+    def pricing(self, params: Params = None, **more: Any) -> Union[Json, Page]:
+        """The price of one model when `model` is given, else a list of models or of providers."""
+        given = {**(params or {}), **more}
+        if given.get("model") is not None:
+            return self._get("/v1/rating/pricing", given)
+        return self._list("/v1/rating/pricing", given)
+
+
+class BurnTables(_Resource):
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/burn-tables", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/burn-tables", params, more)
+
+    def active(self) -> Json:
+        return self._get("/v1/burn-tables/active")
+
+    def retrieve(self, id: str, params: Params = None, **more: Any) -> Json:
+        return self._get(path_of("/v1/burn-tables/{id}", id), params, more)
+
+    def update(self, id: str, body: Body) -> Json:
+        return self._send(path_of("/v1/burn-tables/{id}", id), body, method="PATCH")
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/burn-tables/{id}", id))
+
+
+class Analytics(_Resource):
+    def usage(self, params: Params = None, **more: Any) -> Json:
+        return self._get("/v1/analytics/usage", params, more)
+
+    def costs(self, params: Params = None, **more: Any) -> Json:
+        return self._get("/v1/analytics/costs", params, more)
+
+    def burn_rate(self, params: Params = None, **more: Any) -> Json:
+        return self._get("/v1/analytics/burn-rate", params, more)
+
+
+class _Subjects(_Resource):
+    path = ""
+
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(self.path, body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list(self.path, params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of(f"{self.path}/{{id}}", id))
+
+    def update(self, id: str, body: Body) -> Json:
+        return self._send(path_of(f"{self.path}/{{id}}", id), body, method="PATCH")
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of(f"{self.path}/{{id}}", id))
+
+
+class Users(_Subjects):
+    path = "/v1/users"
+
+
+class Teams(_Subjects):
+    path = "/v1/teams"
+
+
+class ApiKeys(_Resource):
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/api-keys", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/api-keys", params, more)
+
+    def rotate(self, id: str, body: Params = None, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/api-keys/{id}/rotate", id), body, idempotency_key)
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/api-keys/{id}", id))
+
+
+class Customers(_Resource):
+    def register(self, body: Body) -> Json:
+        """Needs no key where registration is open: `OpenMonetize(api_key=None)`."""
+        return self._send("/v1/customers/register", body)
+
+    def me(self) -> Json:
+        return self._get("/v1/customers/me")
+
+
+class Platform(_Resource):
+    def health(self) -> Json:
+        return self._get("/health")
+
+    def ready(self) -> Json:
+        return self._get("/ready")
+
+    def openapi(self) -> Json:
+        return self._get("/openapi.json")
+
+
+class AdminCustomers(_Resource):
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/admin/customers", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/admin/customers/{id}", id))
+
+    def update(self, id: str, body: Body) -> Json:
+        return self._send(path_of("/v1/admin/customers/{id}", id), body, method="PATCH")
+
+    def create_api_key(self, id: str, body: Body) -> Json:
+        return self._send(path_of("/v1/admin/customers/{id}/api-keys", id), body)
+
+    def rebuild(self, id: str, body: Params = None) -> Json:
+        return self._send(path_of("/v1/admin/customers/{id}/rebuild", id), body)
+
+
+class DeadLetters(_Resource):
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/admin/dead-letters", params, more)
+
+    def replay(self, body: Params = None) -> Json:
+        return self._send("/v1/admin/dead-letters/replay", body)
+
+
+class Admin(_Resource):
+    """The operator's routes: the client's key is the operator token."""
+
+    def __init__(self, http: Http) -> None:
+        super().__init__(http)
+        self.customers = AdminCustomers(http)
+        self.provider_costs = ProviderCosts(http)
+        self.dead_letters = DeadLetters(http)
+
+    def stats(self) -> Json:
+        return self._get("/v1/admin/stats")
+
+    def audit(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/admin/audit", params, more)
+
+    def rerate(self, body: Params = None) -> Json:
+        return self._send("/v1/admin/rerate", body)
+
+    def reconcile(self, body: Params = None) -> Json:
+        return self._send("/v1/admin/reconcile", body)

@@ -1,0 +1,143 @@
+"""Stores of the queue."""
+
+import json
+import os
+from typing import Any, Dict, List, Protocol, Sequence, Tuple
+
+from ._errors import ConfigurationError
+
+Queued = Tuple[str, str]
+COMPACT_BYTES = 4 * 1024 * 1024
+
+
+class Store(Protocol):
+    """Keeps the events of a queue. Its methods are called by one thread at a time."""
+
+    def load(self) -> List[Queued]: ...
+
+    def append(self, events: Sequence[Queued]) -> None: ...
+
+    def remove(self, ids: Sequence[str]) -> None: ...
+
+    def reject(self, event: Queued, reason: str) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class FileStore:
+    """Keeps events in a file: there when `track` returns, and on the disk when `flush` does.
+
+    The format is that of the TypeScript client. One process has a file at a time.
+    """
+
+    def __init__(self, path: str) -> None:
+        if not isinstance(path, (str, os.PathLike)) or not str(path):
+            raise ConfigurationError("FileStore takes the path of a file.")
+        self._path = os.path.abspath(path)
+        self.rejected_path = self._path + ".rejected"
+        os.makedirs(os.path.dirname(self._path), exist_ok=True)
+        self._lock_file()
+        self._kept = self._read()
+        self._dead = 0
+        self._closed = False
+        self._file = self._rewrite()
+
+    def load(self) -> List[Queued]:
+        return list(self._kept.items())
+
+    def append(self, events: Sequence[Queued]) -> None:
+        for id, text in events:
+            self._kept[id] = text
+        self._write("".join(f"+{text}\n" for _id, text in events))
+
+    def remove(self, ids: Sequence[str]) -> None:
+        for id in ids:
+            self._dead += len(self._kept.pop(id, ""))
+        if not self._kept:
+            self._dead = 0
+            self._file.truncate(0)
+        elif self._dead > COMPACT_BYTES:
+            self._file.close()
+            self._file = self._rewrite()
+        else:
+            self._write("".join(f"-{json.dumps(id)}\n" for id in ids))
+
+    def reject(self, event: Queued, reason: str) -> None:
+        line = json.dumps({"reason": reason, "event": json.loads(event[1])})
+        with open(self.rejected_path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def sync(self) -> None:
+        if not self._closed:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._file.close()
+        os.unlink(self._path + ".lock")
+
+    def _write(self, lines: str) -> None:
+        if self._closed:
+            raise ValueError(f"{self._path} is closed")
+        self._file.write(lines.encode())
+
+    def _rewrite(self) -> Any:
+        """A file with the kept events alone takes the place of the old one in one step."""
+        following = self._path + ".next"
+        if os.path.exists(following):
+            os.unlink(following)
+        # Without a buffer: what is written survives the end of the process.
+        file = open(following, "ab", buffering=0)
+        file.write("".join(f"+{text}\n" for text in self._kept.values()).encode())
+        os.fsync(file.fileno())
+        os.replace(following, self._path)
+        self._dead = 0
+        return file
+
+    def _read(self) -> Dict[str, str]:
+        kept: Dict[str, str] = {}
+        if not os.path.exists(self._path):
+            return kept
+        with open(self._path, encoding="utf-8", errors="replace", newline="\n") as file:
+            for line in file:
+                line = line.rstrip("\n")
+                try:
+                    value = json.loads(line[1:])
+                except ValueError:
+                    # A last line that a crash has cut off.
+                    continue
+                if line.startswith("-") and isinstance(value, str):
+                    kept.pop(value, None)
+                elif line.startswith("+") and isinstance(value, dict):
+                    kept[str(value.get("idempotency_key"))] = line[1:]
+        return kept
+
+    def _lock_file(self) -> None:
+        name = self._path + ".lock"
+        while True:
+            try:
+                descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                os.write(descriptor, str(os.getpid()).encode())
+                os.close(descriptor)
+                return
+            except FileExistsError:
+                with open(name, encoding="utf-8") as file:
+                    holder = int(file.read().strip() or 0)
+                # A container that restarts has the same process id again.
+                if holder != os.getpid() and _is_alive(holder):
+                    raise ConfigurationError(f"{self._path} is the store of process {holder}.") from None
+                os.unlink(name)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return pid > 0

@@ -1,0 +1,32 @@
+import path from 'node:path'
+import openapiTS, { astToString } from 'openapi-typescript'
+
+/** Written by `npm run generate -w sdk`; a test compares it with the document of the server. */
+export const API_TYPES = path.join(import.meta.dirname, '..', 'src', 'api.ts')
+
+/** The types of what a client sends and gets: parameters, bodies, and answers of success. */
+export async function apiTypes(document: string): Promise<string> {
+  const slim: unknown = JSON.parse(document, (key, value) => {
+    if (key === 'examples' || key === 'example' || key === 'headers') return undefined
+    if (key === 'responses') return onlySuccess(value)
+    if (key === 'parameters' && Array.isArray(value)) return value.filter(isOfClient)
+    if (key === 'schemas') return withoutProblems(value)
+    return value
+  })
+  const nodes = await openapiTS(JSON.stringify(slim), { defaultNonNullable: false })
+  return `// Made from the OpenAPI document by "npm run generate -w sdk". Do not edit.\n\n${astToString(nodes)}`
+}
+
+/** Headers are the client's own business. */
+function isOfClient(parameter: unknown): boolean {
+  const text = JSON.stringify(parameter)
+  return !text.includes('#/components/parameters/') && !text.includes('"in":"header"')
+}
+
+function onlySuccess(responses: object): object {
+  return Object.fromEntries(Object.entries(responses).filter(([status]) => status.startsWith('2')))
+}
+
+function withoutProblems(schemas: object): object {
+  return Object.fromEntries(Object.entries(schemas).filter(([name]) => !name.endsWith('Problem')))
+}

@@ -1,0 +1,18 @@
+/** Compiles `src` into `dist`, from nothing. */
+import { execFileSync } from 'node:child_process'
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+
+const ROOT = path.join(import.meta.dirname, '..')
+const TSC = path.join(ROOT, '..', 'node_modules', 'typescript', 'bin', 'tsc')
+
+rmSync(path.join(ROOT, 'dist'), { recursive: true, force: true })
+execFileSync(process.execPath, [TSC, '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
+// The compiler leaves the extensions of sources in declarations.
+for (const file of globSync('dist/**/*.d.ts', { cwd: ROOT })) {
+  const name = path.join(ROOT, file)
+  writeFileSync(
+    name,
+    readFileSync(name, 'utf8').replace(/(from '\.[^']*|import\("\.[^"]*)\.ts(?=['"])/g, '$1.js'),
+  )
+}

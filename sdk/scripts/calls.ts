@@ -1,0 +1,390 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+
+/**
+ * The table of calls that the clients of all languages run against the same server: the examples of the OpenAPI
+ * document, in their order, and edge cases of each route. `npm run generate -w sdk` writes it.
+ */
+export const CALLS = path.join(import.meta.dirname, '..', 'test', 'calls.json')
+
+/** One call. `save` names texts of the examples; later calls use the value that the answer has in their place. */
+export interface CallCase {
+  readonly name: string
+  /** As in TypeScript: `credits.recurringGrants.list`. Other languages spell it in their own way. */
+  readonly method: string
+  readonly args: readonly unknown[]
+  readonly as: 'customer' | 'operator' | 'anonymous'
+  /** From a text of the examples to the place of its value in the answer. */
+  readonly save?: Readonly<Record<string, readonly (string | number)[]>>
+  /** Fields that the answer has. */
+  readonly match?: Readonly<Record<string, unknown>>
+  readonly error?: { readonly status: number; readonly code: string }
+}
+
+/** The method of each route. */
+const METHODS: Readonly<Record<string, string>> = {
+  'GET /health': 'platform.health',
+  'POST /v1/customers/register': 'customers.register',
+  'GET /v1/customers/me': 'customers.me',
+  'POST /v1/users': 'users.create',
+  'GET /v1/users': 'users.list',
+  'GET /v1/users/{user_id}': 'users.retrieve',
+  'PATCH /v1/users/{user_id}': 'users.update',
+  'DELETE /v1/users/{user_id}': 'users.delete',
+  'POST /v1/teams': 'teams.create',
+  'GET /v1/teams': 'teams.list',
+  'GET /v1/teams/{team_id}': 'teams.retrieve',
+  'PATCH /v1/teams/{team_id}': 'teams.update',
+  'DELETE /v1/teams/{team_id}': 'teams.delete',
+  'POST /v1/events/ingest': 'events.ingest',
+  'GET /v1/events': 'events.list',
+  'GET /v1/events/{id}': 'events.retrieve',
+  'POST /v1/events/{id}/void': 'events.void',
+  'GET /v1/credits/balance': 'credits.balance',
+  'GET /v1/credits/lots': 'credits.lots',
+  'GET /v1/credits/transactions': 'credits.transactions',
+  'POST /v1/credits/grant': 'credits.grant',
+  'POST /v1/credits/purchase': 'credits.purchase',
+  'POST /v1/credits/refund': 'credits.refund',
+  'POST /v1/credits/transfer': 'credits.transfer',
+  'POST /v1/credits/adjust': 'credits.adjust',
+  'PATCH /v1/credits/wallets': 'credits.updateWallet',
+  'GET /v1/credits/recurring-grants': 'credits.recurringGrants.list',
+  'DELETE /v1/credits/recurring-grants/{id}': 'credits.recurringGrants.delete',
+  'POST /v1/holds': 'holds.create',
+  'GET /v1/holds': 'holds.list',
+  'GET /v1/holds/{id}': 'holds.retrieve',
+  'POST /v1/holds/{id}/capture': 'holds.capture',
+  'POST /v1/holds/{id}/release': 'holds.release',
+  'POST /v1/holds/{id}/extend': 'holds.extend',
+  'POST /v1/entitlements': 'entitlements.create',
+  'POST /v1/entitlements/check': 'entitlements.check',
+  'GET /v1/entitlements': 'entitlements.list',
+  'GET /v1/entitlements/{id}': 'entitlements.retrieve',
+  'PUT /v1/entitlements/{id}': 'entitlements.update',
+  'DELETE /v1/entitlements/{id}': 'entitlements.delete',
+  'POST /v1/rating/calculate': 'rating.calculate',
+  'POST /v1/rating/calculate/bulk': 'rating.calculateBulk',
+  'GET /v1/rating/pricing': 'rating.pricing',
+  'POST /v1/rating/price-overrides': 'rating.priceOverrides.create',
+  'GET /v1/rating/price-overrides': 'rating.priceOverrides.list',
+  'POST /v1/burn-tables': 'burnTables.create',
+  'GET /v1/burn-tables': 'burnTables.list',
+  'GET /v1/burn-tables/active': 'burnTables.active',
+  'GET /v1/burn-tables/{id}': 'burnTables.retrieve',
+  'PATCH /v1/burn-tables/{id}': 'burnTables.update',
+  'DELETE /v1/burn-tables/{id}': 'burnTables.delete',
+  'GET /v1/api-keys': 'apiKeys.list',
+  'POST /v1/api-keys': 'apiKeys.create',
+  'POST /v1/api-keys/{id}/rotate': 'apiKeys.rotate',
+  'DELETE /v1/api-keys/{id}': 'apiKeys.delete',
+  'GET /v1/analytics/usage': 'analytics.usage',
+  'GET /v1/analytics/costs': 'analytics.costs',
+  'GET /v1/analytics/burn-rate': 'analytics.burnRate',
+  'GET /v1/admin/customers': 'admin.customers.list',
+  'GET /v1/admin/customers/{id}': 'admin.customers.retrieve',
+  'PATCH /v1/admin/customers/{id}': 'admin.customers.update',
+  'POST /v1/admin/customers/{id}/api-keys': 'admin.customers.createApiKey',
+  'GET /v1/admin/provider-costs': 'admin.providerCosts.list',
+  'GET /v1/admin/audit': 'admin.audit',
+  'GET /v1/admin/dead-letters': 'admin.deadLetters.list',
+}
+
+/** Examples that change what all customers share, or whose answer depends on it or on the time. */
+const NOT_REPEATABLE = ['/v1/admin/', '/v1/analytics/', '/v1/rating/simulate', '/v1/rating/price-overrides']
+/** Fields whose values are of the day. */
+const OF_THE_DAY = ['tier', 'price_version', 'api_key', 'email', 'name', 'burn_table_version', 'version']
+const ID = /^(?:[a-z]{2,6}|erased|batch)_[0-9a-z]{20,}$/
+const UNKNOWN_FIELD = 'no_such_field'
+
+type Json = Readonly<Record<string, unknown>>
+
+interface Operation {
+  readonly operation: string
+  readonly method: string
+  readonly parameters: readonly Json[]
+  readonly body: Json | undefined
+  readonly examples: readonly Json[]
+}
+
+export function calls(document: string): CallCase[] {
+  const api: { paths: Record<string, Record<string, Json>> } = JSON.parse(document)
+  const operations = Object.entries(api.paths).flatMap(([route, methods]) =>
+    Object.entries(methods).flatMap(([verb, spec]) => {
+      const operation = `${verb.toUpperCase()} ${route}`
+      const method = METHODS[operation]
+      if (method === undefined) return []
+      const given: unknown = spec.parameters
+      const body = spec.requestBody
+      return [
+        {
+          operation,
+          method,
+          parameters: Array.isArray(given) ? given : [],
+          body: isJson(body) ? body : undefined,
+          examples: [],
+        },
+      ]
+    }),
+  )
+  return [...examples(JSON.parse(readFileSync(EXAMPLES, 'utf8'))), ...operations.flatMap(edges), ...special()]
+}
+
+const EXAMPLES = path.join(import.meta.dirname, '..', '..', 'src', 'openapi', 'examples.json')
+
+interface Example {
+  readonly operation: string
+  readonly parameters?: Readonly<Record<string, unknown>>
+  readonly body?: unknown
+  readonly status: number
+  readonly answer: unknown
+}
+
+function examples(all: readonly Example[]): CallCase[] {
+  const known = new Set<string>()
+  return all.flatMap((example) => {
+    const { operation, parameters = {}, body, status, answer } = example
+    const method = METHODS[operation]
+    const isRegistration = operation === 'POST /v1/customers/register'
+    if (method === undefined || NOT_REPEATABLE.some((part) => operation.includes(part))) return []
+    const save: Record<string, (string | number)[]> = {}
+    for (const [place, value] of leaves(answer)) {
+      if (typeof value !== 'string' || !(ID.test(value) || place.at(-1) === 'api_key') || known.has(value))
+        continue
+      known.add(value)
+      save[value] = place
+    }
+    const { code } = isJson(answer) ? answer : {}
+    return [
+      {
+        name: `example: ${operation} ${status}`,
+        method,
+        args: argsOf(operation, parameters, body),
+        as: isRegistration ? 'operator' : operation === 'GET /health' ? 'anonymous' : 'customer',
+        ...(Object.keys(save).length > 0 && status < 400 && { save }),
+        ...(status < 400 ? { match: matchOf(answer) } : { error: { status, code: String(code) } }),
+      } satisfies CallCase,
+    ]
+  })
+}
+
+function argsOf(operation: string, parameters: Readonly<Record<string, unknown>>, body: unknown): unknown[] {
+  const [name] = /(?<=\{)\w+(?=\})/.exec(operation) ?? []
+  const { [name ?? '']: id, ...query } = parameters
+  return [
+    ...(name === undefined ? [] : [id]),
+    ...(Object.keys(query).length > 0 ? [query] : []),
+    ...(body === undefined || /\/(void|release)$/.test(operation) ? [] : [body]),
+  ]
+}
+
+/** Returns the fields that are the same on every day: numbers, and texts that are neither ids nor times. */
+function matchOf(answer: unknown): Json {
+  if (!isJson(answer)) return {}
+  return Object.fromEntries(
+    Object.entries(answer).filter(([field, value]) => {
+      if (OF_THE_DAY.includes(field)) return false
+      if (typeof value === 'string') return !ID.test(value) && !/^\d{4}-\d\d-\d\dT/.test(value)
+      return typeof value === 'number' || typeof value === 'boolean' || value === null
+    }),
+  )
+}
+
+/** Returns requests that each route refuses, made from its description. */
+function edges({ operation, method, parameters, body }: Operation): CallCase[] {
+  const as = /\/admin\/|\/register$/.test(operation) ? 'operator' : 'customer'
+  const hasId = operation.includes('{')
+  const isList = parameters.some((parameter) => parameter.name === 'limit')
+  const takesQuery = operation.startsWith('GET') && !hasId && operation !== 'GET /health'
+  const invalid = { status: 400, code: 'invalid_request' }
+  const cases: CallCase[] = []
+  const add = (name: string, args: unknown[], error: CallCase['error'], who: CallCase['as'] = as) =>
+    cases.push({ name: `${operation}: ${name}`, method, args, as: who, ...(error && { error }) })
+  const filled = hasId ? ['x'] : []
+  const hasFields = body !== undefined && !/\/(void|release)$/.test(operation)
+  if (operation !== 'GET /health' && operation !== 'POST /v1/customers/register') {
+    add(
+      'without a key',
+      [...filled, ...(hasFields ? [{}] : [])],
+      { status: 401, code: 'missing_api_key' },
+      'anonymous',
+    )
+  }
+  if (isList) {
+    add('a limit of 0', [{ limit: 0 }], invalid)
+    add('a limit of 101', [{ limit: 101 }], invalid)
+    add('a cursor that is none', [{ cursor: '%%%' }], invalid)
+  }
+  if (takesQuery && operation !== 'GET /v1/customers/me') {
+    if (method !== 'burnTables.active') add('an unknown parameter', [{ [UNKNOWN_FIELD]: '1' }], invalid)
+  }
+  if (hasFields) {
+    add('an unknown field', [...filled, { [UNKNOWN_FIELD]: 1 }], invalid)
+  }
+  return cases
+}
+
+/** Edge cases that only a person knows. */
+function special(): CallCase[] {
+  const call = { feature_id: 'chat', provider: 'OPENAI', model: 'gpt-4o' }
+  const event = { event_type: 'TOKEN_USAGE', ...call }
+  const invalid = { status: 400, code: 'invalid_request' }
+  const missing = { status: 404, code: 'not_found' }
+  const rows: [name: string, method: string, args: unknown[], CallCase['error']?, Json?][] = [
+    ['an amount with seven decimals', 'credits.grant', [{ amount: '0.0000001' }], invalid],
+    ['an amount of 0', 'credits.grant', [{ amount: 0 }], invalid],
+    ['a negative amount', 'credits.purchase', [{ amount: -1, price_usd: 1 }], invalid],
+    ['a user and a team', 'credits.grant', [{ user_id: 'u', team_id: 't', amount: 1 }], invalid],
+    [
+      'the smallest amount',
+      'credits.grant',
+      [{ user_id: 'small', amount: 0.000001 }],
+      undefined,
+      { balance_after: 0.000001 },
+    ],
+    [
+      'an amount as text',
+      'credits.grant',
+      [{ user_id: 'text', amount: '12.345678' }],
+      undefined,
+      { balance_after: 12.345678 },
+    ],
+    [
+      'the largest amount',
+      'credits.grant',
+      [{ user_id: 'large', amount: 8_000_000_000 }],
+      undefined,
+      { balance_after: 8_000_000_000 },
+    ],
+    [
+      'the balance of a wallet that does not exist',
+      'credits.balance',
+      [{ user_id: 'nobody at all' }],
+      missing,
+    ],
+    [
+      'a user with a slash and accents',
+      'users.create',
+      [{ user_id: 'ü/ß?#%' }],
+      undefined,
+      { user_id: 'ü/ß?#%' },
+    ],
+    ['that user again', 'users.retrieve', ['ü/ß?#%'], undefined, { user_id: 'ü/ß?#%' }],
+    ['a user that does not exist', 'users.retrieve', ['nobody at all'], missing],
+    ['a hold that does not exist', 'holds.retrieve', ['hold_none'], missing],
+    ['the release of a hold that does not exist', 'holds.release', ['hold_none'], missing],
+    ['an event that does not exist', 'events.retrieve', ['evt_none'], missing],
+    [
+      'a refund of a transaction that does not exist',
+      'credits.refund',
+      [{ transaction_id: 'txn_none' }],
+      missing,
+    ],
+    ['a burn table that does not exist', 'burnTables.retrieve', ['bt_none'], missing],
+    ['an entitlement that does not exist', 'entitlements.delete', ['ent_none'], missing],
+    ['a key that does not exist', 'apiKeys.delete', ['key_none'], missing],
+    ['negative tokens', 'events.ingest', [{ ...event, input_tokens: -1 }], invalid],
+    ['half a token', 'events.ingest', [{ ...event, input_tokens: 0.5 }], invalid],
+    [
+      'a provider that is unknown',
+      'events.ingest',
+      [{ ...event, provider: 'NOBODY' }],
+      { status: 422, code: 'unknown_provider' },
+    ],
+    [
+      'another customer',
+      'events.ingest',
+      [{ ...event, customer_id: 'cust_other' }],
+      { status: 403, code: 'customer_mismatch' },
+    ],
+    [
+      'an event of last year',
+      'events.ingest',
+      [{ ...event, input_tokens: 1, timestamp: '2020-01-01T00:00:00Z' }],
+      invalid,
+    ],
+    ['a batch of none', 'events.ingest', [{ events: [] }], invalid],
+    [
+      'a model that is unknown',
+      'rating.calculate',
+      [{ ...call, model: 'no-such-model', input_tokens: 1 }],
+      { status: 422, code: 'unpriced_model' },
+    ],
+    [
+      'an event that a wallet cannot pay',
+      'events.ingest',
+      [{ ...event, user_id: 'small', input_tokens: 1000 }],
+      { status: 402, code: 'insufficient_credits' },
+    ],
+    [
+      'a hold that a wallet cannot pay',
+      'holds.create',
+      [{ feature_id: 'chat', user_id: 'small', credits: 1 }],
+      { status: 402, code: 'insufficient_credits' },
+    ],
+    ['a key with a scope that is none', 'apiKeys.create', [{ name: 'x', scopes: ['everything'] }], invalid],
+    ['a group that is none', 'analytics.usage', [{ group_by: 'weather' }], invalid],
+    ['an id that leads elsewhere', 'users.delete', ['..'], { status: 0, code: 'invalid_options' }],
+    ['an id of nothing', 'holds.retrieve', [''], { status: 0, code: 'invalid_options' }],
+    [
+      'numbers of usage',
+      'rating.calculate',
+      [{ ...call, input_tokens: 1000, output_tokens: 500 }],
+      undefined,
+      { provider_cost_usd: 0.0075, credits: 15, customer_price_usd: 0.015, margin_percent: 50 },
+    ],
+    ['no usage', 'rating.calculate', [{ ...call, input_tokens: 0 }], undefined, { credits: 0 }],
+    [
+      'cached tokens',
+      'rating.calculate',
+      [{ ...call, usage: { input_tokens: 1000, cache_read_tokens: 1000 } }],
+      undefined,
+      { credits: 2.5 },
+    ],
+    [
+      'more cached than read',
+      'rating.calculate',
+      [{ ...call, usage: { input_tokens: 1, cache_read_tokens: 2 } }],
+      invalid,
+    ],
+    [
+      'a raw response',
+      'rating.calculate',
+      [
+        {
+          provider: 'openai',
+          provider_api: 'chat',
+          provider_response: { model: 'gpt-4o', usage: { prompt_tokens: 1000, completion_tokens: 500 } },
+        },
+      ],
+      undefined,
+      { credits: 15 },
+    ],
+    [
+      'a raw response that is none',
+      'rating.calculate',
+      [{ provider: 'openai', provider_api: 'chat', provider_response: {} }],
+      invalid,
+    ],
+  ]
+  return rows.map(([name, method, args, error, match]) => ({
+    name,
+    method,
+    args,
+    as: 'customer',
+    ...(error && { error }),
+    ...(match && { match }),
+  }))
+}
+
+function* leaves(value: unknown, place: (string | number)[] = []): Generator<[(string | number)[], unknown]> {
+  if (Array.isArray(value))
+    for (const [index, item] of value.entries()) yield* leaves(item, [...place, index])
+  else if (isJson(value))
+    for (const [key, item] of Object.entries(value)) yield* leaves(item, [...place, key])
+  else yield [place, value]
+}
+
+function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,23 @@
+/**
+ * Writes what follows from the OpenAPI document of this checkout's server: `src/api.ts` and `test/calls.json`.
+ * `npm run generate -w sdk` after a route has changed.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { startServer } from '../test/support/server.ts'
+import { API_TYPES, apiTypes } from './api-types.ts'
+import { CALLS, calls } from './calls.ts'
+
+const directory = mkdtempSync(path.join(tmpdir(), 'openmonetize-generate-'))
+const server = await startServer(path.join(directory, 'bundle'), path.join(directory, 'state'))
+try {
+  const document = await (await fetch(`${server.url}/openapi.json`)).text()
+  const table = calls(document)
+  writeFileSync(API_TYPES, await apiTypes(document))
+  writeFileSync(CALLS, `[\n${table.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`)
+  console.log(`The types of the API, and ${table.length} calls.`)
+} finally {
+  await server.kill()
+  rmSync(directory, { recursive: true, force: true })
+}

@@ -1,0 +1,31 @@
+/**
+ * Publishes the package when the tag of this run is `sdk-v` and its version, and only checks it otherwise:
+ * `npm run release -w sdk`. The changelog has a heading of the version, and the server's document the same one.
+ */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+
+const ROOT = path.join(import.meta.dirname, '..')
+const TAG = 'sdk-v'
+
+/** Returns the reason why this version cannot be published with this tag; undefined if it can. */
+export function problemOf(version: string, changelog: string, tag: string | undefined): string | undefined {
+  if (!changelog.includes(`\n## ${version}\n`)) return `CHANGELOG.md has no heading "## ${version}".`
+  if (tag?.startsWith(TAG) && tag !== TAG + version)
+    return `The tag is ${tag}, and package.json has ${version}.`
+  return undefined
+}
+
+function main(): void {
+  const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8')
+  const manifest: { version: string } = JSON.parse(read('package.json'))
+  const tag = process.env.GITHUB_REF_TYPE === 'tag' ? process.env.GITHUB_REF_NAME : undefined
+  const problem = problemOf(manifest.version, read('CHANGELOG.md'), tag)
+  if (problem !== undefined) throw new Error(problem)
+  const publishes = tag === TAG + manifest.version
+  const options = publishes ? ['--provenance'] : ['--dry-run', '--no-provenance']
+  execFileSync('npm', ['publish', '--access', 'public', ...options], { cwd: ROOT, stdio: 'inherit' })
+}
+
+if (process.argv[1] === import.meta.filename) main()

@@ -1,0 +1,5282 @@
+// Made from the OpenAPI document by "npm run generate -w sdk". Do not edit.
+
+export interface paths {
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check that the Worker is running
+         * @description Check that the Worker is running.
+         */
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check that all dependencies respond
+         * @description Checked at most once in 5 seconds. A failure is a problem document with the same `checks`.
+         */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the start page
+         * @description Links to the documentation and the health checks: HTML for browsers, JSON for programs, by `Accept`.
+         */
+        get: operations["getRoot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the OpenAPI 3.1 document
+         * @description Generated from the schemas that validate requests.
+         */
+        get: operations["getOpenApiDocument"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the API reference as a web page
+         * @description Works offline: all of its parts are served by this deployment.
+         */
+        get: operations["getDocumentation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs/errors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the page of error codes
+         * @description The meaning of every `code`, and how to resolve it. The `type` of a problem document links to its code.
+         */
+        get: operations["getErrorReference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a file of the API reference
+         * @description Scripts and styles of the page at `/docs`.
+         */
+        get: operations["getDocumentationAsset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register a customer
+         * @description Only this response contains the first API key, so an `Idempotency-Key` replays nothing here: a repeat is a 409.
+         */
+        post: operations["registerCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the customer of the API key
+         * @description Get the customer of the API key.
+         *
+         *     Requires an API key with any scope.
+         */
+        get: operations["getCurrentCustomer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit log, newest first
+         * @description Every accepted change of keys, customers, credits, pricing and entitlements, exactly once; records cannot be changed or deleted. Changes in a ledger appear with its next flush, a few seconds later. A page may contain fewer records than `limit` while `next_cursor` is set.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["listAuditLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List customers, newest first
+         * @description A PENDING customer has an incomplete registration, which can be repeated with the same email.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["listCustomers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/customers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a customer
+         * @description Get a customer.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["getCustomer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a customer's tier, or suspend, close or reactivate it
+         * @description Ledgers apply the change from the response on, everything else within 90 s. Keys of a suspended or closed customer can only read; the two statuses differ only in name. Nothing is deleted. After a 503, repeat the request to complete it.
+         *
+         *     Requires the operator token.
+         */
+        patch: operations["updateCustomer"];
+        trace?: never;
+    };
+    "/v1/admin/customers/{id}/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Issue an API key to a customer, such as one who lost the last key
+         * @description Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the operator token of the request, and only that token can read it. The customer's other keys are unaffected.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["createCustomerApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/customers/{id}/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rebuild a customer's analytics from the ledger's pages
+         * @description The new rollups replace the old ones at once when they are complete; until then analytics use the old ones. One call processes up to 25,000 entries.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["rebuildCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List dead letters: usage messages that could not be consumed, newest first
+         * @description List dead letters: usage messages that could not be consumed, newest first.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["listDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay dead letters: the named ones, or the 100 oldest
+         * @description Replay dead letters: the named ones, or the 100 oldest.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["replayDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/provider-costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the operator's prices, newest first, including ended and future ones
+         * @description List the operator's prices, newest first, including ended and future ones.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["listProviderCosts"];
+        put?: never;
+        /**
+         * Set a provider's price for all customers: for a new model, or to correct the catalogue
+         * @description Takes effect at `effective_from` and reaches all ratings within 90 s. The replaced price ends at that time and is kept; prices are never edited. The first price of a model may start up to 35 days back, so that its events can be rated.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["createProviderCost"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare ledgers with their D1 pages and analytics, and repair differences
+         * @description Checks the ledgers of one customer; without `customer_id`, up to 40 that were not checked for ten minutes, oldest check first. Pages are repaired from the journal of the ledger object, analytics from the pages. A cron checks every ledger once a day.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["reconcile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/rerate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rate events that were recorded without a price and now have one
+         * @description For one customer, or for all. Each event is rated at most once, at the price of its own time. A cron does the same.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["rerateEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the figures for monitoring and alerts
+         * @description Get the figures for monitoring and alerts.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["getStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List API keys, newest first, including deleted ones; never a secret
+         * @description A test key lists only test keys.
+         *
+         *     Requires an API key with the scope `keys:write`.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Create an API key
+         * @description The new key can have only scopes that the calling key has, the same mode (a live key can also create test keys), and no later expiry. The first test key opens the test ledger. Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the API key of the request, and only that key can read it.
+         *
+         *     Requires an API key with the scope `keys:write`.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate an API key: the new one has the same name, mode, scopes and expiry
+         * @description Both keys work during the overlap; after it, only the new one. A key that rotates itself without an overlap is refused immediately, so its response cannot be repeated. Only this response contains the key. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the API key of the request, and only that key can read it.
+         *
+         *     Requires an API key with the scope `keys:write`.
+         */
+        post: operations["rotateApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an API key permanently
+         * @description Ledger requests refuse the key from the response on, all other requests within 90 s. Deleting it again has no effect and returns the same; repeat the request after a 503.
+         *
+         *     Requires an API key with the scope `keys:write`.
+         */
+        delete: operations["deleteApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/ingest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ingest usage: rate one event, or up to 1,000, and burn its credits
+         * @description Ingest usage: rate one event, or up to 1,000, and burn its credits.
+         *
+         *     Requires an API key with the scope `events:write`.
+         */
+        post: operations["ingestEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List recorded events, newest arrival first
+         * @description Filters by event time: `from` is inclusive, `to` exclusive.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a recorded event
+         * @description Get a recorded event.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/{id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Void an event: return its credits to the same lots
+         * @description Void an event: return its credits to the same lots.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["voidEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rating/calculate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Calculate the cost of usage in USD and in credits; moves no credits
+         * @description Calculate the cost of usage in USD and in credits; moves no credits.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        post: operations["calculatePrice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rating/calculate/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Calculate up to 100 costs at once, each validated separately
+         * @description Calculate up to 100 costs at once, each validated separately.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        post: operations["calculatePrices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rating/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Simulate the cost of recorded events under another burn table
+         * @description Events of up to 31 days, and at most 100,000 that have arrived since `from`. Their provider costs stay as recorded; tiers and allowances count from zero at the first event.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        post: operations["simulateBurnTable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rating/pricing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the provider prices of a model at a time
+         * @description With `provider` and `model`: the price in force at `at`, in the standard service tier and without a region. Without `model`: a page of the provider's models. Without `provider`: a page of the providers. A unit without its own price is billed as the unit that contains it: unlisted cached tokens cost as much as input.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        get: operations["listProviderPrices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rating/price-overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your own prices, newest first, including past and future ones
+         * @description List your own prices, newest first, including past and future ones.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        get: operations["listPriceOverrides"];
+        put?: never;
+        /**
+         * Set your own price: a negotiated rate
+         * @description Applies from `effective_from` on, replaces or multiplies the list prices, and reaches every rating within 90 s. The replaced price ends there and is kept; no price is edited. Live and test keys share prices.
+         *
+         *     Requires an API key with the scope `pricing:write`.
+         */
+        post: operations["createPriceOverride"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/burn-tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List burn tables in their last versions, newest first, including deleted ones
+         * @description List burn tables in their last versions, newest first, including deleted ones.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        get: operations["listBurnTables"];
+        put?: never;
+        /**
+         * Create a burn table: how usage becomes credits
+         * @description Rates events from `effective_from` on, in live and test mode, starting with the next event. If several tables apply, the one that started last rates the event.
+         *
+         *     Requires an API key with the scope `pricing:write`.
+         */
+        post: operations["createBurnTable"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/burn-tables/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a burn table, in its last version or an earlier one
+         * @description Get a burn table, in its last version or an earlier one.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        get: operations["getBurnTable"];
+        put?: never;
+        post?: never;
+        /**
+         * Deactivate a burn table from now on
+         * @description Earlier events still use it, and entries keep naming its versions.
+         *
+         *     Requires an API key with the scope `pricing:write`.
+         */
+        delete: operations["deactivateBurnTable"];
+        options?: never;
+        head?: never;
+        /**
+         * Save a new version of a burn table
+         * @description The given fields replace those of the last version. Without `effective_from`, or with one in the past, the new version applies from now on: earlier events keep the previous version.
+         *
+         *     Requires an API key with the scope `pricing:write`.
+         */
+        patch: operations["updateBurnTable"];
+        trace?: never;
+    };
+    "/v1/burn-tables/active": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the burn table that rates an event now
+         * @description Get the burn table that rates an event now.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        get: operations["getActiveBurnTable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grant credits as a new lot in a wallet
+         * @description Grant credits as a new lot in a wallet.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["grantCredits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/purchase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record purchased credits as a new lot in a wallet
+         * @description A `payment_reference` credits once, for ever. Repeated with the same wallet and amounts, it answers with the first purchase (200); with others it is a conflict.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["purchaseCredits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the balance of a wallet
+         * @description Get the balance of a wallet.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getBalance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/lots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the open lots of a wallet in burn order
+         * @description List the open lots of a wallet in burn order.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listLots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List ledger entries, newest first
+         * @description With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listTransactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refund a purchase, or return a burn to the same lots
+         * @description Refund a purchase, or return a burn to the same lots.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["refundTransaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/transfer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transfer credits between wallets; lots keep their expiry
+         * @description Transfer credits between wallets; lots keep their expiry.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["transferCredits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/adjust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adjust a balance manually
+         * @description Adjust a balance manually.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["adjustCredits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/recurring-grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List recurring grants, newest first
+         * @description For one wallet; without `user_id` and `team_id`, for up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listRecurringGrants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/recurring-grants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a recurring grant; lots already granted are kept
+         * @description Cancel a recurring grant; lots already granted are kept.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        delete: operations["stopRecurringGrant"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Set the overdraft limit of a wallet
+         * @description Set the overdraft limit of a wallet.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        patch: operations["updateWallet"];
+        trace?: never;
+    };
+    "/v1/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List open holds, newest first
+         * @description List open holds, newest first.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listHolds"];
+        put?: never;
+        /**
+         * Hold credits before a call: an amount, or the maximum cost of a model's usage
+         * @description Hold credits before a call: an amount, or the maximum cost of a model's usage.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["createHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holds/{id}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Capture held credits, in parts or completely
+         * @description Capture held credits, in parts or completely.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["captureHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holds/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release a hold and its remaining credits
+         * @description Release a hold and its remaining credits.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["releaseHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holds/{id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend a hold: it expires this long after now
+         * @description Extend a hold: it expires this long after now.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["extendHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/holds/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a hold, open or closed
+         * @description Get a hold, open or closed.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getHold"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/entitlements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List entitlements, newest first
+         * @description List entitlements, newest first.
+         *
+         *     Requires an API key with the scope `entitlements:read`.
+         */
+        get: operations["listEntitlements"];
+        put?: never;
+        /**
+         * Create an entitlement: what a feature allows a user, a team or the whole customer
+         * @description Applies from the next event on, in live and test mode, with separate counters.
+         *
+         *     Requires an API key with the scope `entitlements:write`.
+         */
+        post: operations["createEntitlement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/entitlements/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an entitlement
+         * @description Get an entitlement.
+         *
+         *     Requires an API key with the scope `entitlements:read`.
+         */
+        get: operations["getEntitlement"];
+        /**
+         * Replace the rules of an entitlement
+         * @description Counters are kept if unit, period and anchor are unchanged.
+         *
+         *     Requires an API key with the scope `entitlements:write`.
+         */
+        put: operations["replaceEntitlement"];
+        post?: never;
+        /**
+         * Delete an entitlement and its counters
+         * @description Delete an entitlement and its counters.
+         *
+         *     Requires an API key with the scope `entitlements:write`.
+         */
+        delete: operations["deleteEntitlement"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/entitlements/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check whether a use is allowed and what it would cost; moves no credits unless `hold` is set
+         * @description Check whether a use is allowed and what it would cost; moves no credits unless `hold` is set.
+         *
+         *     Requires an API key with the scope `entitlements:read`.
+         */
+        post: operations["checkEntitlement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/analytics/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get usage: events, units, credits and provider cost
+         * @description Up to three groups, one of which may be a time window (UTC; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/analytics/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get costs: provider cost, revenue and margin
+         * @description Up to three groups, one of which may be a time window (UTC; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getCosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/analytics/burn-rate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the burn rate and when the credits run out
+         * @description For the customer, with the balance of all wallets together; or for one `user` or `team`, with the balance of its wallet.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getBurnRate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users, newest first
+         * @description Includes every user that was created here or mentioned, by an event or as the owner of a wallet.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listUsers"];
+        put?: never;
+        /**
+         * Create a user
+         * @description Optional: the first mention of a user creates it, after which this is a 409. Creates no wallet.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a user
+         * @description Get a user.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Erase a user and keep the ledger
+         * @description Erases the id everywhere, the user's profile, the metadata of its events and of the entries of its wallet, and its entitlements. Recurring grants to its wallet end. Amounts, transactions and events are kept under the id `erased_id`; remaining credits can be transferred from its wallet. The id can be used again, for a new user without a wallet. A repeat is a 404. If the erasure of a large ledger takes longer than a request, the response is a 503: the erasure continues by itself, and a repeat reports when it is complete.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        delete: operations["eraseUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a user
+         * @description Update a user.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        patch: operations["updateUser"];
+        trace?: never;
+    };
+    "/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List teams, newest first
+         * @description Includes every team that was created here or mentioned, by an event or as the owner of a wallet.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listTeams"];
+        put?: never;
+        /**
+         * Create a team
+         * @description Optional: the first mention of a team creates it, after which this is a 409. Creates no wallet.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["createTeam"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams/{team_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a team
+         * @description Get a team.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getTeam"];
+        put?: never;
+        post?: never;
+        /**
+         * Erase a team and keep the ledger
+         * @description Erases the id everywhere, the team's profile, the metadata of its events and of the entries of its wallet, and its entitlements. Recurring grants to its wallet end. Amounts, transactions and events are kept under the id `erased_id`; remaining credits can be transferred from its wallet. The id can be used again, for a new team without a wallet. A repeat is a 404. If the erasure of a large ledger takes longer than a request, the response is a 503: the erasure continues by itself, and a repeat reports when it is complete.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        delete: operations["eraseTeam"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a team
+         * @description Update a team.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        patch: operations["updateTeam"];
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        Event: {
+            /** @enum {string} */
+            event_type: "TOKEN_USAGE" | "API_CALL" | "FEATURE_ACCESS" | "IMAGE_GENERATION" | "VIDEO_GENERATION" | "AUDIO_PROCESSING" | "CUSTOM";
+            feature_id: string;
+            customer_id?: string;
+            user_id?: string;
+            team_id?: string;
+            provider?: string;
+            model?: string;
+            input_tokens?: number;
+            output_tokens?: number;
+            usage?: components["schemas"]["Usage"];
+            /** @description The provider's response, or its usage part. */
+            provider_response?: {
+                [key: string]: unknown;
+            };
+            provider_api?: string;
+            image_count?: number;
+            image_size?: string;
+            quality?: string;
+            duration_seconds?: number;
+            service_tier?: string;
+            region?: string;
+            quantity?: number;
+            unit?: string;
+            /** @description A hold to settle and close with this event. */
+            hold_id?: string;
+            idempotency_key?: string;
+            /**
+             * Format: date-time
+             * @description When the usage happened. Default: now. At most 35 days in the past and 5 minutes in the future.
+             */
+            timestamp?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description Inclusive totals with their subsets. */
+        Usage: {
+            input_tokens?: number;
+            input_text_tokens?: number;
+            input_audio_tokens?: number;
+            input_image_tokens?: number;
+            input_video_tokens?: number;
+            input_tool_tokens?: number;
+            input_text_tool_tokens?: number;
+            input_audio_tool_tokens?: number;
+            input_image_tool_tokens?: number;
+            input_video_tool_tokens?: number;
+            cache_read_tokens?: number;
+            cache_text_read_tokens?: number;
+            cache_audio_read_tokens?: number;
+            cache_image_read_tokens?: number;
+            cache_video_read_tokens?: number;
+            cache_write_tokens?: number;
+            cache_text_write_tokens?: number;
+            cache_audio_write_tokens?: number;
+            cache_image_write_tokens?: number;
+            cache_video_write_tokens?: number;
+            cache_write_5m_tokens?: number;
+            cache_write_1h_tokens?: number;
+            cache_text_write_5m_tokens?: number;
+            cache_text_write_1h_tokens?: number;
+            cache_audio_write_5m_tokens?: number;
+            cache_audio_write_1h_tokens?: number;
+            cache_image_write_5m_tokens?: number;
+            cache_image_write_1h_tokens?: number;
+            cache_video_write_5m_tokens?: number;
+            cache_video_write_1h_tokens?: number;
+            output_tokens?: number;
+            output_text_tokens?: number;
+            output_audio_tokens?: number;
+            output_image_tokens?: number;
+            output_video_tokens?: number;
+            output_reasoning_tokens?: number;
+            output_text_reasoning_tokens?: number;
+            output_audio_reasoning_tokens?: number;
+            output_image_reasoning_tokens?: number;
+            output_video_reasoning_tokens?: number;
+            output_citation_tokens?: number;
+            output_text_citation_tokens?: number;
+            output_audio_citation_tokens?: number;
+            output_image_citation_tokens?: number;
+            output_video_citation_tokens?: number;
+            input_images?: number;
+            output_images?: number;
+            video_seconds?: number;
+            audio_seconds?: number;
+            input_audio_seconds?: number;
+            output_audio_seconds?: number;
+            input_characters?: number;
+            input_document_pages?: number;
+            input_annotated_document_pages?: number;
+            input_pixels?: number;
+            input_text_messages?: number;
+            requests?: number;
+            web_searches?: number;
+            map_searches?: number;
+            storage_searches?: number;
+            social_searches?: number;
+            rerank_searches?: number;
+            code_executions?: number;
+            custom?: {
+                [key: string]: number;
+            };
+        };
+        EventBatch: {
+            events: unknown[];
+        };
+        OverlayUnitPrice: {
+            /** @description USD for `per` units, with at most 18 decimals. */
+            amount: number | string;
+            /** @description 1000000 for USD per million tokens. */
+            per: number;
+            /** @description Replaces `amount` for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
+            tiers?: {
+                threshold: number;
+                /** @description Default: false. */
+                inclusive?: boolean;
+                amount: number | string;
+            }[];
+        };
+        RegisteredCustomer: {
+            customer_id: string;
+            /** @description Shown only once and not stored. */
+            api_key: string;
+            name: string;
+            email: string;
+            /** @enum {string} */
+            tier: "STARTER" | "GROWTH" | "ENTERPRISE";
+            /** Format: date-time */
+            created_at: string;
+        };
+        Registration: {
+            name: string;
+            /** Format: email */
+            email: string;
+            /**
+             * @description Tiers other than STARTER require the operator token. Default: STARTER.
+             * @enum {string}
+             */
+            tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
+            /** @enum {string} */
+            region?: "wnam" | "enam" | "sam" | "weur" | "eeur" | "apac" | "oc" | "afr" | "me";
+            jurisdiction?: string;
+        };
+        Customer: {
+            customer_id: string;
+            name: string;
+            email: string;
+            /** @enum {string} */
+            tier: "STARTER" | "GROWTH" | "ENTERPRISE";
+            /** @enum {string} */
+            status: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
+            /** Format: date-time */
+            created_at: string;
+        };
+        AuditPage: {
+            data: components["schemas"]["AuditRecord"][];
+            next_cursor: string | null;
+        };
+        AuditRecord: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            /** @description null: the record concerns no single customer. */
+            customer_id: string | null;
+            /** @enum {string|null} */
+            mode: "live" | "test" | null;
+            actor: string;
+            /** @enum {string} */
+            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
+            target: string;
+            ip: string | null;
+            request_id: string | null;
+            /** @description The changed fields. null: the object did not exist, or no longer exists. */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The changed fields. null: the object did not exist, or no longer exists. */
+            after: {
+                [key: string]: unknown;
+            } | null;
+        };
+        AdminCustomersPage: {
+            data: components["schemas"]["AdminCustomer"][];
+            next_cursor: string | null;
+        };
+        AdminCustomer: {
+            customer_id: string;
+            name: string;
+            email: string;
+            /** @enum {string} */
+            tier: "STARTER" | "GROWTH" | "ENTERPRISE";
+            /** @enum {string} */
+            status: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
+            /** @description The region requested for the ledgers. */
+            region: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        AccountChange: {
+            /** @enum {string} */
+            tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
+            /** @enum {string} */
+            status?: "ACTIVE" | "SUSPENDED" | "CLOSED";
+        };
+        CreatedApiKey: {
+            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
+            key_id: string;
+            name: string;
+            /** @enum {string} */
+            mode: "live" | "test";
+            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            /** @enum {string} */
+            status: "active" | "expired" | "revoked";
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the key was deleted, or when it stops working after a rotation.
+             */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description At most one hour before the actual last use.
+             */
+            last_used_at: string | null;
+            /** @description Shown only once and not stored. */
+            api_key: string;
+        };
+        ApiKey: {
+            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
+            key_id: string;
+            name: string;
+            /** @enum {string} */
+            mode: "live" | "test";
+            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            /** @enum {string} */
+            status: "active" | "expired" | "revoked";
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the key was deleted, or when it stops working after a rotation.
+             */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description At most one hour before the actual last use.
+             */
+            last_used_at: string | null;
+        };
+        IssuedApiKeyDraft: {
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the key expires; must be in the future.
+             */
+            expires_at?: string;
+            /** @description Default: all scopes. */
+            scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            /**
+             * @description Default: live.
+             * @enum {string}
+             */
+            mode?: "live" | "test";
+        };
+        Rebuilt: {
+            ledgers: {
+                /** @enum {string} */
+                mode: "live" | "test";
+                /** @description Entries processed in this call. */
+                entries: number;
+                /** @description Rollup rows written for them. */
+                rows: number;
+                /** @description Whether analytics use the new rollups. */
+                done: boolean;
+            }[];
+            /** @description Whether entries are left: call again, or leave them to the cron. */
+            more: boolean;
+        };
+        Rebuild: {
+            /**
+             * @description Default: both ledgers, if they have entries.
+             * @enum {string}
+             */
+            mode?: "live" | "test";
+        };
+        DeadLettersPage: {
+            data: components["schemas"]["DeadLetter"][];
+            next_cursor: string | null;
+        };
+        DeadLetter: {
+            dead_letter_id: string;
+            /** @enum {string} */
+            state: "open" | "replayed";
+            /** @description Why the last attempt to consume it failed. */
+            reason: string;
+            /** @description Attempts since the queue gave up. */
+            attempts: number;
+            /** Format: date-time */
+            sent_at: string;
+            /** Format: date-time */
+            failed_at: string;
+            /** Format: date-time */
+            replayed_at: string | null;
+            /** @description The first 2,000 characters of the message's JSON. */
+            body: string;
+        };
+        DeadLetterReplayed: {
+            /** @description Messages consumed by this call. Nothing is counted twice. */
+            replayed: number;
+            /** @description Messages that failed again; they stay listed, with the reason. */
+            failed: number;
+            /** @description Named messages that are not waiting. */
+            not_found: number;
+            /** @description Whether more are waiting than one call replays: call again. */
+            more: boolean;
+        };
+        DeadLetterReplay: {
+            dead_letter_ids?: string[];
+        };
+        PriceOverlay: {
+            id: string;
+            provider: string;
+            model: string;
+            service_tier: string | null;
+            prices: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            effective_from: string;
+            /** Format: date-time */
+            effective_to: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description The id of the API key, or `operator`. */
+            created_by: string;
+        };
+        PriceOverlayInput: {
+            provider: string;
+            /** @description A model's name, or a prefix and `*`; an exact name takes precedence over any prefix. */
+            model: string;
+            /** @description Only for this tier. Without it: for all tiers, unchanged. */
+            service_tier?: string;
+            prices: {
+                [key: string]: components["schemas"]["OverlayUnitPrice"];
+            } | {
+                multiplier: number | string;
+            };
+            /**
+             * Format: date-time
+             * @description Default: now. In the past, at most 35 days, only for an exact model that had no price then.
+             */
+            effective_from?: string;
+            /**
+             * Format: date-time
+             * @description Default: until it is replaced.
+             */
+            effective_to?: string;
+        };
+        Reconciled: {
+            ledgers: {
+                ledger_id: string;
+                /** @enum {string} */
+                status: "OK" | "REPAIRED" | "DIFFERENT" | "CHECKING" | "UNAVAILABLE";
+                /** @description All pages up to this entry are correct. */
+                checked_entry: number | null;
+                /** @description The differences found. With status REPAIRED they are repaired. */
+                differences: components["schemas"]["Difference"][];
+            }[];
+            /** @description Whether ledgers are left: call again. */
+            more: boolean;
+        };
+        Difference: {
+            /** @enum {string} */
+            kind: "pages_missing" | "page_sums" | "wallet_chain" | "balance" | "usage_of_pages" | "usage_of_rollups" | "usage_of_days";
+            from_entry: number;
+            to_entry: number;
+            expected: string;
+            found: string;
+        };
+        Reconcile: {
+            customer_id?: string;
+            /** @description Check every page. Default: only pages since the last check. */
+            full?: boolean;
+        };
+        RerateSummary: {
+            ledgers: number;
+            examined: number;
+            rated: number;
+            /** @description Priced, but the wallet cannot pay until its next credit. */
+            unpaid: number;
+            /** @description Events that still have no price. */
+            unpriced: number;
+            /** @description Whether events are left, or a ledger did not answer: call again. */
+            more: boolean;
+        };
+        Rerate: {
+            customer_id?: string;
+        };
+        Stats: {
+            customers: {
+                total: number;
+                by_status: {
+                    PENDING: number;
+                    ACTIVE: number;
+                    SUSPENDED: number;
+                    CLOSED: number;
+                };
+                by_tier: {
+                    STARTER: number;
+                    GROWTH: number;
+                    ENTERPRISE: number;
+                };
+                /** @description false: more exist than were counted. */
+                complete: boolean;
+            };
+            ledgers: {
+                total: number;
+                /** @description false: more exist than were counted. */
+                complete: boolean;
+            };
+            /** @description Ledgers that reported a failed flush to D1. */
+            flush: {
+                ledgers_behind: number;
+                /**
+                 * Format: date-time
+                 * @description When the oldest missing entry was committed.
+                 */
+                oldest_at: string | null;
+                /** @description The age of the oldest missing entry; 0 if none is missing. */
+                lag_seconds: number;
+            };
+            /** @description Ledgers whose usage is in D1 but not yet in analytics. */
+            rollups: {
+                ledgers_behind: number;
+                /**
+                 * Format: date-time
+                 * @description When the oldest missing entry was committed.
+                 */
+                oldest_at: string | null;
+                /** @description The age of the oldest missing entry; 0 if none is missing. */
+                lag_seconds: number;
+            };
+            reconcile: {
+                /** @description Ledgers whose sums differed at their last check and could not be repaired. */
+                different: number;
+                /** @description Ledgers that were never checked. */
+                unchecked: number;
+                /** Format: date-time */
+                last_run_at: string | null;
+            };
+            dead_letters: {
+                open: number;
+                /** @description false: more exist than were counted. */
+                complete: boolean;
+            };
+            /** @description Outcomes of requests in this hour and the 23 before it, delayed by about a minute. */
+            outcomes: {
+                requests: number;
+                by_status: {
+                    402: number;
+                    409: number;
+                    429: number;
+                    "2xx": number;
+                    "4xx": number;
+                    "5xx": number;
+                };
+                /** @description Refused and failed requests, by problem code. */
+                by_code: {
+                    [key: string]: number;
+                };
+                replayed: number;
+                /** @description Events rejected in batches that were answered 200, by code. */
+                rejected_events: {
+                    [key: string]: number;
+                };
+                /** Format: date-time */
+                since: string;
+                hours: {
+                    requests: number;
+                    by_status: {
+                        402: number;
+                        409: number;
+                        429: number;
+                        "2xx": number;
+                        "4xx": number;
+                        "5xx": number;
+                    };
+                    /** @description Refused and failed requests, by problem code. */
+                    by_code: {
+                        [key: string]: number;
+                    };
+                    replayed: number;
+                    /** @description Events rejected in batches that were answered 200, by code. */
+                    rejected_events: {
+                        [key: string]: number;
+                    };
+                    /** Format: date-time */
+                    hour: string;
+                }[];
+            };
+            /** Format: date-time */
+            as_of: string;
+        };
+        ApiKeysPage: {
+            data: components["schemas"]["ApiKey"][];
+            next_cursor: string | null;
+        };
+        ApiKeyDraft: {
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the key expires; must be in the future.
+             */
+            expires_at?: string;
+            /** @description Default: all scopes of the calling key. */
+            scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            /**
+             * @description Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.
+             * @enum {string}
+             */
+            mode?: "live" | "test";
+        };
+        RotatedApiKey: {
+            /** @description Also part of the key itself, after `om_live_` or `om_test_`. */
+            key_id: string;
+            name: string;
+            /** @enum {string} */
+            mode: "live" | "test";
+            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            /** @enum {string} */
+            status: "active" | "expired" | "revoked";
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the key was deleted, or when it stops working after a rotation.
+             */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description At most one hour before the actual last use.
+             */
+            last_used_at: string | null;
+            /** @description Shown only once and not stored. */
+            api_key: string;
+            /** @description The old key, and until when it works. */
+            replaces: {
+                key_id: string;
+                /** Format: date-time */
+                revoked_at: string;
+            };
+        };
+        ApiKeyRotation: {
+            /** @description How long the old key keeps working; at most 7 days. Default: 0. */
+            overlap_seconds?: number;
+        };
+        Ingested: {
+            id: string;
+            /** @description Credits, with at most 6 decimals. */
+            credits_burned: number;
+            /** @description Credits, with at most 6 decimals. */
+            balance_after: number;
+            /** @description USD, with at most 12 decimals. */
+            provider_cost_usd: number;
+            wallet_id: string;
+            burn_table_version: number;
+            price_version: string;
+            /**
+             * @description Present if no price was known: no credits are burned yet.
+             * @enum {boolean}
+             */
+            unrated?: true;
+            warnings?: string[];
+            /** Format: date-time */
+            timestamp: string;
+        };
+        BatchResult: {
+            batch_id: string;
+            accepted: number;
+            duplicates: number;
+            rejected: number;
+            /** @description Credits, with at most 6 decimals. */
+            credits_burned: number;
+            /** @description Credits, with at most 6 decimals. */
+            balance_after: number | null;
+            results: {
+                index: number;
+                id: string | null;
+                /** @enum {string} */
+                status: "accepted" | "duplicate" | "rejected";
+                /** @description Credits, with at most 6 decimals. */
+                credits_burned: number;
+                /** @description Credits, with at most 6 decimals. */
+                balance_after: number | null;
+                error?: {
+                    code: string;
+                    detail: string;
+                };
+            }[];
+        };
+        EventRecord: {
+            id: string;
+            /** @enum {string} */
+            event_type: "TOKEN_USAGE" | "API_CALL" | "FEATURE_ACCESS" | "IMAGE_GENERATION" | "VIDEO_GENERATION" | "AUDIO_PROCESSING" | "CUSTOM";
+            feature_id: string;
+            user_id: string | null;
+            team_id: string | null;
+            provider: string | null;
+            model: string | null;
+            usage: {
+                [key: string]: unknown;
+            };
+            service_tier?: string;
+            region?: string;
+            image_size?: string;
+            image_quality?: string;
+            /** @description Credits, with at most 6 decimals. */
+            credits_burned: number;
+            /** @description Credits, with at most 6 decimals. */
+            balance_after: number;
+            /** @description USD, with at most 12 decimals. */
+            provider_cost_usd: number;
+            wallet_id: string;
+            burn_table_version: number;
+            price_version: string;
+            /**
+             * @description Present if no price was known: no credits are burned yet.
+             * @enum {boolean}
+             */
+            unrated?: true;
+            warnings?: string[];
+            /** Format: date-time */
+            timestamp: string;
+            customer_price_usd: number;
+            transaction_id: string;
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            created_at: string;
+        };
+        Movement: {
+            transaction_id: string;
+            wallet_id: string;
+            /** @description Credits, with at most 6 decimals. */
+            amount: number;
+            /** @description Credits, with at most 6 decimals. */
+            balance_after: number;
+            /** @description Credits returned to lots that have expired in the meantime; they expire again at once. */
+            returned_expired?: number;
+            to?: {
+                transaction_id: string;
+                wallet_id: string;
+                /** @description Credits, with at most 6 decimals. */
+                balance_after: number;
+            };
+        };
+        Calculated: {
+            /** @description USD, with at most 12 decimals. */
+            provider_cost_usd: number;
+            credits: number;
+            /** @description USD, with at most 12 decimals. */
+            customer_price_usd: number;
+            /** @description Of customer_price_usd; null when that is 0. */
+            margin_percent: number | null;
+            /** @description A cheaper way to make the same request, by list prices; does not consider quality. */
+            optimization: {
+                /** @enum {string} */
+                kind: "batch" | "flex" | "cache" | "model";
+                suggested_model: string;
+                suggested_service_tier?: string;
+                savings_percent: number;
+                /** @description USD, with at most 12 decimals. */
+                provider_cost_usd: number;
+                assumptions: string[];
+            } | null;
+            /** @description The reason why there is no suggestion. */
+            optimization_note?: string;
+            usage: {
+                [key: string]: number;
+            };
+            breakdown: {
+                unit: string;
+                /** @description The model that used it, if a response reports another one besides its own. */
+                model?: string;
+                quantity: number;
+                /** @description USD, with at most 12 decimals. */
+                price_usd: number;
+                /** @description USD, with at most 12 decimals. */
+                cost_usd: number;
+                /** @description Reported parts of the unit that have no price of their own, billed at this price. */
+                without_own_price?: {
+                    unit: string;
+                    quantity: number;
+                }[];
+            }[];
+            pricing_source: string;
+            burn_table_version: number;
+            price_version: string;
+            warnings?: string[];
+        };
+        Calculation: {
+            provider?: string;
+            model?: string;
+            input_tokens?: number;
+            output_tokens?: number;
+            usage?: components["schemas"]["Usage"];
+            /** @description The provider's response, or its usage part. */
+            provider_response?: {
+                [key: string]: unknown;
+            };
+            provider_api?: string;
+            image_count?: number;
+            image_size?: string;
+            quality?: string;
+            duration_seconds?: number;
+            service_tier?: string;
+            region?: string;
+            feature_id?: string;
+            /** Format: date-time */
+            at?: string;
+        };
+        BulkCalculated: {
+            results: ({
+                index: number;
+                /** @description USD, with at most 12 decimals. */
+                provider_cost_usd: number;
+                credits: number;
+                /** @description USD, with at most 12 decimals. */
+                customer_price_usd: number;
+                /** @description Of customer_price_usd; null when that is 0. */
+                margin_percent: number | null;
+                /** @description A cheaper way to make the same request, by list prices; does not consider quality. */
+                optimization: {
+                    /** @enum {string} */
+                    kind: "batch" | "flex" | "cache" | "model";
+                    suggested_model: string;
+                    suggested_service_tier?: string;
+                    savings_percent: number;
+                    /** @description USD, with at most 12 decimals. */
+                    provider_cost_usd: number;
+                    assumptions: string[];
+                } | null;
+                /** @description The reason why there is no suggestion. */
+                optimization_note?: string;
+                usage: {
+                    [key: string]: number;
+                };
+                breakdown: {
+                    unit: string;
+                    /** @description The model that used it, if a response reports another one besides its own. */
+                    model?: string;
+                    quantity: number;
+                    /** @description USD, with at most 12 decimals. */
+                    price_usd: number;
+                    /** @description USD, with at most 12 decimals. */
+                    cost_usd: number;
+                    /** @description Reported parts of the unit that have no price of their own, billed at this price. */
+                    without_own_price?: {
+                        unit: string;
+                        quantity: number;
+                    }[];
+                }[];
+                pricing_source: string;
+                burn_table_version: number;
+                price_version: string;
+                warnings?: string[];
+            } | {
+                index: number;
+                error: {
+                    code: string;
+                    detail: string;
+                };
+            })[];
+            totals: {
+                /** @description USD, with at most 12 decimals. */
+                provider_cost_usd: number;
+                credits: number;
+                /** @description USD, with at most 12 decimals. */
+                customer_price_usd: number;
+            };
+        };
+        BulkCalculation: {
+            calculations: components["schemas"]["Calculation"][];
+        };
+        Simulated: {
+            events: number;
+            /** @description Credits that the events burned. */
+            credits_recorded: number;
+            /** @description Credits that they would have burned. */
+            credits_simulated: number;
+            /** @description Simulated minus recorded. */
+            difference: number;
+            /** @description USD, with at most 12 decimals. */
+            provider_cost_usd: number;
+            /** @description At the draft's credits per USD. */
+            customer_price_usd: number;
+            margin_percent: number | null;
+            /** @description Events recorded without a price, which no sum includes. */
+            unrated_events: number;
+            /** @description The 100 dearest features. */
+            by_feature: {
+                feature_id: string;
+                events: number;
+                /** @description Credits that the events burned. */
+                credits_recorded: number;
+                /** @description Credits that they would have burned. */
+                credits_simulated: number;
+                /** @description Simulated minus recorded. */
+                difference: number;
+                /** @description USD, with at most 12 decimals. */
+                provider_cost_usd: number;
+                /** @description At the draft's credits per USD. */
+                customer_price_usd: number;
+                margin_percent: number | null;
+            }[];
+        };
+        Simulation: {
+            burn_table: components["schemas"]["BurnTableDraft"];
+            /**
+             * Format: date-time
+             * @description The first event time, inclusive.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The end of the event times, exclusive; at most 31 days after `from`.
+             */
+            to: string;
+        };
+        BurnTableDraft: {
+            /** @description Default: Draft. */
+            name?: string;
+            /** @description Default: the deployment's. */
+            credits_per_usd?: number | string;
+            /** @description Default: {"mode":"half_even","step":"0.000001"}. */
+            rounding?: {
+                /**
+                 * @description Default: half_even.
+                 * @enum {string}
+                 */
+                mode?: "half_even" | "ceil" | "floor";
+                step?: number | string;
+            };
+            min_charge?: number | string;
+            /**
+             * @description Default: flag.
+             * @enum {string}
+             */
+            on_unpriced?: "flag" | "reject" | "ceiling";
+            /** @description Default: []. */
+            rules?: ({
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "cost_plus";
+                markup_percent: number | string;
+                fixed?: number | string;
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "per_unit";
+                rates: {
+                    [key: string]: {
+                        amount: number | string;
+                        per: number | string;
+                    };
+                };
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "flat";
+                amount: number | string;
+                unit?: string;
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "tiered";
+                /** @enum {string} */
+                mode: "graduated" | "volume";
+                unit: string;
+                free?: number | string;
+                /**
+                 * @description Default: MONTHLY.
+                 * @enum {string}
+                 */
+                period?: "DAILY" | "WEEKLY" | "MONTHLY";
+                tiers: {
+                    up_to: number | string | null;
+                    unit_amount: number | string;
+                    flat_amount?: number | string;
+                }[];
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "package";
+                unit: string;
+                size: number | string;
+                amount: number | string;
+            })[];
+            /**
+             * Format: date-time
+             * @description When the table starts to apply. Default: now.
+             */
+            effective_from?: string;
+            /**
+             * Format: date-time
+             * @description When the table stops applying (exclusive). Default: never.
+             */
+            effective_to?: string;
+        };
+        ModelPrice: {
+            provider: string;
+            model: string;
+            /** @description The catalogue's id of the model; null for a model that the catalogue does not have. */
+            catalogue_model: string | null;
+            /**
+             * @description The list price, a price of the operator for all customers, or your own price.
+             * @enum {string}
+             */
+            source: "catalogue" | "operator" | "override";
+            price_version: string;
+            /** Format: date-time */
+            effective_from: string | null;
+            /**
+             * Format: date-time
+             * @description Null if no end is known.
+             */
+            effective_to: string | null;
+            context_window: number | null;
+            deprecated: boolean;
+            prices: {
+                unit: string;
+                /** @description USD for one unit, with at most 18 decimals. */
+                price_usd: number;
+                /** @description Replaces price_usd for the whole request once its total input exceeds (if inclusive: reaches) the threshold. */
+                tiers?: {
+                    threshold: number;
+                    inclusive: boolean;
+                    /** @description USD for one unit, with at most 18 decimals. */
+                    price_usd: number;
+                }[];
+                /** @description Replaces price_usd for media of this quality and size. */
+                sizes?: {
+                    size: string;
+                    /** @description USD for one unit, with at most 18 decimals. */
+                    price_usd: number;
+                }[];
+            }[];
+        };
+        Provider: {
+            provider: string;
+            name: string;
+        };
+        BurnTableVersion: {
+            /** @description Null for the deployment's default table. */
+            id: string | null;
+            /** @description The version number on entries, counted over all tables of the customer. */
+            version: number;
+            name: string;
+            credits_per_usd: number;
+            rounding: {
+                /** @enum {string} */
+                mode: "half_even" | "ceil" | "floor";
+                step: number;
+            };
+            min_charge: number;
+            /** @enum {string} */
+            on_unpriced: "flag" | "reject" | "ceiling";
+            rules: ({
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "cost_plus";
+                markup_percent: number;
+                fixed?: number;
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "per_unit";
+                rates: {
+                    [key: string]: {
+                        amount: number;
+                        per: number;
+                    };
+                };
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "flat";
+                amount: number;
+                unit?: string;
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "tiered";
+                /** @enum {string} */
+                mode: "graduated" | "volume";
+                unit: string;
+                free?: number;
+                /**
+                 * @description Default: MONTHLY.
+                 * @enum {string}
+                 */
+                period?: "DAILY" | "WEEKLY" | "MONTHLY";
+                tiers: {
+                    up_to: number | null;
+                    unit_amount: number;
+                    flat_amount?: number;
+                }[];
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "package";
+                unit: string;
+                size: number;
+                amount: number;
+            })[];
+            /** Format: date-time */
+            effective_from: string | null;
+            /** Format: date-time */
+            effective_to: string | null;
+            /** @description False after deletion. */
+            active: boolean;
+            /** Format: date-time */
+            created_at: string | null;
+            /**
+             * Format: date-time
+             * @description When this version was saved.
+             */
+            updated_at: string | null;
+            /** Format: date-time */
+            deactivated_at: string | null;
+        };
+        BurnTable: {
+            name: string;
+            /** @description Default: the deployment's. */
+            credits_per_usd?: number | string;
+            /** @description Default: {"mode":"half_even","step":"0.000001"}. */
+            rounding?: {
+                /**
+                 * @description Default: half_even.
+                 * @enum {string}
+                 */
+                mode?: "half_even" | "ceil" | "floor";
+                step?: number | string;
+            };
+            min_charge?: number | string;
+            /**
+             * @description Default: flag.
+             * @enum {string}
+             */
+            on_unpriced?: "flag" | "reject" | "ceiling";
+            /** @description Default: []. */
+            rules?: ({
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "cost_plus";
+                markup_percent: number | string;
+                fixed?: number | string;
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "per_unit";
+                rates: {
+                    [key: string]: {
+                        amount: number | string;
+                        per: number | string;
+                    };
+                };
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "flat";
+                amount: number | string;
+                unit?: string;
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "tiered";
+                /** @enum {string} */
+                mode: "graduated" | "volume";
+                unit: string;
+                free?: number | string;
+                /**
+                 * @description Default: MONTHLY.
+                 * @enum {string}
+                 */
+                period?: "DAILY" | "WEEKLY" | "MONTHLY";
+                tiers: {
+                    up_to: number | string | null;
+                    unit_amount: number | string;
+                    flat_amount?: number | string;
+                }[];
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "package";
+                unit: string;
+                size: number | string;
+                amount: number | string;
+            })[];
+            /**
+             * Format: date-time
+             * @description When the table starts to apply. Default: now.
+             */
+            effective_from?: string;
+            /**
+             * Format: date-time
+             * @description When the table stops applying (exclusive). Default: never.
+             */
+            effective_to?: string;
+        };
+        BurnTablePatch: {
+            name?: string;
+            /** @description Default: the deployment's. */
+            credits_per_usd?: number | string;
+            rounding?: {
+                /**
+                 * @description Default: half_even.
+                 * @enum {string}
+                 */
+                mode?: "half_even" | "ceil" | "floor";
+                step?: number | string;
+            };
+            min_charge?: number | string;
+            /** @enum {string} */
+            on_unpriced?: "flag" | "reject" | "ceiling";
+            rules?: ({
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "cost_plus";
+                markup_percent: number | string;
+                fixed?: number | string;
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "per_unit";
+                rates: {
+                    [key: string]: {
+                        amount: number | string;
+                        per: number | string;
+                    };
+                };
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "flat";
+                amount: number | string;
+                unit?: string;
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "tiered";
+                /** @enum {string} */
+                mode: "graduated" | "volume";
+                unit: string;
+                free?: number | string;
+                /**
+                 * @description Default: MONTHLY.
+                 * @enum {string}
+                 */
+                period?: "DAILY" | "WEEKLY" | "MONTHLY";
+                tiers: {
+                    up_to: number | string | null;
+                    unit_amount: number | string;
+                    flat_amount?: number | string;
+                }[];
+            } | {
+                /** @description Each field is a name, a prefix followed by `*`, or `*`. A missing field matches anything. Default: {}. */
+                match?: {
+                    feature?: string;
+                    provider?: string;
+                    model?: string;
+                };
+                /** @enum {string} */
+                method: "package";
+                unit: string;
+                size: number | string;
+                amount: number | string;
+            })[];
+            /**
+             * Format: date-time
+             * @description When the table starts to apply. Default: now.
+             */
+            effective_from?: string;
+            /**
+             * Format: date-time
+             * @description When the table stops applying (exclusive). Default: never.
+             */
+            effective_to?: string;
+        };
+        Credited: {
+            transaction_id: string;
+            wallet_id: string;
+            lot_id: string;
+            recurring_grant_id?: string;
+            /** @description Credits, with at most 6 decimals. */
+            amount: number;
+            /** @description Credits, with at most 6 decimals. */
+            balance_after: number;
+            /**
+             * @description The payment reference was used before: this is the first purchase, and nothing was added.
+             * @enum {boolean}
+             */
+            already_recorded?: true;
+        };
+        Grant: {
+            user_id?: string;
+            team_id?: string;
+            amount: number | string;
+            /**
+             * Format: date-time
+             * @description When the lot expires; must be in the future. Default: never.
+             */
+            expires_at?: string;
+            /** @description Lots with a lower value burn first. Default: 50. */
+            priority?: number;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            reason?: string;
+            /**
+             * @description Default: promo.
+             * @enum {string}
+             */
+            kind?: "promo" | "paid";
+            /** @description Repeats the grant every period from now; in shorter months the 31st becomes the last day. */
+            recurring?: {
+                /** @enum {string} */
+                every: "day" | "week" | "month";
+                /** @description The most that may be left of earlier lots at the next grant. Default: no limit. */
+                rollover_max?: number | string;
+            };
+        };
+        Purchase: {
+            user_id?: string;
+            team_id?: string;
+            amount: number | string;
+            /**
+             * Format: date-time
+             * @description When the lot expires; must be in the future. Default: never.
+             */
+            expires_at?: string;
+            /** @description Lots with a lower value burn first. Default: 50. */
+            priority?: number;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            price_usd: number | string;
+            payment_reference?: string;
+        };
+        Balance: {
+            customer_id: string;
+            wallet_id: string;
+            /** @description Credits, with at most 6 decimals. */
+            balance: number;
+            /** @description Credits, with at most 6 decimals. */
+            reserved_balance: number;
+            /** @description Credits, with at most 6 decimals. */
+            available_balance: number;
+            /** @enum {string} */
+            currency: "credits";
+            /** @description Credits, with at most 6 decimals. */
+            overdraft_limit: number;
+            expiring_next: {
+                /** @description Credits, with at most 6 decimals. */
+                amount: number;
+                /** Format: date-time */
+                at: string;
+            } | null;
+        };
+        Lot: {
+            lot_id: string;
+            /** @enum {string} */
+            kind: "promo" | "paid";
+            /** @description Credits, with at most 6 decimals. */
+            amount: number;
+            /** @description Credits, with at most 6 decimals. */
+            remaining: number;
+            /** @description Credits, with at most 6 decimals. */
+            reserved: number;
+            priority: number;
+            /** Format: date-time */
+            expires_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        Transaction: {
+            id: string;
+            /** @enum {string} */
+            type: "PURCHASE" | "GRANT" | "BURN" | "REFUND" | "VOID" | "EXPIRATION" | "TRANSFER" | "ADJUSTMENT";
+            wallet_id: string;
+            /** @description Credits, with at most 6 decimals. */
+            amount: number;
+            /** @description Credits, with at most 6 decimals. */
+            balance_before: number;
+            /** @description Credits, with at most 6 decimals. */
+            balance_after: number;
+            description: string | null;
+            event_id?: string;
+            payment_reference?: string;
+            price_usd?: number;
+            lots: {
+                /** @description null for the overdraft. */
+                lot_id: string | null;
+                /** @description Credits, with at most 6 decimals. */
+                amount: number;
+            }[];
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            created_at: string;
+        };
+        Refund: {
+            transaction_id: string;
+            /** @description Default: everything that can be refunded. */
+            amount?: number | string;
+            reason?: string;
+        };
+        /** @description `{}` is the customer's own wallet. */
+        Transfer: {
+            from: {
+                user_id?: string;
+                team_id?: string;
+            };
+            to: {
+                user_id?: string;
+                team_id?: string;
+            };
+            amount: number | string;
+        };
+        Adjustment: {
+            user_id?: string;
+            team_id?: string;
+            amount: number | string;
+            reason: string;
+        };
+        RecurringGrant: {
+            recurring_grant_id: string;
+            wallet_id: string;
+            user_id: string | null;
+            team_id: string | null;
+            /** @description Credits, with at most 6 decimals. */
+            amount: number;
+            /** @enum {string} */
+            kind: "promo" | "paid";
+            priority: number;
+            /** @enum {string} */
+            every: "day" | "week" | "month";
+            /** @description Credits, with at most 6 decimals. */
+            rollover_max: number | null;
+            reason: string | null;
+            /** Format: date-time */
+            next_at: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        Wallet: {
+            wallet_id: string;
+            /** @description Credits, with at most 6 decimals. */
+            balance: number;
+            /** @description Credits, with at most 6 decimals. */
+            overdraft_limit: number;
+        };
+        WalletChange: {
+            user_id?: string;
+            team_id?: string;
+            overdraft_limit: number | string;
+        };
+        Hold: {
+            hold_id: string;
+            /** @enum {string} */
+            status: "open" | "captured" | "released" | "expired";
+            feature_id: string;
+            user_id: string | null;
+            team_id: string | null;
+            wallet_id: string;
+            /** @description The credits held at the start. */
+            credits: number;
+            /** @description Credits, with at most 6 decimals. */
+            captured: number;
+            /** @description Credits, with at most 6 decimals. */
+            remaining: number;
+            /** @description The wallet's balance without held credits. */
+            available_balance: number;
+            /** @description The output tokens that the remaining credits cover. */
+            max_output_tokens?: number;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        OpenHold: {
+            feature_id: string;
+            user_id?: string;
+            team_id?: string;
+            /** @description Default: 600. */
+            expires_in_seconds?: number;
+            credits?: number | string;
+            provider?: string;
+            model?: string;
+            usage?: components["schemas"]["Usage"];
+            max_output_tokens?: number;
+            service_tier?: string;
+            region?: string;
+        };
+        Captured: {
+            hold_id: string;
+            /** @description Credits, with at most 6 decimals. */
+            captured: number;
+            /** @description The part of the cost that the wallet could not pay. */
+            shortfall: number;
+            /** @description Credits, with at most 6 decimals. */
+            remaining: number;
+            /** @description Credits, with at most 6 decimals. */
+            balance_after: number;
+            max_output_tokens?: number;
+            transaction_id: string;
+            event_id?: string;
+        };
+        CaptureHold: {
+            credits?: number | string;
+            event?: components["schemas"]["Event"];
+            /** @description Default: false. */
+            final?: boolean;
+        };
+        ExtendHold: {
+            expires_in_seconds: number;
+        };
+        EntitlementRecord: {
+            id: string;
+            feature_id: string;
+            user_id: string | null;
+            team_id: string | null;
+            /** @enum {string} */
+            limit_type: "HARD" | "SOFT" | "NONE";
+            limit_value: number | null;
+            /** @enum {string} */
+            unit: "credits" | "events" | "tokens" | "usd";
+            /** @enum {string|null} */
+            period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | null;
+            /** Format: date-time */
+            anchor: string | null;
+            value?: unknown;
+            enabled: boolean;
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        Entitlement: {
+            feature_id: string;
+            user_id?: string;
+            team_id?: string;
+            /** @enum {string} */
+            limit_type: "HARD" | "SOFT" | "NONE";
+            /** @description The limit for a window, in `unit`. */
+            limit_value?: number | string;
+            /**
+             * @description Default: credits.
+             * @enum {string}
+             */
+            unit?: "credits" | "events" | "tokens" | "usd";
+            /** @enum {string} */
+            period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL";
+            /**
+             * Format: date-time
+             * @description A time at which a window begins. Default: calendar windows.
+             */
+            anchor?: string;
+            /** @description Your own configuration: any JSON of up to 16 KB. */
+            value?: unknown;
+            /** @description Default: true. */
+            enabled?: boolean;
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        EntitlementReplacement: {
+            feature_id?: string;
+            user_id?: string;
+            team_id?: string;
+            /** @enum {string} */
+            limit_type: "HARD" | "SOFT" | "NONE";
+            /** @description The limit for a window, in `unit`. */
+            limit_value?: number | string;
+            /**
+             * @description Default: credits.
+             * @enum {string}
+             */
+            unit?: "credits" | "events" | "tokens" | "usd";
+            /** @enum {string} */
+            period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL";
+            /**
+             * Format: date-time
+             * @description A time at which a window begins. Default: calendar windows.
+             */
+            anchor?: string;
+            /** @description Your own configuration: any JSON of up to 16 KB. */
+            value?: unknown;
+            /** @description Default: true. */
+            enabled?: boolean;
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        EntitlementChecked: {
+            allowed: boolean;
+            /** @enum {string|null} */
+            reason: "feature_not_enabled" | "feature_disabled" | "limit_reached" | "soft_limit_reached" | "insufficient_credits" | "low_credits" | null;
+            message: string;
+            estimated_cost_credits: number;
+            /** @description The value of the estimated credits (customer_price_usd). */
+            estimated_cost_usd: number;
+            current_balance: number;
+            limit: {
+                /** @enum {string} */
+                level: "user" | "team" | "customer";
+                value: number;
+                used: number;
+                remaining: number;
+                /** @enum {string} */
+                period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL";
+                /** Format: date-time */
+                resets_at: string | null;
+                /** @enum {string} */
+                unit: "credits" | "events" | "tokens" | "usd";
+            } | null;
+            hold_id?: string;
+            actions: {
+                /** @enum {string} */
+                type: "upgrade" | "purchase" | "increase_limit";
+                label: string;
+                url: string;
+            }[];
+        };
+        EntitlementCheck: {
+            feature_id: string;
+            user_id?: string;
+            team_id?: string;
+            /** @description The planned use. Without it, only the feature and its limits are checked. */
+            action?: {
+                /** @description An event type; case does not matter. */
+                type: string;
+                provider?: string;
+                model?: string;
+                estimated_input_tokens?: number;
+                estimated_output_tokens?: number;
+                estimated_count?: number;
+                estimated_duration_seconds?: number;
+            };
+            /** @description Hold the estimate for ten minutes if allowed. Requires credits:write. Default: false. */
+            hold?: boolean;
+        };
+        UsageAnalytics: {
+            data: {
+                /** @description The group of the row. A window is shown as its start; null means no value. */
+                group: {
+                    /** Format: date-time */
+                    hour?: string;
+                    /** Format: date-time */
+                    day?: string;
+                    /** Format: date-time */
+                    week?: string;
+                    /** Format: date-time */
+                    month?: string;
+                    feature?: string | null;
+                    provider?: string | null;
+                    model?: string | null;
+                    user?: string | null;
+                    team?: string | null;
+                    event_type?: string | null;
+                };
+                events: number;
+                units: {
+                    [key: string]: number;
+                };
+                /** @description Credits, with at most 6 decimals. */
+                credits: number;
+                /** @description USD, with at most 6 decimals. */
+                provider_cost_usd: number;
+            }[];
+            totals: {
+                events: number;
+                units: {
+                    [key: string]: number;
+                };
+                /** @description Credits, with at most 6 decimals. */
+                credits: number;
+                /** @description USD, with at most 6 decimals. */
+                provider_cost_usd: number;
+            };
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: date-time
+             * @description Everything acknowledged before this time is counted.
+             */
+            as_of: string;
+        };
+        CostAnalytics: {
+            data: {
+                /** @description The group of the row. A window is shown as its start; null means no value. */
+                group: {
+                    /** Format: date-time */
+                    hour?: string;
+                    /** Format: date-time */
+                    day?: string;
+                    /** Format: date-time */
+                    week?: string;
+                    /** Format: date-time */
+                    month?: string;
+                    feature?: string | null;
+                    provider?: string | null;
+                    model?: string | null;
+                    user?: string | null;
+                    team?: string | null;
+                    event_type?: string | null;
+                };
+                /** @description USD, with at most 6 decimals. */
+                provider_cost_usd: number;
+                /** @description The sum of customer_price_usd, promotional credits included. */
+                revenue_usd: number;
+                /** @description The price paid for the burned credits. */
+                paid_revenue_usd: number;
+                /** @description USD, with at most 6 decimals. */
+                margin_usd: number;
+                /** @description Share of the revenue; null without revenue. */
+                margin_percent: number | null;
+            }[];
+            totals: {
+                /** @description USD, with at most 6 decimals. */
+                provider_cost_usd: number;
+                /** @description The sum of customer_price_usd, promotional credits included. */
+                revenue_usd: number;
+                /** @description The price paid for the burned credits. */
+                paid_revenue_usd: number;
+                /** @description USD, with at most 6 decimals. */
+                margin_usd: number;
+                /** @description Share of the revenue; null without revenue. */
+                margin_percent: number | null;
+            };
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: date-time
+             * @description Everything acknowledged before this time is counted.
+             */
+            as_of: string;
+        };
+        BurnRate: {
+            /** @description Credits, with at most 6 decimals. */
+            balance: number;
+            /** @description Credits, with at most 6 decimals. */
+            average_per_day_7d: number;
+            /** @description Credits, with at most 6 decimals. */
+            average_per_day_30d: number;
+            /**
+             * @description The last 7 days compared with the 7 before: rising or falling by more than 20 %, or steady.
+             * @enum {string}
+             */
+            trend: "rising" | "steady" | "falling";
+            /** @description Null if nothing was burned in 7 days. */
+            days_remaining: number | null;
+            /** Format: date-time */
+            run_out_date: string | null;
+            /** @description The assumption behind the run-out date. */
+            assumption: string;
+            recommendations: {
+                /** @enum {string} */
+                type: "urgent" | "warning" | "alert";
+                message: string;
+                /** @enum {string} */
+                action: "purchase_credits" | "review_usage" | "review_prices";
+            }[];
+            /** Format: date-time */
+            as_of: string;
+        };
+        User: {
+            user_id: string;
+            email?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            created_at: string;
+        };
+        NewUser: {
+            user_id: string;
+            /** Format: email */
+            email?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        UserChange: {
+            /** Format: email */
+            email?: string | null;
+            /** @description Given keys replace existing ones of the same name. A key set to null is removed; null removes all keys. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        ErasedUser: {
+            user_id: string;
+            /** @enum {boolean} */
+            deleted: true;
+            /** @description The id under which the ledger keeps the amounts and any remaining credits. */
+            erased_id: string;
+        };
+        Team: {
+            team_id: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            /** Format: date-time */
+            created_at: string;
+        };
+        NewTeam: {
+            team_id: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        TeamChange: {
+            /** @description Given keys replace existing ones of the same name. A key set to null is removed; null removes all keys. */
+            metadata?: {
+                [key: string]: unknown;
+            };
+        };
+        ErasedTeam: {
+            team_id: string;
+            /** @enum {boolean} */
+            deleted: true;
+            /** @description The id under which the ledger keeps the amounts and any remaining credits. */
+            erased_id: string;
+        };
+    };
+    responses: never;
+    parameters: {
+        /** @description Your own id for the request. An id of another format is replaced. */
+        RequestId: string;
+        /** @description Makes the request take effect once: for at least 7 days, a repeat with the same payload returns the same response and a repeat with another payload returns 422. It has no effect on requests that change nothing (a calculation, a simulation, a check without a hold). */
+        IdempotencyKey: string;
+    };
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The Worker is running. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        status: "ok";
+                    };
+                };
+            };
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All dependencies respond. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        status: "ready";
+                        checks: {
+                            d1: {
+                                ok: boolean;
+                                latency_ms: number;
+                            };
+                            kv: {
+                                ok: boolean;
+                                latency_ms: number;
+                            };
+                            object: {
+                                ok: boolean;
+                                latency_ms: number;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+    };
+    getRoot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The links, relative to this page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        name: string;
+                        version: string;
+                        links: {
+                            [key: string]: string;
+                        };
+                    };
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    getOpenApiDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        openapi: string;
+                    } & {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getDocumentation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    getErrorReference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    getDocumentationAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file: "swagger-ui-bundle.js" | "swagger-ui.css" | "start.js";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/javascript": string;
+                    "text/css": string;
+                };
+            };
+        };
+    };
+    registerCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Registration"];
+            };
+        };
+        responses: {
+            /** @description The customer and its first key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredCustomer"];
+                };
+            };
+        };
+    };
+    getCurrentCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The customer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Customer"];
+                };
+            };
+        };
+    };
+    listAuditLog: {
+        parameters: {
+            query?: {
+                /** @description Only records of this customer; `operator` for records of no single customer. */
+                customer_id?: string;
+                /** @description The author: the id of an API key, `operator`, or `public` for an open registration. */
+                actor?: string;
+                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
+                /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
+                target?: string;
+                /** @description Start of the time range, inclusive. */
+                from?: string;
+                /** @description End of the time range, exclusive. */
+                to?: string;
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of records. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+        };
+    };
+    listCustomers: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                status?: "PENDING" | "ACTIVE" | "SUSPENDED" | "CLOSED";
+                tier?: "STARTER" | "GROWTH" | "ENTERPRISE";
+                /** @description The whole address; case does not matter. */
+                email?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of customers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminCustomersPage"];
+                };
+            };
+        };
+    };
+    getCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The customer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminCustomer"];
+                };
+            };
+        };
+    };
+    updateCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountChange"];
+            };
+        };
+        responses: {
+            /** @description The changed customer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminCustomer"];
+                };
+            };
+        };
+    };
+    createCustomerApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IssuedApiKeyDraft"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+        };
+    };
+    rebuildCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Rebuild"];
+            };
+        };
+        responses: {
+            /** @description The result. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rebuilt"];
+                };
+            };
+        };
+    };
+    listDeadLetters: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                /** @description `open`: waiting for a replay. `replayed`: replayed in the last 30 days. */
+                state?: "open" | "replayed";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of messages. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLettersPage"];
+                };
+            };
+        };
+    };
+    replayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DeadLetterReplay"];
+            };
+        };
+        responses: {
+            /** @description The result. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterReplayed"];
+                };
+            };
+        };
+    };
+    listProviderCosts: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                provider?: string;
+                /** @description As posted, with its `*`. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of prices. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["PriceOverlay"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    createProviderCost: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceOverlayInput"];
+            };
+        };
+        responses: {
+            /** @description The price. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceOverlay"];
+                };
+            };
+        };
+    };
+    reconcile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Reconcile"];
+            };
+        };
+        responses: {
+            /** @description The result. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reconciled"];
+                };
+            };
+        };
+    };
+    rerateEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Rerate"];
+            };
+        };
+        responses: {
+            /** @description The result. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerateSummary"];
+                };
+            };
+        };
+    };
+    getStats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stats"];
+                };
+            };
+        };
+    };
+    listApiKeys: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeysPage"];
+                };
+            };
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeyDraft"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+        };
+    };
+    rotateApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ApiKeyRotation"];
+            };
+        };
+        responses: {
+            /** @description The new key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedApiKey"];
+                };
+            };
+        };
+    };
+    deleteApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deleted key. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+        };
+    };
+    ingestEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Event"] | components["schemas"]["EventBatch"];
+            };
+        };
+        responses: {
+            /** @description The credits burned and the new balance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ingested"] | components["schemas"]["BatchResult"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                user_id?: string;
+                team_id?: string;
+                feature_id?: string;
+                provider?: string;
+                model?: string;
+                event_type?: "TOKEN_USAGE" | "API_CALL" | "FEATURE_ACCESS" | "IMAGE_GENERATION" | "VIDEO_GENERATION" | "AUDIO_PROCESSING" | "CUSTOM";
+                /** @description Start of the range of event times, inclusive. */
+                from?: string;
+                /** @description End of the range of event times, exclusive. */
+                to?: string;
+                unrated?: "true" | "false";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["EventRecord"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    getEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventRecord"];
+                };
+            };
+        };
+    };
+    voidEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The returned credits and the new balance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Movement"];
+                };
+            };
+        };
+    };
+    calculatePrice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Calculation"];
+            };
+        };
+        responses: {
+            /** @description The price and its breakdown. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Calculated"];
+                };
+            };
+        };
+    };
+    calculatePrices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkCalculation"];
+            };
+        };
+        responses: {
+            /** @description The results in the order of the request, and their totals. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkCalculated"];
+                };
+            };
+        };
+    };
+    simulateBurnTable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Simulation"];
+            };
+        };
+        responses: {
+            /** @description Recorded and simulated costs, in total and by feature. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulated"];
+                };
+            };
+        };
+    };
+    listProviderPrices: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                provider?: string;
+                model?: string;
+                /** @description Default: now. Any time, past or future. */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One price, or a page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelPrice"] | {
+                        data: components["schemas"]["ModelPrice"][];
+                        next_cursor: string | null;
+                    } | {
+                        data: components["schemas"]["Provider"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    listPriceOverrides: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                provider?: string;
+                /** @description As posted, with its `*`. */
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of prices. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["PriceOverlay"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    createPriceOverride: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceOverlayInput"];
+            };
+        };
+        responses: {
+            /** @description The price. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceOverlay"];
+                };
+            };
+        };
+    };
+    listBurnTables: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of tables. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["BurnTableVersion"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    createBurnTable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BurnTable"];
+            };
+        };
+        responses: {
+            /** @description The table. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BurnTableVersion"];
+                };
+            };
+        };
+    };
+    getBurnTable: {
+        parameters: {
+            query?: {
+                /** @description A version of the table. Default: the last. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BurnTableVersion"];
+                };
+            };
+        };
+    };
+    deactivateBurnTable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BurnTableVersion"];
+                };
+            };
+        };
+    };
+    updateBurnTable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BurnTablePatch"];
+            };
+        };
+        responses: {
+            /** @description The new version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BurnTableVersion"];
+                };
+            };
+        };
+    };
+    getActiveBurnTable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table, or the deployment's default. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BurnTableVersion"];
+                };
+            };
+        };
+    };
+    grantCredits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Grant"];
+            };
+        };
+        responses: {
+            /** @description The lot and the new balance. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Credited"];
+                };
+            };
+        };
+    };
+    purchaseCredits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Purchase"];
+            };
+        };
+        responses: {
+            /** @description The payment was recorded before: the first purchase. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Credited"];
+                };
+            };
+            /** @description The lot and the new balance. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Credited"];
+                };
+            };
+        };
+    };
+    getBalance: {
+        parameters: {
+            query?: {
+                user_id?: string;
+                team_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The balance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Balance"];
+                };
+            };
+        };
+    };
+    listLots: {
+        parameters: {
+            query?: {
+                user_id?: string;
+                team_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All open lots; a wallet has at most 1,000. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Lot"][];
+                        next_cursor: null;
+                    };
+                };
+            };
+        };
+    };
+    listTransactions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                user_id?: string;
+                team_id?: string;
+                type?: "PURCHASE" | "GRANT" | "BURN" | "REFUND" | "VOID" | "EXPIRATION" | "TRANSFER" | "ADJUSTMENT";
+                /** @description Start of the range of `created_at`, inclusive. */
+                from?: string;
+                /** @description End of the range of `created_at`, exclusive. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of transactions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Transaction"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    refundTransaction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refund"];
+            };
+        };
+        responses: {
+            /** @description The movement and the new balance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Movement"];
+                };
+            };
+        };
+    };
+    transferCredits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Transfer"];
+            };
+        };
+        responses: {
+            /** @description The movement and the new balance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Movement"];
+                };
+            };
+        };
+    };
+    adjustCredits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Adjustment"];
+            };
+        };
+        responses: {
+            /** @description The movement and the new balance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Movement"];
+                };
+            };
+        };
+    };
+    listRecurringGrants: {
+        parameters: {
+            query?: {
+                user_id?: string;
+                team_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The grants. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RecurringGrant"][];
+                        next_cursor: null;
+                    };
+                };
+            };
+        };
+    };
+    stopRecurringGrant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The grant is cancelled. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        recurring_grant_id: string;
+                        /** @enum {boolean} */
+                        stopped: true;
+                    };
+                };
+            };
+        };
+    };
+    updateWallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WalletChange"];
+            };
+        };
+        responses: {
+            /** @description The wallet. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Wallet"];
+                };
+            };
+        };
+    };
+    listHolds: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                user_id?: string;
+                team_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of holds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Hold"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    createHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenHold"];
+            };
+        };
+        responses: {
+            /** @description The hold. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+        };
+    };
+    captureHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptureHold"];
+            };
+        };
+        responses: {
+            /** @description The captured credits. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Captured"];
+                };
+            };
+        };
+    };
+    releaseHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+        };
+    };
+    extendHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtendHold"];
+            };
+        };
+        responses: {
+            /** @description The hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+        };
+    };
+    getHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+        };
+    };
+    listEntitlements: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                feature_id?: string;
+                user_id?: string;
+                team_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entitlements. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["EntitlementRecord"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    createEntitlement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Entitlement"];
+            };
+        };
+        responses: {
+            /** @description The entitlement. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntitlementRecord"];
+                };
+            };
+        };
+    };
+    getEntitlement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entitlement. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntitlementRecord"];
+                };
+            };
+        };
+    };
+    replaceEntitlement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntitlementReplacement"];
+            };
+        };
+        responses: {
+            /** @description The entitlement. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntitlementRecord"];
+                };
+            };
+        };
+    };
+    deleteEntitlement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deleted entitlement. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntitlementRecord"];
+                };
+            };
+        };
+    };
+    checkEntitlement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntitlementCheck"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntitlementChecked"];
+                };
+            };
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /** @description Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
+                to?: string;
+                /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, event_type, separated by commas. */
+                group_by?: string;
+                feature?: string[];
+                provider?: string[];
+                model?: string[];
+                user?: string[];
+                team?: string[];
+                event_type?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Rows by group, and their totals. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageAnalytics"];
+                };
+            };
+        };
+    };
+    getCosts: {
+        parameters: {
+            query?: {
+                /** @description Start of the range, inclusive, rounded down to a whole hour. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
+                to?: string;
+                /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, event_type, separated by commas. */
+                group_by?: string;
+                feature?: string[];
+                provider?: string[];
+                model?: string[];
+                user?: string[];
+                team?: string[];
+                event_type?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Rows by group, and their totals. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostAnalytics"];
+                };
+            };
+        };
+    };
+    getBurnRate: {
+        parameters: {
+            query?: {
+                user?: string;
+                team?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Averages, trend and run-out date. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BurnRate"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["User"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description The user. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    eraseUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The erased id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasedUser"];
+                };
+            };
+        };
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+        };
+    };
+    listTeams: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of teams. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Team"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    createTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTeam"];
+            };
+        };
+        responses: {
+            /** @description The team. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+        };
+    };
+    getTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The team. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+        };
+    };
+    eraseTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The erased id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasedTeam"];
+                };
+            };
+        };
+    };
+    updateTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamChange"];
+            };
+        };
+        responses: {
+            /** @description The team. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Team"];
+                };
+            };
+        };
+    };
+}

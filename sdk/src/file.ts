@@ -1,0 +1,204 @@
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import path from 'node:path'
+import { ConfigurationError } from './errors.ts'
+import type { QueuedEvent, QueueStore } from './queue/store.ts'
+
+export interface FileStore extends QueueStore {
+  /** The file of events that the server refused for good: one line of JSON each, with the reason. */
+  readonly rejectedPath: string
+}
+
+/** The file is written again without what was delivered when that is this many bytes. */
+const COMPACT_BYTES = 4 * 1024 * 1024
+const SYNC_MS = 20
+
+/** Files that this process has open. */
+const open = new Set<string>()
+
+/**
+ * Keeps the events of a queue in a file (Node, Bun, Deno). An event is in the file when `track` returns, so that it
+ * survives the end of the process, and on the disk some milliseconds later, so that it then survives a loss of power.
+ * `flush()` waits for the disk. One process has the file at a time.
+ *
+ * @example
+ * const om = new OpenMonetize({ apiKey, queue: { store: fileStore('/var/lib/app/usage.ndjson') } })
+ */
+export function fileStore(file: string): FileStore {
+  if (typeof file !== 'string' || file === '')
+    throw new ConfigurationError('fileStore takes the path of a file.')
+  const full = path.resolve(file)
+  mkdirSync(path.dirname(full), { recursive: true })
+  lock(full)
+  return new LockedFile(full)
+}
+
+class LockedFile implements FileStore {
+  readonly rejectedPath: string
+  readonly #path: string
+  #file: number
+  /** The events that are not delivered yet, by id. */
+  #kept = new Map<string, string>()
+  #dead = 0
+  #syncing: Promise<void> | undefined
+  #dirty = false
+  #closed = false
+
+  constructor(file: string) {
+    this.#path = file
+    this.rejectedPath = `${file}.rejected`
+    this.#kept = read(file)
+    this.#file = this.#rewrite()
+  }
+
+  load(): readonly QueuedEvent[] {
+    return [...this.#kept].map(([id, text]) => ({ id, text }))
+  }
+
+  append(events: readonly QueuedEvent[]): void {
+    let lines = ''
+    for (const { id, text } of events) {
+      this.#kept.set(id, text)
+      lines += `+${text}\n`
+    }
+    this.#write(lines)
+  }
+
+  remove(ids: readonly string[]): void {
+    for (const id of ids) {
+      this.#dead += this.#kept.get(id)?.length ?? 0
+      this.#kept.delete(id)
+    }
+    if (this.#kept.size === 0) {
+      this.#dead = 0
+      ftruncateSync(this.#file)
+    } else if (this.#dead > COMPACT_BYTES) {
+      closeSync(this.#file)
+      this.#file = this.#rewrite()
+    } else this.#write(ids.map((id) => `-${JSON.stringify(id)}\n`).join(''))
+  }
+
+  reject(event: QueuedEvent, reason: string): void {
+    appendFileSync(this.rejectedPath, `${JSON.stringify({ reason, event: JSON.parse(event.text) })}\n`, {
+      mode: 0o600,
+    })
+  }
+
+  /** Many events share one fsync. */
+  sync(): Promise<void> {
+    this.#syncing ??= new Promise((resolve, reject) => {
+      setTimeout(() => {
+        this.#syncing = undefined
+        if (!this.#dirty || this.#closed) return resolve()
+        this.#dirty = false
+        fsync(this.#file, (error) => {
+          // A file that was written again meanwhile is on the disk already.
+          if (error && error.code !== 'EBADF') reject(error)
+          else resolve()
+        })
+      }, SYNC_MS)
+    })
+    return this.#syncing
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    closeSync(this.#file)
+    unlock(this.#path)
+  }
+
+  #write(lines: string): void {
+    if (this.#closed) throw new Error(`${this.#path} is closed`)
+    writeSync(this.#file, lines)
+    if (this.#dirty) return
+    this.#dirty = true
+    this.sync().catch((cause) =>
+      console.warn(`OpenMonetize: ${this.#path} cannot be synced: ${String(cause)}`),
+    )
+  }
+
+  /** A file with the kept events alone takes the place of the old one in one step; returns it, open for more. */
+  #rewrite(): number {
+    const next = `${this.#path}.next`
+    rmSync(next, { force: true })
+    const file = openSync(next, 'a', 0o600)
+    for (const text of this.#kept.values()) writeSync(file, `+${text}\n`)
+    fsyncSync(file)
+    renameSync(next, this.#path)
+    this.#dead = 0
+    return file
+  }
+}
+
+/** The events of a file, oldest first. A last line that a crash cut off was never acknowledged to anyone. */
+function read(file: string): Map<string, string> {
+  const kept = new Map<string, string>()
+  if (!existsSync(file)) return kept
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const value = parse(line.slice(1))
+    if (line.startsWith('-') && typeof value === 'string') kept.delete(value)
+    if (!line.startsWith('+') || typeof value !== 'object' || value === null) continue
+    if ('idempotency_key' in value && typeof value.idempotency_key === 'string') {
+      kept.set(value.idempotency_key, line.slice(1))
+    }
+  }
+  return kept
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function lock(file: string): void {
+  const name = `${file}.lock`
+  for (;;) {
+    try {
+      writeFileSync(name, String(process.pid), { flag: 'wx' })
+      open.add(file)
+      return
+    } catch (error) {
+      if (!existsSync(name)) throw error
+    }
+    const holder = Number(readFileSync(name, 'utf8'))
+    // A container that restarts has the same process id again.
+    const taken = holder === process.pid ? open.has(file) : holder > 0 && isAlive(holder)
+    if (taken) {
+      throw new ConfigurationError(
+        `${file} is the store of process ${holder}. Give each process a file of its own.`,
+      )
+    }
+    rmSync(name, { force: true })
+  }
+}
+
+function unlock(file: string): void {
+  open.delete(file)
+  rmSync(`${file}.lock`, { force: true })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}

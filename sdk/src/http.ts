@@ -1,0 +1,265 @@
+import {
+  apiError,
+  ConfigurationError,
+  ConnectionError,
+  InvalidResponseError,
+  isRetryable,
+  OpenMonetizeError,
+  type Problem,
+  TimeoutError,
+} from './errors.ts'
+
+export interface RequestOptions {
+  /** Ends the call; its reason is what the call throws. */
+  readonly signal?: AbortSignal | undefined
+  /** For one attempt, answer included. */
+  readonly timeoutMs?: number | undefined
+  /** Attempts after the first one. */
+  readonly maxRetries?: number | undefined
+  /** Default: a random one. The same on every attempt. */
+  readonly idempotencyKey?: string | undefined
+  /** Sent as `X-Request-Id`. */
+  readonly requestId?: string | undefined
+  /** Lets a page send up to 64 KB while it is closed. */
+  readonly keepalive?: boolean | undefined
+}
+
+/** An answer with what its headers say. */
+export interface Answered<T> {
+  readonly data: T
+  readonly status: number
+  readonly requestId: string | undefined
+  /** True if this is the stored answer of an earlier request with the same key. */
+  readonly replayed: boolean
+  readonly headers: Headers
+}
+
+/** A promise of the body of an answer. `withResponse()` also gives the status and the headers. */
+export interface Call<T> extends Promise<T> {
+  withResponse(): Promise<Answered<T>>
+}
+
+export interface HttpConfig {
+  readonly apiKey: string | null
+  readonly baseUrl: string
+  readonly timeoutMs: number
+  readonly maxRetries: number
+  readonly fetch: typeof fetch
+}
+
+/** A longer wait than this is an answer, and not a reason to wait. */
+const LONGEST_WAIT_MS = 60_000
+const FIRST_BACKOFF_MS = 500
+const LONGEST_BACKOFF_MS = 8_000
+/** Far above the largest answer of the API. */
+const MAX_ANSWER_CHARS = 64 * 1024 * 1024
+
+export class Http {
+  readonly config: HttpConfig
+
+  constructor(config: HttpConfig) {
+    this.config = config
+  }
+
+  /** Sends `body` as JSON and returns the parsed answer. */
+  call<T>(method: string, path: string, body?: unknown, options: RequestOptions = {}): Call<T> {
+    const answered = this.send<T>(
+      method,
+      path,
+      body === undefined ? undefined : JSON.stringify(body),
+      options,
+    )
+    const data = answered.then((answer) => answer.data)
+    return Object.assign(data, {
+      withResponse() {
+        // The caller takes the error from the other promise.
+        data.catch(() => undefined)
+        return answered
+      },
+    })
+  }
+
+  /** Sends the same bytes with the same key until there is an answer, or no further attempt may help. */
+  async send<T>(
+    method: string,
+    path: string,
+    body: string | undefined,
+    options: RequestOptions = {},
+  ): Promise<Answered<T>> {
+    const { signal, maxRetries = this.config.maxRetries, timeoutMs = this.config.timeoutMs } = options
+    const headers: Record<string, string> = { Accept: 'application/json' }
+    // A customer's key has no place in a registration, which takes the operator token or none.
+    const isForeign = path === '/v1/customers/register' && this.config.apiKey?.startsWith('om_')
+    if (this.config.apiKey !== null && !isForeign) headers.Authorization = `Bearer ${this.config.apiKey}`
+    if (body !== undefined) headers['Content-Type'] = 'application/json'
+    if (method !== 'GET') headers['Idempotency-Key'] = options.idempotencyKey ?? randomKey()
+    if (options.requestId !== undefined) headers['X-Request-Id'] = options.requestId
+    const init: RequestInit = { method, headers, redirect: 'manual' }
+    if (body !== undefined) init.body = body
+    if (options.keepalive) init.keepalive = true
+
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.attempt<T>(path, init, timeoutMs, signal)
+      } catch (error) {
+        if (!(error instanceof OpenMonetizeError)) throw error
+        const wait_ms = Math.max(error.retryAfterMs ?? 0, backoffMs(attempt, LONGEST_BACKOFF_MS))
+        if (!error.retryable || attempt >= maxRetries || wait_ms > LONGEST_WAIT_MS) throw error
+        await sleep(wait_ms, signal)
+      }
+    }
+  }
+
+  private async attempt<T>(
+    path: string,
+    init: RequestInit,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Answered<T>> {
+    signal?.throwIfAborted()
+    const controller = new AbortController()
+    let timedOut = false
+    // A `fetch` that ignores the signal must not keep the caller.
+    let giveUp: (reason: unknown) => void = () => undefined
+    const ended = new Promise<never>((_resolve, reject) => {
+      giveUp = reject
+    })
+    const end = () => {
+      controller.abort()
+      giveUp(new Error('ended'))
+    }
+    const timer = setTimeout(() => {
+      timedOut = true
+      end()
+    }, timeoutMs)
+    signal?.addEventListener('abort', end, { once: true })
+    try {
+      const request = this.config.fetch(this.config.baseUrl + path, { ...init, signal: controller.signal })
+      return await Promise.race([request.then((response) => readAnswer<T>(response)), ended])
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason
+      if (cause instanceof OpenMonetizeError) throw cause
+      if (timedOut) {
+        const detail = `${this.config.baseUrl} did not answer within ${timeoutMs} ms.`
+        throw new TimeoutError({ code: 'timeout', detail, retryable: true })
+      }
+      const detail = `${this.config.baseUrl} cannot be reached: ${reasonOf(cause)}`
+      throw new ConnectionError({ code: 'connection_failed', detail, retryable: true, cause })
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+    }
+  }
+}
+
+async function readAnswer<T>(response: Response): Promise<Answered<T>> {
+  const { status, headers } = response
+  const text = await readText(response)
+  const requestId = headers.get('X-Request-Id') ?? undefined
+  const retryAfterMs = waitOf(headers.get('Retry-After'))
+  const isJson = /[/+]json/.test(headers.get('Content-Type') ?? '')
+  let data: unknown
+  let broken = !isJson && text !== ''
+  try {
+    if (isJson) data = JSON.parse(text)
+  } catch {
+    broken = true
+  }
+  if (response.ok && !broken) {
+    // The type of the body is the contract of the route; the server validates nothing that it sends.
+    return { data: data as T, status, requestId, replayed: headers.has('Idempotency-Replayed'), headers }
+  }
+  if (!response.ok && isProblem(data)) throw apiError(status, data, { requestId, retryAfterMs })
+  const shown = text.replace(/\s+/g, ' ').slice(0, 200)
+  throw new InvalidResponseError({
+    status,
+    code: 'invalid_response',
+    detail: `The answer is not one of the API; is baseUrl right? ${shown}`.trim(),
+    requestId,
+    retryAfterMs,
+    // A body that breaks off is answered again, from what the server stored under the key.
+    retryable: response.ok ? isJson : isRetryable(status, ''),
+  })
+}
+
+/** Reads a body of bounded length. */
+async function readText(response: Response): Promise<string> {
+  if (!response.body) return response.text()
+  const reader = response.body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  for (;;) {
+    const { done, value } = await reader.read()
+    text += decoder.decode(value, { stream: !done })
+    if (done) return text
+    if (text.length > MAX_ANSWER_CHARS) {
+      await reader.cancel()
+      throw new InvalidResponseError({
+        status: response.status,
+        code: 'invalid_response',
+        detail: 'The answer is too long.',
+      })
+    }
+  }
+}
+
+/** `Retry-After` is a number of seconds, or a date. */
+function waitOf(text: string | null): number | undefined {
+  if (text === null) return undefined
+  const wait_ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now()
+  return Number.isNaN(wait_ms) ? undefined : Math.max(0, wait_ms)
+}
+
+function isProblem(data: unknown): data is Problem {
+  return typeof data === 'object' && data !== null && 'code' in data && typeof data.code === 'string'
+}
+
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.cause instanceof Error ? cause.cause.message || cause.message : cause.message
+}
+
+/** A wait before the next attempt, with full jitter. */
+export function backoffMs(attempt: number, longest_ms: number): number {
+  return Math.random() * Math.min(longest_ms, FIRST_BACKOFF_MS * 2 ** attempt)
+}
+
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', end, { once: true })
+    if (signal?.aborted) end()
+  })
+}
+
+/** 128 random bits. `crypto.randomUUID` does not exist on pages without TLS. */
+export function randomKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('')
+}
+
+/** A path with its ids. An id that would make it another path is refused. */
+export function pathOf(path: string, id: string): string {
+  if (typeof id !== 'string' || /^\.{0,2}$/.test(id)) {
+    throw new ConfigurationError(`${JSON.stringify(id)} is not an id for ${path}.`)
+  }
+  return path.replace('{id}', encodeURIComponent(id))
+}
+
+/** A query string with the parameters that have a value. */
+export function queryOf(params: unknown): string {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(Object(params))) {
+    if (value !== undefined && value !== null) query.set(name, String(value))
+  }
+  const text = query.toString()
+  return text === '' ? '' : `?${text}`
+}

@@ -1,0 +1,50 @@
+import { apiError, InvalidRequestError, type OpenMonetizeError, ServerError } from '../errors.ts'
+import { randomKey } from '../http.ts'
+import type { Schemas } from '../types.ts'
+import type { Waiting } from './waiting.ts'
+
+/** A request: the same bytes with the same key until it is answered. */
+export interface Batch {
+  readonly events: readonly Waiting[]
+  readonly key: string
+  readonly body: string
+}
+
+export function batchOf(events: readonly Waiting[]): Batch {
+  return { events, key: randomKey(), body: `{"events":[${events.map(({ text }) => text).join()}]}` }
+}
+
+/** The outcome of each event of a batch: undefined for one that the server has, else its error. */
+export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenMonetizeError | undefined)[] {
+  const { results } = answer
+  if (!Array.isArray(results) || results.length !== batch.events.length) {
+    const detail = 'The answer has not a result for each event.'
+    throw new ServerError({ code: 'invalid_response', detail, retryable: true })
+  }
+  return results.map(({ status, error }) =>
+    status === 'rejected' ? rejection(error?.code ?? 'rejected', error?.detail ?? 'No detail.') : undefined,
+  )
+}
+
+/** The status of a rejection inside a batch is that of its code alone. */
+const STATUS: Readonly<Record<string, number>> = {
+  insufficient_credits: 402,
+  limit_reached: 402,
+  insufficient_scope: 403,
+  customer_mismatch: 403,
+  feature_not_allowed: 403,
+  idempotency_mismatch: 422,
+  unpriced_model: 422,
+  unknown_provider: 422,
+  rate_limited: 429,
+  quota_exceeded: 429,
+  overloaded: 503,
+  unavailable: 503,
+}
+
+function rejection(code: string, detail: string): OpenMonetizeError {
+  const status = STATUS[code]
+  return status === undefined
+    ? new InvalidRequestError({ status: 400, code, detail })
+    : apiError(status, { code, detail })
+}

@@ -1,0 +1,125 @@
+import type { Event } from '../types.ts'
+import type { QueuedEvent } from './store.ts'
+
+export interface Waiting extends QueuedEvent {
+  text: string
+  readonly bytes: number
+  /** Delivered or given up: leaves the list once it is its first. */
+  settled: boolean
+  /** True if the queue wrote the timestamp, so that it may leave it out when this machine's clock is wrong. */
+  retimable: boolean
+}
+
+/** Events in the order in which they were tracked. Adding and taking are cheap however many there are. */
+export class WaitingList {
+  bytes = 0
+  #events: Waiting[] = []
+  #head = 0
+  /** Settled events that are not the first of the list yet. */
+  #settledAhead = 0
+
+  get size(): number {
+    return this.#events.length - this.#head - this.#settledAhead
+  }
+
+  add(event: Waiting): void {
+    this.#events.push(event)
+    this.bytes += event.bytes
+  }
+
+  /** Puts the events of an earlier run before all others, without those that are here already. */
+  addBefore(events: readonly QueuedEvent[]): void {
+    const known = new Set(this.#events.map(({ id }) => id))
+    const left = events
+      .filter(({ id }) => !known.has(id))
+      .map(({ id, text }) => ({ id, text, bytes: byteLength(text), settled: false, retimable: false }))
+    for (const { bytes } of left) this.bytes += bytes
+    this.#events = [...left, ...this.#events.slice(this.#head)]
+    this.#head = 0
+  }
+
+  /** Returns the first events, at most so many and of so many bytes; one that is larger comes alone. */
+  first(most: number, bytes: number): Waiting[] {
+    const events: Waiting[] = []
+    let sum = 0
+    for (let at = this.#head; at < this.#events.length && events.length < most; at++) {
+      const event = this.#events[at]
+      if (event === undefined || event.settled) continue
+      sum += event.bytes + 1
+      if (sum > bytes && events.length > 0) break
+      events.push(event)
+    }
+    return events
+  }
+
+  /** Removes events; returns those that were still here. */
+  settle(events: readonly Waiting[]): Waiting[] {
+    const left = events.filter(({ settled }) => !settled)
+    for (const event of left) {
+      event.settled = true
+      this.bytes -= event.bytes
+    }
+    this.#settledAhead += left.length
+    while (this.#events[this.#head]?.settled) {
+      this.#head++
+      this.#settledAhead--
+    }
+    if (this.#head === this.#events.length || (this.#head > 1_000 && this.#head * 2 > this.#events.length)) {
+      this.#events = this.#events.slice(this.#head)
+      this.#head = 0
+    }
+    return left
+  }
+}
+
+/**
+ * Writes an event as it is sent, on every attempt: with an idempotency key and a time, its own or those given. Throws
+ * when it cannot be written as JSON.
+ */
+export function waitingEvent(event: Event, id: string, now: number): Waiting {
+  const { idempotency_key: own, timestamp } = event
+  const hasKey = typeof own === 'string' && own !== ''
+  const retimable = timestamp === undefined || timestamp === null
+  const sent = (hasKey || own === undefined) && timestamp !== null ? event : without(event)
+  const text = JSON.stringify(sent)
+  if (text?.charAt(0) !== '{') throw new TypeError('an event is an object')
+  // At the end, where a copy of the whole event is not needed for them.
+  const added = [
+    ...(retimable ? [`"timestamp":"${isoTime(now)}"`] : []),
+    ...(hasKey ? [] : [`"idempotency_key":"${id}"`]),
+  ].join()
+  const full = added === '' ? text : `${text.slice(0, -1)}${text === '{}' ? '' : ','}${added}}`
+  return { id: hasKey ? own : id, text: full, bytes: byteLength(full), settled: false, retimable }
+}
+
+/** Without a key that is none, and a time that is null. */
+function without(event: Event): Event {
+  const { idempotency_key: key, timestamp, ...rest } = event
+  return { ...rest, ...(key ? { idempotency_key: key } : {}), ...(timestamp ? { timestamp } : {}) }
+}
+
+/** Leaves out the time of an event, so that the server dates it. */
+export function leaveOutTime(event: Waiting): void {
+  const { timestamp: _, ...rest }: Event = JSON.parse(event.text)
+  event.text = JSON.stringify(rest)
+  event.retimable = false
+}
+
+let iso_ms = 0
+let iso_text = ''
+
+/** Many events are tracked within one millisecond. */
+function isoTime(now: number): string {
+  if (now !== iso_ms) {
+    iso_ms = now
+    iso_text = new Date(now).toISOString()
+  }
+  return iso_text
+}
+
+const encoder = new TextEncoder()
+
+function byteLength(text: string): number {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII.
+  return /^[\x00-\x7f]*$/.test(text) ? text.length : encoder.encode(text).length
+}

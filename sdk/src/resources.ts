@@ -1,0 +1,223 @@
+import { type Call, type Http, pathOf, queryOf, type RequestOptions } from './http.ts'
+import { List, type Page } from './list.ts'
+import type { Answer, Body, Event, Operation, Query, Row, Schemas } from './types.ts'
+
+/** A body and options; the body may be left out where all its fields may. */
+type Sent<O extends Operation> =
+  Record<never, never> extends Body<O>
+    ? [body?: Body<O>, options?: RequestOptions]
+    : [body: Body<O>, options?: RequestOptions]
+
+/** Every route of the API, by resource. Paths are those of the OpenAPI document with `{id}` for their one id. */
+export type Resources = ReturnType<typeof resources>
+
+export function resources(http: Http) {
+  /** A read without parameters. */
+  const read =
+    <O extends Operation>(path: string) =>
+    (options?: RequestOptions) =>
+      http.call<Answer<O>>('GET', path, undefined, options)
+  const query =
+    <O extends Operation>(path: string) =>
+    (params?: Query<O>, options?: RequestOptions) =>
+      http.call<Answer<O>>('GET', path + queryOf(params), undefined, options)
+  const list =
+    <O extends Operation>(path: string) =>
+    (params?: Query<O>, options?: RequestOptions) =>
+      listOf<Row<O>>(http, path, params, options)
+  const one =
+    <O extends Operation>(path: string, method = 'GET') =>
+    (id: string, options?: RequestOptions) =>
+      http.call<Answer<O>>(method, pathOf(path, id), undefined, options)
+  const send =
+    <O extends Operation>(path: string, method = 'POST') =>
+    (...[body, options]: Sent<O>) =>
+      http.call<Answer<O>>(method, path, body ?? {}, options)
+  const sendTo =
+    <O extends Operation>(path: string, method = 'POST') =>
+    (id: string, ...[body, options]: Sent<O>) =>
+      http.call<Answer<O>>(method, pathOf(path, id), body ?? {}, options)
+  /** A POST whose body has no fields. */
+  const act =
+    <O extends Operation>(path: string) =>
+    (id: string, options?: RequestOptions) =>
+      http.call<Answer<O>>('POST', pathOf(path, id), {}, options)
+
+  const ledgers = '/v1/admin/customers'
+  return {
+    events: {
+      ingest: ingestOf(http),
+      list: list<'listEvents'>('/v1/events'),
+      retrieve: one<'getEvent'>('/v1/events/{id}'),
+      void: act<'voidEvent'>('/v1/events/{id}/void'),
+    },
+    credits: {
+      balance: query<'getBalance'>('/v1/credits/balance'),
+      lots: list<'listLots'>('/v1/credits/lots'),
+      transactions: list<'listTransactions'>('/v1/credits/transactions'),
+      grant: send<'grantCredits'>('/v1/credits/grant'),
+      purchase: send<'purchaseCredits'>('/v1/credits/purchase'),
+      refund: send<'refundTransaction'>('/v1/credits/refund'),
+      transfer: send<'transferCredits'>('/v1/credits/transfer'),
+      adjust: send<'adjustCredits'>('/v1/credits/adjust'),
+      updateWallet: send<'updateWallet'>('/v1/credits/wallets', 'PATCH'),
+      recurringGrants: {
+        list: list<'listRecurringGrants'>('/v1/credits/recurring-grants'),
+        delete: one<'stopRecurringGrant'>('/v1/credits/recurring-grants/{id}', 'DELETE'),
+      },
+    },
+    holds: {
+      create: send<'createHold'>('/v1/holds'),
+      list: list<'listHolds'>('/v1/holds'),
+      retrieve: one<'getHold'>('/v1/holds/{id}'),
+      capture: sendTo<'captureHold'>('/v1/holds/{id}/capture'),
+      release: act<'releaseHold'>('/v1/holds/{id}/release'),
+      extend: sendTo<'extendHold'>('/v1/holds/{id}/extend'),
+    },
+    entitlements: {
+      check: send<'checkEntitlement'>('/v1/entitlements/check'),
+      create: send<'createEntitlement'>('/v1/entitlements'),
+      list: list<'listEntitlements'>('/v1/entitlements'),
+      retrieve: one<'getEntitlement'>('/v1/entitlements/{id}'),
+      update: sendTo<'replaceEntitlement'>('/v1/entitlements/{id}', 'PUT'),
+      delete: one<'deleteEntitlement'>('/v1/entitlements/{id}', 'DELETE'),
+    },
+    rating: {
+      calculate: send<'calculatePrice'>('/v1/rating/calculate'),
+      calculateBulk: send<'calculatePrices'>('/v1/rating/calculate/bulk'),
+      simulate: send<'simulateBurnTable'>('/v1/rating/simulate'),
+      pricing: pricingOf(http),
+      priceOverrides: {
+        create: send<'createPriceOverride'>('/v1/rating/price-overrides'),
+        list: list<'listPriceOverrides'>('/v1/rating/price-overrides'),
+      },
+    },
+    burnTables: {
+      create: send<'createBurnTable'>('/v1/burn-tables'),
+      list: list<'listBurnTables'>('/v1/burn-tables'),
+      active: read<'getActiveBurnTable'>('/v1/burn-tables/active'),
+      retrieve: (id: string, params?: Query<'getBurnTable'>, options?: RequestOptions) =>
+        http.call<Answer<'getBurnTable'>>(
+          'GET',
+          pathOf('/v1/burn-tables/{id}', id) + queryOf(params),
+          undefined,
+          options,
+        ),
+      update: sendTo<'updateBurnTable'>('/v1/burn-tables/{id}', 'PATCH'),
+      delete: one<'deactivateBurnTable'>('/v1/burn-tables/{id}', 'DELETE'),
+    },
+    analytics: {
+      usage: query<'getUsage'>('/v1/analytics/usage'),
+      costs: query<'getCosts'>('/v1/analytics/costs'),
+      burnRate: query<'getBurnRate'>('/v1/analytics/burn-rate'),
+    },
+    users: {
+      create: send<'createUser'>('/v1/users'),
+      list: list<'listUsers'>('/v1/users'),
+      retrieve: one<'getUser'>('/v1/users/{id}'),
+      update: sendTo<'updateUser'>('/v1/users/{id}', 'PATCH'),
+      delete: one<'eraseUser'>('/v1/users/{id}', 'DELETE'),
+    },
+    teams: {
+      create: send<'createTeam'>('/v1/teams'),
+      list: list<'listTeams'>('/v1/teams'),
+      retrieve: one<'getTeam'>('/v1/teams/{id}'),
+      update: sendTo<'updateTeam'>('/v1/teams/{id}', 'PATCH'),
+      delete: one<'eraseTeam'>('/v1/teams/{id}', 'DELETE'),
+    },
+    apiKeys: {
+      create: send<'createApiKey'>('/v1/api-keys'),
+      list: list<'listApiKeys'>('/v1/api-keys'),
+      rotate: sendTo<'rotateApiKey'>('/v1/api-keys/{id}/rotate'),
+      delete: one<'deleteApiKey'>('/v1/api-keys/{id}', 'DELETE'),
+    },
+    customers: {
+      /** Needs no key where registration is open: construct the client with `apiKey: null`. */
+      register: send<'registerCustomer'>('/v1/customers/register'),
+      me: read<'getCurrentCustomer'>('/v1/customers/me'),
+    },
+    platform: {
+      health: read<'getHealth'>('/health'),
+      ready: read<'getReadiness'>('/ready'),
+      openapi: read<'getOpenApiDocument'>('/openapi.json'),
+    },
+    /** The operator's routes: construct the client with the operator token as its key. */
+    admin: {
+      stats: read<'getStats'>('/v1/admin/stats'),
+      audit: list<'listAuditLog'>('/v1/admin/audit'),
+      rerate: send<'rerateEvents'>('/v1/admin/rerate'),
+      reconcile: send<'reconcile'>('/v1/admin/reconcile'),
+      customers: {
+        list: list<'listCustomers'>(ledgers),
+        retrieve: one<'getCustomer'>(`${ledgers}/{id}`),
+        update: sendTo<'updateCustomer'>(`${ledgers}/{id}`, 'PATCH'),
+        createApiKey: sendTo<'createCustomerApiKey'>(`${ledgers}/{id}/api-keys`),
+        rebuild: sendTo<'rebuildCustomer'>(`${ledgers}/{id}/rebuild`),
+      },
+      providerCosts: {
+        create: send<'createProviderCost'>('/v1/admin/provider-costs'),
+        list: list<'listProviderCosts'>('/v1/admin/provider-costs'),
+      },
+      deadLetters: {
+        list: list<'listDeadLetters'>('/v1/admin/dead-letters'),
+        replay: send<'replayDeadLetters'>('/v1/admin/dead-letters/replay'),
+      },
+    },
+  }
+}
+
+function listOf<T>(http: Http, path: string, params: unknown, options?: RequestOptions): List<T> {
+  return new List<T>((cursor) => {
+    const paged = cursor === undefined ? params : { ...Object(params), cursor }
+    return http.call<Page<T>>('GET', path + queryOf(paged), undefined, options)
+  })
+}
+
+interface Batch {
+  readonly events: readonly Event[]
+}
+
+function ingestOf(http: Http) {
+  function ingest(event: Event, options?: RequestOptions): Call<Schemas['Ingested']>
+  function ingest(batch: Batch, options?: RequestOptions): Call<Schemas['BatchResult']>
+  function ingest(
+    body: Event | Batch,
+    options?: RequestOptions,
+  ): Call<Schemas['Ingested']> | Call<Schemas['BatchResult']> {
+    const path = '/v1/events/ingest'
+    if ('events' in body) return http.call<Schemas['BatchResult']>('POST', path, body, options)
+    // One event may carry its key in its body; the header must then be the same.
+    return http.call<Schemas['Ingested']>('POST', path, body, {
+      idempotencyKey: body.idempotency_key,
+      ...options,
+    })
+  }
+  return ingest
+}
+
+type Prices = Query<'listProviderPrices'>
+
+function pricingOf(http: Http) {
+  const path = '/v1/rating/pricing'
+  /** The price of one model. */
+  function pricing(
+    params: Prices & { readonly provider: string; readonly model: string },
+    options?: RequestOptions,
+  ): Call<Schemas['ModelPrice']>
+  /** The models of one provider. */
+  function pricing(
+    params: Prices & { readonly provider: string },
+    options?: RequestOptions,
+  ): List<Schemas['ModelPrice']>
+  /** All providers. */
+  function pricing(params?: Prices, options?: RequestOptions): List<Schemas['Provider']>
+  function pricing(
+    params?: Prices,
+    options?: RequestOptions,
+  ): Call<Schemas['ModelPrice']> | List<Schemas['ModelPrice']> | List<Schemas['Provider']> {
+    if (params?.model !== undefined) return http.call('GET', path + queryOf(params), undefined, options)
+    if (params?.provider !== undefined) return listOf<Schemas['ModelPrice']>(http, path, params, options)
+    return listOf<Schemas['Provider']>(http, path, params, options)
+  }
+  return pricing
+}

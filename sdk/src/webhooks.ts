@@ -1,0 +1,105 @@
+import { OpenMonetizeError } from './errors.ts'
+
+/** One notification of a ledger. `sequence` counts the notifications of a ledger without gaps. */
+export interface Notification {
+  readonly id: string
+  readonly type: string
+  readonly timestamp: string
+  readonly sequence: number
+  readonly customer_id: string
+  readonly data: Readonly<Record<string, unknown>>
+  readonly [field: string]: unknown
+}
+
+export interface VerifyOptions {
+  /** The largest difference of `webhook-timestamp` and this machine's clock. Default 300. */
+  readonly toleranceSeconds?: number
+}
+
+/** The message is not from the meter, was changed, or is too old. */
+export class WebhookVerificationError extends OpenMonetizeError {
+  override readonly name = 'WebhookVerificationError'
+}
+
+type HeadersLike = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
+
+const TOLERANCE_SECONDS = 300
+/** Standard Webhooks asks senders to stay below 20 KB; a message says nothing useful beyond a megabyte. */
+const MAX_PAYLOAD_CHARS = 1024 * 1024
+const MAX_SIGNATURES = 20
+
+/**
+ * Checks a message by Standard Webhooks 1.0 and returns its notification. `payload` is the body as it was received;
+ * `secret` is `whsec_…` for `v1` signatures or the public key `whpk_…` for `v1a`, several while one is rotated.
+ *
+ * @throws {WebhookVerificationError} when no signature fits, or the message is too old.
+ */
+export async function verifyWebhook(
+  payload: string | Uint8Array,
+  headers: HeadersLike,
+  secret: string | readonly string[],
+  { toleranceSeconds = TOLERANCE_SECONDS }: VerifyOptions = {},
+): Promise<Notification> {
+  const text = typeof payload === 'string' ? payload : new TextDecoder().decode(payload)
+  if (text.length > MAX_PAYLOAD_CHARS) throw refused('the message is too long')
+  const [id, timestamp, signature] = ['id', 'timestamp', 'signature'].map((name) =>
+    headerOf(headers, `webhook-${name}`),
+  )
+  if (!id || !timestamp || !signature)
+    throw refused('webhook-id, webhook-timestamp or webhook-signature is missing')
+  const age_s = Date.now() / 1000 - Number(timestamp)
+  if (!/^\d{1,15}$/.test(timestamp)) throw refused('webhook-timestamp is not a number of seconds')
+  if (Math.abs(age_s) > toleranceSeconds)
+    throw refused(`webhook-timestamp is ${Math.round(age_s)} seconds from now`)
+  const signed = new TextEncoder().encode(`${id}.${timestamp}.${text}`)
+  const signatures = signature.split(' ').slice(0, MAX_SIGNATURES)
+  for (const one of typeof secret === 'string' ? [secret] : secret) {
+    const key = await keyOf(one)
+    for (const candidate of signatures) {
+      const [version, value = ''] = candidate.split(',')
+      const bytes = version === key.version ? decode(value) : undefined
+      // WebCrypto compares in constant time.
+      if (bytes && (await crypto.subtle.verify(key.key.algorithm.name, key.key, bytes, signed)))
+        return parse(text)
+    }
+  }
+  throw refused('no signature fits')
+}
+
+async function keyOf(secret: string): Promise<{ version: string; key: CryptoKey }> {
+  const isPublic = secret.startsWith('whpk_')
+  const bytes = decode(secret.replace(/^whsec_|^whpk_/, ''))
+  if (!bytes || bytes.length === 0) throw refused('the secret is not whsec_ or whpk_ with base64')
+  const algorithm = isPublic ? { name: 'Ed25519' } : { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', bytes, algorithm, false, ['verify'])
+  return { version: isPublic ? 'v1a' : 'v1', key }
+}
+
+function parse(text: string): Notification {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw refused('the message is not JSON')
+  }
+}
+
+function headerOf(headers: HeadersLike, name: string): string | undefined {
+  if (headers instanceof Headers) return headers.get(name) ?? undefined
+  const found = Object.entries(headers).find(([key]) => key.toLowerCase() === name)?.[1]
+  return typeof found === 'string' ? found : found?.[0]
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  } catch {
+    return undefined
+  }
+}
+
+function refused(detail: string): WebhookVerificationError {
+  return new WebhookVerificationError({
+    code: 'invalid_signature',
+    detail: `The webhook is refused: ${detail}.`,
+  })
+}

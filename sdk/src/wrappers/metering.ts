@@ -1,0 +1,306 @@
+import type { OpenMonetize } from '../client.ts'
+import { ConfigurationError, InsufficientCreditsError, OpenMonetizeError } from '../errors.ts'
+import type { TrackContext } from '../queue/queue.ts'
+import type { Event, Schemas } from '../types.ts'
+
+/** The subject and feature of a wrapped client's calls, in the names of the API, and how they are held. */
+export interface MeterOptions {
+  /** Default: the provider's name. */
+  readonly feature_id?: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly metadata?: Readonly<Record<string, unknown>>
+  /** Default: the provider of the client. For compatible APIs, such as GROQ behind the client of OpenAI. */
+  readonly provider?: string
+  /** Reserves the worst case of a call before the provider is called; without credits the call throws. */
+  readonly hold?: boolean
+  /** With `hold`: lowers the call's output limit to what the wallet can pay, and writes it into the request. */
+  readonly clip?: boolean
+  /** With `hold`: the output tokens to reserve for a call that names no limit. Default 4,096. */
+  readonly max_output_tokens?: number
+  /** The `ctx` of a Worker's request, whose `waitUntil` keeps the delivery alive. */
+  readonly context?: TrackContext
+}
+
+/** Options, or a function that returns those of the current call, from an `AsyncLocalStorage` for example. */
+export type Metering = MeterOptions | (() => MeterOptions)
+
+const NAMES = [
+  'feature_id',
+  'user_id',
+  'team_id',
+  'metadata',
+  'provider',
+  'hold',
+  'clip',
+  'max_output_tokens',
+  'context',
+]
+const DEFAULT_OUTPUT_TOKENS = 4_096
+const HOLD_SECONDS = 600
+/** A call waits no longer for its hold. */
+const HOLD_TIMEOUT_MS = 5_000
+/** About four characters make a token; three reserve enough. */
+const CHARS_PER_TOKEN = 4
+const CHARS_PER_HELD_TOKEN = 3
+/** The characters that a picture or a file counts as in an estimate. */
+const MEDIA_CHARS = 4_500
+const CLIP_ATTEMPTS = 3
+
+/** A call that is about to be made. */
+export interface Call {
+  /** The `provider_api` by which the server reads the usage: `chat`, `responses`, `anthropic`, `gemini` … */
+  readonly api: string | undefined
+  readonly model: string | undefined
+  /** The content that is sent to the model, from which its tokens are estimated. */
+  readonly input: unknown
+  readonly max_output_tokens?: number | undefined
+  readonly event_type?: Event['event_type']
+}
+
+export class Meter {
+  readonly #om: OpenMonetize
+  readonly #metering: Metering
+  readonly #provider: string
+
+  constructor(om: OpenMonetize, metering: Metering, provider: string) {
+    if (typeof om?.record !== 'function')
+      throw new ConfigurationError('The second argument must be an OpenMonetize client.')
+    if (typeof metering !== 'function') check(metering)
+    this.#om = om
+    this.#metering = metering
+    this.#provider = provider
+  }
+
+  /**
+   * Prepares a call, and holds its worst case when asked. Throws when the wallet cannot pay it; other problems of the
+   * meter stop the call only with `onUnavailable: 'deny'`.
+   */
+  async begin(call: Call): Promise<MeteredCall> {
+    const options = typeof this.#metering === 'function' ? check(this.#metering()) : this.#metering
+    const provider = options.provider ?? this.#provider
+    this.#om.assertAvailable()
+    const hold = options.hold ? await this.#hold(call, provider, options) : undefined
+    return new MeteredCall(this.#om, call, provider, options, hold)
+  }
+
+  async #hold(call: Call, provider: string, options: MeterOptions): Promise<Schemas['Hold'] | undefined> {
+    const wanted = call.max_output_tokens ?? options.max_output_tokens ?? DEFAULT_OUTPUT_TOKENS
+    const om = this.#om
+    // While the meter is away, calls do not wait for it.
+    if (om.onUnavailable !== 'deny' && om.failure && (om.failure.status === 0 || om.failure.status >= 500)) {
+      return undefined
+    }
+    const patience = { timeoutMs: Math.min(om.timeoutMs, HOLD_TIMEOUT_MS), maxRetries: 1 }
+    const create = (max_output_tokens: number) =>
+      om.holds.create(
+        {
+          ...subjectOf(options, provider),
+          provider,
+          ...(call.model !== undefined && { model: call.model }),
+          usage: { input_tokens: Math.ceil(charsOf(call.input) / CHARS_PER_HELD_TOKEN) },
+          max_output_tokens,
+          expires_in_seconds: HOLD_SECONDS,
+        },
+        patience,
+      )
+    try {
+      try {
+        return await create(wanted)
+      } catch (error) {
+        if (!options.clip || !(error instanceof InsufficientCreditsError)) throw error
+        return await this.#clipped(create, wanted, error)
+      }
+    } catch (error) {
+      if (!(error instanceof OpenMonetizeError) || isRefusal(error) || this.#om.onUnavailable === 'deny')
+        throw error
+      this.#om.report(error)
+      return undefined
+    }
+  }
+
+  /** The largest hold that the wallet can pay: the price of a token follows from two holds of different length. */
+  async #clipped(
+    create: (max_output_tokens: number) => Promise<Schemas['Hold']>,
+    wanted: number,
+    refused: InsufficientCreditsError,
+  ): Promise<Schemas['Hold']> {
+    const { required = 0, availableBalance = 0 } = refused
+    const least = await create(1)
+    await this.#om.holds.release(least.hold_id)
+    const share = (availableBalance - least.credits) / (required - least.credits)
+    let tokens = Math.max(1, Math.floor(1 + share * (wanted - 1)))
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await create(tokens)
+      } catch (error) {
+        if (attempt === CLIP_ATTEMPTS || tokens === 1) throw error
+        tokens = Math.max(1, Math.floor(tokens * 0.9))
+      }
+    }
+  }
+}
+
+/** A call under way: collects what was delivered, and reports it once. */
+export class MeteredCall {
+  /** With `clip`: the output limit to send, which the hold pays for. */
+  readonly max_output_tokens: number | undefined
+  model: string | undefined
+  /** The `provider_api` by which the server reads the response. */
+  api: string | undefined
+  /** The provider's response without its content: usage and what else has a price. */
+  response: Readonly<Record<string, unknown>> | undefined
+  /** True once the response has the usage of the whole call. */
+  isFinal = false
+  /** Characters that the caller was given and the provider has not counted yet. */
+  delivered = 0
+  /** Further fields of the event. */
+  extra: Partial<Event> = {}
+  readonly #om: OpenMonetize
+  readonly #call: Call
+  readonly #provider: string
+  readonly #options: MeterOptions
+  readonly #hold: Schemas['Hold'] | undefined
+  #extendAt: number
+  #ended = false
+
+  constructor(
+    om: OpenMonetize,
+    call: Call,
+    provider: string,
+    options: MeterOptions,
+    hold: Schemas['Hold'] | undefined,
+  ) {
+    this.#om = om
+    this.#call = call
+    this.#provider = provider
+    this.#options = options
+    this.#hold = hold
+    this.#extendAt = Date.now() + HOLD_SECONDS * 500
+    this.max_output_tokens = options.clip ? hold?.max_output_tokens : undefined
+    this.model = call.model
+    this.api = call.api
+  }
+
+  /** Notes a part of a stream, and keeps the hold of a long one open. */
+  progress(characters: number): void {
+    this.delivered += characters
+    if (!this.#hold || Date.now() < this.#extendAt) return
+    this.#extendAt = Date.now() + HOLD_SECONDS * 500
+    this.#om.holds
+      .extend(this.#hold.hold_id, { expires_in_seconds: HOLD_SECONDS })
+      .catch((error) => this.#om.report(error))
+  }
+
+  /** Reports a call that is over, however it ended. What a provider has not counted is estimated and marked so. */
+  end(): void {
+    if (this.#ended) return
+    if (!this.isFinal && !this.response && this.delivered === 0) {
+      this.fail()
+      return
+    }
+    this.#ended = true
+    const { metadata } = this.#options
+    const { event_type = 'TOKEN_USAGE' } = this.#call
+    const { api } = this
+    this.#om.record(
+      {
+        event_type,
+        ...subjectOf(this.#options, this.#provider),
+        provider: this.#provider,
+        ...(this.model !== undefined && { model: this.model }),
+        ...(this.response && { provider_response: this.response, ...(api && { provider_api: api }) }),
+        ...(this.isFinal ? this.extra : this.#estimate()),
+        ...(this.#hold && { hold_id: this.#hold.hold_id }),
+        metadata: { ...metadata, ...(!this.isFinal && { estimated: true }) },
+      },
+      this.#options.context,
+    )
+  }
+
+  /** Frees the hold of a call that cost nothing. */
+  fail(): void {
+    if (this.#ended) return
+    this.#ended = true
+    if (!this.#hold) return
+    const released = this.#om.holds.release(this.#hold.hold_id).then(
+      () => undefined,
+      (error) => this.#om.report(error),
+    )
+    this.#options.context?.waitUntil(released)
+  }
+
+  /** An estimate of what the provider has not reported. */
+  #estimate(): Partial<Event> {
+    const output_tokens = Math.ceil(this.delivered / CHARS_PER_TOKEN)
+    // What a provider reports of an unfinished stream has the input in it, and not all of the output.
+    if (this.response) return this.delivered > 0 ? { output_tokens } : {}
+    return { input_tokens: Math.ceil(charsOf(this.#call.input) / CHARS_PER_TOKEN), output_tokens }
+  }
+}
+
+function check(options: MeterOptions): MeterOptions {
+  if (typeof options !== 'object' || options === null)
+    throw new ConfigurationError('meter takes an object of options.')
+  const unknown = Object.keys(options).find((name) => !NAMES.includes(name))
+  if (unknown !== undefined)
+    throw new ConfigurationError(`Unknown option ${unknown}. Known: ${NAMES.join(', ')}.`)
+  return options
+}
+
+/** Only these say that the call must not be paid for; all else is the meter's own trouble. */
+function isRefusal({ status, code }: OpenMonetizeError): boolean {
+  return status === 402 || code === 'feature_not_allowed' || code === 'customer_suspended'
+}
+
+function subjectOf({ feature_id, user_id, team_id }: MeterOptions, provider: string) {
+  return {
+    feature_id: feature_id ?? provider.toLowerCase(),
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+  }
+}
+
+const NOT_TEXT = [
+  'role',
+  'type',
+  'id',
+  'model',
+  'object',
+  'signature',
+  'finish_reason',
+  'finishReason',
+  'status',
+]
+const MEDIA = ['data', 'url', 'image_url', 'file_data', 'b64_json']
+
+/** The characters of all text in a value; media count as a fixed number. */
+export function charsOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 0
+  let sum = 0
+  for (const [key, part] of Object.entries(value)) {
+    if (typeof part === 'string' && MEDIA.includes(key)) sum += Math.min(part.length, MEDIA_CHARS)
+    else if (!NOT_TEXT.includes(key) || typeof part !== 'string') sum += charsOf(part)
+  }
+  return sum
+}
+
+export type Json = Readonly<Record<string, unknown>>
+
+export function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The named fields of a body that are there. */
+export function pick(body: Json, names: readonly string[]): Json {
+  return Object.fromEntries(names.filter((name) => body[name] != null).map((name) => [name, body[name]]))
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+export function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
+}

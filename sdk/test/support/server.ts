@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { OpenMonetize, type OpenMonetizeOptions } from '../../src/index.ts'
+
+const ROOT = path.join(import.meta.dirname, '..', '..', '..')
+export const OPERATOR_TOKEN = 'dev-operator-token'
+
+/** The real Worker in a process group of its own. */
+export interface Server {
+  readonly url: string
+  /** Ends it as a loss of power would. */
+  kill(): Promise<void>
+}
+
+/** Starts the Worker over `state`, with the script in `bundle`, which is made when it is missing. */
+export async function startServer(bundle: string, state: string): Promise<Server> {
+  const child = spawn(process.execPath, [path.join(ROOT, 'test', 'sdk', 'serve.ts'), bundle, state], {
+    cwd: ROOT,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const url = await firstUrl(child)
+  return { url, kill: () => kill(child) }
+}
+
+async function firstUrl(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error('the server has no output')
+  for await (const line of createInterface({ input: child.stdout })) {
+    const message: unknown = line.startsWith('{') ? JSON.parse(line) : undefined
+    if (typeof message === 'object' && message !== null && 'url' in message) return String(message.url)
+  }
+  throw new Error('the server ended before it had an address')
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.pid === undefined) return
+  const ended = new Promise((resolve) => child.on('exit', resolve))
+  // With the runtime, which is a process of its own.
+  process.kill(-child.pid, 'SIGKILL')
+  await ended
+}
+
+/** A client of a new customer, whose requests nothing limits. */
+export async function newCustomer(
+  url: string,
+  options: Partial<OpenMonetizeOptions> = {},
+): Promise<{ om: OpenMonetize; apiKey: string; customer_id: string }> {
+  const operator = new OpenMonetize({ apiKey: OPERATOR_TOKEN, baseUrl: url })
+  const { customer_id, api_key } = await operator.customers.register({
+    name: 'SDK tests',
+    email: `${randomUUID()}@example.com`,
+    tier: 'ENTERPRISE',
+  })
+  const om = new OpenMonetize({ apiKey: api_key, baseUrl: url, ...options })
+  return { om, apiKey: api_key, customer_id }
+}

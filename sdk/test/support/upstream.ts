@@ -1,0 +1,81 @@
+import { createServer, type ServerResponse } from 'node:http'
+
+/** Answers one request as a provider does. */
+export type Script = (response: ServerResponse, request: UpstreamRequest) => void | Promise<void>
+
+export interface UpstreamRequest {
+  readonly path: string
+  readonly body: Record<string, unknown>
+}
+
+/** A provider on loopback that does what it is given, one script a request; the last one for all that follow. */
+export interface Upstream {
+  readonly url: string
+  readonly requests: UpstreamRequest[]
+  play(...scripts: Script[]): void
+  stop(): Promise<void>
+}
+
+export async function startUpstream(): Promise<Upstream> {
+  const requests: UpstreamRequest[] = []
+  let scripts: Script[] = []
+  const server = createServer((incoming, outgoing) => {
+    const chunks: Buffer[] = []
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+    incoming.on('end', async () => {
+      const request = { path: incoming.url ?? '', body: JSON.parse(Buffer.concat(chunks).toString() || '{}') }
+      requests.push(request)
+      const script = scripts.length > 1 ? scripts.shift() : scripts[0]
+      await script?.(outgoing, request)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    play: (...next) => {
+      scripts = next
+      requests.length = 0
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Script {
+  return (response) => {
+    response.writeHead(status, { 'Content-Type': 'application/json', ...headers }).end(JSON.stringify(body))
+  }
+}
+
+export interface Ending {
+  /** Sent after the chunks, as it is. */
+  readonly tail?: string
+  /** Cut the connection instead of ending the stream. */
+  readonly cut?: boolean
+  /** Neither end nor cut it. */
+  readonly hang?: boolean
+  /** True if each chunk names its type in a line of its own, as Anthropic's and OpenAI's newer streams do. */
+  readonly named?: boolean
+}
+
+/** Server-sent events, each a write of its own. */
+export function sse(chunks: readonly object[], { tail = '', cut, hang, named }: Ending = {}): Script {
+  return async (response) => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+    for (const chunk of chunks) {
+      const name = named && 'type' in chunk ? `event: ${String(chunk.type)}\n` : ''
+      response.write(`${name}data: ${JSON.stringify(chunk)}\n\n`)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    if (tail) response.write(tail)
+    if (hang) return
+    if (cut) setTimeout(() => response.destroy(), 20)
+    else response.end()
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * The Worker in raw workerd, for the tests of the SDK: `node test/sdk/serve.ts BUNDLE STATE`. Writes its address as a
+ * line of JSON and stays until it is killed. BUNDLE is made when it is missing; STATE survives from one run to the next.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { bundle, migrateD1, PROJECT, startWorkerd } from '../../bench/raw-workerd.ts'
+
+const VARIABLES = {
+  OPERATOR_TOKEN: 'dev-operator-token',
+  FLUSH_DELAY_MS: '200',
+  RATE_LIMIT_STARTER: '1000000',
+  RATE_LIMIT_ENTERPRISE: '100000000',
+  CORS_ORIGINS: '*',
+}
+
+async function main(directory: string, state: string): Promise<void> {
+  const isNew = !existsSync(state)
+  const server = await startWorkerd(PROJECT, scriptIn(directory), state, VARIABLES)
+  if (isNew) await migrateD1(await server.d1())
+  console.log(JSON.stringify({ url: server.url }))
+}
+
+function scriptIn(directory: string): string {
+  const map = existsSync(directory)
+    ? readdirSync(directory).find((file) => file.endsWith('.js.map'))
+    : undefined
+  return map === undefined ? bundle(PROJECT, directory) : path.join(directory, map.slice(0, -'.map'.length))
+}
+
+const [, , directory, state] = process.argv
+if (directory === undefined || state === undefined) throw new Error('node test/sdk/serve.ts BUNDLE STATE')
+await main(directory, state)
