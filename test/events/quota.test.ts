@@ -73,7 +73,9 @@ describe('the monthly quota', () => {
       id: null,
       error: {
         code: 'quota_exceeded',
-        detail: expect.stringMatching(/^The monthly quota of 5 events .* resets at \d{4}-\d\d-01T00:00:00\.000Z\.$/),
+        detail: expect.stringMatching(
+          /^The monthly quota of 5 events .* resets at \d{4}-\d\d-01T00:00:00\.000Z\.$/,
+        ),
       },
     })
     // What is wrong with an event is said, whatever the quota.
