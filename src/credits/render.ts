@@ -1,5 +1,5 @@
 import { timeJson, timeOrNull } from '../http/input/times.ts'
-import { creditsJson, usdJson } from '../http/output/json.ts'
+import { creditsJson, metadataJson, usdJson } from '../http/output/json.ts'
 import type { BalanceAnswer, CreditAnswer, LotAnswer, RecurringAnswer } from '../ledger/model/answers.ts'
 import type { Entry, EventRecord } from '../ledger/model/journal.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
@@ -89,7 +89,7 @@ export function renderTransaction(ids: LedgerIds, entry: Entry): object {
       lot_id: number === OVERDRAFT ? null : ids.lot(number),
       amount: creditsJson(amount),
     })),
-    metadata: entry.metadata ?? {},
+    metadata: metadataJson(entry.metadata),
     created_at: timeJson(entry.effective_at_ms ?? entry.at_ms),
   }
 }

@@ -94,7 +94,7 @@ creditsRoutes.openapi(grantRoute, async (c) => {
     ...(body.recurring && {
       recurring: { every: body.recurring.every, rollover_max: body.recurring.rollover_max ?? null },
     }),
-    ...(body.metadata && { metadata: body.metadata }),
+    ...(body.metadata !== undefined && { metadata: body.metadata }),
   })
 })
 
@@ -109,7 +109,7 @@ creditsRoutes.openapi(purchaseRoute, async (c) => {
     expires_at_ms: body.expires_at ?? null,
     price: body.price_usd,
     ...(body.payment_reference !== undefined && { payment_reference: body.payment_reference }),
-    ...(body.metadata && { metadata: body.metadata }),
+    ...(body.metadata !== undefined && { metadata: body.metadata }),
   })
 })
 

@@ -1,13 +1,14 @@
 import { timeJson, timeOrNull } from '../http/input/times.ts'
-import { creditsExact, creditsJson, exactNumber, usdJson } from '../http/output/json.ts'
+import { creditsExact, creditsJson, exactNumber, jsonOf, metadataJson, usdJson } from '../http/output/json.ts'
 import { quantityText } from '../ledger/entitlements/limits.ts'
 import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/model/answers.ts'
-import type { Entitlement } from '../ledger/model/entitlements.ts'
+import { type Entitlement, freeJsonOf } from '../ledger/model/entitlements.ts'
 import { picoUsd } from '../pricing/money.ts'
 
 /** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderEntitlement(entitlement: Entitlement): object {
   const { owner, limit, unit, anchor_ms } = entitlement
+  const { value, metadata } = freeJsonOf(entitlement)
   return {
     id: entitlement.id,
     feature_id: entitlement.feature_id,
@@ -18,9 +19,9 @@ export function renderEntitlement(entitlement: Entitlement): object {
     unit,
     period: entitlement.period,
     anchor: timeOrNull(anchor_ms),
-    value: entitlement.value ?? null,
+    value: value === undefined ? null : jsonOf(value),
     enabled: entitlement.enabled,
-    metadata: entitlement.metadata ?? {},
+    metadata: metadataJson(metadata),
     created_at: timeJson(entitlement.created_at_ms),
     updated_at: timeJson(entitlement.updated_at_ms),
   }

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { type DecimalInput, decimalInput } from '../http/input/amounts.ts'
 import { InexactNumber } from '../http/input/exact-json.ts'
 import { customerId, customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { JsonSource, MAX_FREE_JSON_BYTES } from '../http/input/json-source.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput } from '../http/input/times.ts'
@@ -21,8 +22,6 @@ const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
   events: MAX_QUANTITY,
 }
 
-const MAX_VALUE_BYTES = 16 * 1024
-
 const ruleFields = {
   limit_type: z.enum(LIMIT_TYPES),
   limit_value: decimalInput(UNIT_DECIMALS.usd, { minimum: 0, maximum: MAX_LIMITS.tokens })
@@ -35,14 +34,23 @@ const ruleFields = {
     .openapi({ description: 'A time at which a window begins. Default: calendar windows.' }),
   value: z
     .unknown()
-    .refine(
-      (value) => new TextEncoder().encode(JSON.stringify(value) ?? '').length <= MAX_VALUE_BYTES,
-      `must have at most ${MAX_VALUE_BYTES} bytes as JSON`,
-    )
+    .transform((value, ctx) => {
+      const source = value === undefined ? undefined : valueSource(value)
+      if (source && source.bytes > MAX_FREE_JSON_BYTES) {
+        ctx.addIssue({ code: 'custom', message: `must have at most ${MAX_FREE_JSON_BYTES} bytes as JSON` })
+      }
+      return source?.text
+    })
     .optional()
     .openapi({ description: 'Your own configuration: any JSON of up to 16 KB.' }),
   enabled: z.boolean().default(true),
   metadata: metadataInput().optional(),
+}
+
+/** A scalar is parsed as any other field; a number keeps the digits that were sent. */
+function valueSource(value: unknown): JsonSource {
+  if (value instanceof JsonSource) return value
+  return JsonSource.read(value instanceof InexactNumber ? value.source : JSON.stringify(value))
 }
 
 const rulesSchema = z.strictObject(ruleFields)
@@ -112,8 +120,8 @@ export function rulesOf({ limit_value, period, anchor, ...rules }: Rules): Entit
     period: period ?? null,
     anchor_ms: anchor ?? null,
     enabled,
-    ...(value !== undefined && { value }),
-    ...(metadata && { metadata }),
+    ...(value !== undefined && { value_text: value }),
+    ...(metadata !== undefined && { metadata_text: metadata }),
   }
 }
 

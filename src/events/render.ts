@@ -1,5 +1,5 @@
 import { timeJson } from '../http/input/times.ts'
-import { creditsExact, creditsJson, usdJson } from '../http/output/json.ts'
+import { creditsExact, creditsJson, metadataJson, usdJson } from '../http/output/json.ts'
 import type { BatchAnswer, BatchItemAnswer, EventAnswer } from '../ledger/model/answers.ts'
 import type { Entry } from '../ledger/model/journal.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
@@ -84,7 +84,7 @@ export function renderEvent(ids: LedgerIds, entry: Entry): object {
     price_version: event.price_version,
     ...(event.unrated && { unrated: true }),
     ...(event.warnings && { warnings: event.warnings }),
-    metadata: entry.metadata ?? {},
+    metadata: metadataJson(entry.metadata),
     timestamp: timeJson(event.timestamp_ms),
     created_at: timeJson(entry.at_ms),
   }

@@ -190,7 +190,7 @@ function eventOf(
     timestamp_ms,
     charge: priced.charge,
     ...(warnings.length > 0 && { warnings }),
-    ...(input.metadata && { metadata: input.metadata }),
+    ...(input.metadata !== undefined && { metadata: input.metadata }),
   }
 }
 

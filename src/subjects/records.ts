@@ -2,6 +2,7 @@ import type { Bindings } from '../bindings.ts'
 import { isTaken } from '../db/errors.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import type { SubjectKind } from '../db/schema.ts'
+import { fieldTexts, sourceOfFields } from '../http/input/json-source.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { catchUp } from '../ledger/client/client.ts'
 import type { Caller } from '../ledger/model/account.ts'
@@ -114,7 +115,7 @@ export async function addSubject(
   const { db, ledger_id } = database(subjects)
   const insert = db
     .prepare(INSERT)
-    .bind(ledger_id, subjects.kind, id, email ?? null, metadata ? JSON.stringify(metadata) : null, now_ms)
+    .bind(ledger_id, subjects.kind, id, email ?? null, metadata ?? null, now_ms)
   try {
     await db.batch([insert, ...statements])
     return { kind: 'added' }
@@ -160,20 +161,21 @@ function merge(
       subject: { ...subject, email, metadata: change.metadata === null ? null : subject.metadata },
     }
   }
-  const known = metadataOf(subject)
-  const kept = Object.entries({ ...known, ...change.metadata }).filter(([, value]) => value !== null)
-  const checked = metadataInput().safeParse(Object.fromEntries(kept))
+  const kept = new Map<string, string>()
+  for (const text of [subject.metadata, change.metadata]) {
+    for (const [key, value] of text === null ? [] : fieldTexts(text)) {
+      if (value === 'null') kept.delete(key)
+      else kept.set(key, value)
+    }
+  }
+  const checked = metadataInput().safeParse(sourceOfFields(kept))
   if (!checked.success) {
     const message = `${checked.error.issues[0]?.message ?? 'is invalid'}, including existing metadata`
     const errors = [{ path: '/metadata', message }]
     return { kind: 'refused', refusal: { code: 'invalid_request', detail: `/metadata ${message}.`, errors } }
   }
-  const metadata = kept.length === 0 ? null : JSON.stringify(checked.data)
+  const metadata = kept.size === 0 ? null : checked.data
   return { kind: 'found', subject: { ...subject, email, metadata } }
-}
-
-function metadataOf({ metadata }: SubjectRecord): Readonly<Record<string, unknown>> | undefined {
-  return metadata === null ? undefined : JSON.parse(metadata)
 }
 
 function bringUp({ env, ledger, caller }: Subjects) {

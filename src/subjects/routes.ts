@@ -7,12 +7,13 @@ import type { AppEnv } from '../http/env.ts'
 import { customerText } from '../http/input/identifiers.ts'
 import { nextCursor } from '../http/input/pagination.ts'
 import { timeJson } from '../http/input/times.ts'
-import { jsonResponse } from '../http/output/json.ts'
+import { jsonOf, jsonResponse } from '../http/output/json.ts'
 import { noSuch, problem, refusalResponse } from '../http/output/problem.ts'
 import { answerOnce } from '../http/output/stored-answers.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { eraseSubject } from '../ledger/client/client.ts'
 import { shareWithTestLedger } from '../ledger/client/test-ledger.ts'
+import { jsonTextOf } from '../ledger/model/json.ts'
 import {
   addSubject,
   changeSubject,
@@ -103,7 +104,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
   const render = (subject: Omit<SubjectRecord, 'number'>): object => ({
     [id_field]: subject.external_id,
     ...(subject.email !== null && { email: subject.email }),
-    ...(subject.metadata !== null && { metadata: JSON.parse(subject.metadata) }),
+    ...(subject.metadata !== null && { metadata: jsonOf(jsonTextOf(subject.metadata)) }),
     created_at: timeJson(subject.created_at_ms),
   })
 
@@ -125,7 +126,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
       const body = render({
         external_id: id,
         email,
-        metadata: metadata ? JSON.stringify(metadata) : null,
+        metadata: metadata ?? null,
         created_at_ms,
       })
       const answer = { status: 201, body } as const

@@ -3,17 +3,18 @@ import type { SubjectKind } from '../db/schema.ts'
 import { customerId } from '../http/input/identifiers.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
+import type { JsonText } from '../ledger/model/json.ts'
 
 /** The profile of a user or team. */
 export interface Profile {
   readonly email?: string | undefined
-  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  readonly metadata?: JsonText | undefined
 }
 
 /** The changes of a profile: null clears. */
 export interface ProfileChange {
   readonly email?: string | null | undefined
-  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined
+  readonly metadata?: JsonText | null | undefined
 }
 
 /** The two resources: the same routes, but only users have an email. */

@@ -13,7 +13,7 @@ import {
   storedPages,
   type TestLedger,
 } from '../support/ledgers.ts'
-import { batch, eventItem, grant, single } from '../support/messages.ts'
+import { batch, eventItem, grant, metadataOf, single } from '../support/messages.ts'
 
 /** What rings the one alarm of a ledger, what it does then, and what it costs: setting it is billed as a row. */
 
@@ -107,7 +107,7 @@ describe('a flush', () => {
   it('takes two full rows at once, whatever they are written in', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
-    const metadata = { note: '語'.repeat(1300) }
+    const metadata = metadataOf({ note: '語'.repeat(1300) })
     const items = Array.from({ length: 300 }, () => eventItem(1, { metadata }))
     await ingest(env, ledger.name, batch(items))
     const rows = await inStore(ledger, ({ journal }) => [...journal.rowsAfter(1)])

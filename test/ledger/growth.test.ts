@@ -5,7 +5,7 @@ import { ingest } from '../../src/ledger/client/client.ts'
 import { LedgerStore } from '../../src/ledger/commit/store.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { ask, freshLedger, runAlarm, storeOf, type TestLedger } from '../support/ledgers.ts'
-import { batch, eventItem, grant, single } from '../support/messages.ts'
+import { batch, eventItem, grant, metadataOf, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -93,7 +93,7 @@ describe('a ledger of 20 commits and one of 200 read the same number of rows', a
 describe('a journal that D1 has not taken for long', () => {
   it('is read a little at a time, by a flush and by a list', async () => {
     const ledger = await freshLedger(CREDITS)
-    const metadata = { note: 'x'.repeat(2000) }
+    const metadata = metadataOf({ note: 'x'.repeat(2000) })
     for (let i = 0; i < 5; i++) {
       await ingest(env, ledger.name, batch(Array.from({ length: 1000 }, () => eventItem(1, { metadata }))))
     }

@@ -5,7 +5,7 @@ import { ingest, readBalance } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
 import { groupOf } from '../faults/injection.ts'
 import { ask, freshLedger, storeOf, type TestLedger } from '../support/ledgers.ts'
-import { batch, CALLER, eventItem, grant } from '../support/messages.ts'
+import { batch, CALLER, eventItem, grant, metadataOf } from '../support/messages.ts'
 
 /** An isolate has 128 MB and is shared: what an object holds and does is bounded in bytes, not only in counts. */
 
@@ -30,7 +30,7 @@ function together(ledger: TestLedger, messages: readonly string[]): Promise<stri
 describe('what waits for a commit', () => {
   it('weighs what it holds: a few large requests fill the room that many small ones have', async () => {
     const ledger = await freshLedger(CREDITS)
-    const metadata = { note: 'x'.repeat(6000) }
+    const metadata = metadataOf({ note: 'x'.repeat(6000) })
     const large = JSON.stringify(batch(Array.from({ length: 600 }, () => eventItem(1, { metadata }))))
     expect(large.length).toBeGreaterThan(3_600_000)
     const answers = await together(ledger, Array(8).fill(large))

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { FORMAT, packPage, packRows, parsePage, unpackRow } from '../../src/ledger/journal/packing.ts'
 import type { AnswerRecord, Entry, JournalRecord } from '../../src/ledger/model/journal.ts'
 import { microCredits } from '../../src/pricing/money.ts'
+import { metadataOf } from '../support/messages.ts'
 
 const WHOLE_BURN: Entry = {
   kind: 'entry',
@@ -38,7 +39,7 @@ const WHOLE_BURN: Entry = {
   },
   description: '',
   payment_reference: 'pi_3',
-  metadata: {},
+  metadata: metadataOf({}),
   idempotency: { key: 'k "1"', fingerprint: 'f' },
 }
 
@@ -187,12 +188,16 @@ describe('a journal row', () => {
   })
 
   it('keeps metadata as it came, whatever its keys are', () => {
-    const entry = { ...MINIMAL, metadata: ODD_METADATA }
+    const entry = { ...MINIMAL, metadata: metadataOf(ODD_METADATA) }
     const [unpacked] = unpackRow(FORMAT, rowOf([entry]))
     expect(unpacked).toStrictEqual(entry)
     const metadata = unpacked?.kind === 'entry' ? unpacked.metadata : undefined
-    expect(JSON.stringify(metadata)).toBe(JSON.stringify(ODD_METADATA))
-    expect(Object.hasOwn(metadata ?? {}, '__proto__')).toBe(true)
+    expect(metadata).toBe(JSON.stringify(ODD_METADATA))
+  })
+
+  it('of an earlier version, with its metadata parsed, reads as text', () => {
+    const old = rowOf([MINIMAL]).replace(/\}\]$/, `,"md":${JSON.stringify(ODD_METADATA)}}]`)
+    expect(unpackRow(FORMAT, old)).toStrictEqual([{ ...MINIMAL, metadata: metadataOf(ODD_METADATA) }])
   })
 
   it('keeps any metadata and any text', () => {
@@ -201,7 +206,7 @@ describe('a journal row', () => {
         fc.dictionary(fc.string(), fc.jsonValue()),
         fc.string({ unit: 'binary' }),
         (metadata, text) => {
-          const entry = { ...MINIMAL, description: text, metadata: JSON.parse(JSON.stringify(metadata)) }
+          const entry = { ...MINIMAL, description: text, metadata: metadataOf(metadata) }
           expect(unpackRow(FORMAT, rowOf([entry]))).toStrictEqual([entry])
         },
       ),
@@ -221,7 +226,7 @@ describe('a journal row', () => {
 describe('a large commit', () => {
   const records = Array.from(
     { length: 5000 },
-    (_, i): Entry => ({ ...WHOLE_BURN, number: i + 1, metadata: { note: 'x'.repeat(i % 300) } }),
+    (_, i): Entry => ({ ...WHOLE_BURN, number: i + 1, metadata: metadataOf({ note: 'x'.repeat(i % 300) }) }),
   )
   const rows = packRows(records)
 
@@ -237,7 +242,7 @@ describe('a large commit', () => {
   })
 
   it('gives a record that is larger than a row a row of its own', () => {
-    const huge: Entry = { ...MINIMAL, metadata: { note: 'x'.repeat(300 * 1024) } }
+    const huge: Entry = { ...MINIMAL, metadata: metadataOf({ note: 'x'.repeat(300 * 1024) }) }
     expect(packRows([MINIMAL, huge, MINIMAL]).map((row) => row.records.length)).toEqual([1, 1, 1])
     expect(packRows([huge]).map((row) => row.records.length)).toEqual([1])
   })

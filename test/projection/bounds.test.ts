@@ -19,7 +19,7 @@ import {
   watermark,
   withD1,
 } from '../support/ledgers.ts'
-import { batch, CALLER, eventItem, single } from '../support/messages.ts'
+import { batch, CALLER, eventItem, metadataOf, single } from '../support/messages.ts'
 
 /** What the projection asks of D1 stays within D1's limits, and does not grow with what it is not asked for. */
 
@@ -140,7 +140,7 @@ describe('a flush', () => {
   it('gives D1 no parameter that is too large, of whatever it is made', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const character of ['語', '"', '\\', '\u0001', '\ud800', '🦄']) {
-      const metadata = { note: character.repeat(1300) }
+      const metadata = metadataOf({ note: character.repeat(1300) })
       await ingest(env, ledger.name, batch(Array.from({ length: 400 }, () => eventItem(1, { metadata }))))
     }
     const { db, asked } = watched()

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
+import { jsonTextOf } from '../../src/ledger/model/json.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
 import { d1Double } from '../support/d1.ts'
 import {
@@ -16,7 +17,7 @@ import {
   watermark,
   withD1,
 } from '../support/ledgers.ts'
-import { batch, eventItem, grant } from '../support/messages.ts'
+import { batch, eventItem, grant, metadataOf } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -144,7 +145,9 @@ describe('a flush', () => {
     for (let i = 0; i < 3; i++) {
       await send(
         ledger,
-        Array.from({ length: 1000 }, (_, n) => eventItem(1, { key: `${i}-${n}`, metadata: { n, note } })),
+        Array.from({ length: 1000 }, (_, n) =>
+          eventItem(1, { key: `${i}-${n}`, metadata: metadataOf({ n, note }) }),
+        ),
       )
     }
     expect((await inStore(ledger, (store) => [...store.journal.rowsAfter(0)])).length).toBeGreaterThan(3)
@@ -161,7 +164,7 @@ describe('a flush', () => {
   it('fits what takes the most room: text of three bytes a character, and text that is all quotes', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const character of ['語', '"', '\\', '\u0001', '\ud800']) {
-      const metadata = { note: character.repeat(1300) }
+      const metadata = metadataOf({ note: character.repeat(1300) })
       await send(
         ledger,
         Array.from({ length: 250 }, () => eventItem(1, { metadata })),
@@ -212,13 +215,13 @@ describe('a flush', () => {
 
   it('keeps metadata as it came, whatever its keys are', async () => {
     const ledger = await freshLedger(1000)
-    const metadata: Record<string, unknown> = JSON.parse(
+    const metadata = jsonTextOf(
       '{"__proto__":{"a":1},"":0,"constructor":null,"1":1,"0":2,"💸":"\\u2028","null":null,"deep":[[{"x":1e21}]]}',
     )
     await send(ledger, [eventItem(1, { metadata })])
     await runAlarm(ledger)
     const [, event] = entriesOf(await storedPages(ledger))
-    expect(JSON.stringify(event?.metadata)).toBe(JSON.stringify(metadata))
+    expect(event?.metadata).toBe(metadata)
   })
 })
 

@@ -7,7 +7,7 @@ import { createCustomer } from '../support/customers.ts'
 import { d1FailingAt } from '../support/d1.ts'
 import { createKey } from '../support/keys.ts'
 import { ask, ledgerOf, runAlarm, type TestLedger, watermark, withD1 } from '../support/ledgers.ts'
-import { batch, type EventOptions, eventItem, grant, single } from '../support/messages.ts'
+import { batch, type EventOptions, eventItem, grant, metadataOf, single } from '../support/messages.ts'
 import { expectProblem } from '../support/problems.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -145,7 +145,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
   it('says the same before and after a flush', async () => {
     const customer = await client()
     await ledgerGrant(customer, 'user', 'ann')
-    await send(customer, 8, { user_id: 'ann', metadata: { note: '💸' } })
+    await send(customer, 8, { user_id: 'ann', metadata: metadataOf({ note: '💸' }) })
     const before = await walk(customer, path)
     await flush(customer)
     expect(await walk(customer, path)).toEqual(before)
@@ -281,7 +281,7 @@ describe('filters', () => {
 describe('one event by its id', () => {
   it('is the same before and after a flush', async () => {
     const customer = await client()
-    await send(customer, 3, { user_id: 'ann', metadata: { a: 1 } })
+    await send(customer, 3, { user_id: 'ann', metadata: metadataOf({ a: 1 }) })
     const [newest, middle] = (await page(customer, '/v1/events')).rows
     const read = async (id: unknown) => (await api(`/v1/events/${id}`, { key: customer.key })).text()
     const before = [await read(newest?.id), await read(middle?.id)]

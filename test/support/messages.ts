@@ -1,5 +1,6 @@
 import type { Asked } from '../../src/ledger/client/call.ts'
 import type { Caller } from '../../src/ledger/model/account.ts'
+import { type JsonText, jsonTextOf } from '../../src/ledger/model/json.ts'
 import type { CreditMessage } from '../../src/ledger/model/messages/credits.ts'
 import type { IngestItem } from '../../src/ledger/model/messages/events.ts'
 import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary.ts'
@@ -67,4 +68,9 @@ export function grant(credits_micro: number, options: Partial<CreditMessage> = {
     expires_at_ms: null,
     ...options,
   }
+}
+
+/** Metadata as the ledger gets it. */
+export function metadataOf(metadata: object): JsonText {
+  return jsonTextOf(JSON.stringify(metadata))
 }

@@ -16,10 +16,15 @@ const SUSPICIOUS = /[:,[\s]-?\d[\d.]{15}/
 
 /** Throws a `SyntaxError`, as `JSON.parse` does. */
 export function parseJson(text: string): unknown {
+  return parseExact(text, 'provider_response')
+}
+
+/** Parses JSON of which every number counts, or all but those in fields of the name `rounds`. */
+export function parseExact(text: string, rounds?: string): unknown {
   // Only suspicious texts pay for the reviver, which makes parsing several times slower.
   if (!SUSPICIOUS.test(text)) return JSON.parse(text)
   return JSON.parse(text, (key, value: unknown, context?: { readonly source?: string }) => {
-    if (key === 'provider_response') return rounded(value)
+    if (key === rounds && rounds !== undefined) return rounded(value)
     const source = typeof value === 'number' ? context?.source : undefined
     return source === undefined || isExact(source) ? value : new InexactNumber(source)
   })
@@ -46,47 +51,12 @@ function isExact(source: string): boolean {
   return !Number.isFinite(value) || normalized(source) === normalized(String(value))
 }
 
-/** The significant digits of a decimal and the exponent of the last one. */
-function normalized(decimal: string): string {
+/** The significant digits of a decimal and the exponent of the last one: equal for equal numbers of one sign. */
+export function normalized(decimal: string): string {
   const [, whole = '', fraction = '', exponent = '0'] =
     /^-?(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(decimal) ?? []
   const digits = (whole + fraction).replace(/^0+/, '')
   const significant = digits.replace(/0+$/, '')
   if (significant === '') return '0'
   return `${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
-}
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COLON = 0x3a
-
-/**
- * Whether an object in a JSON text has more fields than `limit`, which no schema accepts. Scans the text, because
- * parsing such an object and listing its unknown fields takes seconds.
- */
-export function hasTooManyFields(text: string, limit: number): boolean {
-  // A field takes at least 5 characters.
-  if (text.length <= 5 * limit) return false
-  const open: number[] = []
-  let fields = 0
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charCodeAt(i)
-    if (char === QUOTE) i = endOfString(text, i)
-    else if (char === COLON) {
-      if (++fields > limit) return true
-    } else if (char === 0x7b || char === 0x5b) {
-      open.push(fields)
-      fields = 0
-    } else if (char === 0x7d || char === 0x5d) fields = open.pop() ?? 0
-  }
-  return false
-}
-
-function endOfString(text: string, start: number): number {
-  for (let i = start + 1; i < text.length; i++) {
-    const char = text.charCodeAt(i)
-    if (char === BACKSLASH) i++
-    else if (char === QUOTE) return i
-  }
-  return text.length
 }

@@ -1,31 +1,34 @@
 import { z } from '@hono/zod-openapi'
+import type { JsonText } from '../../ledger/model/json.ts'
 import { isInexact } from './exact-json.ts'
+import { JsonSource, MAX_FREE_JSON_BYTES } from './json-source.ts'
 
 const MAX_KEYS = 50
-const MAX_BYTES = 16 * 1024
 
-/** The customer's own JSON object, stored unchanged: up to 50 keys and 16 KB as UTF-8 JSON. */
+/** The customer's own JSON object, kept as text: up to 50 keys and 16 KB as UTF-8 JSON. */
 export function metadataInput() {
   return z
-    .custom<Readonly<Record<string, unknown>>>(isObject, 'must be an object')
-    .superRefine((metadata, ctx) => {
-      const message = problemOf(metadata)
+    .custom<object>(isObject, 'must be an object')
+    .transform((metadata, ctx): JsonText => {
+      const source = metadata instanceof JsonSource ? metadata : JsonSource.of(metadata)
+      const message = isInexact(metadata) ? INEXACT : problemOf(source)
       if (message !== undefined) ctx.addIssue({ code: 'custom', message })
+      return source.text
     })
     .openapi({ type: 'object', additionalProperties: true, maxProperties: MAX_KEYS })
 }
 
 // Not a record: zod copies one without `__proto__`, which is a name like any other here.
 function isObject(value: unknown): boolean {
+  if (value instanceof JsonSource) return value.isObject
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function problemOf(metadata: Readonly<Record<string, unknown>>): string | undefined {
-  if (Object.keys(metadata).length > MAX_KEYS) return `must have at most ${MAX_KEYS} keys`
-  if (isInexact(metadata)) return 'has a number with more digits than JSON numbers keep: send it as a string'
-  const json = JSON.stringify(metadata)
-  // A UTF-16 unit takes at most three bytes of UTF-8.
-  if (json.length * 3 <= MAX_BYTES) return undefined
-  const bytes = new TextEncoder().encode(json).length
-  return bytes > MAX_BYTES ? `must have at most ${MAX_BYTES} bytes as JSON, and has ${bytes}` : undefined
+/** Only of metadata whose field name was written with escapes, which no serializer does. */
+const INEXACT = 'has a number with more digits than JSON numbers keep: send it as a string'
+
+function problemOf({ bytes, keys = 0 }: JsonSource): string | undefined {
+  if (keys > MAX_KEYS) return `must have at most ${MAX_KEYS} keys`
+  if (bytes <= MAX_FREE_JSON_BYTES) return undefined
+  return `must have at most ${MAX_FREE_JSON_BYTES} bytes as JSON, and has ${bytes}`
 }

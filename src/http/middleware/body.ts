@@ -4,7 +4,8 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../env.ts'
-import { hasTooManyFields, parseJson } from '../input/exact-json.ts'
+import { parseJson } from '../input/exact-json.ts'
+import { type JsonProblem, placeSources, scanJson } from '../input/json-source.ts'
 import { withoutNulls } from '../input/nulls.ts'
 import { invalidRequest, problem, unsupportedMediaType } from '../output/problem.ts'
 
@@ -13,6 +14,13 @@ export const MAX_BODY_BYTES = 4 * 1024 * 1024
 export const MAX_DEPTH = 64
 /** Fields of one object: far above what any schema or provider has. */
 export const MAX_FIELDS = 10_000
+/** Values of a whole body without its metadata. Parsed, they take up to 5 MB. */
+export const MAX_VALUES = 150_000
+
+const LIMITS = { fields: MAX_FIELDS, values: MAX_VALUES, depth: MAX_DEPTH }
+/** Shorter texts cannot exceed the limits on fields and values by much. */
+const ALWAYS_SCANNED_LENGTH = 50_000
+const HAS_FREE_JSON = /"(?:metadata|value)"/
 
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i
@@ -51,15 +59,8 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
     return next()
   }
   if (type === undefined) return unsupportedMediaType(c)
-  if (text !== undefined && hasTooManyFields(text, MAX_FIELDS)) {
-    const message = `must have at most ${MAX_FIELDS} fields in each object`
-    return invalidRequest(c, `The body ${message}.`, [{ path: '', message }])
-  }
-  const body = text === undefined ? undefined : tryParse(text)
-  if (!body) return problem(c, { code: 'invalid_json', detail: 'The body is not valid JSON in UTF-8.' })
-  if (isDeeperThan(body.value, MAX_DEPTH)) {
-    return problem(c, { code: 'invalid_json', detail: `The body is nested deeper than ${MAX_DEPTH} levels.` })
-  }
+  const body = text === undefined ? 'invalid' : readJson(text)
+  if (typeof body === 'string') return jsonProblem(c, body)
   provideJson(c.req, body.value)
   return next()
 })
@@ -96,15 +97,41 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * `JSON.parse` creates `__proto__` as an own property. No later code copies properties by assignment, so it changes no
- * prototype: a strict schema refuses it as an unknown field.
+ * Parses a body. Free JSON stays text: see `JsonSource`. `JSON.parse` creates `__proto__` as an own property. No later
+ * code copies properties by assignment, so it changes no prototype: a strict schema refuses it as an unknown field.
  */
-function tryParse(text: string): { readonly value: unknown } | undefined {
+function readJson(text: string): { readonly value: unknown } | JsonProblem {
+  const isScanned = text.length > ALWAYS_SCANNED_LENGTH || HAS_FREE_JSON.test(text)
+  const scanned = isScanned ? scanJson(text, LIMITS) : { text, sources: [] }
+  if (typeof scanned === 'string') return scanned
   try {
-    return { value: parseJson(text) }
+    const value = parseJson(scanned.text)
+    if (!isScanned && isDeeperThan(value, MAX_DEPTH)) return 'too_deep'
+    placeSources(value, scanned.sources)
+    return { value }
   } catch {
-    return undefined
+    return 'invalid'
   }
+}
+
+function jsonProblem(c: Context<AppEnv>, found: JsonProblem): Response {
+  switch (found) {
+    case 'invalid':
+      return problem(c, { code: 'invalid_json', detail: 'The body is not valid JSON in UTF-8.' })
+    case 'too_deep':
+      return problem(c, {
+        code: 'invalid_json',
+        detail: `The body is nested deeper than ${MAX_DEPTH} levels.`,
+      })
+    case 'too_many_fields':
+      return tooMany(c, `must have at most ${MAX_FIELDS} fields in each object`)
+    case 'too_many_values':
+      return tooMany(c, `must have at most ${MAX_VALUES} values`)
+  }
+}
+
+function tooMany(c: Context<AppEnv>, message: string): Response {
+  return invalidRequest(c, `The body ${message}.`, [{ path: '', message }])
 }
 
 function isDeeperThan(value: unknown, levels: number): boolean {

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
 import {
   CREDIT_DECIMALS,
   formatDecimal,
@@ -62,12 +63,60 @@ export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
   return exactNumber(formatUsd(typeof amount === 'bigint' ? amount : usdFromParts(amount)))
 }
 
-/** A JSON response whose body may contain exact numbers. */
+/** JSON text that `stringifyJson` writes as it is. */
+class JsonOutput {
+  private readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** `JSON.rawJSON` takes no objects, so a placeholder is written, which `stringifyJson` replaces. */
+  toJSON(): RawJson {
+    if (!texts) throw new Error('JSON text is written by stringifyJson only')
+    texts.push(this.text)
+    return JSON.rawJSON(PLACEHOLDER)
+  }
+}
+
+/** A line break, in a form that `JSON.stringify` never writes: nothing else in its output is equal to it. */
+const PLACEHOLDER = '"\\u000A"'
+
+/** The texts of the placeholders that the current call of `stringifyJson` has written. */
+let texts: string[] | undefined
+
+/** JSON of the customer's, written as it is kept. */
+export function jsonOf(text: JsonText): JsonOutput {
+  return new JsonOutput(text)
+}
+
+const NO_METADATA = jsonTextOf('{}')
+
+export function metadataJson(metadata: JsonText | undefined): JsonOutput {
+  return jsonOf(metadata ?? NO_METADATA)
+}
+
+/** The JSON text of a body that may contain exact numbers and JSON text. */
+export function stringifyJson(body: unknown): string {
+  const outer = texts
+  const written: string[] = []
+  texts = written
+  try {
+    const json = JSON.stringify(body)
+    if (written.length === 0) return json
+    const pieces = json.split(PLACEHOLDER)
+    return pieces.map((piece, index) => (index === 0 ? piece : `${written[index - 1]}${piece}`)).join('')
+  } finally {
+    texts = outer
+  }
+}
+
+/** A JSON response whose body may contain exact numbers and JSON text. */
 export function jsonResponse(
   c: Context,
   body: unknown,
   status: ContentfulStatusCode = 200,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return c.body(JSON.stringify(body), status, { 'Content-Type': 'application/json', ...headers })
+  return c.body(stringifyJson(body), status, { 'Content-Type': 'application/json', ...headers })
 }

@@ -7,7 +7,7 @@ import type { Refusal } from '../../ledger/model/refusal.ts'
 import type { Idempotency } from '../../ledger/model/vocabulary.ts'
 import { idempotencyOf } from '../caller.ts'
 import type { AppEnv } from '../env.ts'
-import { jsonResponse } from './json.ts'
+import { jsonResponse, stringifyJson } from './json.ts'
 import { REPLAYED, refusalResponse } from './problem.ts'
 
 /**
@@ -110,7 +110,7 @@ function keepStatements(
   { if_changed = false }: { readonly if_changed?: boolean } = {},
 ): D1PreparedStatement[] {
   const now_ms = Date.now()
-  const text = JSON.stringify(body)
+  const text = stringifyJson(body)
   const kept = credential === undefined ? text : seal(text, credential, placeOf(owner, key))
   const always = if_changed ? 0 : 1
   return [c.env.DB.prepare(INSERT_ANSWER).bind(owner, key, fingerprint, status, kept, now_ms, always)]

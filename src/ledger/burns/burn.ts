@@ -85,7 +85,7 @@ export function burnEntry(
     amount: microCredits(0 - amount),
     lots,
     event: record,
-    ...(event.metadata && { metadata: event.metadata }),
+    ...(event.metadata !== undefined && { metadata: event.metadata }),
     ...(idempotency && { idempotency }),
   }
 }

@@ -1,6 +1,6 @@
 import { microCredits } from '../../pricing/money.ts'
 import type { Entry } from '../model/journal.ts'
-import { parseStored } from '../model/json.ts'
+import { type JsonText, jsonTextFrom, parseStored } from '../model/json.ts'
 import type { Amendment, UnratedEvent, UnratedModel, UnratedSelection } from '../model/unrated.ts'
 import type { ProviderCharge } from '../model/vocabulary.ts'
 
@@ -28,6 +28,12 @@ const SELECTED = `
     UNION
     SELECT entry FROM unrated_events WHERE charge IS NOT NULL AND entry < ?2)
   ORDER BY entry DESC LIMIT ?4`
+
+/** An unrated event at rest. Earlier versions stored its metadata parsed, as `metadata`. */
+interface StoredEntry extends Omit<Entry, 'metadata'> {
+  readonly metadata_text: JsonText | undefined
+  readonly metadata?: unknown
+}
 
 /** The migration to version 7 of the tables writes the first count (`tables.ts`). */
 const COUNT_KEY = 'unrated_events'
@@ -126,12 +132,12 @@ export class UnratedRows {
   }
 
   private add(entry: Entry): void {
-    const { idempotency: _, ...kept } = entry
+    const { idempotency: _, metadata, ...kept } = entry
     this.exec(
       'INSERT INTO unrated_events (entry, wallet_number, record) VALUES (?, ?, ?)',
       entry.number,
       entry.wallet,
-      JSON.stringify(kept),
+      JSON.stringify({ ...kept, metadata_text: metadata } satisfies StoredEntry),
     )
   }
 
@@ -155,9 +161,14 @@ export class UnratedRows {
 }
 
 function unratedEvent(row: Record<string, SqlStorageValue>): UnratedEvent {
-  const entry: Entry = parseStored(row.record)
+  const { metadata: parsed, metadata_text, ...entry }: StoredEntry = parseStored(row.record)
+  const metadata = metadata_text ?? jsonTextFrom(parsed)
   return {
-    entry: { ...entry, amount: microCredits(entry.amount) },
+    entry: {
+      ...entry,
+      amount: microCredits(entry.amount),
+      ...(metadata !== undefined && { metadata }),
+    },
     charge: row.charge === null || row.charge === undefined ? null : parseStored(row.charge),
   }
 }

@@ -56,7 +56,7 @@ export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome
     new_lots: [lot],
     ...(message.reason !== undefined && { description: message.reason }),
     ...(message.payment_reference !== undefined && { payment_reference: message.payment_reference }),
-    ...(message.metadata && { metadata: message.metadata }),
+    ...(message.metadata !== undefined && { metadata: message.metadata }),
     ...(message.idempotency && { idempotency: message.idempotency }),
   })
   const payment = paymentOf(entry)

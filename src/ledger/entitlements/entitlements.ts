@@ -3,7 +3,13 @@ import type { AuditState } from '../../audit/record.ts'
 import { type Audited, exactNumber } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
-import type { Entitlement, EntitlementPlace, EntitlementRules } from '../model/entitlements.ts'
+import {
+  type Entitlement,
+  type EntitlementPlace,
+  type EntitlementRules,
+  freeJsonOf,
+} from '../model/entitlements.ts'
+import type { JsonText } from '../model/json.ts'
 import type {
   ChangeEntitlementMessage,
   EntitlementChange,
@@ -50,7 +56,8 @@ export function applyEntitlement(
  * can be erased. A static `value` may hold anything: its digest tells one value from another.
  */
 function auditState(entitlement: Entitlement): AuditState {
-  const { feature_id, owner, limit_type, limit, unit, period, anchor_ms, enabled, value } = entitlement
+  const { feature_id, owner, limit_type, limit, unit, period, anchor_ms, enabled } = entitlement
+  const { value } = freeJsonOf(entitlement)
   return {
     feature_id,
     level: owner.kind,
@@ -64,8 +71,8 @@ function auditState(entitlement: Entitlement): AuditState {
   }
 }
 
-function digest(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16)
+function digest(value: JsonText): string {
+  return createHash('sha256').update(value).digest('hex').slice(0, 16)
 }
 
 function changedRow(

@@ -128,7 +128,7 @@ export class EntitlementRows {
     let { revision } = this.last
     const own = walletKey({ kind, id })
     for (const row of read(this.exec('SELECT entitlement FROM entitlements WHERE level_key = ?', own))) {
-      const { metadata: _, value: __, ...kept } = row
+      const { metadata: _, value: __, metadata_text: ___, value_text: ____, ...kept } = row
       this.write({ ...kept, owner: { kind, id: alias }, deleted: true, revision: ++revision })
     }
   }

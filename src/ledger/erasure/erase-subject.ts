@@ -27,17 +27,17 @@ const PAGES_OF_ROUND = `
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
   ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_ROUND}`
 
-// Names of format 1 (`ledger/journal/packed-entry.ts`): w wallet, e event with u user and g team, md metadata. One
+// Names of format 1 (`ledger/journal/packed-entry.ts`): w wallet, e event with u user and g team, mt and md metadata. One
 // statement, so that no concurrent change is overwritten. `instr` finds the few pages to parse:
 // an event always has a field after its subjects, so `"u":7,` is never the beginning of `"u":77,`.
 const ERASE_FROM_PAGES = `
   UPDATE ledger_pages SET body = (
     SELECT json_group_array(json(CASE
-      WHEN ledger_pages.wallet_number = ?6 OR entry.value ->> ?5 = ?4 THEN json_remove(entry.value, '$.md')
+      WHEN ledger_pages.wallet_number = ?6 OR entry.value ->> ?5 = ?4 THEN json_remove(entry.value, '$.md', '$.mt')
       ELSE entry.value END) ORDER BY entry.key)
     FROM json_each(ledger_pages.body) AS entry)
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) IN (${PAGES_OF_ROUND})
-    AND format = ${FORMAT} AND instr(body, '"md":') > 0 AND (wallet_number = ?6 OR instr(body, ?7) > 0)`
+    AND format = ${FORMAT} AND (instr(body, '"mt":') > 0 OR instr(body, '"md":') > 0) AND (wallet_number = ?6 OR instr(body, ?7) > 0)`
 
 /** The number of a user or team that is not erased. */
 export async function subjectNumber(

@@ -20,15 +20,20 @@ const ID_FIELDS: Readonly<Record<SubjectKind, ReadonlySet<string>>> = {
 /** The customer's free texts and keys, packed and plain; they are not searched for names. */
 const FREE_FIELDS: ReadonlySet<string> = new Set([
   'md',
+  'mt',
   'd',
   'pr',
   'k',
   'metadata',
+  'metadata_text',
   'description',
   'payment_reference',
   'reason',
   'value',
+  'value_text',
 ])
+
+const METADATA: ReadonlySet<string> = new Set(['metadata', 'metadata_text'])
 
 /**
  * Removes the subject from the body of a journal row: replaces its id with the alias, and drops the metadata of entries of
@@ -54,16 +59,17 @@ export function eraseFromWallet(state: string, erased: Erased): string {
 export function eraseFromEntry(entry: string, erased: Erased): string {
   const plain: unknown = JSON.parse(entry)
   if (!isObject(plain)) throw new Error('an entry is not an object')
-  const { metadata, ...kept } = rename(plain, erased)
-  const own = isOf(plain.event, plain.wallet, erased)
-  return JSON.stringify(own || metadata === undefined ? kept : { ...kept, metadata })
+  const renamed = rename(plain, erased)
+  const { metadata: _, metadata_text: __, ...kept } = renamed
+  return JSON.stringify(isOf(plain.event, plain.wallet, erased) ? kept : renamed)
 }
 
-/** Removes the subject from a packed record: entries have `e`, `w` and `md`. */
+/** Removes the subject from a packed record: entries have `e`, `w`, and `mt` or `md`. */
 function eraseFromRecord(record: unknown, erased: Erased): unknown {
   if (!isObject(record)) throw new Error('a record is not an object')
-  const { md, ...kept } = rename(record, erased)
-  return isOf(record.e, record.w, erased) || md === undefined ? kept : { ...kept, md }
+  const renamed = rename(record, erased)
+  const { md: _, mt: __, ...kept } = renamed
+  return isOf(record.e, record.w, erased) ? kept : renamed
 }
 
 /** Whether an entry is of one of the subject's events, or of its wallet. */
@@ -83,7 +89,7 @@ function rename(value: JsonObject, erased: Erased): JsonObject {
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, field]): [string, unknown][] => {
       // The metadata of an entitlement of the subject.
-      if (name === 'metadata' && isSubject(value.owner, erased)) return []
+      if (METADATA.has(name) && isSubject(value.owner, erased)) return []
       if (FREE_FIELDS.has(name)) return [[name, field]]
       return [[name, ID_FIELDS[kind].has(name) && field === id ? alias : renameIn(field, erased)]]
     }),

@@ -10,6 +10,7 @@ import type {
   Rerated,
   Reversal,
 } from '../model/journal.ts'
+import { type JsonText, jsonTextFrom } from '../model/json.ts'
 import type { Counted } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
 import type { EventType, LotKind, PriceModifiers, WalletOwner } from '../model/vocabulary.ts'
@@ -33,6 +34,8 @@ export interface PackedEntry {
   ct?: readonly Counted[]
   d?: string
   pr?: string
+  mt?: JsonText
+  /** Metadata of earlier versions, which is no text. */
   md?: Readonly<Record<string, unknown>>
   k?: [key: string, fingerprint: string]
 }
@@ -112,12 +115,13 @@ export function packEntry(entry: Entry, subject: PackSubject): PackedEntry {
     ...(entry.counted && { ct: entry.counted }),
     ...(entry.description !== undefined && { d: entry.description }),
     ...(entry.payment_reference !== undefined && { pr: entry.payment_reference }),
-    ...(entry.metadata && { md: entry.metadata }),
+    ...(entry.metadata !== undefined && { mt: entry.metadata }),
     ...(entry.idempotency && { k: [entry.idempotency.key, entry.idempotency.fingerprint] }),
   }
 }
 
 export function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
+  const metadata = packed.mt ?? jsonTextFrom(packed.md)
   return {
     kind: 'entry',
     number: packed.n,
@@ -136,7 +140,7 @@ export function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
     ...(packed.ct && { counted: packed.ct }),
     ...(packed.d !== undefined && { description: packed.d }),
     ...(packed.pr !== undefined && { payment_reference: packed.pr }),
-    ...(packed.md && { metadata: packed.md }),
+    ...(metadata !== undefined && { metadata }),
     ...(packed.k && { idempotency: { key: packed.k[0], fingerprint: packed.k[1] } }),
   }
 }

@@ -1,4 +1,5 @@
 import type { LimitPeriod } from '../../time/windows.ts'
+import { type JsonText, jsonTextFrom } from './json.ts'
 import type { LimitUnit } from './limits.ts'
 import type { WalletOwner } from './vocabulary.ts'
 
@@ -23,8 +24,24 @@ export interface EntitlementRules {
   readonly anchor_ms: number | null
   readonly enabled: boolean
   /** The customer's own configuration, any JSON. */
+  readonly value_text?: JsonText
+  readonly metadata_text?: JsonText
+  /** As earlier versions stored them, parsed: read both by `freeJsonOf`. */
   readonly value?: unknown
   readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+/** The customer's own JSON of an entitlement. */
+export interface FreeJson {
+  readonly value: JsonText | undefined
+  readonly metadata: JsonText | undefined
+}
+
+export function freeJsonOf({ value_text, metadata_text, value, metadata }: EntitlementRules): FreeJson {
+  return {
+    value: value_text ?? jsonTextFrom(value),
+    metadata: metadata_text ?? jsonTextFrom(metadata),
+  }
 }
 
 export interface Entitlement extends EntitlementPlace, EntitlementRules {

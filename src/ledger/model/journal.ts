@@ -4,6 +4,7 @@ import type { Usage } from '../../pricing/usage.ts'
 import type { BatchAnswer, CaptureAnswer, CheckAnswer, HoldAnswer, MovementAnswer } from './answers.ts'
 import type { Entitlement } from './entitlements.ts'
 import type { HoldState } from './holds.ts'
+import type { JsonText } from './json.ts'
 import type { Counted } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { EventFields, EventType, Idempotency, LotKind, WalletOwner } from './vocabulary.ts'
@@ -51,7 +52,7 @@ export interface Entry {
   readonly counted?: readonly Counted[]
   readonly description?: string
   readonly payment_reference?: string
-  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly metadata?: JsonText
   readonly idempotency?: Idempotency
 }
 

@@ -1,6 +1,7 @@
 import type { Mode } from '../../db/schema.ts'
 import type { UsdParts } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
+import type { JsonText } from './json.ts'
 
 /** Which ledger: a customer has one for live keys and one for test keys. */
 export interface LedgerName {
@@ -76,7 +77,7 @@ export interface PricedEvent extends EventFields {
   /** The hold that the event settles. */
   readonly hold?: WalletItemRef
   readonly charge: ProviderCharge
-  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly metadata?: JsonText
 }
 
 /** A hold or a recurring grant: the numbers in its id. */

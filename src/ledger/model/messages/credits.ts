@@ -1,6 +1,7 @@
 import type { MicroCredits, UsdParts } from '../../../pricing/money.ts'
 import type { CreditAnswer, MovementAnswer } from '../answers.ts'
 import type { EntryType, PastUsage } from '../journal.ts'
+import type { JsonText } from '../json.ts'
 import type { Counts } from '../limits.ts'
 import type { LotPart } from '../lots.ts'
 import type { RecurringPeriod } from '../recurring.ts'
@@ -21,7 +22,7 @@ export interface CreditMessage {
   readonly price?: UsdParts
   readonly payment_reference?: string
   readonly reason?: string
-  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly metadata?: JsonText
   readonly idempotency?: Idempotency
 }
 

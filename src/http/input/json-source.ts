@@ -1,0 +1,304 @@
+import { sizeOf } from '../../db/text-size.ts'
+import { type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
+
+/** The most that free JSON of a customer (metadata, the value of an entitlement) takes as UTF-8. */
+export const MAX_FREE_JSON_BYTES = 16 * 1024
+
+/** Free JSON of a body as its source text without insignificant whitespace, in place of the parsed value. */
+export class JsonSource {
+  readonly text: JsonText
+  readonly bytes: number
+  /** The number of fields of an object; undefined for a list, and for a text that is too large to parse. */
+  readonly keys: number | undefined
+
+  constructor(text: JsonText, bytes: number, keys: number | undefined) {
+    this.text = text
+    this.bytes = bytes
+    this.keys = keys
+  }
+
+  /** The source of a value that is parsed already. */
+  static of(value: object): JsonSource {
+    return JsonSource.read(JSON.stringify(value))
+  }
+
+  /** Throws a `SyntaxError` for a text that is small enough to parse and not JSON. */
+  static read(text: string): JsonSource {
+    // A UTF-16 unit takes at most three bytes.
+    const bytes = text.length > MAX_FREE_JSON_BYTES / 3 ? sizeOf(text) : text.length
+    if (bytes > MAX_FREE_JSON_BYTES) return new JsonSource(jsonTextOf(text), bytes, undefined)
+    const value: unknown = JSON.parse(text)
+    return new JsonSource(jsonTextOf(text), bytes, isRecord(value) ? Object.keys(value).length : undefined)
+  }
+
+  get isObject(): boolean {
+    return this.text.startsWith('{')
+  }
+}
+
+/** Why a text is refused before it is parsed. */
+export type JsonProblem = 'too_many_fields' | 'too_many_values' | 'too_deep' | 'invalid'
+
+export interface JsonLimits {
+  /** Fields of one object. */
+  readonly fields: number
+  /** Values of the whole text without the free JSON. */
+  readonly values: number
+  readonly depth: number
+}
+
+/** The body of a request: its text with `null` in place of the free JSON, and where that belongs. */
+export interface ScannedJson {
+  readonly text: string
+  readonly sources: readonly PlacedSource[]
+}
+
+export interface PlacedSource {
+  readonly source: JsonSource
+  readonly field: string
+  /** The index of the event in `events`; undefined for a field of the body itself. */
+  readonly event: number | undefined
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_LIST = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_LIST = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+
+const FREE_FIELDS: ReadonlySet<string> = new Set(['metadata', 'value'])
+const LIST_FIELD = 'events'
+
+/** Puts the free JSON of a scanned body in its places. */
+export function placeSources(body: unknown, sources: readonly PlacedSource[]): void {
+  const fields = recordOf(body)
+  const events = fields?.[LIST_FIELD]
+  for (const { source, field, event } of sources) {
+    const place = event === undefined ? fields : Array.isArray(events) ? recordOf(events[event]) : undefined
+    if (place) place[field] = source
+  }
+}
+
+function recordOf(value: unknown): Record<string, unknown> | undefined {
+  return isRecord(value) ? value : undefined
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Scans a JSON text once, before it is parsed: counts what parsing it would build, and takes out the free JSON: lists
+ * and objects in `metadata` or `value` of the body or of one of its `events`.
+ */
+export function scanJson(text: string, limits: JsonLimits): ScannedJson | JsonProblem {
+  const scan = new Scan(text, limits)
+  const problem = scan.run()
+  return problem ?? { text: scan.rest(), sources: [...scan.sources.values()] }
+}
+
+class Scan {
+  readonly sources = new Map<string, PlacedSource>()
+  private readonly pieces: string[] = []
+  private taken = 0
+  private readonly text: string
+  private readonly limits: JsonLimits
+
+  constructor(text: string, limits: JsonLimits) {
+    this.text = text
+    this.limits = limits
+  }
+
+  rest(): string {
+    return this.taken === 0 ? this.text : this.pieces.join('') + this.text.slice(this.taken)
+  }
+
+  run(): JsonProblem | undefined {
+    const { text, limits } = this
+    /** The fields so far of each open object or list. */
+    const open: number[] = []
+    let fields = 0
+    let values = 0
+    let field = ''
+    let event = 0
+    let inEvents = false
+    for (let i = 0; i < text.length; i++) {
+      const char = text.charCodeAt(i)
+      if (char === QUOTE) {
+        const { end } = readString(text, i)
+        const depth = open.length
+        if ((depth === 1 || (depth === 3 && inEvents)) && isKey(text, end)) field = keyAt(text, i, end)
+        i = end
+      } else if (char === COLON) {
+        if (++fields > limits.fields) return 'too_many_fields'
+        const depth = open.length
+        if (depth === 1) inEvents = field === LIST_FIELD
+        if ((depth === 1 || (depth === 3 && inEvents)) && FREE_FIELDS.has(field)) {
+          const place = depth === 1 ? undefined : event
+          const key = `${place} ${field}`
+          // The last of several fields of one name counts.
+          this.sources.delete(key)
+          const start = afterSpace(text, i + 1)
+          if (isOpening(text.charCodeAt(start))) {
+            const end = this.take(start, limits.depth - depth, { field, event: place }, key)
+            if (typeof end === 'string') return end
+            i = end - 1
+          }
+        } else if (depth === 1 && inEvents) {
+          for (const [key, { event: of }] of this.sources) if (of !== undefined) this.sources.delete(key)
+          event = 0
+        }
+      } else if (char === COMMA) {
+        if (++values > limits.values) return 'too_many_values'
+        if (open.length === 2) event++
+      } else if (isOpening(char)) {
+        if (++values > limits.values) return 'too_many_values'
+        if (open.push(fields) > limits.depth) return 'too_deep'
+        fields = 0
+      } else if (char === CLOSE_OBJECT || char === CLOSE_LIST) fields = open.pop() ?? 0
+    }
+    return undefined
+  }
+
+  /** Takes out the value at `start` and returns its end. */
+  private take(
+    start: number,
+    depth: number,
+    place: Omit<PlacedSource, 'source'>,
+    key: string,
+  ): number | JsonProblem {
+    const read = compactValue(this.text, start, depth)
+    if (typeof read === 'string') return read
+    try {
+      this.sources.set(key, { ...place, source: JsonSource.read(read.compact) })
+    } catch {
+      return 'invalid'
+    }
+    this.pieces.push(this.text.slice(this.taken, start), 'null')
+    this.taken = read.end
+    return read.end
+  }
+}
+
+interface CompactValue {
+  readonly compact: string
+  readonly end: number
+}
+
+/** Reads the object or list at `start`: without insignificant whitespace, its strings as `JSON.stringify` writes them. */
+function compactValue(text: string, start: number, limit: number): CompactValue | JsonProblem {
+  const pieces: string[] = []
+  let from = start
+  let depth = 0
+  for (let i = start; i < text.length; i++) {
+    const char = text.charCodeAt(i)
+    if (char === QUOTE) {
+      const string = readString(text, i)
+      if (string.escaped) {
+        const written = rewritten(text.slice(i, string.end + 1))
+        if (written === undefined) return 'invalid'
+        pieces.push(text.slice(from, i), written)
+        from = string.end + 1
+      }
+      i = string.end
+    } else if (isOpening(char)) {
+      if (++depth > limit) return 'too_deep'
+    } else if (char === CLOSE_OBJECT || char === CLOSE_LIST) {
+      if (--depth > 0) continue
+      const end = i + 1
+      if (pieces.length === 0) return { compact: text.slice(from, end), end }
+      pieces.push(text.slice(from, end))
+      return { compact: pieces.join(''), end }
+    } else if (isSpace(char)) {
+      const next = afterSpace(text, i)
+      // Without the space, two numbers would become one.
+      if (isLiteral(text.charCodeAt(i - 1)) && isLiteral(text.charCodeAt(next))) return 'invalid'
+      pieces.push(text.slice(from, i))
+      from = next
+      i = next - 1
+    }
+  }
+  return 'invalid'
+}
+
+/** Undefined for a text that is no JSON string. */
+function rewritten(string: string): string | undefined {
+  try {
+    return JSON.stringify(JSON.parse(string))
+  } catch {
+    return undefined
+  }
+}
+
+function readString(text: string, start: number): { readonly end: number; readonly escaped: boolean } {
+  let escaped = false
+  for (let i = start + 1; i < text.length; i++) {
+    const char = text.charCodeAt(i)
+    if (char === QUOTE) return { end: i, escaped }
+    if (char !== BACKSLASH) continue
+    escaped = true
+    i++
+  }
+  return { end: text.length, escaped }
+}
+
+function isKey(text: string, end: number): boolean {
+  return text.charCodeAt(afterSpace(text, end + 1)) === COLON
+}
+
+/** The key between two quotes. */
+function keyAt(text: string, start: number, end: number): string {
+  const key = text.slice(start + 1, end)
+  return key.includes('\\') ? String(rewritten(`"${key}"`)).slice(1, -1) : key
+}
+
+function afterSpace(text: string, start: number): number {
+  let i = start
+  while (isSpace(text.charCodeAt(i))) i++
+  return i
+}
+
+function isSpace(char: number): boolean {
+  return char === 0x20 || char === 0x0a || char === 0x0d || char === 0x09
+}
+
+function isOpening(char: number): boolean {
+  return char === OPEN_OBJECT || char === OPEN_LIST
+}
+
+/** Whether a character is of a number, `true`, `false` or `null`. */
+function isLiteral(char: number): boolean {
+  return !isOpening(char) && ![QUOTE, COMMA, COLON, CLOSE_OBJECT, CLOSE_LIST].includes(char)
+}
+
+/** The fields of a compact object, each value as text. */
+export function fieldTexts(object: string): [key: string, value: string][] {
+  const fields: [string, string][] = []
+  let depth = 0
+  let key = ''
+  let start = 1
+  for (let i = 1; i < object.length; i++) {
+    const char = object.charCodeAt(i)
+    if (char === QUOTE) {
+      const { end } = readString(object, i)
+      if (depth === 0 && object.charCodeAt(end + 1) === COLON) {
+        key = String(JSON.parse(object.slice(i, end + 1)))
+        start = end + 2
+      }
+      i = end
+    } else if (isOpening(char)) depth++
+    else if (depth === 0 && (char === COMMA || (char === CLOSE_OBJECT && start > 1))) {
+      fields.push([key, object.slice(start, i)])
+    } else if (char === CLOSE_OBJECT || char === CLOSE_LIST) depth--
+  }
+  return fields
+}
+
+export function sourceOfFields(fields: ReadonlyMap<string, string>): JsonSource {
+  return JsonSource.read(
+    `{${[...fields].map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',')}}`,
+  )
+}
