@@ -17,10 +17,15 @@ const PAGES = [
   ]),
 ]
 
-const { scripts }: { scripts: Record<string, string> } = JSON.parse(
-  readFileSync(path.join(ROOT, 'package.json'), 'utf8'),
+/** Names of npm scripts: `build`, and `build -w sdk` for one of a workspace. */
+const SCRIPTS = new Set(
+  ['', 'sdk'].flatMap((workspace) => {
+    const { scripts }: { scripts: Record<string, string> } = JSON.parse(
+      readFileSync(path.join(ROOT, workspace, 'package.json'), 'utf8'),
+    )
+    return Object.keys(scripts).map((name) => (workspace === '' ? name : `${name} -w ${workspace}`))
+  }),
 )
-const SCRIPTS = new Set(Object.keys(scripts))
 
 const FOLDERS = /^(?:src|test|docs|scripts|bench|examples|migrations|sdk|dashboard|\.github|\.ci)\//
 const PLACEHOLDER = /[*…{}<>]/
@@ -33,7 +38,7 @@ describe.each(PAGES)('%s', (page) => {
 
   it('names only npm scripts that exist', () => {
     const text = readFileSync(path.join(ROOT, page), 'utf8')
-    const named = [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script = '']) => script)
+    const named = [...text.matchAll(/npm run ([\w:-]+(?: -w \w+)?)/g)].map(([, script = '']) => script)
     expect(named.filter((script) => !SCRIPTS.has(script))).toEqual([])
   })
 })
