@@ -1,8 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { type Config, configOf } from '../../src/config.ts'
-import { Commits } from '../../src/ledger/commit/commits.ts'
-import type { GroupCommit } from '../../src/ledger/commit/group-commit.ts'
+import { Commits, type GroupCommit } from '../../src/ledger/commit/commits.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { partOf, storeOf, type TestLedger } from '../support/ledgers.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { GroupCommit } from '../../src/ledger/commit/commits.ts'
 import type { Draft } from '../../src/ledger/commit/draft.ts'
-import { GroupCommit } from '../../src/ledger/commit/group-commit.ts'
 import { applyCredit } from '../../src/ledger/credits/credit.ts'
 import { MemoryLedger } from '../support/memory-ledger.ts'
 import { grant } from '../support/messages.ts'

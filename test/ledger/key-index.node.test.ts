@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { BloomFilter } from '../../src/ledger/idempotency/bloom-filter.ts'
-import { rowsBack, shortRow } from '../../src/ledger/idempotency/entries.ts'
-import { sipHash } from '../../src/ledger/idempotency/hash.ts'
+import { rowsBack, shortRow, sipHash } from '../../src/ledger/idempotency/hash.ts'
 import { KeyIndex } from '../../src/ledger/idempotency/memory-index.ts'
+import { BloomFilter } from '../../src/ledger/idempotency/segments.ts'
 
 const hashOf = (key: number) => sipHash([1, 2, 3, 4], `key-${key}`)
 

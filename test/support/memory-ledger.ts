@@ -1,7 +1,6 @@
 import { applyEvent, type BurnOutcome } from '../../src/ledger/burns/burn.ts'
 import type { BurnContext } from '../../src/ledger/burns/rate.ts'
-import { Draft } from '../../src/ledger/commit/draft.ts'
-import type { Counters, GivenBack, LedgerReader } from '../../src/ledger/commit/reader.ts'
+import { type Counters, Draft, type GivenBack, type LedgerReader } from '../../src/ledger/commit/draft.ts'
 import { applyCredit, type CreditOutcome } from '../../src/ledger/credits/credit.ts'
 import type { KeyUse } from '../../src/ledger/idempotency/check.ts'
 import { FORMAT } from '../../src/ledger/journal/packing.ts'

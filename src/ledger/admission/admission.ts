@@ -1,10 +1,20 @@
 import type { Config } from '../../config.ts'
 import { ledgerKey } from '../../db/ledger-db.ts'
 import type { Mode } from '../../db/schema.ts'
-import type { Identity, LedgerStore } from '../commit/store.ts'
-import type { Access, Caller, RateCount } from '../model/account.ts'
+import type { Access, Account, Caller, RateCount } from '../model/account.ts'
+import { parseStored } from '../model/json.ts'
 import { type Refused, refused, UNAVAILABLE } from '../model/refusal.ts'
+import type { LedgerName } from '../model/vocabulary.ts'
+import type { MetaTable } from '../tables.ts'
 import { RateLimiter } from './rate-limit.ts'
+
+/** The stored state that decides about a request. */
+export interface AdmissionState {
+  /** Null until the ledger is opened. */
+  readonly identity: LedgerName | null
+  readonly account: AccountRow
+  isRevoked(key_id: string, now_ms: number): boolean
+}
 
 export interface Admitted {
   /** The count of the caller's requests, if this one was counted. */
@@ -18,7 +28,7 @@ export interface Admitted {
  * the object still say.
  */
 export class Admission {
-  private readonly store: LedgerStore
+  private readonly state: AdmissionState
   private readonly config: () => Config
   /** Requests of this minute. */
   private readonly rates: Readonly<Record<Mode, RateLimiter>> = {
@@ -26,17 +36,17 @@ export class Admission {
     test: new RateLimiter(),
   }
 
-  constructor(store: LedgerStore, config: () => Config) {
-    this.store = store
+  constructor(state: AdmissionState, config: () => Config) {
+    this.state = state
     this.config = config
   }
 
   /** A revoked key's requests are not counted, so that a stolen key cannot use up its customer's minute. */
   admit(caller: Caller, access: Access): Admitted {
-    const { identity, account } = this.store
+    const { identity, account } = this.state
     if (!identity) return { refusal: UNAVAILABLE }
     const now_ms = Date.now()
-    if (this.store.isRevoked(caller.key_id, now_ms)) return { refusal: refused({ code: 'revoked_api_key' }) }
+    if (this.state.isRevoked(caller.key_id, now_ms)) return { refusal: refused({ code: 'revoked_api_key' }) }
     const rate = this.countRequest(caller, identity, now_ms)
     if (rate?.allowed === false) {
       const { limit, resets_in_s } = rate
@@ -51,11 +61,49 @@ export class Admission {
   /** Undefined for what is not counted, or was counted before. */
   private countRequest(
     { mode = 'live', counted_by }: Caller,
-    identity: Identity,
+    identity: LedgerName,
     now_ms: number,
   ): RateCount | undefined {
     if (!counted_by || counted_by.includes(ledgerKey(identity))) return undefined
-    const { requests_a_minute } = this.config().limits[this.store.account.current.tier]
+    const { requests_a_minute } = this.config().limits[this.state.account.current.tier]
     return this.rates[mode].count(requests_a_minute, now_ms)
+  }
+}
+
+const KEY = 'account'
+
+/** For a ledger that was opened before accounts existed; the next change of its customer sets it. */
+const UNKNOWN: Account = { tier: 'STARTER', status: 'ACTIVE', revision: 0 }
+
+/**
+ * The customer's account. D1 is its master and pushes it here. Pushes may arrive twice, late, or in any order, so only a
+ * newer revision is taken. Writes 1 row for each.
+ */
+export class AccountRow {
+  private readonly meta: MetaTable
+  private known: Account = UNKNOWN
+
+  constructor(meta: MetaTable) {
+    this.meta = meta
+  }
+
+  load(): void {
+    const stored = this.meta.get(KEY)
+    this.known = stored === null ? UNKNOWN : parseStored(stored)
+  }
+
+  get current(): Account {
+    return this.known
+  }
+
+  take(account: Account): void {
+    if (account.revision <= this.known.revision) return
+    this.meta.set(KEY, JSON.stringify(account))
+    this.known = account
+  }
+
+  /** Whether a request of this kind is admitted. */
+  admits(access: Access): boolean {
+    return access !== 'write' || this.known.status === 'ACTIVE'
   }
 }

@@ -6,8 +6,7 @@ import {
   microCredits,
   usdToParts,
 } from '../../pricing/money.ts'
-import type { Draft } from '../commit/draft.ts'
-import { monthOf } from '../commit/reader.ts'
+import { type Draft, monthOf } from '../commit/draft.ts'
 import { replayedEntry } from '../commit/replay.ts'
 import { admit, capturedQuantities, count, quantitiesOf } from '../entitlements/limits.ts'
 import { captureParts, countCapture, endHold, findHold } from '../holds/funds.ts'

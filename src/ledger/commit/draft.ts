@@ -1,4 +1,5 @@
-import { microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
+import { type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
+import { type BoundedWindow, windowOf } from '../../time/windows.ts'
 import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from '../idempotency/check.ts'
 import { FORMAT } from '../journal/packing.ts'
 import type { BurnTableRow } from '../model/burn-tables.ts'
@@ -9,7 +10,6 @@ import type { Lot } from '../model/lots.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabulary.ts'
 import { copyWallet, newWallet, type Wallet, walletKey } from '../model/wallet.ts'
-import { type Counters, eventsInMonth, type GivenBack, isAcceptedEvent, type LedgerReader } from './reader.ts'
 
 /**
  * A unit of work. The requests of a group are applied to it in order, each on top of the earlier ones, and nothing
@@ -203,4 +203,57 @@ export class Draft {
       this.keys.set(key, { fingerprint, read: () => ({ format: FORMAT, record }) })
     }
   }
+}
+
+/** The last numbers given, and the last time seen: part of every commit. */
+export interface Counters {
+  readonly entry: number
+  readonly lot: number
+  readonly wallet: number
+  readonly hold: number
+  readonly at_ms: number
+  /** Events accepted so far in the UTC month of `at_ms`. */
+  readonly month_events: number
+}
+
+/** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */
+export interface LedgerReader {
+  wallet(key: string): Wallet | undefined
+  walletByNumber(number: number): Wallet | undefined
+  closedLot(number: number): Lot | undefined
+  givenBack(entry: number): GivenBack | undefined
+  /** The rows that apply to a use, the most specific first. */
+  entitlementsOf(subject: Subject): readonly Entitlement[]
+  limitCounter(counter: number): LimitCounter | undefined
+  unratedEvent(entry: number): UnratedEvent | undefined
+  unpaidEvents(wallet_number: number, after_entry: number): readonly UnratedEvent[]
+  amendment(entry: number): Amendment | undefined
+  /** The purchase that recorded a payment. */
+  payment(reference: string): RecordedPayment | undefined
+  usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
+  /** Whether as many keys are remembered as may be. */
+  keysAreFull(): boolean
+}
+
+/** The part of a burn that voids and refunds gave back. */
+export interface GivenBack {
+  readonly amount: MicroCredits
+  readonly voided: boolean
+}
+
+/**
+ * Events that the UTC month of `now_ms` has accepted so far, by arrival: 0 in a new month. The count is written with the
+ * entry of each event in one transaction, so it is exact after any crash.
+ */
+export function eventsInMonth({ at_ms, month_events }: Counters, now_ms: number): number {
+  return monthOf(now_ms).start_ms <= at_ms ? month_events : 0
+}
+
+/** Whether an entry counts against the monthly quota: late ratings do not, and a void or a refund gives nothing back. */
+export function isAcceptedEvent({ type, event }: NewEntry): boolean {
+  return type === 'BURN' && event !== undefined && !event.rerates
+}
+
+export function monthOf(at_ms: number): BoundedWindow {
+  return windowOf('MONTHLY', null, at_ms)
 }

@@ -1,6 +1,6 @@
 import type { Mode } from '../../db/schema.ts'
 import { microCredits } from '../../pricing/money.ts'
-import { AccountRow } from '../admission/account.ts'
+import { AccountRow } from '../admission/admission.ts'
 import { BurnTableRows } from '../burn-tables/rows.ts'
 import { UnratedRows } from '../burns/unrated-rows.ts'
 import { PaymentRows } from '../credits/payment-rows.ts'
@@ -20,8 +20,7 @@ import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, WalletOwner } from '../model/vocabulary.ts'
 import { assertWallet, type Wallet, walletDueAt } from '../model/wallet.ts'
 import { type Exec, MetaTable } from '../tables.ts'
-import type { Draft } from './draft.ts'
-import type { Counters, GivenBack, LedgerReader } from './reader.ts'
+import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import { WeightedCache } from './weighted-cache.ts'
 
 /** The identity of the ledger, written once when it is opened. */

@@ -1,6 +1,6 @@
 import type { Config } from '../../config.ts'
 import type { LogFields } from '../../logging/log.ts'
-import type { GroupCommit } from '../commit/group-commit.ts'
+import type { GroupCommit } from '../commit/commits.ts'
 import { nextAlarmAt } from '../commit/schedule.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { settle } from '../wallets/settle.ts'

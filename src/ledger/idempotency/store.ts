@@ -1,9 +1,15 @@
 import type { Exec, MetaTable } from '../tables.ts'
 import type { KeyStore, RecordedKeys } from './check.ts'
-import { ENTRY_BYTES, type KeyPosition, rowsBack } from './entries.ts'
-import { type HashOfKey, KEY_SECRET, keyHash, packHashes } from './hash.ts'
-import { KeyIndex } from './memory-index.ts'
-import { addHashes, KeyRuns, type RunLimits } from './runs.ts'
+import {
+  ENTRY_BYTES,
+  type HashOfKey,
+  KEY_SECRET,
+  type KeyPosition,
+  keyHash,
+  packHashes,
+  rowsBack,
+} from './hash.ts'
+import { addHashes, KeyIndex, KeyRuns, type RunLimits } from './memory-index.ts'
 import { type JournalSpan, KeySegments, type Segment } from './segments.ts'
 
 /** Limits of a ledger's key store. Tests lower them. */

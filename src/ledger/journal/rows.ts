@@ -1,5 +1,4 @@
-import type { Draft } from '../commit/draft.ts'
-import type { Counters } from '../commit/reader.ts'
+import type { Counters, Draft } from '../commit/draft.ts'
 import { WeightedCache } from '../commit/weighted-cache.ts'
 import { packCounters } from '../entitlements/counters.ts'
 import type { KeyStore, KeyUse, RecordedKeys } from '../idempotency/check.ts'
