@@ -12,9 +12,13 @@ import { eventsRoutes } from './events/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
 import type { AppEnv } from './http/env.ts'
-import { cors } from './http/middleware/cors.ts'
-import { rateLimitHeaders, requestId, responseHeaders } from './http/middleware/headers.ts'
-import { allowedMethods } from './http/middleware/methods.ts'
+import {
+  allowedMethods,
+  cors,
+  rateLimitHeaders,
+  requestId,
+  responseHeaders,
+} from './http/middleware/headers.ts'
 import { requestLog } from './http/middleware/request-log.ts'
 import { notFound, onError } from './http/output/problem.ts'
 import { createRouter } from './http/route.ts'

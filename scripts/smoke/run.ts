@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/authentication/format.ts'
-import { redact } from '../../src/logging/redaction.ts'
+import { redact } from '../../src/logging/log.ts'
 import { type Answer, ask, field } from './ask.ts'
 
 /**

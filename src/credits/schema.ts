@@ -5,8 +5,8 @@ import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput, timeQuery } from '../http/input/times.ts'
 import { ENTRY_TYPES } from '../ledger/model/journal.ts'
-import { RECURRING_PERIODS } from '../ledger/model/recurring.ts'
 import { LOT_KINDS } from '../ledger/model/vocabulary.ts'
+import { RECURRING_PERIODS } from '../ledger/model/wallet.ts'
 
 const lotFields = {
   ...subjectFields,

@@ -1,4 +1,9 @@
-import { sizeOf } from './text-size.ts'
+/** How many bytes a text takes at rest. */
+export function sizeOf(text: string): number {
+  return utf8.encode(text).length
+}
+
+export const utf8 = new TextEncoder()
 
 /** The limits of one portion. */
 export interface PortionLimits {

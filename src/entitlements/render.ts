@@ -2,7 +2,7 @@ import { timeJson, timeOrNull } from '../http/input/times.ts'
 import { creditsExact, creditsJson, exactNumber, jsonOf, metadataJson, usdJson } from '../http/output/json.ts'
 import { quantityText } from '../ledger/entitlements/limits.ts'
 import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/model/answers.ts'
-import { type Entitlement, freeJsonOf } from '../ledger/model/entitlements.ts'
+import { type Entitlement, freeJsonOf } from '../ledger/model/limits.ts'
 import { picoUsd } from '../pricing/money.ts'
 
 /** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */

@@ -6,8 +6,13 @@ import { JsonSource, MAX_FREE_JSON_BYTES } from '../http/input/json-source.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput } from '../http/input/times.ts'
-import { type EntitlementRules, LIMIT_TYPES } from '../ledger/model/entitlements.ts'
-import { LIMIT_UNITS, type LimitUnit, UNIT_DECIMALS } from '../ledger/model/limits.ts'
+import {
+  type EntitlementRules,
+  LIMIT_TYPES,
+  LIMIT_UNITS,
+  type LimitUnit,
+  UNIT_DECIMALS,
+} from '../ledger/model/limits.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 import { parseDecimal } from '../pricing/money.ts'
 import { MAX_QUANTITY } from '../pricing/usage.ts'

@@ -1,6 +1,6 @@
 import type { Bindings } from '../bindings.ts'
 import { logError } from '../logging/log.ts'
-import { LATE, withDeadline } from '../time/deadline.ts'
+import { LATE, withDeadline } from '../time/durations.ts'
 
 const CACHED_FOR_MS = 5_000
 const TIMEOUT_MS = 3_000

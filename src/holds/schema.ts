@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { creditsAmount } from '../http/input/amounts.ts'
 import { customerId, customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { HOLD_STATUSES } from '../ledger/model/holds.ts'
+import { HOLD_STATUSES } from '../ledger/model/wallet.ts'
 import { eventSchema } from '../rating/event.ts'
 import { countInput, usageInput } from '../rating/schema.ts'
 

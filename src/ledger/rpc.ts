@@ -1,7 +1,7 @@
 import type { Access, Account, RateCount } from './model/account.ts'
 import type { BalanceAnswer, LotAnswer, RecurringAnswer } from './model/answers.ts'
 import type { BurnTableSnapshot } from './model/burn-tables.ts'
-import type { Entitlement } from './model/entitlements.ts'
+import type { Entitlement } from './model/limits.ts'
 import type * as burnTables from './model/messages/burn-tables.ts'
 import type * as credits from './model/messages/credits.ts'
 import type * as entitlements from './model/messages/entitlements.ts'

@@ -5,7 +5,7 @@ import { problem } from '../http/output/problem.ts'
 import { logError } from '../logging/log.ts'
 import { OverlaySet } from '../pricing/catalogue/overlay.ts'
 import { NO_OVERLAYS, type PriceBook } from '../pricing/cost/price-book.ts'
-import { LATE, withDeadline } from '../time/deadline.ts'
+import { LATE, withDeadline } from '../time/durations.ts'
 import { OPERATOR, type PriceEpochs } from './price-epochs.ts'
 import { loadOverlays } from './price-overrides/store.ts'
 

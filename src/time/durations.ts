@@ -8,3 +8,19 @@ export function earliest(times: readonly (number | null)[]): number | null {
   for (const time of times) if (time !== null && (first === null || time < first)) first = time
   return first
 }
+
+/** In place of a result that did not come in time. */
+export const LATE = Symbol('late')
+
+/** Returns the result of the work, or `LATE` after `timeout_ms`. The work itself goes on, and its end is ignored. */
+export async function withDeadline<T>(work: Promise<T>, timeout_ms: number): Promise<T | typeof LATE> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(() => resolve(LATE), timeout_ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

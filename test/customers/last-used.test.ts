@@ -1,7 +1,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { forgetNotedUses, noteKeyUse } from '../../src/api-keys/last-used.ts'
+import { forgetNotedUses, noteKeyUse } from '../../src/api-keys/authentication/lookup.ts'
 import type { Bindings } from '../../src/bindings.ts'
 import { apiWith } from '../support/app.ts'
 import { listed } from '../support/client.ts'

@@ -46,7 +46,7 @@ describe.each(PAGES)('%s', (page) => {
 it('a path that does not exist is found, with a folder and without', () => {
   expect(missingIn('`src/app.ts`, `nowhere.ts`', 'ARCHITECTURE.md')).toEqual(['nowhere.ts'])
   expect(missingIn('`src/ledger/nowhere.ts`', 'docs/design.md')).toEqual(['src/ledger/nowhere.ts'])
-  expect(missingIn('`src/http/middleware/cors.ts`, `body.ts`', 'ARCHITECTURE.md')).toEqual([])
+  expect(missingIn('`src/http/middleware/headers.ts`, `body.ts`', 'ARCHITECTURE.md')).toEqual([])
 })
 
 function missingPaths(page: string): string[] {

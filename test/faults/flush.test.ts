@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject, ingest } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
-import { totalsOf } from '../../src/usage/cells/totals.ts'
+import { totalsOf } from '../../src/usage/cells/cells.ts'
 import { brokenD1, d1FailingAt } from '../support/d1.ts'
 import {
   ask,

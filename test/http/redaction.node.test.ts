@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { redact } from '../../src/logging/redaction.ts'
+import { redact } from '../../src/logging/log.ts'
 
 const KEY = 'om_live_01m82kr9vnj1qk2s67ndqm186wAbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhI0a1B2c'
 

@@ -10,7 +10,7 @@ import {
   openLedger,
   shareEntitlements,
 } from '../../src/ledger/client/client.ts'
-import type { Entitlement, EntitlementRules } from '../../src/ledger/model/entitlements.ts'
+import type { Entitlement, EntitlementRules } from '../../src/ledger/model/limits.ts'
 import type { LedgerName, WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import { failNextTransaction, type Moment, powerCut } from '../faults/injection.ts'
 import { brokenD1, d1Double } from '../support/d1.ts'

@@ -9,8 +9,7 @@ import {
   release,
   reserveLimits,
 } from '../../src/ledger/entitlements/limits.ts'
-import type { Entitlement } from '../../src/ledger/model/entitlements.ts'
-import type { Counts } from '../../src/ledger/model/limits.ts'
+import type { Counts, Entitlement } from '../../src/ledger/model/limits.ts'
 import type { WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 import type { Hold } from '../../src/ledger/model/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'

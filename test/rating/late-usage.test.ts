@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { UsageTotals } from '../../src/usage/cells/totals.ts'
+import type { UsageTotals } from '../../src/usage/cells/cells.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { balanceOf, type Json, purchased, read } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'

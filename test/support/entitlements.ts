@@ -1,4 +1,4 @@
-import type { Entitlement, EntitlementRules } from '../../src/ledger/model/entitlements.ts'
+import type { Entitlement, EntitlementRules } from '../../src/ledger/model/limits.ts'
 import type { WalletOwner } from '../../src/ledger/model/vocabulary.ts'
 
 export const CUSTOMER: WalletOwner = { kind: 'customer' }

@@ -1,9 +1,8 @@
 import { Draft } from '../../src/ledger/commit/draft.ts'
 import type { PackedKeysOptions } from '../../src/ledger/idempotency/store.ts'
 import { JournalRows } from '../../src/ledger/journal/rows.ts'
-import type { Exec } from '../../src/ledger/tables.ts'
-import { MetaTable } from '../../src/ledger/tables.ts'
-import { NO_USAGE } from '../../src/usage/cells/totals.ts'
+import { type Exec, MetaTable } from '../../src/ledger/tables.ts'
+import { NO_USAGE } from '../../src/usage/cells/cells.ts'
 
 /** Limits so low that a few keys fill the index, a bucket and a run. */
 export const TINY = { memory_keys: 16, bucket_keys: 4, run_rows: 5, run_keys: 12 } as const

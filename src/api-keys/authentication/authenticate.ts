@@ -13,9 +13,8 @@ import {
 import { problem } from '../../http/output/problem.ts'
 import { CUSTOMER_SECURITY } from '../../http/route.ts'
 import { logError } from '../../logging/log.ts'
-import { noteKeyUse } from '../last-used.ts'
 import { isWellFormed } from './format.ts'
-import { findApiKey } from './lookup.ts'
+import { findApiKey, noteKeyUse } from './lookup.ts'
 import type { Scope } from './scopes.ts'
 
 /**

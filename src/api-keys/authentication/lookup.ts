@@ -6,8 +6,59 @@ import { logError } from '../../logging/log.ts'
 import { OPERATOR, readKvEpoch } from '../../rating/price-epochs.ts'
 import { KV_WRITE_SPACING_MS, selectKey } from '../publishing.ts'
 import { type FoundKey, type KeyRecord, parseKeyRecord } from '../record.ts'
-import { ExpiringMap } from './cache.ts'
 import { composeApiKey, DEVELOPMENT_KEY_HASH, hashApiKey } from './format.ts'
+
+interface Entry<V> {
+  readonly value: V
+  readonly expires_at_ms: number
+}
+
+/**
+ * A map whose entries expire after `ttl_ms`, and that evicts the least recently used entry above `capacity`. It lives
+ * in the memory of one isolate.
+ */
+export class ExpiringMap<V> {
+  private readonly entries = new Map<string, Entry<V>>()
+  private readonly capacity: number
+  private readonly ttl_ms: number
+
+  constructor(options: { readonly capacity: number; readonly ttl_ms: number }) {
+    this.capacity = options.capacity
+    this.ttl_ms = options.ttl_ms
+  }
+
+  get size(): number {
+    return this.entries.size
+  }
+
+  get(key: string, now_ms: number): V | undefined {
+    const entry = this.entries.get(key)
+    if (!entry) return undefined
+    this.entries.delete(key)
+    if (entry.expires_at_ms <= now_ms) return undefined
+    // A Map iterates in insertion order: move the entry to the end.
+    this.entries.set(key, entry)
+    return entry.value
+  }
+
+  set(key: string, value: V, now_ms: number): void {
+    this.entries.delete(key)
+    this.entries.set(key, { value, expires_at_ms: now_ms + this.ttl_ms })
+    if (this.entries.size <= this.capacity) return
+    for (const oldest of this.entries.keys()) {
+      this.entries.delete(oldest)
+      break
+    }
+  }
+
+  delete(key: string): void {
+    this.entries.delete(key)
+  }
+
+  clear(): void {
+    this.entries.clear()
+  }
+}
 
 /** The minimum that KV accepts for both. */
 const KV_EDGE_CACHE_S = 30
@@ -123,4 +174,48 @@ async function copyToKv(env: Bindings, hash: string, record: KeyRecord): Promise
   } catch (error) {
     logError('key_record_not_copied', error, { key_id: record.key_id })
   }
+}
+
+/**
+ * Records when a key was last used, at 1 row per hour and key and without delaying requests: the stored time is at
+ * most this much older than the last use.
+ */
+export const LAST_USED_PRECISION_MS = 3_600_000
+/** The pause after a failure, so that an unavailable D1 is not called by every request. */
+const RETRY_MS = 60_000
+
+const noted = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: LAST_USED_PRECISION_MS })
+const failed = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: RETRY_MS })
+
+// Every isolate sends this; only the first of the hour writes.
+const NOTE = `
+  UPDATE api_keys SET last_used_at_ms = ?2
+  WHERE key_id = ?1 AND (last_used_at_ms IS NULL OR last_used_at_ms <= ?2 - ${LAST_USED_PRECISION_MS})`
+
+/** Records a use after the response, unless this isolate did so within the hour. */
+export function noteKeyUse(
+  env: Pick<Bindings, 'DB'>,
+  key_id: string,
+  now_ms: number,
+  defer: (work: Promise<unknown>) => void,
+): void {
+  if (noted.get(key_id, now_ms) || failed.get(key_id, now_ms)) return
+  noted.set(key_id, true, now_ms)
+  defer(writeKeyUse(env, key_id, now_ms))
+}
+
+async function writeKeyUse(env: Pick<Bindings, 'DB'>, key_id: string, now_ms: number): Promise<void> {
+  try {
+    await env.DB.prepare(NOTE).bind(key_id, now_ms).run()
+  } catch (error) {
+    noted.delete(key_id)
+    failed.set(key_id, true, now_ms)
+    logError('key_use_not_noted', error, { key_id })
+  }
+}
+
+/** For tests: resets the state to that of a new isolate. */
+export function forgetNotedUses(): void {
+  noted.clear()
+  failed.clear()
 }

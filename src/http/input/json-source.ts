@@ -1,4 +1,4 @@
-import { sizeOf } from '../../db/text-size.ts'
+import { sizeOf } from '../../db/json-parameters.ts'
 import { type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
 
 /** The most that free JSON of a customer (metadata, the value of an entitlement) takes as UTF-8. */

@@ -1,11 +1,15 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { MiddlewareHandler } from 'hono'
+import { cors as honoCors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
-import { configOf } from '../../config.ts'
+import { type Config, configOf } from '../../config.ts'
 import { newId } from '../../ids.ts'
 import { RATE_WINDOW_MS } from '../../ledger/admission/rate-limit.ts'
 import type { RateCount } from '../../ledger/model/account.ts'
 import type { AppEnv } from '../env.ts'
+import { problem } from '../output/problem.ts'
 
-/** The headers that every response has. */
+/** The headers that every response has, and the answers about them: preflights, `OPTIONS`, and 405 with `Allow`. */
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
@@ -62,4 +66,98 @@ export const rateLimitHeaders = createMiddleware<AppEnv>(async (c, next) => {
 export function tighter(rate: RateCount | undefined, other: RateCount): RateCount {
   if (!rate || !other.allowed) return other
   return rate.allowed && other.remaining < rate.remaining ? other : rate
+}
+
+/** Chrome caches a preflight for at most this long. */
+const PREFLIGHT_MAX_AGE_S = 7_200
+
+const SHARED = {
+  allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  allowHeaders: ['Authorization', 'X-API-Key', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
+  exposeHeaders: ['X-Request-Id', 'Idempotency-Replayed', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
+  maxAge: PREFLIGHT_MAX_AGE_S,
+  // The API uses no cookies: a page can only send a key that it has.
+  credentials: false,
+}
+
+const handlers = new WeakMap<Config, MiddlewareHandler<AppEnv>>()
+
+/**
+ * Answers cross-origin requests from browsers, for the origins in `CORS_ORIGINS`; off if there are none. A preflight
+ * carries no key, so it is answered before authentication. Other origins get the same responses without the header
+ * that lets their page read them.
+ */
+export const cors = createMiddleware<AppEnv>(async (c, next) => {
+  const config = configOf(c.env)
+  if (config.cors_origins.length === 0) return next()
+  const preflight = c.req.header('Access-Control-Request-Method') !== undefined
+  if (c.req.method === 'OPTIONS' && !preflight) return next()
+  return handlerOf(config)(c, next)
+})
+
+function handlerOf(config: Config): MiddlewareHandler<AppEnv> {
+  const known = handlers.get(config)
+  if (known) return known
+  const { cors_origins } = config
+  const handler = honoCors({ ...SHARED, origin: cors_origins === '*' ? '*' : [...cors_origins] })
+  handlers.set(config, handler)
+  return handler
+}
+
+/**
+ * Answers a wrong method on a known path of `app` with 405, and `OPTIONS` with 204; both name the methods in `Allow`.
+ * Paths and methods are public (they are in the OpenAPI document), so this comes before authentication.
+ */
+export function allowedMethods(app: OpenAPIHono<AppEnv>): MiddlewareHandler<AppEnv> {
+  let paths: Paths | undefined
+  return createMiddleware<AppEnv>(async (c, next) => {
+    paths ??= pathsOf(app)
+    const { method } = c.req
+    const methods = methodsOf(paths, c.req.path)
+    if (!methods || methods.has(method)) return next()
+    const Allow = [...methods, 'OPTIONS'].join(', ')
+    if (method === 'OPTIONS') return c.body(null, 204, { Allow })
+    return problem(c, {
+      code: 'method_not_allowed',
+      detail: `This path does not support the method ${METHOD.test(method) ? method : 'of the request'}. Use one of ${Allow}.`,
+      headers: { Allow },
+    })
+  })
+}
+
+const METHOD = /^[A-Z]{1,20}$/
+
+interface Path {
+  /** Undefined for a parameter. */
+  readonly segments: readonly (string | undefined)[]
+  readonly methods: Set<string>
+}
+
+/** By number of segments; the most specific first, so that `/v1/events/ingest` is not an id of `/v1/events/{id}`. */
+type Paths = ReadonlyMap<number, readonly Path[]>
+
+function pathsOf(app: OpenAPIHono<AppEnv>): Paths {
+  const known = new Map<string, Path>()
+  for (const { method, path } of app.routes) {
+    if (method === 'ALL') continue
+    const segments = path.split('/').map((segment) => (segment.startsWith(':') ? undefined : segment))
+    const name = segments.join('/')
+    const methods = known.get(name)?.methods ?? new Set()
+    known.set(name, { segments, methods })
+    methods.add(method)
+    if (method === 'GET') methods.add('HEAD')
+  }
+  const parameters = ({ segments }: Path) => segments.filter((segment) => segment === undefined).length
+  const sorted = [...known.values()].toSorted((a, b) => parameters(a) - parameters(b))
+  return Map.groupBy(sorted, ({ segments }) => segments.length)
+}
+
+function methodsOf(paths: Paths, path: string): ReadonlySet<string> | undefined {
+  const given = path.split('/')
+  const found = paths
+    .get(given.length)
+    ?.find(({ segments }) =>
+      segments.every((segment, i) => (segment === undefined ? given[i] !== '' : segment === given[i])),
+    )
+  return found?.methods
 }

@@ -14,12 +14,12 @@ import type { Entry, NewLot } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { free, inBurnOrder, type LotPart, lastTaken, paidOf, sumOfFree, takeFromLots } from '../model/lots.ts'
 import type { Movement, MovementMessage, MovementResult, PastEntry } from '../model/messages/credits.ts'
-import type { RecurringGrant } from '../model/recurring.ts'
 import { conflict, invalidField, notFound, type Refused, refused } from '../model/refusal.ts'
 import type { WalletItemRef, WalletOwner } from '../model/vocabulary.ts'
 import {
   fullRefusal,
   insufficientCredits,
+  type RecurringGrant,
   spendable,
   usedOverdraft,
   type Wallet,

@@ -3,13 +3,13 @@ import type { AuditState } from '../../audit/record.ts'
 import { type Audited, exactNumber } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
+import type { JsonText } from '../model/json.ts'
 import {
   type Entitlement,
   type EntitlementPlace,
   type EntitlementRules,
   freeJsonOf,
-} from '../model/entitlements.ts'
-import type { JsonText } from '../model/json.ts'
+} from '../model/limits.ts'
 import type {
   ChangeEntitlementMessage,
   EntitlementChange,

@@ -2,11 +2,11 @@ import { formatDecimal } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import { type Window, windowOf } from '../../time/windows.ts'
 import type { Draft } from '../commit/draft.ts'
-import type { Entitlement } from '../model/entitlements.ts'
 import {
   type Counted,
   type Counts,
   type DefaultEntitlement,
+  type Entitlement,
   type Level,
   type LimitCounter,
   type LimitUnit,

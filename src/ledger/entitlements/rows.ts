@@ -1,7 +1,6 @@
 import type { Erased } from '../erasure/erasure.ts'
-import type { Entitlement } from '../model/entitlements.ts'
 import { parseStored } from '../model/json.ts'
-import type { Subject } from '../model/limits.ts'
+import type { Entitlement, Subject } from '../model/limits.ts'
 import type { EntitlementsAnswer, EntitlementsQuestion } from '../model/messages/entitlements.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'

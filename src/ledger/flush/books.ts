@@ -1,4 +1,4 @@
-import { packTotals } from '../../usage/cells/totals.ts'
+import { packTotals } from '../../usage/cells/cells.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { unpackRow } from '../journal/packing.ts'
 import type { Books, ProjectionState } from '../model/messages/ledger.ts'

@@ -1,6 +1,6 @@
 import type { SubjectKind } from '../../db/schema.ts'
 import { newId } from '../../ids.ts'
-import { addTotals, totalsOf } from '../../usage/cells/totals.ts'
+import { addTotals, totalsOf } from '../../usage/cells/cells.ts'
 import { sendUsage } from '../../usage/queue/message.ts'
 import { recordChange } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'

@@ -1,11 +1,17 @@
 import { type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
 import { countInPlaceOf, release } from '../entitlements/limits.ts'
-import type { HoldState, HoldStatus } from '../model/holds.ts'
 import type { Counts, Quantities } from '../model/limits.ts'
 import { type LotPart, lotPart, paidOf } from '../model/lots.ts'
 import type { WalletItemRef } from '../model/vocabulary.ts'
-import { type Hold, remaining, spendable, type Wallet } from '../model/wallet.ts'
+import {
+  type Hold,
+  type HoldState,
+  type HoldStatus,
+  remaining,
+  spendable,
+  type Wallet,
+} from '../model/wallet.ts'
 import { expireFreed, releaseParts, take, takeReserved } from '../wallets/funds.ts'
 
 /** How holds move credits: for captures and for events that settle a hold. */

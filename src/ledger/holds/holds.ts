@@ -13,7 +13,6 @@ import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
 import { admit, capturedQuantities, quantitiesOf, reserveLimits } from '../entitlements/limits.ts'
 import type { HoldAnswer } from '../model/answers.ts'
-import type { HoldState } from '../model/holds.ts'
 import type { CapturedUse, StoredAnswer } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { Quantities } from '../model/limits.ts'
@@ -23,6 +22,7 @@ import type { WalletItemRef } from '../model/vocabulary.ts'
 import {
   available,
   type Hold,
+  type HoldState,
   insufficientCredits,
   MAX_OPEN_HOLDS,
   remaining,

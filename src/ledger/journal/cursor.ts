@@ -1,4 +1,4 @@
-import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../../usage/cells/totals.ts'
+import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../../usage/cells/cells.ts'
 import { parseStored } from '../model/json.ts'
 import type { MetaTable } from '../tables.ts'
 

@@ -1,9 +1,9 @@
 import type { AuditRecord } from '../../audit/record.ts'
+import { sizeOf } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
-import { sizeOf } from '../../db/text-size.ts'
-import type { HoldState } from '../model/holds.ts'
 import type { AnswerRecord, Entry, JournalRecord, StoredAnswer } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
+import type { HoldState } from '../model/wallet.ts'
 import { type PackedEntry, packEntry, unpackEntry } from './packed-entry.ts'
 
 /**

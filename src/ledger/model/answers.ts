@@ -1,10 +1,9 @@
 import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
 import type { LimitPeriod } from '../../time/windows.ts'
-import type { HoldState } from './holds.ts'
 import type { Level, LimitUnit, OffReason } from './limits.ts'
-import type { RecurringGrant } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
 import type { LotKind, WalletOwner } from './vocabulary.ts'
+import type { HoldState, RecurringGrant } from './wallet.ts'
 
 /** The whole answer to one event; stored, so that a replay returns the same. */
 export interface EventAnswer {

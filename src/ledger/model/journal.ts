@@ -2,12 +2,11 @@ import type { AuditRecord } from '../../audit/record.ts'
 import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import type { BatchAnswer, CaptureAnswer, CheckAnswer, HoldAnswer, MovementAnswer } from './answers.ts'
-import type { Entitlement } from './entitlements.ts'
-import type { HoldState } from './holds.ts'
 import type { JsonText } from './json.ts'
-import type { Counted } from './limits.ts'
+import type { Counted, Entitlement } from './limits.ts'
 import type { LotPart } from './lots.ts'
 import type { EventFields, EventType, Idempotency, LotKind, WalletOwner } from './vocabulary.ts'
+import type { HoldState } from './wallet.ts'
 
 /**
  * The journal: the ledger's append-only record of commits, and at the same time the outbox to D1. These are its

@@ -11,9 +11,8 @@ import { earliest } from '../../time/durations.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import type { Counted, PeriodCounters, ReservedQuantity } from './limits.ts'
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
-import type { RecurringGrant, Rollover } from './recurring.ts'
 import type { Refusal } from './refusal.ts'
-import type { WalletOwner } from './vocabulary.ts'
+import type { LotKind, WalletOwner } from './vocabulary.ts'
 
 /** Where credits sit. The number is the ledger's own; 1 is the customer's wallet. */
 export interface Wallet {
@@ -195,4 +194,50 @@ export function insufficientCredits(ids: LedgerIds, wallet: Wallet, required_mic
     available_balance: formatCredits(available(wallet)),
     required: formatDecimal(required_micro, CREDIT_DECIMALS),
   }
+}
+
+export const HOLD_STATUSES = ['open', 'captured', 'released', 'expired'] as const
+
+export type HoldStatus = (typeof HOLD_STATUSES)[number]
+
+/** A hold as it is answered, and as the journal and D1 keep it once it is closed. */
+export interface HoldState {
+  readonly number: number
+  readonly wallet: number
+  readonly status: HoldStatus
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly credits: MicroCredits
+  readonly captured: MicroCredits
+  readonly remaining: MicroCredits
+  readonly output_rate?: MicroCredits
+  readonly created_at_ms: number
+  readonly expires_at_ms: number
+}
+
+/** How much more the lots from before a recurrence may hold after it: at most `rollover_max` together. */
+export interface Rollover {
+  readonly at_ms: number
+  readonly room: MicroCredits
+}
+
+export const RECURRING_PERIODS = ['day', 'week', 'month'] as const
+
+export type RecurringPeriod = (typeof RECURRING_PERIODS)[number]
+
+/** A recurring grant. Its periods start at the time of the first grant. */
+export interface RecurringGrant {
+  readonly number: number
+  readonly every: RecurringPeriod
+  readonly amount: MicroCredits
+  readonly kind: LotKind
+  readonly priority: number
+  /** The lifetime of each lot; null: no expiry. */
+  readonly lifetime_ms: number | null
+  /** The most that may be left of its earlier lots when the next one is granted; null: no limit. */
+  readonly rollover_max: MicroCredits | null
+  readonly reason?: string
+  readonly created_at_ms: number
+  next_at_ms: number
 }

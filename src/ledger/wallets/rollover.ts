@@ -1,7 +1,6 @@
 import { type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
 import type { Lot } from '../model/lots.ts'
-import type { Rollover } from '../model/recurring.ts'
-import type { Wallet } from '../model/wallet.ts'
+import type { Rollover, Wallet } from '../model/wallet.ts'
 
 /**
  * Returns how much of `amount` that comes back to a lot would not be there any more if it had never left at `since_ms`:

@@ -1,8 +1,7 @@
 import type { Draft } from '../commit/draft.ts'
 import { closeHold } from '../holds/funds.ts'
 import { free, type Lot, lotDueAt } from '../model/lots.ts'
-import type { RecurringGrant } from '../model/recurring.ts'
-import { type Hold, type Wallet, walletDueAt } from '../model/wallet.ts'
+import { type Hold, type RecurringGrant, type Wallet, walletDueAt } from '../model/wallet.ts'
 import { expireFreed, expireLot, releaseParts } from './funds.ts'
 import { recur } from './recurring.ts'
 

@@ -1,10 +1,10 @@
 import type { Bindings } from '../../bindings.ts'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import type { HoldAnswer } from '../../ledger/model/answers.ts'
-import type { HoldStatus } from '../../ledger/model/holds.ts'
 import { LedgerIds, tagOf } from '../../ledger/model/ledger-ids.ts'
 import type { HoldsAnswer } from '../../ledger/model/messages/holds.ts'
 import type { LedgerName, WalletItemRef } from '../../ledger/model/vocabulary.ts'
+import type { HoldStatus } from '../../ledger/model/wallet.ts'
 import { microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
 import { nameSubjects } from './subjects.ts'
 

@@ -1,5 +1,5 @@
 import type { Books } from '../../ledger/model/messages/ledger.ts'
-import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../../usage/cells/totals.ts'
+import { addTotals, NO_USAGE, packTotals, type UsageTotals } from '../../usage/cells/cells.ts'
 import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
 import { type SumsRow, sumIn, sumOf, usageOf, wrongColumns } from './page-sums.ts'
 

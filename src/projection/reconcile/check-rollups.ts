@@ -1,6 +1,6 @@
 import type { Books } from '../../ledger/model/messages/ledger.ts'
+import { addTotals, NO_USAGE, packTotals, totalsOf, type UsageTotals } from '../../usage/cells/cells.ts'
 import { unpackCells } from '../../usage/cells/pack-cells.ts'
-import { addTotals, NO_USAGE, packTotals, totalsOf, type UsageTotals } from '../../usage/cells/totals.ts'
 import type { ParsedUsageMessage } from '../../usage/queue/message.ts'
 import { BrokenPages, flushedUsage } from '../../usage/rollups/flushed-usage.ts'
 import { type Rollup, readRollup } from '../../usage/rollups/read.ts'

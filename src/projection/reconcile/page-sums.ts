@@ -1,8 +1,8 @@
 import { parsePage } from '../../ledger/journal/packing.ts'
 import type { Books } from '../../ledger/model/messages/ledger.ts'
 import { PICO_PER_MICRO } from '../../pricing/money.ts'
+import { packTotals, totalsOf, type UsageTotals } from '../../usage/cells/cells.ts'
 import { usageDeltas } from '../../usage/cells/delta.ts'
-import { packTotals, totalsOf, type UsageTotals } from '../../usage/cells/totals.ts'
 import { type Difference, MAX_DIFFERENCES, rangeOfFlush } from './difference.ts'
 
 /** The usage columns of pages. Numbers are text: they may pass 2^53. */

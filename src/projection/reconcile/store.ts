@@ -1,5 +1,5 @@
 import type { ReconciliationStatus } from '../../db/schema.ts'
-import { NO_USAGE, packTotals, unpackTotals } from '../../usage/cells/totals.ts'
+import { NO_USAGE, packTotals, unpackTotals } from '../../usage/cells/cells.ts'
 import type { Checked } from './check-pages.ts'
 import type { Difference } from './difference.ts'
 

@@ -1,5 +1,4 @@
-import { type PortionLimits, portionsOf } from '../../db/json-parameters.ts'
-import { sizeOf } from '../../db/text-size.ts'
+import { type PortionLimits, portionsOf, sizeOf } from '../../db/json-parameters.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import { type Cell, WeighedCells } from '../cells/cells.ts'
 import type { UsageDelta } from '../cells/delta.ts'

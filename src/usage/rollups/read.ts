@@ -1,8 +1,7 @@
 import { type PortionLimits, portionsOf } from '../../db/json-parameters.ts'
 import { HOUR_MS } from '../../time/durations.ts'
-import type { Cell } from '../cells/cells.ts'
+import { type Cell, type UsageTotals, unpackTotals } from '../cells/cells.ts'
 import { unpackSome } from '../cells/pack-cells.ts'
-import { type UsageTotals, unpackTotals } from '../cells/totals.ts'
 import { bucketOf, dayOf, HOURS_A_DAY, startOfDay } from './rows.ts'
 
 /** The active rollups of a ledger and their progress. */

@@ -1,4 +1,4 @@
-import { NO_USAGE, packTotals } from '../cells/totals.ts'
+import { NO_USAGE, packTotals } from '../cells/cells.ts'
 import type { ParsedUsageMessage } from '../queue/message.ts'
 import { BrokenPages, flushedUsage } from './flushed-usage.ts'
 import { writeSteps } from './roll-up.ts'

@@ -1,6 +1,6 @@
 import { type PortionLimits, portionsOf } from '../../db/json-parameters.ts'
 import { logError } from '../../logging/log.ts'
-import { addTotals, totalsOf } from '../cells/totals.ts'
+import { addTotals, totalsOf } from '../cells/cells.ts'
 import type { ParsedUsageMessage } from '../queue/message.ts'
 import { BrokenPages, flushedUsage } from './flushed-usage.ts'
 import { type Addition, additionsOf, foldRows, messagesOfStep, type RollupRow } from './rows.ts'

@@ -1,4 +1,4 @@
-import { sizeOf } from '../../db/text-size.ts'
+import { sizeOf } from '../../db/json-parameters.ts'
 import { assertRowSize } from '../../ledger/journal/packing.ts'
 import { type Cell, WeighedCells } from '../cells/cells.ts'
 import { packCells, unpackCells } from '../cells/pack-cells.ts'

@@ -1,6 +1,6 @@
 import { jsonLists, jsonParameters } from '../../db/json-parameters.ts'
 import type { RollupState } from '../../db/schema.ts'
-import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../cells/totals.ts'
+import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../cells/cells.ts'
 import type { RollupRow, RowPlace } from './rows.ts'
 
 /** The progress of one generation of a ledger's rollups. */

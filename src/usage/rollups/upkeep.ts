@@ -1,9 +1,9 @@
 import { BudgetSpent } from '../../cron/budget.ts'
 import { logError } from '../../logging/log.ts'
 import { DAY_MS } from '../../time/durations.ts'
+import { addTotals, packTotals, totalsOf, unpackTotals } from '../cells/cells.ts'
 import { unpackCells } from '../cells/pack-cells.ts'
 import { MalformedCells } from '../cells/packed-values.ts'
-import { addTotals, packTotals, totalsOf, unpackTotals } from '../cells/totals.ts'
 import { continueRebuild, ENTRIES_A_CALL } from './rebuild.ts'
 
 /** The scheduled maintenance of rollups. A run handles a bounded part of it; the next run continues. */

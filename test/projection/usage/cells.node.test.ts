@@ -1,9 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
-import { sizeOf } from '../../../src/db/text-size.ts'
-import { type Cell, Cells, WeighedCells } from '../../../src/usage/cells/cells.ts'
+import { sizeOf } from '../../../src/db/json-parameters.ts'
+import {
+  type Cell,
+  Cells,
+  packTotals,
+  totalsOf,
+  unpackTotals,
+  WeighedCells,
+} from '../../../src/usage/cells/cells.ts'
 import { packCells, unpackCells } from '../../../src/usage/cells/pack-cells.ts'
-import { packTotals, totalsOf, unpackTotals } from '../../../src/usage/cells/totals.ts'
 import { cellOf } from '../../../src/usage/queue/message.ts'
 import { deltas, reference, said } from './arbitraries.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
-import { sizeOf } from '../../../src/db/text-size.ts'
+import { sizeOf } from '../../../src/db/json-parameters.ts'
 import { USAGE_UNITS } from '../../../src/pricing/usage.ts'
 import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
 import {

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { sizeOf } from '../../../src/db/text-size.ts'
+import { sizeOf } from '../../../src/db/json-parameters.ts'
 import { DAY_MS, HOUR_MS } from '../../../src/time/durations.ts'
 import { type Cell, Cells } from '../../../src/usage/cells/cells.ts'
 import type { UsageDelta } from '../../../src/usage/cells/delta.ts'

@@ -4,9 +4,9 @@ import type { EntryType, PastUsage } from '../journal.ts'
 import type { JsonText } from '../json.ts'
 import type { Counts } from '../limits.ts'
 import type { LotPart } from '../lots.ts'
-import type { RecurringPeriod } from '../recurring.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, LotKind, WalletItemRef, WalletOwner } from '../vocabulary.ts'
+import type { RecurringPeriod } from '../wallet.ts'
 
 /** A grant or a purchase: a new lot in a wallet, which is made if the owner has none. */
 export interface CreditMessage {

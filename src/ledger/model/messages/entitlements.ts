@@ -1,6 +1,5 @@
 import type { CheckAnswer } from '../answers.ts'
-import type { Entitlement, EntitlementPlace, EntitlementRules } from '../entitlements.ts'
-import type { Subject } from '../limits.ts'
+import type { Entitlement, EntitlementPlace, EntitlementRules, Subject } from '../limits.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, PricedEvent, WalletOwner } from '../vocabulary.ts'
 
