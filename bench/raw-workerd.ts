@@ -14,6 +14,8 @@ export interface RawWorkerd {
   /** The Worker itself. */
   readonly url: string
   readonly d1: () => Promise<D1Database>
+  /** Only with `inspected`: the address of the inspector of the Worker's isolate. */
+  readonly inspector: () => Promise<string>
   stop(): Promise<void>
 }
 
@@ -51,6 +53,7 @@ export async function startWorkerd(
   script: string,
   state: string,
   bindings: Readonly<Record<string, string>> = {},
+  { inspected = false } = {},
 ): Promise<RawWorkerd> {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(config)
   const { modulesRules: _rules, ratelimits: _limiters, ...worker } = workerOptions
@@ -62,6 +65,7 @@ export async function startWorkerd(
       telemetry: { enabled: false },
       log: new Log(LogLevel.ERROR),
       resourcePersistencePath: state,
+      ...(inspected && { inspectorPort: 0 }),
       workers: [
         {
           ...worker,
@@ -78,8 +82,20 @@ export async function startWorkerd(
   return {
     url: url.origin,
     d1: () => miniflare.getD1Database('DB'),
+    inspector: async () => inspectorOf(await miniflare.getInspectorURL()),
     stop: () => miniflare.dispose(),
   }
+}
+
+/** The WebSocket of the first isolate that runs a Worker of ours. */
+async function inspectorOf(url: URL): Promise<string> {
+  const response = await fetch(`http://${url.host}/json`)
+  const targets: readonly { readonly id: string; readonly webSocketDebuggerUrl: string }[] = JSON.parse(
+    await response.text(),
+  )
+  const own = targets.find(({ id }) => id.startsWith('core:user:'))
+  if (!own) throw new Error(`no isolate of ours among ${targets.map(({ id }) => id).join(', ')}`)
+  return own.webSocketDebuggerUrl
 }
 
 /** The script, and what it imports as text: the only rule in wrangler.toml. */

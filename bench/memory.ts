@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Heap } from './heap.ts'
+import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
+
+/**
+ * `npm run test:memory`: the peak heap of the Worker and its objects, which share one isolate here, under the requests
+ * that take most: alone, four at once, while they are flushed, and while they are listed. Fails above 64 MB. An isolate
+ * has 128 MB, and is shared.
+ *
+ * SAMPLE=1 measures only the metadata that takes most when it is parsed; ONLY names one kind of body.
+ */
+
+const MAX_HEAP_MB = 64
+const EVENTS = 250
+const TOKEN = 'bench-operator-token'
+const BINDINGS = {
+  OPERATOR_TOKEN: TOKEN,
+  RATE_LIMIT_ENTERPRISE: '1000000000',
+  LOG_SAMPLE_RATE: '0',
+  SLOW_REQUEST_MS: '600000',
+  FLUSH_DELAY_MS: '3600000',
+}
+
+const event = { event_type: 'CUSTOM', feature_id: 'f', unit: 'u', quantity: 1 }
+
+function events(fields: object, count = EVENTS): string {
+  return JSON.stringify({ events: Array.from({ length: count }, () => ({ ...event, ...fields })) })
+}
+
+function list<T>(length: number, item: T): T[] {
+  return Array.from({ length }, () => item)
+}
+
+/** Bodies of 4 MB, each the worst of its kind: what their JSON becomes when it is parsed, escaped or kept. */
+const BODIES: Readonly<Record<string, () => string>> = {
+  'metadata of {}': () => events({ metadata: { a: list(5_430, {}) } }),
+  'metadata of ""': () => events({ metadata: { a: list(5_430, '') } }),
+  'metadata of one long text': () => events({ metadata: { a: 'x'.repeat(16_300) } }),
+  'metadata in two-byte letters': () => events({ metadata: { a: `語${'x'.repeat(16_000)}` } }),
+  'metadata of small values': () => events({ metadata: { a: list(8_100, 0) } }),
+  'provider_response of {}': () => events({ provider_response: { output: list(140_000, {}) } }, 1),
+  'unknown fields': () =>
+    events({ usage: { custom: Object.fromEntries(list(9_000, 0).map((_, i) => [`unit_${i}`, i])) } }, 15),
+  'many small events': () => events({ metadata: { id: 1, plan: 'pro' } }, 1_000),
+}
+
+const failures: string[] = []
+
+async function call(server: RawWorkerd, key: string, route: string, body?: string): Promise<string> {
+  const response = await fetch(`${server.url}${route}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    ...(body !== undefined && { body }),
+  })
+  const text = await response.text()
+  if (response.status >= 500) throw new Error(`${route}: ${response.status} ${text.slice(0, 300)}`)
+  return text
+}
+
+/** A client that tries again when the service is busy. */
+async function post(server: RawWorkerd, key: string, body: string): Promise<number> {
+  let busy = 0
+  for (;;) {
+    const response = await fetch(`${server.url}/v1/events/ingest`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+      body,
+    })
+    await response.text()
+    if (response.status !== 503) return busy
+    busy++
+    await sleep(200)
+  }
+}
+
+async function register(server: RawWorkerd, name: string): Promise<string> {
+  const json = JSON.stringify({ name, email: `${name}@bench.example`, tier: 'ENTERPRISE' })
+  const answer: { readonly api_key: string } = JSON.parse(
+    await call(server, TOKEN, '/v1/customers/register', json),
+  )
+  await call(server, answer.api_key, '/v1/credits/grant', '{"amount":1000000000}')
+  return answer.api_key
+}
+
+async function measure(heap: Heap, what: string, work: () => Promise<unknown>): Promise<void> {
+  const began = performance.now()
+  const { used, outside } = await heap.peakOf(work)
+  const fine = used < MAX_HEAP_MB
+  const took = `${Math.round(performance.now() - began)} ms`
+  console.log(
+    `  ${fine ? 'ok  ' : 'MISS'} ${what}: ${used.toFixed(0)} MB, ${outside.toFixed(0)} outside, ${took}`,
+  )
+  if (!fine) failures.push(what)
+}
+
+async function measureKind(server: RawWorkerd, heap: Heap, kind: string, body: string): Promise<void> {
+  console.log(`${kind} (${(body.length / 1024 / 1024).toFixed(1)} MB)`)
+  const key = await register(server, `customer-${crypto.randomUUID()}`)
+  await measure(heap, 'one request', () => post(server, key, body))
+  await measure(heap, 'four at once', async () => {
+    const busy = await Promise.all(list(4, 0).map(() => post(server, key, body)))
+    const refused = busy.reduce((sum, times) => sum + times, 0)
+    if (refused > 0) console.log(`       ${refused} of them were answered 503 first`)
+  })
+  await measure(heap, 'their list', () => call(server, key, '/v1/events?limit=100'))
+  await measure(heap, 'a list that finds none', () => call(server, key, '/v1/events?feature_id=none'))
+  // A list of users brings D1 up to date first.
+  await measure(heap, 'the flush', () => call(server, key, '/v1/users'))
+  await measure(heap, 'the list out of pages', () => call(server, key, '/v1/events?limit=100'))
+  await measure(heap, 'a list that finds none in pages', () => call(server, key, '/v1/events?feature_id=none'))
+}
+
+const state = mkdtempSync(path.join(tmpdir(), 'memory-'))
+const script = bundle(PROJECT, path.join(state, 'script'))
+const server = await startWorkerd(PROJECT, script, path.join(state, 'state'), BINDINGS, { inspected: true })
+const heap = await Heap.open(await server.inspector())
+try {
+  await migrateD1(await server.d1())
+  const only = process.env.ONLY ?? (process.env.SAMPLE === '1' ? 'metadata of {}' : undefined)
+  for (const [kind, body] of Object.entries(BODIES)) {
+    if (only === undefined || only === kind) await measureKind(server, heap, kind, body())
+  }
+} finally {
+  heap.close()
+  await server.stop()
+  rmSync(state, { recursive: true, force: true })
+}
+if (failures.length > 0) {
+  console.error(`${failures.length} of the peaks are above ${MAX_HEAP_MB} MB`)
+  process.exitCode = 1
+}
