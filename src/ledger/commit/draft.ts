@@ -104,6 +104,15 @@ export class Draft {
     return this.committed.walletByNumber(number)
   }
 
+  /** The wallet with an open lot; undefined when the lot is closed, or never was. Only an open lot costs the search. */
+  walletOfLot(number: number): Wallet | undefined {
+    for (const wallet of this.wallets.values()) {
+      if (wallet.lots.some((lot) => lot.number === number)) return wallet
+    }
+    if (number < 1 || number > this.lot || this.closedLot(number)) return undefined
+    return this.committed.walletOfLot(number)
+  }
+
   /** A closed lot; undefined when the lot is open, or never was. */
   closedLot(number: number): Lot | undefined {
     const known = this.closedLots.get(number)

@@ -24,6 +24,8 @@ export interface Counters {
 export interface LedgerReader {
   wallet(key: string): Wallet | undefined
   walletByNumber(number: number): Wallet | undefined
+  /** The wallet that has the lot open. Reads the wallets one after the other until it finds the lot. */
+  walletOfLot(number: number): Wallet | undefined
   closedLot(number: number): Lot | undefined
   givenBack(entry: number): GivenBack | undefined
   /** The rows that apply to a use, the most specific first. */
