@@ -8,6 +8,7 @@ export const AUDIT_ACTIONS = [
   'credits.void',
   'credits.transfer',
   'credits.adjust',
+  'credits.revoke',
   'credits.set_overdraft',
   'credits.stop_recurring',
   'entitlements.create',

@@ -6,13 +6,15 @@ import { answerResult, noSuch, refusalResponse } from '../http/output/problem.ts
 import { createRouter, json, jsonRequest, optionalJsonRequest, route } from '../http/route.ts'
 import { pastEntry } from '../ledger/burns/reversal.ts'
 import { moveCredits, readRecurringGrants } from '../ledger/client/client.ts'
-import { walletItemOf } from '../ledger/model/ledger-ids.ts'
+import { lotNumberOf, walletItemOf } from '../ledger/model/ledger-ids.ts'
 import { findEntry } from '../projection/read/list-entries.ts'
 import {
   adjustSchema,
   answerMovement,
+  lotPath,
   movementSchema,
   refundSchema,
+  revokeSchema,
   transferSchema,
   walletChangeSchema,
   walletSchema,
@@ -65,6 +67,16 @@ const adjustRoute = route({
     'idempotency_mismatch',
     'insufficient_credits',
   ],
+})
+
+const revokeRoute = route({
+  method: 'post',
+  path: '/lots/{id}/revoke',
+  summary: 'Revoke a lot: take what is left of it and not held, or a part',
+  ...writes,
+  request: { params: lotPath, body: jsonRequest(revokeSchema) },
+  answers: moved,
+  problems: ['overloaded', 'not_found', 'conflict', 'too_many_open', 'idempotency_mismatch'],
 })
 
 const walletsRoute = route({
@@ -152,6 +164,19 @@ movementRoutes.openapi(adjustRoute, async (c) => {
     type: 'ADJUSTMENT',
     owner: ownerOf(body),
     amount,
+    reason,
+  })
+})
+
+movementRoutes.openapi(revokeRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const { amount, reason } = c.req.valid('json')
+  const lot = lotNumberOf(id, ledgerOf(c))
+  if (lot === undefined) return noSuch(c, 'lot', id)
+  return answerMovement(c, `POST /v1/credits/lots/${id}/revoke`, {
+    type: 'REVOKE',
+    lot,
+    amount: amount ?? null,
     reason,
   })
 })

@@ -31,6 +31,15 @@ export const adjustSchema = z
   .superRefine(refuseTwoOwners)
   .openapi('Adjustment')
 
+export const lotPath = z.object({ id: z.string().max(64) })
+
+export const revokeSchema = z
+  .strictObject({
+    amount: creditsAmount().optional().openapi({ description: 'Default: all that is left and not held.' }),
+    reason: customerText(),
+  })
+  .openapi('Revocation')
+
 export const walletChangeSchema = z
   .strictObject({ ...subjectFields, overdraft_limit: creditsLimit() })
   .superRefine(refuseTwoOwners)

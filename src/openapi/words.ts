@@ -76,6 +76,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'POST /v1/credits/adjust': 'adjustCredits',
   'GET /v1/credits/balance': 'getBalance',
   'GET /v1/credits/lots': 'listLots',
+  'POST /v1/credits/lots/{id}/revoke': 'revokeLot',
   'GET /v1/credits/transactions': 'listTransactions',
   'GET /v1/credits/recurring-grants': 'listRecurringGrants',
   'DELETE /v1/credits/recurring-grants/{id}': 'stopRecurringGrant',

@@ -17,6 +17,7 @@ const AUDITED: Readonly<Record<string, AuditAction>> = {
   'post /v1/credits/refund': 'credits.refund',
   'post /v1/credits/transfer': 'credits.transfer',
   'post /v1/credits/adjust': 'credits.adjust',
+  'post /v1/credits/lots/{id}/revoke': 'credits.revoke',
   'patch /v1/credits/wallets': 'credits.set_overdraft',
   'delete /v1/credits/recurring-grants/{id}': 'credits.stop_recurring',
   'post /v1/events/{id}/void': 'credits.void',

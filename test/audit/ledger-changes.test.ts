@@ -112,6 +112,17 @@ const CASES: Readonly<Record<string, Case>> = {
       after: { balance: 9_998.5, transaction_id: ID('txn') },
     },
   },
+  'the revocation of a lot': {
+    prepare: (key) => granted(key, { amount: 7 }),
+    change: (key, { lot_id }) =>
+      post(key, `/v1/credits/lots/${lot_id}/revoke`, { amount: 2, reason: 'For zoe@example.com' }),
+    record: {
+      action: 'credits.revoke',
+      target: ID('wal'),
+      before: { balance: 10_007 },
+      after: { balance: 10_005, transaction_id: ID('txn') },
+    },
+  },
   'an overdraft limit': {
     change: (key) => post(key, '/v1/credits/wallets', { overdraft_limit: 250 }, 'PATCH'),
     record: {

@@ -30,6 +30,7 @@ async function writesOf(key: string): Promise<Request[]> {
   const purchase = await created(key, '/v1/credits/purchase', { amount: 10, price_usd: 1 }, 'transaction_id')
   const recurring = { amount: 1, recurring: { every: 'day' } }
   const grant = await created(key, '/v1/credits/grant', recurring, 'recurring_grant_id')
+  const lot = await created(key, '/v1/credits/grant', { amount: 1 }, 'lot_id')
   const hold = await created(key, '/v1/holds', HOLD, 'hold_id')
   const entitlement = await created(key, '/v1/entitlements', { ...ENTITLEMENT, feature_id: 'search' }, 'id')
   const table = await created(key, '/v1/burn-tables', TABLE, 'id')
@@ -41,6 +42,7 @@ async function writesOf(key: string): Promise<Request[]> {
     ['POST', '/v1/credits/purchase', { amount: 1, price_usd: 1 }],
     ['POST', '/v1/credits/refund', { transaction_id: purchase }],
     ['POST', '/v1/credits/transfer', { from: {}, to: { user_id: 'zoe' }, amount: 1 }],
+    ['POST', `/v1/credits/lots/${lot}/revoke`, { reason: 'x' }],
     ['POST', '/v1/credits/adjust', { amount: -1, reason: 'x' }],
     ['PATCH', '/v1/credits/wallets', { overdraft_limit: 5 }],
     ['DELETE', `/v1/credits/recurring-grants/${grant}`],

@@ -37,6 +37,7 @@ const CONTRACT = `
   DELETE /v1/burn-tables/{id}
   GET /v1/credits/balance
   GET /v1/credits/lots
+  POST /v1/credits/lots/{id}/revoke
   GET /v1/credits/transactions
   POST /v1/credits/purchase
   POST /v1/credits/grant

@@ -30,7 +30,7 @@ export interface CreditAct extends Keyed {
 }
 
 /**
- * `hold`, `grant` and `entry` are picks while they come from the generator, and numbers of the ledger once they are
+ * `hold`, `grant`, `entry` and `lot` are picks while they come from the generator, and numbers of the ledger once they are
  * resolved; 0 is one that was never given out.
  */
 export type Act =
@@ -56,6 +56,7 @@ export type Act =
       readonly amount: number
     })
   | (Keyed & { readonly op: 'adjust'; readonly owner: string; readonly amount: number })
+  | (Keyed & { readonly op: 'revoke'; readonly lot: number; readonly amount: number | null })
   | (Keyed & { readonly op: 'overdraft'; readonly owner: string; readonly limit: number })
   | { readonly op: 'stop'; readonly grant: number; readonly key: null }
 
@@ -155,6 +156,7 @@ const acts: readonly { readonly weight: number; readonly arbitrary: fc.Arbitrary
     weight: 4,
     arbitrary: fc.record({ op: fc.constant('refund'), entry: pick, amount: part, key }),
   },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('revoke'), lot: pick, amount: part, key }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant('transfer'), from: owner, to: owner, amount, key }) },
   {
     weight: 3,

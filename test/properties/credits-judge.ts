@@ -65,6 +65,8 @@ export class CreditsJudge {
         return { ...act, events: act.events.map((event) => this.resolveEvent(event)) }
       case 'stop':
         return { ...act, grant: pickLast(this.reference.grants.length, act.grant) }
+      case 'revoke':
+        return { ...act, lot: pickLast(this.reference.lots.length, act.lot) }
       case 'void': {
         const events = this.reference.entries.filter(({ is_event }) => is_event)
         const entry = events[pickLast(events.length, act.entry) - 1]
@@ -126,6 +128,10 @@ export class CreditsJudge {
       case 'refund': {
         const amount = act.amount === null ? null : microCredits(act.amount)
         return move({ type: 'REFUND', past: this.past(act.entry), amount })
+      }
+      case 'revoke': {
+        const amount = act.amount === null ? null : microCredits(act.amount)
+        return move({ type: 'REVOKE', lot: act.lot, amount, reason: 'test' })
       }
       case 'transfer':
         return move({

@@ -218,6 +218,8 @@ export class CreditsReference {
       }
       case 'refund':
         return this.refund(this.entry(act.entry), act.amount === null ? null : BigInt(act.amount))
+      case 'revoke':
+        return this.revoke(this.lots[act.lot - 1], act.amount === null ? null : BigInt(act.amount))
       case 'transfer':
         return this.transfer(act.from, act.to, BigInt(act.amount))
       case 'adjust':
@@ -405,11 +407,24 @@ export class CreditsReference {
     const wallet = this.wallet(past.wallet)
     this.settle(wallet)
     const lot = past.lots.map(([number]) => this.lots[number - 1]).find((found) => found !== undefined)
-    const free = lot ? this.free(lot) : 0n
+    return lot ? this.takeFree('REFUND', wallet, lot, asked) : no('conflict')
+  }
+
+  private revoke(lot: Lot | undefined, asked: bigint | null): Said {
+    if (!lot) return no('not_found')
+    const wallet = this.wallet(lot.wallet)
+    // A lot that was used up names no wallet, so nothing falls due there.
+    if (lot.left === 0n) return no('conflict')
+    this.settle(wallet)
+    return this.takeFree('ADJUSTMENT', wallet, lot, asked)
+  }
+
+  private takeFree(type: string, wallet: Wallet, lot: Lot, asked: bigint | null): Said {
+    const free = this.free(lot)
     const amount = asked ?? free
-    if (!lot || free === 0n || amount > free) return no('conflict')
+    if (free === 0n || amount > free) return no('conflict')
     lot.left -= amount
-    return { kind: 'done', entry: this.append('REFUND', wallet, -amount, [[lot.number, -amount]]) }
+    return { kind: 'done', entry: this.append(type, wallet, -amount, [[lot.number, -amount]]) }
   }
 
   /** To the lots that it came from, the last first; to those that have expired only to expire again. */

@@ -18,6 +18,7 @@ export interface Belongings extends TestCustomer {
   readonly entitlement_id: string
   readonly burn_table_id: string
   readonly recurring_grant_id: string
+  readonly lot_id: string
   readonly key_id: string
   /** In metadata, reasons, names and e-mail addresses. */
   readonly marker: string
@@ -68,6 +69,7 @@ export async function customerWithEverything(): Promise<Belongings> {
     event_id: textField(event, 'id'),
     transaction_id: textField(grant, 'transaction_id'),
     recurring_grant_id: textField(grant, 'recurring_grant_id'),
+    lot_id: textField(grant, 'lot_id'),
     hold_id: textField(hold, 'hold_id'),
     entitlement_id: textField(entitlement, 'id'),
     burn_table_id: textField(table, 'id'),
@@ -78,11 +80,19 @@ export async function customerWithEverything(): Promise<Belongings> {
 /** What no stranger may ever be told. */
 export function secretsOf(owner: Belongings): string[] {
   const { customer_id, api_key, email, user_id, team_id, feature_id, marker } = owner
-  const { event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id } =
-    owner
+  const {
+    event_id,
+    transaction_id,
+    hold_id,
+    entitlement_id,
+    burn_table_id,
+    recurring_grant_id,
+    key_id,
+    lot_id,
+  } = owner
   return [
     ...[customer_id, api_key, email, user_id, team_id, feature_id, marker],
-    ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id],
+    ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id, lot_id],
   ]
 }
 

@@ -62,6 +62,10 @@ export class MemoryLedger implements LedgerReader {
     return [...this.wallets.values()].find((wallet) => wallet.number === number)
   }
 
+  walletOfLot(number: number): Wallet | undefined {
+    return [...this.wallets.values()].find(({ lots }) => lots.some((lot) => lot.number === number))
+  }
+
   closedLot(number: number): Lot | undefined {
     return this.closedLots.get(number) ?? undefined
   }

@@ -15,6 +15,7 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/v1/holds/', 'id', ({ hold_id }) => hold_id],
   ['/v1/entitlements/', 'id', ({ entitlement_id }) => entitlement_id],
   ['/v1/burn-tables/', 'id', ({ burn_table_id }) => burn_table_id],
+  ['/v1/credits/lots/', 'id', ({ lot_id }) => lot_id],
   ['/v1/credits/recurring-grants/', 'id', ({ recurring_grant_id }) => recurring_grant_id],
   ['/v1/api-keys/', 'id', ({ key_id }) => key_id],
   ['/v1/admin/customers/', 'id', ({ customer_id }) => customer_id],

@@ -103,6 +103,15 @@ export class Draft {
     return this.committed.walletByNumber(number)
   }
 
+  /** The wallet with an open lot; undefined when the lot is closed, or never was. Only an open lot costs the search. */
+  walletOfLot(number: number): Wallet | undefined {
+    for (const wallet of this.wallets.values()) {
+      if (wallet.lots.some((lot) => lot.number === number)) return wallet
+    }
+    if (number < 1 || number > this.lot || this.closedLot(number)) return undefined
+    return this.committed.walletOfLot(number)
+  }
+
   /** A closed lot; undefined when the lot is open, or never was. */
   closedLot(number: number): Lot | undefined {
     const known = this.closedLots.get(number)
@@ -219,6 +228,8 @@ export interface Counters {
 export interface LedgerReader {
   wallet(key: string): Wallet | undefined
   walletByNumber(number: number): Wallet | undefined
+  /** The wallet that has the lot open. Reads the wallets one after the other until it finds the lot. */
+  walletOfLot(number: number): Wallet | undefined
   closedLot(number: number): Lot | undefined
   givenBack(entry: number): GivenBack | undefined
   /** The rows that apply to a use, the most specific first. */

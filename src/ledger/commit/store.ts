@@ -44,6 +44,14 @@ const REVOKE = `
   ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
     WHERE excluded.revoked_at_ms < revoked_at_ms`
 
+// No index leads from a lot to its wallet: it would cost each new lot a row, and few lots are revoked. This reads the
+// wallets up to the one with the lot, as text, and parses only those that contain the number. docs/limits.md has the times.
+const WALLET_OF_LOT = `
+  SELECT wallet_key FROM wallets
+  WHERE instr(state, '"number":' || CAST(?1 AS INTEGER) || ',') > 0
+    AND EXISTS (SELECT 1 FROM json_each(state, '$.lots') WHERE value ->> 'number' = ?1)
+  LIMIT 1`
+
 // Integer division and remainder of SQLite cut towards zero, both: together they are the balance.
 const SUM_BALANCES = `
   SELECT count(*) AS count, sum(balance_micro / 1000000) AS credits, sum(balance_micro % 1000000) AS micro FROM wallets`
@@ -171,6 +179,11 @@ export class LedgerStore implements LedgerReader {
     assertWallet(wallet)
     this.cacheWallet(key, wallet, row.due_at_ms === null ? null : Number(row.due_at_ms))
     return wallet
+  }
+
+  walletOfLot(number: number): Wallet | undefined {
+    const [row] = this.exec(WALLET_OF_LOT, number)
+    return row && this.wallet(String(row.wallet_key))
   }
 
   walletByNumber(number: number): Wallet | undefined {

@@ -69,6 +69,7 @@ const MOVEMENT_ACTIONS = {
   REFUND: 'credits.refund',
   TRANSFER: 'credits.transfer',
   ADJUSTMENT: 'credits.adjust',
+  REVOKE: 'credits.revoke',
   STOP_RECURRING: 'credits.stop_recurring',
   OVERDRAFT: 'credits.set_overdraft',
 } as const satisfies Record<Movement['type'], AuditAction>

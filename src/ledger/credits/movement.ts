@@ -12,7 +12,16 @@ import { giveBack as giveBackLimits, netCounted } from '../entitlements/limits.t
 import type { MovementAnswer } from '../model/answers.ts'
 import type { Entry, NewLot } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import { free, inBurnOrder, type LotPart, lastTaken, paidOf, sumOfFree, takeFromLots } from '../model/lots.ts'
+import {
+  free,
+  inBurnOrder,
+  type Lot,
+  type LotPart,
+  lastTaken,
+  paidOf,
+  sumOfFree,
+  takeFromLots,
+} from '../model/lots.ts'
 import type { Movement, MovementMessage, MovementResult, PastEntry } from '../model/messages/credits.ts'
 import { conflict, invalidField, notFound, type Refused, refused } from '../model/refusal.ts'
 import type { WalletItemRef, WalletOwner } from '../model/vocabulary.ts'
@@ -25,7 +34,7 @@ import {
   type Wallet,
   walletKey,
 } from '../model/wallet.ts'
-import { giveBack, type NewFunds, putLot, take, takeFromLot } from '../wallets/funds.ts'
+import { giveBack, type NewFunds, openLot, putLot, take, takeFromLot } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 
 /** A movement that was made, or why not; refused, it has changed nothing. */
@@ -56,6 +65,8 @@ function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {
       return transfer(draft, movement, ids)
     case 'ADJUSTMENT':
       return adjust(draft, movement, ids)
+    case 'REVOKE':
+      return revoke(draft, movement, ids)
     case 'STOP_RECURRING':
       return stopRecurring(draft, movement.grant, ids)
     case 'OVERDRAFT':
@@ -152,23 +163,42 @@ function refundPurchase(
 ): Outcome {
   const wallet = settledByNumber(draft, past.wallet)
   const numbers = new Set(past.lots.map(([number]) => number))
-  const open = wallet.lots.find((lot) => numbers.has(lot.number))
-  const left = open ? free(open) : ZERO_CREDITS
-  if (left === 0) return conflict('Nothing is left of the lot of this purchase.')
-  const wanted = amount ?? left
-  if (wanted > left)
-    return conflict(`Only ${formatCredits(left)} credits are left of the lot of this purchase.`)
-  const changed = draft.change(wallet)
-  const lot = changed.lots.find((candidate) => numbers.has(candidate.number))
-  if (!lot) throw new Error('the lot of a purchase is gone')
-  const lots = takeFromLot(draft, changed, lot, wanted)
-  const entry = draft.append(changed, {
+  const lot = wallet.lots.find(({ number }) => numbers.has(number))
+  return takeFree(draft, wallet, lot, amount, ids, {
     type: 'REFUND',
-    amount: microCredits(0 - wanted),
-    lots,
     description: reason ?? `Refund of ${ids.transaction({ at_ms: past.at_ms, number: past.number })}`,
   })
-  return moved(answerOf(ids, entry))
+}
+
+/** Takes what is left of a lot, or a part of it, whichever entry made the lot. */
+function revoke(
+  draft: Draft,
+  { lot: number, amount, reason }: Movement & { type: 'REVOKE' },
+  ids: LedgerIds,
+): Outcome {
+  const found = draft.walletOfLot(number)
+  const wallet = found && settle(draft, found)
+  if (!wallet && !draft.closedLot(number)) return notFound('Lot not found.')
+  const lot = wallet?.lots.find((candidate) => candidate.number === number)
+  return takeFree(draft, wallet, lot, amount, ids, { type: 'ADJUSTMENT', description: reason })
+}
+
+/** Takes `amount` of a lot, or (null) all that is left and not held of it, in one entry. */
+function takeFree(
+  draft: Draft,
+  wallet: Wallet | undefined,
+  open: Lot | undefined,
+  amount: MicroCredits | null,
+  ids: LedgerIds,
+  entry: Pick<Entry, 'type' | 'description'>,
+): Outcome {
+  const left = open ? free(open) : ZERO_CREDITS
+  if (!wallet || !open || left === 0) return conflict('Nothing is left of this lot that is not held.')
+  const wanted = amount ?? left
+  if (wanted > left) return conflict(`Only ${formatCredits(left)} credits of this lot are left and not held.`)
+  const changed = draft.change(wallet)
+  const lots = takeFromLot(draft, changed, openLot(changed, open.number), wanted)
+  return moved(answerOf(ids, draft.append(changed, { ...entry, amount: microCredits(0 - wanted), lots })))
 }
 
 /** Moves lots from one wallet to another; each keeps its kind, priority, expiry and its share of the price. */

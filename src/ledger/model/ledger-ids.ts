@@ -59,6 +59,11 @@ export function entryNumberOf(prefix: 'evt' | 'txn', id: string, ledger: LedgerN
   return parseLedgerId(prefix, id, tagOf(ledger))?.number
 }
 
+/** The lot that an id names; undefined when it is not an id of this ledger. */
+export function lotNumberOf(id: string, ledger: LedgerName): number | undefined {
+  return parseLedgerId('lot', id, tagOf(ledger))?.number
+}
+
 /** The hold or recurring grant that an id names; undefined when it is not an id of this ledger. */
 export function walletItemOf(
   prefix: WalletItemPrefix,

@@ -64,7 +64,7 @@ export function releaseParts(wallet: Wallet, parts: readonly LotPart[]): { lot: 
   const freed: { lot: Lot; part: MicroCredits }[] = []
   for (const [number, part] of parts) {
     if (number === OVERDRAFT) continue
-    const lot = heldLot(wallet, number)
+    const lot = openLot(wallet, number)
     lot.held = microCredits(lot.held - part)
     freed.push({ lot, part })
   }
@@ -93,7 +93,7 @@ export function takeReserved(
       taken.push(...take(draft, wallet, used))
       continue
     }
-    const lot = heldLot(wallet, number)
+    const lot = openLot(wallet, number)
     lot.held = microCredits(lot.held - used)
     taken.push(withdraw(lot, used))
     if (lot.left === 0) draft.closedLots.set(number, lot)
@@ -103,9 +103,10 @@ export function takeReserved(
   return { taken, left: withoutZeros(left) }
 }
 
-function heldLot(wallet: Wallet, number: number): Lot {
+/** The open lot of that number, which must be there. */
+export function openLot(wallet: Wallet, number: number): Lot {
   const lot = wallet.lots.find((candidate) => candidate.number === number)
-  if (!lot) throw new Error(`a hold reserves lot ${number}, which is not open`)
+  if (!lot) throw new Error(`lot ${number} is not open in wallet ${wallet.number}`)
   return lot
 }
 

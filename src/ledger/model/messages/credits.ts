@@ -65,6 +65,14 @@ export type Movement =
       readonly amount: MicroCredits
       readonly reason: string
     }
+  | {
+      readonly type: 'REVOKE'
+      /** The number of the lot. */
+      readonly lot: number
+      /** null: everything that is left and not held. */
+      readonly amount: MicroCredits | null
+      readonly reason: string
+    }
   /** Cancels a recurring grant; lots already granted are kept. */
   | { readonly type: 'STOP_RECURRING'; readonly grant: WalletItemRef }
   | { readonly type: 'OVERDRAFT'; readonly owner: WalletOwner; readonly limit: MicroCredits }
