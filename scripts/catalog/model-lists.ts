@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { decimal, type Model, type Prices } from './notation.ts'
 
@@ -7,7 +7,7 @@ import { decimal, type Model, type Prices } from './notation.ts'
  * The newest token prices, from @earendil-works/pi-ai, which collects the lists of models.dev, OpenRouter and the
  * providers: one price per model, without history. `weigh.ts` compares them with the first source and decides.
  */
-const DATA = fileURLToPath(new URL('providers/data', import.meta.resolve('@earendil-works/pi-ai')).href)
+const DATA = join(dirname(fileURLToPath(import.meta.resolve('@earendil-works/pi-ai'))), 'providers/data')
 
 /** The package's providers, by the catalogue's id. Several may be one provider. */
 const PROVIDERS: Readonly<Record<string, string>> = {

@@ -13,6 +13,7 @@ import {
   allModels,
   allProviders,
   CATALOGUE_VERSION,
+  findMatch,
   findModel,
   findProvider,
   nearestModels,
@@ -202,6 +203,17 @@ describe('finding a model', () => {
     ['x-ai', 'grok-4.3-20260101', 'grok-4.3'],
   ])('%s %s is priced as %s', (name, model, id) => {
     expect(findModel(provider(name), model)?.id).toBe(id)
+  })
+
+  it.each([
+    ['openai', 'gpt-4o', 'exact', '@pydantic/genai-prices'],
+    ['anthropic', 'claude-opus-4-8-20260528', 'rule', '@pydantic/genai-prices'],
+    ['openai', 'o3-mini-2026-01-31', 'dated', '@pydantic/genai-prices'],
+    ['meta', 'muse-spark-1.3', 'exact', '@earendil-works/pi-ai'],
+    ['openai', 'sora-2', 'exact', 'ai-sdk-cost-calculator'],
+    ['cohere', 'rerank-v3.5', 'exact', 'overlay'],
+  ])('%s %s is found by %s name, priced from %s', (name, model, by, source) => {
+    expect(findMatch(provider(name), model)).toMatchObject({ by, model: { source } })
   })
 
   it('takes the first model in list order whose rules fit', () => {

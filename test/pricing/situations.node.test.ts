@@ -301,6 +301,41 @@ describe('shapes from any provider', () => {
       cost: '0.00138',
     },
     {
+      what: 'AI SDK 6 with an hour of cache in its raw usage',
+      from: 'anthropic',
+      model: 'claude-sonnet-4-6',
+      // 100 × 3 + 700 × 0.3 + 300 × 6 + 20 × 15
+      body: {
+        usage: {
+          inputTokens: 1100,
+          inputTokenDetails: { noCacheTokens: 100, cacheReadTokens: 700, cacheWriteTokens: 300 },
+          outputTokens: 20,
+          totalTokens: 1120,
+          raw: { input_tokens: 100, cache_creation: { ephemeral_1h_input_tokens: 300 } },
+        },
+      },
+      cost: '0.00261',
+    },
+    {
+      what: 'a realtime event names its model inside',
+      from: 'openai',
+      // gpt-realtime: 100 × 4 + 100 × 32 + 20 × 16 + 80 × 64
+      body: {
+        type: 'response.done',
+        response: {
+          model: 'gpt-realtime',
+          usage: {
+            input_tokens: 200,
+            output_tokens: 100,
+            total_tokens: 300,
+            input_token_details: { text_tokens: 100, audio_tokens: 100 },
+            output_token_details: { text_tokens: 20, audio_tokens: 80 },
+          },
+        },
+      },
+      cost: '0.00904',
+    },
+    {
       what: 'cached tokens above the input are beside it, and said so',
       from: 'openai',
       // GPT-4o: 100 × 2.5 + 500 × 1.25
@@ -621,6 +656,14 @@ describe('prices that depend on more', () => {
       conditions: { region: 'sa-east-1' },
       cost: '0.8',
       warnings: [/no price for region "sa-east-1"/],
+    },
+    {
+      what: 'Claude in any region has the regional list',
+      from: 'amazon',
+      model: 'anthropic.claude-opus-5',
+      usage: million,
+      conditions: { region: 'eu-west-1' },
+      cost: '5.5',
     },
     {
       what: 'a batch of pages',

@@ -23,6 +23,8 @@ export interface ModelRef {
   /** Tokens that fit into one request, if the source has the figure. */
   readonly context_window?: number
   readonly deprecated: boolean
+  /** The source of its token prices, one of `CATALOGUE_SOURCES`; the overlay corrects single units of some. */
+  readonly source: string
   /** Returns the prices in force at a time, in epoch milliseconds. */
   readonly pricesAt: (at_ms: number) => PricePeriod
 }
@@ -154,6 +156,13 @@ function readProvider(entry: ProviderEntry): LoadedProvider {
   }
 }
 
+/** The letters of the sources in a model's line; the first source has none. */
+const SOURCES: Readonly<Record<string, string>> = {
+  l: '@earendil-works/pi-ai',
+  m: 'ai-sdk-cost-calculator',
+  o: 'overlay',
+}
+
 function readModel(
   provider: ProviderRef,
   id: string,
@@ -167,6 +176,7 @@ function readModel(
     id,
     ...(context === undefined ? {} : { context_window: Number(context) }),
     deprecated: about.includes('deprecated'),
+    source: SOURCES[about.at(-1) ?? ''] ?? '@pydantic/genai-prices',
     pricesAt: (at_ms) => {
       pricesAt ??= readPeriods(periodsText)
       return pricesAt(at_ms)

@@ -152,7 +152,7 @@ export function readBody(shape: Shape, wholes: readonly Located[]): Reading | { 
     read.push({ unit: rule.unit, path: first.paths[0] ?? '', quantity: first.value })
   }
   if (seen.size === 0) return { problem: NO_NUMBERS }
-  const model = textFirstAt(shape.model, root, whole)
+  const model = textFirstAt(shape.model, root, [whole, ...wholes])
   return { usage, model, score: seen.size, read, seen, root, whole, warnings }
 }
 
@@ -241,14 +241,21 @@ function firstAt(
   return first
 }
 
-/** Returns the first text of several paths: a model's name is in the usage part or beside it. */
-function textFirstAt(paths: readonly Path[], root: Located, whole: Located): string | undefined {
-  const inRoot = paths.map((path) => valueAt(path, path.fromBody ? whole : root)?.value)
-  const found = inRoot.find((value) => value !== undefined && value !== null)
-  if (found !== undefined) return typeof found === 'string' ? found : undefined
-  if (root.value === whole.value) return undefined
-  const beside = paths.map((path) => valueAt(path, whole)?.value)
-  return beside.find((value) => typeof value === 'string')
+/** Returns the first text of several paths: a model's name is in the usage part, or in a response or envelope around it. */
+function textFirstAt(paths: readonly Path[], root: Located, around: readonly Located[]): string | undefined {
+  const [whole = root] = around
+  for (const path of paths) {
+    const found = valueAt(path, path.fromBody ? whole : root)?.value
+    if (found !== undefined && found !== null) return typeof found === 'string' ? found : undefined
+  }
+  for (const place of around) {
+    if (place.value === root.value) continue
+    for (const path of paths) {
+      const found = valueAt(path, place)?.value
+      if (typeof found === 'string') return found
+    }
+  }
+  return undefined
 }
 
 /** The limit of items of one list that are read. */

@@ -171,7 +171,11 @@ const AI_SDK_4 = [
   '/providerMetadata/openai/reasoningTokens > output_reasoning_tokens',
   'completionTokens! > output_tokens',
 ].join('; ')
+/** What lives for an hour in the cache is in the provider's own usage only. */
+const ANTHROPIC_HOUR =
+  'raw/cache_creation/ephemeral_1h_input_tokens or /providerMetadata/anthropic/usage/cache_creation/ephemeral_1h_input_tokens > cache_write_1h_tokens'
 const ANTHROPIC_METADATA = [
+  ANTHROPIC_HOUR,
   '/providerMetadata/anthropic/cacheCreationInputTokens > input_tokens',
   '/providerMetadata/anthropic/cacheCreationInputTokens > cache_write_tokens',
 ]
@@ -205,6 +209,7 @@ const AI_SDK_6 = [
   'inputTokenDetails/cacheReadTokens or cachedInputTokens > cache_read_tokens',
   'inputTokenDetails/cacheWriteTokens > cache_write_tokens',
   'inputTokenDetails/noCacheTokens! > nothing',
+  ANTHROPIC_HOUR,
   'outputTokenDetails/reasoningTokens or reasoningTokens > output_reasoning_tokens',
   'outputTokens! > output_tokens',
 ].join('; ')
