@@ -110,7 +110,9 @@ async function measureKind(server: RawWorkerd, heap: Heap, kind: string, body: s
   // A list of users brings D1 up to date first.
   await measure(heap, 'the flush', () => call(server, key, '/v1/users'))
   await measure(heap, 'the list out of pages', () => call(server, key, '/v1/events?limit=100'))
-  await measure(heap, 'a list that finds none in pages', () => call(server, key, '/v1/events?feature_id=none'))
+  await measure(heap, 'a list that finds none in pages', () =>
+    call(server, key, '/v1/events?feature_id=none'),
+  )
 }
 
 const state = mkdtempSync(path.join(tmpdir(), 'memory-'))
