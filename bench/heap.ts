@@ -41,13 +41,8 @@ export class Heap {
     return { used: (result?.usedSize ?? 0) / MB, outside: (result?.backingStorageSize ?? 0) / MB }
   }
 
-  async collectGarbage(): Promise<void> {
-    await this.call('HeapProfiler.collectGarbage')
-  }
-
   /** Runs the work and returns the most that the heap held meanwhile. */
   async peakOf(work: () => Promise<unknown>): Promise<HeapUsage> {
-    await this.collectGarbage()
     let done = false
     let used = 0
     let outside = 0

@@ -85,6 +85,16 @@ async function register(server: RawWorkerd, name: string): Promise<string> {
   return answer.api_key
 }
 
+/** A list of users brings D1 up to date first. What is too much for one call continues with the next. */
+async function flush(server: RawWorkerd, key: string): Promise<void> {
+  for (;;) {
+    const response = await fetch(`${server.url}/v1/users`, { headers: { Authorization: `Bearer ${key}` } })
+    await response.text()
+    if (response.ok) return
+    await sleep(500)
+  }
+}
+
 async function measure(heap: Heap, what: string, work: () => Promise<unknown>): Promise<void> {
   const began = performance.now()
   const { used, outside } = await heap.peakOf(work)
@@ -107,8 +117,7 @@ async function measureKind(server: RawWorkerd, heap: Heap, kind: string, body: s
   })
   await measure(heap, 'their list', () => call(server, key, '/v1/events?limit=100'))
   await measure(heap, 'a list that finds none', () => call(server, key, '/v1/events?feature_id=none'))
-  // A list of users brings D1 up to date first.
-  await measure(heap, 'the flush', () => call(server, key, '/v1/users'))
+  await measure(heap, 'the flush', () => flush(server, key))
   await measure(heap, 'the list out of pages', () => call(server, key, '/v1/events?limit=100'))
   await measure(heap, 'a list that finds none in pages', () =>
     call(server, key, '/v1/events?feature_id=none'),

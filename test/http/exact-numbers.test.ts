@@ -55,15 +55,25 @@ describe('an amount', () => {
 })
 
 describe('metadata', () => {
-  it.each(['9007199254740993', '1e400'])('with the number %s is refused, not changed', async (source) => {
+  it.each(['9007199254740993', '1e400', '1.0'])('with the number %s is kept as it came', async (source) => {
     const { api_key } = await createCustomer()
-    const body = `{"amount":1,"metadata":{"id":${source}}}`
-    const { errors } = await expectProblem(
-      await api('/v1/credits/grant', { key: api_key, body }),
-      400,
-      'invalid_request',
-    )
-    expect(errors).toMatchObject([{ path: '/metadata', message: expect.stringContaining('as a string') }])
+    const body = `{"user_id":"w","amount":1,"metadata":{"id":${source}}}`
+    expect((await api('/v1/credits/grant', { key: api_key, body })).status).toBe(201)
+    const list = await api('/v1/credits/transactions?user_id=w', { key: api_key })
+    expect(await list.text()).toContain(`"metadata":{"id":${source}}`)
+  })
+
+  it('with another number of more digits is another payload', async () => {
+    const { api_key: key } = await createCustomer()
+    const send = (id: string) =>
+      api('/v1/credits/grant', {
+        key,
+        body: `{"amount":1,"metadata":{"id":${id}}}`,
+        headers: { 'Idempotency-Key': 'big' },
+      })
+    expect((await send('9007199254740992')).status).toBe(201)
+    await expectProblem(await send('9007199254740993'), 422, 'idempotency_mismatch')
+    expect((await send('9007199254740992')).status).toBe(201)
   })
 
   it('keeps a key __proto__', async () => {

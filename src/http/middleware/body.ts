@@ -7,7 +7,8 @@ import type { AppEnv } from '../env.ts'
 import { parseJson } from '../input/exact-json.ts'
 import { type JsonProblem, placeSources, scanJson } from '../input/json-source.ts'
 import { withoutNulls } from '../input/nulls.ts'
-import { invalidRequest, problem, unsupportedMediaType } from '../output/problem.ts'
+import { invalidRequest, problem, refusalResponse, unsupportedMediaType } from '../output/problem.ts'
+import { roomFor } from './large-bodies.ts'
 
 export const MAX_BODY_BYTES = 4 * 1024 * 1024
 /** Deeper JSON could overflow the stack of a recursive walk. */
@@ -28,7 +29,7 @@ const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 const limitSize = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
 
 /** RFC 9110, section 8.4.1: `deflate` is the zlib format, and `x-gzip` is `gzip`. */
-const DECODERS: ReadonlyMap<string, typeof gunzipSync> = new Map([
+const DECODERS: ReadonlyMap<string, Decoder> = new Map([
   ['gzip', gunzipSync],
   ['x-gzip', gunzipSync],
   ['deflate', inflateSync],
@@ -45,6 +46,34 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
   const decoder = DECODERS.get(encoding)
   if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)
+  // The size of other bodies is known when they are read and decoded.
+  const declared = decoder ? 0 : Math.min(Number(c.req.header('Content-Length') ?? 0), MAX_BODY_BYTES)
+  const place = await roomFor(declared)
+  if (!place) return refusalResponse(c, { code: 'overloaded' })
+  let leave = place
+  try {
+    const bytes = await readBytes(c, decoder)
+    if (bytes instanceof Response) return bytes
+    if (declared === 0) {
+      const room = await roomFor(bytes?.length ?? 0)
+      if (!room) return refusalResponse(c, { code: 'overloaded' })
+      leave = room
+    }
+    const refused = provideBody(c, bytes, type)
+    if (refused) return refused
+    await next()
+  } finally {
+    leave()
+  }
+})
+
+type Decoder = typeof gunzipSync
+
+/** The decoded body, undefined if it is not of its encoding, or a refusal. */
+async function readBytes(
+  c: Context<AppEnv>,
+  decoder: Decoder | undefined,
+): Promise<Uint8Array | Response | undefined> {
   let bytes = new Uint8Array()
   const refused = await limitSize(c, async () => {
     bytes = new Uint8Array(await c.req.arrayBuffer())
@@ -52,18 +81,27 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   if (refused) return refused
   const decoded = decoder && bytes.length > 0 ? decode(decoder, bytes) : bytes
   if (decoded === 'too_large') return tooLarge(c)
-  const text = decoded && decodeUtf8(decoded)
+  return decoded
+}
+
+/** Parses the body for `c.req.json()`, or returns a refusal. */
+function provideBody(
+  c: Context<AppEnv>,
+  bytes: Uint8Array | undefined,
+  type: string | undefined,
+): Response | undefined {
+  const text = bytes && decodeUtf8(bytes)
   if (text === '') {
     c.set('body_is_empty', true)
     provideJson(c.req, {})
-    return next()
+    return
   }
   if (type === undefined) return unsupportedMediaType(c)
   const body = text === undefined ? 'invalid' : readJson(text)
   if (typeof body === 'string') return jsonProblem(c, body)
   provideJson(c.req, body.value)
-  return next()
-})
+  return
+}
 
 /** Removes nulls that mean "absent" before a body is validated and fingerprinted. Runs after `jsonBody`. */
 export function nullsRemoved(schema: z.ZodType): MiddlewareHandler<AppEnv> {
@@ -79,7 +117,7 @@ function provideJson(request: object, value: unknown): void {
 }
 
 /** Undefined for bytes that are not of this encoding. */
-function decode(decoder: typeof gunzipSync, bytes: Uint8Array): Uint8Array | 'too_large' | undefined {
+function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' | undefined {
   try {
     return decoder(bytes, { maxOutputLength: MAX_BODY_BYTES })
   } catch (error) {

@@ -143,7 +143,7 @@ export class EntitlementRows {
     if (known) return known
     const [kinds] = this.exec(KINDS, feature_id)
     const feature = {
-      customer: this.at(feature_id, { kind: 'customer' }),
+      customer: limitsOf(this.at(feature_id, { kind: 'customer' })),
       users: kinds?.users === 1,
       teams: kinds?.teams === 1,
     }
@@ -157,11 +157,18 @@ export class EntitlementRows {
     const key = `${feature_id}\n${walletKey(owner)}`
     const known = this.members.get(key)
     if (known !== undefined) return known ?? undefined
-    const found = this.at(feature_id, owner)
+    const found = limitsOf(this.at(feature_id, owner))
     if (this.members.size >= MAX_CACHED) this.members.clear()
     this.members.set(key, found ?? null)
     return found
   }
+}
+
+/** What is kept in memory: without the customer's own JSON, which takes up to 32 KB. */
+function limitsOf(row: Entitlement | undefined): Entitlement | undefined {
+  if (!row) return undefined
+  const { metadata: _, value: __, metadata_text: ___, value_text: ____, ...limits } = row
+  return limits
 }
 
 function read(rows: readonly Record<string, SqlStorageValue>[]): Entitlement[] {

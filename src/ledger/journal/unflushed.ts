@@ -8,6 +8,8 @@ import { unpackRow } from './packing.ts'
 
 /** The most journal rows that one read parses; the list continues after them. */
 const MAX_ROWS_READ = 64
+/** The characters of rows after which a read ends, since they are in memory parsed and as text. */
+const MAX_CHARACTERS_READ = 4_000_000
 
 /** Returns the newest entries that match the filter, among those that D1 may not have yet. */
 export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
@@ -19,8 +21,14 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
   const arrived_from_ms = arrivedFrom(filter)
   let reached_entry = before_entry
   let rows_left = MAX_ROWS_READ
+  let characters_left = MAX_CHARACTERS_READ
+  let is_cut = false
   rows: for (const row of store.journal.unflushedBefore(before_entry)) {
-    if (entries.length >= limit || rows_left-- === 0) break
+    if (entries.length >= limit) break
+    is_cut = rows_left === 0 || characters_left <= 0
+    if (is_cut) break
+    rows_left -= 1
+    characters_left -= row.body.length
     for (const record of unpackRow(row.format, row.body).reverse()) {
       if (record.kind !== 'entry' || record.number >= before_entry) continue
       if (entries.length >= limit) break
@@ -32,7 +40,7 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
       if (matches(record, filter, wallet_number)) entries.push(record)
     }
   }
-  if (rows_left > 0 && entries.length < limit && reached_entry !== NO_OLDER_ENTRY) {
+  if (!is_cut && entries.length < limit && reached_entry !== NO_OLDER_ENTRY) {
     reached_entry = flushed_entry + 1
   }
   return {

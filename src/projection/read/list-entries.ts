@@ -31,8 +31,11 @@ export interface EntriesPage {
   readonly ids: LedgerIds
 }
 
-/** The rows of D1 that a round reads, and the rounds of one answer. */
+/** The rows of D1 that the first round reads, and the most of a later one: as many as have so many characters. */
+const ROWS_AT_FIRST = 2
 const ROWS_A_ROUND = 16
+const CHARACTERS_A_ROUND = 2_000_000
+/** The rounds of one answer. */
 const MAX_ROUNDS = 8
 
 // The flush of an entry is the last one that does not begin after it. Pages of other wallets may span its number too.
@@ -122,12 +125,14 @@ async function addFlushed(
   // From this flush on, only late entries can have a time before `to`.
   const too_late_entry =
     to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
+  let rows_wanted = ROWS_AT_FIRST
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const pages = { ledger_id, wallet_number, before_entry, rows: ROWS_A_ROUND }
+    const pages = { ledger_id, wallet_number, before_entry, rows: rows_wanted }
     const late = before_entry > too_late_entry && to_ms !== undefined
     const rows = late
       ? await readLatePages(db, pages, { from_entry: too_late_entry, to_ms })
       : await readPages(db, pages)
+    rows_wanted = fittingRows(rows)
     const recent = rows.filter((row) => row.last_at_ms >= arrived_from_ms)
     for (const entry of await unpackNewestFirst(db, ledger_id, recent)) {
       if (entry.number >= before_entry) continue
@@ -144,6 +149,13 @@ async function addFlushed(
     if (before_entry <= FIRST_ENTRY || entries.length === query.limit) break
   }
   return before_entry
+}
+
+/** Returns how many rows like these have the characters of a round. */
+function fittingRows(rows: readonly PageRow[]): number {
+  const characters = rows.reduce((sum, { body }) => sum + body.length, 0)
+  const fitting = Math.floor((CHARACTERS_A_ROUND * rows.length) / Math.max(1, characters))
+  return Math.min(ROWS_A_ROUND, Math.max(1, fitting))
 }
 
 async function unpackNewestFirst(

@@ -16,8 +16,8 @@ export interface Scan {
 /** The entries of one read from the object. */
 const ENTRIES_A_READ = 2_000
 /** The approximate characters of pages in one read from D1, and the bounds of its rows. */
-const CHARACTERS_A_READ = 4_000_000
-const LEAST_ROWS = 16
+const CHARACTERS_A_READ = 2_000_000
+const LEAST_ROWS = 1
 const MOST_ROWS = 1_000
 
 /**
