@@ -1,7 +1,7 @@
 import type { ProblemCode } from '../http/output/problem-codes.ts'
 import { SECURITY_SCHEMES } from '../http/route.ts'
 
-/** What the middleware adds to every route behind it: parameters, headers and problems. */
+/** The parameters, headers and problems that the middleware adds to every route behind it. */
 
 export const SHARED_COMPONENTS = {
   securitySchemes: SECURITY_SCHEMES,

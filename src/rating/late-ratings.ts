@@ -25,7 +25,7 @@ export interface Pass {
   readonly flushed_entry: number
   /** The events so far that their wallets could not pay. */
   readonly unpaid: number
-  /** Whether the pass examines every event, or those that a price change can concern. */
+  /** Whether the pass examines every event, or only events that a price change can concern. */
   readonly all: boolean
   /** Null: begin with the newest. */
   readonly before_entry: number | null

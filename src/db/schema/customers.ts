@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { CUSTOMER_STATUSES, MODES, TIERS } from './kinds.ts'
 
-/** Who may use the product, with which keys, and at which prices. */
+/** The customers, their keys and their prices. */
 
 export const customers = sqliteTable(
   'customers',
@@ -17,12 +17,12 @@ export const customers = sqliteTable(
     status: text({ enum: CUSTOMER_STATUSES }).notNull(),
     region: text(),
     created_at_ms: integer().notNull(),
-    /** Rises with every change of tier and status: the ledger objects take only what is newer than what they have. */
+    /** Rises with every change of tier and status: the ledger objects accept only a newer revision. */
     account_revision: integer().notNull().default(1),
   },
   (table) => [
     uniqueIndex('customers_email_key').on(table.email_key),
-    // What an operator counts by.
+    // For the operator's counts.
     index('customers_status_tier').on(table.status, table.tier),
   ],
 )

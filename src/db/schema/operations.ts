@@ -8,7 +8,7 @@ import { MODES } from './kinds.ts'
 export const storedAnswers = sqliteTable(
   'stored_answers',
   {
-    /** Whose key it is: a ledger's name, or `operator`. */
+    /** The owner of the key: a ledger's name, or `operator`. */
     owner: text().notNull(),
     idempotency_key: text().notNull(),
     fingerprint: text().notNull(),
@@ -21,13 +21,13 @@ export const storedAnswers = sqliteTable(
 )
 
 /**
- * Who changed what, when and from where. Rows are only ever added: triggers, written by hand in the migration, refuse
- * everything else. The key orders a customer's rows by time; the index orders those of all customers.
+ * The changes with their author, time and address. Rows can only be added: triggers, written by hand in the migration,
+ * refuse everything else. The key orders a customer's rows by time; the index orders those of all customers.
  */
 export const auditLog = sqliteTable(
   'audit_log',
   {
-    /** A customer's id, or `operator` for what is of no customer. */
+    /** A customer's id, or `operator` for changes of no customer. */
     scope: text().notNull(),
     /** Sorts by time. */
     audit_id: text().notNull(),
@@ -126,7 +126,7 @@ export const reconciliations = sqliteTable(
     differences: text().notNull(),
   },
   (table) => [
-    // Few rows, none of them those that are written every day.
+    // Indexes few rows, and none that is written every day.
     index('reconciliations_different').on(table.ledger_id).where(sql`${table.status} = 'DIFFERENT'`),
   ],
 )

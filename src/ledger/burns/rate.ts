@@ -64,7 +64,7 @@ export function countUse(wallet: Wallet, { advance }: Rated): void {
 /** Only a table with very expensive credits exceeds the USD that an entry can hold. */
 export const PRICE_TOO_HIGH: Refusal = {
   code: 'invalid_request',
-  detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
+  detail: 'The event costs more than 8000000000 USD at the credits per USD of its burn table.',
 }
 
 /**

@@ -38,7 +38,7 @@ interface StoredEntry extends Omit<Entry, 'metadata'> {
 /** The migration to version 7 of the tables writes the first count (`tables.ts`). */
 const COUNT_KEY = 'unrated_events'
 
-/** Events without a price, and the ratings of those that got one. */
+/** Events without a price, and later ratings of such events. */
 export class UnratedRows {
   private readonly exec: Exec
   private readonly meta: MetaTable

@@ -103,7 +103,7 @@ export class LedgerStore implements LedgerReader {
     this.unrated = new UnratedRows(exec, this.meta)
     this.payments = new PaymentRows(exec)
     this.erasures = new Erasures(exec)
-    // What is flushed was checkpointed before, or had nothing to checkpoint.
+    // Flushed rows were checkpointed before, or had nothing to checkpoint.
     this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))
     this.load()
   }
@@ -242,8 +242,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Writes a draft: journal rows, keys, wallets. Called inside `transactionSync`, with no `await` anywhere near;
-   * `publish` makes it the state that is read, once the transaction has succeeded.
+   * Writes a draft: journal rows, keys, wallets. Runs inside `transactionSync`, so it must not await. Call `publish`
+   * once the transaction has succeeded.
    */
   write(draft: Draft, identity?: Identity): Written {
     if (identity) this.meta.set('identity', JSON.stringify(identity))
@@ -302,8 +302,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Takes the subject out of everything that names it outside the journal, in one transaction with the erasure's first
-   * row: from then on its id is that of a new person.
+   * Removes the subject from all tables outside the journal, in one transaction with the erasure's first row.
+   * Afterwards its id belongs to a new person.
    */
   beginErasure(erasure: Erasure): void {
     this.erasures.write(erasure)
@@ -382,7 +382,7 @@ export class LedgerStore implements LedgerReader {
   }
 }
 
-/** What a wallet takes in the cache: itself, and everything that it lists. */
+/** The weight of a wallet in the cache: itself, and everything that it lists. */
 function weightOfWallet({ lots, holds, recurring, counters = {}, rollovers = {} }: Wallet): number {
   const parts = holds.reduce((sum, hold) => sum + 1 + hold.parts.length, 0)
   const rolled = Object.values(rollovers).reduce((sum, list) => sum + list.length, 0)

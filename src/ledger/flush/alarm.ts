@@ -140,7 +140,7 @@ export class LedgerAlarm {
     }
   }
 
-  /** Wallet by wallet: a broken one, which fails again at every alarm, does not affect the others. */
+  /** Processes each wallet separately: a broken one, which fails at every alarm, does not affect the others. */
   private async settleDueWallets(): Promise<void> {
     const keys = this.store.dueWallets(this.options.now(), MAX_DUE_WALLETS_PER_ALARM)
     const results = await Promise.allSettled(

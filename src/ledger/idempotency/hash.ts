@@ -1,4 +1,4 @@
-/** A secret of 16 bytes. Without it nobody can compute keys whose hashes collide. */
+/** A secret of 16 bytes. Without it, keys whose hashes collide cannot be computed. */
 export type HashSecret = readonly [k0_low: number, k0_high: number, k1_low: number, k1_high: number]
 
 /** A hash of 64 bits as two unsigned halves of 32. */

@@ -9,7 +9,7 @@ import { unpackRow } from './packing.ts'
 /** The most journal rows that one read parses; the list continues after them. */
 const MAX_ROWS_READ = 64
 
-/** Returns the newest entries that match the filter, among those that D1 may not have yet. */
+/** Returns the newest matching entries that D1 may not have yet. */
 export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
   const { filter, limit } = message
   const before_entry = message.before_entry ?? store.counters.entry + 1

@@ -42,6 +42,6 @@ export interface Caller {
    * service itself calls, and its calls are not counted.
    */
   readonly counted_by?: readonly string[]
-  /** On the Worker's side, for `client.ts` to note what a ledger has counted. A function does not travel in JSON. */
+  /** Receives a ledger's count on the Worker's side. A function is not part of the JSON. */
   readonly onCounted?: (ledger: string, rate: RateCount) => void
 }

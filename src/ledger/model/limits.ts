@@ -32,7 +32,7 @@ export type Quantities = Readonly<Record<LimitUnit, bigint>>
 
 /** A limit's count. Reservations of open holds count in every window until they end; uses count in their own window. */
 export interface LimitCounter {
-  /** Of the latest window in which something was counted. */
+  /** The start of the latest window with a count. */
   readonly window_start_ms: number
   readonly used: bigint
   /** Absent when no open hold reserves anything. */

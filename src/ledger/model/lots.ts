@@ -80,7 +80,7 @@ export function sumOfFree(lots: readonly Lot[]): MicroCredits {
   return microCredits(lots.reduce((sum, lot) => sum + lot.left - lot.held, 0))
 }
 
-/** How much of which lots a burn of `amount` would take: front first, never what is held. */
+/** Returns the parts of lots that a burn of `amount` takes: front first, without held credits. */
 export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: Lot; part: MicroCredits }[] {
   const parts: { lot: Lot; part: MicroCredits }[] = []
   let open: number = amount
@@ -96,8 +96,8 @@ export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: 
 }
 
 /**
- * Takes `amount` out of `lots`, front first, and removes those that it empties. The caller has made sure that there
- * is enough: running out is a bug, found before anything is written.
+ * Takes `amount` out of `lots`, front first, and removes empty lots. The caller has checked that the amount is
+ * available: a shortage is a bug, found before anything is written.
  */
 export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; part: LotPart }[] {
   const takes = inBurnOrder(lots, amount).map(({ lot, part }) => ({ lot, part: withdraw(lot, part) }))

@@ -19,7 +19,7 @@ export interface Wallet {
   readonly number: number
   readonly owner: WalletOwner
   readonly created_at_ms: number
-  /** Whether an entry has named the owner of the wallet: D1 learns it from there. */
+  /** Whether an entry has named the owner of the wallet: D1 reads it from that entry. */
   announced: boolean
   /** The remaining credits of the lots, less the overdraft in use. */
   balance: MicroCredits

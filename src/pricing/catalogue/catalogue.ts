@@ -250,8 +250,8 @@ function fallbackMatch(provider: ProviderRef, name: string): ModelMatch | undefi
 }
 
 /**
- * Finds the model that a name is a snapshot of. A model of which other snapshots have prices of their own has none: the
- * price of an unknown one would be a guess.
+ * Finds the model that a name is a snapshot of. Returns none if other snapshots of the model have prices of their own:
+ * the price of an unknown snapshot would be a guess.
  */
 function snapshotMatch(provider: ProviderRef, name: string): ModelMatch | undefined {
   const stem = undated(name)

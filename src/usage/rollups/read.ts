@@ -191,7 +191,7 @@ async function readKeys(
   return results
 }
 
-/** A key as the statements take it. */
+/** A key in the form of the statements. */
 function keyOf({ day, bucket, part }: KeyRow): readonly number[] {
   return [day, bucket, part]
 }

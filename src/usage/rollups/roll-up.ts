@@ -194,7 +194,7 @@ interface Work {
   readonly places: readonly Place[]
 }
 
-/** Writes a group; when that fails, each step alone, so that no ledger delays another. */
+/** Writes a group, or each step alone if the group fails, so that no ledger delays another. */
 async function writeGroup(
   db: D1Database,
   works: readonly Work[],

@@ -35,7 +35,7 @@ async function unfinished(
   return (await db.prepare(UNFINISHED).bind(state, before_ms, limit).all<Generation>()).results
 }
 
-/** Continues rebuilds, those that wait longest first, and returns how many it finished. */
+/** Continues rebuilds, the longest waiting first, and returns how many it finished. */
 export async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
   let finished = 0
   for (const { ledger_id } of await unfinished(db, 'building', now_ms, REBUILDS_A_RUN)) {
