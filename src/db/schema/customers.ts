@@ -11,7 +11,7 @@ export const customers = sqliteTable(
     name: text().notNull(),
     /** As the customer wrote it. */
     email: text().notNull(),
-    /** Lower case: what is unique. */
+    /** Lower case; unique. */
     email_key: text().notNull(),
     tier: text({ enum: TIERS }).notNull(),
     status: text({ enum: CUSTOMER_STATUSES }).notNull(),
@@ -42,7 +42,7 @@ export const apiKeys = sqliteTable(
     scopes: text().notNull(),
     created_at_ms: integer().notNull(),
     expires_at_ms: integer(),
-    /** From when on the key is refused: ahead of now while a rotated key overlaps with its successor. */
+    /** The time from which the key is refused: in the future while a rotated key overlaps with its successor. */
     revoked_at_ms: integer(),
     /** Within an hour: see `src/api-keys/last-used.ts`. */
     last_used_at_ms: integer(),

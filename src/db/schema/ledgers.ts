@@ -74,7 +74,7 @@ export const ledgerPages = sqliteTable(
 
 /**
  * A customer's users and teams. Pages name them by number, so erasing a person is blanking this row. The row and its
- * number stay: a number is never given to anybody else.
+ * number stay: a number is never given to another subject.
  */
 export const subjects = sqliteTable(
   'subjects',
@@ -96,7 +96,7 @@ export const subjects = sqliteTable(
   ],
 )
 
-/** Whose wallet a number is. */
+/** The owner of each wallet number. */
 export const wallets = sqliteTable(
   'wallets',
   {

@@ -32,12 +32,12 @@ export const auditLog = sqliteTable(
     /** Sorts by time. */
     audit_id: text().notNull(),
     at_ms: integer().notNull(),
-    /** Of the ledger or the key that changed; null where there is none. */
+    /** The mode of the changed ledger or key; null if there is none. */
     mode: text({ enum: MODES }),
     /** A key's id, `operator` or `public`. */
     actor: text().notNull(),
     action: text().notNull(),
-    /** The id of what was changed. */
+    /** The id of the changed object. */
     target: text().notNull(),
     ip: text(),
     request_id: text(),
@@ -70,9 +70,9 @@ export const outcomeCounts = sqliteTable(
  */
 export const flushFailures = sqliteTable('flush_failures', {
   ledger_id: text().primaryKey(),
-  /** When the oldest commit was made that D1 does not have. */
+  /** The time of the oldest commit that D1 does not have. */
   unflushed_since_ms: integer().notNull(),
-  /** How often in a row the flush has failed. */
+  /** The number of consecutive failures of the flush. */
   failures: integer().notNull(),
   failed_at_ms: integer().notNull(),
 })
@@ -101,7 +101,7 @@ export const lateRatings = sqliteTable('late_ratings', {
   flushed_entry: integer().notNull(),
   /** Null when no pass is under way. */
   before_entry: integer(),
-  /** JSON: what the four columns become when the pass under way is complete; null when there is none. */
+  /** JSON: the values of the four columns once the current pass is complete; null when there is none. */
   pass: text(),
 })
 

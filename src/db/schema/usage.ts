@@ -89,7 +89,7 @@ export const deadLetters = sqliteTable(
     dead_letter_id: text().primaryKey(),
     state: text({ enum: ['open', 'replayed'] }).notNull(),
     reason: text().notNull(),
-    /** How often it was tried: by the queue, and by replays. */
+    /** The number of attempts: by the queue, and by replays. */
     attempts: integer().notNull(),
     sent_at_ms: integer().notNull(),
     failed_at_ms: integer().notNull(),

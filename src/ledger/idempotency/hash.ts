@@ -126,7 +126,7 @@ export function packHashes(keys: readonly string[], hash: HashOfKey): Uint32Arra
   return hashes
 }
 
-/** A journal row, and how many keys the ledger had recorded up to and with it. */
+/** A journal row, and the number of keys that the ledger had recorded up to and including it. */
 export interface KeyPosition {
   readonly row: number
   readonly keys_total: number

@@ -21,7 +21,7 @@ export interface UnratedEvent {
   readonly charge: ProviderCharge | null
 }
 
-/** How an event that was recorded unrated was rated in the end: by an entry of its own. */
+/** The final rating of an event that was recorded unrated: an entry of its own. */
 export interface Amendment extends Counts {
   /** The entry that burned the difference, or gave it back. */
   readonly by_entry: number

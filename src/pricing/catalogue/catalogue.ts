@@ -89,7 +89,7 @@ interface LoadedProvider {
   readonly regions: readonly Modifier[]
   readonly minimums: readonly { readonly unit: UsageUnit; readonly quantity: number; readonly match: Match }[]
   readonly shapes: ReadonlyMap<string, string>
-  /** Price lists of regions, which stand in front of a model's name: `apac` before `amazon.nova-lite-v1:0`. */
+  /** The prefixes of a model's name that select a region's price list: `apac` before `amazon.nova-lite-v1:0`. */
   readonly profiles: readonly { readonly prefix: string; readonly regions: RegExp }[]
 }
 

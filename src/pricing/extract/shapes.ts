@@ -192,7 +192,7 @@ const AI_SDK_5 = [
   'reasoningTokens > output_reasoning_tokens',
   'outputTokens! > output_tokens',
 ].join('; ')
-/** Version 5 hands on the input of these providers without the cache. */
+/** Version 5 reports the input of these providers without the cache. */
 const AI_SDK_5_BESIDE = [
   AI_SDK_5.replace(
     'inputTokens! > input_tokens;',

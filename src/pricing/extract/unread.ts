@@ -31,7 +31,7 @@ const REDUNDANT: readonly RegExp[] = [
   /(^|\.)(doc_size_bytes|totalbillablecharacters|total_billable_characters|num_images_generated|index|created|created_at)$/,
   // Counts of one part of a call, which its whole contains.
   /(^|\.)gen_ai\.usage\.details\.(input|output)_tokens$/,
-  // The provider's own copy of what an SDK hands on.
+  // The provider's own copy of the values that an SDK reports.
   /(^|\.)raw\./,
 ]
 

@@ -44,7 +44,7 @@ export interface CellQuery {
   readonly user_numbers?: readonly number[]
 }
 
-/** A query would read more than one answer may: ask for fewer days, or a coarser grain. */
+/** Thrown when a query would read more than one answer may: query fewer days, or a coarser grain. */
 export class TooManyCells extends Error {}
 
 /** The most that one query may read of D1: about a million cells. */

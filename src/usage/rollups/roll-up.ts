@@ -18,7 +18,7 @@ import {
 export type Outcome =
   /** Its usage is in the rollups, now or since before. */
   | { readonly kind: 'folded' }
-  /** To be tried again later. The reason is for the operator. */
+  /** To be retried later. The reason is for the operator. */
   | { readonly kind: 'failed'; readonly reason: string }
 
 /** The attempts for one ledger while concurrent writers move it or messages are missing. */

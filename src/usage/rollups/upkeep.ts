@@ -124,7 +124,8 @@ export async function expireDays(
     try {
       expired += await expireLedger(db, rollup, first_kept_day)
     } catch (error) {
-      // A row that is broken at rest: a rebuild of its ledger repairs it, and the days of the others expire all the same.
+      // The stored row is broken: a rebuild of its ledger repairs it, and the days of other ledgers expire
+      // nevertheless.
       if (!(error instanceof MalformedCells)) throw error
       logError('days_not_expired', error, { ledger: rollup.ledger_id })
     }
