@@ -19,15 +19,15 @@ export interface Config {
   readonly markup_percent_micro: bigint
   /** Whether a feature without an entitlement may be used. */
   readonly default_entitlement: 'allow' | 'deny'
-  /** How long idempotency keys are kept, at least 7 days. */
+  /** The retention of idempotency keys, at least 7 days. */
   readonly idempotency_window_ms: number
   /** The delay from the first unflushed commit to the flush to D1. Longer is cheaper, shorter is fresher. */
   readonly flush_delay_ms: number
-  /** How long the Worker waits for a ledger object, which normally answers within milliseconds. */
+  /** The time limit for a ledger object, which normally answers within milliseconds. */
   readonly ledger_timeout_ms: number
   /** The size at which a ledger's database refuses changes until it has shrunk. */
   readonly max_ledger_bytes: number
-  /** How long days of analytics are kept, at least 35. Their source, D1's pages, is kept. */
+  /** The retention of analytics, at least 35 days. Their source, D1's pages, is kept. */
   readonly rollup_retention_days: number
   /** The share of requests that is logged, 0 to 1; failed and slow requests are always logged. */
   readonly log_sample_rate: number
@@ -115,7 +115,7 @@ function decimalMicro(variable: string, text: string): bigint {
 }
 
 const UNLIMITED = 'unlimited'
-/** More than one ledger can process in the time. */
+/** Above the number that one ledger can process in the time. */
 const MAX_LIMIT = 1_000_000_000_000
 
 function tierLimits(env: Variables, tier: Tier, requests: string, events: string): TierLimits {

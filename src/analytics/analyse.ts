@@ -15,7 +15,7 @@ export interface Asked {
   readonly caller: Caller
 }
 
-/** How far the rollups of a ledger have progressed, compared with its commits. */
+/** The progress of a ledger's rollups, compared with its commits. */
 export interface Progress {
   readonly rollup: Rollup | null
   /** Everything acknowledged before this is in the rollups. */

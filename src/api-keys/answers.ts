@@ -8,7 +8,7 @@ import type { KeyActor, KeyRefused } from './authentication/context.ts'
 import type { CreatedKey, WithKey } from './changes.ts'
 import type { ApiKey } from './rows.ts'
 
-/** How keys and refused changes of keys are answered, to a customer and to the operator. */
+/** The answers for keys and refused changes of keys, to a customer and to the operator. */
 
 export function apiKeyJson(key: ApiKey, now_ms: number): object {
   const { key_id, name, mode, scopes, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms } = key

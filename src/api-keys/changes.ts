@@ -57,7 +57,7 @@ export interface CreatedKey {
  */
 export type WithKey = (created: CreatedKey) => D1PreparedStatement[]
 
-/** A change that loses against another one of the same customer is decided again. */
+/** A change that loses against a concurrent change of the same customer is retried. */
 const ATTEMPTS = 3
 
 export async function createApiKey(

@@ -53,7 +53,7 @@ export const MAX_KEY_ROWS = 1_000
 /** The minimum time that ended keys stay: longer than any cache, so that an interrupted deletion can be repeated. */
 const ENDED_KEPT_MS = 3_600_000
 
-/** What a key change is decided on, read from D1 because caches may be 90 s old. */
+/** The state that decides about a key change, read from D1 because caches may be 90 s old. */
 export interface KeyContext {
   readonly account: Account
   readonly region: string | null

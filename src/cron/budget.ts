@@ -3,7 +3,7 @@ import type { Bindings } from '../bindings.ts'
 /** A scheduled job has used up its calls or its time. What it has done so far stays; its next run continues. */
 export class BudgetSpent extends Error {}
 
-/** How many calls of D1 and of ledger objects a job may make, and until when. */
+/** The limit of a job's calls of D1 and of ledger objects, and of its time. */
 export class Budget {
   private left: number
   private readonly until_ms: number

@@ -7,7 +7,7 @@ export interface JobRun {
   /** Every call of D1 and of ledger objects counts against the job's budget. */
   readonly env: Bindings
   readonly now_ms: number
-  /** Where the last run ended; empty to begin with the first. */
+  /** The place where the last run ended; empty to begin with the first. */
   readonly after: string
   /** Records the place where the next run begins, also when this one fails or its budget ends. */
   readonly reach: (place: string) => void
@@ -16,7 +16,7 @@ export interface JobRun {
 export interface Job {
   /** Names its place in D1 (`sweeps`): never changed. */
   readonly name: string
-  /** How many calls of D1 and of ledger objects a run may make. */
+  /** The limit of a run's calls of D1 and of ledger objects. */
   readonly calls: number
   /** Does a bounded part of the work. */
   readonly run: (run: JobRun) => Promise<void>
@@ -89,7 +89,7 @@ async function runJob(
   return succeeded
 }
 
-/** Where a job continues; for work that an operator may start as well. */
+/** The place where a job continues; for work that an operator may start as well. */
 export async function readPlace(db: D1Database, job: string): Promise<string> {
   return (await db.prepare(PLACE).bind(job).first<string>('after_customer_id')) ?? ''
 }

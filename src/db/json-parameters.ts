@@ -1,4 +1,4 @@
-/** How many bytes a text takes at rest. */
+/** Returns the stored size of a text, in bytes. */
 export function sizeOf(text: string): number {
   return utf8.encode(text).length
 }
@@ -45,7 +45,10 @@ export function jsonParameters(texts: readonly string[]): string[] {
   return portions.map((portion) => `[${portion.join(',')}]`)
 }
 
-/** Items as JSON arrays of what `of` makes of each, as `jsonParameters` cuts them: `items[key]` is behind each value. */
+/**
+ * Maps items by `of` and cuts the values into JSON arrays like `jsonParameters`: `items[index]` is the source of each
+ * value.
+ */
 export function jsonLists<T>(
   items: readonly T[],
   of: (item: T) => unknown,

@@ -8,12 +8,14 @@ export function ledgerDb(env: { readonly DB: D1Database }, _customer_id: string)
   return env.DB
 }
 
-/** How a ledger is named, as an object and in every D1 key: the customer's id, and `:test` for the test ledger. */
+/**
+ * Returns the name of a ledger, as an object and in every D1 key: the customer's id, and `:test` for the test ledger.
+ */
 export function ledgerKey(ledger: { readonly customer_id: string; readonly mode: Mode }): string {
   return ledger.mode === 'live' ? ledger.customer_id : `${ledger.customer_id}:test`
 }
 
-/** The ledger that `ledgerKey` named so. */
+/** Returns the ledger of a name that `ledgerKey` made. */
 export function ledgerName(ledger_id: string): { readonly customer_id: string; readonly mode: Mode } {
   const [customer_id = '', mode] = ledger_id.split(':')
   return { customer_id, mode: mode === 'test' ? 'test' : 'live' }

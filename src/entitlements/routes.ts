@@ -27,7 +27,7 @@ import {
   rulesOf,
 } from './schema.ts'
 
-/** How long a check holds its estimate: the default lifetime of a hold. */
+/** The lifetime of a check's hold: the default lifetime of a hold. */
 const HOLD_MS = 600_000
 
 const reads = scoped('entitlements:read')

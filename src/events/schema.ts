@@ -92,7 +92,7 @@ const batchResultSchema = z
 
 export const ingestResultSchema = z.union([ingestedSchema, batchResultSchema])
 
-/** What the price depended on besides provider, model and usage, if the event named it. */
+/** The other inputs of the price, besides provider, model and usage, if the event named them. */
 const modifierFields = {
   service_tier: z.string().optional(),
   region: z.string().optional(),

@@ -66,7 +66,7 @@ export function optionalJsonRequest<T extends z.ZodType>(schema: T) {
   return { required: false, content: { 'application/json': { schema } } } as const
 }
 
-/** How a request authenticates, as the OpenAPI document names it. One alternative of a list is enough. */
+/** The ways to authenticate, as the OpenAPI document names them. One alternative of a list is enough. */
 export const SECURITY_SCHEMES = {
   apiKey: {
     type: 'http',

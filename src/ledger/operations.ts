@@ -43,7 +43,7 @@ export interface LedgerContext {
 /** The request of an operation, beside its message. */
 export interface Request {
   readonly caller: Caller
-  /** Of the message as JSON. */
+  /** The length of the message as JSON. */
   readonly length: number
 }
 
@@ -176,7 +176,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
 
   entitlements: ({ store }, { question }) => readEntitlements(store.entitlements, question),
 
-  // On a draft that is dropped: nothing is written, whatever falls due in it.
+  // Uses a draft that is dropped: nothing is written, even if items fall due in it.
   checkEntitlement: ({ commits, burnContext }, { question }) =>
     checkUse(commits.draft(), question, burnContext()),
 

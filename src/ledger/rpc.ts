@@ -39,7 +39,7 @@ export const OPERATIONS = {
   recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringAnswer[]>>('read'),
   /** The entries that D1 may not have yet, newest first, and where D1's begin. */
   entries: operation<ledger.EntriesMessage, ledger.EntriesResult>('read'),
-  /** How much is committed, and how much of it D1 has. */
+  /** The progress of commits, and of their copies in D1. */
   projectionState: operation<ledger.ProjectionStateMessage, ledger.ProjectionStateResult>('read'),
   /** Saves a burn table or a new version of one: it rates the events after it. */
   saveBurnTable: operation<burnTables.SaveBurnTableMessage, burnTables.BurnTableResult>('write', {

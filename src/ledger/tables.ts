@@ -2,7 +2,7 @@ import { KEY_SECRET, keyHash, newKeySecret, packHashes } from './idempotency/has
 import { unpackRow } from './journal/packing.ts'
 import { paymentOf } from './model/journal.ts'
 
-/** Runs one statement and returns its rows; the store counts what they cost. */
+/** Runs one statement and returns its rows; the store counts their cost. */
 export type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<string, SqlStorageValue>[]
 
 /** Brings the tables from the version before it to its own; part of one transaction. */

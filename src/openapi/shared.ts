@@ -1,7 +1,7 @@
 import type { ProblemCode } from '../http/output/problem-codes.ts'
 import { SECURITY_SCHEMES } from '../http/route.ts'
 
-/** What the middleware adds to every route behind it: parameters, headers and problems. */
+/** The parameters, headers and problems that the middleware adds to every route behind it. */
 
 export const SHARED_COMPONENTS = {
   securitySchemes: SECURITY_SCHEMES,
@@ -42,7 +42,7 @@ export const SHARED_COMPONENTS = {
     },
     RateLimit: {
       description:
-        'What is left of the minute: `r` requests for the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11). Present if the ledger counted the request.',
+        'The remainder of the minute: `r` requests for the next `t` seconds (draft-ietf-httpapi-ratelimit-headers-11). Present if the ledger counted the request.',
       schema: { type: 'string', pattern: '^"default";r=[0-9]+;t=[0-9]+$' },
       example: '"default";r=99;t=42',
     },

@@ -49,7 +49,7 @@ export function picoUsd(value: bigint): PicoUsd {
 }
 
 export function usdToParts(usd: PicoUsd): UsdParts {
-  if (usd < 0n) throw new RangeError('USD at rest are never negative')
+  if (usd < 0n) throw new RangeError('stored USD must not be negative')
   const micro = Number(usd / PICO_PER_MICRO)
   if (!Number.isSafeInteger(micro)) throw new RangeError(`too many USD to store: ${usd} pico-USD`)
   return { micro, pico: Number(usd % PICO_PER_MICRO) }
@@ -59,7 +59,7 @@ export function usdFromParts(parts: UsdParts): PicoUsd {
   return picoUsd(BigInt(parts.micro) * PICO_PER_MICRO + BigInt(parts.pico))
 }
 
-/** To the nearest 1e-6 USD, half-even: how sums are answered. */
+/** Rounds to the nearest 1e-6 USD, half-even, for sums in answers. */
 export function roundToMicro(pico: bigint): bigint {
   return divideHalfEven(pico, PICO_PER_MICRO)
 }
@@ -84,7 +84,7 @@ export function ceilDivide(numerator: bigint, denominator: bigint): bigint {
   return -floorDivide(-numerator, denominator)
 }
 
-/** Why a decimal was refused: not a number at all, or more decimals than the amount may have. */
+/** The reason why a decimal was refused: not a number, or more decimals than the amount may have. */
 export type DecimalError = 'not_a_decimal' | 'too_many_decimals'
 
 const DECIMAL = /^(-?)(\d{1,30})(?:\.(\d{1,40}))?(?:e([+-]?\d{1,3}))?$/i

@@ -112,7 +112,7 @@ function charge(consumption: Consumption, usage: Usage, at_ms: number, book: Pri
   if (!provider || model === undefined) {
     const used = Object.values(usage).some((quantity) => quantity > 0)
     if (!used) return { charge: { kind: 'none', price_version: CATALOGUE_VERSION }, warnings: [] }
-    // Nobody can price such usage: the burn table prices it by unit, or its `on_unpriced` decides.
+    // The catalogue has no price for such usage: the burn table prices it by unit, or its `on_unpriced` decides.
     return { charge: unpriced(provider, usage, at_ms), warnings: [] }
   }
   const result = costFrom(book, { provider, model, usage, parts, at_ms, ...modifiers })

@@ -5,10 +5,10 @@ import type { StoredOverlay } from './price-overrides/store.ts'
 /** The progress of late rating in D1, by ledger (`late_ratings`). */
 export interface LateRating {
   readonly ledger_id: string
-  /** Of the last flush: its last entry, and the newest entry without a price. */
+  /** The last entry of the last flush, and the newest entry without a price. */
   readonly ledger_flushed_entry: number
   readonly unrated_entry: number
-  /** Of the last complete pass. */
+  /** The prices of the last complete pass. */
   readonly prices: string
   readonly entry: number
   /** The pass under way. */
@@ -25,13 +25,13 @@ export interface Pass {
   readonly flushed_entry: number
   /** The events so far that their wallets could not pay. */
   readonly unpaid: number
-  /** Whether the pass examines every event, or those that a price change can concern. */
+  /** Whether the pass examines every event, or only events that a price change can concern. */
   readonly all: boolean
   /** Null: begin with the newest. */
   readonly before_entry: number | null
 }
 
-/** Which prices there are: a change of any raises an epoch, a new catalogue changes its version. */
+/** The version of all prices: a change of any raises an epoch, a new catalogue changes its version. */
 export interface PricesMark {
   readonly catalogue: string
   readonly operator: number

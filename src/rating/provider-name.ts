@@ -3,7 +3,7 @@ import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.t
 /** Providers whose name in the contract is not their id in the catalogue. */
 const CONTRACT_NAMES: Readonly<Record<string, string>> = { aws: 'AMAZON' }
 
-/** How a provider is written in records and answers: one spelling, whatever the caller's. */
+/** Returns the spelling of a provider in records and answers: one for all spellings of callers. */
 export function providerName({ id }: ProviderRef): string {
   return CONTRACT_NAMES[id] ?? id.toUpperCase().replaceAll('-', '_')
 }

@@ -31,7 +31,7 @@ export interface RerateSummary {
   readonly unpaid: number
   /** Still no price. */
   readonly unpriced: number
-  /** Whether there is more than one run examines. The next run continues there. */
+  /** Whether events are left, with which the next run continues. */
   readonly more: boolean
 }
 

@@ -9,10 +9,12 @@ export function earliest(times: readonly (number | null)[]): number | null {
   return first
 }
 
-/** In place of a result that did not come in time. */
+/** The result of work that missed its deadline. */
 export const LATE = Symbol('late')
 
-/** Returns the result of the work, or `LATE` after `timeout_ms`. The work itself goes on, and its end is ignored. */
+/**
+ * Returns the result of the work, or `LATE` after `timeout_ms`. The work itself continues, and its result is ignored.
+ */
 export async function withDeadline<T>(work: Promise<T>, timeout_ms: number): Promise<T | typeof LATE> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<typeof LATE>((resolve) => {

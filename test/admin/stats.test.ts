@@ -96,7 +96,7 @@ describe('ledgers that are behind', () => {
 
     await runAlarm(ledger)
     expect(part(await stats(), 'flush')).toMatchObject(before)
-    expect(await saidToBeBehind(ledgerKey(ledger.name))).toEqual([])
+    expect(await failureReported(ledgerKey(ledger.name))).toEqual([])
   })
 
   it('are none that only an answer of D1 was lost to, though they have nothing to write when it is back', async () => {
@@ -111,9 +111,9 @@ describe('ledgers that are behind', () => {
     await withD1(ledger, losesAnswers, async () => {
       for (let i = 0; i < 3; i++) await runAlarm(ledger)
     })
-    expect(await saidToBeBehind(ledgerKey(ledger.name))).toHaveLength(1)
+    expect(await failureReported(ledgerKey(ledger.name))).toHaveLength(1)
     await runAlarm(ledger)
-    expect(await saidToBeBehind(ledgerKey(ledger.name))).toEqual([])
+    expect(await failureReported(ledgerKey(ledger.name))).toEqual([])
   })
 
   it('are forgotten by the cron when they flushed, or have not said so again for a day', async () => {
@@ -130,11 +130,11 @@ describe('ledgers that are behind', () => {
       say(silent, now_ms - 25 * HOUR_MS),
     ])
     await forgetFlushFailures(env, now_ms)
-    expect(await saidToBeBehind(cured, failing, silent)).toEqual([failing])
+    expect(await failureReported(cured, failing, silent)).toEqual([failing])
     await env.DB.prepare('DELETE FROM flush_failures WHERE ledger_id = ?').bind(failing).run()
   })
 
-  async function saidToBeBehind(...ledger_ids: readonly string[]): Promise<string[]> {
+  async function failureReported(...ledger_ids: readonly string[]): Promise<string[]> {
     const { results } = await env.DB.prepare(
       'SELECT ledger_id FROM flush_failures WHERE ledger_id IN (SELECT value FROM json_each(?))',
     )

@@ -17,7 +17,7 @@ const SHAPE = /^om_(live|test)_[0-9a-hjkmnp-tv-z]{26}[0-9A-Za-z]{49}$/
 
 /** Composes a key. `secret` is 32 bytes of a cryptographic source. */
 export function composeApiKey(mode: Mode, key_id: string, secret: Uint8Array): string {
-  if (secret.length !== SECRET_BYTES) throw new RangeError(`a key takes ${SECRET_BYTES} random bytes`)
+  if (secret.length !== SECRET_BYTES) throw new RangeError(`an API key requires ${SECRET_BYTES} random bytes`)
   const body = `om_${mode}_${key_id.slice(ID_PREFIX.length)}${base62(bigEndian(secret), SECRET_CHARS)}`
   const key = body + checksum(body)
   if (!isWellFormed(key)) throw new RangeError('a key id is key_ and 26 characters of base 32')

@@ -67,7 +67,7 @@ const KV_COPY_S = 60
 const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
 
-/** What a lookup needs from its request. */
+/** The parts of a request that a lookup needs. */
 export interface KeyLookup {
   /** Runs work after the response. */
   readonly defer: (work: Promise<unknown>) => void

@@ -18,7 +18,7 @@ export const SCOPES = [
 
 export type Scope = (typeof SCOPES)[number]
 
-/** What a key may do, and until when. No key can create, rotate or delete a key with more authority than its own. */
+/** The authority of a key and its end. No key can create, rotate or delete a key with more authority than its own. */
 export interface Authority {
   readonly mode: Mode
   readonly scopes: readonly Scope[]

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { CUSTOMER_STATUSES, MODES, TIERS } from './kinds.ts'
 
-/** Who may use the product, with which keys, and at which prices. */
+/** The customers, their keys and their prices. */
 
 export const customers = sqliteTable(
   'customers',
@@ -11,18 +11,18 @@ export const customers = sqliteTable(
     name: text().notNull(),
     /** As the customer wrote it. */
     email: text().notNull(),
-    /** Lower case: what is unique. */
+    /** Lower case; unique. */
     email_key: text().notNull(),
     tier: text({ enum: TIERS }).notNull(),
     status: text({ enum: CUSTOMER_STATUSES }).notNull(),
     region: text(),
     created_at_ms: integer().notNull(),
-    /** Rises with every change of tier and status: the ledger objects take only what is newer than what they have. */
+    /** Rises with every change of tier and status: the ledger objects accept only a newer revision. */
     account_revision: integer().notNull().default(1),
   },
   (table) => [
     uniqueIndex('customers_email_key').on(table.email_key),
-    // What an operator counts by.
+    // For the operator's counts.
     index('customers_status_tier').on(table.status, table.tier),
   ],
 )
@@ -42,7 +42,7 @@ export const apiKeys = sqliteTable(
     scopes: text().notNull(),
     created_at_ms: integer().notNull(),
     expires_at_ms: integer(),
-    /** From when on the key is refused: ahead of now while a rotated key overlaps with its successor. */
+    /** The time from which the key is refused: in the future while a rotated key overlaps with its successor. */
     revoked_at_ms: integer(),
     /** Within an hour: see `src/api-keys/last-used.ts`. */
     last_used_at_ms: integer(),

@@ -46,8 +46,9 @@ export const ledgerPages = sqliteTable(
     /** The earliest time by which a list shows one of its entries: an event's own, or when an entry took effect. */
     oldest_ms: integer().notNull(),
     /**
-     * What the page's entries add to analytics (`src/usage/cells/delta.ts`), summed: a void counts -1 event. USD are
-     * whole 1e-6 USD and a rest in 1e-12 of the same sign. They precede the body, so that summing pages reads no body.
+     * The sums that the page's entries add to analytics (`src/usage/cells/delta.ts`), summed: a void counts -1 event.
+     * USD are whole 1e-6 USD and a rest in 1e-12 of the same sign. They precede the body, so that summing pages reads
+     * no body.
      */
     events: integer().notNull(),
     burned_micro: integer().notNull(),
@@ -73,7 +74,7 @@ export const ledgerPages = sqliteTable(
 
 /**
  * A customer's users and teams. Pages name them by number, so erasing a person is blanking this row. The row and its
- * number stay: a number is never given to anybody else.
+ * number stay: a number is never given to another subject.
  */
 export const subjects = sqliteTable(
   'subjects',
@@ -95,7 +96,7 @@ export const subjects = sqliteTable(
   ],
 )
 
-/** Whose wallet a number is. */
+/** The owner of each wallet number. */
 export const wallets = sqliteTable(
   'wallets',
   {

@@ -8,7 +8,7 @@ import { MODES } from './kinds.ts'
 export const storedAnswers = sqliteTable(
   'stored_answers',
   {
-    /** Whose key it is: a ledger's name, or `operator`. */
+    /** The owner of the key: a ledger's name, or `operator`. */
     owner: text().notNull(),
     idempotency_key: text().notNull(),
     fingerprint: text().notNull(),
@@ -21,23 +21,23 @@ export const storedAnswers = sqliteTable(
 )
 
 /**
- * Who changed what, when and from where. Rows are only ever added: triggers, written by hand in the migration, refuse
- * everything else. The key orders a customer's rows by time; the index orders those of all customers.
+ * The changes with their author, time and address. Rows can only be added: triggers, written by hand in the migration,
+ * refuse everything else. The key orders a customer's rows by time; the index orders those of all customers.
  */
 export const auditLog = sqliteTable(
   'audit_log',
   {
-    /** A customer's id, or `operator` for what is of no customer. */
+    /** A customer's id, or `operator` for changes of no customer. */
     scope: text().notNull(),
     /** Sorts by time. */
     audit_id: text().notNull(),
     at_ms: integer().notNull(),
-    /** Of the ledger or the key that changed; null where there is none. */
+    /** The mode of the changed ledger or key; null if there is none. */
     mode: text({ enum: MODES }),
     /** A key's id, `operator` or `public`. */
     actor: text().notNull(),
     action: text().notNull(),
-    /** The id of what was changed. */
+    /** The id of the changed object. */
     target: text().notNull(),
     ip: text(),
     request_id: text(),
@@ -70,9 +70,9 @@ export const outcomeCounts = sqliteTable(
  */
 export const flushFailures = sqliteTable('flush_failures', {
   ledger_id: text().primaryKey(),
-  /** When the oldest commit was made that D1 does not have. */
+  /** The time of the oldest commit that D1 does not have. */
   unflushed_since_ms: integer().notNull(),
-  /** How often in a row the flush has failed. */
+  /** The number of consecutive failures of the flush. */
   failures: integer().notNull(),
   failed_at_ms: integer().notNull(),
 })
@@ -101,7 +101,7 @@ export const lateRatings = sqliteTable('late_ratings', {
   flushed_entry: integer().notNull(),
   /** Null when no pass is under way. */
   before_entry: integer(),
-  /** JSON: what the four columns become when the pass under way is complete; null when there is none. */
+  /** JSON: the values of the four columns once the current pass is complete; null when there is none. */
   pass: text(),
 })
 
@@ -126,7 +126,7 @@ export const reconciliations = sqliteTable(
     differences: text().notNull(),
   },
   (table) => [
-    // Few rows, none of them those that are written every day.
+    // Indexes few rows, and none that is written every day.
     index('reconciliations_different').on(table.ledger_id).where(sql`${table.status} = 'DIFFERENT'`),
   ],
 )

@@ -3,14 +3,14 @@ import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlit
 
 /** The usage of the ledgers, rolled up from the messages of their flushes. */
 
-/** Of the rollups of a ledger: those that are read and kept up to date, those that a rebuild makes, those it replaced. */
+/** The states of a ledger's rollups: read and kept up to date, built by a rebuild, or replaced by one. */
 export const ROLLUP_STATES = ['active', 'building', 'retired'] as const
 export type RollupState = (typeof ROLLUP_STATES)[number]
 
 /**
- * How far the usage of each ledger is rolled up, by generation: a rebuild makes a new one beside that which is read.
- * `version` guards a generation's rows: a writer raises it in the same batch, and writes only if it is
- * unchanged since it was read.
+ * The progress of each ledger's rollups, by generation: a rebuild builds a new one beside the one that is read.
+ * `version` guards a generation's rows: a writer raises it in the same batch, and writes only if it is unchanged since
+ * it was read.
  */
 export const rollupWatermarks = sqliteTable(
   'rollup_watermarks',
@@ -22,18 +22,18 @@ export const rollupWatermarks = sqliteTable(
     version: integer().notNull(),
     /** The usage of all entries up to here is in the rollups. */
     rolled_entry: integer().notNull(),
-    /** Whatever was committed before this is among them. */
+    /** Everything committed before this time is included. */
     as_of_ms: integer().notNull(),
     /** JSON: the sums of all that was ever rolled up. */
     totals: text().notNull(),
     /** JSON: the part of `totals` that was in days which are deleted since. */
     expired: text().notNull(),
-    /** When the generation came to its state. */
+    /** When the generation entered its state. */
     state_at_ms: integer().notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.generation] }),
-    // Of few rows, and never those that every batch of messages writes.
+    // Indexes few rows, and none that every batch of messages writes.
     index('rollup_watermarks_unfinished')
       .on(table.state, table.ledger_id)
       .where(sql`${table.state} <> 'active'`),
@@ -52,10 +52,13 @@ export const rollupDays = sqliteTable(
     /** Whole days since 1970. */
     day: integer().notNull(),
     part: integer().notNull(),
-    /** JSON, smallest first: what is not asked for is not read. By day; by hour; by hour and team. */
+    /**
+     * JSON by day, by hour, and by hour and team. The smallest is first, because SQLite reads a row only up to the last
+     * column of a query.
+     */
     by_day: text().notNull(),
     by_hour: text().notNull(),
-    /** Null when no cell has a team: then it is what `by_hour` is. */
+    /** Null when no cell has a team: its content is then that of `by_hour`. */
     by_team: text(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.generation, table.day, table.part] })],
@@ -86,7 +89,7 @@ export const deadLetters = sqliteTable(
     dead_letter_id: text().primaryKey(),
     state: text({ enum: ['open', 'replayed'] }).notNull(),
     reason: text().notNull(),
-    /** How often it was tried: by the queue, and by replays. */
+    /** The number of attempts: by the queue, and by replays. */
     attempts: integer().notNull(),
     sent_at_ms: integer().notNull(),
     failed_at_ms: integer().notNull(),

@@ -78,7 +78,7 @@ const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
 /** A decimal as it is sent. */
 export type DecimalInput = number | string | InexactNumber
 
-/** What the document says of an amount as a number. */
+/** The bounds of an amount in the OpenAPI document. */
 interface Bounds {
   readonly minimum?: number
   readonly exclusiveMinimum?: number

@@ -36,7 +36,7 @@ export class JsonSource {
   }
 }
 
-/** Why a text is refused before it is parsed. */
+/** The reason why a text is refused before it is parsed. */
 export type JsonProblem = 'too_many_fields' | 'too_many_values' | 'too_deep' | 'invalid'
 
 export interface JsonLimits {
@@ -91,8 +91,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * Scans a JSON text once, before it is parsed: counts what parsing it would build, and takes out the free JSON: lists
- * and objects in `metadata` or `value` of the body or of one of its `events`.
+ * Scans a JSON text once, before it is parsed: counts the values that parsing would create, and takes out the free
+ * JSON: lists and objects in `metadata` or `value` of the body or of one of its `events`.
  */
 export function scanJson(text: string, limits: JsonLimits): ScannedJson | JsonProblem {
   const scan = new Scan(text, limits)

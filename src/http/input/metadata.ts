@@ -24,7 +24,7 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Only of metadata whose field name was written with escapes, which no serializer does. */
+/** Applies only to metadata whose field name is written with escapes, which no serializer does. */
 const INEXACT = 'has a number with more digits than JSON numbers keep: send it as a string'
 
 function problemOf({ bytes, keys = 0 }: JsonSource): string | undefined {

@@ -45,7 +45,10 @@ export function invalidRequest(c: Context<AppEnv>, detail: string, errors: reado
 /** The header of an answer that repeats an earlier one. */
 export const REPLAYED = { 'Idempotency-Replayed': 'true' } as const
 
-/** Answers what a ledger did: with `render`, marked if it is a replay, or with the problem of its refusal. */
+/**
+ * Answers the result of a ledger operation: rendered by `render` and marked if it is a replay, or the problem of its
+ * refusal.
+ */
 export function answerResult<A>(
   c: Context<AppEnv>,
   result: { readonly kind: 'done' | 'replayed'; readonly answer: A } | Refused,
@@ -145,7 +148,7 @@ export function serviceUnavailable(c: Context<AppEnv>, event: string, error: unk
 }
 
 /**
- * Answers what was thrown. Hono and its validators throw `HTTPException` for a body they cannot read; a D1 outage is a
+ * Answers a thrown error. Hono and its validators throw `HTTPException` for a body they cannot read; a D1 outage is a
  * 503; anything else is a bug: it is logged with the request's id, and the client gets that id and nothing more.
  */
 export function onError(error: Error, c: Context<AppEnv>): Response {

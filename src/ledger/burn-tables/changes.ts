@@ -29,7 +29,7 @@ const MAX_DEFINITION_CHARACTERS = 500_000
 /** `answer` is the number of the version that was saved. */
 export type BurnTableOutcome = Answered<number> | Refused
 
-/** Saves a new table, or a new version of one. The draft's commit writes it; refused, it changes nothing. */
+/** Saves a new table, or a new version of one. The draft's commit writes it. A refusal changes nothing. */
 export function applyBurnTable(
   draft: Draft,
   rows: BurnTableRows,

@@ -63,7 +63,7 @@ export class BurnTableRows {
     this.forget()
   }
 
-  /** Drops what is in memory; it is read again when needed. */
+  /** Empties the memory; tables are read again when needed. */
   forget(): void {
     this.loaded = null
   }

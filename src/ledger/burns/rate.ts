@@ -27,7 +27,7 @@ export interface BurnContext {
   readonly ids: LedgerIds
   /** Whether features without an entitlement may be used. */
   readonly default_entitlement: DefaultEntitlement
-  /** How many events the ledger accepts in a UTC month; null: any. */
+  /** The limit of events that the ledger accepts in a UTC month; null: any number. */
   readonly events_a_month: number | null
 }
 
@@ -64,7 +64,7 @@ export function countUse(wallet: Wallet, { advance }: Rated): void {
 /** Only a table with very expensive credits exceeds the USD that an entry can hold. */
 export const PRICE_TOO_HIGH: Refusal = {
   code: 'invalid_request',
-  detail: 'The event comes to more than 8000000000 USD at the credits per USD of its burn table.',
+  detail: 'The event costs more than 8000000000 USD at the credits per USD of its burn table.',
 }
 
 /**
@@ -127,7 +127,7 @@ export function quote(tables: RatingTables, item: QuoteItem, now_ms: number): Qu
   }
 }
 
-/** In 1e-9 of the unit; 0 at the beginning of a period. */
+/** The quantity in 1e-9 of the unit; 0 at the beginning of a period. */
 export function usedInPeriod(counters: PeriodCounters | undefined, { key, resets_at_ms }: Counter): bigint {
   const counter = counters?.[key]
   if (counter?.resets_at_ms !== resets_at_ms) return 0n

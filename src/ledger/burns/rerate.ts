@@ -97,7 +97,7 @@ export function applyRerate(
   return 'rated'
 }
 
-/** A credit tries no more pages of unpaid events than this; the next one, or the cron, goes on. */
+/** The limit of pages of unpaid events that a credit tries; the next credit, or the cron, continues. */
 const MAX_UNPAID_PAGES = 10
 
 /** Returns the quantities that a late price adds to limits, in the window of the event's arrival: its events and tokens */
@@ -124,7 +124,7 @@ function keepCharge(draft: Draft, { entry, charge: known }: UnratedEvent, charge
   if (JSON.stringify(known) !== JSON.stringify(charge)) draft.unpaidCharges.set(entry.number, charge)
 }
 
-/** One more entry: a burn of what is owed, or a refund of `amount`, which a ceiling burned too much. */
+/** Appends one more entry: a burn of the debt, or a refund of `amount`, which a ceiling burned too much. */
 function settleDifference(
   draft: Draft,
   wallet: Wallet,

@@ -56,7 +56,7 @@ export interface Burn {
 
 /** Throws when the entry is no burn. */
 export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: PastEntry): Burn {
-  if (!used) throw new Error(`entry ${number} burned nothing that was used`)
+  if (!used) throw new Error(`entry ${number} is not a burn of usage`)
   const amendment = draft.amendment(number)
   if (!amendment) {
     return {

@@ -29,7 +29,7 @@ const SELECTED = `
     SELECT entry FROM unrated_events WHERE charge IS NOT NULL AND entry < ?2)
   ORDER BY entry DESC LIMIT ?4`
 
-/** An unrated event at rest. Earlier versions stored its metadata parsed, as `metadata`. */
+/** A stored unrated event. Earlier versions stored its metadata parsed, as `metadata`. */
 interface StoredEntry extends Omit<Entry, 'metadata'> {
   readonly metadata_text: JsonText | undefined
   readonly metadata?: unknown
@@ -38,7 +38,7 @@ interface StoredEntry extends Omit<Entry, 'metadata'> {
 /** The migration to version 7 of the tables writes the first count (`tables.ts`). */
 const COUNT_KEY = 'unrated_events'
 
-/** Events without a price, and the ratings of those that got one. */
+/** Events without a price, and later ratings of such events. */
 export class UnratedRows {
   private readonly exec: Exec
   private readonly meta: MetaTable
@@ -86,7 +86,7 @@ export class UnratedRows {
     return models
   }
 
-  /** Those of a wallet whose price is known and that it could not pay, the oldest first. */
+  /** Returns the events of a wallet with a known price that it could not pay, oldest first. */
   unpaid(wallet_number: number, after_entry: number, limit: number): UnratedEvent[] {
     return this.exec(
       'SELECT record, charge FROM unrated_events WHERE wallet_number = ? AND charge IS NOT NULL AND entry > ? ORDER BY entry LIMIT ?',

@@ -11,7 +11,7 @@ import { type LedgerRpc, type MessageOf, type OperationName, operationOf, type R
 import { classifyTransportError } from './transport-errors.ts'
 
 /**
- * How the Worker reaches a ledger object. A broken connection and an object that does not answer are `overloaded` or
+ * The Worker's calls of a ledger object. A broken connection and an object that does not answer are `overloaded` or
  * `unavailable`; only bugs throw, and every wait has a limit.
  */
 
@@ -69,7 +69,7 @@ export function command<N extends OperationName>(
 
 const SERVICE = JSON.stringify({ key_id: 'service' })
 
-/** Sends one call of the service and throws whatever fails. */
+/** Sends one call of the service. Throws on any failure. */
 export async function send<N extends OperationName>(
   stub: Stub,
   name: N,
@@ -115,8 +115,8 @@ export function stubOf(
 }
 
 /**
- * How long a request waited for ledger objects, which is not the Worker's own time. Kept beside the calls, so that no
- * function between a route and its call has to pass it on.
+ * The time that a request waited for ledger objects, which is not the Worker's own time. Kept beside the calls, so that
+ * no function between a route and its call has to pass it on.
  */
 interface Wait {
   waited_ms: number

@@ -91,8 +91,8 @@ export class Commits {
   }
 
   /**
-   * Makes what was written the state that is read. Never throws, since the write must not be tried again: if memory
-   * cannot follow the disk, the object restarts from the disk, and its callers learn that the outcome is unknown.
+   * Publishes the written state to readers. Never throws, because the write must not be retried: if memory cannot
+   * follow the disk, the object restarts from the disk, and its callers learn that the outcome is unknown.
    */
   private publish(draft: Draft, written: Written, identity?: Identity): void {
     const { ctx, store, onCommitted, log } = this.options
@@ -113,11 +113,11 @@ export class Commits {
   }
 }
 
-/** A request's work on a draft: validates, then changes; returns what the request is answered. */
+/** A request's work on a draft: validates, then changes; returns the answer. */
 export type Apply<T> = (draft: Draft) => T
 
 interface Waiting {
-  /** How much of a group the request fills: see `weightOf`. */
+  /** The share of a group that the request fills: see `weightOf`. */
   readonly weight: number
   /** Applies the request; the returned function answers it, once the commit has succeeded. */
   readonly apply: (draft: Draft) => () => void

@@ -241,7 +241,7 @@ export interface LedgerReader {
   /** The purchase that recorded a payment. */
   payment(reference: string): RecordedPayment | undefined
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
-  /** Whether as many keys are remembered as may be. */
+  /** Whether the store has its maximum number of keys. */
   keysAreFull(): boolean
 }
 

@@ -38,7 +38,7 @@ const UPSERT_WALLET = `
 
 const IS_REVOKED = 'SELECT 1 FROM revoked_keys WHERE key_id = ? AND revoked_at_ms <= ?'
 
-// The earliest time holds, in whatever order it and others arrive.
+// Keeps the earliest time, in whatever order times arrive.
 const REVOKE = `
   INSERT INTO revoked_keys (key_id, revoked_at_ms) VALUES (?, ?)
   ON CONFLICT (key_id) DO UPDATE SET revoked_at_ms = excluded.revoked_at_ms
@@ -57,10 +57,10 @@ const SUM_BALANCES = `
   SELECT count(*) AS count, sum(balance_micro / 1000000) AS credits, sum(balance_micro % 1000000) AS micro FROM wallets`
 const MICRO_PER_CREDIT = 1_000_000n
 
-/** Events of a wallet that could not be paid, in a page. */
+/** The limit of a wallet's unpaid events in a page. */
 const UNPAID_A_PAGE = 100
 
-/** Wallets kept in memory, weighed by what they list: a wallet has up to 1,000 lots, and an isolate is shared. */
+/** Wallets kept in memory, weighed by their lists: a wallet has up to 1,000 lots, and an isolate is shared. */
 const MAX_CACHED_WEIGHT = 50_000
 
 interface StoredWallet {
@@ -111,12 +111,12 @@ export class LedgerStore implements LedgerReader {
     this.unrated = new UnratedRows(exec, this.meta)
     this.payments = new PaymentRows(exec)
     this.erasures = new Erasures(exec)
-    // What is flushed was checkpointed before, or had nothing to checkpoint.
+    // Flushed rows were checkpointed before, or had nothing to checkpoint.
     this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))
     this.load()
   }
 
-  /** Reads what a start needs: O(1), whatever the ledger holds. */
+  /** Reads the state for a start: O(1), for a ledger of any size. */
   load(): void {
     this.walletCache.clear()
     this.burnTables.forget()
@@ -151,7 +151,7 @@ export class LedgerStore implements LedgerReader {
     this.journal.writeCursor(cursor)
   }
 
-  /** D1 has lost what is behind the cursor. */
+  /** Resets the cursor after D1 lost the rows behind it. */
   moveCursorBack(cursor: Cursor): void {
     this.journal.writeCursor(cursor)
   }
@@ -255,8 +255,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Writes a draft: journal rows, keys, wallets. Called inside `transactionSync`, with no `await` anywhere near;
-   * `publish` makes it the state that is read, once the transaction has succeeded.
+   * Writes a draft: journal rows, keys, wallets. Runs inside `transactionSync`, so it must not await. Call `publish`
+   * once the transaction has succeeded.
    */
   write(draft: Draft, identity?: Identity): Written {
     if (identity) this.meta.set('identity', JSON.stringify(identity))
@@ -299,7 +299,7 @@ export class LedgerStore implements LedgerReader {
     return rows.flatMap((row) => this.wallet(String(row.wallet_key)) ?? [])
   }
 
-  /** When the next wallet falls due; null when none will. */
+  /** The time when the next wallet falls due; null for never. */
   nextDueAt(): number | null {
     const [row] = this.exec('SELECT min(due_at_ms) AS at_ms FROM wallets WHERE due_at_ms IS NOT NULL')
     return row && row.at_ms !== null && row.at_ms !== undefined ? Number(row.at_ms) : null
@@ -315,8 +315,8 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Takes the subject out of everything that names it outside the journal, in one transaction with the erasure's first
-   * row: from then on its id is that of a new person.
+   * Removes the subject from all tables outside the journal, in one transaction with the erasure's first row.
+   * Afterwards its id belongs to a new person.
    */
   beginErasure(erasure: Erasure): void {
     this.erasures.write(erasure)
@@ -395,7 +395,7 @@ export class LedgerStore implements LedgerReader {
   }
 }
 
-/** What a wallet takes in the cache: itself, and everything that it lists. */
+/** The weight of a wallet in the cache: itself, and everything that it lists. */
 function weightOfWallet({ lots, holds, recurring, counters = {}, rollovers = {} }: Wallet): number {
   const parts = holds.reduce((sum, hold) => sum + 1 + hold.parts.length, 0)
   const rolled = Object.values(rollovers).reduce((sum, list) => sum + list.length, 0)

@@ -19,7 +19,7 @@ export class WeightedCache<K, V> {
   get(key: K): V | undefined {
     const found = this.entries.get(key)
     if (!found) return undefined
-    // A Map iterates in insertion order: what was used last goes to its end.
+    // A Map iterates in insertion order: move the entry to the end.
     this.entries.delete(key)
     this.entries.set(key, found)
     return found.value

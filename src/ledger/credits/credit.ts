@@ -17,7 +17,7 @@ export type CreditOutcome =
   | ({ readonly entry?: never } & Answered<RecordedPayment>)
   | Refused
 
-/** Puts a new lot into the owner's wallet, and makes the wallet if there is none. Refused, it changes nothing. */
+/** Adds a lot to the owner's wallet, and creates the wallet if there is none. A refusal changes nothing. */
 export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome {
   const replayed = replayedEntryOr(draft, message.idempotency, 'payment')
   if (replayed) return 'answer' in replayed ? { ...replayed, answer: replayed.answer.payment } : replayed

@@ -37,7 +37,7 @@ import {
 import { giveBack, type NewFunds, openLot, putLot, take, takeFromLot } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 
-/** A movement that was made, or why not; refused, it has changed nothing. */
+/** A completed movement, or the reason for its refusal. A refusal changes nothing. */
 type Outcome = { readonly kind: 'moved'; readonly answer: MovementAnswer } | Refused
 
 /** Voids, refunds, transfers, adjustments and overdraft limits, each atomic and at most once for its key. */
@@ -148,12 +148,12 @@ function returnBurned(
   })
 }
 
-/** How many lots giving back would open. */
+/** Returns the number of lots that giving back would open. */
 function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
   return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
 }
 
-/** Takes what is left of a purchase's lot, or a part of it. */
+/** Takes the rest of a purchase's lot, or a part of it. */
 function refundPurchase(
   draft: Draft,
   past: PastEntry,

@@ -3,7 +3,7 @@ import type { LimitCounter } from '../model/limits.ts'
 import type { Exec } from '../tables.ts'
 import { quantityJson } from './limits.ts'
 
-// Lists travel as one JSON parameter: a statement takes at most 100 bound ones.
+// Binds a list as one JSON parameter: a statement takes at most 100 parameters.
 const WRITE = `
   INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used, reserved)
   SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, '0') FROM json_each(?)`
@@ -123,7 +123,7 @@ export class LimitCounters {
     this.pruning = false
   }
 
-  /** Drops what is in memory; it is read again when needed. */
+  /** Empties the memory; counters are read again when needed. */
   forget(): void {
     this.dirty = new Map()
     this.clean.clear()

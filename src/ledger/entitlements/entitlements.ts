@@ -24,7 +24,7 @@ import { quantityText } from './limits.ts'
 import type { EntitlementRows } from './rows.ts'
 
 /**
- * Makes, replaces or deletes an entitlement, alone in its commit: it applies to the events after it. Refused, it changes
+ * Creates, replaces or deletes an entitlement, alone in its commit: it applies to later events. A refusal changes
  * nothing. The result is stored for the replay of its key.
  */
 export function applyEntitlement(

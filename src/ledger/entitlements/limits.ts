@@ -79,7 +79,7 @@ export function admit(
   return exhausted ? refused(limitReached(exhausted)) : { kind: 'admitted', meters }
 }
 
-/** Why the feature cannot be used; undefined when it can. The most specific row decides. */
+/** Returns the reason why the feature cannot be used; undefined if it can. The most specific row decides. */
 export function offReason(
   [mostSpecific]: readonly Entitlement[],
   default_entitlement: DefaultEntitlement,
@@ -128,7 +128,7 @@ export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SO
   )
 }
 
-/** Counts what was admitted, and returns it for the entry. */
+/** Counts the admitted quantities, and returns them for the entry. */
 export function count(draft: Draft, meters: readonly Meter[]): Counts {
   const counted = meters.flatMap(({ entitlement, window, counter, counted, quantity }): Counted[] => {
     // A late price that is lower gives back no more than was counted: the limit may be younger than the event.
@@ -157,7 +157,7 @@ export function netCounted(first: readonly Counted[] = [], late: readonly Counte
   return [...net.values()]
 }
 
-/** Takes back what was counted, where its window is still the counter's latest: an earlier window is over. */
+/** Subtracts counted quantities where their window is still the counter's latest: an earlier window is over. */
 export function giveBack(draft: Draft, counted: readonly Counted[] = []): void {
   for (const [counter, window_start_ms, quantity] of counted) {
     const known = draft.limitCounter(counter)
@@ -168,7 +168,10 @@ export function giveBack(draft: Draft, counted: readonly Counted[] = []): void {
   }
 }
 
-/** Reserves what was admitted for a hold, and returns it for the hold. It counts in every window until it is released. */
+/**
+ * Reserves the admitted quantities for a hold, and returns them for the hold. They count in every window until they are
+ * released.
+ */
 export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold, 'reserves'> {
   const reserves = meters.flatMap(({ entitlement, window, counter, quantity }): ReservedQuantity[] => {
     if (quantity === 0n) return []
@@ -201,7 +204,7 @@ export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities)
   return counts
 }
 
-/** Gives back what a hold still reserves: it was released, it expired, or its last capture was made. */
+/** Releases the rest of a hold's reservation: it was released, it expired, or its last capture was made. */
 export function release(draft: Draft, hold: Hold): void {
   for (const [counter, quantity] of hold.reserves ?? []) unreserve(draft, counter, BigInt(quantity))
   giveBack(draft, hold.limits)
@@ -209,7 +212,7 @@ export function release(draft: Draft, hold: Hold): void {
 
 function unreserve(draft: Draft, counter: number, quantity: bigint): void {
   const known = draft.limitCounter(counter)
-  // The counter is gone when its entitlement was deleted or counts something else now.
+  // The counter does not exist if its entitlement was deleted or now counts something else.
   if (!known || quantity === 0n) return
   const { reserved = 0n, ...kept } = known
   const rest = reserved - quantity

@@ -26,7 +26,9 @@ const MOVE = 'UPDATE entitlements SET level_key = ?1 WHERE number = ?2 AND level
 
 const AT = 'SELECT entitlement FROM entitlements WHERE feature_id = ? AND level_key = ? AND deleted = 0'
 
-/** Which kinds of rows a feature has beside the customer's. A level's kind ends at its colon, and ; comes after it. */
+/**
+ * The kinds of rows that a feature has beside the customer's. A level's kind ends at its colon, and ; comes after it.
+ */
 const KINDS = `
   SELECT
     EXISTS (SELECT 1 FROM entitlements
@@ -132,7 +134,7 @@ export class EntitlementRows {
     }
   }
 
-  /** Drops what is in memory; it is read again when needed. */
+  /** Empties the memory; rows are read again when needed. */
   forget(): void {
     this.features.clear()
     this.members.clear()

@@ -20,7 +20,7 @@ const MAX_LOGGED = 10
 /** The alarm's tasks. They fail and retry independently. */
 type AlarmWork = 'settle' | 'flush' | 'forget'
 
-/** Of the flush: whether D1 has all that there was when it began, or the next alarm goes on at once. */
+/** The outcome of the flush: whether D1 has all rows of its beginning, or the next alarm continues at once. */
 export type Flushed = 'all' | 'a part'
 
 interface Options {
@@ -39,9 +39,9 @@ interface Options {
 export class LedgerAlarm {
   private readonly options: Options
   private readonly store: LedgerStore
-  /** When it rings, as far as is known. */
+  /** The time of the alarm, if known. */
   private at_ms: number | null = null
-  /** How often each task has failed in a row. */
+  /** The number of consecutive failures of each task. */
   private readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
   /** Whether this ledger's failure to flush is recorded in D1. */
   private failureReported = false
@@ -64,7 +64,7 @@ export class LedgerAlarm {
     return flushed
   }
 
-  /** Runs a task. Logs what it throws; its failures in a row delay the next try. */
+  /** Runs a task. Logs its errors; consecutive failures delay the next attempt. */
   async attempt(work: AlarmWork, run: () => Promise<void>): Promise<void> {
     try {
       await run()
@@ -93,8 +93,8 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm for whatever is next in the ledger. Freeing old rows sets no alarm of its own, because every alarm does
-   * it; only overdue rows do, after an alarm that did not free all or a long rest.
+   * Arms the alarm for the next due work of the ledger. Freeing old rows sets no alarm of its own, because every alarm
+   * does it; only overdue rows do, after an alarm that did not free all or a long rest.
    */
   armForAll(flushed: Flushed = 'all'): void {
     const now_ms = Date.now()
@@ -115,7 +115,7 @@ export class LedgerAlarm {
     readonly due_at_ms: number | null
     readonly flush_at_ms: number
     readonly forget_at_ms: number | null
-    /** Erasures go on with the flush. */
+    /** Erasures continue with the flush. */
     readonly erasing?: boolean
   }): void {
     const { failures } = this
@@ -140,7 +140,7 @@ export class LedgerAlarm {
     }
   }
 
-  /** Wallet by wallet: a broken one, which fails again at every alarm, does not affect the others. */
+  /** Processes each wallet separately: a broken one, which fails at every alarm, does not affect the others. */
   private async settleDueWallets(): Promise<void> {
     const keys = this.store.dueWallets(this.options.now(), MAX_DUE_WALLETS_PER_ALARM)
     const results = await Promise.allSettled(

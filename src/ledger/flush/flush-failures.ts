@@ -14,7 +14,7 @@ const REPORT = `
 
 export interface FlushFailure {
   readonly ledger_id: string
-  /** When the oldest commit was made that D1 does not have. */
+  /** The time of the oldest commit that D1 does not have. */
   readonly unflushed_since_ms: number
   readonly failures: number
 }

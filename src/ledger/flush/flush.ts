@@ -151,7 +151,7 @@ export function assertCommonPast(
       `${where}, and ${has}: the rows between are in neither. Was D1 restored from a backup that is too old?`,
     )
   }
-  throw new Error(`${where}, which the object does not; ${has}: was it restored from an older state?`)
+  throw new Error(`${where}, but ${has}. Was the object restored from an older state?`)
 }
 
 function takeRows(rows: Iterable<JournalRow>): JournalRow[] {

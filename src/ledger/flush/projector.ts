@@ -28,9 +28,9 @@ interface Options {
   readonly store: LedgerStore
   readonly projection: () => Projection
   readonly transaction: (write: () => void) => void
-  /** A commit of the ledger, with what else is written in its transaction. */
+  /** Commits a change; `also` writes in the same transaction. */
   readonly commit: (change: (draft: Draft) => void, also: () => void) => void
-  /** Brings the object's checkpoints up to the journal, whose flushed rows may be freed. */
+  /** Writes checkpoints up to the end of the journal, whose flushed rows may be freed afterwards. */
   readonly checkpoint: () => void
 }
 
@@ -40,8 +40,8 @@ const MAX_STEPS = 200
 const JOURNAL_ROWS_A_STEP = 32
 
 /**
- * Runs everything that goes from a ledger object to D1, one task after the other: two flushes at once would write the
- * same rows, and a flush during an erasure would restore what was erased.
+ * Runs all writes from a ledger object to D1, one task at a time: two flushes at once would write the same rows, and a
+ * flush during an erasure would restore what was erased.
  */
 export class Projector {
   private readonly options: Options
@@ -52,8 +52,8 @@ export class Projector {
   }
 
   /**
-   * The alarm's part: flushes what the journal holds now, and continues erasures. Later commits are for the next flush;
-   * otherwise that of a busy ledger would keep writing pages of a few entries.
+   * Runs in the alarm: flushes the current journal, and continues erasures. Later commits wait for the next flush;
+   * otherwise a busy ledger would keep writing pages of a few entries.
    */
   advance(): Promise<'all' | 'a part'> {
     return this.alone(async () => {
@@ -214,7 +214,7 @@ export class Projector {
     return store.journal.flushedRow >= row_id
   }
 
-  /** Makes D1 forget the subjects of pending erasures; false when that is too much for one call. */
+  /** Erases the subjects of pending erasures from D1; returns false when one call is not enough. */
   private async forgetErased(): Promise<boolean> {
     const steps = new Steps()
     for (const erasure of this.options.store.erasures.all()) {

@@ -26,7 +26,7 @@ export type NumberOf = (kind: SubjectKind, id: string) => number
 
 export type Numbered =
   | { readonly kind: 'numbered'; readonly number: NumberOf }
-  /** The watermark is not where the flush begins: no number was given. */
+  /** The watermark has moved since the flush began: no number was assigned. */
   | { readonly kind: 'moved'; readonly watermark: Watermark }
 
 /** Finds the number of each subject and gives one to new subjects: two rows written for each of those. */

@@ -14,7 +14,7 @@ import {
 } from '../model/wallet.ts'
 import { expireFreed, releaseParts, take, takeReserved } from '../wallets/funds.ts'
 
-/** How holds move credits: for captures and for events that settle a hold. */
+/** Moves credits of holds: for captures and for events that settle a hold. */
 
 /** The open hold that a reference names; undefined when it is closed, or never was. */
 export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
@@ -62,7 +62,7 @@ export function countCapture(
   return countInPlaceOf(draft, hold, quantities)
 }
 
-/** Closes a hold and frees what it still reserves. */
+/** Closes a hold and frees the rest of its reservation. */
 export function endHold(draft: Draft, wallet: Wallet, ref: WalletItemRef, status: HoldStatus): HoldState {
   const hold = openHold(wallet, ref)
   const { parts } = hold

@@ -36,7 +36,7 @@ import { captureParts, countCapture, endHold, findHold, holdState } from './fund
 type HoldStored = Extract<StoredAnswer, { of: 'hold' | 'capture' }>
 type Outcome = HoldStored | Refused
 
-/** Opens, captures, releases and extends holds, each at most once for its key. Refused, it has changed nothing. */
+/** Opens, captures, releases and extends holds, each at most once for its key. A refusal changes nothing. */
 export function applyHold(draft: Draft, message: HoldMessage, context: BurnContext): HoldResult {
   const { request, idempotency } = message
   const replayed = replayedAnswer(draft, idempotency, 'hold', 'capture')
@@ -73,7 +73,7 @@ function isNumbered(draft: Draft, { number, created_at_ms }: WalletItemRef): boo
   return number >= 1 && number <= draft.counters.hold && created_at_ms <= draft.at_ms
 }
 
-/** Opens a hold. Refused, it has changed nothing. */
+/** Opens a hold. A refusal changes nothing. */
 export function openHold(
   draft: Draft,
   request: HoldRequest & { op: 'open' },

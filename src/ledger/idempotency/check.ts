@@ -3,7 +3,7 @@ import type { Refused } from '../model/refusal.ts'
 
 /** The keys that a commit adds to the store. */
 export interface RecordedKeys {
-  /** The commit's last journal row, and how many keys the ledger has recorded up to and with it. */
+  /** The commit's last journal row, and the number of keys that the ledger has recorded up to and including it. */
   readonly upTo: { readonly row: number; readonly keys_total: number }
   /** The hashes of each row that has keys, as `pack` returned them. */
   readonly rows: readonly { readonly row_id: number; readonly hashes: Uint32Array }[]

@@ -1,4 +1,4 @@
-/** A secret of 16 bytes. Without it nobody can compute keys whose hashes collide. */
+/** A secret of 16 bytes. Without it, keys whose hashes collide cannot be computed. */
 export type HashSecret = readonly [k0_low: number, k0_high: number, k1_low: number, k1_high: number]
 
 /** A hash of 64 bits as two unsigned halves of 32. */
@@ -126,7 +126,7 @@ export function packHashes(keys: readonly string[], hash: HashOfKey): Uint32Arra
   return hashes
 }
 
-/** A journal row, and how many keys the ledger had recorded up to and with it. */
+/** A journal row, and the number of keys that the ledger had recorded up to and including it. */
 export interface KeyPosition {
   readonly row: number
   readonly keys_total: number

@@ -16,7 +16,7 @@ export interface Segment {
 export interface JournalSpan {
   readonly oldest_row: number
   readonly last_row: number
-  /** How many keys the ledger had recorded before `oldest_row`. */
+  /** The number of keys that the ledger had recorded before `oldest_row`. */
   readonly keys_before: number
 }
 

@@ -2,7 +2,7 @@ import { NO_USAGE, packTotals, type UsageTotals, unpackTotals } from '../../usag
 import { parseStored } from '../model/json.ts'
 import type { MetaTable } from '../tables.ts'
 
-/** How far a ledger is projected: D1 has the journal up to `row`, and the queue has the usage up to there. */
+/** The progress of a ledger's projection: D1 has the journal up to `row`, and the queue has its usage. */
 export interface Cursor {
   readonly row: number
   /** The usage of all entries up to there. */

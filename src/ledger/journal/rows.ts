@@ -73,7 +73,7 @@ export class JournalRows {
     this.keys = new PackedKeys(exec, meta, newest, options)
   }
 
-  /** Reads the newest row and the cursor: O(1), whatever the journal holds. */
+  /** Reads the newest row and the cursor: O(1), for a journal of any size. */
   load(): void {
     this.unpacked.clear()
     this.flushed = readCursor(this.meta)
@@ -189,7 +189,7 @@ export class JournalRows {
     return row ? Number(row.first_entry) - 1 : this.committed.entry
   }
 
-  /** When the oldest row was committed that D1 is not known to have; null when it has all. */
+  /** The commit time of the oldest row that D1 is not known to have; null if it has all. */
   unflushedSince(): number | null {
     const [row] = this.exec(
       'SELECT at_ms FROM journal WHERE row_id > ? ORDER BY row_id LIMIT 1',

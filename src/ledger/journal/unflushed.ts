@@ -11,7 +11,7 @@ const MAX_ROWS_READ = 64
 /** The characters of rows after which a read ends, since they are in memory parsed and as text. */
 const MAX_CHARACTERS_READ = 4_000_000
 
-/** Returns the newest entries that match the filter, among those that D1 may not have yet. */
+/** Returns the newest matching entries that D1 may not have yet. */
 export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
   const { filter, limit } = message
   const before_entry = message.before_entry ?? store.counters.entry + 1

@@ -4,7 +4,7 @@ import type { CustomerStatus, Mode, Tier } from '../../db/schema.ts'
 export interface Account {
   readonly tier: Tier
   readonly status: CustomerStatus
-  /** Of D1's row: rises with every change of the two. */
+  /** The revision of D1's row: rises with every change of the two. */
   readonly revision: number
 }
 
@@ -21,7 +21,7 @@ export interface RateCount {
   readonly allowed: boolean
   /** Requests a minute. */
   readonly limit: number
-  /** How many more may come in this minute, 0 or more. */
+  /** The remaining requests of this minute, 0 or more. */
   readonly remaining: number
   /** Whole seconds until the next minute, 1 to 60 while the clock is right. */
   readonly resets_in_s: number
@@ -42,6 +42,6 @@ export interface Caller {
    * service itself calls, and its calls are not counted.
    */
   readonly counted_by?: readonly string[]
-  /** On the Worker's side, for `client.ts` to note what a ledger has counted. A function does not travel in JSON. */
+  /** Receives a ledger's count on the Worker's side. A function is not part of the JSON. */
   readonly onCounted?: (ledger: string, rate: RateCount) => void
 }

@@ -46,7 +46,7 @@ export interface HoldAnswer {
 export interface CaptureAnswer {
   readonly hold_id: string
   readonly captured: MicroCredits
-  /** A decimal string of credits: what was asked for may be more than any wallet can hold. */
+  /** A decimal string of credits: the requested amount may exceed the largest balance. */
   readonly shortfall: string
   readonly remaining: MicroCredits
   readonly balance_after: MicroCredits
@@ -139,6 +139,6 @@ export interface CheckAnswer {
   readonly price_pico: string
   readonly balance: MicroCredits
   readonly limit: LimitAnswer | null
-  /** Of the hold on the estimate, when one was asked for and there was something to hold. */
+  /** The hold on the estimate, if one was requested and the estimate is above 0. */
   readonly hold_id?: string
 }

@@ -16,7 +16,7 @@ export interface BurnTableRow extends VersionTimes {
 
 /**
  * All versions of a customer's burn tables. The live ledger is their master and gives this to the test ledger, which
- * takes it if it is newer than what it has.
+ * accepts it only if it is newer than its own.
  */
 export interface BurnTableSnapshot {
   /** Rises with every change. */

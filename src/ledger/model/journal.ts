@@ -45,7 +45,7 @@ export interface Entry {
   readonly event?: EventRecord
   /** For a burn that captured a hold by credits: its usage. */
   readonly captured?: CapturedUse
-  /** For a void or a refund of a burn: the part of its usage that is taken back. */
+  /** For a void or a refund of a burn: the reversed part of its usage. */
   readonly reverses?: Reversal
   /** The quantities that limits counted: a void gives them back. */
   readonly counted?: readonly Counted[]
@@ -65,7 +65,7 @@ export interface NewLot {
   readonly recurring?: number
 }
 
-/** Where usage is summed: of what it was, whose, and when. */
+/** The cell in which usage is summed: its feature, model, subjects and time. */
 export interface UsageCell {
   readonly timestamp_ms: number
   /** Absent when no event was sent: a hold that is captured by credits. */
@@ -163,7 +163,7 @@ export type StoredAnswer =
   /** A version never changes, so its number identifies the answer. */
   | { readonly of: 'burn_table'; readonly version: number }
 
-/** How a hold ended. */
+/** The end of a hold. */
 export interface HoldRecord {
   readonly kind: 'hold'
   readonly at_ms: number

@@ -11,7 +11,7 @@ import {
 import type { LedgerName, WalletItemRef } from './vocabulary.ts'
 
 /**
- * The ids of one ledger. Entries carry the time of their commit; wallets and lots, which are only ever met by their
+ * The ids of one ledger. Entries carry the time of their commit; wallets and lots, which are found only by their
  * number, carry the time at which the ledger was opened, and so still sort by creation.
  */
 export class LedgerIds {

@@ -27,12 +27,12 @@ export interface Subject {
   readonly team_id?: string | undefined
 }
 
-/** How much of each unit is used. */
+/** The used quantity of each unit. */
 export type Quantities = Readonly<Record<LimitUnit, bigint>>
 
 /** A limit's count. Reservations of open holds count in every window until they end; uses count in their own window. */
 export interface LimitCounter {
-  /** Of the latest window in which something was counted. */
+  /** The start of the latest window with a count. */
   readonly window_start_ms: number
   readonly used: bigint
   /** Absent when no open hold reserves anything. */
@@ -50,18 +50,18 @@ export interface Counts {
   readonly counted?: readonly Counted[]
 }
 
-/** Why a feature is off: its row disables it, or it has no row and the default is to deny. */
+/** The reason why a feature is off: its row disables it, or it has no row and the default is to deny. */
 export type OffReason = 'feature_disabled' | 'feature_not_enabled'
 
 /**
- * How much of a unit a wallet has used in the current period of each burn table's rule that asks: part of the wallet's
- * state, so that they move with its balance or not at all, and cost no row.
+ * The quantity of a unit that a wallet has used in the current period, for each burn table rule that needs it. Part of
+ * the wallet's state: they change with its balance or not at all, and cost no row.
  */
 export type PeriodCounters = Readonly<Record<string, PeriodCounter>>
 
 export interface PeriodCounter {
   readonly resets_at_ms: number
-  /** A plain decimal: sums of many quantities pass what a double holds. */
+  /** A plain decimal: sums of many quantities exceed the exact range of a double. */
   readonly quantity: string
 }
 
@@ -115,7 +115,7 @@ export function freeJsonOf({ value_text, metadata_text, value, metadata }: Entit
 
 export interface Entitlement extends EntitlementPlace, EntitlementRules {
   readonly id: string
-  /** Of its creation: 1, 2, 3 …; never used twice. */
+  /** The number of its creation: 1, 2, 3 …; never used twice. */
   readonly number: number
   /** The number of its counter. Changes with unit, period or anchor; never used twice. */
   readonly counter: number

@@ -34,8 +34,8 @@ export interface Lot {
 }
 
 /**
- * How much of which lot an entry moved; negative out of the lot. `paid` is the share of the lot's price that moved with
- * it, never negative; absent when that is nothing.
+ * The amount of a lot that an entry moved; negative if out of the lot. `paid` is the share of the lot's price that
+ * moved with it, never negative; absent when that is nothing.
  */
 export type LotPart = readonly [lot_number: number, amount: MicroCredits, paid?: UsdParts]
 
@@ -80,7 +80,7 @@ export function sumOfFree(lots: readonly Lot[]): MicroCredits {
   return microCredits(lots.reduce((sum, lot) => sum + lot.left - lot.held, 0))
 }
 
-/** How much of which lots a burn of `amount` would take: front first, never what is held. */
+/** Returns the parts of lots that a burn of `amount` takes: front first, without held credits. */
 export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: Lot; part: MicroCredits }[] {
   const parts: { lot: Lot; part: MicroCredits }[] = []
   let open: number = amount
@@ -96,8 +96,8 @@ export function inBurnOrder(lots: readonly Lot[], amount: MicroCredits): { lot: 
 }
 
 /**
- * Takes `amount` out of `lots`, front first, and removes those that it empties. The caller has made sure that there
- * is enough: running out is a bug, found before anything is written.
+ * Takes `amount` out of `lots`, front first, and removes empty lots. The caller has checked that the amount is
+ * available: a shortage is a bug, found before anything is written.
  */
 export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; part: LotPart }[] {
   const takes = inBurnOrder(lots, amount).map(({ lot, part }) => ({ lot, part: withdraw(lot, part) }))
@@ -106,8 +106,8 @@ export function takeFromLots(lots: Lot[], amount: MicroCredits): { lot: Lot; par
 }
 
 /**
- * Takes credits out of a lot, with their share of what is left of its price. The last credit takes all that is left of
- * the price with it: what a lot gives away sums to exactly what was paid for it, however often it is rounded.
+ * Takes credits out of a lot, with their share of what is left of its price. The last credit takes the rest of the
+ * price: the shares of a lot sum to exactly its price, with any number of roundings.
  */
 export function withdraw(lot: Lot, amount: MicroCredits): LotPart {
   const priced = priceLeft(lot)
@@ -117,7 +117,7 @@ export function withdraw(lot: Lot, amount: MicroCredits): LotPart {
   return lotPart(lot.number, -amount, paid)
 }
 
-/** Puts credits that were taken out of a lot back into it, with their share of its price. */
+/** Returns credits to the lot that they were taken from, with their share of its price. */
 export function putBack(lot: Lot, [, amount, paid]: LotPart): void {
   if (paid) lot.price_left = usdToParts(picoUsd(priceLeft(lot) + usdFromParts(paid)))
   lot.left = microCredits(lot.left + amount)
@@ -134,8 +134,8 @@ function priceLeft({ price, price_left = price }: Lot): PicoUsd {
 }
 
 /**
- * Which lots a burn's next `amount` goes back to, after `given` went back before: the reverse of the order in which
- * they were taken, so that what stays burned came out of the lots that burn first.
+ * Returns the lots that a burn's next `amount` returns to, after `given` was returned before: the reverse of the order
+ * in which they were taken, so that what stays burned came out of the lots that burn first.
  */
 export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount: MicroCredits): LotPart[] {
   const returned: LotPart[] = []

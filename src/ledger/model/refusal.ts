@@ -18,7 +18,7 @@ export type Refusal =
   | {
       readonly code: 'insufficient_credits'
       readonly wallet_id: string
-      /** Decimal strings of credits: what is required may be more than any wallet can hold. */
+      /** Decimal strings of credits: the required amount may exceed the largest balance. */
       readonly balance: string
       readonly available_balance: string
       readonly required: string
@@ -60,17 +60,17 @@ export type Refusal =
       readonly limit: number
       readonly resets_at_ms: number
     }
-  /** With `keys_full`: the ledger remembers as many idempotency keys as it can. */
+  /** With `keys_full`: the ledger has its maximum number of idempotency keys. */
   | { readonly code: 'overloaded'; readonly keys_full?: true }
   | { readonly code: 'unavailable' }
 
-/** A field of the request body and what is wrong with it; `path` is a JSON Pointer (RFC 6901). */
+/** A field of the request body and its fault; `path` is a JSON Pointer (RFC 6901). */
 export interface FieldError {
   readonly path: string
   readonly message: string
 }
 
-/** One sentence or two for a person: what is wrong and, where it helps, what to do. */
+/** Returns one or two sentences for a person: the fault and, where it helps, the remedy. */
 export function detailOf(refusal: Refusal): string {
   switch (refusal.code) {
     case 'invalid_request':

@@ -5,8 +5,8 @@ import type { LotPart } from './lots.ts'
 import type { ProviderCharge } from './vocabulary.ts'
 
 /**
- * The part of a burn's price that has not been given back, and the credits that go with it; `given` are those that had
- * been given back before.
+ * The part of a burn's price that has not been given back, and the credits that go with it; `given` are the credits
+ * that were given back before.
  */
 export interface OpenPrice {
   readonly given: MicroCredits
@@ -21,7 +21,7 @@ export interface UnratedEvent {
   readonly charge: ProviderCharge | null
 }
 
-/** How an event that was recorded unrated was rated in the end: by an entry of its own. */
+/** The final rating of an event that was recorded unrated: an entry of its own. */
 export interface Amendment extends Counts {
   /** The entry that burned the difference, or gave it back. */
   readonly by_entry: number
@@ -51,7 +51,10 @@ export interface UnratedModel {
   readonly model: string
 }
 
-/** The unrated events that late rating examines: new ones, those of some models, and those that a wallet could not pay. */
+/**
+ * The unrated events that late rating examines: new events, events of some models, and events that a wallet could not
+ * pay.
+ */
 export interface UnratedSelection {
   /** Every event after this entry is new. */
   readonly after_entry: number

@@ -3,7 +3,7 @@ import type { UsdParts } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import type { JsonText } from './json.ts'
 
-/** Which ledger: a customer has one for live keys and one for test keys. */
+/** The name of a ledger: a customer has one for live keys and one for test keys. */
 export interface LedgerName {
   readonly customer_id: string
   readonly mode: Mode
@@ -44,7 +44,7 @@ export type ProviderCharge =
     }
   | { readonly kind: 'none'; readonly price_version: string }
 
-/** How far an event's time may be ahead of its arrival, for clocks that run fast. */
+/** The most that an event's time may be ahead of its arrival, for clocks that run fast. */
 export const MAX_EVENT_AHEAD_MS = 5 * 60_000
 
 /** What, beside provider, model and usage, picks the price: kept, so that an event can be priced again. */

@@ -14,18 +14,18 @@ import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVER
 import type { Refusal } from './refusal.ts'
 import type { LotKind, WalletOwner } from './vocabulary.ts'
 
-/** Where credits sit. The number is the ledger's own; 1 is the customer's wallet. */
+/** A wallet of credits. The number is the ledger's own; 1 is the customer's wallet. */
 export interface Wallet {
   readonly number: number
   readonly owner: WalletOwner
   readonly created_at_ms: number
-  /** Whether an entry has named the owner of the wallet: D1 learns it from there. */
+  /** Whether an entry has named the owner of the wallet: D1 reads it from that entry. */
   announced: boolean
   /** The remaining credits of the lots, less the overdraft in use. */
   balance: MicroCredits
-  /** How far the balance may go below zero. */
+  /** The most that the balance may be below zero. */
   overdraft_limit: MicroCredits
-  /** How much of the overdraft is used. */
+  /** The used part of the overdraft. */
   overdrawn: MicroCredits
   /** Open lots in burn order. */
   lots: Lot[]
@@ -111,7 +111,7 @@ export function usedOverdraft(wallet: Wallet): MicroCredits {
   return microCredits(wallet.overdrawn + (heldByLot(wallet).get(OVERDRAFT) ?? 0))
 }
 
-/** The balance without what is held; below zero when the overdraft is used. */
+/** Returns the balance without held credits; below zero when the overdraft is used. */
 export function available(wallet: Wallet): MicroCredits {
   return microCredits(wallet.balance - reserved(wallet))
 }
@@ -216,7 +216,7 @@ export interface HoldState {
   readonly expires_at_ms: number
 }
 
-/** How much more the lots from before a recurrence may hold after it: at most `rollover_max` together. */
+/** The room that lots from before a recurrence still have after it: at most `rollover_max` together. */
 export interface Rollover {
   readonly at_ms: number
   readonly room: MicroCredits

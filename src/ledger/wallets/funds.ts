@@ -212,7 +212,7 @@ function withoutZeros(parts: readonly LotPart[]): LotPart[] {
   return parts.filter(([, amount]) => amount !== 0)
 }
 
-/** Expires what a hold frees in lots that have expired, or were rolled over, since the hold reserved it. */
+/** Expires the credits that a hold frees in lots that expired, or were rolled over, after the hold reserved them. */
 export function expireFreed(
   draft: Draft,
   wallet: Wallet,

@@ -42,7 +42,7 @@ export function compileMatch(match: RuleMatch): CompiledMatch {
   }
 }
 
-/** Returns what is wrong with a pattern; undefined if it is valid. */
+/** Returns the fault of a pattern; undefined if it is valid. */
 export function patternProblem(pattern: string): string | undefined {
   const star = pattern.indexOf('*')
   if (star !== -1 && star !== pattern.length - 1) return 'may have * only at its end'

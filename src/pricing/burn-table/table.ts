@@ -104,15 +104,15 @@ function ruleChooser(
   const compile = (rule: BurnRule, match: CompiledMatch) =>
     compileMethod(rule, { table_id, match }, credits_per_usd)
   const markup_percent = formatDecimal(defaults.markup_percent_micro, 6)
-  const otherwise = compile({ match: {}, method: 'cost_plus', markup_percent }, compileMatch({}))
+  const defaultRule = compile({ match: {}, method: 'cost_plus', markup_percent }, compileMatch({}))
   const sorted = rules
     .map((rule): CompiledRule => ({ rule, match: compileMatch(rule.match), method: undefined }))
     .sort((a, b) => compareSpecificity(a.match, b.match))
-  if (sorted.length === 0) return () => otherwise
+  if (sorted.length === 0) return () => defaultRule
   return (event) => {
     const subject = subjectOf(event)
     const found = sorted.find(({ match }) => matchesSubject(match, subject))
-    if (!found) return otherwise
+    if (!found) return defaultRule
     found.method ??= compile(found.rule, found.match)
     return found.method
   }

@@ -91,7 +91,7 @@ interface LoadedProvider {
   readonly regions: readonly Modifier[]
   readonly minimums: readonly { readonly unit: UsageUnit; readonly quantity: number; readonly match: Match }[]
   readonly shapes: ReadonlyMap<string, string>
-  /** Price lists of regions, which stand in front of a model's name: `apac` before `amazon.nova-lite-v1:0`. */
+  /** The prefixes of a model's name that select a region's price list: `apac` before `amazon.nova-lite-v1:0`. */
   readonly profiles: readonly { readonly prefix: string; readonly regions: RegExp }[]
 }
 
@@ -260,8 +260,8 @@ function fallbackMatch(provider: ProviderRef, name: string): ModelMatch | undefi
 }
 
 /**
- * Finds the model that a name is a snapshot of. A model of which other snapshots have prices of their own has none: the
- * price of an unknown one would be a guess.
+ * Finds the model that a name is a snapshot of. Returns none if other snapshots of the model have prices of their own:
+ * the price of an unknown snapshot would be a guess.
  */
 function snapshotMatch(provider: ProviderRef, name: string): ModelMatch | undefined {
   const stem = undated(name)

@@ -245,7 +245,7 @@ function warningsOf(
   for (const unit of unpriced) warnings = [...warnings, `${unit} has no price and is not in the cost`]
   for (const { unit, unless } of list.standIns) {
     if ((usage[unit] ?? 0) > 0 && (usage[unless] ?? 0) > 0) {
-      warnings = [...warnings, `${unit} is not billed: it stands for the ${unless}, which are`]
+      warnings = [...warnings, `${unit} is not billed: it is an alternative to ${unless}, which is billed`]
     }
   }
   return warnings

@@ -54,7 +54,7 @@ function costOfParts(book: PriceBook, request: CostRequest, parts: readonly Cost
   return pricedSum(listed)
 }
 
-/** A reseller's name of another model has what stands before its maker's name: `global.anthropic.`. */
+/** A reseller's name of another model keeps the prefix before the maker's name: `global.anthropic.`. */
 function partPrices(
   book: PriceBook,
   request: CostRequest,

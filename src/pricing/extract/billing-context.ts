@@ -77,7 +77,7 @@ export function billingContext(body: Record<string, unknown>): BillingContext {
 }
 
 /**
- * Returns the tier of a request. A batch is one whatever tier its responses name, since they name that of the single
+ * Returns the tier of a request. A batch has the tier of batches, although its responses name the tier of the single
  * request; Anthropic reports its fast mode as a speed beside the tier.
  */
 function serviceTier(body: Record<string, unknown>): string | undefined {

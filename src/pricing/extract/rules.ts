@@ -1,7 +1,7 @@
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 import { MAX_QUANTITY, type Usage } from '../usage.ts'
 
-/** Reads the notation of `shapes.ts`, and bodies with it. Never throws, whatever the body is. */
+/** Reads the notation of `shapes.ts`, and bodies by it. Never throws for any body. */
 export interface Shape {
   readonly roots: readonly Path[]
   /** The last steps of the roots: a usage part may be sent in an object of its own. */
@@ -169,7 +169,7 @@ function nameOf({ text }: Rule, path: string | undefined, root: Located): string
   return root.path !== '' && path.startsWith(`${root.path}.`) ? path.slice(root.path.length + 1) : path
 }
 
-/** Returns what is wrong with a number, to be said of its place; undefined for one that can be used. */
+/** Returns the fault of a number, for a message that names its place; undefined if the number can be used. */
 function quantityProblem(rule: Rule, value: unknown): string | undefined {
   if (value === undefined) return rule.required ? 'is missing' : undefined
   if (typeof value !== 'number' || !Number.isFinite(value)) return 'is not a number'

@@ -179,7 +179,9 @@ const ANTHROPIC_METADATA = [
   '/providerMetadata/anthropic/cacheCreationInputTokens > input_tokens',
   '/providerMetadata/anthropic/cacheCreationInputTokens > cache_write_tokens',
 ]
-/** The versions 4 and 5 have what Anthropic wrote to its cache, and 4 what it read, in the provider's metadata only. */
+/**
+ * Versions 4 and 5 report Anthropic's cache writes only in the provider's metadata, and version 4 also its cache reads.
+ */
 const AI_SDK_4_BESIDE = [
   AI_SDK_4,
   ...ANTHROPIC_METADATA,
@@ -194,7 +196,7 @@ const AI_SDK_5 = [
   'reasoningTokens > output_reasoning_tokens',
   'outputTokens! > output_tokens',
 ].join('; ')
-/** Version 5 hands on the input of these providers without the cache. */
+/** Version 5 reports the input of these providers without the cache. */
 const AI_SDK_5_BESIDE = [
   AI_SDK_5.replace(
     'inputTokens! > input_tokens;',
@@ -332,8 +334,8 @@ const COHERE_UNITS = [
 ]
 
 /**
- * Pages of Mistral's OCR: those that were annotated are reported beside the others, and may be read only as the
- * annotated ones by the caller's word, since an older response does not tell them apart.
+ * Pages of Mistral's OCR: annotated pages are reported beside the others, and may be read only as the annotated ones by
+ * the caller's word, since an older response does not tell them apart.
  */
 const OCR = [
   'usage_info',

@@ -17,9 +17,9 @@ const REDUNDANT: readonly RegExp[] = [
   /(accepted|rejected)_?prediction_?tokens$/,
   // Inside the output at its price, where a reseller has no other.
   /(^|\.)output_tokens_details\.thinking_tokens$/,
-  // What a server found in its cache without a discount.
+  // Cache hits of a server that gives no discount.
   /(^|\.)num_cached_tokens$/,
-  // What is left of a total after its parts.
+  // The rest of a total after its parts.
   /(^|\.)(prompt_tokens_details|completion_tokens_details|input_tokens_details|output_tokens_details)\.text_tokens$/,
   /(^|\.)(prompt_cache_miss_tokens|uncached_tokens|nocachetokens|nocache|texttokens)$/,
   /(^|\.)(input_?token_?details|output_?token_?details|inputtokens|outputtokens)\.(text|texttokens|text_tokens|nocache|nocachetokens|total)$/,
@@ -27,11 +27,11 @@ const REDUNDANT: readonly RegExp[] = [
   /(^|\.)cache_creation\.ephemeral_5m_input_tokens$/,
   // Free of charge beside its tokens.
   /(^|\.)(web_fetch_requests|mcp_calls|num_server_side_tools_used|url_context_calls)$/,
-  // Not a quantity that anybody bills.
+  // Quantities that are not billed.
   /(^|\.)(doc_size_bytes|totalbillablecharacters|total_billable_characters|num_images_generated|index|created|created_at)$/,
   // Counts of one part of a call, which its whole contains.
   /(^|\.)gen_ai\.usage\.details\.(input|output)_tokens$/,
-  // The provider's own copy of what an SDK hands on.
+  // The provider's own copy of the values that an SDK reports.
   /(^|\.)raw\./,
 ]
 

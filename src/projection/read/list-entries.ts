@@ -18,7 +18,7 @@ export interface EntriesQuery {
   readonly filter: EntryFilter
   /** Only entries with lower numbers; null from the newest. */
   readonly before_entry: number | null
-  /** At most this many, at least 1. */
+  /** The limit of entries, at least 1. */
   readonly limit: number
 }
 
@@ -26,7 +26,7 @@ export interface EntriesPage {
   readonly kind: 'done'
   /** Newest first. */
   readonly entries: readonly Entry[]
-  /** Where the next page begins (its `before_entry`); null when there is no more. */
+  /** The beginning of the next page (its `before_entry`); null if there is none. */
   readonly next_before_entry: number | null
   readonly ids: LedgerIds
 }

@@ -43,7 +43,7 @@ export function sumIn(text: string): bigint {
 }
 
 const PAGES_A_READ = 200
-/** The characters that a check parses in all, which bounds its time. */
+/** The limit of characters that a check parses, which bounds its time. */
 const MAX_PARSED = 64_000_000
 
 // The pages whose bodies are 2 MB together, and the one that passes it. The length of a body is in the row's header.

@@ -16,7 +16,7 @@ const FULL_EVERY_MS = 28 * DAY_MS
 const CHECK_EVERY_MS = DAY_MS
 
 const LEDGERS_A_READ = 2_000
-/** A call searches at most this many times 2,000 ledgers for those that are due. */
+/** A call searches at most this many times 2,000 ledgers for due checks. */
 const MAX_READS = 20
 
 // In the order of the primary key: 2 rows read for each ledger.

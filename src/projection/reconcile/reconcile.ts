@@ -74,7 +74,7 @@ type Check =
       readonly kind: 'checked'
       readonly pages: PagesCheck
       readonly differences: readonly Difference[]
-      /** There is more than one check reads. */
+      /** The ledger has more than one check reads. */
       readonly more: boolean
     }
 

@@ -95,7 +95,7 @@ interface FailedMessage {
   readonly reason: string
 }
 
-/** Stores failed messages and returns those that could not be stored. */
+/** Stores failed messages and returns the messages that could not be stored. */
 async function storeOrLog(db: D1Database, failed: readonly FailedMessage[]): Promise<ReadonlySet<Message>> {
   if (failed.length === 0) return new Set()
   try {

@@ -31,7 +31,7 @@ export async function listDeadLetters(
 /** The most that one call replays. */
 export const MAX_REPLAYED = 100
 
-// By the last failure: a hundred letters that can never be consumed would otherwise block all others.
+// Ordered by the last failure: otherwise, a hundred letters that always fail would block all others.
 const OPEN_LETTERS = `
   SELECT dead_letter_id, truncated, body FROM (
     SELECT dead_letter_id AS id FROM dead_letters WHERE state = 'open'

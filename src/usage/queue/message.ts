@@ -103,7 +103,7 @@ export interface ParsedUsageMessage extends Omit<UsageMessage, 'v' | 'cells'> {
 
 export type ParsedBody =
   | { readonly kind: 'message'; readonly message: ParsedUsageMessage }
-  /** Of another version, or malformed. `reason` is for the operator. */
+  /** A message of another version, or malformed. `reason` is for the operator. */
   | { readonly kind: 'poison'; readonly reason: string }
 
 /** Parses the body of a queue message. A malformed body is poison: sums are never guessed. */

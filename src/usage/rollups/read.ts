@@ -44,7 +44,7 @@ export interface CellQuery {
   readonly user_numbers?: readonly number[]
 }
 
-/** A query would read more than one answer may: ask for fewer days, or a coarser grain. */
+/** Thrown when a query would read more than one answer may: query fewer days, or a coarser grain. */
 export class TooManyCells extends Error {}
 
 /** The most that one query may read of D1: about a million cells. */
@@ -191,7 +191,7 @@ async function readKeys(
   return results
 }
 
-/** A key as the statements take it. */
+/** A key in the form of the statements. */
 function keyOf({ day, bucket, part }: KeyRow): readonly number[] {
   return [day, bucket, part]
 }

@@ -15,7 +15,7 @@ export interface Rebuilt {
   readonly done: boolean
 }
 
-/** The entries that a call folds, and those that it writes at once. */
+/** The limits of entries that a call folds and that it writes at once. */
 export const ENTRIES_A_CALL = 25_000
 const ENTRIES_A_STEP = 10_000
 /** A concurrent rebuild of the same ledger makes a step read the progress again. */

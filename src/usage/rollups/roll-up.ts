@@ -18,7 +18,7 @@ import {
 export type Outcome =
   /** Its usage is in the rollups, now or since before. */
   | { readonly kind: 'folded' }
-  /** To be tried again later. The reason is for the operator. */
+  /** To be retried later. The reason is for the operator. */
   | { readonly kind: 'failed'; readonly reason: string }
 
 /** The attempts for one ledger while concurrent writers move it or messages are missing. */
@@ -194,7 +194,7 @@ interface Work {
   readonly places: readonly Place[]
 }
 
-/** Writes a group; when that fails, each step alone, so that no ledger delays another. */
+/** Writes a group, or each step alone if the group fails, so that no ledger delays another. */
 async function writeGroup(
   db: D1Database,
   works: readonly Work[],

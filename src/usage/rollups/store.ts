@@ -177,7 +177,7 @@ async function readInLists<T extends Pick<Newest, 'position' | 'place'>, Row ext
   lists.forEach(({ items }, index) => {
     for (const row of results[index]?.results ?? []) {
       const place = items[row.i]
-      if (place === undefined) throw new Error('D1 returned a row that was not asked for')
+      if (place === undefined) throw new Error('D1 returned a row that was not requested')
       take(place, row)
     }
   })

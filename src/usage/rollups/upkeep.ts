@@ -35,7 +35,7 @@ async function unfinished(
   return (await db.prepare(UNFINISHED).bind(state, before_ms, limit).all<Generation>()).results
 }
 
-/** Continues rebuilds, those that wait longest first, and returns how many it finished. */
+/** Continues rebuilds, the longest waiting first, and returns how many it finished. */
 export async function finishRebuilds(db: D1Database, now_ms: number): Promise<number> {
   let finished = 0
   for (const { ledger_id } of await unfinished(db, 'building', now_ms, REBUILDS_A_RUN)) {
@@ -124,7 +124,8 @@ export async function expireDays(
     try {
       expired += await expireLedger(db, rollup, first_kept_day)
     } catch (error) {
-      // A row that is broken at rest: a rebuild of its ledger repairs it, and the days of the others expire all the same.
+      // The stored row is broken: a rebuild of its ledger repairs it, and the days of other ledgers expire
+      // nevertheless.
       if (!(error instanceof MalformedCells)) throw error
       logError('days_not_expired', error, { ledger: rollup.ledger_id })
     }

@@ -21,7 +21,7 @@ export interface Times {
 
 export type BurnTableChange =
   | ({ readonly kind: 'create'; readonly id: string; readonly definition: NewDefinition } & Times)
-  /** The fields that change, whole. */
+  /** The changed fields, each complete. */
   | ({ readonly kind: 'edit'; readonly id: string; readonly fields: ChangedFields } & Times)
 
 export interface SaveBurnTableMessage {

@@ -56,7 +56,7 @@ export interface CheckQuestion {
 
 export interface CheckMessage {
   readonly question: CheckQuestion
-  /** How long to hold the estimate, if the action is allowed. */
+  /** The lifetime of the hold on the estimate, if the action is allowed. */
   readonly hold_ms: number | null
   /** Of a check with a hold; without one there is nothing to repeat. */
   readonly idempotency?: Idempotency

@@ -6,13 +6,13 @@ import type { EventType, LedgerName, WalletOwner } from '../vocabulary.ts'
 
 export interface OpenMessage {
   readonly ledger: LedgerName
-  /** Promo credits to start with, given once however often the ledger is opened. 0: none. */
+  /** Promo credits of a new ledger, granted once even if the ledger is opened repeatedly. 0: none. */
   readonly signup_grant_micro: number
   /** The customer's account, taken if it is newer than the ledger's. */
   readonly account: Account
 }
 
-/** Which entries a list shows. Times are epoch milliseconds, `from_ms` included, `to_ms` excluded. */
+/** The entries that a list shows. Times are epoch milliseconds, `from_ms` included, `to_ms` excluded. */
 export interface EntryFilter {
   /** Only entries of this owner's wallet. */
   readonly owner?: WalletOwner
@@ -56,7 +56,7 @@ export interface EntriesAnswer {
 
 export type EntriesResult = { readonly kind: 'done'; readonly answer: EntriesAnswer } | Refused
 
-/** How much a ledger has committed, and how much of that D1 is known to have. */
+/** The progress of a ledger's commits, and the part that D1 is known to have. */
 export interface ProjectionState {
   /** The time of this answer: every earlier commit is counted. */
   readonly at_ms: number
@@ -65,7 +65,7 @@ export interface ProjectionState {
   readonly last_row: number
   readonly flushed_entry: number
   readonly flushed_row: number
-  /** When the oldest row was committed that D1 may not have; null when D1 has everything. */
+  /** The commit time of the oldest row that D1 may not have; null if D1 has everything. */
   readonly unflushed_since_ms: number | null
   /** The usage of the entries up to `flushed_entry`, from the cursor (`packTotals`). */
   readonly usage: string
@@ -82,7 +82,7 @@ export type ProjectionStateResult = { readonly kind: 'done'; readonly answer: Pr
 
 export type ErasureResult =
   | { readonly kind: 'erased'; readonly alias: string }
-  /** It continues by itself. Ask again to learn when it is done. */
+  /** The erasure continues by itself. Repeat the call to see whether it is complete. */
   | { readonly kind: 'in_progress' }
   | { readonly kind: 'none' }
 
@@ -100,7 +100,7 @@ export interface Books {
   readonly flushed_entry: number
   /** The balance of all wallets after `flushed_entry`, as decimal text: it may pass 2^53. */
   readonly balance_micro: string
-  /** `packTotals` of what the entries up to there add to analytics. */
+  /** `packTotals` of the usage of the entries up to there. */
   readonly usage: string
 }
 
