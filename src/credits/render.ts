@@ -65,6 +65,7 @@ export function renderRecurringGrant({
     priority: grant.priority,
     every: grant.every,
     rollover_max: grant.rollover_max === null ? null : creditsJson(grant.rollover_max),
+    target_balance: grant.target === undefined ? null : creditsJson(grant.target),
     reason: grant.reason ?? null,
     next_at: timeJson(grant.next_at_ms),
     created_at: timeJson(grant.created_at_ms),

@@ -92,7 +92,11 @@ creditsRoutes.openapi(grantRoute, async (c) => {
     expires_at_ms: body.expires_at ?? null,
     ...(body.reason !== undefined && { reason: body.reason }),
     ...(body.recurring && {
-      recurring: { every: body.recurring.every, rollover_max: body.recurring.rollover_max ?? null },
+      recurring: {
+        every: body.recurring.every,
+        rollover_max: body.recurring.rollover_max ?? null,
+        ...(body.recurring.target_balance !== undefined && { target: body.recurring.target_balance }),
+      },
     }),
     ...(body.metadata !== undefined && { metadata: body.metadata }),
   })

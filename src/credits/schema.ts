@@ -29,6 +29,18 @@ const recurringInput = z
     rollover_max: creditsLimit().optional().openapi({
       description: 'The most that may be left of earlier lots at the next grant. Default: no limit.',
     }),
+    target_balance: creditsAmount().optional().openapi({
+      description:
+        'Each recurrence grants only what lifts the available credits of this grant to the target. Default: `amount` each time. Not with `rollover_max`.',
+    }),
+  })
+  .superRefine(({ rollover_max, target_balance }, ctx) => {
+    if (rollover_max === undefined || target_balance === undefined) return
+    ctx.addIssue({
+      code: 'custom',
+      path: ['target_balance'],
+      message: 'cannot be combined with rollover_max',
+    })
   })
   .openapi({
     description: 'Repeats the grant every period from now; in shorter months the 31st becomes the last day.',
@@ -150,6 +162,7 @@ export const recurringGrantSchema = z
     priority: z.int(),
     every: z.enum(RECURRING_PERIODS),
     rollover_max: amount.nullable(),
+    target_balance: amount.nullable(),
     reason: z.string().nullable(),
     next_at: time,
     created_at: time,

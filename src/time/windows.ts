@@ -45,18 +45,34 @@ export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: n
   }
 }
 
+/**
+ * Returns the first time after `at_ms` that is a multiple of `months` after the anchor, by the rules of an anchored
+ * month. `at_ms` is not before the anchor.
+ */
+export function nextAfterMonths(months: number, anchor_ms: number, at_ms: number): number {
+  const anchor = new Date(anchor_ms)
+  const from = monthOf(anchor)
+  const passed = Math.floor((monthOf(new Date(at_ms)) - from) / months) * months
+  const next_ms = monthStart(anchor, from + passed)
+  return next_ms > at_ms ? next_ms : monthStart(anchor, from + passed + months)
+}
+
 function evenWindow(length_ms: number, anchor_ms: number, at_ms: number): BoundedWindow {
   const start_ms = anchor_ms + Math.floor((at_ms - anchor_ms) / length_ms) * length_ms
   return { start_ms, end_ms: start_ms + length_ms }
 }
 
 function monthWindow(anchor: Date, at_ms: number): BoundedWindow {
-  const at = new Date(at_ms)
-  const month = at.getUTCFullYear() * 12 + at.getUTCMonth()
+  const month = monthOf(new Date(at_ms))
   const start_ms = monthStart(anchor, month)
   return start_ms <= at_ms
     ? { start_ms, end_ms: monthStart(anchor, month + 1) }
     : { start_ms: monthStart(anchor, month - 1), end_ms: start_ms }
+}
+
+/** Returns the calendar month of a time, counted from the year 0. */
+function monthOf(time: Date): number {
+  return time.getUTCFullYear() * 12 + time.getUTCMonth()
 }
 
 /** When the anchored month begins in a calendar month, which is counted from the year 0. */

@@ -247,7 +247,7 @@ describe('a recurring grant', () => {
   })
 
   const bad: readonly (readonly [name: string, recurring: unknown, pointer: string])[] = [
-    ['every year', { every: 'year' }, '/recurring/every'],
+    ['every hour', { every: 'hour' }, '/recurring/every'],
     ['without a period', {}, '/recurring/every'],
     ['in text', 'month', '/recurring'],
     ['with a negative rollover', { every: 'day', rollover_max: -1 }, '/recurring/rollover_max'],

@@ -73,6 +73,71 @@ describe('a recurring grant', () => {
     expect(await balance(key)).toBe(100)
   })
 
+  it('comes every quarter and every year, always counted from the first', async () => {
+    const [{ api_key: quarterly }, { api_key: yearly }] = await Promise.all([
+      createCustomer(),
+      createCustomer(),
+    ])
+    vi.setSystemTime(Date.UTC(2027, 10, 30, 12))
+    await grant(quarterly, { every: 'quarter' })
+    vi.setSystemTime(Date.UTC(2028, 1, 29, 12))
+    await grant(yearly, { every: 'year' })
+    vi.setSystemTime(Date.UTC(2028, 10, 30, 12))
+    await balance(quarterly)
+    expect(await lines(quarterly)).toEqual([
+      '2027-11-30 GRANT 100',
+      '2028-02-29 GRANT 100',
+      '2028-05-30 GRANT 100',
+      '2028-08-30 GRANT 100',
+      '2028-11-30 GRANT 100',
+    ])
+    vi.setSystemTime(Date.UTC(2032, 1, 29, 11, 59))
+    expect(await balance(yearly)).toBe(400)
+    vi.setSystemTime(Date.UTC(2032, 1, 29, 12))
+    expect(await balance(yearly)).toBe(500)
+    expect(await lines(yearly)).toEqual([
+      '2028-02-29 GRANT 100',
+      '2029-02-28 GRANT 100',
+      '2030-02-28 GRANT 100',
+      '2031-02-28 GRANT 100',
+      '2032-02-29 GRANT 100',
+    ])
+  })
+
+  it('with a target balance grants only what its own lots have less, and nothing when they have it', async () => {
+    const { api_key: key } = await createCustomer()
+    const post = (path: string, body: object) => api(path, { key, body })
+    vi.setSystemTime(Date.UTC(2027, 0, 1))
+    await grant(key, { every: 'day', target_balance: 80 }, { priority: 1 })
+    await post('/v1/credits/grant', { user_id: 'u', amount: 1000 })
+    vi.setSystemTime(Date.UTC(2027, 0, 2))
+    expect(await balance(key)).toBe(1100)
+    expect((await post('/v1/credits/adjust', { user_id: 'u', amount: -70.5, reason: 'x' })).status).toBe(200)
+    expect((await post('/v1/holds', { feature_id: 'f', user_id: 'u', credits: 9.5 })).status).toBe(201)
+    vi.setSystemTime(Date.UTC(2027, 0, 3))
+    // 29.5 are left of the first lot, and the hold has ended after ten minutes.
+    expect(await balance(key)).toBe(1029.5 + 50.5)
+    expect(await lines(key)).toEqual([
+      '2027-01-01 GRANT 100',
+      '2027-01-01 GRANT 1000',
+      '2027-01-02 ADJUSTMENT -70.5',
+      '2027-01-03 GRANT 50.5',
+    ])
+    const { data } = await jsonOf(await api('/v1/credits/recurring-grants?user_id=u', { key }))
+    expect(data).toMatchObject([{ amount: 100, target_balance: 80, rollover_max: null }])
+  })
+
+  it('has a target balance or a rollover maximum, not both', async () => {
+    const { api_key: key } = await createCustomer()
+    const recurring = { every: 'day', target_balance: 10, rollover_max: 5 }
+    const problem = await expectProblem(
+      await api('/v1/credits/grant', { key, body: { amount: 10, recurring } }),
+      400,
+      'invalid_request',
+    )
+    expect(problem).toMatchObject({ errors: [{ path: '/recurring/target_balance' }] })
+  })
+
   it('is listed, stopped, and then comes no more', async () => {
     const { api_key: key } = await createCustomer()
     const id = textField(await grant(key, { every: 'day' }), 'recurring_grant_id')
@@ -94,7 +159,7 @@ describe('a recurring grant', () => {
   })
 
   it.each([
-    ['another period', { every: 'year' }],
+    ['another period', { every: 'hour' }],
     ['no period', {}],
     ['a negative rollover', { every: 'day', rollover_max: -1 }],
   ])('with %s is refused', async (_, recurring) => {

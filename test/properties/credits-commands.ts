@@ -18,6 +18,8 @@ export interface EventAct extends Subject, Keyed {
   readonly hold: number | null
 }
 
+export type Every = 'day' | 'week' | 'month' | 'quarter' | 'year'
+
 export interface CreditAct extends Keyed {
   readonly op: 'credit'
   readonly type: 'GRANT' | 'PURCHASE'
@@ -26,7 +28,11 @@ export interface CreditAct extends Keyed {
   readonly paid: boolean
   readonly priority: number
   readonly expires_in_ms: number | null
-  readonly recurring: { readonly every: 'day' | 'week' | 'month'; readonly rollover: number | null } | null
+  readonly recurring: {
+    readonly every: Every
+    readonly rollover: number | null
+    readonly target: number | null
+  } | null
 }
 
 /**
@@ -101,10 +107,14 @@ const credit: fc.Arbitrary<Act> = fc
     priority: fc.constantFrom(0, 50, 50, 100),
     expires_in_ms: fc.constantFrom(null, null, 0, SECOND, MINUTE, MINUTE, HOUR, DAY),
     recurring: fc.option(
-      fc.record({
-        every: fc.constantFrom('day', 'week', 'month'),
-        rollover: fc.constantFrom(null, 0, 20, 100),
-      }),
+      fc
+        .record({
+          every: fc.constantFrom('day', 'week', 'month', 'quarter', 'year'),
+          rollover: fc.constantFrom(null, 0, 20, 100),
+          target: fc.constantFrom(null, null, 1, 60, 200),
+        })
+        // A grant has one of them.
+        .map((one) => (one.rollover === null ? one : { ...one, target: null })),
       { freq: 4 },
     ),
     key,
@@ -201,7 +211,19 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       op: fc.constant('clock' as const),
-      by_ms: fc.constantFrom(1, SECOND, MINUTE - 1, MINUTE, MINUTE, HOUR, DAY, 8 * DAY, 31 * DAY, -MINUTE),
+      by_ms: fc.constantFrom(
+        1,
+        SECOND,
+        MINUTE - 1,
+        MINUTE,
+        MINUTE,
+        HOUR,
+        DAY,
+        8 * DAY,
+        31 * DAY,
+        92 * DAY,
+        -MINUTE,
+      ),
     }),
   },
   { weight: 1, arbitrary: fc.constant({ op: 'alarm' as const }) },

@@ -297,6 +297,7 @@ export class CreditsJudge {
         recurring: {
           every: recurring.every,
           rollover_max: recurring.rollover === null ? null : microCredits(recurring.rollover),
+          ...(recurring.target !== null && { target: microCredits(recurring.target) }),
         },
       }),
     })
@@ -515,8 +516,8 @@ function plainWallet({ number, balance, overdraft_limit, overdrawn, lots, holds,
   }
 }
 
-/** A wallet without when its grants come next: one that had no room for a grant has moved only that. */
-function withoutGrants({ recurring: _, ...wallet }: Wallet): object {
+/** A wallet without the next times and rollovers of its grants: a recurrence without room for a lot moves only these. */
+function withoutGrants({ recurring: _, rollovers: __, ...wallet }: Wallet): object {
   return wallet
 }
 

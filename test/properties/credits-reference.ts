@@ -1,4 +1,4 @@
-import type { Act, CreditAct, EventAct } from './credits-commands.ts'
+import type { Act, CreditAct, EventAct, Every } from './credits-commands.ts'
 
 /**
  * Credits as the contract tells them, written to be seen to be right and not to be fast: BigInt amounts, nothing ever
@@ -53,12 +53,13 @@ interface Grant {
   readonly number: number
   readonly wallet: number
   readonly from_ms: number
-  readonly every: 'day' | 'week' | 'month'
+  readonly every: Every
   readonly amount: bigint
   readonly paid: boolean
   readonly priority: number
   readonly life_ms: number
   readonly rollover: bigint | null
+  readonly target: bigint | null
   times: number
   stopped: boolean
   /** What the lots of before could still have held at each rollover. */
@@ -267,6 +268,7 @@ export class CreditsReference {
         priority,
         life_ms: expires_ms - this.now,
         rollover: recurring.rollover === null ? null : BigInt(recurring.rollover),
+        target: recurring.target === null ? null : BigInt(recurring.target),
         times: 1,
         stopped: false,
         rollovers: [],
@@ -377,7 +379,7 @@ export class CreditsReference {
   private recur(wallet: Wallet, grant: Grant): void {
     const at_ms = nextOf(grant)
     grant.times++
-    const { paid, priority, number, rollover, amount } = grant
+    const { paid, priority, number, rollover, target } = grant
     const before = this.lots.filter((lot) => lot.wallet === wallet.number && lot.grant === number)
     const carried = sum(before.map((lot) => this.free(lot)))
     let above = rollover === null ? 0n : carried - rollover
@@ -388,7 +390,9 @@ export class CreditsReference {
       above -= part
       this.expire(lot, part, at_ms)
     }
-    if (this.full(wallet, amount, 1)) return
+    const kept = sum(before.map((lot) => this.free(lot)))
+    const amount = target === null ? grant.amount : target - least(kept, target)
+    if (amount === 0n || this.full(wallet, amount, 1)) return
     const parts = this.put(
       wallet,
       { paid, priority, expires_ms: at_ms + grant.life_ms, grant: number },
@@ -634,10 +638,11 @@ function burnsBefore(a: Lot, b: Lot): number {
 
 /** When a grant comes the next time, always counted from the first. */
 function nextOf({ from_ms, every, times }: Grant): number {
-  if (every !== 'month') return from_ms + times * (every === 'day' ? DAY : 7 * DAY)
+  if (every === 'day' || every === 'week') return from_ms + times * (every === 'day' ? DAY : 7 * DAY)
+  const months = every === 'month' ? 1 : every === 'quarter' ? 3 : 12
   const from = new Date(from_ms)
   const next = new Date(from_ms)
-  next.setUTCMonth(from.getUTCMonth() + times)
+  next.setUTCMonth(from.getUTCMonth() + times * months)
   // The 31st of a shorter month has run over into the one after.
   if (next.getUTCDate() !== from.getUTCDate()) next.setUTCDate(0)
   return next.getTime()

@@ -56,8 +56,13 @@ function stateBefore(draft: Draft, movement: Movement, ids: LedgerIds): AuditSta
       const { number, wallet } = movement.grant
       const grant = draft.walletByNumber(wallet)?.recurring.find((one) => one.number === number)
       if (!grant) return null
-      const { every, amount } = grant
-      return { wallet_id: ids.wallet(wallet), every, amount: exactNumber(formatCredits(amount)) }
+      const { every, amount, target } = grant
+      return {
+        wallet_id: ids.wallet(wallet),
+        every,
+        amount: exactNumber(formatCredits(amount)),
+        ...(target !== undefined && { target_balance: exactNumber(formatCredits(target)) }),
+      }
     }
     default:
       return null

@@ -122,7 +122,7 @@ export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
 function recurringGrant(
   draft: Draft,
   { amount, lot_kind, priority, expires_at_ms, reason }: CreditMessage,
-  { every, rollover_max }: NonNullable<CreditMessage['recurring']>,
+  { every, rollover_max, target }: NonNullable<CreditMessage['recurring']>,
   number: number,
 ): RecurringGrant {
   return {
@@ -133,6 +133,7 @@ function recurringGrant(
     priority,
     lifetime_ms: expires_at_ms === null ? null : expires_at_ms - draft.at_ms,
     rollover_max,
+    ...(target !== undefined && { target }),
     ...(reason !== undefined && { reason }),
     created_at_ms: draft.at_ms,
     next_at_ms: nextRecurrence(every, draft.at_ms, draft.at_ms),

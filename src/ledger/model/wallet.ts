@@ -222,7 +222,7 @@ export interface Rollover {
   readonly room: MicroCredits
 }
 
-export const RECURRING_PERIODS = ['day', 'week', 'month'] as const
+export const RECURRING_PERIODS = ['day', 'week', 'month', 'quarter', 'year'] as const
 
 export type RecurringPeriod = (typeof RECURRING_PERIODS)[number]
 
@@ -237,6 +237,8 @@ export interface RecurringGrant {
   readonly lifetime_ms: number | null
   /** The most that may be left of its earlier lots when the next one is granted; null: no limit. */
   readonly rollover_max: MicroCredits | null
+  /** A recurrence grants only what its lots have less than this; absent: always `amount`. */
+  readonly target?: MicroCredits
   readonly reason?: string
   readonly created_at_ms: number
   next_at_ms: number

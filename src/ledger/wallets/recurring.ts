@@ -1,8 +1,8 @@
 import { type MicroCredits, microCredits } from '../../pricing/money.ts'
-import { windowOf } from '../../time/windows.ts'
+import { nextAfterMonths, windowOf } from '../../time/windows.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { NewLot } from '../model/journal.ts'
-import { free, type Lot } from '../model/lots.ts'
+import { free, type Lot, sumOfFree } from '../model/lots.ts'
 import { fullRefusal, type RecurringGrant, type RecurringPeriod, type Wallet } from '../model/wallet.ts'
 import { expireLot, putLot } from './funds.ts'
 import { recordRollover } from './rollover.ts'
@@ -10,22 +10,25 @@ import { recordRollover } from './rollover.ts'
 /** At most this many in a wallet: they are written with it. */
 export const MAX_RECURRING_GRANTS = 50
 
-const PERIODS = { day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
+const MONTHS = { month: 1, quarter: 3, year: 12 } as const
 
 /** Returns the next time after `at_ms`. A month without that day uses its last day, always counted from the first grant. */
 export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms: number): number {
-  return windowOf(PERIODS[every], anchor_ms, at_ms).end_ms
+  return every === 'day' || every === 'week'
+    ? windowOf(every === 'day' ? 'DAILY' : 'WEEKLY', anchor_ms, at_ms).end_ms
+    : nextAfterMonths(MONTHS[every], anchor_ms, at_ms)
 }
 
 /**
  * Grants one recurrence, dated at its time. Credits left in earlier lots above the rollover maximum expire, the oldest
- * lots first. A wallet without room for another lot gets none that time.
+ * lots first. A wallet without room for another lot gets none that time, nor does one that has its target already.
  */
 export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
   const at_ms = grant.next_at_ms
   grant.next_at_ms = nextRecurrence(grant.every, grant.created_at_ms, at_ms)
   if (grant.rollover_max !== null) rollOver(draft, wallet, grant, grant.rollover_max, at_ms)
-  if (fullRefusal(wallet, grant.amount, 1)) return
+  const amount = dueAmount(wallet, grant)
+  if (amount === 0 || fullRefusal(wallet, amount, 1)) return
   const lot: NewLot & { recurring: number } = {
     number: draft.nextLotNumber(),
     kind: grant.kind,
@@ -33,15 +36,22 @@ export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void
     expires_at_ms: grant.lifetime_ms === null ? null : at_ms + grant.lifetime_ms,
     recurring: grant.number,
   }
-  const lots = putLot(draft, wallet, { ...lot, created_at_ms: at_ms, amount: grant.amount })
+  const lots = putLot(draft, wallet, { ...lot, created_at_ms: at_ms, amount })
   draft.append(wallet, {
     type: 'GRANT',
-    amount: grant.amount,
+    amount,
     lots,
     new_lots: [lot],
     ...(at_ms < draft.at_ms && { effective_at_ms: at_ms }),
     ...(grant.reason !== undefined && { description: grant.reason }),
   })
+}
+
+/** Returns the amount of a recurrence: with a target, only what its lots have less of that is not held. */
+function dueAmount(wallet: Wallet, { number, amount, target }: RecurringGrant): MicroCredits {
+  if (target === undefined) return amount
+  const available = sumOfFree(wallet.lots.filter((lot) => lot.recurring === number))
+  return microCredits(Math.max(0, target - available))
 }
 
 /** Expires what the earlier lots of a grant hold above the maximum, oldest first, and records the room that is left. */

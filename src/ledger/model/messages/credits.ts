@@ -17,7 +17,11 @@ export interface CreditMessage {
   readonly priority: number
   readonly expires_at_ms: number | null
   /** For a recurring grant. */
-  readonly recurring?: { readonly every: RecurringPeriod; readonly rollover_max: MicroCredits | null }
+  readonly recurring?: {
+    readonly every: RecurringPeriod
+    readonly rollover_max: MicroCredits | null
+    readonly target?: MicroCredits
+  }
   /** For a purchase: the price paid for the lot, its cost basis. */
   readonly price?: UsdParts
   readonly payment_reference?: string
