@@ -146,7 +146,8 @@ async function addFlushed(
   return before_entry
 }
 
-async function unpackNewestFirst(
+/** Unpacks pages, with the names of users and teams. */
+export async function unpackNewestFirst(
   db: D1Database,
   ledger_id: string,
   rows: readonly PageRow[],
