@@ -6,7 +6,7 @@ import { type FieldError, invalid, type Refused } from '../ledger/model/refusal.
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { nameSubjects } from '../projection/read/subjects.ts'
 import { type Rollup, readCells, readRollup, TooManyCells } from '../usage/rollups/read.ts'
-import { needsTeams, needsUsers, type Question } from './question.ts'
+import { needsHours, needsTeams, needsUsers, type Question } from './question.ts'
 import type { Answered, NameOf } from './render.ts'
 import { Summary, TooManyGroups } from './summary.ts'
 
@@ -73,7 +73,7 @@ export async function addUsage(
   const cells = readCells(db, rollup, {
     from_ms: question.from_ms,
     to_ms: question.to_ms,
-    grain: question.group_by.includes('hour') ? 'hour' : 'day',
+    grain: needsHours(question) ? 'hour' : 'day',
     subjects: needsUsers(question) ? 'user' : needsTeams(question) ? 'team' : 'none',
     ...(users && { user_numbers: [...users] }),
   })

@@ -1,8 +1,9 @@
 import type { EventType } from '../ledger/model/vocabulary.ts'
 import { DAY_MS, HOUR_MS } from '../time/durations.ts'
 import { windowOf } from '../time/windows.ts'
+import { offsetText, type TimeZone } from '../time/zones.ts'
 
-/** Windows of time, UTC: a week begins on Monday. */
+/** Windows of time: a week begins on Monday. */
 export const WINDOWS = ['hour', 'day', 'week', 'month'] as const
 export type Window = (typeof WINDOWS)[number]
 
@@ -18,6 +19,8 @@ export interface Question {
   readonly group_by: readonly Group[]
   /** The accepted values of each filtered dimension; an empty set accepts none. */
   readonly filters: Filters
+  /** The zone of days, weeks and months; UTC without one. Its offsets in the range are whole hours. */
+  readonly zone?: TimeZone | undefined
 }
 
 export interface Filters {
@@ -51,6 +54,23 @@ export function rangeProblem(question: Question): { field: 'from' | 'to'; messag
     : undefined
 }
 
+/** Returns the error of a zone whose windows begin within the hours of UTC by which usage is stored. */
+export function zoneProblem(question: Question): { field: 'time_zone'; message: string } | undefined {
+  const { from_ms, to_ms, group_by, zone } = question
+  if (!zone || !group_by.some(isWindow)) return undefined
+  const offset_ms = zone.partialHourOffset(from_ms, to_ms)
+  if (offset_ms === undefined) return undefined
+  return {
+    field: 'time_zone',
+    message: `is ${offsetText(offset_ms)} from UTC in this range, and usage is stored by the hour of UTC: use a zone of whole hours, or group without ${WINDOWS.join(', ')}`,
+  }
+}
+
+/** Whether the answer needs each hour: its windows are hours, or begin within the days of UTC. */
+export function needsHours({ group_by, zone }: Question): boolean {
+  return group_by.includes('hour') || (zone !== undefined && group_by.some(isWindow))
+}
+
 export function needsUsers({ group_by, filters }: Question): boolean {
   return group_by.includes('user') || filters.user !== undefined
 }
@@ -74,6 +94,7 @@ export function isWindow(group: Group): group is Window {
 }
 
 /** The start of the window that contains a whole hour, in epoch milliseconds. */
-export function startOf(window: Window, hour: number): number {
+export function startOf(window: Window, hour: number, zone?: TimeZone): number {
+  if (zone && window !== 'hour') return zone.startOf(window, hour * HOUR_MS)
   return windowOf(PERIODS[window], null, hour * HOUR_MS).start_ms
 }

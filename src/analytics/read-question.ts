@@ -8,7 +8,14 @@ import { subjectNumbers } from '../projection/read/subjects.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { DAY_MS } from '../time/durations.ts'
 import { firstKeptDay } from '../usage/rollups/upkeep.ts'
-import { ceilHour, DEFAULT_RANGE_MS, floorHour, type Question, rangeProblem } from './question.ts'
+import {
+  ceilHour,
+  DEFAULT_RANGE_MS,
+  floorHour,
+  type Question,
+  rangeProblem,
+  zoneProblem,
+} from './question.ts'
 import type { AnalyticsQuery } from './schema.ts'
 
 /** Converts a query to a question to the rollups: whole hours, provider names as recorded, subjects by number. */
@@ -25,6 +32,7 @@ export async function readQuestion(
     from_ms,
     to_ms,
     group_by: query.group_by ?? [],
+    zone: query.time_zone,
     filters: {
       ...(feature && { feature: new Set(feature) }),
       ...(provider && { provider: new Set(provider.map(recordedProvider)) }),
@@ -36,7 +44,9 @@ export async function readQuestion(
   const reversed = query.from !== undefined && query.from >= (query.to ?? now_ms)
   const problem = reversed
     ? { field: 'from', message: 'must be before to' }
-    : (rangeProblem(withSubjects(question, query)) ?? forgottenProblem(env, from_ms, now_ms))
+    : (rangeProblem(withSubjects(question, query)) ??
+      forgottenProblem(env, from_ms, now_ms) ??
+      zoneProblem(question))
   if (problem) {
     const { field, message } = problem
     return { kind: 'refused', refusal: invalid([{ path: `/${field}`, message }], 'query') }

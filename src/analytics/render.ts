@@ -56,6 +56,7 @@ function render({ question, summary, name, as_of_ms }: Answered, sumsJson: Rende
     totals: sumsJson(summary.totals, new Rounding().next(summary.totals)),
     from: timeJson(question.from_ms),
     to: timeJson(question.to_ms),
+    time_zone: question.zone?.name ?? 'UTC',
     as_of: timeJson(as_of_ms),
   }
 }

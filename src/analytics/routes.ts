@@ -23,7 +23,7 @@ import {
 } from './schema.ts'
 
 const DESCRIPTION =
-  'Up to three groups, one of which may be a time window (UTC; weeks begin on Monday), and filters of the same names, which ' +
+  'Up to three groups, one of which may be a time window (of `time_zone`; weeks begin on Monday), and filters of the same names, which ' +
   'may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 ' +
   'groups. Events count at their own time; voided events do not count. USD rows add up to their total.'
 

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/input/identifiers.ts'
 import { timeQuery } from '../http/input/times.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
+import { timeZoneOf } from '../time/zones.ts'
 import { DIMENSIONS, GROUPS, isWindow, WINDOWS } from './question.ts'
 
 const MAX_GROUPS_BY = 3
@@ -36,6 +37,22 @@ const groupBy = z
     example: 'day,feature',
   })
 
+const timeZone = z
+  .string()
+  .transform((name, ctx) => {
+    const zone = timeZoneOf(name)
+    if (zone) return zone.name === 'UTC' ? undefined : zone
+    ctx.addIssue({ code: 'custom', message: 'must be an IANA time zone, such as Europe/Berlin' })
+    return z.NEVER
+  })
+  .optional()
+  .openapi({
+    type: 'string',
+    description:
+      'The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours.',
+    example: 'Europe/Berlin',
+  })
+
 /** The query of usage and costs. */
 export const analyticsQuery = z.strictObject({
   from: timeQuery().optional().openapi({
@@ -45,6 +62,7 @@ export const analyticsQuery = z.strictObject({
     .optional()
     .openapi({ description: 'End of the range, exclusive, rounded up to a whole hour. Default: now.' }),
   group_by: groupBy,
+  time_zone: timeZone,
   feature: filter(customerText()),
   provider: filter(customerText()),
   model: filter(customerText()),
@@ -102,6 +120,7 @@ function answerSchema(sums: z.ZodRawShape) {
     totals: z.object(sums),
     from: time,
     to: time,
+    time_zone: z.string().openapi({ description: 'The time zone of the windows.' }),
     as_of: time.openapi({ description: 'Everything acknowledged before this time is counted.' }),
   })
 }

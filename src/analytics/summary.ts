@@ -46,7 +46,7 @@ export class Summary {
   }
 
   private rowOf(cell: Cell): Row {
-    const values = this.question.group_by.map((group) => groupValue(cell, group))
+    const values = this.question.group_by.map((group) => groupValue(cell, group, this.question))
     const key = JSON.stringify(values)
     const known = this.byGroup.get(key)
     if (known) return known
@@ -72,8 +72,8 @@ function admits<T>(values: ReadonlySet<T> | undefined, value: T | null): boolean
   return values === undefined || (value !== null && values.has(value))
 }
 
-function groupValue(cell: Cell, group: Group): GroupValue {
-  if (isWindow(group)) return startOf(group, cell.hour)
+function groupValue(cell: Cell, group: Group, { zone }: Question): GroupValue {
+  if (isWindow(group)) return startOf(group, cell.hour, zone)
   return group === 'feature' ? cell.feature_id : cell[group]
 }
 

@@ -3,13 +3,20 @@ import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { callerOf, idempotencyOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { ownerOf } from '../http/input/identifiers.ts'
-import { nextCursor } from '../http/input/pagination.ts'
-import { jsonResponse } from '../http/output/json.ts'
+import {
+  EXPORT_DESCRIPTION,
+  exportResponse,
+  listAnswer,
+  pageResponse,
+  wantsAllRows,
+} from '../http/output/export.ts'
 import { answerResult, refusalResponse } from '../http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { credit, readBalance, readLots } from '../ledger/client/client.ts'
+import type { Entry } from '../ledger/model/journal.ts'
 import type { CreditMessage } from '../ledger/model/messages/credits.ts'
-import { listEntries } from '../projection/read/list-entries.ts'
+import { exportEntries } from '../projection/read/export-entries.ts'
+import { type EntriesPage, listEntries } from '../projection/read/list-entries.ts'
 import { renderBalance, renderCredit, renderLot, renderTransaction } from './render.ts'
 import {
   balanceSchema,
@@ -17,6 +24,7 @@ import {
   grantSchema,
   lotsSchema,
   purchaseSchema,
+  transactionSchema,
   transactionsQuery,
   transactionsSchema,
   walletQuery,
@@ -72,10 +80,11 @@ const transactionsRoute = route({
   path: '/transactions',
   summary: 'List ledger entries, newest first',
   description:
-    'With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`.',
+    'With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. ' +
+    EXPORT_DESCRIPTION,
   ...scoped('credits:read'),
   request: { query: transactionsQuery },
-  answers: { 200: json('A page of transactions.', transactionsSchema) },
+  answers: { 200: listAnswer('A page of transactions, or an export.', transactionsSchema) },
   problems: ['overloaded', 'not_found'],
 })
 
@@ -131,7 +140,7 @@ creditsRoutes.openapi(lotsRoute, async (c) => {
 
 creditsRoutes.openapi(transactionsRoute, async (c) => {
   const query = c.req.valid('query')
-  const page = await listEntries(c.env, {
+  const range = {
     ledger: ledgerOf(c),
     caller: callerOf(c),
     filter: {
@@ -141,12 +150,25 @@ creditsRoutes.openapi(transactionsRoute, async (c) => {
       to_ms: query.to,
     },
     before_entry: query.cursor ?? null,
-    limit: query.limit,
-  })
-  if (page.kind === 'refused') return refusalResponse(c, page.refusal)
-  const data = page.entries.map((entry) => renderTransaction(page.ids, entry))
-  return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_entry) })
+  }
+  if (wantsAllRows(c)) {
+    const found = await exportEntries(c.env, range)
+    return found.kind === 'refused'
+      ? refusalResponse(c, found.refusal)
+      : exportResponse(c, { ...transactionRows(found), chunks: found.chunks })
+  }
+  const page = await listEntries(c.env, { ...range, limit: query.limit })
+  return page.kind === 'refused'
+    ? refusalResponse(c, page.refusal)
+    : pageResponse(c, transactionRows(page), page.entries)
 })
+
+const TRANSACTION_COLUMNS = Object.keys(transactionSchema.shape)
+
+function transactionRows({ ids, next_before_entry }: Pick<EntriesPage, 'ids' | 'next_before_entry'>) {
+  const render = (entry: Entry) => renderTransaction(ids, entry)
+  return { columns: TRANSACTION_COLUMNS, next_before_entry, render }
+}
 
 async function addLot(
   c: Context<AppEnv>,

@@ -126,30 +126,30 @@ export const lotsSchema = z.object({
   next_cursor: z.null(),
 })
 
-export const transactionsSchema = pageSchema(
-  z
-    .object({
-      id: z.string(),
-      type: z.enum(ENTRY_TYPES),
-      wallet_id: z.string(),
-      amount,
-      balance_before: amount,
-      balance_after: amount,
-      description: z.string().nullable(),
-      event_id: z.string().optional(),
-      payment_reference: z.string().optional(),
-      price_usd: z.number().optional(),
-      lots: z.array(
-        z.object({
-          lot_id: z.string().nullable().openapi({ description: 'null for the overdraft.' }),
-          amount,
-        }),
-      ),
-      metadata: z.record(z.string(), z.unknown()),
-      created_at: time,
-    })
-    .openapi('Transaction'),
-)
+export const transactionSchema = z
+  .object({
+    id: z.string(),
+    type: z.enum(ENTRY_TYPES),
+    wallet_id: z.string(),
+    amount,
+    balance_before: amount,
+    balance_after: amount,
+    description: z.string().nullable(),
+    event_id: z.string().optional(),
+    payment_reference: z.string().optional(),
+    price_usd: z.number().optional(),
+    lots: z.array(
+      z.object({
+        lot_id: z.string().nullable().openapi({ description: 'null for the overdraft.' }),
+        amount,
+      }),
+    ),
+    metadata: z.record(z.string(), z.unknown()),
+    created_at: time,
+  })
+  .openapi('Transaction')
+
+export const transactionsSchema = pageSchema(transactionSchema)
 
 export const recurringGrantSchema = z
   .object({

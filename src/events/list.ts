@@ -8,6 +8,7 @@ import type { EventFilter } from '../ledger/model/messages/ledger.ts'
 import type { Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { microCredits } from '../pricing/money.ts'
+import { type EntriesExport, exportEntries } from '../projection/read/export-entries.ts'
 import { type EntriesPage, listEntries } from '../projection/read/list-entries.ts'
 
 export interface EventsQuery {
@@ -39,6 +40,34 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
   return { ...page, entries: unrated === false ? entries.filter((entry) => !entry.event?.unrated) : entries }
 }
 
+/**
+ * Exports recorded events in their current state. A failed look-up of ratings ends the export: it must not show an event
+ * as unrated that has been rated since.
+ */
+export async function exportEvents(
+  env: Bindings,
+  query: Omit<EventsQuery, 'limit'>,
+): Promise<EntriesExport | Refused> {
+  const { ledger, caller, from_ms, to_ms, before_entry } = query
+  const { unrated, ...event } = query.event
+  const found = await exportEntries(env, { ledger, caller, filter: { event, from_ms, to_ms }, before_entry })
+  if (found.kind === 'refused') return found
+  return { ...found, chunks: amended(env, query, found.chunks, unrated === false) }
+}
+
+async function* amended(
+  env: Bindings,
+  from: Pick<EventsQuery, 'ledger' | 'caller'>,
+  chunks: AsyncIterable<readonly Entry[]>,
+  only_rated: boolean,
+): AsyncGenerator<readonly Entry[]> {
+  for await (const chunk of chunks) {
+    const entries = await amend(env, from, chunk)
+    if ('kind' in entries) throw new Error(`the ledger refused: ${entries.refusal.code}`)
+    yield only_rated ? entries.filter((entry) => !entry.event?.unrated) : entries
+  }
+}
+
 /** Lists events without a price, of which the ledger object keeps a list. */
 async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPage | Refused> {
   const { ledger, caller, event, from_ms, to_ms, before_entry, limit } = query
@@ -63,11 +92,20 @@ export async function withAmendments(
   from: { readonly ledger: LedgerName; readonly caller: Caller },
   entries: readonly Entry[],
 ): Promise<readonly Entry[]> {
+  const result = await amend(env, from, entries)
+  return 'kind' in result ? entries : result
+}
+
+async function amend(
+  env: Bindings,
+  from: { readonly ledger: LedgerName; readonly caller: Caller },
+  entries: readonly Entry[],
+): Promise<readonly Entry[] | Refused> {
   const amended = entries.filter(({ event }) => event?.unrated).map(({ number }) => number)
   if (amended.length === 0) return entries
   const message = { caller: from.caller, before_entry: 0, limit: 0, amended }
   const result = await readUnrated(env, from.ledger, message)
-  if (result.kind === 'refused') return entries
+  if (result.kind === 'refused') return result
   const amendments = new Map(result.answer.amendments)
   return entries.map((entry) => {
     const amendment = amendments.get(entry.number)

@@ -1,19 +1,26 @@
 import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
-import { nextCursor } from '../http/input/pagination.ts'
+import {
+  EXPORT_DESCRIPTION,
+  exportResponse,
+  listAnswer,
+  pageResponse,
+  wantsAllRows,
+} from '../http/output/export.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { answerResult, noSuch, refusalResponse } from '../http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { ingest } from '../ledger/client/client.ts'
 import type { BatchAnswer } from '../ledger/model/answers.ts'
+import type { Entry } from '../ledger/model/journal.ts'
 import type { Refusal } from '../ledger/model/refusal.ts'
 import { findProvider, nearestModels } from '../pricing/catalogue/catalogue.ts'
-import { findEntry } from '../projection/read/list-entries.ts'
+import { type EntriesPage, findEntry } from '../projection/read/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { eventSchema } from '../rating/event.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { readIngest } from './ingest.ts'
-import { listEvents, withAmendments } from './list.ts'
+import { exportEvents, listEvents, withAmendments } from './list.ts'
 import { renderBatchAnswer, renderEvent, renderEventAnswer } from './render.ts'
 import {
   batchSchema,
@@ -49,10 +56,10 @@ const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'List recorded events, newest arrival first',
-  description: 'Filters by event time: `from` is inclusive, `to` exclusive.',
+  description: `Filters by event time: \`from\` is inclusive, \`to\` exclusive. ${EXPORT_DESCRIPTION} With \`unrated=true\`, only pages.`,
   ...scoped('credits:read'),
   request: { query: eventsQuery },
-  answers: { 200: json('A page of events.', eventsPageSchema) },
+  answers: { 200: listAnswer('A page of events, or an export.', eventsPageSchema) },
   problems: ['overloaded'],
 })
 
@@ -91,19 +98,33 @@ eventsRoutes.openapi(ingestRoute, async (c) => {
 
 eventsRoutes.openapi(listRoute, async (c) => {
   const { cursor, limit, from, to, provider, ...event } = c.req.valid('query')
-  const page = await listEvents(c.env, {
+  const range = {
     ledger: ledgerOf(c),
     caller: callerOf(c),
     event: { ...event, provider: provider === undefined ? undefined : recordedProvider(provider) },
     from_ms: from,
     to_ms: to,
     before_entry: cursor ?? null,
-    limit,
-  })
-  if (page.kind === 'refused') return refusalResponse(c, page.refusal)
-  const data = page.entries.map((entry) => renderEvent(page.ids, entry))
-  return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_entry) })
+  }
+  // The ledger object lists unrated events in pages.
+  if (wantsAllRows(c) && event.unrated !== true) {
+    const found = await exportEvents(c.env, range)
+    return found.kind === 'refused'
+      ? refusalResponse(c, found.refusal)
+      : exportResponse(c, { ...eventRows(found), chunks: found.chunks })
+  }
+  const page = await listEvents(c.env, { ...range, limit })
+  return page.kind === 'refused'
+    ? refusalResponse(c, page.refusal)
+    : pageResponse(c, eventRows(page), page.entries)
 })
+
+const EVENT_COLUMNS = Object.keys(eventRecordSchema.shape)
+
+function eventRows({ ids, next_before_entry }: Pick<EntriesPage, 'ids' | 'next_before_entry'>) {
+  const render = (entry: Entry) => renderEvent(ids, entry)
+  return { columns: EVENT_COLUMNS, next_before_entry, render }
+}
 
 eventsRoutes.openapi(getRoute, async (c) => {
   const { id } = c.req.valid('param')

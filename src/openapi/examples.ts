@@ -46,11 +46,11 @@ function withExample(
   }
 }
 
-/** Adds `value` to the examples of a body or a response; pages have none. */
+/** Adds `value` to the examples of a body or a response in JSON. */
 function shownIn(place: unknown, name: string, value: unknown): unknown {
   if (!isObject(place) || !isObject(place.content)) return place
   const content = Object.entries(place.content).map(([type, media]) => {
-    if (!isObject(media) || type === 'text/html') return [type, media] as const
+    if (!isObject(media) || !/[/+]json$/.test(type)) return [type, media] as const
     const examples = isObject(media.examples) ? media.examples : {}
     return [type, { ...media, examples: { ...examples, [name]: { value } } }] as const
   })

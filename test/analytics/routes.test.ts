@@ -190,6 +190,82 @@ describe('what is said of an event later', () => {
   })
 })
 
+describe('time_zone', () => {
+  const ZONES = ['Europe/Berlin', 'America/Los_Angeles', 'Pacific/Kiritimati', 'Asia/Tokyo']
+  let key: string
+
+  beforeAll(async () => {
+    const customer = await register()
+    key = customer.key
+    // An event every five hours of ten days, each of another amount.
+    const events = Array.from({ length: 48 }, (_, index) => ({
+      ...GPT_4O,
+      input_tokens: index + 1,
+      timestamp: new Date(NOW_MS - index * 5 * 3_600_000).toISOString(),
+    }))
+    await ingested(key, { events })
+    await project(customer)
+  })
+
+  it.each(ZONES)('%s: days are those of its clocks, and add up to the total', async (zone) => {
+    const dateOf = new Intl.DateTimeFormat('en-CA', { timeZone: zone })
+    const wanted = new Map<string, number>()
+    for (let index = 47; index >= 0; index--) {
+      // Usage is stored by the hour.
+      const hour_ms = Math.floor((NOW_MS - index * 5 * 3_600_000) / 3_600_000) * 3_600_000
+      const date = dateOf.format(hour_ms)
+      wanted.set(date, (wanted.get(date) ?? 0) + 1)
+    }
+    const answer = await usage(key, `?group_by=day&time_zone=${zone}`)
+    expect(answer.time_zone).toBe(zone)
+    const rows = objects(answer.data)
+    const days = rows.map(({ group, events }) => {
+      const start_ms = Date.parse(String(Object(group).day))
+      expect(dateOf.format(start_ms - 1)).not.toBe(dateOf.format(start_ms))
+      return [dateOf.format(start_ms), events]
+    })
+    expect(days).toEqual([...wanted])
+    for (const of of [usage, costs]) {
+      const all = await of(key, `?group_by=day,feature&time_zone=${zone}`)
+      const sums = objects(all.data).map((row) => Math.round(Number(row.provider_cost_usd) * 1e6))
+      const total = Math.round(Number(Object(all.totals).provider_cost_usd) * 1e6)
+      expect(sums.reduce((sum, value) => sum + value, 0)).toBe(total)
+      const { totals } = await of(key)
+      expect(all.totals).toEqual(totals)
+    }
+  })
+
+  it('months and weeks begin at local midnight', async () => {
+    for (const window of ['week', 'month']) {
+      const { data } = await usage(key, `?group_by=${window}&time_zone=Asia/Tokyo`)
+      for (const { group } of objects(data)) expect(Object(group)[window]).toMatch(/T15:00:00.000Z$/)
+    }
+  })
+
+  it('is UTC by default', async () => {
+    const answer = await usage(key, '?group_by=day')
+    expect(answer.time_zone).toBe('UTC')
+    expect(await usage(key, '?group_by=day&time_zone=UTC')).toMatchObject({ data: answer.data })
+  })
+
+  it('refuses windows that begin within an hour of UTC, and answers without windows', async () => {
+    for (const window of ['hour', 'day', 'week', 'month']) {
+      const refused = await api(`/v1/analytics/usage?group_by=${window}&time_zone=Asia/Kolkata`, { key })
+      const { errors } = await expectRefused(refused, 400, 'invalid_request')
+      expect(objects(errors)[0]).toMatchObject({ path: '/time_zone' })
+      expect(objects(errors)[0]?.message).toContain('+05:30')
+    }
+    const answer = await usage(key, '?group_by=feature&time_zone=Asia/Kolkata')
+    expect(answer).toMatchObject({ time_zone: 'Asia/Kolkata', totals: { events: 48 } })
+  })
+
+  it.each(['Europe/Nowhere', 'Berlin', '%2B02:00', '', 'UTC&time_zone=UTC'])('refuses %s', async (zone) => {
+    const refused = await api(`/v1/analytics/costs?time_zone=${zone}`, { key })
+    const { errors } = await expectRefused(refused, 400, 'invalid_request')
+    expect(objects(errors)[0]).toMatchObject({ path: '/time_zone' })
+  })
+})
+
 describe('as_of', () => {
   it('is the moment of the question once everything is counted, and before that what the rollups have come to', async () => {
     const customer = await register()

@@ -37,7 +37,7 @@ describe('CORS', () => {
       'access-control-allow-methods': 'GET,HEAD,POST,PUT,PATCH,DELETE',
       'access-control-allow-headers': 'Authorization,X-API-Key,Content-Type,Idempotency-Key,X-Request-Id',
       'access-control-expose-headers':
-        'X-Request-Id,Idempotency-Replayed,RateLimit,RateLimit-Policy,Retry-After',
+        'X-Request-Id,X-Next-Cursor,Idempotency-Replayed,RateLimit,RateLimit-Policy,Retry-After',
       'access-control-max-age': '7200',
     })
     expect(response.headers.get('Vary')).toContain('Origin')

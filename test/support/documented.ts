@@ -122,7 +122,7 @@ async function wrongBody(
   const [type = ''] = (response.headers.get('Content-Type') ?? '').split(';')
   const media = content[type]
   if (!isObject(media)) return `the content type is ${type}`
-  if (!type.endsWith('json')) return wrongValue(text, asObject(media.schema))
+  if (!/[/+]json$/.test(type)) return wrongValue(text, asObject(media.schema))
   const body: unknown = JSON.parse(text)
   const codes = codesOf(documented)
   if (codes.length > 0 && isObject(body) && !codes.some((code) => code === body.code)) {

@@ -94,6 +94,7 @@ function headersOf(method: string): fc.Arbitrary<Record<string, string>> {
         { weight: 5, arbitrary: fc.constantFrom('application/json', 'application/json; charset=utf-8') },
         { weight: 1, arbitrary: fc.constantFrom('text/plain', 'application/jsonp', 'multipart/form-data') },
       ),
+      Accept: fc.constantFrom('text/csv', 'application/x-ndjson', 'text/csv;q=0, */*', 'text/plain', ';'),
       'X-Request-Id': fc.string({ maxLength: 80 }).filter(isHeaderValue),
     },
     { requiredKeys: [] },

@@ -74,7 +74,14 @@ const PREFLIGHT_MAX_AGE_S = 7_200
 const SHARED = {
   allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
   allowHeaders: ['Authorization', 'X-API-Key', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
-  exposeHeaders: ['X-Request-Id', 'Idempotency-Replayed', 'RateLimit', 'RateLimit-Policy', 'Retry-After'],
+  exposeHeaders: [
+    'X-Request-Id',
+    'X-Next-Cursor',
+    'Idempotency-Replayed',
+    'RateLimit',
+    'RateLimit-Policy',
+    'Retry-After',
+  ],
   maxAge: PREFLIGHT_MAX_AGE_S,
   // The API uses no cookies: a page can only send a key that it has.
   credentials: false,

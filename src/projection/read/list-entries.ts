@@ -158,7 +158,8 @@ function fittingRows(rows: readonly PageRow[]): number {
   return Math.min(ROWS_A_ROUND, Math.max(1, fitting))
 }
 
-async function unpackNewestFirst(
+/** Unpacks pages, with the names of users and teams. */
+export async function unpackNewestFirst(
   db: D1Database,
   ledger_id: string,
   rows: readonly PageRow[],

@@ -97,6 +97,77 @@ export async function readLatePages(
   return wholeFlushes(db, ledger_id, results, limit)
 }
 
+/** The columns of a page that precede its body. */
+export interface PageIndexRow {
+  flush_entry: number
+  entry_count: number
+  last_at_ms: number
+}
+
+export interface PageIndexQuery extends PageQuery {
+  /** Only flushes that may have entries from this one on: those from the flush that contains it. */
+  readonly from_entry: number
+  /** Leaves out pages without an entry before this time. */
+  readonly to_ms: number | undefined
+}
+
+const INDEX_FIELDS = 'SELECT flush_entry, entry_count, last_at_ms FROM ledger_pages'
+const IN_RANGE = `ledger_id = ?1 AND flush_entry < ?2 AND flush_entry >=
+    coalesce((SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?3), 0)`
+
+const INDEX_OF_LEDGER = `${INDEX_FIELDS} WHERE ${IN_RANGE} ORDER BY flush_entry DESC LIMIT ?4`
+
+const INDEX_OF_WALLET = `
+  ${INDEX_FIELDS} WHERE ${IN_RANGE} AND wallet_number = ?5 ORDER BY flush_entry DESC LIMIT ?4`
+
+const INDEX_OF_LATE = `
+  ${INDEX_FIELDS} INDEXED BY ledger_pages_late WHERE ${IN_RANGE} AND ${LATE} AND oldest_ms < ?6
+    AND (?5 IS NULL OR wallet_number = ?5)
+  ORDER BY flush_entry DESC LIMIT ?4`
+
+/** Lists pages without their bodies, the newest flush first. */
+export async function indexPages(db: D1Database, query: PageIndexQuery): Promise<PageIndexRow[]> {
+  const { ledger_id, wallet_number, before_entry, from_entry, to_ms, rows } = query
+  if (to_ms === undefined) return indexOfRange(db, query)
+  const too_late_entry = await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
+  const { results } = await db
+    .prepare(INDEX_OF_LATE)
+    .bind(ledger_id, before_entry, Math.max(from_entry, too_late_entry), rows, wallet_number, to_ms)
+    .all<PageIndexRow>()
+  const late = results.filter(({ flush_entry }) => flush_entry >= too_late_entry)
+  if (late.length >= rows) return late
+  const rest = { ...query, before_entry: too_late_entry, rows: rows - late.length }
+  return [...late, ...(await indexOfRange(db, rest))]
+}
+
+async function indexOfRange(db: D1Database, query: PageIndexQuery): Promise<PageIndexRow[]> {
+  const { ledger_id, wallet_number, before_entry, from_entry, rows } = query
+  const statement =
+    wallet_number === null
+      ? db.prepare(INDEX_OF_LEDGER).bind(ledger_id, before_entry, from_entry, rows)
+      : db.prepare(INDEX_OF_WALLET).bind(ledger_id, before_entry, from_entry, rows, wallet_number)
+  return (await statement.all<PageIndexRow>()).results
+}
+
+const PAGES_OF_FLUSHES = `
+  ${FIELDS} WHERE ledger_id = ?1 AND flush_entry IN (SELECT value FROM json_each(?2))`
+
+const PAGES_OF_FLUSHES_OF_WALLET = `${PAGES_OF_FLUSHES} AND wallet_number = ?3`
+
+/** Reads the pages of these flushes. */
+export async function readPagesOf(
+  db: D1Database,
+  query: Pick<PageQuery, 'ledger_id' | 'wallet_number'> & { readonly flushes: readonly number[] },
+): Promise<PageRow[]> {
+  const { ledger_id, wallet_number, flushes } = query
+  const list = JSON.stringify(flushes)
+  const statement =
+    wallet_number === null
+      ? db.prepare(PAGES_OF_FLUSHES).bind(ledger_id, list)
+      : db.prepare(PAGES_OF_FLUSHES_OF_WALLET).bind(ledger_id, list, wallet_number)
+  return (await statement.all<PageRow>()).results
+}
+
 /** Drops the last flush, which may have more pages; reads all of it when there is no other. */
 async function wholeFlushes(
   db: D1Database,

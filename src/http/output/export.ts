@@ -1,0 +1,154 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { parseAccept } from 'hono/utils/accept'
+import { logError } from '../../logging/log.ts'
+import { type AppEnv, routeOf } from '../env.ts'
+import { nextCursor } from '../input/pagination.ts'
+import { jsonResponse } from './json.ts'
+
+/** Lists as CSV or NDJSON, which `Accept` asks for, streamed. */
+
+const EXPORTS = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
+
+export type ExportFormat = keyof typeof EXPORTS
+
+/**
+ * The format that the request prefers over JSON; null for JSON, also without `Accept` or for types that no list has. Of
+ * equally preferred types, exact ones win over wildcards, then the first.
+ */
+export function exportFormat(c: Context): ExportFormat | null {
+  const accepted = parseAccept(c.req.header('Accept') ?? '').flatMap(({ type, q }) => {
+    const format = formatOf(type.toLowerCase())
+    return format === undefined || !(q > 0) ? [] : [{ format, q, wildcard: type.includes('*') }]
+  })
+  const [best] = accepted.toSorted((a, b) => b.q - a.q || Number(a.wildcard) - Number(b.wildcard))
+  return best?.format ?? null
+}
+
+function formatOf(type: string): ExportFormat | null | undefined {
+  if (type === EXPORTS.csv) return 'csv'
+  if (type === EXPORTS.ndjson) return 'ndjson'
+  return ['application/json', 'application/*', '*/*'].includes(type) ? null : undefined
+}
+
+/** The header of an export that ends before the last row. */
+const NEXT_CURSOR = 'X-Next-Cursor'
+
+/** The answers of a list in all its formats. */
+export function listAnswer(description: string, schema: z.ZodType) {
+  const text = (of: string) => ({ schema: z.string().openapi({ description: of }) })
+  return {
+    description,
+    headers: z.object({
+      [NEXT_CURSOR]: z.string().optional().openapi({
+        description: 'Only in CSV and NDJSON: the `cursor` of the rest. Absent if there is no more.',
+      }),
+    }),
+    content: {
+      'application/json': { schema },
+      [EXPORTS.csv]: text('RFC 4180, with a header row.'),
+      [EXPORTS.ndjson]: text('One row as a JSON object on each line.'),
+    },
+  }
+}
+
+/** What the descriptions of exporting lists say. */
+export const EXPORT_DESCRIPTION =
+  'With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format.'
+
+/** Whether the request asks for all rows: an export without `limit`, which would ask for one page of it. */
+export function wantsAllRows(c: Context): boolean {
+  return exportFormat(c) !== null && c.req.query('limit') === undefined
+}
+
+export interface Rows<T> {
+  /** The columns of CSV. */
+  readonly columns: readonly string[]
+  readonly next_before_entry: number | null
+  readonly chunks: AsyncIterable<readonly T[]> | Iterable<readonly T[]>
+  readonly render: (row: T) => object
+}
+
+/** Answers a page in the format that the request prefers. */
+export function pageResponse<T>(
+  c: Context<AppEnv>,
+  page: Omit<Rows<T>, 'chunks'>,
+  rows: readonly T[],
+): Response {
+  const format = exportFormat(c)
+  if (format !== null) return streamed(c, format, { ...page, chunks: [rows] })
+  const data = rows.map((row) => page.render(row))
+  return jsonResponse(c, { data, next_cursor: nextCursor(page.next_before_entry) })
+}
+
+/** Answers all rows. The request must want them (`wantsAllRows`). */
+export function exportResponse<T>(c: Context<AppEnv>, rows: Rows<T>): Response {
+  return streamed(c, exportFormat(c) ?? 'ndjson', rows)
+}
+
+/**
+ * Streams rows, a chunk at a time and only as fast as the client reads. A failure breaks the connection off without the
+ * end of the body, so that clients do not take a part for the whole.
+ */
+function streamed<T>(c: Context<AppEnv>, format: ExportFormat, rows: Rows<T>): Response {
+  const { columns, next_before_entry } = rows
+  const iterator = rendered(rows)
+  const encoder = new TextEncoder()
+  let head = format === 'csv' ? csvLine(columns) : ''
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          for (;;) {
+            const { done, value } = await iterator.next()
+            const text = head + linesOf(format, columns, value ?? [])
+            head = ''
+            if (text !== '') controller.enqueue(encoder.encode(text))
+            if (done) return controller.close()
+            if (text !== '') return
+          }
+        } catch (error) {
+          logError('export_interrupted', error, { request_id: c.get('request_id'), route: routeOf(c) })
+          controller.error(error)
+        }
+      },
+      async cancel() {
+        await iterator.return(undefined)
+      },
+    },
+    // Nothing is read before the client asks: a HEAD request reads no rows.
+    { highWaterMark: 0 },
+  )
+  const cursor = nextCursor(next_before_entry)
+  const type = format === 'csv' ? `${EXPORTS.csv}; charset=utf-8; header=present` : EXPORTS.ndjson
+  return c.body(body, 200, { 'Content-Type': type, ...(cursor !== null && { [NEXT_CURSOR]: cursor }) })
+}
+
+async function* rendered<T>({ chunks, render }: Rows<T>): AsyncGenerator<readonly object[], undefined> {
+  for await (const chunk of chunks) yield chunk.map((row) => render(row))
+}
+
+function linesOf(format: ExportFormat, columns: readonly string[], rows: readonly object[]): string {
+  if (format === 'ndjson') return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  return rows
+    .map((row) => {
+      const fields = new Map<string, unknown>(Object.entries(row))
+      return csvLine(columns.map((column) => fields.get(column)))
+    })
+    .join('')
+}
+
+function csvLine(values: readonly unknown[]): string {
+  return `${values.map(csvField).join(',')}\r\n`
+}
+
+// Spreadsheets take text that begins with one of these as a formula. The apostrophe itself is one of them, so that
+// removing one apostrophe always gives the text back.
+const FORMULA = /^[=+\-@\t\r\n'＝＋－＠]/
+
+/** A field of RFC 4180: empty for none, exact decimals, JSON for lists and objects. Text is never a formula. */
+function csvField(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  const text = typeof value === 'string' ? (FORMULA.test(value) ? `'${value}` : value) : JSON.stringify(value)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

@@ -1,0 +1,190 @@
+import type { Bindings } from '../../bindings.ts'
+import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
+import { readEntries, readProjectionState } from '../../ledger/client/client.ts'
+import { arrivedFrom, matches, NO_OLDER_ENTRY } from '../../ledger/journal/unflushed.ts'
+import type { Entry } from '../../ledger/model/journal.ts'
+import { LedgerIds } from '../../ledger/model/ledger-ids.ts'
+import type { EntriesAnswer } from '../../ledger/model/messages/ledger.ts'
+import type { Refused } from '../../ledger/model/refusal.ts'
+import { type EntriesQuery, unpackNewestFirst } from './list-entries.ts'
+import { indexPages, type PageIndexRow, readPagesOf } from './page-rows.ts'
+
+/** Only the entries of a list that begin at a place; an export has no limit of the caller's. */
+export type ExportQuery = Omit<EntriesQuery, 'limit'>
+
+export interface EntriesExport {
+  readonly kind: 'done'
+  readonly ids: LedgerIds
+  /** Where the next export begins; null when this one reaches the oldest entry. Known before anything is read. */
+  readonly next_before_entry: number | null
+  /** Newest first. Throws when the ledger or D1 cannot be read, so that a part never passes for the whole. */
+  readonly chunks: AsyncGenerator<readonly Entry[]>
+}
+
+/**
+ * The most entries and D1 pages that one export covers, before filters; one flush more than that at most. They bound its
+ * subrequests: about 300 of the 1,000 that a request may make.
+ */
+export const EXPORT_ENTRIES = 20_000
+const EXPORT_PAGES = 2_000
+/** What is in memory at once: the entries of one read from the object, and of one from D1 (or one flush). */
+const ENTRIES_A_READ = 500
+const PAGES_A_READ = 64
+
+/**
+ * Exports entries newest first, complete and current as in `listEntries`, but page by page and up to a bound. The range of
+ * entry numbers is fixed first, from the columns of the pages without their bodies.
+ */
+export async function exportEntries(
+  env: Bindings,
+  query: ExportQuery,
+  bounds = { entries: EXPORT_ENTRIES, pages: EXPORT_PAGES },
+): Promise<EntriesExport | Refused> {
+  const { ledger, caller, filter } = query
+  const state = await readProjectionState(env, ledger, { caller, with_wallets: false })
+  if (state.kind === 'refused') return state
+  const newest = state.answer.last_entry
+  const before_entry = Math.min(query.before_entry ?? newest + 1, newest + 1)
+  const first = await readEntries(env, ledger, { caller, filter, before_entry, limit: ENTRIES_A_READ })
+  if (first.kind === 'refused') return first
+  const { wallet_number, flushed_entry, tag, opened_at_ms } = first.answer
+  const ids = new LedgerIds(tag, opened_at_ms)
+  if (filter.owner && wallet_number === null) {
+    return { kind: 'done', ids, next_before_entry: null, chunks: nothing() }
+  }
+  const unflushed = Math.max(0, before_entry - 1 - flushed_entry)
+  const range =
+    first.answer.reached_entry === NO_OLDER_ENTRY
+      ? { lowest_entry: Math.min(before_entry, flushed_entry + 1), more: false }
+      : unflushed >= bounds.entries
+        ? { lowest_entry: before_entry - bounds.entries, more: true }
+        : await flushedRange(env, query, first.answer, before_entry, {
+            entries: bounds.entries - unflushed,
+            pages: bounds.pages,
+          })
+  const { lowest_entry, more } = range
+  return {
+    kind: 'done',
+    ids,
+    next_before_entry: more && lowest_entry > 1 ? lowest_entry : null,
+    chunks: chunksOf(env, query, { first: first.answer, before_entry, lowest_entry }),
+  }
+}
+
+async function* nothing(): AsyncGenerator<readonly Entry[]> {}
+
+interface Range {
+  readonly lowest_entry: number
+  /** Whether entries below the range may match. */
+  readonly more: boolean
+}
+
+/** Cuts the pages below `before_entry` at a whole flush, within the bounds but for one flush. */
+async function flushedRange(
+  env: Bindings,
+  query: ExportQuery,
+  { flushed_entry, wallet_number }: EntriesAnswer,
+  before_entry: number,
+  bounds: { readonly entries: number; readonly pages: number },
+): Promise<Range> {
+  const start = Math.min(before_entry, flushed_entry + 1)
+  const rows = await indexPages(ledgerDb(env, query.ledger.customer_id), {
+    ledger_id: ledgerKey(query.ledger),
+    wallet_number,
+    before_entry: start,
+    from_entry: 0,
+    to_ms: query.filter.to_ms,
+    rows: bounds.pages + 1,
+  })
+  const arrived_from_ms = arrivedFrom(query.filter)
+  let lowest_entry = start
+  let entries = 0
+  for (const [index, { flush_entry, entry_count, last_at_ms }] of rows.entries()) {
+    if (last_at_ms < arrived_from_ms) return { lowest_entry, more: false }
+    const is_next_flush = flush_entry !== lowest_entry
+    if (index > 0 && is_next_flush && (entries >= bounds.entries || index >= bounds.pages)) {
+      return { lowest_entry, more: true }
+    }
+    lowest_entry = flush_entry
+    entries += entry_count
+  }
+  return { lowest_entry, more: rows.length > bounds.pages }
+}
+
+interface Part {
+  readonly first: EntriesAnswer
+  readonly before_entry: number
+  readonly lowest_entry: number
+}
+
+async function* chunksOf(
+  env: Bindings,
+  query: ExportQuery,
+  { first, before_entry: start, lowest_entry }: Part,
+): AsyncGenerator<readonly Entry[]> {
+  const { ledger, caller, filter } = query
+  let answer = first
+  let before_entry = start
+  for (;;) {
+    yield answer.entries.filter(({ number }) => number >= lowest_entry)
+    if (answer.reached_entry === NO_OLDER_ENTRY) return
+    // A flush may have passed the place meanwhile: D1 then has everything below it.
+    before_entry = Math.min(before_entry, answer.reached_entry)
+    if (before_entry <= lowest_entry) return
+    if (before_entry <= answer.flushed_entry + 1) break
+    const next = await readEntries(env, ledger, { caller, filter, before_entry, limit: ENTRIES_A_READ })
+    if (next.kind === 'refused') throw new Error(`the ledger refused: ${next.refusal.code}`)
+    answer = next.answer
+  }
+  yield* flushedChunks(env, query, { first: answer, before_entry, lowest_entry })
+}
+
+async function* flushedChunks(
+  env: Bindings,
+  { ledger, filter }: ExportQuery,
+  { first: { wallet_number }, before_entry, lowest_entry }: Part,
+): AsyncGenerator<readonly Entry[]> {
+  const db = ledgerDb(env, ledger.customer_id)
+  const ledger_id = ledgerKey(ledger)
+  const { to_ms } = filter
+  const rows = await indexPages(db, {
+    ledger_id,
+    wallet_number,
+    before_entry,
+    from_entry: lowest_entry,
+    to_ms,
+    // The range is bounded already, and each entry adds one page at most.
+    rows: EXPORT_ENTRIES + EXPORT_PAGES,
+  })
+  const arrived_from_ms = arrivedFrom(filter)
+  for (const flushes of portionsOf(rows)) {
+    const pages = await readPagesOf(db, { ledger_id, wallet_number, flushes })
+    const recent = pages.filter(({ last_at_ms }) => last_at_ms >= arrived_from_ms)
+    const entries = await unpackNewestFirst(db, ledger_id, recent)
+    yield entries.filter(
+      (entry) =>
+        entry.number < before_entry && entry.number >= lowest_entry && matches(entry, filter, wallet_number),
+    )
+  }
+}
+
+/** Groups whole flushes into reads. */
+function* portionsOf(rows: readonly PageIndexRow[]): Generator<readonly number[]> {
+  const by_flush = Map.groupBy(rows, ({ flush_entry }) => flush_entry)
+  let flushes: number[] = []
+  let entries = 0
+  let pages = 0
+  for (const [flush_entry, of_flush] of by_flush) {
+    const added = of_flush.reduce((sum, { entry_count }) => sum + entry_count, 0)
+    if (flushes.length > 0 && (entries + added > ENTRIES_A_READ || pages + of_flush.length > PAGES_A_READ)) {
+      yield flushes
+      flushes = []
+      entries = 0
+      pages = 0
+    }
+    flushes.push(flush_entry)
+    entries += added
+    pages += of_flush.length
+  }
+  if (flushes.length > 0) yield flushes
+}

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest'
+import { offsetText, TimeZone, timeZoneOf } from '../../src/time/zones.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+/** The local date, as `Intl` shows it. */
+function dateIn(zone: string): (at_ms: number) => string {
+  const format = new Intl.DateTimeFormat('en-CA', {
+    timeZone: zone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+  })
+  return (at_ms) => format.format(at_ms)
+}
+
+/** The first day of the Monday week that a date is in. */
+function mondayOf(date: string): string {
+  const at_ms = Date.parse(date)
+  const weekday = (new Date(at_ms).getUTCDay() + 6) % 7
+  return new Date(at_ms - weekday * DAY_MS).toISOString().slice(0, 10)
+}
+
+// Clocks change at night (Berlin, New York), at midnight (Cairo, Beirut, Santiago, Havana, Sao Paulo), or never.
+const ZONES: [zone: string, year: number][] = [
+  ['Europe/Berlin', 2026],
+  ['America/New_York', 2026],
+  ['Africa/Cairo', 2026],
+  ['Asia/Beirut', 2026],
+  ['America/Santiago', 2026],
+  ['America/Havana', 2026],
+  ['America/Sao_Paulo', 2018],
+  ['Pacific/Auckland', 2026],
+  ['Pacific/Kiritimati', 2026],
+  ['Etc/GMT+12', 2026],
+  ['Asia/Tokyo', 2026],
+]
+
+describe.each(ZONES)('%s in %i', (name, year) => {
+  const from_ms = Date.UTC(year - 1, 11, 1)
+  const hours = Array.from({ length: 400 * 24 }, (_, index) => from_ms + index * HOUR_MS)
+  const dateOf = dateIn(name)
+  const names = {
+    day: dateOf,
+    week: (at_ms: number) => mondayOf(dateOf(at_ms)),
+    month: (at_ms: number) => dateOf(at_ms).slice(0, 7),
+  }
+
+  it.each(['day', 'week', 'month'] as const)('each hour is in the %s that clocks show', (period) => {
+    const zone = new TimeZone(name)
+    const first = new Map<string, number>()
+    for (const hour_ms of hours) {
+      const window = names[period](hour_ms)
+      if (!first.has(window)) first.set(window, hour_ms)
+    }
+    const [begun = ''] = first.keys()
+    for (const hour_ms of hours) {
+      const window = names[period](hour_ms)
+      // The first window began before the hours.
+      if (window !== begun) expect(zone.startOf(period, hour_ms)).toBe(first.get(window))
+    }
+  })
+})
+
+it('days have 23 and 25 hours when clocks change', () => {
+  const zone = new TimeZone('Europe/Berlin')
+  const lengths = [Date.UTC(2026, 2, 29, 12), Date.UTC(2026, 9, 25, 12), Date.UTC(2026, 5, 1, 12)].map(
+    (noon_ms) => (zone.startOf('day', noon_ms + DAY_MS) - zone.startOf('day', noon_ms)) / HOUR_MS,
+  )
+  expect(lengths).toEqual([23, 25, 24])
+})
+
+it('finds the offsets of a range that are not whole hours', () => {
+  const of = (name: string, from: string, to: string) =>
+    new TimeZone(name).partialHourOffset(Date.parse(from), Date.parse(to))
+  const text = (offset_ms: number | undefined) => offset_ms !== undefined && offsetText(offset_ms)
+  expect(text(of('Asia/Kolkata', '2026-01-01', '2026-01-02'))).toBe('+05:30')
+  expect(text(of('America/St_Johns', '2026-01-01', '2026-01-02'))).toBe('-03:30')
+  expect(text(of('Asia/Kathmandu', '2026-01-01', '2026-01-02'))).toBe('+05:45')
+  // Its daylight saving time is half an hour, so that one half of the year has whole hours.
+  expect(text(of('Australia/Lord_Howe', '2026-01-01', '2026-03-01'))).toBe(false)
+  expect(text(of('Australia/Lord_Howe', '2026-03-01', '2026-05-01'))).toBe('+10:30')
+  expect(text(of('Europe/Berlin', '2026-01-01', '2027-01-01'))).toBe(false)
+})
+
+it.each([
+  '',
+  'Berlin',
+  'Europe/Nowhere',
+  '+02:00',
+  'UTC+2',
+  '../UTC',
+  'Europe/Berlin ',
+  'x'.repeat(65),
+  '__proto__',
+])('%s is no zone', (name) => {
+  expect(timeZoneOf(name)).toBeUndefined()
+})
