@@ -14,11 +14,7 @@ export function renderBurnTable(answer: BurnTableAnswer): object {
     rounding: { mode: definition.rounding.mode, step: exactNumber(definition.rounding.step) },
     min_charge: exactNumber(definition.min_charge),
     on_unpriced: definition.on_unpriced,
-    rules: definition.rules.map((rule) => ({
-      match: rule.match,
-      method: rule.method,
-      ...renderMethod(rule),
-    })),
+    rules: definition.rules.map(renderRule),
     effective_from: timeOrNull(answer.effective_from_ms),
     effective_to: timeOrNull(answer.effective_to_ms),
     active: answer.deactivated_at_ms === null,
@@ -26,6 +22,10 @@ export function renderBurnTable(answer: BurnTableAnswer): object {
     updated_at: timeOrNull(answer.updated_at_ms),
     deactivated_at: timeOrNull(answer.deactivated_at_ms),
   }
+}
+
+export function renderRule(rule: BurnRule): object {
+  return { match: rule.match, method: rule.method, ...renderMethod(rule) }
 }
 
 function renderMethod(rule: BurnRule): object {

@@ -1,10 +1,9 @@
 import { timeJson } from '../http/input/times.ts'
-import { creditsExact, creditsJson, metadataJson, usdJson } from '../http/output/json.ts'
+import { creditsExact, creditsJson, metadataJson, usageJson, usdJson } from '../http/output/json.ts'
 import type { BatchAnswer, BatchItemAnswer, EventAnswer } from '../ledger/model/answers.ts'
 import type { Entry } from '../ledger/model/journal.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
-import { usageJson } from '../rating/render.ts'
 
 /** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderEventAnswer(answer: EventAnswer): object {

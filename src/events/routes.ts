@@ -1,4 +1,5 @@
 import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { configOf } from '../config.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import {
   EXPORT_DESCRIPTION,
@@ -10,7 +11,7 @@ import {
 import { jsonResponse } from '../http/output/json.ts'
 import { answerResult, noSuch, refusalResponse } from '../http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
-import { ingest } from '../ledger/client/client.ts'
+import { ingest, readExplanation } from '../ledger/client/client.ts'
 import type { BatchAnswer } from '../ledger/model/answers.ts'
 import type { Entry } from '../ledger/model/journal.ts'
 import type { Refusal } from '../ledger/model/refusal.ts'
@@ -18,6 +19,8 @@ import { findProvider, nearestModels } from '../pricing/catalogue/catalogue.ts'
 import { type EntriesPage, findEntry } from '../projection/read/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { eventSchema } from '../rating/event.ts'
+import { explainEvent } from '../rating/explain/event.ts'
+import { eventExplanationSchema } from '../rating/explain/schema.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { readIngest } from './ingest.ts'
 import { exportEvents, listEvents, withAmendments } from './list.ts'
@@ -70,6 +73,18 @@ const getRoute = route({
   ...scoped('credits:read'),
   request: { params: eventPath },
   answers: { 200: json('The event.', eventRecordSchema) },
+  problems: ['overloaded', 'not_found'],
+})
+
+const explainRoute = route({
+  method: 'get',
+  path: '/{id}/explain',
+  summary: 'Explain how an event was priced and charged, so that its sum can be redone by hand',
+  description:
+    'From what the event recorded. The provider response is not kept: its places are named by `calculate` with `explain`. An event priced by an earlier catalogue says so and has no unit prices.',
+  ...scoped('credits:read', currentPrices),
+  request: { params: eventPath },
+  answers: { 200: json('The explanation.', eventExplanationSchema) },
   problems: ['overloaded', 'not_found'],
 })
 
@@ -134,6 +149,22 @@ eventsRoutes.openapi(getRoute, async (c) => {
   if (found.kind === 'none') return noSuch(c, 'event', id)
   const [entry = found.entry] = await withAmendments(c.env, from, [found.entry])
   return jsonResponse(c, renderEvent(found.ids, entry))
+})
+
+eventsRoutes.openapi(explainRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const from = { ledger: ledgerOf(c), caller: callerOf(c) }
+  const found = await findEntry(c.env, from, 'evt', id)
+  if (found.kind === 'refused') return refusalResponse(c, found.refusal)
+  if (found.kind === 'none') return noSuch(c, 'event', id)
+  const [entry = found.entry] = await withAmendments(c.env, from, [found.entry])
+  const { event } = entry
+  if (!event) return noSuch(c, 'event', id)
+  const message = { caller: from.caller, burn_table_version: event.burn_table_version, entry: entry.number }
+  const read = await readExplanation(c.env, from.ledger, message)
+  if (read.kind === 'refused') return refusalResponse(c, read.refusal)
+  const recorded = { ...entry, event }
+  return jsonResponse(c, explainEvent(found.ids, recorded, read.answer, c.get('prices'), configOf(c.env)))
 })
 
 /** Counts rejected events by code, for the metrics: a batch is answered 200 even if all are rejected. */

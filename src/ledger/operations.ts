@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts'
-import { microCredits } from '../pricing/money.ts'
-import { readBurnTables, savedAnswer } from './burn-tables/answers.ts'
+import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import { readBurnTables, savedAnswer, versionAnswer } from './burn-tables/answers.ts'
 import { applyBurnTable, deactivateBurnTable } from './burn-tables/changes.ts'
 import type { BurnTables } from './burn-tables/compiled.ts'
 import { applyIngest } from './burns/ingest.ts'
@@ -161,6 +161,19 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
 
   burnTables: ({ store, tables }, { question }) =>
     readBurnTables(store.burnTables, tables, question, Date.now()),
+
+  explain({ store, tables }, { burn_table_version, entry }) {
+    const given = entry === null ? undefined : store.givenBack(entry)
+    return {
+      kind: 'done',
+      answer: {
+        table: versionAnswer(store.burnTables, tables, burn_table_version),
+        given_back: given?.amount ?? ZERO_CREDITS,
+        voided: given?.voided ?? false,
+        late_lots: entry === null ? [] : (store.amendment(entry)?.lots ?? []),
+      },
+    }
+  },
 
   quote({ tables }, { items }) {
     const now_ms = Date.now()

@@ -48,6 +48,8 @@ export const OPERATIONS = {
   /** Ends a burn table now; it still rates events of earlier times. */
   deactivateBurnTable: operation<burnTables.DeactivateBurnTableMessage, burnTables.BurnTableResult>('write'),
   burnTables: operation<burnTables.BurnTablesMessage, burnTables.BurnTablesResult>('read'),
+  /** The burn table version that charged something, and what of an event was given back. */
+  explain: operation<burnTables.ExplainMessage, burnTables.ExplainResult>('read'),
   /** Prices items, each by the burn table of its time. Moves nothing. */
   quote: operation<burnTables.QuoteMessage, burnTables.QuoteResult>('read'),
   /** Makes, replaces or deletes an entitlement: it applies to the events after it. */

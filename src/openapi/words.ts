@@ -56,6 +56,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'POST /v1/events/ingest': 'ingestEvents',
   'GET /v1/events': 'listEvents',
   'GET /v1/events/{id}': 'getEvent',
+  'GET /v1/events/{id}/explain': 'explainEvent',
   'POST /v1/events/{id}/void': 'voidEvent',
   'POST /v1/rating/calculate': 'calculatePrice',
   'POST /v1/rating/calculate/bulk': 'calculatePrices',

@@ -120,6 +120,20 @@ export function formatDecimal(value: bigint, decimals: number): string {
   return `${negative ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`
 }
 
+/** Writes a fraction that is not negative exactly: a plain decimal if it has one, else `numerator/denominator` in lowest terms. */
+export function exactText(numerator: bigint, denominator: bigint): string {
+  let divisor = denominator
+  for (let rest = numerator; rest !== 0n; ) [divisor, rest] = [rest, divisor % rest]
+  const [top, bottom] = [numerator / divisor, denominator / divisor]
+  for (let decimals = 0; decimals <= MOST_DECIMALS; decimals++) {
+    const power = 10n ** BigInt(decimals)
+    if (power % bottom === 0n) return formatDecimal(top * (power / bottom), decimals)
+  }
+  return `${top}/${bottom}`
+}
+
+const MOST_DECIMALS = 60
+
 export function formatCredits(amount: MicroCredits): string {
   return formatDecimal(BigInt(amount), CREDIT_DECIMALS)
 }

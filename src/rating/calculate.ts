@@ -9,6 +9,7 @@ import { costFrom, type PriceBook, pricesInForce } from '../pricing/cost/price-b
 import { MAX_USD, usdToParts } from '../pricing/money.ts'
 import { checkUsage, type Usage } from '../pricing/usage.ts'
 import { readConsumption } from './consumption.ts'
+import { type CalculationToExplain, readFrom } from './explain/read-from.ts'
 import { providerName } from './provider-name.ts'
 import { type CalculationInput, calculateSchema } from './schema.ts'
 
@@ -20,9 +21,14 @@ export interface Costed {
   readonly warnings: readonly string[]
   readonly suggestion: SuggestionResult
   readonly item: QuoteItem
+  /** What an explanation needs, if one is wanted. */
+  readonly explain?: CalculationToExplain
 }
 
-export type Calculation = Costed & { readonly quote: Quote & { readonly kind: 'charged' } }
+export type Calculation = Costed & {
+  readonly quote: Quote & { readonly kind: 'charged' }
+  readonly explanation?: object
+}
 
 type CostOutcome = Costed | { readonly kind: 'refused'; readonly refusal: Refusal }
 
@@ -65,6 +71,9 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
     cost,
     warnings: [...warnings, ...(cost.warnings ?? [])],
     suggestion: suggestionFor(request, book),
+    ...(input.explain === true && {
+      explain: { book, request, read_from: readFrom(input, read.consumption) },
+    }),
     item: {
       feature_id: input.feature_id,
       provider: providerName(provider),

@@ -1,13 +1,27 @@
-import { creditsExact, type ExactNumber, exactNumber, microUsdJson, usdJson } from '../http/output/json.ts'
+import {
+  creditsExact,
+  type ExactNumber,
+  exactNumber,
+  microUsdJson,
+  quantityJson,
+  usageJson,
+  usdJson,
+} from '../http/output/json.ts'
 import { detailOf } from '../ledger/model/refusal.ts'
 import { marginOf } from '../pricing/burn-table/table.ts'
 import type { SuggestionResult } from '../pricing/catalogue/suggestion.ts'
 import { formatDecimal, type PicoUsd, picoUsd, roundToMicro } from '../pricing/money.ts'
-import { SECONDS_DECIMALS } from '../pricing/usage.ts'
 import type { BulkResult, Calculation } from './calculate.ts'
 import type { Simulation, SimulationSums } from './simulate.ts'
 
-export function renderCalculation({ usage, cost, quote, suggestion, warnings: about }: Calculation): object {
+export function renderCalculation({
+  usage,
+  cost,
+  quote,
+  suggestion,
+  explanation,
+  warnings: about,
+}: Calculation): object {
   const price = picoUsd(BigInt(quote.price_pico))
   const warnings = [...about, ...quote.warnings]
   return {
@@ -33,6 +47,7 @@ export function renderCalculation({ usage, cost, quote, suggestion, warnings: ab
     pricing_source: quote.pricing_source,
     burn_table_version: quote.burn_table_version,
     price_version: cost.price_version,
+    ...(explanation && { explanation }),
     ...(warnings.length > 0 && { warnings }),
   }
 }
@@ -104,14 +119,4 @@ function renderSums({ events, recorded_micro, simulated_micro, cost, price }: Si
 /** Renders a sum of USD, half-even to 6 decimals, like all sums. */
 function usdSumJson(pico: bigint): ExactNumber {
   return microUsdJson(roundToMicro(pico))
-}
-
-/** Renders quantities as plain decimals. JavaScript writes an exponent for values below 1e-6, which only seconds have. */
-export function usageJson(usage: Readonly<Record<string, number>>): Record<string, ExactNumber> {
-  return Object.fromEntries(Object.entries(usage).map(([unit, quantity]) => [unit, quantityJson(quantity)]))
-}
-
-export function quantityJson(quantity: number): ExactNumber {
-  if (quantity >= 1e-6 || quantity === 0) return quantity
-  return exactNumber(formatDecimal(BigInt(Math.round(quantity * 10 ** SECONDS_DECIMALS)), SECONDS_DECIMALS))
 }

@@ -9,6 +9,7 @@ import { readQuotes } from '../ledger/client/client.ts'
 import { compileBurnTable } from '../pricing/burn-table/table.ts'
 import { calculation, costEach, costOf, withQuotes } from './calculate.ts'
 import { currentPrices } from './current-prices.ts'
+import { explainEach } from './explain/calculation.ts'
 import { renderBulk, renderCalculation, renderSimulation } from './render.ts'
 import {
   bulkSchema,
@@ -59,7 +60,10 @@ ratingRoutes.openapi(calculateRoute, async (c) => {
   if (costed.kind === 'refused') return refusalResponse(c, costed.refusal)
   const quoted = await readQuotes(c.env, sharedLedgerOf(c), { caller: callerOf(c), items: [costed.item] })
   if (quoted.kind === 'refused') return refusalResponse(c, quoted.refusal)
-  return jsonResponse(c, renderCalculation(calculation(costed, quoted.quotes[0])))
+  const [explained = calculation(costed, quoted.quotes[0])] = await explainEach(c, [
+    calculation(costed, quoted.quotes[0]),
+  ])
+  return jsonResponse(c, renderCalculation(explained))
 })
 
 ratingRoutes.openapi(bulkRoute, async (c) => {
@@ -69,7 +73,7 @@ ratingRoutes.openapi(bulkRoute, async (c) => {
     items: items.flatMap((item) => (item.kind === 'costed' ? [item.item] : [])),
   })
   if (quoted.kind === 'refused') return refusalResponse(c, quoted.refusal)
-  return jsonResponse(c, renderBulk(withQuotes(items, quoted.quotes)))
+  return jsonResponse(c, renderBulk(await explainEach(c, withQuotes(items, quoted.quotes))))
 })
 
 ratingRoutes.openapi(simulateRoute, async (c) => {

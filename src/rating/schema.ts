@@ -4,6 +4,7 @@ import { customerText } from '../http/input/identifiers.ts'
 import { timeInput } from '../http/input/times.ts'
 import { isUsageUnit, MAX_QUANTITY, USAGE_UNITS } from '../pricing/usage.ts'
 import { DAY_MS } from '../time/durations.ts'
+import { explanationSchema } from './explain/schema.ts'
 
 const NOT_NEGATIVE = 'must not be negative'
 const TOO_MANY = 'must be at most 10000000000000'
@@ -88,7 +89,14 @@ export const consumptionFields = {
 }
 
 export const calculateSchema = z
-  .strictObject({ ...consumptionFields, feature_id: customerText().optional(), at: timeInput().optional() })
+  .strictObject({
+    ...consumptionFields,
+    feature_id: customerText().optional(),
+    at: timeInput().optional(),
+    explain: z.boolean().optional().openapi({
+      description: 'Adds `explanation`: every price, its source, and what was read from where.',
+    }),
+  })
   .openapi('Calculation')
 
 export type CalculationInput = z.infer<typeof calculateSchema>
@@ -142,6 +150,7 @@ export const calculatedSchema = z
     pricing_source: z.string(),
     burn_table_version: z.int(),
     price_version: z.string(),
+    explanation: explanationSchema.optional(),
     warnings: z.array(z.string()).optional(),
   })
   .openapi('Calculated')

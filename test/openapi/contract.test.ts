@@ -22,6 +22,7 @@ const CONTRACT = `
   POST /v1/events/ingest
   GET /v1/events
   GET /v1/events/{id}
+  GET /v1/events/{id}/explain
   POST /v1/events/{id}/void
   POST /v1/rating/calculate
   POST /v1/rating/calculate/bulk

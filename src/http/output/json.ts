@@ -10,6 +10,7 @@ import {
   type UsdParts,
   usdFromParts,
 } from '../../pricing/money.ts'
+import { SECONDS_DECIMALS } from '../../pricing/usage.ts'
 
 /**
  * Exact amounts in JSON. A double prints 0.00000415 as `4.15e-6` and cannot represent every amount of 16 digits, so
@@ -61,6 +62,16 @@ export function microUsdJson(micro: bigint): ExactNumber {
 /** USD, with at most 12 decimals. */
 export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
   return exactNumber(formatUsd(typeof amount === 'bigint' ? amount : usdFromParts(amount)))
+}
+
+/** Renders quantities as plain decimals. JavaScript writes an exponent for values below 1e-6, which only seconds have. */
+export function usageJson(usage: Readonly<Record<string, number>>): Record<string, ExactNumber> {
+  return Object.fromEntries(Object.entries(usage).map(([unit, quantity]) => [unit, quantityJson(quantity)]))
+}
+
+export function quantityJson(quantity: number): ExactNumber {
+  if (quantity >= 1e-6 || quantity === 0) return quantity
+  return exactNumber(formatDecimal(BigInt(Math.round(quantity * 10 ** SECONDS_DECIMALS)), SECONDS_DECIMALS))
 }
 
 /** JSON text that `stringifyJson` writes as it is. */

@@ -78,6 +78,17 @@ export function savedAnswer(rows: BurnTableRows, version: number): BurnTableAnsw
   return { ...storedAnswer(rows, found), deactivated_at_ms: null }
 }
 
+/** Returns a version of any table, the deployment's default included; null if there is none. */
+export function versionAnswer(
+  rows: BurnTableRows,
+  tables: BurnTables,
+  version: number,
+): BurnTableAnswer | null {
+  if (version === DEFAULT_VERSION) return defaultAnswer(tables.defaults)
+  const found = rows.versions.find((row) => row.version === version)
+  return found ? storedAnswer(rows, found) : null
+}
+
 function defaultAnswer(defaults: BurnDefaults): BurnTableAnswer {
   return {
     id: null,

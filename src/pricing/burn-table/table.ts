@@ -118,6 +118,17 @@ function ruleChooser(
   }
 }
 
+/** Returns the rule of a definition that charges an event: the deployment's markup where none matches. */
+export function ruleFor({ rules }: BurnTableDefinition, defaults: BurnDefaults, event: Described): BurnRule {
+  const subject = subjectOf(event)
+  const found = rules
+    .map((rule) => ({ rule, match: compileMatch(rule.match) }))
+    .sort((a, b) => compareSpecificity(a.match, b.match))
+    .find(({ match }) => matchesSubject(match, subject))
+  const markup_percent = formatDecimal(defaults.markup_percent_micro, 6)
+  return found?.rule ?? { match: {}, method: 'cost_plus', markup_percent }
+}
+
 /** Converts micro-credits and 1e-12 credits per USD to pico-USD: 1e-6 / 1e-12 * 1e12. */
 const PRICE_SCALE = 10n ** BigInt(AMOUNT_DECIMALS - CREDIT_DECIMALS + USD_DECIMALS)
 

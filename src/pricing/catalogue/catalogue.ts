@@ -23,7 +23,7 @@ export interface ModelRef {
   /** Tokens that fit into one request, if the source has the figure. */
   readonly context_window?: number
   readonly deprecated: boolean
-  /** The source of its token prices, one of `CATALOGUE_SOURCES`; the overlay corrects single units of some. */
+  /** The source of its token prices; the overlay corrects single units of some. */
   readonly source: string
   /** Returns the prices in force at a time, in epoch milliseconds. */
   readonly pricesAt: (at_ms: number) => PricePeriod

@@ -2,15 +2,18 @@ import { type PriceList, priceList } from '../cost/price-list.ts'
 import type { UsageUnit } from '../units.ts'
 import {
   CATALOGUE_VERSION,
+  findMatch,
   findRegionalMatch,
   isStandardTier,
   loadProvider,
+  type ModelMatch,
   type ModelRef,
   type ProviderRef,
 } from './catalogue.ts'
 import { matches } from './match.ts'
 import { chooseMediaPrice } from './media-price.ts'
 import { factorOf, findModifier, type Modifier, plainName } from './modifiers.ts'
+import type { Rational } from './notation.ts'
 import type { PricePeriod } from './period.ts'
 
 /** The conditions, besides usage, that select one of a model's prices. */
@@ -67,6 +70,49 @@ export function modifierNames(provider: ProviderRef, model: string, at_ms: numbe
 /** Returns the units that a model's prices at a time bill, directly or through a containing unit. */
 export function coveredUnits(provider: ProviderRef, model: ModelRef, at_ms: number): ReadonlySet<UsageUnit> {
   return variant(model, model.pricesAt(at_ms), provider, NO_CHOICE).list.covered
+}
+
+/** How the catalogue's price of a model was chosen, for a person. */
+export interface CatalogueChoice {
+  readonly model: ModelRef
+  readonly by: ModelMatch['by']
+  /** The spelling that was found. */
+  readonly name: string
+  /** The condition of the period, as `PricePeriod`. */
+  readonly period: string
+  /** The modifiers that apply, with the factor on the prices of some families of units. */
+  readonly factors: readonly {
+    readonly by: 'service_tier' | 'region'
+    readonly name: string
+    readonly factor: Rational
+    readonly families: readonly string[]
+  }[]
+  /** By unit, the size, quality or search context that replaces the base price. */
+  readonly sizes: ReadonlyMap<UsageUnit, string>
+}
+
+/** Returns how `cataloguePrices` chooses; undefined for a name without a model. */
+export function catalogueChoice(conditions: PriceConditions): CatalogueChoice | undefined {
+  const { provider, model, region, at_ms } = conditions
+  const regional = region === undefined ? undefined : findRegionalMatch(provider, model, region)
+  const match = regional ?? findMatch(provider, model)
+  if (match === undefined) return undefined
+  const period = match.model.pricesAt(at_ms)
+  const choice = chooseVariant(conditions, match.model, period, regional !== undefined)
+  const factors = (['service_tier', 'region'] as const).flatMap((by) => {
+    const modifier = by === 'region' ? choice.region : choice.tier
+    return modifier === undefined
+      ? []
+      : [{ by, name: conditions[by] ?? '', factor: modifier.factor, families: [...modifier.families] }]
+  })
+  return {
+    model: match.model,
+    by: match.by,
+    name: match.name,
+    period: period.label,
+    factors,
+    sizes: choice.keys,
+  }
 }
 
 interface Choice {

@@ -1,7 +1,7 @@
 import { findModel, nearestModels, type ProviderRef } from '../catalogue/catalogue.ts'
 import type { Rational } from '../catalogue/notation.ts'
 import { cataloguePrices } from '../catalogue/prices.ts'
-import { divideHalfEven, formatDecimal, type PicoUsd, picoUsd, USD_DECIMALS } from '../money.ts'
+import { divideHalfEven, exactText, formatDecimal, type PicoUsd, picoUsd, USD_DECIMALS } from '../money.ts'
 import { ancestors, isUsageUnit, USAGE_UNITS } from '../units.ts'
 import { inclusiveUsage, SECONDS_DECIMALS, type Usage, type UsageUnit, withTotals } from '../usage.ts'
 import { splitOverlaps } from './overlaps.ts'
@@ -59,6 +59,10 @@ export interface BreakdownLine {
   readonly quantity: number
   /** USD for one unit, a plain decimal; rounded to 18 decimals if it is longer. */
   readonly price_usd: string
+  /** The exact price as a fraction, if 18 decimals do not hold it. */
+  readonly price_fraction?: string
+  /** The context tier whose price applies; absent for the base price. */
+  readonly tier?: { readonly threshold: number; readonly inclusive: boolean }
   /** Rounded to 12 decimals, line by line; the total is rounded once, from the exact sum. */
   readonly cost_usd: string
   /** Reported parts of the unit without a price of their own, which are in `quantity` at this price. */
@@ -268,7 +272,9 @@ function breakdownOf(
   const inherited = inheritedUnits(list, usage)
   return ordered.map(({ entry, quantity, price }) => {
     const parts = inherited.get(entry.unit) ?? []
+    const tier = price === entry.price ? undefined : entry.tiers.find((one) => one.price === price)
     return {
+      tier: tier && { threshold: tier.threshold, inclusive: tier.inclusive },
       unit: entry.unit,
       model,
       decimals: entry.decimals,
@@ -281,6 +287,7 @@ function breakdownOf(
 }
 
 interface ExactLine {
+  readonly tier: BreakdownLine['tier']
   readonly unit: UsageUnit
   readonly model: string | undefined
   readonly decimals: boolean
@@ -303,6 +310,7 @@ function merged(lines: readonly ExactLine[]): BreakdownLine[] {
 }
 
 function writtenOut({
+  tier,
   unit,
   model,
   decimals,
@@ -318,6 +326,10 @@ function writtenOut({
     ...(model === undefined ? {} : { model }),
     quantity: Number(quantity) / Number(perWhole),
     price_usd: formatDecimal(divideHalfEven(price * perWhole * shift, denominator), PRICE_DECIMALS),
+    ...((price * perWhole * shift) % denominator === 0n
+      ? {}
+      : { price_fraction: exactText(price * perWhole, denominator * 10n ** BigInt(USD_DECIMALS)) }),
+    ...(tier === undefined ? {} : { tier }),
     cost_usd: formatDecimal(divideHalfEven(quantity * price, denominator), USD_DECIMALS),
     ...(inherited.length === 0 ? {} : { without_own_price: inherited }),
   }

@@ -60,10 +60,19 @@ function partPrices(
   request: CostRequest,
   model: string | undefined,
 ): ChosenPrices | undefined {
-  if (model === undefined) return pricesFor(book, request)
+  return pricesFor(book, partConditions(book, request, model))
+}
+
+/** Returns the conditions that price one call of a response. */
+export function partConditions(
+  book: PriceBook,
+  request: CostRequest,
+  model: string | undefined,
+): PriceConditions {
+  if (model === undefined) return request
   const [, prefix = ''] = /^(.*[./])claude/.exec(request.model) ?? []
-  const resold = prefix === '' ? undefined : pricesFor(book, { ...request, model: `${prefix}${model}` })
-  return resold ?? pricesFor(book, { ...request, model })
+  const resold = { ...request, model: `${prefix}${model}` }
+  return prefix === '' || pricesFor(book, resold) === undefined ? { ...request, model } : resold
 }
 
 function pricesFor(book: PriceBook, conditions: PriceConditions): ChosenPrices | undefined {
@@ -115,8 +124,26 @@ export function pricesInForce(book: PriceBook, conditions: PriceConditions): Pri
   return { source: sourceOf(book, overlay), overlay, prices, price_version: chosen.list.version, model }
 }
 
+/** An overlay that decides a price, and whose it is. */
+export interface Layer {
+  readonly source: PriceSource
+  readonly overlay: PriceOverlay
+}
+
+/** Returns the overlays that decide a price, the first in front: a multiplier needs those below it. */
+export function layersOf(book: PriceBook, conditions: PriceConditions): readonly Layer[] {
+  return deciding(book, overlaysFor(book, conditions) ?? [])
+}
+
+function deciding(book: PriceBook, overlays: readonly PriceOverlay[]): Layer[] {
+  const last = overlays.findIndex((overlay) => prepare(overlay).terms.kind === 'units')
+  return overlays
+    .slice(0, last === -1 ? overlays.length : last + 1)
+    .map((overlay) => ({ source: sourceOf(book, overlay), overlay }))
+}
+
 export type PricesOfVersion =
-  | ({ readonly kind: 'found' } & ChosenPrices)
+  | ({ readonly kind: 'found'; readonly layers: readonly Layer[] } & ChosenPrices)
   /** The version names no overlay of this customer's book, or other prices than those of these conditions. */
   | { readonly kind: 'unknown' }
   /** The version needs list prices of a catalogue other than this deployment's. */
@@ -151,7 +178,9 @@ function pricesOfOneVersion(book: PriceBook, version: string, conditions: PriceC
   if (!overlays.every((overlay) => overlay !== undefined)) return { kind: 'unknown' }
   const model = findModel(conditions.provider, conditions.model)
   const chosen = stackedPrices(overlays, 0, conditions, model)
-  return chosen?.list.version === version ? { kind: 'found', ...chosen } : { kind: 'unknown' }
+  return chosen?.list.version === version
+    ? { kind: 'found', ...chosen, layers: deciding(book, overlays) }
+    : { kind: 'unknown' }
 }
 
 const OVERLAY_ID = /^(po_[0-9a-z]{26})/

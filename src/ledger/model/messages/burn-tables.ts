@@ -1,5 +1,7 @@
 import type { BurnTableDefinition } from '../../../pricing/burn-table/definition.ts'
+import type { MicroCredits } from '../../../pricing/money.ts'
 import type { Usage } from '../../../pricing/usage.ts'
+import type { LotPart } from '../lots.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, ProviderCharge } from '../vocabulary.ts'
 
@@ -64,6 +66,24 @@ export interface BurnTablesAnswer {
 }
 
 export type BurnTablesResult = { readonly kind: 'done'; readonly answer: BurnTablesAnswer } | Refused
+
+export interface ExplainMessage {
+  readonly burn_table_version: number
+  /** The entry of a recorded event; null for a calculation. */
+  readonly entry: number | null
+}
+
+export interface ExplainAnswer {
+  /** Null for a version that the ledger does not have. */
+  readonly table: BurnTableAnswer | null
+  /** The credits of the event that were given back. */
+  readonly given_back: MicroCredits
+  readonly voided: boolean
+  /** Lots that a late rating took from. */
+  readonly late_lots: readonly LotPart[]
+}
+
+export type ExplainResult = { readonly kind: 'done'; readonly answer: ExplainAnswer } | Refused
 
 /** Something to price without moving anything. */
 export interface QuoteItem {

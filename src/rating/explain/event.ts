@@ -1,0 +1,168 @@
+import { creditsJson, quantityJson, usdJson } from '../../http/output/json.ts'
+import type { Entry, EventRecord } from '../../ledger/model/journal.ts'
+import type { LedgerIds } from '../../ledger/model/ledger-ids.ts'
+import { OVERDRAFT } from '../../ledger/model/lots.ts'
+import type { ExplainAnswer } from '../../ledger/model/messages/burn-tables.ts'
+import type { BurnDefaults } from '../../pricing/burn-table/table.ts'
+import { findProvider } from '../../pricing/catalogue/catalogue.ts'
+import type { PriceConditions } from '../../pricing/catalogue/prices.ts'
+import { type BreakdownLine, priceUsage, VERSION_AND } from '../../pricing/cost/cost.ts'
+import { type Layer, type PriceBook, pricesOfVersion } from '../../pricing/cost/price-book.ts'
+import { formatDecimal, microCredits, usdFromParts } from '../../pricing/money.ts'
+import { explainCharge, roundingJson } from './charge.ts'
+import { layersJson, modifiersJson, tierJson, unitsJson } from './price.ts'
+
+/** Explains a recorded event from what it recorded: its price version, its burn table version, its usage. */
+export function explainEvent(
+  ids: LedgerIds,
+  entry: Entry & { readonly event: EventRecord },
+  { table, given_back, voided, late_lots }: ExplainAnswer,
+  book: PriceBook,
+  defaults: BurnDefaults,
+): object {
+  const { event } = entry
+  const burned = microCredits(0 - entry.amount)
+  const { price, units } = explainPrice(event, book)
+  const { feature_id, provider, model, usage, custom } = event
+  const cost = event.unrated && burned === 0 ? undefined : usdFromParts(event.cost)
+  const charge =
+    table && explainCharge(table, defaults, { feature_id, provider, model, usage, custom, cost }, false)
+  const note = charge && chargeNote(event, charge.credits_micro, BigInt(burned))
+  return {
+    event_id: ids.event(entry),
+    status: voided ? 'voided' : event.unrated ? 'unrated' : given_back > 0 ? 'partly_given_back' : 'rated',
+    provider_cost_usd: usdJson(event.cost),
+    credits_burned: creditsJson(burned),
+    credits_given_back: creditsJson(given_back),
+    price,
+    units,
+    burn_table: charge && { ...charge.burn_table, ...(note !== undefined && { note }) },
+    rounding: charge?.rounding ?? roundingJson(null),
+    lots: [...entry.lots, ...late_lots].map(([number, amount]) => ({
+      lot_id: number === OVERDRAFT ? null : ids.lot(number),
+      amount: creditsJson(amount),
+    })),
+  }
+}
+
+type Explained =
+  | {
+      readonly kind: 'explained'
+      readonly layers: readonly Layer[]
+      readonly lines: readonly BreakdownLine[]
+    }
+  | { readonly kind: 'not'; readonly note: string }
+
+function explainPrice(event: EventRecord, book: PriceBook): { price: object; units: object[] } {
+  const conditions = conditionsOf(event)
+  const { price_version } = event
+  const found = conditions === undefined ? NO_PROVIDER : priceOfEvent(event, conditions, book)
+  if (found.kind === 'not' || conditions === undefined) {
+    const note = found.kind === 'not' ? found.note : undefined
+    return {
+      price: {
+        ...{ rule: null, source: null, effective_from: null, tier: null },
+        modifiers: modifiersOf(event),
+        price_version,
+        ...(note !== undefined && { note }),
+      },
+      units: recordedUnits(event),
+    }
+  }
+  const [first, ...below] = layersJson(found.layers, conditions)
+  return {
+    price: {
+      ...first,
+      tier: tierJson(found.lines),
+      modifiers: modifiersJson(conditions),
+      ...(below.length > 0 && { below }),
+      price_version,
+    },
+    units: [
+      ...unitsJson(found.lines, event.usage ?? {}, (unit) => recordedField(event, unit)),
+      ...recordedUnits(event.custom ? { custom: event.custom } : {}),
+    ],
+  }
+}
+
+const NO_PROVIDER: Explained = {
+  kind: 'not',
+  note: 'The event names no provider and model: only its burn table prices it.',
+}
+
+/** Finds the recorded prices, and uses them only if they give the recorded cost. */
+function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: PriceBook): Explained {
+  const { price_version: version, usage = {} } = event
+  if (event.unrated) {
+    return { kind: 'not', note: 'No price was known for the event. It is rated once there is one.' }
+  }
+  const several = version.split(VERSION_AND).length > 1
+  const prices = pricesOfVersion(book, version, conditions)
+  if (prices.kind === 'other_catalogue') {
+    return {
+      kind: 'not',
+      note: `Priced by catalogue ${prices.catalogue}, which this deployment no longer has. The recorded cost stands as charged.`,
+    }
+  }
+  if (prices.kind === 'unknown' && !several) {
+    return { kind: 'not', note: 'The recorded price version is not among the prices of this deployment.' }
+  }
+  const result = prices.kind === 'found' && !several ? priceUsage(prices.list, usage) : undefined
+  if (prices.kind !== 'found' || result?.kind !== 'priced' || result.cost !== usdFromParts(event.cost)) {
+    return {
+      kind: 'not',
+      note: 'The response reported several calls, each priced apart. Only the sum of their usage is recorded; send the response to calculate with explain.',
+    }
+  }
+  return { kind: 'explained', layers: prices.layers, lines: result.breakdown }
+}
+
+function conditionsOf({
+  provider,
+  model,
+  timestamp_ms,
+  modifiers,
+}: EventRecord): PriceConditions | undefined {
+  const ref = provider === undefined ? undefined : findProvider(provider)
+  if (ref === undefined || model === undefined) return undefined
+  return { provider: ref, model, at_ms: timestamp_ms, ...modifiers }
+}
+
+function modifiersOf({ modifiers = {} }: EventRecord): object[] {
+  return Object.entries(modifiers).map(([by, name]) => ({ by, name }))
+}
+
+/** The response itself is not kept: a recorded event names the fields of its record. */
+function recordedField({ usage = {} }: EventRecord, unit: string): string {
+  if (Object.hasOwn(usage, unit)) return `usage.${unit}`
+  return unit === 'requests' ? 'one request' : 'the sum of its parts'
+}
+
+function recordedUnits({ usage = {}, custom = {} }: Pick<EventRecord, 'usage' | 'custom'>): object[] {
+  const line =
+    (prefix: string) =>
+    ([unit, quantity]: readonly [string, number]) => ({
+      unit,
+      quantity: quantityJson(quantity),
+      reported: quantityJson(quantity),
+      read_from: `${prefix}.${unit}`,
+      price_usd: null,
+      cost_usd: null,
+    })
+  return [...Object.entries(usage).map(line('usage')), ...Object.entries(custom).map(line('usage.custom'))]
+}
+
+function chargeNote(event: EventRecord, credits: bigint | undefined, burned: bigint): string | undefined {
+  if (event.unrated) return 'The event has no final price yet.'
+  if (credits === undefined) {
+    return 'The rule counts what the wallet used before in the period, which the event does not record.'
+  }
+  if (credits === burned) return undefined
+  return credits > burned
+    ? `Rated at ${exactText(credits)} credits, of which ${exactText(burned)} were burned: a capture takes no more than its hold and wallet allow.`
+    : `The table gives ${exactText(credits)} credits and ${exactText(burned)} were burned: the deployment's defaults have changed since.`
+}
+
+function exactText(micro: bigint): string {
+  return formatDecimal(micro, 6)
+}

@@ -1,0 +1,96 @@
+import { z } from '@hono/zod-openapi'
+import { ROUNDING_MODES } from '../../pricing/burn-table/definition.ts'
+
+const time = z.string().openapi({ format: 'date-time' })
+
+const layerFields = {
+  rule: z
+    .object({
+      provider: z.string(),
+      model: z.string().openapi({ description: 'The model of the list, or the pattern of the price.' }),
+      matched_by: z.enum(['exact', 'rule', 'dated', 'region', 'price']).openapi({
+        description:
+          'exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.',
+      }),
+      name: z.string().optional().openapi({ description: 'The spelling of the name that was found.' }),
+      period: z.string().optional().openapi({ description: "The condition of the list's period." }),
+      price_id: z.string().optional(),
+    })
+    .nullable(),
+  source: z.enum(['override', 'operator', 'feed', 'catalogue']).nullable(),
+  published_by: z.string().optional().openapi({ description: "The catalogue's source of the price." }),
+  effective_from: time.nullable().openapi({ description: 'Null for the first prices of a list.' }),
+  multiplier: z.number().optional().openapi({ description: 'The factor on the price below.' }),
+}
+
+export const explanationSchema = z
+  .object({
+    price: z.object({
+      ...layerFields,
+      tier: z
+        .object({ input_tokens: z.int(), inclusive: z.boolean() })
+        .nullable()
+        .openapi({ description: 'The context tier: past this total input its prices apply.' }),
+      modifiers: z.array(
+        z.object({
+          by: z.enum(['service_tier', 'region', 'image_size', 'image_quality', 'search_context_size']),
+          name: z.string(),
+          factor: z.string().optional().openapi({ description: 'A decimal or a fraction.' }),
+          families: z.array(z.string()).optional(),
+        }),
+      ),
+      below: z.array(z.object(layerFields)).optional(),
+      other_models: z.array(z.object({ requested: z.string(), ...layerFields })).optional(),
+      price_version: z.string(),
+      note: z.string().optional(),
+    }),
+    units: z.array(
+      z.object({
+        unit: z.string(),
+        model: z.string().optional(),
+        quantity: z.number().openapi({ description: 'Billed as this unit, without parts priced apart.' }),
+        reported: z.number().nullable().openapi({ description: 'The quantity of the unit with its parts.' }),
+        read_from: z.string(),
+        price_usd: z.number().nullable(),
+        price_fraction: z.string().optional().openapi({
+          description: 'The exact price, if it has no decimal of 18 places.',
+        }),
+        cost_usd: z.number().nullable(),
+      }),
+    ),
+    burn_table: z
+      .object({
+        version: z.int(),
+        id: z.string().nullable(),
+        rule: z.record(z.string(), z.unknown()),
+        method: z.string(),
+        credits_per_usd: z.number(),
+        min_charge: z.number(),
+        exact_credits: z.string().nullable().openapi({
+          description:
+            'Before rounding, a decimal or a fraction; null if it is not recorded what it rests on.',
+        }),
+        note: z.string().optional(),
+      })
+      .nullable(),
+    rounding: z.object({
+      provider_cost_usd: z.object({ mode: z.literal('half_even'), step: z.number() }),
+      credits: z.object({ mode: z.enum(ROUNDING_MODES), step: z.number() }).nullable(),
+      customer_price_usd: z.object({ mode: z.literal('half_even'), step: z.number() }),
+    }),
+    lots: z
+      .array(z.object({ lot_id: z.string().nullable(), amount: z.number() }))
+      .openapi({ description: 'Empty for a calculation, which moves nothing.' }),
+  })
+  .openapi('Explanation')
+
+export const eventExplanationSchema = z
+  .object({
+    event_id: z.string(),
+    status: z.enum(['rated', 'unrated', 'voided', 'partly_given_back']),
+    provider_cost_usd: z.number(),
+    credits_burned: z.number(),
+    credits_given_back: z.number(),
+    ...explanationSchema.shape,
+  })
+  .openapi('EventExplanation')
