@@ -41,6 +41,9 @@ class Events(_Resource):
     def void(self, id: str, *, idempotency_key: Optional[str] = None) -> Json:
         return self._send(path_of("/v1/events/{id}/void", id), None, idempotency_key)
 
+    def explain(self, id: str) -> Json:
+        return self._get(path_of("/v1/events/{id}/explain", id))
+
 
 class RecurringGrants(_Resource):
     def list(self, params: Params = None, **more: Any) -> Page:
@@ -60,6 +63,9 @@ class Credits(_Resource):
 
     def lots(self, params: Params = None, **more: Any) -> Page:
         return self._list("/v1/credits/lots", params, more)
+
+    def revoke(self, id: str, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/credits/lots/{id}/revoke", id), body, idempotency_key)
 
     def transactions(self, params: Params = None, **more: Any) -> Page:
         return self._list("/v1/credits/transactions", params, more)

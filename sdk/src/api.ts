@@ -540,7 +540,7 @@ export interface paths {
         };
         /**
          * List recorded events, newest arrival first
-         * @description Filters by event time: `from` is inclusive, `to` exclusive.
+         * @description Filters by event time: `from` is inclusive, `to` exclusive. With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format. With `unrated=true`, only pages.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -567,6 +567,28 @@ export interface paths {
          *     Requires an API key with the scope `credits:read`.
          */
         get: operations["getEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/{id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain how an event was priced and charged, so that its sum can be redone by hand
+         * @description From what the event recorded. The provider response is not kept: its places are named by `calculate` with `explain`. An event priced by an earlier catalogue says so and has no unit prices.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["explainEvent"];
         put?: never;
         post?: never;
         delete?: never;
@@ -894,7 +916,7 @@ export interface paths {
         };
         /**
          * List ledger entries, newest first
-         * @description With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`.
+         * @description With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -967,6 +989,28 @@ export interface paths {
          *     Requires an API key with the scope `credits:write`.
          */
         post: operations["adjustCredits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credits/lots/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke a lot: take what is left of it and not held, or a part
+         * @description Revoke a lot: take what is left of it and not held, or a part.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["revokeLot"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1248,7 +1292,7 @@ export interface paths {
         };
         /**
          * Get usage: events, units, credits and provider cost
-         * @description Up to three groups, one of which may be a time window (UTC; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
+         * @description Up to three groups, one of which may be a time window (of `time_zone`; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -1270,7 +1314,7 @@ export interface paths {
         };
         /**
          * Get costs: provider cost, revenue and margin
-         * @description Up to three groups, one of which may be a time window (UTC; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
+         * @description Up to three groups, one of which may be a time window (of `time_zone`; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -1604,7 +1648,7 @@ export interface components {
             mode: "live" | "test" | null;
             actor: string;
             /** @enum {string} */
-            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
+            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
             target: string;
             ip: string | null;
             request_id: string | null;
@@ -2084,6 +2128,162 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        EventExplanation: {
+            event_id: string;
+            /** @enum {string} */
+            status: "rated" | "unrated" | "voided" | "partly_given_back";
+            provider_cost_usd: number;
+            credits_burned: number;
+            credits_given_back: number;
+            price: {
+                rule: {
+                    provider: string;
+                    /** @description The model of the list, or the pattern of the price. */
+                    model: string;
+                    /**
+                     * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                     * @enum {string}
+                     */
+                    matched_by: "exact" | "rule" | "dated" | "region" | "price";
+                    /** @description The spelling of the name that was found. */
+                    name?: string;
+                    /** @description The condition of the list's period. */
+                    period?: string;
+                    price_id?: string;
+                } | null;
+                /** @enum {string|null} */
+                source: "override" | "operator" | "feed" | "catalogue" | null;
+                /** @description The catalogue's source of the price. */
+                published_by?: string;
+                /**
+                 * Format: date-time
+                 * @description Null for the first prices of a list.
+                 */
+                effective_from: string | null;
+                /** @description The factor on the price below. */
+                multiplier?: number;
+                /** @description The context tier: past this total input its prices apply. */
+                tier: {
+                    input_tokens: number;
+                    inclusive: boolean;
+                } | null;
+                modifiers: {
+                    /** @enum {string} */
+                    by: "service_tier" | "region" | "image_size" | "image_quality" | "search_context_size";
+                    name: string;
+                    /** @description A decimal or a fraction. */
+                    factor?: string;
+                    families?: string[];
+                }[];
+                below?: {
+                    rule: {
+                        provider: string;
+                        /** @description The model of the list, or the pattern of the price. */
+                        model: string;
+                        /**
+                         * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @enum {string}
+                         */
+                        matched_by: "exact" | "rule" | "dated" | "region" | "price";
+                        /** @description The spelling of the name that was found. */
+                        name?: string;
+                        /** @description The condition of the list's period. */
+                        period?: string;
+                        price_id?: string;
+                    } | null;
+                    /** @enum {string|null} */
+                    source: "override" | "operator" | "feed" | "catalogue" | null;
+                    /** @description The catalogue's source of the price. */
+                    published_by?: string;
+                    /**
+                     * Format: date-time
+                     * @description Null for the first prices of a list.
+                     */
+                    effective_from: string | null;
+                    /** @description The factor on the price below. */
+                    multiplier?: number;
+                }[];
+                other_models?: {
+                    requested: string;
+                    rule: {
+                        provider: string;
+                        /** @description The model of the list, or the pattern of the price. */
+                        model: string;
+                        /**
+                         * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @enum {string}
+                         */
+                        matched_by: "exact" | "rule" | "dated" | "region" | "price";
+                        /** @description The spelling of the name that was found. */
+                        name?: string;
+                        /** @description The condition of the list's period. */
+                        period?: string;
+                        price_id?: string;
+                    } | null;
+                    /** @enum {string|null} */
+                    source: "override" | "operator" | "feed" | "catalogue" | null;
+                    /** @description The catalogue's source of the price. */
+                    published_by?: string;
+                    /**
+                     * Format: date-time
+                     * @description Null for the first prices of a list.
+                     */
+                    effective_from: string | null;
+                    /** @description The factor on the price below. */
+                    multiplier?: number;
+                }[];
+                price_version: string;
+                note?: string;
+            };
+            units: {
+                unit: string;
+                model?: string;
+                /** @description Billed as this unit, without parts priced apart. */
+                quantity: number;
+                /** @description The quantity of the unit with its parts. */
+                reported: number | null;
+                read_from: string;
+                price_usd: number | null;
+                /** @description The exact price, if it has no decimal of 18 places. */
+                price_fraction?: string;
+                cost_usd: number | null;
+            }[];
+            burn_table: {
+                version: number;
+                id: string | null;
+                rule: {
+                    [key: string]: unknown;
+                };
+                method: string;
+                credits_per_usd: number;
+                min_charge: number;
+                /** @description Before rounding, a decimal or a fraction; null if it is not recorded what it rests on. */
+                exact_credits: string | null;
+                note?: string;
+            } | null;
+            rounding: {
+                provider_cost_usd: {
+                    /** @enum {string} */
+                    mode: "half_even";
+                    step: number;
+                };
+                credits: {
+                    /** @enum {string} */
+                    mode: "half_even" | "ceil" | "floor";
+                    step: number;
+                } | null;
+                customer_price_usd: {
+                    /** @enum {string} */
+                    mode: "half_even";
+                    step: number;
+                };
+            };
+            /** @description Empty for a calculation, which moves nothing. */
+            lots: {
+                lot_id: string | null;
+                amount: number;
+            }[];
+        };
         Movement: {
             transaction_id: string;
             wallet_id: string;
@@ -2142,7 +2342,158 @@ export interface components {
             pricing_source: string;
             burn_table_version: number;
             price_version: string;
+            explanation?: components["schemas"]["Explanation"];
             warnings?: string[];
+        };
+        Explanation: {
+            price: {
+                rule: {
+                    provider: string;
+                    /** @description The model of the list, or the pattern of the price. */
+                    model: string;
+                    /**
+                     * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                     * @enum {string}
+                     */
+                    matched_by: "exact" | "rule" | "dated" | "region" | "price";
+                    /** @description The spelling of the name that was found. */
+                    name?: string;
+                    /** @description The condition of the list's period. */
+                    period?: string;
+                    price_id?: string;
+                } | null;
+                /** @enum {string|null} */
+                source: "override" | "operator" | "feed" | "catalogue" | null;
+                /** @description The catalogue's source of the price. */
+                published_by?: string;
+                /**
+                 * Format: date-time
+                 * @description Null for the first prices of a list.
+                 */
+                effective_from: string | null;
+                /** @description The factor on the price below. */
+                multiplier?: number;
+                /** @description The context tier: past this total input its prices apply. */
+                tier: {
+                    input_tokens: number;
+                    inclusive: boolean;
+                } | null;
+                modifiers: {
+                    /** @enum {string} */
+                    by: "service_tier" | "region" | "image_size" | "image_quality" | "search_context_size";
+                    name: string;
+                    /** @description A decimal or a fraction. */
+                    factor?: string;
+                    families?: string[];
+                }[];
+                below?: {
+                    rule: {
+                        provider: string;
+                        /** @description The model of the list, or the pattern of the price. */
+                        model: string;
+                        /**
+                         * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @enum {string}
+                         */
+                        matched_by: "exact" | "rule" | "dated" | "region" | "price";
+                        /** @description The spelling of the name that was found. */
+                        name?: string;
+                        /** @description The condition of the list's period. */
+                        period?: string;
+                        price_id?: string;
+                    } | null;
+                    /** @enum {string|null} */
+                    source: "override" | "operator" | "feed" | "catalogue" | null;
+                    /** @description The catalogue's source of the price. */
+                    published_by?: string;
+                    /**
+                     * Format: date-time
+                     * @description Null for the first prices of a list.
+                     */
+                    effective_from: string | null;
+                    /** @description The factor on the price below. */
+                    multiplier?: number;
+                }[];
+                other_models?: {
+                    requested: string;
+                    rule: {
+                        provider: string;
+                        /** @description The model of the list, or the pattern of the price. */
+                        model: string;
+                        /**
+                         * @description exact: the name or an alias; rule: a rule of the list; dated: a snapshot of the model; region: the list of the region; price: a price set at run time.
+                         * @enum {string}
+                         */
+                        matched_by: "exact" | "rule" | "dated" | "region" | "price";
+                        /** @description The spelling of the name that was found. */
+                        name?: string;
+                        /** @description The condition of the list's period. */
+                        period?: string;
+                        price_id?: string;
+                    } | null;
+                    /** @enum {string|null} */
+                    source: "override" | "operator" | "feed" | "catalogue" | null;
+                    /** @description The catalogue's source of the price. */
+                    published_by?: string;
+                    /**
+                     * Format: date-time
+                     * @description Null for the first prices of a list.
+                     */
+                    effective_from: string | null;
+                    /** @description The factor on the price below. */
+                    multiplier?: number;
+                }[];
+                price_version: string;
+                note?: string;
+            };
+            units: {
+                unit: string;
+                model?: string;
+                /** @description Billed as this unit, without parts priced apart. */
+                quantity: number;
+                /** @description The quantity of the unit with its parts. */
+                reported: number | null;
+                read_from: string;
+                price_usd: number | null;
+                /** @description The exact price, if it has no decimal of 18 places. */
+                price_fraction?: string;
+                cost_usd: number | null;
+            }[];
+            burn_table: {
+                version: number;
+                id: string | null;
+                rule: {
+                    [key: string]: unknown;
+                };
+                method: string;
+                credits_per_usd: number;
+                min_charge: number;
+                /** @description Before rounding, a decimal or a fraction; null if it is not recorded what it rests on. */
+                exact_credits: string | null;
+                note?: string;
+            } | null;
+            rounding: {
+                provider_cost_usd: {
+                    /** @enum {string} */
+                    mode: "half_even";
+                    step: number;
+                };
+                credits: {
+                    /** @enum {string} */
+                    mode: "half_even" | "ceil" | "floor";
+                    step: number;
+                } | null;
+                customer_price_usd: {
+                    /** @enum {string} */
+                    mode: "half_even";
+                    step: number;
+                };
+            };
+            /** @description Empty for a calculation, which moves nothing. */
+            lots: {
+                lot_id: string | null;
+                amount: number;
+            }[];
         };
         Calculation: {
             provider?: string;
@@ -2164,6 +2515,8 @@ export interface components {
             feature_id?: string;
             /** Format: date-time */
             at?: string;
+            /** @description Adds `explanation`: every price, its source, and what was read from where. */
+            explain?: boolean;
         };
         BulkCalculated: {
             results: ({
@@ -2209,6 +2562,7 @@ export interface components {
                 pricing_source: string;
                 burn_table_version: number;
                 price_version: string;
+                explanation?: components["schemas"]["Explanation"];
                 warnings?: string[];
             } | {
                 index: number;
@@ -2766,9 +3120,11 @@ export interface components {
             /** @description Repeats the grant every period from now; in shorter months the 31st becomes the last day. */
             recurring?: {
                 /** @enum {string} */
-                every: "day" | "week" | "month";
+                every: "day" | "week" | "month" | "quarter" | "year";
                 /** @description The most that may be left of earlier lots at the next grant. Default: no limit. */
                 rollover_max?: number | string;
+                /** @description Each recurrence grants only what lifts the available credits of this grant to the target. Default: `amount` each time. Not with `rollover_max`. */
+                target_balance?: number | string;
             };
         };
         Purchase: {
@@ -2875,6 +3231,11 @@ export interface components {
             amount: number | string;
             reason: string;
         };
+        Revocation: {
+            /** @description Default: all that is left and not held. */
+            amount?: number | string;
+            reason: string;
+        };
         RecurringGrant: {
             recurring_grant_id: string;
             wallet_id: string;
@@ -2886,9 +3247,11 @@ export interface components {
             kind: "promo" | "paid";
             priority: number;
             /** @enum {string} */
-            every: "day" | "week" | "month";
+            every: "day" | "week" | "month" | "quarter" | "year";
             /** @description Credits, with at most 6 decimals. */
             rollover_max: number | null;
+            /** @description Credits, with at most 6 decimals. */
+            target_balance: number | null;
             reason: string | null;
             /** Format: date-time */
             next_at: string;
@@ -3137,6 +3500,8 @@ export interface components {
             from: string;
             /** Format: date-time */
             to: string;
+            /** @description The time zone of the windows. */
+            time_zone: string;
             /**
              * Format: date-time
              * @description Everything acknowledged before this time is counted.
@@ -3189,6 +3554,8 @@ export interface components {
             from: string;
             /** Format: date-time */
             to: string;
+            /** @description The time zone of the windows. */
+            time_zone: string;
             /**
              * Format: date-time
              * @description Everything acknowledged before this time is counted.
@@ -3521,7 +3888,7 @@ export interface operations {
                 customer_id?: string;
                 /** @description The author: the id of an API key, `operator`, or `public` for an open registration. */
                 actor?: string;
-                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
+                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
                 /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
                 target?: string;
                 /** @description Start of the time range, inclusive. */
@@ -3993,7 +4360,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of events. */
+            /** @description A page of events, or an export. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4003,6 +4370,8 @@ export interface operations {
                         data: components["schemas"]["EventRecord"][];
                         next_cursor: string | null;
                     };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
         };
@@ -4025,6 +4394,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventRecord"];
+                };
+            };
+        };
+    };
+    explainEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The explanation. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventExplanation"];
                 };
             };
         };
@@ -4485,7 +4876,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of transactions. */
+            /** @description A page of transactions, or an export. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4495,6 +4886,8 @@ export interface operations {
                         data: components["schemas"]["Transaction"][];
                         next_cursor: string | null;
                     };
+                    "text/csv": string;
+                    "application/x-ndjson": string;
                 };
             };
         };
@@ -4557,6 +4950,32 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Adjustment"];
+            };
+        };
+        responses: {
+            /** @description The movement and the new balance. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Movement"];
+                };
+            };
+        };
+    };
+    revokeLot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Revocation"];
             };
         };
         responses: {
@@ -4957,6 +5376,8 @@ export interface operations {
                 to?: string;
                 /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, event_type, separated by commas. */
                 group_by?: string;
+                /** @description The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours. */
+                time_zone?: string;
                 feature?: string[];
                 provider?: string[];
                 model?: string[];
@@ -4990,6 +5411,8 @@ export interface operations {
                 to?: string;
                 /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, event_type, separated by commas. */
                 group_by?: string;
+                /** @description The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours. */
+                time_zone?: string;
                 feature?: string[];
                 provider?: string[];
                 model?: string[];

@@ -50,10 +50,12 @@ export function resources(http: Http) {
       list: list<'listEvents'>('/v1/events'),
       retrieve: one<'getEvent'>('/v1/events/{id}'),
       void: act<'voidEvent'>('/v1/events/{id}/void'),
+      explain: one<'explainEvent'>('/v1/events/{id}/explain'),
     },
     credits: {
       balance: query<'getBalance'>('/v1/credits/balance'),
       lots: list<'listLots'>('/v1/credits/lots'),
+      revoke: sendTo<'revokeLot'>('/v1/credits/lots/{id}/revoke'),
       transactions: list<'listTransactions'>('/v1/credits/transactions'),
       grant: send<'grantCredits'>('/v1/credits/grant'),
       purchase: send<'purchaseCredits'>('/v1/credits/purchase'),

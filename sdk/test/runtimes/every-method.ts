@@ -58,6 +58,7 @@ async function events(om: OpenMonetize): Promise<void> {
   equal((await om.events.ingest({ events: [{ ...EVENT, idempotency_key: 'once' }, EVENT] })).duplicates, 1)
   equal((await om.events.list({ limit: 1 })).data.length, 1)
   equal((await om.events.retrieve(id)).id, id)
+  equal((await om.events.explain(id)).lots?.length, 1)
   equal((await om.events.void(id)).amount, 15)
 }
 
@@ -69,6 +70,8 @@ async function credits(om: OpenMonetize): Promise<void> {
   equal((await om.credits.refund({ transaction_id: bought.transaction_id, amount: 10 })).balance_after, 90)
   await om.credits.transfer({ from: { user_id: 'ada' }, to: {}, amount: 40 })
   equal((await om.credits.adjust({ user_id: 'ada', amount: -5, reason: 'test' })).balance_after, 45)
+  const { lot_id } = await om.credits.grant({ user_id: 'ada', amount: 7 })
+  equal((await om.credits.revoke(lot_id, { reason: 'test' })).amount, -7)
   equal((await om.credits.updateWallet({ user_id: 'ada', overdraft_limit: 7 })).overdraft_limit, 7)
   const granted = await om.credits.grant({ team_id: 'red', amount: 1, recurring: { every: 'day' } })
   const [recurring] = (await om.credits.recurringGrants.list()).data
