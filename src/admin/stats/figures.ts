@@ -95,7 +95,7 @@ export async function readFigures({ DB }: Pick<Bindings, 'DB'>, now_ms: number):
     DB.prepare(COUNT_DEAD_LETTERS).bind(MAX_LISTED).first<{ readonly count: number }>(),
     DB.prepare(SELECT_OUTCOMES).bind(since_ms, MAX_LISTED).all<OutcomeRow>(),
   ])
-  if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 counted nothing')
+  if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 returned no counts')
   const counted = customers.results.reduce((sum, { count }) => sum + count, 0)
   return {
     customers: { counts: customers.results, complete: counted < MAX_CUSTOMERS },

@@ -41,7 +41,7 @@ export const auditLog = sqliteTable(
     target: text().notNull(),
     ip: text(),
     request_id: text(),
-    /** JSON; null where there was, or is, nothing. */
+    /** JSON; null if there was no earlier state, or there is no later one. */
     state_before: text(),
     state_after: text(),
   },

@@ -30,7 +30,7 @@ export class Commits {
     this.measure()
   }
 
-  /** The time of a commit made now. It never runs backwards, so what was due once stays due. */
+  /** The time of a commit made now. It never runs backwards, so a due item stays due. */
   get now_ms(): number {
     return Math.max(Date.now(), this.options.store.counters.at_ms)
   }
@@ -65,9 +65,9 @@ export class Commits {
   }
 
   /**
-   * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait
-   * for the disk by themselves (output gate), so what is answered after this is durable. Throws only before anything
-   * is written, so the caller may try again. `also` is written in the same transaction.
+   * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait for
+   * the disk by themselves (output gate), so an answer after this is durable. Throws only before anything is written,
+   * so the caller may try again. `also` is written in the same transaction.
    */
   commit<T>(change: (draft: Draft) => T, identity?: Identity, also = () => {}): T {
     const draft = this.draft()

@@ -6,7 +6,7 @@ export interface Work {
   readonly failures: number
 }
 
-/** The platform refuses alarms in the far future, and a lot may expire in the year 9999: the alarm rings in between. */
+/** The platform refuses alarms in the far future, and a lot may expire in the year 9999: the alarm runs in between. */
 const MAX_AHEAD_MS = 365 * DAY_MS
 
 const MIN_RETRY_MS = 1_000

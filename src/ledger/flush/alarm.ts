@@ -51,7 +51,7 @@ export class LedgerAlarm {
     this.store = options.store
   }
 
-  /** Runs all tasks, whichever of them fails: due items, the flush, old rows. The caller arms the alarm again. */
+  /** Runs all tasks, even if some of them fail: due items, the flush, old rows. The caller arms the alarm again. */
   async ring(): Promise<Flushed> {
     this.at_ms = null
     let flushed: Flushed = 'all'
@@ -80,7 +80,7 @@ export class LedgerAlarm {
     }
   }
 
-  /** Repairs what a crash or the platform may have left: a dirty journal without an alarm. */
+  /** Repairs the state that a crash or the platform may leave: a dirty journal without an alarm. */
   async restore(): Promise<void> {
     this.at_ms = await this.options.storage.getAlarm()
     this.armForAll()

@@ -41,7 +41,7 @@ const JOURNAL_ROWS_A_STEP = 32
 
 /**
  * Runs all writes from a ledger object to D1, one task at a time: two flushes at once would write the same rows, and a
- * flush during an erasure would restore what was erased.
+ * flush during an erasure would restore erased data.
  */
 export class Projector {
   private readonly options: Options

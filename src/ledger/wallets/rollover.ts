@@ -32,7 +32,7 @@ export function lapsed(
 
 /** Rollovers that are kept of a grant; of more, the two oldest become one. */
 const MAX_ROLLOVERS = 32
-/** Grants whose rollovers a wallet keeps; of more, those of the oldest grant are forgotten. */
+/** The limit of grants whose rollovers a wallet keeps; above it, the rollovers of the oldest grant are dropped. */
 const MAX_GRANTS_ROLLED_OVER = 100
 
 /** Adds a rollover of a grant. An earlier one with no less room never decides again, so it is dropped. */
