@@ -54,8 +54,8 @@ const MAX_MODELS = 1_000
 
 /**
  * Rates the events of all customers that a price change since their last examination can concern. `after_ledger_id` is
- * where the last run ended, and `reach` learns of every ledger that is complete. Costs one statement while no price
- * changes and no event without a price is flushed.
+ * where the last run ended, and calls `reach` for every complete ledger. Costs one statement while no price changes and
+ * no event without a price is flushed.
  */
 export async function rerateChanged(
   env: Bindings,

@@ -92,7 +92,7 @@ export class Commits {
 
   /**
    * Publishes the written state to readers. Never throws, because the write must not be retried: if memory cannot
-   * follow the disk, the object restarts from the disk, and its callers learn that the outcome is unknown.
+   * follow the disk, the object restarts from the disk, and its callers are answered that the outcome is unknown.
    */
   private publish(draft: Draft, written: Written, identity?: Identity): void {
     const { ctx, store, onCommitted, log } = this.options

@@ -11,7 +11,7 @@ const MAX_DUE_WALLETS_PER_ALARM = 500
 /** In characters of journal rows: about a second of work. Requests run in between. */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 
-/** An alarm that is this late will not ring: the platform gave it up. */
+/** An alarm that is this late will not run: the platform gave it up. */
 const ALARM_LOST_MS = 60_000
 
 /** The most log lines of one alarm, so that a broken ledger does not flood the log. */
@@ -35,7 +35,7 @@ interface Options {
   readonly log: (event: string, error: unknown, fields?: LogFields) => void
 }
 
-/** The one alarm of a ledger object: its tasks, and when it rings next. */
+/** The one alarm of a ledger object: its tasks, and its next time. */
 export class LedgerAlarm {
   private readonly options: Options
   private readonly store: LedgerStore

@@ -70,7 +70,7 @@ const ANTHROPIC = [
   'output_tokens! > output_tokens',
 ].join('; ')
 
-/** Claude at resellers: the price of a cache write is that of five minutes; one hour is dearer. */
+/** Claude at resellers: the price of a cache write is that of five minutes; one hour costs more. */
 const RESOLD_ANTHROPIC = [
   'usage',
   'model',
