@@ -153,8 +153,8 @@ function settleDifference(
 }
 
 /**
- * Returns the price less the part that was given back before the event was rated: for that a part of the price was
- * given back, too.
+ * Returns the price less the part that was given back before the event was rated: the same part of the price was given
+ * back with it.
  */
 function openPrice(
   { credits_micro }: Rated,

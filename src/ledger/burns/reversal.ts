@@ -50,7 +50,7 @@ export interface Burn {
   readonly amount: MicroCredits
   /** Credits are given back from the last part on. */
   readonly lots: readonly LotPart[]
-  /** When the credits of a lot were taken: at its burn, or when its late price was burned. */
+  /** The time when the credits of a lot were taken: at its burn, or at the burn of its late price. */
   readonly takenAt: (lot: number) => number
   readonly used: PastUsage
   readonly open: OpenPrice

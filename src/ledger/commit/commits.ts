@@ -55,8 +55,8 @@ export class Commits {
   }
 
   /**
-   * Applies a client's change, unless the database is full: D1 has been away for longer than a key lives, or the ledger
-   * is used more than an object can hold. Replays and refusals change nothing, and still get their answer.
+   * Applies a client's change, unless the database is full: D1 has been unavailable for longer than a key is kept, or
+   * the ledger is used more than an object can hold. Replays and refusals change nothing, and still get their answer.
    */
   rejectIfFull<T>(draft: Draft, change: () => T): T {
     const result = change()

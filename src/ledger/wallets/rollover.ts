@@ -35,7 +35,9 @@ const MAX_ROLLOVERS = 32
 /** The limit of grants whose rollovers a wallet keeps; above it, the rollovers of the oldest grant are dropped. */
 const MAX_GRANTS_ROLLED_OVER = 100
 
-/** Adds a rollover of a grant. An earlier one with no less room never decides again, so it is dropped. */
+/**
+ * Adds a rollover of a grant. An earlier rollover with at least as much room has no further effect, so it is dropped.
+ */
 export function recordRollover(wallet: Wallet, grant: number, rollover: Rollover): void {
   const [first, second, ...others] = (wallet.rollovers?.[grant] ?? []).filter(
     ({ room }) => room < rollover.room,
