@@ -6,8 +6,8 @@ import { answerOnce } from '../http/output/stored-answers.ts'
 import { auditStatement } from '../ledger/flush/audit-log.ts'
 
 /**
- * Records an operator's bulk action before it begins, so that the log shows the request whatever happens. Without
- * `customer_id` it concerns all customers.
+ * Records an operator's bulk action before it begins, so that the log shows the request even if the action fails.
+ * Without `customer_id` it concerns all customers.
  */
 export async function recordAction(
   c: Context<AppEnv>,

@@ -24,8 +24,8 @@ export interface BurnRate {
 }
 
 /**
- * Returns what a customer, or one user or team, burned recently, and what is left: for a user or team in its own
- * wallet, for a customer in all of its wallets, since it burns from all of them.
+ * Returns the recent burn of a customer, or of one user or team, and the remaining balance: for a user or team in its
+ * own wallet, for a customer in all of its wallets, since it burns from all of them.
  */
 export async function readBurnRate(
   env: Bindings,

@@ -31,7 +31,7 @@ import {
 } from './rows.ts'
 
 /**
- * Creates, replaces and deletes keys. Every change is one batch in D1, guarded by what it was decided on; then the
+ * Creates, replaces and deletes keys. Every change is one batch in D1, guarded by the state that decided it; then the
  * ledgers are updated, then KV.
  */
 
@@ -48,7 +48,7 @@ export interface CreatedKey {
   readonly kind: 'created'
   readonly key: ApiKey
   readonly api_key: string
-  /** The replaced key, and until when it works. */
+  /** The replaced key and the end of its overlap. */
   readonly replaces?: { readonly key_id: string; readonly revoked_at_ms: number }
 }
 

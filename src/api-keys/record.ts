@@ -16,7 +16,7 @@ const keyRecord = z.object({
   tier: z.enum(TIERS),
   customer_status: z.enum(CUSTOMER_STATUSES),
   expires_at_ms: z.number().nullable(),
-  /** When the key stops working; in the future while a rotated key overlaps with its successor. */
+  /** The time when the key stops working; in the future while a rotated key overlaps with its successor. */
   revoked_at_ms: z.number().nullable(),
 })
 

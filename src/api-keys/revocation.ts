@@ -7,8 +7,8 @@ import { publishKeys } from './publishing.ts'
 import { readRevocation, revokeKey } from './rows.ts'
 
 /**
- * Sends the end of a key from D1 to its ledgers, which refuse it from then on whatever caches say, and to KV, which
- * reaches everything else within 90 s. A test key also acts on the live ledger, which keeps burn tables and
+ * Sends the end of a key from D1 to its ledgers, which refuse it from then on even if a cache still admits it, and to
+ * KV, which reaches everything else within 90 s. A test key also acts on the live ledger, which keeps burn tables and
  * entitlements. Throws if a part failed; can be repeated.
  */
 export async function settleRevocation(env: Bindings, customer_id: string, key_id: string): Promise<void> {

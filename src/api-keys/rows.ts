@@ -17,7 +17,7 @@ export interface ApiKey {
   readonly created_at_ms: number
   /** Null if it does not expire. */
   readonly expires_at_ms: number | null
-  /** When it stops working; in the future while it overlaps with its successor. */
+  /** The time when it stops working; in the future while it overlaps with its successor. */
   readonly revoked_at_ms: number | null
   /** At most an hour older than the last use. */
   readonly last_used_at_ms: number | null

@@ -84,7 +84,7 @@ const getRoute = route({
   problems: ['overloaded', 'not_found'],
 })
 
-/** All routes use the customer's live ledger, whatever the mode of the key: tables are shared. */
+/** All routes use the customer's live ledger, with keys of both modes: tables are shared. */
 export const burnTablesRoutes = createRouter()
 
 burnTablesRoutes.openapi(createTableRoute, async (c) => {

@@ -35,8 +35,8 @@ const MOVE = `
   ON CONFLICT (sweep) DO UPDATE SET after_customer_id = excluded.after_customer_id`
 
 /**
- * Runs jobs one after the other, each with a budget of its own: one that fails, hangs or has more to do than its budget
- * allows ends alone. `first` says which job begins; it differs from run to run, so that no job is always the last one.
+ * Runs jobs one after the other, each with a budget of its own: a job that fails, hangs or exceeds its budget does not
+ * affect the others. `first` is the job that begins; it differs from run to run, so that no job is always the last one.
  */
 export async function runJobs(
   env: Bindings,

@@ -104,8 +104,8 @@ const checkRoute = route({
 })
 
 /**
- * Definitions belong to the customer's live ledger, whatever the mode of the key; counters and checks belong to the
- * key's ledger.
+ * Definitions belong to the customer's live ledger, with keys of both modes; counters and checks belong to the key's
+ * ledger.
  */
 export const entitlementsRoutes = createRouter()
 

@@ -16,9 +16,9 @@ export type SizeResult =
 const MILLION = 1_000_000
 
 /**
- * Computes what a hold reserves. For a model it is the maximum cost of the expected usage: all output that the call
- * may produce, and the input at its highest price, since cache reads and writes are unknown before the call. Context
- * tiers follow from the totals.
+ * Computes the credits that a hold reserves. For a model it is the maximum cost of the expected usage: all output that
+ * the call may produce, and the input at its highest price, since cache reads and writes are unknown before the call.
+ * Context tiers follow from the totals.
  */
 export function sizeHold(input: OpenHoldInput, at_ms: number, book: PriceBook): SizeResult {
   if (input.credits !== undefined) {

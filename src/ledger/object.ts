@@ -61,7 +61,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     ctx.blockConcurrencyWhile(() => alarms.restore())
   }
 
-  /** Runs an operation for a caller; both travel as JSON. An overloaded object does not parse the message. */
+  /** Runs an operation for a caller; both are passed as JSON. An overloaded object does not parse the message. */
   async handle(
     name: OperationName,
     caller_json: string,
@@ -95,7 +95,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
 
   /**
    * Checks on a ledger that may be idle. `d1_row` is the last journal row that D1 has: less than the object's cursor
-   * means that D1 was restored from a backup. Arms the alarm for what is overdue, also where the platform gave it up.
+   * means that D1 was restored from a backup. Arms the alarm for overdue items, also where the platform gave it up.
    */
   async wake(d1_row?: number): Promise<void> {
     const { store, alarms, projector } = this.ledger
@@ -109,7 +109,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     return 'pong'
   }
 
-  /** Catches what fails, and arms the alarm again: the platform stops retrying an alarm after six failures. */
+  /** Catches errors, and arms the alarm again: the platform stops retrying an alarm after six failures. */
   override async alarm(): Promise<void> {
     const { store, commits, alarms } = this.ledger
     const flushed = await alarms.ring()

@@ -36,7 +36,7 @@ export interface LedgerContext {
   readonly projector: Projector
   readonly alarms: LedgerAlarm
   readonly config: () => Config
-  /** Throws when the ledger was not opened: no operation of a client gets that far. */
+  /** Throws when the ledger was not opened: admission refuses a client's operation before. */
   readonly burnContext: () => BurnContext
   readonly log: (event: string, error: unknown) => void
 }

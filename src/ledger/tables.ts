@@ -10,7 +10,7 @@ export type Migration = (sql: SqlStorage) => void
 
 /**
  * The object's tables, version by version: `MIGRATIONS[n - 1]` makes version n. An object is brought forward when it
- * next wakes, at the cost of what its migration writes. What is deployed is never edited: append, and change
+ * next wakes, at the cost of the rows that its migration writes. Never edit a deployed migration: append, and change
  * `docs/storage-schema.md`.
  */
 export const MIGRATIONS: readonly Migration[] = [
@@ -212,7 +212,7 @@ function packKeys(sql: SqlStorage): void {
   sql.exec(VERSION_4)
 }
 
-// Columns may be added: rows that are there get the default without being written.
+// Columns may be added: existing rows get the default without being written.
 const VERSION_5 = `
   ALTER TABLE limit_counters ADD COLUMN reserved TEXT NOT NULL DEFAULT '0';
 

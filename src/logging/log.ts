@@ -47,8 +47,8 @@ function described(error: unknown): LogFields {
 }
 
 /**
- * Patterns that must not reach a log. Messages of D1, a validator or the runtime may quote what a client sent: keys
- * and tokens, emails, and query strings with user ids.
+ * Patterns that must not reach a log. Messages of D1, a validator or the runtime may quote client input: keys and
+ * tokens, emails, and query strings with user ids.
  */
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   // An API key, complete or truncated.

@@ -17,7 +17,7 @@ export interface OpenApiDocument extends Json {
 }
 
 /**
- * Generates the OpenAPI document of an app from the zod schemas that validate its requests, and adds what the
+ * Generates the OpenAPI document of an app from the zod schemas that validate its requests, and adds the parts that the
  * middleware contributes to every route.
  */
 export function openApiDocument(app: Router): OpenApiDocument {

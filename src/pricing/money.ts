@@ -90,8 +90,8 @@ export type DecimalError = 'not_a_decimal' | 'too_many_decimals'
 const DECIMAL = /^(-?)(\d{1,30})(?:\.(\d{1,40}))?(?:e([+-]?\d{1,3}))?$/i
 
 /**
- * Reads a JSON number or a decimal string exactly, as an integer of 10^-`decimals`.
- * A number is taken by its shortest decimal form, which is what its writer wrote. Trailing zeros are no decimals.
+ * Reads a JSON number or a decimal string exactly, as an integer of 10^-`decimals`. A number is read in its shortest
+ * decimal form, which is the form that was sent. Trailing zeros are no decimals.
  */
 export function parseDecimal(input: number | string, decimals: number): bigint | DecimalError {
   const match = DECIMAL.exec(String(input))

@@ -28,8 +28,8 @@ interface SweptLedger {
 
 /**
  * Wakes the ledgers of the customers after `after`, and begins again after the last customer. A ledger whose alarm the
- * platform lost flushes then, an idle one frees what is past its window, and one whose D1 was restored from an older
- * backup writes again what is missing there. Waking a healthy ledger writes nothing.
+ * platform lost flushes then, an idle one frees rows past its window, and one whose D1 was restored from an older
+ * backup rewrites the missing rows. Waking a healthy ledger writes nothing.
  */
 export async function sweepLedgers(
   env: Bindings,

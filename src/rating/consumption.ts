@@ -165,7 +165,7 @@ function explicitUsage(input: ConsumptionInput, media: Usage): { usage: Usage } 
     if (known !== undefined && known !== quantity) {
       return {
         path: `/${SHORT_FORMS[unit] ?? unit}`,
-        message: `says ${quantity} where usage.${unit} says ${known}`,
+        message: `is ${quantity}, but usage.${unit} is ${known}`,
       }
     }
     usage[unit] = quantity

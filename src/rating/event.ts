@@ -162,7 +162,7 @@ function problemOf(
   const { unit = '', quantity } = input
   const known = custom && Object.hasOwn(custom, unit) ? custom[unit] : undefined
   if (known !== undefined && quantity !== undefined && known !== quantity) {
-    errors.push({ path: '/quantity', message: `says ${quantity} where usage.custom.${unit} says ${known}` })
+    errors.push({ path: '/quantity', message: `is ${quantity}, but usage.custom.${unit} is ${known}` })
   }
   return errors.length === 0 ? undefined : invalid(errors)
 }

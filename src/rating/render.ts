@@ -92,7 +92,7 @@ export function marginJson(price: PicoUsd, cost: PicoUsd): object | number | nul
 
 const MAX_FEATURES = 100
 
-/** Renders features by simulated cost, the dearest first. */
+/** Renders features by simulated cost, the most expensive first. */
 export function renderSimulation({ totals, unrated_events, by_feature }: Simulation): object {
   const features = [...by_feature].sort(([, a], [, b]) => (a.simulated_micro < b.simulated_micro ? 1 : -1))
   return {

@@ -54,8 +54,8 @@ const MAX_MODELS = 1_000
 
 /**
  * Rates the events of all customers that a price change since their last examination can concern. `after_ledger_id` is
- * where the last run ended, and `reach` learns of every ledger that is complete. Costs one statement while no price
- * changes and no event without a price is flushed.
+ * where the last run ended, and calls `reach` for every complete ledger. Costs one statement while no price changes and
+ * no event without a price is flushed.
  */
 export async function rerateChanged(
   env: Bindings,
@@ -172,7 +172,7 @@ async function concernedModels(
   operator: readonly StoredOverlay[],
   own: readonly StoredOverlay[],
 ): Promise<UnratedModel[] | undefined> {
-  // Before the first complete pass every event is new, and new events are examined whatever their model.
+  // Before the first complete pass every event is new, and new events of all models are examined.
   if (progress.entry === 0) return []
   const known = readMark(progress.prices)
   const sameCatalogue = known.catalogue === CATALOGUE_VERSION
@@ -188,7 +188,7 @@ async function concernedModels(
   return sameCatalogue ? modelsOf(changed, models) : models.filter(({ provider }) => findProvider(provider))
 }
 
-/** The models that some overlays name, at whatever time and service tier. */
+/** The models that some overlays name, at any time and service tier. */
 function modelsOf(overlays: readonly StoredOverlay[], models: readonly UnratedModel[]): UnratedModel[] {
   const always = { service_tier: null, effective_from_ms: 0, effective_to_ms: null }
   const set = new OverlaySet(overlays.map((overlay) => ({ ...overlay, ...always })))

@@ -219,6 +219,6 @@ export const simulatedSchema = z
       .openapi({ description: 'Events recorded without a price, which no sum includes.' }),
     by_feature: z
       .array(z.object({ feature_id: z.string(), ...simulatedSums }))
-      .openapi({ description: 'The 100 dearest features.' }),
+      .openapi({ description: 'The 100 most expensive features.' }),
   })
   .openapi('Simulated')

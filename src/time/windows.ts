@@ -75,7 +75,7 @@ function monthOf(time: Date): number {
   return time.getUTCFullYear() * 12 + time.getUTCMonth()
 }
 
-/** When the anchored month begins in a calendar month, which is counted from the year 0. */
+/** Returns the time when the anchored month begins in a calendar month, counted from the year 0. */
 function monthStart(anchor: Date, month: number): number {
   const year = Math.floor(month / 12)
   const lastDay = new Date(Date.UTC(year, (month % 12) + 1, 0)).getUTCDate()

@@ -251,7 +251,7 @@ describe('a calculation is refused', () => {
       'two numbers for one unit',
       { ...GPT_4O, usage: { input_tokens: 999 } },
       '/input_tokens',
-      /says 1000 where usage.input_tokens says 999/,
+      /is 1000, but usage.input_tokens is 999/,
     ],
     ['no provider', { ...GPT_4O, provider: undefined }, '/provider', /required/],
     ['no model', { ...GPT_4O, model: undefined }, '/model', /required/],

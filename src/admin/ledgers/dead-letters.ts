@@ -28,7 +28,7 @@ const letterSchema = z
   .object({
     dead_letter_id: z.string(),
     state: z.enum(STATES),
-    reason: z.string().openapi({ description: 'Why the last attempt to consume it failed.' }),
+    reason: z.string().openapi({ description: 'The reason why the last attempt to consume it failed.' }),
     attempts: z.int().openapi({ description: 'Attempts since the queue gave up.' }),
     sent_at: time,
     failed_at: time,

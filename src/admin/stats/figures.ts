@@ -34,14 +34,14 @@ export interface CustomerCount {
 
 export interface Backlog {
   readonly ledgers_behind: number
-  /** When the oldest missing entry was committed; null if none is missing. */
+  /** The commit time of the oldest missing entry; null if none is missing. */
   readonly oldest_at_ms: number | null
 }
 
 export interface Reconciled {
   /** Ledgers whose sums differed at their last check and could not be repaired. */
   readonly different: number
-  /** When a ledger was last checked; null if none ever was. */
+  /** The time of the last check of a ledger; null if there was none. */
   readonly last_run_at_ms: number | null
   /** Ledgers that were never checked. */
   readonly unchecked: number
@@ -95,7 +95,7 @@ export async function readFigures({ DB }: Pick<Bindings, 'DB'>, now_ms: number):
     DB.prepare(COUNT_DEAD_LETTERS).bind(MAX_LISTED).first<{ readonly count: number }>(),
     DB.prepare(SELECT_OUTCOMES).bind(since_ms, MAX_LISTED).all<OutcomeRow>(),
   ])
-  if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 counted nothing')
+  if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 returned no counts')
   const counted = customers.results.reduce((sum, { count }) => sum + count, 0)
   return {
     customers: { counts: customers.results, complete: counted < MAX_CUSTOMERS },

@@ -46,7 +46,7 @@ export const ledgerPages = sqliteTable(
     /** The earliest time by which a list shows one of its entries: an event's own, or when an entry took effect. */
     oldest_ms: integer().notNull(),
     /**
-     * The sums that the page's entries add to analytics (`src/usage/cells/delta.ts`), summed: a void counts -1 event.
+     * The usage that the page's entries add to analytics (`src/usage/cells/delta.ts`), summed: a void counts -1 event.
      * USD are whole 1e-6 USD and a rest in 1e-12 of the same sign. They precede the body, so that summing pages reads
      * no body.
      */

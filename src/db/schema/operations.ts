@@ -41,7 +41,7 @@ export const auditLog = sqliteTable(
     target: text().notNull(),
     ip: text(),
     request_id: text(),
-    /** JSON; null where there was, or is, nothing. */
+    /** JSON; null if there was no earlier state, or there is no later one. */
     state_before: text(),
     state_after: text(),
   },
@@ -55,7 +55,7 @@ export const auditLog = sqliteTable(
 export const outcomeCounts = sqliteTable(
   'outcome_counts',
   {
-    /** When the hour begins, UTC. */
+    /** The beginning of the hour, UTC. */
     hour_ms: integer().notNull(),
     /** `ok`, `replayed`, a problem code, or `event:` and the code that an event of a batch was rejected with. */
     outcome: text().notNull(),
@@ -116,7 +116,7 @@ export const reconciliations = sqliteTable(
     ledger_id: text().primaryKey(),
     status: text({ enum: RECONCILIATION_STATUSES }).notNull(),
     checked_at_ms: integer().notNull(),
-    /** When a check began with the first page. */
+    /** The time when a check began with the first page. */
     full_at_ms: integer().notNull(),
     /** The pages up to this entry are right, and sum up to `usage`. */
     checked_entry: integer().notNull(),

@@ -28,7 +28,7 @@ export const rollupWatermarks = sqliteTable(
     totals: text().notNull(),
     /** JSON: the part of `totals` that was in days which are deleted since. */
     expired: text().notNull(),
-    /** When the generation entered its state. */
+    /** The time when the generation entered its state. */
     state_at_ms: integer().notNull(),
   },
   (table) => [

@@ -27,8 +27,8 @@ export function admitsStranger(c: Context<AppEnv>): Promise<boolean> {
 }
 
 /**
- * Whether a key that this isolate has not cached may be looked up. Counted by address and not by key: anyone can make
- * a checksum, and a stranger who knows a key id must not use up its owner's quota. The limit is above every tier's,
+ * Whether a key that this isolate has not cached may be looked up. Counted by address and not by key: anyone can make a
+ * checksum, and a client that knows only a key id must not use up its owner's quota. The limit is above every tier's,
  * since customers may share an address.
  */
 export function admitsLookup(c: Context<AppEnv>): Promise<boolean> {

@@ -49,7 +49,7 @@ export function creditsJson(amount: MicroCredits): ExactNumber {
   return exactNumber(formatDecimal(BigInt(amount), CREDIT_DECIMALS))
 }
 
-/** Credits from micro-credits, which may exceed what a wallet can hold. */
+/** Credits from micro-credits, which may exceed the largest balance. */
 export function creditsExact(credits_micro: bigint): ExactNumber {
   return exactNumber(formatDecimal(credits_micro, CREDIT_DECIMALS))
 }

@@ -138,7 +138,7 @@ export function notFound(c: Context<AppEnv>): Response {
   return problem(c, { code: 'not_found', detail: `There is no ${c.req.method} ${c.req.path}.` })
 }
 
-/** The 503 of a change that D1, KV or a ledger interrupted. What is done stays done; a repeat completes the rest. */
+/** The 503 of a change that D1, KV or a ledger interrupted. Completed steps are kept; a repeat completes the rest. */
 export function serviceUnavailable(c: Context<AppEnv>, event: string, error: unknown): Response {
   logError(event, error, { request_id: c.get('request_id') })
   return problem(c, {

@@ -24,8 +24,8 @@ export interface Admitted {
 
 /**
  * Decides which requests a ledger object takes. Refuses revoked keys, more requests than the customer's tier allows,
- * writes of a customer that is suspended or closed, and requests to an unopened ledger, whatever the caches in front of
- * the object still say.
+ * writes of a customer that is suspended or closed, and requests to an unopened ledger, even if caches in front of the
+ * object still admit them.
  */
 export class Admission {
   private readonly state: AdmissionState
@@ -58,7 +58,7 @@ export class Admission {
       : { ...admitted, refusal: refused({ code: 'customer_suspended' }) }
   }
 
-  /** Undefined for what is not counted, or was counted before. */
+  /** Undefined for requests that are not counted, or were counted before. */
   private countRequest(
     { mode = 'live', counted_by }: Caller,
     identity: LedgerName,
@@ -76,8 +76,8 @@ const KEY = 'account'
 const UNKNOWN: Account = { tier: 'STARTER', status: 'ACTIVE', revision: 0 }
 
 /**
- * The customer's account. D1 is its master and pushes it here. Pushes may arrive twice, late, or in any order, so only a
- * newer revision is taken. Writes 1 row for each.
+ * The customer's account. D1 is its master and pushes it here. Pushes may arrive twice, late, or in any order, so only
+ * a newer revision is accepted. Writes 1 row for each.
  */
 export class AccountRow {
   private readonly meta: MetaTable

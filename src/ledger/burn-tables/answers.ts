@@ -71,7 +71,7 @@ export function burnTableAnswer(rows: BurnTableRows, row: BurnTableRow): BurnTab
   }
 }
 
-/** Returns the answer to the save of a version, whatever happened to its table since. */
+/** Returns the answer to the save of a version, regardless of later changes of its table. */
 export function savedAnswer(rows: BurnTableRows, version: number): BurnTableAnswer {
   const found = rows.versions.find((row) => row.version === version)
   if (!found) throw new Error(`there is no burn table version ${version}`)

@@ -28,8 +28,8 @@ export type BurnOutcome =
   | Refused
 
 /**
- * One event: replayed if its key was used for it, refused, or burned. The key is checked before everything else,
- * even before a known refusal, because what was once accepted stays accepted.
+ * One event: replayed if its key was used for it, refused, or burned. The key is checked before everything else, even
+ * before a known refusal, because an accepted request stays accepted.
  */
 export function applyEvent(draft: Draft, item: IngestItem, context: BurnContext): BurnOutcome {
   const replayed = replayedEntry(draft, item.idempotency)
@@ -89,7 +89,7 @@ export function burnEntry(
   }
 }
 
-/** The event settles its hold and closes it; undefined when the hold is not open, and then it burns normally. */
+/** Settles the event's hold and closes it; undefined if the hold is not open, and the event then burns normally. */
 function settleByHold(
   draft: Draft,
   event: PricedEvent,

@@ -21,7 +21,7 @@ import { type BurnContext, type Rated, rate, recordedPrice } from './rate.ts'
 import { openAfter } from './reversal.ts'
 
 /**
- * - `rated`: the difference to what was burned before is burned now, or given back to the same lots;
+ * - `rated`: the difference to the earlier burn is burned now, or given back to the same lots;
  * - `unpaid`: the wallet cannot pay; the price is kept, and tried again when credits come;
  * - `over_limit`: a HARD limit of the event's window has no room; the price is kept likewise;
  * - `closed`: rated or voided before, so that nothing happens twice.
@@ -153,8 +153,8 @@ function settleDifference(
 }
 
 /**
- * Returns the price less the part that was given back before the event was rated: for that a part of the price was
- * given back, too.
+ * Returns the price less the part that was given back before the event was rated: the same part of the price was given
+ * back with it.
  */
 function openPrice(
   { credits_micro }: Rated,

@@ -14,7 +14,9 @@ import { type LotPart, shareOf } from '../model/lots.ts'
 import type { PastEntry } from '../model/messages/credits.ts'
 import type { OpenPrice } from '../model/unrated.ts'
 
-/** The parts of a burn that voids and refunds take back beside its credits: its price, and for a void its cost and usage. */
+/**
+ * The parts of a burn that voids and refunds reverse beside its credits: its price, and for a void its cost and usage.
+ */
 
 /** Returns the fields of an earlier entry that a movement needs. */
 export function pastEntry(entry: Entry): PastEntry {
@@ -48,7 +50,7 @@ export interface Burn {
   readonly amount: MicroCredits
   /** Credits are given back from the last part on. */
   readonly lots: readonly LotPart[]
-  /** When the credits of a lot were taken: at its burn, or when its late price was burned. */
+  /** The time when the credits of a lot were taken: at its burn, or at the burn of its late price. */
   readonly takenAt: (lot: number) => number
   readonly used: PastUsage
   readonly open: OpenPrice
@@ -78,8 +80,9 @@ export function burnOf(draft: Draft, { number, amount, lots, used, at_ms }: Past
 }
 
 /**
- * Returns the reversal of giving back `amount`, after `given` was given back: of the price in proportion, so that what
- * is taken back in parts sums to exactly the price; of cost and usage all, if the event is void, and else nothing.
+ * Returns the reversal for giving back `amount`, after `given` was given back. The price is reversed in proportion, so
+ * that partial reversals sum to exactly the price. Cost and usage are reversed completely if the event is void, and
+ * otherwise not at all.
  */
 export function reversalOf(
   { used, open }: Burn,

@@ -70,7 +70,7 @@ export class UnratedRows {
 
   /**
    * The models that unrated events name, at most `limit`. Jumps from model to model through the index: two rows read
-   * for each model, however many events it has.
+   * for each model, with any number of events.
    */
   models(limit: number): UnratedModel[] {
     const models: UnratedModel[] = []
@@ -113,8 +113,8 @@ export class UnratedRows {
   }
 
   /**
-   * Writes what a commit changes: records events, keeps the charges that wallets could not pay, closes events that are
-   * rated or voided. 2 rows written for each event, and 1 for the count.
+   * Writes the changes of a commit: records events, keeps the charges that wallets could not pay, closes events that
+   * are rated or voided. 2 rows written for each event, and 1 for the count.
    */
   write(
     added: readonly Entry[],

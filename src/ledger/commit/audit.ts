@@ -6,8 +6,8 @@ import type { Draft } from './draft.ts'
 export type AuditChange = Omit<AuditRecord, keyof Auditor>
 
 /**
- * The outcome of an operation with what the audit log records of it. Refused and replayed requests record nothing; nor
- * do usage and what happens by itself (an expiry, a recurrence, the sign-up grant): the ledger's entries show them.
+ * The outcome of an operation with its record for the audit log. Refused and replayed requests record nothing; nor do
+ * usage and automatic changes (an expiry, a recurrence, the sign-up grant): the ledger's entries show them.
  */
 export interface Audited<T> {
   readonly outcome: T

@@ -30,7 +30,7 @@ export class Commits {
     this.measure()
   }
 
-  /** The time of a commit made now. It never runs backwards, so what was due once stays due. */
+  /** The time of a commit made now. It never runs backwards, so a due item stays due. */
   get now_ms(): number {
     return Math.max(Date.now(), this.options.store.counters.at_ms)
   }
@@ -55,8 +55,8 @@ export class Commits {
   }
 
   /**
-   * Applies a client's change, unless the database is full: D1 has been away for longer than a key lives, or the ledger
-   * is used more than an object can hold. Replays and refusals change nothing, and still get their answer.
+   * Applies a client's change, unless the database is full: D1 has been unavailable for longer than a key is kept, or
+   * the ledger is used more than an object can hold. Replays and refusals change nothing, and still get their answer.
    */
   rejectIfFull<T>(draft: Draft, change: () => T): T {
     const result = change()
@@ -65,9 +65,9 @@ export class Commits {
   }
 
   /**
-   * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait
-   * for the disk by themselves (output gate), so what is answered after this is durable. Throws only before anything
-   * is written, so the caller may try again. `also` is written in the same transaction.
+   * Makes a draft durable: computed first, on copies, then written in one transaction, then published. Replies wait for
+   * the disk by themselves (output gate), so an answer after this is durable. Throws only before anything is written,
+   * so the caller may try again. `also` is written in the same transaction.
    */
   commit<T>(change: (draft: Draft) => T, identity?: Identity, also = () => {}): T {
     const draft = this.draft()
@@ -92,7 +92,7 @@ export class Commits {
 
   /**
    * Publishes the written state to readers. Never throws, because the write must not be retried: if memory cannot
-   * follow the disk, the object restarts from the disk, and its callers learn that the outcome is unknown.
+   * follow the disk, the object restarts from the disk, and its callers are answered that the outcome is unknown.
    */
   private publish(draft: Draft, written: Written, identity?: Identity): void {
     const { ctx, store, onCommitted, log } = this.options

@@ -48,7 +48,7 @@ export class Draft {
 
   constructor(committed: LedgerReader, counters: Counters, now_ms: number) {
     this.committed = committed
-    // Ids and pages sort by time, so the ledger's time never runs backwards, whatever the machine's does.
+    // Ids and pages sort by time, so the ledger's time never runs backwards, even if the machine's does.
     this.at_ms = Math.max(now_ms, counters.at_ms)
     this.entry = counters.entry
     this.lot = counters.lot

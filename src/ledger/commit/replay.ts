@@ -6,7 +6,7 @@ import type { Draft } from './draft.ts'
 
 /**
  * At most once for a key. An operation begins with `replayedEntry` or `replayedAnswer`, before it validates anything:
- * what was once accepted stays accepted. Equal fingerprints mean the same operation, so a record of another kind is a bug.
+ * an accepted request stays accepted. Equal fingerprints mean the same operation, so a record of another kind is a bug.
  */
 
 type AnswerKind = StoredAnswer['of']

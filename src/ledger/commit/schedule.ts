@@ -6,15 +6,16 @@ export interface Work {
   readonly failures: number
 }
 
-/** The platform refuses alarms in the far future, and a lot may expire in the year 9999: the alarm rings in between. */
+/** The platform refuses alarms in the far future, and a lot may expire in the year 9999: the alarm runs in between. */
 const MAX_AHEAD_MS = 365 * DAY_MS
 
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 300_000
 
 /**
- * Returns when the one alarm of a ledger must ring; null for never. A failed task waits for its own retry delay, however
- * overdue it is, since an alarm that fails at once and rings at once would do nothing else. Other tasks do not wait for it.
+ * Returns the time of a ledger's one alarm; null for never. A failed task waits for its own retry delay, however
+ * overdue it is, since an alarm that always fails and runs again at once would do nothing else. Other tasks do not wait
+ * for it.
  */
 export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | null {
   const next = earliest(

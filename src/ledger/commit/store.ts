@@ -94,7 +94,7 @@ export class LedgerStore implements LedgerReader {
   /** The last journal row that the checkpoint of limit counters includes. */
   private lastCounted = 0
   private known: Identity | null = null
-  /** Rows written since the object started: what commits cost is asserted by tests. */
+  /** Rows written since the object started: tests assert the cost of commits. */
   rowsWritten = 0
 
   private readonly sql: SqlStorage

@@ -247,7 +247,7 @@ function transfer(
   })
 }
 
-/** A correction by hand: a promo lot that never expires, or a burn without an event. */
+/** A manual correction: a promo lot that never expires, or a burn without an event. */
 function adjust(
   draft: Draft,
   { owner, amount, reason }: Movement & { type: 'ADJUSTMENT' },

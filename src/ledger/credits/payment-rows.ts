@@ -6,7 +6,7 @@ const READ = 'SELECT payment FROM payments WHERE reference = ?'
 // 1 row written for a purchase with a payment reference, never deleted.
 const ADD = 'INSERT INTO payments (reference, payment) VALUES (?, ?)'
 
-/** The payments that purchases named: each credits once, however often and late its notice is delivered. */
+/** The payments that purchases named: each credits once, even if its notice is delivered repeatedly or late. */
 export class PaymentRows {
   private readonly exec: Exec
 

@@ -183,8 +183,8 @@ export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold
 }
 
 /**
- * Counts what a capture used in place of what its hold reserved, and returns it for the entry. Never refuses: what is
- * captured was consumed already. It counts in the present window, whenever the hold was opened.
+ * Counts the usage of a capture in place of its hold's reservation, and returns it for the entry. Never refuses: what
+ * is captured was consumed already. It counts in the present window, whenever the hold was opened.
  */
 export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities): Counts {
   const counts = count(draft, metersOf(draft, draft.entitlementsOf(hold), quantities))

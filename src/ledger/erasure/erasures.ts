@@ -15,7 +15,7 @@ export interface Erasure extends Erased {
   /** The next journal row to rewrite, and the last one that was written before the erasure. */
   readonly next_row: number
   readonly until_row: number
-  /** Whether D1 has forgotten the subject. Flushes wait until then. */
+  /** Whether the subject is erased from D1. Flushes wait until then. */
   readonly forgotten: boolean
   /** The last page that was handled. */
   readonly page_entry: number

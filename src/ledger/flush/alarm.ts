@@ -11,7 +11,7 @@ const MAX_DUE_WALLETS_PER_ALARM = 500
 /** In characters of journal rows: about a second of work. Requests run in between. */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 
-/** An alarm that is this late will not ring: the platform gave it up. */
+/** An alarm that is this late will not run: the platform gave it up. */
 const ALARM_LOST_MS = 60_000
 
 /** The most log lines of one alarm, so that a broken ledger does not flood the log. */
@@ -35,7 +35,7 @@ interface Options {
   readonly log: (event: string, error: unknown, fields?: LogFields) => void
 }
 
-/** The one alarm of a ledger object: its tasks, and when it rings next. */
+/** The one alarm of a ledger object: its tasks, and its next time. */
 export class LedgerAlarm {
   private readonly options: Options
   private readonly store: LedgerStore
@@ -51,7 +51,7 @@ export class LedgerAlarm {
     this.store = options.store
   }
 
-  /** Runs all tasks, whichever of them fails: due items, the flush, old rows. The caller arms the alarm again. */
+  /** Runs all tasks, even if some of them fail: due items, the flush, old rows. The caller arms the alarm again. */
   async ring(): Promise<Flushed> {
     this.at_ms = null
     let flushed: Flushed = 'all'
@@ -80,7 +80,7 @@ export class LedgerAlarm {
     }
   }
 
-  /** Repairs what a crash or the platform may have left: a dirty journal without an alarm. */
+  /** Repairs the state that a crash or the platform may leave: a dirty journal without an alarm. */
   async restore(): Promise<void> {
     this.at_ms = await this.options.storage.getAlarm()
     this.armForAll()

@@ -5,7 +5,7 @@ import { auditId, newId } from '../../ids.ts'
 import type { JournalRecord } from '../model/journal.ts'
 import { tagOf } from '../model/ledger-ids.ts'
 
-/** Writing the audit log. Every record is 2 rows written: the row, and its place in the order of all customers'. */
+/** Writes the audit log. Every record is 2 rows written: the row, and its place in the order of all customers'. */
 
 /** Replaces a customer's id where a change concerns no customer. */
 export const OPERATOR_SCOPE = 'operator'

@@ -85,7 +85,7 @@ export async function flushJournal(
   const { number } = numbered
   const deltas = usageDeltas(entries, number)
   const flush_entry = entries[0]?.number ?? 0
-  // Not before the commits that it flushes, whatever the clock does: see `assertCommonPast`.
+  // Not before the commits that it flushes, even if the clock runs backwards: see `assertCommonPast`.
   const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
   const results = await db.batch<Watermark>([
     db.prepare(MAKE_LEDGER).bind(ledger_id),
@@ -212,8 +212,8 @@ function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: Numbe
 const ROWS_A_TURN = 32
 
 /**
- * Moves the cursor and its sums back to D1's watermark, so that the flush writes again what D1 lost when it was restored
- * from an older backup.
+ * Moves the cursor and its sums back to D1's watermark, so that the flush rewrites the rows that D1 lost when it was
+ * restored from an older backup.
  */
 export async function rewind(store: LedgerStore, to: Watermark): Promise<void> {
   const { journal, identity } = store

@@ -41,7 +41,7 @@ const JOURNAL_ROWS_A_STEP = 32
 
 /**
  * Runs all writes from a ledger object to D1, one task at a time: two flushes at once would write the same rows, and a
- * flush during an erasure would restore what was erased.
+ * flush during an erasure would restore erased data.
  */
 export class Projector {
   private readonly options: Options
@@ -85,8 +85,8 @@ export class Projector {
   }
 
   /**
-   * Rewrites pages from the journal; false when it no longer has the entries. During an erasure the journal may have the
-   * alias where D1 still has the id, so D1 forgets the subject first, as before a flush.
+   * Rewrites pages from the journal; false when it no longer has the entries. During an erasure the journal may have
+   * the alias where D1 still has the id, so the subject is erased from D1 first, as before a flush.
    */
   rewrite(range: EntryRange): Promise<boolean> {
     return this.alone(async () => {
@@ -152,7 +152,9 @@ export class Projector {
     return erasure
   }
 
-  /** Continues an erasure until D1 has forgotten the subject, or to its end; false when the steps are used up first. */
+  /**
+   * Continues an erasure until the subject is erased from D1, or to its end; false when the steps are used up first.
+   */
   private async eraseUntil(stage: 'forgotten' | 'erased', begun: Erasure, steps: Steps): Promise<boolean> {
     const { store, projection } = this.options
     const { db, ledger_id } = projection()

@@ -168,7 +168,7 @@ function capture(
   const quantities =
     what.kind === 'event' && rated
       ? capturedQuantities(rated, amount, what.event.usage)
-      : // A capture by credits counts as one event, however many parts it has.
+      : // A capture by credits counts as one event, with any number of parts.
         { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
   const entry = draft.append(wallet, {
     ...(what.kind === 'event' && rated

@@ -15,7 +15,7 @@ import type { Counted } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
 import type { EventType, LotKind, PriceModifiers, WalletOwner } from '../model/vocabulary.ts'
 
-/** An entry in format 1 (`packing.ts`): never change what a name means, add a format. */
+/** An entry in format 1 (`packing.ts`): never change the meaning of a name; add a format. */
 
 export interface PackedEntry {
   n: number

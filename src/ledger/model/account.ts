@@ -9,15 +9,14 @@ export interface Account {
 }
 
 /**
- * The kind of a request: a read, a change for the customer, or the operator's own work on
- * what was accepted before, such as rating an event whose price has come. Only `write` is closed to a customer that is
- * suspended or closed.
+ * The kind of a request: a read, a change for the customer, or the operator's own work on accepted requests, such as
+ * rating an event whose price is now known. A suspended or closed customer is refused only `write`.
  */
 export type Access = 'read' | 'write' | 'upkeep'
 
 /** The ledger's count of a caller's requests, this one included. */
 export interface RateCount {
-  /** False: this request is more than the limit. */
+  /** False if this request exceeds the limit. */
   readonly allowed: boolean
   /** Requests a minute. */
   readonly limit: number
@@ -38,8 +37,8 @@ export interface Caller {
   /** The mode of the key. The live ledger holds what live and test keys share, and counts the requests of the two separately. */
   readonly mode?: Mode
   /**
-   * The ledgers that have counted this request, so that none counts it twice however many calls it takes. Absent: the
-   * service itself calls, and its calls are not counted.
+   * The ledgers that have counted this request, so that none counts it twice over several calls. Absent: the service
+   * itself calls, and its calls are not counted.
    */
   readonly counted_by?: readonly string[]
   /** Receives a ledger's count on the Worker's side. A function is not part of the JSON. */

@@ -134,7 +134,7 @@ export interface LimitAnswer {
 export interface CheckAnswer {
   readonly allowed: boolean
   readonly reason: CheckReason | null
-  /** The estimate; more than any wallet can hold, perhaps: integers as text, of micro-credits and pico-USD. */
+  /** The estimate, which may exceed the largest balance: integers as text, of micro-credits and pico-USD. */
   readonly credits_micro: string
   readonly price_pico: string
   readonly balance: MicroCredits

@@ -33,9 +33,9 @@ export interface Entry {
   readonly wallet: number
   /** On the first entry of a wallet: its owner. */
   readonly owner?: WalletOwner
-  /** When it was committed; never earlier than the entry before it. */
+  /** The commit time; never earlier than the entry before it. */
   readonly at_ms: number
-  /** When it took effect, if that was earlier: an expiration that was applied late. */
+  /** The time when it took effect, if earlier: an expiration that was applied late. */
   readonly effective_at_ms?: number
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits

@@ -48,10 +48,10 @@ export function paidOf([, , paid]: LotPart): PicoUsd {
   return paid ? usdFromParts(paid) : ZERO_USD
 }
 
-/** In place of a lot's number: the wallet's overdraft, which is used after all lots. */
+/** The number for the wallet's overdraft, in place of a lot's. It is used after all lots. */
 export const OVERDRAFT = 0
 
-/** At most this many open lots in a wallet: a burn walks them, and they are written with the wallet. */
+/** The limit of open lots in a wallet: a burn walks them, and they are written with the wallet. */
 export const MAX_OPEN_LOTS = 1000
 
 /** Burn order: priority (lower first), then earlier expiry (never last), then promo before paid, then older. */
@@ -165,7 +165,10 @@ export function removeEmpty(lots: Lot[]): void {
   lots.length = kept
 }
 
-/** When a lot next needs attention: at its expiry, unless all of it is held, which nothing may expire. */
+/**
+ * Returns the time when a lot next falls due: its expiry, unless the whole lot is held, since held credits do not
+ * expire.
+ */
 export function lotDueAt(lot: Lot): number | null {
   return free(lot) > 0 ? lot.expires_at_ms : null
 }

@@ -47,7 +47,7 @@ export type ProviderCharge =
 /** The most that an event's time may be ahead of its arrival, for clocks that run fast. */
 export const MAX_EVENT_AHEAD_MS = 5 * 60_000
 
-/** What, beside provider, model and usage, picks the price: kept, so that an event can be priced again. */
+/** The values that select the price, beside provider, model and usage: kept, so that an event can be priced again. */
 export interface PriceModifiers {
   readonly service_tier?: string
   readonly region?: string

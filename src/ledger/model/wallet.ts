@@ -42,7 +42,7 @@ export interface Wallet {
   counters?: PeriodCounters
 }
 
-/** At most this many open holds in a wallet: they are written with it. */
+/** The limit of open holds in a wallet: they are written with it. */
 export const MAX_OPEN_HOLDS = 1000
 
 /** Credits that are authorised but not yet spent. Reserved credits stay in their lots until they are captured. */

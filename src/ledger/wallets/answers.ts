@@ -48,7 +48,7 @@ export async function readWallet<T>(
   const due_at_ms = walletDueAt(wallet)
   if (due_at_ms === null || due_at_ms > commits.now_ms) return { kind: 'done', answer: read(wallet) }
   return commits.submit<WalletResult<T>>(1, (draft) => {
-    // An erasure of its owner may have moved the wallet to another name meanwhile.
+    // An erasure of its owner may have renamed the wallet in the meantime.
     const current = draft.wallet(owner)
     return current ? { kind: 'done', answer: read(settle(draft, current)) } : noWallet(owner)
   })

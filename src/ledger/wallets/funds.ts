@@ -49,7 +49,7 @@ export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: Micr
   return [part]
 }
 
-/** Reserves credits as a burn would take them; they stay where they are. */
+/** Reserves credits in the order of a burn; they stay in their lots. */
 export function reserve(wallet: Wallet, amount: MicroCredits): LotPart[] {
   const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
   const parts = inBurnOrder(wallet.lots, from_lots).map(({ lot, part }): LotPart => {
@@ -132,9 +132,10 @@ export interface Returned {
 
 /**
  * Gives credits back to the very lots that they came out of; a lot that was used up is opened again. Credits that would
- * have expired meanwhile, with their lot or at a rollover, come back expired. Of the others, what is overdrawn now is
- * repaid first. What came out of an overdraft that has been repaid since comes back as a lot of its own: which lot repaid
- * it is not recorded. `burnedAt` says when the credits of a lot were taken, in epoch milliseconds.
+ * have expired meanwhile, with their lot or at a rollover, come back expired. Of the others, the credits that are
+ * overdrawn now are repaid first. What came out of an overdraft that has been repaid since comes back as a lot of its
+ * own: which lot repaid it is not recorded. `burnedAt` says when the credits of a lot were taken, in epoch
+ * milliseconds.
  */
 export function giveBack(
   draft: Draft,
@@ -226,7 +227,7 @@ export function expireFreed(
   }
 }
 
-/** Takes `part` of what is free in a lot out of the wallet, dated at `at_ms`. */
+/** Takes `part` of a lot's free credits out of the wallet, dated at `at_ms`. */
 export function expireLot(draft: Draft, wallet: Wallet, lot: Lot, part: MicroCredits, at_ms: number): void {
   const gone = withdraw(lot, part)
   if (lot.left === 0) {

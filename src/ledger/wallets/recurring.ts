@@ -7,7 +7,7 @@ import { fullRefusal, type RecurringGrant, type RecurringPeriod, type Wallet } f
 import { expireLot, putLot } from './funds.ts'
 import { recordRollover } from './rollover.ts'
 
-/** At most this many in a wallet: they are written with it. */
+/** The limit of recurring grants in a wallet: they are written with it. */
 export const MAX_RECURRING_GRANTS = 50
 
 const MONTHS = { month: 1, quarter: 3, year: 12 } as const
@@ -47,14 +47,14 @@ export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void
   })
 }
 
-/** Returns the amount of a recurrence: with a target, only what its lots have less of that is not held. */
+/** Returns the amount of a recurrence: with a target, only the part that its unreserved lots are short of. */
 function dueAmount(wallet: Wallet, { number, amount, target }: RecurringGrant): MicroCredits {
   if (target === undefined) return amount
   const available = sumOfFree(wallet.lots.filter((lot) => lot.recurring === number))
   return microCredits(Math.max(0, target - available))
 }
 
-/** Expires what the earlier lots of a grant hold above the maximum, oldest first, and records the room that is left. */
+/** Expires the credits of a grant's earlier lots above the maximum, oldest first, and records the remaining room. */
 function rollOver(
   draft: Draft,
   wallet: Wallet,

@@ -32,10 +32,12 @@ export function lapsed(
 
 /** Rollovers that are kept of a grant; of more, the two oldest become one. */
 const MAX_ROLLOVERS = 32
-/** Grants whose rollovers a wallet keeps; of more, those of the oldest grant are forgotten. */
+/** The limit of grants whose rollovers a wallet keeps; above it, the rollovers of the oldest grant are dropped. */
 const MAX_GRANTS_ROLLED_OVER = 100
 
-/** Adds a rollover of a grant. An earlier one with no less room never decides again, so it is dropped. */
+/**
+ * Adds a rollover of a grant. An earlier rollover with at least as much room has no further effect, so it is dropped.
+ */
 export function recordRollover(wallet: Wallet, grant: number, rollover: Rollover): void {
   const [first, second, ...others] = (wallet.rollovers?.[grant] ?? []).filter(
     ({ room }) => room < rollover.room,

@@ -34,7 +34,7 @@ export interface UsedBefore {
 
 export interface Charge {
   readonly kind: 'charged'
-  /** Micro-credits. A bigint, because an absurd event may cost more than any wallet can hold. */
+  /** Micro-credits. A bigint, because the cost of an event may exceed the largest balance. */
   readonly credits_micro: bigint
   /** customer_price_usd: the credits, after rounding, at the table's credits per USD. */
   readonly price: PicoUsd
@@ -114,7 +114,7 @@ function chargeUnpriced(
 ): Charge | { readonly kind: 'unpriced' } {
   if (table.on_unpriced === 'reject') return { kind: 'unpriced' }
   if (table.on_unpriced === 'ceiling' && ceiling_cost !== undefined) {
-    const warning = `No price is known: charged by the provider's dearest model, at a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
+    const warning = `No price is known: charged by the provider's most expensive model, at a provider cost of ${formatDecimal(ceiling_cost, USD_DECIMALS)} USD.`
     return { ...charged(table, ceiling_cost, charge(ceiling_cost), [warning]), unrated: true }
   }
   return {

@@ -211,8 +211,8 @@ export function findMatch(provider: ProviderRef, model: string): ModelMatch | un
 }
 
 /**
- * Finds the model whose price list a region has. Where a provider has lists by region, a name without a region in front
- * is looked up with the one of the request; undefined if the region has no list of its own for it.
+ * Finds the model whose price list a region has. Where a provider has lists by region, a name without a region is
+ * looked up in the list of the request's region; undefined if that region has no list for it.
  */
 export function findRegionalMatch(
   provider: ProviderRef,

@@ -6,7 +6,7 @@ import { allModels, type ProviderRef } from './catalogue.ts'
 
 /**
  * Returns an upper bound of the cost of usage of an unpriced model, for burn tables that charge a ceiling and refund
- * the difference: the cost at the provider's dearest model, which is the one whose 1,000 input and 1,000 output tokens
+ * the difference: the cost at the provider's most expensive model, the one whose 1,000 input and 1,000 output tokens
  * cost most. Undefined if that model has no price for the usage.
  */
 export function ceilingCost(provider: ProviderRef, usage: Usage, at_ms: number): PicoUsd | undefined {

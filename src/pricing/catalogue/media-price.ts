@@ -40,7 +40,7 @@ export function chooseMediaPrice(
   return { warning: `no image price for size ${wantedSize}; billed at the model's base price` }
 }
 
-/** A model with one price: a size or quality that was asked for does not count. */
+/** A model with one price: a requested size or quality is ignored. */
 function unused(size: string, quality: string): MediaPriceChoice {
   const ignored = [
     ...(size === '' || size === 'auto' ? [] : [`size ${size}`]),

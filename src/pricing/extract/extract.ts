@@ -115,7 +115,7 @@ function extracted(
   }
 }
 
-/** The calls of a response, the first with what is counted for all of them together, such as searches. */
+/** The calls of a response; the first also has the counts for all calls together, such as searches. */
 function partsOf(parts: readonly UsagePart[], usage: Usage): UsagePart[] {
   const sum = sumOf(parts)
   const rest = Object.fromEntries(Object.entries(usage).filter(([unit]) => !Object.hasOwn(sum, unit)))

@@ -70,7 +70,7 @@ const ANTHROPIC = [
   'output_tokens! > output_tokens',
 ].join('; ')
 
-/** Claude at resellers: the price of a cache write is that of five minutes; one hour is dearer. */
+/** Claude at resellers: the price of a cache write is that of five minutes; one hour costs more. */
 const RESOLD_ANTHROPIC = [
   'usage',
   'model',
@@ -149,7 +149,7 @@ const GEMINI_SNAKE = ['usage_metadata', 'model_version', ...GEMINI_RULES]
   .map((rule) => rule.replace(/[a-z][A-Z]/g, (pair) => `${pair[0]}_${pair[1]?.toLowerCase()}`))
   .join('; ')
 
-/** Google's Interactions API: thoughts and what tools fetched are beside the totals. */
+/** Google's Interactions API: thoughts and fetched tool results are beside the totals. */
 const INTERACTIONS = [
   'usage',
   'model',

@@ -74,7 +74,7 @@ function counted(quantity: number, name: string): string {
 
 /**
  * Counts Gemini's grounding: from generation 3 on every distinct query of a prompt is billed, before that a grounded
- * prompt, however many queries it took (ai.google.dev/gemini-api/docs/pricing).
+ * prompt, with any number of queries (ai.google.dev/gemini-api/docs/pricing).
  */
 function groundingOf(whole: Located, model: string | undefined): ReadQuantity[] {
   const found = groundingMetadata(whole)

@@ -23,7 +23,7 @@ const REDUNDANT: readonly RegExp[] = [
   /(^|\.)(prompt_tokens_details|completion_tokens_details|input_tokens_details|output_tokens_details)\.text_tokens$/,
   /(^|\.)(prompt_cache_miss_tokens|uncached_tokens|nocachetokens|nocache|texttokens)$/,
   /(^|\.)(input_?token_?details|output_?token_?details|inputtokens|outputtokens)\.(text|texttokens|text_tokens|nocache|nocachetokens|total)$/,
-  // The five-minute part of cache writes costs what a cache write costs.
+  // The five-minute part of cache writes has the price of cache writes.
   /(^|\.)cache_creation\.ephemeral_5m_input_tokens$/,
   // Free of charge beside its tokens.
   /(^|\.)(web_fetch_requests|mcp_calls|num_server_side_tools_used|url_context_calls)$/,

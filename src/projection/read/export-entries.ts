@@ -15,7 +15,7 @@ export type ExportQuery = Omit<EntriesQuery, 'limit'>
 export interface EntriesExport {
   readonly kind: 'done'
   readonly ids: LedgerIds
-  /** Where the next export begins; null when this one reaches the oldest entry. Known before anything is read. */
+  /** The beginning of the next export; null when this one reaches the oldest entry. Known before anything is read. */
   readonly next_before_entry: number | null
   /** Newest first. Throws when the ledger or D1 cannot be read, so that a part never passes for the whole. */
   readonly chunks: AsyncGenerator<readonly Entry[]>

@@ -46,8 +46,8 @@ const PAGES_AROUND_ENTRY = `
 
 /**
  * Lists entries newest first, complete and current: unflushed ones from the object, older ones from D1. The object is
- * asked first and returns the last entry that D1 has. That mark moves only after D1 has the pages, so no entry is missing
- * or repeated while commits and flushes go on.
+ * asked first and returns the last entry that D1 has. That mark moves only after D1 has the pages, so no entry is
+ * missing or repeated during commits and flushes.
  */
 export async function listEntries(env: Bindings, query: EntriesQuery): Promise<EntriesPage | Refused> {
   const result = await readEntries(env, query.ledger, query)

@@ -7,7 +7,7 @@ import type { Difference } from './difference.ts'
 export interface StoredReconciliation {
   readonly status: ReconciliationStatus
   readonly checked_at_ms: number
-  /** When a check last began with the first page. */
+  /** The time when a check last began with the first page. */
   readonly full_at_ms: number
   readonly checked: Checked
   readonly differences: readonly Difference[]

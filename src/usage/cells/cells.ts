@@ -80,7 +80,7 @@ export class Cells {
     return this.byPlace.size
   }
 
-  /** Returns the cell that took the addition; undefined when its sums are all zero now. */
+  /** Returns the changed cell; undefined if all its sums are now zero. */
   add(added: Cell): Cell | undefined {
     const place = placeOf(added)
     const known = this.byPlace.get(place)

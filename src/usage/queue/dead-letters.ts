@@ -55,7 +55,7 @@ export interface Replay {
   readonly failed: number
   /** Requested ids that do not exist or were replayed before. */
   readonly not_found: number
-  /** There are more open ones. */
+  /** More open letters are left. */
   readonly more: boolean
 }
 

@@ -44,7 +44,7 @@ export interface UsageRange {
 
 /**
  * Makes the messages of a flush, at least one, in order. The same entries make the same messages, byte for byte, so a
- * repeat after a crash and a rebuild from pages match what was folded before. `deltas` are in the order of their entries.
+ * repeat after a crash and a rebuild from pages match the earlier fold. `deltas` are in the order of their entries.
  */
 export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]): UsageMessage[] {
   const messages: UsageMessage[] = []

@@ -38,7 +38,7 @@ const BEGIN = `
 
 /**
  * Rebuilds the rollups of a ledger from D1's pages as a new generation, which replaces the active one atomically when it
- * has come as far. Until then analytics and the consumer use the active one. The next call, or the cron, continues.
+ * has progressed as far. Until then analytics and the consumer use the active one. The next call, or the cron, continues.
  *
  * Throws `BrokenPages` when pages are missing; the active generation stays.
  */

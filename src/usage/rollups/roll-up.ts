@@ -81,7 +81,7 @@ export async function rollUp(
 
 type Failed = Extract<Outcome, { kind: 'failed' }>
 
-/** The rest of what may be read from pages: a batch in which every ledger lost messages must reach its writes, too. */
+/** The remaining limit of reads from pages: a batch in which every ledger lost messages must also reach its writes. */
 interface PagesAllowed {
   entries: number
 }

@@ -17,7 +17,7 @@ export function startOfDay(hour: number): number {
 
 /** Users with consecutive numbers that share a row of a day. */
 const USERS_A_BUCKET = 1024
-/** The number of buckets, which bounds the rows that a batch of messages writes, however many users it has. */
+/** The number of buckets, which bounds the rows that a batch of messages writes, with any number of users. */
 const BUCKETS = 32
 
 /** The bucket of a user's cells; cells without a user are in the first. */
@@ -26,8 +26,8 @@ export function bucketOf(user_number: number | null): number {
 }
 
 /**
- * A row above this size is closed, and the next message of the day begins the next part. A message adds at most 64 KB to
- * each column, so no row comes near the platform's limit, whatever names customers use.
+ * A row above this size is closed, and the next message of the day begins the next part. A message adds at most 64 KB
+ * to each column, so no row approaches the platform's limit, with any names of customers.
  */
 const CLOSED_DAY_BYTES = 256 * 1024
 const CLOSED_USERS_BYTES = 128 * 1024
