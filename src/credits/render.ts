@@ -13,6 +13,7 @@ export function renderCredit(answer: CreditAnswer): object {
     wallet_id: answer.wallet_id,
     lot_id: answer.lot_id,
     ...(answer.recurring_grant_id !== undefined && { recurring_grant_id: answer.recurring_grant_id }),
+    ...(answer.starts_at_ms !== undefined && { starts_at: timeJson(answer.starts_at_ms) }),
     amount: creditsJson(answer.amount),
     balance_after: creditsJson(answer.balance_after),
     ...(answer.already_recorded && { already_recorded: true }),
@@ -27,6 +28,7 @@ export function renderBalance(customer_id: string, answer: BalanceAnswer): objec
     balance: creditsJson(answer.balance),
     reserved_balance: creditsJson(answer.reserved),
     available_balance: creditsJson(answer.available),
+    pending_balance: creditsJson(answer.pending),
     currency: 'credits',
     overdraft_limit: creditsJson(answer.overdraft_limit),
     expiring_next: expiring_next && {
@@ -44,6 +46,7 @@ export function renderLot(lot: LotAnswer): object {
     remaining: creditsJson(lot.left),
     reserved: creditsJson(lot.reserved),
     priority: lot.priority,
+    starts_at: timeOrNull(lot.starts_at_ms),
     expires_at: timeOrNull(lot.expires_at_ms),
     created_at: timeJson(lot.created_at_ms),
   }

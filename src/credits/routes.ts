@@ -99,6 +99,7 @@ creditsRoutes.openapi(grantRoute, async (c) => {
     lot_kind: body.kind,
     priority: body.priority,
     expires_at_ms: body.expires_at ?? null,
+    ...(body.starts_at !== undefined && { starts_at_ms: body.starts_at }),
     ...(body.reason !== undefined && { reason: body.reason }),
     ...(body.recurring && {
       recurring: {
@@ -120,6 +121,7 @@ creditsRoutes.openapi(purchaseRoute, async (c) => {
     lot_kind: 'paid',
     priority: body.priority,
     expires_at_ms: body.expires_at ?? null,
+    ...(body.starts_at !== undefined && { starts_at_ms: body.starts_at }),
     price: body.price_usd,
     ...(body.payment_reference !== undefined && { payment_reference: body.payment_reference }),
     ...(body.metadata !== undefined && { metadata: body.metadata }),

@@ -11,6 +11,10 @@ import { RECURRING_PERIODS } from '../ledger/model/wallet.ts'
 const lotFields = {
   ...subjectFields,
   amount: creditsAmount(),
+  starts_at: timeInput().optional().openapi({
+    description:
+      'When the lot begins; must be in the future. Until then its credits are in the balance and cannot be used. Default: at once.',
+  }),
   expires_at: timeInput()
     .optional()
     .openapi({ description: 'When the lot expires; must be in the future. Default: never.' }),
@@ -21,6 +25,15 @@ const lotFields = {
     .default(50)
     .openapi({ description: 'Lots with a lower value burn first.' }),
   metadata: metadataInput().optional(),
+}
+
+/** Refuses a lot that ends before it begins. */
+function refuseWrongTimes(
+  { starts_at, expires_at }: { starts_at?: number | undefined; expires_at?: number | undefined },
+  ctx: z.RefinementCtx,
+): void {
+  if (starts_at === undefined || expires_at === undefined || expires_at > starts_at) return
+  ctx.addIssue({ code: 'custom', path: ['expires_at'], message: 'must be later than starts_at' })
 }
 
 const recurringInput = z
@@ -54,6 +67,11 @@ export const grantSchema = z
     recurring: recurringInput.optional(),
   })
   .superRefine(refuseTwoOwners)
+  .superRefine(refuseWrongTimes)
+  .superRefine(({ starts_at, recurring }, ctx) => {
+    if (starts_at === undefined || recurring === undefined) return
+    ctx.addIssue({ code: 'custom', path: ['starts_at'], message: 'cannot be combined with recurring' })
+  })
   .openapi('Grant')
 
 export const purchaseSchema = z
@@ -63,6 +81,7 @@ export const purchaseSchema = z
     payment_reference: customerText().optional(),
   })
   .superRefine(refuseTwoOwners)
+  .superRefine(refuseWrongTimes)
   .openapi('Purchase')
 
 export const walletQuery = z.strictObject(subjectFields).superRefine(refuseTwoOwners)
@@ -86,6 +105,7 @@ export const creditSchema = z
     wallet_id: z.string(),
     lot_id: z.string(),
     recurring_grant_id: z.string().optional(),
+    starts_at: time.optional().openapi({ description: 'Of a lot that begins later.' }),
     amount,
     balance_after: amount,
     already_recorded: z.literal(true).optional().openapi({
@@ -102,6 +122,7 @@ export const balanceSchema = z
     balance: amount,
     reserved_balance: amount,
     available_balance: amount,
+    pending_balance: amount.openapi({ description: 'In `balance`, of lots that begin later.' }),
     currency: z.literal('credits'),
     overdraft_limit: amount,
     expiring_next: z.object({ amount, at: time }).nullable(),
@@ -118,6 +139,7 @@ export const lotsSchema = z.object({
         remaining: amount,
         reserved: amount,
         priority: z.int(),
+        starts_at: time.nullable().openapi({ description: 'Of a lot that was granted to begin later.' }),
         expires_at: time.nullable(),
         created_at: time,
       })

@@ -117,6 +117,8 @@ const WHOLE_PURCHASE: Entry = {
   new_lots: [
     { number: 1, kind: 'paid', priority: 0, expires_at_ms: 0, price: { micro: 0, pico: 0 } },
     { number: 2, kind: 'promo', priority: 100, expires_at_ms: null },
+    { number: 3, kind: 'promo', priority: 100, expires_at_ms: null, recurring: 3 },
+    { number: 4, kind: 'promo', priority: 100, expires_at_ms: null, starts_at_ms: 9 },
   ],
 }
 

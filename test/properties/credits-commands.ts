@@ -28,6 +28,7 @@ export interface CreditAct extends Keyed {
   readonly paid: boolean
   readonly priority: number
   readonly expires_in_ms: number | null
+  readonly starts_in_ms: number | null
   readonly recurring: {
     readonly every: Every
     readonly rollover: number | null
@@ -106,6 +107,7 @@ const credit: fc.Arbitrary<Act> = fc
     paid: fc.boolean(),
     priority: fc.constantFrom(0, 50, 50, 100),
     expires_in_ms: fc.constantFrom(null, null, 0, SECOND, MINUTE, MINUTE, HOUR, DAY),
+    starts_in_ms: fc.constantFrom(null, null, null, null, 0, SECOND, MINUTE, HOUR),
     recurring: fc.option(
       fc
         .record({
@@ -120,6 +122,14 @@ const credit: fc.Arbitrary<Act> = fc
     key,
   })
   .map((act) => (act.type === 'PURCHASE' ? { ...act, recurring: null } : act))
+  .map(withOneStart)
+
+/** A recurring grant begins at once, and a lot that begins later ends after that. */
+function withOneStart(act: CreditAct): CreditAct {
+  const { recurring, starts_in_ms, expires_in_ms } = act
+  const isWrong = recurring !== null || (expires_in_ms ?? Number.POSITIVE_INFINITY) <= (starts_in_ms ?? 0)
+  return isWrong ? { ...act, starts_in_ms: null } : act
+}
 
 const event = fc.record({
   op: fc.constant('event' as const),

@@ -13,7 +13,7 @@ import type {
 import type { IngestItem, IngestMessage, IngestResult } from '../../src/ledger/model/messages/events.ts'
 import type { HoldMessage, HoldRequest, HoldResult } from '../../src/ledger/model/messages/holds.ts'
 import type { WalletItemRef, WalletOwner } from '../../src/ledger/model/vocabulary.ts'
-import type { Wallet } from '../../src/ledger/model/wallet.ts'
+import { unusedLots, type Wallet } from '../../src/ledger/model/wallet.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { batch, eventItem, grant, single } from '../support/messages.ts'
 import type { Act, CreditAct, EventAct } from './credits-commands.ts'
@@ -189,6 +189,7 @@ export class CreditsJudge {
         lots: reference
           .lotsOf(wallet.number)
           .map(({ number, left }) => [number, Number(left), Number(reference.held(wallet.number, number))]),
+        pending: reference.pendingOf(wallet.number).map(({ number, left }) => [number, Number(left)]),
         holds: reference
           .openHolds(wallet.number)
           .map((hold) => [hold.number, Number(hold.captured), hold.expires_ms, hold.parts.map(plainPart)]),
@@ -217,7 +218,8 @@ export class CreditsJudge {
 
   /** What was refused has left no trace but what had fallen due anyway. */
   unchanged(before: Snapshot['wallets'], after: Snapshot): void {
-    const due = after.entries.every(({ type, at_ms, effective_at_ms }) => {
+    const due = after.entries.every(({ type, amount, at_ms, effective_at_ms }) => {
+      if (type === 'ADJUSTMENT') return amount === 0
       return type === 'EXPIRATION' || (type === 'GRANT' && (effective_at_ms ?? at_ms) <= at_ms)
     })
     expect(due, 'a refused request made an entry').toBe(true)
@@ -258,7 +260,9 @@ export class CreditsJudge {
   }
 
   /** Rules 1 and 4, by what the ledger itself has shown. */
-  private conserved({ number, balance, lots, holds, overdrawn, overdraft_limit }: Wallet): void {
+  private conserved(wallet: Wallet): void {
+    const { number, balance, holds, overdrawn, overdraft_limit } = wallet
+    const lots = unusedLots(wallet)
     const held = holds
       .flatMap(({ parts }) => parts.map(([, part]) => part))
       .reduce((sum, part) => sum + part, 0)
@@ -285,6 +289,7 @@ export class CreditsJudge {
     paid,
     priority,
     expires_in_ms,
+    starts_in_ms,
     recurring,
   }: CreditAct): CreditMessage {
     return grant(amount, {
@@ -293,6 +298,7 @@ export class CreditsJudge {
       lot_kind: paid ? 'paid' : 'promo',
       priority,
       expires_at_ms: expires_in_ms === null ? null : this.reference.clock_ms + expires_in_ms,
+      ...(starts_in_ms !== null && { starts_at_ms: this.reference.clock_ms + starts_in_ms }),
       ...(recurring && {
         recurring: {
           every: recurring.every,
@@ -379,7 +385,10 @@ export class CreditsJudge {
       }
     }
     const { answer } = result
-    if ('lot_id' in answer) return { kind, ...answer }
+    if ('lot_id' in answer) {
+      const { starts_at_ms: _, ...plain } = answer
+      return { kind, ...plain }
+    }
     const { to } = answer
     return {
       kind,
@@ -505,20 +514,34 @@ function plainPart([lot, amount]: readonly [number, bigint]): [number, number] {
   return [lot, Number(amount)]
 }
 
-function plainWallet({ number, balance, overdraft_limit, overdrawn, lots, holds, recurring }: Wallet) {
+function plainWallet({
+  number,
+  balance,
+  overdraft_limit,
+  overdrawn,
+  lots,
+  pending = [],
+  holds,
+  recurring,
+}: Wallet) {
   return {
     number,
     balance,
     overdraft: [overdraft_limit, overdrawn],
     lots: lots.map((lot) => [lot.number, lot.left, lot.held]),
+    pending: pending.map((lot) => [lot.number, lot.left]),
     holds: holds.map((hold) => [hold.number, hold.captured, hold.expires_at_ms, hold.parts]),
     recurring: recurring.map((known) => known.number),
   }
 }
 
-/** A wallet without the next times and rollovers of its grants: a recurrence without room for a lot moves only these. */
-function withoutGrants({ recurring: _, rollovers: __, ...wallet }: Wallet): object {
-  return wallet
+/**
+ * A wallet without the next times and rollovers of its grants: a recurrence without room for a lot moves only these.
+ * A lot that begins stays as it is, among the others.
+ */
+function withoutGrants(wallet: Wallet): object {
+  const { recurring: _, rollovers: __, pending: ___, ...kept } = wallet
+  return { ...kept, lots: unusedLots(wallet).toSorted((a, b) => a.number - b.number) }
 }
 
 function byNumber([a = 0]: readonly number[], [b = 0]: readonly number[]): number {

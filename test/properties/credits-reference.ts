@@ -35,6 +35,8 @@ interface Lot {
   readonly priority: number
   readonly expires_ms: number
   readonly grant: number | null
+  readonly starts_ms: number
+  begun: boolean
   left: bigint
 }
 
@@ -130,7 +132,7 @@ export class CreditsReference {
   }
 
   balance({ number, owed }: Wallet): bigint {
-    return sum(this.lotsOf(number).map(({ left }) => left)) - owed
+    return sum([...this.lotsOf(number), ...this.pendingOf(number)].map(({ left }) => left)) - owed
   }
 
   held(wallet: number, lot: number): bigint {
@@ -144,7 +146,12 @@ export class CreditsReference {
 
   /** Open lots in burn order. */
   lotsOf(wallet: number): Lot[] {
-    return this.lots.filter((lot) => lot.wallet === wallet && lot.left > 0n).sort(burnsBefore)
+    return this.lots.filter((lot) => lot.wallet === wallet && lot.begun && lot.left > 0n).sort(burnsBefore)
+  }
+
+  /** Lots that begin later. */
+  pendingOf(wallet: number): Lot[] {
+    return this.lots.filter((lot) => lot.wallet === wallet && !lot.begun && lot.left > 0n)
   }
 
   openHolds(wallet: number): Hold[] {
@@ -168,6 +175,10 @@ export class CreditsReference {
         ...this.grants
           .filter((grant) => grant.wallet === wallet.number && !grant.stopped)
           .map((grant) => ({ at_ms: nextOf(grant), apply: () => this.recur(wallet, grant) })),
+        ...this.pendingOf(wallet.number).map((lot) => ({
+          at_ms: lot.starts_ms,
+          apply: () => this.begin(wallet, lot),
+        })),
       ].sort((a, b) => a.at_ms - b.at_ms)[0]
       if (!due || due.at_ms > this.now) return
       this.last_ms = this.now
@@ -248,7 +259,8 @@ export class CreditsReference {
   private credit(act: CreditAct): Said {
     const expires_ms =
       act.expires_in_ms === null ? Number.POSITIVE_INFINITY : this.clock_ms + act.expires_in_ms
-    if (expires_ms <= this.now) return no('invalid_request')
+    const starts_ms = act.starts_in_ms === null ? null : this.clock_ms + act.starts_in_ms
+    if (expires_ms <= this.now || (starts_ms !== null && starts_ms <= this.now)) return no('invalid_request')
     const known = this.walletOf(act.owner)
     if (known) this.settle(known)
     const amount = BigInt(act.amount)
@@ -274,7 +286,11 @@ export class CreditsReference {
         rollovers: [],
       })
     }
-    const parts = this.put(wallet, { paid, priority, expires_ms, grant: recurring ? number : null }, amount)
+    const lot = { paid, priority, expires_ms, grant: recurring ? number : null }
+    const parts = starts_ms === null ? this.put(wallet, lot, amount) : [[number, amount] as const]
+    if (starts_ms !== null) {
+      this.lots.push({ ...lot, number, wallet: wallet.number, starts_ms, begun: false, left: amount })
+    }
     return {
       kind: 'done',
       entry: this.append(act.type, wallet, amount, parts),
@@ -374,6 +390,19 @@ export class CreditsReference {
   private expire(lot: Lot, part: bigint, at_ms: number): void {
     lot.left -= part
     this.append('EXPIRATION', this.wallet(lot.wallet), -part, [[lot.number, -part]], at_ms)
+  }
+
+  /** A lot that begins repays what is owed. */
+  private begin(wallet: Wallet, lot: Lot): void {
+    lot.begun = true
+    const repaid = this.repay(wallet, lot.left)
+    if (repaid === 0n) return
+    lot.left -= repaid
+    const parts: Part[] = [
+      [lot.number, -repaid],
+      [OVERDRAFT, repaid],
+    ]
+    this.append('ADJUSTMENT', wallet, 0n, parts, lot.starts_ms)
   }
 
   private recur(wallet: Wallet, grant: Grant): void {
@@ -512,14 +541,19 @@ export class CreditsReference {
   }
 
   private full(wallet: Wallet, amount: bigint, lots: number): string | undefined {
-    if (this.lotsOf(wallet.number).length + lots > MOST_LOTS) return 'too_many_open'
+    const open = this.lotsOf(wallet.number).length + this.pendingOf(wallet.number).length
+    if (open + lots > MOST_LOTS) return 'too_many_open'
     return this.balance(wallet) + amount > MOST ? 'conflict' : undefined
   }
 
   /** What is held together never passes the most that an amount can say. */
   private spendable(wallet: Wallet): bigint {
     const held = this.reserved(wallet)
-    return least(this.balance(wallet) - held + wallet.limit, MOST - held)
+    return least(this.balance(wallet) - held - this.pending(wallet) + wallet.limit, MOST - held)
+  }
+
+  private pending({ number }: Wallet): bigint {
+    return sum(this.pendingOf(number).map(({ left }) => left))
   }
 
   private free(lot: Lot): bigint {
@@ -555,7 +589,8 @@ export class CreditsReference {
     const repaid = this.repay(wallet, amount)
     const number = this.lots.length + 1
     const left = amount - repaid
-    this.lots.push({ number, wallet: wallet.number, paid, priority, expires_ms, grant, left })
+    const begun = { starts_ms: this.now, begun: true }
+    this.lots.push({ number, wallet: wallet.number, paid, priority, expires_ms, grant, left, ...begun })
     const parts: Part[] = [
       [number, left],
       [OVERDRAFT, repaid],
@@ -598,7 +633,11 @@ export class CreditsReference {
 
   private saidOf(hold: Hold): Said {
     const wallet = this.wallet(hold.wallet)
-    return { kind: 'done', hold: { ...hold }, available: this.balance(wallet) - this.reserved(wallet) }
+    return {
+      kind: 'done',
+      hold: { ...hold },
+      available: this.balance(wallet) - this.reserved(wallet) - this.pending(wallet),
+    }
   }
 
   private payer({ team, user }: { readonly team: string | null; readonly user: string | null }): Wallet {

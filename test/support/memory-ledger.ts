@@ -11,7 +11,7 @@ import type { Lot } from '../../src/ledger/model/lots.ts'
 import type { CreditMessage } from '../../src/ledger/model/messages/credits.ts'
 import type { IngestItem } from '../../src/ledger/model/messages/events.ts'
 import type { Idempotency, WalletOwner } from '../../src/ledger/model/vocabulary.ts'
-import { assertWallet, type Wallet, walletKey } from '../../src/ledger/model/wallet.ts'
+import { assertWallet, unusedLots, type Wallet, walletKey } from '../../src/ledger/model/wallet.ts'
 import { defaultBurnTable } from '../../src/pricing/burn-table/table.ts'
 
 /** 1,000 credits per USD and a markup of 100 %, as `costOf` assumes. */
@@ -63,7 +63,9 @@ export class MemoryLedger implements LedgerReader {
   }
 
   walletOfLot(number: number): Wallet | undefined {
-    return [...this.wallets.values()].find(({ lots }) => lots.some((lot) => lot.number === number))
+    return [...this.wallets.values()].find((wallet) =>
+      unusedLots(wallet).some((lot) => lot.number === number),
+    )
   }
 
   closedLot(number: number): Lot | undefined {

@@ -47,7 +47,17 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
 /** Names that stand for nothing of anybody's. */
 const NEUTRAL = new Set([
   ...['limit', 'cursor', 'at', 'version', 'unrated', 'event_type', 'provider', 'type', 'group_by'],
-  ...['amount', 'price_usd', 'reason', 'expires_at', 'priority', 'metadata', 'kind', 'recurring'],
+  ...[
+    'amount',
+    'price_usd',
+    'reason',
+    'expires_at',
+    'starts_at',
+    'priority',
+    'metadata',
+    'kind',
+    'recurring',
+  ],
   ...['payment_reference', 'overdraft_limit', 'credits', 'final', 'expires_in_seconds', 'max_output_tokens'],
   ...['usage', 'service_tier', 'region', 'limit_type', 'limit_value', 'unit', 'period', 'anchor', 'value'],
   ...['enabled', 'action', 'hold', 'input_tokens', 'output_tokens', 'provider_response', 'provider_api'],

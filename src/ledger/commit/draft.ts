@@ -8,7 +8,7 @@ import { currentCounters, type Entitlement, type LimitCounter, type Subject } fr
 import type { Lot } from '../model/lots.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabulary.ts'
-import { copyWallet, newWallet, type Wallet, walletKey } from '../model/wallet.ts'
+import { copyWallet, newWallet, unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
 
 /**
  * A unit of work. The requests of a group are applied to it in order, each on top of the earlier ones, and nothing
@@ -106,7 +106,7 @@ export class Draft {
   /** The wallet with an open lot; undefined when the lot is closed, or never was. Only an open lot costs the search. */
   walletOfLot(number: number): Wallet | undefined {
     for (const wallet of this.wallets.values()) {
-      if (wallet.lots.some((lot) => lot.number === number)) return wallet
+      if (unusedLots(wallet).some((lot) => lot.number === number)) return wallet
     }
     if (number < 1 || number > this.lot || this.closedLot(number)) return undefined
     return this.committed.walletOfLot(number)

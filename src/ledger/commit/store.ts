@@ -49,7 +49,8 @@ const REVOKE = `
 const WALLET_OF_LOT = `
   SELECT wallet_key FROM wallets
   WHERE instr(state, '"number":' || CAST(?1 AS INTEGER) || ',') > 0
-    AND EXISTS (SELECT 1 FROM json_each(state, '$.lots') WHERE value ->> 'number' = ?1)
+    AND (EXISTS (SELECT 1 FROM json_each(state, '$.lots') WHERE value ->> 'number' = ?1)
+      OR EXISTS (SELECT 1 FROM json_each(state, '$.pending') WHERE value ->> 'number' = ?1))
   LIMIT 1`
 
 // Integer division and remainder of SQLite cut towards zero, both: together they are the balance.
@@ -396,8 +397,15 @@ export class LedgerStore implements LedgerReader {
 }
 
 /** The weight of a wallet in the cache: itself, and everything that it lists. */
-function weightOfWallet({ lots, holds, recurring, counters = {}, rollovers = {} }: Wallet): number {
+function weightOfWallet({
+  lots,
+  pending = [],
+  holds,
+  recurring,
+  counters = {},
+  rollovers = {},
+}: Wallet): number {
   const parts = holds.reduce((sum, hold) => sum + 1 + hold.parts.length, 0)
   const rolled = Object.values(rollovers).reduce((sum, list) => sum + list.length, 0)
-  return 1 + lots.length + parts + recurring.length + Object.keys(counters).length + rolled
+  return 1 + lots.length + pending.length + parts + recurring.length + Object.keys(counters).length + rolled
 }

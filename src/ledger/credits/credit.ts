@@ -7,7 +7,7 @@ import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { CreditMessage, CreditResult } from '../model/messages/credits.ts'
 import { type Answered, invalidField, type Refused, refused } from '../model/refusal.ts'
 import { fullRefusal, type RecurringGrant } from '../model/wallet.ts'
-import { putLot } from '../wallets/funds.ts'
+import { putLot, putPending } from '../wallets/funds.ts'
 import { MAX_RECURRING_GRANTS, nextRecurrence } from '../wallets/recurring.ts'
 import { settle } from '../wallets/settle.ts'
 
@@ -28,6 +28,9 @@ export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome
     const message = 'must lie in the future'
     return invalidField('/expires_at', message, `expires_at ${message}.`)
   }
+  if (message.starts_at_ms !== undefined && message.starts_at_ms <= draft.at_ms) {
+    return invalidField('/starts_at', 'must lie in the future', 'starts_at must lie in the future.')
+  }
   const existing = draft.wallet(message.owner)
   const settled = existing && settle(draft, existing)
   const full = settled && fullRefusal(settled, message.amount, 1)
@@ -43,11 +46,13 @@ export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome
     priority: message.priority,
     expires_at_ms: message.expires_at_ms,
     ...(message.price && { price: message.price }),
+    ...(message.starts_at_ms !== undefined && { starts_at_ms: message.starts_at_ms }),
     // A recurring grant has the number of its first lot.
     ...(message.recurring && { recurring: number }),
   }
   if (message.recurring) wallet.recurring.push(recurringGrant(draft, message, message.recurring, number))
-  const lots = putLot(draft, wallet, { ...lot, created_at_ms: draft.at_ms, amount: message.amount })
+  const funds = { ...lot, created_at_ms: draft.at_ms, amount: message.amount }
+  const lots = message.starts_at_ms === undefined ? putLot(draft, wallet, funds) : putPending(wallet, funds)
   const entry = draft.append(wallet, {
     type: message.type,
     amount: message.amount,
@@ -114,6 +119,7 @@ export function creditAnswer(ids: LedgerIds, entry: Entry): CreditAnswer {
         created_at_ms: entry.at_ms,
       }),
     }),
+    ...(lot.starts_at_ms !== undefined && { starts_at_ms: lot.starts_at_ms }),
     amount: entry.amount,
     balance_after: entry.balance_after,
   }

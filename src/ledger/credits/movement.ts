@@ -30,6 +30,7 @@ import {
   insufficientCredits,
   type RecurringGrant,
   spendable,
+  unusedLots,
   usedOverdraft,
   type Wallet,
   walletKey,
@@ -163,7 +164,7 @@ function refundPurchase(
 ): Outcome {
   const wallet = settledByNumber(draft, past.wallet)
   const numbers = new Set(past.lots.map(([number]) => number))
-  const lot = wallet.lots.find(({ number }) => numbers.has(number))
+  const lot = unusedLots(wallet).find(({ number }) => numbers.has(number))
   return takeFree(draft, wallet, lot, amount, ids, {
     type: 'REFUND',
     description: reason ?? `Refund of ${ids.transaction({ at_ms: past.at_ms, number: past.number })}`,
@@ -179,7 +180,7 @@ function revoke(
   const found = draft.walletOfLot(number)
   const wallet = found && settle(draft, found)
   if (!wallet && !draft.closedLot(number)) return notFound('Lot not found.')
-  const lot = wallet?.lots.find((candidate) => candidate.number === number)
+  const lot = wallet && unusedLots(wallet).find((candidate) => candidate.number === number)
   return takeFree(draft, wallet, lot, amount, ids, { type: 'ADJUSTMENT', description: reason })
 }
 

@@ -46,7 +46,8 @@ type PackedLot = [
   priority: number,
   expires_at_ms: number | null,
   price?: PackedUsd | null,
-  recurring?: number,
+  recurring?: number | null,
+  starts_at_ms?: number,
 ]
 
 type PackedUsd = [micro: number, pico: number]
@@ -154,21 +155,40 @@ function unpackPart([number, amount, micro, pico]: PackedPart): LotPart {
   return micro === undefined || pico === undefined ? [number, moved] : [number, moved, { micro, pico }]
 }
 
-function packLot({ number, kind, priority, expires_at_ms, price, recurring }: NewLot): PackedLot {
+function packLot({
+  number,
+  kind,
+  priority,
+  expires_at_ms,
+  price,
+  recurring,
+  starts_at_ms,
+}: NewLot): PackedLot {
   const packed: PackedLot = [number, kind, priority, expires_at_ms]
-  if (price || recurring !== undefined) packed.push(price ? packUsd(price) : null)
-  if (recurring !== undefined) packed.push(recurring)
+  const starts = starts_at_ms !== undefined
+  if (price || recurring !== undefined || starts) packed.push(price ? packUsd(price) : null)
+  if (recurring !== undefined || starts) packed.push(recurring ?? null)
+  if (starts) packed.push(starts_at_ms)
   return packed
 }
 
-function unpackLot([number, kind, priority, expires_at_ms, price, recurring]: PackedLot): NewLot {
+function unpackLot([
+  number,
+  kind,
+  priority,
+  expires_at_ms,
+  price,
+  recurring,
+  starts_at_ms,
+]: PackedLot): NewLot {
   return {
     number,
     kind,
     priority,
     expires_at_ms,
     ...(price && { price: unpackUsd(price) }),
-    ...(recurring !== undefined && { recurring }),
+    ...(typeof recurring === 'number' && { recurring }),
+    ...(starts_at_ms !== undefined && { starts_at_ms }),
   }
 }
 

@@ -60,6 +60,8 @@ export interface CreditAnswer {
   readonly wallet_id: string
   readonly lot_id: string
   readonly recurring_grant_id?: string
+  /** Of a lot that begins later. */
+  readonly starts_at_ms?: number
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
   /** The payment reference was used before: this is the first purchase, and nothing was added. */
@@ -88,6 +90,8 @@ export interface BalanceAnswer {
   readonly balance: MicroCredits
   readonly reserved: MicroCredits
   readonly available: MicroCredits
+  /** In the balance, of lots that begin later. */
+  readonly pending: MicroCredits
   readonly overdraft_limit: MicroCredits
   readonly expiring_next: { readonly amount: MicroCredits; readonly at_ms: number } | null
 }
@@ -99,6 +103,7 @@ export interface LotAnswer {
   readonly left: MicroCredits
   readonly reserved: MicroCredits
   readonly priority: number
+  readonly starts_at_ms: number | null
   readonly expires_at_ms: number | null
   readonly created_at_ms: number
 }

@@ -63,6 +63,8 @@ export interface NewLot {
   readonly price?: UsdParts
   /** The recurring grant that it came from. */
   readonly recurring?: number
+  /** When it begins, if that is later. */
+  readonly starts_at_ms?: number
 }
 
 /** The cell in which usage is summed: its feature, model, subjects and time. */

@@ -19,6 +19,8 @@ export interface Lot {
   readonly priority: number
   /** The first moment at which it can no longer be burned; null: never. */
   readonly expires_at_ms: number | null
+  /** The first moment at which it can be burned, if that is after its creation. */
+  readonly starts_at_ms?: number
   readonly created_at_ms: number
   readonly amount: MicroCredits
   /** The price paid for `amount`; absent when it was free. */

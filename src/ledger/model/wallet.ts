@@ -29,6 +29,8 @@ export interface Wallet {
   overdrawn: MicroCredits
   /** Open lots in burn order. */
   lots: Lot[]
+  /** Lots that begin later, in the order of their creation: in the balance, and not to be burned or held yet. */
+  pending?: Lot[]
   /** Open holds, the oldest first. */
   holds: Hold[]
   /** Recurring grants. */
@@ -91,6 +93,7 @@ export function copyWallet(wallet: Wallet): Wallet {
   return {
     ...wallet,
     lots: wallet.lots.map((lot) => ({ ...lot })),
+    ...(wallet.pending && { pending: wallet.pending.map((lot) => ({ ...lot })) }),
     recurring: wallet.recurring.map((grant) => ({ ...grant })),
     holds: wallet.holds.map((hold) => ({ ...hold, parts: [...hold.parts] })),
   }
@@ -106,25 +109,36 @@ export function reserved(wallet: Wallet): MicroCredits {
   return microCredits(wallet.holds.reduce((sum, hold) => sum + remaining(hold), 0))
 }
 
+/** Returns the sum of the lots that begin later. */
+export function pendingCredits({ pending = [] }: Wallet): MicroCredits {
+  return microCredits(pending.reduce((sum, lot) => sum + lot.left, 0))
+}
+
+/** All lots that are not used up, those that begin later last. */
+export function unusedLots({ lots, pending = [] }: Wallet): readonly Lot[] {
+  return [...lots, ...pending]
+}
+
 /** Returns the part of the overdraft that is used or reserved. */
 export function usedOverdraft(wallet: Wallet): MicroCredits {
   return microCredits(wallet.overdrawn + (heldByLot(wallet).get(OVERDRAFT) ?? 0))
 }
 
-/** Returns the balance without held credits; below zero when the overdraft is used. */
+/** Returns the balance without credits that are held or begin later; below zero when the overdraft is used. */
 export function available(wallet: Wallet): MicroCredits {
-  return microCredits(wallet.balance - reserved(wallet))
+  return microCredits(wallet.balance - reserved(wallet) - pendingCredits(wallet))
 }
 
 /** Returns the credits that can be burned or held now. Reserved credits count against the largest balance too. */
 export function spendable(wallet: Wallet): MicroCredits {
   const held = reserved(wallet)
-  return microCredits(Math.min(wallet.balance - held + wallet.overdraft_limit, MAX_MICRO_CREDITS - held))
+  const free = wallet.balance - held - pendingCredits(wallet) + wallet.overdraft_limit
+  return microCredits(Math.min(free, MAX_MICRO_CREDITS - held))
 }
 
 /** Returns why a wallet cannot take `amount` more in `lots` more lots; undefined when it can. */
 export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number): Refusal | undefined {
-  if (wallet.lots.length + lots > MAX_OPEN_LOTS) {
+  if (unusedLots(wallet).length + lots > MAX_OPEN_LOTS) {
     return { code: 'too_many_open', what: 'lots', limit: MAX_OPEN_LOTS }
   }
   if (wallet.balance + amount <= MAX_MICRO_CREDITS) return undefined
@@ -138,9 +152,15 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
 export function walletDueAt(wallet: Wallet): number | null {
   return earliest([
     ...wallet.lots.map(lotDueAt),
+    ...(wallet.pending ?? []).map(startOf),
     ...wallet.holds.map((hold) => hold.expires_at_ms),
     ...wallet.recurring.map((grant) => grant.next_at_ms),
   ])
+}
+
+/** When a lot begins: at its creation, unless it begins later. */
+export function startOf({ starts_at_ms, created_at_ms }: Lot): number {
+  return starts_at_ms ?? created_at_ms
 }
 
 /**
@@ -163,6 +183,12 @@ export function assertWallet(wallet: Wallet): void {
     check(lot.held === held && held <= lot.left, wallet, `lot ${lot.number} has ${lot.held} held`)
     heldOf.delete(lot.number)
     previous = lot
+  }
+  for (const lot of wallet.pending ?? []) {
+    const isWhole = Number.isSafeInteger(lot.left) && lot.left > 0 && lot.left <= lot.amount
+    check(isWhole && lot.held === 0, wallet, `lot ${lot.number}, which begins later, holds ${lot.left}`)
+    check(startOf(lot) > lot.created_at_ms, wallet, `lot ${lot.number} begins at no later time`)
+    left += lot.left
   }
   const { balance, overdrawn, overdraft_limit } = wallet
   check(left <= MAX_MICRO_CREDITS, wallet, `its lots hold ${left}`)

@@ -7,7 +7,15 @@ import { expiringNext } from '../model/lots.ts'
 import type { WalletResult } from '../model/messages/credits.ts'
 import { notFound, type Refused } from '../model/refusal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
-import { available, reserved, type Wallet, walletDueAt, walletKey } from '../model/wallet.ts'
+import {
+  available,
+  pendingCredits,
+  reserved,
+  unusedLots,
+  type Wallet,
+  walletDueAt,
+  walletKey,
+} from '../model/wallet.ts'
 import { settle } from './settle.ts'
 
 /** The balance of a wallet, for an answer. */
@@ -17,20 +25,22 @@ export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
     balance: wallet.balance,
     reserved: reserved(wallet),
     available: available(wallet),
+    pending: pendingCredits(wallet),
     overdraft_limit: wallet.overdraft_limit,
     expiring_next: expiringNext(wallet.lots),
   }
 }
 
-/** The open lots, in burn order. */
+/** The open lots in burn order, then those that begin later. */
 export function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
-  return wallet.lots.map((lot) => ({
+  return unusedLots(wallet).map((lot) => ({
     lot_id: ids.lot(lot.number),
     kind: lot.kind,
     amount: lot.amount,
     left: lot.left,
     reserved: lot.held,
     priority: lot.priority,
+    starts_at_ms: lot.starts_at_ms ?? null,
     expires_at_ms: lot.expires_at_ms,
     created_at_ms: lot.created_at_ms,
   }))

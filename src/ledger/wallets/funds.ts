@@ -15,7 +15,7 @@ import {
   takeFromLots,
   withdraw,
 } from '../model/lots.ts'
-import type { Wallet } from '../model/wallet.ts'
+import { unusedLots, type Wallet } from '../model/wallet.ts'
 import { lapsed } from './rollover.ts'
 
 /**
@@ -43,7 +43,7 @@ export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPar
 export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: MicroCredits): LotPart[] {
   const part = withdraw(lot, amount)
   if (lot.left === 0) {
-    wallet.lots.splice(wallet.lots.indexOf(lot), 1)
+    removeLot(wallet, lot)
     draft.closedLots.set(lot.number, lot)
   }
   return [part]
@@ -103,9 +103,9 @@ export function takeReserved(
   return { taken, left: withoutZeros(left) }
 }
 
-/** The open lot of that number, which must be there. */
+/** The lot of that number that is not used up, which must be there. */
 export function openLot(wallet: Wallet, number: number): Lot {
-  const lot = wallet.lots.find((candidate) => candidate.number === number)
+  const lot = unusedLots(wallet).find((candidate) => candidate.number === number)
   if (!lot) throw new Error(`lot ${number} is not open in wallet ${wallet.number}`)
   return lot
 }
@@ -118,6 +118,36 @@ export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
   if (opened.left > 0) insertLot(wallet.lots, opened)
   else draft.closedLots.set(lot.number, opened)
   return withoutZeros([[lot.number, opened.left], lotPart(OVERDRAFT, repaid, paid)])
+}
+
+/** Puts a new lot that begins later into the wallet. It repays nothing before it begins. */
+export function putPending(wallet: Wallet, lot: NewFunds): LotPart[] {
+  wallet.pending = [...(wallet.pending ?? []), { ...lot, left: lot.amount, held: ZERO_CREDITS }]
+  return [[lot.number, lot.amount]]
+}
+
+/** Begins a pending lot. What it repays of the overdraft is an entry that does not change the balance. */
+export function beginLot(draft: Draft, wallet: Wallet, lot: Lot, at_ms: number): void {
+  removeLot(wallet, lot)
+  const repaid = repay(wallet, lot.left)
+  const part = repaid > 0 ? withdraw(lot, repaid) : undefined
+  if (lot.left > 0) insertLot(wallet.lots, lot)
+  else draft.closedLots.set(lot.number, lot)
+  if (!part) return
+  draft.append(wallet, {
+    type: 'ADJUSTMENT',
+    amount: ZERO_CREDITS,
+    lots: [part, lotPart(OVERDRAFT, repaid, paidOf(part))],
+    description: 'Repayment of the overdraft by a lot that begins',
+    ...(at_ms < draft.at_ms && { effective_at_ms: at_ms }),
+  })
+}
+
+function removeLot(wallet: Wallet, lot: Lot): void {
+  wallet.lots = wallet.lots.filter((other) => other !== lot)
+  const rest = (wallet.pending ?? []).filter((other) => other !== lot)
+  if (rest.length > 0) wallet.pending = rest
+  else delete wallet.pending
 }
 
 /** A lot before it is in a wallet. */

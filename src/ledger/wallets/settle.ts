@@ -1,12 +1,12 @@
 import type { Draft } from '../commit/draft.ts'
 import { closeHold } from '../holds/funds.ts'
 import { free, type Lot, lotDueAt } from '../model/lots.ts'
-import { type Hold, type RecurringGrant, type Wallet, walletDueAt } from '../model/wallet.ts'
-import { expireFreed, expireLot, releaseParts } from './funds.ts'
+import { type Hold, type RecurringGrant, startOf, type Wallet, walletDueAt } from '../model/wallet.ts'
+import { beginLot, expireFreed, expireLot, releaseParts } from './funds.ts'
 import { recur } from './recurring.ts'
 
 /**
- * Applies due items of a wallet (expired lots and holds, recurring grants), each once and dated at its due time. Runs on
+ * Applies due items of a wallet (lots that expire or begin, expired holds, recurring grants), each once and dated at its due time. Runs on
  * the next request or alarm, whichever is first. The order of the due times matters: a hold that ends before its lot
  * returns its credits to the lot, and they expire with it. Returns the wallet after that. It is only copied, and so only
  * written, if something was due.
@@ -24,6 +24,7 @@ export function settle(draft: Draft, wallet: Wallet): Wallet {
 type Due =
   | { readonly kind: 'grant'; readonly grant: RecurringGrant; readonly at_ms: number }
   | { readonly kind: 'lot'; readonly lot: Lot; readonly at_ms: number }
+  | { readonly kind: 'begin'; readonly lot: Lot; readonly at_ms: number }
   | { readonly kind: 'hold'; readonly hold: Hold; readonly at_ms: number }
 
 function apply(draft: Draft, wallet: Wallet, due: Due): void {
@@ -34,12 +35,15 @@ function apply(draft: Draft, wallet: Wallet, due: Due): void {
     case 'lot':
       expireLot(draft, wallet, due.lot, free(due.lot), due.at_ms)
       break
+    case 'begin':
+      beginLot(draft, wallet, due.lot, due.at_ms)
+      break
     case 'grant':
       recur(draft, wallet, due.grant)
   }
 }
 
-/** Returns the first due item. At equal times, holds come before lots, and lots before grants. */
+/** Returns the first due item. At equal times, holds come first, then lots that expire, grants, and lots that begin. */
 function nextDue(wallet: Wallet, now_ms: number): Due | undefined {
   let next: Due | undefined
   for (const hold of wallet.holds) {
@@ -53,6 +57,10 @@ function nextDue(wallet: Wallet, now_ms: number): Due | undefined {
   for (const grant of wallet.recurring) {
     const at_ms = grant.next_at_ms
     if (at_ms <= now_ms && (!next || at_ms < next.at_ms)) next = { kind: 'grant', grant, at_ms }
+  }
+  for (const lot of wallet.pending ?? []) {
+    const at_ms = startOf(lot)
+    if (at_ms <= now_ms && (!next || at_ms < next.at_ms)) next = { kind: 'begin', lot, at_ms }
   }
   return next
 }

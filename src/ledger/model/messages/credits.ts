@@ -16,6 +16,8 @@ export interface CreditMessage {
   readonly lot_kind: LotKind
   readonly priority: number
   readonly expires_at_ms: number | null
+  /** When the lot begins, if that is later. Not with `recurring`. */
+  readonly starts_at_ms?: number
   /** For a recurring grant. */
   readonly recurring?: {
     readonly every: RecurringPeriod
