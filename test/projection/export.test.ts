@@ -188,6 +188,16 @@ it.each(['/v1/events', '/v1/credits/transactions'])(
   },
 )
 
+it('metadata is written as it was sent', async () => {
+  const { api_key } = await createCustomer()
+  const text = '{"__proto__":{"a":1},"e":1e2,"text":"\\n"}'
+  await granted(api_key, `{"amount":1,"metadata":${text}}`)
+  const response = await api('/v1/credits/transactions', { key: api_key, headers: NDJSON })
+  expect(await response.text()).toContain(`"metadata":${text}`)
+  const csv = await api('/v1/credits/transactions', { key: api_key, headers: CSV })
+  expect(csvRows(await csv.text())[1]).toContain(text)
+})
+
 it('a HEAD request reads no row and has the headers', async () => {
   const response = await api('/v1/events', { key, method: 'HEAD', headers: CSV })
   expect(response.status).toBe(200)

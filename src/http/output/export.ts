@@ -4,7 +4,7 @@ import { parseAccept } from 'hono/utils/accept'
 import { logError } from '../../logging/log.ts'
 import { type AppEnv, routeOf } from '../env.ts'
 import { nextCursor } from '../input/pagination.ts'
-import { jsonResponse } from './json.ts'
+import { jsonResponse, stringifyJson } from './json.ts'
 
 /** Lists as CSV or NDJSON, which `Accept` asks for, streamed. */
 
@@ -129,7 +129,7 @@ async function* rendered<T>({ chunks, render }: Rows<T>): AsyncGenerator<readonl
 }
 
 function linesOf(format: ExportFormat, columns: readonly string[], rows: readonly object[]): string {
-  if (format === 'ndjson') return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  if (format === 'ndjson') return rows.map((row) => `${stringifyJson(row)}\n`).join('')
   return rows
     .map((row) => {
       const fields = new Map<string, unknown>(Object.entries(row))
@@ -149,6 +149,6 @@ const FORMULA = /^[=+\-@\t\r\n'＝＋－＠]/
 /** A field of RFC 4180: empty for none, exact decimals, JSON for lists and objects. Text is never a formula. */
 function csvField(value: unknown): string {
   if (value === null || value === undefined) return ''
-  const text = typeof value === 'string' ? (FORMULA.test(value) ? `'${value}` : value) : JSON.stringify(value)
+  const text = typeof value === 'string' ? (FORMULA.test(value) ? `'${value}` : value) : stringifyJson(value)
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -1,4 +1,5 @@
 import type { Bindings } from '../../bindings.ts'
+import { type PortionLimits, portionsOf } from '../../db/json-parameters.ts'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import { readEntries, readProjectionState } from '../../ledger/client/client.ts'
 import { arrivedFrom, matches, NO_OLDER_ENTRY } from '../../ledger/journal/unflushed.ts'
@@ -27,9 +28,10 @@ export interface EntriesExport {
  */
 export const EXPORT_ENTRIES = 20_000
 const EXPORT_PAGES = 2_000
-/** What is in memory at once: the entries of one read from the object, and of one from D1 (or one flush). */
+/** The entries of one read from the object, which also ends after 4 MB of rows. */
 const ENTRIES_A_READ = 500
-const PAGES_A_READ = 64
+/** The pages of one read from D1, at least those of one flush. */
+const READ_LIMITS: PortionLimits = { bytes: 2_000_000, items: 64 }
 
 /**
  * Exports entries newest first, complete and current as in `listEntries`, but page by page and up to a bound. The range of
@@ -157,8 +159,10 @@ async function* flushedChunks(
     rows: EXPORT_ENTRIES + EXPORT_PAGES,
   })
   const arrived_from_ms = arrivedFrom(filter)
-  for (const flushes of portionsOf(rows)) {
-    const pages = await readPagesOf(db, { ledger_id, wallet_number, flushes })
+  const flushes = [...Map.groupBy(rows, ({ flush_entry }) => flush_entry).values()]
+  for (const portion of portionsOf(flushes, bytesOf, READ_LIMITS)) {
+    const flush_entries = portion.flatMap(([page]) => page?.flush_entry ?? [])
+    const pages = await readPagesOf(db, { ledger_id, wallet_number, flush_entries })
     const recent = pages.filter(({ last_at_ms }) => last_at_ms >= arrived_from_ms)
     const entries = await unpackNewestFirst(db, ledger_id, recent)
     yield entries.filter(
@@ -168,23 +172,6 @@ async function* flushedChunks(
   }
 }
 
-/** Groups whole flushes into reads. */
-function* portionsOf(rows: readonly PageIndexRow[]): Generator<readonly number[]> {
-  const by_flush = Map.groupBy(rows, ({ flush_entry }) => flush_entry)
-  let flushes: number[] = []
-  let entries = 0
-  let pages = 0
-  for (const [flush_entry, of_flush] of by_flush) {
-    const added = of_flush.reduce((sum, { entry_count }) => sum + entry_count, 0)
-    if (flushes.length > 0 && (entries + added > ENTRIES_A_READ || pages + of_flush.length > PAGES_A_READ)) {
-      yield flushes
-      flushes = []
-      entries = 0
-      pages = 0
-    }
-    flushes.push(flush_entry)
-    entries += added
-    pages += of_flush.length
-  }
-  if (flushes.length > 0) yield flushes
+function bytesOf(pages: readonly PageIndexRow[]): number {
+  return pages.reduce((sum, { bytes }) => sum + bytes, 0)
 }

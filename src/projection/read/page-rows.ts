@@ -97,11 +97,12 @@ export async function readLatePages(
   return wholeFlushes(db, ledger_id, results, limit)
 }
 
-/** The columns of a page that precede its body. */
+/** A page without its body. */
 export interface PageIndexRow {
   flush_entry: number
   entry_count: number
   last_at_ms: number
+  bytes: number
 }
 
 export interface PageIndexQuery extends PageQuery {
@@ -111,7 +112,9 @@ export interface PageIndexQuery extends PageQuery {
   readonly to_ms: number | undefined
 }
 
-const INDEX_FIELDS = 'SELECT flush_entry, entry_count, last_at_ms FROM ledger_pages'
+// The length of a text is in the row's header: no body is read.
+const INDEX_FIELDS =
+  'SELECT flush_entry, entry_count, last_at_ms, octet_length(body) AS bytes FROM ledger_pages'
 const IN_RANGE = `ledger_id = ?1 AND flush_entry < ?2 AND flush_entry >=
     coalesce((SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?3), 0)`
 
@@ -157,10 +160,10 @@ const PAGES_OF_FLUSHES_OF_WALLET = `${PAGES_OF_FLUSHES} AND wallet_number = ?3`
 /** Reads the pages of these flushes. */
 export async function readPagesOf(
   db: D1Database,
-  query: Pick<PageQuery, 'ledger_id' | 'wallet_number'> & { readonly flushes: readonly number[] },
+  query: Pick<PageQuery, 'ledger_id' | 'wallet_number'> & { readonly flush_entries: readonly number[] },
 ): Promise<PageRow[]> {
-  const { ledger_id, wallet_number, flushes } = query
-  const list = JSON.stringify(flushes)
+  const { ledger_id, wallet_number, flush_entries } = query
+  const list = JSON.stringify(flush_entries)
   const statement =
     wallet_number === null
       ? db.prepare(PAGES_OF_FLUSHES).bind(ledger_id, list)
