@@ -1778,7 +1778,7 @@ export interface components {
             dead_letter_id: string;
             /** @enum {string} */
             state: "open" | "replayed";
-            /** @description Why the last attempt to consume it failed. */
+            /** @description The reason why the last attempt to consume it failed. */
             reason: string;
             /** @description Attempts since the queue gave up. */
             attempts: number;
@@ -2597,7 +2597,7 @@ export interface components {
             margin_percent: number | null;
             /** @description Events recorded without a price, which no sum includes. */
             unrated_events: number;
-            /** @description The 100 dearest features. */
+            /** @description The 100 most expensive features. */
             by_feature: {
                 feature_id: string;
                 events: number;
@@ -3087,6 +3087,11 @@ export interface components {
             wallet_id: string;
             lot_id: string;
             recurring_grant_id?: string;
+            /**
+             * Format: date-time
+             * @description Of a lot that begins later.
+             */
+            starts_at?: string;
             /** @description Credits, with at most 6 decimals. */
             amount: number;
             /** @description Credits, with at most 6 decimals. */
@@ -3101,6 +3106,11 @@ export interface components {
             user_id?: string;
             team_id?: string;
             amount: number | string;
+            /**
+             * Format: date-time
+             * @description When the lot begins; must be in the future. Until then its credits are in the balance and cannot be used. Default: at once.
+             */
+            starts_at?: string;
             /**
              * Format: date-time
              * @description When the lot expires; must be in the future. Default: never.
@@ -3133,6 +3143,11 @@ export interface components {
             amount: number | string;
             /**
              * Format: date-time
+             * @description When the lot begins; must be in the future. Until then its credits are in the balance and cannot be used. Default: at once.
+             */
+            starts_at?: string;
+            /**
+             * Format: date-time
              * @description When the lot expires; must be in the future. Default: never.
              */
             expires_at?: string;
@@ -3153,6 +3168,8 @@ export interface components {
             reserved_balance: number;
             /** @description Credits, with at most 6 decimals. */
             available_balance: number;
+            /** @description In `balance`, of lots that begin later. */
+            pending_balance: number;
             /** @enum {string} */
             currency: "credits";
             /** @description Credits, with at most 6 decimals. */
@@ -3175,6 +3192,11 @@ export interface components {
             /** @description Credits, with at most 6 decimals. */
             reserved: number;
             priority: number;
+            /**
+             * Format: date-time
+             * @description Of a lot that was granted to begin later.
+             */
+            starts_at: string | null;
             /** Format: date-time */
             expires_at: string | null;
             /** Format: date-time */
