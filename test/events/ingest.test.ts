@@ -215,7 +215,7 @@ describe('what an event may not say', () => {
   ]
   it.each(contradictions)('two things of one unit: %s', async (_, event, path) => {
     const response = await expectNothingMoved(customer.api_key, () => ingest(customer.api_key, event))
-    await expectInvalid(response, path, /says .* where usage/)
+    await expectInvalid(response, path, /is .*, but usage/)
   })
 
   const incomplete: [what: string, event: object, path: string][] = [

@@ -20,7 +20,7 @@ const MAX_LOGGED = 10
 /** The alarm's tasks. They fail and retry independently. */
 type AlarmWork = 'settle' | 'flush' | 'forget'
 
-/** The outcome of the flush: whether D1 has all rows of its beginning, or the next alarm continues at once. */
+/** The outcome of the flush: D1 has all rows that existed when it began, or the next alarm continues at once. */
 export type Flushed = 'all' | 'a part'
 
 interface Options {

@@ -51,7 +51,10 @@ const MAX_FORGOTTEN = 1_000
 /** A ledger retries every 5 minutes, and the sweep wakes one that does not: a lasting failure is reported again. */
 const VALID_FOR_MS = DAY_MS
 
-/** Removes reports of ledgers that flushed since, and reports older than a day: a restarted object withdraws none. */
+/**
+ * Removes reports of ledgers that flushed since, and reports older than a day: a restarted object does not withdraw its
+ * reports.
+ */
 export async function forgetFlushFailures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   await env.DB.prepare(FORGET)
     .bind(now_ms - VALID_FOR_MS, MAX_FORGOTTEN)
