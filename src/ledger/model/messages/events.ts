@@ -44,7 +44,7 @@ export function detachTexts(message: IngestMessage): {
   return { message: { ...message, items }, texts }
 }
 
-/** Puts back what `detachTexts` took out. */
+/** Restores the texts that `detachTexts` removed. */
 export function attachTexts(message: IngestMessage, texts: readonly string[]): IngestMessage {
   if (message.shape === 'single' || texts.length === 0) return message
   const items = message.items.map((item): IngestItem => {
