@@ -48,7 +48,7 @@ export const OPERATIONS = {
   /** Ends a burn table now; it still rates events of earlier times. */
   deactivateBurnTable: operation<burnTables.DeactivateBurnTableMessage, burnTables.BurnTableResult>('write'),
   burnTables: operation<burnTables.BurnTablesMessage, burnTables.BurnTablesResult>('read'),
-  /** The burn table version that charged something, and what of an event was given back. */
+  /** The burn table version of a charge, and the part of an event that was given back. */
   explain: operation<burnTables.ExplainMessage, burnTables.ExplainResult>('read'),
   /** Prices items, each by the burn table of its time. Moves nothing. */
   quote: operation<burnTables.QuoteMessage, burnTables.QuoteResult>('read'),

@@ -21,7 +21,7 @@ export interface Costed {
   readonly warnings: readonly string[]
   readonly suggestion: SuggestionResult
   readonly item: QuoteItem
-  /** What an explanation needs, if one is wanted. */
+  /** The data for an explanation, if one is requested. */
   readonly explain?: CalculationToExplain
 }
 

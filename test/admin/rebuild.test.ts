@@ -64,7 +64,7 @@ describe('a rebuild', () => {
     expect(await readRollup(env.DB, ledger_id)).toEqual({ ...state, generation: 2 })
   })
 
-  it('mends what was broken, and nobody reads half of it meanwhile', async () => {
+  it('repairs broken rollups, and no reader sees a half of them', async () => {
     const { ledger, ledger_id } = await rolledUp()
     const before = await rollupRows(ledger)
     await env.DB.prepare("UPDATE rollup_days SET by_day = '{}' WHERE ledger_id = ?").bind(ledger_id).run()

@@ -202,7 +202,7 @@ describe('a batch of which a part fails', () => {
 })
 
 describe('a row of rollups that is broken at rest', () => {
-  it('keeps none of the other ledgers, is written over by nobody, and mended by a rebuild', async () => {
+  it('keeps none of the other ledgers, is never overwritten, and is repaired by a rebuild', async () => {
     const [broken, sound] = await Promise.all([flushed(3), flushed(1)])
     const ledger_id = ledgerKey(broken.ledger.name)
     await deliver(broken.sent.slice(0, 2))

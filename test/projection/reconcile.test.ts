@@ -191,7 +191,7 @@ describe('rollups are made again from pages', () => {
   })
 })
 
-describe('what cannot be mended', () => {
+describe('differences that cannot be repaired', () => {
   it('is reported at every check until somebody has', async () => {
     const ledger = await usedLedger()
     const [first] = await storedPages(ledger)

@@ -52,7 +52,7 @@ export function listAnswer(description: string, schema: z.ZodType) {
   }
 }
 
-/** What the descriptions of exporting lists say. */
+/** The text in the descriptions of lists that can be exported. */
 export const EXPORT_DESCRIPTION =
   'With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format.'
 

@@ -166,7 +166,7 @@ export class EntitlementRows {
   }
 }
 
-/** What is kept in memory: without the customer's own JSON, which takes up to 32 KB. */
+/** The part that is kept in memory: without the customer's own JSON, which takes up to 32 KB. */
 function limitsOf(row: Entitlement | undefined): Entitlement | undefined {
   if (!row) return undefined
   const { metadata: _, value: __, metadata_text: ___, value_text: ____, ...limits } = row

@@ -159,7 +159,7 @@ export function pricesOfVersion(
   conditions: PriceConditions,
 ): PricesOfVersion {
   let result: PricesOfVersion = { kind: 'unknown' }
-  // An event of several calls has the versions of all their models: one of them is of these conditions.
+  // An event of several calls has the versions of all their models: one of them has these conditions.
   for (const one of version.split(VERSION_AND).slice(0, MAX_VERSIONS)) {
     result = pricesOfOneVersion(book, one, conditions)
     if (result.kind === 'found') return result

@@ -171,7 +171,7 @@ const AI_SDK_4 = [
   '/providerMetadata/openai/reasoningTokens > output_reasoning_tokens',
   'completionTokens! > output_tokens',
 ].join('; ')
-/** What lives for an hour in the cache is in the provider's own usage only. */
+/** Cache writes for an hour are only in the provider's own usage. */
 const ANTHROPIC_HOUR =
   'raw/cache_creation/ephemeral_1h_input_tokens or /providerMetadata/anthropic/usage/cache_creation/ephemeral_1h_input_tokens > cache_write_1h_tokens'
 const ANTHROPIC_METADATA = [

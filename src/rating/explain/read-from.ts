@@ -3,7 +3,7 @@ import type { PriceBook } from '../../pricing/cost/price-book.ts'
 import { isUsageUnit, type UsageUnit } from '../../pricing/usage.ts'
 import type { Consumption, ConsumptionInput } from '../consumption.ts'
 
-/** What the explanation of a calculation needs besides its result. */
+/** The data that the explanation of a calculation needs besides its result. */
 export interface CalculationToExplain {
   readonly book: PriceBook
   readonly request: CostRequest
