@@ -44,7 +44,7 @@ export const apiKeys = sqliteTable(
     expires_at_ms: integer(),
     /** The time from which the key is refused: in the future while a rotated key overlaps with its successor. */
     revoked_at_ms: integer(),
-    /** Within an hour: see `src/api-keys/last-used.ts`. */
+    /** Precise to an hour: see `src/api-keys/authentication/lookup.ts`. */
     last_used_at_ms: integer(),
   },
   (table) => [
