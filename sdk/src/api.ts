@@ -3168,8 +3168,8 @@ export interface components {
             reserved_balance: number;
             /** @description Credits, with at most 6 decimals. */
             available_balance: number;
-            /** @description In `balance`, of lots that begin later. */
-            pending_balance: number;
+            /** @description In `balance`, of lots that begin later. Absent without such lots. */
+            pending_balance?: number;
             /** @enum {string} */
             currency: "credits";
             /** @description Credits, with at most 6 decimals. */
@@ -3196,7 +3196,7 @@ export interface components {
              * Format: date-time
              * @description Of a lot that was granted to begin later.
              */
-            starts_at: string | null;
+            starts_at?: string;
             /** Format: date-time */
             expires_at: string | null;
             /** Format: date-time */

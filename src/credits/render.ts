@@ -28,7 +28,7 @@ export function renderBalance(customer_id: string, answer: BalanceAnswer): objec
     balance: creditsJson(answer.balance),
     reserved_balance: creditsJson(answer.reserved),
     available_balance: creditsJson(answer.available),
-    pending_balance: creditsJson(answer.pending),
+    ...(answer.pending > 0 && { pending_balance: creditsJson(answer.pending) }),
     currency: 'credits',
     overdraft_limit: creditsJson(answer.overdraft_limit),
     expiring_next: expiring_next && {
@@ -46,7 +46,7 @@ export function renderLot(lot: LotAnswer): object {
     remaining: creditsJson(lot.left),
     reserved: creditsJson(lot.reserved),
     priority: lot.priority,
-    starts_at: timeOrNull(lot.starts_at_ms),
+    ...(lot.starts_at_ms !== null && { starts_at: timeJson(lot.starts_at_ms) }),
     expires_at: timeOrNull(lot.expires_at_ms),
     created_at: timeJson(lot.created_at_ms),
   }

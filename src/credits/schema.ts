@@ -122,7 +122,9 @@ export const balanceSchema = z
     balance: amount,
     reserved_balance: amount,
     available_balance: amount,
-    pending_balance: amount.openapi({ description: 'In `balance`, of lots that begin later.' }),
+    pending_balance: amount.optional().openapi({
+      description: 'In `balance`, of lots that begin later. Absent without such lots.',
+    }),
     currency: z.literal('credits'),
     overdraft_limit: amount,
     expiring_next: z.object({ amount, at: time }).nullable(),
@@ -139,7 +141,7 @@ export const lotsSchema = z.object({
         remaining: amount,
         reserved: amount,
         priority: z.int(),
-        starts_at: time.nullable().openapi({ description: 'Of a lot that was granted to begin later.' }),
+        starts_at: time.optional().openapi({ description: 'Of a lot that was granted to begin later.' }),
         expires_at: time.nullable(),
         created_at: time,
       })
