@@ -95,48 +95,62 @@ async function flush(server: RawWorkerd, key: string): Promise<void> {
   }
 }
 
-async function measure(heap: Heap, what: string, work: () => Promise<unknown>): Promise<void> {
-  const began = performance.now()
-  const { used, outside } = await heap.peakOf(work)
-  const fine = used < MAX_HEAP_MB
-  const took = `${Math.round(performance.now() - began)} ms`
-  console.log(
-    `  ${fine ? 'ok  ' : 'MISS'} ${what}: ${used.toFixed(0)} MB, ${outside.toFixed(0)} outside, ${took}`,
-  )
-  if (!fine) failures.push(what)
+async function measure(
+  start: () => Promise<RawWorkerd>,
+  what: string,
+  work: (server: RawWorkerd) => Promise<unknown>,
+): Promise<void> {
+  // A new isolate for each: the garbage of one is not counted for the next.
+  const server = await start()
+  const heap = await Heap.open(await server.inspector())
+  try {
+    const { used, outside } = await heap.peakOf(() => work(server))
+    const fine = used < MAX_HEAP_MB
+    console.log(`  ${fine ? 'ok  ' : 'MISS'} ${what}: ${used.toFixed(0)} MB, ${outside.toFixed(0)} outside`)
+    if (!fine) failures.push(what)
+  } finally {
+    heap.close()
+    await server.stop()
+  }
 }
 
-async function measureKind(server: RawWorkerd, heap: Heap, kind: string, body: string): Promise<void> {
+async function measureKind(start: () => Promise<RawWorkerd>, kind: string, body: string): Promise<void> {
   console.log(`${kind} (${(body.length / 1024 / 1024).toFixed(1)} MB)`)
-  const key = await register(server, `customer-${crypto.randomUUID()}`)
-  await measure(heap, 'one request', () => post(server, key, body))
-  await measure(heap, 'four at once', async () => {
+  let key = ''
+  await measure(start, 'one request', async (server) => {
+    await migrateD1(await server.d1())
+    key = await register(server, `customer-${crypto.randomUUID()}`)
+    await post(server, key, body)
+  })
+  await measure(start, 'four at once', async (server) => {
     const busy = await Promise.all(list(4, 0).map(() => post(server, key, body)))
     const refused = busy.reduce((sum, times) => sum + times, 0)
     if (refused > 0) console.log(`       ${refused} of them were answered 503 first`)
   })
-  await measure(heap, 'their list', () => call(server, key, '/v1/events?limit=100'))
-  await measure(heap, 'a list that finds none', () => call(server, key, '/v1/events?feature_id=none'))
-  await measure(heap, 'the flush', () => flush(server, key))
-  await measure(heap, 'the list out of pages', () => call(server, key, '/v1/events?limit=100'))
-  await measure(heap, 'a list that finds none in pages', () =>
-    call(server, key, '/v1/events?feature_id=none'),
-  )
+  const lists = { list: '/v1/events?limit=100', 'list that finds none': '/v1/events?feature_id=none' }
+  for (const [what, path] of Object.entries(lists)) {
+    await measure(start, `a ${what}`, (server) => call(server, key, path))
+  }
+  await measure(start, 'the flush', (server) => flush(server, key))
+  for (const [what, path] of Object.entries(lists)) {
+    await measure(start, `a ${what}, out of pages`, (server) => call(server, key, path))
+  }
 }
 
 const state = mkdtempSync(path.join(tmpdir(), 'memory-'))
-const script = bundle(PROJECT, path.join(state, 'script'))
-const server = await startWorkerd(PROJECT, script, path.join(state, 'state'), BINDINGS, { inspected: true })
-const heap = await Heap.open(await server.inspector())
 try {
-  await migrateD1(await server.d1())
+  const script = bundle(PROJECT, path.join(state, 'script'))
   const only = process.env.ONLY ?? (process.env.SAMPLE === '1' ? 'metadata of {}' : undefined)
   for (const [kind, body] of Object.entries(BODIES)) {
-    if (only === undefined || only === kind) await measureKind(server, heap, kind, body())
+    if (only !== undefined && only !== kind) continue
+    const folder = path.join(state, crypto.randomUUID())
+    await measureKind(
+      () => startWorkerd(PROJECT, script, folder, BINDINGS, { inspected: true }),
+      kind,
+      body(),
+    )
   }
 } finally {
-  heap.close()
-  await server.stop()
   rmSync(state, { recursive: true, force: true })
 }
 if (failures.length > 0) {

@@ -49,7 +49,8 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
   let packed: JournalRecord[] = []
   let length = 0
   const close = () => {
-    rows.push({ body: `[${texts.join(',')}]`, records: packed })
+    // One copy: brackets around the joined text would make a second one when it is stored.
+    rows.push({ body: bracketed(texts), records: packed })
     texts = []
     packed = []
     length = 0
@@ -66,6 +67,16 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
 }
 
 /** Unpacks the records of a journal row. Throws for an unknown format. */
+function bracketed(texts: readonly string[]): string {
+  const pieces = ['[']
+  for (const text of texts) {
+    if (pieces.length > 1) pieces.push(',')
+    pieces.push(text)
+  }
+  pieces.push(']')
+  return pieces.join('')
+}
+
 export function unpackRow(format: number, body: string): JournalRecord[] {
   assertFormat(format)
   const packed: PackedRecord[] = parseStored(body)
