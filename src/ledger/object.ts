@@ -62,15 +62,21 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /** Runs an operation for a caller; both travel as JSON. An overloaded object does not parse the message. */
-  async handle(name: OperationName, caller_json: string, message_json: string): Promise<Reply> {
+  async handle(
+    name: OperationName,
+    caller_json: string,
+    message_json: string,
+    texts: readonly string[] = [],
+  ): Promise<Reply> {
     const { access } = operationOf(name)
     const caller = parse<Caller>(caller_json)
-    const request: Request = { caller, length: message_json.length }
+    const length = texts.reduce((sum, text) => sum + text.length, message_json.length)
+    const request: Request = { caller, length, texts }
     if (access === 'service') return reply(await this.run(name, message_json, request))
     const { rate, refusal } = this.admission.admit(caller, access)
     if (refusal) return reply(refusal, rate)
     const { group } = this.ledger.commits
-    if (access !== 'read' && !group.hasRoom(weightOf(message_json.length))) return reply(OVERLOADED, rate)
+    if (access !== 'read' && !group.hasRoom(weightOf(length))) return reply(OVERLOADED, rate)
     try {
       return reply(await this.run(name, message_json, request), rate)
     } catch (error) {

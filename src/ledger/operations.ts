@@ -21,6 +21,7 @@ import { applyHold } from './holds/holds.ts'
 import { readHolds } from './holds/lists.ts'
 import { readUnflushed } from './journal/unflushed.ts'
 import type { Caller } from './model/account.ts'
+import { attachTexts } from './model/messages/events.ts'
 import { type Refused, UNAVAILABLE } from './model/refusal.ts'
 import type { Amendment } from './model/unrated.ts'
 import type { MessageOf, OperationName, ResultOf } from './rpc.ts'
@@ -43,8 +44,9 @@ export interface LedgerContext {
 /** The request of an operation, beside its message. */
 export interface Request {
   readonly caller: Caller
-  /** The length of the message as JSON. */
+  /** The length of the message as JSON, with its texts. */
   readonly length: number
+  readonly texts: readonly string[]
 }
 
 type Handler<N extends OperationName> = (
@@ -55,6 +57,8 @@ type Handler<N extends OperationName> = (
 
 const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
 const DONE = { kind: 'done' } as const
+
+const ingestGroup = grouped(applyIngest)
 
 /** The handlers of a ledger object, one for each operation of `rpc.ts`. */
 export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
@@ -73,7 +77,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     return { kind: 'opened' }
   },
 
-  ingest: grouped(applyIngest),
+  ingest: (ledger, message, request) => ingestGroup(ledger, attachTexts(message, request.texts), request),
 
   credit: grouped((draft, message, context, { caller }) => {
     const outcome = recordChange(draft, caller, auditedCredit(draft, message, context.ids))

@@ -136,10 +136,10 @@ export interface Reply {
 
 /**
  * The methods of a ledger object that the Worker calls. The caller travels beside the message, so that an overloaded
- * object refuses a message of megabytes without parsing it.
+ * object refuses a message of megabytes without parsing it. `texts` are large parts of the message: see `detachTexts`.
  */
 export interface LedgerRpc extends Rpc.DurableObjectBranded {
-  handle(operation: OperationName, caller: string, message: string): Promise<Reply>
+  handle(operation: OperationName, caller: string, message: string, texts?: readonly string[]): Promise<Reply>
   wake(d1_row?: number): Promise<void>
   ping(): Promise<'pong'>
 }

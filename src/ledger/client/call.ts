@@ -34,6 +34,7 @@ export function ask<N extends OperationName>(
   ledger: LedgerName,
   name: N,
   request: Asked<N>,
+  texts: readonly string[] = [],
 ): Promise<ResultOf<N> | Refused> {
   const { caller, ...message } = request
   const { repeatable, long } = operationOf(name)
@@ -47,7 +48,7 @@ export function ask<N extends OperationName>(
     async (stub): Promise<ResultOf<N>> => {
       const from = JSON.stringify(sender)
       sender = { ...caller, counted_by: [...(caller.counted_by ?? []), key] }
-      const { result, rate } = await stub.handle(name, from, json)
+      const { result, rate } = await stub.handle(name, from, json, texts)
       if (rate) caller.onCounted?.(key, rate)
       return parse(result)
     },

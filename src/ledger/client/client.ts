@@ -1,6 +1,7 @@
 import type { Bindings } from '../../bindings.ts'
 import type { Account } from '../model/account.ts'
 import type { CheckResult } from '../model/messages/entitlements.ts'
+import { detachTexts } from '../model/messages/events.ts'
 import type { EntryRange, OpenMessage } from '../model/messages/ledger.ts'
 import type { Refused } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
@@ -9,7 +10,6 @@ import { type Asked, ask, command, send, stubOf } from './call.ts'
 
 /** The Worker's calls to ledger objects; `rpc.ts` describes each. Expected outcomes are values. */
 
-export const ingest = client('ingest')
 export const credit = client('credit')
 export const moveCredits = client('move')
 export const changeHold = client('hold')
@@ -30,6 +30,15 @@ export const changeEntitlement = client('changeEntitlement')
 export const readEntitlements = client('entitlements')
 export const catchUp = client('catchUp')
 export const eraseSubject = client('eraseSubject')
+
+export function ingest(
+  env: Bindings,
+  ledger: LedgerName,
+  request: Asked<'ingest'>,
+): Promise<ResultOf<'ingest'> | Refused> {
+  const { message, texts } = detachTexts(request)
+  return ask(env, ledger, 'ingest', { ...message, caller: request.caller }, texts)
+}
 
 /** The call of an operation, for a client's request. */
 function client<N extends OperationName>(name: N) {

@@ -34,7 +34,7 @@ export interface EntriesPage {
 /** The rows of D1 that the first round reads, and the most of a later one: as many as have so many characters. */
 const ROWS_AT_FIRST = 2
 const ROWS_A_ROUND = 16
-const CHARACTERS_A_ROUND = 2_000_000
+const CHARACTERS_A_ROUND = 1_000_000
 /** The rounds of one answer. */
 const MAX_ROUNDS = 8
 

@@ -1,5 +1,6 @@
 import type { BatchAnswer, EventAnswer } from '../answers.ts'
 import type { Entry } from '../journal.ts'
+import { jsonTextOf } from '../json.ts'
 import type { Answered, Refusal, Refused } from '../refusal.ts'
 import type { Amendment, RerateItem, UnratedModel, UnratedSelection } from '../unrated.ts'
 import type { Idempotency, PricedEvent } from '../vocabulary.ts'
@@ -19,6 +20,41 @@ export type IngestMessage =
       readonly idempotency?: Idempotency
       readonly items: readonly IngestItem[]
     }
+
+/** Below this length the metadata of a batch travels in its message. */
+const DETACHED_LENGTH = 64 * 1024
+
+/**
+ * Takes the metadata out of a large batch. As JSON in JSON it would be in memory several times at each end, escaped and
+ * not; as texts beside the message it is there once.
+ */
+export function detachTexts(message: IngestMessage): {
+  readonly message: IngestMessage
+  readonly texts: readonly string[]
+} {
+  if (message.shape === 'single') return { message, texts: [] }
+  const length = message.items.reduce((sum, { event }) => sum + (event?.metadata?.length ?? 0), 0)
+  if (length < DETACHED_LENGTH) return { message, texts: [] }
+  const texts: string[] = []
+  const items = message.items.map((item): IngestItem => {
+    if (item.event?.metadata === undefined) return item
+    const place = jsonTextOf(String(texts.push(item.event.metadata) - 1))
+    return { ...item, event: { ...item.event, metadata: place } }
+  })
+  return { message: { ...message, items }, texts }
+}
+
+/** Puts back what `detachTexts` took out. */
+export function attachTexts(message: IngestMessage, texts: readonly string[]): IngestMessage {
+  if (message.shape === 'single' || texts.length === 0) return message
+  const items = message.items.map((item): IngestItem => {
+    const text = item.event?.metadata === undefined ? undefined : texts[Number(item.event.metadata)]
+    return item.event && text !== undefined
+      ? { ...item, event: { ...item.event, metadata: jsonTextOf(text) } }
+      : item
+  })
+  return { ...message, items }
+}
 
 export type IngestResult =
   | ({ readonly shape: 'single' } & Answered<EventAnswer>)
