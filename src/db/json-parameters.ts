@@ -42,7 +42,18 @@ export const MAX_PARAMETER_BYTES = 2_000_000
  */
 export function jsonParameters(texts: readonly string[]): string[] {
   const portions = portionsOf(texts, sizeInParameter, { bytes: MAX_PARAMETER_BYTES - BRACKETS })
-  return portions.map((portion) => `[${portion.join(',')}]`)
+  return portions.map(jsonArray)
+}
+
+/** A JSON array of JSON texts, in one copy: brackets around a joined text would make a second one of megabytes. */
+export function jsonArray(texts: readonly string[]): string {
+  const pieces = ['[']
+  for (const text of texts) {
+    if (pieces.length > 1) pieces.push(',')
+    pieces.push(text)
+  }
+  pieces.push(']')
+  return pieces.join('')
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { AuditRecord } from '../../audit/record.ts'
-import { sizeOf } from '../../db/json-parameters.ts'
+import { jsonArray, sizeOf } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 import type { AnswerRecord, Entry, JournalRecord, StoredAnswer } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
@@ -49,8 +49,7 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
   let packed: JournalRecord[] = []
   let length = 0
   const close = () => {
-    // One copy: brackets around the joined text would make a second one when it is stored.
-    rows.push({ body: bracketed(texts), records: packed })
+    rows.push({ body: jsonArray(texts), records: packed })
     texts = []
     packed = []
     length = 0

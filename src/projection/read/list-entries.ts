@@ -35,7 +35,8 @@ export interface EntriesPage {
 const ROWS_AT_FIRST = 2
 const ROWS_A_ROUND = 16
 const CHARACTERS_A_ROUND = 1_000_000
-/** The rounds of one answer. */
+/** The rounds of one answer, and the characters of pages after which it ends. */
+const CHARACTERS_AN_ANSWER = 4_000_000
 const MAX_ROUNDS = 8
 
 // The flush of an entry is the last one that does not begin after it. Pages of other wallets may span its number too.
@@ -126,13 +127,16 @@ async function addFlushed(
   const too_late_entry =
     to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
   let rows_wanted = ROWS_AT_FIRST
+  let characters = 0
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const pages = { ledger_id, wallet_number, before_entry, rows: rows_wanted }
     const late = before_entry > too_late_entry && to_ms !== undefined
     const rows = late
       ? await readLatePages(db, pages, { from_entry: too_late_entry, to_ms })
       : await readPages(db, pages)
-    rows_wanted = fittingRows(rows)
+    const read = charactersOf(rows)
+    characters += read
+    rows_wanted = fittingRows(rows.length, read)
     const recent = rows.filter((row) => row.last_at_ms >= arrived_from_ms)
     for (const entry of await unpackNewestFirst(db, ledger_id, recent)) {
       if (entry.number >= before_entry) continue
@@ -146,16 +150,20 @@ async function addFlushed(
       late && rows.length === 0
         ? too_late_entry
         : Math.min(before_entry, ...rows.map((row) => row.flush_entry))
-    if (before_entry <= FIRST_ENTRY || entries.length === query.limit) break
+    if (before_entry <= FIRST_ENTRY || entries.length === query.limit || characters > CHARACTERS_AN_ANSWER)
+      break
   }
   return before_entry
 }
 
 /** Returns how many rows like these have the characters of a round. */
-function fittingRows(rows: readonly PageRow[]): number {
-  const characters = rows.reduce((sum, { body }) => sum + body.length, 0)
-  const fitting = Math.floor((CHARACTERS_A_ROUND * rows.length) / Math.max(1, characters))
+function fittingRows(rows: number, characters: number): number {
+  const fitting = Math.floor((CHARACTERS_A_ROUND * rows) / Math.max(1, characters))
   return Math.min(ROWS_A_ROUND, Math.max(1, fitting))
+}
+
+function charactersOf(rows: readonly PageRow[]): number {
+  return rows.reduce((sum, { body }) => sum + body.length, 0)
 }
 
 /** Unpacks pages, with the names of users and teams. */
