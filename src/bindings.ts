@@ -30,6 +30,9 @@ export interface Bindings {
   readonly MONTHLY_EVENTS_STARTER?: string
   readonly MONTHLY_EVENTS_GROWTH?: string
   readonly MONTHLY_EVENTS_ENTERPRISE?: string
+  readonly MAX_PROFILES_STARTER?: string
+  readonly MAX_PROFILES_GROWTH?: string
+  readonly MAX_PROFILES_ENTERPRISE?: string
   /** The platform's rate limiters, whose limits are in `wrangler.toml`: see `http/middleware/platform-limits.ts`. */
   readonly IP_LIMIT?: RateLimit
   readonly LOOKUP_SHIELD?: RateLimit

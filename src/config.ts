@@ -35,7 +35,7 @@ export interface Config {
   readonly slow_request_ms: number
   /** The origins of web pages that may call the API from a browser; `*` for all, none by default. */
   readonly cors_origins: '*' | readonly string[]
-  /** Limits by tier: requests in a UTC minute, and events in a UTC month. */
+  /** Limits by tier: requests in a UTC minute, events in a UTC month, and profiles. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
 }
 
@@ -43,6 +43,8 @@ export interface TierLimits {
   readonly requests_a_minute: number
   /** Null for no limit. */
   readonly events_a_month: number | null
+  /** The users, and the teams, of a ledger that may have a profile: the first ones by first mention. */
+  readonly profiles: number
 }
 
 /** The platform limits an object's database to 10 GB; the flush and due work need the rest. */
@@ -88,9 +90,9 @@ export function readConfig(env: Variables): Config {
     slow_request_ms: wholeNumber('SLOW_REQUEST_MS', env.SLOW_REQUEST_MS ?? '1000', 600_000),
     cors_origins: origins('CORS_ORIGINS', env.CORS_ORIGINS ?? ''),
     limits: {
-      STARTER: tierLimits(env, 'STARTER', '100', '10000'),
-      GROWTH: tierLimits(env, 'GROWTH', '1000', '100000'),
-      ENTERPRISE: tierLimits(env, 'ENTERPRISE', '10000', UNLIMITED),
+      STARTER: tierLimits(env, 'STARTER', '100', '10000', '10000'),
+      GROWTH: tierLimits(env, 'GROWTH', '1000', '100000', '100000'),
+      ENTERPRISE: tierLimits(env, 'ENTERPRISE', '10000', UNLIMITED, '1000000'),
     },
   }
 }
@@ -118,7 +120,13 @@ const UNLIMITED = 'unlimited'
 /** Above the number that one ledger can process in the time. */
 const MAX_LIMIT = 1_000_000_000_000
 
-function tierLimits(env: Variables, tier: Tier, requests: string, events: string): TierLimits {
+function tierLimits(
+  env: Variables,
+  tier: Tier,
+  requests: string,
+  events: string,
+  profiles: string,
+): TierLimits {
   const events_a_month = env[`MONTHLY_EVENTS_${tier}`] ?? events
   return {
     requests_a_minute: wholeNumber(`RATE_LIMIT_${tier}`, env[`RATE_LIMIT_${tier}`] ?? requests, MAX_LIMIT),
@@ -126,6 +134,7 @@ function tierLimits(env: Variables, tier: Tier, requests: string, events: string
       events_a_month === UNLIMITED
         ? null
         : wholeNumber(`MONTHLY_EVENTS_${tier}`, events_a_month, MAX_LIMIT, ` or ${UNLIMITED}`),
+    profiles: wholeNumber(`MAX_PROFILES_${tier}`, env[`MAX_PROFILES_${tier}`] ?? profiles, MAX_LIMIT),
   }
 }
 

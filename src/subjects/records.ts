@@ -27,6 +27,8 @@ export interface Subjects {
   readonly ledger: LedgerName
   readonly caller: Caller
   readonly kind: SubjectKind
+  /** Only subjects with numbers up to this one may have a profile, which bounds what profiles take in D1. */
+  readonly max_profiles: number
 }
 
 const FIELDS = 'number, external_id, email, metadata, created_at_ms'
@@ -40,10 +42,12 @@ const SELECT_PAGE = `
   WHERE ledger_id = ?1 AND kind = ?2 AND number < ?3 AND erased_at_ms IS NULL
   ORDER BY number DESC LIMIT ?4`
 
-// 2 rows written: the row and its index.
+// 2 rows written: the row and its index. One row read, the last by primary key.
 const INSERT = `
   INSERT INTO subjects (ledger_id, kind, number, external_id, email, metadata, created_at_ms)
   SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5, ?6 FROM subjects WHERE ledger_id = ?1 AND kind = ?2`
+
+const SELECT_LAST = 'SELECT max(number) AS number FROM subjects WHERE ledger_id = ?1 AND kind = ?2'
 
 // 1 row written. Only if the row is unchanged since it was read, and not erased.
 const UPDATE = `
@@ -100,7 +104,8 @@ export async function listSubjects(
 
 /**
  * Adds a subject in one batch with `statements` (the stored answer of a keyed request). Returns `taken` if the id
- * exists, even if only mentioned.
+ * exists, even if only mentioned, and `full` if the ledger has as many as may have a profile; requests that arrive at once
+ * may pass that by their number.
  */
 export async function addSubject(
   subjects: Subjects,
@@ -108,11 +113,13 @@ export async function addSubject(
   { email, metadata }: Profile,
   now_ms: number,
   statements: readonly D1PreparedStatement[],
-): Promise<{ readonly kind: 'added' | 'taken' } | Refused> {
+): Promise<{ readonly kind: 'added' | 'taken' | 'full' } | Refused> {
   const found = await findSubject(subjects, id)
   if (found.kind === 'refused') return found
   if (found.kind === 'found') return { kind: 'taken' }
   const { db, ledger_id } = database(subjects)
+  const last = await db.prepare(SELECT_LAST).bind(ledger_id, subjects.kind).first<number | null>('number')
+  if ((last ?? 0) >= subjects.max_profiles) return { kind: 'full' }
   const insert = db
     .prepare(INSERT)
     .bind(ledger_id, subjects.kind, id, email ?? null, metadata ?? null, now_ms)
@@ -133,10 +140,12 @@ export async function changeSubject(
   subjects: Subjects,
   id: string,
   change: ProfileChange,
-): Promise<FoundSubject> {
+): Promise<FoundSubject | { readonly kind: 'full' }> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const found = await findSubject(subjects, id)
     if (found.kind !== 'found') return found
+    const clears = (change.email ?? null) === null && (change.metadata ?? null) === null
+    if (!clears && found.subject.number > subjects.max_profiles) return { kind: 'full' }
     const merged = merge(found.subject, change)
     if (merged.kind === 'refused') return merged
     const { email, metadata } = found.subject

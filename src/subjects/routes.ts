@@ -1,6 +1,7 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { configOf } from '../config.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
@@ -51,7 +52,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     ...writes,
     request: { body: jsonRequest(resource.create) },
     answers: { 201: record },
-    problems: ['overloaded', 'idempotency_mismatch', 'conflict'],
+    problems: ['overloaded', 'idempotency_mismatch', 'conflict', 'too_many_open'],
   })
 
   const getRoute = route({
@@ -71,7 +72,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     ...writes,
     request: { params, body: jsonRequest(resource.change) },
     answers: { 200: record },
-    problems: ['overloaded', 'idempotency_mismatch', 'not_found'],
+    problems: ['overloaded', 'idempotency_mismatch', 'not_found', 'too_many_open'],
   })
 
   const eraseRoute = route({
@@ -95,7 +96,13 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     ledger: ledgerOf(c),
     caller: callerOf(c),
     kind,
+    max_profiles: configOf(c.env).limits[c.get('key').tier].profiles,
   })
+  const full = (c: Context<AppEnv>): Response => {
+    const { profiles } = configOf(c.env).limits[c.get('key').tier]
+    const detail = `Only the first ${profiles} ${kind}s may have an email or metadata at this tier. A ${kind} without them needs no record: its first mention creates it.`
+    return problem(c, { code: 'too_many_open', detail })
+  }
   const idOf = (valid: Readonly<Record<string, string>>): string => {
     const id = valid[id_field]
     if (id === undefined) throw new Error(`the path has no ${id_field}`)
@@ -132,6 +139,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
       const answer = { status: 201, body } as const
       const added = await addSubject(subjectsOf(c), id, profile, created_at_ms, keep(answer))
       if (added.kind === 'refused') return refusalResponse(c, added.refusal)
+      if (added.kind === 'full') return full(c)
       if (added.kind === 'taken') {
         return problem(c, { code: 'conflict', detail: `The ${kind} ${id} already exists.` })
       }
@@ -150,6 +158,7 @@ function subjectRoutes(resource: SubjectResource): OpenAPIHono<AppEnv> {
     const id = idOf(c.req.valid('param'))
     const changed = await changeSubject(subjectsOf(c), id, c.req.valid('json'))
     if (changed.kind === 'refused') return refusalResponse(c, changed.refusal)
+    if (changed.kind === 'full') return full(c)
     return changed.kind === 'none' ? noSuch(c, kind, id) : jsonResponse(c, render(changed.subject))
   })
 
