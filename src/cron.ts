@@ -70,7 +70,7 @@ export const JOBS: readonly Job[] = [
   },
   {
     name: 'price_feed',
-    calls: 40,
+    calls: 25,
     run: async ({ env, now_ms }) => {
       await readPriceFeed(env, now_ms)
     },
