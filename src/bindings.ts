@@ -24,6 +24,9 @@ export interface Bindings {
   readonly LOG_SAMPLE_RATE?: string
   readonly SLOW_REQUEST_MS?: string
   readonly CORS_ORIGINS?: string
+  readonly PRICE_FEED_URL?: string
+  readonly PRICE_FEED_KEY?: string
+  readonly PRICE_FEED_BOUND_PERCENT?: string
   readonly RATE_LIMIT_STARTER?: string
   readonly RATE_LIMIT_GROWTH?: string
   readonly RATE_LIMIT_ENTERPRISE?: string

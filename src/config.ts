@@ -35,8 +35,18 @@ export interface Config {
   readonly slow_request_ms: number
   /** The origins of web pages that may call the API from a browser; `*` for all, none by default. */
   readonly cors_origins: '*' | readonly string[]
+  /** Where prices are read from; null for no feed. */
+  readonly price_feed: PriceFeedConfig | null
   /** Limits by tier: requests in a UTC minute, events in a UTC month, and profiles. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
+}
+
+export interface PriceFeedConfig {
+  readonly url: string
+  /** The Ed25519 public key that signs it: 32 bytes in base64. */
+  readonly key: string
+  /** A price that moves by more needs the operator's word. */
+  readonly bound_percent: number
 }
 
 export interface TierLimits {
@@ -89,6 +99,7 @@ export function readConfig(env: Variables): Config {
     log_sample_rate: share('LOG_SAMPLE_RATE', env.LOG_SAMPLE_RATE ?? '0.01'),
     slow_request_ms: wholeNumber('SLOW_REQUEST_MS', env.SLOW_REQUEST_MS ?? '1000', 600_000),
     cors_origins: origins('CORS_ORIGINS', env.CORS_ORIGINS ?? ''),
+    price_feed: priceFeed(env),
     limits: {
       STARTER: tierLimits(env, 'STARTER', '100', '10000', '10000'),
       GROWTH: tierLimits(env, 'GROWTH', '1000', '100000', '100000'),
@@ -153,6 +164,24 @@ function share(variable: string, text: string): number {
   return Number(text)
 }
 
+/** Without a URL or a key there is no feed. */
+function priceFeed(env: Variables): PriceFeedConfig | null {
+  const { PRICE_FEED_URL: url = '', PRICE_FEED_KEY: key = '' } = env
+  const bound_percent = wholeNumber(
+    'PRICE_FEED_BOUND_PERCENT',
+    env.PRICE_FEED_BOUND_PERCENT ?? '30',
+    MOST_BOUND_PERCENT,
+  )
+  if (url !== '' && URL.parse(url)?.protocol !== 'https:') {
+    throw new Error(`PRICE_FEED_URL must be an https URL, not ${url}`)
+  }
+  if (key !== '' && !/^[A-Za-z0-9+/]{43}=$/.test(key)) {
+    throw new Error('PRICE_FEED_KEY must be an Ed25519 public key: 32 bytes in base64')
+  }
+  return url === '' || key === '' ? null : { url, key, bound_percent }
+}
+
+const MOST_BOUND_PERCENT = 1_000
 const MAX_ORIGINS = 100
 
 /** `*`, or origins as browsers send them (`https://app.example.com`), separated by commas; empty for none. */

@@ -8,6 +8,7 @@ import { logInfo } from './logging/log.ts'
 import { forgetOutcomes } from './logging/outcomes.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
+import { readPriceFeed } from './rating/price-feed/read.ts'
 import { rerateChanged } from './rating/rerate.ts'
 import { forgetReplayed } from './usage/queue/dead-letters.ts'
 import { deleteRetired, expireDays, finishRebuilds } from './usage/rollups/upkeep.ts'
@@ -66,6 +67,13 @@ export const JOBS: readonly Job[] = [
     calls: 10,
     run: ({ env, now_ms, after, reach }) =>
       forgetAnswers(env, now_ms - configOf(env).idempotency_window_ms, { after, reach, rounds: 5 }),
+  },
+  {
+    name: 'price_feed',
+    calls: 25,
+    run: async ({ env, now_ms }) => {
+      await readPriceFeed(env, now_ms)
+    },
   },
   { name: 'outcomes', calls: 1, run: ({ env, now_ms }) => forgetOutcomes(env, now_ms) },
   { name: 'flush_failures', calls: 1, run: ({ env, now_ms }) => forgetFlushFailures(env, now_ms) },

@@ -17,7 +17,18 @@ const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal'
 /** Items stored in a wallet's own row: their ids name the wallet too. */
 export type WalletItemPrefix = 'hold' | 'rg'
-export type RandomIdPrefix = 'cust' | 'key' | 'batch' | 'ent' | 'bt' | 'po' | 'req' | 'erased' | 'aud' | 'dl'
+export type RandomIdPrefix =
+  | 'cust'
+  | 'key'
+  | 'batch'
+  | 'ent'
+  | 'bt'
+  | 'po'
+  | 'req'
+  | 'erased'
+  | 'aud'
+  | 'dl'
+  | 'pf'
 
 export interface LedgerId {
   readonly at_ms: number

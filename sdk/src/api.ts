@@ -343,6 +343,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/price-feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the price feeds that were read, newest first, at most 100
+         * @description List the price feeds that were read, newest first, at most 100.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["listPriceFeeds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/price-feed/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply a price feed that waits, although prices moved beyond the bound, vanished or are zero
+         * @description Its prices hold from now on and reach all ratings within 90 s.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["applyPriceFeed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/price-feed/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject a price feed that waits
+         * @description Reject a price feed that waits.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["rejectPriceFeed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/provider-costs": {
         parameters: {
             query?: never;
@@ -1648,7 +1714,7 @@ export interface components {
             mode: "live" | "test" | null;
             actor: string;
             /** @enum {string} */
-            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
+            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
             target: string;
             ip: string | null;
             request_id: string | null;
@@ -1803,6 +1869,33 @@ export interface components {
         };
         DeadLetterReplay: {
             dead_letter_ids?: string[];
+        };
+        PriceFeeds: {
+            enabled: boolean;
+            url: string | null;
+            bound_percent: number | null;
+            applied_version: number;
+            data: components["schemas"]["PriceFeed"][];
+        };
+        PriceFeed: {
+            feed_id: string;
+            /**
+             * @description WAITING needs the operator: apply or reject it. REFUSED cannot be applied. REPLACED: a newer one was applied.
+             * @enum {string}
+             */
+            status: "APPLIED" | "WAITING" | "REFUSED" | "REJECTED" | "REPLACED";
+            /** @description Null for a feed that could not be read. */
+            version: number | null;
+            reasons: string[];
+            prices_set: number;
+            prices_ended: number;
+            /** Format: date-time */
+            first_read_at: string;
+            /** Format: date-time */
+            last_read_at: string;
+        };
+        PriceFeedDecision: {
+            feed_id: string;
         };
         PriceOverlay: {
             id: string;
@@ -2738,10 +2831,10 @@ export interface components {
             /** @description The catalogue's id of the model; null for a model that the catalogue does not have. */
             catalogue_model: string | null;
             /**
-             * @description The list price, a price of the operator for all customers, or your own price.
+             * @description The list price, the price feed, a price of the operator for all customers, or your own price.
              * @enum {string}
              */
-            source: "catalogue" | "operator" | "override";
+            source: "catalogue" | "feed" | "operator" | "override";
             price_version: string;
             /** Format: date-time */
             effective_from: string | null;
@@ -3910,7 +4003,7 @@ export interface operations {
                 customer_id?: string;
                 /** @description The author: the id of an API key, `operator`, or `public` for an open registration. */
                 actor?: string;
-                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters";
+                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
                 /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
                 target?: string;
                 /** @description Start of the time range, inclusive. */
@@ -4112,6 +4205,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetterReplayed"];
+                };
+            };
+        };
+    };
+    listPriceFeeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The feeds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceFeeds"];
+                };
+            };
+        };
+    };
+    applyPriceFeed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceFeedDecision"];
+            };
+        };
+        responses: {
+            /** @description The feed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceFeed"];
+                };
+            };
+        };
+    };
+    rejectPriceFeed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceFeedDecision"];
+            };
+        };
+        responses: {
+            /** @description The feed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceFeed"];
                 };
             };
         };

@@ -13,6 +13,7 @@ import { deadLettersRoutes } from './ledgers/dead-letters.ts'
 import { rebuildRoutes } from './ledgers/rebuild.ts'
 import { reconcileRoutes } from './ledgers/reconcile.ts'
 import { rerateRoutes } from './ledgers/rerate.ts'
+import { priceFeedRoutes } from './prices/price-feed.ts'
 import { providerCostsRoutes } from './prices/provider-costs.ts'
 import { statsRoutes } from './stats/routes.ts'
 
@@ -44,6 +45,7 @@ adminRoutes.route('/audit', auditRoutes)
 adminRoutes.route('/customers', adminCustomersRoutes)
 adminRoutes.route('/customers', rebuildRoutes)
 adminRoutes.route('/dead-letters', deadLettersRoutes)
+adminRoutes.route('/price-feed', priceFeedRoutes)
 adminRoutes.route('/provider-costs', providerCostsRoutes)
 adminRoutes.route('/reconcile', reconcileRoutes)
 adminRoutes.route('/rerate', rerateRoutes)

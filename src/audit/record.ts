@@ -30,6 +30,8 @@ export const AUDIT_ACTIONS = [
   'admin.rebuild',
   'admin.reconcile',
   'admin.replay_dead_letters',
+  'admin.apply_price_feed',
+  'admin.reject_price_feed',
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 

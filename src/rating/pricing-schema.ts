@@ -26,8 +26,9 @@ const modelPriceSchema = z
     catalogue_model: z.string().nullable().openapi({
       description: "The catalogue's id of the model; null for a model that the catalogue does not have.",
     }),
-    source: z.enum(['catalogue', 'operator', 'override']).openapi({
-      description: 'The list price, a price of the operator for all customers, or your own price.',
+    source: z.enum(['catalogue', 'feed', 'operator', 'override']).openapi({
+      description:
+        'The list price, the price feed, a price of the operator for all customers, or your own price.',
     }),
     price_version: z.string(),
     effective_from: time.nullable(),

@@ -197,7 +197,9 @@ function modelsOf(overlays: readonly StoredOverlay[], models: readonly UnratedMo
     if (!provider) return false
     const written = model.trim().toLowerCase()
     const id = findModel(provider, model)?.id.toLowerCase() ?? written
-    return set.find({ provider: provider.id, name: written, id, tier: null, at_ms: 0 }) !== undefined
+    const query = { provider: provider.id, name: written, id, tier: null, at_ms: 0 }
+    const owner = findModel(provider, model)?.provider.id ?? provider.id
+    return set.find(query) !== undefined || set.findFed(owner, id, 0) !== undefined
   })
 }
 

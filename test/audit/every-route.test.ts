@@ -31,6 +31,8 @@ const AUDITED: Readonly<Record<string, AuditAction>> = {
   'delete /v1/users/{user_id}': 'users.erase',
   'delete /v1/teams/{team_id}': 'teams.erase',
   'post /v1/admin/provider-costs': 'provider_costs.create',
+  'post /v1/admin/price-feed/apply': 'admin.apply_price_feed',
+  'post /v1/admin/price-feed/reject': 'admin.reject_price_feed',
   'post /v1/admin/rerate': 'admin.rerate',
   'patch /v1/admin/customers/{id}': 'customers.change',
   'post /v1/admin/customers/{id}/api-keys': 'api_keys.create',

@@ -17,6 +17,7 @@ const workflowSchema = z.object({
       if: z.string().optional(),
       uses: z.string().optional(),
       environment: z.string().optional(),
+      permissions: z.record(z.string(), z.string()).optional(),
       with: z.record(z.string(), z.string()).optional(),
       steps: z
         .array(
@@ -35,7 +36,7 @@ const text = (name: string) => readFileSync(path.join(ROOT, '.github/workflows',
 const workflow = (name: string) => workflowSchema.parse(parse(text(name)))
 const stepsOf = (name: string) => Object.values(workflow(name).jobs).flatMap(({ steps = [] }) => steps)
 
-const FILES = ['ci.yml', 'deploy.yml', 'deploy-environment.yml', 'release-sdk.yml']
+const FILES = ['ci.yml', 'deploy.yml', 'deploy-environment.yml', 'prices.yml', 'release-sdk.yml']
 
 describe('the workflows', () => {
   it('check every change with what checks it here', () => {
@@ -90,6 +91,23 @@ describe('the workflows', () => {
       'npm ci',
       'npm run release -w sdk',
     ])
+  })
+
+  it('propose new prices every day, and merge nothing', () => {
+    const { on, jobs } = workflow('prices.yml')
+    expect(Object.keys(on)).toEqual(['schedule', 'workflow_dispatch'])
+    expect(jobs.prices?.permissions).toEqual({ contents: 'write', 'pull-requests': 'write' })
+    const runs = stepsOf('prices.yml').flatMap(({ run }) => run ?? [])
+    expect(runs).toContain('npm run --silent catalog -- --check > "$RUNNER_TEMP/changes.md"')
+    expect(runs).toContain('npm run catalog')
+    expect(runs.at(-1)).toContain('gh pr create')
+    expect(text('prices.yml')).not.toMatch(/pr merge|push.*main/)
+  })
+
+  it.each(FILES.filter((name) => name !== 'prices.yml'))('have no job that may write: %s', (name) => {
+    for (const { permissions = {} } of Object.values(workflow(name).jobs)) {
+      for (const [what, may] of Object.entries(permissions)) if (what !== 'id-token') expect(may).toBe('read')
+    }
   })
 
   it.each(FILES)('may read the repository and nothing more: %s', (name) => {

@@ -73,6 +73,9 @@ const CONTRACT = `
   PATCH /v1/admin/customers/{id}
   POST /v1/admin/customers/{id}/api-keys
   POST /v1/admin/customers/{id}/rebuild
+  GET /v1/admin/price-feed
+  POST /v1/admin/price-feed/apply
+  POST /v1/admin/price-feed/reject
   GET /v1/admin/provider-costs
   POST /v1/admin/provider-costs
   POST /v1/admin/rerate

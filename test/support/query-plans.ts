@@ -8,8 +8,8 @@ import { afterAll, expect } from 'vitest'
 
 const seen = new Set<string>()
 
-/** Few rows by their nature: a job's place, and ledgers whose flush fails now. */
-const SMALL_TABLES: ReadonlySet<string> = new Set(['sweeps', 'flush_failures'])
+/** Few rows by their nature: a job's place, ledgers whose flush fails now, and the 100 feeds that are kept. */
+const SMALL_TABLES: ReadonlySet<string> = new Set(['sweeps', 'flush_failures', 'price_feeds'])
 
 /** Partial indexes of few rows: to scan one reads what it is for. */
 const SMALL_INDEXES: ReadonlySet<string> = new Set([

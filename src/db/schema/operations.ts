@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { MODES } from './kinds.ts'
 
 /** Records of requests, operators and the cron. */
@@ -129,4 +129,31 @@ export const reconciliations = sqliteTable(
     // Indexes few rows, and none that is written every day.
     index('reconciliations_different').on(table.ledger_id).where(sql`${table.status} = 'DIFFERENT'`),
   ],
+)
+
+/**
+ * WAITING: needs the operator's word. REFUSED: cannot be applied. APPLIED and REJECTED are final, as is REPLACED: a newer
+ * feed was applied.
+ */
+export const PRICE_FEED_STATUSES = ['APPLIED', 'WAITING', 'REFUSED', 'REJECTED', 'REPLACED'] as const
+export type PriceFeedStatus = (typeof PRICE_FEED_STATUSES)[number]
+
+/** The price feeds that differed from those before, at most 100, with what was decided and why. */
+export const priceFeeds = sqliteTable(
+  'price_feeds',
+  {
+    feed_id: text().primaryKey(),
+    /** SHA-256 of the bytes, or of the reason for which there are none: a repeat is counted in its row. */
+    content_hash: text().notNull(),
+    status: text({ enum: PRICE_FEED_STATUSES }).notNull(),
+    /** Null for a feed that cannot be read. */
+    version: integer(),
+    /** JSON: why it was refused or waits, at most 100 texts. */
+    reasons: text().notNull(),
+    /** JSON: the prices to set and to end. */
+    changes: text().notNull(),
+    first_read_at_ms: integer().notNull(),
+    last_read_at_ms: integer().notNull(),
+  },
+  (table) => [uniqueIndex('price_feeds_content').on(table.content_hash)],
 )

@@ -66,16 +66,6 @@ export function packRows(records: readonly JournalRecord[]): PackedRow[] {
 }
 
 /** Unpacks the records of a journal row. Throws for an unknown format. */
-function bracketed(texts: readonly string[]): string {
-  const pieces = ['[']
-  for (const text of texts) {
-    if (pieces.length > 1) pieces.push(',')
-    pieces.push(text)
-  }
-  pieces.push(']')
-  return pieces.join('')
-}
-
 export function unpackRow(format: number, body: string): JournalRecord[] {
   assertFormat(format)
   const packed: PackedRecord[] = parseStored(body)

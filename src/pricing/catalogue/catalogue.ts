@@ -25,6 +25,10 @@ export interface ModelRef {
   readonly deprecated: boolean
   /** The source of its token prices; the overlay corrects single units of some. */
   readonly source: string
+  /** Its prices as the catalogue writes them. */
+  readonly periods: string
+  /** Names prices that are not of this catalogue; else they are `CATALOGUE_VERSION` and the model. */
+  readonly version?: string
   /** Returns the prices in force at a time, in epoch milliseconds. */
   readonly pricesAt: (at_ms: number) => PricePeriod
 }
@@ -176,6 +180,7 @@ function readModel(
     id,
     ...(context === undefined ? {} : { context_window: Number(context) }),
     deprecated: about.includes('deprecated'),
+    periods: periodsText,
     source: SOURCES[about.at(-1) ?? ''] ?? '@pydantic/genai-prices',
     pricesAt: (at_ms) => {
       pricesAt ??= readPeriods(periodsText)

@@ -5,6 +5,7 @@ import { CATALOGUE_VERSION, loadProvider, type ModelRef } from './catalogue.ts'
 import { matches } from './match.ts'
 import type { Rational, UnitPrice, UnitPrices } from './notation.ts'
 import type { OverlayPrice, OverlayPrices, PriceOverlay } from './overlay.ts'
+import { readPeriods } from './period.ts'
 
 /** The most decimals of an amount or a multiplier of an overlay. */
 export const OVERLAY_DECIMALS = 18
@@ -13,10 +14,12 @@ export const OVERLAY_DECIMALS = 18
 export type OverlayTerms =
   | { readonly kind: 'units'; readonly prices: UnitPrices }
   | { readonly kind: 'multiplier'; readonly factor: Rational }
+  | { readonly kind: 'list'; readonly pricesAt: ModelRef['pricesAt'] }
 
 export function readOverlayPrices(overlay: PriceOverlay): OverlayTerms {
   const prices: OverlayPrices = JSON.parse(overlay.prices)
   if ('multiplier' in prices) return { kind: 'multiplier', factor: decimal(prices.multiplier) }
+  if ('list' in prices) return { kind: 'list', pricesAt: readPeriods(prices.list) }
   return { kind: 'units', prices: unitPrices(prices.units) }
 }
 

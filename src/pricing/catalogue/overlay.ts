@@ -19,12 +19,19 @@ export interface PriceOverlay {
   readonly effective_from_ms: number
   /** The first moment at which it no longer applies. */
   readonly effective_to_ms: number | null
+  /** `FEED` for a price of the feed, which the prices of the operator and of customers precede. */
+  readonly created_by?: string
 }
+
+/** The author of the prices that the price feed sets. */
+export const FEED = 'feed'
 
 /** Its own prices, or a factor on every price below it, which is the form of negotiated rates. Decimal strings. */
 export type OverlayPrices =
   | { readonly units: { readonly [U in UsageUnit]?: OverlayPrice } }
   | { readonly multiplier: string }
+  /** The periods of a catalogue line, which the price feed sets: tiers and regions multiply them as list prices. */
+  | { readonly list: string }
 
 /** `amount` USD for `per` units. */
 export interface OverlayPrice {
@@ -67,12 +74,18 @@ export class OverlaySet {
   readonly size: number
   private readonly byId = new Map<string, PriceOverlay>()
   private readonly byProvider = new Map<string, ProviderOverlays>()
+  /** Prices of the feed, by provider and model. */
+  private readonly fed = new Map<string, PriceOverlay[]>()
 
   constructor(overlays: readonly PriceOverlay[]) {
     this.size = overlays.length
     for (const overlay of overlays) {
       this.byId.set(overlay.overlay_id, overlay)
-      add(this.ofProvider(overlay.provider), overlay)
+      if (overlay.created_by !== FEED) add(this.ofProvider(overlay.provider), overlay)
+      else {
+        const key = fedKey(overlay.provider, overlay.model)
+        this.fed.set(key, [...(this.fed.get(key) ?? []), overlay])
+      }
     }
     for (const own of this.byProvider.values()) {
       const lengths = new Set([...own.prefixes.keys()].map((stem) => stem.length))
@@ -104,13 +117,24 @@ export class OverlaySet {
     return undefined
   }
 
+  /** Returns the feed's price of a model of the catalogue's spelling in force at a time. */
+  findFed(provider: string, model: string, at_ms: number): PriceOverlay | undefined {
+    return this.fed.get(fedKey(provider, model))?.findLast((overlay) => holdsAt(overlay, at_ms))
+  }
+
+  /** Returns the prices of the feed in force at a time. */
+  allFed(at_ms: number): PriceOverlay[] {
+    return [...this.fed.values()].flatMap((overlays) => overlays.findLast((one) => holdsAt(one, at_ms)) ?? [])
+  }
+
   /** Returns the model names with their own overlay for all service tiers at a time, sorted. */
   modelsOf(provider: string, at_ms: number): string[] {
     const exact = this.byProvider.get(provider)?.exact ?? []
-    return [...exact]
+    const set = [...exact]
       .filter(([, overlays]) => overlays.some((one) => one.service_tier === null && holdsAt(one, at_ms)))
       .map(([model]) => model)
-      .sort()
+    const fed = this.allFed(at_ms).filter((one) => one.provider === provider)
+    return [...new Set([...set, ...fed.map(({ model }) => model)])].sort()
   }
 
   private ofProvider(provider: string): ProviderOverlays {
@@ -120,6 +144,10 @@ export class OverlaySet {
     this.byProvider.set(provider, fresh)
     return fresh
   }
+}
+
+function fedKey(provider: string, model: string): string {
+  return `${provider}/${model}`
 }
 
 export function isPrefix(model: string): boolean {

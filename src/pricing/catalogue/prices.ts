@@ -216,7 +216,10 @@ function prepare(model: ModelRef, period: PricePeriod, choice: Choice): PriceLis
   const modifiers = [choice.tier, choice.region].filter((modifier) => modifier !== undefined)
   const { minimums } = loadProvider(model.provider)
   return priceList(period.prices, {
-    version: `${CATALOGUE_VERSION}:${model.provider.id}/${model.id}${period.label}`,
+    version:
+      model.version === undefined
+        ? `${CATALOGUE_VERSION}:${model.provider.id}/${model.id}${period.label}`
+        : `${model.version}:${period.label}`,
     factor: (unit) => factorOf(modifiers, unit),
     minimums: new Map(
       minimums.flatMap(({ unit, quantity, match }) =>

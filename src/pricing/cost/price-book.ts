@@ -1,6 +1,6 @@
-import { CATALOGUE_VERSION, findModel, type ModelRef } from '../catalogue/catalogue.ts'
+import { CATALOGUE_VERSION, findModel, type ModelRef, type ProviderRef } from '../catalogue/catalogue.ts'
 import type { UnitPrices } from '../catalogue/notation.ts'
-import { type OverlayQuery, OverlaySet, type PriceOverlay, tierOf } from '../catalogue/overlay.ts'
+import { FEED, type OverlayQuery, OverlaySet, type PriceOverlay, tierOf } from '../catalogue/overlay.ts'
 import {
   multipliedList,
   multipliedPrices,
@@ -101,7 +101,7 @@ export function coveredBy(book: PriceBook, conditions: PriceConditions): Readonl
 
 const NO_UNITS: ReadonlySet<UsageUnit> = new Set()
 
-export type PriceSource = 'override' | 'operator' | 'catalogue'
+export type PriceSource = 'override' | 'operator' | 'feed' | 'catalogue'
 
 /** A price list and its source. */
 export interface PricesInForce {
@@ -136,7 +136,7 @@ export function layersOf(book: PriceBook, conditions: PriceConditions): readonly
 }
 
 function deciding(book: PriceBook, overlays: readonly PriceOverlay[]): Layer[] {
-  const last = overlays.findIndex((overlay) => prepare(overlay).terms.kind === 'units')
+  const last = overlays.findIndex((overlay) => prepare(overlay).terms.kind !== 'multiplier')
   return overlays
     .slice(0, last === -1 ? overlays.length : last + 1)
     .map((overlay) => ({ source: sourceOf(book, overlay), overlay }))
@@ -200,21 +200,24 @@ function readVersion(version: string): { overlay_ids: string[]; catalogue: strin
 function overlaysFor(book: PriceBook, conditions: PriceConditions): PriceOverlay[] | undefined {
   if (book.overrides.size === 0 && book.operator.size === 0) return undefined
   const name = conditions.model.trim().toLowerCase()
+  const model = findModel(conditions.provider, conditions.model)
   const query: OverlayQuery = {
     provider: conditions.provider.id,
     name,
-    id: findModel(conditions.provider, conditions.model)?.id.toLowerCase() ?? name,
+    id: model?.id.toLowerCase() ?? name,
     tier: tierOf(conditions.provider, conditions.service_tier),
     at_ms: conditions.at_ms,
   }
   const override = book.overrides.find(query)
   const operator = book.operator.find(query)
-  if (override === undefined) return operator === undefined ? undefined : [operator]
-  return operator === undefined ? [override] : [override, operator]
+  const fed = book.operator.findFed(model?.provider.id ?? conditions.provider.id, query.id, conditions.at_ms)
+  if (override === undefined && operator === undefined && fed === undefined) return undefined
+  return [override, operator, fed].filter((overlay) => overlay !== undefined)
 }
 
 function sourceOf(book: PriceBook, overlay: PriceOverlay | undefined): PriceSource {
   if (overlay === undefined) return 'catalogue'
+  if (overlay.created_by === FEED) return 'feed'
   return book.overrides.get(overlay.overlay_id) === undefined ? 'operator' : 'override'
 }
 
@@ -233,6 +236,10 @@ function stackedPrices(
     const list = remember(prepared.lists, model ?? NO_MODEL, () => overlayList(overlay, terms.prices, model))
     return { list, warnings: tierWarnings(overlay, conditions) }
   }
+  if (terms.kind === 'list') {
+    prepared.fed ??= fedModel(overlay, terms.pricesAt, model ?? conditions.provider)
+    return cataloguePrices(conditions, prepared.fed)
+  }
   const below = stackedPrices(overlays, from + 1, conditions, model)
   if (below === undefined) return undefined
   const list = remember(prepared.lists, below.list, () => multipliedList(overlay, terms.factor, below.list))
@@ -249,6 +256,7 @@ function stackedUnitPrices(
   if (overlay === undefined) return model?.pricesAt(conditions.at_ms).prices
   const { terms } = prepare(overlay)
   if (terms.kind === 'units') return terms.prices
+  if (terms.kind === 'list') return terms.pricesAt(conditions.at_ms).prices
   const below = stackedUnitPrices(overlays, from + 1, conditions, model)
   return below === undefined ? undefined : multipliedPrices(terms.factor, below)
 }
@@ -267,6 +275,27 @@ interface Prepared {
   readonly terms: OverlayTerms
   /** By their base: the list that a multiplier multiplies, or the model whose minimums apply. */
   readonly lists: WeakMap<object, PriceList>
+  /** The model with the prices of the feed. */
+  fed?: ModelRef
+}
+
+/** Gives a model the feed's prices; a model that the catalogue does not have is one of the provider. */
+function fedModel(
+  overlay: PriceOverlay,
+  pricesAt: ModelRef['pricesAt'],
+  known: ModelRef | ProviderRef,
+): ModelRef {
+  const version = `${overlay.overlay_id}@${CATALOGUE_VERSION}`
+  if ('pricesAt' in known) return { ...known, source: FEED, version, pricesAt }
+  return {
+    provider: known,
+    id: overlay.model,
+    deprecated: false,
+    periods: '',
+    source: FEED,
+    version,
+    pricesAt,
+  }
 }
 
 const NO_MODEL = {}

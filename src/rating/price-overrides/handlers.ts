@@ -11,7 +11,7 @@ import { newId } from '../../ids.ts'
 import { auditStatement } from '../../ledger/flush/audit-log.ts'
 import type { Refused } from '../../ledger/model/refusal.ts'
 import { findProvider, nearestProviders } from '../../pricing/catalogue/catalogue.ts'
-import { type OverlayPrice, type OverlayPrices, tierOf } from '../../pricing/catalogue/overlay.ts'
+import { FEED, type OverlayPrice, type OverlayPrices, tierOf } from '../../pricing/catalogue/overlay.ts'
 import { requireEpoch } from '../current-prices.ts'
 import { OPERATOR, publishEpoch } from '../price-epochs.ts'
 import { providerName } from '../provider-name.ts'
@@ -110,7 +110,8 @@ async function add(
       loadOverlays(c.env, scope),
       looksBelow ? loadOverlays(c.env, OPERATOR) : [],
     ])
-    const plan = planOverlay(draft, own, below, now_ms)
+    const set = own.filter((overlay) => overlay.created_by !== FEED)
+    const plan = planOverlay(draft, set, below, now_ms)
     if (plan.kind === 'refused') return plan
     const overlay: StoredOverlay = {
       epoch: (own.at(-1)?.epoch ?? 0) + 1,
@@ -183,6 +184,7 @@ function overlayJson(overlay: StoredOverlay): object {
 }
 
 function pricesJson(prices: OverlayPrices): object {
+  if ('list' in prices) throw new Error('a price of the feed is not shown as one of the operator')
   if ('multiplier' in prices) return { multiplier: exactNumber(prices.multiplier) }
   return Object.fromEntries(Object.entries(prices.units).map(([unit, price]) => [unit, unitPriceJson(price)]))
 }

@@ -1,6 +1,6 @@
 import type { Bindings } from '../../bindings.ts'
 import { isTaken } from '../../db/errors.ts'
-import type { PriceOverlay } from '../../pricing/catalogue/overlay.ts'
+import { FEED, type PriceOverlay } from '../../pricing/catalogue/overlay.ts'
 
 /** Overlays in D1: read as a whole by scope, and added one at a time. */
 
@@ -78,7 +78,7 @@ export interface OverlayFilter {
 
 const SELECT_PAGE = `
   SELECT ${COLUMNS} FROM price_overlays
-  WHERE scope = ?1 AND epoch < ?2 AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR model = ?4)
+  WHERE scope = ?1 AND epoch < ?2 AND created_by <> '${FEED}' AND (?3 IS NULL OR provider = ?3) AND (?4 IS NULL OR model = ?4)
   ORDER BY epoch DESC LIMIT ?5`
 
 /** Returns a page of a scope's overlays, newest first, and the epoch before which the next page starts. */
