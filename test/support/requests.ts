@@ -46,7 +46,18 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
 
 /** Names that stand for nothing of anybody's. */
 const NEUTRAL = new Set([
-  ...['limit', 'cursor', 'at', 'version', 'unrated', 'event_type', 'provider', 'type', 'group_by'],
+  ...[
+    'limit',
+    'cursor',
+    'at',
+    'version',
+    'unrated',
+    'event_type',
+    'provider',
+    'type',
+    'group_by',
+    'time_zone',
+  ],
   ...[
     'amount',
     'price_usd',
