@@ -1,7 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
 import { allModels, allProviders } from '../../src/pricing/catalogue/catalogue.ts'
-import { divideHalfEven, parseDecimal } from '../../src/pricing/money.ts'
+import { NO_OVERLAYS } from '../../src/pricing/cost/price-book.ts'
+import { divideHalfEven, microCredits, parseDecimal } from '../../src/pricing/money.ts'
+import { explainEvent } from '../../src/rating/explain/event.ts'
 import { DAY_MS } from '../../src/time/durations.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { GPT_4O, granted, ingested, type Json, objects, read } from '../support/client.ts'
@@ -323,5 +326,39 @@ describe('GET /v1/events/:id/explain', () => {
     const timestamp = new Date(Date.now() - 30 * DAY_MS).toISOString()
     const { id } = await ingested(key, { ...GPT_4O, timestamp })
     expect(redo(await explained(id)).credits).toBe(15_000_000n)
+  })
+})
+
+it('an event that an earlier catalogue priced says so, and shows no price that it did not have', () => {
+  const event = {
+    timestamp_ms: Date.now(),
+    event_type: 'TOKEN_USAGE',
+    feature_id: 'chat',
+    provider: 'OPENAI',
+    model: 'gpt-4o',
+    usage: { input_tokens: 1000 },
+    cost: { micro: 2500, pico: 0 },
+    price: { micro: 5000, pico: 0 },
+    burn_table_version: 1,
+    price_version: '0123456789:openai/gpt-4o',
+  } as const
+  const entry = {
+    kind: 'entry',
+    number: 5,
+    type: 'BURN',
+    wallet: 1,
+    at_ms: Date.now(),
+    amount: microCredits(-5_000_000),
+    balance_after: microCredits(0),
+    lots: [],
+    event,
+  } as const
+  const answer = { table: null, given_back: microCredits(0), voided: false, late_lots: [] }
+  const defaults = { credits_per_usd_micro: 1_000_000_000n, markup_percent_micro: 100_000_000n }
+  expect(explainEvent(new LedgerIds('y6qxbj7y', 0), entry, answer, NO_OVERLAYS, defaults)).toMatchObject({
+    status: 'rated',
+    price: { rule: null, source: null, note: expect.stringContaining('catalogue 0123456789') },
+    units: [{ unit: 'input_tokens', quantity: 1000, price_usd: null, cost_usd: null }],
+    burn_table: null,
   })
 })
