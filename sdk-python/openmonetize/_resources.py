@@ -286,6 +286,17 @@ class DeadLetters(_Resource):
         return self._send("/v1/admin/dead-letters/replay", body)
 
 
+class PriceFeed(_Resource):
+    def retrieve(self) -> Json:
+        return self._get("/v1/admin/price-feed")
+
+    def apply(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/admin/price-feed/apply", body, idempotency_key)
+
+    def reject(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/admin/price-feed/reject", body, idempotency_key)
+
+
 class Admin(_Resource):
     """The operator's routes: the client's key is the operator token."""
 
@@ -294,6 +305,7 @@ class Admin(_Resource):
         self.customers = AdminCustomers(http)
         self.provider_costs = ProviderCosts(http)
         self.dead_letters = DeadLetters(http)
+        self.price_feed = PriceFeed(http)
 
     def stats(self) -> Json:
         return self._get("/v1/admin/stats")

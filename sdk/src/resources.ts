@@ -160,6 +160,11 @@ export function resources(http: Http) {
         create: send<'createProviderCost'>('/v1/admin/provider-costs'),
         list: list<'listProviderCosts'>('/v1/admin/provider-costs'),
       },
+      priceFeed: {
+        retrieve: read<'listPriceFeeds'>('/v1/admin/price-feed'),
+        apply: send<'applyPriceFeed'>('/v1/admin/price-feed/apply'),
+        reject: send<'rejectPriceFeed'>('/v1/admin/price-feed/reject'),
+      },
       deadLetters: {
         list: list<'listDeadLetters'>('/v1/admin/dead-letters'),
         replay: send<'replayDeadLetters'>('/v1/admin/dead-letters/replay'),

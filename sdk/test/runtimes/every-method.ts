@@ -1,4 +1,4 @@
-import { OpenMonetize } from '../../src/index.ts'
+import { OpenMonetize, type OpenMonetizeError } from '../../src/index.ts'
 import { verifyWebhook } from '../../src/webhooks.ts'
 
 /** A request as it was sent: method and path without the query. */
@@ -177,6 +177,10 @@ async function admin(operator: OpenMonetize, customer_id: string): Promise<void>
   })
   await admin.rerate({ customer_id })
   await admin.reconcile({ customer_id })
+  equal((await admin.priceFeed.retrieve()).data.length, 0)
+  for (const decide of [admin.priceFeed.apply, admin.priceFeed.reject]) {
+    equal(await decide({ feed_id: 'pf_none' }).catch(({ status }: OpenMonetizeError) => status), 404)
+  }
   await admin.deadLetters.list()
   await admin.deadLetters.replay()
   equal((await admin.audit()).data.length > 0, true)
