@@ -57,6 +57,7 @@ const NEUTRAL = new Set([
     'type',
     'group_by',
     'time_zone',
+    'explain',
   ],
   ...[
     'amount',
