@@ -179,7 +179,7 @@ async function admin(operator: OpenMonetize, customer_id: string): Promise<void>
   await admin.reconcile({ customer_id })
   equal((await admin.priceFeed.retrieve()).data.length, 0)
   for (const decide of [admin.priceFeed.apply, admin.priceFeed.reject]) {
-    equal(await decide({ feed_id: 'pf_none' }).catch(({ status }: OpenMonetizeError) => status), 404)
+    equal(await decide({ feed_id: 'pf_none' }).catch(({ status }: OpenMonetizeError) => status), 400)
   }
   await admin.deadLetters.list()
   await admin.deadLetters.replay()
