@@ -76,11 +76,12 @@ const NEUTRAL = new Set([
   ...['image_count', 'image_size', 'quality', 'duration_seconds', 'quantity', 'calculations', 'burn_table'],
   ...['prices', 'effective_from', 'effective_to', 'credits_per_usd', 'rounding', 'min_charge', 'rules'],
   ...['on_unpriced', 'scopes', 'mode', 'overlap_seconds', 'idempotency_key', 'timestamp'],
-  ...['tier', 'status', 'dead_letter_ids', 'full', 'jurisdiction'],
+  ...['tier', 'status', 'dead_letter_ids', 'full', 'jurisdiction', 'feed_id'],
 ])
 
 /** What a required field gets where nothing of anybody's belongs, or where all of it is of the sender's own choice. */
 const VALUES: Readonly<Record<string, unknown>> = {
+  feed_id: 'pf_00000000000000000000000000',
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',
   provider: 'OPENAI',
