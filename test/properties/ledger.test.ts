@@ -20,7 +20,7 @@ import {
   type TestLedger,
   watermark,
 } from '../support/ledgers.ts'
-import { type Command, commands } from './commands.ts'
+import { type Command, commands, type RequestSpec } from './commands.ts'
 import { Judge, type Request, type Snapshot } from './judge.ts'
 import { balanceOf } from './reference-ledger.ts'
 
@@ -61,6 +61,24 @@ const READ_AFTER_THE_CLOCK_WENT_BACK: readonly Command[] = [
   { op: 'read', owner: 'user:bob' },
 ]
 
+/** The alarm settled ann's wallet first, by the time of a lot that had been used up. */
+const DUE_AT_ONCE_IN_TWO_WALLETS: readonly Command[] = [
+  {
+    op: 'requests',
+    requests: [lot('user:ann', 60_000), lot('customer', 3_600_000), lot('user:ann', 3_600_000)],
+  },
+  {
+    op: 'requests',
+    requests: [{ op: 'event', amount: 1, user: 'ann', team: null, stale: false, key: null }],
+  },
+  { op: 'clock', by_ms: 86_400_000 },
+  { op: 'alarm' },
+]
+
+function lot(owner: string, expires_in_ms: number): RequestSpec {
+  return { op: 'credit', type: 'GRANT', owner, amount: 1, paid: false, priority: 0, expires_in_ms, key: null }
+}
+
 beforeAll(() => {
   vi.useFakeTimers({ toFake: ['Date'] })
 })
@@ -72,7 +90,7 @@ it('the object, its tables and D1 agree with the reference through every life of
   const { seed, runs } = inject('fuzz')
   await fc.assert(fc.asyncProperty<[readonly Command[]]>(commands, live), {
     numRuns: runs ?? 200,
-    examples: [[READ_AFTER_THE_CLOCK_WENT_BACK]],
+    examples: [[READ_AFTER_THE_CLOCK_WENT_BACK], [DUE_AT_ONCE_IN_TWO_WALLETS]],
     ...(seed !== undefined && { seed }),
   })
   expect.hasAssertions()

@@ -3,6 +3,7 @@ import type { LogFields } from '../../logging/log.ts'
 import type { GroupCommit } from '../commit/commits.ts'
 import { nextAlarmAt } from '../commit/schedule.ts'
 import type { LedgerStore } from '../commit/store.ts'
+import { walletDueAt } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import { reportFlushFailure, withdrawFlushFailure } from './flush-failures.ts'
 import type { Projection, Projector } from './projector.ts'
@@ -142,7 +143,7 @@ export class LedgerAlarm {
 
   /** Processes each wallet separately: a broken one, which fails at every alarm, does not affect the others. */
   private async settleDueWallets(): Promise<void> {
-    const keys = this.store.dueWallets(this.options.now(), MAX_DUE_WALLETS_PER_ALARM)
+    const keys = this.inOrderOfDue(this.store.dueWallets(this.options.now(), MAX_DUE_WALLETS_PER_ALARM))
     const results = await Promise.allSettled(
       keys.map((key) =>
         this.options.group.submit(1, (draft) => {
@@ -156,6 +157,26 @@ export class LedgerAlarm {
     const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
     for (const error of failed.slice(0, MAX_LOGGED)) this.options.log('wallet_not_settled', error)
     if (failed.length > 0) throw new Error(`${failed.length} of ${keys.length} due wallets were not settled`)
+  }
+
+  /**
+   * The time in a wallet's row may be earlier than what is due in it, so the order of the rows is not the order in which
+   * their entries belong.
+   */
+  private inOrderOfDue(keys: readonly string[]): string[] {
+    const due = keys.map((key) => ({ key, at_ms: this.dueAt(key) }))
+    due.sort((a, b) => a.at_ms - b.at_ms || (a.key < b.key ? -1 : 1))
+    return due.map(({ key }) => key)
+  }
+
+  /** The first time at which something falls due in a wallet. A broken one comes first, where its settling reports it. */
+  private dueAt(key: string): number {
+    try {
+      const wallet = this.store.wallet(key)
+      return (wallet && walletDueAt(wallet)) ?? Number.MAX_SAFE_INTEGER
+    } catch {
+      return 0
+    }
   }
 
   /** Returns the time of the oldest commit that D1 does not have. */
