@@ -279,9 +279,8 @@ const VERSION_7 = `
   INSERT INTO meta (key, value) SELECT 'unrated_events', count(*) FROM unrated_events HAVING count(*) > 0
 `
 
-const WRITE_VERSION = `
-  INSERT INTO meta (key, value) VALUES ('schema_version', ?)
-  ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+const WRITE_META = `
+  INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
 /**
  * Brings an object's tables to the version of this code, all or nothing. Throws when it cannot: a ledger that another
@@ -298,7 +297,7 @@ export function migrate(storage: DurableObjectStorage, migrations = MIGRATIONS):
   }
   storage.transactionSync(() => {
     for (const migration of migrations.slice(found)) migration(sql)
-    sql.exec(WRITE_VERSION, String(migrations.length))
+    sql.exec(WRITE_META, 'schema_version', String(migrations.length))
   })
 }
 
@@ -313,9 +312,6 @@ function versionOf(sql: SqlStorage): number {
     'the tables of this ledger have no version: they are older than the first one, which was never deployed; locally, delete .wrangler/state',
   )
 }
-
-const WRITE_META = `
-  INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
 /** The ledger's single values. One row written for each that is set. */
 export class MetaTable {

@@ -44,6 +44,11 @@ export function microCredits(value: number | bigint): MicroCredits {
   return amount as MicroCredits
 }
 
+/** Returns the smaller amount. `a` may exceed every wallet. */
+export function lesser(a: bigint, b: MicroCredits): MicroCredits {
+  return a < BigInt(b) ? microCredits(a) : b
+}
+
 export function picoUsd(value: bigint): PicoUsd {
   return value as PicoUsd
 }

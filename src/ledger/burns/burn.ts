@@ -8,8 +8,8 @@ import {
 } from '../../pricing/money.ts'
 import { type Draft, monthOf } from '../commit/draft.ts'
 import { replayedEntry } from '../commit/replay.ts'
-import { admit, capturedQuantities, count, quantitiesOf } from '../entitlements/limits.ts'
-import { captureParts, countCapture, endHold, findHold } from '../holds/funds.ts'
+import { admit, capturedQuantities, count, countInPlaceOf, quantitiesOf } from '../entitlements/limits.ts'
+import { captureParts, endHold, findHold, heldBy } from '../holds/funds.ts'
 import { FORMAT } from '../journal/packing.ts'
 import type { EventAnswer } from '../model/answers.ts'
 import type { Entry, EventRecord, NewEntry } from '../model/journal.ts'
@@ -46,7 +46,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
   const rated = rate(event, payer, draft.at_ms, context)
   if (rated.kind === 'refused') return rated
   if (event.hold) {
-    const settled = settleByHold(draft, event, event.hold, rated, item)
+    const settled = settleByHold(draft, payer, event, event.hold, rated, item)
     if (settled) return settled
   }
   // Settled first: a hold that has expired gives its limits back.
@@ -92,26 +92,27 @@ export function burnEntry(
 /** Settles the event's hold and closes it; undefined if the hold is not open, and the event then burns normally. */
 function settleByHold(
   draft: Draft,
+  payer: Wallet,
   event: PricedEvent,
   ref: WalletItemRef,
   rated: Rated,
   { idempotency }: IngestItem,
 ): BurnOutcome | undefined {
-  const paying = payingWallet(draft, event)
-  if (paying.number !== ref.wallet) {
+  if (payer.number !== ref.wallet) {
     const message = 'is of another wallet than the one that pays for this event'
     return invalidField('/hold_id', message, `The hold ${message}.`)
   }
-  const wallet = settle(draft, paying)
+  const wallet = settle(draft, payer)
   if (!findHold(wallet, ref)) return undefined
   const changed = draft.change(wallet)
-  const { lots, amount, shortfall_micro } = captureParts(draft, changed, ref, rated.credits_micro)
+  const hold = heldBy(changed, ref)
+  const { lots, amount, shortfall_micro } = captureParts(draft, changed, hold, rated.credits_micro)
   countUse(changed, rated)
   const shortfall = `shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`
   const record = recordOf(event, rated, amount, shortfall_micro === 0n ? [] : [shortfall])
-  const counts = countCapture(draft, changed, ref, capturedQuantities(rated, amount, event.usage))
+  const counts = countInPlaceOf(draft, hold, capturedQuantities(rated, amount, event.usage))
   const entry = draft.append(changed, { ...burnEntry(event, idempotency, amount, lots, record), ...counts })
-  endHold(draft, changed, ref, 'captured')
+  endHold(draft, changed, hold, 'captured')
   return { kind: 'done', format: FORMAT, entry }
 }
 

@@ -83,7 +83,14 @@ export function storedPrice(price: PicoUsd): UsdParts {
   return usdToParts(price)
 }
 
-function chargeableOf({ feature_id, provider, model, usage, custom, charge }: PricedEvent): Chargeable {
+function chargeableOf({
+  feature_id,
+  provider,
+  model,
+  usage,
+  custom,
+  charge,
+}: Omit<QuoteItem, 'at_ms'>): Chargeable {
   return { feature_id, provider, model, usage, custom, ...costOf(charge) }
 }
 
@@ -93,7 +100,7 @@ function unpricedModel({ provider = '', model = '' }: PricedEvent): Refusal {
 }
 
 /** The provider's cost as a burn table takes it. */
-export function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceiling_cost'> {
+function costOf(charge: ProviderCharge): Pick<Chargeable, 'cost' | 'ceiling_cost'> {
   switch (charge.kind) {
     case 'priced':
       return { cost: usdFromParts(charge.cost) }
@@ -113,9 +120,7 @@ const FROM_EMPTY =
 /** Returns the price of an item as the first of its period, since its wallet is not known. */
 export function quote(tables: RatingTables, item: QuoteItem, now_ms: number): Quote {
   const table = tables.at(item.at_ms)
-  const { feature_id, provider, model, usage, custom, charge: provided } = item
-  const chargeable = { feature_id, provider, model, usage, custom, ...costOf(provided) }
-  const charge = chargeFor(table, chargeable, { at_ms: now_ms, used: () => 0n })
+  const charge = chargeFor(table, chargeableOf(item), { at_ms: now_ms, used: () => 0n })
   if (charge.kind === 'unpriced') return charge
   return {
     kind: 'charged',

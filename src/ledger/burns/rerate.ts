@@ -1,4 +1,5 @@
 import {
+  lesser,
   MAX_MICRO_CREDITS,
   type MicroCredits,
   microCredits,
@@ -100,7 +101,10 @@ export function applyRerate(
 /** The limit of pages of unpaid events that a credit tries; the next credit, or the cron, continues. */
 const MAX_UNPAID_PAGES = 10
 
-/** Returns the quantities that a late price adds to limits, in the window of the event's arrival: its events and tokens */
+/**
+ * Returns the quantities that a late price adds to limits, in the window of the event's arrival. Its event and tokens
+ * were counted then.
+ */
 function quantitiesOfLate(owed: bigint, usd: bigint): Quantities {
   return { credits: owed, events: 0n, tokens: 0n, usd }
 }
@@ -167,10 +171,6 @@ function openPrice(
   const gone = microCredits(given + refunded)
   if (total === 0) return { given: gone, credits, price }
   return { given: gone, credits, price: usdToParts(shareOf(usdFromParts(price), credits, total)) }
-}
-
-function lesser(a: bigint, b: MicroCredits): MicroCredits {
-  return a < BigInt(b) ? microCredits(a) : b
 }
 
 /** The event as it was ingested, with the price that it has now. */

@@ -45,7 +45,7 @@ const REVOKE = `
     WHERE excluded.revoked_at_ms < revoked_at_ms`
 
 // No index leads from a lot to its wallet: it would cost each new lot a row, and few lots are revoked. This reads the
-// wallets up to the one with the lot, as text, and parses only those that contain the number. docs/limits.md has the times.
+// wallets up to the one with the lot, as text, and parses only wallets that contain the number. docs/limits.md has the times.
 const WALLET_OF_LOT = `
   SELECT wallet_key FROM wallets
   WHERE instr(state, '"number":' || CAST(?1 AS INTEGER) || ',') > 0
@@ -57,6 +57,9 @@ const WALLET_OF_LOT = `
 const SUM_BALANCES = `
   SELECT count(*) AS count, sum(balance_micro / 1000000) AS credits, sum(balance_micro % 1000000) AS micro FROM wallets`
 const MICRO_PER_CREDIT = 1_000_000n
+
+/** The most wallets that one read of all holds, or of all recurring grants, checks. */
+const MAX_DUE_READ = 1000
 
 /** The limit of a wallet's unpaid events in a page. */
 const UNPAID_A_PAGE = 100
@@ -294,9 +297,9 @@ export class LedgerStore implements LedgerReader {
     return rows.map((row) => String(row.wallet_key))
   }
 
-  /** The wallets in which something will fall due: all that have open holds are among them. */
-  walletsWithDue(limit: number): Wallet[] {
-    const rows = this.exec('SELECT wallet_key FROM wallets WHERE due_at_ms IS NOT NULL LIMIT ?', limit)
+  /** Wallets in which something will fall due: wallets with open holds or recurring grants are among them. */
+  walletsWithDue(): Wallet[] {
+    const rows = this.exec('SELECT wallet_key FROM wallets WHERE due_at_ms IS NOT NULL LIMIT ?', MAX_DUE_READ)
     return rows.flatMap((row) => this.wallet(String(row.wallet_key)) ?? [])
   }
 
@@ -357,12 +360,9 @@ export class LedgerStore implements LedgerReader {
 
   /** An event that was recorded and voided in one commit is added and closed again. */
   private writeUnrated({ records, unpaidCharges, closedUnrated }: Draft): void {
-    const added = records.filter((record) => record.kind === 'entry' && record.event?.unrated === true)
-    this.unrated.write(
-      added.filter((record) => record.kind === 'entry'),
-      unpaidCharges,
-      closedUnrated,
-    )
+    const entries = records.filter((record) => record.kind === 'entry')
+    const added = entries.filter(({ event }) => event?.unrated === true)
+    this.unrated.write(added, unpaidCharges, closedUnrated)
   }
 
   private writeClosedLot(number: number, lot: Lot | null): void {

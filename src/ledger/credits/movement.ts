@@ -198,7 +198,7 @@ function takeFree(
   const wanted = amount ?? left
   if (wanted > left) return conflict(`Only ${formatCredits(left)} credits of this lot are left and not held.`)
   const changed = draft.change(wallet)
-  const lots = takeFromLot(draft, changed, openLot(changed, open.number), wanted)
+  const lots = [takeFromLot(draft, changed, openLot(changed, open.number), wanted)]
   return moved(answerOf(ids, draft.append(changed, { ...entry, amount: microCredits(0 - wanted), lots })))
 }
 

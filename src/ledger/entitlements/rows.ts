@@ -129,8 +129,7 @@ export class EntitlementRows {
     let { revision } = this.last
     const own = walletKey({ kind, id })
     for (const row of read(this.exec('SELECT entitlement FROM entitlements WHERE level_key = ?', own))) {
-      const { metadata: _, value: __, metadata_text: ___, value_text: ____, ...kept } = row
-      this.write({ ...kept, owner: { kind, id: alias }, deleted: true, revision: ++revision })
+      this.write({ ...limitsOf(row), owner: { kind, id: alias }, deleted: true, revision: ++revision })
     }
   }
 
@@ -144,8 +143,9 @@ export class EntitlementRows {
     const known = this.features.get(feature_id)
     if (known) return known
     const [kinds] = this.exec(KINDS, feature_id)
+    const customer = this.at(feature_id, { kind: 'customer' })
     const feature = {
-      customer: limitsOf(this.at(feature_id, { kind: 'customer' })),
+      customer: customer && limitsOf(customer),
       users: kinds?.users === 1,
       teams: kinds?.teams === 1,
     }
@@ -159,7 +159,8 @@ export class EntitlementRows {
     const key = `${feature_id}\n${walletKey(owner)}`
     const known = this.members.get(key)
     if (known !== undefined) return known ?? undefined
-    const found = limitsOf(this.at(feature_id, owner))
+    const row = this.at(feature_id, owner)
+    const found = row && limitsOf(row)
     if (this.members.size >= MAX_CACHED) this.members.clear()
     this.members.set(key, found ?? null)
     return found
@@ -167,8 +168,7 @@ export class EntitlementRows {
 }
 
 /** The part that is kept in memory: without the customer's own JSON, which takes up to 32 KB. */
-function limitsOf(row: Entitlement | undefined): Entitlement | undefined {
-  if (!row) return undefined
+function limitsOf(row: Entitlement): Entitlement {
   const { metadata: _, value: __, metadata_text: ___, value_text: ____, ...limits } = row
   return limits
 }

@@ -72,11 +72,11 @@ export class LedgerAlarm {
       this.failures[work] = 0
     } catch (error) {
       this.failures[work]++
-      const since_ms = work === 'flush' ? this.unflushedSince() : undefined
+      const since_ms = work === 'flush' ? this.store.journal.unflushedSince() : null
       this.options.log('ledger_alarm_failed', error, {
         work,
         failures: this.failures[work],
-        unflushed_seconds: since_ms === undefined ? undefined : Math.round((Date.now() - since_ms) / 1_000),
+        unflushed_seconds: since_ms === null ? undefined : Math.round((Date.now() - since_ms) / 1_000),
       })
     }
   }
@@ -147,8 +147,7 @@ export class LedgerAlarm {
     const results = await Promise.allSettled(
       keys.map((key) =>
         this.options.group.submit(1, (draft) => {
-          const stored = this.store.wallet(key)
-          const wallet = stored && (draft.wallet(stored.owner) ?? stored)
+          const wallet = draft.wallets.get(key) ?? this.store.wallet(key)
           // Written even if nothing was due yet: that moves the time at which the alarm looks again.
           if (wallet) draft.change(settle(draft, wallet))
         }),
@@ -179,20 +178,14 @@ export class LedgerAlarm {
     }
   }
 
-  /** Returns the time of the oldest commit that D1 does not have. */
-  private unflushedSince(): number | undefined {
-    const { journal } = this.store
-    return journal.isDirty ? journal.rowAt(journal.flushedRow + 1)?.at_ms : undefined
-  }
-
   /**
    * Records in D1 that the flush keeps failing, and removes the record when it succeeds again. A single failure is not
    * recorded.
    */
   private async reportFlush(): Promise<void> {
     const failures = this.failures.flush
-    const unflushed_since_ms = this.unflushedSince()
-    const behind = failures >= 2 && unflushed_since_ms !== undefined
+    const unflushed_since_ms = failures >= 2 ? this.store.journal.unflushedSince() : null
+    const behind = unflushed_since_ms !== null
     if (!behind && (failures > 0 || !this.failureReported)) return
     try {
       const { db, ledger_id } = this.options.projection()

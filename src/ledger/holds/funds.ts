@@ -1,7 +1,6 @@
-import { type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
+import { lesser, type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
-import { countInPlaceOf, release } from '../entitlements/limits.ts'
-import type { Counts, Quantities } from '../model/limits.ts'
+import { release } from '../entitlements/limits.ts'
 import { type LotPart, lotPart, paidOf } from '../model/lots.ts'
 import type { WalletItemRef } from '../model/vocabulary.ts'
 import {
@@ -21,6 +20,13 @@ export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
   return wallet.holds.find((hold) => hold.number === ref.number && hold.created_at_ms === ref.created_at_ms)
 }
 
+/** As `findHold`, for a hold that is known to be open. */
+export function heldBy(wallet: Wallet, ref: WalletItemRef): Hold {
+  const hold = findHold(wallet, ref)
+  if (!hold) throw new Error(`hold ${ref.number} is not open`)
+  return hold
+}
+
 export interface Captured {
   readonly amount: MicroCredits
   readonly lots: readonly LotPart[]
@@ -32,39 +38,21 @@ export interface Captured {
  * Takes credits out of a hold, then out of unreserved credits and the overdraft: as much as there is.
  * A capture is for something already consumed, so it never fails for lack of credits: it returns a shortfall.
  */
-export function captureParts(
-  draft: Draft,
-  wallet: Wallet,
-  ref: WalletItemRef,
-  wanted_micro: bigint,
-): Captured {
-  const hold = openHold(wallet, ref)
+export function captureParts(draft: Draft, wallet: Wallet, hold: Hold, wanted_micro: bigint): Captured {
   // Read before anything is taken: the balance changes only with the entry that is appended afterwards.
-  const beyond = Math.max(0, spendable(wallet))
-  const from_hold = microCredits(least(wanted_micro, remaining(hold)))
+  const beyond = microCredits(Math.max(0, spendable(wallet)))
+  const from_hold = lesser(wanted_micro, remaining(hold))
   const { taken, left } = takeReserved(draft, wallet, hold.parts, from_hold)
   hold.parts = left
-  const above = microCredits(least(wanted_micro - BigInt(from_hold), beyond))
+  const above = lesser(wanted_micro - BigInt(from_hold), beyond)
   const lots = merge([...taken, ...take(draft, wallet, above)])
   const amount = microCredits(from_hold + above)
   hold.captured = microCredits(hold.captured + amount)
   return { amount, lots, shortfall_micro: wanted_micro - BigInt(amount) }
 }
 
-/** Counts a capture's use in place of its hold's reservation, and returns the field for its entry. */
-export function countCapture(
-  draft: Draft,
-  wallet: Wallet,
-  ref: WalletItemRef,
-  quantities: Quantities,
-): Counts {
-  const hold = openHold(wallet, ref)
-  return countInPlaceOf(draft, hold, quantities)
-}
-
 /** Closes a hold and frees the rest of its reservation. */
-export function endHold(draft: Draft, wallet: Wallet, ref: WalletItemRef, status: HoldStatus): HoldState {
-  const hold = openHold(wallet, ref)
+export function endHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
   const { parts } = hold
   const state = closeHold(draft, wallet, hold, status)
   expireFreed(draft, wallet, releaseParts(wallet, parts), draft.at_ms, hold.created_at_ms)
@@ -91,16 +79,6 @@ export function closeHold(draft: Draft, wallet: Wallet, hold: Hold, status: Hold
   const state = holdState(wallet, hold, status)
   draft.record({ kind: 'hold', at_ms: draft.at_ms, hold: state })
   return state
-}
-
-function openHold(wallet: Wallet, ref: WalletItemRef): Hold {
-  const hold = findHold(wallet, ref)
-  if (!hold) throw new Error(`hold ${ref.number} is not open`)
-  return hold
-}
-
-function least(a: bigint, b: number): number {
-  return a < BigInt(b) ? Number(a) : b
 }
 
 /** One part for each lot. */

@@ -11,7 +11,13 @@ import { burnEntry, overQuota, payingWallet, recordOf } from '../burns/burn.ts'
 import { type BurnContext, countUse, rate, storedPrice } from '../burns/rate.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
-import { admit, capturedQuantities, quantitiesOf, reserveLimits } from '../entitlements/limits.ts'
+import {
+  admit,
+  capturedQuantities,
+  countInPlaceOf,
+  quantitiesOf,
+  reserveLimits,
+} from '../entitlements/limits.ts'
 import type { HoldAnswer } from '../model/answers.ts'
 import type { CapturedUse, StoredAnswer } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
@@ -31,7 +37,7 @@ import {
 } from '../model/wallet.ts'
 import { reserve } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
-import { captureParts, countCapture, endHold, findHold, holdState } from './funds.ts'
+import { captureParts, endHold, findHold, heldBy, holdState } from './funds.ts'
 
 type HoldStored = Extract<StoredAnswer, { of: 'hold' | 'capture' }>
 type Outcome = HoldStored | Refused
@@ -60,7 +66,7 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
       return capture(draft, settled, request, context)
     case 'release': {
       const changed = draft.change(settled)
-      const state = endHold(draft, changed, request.hold, 'released')
+      const state = endHold(draft, changed, heldBy(changed, request.hold), 'released')
       return { of: 'hold', ...holdAnswer(context.ids, changed, state) }
     }
     case 'extend':
@@ -160,10 +166,9 @@ function capture(
   if (rated?.kind === 'refused') return rated
   const wallet = draft.change(settled)
   const wanted_micro = what.kind === 'event' ? (rated?.credits_micro ?? 0n) : BigInt(what.credits)
-  const hold = findHold(wallet, ref)
-  if (!hold) throw new Error('an open hold is gone')
+  const hold = heldBy(wallet, ref)
   const isFirst = hold.captured === 0
-  const { amount, lots, shortfall_micro } = captureParts(draft, wallet, ref, wanted_micro)
+  const { amount, lots, shortfall_micro } = captureParts(draft, wallet, hold, wanted_micro)
   if (rated) countUse(wallet, rated)
   const quantities =
     what.kind === 'event' && rated
@@ -180,10 +185,10 @@ function capture(
           captured: capturedUse(draft, amount, hold, context),
           description: `Capture of ${ids.hold(ref)}`,
         }),
-    ...countCapture(draft, wallet, ref, quantities),
+    ...countInPlaceOf(draft, hold, quantities),
   })
   const { output_rate } = hold
-  if (final) endHold(draft, wallet, ref, 'captured')
+  if (final) endHold(draft, wallet, hold, 'captured')
   return {
     of: 'capture',
     hold_id: ids.hold(ref),
@@ -218,8 +223,7 @@ function extend(
   { hold: ref, lifetime_ms }: HoldRequest & { op: 'extend' },
   ids: LedgerIds,
 ): Outcome {
-  const hold = findHold(wallet, ref)
-  if (!hold) throw new Error('an open hold is gone')
+  const hold = heldBy(wallet, ref)
   hold.expires_at_ms = draft.at_ms + lifetime_ms
   return { of: 'hold', ...holdAnswer(ids, wallet, holdState(wallet, hold, 'open')) }
 }

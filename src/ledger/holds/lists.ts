@@ -12,9 +12,6 @@ import { settle } from '../wallets/settle.ts'
 import { holdState } from './funds.ts'
 import { holdAnswer } from './holds.ts'
 
-/** The most wallets that one read of all holds checks. */
-const MAX_WALLETS = 1000
-
 /** The most journal rows that a search for a closed hold parses. */
 const MAX_ROWS = 512
 
@@ -81,7 +78,7 @@ function availableOf(draft: Draft, of: HoldsMessage['of']): MicroCredits {
 }
 
 function walletsOf(store: LedgerStore, of: HoldsMessage['of']): Wallet[] {
-  if (!of) return store.walletsWithDue(MAX_WALLETS)
+  if (!of) return store.walletsWithDue()
   const wallet = 'owner' in of ? store.wallet(walletKey(of.owner)) : store.walletByNumber(of.hold.wallet)
   return wallet ? [wallet] : []
 }

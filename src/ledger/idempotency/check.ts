@@ -26,7 +26,7 @@ export interface KeyStore {
   /** Takes recorded keys into memory after their transaction has succeeded. Never throws. */
   publish(recorded: RecordedKeys): void
   /** Forgets the keys of deleted journal rows. Part of the transaction that deleted the oldest rows. */
-  forget(count: number): void
+  forget(): void
   /** Returns whether the window holds as many keys as it may. */
   isFull(): boolean
 }

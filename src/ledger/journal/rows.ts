@@ -38,7 +38,7 @@ const UNFLUSHED_BEFORE = `
   ORDER BY row_id DESC LIMIT ?`
 
 const OLDEST_FREEABLE = `
-  SELECT row_id, at_ms, coalesce(length(key_hashes), 0) / 8 AS keys, length(body) AS length FROM journal
+  SELECT row_id, at_ms, length(body) AS length FROM journal
   WHERE row_id < ? ORDER BY row_id LIMIT ?`
 
 /**
@@ -255,16 +255,14 @@ export class JournalRows {
     const oldest_at_ms = this.oldestFreeableAt()
     if (oldest_at_ms === null || oldest_at_ms >= at_ms) return 0
     let freed = 0
-    let keys = 0
     for (const row of this.exec(OLDEST_FREEABLE, this.flushed.row, ROWS_A_READ)) {
       // Commit times never decrease, so the first row that is too young ends the search.
       if (Number(row.at_ms) >= at_ms) break
       this.exec('DELETE FROM journal WHERE row_id = ?', Number(row.row_id))
       this.unpacked.delete(Number(row.row_id))
-      keys += Number(row.keys)
       freed += Number(row.length)
     }
-    this.keys.forget(keys)
+    this.keys.forget()
     return freed
   }
 

@@ -114,7 +114,7 @@ export function pendingCredits({ pending = [] }: Wallet): MicroCredits {
   return microCredits(pending.reduce((sum, lot) => sum + lot.left, 0))
 }
 
-/** All lots that are not used up, those that begin later last. */
+/** All lots that are not used up; lots that begin later are last. */
 export function unusedLots({ lots, pending = [] }: Wallet): readonly Lot[] {
   return [...lots, ...pending]
 }

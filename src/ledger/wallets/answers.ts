@@ -31,7 +31,7 @@ export function balanceAnswer(ids: LedgerIds, wallet: Wallet): BalanceAnswer {
   }
 }
 
-/** The open lots in burn order, then those that begin later. */
+/** The open lots in burn order, then lots that begin later. */
 export function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
   return unusedLots(wallet).map((lot) => ({
     lot_id: ids.lot(lot.number),
@@ -64,9 +64,6 @@ export async function readWallet<T>(
   })
 }
 
-/** The most wallets that one read of all recurring grants checks: those with a due time. */
-const MAX_WALLETS_READ = 1000
-
 /** Returns recurring grants. Due items are applied to a draft that the caller drops. */
 export function recurringAnswers(
   store: LedgerStore,
@@ -75,7 +72,7 @@ export function recurringAnswers(
   owner: WalletOwner | null,
 ): RecurringAnswer[] {
   const wallet = owner && store.wallet(walletKey(owner))
-  const wallets = owner ? (wallet ? [wallet] : []) : store.walletsWithDue(MAX_WALLETS_READ)
+  const wallets = owner ? (wallet ? [wallet] : []) : store.walletsWithDue()
   return wallets
     .map((wallet) => settle(draft, wallet))
     .flatMap((wallet) =>

@@ -1,4 +1,4 @@
-import { type MicroCredits, microCredits, picoUsd, ZERO_CREDITS, ZERO_USD } from '../../pricing/money.ts'
+import { type MicroCredits, microCredits, picoUsd, ZERO_CREDITS } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
 import {
   inBurnOrder,
@@ -40,13 +40,13 @@ export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPar
 }
 
 /** Takes credits out of one open lot. */
-export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: MicroCredits): LotPart[] {
+export function takeFromLot(draft: Draft, wallet: Wallet, lot: Lot, amount: MicroCredits): LotPart {
   const part = withdraw(lot, amount)
   if (lot.left === 0) {
     removeLot(wallet, lot)
     draft.closedLots.set(lot.number, lot)
   }
-  return [part]
+  return part
 }
 
 /** Reserves credits in the order of a burn; they stay in their lots. */
@@ -112,12 +112,9 @@ export function openLot(wallet: Wallet, number: number): Lot {
 
 /** Puts a new lot into the wallet. Repays the overdraft out of it first, which takes its share of the price. */
 export function putLot(draft: Draft, wallet: Wallet, lot: NewFunds): LotPart[] {
-  const repaid = repay(wallet, lot.amount)
   const opened: Lot = { ...lot, left: lot.amount, held: ZERO_CREDITS }
-  const paid = repaid > 0 ? paidOf(withdraw(opened, repaid)) : ZERO_USD
-  if (opened.left > 0) insertLot(wallet.lots, opened)
-  else draft.closedLots.set(lot.number, opened)
-  return withoutZeros([[lot.number, opened.left], lotPart(OVERDRAFT, repaid, paid)])
+  const repayment = enterLot(draft, wallet, opened)
+  return withoutZeros([[lot.number, opened.left], ...repayment.slice(1)])
 }
 
 /** Puts a new lot that begins later into the wallet. It repays nothing before it begins. */
@@ -129,18 +126,27 @@ export function putPending(wallet: Wallet, lot: NewFunds): LotPart[] {
 /** Begins a pending lot. What it repays of the overdraft is an entry that does not change the balance. */
 export function beginLot(draft: Draft, wallet: Wallet, lot: Lot, at_ms: number): void {
   removeLot(wallet, lot)
+  const repayment = enterLot(draft, wallet, lot)
+  if (repayment.length === 0) return
+  draft.append(wallet, {
+    type: 'ADJUSTMENT',
+    amount: ZERO_CREDITS,
+    lots: repayment,
+    description: 'Repayment of the overdraft by a lot that begins',
+    ...(at_ms < draft.at_ms && { effective_at_ms: at_ms }),
+  })
+}
+
+/**
+ * Adds a lot to the usable ones, less what it repays of the overdraft. Returns the repayment: the part of the lot and
+ * the part of the overdraft, or nothing.
+ */
+function enterLot(draft: Draft, wallet: Wallet, lot: Lot): LotPart[] {
   const repaid = repay(wallet, lot.left)
   const part = repaid > 0 ? withdraw(lot, repaid) : undefined
   if (lot.left > 0) insertLot(wallet.lots, lot)
   else draft.closedLots.set(lot.number, lot)
-  if (!part) return
-  draft.append(wallet, {
-    type: 'ADJUSTMENT',
-    amount: ZERO_CREDITS,
-    lots: [part, lotPart(OVERDRAFT, repaid, paidOf(part))],
-    description: 'Repayment of the overdraft by a lot that begins',
-    ...(at_ms < draft.at_ms && { effective_at_ms: at_ms }),
-  })
+  return part ? [part, lotPart(OVERDRAFT, repaid, paidOf(part))] : []
 }
 
 function removeLot(wallet: Wallet, lot: Lot): void {
@@ -259,11 +265,7 @@ export function expireFreed(
 
 /** Takes `part` of a lot's free credits out of the wallet, dated at `at_ms`. */
 export function expireLot(draft: Draft, wallet: Wallet, lot: Lot, part: MicroCredits, at_ms: number): void {
-  const gone = withdraw(lot, part)
-  if (lot.left === 0) {
-    draft.closedLots.set(lot.number, lot)
-    removeEmpty(wallet.lots)
-  }
+  const gone = takeFromLot(draft, wallet, lot, part)
   draft.append(wallet, {
     type: 'EXPIRATION',
     amount: gone[1],
