@@ -1,17 +1,16 @@
 import { jsonParameters, sizeOf } from '../../db/json-parameters.ts'
-import type { SubjectKind } from '../../db/schema.ts'
 import { logFailure } from '../../logging/log.ts'
 import { subtractTotals, totalsOf } from '../../usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
-import { unpackRow } from '../journal/packing.ts'
+import { type SubjectNumber, unpackRow } from '../journal/packing.ts'
 import type { JournalRow, JournalRows } from '../journal/rows.ts'
 import type { Entry, HoldRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { insertFlushedAudits, journaledAudits } from './audit-log.ts'
 import { insertPages, packPages } from './pages.ts'
-import { mentionsOf, type NewWallet, type NumberOf, numberSubjects, numbersOfSubjects } from './subjects.ts'
+import { mentionsOf, type NewWallet, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
  * The bytes of journal that a flush takes, or one larger row. A page is at most as large as its rows, except for numbers
@@ -183,7 +182,7 @@ function insertClosedHolds(
   db: D1Database,
   ledger_id: string,
   records: readonly HoldRecord[],
-  subject: (kind: SubjectKind, id: string) => number,
+  subject: SubjectNumber,
   from_row: number,
 ): D1PreparedStatement[] {
   const rows = records.map(({ hold, at_ms }) =>
@@ -198,7 +197,7 @@ function insertClosedHolds(
 }
 
 /** The rows of `wallets`, each a JSON object. */
-function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: NumberOf): string[] {
+function walletRows(wallets: readonly NewWallet[], ids: LedgerIds, number: SubjectNumber): string[] {
   return wallets.map(({ wallet_number, owner }) =>
     JSON.stringify({
       wallet_number,

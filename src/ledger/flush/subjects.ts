@@ -2,6 +2,7 @@ import { jsonParameters } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 import { NUMBERS_OF, type SubjectRow } from '../../projection/read/subjects.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
+import type { SubjectNumber } from '../journal/packing.ts'
 import type { Entry, HoldRecord } from '../model/journal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 
@@ -22,10 +23,8 @@ const ADD_SUBJECTS = `
     AND NOT EXISTS (
       SELECT 1 FROM subjects WHERE ledger_id = ?1 AND kind = ?2 AND external_id = added.value ->> 0)`
 
-export type NumberOf = (kind: SubjectKind, id: string) => number
-
 export type Numbered =
-  | { readonly kind: 'numbered'; readonly number: NumberOf }
+  | { readonly kind: 'numbered'; readonly number: SubjectNumber }
   /** The watermark has moved since the flush began: no number was assigned. */
   | { readonly kind: 'moved'; readonly watermark: Watermark }
 
@@ -47,11 +46,8 @@ export async function numberSubjects(
   ])
   const watermark = read?.results[0] ?? NOTHING_FLUSHED
   if (watermark.flushed_row !== from_row) return { kind: 'moved', watermark }
-  const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
-  lists.forEach(({ kind }, index) => {
-    for (const row of results[index * 2 + 1]?.results ?? []) numbers[kind].set(row.external_id, row.number)
-  })
-  return { kind: 'numbered', number: (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id) }
+  const found = lists.map((_, index) => results[index * 2 + 1])
+  return { kind: 'numbered', number: numbersFrom(lists, found) }
 }
 
 /** The numbers of subjects that already have one. */
@@ -59,13 +55,23 @@ export async function numbersOfSubjects(
   db: D1Database,
   ledger_id: string,
   mentions: Mentions,
-): Promise<NumberOf> {
+): Promise<SubjectNumber> {
+  const lists = listsOf(mentions)
+  if (lists.length === 0) return unknownSubject
+  const statements = lists.map(({ kind, list }) => db.prepare(NUMBERS_OF).bind(ledger_id, kind, list))
+  return numbersFrom(lists, await db.batch<SubjectRow>(statements))
+}
+
+/** Looks numbers up in what was read for each list. */
+function numbersFrom(
+  lists: readonly { readonly kind: SubjectKind }[],
+  found: readonly (D1Result<SubjectRow> | undefined)[],
+): SubjectNumber {
   const numbers = { user: new Map<string, number>(), team: new Map<string, number>() }
-  for (const { kind, list } of listsOf(mentions)) {
-    const { results } = await db.prepare(NUMBERS_OF).bind(ledger_id, kind, list).all<SubjectRow>()
-    for (const row of results) numbers[kind].set(row.external_id, row.number)
-  }
-  return (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind, id)
+  lists.forEach(({ kind }, index) => {
+    for (const row of found[index]?.results ?? []) numbers[kind].set(row.external_id, row.number)
+  })
+  return (kind, id) => numbers[kind].get(id) ?? unknownSubject(kind)
 }
 
 function listsOf(mentions: Mentions): { readonly kind: SubjectKind; readonly list: string }[] {
@@ -113,6 +119,6 @@ function byTime(mentions: ReadonlyMap<string, number>): Map<string, number> {
   return new Map([...mentions].sort(([, a], [, b]) => a - b))
 }
 
-function unknownSubject(kind: SubjectKind, _id: string): never {
+function unknownSubject(kind: SubjectKind): never {
   throw new Error(`a ${kind} has no number`)
 }
