@@ -56,7 +56,7 @@ async function call(server: RawWorkerd, key: string, route: string, body?: strin
     ...(body !== undefined && { body }),
   })
   const text = await response.text()
-  if (response.status >= 500) throw new Error(`${route}: ${response.status} ${text.slice(0, 300)}`)
+  if (!response.ok) throw new Error(`${route}: ${response.status} ${text.slice(0, 300)}`)
   return text
 }
 
@@ -69,8 +69,10 @@ async function post(server: RawWorkerd, key: string, body: string): Promise<numb
       headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
       body,
     })
-    await response.text()
-    if (response.status !== 503) return busy
+    const text = await response.text()
+    if (response.ok) return busy
+    if (response.status !== 503)
+      throw new Error(`/v1/events/ingest: ${response.status} ${text.slice(0, 300)}`)
     busy++
     await sleep(200)
   }
@@ -91,6 +93,7 @@ async function flush(server: RawWorkerd, key: string): Promise<void> {
     const response = await fetch(`${server.url}/v1/users`, { headers: { Authorization: `Bearer ${key}` } })
     await response.text()
     if (response.ok) return
+    if (response.status !== 503) throw new Error(`/v1/users: ${response.status}`)
     await sleep(500)
   }
 }

@@ -6,7 +6,7 @@ import { auditStatement } from '../../src/ledger/flush/audit-log.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { expectInvalid, expectRefused, type Json, objects } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
-import { d1Double } from '../support/d1.ts'
+import { countingD1 } from '../support/d1.ts'
 
 /** How the operator reads the audit log: by whom, what, which and when, of one customer or of all, in bounded reads. */
 
@@ -135,30 +135,6 @@ describe('GET /v1/admin/audit', () => {
 })
 
 describe('what a list reads', () => {
-  /** A D1 that adds up the rows read by everything that goes through it. */
-  function counting(): { readonly db: D1Database; readonly rows: () => number } {
-    let rows = 0
-    const count = <T extends { meta: D1Meta }>(result: T): T => {
-      rows += result.meta.rows_read
-      return result
-    }
-    const counted = (prepared: D1PreparedStatement): D1PreparedStatement =>
-      new Proxy(prepared, {
-        get(target, name) {
-          if (name === 'bind') return (...values: unknown[]) => counted(target.bind(...values))
-          if (name === 'all') return async () => count(await target.all())
-          if (name === 'bare') return target
-          return Reflect.get(target, name)
-        },
-      })
-    const db = d1Double({
-      prepare: (query: string) => counted(env.DB.prepare(query)),
-      batch: async (statements: D1PreparedStatement[]) =>
-        (await env.DB.batch(statements.map((one) => Reflect.get(one, 'bare')))).map(count),
-    })
-    return { db, rows: () => rows }
-  }
-
   const EVERYTHING: AuditQuery = {
     customer_id: undefined,
     actor: undefined,
@@ -180,9 +156,9 @@ describe('what a list reads', () => {
     for (let n = 0; n < changes.length; n += 100) await recorded(...changes.slice(n, n + 100))
 
     const read = async (query: Partial<AuditQuery>) => {
-      const { db, rows } = counting()
+      const { db, counts } = countingD1()
       const found = await listAudit(db, { ...EVERYTHING, ...query })
-      return { found: found.records.length, next: found.next_before_id, rows: rows() }
+      return { found: found.records.length, next: found.next_before_id, rows: counts.rows_read }
     }
     const ofCustomer = await read({ customer_id: scope })
     expect(ofCustomer.found).toBe(10)

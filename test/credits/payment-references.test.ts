@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { api, jsonOf } from '../support/api.ts'
+import { balanceOf } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
@@ -16,10 +17,6 @@ function purchase(key: string, body: object, idempotencyKey?: string) {
   })
 }
 
-async function balance(key: string): Promise<unknown> {
-  return (await jsonOf(await api('/v1/credits/balance?user_id=w', { key }))).balance
-}
-
 describe('a purchase with a payment_reference that was used before', () => {
   it('answers 200 with the first purchase and adds nothing, at any later balance', async () => {
     const { api_key: key } = await createCustomer()
@@ -32,7 +29,7 @@ describe('a purchase with a payment_reference that was used before', () => {
       expect(again.status).toBe(200)
       expect(await jsonOf(again)).toEqual({ ...recorded, already_recorded: true })
     }
-    expect(await balance(key)).toBe(70)
+    expect(await balanceOf(key, '?user_id=w')).toBe(70)
   })
 
   it('credits once when five notices arrive at once', async () => {
@@ -41,7 +38,7 @@ describe('a purchase with a payment_reference that was used before', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 201])
     const ids = await Promise.all(answers.map(async (answer) => (await jsonOf(answer)).transaction_id))
     expect(new Set(ids).size).toBe(1)
-    expect(await balance(key)).toBe(100)
+    expect(await balanceOf(key, '?user_id=w')).toBe(100)
   })
 
   it.each([
@@ -55,7 +52,7 @@ describe('a purchase with a payment_reference that was used before', () => {
     await purchase(key, PURCHASE)
     const problem = await expectProblem(await purchase(key, body, 'k'), 409, 'conflict')
     expect(problem.detail).toContain('"pi_1"')
-    expect(await balance(key)).toBe(100)
+    expect(await balanceOf(key, '?user_id=w')).toBe(100)
     expect((await purchase(key, { ...PURCHASE, payment_reference: 'pi_2' }, 'k')).status).toBe(201)
   })
 

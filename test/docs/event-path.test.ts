@@ -2,6 +2,7 @@ import { exports } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import page from '../../ARCHITECTURE.md?raw'
 import { api, apiRequest, send } from '../support/api.ts'
+import { GPT_4O } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { acks, captureUsage, deliver } from '../support/usage.ts'
@@ -16,16 +17,7 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
   const ledger = ledgerOf(customer_id)
   const ingest = (idempotency_key: string) => ({
     key: api_key,
-    body: {
-      event_type: 'TOKEN_USAGE',
-      feature_id: 'chat',
-      user_id: 'mia',
-      provider: 'OPENAI',
-      model: 'gpt-4o',
-      input_tokens: 1000,
-      output_tokens: 500,
-      idempotency_key,
-    },
+    body: { ...GPT_4O, user_id: 'mia', idempotency_key },
   })
   // The first event of a key and of a model loads what later ones find in memory.
   expect((await api('/v1/events/ingest', ingest('first'))).status).toBe(200)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { api, jsonOf } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 
-/** An event burns 0 without a word only where somebody wrote down a zero. */
+/** An event burns 0 without a warning only where a zero is configured. */
 
 type Table = Readonly<Record<string, unknown>>
 
@@ -146,7 +146,7 @@ describe('a unit that no rate of the burn table names', () => {
       },
       custom('api_calls'),
     ],
-  ])('is not meant where somebody wrote a zero: %s', async (_, table, event) => {
+  ])('is not meant where a zero is configured: %s', async (_, table, event) => {
     const { status, answer } = await ingest(await customerWith(table), event)
     expect([status, answer.credits_burned, answer.warnings]).toEqual([200, 0, undefined])
   })

@@ -2,6 +2,7 @@ import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { api, jsonOf, textField } from '../support/api.ts'
+import { answered as ok } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
@@ -16,13 +17,6 @@ const EVENT = {
 }
 
 const post = (key: string, path: string, body: unknown, headers = {}) => api(path, { key, body, headers })
-
-async function ok(key: string, path: string, body: unknown, status = 200) {
-  const response = await post(key, path, body)
-  const answer = await jsonOf(response)
-  expect({ status: response.status, answer }).toMatchObject({ status })
-  return answer
-}
 
 async function hold(key: string, body: object) {
   const answer = await ok(key, '/v1/holds', { feature_id: 'chat', ...body }, 201)

@@ -217,14 +217,14 @@ describe('Gemini', () => {
       cost: '0.00083',
     },
     {
-      what: 'the same through a gateway, told by its total',
+      what: 'the same through a gateway, recognised by its total',
       from: 'vercel',
       model: 'google/gemini-2.5-flash',
       body: { usage: { inputTokens: 100, outputTokens: 20, reasoningTokens: 300, totalTokens: 420 } },
       cost: '0.00083',
     },
     {
-      what: 'reasoning inside the output, told by the total',
+      what: 'reasoning inside the output, recognised by the total',
       from: 'openai',
       model: 'gpt-5-mini',
       body: { usage: { inputTokens: 100, outputTokens: 20, reasoningTokens: 15, totalTokens: 120 } },
@@ -336,7 +336,7 @@ describe('shapes from any provider', () => {
       cost: '0.00904',
     },
     {
-      what: 'cached tokens above the input are beside it, and said so',
+      what: 'cached tokens above the input are beside it, with a warning',
       from: 'openai',
       // GPT-4o: 100 × 2.5 + 500 × 1.25
       body: {

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { entryNumberOf } from '../../src/ledger/model/ledger-ids.ts'
 import { api, jsonOf } from '../support/api.ts'
-import { type Json, listed } from '../support/client.ts'
+import { GPT_4O, type Json, listed } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 
@@ -38,22 +38,13 @@ async function post(path: string, body: object): Promise<Json> {
   return jsonOf(response)
 }
 
-const event = {
-  event_type: 'TOKEN_USAGE',
-  feature_id: 'chat',
-  provider: 'OPENAI',
-  model: 'gpt-4o',
-  input_tokens: 1000,
-  output_tokens: 500,
-}
-
 /** Something of everything that makes entries, over three flushes and two wallets. */
 async function live(): Promise<void> {
   await post('/v1/credits/purchase', { amount: 500, price_usd: 5, payment_reference: 'pi_1' })
   await post('/v1/credits/grant', { amount: 100, user_id: 'zoë', reason: 'welcome', metadata: { a: [1] } })
-  const burned = await post('/v1/events/ingest', { ...event, user_id: 'zoë', metadata: { run: 7 } })
+  const burned = await post('/v1/events/ingest', { ...GPT_4O, user_id: 'zoë', metadata: { run: 7 } })
   await runAlarm(ledger)
-  await post('/v1/events/ingest', { events: [event, { ...event, team_id: 'red' }, event] })
+  await post('/v1/events/ingest', { events: [GPT_4O, { ...GPT_4O, team_id: 'red' }, GPT_4O] })
   await post(`/v1/events/${String(burned.id)}/void`, {})
   await runAlarm(ledger)
   const hold = await post('/v1/holds', { feature_id: 'agent', credits: 10, user_id: 'zoë' })
@@ -124,7 +115,7 @@ describe('the view of entries', () => {
   it('reads the pages of one flush when the number of an entry is known, however many there are', async () => {
     await live()
     for (let i = 0; i < 20; i++) {
-      await post('/v1/events/ingest', event)
+      await post('/v1/events/ingest', GPT_4O)
       await runAlarm(ledger)
     }
     const [newest] = await listed(key, '/v1/credits/transactions', '?type=VOID')

@@ -4,7 +4,7 @@ import { ingest } from '../../src/ledger/client/client.ts'
 import type { Entry } from '../../src/ledger/model/journal.ts'
 import type { EntryFilter } from '../../src/ledger/model/messages/ledger.ts'
 import { listEntries } from '../../src/projection/read/list-entries.ts'
-import { d1Double } from '../support/d1.ts'
+import { countingD1 } from '../support/d1.ts'
 import { ask, freshLedger, inStore, journalEntries, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, type EventOptions, eventItem, grant } from '../support/messages.ts'
 
@@ -49,34 +49,6 @@ async function longLife(): Promise<TestLedger> {
   return ledger
 }
 
-/** D1 with a count of the rows that it has read. */
-function countingD1(): { db: D1Database; rows: () => number } {
-  let rows = 0
-  const counted = (statement: D1PreparedStatement): D1PreparedStatement =>
-    new Proxy(statement, {
-      get(target, name) {
-        if (name === 'bind') return (...values: unknown[]) => counted(target.bind(...values))
-        if (name === 'first') {
-          return async (column: string) => {
-            const { results, meta } = await target.all<Record<string, unknown>>()
-            rows += meta.rows_read
-            return results[0]?.[column] ?? null
-          }
-        }
-        if (name === 'all') {
-          return async () => {
-            const result = await target.all()
-            rows += result.meta.rows_read
-            return result
-          }
-        }
-        return Reflect.get(target, name)
-      },
-    })
-  const db = d1Double({ prepare: (query: string) => counted(env.DB.prepare(query)) })
-  return { db, rows: () => rows }
-}
-
 interface Listed {
   readonly entries: Entry[]
   readonly rows: number
@@ -85,7 +57,7 @@ interface Listed {
 
 /** A whole list, page by page. */
 async function list(ledger: TestLedger, filter: EntryFilter, limit = 50): Promise<Listed> {
-  const { db, rows } = countingD1()
+  const { db, counts } = countingD1()
   const entries: Entry[] = []
   let before_entry: number | null = null
   for (let answers = 1; ; answers++) {
@@ -94,7 +66,7 @@ async function list(ledger: TestLedger, filter: EntryFilter, limit = 50): Promis
     if (page.kind === 'refused') throw new Error('refused')
     entries.push(...page.entries)
     before_entry = page.next_before_entry
-    if (before_entry === null) return { entries, rows: rows(), answers }
+    if (before_entry === null) return { entries, rows: counts.rows_read, answers }
     expect(answers).toBeLessThan(500)
   }
 }

@@ -9,11 +9,11 @@ import { lookUp } from '../support/keys.ts'
 import {
   apiWith,
   costOf,
-  countedD1,
   inAnotherIsolate,
   OVERRIDES,
   PROVIDER_COSTS,
   perThousand,
+  recordedD1,
   setPrice,
 } from '../support/prices.ts'
 import { expectProblem } from '../support/problems.ts'
@@ -119,7 +119,7 @@ describe('a rating', () => {
     // As if no test before this had set a price of the operator.
     await env.API_KEYS.delete('epoch:operator')
     inAnotherIsolate()
-    const { bindings, statements } = countedD1()
+    const { bindings, statements } = recordedD1()
     const asked = await apiWith(bindings, '/v1/rating/calculate', { key, body: CALCULATION })
     expect(asked.status).toBe(200)
     expect((await apiWith(bindings, '/v1/events/ingest', { key, body: EVENT })).status).toBe(200)
@@ -135,7 +135,7 @@ describe('a rating', () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     inAnotherIsolate()
-    const { bindings, statements } = countedD1()
+    const { bindings, statements } = recordedD1()
     const epochs = { operator: 0, customer: 1 }
     expect(knownPriceBook(customer_id, epochs)).toBeUndefined()
     const load = (customer: number) => loadPriceBook(bindings, customer_id, { operator: 0, customer }, done)

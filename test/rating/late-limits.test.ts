@@ -1,17 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { api, jsonOf, textField } from '../support/api.ts'
+import { textField } from '../support/api.ts'
+import { balanceOf, answered as ok } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 
 /** What an event costs once its price comes counts in limits as it would have at its arrival. */
 
 const HOUR_MS = 3_600_000
-
-async function ok(key: string, path: string, body: unknown, status: number, method = 'POST') {
-  const response = await api(path, { key, body, method })
-  const answer = await jsonOf(response)
-  expect({ status: response.status, answer }).toMatchObject({ status })
-  return answer
-}
 
 /** 15 credits once the price comes: 0.0075 USD at 2,000 credits a USD. */
 const event = (model: string, more: object = {}) => ({
@@ -46,9 +40,6 @@ async function used(key: string): Promise<unknown> {
   return answer.limit && typeof answer.limit === 'object' && 'used' in answer.limit ? answer.limit.used : null
 }
 
-const balance = async (key: string, query = '') =>
-  (await jsonOf(await api(`/v1/credits/balance${query}`, { key }))).balance
-
 describe('a late price', () => {
   it('counts what it burns in the limits of the window in which the event arrived, and a void gives it back', async () => {
     const { api_key: key, customer_id } = await createCustomer()
@@ -57,11 +48,11 @@ describe('a late price', () => {
     const id = textField(await ok(key, '/v1/events/ingest', event(model), 200), 'id')
     await priceComes(model)
     expect(await rerate(customer_id)).toMatchObject({ rated: 1, unpaid: 0 })
-    expect([await balance(key), await used(key)]).toEqual([9985, 15])
+    expect([await balanceOf(key), await used(key)]).toEqual([9985, 15])
     const priced = event('gpt-4o', { input_tokens: 2000 })
     await ok(key, '/v1/events/ingest', priced, 402)
     await ok(key, `/v1/events/${id}/void`, {}, 200)
-    expect([await balance(key), await used(key)]).toEqual([10000, 0])
+    expect([await balanceOf(key), await used(key)]).toEqual([10000, 0])
     await ok(key, '/v1/events/ingest', priced, 200)
   })
 
@@ -72,13 +63,13 @@ describe('a late price', () => {
     await ok(key, '/v1/events/ingest', { events: [event(model), event(model)] }, 200)
     await priceComes(model)
     expect(await rerate(customer_id)).toMatchObject({ rated: 1, unpaid: 1 })
-    expect([await balance(key), await used(key)]).toEqual([9985, 15])
+    expect([await balanceOf(key), await used(key)]).toEqual([9985, 15])
     expect(await rerate(customer_id)).toMatchObject({ rated: 0, unpaid: 1 })
 
     const rules = { limit_type: 'HARD', limit_value: 30, period: 'MONTHLY' }
     await ok(key, `/v1/entitlements/${textField(entitlement, 'id')}`, rules, 200, 'PUT')
     expect(await rerate(customer_id)).toMatchObject({ rated: 1, unpaid: 0 })
-    expect([await balance(key), await used(key)]).toEqual([9970, 30])
+    expect([await balanceOf(key), await used(key)]).toEqual([9970, 30])
   })
 
   it('that a limit holds back keeps no later event from being paid by the next credits', async () => {
@@ -97,6 +88,6 @@ describe('a late price', () => {
     await priceComes(model)
     expect(await rerate(customer_id)).toMatchObject({ rated: 0, unpaid: 2 })
     await ok(key, '/v1/credits/grant', { user_id, amount: 100 }, 201)
-    expect(await balance(key, `?user_id=${user_id}`)).toBe(86)
+    expect(await balanceOf(key, `?user_id=${user_id}`)).toBe(86)
   })
 })

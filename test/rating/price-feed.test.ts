@@ -128,7 +128,7 @@ describe('a good feed', () => {
     expect(await env.API_KEYS.get('epoch:operator')).toBe('1')
   })
 
-  it('keeps service tiers, and holds for those who resell the model', async () => {
+  it('keeps service tiers, and holds for resellers of the model', async () => {
     await readFrom(await feedOf(at(3)))
     expect(await costOf(key, 'gpt-4o', { service_tier: 'batch' })).toBe(0.004)
     expect(await costOf(key, 'gpt-4o', { provider: 'AZURE' })).toBe(0.008)

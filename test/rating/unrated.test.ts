@@ -3,17 +3,11 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { runCron } from '../../src/cron.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
+import { balanceOf, answered as ok } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const HOUR_MS = 3_600_000
-
-async function ok(key: string, path: string, body: unknown, status = 200) {
-  const response = await api(path, { key, body })
-  const answer = await jsonOf(response)
-  expect({ status: response.status, answer }).toMatchObject({ status })
-  return answer
-}
 
 const event = (model: string, more: object = {}) => ({
   event_type: 'TOKEN_USAGE',
@@ -43,8 +37,6 @@ const priceComes = (model: string) =>
   )
 
 const rerate = (customer_id: string) => ok(OPERATOR_TOKEN, '/v1/admin/rerate', { customer_id })
-const balance = async (key: string, query = '') =>
-  (await jsonOf(await api(`/v1/credits/balance${query}`, { key }))).balance
 const events = async (key: string, query: string) => {
   const { data } = await jsonOf(await api(`/v1/events?${query}`, { key }))
   if (!Array.isArray(data)) throw new Error('no events')
@@ -65,9 +57,9 @@ describe('an event of a model without a price', () => {
 
     await priceComes(model)
     expect(await rerate(customer_id)).toMatchObject({ examined: 1, rated: 1, unpriced: 0 })
-    expect(await balance(key)).toBe(9970)
+    expect(await balanceOf(key)).toBe(9970)
     expect(await rerate(customer_id)).toMatchObject({ examined: 0, rated: 0 })
-    expect(await balance(key)).toBe(9970)
+    expect(await balanceOf(key)).toBe(9970)
 
     expect(await events(key, 'unrated=true')).toEqual([])
     const rated = {
@@ -99,12 +91,12 @@ describe('an event of a model without a price', () => {
     await ok(key, '/v1/events/ingest', event(model, { user_id: 'u' }))
     await priceComes(model)
     expect(await rerate(customer_id)).toMatchObject({ rated: 0, unpaid: 1 })
-    expect(await balance(key, '?user_id=u')).toBe(29)
+    expect(await balanceOf(key, '?user_id=u')).toBe(29)
     expect(await events(key, 'unrated=true')).toHaveLength(1)
     expect(await ok(key, '/v1/credits/grant', { user_id: 'u', amount: 11 }, 201)).toMatchObject({
       balance_after: 40,
     })
-    expect(await balance(key, '?user_id=u')).toBe(10)
+    expect(await balanceOf(key, '?user_id=u')).toBe(10)
     expect(await events(key, 'unrated=true')).toEqual([])
   })
 
@@ -115,7 +107,7 @@ describe('an event of a model without a price', () => {
     await ok(key, `/v1/events/${id}/void`, {})
     await priceComes(model)
     expect(await rerate(customer_id)).toMatchObject({ examined: 0 })
-    expect(await balance(key)).toBe(10000)
+    expect(await balanceOf(key)).toBe(10000)
   })
 
   it('gives everything back when it is voided after it was rated', async () => {
@@ -140,7 +132,7 @@ describe('an event of a model without a price', () => {
     await priceComes(model)
     await rerate(customer_id)
     expect(await (await api('/v1/events/ingest', { key, body })).text()).toBe(first)
-    expect(await balance(key)).toBe(9970)
+    expect(await balanceOf(key)).toBe(9970)
   })
 
   it('under a ceiling pays the dearest first, and gets the difference back to the same lots', async () => {
@@ -157,7 +149,7 @@ describe('an event of a model without a price', () => {
     expect(Number(charged.credits_burned)).toBeGreaterThan(30)
     await priceComes(model)
     expect(await rerate(customer_id)).toMatchObject({ rated: 1 })
-    expect(await balance(key)).toBe(9970)
+    expect(await balanceOf(key)).toBe(9970)
     expect(await events(key, '')).toMatchObject([{ credits_burned: 30, provider_cost_usd: 0.015 }])
     const id = textField(charged, 'id')
     expect(await ok(key, `/v1/events/${id}/void`, {})).toMatchObject({ amount: 30, balance_after: 10000 })
@@ -170,7 +162,7 @@ describe('an event of a model without a price', () => {
     await flush(customer_id)
     await priceComes(model)
     await runCron({ scheduledTime: Date.now(), cron: '', noRetry: () => {} }, env)
-    expect(await balance(key)).toBe(9970)
+    expect(await balanceOf(key)).toBe(9970)
   })
 
   it("needs the operator's token", async () => {

@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { type Ended, runScript } from '../support/npm-start.ts'
 
-/** `npm run audit` with the real npm, against a registry that says what a test wants it to say. */
+/** `npm run audit` with the real npm, against a registry that answers what a test wants. */
 
-const ROOT = path.join(import.meta.dirname, '..', '..')
 const cache = mkdtempSync(path.join(tmpdir(), 'openmonetize-audit-'))
 let registry: Server | undefined
 
@@ -37,25 +36,15 @@ async function serve(status: number, advisories: unknown): Promise<string> {
   return `http://127.0.0.1:${address.port}/`
 }
 
-interface Audited {
-  readonly code: number
-  readonly said: string
-}
-
-function audit(url: string, ...args: readonly string[]): Promise<Audited> {
+function audit(url: string, ...args: readonly string[]): Promise<Ended> {
   const env = {
-    ...process.env,
     npm_config_registry: url,
     npm_config_fetch_retries: '0',
     // npm remembers advisories.
     npm_config_cache: mkdtempSync(path.join(cache, 'npm-')),
     npm_config_update_notifier: 'false',
   }
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['scripts/audit.ts', ...args], { cwd: ROOT, env }, (error, stdout, stderr) => {
-      resolve({ code: error ? Number(error.code) : 0, said: stdout + stderr })
-    })
-  })
+  return runScript('audit.ts', env, args)
 }
 
 const advisory = (severity: string) => ({
@@ -66,22 +55,22 @@ describe('npm run audit', () => {
   it('passes when nothing is known', async () => {
     expect(await audit(await serve(200, {}))).toMatchObject({
       code: 0,
-      said: expect.stringContaining('0 vulnerabilities'),
+      output: expect.stringContaining('0 vulnerabilities'),
     })
   })
 
   it.each(['high', 'critical'])(
     'fails for a dependency with a hole of %s severity, and names it',
     async (severity) => {
-      const { code, said } = await audit(await serve(200, advisory(severity)))
-      expect(said).toContain(`hono: ${severity}. A hole https://advisories.example/1`)
+      const { code, output } = await audit(await serve(200, advisory(severity)))
+      expect(output).toContain(`hono: ${severity}. A hole https://advisories.example/1`)
       expect(code).toBe(1)
     },
   )
 
   it.each(['moderate', 'low'])('tells a hole of %s severity, and passes', async (severity) => {
-    const { code, said } = await audit(await serve(200, advisory(severity)))
-    expect(said).toMatch(/0 vulnerabilities of high or critical severity, [1-9]\d* of less/)
+    const { code, output } = await audit(await serve(200, advisory(severity)))
+    expect(output).toMatch(/0 vulnerabilities of high or critical severity, [1-9]\d* of less/)
     expect(code).toBe(0)
   })
 
@@ -96,7 +85,7 @@ describe('npm run audit', () => {
       const url = await serve(status, { error: 'no' })
       expect(await audit(url)).toEqual({
         code: 0,
-        said: `The dependencies could not be audited: the registry answered ${status} instead of a list of advisories. The check is skipped.\n`,
+        output: `The dependencies could not be audited: the registry answered ${status} instead of a list of advisories. The check is skipped.\n`,
       })
       expect((await audit(url, '--required')).code).toBe(1)
     },
@@ -107,7 +96,8 @@ describe('npm run audit', () => {
     registry?.close()
     expect(await audit(url)).toEqual({
       code: 0,
-      said: 'The dependencies could not be audited: the registry was not reached (ECONNREFUSED). The check is skipped.\n',
+      output:
+        'The dependencies could not be audited: the registry was not reached (ECONNREFUSED). The check is skipped.\n',
     })
     expect((await audit(url, '--required')).code).toBe(1)
   })

@@ -326,7 +326,7 @@ describe('an erasure that is interrupted', () => {
         const fails = ++calls >= first
         if (fails && !after) throw new Error('D1 is gone')
         const results = await env.DB.batch(statements)
-        if (fails) throw new Error('D1 has done it, but nobody heard')
+        if (fails) throw new Error('D1 did it, but the answer was lost')
         return results
       },
     })

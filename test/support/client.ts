@@ -64,6 +64,17 @@ export function objects(value: unknown): Json[] {
   })
 }
 
+/** The answer to a request that has this status. */
+export async function answered(
+  key: string,
+  path: string,
+  body: unknown,
+  status = 200,
+  method = 'POST',
+): Promise<Json> {
+  return answerOf(await api(path, { key, body, method }), status)
+}
+
 async function answerOf(response: Response, status: number): Promise<Json> {
   const body = await jsonOf(response)
   if (response.status !== status)

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 
-/** Doubles of D1: one that a test steers, and those that many tests share. */
+/** Doubles of D1: one that a test steers, and doubles that many tests share. */
 
 interface Calls {
   readonly prepare?: (query: string) => unknown

@@ -41,7 +41,7 @@ export async function versionOf(key: string, model: string): Promise<string> {
 export { deployed as apiWith } from './deployment.ts'
 
 /** D1 as it is, with the statements that were prepared from here on and the rows that its batches wrote. */
-export function countedD1(): {
+export function recordedD1(): {
   readonly bindings: { readonly DB: D1Database }
   readonly statements: readonly string[]
   readonly rowsWritten: () => number

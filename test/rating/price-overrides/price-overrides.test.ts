@@ -6,9 +6,9 @@ import { createKey } from '../../support/keys.ts'
 import {
   apiWith,
   costOf,
-  countedD1,
   OVERRIDES,
   perThousand,
+  recordedD1,
   setPrice,
   versionOf,
 } from '../../support/prices.ts'
@@ -169,7 +169,7 @@ describe('a price of a customer', () => {
   it('writes one row, two when it closes another, one for its idempotency key, and two for the audit log', async () => {
     const key = await newKey()
     const rows = async (headers: Record<string, string>) => {
-      const { bindings, rowsWritten } = countedD1()
+      const { bindings, rowsWritten } = recordedD1()
       const response = await apiWith(bindings, OVERRIDES, { key, body: HALF, headers })
       return [response.status, rowsWritten()]
     }
