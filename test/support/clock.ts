@@ -1,20 +1,12 @@
 import { inject } from 'vitest'
+import { realDate } from './real-time.ts'
 
 /**
  * Shifts the clock of a test file when CLOCK names a moment: the file starts at that moment, and time runs on from there.
  * Tests, the Worker and its objects share one global `Date`, so all of them see the shifted time. Alarms and timers of
- * the platform keep the real one.
+ * the platform keep the real one, and so do servers in other processes with the test files that use them.
  */
 const clock = inject('clock')
-
-/** Survives where test files share a worker, so that shifts do not add up. */
-const REAL_DATE = Symbol.for('openmonetize.real-date')
-
-function realDate(): DateConstructor {
-  const kept: unknown = Reflect.get(globalThis, REAL_DATE)
-  if (kept === undefined) Reflect.set(globalThis, REAL_DATE, Date)
-  return kept === undefined ? Date : Object(kept)
-}
 
 if (clock !== null) {
   const RealDate = realDate()

@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 import { inject } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
+import { useRealTime } from './real-time.ts'
+
+useRealTime()
 
 export const ROOT = path.join(import.meta.dirname, '..', '..')
 
