@@ -36,6 +36,12 @@ export interface Bindings {
   readonly MAX_PROFILES_STARTER?: string
   readonly MAX_PROFILES_GROWTH?: string
   readonly MAX_PROFILES_ENTERPRISE?: string
+  readonly MONTHLY_CHANGES_STARTER?: string
+  readonly MONTHLY_CHANGES_GROWTH?: string
+  readonly MONTHLY_CHANGES_ENTERPRISE?: string
+  readonly MAX_METADATA_MB_STARTER?: string
+  readonly MAX_METADATA_MB_GROWTH?: string
+  readonly MAX_METADATA_MB_ENTERPRISE?: string
   /** The platform's rate limiters, whose limits are in `wrangler.toml`: see `http/middleware/platform-limits.ts`. */
   readonly IP_LIMIT?: RateLimit
   readonly LOOKUP_SHIELD?: RateLimit

@@ -37,7 +37,7 @@ export interface Config {
   readonly cors_origins: '*' | readonly string[]
   /** Where prices are read from; null for no feed. */
   readonly price_feed: PriceFeedConfig | null
-  /** Limits by tier: requests in a UTC minute, events in a UTC month, and profiles. */
+  /** Limits by tier: requests in a UTC minute, events and changes in a UTC month, profiles, and metadata. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
 }
 
@@ -55,6 +55,10 @@ export interface TierLimits {
   readonly events_a_month: number | null
   /** The users, and the teams, of a ledger that may have a profile: the first ones by first mention. */
   readonly profiles: number
+  /** Grants, purchases, movements, holds and entitlements; null for no limit. */
+  readonly changes_a_month: number | null
+  /** The metadata of a ledger's grants, purchases and entitlements. */
+  readonly metadata_mb: number
 }
 
 /** The platform limits an object's database to 10 GB; the flush and due work need the rest. */
@@ -101,9 +105,9 @@ export function readConfig(env: Variables): Config {
     cors_origins: origins('CORS_ORIGINS', env.CORS_ORIGINS ?? ''),
     price_feed: priceFeed(env),
     limits: {
-      STARTER: tierLimits(env, 'STARTER', '100', '10000', '10000'),
-      GROWTH: tierLimits(env, 'GROWTH', '1000', '100000', '100000'),
-      ENTERPRISE: tierLimits(env, 'ENTERPRISE', '10000', UNLIMITED, '1000000'),
+      STARTER: tierLimits(env, 'STARTER', ['100', '10000', '10000', '100000', '100']),
+      GROWTH: tierLimits(env, 'GROWTH', ['1000', '100000', '100000', '1000000', '1000']),
+      ENTERPRISE: tierLimits(env, 'ENTERPRISE', ['10000', UNLIMITED, '1000000', UNLIMITED, '10000']),
     },
   }
 }
@@ -134,19 +138,27 @@ const MAX_LIMIT = 1_000_000_000_000
 function tierLimits(
   env: Variables,
   tier: Tier,
-  requests: string,
-  events: string,
-  profiles: string,
+  [requests, events, profiles, changes, metadata]: readonly [string, string, string, string, string],
 ): TierLimits {
-  const events_a_month = env[`MONTHLY_EVENTS_${tier}`] ?? events
+  const limit = (variable: `${'RATE_LIMIT' | 'MAX_PROFILES' | 'MAX_METADATA_MB'}_${Tier}`, text: string) =>
+    wholeNumber(variable, env[variable] ?? text, MAX_LIMIT)
   return {
-    requests_a_minute: wholeNumber(`RATE_LIMIT_${tier}`, env[`RATE_LIMIT_${tier}`] ?? requests, MAX_LIMIT),
-    events_a_month:
-      events_a_month === UNLIMITED
-        ? null
-        : wholeNumber(`MONTHLY_EVENTS_${tier}`, events_a_month, MAX_LIMIT, ` or ${UNLIMITED}`),
-    profiles: wholeNumber(`MAX_PROFILES_${tier}`, env[`MAX_PROFILES_${tier}`] ?? profiles, MAX_LIMIT),
+    requests_a_minute: limit(`RATE_LIMIT_${tier}`, requests),
+    events_a_month: monthlyLimit(env, `MONTHLY_EVENTS_${tier}`, events),
+    profiles: limit(`MAX_PROFILES_${tier}`, profiles),
+    changes_a_month: monthlyLimit(env, `MONTHLY_CHANGES_${tier}`, changes),
+    metadata_mb: limit(`MAX_METADATA_MB_${tier}`, metadata),
   }
+}
+
+/** Null for no limit. */
+function monthlyLimit(
+  env: Variables,
+  variable: `MONTHLY_${'EVENTS' | 'CHANGES'}_${Tier}`,
+  preset: string,
+): number | null {
+  const text = env[variable] ?? preset
+  return text === UNLIMITED ? null : wholeNumber(variable, text, MAX_LIMIT, ` or ${UNLIMITED}`)
 }
 
 function wholeNumber(variable: string, text: string, maximum: number, or = ''): number {

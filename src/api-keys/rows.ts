@@ -1,6 +1,7 @@
 import type { Bindings } from '../bindings.ts'
 import type { CustomerStatus, Mode, Tier } from '../db/schema.ts'
 import type { Account } from '../ledger/model/account.ts'
+import { DAY_MS } from '../time/durations.ts'
 import type { Scope } from './authentication/scopes.ts'
 import { parseScopes } from './publishing.ts'
 
@@ -50,14 +51,19 @@ export const MAX_KEYS_WITH_OVERLAPS = 200
  * all keys stay bounded. The audit log keeps them.
  */
 export const MAX_KEY_ROWS = 1_000
-/** The minimum time that ended keys stay: longer than any cache, so that an interrupted deletion can be repeated. */
-const ENDED_KEPT_MS = 3_600_000
+/**
+ * The minimum time that ended keys stay: longer than any cache, so that an interrupted deletion can be repeated. No key
+ * is created while all rows are active or younger than this, which bounds the audit log and the stored answers.
+ */
+const ENDED_KEPT_MS = DAY_MS
 
 /** The state that decides about a key change, read from D1 because caches may be 90 s old. */
 export interface KeyContext {
   readonly account: Account
   readonly region: string | null
   readonly keys_in_force: number
+  /** Active keys, and those that ended within a day. */
+  readonly recent_keys: number
   /** The calling key; undefined for the operator. */
   readonly maker: ApiKey | undefined
   /** The target key; undefined if the customer has no such key. */
@@ -70,11 +76,13 @@ interface CustomerRow {
   readonly account_revision: number
   readonly region: string | null
   readonly keys_in_force: number
+  readonly recent_keys: number
 }
 
 const SELECT_CUSTOMER = `
   SELECT tier, status, account_revision, region,
-    (SELECT count(*) FROM api_keys k WHERE k.customer_id = ?1 AND ${inForce('k', '?2')}) AS keys_in_force
+    (SELECT count(*) FROM api_keys k WHERE k.customer_id = ?1 AND ${inForce('k', '?2')}) AS keys_in_force,
+    (SELECT count(*) FROM api_keys k WHERE k.customer_id = ?1 AND ${inForce('k', '?3')}) AS recent_keys
   FROM customers WHERE customer_id = ?1`
 
 const SELECT_KEYS = `
@@ -89,16 +97,19 @@ export async function readKeyContext(
 ): Promise<KeyContext | undefined> {
   const key_ids = JSON.stringify([ids.maker_id ?? '', ids.target_id ?? ''])
   const [customer, keys] = await Promise.all([
-    env.DB.prepare(SELECT_CUSTOMER).bind(customer_id, now_ms).first<CustomerRow>(),
+    env.DB.prepare(SELECT_CUSTOMER)
+      .bind(customer_id, now_ms, now_ms - ENDED_KEPT_MS)
+      .first<CustomerRow>(),
     env.DB.prepare(SELECT_KEYS).bind(customer_id, key_ids).all<ApiKeyRow>(),
   ])
   if (!customer) return undefined
   const found = keys.results.map(apiKey)
-  const { tier, status, account_revision: revision, region, keys_in_force } = customer
+  const { tier, status, account_revision: revision, region, keys_in_force, recent_keys } = customer
   return {
     account: { tier, status, revision },
     region,
     keys_in_force,
+    recent_keys,
     maker: found.find((key) => key.key_id === ids.maker_id),
     target: found.find((key) => key.key_id === ids.target_id),
   }

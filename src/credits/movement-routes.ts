@@ -23,6 +23,14 @@ import { renderRecurringGrant } from './render.ts'
 import { recurringGrantPath, recurringGrantsSchema, stoppedSchema, walletQuery } from './schema.ts'
 
 const writes = scoped('credits:write')
+const problems = [
+  'overloaded',
+  'not_found',
+  'conflict',
+  'too_many_open',
+  'idempotency_mismatch',
+  'quota_exceeded',
+] as const
 const moved = { 200: json('The movement and the new balance.', movementSchema) }
 
 const refundRoute = route({
@@ -32,7 +40,7 @@ const refundRoute = route({
   ...writes,
   request: { body: jsonRequest(refundSchema) },
   answers: moved,
-  problems: ['overloaded', 'not_found', 'conflict', 'too_many_open', 'idempotency_mismatch'],
+  problems,
 })
 
 const transferRoute = route({
@@ -42,14 +50,7 @@ const transferRoute = route({
   ...writes,
   request: { body: jsonRequest(transferSchema) },
   answers: moved,
-  problems: [
-    'overloaded',
-    'not_found',
-    'conflict',
-    'too_many_open',
-    'idempotency_mismatch',
-    'insufficient_credits',
-  ],
+  problems: [...problems, 'insufficient_credits'],
 })
 
 const adjustRoute = route({
@@ -59,14 +60,7 @@ const adjustRoute = route({
   ...writes,
   request: { body: jsonRequest(adjustSchema) },
   answers: moved,
-  problems: [
-    'overloaded',
-    'not_found',
-    'conflict',
-    'too_many_open',
-    'idempotency_mismatch',
-    'insufficient_credits',
-  ],
+  problems: [...problems, 'insufficient_credits'],
 })
 
 const revokeRoute = route({
@@ -76,7 +70,7 @@ const revokeRoute = route({
   ...writes,
   request: { params: lotPath, body: jsonRequest(revokeSchema) },
   answers: moved,
-  problems: ['overloaded', 'not_found', 'conflict', 'too_many_open', 'idempotency_mismatch'],
+  problems,
 })
 
 const walletsRoute = route({
@@ -86,7 +80,7 @@ const walletsRoute = route({
   ...writes,
   request: { body: jsonRequest(walletChangeSchema) },
   answers: { 200: json('The wallet.', walletSchema) },
-  problems: ['overloaded', 'not_found', 'conflict', 'too_many_open', 'idempotency_mismatch'],
+  problems,
 })
 
 const recurringRoute = route({

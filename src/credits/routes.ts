@@ -37,7 +37,7 @@ const grantRoute = route({
   ...scoped('credits:write'),
   request: { body: jsonRequest(grantSchema) },
   answers: { 201: json('The lot and the new balance.', creditSchema) },
-  problems: ['overloaded', 'conflict', 'too_many_open', 'idempotency_mismatch'],
+  problems: ['overloaded', 'conflict', 'too_many_open', 'idempotency_mismatch', 'quota_exceeded'],
 })
 
 const purchaseRoute = route({
@@ -52,7 +52,7 @@ const purchaseRoute = route({
     200: json('The payment was recorded before: the first purchase.', creditSchema),
     201: json('The lot and the new balance.', creditSchema),
   },
-  problems: ['overloaded', 'conflict', 'too_many_open', 'idempotency_mismatch'],
+  problems: ['overloaded', 'conflict', 'too_many_open', 'idempotency_mismatch', 'quota_exceeded'],
 })
 
 const balanceRoute = route({

@@ -42,7 +42,7 @@ const createEntitlementRoute = route({
   ...writes,
   request: { body: jsonRequest(entitlementSchema) },
   answers: { 201: answered },
-  problems: ['overloaded', 'conflict', 'idempotency_mismatch'],
+  problems: ['overloaded', 'conflict', 'idempotency_mismatch', 'too_many_open', 'quota_exceeded'],
 })
 
 const replaceRoute = route({
@@ -53,7 +53,7 @@ const replaceRoute = route({
   ...writes,
   request: { params: entitlementPath, body: jsonRequest(entitlementPutSchema) },
   answers: { 200: answered },
-  problems: ['overloaded', 'not_found'],
+  problems: ['overloaded', 'not_found', 'too_many_open', 'quota_exceeded'],
 })
 
 const deleteRoute = route({
@@ -97,6 +97,7 @@ const checkRoute = route({
     'overloaded',
     'customer_suspended',
     'too_many_open',
+    'quota_exceeded',
     'idempotency_mismatch',
     'unknown_provider',
     'unpriced_model',

@@ -48,6 +48,7 @@ const openRoute = route({
     'limit_reached',
     'feature_not_allowed',
     'too_many_open',
+    'quota_exceeded',
     'unknown_provider',
     'unpriced_model',
   ],
@@ -88,7 +89,7 @@ const extendRoute = route({
   ...writes,
   request: { params: holdPath, body: jsonRequest(extendSchema) },
   answers: { 200: json('The hold.', holdSchema) },
-  problems: ['overloaded', 'not_found', 'hold_not_open', 'idempotency_mismatch'],
+  problems: ['overloaded', 'not_found', 'hold_not_open', 'idempotency_mismatch', 'quota_exceeded'],
 })
 
 const listRoute = route({

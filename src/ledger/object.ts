@@ -130,14 +130,15 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   /** The same object until the customer's tier changes. */
   private currentBurnContext(): BurnContext {
     const { store, tables } = this.ledger
-    const { events_a_month } = this.config.limits[store.account.current.tier]
-    if (this.burnContext?.events_a_month === events_a_month) return this.burnContext
+    const limits = this.config.limits[store.account.current.tier]
+    if (this.burnContext?.quotas === limits) return this.burnContext
     const identity = this.identity()
     this.burnContext = {
       tables,
       ids: new LedgerIds(tagOf(identity), identity.opened_at_ms),
       default_entitlement: this.config.default_entitlement,
-      events_a_month,
+      events_a_month: limits.events_a_month,
+      quotas: limits,
     }
     return this.burnContext
   }

@@ -80,18 +80,18 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   ingest: (ledger, message, request) => ingestGroup(ledger, attachTexts(message, request.texts), request),
 
   credit: grouped((draft, message, context, { caller }) => {
-    const outcome = recordChange(draft, caller, auditedCredit(draft, message, context.ids))
+    const outcome = recordChange(draft, caller, auditedCredit(draft, message, context))
     if (outcome.kind === 'done' && outcome.entry) payUnpaid(draft, outcome.entry.wallet, context)
     return creditResult(context.ids, outcome)
   }),
 
-  move: grouped((draft, message, { ids }, { caller }, { store }) => {
+  move: grouped((draft, message, context, { caller }, { store }) => {
     const { movement } = message
     const current =
       'past' in movement
         ? { ...message, movement: { ...movement, past: store.erasures.renamed(movement.past) } }
         : message
-    return recordChange(draft, caller, auditedMovement(draft, current, ids))
+    return recordChange(draft, caller, auditedMovement(draft, current, context))
   }),
 
   hold: grouped(applyHold),
@@ -184,10 +184,14 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     return { kind: 'done', quotes: items.map((item) => quote(tables, item, now_ms)) }
   },
 
-  changeEntitlement: ({ store, commits }, message, { caller }) =>
+  changeEntitlement: ({ store, commits, burnContext }, message, { caller }) =>
     commits.commit((draft) =>
       commits.rejectIfFull(draft, () =>
-        recordChange(draft, caller, applyEntitlement(draft, store.entitlements, message)),
+        recordChange(
+          draft,
+          caller,
+          applyEntitlement(draft, store.entitlements, message, burnContext().quotas),
+        ),
       ),
     ),
 

@@ -184,7 +184,7 @@ describe('the list of keys', () => {
 describe('the rows of keys', () => {
   it('end at 1,000 a customer: the oldest that have ended make room, and none that is in force', async () => {
     const { api_key, customer_id } = await createCustomer()
-    const ended = Date.now() - 2 * 3_600_000
+    const ended = Date.now() - 2 * 86_400_000
     const insert = env.DB.prepare(
       `INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms, revoked_at_ms)
        SELECT 'key_' || printf('%026d', value), ?1, 'live', 'x', value || ?1, '', 0, ?2 + value
@@ -200,6 +200,25 @@ describe('the rows of keys', () => {
     const ids = keys.map((key) => String(key.key_id))
     expect(ids.slice(0, 3)).toEqual([made.key_id, just_ended.key_id, idOf(api_key)])
     expect(ids.at(-1)).toMatch(new RegExp(`^key_0+${numbers.length - (MAX_KEY_ROWS - 3)}$`))
+  })
+
+  it('that are active or ended within a day are at most 1,000: no key is created or rotated then', async () => {
+    const { api_key, customer_id } = await createCustomer()
+    await env.DB.prepare(
+      `INSERT INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms, revoked_at_ms)
+       SELECT 'key_' || value || ?1, ?1, 'live', 'x', value || ?1, '', 0, ?2 FROM json_each(?3)`,
+    )
+      .bind(customer_id, Date.now() - 3_600_000, JSON.stringify([...Array(MAX_KEY_ROWS - 1).keys()]))
+      .run()
+    const refusals = [
+      await api('/v1/api-keys', { key: api_key, body: { name: 'one more' } }),
+      await rotate(api_key, idOf(api_key)),
+    ]
+    for (const refusal of refusals) {
+      const { detail } = await expectRefused(refusal, 409, 'conflict')
+      expect(detail).toContain('1000 API keys that are active or ended within a day')
+    }
+    expect(await balanceOf(api_key)).toBe(10_000)
   })
 })
 

@@ -34,12 +34,24 @@ it('every route of the API says that it may answer 429, and those of customers w
   }
 })
 
-it('what accepts an event says that the quota may be used up, and nothing else does', async () => {
+it('what accepts an event or a counted change says that the quota may be used up, and nothing else does', async () => {
   const accepting = (await operations()).filter(([, { responses }]) =>
     responses['429']?.description.includes('quota_exceeded'),
   )
   expect(accepting.map(([name]) => name).sort()).toEqual([
+    'patch /v1/credits/wallets',
+    'post /v1/credits/adjust',
+    'post /v1/credits/grant',
+    'post /v1/credits/lots/{id}/revoke',
+    'post /v1/credits/purchase',
+    'post /v1/credits/refund',
+    'post /v1/credits/transfer',
+    'post /v1/entitlements',
+    'post /v1/entitlements/check',
     'post /v1/events/ingest',
+    'post /v1/holds',
     'post /v1/holds/{id}/capture',
+    'post /v1/holds/{id}/extend',
+    'put /v1/entitlements/{id}',
   ])
 })

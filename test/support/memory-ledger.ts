@@ -22,6 +22,7 @@ export const CONTEXT: BurnContext = {
   ids: new LedgerIds('00000000', 0),
   default_entitlement: 'allow',
   events_a_month: null,
+  quotas: { changes_a_month: null, metadata_mb: 1_000_000 },
 }
 
 /**

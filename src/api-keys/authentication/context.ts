@@ -1,7 +1,7 @@
 import type { Bindings } from '../../bindings.ts'
 import { detailOf, type FieldError, invalid, type Refusal } from '../../ledger/model/refusal.ts'
 import { settleRevocation } from '../revocation.ts'
-import { type ApiKey, type KeyContext, readKeyContext } from '../rows.ts'
+import { type ApiKey, type KeyContext, MAX_KEY_ROWS, readKeyContext } from '../rows.ts'
 import { type Authority, exceeds, FULL_AUTHORITY } from './scopes.ts'
 
 /** Decides who may change which keys, from D1: a cached record of the calling key may be 90 s old. */
@@ -80,7 +80,15 @@ export function refuseExcess(
   return detail === undefined ? undefined : { kind: 'refused', code: 'insufficient_scope', detail }
 }
 
-export function refuseTooMany({ keys_in_force }: KeyContext, max_keys: number): KeyRefused | undefined {
+export function refuseTooMany(
+  { keys_in_force, recent_keys, maker }: KeyContext,
+  max_keys: number,
+): KeyRefused | undefined {
+  if (maker && recent_keys >= MAX_KEY_ROWS) {
+    return conflict(
+      `This customer has created ${recent_keys} API keys that are active or ended within a day, of at most ${MAX_KEY_ROWS}. Retry tomorrow.`,
+    )
+  }
   if (keys_in_force < max_keys) return undefined
   const detail = `This customer has ${keys_in_force} active API keys, of at most ${max_keys}. Delete an unused one first.`
   return { kind: 'refused', code: 'conflict', detail }

@@ -26,7 +26,7 @@ export const PROBLEMS = {
   unpriced_model: { status: 422, title: 'The model has no price' },
   unknown_provider: { status: 422, title: 'The provider is not known' },
   rate_limited: { status: 429, title: 'Too many requests in a minute' },
-  quota_exceeded: { status: 429, title: 'The quota of events is used up' },
+  quota_exceeded: { status: 429, title: 'The monthly quota is used up' },
   internal_error: { status: 500, title: 'Internal error' },
   overloaded: { status: 503, title: 'Too many requests at once' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },

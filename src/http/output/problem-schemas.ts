@@ -40,7 +40,7 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   unpriced_model: { nearest },
   unknown_provider: { nearest },
   quota_exceeded: {
-    limit: exact('Events allowed in a calendar month (UTC).'),
+    limit: exact('Events, or other changes, allowed in a calendar month (UTC).'),
     resets_at: z.iso.datetime(),
   },
   unavailable: {

@@ -13,6 +13,7 @@ import {
   usdToParts,
   ZERO_USD,
 } from '../../pricing/money.ts'
+import type { StoredQuotas } from '../admission/quotas.ts'
 import type { RatingTables } from '../burn-tables/compiled.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { DefaultEntitlement, PeriodCounters } from '../model/limits.ts'
@@ -29,6 +30,7 @@ export interface BurnContext {
   readonly default_entitlement: DefaultEntitlement
   /** The limit of events that the ledger accepts in a UTC month; null: any number. */
   readonly events_a_month: number | null
+  readonly quotas: StoredQuotas
 }
 
 /** The cost of an event, and its burn table. */

@@ -1,5 +1,6 @@
 import type { AuditAction, AuditState } from '../../audit/record.ts'
 import { formatCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
+import type { BurnContext } from '../burns/rate.ts'
 import { type AuditChange, type Audited, exactNumber } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
 import type { MovementAnswer } from '../model/answers.ts'
@@ -11,8 +12,12 @@ import { applyMovement } from './movement.ts'
 
 /** Credits and movements as the audit log describes them. */
 
-export function auditedCredit(draft: Draft, message: CreditMessage, ids: LedgerIds): Audited<CreditOutcome> {
-  const outcome = applyCredit(draft, message)
+export function auditedCredit(
+  draft: Draft,
+  message: CreditMessage,
+  { ids, quotas }: BurnContext,
+): Audited<CreditOutcome> {
+  const outcome = applyCredit(draft, message, quotas)
   return outcome.kind === 'done' && outcome.entry
     ? { outcome, change: creditChange(message, outcome.entry, ids) }
     : { outcome }
@@ -21,10 +26,10 @@ export function auditedCredit(draft: Draft, message: CreditMessage, ids: LedgerI
 export function auditedMovement(
   draft: Draft,
   message: MovementMessage,
-  ids: LedgerIds,
+  { ids, quotas }: BurnContext,
 ): Audited<MovementResult> {
   const before = stateBefore(draft, message.movement, ids)
-  const outcome = applyMovement(draft, message, ids)
+  const outcome = applyMovement(draft, message, ids, quotas)
   return outcome.kind === 'done'
     ? { outcome, change: movementChange(message.movement, outcome.answer, before, ids) }
     : { outcome }

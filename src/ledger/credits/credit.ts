@@ -1,3 +1,4 @@
+import { countStored, overStored, type StoredQuotas } from '../admission/quotas.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedEntryOr } from '../commit/replay.ts'
 import { FORMAT } from '../journal/packing.ts'
@@ -17,8 +18,11 @@ export type CreditOutcome =
   | ({ readonly entry?: never } & Answered<RecordedPayment>)
   | Refused
 
-/** Adds a lot to the owner's wallet, and creates the wallet if there is none. A refusal changes nothing. */
-export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome {
+/**
+ * Adds a lot to the owner's wallet, and creates the wallet if there is none. A refusal changes nothing. The sign-up grant
+ * has no quotas.
+ */
+export function applyCredit(draft: Draft, message: CreditMessage, quotas?: StoredQuotas): CreditOutcome {
   const replayed = replayedEntryOr(draft, message.idempotency, 'payment')
   if (replayed) return 'answer' in replayed ? { ...replayed, answer: replayed.answer.payment } : replayed
   const { payment_reference: reference } = message
@@ -38,6 +42,9 @@ export function applyCredit(draft: Draft, message: CreditMessage): CreditOutcome
   if (message.recurring && (settled?.recurring.length ?? 0) >= MAX_RECURRING_GRANTS) {
     return refused({ code: 'too_many_open', what: 'recurring grants', limit: MAX_RECURRING_GRANTS })
   }
+  const over = quotas && overStored(draft, quotas, [message.metadata])
+  if (over) return refused(over)
+  if (quotas) countStored(draft, [message.metadata])
   const wallet = settled ? draft.change(settled) : draft.createWallet(message.owner)
   const number = draft.nextLotNumber()
   const lot = {

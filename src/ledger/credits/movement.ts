@@ -5,6 +5,7 @@ import {
   usdToParts,
   ZERO_CREDITS,
 } from '../../pricing/money.ts'
+import { countStored, overStored, type StoredQuotas } from '../admission/quotas.ts'
 import { type Burn, burnOf, reversalOf } from '../burns/reversal.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
@@ -46,14 +47,23 @@ export function applyMovement(
   draft: Draft,
   { movement, idempotency }: MovementMessage,
   ids: LedgerIds,
+  quotas?: StoredQuotas,
 ): MovementResult {
   const replayed = replayedAnswer(draft, idempotency, 'movement')
   if (replayed) return replayed
+  const over = quotas && !isAlwaysAllowed(movement) && overStored(draft, quotas)
+  if (over) return refused(over)
   const outcome = move(draft, movement, ids)
   if (outcome.kind === 'refused') return outcome
+  if (quotas) countStored(draft)
   const { answer } = outcome
   keepAnswer(draft, idempotency, { of: 'movement', ...answer })
   return done(answer)
+}
+
+/** A void and the end of a recurring grant happen once for each event and grant, which were counted themselves. */
+function isAlwaysAllowed({ type }: Movement): boolean {
+  return type === 'VOID' || type === 'STOP_RECURRING'
 }
 
 function move(draft: Draft, movement: Movement, ids: LedgerIds): Outcome {

@@ -8,8 +8,10 @@ const WRITE = `
   INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used, reserved)
   SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, '0') FROM json_each(?)`
 
+// Counters below 1 are the ledger's own: see `admission/quotas.ts`.
 const PRUNE = `
-  DELETE FROM limit_counters WHERE counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
+  DELETE FROM limit_counters
+  WHERE counter > 0 AND counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
 
 const COUNTED_AFTER = `
   SELECT row_id, limits FROM journal WHERE row_id > ? AND limits IS NOT NULL ORDER BY row_id LIMIT ?`

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AuditState } from '../../audit/record.ts'
+import { countStored, overStored, type StoredQuotas, uncountStored } from '../admission/quotas.ts'
 import { type Audited, exactNumber } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
@@ -17,7 +18,7 @@ import type {
   EntitlementsQuestion,
   EntitlementsResult,
 } from '../model/messages/entitlements.ts'
-import { conflict, invalidField, notFound, type Refused } from '../model/refusal.ts'
+import { conflict, invalidField, notFound, type Refusal, type Refused, refused } from '../model/refusal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import { quantityText } from './limits.ts'
@@ -31,6 +32,7 @@ export function applyEntitlement(
   draft: Draft,
   rows: EntitlementRows,
   { change, idempotency }: ChangeEntitlementMessage,
+  quotas: StoredQuotas,
 ): Audited<EntitlementResult> {
   const replayed = replayedAnswer(draft, idempotency, 'entitlement')
   if (replayed?.kind === 'refused') return { outcome: replayed }
@@ -38,6 +40,8 @@ export function applyEntitlement(
   const before = change.kind === 'create' ? undefined : rows.byId(change.id)
   const changed = changedRow(draft, rows, change, before)
   if ('kind' in changed) return { outcome: changed }
+  const over = storeTexts(draft, before, changed, quotas)
+  if (over) return { outcome: refused(over) }
   draft.entitlements.push(changed)
   keepAnswer(draft, idempotency, { of: 'entitlement', entitlement: changed })
   return {
@@ -73,6 +77,28 @@ function auditState(entitlement: Entitlement): AuditState {
 
 function digest(value: JsonText): string {
   return createHash('sha256').update(value).digest('hex').slice(0, 16)
+}
+
+/** Counts the customer's own JSON in the place of the earlier one. Returns the refusal when the quotas are used up. */
+function storeTexts(
+  draft: Draft,
+  before: Entitlement | undefined,
+  changed: Entitlement,
+  quotas: StoredQuotas,
+): Refusal | undefined {
+  const removed = before ? textsOf(before) : []
+  if (changed.deleted) {
+    uncountStored(draft, removed)
+    return undefined
+  }
+  const over = overStored(draft, quotas, textsOf(changed), removed)
+  if (!over) countStored(draft, textsOf(changed), removed)
+  return over
+}
+
+function textsOf(entitlement: Entitlement): (JsonText | undefined)[] {
+  const { metadata, value } = freeJsonOf(entitlement)
+  return [metadata, value]
 }
 
 function changedRow(

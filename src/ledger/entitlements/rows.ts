@@ -117,7 +117,8 @@ export class EntitlementRows {
   /** 5 rows written for a new one, with its indexes; 4 for one that changes, 2 for one that is deleted. */
   write(entitlement: Entitlement): void {
     const { number, id, feature_id, owner, counter, revision, deleted } = entitlement
-    const text = JSON.stringify(entitlement)
+    // The row of a deleted one stays for its numbers.
+    const text = JSON.stringify(deleted ? limitsOf(entitlement) : entitlement)
     if (this.lastCounter !== undefined) this.lastCounter = Math.max(this.lastCounter, counter)
     this.exec(UPSERT, number, id, feature_id, walletKey(owner), counter, revision, deleted ? 1 : 0, text)
     if (deleted) this.exec(MOVE, walletKey(owner), number)

@@ -7,6 +7,7 @@ import {
   microCredits,
   ZERO_CREDITS,
 } from '../../pricing/money.ts'
+import { countStored, overStored } from '../admission/quotas.ts'
 import { burnEntry, overQuota, payingWallet, recordOf } from '../burns/burn.ts'
 import { type BurnContext, countUse, rate, storedPrice } from '../burns/rate.ts'
 import type { Draft } from '../commit/draft.ts'
@@ -70,7 +71,7 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
       return { of: 'hold', ...holdAnswer(context.ids, changed, state) }
     }
     case 'extend':
-      return extend(draft, draft.change(settled), request, context.ids)
+      return extend(draft, settled, request, context)
   }
 }
 
@@ -97,6 +98,8 @@ export function openHold(
   }
   const use = admit(draft, request, size.quantities, context.default_entitlement)
   if (use.kind === 'refused') return use
+  const over = overStored(draft, context.quotas)
+  if (over) return refused(over)
   if (size.credits_micro > BigInt(spendable(wallet))) {
     return refused(insufficientCredits(context.ids, wallet, size.credits_micro))
   }
@@ -116,6 +119,7 @@ export function openHold(
     ...reserveLimits(draft, use.meters),
   }
   changed.holds.push(hold)
+  countStored(draft)
   return { of: 'hold', ...holdAnswer(context.ids, changed, holdState(changed, hold, 'open')) }
 }
 
@@ -219,10 +223,14 @@ function capturedUse(
 
 function extend(
   draft: Draft,
-  wallet: Wallet,
+  settled: Wallet,
   { hold: ref, lifetime_ms }: HoldRequest & { op: 'extend' },
-  ids: LedgerIds,
+  { ids, quotas }: BurnContext,
 ): Outcome {
+  const over = overStored(draft, quotas)
+  if (over) return refused(over)
+  countStored(draft)
+  const wallet = draft.change(settled)
   const hold = heldBy(wallet, ref)
   hold.expires_at_ms = draft.at_ms + lifetime_ms
   return { of: 'hold', ...holdAnswer(ids, wallet, holdState(wallet, hold, 'open')) }

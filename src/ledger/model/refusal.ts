@@ -39,7 +39,7 @@ export type Refusal =
   | { readonly code: 'idempotency_mismatch' }
   | {
       readonly code: 'too_many_open'
-      readonly what: 'lots' | 'holds' | 'recurring grants'
+      readonly what: 'lots' | 'holds' | 'recurring grants' | 'MB of metadata'
       readonly limit: number
     }
   | { readonly code: 'conflict'; readonly detail: string }
@@ -56,7 +56,9 @@ export type Refusal =
     }
   | {
       readonly code: 'quota_exceeded'
-      /** Events a UTC month. */
+      /** The counted requests; absent for events. */
+      readonly of?: 'changes'
+      /** Events or changes a UTC month. */
       readonly limit: number
       readonly resets_at_ms: number
     }
@@ -92,7 +94,9 @@ export function detailOf(refusal: Refusal): string {
     case 'idempotency_mismatch':
       return 'This idempotency key was already used with another request. Use a new key for a new request.'
     case 'too_many_open':
-      return `The wallet has ${refusal.limit} open ${refusal.what}, the limit of a wallet. Close or use some, then retry.`
+      return refusal.what === 'MB of metadata'
+        ? `The grants, purchases and entitlements of this ledger may have ${refusal.limit} MB of metadata at this tier. Send the request without metadata.`
+        : `The wallet has ${refusal.limit} open ${refusal.what}, the limit of a wallet. Close or use some, then retry.`
     case 'hold_not_open':
       return 'This hold is no longer open: it was captured, released, or has expired.'
     case 'already_voided':
@@ -104,7 +108,7 @@ export function detailOf(refusal: Refusal): string {
     case 'rate_limited':
       return `More than ${refusal.limit} requests arrived in this minute. Retry after ${refusal.retry_after_s} s.`
     case 'quota_exceeded':
-      return `The monthly quota of ${refusal.limit} events is used up. The quota resets at ${new Date(refusal.resets_at_ms).toISOString()}.`
+      return `The monthly quota of ${refusal.limit} ${refusal.of ?? 'events'} is used up. The quota resets at ${new Date(refusal.resets_at_ms).toISOString()}.`
     case 'overloaded':
       return refusal.keys_full
         ? 'This ledger has reached its limit of idempotency keys. Send events in batches with one key each, or retry with the same key after older keys have expired.'

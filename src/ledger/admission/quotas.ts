@@ -1,0 +1,76 @@
+import { sizeOf } from '../../db/json-parameters.ts'
+import { type Draft, monthOf } from '../commit/draft.ts'
+import type { JsonText } from '../model/json.ts'
+import type { Refusal } from '../model/refusal.ts'
+
+/**
+ * The quotas of what requests store for good besides events, by the tier of the ledger's customer. Events have the
+ * monthly quota of `overQuota`.
+ */
+export interface StoredQuotas {
+  /** Grants, purchases, movements, holds and entitlements in a UTC month; null for no limit. */
+  readonly changes_a_month: number | null
+  /** The metadata of grants, purchases and entitlements, in MB (1,000,000 bytes). */
+  readonly metadata_mb: number
+}
+
+/**
+ * The counters of the ledger itself, kept like those of limits: in the journal row of the commit, so that they are exact
+ * after any crash and cost no row. Counters of limits have numbers from 1 on. Never change these two: they are stored.
+ */
+const CHANGES = 0
+const METADATA = -1
+
+const BYTES_PER_MB = 1_000_000
+
+type Texts = readonly (JsonText | undefined)[]
+
+/**
+ * Returns the refusal of one more change that stores these texts in the place of `replaced` ones; undefined while the
+ * quotas have room.
+ */
+export function overStored(
+  draft: Draft,
+  { changes_a_month, metadata_mb }: StoredQuotas,
+  texts: Texts = [],
+  replaced: Texts = [],
+): Refusal | undefined {
+  const { start_ms, end_ms } = monthOf(draft.at_ms)
+  if (changes_a_month !== null && usedSince(draft, CHANGES, start_ms) >= changes_a_month) {
+    return { code: 'quota_exceeded', of: 'changes', limit: changes_a_month, resets_at_ms: end_ms }
+  }
+  const bytes = bytesOf(texts) - bytesOf(replaced)
+  if (bytes <= 0 || usedSince(draft, METADATA, 0) + bytes <= metadata_mb * BYTES_PER_MB) return undefined
+  return { code: 'too_many_open', what: 'MB of metadata', limit: metadata_mb }
+}
+
+/** Counts a change that stores these texts, in the place of `replaced` ones. */
+export function countStored(draft: Draft, texts: Texts = [], replaced: Texts = []): void {
+  const { start_ms } = monthOf(draft.at_ms)
+  add(draft, CHANGES, start_ms, 1)
+  countMetadata(draft, bytesOf(texts) - bytesOf(replaced))
+}
+
+/** Counts texts that a deletion removed. */
+export function uncountStored(draft: Draft, removed: Texts): void {
+  countMetadata(draft, -bytesOf(removed))
+}
+
+function countMetadata(draft: Draft, bytes: number): void {
+  if (bytes !== 0) add(draft, METADATA, 0, bytes)
+}
+
+function add(draft: Draft, counter: number, window_start_ms: number, quantity: number): void {
+  // Texts that were stored before they were counted are removed, too: the sum stays at 0 then.
+  const used = Math.max(0, usedSince(draft, counter, window_start_ms) + quantity)
+  draft.limitCounters.set(counter, { window_start_ms, used: BigInt(used) })
+}
+
+function usedSince(draft: Draft, counter: number, window_start_ms: number): number {
+  const known = draft.limitCounter(counter)
+  return known?.window_start_ms === window_start_ms ? Number(known.used) : 0
+}
+
+function bytesOf(texts: Texts): number {
+  return texts.reduce((sum, text) => sum + (text === undefined ? 0 : sizeOf(text)), 0)
+}
