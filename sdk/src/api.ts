@@ -1309,7 +1309,7 @@ export interface paths {
         get: operations["getEntitlement"];
         /**
          * Replace the rules of an entitlement
-         * @description Counters are kept if unit, period and anchor are unchanged.
+         * @description Counters are kept if unit, period, anchor and time zone are unchanged.
          *
          *     Requires an API key with the scope `entitlements:write`.
          */
@@ -3459,6 +3459,7 @@ export interface components {
             period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | null;
             /** Format: date-time */
             anchor: string | null;
+            time_zone: string;
             value?: unknown;
             enabled: boolean;
             metadata: {
@@ -3489,6 +3490,8 @@ export interface components {
              * @description A time at which a window begins. Default: calendar windows.
              */
             anchor?: string;
+            /** @description The IANA time zone of the windows, with its daylight saving time: they turn at its midnight and at its full hours. Default: UTC. */
+            time_zone?: string;
             /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
             /** @description Default: true. */
@@ -3517,6 +3520,8 @@ export interface components {
              * @description A time at which a window begins. Default: calendar windows.
              */
             anchor?: string;
+            /** @description The IANA time zone of the windows, with its daylight saving time: they turn at its midnight and at its full hours. Default: UTC. */
+            time_zone?: string;
             /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
             /** @description Default: true. */

@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/input/identifiers.ts'
-import { timeQuery } from '../http/input/times.ts'
+import { timeQuery, timeZoneInput } from '../http/input/times.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
-import { timeZoneOf } from '../time/zones.ts'
+import { UTC } from '../time/zones.ts'
 import { DIMENSIONS, GROUPS, isWindow, WINDOWS } from './question.ts'
 
 const MAX_GROUPS_BY = 3
@@ -37,14 +37,8 @@ const groupBy = z
     example: 'day,feature',
   })
 
-const timeZone = z
-  .string()
-  .transform((name, ctx) => {
-    const zone = timeZoneOf(name)
-    if (zone) return zone.name === 'UTC' ? undefined : zone
-    ctx.addIssue({ code: 'custom', message: 'must be an IANA time zone, such as Europe/Berlin' })
-    return z.NEVER
-  })
+const timeZone = timeZoneInput()
+  .transform((zone) => (zone.name === UTC ? undefined : zone))
   .optional()
   .openapi({
     type: 'string',

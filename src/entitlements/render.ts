@@ -7,7 +7,7 @@ import { picoUsd } from '../pricing/money.ts'
 
 /** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderEntitlement(entitlement: Entitlement): object {
-  const { owner, limit, unit, anchor_ms } = entitlement
+  const { owner, limit, unit, anchor_ms, time_zone } = entitlement
   const { value, metadata } = freeJsonOf(entitlement)
   return {
     id: entitlement.id,
@@ -19,6 +19,8 @@ export function renderEntitlement(entitlement: Entitlement): object {
     unit,
     period: entitlement.period,
     anchor: timeOrNull(anchor_ms),
+    // Answers of earlier versions, which replays repeat, have no time zone.
+    ...(time_zone !== undefined && { time_zone }),
     value: value === undefined ? null : jsonOf(value),
     enabled: entitlement.enabled,
     metadata: metadataJson(metadata),

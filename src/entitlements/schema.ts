@@ -5,7 +5,7 @@ import { customerId, customerText, refuseTwoOwners, subjectFields } from '../htt
 import { JsonSource, MAX_FREE_JSON_BYTES } from '../http/input/json-source.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
-import { timeInput } from '../http/input/times.ts'
+import { timeInput, timeZoneInput } from '../http/input/times.ts'
 import {
   type EntitlementRules,
   LIMIT_TYPES,
@@ -18,6 +18,7 @@ import { parseDecimal } from '../pricing/money.ts'
 import { MAX_QUANTITY } from '../pricing/usage.ts'
 import { countInput, quantityInput } from '../rating/schema.ts'
 import { LIMIT_PERIODS } from '../time/windows.ts'
+import { UTC } from '../time/zones.ts'
 
 /** The largest amounts and counts anywhere: 8e9 credits or USD, 1e13 tokens or events. */
 const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
@@ -37,6 +38,12 @@ const ruleFields = {
   anchor: timeInput()
     .optional()
     .openapi({ description: 'A time at which a window begins. Default: calendar windows.' }),
+  time_zone: timeZoneInput().optional().openapi({
+    type: 'string',
+    description:
+      'The IANA time zone of the windows, with its daylight saving time: they turn at its midnight and at its full hours. Default: UTC.',
+    example: 'Europe/Berlin',
+  }),
   value: z
     .unknown()
     .transform((value, ctx) => {
@@ -78,7 +85,14 @@ function refuseWrongRules(rules: Rules, ctx: z.RefinementCtx): void {
   for (const [field, message] of problemsOf(rules)) ctx.addIssue({ code: 'custom', path: [field], message })
 }
 
-function problemsOf({ limit_type, limit_value, unit, period, anchor }: Rules): [keyof Rules, string][] {
+function problemsOf({
+  limit_type,
+  limit_value,
+  unit,
+  period,
+  anchor,
+  time_zone,
+}: Rules): [keyof Rules, string][] {
   const problems: [keyof Rules, string][] = []
   const limits = limit_type !== 'NONE'
   if (limits && limit_value === undefined) problems.push(['limit_value', `required with ${limit_type}`])
@@ -89,9 +103,13 @@ function problemsOf({ limit_type, limit_value, unit, period, anchor }: Rules): [
     const limit = readLimit(limit_value, unit)
     if (typeof limit === 'string') problems.push(['limit_value', limit])
   }
-  if (anchor !== undefined && period === undefined) problems.push(['period', 'required with anchor'])
-  if (anchor !== undefined && period === 'TOTAL') {
-    problems.push(['anchor', 'requires a period with windows; TOTAL has none'])
+  for (const [field, value] of [
+    ['anchor', anchor],
+    ['time_zone', time_zone],
+  ] as const) {
+    if (value === undefined) continue
+    if (period === undefined) problems.push(['period', `required with ${field}`])
+    if (period === 'TOTAL') problems.push([field, 'requires a period with windows; TOTAL has none'])
   }
   return problems
 }
@@ -116,7 +134,7 @@ function readLimit(input: DecimalInput, unit: LimitUnit): bigint | string {
 }
 
 /** The rules, as the ledger stores them. */
-export function rulesOf({ limit_value, period, anchor, ...rules }: Rules): EntitlementRules {
+export function rulesOf({ limit_value, period, anchor, time_zone, ...rules }: Rules): EntitlementRules {
   const { limit_type, unit, enabled, value, metadata } = rules
   return {
     limit_type,
@@ -124,6 +142,7 @@ export function rulesOf({ limit_value, period, anchor, ...rules }: Rules): Entit
     unit,
     period: period ?? null,
     anchor_ms: anchor ?? null,
+    time_zone: time_zone?.name ?? UTC,
     enabled,
     ...(value !== undefined && { value_text: value }),
     ...(metadata !== undefined && { metadata_text: metadata }),
@@ -149,6 +168,7 @@ export const entitlementAnswerSchema = z
     unit: z.enum(LIMIT_UNITS),
     period: z.enum(LIMIT_PERIODS).nullable(),
     anchor: time.nullable(),
+    time_zone: z.string(),
     value: z.unknown(),
     enabled: z.boolean(),
     metadata: z.record(z.string(), z.unknown()),

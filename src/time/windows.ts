@@ -4,6 +4,9 @@ import { DAY_MS, HOUR_MS, WEEK_MS } from './durations.ts'
 export const LIMIT_PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL'] as const
 export type LimitPeriod = (typeof LIMIT_PERIODS)[number]
 
+/** Periods of the calendar, whose windows depend on a time zone. */
+export type CalendarPeriod = Exclude<LimitPeriod, 'TOTAL'>
+
 /** From `start_ms` until before `end_ms`; null for a window that never ends. */
 export interface Window {
   readonly start_ms: number
@@ -20,15 +23,11 @@ const MONDAY_MS = 4 * DAY_MS
 
 /**
  * The window of a period that contains a moment. Everything is UTC, so hours, days and weeks always have the same
- * length. `anchor_ms` is a moment at which some window begins; without one, windows begin on the hour, at midnight, on
+ * length; `TimeZone.windowOf` has the windows of other zones. `anchor_ms` is a moment at which some window begins; without one, windows begin on the hour, at midnight, on
  * Monday and on the first. An anchor on a day that a month lacks means that month's last day, and each month is computed
  * from the anchor itself: after the 28th of February comes the 31st of March again.
  */
-export function windowOf(
-  period: Exclude<LimitPeriod, 'TOTAL'>,
-  anchor_ms: number | null,
-  at_ms: number,
-): BoundedWindow
+export function windowOf(period: CalendarPeriod, anchor_ms: number | null, at_ms: number): BoundedWindow
 export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: number): Window
 export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: number): Window {
   switch (period) {

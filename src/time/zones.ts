@@ -1,15 +1,27 @@
 import { DAY_MS, HOUR_MS } from './durations.ts'
-import { windowOf } from './windows.ts'
+import { type BoundedWindow, type CalendarPeriod, windowOf } from './windows.ts'
+
+/** The zone of windows that name none. */
+export const UTC = 'UTC'
 
 // Names only: `Intl` also takes offsets, which have no daylight saving time and often have minutes.
 const NAME = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+){0,2}$/
 const MAX_NAME = 64
 
+/** Zones that are kept: making one takes about as long as rating an event. */
+const MAX_KNOWN = 64
+const known = new Map<string, TimeZone>()
+
 /** Returns the IANA time zone of this name; undefined if there is none. */
 export function timeZoneOf(name: string): TimeZone | undefined {
+  const zone = known.get(name)
+  if (zone) return zone
   if (name.length > MAX_NAME || !NAME.test(name)) return undefined
   try {
-    return new TimeZone(name)
+    const made = new TimeZone(name)
+    if (known.size >= MAX_KNOWN) known.clear()
+    known.set(name, made)
+    return made
   } catch {
     return undefined
   }
@@ -17,11 +29,14 @@ export function timeZoneOf(name: string): TimeZone | undefined {
 
 const PERIODS = { day: 'DAILY', week: 'WEEKLY', month: 'MONTHLY' } as const
 
-/** The days, weeks (from Monday) and months of a time zone, with its daylight saving time. */
+/** The last window of this many periods and anchors is kept for the next question. */
+const MAX_WINDOWS = 256
+
+/** The hours, days, weeks (from Monday) and months of a time zone, with its daylight saving time. */
 export class TimeZone {
   readonly name: string
   private readonly format: Intl.DateTimeFormat
-  private readonly starts = new Map<string, number>()
+  private readonly windows = new Map<string, BoundedWindow>()
 
   /** Throws a `RangeError` for an unknown zone. */
   constructor(name: string) {
@@ -58,21 +73,51 @@ export class TimeZone {
 
   /** The first moment of the local day, week or month that contains a whole hour. */
   startOf(period: keyof typeof PERIODS, hour_ms: number): number {
-    const local_ms = hour_ms + this.offsetAt(hour_ms)
-    const { start_ms } = windowOf(PERIODS[period], null, local_ms)
-    const key = `${period} ${start_ms}`
-    const known = this.starts.get(key)
-    if (known !== undefined) return known
-    const start = this.momentOf(start_ms)
-    this.starts.set(key, start)
-    return start
+    return this.windowOf(PERIODS[period], null, hour_ms).start_ms
+  }
+
+  /**
+   * The window of a period that contains a moment, by local clocks: windows turn at the local midnight or full hour, or
+   * at the local time of the anchor. A window is longer or shorter when clocks change in it: a day has 23 or 25 hours,
+   * and a local hour that occurs twice is one window. The windows of a zone follow each other without gap or overlap.
+   */
+  windowOf(period: CalendarPeriod, anchor_ms: number | null, at_ms: number): BoundedWindow {
+    const key = `${period} ${anchor_ms}`
+    const last = this.windows.get(key)
+    if (last && last.start_ms <= at_ms && at_ms < last.end_ms) return last
+    const local_anchor_ms = anchor_ms === null ? null : this.localTimeAt(anchor_ms)
+    let local = windowOf(period, local_anchor_ms, this.localTimeAt(at_ms))
+    let window = this.between(local)
+    // Clocks that are set back over the start of a window show times of the window before it once more.
+    while (window.end_ms <= at_ms) {
+      local = windowOf(period, local_anchor_ms, local.end_ms)
+      window = this.between(local)
+    }
+    // Clocks that skip the start of a window show times of that window early.
+    while (window.start_ms > at_ms) {
+      local = windowOf(period, local_anchor_ms, local.start_ms - 1)
+      window = this.between(local)
+    }
+    if (this.windows.size >= MAX_WINDOWS) this.windows.clear()
+    this.windows.set(key, window)
+    return window
+  }
+
+  private between({ start_ms, end_ms }: BoundedWindow): BoundedWindow {
+    return { start_ms: this.momentOf(start_ms), end_ms: this.momentOf(end_ms) }
+  }
+
+  /** What local clocks show, as if it were UTC. */
+  private localTimeAt(at_ms: number): number {
+    return at_ms + this.offsetAt(Math.floor(at_ms / 1_000) * 1_000)
   }
 
   /** The first moment at which local clocks show this time, or a later one if they skip it. */
   private momentOf(local_ms: number): number {
-    const offsets = [this.offsetAt(local_ms - DAY_MS), this.offsetAt(local_ms + DAY_MS)]
+    const second_ms = Math.floor(local_ms / 1_000) * 1_000
+    const offsets = [this.offsetAt(second_ms - DAY_MS), this.offsetAt(second_ms + DAY_MS)]
     const early_ms = local_ms - Math.max(...offsets)
-    return early_ms + this.offsetAt(early_ms) >= local_ms ? early_ms : local_ms - Math.min(...offsets)
+    return this.localTimeAt(early_ms) >= local_ms ? early_ms : local_ms - Math.min(...offsets)
   }
 }
 

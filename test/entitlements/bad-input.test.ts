@@ -79,6 +79,20 @@ const rules: [what: string, fields: Json, path: string, message: string][] = [
     '/anchor',
     'TOTAL has none',
   ],
+  [
+    'a time zone without a period',
+    { limit_type: 'NONE', time_zone: 'Asia/Tokyo' },
+    '/period',
+    'required with',
+  ],
+  [
+    'a time zone of TOTAL',
+    { ...LIMIT, period: 'TOTAL', time_zone: 'Asia/Tokyo' },
+    '/time_zone',
+    'TOTAL has none',
+  ],
+  ['an unknown time zone', { ...LIMIT, time_zone: 'Europe/Nowhere' }, '/time_zone', 'IANA time zone'],
+  ['an offset as a time zone', { ...LIMIT, time_zone: '+02:00' }, '/time_zone', 'IANA time zone'],
   ['an anchor that is no time', { ...LIMIT, anchor: 'monday' }, '/anchor', 'must be an RFC 3339 time'],
   [
     'an anchor that does not exist',

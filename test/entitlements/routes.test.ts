@@ -55,6 +55,7 @@ describe('an entitlement', () => {
       unit: 'credits',
       period: null,
       anchor: null,
+      time_zone: 'UTC',
       value: null,
       enabled: true,
       metadata: {},

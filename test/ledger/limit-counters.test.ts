@@ -334,6 +334,7 @@ describe('a change of an entitlement', () => {
     ['unit', { unit: 'tokens', limit: '1000000' }],
     ['period', { period: 'HOURLY' }],
     ['anchor', { anchor_ms: 3_600_000 }],
+    ['time zone', { time_zone: 'Europe/Berlin' }],
   ])('begins a new counter when the %s changes', async (_, change) => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(1))

@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { CalendarPeriod } from '../../src/time/windows.ts'
 import { offsetText, TimeZone, timeZoneOf } from '../../src/time/zones.ts'
 
 const HOUR_MS = 3_600_000
@@ -69,6 +71,90 @@ it('days have 23 and 25 hours when clocks change', () => {
     (noon_ms) => (zone.startOf('day', noon_ms + DAY_MS) - zone.startOf('day', noon_ms)) / HOUR_MS,
   )
   expect(lengths).toEqual([23, 25, 24])
+})
+
+/** What local clocks show, as `Intl` formats it: `2026-03-29 02:30`. */
+function clockIn(zone: string): (at_ms: number) => string {
+  const format = new Intl.DateTimeFormat('sv-SE', {
+    timeZone: zone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+  })
+  return (at_ms) => format.format(at_ms)
+}
+
+/** The name of the window that a local time is in. */
+const NAMES: Readonly<Record<CalendarPeriod, (clock: string) => string>> = {
+  HOURLY: (clock) => clock.slice(0, 13),
+  DAILY: (clock) => clock.slice(0, 10),
+  WEEKLY: (clock) => mondayOf(clock.slice(0, 10)),
+  MONTHLY: (clock) => clock.slice(0, 7),
+}
+const PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY'] as const
+
+// Offsets of whole hours, of half an hour with a daylight saving time of half an hour, and of three quarters.
+describe.each([
+  'Europe/Berlin',
+  'America/New_York',
+  'Australia/Lord_Howe',
+  'Asia/Kathmandu',
+  'Africa/Cairo',
+  'America/Havana',
+  'Pacific/Auckland',
+])('windows of %s', (name) => {
+  const zone = new TimeZone(name)
+  const clock = clockIn(name)
+  const minutes = fc.integer({ min: Date.UTC(2024, 0, 1) / 60_000, max: Date.UTC(2028, 0, 1) / 60_000 })
+
+  it.each(PERIODS)('%s contain the times that clocks show in them, and no others', (period) => {
+    const nameOf = (at_ms: number) => NAMES[period](clock(at_ms))
+    fc.assert(
+      fc.property(minutes, (minute) => {
+        const at_ms = minute * 60_000
+        const { start_ms, end_ms } = zone.windowOf(period, null, at_ms)
+        expect([nameOf(start_ms), nameOf(end_ms - 1)]).toEqual([nameOf(at_ms), nameOf(at_ms)])
+        expect(nameOf(start_ms - 1)).not.toBe(nameOf(at_ms))
+        expect(nameOf(end_ms)).not.toBe(nameOf(at_ms))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it.each(PERIODS)('%s follow each other from any anchor, and begin at the local time of it', (period) => {
+    fc.assert(
+      fc.property(minutes, minutes, fc.integer({ min: 0, max: 59_999 }), (minute, anchor, ms) => {
+        const anchor_ms = anchor * 60_000
+        const at_ms = minute * 60_000 + ms
+        const window = zone.windowOf(period, anchor_ms, at_ms)
+        const { start_ms, end_ms } = window
+        expect(start_ms <= at_ms && at_ms < end_ms).toBe(true)
+        expect(zone.windowOf(period, anchor_ms, start_ms)).toEqual(window)
+        expect(zone.windowOf(period, anchor_ms, end_ms).start_ms).toBe(end_ms)
+        expect(zone.windowOf(period, anchor_ms, start_ms - 1).end_ms).toBe(start_ms)
+        // A local time that clocks skip comes as much later as they skip.
+        const from = period === 'HOURLY' ? 14 : 11
+        const [shown, begun] = [clock(start_ms), clock(anchor_ms)].map((text) => text.slice(from))
+        const isSkipped = zone.offsetAt(start_ms) !== zone.offsetAt(start_ms - 2 * HOUR_MS)
+        if (!isSkipped) expect(shown).toBe(begun)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+it('a local hour that occurs twice is one window, and one that is skipped has none', () => {
+  const berlin = new TimeZone('Europe/Berlin')
+  const window = (at: string) => {
+    const { start_ms, end_ms } = berlin.windowOf('HOURLY', null, Date.parse(at))
+    return [new Date(start_ms).toISOString(), new Date(end_ms).toISOString()]
+  }
+  const twice = ['2026-10-25T00:00:00.000Z', '2026-10-25T02:00:00.000Z']
+  expect([window('2026-10-25T00:30:00Z'), window('2026-10-25T01:30:00Z')]).toEqual([twice, twice])
+  expect(window('2026-03-29T00:59:00Z')[1]).toBe('2026-03-29T01:00:00.000Z')
+  expect(window('2026-03-29T01:00:00Z')[1]).toBe('2026-03-29T02:00:00.000Z')
 })
 
 it('finds the offsets of a range that are not whole hours', () => {

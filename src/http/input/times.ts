@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { timeZoneOf } from '../../time/zones.ts'
 
 // RFC 3339, section 5.6: date-time. T and Z may be in lower case.
 const DATE_TIME =
@@ -67,6 +68,16 @@ export function timeInput(unescaped = (text: string): string => text) {
 /** A time in a query, where an offset's `+` may have been sent unescaped: it then arrives as a space. */
 export function timeQuery() {
   return timeInput((text) => text.replace(/ (?=\d\d:\d\d$)/, '+'))
+}
+
+/** The name of an IANA time zone. */
+export function timeZoneInput() {
+  return z.string().transform((name, ctx) => {
+    const zone = timeZoneOf(name)
+    if (zone) return zone
+    ctx.addIssue({ code: 'custom', message: 'must be an IANA time zone, such as Europe/Berlin' })
+    return z.NEVER
+  })
 }
 
 /** A time in a response: RFC 3339 in UTC with milliseconds. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AuditState } from '../../audit/record.ts'
+import { UTC } from '../../time/zones.ts'
 import { countStored, overStored, type StoredQuotas, uncountStored } from '../admission/quotas.ts'
 import { type Audited, exactNumber } from '../commit/audit.ts'
 import type { Draft } from '../commit/draft.ts'
@@ -60,7 +61,17 @@ export function applyEntitlement(
  * can be erased. A static `value` may hold anything: its digest tells one value from another.
  */
 function auditState(entitlement: Entitlement): AuditState {
-  const { feature_id, owner, limit_type, limit, unit, period, anchor_ms, enabled } = entitlement
+  const {
+    feature_id,
+    owner,
+    limit_type,
+    limit,
+    unit,
+    period,
+    anchor_ms,
+    time_zone = UTC,
+    enabled,
+  } = entitlement
   const { value } = freeJsonOf(entitlement)
   return {
     feature_id,
@@ -70,6 +81,7 @@ function auditState(entitlement: Entitlement): AuditState {
     unit,
     period,
     anchor: anchor_ms === null ? null : new Date(anchor_ms).toISOString(),
+    ...(time_zone !== UTC && { time_zone }),
     enabled,
     ...(value !== undefined && { value_sha256: digest(value) }),
   }
@@ -140,7 +152,9 @@ function fixed(path: string): Refused {
 
 /** Whether both rules count in the same counter. */
 function isSameMeter(a: EntitlementRules, b: EntitlementRules): boolean {
-  return a.unit === b.unit && a.period === b.period && a.anchor_ms === b.anchor_ms
+  const { time_zone: zone_a = UTC } = a
+  const { time_zone: zone_b = UTC } = b
+  return a.unit === b.unit && a.period === b.period && a.anchor_ms === b.anchor_ms && zone_a === zone_b
 }
 
 /** Answers a question about entitlements; an unknown one is a refusal. */

@@ -1,6 +1,6 @@
 import { formatDecimal } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
-import { type Window, windowOf } from '../../time/windows.ts'
+import type { Window } from '../../time/windows.ts'
 import type { Draft } from '../commit/draft.ts'
 import {
   type Counted,
@@ -18,6 +18,7 @@ import {
 } from '../model/limits.ts'
 import { type Refusal, type Refused, refused } from '../model/refusal.ts'
 import type { Hold } from '../model/wallet.ts'
+import { limitWindow } from './windows.ts'
 
 /**
  * The limits of a feature, decided in the commit that burns: on or off, and every limit of the user, the team and the
@@ -96,9 +97,9 @@ export function metersOf(
   at_ms = draft.at_ms,
 ): Meter[] {
   return rows.flatMap((entitlement): Meter[] => {
-    const { period, anchor_ms, counter, unit, limit_type, limit } = entitlement
-    if (period === null) return []
-    const window = windowOf(period, anchor_ms, at_ms)
+    const { counter, unit, limit_type, limit } = entitlement
+    const window = limitWindow(entitlement, at_ms)
+    if (!window) return []
     const known = draft.limitCounter(counter)
     const counted = known?.window_start_ms === window.start_ms ? known.used : 0n
     return [

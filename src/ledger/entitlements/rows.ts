@@ -1,3 +1,4 @@
+import { UTC } from '../../time/zones.ts'
 import type { Erased } from '../erasure/erasure.ts'
 import { parseStored } from '../model/json.ts'
 import type { Entitlement, Subject } from '../model/limits.ts'
@@ -174,6 +175,9 @@ function limitsOf(row: Entitlement): Entitlement {
   return limits
 }
 
+/** Entitlements of earlier versions have no time zone. */
 function read(rows: readonly Record<string, SqlStorageValue>[]): Entitlement[] {
-  return rows.map(({ entitlement }): Entitlement => parseStored(entitlement))
+  return rows.map(
+    ({ entitlement }): Entitlement => ({ time_zone: UTC, ...parseStored<Entitlement>(entitlement) }),
+  )
 }

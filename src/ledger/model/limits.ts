@@ -91,6 +91,8 @@ export interface EntitlementRules {
   readonly unit: LimitUnit
   readonly period: LimitPeriod | null
   readonly anchor_ms: number | null
+  /** The IANA zone of the windows. Absent in entitlements of earlier versions: UTC. */
+  readonly time_zone?: string
   readonly enabled: boolean
   /** The customer's own configuration, any JSON. */
   readonly value_text?: JsonText
@@ -117,7 +119,7 @@ export interface Entitlement extends EntitlementPlace, EntitlementRules {
   readonly id: string
   /** The number of its creation: 1, 2, 3 …; never used twice. */
   readonly number: number
-  /** The number of its counter. Changes with unit, period or anchor; never used twice. */
+  /** The number of its counter. Changes with unit, period, anchor or time zone; never used twice. */
   readonly counter: number
   /** Rises with every change of any entitlement. */
   readonly revision: number
