@@ -1756,7 +1756,7 @@ export interface components {
             name: string;
             /** @enum {string} */
             mode: "live" | "test";
-            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write" | "webhooks:read" | "webhooks:write" | "gateway:use" | "provider-keys:write" | "portal:write")[];
             /** @enum {string} */
             status: "active" | "expired" | "revoked";
             /** Format: date-time */
@@ -1782,7 +1782,7 @@ export interface components {
             name: string;
             /** @enum {string} */
             mode: "live" | "test";
-            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write" | "webhooks:read" | "webhooks:write" | "gateway:use" | "provider-keys:write" | "portal:write")[];
             /** @enum {string} */
             status: "active" | "expired" | "revoked";
             /** Format: date-time */
@@ -1808,7 +1808,7 @@ export interface components {
              */
             expires_at?: string;
             /** @description Default: all scopes. */
-            scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write" | "webhooks:read" | "webhooks:write" | "gateway:use" | "provider-keys:write" | "portal:write")[];
             /**
              * @description Default: live.
              * @enum {string}
@@ -2093,7 +2093,7 @@ export interface components {
              */
             expires_at?: string;
             /** @description Default: all scopes of the calling key. */
-            scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            scopes?: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write" | "webhooks:read" | "webhooks:write" | "gateway:use" | "provider-keys:write" | "portal:write")[];
             /**
              * @description Default: the mode of the calling key. A live key can create live and test keys, a test key only test keys. Test keys use a separate ledger.
              * @enum {string}
@@ -2106,7 +2106,7 @@ export interface components {
             name: string;
             /** @enum {string} */
             mode: "live" | "test";
-            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write")[];
+            scopes: ("events:write" | "credits:read" | "credits:write" | "pricing:read" | "pricing:write" | "entitlements:read" | "entitlements:write" | "analytics:read" | "keys:write" | "webhooks:read" | "webhooks:write" | "gateway:use" | "provider-keys:write" | "portal:write")[];
             /** @enum {string} */
             status: "active" | "expired" | "revoked";
             /** Format: date-time */

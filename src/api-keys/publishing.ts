@@ -48,7 +48,7 @@ async function selectKeys(env: Pick<Bindings, 'DB'>, key_hashes: readonly string
   return results.map((row) => ({
     key_hash: row.key_hash,
     record: {
-      v: 2,
+      v: 3,
       key_id: row.key_id,
       customer_id: row.customer_id,
       mode: row.mode,

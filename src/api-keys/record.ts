@@ -1,14 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import { CUSTOMER_STATUSES, MODES, TIERS } from '../db/schema.ts'
 import type { PriceEpochs } from '../rating/price-epochs.ts'
-import { SCOPES } from './authentication/scopes.ts'
+import { FIRST_SCOPES, SCOPES } from './authentication/scopes.ts'
 
 /**
- * The record of a key, stored in KV under the key's hash. Its format has a version: records of another version, or
- * with unknown values, are read again from D1.
+ * The record of a key, stored in KV under the key's hash. Its format has a version: records of an unknown version, or
+ * with unknown values, are read again from D1. Format 2 has the same fields and only the first scopes.
  */
 const keyRecord = z.object({
-  v: z.literal(2),
+  v: z.literal(3),
   key_id: z.string(),
   customer_id: z.string(),
   mode: z.enum(MODES),
@@ -20,6 +20,11 @@ const keyRecord = z.object({
   revoked_at_ms: z.number().nullable(),
 })
 
+const storedRecord = z.union([
+  keyRecord,
+  keyRecord.extend({ v: z.literal(2), scopes: z.array(z.enum(FIRST_SCOPES)) }),
+])
+
 export type KeyRecord = Readonly<z.infer<typeof keyRecord>>
 
 /** A record and the price epochs that its events require. */
@@ -30,11 +35,21 @@ export interface FoundKey extends KeyRecord {
 /** A valid key, as handlers see it. */
 export type AuthenticatedKey = Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked_at_ms'>
 
-/** Returns undefined for anything but a record of this version; the caller then reads D1. */
+/** Returns undefined for anything but a record of a known format; the caller then reads D1. */
 export function parseKeyRecord(text: string): KeyRecord | undefined {
   try {
-    return keyRecord.safeParse(JSON.parse(text)).data
+    const record = storedRecord.safeParse(JSON.parse(text)).data
+    return record?.v === 2 ? upgraded(record) : record
   } catch {
     return undefined
   }
+}
+
+/** Applies the rule of the migration `0016_later_scopes`, so that no record has to be written again. */
+function upgraded({
+  scopes,
+  ...record
+}: Extract<z.infer<typeof storedRecord>, { readonly v: 2 }>): KeyRecord {
+  const has_all = FIRST_SCOPES.every((scope) => scopes.includes(scope))
+  return { ...record, v: 3, scopes: has_all ? [...SCOPES] : scopes }
 }

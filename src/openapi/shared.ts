@@ -80,8 +80,8 @@ export function problemsBefore({ method, path, access, has_input, has_body }: Ro
   if (access.kind === 'open') return codes
   codes.push(...KEY_PROBLEMS, 'unavailable')
   if (access.kind === 'operator' || access.scope !== undefined) codes.push('insufficient_scope')
-  const writes = access.kind === 'customer' && method !== 'get' && access.scope?.endsWith(':write')
-  if (writes) codes.push('customer_suspended')
+  const { scope } = access.kind === 'customer' ? access : { scope: undefined }
+  if (method !== 'get' && scope !== undefined && !scope.endsWith(':read')) codes.push('customer_suspended')
   return codes
 }
 

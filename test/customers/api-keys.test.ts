@@ -15,7 +15,7 @@ describe('looking a key up', () => {
   it('finds a registered key in KV, without D1', async () => {
     const { api_key, customer_id } = await createCustomer()
     expect(await find(api_key, { DB: brokenD1() })).toMatchObject({
-      v: 2,
+      v: 3,
       customer_id,
       mode: 'live',
       tier: 'ENTERPRISE',
@@ -43,7 +43,7 @@ describe('looking a key up', () => {
     for (const text of ['{"v":1,"key_id":"key_x"}', 'not json', 'null']) {
       forgetCachedKeys()
       await env.API_KEYS.put(key_hash, text)
-      expect(await find(api_key)).toMatchObject({ key_id, v: 2 })
+      expect(await find(api_key)).toMatchObject({ key_id, v: 3 })
     }
   })
 

@@ -36,7 +36,7 @@ describe('bringing KV up to D1', () => {
       keys.map((key) => key.key_hash),
     )
     expect(count.writes).toBe(3)
-    for (const { key_id, key_hash } of keys) expect(await inKv(key_hash)).toMatchObject({ v: 2, key_id })
+    for (const { key_id, key_hash } of keys) expect(await inKv(key_hash)).toMatchObject({ v: 3, key_id })
     await publishKeys(bindings, [])
     expect(count.writes).toBe(3)
   })

@@ -126,7 +126,7 @@ function writingRoutes(): [method: string, path: string][] {
   return createApp().openAPIRegistry.definitions.flatMap((definition): [string, string][] => {
     if (definition.type !== 'route') return []
     const { method, path, 'x-required-scope': scope } = definition.route
-    if (method === 'get' || !String(scope).endsWith(':write')) return []
+    if (method === 'get' || scope === undefined || String(scope).endsWith(':read')) return []
     return [[method.toUpperCase(), path.replaceAll(/\{[^}]+\}/g, 'x')]]
   })
 }

@@ -16,7 +16,7 @@ const customers = secured.filter(({ access }) => access === 'customer')
 const operators = secured.filter(({ access }) => access === 'operator')
 const scoped = customers.filter(({ operation }) => operation['x-required-scope'] !== undefined)
 const writes = scoped.filter(
-  ({ method, operation }) => method !== 'GET' && String(operation['x-required-scope']).endsWith(':write'),
+  ({ method, operation }) => method !== 'GET' && !String(operation['x-required-scope']).endsWith(':read'),
 )
 
 function accessOf({ security }: Readonly<Record<string, unknown>>): 'open' | 'customer' | 'operator' {

@@ -118,7 +118,7 @@ export function refuseScope(
 }
 
 function accessOf(scope: Scope): 'read' | 'write' {
-  return scope.endsWith(':write') ? 'write' : 'read'
+  return scope.endsWith(':read') ? 'read' : 'write'
 }
 
 type Presented =

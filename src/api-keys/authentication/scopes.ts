@@ -1,10 +1,10 @@
 import type { Mode } from '../../db/schema.ts'
 
 /**
- * The scopes of API keys. A customer's first key has all of them; section 1 of the contract lists what each one
- * permits.
+ * The scopes of the first release. Keys that had all of them got the later ones: in D1 by the migration
+ * `0016_later_scopes`, in records of format 2 in KV when they are read (`record.ts`). Never add to this list.
  */
-export const SCOPES = [
+export const FIRST_SCOPES = [
   'events:write',
   'credits:read',
   'credits:write',
@@ -14,6 +14,16 @@ export const SCOPES = [
   'entitlements:write',
   'analytics:read',
   'keys:write',
+] as const
+
+/** The scopes of API keys. A customer's first key has all of them; `docs/api-keys.md` lists what each one permits. */
+export const SCOPES = [
+  ...FIRST_SCOPES,
+  'webhooks:read',
+  'webhooks:write',
+  'gateway:use',
+  'provider-keys:write',
+  'portal:write',
 ] as const
 
 export type Scope = (typeof SCOPES)[number]
