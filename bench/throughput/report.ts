@@ -96,6 +96,17 @@ function rounded(value: number): number {
   return Number(value.toPrecision(3))
 }
 
+/** `ratios` and `cpu_ratios` are ours to the limit's: of the rate, and of the CPU time of a request. */
+export function reportJson(settings: object, scenarios: Readonly<Record<string, ScenarioReport>>): string {
+  const each = (figure: (report: ScenarioReport) => number | null) =>
+    Object.fromEntries(Object.entries(scenarios).map(([name, report]) => [name, figure(report)]))
+  const ratios = each(({ ratio_to_limit }) => ratio_to_limit)
+  const cpu_ratios = each(({ sides: { ours, limit } }) =>
+    ours && limit ? rounded(ours.cpu_us_per_request / limit.cpu_us_per_request) : null,
+  )
+  return `${JSON.stringify({ ...settings, ratios, cpu_ratios, scenarios }, null, 2)}\n`
+}
+
 const COLUMNS = [
   'scenario',
   'ours /s (min-max)',

@@ -4,7 +4,8 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { cpuMs } from '../process.ts'
 import { Load } from './load.ts'
-import { type Round, type ScenarioReport, type Side, scenarioReport, table } from './report.ts'
+import { profileOf } from './profile.ts'
+import { type Round, reportJson, type ScenarioReport, type Side, scenarioReport, table } from './report.ts'
 import { isScenarioName, SCENARIOS, type ScenarioName } from './scenarios.ts'
 import { bundleBoth, type Server, startLimit, startOurs } from './servers.ts'
 
@@ -19,7 +20,8 @@ const HELP = `npm run bench -- [options]
   --storage WHERE  disk (the default), memory (/dev/shm), or a folder
   --rounds N       rounds for each scenario (5; quick: 3)
   --ms N           length of a round (2000; quick: at most 600)
-  --json FILE      also writes the report as JSON`
+  --json FILE      also writes the report as JSON
+  --profile        names the functions that take the CPU time of each scenario, and compares nothing`
 
 const { values: options } = parseArgs({
   options: {
@@ -29,6 +31,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     ms: { type: 'string' },
     json: { type: 'string' },
+    profile: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -88,12 +91,10 @@ async function compare(
   return scenarioReport(name, Object.fromEntries(sides.map(({ side, measured }) => [side, measured])))
 }
 
-async function run(): Promise<void> {
-  const state = stateFolder()
-  const load = new Load()
+async function compareAll(load: Load, state: string): Promise<void> {
+  const scripts = bundleBoth(path.join(state, 'scripts'))
   const servers: Partial<Record<Side, Server>> = {}
   try {
-    const scripts = bundleBoth(path.join(state, 'scripts'))
     servers.ours = await startOurs(scripts.ours, path.join(state, 'ours'))
     servers.limit = await startLimit(scripts.limit, path.join(state, 'limit'))
     const reports: Record<string, ScenarioReport> = {}
@@ -104,20 +105,38 @@ async function run(): Promise<void> {
       reports[name] = report
       console.log(`${name}: ${report.ratio_to_limit} of the limit`)
     }
-    console.log(`\nstate on ${options.storage}, ${rounds} rounds\n\n${table(reports)}`)
-    if (options.json !== undefined) {
-      const ratios = Object.fromEntries(
-        Object.entries(reports).map(([name, { ratio_to_limit }]) => [name, ratio_to_limit]),
+    const { storage, json } = options
+    console.log(`\nstate on ${storage}, ${rounds} rounds\n\n${table(reports)}`)
+    if (json !== undefined) writeFileSync(json, reportJson({ storage, rounds }, reports))
+  } finally {
+    for (const server of Object.values(servers)) await server.stop()
+  }
+}
+
+/** Under the inspector, which slows the Worker down: times of such a run are not compared. */
+async function profileAll(load: Load, state: string): Promise<void> {
+  const script = bundleBoth(path.join(state, 'scripts')).ours
+  for (const name of scenarioNames()) {
+    const server = await startOurs(script, path.join(state, name), { inspected: true })
+    try {
+      await measure(load, name, server, longest_round_ms)
+      const functions = await profileOf(await server.workerd.inspector(), script, () =>
+        measure(load, name, server, rounds * longest_round_ms),
       )
-      const { storage } = options
-      writeFileSync(
-        options.json,
-        `${JSON.stringify({ storage, rounds, ratios, scenarios: reports }, null, 2)}\n`,
-      )
+      console.log(`${SCENARIOS[name].title}\n${functions}\n`)
+    } finally {
+      await server.stop()
     }
+  }
+}
+
+async function run(): Promise<void> {
+  const state = stateFolder()
+  const load = new Load()
+  try {
+    await (options.profile ? profileAll : compareAll)(load, state)
   } finally {
     load.stop()
-    for (const server of Object.values(servers)) await server.stop()
     rmSync(state, { recursive: true, force: true })
   }
 }
