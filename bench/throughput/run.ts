@@ -3,11 +3,16 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { cpuMs } from '../process.ts'
+import { measureFlush } from './flush.ts'
 import { Load } from './load.ts'
+import { startPostgres } from './postgres.ts'
 import { profileOf } from './profile.ts'
 import { type Round, reportJson, type ScenarioReport, type Side, scenarioReport, table } from './report.ts'
 import { isScenarioName, SCENARIOS, type ScenarioName } from './scenarios.ts'
 import { bundleBoth, type Server, startLimit, startOurs } from './servers.ts'
+
+/** Not a scenario with a limit: a ledger that flushes beside one that does not. */
+const FLUSH = 'flush'
 
 /**
  * `npm run bench`: the production bundle in raw workerd beside a limit Worker, under the same load from a process of its
@@ -16,7 +21,8 @@ import { bundleBoth, type Server, startLimit, startOurs } from './servers.ts'
  */
 const HELP = `npm run bench -- [options]
   --quick          the scenarios of the CI guard, within 50 s
-  --only A,B       these scenarios: ${Object.keys(SCENARIOS).join(', ')}
+  --only A,B       these: ${[...Object.keys(SCENARIOS), FLUSH].join(', ')}
+  --postgres       also a meter on Debian's PostgreSQL, where it is installed
   --storage WHERE  disk (the default), memory (/dev/shm), or a folder
   --rounds N       rounds for each scenario (5; quick: 3)
   --ms N           length of a round (2000; quick: at most 600)
@@ -27,6 +33,7 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    postgres: { type: 'boolean', default: false },
     storage: { type: 'string', default: 'disk' },
     rounds: { type: 'string' },
     ms: { type: 'string' },
@@ -46,10 +53,15 @@ const WARM_UP_ROUNDS = 0.5
 function scenarioNames(): ScenarioName[] {
   const names = Object.keys(SCENARIOS).filter(isScenarioName)
   if (options.only === undefined) return names.filter((name) => !options.quick || SCENARIOS[name].quick)
-  return options.only.split(',').map((name) => {
+  return only().flatMap((name) => {
+    if (name === FLUSH) return []
     if (!isScenarioName(name)) throw new Error(`${name} is no scenario: ${names.join(', ')}`)
-    return name
+    return [name]
   })
+}
+
+function only(): string[] {
+  return options.only?.split(',') ?? []
 }
 
 function stateFolder(): string {
@@ -93,21 +105,49 @@ async function compare(
 
 async function compareAll(load: Load, state: string): Promise<void> {
   const scripts = bundleBoth(path.join(state, 'scripts'))
+  const { storage, json } = options
+  const reports = await compareScenarios(load, state, scripts)
+  if (Object.keys(reports).length > 0) {
+    console.log(`\nstate on ${storage}, ${rounds} rounds\n\n${table(reports)}`)
+  }
+  const flush =
+    only().includes(FLUSH) || (options.only === undefined && !options.quick)
+      ? await measureFlush(load, scripts.ours, (name) => path.join(state, name))
+      : undefined
+  if (flush) {
+    const { rate_ratio, slowest_second_ratio, p99_to_p50 } = flush
+    console.log(
+      `\nwith a flush every 5 s: ${rate_ratio} of the rate without, ${slowest_second_ratio} in the slowest second, p99 ${p99_to_p50} times p50`,
+    )
+  }
+  if (json !== undefined)
+    writeFileSync(json, reportJson({ storage, rounds, ...(flush && { flush }) }, reports))
+}
+
+async function compareScenarios(
+  load: Load,
+  state: string,
+  scripts: { readonly ours: string; readonly limit: string },
+): Promise<Record<string, ScenarioReport>> {
+  const reports: Record<string, ScenarioReport> = {}
+  const names = scenarioNames()
   const servers: Partial<Record<Side, Server>> = {}
+  if (names.length === 0) return reports
   try {
     servers.ours = await startOurs(scripts.ours, path.join(state, 'ours'))
     servers.limit = await startLimit(scripts.limit, path.join(state, 'limit'))
-    const reports: Record<string, ScenarioReport> = {}
-    const names = scenarioNames()
+    const postgres = options.postgres ? await startPostgres(path.join(state, 'postgres')) : undefined
+    if (postgres) servers.postgres = postgres
+    else if (options.postgres) console.log('PostgreSQL is not in /usr/lib/postgresql: it is left out')
     for (const [i, name] of names.entries()) {
-      const round_ms = roundMs(names.length - i, Object.keys(servers).length)
-      const report = await compare(load, name, round_ms, servers)
+      const { postgres, ...workers } = servers
+      const compared = SCENARIOS[name].postgres ? servers : workers
+      const round_ms = roundMs(names.length - i, Object.keys(compared).length)
+      const report = await compare(load, name, round_ms, compared)
       reports[name] = report
       console.log(`${name}: ${report.ratio_to_limit} of the limit`)
     }
-    const { storage, json } = options
-    console.log(`\nstate on ${storage}, ${rounds} rounds\n\n${table(reports)}`)
-    if (json !== undefined) writeFileSync(json, reportJson({ storage, rounds }, reports))
+    return reports
   } finally {
     for (const server of Object.values(servers)) await server.stop()
   }

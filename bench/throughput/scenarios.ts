@@ -13,6 +13,8 @@ export interface Scenario {
   readonly customers: number
   /** Whether `--quick` runs it. */
   readonly quick: boolean
+  /** Whether the meter on PostgreSQL has it too. */
+  readonly postgres: boolean
   /** `serial` never repeats within a run. */
   readonly step: (send: Send, serial: string) => Promise<void>
 }
@@ -81,19 +83,23 @@ function scenario(
   title: string,
   callers: number,
   step: Scenario['step'],
-  { units = 1, customers = 1, quick = false }: Partial<Scenario> = {},
+  { units = 1, customers = 1, quick = false, postgres = false }: Partial<Scenario> = {},
 ): Scenario {
-  return { title, callers, step, units, customers, quick }
+  return { title, callers, step, units, customers, quick, postgres }
 }
 
 /** By the name that the JSON report uses. */
 export const SCENARIOS = {
-  single_c1: scenario('single event, 1 caller', 1, single, { quick: true }),
-  single_c50: scenario('single event, 50 callers', 50, single, { quick: true }),
-  single_c200: scenario('single event, 200 callers', 200, single, { quick: true }),
+  single_c1: scenario('single event, 1 caller', 1, single, { quick: true, postgres: true }),
+  single_c50: scenario('single event, 50 callers', 50, single, { quick: true, postgres: true }),
+  single_c200: scenario('single event, 200 callers', 200, single, { quick: true, postgres: true }),
   single_random_c50: scenario('single event, random keys, 50 callers', 50, singleRandom),
   single_customers100: scenario('single event, 100 customers, 100 callers', 100, single, { customers: 100 }),
-  batch100_c10: scenario('batch of 100, own keys, 10 callers', 10, batchOf(100), { units: 100, quick: true }),
+  batch100_c10: scenario('batch of 100, own keys, 10 callers', 10, batchOf(100), {
+    units: 100,
+    quick: true,
+    postgres: true,
+  }),
   batch100_key_c10: scenario('batch of 100, one key, 10 callers', 10, keyedBatchOf(100), {
     units: 100,
     quick: true,
@@ -101,9 +107,13 @@ export const SCENARIOS = {
   batch1000_c10: scenario('batch of 1,000, own keys, 10 callers', 10, batchOf(1000), {
     units: 1000,
     quick: true,
+    postgres: true,
   }),
-  batch1000_c50: scenario('batch of 1,000, own keys, 50 callers', 50, batchOf(1000), { units: 1000 }),
-  balance_c50: scenario('balance, 50 callers', 50, balance, { quick: true }),
+  batch1000_c50: scenario('batch of 1,000, own keys, 50 callers', 50, batchOf(1000), {
+    units: 1000,
+    postgres: true,
+  }),
+  balance_c50: scenario('balance, 50 callers', 50, balance, { quick: true, postgres: true }),
   check_c50: scenario('check, 50 callers', 50, check, { quick: true }),
   calculate_c50: scenario('calculate, 50 callers', 50, calculate, { quick: true }),
   hold_capture_c50: scenario('hold and capture, 50 callers', 50, holdAndCapture, { units: 2 }),
