@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Heap } from './heap.ts'
+import { peakHeapOf } from './heap.ts'
+import { Inspector } from './inspector.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
 
 /**
@@ -105,14 +106,14 @@ async function measure(
 ): Promise<void> {
   // A new isolate for each: the garbage of one is not counted for the next.
   const server = await start()
-  const heap = await Heap.open(await server.inspector())
+  const inspector = await Inspector.open(await server.inspector())
   try {
-    const { used, outside } = await heap.peakOf(() => work(server))
+    const { used, outside } = await peakHeapOf(inspector, () => work(server))
     const fine = used < MAX_HEAP_MB
     console.log(`  ${fine ? 'ok  ' : 'MISS'} ${what}: ${used.toFixed(0)} MB, ${outside.toFixed(0)} outside`)
     if (!fine) failures.push(what)
   } finally {
-    heap.close()
+    inspector.close()
     await server.stop()
   }
 }

@@ -5,6 +5,7 @@ import path from 'node:path'
 // Of the version that wrangler brings along: it is wrangler's own way to run workerd.
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
+import { childrenOf } from './process.ts'
 
 export const ROOT = path.join(import.meta.dirname, '..')
 export const PROJECT = path.join(ROOT, 'wrangler.toml')
@@ -13,6 +14,8 @@ export const PROJECT = path.join(ROOT, 'wrangler.toml')
 export interface RawWorkerd {
   /** The Worker itself. */
   readonly url: string
+  /** Its process; `NaN` where there is no /proc. */
+  readonly pid: number
   readonly d1: () => Promise<D1Database>
   /** Only with `inspected`: the address of the inspector of the Worker's isolate. */
   readonly inspector: () => Promise<string>
@@ -56,6 +59,7 @@ export async function startWorkerd(
   { inspected = false } = {},
 ): Promise<RawWorkerd> {
   const { workerOptions } = unstable_getMiniflareWorkerOptions(config)
+  const before = childrenOf(process.pid)
   const { modulesRules: _rules, ratelimits: _limiters, ...worker } = workerOptions
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -81,6 +85,7 @@ export async function startWorkerd(
   const url = await miniflare.unsafeGetDirectURL()
   return {
     url: url.origin,
+    pid: childrenOf(process.pid).find((pid) => !before.includes(pid)) ?? Number.NaN,
     d1: () => miniflare.getD1Database('DB'),
     inspector: async () => inspectorOf(await miniflare.getInspectorURL()),
     stop: () => miniflare.dispose(),

@@ -1,0 +1,51 @@
+/** The inspector of one isolate, over its WebSocket (Chrome DevTools Protocol). */
+export class Inspector {
+  private readonly waiting = new Map<number, (result: unknown) => void>()
+  private readonly socket: WebSocket
+  private calls = 0
+
+  private constructor(socket: WebSocket) {
+    this.socket = socket
+    socket.addEventListener('message', ({ data }) => {
+      const reply: { readonly id?: number; readonly result?: unknown } = JSON.parse(String(data))
+      if (reply.id === undefined) return
+      this.waiting.get(reply.id)?.(reply.result)
+      this.waiting.delete(reply.id)
+    })
+  }
+
+  static open(url: string): Promise<Inspector> {
+    const socket = new WebSocket(url)
+    return new Promise((resolve, reject) => {
+      socket.addEventListener('open', () => resolve(new Inspector(socket)))
+      socket.addEventListener('error', () => reject(new Error(`no inspector at ${url}`)))
+    })
+  }
+
+  call(
+    method: 'Runtime.getHeapUsage',
+  ): Promise<{ readonly usedSize: number; readonly backingStorageSize?: number }>
+  call(method: 'Profiler.stop'): Promise<{ readonly profile: CpuProfile }>
+  call(method: 'Profiler.enable' | 'Profiler.start' | 'HeapProfiler.collectGarbage'): Promise<unknown>
+  call(method: 'Profiler.setSamplingInterval', params: { readonly interval: number }): Promise<unknown>
+  call(method: string, params: object = {}): Promise<unknown> {
+    const id = ++this.calls
+    return new Promise((resolve) => {
+      this.waiting.set(id, resolve)
+      this.socket.send(JSON.stringify({ id, method, params }))
+    })
+  }
+
+  close(): void {
+    this.socket.close()
+  }
+}
+
+/** A sampled profile of V8: a tree of calls, and the number of the node of each sample. */
+export interface CpuProfile {
+  readonly nodes: readonly {
+    readonly id: number
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
+  }[]
+  readonly samples: readonly number[]
+}

@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** `getconf CLK_TCK` of every Linux that this runs on. */
+const TICKS_PER_SECOND = 100
+const BYTES_PER_PAGE = 4096
+
+/** CPU time of processes in ms, without their children; 0 where there is no /proc. */
+export function cpuMs(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + ticksOf(pid) * (1000 / TICKS_PER_SECOND), 0)
+}
+
+/** Resident memory of a process in MB; 0 where there is no /proc. */
+export function residentMb(pid: number): number {
+  const pages = readOf(pid, 'statm').split(' ')[1] ?? '0'
+  return (Number(pages) * BYTES_PER_PAGE) / 1e6
+}
+
+/** A process and all that it started. */
+export function treeOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(treeOf)]
+}
+
+export function childrenOf(parent: number): number[] {
+  return processes().filter((pid) => statOf(pid)[1] === String(parent))
+}
+
+function processes(): number[] {
+  try {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+  } catch {
+    return []
+  }
+}
+
+function ticksOf(pid: number): number {
+  const fields = statOf(pid)
+  return Number(fields[11] ?? 0) + Number(fields[12] ?? 0)
+}
+
+/** The fields after the name, from the state on (proc_pid_stat(5)): 1 is the parent, 11 and 12 user and system time. */
+function statOf(pid: number): string[] {
+  const stat = readOf(pid, 'stat')
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+/** Empty for a process that has ended. */
+function readOf(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
+}

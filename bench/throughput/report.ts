@@ -1,0 +1,160 @@
+import type { Measured } from './load-process.ts'
+import { SCENARIOS, type ScenarioName } from './scenarios.ts'
+
+/** One round of a scenario against one server. */
+export interface Round extends Measured {
+  readonly cpu_ms: number
+}
+
+export type Side = 'ours' | 'limit' | 'postgres'
+export type Rounds = Partial<Readonly<Record<Side, readonly Round[]>>>
+
+interface Spread {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+
+interface SideReport {
+  /** Units of work a second. */
+  readonly per_second: Spread
+  readonly p50_ms: number
+  readonly p99_ms: number
+  readonly cpu_us_per_request: number
+  readonly failures: Readonly<Record<string, number>>
+  readonly first_failure?: string
+}
+
+export interface ScenarioReport {
+  readonly title: string
+  readonly sides: Partial<Readonly<Record<Side, SideReport>>>
+  /** Ours to the other side, the median of the rounds: each compares two measurements that follow each other. */
+  readonly ratio_to_limit: number | null
+  readonly ratio_to_postgres: number | null
+}
+
+export function scenarioReport(name: ScenarioName, rounds: Rounds): ScenarioReport {
+  const sides: Partial<Record<Side, SideReport>> = {}
+  for (const side of ['ours', 'limit', 'postgres'] as const) {
+    const measured = rounds[side]
+    if (measured) sides[side] = sideReport(measured)
+  }
+  return {
+    title: SCENARIOS[name].title,
+    sides,
+    ratio_to_limit: ratio(rounds.ours, rounds.limit),
+    ratio_to_postgres: ratio(rounds.ours, rounds.postgres),
+  }
+}
+
+function sideReport(rounds: readonly Round[]): SideReport {
+  const failures: Record<string, number> = {}
+  for (const round of rounds) {
+    for (const [status, count] of Object.entries(round.failures)) {
+      failures[status] = (failures[status] ?? 0) + count
+    }
+  }
+  const first_failure = rounds.find((round) => round.first_failure !== undefined)?.first_failure
+  return {
+    per_second: spread(rounds.map(rateOf)),
+    p50_ms: rounded(median(rounds.map(({ latency_ms }) => latency_ms.p50))),
+    p99_ms: rounded(median(rounds.map(({ latency_ms }) => latency_ms.p99))),
+    cpu_us_per_request: rounded(median(rounds.map(({ cpu_ms, requests }) => (cpu_ms * 1000) / requests))),
+    failures,
+    ...(first_failure !== undefined && { first_failure }),
+  }
+}
+
+function ratio(ours: readonly Round[] = [], others: readonly Round[] = []): number | null {
+  const ratios = ours.flatMap((round, i) => {
+    const other = others[i]
+    return other ? [rateOf(round) / rateOf(other)] : []
+  })
+  return ratios.length === 0 ? null : rounded(median(ratios))
+}
+
+function rateOf({ units, seconds }: Round): number {
+  return units / seconds
+}
+
+function spread(values: readonly number[]): Spread {
+  return {
+    median: rounded(median(values)),
+    min: rounded(Math.min(...values)),
+    max: rounded(Math.max(...values)),
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length / 2
+  const [low = Number.NaN, high = low] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
+  return (low + high) / 2
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(3))
+}
+
+/** `ratios` and `cpu_ratios` are ours to the limit's: of the rate, and of the CPU time of a request. */
+export function reportJson(settings: object, scenarios: Readonly<Record<string, ScenarioReport>>): string {
+  const each = (figure: (report: ScenarioReport) => number | null) =>
+    Object.fromEntries(Object.entries(scenarios).map(([name, report]) => [name, figure(report)]))
+  const ratios = each(({ ratio_to_limit }) => ratio_to_limit)
+  const cpu_ratios = each(({ sides: { ours, limit } }) =>
+    ours && limit ? rounded(ours.cpu_us_per_request / limit.cpu_us_per_request) : null,
+  )
+  return `${JSON.stringify({ ...settings, ratios, cpu_ratios, scenarios }, null, 2)}\n`
+}
+
+const COLUMNS = [
+  'scenario',
+  'ours /s (min-max)',
+  'limit /s (min-max)',
+  'ours/limit',
+  'PG /s',
+  'ours/PG',
+  'p50 ms (limit)',
+  'p99 ms',
+  'CPU µs/request (limit)',
+  'not 2xx',
+] as const
+
+export function table(reports: Readonly<Record<string, ScenarioReport>>): string {
+  const rows = Object.values(reports).map(({ title, sides, ratio_to_limit, ratio_to_postgres }) => {
+    const { ours, limit, postgres } = sides
+    return [
+      title,
+      rate(ours),
+      rate(limit),
+      String(ratio_to_limit ?? ''),
+      postgres ? postgres.per_second.median.toLocaleString('en') : '',
+      String(ratio_to_postgres ?? ''),
+      `${ours?.p50_ms ?? ''} (${limit?.p50_ms ?? ''})`,
+      String(ours?.p99_ms ?? ''),
+      `${ours?.cpu_us_per_request ?? ''} (${limit?.cpu_us_per_request ?? ''})`,
+      Object.entries(ours?.failures ?? {})
+        .map(([status, count]) => `${count} × ${status}`)
+        .join(', '),
+    ]
+  })
+  return aligned([[...COLUMNS], ...rows])
+}
+
+function rate(side: SideReport | undefined): string {
+  if (!side) return ''
+  const [median, min, max] = [side.per_second.median, side.per_second.min, side.per_second.max].map((value) =>
+    value.toLocaleString('en'),
+  )
+  return `${median} (${min}-${max})`
+}
+
+/** A Markdown table whose columns line up. */
+function aligned([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)))
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...rows.map(line)].join(
+    '\n',
+  )
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import type { Answer, RequestParts } from './connection.ts'
+
+/** Sends one request of a customer and waits for its answer. */
+export type Send = (request: Omit<RequestParts, 'key'>) => Promise<Answer>
+
+/** A kind of work that callers repeat, each at once after the answer to the last. */
+export interface Scenario {
+  readonly title: string
+  readonly callers: number
+  /** Units of work in a step: events, or requests where no event is ingested. */
+  readonly units: number
+  readonly customers: number
+  /** Whether `--quick` runs it. */
+  readonly quick: boolean
+  /** Whether the meter on PostgreSQL has it too. */
+  readonly postgres: boolean
+  /** `serial` never repeats within a run. */
+  readonly step: (send: Send, serial: string) => Promise<void>
+}
+
+const MODEL = '"provider":"OPENAI","model":"gpt-4o","input_tokens":1000,"output_tokens":500'
+const EVENT = `"event_type":"TOKEN_USAGE","feature_id":"chat",${MODEL}`
+const ACTION =
+  '"action":{"type":"token_usage","provider":"openai","model":"gpt-4o","estimated_input_tokens":1000,"estimated_output_tokens":500}'
+
+const keyed = (key: string) => `{${EVENT},"idempotency_key":"${key}"}`
+
+const post = (path: string, body: string, headers: Readonly<Record<string, string>> = {}) =>
+  ({ method: 'POST', path, body, headers }) as const
+
+const single: Scenario['step'] = async (send, serial) => {
+  await send(post('/v1/events/ingest', keyed(serial)))
+}
+
+const singleRandom: Scenario['step'] = async (send) => {
+  await send(post('/v1/events/ingest', keyed(randomUUID())))
+}
+
+/** A batch of events with a key each. */
+const batchOf =
+  (size: number): Scenario['step'] =>
+  async (send, serial) => {
+    const events = Array.from({ length: size }, (_, i) => keyed(`${serial}-${i}`))
+    await send(post('/v1/events/ingest', `{"events":[${events.join(',')}]}`))
+  }
+
+/** A batch of events with one key for all. */
+const keyedBatchOf = (size: number): Scenario['step'] => {
+  const body = `{"events":[${Array.from({ length: size }, () => `{${EVENT}}`).join(',')}]}`
+  return async (send, serial) => {
+    await send(post('/v1/events/ingest', body, { 'Idempotency-Key': serial }))
+  }
+}
+
+const balance: Scenario['step'] = async (send) => {
+  await send({ method: 'GET', path: '/v1/credits/balance' })
+}
+
+const check: Scenario['step'] = async (send) => {
+  await send(post('/v1/entitlements/check', `{"feature_id":"chat",${ACTION}}`))
+}
+
+const calculate: Scenario['step'] = async (send) => {
+  await send(post('/v1/rating/calculate', `{${MODEL}}`))
+}
+
+const holdAndCapture: Scenario['step'] = async (send) => {
+  const opened = await send(post('/v1/holds', '{"feature_id":"chat","credits":20}'))
+  const id = /"id":"(\w+)"/.exec(opened.body)?.[1]
+  if (id === undefined) return
+  await send(post(`/v1/holds/${id}/capture`, `{"event":{${EVENT}}}`))
+}
+
+/** Of ten steps: five events, two balances, two checks, a hold with its capture. */
+const MIX = [single, balance, single, check, single, holdAndCapture, single, balance, single, check] as const
+const mix: Scenario['step'] = (send, serial) => {
+  const step = MIX[Math.floor(Math.random() * MIX.length)] ?? single
+  return step(send, serial)
+}
+
+function scenario(
+  title: string,
+  callers: number,
+  step: Scenario['step'],
+  { units = 1, customers = 1, quick = false, postgres = false }: Partial<Scenario> = {},
+): Scenario {
+  return { title, callers, step, units, customers, quick, postgres }
+}
+
+/** By the name that the JSON report uses. */
+export const SCENARIOS = {
+  single_c1: scenario('single event, 1 caller', 1, single, { quick: true, postgres: true }),
+  single_c50: scenario('single event, 50 callers', 50, single, { quick: true, postgres: true }),
+  single_c200: scenario('single event, 200 callers', 200, single, { quick: true, postgres: true }),
+  single_random_c50: scenario('single event, random keys, 50 callers', 50, singleRandom),
+  single_customers100: scenario('single event, 100 customers, 100 callers', 100, single, { customers: 100 }),
+  batch100_c10: scenario('batch of 100, own keys, 10 callers', 10, batchOf(100), {
+    units: 100,
+    quick: true,
+    postgres: true,
+  }),
+  batch100_key_c10: scenario('batch of 100, one key, 10 callers', 10, keyedBatchOf(100), {
+    units: 100,
+    quick: true,
+  }),
+  batch1000_c10: scenario('batch of 1,000, own keys, 10 callers', 10, batchOf(1000), {
+    units: 1000,
+    quick: true,
+    postgres: true,
+  }),
+  batch1000_c50: scenario('batch of 1,000, own keys, 50 callers', 50, batchOf(1000), {
+    units: 1000,
+    postgres: true,
+  }),
+  balance_c50: scenario('balance, 50 callers', 50, balance, { quick: true, postgres: true }),
+  check_c50: scenario('check, 50 callers', 50, check, { quick: true }),
+  calculate_c50: scenario('calculate, 50 callers', 50, calculate, { quick: true }),
+  hold_capture_c50: scenario('hold and capture, 50 callers', 50, holdAndCapture, { units: 2 }),
+  mix_c50: scenario('mix, 50 callers', 50, mix),
+} as const satisfies Readonly<Record<string, Scenario>>
+
+export type ScenarioName = keyof typeof SCENARIOS
+
+export function isScenarioName(name: string): name is ScenarioName {
+  return Object.hasOwn(SCENARIOS, name)
+}

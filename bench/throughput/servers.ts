@@ -1,0 +1,91 @@
+import path from 'node:path'
+import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from '../raw-workerd.ts'
+
+/** A server that answers the scenarios' requests. */
+export interface Server {
+  readonly url: string
+  /** The processes whose CPU time is the server's. */
+  readonly pids: () => readonly number[]
+  /** API keys of this many customers, the same each time. */
+  readonly keysOf: (customers: number) => Promise<readonly string[]>
+  readonly stop: () => Promise<void>
+}
+
+const LIMIT_CONFIG = path.join(import.meta.dirname, 'limit.toml')
+const TOKEN = 'bench-operator-token'
+/** The most that a balance may hold. */
+const CREDITS = 8_000_000_000
+const NEVER_MS = '3600000'
+
+export interface OursOptions {
+  readonly flush_delay_ms?: string
+  readonly inspected?: boolean
+}
+
+/** Bundles both Workers; the scripts serve several servers. */
+export function bundleBoth(directory: string): { readonly ours: string; readonly limit: string } {
+  return {
+    ours: bundle(PROJECT, path.join(directory, 'ours')),
+    limit: bundle(LIMIT_CONFIG, path.join(directory, 'limit')),
+  }
+}
+
+/** The production bundle; it does not flush while it is measured unless a delay is given. */
+export async function startOurs(
+  script: string,
+  state: string,
+  { flush_delay_ms = NEVER_MS, inspected = false }: OursOptions = {},
+): Promise<Server & { readonly workerd: RawWorkerd }> {
+  const bindings = {
+    OPERATOR_TOKEN: TOKEN,
+    RATE_LIMIT_ENTERPRISE: '1000000000',
+    LOG_SAMPLE_RATE: '0',
+    SLOW_REQUEST_MS: '600000',
+    FLUSH_DELAY_MS: flush_delay_ms,
+  }
+  const workerd = await startWorkerd(PROJECT, script, state, bindings, { inspected })
+  await migrateD1(await workerd.d1())
+  const keys: string[] = []
+  return {
+    workerd,
+    url: workerd.url,
+    pids: () => [workerd.pid],
+    keysOf: async (customers) => {
+      while (keys.length < customers) keys.push(await register(workerd.url, `customer-${keys.length}`))
+      return keys.slice(0, customers)
+    },
+    stop: () => workerd.stop(),
+  }
+}
+
+export async function startLimit(script: string, state: string): Promise<Server> {
+  const workerd = await startWorkerd(LIMIT_CONFIG, script, state)
+  return {
+    url: workerd.url,
+    pids: () => [workerd.pid],
+    keysOf: async (customers) => Array.from({ length: customers }, (_, i) => `limit-${i}`),
+    stop: () => workerd.stop(),
+  }
+}
+
+/** Registers a customer with as many credits as a wallet holds, and returns its API key. */
+async function register(url: string, name: string): Promise<string> {
+  const customer = { name, email: `${name}@bench.example`, tier: 'ENTERPRISE' }
+  const answer = await post(`${url}/v1/customers/register`, TOKEN, customer)
+  const key = 'api_key' in answer ? String(answer.api_key) : ''
+  await post(`${url}/v1/credits/grant`, key, { amount: CREDITS - 10_000 })
+  return key
+}
+
+async function post(url: string, key: string, body: object): Promise<object> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const answer: unknown = await response.json()
+  if (!response.ok || typeof answer !== 'object' || answer === null) {
+    throw new Error(`${url}: ${response.status} ${JSON.stringify(answer)}`)
+  }
+  return answer
+}
