@@ -1,6 +1,6 @@
+import { fingerprintOf } from '../http/input/fingerprint.ts'
 import { withoutNulls } from '../http/input/nulls.ts'
 import { fieldErrors } from '../http/input/validation.ts'
-import { fingerprintOf } from '../http/middleware/idempotency-key.ts'
 import { newId } from '../ids.ts'
 import type { Asked } from '../ledger/client/call.ts'
 import type { Caller } from '../ledger/model/account.ts'
@@ -129,6 +129,5 @@ function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | und
 
 /** Compares the event itself, alone or in a batch, and wherever its key was sent. */
 function idempotencyOf(key: string, event: unknown): Idempotency {
-  const compared = typeof event === 'object' ? { ...event, idempotency_key: undefined } : event
-  return { key, fingerprint: fingerprintOf(OPERATION, compared) }
+  return { key, fingerprint: fingerprintOf(OPERATION, event, 'idempotency_key') }
 }

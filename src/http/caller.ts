@@ -3,8 +3,8 @@ import type { Auditor } from '../audit/record.ts'
 import type { Caller } from '../ledger/model/account.ts'
 import type { Idempotency, LedgerName } from '../ledger/model/vocabulary.ts'
 import { type AppEnv, clientIp } from './env.ts'
+import { fingerprintOf } from './input/fingerprint.ts'
 import { tighter } from './middleware/headers.ts'
-import { fingerprintOf } from './middleware/idempotency-key.ts'
 
 /** The ledger of the request's key: its customer's, in its mode. */
 export function ledgerOf(c: Context<AppEnv>): LedgerName {

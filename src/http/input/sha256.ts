@@ -1,0 +1,119 @@
+/**
+ * SHA-256 (FIPS 180-4) of a short text in UTF-8, as its 256 bits in eight words. For fingerprints of events: a call of
+ * `node:crypto` takes 3.5 us in workerd whatever it hashes, this takes 0.3 us for each 64 bytes.
+ */
+export function sha256(text: string): Int32Array {
+  const blocks = encode(text)
+  state.set(INITIAL)
+  for (let block = 0; block < blocks; block++) compress(block * 64)
+  return state
+}
+
+/** The first 22 characters of the digest in base64url: 132 of its bits. Any longer prefix reads further words. */
+export function base64url22(words: Int32Array): string {
+  let text = ''
+  for (let i = 0; i < 22; i++) {
+    const bit = i * 6
+    const word = words[bit >>> 5] ?? 0
+    const next = words[(bit >>> 5) + 1] ?? 0
+    const offset = bit & 31
+    const sextet = offset <= 26 ? word >>> (26 - offset) : (word << (offset - 26)) | (next >>> (58 - offset))
+    text += BASE64URL.charAt(sextet & 63)
+  }
+  return text
+}
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** The first 32 bits of the fractional parts of the square roots of the first 8 primes. */
+const INITIAL = Int32Array.of(
+  0x6a09e667,
+  0xbb67ae85,
+  0x3c6ef372,
+  0xa54ff53a,
+  0x510e527f,
+  0x9b05688c,
+  0x1f83d9ab,
+  0x5be0cd19,
+)
+
+/** The first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
+const ROUNDS = cubeRootsOfPrimes(64)
+
+function cubeRootsOfPrimes(count: number): Int32Array {
+  const fractions = new Int32Array(count)
+  for (let found = 0, candidate = 2; found < count; candidate++) {
+    let divisor = 2
+    while (divisor * divisor <= candidate && candidate % divisor !== 0) divisor++
+    if (divisor * divisor > candidate) fractions[found++] = (Math.cbrt(candidate) % 1) * 2 ** 32
+  }
+  return fractions
+}
+
+const state = new Int32Array(8)
+const words = new Int32Array(64)
+const utf8 = new TextEncoder()
+let bytes = new Uint8Array(1024)
+let view = new DataView(bytes.buffer)
+
+/** Writes the padded text to `bytes` and returns its number of blocks. */
+function encode(text: string): number {
+  // A UTF-16 unit takes at most three bytes, the padding at most 72.
+  if (text.length * 3 + 72 > bytes.length) {
+    bytes = new Uint8Array(text.length * 3 + 72)
+    view = new DataView(bytes.buffer)
+  }
+  let length = 0
+  for (; length < text.length; length++) {
+    const unit = text.charCodeAt(length)
+    if (unit >= 0x80) break
+    bytes[length] = unit
+  }
+  if (length < text.length) length = utf8.encodeInto(text, bytes).written
+  const blocks = (length + 72) >>> 6
+  bytes[length] = 0x80
+  bytes.fill(0, length + 1, blocks * 64 - 4)
+  view.setUint32(blocks * 64 - 4, length * 8)
+  return blocks
+}
+
+function compress(start: number): void {
+  for (let i = 0; i < 16; i++) words[i] = view.getInt32(start + i * 4)
+  for (let i = 16; i < 64; i++) {
+    const near = words[i - 2] ?? 0
+    const far = words[i - 15] ?? 0
+    const s0 = ((far >>> 7) | (far << 25)) ^ ((far >>> 18) | (far << 14)) ^ (far >>> 3)
+    const s1 = ((near >>> 17) | (near << 15)) ^ ((near >>> 19) | (near << 13)) ^ (near >>> 10)
+    words[i] = ((words[i - 16] ?? 0) + s0 + (words[i - 7] ?? 0) + s1) | 0
+  }
+  let a = state[0] ?? 0
+  let b = state[1] ?? 0
+  let c = state[2] ?? 0
+  let d = state[3] ?? 0
+  let e = state[4] ?? 0
+  let f = state[5] ?? 0
+  let g = state[6] ?? 0
+  let h = state[7] ?? 0
+  for (let i = 0; i < 64; i++) {
+    const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))
+    const t1 = (h + s1 + ((e & f) ^ (~e & g)) + (ROUNDS[i] ?? 0) + (words[i] ?? 0)) | 0
+    const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10))
+    const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0
+    h = g
+    g = f
+    f = e
+    e = (d + t1) | 0
+    d = c
+    c = b
+    b = a
+    a = (t1 + t2) | 0
+  }
+  state[0] = (state[0] ?? 0) + a
+  state[1] = (state[1] ?? 0) + b
+  state[2] = (state[2] ?? 0) + c
+  state[3] = (state[3] ?? 0) + d
+  state[4] = (state[4] ?? 0) + e
+  state[5] = (state[5] ?? 0) + f
+  state[6] = (state[6] ?? 0) + g
+  state[7] = (state[7] ?? 0) + h
+}

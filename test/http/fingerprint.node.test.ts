@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { InexactNumber, normalized, parseExact, parseJson } from '../../src/http/input/exact-json.ts'
+import { fingerprintOf } from '../../src/http/input/fingerprint.ts'
+import { JsonSource } from '../../src/http/input/json-source.ts'
+import { base64url22, sha256 } from '../../src/http/input/sha256.ts'
+
+const OPERATION = 'POST /v1/events/ingest'
+
+/** The canonical form and its digest, as plain to read as they can be. */
+function reference(body: unknown): string {
+  return digest(`${OPERATION}\n${canonical(body)}`)
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 22)
+}
+
+function canonical(value: unknown): string {
+  if (value instanceof JsonSource) return canonical(parseExact(value.text))
+  if (value instanceof InexactNumber)
+    return `${value.source.startsWith('-') ? '-' : ''}${normalized(value.source)}`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined)
+  fields.sort(([a], [b]) => (a < b ? -1 : 1))
+  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`
+}
+
+const text = fc.string({ unit: 'binary', maxLength: 300 })
+const value = fc.oneof(fc.jsonValue({ maxDepth: 5 }), fc.dictionary(text, fc.jsonValue()))
+
+describe('the digest of short texts', () => {
+  it('is SHA-256 of the UTF-8, whatever the text and its length', () => {
+    for (let length = 0; length < 300; length++) {
+      for (const unit of ['a', 'é', '😀', '\ud800']) {
+        const long = unit.repeat(length)
+        expect(base64url22(sha256(long)), `${length} times ${unit}`).toBe(digest(long))
+      }
+    }
+    fc.assert(
+      fc.property(text, (any) => {
+        expect(base64url22(sha256(any))).toBe(digest(any))
+      }),
+    )
+  })
+})
+
+describe('a fingerprint', () => {
+  it('is that of the canonical JSON, for any body', () => {
+    fc.assert(
+      fc.property(value, (body) => {
+        expect(fingerprintOf(OPERATION, body)).toBe(reference(body))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  it('is that of the canonical JSON for hostile bodies', () => {
+    for (const json of [
+      '{"__proto__":{"a":1},"constructor":2,"toString":[]}',
+      '{"a":1,"a":2}',
+      '{"10":1,"9":2,"":3,"é":4,"\\ud800":5}',
+      '{"a":-0,"b":1e400,"c":-1e400,"d":1E-7,"e":1e21,"f":9007199254740993,"g":1.00000000000000000009}',
+      '["\\u0000","\\u001f","\\u007f","\\"","\\\\","\\u2028","\\ud83d\\ude00","\\udc00"]',
+      '{"a":true,"b":false,"c":null,"d":{},"e":[],"f":[[],{}]}',
+      JSON.stringify({ long: 'x'.repeat(50_000), list: Array(3_000).fill({ b: 1, a: 'é' }) }),
+    ]) {
+      const body = parseJson(json)
+      expect(fingerprintOf(OPERATION, body), json.slice(0, 80)).toBe(reference(body))
+    }
+  })
+
+  it('has the fields of free JSON in any order, and its numbers exactly', () => {
+    const of = (json: string) => fingerprintOf(OPERATION, { metadata: JsonSource.read(json) })
+    expect(of('{"b":1,"a":[1.0]}')).toBe(of('{"a":[1],"b":1}'))
+    expect(of('{"a":9007199254740993}')).not.toBe(of('{"a":9007199254740992}'))
+    expect(of('{"a":9007199254740993}')).toBe(reference({ metadata: parseExact('{"a":9007199254740993}') }))
+  })
+
+  it('leaves out one field of the body itself', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (fields) => {
+        const keyed = { ...fields, idempotency_key: 'k', nested: { idempotency_key: 'k' } }
+        const { idempotency_key: _, ...rest } = keyed
+        expect(fingerprintOf(OPERATION, keyed, 'idempotency_key')).toBe(reference(rest))
+      }),
+    )
+  })
+
+  it('stays what ledgers have stored since version 0.1.0', () => {
+    const event = {
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'chat',
+      provider: 'OPENAI',
+      model: 'gpt-4o',
+      usage: { input_tokens: 1000, output_tokens: 500 },
+      metadata: JsonSource.read('{"b":[1.5,"é"],"a":null}'),
+    }
+    expect(fingerprintOf(OPERATION, event)).toBe('OevalmtUKO_p08vvwPWtHN')
+  })
+})
