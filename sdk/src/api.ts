@@ -1309,7 +1309,7 @@ export interface paths {
         get: operations["getEntitlement"];
         /**
          * Replace the rules of an entitlement
-         * @description Counters are kept if unit, period, anchor and time zone are unchanged.
+         * @description Counters are kept if unit, period, length, anchor and time zone are unchanged.
          *
          *     Requires an API key with the scope `entitlements:write`.
          */
@@ -3456,7 +3456,13 @@ export interface components {
             /** @enum {string} */
             unit: "credits" | "events" | "tokens" | "usd";
             /** @enum {string|null} */
-            period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | null;
+            period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING" | null;
+            /** @description Of ROLLING: the length of a window. */
+            rolling?: {
+                hours: number;
+            } | {
+                days: number;
+            };
             /** Format: date-time */
             anchor: string | null;
             time_zone: string;
@@ -3484,7 +3490,12 @@ export interface components {
              */
             unit?: "credits" | "events" | "tokens" | "usd";
             /** @enum {string} */
-            period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL";
+            period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
+            /** @description The length of the windows of ROLLING: hours or days, at most a month. A use counts for this time and at most a sixtieth longer. */
+            rolling?: {
+                hours?: number;
+                days?: number;
+            };
             /**
              * Format: date-time
              * @description A time at which a window begins. Default: calendar windows.
@@ -3514,7 +3525,12 @@ export interface components {
              */
             unit?: "credits" | "events" | "tokens" | "usd";
             /** @enum {string} */
-            period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL";
+            period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
+            /** @description The length of the windows of ROLLING: hours or days, at most a month. A use counts for this time and at most a sixtieth longer. */
+            rolling?: {
+                hours?: number;
+                days?: number;
+            };
             /**
              * Format: date-time
              * @description A time at which a window begins. Default: calendar windows.
@@ -3546,8 +3562,17 @@ export interface components {
                 used: number;
                 remaining: number;
                 /** @enum {string} */
-                period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL";
-                /** Format: date-time */
+                period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
+                /** @description Of ROLLING: the length of a window. */
+                rolling?: {
+                    hours: number;
+                } | {
+                    days: number;
+                };
+                /**
+                 * Format: date-time
+                 * @description When the window ends, or when the oldest use leaves a rolling window; null if time frees nothing.
+                 */
                 resets_at: string | null;
                 /** @enum {string} */
                 unit: "credits" | "events" | "tokens" | "usd";

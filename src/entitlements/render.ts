@@ -2,12 +2,17 @@ import { timeJson, timeOrNull } from '../http/input/times.ts'
 import { creditsExact, creditsJson, exactNumber, jsonOf, metadataJson, usdJson } from '../http/output/json.ts'
 import { quantityText } from '../ledger/entitlements/limits.ts'
 import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/model/answers.ts'
-import { type Entitlement, freeJsonOf } from '../ledger/model/limits.ts'
+import {
+  type Entitlement,
+  type EntitlementPeriod,
+  freeJsonOf,
+  type RollingLength,
+} from '../ledger/model/limits.ts'
 import { picoUsd } from '../pricing/money.ts'
 
 /** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
 export function renderEntitlement(entitlement: Entitlement): object {
-  const { owner, limit, unit, anchor_ms, time_zone } = entitlement
+  const { owner, limit, unit, anchor_ms, time_zone, rolling } = entitlement
   const { value, metadata } = freeJsonOf(entitlement)
   return {
     id: entitlement.id,
@@ -19,6 +24,7 @@ export function renderEntitlement(entitlement: Entitlement): object {
     unit,
     period: entitlement.period,
     anchor: timeOrNull(anchor_ms),
+    ...(rolling && { rolling }),
     // Answers of earlier versions, which replays repeat, have no time zone.
     ...(time_zone !== undefined && { time_zone }),
     value: value === undefined ? null : jsonOf(value),
@@ -51,6 +57,7 @@ function renderLimit(limit: LimitAnswer): object {
     used: exactNumber(limit.used),
     remaining: exactNumber(limit.remaining),
     period: limit.period,
+    ...(limit.rolling && { rolling: limit.rolling }),
     resets_at: timeOrNull(limit.resets_at_ms),
     unit: limit.unit,
   }
@@ -77,13 +84,25 @@ function messageOf({ reason, limit }: CheckAnswer): string {
 
 function limitText(limit: LimitAnswer | null): string {
   if (!limit) return 'limit'
-  const { level, value, unit, used, period } = limit
+  const { level, value, unit, used, period, rolling } = limit
   const name = unit === 'usd' ? 'USD' : unit
-  const window = period === 'TOTAL' ? 'in total' : WINDOWS[period]
+  const window = rolling ? `in any ${lengthText(rolling)}` : WINDOWS[period]
   return `${level}'s limit of ${value} ${name} ${window}, of which ${used} are used`
 }
 
-const WINDOWS = { HOURLY: 'an hour', DAILY: 'a day', WEEKLY: 'a week', MONTHLY: 'a month' } as const
+const WINDOWS: Readonly<Record<EntitlementPeriod, string>> = {
+  HOURLY: 'an hour',
+  DAILY: 'a day',
+  WEEKLY: 'a week',
+  MONTHLY: 'a month',
+  TOTAL: 'in total',
+  ROLLING: 'in a rolling window',
+}
+
+function lengthText(rolling: RollingLength): string {
+  const [count, unit] = 'hours' in rolling ? [rolling.hours, 'hour'] : [rolling.days, 'day']
+  return count === 1 ? unit : `${count} ${unit}s`
+}
 
 const ACTIONS: Readonly<Record<CheckReason, readonly ActionType[]>> = {
   feature_not_enabled: ['upgrade'],

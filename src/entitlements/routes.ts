@@ -49,7 +49,7 @@ const replaceRoute = route({
   method: 'put',
   path: '/{id}',
   summary: 'Replace the rules of an entitlement',
-  description: 'Counters are kept if unit, period, anchor and time zone are unchanged.',
+  description: 'Counters are kept if unit, period, length, anchor and time zone are unchanged.',
   ...writes,
   request: { params: entitlementPath, body: jsonRequest(entitlementPutSchema) },
   answers: { 200: answered },

@@ -6,18 +6,22 @@ import { JsonSource, MAX_FREE_JSON_BYTES } from '../http/input/json-source.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput, timeZoneInput } from '../http/input/times.ts'
+import { RESETS_AT } from '../http/output/problem-schemas.ts'
 import {
+  ENTITLEMENT_PERIODS,
   type EntitlementRules,
   LIMIT_TYPES,
   LIMIT_UNITS,
   type LimitUnit,
+  MAX_ROLLING_DAYS,
+  MAX_ROLLING_HOURS,
+  type RollingLength,
   UNIT_DECIMALS,
 } from '../ledger/model/limits.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 import { parseDecimal } from '../pricing/money.ts'
 import { MAX_QUANTITY } from '../pricing/usage.ts'
 import { countInput, quantityInput } from '../rating/schema.ts'
-import { LIMIT_PERIODS } from '../time/windows.ts'
 import { UTC } from '../time/zones.ts'
 
 /** The largest amounts and counts anywhere: 8e9 credits or USD, 1e13 tokens or events. */
@@ -28,13 +32,29 @@ const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
   events: MAX_QUANTITY,
 }
 
+const rollingInput = z
+  .strictObject({
+    hours: z.int().min(1).max(MAX_ROLLING_HOURS).optional(),
+    days: z.int().min(1).max(MAX_ROLLING_DAYS).optional(),
+  })
+  .transform(({ hours, days }, ctx): RollingLength => {
+    if (hours !== undefined && days === undefined) return { hours }
+    if (days !== undefined && hours === undefined) return { days }
+    ctx.addIssue({ code: 'custom', message: 'give hours or days, one of them' })
+    return z.NEVER
+  })
+
 const ruleFields = {
   limit_type: z.enum(LIMIT_TYPES),
   limit_value: decimalInput(UNIT_DECIMALS.usd, { minimum: 0, maximum: MAX_LIMITS.tokens })
     .optional()
     .openapi({ description: 'The limit for a window, in `unit`.' }),
   unit: z.enum(LIMIT_UNITS).default('credits'),
-  period: z.enum(LIMIT_PERIODS).optional(),
+  period: z.enum(ENTITLEMENT_PERIODS).optional(),
+  rolling: rollingInput.optional().openapi({
+    description:
+      'The length of the windows of ROLLING: hours or days, at most a month. A use counts for this time and at most a sixtieth longer.',
+  }),
   anchor: timeInput()
     .optional()
     .openapi({ description: 'A time at which a window begins. Default: calendar windows.' }),
@@ -85,14 +105,8 @@ function refuseWrongRules(rules: Rules, ctx: z.RefinementCtx): void {
   for (const [field, message] of problemsOf(rules)) ctx.addIssue({ code: 'custom', path: [field], message })
 }
 
-function problemsOf({
-  limit_type,
-  limit_value,
-  unit,
-  period,
-  anchor,
-  time_zone,
-}: Rules): [keyof Rules, string][] {
+function problemsOf(rules: Rules): [keyof Rules, string][] {
+  const { limit_type, limit_value, unit, period, rolling, anchor, time_zone } = rules
   const problems: [keyof Rules, string][] = []
   const limits = limit_type !== 'NONE'
   if (limits && limit_value === undefined) problems.push(['limit_value', `required with ${limit_type}`])
@@ -110,7 +124,12 @@ function problemsOf({
     if (value === undefined) continue
     if (period === undefined) problems.push(['period', `required with ${field}`])
     if (period === 'TOTAL') problems.push([field, 'requires a period with windows; TOTAL has none'])
+    if (period === 'ROLLING') {
+      problems.push([field, 'requires a period with fixed windows; those of ROLLING move'])
+    }
   }
+  if (period === 'ROLLING' && rolling === undefined) problems.push(['rolling', 'required with ROLLING'])
+  if (period !== 'ROLLING' && rolling !== undefined) problems.push(['rolling', 'requires the period ROLLING'])
   return problems
 }
 
@@ -134,13 +153,21 @@ function readLimit(input: DecimalInput, unit: LimitUnit): bigint | string {
 }
 
 /** The rules, as the ledger stores them. */
-export function rulesOf({ limit_value, period, anchor, time_zone, ...rules }: Rules): EntitlementRules {
+export function rulesOf({
+  limit_value,
+  period,
+  rolling,
+  anchor,
+  time_zone,
+  ...rules
+}: Rules): EntitlementRules {
   const { limit_type, unit, enabled, value, metadata } = rules
   return {
     limit_type,
     limit: limit_value === undefined ? null : readLimit(limit_value, unit).toString(),
     unit,
     period: period ?? null,
+    ...(rolling && { rolling }),
     anchor_ms: anchor ?? null,
     time_zone: time_zone?.name ?? UTC,
     enabled,
@@ -157,6 +184,11 @@ export const entitlementsQuery = z
 
 const time = z.string().openapi({ format: 'date-time' })
 
+const rollingSchema = z
+  .union([z.object({ hours: z.int() }), z.object({ days: z.int() })])
+  .optional()
+  .openapi({ description: 'Of ROLLING: the length of a window.' })
+
 export const entitlementAnswerSchema = z
   .object({
     id: z.string(),
@@ -166,7 +198,8 @@ export const entitlementAnswerSchema = z
     limit_type: z.enum(LIMIT_TYPES),
     limit_value: z.number().nullable(),
     unit: z.enum(LIMIT_UNITS),
-    period: z.enum(LIMIT_PERIODS).nullable(),
+    period: z.enum(ENTITLEMENT_PERIODS).nullable(),
+    rolling: rollingSchema,
     anchor: time.nullable(),
     time_zone: z.string(),
     value: z.unknown(),
@@ -235,8 +268,9 @@ export const checkAnswerSchema = z
         value: z.number(),
         used: z.number(),
         remaining: z.number(),
-        period: z.enum(LIMIT_PERIODS),
-        resets_at: time.nullable(),
+        period: z.enum(ENTITLEMENT_PERIODS),
+        rolling: rollingSchema,
+        resets_at: time.nullable().openapi({ description: RESETS_AT }),
         unit: z.enum(LIMIT_UNITS),
       })
       .nullable(),

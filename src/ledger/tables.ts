@@ -21,6 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
   recordPayments,
   sealBuckets,
   (sql) => void sql.exec(VERSION_7),
+  (sql) => void sql.exec(VERSION_8),
 ]
 
 const VERSION_1 = `
@@ -278,6 +279,9 @@ const VERSION_7 = `
 
   INSERT INTO meta (key, value) SELECT 'unrated_events', count(*) FROM unrated_events HAVING count(*) > 0
 `
+
+// The earlier parts of rolling windows. An added column writes no row.
+const VERSION_8 = 'ALTER TABLE limit_counters ADD COLUMN earlier TEXT'
 
 const WRITE_META = `
   INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`

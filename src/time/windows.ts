@@ -1,6 +1,6 @@
 import { DAY_MS, HOUR_MS, WEEK_MS } from './durations.ts'
 
-/** The periods that a limit counts over. */
+/** The periods with fixed windows that a limit counts over. */
 export const LIMIT_PERIODS = ['HOURLY', 'DAILY', 'WEEKLY', 'MONTHLY', 'TOTAL'] as const
 export type LimitPeriod = (typeof LIMIT_PERIODS)[number]
 

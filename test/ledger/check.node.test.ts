@@ -2,10 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, inject, it } from 'vitest'
 import { checkUse } from '../../src/ledger/entitlements/check.ts'
 import type { CheckAnswer } from '../../src/ledger/model/answers.ts'
-import { type Entitlement, LIMIT_UNITS } from '../../src/ledger/model/limits.ts'
+import { ENTITLEMENT_PERIODS, type Entitlement, LIMIT_UNITS } from '../../src/ledger/model/limits.ts'
 import type { IngestItem } from '../../src/ledger/model/messages/events.ts'
 import { microCredits } from '../../src/pricing/money.ts'
-import { LIMIT_PERIODS } from '../../src/time/windows.ts'
 import { CUSTOMER, entitlement, hardEvents, rules, team, user } from '../support/entitlements.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant } from '../support/messages.ts'
@@ -164,7 +163,8 @@ const row = fc
     owner,
     limit_type: fc.constantFrom('HARD' as const, 'HARD' as const, 'SOFT' as const, 'NONE' as const),
     unit: fc.constantFrom(...LIMIT_UNITS),
-    period: fc.option(fc.constantFrom(...LIMIT_PERIODS), { freq: 6 }),
+    period: fc.option(fc.constantFrom(...ENTITLEMENT_PERIODS), { freq: 6 }),
+    time_zone: fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu'),
     anchor_ms: fc.option(fc.constant(Date.UTC(2026, 0, 31, 9))),
     limit: fc.integer({ min: 0, max: 400 }),
     enabled: fc.integer({ min: 0, max: 9 }).map((n) => n > 0),
@@ -172,6 +172,7 @@ const row = fc
   .map(({ owner, limit, ...rule }) =>
     entitlement(owner, {
       ...rule,
+      ...(rule.period === 'ROLLING' && { rolling: { hours: 24 } }),
       // What the credits' limit is in pico-USD, and a few events instead of hundreds.
       limit: String(
         rule.unit === 'usd' ? limit * 1000 : rule.unit === 'events' ? Math.ceil(limit / 40) : limit,

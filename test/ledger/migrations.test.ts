@@ -127,6 +127,7 @@ function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null)
   }
   sql.exec('DROP TABLE key_segments')
   sql.exec('DROP INDEX unrated_models')
+  sql.exec('ALTER TABLE limit_counters DROP COLUMN earlier')
   sql.exec("UPDATE meta SET value = '5' WHERE key = 'schema_version'")
   if (!buckets) return
   const { bits, row, round } = buckets
@@ -192,6 +193,25 @@ describe('an object of version 5', () => {
       expect(keys.count('key_buckets')).toBeLessThanOrEqual(most)
       expect(storage.sql.exec('SELECT 1 FROM key_segments WHERE filter IS NULL').toArray()).toEqual([])
       expect(storage.sql.exec("SELECT 1 FROM meta WHERE key = 'key_buckets'").toArray()).toEqual([])
+    })
+  })
+})
+
+describe('an object of version 7', () => {
+  it('keeps the counters of its limits', async () => {
+    const ledger = await freshLedger()
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      const { sql } = storage
+      sql.exec('ALTER TABLE limit_counters DROP COLUMN earlier')
+      sql.exec("UPDATE meta SET value = '7' WHERE key = 'schema_version'")
+      sql.exec("INSERT INTO limit_counters VALUES (1, 1000, '20000000000000000', '5')")
+      migrate(storage)
+      const store = new LedgerStore(sql)
+      expect(store.limitCounter(1)).toEqual({
+        window_start_ms: 1000,
+        used: 20_000_000_000_000_000n,
+        reserved: 5n,
+      })
     })
   })
 })

@@ -7,6 +7,10 @@ const exact = (description: string) => z.number().openapi({ description })
 const nearest = z.array(z.string()).openapi({ description: 'Similar names, closest first.' })
 const checked = z.object({ ok: z.boolean(), latency_ms: z.number() })
 
+/** The meaning of `resets_at`, wherever a limit is answered. */
+export const RESETS_AT =
+  'When the window ends, or when the oldest use leaves a rolling window; null if time frees nothing.'
+
 const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   invalid_request: {
     errors: z.array(
@@ -28,10 +32,7 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
     unit: z.enum(['credits', 'events', 'tokens', 'usd']),
     limit: exact('The limit for a window, in `unit`.'),
     used: exact('The amount used in the current window, in `unit`.'),
-    resets_at: z.iso
-      .datetime()
-      .nullable()
-      .openapi({ description: 'When the window ends; null if it never does.' }),
+    resets_at: z.iso.datetime().nullable().openapi({ description: RESETS_AT }),
   },
   feature_not_allowed: {
     feature_id: z.string(),

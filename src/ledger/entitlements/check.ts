@@ -128,22 +128,23 @@ function atLeastOne(limit: bigint): bigint {
   return limit === 0n ? 1n : limit
 }
 
-function leftOf({ used }: Meter, limit: bigint): bigint {
+function leftOf({ window: { used } }: Meter, limit: bigint): bigint {
   return limit > used ? limit - used : 0n
 }
 
 function limitAnswer(meter: Meter): LimitAnswer | null {
-  const { entitlement, window, used, limit } = meter
-  const { id, unit, period } = entitlement
+  const { entitlement, window, limit } = meter
+  const { id, unit, period, rolling } = entitlement
   if (limit === null || period === null) return null
   return {
     entitlement_id: id,
     level: levelOf(entitlement),
     unit,
     value: quantityText(unit, limit),
-    used: quantityText(unit, used),
+    used: quantityText(unit, window.used),
     remaining: quantityText(unit, leftOf(meter, limit)),
     period,
-    resets_at_ms: window.end_ms,
+    ...(rolling && { rolling }),
+    resets_at_ms: window.resets_at_ms,
   }
 }

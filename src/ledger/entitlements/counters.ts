@@ -1,12 +1,12 @@
+import { WeightedCache } from '../commit/weighted-cache.ts'
 import { parseStored } from '../model/json.ts'
-import type { LimitCounter } from '../model/limits.ts'
+import { type LimitCounter, type PackedParts, quantityJson } from '../model/limits.ts'
 import type { Exec } from '../tables.ts'
-import { quantityJson } from './limits.ts'
 
 // Binds a list as one JSON parameter: a statement takes at most 100 parameters.
 const WRITE = `
-  INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used, reserved)
-  SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, '0') FROM json_each(?)`
+  INSERT OR REPLACE INTO limit_counters (counter, window_start_ms, used, reserved, earlier)
+  SELECT value ->> 0, value ->> 1, value ->> 2, coalesce(value ->> 3, '0'), value ->> 4 FROM json_each(?)`
 
 // Counters below 1 are the ledger's own: see `admission/quotas.ts`.
 const PRUNE = `
@@ -19,11 +19,13 @@ const COUNTED_AFTER = `
 /** A journal row may hold thousands of counters, so a read takes few rows. */
 const ROWS_A_READ = 16
 
-/** Some 50 characters each, far below the 2 MB that a parameter may have. */
-const COUNTERS_A_WRITE = 10_000
+/** Some 50 characters each, and up to 1,500 with the parts of a rolling window: a parameter may have 2 MB. */
+const COUNTERS_A_WRITE = 1_000
 
-/** Unchanged counters kept in memory. */
-const MAX_CLEAN = 5_000
+/** Unchanged counters kept in memory, weighed by their lists. */
+const MAX_CLEAN_WEIGHT = 5_000
+/** The numbers of a list that weigh as much as a counter. */
+const WEIGHT_OF_PARTS = 8
 
 /** The counters in a journal row: their state after its commit, so the latest row with a counter has its value. */
 type PackedCounters = readonly PackedCounter[]
@@ -32,21 +34,29 @@ type PackedCounter = readonly [
   window_start_ms: number,
   used: number | string,
   reserved?: number | string,
+  earlier?: PackedParts,
 ]
 
 /** The counters that a commit changed, for its journal row; null when it changed none. */
 export function packCounters(changed: ReadonlyMap<number, LimitCounter>): string | null {
   if (changed.size === 0) return null
-  const packed: PackedCounters = [...changed].map(([counter, { window_start_ms, used, reserved }]) =>
-    reserved === undefined
+  const packed: PackedCounters = [...changed].map(([counter, state]): PackedCounter => {
+    const { window_start_ms, used, reserved, earlier } = state
+    if (earlier) return [counter, window_start_ms, quantityJson(used), quantityJson(reserved ?? 0n), earlier]
+    return reserved === undefined
       ? [counter, window_start_ms, quantityJson(used)]
-      : [counter, window_start_ms, quantityJson(used), quantityJson(reserved)],
-  )
+      : [counter, window_start_ms, quantityJson(used), quantityJson(reserved)]
+  })
   return JSON.stringify(packed)
 }
 
-function counterOf(window_start_ms: number, used: bigint, reserved: bigint): LimitCounter {
-  return { window_start_ms, used, ...(reserved > 0n && { reserved }) }
+function counterOf(
+  window_start_ms: number,
+  used: bigint,
+  reserved: bigint,
+  earlier: PackedParts | undefined,
+): LimitCounter {
+  return { window_start_ms, used, ...(reserved > 0n && { reserved }), ...(earlier && { earlier }) }
 }
 
 /**
@@ -60,7 +70,7 @@ export class LimitCounters {
   private readonly checkpointRow: () => number
   /** Changed since the checkpoint. */
   private dirty = new Map<number, LimitCounter>()
-  private readonly clean = new Map<number, LimitCounter | null>()
+  private readonly clean = new WeightedCache<number, LimitCounter | null>(MAX_CLEAN_WEIGHT)
   private replayed = false
   private pruning = false
 
@@ -82,14 +92,11 @@ export class LimitCounters {
     const known = this.clean.get(counter)
     if (known !== undefined) return known ?? undefined
     const [row] = this.exec(
-      'SELECT window_start_ms, used, reserved FROM limit_counters WHERE counter = ?',
+      'SELECT window_start_ms, used, reserved, earlier FROM limit_counters WHERE counter = ?',
       counter,
     )
-    const stored = row
-      ? counterOf(Number(row.window_start_ms), BigInt(String(row.used)), BigInt(String(row.reserved)))
-      : null
-    if (this.clean.size >= MAX_CLEAN) this.clean.clear()
-    this.clean.set(counter, stored)
+    const stored = row ? storedCounter(row) : null
+    this.clean.set(counter, stored, 1 + (stored?.earlier?.length ?? 0) / WEIGHT_OF_PARTS)
     return stored ?? undefined
   }
 
@@ -107,11 +114,12 @@ export class LimitCounters {
 
   /** Writes a row for each changed counter. Call it in a transaction, then `checkpointed`. */
   writeCheckpoint(): void {
-    const packed = [...this.dirty].map(([counter, { window_start_ms, used, reserved = 0n }]) => [
+    const packed = [...this.dirty].map(([counter, { window_start_ms, used, reserved = 0n, earlier }]) => [
       counter,
       window_start_ms,
       used.toString(),
       reserved.toString(),
+      earlier && JSON.stringify(earlier),
     ])
     for (let i = 0; i < packed.length; i += COUNTERS_A_WRITE) {
       this.exec(WRITE, JSON.stringify(packed.slice(i, i + COUNTERS_A_WRITE)))
@@ -140,12 +148,22 @@ export class LimitCounters {
       const rows = this.exec(COUNTED_AFTER, after_row, ROWS_A_READ)
       for (const { row_id, limits } of rows) {
         const packed: PackedCounters = parseStored(limits)
-        for (const [counter, window_start_ms, used, reserved = 0] of packed) {
-          this.dirty.set(counter, counterOf(window_start_ms, BigInt(used), BigInt(reserved)))
+        for (const [counter, window_start_ms, used, reserved = 0, earlier] of packed) {
+          this.dirty.set(counter, counterOf(window_start_ms, BigInt(used), BigInt(reserved), earlier))
         }
         after_row = Number(row_id)
       }
       if (rows.length < ROWS_A_READ) return
     }
   }
+}
+
+function storedCounter(row: Record<string, SqlStorageValue>): LimitCounter {
+  const { window_start_ms, used, reserved, earlier } = row
+  return counterOf(
+    Number(window_start_ms),
+    BigInt(String(used)),
+    BigInt(String(reserved)),
+    earlier === null || earlier === undefined ? undefined : parseStored(earlier),
+  )
 }

@@ -24,6 +24,7 @@ import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import { quantityText } from './limits.ts'
 import type { EntitlementRows } from './rows.ts'
+import { hasSameWindows } from './windows.ts'
 
 /**
  * Creates, replaces or deletes an entitlement, alone in its commit: it applies to later events. A refusal changes
@@ -70,6 +71,7 @@ function auditState(entitlement: Entitlement): AuditState {
     period,
     anchor_ms,
     time_zone = UTC,
+    rolling,
     enabled,
   } = entitlement
   const { value } = freeJsonOf(entitlement)
@@ -82,6 +84,7 @@ function auditState(entitlement: Entitlement): AuditState {
     period,
     anchor: anchor_ms === null ? null : new Date(anchor_ms).toISOString(),
     ...(time_zone !== UTC && { time_zone }),
+    ...(rolling && { rolling }),
     enabled,
     ...(value !== undefined && { value_sha256: digest(value) }),
   }
@@ -152,9 +155,7 @@ function fixed(path: string): Refused {
 
 /** Whether both rules count in the same counter. */
 function isSameMeter(a: EntitlementRules, b: EntitlementRules): boolean {
-  const { time_zone: zone_a = UTC } = a
-  const { time_zone: zone_b = UTC } = b
-  return a.unit === b.unit && a.period === b.period && a.anchor_ms === b.anchor_ms && zone_a === zone_b
+  return a.unit === b.unit && hasSameWindows(a, b)
 }
 
 /** Answers a question about entitlements; an unknown one is a refusal. */

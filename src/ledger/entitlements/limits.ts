@@ -1,6 +1,5 @@
 import { formatDecimal } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
-import type { Window } from '../../time/windows.ts'
 import type { Draft } from '../commit/draft.ts'
 import {
   type Counted,
@@ -12,13 +11,15 @@ import {
   type LimitUnit,
   type OffReason,
   type Quantities,
+  quantityJson,
   type ReservedQuantity,
   type Subject,
   UNIT_DECIMALS,
 } from '../model/limits.ts'
 import { type Refusal, type Refused, refused } from '../model/refusal.ts'
 import type { Hold } from '../model/wallet.ts'
-import { limitWindow } from './windows.ts'
+import { withoutUse } from './rolling.ts'
+import { type LimitWindow, limitWindow, withUse } from './windows.ts'
 
 /**
  * The limits of a feature, decided in the commit that burns: on or off, and every limit of the user, the team and the
@@ -28,14 +29,10 @@ import { limitWindow } from './windows.ts'
 /** A limit, or only a count, at the moment of a request. */
 export interface Meter {
   readonly entitlement: Entitlement
-  readonly window: Window
+  readonly window: LimitWindow
   /** The counter as it is before the request; undefined while it has counted nothing. */
   readonly counter: LimitCounter | undefined
-  /** Counted in the window before the request, in the unit's smallest part. */
-  readonly counted: bigint
-  /** `counted`, and what open holds reserve. */
-  readonly used: bigint
-  /** The quantity of the request. */
+  /** The quantity of the request, in the unit's smallest part. */
   readonly quantity: bigint
   /** Null if it only counts. */
   readonly limit: bigint | null
@@ -97,51 +94,40 @@ export function metersOf(
   at_ms = draft.at_ms,
 ): Meter[] {
   return rows.flatMap((entitlement): Meter[] => {
-    const { counter, unit, limit_type, limit } = entitlement
-    const window = limitWindow(entitlement, at_ms)
+    if (entitlement.period === null) return []
+    const counter = draft.limitCounter(entitlement.counter)
+    const quantity = quantities[entitlement.unit]
+    const window = limitWindow(entitlement, counter, quantity, { now_ms: draft.at_ms, arrived_ms: at_ms })
     if (!window) return []
-    const known = draft.limitCounter(counter)
-    const counted = known?.window_start_ms === window.start_ms ? known.used : 0n
+    const { limit_type, limit } = entitlement
     return [
       {
         entitlement,
         window,
-        counter: known,
-        counted,
-        used: isPast(known, window) ? 0n : counted + (known?.reserved ?? 0n),
-        quantity: quantities[unit],
+        counter,
+        quantity,
         limit: limit_type === 'NONE' || limit === null ? null : BigInt(limit),
       },
     ]
   })
 }
 
-/** Whether a window lies before the latest one of its counter. */
-function isPast(counter: LimitCounter | undefined, window: Window): boolean {
-  return counter !== undefined && counter.window_start_ms > window.start_ms
-}
-
 /** The first meter of this kind that the request would take over its limit; reaching it exactly is within. */
 export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SOFT'): Meter | undefined {
   return meters.find(
-    ({ entitlement, used, quantity, limit }) =>
-      entitlement.limit_type === limit_type && limit !== null && used + quantity > limit,
+    ({ entitlement, window, quantity, limit }) =>
+      entitlement.limit_type === limit_type && limit !== null && window.used + quantity > limit,
   )
 }
 
 /** Counts the admitted quantities, and returns them for the entry. */
 export function count(draft: Draft, meters: readonly Meter[]): Counts {
-  const counted = meters.flatMap(({ entitlement, window, counter, counted, quantity }): Counted[] => {
+  const counted = meters.flatMap(({ entitlement, window, counter, quantity }): Counted[] => {
+    const { start_ms, counted, is_over } = window
     // A late price that is lower gives back no more than was counted: the limit may be younger than the event.
     const change = counted + quantity < 0n ? -counted : quantity
-    // The counter has moved on to a later window: that of a late use is over, and nothing counts there any more.
-    if (change === 0n || isPast(counter, window)) return []
-    const { start_ms } = window
-    draft.limitCounters.set(entitlement.counter, {
-      ...counter,
-      window_start_ms: start_ms,
-      used: counted + change,
-    })
+    if (change === 0n || is_over) return []
+    draft.limitCounters.set(entitlement.counter, withUse(entitlement, counter, window, change))
     return [[entitlement.counter, start_ms, quantityJson(change)]]
   })
   return counted.length === 0 ? {} : { counted }
@@ -158,14 +144,12 @@ export function netCounted(first: readonly Counted[] = [], late: readonly Counte
   return [...net.values()]
 }
 
-/** Subtracts counted quantities where their window is still the counter's latest: an earlier window is over. */
+/** Subtracts counted quantities where the counter still has their window: an earlier window is over. */
 export function giveBack(draft: Draft, counted: readonly Counted[] = []): void {
   for (const [counter, window_start_ms, quantity] of counted) {
     const known = draft.limitCounter(counter)
-    if (known?.window_start_ms !== window_start_ms) continue
-    const used = known.used - BigInt(quantity)
-    if (used < 0n) throw new Error(`counter ${counter} would give back more than it has counted`)
-    draft.limitCounters.set(counter, { ...known, used })
+    const rest = known && withoutUse(known, window_start_ms, BigInt(quantity))
+    if (rest) draft.limitCounters.set(counter, rest)
   }
 }
 
@@ -237,21 +221,17 @@ export function quantityText(unit: LimitUnit, quantity: bigint): string {
   return formatDecimal(quantity, UNIT_DECIMALS[unit])
 }
 
-export function limitReached({ entitlement, window, used, quantity, limit }: Meter): Refusal {
-  const { feature_id, unit } = entitlement
+export function limitReached({ entitlement, window, quantity, limit }: Meter): Refusal {
+  const { feature_id, unit, rolling } = entitlement
   return {
     code: 'limit_reached',
     feature_id,
     level: levelOf(entitlement),
     unit,
     limit: quantityText(unit, limit ?? 0n),
-    used: quantityText(unit, used),
+    used: quantityText(unit, window.used),
     needed: quantityText(unit, quantity),
-    resets_at_ms: window.end_ms,
+    resets_at_ms: window.resets_at_ms,
+    ...(rolling && { rolling }),
   }
-}
-
-export function quantityJson(quantity: bigint): number | string {
-  const number = Number(quantity)
-  return Number.isSafeInteger(number) ? number : quantity.toString()
 }

@@ -1,15 +1,101 @@
 import { type Window, windowOf } from '../../time/windows.ts'
 import { timeZoneOf, UTC } from '../../time/zones.ts'
-import type { EntitlementRules } from '../model/limits.ts'
+import type { EntitlementRules, LimitCounter } from '../model/limits.ts'
+import { partStart, rollingMs, rollingUse, withRollingUse } from './rolling.ts'
 
-/** The window of a limit that contains a moment; undefined if it counts nothing. */
+/** A limit's window at the moment of a use: a fixed one, or one that rolls. */
+export interface LimitWindow {
+  /** The window, or the part of a rolling window, in which a use counts. */
+  readonly start_ms: number
+  /** What the counter has counted in it. */
+  readonly counted: bigint
+  /** What counts against the limit: the uses of the window, and what open holds reserve. */
+  readonly used: bigint
+  /** Whether nothing counts any more: the counter has moved on to a later window. */
+  readonly is_over: boolean
+  /** The end of a fixed window, or when the oldest use leaves a rolling one; null for never. */
+  readonly resets_at_ms: number | null
+}
+
+/** The time of a use: now, and when it arrived. They differ for a late price. */
+export interface UseTime {
+  readonly now_ms: number
+  readonly arrived_ms: number
+}
+
+/** Returns the window of a limit for a use; undefined if it has none, because it counts nothing. */
 export function limitWindow(
+  rules: EntitlementRules,
+  counter: LimitCounter | undefined,
+  quantity: bigint,
+  time: UseTime,
+): LimitWindow | undefined {
+  if (rules.rolling) return rollingWindow(rollingMs(rules.rolling), counter, quantity, time)
+  const window = fixedWindow(rules, time.arrived_ms)
+  if (!window) return undefined
+  // A later start that has passed: the rules of the time zone have changed since. The window goes on.
+  const moved = counter !== undefined && counter.window_start_ms > window.start_ms
+  const is_over = moved && counter.window_start_ms > time.arrived_ms
+  const start_ms = moved && !is_over ? counter.window_start_ms : window.start_ms
+  const counted = counter?.window_start_ms === start_ms ? counter.used : 0n
+  return {
+    start_ms,
+    counted,
+    used: is_over ? 0n : counted + (counter?.reserved ?? 0n),
+    is_over,
+    resets_at_ms: window.end_ms,
+  }
+}
+
+function fixedWindow(
   { period, anchor_ms, time_zone = UTC }: EntitlementRules,
   at_ms: number,
 ): Window | undefined {
-  if (period === null) return undefined
+  if (period === null || period === 'ROLLING') return undefined
   const zone = time_zone === UTC || period === 'TOTAL' ? undefined : timeZoneOf(time_zone)
   return zone && period !== 'TOTAL'
     ? zone.windowOf(period, anchor_ms, at_ms)
     : windowOf(period, anchor_ms, at_ms)
+}
+
+/**
+ * A late price counts now, when its credits are burned: counted at its arrival it could exceed a window that has ended
+ * since. One that is lower than the first burn is taken off where that was counted.
+ */
+function rollingWindow(
+  length_ms: number,
+  counter: LimitCounter | undefined,
+  quantity: bigint,
+  { now_ms, arrived_ms }: UseTime,
+): LimitWindow {
+  const start_ms = partStart(length_ms, quantity < 0n ? arrived_ms : now_ms)
+  const { used, counted, frees_at_ms } = rollingUse(counter, length_ms, start_ms, now_ms)
+  return {
+    start_ms,
+    counted,
+    used: used + (counter?.reserved ?? 0n),
+    is_over: false,
+    resets_at_ms: frees_at_ms,
+  }
+}
+
+/** Returns the counter with a use in the window. */
+export function withUse(
+  { rolling }: EntitlementRules,
+  counter: LimitCounter | undefined,
+  { start_ms, counted }: LimitWindow,
+  quantity: bigint,
+): LimitCounter {
+  if (rolling) return withRollingUse(counter, rollingMs(rolling), start_ms, quantity)
+  return { ...counter, window_start_ms: start_ms, used: counted + quantity }
+}
+
+/** Whether both rules count in the same windows. */
+export function hasSameWindows(a: EntitlementRules, b: EntitlementRules): boolean {
+  return (
+    a.period === b.period &&
+    a.anchor_ms === b.anchor_ms &&
+    (a.time_zone ?? UTC) === (b.time_zone ?? UTC) &&
+    (a.rolling && rollingMs(a.rolling)) === (b.rolling && rollingMs(b.rolling))
+  )
 }

@@ -1,6 +1,5 @@
 import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
-import type { LimitPeriod } from '../../time/windows.ts'
-import type { Level, LimitUnit, OffReason } from './limits.ts'
+import type { EntitlementPeriod, Level, LimitUnit, OffReason, RollingLength } from './limits.ts'
 import type { Refusal } from './refusal.ts'
 import type { LotKind, WalletOwner } from './vocabulary.ts'
 import type { HoldState, RecurringGrant } from './wallet.ts'
@@ -132,7 +131,9 @@ export interface LimitAnswer {
   readonly value: string
   readonly used: string
   readonly remaining: string
-  readonly period: LimitPeriod
+  readonly period: EntitlementPeriod
+  /** Of `ROLLING`. */
+  readonly rolling?: RollingLength
   readonly resets_at_ms: number | null
 }
 

@@ -1,5 +1,5 @@
 import { CREDIT_DECIMALS, USD_DECIMALS } from '../../pricing/money.ts'
-import type { LimitPeriod } from '../../time/windows.ts'
+import { LIMIT_PERIODS } from '../../time/windows.ts'
 import { type JsonText, jsonTextFrom } from './json.ts'
 import type { WalletOwner } from './vocabulary.ts'
 
@@ -14,6 +14,17 @@ export const UNIT_DECIMALS: Readonly<Record<LimitUnit, number>> = {
   tokens: 0,
   usd: USD_DECIMALS,
 }
+
+/** The periods of an entitlement: fixed windows, or one window that ends now and begins a length before. */
+export const ENTITLEMENT_PERIODS = [...LIMIT_PERIODS, 'ROLLING'] as const
+export type EntitlementPeriod = (typeof ENTITLEMENT_PERIODS)[number]
+
+/** The length of a rolling window, as the customer gave it. */
+export type RollingLength = { readonly hours: number } | { readonly days: number }
+
+/** The longest rolling window, a month: a window has a fixed number of parts, which are half a day long by then. */
+export const MAX_ROLLING_DAYS = 31
+export const MAX_ROLLING_HOURS = 24 * MAX_ROLLING_DAYS
 
 export type Level = 'user' | 'team' | 'customer'
 
@@ -32,18 +43,32 @@ export type Quantities = Readonly<Record<LimitUnit, bigint>>
 
 /** A limit's count. Reservations of open holds count in every window until they end; uses count in their own window. */
 export interface LimitCounter {
-  /** The start of the latest window with a count. */
+  /** The start of the latest window with a count; of a rolling limit, of its latest part with a count. */
   readonly window_start_ms: number
   readonly used: bigint
+  /** Of a rolling limit: its parts before that, see `PackedParts`. */
+  readonly earlier?: PackedParts
   /** Absent when no open hold reserves anything. */
   readonly reserved?: bigint
 }
+
+/**
+ * Parts of a rolling window, plain JSON, oldest first: by turns how many minutes a part begins before the latest one, and
+ * its quantity. A flat list, because a counter has up to 60 of them and is written with each commit that changes it.
+ */
+export type PackedParts = readonly (number | string)[]
 
 /** The part of a counter that a hold reserves, plain JSON: a quantity above 2^53 is text. */
 export type ReservedQuantity = readonly [counter: number, quantity: number | string]
 
 /** A counted quantity and its counter, plain JSON: a quantity above 2^53 is text. Stored with each use that can be given back. */
 export type Counted = readonly [counter: number, window_start_ms: number, quantity: number | string]
+
+/** Plain JSON of a quantity: above 2^53 it is text. */
+export function quantityJson(quantity: bigint): number | string {
+  const number = Number(quantity)
+  return Number.isSafeInteger(number) ? number : quantity.toString()
+}
 
 /** The field of an entry with its counted quantities; absent when nothing was counted. */
 export interface Counts {
@@ -89,7 +114,9 @@ export interface EntitlementRules {
   /** In the unit's smallest part, an integer as text. */
   readonly limit: string | null
   readonly unit: LimitUnit
-  readonly period: LimitPeriod | null
+  readonly period: EntitlementPeriod | null
+  /** The length of the windows of `ROLLING`. */
+  readonly rolling?: RollingLength
   readonly anchor_ms: number | null
   /** The IANA zone of the windows. Absent in entitlements of earlier versions: UTC. */
   readonly time_zone?: string
@@ -119,7 +146,7 @@ export interface Entitlement extends EntitlementPlace, EntitlementRules {
   readonly id: string
   /** The number of its creation: 1, 2, 3 …; never used twice. */
   readonly number: number
-  /** The number of its counter. Changes with unit, period, anchor or time zone; never used twice. */
+  /** The number of its counter. Changes with the unit and with the windows; never used twice. */
   readonly counter: number
   /** Rises with every change of any entitlement. */
   readonly revision: number

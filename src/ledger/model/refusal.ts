@@ -1,4 +1,4 @@
-import type { Level, LimitUnit, OffReason } from './limits.ts'
+import type { Level, LimitUnit, OffReason, RollingLength } from './limits.ts'
 
 /**
  * Every expected refusal of the ledger, or of the rating before it. A refusal is a value: it changes nothing,
@@ -34,6 +34,8 @@ export type Refusal =
       readonly needed: string
       /** Null: never. */
       readonly resets_at_ms: number | null
+      /** Of a rolling limit: then the time is when the oldest use leaves the window. */
+      readonly rolling?: RollingLength
     }
   | { readonly code: 'feature_not_allowed'; readonly feature_id: string; readonly reason: OffReason }
   | { readonly code: 'idempotency_mismatch' }
@@ -130,11 +132,17 @@ function limitDetail({
   used,
   needed,
   resets_at_ms,
+  rolling,
 }: Refusal & { code: 'limit_reached' }): string {
   const name = unit === 'usd' ? 'USD' : unit
-  const reset =
-    resets_at_ms === null ? 'It never resets.' : `It resets at ${new Date(resets_at_ms).toISOString()}.`
+  const reset = resetText(resets_at_ms, rolling !== undefined)
   return `The ${level}'s limit of ${limit} ${name} for this feature has ${used} used, and this needs ${needed}. ${reset}`
+}
+
+function resetText(resets_at_ms: number | null, rolls: boolean): string {
+  if (resets_at_ms === null) return rolls ? 'Nothing of it frees with time.' : 'It never resets.'
+  const at = new Date(resets_at_ms).toISOString()
+  return rolls ? `The oldest use leaves the window at ${at}.` : `It resets at ${at}.`
 }
 
 /** The most errors that one answer lists. */

@@ -1,0 +1,129 @@
+import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
+import { type LimitCounter, quantityJson, type RollingLength } from '../model/limits.ts'
+
+/**
+ * Rolling windows. A window of a length is counted in 60 parts of equal length, which begin at whole multiples of it. A
+ * use counts until the whole part that it is in has left the window: for at least the length of the window, and for at
+ * most one part longer. So no window of that length, wherever it begins, contains more than its limit.
+ */
+
+/** A window of n hours has parts of n minutes. A counter lists at most one more part than this. */
+export const ROLLING_PARTS = 60
+
+const MINUTE_MS = 60_000
+
+/** A part of a rolling window, and the quantity that it counts. */
+interface Part {
+  readonly start_ms: number
+  readonly quantity: bigint
+}
+
+export function rollingMs(rolling: RollingLength): number {
+  return 'hours' in rolling ? rolling.hours * HOUR_MS : rolling.days * DAY_MS
+}
+
+/** The start of the part that contains a moment. */
+export function partStart(length_ms: number, at_ms: number): number {
+  const part_ms = length_ms / ROLLING_PARTS
+  return Math.floor(at_ms / part_ms) * part_ms
+}
+
+/** The time at which a part has left the window. */
+function partLeavesAt(length_ms: number, start_ms: number): number {
+  return start_ms + length_ms / ROLLING_PARTS + length_ms
+}
+
+export interface RollingUse {
+  /** The sum of all parts that the window still contains. */
+  readonly used: bigint
+  /** The part of it that is counted in the part from `start_ms`. */
+  readonly counted: bigint
+  /** When the oldest use leaves the window; null if there is none. */
+  readonly frees_at_ms: number | null
+}
+
+/** Returns the uses in the window that ends at `at_ms`. */
+export function rollingUse(
+  counter: LimitCounter | undefined,
+  length_ms: number,
+  start_ms: number,
+  at_ms: number,
+): RollingUse {
+  let used = 0n
+  let counted = 0n
+  let frees_at_ms: number | null = null
+  for (const part of counter ? partsOf(counter) : []) {
+    const leaves_at_ms = partLeavesAt(length_ms, part.start_ms)
+    if (leaves_at_ms <= at_ms) continue
+    used += part.quantity
+    if (part.start_ms === start_ms) counted = part.quantity
+    if (part.quantity > 0n) frees_at_ms ??= leaves_at_ms
+  }
+  return { used, counted, frees_at_ms }
+}
+
+/** Adds a quantity to the part from `start_ms`, which is the latest part, a later one, or an earlier one with a count. */
+export function withRollingUse(
+  counter: LimitCounter | undefined,
+  length_ms: number,
+  start_ms: number,
+  quantity: bigint,
+): LimitCounter {
+  if (!counter) return { window_start_ms: start_ms, used: quantity }
+  const parts = partsOf(counter)
+  const isNew = start_ms > counter.window_start_ms
+  const changed = isNew
+    ? [...parts.filter((part) => partLeavesAt(length_ms, part.start_ms) > start_ms), { start_ms, quantity }]
+    : parts.map((part) =>
+        part.start_ms === start_ms ? { start_ms, quantity: part.quantity + quantity } : part,
+      )
+  return withParts(counter, changed)
+}
+
+/**
+ * Subtracts a quantity from the window or part from `start_ms`; undefined if the counter no longer has it. Throws when it
+ * has counted less.
+ */
+export function withoutUse(
+  counter: LimitCounter,
+  start_ms: number,
+  quantity: bigint,
+): LimitCounter | undefined {
+  const parts = partsOf(counter)
+  const found = parts.find((part) => part.start_ms === start_ms)
+  if (!found) return undefined
+  const rest = found.quantity - quantity
+  if (rest < 0n) throw new Error('a counter would give back more than it has counted')
+  return withParts(
+    counter,
+    parts.map((part) => (part === found ? { start_ms, quantity: rest } : part)),
+  )
+}
+
+/** The parts of a counter, oldest first; the last is the latest window, also of a limit that does not roll. */
+function partsOf({ window_start_ms, used, earlier = [] }: LimitCounter): Part[] {
+  const parts: Part[] = []
+  for (let i = 0; i + 1 < earlier.length; i += 2) {
+    const start_ms = window_start_ms - Number(earlier[i]) * MINUTE_MS
+    parts.push({ start_ms, quantity: BigInt(earlier[i + 1] ?? 0) })
+  }
+  parts.push({ start_ms: window_start_ms, quantity: used })
+  return parts
+}
+
+/** Parts are whole minutes apart. Earlier ones without a count are left out. */
+function withParts({ reserved }: LimitCounter, parts: readonly Part[]): LimitCounter {
+  const latest = parts.at(-1)
+  if (!latest) throw new Error('a counter without a window')
+  const earlier = parts
+    .slice(0, -1)
+    .flatMap(({ start_ms, quantity }) =>
+      quantity === 0n ? [] : [(latest.start_ms - start_ms) / MINUTE_MS, quantityJson(quantity)],
+    )
+  return {
+    window_start_ms: latest.start_ms,
+    used: latest.quantity,
+    ...(reserved !== undefined && { reserved }),
+    ...(earlier.length > 0 && { earlier }),
+  }
+}
