@@ -26,6 +26,15 @@ export class Inspector {
     method: 'Runtime.getHeapUsage',
   ): Promise<{ readonly usedSize: number; readonly backingStorageSize?: number }>
   call(method: 'Profiler.stop'): Promise<{ readonly profile: CpuProfile }>
+  call(
+    method: 'HeapProfiler.startSampling',
+    params: {
+      readonly samplingInterval: number
+      readonly includeObjectsCollectedByMajorGC: true
+      readonly includeObjectsCollectedByMinorGC: true
+    },
+  ): Promise<unknown>
+  call(method: 'HeapProfiler.stopSampling'): Promise<{ readonly profile: { readonly head: AllocationNode } }>
   call(method: 'Profiler.enable' | 'Profiler.start' | 'HeapProfiler.collectGarbage'): Promise<unknown>
   call(method: 'Profiler.setSamplingInterval', params: { readonly interval: number }): Promise<unknown>
   call(method: string, params: object = {}): Promise<unknown> {
@@ -39,6 +48,12 @@ export class Inspector {
   close(): void {
     this.socket.close()
   }
+}
+
+/** A function of a sampled heap profile: the bytes that it allocated itself, and the functions that it called. */
+export interface AllocationNode {
+  readonly selfSize: number
+  readonly children: readonly AllocationNode[]
 }
 
 /** A sampled profile of V8: a tree of calls, and the number of the node of each sample. */
