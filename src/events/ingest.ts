@@ -9,7 +9,8 @@ import type { IngestItem } from '../ledger/model/messages/events.ts'
 import { invalid, type Refusal } from '../ledger/model/refusal.ts'
 import type { Idempotency, LedgerName, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
-import { eventSchema, priceEvent } from '../rating/event.ts'
+import { type EventInput, eventSchema, priceEvent } from '../rating/event.ts'
+import { readPlainEvent } from '../rating/plain-event.ts'
 import { batchSchema } from './schema.ts'
 
 /** An ingest request and its time of arrival. */
@@ -101,14 +102,11 @@ interface ReadEvent {
 }
 
 function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): ReadEvent {
-  const parsed = eventSchema.safeParse(body)
-  if (!parsed.success) {
-    const malformed = invalid(fieldErrors(parsed.error.issues))
-    return { item: { event: null, refusal: malformed }, malformed }
-  }
-  const { idempotency_key } = parsed.data
-  const priced = priceEvent(parsed.data, ledger.customer_id, now_ms, book)
-  const hold = holdOf(parsed.data.hold_id, ledger)
+  const input = readPlainEvent(body) ?? validated(body)
+  if ('code' in input) return { item: { event: null, refusal: input }, malformed: input }
+  const { idempotency_key } = input
+  const priced = priceEvent(input, ledger.customer_id, now_ms, book)
+  const hold = holdOf(input.hold_id, ledger)
   if (hold === 'unknown') {
     const message = 'is not a hold of this customer'
     return { item: { event: null, refusal: invalid([{ path: '/hold_id', message }]) } }
@@ -120,6 +118,11 @@ function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): Read
       : { event: null, refusal: priced.refusal }),
   }
   return { item }
+}
+
+function validated(body: unknown): EventInput | Refusal {
+  const parsed = eventSchema.safeParse(body)
+  return parsed.success ? parsed.data : invalid(fieldErrors(parsed.error.issues))
 }
 
 /** The hold of an id; the ledger decides whether it is open. */

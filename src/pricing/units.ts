@@ -146,6 +146,13 @@ export function isUsageUnit(name: string): name is UsageUnit {
   return Object.hasOwn(USAGE_UNITS, name)
 }
 
+const positions: ReadonlyMap<string, number> = new Map(names.map((unit, index) => [unit, index]))
+
+/** The place of a unit in the table; undefined for other names. */
+export function unitPosition(name: string): number | undefined {
+  return positions.get(name)
+}
+
 /** Every unit, parents before their children. */
 export const UNIT_NAMES: readonly UsageUnit[] = names
   .filter(isUsageUnit)

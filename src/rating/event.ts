@@ -24,6 +24,8 @@ import { consumptionFields, customUnitInput, quantityInput } from './schema.ts'
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
 
+const MAX_HOLD_ID = 64
+
 export const eventSchema = z
   .strictObject({
     event_type: z.enum(EVENT_TYPES),
@@ -35,7 +37,7 @@ export const eventSchema = z
     unit: customUnitInput().optional(),
     hold_id: z
       .string()
-      .max(64)
+      .max(MAX_HOLD_ID)
       .optional()
       .openapi({ description: 'A hold to settle and close with this event.' }),
     idempotency_key: z
@@ -51,6 +53,16 @@ export const eventSchema = z
   .openapi('Event')
 
 export type EventInput = z.infer<typeof eventSchema>
+
+/** Whether a value may be a `hold_id`. */
+export function isHoldId(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_HOLD_ID
+}
+
+/** Whether a value may be an `idempotency_key`. */
+export function isIdempotencyKey(value: unknown): value is string {
+  return typeof value === 'string' && PRINTABLE_ASCII.test(value)
+}
 
 export type PriceResult =
   | { readonly kind: 'priced'; readonly event: PricedEvent }

@@ -19,13 +19,25 @@ export function countInput() {
     .openapi({ type: 'integer', minimum: 0, maximum: MAX_QUANTITY })
 }
 
+/** Whether `countInput` accepts a value. */
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_QUANTITY
+}
+
 /** Validates seconds, and quantities of a customer's own units: up to 6 decimals. */
 export function quantityInput() {
   return z
     .number('must be a number')
     .min(0, NOT_NEGATIVE)
     .max(MAX_QUANTITY, TOO_MANY)
-    .refine((value) => /^\d+(\.\d{1,6})?$/.test(String(value)), 'must have at most 6 decimals')
+    .refine((value) => SIX_DECIMALS.test(String(value)), 'must have at most 6 decimals')
+}
+
+const SIX_DECIMALS = /^\d+(\.\d{1,6})?$/
+
+/** Whether `quantityInput` accepts a value. */
+export function isQuantity(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= MAX_QUANTITY && SIX_DECIMALS.test(String(value))
 }
 
 /** A customer's own unit, priced by burn tables only; the name of a provider's unit is refused. */
@@ -35,6 +47,11 @@ export function customUnitInput() {
     .string()
     .regex(CUSTOM_UNIT, 'must be 1 to 64 lower-case letters, digits and underscores, the first a letter')
     .refine((unit) => !isUsageUnit(unit), 'is a unit of usage itself and not one of your own')
+}
+
+/** Whether `customUnitInput` accepts a value. */
+export function isCustomUnit(value: unknown): value is string {
+  return typeof value === 'string' && CUSTOM_UNIT.test(value) && !isUsageUnit(value)
 }
 
 const MAX_CUSTOM_UNITS = 20

@@ -18,6 +18,13 @@ export function metadataInput() {
     .openapi({ type: 'object', additionalProperties: true, maxProperties: MAX_KEYS })
 }
 
+/** The text of a value that `metadataInput` accepts; undefined also for some that it accepts. */
+export function plainMetadata(value: unknown): JsonText | undefined {
+  return value instanceof JsonSource && value.isObject && problemOf(value) === undefined
+    ? value.text
+    : undefined
+}
+
 // Not a record: zod copies one without `__proto__`, which is a name like any other here.
 function isObject(value: unknown): boolean {
   if (value instanceof JsonSource) return value.isObject

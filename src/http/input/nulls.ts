@@ -67,23 +67,25 @@ function cleanerOfUnion(options: readonly unknown[]): Cleaner | undefined {
   return cleanerOfFields(merged)
 }
 
+const REMOVED = Symbol('removed')
+
 function cleanerOfFields(fields: ReadonlyMap<string, Field>): Cleaner | undefined {
   if (fields.size === 0) return undefined
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-    let changed = false
-    const kept: [string, unknown][] = []
-    for (const [name, inner] of Object.entries(value)) {
+    // Most objects have no null, and are not copied.
+    let cleaned: Map<string, unknown> | undefined
+    for (const name in value) {
+      const inner: unknown = Reflect.get(value, name)
       const field = fields.get(name)
-      if (inner === null && field?.removes_null) {
-        changed = true
-        continue
-      }
-      const cleaned: unknown = field?.clean ? field.clean(inner) : inner
-      if (cleaned !== inner) changed = true
-      kept.push([name, cleaned])
+      if (!field) continue
+      const kept = inner === null && field.removes_null ? REMOVED : field.clean ? field.clean(inner) : inner
+      if (kept === inner) continue
+      cleaned ??= new Map(Object.entries(value))
+      if (kept === REMOVED) cleaned.delete(name)
+      else cleaned.set(name, kept)
     }
-    return changed ? Object.fromEntries(kept) : value
+    return cleaned ? Object.fromEntries(cleaned) : value
   }
 }
 

@@ -33,6 +33,12 @@ export const EVENT_TYPES = [
 
 export type EventType = (typeof EVENT_TYPES)[number]
 
+const KNOWN_TYPES: ReadonlySet<unknown> = new Set(EVENT_TYPES)
+
+export function isEventType(value: unknown): value is EventType {
+  return KNOWN_TYPES.has(value)
+}
+
 /** The provider's charge for an event: a cost, no price found (`unpriced`), or nothing to price (`none`). */
 export type ProviderCharge =
   | { readonly kind: 'priced'; readonly cost: UsdParts; readonly price_version: string }

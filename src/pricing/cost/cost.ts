@@ -2,7 +2,7 @@ import { findModel, nearestModels, type ProviderRef } from '../catalogue/catalog
 import type { Rational } from '../catalogue/notation.ts'
 import { cataloguePrices } from '../catalogue/prices.ts'
 import { divideHalfEven, exactText, formatDecimal, type PicoUsd, picoUsd, USD_DECIMALS } from '../money.ts'
-import { ancestors, isUsageUnit, USAGE_UNITS } from '../units.ts'
+import { ancestors, isUsageUnit, unitPosition } from '../units.ts'
 import { inclusiveUsage, SECONDS_DECIMALS, type Usage, type UsageUnit, withTotals } from '../usage.ts'
 import { splitOverlaps } from './overlaps.ts'
 import type { PriceEntry, PriceList } from './price-list.ts'
@@ -347,10 +347,6 @@ function inheritedUnits(list: PriceList, usage: Usage): Map<UsageUnit, UsageUnit
   return inherited
 }
 
-const order: ReadonlyMap<string, number> = new Map(
-  Object.keys(USAGE_UNITS).map((unit, index) => [unit, index]),
-)
-
 function position(unit: UsageUnit): number {
-  return order.get(unit) ?? 0
+  return unitPosition(unit) ?? 0
 }
