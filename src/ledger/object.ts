@@ -13,9 +13,9 @@ import { type Projection, Projector } from './flush/projector.ts'
 import type { Caller } from './model/account.ts'
 import { parse } from './model/json.ts'
 import { LedgerIds, tagOf } from './model/ledger-ids.ts'
-import { OVERLOADED, type Refused, UNAVAILABLE } from './model/refusal.ts'
-import { HANDLERS, type LedgerContext, type Request } from './operations.ts'
-import { type LedgerRpc, type OperationName, operationOf, type Reply, type ResultOf } from './rpc.ts'
+import { OVERLOADED, UNAVAILABLE } from './model/refusal.ts'
+import { type LedgerContext, type Request, runOperation } from './operations.ts'
+import { type LedgerRpc, type OperationName, operationOf, type Reply } from './rpc.ts'
 import { migrate } from './tables.ts'
 
 /**
@@ -72,25 +72,17 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     const caller = parse<Caller>(caller_json)
     const length = texts.reduce((sum, text) => sum + text.length, message_json.length)
     const request: Request = { caller, length, texts }
-    if (access === 'service') return reply(await this.run(name, message_json, request))
+    if (access === 'service') return reply(await runOperation(this.ledger, name, message_json, request))
     const { rate, refusal } = this.admission.admit(caller, access)
     if (refusal) return reply(refusal, rate)
     const { group } = this.ledger.commits
     if (access !== 'read' && !group.hasRoom(weightOf(length))) return reply(OVERLOADED, rate)
     try {
-      return reply(await this.run(name, message_json, request), rate)
+      return reply(await runOperation(this.ledger, name, message_json, request), rate)
     } catch (error) {
       if (!(error instanceof LedgerFull)) throw error
       return reply(UNAVAILABLE, rate)
     }
-  }
-
-  private async run<N extends OperationName>(
-    name: N,
-    message_json: string,
-    request: Request,
-  ): Promise<ResultOf<N> | Refused> {
-    return HANDLERS[name](this.ledger, parse(message_json), request)
   }
 
   /**

@@ -21,6 +21,7 @@ import { applyHold } from './holds/holds.ts'
 import { readHolds } from './holds/lists.ts'
 import { readUnflushed } from './journal/unflushed.ts'
 import type { Caller } from './model/account.ts'
+import { parse } from './model/json.ts'
 import { attachTexts } from './model/messages/events.ts'
 import { type Refused, UNAVAILABLE } from './model/refusal.ts'
 import type { Amendment } from './model/unrated.ts'
@@ -49,19 +50,33 @@ export interface Request {
   readonly texts: readonly string[]
 }
 
-type Handler<N extends OperationName> = (
+type Result<N extends OperationName> = ResultOf<N> | Refused
+
+/** Runs an operation at once. */
+type Direct<N extends OperationName> = (
   ledger: LedgerContext,
   message: MessageOf<N>,
   request: Request,
-) => ResultOf<N> | Refused | Promise<ResultOf<N> | Refused>
+) => Result<N> | Promise<Result<N>>
+
+/** An operation that changes a draft of the next group commit, and is answered when that is durable. */
+interface Grouped<N extends OperationName> {
+  readonly apply: (
+    draft: Draft,
+    message: MessageOf<N>,
+    context: BurnContext,
+    request: Request,
+    ledger: LedgerContext,
+  ) => Result<N>
+}
+
+type Handler<N extends OperationName> = Direct<N> | Grouped<N>
 
 const MAX_ENTITLEMENTS_SHARED_AT_ONCE = 200
 const DONE = { kind: 'done' } as const
 
-const ingestGroup = grouped(applyIngest)
-
 /** The handlers of a ledger object, one for each operation of `rpc.ts`. */
-export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
+const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   open({ store, commits }, { ledger, signup_grant_micro, account }) {
     if (!store.identity) {
       commits.commit(
@@ -77,35 +92,46 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     return { kind: 'opened' }
   },
 
-  ingest: (ledger, message, request) => ingestGroup(ledger, attachTexts(message, request.texts), request),
+  ingest: {
+    apply: (draft, message, context, { texts }) => applyIngest(draft, attachTexts(message, texts), context),
+  },
 
-  credit: grouped((draft, message, context, { caller }) => {
-    const outcome = recordChange(draft, caller, auditedCredit(draft, message, context))
-    if (outcome.kind === 'done' && outcome.entry) payUnpaid(draft, outcome.entry.wallet, context)
-    return creditResult(context.ids, outcome)
-  }),
+  credit: {
+    apply(draft, message, context, { caller }) {
+      const outcome = recordChange(draft, caller, auditedCredit(draft, message, context))
+      if (outcome.kind === 'done' && outcome.entry) payUnpaid(draft, outcome.entry.wallet, context)
+      return creditResult(context.ids, outcome)
+    },
+  },
 
-  move: grouped((draft, message, context, { caller }, { store }) => {
-    const { movement } = message
-    const current =
-      'past' in movement
-        ? { ...message, movement: { ...movement, past: store.erasures.renamed(movement.past) } }
-        : message
-    return recordChange(draft, caller, auditedMovement(draft, current, context))
-  }),
+  move: {
+    apply(draft, message, context, { caller }, { store }) {
+      const { movement } = message
+      const current =
+        'past' in movement
+          ? { ...message, movement: { ...movement, past: store.erasures.renamed(movement.past) } }
+          : message
+      return recordChange(draft, caller, auditedMovement(draft, current, context))
+    },
+  },
 
-  hold: grouped(applyHold),
+  hold: { apply: applyHold },
 
   holds: ({ store, commits, burnContext }, message) => ({
     kind: 'done',
     answer: readHolds(store, commits.draft(), burnContext().ids, message),
   }),
 
-  rerate: grouped((draft, { items }, context) => {
-    const outcomes = items.map((item) => applyRerate(draft, item, context))
-    const count = (outcome: RerateOutcome) => outcomes.filter((one) => one === outcome).length
-    return { kind: 'done', answer: { rated: count('rated'), unpaid: count('unpaid') + count('over_limit') } }
-  }),
+  rerate: {
+    apply(draft, { items }, context) {
+      const outcomes = items.map((item) => applyRerate(draft, item, context))
+      const count = (outcome: RerateOutcome) => outcomes.filter((one) => one === outcome).length
+      return {
+        kind: 'done',
+        answer: { rated: count('rated'), unpaid: count('unpaid') + count('over_limit') },
+      }
+    },
+  },
 
   unrated({ store: { unrated }, burnContext }, { before_entry, limit, amended, selection, models_limit }) {
     const before = before_entry ?? Number.MAX_SAFE_INTEGER
@@ -201,7 +227,7 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   checkEntitlement: ({ commits, burnContext }, { question }) =>
     checkUse(commits.draft(), question, burnContext()),
 
-  checkAndHold: grouped(checkAndHold),
+  checkAndHold: { apply: checkAndHold },
 
   catchUp: (ledger) => withD1(ledger, async () => ((await ledger.projector.catchUp()) ? DONE : UNAVAILABLE)),
 
@@ -252,22 +278,20 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   },
 }
 
-/** An operation that changes a draft of the next group commit, and is answered when that is durable. */
-function grouped<M extends object, R>(
-  apply: (draft: Draft, message: M, context: BurnContext, request: Request, ledger: LedgerContext) => R,
-) {
-  return (ledger: LedgerContext, message: M, request: Request): Promise<R | Refused> => {
-    const { commits, burnContext } = ledger
-    const context = burnContext()
-    return commits.submit(weightOf(request.length, eventsIn(message)), (draft) =>
-      commits.rejectIfFull(draft, () => apply(draft, message, context, request, ledger)),
-    )
-  }
-}
-
-/** The number of events in a message with a list of them. */
-function eventsIn(message: object): number {
-  return 'items' in message && Array.isArray(message.items) ? message.items.length : 1
+/** Runs an operation. A grouped one waits as text for its commit, and is parsed there: parsed, it takes more memory. */
+export function runOperation<N extends OperationName>(
+  ledger: LedgerContext,
+  name: N,
+  message_json: string,
+  request: Request,
+): Result<N> | Promise<Result<N>> {
+  const handler: Handler<N> = HANDLERS[name]
+  if (typeof handler === 'function') return handler(ledger, parse(message_json), request)
+  const { commits, burnContext } = ledger
+  const context = burnContext()
+  return commits.submit(weightOf(request.length), (draft) =>
+    commits.rejectIfFull(draft, () => handler.apply(draft, parse(message_json), context, request, ledger)),
+  )
 }
 
 /** Works with D1. A failure is logged, and the rest of the work is done at the next try. */

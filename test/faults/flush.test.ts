@@ -19,7 +19,7 @@ import {
 import { batch, CALLER, eventItem, grant } from '../support/messages.ts'
 import { acks, deliver, expectRolledUp, flushedDeltas } from '../support/usage.ts'
 import { FlakyQueue, type QueueFault } from './flaky-queue.ts'
-import { alarmOf, configure, failNextTransaction, powerCut } from './injection.ts'
+import { alarmOf, configure, failNextTransaction, gather, powerCut } from './injection.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -360,6 +360,7 @@ describe('a full disk', () => {
   it('in the middle of a group: who was refused is in nothing, and all others are', async () => {
     const world = await World.begin()
     await failNextTransaction(world.ledger)
+    await gather(world.ledger, 3)
     await Promise.all([world.use(2), world.use(3), world.use(1)])
     await world.alarm()
     await world.expectWhole()

@@ -56,6 +56,26 @@ export async function failNextTransaction(ledger: TestLedger): Promise<void> {
   })
 }
 
+/** Holds the next requests back until there are this many: they then share a commit. */
+export async function gather(ledger: TestLedger, requests: number): Promise<void> {
+  await runInDurableObject(ledger.stub, (instance) => {
+    const group = groupOf(instance)
+    let release = () => {}
+    const gathered = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let waiting = 0
+    group.submit = async (weight, apply) => {
+      if (++waiting === requests) {
+        Reflect.deleteProperty(group, 'submit')
+        release()
+      }
+      await gathered
+      return group.submit(weight, apply)
+    }
+  })
+}
+
 /** Gives the object other variables than its deployment has, until it ends. */
 export async function configure(ledger: TestLedger, change: Partial<Config>): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {

@@ -2,10 +2,11 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { ingest } from '../../src/ledger/client/client.ts'
+import { MAX_WAITING_WEIGHT, weightOf } from '../../src/ledger/commit/commits.ts'
 import { api } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { ask, freshLedger, ledgerOf, storedBalances, type TestLedger } from '../support/ledgers.ts'
-import { batch, eventItem, single } from '../support/messages.ts'
+import { batch, eventItem, metadataOf, single } from '../support/messages.ts'
 import { expectProblem } from '../support/problems.ts'
 import { groupOf } from './injection.ts'
 
@@ -14,12 +15,27 @@ vi.setConfig({ testTimeout: 30_000 })
 /** More comes in than one object can do: what cannot wait any more is told so at once, and nothing of it is done. */
 
 const BATCH = 1000
-const ROOM = 20
 
 describe('more than may wait', () => {
+  it('is more than 50 batches of 1,000 events', async () => {
+    const ledger = await freshLedger(1_000_000)
+    const message = batch(
+      Array.from({ length: BATCH }, (_, i) => eventItem(1, { key: `${i}-${'k'.repeat(36)}` })),
+    )
+    const kinds = await runInDurableObject(ledger.stub, async (instance) => {
+      const answers = await Promise.all(Array.from({ length: 50 }, () => ask(instance, 'ingest', message)))
+      return new Set(answers.map(({ kind }) => kind))
+    })
+    expect(kinds).toEqual(new Set(['done']))
+    expect(await storedBalances(ledger)).toEqual({ customer: 1_000_000 - BATCH })
+  })
+
   it('is refused as `overloaded` at once, and what waited is done', async () => {
     const ledger = await freshLedger(1_000_000)
-    const message = batch(Array.from({ length: BATCH }, () => eventItem(1)))
+    const metadata = metadataOf({ note: 'x'.repeat(1000) })
+    const message = batch(Array.from({ length: BATCH }, () => eventItem(1, { metadata })))
+    const ROOM = Math.floor(MAX_WAITING_WEIGHT / weightOf(JSON.stringify(message).length))
+    expect(ROOM).toBeLessThan(25)
     // In one turn of the event loop, so that no commit makes room in between.
     const kinds = await runInDurableObject(ledger.stub, async (instance) => {
       const answers = Array.from({ length: ROOM + 5 }, () => ask(instance, 'ingest', message))

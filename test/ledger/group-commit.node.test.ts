@@ -1,23 +1,25 @@
 import { describe, expect, it } from 'vitest'
-import { GroupCommit } from '../../src/ledger/commit/commits.ts'
+import { GroupCommit, MAX_WAITING_WEIGHT } from '../../src/ledger/commit/commits.ts'
 import type { Draft } from '../../src/ledger/commit/draft.ts'
 import { applyCredit } from '../../src/ledger/credits/credit.ts'
+import { ZERO_CREDITS } from '../../src/pricing/money.ts'
 import { MemoryLedger } from '../support/memory-ledger.ts'
 import { grant } from '../support/messages.ts'
 
 /** A commit over maps that counts itself and can be made to fail, as the object's transaction can. */
-function groupWith(fails: (attempt: number) => boolean = () => false) {
+function groupWith(fails: (attempt: number) => boolean = () => false, durable = async () => {}) {
   const ledger = new MemoryLedger()
   const log: string[] = []
   let attempt = 0
-  const group = new GroupCommit((change: (draft: Draft) => void) => {
+  const commit = (change: (draft: Draft) => void) => {
     attempt++
     ledger.commit(0, (draft) => {
       change(draft)
       if (fails(attempt)) throw new Error(`commit ${attempt} failed`)
     })
     log.push(`commit ${attempt}`)
-  })
+  }
+  const group = new GroupCommit(commit, durable)
   return { group, log, ledger }
 }
 
@@ -56,12 +58,36 @@ describe('requests that arrive together', () => {
     expect(log).toEqual(['commit 1', 'commit 2'])
   })
 
-  it('are divided when they are too many for one commit, and keep their order', async () => {
+  it('share the next commit when they arrive while one becomes durable', async () => {
+    let becomesDurable = () => {}
+    const { group, log } = groupWith(undefined, () => new Promise((resolve) => (becomesDurable = resolve)))
+    const submit = async (name: string) => log.push(await group.submit(1, mark(name)))
+    await submit('a')
+    const later = [submit('b'), submit('c')]
+    await Promise.resolve()
+    expect(log).toEqual(['commit 1', 'a'])
+    becomesDurable()
+    await Promise.all(later)
+    expect(log).toEqual(['commit 1', 'a', 'commit 2', 'b', 'c'])
+  })
+
+  it('are divided when they are too large for one commit, and keep their order', async () => {
     const { group, log, ledger } = groupWith()
     const names = Array.from({ length: 9 }, (_, i) => String(i))
     await Promise.all(names.map((name) => group.submit(1000, mark(name))))
     expect(log).toEqual(['commit 1', 'commit 2', 'commit 3'])
     expect(marks(ledger)).toEqual(names)
+  })
+
+  it('are divided when they make too many records for one commit', async () => {
+    const { group, log } = groupWith()
+    const many = (draft: Draft) => {
+      const wallet = draft.createWallet({ kind: 'user', id: 'u' })
+      for (let i = 0; i < 900; i++)
+        draft.append(wallet, { type: 'ADJUSTMENT', amount: ZERO_CREDITS, lots: [] })
+    }
+    await Promise.all(Array.from({ length: 4 }, () => group.submit(1, many)))
+    expect(log).toEqual(['commit 1', 'commit 2'])
   })
 
   it('do not keep out a request that is larger than a commit is meant to be', async () => {
@@ -118,17 +144,18 @@ describe('a commit that throws', () => {
 describe('what waits', () => {
   it('is bounded, and there is room again once it is done', async () => {
     const { group } = groupWith()
-    const waiting = Array.from({ length: 20 }, (_, i) => group.submit(1000, mark(String(i))))
+    const requests = MAX_WAITING_WEIGHT / 1000
+    const waiting = Array.from({ length: requests }, (_, i) => group.submit(1000, mark(String(i))))
     expect(group.hasRoom(1)).toBe(false)
     expect(group.hasRoom(0)).toBe(true)
     await Promise.all(waiting)
-    expect(group.hasRoom(20_000)).toBe(true)
-    expect(group.hasRoom(20_001)).toBe(false)
+    expect(group.hasRoom(MAX_WAITING_WEIGHT)).toBe(true)
+    expect(group.hasRoom(MAX_WAITING_WEIGHT + 1)).toBe(false)
   })
 
   it('gives its room back when it fails, too', async () => {
     const { group } = groupWith(() => true)
     await Promise.allSettled(Array.from({ length: 20 }, (_, i) => group.submit(1000, mark(String(i)))))
-    expect(group.hasRoom(20_000)).toBe(true)
+    expect(group.hasRoom(MAX_WAITING_WEIGHT)).toBe(true)
   })
 })

@@ -45,8 +45,8 @@ export class KeysJournal {
         idempotency: { key, fingerprint: `f:${key}@${at_ms}` },
       })
     }
-    const recorded = this.transaction(() => this.journal.write(draft), undo)
-    if (recorded) this.journal.publish(draft, recorded)
+    const written = this.transaction(() => this.journal.write(draft), undo)
+    if (written) this.journal.publish(draft, written.keys)
   }
 
   /** Deletes all rows before this time, as if D1 had all of them, or undoes the deletion. */

@@ -75,6 +75,8 @@ interface StoredWallet {
 /** The effects of a write, to be published when its transaction has succeeded. */
 export interface Written {
   readonly keys: RecordedKeys
+  /** The characters of its journal rows. */
+  readonly journal_length: number
   /** The stored due time of each wallet. */
   readonly due_at_ms: ReadonlyMap<string, number | null>
 }
@@ -264,7 +266,7 @@ export class LedgerStore implements LedgerReader {
    */
   write(draft: Draft, identity?: Identity): Written {
     if (identity) this.meta.set('identity', JSON.stringify(identity))
-    const keys = this.journal.write(draft)
+    const { keys, journal_length } = this.journal.write(draft)
     const due_at_ms = new Map<string, number | null>()
     for (const [key, changed] of draft.wallets) {
       due_at_ms.set(key, this.writeWallet(key, changed, draft.at_ms))
@@ -276,7 +278,7 @@ export class LedgerStore implements LedgerReader {
     for (const [reference, payment] of draft.payments) this.payments.add(reference, payment)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
-    return { keys, due_at_ms }
+    return { keys, journal_length, due_at_ms }
   }
 
   publish(draft: Draft, { keys, due_at_ms }: Written, identity?: Identity): void {

@@ -114,16 +114,18 @@ export class JournalRows {
   }
 
   /** Writes the rows and keys of a draft, inside its transaction; `publish` makes them visible. */
-  write(draft: Draft): RecordedKeys {
+  write(draft: Draft): { readonly keys: RecordedKeys; readonly journal_length: number } {
     const { lot, wallet, hold, at_ms, month_events } = draft.counters
     let row_id = this.last
     let last_entry = this.committed.entry
     let keys_total = this.keysTotal
     const hashed: { row_id: number; hashes: Uint32Array }[] = []
+    let journal_length = 0
     let limits = packCounters(draft.limitCounters)
     for (const { body, records } of packRows(draft.records)) {
       row_id++
       assertRowSize(body)
+      journal_length += body.length
       const first_entry = last_entry + 1
       for (const record of records) if (record.kind === 'entry') last_entry = record.number
       const counters = [lot, wallet, hold, at_ms, month_events] as const
@@ -140,7 +142,7 @@ export class JournalRows {
       throw new Error('the journal does not hold every entry of its commit')
     const recorded: RecordedKeys = { upTo: { row: row_id, keys_total }, rows: hashed }
     this.keys.record(recorded)
-    return recorded
+    return { keys: recorded, journal_length }
   }
 
   publish(draft: Draft, recorded: RecordedKeys): void {
