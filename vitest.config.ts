@@ -39,6 +39,7 @@ export default defineConfig({
             miniflare: {
               bindings: {
                 OPERATOR_TOKEN: 'dev-operator-token',
+                ENCRYPTION_KEY: 'dev-encryption-key',
                 // Alarms ring when a test rings them, and not in the middle of one that counts rows.
                 FLUSH_DELAY_MS: '3600000',
                 // Requests are slow while all tests run at once, and their lines would hide the tests' own.

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { wrangler } from './local-server.ts'
 import { ROOT, STATE } from './local-state.ts'
@@ -14,7 +22,21 @@ export async function setUp(): Promise<void> {
     copyFileSync(`${DEV_VARS}.example`, DEV_VARS)
     console.log('Wrote .dev.vars from .dev.vars.example.')
   }
+  const added = missingSecrets(readFileSync(`${DEV_VARS}.example`, 'utf8'), readFileSync(DEV_VARS, 'utf8'))
+  if (added.length > 0) {
+    appendFileSync(DEV_VARS, `\n${added.join('\n')}\n`)
+    console.log(`Added ${added.map((line) => line.split('=', 1)[0]).join(', ')} to .dev.vars.`)
+  }
   await migrate()
+}
+
+const ASSIGNMENT = /^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=/
+
+/** Returns the assignments of the example whose names an existing file does not set; its comments do not count. */
+export function missingSecrets(example: string, existing: string): string[] {
+  const nameOf = (line: string) => ASSIGNMENT.exec(line)?.[1]
+  const names = new Set(existing.split(/\r?\n/).map(nameOf))
+  return example.split('\n').filter((line) => nameOf(line) !== undefined && !names.has(nameOf(line)))
 }
 
 /** The operator's token of this local server. */

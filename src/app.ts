@@ -23,6 +23,7 @@ import { requestLog } from './http/middleware/request-log.ts'
 import { notFound, onError } from './http/output/problem.ts'
 import { createRouter } from './http/route.ts'
 import { documentationRoutes } from './openapi/routes.ts'
+import { providerKeysRoutes } from './provider-keys/routes.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
@@ -58,6 +59,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/holds', holdsRoutes)
   app.route('/v1/entitlements', entitlementsRoutes)
   app.route('/v1/analytics', analyticsRoutes)
+  app.route('/v1/provider-keys', providerKeysRoutes)
   app.route('/v1/users', usersRoutes)
   app.route('/v1/teams', teamsRoutes)
   return app

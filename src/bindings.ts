@@ -10,6 +10,12 @@ export interface Bindings {
   readonly OPERATOR_TOKEN?: string
   /** A second token, valid while the first is being rotated. */
   readonly OPERATOR_TOKEN_NEXT?: string
+  /** Encrypts the data keys of customers, a secret. Without it, provider keys cannot be stored or read. */
+  readonly ENCRYPTION_KEY?: string
+  /** A second encryption key during a rotation. */
+  readonly ENCRYPTION_KEY_NEXT?: string
+  /** The operator's provider keys, a secret: JSON, see `provider-keys/operator-keys.ts`. */
+  readonly OPERATOR_PROVIDER_KEYS?: string
   readonly ENVIRONMENT?: string
   readonly OPEN_REGISTRATION?: string
   readonly SIGNUP_GRANT_CREDITS?: string
@@ -24,6 +30,8 @@ export interface Bindings {
   readonly LOG_SAMPLE_RATE?: string
   readonly SLOW_REQUEST_MS?: string
   readonly CORS_ORIGINS?: string
+  readonly PRIVATE_UPSTREAMS?: string
+  readonly DNS_RESOLVER_URL?: string
   readonly PRICE_FEED_URL?: string
   readonly PRICE_FEED_KEY?: string
   readonly PRICE_FEED_BOUND_PERCENT?: string

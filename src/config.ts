@@ -35,6 +35,10 @@ export interface Config {
   readonly slow_request_ms: number
   /** The origins of web pages that may call the API from a browser; `*` for all, none by default. */
   readonly cors_origins: '*' | readonly string[]
+  /** Hosts in the operator's network that provider keys may lead to: `host` or `host:port`. */
+  readonly private_upstreams: readonly string[]
+  /** The resolver of names that customers supply, by DNS over HTTPS. */
+  readonly dns_resolver_url: string
   /** Where prices are read from; null for no feed. */
   readonly price_feed: PriceFeedConfig | null
   /** Limits by tier: requests in a UTC minute, events and changes in a UTC month, profiles, and metadata. */
@@ -103,6 +107,8 @@ export function readConfig(env: Variables): Config {
     log_sample_rate: share('LOG_SAMPLE_RATE', env.LOG_SAMPLE_RATE ?? '0.01'),
     slow_request_ms: wholeNumber('SLOW_REQUEST_MS', env.SLOW_REQUEST_MS ?? '1000', 600_000),
     cors_origins: origins('CORS_ORIGINS', env.CORS_ORIGINS ?? ''),
+    private_upstreams: hosts('PRIVATE_UPSTREAMS', env.PRIVATE_UPSTREAMS ?? ''),
+    dns_resolver_url: resolverUrl(env.DNS_RESOLVER_URL ?? '', environment),
     price_feed: priceFeed(env),
     limits: {
       STARTER: tierLimits(env, 'STARTER', ['100', '10000', '10000', '100000', '100']),
@@ -210,5 +216,37 @@ function origins(variable: string, text: string): '*' | readonly string[] {
     }
   }
   if (list.length > MAX_ORIGINS) throw new Error(`${variable} must have at most ${MAX_ORIGINS} origins`)
+  return list
+}
+
+const DEFAULT_RESOLVER = 'https://cloudflare-dns.com/dns-query'
+
+/** In development a resolver on this machine may be used, without https. */
+function resolverUrl(text: string, environment: Environment): string {
+  const url = URL.parse(text === '' ? DEFAULT_RESOLVER : text)
+  const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
+  if (!url || (url.protocol !== 'https:' && !is_local) || url.search !== '' || url.hash !== '') {
+    throw new Error(`DNS_RESOLVER_URL must be an https URL without a query, not ${text}`)
+  }
+  return url.href
+}
+
+const MAX_HOSTS = 100
+
+/** Hosts as a URL has them (`gpu.internal`, `10.0.0.5:8000`, `[fd00::1]`), separated by commas; empty for none. */
+function hosts(variable: string, text: string): readonly string[] {
+  const list = text
+    .split(',')
+    .map((host) => host.trim())
+    .filter((host) => host !== '')
+  for (const host of list) {
+    // The parser removes the default port.
+    const url = URL.parse(`http://${host}`)
+    const has_default_port = host.endsWith(':80') && url?.host === host.slice(0, -3)
+    if (url?.host !== host && !has_default_port) {
+      throw new Error(`${variable} must be hosts such as 10.0.0.5:8000 or gpu.internal, not ${host}`)
+    }
+  }
+  if (list.length > MAX_HOSTS) throw new Error(`${variable} must have at most ${MAX_HOSTS} hosts`)
   return list
 }

@@ -4,12 +4,13 @@ import { configOf } from './config.ts'
 import { type Job, runJobs } from './cron/run-jobs.ts'
 import { forgetAnswers } from './http/output/stored-answers.ts'
 import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
-import { logInfo } from './logging/log.ts'
+import { logFailure, logInfo } from './logging/log.ts'
 import { forgetOutcomes } from './logging/outcomes.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
 import { readPriceFeed } from './rating/price-feed/read.ts'
 import { rerateChanged } from './rating/rerate.ts'
+import { rewrapDataKeys } from './secrets/data-keys.ts'
 import { forgetReplayed } from './usage/queue/dead-letters.ts'
 import { deleteRetired, expireDays, finishRebuilds } from './usage/rollups/upkeep.ts'
 
@@ -73,6 +74,15 @@ export const JOBS: readonly Job[] = [
     calls: 25,
     run: async ({ env, now_ms }) => {
       await readPriceFeed(env, now_ms)
+    },
+  },
+  {
+    name: 'data_keys',
+    calls: 3,
+    run: async ({ env, now_ms, after, reach }) => {
+      const { written, deleted, locked } = await rewrapDataKeys(env, now_ms, { after, reach })
+      if (locked > 0) logFailure('data_keys_locked', { locked })
+      if (written + deleted > 0) logInfo('data_keys_rewrapped', { written, deleted })
     },
   },
   { name: 'outcomes', calls: 1, run: ({ env, now_ms }) => forgetOutcomes(env, now_ms) },

@@ -29,6 +29,7 @@ export type RandomIdPrefix =
   | 'aud'
   | 'dl'
   | 'pf'
+  | 'pk'
 
 export interface LedgerId {
   readonly at_ms: number

@@ -1,6 +1,7 @@
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/authentication/format.ts'
 import { MIN_OPERATOR_TOKEN_CHARS } from '../../src/api-keys/authentication/operator.ts'
 import { readConfig } from '../../src/config.ts'
+import { DEVELOPMENT_ENCRYPTION_KEY } from '../../src/secrets/masters.ts'
 import type { EnvironmentName, Section } from './sections.ts'
 
 /**
@@ -27,7 +28,9 @@ export interface Checked {
 
 const KV_ID = /^[0-9a-f]{32}$/
 const D1_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-const SECRETS = ['OPERATOR_TOKEN', 'OPERATOR_TOKEN_NEXT']
+const REQUIRED_SECRETS = ['OPERATOR_TOKEN', 'ENCRYPTION_KEY']
+/** Every secret of the Worker: none may be a variable. */
+export const SECRETS = [...REQUIRED_SECRETS, 'OPERATOR_TOKEN_NEXT', 'ENCRYPTION_KEY_NEXT', 'OPERATOR_PROVIDER_KEYS']
 
 /** All that can be said without the network. */
 export function checkSection(checked: Checked): Finding[] {
@@ -127,11 +130,8 @@ function checkOperatorToken(token: string | undefined): Finding[] {
 
 /** What `wrangler secret list` says is there. */
 export function checkSecrets(names: readonly string[]): Finding[] {
-  return when(
-    !names.includes('OPERATOR_TOKEN'),
-    missing(
-      'the secret OPERATOR_TOKEN: openssl rand -hex 32 | npx wrangler secret put OPERATOR_TOKEN --env …',
-    ),
+  return REQUIRED_SECRETS.filter((name) => !names.includes(name)).map((name) =>
+    missing(`the secret ${name}: openssl rand -hex 32 | npx wrangler secret put ${name} --env …`),
   )
 }
 
@@ -147,7 +147,9 @@ export function checkTree(
 }
 
 function isDevelopmentSecret(value: string): boolean {
-  return value.includes(DEVELOPMENT_OPERATOR_TOKEN) || value.includes(DEVELOPMENT_KEY)
+  return [DEVELOPMENT_OPERATOR_TOKEN, DEVELOPMENT_KEY, DEVELOPMENT_ENCRYPTION_KEY].some((known) =>
+    value.includes(known),
+  )
 }
 
 function absent(names: Readonly<Record<string, unknown>>, from: Readonly<Record<string, unknown>>): string[] {

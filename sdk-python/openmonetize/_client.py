@@ -19,6 +19,7 @@ from ._resources import (
     Events,
     Holds,
     Platform,
+    ProviderKeys,
     Rating,
     Teams,
     Users,
@@ -63,6 +64,7 @@ class OpenMonetize:
         self.users = Users(http)
         self.teams = Teams(http)
         self.api_keys = ApiKeys(http)
+        self.provider_keys = ProviderKeys(http)
         self.customers = Customers(http)
         self.platform = Platform(http)
         self.admin = Admin(http)

@@ -241,6 +241,17 @@ class ApiKeys(_Resource):
         return self._delete(path_of("/v1/api-keys/{id}", id))
 
 
+class ProviderKeys(_Resource):
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/provider-keys", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/provider-keys", params, more)
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/provider-keys/{id}", id))
+
+
 class Customers(_Resource):
     def register(self, body: Body) -> Json:
         """Needs no key where registration is open: `OpenMonetize(api_key=None)`."""

@@ -133,6 +133,11 @@ export function resources(http: Http) {
       rotate: sendTo<'rotateApiKey'>('/v1/api-keys/{id}/rotate'),
       delete: one<'deleteApiKey'>('/v1/api-keys/{id}', 'DELETE'),
     },
+    providerKeys: {
+      create: send<'createProviderKey'>('/v1/provider-keys'),
+      list: list<'listProviderKeys'>('/v1/provider-keys'),
+      delete: one<'deleteProviderKey'>('/v1/provider-keys/{id}', 'DELETE'),
+    },
     customers: {
       /** Needs no key where registration is open: construct the client with `apiKey: null`. */
       register: send<'registerCustomer'>('/v1/customers/register'),

@@ -26,6 +26,8 @@ export const AUDIT_ACTIONS = [
   'api_keys.create',
   'api_keys.rotate',
   'api_keys.delete',
+  'provider_keys.create',
+  'provider_keys.delete',
   'admin.rerate',
   'admin.rebuild',
   'admin.reconcile',

@@ -160,7 +160,10 @@ function allResponses(shape: RouteShape, declared: Json, lookup: Lookup): Json {
   return Object.fromEntries(
     all.map(([status, response]) => {
       const closed = closedContent(response, lookup)
-      return [status, { ...closed, headers: { ...headersOf(shape, status), ...own(closed.headers) } }]
+      return [
+        status,
+        { ...closed, headers: { ...headersOf(shape, status, ordered), ...own(closed.headers) } },
+      ]
     }),
   )
 }

@@ -35,6 +35,11 @@ export const SHARED_COMPONENTS = {
       required: true,
       schema: { type: 'string', pattern: '^[0-9]+$' },
     },
+    'Retry-After-If-Temporary': {
+      description:
+        'Seconds to wait before a retry. Missing where a repeat does not help (`…_not_configured`).',
+      schema: { type: 'string', pattern: '^[0-9]+$' },
+    },
     'WWW-Authenticate': {
       description: 'RFC 9110, section 11.6.1.',
       required: true,
@@ -85,12 +90,23 @@ export function problemsBefore({ method, path, access, has_input, has_body }: Ro
   return codes
 }
 
-/** The headers of a response, by its status. */
-export function headersOf({ method, access }: RouteShape, status: string): Record<string, { $ref: string }> {
+interface HeaderRef {
+  readonly $ref: string
+}
+
+/** The headers of a response, by its status; `codes` are those of all problems of the route. */
+export function headersOf(
+  { method, access }: RouteShape,
+  status: string,
+  codes: ReadonlySet<ProblemCode>,
+): Record<string, HeaderRef> {
   const names: (keyof typeof SHARED_COMPONENTS.headers)[] = ['X-Request-Id']
   if (method === 'post' && status.startsWith('2')) names.push('Idempotency-Replayed')
   if (status === '401') names.push('WWW-Authenticate')
-  if (status === '429' || status === '503') names.push('Retry-After')
+  const is_always_temporary = ![...codes].some((code) => code.endsWith('_not_configured'))
+  if (status === '429' || (status === '503' && is_always_temporary)) names.push('Retry-After')
   if (access.kind === 'customer') names.push('RateLimit', 'RateLimit-Policy')
-  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
+  const headers = Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
+  if (status !== '503' || is_always_temporary) return headers
+  return { ...headers, 'Retry-After': { $ref: '#/components/headers/Retry-After-If-Temporary' } }
 }

@@ -30,6 +30,7 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   ['/v1/teams', 'Teams', 'The teams of a customer.'],
   ['/v1/customers', 'Customers', 'Registration, and the owner of an API key.'],
   ['/v1/api-keys', 'API keys', 'The API keys of a customer.'],
+  ['/v1/provider-keys', 'Provider keys', 'The keys of AI providers that the gateway uses.'],
   ['/v1/admin', 'Operator', 'Operations on the deployment, with the operator token.'],
   ['/', 'Platform', 'Health and documentation.'],
 ]
@@ -108,6 +109,9 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'POST /v1/api-keys': 'createApiKey',
   'POST /v1/api-keys/{id}/rotate': 'rotateApiKey',
   'DELETE /v1/api-keys/{id}': 'deleteApiKey',
+  'GET /v1/provider-keys': 'listProviderKeys',
+  'POST /v1/provider-keys': 'createProviderKey',
+  'DELETE /v1/provider-keys/{id}': 'deleteProviderKey',
   'GET /v1/analytics/usage': 'getUsage',
   'GET /v1/analytics/costs': 'getCosts',
   'GET /v1/analytics/burn-rate': 'getBurnRate',

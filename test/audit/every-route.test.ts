@@ -12,6 +12,8 @@ const AUDITED: Readonly<Record<string, AuditAction>> = {
   'post /v1/api-keys': 'api_keys.create',
   'post /v1/api-keys/{id}/rotate': 'api_keys.rotate',
   'delete /v1/api-keys/{id}': 'api_keys.delete',
+  'post /v1/provider-keys': 'provider_keys.create',
+  'delete /v1/provider-keys/{id}': 'provider_keys.delete',
   'post /v1/credits/grant': 'credits.grant',
   'post /v1/credits/purchase': 'credits.purchase',
   'post /v1/credits/refund': 'credits.refund',

@@ -8,12 +8,14 @@ import { deploy, type Ran, type Request, type World } from '../../scripts/deploy
 
 const ROOT = path.join(import.meta.dirname, '../..')
 
+const secrets = (...names: string[]) => JSON.stringify(names.map((name) => ({ name, type: 'secret_text' })))
+
 /** What the real ones would be asked, in order, and what they answer. */
 class FakeWorld implements World {
   readonly did: string[] = []
   readonly said: string[] = []
   answers: Readonly<Record<string, Ran>> = {
-    'secret list': { code: 0, output: 'banner\n[{"name":"OPERATOR_TOKEN","type":"secret_text"}]' },
+    'secret list': { code: 0, output: `banner\n${secrets('OPERATOR_TOKEN', 'ENCRYPTION_KEY')}` },
   }
   changed: readonly string[] | undefined = []
   works = true

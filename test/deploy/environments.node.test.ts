@@ -24,7 +24,13 @@ const members = [
     .join()
     .matchAll(/^ {2}readonly ([A-Z][A-Z0-9_]*)\??: (.+)$/gm),
 ]
-const SECRETS = ['OPERATOR_TOKEN', 'OPERATOR_TOKEN_NEXT']
+const SECRETS = [
+  'OPERATOR_TOKEN',
+  'OPERATOR_TOKEN_NEXT',
+  'ENCRYPTION_KEY',
+  'ENCRYPTION_KEY_NEXT',
+  'OPERATOR_PROVIDER_KEYS',
+]
 
 describe('wrangler.toml', () => {
   it('sets every variable that the code reads, and no other', () => {
@@ -77,6 +83,7 @@ describe('a section is refused', () => {
     ['as development', { ENVIRONMENT: 'development' }, 'ENVIRONMENT must be "production"'],
     ['as staging', { ENVIRONMENT: 'staging' }, 'ENVIRONMENT must be "production"'],
     ['with a secret in the open', { OPERATOR_TOKEN: 'x'.repeat(64) }, 'OPERATOR_TOKEN is a secret'],
+    ["with development's encryption key", { ENCRYPTION_KEY: 'dev-encryption-key' }, 'for development only'],
     ["with development's token", { OPERATOR_TOKEN_NEXT: 'dev-operator-token' }, 'for development only'],
     ['with a variable that nobody reads', { MARKUP: '1' }, 'MARKUP is not one'],
     ['with one that cannot be read', { MARKUP_PERCENT: 'much' }, 'MARKUP_PERCENT must be a decimal'],

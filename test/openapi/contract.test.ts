@@ -60,6 +60,9 @@ const CONTRACT = `
   GET /v1/entitlements/{id}
   PUT /v1/entitlements/{id}
   DELETE /v1/entitlements/{id}
+  GET /v1/provider-keys
+  POST /v1/provider-keys
+  DELETE /v1/provider-keys/{id}
   GET /v1/analytics/usage
   GET /v1/analytics/costs
   GET /v1/analytics/burn-rate

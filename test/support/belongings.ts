@@ -20,6 +20,9 @@ export interface Belongings extends TestCustomer {
   readonly recurring_grant_id: string
   readonly lot_id: string
   readonly key_id: string
+  readonly provider_key_id: string
+  /** The secret of the provider key: in no answer, and stored only encrypted. */
+  readonly provider_key: string
   /** In metadata, reasons, names and e-mail addresses. */
   readonly marker: string
 }
@@ -58,6 +61,8 @@ export async function customerWithEverything(): Promise<Belongings> {
   })
   const table = await post('/v1/burn-tables', { name: marker })
   await post('/v1/rating/price-overrides', { provider: 'OPENAI', model: marker, prices: { multiplier: 0.5 } })
+  const provider_key = unique('sk')
+  const stored_key = await post('/v1/provider-keys', { provider: 'OPENAI', name: marker, key: provider_key })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
   await settle(customer.customer_id)
   return {
@@ -74,6 +79,8 @@ export async function customerWithEverything(): Promise<Belongings> {
     entitlement_id: textField(entitlement, 'id'),
     burn_table_id: textField(table, 'id'),
     key_id: textField(key ?? {}, 'key_id'),
+    provider_key_id: textField(stored_key, 'id'),
+    provider_key,
   }
 }
 
@@ -89,10 +96,13 @@ export function secretsOf(owner: Belongings): string[] {
     recurring_grant_id,
     key_id,
     lot_id,
+    provider_key_id,
+    provider_key,
   } = owner
   return [
     ...[customer_id, api_key, email, user_id, team_id, feature_id, marker],
     ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id, lot_id],
+    ...[provider_key_id, provider_key],
   ]
 }
 

@@ -153,6 +153,10 @@ async function keys(om: OpenMonetize): Promise<void> {
   equal((await om.apiKeys.list()).data.length, 2)
   const rotated = await om.apiKeys.rotate(made.key_id, { overlap_seconds: 0 })
   await om.apiKeys.delete(rotated.key_id)
+  const stored = await om.providerKeys.create({ provider: 'OPENAI', name: 'Main', key: 'sk-0123456789' })
+  equal(stored.last_four, '6789')
+  equal((await om.providerKeys.list()).data.length, 1)
+  await om.providerKeys.delete(stored.id)
 }
 
 async function queue(om: OpenMonetize): Promise<void> {

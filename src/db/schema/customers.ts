@@ -86,3 +86,36 @@ export const priceOverlays = sqliteTable(
     check('price_overlays_effective', sql`${table.effective_from_ms} < ${table.effective_to_ms}`),
   ],
 )
+
+/** The data key of a customer, which encrypts its secrets: once for each master key, encrypted under that one. */
+export const dataKeys = sqliteTable(
+  'data_keys',
+  {
+    customer_id: text().notNull(),
+    /** Names the master key, without revealing it. */
+    master_id: text().notNull(),
+    wrapped: text().notNull(),
+    created_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.customer_id, table.master_id] })],
+)
+
+/** The keys of AI providers that ledgers use through the gateway. */
+export const providerKeys = sqliteTable(
+  'provider_keys',
+  {
+    ledger_id: text().notNull(),
+    provider_key_id: text().notNull(),
+    /** The catalogue's id. */
+    provider: text().notNull(),
+    name: text().notNull(),
+    /** Null for the provider's usual address. */
+    base_url: text(),
+    /** AES-256-GCM under the customer's data key, bound to ledger, provider, id and address. */
+    sealed: text().notNull(),
+    /** The end of the key, at most four characters, to recognise it. */
+    last_four: text().notNull(),
+    created_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.provider_key_id] })],
+)

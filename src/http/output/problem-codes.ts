@@ -29,6 +29,7 @@ export const PROBLEMS = {
   quota_exceeded: { status: 429, title: 'The monthly quota is used up' },
   internal_error: { status: 500, title: 'Internal error' },
   overloaded: { status: 503, title: 'Too many requests at once' },
+  provider_keys_not_configured: { status: 503, title: 'Provider keys are not set up' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>
 

@@ -28,13 +28,15 @@ export function problem(c: Context<AppEnv>, { code, detail, headers = {}, member
   c.set('problem_code', code)
   const type = new URL(DOCS + code, c.req.url).href
   const body = { type, title, status, detail, code, request_id: c.get('request_id'), ...members }
-  const all = { 'Content-Type': 'application/problem+json', ...headersOf(status), ...headers }
+  const all = { 'Content-Type': 'application/problem+json', ...headersOf(code), ...headers }
   return c.body(JSON.stringify(body), status, all)
 }
 
-function headersOf(status: number): Readonly<Record<string, string>> {
+function headersOf(code: ProblemCode): Readonly<Record<string, string>> {
+  const { status } = PROBLEMS[code]
   if (status === 401) return { 'WWW-Authenticate': 'Bearer' }
-  return status === 503 ? { 'Retry-After': '1' } : {}
+  // A repeat does not help where something is not set up.
+  return status === 503 && !code.endsWith('_not_configured') ? { 'Retry-After': '1' } : {}
 }
 
 /** A 400 with the error of each field. */

@@ -1,10 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { hkdfSync } from 'node:crypto'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Bindings } from '../../bindings.ts'
 import { isTaken } from '../../db/errors.ts'
 import type { Refusal } from '../../ledger/model/refusal.ts'
 import type { Idempotency } from '../../ledger/model/vocabulary.ts'
+import { KEY_BYTES, open, seal as sealBytes } from '../../secrets/aes-gcm.ts'
 import { idempotencyOf } from '../caller.ts'
 import type { AppEnv } from '../env.ts'
 import { jsonResponse, stringifyJson } from './json.ts'
@@ -161,32 +162,17 @@ function respond(c: Context<AppEnv>, answer: Answer | Response): Response {
  * HKDF-SHA-256: a credential has 256 random bits, so it needs no stretching.
  */
 
-const CIPHER = 'aes-256-gcm'
-const KEY_BYTES = 32
-const IV_BYTES = 12
-const TAG_BYTES = 16
 const PURPOSE = 'openmonetize stored answer'
 
 /** Encrypts `text`. `place` names the row of the answer: it cannot be decrypted as another row's. */
 export function seal(text: string, credential: string, place: string): string {
-  const iv = randomBytes(IV_BYTES)
-  const cipher = createCipheriv(CIPHER, keyOf(credential, place), iv, { authTagLength: TAG_BYTES })
-  const encrypted = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
-  return Buffer.concat([iv, cipher.getAuthTag(), encrypted]).toString('base64')
+  return sealBytes(Buffer.from(text), keyOf(credential, place))
 }
 
 /** Returns undefined if the text was sealed under another credential or for another place, or is damaged. */
 export function unseal(sealed: string, credential: string, place: string): string | undefined {
-  const bytes = Buffer.from(sealed, 'base64')
-  const [iv, tag] = [bytes.subarray(0, IV_BYTES), bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES)]
-  try {
-    const decipher = createDecipheriv(CIPHER, keyOf(credential, place), iv, { authTagLength: TAG_BYTES })
-    decipher.setAuthTag(tag)
-    const encrypted = bytes.subarray(IV_BYTES + TAG_BYTES)
-    return Buffer.concat([decipher.update(encrypted), decipher.final()]).toString('utf8')
-  } catch {
-    return undefined
-  }
+  const bytes = open(sealed, keyOf(credential, place))
+  return bytes && Buffer.from(bytes).toString('utf8')
 }
 
 function keyOf(credential: string, place: string): Uint8Array {

@@ -1,0 +1,120 @@
+import type { Environment } from '../../config.ts'
+import { isIpv4, isIpv6, isPublicAddress } from './addresses.ts'
+
+/**
+ * Checks a URL that a customer supplies and that this Worker calls: https, and never an address inside the operator's
+ * network or the deployment itself. A name is checked again when it is resolved (`resolve.ts`), before each use.
+ */
+export interface OutboundPolicy {
+  readonly environment: Environment
+  /** The URL of the request, which names the deployment's own host. */
+  readonly own_url: string
+  /** Hosts inside the operator's network that are allowed: `host` or `host:port`. */
+  readonly private_hosts: readonly string[]
+}
+
+export type CheckedUrl =
+  | {
+      readonly kind: 'allowed'
+      readonly url: URL
+      /** The name to resolve before each use; undefined if the host is an address or allowed by name. */
+      readonly name: string | undefined
+    }
+  /** `message` follows the name of the field: `must be …`. */
+  | { readonly kind: 'refused'; readonly message: string }
+
+const MAX_URL_LENGTH = 2_048
+/** Without spaces, control characters and backslashes, which URL parsers remove or change. */
+const PLAIN = /^[\x21-\x5b\x5d-\x7e]+$/
+/** The exception for development, judged on the text as sent: any other spelling of these hosts is refused. */
+const LOCAL = /^http:\/\/(?:127\.0\.0\.1|localhost):[1-9]\d{0,4}(?=[/?]|$)/
+const SECURE = /^https:\/\/[^/]/i
+const LABEL = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/
+
+/** Names that only a private network or a single machine resolves. */
+const PRIVATE_SUFFIXES = [
+  'localhost',
+  'local',
+  'localdomain',
+  'internal',
+  'intranet',
+  'private',
+  'corp',
+  'home',
+  'lan',
+  'home.arpa',
+  'in-addr.arpa',
+  'ip6.arpa',
+  'onion',
+]
+
+const HTTPS_ONLY = 'must be an https URL'
+const PRIVATE = 'must not lead to a private, loopback or link-local address'
+const OWN = 'must not lead to this deployment itself'
+
+export function checkUrl(text: string, policy: OutboundPolicy): CheckedUrl {
+  if (text.length > MAX_URL_LENGTH) return refused(`must have at most ${MAX_URL_LENGTH} characters`)
+  if (!PLAIN.test(text))
+    return refused('must have only printable ASCII characters, without spaces and backslashes')
+  if (text.includes('#')) return refused('must not have a fragment')
+  const url = URL.parse(text)
+  if (!url) return refused(HTTPS_ONLY)
+  if (hasUserInfo(text, url)) return refused('must not contain a user name or a password')
+  if (url.port === '0') return refused('must not have port 0')
+  const own = URL.parse(policy.own_url)
+  const is_local = policy.environment === 'development' && LOCAL.test(text)
+  if (is_local || isListed(url, policy.private_hosts)) {
+    return own && leadsToSelf(url, own) ? refused(OWN) : { kind: 'allowed', url, name: undefined }
+  }
+  if (!SECURE.test(text) || url.protocol !== 'https:') return refused(HTTPS_ONLY)
+  const host = hostOf(url)
+  const checked = isIpv4(host) || isIpv6(host) ? checkAddress(url, host) : checkName(url, host)
+  return checked.kind === 'allowed' && own && host === hostOf(own) ? refused(OWN) : checked
+}
+
+function checkAddress(url: URL, host: string): CheckedUrl {
+  return isPublicAddress(host) ? { kind: 'allowed', url, name: undefined } : refused(PRIVATE)
+}
+
+function checkName(url: URL, host: string): CheckedUrl {
+  const labels = host.split('.')
+  if (!labels.every((label) => LABEL.test(label))) return refused('must have a valid host name')
+  const is_private = PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))
+  return labels.length < 2 || is_private ? refused(PRIVATE) : { kind: 'allowed', url, name: host }
+}
+
+/** The raw text counts too: `https://@host` and `https://:@host` have an empty user name. */
+function hasUserInfo(text: string, url: URL): boolean {
+  const authority = text.replace(/^[a-z]+:\/*/i, '').split(/[/?]/, 1)[0] ?? ''
+  return url.username !== '' || url.password !== '' || authority.includes('@')
+}
+
+/** The host without brackets and without the dot of the root. */
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+}
+
+function isListed(url: URL, private_hosts: readonly string[]): boolean {
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return false
+  return private_hosts.some((host) => host === url.hostname || host === `${url.hostname}:${portOf(url)}`)
+}
+
+/** Two names of the same machine count as one. */
+function leadsToSelf(url: URL, own: URL): boolean {
+  const same_host = hostOf(url) === hostOf(own) || (isLoopback(url) && isLoopback(own))
+  return same_host && portOf(url) === portOf(own)
+}
+
+function isLoopback(url: URL): boolean {
+  const host = hostOf(url)
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}
+
+function portOf({ port, protocol }: URL): string {
+  if (port !== '') return port
+  return protocol === 'https:' ? '443' : '80'
+}
+
+function refused(message: string): CheckedUrl {
+  return { kind: 'refused', message }
+}

@@ -1,0 +1,61 @@
+import { z } from '@hono/zod-openapi'
+import { MODES } from '../db/schema.ts'
+import { customerText } from '../http/input/identifiers.ts'
+import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
+
+/** Long enough for access tokens of Google Cloud. */
+export const MAX_KEY_CHARS = 4_096
+/** What an HTTP header can carry, without spaces. */
+export const KEY_TEXT = /^[\x21-\x7e]+$/
+
+export const providerKeyDraftSchema = z
+  .strictObject({
+    provider: customerText().openapi({
+      example: 'OPENAI',
+      description: 'Any provider of the catalogue; case, `_` and `-` do not matter.',
+    }),
+    name: customerText().openapi({
+      example: 'Production',
+      description: 'Your own name for the key, unique for the provider.',
+    }),
+    key: z
+      .string()
+      .min(1, 'must not be empty')
+      .max(MAX_KEY_CHARS, `must have at most ${MAX_KEY_CHARS} characters`)
+      .regex(KEY_TEXT, 'must have only printable ASCII characters, without spaces')
+      .openapi({
+        description: "The provider's key. Stored encrypted and never returned.",
+        format: 'password',
+      }),
+    base_url: z.string().optional().openapi({
+      example: 'https://api.groq.com/openai/v1',
+      description:
+        "The https address of the provider's API up to its version, for providers without a usual address (Azure, Vertex, your own servers) and for other regions. It must not lead to a private address.",
+    }),
+  })
+  .openapi('ProviderKeyDraft')
+
+export const providerKeyPath = z.object({
+  id: customerText().openapi({
+    param: { name: 'id', in: 'path' },
+    example: 'pk_01m82kr9vnj1qk2s67ndqm186w',
+  }),
+})
+
+export const providerKeysQuery = z.strictObject(idPageQuery('pk'))
+
+export const providerKeySchema = z
+  .object({
+    id: z.string(),
+    provider: z.string(),
+    name: z.string(),
+    last_four: z.string().openapi({
+      description: 'The last four characters of the key; fewer of a key that has less than eight.',
+    }),
+    base_url: z.string().nullable().openapi({ description: 'Null for the usual address of the provider.' }),
+    mode: z.enum(MODES),
+    created_at: z.iso.datetime(),
+  })
+  .openapi('ProviderKey')
+
+export const providerKeysSchema = pageSchema(providerKeySchema).openapi('ProviderKeysPage')

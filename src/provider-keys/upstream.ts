@@ -1,0 +1,226 @@
+import type { Context } from 'hono'
+import { ExpiringMap } from '../api-keys/authentication/lookup.ts'
+import type { Bindings } from '../bindings.ts'
+import { configOf } from '../config.ts'
+import { ledgerKey } from '../db/ledger-db.ts'
+import { ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { checkUrl } from '../http/outbound/check-url.ts'
+import { resolveName } from '../http/outbound/resolve.ts'
+import type { Problem } from '../http/output/problem.ts'
+import { logError, logFailure } from '../logging/log.ts'
+import type { ProviderRef } from '../pricing/catalogue/catalogue.ts'
+import { providerName } from '../rating/provider-name.ts'
+import { openDataKey } from '../secrets/data-keys.ts'
+import { operatorKeyOf } from './operator-keys.ts'
+import { addressFor, type Dialect, dialectOf, requireProvider, usualAddress } from './providers.ts'
+import { KEY_TEXT, MAX_KEY_CHARS } from './schema.ts'
+import { openKey, readSealedKeys, type SealedKey } from './store.ts'
+
+/** Finds the address and the key for a call through the gateway. A warm isolate reads neither D1 nor DNS. */
+
+export type Upstream = UpstreamFound | { readonly ok: false; readonly problem: Problem }
+
+export interface UpstreamFound {
+  readonly ok: true
+  /** Up to and with the version, without a slash at its end. Do not follow redirects from it. */
+  readonly baseUrl: string
+  /** Never log it, never return it. */
+  readonly key: string
+  /** Null for a key of the request or of the operator. */
+  readonly providerKeyId: string | null
+  /** The catalogue's id of the provider that the key is for. */
+  readonly provider: string
+}
+
+export interface UpstreamQuery {
+  /** The API of the call: `openai`, `anthropic` or `google`; or another provider of the catalogue. */
+  readonly provider: string
+  /** The key in the request's header `X-Provider-Key`. */
+  readonly headerKey?: string
+  /** The name of a stored key; without it the newest of the provider. */
+  readonly name?: string
+}
+
+interface KnownKey {
+  readonly provider_key_id: string
+  readonly provider: string
+  readonly name: string
+  readonly base_url: string | null
+  readonly key: string
+}
+
+interface KnownKeys {
+  readonly loaded_at_ms: number
+  readonly keys: readonly KnownKey[]
+  /** Ids of keys whose address has been checked since they were loaded. */
+  readonly checked: Set<string>
+}
+
+/** A deleted key is used for at most this long, in other isolates than the one that deleted it. */
+export const KEYS_KEPT_MS = 30_000
+/** A key that is missing is looked for again after this time: it may be new. */
+const MISSED_AGAIN_MS = 1_000
+
+const known = new ExpiringMap<KnownKeys>({ capacity: 1_000, ttl_ms: KEYS_KEPT_MS })
+
+/** Removes a ledger's changed keys from this isolate's memory. */
+export function forgetProviderKeys(ledger_id: string): void {
+  known.delete(ledger_id)
+}
+
+/** For tests: resets the memory to that of a new isolate. */
+export function forgetAllProviderKeys(): void {
+  known.clear()
+}
+
+/**
+ * Returns where a call goes and with which key: the key of the request, else the stored one of that name or the newest
+ * one of the provider, else the operator's. With a name, the request's key goes to the address of the stored key. The
+ * address of a stored key is checked again by DNS whenever the key is loaded.
+ */
+export async function resolveUpstream(
+  c: Context<AppEnv>,
+  { provider: asked, headerKey, name }: UpstreamQuery,
+): Promise<Upstream> {
+  const provider = requireProvider(asked)
+  const dialect = dialectOf(provider)
+  if (headerKey !== undefined && !isKeyText(headerKey)) return failed('invalid_request', BAD_HEADER)
+  if (headerKey !== undefined && name === undefined) {
+    return atUsualAddress(provider, dialect, { key: headerKey, providerKeyId: null })
+  }
+  try {
+    const stored = await storedKey(c, provider, name)
+    if (!stored) return name === undefined ? operatorUpstream(c, provider, dialect) : noSuchKey(name)
+    return await storedUpstream(c, stored, dialect, headerKey)
+  } catch (error) {
+    if (error instanceof Locked) return failed('provider_keys_not_configured', NOT_CONFIGURED)
+    logError('provider_keys_not_read', error, { request_id: c.get('request_id') })
+    return failed('unavailable', 'The provider key could not be read. Retry with the same idempotency key.')
+  }
+}
+
+const BAD_HEADER = `The header X-Provider-Key must have 1 to ${MAX_KEY_CHARS} printable ASCII characters, without spaces.`
+
+/** Also the detail of the routes that store keys. */
+export const NOT_CONFIGURED =
+  'This deployment has no usable encryption key for provider keys. The operator sets the secret ENCRYPTION_KEY.'
+
+function isKeyText(text: string): boolean {
+  return text.length <= MAX_KEY_CHARS && KEY_TEXT.test(text)
+}
+
+/** No master opens the data key of the customer. */
+class Locked extends Error {}
+
+async function storedKey(
+  c: Context<AppEnv>,
+  provider: ProviderRef,
+  name: string | undefined,
+): Promise<{ readonly key: KnownKey; readonly among: KnownKeys } | undefined> {
+  const { customer_id, mode } = ledgerOf(c)
+  const ledger_id = ledgerKey({ customer_id, mode })
+  const now_ms = Date.now()
+  let among = known.get(ledger_id, now_ms)
+  let key = among && choose(among.keys, provider, name)
+  const is_stale = among === undefined || now_ms - among.loaded_at_ms >= MISSED_AGAIN_MS
+  if (!key && is_stale) {
+    among = { loaded_at_ms: now_ms, keys: await load(c.env, customer_id, ledger_id), checked: new Set() }
+    known.set(ledger_id, among, now_ms)
+    key = choose(among.keys, provider, name)
+  }
+  return key && among && { key, among }
+}
+
+/** Keys are newest first. Of several with a name, that of the asked provider. */
+function choose(
+  keys: readonly KnownKey[],
+  { id }: ProviderRef,
+  name: string | undefined,
+): KnownKey | undefined {
+  const own = keys.find((key) => key.provider === id && (name === undefined || key.name === name))
+  return own ?? (name === undefined ? undefined : keys.find((key) => key.name === name))
+}
+
+async function load(env: Bindings, customer_id: string, ledger_id: string): Promise<KnownKey[]> {
+  const { keys, data_key: rows } = await readSealedKeys(env, customer_id, ledger_id)
+  if (keys.length === 0) return []
+  const data_key = openDataKey(env, customer_id, rows)
+  if (data_key.kind !== 'key') {
+    logFailure('data_key_locked', { customer_id })
+    throw new Locked('no master key opens the data key')
+  }
+  return keys.flatMap((key) => opened(key, data_key.key, ledger_id))
+}
+
+function opened(row: SealedKey, data_key: Uint8Array, ledger_id: string): KnownKey[] {
+  const key = openKey(row, data_key, ledger_id)
+  const { provider_key_id, provider, name, base_url } = row
+  if (key !== undefined) return [{ provider_key_id, provider, name, base_url, key }]
+  logFailure('provider_key_damaged', { provider_key_id })
+  return []
+}
+
+async function storedUpstream(
+  c: Context<AppEnv>,
+  { key: stored, among }: { readonly key: KnownKey; readonly among: KnownKeys },
+  dialect: Dialect,
+  headerKey: string | undefined,
+): Promise<Upstream> {
+  const { provider_key_id, provider, base_url } = stored
+  const sent =
+    headerKey === undefined
+      ? { key: stored.key, providerKeyId: provider_key_id }
+      : { key: headerKey, providerKeyId: null }
+  if (base_url === null) return atUsualAddress(requireProvider(provider), dialect, sent)
+  const refused = among.checked.has(provider_key_id) ? undefined : await refuseAddress(c, base_url)
+  if (refused) return refused
+  among.checked.add(provider_key_id)
+  return { ok: true, baseUrl: addressFor(base_url, dialect), ...sent, provider }
+}
+
+/** Checks an address before it is used: the variables, or the addresses of its name, may have changed. */
+async function refuseAddress(c: Context<AppEnv>, base_url: string): Promise<Upstream | undefined> {
+  const { environment, private_upstreams: private_hosts, dns_resolver_url: url } = configOf(c.env)
+  const checked = checkUrl(base_url, { environment, own_url: c.req.url, private_hosts })
+  if (checked.kind === 'refused')
+    return failed('invalid_request', `The base_url of the provider key ${checked.message}.`)
+  if (checked.name === undefined) return undefined
+  const { kind } = await resolveName(checked.name, { url })
+  if (kind === 'public') return undefined
+  if (kind === 'private')
+    return failed('invalid_request', 'The base_url of the provider key leads to a private address.')
+  return failed('unavailable', 'The base_url of the provider key could not be resolved. Retry later.')
+}
+
+function operatorUpstream(c: Context<AppEnv>, provider: ProviderRef, dialect: Dialect): Upstream {
+  const { customer_id, mode } = ledgerOf(c)
+  const found = mode === 'live' ? operatorKeyOf(c.env, provider, customer_id) : undefined
+  if (!found) {
+    const detail = `There is no key for ${providerName(provider)}. Store one with POST /v1/provider-keys, or send it as X-Provider-Key.`
+    return failed('invalid_request', detail)
+  }
+  const sent = { key: found.key, providerKeyId: null }
+  if (found.base_url === undefined) return atUsualAddress(provider, dialect, sent)
+  return { ok: true, baseUrl: addressFor(found.base_url, dialect), ...sent, provider: provider.id }
+}
+
+function atUsualAddress(
+  provider: ProviderRef,
+  dialect: Dialect,
+  sent: Pick<UpstreamFound, 'key' | 'providerKeyId'>,
+): Upstream {
+  const baseUrl = usualAddress(provider, dialect)
+  if (baseUrl !== undefined) return { ok: true, baseUrl, ...sent, provider: provider.id }
+  const detail = `${providerName(provider)} has no known address for this API. Store a key with a base_url.`
+  return failed('invalid_request', detail)
+}
+
+function noSuchKey(name: string): Upstream {
+  return failed('not_found', `There is no provider key with the name ${name}.`)
+}
+
+function failed(code: Problem['code'], detail: string): Upstream {
+  const members = code === 'invalid_request' ? { members: { errors: [] } } : {}
+  return { ok: false, problem: { code, detail, ...members } }
+}

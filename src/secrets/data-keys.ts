@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto'
+import type { Bindings } from '../bindings.ts'
+import { KEY_BYTES, open, seal } from './aes-gcm.ts'
+import { type Master, mastersOf } from './masters.ts'
+
+/**
+ * Data keys: one random AES key per customer encrypts that customer's secrets. D1 has it once for each master,
+ * encrypted under that master, so a change of masters rewrites data keys and no secret.
+ */
+
+/** A data key as stored: encrypted under one master. */
+export interface DataKeyRow {
+  readonly master_id: string
+  readonly wrapped: string
+}
+
+export type DataKey =
+  | { readonly kind: 'key'; readonly key: Uint8Array }
+  /** The customer has no data key yet. */
+  | { readonly kind: 'none' }
+  /** No master of this deployment opens it: an encryption key is missing or wrong. */
+  | { readonly kind: 'locked' }
+
+/** More masters than two exist only between a rotation and the job that follows it. */
+const MAX_MASTERS = 8
+
+const SELECT = `
+  SELECT master_id, wrapped FROM data_keys WHERE customer_id = ?1 LIMIT ${MAX_MASTERS}`
+
+/** The statement that reads a customer's data key: at most a row for each master. */
+export function selectDataKey(db: D1Database, customer_id: string): D1PreparedStatement {
+  return db.prepare(SELECT).bind(customer_id)
+}
+
+/** Opens a data key with the master that encrypted it. */
+export function openDataKey(env: Bindings, customer_id: string, rows: readonly DataKeyRow[]): DataKey {
+  if (rows.length === 0) return { kind: 'none' }
+  for (const master of mastersOf(env)) {
+    const row = rows.find(({ master_id }) => master_id === master.id)
+    const key = row && open(row.wrapped, master.key, placeOf(customer_id, master))
+    if (key) return { kind: 'key', key }
+  }
+  return { kind: 'locked' }
+}
+
+// 1 row written for each master. Only the first of several concurrent requests writes.
+const INSERT_FIRST = `
+  INSERT INTO data_keys (customer_id, master_id, wrapped, created_at_ms)
+  SELECT ?1, value ->> 'master_id', value ->> 'wrapped', ?3 FROM json_each(?2)
+  WHERE NOT EXISTS (SELECT 1 FROM data_keys WHERE customer_id = ?1)`
+
+/**
+ * Returns the customer's data key, and creates it if there is none. Returns `locked` rather than a second data key if
+ * no master opens the existing one. The caller has checked that there is a master.
+ */
+export async function requireDataKey(env: Bindings, customer_id: string, now_ms: number): Promise<DataKey> {
+  const existing = await readDataKey(env, customer_id)
+  if (existing.kind !== 'none') return existing
+  const rows = wrap(mastersOf(env), customer_id, randomBytes(KEY_BYTES))
+  await env.DB.prepare(INSERT_FIRST).bind(customer_id, JSON.stringify(rows), now_ms).run()
+  return readDataKey(env, customer_id)
+}
+
+async function readDataKey(env: Bindings, customer_id: string): Promise<DataKey> {
+  const { results } = await selectDataKey(env.DB, customer_id).all<DataKeyRow>()
+  return openDataKey(env, customer_id, results)
+}
+
+function wrap(masters: readonly Master[], customer_id: string, key: Uint8Array): DataKeyRow[] {
+  return masters.map((master) => ({
+    master_id: master.id,
+    wrapped: seal(key, master.key, placeOf(customer_id, master)),
+  }))
+}
+
+function placeOf(customer_id: string, { id }: Master): string {
+  return JSON.stringify(['data_key', customer_id, id])
+}
+
+const CUSTOMERS_A_RUN = 1_000
+
+const CUSTOMERS = `
+  SELECT customer_id, json_group_array(json_object('master_id', master_id, 'wrapped', wrapped)) AS keys
+  FROM data_keys WHERE customer_id > ?1 GROUP BY customer_id ORDER BY customer_id LIMIT ${CUSTOMERS_A_RUN}`
+
+// 1 row written for each. Another run may have written the same.
+const INSERT_MISSING = `
+  INSERT INTO data_keys (customer_id, master_id, wrapped, created_at_ms)
+  SELECT value ->> 'customer_id', value ->> 'master_id', value ->> 'wrapped', ?2 FROM json_each(?1) WHERE true
+  ON CONFLICT (customer_id, master_id) DO NOTHING`
+
+// 1 row written for each that is deleted. A data key that no present master opens is kept.
+const DELETE_OLD = `
+  DELETE FROM data_keys
+  WHERE customer_id > ?1 AND customer_id <= ?2 AND master_id NOT IN (SELECT value FROM json_each(?3))
+    AND EXISTS (SELECT 1 FROM data_keys AS other WHERE other.customer_id = data_keys.customer_id
+      AND other.master_id IN (SELECT value FROM json_each(?3)))`
+
+interface CustomerKeys {
+  readonly customer_id: string
+  readonly keys: string
+}
+
+export interface Rewrapped {
+  readonly written: number
+  readonly deleted: number
+  /** Data keys that no master opens. */
+  readonly locked: number
+}
+
+/**
+ * Brings the data keys of all customers up to the present masters: adds those of a new master and deletes those of a
+ * master that is gone. A run takes customers in the order of their ids, from `after`, and the last one starts again.
+ */
+export async function rewrapDataKeys(
+  env: Bindings,
+  now_ms: number,
+  { after, reach }: { readonly after: string; readonly reach: (place: string) => void },
+): Promise<Rewrapped> {
+  const masters = mastersOf(env)
+  const total = { written: 0, deleted: 0, locked: 0 }
+  if (masters.length === 0) return total
+  const ids = JSON.stringify(masters.map(({ id }) => id))
+  const { results } = await env.DB.prepare(CUSTOMERS).bind(after).all<CustomerKeys>()
+  const missing = results.flatMap(({ customer_id, keys }) => {
+    const rows: DataKeyRow[] = JSON.parse(keys)
+    const data_key = openDataKey(env, customer_id, rows)
+    if (data_key.kind !== 'key') {
+      total.locked += 1
+      return []
+    }
+    const lacking = masters.filter(({ id }) => !rows.some(({ master_id }) => master_id === id))
+    return wrap(lacking, customer_id, data_key.key).map((row) => ({ customer_id, ...row }))
+  })
+  if (missing.length > 0) {
+    await env.DB.prepare(INSERT_MISSING).bind(JSON.stringify(missing), now_ms).run()
+    total.written = missing.length
+  }
+  const last = results.at(-1)?.customer_id
+  if (last !== undefined) {
+    const { meta } = await env.DB.prepare(DELETE_OLD).bind(after, last, ids).run()
+    total.deleted = meta.changes
+  }
+  reach(results.length < CUSTOMERS_A_RUN || last === undefined ? '' : last)
+  return total
+}
