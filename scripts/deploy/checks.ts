@@ -30,7 +30,12 @@ const KV_ID = /^[0-9a-f]{32}$/
 const D1_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const REQUIRED_SECRETS = ['OPERATOR_TOKEN', 'ENCRYPTION_KEY']
 /** Every secret of the Worker: none may be a variable. */
-export const SECRETS = [...REQUIRED_SECRETS, 'OPERATOR_TOKEN_NEXT', 'ENCRYPTION_KEY_NEXT', 'OPERATOR_PROVIDER_KEYS']
+export const SECRETS = [
+  ...REQUIRED_SECRETS,
+  'OPERATOR_TOKEN_NEXT',
+  'ENCRYPTION_KEY_NEXT',
+  'OPERATOR_PROVIDER_KEYS',
+]
 
 /** All that can be said without the network. */
 export function checkSection(checked: Checked): Finding[] {
