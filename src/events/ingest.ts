@@ -111,13 +111,10 @@ function readEvent(body: unknown, { ledger, now_ms, book }: IngestRequest): Read
     const message = 'is not a hold of this customer'
     return { item: { event: null, refusal: invalid([{ path: '/hold_id', message }]) } }
   }
-  const item: IngestItem = {
-    ...(idempotency_key !== undefined && { idempotency: idempotencyOf(idempotency_key, body) }),
-    ...(priced.kind === 'priced'
-      ? { event: hold ? { ...priced.event, hold } : priced.event, refusal: null }
-      : { event: null, refusal: priced.refusal }),
-  }
-  return { item }
+  const event = priced.kind === 'priced' ? (hold ? { ...priced.event, hold } : priced.event) : null
+  const refusal = priced.kind === 'priced' ? null : priced.refusal
+  if (idempotency_key === undefined) return { item: { event, refusal } }
+  return { item: { idempotency: idempotencyOf(idempotency_key, body), event, refusal } }
 }
 
 function validated(body: unknown): EventInput | Refusal {

@@ -35,6 +35,8 @@ export const ZERO_USD = 0n as PicoUsd
 
 export const PICO_PER_MICRO = 1_000_000n
 
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER)
+
 /** Brands a safe integer as micro-credits. Throws (a bug, never bad input) when it is out of range. */
 export function microCredits(value: number | bigint): MicroCredits {
   const amount = Number(value)
@@ -55,6 +57,12 @@ export function picoUsd(value: bigint): PicoUsd {
 
 export function usdToParts(usd: PicoUsd): UsdParts {
   if (usd < 0n) throw new RangeError('stored USD must not be negative')
+  // Arithmetic of safe integers is exact, and takes a tenth of the time of BigInt's.
+  if (usd <= MAX_SAFE) {
+    const amount = Number(usd)
+    const pico = amount % 1_000_000
+    return { micro: (amount - pico) / 1_000_000, pico }
+  }
   const micro = Number(usd / PICO_PER_MICRO)
   if (!Number.isSafeInteger(micro)) throw new RangeError(`too many USD to store: ${usd} pico-USD`)
   return { micro, pico: Number(usd % PICO_PER_MICRO) }
@@ -78,6 +86,14 @@ export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   const twice = (numerator - quotient * denominator) * 2n
   if (twice > denominator || (twice === denominator && quotient % 2n !== 0n)) return quotient + 1n
   return quotient
+}
+
+/** `divideHalfEven` of safe integers that are not negative. */
+export function divideSafeHalfEven(numerator: number, denominator: number): number {
+  const rest = numerator % denominator
+  const quotient = (numerator - rest) / denominator
+  const up = rest * 2 > denominator || (rest * 2 === denominator && quotient % 2 !== 0)
+  return up ? quotient + 1 : quotient
 }
 
 export function floorDivide(numerator: bigint, denominator: bigint): bigint {

@@ -57,7 +57,8 @@ export function checkUsage(usage: Usage): { usage: Usage; problems: UsageProblem
  * that is not a number counts as zero, and a total that is smaller than its parts is raised to their sum:
  * reported consumption is never dropped. `warnings` names every change.
  */
-export function clampUsage(usage: Usage): { usage: Usage; warnings: string[] } {
+export function clampUsage(usage: Usage): { usage: Usage; warnings: readonly string[] } {
+  if (isConsistent(usage)) return { usage, warnings: NO_WARNINGS }
   const warnings: string[] = []
   const clamped: MutableUsage = {}
   for (const unit of unitsOf(usage)) {
@@ -77,6 +78,17 @@ export function clampUsage(usage: Usage): { usage: Usage; warnings: string[] } {
     }
   }
   return { usage: clamped, warnings }
+}
+
+const NO_WARNINGS: readonly string[] = []
+
+/** Whether usage has only valid quantities of units without parts or totals: no unit can contradict another. */
+function isConsistent(usage: Usage): boolean {
+  for (const unit in usage) {
+    if (!isUsageUnit(unit) || quantityProblem(unit, usage[unit]) !== undefined) return false
+    if (ancestors(unit).length > 0) return false
+  }
+  return true
 }
 
 /**

@@ -6,7 +6,7 @@ import { coveredBy, type PriceBook } from '../pricing/cost/price-book.ts'
 import { type Extracted, extractUsage } from '../pricing/extract/extract.ts'
 import { mediaUsage } from '../pricing/extract/media.ts'
 import type { ReadQuantity } from '../pricing/extract/rules.ts'
-import { isUsageUnit, type Usage } from '../pricing/usage.ts'
+import { isUsageUnit, type Usage, type UsageUnit } from '../pricing/usage.ts'
 import { responseNames } from './schema.ts'
 
 /** The fields of `consumptionFields`, as parsed by zod. */
@@ -28,19 +28,19 @@ export interface ConsumptionInput {
 
 /** Consumption read from any input form; not yet checked for consistency. */
 export interface Consumption {
-  readonly provider?: ProviderRef
-  readonly model?: string
+  readonly provider: ProviderRef | undefined
+  readonly model: string | undefined
   readonly usage: Usage
-  readonly custom?: Readonly<Record<string, number>>
-  readonly modifiers?: PriceModifiers
+  readonly custom: Readonly<Record<string, number>> | undefined
+  readonly modifiers: PriceModifiers | undefined
   /** The calls that `usage` is the sum of, if a response reports several. */
-  readonly parts?: readonly CostPart[]
+  readonly parts: readonly CostPart[] | undefined
   /** Whether a response was read: one that used nothing costs nothing. */
   readonly reported: boolean
   /** The place of each quantity in the response. */
   readonly read: readonly ReadQuantity[]
   /** The cost of the call reported by a gateway, in USD. */
-  readonly reported_cost_usd?: string
+  readonly reported_cost_usd: string | undefined
   readonly warnings: readonly string[]
 }
 
@@ -76,40 +76,35 @@ export function readConsumption(input: ConsumptionInput, context: ConsumptionCon
   const explicit = explicitUsage(input, mediaOf(input, context, provider, model))
   if ('path' in explicit) return refused(invalid([explicit]))
   const custom = input.usage?.custom
-  const modifiers = modifiersOf({
-    ...input,
-    service_tier: input.service_tier ?? extracted.service_tier,
-    region: input.region ?? extracted.region,
-    image_size: input.image_size ?? extracted.image_size,
-    quality: input.quality ?? extracted.image_quality,
-    search_context_size: extracted.search_context_size,
-  })
+  const modifiers = modifiersOf(input, extracted)
   // Usage that the caller gives itself is priced as a whole.
   const parts = Object.keys(explicit.usage).length > 0 ? undefined : extracted.parts
   return {
     kind: 'read',
     consumption: {
-      ...(provider && { provider }),
-      ...(model !== undefined && { model }),
-      usage: { ...extracted.usage, ...explicit.usage },
-      ...(typeof custom === 'object' && { custom }),
-      ...(modifiers && { modifiers }),
-      ...(parts && { parts }),
+      provider,
+      model,
+      usage: extracted === NOT_REPORTED ? explicit.usage : { ...extracted.usage, ...explicit.usage },
+      custom: typeof custom === 'object' ? custom : undefined,
+      modifiers,
+      parts,
       reported: input.provider_response !== undefined,
       read: extracted.read,
-      ...(extracted.reported_cost_usd !== undefined && { reported_cost_usd: extracted.reported_cost_usd }),
+      reported_cost_usd: extracted.reported_cost_usd,
       warnings: extracted.warnings,
     },
   }
 }
 
-type ExtractedInput =
-  | (Omit<Extracted, 'warnings'> & { readonly warnings: readonly string[] })
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+type ExtractedUsage = Omit<Extracted, 'warnings'> & { readonly warnings: readonly string[] }
+type ExtractedInput = ExtractedUsage | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** The usage of an input without a provider's response. */
+const NOT_REPORTED: ExtractedUsage = { kind: 'extracted', usage: {}, read: [], warnings: [] }
 
 function extract(input: ConsumptionInput, provider: ProviderRef | undefined): ExtractedInput {
   if (input.provider_response === undefined) {
-    if (input.provider_api === undefined) return { kind: 'extracted', usage: {}, read: [], warnings: [] }
+    if (input.provider_api === undefined) return NOT_REPORTED
     return refused(invalid([{ path: '/provider_api', message: 'provider_response is missing' }]))
   }
   if (!provider) return refused(invalid([{ path: '/provider', message: 'required with provider_response' }]))
@@ -155,35 +150,50 @@ const SHORT_FORMS: Readonly<Record<string, string>> = {
 /** Returns the units that the caller's explicit fields name, long and short. */
 function explicitUsage(input: ConsumptionInput, media: Usage): { usage: Usage } | FieldError {
   const usage: Record<string, number> = {}
-  for (const [unit, quantity] of Object.entries(input.usage ?? {})) {
-    if (isUsageUnit(unit) && typeof quantity === 'number') usage[unit] = quantity
-  }
-  const { input_tokens, output_tokens } = input
-  for (const [unit, quantity] of Object.entries({ input_tokens, output_tokens, ...media })) {
-    if (quantity === undefined) continue
-    const known = usage[unit]
-    if (known !== undefined && known !== quantity) {
-      return {
-        path: `/${SHORT_FORMS[unit] ?? unit}`,
-        message: `is ${quantity}, but usage.${unit} is ${known}`,
-      }
+  if (input.usage) {
+    for (const unit in input.usage) {
+      const quantity = input.usage[unit]
+      if (isUsageUnit(unit) && typeof quantity === 'number') usage[unit] = quantity
     }
-    usage[unit] = quantity
   }
-  return { usage }
+  let conflict =
+    add(usage, 'input_tokens', input.input_tokens) ?? add(usage, 'output_tokens', input.output_tokens)
+  for (const unit in media) if (isUsageUnit(unit)) conflict ??= add(usage, unit, media[unit])
+  return conflict ?? { usage }
+}
+
+function add(
+  usage: Record<string, number>,
+  unit: UsageUnit,
+  quantity: number | undefined,
+): FieldError | undefined {
+  if (quantity === undefined) return undefined
+  const known = usage[unit]
+  if (known !== undefined && known !== quantity) {
+    return { path: `/${SHORT_FORMS[unit] ?? unit}`, message: `is ${quantity}, but usage.${unit} is ${known}` }
+  }
+  usage[unit] = quantity
+  return undefined
 }
 
 function modifiersOf(
-  input: ConsumptionInput & { readonly search_context_size: string | undefined },
+  input: ConsumptionInput,
+  extracted: Pick<Extracted, keyof PriceModifiers>,
 ): PriceModifiers | undefined {
-  const modifiers = {
-    ...(input.service_tier !== undefined && { service_tier: input.service_tier }),
-    ...(input.region !== undefined && { region: input.region }),
-    ...(input.image_size !== undefined && { image_size: input.image_size }),
-    ...(input.quality !== undefined && { image_quality: input.quality }),
-    ...(input.search_context_size !== undefined && { search_context_size: input.search_context_size }),
+  const service_tier = input.service_tier ?? extracted.service_tier
+  const region = input.region ?? extracted.region
+  const image_size = input.image_size ?? extracted.image_size
+  const image_quality = input.quality ?? extracted.image_quality
+  const { search_context_size } = extracted
+  const first = service_tier ?? region ?? image_size ?? image_quality ?? search_context_size
+  if (first === undefined) return undefined
+  return {
+    ...(service_tier !== undefined && { service_tier }),
+    ...(region !== undefined && { region }),
+    ...(image_size !== undefined && { image_size }),
+    ...(image_quality !== undefined && { image_quality }),
+    ...(search_context_size !== undefined && { search_context_size }),
   }
-  return Object.keys(modifiers).length === 0 ? undefined : modifiers
 }
 
 function refused(refusal: Refusal): { readonly kind: 'refused'; readonly refusal: Refusal } {

@@ -5,8 +5,15 @@ const CONTRACT_NAMES: Readonly<Record<string, string>> = { aws: 'AMAZON' }
 
 /** Returns the spelling of a provider in records and answers: one for all spellings of callers. */
 export function providerName({ id }: ProviderRef): string {
-  return CONTRACT_NAMES[id] ?? id.toUpperCase().replaceAll('-', '_')
+  const known = names.get(id)
+  if (known !== undefined) return known
+  const name = CONTRACT_NAMES[id] ?? id.toUpperCase().replaceAll('-', '_')
+  names.set(id, name)
+  return name
 }
+
+/** By id; the number of providers in the catalogue bounds it. */
+const names = new Map<string, string>()
 
 /** The record's spelling of a provider that a filter names; a name that no provider has matches nothing. */
 export function recordedProvider(name: string): string {

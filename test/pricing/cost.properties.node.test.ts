@@ -1,12 +1,16 @@
 import * as fc from 'fast-check'
 import Fraction from 'fraction.js'
 import { describe, expect, it } from 'vitest'
+import { allModels, allProviders } from '../../src/pricing/catalogue/catalogue.ts'
 import { readPrices } from '../../src/pricing/catalogue/notation.ts'
-import { priceUsage } from '../../src/pricing/cost/cost.ts'
+import { cataloguePrices } from '../../src/pricing/catalogue/prices.ts'
+import { exactPrice, priceUsage } from '../../src/pricing/cost/cost.ts'
 import { priceList } from '../../src/pricing/cost/price-list.ts'
+import { safeCost } from '../../src/pricing/cost/safe-cost.ts'
+import { divideHalfEven, picoUsd, usdToParts } from '../../src/pricing/money.ts'
 import { type Facets, USAGE_UNITS, type UsageUnit } from '../../src/pricing/units.ts'
-import { checkUsage, isUsageUnit, type Usage } from '../../src/pricing/usage.ts'
-import { exactUsd } from './support.ts'
+import { checkUsage, clampUsage, isUsageUnit, type Usage } from '../../src/pricing/usage.ts'
+import { exactUsd, SOME_DAY_MS } from './support.ts'
 
 /**
  * The engine takes inclusive totals apart. The oracle goes the other way: it starts from single kinds of
@@ -29,6 +33,8 @@ const CELLS: readonly Cell[] = MODALITIES.flatMap((modality): Cell[] => [
 const TOKEN_UNITS = Object.keys(USAGE_UNITS)
   .filter(isUsageUnit)
   .filter((unit) => USAGE_UNITS[unit].family === 'tokens')
+
+const UNITS = Object.keys(USAGE_UNITS).filter(isUsageUnit)
 
 const facetsOf = (unit: UsageUnit): Facets => USAGE_UNITS[unit].facets
 const isIn = (cell: Cell, unit: UsageUnit) =>
@@ -143,6 +149,73 @@ describe('against an oracle that never subtracts', { timeout: 60_000 }, () => {
         return result.kind === 'priced' && result.cost === rounded(expected)
       }),
       { numRuns: 3000 },
+    )
+  })
+})
+
+/** Prices and quantities of all sizes: most products are far above 2^53. */
+const extremes = fc.array(
+  fc.tuple(
+    fc.constantFrom(...UNITS),
+    fc.oneof(decimalPrice, fc.constantFrom('0', '0.000000000001', '999999999', '0.333333333333333333333')),
+    fc.oneof(
+      fc.nat(),
+      fc.constantFrom(0, 1, 1e13, 9_007_199, 9_007_199.254_740_993),
+      fc.double({ min: 0, max: 1e13 }),
+    ),
+  ),
+  { minLength: 1, maxLength: 6 },
+)
+
+describe('the cost in safe integers', { timeout: 60_000 }, () => {
+  it('is the exact one, or none', () => {
+    let found = 0
+    fc.assert(
+      fc.property(extremes, (units) => {
+        const list = priceList(readPrices(units.map(([unit, base]) => `${unit}=${base}`).join(' ')), {
+          version: 'test',
+          minimums: new Map([['audio_seconds', 10]]),
+        })
+        const { usage } = clampUsage(Object.fromEntries(units.map(([unit, , quantity]) => [unit, quantity])))
+        const cost = safeCost(list, usage)
+        if (cost === undefined) return
+        found++
+        const { numerator, denominator } = exactPrice(list, usage)
+        expect(cost).toBe(divideHalfEven(numerator, denominator))
+      }),
+      { numRuns: 10_000 },
+    )
+    expect(found).toBeGreaterThan(1_000)
+  })
+
+  it('is there for the events of nearly all models', () => {
+    const all: boolean[] = []
+    for (const provider of allProviders()) {
+      for (const model of allModels(provider)) {
+        const { list } = cataloguePrices({ provider, model: model.id, at_ms: SOME_DAY_MS }, model)
+        for (const usage of [
+          { input_tokens: 1_000_000, cache_read_tokens: 400_000, output_tokens: 3 },
+          { audio_seconds: 12.345 },
+          { output_images: 3 },
+        ]) {
+          const { numerator, denominator } = exactPrice(list, usage)
+          const cost = safeCost(list, usage)
+          all.push(cost !== undefined)
+          if (cost !== undefined) expect(cost, model.id).toBe(divideHalfEven(numerator, denominator))
+        }
+      }
+    }
+    expect(all.filter(Boolean).length / all.length).toBeGreaterThan(0.95)
+  })
+
+  it('is stored in the same parts as a larger one', () => {
+    const edge = BigInt(Number.MAX_SAFE_INTEGER)
+    const amounts = fc.oneof(fc.bigInt({ min: 0n, max: 10n ** 18n }), fc.bigInt(edge - 2n, edge + 2n))
+    fc.assert(
+      fc.property(amounts, (pico) => {
+        const parts = usdToParts(picoUsd(pico))
+        expect([BigInt(parts.micro), BigInt(parts.pico)]).toEqual([pico / 1_000_000n, pico % 1_000_000n])
+      }),
     )
   })
 })

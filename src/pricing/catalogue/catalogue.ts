@@ -64,8 +64,17 @@ for (const provider of file.providers) {
 
 /** Finds a provider by name or alias, without case and separators: `X_AI` is `x-ai`. `openai.responses` is `openai`. */
 export function findProvider(name: string): ProviderRef | undefined {
-  return byName.get(plainName(name)) ?? byName.get(plainName(name.split('.', 1)[0] ?? ''))
+  const known = bySpelling.get(name)
+  if (known !== undefined) return known
+  const found = byName.get(plainName(name)) ?? byName.get(plainName(name.split('.', 1)[0] ?? ''))
+  if (found === undefined) return undefined
+  if (bySpelling.size >= REMEMBERED_NAMES) bySpelling.clear()
+  bySpelling.set(name, found)
+  return found
 }
+
+/** Providers by the names of callers, as spelled. */
+const bySpelling = new Map<string, ProviderRef>()
 
 export function allProviders(): readonly ProviderRef[] {
   return file.providers
@@ -110,6 +119,9 @@ export interface ModelMatch {
   /** The spelling of the name that was found. */
   readonly name: string
 }
+
+/** Names kept, of providers and of the models of each: a map of them is cleared when it is full. */
+const REMEMBERED_NAMES = 2000
 
 const loaded = new Map<string, LoadedProvider>()
 
@@ -189,9 +201,6 @@ function readModel(
   }
 }
 
-/** Resolved model names kept per provider; the map is cleared when it is full. */
-const REMEMBERED_NAMES = 2000
-
 /**
  * Finds the model that a name means: the one that has the exact name, or the first of the list whose rules match;
  * then the first of the providers that this one resells; then the same for the other spellings of the name, and last
@@ -204,6 +213,9 @@ export function findModel(provider: ProviderRef, model: string): ModelRef | unde
 /** Like `findModel`, and also returns how the name led to the model. */
 export function findMatch(provider: ProviderRef, model: string): ModelMatch | undefined {
   const { found } = loadProvider(provider)
+  // Most names are in lower case already.
+  const known = found.get(model)
+  if (known !== undefined) return known
   const name = model.trim().toLowerCase()
   if (found.has(name)) return found.get(name)
   const names = [...spellings(provider, name)]

@@ -5,7 +5,8 @@ import { divideHalfEven, exactText, formatDecimal, type PicoUsd, picoUsd, USD_DE
 import { ancestors, isUsageUnit, unitPosition } from '../units.ts'
 import { inclusiveUsage, SECONDS_DECIMALS, type Usage, type UsageUnit, withTotals } from '../usage.ts'
 import { splitOverlaps } from './overlaps.ts'
-import type { PriceEntry, PriceList } from './price-list.ts'
+import { type PriceEntry, type PriceList, quantityOf, tierAt } from './price-list.ts'
+import { safeCost } from './safe-cost.ts'
 
 /** Usage of a model to price. `usage` should have passed `checkUsage` or `clampUsage`. */
 export interface CostRequest {
@@ -90,13 +91,14 @@ export function priceUsage(list: PriceList, reported: Usage, about: readonly str
   const usage = inclusiveUsage(reported)
   const unpriced = unpricedUnits(list, usage)
   if (hasNoPrice(usage, unpriced)) return NO_PRICE
-  const billed = billedOf(list, usage)
   const warnings = warningsOf(list, usage, unpriced, about)
   return {
     kind: 'priced',
-    cost: picoUsd(divideHalfEven(exactCost(billed), list.denominator)),
+    cost: picoUsd(
+      safeCost(list, usage) ?? divideHalfEven(exactCost(billedOf(list, usage)), list.denominator),
+    ),
     get breakdown() {
-      return merged(breakdownOf(list, billed, usage, undefined))
+      return merged(breakdownOf(list, billedOf(list, usage), usage, undefined))
     },
     price_version: list.version,
     ...(warnings.length === 0 ? {} : { warnings }),
@@ -191,15 +193,14 @@ function billedQuantities(list: PriceList, reported: Usage, clamp: boolean): Bil
       left = 0n
     }
     leaves.push(left)
-    if (left > 0n) billed.push({ entry, quantity: left, price: priceOf(entry, inputTokens) })
+    if (left > 0n)
+      billed.push({ entry, quantity: left, price: (tierAt(entry.tiers, inputTokens) ?? entry).price })
   }
   return billed
 }
 
 function entryQuantity(list: PriceList, entry: PriceEntry, usage: Usage): bigint {
-  const reported = entry.unit === 'requests' ? (usage.requests ?? 1) : (usage[entry.unit] ?? 0)
-  if (reported <= 0 || (entry.unless !== undefined && (usage[entry.unless] ?? 0) > 0)) return 0n
-  const quantity = Math.max(reported, list.minimums.get(entry.unit) ?? 0)
+  const quantity = quantityOf(list, entry, usage)
   return entry.decimals ? nanoseconds(quantity) : BigInt(quantity)
 }
 
@@ -209,14 +210,6 @@ const PER_SECOND = 10 ** SECONDS_DECIMALS
 function nanoseconds(seconds: number): bigint {
   const whole = Math.floor(seconds)
   return BigInt(whole) * BigInt(PER_SECOND) + BigInt(Math.round((seconds - whole) * PER_SECOND))
-}
-
-/** Returns the price at a total input: past a threshold the whole request costs the tier's price. */
-function priceOf(entry: PriceEntry, inputTokens: number): bigint {
-  for (const { threshold, inclusive, price } of entry.tiers) {
-    if (inputTokens > threshold || (inclusive && inputTokens === threshold)) return price
-  }
-  return entry.price
 }
 
 function exactCost(billed: readonly Billed[]): bigint {

@@ -9,7 +9,7 @@ import {
   USAGE_UNITS,
   type UsageUnit,
 } from '../units.ts'
-import { SECONDS_DECIMALS } from '../usage.ts'
+import { SECONDS_DECIMALS, type Usage } from '../usage.ts'
 
 /**
  * Prices compiled for arithmetic. All have one common denominator, so that rating an event is one multiplication
@@ -92,6 +92,24 @@ export function priceList(prices: UnitPrices, options: PriceListOptions): PriceL
     overlapping: units.some((unit) => units.some((other) => overlap(unit, other) !== undefined)),
     version: options.version,
   }
+}
+
+/** Returns the quantity of a unit to bill, its parts included: whole units or seconds. */
+export function quantityOf(list: PriceList, entry: PriceEntry, usage: Usage): number {
+  const reported = entry.unit === 'requests' ? (usage.requests ?? 1) : (usage[entry.unit] ?? 0)
+  if (reported <= 0 || (entry.unless !== undefined && (usage[entry.unless] ?? 0) > 0)) return 0
+  return Math.max(reported, list.minimums.get(entry.unit) ?? 0)
+}
+
+/** Returns the tier of a total input, if it is past a threshold: the whole request then costs the tier's price. */
+export function tierAt<T extends { readonly threshold: number; readonly inclusive: boolean }>(
+  tiers: readonly T[],
+  inputTokens: number,
+): T | undefined {
+  for (const tier of tiers) {
+    if (inputTokens > tier.threshold || (tier.inclusive && inputTokens === tier.threshold)) return tier
+  }
+  return undefined
 }
 
 /** Units that estimate tokens: if output is priced both ways, the tokens are billed. */

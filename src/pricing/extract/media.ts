@@ -14,6 +14,7 @@ export interface MediaFields {
  */
 export function mediaUsage(fields: MediaFields, covered: ReadonlySet<UsageUnit> = NOTHING): Usage {
   const { image_count, duration_seconds } = fields
+  if (image_count === undefined && duration_seconds === undefined) return NO_USAGE
   return {
     ...(image_count === undefined ? {} : { output_images: image_count }),
     ...(duration_seconds === undefined
@@ -23,6 +24,7 @@ export function mediaUsage(fields: MediaFields, covered: ReadonlySet<UsageUnit> 
 }
 
 const NOTHING: ReadonlySet<UsageUnit> = new Set()
+const NO_USAGE: Usage = {}
 
 function durationUnit(eventType: string | undefined, covered: ReadonlySet<UsageUnit>): UsageUnit {
   if (eventType === 'VIDEO_GENERATION') return 'video_seconds'
