@@ -198,8 +198,8 @@ export const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   entitlements: ({ store }, { question }) => readEntitlements(store.entitlements, question),
 
   // Uses a draft that is dropped: nothing is written, even if items fall due in it.
-  checkEntitlement: ({ commits, burnContext }, { question }) =>
-    checkUse(commits.draft(), question, burnContext()),
+  checkEntitlement: ({ commits, burnContext }, { question }, { caller }) =>
+    checkUse(commits.draft(), question, { ...burnContext(), key_id: caller.key_id }),
 
   checkAndHold: grouped(checkAndHold),
 
@@ -258,7 +258,7 @@ function grouped<M extends object, R>(
 ) {
   return (ledger: LedgerContext, message: M, request: Request): Promise<R | Refused> => {
     const { commits, burnContext } = ledger
-    const context = burnContext()
+    const context = { ...burnContext(), key_id: request.caller.key_id }
     return commits.submit(weightOf(request.length, eventsIn(message)), (draft) =>
       commits.rejectIfFull(draft, () => apply(draft, message, context, request, ledger)),
     )
