@@ -1281,7 +1281,7 @@ export interface paths {
         get: operations["listEntitlements"];
         put?: never;
         /**
-         * Create an entitlement: what a feature allows a user, a team or the whole customer
+         * Create an entitlement: what a feature allows a user, a team, an API key, a model or the whole customer
          * @description Applies from the next event on, in live and test mode, with separate counters.
          *
          *     Requires an API key with the scope `entitlements:write`.
@@ -3497,9 +3497,12 @@ export interface components {
         };
         EntitlementRecord: {
             id: string;
-            feature_id: string;
+            /** @description Null for all features. */
+            feature_id: string | null;
             user_id: string | null;
             team_id: string | null;
+            key_id?: string;
+            model?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
             limit_value: number | null;
@@ -3527,9 +3530,14 @@ export interface components {
             updated_at: string;
         };
         Entitlement: {
-            feature_id: string;
+            /** @description Required without `key_id` and `model`; without it, theirs are of all features. */
+            feature_id?: string;
             user_id?: string;
             team_id?: string;
+            /** @description An API key: what it sends, and what captures its holds. A rotated key has a new id. */
+            key_id?: string;
+            /** @description A model, exactly as events name it, of any provider. */
+            model?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
             /** @description The limit for a window, in `unit`. */
@@ -3565,6 +3573,10 @@ export interface components {
             feature_id?: string;
             user_id?: string;
             team_id?: string;
+            /** @description An API key: what it sends, and what captures its holds. A rotated key has a new id. */
+            key_id?: string;
+            /** @description A model, exactly as events name it, of any provider. */
+            model?: string;
             /** @enum {string} */
             limit_type: "HARD" | "SOFT" | "NONE";
             /** @description The limit for a window, in `unit`. */
@@ -3607,7 +3619,9 @@ export interface components {
             current_balance: number;
             limit: {
                 /** @enum {string} */
-                level: "user" | "team" | "customer";
+                level: "user" | "team" | "key" | "model" | "customer";
+                key_id?: string;
+                model?: string;
                 value: number;
                 used: number;
                 remaining: number;
@@ -5521,6 +5535,10 @@ export interface operations {
                 feature_id?: string;
                 user_id?: string;
                 team_id?: string;
+                /** @description An API key: what it sends, and what captures its holds. A rotated key has a new id. */
+                key_id?: string;
+                /** @description A model, exactly as events name it, of any provider. */
+                model?: string;
             };
             header?: never;
             path?: never;

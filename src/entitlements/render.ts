@@ -3,11 +3,13 @@ import { creditsExact, creditsJson, exactNumber, jsonOf, metadataJson, usdJson }
 import { quantityText } from '../ledger/entitlements/limits.ts'
 import type { CheckAnswer, CheckReason, LimitAnswer } from '../ledger/model/answers.ts'
 import {
+  ALL_FEATURES,
   type Entitlement,
   type EntitlementPeriod,
   freeJsonOf,
   type RollingLength,
 } from '../ledger/model/limits.ts'
+import { LEVEL_NAMES } from '../ledger/model/refusal.ts'
 import { picoUsd } from '../pricing/money.ts'
 
 /** Format 1. An answer is rendered identically while its key lives, so a change requires a new format. */
@@ -16,9 +18,11 @@ export function renderEntitlement(entitlement: Entitlement): object {
   const { value, metadata } = freeJsonOf(entitlement)
   return {
     id: entitlement.id,
-    feature_id: entitlement.feature_id,
+    feature_id: entitlement.feature_id === ALL_FEATURES ? null : entitlement.feature_id,
     user_id: owner.kind === 'user' ? owner.id : null,
     team_id: owner.kind === 'team' ? owner.id : null,
+    ...(owner.kind === 'key' && { key_id: owner.id }),
+    ...(owner.kind === 'model' && { model: owner.id }),
     limit_type: entitlement.limit_type,
     limit_value: limit === null ? null : exactNumber(quantityText(unit, BigInt(limit))),
     unit,
@@ -53,6 +57,8 @@ export function renderCheck(answer: CheckAnswer, origin: string): object {
 function renderLimit(limit: LimitAnswer): object {
   return {
     level: limit.level,
+    ...(limit.key_id !== undefined && { key_id: limit.key_id }),
+    ...(limit.model !== undefined && { model: limit.model }),
     value: exactNumber(limit.value),
     used: exactNumber(limit.used),
     remaining: exactNumber(limit.remaining),
@@ -87,7 +93,7 @@ function limitText(limit: LimitAnswer | null): string {
   const { level, value, unit, used, period, rolling } = limit
   const name = unit === 'usd' ? 'USD' : unit
   const window = rolling ? `in any ${lengthText(rolling)}` : WINDOWS[period]
-  return `${level}'s limit of ${value} ${name} ${window}, of which ${used} are used`
+  return `${LEVEL_NAMES[level]}'s limit of ${value} ${name} ${window}, of which ${used} are used`
 }
 
 const WINDOWS: Readonly<Record<EntitlementPeriod, string>> = {

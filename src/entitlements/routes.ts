@@ -2,7 +2,6 @@ import type { Context } from 'hono'
 import { refuseScope, scoped } from '../api-keys/authentication/authenticate.ts'
 import { callerOf, idempotencyOf, ledgerOf, sharedIdempotencyOf, sharedLedgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { ownerOf } from '../http/input/identifiers.ts'
 import { nextCursor } from '../http/input/pagination.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { answerResult, refusalResponse } from '../http/output/problem.ts'
@@ -10,6 +9,7 @@ import { createRouter, json, jsonRequest, route } from '../http/route.ts'
 import { newId } from '../ids.ts'
 import { changeEntitlement, checkEntitlement, readEntitlements } from '../ledger/client/client.ts'
 import { shareWithTestLedger } from '../ledger/client/test-ledger.ts'
+import { ALL_FEATURES, type LimitOwner } from '../ledger/model/limits.ts'
 import type { EntitlementChange } from '../ledger/model/messages/entitlements.ts'
 import type { Idempotency } from '../ledger/model/vocabulary.ts'
 import { currentPrices } from '../rating/current-prices.ts'
@@ -24,6 +24,7 @@ import {
   entitlementSchema,
   entitlementsQuery,
   entitlementsSchema,
+  limitOwnerOf,
   rulesOf,
 } from './schema.ts'
 
@@ -37,7 +38,8 @@ const answered = json('The entitlement.', entitlementAnswerSchema)
 const createEntitlementRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Create an entitlement: what a feature allows a user, a team or the whole customer',
+  summary:
+    'Create an entitlement: what a feature allows a user, a team, an API key, a model or the whole customer',
   description: 'Applies from the next event on, in live and test mode, with separate counters.',
   ...writes,
   request: { body: jsonRequest(entitlementSchema) },
@@ -111,19 +113,18 @@ const checkRoute = route({
 export const entitlementsRoutes = createRouter()
 
 entitlementsRoutes.openapi(createEntitlementRoute, async (c) => {
-  const { feature_id, user_id, team_id, ...rules } = c.req.valid('json')
-  const place = { feature_id, owner: ownerOf({ user_id, team_id }) }
+  const { feature_id = ALL_FEATURES, user_id, team_id, key_id, model, ...rules } = c.req.valid('json')
+  const place = { feature_id, owner: limitOwnerOf({ user_id, team_id, key_id, model }) }
   const change = { kind: 'create', id: newId('ent'), place, rules: rulesOf(rules) } as const
   return answerChange(c, change, await sharedIdempotencyOf(c, 'POST /v1/entitlements'))
 })
 
 entitlementsRoutes.openapi(replaceRoute, (c) => {
   const { id } = c.req.valid('param')
-  const { feature_id, user_id, team_id, ...rules } = c.req.valid('json')
-  const named = user_id !== undefined || team_id !== undefined
+  const { feature_id, user_id, team_id, key_id, model, ...rules } = c.req.valid('json')
   const place = {
     ...(feature_id !== undefined && { feature_id }),
-    ...(named && { owner: ownerOf({ user_id, team_id }) }),
+    ...namedOwner({ user_id, team_id, key_id, model }),
   }
   return answerChange(c, { kind: 'replace', id, place, rules: rulesOf(rules) })
 })
@@ -133,14 +134,13 @@ entitlementsRoutes.openapi(deleteRoute, (c) =>
 )
 
 entitlementsRoutes.openapi(listRoute, async (c) => {
-  const { feature_id, user_id, team_id, cursor, limit } = c.req.valid('query')
-  const owned = user_id !== undefined || team_id !== undefined
+  const { feature_id, cursor, limit, ...subjects } = c.req.valid('query')
   const result = await readEntitlements(c.env, sharedLedgerOf(c), {
     caller: callerOf(c),
     question: {
       kind: 'list',
       ...(feature_id !== undefined && { feature_id }),
-      ...(owned && { owner: ownerOf({ user_id, team_id }) }),
+      ...namedOwner(subjects),
       before_number: cursor ?? null,
       limit,
     },
@@ -176,6 +176,12 @@ entitlementsRoutes.openapi(checkRoute, async (c) => {
   })
   return answerResult(c, result, (answer) => renderCheck(answer, new URL(c.req.url).origin))
 })
+
+/** Nothing without a subject: any level, and not the customer's. */
+function namedOwner(subjects: Parameters<typeof limitOwnerOf>[0]): { readonly owner?: LimitOwner } {
+  const owner = limitOwnerOf(subjects)
+  return owner.kind === 'customer' ? {} : { owner }
+}
 
 async function answerChange(
   c: Context<AppEnv>,

@@ -1,7 +1,13 @@
 import { z } from '@hono/zod-openapi'
 import { type DecimalInput, decimalInput } from '../http/input/amounts.ts'
 import { InexactNumber } from '../http/input/exact-json.ts'
-import { customerId, customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import {
+  customerId,
+  customerText,
+  ownerOf,
+  refuseTwoOwners,
+  subjectFields,
+} from '../http/input/identifiers.ts'
 import { JsonSource, MAX_FREE_JSON_BYTES } from '../http/input/json-source.ts'
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
@@ -12,6 +18,7 @@ import {
   type EntitlementRules,
   LIMIT_TYPES,
   LIMIT_UNITS,
+  type LimitOwner,
   type LimitUnit,
   MAX_ROLLING_DAYS,
   MAX_ROLLING_HOURS,
@@ -30,6 +37,39 @@ const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
   usd: 8_000_000_000,
   tokens: MAX_QUANTITY,
   events: MAX_QUANTITY,
+}
+
+/** The id of an API key (`newId('key')`). */
+const KEY_ID = /^key_[0-9a-hjkmnp-tv-z]{26}$/
+
+const limitSubjects = {
+  ...subjectFields,
+  key_id: z.string().regex(KEY_ID, 'must be the id of an API key').optional().openapi({
+    description: 'An API key: what it sends, and what captures its holds. A rotated key has a new id.',
+  }),
+  model: customerText().optional().openapi({
+    description: 'A model, exactly as events name it, of any provider.',
+  }),
+}
+
+type LimitSubjects = z.infer<z.ZodObject<typeof limitSubjects>>
+
+/** Refuses more than one subject. */
+function refuseTwoSubjects(subjects: LimitSubjects, ctx: z.RefinementCtx): void {
+  refuseTwoOwners(subjects, ctx)
+  const { user_id, team_id, key_id, model } = subjects
+  const others = [user_id, team_id].filter((id) => id !== undefined).length
+  const message = 'give one of user_id, team_id, key_id and model'
+  if (key_id !== undefined && others > 0) ctx.addIssue({ code: 'custom', path: ['key_id'], message })
+  if (model !== undefined && (others > 0 || key_id !== undefined)) {
+    ctx.addIssue({ code: 'custom', path: ['model'], message })
+  }
+}
+
+/** Whose use an entitlement is about; without any subject the customer's. */
+export function limitOwnerOf({ key_id, model, ...owner }: LimitSubjects): LimitOwner {
+  if (key_id !== undefined) return { kind: 'key', id: key_id }
+  return model === undefined ? ownerOf(owner) : { kind: 'model', id: model }
 }
 
 const rollingInput = z
@@ -89,15 +129,25 @@ const rulesSchema = z.strictObject(ruleFields)
 type Rules = z.infer<typeof rulesSchema>
 
 export const entitlementSchema = z
-  .strictObject({ feature_id: customerId(), ...subjectFields, ...ruleFields })
-  .superRefine(refuseTwoOwners)
+  .strictObject({
+    feature_id: customerId().optional().openapi({
+      description: 'Required without `key_id` and `model`; without it, theirs are of all features.',
+    }),
+    ...limitSubjects,
+    ...ruleFields,
+  })
+  .superRefine(refuseTwoSubjects)
+  .superRefine(({ feature_id, key_id, model }, ctx) => {
+    if (feature_id !== undefined || key_id !== undefined || model !== undefined) return
+    ctx.addIssue({ code: 'custom', path: ['feature_id'], message: 'required without key_id and model' })
+  })
   .superRefine(refuseWrongRules)
   .openapi('Entitlement')
 
 /** The subject of an entitlement cannot change, so it may be left out. */
 export const entitlementPutSchema = z
-  .strictObject({ feature_id: customerId().optional(), ...subjectFields, ...ruleFields })
-  .superRefine(refuseTwoOwners)
+  .strictObject({ feature_id: customerId().optional(), ...limitSubjects, ...ruleFields })
+  .superRefine(refuseTwoSubjects)
   .superRefine(refuseWrongRules)
   .openapi('EntitlementReplacement')
 
@@ -179,10 +229,13 @@ export function rulesOf({
 export const entitlementPath = z.object({ id: z.string().max(64) })
 
 export const entitlementsQuery = z
-  .strictObject({ ...pageQuery, feature_id: customerId().optional(), ...subjectFields })
-  .superRefine(refuseTwoOwners)
+  .strictObject({ ...pageQuery, feature_id: customerId().optional(), ...limitSubjects })
+  .superRefine(refuseTwoSubjects)
 
 const time = z.string().openapi({ format: 'date-time' })
+
+/** The subject of a key's or a model's limit. */
+const namedSubject = { key_id: z.string().optional(), model: z.string().optional() }
 
 const rollingSchema = z
   .union([z.object({ hours: z.int() }), z.object({ days: z.int() })])
@@ -192,9 +245,10 @@ const rollingSchema = z
 export const entitlementAnswerSchema = z
   .object({
     id: z.string(),
-    feature_id: z.string(),
+    feature_id: z.string().nullable().openapi({ description: 'Null for all features.' }),
     user_id: z.string().nullable(),
     team_id: z.string().nullable(),
+    ...namedSubject,
     limit_type: z.enum(LIMIT_TYPES),
     limit_value: z.number().nullable(),
     unit: z.enum(LIMIT_UNITS),
@@ -264,7 +318,8 @@ export const checkAnswerSchema = z
     current_balance: z.number(),
     limit: z
       .object({
-        level: z.enum(['user', 'team', 'customer']),
+        level: z.enum(['user', 'team', 'key', 'model', 'customer']),
+        ...namedSubject,
         value: z.number(),
         used: z.number(),
         remaining: z.number(),

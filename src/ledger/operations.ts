@@ -224,8 +224,8 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   entitlements: ({ store }, { question }) => readEntitlements(store.entitlements, question),
 
   // Uses a draft that is dropped: nothing is written, even if items fall due in it.
-  checkEntitlement: ({ commits, burnContext }, { question }) =>
-    checkUse(commits.draft(), question, burnContext()),
+  checkEntitlement: ({ commits, burnContext }, { question }, { caller }) =>
+    checkUse(commits.draft(), question, { ...burnContext(), key_id: caller.key_id }),
 
   checkAndHold: { apply: checkAndHold },
 
@@ -288,7 +288,7 @@ export function runOperation<N extends OperationName>(
   const handler: Handler<N> = HANDLERS[name]
   if (typeof handler === 'function') return handler(ledger, parse(message_json), request)
   const { commits, burnContext } = ledger
-  const context = burnContext()
+  const context = { ...burnContext(), key_id: request.caller.key_id }
   return commits.submit(weightOf(request.length), (draft) =>
     commits.rejectIfFull(draft, () => handler.apply(draft, parse(message_json), context, request, ledger)),
   )

@@ -6,7 +6,12 @@ import type { KeyUse } from '../../src/ledger/idempotency/check.ts'
 import { FORMAT } from '../../src/ledger/journal/packing.ts'
 import type { Entry, JournalRecord } from '../../src/ledger/model/journal.ts'
 import { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
-import type { Entitlement, LimitCounter, Subject } from '../../src/ledger/model/limits.ts'
+import {
+  ALL_FEATURES,
+  type Entitlement,
+  type LimitCounter,
+  type Subject,
+} from '../../src/ledger/model/limits.ts'
 import type { Lot } from '../../src/ledger/model/lots.ts'
 import type { CreditMessage } from '../../src/ledger/model/messages/credits.ts'
 import type { IngestItem } from '../../src/ledger/model/messages/events.ts'
@@ -77,14 +82,18 @@ export class MemoryLedger implements LedgerReader {
     return this.givenBacks.get(entry)
   }
 
-  entitlementsOf({ feature_id, user_id, team_id }: Subject): Entitlement[] {
+  entitlementsOf({ feature_id, user_id, team_id, model }: Subject, key_id?: string): Entitlement[] {
     const owners = [
       ...(user_id === undefined ? [] : [`user:${user_id}`]),
       ...(team_id === undefined ? [] : [`team:${team_id}`]),
+      ...(key_id === undefined ? [] : [`key:${key_id}`]),
+      ...(model === undefined ? [] : [`model:${model}`]),
       'customer',
     ]
     return owners.flatMap((key) =>
-      this.entitlements.filter((row) => row.feature_id === feature_id && walletKey(row.owner) === key),
+      this.entitlements.filter(
+        (row) => [feature_id, ALL_FEATURES].includes(row.feature_id) && walletKey(row.owner) === key,
+      ),
     )
   }
 

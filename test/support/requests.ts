@@ -30,6 +30,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   customer_id: ({ customer_id }) => customer_id,
   user_id: ({ user_id }) => user_id,
   team_id: ({ team_id }) => team_id,
+  key_id: ({ key_id }) => key_id,
   user: ({ user_id }) => user_id,
   team: ({ team_id }) => team_id,
   feature: ({ feature_id }) => feature_id,

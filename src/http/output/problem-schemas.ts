@@ -28,7 +28,11 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   },
   limit_reached: {
     feature_id: z.string(),
-    level: z.enum(['user', 'team', 'customer']).openapi({ description: 'The owner of the limit.' }),
+    level: z
+      .enum(['user', 'team', 'key', 'model', 'customer'])
+      .openapi({ description: 'The subject of the limit.' }),
+    key_id: z.string().optional().openapi({ description: 'Of the level key: the API key.' }),
+    model: z.string().optional().openapi({ description: 'Of the level model: the model.' }),
     unit: z.enum(['credits', 'events', 'tokens', 'usd']),
     limit: exact('The limit for a window, in `unit`.'),
     used: exact('The amount used in the current window, in `unit`.'),

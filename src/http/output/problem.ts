@@ -85,6 +85,8 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
         members: {
           feature_id: refusal.feature_id,
           level: refusal.level,
+          ...(refusal.key_id !== undefined && { key_id: refusal.key_id }),
+          ...(refusal.model !== undefined && { model: refusal.model }),
           unit: refusal.unit,
           limit: exactNumber(refusal.limit),
           used: exactNumber(refusal.used),

@@ -51,7 +51,13 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
   }
   // Settled first: a hold that has expired gives its limits back.
   const wallet = settle(draft, payer)
-  const use = admit(draft, event, quantitiesOf(rated, event.usage), context.default_entitlement)
+  const use = admit(
+    draft,
+    event,
+    quantitiesOf(rated, event.usage),
+    context.default_entitlement,
+    context.key_id,
+  )
   if (use.kind === 'refused') return use
   if (rated.credits_micro > BigInt(spendable(wallet))) {
     return refused(insufficientCredits(context.ids, wallet, rated.credits_micro))
@@ -61,7 +67,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
   const changed = draft.change(wallet)
   countUse(changed, rated)
   const lots = take(draft, changed, amount)
-  const record = recordOf(event, rated, amount, event.hold ? [HOLD_NOT_OPEN] : [])
+  const record = recordOf(event, rated, amount, context.key_id, event.hold ? [HOLD_NOT_OPEN] : [])
   const entry = draft.append(changed, {
     ...burnEntry(event, item.idempotency, amount, lots, record),
     ...count(draft, use.meters),
@@ -109,8 +115,9 @@ function settleByHold(
   const { lots, amount, shortfall_micro } = captureParts(draft, changed, hold, rated.credits_micro)
   countUse(changed, rated)
   const shortfall = `shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`
-  const record = recordOf(event, rated, amount, shortfall_micro === 0n ? [] : [shortfall])
-  const counts = countInPlaceOf(draft, hold, capturedQuantities(rated, amount, event.usage))
+  const about = shortfall_micro === 0n ? [] : [shortfall]
+  const record = recordOf(event, rated, amount, hold.key_id, about)
+  const counts = countInPlaceOf(draft, hold, capturedQuantities(rated, amount, event.usage), event)
   const entry = draft.append(changed, { ...burnEntry(event, idempotency, amount, lots, record), ...counts })
   endHold(draft, changed, hold, 'captured')
   return { kind: 'done', format: FORMAT, entry }
@@ -129,17 +136,19 @@ export function payingWallet(
   return wallet
 }
 
-/** Returns the record of a rated event; `about` are warnings beside its own. */
+/** Returns the record of a rated event of an API key; `about` are warnings beside its own. */
 export function recordOf(
   event: PricedEvent,
   rated: Rated,
   burned: MicroCredits,
+  key_id: string | undefined,
   about: readonly string[] = [],
 ): EventRecord {
   const { charge, metadata: _metadata, hold: _hold, warnings: own = [], ...fields } = event
   const warnings = [...own, ...rated.warnings, ...about]
   return {
     ...fields,
+    ...(key_id !== undefined && { key_id }),
     cost: usdToParts(rated.cost),
     price: recordedPrice(rated, BigInt(burned)),
     burn_table_version: rated.burn_table_version,

@@ -30,6 +30,8 @@ export interface BurnContext {
   readonly default_entitlement: DefaultEntitlement
   /** The limit of events that the ledger accepts in a UTC month; null: any number. */
   readonly events_a_month: number | null
+  /** The API key of the request: its events count for it. Absent where no request burns. */
+  readonly key_id?: string
   readonly quotas: StoredQuotas
 }
 

@@ -51,7 +51,7 @@ export function applyRerate(
   }
   const { unrated: _, ...record } = unrated.entry.event ?? failNoEvent(number)
   const late = quantitiesOfLate(owed, rated.price - usdFromParts(record.price))
-  const meters = metersOf(draft, draft.entitlementsOf(record), late, unrated.entry.at_ms)
+  const meters = metersOf(draft, draft.entitlementsOf(record, record.key_id), late, unrated.entry.at_ms)
   if (
     firstExceeded(
       meters.filter(({ quantity }) => quantity > 0n),

@@ -112,6 +112,7 @@ function cellOf({
   feature_id,
   user_id,
   team_id,
+  key_id,
   provider,
   model,
 }: UsageCell): UsageCell {
@@ -121,6 +122,7 @@ function cellOf({
     feature_id,
     ...(user_id !== undefined && { user_id }),
     ...(team_id !== undefined && { team_id }),
+    ...(key_id !== undefined && { key_id }),
     ...(provider !== undefined && { provider }),
     ...(model !== undefined && { model }),
   }

@@ -124,8 +124,8 @@ export class Draft {
     )
   }
 
-  entitlementsOf(subject: Subject): readonly Entitlement[] {
-    return this.committed.entitlementsOf(subject)
+  entitlementsOf(subject: Subject, key_id?: string): readonly Entitlement[] {
+    return this.committed.entitlementsOf(subject, key_id)
   }
 
   limitCounter(counter: number): LimitCounter | undefined {
@@ -232,8 +232,8 @@ export interface LedgerReader {
   walletOfLot(number: number): Wallet | undefined
   closedLot(number: number): Lot | undefined
   givenBack(entry: number): GivenBack | undefined
-  /** The rows that apply to a use, the most specific first. */
-  entitlementsOf(subject: Subject): readonly Entitlement[]
+  /** The rows that apply to a use by an API key, the most specific first. */
+  entitlementsOf(subject: Subject, key_id?: string): readonly Entitlement[]
   limitCounter(counter: number): LimitCounter | undefined
   unratedEvent(entry: number): UnratedEvent | undefined
   unpaidEvents(wallet_number: number, after_entry: number): readonly UnratedEvent[]

@@ -244,8 +244,8 @@ export class LedgerStore implements LedgerReader {
     this.limits.prune()
   }
 
-  entitlementsOf(subject: Subject): readonly Entitlement[] {
-    return this.entitlements.of(subject)
+  entitlementsOf(subject: Subject, key_id?: string): readonly Entitlement[] {
+    return this.entitlements.of(subject, key_id)
   }
 
   limitCounter(counter: number): LimitCounter | undefined {

@@ -78,7 +78,7 @@ function evaluate(
   const rated = event && rate(event, payer, draft.at_ms, context)
   if (rated?.kind === 'refused') return rated
   const wallet = settle(draft, payer)
-  const rows = draft.entitlementsOf(subject)
+  const rows = draft.entitlementsOf({ ...subject, model: event?.model }, context.key_id)
   const quantities = rated ? quantitiesOf(rated, event?.usage) : LEAST_USE
   const meters = metersOf(draft, rows, quantities)
   const credits_micro = rated?.credits_micro ?? 0n
@@ -138,7 +138,7 @@ function limitAnswer(meter: Meter): LimitAnswer | null {
   if (limit === null || period === null) return null
   return {
     entitlement_id: id,
-    level: levelOf(entitlement),
+    ...levelOf(entitlement),
     unit,
     value: quantityText(unit, limit),
     used: quantityText(unit, window.used),

@@ -7,10 +7,12 @@ import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
 import type { JsonText } from '../model/json.ts'
 import {
+  ALL_FEATURES,
   type Entitlement,
   type EntitlementPlace,
   type EntitlementRules,
   freeJsonOf,
+  type LimitOwner,
 } from '../model/limits.ts'
 import type {
   ChangeEntitlementMessage,
@@ -19,10 +21,17 @@ import type {
   EntitlementsQuestion,
   EntitlementsResult,
 } from '../model/messages/entitlements.ts'
-import { conflict, invalidField, notFound, type Refusal, type Refused, refused } from '../model/refusal.ts'
-import type { WalletOwner } from '../model/vocabulary.ts'
+import {
+  conflict,
+  invalidField,
+  LEVEL_NAMES,
+  notFound,
+  type Refusal,
+  type Refused,
+  refused,
+} from '../model/refusal.ts'
 import { walletKey } from '../model/wallet.ts'
-import { quantityText } from './limits.ts'
+import { levelOf, quantityText } from './limits.ts'
 import type { EntitlementRows } from './rows.ts'
 import { hasSameWindows } from './windows.ts'
 
@@ -64,7 +73,6 @@ export function applyEntitlement(
 function auditState(entitlement: Entitlement): AuditState {
   const {
     feature_id,
-    owner,
     limit_type,
     limit,
     unit,
@@ -76,8 +84,8 @@ function auditState(entitlement: Entitlement): AuditState {
   } = entitlement
   const { value } = freeJsonOf(entitlement)
   return {
-    feature_id,
-    level: owner.kind,
+    feature_id: feature_id === ALL_FEATURES ? null : feature_id,
+    ...levelOf(entitlement),
     limit_type,
     limit_value: limit === null ? null : exactNumber(quantityText(unit, BigInt(limit))),
     unit,
@@ -142,11 +150,20 @@ function changedRow(
 /** Refuses to change the feature or the level of an entitlement. */
 function isMoved(
   { feature_id, owner }: Entitlement,
-  place: { readonly feature_id?: string; readonly owner?: WalletOwner },
+  place: { readonly feature_id?: string; readonly owner?: LimitOwner },
 ): Refused | undefined {
   if (place.feature_id !== undefined && place.feature_id !== feature_id) return fixed('/feature_id')
-  if (place.owner && walletKey(place.owner) !== walletKey(owner)) return fixed(`/${place.owner.kind}_id`)
+  if (place.owner && walletKey(place.owner) !== walletKey(owner)) return fixed(FIELDS[place.owner.kind])
   return undefined
+}
+
+/** The field that names the owner. */
+const FIELDS: Readonly<Record<LimitOwner['kind'], string>> = {
+  user: '/user_id',
+  team: '/team_id',
+  key: '/key_id',
+  model: '/model',
+  customer: '/customer_id',
 }
 
 function fixed(path: string): Refused {
@@ -171,6 +188,7 @@ function noEntitlement(id: string): Refused {
 }
 
 function taken({ feature_id, owner }: EntitlementPlace): Refused {
-  const whose = owner.kind === 'customer' ? 'the customer' : `the ${owner.kind} "${owner.id}"`
-  return conflict(`An entitlement for "${feature_id}" and ${whose} already exists. Change that one.`)
+  const whose = owner.kind === 'customer' ? 'the customer' : `the ${LEVEL_NAMES[owner.kind]} "${owner.id}"`
+  const feature = feature_id === ALL_FEATURES ? 'all features' : `"${feature_id}"`
+  return conflict(`An entitlement for ${feature} and ${whose} already exists. Change that one.`)
 }

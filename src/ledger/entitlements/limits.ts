@@ -2,6 +2,7 @@ import { formatDecimal } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import type { Draft } from '../commit/draft.ts'
 import {
+  ALL_FEATURES,
   type Counted,
   type Counts,
   type DefaultEntitlement,
@@ -22,8 +23,8 @@ import { withoutUse } from './rolling.ts'
 import { type LimitWindow, limitWindow, withUse } from './windows.ts'
 
 /**
- * The limits of a feature, decided in the commit that burns: on or off, and every limit of the user, the team and the
- * customer. Either all of them count a burn, or none. Times are of arrival; quantities are exact integers.
+ * The limits of a feature, decided in the commit that burns: on or off, and every limit of the user, the team, the API
+ * key, the model and the customer. Either all of them count a burn, or none. Times are of arrival; quantities are exact integers.
  */
 
 /** A limit, or only a count, at the moment of a request. */
@@ -68,22 +69,32 @@ export function admit(
   subject: Subject,
   quantities: Quantities,
   default_entitlement: DefaultEntitlement,
+  key_id?: string,
 ): Admission {
-  const rows = draft.entitlementsOf(subject)
+  const rows = draft.entitlementsOf(subject, key_id)
   const off = offReason(rows, default_entitlement)
   if (off) return refused({ code: 'feature_not_allowed', feature_id: subject.feature_id, reason: off })
   const meters = metersOf(draft, rows, quantities)
   const exhausted = firstExceeded(meters, 'HARD')
-  return exhausted ? refused(limitReached(exhausted)) : { kind: 'admitted', meters }
+  return exhausted ? refused(limitReached(exhausted, subject.feature_id)) : { kind: 'admitted', meters }
 }
 
-/** Returns the reason why the feature cannot be used; undefined if it can. The most specific row decides. */
+/**
+ * Returns the reason why the feature cannot be used; undefined if it can. The most specific row of the user, the team and
+ * the customer decides; rows of the API key and the model can only switch it off.
+ */
 export function offReason(
-  [mostSpecific]: readonly Entitlement[],
+  rows: readonly Entitlement[],
   default_entitlement: DefaultEntitlement,
 ): OffReason | undefined {
-  if (!mostSpecific) return default_entitlement === 'allow' ? undefined : 'feature_not_enabled'
-  return mostSpecific.enabled ? undefined : 'feature_disabled'
+  let decided: boolean | undefined
+  for (const { owner, enabled } of rows) {
+    const restricts = owner.kind === 'key' || owner.kind === 'model'
+    if (restricts && !enabled) return 'feature_disabled'
+    if (!restricts) decided ??= enabled
+  }
+  if (decided === undefined) return default_entitlement === 'allow' ? undefined : 'feature_not_enabled'
+  return decided ? undefined : 'feature_disabled'
 }
 
 /** The meters among the rows, each in its window at `at_ms`: the draft's time, or the earlier arrival of a late use. */
@@ -169,10 +180,13 @@ export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold
 
 /**
  * Counts the usage of a capture in place of its hold's reservation, and returns it for the entry. Never refuses: what
- * is captured was consumed already. It counts in the present window, whenever the hold was opened.
+ * is captured was consumed already. It counts in the present window, whenever the hold was opened, for the feature, the
+ * user, the team and the API key of the hold, and for the model of the event.
  */
-export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities): Counts {
-  const counts = count(draft, metersOf(draft, draft.entitlementsOf(hold), quantities))
+export function countInPlaceOf(draft: Draft, hold: Hold, quantities: Quantities, event?: Subject): Counts {
+  const model = event?.model ?? hold.model
+  const rows = draft.entitlementsOf(model === hold.model ? hold : { ...hold, model }, hold.key_id)
+  const counts = count(draft, metersOf(draft, rows, quantities))
   const used = new Map(counts.counted?.map(([counter, , quantity]) => [counter, BigInt(quantity)]))
   const reserves = hold.reserves?.flatMap(([counter, quantity]): ReservedQuantity[] => {
     const [freed, rest] = split(BigInt(quantity), used.get(counter))
@@ -211,9 +225,17 @@ function split(reserved: bigint, used = 0n): readonly [freed: bigint, rest: bigi
   return [freed, reserved - freed]
 }
 
-/** The level of a row. */
-export function levelOf({ owner }: Entitlement): Level {
-  return owner.kind
+/** The level of a row, and the key or the model that it names. */
+export function levelOf({ owner }: Entitlement): {
+  readonly level: Level
+  readonly key_id?: string
+  readonly model?: string
+} {
+  return {
+    level: owner.kind,
+    ...(owner.kind === 'key' && { key_id: owner.id }),
+    ...(owner.kind === 'model' && { model: owner.id }),
+  }
 }
 
 /** Formats a quantity of a unit as a decimal. */
@@ -221,12 +243,17 @@ export function quantityText(unit: LimitUnit, quantity: bigint): string {
   return formatDecimal(quantity, UNIT_DECIMALS[unit])
 }
 
-export function limitReached({ entitlement, window, quantity, limit }: Meter): Refusal {
-  const { feature_id, unit, rolling } = entitlement
+/** `feature_id` is that of the use: the limit may be one of all features. */
+export function limitReached(
+  { entitlement, window, quantity, limit }: Meter,
+  feature_id: string,
+): Refusal & { readonly code: 'limit_reached' } {
+  const { unit, rolling } = entitlement
   return {
     code: 'limit_reached',
     feature_id,
-    level: levelOf(entitlement),
+    ...levelOf(entitlement),
+    ...(entitlement.feature_id === ALL_FEATURES && { all_features: true as const }),
     unit,
     limit: quantityText(unit, limit ?? 0n),
     used: quantityText(unit, window.used),

@@ -1,9 +1,8 @@
 import { UTC } from '../../time/zones.ts'
 import type { Erased } from '../erasure/erasure.ts'
 import { parseStored } from '../model/json.ts'
-import type { Entitlement, Subject } from '../model/limits.ts'
+import { ALL_FEATURES, type Entitlement, type LimitOwner, type Subject } from '../model/limits.ts'
 import type { EntitlementsAnswer, EntitlementsQuestion } from '../model/messages/entitlements.ts'
-import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
@@ -35,18 +34,27 @@ const KINDS = `
     EXISTS (SELECT 1 FROM entitlements
       WHERE feature_id = ?1 AND deleted = 0 AND level_key >= 'user:' AND level_key < 'user;') AS users,
     EXISTS (SELECT 1 FROM entitlements
-      WHERE feature_id = ?1 AND deleted = 0 AND level_key >= 'team:' AND level_key < 'team;') AS teams`
+      WHERE feature_id = ?1 AND deleted = 0 AND level_key >= 'team:' AND level_key < 'team;') AS teams,
+    EXISTS (SELECT 1 FROM entitlements
+      WHERE feature_id = ?1 AND deleted = 0 AND level_key >= 'key:' AND level_key < 'key;') AS keys,
+    EXISTS (SELECT 1 FROM entitlements
+      WHERE feature_id = ?1 AND deleted = 0 AND level_key >= 'model:' AND level_key < 'model;') AS models`
 
 const CHANGED_AFTER = 'SELECT entitlement FROM entitlements WHERE revision > ? ORDER BY revision LIMIT ?'
 
-/** Features, and rows of users and teams, that are kept in memory. */
+/** Features, and rows of users, teams, keys and models, that are kept in memory. */
 const MAX_CACHED = 5_000
 
 interface Feature {
   readonly customer: Entitlement | undefined
   readonly users: boolean
   readonly teams: boolean
+  readonly keys: boolean
+  readonly models: boolean
+  readonly has_rows: boolean
 }
+
+const NO_ROWS: readonly Entitlement[] = []
 
 /**
  * A customer's entitlements in the table, and recently used ones in memory. A feature without rows, and one whose
@@ -70,20 +78,31 @@ export class EntitlementRows {
     return { number: Number(row?.number), counter: this.lastCounter, revision: Number(row?.revision) }
   }
 
-  /** The rows that a use falls under, the most specific first: the user's, the team's, the customer's. */
-  of({ feature_id, user_id, team_id }: Subject): Entitlement[] {
-    const { customer, users, teams } = this.feature(feature_id)
+  /**
+   * The rows that a use falls under, the most specific first: the user's, the team's, the API key's, the model's, the
+   * customer's. Rows of all features come after those of the feature.
+   */
+  of({ feature_id, user_id, team_id, model }: Subject, key_id?: string): readonly Entitlement[] {
+    const own = this.feature(feature_id)
+    const all = this.feature(ALL_FEATURES)
+    if (!own.has_rows && !all.has_rows) return NO_ROWS
     const rows: Entitlement[] = []
-    const user = users && user_id !== undefined && this.member(feature_id, { kind: 'user', id: user_id })
-    if (user) rows.push(user)
-    const team = teams && team_id !== undefined && this.member(feature_id, { kind: 'team', id: team_id })
-    if (team) rows.push(team)
-    if (customer) rows.push(customer)
+    const add = (place: string, owner: LimitOwner) => {
+      const row = this.member(place, owner)
+      if (row) rows.push(row)
+    }
+    if (own.users && user_id !== undefined) add(feature_id, { kind: 'user', id: user_id })
+    if (own.teams && team_id !== undefined) add(feature_id, { kind: 'team', id: team_id })
+    if (own.keys && key_id !== undefined) add(feature_id, { kind: 'key', id: key_id })
+    if (all.keys && key_id !== undefined) add(ALL_FEATURES, { kind: 'key', id: key_id })
+    if (own.models && model !== undefined) add(feature_id, { kind: 'model', id: model })
+    if (all.models && model !== undefined) add(ALL_FEATURES, { kind: 'model', id: model })
+    if (own.customer) rows.push(own.customer)
     return rows
   }
 
   /** The row of a feature and level; undefined when there is none. */
-  at(feature_id: string, owner: WalletOwner): Entitlement | undefined {
+  at(feature_id: string, owner: LimitOwner): Entitlement | undefined {
     return read(this.exec(AT, feature_id, walletKey(owner)))[0]
   }
 
@@ -146,17 +165,16 @@ export class EntitlementRows {
     if (known) return known
     const [kinds] = this.exec(KINDS, feature_id)
     const customer = this.at(feature_id, { kind: 'customer' })
-    const feature = {
-      customer: customer && limitsOf(customer),
-      users: kinds?.users === 1,
-      teams: kinds?.teams === 1,
-    }
+    const has = { users: kinds?.users === 1, teams: kinds?.teams === 1 }
+    const more = { keys: kinds?.keys === 1, models: kinds?.models === 1 }
+    const has_rows = customer !== undefined || has.users || has.teams || more.keys || more.models
+    const feature = { customer: customer && limitsOf(customer), ...has, ...more, has_rows }
     if (this.features.size >= MAX_CACHED) this.features.clear()
     this.features.set(feature_id, feature)
     return feature
   }
 
-  private member(feature_id: string, owner: WalletOwner): Entitlement | undefined {
+  private member(feature_id: string, owner: LimitOwner): Entitlement | undefined {
     // Neither ids nor levels have control characters, so no two pairs make one key.
     const key = `${feature_id}\n${walletKey(owner)}`
     const known = this.members.get(key)

@@ -96,7 +96,16 @@ export function openHold(
     const message = 'costs nothing by the price list, so there is nothing to hold'
     return invalidField('/usage', message, `This usage ${message}.`)
   }
-  const use = admit(draft, request, size.quantities, context.default_entitlement)
+  const { feature_id, user_id, team_id } = request
+  const { model } = size
+  const { default_entitlement, key_id } = context
+  const use = admit(
+    draft,
+    { feature_id, user_id, team_id, model },
+    size.quantities,
+    default_entitlement,
+    key_id,
+  )
   if (use.kind === 'refused') return use
   const over = overStored(draft, context.quotas)
   if (over) return refused(over)
@@ -107,9 +116,11 @@ export function openHold(
   const credits = microCredits(size.credits_micro)
   const hold: Hold = {
     number: draft.nextHoldNumber(),
-    feature_id: request.feature_id,
-    ...(request.user_id !== undefined && { user_id: request.user_id }),
-    ...(request.team_id !== undefined && { team_id: request.team_id }),
+    feature_id,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+    ...(key_id !== undefined && { key_id }),
+    ...(model !== undefined && { model }),
     created_at_ms: draft.at_ms,
     credits,
     ...(size.output_rate !== undefined && { output_rate: size.output_rate }),
@@ -126,6 +137,7 @@ export function openHold(
 interface Size {
   readonly credits_micro: bigint
   readonly quantities: Quantities
+  readonly model?: string | undefined
   /** The price of a million output tokens, if a model prices them. */
   readonly output_rate?: MicroCredits
 }
@@ -144,7 +156,8 @@ function sizeOf(draft: Draft, wallet: Wallet, size: HoldSize, context: BurnConte
   const rated = rate(size.event, wallet, draft.at_ms, context)
   if (rated.kind === 'refused') return rated
   const { credits_micro } = rated
-  const sized = { credits_micro, quantities: quantitiesOf(rated, size.event.usage) }
+  const { usage, model } = size.event
+  const sized = { credits_micro, quantities: quantitiesOf(rated, usage), model }
   if (!size.million_output_tokens) return sized
   const output = rate(size.million_output_tokens, wallet, draft.at_ms, context)
   if (output.kind === 'refused') return output
@@ -181,7 +194,7 @@ function capture(
         { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
   const entry = draft.append(wallet, {
     ...(what.kind === 'event' && rated
-      ? burnEntry(what.event, undefined, amount, lots, recordOf(what.event, rated, amount))
+      ? burnEntry(what.event, undefined, amount, lots, recordOf(what.event, rated, amount, hold.key_id))
       : {
           type: 'BURN' as const,
           amount: microCredits(0 - amount),
@@ -189,7 +202,7 @@ function capture(
           captured: capturedUse(draft, amount, hold, context),
           description: `Capture of ${ids.hold(ref)}`,
         }),
-    ...countInPlaceOf(draft, hold, quantities),
+    ...countInPlaceOf(draft, hold, quantities, what.kind === 'event' ? what.event : undefined),
   })
   const { output_rate } = hold
   if (final) endHold(draft, wallet, hold, 'captured')
@@ -210,13 +223,14 @@ function capture(
 function capturedUse(
   draft: Draft,
   amount: MicroCredits,
-  { feature_id, user_id, team_id }: Hold,
+  { feature_id, user_id, team_id, key_id }: Hold,
   { tables }: BurnContext,
 ): CapturedUse {
   return {
     feature_id,
     ...(user_id !== undefined && { user_id }),
     ...(team_id !== undefined && { team_id }),
+    ...(key_id !== undefined && { key_id }),
     price: storedPrice(priceOf(tables.at(draft.at_ms), BigInt(amount))),
   }
 }

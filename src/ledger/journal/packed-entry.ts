@@ -61,6 +61,7 @@ interface PackedEvent {
   f: string
   u?: string | number
   g?: string | number
+  ki?: string
   p?: string
   m?: string
   q?: Usage
@@ -79,6 +80,7 @@ interface PackedCapture {
   f: string
   u?: string | number
   g?: string | number
+  ki?: string
   r: PackedUsd
 }
 
@@ -88,6 +90,7 @@ interface PackedReversal {
   f: string
   u?: string | number
   g?: string | number
+  ki?: string
   p?: string
   m?: string
   r: PackedUsd
@@ -195,7 +198,7 @@ function unpackLot([
 function packEvent(event: EventRecord, subject: PackSubject): PackedEvent {
   const { timestamp_ms, event_type, feature_id, user_id, team_id, ...rated } = event
   const { provider, model, usage, modifiers, custom, cost, price, ...settled } = rated
-  const { burn_table_version, price_version, unrated, rerates, warnings, ...forgotten } = settled
+  const { burn_table_version, price_version, unrated, rerates, warnings, key_id, ...forgotten } = settled
   // A new field that is not written below would be priced and not recorded: the compiler says so here.
   forgotten satisfies Record<string, never>
   return {
@@ -204,6 +207,7 @@ function packEvent(event: EventRecord, subject: PackSubject): PackedEvent {
     f: feature_id,
     ...(user_id !== undefined && { u: subject('user', user_id) }),
     ...(team_id !== undefined && { g: subject('team', team_id) }),
+    ...(key_id !== undefined && { ki: key_id }),
     ...(provider !== undefined && { p: provider }),
     ...(model !== undefined && { m: model }),
     ...(usage && { q: usage }),
@@ -226,6 +230,7 @@ function unpackEvent(packed: PackedEvent, subject: SubjectName): EventRecord {
     feature_id: packed.f,
     ...(packed.u !== undefined && { user_id: subject(packed.u, 'user') }),
     ...(packed.g !== undefined && { team_id: subject(packed.g, 'team') }),
+    ...(packed.ki !== undefined && { key_id: packed.ki }),
     ...(packed.p !== undefined && { provider: packed.p }),
     ...(packed.m !== undefined && { model: packed.m }),
     ...(packed.q && { usage: packed.q }),
@@ -251,34 +256,38 @@ function unpackRerated([entry, at_ms, cost, before, after]: NonNullable<PackedEv
 }
 
 function packCapture(
-  { feature_id, user_id, team_id, price }: CapturedUse,
+  { feature_id, user_id, team_id, key_id, price }: CapturedUse,
   subject: PackSubject,
 ): PackedCapture {
   return {
     f: feature_id,
     ...(user_id !== undefined && { u: subject('user', user_id) }),
     ...(team_id !== undefined && { g: subject('team', team_id) }),
+    ...(key_id !== undefined && { ki: key_id }),
     r: packUsd(price),
   }
 }
 
-function unpackCapture({ f, u, g, r }: PackedCapture, subject: SubjectName): CapturedUse {
+function unpackCapture({ f, u, g, ki, r }: PackedCapture, subject: SubjectName): CapturedUse {
   return {
     feature_id: f,
     ...(u !== undefined && { user_id: subject(u, 'user') }),
     ...(g !== undefined && { team_id: subject(g, 'team') }),
+    ...(ki !== undefined && { key_id: ki }),
     price: unpackUsd(r),
   }
 }
 
 function packReversal(reversal: Reversal, subject: PackSubject): PackedReversal {
-  const { timestamp_ms, event_type, feature_id, user_id, team_id, provider, model, price, voided } = reversal
+  const { timestamp_ms, event_type, feature_id, user_id, team_id, key_id, ...priced } = reversal
+  const { provider, model, price, voided } = priced
   return {
     ts: timestamp_ms,
     ...(event_type && { y: event_type }),
     f: feature_id,
     ...(user_id !== undefined && { u: subject('user', user_id) }),
     ...(team_id !== undefined && { g: subject('team', team_id) }),
+    ...(key_id !== undefined && { ki: key_id }),
     ...(provider !== undefined && { p: provider }),
     ...(model !== undefined && { m: model }),
     r: packUsd(price),
@@ -292,13 +301,14 @@ function packReversal(reversal: Reversal, subject: PackSubject): PackedReversal 
   }
 }
 
-function unpackReversal({ ts, y, f, u, g, p, m, r, v }: PackedReversal, subject: SubjectName): Reversal {
+function unpackReversal({ ts, y, f, u, g, ki, p, m, r, v }: PackedReversal, subject: SubjectName): Reversal {
   return {
     timestamp_ms: ts,
     ...(y && { event_type: y }),
     feature_id: f,
     ...(u !== undefined && { user_id: subject(u, 'user') }),
     ...(g !== undefined && { team_id: subject(g, 'team') }),
+    ...(ki !== undefined && { key_id: ki }),
     ...(p !== undefined && { provider: p }),
     ...(m !== undefined && { model: m }),
     price: unpackUsd(r),

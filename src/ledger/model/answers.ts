@@ -127,6 +127,9 @@ export type CheckReason =
 export interface LimitAnswer {
   readonly entitlement_id: string
   readonly level: Level
+  /** Of a key's or a model's limit. */
+  readonly key_id?: string
+  readonly model?: string
   readonly unit: LimitUnit
   readonly value: string
   readonly used: string

@@ -75,6 +75,7 @@ export interface UsageCell {
   readonly feature_id: string
   readonly user_id?: string
   readonly team_id?: string
+  readonly key_id?: string
   readonly provider?: string
   readonly model?: string
 }
@@ -90,6 +91,7 @@ export interface CapturedUse {
   readonly feature_id: string
   readonly user_id?: string
   readonly team_id?: string
+  readonly key_id?: string
   /** The credits at the credits per USD of the burn table that was in force. */
   readonly price: UsdParts
 }
@@ -103,6 +105,8 @@ export interface Reversal extends UsageCell {
 
 /** The usage event behind a burn, with everything its price was made from. */
 export interface EventRecord extends EventFields {
+  /** The API key that sent it, or that opened the hold which it settled. Absent in records of earlier versions. */
+  readonly key_id?: string
   readonly cost: UsdParts
   /** customer_price_usd: the credits at the table's credits per USD. */
   readonly price: UsdParts

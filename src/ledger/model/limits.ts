@@ -26,16 +26,23 @@ export type RollingLength = { readonly hours: number } | { readonly days: number
 export const MAX_ROLLING_DAYS = 31
 export const MAX_ROLLING_HOURS = 24 * MAX_ROLLING_DAYS
 
-export type Level = 'user' | 'team' | 'customer'
+/** Whose use an entitlement is about. Users, teams and the customer have wallets too; API keys and models have none. */
+export type LimitOwner = WalletOwner | { readonly kind: 'key' | 'model'; readonly id: string }
+
+export type Level = LimitOwner['kind']
+
+/** The `feature_id` of an entitlement for every feature: one of an API key or a model. No feature has this name. */
+export const ALL_FEATURES = ''
 
 /** Whether a feature without any row may be used. */
 export type DefaultEntitlement = 'allow' | 'deny'
 
-/** A feature and its user. */
+/** A feature and its user, and the model that is used. The API key is beside it: an event does not name its own. */
 export interface Subject {
   readonly feature_id: string
   readonly user_id?: string | undefined
   readonly team_id?: string | undefined
+  readonly model?: string | undefined
 }
 
 /** The used quantity of each unit. */
@@ -103,9 +110,10 @@ export type LimitType = (typeof LIMIT_TYPES)[number]
 
 /** The feature of an entitlement and whose use of it counts. Never changes. */
 export interface EntitlementPlace {
+  /** Or `ALL_FEATURES`. */
   readonly feature_id: string
-  /** A user, a team, or the customer: the use of all together. */
-  readonly owner: WalletOwner
+  /** A user, a team, an API key or a model; or the customer: the use of all together. */
+  readonly owner: LimitOwner
 }
 
 /** A customer's rules for a feature at one level. With a period it counts use; with a limit as well, it limits use. */

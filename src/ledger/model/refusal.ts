@@ -27,6 +27,11 @@ export type Refusal =
       readonly code: 'limit_reached'
       readonly feature_id: string
       readonly level: Level
+      /** Of a key's or a model's limit. */
+      readonly key_id?: string
+      readonly model?: string
+      /** Whether the limit counts the use of all features. */
+      readonly all_features?: true
       readonly unit: LimitUnit
       /** Decimal strings of the unit. */
       readonly limit: string
@@ -125,18 +130,21 @@ const OFF_DETAILS: Readonly<Record<OffReason, string>> = {
   feature_not_enabled: 'This feature is not enabled: no entitlement allows it.',
 }
 
-function limitDetail({
-  level,
-  unit,
-  limit,
-  used,
-  needed,
-  resets_at_ms,
-  rolling,
-}: Refusal & { code: 'limit_reached' }): string {
+function limitDetail(refusal: Refusal & { code: 'limit_reached' }): string {
+  const { level, unit, limit, used, needed, resets_at_ms, rolling, all_features } = refusal
   const name = unit === 'usd' ? 'USD' : unit
+  const features = all_features ? 'all features' : 'this feature'
   const reset = resetText(resets_at_ms, rolling !== undefined)
-  return `The ${level}'s limit of ${limit} ${name} for this feature has ${used} used, and this needs ${needed}. ${reset}`
+  return `The ${LEVEL_NAMES[level]}'s limit of ${limit} ${name} for ${features} has ${used} used, and this needs ${needed}. ${reset}`
+}
+
+/** The names of levels in sentences. */
+export const LEVEL_NAMES: Readonly<Record<Level, string>> = {
+  user: 'user',
+  team: 'team',
+  key: 'API key',
+  model: 'model',
+  customer: 'customer',
 }
 
 function resetText(resets_at_ms: number | null, rolls: boolean): string {

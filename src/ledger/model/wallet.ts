@@ -9,7 +9,7 @@ import {
 } from '../../pricing/money.ts'
 import { earliest } from '../../time/durations.ts'
 import type { LedgerIds } from './ledger-ids.ts'
-import type { Counted, PeriodCounters, ReservedQuantity } from './limits.ts'
+import type { Counted, LimitOwner, PeriodCounters, ReservedQuantity } from './limits.ts'
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
 import type { Refusal } from './refusal.ts'
 import type { LotKind, WalletOwner } from './vocabulary.ts'
@@ -53,6 +53,10 @@ export interface Hold {
   readonly feature_id: string
   readonly user_id?: string
   readonly team_id?: string
+  /** The API key that opened it. Its captures count for this key. */
+  readonly key_id?: string
+  /** Of a hold that was priced by a model. */
+  readonly model?: string
   readonly created_at_ms: number
   /** The amount at opening. */
   readonly credits: MicroCredits
@@ -68,8 +72,8 @@ export interface Hold {
   limits?: readonly Counted[]
 }
 
-/** Returns the key of an owner's wallet. Unambiguous, because the kind ends at the first colon. */
-export function walletKey(owner: WalletOwner): string {
+/** Returns the key of an owner's wallet or entitlements. Unambiguous, because the kind ends at the first colon. */
+export function walletKey(owner: LimitOwner): string {
   return owner.kind === 'customer' ? 'customer' : `${owner.kind}:${owner.id}`
 }
 

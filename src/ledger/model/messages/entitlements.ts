@@ -1,7 +1,7 @@
 import type { CheckAnswer } from '../answers.ts'
-import type { Entitlement, EntitlementPlace, EntitlementRules, Subject } from '../limits.ts'
+import type { Entitlement, EntitlementPlace, EntitlementRules, LimitOwner, Subject } from '../limits.ts'
 import type { Answered, Refused } from '../refusal.ts'
-import type { Idempotency, PricedEvent, WalletOwner } from '../vocabulary.ts'
+import type { Idempotency, PricedEvent } from '../vocabulary.ts'
 
 export type EntitlementChange =
   | {
@@ -14,7 +14,7 @@ export type EntitlementChange =
   | {
       readonly kind: 'replace'
       readonly id: string
-      readonly place: { readonly feature_id?: string; readonly owner?: WalletOwner }
+      readonly place: { readonly feature_id?: string; readonly owner?: LimitOwner }
       readonly rules: EntitlementRules
     }
   | { readonly kind: 'delete'; readonly id: string }
@@ -31,7 +31,7 @@ export type EntitlementsQuestion =
   | {
       readonly kind: 'list'
       readonly feature_id?: string
-      readonly owner?: WalletOwner
+      readonly owner?: LimitOwner
       readonly before_number: number | null
       readonly limit: number
     }
