@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, inject, it, vi } from 'vitest'
 import type { CreditMessage, MovementMessage } from '../../src/ledger/model/messages/credits.ts'
 import { microCredits } from '../../src/pricing/money.ts'
-import { failNextTransaction, powerCut } from '../faults/injection.ts'
+import { failNextTransaction, gather, powerCut } from '../faults/injection.ts'
 import { d1Double, d1FailingAt } from '../support/d1.ts'
 import {
   ask,
@@ -79,6 +79,7 @@ describe('a change and its record', () => {
   it('come once when the group commit fails and each request is tried alone', async () => {
     const ledger = await freshLedger()
     await failNextTransaction(ledger)
+    await gather(ledger, 3)
     const results = await Promise.all([1, 2, 3].map((amount) => credit(ledger, grant(amount))))
     for (const result of results) expect(result).toMatchObject({ kind: 'done' })
     expect(await flushed(ledger)).toHaveLength(3)
