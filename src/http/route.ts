@@ -1,13 +1,20 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
+import { RegExpRouter } from 'hono/router/reg-exp-router'
+import { SmartRouter } from 'hono/router/smart-router'
+import { TrieRouter } from 'hono/router/trie-router'
+import type { H, RouterRoute } from 'hono/types'
 import type { AppEnv } from './env.ts'
 import { validationHook } from './input/validation.ts'
 import { nullsRemoved } from './middleware/body.ts'
 import { PROBLEMS, type ProblemCode } from './output/problem-codes.ts'
 import { problemResponse } from './output/problem-schemas.ts'
+import { RememberingRouter } from './remembering-router.ts'
 
 /** Creates a resource's router. One schema validates a request and documents it. */
 export function createRouter(): OpenAPIHono<AppEnv> {
-  return new OpenAPIHono<AppEnv>({ defaultHook: validationHook })
+  // The inner routers are Hono's own default.
+  const router = new SmartRouter<[H, RouterRoute]>({ routers: [new RegExpRouter(), new TrieRouter()] })
+  return new OpenAPIHono<AppEnv>({ defaultHook: validationHook, router: new RememberingRouter(router) })
 }
 
 type Responses = RouteConfig['responses']

@@ -14,7 +14,7 @@ import { problem } from '../../http/output/problem.ts'
 import { CUSTOMER_SECURITY } from '../../http/route.ts'
 import { logError } from '../../logging/log.ts'
 import { isWellFormed } from './format.ts'
-import { findApiKey, noteKeyUse } from './lookup.ts'
+import { findApiKey, isKnownKey, noteKeyUse } from './lookup.ts'
 import type { Scope } from './scopes.ts'
 
 /**
@@ -38,8 +38,8 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
     )
   }
   // The answer is the same for a wrong checksum and an unknown key.
-  if (!isWellFormed(presented.key)) return unknownKey(c)
   const now_ms = Date.now()
+  if (!isKnownKey(presented.key, now_ms) && !isWellFormed(presented.key)) return unknownKey(c)
   try {
     const record = await findApiKey(c.env, presented.key, now_ms, {
       defer: (work) => c.executionCtx.waitUntil(work),

@@ -75,9 +75,13 @@ async function readBytes(
   decoder: Decoder | undefined,
 ): Promise<Uint8Array | Response | undefined> {
   let bytes = new Uint8Array()
-  const refused = await limitSize(c, async () => {
+  const read = async () => {
     bytes = new Uint8Array(await c.req.arrayBuffer())
-  })
+  }
+  // The runtime reads no more than a declared length. `limitSize` opens the body as a stream before it reads the length.
+  const is_declared = c.req.header('Transfer-Encoding') === undefined
+  const length = Number((is_declared && c.req.header('Content-Length')) || Number.NaN)
+  const refused = length <= MAX_BODY_BYTES ? await read() : await limitSize(c, read)
   if (refused) return refused
   const decoded = decoder && bytes.length > 0 ? decode(decoder, bytes) : bytes
   if (decoded === 'too_large') return tooLarge(c)
@@ -125,10 +129,12 @@ function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' |
   }
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
 /** Returns undefined for invalid UTF-8: replacement characters would make different ids equal. */
 function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+    return utf8.decode(bytes)
   } catch {
     return undefined
   }
