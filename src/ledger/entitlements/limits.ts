@@ -64,17 +64,22 @@ export function capturedQuantities(
   return { ...quantitiesOf(rated, usage), credits: BigInt(captured_micro) }
 }
 
+/** A feature without limits, as most are. */
+const UNMETERED: Admission = { kind: 'admitted', meters: [] }
+const NOTHING_COUNTED: Counts = {}
+
 /** Whether the feature is on and every HARD limit has room. Checks only; call `count` once the burn is certain. */
 export function admit(
   draft: Draft,
   subject: Subject,
-  quantities: Quantities,
+  quantities: Quantities | (() => Quantities),
   default_entitlement: DefaultEntitlement,
 ): Admission {
   const rows = draft.entitlementsOf(subject)
   const off = offReason(rows, default_entitlement)
   if (off) return refused({ code: 'feature_not_allowed', feature_id: subject.feature_id, reason: off })
-  const meters = metersOf(draft, rows, quantities)
+  if (rows.length === 0) return UNMETERED
+  const meters = metersOf(draft, rows, typeof quantities === 'function' ? quantities() : quantities)
   const exhausted = firstExceeded(meters, 'HARD')
   return exhausted ? refused(limitReached(exhausted)) : { kind: 'admitted', meters }
 }
@@ -130,6 +135,7 @@ export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SO
 
 /** Counts the admitted quantities, and returns them for the entry. */
 export function count(draft: Draft, meters: readonly Meter[]): Counts {
+  if (meters.length === 0) return NOTHING_COUNTED
   const counted = meters.flatMap(({ entitlement, window, counter, counted, quantity }): Counted[] => {
     // A late price that is lower gives back no more than was counted: the limit may be younger than the event.
     const change = counted + quantity < 0n ? -counted : quantity
