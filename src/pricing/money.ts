@@ -152,9 +152,33 @@ export function exactText(numerator: bigint, denominator: bigint): string {
 
 const MOST_DECIMALS = 60
 
+/** Formats like `formatDecimal`, with plain numbers: an answer to a batch has two amounts for each event. */
 export function formatCredits(amount: MicroCredits): string {
-  return formatDecimal(BigInt(amount), CREDIT_DECIMALS)
+  const micro = Math.abs(amount) % MICRO
+  const whole = (Math.abs(amount) - micro) / MICRO
+  return `${amount < 0 ? '-' : ''}${whole}${fractionOf(sixDigits(micro))}`
 }
+
+/** `formatUsd` of an amount at rest. */
+export function formatUsdParts({ micro, pico }: UsdParts): string {
+  const rest = micro % MICRO
+  return `${(micro - rest) / MICRO}${fractionOf(sixDigits(rest) + sixDigits(pico))}`
+}
+
+const MICRO = 1_000_000
+
+function sixDigits(value: number): string {
+  return String(MICRO + value).slice(1)
+}
+
+/** The digits behind the point, without zeros at the end; nothing if all of them are zeros. */
+function fractionOf(digits: string): string {
+  let end = digits.length
+  while (end > 0 && digits.charCodeAt(end - 1) === ZERO) end--
+  return end === 0 ? '' : `.${digits.slice(0, end)}`
+}
+
+const ZERO = 48
 
 export function formatUsd(amount: PicoUsd): string {
   return formatDecimal(amount, USD_DECIMALS)
