@@ -116,11 +116,22 @@ export function ledgerTag(digest: Uint8Array): string {
   return encodeBytes(digest.subarray(0, (TAG_CHARS * 5) / 8))
 }
 
+/** All pairs of characters: an id takes half the steps. */
+const PAIRS: readonly string[] = [...ALPHABET].flatMap((first) =>
+  [...ALPHABET].map((second) => first + second),
+)
+
 /** Throws if the number needs more characters: a truncated id would be another's. */
 function encodeNumber(value: number, chars: number): string {
   let text = ''
   let rest = value
-  for (let i = 0; i < chars; i++) {
+  let left = chars
+  for (; left > 1; left -= 2) {
+    const pair = rest % 1024
+    text = PAIRS[pair] + text
+    rest = (rest - pair) / 1024
+  }
+  if (left === 1) {
     text = ALPHABET.charAt(rest % 32) + text
     rest = Math.floor(rest / 32)
   }

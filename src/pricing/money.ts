@@ -69,6 +69,8 @@ export function usdToParts(usd: PicoUsd): UsdParts {
 }
 
 export function usdFromParts(parts: UsdParts): PicoUsd {
+  const all = parts.micro * 1_000_000 + parts.pico
+  if (Number.isSafeInteger(all)) return picoUsd(BigInt(all))
   return picoUsd(BigInt(parts.micro) * PICO_PER_MICRO + BigInt(parts.pico))
 }
 
@@ -83,7 +85,9 @@ export function roundToMicro(pico: bigint): bigint {
  */
 export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   const quotient = floorDivide(numerator, denominator)
-  const twice = (numerator - quotient * denominator) * 2n
+  const rest = numerator - quotient * denominator
+  if (rest === 0n) return quotient
+  const twice = rest * 2n
   if (twice > denominator || (twice === denominator && quotient % 2n !== 0n)) return quotient + 1n
   return quotient
 }
@@ -98,7 +102,8 @@ export function divideSafeHalfEven(numerator: number, denominator: number): numb
 
 export function floorDivide(numerator: bigint, denominator: bigint): bigint {
   const quotient = numerator / denominator
-  return numerator % denominator < 0n ? quotient - 1n : quotient
+  // Division cuts towards zero: only below zero the quotient may be too large.
+  return numerator < 0n && numerator % denominator !== 0n ? quotient - 1n : quotient
 }
 
 export function ceilDivide(numerator: bigint, denominator: bigint): bigint {
@@ -155,9 +160,33 @@ export function exactText(numerator: bigint, denominator: bigint): string {
 
 const MOST_DECIMALS = 60
 
+/** Formats like `formatDecimal`, with plain numbers: an answer to a batch has two amounts for each event. */
 export function formatCredits(amount: MicroCredits): string {
-  return formatDecimal(BigInt(amount), CREDIT_DECIMALS)
+  const micro = Math.abs(amount) % MICRO
+  const whole = (Math.abs(amount) - micro) / MICRO
+  return `${amount < 0 ? '-' : ''}${whole}${fractionOf(sixDigits(micro))}`
 }
+
+/** `formatUsd` of an amount at rest. */
+export function formatUsdParts({ micro, pico }: UsdParts): string {
+  const rest = micro % MICRO
+  return `${(micro - rest) / MICRO}${fractionOf(sixDigits(rest) + sixDigits(pico))}`
+}
+
+const MICRO = 1_000_000
+
+function sixDigits(value: number): string {
+  return String(MICRO + value).slice(1)
+}
+
+/** The digits behind the point, without zeros at the end; nothing if all of them are zeros. */
+function fractionOf(digits: string): string {
+  let end = digits.length
+  while (end > 0 && digits.charCodeAt(end - 1) === ZERO) end--
+  return end === 0 ? '' : `.${digits.slice(0, end)}`
+}
+
+const ZERO = 48
 
 export function formatUsd(amount: PicoUsd): string {
   return formatDecimal(amount, USD_DECIMALS)

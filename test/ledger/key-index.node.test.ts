@@ -49,7 +49,7 @@ describe('the index of keys in memory', () => {
   it('has all rows of one hash', () => {
     const index = new KeyIndex()
     for (let row = 1; row <= 700; row++) index.add(5, 7, row)
-    expect(index.find({ low: 5, high: 7 }).sort((a, b) => a - b)).toEqual(numbers(1, 700))
+    expect(index.find({ low: 5, high: 7 }).toSorted((a, b) => a - b)).toEqual(numbers(1, 700))
     expect(index.find({ low: 6, high: 7 })).toEqual([])
   })
 

@@ -1,9 +1,37 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FORMAT, packPage, packRows, parsePage, unpackRow } from '../../src/ledger/journal/packing.ts'
-import type { AnswerRecord, Entry, JournalRecord } from '../../src/ledger/model/journal.ts'
+import type { AnswerRecord, Entry, EventRecord, JournalRecord } from '../../src/ledger/model/journal.ts'
 import { microCredits } from '../../src/pricing/money.ts'
 import { metadataOf } from '../support/messages.ts'
+
+/** Every field that an event can have: a new one that is not packed fails here. */
+const WHOLE_EVENT: Required<EventRecord> = {
+  timestamp_ms: 1_700_000_000_001,
+  event_type: 'TOKEN_USAGE',
+  feature_id: 'chat “quoted” \\ / \u2028',
+  user_id: 'zoë 🦄',
+  team_id: '12',
+  key_id: 'key_1',
+  provider: 'OPENAI',
+  model: 'gpt-4o',
+  usage: { input_tokens: 10_000_000_000_000, output_tokens: 0 },
+  modifiers: { service_tier: 'batch', region: 'eu' },
+  custom: { api_calls: 3 },
+  cost: { micro: 9_007_199_254_740_991, pico: 999_999 },
+  price: { micro: 0, pico: 1 },
+  burn_table_version: 1,
+  price_version: 'x',
+  unrated: true,
+  rerates: {
+    entry: 12,
+    at_ms: 1_700_000_000_000,
+    cost_before: { micro: 1, pico: 1 },
+    price_before: { micro: 2, pico: 2 },
+    price_after: { micro: 3, pico: 3 },
+  },
+  warnings: ['one', ''],
+}
 
 const WHOLE_BURN: Entry = {
   kind: 'entry',
@@ -19,24 +47,7 @@ const WHOLE_BURN: Entry = {
     [1, microCredits(-7_999_999_999_999_999), { micro: 8_000_000_000_000_000, pico: 999_999 }],
     [2, microCredits(-1)],
   ],
-  event: {
-    timestamp_ms: 1_700_000_000_001,
-    event_type: 'TOKEN_USAGE',
-    feature_id: 'chat “quoted” \\ / \u2028',
-    user_id: 'zoë 🦄',
-    team_id: '12',
-    provider: 'OPENAI',
-    model: 'gpt-4o',
-    usage: { input_tokens: 10_000_000_000_000, output_tokens: 0 },
-    modifiers: { service_tier: 'batch', region: 'eu' },
-    custom: { api_calls: 3 },
-    cost: { micro: 9_007_199_254_740_991, pico: 999_999 },
-    price: { micro: 0, pico: 1 },
-    burn_table_version: 1,
-    price_version: 'x',
-    unrated: true,
-    warnings: ['one', ''],
-  },
+  event: WHOLE_EVENT,
   description: '',
   payment_reference: 'pi_3',
   metadata: metadataOf({}),

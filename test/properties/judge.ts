@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import { renderCredit } from '../../src/credits/render.ts'
 import { renderBatchAnswer, renderEventAnswer } from '../../src/events/render.ts'
+import { stringifyJson } from '../../src/http/output/json.ts'
 import type { BatchAnswer, EventAnswer } from '../../src/ledger/model/answers.ts'
 import type { Entry } from '../../src/ledger/model/journal.ts'
 import type { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
@@ -221,7 +222,7 @@ function payloadOf({ key: _, ...payload }: RequestSpec): string {
 
 function bodyOf(result: Exclude<IngestResult | CreditResult, { readonly kind: 'refused' }>): string {
   if (!('shape' in result)) return JSON.stringify(renderCredit(result.answer))
-  return JSON.stringify(
+  return stringifyJson(
     result.shape === 'single' ? renderEventAnswer(result.answer) : renderBatchAnswer(result.answer),
   )
 }

@@ -400,7 +400,7 @@ describe('an erasure that is interrupted', () => {
 
 describe('an erasure beside other work', () => {
   it('and events of the same user at the same time: each event is hers before or after, and all are in the books', async () => {
-    await granted(key, { user_id: name, amount: 1000 })
+    await granted(key, { user_id: name, amount: 2000 })
     const work = Array.from({ length: 40 }, () => ingested(key, { ...GPT_4O, user_id: name }))
     const erasing = api(userPath(name), { key, method: 'DELETE' })
     const events = await Promise.all([
@@ -414,7 +414,7 @@ describe('an erasure beside other work', () => {
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set(events.map(({ id }) => id)))
     for (const { user_id } of rows) expect([alias, name]).toContain(user_id)
     const total = Number(await balanceOf(key)) + Number(await balanceOf(key, `?user_id=${alias}`))
-    expect(total).toBe(11_000 - 80 * 15)
+    expect(total).toBe(12_000 - 80 * 15)
   })
 
   it('of two users at once, and of one user twice at once', async () => {

@@ -3,12 +3,13 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
 import {
   CREDIT_DECIMALS,
+  formatCredits,
   formatDecimal,
   formatUsd,
+  formatUsdParts,
   type MicroCredits,
   type PicoUsd,
   type UsdParts,
-  usdFromParts,
 } from '../../pricing/money.ts'
 import { SECONDS_DECIMALS } from '../../pricing/usage.ts'
 
@@ -46,7 +47,7 @@ export function exactNumber(decimal: string): ExactNumber {
 export function creditsJson(amount: MicroCredits): ExactNumber {
   // Whole credits are far below 2^53, where a double is exact and prints no exponent.
   if (amount % MICRO_PER_CREDIT === 0) return amount / MICRO_PER_CREDIT
-  return exactNumber(formatDecimal(BigInt(amount), CREDIT_DECIMALS))
+  return JSON.rawJSON(formatCredits(amount))
 }
 
 /** Credits from micro-credits, which may exceed the largest balance. */
@@ -61,7 +62,7 @@ export function microUsdJson(micro: bigint): ExactNumber {
 
 /** USD, with at most 12 decimals. */
 export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
-  return exactNumber(formatUsd(typeof amount === 'bigint' ? amount : usdFromParts(amount)))
+  return JSON.rawJSON(typeof amount === 'bigint' ? formatUsd(amount) : formatUsdParts(amount))
 }
 
 /** Renders quantities as plain decimals. JavaScript writes an exponent for values below 1e-6, which only seconds have. */

@@ -14,10 +14,11 @@ import { FORMAT } from '../journal/packing.ts'
 import type { EventAnswer } from '../model/answers.ts'
 import type { Entry, EventRecord, NewEntry } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
+import type { Counts } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
 import type { IngestItem } from '../model/messages/events.ts'
 import { invalidField, type Refusal, type Refused, refused } from '../model/refusal.ts'
-import type { Idempotency, PricedEvent, WalletItemRef } from '../model/vocabulary.ts'
+import type { Idempotency, PricedEvent, WalletItemRef, WalletOwner, Writable } from '../model/vocabulary.ts'
 import { insufficientCredits, spendable, type Wallet } from '../model/wallet.ts'
 import { take } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
@@ -54,12 +55,12 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
   const use = admit(
     draft,
     event,
-    quantitiesOf(rated, event.usage),
+    () => quantitiesOf(rated, event.usage),
     context.default_entitlement,
     context.key_id,
   )
   if (use.kind === 'refused') return use
-  if (rated.credits_micro > BigInt(spendable(wallet))) {
+  if (rated.credits_micro > spendable(wallet)) {
     return refused(insufficientCredits(context.ids, wallet, rated.credits_micro))
   }
   if (rated.price > MAX_USD) return refused(PRICE_TOO_HIGH)
@@ -67,15 +68,15 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
   const changed = draft.change(wallet)
   countUse(changed, rated)
   const lots = take(draft, changed, amount)
-  const record = recordOf(event, rated, amount, context.key_id, event.hold ? [HOLD_NOT_OPEN] : [])
-  const entry = draft.append(changed, {
-    ...burnEntry(event, item.idempotency, amount, lots, record),
-    ...count(draft, use.meters),
-  })
+  const about = event.hold ? HOLD_NOT_OPEN : NO_WARNINGS
+  const record = recordOf(event, rated, amount, context.key_id, about)
+  const counts = count(draft, use.meters)
+  const entry = draft.append(changed, burnEntry(event, item.idempotency, amount, lots, record, counts))
   return { kind: 'done', format: FORMAT, entry }
 }
 
-const HOLD_NOT_OPEN = 'hold_not_open'
+const HOLD_NOT_OPEN: readonly string[] = ['hold_not_open']
+const NO_WARNINGS: readonly string[] = []
 
 /** A burn's entry; its lots have been moved. */
 export function burnEntry(
@@ -84,15 +85,13 @@ export function burnEntry(
   amount: MicroCredits,
   lots: readonly LotPart[],
   record: EventRecord,
+  { counted }: Counts,
 ): NewEntry {
-  return {
-    type: 'BURN',
-    amount: microCredits(0 - amount),
-    lots,
-    event: record,
-    ...(event.metadata !== undefined && { metadata: event.metadata }),
-    ...(idempotency && { idempotency }),
-  }
+  const entry: Writable<NewEntry> = { type: 'BURN', amount: microCredits(0 - amount), lots, event: record }
+  if (event.metadata !== undefined) entry.metadata = event.metadata
+  if (idempotency) entry.idempotency = idempotency
+  if (counted) entry.counted = counted
+  return entry
 }
 
 /** Settles the event's hold and closes it; undefined if the hold is not open, and the event then burns normally. */
@@ -115,13 +114,15 @@ function settleByHold(
   const { lots, amount, shortfall_micro } = captureParts(draft, changed, hold, rated.credits_micro)
   countUse(changed, rated)
   const shortfall = `shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`
-  const about = shortfall_micro === 0n ? [] : [shortfall]
+  const about = shortfall_micro === 0n ? NO_WARNINGS : [shortfall]
   const record = recordOf(event, rated, amount, hold.key_id, about)
   const counts = countInPlaceOf(draft, hold, capturedQuantities(rated, amount, event.usage), event)
-  const entry = draft.append(changed, { ...burnEntry(event, idempotency, amount, lots, record), ...counts })
+  const entry = draft.append(changed, burnEntry(event, idempotency, amount, lots, record, counts))
   endHold(draft, changed, hold, 'captured')
   return { kind: 'done', format: FORMAT, entry }
 }
+
+const CUSTOMER: WalletOwner = { kind: 'customer' }
 
 /** The team's wallet if the event names a team that has one, else the user's if it has one, else the customer's. */
 export function payingWallet(
@@ -131,7 +132,7 @@ export function payingWallet(
   const wallet =
     (event.team_id !== undefined && draft.wallet({ kind: 'team', id: event.team_id })) ||
     (event.user_id !== undefined && draft.wallet({ kind: 'user', id: event.user_id })) ||
-    draft.wallet({ kind: 'customer' })
+    draft.wallet(CUSTOMER)
   if (!wallet) throw new Error('the ledger has no customer wallet')
   return wallet
 }
@@ -142,20 +143,31 @@ export function recordOf(
   rated: Rated,
   burned: MicroCredits,
   key_id: string | undefined,
-  about: readonly string[] = [],
+  about: readonly string[] = NO_WARNINGS,
 ): EventRecord {
-  const { charge, metadata: _metadata, hold: _hold, warnings: own = [], ...fields } = event
-  const warnings = [...own, ...rated.warnings, ...about]
-  return {
-    ...fields,
-    ...(key_id !== undefined && { key_id }),
-    cost: usdToParts(rated.cost),
-    price: recordedPrice(rated, BigInt(burned)),
+  const { charge, user_id, team_id, provider, model, usage, modifiers, custom, warnings: own } = event
+  const record: Writable<EventRecord> = {
+    timestamp_ms: event.timestamp_ms,
+    event_type: event.event_type,
+    feature_id: event.feature_id,
+    cost: charge.kind === 'priced' ? charge.cost : usdToParts(rated.cost),
+    price: recordedPrice(rated, burned),
     burn_table_version: rated.burn_table_version,
     price_version: charge.price_version,
-    ...(rated.unrated && { unrated: true }),
-    ...(warnings.length > 0 && { warnings }),
   }
+  if (user_id !== undefined) record.user_id = user_id
+  if (team_id !== undefined) record.team_id = team_id
+  if (key_id !== undefined) record.key_id = key_id
+  if (provider !== undefined) record.provider = provider
+  if (model !== undefined) record.model = model
+  if (usage) record.usage = usage
+  if (modifiers) record.modifiers = modifiers
+  if (custom) record.custom = custom
+  if (rated.unrated) record.unrated = true
+  const { warnings } = rated
+  if ((own && own.length > 0) || warnings.length > 0 || about.length > 0)
+    record.warnings = [...(own ?? NO_WARNINGS), ...warnings, ...about]
+  return record
 }
 
 /** Returns the answer to an event, from its entry alone: the first answer and every replay are the same. */
@@ -178,7 +190,6 @@ export function eventAnswer(ids: LedgerIds, entry: Entry): EventAnswer {
 
 /** Returns the refusal of one more event; undefined while the monthly quota of the customer's tier has room. */
 export function overQuota(draft: Draft, { events_a_month }: BurnContext): Refusal | undefined {
-  const { at_ms, month_events } = draft.counters
-  if (events_a_month === null || month_events < events_a_month) return undefined
-  return { code: 'quota_exceeded', limit: events_a_month, resets_at_ms: monthOf(at_ms).end_ms }
+  if (events_a_month === null || draft.month_events < events_a_month) return undefined
+  return { code: 'quota_exceeded', limit: events_a_month, resets_at_ms: monthOf(draft.at_ms).end_ms }
 }

@@ -1,3 +1,4 @@
+import { microCredits } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedAnswer } from '../commit/replay.ts'
 import type { BatchAnswer, BatchItemAnswer } from '../model/answers.ts'
@@ -36,11 +37,17 @@ function ingestBatch(
 ): IngestResult {
   const replayed = replayedAnswer(draft, message.idempotency, 'batch')
   if (replayed) return replayed.kind === 'refused' ? replayed : { shape: 'batch', ...replayed }
-  draft.loadKeys(message.items.flatMap((item): Idempotency[] => (item.idempotency ? [item.idempotency] : [])))
+  draft.loadKeys(keysOf(message.items))
   const results = message.items.map((item) => itemAnswer(draft, item, context))
   const answer: BatchAnswer = { batch_id: message.batch_id, results }
   keepAnswer(draft, message.idempotency, { of: 'batch', ...answer })
   return { shape: 'batch', ...done(answer) }
+}
+
+function keysOf(items: readonly IngestItem[]): Idempotency[] {
+  const keys: Idempotency[] = []
+  for (const { idempotency } of items) if (idempotency) keys.push(idempotency)
+  return keys
 }
 
 function itemAnswer(draft: Draft, item: IngestItem, context: BurnContext): BatchItemAnswer {
@@ -48,6 +55,11 @@ function itemAnswer(draft: Draft, item: IngestItem, context: BurnContext): Batch
   if (outcome.kind === 'refused') {
     return { status: 'rejected', code: outcome.refusal.code, detail: detailOf(outcome.refusal) }
   }
-  const { id, credits, balance_after } = eventAnswer(context.ids, outcome.entry)
-  return { status: outcome.kind === 'done' ? 'accepted' : 'duplicate', id, credits, balance_after }
+  const { entry } = outcome
+  return {
+    status: outcome.kind === 'done' ? 'accepted' : 'duplicate',
+    id: context.ids.event(entry),
+    credits: microCredits(0 - entry.amount),
+    balance_after: entry.balance_after,
+  }
 }

@@ -5,6 +5,7 @@ import {
   divideHalfEven,
   formatDecimal,
   MAX_USD,
+  type MicroCredits,
   type PicoUsd,
   parseDecimal,
   picoUsd,
@@ -75,9 +76,12 @@ export const PRICE_TOO_HIGH: Refusal = {
  * Returns the customer's price that an entry records. A capture that fell short took a part of the credits, and earned
  * the same part of the price.
  */
-export function recordedPrice({ price, credits_micro }: Rated, burned_micro: bigint): UsdParts {
+export function recordedPrice(
+  { price, credits_micro }: Rated,
+  burned_micro: bigint | MicroCredits,
+): UsdParts {
   const whole = credits_micro <= burned_micro
-  const earned = whole ? price : picoUsd(divideHalfEven(price * burned_micro, credits_micro))
+  const earned = whole ? price : picoUsd(divideHalfEven(price * BigInt(burned_micro), credits_micro))
   return storedPrice(earned)
 }
 
@@ -95,7 +99,8 @@ function chargeableOf({
   custom,
   charge,
 }: Omit<QuoteItem, 'at_ms'>): Chargeable {
-  return { feature_id, provider, model, usage, custom, ...costOf(charge) }
+  const { cost, ceiling_cost } = costOf(charge)
+  return { feature_id, provider, model, usage, custom, cost, ceiling_cost }
 }
 
 /** Similar model names are only searched for a single refused event, not for each of a batch. */

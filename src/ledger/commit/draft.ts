@@ -36,8 +36,10 @@ export class Draft {
   readonly burnTables: BurnTableRow[] = []
   /** Versions whose tables are deactivated at the time of the commit. */
   readonly endedBurnTables: number[] = []
-  private readonly keys = new Map<string, KeyUse>()
-  private readonly absent = new Set<string>()
+  /** The records of this draft that have a key. */
+  private readonly recorded = new Map<string, JournalRecord>()
+  /** Keys that were looked up: their use, or null when they were unused. */
+  private readonly committedKeys = new Map<string, KeyUse | null>()
   private entry: number
   private lot: number
   private walletNumber: number
@@ -57,6 +59,11 @@ export class Draft {
     this.monthEvents = eventsInMonth(counters, this.at_ms)
   }
 
+  /** Events accepted in the UTC month of this draft. */
+  get month_events(): number {
+    return this.monthEvents
+  }
+
   get counters(): Counters {
     const { entry, lot, walletNumber: wallet, hold, at_ms, monthEvents: month_events } = this
     return { entry, lot, wallet, hold, at_ms, month_events }
@@ -70,14 +77,11 @@ export class Draft {
 
   /** Looks up many keys in one read; `checkKey` then answers from memory. */
   loadKeys(idempotencies: readonly Idempotency[]): void {
-    const open = idempotencies.filter(({ key }) => !this.keys.has(key) && !this.absent.has(key))
+    const { committedKeys, recorded } = this
+    const open = idempotencies.filter(({ key }) => !committedKeys.has(key) && !recorded.has(key))
     if (open.length === 0) return
     const used = this.committed.usedKeys(open)
-    for (const { key } of open) {
-      const found = used.get(key)
-      if (found) this.keys.set(key, found)
-      else this.absent.add(key)
-    }
+    for (const { key } of open) committedKeys.set(key, used.get(key) ?? null)
   }
 
   /**
@@ -86,10 +90,16 @@ export class Draft {
    */
   checkKey(idempotency: Idempotency | undefined, of: 'request' | 'batch' = 'request'): KeyCheck {
     if (!idempotency) return UNUSED
-    this.loadKeys([idempotency])
-    const used = this.keys.get(idempotency.key)
+    const { key, fingerprint } = idempotency
+    const record = this.recorded.get(key)
+    if (record) {
+      const same = record.idempotency?.fingerprint === fingerprint
+      return same ? { kind: 'replay', format: FORMAT, record } : MISMATCH
+    }
+    if (!this.committedKeys.has(key)) this.loadKeys([idempotency])
+    const used = this.committedKeys.get(key)
     if (!used) return of === 'request' && this.committed.keysAreFull() ? NO_ROOM : UNUSED
-    return used.fingerprint === idempotency.fingerprint ? { kind: 'replay', ...used.read() } : MISMATCH
+    return used.fingerprint === fingerprint ? { kind: 'replay', ...used.read() } : MISMATCH
   }
 
   /** The owner's wallet, to read; undefined when the owner has none. */
@@ -188,28 +198,21 @@ export class Draft {
   append(wallet: Wallet, entry: NewEntry): Entry {
     wallet.balance = microCredits(wallet.balance + entry.amount)
     if (isAcceptedEvent(entry)) this.monthEvents += 1
-    const owner = wallet.announced ? undefined : wallet.owner
+    const { number: wallet_number, balance: balance_after, owner, announced } = wallet
     wallet.announced = true
-    const appended: Entry = {
-      kind: 'entry',
-      number: ++this.entry,
-      wallet: wallet.number,
-      ...(owner && { owner }),
-      at_ms: this.at_ms,
-      balance_after: wallet.balance,
-      ...entry,
-    }
+    const number = ++this.entry
+    const { at_ms } = this
+    // A spread that comes first copies the object at once, several times faster than one behind other fields.
+    const appended: Entry = announced
+      ? { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after }
+      : { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after, owner }
     this.record(appended)
     return appended
   }
 
   record(record: JournalRecord): void {
     this.records.push(record)
-    if (record.idempotency) {
-      const { key, fingerprint } = record.idempotency
-      this.absent.delete(key)
-      this.keys.set(key, { fingerprint, read: () => ({ format: FORMAT, record }) })
-    }
+    if (record.idempotency) this.recorded.set(record.idempotency.key, record)
   }
 }
 

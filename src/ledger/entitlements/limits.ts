@@ -63,18 +63,23 @@ export function capturedQuantities(
   return { ...quantitiesOf(rated, usage), credits: BigInt(captured_micro) }
 }
 
+/** A feature without limits, as most are. */
+const UNMETERED: Admission = { kind: 'admitted', meters: [] }
+const NOTHING_COUNTED: Counts = {}
+
 /** Whether the feature is on and every HARD limit has room. Checks only; call `count` once the burn is certain. */
 export function admit(
   draft: Draft,
   subject: Subject,
-  quantities: Quantities,
+  quantities: Quantities | (() => Quantities),
   default_entitlement: DefaultEntitlement,
   key_id?: string,
 ): Admission {
   const rows = draft.entitlementsOf(subject, key_id)
   const off = offReason(rows, default_entitlement)
   if (off) return refused({ code: 'feature_not_allowed', feature_id: subject.feature_id, reason: off })
-  const meters = metersOf(draft, rows, quantities)
+  if (rows.length === 0) return UNMETERED
+  const meters = metersOf(draft, rows, typeof quantities === 'function' ? quantities() : quantities)
   const exhausted = firstExceeded(meters, 'HARD')
   return exhausted ? refused(limitReached(exhausted, subject.feature_id)) : { kind: 'admitted', meters }
 }
@@ -133,6 +138,7 @@ export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SO
 
 /** Counts the admitted quantities, and returns them for the entry. */
 export function count(draft: Draft, meters: readonly Meter[]): Counts {
+  if (meters.length === 0) return NOTHING_COUNTED
   const counted = meters.flatMap(({ entitlement, window, counter, quantity }): Counted[] => {
     const { start_ms, counted, is_over } = window
     // A late price that is lower gives back no more than was counted: the limit may be younger than the event.

@@ -192,18 +192,27 @@ function capture(
       ? capturedQuantities(rated, amount, what.event.usage)
       : // A capture by credits counts as one event, with any number of parts.
         { ...quantitiesOfCredits(draft, BigInt(amount), context), events: isFirst ? 1n : 0n }
-  const entry = draft.append(wallet, {
-    ...(what.kind === 'event' && rated
-      ? burnEntry(what.event, undefined, amount, lots, recordOf(what.event, rated, amount, hold.key_id))
+  const counts = countInPlaceOf(draft, hold, quantities, what.kind === 'event' ? what.event : undefined)
+  const entry = draft.append(
+    wallet,
+    what.kind === 'event' && rated
+      ? burnEntry(
+          what.event,
+          undefined,
+          amount,
+          lots,
+          recordOf(what.event, rated, amount, hold.key_id),
+          counts,
+        )
       : {
-          type: 'BURN' as const,
+          type: 'BURN',
           amount: microCredits(0 - amount),
           lots,
           captured: capturedUse(draft, amount, hold, context),
           description: `Capture of ${ids.hold(ref)}`,
-        }),
-    ...countInPlaceOf(draft, hold, quantities, what.kind === 'event' ? what.event : undefined),
-  })
+          ...counts,
+        },
+  )
   const { output_rate } = hold
   if (final) endHold(draft, wallet, hold, 'captured')
   return {

@@ -118,12 +118,45 @@ export function keyHash(secret: string | null): HashOfKey {
 export function packHashes(keys: readonly string[], hash: HashOfKey): Uint32Array<ArrayBuffer> | null {
   if (keys.length === 0) return null
   const hashes = new Uint32Array(2 * keys.length)
-  for (const [at, key] of keys.entries()) {
+  let at = 0
+  for (const key of keys) {
     const { low, high } = hash(key)
-    hashes[2 * at] = low
-    hashes[2 * at + 1] = high
+    hashes[at++] = low
+    hashes[at++] = high
   }
   return hashes
+}
+
+/** The limit of hashes that are kept for reuse. */
+const MAX_KEPT = 8_192
+
+/**
+ * The hashes of the keys that were looked up last, in order. The commit that records them comes next and asks for them in
+ * the same order, so each is computed once.
+ */
+export class RecentHashes {
+  private readonly keys: string[] = []
+  private readonly hashes: KeyHash[] = []
+  private next = 0
+
+  add(key: string, hash: KeyHash): void {
+    if (this.keys.length >= MAX_KEPT) this.clear()
+    this.keys.push(key)
+    this.hashes.push(hash)
+  }
+
+  /** The hash of a key that follows the last one taken; undefined when there is none, and then for all later keys too. */
+  take(key: string): KeyHash | undefined {
+    // Keys between were looked up and not recorded: their requests were refused or replayed.
+    while (this.next < this.keys.length && this.keys[this.next] !== key) this.next++
+    return this.hashes[this.next++]
+  }
+
+  clear(): void {
+    this.keys.length = 0
+    this.hashes.length = 0
+    this.next = 0
+  }
 }
 
 /** A journal row, and the number of keys that the ledger had recorded up to and including it. */
@@ -160,12 +193,14 @@ export function readEntries(blob: SqlStorageValue | undefined): KeyEntries {
   }
 }
 
-/** Appends to `rows` the row of each entry with this hash. */
-export function rowsOf(entries: KeyEntries, { low, high }: KeyHash, rows: number[]): void {
+/** The row of each entry with this hash. */
+export function rowsOf(entries: KeyEntries, { low, high }: KeyHash): number[] {
+  const rows: number[] = []
   // Entries are unsorted: `indexOf` scans a thousand of them in a tenth of a microsecond.
   for (let at = entries.low.indexOf(low); at !== -1; at = entries.low.indexOf(low, at + 1)) {
     if (entries.high[at] === high) rows.push(entries.row[at] ?? 0)
   }
+  return rows
 }
 
 /** A growing list of entries. */

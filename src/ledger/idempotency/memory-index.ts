@@ -10,6 +10,8 @@ import {
 } from './hash.ts'
 
 const MIN_BITS = 8
+/** Most keys are new: they share one empty list. */
+const NO_ROWS: readonly number[] = []
 const WORDS = ENTRY_BYTES / 4
 
 /**
@@ -44,11 +46,11 @@ export class KeyIndex {
   }
 
   /** Returns the rows of the entries with this hash. */
-  find({ low, high }: KeyHash): number[] {
+  find({ low, high }: KeyHash): readonly number[] {
     const { slots } = this
-    const rows: number[] = []
+    let rows = NO_ROWS
     for (let at = this.home(high); slots[at + 2] !== 0; at = this.next(at)) {
-      if (slots[at] === low && slots[at + 1] === high) rows.push(slots[at + 2] ?? 0)
+      if (slots[at] === low && slots[at + 1] === high) rows = [...rows, slots[at + 2] ?? 0]
     }
     return rows
   }

@@ -76,12 +76,14 @@ export class KeySegments {
     return { row: Number(row?.last_row ?? 0), keys_total: Number(row?.keys_total ?? 0) }
   }
 
-  /** Appends to each hash's rows those of its entries. 1 row read for each bucket that may have one. */
-  find(hashes: readonly KeyHash[], rows: readonly number[][]): void {
+  /** Adds to each hash's rows those of its entries. 1 row read for each bucket that may have one. */
+  find(hashes: readonly KeyHash[], rows: (readonly number[])[]): void {
+    if (this.segments.length === 0) return
     const asked = new Map<number, number[]>()
     for (const { filter, first_bucket, bits } of this.segments) {
-      for (const [index, hash] of hashes.entries()) {
-        if (filter?.mayHave(hash) === false) continue
+      for (let index = 0; index < hashes.length; index++) {
+        const hash = hashes[index]
+        if (!hash || filter?.mayHave(hash) === false) continue
         const bucket = first_bucket + firstBits(hash.high, bits)
         const indexes = asked.get(bucket)
         if (indexes) indexes.push(index)
@@ -95,8 +97,7 @@ export class KeySegments {
         const read = readEntries(entries)
         for (const index of asked.get(Number(bucket)) ?? []) {
           const hash = hashes[index]
-          const found = rows[index]
-          if (hash && found) rowsOf(read, hash, found)
+          if (hash) rows[index] = [...(rows[index] ?? []), ...rowsOf(read, hash)]
         }
       }
     }

@@ -4,9 +4,11 @@ import {
   ENTRY_BYTES,
   type HashOfKey,
   KEY_SECRET,
+  type KeyHash,
   type KeyPosition,
   keyHash,
   packHashes,
+  RecentHashes,
   rowsBack,
 } from './hash.ts'
 import { addHashes, KeyIndex, KeyRuns, type RunLimits } from './memory-index.ts'
@@ -65,6 +67,7 @@ export class PackedKeys implements KeyStore {
   /** The newest committed row. */
   private readonly newest: () => KeyPosition
   private hash: HashOfKey | null
+  private readonly recent = new RecentHashes()
   /** Null until the first lookup: ledgers that are only read do not load their keys. */
   private index: KeyIndex | null = null
   /** Runs or segments have the keys up to here. Null until the first commit. */
@@ -87,8 +90,15 @@ export class PackedKeys implements KeyStore {
 
   find(keys: readonly string[]): Map<number, string[]> {
     const index = this.loaded()
-    const hashes = keys.map(this.hashOf())
-    const rows = hashes.map((hash) => index.find(hash))
+    const hashOf = this.hashOf()
+    const hashes: KeyHash[] = []
+    const rows: (readonly number[])[] = []
+    for (const key of keys) {
+      const hash = hashOf(key)
+      hashes.push(hash)
+      rows.push(index.find(hash))
+      this.recent.add(key, hash)
+    }
     this.segments.find(hashes, rows)
     const found = new Map<number, string[]>()
     if (rows.every(({ length }) => length === 0)) return found
@@ -106,7 +116,9 @@ export class PackedKeys implements KeyStore {
   }
 
   pack(keys: readonly string[]): Uint32Array<ArrayBuffer> | null {
-    return keys.length === 0 ? null : packHashes(keys, this.hashOf())
+    if (keys.length === 0) return null
+    const hashOf = this.hashOf()
+    return packHashes(keys, (key) => this.recent.take(key) ?? hashOf(key))
   }
 
   record({ upTo }: RecordedKeys): void {
@@ -122,6 +134,7 @@ export class PackedKeys implements KeyStore {
   }
 
   publish({ rows }: RecordedKeys): void {
+    this.recent.clear()
     const { segment, packed } = this.unpublished ?? { segment: null, packed: null }
     this.unpublished = null
     this.packed = packed

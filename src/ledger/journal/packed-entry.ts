@@ -21,23 +21,23 @@ export interface PackedEntry {
   n: number
   t: EntryType
   w: number
-  o?: WalletOwner
+  o?: WalletOwner | undefined
   at: number
-  ef?: number
+  ef?: number | undefined
   a: number
   b: number
-  l?: readonly PackedPart[]
-  nl?: PackedLot[]
-  e?: PackedEvent
-  cp?: PackedCapture
-  rv?: PackedReversal
-  ct?: readonly Counted[]
-  d?: string
-  pr?: string
-  mt?: JsonText
+  l?: readonly PackedPart[] | undefined
+  nl?: PackedLot[] | undefined
+  e?: PackedEvent | undefined
+  cp?: PackedCapture | undefined
+  rv?: PackedReversal | undefined
+  ct?: readonly Counted[] | undefined
+  d?: string | undefined
+  pr?: string | undefined
+  mt?: JsonText | undefined
   /** Metadata of earlier versions, which is no text. */
-  md?: Readonly<Record<string, unknown>>
-  k?: [key: string, fingerprint: string]
+  md?: Readonly<Record<string, unknown>> | undefined
+  k?: [key: string, fingerprint: string] | undefined
 }
 
 type PackedLot = [
@@ -59,21 +59,23 @@ interface PackedEvent {
   ts: number
   y: EventType
   f: string
-  u?: string | number
-  g?: string | number
-  ki?: string
-  p?: string
-  m?: string
-  q?: Usage
-  mo?: PriceModifiers
-  x?: Readonly<Record<string, number>>
+  u?: string | number | undefined
+  g?: string | number | undefined
+  ki?: string | undefined
+  p?: string | undefined
+  m?: string | undefined
+  q?: Usage | undefined
+  mo?: PriceModifiers | undefined
+  x?: Readonly<Record<string, number>> | undefined
   c: PackedUsd
   r: PackedUsd
   bt: number
   pv: string
-  un?: 1
-  rr?: [entry: number, at_ms: number, cost_before: PackedUsd, price_before: PackedUsd, price_after: PackedUsd]
-  wn?: readonly string[]
+  un?: 1 | undefined
+  rr?:
+    | [entry: number, at_ms: number, cost_before: PackedUsd, price_before: PackedUsd, price_after: PackedUsd]
+    | undefined
+  wn?: readonly string[] | undefined
 }
 
 interface PackedCapture {
@@ -101,26 +103,31 @@ type PackSubject = (kind: SubjectKind, id: string) => string | number
 
 type SubjectName = (value: string | number, kind: SubjectKind) => string
 
+/**
+ * Packs an entry in one literal: JSON leaves undefined fields out, and an object of one shape is built and written several
+ * times faster than one with conditional spreads.
+ */
 export function packEntry(entry: Entry, subject: PackSubject): PackedEntry {
+  const { lots, event, captured, reverses, idempotency } = entry
   return {
     n: entry.number,
     t: entry.type,
     w: entry.wallet,
-    ...(entry.owner && { o: entry.owner }),
+    o: entry.owner,
     at: entry.at_ms,
-    ...(entry.effective_at_ms !== undefined && { ef: entry.effective_at_ms }),
+    ef: entry.effective_at_ms,
     a: entry.amount,
     b: entry.balance_after,
-    ...(entry.lots.length > 0 && { l: entry.lots.map(packPart) }),
-    ...(entry.new_lots && { nl: entry.new_lots.map(packLot) }),
-    ...(entry.event && { e: packEvent(entry.event, subject) }),
-    ...(entry.captured && { cp: packCapture(entry.captured, subject) }),
-    ...(entry.reverses && { rv: packReversal(entry.reverses, subject) }),
-    ...(entry.counted && { ct: entry.counted }),
-    ...(entry.description !== undefined && { d: entry.description }),
-    ...(entry.payment_reference !== undefined && { pr: entry.payment_reference }),
-    ...(entry.metadata !== undefined && { mt: entry.metadata }),
-    ...(entry.idempotency && { k: [entry.idempotency.key, entry.idempotency.fingerprint] }),
+    l: lots.length > 0 ? lots.map(packPart) : undefined,
+    nl: entry.new_lots?.map(packLot),
+    e: event && packEvent(event, subject),
+    cp: captured && packCapture(captured, subject),
+    rv: reverses && packReversal(reverses, subject),
+    ct: entry.counted,
+    d: entry.description,
+    pr: entry.payment_reference,
+    mt: entry.metadata,
+    k: idempotency && [idempotency.key, idempotency.fingerprint],
   }
 }
 
@@ -195,31 +202,28 @@ function unpackLot([
   }
 }
 
+/** A test packs a record with every field: a new one that is not written here would be priced and not recorded. */
 function packEvent(event: EventRecord, subject: PackSubject): PackedEvent {
-  const { timestamp_ms, event_type, feature_id, user_id, team_id, ...rated } = event
-  const { provider, model, usage, modifiers, custom, cost, price, ...settled } = rated
-  const { burn_table_version, price_version, unrated, rerates, warnings, key_id, ...forgotten } = settled
-  // A new field that is not written below would be priced and not recorded: the compiler says so here.
-  forgotten satisfies Record<string, never>
+  const { user_id, team_id, rerates } = event
   return {
-    ts: timestamp_ms,
-    y: event_type,
-    f: feature_id,
-    ...(user_id !== undefined && { u: subject('user', user_id) }),
-    ...(team_id !== undefined && { g: subject('team', team_id) }),
-    ...(key_id !== undefined && { ki: key_id }),
-    ...(provider !== undefined && { p: provider }),
-    ...(model !== undefined && { m: model }),
-    ...(usage && { q: usage }),
-    ...(modifiers && { mo: modifiers }),
-    ...(custom && { x: custom }),
-    c: packUsd(cost),
-    r: packUsd(price),
-    bt: burn_table_version,
-    pv: price_version,
-    ...(unrated && { un: 1 }),
-    ...(rerates && { rr: packRerated(rerates) }),
-    ...(warnings && { wn: warnings }),
+    ts: event.timestamp_ms,
+    y: event.event_type,
+    f: event.feature_id,
+    u: user_id === undefined ? undefined : subject('user', user_id),
+    g: team_id === undefined ? undefined : subject('team', team_id),
+    ki: event.key_id,
+    p: event.provider,
+    m: event.model,
+    q: event.usage,
+    mo: event.modifiers,
+    x: event.custom,
+    c: packUsd(event.cost),
+    r: packUsd(event.price),
+    bt: event.burn_table_version,
+    pv: event.price_version,
+    un: event.unrated ? 1 : undefined,
+    rr: rerates && packRerated(rerates),
+    wn: event.warnings,
   }
 }
 

@@ -42,27 +42,48 @@ export interface PackedRow {
   readonly records: readonly JournalRecord[]
 }
 
+/** Records that are written to JSON in one call: a call for each takes 5 % longer. */
+const RECORDS_A_TEXT = 8
+/** Longer texts are divided, so that rows are filled. */
+const TEXT_LENGTH = 6 * 1024
+
 /** Packs the records of a commit into as few rows as their size allows, in order; at least one row, even without records. */
 export function packRows(records: readonly JournalRecord[]): PackedRow[] {
   const rows: PackedRow[] = []
   let texts: string[] = []
-  let packed: JournalRecord[] = []
   let length = 0
-  const close = () => {
-    rows.push({ body: jsonArray(texts), records: packed })
+  let first = 0
+  const close = (end: number) => {
+    rows.push({
+      body: jsonArray(texts),
+      records: rows.length === 0 && end === records.length ? records : records.slice(first, end),
+    })
     texts = []
-    packed = []
     length = 0
+    first = end
   }
-  for (const record of records) {
-    const text = JSON.stringify(packRecord(record))
-    if (length > 0 && length + text.length > ROW_LENGTH) close()
+  for (const { text, from } of packedTexts(records, 0, records.length)) {
+    if (length > 0 && length + text.length > ROW_LENGTH) close(from)
     texts.push(text)
-    packed.push(record)
     length += text.length
   }
-  close()
+  close(records.length)
   return rows
+}
+
+/** The JSON of consecutive records, separated by commas, and the index of the first one. */
+interface PackedText {
+  readonly text: string
+  readonly from: number
+}
+
+function* packedTexts(records: readonly JournalRecord[], from: number, to: number): Generator<PackedText> {
+  for (let start = from; start < to; start += RECORDS_A_TEXT) {
+    const end = Math.min(start + RECORDS_A_TEXT, to)
+    const text = JSON.stringify(records.slice(start, end).map(packRecord)).slice(1, -1)
+    if (text.length <= TEXT_LENGTH || end - start === 1) yield { text, from: start }
+    else for (let at = start; at < end; at++) yield* packedTexts(records, at, at + 1)
+  }
 }
 
 /** Unpacks the records of a journal row. Throws for an unknown format. */
@@ -85,12 +106,7 @@ export type SubjectNumber = (kind: SubjectKind, id: string) => number
 
 /** Packs a page of entries, without keys and owners, and with numbers instead of the customer's own ids. */
 export function packPage(entries: readonly Entry[], number: SubjectNumber): string {
-  return JSON.stringify(
-    entries.map((entry) => {
-      const { k: _key, o: _owner, ...packed } = packEntry(entry, number)
-      return packed
-    }),
-  )
+  return JSON.stringify(entries.map((entry) => ({ ...packEntry(entry, number), k: undefined, o: undefined })))
 }
 
 /** A parsed page: the subjects that it names, and its entries once their names are known. */

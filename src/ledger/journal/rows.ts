@@ -127,9 +127,13 @@ export class JournalRows {
       assertRowSize(body)
       journal_length += body.length
       const first_entry = last_entry + 1
-      for (const record of records) if (record.kind === 'entry') last_entry = record.number
+      const recorded_keys: string[] = []
+      for (const record of records) {
+        if (record.kind === 'entry') last_entry = record.number
+        if (record.idempotency) recorded_keys.push(record.idempotency.key)
+      }
       const counters = [lot, wallet, hold, at_ms, month_events] as const
-      const hashes = this.keys.pack(records.flatMap(({ idempotency }) => idempotency?.key ?? []))
+      const hashes = this.keys.pack(recorded_keys)
       if (hashes) {
         hashed.push({ row_id, hashes })
         keys_total += hashes.length / 2

@@ -9,6 +9,9 @@ export interface LedgerName {
   readonly mode: Mode
 }
 
+/** An object while it is put together: optional fields are set one by one, because a conditional spread is slow. */
+export type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 /** The owner of a wallet, in the customer's own ids. */
 export type WalletOwner =
   | { readonly kind: 'customer' }

@@ -7,7 +7,6 @@ import {
   microCredits,
   ZERO_CREDITS,
 } from '../../pricing/money.ts'
-import { earliest } from '../../time/durations.ts'
 import type { LedgerIds } from './ledger-ids.ts'
 import type { Counted, LimitOwner, PeriodCounters, ReservedQuantity } from './limits.ts'
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
@@ -109,12 +108,14 @@ export function remaining(hold: Hold): MicroCredits {
 }
 
 /** Returns the sum of all open holds. */
-export function reserved(wallet: Wallet): MicroCredits {
-  return microCredits(wallet.holds.reduce((sum, hold) => sum + remaining(hold), 0))
+export function reserved({ holds }: Wallet): MicroCredits {
+  if (holds.length === 0) return ZERO_CREDITS
+  return microCredits(holds.reduce((sum, hold) => sum + remaining(hold), 0))
 }
 
 /** Returns the sum of the lots that begin later. */
-export function pendingCredits({ pending = [] }: Wallet): MicroCredits {
+export function pendingCredits({ pending }: Wallet): MicroCredits {
+  if (!pending) return ZERO_CREDITS
   return microCredits(pending.reduce((sum, lot) => sum + lot.left, 0))
 }
 
@@ -154,12 +155,19 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
 
 /** Returns when something in the wallet falls due; null for never. */
 export function walletDueAt(wallet: Wallet): number | null {
-  return earliest([
-    ...wallet.lots.map(lotDueAt),
-    ...(wallet.pending ?? []).map(startOf),
-    ...wallet.holds.map((hold) => hold.expires_at_ms),
-    ...wallet.recurring.map((grant) => grant.next_at_ms),
-  ])
+  // Runs for every event of a batch: lists of times would cost more than the times.
+  let first: number | null = null
+  for (const lot of wallet.lots) first = earlier(first, lotDueAt(lot))
+  for (const lot of wallet.pending ?? NO_LOTS) first = earlier(first, startOf(lot))
+  for (const hold of wallet.holds) first = earlier(first, hold.expires_at_ms)
+  for (const grant of wallet.recurring) first = earlier(first, grant.next_at_ms)
+  return first
+}
+
+const NO_LOTS: readonly Lot[] = []
+
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || (b !== null && b < a) ? b : a
 }
 
 /** When a lot begins: at its creation, unless it begins later. */

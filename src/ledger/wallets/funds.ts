@@ -1,6 +1,7 @@
 import { type MicroCredits, microCredits, picoUsd, ZERO_CREDITS } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
 import {
+  free,
   inBurnOrder,
   insertLot,
   type Lot,
@@ -26,6 +27,9 @@ import { lapsed } from './rollover.ts'
 
 /** Takes credits: out of the lots in burn order, then out of the overdraft. */
 export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
+  const [first] = wallet.lots
+  // Nearly always the first lot has enough, and stays open.
+  if (first && amount > 0 && free(first) > amount) return [withdraw(first, amount)]
   const from_lots = microCredits(Math.min(amount, sumOfFree(wallet.lots)))
   const parts = takeFromLots(wallet.lots, from_lots).map(({ lot, part }): LotPart => {
     if (lot.left === 0) draft.closedLots.set(lot.number, lot)
