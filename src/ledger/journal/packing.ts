@@ -1,5 +1,5 @@
 import type { AuditRecord } from '../../audit/record.ts'
-import { jsonArray, sizeOf } from '../../db/json-parameters.ts'
+import { isTwoByte, jsonArray, sizeOf, utf8 } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 import type { AnswerRecord, Entry, JournalRecord, StoredAnswer } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
@@ -38,31 +38,53 @@ const ROW_LENGTH = 256 * 1024
 export const MAX_ROW_BYTES = 1_900_000
 
 export interface PackedRow {
-  readonly body: string
+  /** JSON text, or its UTF-8 bytes. */
+  readonly body: string | ArrayBuffer
   readonly records: readonly JournalRecord[]
 }
 
 /** Packs the records of a commit into as few rows as their size allows, in order; at least one row, even without records. */
-export function packRows(records: readonly JournalRecord[]): PackedRow[] {
-  const rows: PackedRow[] = []
+export function* packRows(records: readonly JournalRecord[]): Generator<PackedRow> {
   let texts: string[] = []
   let packed: JournalRecord[] = []
   let length = 0
-  const close = () => {
-    rows.push({ body: jsonArray(texts), records: packed })
-    texts = []
-    packed = []
-    length = 0
-  }
   for (const record of records) {
     const text = JSON.stringify(packRecord(record))
-    if (length > 0 && length + text.length > ROW_LENGTH) close()
+    if (length > 0 && length + text.length > ROW_LENGTH) {
+      yield { body: bodyOf(texts), records: packed }
+      texts = []
+      packed = []
+      length = 0
+    }
     texts.push(text)
     packed.push(record)
     length += text.length
   }
-  close()
-  return rows
+  yield { body: bodyOf(texts), records: packed }
+}
+
+/** The JSON of a row. As a string, a large row with a letter above U+00FF would take twice its length. */
+function bodyOf(texts: readonly string[]): string | ArrayBuffer {
+  const length = texts.reduce((sum, text) => sum + text.length, 0)
+  return length > BYTES_FROM && texts.some(isTwoByte) ? jsonBytes(texts) : jsonArray(texts)
+}
+
+/** Shorter rows are strings, which are bound faster. */
+const BYTES_FROM = 64 * 1024
+
+const BRACKETS = 2
+const COMMA = 0x2c
+
+function jsonBytes(texts: readonly string[]): ArrayBuffer {
+  const commas = texts.length - 1
+  const bytes = new Uint8Array(texts.reduce((sum, text) => sum + sizeOf(text), BRACKETS + commas))
+  let at = 0
+  for (const text of texts) {
+    bytes[at] = at === 0 ? 0x5b : COMMA
+    at += 1 + utf8.encodeInto(text, bytes.subarray(at + 1)).written
+  }
+  bytes[at] = 0x5d
+  return bytes.buffer
 }
 
 /** Unpacks the records of a journal row. Throws for an unknown format. */

@@ -26,7 +26,7 @@ const LAST_ROW = `
 const INSERT_ROW = `
   INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events,
     keys_total, key_hashes, limits, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`
 
 const ROWS_AFTER = `
   SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
@@ -123,7 +123,7 @@ export class JournalRows {
     let limits = packCounters(draft.limitCounters)
     for (const { body, records } of packRows(draft.records)) {
       row_id++
-      assertRowSize(body)
+      if (typeof body === 'string') assertRowSize(body)
       const first_entry = last_entry + 1
       for (const record of records) if (record.kind === 'entry') last_entry = record.number
       const counters = [lot, wallet, hold, at_ms, month_events] as const
