@@ -3,6 +3,7 @@
 import http.client
 import json
 import random
+import re
 import socket
 import time
 import urllib.error
@@ -27,6 +28,7 @@ Json = Dict[str, Any]
 LONGEST_WAIT = 60.0
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 8.0
+_SURROGATE = re.compile("[\ud800-\udfff]")
 #: Far above the largest answer of the API.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
@@ -75,11 +77,23 @@ def backoff(attempt: int, longest: float) -> float:
     return random.uniform(0, min(longest, FIRST_BACKOFF * 2**attempt))
 
 
+def json_text(value: Any) -> str:
+    """JSON that UTF-8 can encode: half of a surrogate pair is escaped, as JavaScript does."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def path_of(path: str, id: str) -> str:
     """A path with its id. An id that would make it another path is refused."""
-    if not isinstance(id, str) or id in ("", ".", ".."):
+    if not isinstance(id, str) or id in ("", ".", "..") or _SURROGATE.search(id):
         raise ConfigurationError(f"{id!r} is not an id for {path}.")
     return path.replace("{id}", quote(id, safe=""))
+
+
+def _header(name: str, value: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch("[ -~]{1,255}", value):
+        raise ConfigurationError(f"{name} must be 1 to 255 printable ASCII characters, not {value!r}.")
+    return value
 
 
 class Http:
@@ -111,9 +125,12 @@ class Http:
         request_id: Optional[str] = None,
     ) -> Json:
         given = {name: value for name, value in (query or {}).items() if value is not None}
+        for name, value in given.items():
+            if _SURROGATE.search(str(value)):
+                raise ConfigurationError(f"{name} is not text that can be sent: {value!r}.")
         if given:
             path += "?" + urlencode(given)
-        data = None if body is None else json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+        data = None if body is None else json_text(body).encode()
         return self.send(method, path, data, idempotency_key, request_id)
 
     def list(self, path: str, query: Optional[Mapping[str, Any]] = None) -> Page:
@@ -139,9 +156,9 @@ class Http:
         if data is not None:
             headers["Content-Type"] = "application/json"
         if method != "GET":
-            headers["Idempotency-Key"] = idempotency_key or uuid.uuid4().hex
+            headers["Idempotency-Key"] = _header("idempotency_key", idempotency_key or uuid.uuid4().hex)
         if request_id is not None:
-            headers["X-Request-Id"] = request_id
+            headers["X-Request-Id"] = _header("request_id", request_id)
         retries = self.max_retries if max_retries is None else max_retries
         attempt = 0
         while True:

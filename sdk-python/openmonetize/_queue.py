@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ._errors import ConfigurationError, OpenMonetizeError, RequestTimeoutError, ServerError, api_error
-from ._http import Http, backoff
-from ._store import Store
+from ._http import Http, backoff, json_text
+from ._store import Queued, Store
 
 Event = Mapping[str, Any]
 Report = Callable[[OpenMonetizeError, Optional[Event]], None]
@@ -86,9 +86,10 @@ class Queue:
         self._prefix = uuid.uuid4().hex
         self._counter = 0
         self.failure: Optional[OpenMonetizeError] = None
-        if store is not None:
-            for id, text in store.load():
-                self._add(_Waiting(id, text, False))
+        loaded: List[Queued] = []
+        self._change_store(lambda kept: loaded.extend(kept.load()))
+        for id, text in loaded:
+            self._add(_Waiting(id, text, False))
         if self._waiting:
             self._start()
 
@@ -96,28 +97,31 @@ class Queue:
         if self._on_unavailable == "deny" and self.failure is not None:
             detail = "The meter does not answer, and on_unavailable is deny."
             raise ServerError("unavailable", detail, retryable=True) from self.failure
+        failed: Optional[OpenMonetizeError] = None
+        problem: Optional[OpenMonetizeError] = None
         with self._changed:
             self._counter += 1
             id = event.get("idempotency_key") if isinstance(event, Mapping) else None
             id = id if isinstance(id, str) and id else f"{self._prefix}-{self._counter:x}"
             try:
                 full = {"timestamp": _now(), **event, "idempotency_key": id}
-                text = json.dumps(full, allow_nan=False, ensure_ascii=False)
+                waiting = _Waiting(id, json_text(full), event.get("timestamp") is None)
             except (TypeError, ValueError, RecursionError) as error:
                 self._stats["rejected"] += 1
-                problem: OpenMonetizeError = ConfigurationError(f"The event cannot be written as JSON: {error}")
+                problem = ConfigurationError(f"The event cannot be written as JSON: {error}")
             else:
-                waiting = _Waiting(id, text, event.get("timestamp") is None)
-                full_queue = self._problem(waiting)
-                if full_queue is None:
-                    if self._store is not None:
-                        self._store.append([(id, text)])
+                problem = self._problem(waiting)
+                if problem is None:
+                    failed = self._store_failure(lambda kept: kept.append([(waiting.id, waiting.text)]))
                     self._add(waiting)
                     self._start()
                     self._changed.notify_all()
-                    return True
-                problem = full_queue
-                self._stats["dropped"] += 1
+                else:
+                    self._stats["dropped"] += 1
+        if failed is not None:
+            self._report(failed, None)
+        if problem is None:
+            return True
         self._report(problem, event)
         return False
 
@@ -137,9 +141,7 @@ class Queue:
                 detail = f"{len(self._waiting)} events are still waiting after {timeout} s."
                 raise failure or RequestTimeoutError("timeout", detail, retryable=True)
             time.sleep(min(max(self._next_attempt - now, 0.005), deadline - now))
-        if self._store is not None:
-            with self._changed:
-                self._store.sync()
+        self._change_store(lambda kept: kept.sync())
 
     def close(self, timeout: float = FLUSH_SECONDS) -> None:
         with self._changed:
@@ -151,13 +153,28 @@ class Queue:
             atexit.unregister(self._at_exit)
             if self._thread is not None and self._thread is not threading.current_thread():
                 self._thread.join(timeout)
-            if self._store is not None:
-                with self._changed:
-                    self._store.close()
+            self._change_store(lambda kept: kept.close())
 
     def stats(self) -> Dict[str, int]:
         with self._changed:
             return {"queued": len(self._waiting), **self._stats}
+
+    def _store_failure(self, change: Callable[[Store], None]) -> Optional[OpenMonetizeError]:
+        """Changes the store. A full disk loses what only a store can give; the queue itself goes on in memory."""
+        try:
+            with self._changed:
+                if self._store is not None:
+                    change(self._store)
+            return None
+        except Exception as error:
+            failure = OpenMonetizeError("store_failed", f"The store of the queue failed: {error}")
+            failure.__cause__ = error
+            return failure
+
+    def _change_store(self, change: Callable[[Store], None]) -> None:
+        failure = self._store_failure(change)
+        if failure is not None:
+            self._report(failure, None)
 
     def _add(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
@@ -285,15 +302,12 @@ class Queue:
         """Has the server's clock date an event that this machine's clock dates out of bounds."""
         event = json.loads(waiting.text)
         event.pop("timestamp", None)
-        with self._changed:
-            waiting.text = json.dumps(event, ensure_ascii=False)
-            waiting.retimable = False
-            if self._store is not None:
-                self._store.append([(waiting.id, waiting.text)])
+        waiting.text = json_text(event)
+        waiting.retimable = False
+        self._change_store(lambda kept: kept.append([(waiting.id, waiting.text)]))
 
     def _reject(self, waiting: _Waiting, error: OpenMonetizeError) -> None:
-        if self._store is not None:
-            self._store.reject((waiting.id, waiting.text), str(error))
+        self._change_store(lambda kept: kept.reject((waiting.id, waiting.text), str(error)))
         self._forget([waiting], "rejected")
         self._report(error, json.loads(waiting.text))
 
@@ -311,9 +325,9 @@ class Queue:
                     kept.append(waiting)
             self._waiting.extendleft(reversed(kept))
             self._stats[outcome] += len(events)
-            if self._store is not None and events:
-                self._store.remove([waiting.id for waiting in events])
             self._changed.notify_all()
+        if events:
+            self._change_store(lambda kept: kept.remove([waiting.id for waiting in events]))
 
     def _failed(self, error: OpenMonetizeError) -> bool:
         # Once for an outage, however long it is.

@@ -42,6 +42,7 @@ class FileStore:
         self._kept = self._read()
         self._dead = 0
         self._closed = False
+        self._torn = False
         self._file = self._rewrite()
 
     def load(self) -> List[Queued]:
@@ -59,8 +60,8 @@ class FileStore:
             self._dead = 0
             self._file.truncate(0)
         elif self._dead > COMPACT_BYTES:
-            self._file.close()
-            self._file = self._rewrite()
+            old, self._file = self._file, self._rewrite()
+            old.close()
         else:
             self._write("".join(f"-{json.dumps(id)}\n" for id in ids))
 
@@ -83,7 +84,12 @@ class FileStore:
     def _write(self, lines: str) -> None:
         if self._closed:
             raise ValueError(f"{self._path} is closed")
-        self._file.write(lines.encode())
+        # A full disk takes a part of a line: what follows begins a line of its own.
+        data = (b"\n" if self._torn else b"") + lines.encode()
+        self._torn = True
+        while data:
+            data = data[self._file.write(data) :]
+        self._torn = False
 
     def _rewrite(self) -> Any:
         """A file with the kept events alone takes the place of the old one in one step."""
@@ -92,10 +98,17 @@ class FileStore:
             os.unlink(following)
         # Without a buffer: what is written survives the end of the process.
         file = open(following, "ab", buffering=0)
-        file.write("".join(f"+{text}\n" for text in self._kept.values()).encode())
-        os.fsync(file.fileno())
-        os.replace(following, self._path)
+        try:
+            data = "".join(f"+{text}\n" for text in self._kept.values()).encode()
+            while data:
+                data = data[file.write(data) :]
+            os.fsync(file.fileno())
+            os.replace(following, self._path)
+        except OSError:
+            file.close()
+            raise
         self._dead = 0
+        self._torn = False
         return file
 
     def _read(self) -> Dict[str, str]:

@@ -170,7 +170,68 @@ class Track(WithServer):
         self.assertEqual(strict.stats()["sent"], 1)
 
 
+    def test_goes_on_in_memory_when_its_store_fails_and_says_so(self) -> None:
+        class FullDisk:
+            def __getattr__(self, name: str) -> Any:
+                def fails(*_arguments: Any) -> None:
+                    raise OSError(28, "No space left on device", name)
+
+                return fails
+
+        om, _proxy = self.behind(lambda _number: "pass", store=FullDisk())
+        self.assertTrue(om.track(event(1)))
+        om.track(event(2, provider="NOBODY"))
+        om.close()
+        self.assertEqual(om.stats(), {"queued": 0, "sent": 1, "dropped": 0, "rejected": 1})
+        self.assertEqual(self.numbers(), [1])
+        failed = [error for error in self.reported if error.code == "store_failed"]
+        self.assertIn("No space left", failed[0].detail)
+        for name in ("load", "append", "remove", "reject", "sync", "close"):
+            self.assertTrue(any(name in error.detail for error in failed), name)
+
+    def test_half_of_a_character_is_sent_escaped(self) -> None:
+        om, proxy = self.behind(lambda _number: "pass", store=FileStore(self.path("usage")))
+        self.assertTrue(om.track(event(1, metadata={"number": 1, "half": "x\ud83d"})))
+        self.assertTrue(om.track(event(2, user_id="x\ud83d")))
+        om.close()
+        self.assertIn(b'"half": "x\\ud83d"', proxy.seen[0][1])
+        self.assertEqual(om.stats()["queued"], 0)
+        self.assertIn(1, self.numbers())
+
+
+class Calls(WithServer):
+    def test_text_that_cannot_be_sent_is_refused_by_name(self) -> None:
+        for call in (
+            lambda: self.direct.users.retrieve("x\ud83d"),
+            lambda: self.direct.events.list(user_id="x\ud83d").data,
+            lambda: self.direct.credits.grant({"amount": 1}, idempotency_key="kl\u00fcssel"),
+            lambda: self.direct.events.ingest(event(1, idempotency_key="\u043a\u043b\u044e\u0447")),
+        ):
+            with self.assertRaises(ConfigurationError):
+                call()
+
+
 class Files(WithServer):
+    def test_a_line_that_a_full_disk_cut_off_takes_no_other_with_it(self) -> None:
+        store = FileStore(self.path("usage"))
+        file = store._file
+
+        class FullOnce:
+            def write(self, data: bytes) -> int:
+                if len(data) > 10:
+                    return int(file.write(data[:10]))
+                raise OSError(28, "No space left on device")
+
+        store._file = FullOnce()
+        with self.assertRaises(OSError):
+            store.append([("a", '{"idempotency_key": "a"}')])
+        store._file = file
+        store.append([("b", '{"idempotency_key": "b"}')])
+        store.close()
+        store = FileStore(self.path("usage"))
+        self.assertEqual(store.load(), [("b", '{"idempotency_key": "b"}')])
+        store.close()
+
     def test_events_survive_the_end_of_the_process(self) -> None:
         program = (
             "import os, sys\n"

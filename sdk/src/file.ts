@@ -56,6 +56,8 @@ class LockedFile implements FileStore {
   #syncing: Promise<void> | undefined
   #dirty = false
   #closed = false
+  /** The last write failed, perhaps in the middle of a line. */
+  #torn = false
 
   constructor(file: string) {
     this.#path = file
@@ -86,8 +88,9 @@ class LockedFile implements FileStore {
       this.#dead = 0
       ftruncateSync(this.#file)
     } else if (this.#dead > COMPACT_BYTES) {
-      closeSync(this.#file)
+      const old = this.#file
       this.#file = this.#rewrite()
+      closeSync(old)
     } else this.#write(ids.map((id) => `-${JSON.stringify(id)}\n`).join(''))
   }
 
@@ -123,7 +126,11 @@ class LockedFile implements FileStore {
 
   #write(lines: string): void {
     if (this.#closed) throw new Error(`${this.#path} is closed`)
-    writeSync(this.#file, lines)
+    // A full disk takes a part of a line: what follows begins a line of its own.
+    const text = `${this.#torn ? '\n' : ''}${lines}`
+    this.#torn = true
+    writeAll(this.#file, text)
+    this.#torn = false
     if (this.#dirty) return
     this.#dirty = true
     this.sync().catch((cause) =>
@@ -136,13 +143,27 @@ class LockedFile implements FileStore {
     const next = `${this.#path}.next`
     rmSync(next, { force: true })
     const file = openSync(next, 'a', 0o600)
-    for (const text of this.#kept.values()) writeSync(file, `+${text}\n`)
-    fsyncSync(file)
-    renameSync(next, this.#path)
+    try {
+      for (const text of this.#kept.values()) writeAll(file, `+${text}\n`)
+      fsyncSync(file)
+      renameSync(next, this.#path)
+    } catch (error) {
+      closeSync(file)
+      throw error
+    }
     this.#dead = 0
+    this.#torn = false
     return file
   }
 }
+
+/** Writes all of a text: one call may take a part of it. */
+function writeAll(file: number, text: string): void {
+  let bytes = encoder.encode(text)
+  while (bytes.length > 0) bytes = bytes.subarray(writeSync(file, bytes))
+}
+
+const encoder = new TextEncoder()
 
 /** The events of a file, oldest first. A last line that a crash cut off was never acknowledged to anyone. */
 function read(file: string): Map<string, string> {

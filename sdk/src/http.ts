@@ -92,8 +92,9 @@ export class Http {
     const isForeign = path === '/v1/customers/register' && this.config.apiKey?.startsWith('om_')
     if (this.config.apiKey !== null && !isForeign) headers.Authorization = `Bearer ${this.config.apiKey}`
     if (body !== undefined) headers['Content-Type'] = 'application/json'
-    if (method !== 'GET') headers['Idempotency-Key'] = options.idempotencyKey ?? randomKey()
-    if (options.requestId !== undefined) headers['X-Request-Id'] = options.requestId
+    if (method !== 'GET')
+      headers['Idempotency-Key'] = headerOf('idempotencyKey', options.idempotencyKey ?? randomKey())
+    if (options.requestId !== undefined) headers['X-Request-Id'] = headerOf('requestId', options.requestId)
     const init: RequestInit = { method, headers, redirect: 'manual' }
     if (body !== undefined) init.body = body
     if (options.keepalive) init.keepalive = true
@@ -248,17 +249,31 @@ export function randomKey(): string {
 
 /** A path with its ids. An id that would make it another path is refused. */
 export function pathOf(path: string, id: string): string {
-  if (typeof id !== 'string' || /^\.{0,2}$/.test(id)) {
+  if (typeof id !== 'string' || /^\.{0,2}$/.test(id) || LONE_SURROGATE.test(id)) {
     throw new ConfigurationError(`${JSON.stringify(id)} is not an id for ${path}.`)
   }
   return path.replace('{id}', encodeURIComponent(id))
+}
+
+/** Half of a character, which no address can carry. */
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+function headerOf(name: string, value: string): string {
+  if (/^[ -~]{1,255}$/.test(value)) return value
+  throw new ConfigurationError(
+    `${name} must be 1 to 255 printable ASCII characters, not ${JSON.stringify(value)}.`,
+  )
 }
 
 /** A query string with the parameters that have a value. */
 export function queryOf(params: unknown): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(Object(params))) {
-    if (value !== undefined && value !== null) query.set(name, String(value))
+    if (value === undefined || value === null) continue
+    if (LONE_SURROGATE.test(String(value))) {
+      throw new ConfigurationError(`${name} is not text that can be sent: ${JSON.stringify(value)}.`)
+    }
+    query.set(name, String(value))
   }
   const text = query.toString()
   return text === '' ? '' : `?${text}`

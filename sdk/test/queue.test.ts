@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
@@ -253,6 +254,58 @@ it('goes on in memory when its store fails, and says so', async () => {
     code: 'store_failed',
     detail: expect.stringContaining('no space'),
   })
+})
+
+it('goes on in memory whatever its store fails at, and says so', async () => {
+  const fails = (name: string) => (): never => {
+    throw new Error(`${name}: no space left on device`)
+  }
+  const store = {
+    load: fails('load'),
+    append: fails('append'),
+    remove: fails('remove'),
+    reject: fails('reject'),
+    sync: fails('sync'),
+    close: fails('close'),
+  }
+  const { om, reported } = await behind(() => 'pass', { queue: { store } })
+  om.track(event(1))
+  om.track(event(2, { provider: 'NOBODY' }))
+  await om.close()
+  expect(om.stats()).toEqual({ queued: 0, sent: 1, dropped: 0, rejected: 1 })
+  const failed = reported.flatMap(({ error }) => (error.code === 'store_failed' ? error.detail : []))
+  for (const name of Object.keys(store)) expect(failed.join('\n')).toContain(`${name}: no space`)
+})
+
+it('a line that a full disk cut off takes no other with it', () => {
+  const store = newStore('torn')
+  const { writeSync } = fs
+  let writes = 0
+  fs.writeSync = (file: number, data: unknown) => {
+    if (++writes > 1 || !(data instanceof Uint8Array)) throw new Error('no space left on device')
+    return writeSync(file, data.subarray(0, 10))
+  }
+  syncBuiltinESMExports()
+  try {
+    expect(() => store.append([{ id: 'a', text: '{"idempotency_key":"a"}' }])).toThrow('no space')
+  } finally {
+    fs.writeSync = writeSync
+    syncBuiltinESMExports()
+  }
+  const kept = { id: 'b', text: '{"idempotency_key":"b"}' }
+  store.append([kept])
+  store.close?.()
+  expect(newStore('torn').load()).toEqual([kept])
+})
+
+it.each([
+  ['id', (om: OpenMonetize) => om.users.retrieve('x\ud83d')],
+  ['parameter', (om: OpenMonetize) => om.events.list({ user_id: 'x\ud83d' })],
+  ['key of an event', (om: OpenMonetize) => om.events.ingest(event(1, { idempotency_key: 'ключ' }))],
+  ['key', (om: OpenMonetize) => om.credits.grant({ amount: 1 }, { idempotencyKey: 'schlüssel' })],
+])('refuses a %s that cannot be sent', async (_, call) => {
+  const om = new OpenMonetize({ apiKey: 'key', baseUrl: url })
+  await expect((async () => call(om))()).rejects.toThrow(ConfigurationError)
 })
 
 describe('the end of a process', () => {

@@ -1,9 +1,21 @@
 /** Returns the stored size of a text, in bytes. */
 export function sizeOf(text: string): number {
-  return utf8.encode(text).length
+  return Buffer.byteLength(text)
 }
 
 export const utf8 = new TextEncoder()
+
+const TWO_BYTE = /[^\0-\xff]/
+
+/** Returns the memory of a text, in bytes: a single letter above U+00FF makes V8 store two bytes for each of its letters. */
+export function memoryOf(text: string): number {
+  return isTwoByte(text) ? 2 * text.length : text.length
+}
+
+/** Whether a text has a letter above U+00FF. */
+export function isTwoByte(text: string): boolean {
+  return TWO_BYTE.test(text)
+}
 
 /** The limits of one portion. */
 export interface PortionLimits {

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Bindings } from '../bindings.ts'
 import { type Config, configOf } from '../config.ts'
+import { memoryOf } from '../db/json-parameters.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { type LogFields, logError, logFailure } from '../logging/log.ts'
 import { Admission } from './admission/admission.ts'
@@ -70,7 +71,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   ): Promise<Reply> {
     const { access } = operationOf(name)
     const caller = parse<Caller>(caller_json)
-    const length = texts.reduce((sum, text) => sum + text.length, message_json.length)
+    // By what they occupy: texts travel apart only if they are large.
+    const length = texts.reduce((sum, text) => sum + memoryOf(text), message_json.length)
     const request: Request = { caller, length, texts }
     if (access === 'service') return reply(await runOperation(this.ledger, name, message_json, request))
     const { rate, refusal } = this.admission.admit(caller, access)

@@ -1,12 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { JsonSource, placeSources, scanJson } from '../../src/http/input/json-source.ts'
+import { JsonSource, placeSources, scanJson, Utf8Text } from '../../src/http/input/json-source.ts'
 
 const LIMITS = { fields: 10_000, values: 150_000, depth: 64 }
 
 /** A body as `jsonBody` reads it. */
 function read(text: string): unknown {
   const scanned = scanJson(text, LIMITS)
+  if (typeof scanned === 'string') return scanned
+  const body: unknown = JSON.parse(scanned.text)
+  placeSources(body, scanned.sources)
+  return body
+}
+
+/** A body as `jsonBody` reads a large one: out of its bytes. */
+function readBytes(text: string): unknown {
+  const scanned = scanJson(new Utf8Text(new TextEncoder().encode(text)), LIMITS)
   if (typeof scanned === 'string') return scanned
   const body: unknown = JSON.parse(scanned.text)
   placeSources(body, scanned.sources)
@@ -49,6 +58,7 @@ describe('the scanner of bodies', () => {
       fc.property(body, SPACES, (value, space) => {
         const text = spaced(value, space)
         expect(parsed(read(text))).toEqual(JSON.parse(text))
+        expect(readBytes(text)).toEqual(read(text))
       }),
       { numRuns: 1_000 },
     )
@@ -68,6 +78,10 @@ describe('the scanner of bodies', () => {
             isAccepted(() => read(text)),
             text,
           ).toBe(isAccepted(() => JSON.parse(text)))
+          expect(
+            isAccepted(() => readBytes(text)),
+            text,
+          ).toBe(isAccepted(() => JSON.parse(text)))
         },
       ),
       { numRuns: 2_000 },
@@ -84,6 +98,26 @@ describe('the scanner of bodies', () => {
     expect(read(`{"events":[1,{"x":[{"metadata":1}]},{"metadata":${text}}]}`)).toMatchObject({
       events: [1, { x: [{ metadata: 1 }] }, { metadata: { text: kept } }],
     })
+  })
+
+  it('reads letters of every length out of bytes, and no byte order mark but the first', () => {
+    const metadata = '{"語":"\ufeffé💸"}'
+    expect(metadataOf(readBytes(`\ufeff{"a":"語","metadata": ${metadata},"\ufeffmetadata":1}`))).toBe(
+      metadata,
+    )
+  })
+
+  it.each([
+    ['in metadata', '{"metadata":{"a":"X"}}'],
+    ['beside it', '{"metadata":{},"a":"X"}'],
+  ])('refuses bytes %s that are not UTF-8', (_, text) => {
+    const bytes = new TextEncoder().encode(text)
+    bytes[bytes.indexOf(0x58)] = 0xc3
+    const body = () => {
+      const scanned = scanJson(new Utf8Text(bytes), LIMITS)
+      return typeof scanned === 'string' ? scanned : JSON.parse(scanned.text)
+    }
+    expect(isAccepted(body)).toBe(false)
   })
 
   it('finds a field whose name is written with escapes', () => {

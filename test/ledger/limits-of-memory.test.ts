@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ingest, readBalance } from '../../src/ledger/client/client.ts'
 import type { IngestResult } from '../../src/ledger/model/messages/events.ts'
+import { detachTexts } from '../../src/ledger/model/messages/events.ts'
 import { groupOf } from '../faults/injection.ts'
 import { ask, freshLedger, storeOf, type TestLedger } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant, metadataOf } from '../support/messages.ts'
@@ -35,6 +36,22 @@ describe('what waits for a commit', () => {
     expect(large.length).toBeGreaterThan(3_600_000)
     const answers = await together(ledger, Array(8).fill(large))
     expect(answers).toEqual([...Array(5).fill('done'), ...Array(3).fill('overloaded')])
+  })
+
+  it.each([
+    ['é', 5],
+    ['語', 2],
+  ])('weighs metadata with a letter %s by what it occupies', async (letter, fitting) => {
+    const ledger = await freshLedger(CREDITS)
+    const metadata = metadataOf({ note: `${letter}${'x'.repeat(6000)}` })
+    const items = Array.from({ length: 600 }, () => eventItem(1, { metadata }))
+    const { message, texts } = detachTexts(batch(items))
+    const answers = await runInDurableObject(ledger.stub, async (instance) => {
+      const handle = () => instance.handle('ingest', JSON.stringify(CALLER), JSON.stringify(message), texts)
+      const replies = await Promise.all(Array.from({ length: 8 }, handle))
+      return replies.map(({ result }) => result.includes('"overloaded"'))
+    })
+    expect(answers).toEqual(Array.from({ length: 8 }, (_, i) => i >= fitting))
   })
 
   it('is refused before it is parsed, when there is no room', async () => {

@@ -192,7 +192,14 @@ const ODD_METADATA: Record<string, unknown> = JSON.parse(
 function rowOf(records: readonly JournalRecord[]): string {
   const [row, ...more] = packRows(records)
   if (!row || more.length > 0) throw new Error('not one row')
-  return row.body
+  return textOf(row.body)
+}
+
+/** The text that SQLite stores. */
+function textOf(body: string | ArrayBuffer): string {
+  return typeof body === 'string'
+    ? body
+    : new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
 }
 
 describe('a journal row', () => {
@@ -227,7 +234,7 @@ describe('a journal row', () => {
   })
 
   it('is made even of nothing, because it holds the counters', () => {
-    expect(packRows([])).toStrictEqual([{ body: '[]', records: [] }])
+    expect([...packRows([])]).toStrictEqual([{ body: '[]', records: [] }])
   })
 
   it('of a format that nobody knows is not guessed at', () => {
@@ -241,7 +248,7 @@ describe('a large commit', () => {
     { length: 5000 },
     (_, i): Entry => ({ ...WHOLE_BURN, number: i + 1, metadata: metadataOf({ note: 'x'.repeat(i % 300) }) }),
   )
-  const rows = packRows(records)
+  const rows = [...packRows(records)].map((row) => ({ ...row, body: textOf(row.body) }))
 
   it('is split into rows that keep every record, in order', () => {
     expect(rows.length).toBeGreaterThan(5)
@@ -256,9 +263,21 @@ describe('a large commit', () => {
 
   it('gives a record that is larger than a row a row of its own', () => {
     const huge: Entry = { ...MINIMAL, metadata: metadataOf({ note: 'x'.repeat(300 * 1024) }) }
-    expect(packRows([MINIMAL, huge, MINIMAL]).map((row) => row.records.length)).toEqual([1, 1, 1])
-    expect(packRows([huge]).map((row) => row.records.length)).toEqual([1])
+    expect([...packRows([MINIMAL, huge, MINIMAL])].map((row) => row.records.length)).toEqual([1, 1, 1])
+    expect([...packRows([huge])].map((row) => row.records.length)).toEqual([1])
   })
+})
+
+it('a large row with a letter above U+00FF is bytes, since as a string it takes twice its length', () => {
+  const row = (note: string) => {
+    const entry = { ...MINIMAL, metadata: metadataOf({ note }) }
+    const [{ body } = { body: '' }] = packRows([entry, entry])
+    expect(unpackRow(FORMAT, textOf(body))).toStrictEqual([entry, entry])
+    return body
+  }
+  expect(row(`語${'x'.repeat(100_000)}`)).toBeInstanceOf(ArrayBuffer)
+  expect(row(`é${'x'.repeat(100_000)}`)).toBeTypeOf('string')
+  expect(row('語')).toBeTypeOf('string')
 })
 
 describe('a page', () => {

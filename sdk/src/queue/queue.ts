@@ -125,7 +125,7 @@ export class Queue {
       if (now >= deadline) throw this.#failure ?? this.#timeout(timeoutMs)
       await sleep(Math.min(Math.max(this.#nextAttemptAt - now, 5), deadline - now))
     }
-    await this.#store?.sync?.()
+    await this.#change((store) => store.sync?.())
   }
 
   /** Flushes, and takes no further events. What could not be sent stays in the store. */
@@ -135,7 +135,7 @@ export class Queue {
       await this.flush(options)
     } finally {
       forgetQueue(this)
-      await this.#store?.close?.()
+      await this.#change((store) => store.close?.())
     }
   }
 
@@ -162,10 +162,14 @@ export class Queue {
       watchQueue(this)
       this.#schedule(Date.now())
     }
-    const loaded = store.load()
-    if (loaded instanceof Promise)
-      this.#loading = loaded.then(take).catch((cause) => this.#storeFailed(cause))
-    else take(loaded)
+    try {
+      const loaded = store.load()
+      if (loaded instanceof Promise)
+        this.#loading = loaded.then(take).catch((cause) => this.#storeFailed(cause))
+      else take(loaded)
+    } catch (cause) {
+      this.#storeFailed(cause)
+    }
   }
 
   #nextId(): string {

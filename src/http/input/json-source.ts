@@ -72,6 +72,44 @@ const CLOSE_OBJECT = 0x7d
 const FREE_FIELDS: ReadonlySet<string> = new Set(['metadata', 'value'])
 const LIST_FIELD = 'events'
 
+/** The characters of a JSON text. A string has them, too. */
+export interface Characters {
+  readonly length: number
+  charCodeAt(index: number): number
+  slice(start: number, end?: number): string
+}
+
+/**
+ * UTF-8 bytes as the characters of a JSON text, whose structure is ASCII. Only slices become strings: one letter above
+ * U+00FF would make a string of the whole text take two bytes for each of its letters. `slice` throws a `TypeError` for
+ * bytes that are not UTF-8.
+ */
+export class Utf8Text implements Characters {
+  private readonly bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte)
+      ? bytes.subarray(BYTE_ORDER_MARK.length)
+      : bytes
+  }
+
+  get length(): number {
+    return this.bytes.length
+  }
+
+  charCodeAt(index: number): number {
+    return this.bytes[index] ?? Number.NaN
+  }
+
+  slice(start: number, end?: number): string {
+    return utf8.decode(this.bytes.subarray(start, end))
+  }
+}
+
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** Puts the free JSON of a scanned body in its places. */
 export function placeSources(body: unknown, sources: readonly PlacedSource[]): void {
   const fields = recordOf(body)
@@ -94,7 +132,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
  * Scans a JSON text once, before it is parsed: counts the values that parsing would create, and takes out the free
  * JSON: lists and objects in `metadata` or `value` of the body or of one of its `events`.
  */
-export function scanJson(text: string, limits: JsonLimits): ScannedJson | JsonProblem {
+export function scanJson(text: Characters, limits: JsonLimits): ScannedJson | JsonProblem {
   const scan = new Scan(text, limits)
   const problem = scan.run()
   return problem ?? { text: scan.rest(), sources: [...scan.sources.values()] }
@@ -104,16 +142,16 @@ class Scan {
   readonly sources = new Map<string, PlacedSource>()
   private readonly pieces: string[] = []
   private taken = 0
-  private readonly text: string
+  private readonly text: Characters
   private readonly limits: JsonLimits
 
-  constructor(text: string, limits: JsonLimits) {
+  constructor(text: Characters, limits: JsonLimits) {
     this.text = text
     this.limits = limits
   }
 
   rest(): string {
-    return this.taken === 0 ? this.text : this.pieces.join('') + this.text.slice(this.taken)
+    return this.pieces.join('') + this.text.slice(this.taken)
   }
 
   run(): JsonProblem | undefined {
@@ -189,7 +227,7 @@ interface CompactValue {
 }
 
 /** Reads the object or list at `start`: without insignificant whitespace, its strings as `JSON.stringify` writes them. */
-function compactValue(text: string, start: number, limit: number): CompactValue | JsonProblem {
+function compactValue(text: Characters, start: number, limit: number): CompactValue | JsonProblem {
   const pieces: string[] = []
   let from = start
   let depth = 0
@@ -233,7 +271,7 @@ function rewritten(string: string): string | undefined {
   }
 }
 
-function readString(text: string, start: number): { readonly end: number; readonly escaped: boolean } {
+function readString(text: Characters, start: number): { readonly end: number; readonly escaped: boolean } {
   let escaped = false
   for (let i = start + 1; i < text.length; i++) {
     const char = text.charCodeAt(i)
@@ -245,17 +283,17 @@ function readString(text: string, start: number): { readonly end: number; readon
   return { end: text.length, escaped }
 }
 
-function isKey(text: string, end: number): boolean {
+function isKey(text: Characters, end: number): boolean {
   return text.charCodeAt(afterSpace(text, end + 1)) === COLON
 }
 
 /** The key between two quotes. */
-function keyAt(text: string, start: number, end: number): string {
+function keyAt(text: Characters, start: number, end: number): string {
   const key = text.slice(start + 1, end)
   return key.includes('\\') ? String(rewritten(`"${key}"`)).slice(1, -1) : key
 }
 
-function afterSpace(text: string, start: number): number {
+function afterSpace(text: Characters, start: number): number {
   let i = start
   while (isSpace(text.charCodeAt(i))) i++
   return i

@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../env.ts'
 import { parseJson } from '../input/exact-json.ts'
-import { type JsonProblem, placeSources, scanJson } from '../input/json-source.ts'
+import { type JsonProblem, placeSources, scanJson, Utf8Text } from '../input/json-source.ts'
 import { withoutNulls } from '../input/nulls.ts'
 import { invalidRequest, problem, refusalResponse, unsupportedMediaType } from '../output/problem.ts'
 import { roomFor } from './large-bodies.ts'
@@ -48,22 +48,21 @@ export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
   if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)
   // The size of other bodies is known when they are read and decoded.
   const declared = decoder ? 0 : Math.min(Number(c.req.header('Content-Length') ?? 0), MAX_BODY_BYTES)
-  const place = await roomFor(declared)
-  if (!place) return refusalResponse(c, { code: 'overloaded' })
-  let leave = place
+  let room = await roomFor(declared)
+  if (!room) return refusalResponse(c, { code: 'overloaded' })
   try {
     const bytes = await readBytes(c, decoder)
     if (bytes instanceof Response) return bytes
     if (declared === 0) {
-      const room = await roomFor(bytes?.length ?? 0)
+      room = await roomFor(bytes?.length ?? 0)
       if (!room) return refusalResponse(c, { code: 'overloaded' })
-      leave = room
     }
+    if (bytes) room.weigh(bytes)
     const refused = provideBody(c, bytes, type)
     if (refused) return refused
     await next()
   } finally {
-    leave()
+    room?.leave()
   }
 })
 
@@ -94,14 +93,13 @@ function provideBody(
   bytes: Uint8Array | undefined,
   type: string | undefined,
 ): Response | undefined {
-  const text = bytes && decodeUtf8(bytes)
-  if (text === '') {
+  if (bytes?.length === 0) {
     c.set('body_is_empty', true)
     provideJson(c.req, {})
     return
   }
   if (type === undefined) return unsupportedMediaType(c)
-  const body = text === undefined ? 'invalid' : readJson(text)
+  const body = bytes === undefined ? 'invalid' : readJson(bytes)
   if (typeof body === 'string') return jsonProblem(c, body)
   provideJson(c.req, body.value)
   return
@@ -129,33 +127,29 @@ function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' |
   }
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-
-/** Returns undefined for invalid UTF-8: replacement characters would make different ids equal. */
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
 /**
  * Parses a body. Free JSON stays text: see `JsonSource`. `JSON.parse` creates `__proto__` as an own property. No later
  * code copies properties by assignment, so it changes no prototype: a strict schema refuses it as an unknown field.
  */
-function readJson(text: string): { readonly value: unknown } | JsonProblem {
-  const isScanned = text.length > ALWAYS_SCANNED_LENGTH || HAS_FREE_JSON.test(text)
-  const scanned = isScanned ? scanJson(text, LIMITS) : { text, sources: [] }
-  if (typeof scanned === 'string') return scanned
+function readJson(bytes: Uint8Array): { readonly value: unknown } | JsonProblem {
   try {
-    const value = parseJson(scanned.text)
-    if (!isScanned && isDeeperThan(value, MAX_DEPTH)) return 'too_deep'
-    placeSources(value, scanned.sources)
-    return { value }
+    return readText(new Utf8Text(bytes))
   } catch {
+    // Not JSON, or not UTF-8: replacement characters would make different ids equal.
     return 'invalid'
   }
+}
+
+/** Throws for a text that is not JSON. */
+function readText(characters: Utf8Text): { readonly value: unknown } | JsonProblem {
+  const whole = characters.length > ALWAYS_SCANNED_LENGTH ? undefined : characters.slice(0)
+  const isScanned = whole === undefined || HAS_FREE_JSON.test(whole)
+  const scanned = isScanned ? scanJson(whole ?? characters, LIMITS) : { text: whole, sources: [] }
+  if (typeof scanned === 'string') return scanned
+  const value = parseJson(scanned.text)
+  if (!isScanned && isDeeperThan(value, MAX_DEPTH)) return 'too_deep'
+  placeSources(value, scanned.sources)
+  return { value }
 }
 
 function jsonProblem(c: Context<AppEnv>, found: JsonProblem): Response {

@@ -15,15 +15,24 @@ const MAX_WAIT_MS = 10_000
 const MAX_HELD_MS = 30_000
 
 interface Place {
-  readonly bytes: number
+  bytes: number
   readonly since_ms: number
 }
 
 const places = new Set<Place>()
 
-/** Waits until there is room for a body. Returns the function that gives it back; undefined if there is none in time. */
-export async function roomFor(bytes: number): Promise<(() => void) | undefined> {
-  if (bytes <= LARGE_BYTES) return () => {}
+/** The room of a body. */
+export interface Room {
+  /** Weighs the body by what its letters occupy, once it is read. It keeps its room, and later ones wait for more. */
+  weigh(bytes: Uint8Array): void
+  leave(): void
+}
+
+const NO_ROOM_NEEDED: Room = { weigh: () => {}, leave: () => {} }
+
+/** Waits until there is room for a body; undefined if there is none in time. */
+export async function roomFor(bytes: number): Promise<Room | undefined> {
+  if (bytes <= LARGE_BYTES) return NO_ROOM_NEEDED
   const until_ms = Date.now() + MAX_WAIT_MS
   // A timer of its own request: a promise that another request resolves may be dropped with that request.
   while (!hasRoom(bytes)) {
@@ -32,7 +41,22 @@ export async function roomFor(bytes: number): Promise<(() => void) | undefined> 
   }
   const place = { bytes, since_ms: Date.now() }
   places.add(place)
-  return () => places.delete(place)
+  return {
+    weigh: (read) => {
+      if (hasTwoByteLetters(read)) place.bytes = 2 * read.length
+    },
+    leave: () => {
+      places.delete(place)
+    },
+  }
+}
+
+/** The first byte of letters above U+00FF, in UTF-8: with one of them, each letter of a string takes two bytes. */
+const FIRST_OF_TWO_BYTE_LETTERS = 0xc4
+
+function hasTwoByteLetters(bytes: Uint8Array): boolean {
+  for (const byte of bytes) if (byte >= FIRST_OF_TWO_BYTE_LETTERS) return true
+  return false
 }
 
 function hasRoom(bytes: number): boolean {

@@ -1,4 +1,4 @@
-import { jsonParameters, sizeOf } from '../../db/json-parameters.ts'
+import { jsonParameters, memoryOf, sizeOf } from '../../db/json-parameters.ts'
 import { logFailure } from '../../logging/log.ts'
 import { subtractTotals, totalsOf } from '../../usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
@@ -13,7 +13,7 @@ import { insertPages, packPages } from './pages.ts'
 import { mentionsOf, type NewWallet, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
- * The bytes of journal that a flush takes, or one larger row. A page is at most as large as its rows, except for numbers
+ * The bytes of journal that a flush takes, on disk and in memory, or one larger row. A page is at most as large as its rows, except for numbers
  * that replace shorter ids, so even a single page of the whole flush fits a row of D1. Two full rows fit.
  */
 const MAX_FLUSH_BYTES = 1_700_000
@@ -157,7 +157,7 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
   const taken: JournalRow[] = []
   let bytes = 0
   for (const row of rows) {
-    bytes += sizeOf(row.body)
+    bytes += Math.max(sizeOf(row.body), memoryOf(row.body))
     if (taken.length === MAX_FLUSH_ROWS || (taken.length > 0 && bytes > MAX_FLUSH_BYTES)) break
     taken.push(row)
   }

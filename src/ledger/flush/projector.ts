@@ -35,7 +35,7 @@ interface Options {
 }
 
 /** The flushes of one call, and the steps of an erasure: a few journal rows, or a round in D1. */
-const MAX_FLUSHES = 20
+const MAX_FLUSHES = 40
 const MAX_STEPS = 200
 const JOURNAL_ROWS_A_STEP = 32
 

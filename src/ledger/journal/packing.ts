@@ -1,5 +1,5 @@
 import type { AuditRecord } from '../../audit/record.ts'
-import { jsonArray, sizeOf } from '../../db/json-parameters.ts'
+import { isTwoByte, jsonArray, sizeOf, utf8 } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 import type { AnswerRecord, Entry, JournalRecord, StoredAnswer } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
@@ -38,7 +38,8 @@ const ROW_LENGTH = 256 * 1024
 export const MAX_ROW_BYTES = 1_900_000
 
 export interface PackedRow {
-  readonly body: string
+  /** JSON text, or its UTF-8 bytes. */
+  readonly body: string | ArrayBuffer
   readonly records: readonly JournalRecord[]
 }
 
@@ -48,27 +49,45 @@ const RECORDS_A_TEXT = 8
 const TEXT_LENGTH = 6 * 1024
 
 /** Packs the records of a commit into as few rows as their size allows, in order; at least one row, even without records. */
-export function packRows(records: readonly JournalRecord[]): PackedRow[] {
-  const rows: PackedRow[] = []
+export function* packRows(records: readonly JournalRecord[]): Generator<PackedRow> {
   let texts: string[] = []
   let length = 0
   let first = 0
-  const close = (end: number) => {
-    rows.push({
-      body: jsonArray(texts),
-      records: rows.length === 0 && end === records.length ? records : records.slice(first, end),
-    })
-    texts = []
-    length = 0
-    first = end
-  }
   for (const { text, from } of packedTexts(records, 0, records.length)) {
-    if (length > 0 && length + text.length > ROW_LENGTH) close(from)
+    if (length > 0 && length + text.length > ROW_LENGTH) {
+      yield { body: bodyOf(texts), records: records.slice(first, from) }
+      texts = []
+      length = 0
+      first = from
+    }
     texts.push(text)
     length += text.length
   }
-  close(records.length)
-  return rows
+  yield { body: bodyOf(texts), records: first === 0 ? records : records.slice(first) }
+}
+
+/** The JSON of a row. As a string, a large row with a letter above U+00FF would take twice its length. */
+function bodyOf(texts: readonly string[]): string | ArrayBuffer {
+  const length = texts.reduce((sum, text) => sum + text.length, 0)
+  return length > BYTES_FROM && texts.some(isTwoByte) ? jsonBytes(texts) : jsonArray(texts)
+}
+
+/** Shorter rows are strings, which are bound faster. */
+const BYTES_FROM = 64 * 1024
+
+const BRACKETS = 2
+const COMMA = 0x2c
+
+function jsonBytes(texts: readonly string[]): ArrayBuffer {
+  const commas = texts.length - 1
+  const bytes = new Uint8Array(texts.reduce((sum, text) => sum + sizeOf(text), BRACKETS + commas))
+  let at = 0
+  for (const text of texts) {
+    bytes[at] = at === 0 ? 0x5b : COMMA
+    at += 1 + utf8.encodeInto(text, bytes.subarray(at + 1)).written
+  }
+  bytes[at] = 0x5d
+  return bytes.buffer
 }
 
 /** The JSON of consecutive records, separated by commas, and the index of the first one. */
@@ -93,12 +112,12 @@ export function unpackRow(format: number, body: string): JournalRecord[] {
   return packed.map(unpackRecord)
 }
 
-/** Throws when a text is too large for a row. */
-export function assertRowSize(text: string): void {
+/** Throws when a text, or its bytes, are too large for a row. */
+export function assertRowSize(body: string | ArrayBuffer): void {
   // A UTF-16 unit takes at most three bytes in UTF-8, so most rows need no exact measurement.
-  if (text.length * 3 > MAX_ROW_BYTES && sizeOf(text) > MAX_ROW_BYTES) {
-    throw new Error(`a row of ${text.length} characters is too large to store`)
-  }
+  if (typeof body === 'string' && body.length * 3 <= MAX_ROW_BYTES) return
+  const bytes = typeof body === 'string' ? sizeOf(body) : body.byteLength
+  if (bytes > MAX_ROW_BYTES) throw new Error(`a row of ${bytes} bytes is too large to store`)
 }
 
 /** The number of a user or team in pages. */

@@ -26,7 +26,7 @@ const LAST_ROW = `
 const INSERT_ROW = `
   INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events,
     keys_total, key_hashes, limits, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`
 
 const ROWS_AFTER = `
   SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
@@ -125,7 +125,7 @@ export class JournalRows {
     for (const { body, records } of packRows(draft.records)) {
       row_id++
       assertRowSize(body)
-      journal_length += body.length
+      journal_length += typeof body === 'string' ? body.length : body.byteLength
       const first_entry = last_entry + 1
       const recorded_keys: string[] = []
       for (const record of records) {
