@@ -9,6 +9,7 @@ import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
 import { entitlementsRoutes } from './entitlements/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
+import { gatewayRoutesRoutes } from './gateway-routes/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
 import type { AppEnv } from './http/env.ts'
@@ -60,6 +61,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/entitlements', entitlementsRoutes)
   app.route('/v1/analytics', analyticsRoutes)
   app.route('/v1/provider-keys', providerKeysRoutes)
+  app.route('/v1/gateway-routes', gatewayRoutesRoutes)
   app.route('/v1/users', usersRoutes)
   app.route('/v1/teams', teamsRoutes)
   return app

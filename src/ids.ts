@@ -30,6 +30,7 @@ export type RandomIdPrefix =
   | 'dl'
   | 'pf'
   | 'pk'
+  | 'gr'
 
 export interface LedgerId {
   readonly at_ms: number

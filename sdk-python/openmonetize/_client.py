@@ -17,6 +17,7 @@ from ._resources import (
     Customers,
     Entitlements,
     Events,
+    GatewayRoutes,
     Holds,
     Platform,
     ProviderKeys,
@@ -65,6 +66,7 @@ class OpenMonetize:
         self.teams = Teams(http)
         self.api_keys = ApiKeys(http)
         self.provider_keys = ProviderKeys(http)
+        self.gateway_routes = GatewayRoutes(http)
         self.customers = Customers(http)
         self.platform = Platform(http)
         self.admin = Admin(http)

@@ -252,6 +252,23 @@ class ProviderKeys(_Resource):
         return self._delete(path_of("/v1/provider-keys/{id}", id))
 
 
+class GatewayRoutes(_Resource):
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/gateway-routes", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/gateway-routes", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/gateway-routes/{id}", id))
+
+    def update(self, id: str, body: Body) -> Json:
+        return self._send(path_of("/v1/gateway-routes/{id}", id), body, None, "PATCH")
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/gateway-routes/{id}", id))
+
+
 class Customers(_Resource):
     def register(self, body: Body) -> Json:
         """Needs no key where registration is open: `OpenMonetize(api_key=None)`."""

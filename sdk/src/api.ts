@@ -1465,6 +1465,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/gateway-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List gateway routes, newest first
+         * @description List gateway routes, newest first.
+         *
+         *     Requires an API key with the scope `provider-keys:write`.
+         */
+        get: operations["listGatewayRoutes"];
+        put?: never;
+        /**
+         * Store a route: the attempts after a call that its provider refused
+         * @description Applies to calls of the API and model, before the first byte of their answer. A call without a route, or with `X-Meter-Fallback: off`, is attempted once. Live and test keys have routes of their own.
+         *
+         *     Requires an API key with the scope `provider-keys:write`.
+         */
+        post: operations["createGatewayRoute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/gateway-routes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a gateway route
+         * @description Get a gateway route.
+         *
+         *     Requires an API key with the scope `provider-keys:write`.
+         */
+        get: operations["getGatewayRoute"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a gateway route
+         * @description Delete a gateway route.
+         *
+         *     Requires an API key with the scope `provider-keys:write`.
+         */
+        delete: operations["deleteGatewayRoute"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a gateway route: the given fields
+         * @description Reaches every call within 30 seconds. `targets` and `timeouts` are replaced as a whole.
+         *
+         *     Requires an API key with the scope `provider-keys:write`.
+         */
+        patch: operations["updateGatewayRoute"];
+        trace?: never;
+    };
     "/v1/users": {
         parameters: {
             query?: never;
@@ -1764,7 +1826,7 @@ export interface components {
             mode: "live" | "test" | null;
             actor: string;
             /** @enum {string} */
-            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
+            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
             target: string;
             ip: string | null;
             request_id: string | null;
@@ -3829,6 +3891,84 @@ export interface components {
             data: components["schemas"]["ProviderKey"][];
             next_cursor: string | null;
         };
+        GatewayRoute: {
+            id: string;
+            name: string;
+            /** @enum {string} */
+            api: "openai" | "anthropic" | "google";
+            model: string;
+            targets: {
+                provider_key: string | null;
+                model: string | null;
+            }[];
+            /** @enum {string} */
+            on_ambiguous: "next" | "stop";
+            /** @description Null for the default of the gateway. */
+            timeouts: {
+                headers_seconds: number | null;
+                first_chunk_seconds: number | null;
+                idle_seconds: number | null;
+            };
+            enabled: boolean;
+            /** @enum {string} */
+            mode: "live" | "test";
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        GatewayRouteDraft: {
+            name: string;
+            /**
+             * @description The API of the calls. Every target gets the same API.
+             * @enum {string}
+             */
+            api: "openai" | "anthropic" | "google";
+            /** @description The models of the calls: a name, a beginning and `*`, or `*`. Default: *. */
+            model?: string;
+            /** @description The attempts after the first one, in order. */
+            targets: components["schemas"]["GatewayTarget"][];
+            /**
+             * @description Whether the next attempt follows one that the provider may have worked on (a timeout, a lost connection), which it may charge for. Default: next.
+             * @enum {string}
+             */
+            on_ambiguous?: "next" | "stop";
+            timeouts?: components["schemas"]["GatewayTimeouts"];
+            /** @description Default: true. */
+            enabled?: boolean;
+        };
+        GatewayTarget: {
+            /** @description The name of a stored provider key. Default: the key and address of the call, once more. */
+            provider_key?: string;
+            /** @description Replaces the model in the request. Default: the model of the call. */
+            model?: string;
+        };
+        GatewayTimeouts: {
+            /** @description Until the provider's headers. */
+            headers_seconds?: number;
+            /** @description From the headers until the first chunk of the answer. */
+            first_chunk_seconds?: number;
+            /** @description Between two chunks. */
+            idle_seconds?: number;
+        };
+        GatewayRoutesPage: {
+            data: components["schemas"]["GatewayRoute"][];
+            next_cursor: string | null;
+        };
+        GatewayRouteChange: {
+            name?: string;
+            /** @description The models of the calls: a name, a beginning and `*`, or `*`. */
+            model?: string;
+            /** @description The attempts after the first one, in order. */
+            targets?: components["schemas"]["GatewayTarget"][];
+            /**
+             * @description Whether the next attempt follows one that the provider may have worked on (a timeout, a lost connection), which it may charge for.
+             * @enum {string}
+             */
+            on_ambiguous?: "next" | "stop";
+            timeouts?: components["schemas"]["GatewayTimeouts"];
+            enabled?: boolean;
+        };
         User: {
             user_id: string;
             email?: string;
@@ -4127,7 +4267,7 @@ export interface operations {
                 customer_id?: string;
                 /** @description The author: the id of an API key, `operator`, or `public` for an open registration. */
                 actor?: string;
-                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
+                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
                 /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
                 target?: string;
                 /** @description Start of the time range, inclusive. */
@@ -5837,6 +5977,124 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProviderKey"];
+                };
+            };
+        };
+    };
+    listGatewayRoutes: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of routes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayRoutesPage"];
+                };
+            };
+        };
+    };
+    createGatewayRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GatewayRouteDraft"];
+            };
+        };
+        responses: {
+            /** @description The route. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayRoute"];
+                };
+            };
+        };
+    };
+    getGatewayRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The route. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayRoute"];
+                };
+            };
+        };
+    };
+    deleteGatewayRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deleted route. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayRoute"];
+                };
+            };
+        };
+    };
+    updateGatewayRoute: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GatewayRouteChange"];
+            };
+        };
+        responses: {
+            /** @description The changed route. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayRoute"];
                 };
             };
         };

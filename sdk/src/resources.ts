@@ -133,6 +133,13 @@ export function resources(http: Http) {
       rotate: sendTo<'rotateApiKey'>('/v1/api-keys/{id}/rotate'),
       delete: one<'deleteApiKey'>('/v1/api-keys/{id}', 'DELETE'),
     },
+    gatewayRoutes: {
+      create: send<'createGatewayRoute'>('/v1/gateway-routes'),
+      list: list<'listGatewayRoutes'>('/v1/gateway-routes'),
+      retrieve: one<'getGatewayRoute'>('/v1/gateway-routes/{id}'),
+      update: sendTo<'updateGatewayRoute'>('/v1/gateway-routes/{id}', 'PATCH'),
+      delete: one<'deleteGatewayRoute'>('/v1/gateway-routes/{id}', 'DELETE'),
+    },
     providerKeys: {
       create: send<'createProviderKey'>('/v1/provider-keys'),
       list: list<'listProviderKeys'>('/v1/provider-keys'),

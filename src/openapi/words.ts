@@ -31,6 +31,11 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   ['/v1/customers', 'Customers', 'Registration, and the owner of an API key.'],
   ['/v1/api-keys', 'API keys', 'The API keys of a customer.'],
   ['/v1/provider-keys', 'Provider keys', 'The keys of AI providers that the gateway uses.'],
+  [
+    '/v1/gateway-routes',
+    'Gateway routes',
+    'The attempts after a call through the gateway that its provider refused.',
+  ],
   ['/v1/admin', 'Operator', 'Operations on the deployment, with the operator token.'],
   ['/', 'Platform', 'Health and documentation.'],
 ]
@@ -112,6 +117,11 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /v1/provider-keys': 'listProviderKeys',
   'POST /v1/provider-keys': 'createProviderKey',
   'DELETE /v1/provider-keys/{id}': 'deleteProviderKey',
+  'GET /v1/gateway-routes': 'listGatewayRoutes',
+  'POST /v1/gateway-routes': 'createGatewayRoute',
+  'GET /v1/gateway-routes/{id}': 'getGatewayRoute',
+  'PATCH /v1/gateway-routes/{id}': 'updateGatewayRoute',
+  'DELETE /v1/gateway-routes/{id}': 'deleteGatewayRoute',
   'GET /v1/analytics/usage': 'getUsage',
   'GET /v1/analytics/costs': 'getCosts',
   'GET /v1/analytics/burn-rate': 'getBurnRate',

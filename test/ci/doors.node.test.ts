@@ -31,6 +31,8 @@ const FORBIDDEN = [
   ['src/credits/planted.ts', '../api-keys/changes.ts'],
   ['src/credits/commit.ts', '../ledger/commit/store.ts'],
   ['src/analytics/planted.ts', '../projection/reconcile/reconcile.ts'],
+  ['src/provider-keys/planted.ts', '../gateway-routes/store.ts'],
+  ['src/gateway-routes/planted.ts', '../provider-keys/store.ts'],
   ['src/api-keys/planted.ts', '../customers/accounts.ts'],
   ['src/api-keys/authentication/planted.ts', '../../customers/accounts.ts'],
   ['src/http/planted.ts', '../events/schema.ts'],

@@ -63,6 +63,11 @@ const CONTRACT = `
   GET /v1/provider-keys
   POST /v1/provider-keys
   DELETE /v1/provider-keys/{id}
+  GET /v1/gateway-routes
+  POST /v1/gateway-routes
+  GET /v1/gateway-routes/{id}
+  PATCH /v1/gateway-routes/{id}
+  DELETE /v1/gateway-routes/{id}
   GET /v1/analytics/usage
   GET /v1/analytics/costs
   GET /v1/analytics/burn-rate

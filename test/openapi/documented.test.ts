@@ -103,7 +103,7 @@ describe('a route with something that nobody knows how to fill', () => {
   const owner: Belongings = {
     ...{ customer_id: '', api_key: '', email: '', user_id: '', team_id: '', feature_id: '', event_id: '' },
     ...{ transaction_id: '', hold_id: '', entitlement_id: '', burn_table_id: '', recurring_grant_id: '' },
-    ...{ lot_id: '', key_id: '', provider_key_id: '', provider_key: '', marker: '' },
+    ...{ lot_id: '', key_id: '', provider_key_id: '', provider_key: '', gateway_route_id: '', marker: '' },
   }
 
   it('fails for a parameter of the path', () => {

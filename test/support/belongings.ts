@@ -21,6 +21,7 @@ export interface Belongings extends TestCustomer {
   readonly lot_id: string
   readonly key_id: string
   readonly provider_key_id: string
+  readonly gateway_route_id: string
   /** The secret of the provider key: in no answer, and stored only encrypted. */
   readonly provider_key: string
   /** In metadata, reasons, names and e-mail addresses. */
@@ -63,6 +64,11 @@ export async function customerWithEverything(): Promise<Belongings> {
   await post('/v1/rating/price-overrides', { provider: 'OPENAI', model: marker, prices: { multiplier: 0.5 } })
   const provider_key = unique('sk')
   const stored_key = await post('/v1/provider-keys', { provider: 'OPENAI', name: marker, key: provider_key })
+  const gateway_route = await post('/v1/gateway-routes', {
+    name: marker,
+    api: 'openai',
+    targets: [{ provider_key: marker }],
+  })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
   await settle(customer.customer_id)
   return {
@@ -81,6 +87,7 @@ export async function customerWithEverything(): Promise<Belongings> {
     key_id: textField(key ?? {}, 'key_id'),
     provider_key_id: textField(stored_key, 'id'),
     provider_key,
+    gateway_route_id: textField(gateway_route, 'id'),
   }
 }
 
@@ -98,11 +105,12 @@ export function secretsOf(owner: Belongings): string[] {
     lot_id,
     provider_key_id,
     provider_key,
+    gateway_route_id,
   } = owner
   return [
     ...[customer_id, api_key, email, user_id, team_id, feature_id, marker],
     ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id, lot_id],
-    ...[provider_key_id, provider_key],
+    ...[provider_key_id, provider_key, gateway_route_id],
   ]
 }
 

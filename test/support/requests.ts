@@ -19,6 +19,7 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/v1/credits/recurring-grants/', 'id', ({ recurring_grant_id }) => recurring_grant_id],
   ['/v1/api-keys/', 'id', ({ key_id }) => key_id],
   ['/v1/provider-keys/', 'id', ({ provider_key_id }) => provider_key_id],
+  ['/v1/gateway-routes/', 'id', ({ gateway_route_id }) => gateway_route_id],
   ['/v1/admin/customers/', 'id', ({ customer_id }) => customer_id],
   ['/v1/users/', 'user_id', ({ user_id }) => user_id],
   ['/v1/teams/', 'team_id', ({ team_id }) => team_id],
@@ -89,7 +90,19 @@ const NEUTRAL = new Set([
   ...['image_count', 'image_size', 'quality', 'duration_seconds', 'quantity', 'calculations', 'burn_table'],
   ...['prices', 'effective_from', 'effective_to', 'credits_per_usd', 'rounding', 'min_charge', 'rules'],
   ...['on_unpriced', 'scopes', 'mode', 'overlap_seconds', 'idempotency_key', 'timestamp'],
-  ...['tier', 'status', 'dead_letter_ids', 'full', 'jurisdiction', 'feed_id', 'key', 'base_url'],
+  ...[
+    'tier',
+    'status',
+    'dead_letter_ids',
+    'full',
+    'jurisdiction',
+    'feed_id',
+    'key',
+    'base_url',
+    'api',
+    'targets',
+  ],
+  ...['on_ambiguous', 'timeouts'],
 ])
 
 /** What a required field gets where nothing of anybody's belongs, or where all of it is of the sender's own choice. */
@@ -108,6 +121,8 @@ const VALUES: Readonly<Record<string, unknown>> = {
   price_usd: 1,
   reason: 'because',
   key: 'sk-mine-0123456789',
+  api: 'openai',
+  targets: [{}],
   from: {},
   to: {},
   overdraft_limit: 0,
@@ -134,6 +149,7 @@ const BODIES: Readonly<Record<string, Json>> = {
   'POST /v1/holds': { feature_id: 'chat', credits: 1 },
   'POST /v1/holds/{id}/capture': { credits: 1 },
   'PATCH /v1/burn-tables/{id}': { name: 'mine' },
+  'PATCH /v1/gateway-routes/{id}': { name: 'mine' },
 }
 
 export interface FilledRequest {

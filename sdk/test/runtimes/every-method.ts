@@ -156,6 +156,15 @@ async function keys(om: OpenMonetize): Promise<void> {
   const stored = await om.providerKeys.create({ provider: 'OPENAI', name: 'Main', key: 'sk-0123456789' })
   equal(stored.last_four, '6789')
   equal((await om.providerKeys.list()).data.length, 1)
+  const route = await om.gatewayRoutes.create({
+    name: 'Backup',
+    api: 'openai',
+    targets: [{ provider_key: 'Main' }],
+  })
+  equal((await om.gatewayRoutes.list()).data.length, 1)
+  equal((await om.gatewayRoutes.update(route.id, { enabled: false })).enabled, false)
+  equal((await om.gatewayRoutes.retrieve(route.id)).enabled, false)
+  await om.gatewayRoutes.delete(route.id)
   await om.providerKeys.delete(stored.id)
 }
 

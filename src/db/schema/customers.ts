@@ -119,3 +119,23 @@ export const providerKeys = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.provider_key_id] })],
 )
+
+/** The fallbacks of calls through the gateway, by API and model. */
+export const gatewayRoutes = sqliteTable(
+  'gateway_routes',
+  {
+    ledger_id: text().notNull(),
+    gateway_route_id: text().notNull(),
+    name: text().notNull(),
+    api: text().notNull(),
+    /** A name, a beginning and `*`, or `*`. */
+    model: text().notNull(),
+    /** JSON: targets, on_ambiguous and timeouts. */
+    settings: text().notNull(),
+    enabled: integer().notNull(),
+    created_at_ms: integer().notNull(),
+    /** Rises with every change. */
+    updated_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.gateway_route_id] })],
+)

@@ -1,0 +1,121 @@
+import type { Bindings } from '../bindings.ts'
+import type { Fallback } from '../gateway/fallback.ts'
+import type { APIS } from './schema.ts'
+
+/** Gateway routes in D1. */
+
+export interface Timeouts {
+  readonly headers_seconds: number | null
+  readonly first_chunk_seconds: number | null
+  readonly idle_seconds: number | null
+}
+
+export interface GatewayRoute extends Fallback {
+  readonly gateway_route_id: string
+  readonly name: string
+  readonly api: (typeof APIS)[number]
+  /** A name, a beginning and `*`, or `*`. */
+  readonly model: string
+  readonly timeouts: Timeouts
+  readonly enabled: boolean
+  readonly created_at_ms: number
+  readonly updated_at_ms: number
+}
+
+interface Row extends Omit<GatewayRoute, 'enabled' | keyof Settings> {
+  readonly enabled: 0 | 1
+  readonly settings: string
+}
+
+type Settings = Pick<GatewayRoute, 'targets' | 'on_ambiguous' | 'timeouts'>
+
+type Db = Pick<Bindings, 'DB'>
+
+/** The most routes of a ledger: all of them are read at once. */
+export const MAX_GATEWAY_ROUTES = 50
+
+const COLUMNS = 'gateway_route_id, name, api, model, settings, enabled, created_at_ms, updated_at_ms'
+
+// 1 row written, and none if the ledger has enough routes or one of this API and model. Reads the routes of the ledger.
+const INSERT = `
+  INSERT INTO gateway_routes (ledger_id, ${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+  WHERE (SELECT count(*) FROM gateway_routes WHERE ledger_id = ?1) < ${MAX_GATEWAY_ROUTES}
+    AND NOT EXISTS (SELECT 1 FROM gateway_routes WHERE ledger_id = ?1 AND api = ?4 AND model = ?5)`
+
+/** The statement that adds a route if there is room and no other for its API and model: it then changes one row. */
+export function insertRoute(env: Db, ledger_id: string, route: GatewayRoute): D1PreparedStatement {
+  const { gateway_route_id, name, api, model, enabled, created_at_ms, updated_at_ms } = route
+  return env.DB.prepare(INSERT).bind(
+    ledger_id,
+    gateway_route_id,
+    name,
+    api,
+    model,
+    settingsOf(route),
+    enabled ? 1 : 0,
+    created_at_ms,
+    updated_at_ms,
+  )
+}
+
+// 1 row written, and none if the route has changed since it was read, or another one has its API and model.
+const UPDATE = `
+  UPDATE gateway_routes SET name = ?3, model = ?4, settings = ?5, enabled = ?6, updated_at_ms = ?7
+  WHERE ledger_id = ?1 AND gateway_route_id = ?2 AND updated_at_ms = ?8
+    AND NOT EXISTS (SELECT 1 FROM gateway_routes AS other WHERE other.ledger_id = ?1
+      AND other.gateway_route_id <> ?2 AND other.api = gateway_routes.api AND other.model = ?4)`
+
+/** The statement that replaces a route that was last changed at `read_at_ms`. */
+export function updateRoute(
+  env: Db,
+  ledger_id: string,
+  route: GatewayRoute,
+  read_at_ms: number,
+): D1PreparedStatement {
+  const { gateway_route_id, name, model, enabled, updated_at_ms } = route
+  return env.DB.prepare(UPDATE).bind(
+    ledger_id,
+    gateway_route_id,
+    name,
+    model,
+    settingsOf(route),
+    enabled ? 1 : 0,
+    updated_at_ms,
+    read_at_ms,
+  )
+}
+
+const SELECT_ONE = `SELECT ${COLUMNS} FROM gateway_routes WHERE ledger_id = ?1 AND gateway_route_id = ?2`
+
+export async function findRoute(env: Db, ledger_id: string, id: string): Promise<GatewayRoute | undefined> {
+  const row = await env.DB.prepare(SELECT_ONE).bind(ledger_id, id).first<Row>()
+  return row ? routeOf(row) : undefined
+}
+
+const LIST = `
+  SELECT ${COLUMNS} FROM gateway_routes WHERE ledger_id = ?1 AND gateway_route_id < ?2
+  ORDER BY gateway_route_id DESC LIMIT ?3`
+
+export async function listRoutes(
+  env: Db,
+  ledger_id: string,
+  { before_id, limit }: { readonly before_id: string; readonly limit: number },
+): Promise<GatewayRoute[]> {
+  const { results } = await env.DB.prepare(LIST).bind(ledger_id, before_id, limit).all<Row>()
+  return results.map(routeOf)
+}
+
+const DELETE = 'DELETE FROM gateway_routes WHERE ledger_id = ?1 AND gateway_route_id = ?2'
+
+export function deleteRoute(env: Db, ledger_id: string, id: string): D1PreparedStatement {
+  return env.DB.prepare(DELETE).bind(ledger_id, id)
+}
+
+function settingsOf({ targets, on_ambiguous, timeouts }: Settings): string {
+  return JSON.stringify({ targets, on_ambiguous, timeouts })
+}
+
+function routeOf({ settings, enabled, ...row }: Row): GatewayRoute {
+  const { targets, on_ambiguous, timeouts }: Settings = JSON.parse(settings)
+  return { ...row, enabled: enabled === 1, targets, on_ambiguous, timeouts }
+}

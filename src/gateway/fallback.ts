@@ -1,0 +1,220 @@
+/**
+ * Plans retries and fallbacks of a call: which attempts, in which order, and whether an outcome leads to the next one.
+ * Pure. Without a plan there is one attempt. Attempts follow each other only before the first byte of an answer was
+ * delivered, and always with the API of the call: bodies are not translated, only the model may differ.
+ */
+
+/** A further attempt. */
+export interface Target {
+  /** The name of a stored provider key; null for the key and address of the call. */
+  readonly provider_key: string | null
+  /** Null for the model of the call. */
+  readonly model: string | null
+}
+
+/** Whether the next attempt is made after one whose effect at the provider is unknown: it may be paid for twice. */
+export type OnAmbiguous = 'next' | 'stop'
+
+export interface Fallback {
+  /** The attempts after the call's own, in order; at most `MAX_TARGETS`. */
+  readonly targets: readonly Target[]
+  readonly on_ambiguous: OnAmbiguous
+}
+
+export const MAX_TARGETS = 3
+/** The call itself: its own key, address and model. */
+export const OWN: Target = { provider_key: null, model: null }
+
+/** How an attempt ended before a byte of its answer was delivered. */
+export type Ending =
+  /** The provider answered with this status. */
+  | { readonly kind: 'status'; readonly status: number; readonly retry_after_s?: number | undefined }
+  /** Nothing was sent: the key does not exist, or its address is refused or not resolved. */
+  | { readonly kind: 'not_sent' }
+  /** The connection failed after the request may have been sent. */
+  | { readonly kind: 'lost' }
+  /** The provider did not send its headers, or the first chunk of its answer, in time. */
+  | { readonly kind: 'timeout'; readonly of: 'headers' | 'first_chunk' }
+  /** The client went away. */
+  | { readonly kind: 'client_gone' }
+
+/**
+ * - `accepted`: this answer is the answer of the call, also if it is an error that every attempt would get;
+ * - `refused`: the provider did no work, which costs nothing;
+ * - `ambiguous`: the provider may have worked, and may charge for it;
+ * - `abandoned`: nobody waits for an answer.
+ */
+export type Verdict = 'accepted' | 'refused' | 'ambiguous' | 'abandoned'
+
+/** Errors that pass by themselves. 529 is Anthropic's "overloaded". */
+const TRANSIENT: ReadonlySet<number> = new Set([408, 409, 425, 429, 500, 502, 503, 529])
+/** Errors of the key, the account or the model, which another target does not share. */
+const OF_THE_TARGET: ReadonlySet<number> = new Set([401, 402, 403, 404])
+/** A proxy gave up waiting for the provider: 504, and Cloudflare's 522 and 524. */
+const PROXY_TIMEOUTS: ReadonlySet<number> = new Set([504, 522, 524])
+
+export function verdictOf(ending: Ending): Verdict {
+  switch (ending.kind) {
+    case 'client_gone':
+      return 'abandoned'
+    case 'not_sent':
+      return 'refused'
+    case 'lost':
+    case 'timeout':
+      return 'ambiguous'
+    case 'status':
+      return verdictOfStatus(ending.status)
+  }
+}
+
+function verdictOfStatus(status: number): Verdict {
+  if (PROXY_TIMEOUTS.has(status)) return 'ambiguous'
+  const is_refused = TRANSIENT.has(status) || OF_THE_TARGET.has(status) || status >= 500
+  return is_refused ? 'refused' : 'accepted'
+}
+
+export interface Attempt {
+  /** 0 for the call itself, then the number of the target from 1. */
+  readonly place: number
+  readonly target: Target
+}
+
+/** An attempt and how it ended. */
+export interface Made extends Attempt {
+  readonly ending: Ending
+}
+
+export interface Next extends Attempt {
+  /** The pause before it. */
+  readonly delay_ms: number
+}
+
+/** The longest pause; a provider that asks for a longer one gets no second attempt. */
+export const MAX_DELAY_MS = 2_000
+const FIRST_DELAY_MS = 250
+
+/**
+ * Returns the attempt after those that were made, or undefined if the last ending is the call's. A target that the last
+ * ending rules out is passed over. `random` is from 0 to 1, for the pause before another attempt at the same target.
+ */
+export function nextAttempt(
+  { targets, on_ambiguous }: Fallback,
+  made: readonly Made[],
+  random: number,
+): Next | undefined {
+  const last = made.at(-1)
+  if (!last) return { place: 0, target: OWN, delay_ms: 0 }
+  const verdict = verdictOf(last.ending)
+  if (verdict === 'accepted' || verdict === 'abandoned') return undefined
+  if (verdict === 'ambiguous' && on_ambiguous === 'stop') return undefined
+  for (const [index, target] of targets.entries()) {
+    if (index < last.place) continue
+    const delay_ms = delayBefore(target, made, random)
+    if (delay_ms !== undefined) return { place: index + 1, target, delay_ms }
+  }
+  return undefined
+}
+
+/** Undefined if the target would fail again as it did. */
+function delayBefore(target: Target, made: readonly Made[], random: number): number | undefined {
+  const before = made.filter((attempt) => isSame(attempt.target, target))
+  const last = before.at(-1)?.ending
+  if (!last) return 0
+  if (last.kind === 'not_sent') return undefined
+  if (last.kind === 'status' && OF_THE_TARGET.has(last.status)) return undefined
+  const asked_ms = last.kind === 'status' ? (last.retry_after_s ?? 0) * 1_000 : 0
+  if (asked_ms > MAX_DELAY_MS) return undefined
+  const backoff_ms = FIRST_DELAY_MS * 2 ** (before.length - 1) * (0.5 + random / 2)
+  return Math.min(MAX_DELAY_MS, Math.max(asked_ms, Math.round(backoff_ms)))
+}
+
+function isSame(a: Target, b: Target): boolean {
+  return a.provider_key === b.provider_key && a.model === b.model
+}
+
+/** The header `X-Meter-Fallback`, read. */
+export type FallbackHeader =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'fallback'; readonly fallback: Fallback }
+  /** `message` follows the name of the header: `must …`. */
+  | { readonly kind: 'invalid'; readonly message: string }
+
+const MAX_HEADER_CHARS = 1_024
+const MAX_NAME_CHARS = 255
+/** A token or a string of RFC 9651, then its parameters. */
+const NAME = String.raw`([A-Za-z*][\w!#$%&'*+.^|~:/-]*|"(?:[^"\\]|\\["\\])*")`
+const ITEM = new RegExp(String.raw`^${NAME}((?:;\s*[a-z_]+=${NAME})*)$`)
+const PARAMETER = new RegExp(String.raw`;\s*([a-z_]+)=${NAME}`, 'g')
+/** Commas outside strings. */
+const COMMAS = /,(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/
+
+/**
+ * Reads a list of RFC 9651: each item is the name of a stored provider key, or the token `retry` for the call's own,
+ * with an optional parameter `model`. The token `off` alone switches a stored route off for the call. Names with other
+ * characters than a token has are sent as strings: `"My key";model="llama-3.3-70b"`.
+ */
+export function parseFallback(text: string): FallbackHeader {
+  if (text.length > MAX_HEADER_CHARS) return invalid(`must have at most ${MAX_HEADER_CHARS} characters`)
+  const items = text.split(COMMAS).map((item) => item.trim())
+  if (items.length === 1 && items[0] === 'off') return { kind: 'off' }
+  if (items.length > MAX_TARGETS) return invalid(`must name at most ${MAX_TARGETS} attempts`)
+  const targets: Target[] = []
+  for (const item of items) {
+    const target = targetOf(item)
+    if (!target) {
+      return invalid('must be off, or a list of provider keys such as retry, "Backup";model="gpt-4o"')
+    }
+    targets.push(target)
+  }
+  return { kind: 'fallback', fallback: { targets, on_ambiguous: 'next' } }
+}
+
+function targetOf(item: string): Target | undefined {
+  const [, name = '', parameters = ''] = ITEM.exec(item) ?? []
+  const key = textOf(name)
+  if (key === '' || key.length > MAX_NAME_CHARS || name === 'off') return undefined
+  let model: string | null = null
+  for (const [, parameter, value = ''] of parameters.matchAll(PARAMETER)) {
+    if (parameter !== 'model' || model !== null) return undefined
+    model = textOf(value)
+    if (model === '' || model.length > MAX_NAME_CHARS) return undefined
+  }
+  return { provider_key: name === 'retry' ? null : key, model }
+}
+
+function textOf(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll(/\\(["\\])/g, '$1') : name
+}
+
+function invalid(message: string): FallbackHeader {
+  return { kind: 'invalid', message }
+}
+
+/** A stored route, as far as the choice among routes needs it. `model` is a name, a beginning and `*`, or `*`. */
+interface Matching {
+  readonly api: string
+  readonly model: string
+  readonly enabled: boolean
+}
+
+/** Returns the enabled route that fits an API and a model best: its exact name, then the longest beginning. */
+export function routeFor<R extends Matching>(
+  routes: readonly R[],
+  api: string,
+  model: string,
+): R | undefined {
+  let best: R | undefined
+  for (const route of routes) {
+    if (!route.enabled || route.api !== api || !fits(route.model, model)) continue
+    if (!best || precision(route.model) > precision(best.model)) best = route
+  }
+  return best
+}
+
+function fits(pattern: string, model: string): boolean {
+  return pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : model === pattern
+}
+
+function precision(pattern: string): number {
+  return pattern.endsWith('*') ? pattern.length : Number.POSITIVE_INFINITY
+}
