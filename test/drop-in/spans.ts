@@ -1,0 +1,101 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import type { Json } from '../support/client.ts'
+
+/** OTLP requests of tests, in both encodings. */
+
+export type Attributes = Readonly<Record<string, string | number | boolean>>
+
+export interface TestSpan {
+  readonly trace: string
+  readonly id: string
+  readonly parent?: string
+  readonly error?: boolean
+  readonly end_ms?: number
+  readonly attributes: Attributes
+}
+
+let spans = 0
+
+/** A span of its own trace, unless it says otherwise. */
+export function span(attributes: Attributes, fields: Partial<TestSpan> = {}): TestSpan {
+  spans += 1
+  const id = spans.toString(16).padStart(16, '0')
+  const trace = crypto.randomUUID().replaceAll('-', '')
+  return { trace, id, attributes, ...fields }
+}
+
+/** 15 credits of the default burn table. */
+export const CHAT: Attributes = {
+  'gen_ai.operation.name': 'chat',
+  'gen_ai.provider.name': 'openai',
+  'gen_ai.request.model': 'gpt-4o',
+  'gen_ai.usage.input_tokens': 1000,
+  'gen_ai.usage.output_tokens': 500,
+}
+
+export function exportOf(all: readonly TestSpan[], resource: Attributes = {}): Json {
+  return {
+    resourceSpans: [
+      { resource: { attributes: keyValues(resource) }, scopeSpans: [{ spans: all.map(jsonOfSpan) }] },
+    ],
+  }
+}
+
+function jsonOfSpan({ trace, id, parent, error, end_ms = Date.now(), attributes }: TestSpan): object {
+  return {
+    traceId: trace,
+    spanId: id,
+    ...(parent !== undefined && { parentSpanId: parent }),
+    name: 'chat gpt-4o',
+    endTimeUnixNano: `${end_ms}000000`,
+    attributes: keyValues(attributes),
+    ...(error && { status: { code: 2 } }),
+  }
+}
+
+function keyValues(attributes: Attributes): object[] {
+  return Object.entries(attributes).map(([key, value]) => ({
+    key,
+    value:
+      typeof value === 'string'
+        ? { stringValue: value }
+        : typeof value === 'boolean'
+          ? { boolValue: value }
+          : Number.isInteger(value)
+            ? { intValue: String(value) }
+            : { doubleValue: value },
+  }))
+}
+
+export function protobufOf(all: readonly TestSpan[]): Uint8Array<ArrayBuffer> {
+  const request = new BinaryWriter()
+  request.tag(1, WireType.LengthDelimited).fork()
+  request.tag(2, WireType.LengthDelimited).fork()
+  for (const one of all) writeSpan(request, one)
+  return new Uint8Array(request.join().join().finish())
+}
+
+function writeSpan(
+  writer: BinaryWriter,
+  { trace, id, parent, end_ms = Date.now(), attributes }: TestSpan,
+): void {
+  writer.tag(2, WireType.LengthDelimited).fork()
+  writer.tag(1, WireType.LengthDelimited).bytes(bytesOf(trace))
+  writer.tag(2, WireType.LengthDelimited).bytes(bytesOf(id))
+  if (parent !== undefined) writer.tag(4, WireType.LengthDelimited).bytes(bytesOf(parent))
+  writer.tag(8, WireType.Bit64).fixed64(BigInt(end_ms) * 1_000_000n)
+  for (const [key, value] of Object.entries(attributes)) {
+    writer.tag(9, WireType.LengthDelimited).fork()
+    writer.tag(1, WireType.LengthDelimited).string(key)
+    writer.tag(2, WireType.LengthDelimited).fork()
+    if (typeof value === 'string') writer.tag(1, WireType.LengthDelimited).string(value)
+    else if (typeof value === 'boolean') writer.tag(2, WireType.Varint).bool(value)
+    else writer.tag(3, WireType.Varint).int64(value)
+    writer.join().join()
+  }
+  writer.join()
+}
+
+function bytesOf(hex: string): Uint8Array {
+  return new Uint8Array(hex.match(/../g)?.map((byte) => Number.parseInt(byte, 16)) ?? [])
+}
