@@ -22,7 +22,7 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   if (provider === undefined) return rejected('no_provider', 'The log entry has no custom_llm_provider.')
   if (full_model === undefined) return rejected('no_model', 'The log entry has no model.')
   const model = prefix === provider && rest.length > 0 ? rest.join('/') : full_model
-  const consumed = consumedIn(payload)
+  const consumed = consumedIn(payload, provider)
   if (!consumed)
     return rejected('no_usage', `The log entry of a ${String(call_type).slice(0, 40)} has no usage.`)
   const metadata = isRecord(payload.metadata) ? payload.metadata : {}
@@ -65,7 +65,7 @@ const PROVIDERS: Readonly<Record<string, string>> = {
   voyage: 'voyageai',
 }
 
-function consumedIn(payload: Json): object | undefined {
+function consumedIn(payload: Json, provider: string): object | undefined {
   const response = isRecord(payload.response) ? payload.response : {}
   const metadata = isRecord(payload.metadata) ? payload.metadata : {}
   const usage = [metadata.usage_object, response.usage, countsOf(payload)].find(isRecord)
@@ -77,9 +77,10 @@ function consumedIn(payload: Json): object | undefined {
   }
   return {
     event_type: 'TOKEN_USAGE',
-    provider_response: { usage: withoutNulls(usage), ...(service_tier !== undefined && { service_tier }) },
-    // LiteLLM converts the usage of chats of every provider to the shape of OpenAI's.
-    ...(isChatUsage(usage) && { provider_api: 'chat' }),
+    provider_response: {
+      usage: withoutRepeatedReasoning(withoutNulls(usage), provider),
+      ...(service_tier !== undefined && { service_tier }),
+    },
   }
 }
 
@@ -89,8 +90,14 @@ function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined 
   return { prompt_tokens, completion_tokens }
 }
 
-function isChatUsage({ prompt_tokens, completion_tokens }: Json): boolean {
-  return typeof prompt_tokens === 'number' && typeof completion_tokens === 'number'
+/**
+ * xAI reports reasoning beside the completion, and the usage reader adds it. Where LiteLLM has added it already, as the
+ * total says, the part is left out: it has the price of the rest.
+ */
+function withoutRepeatedReasoning(usage: Json, provider: string): Json {
+  const { prompt_tokens, completion_tokens, total_tokens, completion_tokens_details, ...rest } = usage
+  if (provider !== 'xai' || Number(prompt_tokens) + Number(completion_tokens) !== total_tokens) return usage
+  return { ...rest, prompt_tokens, completion_tokens, total_tokens }
 }
 
 /** Python writes None for every detail that a provider does not report. */

@@ -82,7 +82,8 @@ liteLlmRoutes.openapi(eventsRoute, async (c) => {
 function readPayloads(c: Context<AppEnv>): readonly unknown[] | Response {
   const bytes = c.get('body_bytes') ?? new Uint8Array()
   const whole = parseBody(bytes)
-  const parsed = whole === 'invalid' ? parseBody(linesAsList(bytes)) : whole
+  const has_lines = whole === 'invalid' && bytes.some((byte) => byte > SPACE)
+  const parsed = has_lines ? parseBody(linesAsList(bytes)) : whole
   if (typeof parsed === 'string') return jsonProblem(c, parsed)
   const { value } = parsed
   if (Array.isArray(value)) return value
@@ -91,12 +92,13 @@ function readPayloads(c: Context<AppEnv>): readonly unknown[] | Response {
   return invalidRequest(c, `The body ${message}.`, [{ path: '', message }])
 }
 
+const SPACE = 0x20
 const NEWLINE = 0x0a
 const COMMA = 0x2c
 
 /** Lines of JSON as one list, without a copy as text: a line break inside JSON is an escape, or insignificant. */
 function linesAsList(bytes: Uint8Array): Uint8Array {
-  const end = bytes.findLastIndex((byte) => byte > 0x20) + 1
+  const end = bytes.findLastIndex((byte) => byte > SPACE) + 1
   const list = new Uint8Array(end + 2)
   list[0] = 0x5b
   list.set(bytes.subarray(0, end), 1)
