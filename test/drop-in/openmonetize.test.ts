@@ -163,6 +163,9 @@ describe('credits', () => {
       pagination: { limit: 1, offset: 0, total: 2 },
     })
     expect((await sent(api_key, '/v1/customers/cust_other/users/zoe/credits')).status).toBe(403)
+    const stranger = await createCustomer()
+    const theirs = await jsonOf(await sent(stranger.api_key, '/v1/users/zoe/transactions'))
+    expect(theirs.data).toEqual([])
   })
 
   it('of the customer are texts', async () => {

@@ -283,6 +283,17 @@ it('more model calls than one batch has are billed in one request', async () => 
   expect(await statusOf(key)).toMatchObject({ accepted: 1_500 })
 })
 
+it('more than 20,000 spans are refused, however small they are', async () => {
+  const key = await newKey()
+  const many = Array.from({ length: 20_001 }, () => span({}))
+  const response = await sendProtobuf(key, protobufOf(many))
+  expect(response.status).toBe(400)
+  expect((await fieldsOf(response)).get(2)).toContain('20000')
+  const spans = many.map(() => ({}))
+  const body = { resourceSpans: [{ scopeSpans: [{ spans }] }] }
+  expect((await api('/otlp/v1/traces', { key, body })).status).toBe(400)
+})
+
 function sendProtobuf(
   key: string,
   body: Uint8Array<ArrayBuffer>,

@@ -4,8 +4,10 @@ import {
   type AttributeValue,
   type IsWanted,
   MAX_ATTRIBUTES,
+  MAX_SPANS,
   MAX_TEXT,
   type Span,
+  TOO_MANY_SPANS,
   type Undecodable,
 } from './span.ts'
 
@@ -21,7 +23,10 @@ export function spansOfJson(body: unknown, isWanted: IsWanted): Span[] | Undecod
     const resource = attributesOf(isRecord(group.resource) ? group.resource.attributes : undefined, isWanted)
     // Exporters before OTLP 0.15 say instrumentationLibrarySpans.
     for (const scope of records(group.scopeSpans ?? group.instrumentationLibrarySpans)) {
-      for (const span of records(scope.spans)) spans.push(spanOf(span, resource, isWanted))
+      for (const span of records(scope.spans)) {
+        if (spans.length >= MAX_SPANS) return { problem: TOO_MANY_SPANS }
+        spans.push(spanOf(span, resource, isWanted))
+      }
     }
   }
   return spans

@@ -4,8 +4,10 @@ import {
   type AttributeValue,
   type IsWanted,
   MAX_ATTRIBUTES,
+  MAX_SPANS,
   MAX_TEXT,
   type Span,
+  TOO_MANY_SPANS,
   type Undecodable,
 } from './span.ts'
 
@@ -20,6 +22,7 @@ export function spansOfProtobuf(bytes: Uint8Array, isWanted: IsWanted): Span[] |
     eachField(new BinaryReader(bytes), { 1: (group) => readResourceSpans(group, isWanted, spans) })
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unknown'
+    if (reason === TOO_MANY_SPANS) return { problem: TOO_MANY_SPANS }
     return { problem: `The body is not an ExportTraceServiceRequest in protobuf: ${reason.slice(0, 100)}.` }
   }
   return spans
@@ -50,8 +53,11 @@ function readResourceSpans(message: BinaryReader, isWanted: IsWanted, spans: Spa
     1: (inner) => eachField(inner, { 1: (attribute) => readAttribute(attribute, isWanted, resource) }),
     2: (inner) => scopes.push(inner),
   })
-  for (const scope of scopes)
-    eachField(scope, { 2: (span) => spans.push(readSpan(span, resource, isWanted)) })
+  const readOne = (span: BinaryReader) => {
+    if (spans.length >= MAX_SPANS) throw new RangeError(TOO_MANY_SPANS)
+    spans.push(readSpan(span, resource, isWanted))
+  }
+  for (const scope of scopes) eachField(scope, { 2: readOne })
 }
 
 function readSpan(message: BinaryReader, resource: Attributes, isWanted: IsWanted): Span {

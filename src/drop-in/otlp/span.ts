@@ -47,6 +47,10 @@ export const MAX_ATTRIBUTES = 200
 /** Longer texts are no ids and no names. */
 export const MAX_TEXT = 1_000
 
+/** Above every exporter's batch. An empty span has two bytes, so the size of a body does not bound their number. */
+export const MAX_SPANS = 20_000
+export const TOO_MANY_SPANS = `A request must have at most ${MAX_SPANS} spans.`
+
 /** Why a request cannot be decoded, for a person. */
 export interface Undecodable {
   readonly problem: string
