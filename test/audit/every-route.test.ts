@@ -64,6 +64,7 @@ const NOT_AUDITED: Readonly<Record<string, string>> = {
   'patch /v1/users/{user_id}': 'the same',
   'post /v1/teams': 'the same',
   'post /otlp/v1/traces': 'usage',
+  'post /otlp/v1/metrics': 'usage',
   'post /openmeter/api/v1/events': 'usage',
   'post /litellm/events': 'usage',
   'post /stripe/v1/billing/meter_events': 'usage',

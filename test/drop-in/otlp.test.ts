@@ -1,4 +1,3 @@
-import { exports } from 'cloudflare:workers'
 import { gzipSync } from 'node:zlib'
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { describe, expect, it } from 'vitest'
@@ -7,7 +6,16 @@ import { storedOf } from '../support/belongings.ts'
 import { balanceOf, granted, type Json, listed, objects, read } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
-import { type Attributes, CHAT, exportOf, protobufOf, span, type TestSpan } from './spans.ts'
+import {
+  type Attributes,
+  CHAT,
+  exportOf,
+  keyValues,
+  metricsProtobuf,
+  protobufOf,
+  span,
+  type TestSpan,
+} from './spans.ts'
 
 async function sent(key: string, body: unknown, headers: Record<string, string> = {}): Promise<Json> {
   const response = await api('/otlp/v1/traces', { key, body, headers })
@@ -298,13 +306,9 @@ function sendProtobuf(
   key: string,
   body: Uint8Array<ArrayBuffer>,
   headers: Record<string, string> = {},
+  path = '/otlp/v1/traces',
 ): Promise<Response> {
-  const request = new Request('https://api.test/otlp/v1/traces', {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/x-protobuf', ...headers },
-    body,
-  })
-  return exports.default.fetch(request)
+  return api(path, { key, body, headers: { 'Content-Type': 'application/x-protobuf', ...headers } })
 }
 
 /** The fields of a protobuf message that are numbers or texts, by number. */
@@ -424,4 +428,82 @@ it('unknown and odd fields of an export are accepted', async () => {
     ],
   }
   expect(await sent(key, body)).toEqual({})
+})
+
+/** What Claude Code counted in one interval: a point for each kind of token. */
+function tokenMetric(
+  key: string,
+  fields: { temporality?: number; kinds?: Record<string, number> } = {},
+): Json {
+  const { temporality = 1, kinds = { input: 100, output: 500, cacheRead: 400, cacheCreation: 500 } } = fields
+  const end_ms = Date.now()
+  const dataPoints = Object.entries(kinds).map(([type, value]) => ({
+    attributes: keyValues({
+      type,
+      ...{ model: 'claude-sonnet-4-5-20250929', 'session.id': key, 'user.id': 'zoe', 'app.version': '2.1.0' },
+    }),
+    startTimeUnixNano: `${end_ms - 60_000}000000`,
+    timeUnixNano: `${end_ms}000000`,
+    asDouble: value,
+  }))
+  const tokens = { name: 'claude_code.token.usage', sum: { aggregationTemporality: temporality, dataPoints } }
+  const cost = { name: 'claude_code.cost.usage', sum: { aggregationTemporality: 1, dataPoints } }
+  return { resourceMetrics: [{ resource: {}, scopeMetrics: [{ metrics: [tokens, cost] }] }] }
+}
+
+async function sentMetrics(key: string, body: unknown): Promise<Json> {
+  const response = await api('/otlp/v1/metrics', { key, body })
+  expect(response.status, await response.clone().text()).toBe(200)
+  return jsonOf(response)
+}
+
+describe('the token counters of Claude Code', () => {
+  it('become one event for each model and interval, billed once', async () => {
+    const key = await newKey()
+    const body = tokenMetric(key)
+    for (let i = 0; i < 2; i++) expect(await sentMetrics(key, body)).toEqual({})
+    expect(await eventsOf(key)).toMatchObject([
+      {
+        ...{ feature_id: 'claude_code', user_id: 'zoe', provider: 'ANTHROPIC' },
+        model: 'claude-sonnet-4-5-20250929',
+        usage: {
+          ...{ input_tokens: 1000, cache_read_tokens: 400, cache_write_tokens: 500, output_tokens: 500 },
+        },
+        // 100 at 3 USD a million, 400 at 0.30, 500 at 3.75 and 500 at 15, with a markup of 100 %.
+        credits_burned: 19.59,
+      },
+    ])
+    expect(await statusOf(key)).toMatchObject({
+      accepted: 1,
+      duplicates: 1,
+      ignored: { not_a_model_call: 8 },
+    })
+  })
+
+  it('that are cumulative, or of no kind, are rejected', async () => {
+    const key = await newKey()
+    const cumulative = await sentMetrics(key, tokenMetric(key, { temporality: 2 }))
+    expect(cumulative.partialSuccess).toMatchObject({
+      rejectedDataPoints: 4,
+      errorMessage: expect.stringContaining('delta'),
+    })
+    const unknown = await sentMetrics(key, tokenMetric(key, { kinds: { dreams: 5, output: 10 } }))
+    expect(unknown.partialSuccess).toMatchObject({ rejectedDataPoints: 1 })
+    expect(await eventsOf(key)).toMatchObject([{ usage: { output_tokens: 10 } }])
+  })
+
+  it('are read in protobuf too, and one event in both encodings', async () => {
+    const key = await newKey()
+    const body = tokenMetric(key)
+    expect((await sendProtobuf(key, metricsProtobuf(body), {}, '/otlp/v1/metrics')).status).toBe(200)
+    expect(await sentMetrics(key, body)).toEqual({})
+    expect(await eventsOf(key)).toHaveLength(1)
+    const broken = metricsProtobuf(body).slice(0, 40)
+    expect((await sendProtobuf(key, broken, {}, '/otlp/v1/metrics')).status).toBe(400)
+  })
+
+  it('of no export are a 400', async () => {
+    const response = await api('/otlp/v1/metrics', { key: await newKey(), body: { resourceMetrics: 5 } })
+    expect(response.status).toBe(400)
+  })
 })

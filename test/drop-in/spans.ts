@@ -1,4 +1,5 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import { z } from 'zod'
 import type { Json } from '../support/client.ts'
 
 /** OTLP requests of tests, in both encodings. */
@@ -53,7 +54,7 @@ function jsonOfSpan({ trace, id, parent, error, end_ms = Date.now(), attributes 
   }
 }
 
-function keyValues(attributes: Attributes): object[] {
+export function keyValues(attributes: Attributes): object[] {
   return Object.entries(attributes).map(([key, value]) => ({
     key,
     value:
@@ -94,6 +95,67 @@ function writeSpan(
     writer.join().join()
   }
   writer.join()
+}
+
+const metricsSchema = z.object({
+  resourceMetrics: z.array(
+    z.object({
+      scopeMetrics: z.array(
+        z.object({
+          metrics: z.array(
+            z.object({
+              name: z.string(),
+              sum: z.object({
+                aggregationTemporality: z.number(),
+                dataPoints: z.array(
+                  z.object({
+                    attributes: z.array(
+                      z.object({ key: z.string(), value: z.object({ stringValue: z.string() }) }),
+                    ),
+                    startTimeUnixNano: z.string(),
+                    timeUnixNano: z.string(),
+                    asDouble: z.number(),
+                  }),
+                ),
+              }),
+            }),
+          ),
+        }),
+      ),
+    }),
+  ),
+})
+
+/** The same export of metrics in protobuf. */
+export function metricsProtobuf(body: Json): Uint8Array<ArrayBuffer> {
+  const request = new BinaryWriter()
+  for (const { scopeMetrics } of metricsSchema.parse(body).resourceMetrics) {
+    request.tag(1, WireType.LengthDelimited).fork()
+    for (const { metrics } of scopeMetrics) {
+      request.tag(2, WireType.LengthDelimited).fork()
+      for (const { name, sum } of metrics) {
+        request.tag(2, WireType.LengthDelimited).fork()
+        request.tag(1, WireType.LengthDelimited).string(name)
+        request.tag(7, WireType.LengthDelimited).fork()
+        for (const point of sum.dataPoints) {
+          request.tag(1, WireType.LengthDelimited).fork()
+          for (const { key, value } of point.attributes) {
+            request.tag(7, WireType.LengthDelimited).fork()
+            request.tag(1, WireType.LengthDelimited).string(key)
+            request.tag(2, WireType.LengthDelimited).fork()
+            request.tag(1, WireType.LengthDelimited).string(value.stringValue).join().join()
+          }
+          request.tag(2, WireType.Bit64).fixed64(BigInt(point.startTimeUnixNano))
+          request.tag(3, WireType.Bit64).fixed64(BigInt(point.timeUnixNano))
+          request.tag(4, WireType.Bit64).double(point.asDouble).join()
+        }
+        request.tag(2, WireType.Varint).int32(sum.aggregationTemporality).join().join()
+      }
+      request.join()
+    }
+    request.join()
+  }
+  return new Uint8Array(request.finish())
 }
 
 function bytesOf(hex: string): Uint8Array {

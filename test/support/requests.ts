@@ -53,6 +53,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   customerId: ({ customer_id }) => customer_id,
   userId: ({ user_id }) => user_id,
   subject: ({ user_id }) => user_id,
+  resourceMetrics: () => [],
   resourceSpans: ({ user_id }) => [
     { scopeSpans: [{ spans: [{ attributes: [{ key: 'user.id', value: { stringValue: user_id } }] }] }] },
   ],

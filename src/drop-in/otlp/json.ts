@@ -46,7 +46,7 @@ function spanOf(span: Json, resource: Attributes, isWanted: IsWanted): Span {
   }
 }
 
-function attributesOf(list: unknown, isWanted: IsWanted): Attributes {
+export function attributesOf(list: unknown, isWanted: IsWanted): Attributes {
   const attributes = new Map<string, AttributeValue>()
   for (const { key, value } of records(list)) {
     if (attributes.size >= MAX_ATTRIBUTES) break
@@ -70,15 +70,20 @@ function idOf(value: unknown): string {
 }
 
 function millisecondsOf(nanoseconds: unknown): number | undefined {
-  const text = nanoseconds instanceof InexactNumber ? nanoseconds.source : String(nanoseconds)
+  const text = integerText(nanoseconds)
   const ms = /^\d{1,20}$/.test(text) ? Number(BigInt(text) / 1_000_000n) : 0
   return ms === 0 ? undefined : ms
 }
 
-function records(value: unknown): Json[] {
+/** A 64-bit number, which is a text or, from some exporters, a number. */
+export function integerText(value: unknown): string {
+  return value instanceof InexactNumber ? value.source : String(value)
+}
+
+export function records(value: unknown): Json[] {
   return Array.isArray(value) ? value.filter(isRecord) : []
 }
 
-function isRecord(value: unknown): value is Json {
+export function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

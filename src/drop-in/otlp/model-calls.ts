@@ -192,12 +192,12 @@ function hasUsage(attributes: Attributes): boolean {
 }
 
 /** Out of range, the time is refused with the event, and not by an exception of `Date`. */
-function timestampOf(end_ms: number): string {
+export function timestampOf(end_ms: number): string {
   const date = new Date(end_ms)
   return Number.isNaN(date.getTime()) ? String(end_ms) : date.toISOString()
 }
 
-function firstText(attributes: Attributes, keys: readonly (string | undefined)[]): string | undefined {
+export function firstText(attributes: Attributes, keys: readonly (string | undefined)[]): string | undefined {
   for (const key of keys) {
     const text = key === undefined ? undefined : textOf(attributes, key)
     if (text !== undefined) return text

@@ -33,7 +33,7 @@ type Fields = Readonly<Record<number, (value: BinaryReader, bytes: Uint8Array) =
 type Numbers = Readonly<Record<number, (value: bigint) => void>>
 
 /** Reads every field of a message once: length-delimited ones by `fields`, numbers by `numbers`. */
-function eachField(reader: BinaryReader, fields: Fields, numbers: Numbers = {}): void {
+export function eachField(reader: BinaryReader, fields: Fields, numbers: Numbers = {}): void {
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag()
     if (type === WireType.LengthDelimited) {
@@ -41,7 +41,7 @@ function eachField(reader: BinaryReader, fields: Fields, numbers: Numbers = {}):
       const bytes = reader.bytes()
       if (read) read(new BinaryReader(bytes), bytes)
     } else if (numbers[field] && type === WireType.Varint) numbers[field](BigInt(reader.int64()))
-    else if (numbers[field] && type === WireType.Bit64) numbers[field](BigInt(reader.fixed64()))
+    else if (numbers[field] && type === WireType.Bit64) numbers[field](BigInt(reader.sfixed64()))
     else reader.skip(type, field)
   }
 }
@@ -111,7 +111,7 @@ function readSpan(message: BinaryReader, resource: Attributes, isWanted: IsWante
 }
 
 /** Reads a KeyValue into `attributes` if its key is wanted and its value a text, a number or a boolean. */
-function readAttribute(
+export function readAttribute(
   message: BinaryReader,
   isWanted: IsWanted,
   attributes: Map<string, AttributeValue>,

@@ -10,6 +10,8 @@ import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 interface Dialect {
   readonly prefix: string
   readonly members: (problem: SentProblem) => Readonly<Record<string, unknown>>
+  /** The content type of a form of errors that is no JSON. */
+  readonly binary?: string
   /** JSON Schemas of the members. */
   readonly schemas: Readonly<Record<string, unknown>>
 }
@@ -24,8 +26,13 @@ interface SentProblem {
 const TEXT = { type: 'string' }
 
 const DIALECTS: readonly Dialect[] = [
-  // google.rpc.Status in JSON: clients record `message`.
-  { prefix: '/otlp/', members: ({ detail }) => ({ message: detail }), schemas: { message: TEXT } },
+  // google.rpc.Status: in JSON, clients record `message`.
+  {
+    prefix: '/otlp/',
+    members: ({ detail }) => ({ message: detail }),
+    binary: 'application/x-protobuf',
+    schemas: { message: TEXT },
+  },
   {
     prefix: '/openmonetize/',
     members: ({ status, detail, errors }) => ({
@@ -33,7 +40,11 @@ const DIALECTS: readonly Dialect[] = [
       message: detail,
       ...(errors !== undefined && { details: errors }),
     }),
-    schemas: { error: TEXT, message: TEXT, details: { type: 'array' } },
+    schemas: {
+      error: TEXT,
+      message: TEXT,
+      details: { type: 'array', items: { type: 'object', additionalProperties: true } },
+    },
   },
   {
     prefix: '/stripe/',
@@ -104,6 +115,7 @@ export function dialectResponse(path: string, codes: readonly ProblemCode[]): ob
           additionalProperties: true,
         },
       },
+      ...(dialect.binary !== undefined && { [dialect.binary]: { schema: TEXT } }),
     },
   }
 }
