@@ -7,6 +7,8 @@ import { burnTablesRoutes } from './burn-tables/routes.ts'
 import { movementRoutes, voidRoutes } from './credits/movement-routes.ts'
 import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
+import { createDispatch } from './drop-in/dispatch.ts'
+import { dropInRoutes, dropInStatusRoutes } from './drop-in/routes.ts'
 import { entitlementsRoutes } from './entitlements/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
 import { gatewayRoutesRoutes } from './gateway-routes/routes.ts'
@@ -46,8 +48,16 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/', documentationRoutes(app))
   app.route('/v1/customers', customersRoutes)
   app.route('/v1/admin', adminRoutes)
+  app.route('/', dropInRoutes(createDispatch(mountAll)))
 
   app.use('/v1/*', authenticate)
+  mountResources(app)
+  app.route('/v1/drop-in', dropInStatusRoutes())
+  return app
+}
+
+/** The routes behind `authenticate`. */
+function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/api-keys', apiKeysRoutes)
   app.route('/v1/events', eventsRoutes)
   app.route('/v1/events', voidRoutes)
@@ -64,5 +74,12 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/gateway-routes', gatewayRoutesRoutes)
   app.route('/v1/users', usersRoutes)
   app.route('/v1/teams', teamsRoutes)
-  return app
+}
+
+/** What a drop-in route may be translated to. */
+function mountAll(app: OpenAPIHono<AppEnv>): void {
+  app.onError(onError)
+  app.notFound(notFound)
+  app.route('/v1/customers', customersRoutes)
+  mountResources(app)
 }

@@ -32,6 +32,7 @@ export interface Bindings {
   readonly CORS_ORIGINS?: string
   readonly PRIVATE_UPSTREAMS?: string
   readonly DNS_RESOLVER_URL?: string
+  readonly DROP_IN?: string
   readonly PRICE_FEED_URL?: string
   readonly PRICE_FEED_KEY?: string
   readonly PRICE_FEED_BOUND_PERCENT?: string

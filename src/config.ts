@@ -41,9 +41,15 @@ export interface Config {
   readonly dns_resolver_url: string
   /** Where prices are read from; null for no feed. */
   readonly price_feed: PriceFeedConfig | null
+  /** The drop-in endpoints that are on: all by default. */
+  readonly drop_in: readonly DropInEndpoint[]
   /** Limits by tier: requests in a UTC minute, events and changes in a UTC month, profiles, and metadata. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
 }
+
+/** The drop-in endpoints, by the first segment of their paths. */
+export const DROP_IN_ENDPOINTS = ['otlp', 'openmeter', 'litellm', 'openmonetize', 'stripe'] as const
+export type DropInEndpoint = (typeof DROP_IN_ENDPOINTS)[number]
 
 export interface PriceFeedConfig {
   readonly url: string
@@ -110,6 +116,7 @@ export function readConfig(env: Variables): Config {
     private_upstreams: hosts('PRIVATE_UPSTREAMS', env.PRIVATE_UPSTREAMS ?? ''),
     dns_resolver_url: resolverUrl(env.DNS_RESOLVER_URL ?? '', environment),
     price_feed: priceFeed(env),
+    drop_in: dropIn(env.DROP_IN ?? DROP_IN_ENDPOINTS.join(',')),
     limits: {
       STARTER: tierLimits(env, 'STARTER', ['100', '10000', '10000', '100000', '100']),
       GROWTH: tierLimits(env, 'GROWTH', ['1000', '100000', '100000', '1000000', '1000']),
@@ -197,6 +204,19 @@ function priceFeed(env: Variables): PriceFeedConfig | null {
     throw new Error('PRICE_FEED_KEY must be an Ed25519 public key: 32 bytes in base64')
   }
   return url === '' || key === '' ? null : { url, key, bound_percent }
+}
+
+/** Names separated by commas; empty for none. */
+function dropIn(text: string): DropInEndpoint[] {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  return names.map((name) => {
+    const endpoint = DROP_IN_ENDPOINTS.find((known) => known === name)
+    if (endpoint) return endpoint
+    throw new Error(`DROP_IN must be a list of ${DROP_IN_ENDPOINTS.join(', ')}, not ${name}`)
+  })
 }
 
 const MOST_BOUND_PERCENT = 1_000

@@ -19,6 +19,7 @@ export const AUDIT_ACTIONS = [
   'burn_tables.delete',
   'users.erase',
   'teams.erase',
+  'drop_in.set_mappings',
   'price_overrides.create',
   'provider_costs.create',
   'customers.register',

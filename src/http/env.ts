@@ -28,6 +28,8 @@ export type AppEnv = {
     rejected_events: ReadonlyMap<string, number> | undefined
     /** Whether the request has no body: a route that requires one reports that instead of each missing field. */
     body_is_empty: boolean
+    /** The decoded body on routes behind `rawBody`. */
+    body_bytes: Uint8Array | undefined
   }
 }
 

@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { AppEnv } from '../http/env.ts'
+import { dialectResponse } from '../http/output/dialects.ts'
 import type { ProblemCode } from '../http/output/problem-codes.ts'
 import { codesOf, problemCodes, problemSchema, problemSchemaName } from '../http/output/problem-schemas.ts'
 import { createRouter, OPERATOR_SECURITY, problemsByStatus } from '../http/route.ts'
@@ -156,7 +157,7 @@ function allResponses(shape: RouteShape, declared: Json, lookup: Lookup): Json {
     return of_response.length === 0
   })
   const ordered = new Set(problemCodes().filter((code) => codes.has(code)))
-  const all = [...answers, ...Object.entries(problemsByStatus(ordered))]
+  const all = [...answers, ...Object.entries(problemsOf(shape.path, ordered))]
   return Object.fromEntries(
     all.map(([status, response]) => {
       const closed = closedContent(response, lookup)
@@ -165,6 +166,16 @@ function allResponses(shape: RouteShape, declared: Json, lookup: Lookup): Json {
         { ...closed, headers: { ...headersOf(shape, status, ordered), ...own(closed.headers) } },
       ]
     }),
+  )
+}
+
+function problemsOf(path: string, codes: ReadonlySet<ProblemCode>): Json {
+  const by_status = problemsByStatus(codes)
+  return Object.fromEntries(
+    Object.entries(by_status).map(([status, response]) => [
+      status,
+      dialectResponse(path, codesOf(response)) ?? response,
+    ]),
   )
 }
 

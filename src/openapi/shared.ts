@@ -81,7 +81,9 @@ export function problemsBefore({ method, path, access, has_input, has_body }: Ro
   const codes: ProblemCode[] = ['internal_error']
   if (has_body) codes.push(...BODY_PROBLEMS)
   if (has_input || has_body || method === 'post') codes.push('invalid_request')
-  if (path.startsWith('/v1/')) codes.push('rate_limited')
+  if (path.startsWith('/v1/') || path.startsWith('/openmonetize/') || access.kind === 'customer') {
+    codes.push('rate_limited')
+  }
   if (access.kind === 'open') return codes
   codes.push(...KEY_PROBLEMS, 'unavailable')
   if (access.kind === 'operator' || access.scope !== undefined) codes.push('insufficient_scope')

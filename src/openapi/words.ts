@@ -37,6 +37,12 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
     'The attempts after a call through the gateway that its provider refused.',
   ],
   ['/v1/admin', 'Operator', 'Operations on the deployment, with the operator token.'],
+  ['/v1/drop-in', 'Drop-in', "What the endpoints of other systems' clients received, and their settings."],
+  ['/otlp', 'OpenTelemetry', 'Drop-in: OTLP/HTTP traces.'],
+  ['/openmeter', 'OpenMeter', 'Drop-in: CloudEvents, meters and entitlements.'],
+  ['/litellm', 'LiteLLM', 'Drop-in: its generic logger.'],
+  ['/stripe', 'Stripe', 'Drop-in: meter events.'],
+  ['/openmonetize', 'OpenMonetize', 'Drop-in: the routes of the original, as its SDK calls them.'],
   ['/', 'Platform', 'Health and documentation.'],
 ]
 
@@ -125,6 +131,9 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /v1/analytics/usage': 'getUsage',
   'GET /v1/analytics/costs': 'getCosts',
   'GET /v1/analytics/burn-rate': 'getBurnRate',
+  'GET /v1/drop-in': 'getDropInStatus',
+  'GET /v1/drop-in/openmeter': 'getOpenMeterMappings',
+  'PUT /v1/drop-in/openmeter': 'setOpenMeterMappings',
   'GET /v1/admin/stats': 'getStats',
   'GET /v1/admin/customers': 'listCustomers',
   'GET /v1/admin/customers/{id}': 'getCustomer',

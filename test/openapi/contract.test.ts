@@ -71,6 +71,15 @@ const CONTRACT = `
   GET /v1/analytics/usage
   GET /v1/analytics/costs
   GET /v1/analytics/burn-rate
+  GET /v1/drop-in
+  GET /v1/drop-in/openmeter
+  PUT /v1/drop-in/openmeter
+  POST /otlp/v1/traces
+  POST /openmeter/api/v1/events
+  GET /openmeter/api/v1/meters/{meter}/query
+  GET /openmeter/api/v1/customers/{customer}/entitlements/{feature}/value
+  POST /litellm/events
+  POST /openmonetize/v1/events/ingest
   GET /health
   GET /ready
   GET /openapi.json

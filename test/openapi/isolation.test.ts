@@ -25,6 +25,9 @@ function accessOf({ security }: Readonly<Record<string, unknown>>): 'open' | 'cu
   return text === '[{"operator":[]}]' ? 'operator' : 'open'
 }
 
+/** The original OpenMonetize lists the transactions of a user that it does not know: none. */
+const EMPTY_LIST = /^\/openmonetize\/.*\/transactions$/
+
 let owner: Belongings
 beforeAll(async () => {
   owner = await customerWithEverything()
@@ -57,7 +60,7 @@ describe("with a customer's key and what belongs to another", () => {
       const text = await response.text()
       const told = secretsOf(owner).filter((secret) => text.includes(secret) && !sent.includes(secret))
       expect(told, `${sent}: ${text}`).toEqual([])
-      const must_refuse = path.includes('{') || carries === 'customer_id'
+      const must_refuse = (path.includes('{') && !EMPTY_LIST.test(path)) || carries === 'customer_id'
       if (must_refuse) expect([403, 404], `${sent}: ${response.status} ${text}`).toContain(response.status)
       expect(response.status, `${sent}: ${text}`).toBeLessThan(500)
       expect(await storedOf(owner.customer_id), sent).toBe(before)
@@ -67,7 +70,7 @@ describe("with a customer's key and what belongs to another", () => {
 
 describe("with a customer's test key and what belongs to its live ledger", () => {
   /** Kept by the live ledger for both. */
-  const SHARED = /^\/v1\/(burn-tables|entitlements)\//
+  const SHARED = /^(\/openmonetize)?\/v1\/(burn-tables|entitlements|customers\/\{\w+\}\/entitlements)/
   let test_key = ''
   beforeAll(async () => {
     const body = { name: 'CI', mode: 'test' }
@@ -75,7 +78,7 @@ describe("with a customer's test key and what belongs to its live ledger", () =>
     await runAlarm(ledgerOf(owner.customer_id, 'test'))
   })
 
-  it.each(customers.filter(({ path }) => path.includes('{') && !SHARED.test(path)))(
+  it.each(customers.filter(({ path }) => path.includes('{') && !SHARED.test(path) && !EMPTY_LIST.test(path)))(
     '$method $path finds nothing, and changes nothing',
     async (operation) => {
       const before = await storedOf(owner.customer_id)

@@ -5,7 +5,7 @@ export interface ApiOptions {
   /** Sent as Bearer. */
   readonly key?: string
   readonly method?: string
-  /** Sent as JSON; a string is sent as it is. Makes the request a POST unless `method` says otherwise. */
+  /** Sent as JSON; a string or bytes are sent as they are. Makes the request a POST unless `method` says otherwise. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -30,7 +30,8 @@ export function apiRequest(path: string, { key, method, body, headers = {} }: Ap
   if (key !== undefined) sent.set('Authorization', `Bearer ${key}`)
   if (body !== undefined && !sent.has('Content-Type')) sent.set('Content-Type', 'application/json')
   const init: RequestInit = { method: method ?? (body === undefined ? 'GET' : 'POST'), headers: sent }
-  if (body !== undefined) init.body = typeof body === 'string' ? body : JSON.stringify(body)
+  if (body instanceof Uint8Array) init.body = new Uint8Array(body)
+  else if (body !== undefined) init.body = typeof body === 'string' ? body : JSON.stringify(body)
   return new Request(`https://api.test${path}`, init)
 }
 

@@ -60,6 +60,11 @@ export async function customerWithEverything(): Promise<Belongings> {
     period: 'MONTHLY',
     metadata,
   })
+  await api('/v1/drop-in/openmeter', {
+    key: api_key,
+    method: 'PUT',
+    body: { mappings: [{ type: marker, feature_id, unit: 'calls', quantity: '/count' }] },
+  })
   const table = await post('/v1/burn-tables', { name: marker })
   await post('/v1/rating/price-overrides', { provider: 'OPENAI', model: marker, prices: { multiplier: 0.5 } })
   const provider_key = unique('sk')
@@ -119,7 +124,8 @@ export function secretsOf(owner: Belongings): string[] {
  * its two ledger objects. When its keys were last used is left out.
  */
 export async function storedOf(customer_id: string, { rollups = true } = {}): Promise<string> {
-  const in_d1 = await storedInD1(customer_id)
+  // Drop-in requests are counted, those that are refused most of all.
+  const in_d1 = (await storedInD1(customer_id)).filter((row) => !row.startsWith('drop_in_counts: '))
   const rows = rollups ? in_d1 : in_d1.filter((row) => !row.startsWith('rollup_'))
   for (const mode of ['live', 'test'] as const)
     rows.push(...(await storedInLedger(ledgerKey({ customer_id, mode }))))

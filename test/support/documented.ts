@@ -110,11 +110,19 @@ function wrongHeaders(documented: Json, response: Response): string | undefined 
   return undefined
 }
 
+/** No text: its bytes are for the test to read. */
+const BINARY = /protobuf$/
+
 async function wrongBody(
   documented: Json,
   request: Request,
   response: Response,
 ): Promise<string | undefined> {
+  const [sent_type = ''] = (response.headers.get('Content-Type') ?? '').split(';')
+  if (BINARY.test(sent_type)) {
+    const declared = documented.content
+    return isObject(declared) && declared[sent_type] ? undefined : `the content type is ${sent_type}`
+  }
   const text = await response.clone().text()
   if (request.method === 'HEAD' && text === '') return undefined
   const content = documented.content

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { isObject } from '../../src/openapi/closed.ts'
 import type { Belongings } from './belongings.ts'
 import { asObject, document, type Operation, objectAt, operations, resolve } from './documented.ts'
-import { fillPath } from './requests.ts'
+import { fillPath, jsonOrFirst } from './requests.ts'
 
 /**
  * Requests made from the OpenAPI document: valid by their schemas, valid but for one place, and hostile. They are for
@@ -115,9 +115,7 @@ const BROKEN_BODIES = fc.constantFrom(
 function bodyOf(operation: Json, owner: Belongings): fc.Arbitrary<string | undefined> {
   if (operation.requestBody === undefined) return fc.constant(undefined)
   const content = objectAt(asObject(operation.requestBody), 'content')
-  const valid = anyOfSchema(objectAt(objectAt(content, 'application/json'), 'schema')).map((body) =>
-    withIds(body, owner),
-  )
+  const valid = anyOfSchema(objectAt(jsonOrFirst(content), 'schema')).map((body) => withIds(body, owner))
   return fc.oneof(
     { weight: 4, arbitrary: valid.map(toJson) },
     { weight: 4, arbitrary: almost(valid).map(toJson) },

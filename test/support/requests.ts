@@ -23,6 +23,13 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/v1/admin/customers/', 'id', ({ customer_id }) => customer_id],
   ['/v1/users/', 'user_id', ({ user_id }) => user_id],
   ['/v1/teams/', 'team_id', ({ team_id }) => team_id],
+  ['/openmeter/', 'meter', ({ feature_id }) => feature_id],
+  ['/openmeter/', 'customer', ({ user_id }) => user_id],
+  ['/openmeter/', 'feature', ({ feature_id }) => feature_id],
+  ['/openmonetize/v1/users/', 'userId', ({ user_id }) => user_id],
+  ['/openmonetize/v1/customers/', 'customerId', ({ customer_id }) => customer_id],
+  ['/openmonetize/v1/customers/', 'userId', ({ user_id }) => user_id],
+  ['/openmonetize/v1/entitlements/', 'id', ({ entitlement_id }) => entitlement_id],
   ['/docs/', 'file', () => 'start.js'],
 ]
 
@@ -44,6 +51,13 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   name: ({ marker }) => marker,
   model: ({ marker }) => marker,
   events: ({ user_id, hold_id, feature_id }) => [{ ...GPT_4O, feature_id, user_id, hold_id }],
+  customerId: ({ customer_id }) => customer_id,
+  userId: ({ user_id }) => user_id,
+  subject: ({ user_id }) => user_id,
+  resourceMetrics: () => [],
+  resourceSpans: ({ user_id }) => [
+    { scopeSpans: [{ spans: [{ attributes: [{ key: 'user.id', value: { stringValue: user_id } }] }] }] },
+  ],
   event: ({ customer_id, user_id, feature_id }) => ({ ...GPT_4O, feature_id, user_id, customer_id }),
 }
 
@@ -90,23 +104,15 @@ const NEUTRAL = new Set([
   ...['image_count', 'image_size', 'quality', 'duration_seconds', 'quantity', 'calculations', 'burn_table'],
   ...['prices', 'effective_from', 'effective_to', 'credits_per_usd', 'rounding', 'min_charge', 'rules'],
   ...['on_unpriced', 'scopes', 'mode', 'overlap_seconds', 'idempotency_key', 'timestamp'],
-  ...[
-    'tier',
-    'status',
-    'dead_letter_ids',
-    'full',
-    'jurisdiction',
-    'feed_id',
-    'key',
-    'base_url',
-    'api',
-    'targets',
-  ],
-  ...['on_ambiguous', 'timeouts'],
+  ...['mappings', 'windowSize', 'windowTimeZone', 'groupBy', 'offset', 'event_name', 'identifier'],
+  ...['start_date', 'end_date', 'startDate', 'endDate'],
+  ...['tier', 'status', 'dead_letter_ids', 'full', 'jurisdiction', 'feed_id', 'key', 'base_url'],
+  ...['api', 'targets', 'on_ambiguous', 'timeouts'],
 ])
 
 /** What a required field gets where nothing of anybody's belongs, or where all of it is of the sender's own choice. */
 const VALUES: Readonly<Record<string, unknown>> = {
+  mappings: [],
   feed_id: 'pf_00000000000000000000000000',
   event_type: 'TOKEN_USAGE',
   feature_id: 'chat',
@@ -221,7 +227,12 @@ interface BodySchema {
 export function bodySchema(operation: Json): BodySchema | undefined {
   if (operation.requestBody === undefined) return undefined
   const content = objectAt(asObject(operation.requestBody), 'content')
-  return fieldsOf(objectAt(objectAt(content, 'application/json'), 'schema'))
+  return fieldsOf(objectAt(jsonOrFirst(content), 'schema'))
+}
+
+/** The content in JSON, or else the first: some bodies are forms. */
+export function jsonOrFirst(content: Json): Json {
+  return asObject(content['application/json'] ?? Object.values(content)[0])
 }
 
 function fieldsOf(schema: Json): BodySchema {

@@ -81,16 +81,29 @@ export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>
   }
 }
 
+/** `scoped` for a route whose body `body` reads. */
+export function scopedWith(
+  scope: Scope,
+  body: MiddlewareHandler<AppEnv>,
+  ...then: readonly MiddlewareHandler<AppEnv>[]
+) {
+  return { ...scoped(scope), middleware: [requireScope(scope, accessOf(scope), body), ...then] }
+}
+
 /** `scoped` for a read that requires a write scope: a suspended customer may still read. */
 export function scopedToRead(scope: Scope) {
   return { ...scoped(scope), middleware: [requireScope(scope, 'read')] }
 }
 
 /** Admits keys with the scope; the body is read only then. */
-export function requireScope(scope: Scope, access = accessOf(scope)): MiddlewareHandler<AppEnv> {
+export function requireScope(
+  scope: Scope,
+  access = accessOf(scope),
+  body = jsonBody,
+): MiddlewareHandler<AppEnv> {
   return every(
     createMiddleware<AppEnv>(async (c, next) => refuseScope(c, scope, access) ?? next()),
-    jsonBody,
+    body,
     idempotencyKey,
   )
 }

@@ -64,6 +64,33 @@ export const outcomeCounts = sqliteTable(
   (table) => [primaryKey({ columns: [table.hour_ms, table.outcome] })],
 )
 
+/** The outcomes of the drop-in endpoints, by ledger. Bounded: the outcomes are a closed list. */
+export const dropInCounts = sqliteTable(
+  'drop_in_counts',
+  {
+    ledger_id: text().notNull(),
+    endpoint: text().notNull(),
+    /** `received` (requests), `accepted`, `duplicate`, or `rejected:` or `ignored:` and the reason. */
+    outcome: text().notNull(),
+    count: integer().notNull(),
+    last_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.endpoint, table.outcome] })],
+)
+
+/** The settings of a drop-in endpoint, by ledger. */
+export const dropInSettings = sqliteTable(
+  'drop_in_settings',
+  {
+    ledger_id: text().notNull(),
+    endpoint: text().notNull(),
+    /** JSON. */
+    settings: text().notNull(),
+    changed_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.endpoint] })],
+)
+
 /**
  * Ledgers that reported a failed flush although D1 answered. The cron removes the row of a ledger that flushed after
  * `failed_at_ms`.

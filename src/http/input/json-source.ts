@@ -45,6 +45,8 @@ export interface JsonLimits {
   /** Values of the whole text without the free JSON. */
   readonly values: number
   readonly depth: number
+  /** Whether free JSON stays text. Default: true. */
+  readonly free?: boolean
 }
 
 /** The body of a request: its text with `null` in place of the free JSON, and where that belongs. */
@@ -174,7 +176,7 @@ class Scan {
         if (++fields > limits.fields) return 'too_many_fields'
         const depth = open.length
         if (depth === 1) inEvents = field === LIST_FIELD
-        if ((depth === 1 || (depth === 3 && inEvents)) && FREE_FIELDS.has(field)) {
+        if (limits.free !== false && (depth === 1 || (depth === 3 && inEvents)) && FREE_FIELDS.has(field)) {
           const place = depth === 1 ? undefined : event
           const key = `${place} ${field}`
           // The last of several fields of one name counts.

@@ -5,7 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../env.ts'
 import { parseJson } from '../input/exact-json.ts'
-import { type JsonProblem, placeSources, scanJson, Utf8Text } from '../input/json-source.ts'
+import { type JsonLimits, type JsonProblem, placeSources, scanJson, Utf8Text } from '../input/json-source.ts'
 import { withoutNulls } from '../input/nulls.ts'
 import { invalidRequest, problem, refusalResponse, unsupportedMediaType } from '../output/problem.ts'
 import { roomFor } from './large-bodies.ts'
@@ -18,7 +18,8 @@ export const MAX_FIELDS = 10_000
 /** Values of a whole body without its metadata. Parsed, they take up to 5 MB. */
 export const MAX_VALUES = 150_000
 
-const LIMITS = { fields: MAX_FIELDS, values: MAX_VALUES, depth: MAX_DEPTH }
+/** The limits of our own bodies. */
+export const LIMITS: JsonLimits = { fields: MAX_FIELDS, values: MAX_VALUES, depth: MAX_DEPTH }
 /** Shorter texts cannot exceed the limits on fields and values by much. */
 const ALWAYS_SCANNED_LENGTH = 50_000
 const HAS_FREE_JSON = /"(?:metadata|value)"/
@@ -35,36 +36,72 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map([
   ['deflate', inflateSync],
 ])
 
+/** A format of bodies: which content types it has, and how the bytes are given to the route. */
+interface BodyFormat {
+  readonly types: RegExp
+  /** The content types, for the 415. */
+  readonly expected: string
+  /** `bytes` are decoded; undefined if they are not of their encoding. Returns a refusal, or undefined. */
+  readonly provide: (
+    c: Context<AppEnv>,
+    bytes: Uint8Array | undefined,
+    type: string | undefined,
+  ) => Response | undefined
+}
+
 /**
  * Reads the body of a POST, PUT or PATCH once, as JSON; validators get the same object from `c.req.json()`. A request
  * without a body continues as `{}`: the route's schema decides whether it requires one.
  */
-export const jsonBody = createMiddleware<AppEnv>(async (c, next) => {
-  if (!METHODS_WITH_BODY.has(c.req.method)) return next()
-  const type = c.req.header('Content-Type')
-  if (type !== undefined && !JSON_TYPE.test(type)) return unsupportedMediaType(c)
-  const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
-  const decoder = DECODERS.get(encoding)
-  if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)
-  // The size of other bodies is known when they are read and decoded.
-  const declared = decoder ? 0 : Math.min(Number(c.req.header('Content-Length') ?? 0), MAX_BODY_BYTES)
-  let room = await roomFor(declared)
-  if (!room) return refusalResponse(c, { code: 'overloaded' })
-  try {
-    const bytes = await readBytes(c, decoder)
-    if (bytes instanceof Response) return bytes
-    if (declared === 0) {
-      room = await roomFor(bytes?.length ?? 0)
-      if (!room) return refusalResponse(c, { code: 'overloaded' })
+export const jsonBody = bodyOf({ types: JSON_TYPE, expected: 'application/json', provide: provideBody })
+
+/** Reads the body of another format once and sets its decoded bytes as `body_bytes`; the route parses them. */
+export function rawBody(types: RegExp, expected: string): MiddlewareHandler<AppEnv> {
+  return bodyOf({
+    types,
+    expected,
+    provide(c, bytes, type) {
+      if (bytes === undefined) {
+        return problem(c, {
+          code: 'invalid_json',
+          detail: 'The body is not of the format that its Content-Encoding names.',
+        })
+      }
+      if (type === undefined && bytes.length > 0) return unsupportedMediaType(c, expected)
+      c.set('body_bytes', bytes)
+      return
+    },
+  })
+}
+
+function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<AppEnv> {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    if (!METHODS_WITH_BODY.has(c.req.method)) return next()
+    const type = c.req.header('Content-Type')
+    if (type !== undefined && !types.test(type)) return unsupportedMediaType(c, expected)
+    const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
+    const decoder = DECODERS.get(encoding)
+    if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)
+    // The size of other bodies is known when they are read and decoded.
+    const declared = decoder ? 0 : Math.min(Number(c.req.header('Content-Length') ?? 0), MAX_BODY_BYTES)
+    let room = await roomFor(declared)
+    if (!room) return refusalResponse(c, { code: 'overloaded' })
+    try {
+      const bytes = await readBytes(c, decoder)
+      if (bytes instanceof Response) return bytes
+      if (declared === 0) {
+        room = await roomFor(bytes?.length ?? 0)
+        if (!room) return refusalResponse(c, { code: 'overloaded' })
+      }
+      if (bytes) room.weigh(bytes)
+      const refused = provide(c, bytes, type)
+      if (refused) return refused
+      await next()
+    } finally {
+      room?.leave()
     }
-    if (bytes) room.weigh(bytes)
-    const refused = provideBody(c, bytes, type)
-    if (refused) return refused
-    await next()
-  } finally {
-    room?.leave()
-  }
-})
+  })
+}
 
 type Decoder = typeof gunzipSync
 
@@ -127,13 +164,18 @@ function decode(decoder: Decoder, bytes: Uint8Array): Uint8Array | 'too_large' |
   }
 }
 
+/** Parses JSON bytes of a body that is not of our own API: within limits, and without free JSON as text. */
+export function parseBody(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown } | JsonProblem {
+  return readJson(bytes, { ...limits, free: false })
+}
+
 /**
  * Parses a body. Free JSON stays text: see `JsonSource`. `JSON.parse` creates `__proto__` as an own property. No later
  * code copies properties by assignment, so it changes no prototype: a strict schema refuses it as an unknown field.
  */
-function readJson(bytes: Uint8Array): { readonly value: unknown } | JsonProblem {
+function readJson(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown } | JsonProblem {
   try {
-    return readText(new Utf8Text(bytes))
+    return readText(new Utf8Text(bytes), limits)
   } catch {
     // Not JSON, or not UTF-8: replacement characters would make different ids equal.
     return 'invalid'
@@ -141,30 +183,35 @@ function readJson(bytes: Uint8Array): { readonly value: unknown } | JsonProblem 
 }
 
 /** Throws for a text that is not JSON. */
-function readText(characters: Utf8Text): { readonly value: unknown } | JsonProblem {
+function readText(characters: Utf8Text, limits: JsonLimits): { readonly value: unknown } | JsonProblem {
   const whole = characters.length > ALWAYS_SCANNED_LENGTH ? undefined : characters.slice(0)
-  const isScanned = whole === undefined || HAS_FREE_JSON.test(whole)
-  const scanned = isScanned ? scanJson(whole ?? characters, LIMITS) : { text: whole, sources: [] }
+  const isScanned = whole === undefined || (limits.free !== false && HAS_FREE_JSON.test(whole))
+  const scanned = isScanned ? scanJson(whole ?? characters, limits) : { text: whole, sources: [] }
   if (typeof scanned === 'string') return scanned
   const value = parseJson(scanned.text)
-  if (!isScanned && isDeeperThan(value, MAX_DEPTH)) return 'too_deep'
+  if (!isScanned && isDeeperThan(value, limits.depth)) return 'too_deep'
   placeSources(value, scanned.sources)
   return { value }
 }
 
-function jsonProblem(c: Context<AppEnv>, found: JsonProblem): Response {
+/** The 400 of a text that `parseBody` refuses. */
+export function jsonProblem(
+  c: Context<AppEnv>,
+  found: JsonProblem,
+  { fields, values, depth }: JsonLimits = LIMITS,
+): Response {
   switch (found) {
     case 'invalid':
       return problem(c, { code: 'invalid_json', detail: 'The body is not valid JSON in UTF-8.' })
     case 'too_deep':
       return problem(c, {
         code: 'invalid_json',
-        detail: `The body is nested deeper than ${MAX_DEPTH} levels.`,
+        detail: `The body is nested deeper than ${depth} levels.`,
       })
     case 'too_many_fields':
-      return tooMany(c, `must have at most ${MAX_FIELDS} fields in each object`)
+      return tooMany(c, `must have at most ${fields} fields in each object`)
     case 'too_many_values':
-      return tooMany(c, `must have at most ${MAX_VALUES} values`)
+      return tooMany(c, `must have at most ${values} values`)
   }
 }
 

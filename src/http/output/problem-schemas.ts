@@ -103,6 +103,11 @@ export function problemCodes(): ProblemCode[] {
 
 /** The codes that a response of the document declares; empty for a response that is no problem. */
 export function codesOf(response: unknown): ProblemCode[] {
-  const found = [...JSON.stringify(response).matchAll(/"\$ref":"([^"]+)"/g)]
-  return found.flatMap(([, ref = '']) => CODES_BY_REF.get(ref) ?? [])
+  const text = JSON.stringify(response)
+  const found = [...text.matchAll(/"\$ref":"([^"]+)"/g)]
+  const listed = [...text.matchAll(/"x-problem-codes":(\[[^\]]*\])/g)]
+  return [
+    ...found.flatMap(([, ref = '']) => CODES_BY_REF.get(ref) ?? []),
+    ...listed.flatMap(([, codes = '[]']) => problemCodes().filter((code) => codes.includes(`"${code}"`))),
+  ]
 }

@@ -173,9 +173,9 @@ export function onError(error: Error, c: Context<AppEnv>): Response {
   })
 }
 
-export function unsupportedMediaType(c: Context<AppEnv>): Response {
+export function unsupportedMediaType(c: Context<AppEnv>, expected = 'application/json'): Response {
   return problem(c, {
     code: 'unsupported_media_type',
-    detail: 'Send the body with Content-Type: application/json.',
+    detail: `Send the body with Content-Type: ${expected}.`,
   })
 }

@@ -1,0 +1,139 @@
+import type { Context } from 'hono'
+import type { Bindings } from '../bindings.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { timeOrNull } from '../http/input/times.ts'
+import type { LedgerName } from '../ledger/model/vocabulary.ts'
+import { logError } from '../logging/log.ts'
+import type { Endpoint } from './endpoints.ts'
+import type { IgnoredReason, RejectedReason } from './reasons.ts'
+
+/**
+ * Outcomes of the drop-in endpoints, counted in the isolate's memory and added to D1: the first count of a ledger at
+ * once, then at most every ten seconds, so that a request never costs a row of its own. For a person who sets an
+ * endpoint up, not for billing: an isolate that ends loses what it has not written, a write whose answer is lost counts
+ * twice, and the counts of a quiet isolate are written by its next request.
+ */
+const WRITE_EVERY_MS = 10_000
+/** Reached only while D1 does not answer, after which new outcomes are not counted. */
+const MAX_COUNTS = 2_000
+
+export type Outcome =
+  | 'received'
+  | 'accepted'
+  | 'duplicate'
+  | `rejected:${RejectedReason}`
+  | `ignored:${IgnoredReason}`
+
+interface Count {
+  readonly ledger_id: string
+  readonly endpoint: Endpoint
+  readonly outcome: string
+  readonly count: number
+  readonly last_at_ms: number
+}
+
+let counts = new Map<string, Count>()
+/** When this isolate last wrote, or failed to write. */
+let written_at_ms = 0
+/** The ledgers that this isolate has written since `written_at_ms`. */
+let written = new Set<string>()
+
+/** Counts a request and its outcomes, and starts a write after the response if one is due. */
+export function countOutcomes(
+  c: Context<AppEnv>,
+  endpoint: Endpoint,
+  outcomes: Iterable<Outcome>,
+  now_ms: number,
+): void {
+  const ledger_id = ledgerKey(ledgerOf(c))
+  const times = new Map<string, number>([['received', 1]])
+  for (const outcome of outcomes) times.set(outcome, (times.get(outcome) ?? 0) + 1)
+  for (const [outcome, count] of times) add({ ledger_id, endpoint, outcome, count, last_at_ms: now_ms })
+  // Compares absolute differences, so that a clock set back does not stop the counting.
+  const is_due = Math.abs(now_ms - written_at_ms) >= WRITE_EVERY_MS
+  if (!is_due && written.has(ledger_id)) return
+  if (is_due) written = new Set()
+  written.add(ledger_id)
+  written_at_ms = is_due ? now_ms : written_at_ms
+  c.executionCtx.waitUntil(writeCounts(c.env))
+}
+
+// 1 row written for each outcome.
+const ADD = `
+  INSERT INTO drop_in_counts (ledger_id, endpoint, outcome, count, last_at_ms)
+  SELECT value ->> 'ledger_id', value ->> 'endpoint', value ->> 'outcome', value ->> 'count', value ->> 'last_at_ms'
+  FROM json_each(?1) WHERE true
+  ON CONFLICT (ledger_id, endpoint, outcome)
+  DO UPDATE SET count = count + excluded.count, last_at_ms = max(last_at_ms, excluded.last_at_ms)`
+
+/** Adds this isolate's counts to D1. Never throws: unwritten counts are kept. */
+export async function writeCounts(env: Pick<Bindings, 'DB'>): Promise<void> {
+  if (counts.size === 0) return
+  const taken = counts
+  counts = new Map()
+  try {
+    await env.DB.prepare(ADD)
+      .bind(JSON.stringify([...taken.values()]))
+      .run()
+  } catch (error) {
+    for (const count of taken.values()) add(count)
+    logError('drop_in_counts_not_written', error)
+  }
+}
+
+function add(count: Count): void {
+  const key = `${count.ledger_id} ${count.endpoint} ${count.outcome}`
+  const before = counts.get(key)
+  if (!before && counts.size >= MAX_COUNTS) return
+  counts.set(key, { ...count, count: count.count + (before?.count ?? 0) })
+}
+
+/** At most as many as there are outcomes. */
+const MAX_ROWS = 500
+const READ = `
+  SELECT endpoint, outcome, count, last_at_ms FROM drop_in_counts WHERE ledger_id = ?1
+  ORDER BY endpoint, outcome LIMIT ${MAX_ROWS}`
+
+type Row = Pick<Count, 'outcome' | 'count' | 'last_at_ms'> & { readonly endpoint: string }
+
+/** The state of every endpoint for a ledger. Writes this isolate's counts first. */
+export async function readCounts(
+  env: Bindings,
+  ledger: LedgerName,
+  enabled: readonly Endpoint[],
+): Promise<Record<Endpoint, object>> {
+  await writeCounts(env)
+  const { results } = await ledgerDb(env, ledger.customer_id).prepare(READ).bind(ledgerKey(ledger)).all<Row>()
+  const state = (endpoint: Endpoint) =>
+    stateOf(
+      enabled.includes(endpoint),
+      results.filter((row) => row.endpoint === endpoint),
+    )
+  return {
+    otlp: state('otlp'),
+    openmeter: state('openmeter'),
+    litellm: state('litellm'),
+    openmonetize: state('openmonetize'),
+    stripe: state('stripe'),
+  }
+}
+
+function stateOf(enabled: boolean, rows: readonly Row[]): object {
+  const count = (outcome: string) => rows.find((row) => row.outcome === outcome)?.count ?? 0
+  const byReason = (prefix: string) =>
+    Object.fromEntries(
+      rows
+        .filter(({ outcome }) => outcome.startsWith(prefix))
+        .map(({ outcome, count: times }) => [outcome.slice(prefix.length), times]),
+    )
+  return {
+    enabled,
+    last_received_at: timeOrNull(rows.find(({ outcome }) => outcome === 'received')?.last_at_ms ?? null),
+    accepted: count('accepted'),
+    duplicates: count('duplicate'),
+    rejected: byReason('rejected:'),
+    ignored: byReason('ignored:'),
+  }
+}

@@ -1,0 +1,87 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { Scope } from '../api-keys/authentication/scopes.ts'
+import type { AuthenticatedKey } from '../api-keys/record.ts'
+import { callerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { InexactNumber } from '../http/input/exact-json.ts'
+import { createRouter } from '../http/route.ts'
+
+/** A request to a route of our own API, which a drop-in route is translated to. */
+export interface OwnRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly body?: object
+  readonly idempotency_key?: string | undefined
+  /** A scope of the translated route that the key of this request need not have: the drop-in route has its own. */
+  readonly granted?: Scope
+}
+
+/**
+ * Runs a request of our own API inside the same request: with the authenticated key, its caller and its request id, so
+ * that the ledger counts it once.
+ */
+export type Dispatch = (c: Context<AppEnv>, request: OwnRequest) => Promise<Response>
+
+interface Outer {
+  readonly context: Context<AppEnv>
+  readonly key: AuthenticatedKey | undefined
+}
+
+/** `mount` adds the routes of the API to a router. */
+export function createDispatch(mount: (app: OpenAPIHono<AppEnv>) => void): Dispatch {
+  const outers = new WeakMap<Request, Outer>()
+  const app = createRouter()
+  app.use(async (c, next) => {
+    const outer = outers.get(c.req.raw)
+    if (!outer) throw new Error('an inner request has no outer one')
+    const { context, key } = outer
+    c.set('request_id', context.get('request_id'))
+    c.set('stranger_admitted', context.get('stranger_admitted'))
+    if (key) {
+      c.set('key', key)
+      c.set('caller', callerOf(context))
+    }
+    await next()
+    const rate = c.get('rate')
+    if (rate) context.set('rate', rate)
+    context.set('problem_code', c.get('problem_code'))
+  })
+  mount(app)
+  return (context, request) => {
+    const inner = innerRequest(context, request)
+    outers.set(inner, { context, key: keyOf(context, request.granted) })
+    return Promise.resolve(app.fetch(inner, context.env, context.executionCtx))
+  }
+}
+
+function keyOf(c: Context<AppEnv>, granted: Scope | undefined): AuthenticatedKey | undefined {
+  const key: AuthenticatedKey | undefined = c.get('key')
+  if (!key || granted === undefined || key.scopes.includes(granted)) return key
+  return { ...key, scopes: [...key.scopes, granted] }
+}
+
+function innerRequest(
+  c: Context<AppEnv>,
+  { method, path, query, body, idempotency_key }: OwnRequest,
+): Request {
+  const url = new URL(path, c.req.url)
+  for (const [name, value] of Object.entries(query ?? {})) {
+    for (const item of [value ?? []].flat()) url.searchParams.append(name, item)
+  }
+  const headers = new Headers()
+  for (const name of ['Authorization', 'CF-Connecting-IP']) {
+    const value = c.req.header(name)
+    if (value !== undefined) headers.set(name, value)
+  }
+  if (idempotency_key !== undefined) headers.set('Idempotency-Key', idempotency_key)
+  if (body === undefined) return new Request(url, { method, headers })
+  headers.set('Content-Type', 'application/json')
+  return new Request(url, { method, headers, body: JSON.stringify(body, exactly) })
+}
+
+/** Writes a number that a double does not hold as it was sent. */
+function exactly(_: string, value: unknown): unknown {
+  return value instanceof InexactNumber ? JSON.rawJSON(value.source) : value
+}

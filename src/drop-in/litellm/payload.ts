@@ -1,0 +1,131 @@
+import { type EventFields, type Item, keyOf } from '../ingest.ts'
+
+/**
+ * LiteLLM's StandardLoggingPayload, as its generic logger sends it. Its usage is read as the provider's own would be;
+ * its cost, prompts and answers are not read.
+ */
+type Json = Readonly<Record<string, unknown>>
+
+export function itemOfPayload(payload: unknown, feature_id: string): Item {
+  if (!isRecord(payload)) return rejected('unreadable', 'A log entry must be an object.')
+  const { status, cache_hit, call_type } = payload
+  if (status === 'failure') return { kind: 'ignored', reason: 'failed_call' }
+  // The old payload (`generic_api_use_v1`) has every value as Python's text.
+  if (cache_hit === true || cache_hit === 'True') return { kind: 'ignored', reason: 'cache_hit' }
+  const id = textOf(payload.id) ?? textOf(payload.litellm_call_id)
+  if (id === undefined)
+    return rejected('unreadable', 'The log entry has no id, which makes a retry bill once.')
+  const named = textOf(payload.custom_llm_provider)
+  const full_model = textOf(payload.model)
+  const [prefix, ...rest] = (full_model ?? '').split('/')
+  const provider = named ?? (rest.length > 0 ? prefix : undefined)
+  if (provider === undefined) return rejected('no_provider', 'The log entry has no custom_llm_provider.')
+  if (full_model === undefined) return rejected('no_model', 'The log entry has no model.')
+  const model = prefix === provider && rest.length > 0 ? rest.join('/') : full_model
+  const consumed = consumedIn(payload, provider)
+  if (!consumed)
+    return rejected('no_usage', `The log entry of a ${String(call_type).slice(0, 40)} has no usage.`)
+  const metadata = isRecord(payload.metadata) ? payload.metadata : {}
+  const user_id =
+    textOf(payload.end_user) ??
+    textOf(metadata.user_api_key_end_user_id) ??
+    textOf(metadata.user_api_key_user_id)
+  const team_id = textOf(metadata.user_api_key_team_id)
+  const key = textOf(metadata.user_api_key_alias) ?? textOf(metadata.user_api_key_hash)
+  const timestamp = timeOf(payload.endTime)
+  const event: EventFields = {
+    ...consumed,
+    feature_id,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+    provider: PROVIDERS[provider] ?? provider,
+    model,
+    ...(timestamp !== undefined && { timestamp }),
+    idempotency_key: keyOf('litellm', id),
+    metadata: { litellm_id: id, ...(key !== undefined && { litellm_key: key }) },
+  }
+  return { kind: 'event', event }
+}
+
+/** LiteLLM's names of providers that the catalogue has under other ones. */
+const PROVIDERS: Readonly<Record<string, string>> = {
+  azure_text: 'azure',
+  'text-completion-openai': 'openai',
+  'text-completion-codestral': 'mistral',
+  codestral: 'mistral',
+  cohere_chat: 'cohere',
+  vertex_ai_beta: 'google',
+  gemini: 'google',
+  bedrock_converse: 'aws',
+  bedrock_mantle: 'aws',
+  sagemaker: 'aws',
+  dashscope: 'alibaba',
+  moonshot: 'moonshotai',
+  meta_llama: 'meta',
+  voyage: 'voyageai',
+}
+
+function consumedIn(payload: Json, provider: string): object | undefined {
+  const response = isRecord(payload.response) ? payload.response : {}
+  const metadata = isRecord(payload.metadata) ? payload.metadata : {}
+  const usage = [metadata.usage_object, response.usage, countsOf(payload)].find(isRecord)
+  const service_tier = textOf(response.service_tier)
+  const images = Array.isArray(response.data) ? response.data.length : 0
+  if (!usage || !Object.values(usage).some((value) => typeof value === 'number' && value > 0)) {
+    const is_image = /image/.test(String(payload.call_type))
+    return is_image && images > 0 ? { event_type: 'IMAGE_GENERATION', image_count: images } : undefined
+  }
+  return {
+    event_type: 'TOKEN_USAGE',
+    provider_response: {
+      usage: withoutRepeatedReasoning(withoutNulls(usage), provider),
+      ...(service_tier !== undefined && { service_tier }),
+    },
+  }
+}
+
+/** The counts that every payload has, if there is nothing better. */
+function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined {
+  if (typeof prompt_tokens !== 'number' || typeof completion_tokens !== 'number') return undefined
+  return { prompt_tokens, completion_tokens }
+}
+
+/**
+ * xAI reports reasoning beside the completion, and the usage reader adds it. Where LiteLLM has added it already, as the
+ * total says, the part is left out: it has the price of the rest.
+ */
+function withoutRepeatedReasoning(usage: Json, provider: string): Json {
+  const { prompt_tokens, completion_tokens, total_tokens, completion_tokens_details, ...rest } = usage
+  if (provider !== 'xai' || Number(prompt_tokens) + Number(completion_tokens) !== total_tokens) return usage
+  return { ...rest, prompt_tokens, completion_tokens, total_tokens }
+}
+
+/** Python writes None for every detail that a provider does not report. */
+function withoutNulls(usage: Json): Json {
+  return Object.fromEntries(
+    Object.entries(usage).flatMap(([key, value]) =>
+      value === null ? [] : [[key, isRecord(value) ? withoutNulls(value) : value]],
+    ),
+  )
+}
+
+/** Seconds since 1970 as a float, or a text. */
+function timeOf(value: unknown): string | undefined {
+  if (typeof value === 'number' && value > 0) {
+    const date = new Date(Math.round(value * 1000))
+    return Number.isNaN(date.getTime()) ? String(value) : date.toISOString()
+  }
+  return textOf(value)
+}
+
+function rejected(reason: 'unreadable' | 'no_usage' | 'no_model' | 'no_provider', detail: string): Item {
+  return { kind: 'rejected', reason, detail }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,90 @@
+import type { Item } from '../ingest.ts'
+import { keyOf } from '../ingest.ts'
+import { itemOf, type Mapping } from './mapping.ts'
+
+/** CloudEvents 1.0 over HTTP: structured, batched, or binary with the attributes in `ce-` headers. */
+
+/** An event as received, or why it is none. */
+export interface Received {
+  /** For the answer that names refused events; the place in the batch if there is no id. */
+  readonly id: string
+  readonly item: Item
+}
+
+type Attributes = Readonly<Record<string, unknown>>
+
+/** The attributes of an event in binary mode; undefined in the other modes. */
+export function binaryAttributes(header: (name: string) => string | undefined): Attributes | undefined {
+  const id = header('ce-id')
+  if (id === undefined) return undefined
+  const names = ['source', 'type', 'subject', 'time', 'specversion']
+  return { id, ...Object.fromEntries(names.map((name) => [name, decoded(header(`ce-${name}`))])) }
+}
+
+/** Header values are percent-encoded (CloudEvents HTTP binding, section 3.1.3.2). */
+function decoded(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return value
+  }
+}
+
+export function receive(event: unknown, index: number, mappings: readonly Mapping[]): Received {
+  const place = `#${index + 1}`
+  if (!isRecord(event)) return { id: place, item: wrong('An event must be an object.') }
+  const { id, source, type, subject, time, specversion } = event
+  if (!isText(id)) return { id: place, item: wrong('The event has no id.') }
+  if (!isText(source)) return { id, item: wrong('The event has no source.') }
+  if (!isText(type)) return { id, item: wrong('The event has no type.') }
+  if (specversion !== undefined && specversion !== null && specversion !== '1.0') {
+    return { id, item: wrong('The specversion must be 1.0.') }
+  }
+  if (!isAbsent(subject) && typeof subject !== 'string')
+    return { id, item: wrong('The subject must be a text.') }
+  if (!isAbsent(time) && typeof time !== 'string') return { id, item: wrong('The time must be a text.') }
+  const foreign = {
+    type,
+    user_id: isText(subject) ? subject : undefined,
+    time: isText(time) ? time : undefined,
+    data: dataOf(event),
+    key: keyOf('openmeter', source, id),
+  }
+  return { id, item: itemOf(foreign, mappings) }
+}
+
+function dataOf({ data, data_base64 }: Attributes): unknown {
+  const text = typeof data_base64 === 'string' ? textOfBase64(data_base64) : data
+  // A client may have serialised the data itself.
+  if (typeof text !== 'string') return text
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+function textOfBase64(base64: string): string | undefined {
+  try {
+    return atob(base64)
+  } catch {
+    return undefined
+  }
+}
+
+function wrong(detail: string): Item {
+  return { kind: 'rejected', reason: 'unreadable', detail }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null
+}
+
+function isRecord(value: unknown): value is Attributes {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

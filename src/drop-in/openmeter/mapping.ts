@@ -1,0 +1,141 @@
+import { z } from '@hono/zod-openapi'
+import { customerId, customerText } from '../../http/input/identifiers.ts'
+import { findProvider } from '../../pricing/catalogue/catalogue.ts'
+import { customUnitInput } from '../../rating/schema.ts'
+import type { EventFields, Item } from '../ingest.ts'
+
+const MAX_MAPPINGS = 100
+const POINTER = /^(?:\/(?:[^~/]|~[01])*)*$/
+
+const pointer = () =>
+  z
+    .string()
+    .max(255)
+    .regex(POINTER, 'must be a JSON Pointer, such as /tokens')
+    .openapi({ description: "A JSON Pointer (RFC 6901) into the event's `data`.", example: '/tokens' })
+
+const mappingSchema = z
+  .strictObject({
+    type: customerText().openapi({ description: 'The `type` of the CloudEvents.' }),
+    feature_id: customerId(),
+    unit: customUnitInput().optional(),
+    quantity: pointer().optional(),
+    provider: customerText()
+      .optional()
+      .openapi({ description: 'A name, or a JSON Pointer that begins with a slash.' }),
+    model: pointer().optional(),
+    input_tokens: pointer().optional(),
+    output_tokens: pointer().optional(),
+  })
+  .superRefine((mapping, ctx) => {
+    const { unit, quantity, provider, model, input_tokens, output_tokens } = mapping
+    const wrong = (path: string, message: string) => ctx.addIssue({ code: 'custom', path: [path], message })
+    const of_model = provider ?? model ?? input_tokens ?? output_tokens
+    if (unit !== undefined && of_model !== undefined) {
+      wrong('unit', 'give unit and quantity, or provider, model and tokens, not both')
+    } else if (unit !== undefined) {
+      if (quantity === undefined) wrong('quantity', 'required with unit')
+    } else if (of_model === undefined) wrong('unit', 'required, or provider, model and tokens')
+    else {
+      if (quantity !== undefined) wrong('quantity', 'is for a mapping with unit')
+      if (provider === undefined) wrong('provider', 'required with model')
+      if (model === undefined) wrong('model', 'required with provider')
+      if (input_tokens === undefined && output_tokens === undefined)
+        wrong('input_tokens', 'required, or output_tokens')
+    }
+    if (provider !== undefined && !provider.startsWith('/') && !findProvider(provider)) {
+      wrong('provider', 'is not a known provider')
+    }
+  })
+  .openapi('OpenMeterMapping')
+
+export const mappingsSchema = z
+  .strictObject({
+    mappings: z
+      .array(mappingSchema)
+      .max(MAX_MAPPINGS, `must have at most ${MAX_MAPPINGS} mappings`)
+      .superRefine((mappings, ctx) => {
+        const types = new Set<string>()
+        for (const [index, { type }] of mappings.entries()) {
+          if (types.has(type))
+            ctx.addIssue({ code: 'custom', path: [index, 'type'], message: 'has a mapping already' })
+          types.add(type)
+        }
+      }),
+  })
+  .openapi('OpenMeterMappings')
+
+export type Mapping = z.infer<typeof mappingSchema>
+
+/** What another system's event says of itself. */
+export interface ForeignEvent {
+  readonly type: string
+  readonly user_id: string | undefined
+  /** RFC 3339. */
+  readonly time: string | undefined
+  readonly data: unknown
+  readonly key: string
+}
+
+/** Maps an event by its type. */
+export function itemOf(event: ForeignEvent, mappings: readonly Mapping[]): Item {
+  const mapping = mappings.find(({ type }) => type === event.type)
+  if (!mapping) {
+    const detail = `There is no mapping for the type ${JSON.stringify(event.type.slice(0, 60))}. Add one with PUT /v1/drop-in/openmeter.`
+    return { kind: 'rejected', reason: 'no_mapping', detail }
+  }
+  const consumed = mapping.unit === undefined ? tokensOf(mapping, event.data) : unitsOf(mapping, event.data)
+  if ('wrong' in consumed) return { kind: 'rejected', reason: 'wrong_data', detail: consumed.wrong }
+  const fields: EventFields = {
+    ...consumed.fields,
+    feature_id: mapping.feature_id,
+    ...(event.user_id !== undefined && { user_id: event.user_id }),
+    ...(event.time !== undefined && { timestamp: event.time }),
+    idempotency_key: event.key,
+  }
+  return { kind: 'event', event: fields }
+}
+
+/** The consumption of an event, or why it has none. */
+type Consumed = { readonly fields: object } | { readonly wrong: string }
+
+function unitsOf({ unit, quantity = '' }: Mapping, data: unknown): Consumed {
+  const value = numberAt(data, quantity)
+  if (value === undefined) return { wrong: `data has no number at ${quantity}.` }
+  return { fields: { event_type: 'CUSTOM', unit, quantity: value } }
+}
+
+function tokensOf(mapping: Mapping, data: unknown): Consumed {
+  const { provider = '', model = '' } = mapping
+  const name = provider.startsWith('/') ? valueAt(data, provider) : provider
+  if (typeof name !== 'string' || name === '') return { wrong: `data has no provider at ${provider}.` }
+  const model_name = valueAt(data, model)
+  if (typeof model_name !== 'string' || model_name === '') return { wrong: `data has no model at ${model}.` }
+  const tokens: Record<string, number> = {}
+  for (const unit of ['input_tokens', 'output_tokens'] as const) {
+    const place = mapping[unit]
+    if (place === undefined) continue
+    const value = numberAt(data, place)
+    if (value === undefined) return { wrong: `data has no number at ${place}.` }
+    tokens[unit] = value
+  }
+  return { fields: { event_type: 'TOKEN_USAGE', provider: name, model: model_name, ...tokens } }
+}
+
+/** A number, or a text that is one, as many clients send it. */
+function numberAt(data: unknown, place: string): number | undefined {
+  const value = valueAt(data, place)
+  if (typeof value === 'number') return value
+  return typeof value === 'string' && /^\d{1,15}(\.\d{1,6})?$/.test(value) ? Number(value) : undefined
+}
+
+/** The value at a JSON Pointer; undefined if there is none. */
+function valueAt(data: unknown, place: string): unknown {
+  let value = data
+  for (const part of place.split('/').slice(1)) {
+    const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
+    value = Reflect.get(value, key)
+  }
+  return value
+}

@@ -1,0 +1,79 @@
+import { jsonResponse } from '../../http/output/json.ts'
+import { type Fields, isFields, number, pick, rows, snakeCase, type Translation } from './translation.ts'
+
+/** What usage costs. */
+
+const CALCULATION = {
+  provider: 'provider',
+  model: 'model',
+  input_tokens: 'input_tokens',
+  output_tokens: 'output_tokens',
+  count: 'image_count',
+  image_count: 'image_count',
+}
+
+/** The names of the service, and those of its SDK's types. */
+function calculatedOf(calculated: Fields): object {
+  const cost = number(calculated.provider_cost_usd)
+  const price = number(calculated.customer_price_usd)
+  const of = (part: string) =>
+    rows(calculated.breakdown)
+      .filter(({ unit }) => String(unit).startsWith(part) || String(unit).includes(`_${part}_`))
+      .reduce((sum, { cost_usd }) => sum + number(cost_usd), 0)
+  const output = of('output')
+  return {
+    cost,
+    currency: 'USD',
+    credits: calculated.credits,
+    costBreakdown: { inputCostUsd: rounded(cost - output), outputCostUsd: output, totalCostUsd: cost },
+    providerCostUsd: cost,
+    revenueUsd: price,
+    marginUsd: rounded(price - cost),
+    marginPercent: calculated.margin_percent,
+    pricingSource: calculated.pricing_source,
+  }
+}
+
+/** The differences of two decimals of 12 places, which doubles do not keep. For display, as in the original. */
+function rounded(usd: number): number {
+  return Number(usd.toFixed(12))
+}
+
+export const ratingTranslations: readonly Translation[] = [
+  {
+    method: 'post',
+    path: '/v1/rating/calculate',
+    summary: 'Calculate what a call costs',
+    scope: 'pricing:read',
+    status: 200,
+    problems: ['unknown_provider', 'unpriced_model'],
+    async run({ c, body, send }) {
+      const path = '/v1/rating/calculate'
+      return jsonResponse(
+        c,
+        calculatedOf(await send({ method: 'POST', path, body: pick(body, CALCULATION) })),
+      )
+    },
+  },
+  {
+    method: 'post',
+    path: '/v1/rating/calculate/bulk',
+    summary: 'Calculate what up to 100 calls cost',
+    scope: 'pricing:read',
+    status: 200,
+    async run({ c, body, send }) {
+      const asked = Array.isArray(body.calculations) ? body.calculations : []
+      const calculations = asked.map((one: unknown) =>
+        isFields(one) ? pick(snakeCase(one), CALCULATION) : one,
+      )
+      const path = '/v1/rating/calculate/bulk'
+      const answer = await send({ method: 'POST', path, body: { calculations } })
+      const results = rows(answer.results).map((result) =>
+        isFields(result.error)
+          ? { error: result.error.code, message: result.error.detail }
+          : calculatedOf(result),
+      )
+      return jsonResponse(c, { customerId: c.get('key').customer_id, results, total: results.length })
+    },
+  },
+]

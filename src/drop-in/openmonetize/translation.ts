@@ -1,0 +1,163 @@
+import { type OpenAPIHono, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { scoped, scopedWith } from '../../api-keys/authentication/authenticate.ts'
+import type { Scope } from '../../api-keys/authentication/scopes.ts'
+import type { AuthenticatedKey } from '../../api-keys/record.ts'
+import type { AppEnv } from '../../http/env.ts'
+import { customerText } from '../../http/input/identifiers.ts'
+import { jsonProblem, parseBody, rawBody } from '../../http/middleware/body.ts'
+import { invalidRequest, refusalResponse } from '../../http/output/problem.ts'
+import type { ProblemCode } from '../../http/output/problem-codes.ts'
+import { OPEN_OR_OPERATOR, route } from '../../http/route.ts'
+import { currentPrices } from '../../rating/current-prices.ts'
+import type { Dispatch, OwnRequest } from '../dispatch.ts'
+import { whenEnabled } from '../endpoints.ts'
+
+/** A route of the original OpenMonetize: which of ours it becomes, and how our answer is written in its shape. */
+export interface Translation {
+  readonly method: 'get' | 'post' | 'put' | 'delete'
+  /** With the names of parameters in braces. */
+  readonly path: string
+  readonly summary: string
+  /** Undefined for a route that needs no key. */
+  readonly scope?: Scope
+  /** The status of its answer. */
+  readonly status: 200 | 201 | 202 | 204
+  /** Another status that it may answer with. */
+  readonly or?: 200
+  /** Query parameters, all optional. */
+  readonly query?: readonly string[]
+  readonly problems?: readonly ProblemCode[]
+  readonly run: (asked: Asked) => Promise<Response>
+}
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** A request to a translated route. */
+export interface Asked {
+  readonly c: Context<AppEnv>
+  /** The parameters of the path and of the query; of a repeated one, the first. */
+  readonly params: Readonly<Record<string, string | undefined>>
+  /** The body with its own names in snake_case, in which the original had two spellings. */
+  readonly body: Fields
+  /** Sends a request of our API. Throws an `Answer` that refuses it, for the route to return. */
+  readonly send: (request: OwnRequest) => Promise<Fields>
+}
+
+/** A refusal by our API, thrown through a translation and answered as it is. */
+class Refused extends Error {
+  readonly response: Response
+
+  constructor(response: Response) {
+    super('refused')
+    this.response = response
+  }
+}
+
+const body = rawBody(/^application\/json\s*(?:;|$)/i, 'application/json')
+const openObject = { type: 'object', additionalProperties: true, properties: {} } as const
+
+export function addTranslation(
+  router: OpenAPIHono<AppEnv>,
+  translation: Translation,
+  dispatch: Dispatch,
+): void {
+  const { method, path, summary, scope, status, or, query = [], problems = [], run } = translation
+  const has_body = method === 'post' || method === 'put'
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
+  const answer = (code: number) =>
+    code === 204
+      ? { description: 'Done.' }
+      : { description: "The original's answer.", content: { 'application/json': { schema: openObject } } }
+  const on = whenEnabled('openmonetize')
+  const access = scope
+    ? has_body
+      ? scopedWith(scope, body, on, currentPrices)
+      : scoped(scope, on, currentPrices)
+    : { middleware: [body, on], security: OPEN_OR_OPERATOR }
+  const declared = route({
+    method,
+    path,
+    summary,
+    ...access,
+    request: {
+      ...(names.length > 0 && {
+        params: z.object(Object.fromEntries(names.map((name) => [name, customerText()]))),
+      }),
+      ...(query.length > 0 && {
+        query: z.looseObject(Object.fromEntries(query.map((name) => [name, z.string().optional()]))),
+      }),
+      ...(has_body && {
+        body: { required: true, content: { 'application/json': { schema: openObject } } },
+      }),
+    },
+    answers: { [status]: answer(status), ...(or !== undefined && { [or]: answer(or) }) },
+    problems: ['not_found', 'overloaded', 'unavailable', 'invalid_request', 'customer_mismatch', ...problems],
+  })
+  router.openapi(declared, async (c) => {
+    const read = has_body ? readFields(c) : {}
+    if (read instanceof Response) return read
+    const params = { ...c.req.query(), ...c.req.param() }
+    const send = async (request: OwnRequest): Promise<Fields> => {
+      const response = await dispatch(c, request)
+      if (!response.ok) throw new Refused(response)
+      return response.status === 204 ? {} : await response.json<Fields>()
+    }
+    try {
+      const asked: Asked = { c, params, body: snakeCase(read), send }
+      return isOfAnother(asked) ? refusalResponse(c, { code: 'customer_mismatch' }) : await run(asked)
+    } catch (error) {
+      if (error instanceof Refused) return error.response
+      throw error
+    }
+  })
+}
+
+/** The original names the customer in paths, queries and bodies; here the key does. */
+function isOfAnother({ c, params, body }: Asked): boolean {
+  const key: AuthenticatedKey | undefined = c.get('key')
+  if (!key) return false
+  const named = [params.customerId, params.customer_id, body.customer_id]
+  return named.some((id) => id !== undefined && id !== null && id !== key.customer_id)
+}
+
+function readFields(c: Context<AppEnv>): Fields | Response {
+  const parsed = parseBody(c.get('body_bytes') ?? new Uint8Array())
+  if (typeof parsed === 'string') return jsonProblem(c, parsed)
+  if (isFields(parsed.value)) return parsed.value
+  return invalidRequest(c, 'The body must be an object.', [{ path: '', message: 'must be an object' }])
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The fields with their names in snake_case; null is absent. A field in both spellings keeps the first. */
+export function snakeCase(fields: Fields): Fields {
+  const named = new Map<string, unknown>()
+  for (const [name, value] of Object.entries(fields)) {
+    const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    if (value !== null && value !== undefined && !named.has(snake)) named.set(snake, value)
+  }
+  return Object.fromEntries(named)
+}
+
+/** The given fields of a body, under the same or other names. Absent ones are left out. */
+export function pick(body: Fields, names: Readonly<Record<string, string>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(names).flatMap(([from, to]) => (body[from] === undefined ? [] : [[to, body[from]]])),
+  )
+}
+
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** A number of an answer; 0 for none. */
+export function number(value: unknown): number {
+  return typeof value === 'number' ? value : 0
+}
+
+export function rows(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isFields) : []
+}

@@ -1,0 +1,89 @@
+import { InexactNumber } from '../../http/input/exact-json.ts'
+import {
+  type Attributes,
+  type AttributeValue,
+  type IsWanted,
+  MAX_ATTRIBUTES,
+  MAX_SPANS,
+  MAX_TEXT,
+  type Span,
+  TOO_MANY_SPANS,
+  type Undecodable,
+} from './span.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Reads an ExportTraceServiceRequest in OTLP's JSON: ids in hexadecimal, 64-bit numbers as text or number. */
+export function spansOfJson(body: unknown, isWanted: IsWanted): Span[] | Undecodable {
+  if (!isRecord(body)) return { problem: 'The body must be an object with resourceSpans.' }
+  const { resourceSpans = [] } = body
+  if (!Array.isArray(resourceSpans)) return { problem: 'resourceSpans must be a list.' }
+  const spans: Span[] = []
+  for (const group of records(resourceSpans)) {
+    const resource = attributesOf(isRecord(group.resource) ? group.resource.attributes : undefined, isWanted)
+    // Exporters before OTLP 0.15 say instrumentationLibrarySpans.
+    for (const scope of records(group.scopeSpans ?? group.instrumentationLibrarySpans)) {
+      for (const span of records(scope.spans)) {
+        if (spans.length >= MAX_SPANS) return { problem: TOO_MANY_SPANS }
+        spans.push(spanOf(span, resource, isWanted))
+      }
+    }
+  }
+  return spans
+}
+
+function spanOf(span: Json, resource: Attributes, isWanted: IsWanted): Span {
+  const parent = idOf(span.parentSpanId)
+  const { code } = isRecord(span.status) ? span.status : {}
+  return {
+    trace_id: idOf(span.traceId),
+    span_id: idOf(span.spanId),
+    parent_span_id: parent === '' ? undefined : parent,
+    end_ms: millisecondsOf(span.endTimeUnixNano),
+    is_error: code === 2 || code === 'STATUS_CODE_ERROR',
+    attributes: attributesOf(span.attributes, isWanted),
+    resource,
+  }
+}
+
+export function attributesOf(list: unknown, isWanted: IsWanted): Attributes {
+  const attributes = new Map<string, AttributeValue>()
+  for (const { key, value } of records(list)) {
+    if (attributes.size >= MAX_ATTRIBUTES) break
+    if (typeof key !== 'string' || !isWanted(key) || !isRecord(value)) continue
+    const read = readValue(value)
+    if (read !== undefined) attributes.set(key, read)
+  }
+  return attributes
+}
+
+function readValue({ stringValue, intValue, doubleValue, boolValue }: Json): AttributeValue | undefined {
+  if (typeof stringValue === 'string') return stringValue.length <= MAX_TEXT ? stringValue : undefined
+  if (typeof boolValue === 'boolean') return boolValue
+  const number = intValue ?? doubleValue
+  if (typeof number === 'number') return number
+  return typeof number === 'string' && /^-?\d{1,19}$/.test(number) ? Number(number) : undefined
+}
+
+function idOf(value: unknown): string {
+  return typeof value === 'string' ? value.toLowerCase() : ''
+}
+
+function millisecondsOf(nanoseconds: unknown): number | undefined {
+  const text = integerText(nanoseconds)
+  const ms = /^\d{1,20}$/.test(text) ? Number(BigInt(text) / 1_000_000n) : 0
+  return ms === 0 ? undefined : ms
+}
+
+/** A 64-bit number, which is a text or, from some exporters, a number. */
+export function integerText(value: unknown): string {
+  return value instanceof InexactNumber ? value.source : String(value)
+}
+
+export function records(value: unknown): Json[] {
+  return Array.isArray(value) ? value.filter(isRecord) : []
+}
+
+export function isRecord(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,64 @@
+/** The parts of a span that metering reads. Content is never among them: it is left out while the request is decoded. */
+export interface Span {
+  /** 32 lower-case hexadecimal digits. */
+  readonly trace_id: string
+  /** 16 lower-case hexadecimal digits. */
+  readonly span_id: string
+  readonly parent_span_id: string | undefined
+  /** Undefined if the span has no end. */
+  readonly end_ms: number | undefined
+  readonly is_error: boolean
+  readonly attributes: Attributes
+  /** The attributes of what sent it, shared by its spans. */
+  readonly resource: Attributes
+}
+
+export type AttributeValue = string | number | boolean
+export type Attributes = ReadonlyMap<string, AttributeValue>
+
+/** The attributes that a decoder keeps: these, and those that the request names for its user and team. */
+const WANTED = [
+  /^gen_ai\.(usage\.|operation\.name$|system$|provider\.name$|request\.model$|response\.model$|agent\.name$|agent\.id$)/,
+  /^llm\.(usage\.|token_count\.|request\.type$|model_name$|provider$|system$)/,
+  /^ai\.(operationId$|model\.provider$|model\.id$|response\.model$|usage\.)/,
+  /^(openinference\.span\.kind|traceloop\.span\.kind|langfuse\.observation\.type|agent_name)$/,
+  /^openmonetize\.(user_id|team_id|feature_id)$/,
+]
+
+/** In the order in which the user is taken from them. */
+export const USER_ATTRIBUTES = [
+  'openmonetize.user_id',
+  'user.id',
+  'enduser.id',
+  'langfuse.user.id',
+  'ai.telemetry.metadata.userId',
+  'traceloop.association.properties.user_id',
+]
+
+export type IsWanted = (key: string) => boolean
+
+export function wantedAttributes(named: readonly string[]): IsWanted {
+  const exact = new Set([...USER_ATTRIBUTES, ...named])
+  return (key) => exact.has(key) || (/^[galot]/.test(key) && WANTED.some((pattern) => pattern.test(key)))
+}
+
+/** Wanted attributes of one span; further ones are left out. */
+export const MAX_ATTRIBUTES = 200
+/** Longer texts are no ids and no names. */
+export const MAX_TEXT = 1_000
+
+/** Above every exporter's batch. An empty span has two bytes, so the size of a body does not bound their number. */
+export const MAX_SPANS = 20_000
+export const TOO_MANY_SPANS = `A request must have at most ${MAX_SPANS} spans.`
+
+/** Why a request cannot be decoded, for a person. */
+export interface Undecodable {
+  readonly problem: string
+}
+
+const TRACE_ID = /^[0-9a-f]{32}$/
+const SPAN_ID = /^[0-9a-f]{16}$/
+
+export function hasIds({ trace_id, span_id }: Pick<Span, 'trace_id' | 'span_id'>): boolean {
+  return TRACE_ID.test(trace_id) && SPAN_ID.test(span_id)
+}

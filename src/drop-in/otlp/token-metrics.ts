@@ -1,0 +1,104 @@
+import { type EventFields, type Item, keyOf } from '../ingest.ts'
+import { firstText, type SpanOptions, timestampOf } from './model-calls.ts'
+import type { Point } from './points.ts'
+import { USER_ATTRIBUTES } from './span.ts'
+
+/**
+ * The token counters of coding agents, which export no spans. Claude Code counts each kind of token in a series of its
+ * own, as deltas; the points of one model and interval become one event.
+ */
+
+const TOKENS = 'claude_code.token.usage'
+
+/** The kinds of tokens, which Anthropic counts beside each other. */
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  input: ['input_tokens'],
+  output: ['output_tokens'],
+  cacheRead: ['input_tokens', 'cache_read_tokens'],
+  cacheCreation: ['input_tokens', 'cache_write_tokens'],
+}
+
+const MAX_TOKENS = 10_000_000_000_000
+
+/** One item for each event and for each point that is none, with the number of points that it stands for. */
+export interface PointItem {
+  readonly item: Item
+  readonly count: number
+}
+
+export function itemsOfPoints(points: readonly Point[], options: SpanOptions): PointItem[] {
+  const groups = new Map<string, Point[]>()
+  const items: PointItem[] = []
+  for (const point of points) {
+    const wrong = problemOf(point)
+    if (wrong) {
+      items.push({ item: wrong, count: 1 })
+      continue
+    }
+    const key = seriesOf(point)
+    const group = groups.get(key)
+    if (group) group.push(point)
+    else groups.set(key, [point])
+  }
+  for (const [key, group] of groups) {
+    items.push({ item: { kind: 'event', event: eventOf(key, group, options) }, count: group.length })
+  }
+  return items
+}
+
+function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Item | undefined {
+  if (metric !== TOKENS) return { kind: 'ignored', reason: 'not_a_model_call' }
+  if (!is_delta) {
+    const detail =
+      'The sum is cumulative. Set OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta, its default in Claude Code.'
+    return { kind: 'rejected', reason: 'wrong_data', detail }
+  }
+  if (KINDS[String(attributes.get('type'))] === undefined) {
+    return { kind: 'rejected', reason: 'no_usage', detail: 'The point has no type of tokens.' }
+  }
+  if (!Number.isInteger(value) || value < 0 || value > MAX_TOKENS) {
+    return { kind: 'rejected', reason: 'no_usage', detail: 'The value is no number of tokens.' }
+  }
+  if (!/^[1-9]\d{0,19}$/.test(time_ns)) {
+    return {
+      kind: 'rejected',
+      reason: 'unreadable',
+      detail: 'The point has no time, which makes a retry bill once.',
+    }
+  }
+  if (firstText(attributes, ['model']) !== undefined) return undefined
+  return { kind: 'rejected', reason: 'no_model', detail: 'The point has no model.' }
+}
+
+/** Every attribute but the kind of tokens, and the interval: one event, and its idempotency key. */
+function seriesOf({ attributes, resource, start_ns, time_ns }: Point): string {
+  const sorted = (map: Point['attributes']) =>
+    [...map].filter(([name]) => name !== 'type').toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return keyOf('otlp', TOKENS, start_ns, time_ns, JSON.stringify([sorted(attributes), sorted(resource)]))
+}
+
+function eventOf(key: string, group: readonly Point[], options: SpanOptions): EventFields {
+  const usage: Record<string, number> = {}
+  for (const { attributes, value } of group) {
+    for (const unit of KINDS[String(attributes.get('type'))] ?? []) usage[unit] = (usage[unit] ?? 0) + value
+  }
+  const [{ attributes, resource, time_ns } = EMPTY] = group
+  const either = (keys: readonly (string | undefined)[]) =>
+    firstText(attributes, keys) ?? firstText(resource, keys)
+  const user_id = either([options.user_attribute, ...USER_ATTRIBUTES])
+  const team_id = either([options.team_attribute, 'openmonetize.team_id'])
+  return {
+    event_type: 'TOKEN_USAGE',
+    feature_id: either(['openmonetize.feature_id']) ?? options.feature_id ?? DEFAULT_FEATURE,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+    provider: 'anthropic',
+    model: firstText(attributes, ['model']) ?? '',
+    usage,
+    idempotency_key: key,
+    timestamp: timestampOf(Number(BigInt(time_ns) / 1_000_000n)),
+  }
+}
+
+const EMPTY = { attributes: new Map(), resource: new Map(), time_ns: '0' }
+const DEFAULT_FEATURE = 'claude_code'

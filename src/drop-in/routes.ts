@@ -1,0 +1,83 @@
+import { type OpenAPIHono, z } from '@hono/zod-openapi'
+import { authenticate, scoped } from '../api-keys/authentication/authenticate.ts'
+import { configOf } from '../config.ts'
+import { ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { inDialect } from '../http/output/dialects.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { serviceUnavailable } from '../http/output/problem.ts'
+import { createRouter, json, route } from '../http/route.ts'
+import { readCounts } from './counts.ts'
+import type { Dispatch } from './dispatch.ts'
+import { liteLlmRoutes } from './litellm/routes.ts'
+import { openMeterRoutes, openMeterSettingsRoutes } from './openmeter/routes.ts'
+import { openMonetizeRoutes } from './openmonetize/routes.ts'
+import { otlpRoutes, protobufProblems } from './otlp/routes.ts'
+import { stripeRoutes } from './stripe/routes.ts'
+
+const endpointSchema = z.object({
+  enabled: z.boolean().openapi({ description: 'Whether this deployment has the endpoint on.' }),
+  last_received_at: z.string().nullable().openapi({ format: 'date-time' }),
+  accepted: z.int(),
+  duplicates: z.int(),
+  rejected: z
+    .record(z.string(), z.int())
+    .openapi({ description: 'What should have been billed, by reason.' }),
+  ignored: z.record(z.string(), z.int()).openapi({ description: 'What costs nothing, by reason.' }),
+})
+
+const statusRoute = route({
+  method: 'get',
+  path: '/',
+  summary: 'Get what the drop-in endpoints received and what became of it',
+  description:
+    'To see why nothing arrives. Counts since the first request; the last ten seconds may be missing, and what an isolate had not written when it ended. They are no bill: `GET /v1/events` is exact.',
+  ...scoped('analytics:read'),
+  answers: {
+    200: json(
+      'Each endpoint.',
+      z
+        .object({
+          otlp: endpointSchema,
+          openmeter: endpointSchema,
+          litellm: endpointSchema,
+          openmonetize: endpointSchema,
+          stripe: endpointSchema,
+        })
+        .openapi('DropInStatus'),
+    ),
+  },
+  problems: ['unavailable'],
+})
+
+const statusRoutes = createRouter()
+
+statusRoutes.openapi(statusRoute, async (c) => {
+  try {
+    return jsonResponse(c, await readCounts(c.env, ledgerOf(c), configOf(c.env).drop_in))
+  } catch (error) {
+    return serviceUnavailable(c, 'drop_in_counts_not_read', error)
+  }
+})
+
+/** `GET /v1/drop-in` and the settings of its endpoints. */
+export function dropInStatusRoutes(): OpenAPIHono<AppEnv> {
+  const router = createRouter()
+  router.route('/', statusRoutes)
+  router.route('/openmeter', openMeterSettingsRoutes)
+  return router
+}
+
+/** The endpoints of other systems' clients. Their paths are not below `/v1`: only base URL and key change. */
+export function dropInRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
+  const router = createRouter()
+  router.use('/otlp/*', protobufProblems)
+  for (const path of ['/otlp/*', '/openmeter/*', '/litellm/*', '/stripe/*'])
+    router.use(path, inDialect, authenticate)
+  router.route('/otlp', otlpRoutes)
+  router.route('/openmeter', openMeterRoutes(dispatch))
+  router.route('/litellm', liteLlmRoutes)
+  router.route('/stripe', stripeRoutes)
+  router.route('/openmonetize', openMonetizeRoutes(dispatch))
+  return router
+}

@@ -1,0 +1,57 @@
+import { expect, it } from 'vitest'
+import { api, jsonOf } from '../support/api.ts'
+import { answered, listed } from '../support/client.ts'
+import { createCustomer } from '../support/customers.ts'
+
+const MAPPING = { type: 'api_requests', feature_id: 'api', unit: 'api_calls', quantity: '/value' }
+
+function sent(key: string, fields: Readonly<Record<string, string>>): Promise<Response> {
+  const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+  return api('/stripe/v1/billing/meter_events', {
+    key,
+    body: new URLSearchParams(fields).toString(),
+    headers,
+  })
+}
+
+async function customerWithMapping(): Promise<string> {
+  const { api_key } = await createCustomer()
+  await answered(api_key, '/v1/drop-in/openmeter', { mappings: [MAPPING] }, 200, 'PUT')
+  return api_key
+}
+
+const EVENT = {
+  event_name: 'api_requests',
+  'payload[value]': '25',
+  'payload[stripe_customer_id]': 'cus_zoe',
+  identifier: 'idf_1',
+}
+
+it('a meter event is billed for its customer, once for its identifier', async () => {
+  const key = await customerWithMapping()
+  const response = await sent(key, EVENT)
+  expect(response.status).toBe(200)
+  expect(await response.json()).toMatchObject({
+    ...{ object: 'billing.meter_event', event_name: 'api_requests', identifier: 'idf_1', livemode: true },
+    payload: { value: '25', stripe_customer_id: 'cus_zoe' },
+  })
+  expect((await sent(key, EVENT)).status).toBe(200)
+  expect(await listed(key, '/v1/events')).toMatchObject([
+    { user_id: 'cus_zoe', feature_id: 'api', usage: { custom: { api_calls: 25 } } },
+  ])
+})
+
+it.each<[string, Record<string, string>]>([
+  ['no_mapping', { event_name: 'unheard_of' }],
+  ['wrong_data', { 'payload[value]': 'many' }],
+  ['timestamp', { timestamp: 'yesterday' }],
+  ['event_name', { event_name: '' }],
+])('what is wrong is named in the error shape of Stripe: %s', async (part, fields) => {
+  const key = await customerWithMapping()
+  const response = await sent(key, { ...EVENT, ...fields })
+  expect(response.status).toBe(400)
+  expect((await jsonOf(response)).error).toMatchObject({
+    ...{ type: 'invalid_request_error', code: 'invalid_request', message: expect.stringContaining(part) },
+  })
+  expect(await listed(key, '/v1/events')).toEqual([])
+})
