@@ -2332,6 +2332,8 @@ export interface components {
             };
             /** Format: date-time */
             created_at: string;
+            /** @description The API key that sent it, or that opened its hold. Null for events of earlier versions. */
+            key_id: string | null;
         };
         EventExplanation: {
             event_id: string;
@@ -3746,6 +3748,7 @@ export interface components {
                     model?: string | null;
                     user?: string | null;
                     team?: string | null;
+                    key?: string | null;
                     event_type?: string | null;
                 };
                 events: number;
@@ -3796,6 +3799,7 @@ export interface components {
                     model?: string | null;
                     user?: string | null;
                     team?: string | null;
+                    key?: string | null;
                     event_type?: string | null;
                 };
                 /** @description USD, with at most 6 decimals. */
@@ -4791,6 +4795,7 @@ export interface operations {
                 cursor?: string;
                 user_id?: string;
                 team_id?: string;
+                key_id?: string;
                 feature_id?: string;
                 provider?: string;
                 model?: string;
@@ -5825,7 +5830,7 @@ export interface operations {
                 from?: string;
                 /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
-                /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, event_type, separated by commas. */
+                /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
                 /** @description The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours. */
                 time_zone?: string;
@@ -5834,6 +5839,9 @@ export interface operations {
                 model?: string[];
                 user?: string[];
                 team?: string[];
+                key?: string[];
+                /** @description Another name of `key`. */
+                key_id?: string[];
                 event_type?: string[];
             };
             header?: never;
@@ -5860,7 +5868,7 @@ export interface operations {
                 from?: string;
                 /** @description End of the range, exclusive, rounded up to a whole hour. Default: now. */
                 to?: string;
-                /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, event_type, separated by commas. */
+                /** @description Up to 3 of hour, day, week, month, feature, provider, model, user, team, key, event_type, separated by commas. */
                 group_by?: string;
                 /** @description The IANA time zone of `day`, `week` and `month`, with its daylight saving time. Default: UTC. With a window in `group_by`, its offset from UTC must be whole hours. */
                 time_zone?: string;
@@ -5869,6 +5877,9 @@ export interface operations {
                 model?: string[];
                 user?: string[];
                 team?: string[];
+                key?: string[];
+                /** @description Another name of `key`. */
+                key_id?: string[];
                 event_type?: string[];
             };
             header?: never;

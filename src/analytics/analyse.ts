@@ -5,8 +5,8 @@ import type { Caller } from '../ledger/model/account.ts'
 import { type FieldError, invalid, type Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { nameSubjects } from '../projection/read/subjects.ts'
-import { type Rollup, readCells, readRollup, TooManyCells } from '../usage/rollups/read.ts'
-import { needsHours, needsTeams, needsUsers, type Question } from './question.ts'
+import { type CellQuery, type Rollup, readCells, readRollup, TooManyCells } from '../usage/rollups/read.ts'
+import { needsHours, needsKeys, needsTeams, needsUsers, type Question } from './question.ts'
 import type { Answered, NameOf } from './render.ts'
 import { Summary, TooManyGroups } from './summary.ts'
 
@@ -74,10 +74,16 @@ export async function addUsage(
     from_ms: question.from_ms,
     to_ms: question.to_ms,
     grain: needsHours(question) ? 'hour' : 'day',
-    subjects: needsUsers(question) ? 'user' : needsTeams(question) ? 'team' : 'none',
+    subjects: subjectsOf(question),
     ...(users && { user_numbers: [...users] }),
   })
   for await (const chunk of cells) for (const cell of chunk) summary.add(cell)
+}
+
+function subjectsOf(question: Question): CellQuery['subjects'] {
+  if (needsUsers(question)) return 'user'
+  if (needsTeams(question)) return 'team'
+  return needsKeys(question) ? 'key' : 'none'
 }
 
 function tooMuch(error: unknown) {

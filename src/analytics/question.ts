@@ -7,7 +7,7 @@ import { offsetText, type TimeZone } from '../time/zones.ts'
 export const WINDOWS = ['hour', 'day', 'week', 'month'] as const
 export type Window = (typeof WINDOWS)[number]
 
-export const DIMENSIONS = ['feature', 'provider', 'model', 'user', 'team', 'event_type'] as const
+export const DIMENSIONS = ['feature', 'provider', 'model', 'user', 'team', 'key', 'event_type'] as const
 
 export const GROUPS = [...WINDOWS, ...DIMENSIONS] as const
 export type Group = (typeof GROUPS)[number]
@@ -31,6 +31,8 @@ export interface Filters {
   /** By subject number. */
   readonly user?: ReadonlySet<number>
   readonly team?: ReadonlySet<number>
+  /** By the key's id. */
+  readonly key?: ReadonlySet<string>
 }
 
 export const DEFAULT_RANGE_MS = 30 * DAY_MS
@@ -77,6 +79,17 @@ export function needsUsers({ group_by, filters }: Question): boolean {
 
 export function needsTeams({ group_by, filters }: Question): boolean {
   return group_by.includes('team') || filters.team !== undefined
+}
+
+export function needsKeys({ group_by, filters }: Question): boolean {
+  return group_by.includes('key') || filters.key !== undefined
+}
+
+/** Returns the error of API keys together with users or teams: usage by user and team is stored without the key. */
+export function keyProblem(question: Question): { field: string; message: string } | undefined {
+  if (!needsKeys(question) || !(needsUsers(question) || needsTeams(question))) return undefined
+  const field = question.group_by.includes('key') ? 'group_by' : 'key'
+  return { field, message: 'key cannot be combined with user or team' }
 }
 
 export function floorHour(at_ms: number): number {

@@ -12,6 +12,7 @@ import {
   ceilHour,
   DEFAULT_RANGE_MS,
   floorHour,
+  keyProblem,
   type Question,
   rangeProblem,
   zoneProblem,
@@ -28,6 +29,7 @@ export async function readQuestion(
   const to_ms = ceilHour(query.to ?? now_ms)
   const from_ms = floorHour(query.from ?? to_ms - DEFAULT_RANGE_MS)
   const { feature, provider, model, event_type } = query
+  const keys = query.key || query.key_id ? [...(query.key ?? []), ...(query.key_id ?? [])] : undefined
   const question: Question = {
     from_ms,
     to_ms,
@@ -38,6 +40,7 @@ export async function readQuestion(
       ...(provider && { provider: new Set(provider.map(recordedProvider)) }),
       ...(model && { model: new Set(model) }),
       ...(event_type && { event_type: new Set(event_type) }),
+      ...(keys && { key: new Set(keys) }),
     },
   }
   // Compares the times as given: rounding could hide that they are reversed.
@@ -45,6 +48,7 @@ export async function readQuestion(
   const problem = reversed
     ? { field: 'from', message: 'must be before to' }
     : (rangeProblem(withSubjects(question, query)) ??
+      keyProblem(withSubjects(question, query)) ??
       forgottenProblem(env, from_ms, now_ms) ??
       zoneProblem(question))
   if (problem) {
@@ -68,9 +72,10 @@ function forgottenProblem(
   return { field: 'from', message: `must not be before ${timeJson(kept_from_ms)}: older days are deleted` }
 }
 
-/** For the range check only: whether users are filtered is known before their numbers. */
-function withSubjects(question: Question, { user }: AnalyticsQuery): Question {
-  return user ? { ...question, filters: { ...question.filters, user: new Set() } } : question
+/** For checks only: whether users and teams are filtered is known before their numbers. */
+function withSubjects(question: Question, { user, team }: AnalyticsQuery): Question {
+  const subjects = { ...(user && { user: new Set<number>() }), ...(team && { team: new Set<number>() }) }
+  return { ...question, filters: { ...question.filters, ...subjects } }
 }
 
 /** A subject that D1 does not know has no usage in the rollups either. */

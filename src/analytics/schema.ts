@@ -62,6 +62,8 @@ export const analyticsQuery = z.strictObject({
   model: filter(customerText()),
   user: filter(customerText()),
   team: filter(customerText()),
+  key: filter(customerText()),
+  key_id: filter(customerText()).openapi({ description: 'Another name of `key`.' }),
   event_type: filter(z.enum(EVENT_TYPES)),
 })
 

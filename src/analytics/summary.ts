@@ -64,7 +64,8 @@ function passes(cell: Cell, filters: Filters): boolean {
     admits(filters.model, cell.model) &&
     admits(filters.event_type, cell.event_type) &&
     admits(filters.user, cell.user) &&
-    admits(filters.team, cell.team)
+    admits(filters.team, cell.team) &&
+    admits(filters.key, cell.key)
   )
 }
 

@@ -70,6 +70,7 @@ export function renderEvent(ids: LedgerIds, entry: Entry): object {
     feature_id: event.feature_id,
     user_id: event.user_id ?? null,
     team_id: event.team_id ?? null,
+    key_id: event.key_id ?? null,
     provider: event.provider ?? null,
     model: event.model ?? null,
     usage: { ...usageJson(event.usage ?? {}), ...(event.custom && { custom: usageJson(event.custom) }) },

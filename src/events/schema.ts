@@ -35,6 +35,7 @@ function isObject(value: unknown): boolean {
 export const eventsQuery = z.strictObject({
   ...pageQuery,
   ...subjectFields,
+  key_id: customerText().optional(),
   feature_id: customerText().optional(),
   provider: customerText().optional(),
   model: customerText().optional(),
@@ -116,6 +117,10 @@ export const eventRecordSchema = z
     transaction_id: z.string(),
     metadata: z.record(z.string(), z.unknown()),
     created_at: time,
+    // Last, so that the columns of an export keep their places.
+    key_id: z.string().nullable().openapi({
+      description: 'The API key that sent it, or that opened its hold. Null for events of earlier versions.',
+    }),
   })
   .openapi('EventRecord')
 

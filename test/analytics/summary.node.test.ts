@@ -18,6 +18,7 @@ function cellOf(cell: Partial<Cell>): Cell {
     event_type: 'TOKEN_USAGE',
     user: null,
     team: null,
+    key: null,
     events: 1,
     credits_micro: 0n,
     cost_pico: 0n,

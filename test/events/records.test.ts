@@ -48,6 +48,7 @@ describe('GET /v1/events', () => {
       feature_id: 'chat',
       user_id: 'ann',
       team_id: null,
+      key_id: expect.stringMatching(/^key_/),
       provider: 'OPENAI',
       model: 'gpt-4o',
       usage: { input_tokens: 1000, output_tokens: 500 },

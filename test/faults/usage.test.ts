@@ -119,7 +119,7 @@ describe('a message that was cut elsewhere', () => {
     const [first] = sent.map((body) => JSON.parse(JSON.stringify(body)))
     const nothing = { h: 0, s: [], k: [], u: [], c: [] }
     // The grant, which is no usage, as a message of its own.
-    const grant = { ...first, to_entry: 1, cells: nothing, at_ms: null }
+    const grant = { ...first, v: 1, to_entry: 1, cells: nothing, at_ms: null }
     expect(await deliver([grant])).toEqual(acks(1))
     expect(await deliver(sent.slice(1))).toEqual(acks(1))
     await expectRolledUp(ledger, { events: 2 * EVENTS })

@@ -41,6 +41,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   key_id: ({ key_id }) => key_id,
   user: ({ user_id }) => user_id,
   team: ({ team_id }) => team_id,
+  key: ({ key_id }) => key_id,
   feature: ({ feature_id }) => feature_id,
   feature_id: ({ feature_id }) => feature_id,
   transaction_id: ({ transaction_id }) => transaction_id,

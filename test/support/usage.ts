@@ -151,12 +151,15 @@ export async function expectRolledUp(
   if (expected) expect(totals.events).toBe(BigInt(expected.events))
   expect(rollup.totals).toEqual(totals)
   expect(await pageSums(ledger)).toEqual(totals)
-  const noUser = (cell: Cell): Cell => ({ ...cell, user: null })
-  const noSubject = (cell: Cell): Cell => ({ ...cell, user: null, team: null })
+  const noKey = (cell: Cell): Cell => ({ ...cell, key: null })
+  const noUser = (cell: Cell): Cell => ({ ...cell, user: null, key: null })
+  const byKey = (cell: Cell): Cell => ({ ...cell, user: null, team: null })
+  const noSubject = (cell: Cell): Cell => ({ ...cell, user: null, team: null, key: null })
   const byDay = (cell: Cell): Cell => ({ ...noSubject(cell), hour: startOfDay(cell.hour) })
   const hour = 'hour' as const
-  expect(said(await cellsOf(rollup, { grain: hour, subjects: 'user' }))).toEqual(reference(deltas))
+  expect(said(await cellsOf(rollup, { grain: hour, subjects: 'user' }))).toEqual(reference(deltas, noKey))
   expect(said(await cellsOf(rollup, { grain: hour, subjects: 'team' }))).toEqual(reference(deltas, noUser))
+  expect(said(await cellsOf(rollup, { grain: hour, subjects: 'key' }))).toEqual(reference(deltas, byKey))
   expect(said(await cellsOf(rollup, { grain: hour, subjects: 'none' }))).toEqual(reference(deltas, noSubject))
   expect(said(await cellsOf(rollup, { grain: 'day', subjects: 'none' }))).toEqual(reference(deltas, byDay))
 }

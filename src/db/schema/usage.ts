@@ -53,13 +53,15 @@ export const rollupDays = sqliteTable(
     day: integer().notNull(),
     part: integer().notNull(),
     /**
-     * JSON by day, by hour, and by hour and team. The smallest is first, because SQLite reads a row only up to the last
-     * column of a query.
+     * JSON by day, by hour, by hour and team, and by hour and API key. The smallest is first, because SQLite reads a row
+     * only up to the last column of a query.
      */
     by_day: text().notNull(),
     by_hour: text().notNull(),
     /** Null when no cell has a team: its content is then that of `by_hour`. */
     by_team: text(),
+    /** The same for API keys; rows of earlier versions have none. */
+    by_key: text(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.generation, table.day, table.part] })],
 )

@@ -88,6 +88,7 @@ function matchesEvent(event: EventRecord | undefined, filter: EventFilter): bool
   return (
     (filter.user_id === undefined || event.user_id === filter.user_id) &&
     (filter.team_id === undefined || event.team_id === filter.team_id) &&
+    (filter.key_id === undefined || event.key_id === filter.key_id) &&
     (filter.feature_id === undefined || event.feature_id === filter.feature_id) &&
     (filter.provider === undefined || event.provider === filter.provider) &&
     (filter.model === undefined || event.model === filter.model) &&

@@ -15,6 +15,8 @@ export interface CellDimensions {
   /** Subject numbers (`subjects`). An erased subject keeps its number, so rollups do not change. */
   readonly user: number | null
   readonly team: number | null
+  /** The API key, by its id; null in usage of earlier versions, and where keys are not needed. */
+  readonly key: string | null
 }
 
 /** Exact sums. Voids and refunds subtract, so a sum may be negative where the event is in another cell. */
@@ -102,13 +104,22 @@ export class Cells {
 /** Names of customers have no control character (`customerText`) and are not empty. */
 const KEY = '\u0000'
 
-function placeOf({ hour, feature_id, provider, model, event_type, user, team }: CellDimensions): string {
+function placeOf({ hour, feature_id, provider, model, event_type, user, team, key }: CellDimensions): string {
   const kind = `${feature_id}${KEY}${provider ?? ''}${KEY}${model ?? ''}${KEY}${event_type ?? ''}`
-  return `${hour}${KEY}${user ?? ''}${KEY}${team ?? ''}${KEY}${kind}`
+  return `${hour}${KEY}${user ?? ''}${KEY}${team ?? ''}${KEY}${key ?? ''}${KEY}${kind}`
 }
 
-function emptyCell({ hour, feature_id, provider, model, event_type, user, team }: Cell): MutableCell {
-  return { hour, feature_id, provider, model, event_type, user, team, ...noSums() }
+function emptyCell({ hour, feature_id, provider, model, event_type, user, team, key }: Cell): MutableCell {
+  return { hour, feature_id, provider, model, event_type, user, team, key, ...noSums() }
+}
+
+/**
+ * The names that make the kind of a cell, for its packed form: feature, provider, model, event type, and the API key if
+ * there is one, so that usage without keys packs as in earlier versions.
+ */
+export function namesOfKind({ feature_id, provider, model, event_type, key }: Cell): (string | null)[] {
+  const names = [feature_id, provider, model, event_type]
+  return key === null ? names : [...names, key]
 }
 
 function isZero(cell: CellSums): boolean {
@@ -156,9 +167,9 @@ export class WeighedCells extends Cells {
     return cell
   }
 
-  private weighKind({ feature_id, provider, model, event_type }: Cell): void {
-    const names = [feature_id, provider, model, event_type]
-    this.weighOnce(this.kinds, JSON.stringify(names), KIND_WEIGHT)
+  private weighKind(cell: Cell): void {
+    const names = namesOfKind(cell)
+    this.weighOnce(this.kinds, JSON.stringify(names), BRACKETS + names.length * (INDEX + COMMA))
     for (const name of names) if (name !== null) this.weighString(name)
   }
 
@@ -215,9 +226,6 @@ function quantityWeight(nano: bigint): number {
   // A sign, a zero before the point, the point, and 9 places after it.
   return Math.max(digits(nano), 10) + 2
 }
-
-/** Feature, provider, model, event type. */
-const KIND_WEIGHT = BRACKETS + 4 * (INDEX + COMMA)
 
 function digits(value: number | bigint): number {
   return String(value).length

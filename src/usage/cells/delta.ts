@@ -21,6 +21,8 @@ export interface UsageDelta {
   /** Subject numbers of the ledger, so that erasing a user changes no sum. */
   readonly user?: number
   readonly team?: number
+  /** The API key that the usage counts for. Absent in entries of earlier versions. */
+  readonly key?: string
   /** 1 for an event, -1 for its void, 0 for other changes of an event. */
   readonly events: 1 | 0 | -1
   /** By unit, in 1e-9 of it: `input_tokens` 1000 is `1_000_000_000_000n`. A void's are negative. */
@@ -89,7 +91,7 @@ function usageDelta(entry: Entry, number: SubjectNumber): UsageDelta | undefined
 const NO_COST: UsdParts = { micro: 0, pico: 0 }
 
 function dimensions(entry: Entry, cell: UsageCell, number: SubjectNumber) {
-  const { timestamp_ms, event_type, feature_id, provider, model, user_id, team_id } = cell
+  const { timestamp_ms, event_type, feature_id, provider, model, user_id, team_id, key_id } = cell
   return {
     entry: entry.number,
     timestamp_ms,
@@ -99,6 +101,7 @@ function dimensions(entry: Entry, cell: UsageCell, number: SubjectNumber) {
     ...(model !== undefined && { model }),
     ...(user_id !== undefined && { user: number('user', user_id) }),
     ...(team_id !== undefined && { team: number('team', team_id) }),
+    ...(key_id !== undefined && { key: key_id }),
     credits_micro: 0 - entry.amount,
     paid_pico: paidByLots(entry),
   }

@@ -1,6 +1,6 @@
 import { EVENT_TYPES, type EventType } from '../../ledger/model/vocabulary.ts'
 import { formatDecimal, parseDecimal } from '../../pricing/money.ts'
-import { type Cell, Cells } from './cells.ts'
+import { type Cell, Cells, namesOfKind } from './cells.ts'
 import { UNIT_DECIMALS } from './delta.ts'
 import {
   integerOf,
@@ -25,7 +25,10 @@ export interface PackedCells {
   readonly h: number
   /** The strings that the other fields refer to by index, in the order of their UTF-16 units. */
   readonly s: readonly string[]
-  /** Kinds of usage: feature, provider, model, event type, each an index into `s` or -1 for none. */
+  /**
+   * Kinds of usage: feature, provider, model, event type, each an index into `s` or -1 for none; and the API key where
+   * there is one.
+   */
   readonly k: readonly (readonly number[])[]
   /** Sets of units: indexes into `s`. */
   readonly u: readonly (readonly number[])[]
@@ -48,7 +51,7 @@ export function packCells(cells: Iterable<Cell>): PackedCells {
   const places = new Map(s.map((text, place) => [text, place]))
   const placeOf = (text: string | null) => (text === null ? NONE : (places.get(text) ?? missing(text)))
   const rows = all.map((cell) => {
-    const kind = [cell.feature_id, cell.provider, cell.model, cell.event_type].map(placeOf)
+    const kind = namesOfKind(cell).map(placeOf)
     const units = [...cell.units_nano]
       .map(([unit, quantity]) => ({ place: placeOf(unit), quantity }))
       .sort((a, b) => a.place - b.place)
@@ -151,7 +154,7 @@ class Dictionary {
 }
 
 function stringsOf(cell: Cell): string[] {
-  const names = [cell.feature_id, cell.provider, cell.model, cell.event_type]
+  const names = namesOfKind(cell)
   return [...names.filter((name) => name !== null), ...cell.units_nano.keys()]
 }
 
@@ -177,7 +180,7 @@ interface Dictionaries {
   readonly u: readonly (readonly string[])[]
 }
 
-type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type'>
+type Kind = Pick<Cell, 'feature_id' | 'provider' | 'model' | 'event_type' | 'key'>
 
 /** Reads one cell. Runs for every cell, so it composes error texts only when it fails. */
 function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: number): Cell {
@@ -207,6 +210,7 @@ function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: numbe
     event_type: dimensions.event_type,
     user: user || null,
     team: team || null,
+    key: dimensions.key,
     events,
     credits_micro: unpackInteger(credits, 'a sum of credits'),
     cost_pico: unpackInteger(cost, 'a sum of cost'),
@@ -219,7 +223,7 @@ function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: numbe
 const MAX_SUBJECT = Number.MAX_SAFE_INTEGER
 
 function kindOf(value: unknown, s: readonly string[], name: string): Kind {
-  const [feature, provider, model, event_type, ...more] = listOf(value, name)
+  const [feature, provider, model, event_type, key, ...more] = listOf(value, name)
   if (more.length > 0) throw new MalformedCells(`${name} has too many numbers`)
   const optional = (place: unknown) => (place === NONE ? null : stringAt(s, place, name))
   return {
@@ -227,6 +231,7 @@ function kindOf(value: unknown, s: readonly string[], name: string): Kind {
     provider: optional(provider),
     model: optional(model),
     event_type: eventTypeOf(optional(event_type), name),
+    key: key === undefined ? null : stringAt(s, key, name),
   }
 }
 

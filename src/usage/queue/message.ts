@@ -10,7 +10,8 @@ import { integerOf, MalformedCells, recordOf } from '../cells/packed-values.ts'
  * cells. The messages of a ledger follow each other without a gap.
  */
 export interface UsageMessage {
-  readonly v: typeof VERSION
+  /** 2 if a cell has an API key, which earlier versions of the code do not know. */
+  readonly v: 1 | 2
   readonly ledger_id: string
   readonly after_entry: number
   readonly to_entry: number
@@ -22,7 +23,11 @@ export interface UsageMessage {
   readonly cells: PackedCells
 }
 
-const VERSION = 1
+/** The version of a message with these cells. */
+function versionOf(cells: Iterable<Cell>): 1 | 2 {
+  for (const { key } of cells) if (key !== null) return 2
+  return 1
+}
 
 /** A queue bills each 64 KB of a message. */
 export const MAX_MESSAGE_BYTES = 64_000
@@ -52,15 +57,9 @@ export function usageMessages(range: UsageRange, deltas: readonly UsageDelta[]):
   let after_entry = range.after_entry
   let last_entry = range.after_entry
   const close = (to_entry: number, at_ms: number | null) => {
-    const message = {
-      v: VERSION,
-      ledger_id: range.ledger_id,
-      after_entry,
-      to_entry,
-      at_ms,
-      cells: packCells(cells),
-    }
-    messages.push(assertSize({ ...message, v: VERSION }))
+    const { ledger_id } = range
+    const v = versionOf(cells)
+    messages.push(assertSize({ v, ledger_id, after_entry, to_entry, at_ms, cells: packCells(cells) }))
     cells = new WeighedCells()
     after_entry = to_entry
   }
@@ -87,6 +86,7 @@ export function cellOf(delta: UsageDelta): Cell {
     event_type: delta.event_type,
     user: delta.user ?? null,
     team: delta.team ?? null,
+    key: delta.key ?? null,
     events: delta.events,
     credits_micro: BigInt(delta.credits_micro),
     cost_pico: delta.cost_pico,
@@ -123,7 +123,7 @@ const LEDGER_ID = /^[A-Za-z0-9_-]{1,100}(?::test)?$/
 const MAX_AT_MS = 16_740_000_000_000
 
 function messageOf(body: Readonly<Record<string, unknown>>): ParsedUsageMessage {
-  if (body.v !== VERSION) throw new MalformedCells(`version ${JSON.stringify(body.v)} is not known`)
+  if (body.v !== 1 && body.v !== 2) throw new MalformedCells(`version ${JSON.stringify(body.v)} is not known`)
   const unknown = Object.keys(body).find((field) => !FIELDS.includes(field))
   if (unknown !== undefined) throw new MalformedCells(`the message has a field ${JSON.stringify(unknown)}`)
   const { ledger_id } = body
@@ -131,12 +131,14 @@ function messageOf(body: Readonly<Record<string, unknown>>): ParsedUsageMessage 
     throw new MalformedCells('ledger_id is not the name of a ledger')
   }
   const after_entry = integerOf(body.after_entry, 'after_entry', 0, Number.MAX_SAFE_INTEGER - 1)
+  const cells = unpackCells(body.cells, 'strict')
+  if (body.v !== versionOf(cells)) throw new MalformedCells(`the cells are not of version ${body.v}`)
   return {
     ledger_id,
     after_entry,
     to_entry: integerOf(body.to_entry, 'to_entry', after_entry + 1, Number.MAX_SAFE_INTEGER),
     at_ms: body.at_ms === null ? null : integerOf(body.at_ms, 'at_ms', 0, MAX_AT_MS),
-    cells: unpackCells(body.cells, 'strict'),
+    cells,
   }
 }
 

@@ -38,8 +38,8 @@ export interface CellQuery {
   readonly to_ms: number
   /** The precision of `hour`: with `day` it is the first hour of the day. */
   readonly grain: 'day' | 'hour'
-  /** The subjects that the cells keep: none (`user` and `team` are null), the team, or both. */
-  readonly subjects: 'none' | 'team' | 'user'
+  /** The subjects that the cells keep, where the others are null: none, the team, the API key, or user and team. */
+  readonly subjects: 'none' | 'team' | 'key' | 'user'
   /** With subjects `user`: only cells of these users. */
   readonly user_numbers?: readonly number[]
 }
@@ -111,6 +111,7 @@ function daysSource({ grain, subjects }: CellQuery, { from_hour, to_hour }: Hour
   const last_day = dayOf(to_hour - 1)
   const days = [first_day, last_day]
   if (subjects === 'team') return source('coalesce(by_team, by_hour)', days)
+  if (subjects === 'key') return source('coalesce(by_key, by_hour)', days)
   if (grain === 'hour') return source('by_hour', days)
   // Days that are only partly in the range are read by the hour.
   const whole_from = from_hour % HOURS_A_DAY === 0 ? first_day : first_day + 1

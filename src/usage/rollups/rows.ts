@@ -128,8 +128,9 @@ interface Shape {
 interface Column {
   readonly column: string
   readonly cut: (cell: Cell) => Cell
-  /** Whether the column has to be written; otherwise it is null, because another has the same content. */
+  /** Whether the column has to be written; otherwise it is null, because `as` has the same content. */
   readonly isNeeded: (cells: Iterable<Cell>) => boolean
+  readonly as?: string
 }
 
 const DAY_SHAPE: Shape = {
@@ -137,21 +138,42 @@ const DAY_SHAPE: Shape = {
   columns: [
     {
       column: 'by_day',
-      cut: (cell) => ({ ...cell, hour: startOfDay(cell.hour), user: null, team: null }),
+      cut: (cell) => ({ ...cell, hour: startOfDay(cell.hour), user: null, team: null, key: null }),
       isNeeded: () => true,
     },
-    { column: 'by_hour', cut: (cell) => ({ ...cell, user: null, team: null }), isNeeded: () => true },
-    { column: 'by_team', cut: (cell) => ({ ...cell, user: null }), isNeeded: hasTeams },
+    {
+      column: 'by_hour',
+      cut: (cell) => ({ ...cell, user: null, team: null, key: null }),
+      isNeeded: () => true,
+    },
+    {
+      column: 'by_team',
+      cut: (cell) => ({ ...cell, user: null, key: null }),
+      isNeeded: hasTeams,
+      as: 'by_hour',
+    },
+    {
+      column: 'by_key',
+      cut: (cell) => ({ ...cell, user: null, team: null }),
+      isNeeded: hasKeys,
+      as: 'by_hour',
+    },
   ],
 }
 
+/** Without API keys: a key that serves many users, or a user of many keys, would multiply the cells. */
 const USERS_SHAPE: Shape = {
   closed_bytes: CLOSED_USERS_BYTES,
-  columns: [{ column: 'cells', cut: (cell) => cell, isNeeded: () => true }],
+  columns: [{ column: 'cells', cut: (cell) => ({ ...cell, key: null }), isNeeded: () => true }],
 }
 
 function hasTeams(cells: Iterable<Cell>): boolean {
   for (const { team } of cells) if (team !== null) return true
+  return false
+}
+
+function hasKeys(cells: Iterable<Cell>): boolean {
+  for (const { key } of cells) if (key !== null) return true
   return false
 }
 
@@ -165,10 +187,8 @@ class OpenRow {
   constructor(shape: Shape, columns?: RowColumns) {
     this.shape = shape
     this.packed = columns
-    // A null column has no teams: its content is that of the column before it.
-    let text: string | null = null
-    this.cells = shape.columns.map(({ column }) => {
-      text = columns?.[column] ?? text
+    this.cells = shape.columns.map(({ column, as = column }) => {
+      const text = columns?.[column] ?? columns?.[as] ?? null
       return text === null ? new WeighedCells() : WeighedCells.of(unpackCells(JSON.parse(text)))
     })
   }

@@ -92,7 +92,8 @@ interface SizeRow {
 
 // CROSS JOIN fixes the order: the keys first. Otherwise SQLite may read every row of the table.
 const NEWEST_DAYS = `
-  SELECT k.key AS i, d.part, octet_length(by_day) + octet_length(by_hour) + coalesce(octet_length(by_team), 0) AS bytes
+  SELECT k.key AS i, d.part, octet_length(by_day) + octet_length(by_hour) + coalesce(octet_length(by_team), 0)
+    + coalesce(octet_length(by_key), 0) AS bytes
   FROM json_each(?1) AS k CROSS JOIN rollup_days AS d
   WHERE d.ledger_id = k.value ->> 0 AND d.generation = k.value ->> 1 AND d.day = k.value ->> 2 AND d.part = (
     SELECT max(part) FROM rollup_days
@@ -120,7 +121,7 @@ export async function findNewest<T extends Pick<Newest, 'position' | 'place'>>(
 }
 
 const SELECT_DAYS = `
-  SELECT k.key AS i, by_day, by_hour, by_team FROM json_each(?1) AS k CROSS JOIN rollup_days AS d
+  SELECT k.key AS i, by_day, by_hour, by_team, by_key FROM json_each(?1) AS k CROSS JOIN rollup_days AS d
   WHERE d.ledger_id = k.value ->> 0 AND d.generation = k.value ->> 1 AND d.day = k.value ->> 2 AND d.part = k.value ->> 4`
 
 const SELECT_USERS = `
@@ -208,11 +209,12 @@ export const IS_UNCHANGED = `
 
 // 1 row written for each.
 const WRITE_DAYS = `
-  INSERT INTO rollup_days (ledger_id, generation, day, part, by_day, by_hour, by_team)
+  INSERT INTO rollup_days (ledger_id, generation, day, part, by_day, by_hour, by_team, by_key)
   SELECT value ->> 'ledger_id', value ->> 'generation', value ->> 'day', value ->> 'part',
-    value -> 'by_day', value -> 'by_hour', value ->> 'by_team'
+    value -> 'by_day', value -> 'by_hour', value ->> 'by_team', value ->> 'by_key'
   FROM json_each(?1) WHERE ${IS_UNCHANGED}
-  ON CONFLICT DO UPDATE SET by_day = excluded.by_day, by_hour = excluded.by_hour, by_team = excluded.by_team`
+  ON CONFLICT DO UPDATE SET by_day = excluded.by_day, by_hour = excluded.by_hour,
+    by_team = excluded.by_team, by_key = excluded.by_key`
 
 const WRITE_USERS = `
   INSERT INTO rollup_users (ledger_id, generation, day, bucket, part, cells)

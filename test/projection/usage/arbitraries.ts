@@ -36,6 +36,7 @@ const delta = fc.record({
   model: fc.option(name, { nil: undefined }),
   user: subject,
   team: subject,
+  key: fc.option(fc.constantFrom('key_1', 'key_2', '"quoted"'), { nil: undefined }),
   events: fc.constantFrom<1 | 0 | -1>(1, 1, 1, 0, -1),
   units: fc.dictionary(
     unit,
@@ -52,7 +53,7 @@ const delta = fc.record({
 export function deltas(maxLength: number): fc.Arbitrary<UsageDelta[]> {
   return fc.array(fc.record({ skipped: fc.nat(2), delta }), { maxLength }).map((all) => {
     let entry = 0
-    return all.map(({ skipped, delta: { provider, model, user, team, ...rest } }) => {
+    return all.map(({ skipped, delta: { provider, model, user, team, key, ...rest } }) => {
       entry += skipped + 1
       return {
         entry,
@@ -61,6 +62,7 @@ export function deltas(maxLength: number): fc.Arbitrary<UsageDelta[]> {
         ...(model !== undefined && { model }),
         ...(user !== undefined && { user }),
         ...(team !== undefined && { team }),
+        ...(key !== undefined && { key }),
       }
     })
   })
@@ -94,6 +96,7 @@ export function reference(all: readonly UsageDelta[], cut: (cell: Cell) => Cell 
       event_type: delta.event_type,
       user: delta.user ?? null,
       team: delta.team ?? null,
+      key: delta.key ?? null,
       events: delta.events,
       credits_micro: BigInt(delta.credits_micro),
       cost_pico: delta.cost_pico,
@@ -102,7 +105,7 @@ export function reference(all: readonly UsageDelta[], cut: (cell: Cell) => Cell 
       units_nano: new Map(Object.entries(delta.units)),
     })
     const at = sums.findIndex((cell) =>
-      (['hour', 'feature_id', 'provider', 'model', 'event_type', 'user', 'team'] as const).every(
+      (['hour', 'feature_id', 'provider', 'model', 'event_type', 'user', 'team', 'key'] as const).every(
         (dimension) => cell[dimension] === added[dimension],
       ),
     )

@@ -130,6 +130,7 @@ function usual(options_: Partial<Cell> = {}): Cell {
     event_type: 'TOKEN_USAGE',
     user: null,
     team: null,
+    key: null,
     events: 1,
     credits_micro: 15_000_000n,
     cost_pico: 7_500_000_000n,

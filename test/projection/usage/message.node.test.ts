@@ -136,6 +136,45 @@ describe('the messages of a flush', () => {
   })
 })
 
+describe('the version of a message', () => {
+  /** As versions of the code that knew no API keys wrote it: their pages rebuild to these bytes. */
+  const VERSION_1 =
+    '{"v":1,"ledger_id":"cust_1","after_entry":0,"to_entry":3,"at_ms":5,"cells":{"h":497222,' +
+    '"s":["OPENAI","TOKEN_USAGE","chat","gpt-4o","input_tokens","o3"],"k":[[2,0,3,1],[2,0,5,1]],"u":[[4]],' +
+    '"c":[[0,0,0,0,0,1,15000000,7500000000,15000000000,0,1000],[0,0,3,0,0,1,15000000,7500000000,15000000000,0,1000],' +
+    '[0,1,0,4,0,1,15000000,7500000000,15000000000,0,1000]]}}'
+  const three = (more: Partial<UsageDelta> = {}) => [
+    small(1, more),
+    small(2, { user: 3, ...more }),
+    small(3, { team: 4, model: 'o3', ...more }),
+  ]
+  const three_entries = { ledger_id: 'cust_1', after_entry: 0, to_entry: 3, at_ms: 5 }
+
+  it('is 1 without API keys, and its bytes are those of earlier versions', () => {
+    const [message] = usageMessages(three_entries, three())
+    expect(JSON.stringify(message)).toBe(VERSION_1)
+    const read = parseUsageMessage(JSON.parse(VERSION_1))
+    expect(read.kind === 'message' && read.message.cells.map(({ key }) => key)).toEqual([null, null, null])
+  })
+
+  it('is 2 with API keys, each key once in its strings', () => {
+    const key = 'key_01m831n6cg3ansb1rpmw7fxj7b'
+    const [message] = usageMessages(three_entries, three({ key }))
+    const text = JSON.stringify(message)
+    expect(message?.v).toBe(2)
+    expect(text.split(key)).toHaveLength(2)
+    expect(sizeOf(text) - sizeOf(VERSION_1)).toBeLessThan(50)
+    const read = parseUsageMessage(JSON.parse(text))
+    expect(read.kind === 'message' && read.message.cells.map((cell) => cell.key)).toEqual([key, key, key])
+  })
+
+  it('that is not the one of its cells is poison', () => {
+    const [keyed] = usageMessages(three_entries, three({ key: 'key_1' }))
+    expect(parseUsageMessage(JSON.parse(JSON.stringify({ ...keyed, v: 1 }))).kind).toBe('poison')
+    expect(parseUsageMessage({ ...JSON.parse(VERSION_1), v: 2 }).kind).toBe('poison')
+  })
+})
+
 describe('a body that no ledger sent', () => {
   const [message] = usageMessages(range(3), [
     small(1),

@@ -26,6 +26,7 @@ export interface EntryFilter {
 export interface EventFilter {
   readonly user_id?: string | undefined
   readonly team_id?: string | undefined
+  readonly key_id?: string | undefined
   readonly feature_id?: string | undefined
   readonly provider?: string | undefined
   readonly model?: string | undefined
