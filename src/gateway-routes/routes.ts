@@ -210,8 +210,12 @@ function timeoutsOf(given: Optional<Timeouts> | undefined): Timeouts {
 }
 
 function routeJson(stored: GatewayRoute, mode: Mode): object {
-  const { gateway_route_id: id, created_at_ms, updated_at_ms, ...fields } = stored
-  return { id, ...fields, mode, created_at: timeJson(created_at_ms), updated_at: timeJson(updated_at_ms) }
+  const { gateway_route_id: id, name, api, model, targets, on_ambiguous, timeouts, enabled } = stored
+  return {
+    ...{ id, name, api, model, targets, on_ambiguous, timeouts, enabled, mode },
+    created_at: timeJson(stored.created_at_ms),
+    updated_at: timeJson(stored.updated_at_ms),
+  }
 }
 
 /** Recorded only if the statement before it changed a row. */
