@@ -11,6 +11,7 @@ import { createDispatch } from './drop-in/dispatch.ts'
 import { dropInRoutes, dropInStatusRoutes } from './drop-in/routes.ts'
 import { entitlementsRoutes } from './entitlements/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
+import { gatewayRoutes } from './gateway/routes.ts'
 import { gatewayRoutesRoutes } from './gateway-routes/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
@@ -49,6 +50,10 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/v1/customers', customersRoutes)
   app.route('/v1/admin', adminRoutes)
   app.route('/', dropInRoutes(createDispatch(mountAll)))
+
+  app.route('/gateway/openai', gatewayRoutes('openai'))
+  app.route('/gateway/anthropic', gatewayRoutes('anthropic'))
+  app.route('/gateway/google', gatewayRoutes('google'))
 
   app.use('/v1/*', authenticate)
   mountResources(app)

@@ -6,6 +6,7 @@ import type { BurnTables } from './burn-tables/compiled.ts'
 import { applyIngest } from './burns/ingest.ts'
 import { type BurnContext, quote } from './burns/rate.ts'
 import { applyRerate, payUnpaid, type RerateOutcome } from './burns/rerate.ts'
+import { noteCall, openCall, settleCall } from './calls/calls.ts'
 import { recordChange } from './commit/audit.ts'
 import { type Commits, weightOf } from './commit/commits.ts'
 import type { Draft } from './commit/draft.ts'
@@ -68,6 +69,8 @@ interface Grouped<N extends OperationName> {
     request: Request,
     ledger: LedgerContext,
   ) => Result<N>
+  /** Records what has happened already: a full database takes it too. */
+  readonly always?: true
 }
 
 type Handler<N extends OperationName> = Direct<N> | Grouped<N>
@@ -116,6 +119,10 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   },
 
   hold: { apply: applyHold },
+
+  openCall: { apply: openCall },
+  noteCall: { apply: noteCall, always: true },
+  settleCall: { apply: settleCall, always: true },
 
   holds: ({ store, commits, burnContext }, message) => ({
     kind: 'done',
@@ -289,9 +296,10 @@ export function runOperation<N extends OperationName>(
   if (typeof handler === 'function') return handler(ledger, parse(message_json), request)
   const { commits, burnContext } = ledger
   const context = { ...burnContext(), key_id: request.caller.key_id }
-  return commits.submit(weightOf(request.length), (draft) =>
-    commits.rejectIfFull(draft, () => handler.apply(draft, parse(message_json), context, request, ledger)),
-  )
+  return commits.submit(weightOf(request.length), (draft) => {
+    const apply = () => handler.apply(draft, parse(message_json), context, request, ledger)
+    return handler.always ? apply() : commits.rejectIfFull(draft, apply)
+  })
 }
 
 /** Works with D1. A failure is logged, and the rest of the work is done at the next try. */

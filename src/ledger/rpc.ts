@@ -3,6 +3,7 @@ import type { BalanceAnswer, LotAnswer, RecurringAnswer } from './model/answers.
 import type { BurnTableSnapshot } from './model/burn-tables.ts'
 import type { Entitlement } from './model/limits.ts'
 import type * as burnTables from './model/messages/burn-tables.ts'
+import type * as calls from './model/messages/calls.ts'
 import type * as credits from './model/messages/credits.ts'
 import type * as entitlements from './model/messages/entitlements.ts'
 import type * as events from './model/messages/events.ts'
@@ -28,6 +29,17 @@ export const OPERATIONS = {
   hold: operation<holds.HoldMessage, holds.HoldResult>('write', { repeatable: isKeyed }),
   /** The open holds of the ledger or of one wallet, newest first. */
   holds: operation<holds.HoldsMessage, holds.HoldsResult>('read'),
+  /**
+   * Holds credits for a call of a provider. With a key it is not sent again: the first one may have been done, and would
+   * be answered as a call that runs.
+   */
+  openCall: operation<calls.OpenCallMessage, calls.OpenCallResult>('write', {
+    repeatable: (message) => !isKeyed(message),
+  }),
+  /** Notes the estimate that an expiring call is charged. */
+  noteCall: operation<calls.NoteCallMessage, calls.NoteCallResult>('service'),
+  /** Charges a call or releases its hold, at most once. Never refused for a limit or for lack of credits. */
+  settleCall: operation<calls.SettleCallMessage, calls.SettleCallResult>('service'),
   /** Rates events that were recorded without a price, each at most once. */
   rerate: operation<events.RerateMessage, events.RerateResult>('upkeep'),
   /** The events without a price, and the late ratings of some. */

@@ -42,6 +42,9 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
     feature_id: z.string(),
     reason: z.enum(['feature_disabled', 'feature_not_enabled']),
   },
+  already_processed: {
+    event_id: z.string().nullable().openapi({ description: 'The event of the call; null while it runs.' }),
+  },
   unpriced_model: { nearest },
   unknown_provider: { nearest },
   quota_exceeded: {

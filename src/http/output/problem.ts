@@ -113,6 +113,8 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
     case 'unknown_provider':
     case 'unpriced_model':
       return problem(c, { code: refusal.code, detail, members: { nearest: refusal.nearest } })
+    case 'already_processed':
+      return problem(c, { code: refusal.code, detail, members: { event_id: refusal.event_id } })
     case 'revoked_api_key':
     case 'overloaded':
     case 'unavailable':

@@ -1,5 +1,6 @@
 import type { Bindings } from '../../bindings.ts'
 import type { Account } from '../model/account.ts'
+import type { NoteCallMessage, SettleCallMessage } from '../model/messages/calls.ts'
 import type { CheckResult } from '../model/messages/entitlements.ts'
 import { detachTexts } from '../model/messages/events.ts'
 import type { EntryRange, OpenMessage } from '../model/messages/ledger.ts'
@@ -13,6 +14,7 @@ import { type Asked, ask, command, send, stubOf } from './call.ts'
 export const credit = client('credit')
 export const moveCredits = client('move')
 export const changeHold = client('hold')
+export const openCall = client('openCall')
 export const readOpenHolds = client('holds')
 export const rerateEvents = client('rerate')
 export const readUnrated = client('unrated')
@@ -81,6 +83,24 @@ export async function shareEntitlements(env: Bindings, customer_id: string): Pro
     const changed = await send(live, 'entitlementsAfter', { revision })
     more = (await send(test, 'acceptEntitlements', changed)).more
   }
+}
+
+/** Notes the estimate of a call that runs. Can be repeated. */
+export function noteCall(
+  env: Bindings,
+  ledger: LedgerName,
+  message: NoteCallMessage,
+): Promise<ResultOf<'noteCall'> | Refused> {
+  return command(env, ledger, 'noteCall', message)
+}
+
+/** Charges or releases a call, however often it is sent. */
+export function settleCall(
+  env: Bindings,
+  ledger: LedgerName,
+  message: SettleCallMessage,
+): Promise<ResultOf<'settleCall'> | Refused> {
+  return command(env, ledger, 'settleCall', message)
 }
 
 /** Brings D1 up to date and returns the sums that the ledger's books should have there. */

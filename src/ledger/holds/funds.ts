@@ -60,7 +60,15 @@ export function endHold(draft: Draft, wallet: Wallet, hold: Hold, status: HoldSt
 }
 
 export function holdState(wallet: Wallet, hold: Hold, status: HoldStatus): HoldState {
-  const { parts: _parts, limits: _limits, reserves: _reserves, key_id: _key, model: _model, ...kept } = hold
+  const {
+    parts: _parts,
+    limits: _limits,
+    reserves: _reserves,
+    key_id: _key,
+    model: _model,
+    call: _call,
+    ...kept
+  } = hold
   return {
     ...kept,
     wallet: wallet.number,

@@ -229,7 +229,7 @@ function capture(
 }
 
 /** Returns the usage of captured credits, and their price by the current burn table. */
-function capturedUse(
+export function capturedUse(
   draft: Draft,
   amount: MicroCredits,
   { feature_id, user_id, team_id, key_id }: Hold,

@@ -235,7 +235,8 @@ export class JournalRows {
    */
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const found = new Map<string, KeyUse>()
-    for (const [row, keys] of this.keys.find(idempotencies.map(({ key }) => key))) {
+    const rows = [...this.keys.find(idempotencies.map(({ key }) => key))].toSorted(([a], [b]) => a - b)
+    for (const [row, keys] of rows) {
       const asked = new Set(keys)
       const { format, records } = this.unpack(row)
       for (const record of records) {

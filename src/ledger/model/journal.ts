@@ -5,7 +5,7 @@ import type { BatchAnswer, CaptureAnswer, CheckAnswer, HoldAnswer, MovementAnswe
 import type { JsonText } from './json.ts'
 import type { Counted, Entitlement } from './limits.ts'
 import type { LotPart } from './lots.ts'
-import type { EventFields, EventType, Idempotency, LotKind, WalletOwner } from './vocabulary.ts'
+import type { EventType, Idempotency, LotKind, RatedFields, WalletOwner } from './vocabulary.ts'
 import type { HoldState } from './wallet.ts'
 
 /**
@@ -103,16 +103,8 @@ export interface Reversal extends UsageCell {
   readonly voided?: UsageQuantities & { readonly cost: UsdParts }
 }
 
-/** The usage event behind a burn, with everything its price was made from. */
-export interface EventRecord extends EventFields {
-  /** The API key that sent it, or that opened the hold which it settled. Absent in records of earlier versions. */
-  readonly key_id?: string
-  readonly cost: UsdParts
-  /** customer_price_usd: the credits at the table's credits per USD. */
-  readonly price: UsdParts
-  readonly burn_table_version: number
-  readonly price_version: string
-  readonly unrated?: true
+/** The usage event behind a burn. */
+export interface EventRecord extends RatedFields {
   /** Of an entry that rates an event which was recorded unrated: that event's entry. */
   readonly rerates?: Rerated
 }

@@ -51,6 +51,8 @@ export type Refusal =
     }
   | { readonly code: 'conflict'; readonly detail: string }
   | { readonly code: 'already_voided' }
+  /** A call with this idempotency key was made; null while it runs. */
+  | { readonly code: 'already_processed'; readonly event_id: string | null }
   | { readonly code: 'hold_not_open' }
   | { readonly code: 'not_found'; readonly detail: string }
   | { readonly code: 'revoked_api_key' }
@@ -108,6 +110,10 @@ export function detailOf(refusal: Refusal): string {
       return 'This hold is no longer open: it was captured, released, or has expired.'
     case 'already_voided':
       return 'This event is already voided.'
+    case 'already_processed':
+      return refusal.event_id === null
+        ? 'A call with this idempotency key is running. Its answer is not stored.'
+        : `A call with this idempotency key was made and charged as ${refusal.event_id}. Its answer is not stored: use a new key for a new call.`
     case 'revoked_api_key':
       return 'This API key was deleted or replaced. Use another key.'
     case 'customer_suspended':

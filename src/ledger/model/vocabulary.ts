@@ -81,6 +81,18 @@ export interface EventFields {
   readonly warnings?: readonly string[]
 }
 
+/** An event with everything its price was made from. */
+export interface RatedFields extends EventFields {
+  /** The API key that sent it, or that opened the hold which it settled. Absent in records of earlier versions. */
+  readonly key_id?: string
+  readonly cost: UsdParts
+  /** customer_price_usd: the credits at the table's credits per USD. */
+  readonly price: UsdParts
+  readonly burn_table_version: number
+  readonly price_version: string
+  readonly unrated?: true
+}
+
 /** An event that was validated and priced; the ledger turns its cost into credits and burns them. */
 export interface PricedEvent extends EventFields {
   /** The hold that the event settles. */

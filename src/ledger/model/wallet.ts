@@ -11,7 +11,7 @@ import type { LedgerIds } from './ledger-ids.ts'
 import type { Counted, LimitOwner, PeriodCounters, ReservedQuantity } from './limits.ts'
 import { compareBurnOrder, type Lot, type LotPart, lotDueAt, MAX_OPEN_LOTS, OVERDRAFT } from './lots.ts'
 import type { Refusal } from './refusal.ts'
-import type { LotKind, WalletOwner } from './vocabulary.ts'
+import type { LotKind, RatedFields, WalletOwner } from './vocabulary.ts'
 
 /** A wallet of credits. The number is the ledger's own; 1 is the customer's wallet. */
 export interface Wallet {
@@ -69,6 +69,18 @@ export interface Hold {
   reserves?: readonly ReservedQuantity[]
   /** The same of a hold that was opened before reservations counted in every window: it counts in the window that it names. */
   limits?: readonly Counted[]
+  /** Of a hold that the gateway made for a call of a provider. */
+  call?: HeldCall
+}
+
+/** A call of a provider while it runs. */
+export interface HeldCall {
+  /** The estimate that the hold is charged if it expires; absent until something was delivered. */
+  readonly noted?: {
+    readonly credits: MicroCredits
+    /** Without user and team, which are the hold's. */
+    readonly record: Omit<RatedFields, 'user_id' | 'team_id'>
+  }
 }
 
 /** Returns the key of an owner's wallet or entitlements. Unambiguous, because the kind ends at the first colon. */

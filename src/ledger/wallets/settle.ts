@@ -1,3 +1,4 @@
+import { chargeNoted } from '../calls/noted.ts'
 import type { Draft } from '../commit/draft.ts'
 import { closeHold } from '../holds/funds.ts'
 import { free, type Lot, lotDueAt } from '../model/lots.ts'
@@ -66,6 +67,7 @@ function nextDue(wallet: Wallet, now_ms: number): Due | undefined {
 }
 
 function expireHold(draft: Draft, wallet: Wallet, hold: Hold): void {
+  chargeNoted(draft, wallet, hold)
   closeHold(draft, wallet, hold, 'expired')
   expireFreed(draft, wallet, releaseParts(wallet, hold.parts), hold.expires_at_ms, hold.created_at_ms)
 }

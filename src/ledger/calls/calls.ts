@@ -1,0 +1,338 @@
+import {
+  CREDIT_DECIMALS,
+  ceilDivide,
+  formatDecimal,
+  lesser,
+  microCredits,
+  ZERO_CREDITS,
+} from '../../pricing/money.ts'
+import { countStored, overStored } from '../admission/quotas.ts'
+import { burnEntry, overQuota, payingWallet, recordOf } from '../burns/burn.ts'
+import { type BurnContext, countUse, type Rated, rate } from '../burns/rate.ts'
+import type { Draft } from '../commit/draft.ts'
+import { keepAnswer } from '../commit/replay.ts'
+import {
+  admit,
+  capturedQuantities,
+  count,
+  countInPlaceOf,
+  type Meter,
+  metersOf,
+  quantitiesOf,
+  reserveLimits,
+} from '../entitlements/limits.ts'
+import { captureParts, endHold, findHold, heldBy, holdState } from '../holds/funds.ts'
+import { capturedUse } from '../holds/holds.ts'
+import type { Entry } from '../model/journal.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import type { LimitUnit, Quantities } from '../model/limits.ts'
+import type {
+  CallAnswer,
+  NoteCallMessage,
+  NoteCallResult,
+  OpenCallMessage,
+  OpenCallResult,
+  SettleCallMessage,
+  SettleCallResult,
+} from '../model/messages/calls.ts'
+import { notFound, type Refused, refused } from '../model/refusal.ts'
+import type { Idempotency, PricedEvent, WalletItemRef } from '../model/vocabulary.ts'
+import {
+  available,
+  type Hold,
+  insufficientCredits,
+  MAX_OPEN_HOLDS,
+  remaining,
+  spendable,
+  type Wallet,
+} from '../model/wallet.ts'
+import { reserve, take } from '../wallets/funds.ts'
+import { settle } from '../wallets/settle.ts'
+import { settlementOf } from './noted.ts'
+
+/** Holds credits for a call. A refusal changes nothing, and leaves the key unused. */
+export function openCall(draft: Draft, message: OpenCallMessage, context: BurnContext): OpenCallResult {
+  const { idempotency } = message
+  const repeated = refuseRepeat(draft, idempotency, context.ids)
+  if (repeated) return repeated
+  const over = overQuota(draft, context) ?? overStored(draft, context.quotas)
+  if (over) return refused(over)
+  const wallet = settle(draft, payingWallet(draft, message))
+  if (wallet.holds.length >= MAX_OPEN_HOLDS) {
+    return refused({ code: 'too_many_open', what: 'holds', limit: MAX_OPEN_HOLDS })
+  }
+  const size = sizeOf(draft, wallet, message, context)
+  if ('kind' in size) return size
+  const changed = draft.change(wallet)
+  const credits = microCredits(size.quantities.credits)
+  const hold: Hold = {
+    number: draft.nextHoldNumber(),
+    feature_id: message.feature_id,
+    ...(message.user_id !== undefined && { user_id: message.user_id }),
+    ...(message.team_id !== undefined && { team_id: message.team_id }),
+    ...(context.key_id !== undefined && { key_id: context.key_id }),
+    ...(message.most.model !== undefined && { model: message.most.model }),
+    created_at_ms: draft.at_ms,
+    credits,
+    expires_at_ms: draft.at_ms + message.lifetime_ms,
+    captured: ZERO_CREDITS,
+    parts: reserve(changed, credits),
+    ...reserveLimits(draft, size.meters),
+    call: {},
+  }
+  changed.holds.push(hold)
+  const state = holdState(changed, hold, 'open')
+  const ref: WalletItemRef = {
+    number: hold.number,
+    wallet: changed.number,
+    created_at_ms: hold.created_at_ms,
+  }
+  const hold_id = context.ids.hold(ref)
+  const wallet_id = context.ids.wallet(changed.number)
+  keepAnswer(draft, idempotency, {
+    of: 'hold',
+    hold: state,
+    hold_id,
+    wallet_id,
+    available: available(changed),
+  })
+  const answer: CallAnswer = { hold: ref, hold_id, credits, output_tokens: size.output_tokens }
+  return { kind: 'done', answer }
+}
+
+/**
+ * Refuses a key whose call runs or was charged. A call that was released costs nothing, and its key may be used again:
+ * that is how a client repeats a call that the provider refused.
+ */
+function refuseRepeat(
+  draft: Draft,
+  idempotency: Idempotency | undefined,
+  ids: LedgerIds,
+): Refused | undefined {
+  const check = draft.checkKey(idempotency)
+  if (check.kind === 'unused') return undefined
+  if (check.kind === 'refused') return check
+  const { record } = check
+  if (record.kind !== 'answer' || record.answer.of !== 'hold') throw new Error('the key is not of a call')
+  const ref: WalletItemRef = record.answer.hold
+  const wallet = draft.walletByNumber(ref.wallet)
+  if (wallet && findHold(settle(draft, wallet), ref)) {
+    return refused({ code: 'already_processed', event_id: null })
+  }
+  const entry = settlement(draft, ref)
+  return entry && refused({ code: 'already_processed', event_id: ids.event(entry) })
+}
+
+interface Size {
+  readonly quantities: Quantities
+  readonly meters: readonly Meter[]
+  readonly output_tokens: number
+}
+
+/** Returns the size of a call's hold: its largest use, or as much of that as the wallet and the limits have. */
+function sizeOf(
+  draft: Draft,
+  wallet: Wallet,
+  message: OpenCallMessage,
+  context: BurnContext,
+): Size | Refused {
+  const most = rate(message.most, wallet, draft.at_ms, context)
+  if (most.kind === 'refused') return most
+  const whole = quantitiesOf(most, message.most.usage)
+  const output_tokens = outputOf(message.most)
+  const admitted = (quantities: Quantities) => {
+    const { feature_id, user_id, team_id, most } = message
+    const subject = { feature_id, user_id, team_id, model: most.model }
+    return admit(draft, subject, quantities, context.default_entitlement, context.key_id)
+  }
+  const use = admitted(whole)
+  const spend = BigInt(spendable(wallet))
+  if (use.kind === 'admitted' && whole.credits <= spend) {
+    return { quantities: whole, meters: use.meters, output_tokens }
+  }
+  if (!message.least) {
+    return use.kind === 'refused' ? use : refused(insufficientCredits(context.ids, wallet, whole.credits))
+  }
+  const least = rate(message.least, wallet, draft.at_ms, context)
+  if (least.kind === 'refused') return least
+  const start = quantitiesOf(least, message.least.usage)
+  const minimal = admitted(start)
+  if (minimal.kind === 'refused') return minimal
+  if (start.credits > spend) return refused(insufficientCredits(context.ids, wallet, start.credits))
+  const first = outputOf(message.least)
+  const steps = BigInt(output_tokens - first)
+  const rooms = [...minimal.meters.flatMap(roomOf), { unit: 'credits' as const, room: spend - start.credits }]
+  let taken = steps
+  for (const { unit, room } of rooms) {
+    const fitting = stepsIn(room, whole[unit] - start[unit], steps)
+    if (fitting < taken) taken = fitting
+  }
+  const quantities = between(start, whole, taken, steps)
+  const partial = admitted(quantities)
+  if (partial.kind === 'refused') return partial
+  return { quantities, meters: partial.meters, output_tokens: first + Number(taken) }
+}
+
+function outputOf({ usage }: PricedEvent): number {
+  return usage?.output_tokens ?? 0
+}
+
+/** The quantity that a hard limit leaves beyond the smallest use. */
+function roomOf({ entitlement: { limit_type, unit }, limit, window, quantity }: Meter) {
+  return limit_type === 'HARD' && limit !== null ? [{ unit, room: limit - window.used - quantity }] : []
+}
+
+/** How many of `steps` fit into a room, if all of them take `span`. */
+function stepsIn(room: bigint, span: bigint, steps: bigint): bigint {
+  return span <= room || span <= 0n ? steps : (room * steps) / span
+}
+
+/** The quantities after some of the steps from `start` to `whole`, rounded up. */
+function between(start: Quantities, whole: Quantities, taken: bigint, steps: bigint): Quantities {
+  if (steps <= 0n) return start
+  const part = (unit: LimitUnit) => start[unit] + ceilDivide((whole[unit] - start[unit]) * taken, steps)
+  return { credits: part('credits'), events: part('events'), tokens: part('tokens'), usd: part('usd') }
+}
+
+/** Notes the estimate of what a call has delivered so far, and extends its hold. The last note counts. */
+export function noteCall(draft: Draft, message: NoteCallMessage, context: BurnContext): NoteCallResult {
+  const found = openHold(draft, message.hold)
+  if (!found) return refused({ code: 'hold_not_open' })
+  const { event, lifetime_ms } = message
+  const rated = rate(event, found, draft.at_ms, context)
+  const wallet = draft.change(found)
+  const hold = heldBy(wallet, message.hold)
+  hold.expires_at_ms = draft.at_ms + lifetime_ms
+  if (rated.kind === 'rated') {
+    const credits = lesser(rated.credits_micro, remaining(hold))
+    const { user_id: _user, team_id: _team, ...record } = recordOf(event, rated, credits, hold.key_id)
+    hold.call = { noted: { credits, record } }
+  }
+  return { kind: 'done' }
+}
+
+/** Ends a call: charges its event, or releases its hold. A repeat returns the charge that was made. */
+export function settleCall(draft: Draft, message: SettleCallMessage, context: BurnContext): SettleCallResult {
+  const { hold: ref, event } = message
+  const wallet = draft.walletByNumber(ref.wallet)
+  if (!wallet) return notFound('Hold not found.')
+  // An expired hold is charged here, if its call noted something.
+  const settled = settle(draft, wallet)
+  const earlier = settlement(draft, ref)
+  if (earlier) return charged(context.ids, earlier)
+  const isOpen = findHold(settled, ref) !== undefined
+  if (event === null) {
+    const changed = isOpen ? draft.change(settled) : settled
+    // It stores the end of a hold, as often as a provider refuses: an event is counted as one by itself.
+    if (isOpen) countStored(draft)
+    if (isOpen) endHold(draft, changed, heldBy(changed, ref), 'released')
+    return {
+      kind: 'done',
+      answer: { event_id: null, credits: ZERO_CREDITS, balance_after: changed.balance },
+    }
+  }
+  const rated = rate(event, settled, draft.at_ms, context)
+  const changed = draft.change(settled)
+  const entry =
+    rated.kind === 'refused'
+      ? chargeHeld(draft, changed, ref, context)
+      : isOpen
+        ? chargeHold(draft, changed, message, event, rated)
+        : chargeLate(draft, changed, message, event, rated)
+  return entry
+    ? charged(context.ids, entry)
+    : { kind: 'done', answer: { event_id: null, credits: ZERO_CREDITS, balance_after: changed.balance } }
+}
+
+/** Charges the hold, and above it what the wallet has, unless the charge ends at the hold. */
+function chargeHold(
+  draft: Draft,
+  wallet: Wallet,
+  { hold: ref, capped }: SettleCallMessage,
+  event: PricedEvent,
+  rated: Rated,
+): Entry {
+  const hold = heldBy(wallet, ref)
+  const wanted = capped ? BigInt(lesser(rated.credits_micro, remaining(hold))) : rated.credits_micro
+  const { amount, lots, shortfall_micro } = captureParts(draft, wallet, hold, wanted)
+  countUse(wallet, rated)
+  const record = recordOf(event, rated, amount, hold.key_id, shortfallOf(shortfall_micro))
+  const counts = countInPlaceOf(draft, hold, capturedQuantities(rated, amount, event.usage), event)
+  const entry = draft.append(wallet, burnEntry(event, settlementOf(ref), amount, lots, record, counts))
+  endHold(draft, wallet, hold, 'captured')
+  return entry
+}
+
+/** Charges a call whose hold is over, and that noted nothing, what the wallet has. */
+function chargeLate(
+  draft: Draft,
+  wallet: Wallet,
+  { hold: ref, key_id }: SettleCallMessage,
+  event: PricedEvent,
+  rated: Rated,
+): Entry {
+  const amount = lesser(rated.credits_micro, microCredits(Math.max(0, spendable(wallet))))
+  const lots = take(draft, wallet, amount)
+  countUse(wallet, rated)
+  const about = ['hold_not_open', ...shortfallOf(rated.credits_micro - BigInt(amount))]
+  const record = recordOf(event, rated, amount, key_id, about)
+  const meters = metersOf(
+    draft,
+    draft.entitlementsOf(event, key_id),
+    capturedQuantities(rated, amount, event.usage),
+  )
+  return draft.append(wallet, burnEntry(event, settlementOf(ref), amount, lots, record, count(draft, meters)))
+}
+
+/**
+ * Charges the whole hold, as credits: the burn table refuses the model that it took when the call began. Nothing can be
+ * refused any more, and nothing that was delivered is free.
+ */
+function chargeHeld(
+  draft: Draft,
+  wallet: Wallet,
+  ref: WalletItemRef,
+  context: BurnContext,
+): Entry | undefined {
+  const hold = findHold(wallet, ref)
+  if (!hold) return undefined
+  const { amount, lots } = captureParts(draft, wallet, hold, BigInt(remaining(hold)))
+  const entry = draft.append(wallet, {
+    type: 'BURN',
+    amount: microCredits(0 - amount),
+    lots,
+    captured: capturedUse(draft, amount, hold, context),
+    description: `Capture of ${context.ids.hold(ref)}`,
+    idempotency: settlementOf(ref),
+  })
+  endHold(draft, wallet, hold, 'captured')
+  return entry
+}
+
+function shortfallOf(shortfall_micro: bigint): string[] {
+  return shortfall_micro === 0n
+    ? []
+    : [`shortfall of ${formatDecimal(shortfall_micro, CREDIT_DECIMALS)} credits`]
+}
+
+/** The wallet in which a hold is open. */
+function openHold(draft: Draft, ref: WalletItemRef): Wallet | undefined {
+  const wallet = draft.walletByNumber(ref.wallet)
+  const settled = wallet && settle(draft, wallet)
+  return settled && findHold(settled, ref) ? settled : undefined
+}
+
+/** The entry that a call was charged with. Read as a batch's key is, which a full store takes too. */
+function settlement(draft: Draft, ref: WalletItemRef): Entry | undefined {
+  const check = draft.checkKey(settlementOf(ref), 'batch')
+  return check.kind === 'replay' && check.record.kind === 'entry' ? check.record : undefined
+}
+
+function charged(ids: LedgerIds, entry: Entry): SettleCallResult {
+  const answer = {
+    event_id: entry.event ? ids.event(entry) : null,
+    credits: microCredits(0 - entry.amount),
+    balance_after: entry.balance_after,
+  }
+  return { kind: 'done', answer }
+}

@@ -1,0 +1,58 @@
+import type { MicroCredits } from '../../../pricing/money.ts'
+import type { Refused } from '../refusal.ts'
+import type { Idempotency, PricedEvent, WalletItemRef } from '../vocabulary.ts'
+
+/** A call of a provider that the gateway relays: held before it is made, noted while it runs, settled at its end. */
+export interface OpenCallMessage {
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly lifetime_ms: number
+  /** The largest expected use, which is held. */
+  readonly most: PricedEvent
+  /**
+   * The smallest expected use: the input, and one output token if there is output. With it the hold may be smaller than
+   * `most`, as large as the wallet and its limits allow.
+   */
+  readonly least?: PricedEvent
+  readonly idempotency?: Idempotency
+}
+
+export interface CallAnswer {
+  readonly hold: WalletItemRef
+  readonly hold_id: string
+  readonly credits: MicroCredits
+  /** The output tokens that the hold pays for, at most those of `most`. */
+  readonly output_tokens: number
+}
+
+export type OpenCallResult = { readonly kind: 'done'; readonly answer: CallAnswer } | Refused
+
+/** The estimate that the call's hold is charged if it expires, and the time that it has from now on. */
+export interface NoteCallMessage {
+  readonly hold: WalletItemRef
+  readonly event: PricedEvent
+  readonly lifetime_ms: number
+}
+
+export type NoteCallResult = { readonly kind: 'done' } | Refused
+
+export interface SettleCallMessage {
+  readonly hold: WalletItemRef
+  /** The API key of the call. */
+  readonly key_id: string
+  /** Null: nothing is charged, and the hold is released. */
+  readonly event: PricedEvent | null
+  /** Whether the charge ends at the hold: an estimate does, and what a provider reports does not. */
+  readonly capped: boolean
+}
+
+/** The charge of a call. A repeat returns the same. */
+export interface SettledCall {
+  /** Null if the call was released, or its charge has no event. */
+  readonly event_id: string | null
+  readonly credits: MicroCredits
+  readonly balance_after: MicroCredits
+}
+
+export type SettleCallResult = { readonly kind: 'done'; readonly answer: SettledCall } | Refused

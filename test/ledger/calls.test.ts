@@ -1,0 +1,258 @@
+import { env } from 'cloudflare:workers'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { noteCall, openCall, readOpenHolds, settleCall } from '../../src/ledger/client/client.ts'
+import type { CallAnswer, OpenCallMessage, SettledCall } from '../../src/ledger/model/messages/calls.ts'
+import type { Refusal } from '../../src/ledger/model/refusal.ts'
+import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary.ts'
+import {
+  freshLedger,
+  journalEntries,
+  rowsWrittenBy,
+  storedBalances,
+  type TestLedger,
+} from '../support/ledgers.ts'
+import { CALLER, costOf, eventItem } from '../support/messages.ts'
+
+/** A call of a provider in the ledger: the hold before it, the notes while it runs, and the charge at its end. */
+
+const CREDITS = 1_000_000
+const MINUTE_MS = 60_000
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** An event that costs exactly `credits_micro`, with so many tokens of output. */
+function use(credits_micro: number, output_tokens = 100): PricedEvent {
+  const { event } = eventItem(credits_micro, { usage: { input_tokens: 1000, output_tokens } })
+  if (!event) throw new Error('an item without an event')
+  return event
+}
+
+type Opening = Partial<Omit<OpenCallMessage, 'most' | 'least'>> & {
+  readonly most?: PricedEvent
+  readonly least?: PricedEvent
+}
+
+async function open(ledger: TestLedger, opening: Opening = {}) {
+  return openCall(env, ledger.name, {
+    caller: CALLER,
+    feature_id: 'gateway',
+    lifetime_ms: MINUTE_MS,
+    most: use(100_000),
+    ...opening,
+  })
+}
+
+async function opened(ledger: TestLedger, opening: Opening = {}): Promise<CallAnswer> {
+  const result = await open(ledger, opening)
+  if (result.kind === 'refused') throw new Error(JSON.stringify(result.refusal))
+  return result.answer
+}
+
+async function refusal(ledger: TestLedger, opening: Opening = {}): Promise<Refusal> {
+  const result = await open(ledger, opening)
+  if (result.kind !== 'refused') throw new Error('the call was opened')
+  return result.refusal
+}
+
+async function settle(
+  ledger: TestLedger,
+  { hold }: CallAnswer,
+  event: PricedEvent | null,
+  capped = false,
+): Promise<SettledCall> {
+  const result = await settleCall(env, ledger.name, { hold, key_id: CALLER.key_id, event, capped })
+  if (result.kind === 'refused') throw new Error(JSON.stringify(result.refusal))
+  return result.answer
+}
+
+async function reserved(ledger: TestLedger): Promise<number> {
+  const result = await readOpenHolds(env, ledger.name, {
+    caller: CALLER,
+    of: null,
+    before_number: null,
+    limit: 100,
+  })
+  if (result.kind === 'refused') throw new Error(result.refusal.code)
+  return result.answer.holds.reduce((sum, { hold }) => sum + hold.remaining, 0)
+}
+
+const balance = async (ledger: TestLedger) => (await storedBalances(ledger)).customer
+
+function later(ms: number): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms })
+}
+
+describe('the hold of a call', () => {
+  it('is its largest use, and is free again when the call is released', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const call = await opened(ledger)
+    expect(call).toMatchObject({ credits: 100_000, output_tokens: 100 })
+    expect(await reserved(ledger)).toBe(100_000)
+    expect(await settle(ledger, call, null)).toEqual({ event_id: null, credits: 0, balance_after: CREDITS })
+    expect(await reserved(ledger)).toBe(0)
+  })
+
+  it('is refused when the wallet cannot pay its largest use, unless it may be smaller', async () => {
+    const ledger = await freshLedger(50_500)
+    expect(await refusal(ledger)).toMatchObject({ code: 'insufficient_credits', required: '0.1' })
+    // 1,000 for the input and the first token, and 1,000 for each of 49 more.
+    expect(await opened(ledger, { least: use(1_000, 1) })).toMatchObject({
+      credits: 50_000,
+      output_tokens: 50,
+    })
+  })
+
+  it('is refused when the wallet cannot pay the smallest use', async () => {
+    const ledger = await freshLedger(999)
+    expect(await refusal(ledger, { least: use(1_000, 1) })).toMatchObject({
+      code: 'insufficient_credits',
+      required: '0.001',
+    })
+  })
+
+  it('may be nothing, for a call without a price', async () => {
+    const ledger = await freshLedger()
+    const unpriced: PricedEvent = { ...use(0), charge: { kind: 'unpriced', price_version: 'test' } }
+    const call = await opened(ledger, { most: unpriced })
+    expect(call.credits).toBe(0)
+    await settle(ledger, call, unpriced)
+    expect((await journalEntries(ledger)).at(-1)?.event).toMatchObject({ unrated: true })
+  })
+
+  it('lets exactly as many calls run at once as the wallet can pay', async () => {
+    const ledger = await freshLedger(750_000)
+    const results = await Promise.all(Array.from({ length: 50 }, () => open(ledger)))
+    expect(results.filter(({ kind }) => kind === 'done')).toHaveLength(7)
+  })
+})
+
+describe('the charge of a call', () => {
+  it('is what it used, below its hold and above it', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const small = await settle(ledger, await opened(ledger), use(40_000))
+    expect(small).toMatchObject({ credits: 40_000, balance_after: 960_000 })
+    const large = await settle(ledger, await opened(ledger), use(250_000))
+    expect(large).toMatchObject({ credits: 250_000, balance_after: 710_000 })
+    expect(await reserved(ledger)).toBe(0)
+  })
+
+  it('ends at the hold if it is an estimate', async () => {
+    const ledger = await freshLedger(CREDITS)
+    expect(await settle(ledger, await opened(ledger), use(250_000), true)).toMatchObject({ credits: 100_000 })
+  })
+
+  it('takes what the wallet has if that is less, and says what is missing', async () => {
+    const ledger = await freshLedger(150_000)
+    expect(await settle(ledger, await opened(ledger), use(250_000))).toMatchObject({
+      credits: 150_000,
+      balance_after: 0,
+    })
+    const [entry] = (await journalEntries(ledger)).slice(-1)
+    expect(entry?.event?.warnings).toEqual(['shortfall of 0.1 credits'])
+  })
+
+  it('is made once, however often it is sent', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const call = await opened(ledger)
+    const first = await settle(ledger, call, use(40_000))
+    expect(await settle(ledger, call, use(40_000))).toEqual(first)
+    expect(await settle(ledger, call, null)).toEqual(first)
+    expect(await balance(ledger)).toBe(960_000)
+  })
+
+  it('is the noted estimate, marked so, once the hold has expired, and no settlement after it', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const call = await opened(ledger, { user_id: 'u1' })
+    for (const credits of [5_000, 30_000]) {
+      const event = { ...use(credits), warnings: ['estimated', 'running'] }
+      const noted = await noteCall(env, ledger.name, { hold: call.hold, event, lifetime_ms: MINUTE_MS })
+      expect(noted.kind).toBe('done')
+    }
+    later(2 * MINUTE_MS)
+    expect(await settle(ledger, call, use(90_000))).toMatchObject({ credits: 30_000, balance_after: 970_000 })
+    const entries = await journalEntries(ledger)
+    expect(entries.filter(({ type }) => type === 'BURN')).toHaveLength(1)
+    expect(entries.at(-1)?.event).toMatchObject({
+      feature_id: 'chat',
+      user_id: 'u1',
+      warnings: ['estimated', 'running'],
+    })
+    expect(await reserved(ledger)).toBe(0)
+  })
+
+  it('is nothing once the hold has expired without a note, and the whole if its end comes after all', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const call = await opened(ledger)
+    later(2 * MINUTE_MS)
+    expect(await reserved(ledger)).toBe(0)
+    expect(await balance(ledger)).toBe(CREDITS)
+    expect(await settle(ledger, call, use(90_000))).toMatchObject({ credits: 90_000 })
+    expect((await journalEntries(ledger)).at(-1)?.event?.warnings).toEqual(['hold_not_open'])
+  })
+
+  it('is never more than the hold when it is a note', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const call = await opened(ledger)
+    await noteCall(env, ledger.name, { hold: call.hold, event: use(400_000), lifetime_ms: MINUTE_MS })
+    later(2 * MINUTE_MS)
+    expect(await reserved(ledger)).toBe(0)
+    expect(await settle(ledger, call, null)).toMatchObject({ credits: 100_000 })
+  })
+})
+
+describe('the key of a call', () => {
+  const idempotency: Idempotency = { key: 'k1', fingerprint: 'f1' }
+
+  it('is refused while the call runs, and afterwards with its event', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const call = await opened(ledger, { idempotency })
+    expect(await refusal(ledger, { idempotency })).toEqual({ code: 'already_processed', event_id: null })
+    const { event_id } = await settle(ledger, call, use(40_000))
+    expect(await refusal(ledger, { idempotency })).toEqual({ code: 'already_processed', event_id })
+    expect(await balance(ledger)).toBe(960_000)
+  })
+
+  it('is free again after a call that cost nothing, as often as needed', async () => {
+    const ledger = await freshLedger(CREDITS)
+    for (let i = 0; i < 3; i++) await settle(ledger, await opened(ledger, { idempotency }), null)
+    const call = await opened(ledger, { idempotency })
+    expect(await refusal(ledger, { idempotency })).toEqual({ code: 'already_processed', event_id: null })
+    const { event_id } = await settle(ledger, call, use(1))
+    expect(await refusal(ledger, { idempotency })).toEqual({ code: 'already_processed', event_id })
+  })
+
+  it('is unused after a refusal, and refused for another call', async () => {
+    const ledger = await freshLedger(CREDITS)
+    expect(await refusal(ledger, { idempotency, most: use(CREDITS + 1) })).toMatchObject({
+      code: 'insufficient_credits',
+    })
+    await opened(ledger, { idempotency })
+    const other = { key: 'k1', fingerprint: 'f2' }
+    expect(await refusal(ledger, { idempotency: other })).toEqual({ code: 'idempotency_mismatch' })
+  })
+})
+
+it('a call writes as many rows as a hold and its capture, and a note as many as an extension', async () => {
+  const ledger = await freshLedger(CREDITS)
+  await opened(ledger)
+  let call: CallAnswer | undefined
+  const idempotency: Idempotency = { key: 'k1', fingerprint: 'f1' }
+  const opening = await rowsWrittenBy(ledger, async () => {
+    call = await opened(ledger, { idempotency, lifetime_ms: 2 * MINUTE_MS })
+  })
+  if (!call) throw new Error('not opened')
+  const { hold } = call
+  const note = {
+    hold,
+    event: { ...use(1), charge: { kind: 'priced', cost: costOf(1), price_version: 't' } } as const,
+  }
+  const noting = await rowsWrittenBy(ledger, () =>
+    noteCall(env, ledger.name, { ...note, lifetime_ms: 2 * MINUTE_MS }),
+  )
+  const settling = await rowsWrittenBy(ledger, () =>
+    settleCall(env, ledger.name, { hold, key_id: CALLER.key_id, event: use(1), capped: false }),
+  )
+  expect([opening, noting, settling]).toEqual([2, 2, 2])
+})
