@@ -15,6 +15,7 @@ from ._resources import (
     BurnTables,
     Credits,
     Customers,
+    DropIn,
     Entitlements,
     Events,
     Holds,
@@ -65,6 +66,7 @@ class OpenMonetize:
         self.teams = Teams(http)
         self.api_keys = ApiKeys(http)
         self.provider_keys = ProviderKeys(http)
+        self.drop_in = DropIn(http)
         self.customers = Customers(http)
         self.platform = Platform(http)
         self.admin = Admin(http)

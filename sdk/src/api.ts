@@ -503,6 +503,654 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/otlp/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bill the model calls among the spans of an OpenTelemetry trace export
+         * @description Bills the innermost spans of model calls, once per trace id and span id; `partialSuccess` says how many were rejected, and why. Content and cost attributes are not read. OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
+         *
+         *     Requires an API key with the scope `events:write`.
+         */
+        post: operations["postOtlpTraces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/otlp/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bill the token counters of coding agents in an OpenTelemetry metrics export
+         * @description Bills `claude_code.token.usage`, once per series and interval; other metrics are ignored. OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
+         *
+         *     Requires an API key with the scope `events:write`.
+         */
+        post: operations["postOtlpMetrics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmeter/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bill CloudEvents as OpenMeter takes them
+         * @description One event, a batch, or binary mode. The subject is the user; the mapping of the event type says what is billed (`PUT /v1/drop-in/openmeter`). An id of one source is billed once. Every field of the protocol is accepted.
+         *
+         *     Requires an API key with the scope `events:write`.
+         */
+        post: operations["postOpenmeterApiEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmeter/api/v1/meters/{meter}/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Query a meter as OpenMeter does
+         * @description A meter is named by the `type`, `feature_id` or `unit` of a mapping. Sums only.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getOpenmeterApiMetersMeterQuery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmeter/api/v1/customers/{customer}/entitlements/{feature}/value": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the value of an entitlement as OpenMeter does
+         * @description OpenMeter's customer is a user here.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getOpenmeterApiCustomersCustomerEntitlementsFeatureValue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/litellm/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bill the calls that LiteLLM's generic logger reports
+         * @description A list of StandardLoggingPayload, one of them, or one per line. Failed calls and cache hits cost nothing. Answers 200 whatever the single calls are, since LiteLLM sends nothing twice. Every field of the payload is accepted; prompts, answers and costs are not read.
+         *
+         *     Requires an API key with the scope `events:write`.
+         */
+        post: operations["postLitellmEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/stripe/v1/billing/meter_events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bill a meter event as Stripe takes it
+         * @description The customer of the payload is the user. The mapping of the event name says what is billed (`PUT /v1/drop-in/openmeter`, with pointers into the payload, such as `/value`). An identifier is billed once.
+         *
+         *     Requires an API key with the scope `events:write`.
+         */
+        post: operations["postStripeBillingMeterEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/customers/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register a customer
+         * @description Register a customer.
+         */
+        post: operations["postOpenmonetizeCustomersRegister"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/events/ingest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ingest up to 1,000 events
+         * @description Ingest up to 1,000 events.
+         *
+         *     Requires an API key with the scope `events:write`.
+         */
+        post: operations["postOpenmonetizeEventsIngest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List events
+         * @description List events.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getOpenmonetizeEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/credits/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the credits of the customer's wallet
+         * @description Get the credits of the customer's wallet.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getOpenmonetizeCreditsBalance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/users/{userId}/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the credits of a user
+         * @description Get the credits of a user.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getOpenmonetizeUsersUserIdCredits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/customers/{customerId}/users/{userId}/credits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the credits of a user
+         * @description Get the credits of a user.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getOpenmonetizeCustomersCustomerIdUsersUserIdCredits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/users/{userId}/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the transactions of a user
+         * @description List the transactions of a user.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getOpenmonetizeUsersUserIdTransactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/customers/{customerId}/users/{userId}/transactions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the transactions of a user
+         * @description List the transactions of a user.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getOpenmonetizeCustomersCustomerIdUsersUserIdTransactions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/credits/purchase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Purchase credits for a user
+         * @description Purchase credits for a user.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["postOpenmonetizeCreditsPurchase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/credits/grant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grant credits to the customer, a user or a team
+         * @description Grant credits to the customer, a user or a team.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["postOpenmonetizeCreditsGrant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/entitlements/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check whether a user may use a feature
+         * @description Check whether a user may use a feature.
+         *
+         *     Requires an API key with the scope `entitlements:read`.
+         */
+        post: operations["postOpenmonetizeEntitlementsCheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/entitlements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create an entitlement
+         * @description Create an entitlement.
+         *
+         *     Requires an API key with the scope `entitlements:write`.
+         */
+        post: operations["postOpenmonetizeEntitlements"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/entitlements/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change an entitlement
+         * @description Change an entitlement.
+         *
+         *     Requires an API key with the scope `entitlements:write`.
+         */
+        put: operations["putOpenmonetizeEntitlementsId"];
+        post?: never;
+        /**
+         * Delete an entitlement
+         * @description Delete an entitlement.
+         *
+         *     Requires an API key with the scope `entitlements:write`.
+         */
+        delete: operations["deleteOpenmonetizeEntitlementsId"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/customers/{customerId}/entitlements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the entitlements of the customer
+         * @description List the entitlements of the customer.
+         *
+         *     Requires an API key with the scope `entitlements:read`.
+         */
+        get: operations["getOpenmonetizeCustomersCustomerIdEntitlements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/rating/calculate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Calculate what a call costs
+         * @description Calculate what a call costs.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        post: operations["postOpenmonetizeRatingCalculate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/rating/calculate/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Calculate what up to 100 calls cost
+         * @description Calculate what up to 100 calls cost.
+         *
+         *     Requires an API key with the scope `pricing:read`.
+         */
+        post: operations["postOpenmonetizeRatingCalculateBulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/analytics/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get usage by feature, model and day
+         * @description Get usage by feature, model and day.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getOpenmonetizeAnalyticsUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/analytics/cost-breakdown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get costs by provider and model
+         * @description Get costs by provider and model.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getOpenmonetizeAnalyticsCostBreakdown"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/analytics/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get costs and margins
+         * @description Get costs and margins.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getOpenmonetizeAnalyticsCosts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/analytics/burn-rate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the burn rate
+         * @description Get the burn rate.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getOpenmonetizeAnalyticsBurnRate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/customers/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the customer of the key
+         * @description Get the customer of the key.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getOpenmonetizeCustomersMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openmonetize/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users
+         * @description List users.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getOpenmonetizeUsers"];
+        put?: never;
+        /**
+         * Create a user
+         * @description Create a user.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["postOpenmonetizeUsers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/api-keys": {
         parameters: {
             query?: never;
@@ -1589,6 +2237,56 @@ export interface paths {
         patch: operations["updateTeam"];
         trace?: never;
     };
+    "/v1/drop-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what the drop-in endpoints received and what became of it
+         * @description To see why nothing arrives. Counts since the first request; the last ten seconds may be missing, and what an isolate had not written when it ended. They are no bill: `GET /v1/events` is exact.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getDropInStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/drop-in/openmeter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the mappings of OpenMeter events
+         * @description Get the mappings of OpenMeter events.
+         *
+         *     Requires an API key with the scope `analytics:read`.
+         */
+        get: operations["getOpenMeterMappings"];
+        /**
+         * Set the mappings of OpenMeter events
+         * @description Replaces all of them. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event; `provider` is a name or a pointer. A change reaches every request within 30 seconds.
+         *
+         *     Requires an API key with the scope `pricing:write`.
+         */
+        put: operations["setOpenMeterMappings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1764,7 +2462,7 @@ export interface components {
             mode: "live" | "test" | null;
             actor: string;
             /** @enum {string} */
-            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
+            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
             target: string;
             ip: string | null;
             request_id: string | null;
@@ -3888,6 +4586,107 @@ export interface components {
             /** @description The id under which the ledger keeps the amounts and any remaining credits. */
             erased_id: string;
         };
+        DropInStatus: {
+            otlp: {
+                /** @description Whether this deployment has the endpoint on. */
+                enabled: boolean;
+                /** Format: date-time */
+                last_received_at: string | null;
+                accepted: number;
+                duplicates: number;
+                /** @description What should have been billed, by reason. */
+                rejected: {
+                    [key: string]: number;
+                };
+                /** @description What costs nothing, by reason. */
+                ignored: {
+                    [key: string]: number;
+                };
+            };
+            openmeter: {
+                /** @description Whether this deployment has the endpoint on. */
+                enabled: boolean;
+                /** Format: date-time */
+                last_received_at: string | null;
+                accepted: number;
+                duplicates: number;
+                /** @description What should have been billed, by reason. */
+                rejected: {
+                    [key: string]: number;
+                };
+                /** @description What costs nothing, by reason. */
+                ignored: {
+                    [key: string]: number;
+                };
+            };
+            litellm: {
+                /** @description Whether this deployment has the endpoint on. */
+                enabled: boolean;
+                /** Format: date-time */
+                last_received_at: string | null;
+                accepted: number;
+                duplicates: number;
+                /** @description What should have been billed, by reason. */
+                rejected: {
+                    [key: string]: number;
+                };
+                /** @description What costs nothing, by reason. */
+                ignored: {
+                    [key: string]: number;
+                };
+            };
+            openmonetize: {
+                /** @description Whether this deployment has the endpoint on. */
+                enabled: boolean;
+                /** Format: date-time */
+                last_received_at: string | null;
+                accepted: number;
+                duplicates: number;
+                /** @description What should have been billed, by reason. */
+                rejected: {
+                    [key: string]: number;
+                };
+                /** @description What costs nothing, by reason. */
+                ignored: {
+                    [key: string]: number;
+                };
+            };
+            stripe: {
+                /** @description Whether this deployment has the endpoint on. */
+                enabled: boolean;
+                /** Format: date-time */
+                last_received_at: string | null;
+                accepted: number;
+                duplicates: number;
+                /** @description What should have been billed, by reason. */
+                rejected: {
+                    [key: string]: number;
+                };
+                /** @description What costs nothing, by reason. */
+                ignored: {
+                    [key: string]: number;
+                };
+            };
+        };
+        OpenMeterMappings: {
+            mappings: components["schemas"]["OpenMeterMapping"][];
+        };
+        OpenMeterMapping: {
+            /** @description The `type` of the CloudEvents. */
+            type: string;
+            feature_id: string;
+            unit?: string;
+            /** @description A JSON Pointer (RFC 6901) into the event's `data`. */
+            quantity?: string;
+            /** @description A name, or a JSON Pointer that begins with a slash. */
+            provider?: string;
+            /** @description A JSON Pointer (RFC 6901) into the event's `data`. */
+            model?: string;
+            /** @description A JSON Pointer (RFC 6901) into the event's `data`. */
+            input_tokens?: string;
+            /** @description A JSON Pointer (RFC 6901) into the event's `data`. */
+            output_tokens?: string;
+        };
     };
     responses: never;
     parameters: {
@@ -4127,7 +4926,7 @@ export interface operations {
                 customer_id?: string;
                 /** @description The author: the id of an API key, `operator`, or `public` for an open registration. */
                 actor?: string;
-                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
+                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
                 /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
                 target?: string;
                 /** @description Start of the time range, inclusive. */
@@ -4519,6 +5318,925 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stats"];
+                };
+            };
+        };
+    };
+    postOtlpTraces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    resourceSpans?: {
+                        [key: string]: unknown;
+                    }[];
+                } & {
+                    [key: string]: unknown;
+                };
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            /** @description Received. `partialSuccess` is absent if nothing was rejected. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        partialSuccess?: {
+                            rejectedSpans: number;
+                            errorMessage: string;
+                        };
+                    };
+                    "application/x-protobuf": string;
+                };
+            };
+        };
+    };
+    postOtlpMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    resourceMetrics?: {
+                        [key: string]: unknown;
+                    }[];
+                } & {
+                    [key: string]: unknown;
+                };
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            /** @description Received. `partialSuccess` is absent if nothing was rejected. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        partialSuccess?: {
+                            rejectedDataPoints: number;
+                            errorMessage: string;
+                        };
+                    };
+                    "application/x-protobuf": string;
+                };
+            };
+        };
+    };
+    postOpenmeterApiEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": {
+                    [key: string]: unknown;
+                };
+                "application/cloudevents-batch+json": {
+                    [key: string]: unknown;
+                }[];
+                "application/json": {
+                    [key: string]: unknown;
+                } | {
+                    [key: string]: unknown;
+                }[];
+            };
+        };
+        responses: {
+            /** @description Every event is billed, or was before. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    getOpenmeterApiMetersMeterQuery: {
+        parameters: {
+            query?: {
+                /** @description Start of the range, inclusive. Default: 30 days ago. */
+                from?: string;
+                /** @description End of the range, exclusive. Default: now. */
+                to?: string;
+                windowSize?: "HOUR" | "DAY" | "MONTH";
+                windowTimeZone?: "UTC";
+                subject?: string[];
+                /** @description Of `subject`, `model` and `provider`. */
+                groupBy?: string[];
+            };
+            header?: never;
+            path: {
+                meter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The windows and groups. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        from: string;
+                        to: string;
+                        /** @enum {string} */
+                        windowSize?: "HOUR" | "DAY" | "MONTH";
+                        data: {
+                            value: number;
+                            windowStart: string;
+                            windowEnd: string;
+                            subject: string | null;
+                            groupBy: {
+                                [key: string]: string | null;
+                            };
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    getOpenmeterApiCustomersCustomerEntitlementsFeatureValue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer: string;
+                feature: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether the user may use the feature, and how much is left of its limit. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        hasAccess: boolean;
+                        balance?: number;
+                        usage?: number;
+                        overage?: number;
+                        totalAvailableGrantAmount?: number;
+                    };
+                };
+            };
+        };
+    };
+    postLitellmEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                } | {
+                    [key: string]: unknown;
+                }[];
+            };
+        };
+        responses: {
+            /** @description What became of the calls. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        accepted: number;
+                        duplicates: number;
+                        rejected: number;
+                        ignored: number;
+                        errors: {
+                            index: number;
+                            code: string;
+                            detail: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    postStripeBillingMeterEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": {
+                    event_name?: string;
+                    identifier?: string;
+                    timestamp?: string;
+                } & {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The meter event. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        object: "billing.meter_event";
+                        created: number;
+                        event_name: string;
+                        identifier: string;
+                        livemode: boolean;
+                        payload: {
+                            [key: string]: string;
+                        };
+                        timestamp: number;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeCustomersRegister: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeEventsIngest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The original's answer. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeEvents: {
+        parameters: {
+            query?: {
+                limit?: string;
+                offset?: string;
+                customerId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeCreditsBalance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeUsersUserIdCredits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeCustomersCustomerIdUsersUserIdCredits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customerId: string;
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeUsersUserIdTransactions: {
+        parameters: {
+            query?: {
+                limit?: string;
+                offset?: string;
+            };
+            header?: never;
+            path: {
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeCustomersCustomerIdUsersUserIdTransactions: {
+        parameters: {
+            query?: {
+                limit?: string;
+                offset?: string;
+            };
+            header?: never;
+            path: {
+                customerId: string;
+                userId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeCreditsPurchase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeCreditsGrant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeEntitlementsCheck: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeEntitlements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    putOpenmonetizeEntitlementsId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    deleteOpenmonetizeEntitlementsId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    getOpenmonetizeCustomersCustomerIdEntitlements: {
+        parameters: {
+            query?: {
+                limit?: string;
+                offset?: string;
+            };
+            header?: never;
+            path: {
+                customerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeRatingCalculate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeRatingCalculateBulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeAnalyticsUsage: {
+        parameters: {
+            query?: {
+                start_date?: string;
+                end_date?: string;
+                startDate?: string;
+                endDate?: string;
+                customerId?: string;
+                user_id?: string;
+                userId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeAnalyticsCostBreakdown: {
+        parameters: {
+            query?: {
+                start_date?: string;
+                end_date?: string;
+                startDate?: string;
+                endDate?: string;
+                customerId?: string;
+                user_id?: string;
+                userId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeAnalyticsCosts: {
+        parameters: {
+            query?: {
+                start_date?: string;
+                end_date?: string;
+                startDate?: string;
+                endDate?: string;
+                customerId?: string;
+                user_id?: string;
+                userId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeAnalyticsBurnRate: {
+        parameters: {
+            query?: {
+                start_date?: string;
+                end_date?: string;
+                startDate?: string;
+                endDate?: string;
+                customerId?: string;
+                user_id?: string;
+                userId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeCustomersMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    getOpenmonetizeUsers: {
+        parameters: {
+            query?: {
+                limit?: string;
+                offset?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The original's answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    postOpenmonetizeUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The original's answer. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
@@ -6079,6 +7797,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Team"];
+                };
+            };
+        };
+    };
+    getDropInStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DropInStatus"];
+                };
+            };
+        };
+    };
+    getOpenMeterMappings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The mappings. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenMeterMappings"];
+                };
+            };
+        };
+    };
+    setOpenMeterMappings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenMeterMappings"];
+            };
+        };
+        responses: {
+            /** @description The mappings. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenMeterMappings"];
                 };
             };
         };
