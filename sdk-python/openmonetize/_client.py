@@ -15,6 +15,7 @@ from ._resources import (
     BurnTables,
     Credits,
     Customers,
+    DropIn,
     Entitlements,
     Events,
     GatewayRoutes,
@@ -67,6 +68,7 @@ class OpenMonetize:
         self.api_keys = ApiKeys(http)
         self.provider_keys = ProviderKeys(http)
         self.gateway_routes = GatewayRoutes(http)
+        self.drop_in = DropIn(http)
         self.customers = Customers(http)
         self.platform = Platform(http)
         self.admin = Admin(http)

@@ -269,6 +269,23 @@ class GatewayRoutes(_Resource):
         return self._delete(path_of("/v1/gateway-routes/{id}", id))
 
 
+class OpenMeter(_Resource):
+    def retrieve(self) -> Json:
+        return self._get("/v1/drop-in/openmeter")
+
+    def update(self, body: Body) -> Json:
+        return self._send("/v1/drop-in/openmeter", body, method="PUT")
+
+
+class DropIn(_Resource):
+    def __init__(self, http: Http) -> None:
+        super().__init__(http)
+        self.open_meter = OpenMeter(http)
+
+    def retrieve(self) -> Json:
+        return self._get("/v1/drop-in")
+
+
 class Customers(_Resource):
     def register(self, body: Body) -> Json:
         """Needs no key where registration is open: `OpenMonetize(api_key=None)`."""

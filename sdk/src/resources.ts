@@ -145,6 +145,13 @@ export function resources(http: Http) {
       list: list<'listProviderKeys'>('/v1/provider-keys'),
       delete: one<'deleteProviderKey'>('/v1/provider-keys/{id}', 'DELETE'),
     },
+    dropIn: {
+      retrieve: read<'getDropInStatus'>('/v1/drop-in'),
+      openMeter: {
+        retrieve: read<'getOpenMeterMappings'>('/v1/drop-in/openmeter'),
+        update: send<'setOpenMeterMappings'>('/v1/drop-in/openmeter', 'PUT'),
+      },
+    },
     customers: {
       /** Needs no key where registration is open: construct the client with `apiKey: null`. */
       register: send<'registerCustomer'>('/v1/customers/register'),
