@@ -9,6 +9,7 @@ import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
 import { entitlementsRoutes } from './entitlements/routes.ts'
 import { eventsRoutes } from './events/routes.ts'
+import { gatewayRoutes } from './gateway/routes.ts'
 import { healthRoutes } from './health/routes.ts'
 import { holdsRoutes } from './holds/routes.ts'
 import type { AppEnv } from './http/env.ts'
@@ -45,6 +46,10 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/', documentationRoutes(app))
   app.route('/v1/customers', customersRoutes)
   app.route('/v1/admin', adminRoutes)
+
+  app.route('/gateway/openai', gatewayRoutes('openai'))
+  app.route('/gateway/anthropic', gatewayRoutes('anthropic'))
+  app.route('/gateway/google', gatewayRoutes('google'))
 
   app.use('/v1/*', authenticate)
   app.route('/v1/api-keys', apiKeysRoutes)

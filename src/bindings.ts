@@ -35,6 +35,10 @@ export interface Bindings {
   readonly PRICE_FEED_URL?: string
   readonly PRICE_FEED_KEY?: string
   readonly PRICE_FEED_BOUND_PERCENT?: string
+  readonly GATEWAY_HOLD_MS?: string
+  readonly GATEWAY_HEADERS_TIMEOUT_MS?: string
+  readonly GATEWAY_FIRST_CHUNK_TIMEOUT_MS?: string
+  readonly GATEWAY_IDLE_TIMEOUT_MS?: string
   readonly RATE_LIMIT_STARTER?: string
   readonly RATE_LIMIT_GROWTH?: string
   readonly RATE_LIMIT_ENTERPRISE?: string

@@ -41,6 +41,7 @@ export interface Config {
   readonly dns_resolver_url: string
   /** Where prices are read from; null for no feed. */
   readonly price_feed: PriceFeedConfig | null
+  readonly gateway: GatewayConfig
   /** Limits by tier: requests in a UTC minute, events and changes in a UTC month, profiles, and metadata. */
   readonly limits: Readonly<Record<Tier, TierLimits>>
 }
@@ -51,6 +52,15 @@ export interface PriceFeedConfig {
   readonly key: string
   /** A price that moves by more needs the operator's word. */
   readonly bound_percent: number
+}
+
+export interface GatewayConfig {
+  /** The time that a call's hold has, from its beginning and from each note of its progress. */
+  readonly hold_ms: number
+  /** The limits of waiting for a provider: its headers, the first chunk of a stream, and each later one. */
+  readonly headers_timeout_ms: number
+  readonly first_chunk_timeout_ms: number
+  readonly idle_timeout_ms: number
 }
 
 export interface TierLimits {
@@ -110,6 +120,7 @@ export function readConfig(env: Variables): Config {
     private_upstreams: hosts('PRIVATE_UPSTREAMS', env.PRIVATE_UPSTREAMS ?? ''),
     dns_resolver_url: resolverUrl(env.DNS_RESOLVER_URL ?? '', environment),
     price_feed: priceFeed(env),
+    gateway: gateway(env),
     limits: {
       STARTER: tierLimits(env, 'STARTER', ['100', '10000', '10000', '100000', '100']),
       GROWTH: tierLimits(env, 'GROWTH', ['1000', '100000', '100000', '1000000', '1000']),
@@ -136,6 +147,20 @@ function decimalMicro(variable: string, text: string): bigint {
   }
   return value
 }
+
+/** A hold outlives every wait, so that it ends while its call runs only if the gateway crashed. */
+function gateway(env: Variables): GatewayConfig {
+  const limit = (variable: GatewayVariable, text: string) =>
+    wholeNumber(variable, env[variable] ?? text, DAY_MS)
+  return {
+    hold_ms: limit('GATEWAY_HOLD_MS', '900000'),
+    headers_timeout_ms: limit('GATEWAY_HEADERS_TIMEOUT_MS', '600000'),
+    first_chunk_timeout_ms: limit('GATEWAY_FIRST_CHUNK_TIMEOUT_MS', '120000'),
+    idle_timeout_ms: limit('GATEWAY_IDLE_TIMEOUT_MS', '120000'),
+  }
+}
+
+type GatewayVariable = Extract<keyof Variables, `GATEWAY_${string}_MS`>
 
 const UNLIMITED = 'unlimited'
 /** Above the number that one ledger can process in the time. */

@@ -26,6 +26,8 @@ export type AppEnv = {
     problem_code: ProblemCode | undefined
     /** Rejected events of a batch that was answered 200, by code. */
     rejected_events: ReadonlyMap<string, number> | undefined
+    /** The route of a request that no pattern of the router names: see `routeOf`. */
+    route: string | undefined
     /** Whether the request has no body: a route that requires one reports that instead of each missing field. */
     body_is_empty: boolean
   }
@@ -33,6 +35,8 @@ export type AppEnv = {
 
 /** The request's route pattern, without ids; `unmatched` if there is none. Matches for ALL are middleware. */
 export function routeOf(c: Context): string {
+  const named: unknown = c.get('route')
+  if (typeof named === 'string') return named
   return matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'unmatched'
 }
 

@@ -33,6 +33,8 @@ const FORBIDDEN = [
   ['src/analytics/planted.ts', '../projection/reconcile/reconcile.ts'],
   ['src/api-keys/planted.ts', '../customers/accounts.ts'],
   ['src/api-keys/authentication/planted.ts', '../../customers/accounts.ts'],
+  ['src/gateway/planted.ts', '../holds/size.ts'],
+  ['src/gateway/stream/planted.ts', '../../ledger/calls/calls.ts'],
   ['src/http/planted.ts', '../events/schema.ts'],
   ['src/http/output/planted.ts', '../../api-keys/rows.ts'],
 ] as const
@@ -49,6 +51,8 @@ const ALLOWED = [
   ['src/holds/fine.ts', '../ledger/model/messages/holds.ts'],
   ['src/analytics/fine.ts', '../projection/read/subjects.ts'],
   ['src/customers/fine.ts', '../api-keys/rows.ts'],
+  ['src/gateway/fine.ts', '../provider-keys/upstream.ts'],
+  ['src/gateway/request/fine.ts', '../../api-keys/record.ts'],
   ['src/http/fine.ts', '../ledger/model/refusal.ts'],
 ] as const
 

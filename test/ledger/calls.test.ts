@@ -39,9 +39,7 @@ async function open(ledger: TestLedger, opening: Opening = {}) {
     caller: CALLER,
     feature_id: 'gateway',
     lifetime_ms: MINUTE_MS,
-    least: use(1_000, 1),
     most: use(100_000),
-    bounded: false,
     ...opening,
   })
 }
@@ -100,12 +98,15 @@ describe('the hold of a call', () => {
     const ledger = await freshLedger(50_500)
     expect(await refusal(ledger)).toMatchObject({ code: 'insufficient_credits', required: '0.1' })
     // 1,000 for the input and the first token, and 1,000 for each of 49 more.
-    expect(await opened(ledger, { bounded: true })).toMatchObject({ credits: 50_000, output_tokens: 50 })
+    expect(await opened(ledger, { least: use(1_000, 1) })).toMatchObject({
+      credits: 50_000,
+      output_tokens: 50,
+    })
   })
 
   it('is refused when the wallet cannot pay the smallest use', async () => {
     const ledger = await freshLedger(999)
-    expect(await refusal(ledger, { bounded: true })).toMatchObject({
+    expect(await refusal(ledger, { least: use(1_000, 1) })).toMatchObject({
       code: 'insufficient_credits',
       required: '0.001',
     })
@@ -114,7 +115,7 @@ describe('the hold of a call', () => {
   it('may be nothing, for a call without a price', async () => {
     const ledger = await freshLedger()
     const unpriced: PricedEvent = { ...use(0), charge: { kind: 'unpriced', price_version: 'test' } }
-    const call = await opened(ledger, { least: unpriced, most: unpriced })
+    const call = await opened(ledger, { most: unpriced })
     expect(call.credits).toBe(0)
     await settle(ledger, call, unpriced)
     expect((await journalEntries(ledger)).at(-1)?.event).toMatchObject({ unrated: true })

@@ -1,6 +1,7 @@
 /**
- * The Worker in raw workerd, for the tests of the SDK: `node test/sdk/serve.ts BUNDLE STATE`. Writes its address as a
- * line of JSON and stays until it is killed. BUNDLE is made when it is missing; STATE survives from one run to the next.
+ * The Worker in raw workerd, for the tests of the SDK: `node test/sdk/serve.ts BUNDLE STATE VARIABLES`. Writes its
+ * address as a line of JSON and stays until it is killed. BUNDLE is made when it is missing; STATE survives from one run to
+ * the next; VARIABLES is JSON, and may be left out.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
@@ -15,9 +16,9 @@ const VARIABLES = {
   CORS_ORIGINS: '*',
 }
 
-async function main(directory: string, state: string): Promise<void> {
+async function main(directory: string, state: string, variables: Record<string, string>): Promise<void> {
   const isNew = !existsSync(state)
-  const server = await startWorkerd(PROJECT, scriptIn(directory), state, VARIABLES)
+  const server = await startWorkerd(PROJECT, scriptIn(directory), state, { ...VARIABLES, ...variables })
   if (isNew) await migrateD1(await server.d1())
   console.log(JSON.stringify({ url: server.url }))
 }
@@ -29,6 +30,6 @@ function scriptIn(directory: string): string {
   return map === undefined ? bundle(PROJECT, directory) : path.join(directory, map.slice(0, -'.map'.length))
 }
 
-const [, , directory, state] = process.argv
+const [, , directory, state, variables = '{}'] = process.argv
 if (directory === undefined || state === undefined) throw new Error('node test/sdk/serve.ts BUNDLE STATE')
-await main(directory, state)
+await main(directory, state, JSON.parse(variables))

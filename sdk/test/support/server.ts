@@ -15,11 +15,18 @@ export interface Server {
 }
 
 /** Starts the Worker over `state`, with the script in `bundle`, which is made when it is missing. */
-export async function startServer(bundle: string, state: string): Promise<Server> {
-  const child = spawn(process.execPath, [path.join(ROOT, 'test', 'sdk', 'serve.ts'), bundle, state], {
+export async function startServer(
+  bundle: string,
+  state: string,
+  variables: Readonly<Record<string, string>> = {},
+  /** The file descriptor that its log goes to; the test's own if not given. */
+  log: number | 'inherit' = 'inherit',
+): Promise<Server> {
+  const serve = path.join(ROOT, 'test', 'sdk', 'serve.ts')
+  const child = spawn(process.execPath, [serve, bundle, state, JSON.stringify(variables)], {
     cwd: ROOT,
     detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', log],
   })
   const url = await firstUrl(child)
   return { url, kill: () => kill(child) }
@@ -35,7 +42,7 @@ async function firstUrl(child: ChildProcess): Promise<string> {
 }
 
 async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.pid === undefined) return
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
   const ended = new Promise((resolve) => child.on('exit', resolve))
   // With the runtime, which is a process of its own.
   process.kill(-child.pid, 'SIGKILL')

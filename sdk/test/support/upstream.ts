@@ -1,10 +1,13 @@
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 
 /** Answers one request as a provider does. */
 export type Script = (response: ServerResponse, request: UpstreamRequest) => void | Promise<void>
 
 export interface UpstreamRequest {
   readonly path: string
+  readonly headers: IncomingHttpHeaders
+  /** The body as it came. */
+  readonly text: string
   readonly body: Record<string, unknown>
 }
 
@@ -23,7 +26,14 @@ export async function startUpstream(): Promise<Upstream> {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', async () => {
-      const request = { path: incoming.url ?? '', body: JSON.parse(Buffer.concat(chunks).toString() || '{}') }
+      const text = Buffer.concat(chunks).toString()
+      const { headers, url = '' } = incoming
+      const request = {
+        path: url,
+        headers,
+        text,
+        body: headers['content-type'] === 'application/json' ? JSON.parse(text) : {},
+      }
       requests.push(request)
       const script = scripts.length > 1 ? scripts.shift() : scripts[0]
       await script?.(outgoing, request)

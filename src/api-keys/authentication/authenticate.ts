@@ -1,4 +1,4 @@
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler, Next } from 'hono'
 import { every } from 'hono/combine'
 import { createMiddleware } from 'hono/factory'
 import type { AppEnv } from '../../http/env.ts'
@@ -21,16 +21,34 @@ import type { Scope } from './scopes.ts'
  * Authenticates a request and stores its key as `key`, or answers 401. Runs before the body is read. Floods end here:
  * without a valid key limited by address, with one by customer, and without any I/O where the key is cached.
  */
-export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
-  const presented = presentedKey(c.req.header('Authorization'), c.req.header('X-API-Key'))
-  if (presented.kind === 'none') {
+export const authenticate = authenticateBy((c) => [
+  bearerToken(c.req.header('Authorization')),
+  c.req.header('X-API-Key'),
+])
+
+/** `authenticate` with the key in any of some places; different keys in two of them are refused. */
+export function authenticateBy(
+  places: (c: Context<AppEnv>) => readonly (string | undefined)[],
+): MiddlewareHandler<AppEnv> {
+  return createMiddleware<AppEnv>((c, next) => authenticateKeys(c, places(c), next))
+}
+
+async function authenticateKeys(
+  c: Context<AppEnv>,
+  places: readonly (string | undefined)[],
+  next: Next,
+): Promise<Response | undefined> {
+  // An empty place, such as from an unset variable, counts as absent.
+  const keys = new Set(places.filter((key) => key !== undefined && key !== ''))
+  const [key] = keys
+  if (key === undefined) {
     return unauthorized(
       c,
       'missing_api_key',
       'Send an API key as Authorization: Bearer KEY or as X-API-Key: KEY.',
     )
   }
-  if (presented.kind === 'two') {
+  if (keys.size > 1) {
     return unauthorized(
       c,
       'invalid_api_key',
@@ -39,9 +57,9 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
   }
   // The answer is the same for a wrong checksum and an unknown key.
   const now_ms = Date.now()
-  if (!isKnownKey(presented.key, now_ms) && !isWellFormed(presented.key)) return unknownKey(c)
+  if (!isKnownKey(key, now_ms) && !isWellFormed(key)) return unknownKey(c)
   try {
-    const record = await findApiKey(c.env, presented.key, now_ms, {
+    const record = await findApiKey(c.env, key, now_ms, {
       defer: (work) => c.executionCtx.waitUntil(work),
       admitsLookup: () => admitsLookup(c),
       admitsStranger: () => admitsStranger(c),
@@ -66,8 +84,9 @@ export const authenticate = createMiddleware<AppEnv>(async (c, next) => {
       detail: 'The API key could not be checked. Retry with the same idempotency key.',
     })
   }
-  return next()
-})
+  await next()
+  return undefined
+}
 
 /**
  * The access rules of a route: spread them into `route`. The scope is checked before the body is read, and is part of
@@ -121,11 +140,6 @@ function accessOf(scope: Scope): 'read' | 'write' {
   return scope.endsWith(':read') ? 'read' : 'write'
 }
 
-type Presented =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'two' }
-  | { readonly kind: 'one'; readonly key: string }
-
 /** The key or token of an authenticated request. Never log it, never store it. */
 export function credentialOf(c: Context<AppEnv>): string {
   // The operator token is checked first; an API key beside it is ignored.
@@ -134,17 +148,10 @@ export function credentialOf(c: Context<AppEnv>): string {
   return credential
 }
 
-/** An Authorization header of another scheme, which a proxy may have added, is ignored. */
-function presentedKey(authorization: string | undefined, x_api_key: string | undefined): Presented {
-  const bearer = bearerToken(authorization)
-  // An empty header, such as from an unset variable, counts as absent.
-  const other = x_api_key === '' ? undefined : x_api_key
-  if (bearer !== undefined && other !== undefined && bearer !== other) return { kind: 'two' }
-  const key = bearer ?? other
-  return key === undefined ? { kind: 'none' } : { kind: 'one', key }
-}
-
-/** The token of an `Authorization: Bearer` header; the scheme's case does not matter (RFC 9110, section 11.1). */
+/**
+ * The token of an `Authorization: Bearer` header; the scheme's case does not matter (RFC 9110, section 11.1). A header
+ * of another scheme, which a proxy may have added, is ignored.
+ */
 export function bearerToken(authorization: string | undefined): string | undefined {
   const [scheme = '', ...rest] = (authorization ?? '').split(' ')
   const token = rest.join(' ').trim()

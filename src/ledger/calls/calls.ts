@@ -150,7 +150,7 @@ function sizeOf(
   if (use.kind === 'admitted' && whole.credits <= spend) {
     return { quantities: whole, meters: use.meters, output_tokens }
   }
-  if (!message.bounded) {
+  if (!message.least) {
     return use.kind === 'refused' ? use : refused(insufficientCredits(context.ids, wallet, whole.credits))
   }
   const least = rate(message.least, wallet, draft.at_ms, context)

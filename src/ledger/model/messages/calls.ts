@@ -8,11 +8,13 @@ export interface OpenCallMessage {
   readonly user_id?: string
   readonly team_id?: string
   readonly lifetime_ms: number
-  /** The smallest and the largest expected use: `least` has the input and one output token, if there is output. */
-  readonly least: PricedEvent
+  /** The largest expected use, which is held. */
   readonly most: PricedEvent
-  /** Whether the hold may be smaller than `most`: as large as the wallet and its limits allow, and at least `least`. */
-  readonly bounded: boolean
+  /**
+   * The smallest expected use: the input, and one output token if there is output. With it the hold may be smaller than
+   * `most`, as large as the wallet and its limits allow.
+   */
+  readonly least?: PricedEvent
   readonly idempotency?: Idempotency
 }
 

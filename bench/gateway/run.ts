@@ -1,0 +1,172 @@
+import { fork } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { cpuMs } from '../process.ts'
+import { bundle, migrateD1, PROJECT, startWorkerd } from '../raw-workerd.ts'
+import { Connection, type RequestParts, requestText } from '../throughput/connection.ts'
+
+/**
+ * `npm run bench:gateway`: the gateway in raw workerd beside a proxy that does nothing, and beside a naive one that holds
+ * and settles in an object. Rounds alternate, so compare the figures of one run only.
+ */
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    ms: { type: 'string', default: '1500' },
+    callers: { type: 'string', default: '10' },
+  },
+})
+const ROUNDS = Number(options.rounds)
+const ROUND_MS = Number(options.ms)
+const CALLERS = Number(options.callers)
+/** Chunks of the stream whose CPU time is measured. */
+const CHUNKS = 3_000
+
+const TOKEN = 'bench-operator-token'
+const BODY = {
+  model: 'gpt-4o',
+  max_tokens: 200,
+  messages: [{ role: 'user', content: 'Hello, how are you? '.repeat(20) }],
+}
+
+interface Side {
+  readonly name: 'null' | 'naive' | 'gateway'
+  readonly url: URL
+  readonly path: string
+  readonly key: string
+  readonly pid: number
+}
+
+interface Round {
+  readonly rate: number
+  readonly p50: number
+  readonly p99: number
+}
+
+async function measure(side: Side, duration_ms: number): Promise<Round> {
+  const connections = await Promise.all(Array.from({ length: CALLERS }, () => Connection.open(side.url)))
+  const request = requestOf(side, BODY)
+  const times: number[] = []
+  const until = performance.now() + duration_ms
+  const began = performance.now()
+  await Promise.all(
+    connections.map(async (connection) => {
+      while (performance.now() < until) {
+        const sent = performance.now()
+        const { status, body } = await connection.send(request)
+        times.push(performance.now() - sent)
+        if (status !== 200) throw new Error(`${side.name} answered ${status}: ${body}`)
+      }
+    }),
+  )
+  const seconds = (performance.now() - began) / 1000
+  for (const connection of connections) connection.close()
+  times.sort((a, b) => a - b)
+  const at = (share: number) => times[Math.floor(share * times.length)] ?? 0
+  return { rate: times.length / seconds, p50: at(0.5), p99: at(0.99) }
+}
+
+/** The CPU time of one chunk of a stream, in microseconds. */
+async function chunkCost(side: Side): Promise<number> {
+  const connection = await Connection.open(side.url)
+  const request = requestOf(side, { ...BODY, stream: true, seed: CHUNKS })
+  await connection.send(request)
+  const before = cpuMs([side.pid])
+  for (let i = 0; i < 3; i++) await connection.send(request)
+  const cost = ((cpuMs([side.pid]) - before) * 1000) / (3 * CHUNKS)
+  connection.close()
+  return cost
+}
+
+function requestOf({ url, path: target, key }: Side, body: object): string {
+  const parts: RequestParts = { method: 'POST', path: target, key, body: JSON.stringify(body) }
+  return requestText(url, parts)
+}
+
+async function post(url: string, key: string, body: object): Promise<Record<string, unknown>> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
+  return { ...Object(await response.json()) }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
+const folder = mkdtempSync('/dev/shm/bench-gateway-')
+const child = fork(path.join(import.meta.dirname, 'provider-process.ts'))
+const port = await new Promise((resolve) => child.once('message', resolve))
+const upstream = `http://127.0.0.1:${String(port)}`
+const config = path.join(import.meta.dirname, 'proxy.toml')
+const proxy = await startWorkerd(config, bundle(config, path.join(folder, 'proxy')), path.join(folder, 'p'), {
+  UPSTREAM: upstream,
+})
+const ours = await startWorkerd(PROJECT, bundle(PROJECT, path.join(folder, 'ours')), path.join(folder, 'o'), {
+  OPERATOR_TOKEN: TOKEN,
+  ENCRYPTION_KEY: 'dev-encryption-key',
+  RATE_LIMIT_ENTERPRISE: '1000000000',
+  LOG_SAMPLE_RATE: '0',
+  SLOW_REQUEST_MS: '600000',
+  FLUSH_DELAY_MS: '3600000',
+})
+try {
+  await migrateD1(await ours.d1())
+  const customer = { name: 'bench', email: 'gateway@bench.example', tier: 'ENTERPRISE' }
+  const key = String((await post(`${ours.url}/v1/customers/register`, TOKEN, customer)).api_key)
+  await post(`${ours.url}/v1/credits/grant`, key, { amount: 7_000_000_000 })
+  const provider = { provider: 'openai', name: 'bench', key: 'sk-bench', base_url: `${upstream}/v1` }
+  await post(`${ours.url}/v1/provider-keys`, key, provider)
+
+  const sides: readonly Side[] = [
+    { name: 'null', url: new URL(proxy.url), path: '/null/v1/chat/completions', key, pid: proxy.pid },
+    { name: 'naive', url: new URL(proxy.url), path: '/naive/v1/chat/completions', key, pid: proxy.pid },
+    {
+      name: 'gateway',
+      url: new URL(ours.url),
+      path: '/gateway/openai/v1/chat/completions',
+      key,
+      pid: ours.pid,
+    },
+  ]
+  const rounds = new Map<Side['name'], Round[]>(sides.map(({ name }) => [name, []]))
+  for (const side of sides) await measure(side, ROUND_MS / 2)
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
+      rounds.get(side.name)?.push(await measure(side, ROUND_MS))
+    }
+  }
+  const figures = (name: Side['name']) => {
+    const measured = rounds.get(name) ?? []
+    return {
+      rate: median(measured.map(({ rate }) => rate)),
+      p50: median(measured.map(({ p50 }) => p50)),
+      p99: median(measured.map(({ p99 }) => p99)),
+    }
+  }
+  console.log(`${CALLERS} callers, ${ROUNDS} rounds of ${ROUND_MS} ms, medians\n`)
+  console.log('|  | calls/s | p50 ms | p99 ms |\n| --- | ---: | ---: | ---: |')
+  for (const { name } of sides) {
+    const { rate, p50, p99 } = figures(name)
+    console.log(`| ${name} | ${rate.toFixed(0)} | ${p50.toFixed(2)} | ${p99.toFixed(2)} |`)
+  }
+  const [none, naive, gateway] = [figures('null'), figures('naive'), figures('gateway')]
+  console.log(
+    `\nadded p50 ${(gateway.p50 - none.p50).toFixed(2)} ms, added p99 ${(gateway.p99 - none.p99).toFixed(2)} ms`,
+  )
+  console.log(`${(gateway.rate / naive.rate).toFixed(2)} times the rate of the naive hold and settle`)
+  const costs = []
+  for (const side of sides.filter(({ name }) => name !== 'naive')) {
+    costs.push(`${side.name} ${(await chunkCost(side)).toFixed(0)} µs`)
+  }
+  console.log(`CPU time a chunk of a stream: ${costs.join(', ')}`)
+} finally {
+  await proxy.stop()
+  await ours.stop()
+  child.kill()
+  rmSync(folder, { recursive: true, force: true })
+}

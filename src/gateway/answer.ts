@@ -1,0 +1,278 @@
+import type { Context } from 'hono'
+import { configOf } from '../config.ts'
+import type { AppEnv } from '../http/env.ts'
+import { problem } from '../http/output/problem.ts'
+import { noteCall } from '../ledger/client/client.ts'
+import type { SettledCall } from '../ledger/model/messages/calls.ts'
+import type { PricedEvent } from '../ledger/model/vocabulary.ts'
+import { logError } from '../logging/log.ts'
+import { formatCredits } from '../pricing/money.ts'
+import type { Dialect } from '../provider-keys/providers.ts'
+import { isRecord } from './request/call-request.ts'
+import { chargeOf, type HeldCall, type Shortened, type Used } from './settlement.ts'
+import { Elements } from './stream/elements.ts'
+import { Lines } from './stream/lines.ts'
+import { deliveredText, deliveredTokens, readingOf } from './stream/readings.ts'
+import { type Ending, relay } from './stream/relay.ts'
+import { returnedHeaders } from './upstream.ts'
+
+export interface ProviderRequest {
+  readonly dialect: Dialect
+  readonly url: string
+  readonly headers: Headers
+  readonly body: BodyInit
+}
+
+const NOTHING = { pieces: 0, bytes: 0 }
+
+/** The client is gone before an answer: the provider has the request, so the estimate of its input is charged. */
+const UNANSWERED: Used = { reported: undefined, complete: false, delivered: NOTHING, why: 'client_gone' }
+
+/** Sends a held call to its provider, relays the answer and settles the hold, whatever happens. */
+export async function relayAnswer(
+  c: Context<AppEnv>,
+  held: HeldCall,
+  request: ProviderRequest,
+): Promise<Response> {
+  const provider = new AbortController()
+  const sent = await send(c, request, provider)
+  if (sent.kind === 'failed') {
+    const { why } = sent
+    void held.settle(why === 'client_gone' ? chargeOf(held, UNANSWERED) : null)
+    return failure(c, why)
+  }
+  const { response } = sent
+  const type = response.headers.get('Content-Type') ?? ''
+  // A page of HTML is no answer of a provider, but of something on the way to it.
+  if (!response.ok || response.body === null || type.includes('text/html')) {
+    void held.settle(null)
+    return new Response(response.body, {
+      status: response.status,
+      headers: returnedHeaders(response.headers),
+    })
+  }
+  const isEvents = type.includes('text/event-stream')
+  const { call, endpoint } = held.pricing
+  if (isEvents || call.stream || endpoint.api === 'speech') {
+    return streamed(c, held, { response, body: response.body, provider, isEvents })
+  }
+  return whole(c, held, request.dialect, { response, body: response.body, provider })
+}
+
+type Sent =
+  | { readonly kind: 'answered'; readonly response: Response }
+  | { readonly kind: 'failed'; readonly why: 'client_gone' | 'unreachable' | 'timeout' }
+
+async function send(
+  c: Context<AppEnv>,
+  { url, headers, body }: ProviderRequest,
+  provider: AbortController,
+): Promise<Sent> {
+  const { headers_timeout_ms } = configOf(c.env).gateway
+  const client = c.req.raw.signal
+  let why: 'client_gone' | 'timeout' | undefined
+  const leave = () => {
+    why = 'client_gone'
+    provider.abort()
+  }
+  const timer = setTimeout(() => {
+    why = 'timeout'
+    provider.abort()
+  }, headers_timeout_ms)
+  client.addEventListener('abort', leave)
+  if (client.aborted) leave()
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers,
+      body,
+      redirect: 'manual',
+      signal: provider.signal,
+    })
+    return { kind: 'answered', response }
+  } catch (error) {
+    if (why === undefined) logError('gateway_provider_unreachable', nameOnly(error))
+    return { kind: 'failed', why: why ?? 'unreachable' }
+  } finally {
+    clearTimeout(timer)
+    client.removeEventListener('abort', leave)
+  }
+}
+
+/** The message of a failed request may quote its address. */
+function nameOnly(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
+}
+
+function failure(c: Context<AppEnv>, why: 'client_gone' | 'unreachable' | 'timeout'): Response {
+  if (why === 'timeout') {
+    return problem(c, {
+      code: 'provider_timeout',
+      detail: 'The provider sent no answer in time. Nothing is charged; the provider itself may have worked.',
+    })
+  }
+  return problem(c, {
+    code: 'provider_unreachable',
+    detail: 'The provider could not be reached, or broke off before it answered. Nothing is charged.',
+  })
+}
+
+interface Answer {
+  readonly response: Response
+  readonly body: ReadableStream<Uint8Array>
+  readonly provider: AbortController
+}
+
+/** Relays a stream. Its charge is known at its end, so that it has no headers of it. */
+function streamed(
+  c: Context<AppEnv>,
+  held: HeldCall,
+  { response, body, provider, isEvents }: Answer & { readonly isEvents: boolean },
+): Response {
+  const { pricing } = held
+  const { meter, call, endpoint } = pricing
+  const { hold_ms, first_chunk_timeout_ms, idle_timeout_ms } = configOf(c.env).gateway
+  const reading = readingOf(endpoint.api)
+  const parts = isEvents
+    ? new Lines(reading, call.lacks_usage)
+    : endpoint.api === 'speech'
+      ? UNREAD
+      : new Elements(reading)
+  const used = (why: Shortened | undefined): Used => ({
+    reported: reading.reported(),
+    complete: reading.complete,
+    delivered: reading.delivered,
+    why,
+  })
+  let noted: { readonly at_ms: number; readonly tokens: number } | undefined
+  const note = () => {
+    const tokens = deliveredTokens(reading.delivered)
+    const at_ms = Date.now()
+    if (noted && tokens < 2 * noted.tokens + NOTED_TOKENS && at_ms - noted.at_ms < hold_ms / 3) return
+    noted = { at_ms, tokens }
+    const charge = chargeOf(held, { ...used('running'), complete: false })
+    if (charge) c.executionCtx.waitUntil(noteUse(held, charge.event, hold_ms))
+  }
+  const stream = relay(body, {
+    pass: (chunk) => parts.pass(chunk),
+    end: () => parts.end(),
+    onChunk: note,
+    async onEnd(ending: Ending) {
+      const charge = chargeOf(held, used(ending === 'done' ? undefined : ending))
+      const settling = held.settle(charge)
+      if (ending !== 'done' || !meter.trailer || !isEvents) return undefined
+      const answer = await settling
+      return answer && new TextEncoder().encode(trailerOf(answer))
+    },
+    cancel: () => provider.abort(),
+    drain: meter.drain,
+    first_chunk_timeout_ms,
+    idle_timeout_ms,
+    client: c.req.raw.signal,
+  })
+  return new Response(stream, { status: response.status, headers: returnedHeaders(response.headers) })
+}
+
+/** Audio passes as it is. */
+const UNREAD = { pass: (chunk: Uint8Array) => [chunk], end: () => [] }
+
+/** A note is renewed when twice as much was delivered, and at least so many tokens more. */
+const NOTED_TOKENS = 64
+
+async function noteUse(
+  { env, ledger, hold }: HeldCall,
+  event: PricedEvent,
+  lifetime_ms: number,
+): Promise<void> {
+  try {
+    await noteCall(env, ledger, { hold, event, lifetime_ms })
+  } catch (error) {
+    logError('gateway_call_not_noted', error, { ...ledger })
+  }
+}
+
+/** Reads a whole answer, settles it, and returns it with the headers of its charge. */
+async function whole(
+  c: Context<AppEnv>,
+  held: HeldCall,
+  dialect: Dialect,
+  { response, body, provider }: Answer,
+): Promise<Response> {
+  const client = c.req.raw.signal
+  const leave = () => provider.abort()
+  client.addEventListener('abort', leave)
+  const timer = setTimeout(leave, configOf(c.env).gateway.headers_timeout_ms)
+  let bytes: Uint8Array
+  try {
+    bytes = await readWhole(body)
+  } catch {
+    const why = client.aborted ? 'client_gone' : 'unreachable'
+    void held.settle(client.aborted ? chargeOf(held, UNANSWERED) : null)
+    return failure(c, why)
+  } finally {
+    clearTimeout(timer)
+    client.removeEventListener('abort', leave)
+  }
+  const answer = await held.settle(chargeOf(held, usedIn(held, dialect, bytes)))
+  const headers = returnedHeaders(response.headers)
+  for (const [name, value] of answer ? meterHeaders(answer) : []) headers.set(name, value)
+  return new Response(bytes, { status: response.status, headers })
+}
+
+/** The largest answer that is no stream: ten images. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+async function readWhole(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > MAX_ANSWER_BYTES) throw new Error('the answer is too large')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** What a whole answer reports; an answer without usage is estimated by its text. */
+function usedIn({ pricing }: HeldCall, dialect: Dialect, bytes: Uint8Array): Used {
+  const text = new TextDecoder('latin1').decode(bytes)
+  const reported = parsed(text)
+  const { api } = pricing.endpoint
+  // Images may be counted, and the seconds of a transcription read, where there is no usage.
+  const complete =
+    reported !== undefined &&
+    (isRecord(reported.usage) ||
+      isRecord(reported.usageMetadata) ||
+      api === 'images' ||
+      (api === 'transcriptions' && reported.duration !== undefined))
+  const delivered = complete ? NOTHING : deliveredText(dialect, text)
+  return { reported: complete ? reported : undefined, complete, delivered, why: undefined }
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function meterHeaders({
+  event_id,
+  credits,
+  balance_after,
+}: SettledCall): readonly (readonly [string, string])[] {
+  return [
+    ...(event_id === null ? [] : [['X-Meter-Event-Id', event_id] as const]),
+    ['X-Meter-Credits-Burned', formatCredits(credits)],
+    ['X-Meter-Balance', formatCredits(balance_after)],
+  ]
+}
+
+/** Comments of a stream of events, which every client skips. */
+function trailerOf(answer: SettledCall): string {
+  return `${meterHeaders(answer)
+    .map(([name, value]) => `: ${name}: ${value}\n`)
+    .join('')}\n`
+}

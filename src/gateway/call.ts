@@ -1,0 +1,208 @@
+import type { Context } from 'hono'
+import { configOf } from '../config.ts'
+import { callerOf, ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { fingerprintOf } from '../http/input/fingerprint.ts'
+import { roomFor } from '../http/middleware/large-bodies.ts'
+import { invalidRequest, problem, refusalResponse } from '../http/output/problem.ts'
+import { openCall } from '../ledger/client/client.ts'
+import { resolveUpstream } from '../provider-keys/upstream.ts'
+import { relayAnswer } from './answer.ts'
+import type { MeteredEndpoint, Target } from './dialect.ts'
+import { type BodyProblem, type JsonBody, readJsonBody } from './request/body.ts'
+import { type CallRequest, callOfUpload, readCall } from './request/call-request.ts'
+import { estimateInput, type InputEstimate } from './request/estimate.ts'
+import type { MeterHeaders } from './request/headers.ts'
+import { withMember } from './request/members.ts'
+import { readUpload } from './request/multipart.ts'
+import {
+  type Cached,
+  type CallPrices,
+  type Pricing,
+  pricesOfCall,
+  pricesOfTranscription,
+} from './request/prices.ts'
+import { type Charge, type HeldCall, settled } from './settlement.ts'
+import { upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
+
+/** A metered call: held before a byte goes to the provider, relayed, and settled. Two calls of the ledger object. */
+export async function meteredCall(
+  c: Context<AppEnv>,
+  target: Target,
+  endpoint: MeteredEndpoint,
+  meter: MeterHeaders,
+): Promise<Response> {
+  if (endpoint.api === 'transcriptions') return uploadedCall(c, target, endpoint, meter)
+  const leave = await roomFor(Math.min(Number(c.req.header('Content-Length') ?? 0), LARGEST_PLACE))
+  if (!leave) return refusalResponse(c, { code: 'overloaded' })
+  try {
+    const body = await readJsonBody(c.req.raw)
+    if (body.kind !== 'json') return bodyProblem(c, body)
+    const read = readCall(endpoint, body.value)
+    if (read.kind === 'invalid') return invalidBody(c, read)
+    const { call } = read
+    const input = estimateInput(target.dialect, body.value, { text: body.text, bytes: body.bytes.length })
+    return await heldCall(
+      c,
+      { target, endpoint, meter },
+      {
+        call,
+        input,
+        prices: (pricing) => pricesOfCall(pricing, input, cachedBy(body.text)),
+        identity: body.text,
+        body: (clipped_to) => bodyToSend(body, call, clipped_to),
+      },
+    )
+  } finally {
+    leave()
+  }
+}
+
+/** A body of 16 MB takes the place of 5 MB, which is the whole isolate's: bodies here are not copied ten times. */
+const LARGEST_PLACE = 5 * 1024 * 1024
+
+/** A call whose body is an upload, which is relayed while it arrives. Its key compares its length and its first 64 KB. */
+async function uploadedCall(
+  c: Context<AppEnv>,
+  target: Target,
+  endpoint: MeteredEndpoint,
+  meter: MeterHeaders,
+): Promise<Response> {
+  const upload = await readUpload(c.req.raw)
+  if (upload === 'too_large') return bodyProblem(c, { kind: 'too_large' })
+  if (upload === 'unsupported') return bodyProblem(c, { kind: 'unsupported' })
+  const call = callOfUpload(upload)
+  return heldCall(
+    c,
+    { target, endpoint, meter },
+    {
+      call,
+      input: { held: 0, likely: 0 },
+      prices: pricesOfTranscription,
+      identity: `${upload.bytes} ${upload.head}`,
+      body: upload.body,
+    },
+  )
+}
+
+interface Asked {
+  readonly target: Target
+  readonly endpoint: MeteredEndpoint
+  readonly meter: MeterHeaders
+}
+
+/** A body that was read as far as its price depends on it. */
+interface Sent {
+  readonly call: CallRequest
+  readonly input: InputEstimate
+  readonly prices: (pricing: Pricing) => CallPrices
+  /** What the idempotency key compares. */
+  readonly identity: string
+  /** The body to send, with the limit of output that a clipped call gets. */
+  readonly body: (clipped_to: number | undefined) => BodyInit
+}
+
+async function heldCall(
+  c: Context<AppEnv>,
+  { target, endpoint, meter }: Asked,
+  { call, input, prices, identity, body }: Sent,
+): Promise<Response> {
+  const { dialect } = target
+  const upstream = await resolveUpstream(
+    c,
+    upstreamQuery(dialect, (name) => c.req.header(name)),
+  )
+  if (!upstream.ok) return problem(c, upstream.problem)
+  const url = upstreamUrl(upstream.baseUrl, target)
+  const { provider } = upstream
+  const pricing: Pricing = { key: c.get('key'), book: c.get('prices'), meter, provider, endpoint, call }
+  const expected = prices(pricing)
+  if (expected.kind === 'refused') return refusalResponse(c, expected.refusal)
+  const { least, most } = expected
+  const { idempotency_key, feature_id, user_id, team_id } = meter
+  const ledger = ledgerOf(c)
+  // A request whose client leaves is taken down unless something waits for it: from before the hold until its end.
+  const over = Promise.withResolvers<void>()
+  c.executionCtx.waitUntil(over.promise)
+  const opening = openCall(c.env, ledger, {
+    caller: callerOf(c),
+    feature_id,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+    lifetime_ms: configOf(c.env).gateway.hold_ms,
+    most,
+    ...(least && { least }),
+    ...(idempotency_key !== undefined && {
+      idempotency: {
+        key: idempotency_key,
+        fingerprint: fingerprintOf(`POST /gateway/${dialect}/${target.path}`, identity),
+      },
+    }),
+  })
+  const opened = await opening.catch((error: unknown) => {
+    over.resolve()
+    throw error
+  })
+  if (opened.kind === 'refused') {
+    over.resolve()
+    return refusalResponse(c, opened.refusal)
+  }
+  const { hold, output_tokens } = opened.answer
+  const place = { env: c.env, ledger, hold, key_id: c.get('key').key_id }
+  const settle = (charge: Charge | null) => settled(place, charge).finally(over.resolve)
+  const held: HeldCall = { ...place, pricing, input, settle }
+  const clipped = meter.clip && output_tokens < (most.usage?.output_tokens ?? 0)
+  try {
+    return await relayAnswer(c, held, {
+      dialect,
+      url,
+      headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
+      body: body(clipped ? output_tokens : undefined),
+    })
+  } catch (error) {
+    void settle(null)
+    throw error
+  }
+}
+
+/** The body as it came, but for the limit of a clipped call and the report of usage that a stream has to be asked for. */
+function bodyToSend(body: JsonBody, call: CallRequest, clipped_to: number | undefined): Uint8Array | string {
+  let text = body.text
+  if (clipped_to !== undefined && call.limit_path) {
+    text = withMember(text, call.limit_path, Math.max(1, Math.floor(clipped_to / call.answers)))
+  }
+  if (call.lacks_usage) text = withMember(text, ['stream_options', 'include_usage'], true)
+  return text === body.text ? body.bytes : text
+}
+
+function cachedBy(text: string): Cached {
+  if (!text.includes('"cache_control"')) return 'none'
+  return /"ttl"\s*:\s*"1h"/.test(text) ? '1h' : '5m'
+}
+
+function invalidBody(
+  c: Context<AppEnv>,
+  { path, message }: { readonly path: string; readonly message: string },
+): Response {
+  return invalidRequest(c, `The body is invalid: ${path} ${message}.`, [{ path, message }])
+}
+
+function bodyProblem(c: Context<AppEnv>, found: BodyProblem): Response {
+  switch (found.kind) {
+    case 'too_large':
+      return problem(c, {
+        code: 'body_too_large',
+        detail: 'The body is larger than the limit: 16 MB of JSON, 25 MB of an upload.',
+      })
+    case 'not_json':
+      return problem(c, { code: 'invalid_json', detail: 'The body is not valid JSON in UTF-8.' })
+    case 'unsupported':
+      return problem(c, {
+        code: 'unsupported_media_type',
+        detail:
+          'Send the body as application/json, an upload of audio as multipart/form-data, without a Content-Encoding.',
+      })
+    case 'invalid':
+      return invalidRequest(c, `The body ${found.error.message}.`, [found.error])
+  }
+}

@@ -1,0 +1,52 @@
+import type { FieldError } from '../../ledger/model/refusal.ts'
+import { isRecord } from './call-request.ts'
+
+export const MAX_JSON_BYTES = 16 * 1024 * 1024
+
+export interface JsonBody {
+  readonly kind: 'json'
+  /** As the client sent it. */
+  readonly bytes: Uint8Array
+  readonly text: string
+  readonly value: Readonly<Record<string, unknown>>
+}
+
+export type BodyProblem =
+  | { readonly kind: 'too_large' }
+  | { readonly kind: 'not_json' }
+  | { readonly kind: 'unsupported' }
+  | { readonly kind: 'invalid'; readonly error: FieldError }
+
+/** Reads a JSON object of at most 16 MB. It is parsed for its price, and passed on as it is. */
+export async function readJsonBody(request: Request): Promise<JsonBody | BodyProblem> {
+  const encoding = request.headers.get('Content-Encoding') ?? 'identity'
+  if (encoding !== 'identity') return { kind: 'unsupported' }
+  if (!/^application\/json\s*(?:;|$)/i.test(request.headers.get('Content-Type') ?? '')) {
+    return { kind: 'unsupported' }
+  }
+  const bytes = await readBytes(request)
+  if (!bytes) return { kind: 'too_large' }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+    const value: unknown = JSON.parse(text)
+    if (isRecord(value)) return { kind: 'json', bytes, text, value }
+    return { kind: 'invalid', error: { path: '', message: 'must be a JSON object' } }
+  } catch {
+    return { kind: 'not_json' }
+  }
+}
+
+/** Undefined for more bytes than a body may have. */
+async function readBytes(request: Request): Promise<Uint8Array | undefined> {
+  if (Number(request.headers.get('Content-Length') ?? 0) > MAX_JSON_BYTES) return undefined
+  if (!request.body) return new Uint8Array()
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of request.body) {
+    length += chunk.length
+    if (length > MAX_JSON_BYTES) return undefined
+    chunks.push(chunk)
+  }
+  const [only] = chunks
+  return only && chunks.length === 1 ? only : Buffer.concat(chunks)
+}

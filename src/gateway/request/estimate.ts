@@ -1,0 +1,102 @@
+import type { Dialect } from '../../provider-keys/providers.ts'
+
+/** The tokens of a request before its provider has counted them. */
+export interface InputEstimate {
+  /** An upper estimate, for the hold. */
+  readonly held: number
+  /** A middle estimate, for a charge that no report of the provider exists for. */
+  readonly likely: number
+}
+
+/**
+ * Characters of a token. Three is what dense text has, such as code or numbers; four is what prose has. Characters beyond
+ * ASCII have more bytes and more tokens. `docs/gateway.md` lists these rules.
+ */
+const HELD = { a_character: 1 / 3, a_further_byte: 1 / 2 }
+const LIKELY = { a_character: 1 / 4, a_further_byte: 1 / 4 }
+
+/** The most tokens that one image takes, by dialect, at the models' usual detail. */
+const IMAGE_TOKENS: Readonly<Record<Dialect, number>> = { openai: 3_000, anthropic: 5_000, google: 3_000 }
+/** gpt-4o-mini counts an image of high detail with so many tokens. */
+const MINI_IMAGE_TOKENS = 50_000
+
+/** Bytes of a token in decoded files: a page of 20 KB with 4,000 tokens, audio of 2 KB a second, video of 50 KB a second. */
+const BYTES_A_TOKEN = { document: 5, audio: 50, video: 150 }
+/** A file, a conversation or a cache that the body only names. */
+const REFERENCE_TOKENS = 16_000
+const REFERENCES: ReadonlySet<string> = new Set([
+  'file_id',
+  'previous_response_id',
+  'conversation',
+  'cachedContent',
+  'cached_content',
+])
+const URLS: ReadonlySet<string> = new Set(['url', 'image_url', 'file_url', 'fileUri', 'file_uri'])
+
+/** Estimates the input of a body: its text by length, its media by their rules. */
+export function estimateInput(
+  dialect: Dialect,
+  body: object,
+  { text, bytes }: { readonly text: string; readonly bytes: number },
+): InputEstimate {
+  const media = mediaOf(body, dialect)
+  const characters = Math.max(0, text.length - media.characters)
+  const further = bytes - text.length
+  const tokens = (rate: typeof HELD) =>
+    Math.ceil(characters * rate.a_character + further * rate.a_further_byte) + media.tokens
+  return { held: tokens(HELD), likely: tokens(LIKELY) }
+}
+
+interface Media {
+  /** Characters of the body that are no text. */
+  characters: number
+  tokens: number
+}
+
+/** Finds media and references anywhere in the body, without recursion: a body may be nested deeply. */
+function mediaOf(body: object, dialect: Dialect): Media {
+  const found: Media = { characters: 0, tokens: 0 }
+  const image = imageTokens(dialect, body)
+  const open: object[] = [body]
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    for (const [name, value] of Object.entries(node)) {
+      if (typeof value === 'object' && value !== null) open.push(value)
+      else if (typeof value === 'string') countText(found, node, name, value, image)
+    }
+  }
+  return found
+}
+
+function countText(found: Media, node: object, name: string, value: string, image: number): void {
+  const mime = mimeOf(node, name, value)
+  if (mime !== undefined) {
+    found.characters += value.length
+    found.tokens += tokensOfMedia(mime, Math.floor(value.length * 0.75), image)
+  } else if (URLS.has(name) && /^(?:https?|gs):/.test(value)) {
+    found.tokens += Math.max(image, REFERENCE_TOKENS)
+  } else if (REFERENCES.has(name)) found.tokens += REFERENCE_TOKENS
+}
+
+/** The type of a text that is the content of a file. */
+function mimeOf(node: object, name: string, value: string): string | undefined {
+  if (value.startsWith('data:')) return value.slice('data:'.length, 100).split(/[;,]/)[0]
+  if (name === 'file_data') return 'application/pdf'
+  if (name !== 'data') return undefined
+  for (const field of ['media_type', 'mimeType', 'mime_type', 'format']) {
+    const type: unknown = Reflect.get(node, field)
+    if (typeof type === 'string') return field === 'format' ? `audio/${type}` : type
+  }
+  return undefined
+}
+
+function tokensOfMedia(mime: string, bytes: number, image: number): number {
+  if (mime.startsWith('image/')) return image
+  if (mime.startsWith('audio/')) return Math.ceil(bytes / BYTES_A_TOKEN.audio)
+  if (mime.startsWith('video/')) return Math.ceil(bytes / BYTES_A_TOKEN.video)
+  return Math.ceil(bytes / (mime.startsWith('text/') ? 3 : BYTES_A_TOKEN.document))
+}
+
+function imageTokens(dialect: Dialect, body: object): number {
+  const model: unknown = Reflect.get(body, 'model')
+  return typeof model === 'string' && model.includes('4o-mini') ? MINI_IMAGE_TOKENS : IMAGE_TOKENS[dialect]
+}

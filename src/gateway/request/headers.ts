@@ -1,0 +1,88 @@
+import { customerId } from '../../http/input/identifiers.ts'
+import { JsonSource } from '../../http/input/json-source.ts'
+import { metadataInput } from '../../http/input/metadata.ts'
+import type { JsonText } from '../../ledger/model/json.ts'
+import type { FieldError } from '../../ledger/model/refusal.ts'
+
+/** The headers that say whom to charge, and how the gateway answers. */
+export interface MeterHeaders {
+  readonly feature_id: string
+  readonly user_id?: string
+  readonly team_id?: string
+  readonly metadata?: JsonText
+  readonly idempotency_key?: string
+  readonly clip: boolean
+  readonly trailer: boolean
+  /** Whether a stream whose client is gone is read to its end. */
+  readonly drain: boolean
+}
+
+const DEFAULT_FEATURE = 'gateway'
+const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
+
+export type ReadHeaders =
+  | { readonly kind: 'read'; readonly meter: MeterHeaders }
+  | { readonly kind: 'invalid'; readonly errors: readonly FieldError[] }
+
+export function readMeterHeaders(header: (name: string) => string | undefined): ReadHeaders {
+  const errors: FieldError[] = []
+  const id = (name: string): string | undefined => {
+    const sent = header(name)
+    if (sent === undefined || sent === '') return undefined
+    const parsed = customerId().safeParse(decoded(sent))
+    if (parsed.success) return parsed.data
+    errors.push({ path: `/${name}`, message: parsed.error.issues[0]?.message ?? 'is invalid' })
+    return undefined
+  }
+  const user_id = id('X-Meter-User')
+  const team_id = id('X-Meter-Team')
+  const feature_id = id('X-Meter-Feature') ?? DEFAULT_FEATURE
+  const metadata = metadataOf(header('X-Meter-Metadata'), errors)
+  const idempotency_key = header('Idempotency-Key')
+  if (idempotency_key !== undefined && !PRINTABLE_ASCII.test(idempotency_key)) {
+    errors.push({ path: '/Idempotency-Key', message: 'must be 1 to 255 printable ASCII characters' })
+  }
+  const on_abort = header('X-Meter-On-Abort') ?? 'bill_generated'
+  if (on_abort !== 'bill_generated' && on_abort !== 'drain') {
+    errors.push({ path: '/X-Meter-On-Abort', message: 'must be bill_generated or drain' })
+  }
+  if (errors.length > 0) return { kind: 'invalid', errors }
+  return {
+    kind: 'read',
+    meter: {
+      feature_id,
+      ...(user_id !== undefined && { user_id }),
+      ...(team_id !== undefined && { team_id }),
+      ...(metadata !== undefined && { metadata }),
+      ...(idempotency_key !== undefined && { idempotency_key }),
+      clip: header('X-Meter-Clip') === 'true',
+      trailer: header('X-Meter-Trailer') === 'true',
+      drain: on_abort === 'drain',
+    },
+  }
+}
+
+/** Header values are bytes, which `fetch` reads as Latin-1; clients send UTF-8. */
+function decoded(value: string): string {
+  if (!/[\x80-\xff]/.test(value) || /[\u0100-\uffff]/.test(value)) return value
+  const bytes = Uint8Array.from(value, (sign) => sign.charCodeAt(0))
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+  } catch {
+    return value
+  }
+}
+
+function metadataOf(sent: string | undefined, errors: FieldError[]): JsonText | undefined {
+  if (sent === undefined || sent === '') return undefined
+  const invalid = (message: string) => {
+    errors.push({ path: '/X-Meter-Metadata', message })
+    return undefined
+  }
+  try {
+    const parsed = metadataInput().safeParse(JsonSource.read(decoded(sent)))
+    return parsed.success ? parsed.data : invalid(parsed.error.issues[0]?.message ?? 'is invalid')
+  } catch {
+    return invalid('must be a JSON object')
+  }
+}

@@ -1,0 +1,140 @@
+import type { Bindings } from '../bindings.ts'
+import { settleCall } from '../ledger/client/client.ts'
+import type { SettleCallMessage, SettledCall } from '../ledger/model/messages/calls.ts'
+import type { LedgerName, PricedEvent, WalletItemRef } from '../ledger/model/vocabulary.ts'
+import { logFailure } from '../logging/log.ts'
+import type { InputEstimate } from './request/estimate.ts'
+import {
+  type Pricing,
+  priceEstimated,
+  priceReported,
+  priceSpeech,
+  priceTranscription,
+} from './request/prices.ts'
+import { type Delivered, deliveredTokens } from './stream/readings.ts'
+
+/** A call that holds credits. */
+export interface HeldCall {
+  readonly env: Bindings
+  readonly ledger: LedgerName
+  readonly hold: WalletItemRef
+  readonly key_id: string
+  readonly pricing: Pricing
+  readonly input: InputEstimate
+  /** Settles the call: null releases its hold. The request is kept alive until then, even if its client is gone. */
+  readonly settle: (charge: Charge | null) => Promise<SettledCall | undefined>
+}
+
+/** Why a charge is not what the provider reports for a whole answer; `undefined` if it is. */
+export type Shortened =
+  | 'client_gone'
+  | 'provider_failed'
+  | 'first_chunk_timeout'
+  | 'idle_timeout'
+  | 'no_usage'
+  | 'running'
+
+export interface Used {
+  readonly reported: Readonly<Record<string, unknown>> | undefined
+  readonly complete: boolean
+  readonly delivered: Delivered
+  readonly why: Shortened | undefined
+}
+
+export interface Charge {
+  readonly event: PricedEvent
+  /** An estimate is charged up to the hold, and a complete report is charged whole. */
+  readonly capped: boolean
+}
+
+/**
+ * The charge of a call. A complete report is charged as it is. Else input and output as far as they are reported, and
+ * estimates of the rest: the input from the body, the output from what was delivered.
+ */
+export function chargeOf(
+  { pricing, input }: HeldCall,
+  { reported, complete, delivered, why }: Used,
+): Charge | null {
+  if (reported && complete) {
+    const event = priceReported(pricing, reported)
+    if (event) return { event, capped: false }
+  }
+  if (pricing.endpoint.api === 'speech') return speechCharge(pricing, why)
+  const tokens = deliveredTokens(delivered)
+  const event =
+    (reported && partly(pricing, reported, tokens)) ??
+    (pricing.endpoint.api === 'transcriptions'
+      ? priceTranscription(pricing)
+      : estimated(pricing, input, tokens))
+  if (!event) return null
+  const warnings = [...(event.warnings ?? []), 'estimated', why ?? 'no_usage']
+  return { event: { ...event, warnings }, capped: true }
+}
+
+/** All characters are charged with the first byte of their speech. */
+function speechCharge(pricing: Pricing, why: Shortened | undefined): Charge | null {
+  const speech = priceSpeech(pricing)
+  if (!speech || speech.exact) return speech ? { event: speech.event, capped: false } : null
+  const warnings = [...(speech.event.warnings ?? []), 'estimated', why ?? 'no_usage']
+  return { event: { ...speech.event, warnings }, capped: true }
+}
+
+/** The reported input, and of the reported and the delivered output what is more. */
+function partly(
+  pricing: Pricing,
+  reported: Readonly<Record<string, unknown>>,
+  delivered: number,
+): PricedEvent | undefined {
+  const event = priceReported(pricing, reported)
+  if (!event || (event.usage?.output_tokens ?? 0) >= delivered) return event
+  return priceReported(pricing, reported, delivered)
+}
+
+function estimated(
+  pricing: Pricing,
+  { likely }: InputEstimate,
+  output_tokens: number,
+): PricedEvent | undefined {
+  return priceEstimated(pricing, {
+    ...pricing.call.beside,
+    input_tokens: likely,
+    ...(output_tokens > 0 && { output_tokens }),
+  })
+}
+
+/** Waits between tries to settle, in milliseconds. After the last one, the hold's expiry charges what was noted. */
+const WAITS_MS = [200, 1_000, 4_000]
+
+/** Settles a call and repeats it while the ledger cannot be reached: it is charged once, however often this is sent. */
+export async function settled(
+  { env, ledger, hold, key_id }: Pick<HeldCall, 'env' | 'ledger' | 'hold' | 'key_id'>,
+  charge: Charge | null,
+): Promise<SettledCall | undefined> {
+  const message: SettleCallMessage = {
+    hold,
+    key_id,
+    event: charge?.event ?? null,
+    capped: charge?.capped ?? false,
+  }
+  for (const wait_ms of [...WAITS_MS, null]) {
+    const result = await attempt(env, ledger, message)
+    if (result !== undefined) return result
+    if (wait_ms !== null) await scheduler.wait(wait_ms)
+  }
+  logFailure('gateway_call_not_settled', { ...ledger, hold: hold.number })
+  return undefined
+}
+
+async function attempt(
+  env: Bindings,
+  ledger: LedgerName,
+  message: SettleCallMessage,
+): Promise<SettledCall | undefined> {
+  try {
+    const result = await settleCall(env, ledger, message)
+    return result.kind === 'done' ? result.answer : undefined
+  } catch {
+    // A bug of the object, which has logged it: to charge is tried again, as for an object that cannot be reached.
+    return undefined
+  }
+}

@@ -1,0 +1,80 @@
+import type { Reading } from './readings.ts'
+
+/**
+ * Reads the lines of a stream of server-sent events as they pass. Chunks pass unchanged and at once; where the gateway
+ * asked for a report that the client did not ask for, its event is cut out, and only then, after the answer's end, may
+ * an unfinished line wait for its rest.
+ */
+export class Lines {
+  private readonly reading: Reading
+  private readonly cuts: boolean
+  private readonly decoder = new TextDecoder('latin1')
+  /** The beginning of an unfinished line. */
+  private begun = ''
+  /** Bytes of `begun` that were not passed on. */
+  private held: Uint8Array | undefined
+  /** The last line was a report: the blank line that ends its event is cut out, too. */
+  private inReport = false
+
+  constructor(reading: Reading, cuts: boolean) {
+    this.reading = reading
+    this.cuts = cuts
+  }
+
+  /** Reads a chunk and returns the bytes to pass on. */
+  pass(chunk: Uint8Array): readonly Uint8Array[] {
+    const bytes = this.held ? joined(this.held, chunk) : chunk
+    const before = this.held ? 0 : this.begun.length
+    this.held = undefined
+    const text = this.begun + this.decoder.decode(chunk)
+    const kept: Uint8Array[] = []
+    /** The places in `text` of the first byte that is not passed on yet, and of the current line. */
+    let from = before
+    let at = 0
+    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', at)) {
+      const isReport = this.read(text.slice(at, text[end - 1] === '\r' ? end - 1 : end))
+      // What was passed on already cannot be cut any more.
+      if (isReport && at >= before) {
+        if (at > from) kept.push(bytes.subarray(from - before, at - before))
+        from = end + 1
+      }
+      at = end + 1
+    }
+    this.begun = text.length - at > MAX_LINE ? '' : text.slice(at)
+    const waits = this.cuts && this.begun !== '' && at >= before && this.reading.ended
+    const to = waits ? at : text.length
+    if (waits) this.held = bytes.slice(at - before)
+    if (from === 0 && before === 0 && to === text.length) return [bytes]
+    if (to > from) kept.push(bytes.subarray(from - before, to - before))
+    return kept
+  }
+
+  /** The bytes that waited for the rest of a line that does not come. Some providers end their last line without a break. */
+  end(): readonly Uint8Array[] {
+    const rest = this.held
+    this.held = undefined
+    const isReport = this.begun !== '' && this.read(this.begun)
+    return rest && !isReport ? [rest] : []
+  }
+
+  /** Reads a line; true if it is part of the report that is cut out. */
+  private read(line: string): boolean {
+    const endsReport = this.inReport && line === ''
+    this.inReport = false
+    if (!line.startsWith('data:')) return endsReport
+    const data = line.slice('data:'.length)
+    this.reading.take(data)
+    this.inReport = this.cuts && this.reading.isReport(data)
+    return this.inReport
+  }
+}
+
+/** A line that is longer is passed on and not read. */
+const MAX_LINE = 16 * 1024 * 1024
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
+}

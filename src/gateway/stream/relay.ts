@@ -1,0 +1,155 @@
+/** The way a relayed stream ended. */
+export type Ending = 'done' | 'client_gone' | 'provider_failed' | 'first_chunk_timeout' | 'idle_timeout'
+
+export interface RelayOptions {
+  /** Reads a chunk and returns the bytes to pass on. */
+  readonly pass: (chunk: Uint8Array) => readonly Uint8Array[]
+  /** Returns the bytes that waited for more. */
+  readonly end: () => readonly Uint8Array[]
+  readonly onChunk: () => void
+  /** Called once, when the stream is over. Bytes that it returns are the last of a stream that ended by itself. */
+  readonly onEnd: (ending: Ending) => Promise<Uint8Array | undefined>
+  /** Stops the provider. */
+  readonly cancel: () => void
+  /** Whether a stream whose client is gone is read to its end. */
+  readonly drain: boolean
+  readonly first_chunk_timeout_ms: number
+  readonly idle_timeout_ms: number
+  /** Aborts when the client is gone: a second sign beside the stream's own `cancel`. */
+  readonly client: AbortSignal
+}
+
+/**
+ * Relays a provider's stream chunk by chunk, and stops the provider as soon as the client is gone. Own pulls instead of a
+ * `TransformStream`, whose `flush` does not run on an abort, and instead of `tee`, which reads on without a client.
+ */
+export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): ReadableStream<Uint8Array> {
+  const reader = body.getReader()
+  const silence = new Silence(options.first_chunk_timeout_ms)
+  let over = false
+
+  const finish = (ending: Ending): Promise<Uint8Array | undefined> => {
+    if (over) return Promise.resolve(undefined)
+    over = true
+    silence.stop()
+    options.client.removeEventListener('abort', leave)
+    if (ending !== 'done') {
+      options.cancel()
+      // Its lock is released by nothing else; what it says no longer matters.
+      reader.cancel().catch(() => {})
+    }
+    return options.onEnd(ending)
+  }
+
+  let started = false
+  const read = async (): Promise<Uint8Array | Ending> => {
+    const chunk = await silence.wait(reader.read())
+    if (chunk === 'silent') return started ? 'idle_timeout' : 'first_chunk_timeout'
+    if (chunk === 'failed') return 'provider_failed'
+    if (chunk.done) return 'done'
+    if (!started) silence.allow(options.idle_timeout_ms)
+    started = true
+    return chunk.value
+  }
+  let reading: Promise<Uint8Array | Ending> | undefined
+  const next = async () => {
+    reading = read()
+    const chunk = await reading
+    reading = undefined
+    return chunk
+  }
+
+  const drain = async (): Promise<void> => {
+    // A pull may be waiting for a chunk, which is the first one to drain.
+    for (let chunk = await (reading ?? next()); ; chunk = await next()) {
+      if (typeof chunk === 'string') {
+        await finish(chunk)
+        return
+      }
+      options.pass(chunk)
+      options.onChunk()
+    }
+  }
+
+  let draining = false
+  const leave = (): void => {
+    if (over || draining) return
+    draining = options.drain
+    if (draining) void drain()
+    else void finish('client_gone')
+  }
+
+  options.client.addEventListener('abort', leave)
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        for (;;) {
+          const chunk = await next()
+          if (over || draining) return
+          if (typeof chunk === 'string') {
+            if (chunk === 'done') for (const rest of options.end()) controller.enqueue(rest)
+            const last = await finish(chunk)
+            if (chunk !== 'done') {
+              controller.error(new Error('the provider broke off its answer'))
+              return
+            }
+            if (last) controller.enqueue(last)
+            controller.close()
+            return
+          }
+          const passed = options.pass(chunk)
+          for (const bytes of passed) controller.enqueue(bytes)
+          options.onChunk()
+          if (passed.length > 0) return
+        }
+      },
+      cancel: leave,
+    },
+    { highWaterMark: 0 },
+  )
+}
+
+/** A limit of waiting, with one timer for many chunks: it reads the clock only when it is over. */
+class Silence {
+  private limit_ms: number
+  private since_ms: number | null = null
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private giveUp: (() => void) | undefined
+
+  constructor(limit_ms: number) {
+    this.limit_ms = limit_ms
+  }
+
+  /** Changes the limit, from the next wait on. */
+  allow(limit_ms: number): void {
+    this.stop()
+    this.limit_ms = limit_ms
+  }
+
+  /** Returns the result, `failed` if it is rejected, or `silent` if it takes longer than the limit. */
+  wait<T>(work: Promise<T>): Promise<T | 'silent' | 'failed'> {
+    this.since_ms = Date.now()
+    this.timer ??= setTimeout(() => this.check(), this.limit_ms)
+    return new Promise((resolve) => {
+      this.giveUp = () => resolve('silent')
+      const end = (result: T | 'failed') => {
+        this.since_ms = null
+        resolve(result)
+      }
+      work.then(end, () => end('failed'))
+    })
+  }
+
+  stop(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+  }
+
+  private check(): void {
+    this.timer = undefined
+    if (this.since_ms === null) return
+    const left_ms = this.since_ms + this.limit_ms - Date.now()
+    if (left_ms <= 0) this.giveUp?.()
+    else this.timer = setTimeout(() => this.check(), left_ms)
+  }
+}

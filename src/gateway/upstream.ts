@@ -1,0 +1,91 @@
+import type { Dialect } from '../provider-keys/providers.ts'
+import type { UpstreamQuery } from '../provider-keys/upstream.ts'
+import { type Target, VERSIONS } from './dialect.ts'
+
+/** The request to a provider: nothing of ours in it, and only the headers that providers read. */
+
+const PASSED: ReadonlySet<string> = new Set([
+  'accept',
+  'content-type',
+  'user-agent',
+  'openai-organization',
+  'openai-project',
+  'openai-beta',
+  'anthropic-version',
+  'anthropic-beta',
+  'anthropic-dangerous-direct-browser-access',
+  'x-goog-api-client',
+  'x-goog-user-project',
+  'http-referer',
+  'x-title',
+])
+
+/**
+ * Headers of a connection, not of an answer. The body is decoded on its way, so its length and encoding change. Cookies of
+ * a provider are for the provider's own site.
+ */
+const NOT_RETURNED: ReadonlySet<string> = new Set([
+  'alt-svc',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'keep-alive',
+  'proxy-authenticate',
+  'set-cookie',
+  'strict-transport-security',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** The key of a call: the one in a header, the stored one of a name, or the newest stored one of the dialect's provider. */
+export function upstreamQuery(dialect: Dialect, header: (name: string) => string | undefined): UpstreamQuery {
+  const headerKey = header('X-Provider-Key')
+  const name = header('X-Meter-Provider-Key')
+  return {
+    provider: dialect,
+    ...(headerKey !== undefined && { headerKey }),
+    ...(name !== undefined && { name }),
+  }
+}
+
+/**
+ * Returns the address of an endpoint at a provider, with the query of the request but for its key. A base ends with the
+ * first version of the dialect; a call of another version goes to that.
+ */
+export function upstreamUrl(base: string, { dialect, version, path, query }: Target): string {
+  const parameters = new URLSearchParams(query)
+  parameters.delete('key')
+  const plain = base.replace(/\/+$/, '')
+  const [usual] = VERSIONS[dialect]
+  const versioned = plain.endsWith(`/${usual}`) ? plain.slice(0, -usual.length) + version : plain
+  const url = new URL(`${versioned}/${path}`)
+  for (const [name, value] of parameters) url.searchParams.append(name, value)
+  return url.href
+}
+
+export function upstreamHeaders(dialect: Dialect, url: string, key: string, sent: Headers): Headers {
+  const headers = new Headers()
+  for (const [name, value] of sent) if (PASSED.has(name)) headers.set(name, value)
+  // Usage is read from the body as it passes.
+  headers.set('accept-encoding', 'identity')
+  const { hostname } = new URL(url)
+  if (hostname.endsWith('.azure.com')) headers.set('api-key', key)
+  else if (dialect === 'openai' || hostname.endsWith('aiplatform.googleapis.com')) {
+    headers.set('authorization', `Bearer ${key}`)
+  } else if (dialect === 'anthropic') headers.set('x-api-key', key)
+  else headers.set('x-goog-api-key', key)
+  return headers
+}
+
+/** The provider's own request id, under another name: `X-Request-Id` is the gateway's. */
+const PROVIDER_REQUEST_ID = 'X-Provider-Request-Id'
+
+export function returnedHeaders(received: Headers): Headers {
+  const headers = new Headers()
+  for (const [name, value] of received) {
+    if (name === 'x-request-id') headers.set(PROVIDER_REQUEST_ID, value)
+    else if (!NOT_RETURNED.has(name)) headers.append(name, value)
+  }
+  return headers
+}

@@ -1,0 +1,104 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Elements } from '../../src/gateway/stream/elements.ts'
+import { Lines } from '../../src/gateway/stream/lines.ts'
+import { deliveredTokens, readingOf } from '../../src/gateway/stream/readings.ts'
+
+const event = (value: object) => `data: ${JSON.stringify(value)}`
+const word = (content: string) =>
+  event({ choices: [{ delta: { content }, finish_reason: null }], usage: null })
+const STOP = event({ choices: [{ delta: {}, finish_reason: 'stop' }], usage: null })
+const REPORT = event({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 7 } })
+
+/** A stream in pieces of any sizes. */
+const pieces = (text: string) =>
+  fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 100 }).map((sizes) => {
+    const bytes = new TextEncoder().encode(text)
+    const cut: Uint8Array[] = []
+    let at = 0
+    for (const size of sizes) {
+      if (at >= bytes.length) break
+      cut.push(bytes.slice(at, at + size))
+      at += size
+    }
+    if (at < bytes.length) cut.push(bytes.slice(at))
+    return cut
+  })
+
+function textOf(chunks: readonly Uint8Array[]): string {
+  return Buffer.concat(chunks).toString()
+}
+
+describe.each([
+  ['\n', '\n\n'],
+  ['\r\n', '\r\n\r\n'],
+])('lines that end with %j', (_, end) => {
+  const words = ['Hello ', 'äöü ', '漢字 ', '"quoted\\" ', 'usage '].map(word)
+  const before = [...words, STOP].map((line) => line + end).join('')
+  const text = `: a comment${end}${before}${REPORT}${end}data: [DONE]${end}`
+
+  it('pass as they are, in any pieces, and are all read', () => {
+    fc.assert(
+      fc.property(pieces(text), (chunks) => {
+        const reading = readingOf('chat')
+        const lines = new Lines(reading, false)
+        expect(chunks.flatMap((chunk) => lines.pass(chunk))).toEqual(chunks)
+        expect(lines.end()).toEqual([])
+        expect(reading.complete).toBe(true)
+        expect(reading.reported()).toMatchObject({ usage: { completion_tokens: 7 } })
+        expect(reading.delivered.pieces).toBe(5)
+      }),
+    )
+  })
+
+  it('lose the report that was asked for, and nothing else', () => {
+    fc.assert(
+      fc.property(pieces(text), (chunks) => {
+        const lines = new Lines(readingOf('chat'), true)
+        const passed = chunks.flatMap((chunk) => lines.pass(chunk))
+        expect(textOf([...passed, ...lines.end()])).toBe(text.replace(REPORT + end, ''))
+      }),
+    )
+  })
+
+  it('wait only after the end of the answer', () => {
+    const lines = new Lines(readingOf('chat'), true)
+    const half = new TextEncoder().encode(`${words[0]}${end}data: {"choi`)
+    expect(textOf(lines.pass(half))).toBe(textOf([half]))
+  })
+})
+
+it('a last line without an end is passed on, unless it is the report', () => {
+  const encode = (text: string) => new TextEncoder().encode(text)
+  const lines = new Lines(readingOf('chat'), true)
+  const passed = [...lines.pass(encode(`${STOP}\n\ndata: [DO`)), ...lines.pass(encode('NE]')), ...lines.end()]
+  expect(textOf(passed)).toBe(`${STOP}\n\ndata: [DONE]`)
+  const reported = new Lines(readingOf('chat'), true)
+  expect(textOf([...reported.pass(encode(`${STOP}\n\n${REPORT}`)), ...reported.end()])).toBe(`${STOP}\n\n`)
+})
+
+it('the elements of an array are read in any pieces', () => {
+  const element = (count: number) => ({
+    text: '}{"\\',
+    usageMetadata: { candidatesTokenCount: count },
+    finishReason: 'STOP',
+  })
+  const text = `[${[1, 2, 3].map((count) => JSON.stringify(element(count), null, 1)).join(',\r\n')}]`
+  fc.assert(
+    fc.property(pieces(text), (chunks) => {
+      const reading = readingOf('generate')
+      const elements = new Elements(reading)
+      expect(chunks.flatMap((chunk) => elements.pass(chunk))).toEqual(chunks)
+      expect(reading.reported()).toEqual(element(3))
+      expect(reading.complete).toBe(true)
+    }),
+  )
+})
+
+it.each([
+  ['one token a line', { pieces: 5, bytes: 6 }, 5],
+  ['four bytes a token', { pieces: 1, bytes: 41 }, 11],
+  ['nothing', { pieces: 0, bytes: 0 }, 0],
+])('delivered output is estimated: %s', (_, delivered, tokens) => {
+  expect(deliveredTokens(delivered)).toBe(tokens)
+})
