@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { styleText } from 'node:util'
 import { type Answer, call, must, numberOf, serverUrl, textOf } from './demo-client.ts'
+import { gatewayScene } from './demo-gateway.ts'
 
 const OPERATOR_TOKEN = process.env.OPERATOR_TOKEN ?? 'dev-operator-token'
 
@@ -29,6 +30,7 @@ async function main(): Promise<number> {
   await buy(key, 500, 0.5)
   const last = await meter(key)
   await sendAgain(key, last)
+  await relay(key)
   await runOut(key)
   console.log(
     failures === 0 ? bold('\nEverything was as expected.\n') : bold(`\n${failures} expectations failed.\n`),
@@ -113,6 +115,26 @@ async function sendAgain(key: string, { event, answer }: Sent): Promise<void> {
   say(`Idempotency-Replayed: ${again.replayed}. The balance is still ${credits(after)}.`)
   check(again.replayed && again.text === answer.text, 'the answer is the same, byte for byte')
   check(after === before, 'nothing was charged twice')
+}
+
+/** Streams through the gateway, from a stand-in for the provider on this machine. */
+async function relay(key: string): Promise<void> {
+  chapter('Its agents stream through the gateway: only the base URL is changed')
+  const scene = await gatewayScene(key, (piece) => process.stdout.write(piece))
+  if (!scene) {
+    say('Left out: this server may not call a stand-in for the provider on this machine.')
+    return
+  }
+  const { text, whole, expected, left } = scene
+  console.log()
+  say(
+    `The whole stream: ${credits(whole)} credits. Another one, left in the middle: ${credits(left)} credits.`,
+  )
+  check(
+    text.endsWith('speaks.') && sameCredits(whole, expected),
+    'a stream costs exactly what the provider reports',
+  )
+  check(left > 0 && left < whole, 'a stream that is left costs what was delivered')
 }
 
 /** Spends two fifths of the wallet at a time, so that the third time is refused. */
