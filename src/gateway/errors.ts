@@ -9,7 +9,8 @@ import type { Dialect } from '../provider-keys/providers.ts'
 export function shapedErrors(dialect: Dialect) {
   return createMiddleware<AppEnv>(async (c, next) => {
     await next()
-    if (c.res.headers.get('Content-Type') !== 'application/problem+json') return
+    // A provider may answer with a problem document too, which passes as it is.
+    if (c.get('problem_code') === undefined) return
     const problem: Problem = await c.res.json()
     const { status } = c.res
     const headers = new Headers(c.res.headers)
