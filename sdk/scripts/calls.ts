@@ -229,13 +229,16 @@ function edges({ operation, method, parameters, body }: Operation): CallCase[] {
     add('a cursor that is none', [{ cursor: '%%%' }], invalid)
   }
   if (takesQuery && operation !== 'GET /v1/customers/me') {
-    if (method !== 'burnTables.active') add('an unknown parameter', [{ [UNKNOWN_FIELD]: '1' }], invalid)
+    if (!WITHOUT_QUERY.includes(method)) add('an unknown parameter', [{ [UNKNOWN_FIELD]: '1' }], invalid)
   }
   if (hasFields) {
     add('an unknown field', [...filled, { [UNKNOWN_FIELD]: 1 }], invalid)
   }
   return cases
 }
+
+/** Reads that take no parameters. */
+const WITHOUT_QUERY = ['burnTables.active', 'dropIn.retrieve', 'dropIn.openMeter.retrieve']
 
 /** Edge cases that only a person knows. */
 function special(): CallCase[] {
