@@ -108,6 +108,13 @@ export function resources(http: Http) {
       update: sendTo<'updateBurnTable'>('/v1/burn-tables/{id}', 'PATCH'),
       delete: one<'deactivateBurnTable'>('/v1/burn-tables/{id}', 'DELETE'),
     },
+    dropIn: {
+      retrieve: read<'getDropInStatus'>('/v1/drop-in'),
+      openMeter: {
+        retrieve: read<'getOpenMeterMappings'>('/v1/drop-in/openmeter'),
+        update: send<'setOpenMeterMappings'>('/v1/drop-in/openmeter', 'PUT'),
+      },
+    },
     analytics: {
       usage: query<'getUsage'>('/v1/analytics/usage'),
       costs: query<'getCosts'>('/v1/analytics/costs'),
@@ -127,12 +134,6 @@ export function resources(http: Http) {
       update: sendTo<'updateTeam'>('/v1/teams/{id}', 'PATCH'),
       delete: one<'eraseTeam'>('/v1/teams/{id}', 'DELETE'),
     },
-    apiKeys: {
-      create: send<'createApiKey'>('/v1/api-keys'),
-      list: list<'listApiKeys'>('/v1/api-keys'),
-      rotate: sendTo<'rotateApiKey'>('/v1/api-keys/{id}/rotate'),
-      delete: one<'deleteApiKey'>('/v1/api-keys/{id}', 'DELETE'),
-    },
     gatewayRoutes: {
       create: send<'createGatewayRoute'>('/v1/gateway-routes'),
       list: list<'listGatewayRoutes'>('/v1/gateway-routes'),
@@ -140,17 +141,16 @@ export function resources(http: Http) {
       update: sendTo<'updateGatewayRoute'>('/v1/gateway-routes/{id}', 'PATCH'),
       delete: one<'deleteGatewayRoute'>('/v1/gateway-routes/{id}', 'DELETE'),
     },
+    apiKeys: {
+      create: send<'createApiKey'>('/v1/api-keys'),
+      list: list<'listApiKeys'>('/v1/api-keys'),
+      rotate: sendTo<'rotateApiKey'>('/v1/api-keys/{id}/rotate'),
+      delete: one<'deleteApiKey'>('/v1/api-keys/{id}', 'DELETE'),
+    },
     providerKeys: {
       create: send<'createProviderKey'>('/v1/provider-keys'),
       list: list<'listProviderKeys'>('/v1/provider-keys'),
       delete: one<'deleteProviderKey'>('/v1/provider-keys/{id}', 'DELETE'),
-    },
-    dropIn: {
-      retrieve: read<'getDropInStatus'>('/v1/drop-in'),
-      openMeter: {
-        retrieve: read<'getOpenMeterMappings'>('/v1/drop-in/openmeter'),
-        update: send<'setOpenMeterMappings'>('/v1/drop-in/openmeter', 'PUT'),
-      },
     },
     customers: {
       /** Needs no key where registration is open: construct the client with `apiKey: null`. */
@@ -240,10 +240,10 @@ function pricingOf(http: Http) {
   function pricing(
     params?: Prices,
     options?: RequestOptions,
-  ): Call<Schemas['ModelPrice']> | List<Schemas['ModelPrice']> | List<Schemas['Provider']> {
-    if (params?.model !== undefined) return http.call('GET', path + queryOf(params), undefined, options)
-    if (params?.provider !== undefined) return listOf<Schemas['ModelPrice']>(http, path, params, options)
-    return listOf<Schemas['Provider']>(http, path, params, options)
+  ): Call<Schemas['ModelPrice']> | List<Schemas['ModelPrice'] | Schemas['Provider']> {
+    return params?.model === undefined
+      ? listOf<Schemas['ModelPrice'] | Schemas['Provider']>(http, path, params, options)
+      : http.call('GET', path + queryOf(params), undefined, options)
   }
   return pricing
 }

@@ -32,8 +32,8 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
   ).json()
   return (
     Object.entries(document.paths)
-      // Pages are for people.
-      .filter(([name]) => name !== '/' && !name.startsWith('/docs'))
+      // Pages are for people, and the drop-in endpoints for the clients of other systems.
+      .filter(([name]) => name !== '/' && !/^\/(docs|otlp|openmeter|litellm|openmonetize|stripe)\b/.test(name))
       .flatMap(([name, methods]) =>
         Object.keys(methods)
           .filter((method) => method !== 'parameters')
