@@ -166,6 +166,11 @@ async function keys(om: OpenMonetize): Promise<void> {
   equal((await om.gatewayRoutes.retrieve(route.id)).enabled, false)
   await om.gatewayRoutes.delete(route.id)
   await om.providerKeys.delete(stored.id)
+
+  const mapping = { type: 'request', feature_id: 'api', unit: 'api_calls', quantity: '/count' }
+  await om.dropIn.openMeter.update({ mappings: [mapping] })
+  equal((await om.dropIn.openMeter.retrieve()).mappings.length, 1)
+  equal((await om.dropIn.retrieve()).openmeter.accepted, 0)
 }
 
 async function queue(om: OpenMonetize): Promise<void> {

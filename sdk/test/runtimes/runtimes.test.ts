@@ -33,7 +33,9 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
   return (
     Object.entries(document.paths)
       // Pages are for people, and the drop-in endpoints for the clients of other systems.
-      .filter(([name]) => name !== '/' && !/^\/(docs|otlp|openmeter|litellm|openmonetize|stripe)\b/.test(name))
+      .filter(
+        ([name]) => name !== '/' && !/^\/(docs|otlp|openmeter|litellm|openmonetize|stripe)\b/.test(name),
+      )
       .flatMap(([name, methods]) =>
         Object.keys(methods)
           .filter((method) => method !== 'parameters')
