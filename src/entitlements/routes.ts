@@ -13,17 +13,15 @@ import { ALL_FEATURES, type LimitOwner } from '../ledger/model/limits.ts'
 import type { EntitlementChange } from '../ledger/model/messages/entitlements.ts'
 import type { Idempotency } from '../ledger/model/vocabulary.ts'
 import { currentPrices } from '../rating/current-prices.ts'
+import { checkAnswerSchema, entitlementAnswerSchema, entitlementsSchema } from './answers.ts'
 import { estimate } from './check.ts'
 import { renderCheck, renderEntitlement } from './render.ts'
 import {
-  checkAnswerSchema,
   checkSchema,
-  entitlementAnswerSchema,
   entitlementPath,
   entitlementPutSchema,
   entitlementSchema,
   entitlementsQuery,
-  entitlementsSchema,
   limitOwnerOf,
   rulesOf,
 } from './schema.ts'
