@@ -73,12 +73,11 @@ async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPa
   const { ledger, caller, event, from_ms, to_ms, before_entry, limit } = query
   const result = await readUnrated(env, ledger, { caller, before_entry, limit, amended: [] })
   if (result.kind === 'refused') return result
-  const { events, opened_at_ms } = result.answer
-  const last = events.at(-1)
+  const { events, next_before_entry, opened_at_ms } = result.answer
   return {
     kind: 'done',
     entries: events.filter((entry) => matches(entry, { event, from_ms, to_ms }, null)),
-    next_before_entry: events.length === limit && last ? last.number : null,
+    next_before_entry,
     ids: new LedgerIds(tagOf(ledger), opened_at_ms),
   }
 }

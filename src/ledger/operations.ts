@@ -46,7 +46,7 @@ export interface LedgerContext {
 /** The request of an operation, beside its message. */
 export interface Request {
   readonly caller: Caller
-  /** The length of the message as JSON, with its texts. */
+  /** The length of the message as JSON, and the memory of its texts. */
   readonly length: number
   readonly texts: readonly string[]
 }
@@ -140,11 +140,10 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     },
   },
 
-  unrated({ store: { unrated }, burnContext }, { before_entry, limit, amended, selection, models_limit }) {
-    const before = before_entry ?? Number.MAX_SAFE_INTEGER
-    const events = selection ? unrated.selected(selection, before, limit) : unrated.before(before, limit)
+  unrated({ store: { unrated }, burnContext }, message) {
+    const { amended, models_limit } = message
     const answer = {
-      events: events.map(({ entry }) => entry),
+      ...unrated.page(message),
       ...(models_limit !== undefined && { models: unrated.models(models_limit) }),
       amendments: amended.flatMap((entry): [number, Amendment][] => {
         const amendment = unrated.amendment(entry)

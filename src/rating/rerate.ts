@@ -142,10 +142,11 @@ async function rerateLedger(
       before_entry,
       limit: EVENTS_A_ROUND,
       amended: [],
+      without_metadata: true,
       ...(models && { selection: { after_entry: progress.entry, models } }),
     })
     if (page.kind === 'refused') break
-    const { events } = page.answer
+    const { events, next_before_entry } = page.answer
     const items = events.flatMap((entry) => priced(entry, book) ?? [])
     if (items.length > 0) {
       const result = await rerateEvents(env, ledger, { caller: CALLER, items })
@@ -156,7 +157,7 @@ async function rerateLedger(
     examined += events.length
     unpriced += events.length - items.length
     before_entry = events.at(-1)?.number ?? before_entry
-    const done = events.length < EVENTS_A_ROUND
+    const done = next_before_entry === null
     const reached = { ...pass, before_entry, unpaid: pass.unpaid + unpaid }
     await (done ? completePass(db, progress, reached) : keepPass(db, progress, reached))
     if (done) return { examined, rated, unpaid, unpriced, more: false }

@@ -2,9 +2,15 @@ import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { runCron } from '../../src/cron.ts'
+import { ingest, readUnrated } from '../../src/ledger/client/client.ts'
+import type { Entry } from '../../src/ledger/model/journal.ts'
+import type { UnratedAnswer } from '../../src/ledger/model/messages/events.ts'
+import type { MessageOf } from '../../src/ledger/rpc.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { balanceOf, answered as ok } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
+import { freshLedger, type TestLedger } from '../support/ledgers.ts'
+import { batch, CALLER, eventItem, metadataOf } from '../support/messages.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const HOUR_MS = 3_600_000
@@ -175,5 +181,62 @@ describe('an event of a model without a price', () => {
     await expectProblem(await api('/v1/admin/rerate', { body: {} }), 401, 'missing_api_key')
     const wrong = await api('/v1/admin/rerate', { key: OPERATOR_TOKEN, body: { customer: 'x' } })
     await expectProblem(wrong, 400, 'invalid_request')
+  })
+})
+
+describe('a page of events without a price', () => {
+  const large = (ledger: TestLedger, count: number, note: string) =>
+    ingest(
+      env,
+      ledger.name,
+      batch(
+        Array.from({ length: count }, (_, i) =>
+          eventItem(0, {
+            provider: 'OPENAI',
+            model: `unpriced-${i % 3}`,
+            charge: { kind: 'unpriced', price_version: 'test' },
+            metadata: metadataOf({ i, note }),
+          }),
+        ),
+      ),
+    )
+  const page = async (ledger: TestLedger, message: Partial<MessageOf<'unrated'>> = {}) => {
+    const all = { caller: CALLER, before_entry: null, limit: 500, amended: [], ...message }
+    const result = await readUnrated(env, ledger.name, all)
+    if (result.kind === 'refused') throw new Error(result.refusal.code)
+    return result.answer
+  }
+  const lengthOf = (entries: readonly Entry[]) => JSON.stringify(entries).length
+
+  it.each([
+    ['one-byte', 'x'.repeat(16_000), 2_100_000],
+    ['two-byte', `語${'x'.repeat(15_900)}`, 1_100_000],
+  ])(
+    'with metadata in %s letters ends at its memory, not only at its rows, and goes on',
+    async (_, note, most) => {
+      const ledger = await freshLedger(1)
+      await large(ledger, 200, note)
+      const numbers: number[] = []
+      let before_entry: number | null = null
+      for (let pages = 0; pages < 20; pages++) {
+        const answer: UnratedAnswer = await page(ledger, { before_entry })
+        expect(lengthOf(answer.events)).toBeLessThan(most)
+        numbers.push(...answer.events.map(({ number }) => number))
+        before_entry = answer.next_before_entry
+        if (before_entry === null) break
+      }
+      expect(numbers).toEqual(Array.from({ length: 200 }, (_, i) => 201 - i))
+    },
+  )
+
+  it('for rating has no metadata', async () => {
+    const ledger = await freshLedger(1)
+    await large(ledger, 200, 'x'.repeat(16_000))
+    const selection = { after_entry: 0, models: [] }
+    for (const message of [{}, { selection }]) {
+      const { events, next_before_entry } = await page(ledger, { ...message, without_metadata: true })
+      expect([events.length, next_before_entry]).toEqual([200, null])
+      expect(lengthOf(events)).toBeLessThan(200_000)
+    }
   })
 })

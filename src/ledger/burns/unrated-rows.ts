@@ -1,7 +1,9 @@
+import { memoryOf } from '../../db/json-parameters.ts'
 import { microCredits } from '../../pricing/money.ts'
 import type { Entry } from '../model/journal.ts'
 import { type JsonText, jsonTextFrom, parseStored } from '../model/json.ts'
-import type { Amendment, UnratedEvent, UnratedModel, UnratedSelection } from '../model/unrated.ts'
+import type { UnratedAnswer, UnratedMessage } from '../model/messages/events.ts'
+import type { Amendment, UnratedEvent, UnratedModel } from '../model/unrated.ts'
 import type { ProviderCharge } from '../model/vocabulary.ts'
 
 import type { Exec, MetaTable } from '../tables.ts'
@@ -18,9 +20,14 @@ const NEXT_PROVIDER = `
   SELECT ${PROVIDER} AS provider, ${MODEL} AS model FROM unrated_events
   WHERE ${PROVIDER} > ?1 ORDER BY ${PROVIDER}, ${MODEL} LIMIT 1`
 
+/** Metadata under its present name, and under that of earlier versions. */
+const WITHOUT_METADATA = "json_remove(record, '$.metadata_text', '$.metadata') AS record"
+
+const BEFORE = 'FROM unrated_events WHERE entry < ?1 ORDER BY entry DESC LIMIT ?2'
+
 // New events, events of some models, and events whose price is known and unpaid: each part through an index.
 const SELECTED = `
-  SELECT record, charge FROM unrated_events WHERE entry IN (
+  FROM unrated_events WHERE entry IN (
     SELECT entry FROM unrated_events WHERE entry > ?1 AND entry < ?2
     UNION
     SELECT e.entry FROM json_each(?3) AS m CROSS JOIN unrated_events AS e
@@ -34,6 +41,13 @@ interface StoredEntry extends Omit<Entry, 'metadata'> {
   readonly metadata_text: JsonText | undefined
   readonly metadata?: unknown
 }
+
+/** The rows that are read at once, and the memory of records after which a page ends. */
+const ROWS_A_READ = 32
+const MAX_PAGE_MEMORY = 2_000_000
+
+type UnratedPageQuery = Pick<UnratedMessage, 'before_entry' | 'limit' | 'selection' | 'without_metadata'>
+type UnratedPage = Pick<UnratedAnswer, 'events' | 'next_before_entry'>
 
 /** The migration to version 7 of the tables writes the first count (`tables.ts`). */
 const COUNT_KEY = 'unrated_events'
@@ -53,19 +67,33 @@ export class UnratedRows {
     return row && unratedEvent(row)
   }
 
-  /** The events below an entry number, newest first. */
-  before(entry: number, limit: number): UnratedEvent[] {
-    return this.exec(
-      'SELECT record, charge FROM unrated_events WHERE entry < ? ORDER BY entry DESC LIMIT ?',
-      entry,
-      limit,
-    ).map(unratedEvent)
-  }
-
-  /** The selected events below an entry number, newest first. */
-  selected({ after_entry, models }: UnratedSelection, before_entry: number, limit: number): UnratedEvent[] {
-    const pairs = JSON.stringify(models.map(({ provider, model }) => [provider, model]))
-    return this.exec(SELECTED, after_entry, before_entry, pairs, limit).map(unratedEvent)
+  /**
+   * A page of events, newest first: at most `limit`, and no more than fit into the memory of one answer. Rows are read a
+   * few at a time, because each may have 16 KB of metadata.
+   */
+  page({ before_entry, limit, selection, without_metadata = false }: UnratedPageQuery): UnratedPage {
+    const record = without_metadata ? WITHOUT_METADATA : 'record'
+    const pairs = JSON.stringify(selection?.models.map(({ provider, model }) => [provider, model]))
+    const read = (before: number, rows: number) =>
+      selection
+        ? this.exec(`SELECT ${record}, charge ${SELECTED}`, selection.after_entry, before, pairs, rows)
+        : this.exec(`SELECT ${record}, charge ${BEFORE}`, before, rows)
+    const events: Entry[] = []
+    let next = before_entry ?? Number.MAX_SAFE_INTEGER
+    let memory = 0
+    while (events.length < limit && memory < MAX_PAGE_MEMORY) {
+      const wanted = Math.min(ROWS_A_READ, limit - events.length)
+      const rows = read(next, wanted)
+      for (const row of rows) {
+        if (memory >= MAX_PAGE_MEMORY) return { events, next_before_entry: next }
+        memory += memoryOf(String(row.record))
+        const { entry } = unratedEvent(row)
+        events.push(entry)
+        next = entry.number
+      }
+      if (rows.length < wanted) return { events, next_before_entry: null }
+    }
+    return { events, next_before_entry: next }
   }
 
   /**

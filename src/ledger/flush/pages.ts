@@ -1,4 +1,4 @@
-import { jsonParameters, sizeOf } from '../../db/json-parameters.ts'
+import { jsonParameters, memoryOf, sizeOf } from '../../db/json-parameters.ts'
 import { PICO_PER_MICRO } from '../../pricing/money.ts'
 import { totalsOf } from '../../usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
@@ -116,7 +116,7 @@ function assertChain(run: readonly Entry[]): void {
   }
 }
 
-/** The bytes that are written at once, as in a flush. */
+/** The bytes of journal that are read and written at once, on disk and in memory, as in a flush. */
 const MAX_BYTES = 1_700_000
 
 const DELETE_PAGES = `
@@ -134,12 +134,12 @@ export async function rewritePages(
   { from_entry, to_entry }: EntryRange,
 ): Promise<boolean> {
   const { journal } = store
-  const runs = runsOf(journal, from_entry, to_entry)
-  if (!runs) return false
-  for (const entries of runs) {
+  // Read twice, because a range may be larger than memory and nothing is written unless all of it is there.
+  if (!isWhole(runsOf(journal, from_entry, to_entry))) return false
+  for (const entries of runsOf(journal, from_entry, to_entry)) {
     const first = entries[0]
     const last = entries.at(-1)
-    if (!first || !last) continue
+    if (!first || !last) return false
     const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, []))
     const pages = packPages(entries, number, usageDeltas(entries, number))
     await db.batch([
@@ -150,33 +150,36 @@ export async function rewritePages(
   return true
 }
 
-/** The entries of a range in runs of about a flush; undefined when the journal no longer has some of them. */
-function runsOf(journal: JournalRows, from_entry: number, to_entry: number): Entry[][] | undefined {
-  const runs: Entry[][] = []
+function isWhole(runs: Iterable<readonly Entry[]>): boolean {
+  for (const run of runs) if (run.length === 0) return false
+  return true
+}
+
+/** The entries of a range in runs of about a flush. Ends with an empty run when the journal no longer has some of them. */
+function* runsOf(journal: JournalRows, from_entry: number, to_entry: number): Generator<Entry[]> {
   let run: Entry[] = []
   let bytes = 0
   let next = from_entry
   const before_row = rowBefore(journal, from_entry)
-  if (before_row === undefined) return undefined
+  if (before_row === undefined) return yield []
   for (const { format, body } of journal.rowsAfter(before_row)) {
     const entries = unpackRow(format, body)
       .filter((record) => record.kind === 'entry')
       .filter(({ number }) => number >= from_entry && number <= to_entry)
-    const size = sizeOf(body)
+    const size = Math.max(sizeOf(body), memoryOf(body))
     if (run.length > 0 && bytes + size > MAX_BYTES) {
-      runs.push(run)
+      yield run
       run = []
       bytes = 0
     }
     for (const entry of entries) {
-      if (entry.number !== next++) return undefined
+      if (entry.number !== next++) return yield []
       run.push(entry)
     }
     bytes += size
     if (next > to_entry) break
   }
-  if (next <= to_entry) return undefined
-  return [...runs, run]
+  yield next > to_entry ? run : []
 }
 
 /** Finds the last row that ends before an entry, by bisection; undefined when that row was freed. */

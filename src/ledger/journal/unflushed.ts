@@ -1,3 +1,4 @@
+import { memoryOf } from '../../db/json-parameters.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import type { Entry, EventRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
@@ -8,8 +9,8 @@ import { unpackRow } from './packing.ts'
 
 /** The most journal rows that one read parses; the list continues after them. */
 const MAX_ROWS_READ = 64
-/** The characters of rows after which a read ends, since they are in memory parsed and as text. */
-const MAX_CHARACTERS_READ = 4_000_000
+/** The memory of rows after which a read ends: they are there as text and parsed. */
+const MAX_MEMORY_READ = 4_000_000
 
 /** Returns the newest matching entries that D1 may not have yet. */
 export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: EntriesMessage): EntriesResult {
@@ -21,14 +22,14 @@ export function readUnflushed(store: LedgerStore, ids: LedgerIds, message: Entri
   const arrived_from_ms = arrivedFrom(filter)
   let reached_entry = before_entry
   let rows_left = MAX_ROWS_READ
-  let characters_left = MAX_CHARACTERS_READ
+  let memory_left = MAX_MEMORY_READ
   let is_cut = false
   rows: for (const row of store.journal.unflushedBefore(before_entry)) {
     if (entries.length >= limit) break
-    is_cut = rows_left === 0 || characters_left <= 0
+    is_cut = rows_left === 0 || memory_left <= 0
     if (is_cut) break
     rows_left -= 1
-    characters_left -= row.body.length
+    memory_left -= memoryOf(row.body)
     for (const record of unpackRow(row.format, row.body).reverse()) {
       if (record.kind !== 'entry' || record.number >= before_entry) continue
       if (entries.length >= limit) break

@@ -1,4 +1,5 @@
 import type { Bindings } from '../../bindings.ts'
+import { memoryOf } from '../../db/json-parameters.ts'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import { readEntries } from '../../ledger/client/client.ts'
 import { type ParsedPage, parsePage } from '../../ledger/journal/packing.ts'
@@ -31,12 +32,12 @@ export interface EntriesPage {
   readonly ids: LedgerIds
 }
 
-/** The rows of D1 that the first round reads, and the most of a later one: as many as have so many characters. */
+/** The rows of D1 that the first round reads, and the most of a later one: as many as take so much memory. */
 const ROWS_AT_FIRST = 2
 const ROWS_A_ROUND = 16
-const CHARACTERS_A_ROUND = 1_000_000
-/** The rounds of one answer, and the characters of pages after which it ends. */
-const CHARACTERS_AN_ANSWER = 4_000_000
+const MEMORY_A_ROUND = 1_000_000
+/** The rounds of one answer, and the memory of pages after which it ends. */
+const MEMORY_AN_ANSWER = 4_000_000
 const MAX_ROUNDS = 8
 
 // The flush of an entry is the last one that does not begin after it. Pages of other wallets may span its number too.
@@ -127,15 +128,15 @@ async function addFlushed(
   const too_late_entry =
     to_ms === undefined ? before_entry : await flushesSince(db, ledger_id, before_entry, to_ms + NOT_LATE_MS)
   let rows_wanted = ROWS_AT_FIRST
-  let characters = 0
+  let memory = 0
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const pages = { ledger_id, wallet_number, before_entry, rows: rows_wanted }
     const late = before_entry > too_late_entry && to_ms !== undefined
     const rows = late
       ? await readLatePages(db, pages, { from_entry: too_late_entry, to_ms })
       : await readPages(db, pages)
-    const read = charactersOf(rows)
-    characters += read
+    const read = memoryOfPages(rows)
+    memory += read
     rows_wanted = fittingRows(rows.length, read)
     const recent = rows.filter((row) => row.last_at_ms >= arrived_from_ms)
     for (const entry of await unpackNewestFirst(db, ledger_id, recent)) {
@@ -150,20 +151,19 @@ async function addFlushed(
       late && rows.length === 0
         ? too_late_entry
         : Math.min(before_entry, ...rows.map((row) => row.flush_entry))
-    if (before_entry <= FIRST_ENTRY || entries.length === query.limit || characters > CHARACTERS_AN_ANSWER)
-      break
+    if (before_entry <= FIRST_ENTRY || entries.length === query.limit || memory > MEMORY_AN_ANSWER) break
   }
   return before_entry
 }
 
-/** Returns how many rows like these have the characters of a round. */
-function fittingRows(rows: number, characters: number): number {
-  const fitting = Math.floor((CHARACTERS_A_ROUND * rows) / Math.max(1, characters))
+/** Returns how many rows like these take the memory of a round. */
+function fittingRows(rows: number, memory: number): number {
+  const fitting = Math.floor((MEMORY_A_ROUND * rows) / Math.max(1, memory))
   return Math.min(ROWS_A_ROUND, Math.max(1, fitting))
 }
 
-function charactersOf(rows: readonly PageRow[]): number {
-  return rows.reduce((sum, { body }) => sum + body.length, 0)
+function memoryOfPages(rows: readonly PageRow[]): number {
+  return rows.reduce((sum, { body }) => sum + memoryOf(body), 0)
 }
 
 /** Unpacks pages, with the names of users and teams. */

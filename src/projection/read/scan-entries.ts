@@ -1,4 +1,5 @@
 import type { Bindings } from '../../bindings.ts'
+import { memoryOf } from '../../db/json-parameters.ts'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import { readEntries } from '../../ledger/client/client.ts'
 import { parsePage } from '../../ledger/journal/packing.ts'
@@ -15,8 +16,8 @@ export interface Scan {
 
 /** The entries of one read from the object. */
 const ENTRIES_A_READ = 2_000
-/** The approximate characters of pages in one read from D1, and the bounds of its rows. */
-const CHARACTERS_A_READ = 2_000_000
+/** The approximate memory of pages in one read from D1, and the bounds of its rows. */
+const MEMORY_A_READ = 2_000_000
 const LEAST_ROWS = 1
 const MOST_ROWS = 1_000
 
@@ -62,8 +63,8 @@ async function* scanFlushed(
       .filter(({ number }) => number < below)
       .sort((a, b) => b.number - a.number)
     before_entry = Math.min(before_entry, ...rows.map(({ flush_entry }) => flush_entry))
-    const characters = rows.reduce((sum, { body }) => sum + body.length, 0)
-    const fitting = Math.floor((CHARACTERS_A_READ * rows.length) / Math.max(1, characters))
+    const memory = rows.reduce((sum, { body }) => sum + memoryOf(body), 0)
+    const fitting = Math.floor((MEMORY_A_READ * rows.length) / Math.max(1, memory))
     rows_wanted = Math.min(MOST_ROWS, Math.max(LEAST_ROWS, fitting))
   }
 }

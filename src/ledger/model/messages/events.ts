@@ -69,7 +69,7 @@ export type RerateResult =
   | { readonly kind: 'done'; readonly answer: { readonly rated: number; readonly unpaid: number } }
   | Refused
 
-/** Events without a price, newest first; and how those among `amended` were rated in the end. */
+/** Events without a price, newest first, cut by what they occupy; and how those among `amended` were rated in the end. */
 export interface UnratedMessage {
   readonly before_entry: number | null
   readonly limit: number
@@ -78,10 +78,14 @@ export interface UnratedMessage {
   readonly selection?: UnratedSelection
   /** Answers also with the models of unrated events, at most this many. */
   readonly models_limit?: number
+  /** Rating needs no metadata. */
+  readonly without_metadata?: boolean
 }
 
 export interface UnratedAnswer {
   readonly events: readonly Entry[]
+  /** The place where the next read begins; null when no event is left. */
+  readonly next_before_entry: number | null
   readonly amendments: readonly (readonly [entry: number, Amendment])[]
   readonly opened_at_ms: number
   readonly models?: readonly UnratedModel[]
