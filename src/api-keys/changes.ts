@@ -8,7 +8,7 @@ import {
   authorityOf,
   type KeyActor,
   type KeyRefused,
-  NO_SUCH_KEY,
+  noSuchKey,
   refusedBecause,
   refuseEnded,
   refuseExcess,
@@ -113,7 +113,7 @@ export async function rotateApiKey(
     const context = await admitKeyChange(env, actor, rotation.key_id, now_ms)
     if (context.kind === 'refused') return context
     const { target } = context
-    if (!target) return NO_SUCH_KEY
+    if (!target) return noSuchKey(rotation.key_id)
     const { mode, scopes, expires_at_ms } = target
     const wanted: Authority = { mode, scopes, ends_at_ms: expires_at_ms }
     const refused =
@@ -139,7 +139,7 @@ export async function deleteApiKey(
   const context = await admitKeyChange(env, actor, key_id, now_ms)
   if (context.kind === 'refused') return context
   const { target } = context
-  if (!target) return NO_SUCH_KEY
+  if (!target) return noSuchKey(key_id)
   const { mode, scopes, expires_at_ms } = target
   const refused = refuseExcess({ mode, scopes, ends_at_ms: expires_at_ms }, authorityOf(context), 'delete')
   if (refused) return refused

@@ -3,7 +3,7 @@ import type { Context } from 'hono'
 import { callerOf, idempotencyOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { creditsAmount, creditsLimit, signedCreditsAmount } from '../http/input/amounts.ts'
-import { customerText, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { customerText, objectId, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 import { creditsJson } from '../http/output/json.ts'
 import { answerResult } from '../http/output/problem.ts'
 import { moveCredits } from '../ledger/client/client.ts'
@@ -14,7 +14,7 @@ import type { Movement } from '../ledger/model/messages/credits.ts'
 
 export const refundSchema = z
   .strictObject({
-    transaction_id: z.string().max(64),
+    transaction_id: objectId(),
     amount: creditsAmount().optional().openapi({ description: 'Default: everything that can be refunded.' }),
     reason: customerText().optional(),
   })

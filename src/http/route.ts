@@ -1,11 +1,16 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
+import type { MiddlewareHandler } from 'hono'
+import { createMiddleware } from 'hono/factory'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { SmartRouter } from 'hono/router/smart-router'
 import { TrieRouter } from 'hono/router/trie-router'
 import type { H, RouterRoute } from 'hono/types'
+import { invalid } from '../ledger/model/refusal.ts'
 import type { AppEnv } from './env.ts'
+import { unprintableFields } from './input/identifiers.ts'
 import { validationHook } from './input/validation.ts'
 import { nullsRemoved } from './middleware/body.ts'
+import { refusalResponse } from './output/problem.ts'
 import { PROBLEMS, type ProblemCode } from './output/problem-codes.ts'
 import { problemResponse } from './output/problem-schemas.ts'
 import { RememberingRouter } from './remembering-router.ts'
@@ -44,10 +49,26 @@ export function route({ answers, problems = [], ...declaration }: Declaration<st
   const body = media && 'schema' in media ? media.schema : undefined
   const middleware = [
     declaration.middleware ?? [],
+    printableParameters(declaration.request),
     body instanceof z.ZodType ? nullsRemoved(body) : [],
   ].flat()
   const responses = { ...answers, ...problemsByStatus(problems) }
   return createRoute({ ...declaration, middleware, responses })
+}
+
+/**
+ * Refuses control characters in the path and the query, whatever the schema of the route says: no id has them, and a
+ * problem document repeats ids.
+ */
+function printableParameters(request: RouteConfig['request']): MiddlewareHandler<AppEnv>[] {
+  if (!request?.params && !request?.query) return []
+  const check = createMiddleware<AppEnv>(async (c, next) => {
+    const in_path = request.params ? unprintableFields(c.req.param()) : []
+    if (in_path.length > 0) return refusalResponse(c, invalid(in_path, 'path'))
+    const in_query = request.query ? unprintableFields(c.req.queries()) : []
+    return in_query.length > 0 ? refusalResponse(c, invalid(in_query, 'query')) : next()
+  })
+  return [check]
 }
 
 /** One response for each status, with all its codes. */

@@ -17,7 +17,7 @@ describe('a problem document', () => {
       type: expect.stringMatching(/^https?:\/\/[^/]+\/docs\/errors#not_found$/),
       title: 'Not found',
       status: 404,
-      detail: 'There is no GET /v1/no-such-route.',
+      detail: 'Route GET /v1/no-such-route not found.',
       code: 'not_found',
       request_id: response.headers.get('X-Request-Id'),
     })

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { ledgerDb, ledgerKey } from '../../db/ledger-db.ts'
 import { MODES, RECONCILIATION_STATUSES } from '../../db/schema.ts'
+import { objectId } from '../../http/input/identifiers.ts'
 import { problem } from '../../http/output/problem.ts'
 import { createRouter, json, optionalJsonRequest, route } from '../../http/route.ts'
 import { DIFFERENCE_KINDS } from '../../projection/reconcile/difference.ts'
@@ -10,7 +11,7 @@ import { answerWork } from '../record-action.ts'
 
 const reconcileSchema = z
   .strictObject({
-    customer_id: z.string().min(1).max(64).optional(),
+    customer_id: objectId().min(1).optional(),
     full: z.boolean().optional().openapi({
       description: 'Check every page. Default: only pages since the last check.',
     }),
@@ -79,7 +80,7 @@ reconcileRoutes.openapi(reconcileRoute, async (c) => {
   if (known.size === 0) {
     return problem(c, {
       code: 'not_found',
-      detail: `There is no customer ${customer_id} with ledger entries.`,
+      detail: `Customer ${customer_id} with ledger entries not found.`,
     })
   }
   return answerWork(c, work, async () => {

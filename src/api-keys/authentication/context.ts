@@ -42,7 +42,7 @@ export async function admitKeyChange(
   now_ms: number,
 ): Promise<AdmittedContext | KeyRefused> {
   const context = await readKeyContext(env, customer_id, { maker_id, target_id }, now_ms)
-  if (!context) return { kind: 'refused', code: 'not_found', detail: `There is no customer ${customer_id}.` }
+  if (!context) return { kind: 'refused', code: 'not_found', detail: `Customer ${customer_id} not found.` }
   const { maker, account } = context
   if (maker_id === undefined) {
     return account.status === 'PENDING' ? UNFINISHED : { kind: 'admitted', ...context }
@@ -116,10 +116,8 @@ export function refusedBecause(
   return { kind: 'refused', code, detail: detailOf({ code }) }
 }
 
-export const NO_SUCH_KEY: KeyRefused = {
-  kind: 'refused',
-  code: 'not_found',
-  detail: 'This customer has no such API key.',
+export function noSuchKey(key_id: string): KeyRefused {
+  return { kind: 'refused', code: 'not_found', detail: `API key ${key_id} not found.` }
 }
 
 const UNFINISHED = conflict("This customer's registration is incomplete. Repeat it to get the first key.")

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import type { FieldError } from '../../ledger/model/refusal.ts'
 import type { WalletOwner } from '../../ledger/model/vocabulary.ts'
 
 const MAX_CHARACTERS = 255
@@ -26,6 +27,13 @@ export function isPlainId(value: unknown): value is string {
   return isPlainText(value) && value !== '.' && value !== '..'
 }
 
+/** Whether a text has characters that no id and no name may have. */
+export function isUnprintable(text: string): boolean {
+  return !PRINTABLE_ASCII.test(text) && UNPRINTABLE.test(text)
+}
+
+const NOT_PRINTABLE = 'must not have control characters or lone surrogates'
+
 /** The customer's own id or name: 1 to 255 characters (code points), without control characters. */
 export function customerText() {
   return z
@@ -37,11 +45,28 @@ export function customerText() {
         (text.length > MAX_CHARACTERS && [...text].length > MAX_CHARACTERS)
       if (text === '' || too_long) {
         ctx.addIssue({ code: 'custom', message: `must have 1 to ${MAX_CHARACTERS} characters` })
-      } else if (UNPRINTABLE.test(text)) {
-        ctx.addIssue({ code: 'custom', message: 'must not have control characters or lone surrogates' })
+      } else if (isUnprintable(text)) {
+        ctx.addIssue({ code: 'custom', message: NOT_PRINTABLE })
       }
     })
     .openapi({ minLength: 1, maxLength: MAX_CHARACTERS })
+}
+
+/** The id of an object of this API, in a body. In paths and queries, `printableParameters` checks it as well. */
+export function objectId() {
+  return z
+    .string()
+    .max(64)
+    .refine((id) => !isUnprintable(id), NOT_PRINTABLE)
+}
+
+/** The fields of a path or a query that have control characters or lone surrogates. */
+export function unprintableFields(
+  fields: Readonly<Record<string, string | readonly string[]>>,
+): FieldError[] {
+  return Object.entries(fields)
+    .filter(([, value]) => [value].flat().some(isUnprintable))
+    .map(([name]) => ({ path: `/${name}`, message: NOT_PRINTABLE }))
 }
 
 /** An id that may stand in a path: `.` and `..` could not, because clients and proxies resolve them away. */

@@ -5,6 +5,7 @@ import { isOutage } from '../../db/errors.ts'
 import { detailOf, type FieldError, type Refusal, type Refused } from '../../ledger/model/refusal.ts'
 import { logError } from '../../logging/log.ts'
 import { type AppEnv, routeOf } from '../env.ts'
+import { isUnprintable } from '../input/identifiers.ts'
 import { timeJson, timeOrNull } from '../input/times.ts'
 import { exactNumber, jsonResponse } from './json.ts'
 import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
@@ -135,14 +136,20 @@ function secondsUntil(at_ms: number): number {
   return Math.max(1, Math.ceil((at_ms - Date.now()) / 1000))
 }
 
-/** A 404 whose detail names the kind and the id, such as `There is no event evt_1.` */
+/** A 404 whose detail names the kind and the id, such as `Event evt_1 not found.` The id is validated. */
 export function noSuch(c: Context<AppEnv>, kind: string, id: string): Response {
-  return problem(c, { code: 'not_found', detail: `There is no ${kind} ${id}.` })
+  const what = kind.charAt(0).toUpperCase() + kind.slice(1)
+  return problem(c, { code: 'not_found', detail: `${what} ${id} not found.` })
 }
 
+/** The 404 of a path that no route has, which may be any text. */
 export function notFound(c: Context<AppEnv>): Response {
-  return problem(c, { code: 'not_found', detail: `There is no ${c.req.method} ${c.req.path}.` })
+  const { method, path } = c.req
+  const shown = path.length > MAX_PATH_SHOWN || isUnprintable(path) ? '' : ` ${method} ${path}`
+  return problem(c, { code: 'not_found', detail: `Route${shown} not found.` })
 }
+
+const MAX_PATH_SHOWN = 200
 
 /** The 503 of a change that D1, KV or a ledger interrupted. Completed steps are kept; a repeat completes the rest. */
 export function serviceUnavailable(c: Context<AppEnv>, event: string, error: unknown): Response {

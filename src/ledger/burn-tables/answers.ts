@@ -108,5 +108,5 @@ export function lastVersion(rows: BurnTableRows, table_id: string): BurnTableVer
 }
 
 export function noTable(id: string): Refused {
-  return notFound(`Burn table ${id} not found.`)
+  return notFound(`Burn table ${id}`)
 }

@@ -24,7 +24,7 @@ import {
   takeFromLots,
 } from '../model/lots.ts'
 import type { Movement, MovementMessage, MovementResult, PastEntry } from '../model/messages/credits.ts'
-import { conflict, invalidField, notFound, type Refused, refused } from '../model/refusal.ts'
+import { conflict, invalidField, notFound, type Refused, refused, walletNotFound } from '../model/refusal.ts'
 import type { WalletItemRef, WalletOwner } from '../model/vocabulary.ts'
 import {
   fullRefusal,
@@ -189,7 +189,7 @@ function revoke(
 ): Outcome {
   const found = draft.walletOfLot(number)
   const wallet = found && settle(draft, found)
-  if (!wallet && !draft.closedLot(number)) return notFound('Lot not found.')
+  if (!wallet && !draft.closedLot(number)) return notFound(`Lot ${ids.lot(number)}`)
   const lot = wallet && unusedLots(wallet).find((candidate) => candidate.number === number)
   return takeFree(draft, wallet, lot, amount, ids, { type: 'ADJUSTMENT', description: reason })
 }
@@ -222,7 +222,7 @@ function transfer(
     return invalidField('/to', 'must be another wallet than from')
   }
   const source = settledWallet(draft, from)
-  if (!source) return notFound('The wallet to transfer from was not found.')
+  if (!source) return walletNotFound(from)
   if (sumOfFree(source.lots) < amount) return refused(insufficientCredits(ids, source, BigInt(amount)))
   const target = settledWallet(draft, to)
   const full = target && fullRefusal(target, amount, inBurnOrder(source.lots, amount).length)
@@ -265,7 +265,7 @@ function adjust(
   ids: LedgerIds,
 ): Outcome {
   const wallet = settledWallet(draft, owner)
-  if (!wallet) return notFound('Wallet not found. A grant or a purchase makes one.')
+  if (!wallet) return walletNotFound(owner)
   if (amount > 0) {
     const full = fullRefusal(wallet, amount, 1)
     if (full) return refused(full)
@@ -294,7 +294,7 @@ function stopRecurring(draft: Draft, ref: WalletItemRef, ids: LedgerIds): Outcom
   const isSameGrant = (grant: RecurringGrant) =>
     grant.number === ref.number && grant.created_at_ms === ref.created_at_ms
   if (!settled?.recurring.some(isSameGrant)) {
-    return notFound('Recurring grant not found.')
+    return notFound(`Recurring grant ${ids.recurringGrant(ref)}`)
   }
   const changed = draft.change(settled)
   changed.recurring = changed.recurring.filter((grant) => !isSameGrant(grant))

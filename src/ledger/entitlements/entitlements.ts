@@ -184,7 +184,7 @@ export function readEntitlements(rows: EntitlementRows, question: EntitlementsQu
 }
 
 function noEntitlement(id: string): Refused {
-  return notFound(`Entitlement ${id} not found.`)
+  return notFound(`Entitlement ${id}`)
 }
 
 function taken({ feature_id, owner }: EntitlementPlace): Refused {

@@ -59,7 +59,7 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
   const wallet = draft.walletByNumber(request.hold.wallet)
   const settled = wallet && settle(draft, wallet)
   if (!settled || !isNumbered(draft, request.hold)) {
-    return notFound('Hold not found.')
+    return notFound(`Hold ${context.ids.hold(request.hold)}`)
   }
   if (!findHold(settled, request.hold)) return refused({ code: 'hold_not_open' })
   switch (request.op) {

@@ -1,4 +1,5 @@
 import type { Level, LimitUnit, OffReason, RollingLength } from './limits.ts'
+import type { WalletOwner } from './vocabulary.ts'
 
 /**
  * Every expected refusal of the ledger, or of the rating before it. A refusal is a value: it changes nothing,
@@ -201,8 +202,18 @@ export function conflict(detail: string): Refused {
   return refused({ code: 'conflict', detail })
 }
 
-export function notFound(detail: string): Refused {
-  return refused({ code: 'not_found', detail })
+/** A 404 that names what is missing, such as `Hold hold_1 not found.` */
+export function notFound(what: string, remedy?: string): Refused {
+  return refused({
+    code: 'not_found',
+    detail: `${what} not found.${remedy === undefined ? '' : ` ${remedy}`}`,
+  })
+}
+
+/** The 404 of an owner without a wallet. */
+export function walletNotFound(owner: WalletOwner): Refused {
+  const what = owner.kind === 'customer' ? 'Wallet' : `Wallet of the ${owner.kind} ${owner.id}`
+  return notFound(what, 'A grant or a purchase creates one.')
 }
 
 export const OVERLOADED: Refused = refused({ code: 'overloaded' })

@@ -5,7 +5,7 @@ import type { BalanceAnswer, LotAnswer, RecurringAnswer } from '../model/answers
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { expiringNext } from '../model/lots.ts'
 import type { WalletResult } from '../model/messages/credits.ts'
-import { notFound, type Refused } from '../model/refusal.ts'
+import { walletNotFound } from '../model/refusal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 import {
   available,
@@ -54,13 +54,13 @@ export async function readWallet<T>(
   read: (wallet: Wallet) => T,
 ): Promise<WalletResult<T>> {
   const wallet = store.wallet(walletKey(owner))
-  if (!wallet) return noWallet(owner)
+  if (!wallet) return walletNotFound(owner)
   const due_at_ms = walletDueAt(wallet)
   if (due_at_ms === null || due_at_ms > commits.now_ms) return { kind: 'done', answer: read(wallet) }
   return commits.submit<WalletResult<T>>(1, (draft) => {
     // An erasure of its owner may have renamed the wallet in the meantime.
     const current = draft.wallet(owner)
-    return current ? { kind: 'done', answer: read(settle(draft, current)) } : noWallet(owner)
+    return current ? { kind: 'done', answer: read(settle(draft, current)) } : walletNotFound(owner)
   })
 }
 
@@ -84,8 +84,4 @@ export function recurringAnswers(
       })),
     )
     .sort((a, b) => b.grant.number - a.grant.number)
-}
-
-function noWallet({ kind }: WalletOwner): Refused {
-  return notFound(`This ${kind} has no wallet. A grant or a purchase makes one.`)
 }
