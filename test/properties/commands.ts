@@ -1,8 +1,28 @@
 import fc from 'fast-check'
 
-/** What may happen to a ledger, and how the generator thinks of it. */
+/** Everything that moves credits, and how the generator thinks of it. Amounts are micro-credits. */
 
-export interface CreditSpec {
+interface Subject {
+  readonly user: string | null
+  readonly team: string | null
+}
+
+interface Keyed {
+  readonly key: string | null
+}
+
+export interface EventAct extends Subject, Keyed {
+  readonly op: 'event'
+  readonly amount: number
+  /** The hold that it settles; null: none. */
+  readonly hold: number | null
+  /** The Worker refuses it: it was fine once, and is too old now. */
+  readonly stale: boolean
+}
+
+export type Every = 'day' | 'week' | 'month' | 'quarter' | 'year'
+
+export interface CreditAct extends Keyed {
   readonly op: 'credit'
   readonly type: 'GRANT' | 'PURCHASE'
   readonly owner: string
@@ -10,115 +30,271 @@ export interface CreditSpec {
   readonly paid: boolean
   readonly priority: number
   readonly expires_in_ms: number | null
-  readonly key: string | null
+  readonly starts_in_ms: number | null
+  readonly recurring: {
+    readonly every: Every
+    readonly rollover: number | null
+    readonly target: number | null
+  } | null
 }
 
-export interface EventSpec {
-  readonly op: 'event'
-  readonly amount: number
-  readonly user: string | null
-  readonly team: string | null
-  /** It comes refused, as an event does that was fine once and is too old now. */
-  readonly stale: boolean
-  readonly key: string | null
-}
-
-export interface BatchSpec {
-  readonly op: 'batch'
-  readonly events: readonly EventSpec[]
-  readonly key: string | null
-}
-
-export type RequestSpec = CreditSpec | EventSpec | BatchSpec
+/**
+ * `hold`, `grant`, `entry` and `lot` are picks while they come from the generator, and numbers of the ledger once they are
+ * resolved; 0 is one that was never given out.
+ */
+export type Act =
+  | CreditAct
+  | EventAct
+  | (Keyed & { readonly op: 'batch'; readonly events: readonly EventAct[] })
+  | (Keyed & Subject & { readonly op: 'hold'; readonly amount: number; readonly lifetime_ms: number })
+  | (Keyed & {
+      readonly op: 'capture'
+      readonly hold: number
+      readonly amount: number
+      readonly by_event: boolean
+      readonly final: boolean
+    })
+  | (Keyed & { readonly op: 'release'; readonly hold: number })
+  | (Keyed & { readonly op: 'extend'; readonly hold: number; readonly lifetime_ms: number })
+  | (Keyed & { readonly op: 'void'; readonly entry: number })
+  | (Keyed & { readonly op: 'refund'; readonly entry: number; readonly amount: number | null })
+  | (Keyed & {
+      readonly op: 'transfer'
+      readonly from: string
+      readonly to: string
+      readonly amount: number
+    })
+  | (Keyed & { readonly op: 'adjust'; readonly owner: string; readonly amount: number })
+  | (Keyed & { readonly op: 'revoke'; readonly lot: number; readonly amount: number | null })
+  | (Keyed & { readonly op: 'overdraft'; readonly owner: string; readonly limit: number })
+  | { readonly op: 'stop'; readonly grant: number; readonly key: null }
 
 export type Command =
   /** Requests that arrive together, and may share a commit. */
-  | { readonly op: 'requests'; readonly requests: readonly RequestSpec[] }
+  | { readonly op: 'acts'; readonly acts: readonly Act[] }
   | { readonly op: 'read'; readonly owner: string }
   | { readonly op: 'clock'; readonly by_ms: number }
   | { readonly op: 'alarm' }
   /** The object loses its memory, as it does after ten idle seconds and at every deploy. */
-  | { readonly op: 'evict' }
+  | { readonly op: 'restart' }
 
 export const OWNERS = ['customer', 'user:ann', 'user:bob', 'team:red'] as const
 
-const MINUTE = 60_000
+const SECOND = 1000
+const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const MOST = 8_000_000_000_000_000
 
-/** Few keys and few payloads, so that keys come again with the same payload and with others. */
-const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4', 'k5'), { freq: 3 })
-const large = fc.oneof(fc.integer({ min: 1, max: MOST }), fc.constantFrom(MOST, MOST - 1))
-const burned = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom(0, 1, 7, 50, 100) },
-  { weight: 6, arbitrary: fc.integer({ min: 0, max: 400 }) },
-  { weight: 1, arbitrary: large },
+/** Few keys, so that they come again, with the same request and with others. */
+const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4'), { freq: 4 })
+/** Few wallets, so that movements meet in them. */
+const owner = fc.constantFrom('customer', 'user:ann', 'team:red')
+const user = fc.constantFrom(null, 'ann', 'nobody')
+const team = fc.constantFrom(null, null, 'red')
+const pick = fc.nat({ max: 5 })
+const some = fc.oneof(fc.constantFrom(1, 10, 50, 100), fc.integer({ min: 1, max: 150 }))
+const part: fc.Arbitrary<number | null> = fc.option(some)
+const amount = fc.oneof(
+  { weight: 30, arbitrary: some },
+  { weight: 1, arbitrary: fc.constantFrom(MOST, MOST - 1, MOST - 100) },
 )
-const granted = fc.oneof(
-  { weight: 5, arbitrary: fc.constantFrom(1, 50, 100, 300) },
-  { weight: 5, arbitrary: fc.integer({ min: 1, max: 500 }) },
-  { weight: 1, arbitrary: large },
-)
+const lifetime_ms = fc.constantFrom(SECOND, MINUTE, MINUTE, HOUR, DAY)
 
-const credit: fc.Arbitrary<CreditSpec> = fc.record({
-  op: fc.constant('credit'),
-  type: fc.constantFrom('GRANT', 'PURCHASE'),
-  owner: fc.constantFrom(...OWNERS),
-  amount: granted,
-  paid: fc.boolean(),
-  priority: fc.constantFrom(0, 50, 50, 100),
-  expires_in_ms: fc.constantFrom(null, null, 0, 1, MINUTE, MINUTE, HOUR, 10 * DAY),
+const credit: fc.Arbitrary<Act> = fc
+  .record({
+    op: fc.constant('credit' as const),
+    type: fc.constantFrom('GRANT', 'PURCHASE'),
+    owner,
+    amount,
+    paid: fc.boolean(),
+    priority: fc.constantFrom(0, 50, 50, 100),
+    expires_in_ms: fc.constantFrom(null, null, 0, SECOND, MINUTE, MINUTE, HOUR, DAY),
+    starts_in_ms: fc.constantFrom(null, null, null, null, 0, SECOND, MINUTE, HOUR),
+    recurring: fc.option(
+      fc
+        .record({
+          every: fc.constantFrom('day', 'week', 'month', 'quarter', 'year'),
+          rollover: fc.constantFrom(null, 0, 20, 100),
+          target: fc.constantFrom(null, null, 1, 60, 200),
+        })
+        // A grant has one of them.
+        .map((one) => (one.rollover === null ? one : { ...one, target: null })),
+      { freq: 4 },
+    ),
+    key,
+  })
+  .map((act) => (act.type === 'PURCHASE' ? { ...act, recurring: null } : act))
+  .map(withOneStart)
+
+/** A recurring grant begins at once, and a lot that begins later ends after that. */
+function withOneStart(act: CreditAct): CreditAct {
+  const { recurring, starts_in_ms, expires_in_ms } = act
+  const isWrong = recurring !== null || (expires_in_ms ?? Number.POSITIVE_INFINITY) <= (starts_in_ms ?? 0)
+  return isWrong ? { ...act, starts_in_ms: null } : act
+}
+
+const event = fc.record({
+  op: fc.constant('event' as const),
+  user,
+  team,
+  amount: fc.oneof({ weight: 1, arbitrary: fc.constant(0) }, { weight: 15, arbitrary: amount }),
+  hold: fc.option(pick, { freq: 2 }).map((hold) => hold ?? null),
+  stale: fc.constant(false),
   key,
 })
 
-const event: fc.Arbitrary<EventSpec> = fc.record({
-  op: fc.constant('event'),
-  amount: burned,
-  user: fc.constantFrom(null, 'ann', 'bob', 'nobody'),
-  team: fc.constantFrom(null, null, 'red', 'nobody'),
-  stale: fc.integer({ min: 0, max: 9 }).map((n) => n === 9),
-  key,
-})
-
-const batch: fc.Arbitrary<BatchSpec> = fc.record({
-  op: fc.constant('batch'),
-  events: fc.array(event, { minLength: 1, maxLength: 6 }),
-  key,
-})
-
-const request: fc.Arbitrary<RequestSpec> = fc.oneof(
-  { weight: 3, arbitrary: credit },
-  { weight: 6, arbitrary: event },
-  { weight: 2, arbitrary: batch },
-)
-
-const alone = request.map((one) => [one])
-const together = fc.array(request, { minLength: 2, maxLength: 5 })
-/** A client that lost the answer and repeats itself. */
-const twice = request.map((one) => [one, one])
-
-const command: fc.Arbitrary<Command> = fc.oneof(
+const acts: readonly { readonly weight: number; readonly arbitrary: fc.Arbitrary<Act> }[] = [
+  { weight: 6, arbitrary: credit },
+  { weight: 5, arbitrary: event },
   {
-    weight: 20,
+    weight: 2,
     arbitrary: fc.record({
-      op: fc.constant('requests' as const),
-      requests: fc.oneof({ weight: 5, arbitrary: alone }, together, twice),
+      op: fc.constant('batch'),
+      events: fc.array(event, { minLength: 1, maxLength: 4 }),
+      key,
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ op: fc.constant('hold'), user, team, amount, lifetime_ms, key }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('capture'),
+      hold: pick,
+      amount: fc.oneof(
+        { weight: 1, arbitrary: amount },
+        { weight: 2, arbitrary: fc.integer({ min: 1, max: 20 }) },
+      ),
+      by_event: fc.boolean(),
+      final: fc.boolean(),
+      key,
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('release'), hold: pick, key }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('extend'), hold: pick, lifetime_ms, key }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('void'), entry: pick, key }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ op: fc.constant('refund'), entry: pick, amount: part, key }),
+  },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('revoke'), lot: pick, amount: part, key }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('transfer'), from: owner, to: owner, amount, key }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('adjust'),
+      owner,
+      amount: fc.oneof(
+        amount,
+        some.map((n) => -n),
+      ),
+      key,
     }),
   },
   {
     weight: 3,
-    arbitrary: fc.record({ op: fc.constant('read' as const), owner: fc.constantFrom(...OWNERS) }),
-  },
-  {
-    weight: 4,
     arbitrary: fc.record({
-      op: fc.constant('clock' as const),
-      by_ms: fc.constantFrom(1, MINUTE - 1, MINUTE, HOUR, DAY, 8 * DAY, -MINUTE),
+      op: fc.constant('overdraft'),
+      owner,
+      limit: fc.constantFrom(0, 20, 100, 100, 300, MOST),
+      key,
     }),
   },
-  { weight: 2, arbitrary: fc.constant({ op: 'alarm' as const }) },
-  { weight: 2, arbitrary: fc.constant({ op: 'evict' as const }) },
-)
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('stop'), grant: pick, key: fc.constant(null) }) },
+]
 
-export const commands = fc.array(command, { minLength: 1, maxLength: 40, size: 'max' })
+/** Usage alone: more wallets, keys and sizes, and events that the Worker refuses. */
+const usageKey = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4', 'k5'), { freq: 3 })
+const large = fc.oneof(fc.integer({ min: 1, max: MOST }), fc.constantFrom(MOST, MOST - 1))
+const usageAmount = (least: number, ...often: number[]) =>
+  fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom(...often) },
+    { weight: 6, arbitrary: fc.integer({ min: least, max: 500 }) },
+    { weight: 1, arbitrary: large },
+  )
+const usageEvent = fc.record({
+  op: fc.constant('event' as const),
+  amount: usageAmount(0, 0, 1, 7, 50, 100),
+  user: fc.constantFrom(null, 'ann', 'bob', 'nobody'),
+  team: fc.constantFrom(null, null, 'red', 'nobody'),
+  hold: fc.constant(null),
+  stale: fc.integer({ min: 0, max: 9 }).map((n) => n === 9),
+  key: usageKey,
+})
+const usageActs: typeof acts = [
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('credit'),
+      type: fc.constantFrom('GRANT', 'PURCHASE'),
+      owner: fc.constantFrom(...OWNERS),
+      amount: usageAmount(1, 1, 50, 100, 300),
+      paid: fc.boolean(),
+      priority: fc.constantFrom(0, 50, 50, 100),
+      expires_in_ms: fc.constantFrom(null, null, 0, 1, MINUTE, MINUTE, HOUR, 10 * DAY),
+      starts_in_ms: fc.constant(null),
+      recurring: fc.constant(null),
+      key: usageKey,
+    }),
+  },
+  { weight: 6, arbitrary: usageEvent },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('batch'),
+      events: fc.array(usageEvent, { minLength: 1, maxLength: 6 }),
+      key: usageKey,
+    }),
+  },
+]
+
+const JUMPS = [1, MINUTE - 1, MINUTE, HOUR, DAY, 8 * DAY, -MINUTE]
+
+function livesOf(
+  some: typeof acts,
+  most_commands: number,
+  most_together: number,
+  jumps: readonly number[],
+): fc.Arbitrary<Command[]> {
+  const act = fc.oneof(...some)
+  const alone = act.map((one) => [one])
+  const together = fc.array(act, { minLength: 2, maxLength: most_together })
+  /** A client that lost the answer and repeats itself. */
+  const twice = act.map((one) => [one, one])
+  const command: fc.Arbitrary<Command> = fc.oneof(
+    {
+      weight: 24,
+      arbitrary: fc.record({
+        op: fc.constant('acts' as const),
+        acts: fc.oneof({ weight: 6, arbitrary: alone }, together, twice),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ op: fc.constant('read' as const), owner: fc.constantFrom(...OWNERS) }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({ op: fc.constant('clock' as const), by_ms: fc.constantFrom(...jumps) }),
+    },
+    { weight: 2, arbitrary: fc.constant({ op: 'alarm' as const }) },
+    { weight: 2, arbitrary: fc.constant({ op: 'restart' as const }) },
+  )
+  return fc.array(command, { minLength: 1, maxLength: most_commands, size: 'max' })
+}
+
+/** The lives of a ledger: of usage alone, and of everything that moves credits. */
+export const LIVES = {
+  usage: livesOf(usageActs, 40, 5, JUMPS),
+  everything: livesOf(acts, 60, 4, [...JUMPS, SECOND, MINUTE, 31 * DAY, 92 * DAY]),
+}
+
+export type Kind = keyof typeof LIVES
+
+/** What a key stands for: everything but the key and what time has made of it. */
+export function payloadOf(act: Act): string {
+  return JSON.stringify({ ...act, key: null }, (field, value) => (field === 'stale' ? undefined : value))
+}

@@ -2,242 +2,565 @@ import { expect } from 'vitest'
 import { renderCredit } from '../../src/credits/render.ts'
 import { renderBatchAnswer, renderEventAnswer } from '../../src/events/render.ts'
 import { stringifyJson } from '../../src/http/output/json.ts'
-import type { BatchAnswer, EventAnswer } from '../../src/ledger/model/answers.ts'
-import type { Entry } from '../../src/ledger/model/journal.ts'
+import { pastEntry } from '../../src/ledger/burns/reversal.ts'
+import type { Entry, HoldRecord } from '../../src/ledger/model/journal.ts'
 import type { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
-import type { CreditMessage, CreditResult } from '../../src/ledger/model/messages/credits.ts'
+import type {
+  CreditMessage,
+  CreditResult,
+  Movement,
+  MovementMessage,
+  MovementResult,
+  PastEntry,
+} from '../../src/ledger/model/messages/credits.ts'
 import type { IngestItem, IngestMessage, IngestResult } from '../../src/ledger/model/messages/events.ts'
-import type { Wallet } from '../../src/ledger/model/wallet.ts'
+import type { HoldMessage, HoldRequest, HoldResult } from '../../src/ledger/model/messages/holds.ts'
+import type { WalletItemRef, WalletOwner } from '../../src/ledger/model/vocabulary.ts'
+import { unusedLots, type Wallet } from '../../src/ledger/model/wallet.ts'
+import { microCredits } from '../../src/pricing/money.ts'
 import { batch, eventItem, grant, single } from '../support/messages.ts'
-import type { BatchSpec, CreditSpec, EventSpec, RequestSpec } from './commands.ts'
-import {
-  balanceOf,
-  type ReferenceAnswer,
-  type ReferenceBatchAnswer,
-  type ReferenceEntry,
-  type ReferenceEvent,
-  ReferenceLedger,
-} from './reference-ledger.ts'
+import { type Act, type CreditAct, type EventAct, payloadOf } from './commands.ts'
+import { Reference, type ReferenceEntry, type Said } from './reference.ts'
 
 export type Request =
-  | { readonly rpc: 'ingest'; readonly message: IngestMessage }
   | { readonly rpc: 'credit'; readonly message: CreditMessage }
+  | { readonly rpc: 'ingest'; readonly message: IngestMessage }
+  | { readonly rpc: 'hold'; readonly message: HoldMessage }
+  | { readonly rpc: 'move'; readonly message: MovementMessage }
 
-/** What a ledger under judgement holds: all its wallets, and the entries that came since it was looked at last. */
+export type Result = CreditResult | IngestResult | HoldResult | MovementResult
+
+/** What a ledger holds: all its wallets, and what came into the journal since it was looked at last. */
 export interface Snapshot {
   readonly wallets: readonly Wallet[]
   readonly entries: readonly Entry[]
+  readonly closed_holds: readonly HoldRecord[]
 }
 
 /** Sends what the generator thought of to the ledger and to the reference, and compares what both say and hold. */
 export class Judge {
-  readonly reference: ReferenceLedger
+  readonly reference: Reference
   /** Every entry the ledger has shown, oldest first. */
   readonly entries: Entry[] = []
-  /** What was answered under each key, byte for byte. */
   private readonly bodies = new Map<string, string>()
-  private readonly sums = new Map<number, bigint>()
+  /** What the parts of all entries come to, by wallet and lot; 0 is the wallet's overdraft. */
+  private readonly lotSums = new Map<string, number>()
+  private readonly sums = new Map<number, number>()
+  private readonly givenBack = new Map<number, number>()
+  private holdsEnded = 0
   private readonly ids: LedgerIds
 
-  constructor(ids: LedgerIds, opened_at_ms: number) {
+  constructor(ids: LedgerIds, clock_ms: number, opened_at_ms = 0) {
     this.ids = ids
-    this.reference = new ReferenceLedger(opened_at_ms)
+    this.reference = new Reference(clock_ms, opened_at_ms)
   }
 
-  requestOf(spec: RequestSpec): Request {
-    switch (spec.op) {
-      case 'credit':
-        return { rpc: 'credit', message: creditMessage(spec, this.reference.clock_ms) }
+  /** Turns picks into numbers of this ledger; null when there is nothing to pick. */
+  resolve(act: Act): Act | null {
+    switch (act.op) {
+      case 'capture':
+      case 'release':
+      case 'extend':
+        return { ...act, hold: this.pickHold(act.hold) }
       case 'event':
-        return { rpc: 'ingest', message: single(ingestItem(spec)) }
+        return this.resolveEvent(act)
       case 'batch':
-        return { rpc: 'ingest', message: batchMessage(spec) }
+        return { ...act, events: act.events.map((event) => this.resolveEvent(event)) }
+      case 'stop':
+        return { ...act, grant: pickLast(this.reference.grants.length, act.grant) }
+      case 'revoke':
+        return { ...act, lot: pickLast(this.reference.lots.length, act.lot) }
+      case 'void': {
+        const events = this.reference.entries.filter(({ is_event }) => is_event)
+        const entry = events[pickLast(events.length, act.entry) - 1]
+        return entry ? { ...act, entry: entry.number } : null
+      }
+      case 'refund': {
+        const some = this.reference.entries.filter(
+          ({ type, number }) => type === 'BURN' || type === 'PURCHASE' || number % 7 === 0,
+        )
+        const entry = some[pickLast(some.length, act.entry) - 1]
+        return entry ? { ...act, entry: entry.number } : null
+      }
+      default:
+        return act
     }
   }
 
-  /** Compares the ledger's answer with the reference's. Answers are judged in the order of the requests. */
-  answered(spec: RequestSpec, result: IngestResult | CreditResult): void {
-    switch (spec.op) {
-      case 'credit': {
-        const expires_at_ms =
-          spec.expires_in_ms === null
-            ? Number.POSITIVE_INFINITY
-            : this.reference.clock_ms + spec.expires_in_ms
-        const credit = { ...spec, amount: BigInt(spec.amount), expires_at_ms, payload: payloadOf(spec) }
-        this.compare(spec, result, this.reference.credit(credit))
-        break
-      }
+  requestOf(act: Act): Request {
+    const idempotency = act.key === null ? {} : { idempotency: { key: act.key, fingerprint: payloadOf(act) } }
+    const hold = (request: HoldRequest): Request => ({
+      rpc: 'hold',
+      message: { request, ...idempotency },
+    })
+    const move = (movement: Movement): Request => ({
+      rpc: 'move',
+      message: { movement, ...idempotency },
+    })
+    switch (act.op) {
+      case 'credit':
+        return { rpc: 'credit', message: { ...this.creditMessage(act), ...idempotency } }
       case 'event':
-        this.compare(spec, result, this.reference.event(referenceEvent(spec)))
-        break
+        return { rpc: 'ingest', message: single(this.item(act)) }
       case 'batch': {
-        const events = spec.events.map(referenceEvent)
-        this.compare(spec, result, this.reference.batch({ ...spec, events, payload: payloadOf(spec) }))
-        break
+        // As the Worker makes it: an event cannot have its batch's own key.
+        const items = act.events.map((event): IngestItem => {
+          const reused = event.key !== null && event.key === act.key
+          return reused ? { event: null, refusal: { code: 'idempotency_mismatch' } } : this.item(event)
+        })
+        return { rpc: 'ingest', message: batch(items, idempotency.idempotency) }
       }
+      case 'hold': {
+        const size = { kind: 'credits', credits: microCredits(act.amount) } as const
+        return hold({ op: 'open', feature_id: 'chat', ...subjectOf(act), lifetime_ms: act.lifetime_ms, size })
+      }
+      case 'capture': {
+        const { event } = eventItem(act.amount)
+        const what =
+          act.by_event && event
+            ? ({ kind: 'event', event } as const)
+            : ({ kind: 'credits', credits: microCredits(act.amount) } as const)
+        return hold({ op: 'capture', hold: this.holdRef(act.hold), final: act.final, what })
+      }
+      case 'release':
+        return hold({ op: 'release', hold: this.holdRef(act.hold) })
+      case 'extend':
+        return hold({ op: 'extend', hold: this.holdRef(act.hold), lifetime_ms: act.lifetime_ms })
+      case 'void':
+        return move({ type: 'VOID', past: this.past(act.entry) })
+      case 'refund': {
+        const amount = act.amount === null ? null : microCredits(act.amount)
+        return move({ type: 'REFUND', past: this.past(act.entry), amount })
+      }
+      case 'revoke': {
+        const amount = act.amount === null ? null : microCredits(act.amount)
+        return move({ type: 'REVOKE', lot: act.lot, amount, reason: 'test' })
+      }
+      case 'transfer':
+        return move({
+          type: 'TRANSFER',
+          from: ownerOf(act.from),
+          to: ownerOf(act.to),
+          amount: microCredits(act.amount),
+        })
+      case 'adjust':
+        return move({
+          type: 'ADJUSTMENT',
+          owner: ownerOf(act.owner),
+          amount: microCredits(act.amount),
+          reason: 'test',
+        })
+      case 'overdraft':
+        return move({ type: 'OVERDRAFT', owner: ownerOf(act.owner), limit: microCredits(act.limit) })
+      case 'stop':
+        return move({ type: 'STOP_RECURRING', grant: this.grantRef(act.grant) })
     }
   }
 
-  /** Whether the key is still the ledger's after it has forgotten what it may forget. */
+  /** Has the reference do what the ledger did, and compares the answers: in the order of the requests. */
+  answered(act: Act, result: Result): void {
+    const said = this.reference.act(act)
+    same(this.plainAnswer(result), this.plainSaid(said), () => `the answer to ${JSON.stringify(act)}`)
+    if (act.key === null || result.kind === 'refused') return
+    const answer = JSON.stringify(result.answer, (field, value) => (field === 'of' ? undefined : value))
+    const body = `${answer} ${bodyOf(result) ?? ''}`
+    // Of an event that came in a batch first, the whole answer is seen only now.
+    if (result.kind === 'replayed') same(body, this.bodies.get(act.key) ?? body, () => 'the replay')
+    this.bodies.set(act.key, body)
+  }
+
+  /** The ledger has forgotten a key that has lived its time. */
   forgot(key: string): void {
     this.reference.keys.delete(key)
     this.bodies.delete(key)
   }
 
   /** Compares what the ledger holds with the reference, and with itself. */
-  looked({ wallets, entries }: Snapshot): void {
-    const expected = this.reference.entries.slice(this.entries.length)
-    expect(entries.map(plainEntry)).toEqual(expected.map(plainReferenceEntry))
-    this.entries.push(...entries)
+  looked({ wallets, entries, closed_holds }: Snapshot): void {
+    const { reference } = this
+    same(
+      entries.map(plainEntry),
+      reference.entries.slice(this.entries.length).map(plainReferenceEntry),
+      () => 'entries',
+    )
     for (const entry of entries) this.add(entry)
-    const plain = wallets.map(({ number, balance, lots }) => ({
-      number,
-      balance,
-      lots: lots.map((lot) => [lot.number, lot.left]),
-    }))
-    expect(plain).toEqual(
-      this.reference.wallets.map((wallet) => ({
+    same(
+      wallets.map(plainWallet),
+      reference.wallets.map((wallet) => ({
         number: wallet.number,
-        balance: Number(balanceOf(wallet)),
-        lots: wallet.lots.map((lot) => [lot.number, Number(lot.left)]),
+        balance: Number(reference.balance(wallet)),
+        overdraft: [Number(wallet.limit), Number(wallet.owed)],
+        lots: reference
+          .lotsOf(wallet.number)
+          .map(({ number, left }) => [number, Number(left), Number(reference.held(wallet.number, number))]),
+        pending: reference.pendingOf(wallet.number).map(({ number, left }) => [number, Number(left)]),
+        holds: reference
+          .openHolds(wallet.number)
+          .map((hold) => [hold.number, Number(hold.captured), hold.expires_ms, hold.parts.map(plainPart)]),
+        recurring: reference.grants
+          .filter((grant) => grant.wallet === wallet.number && !grant.stopped)
+          .map(({ number }) => number),
       })),
+      () => 'wallets',
+    )
+    this.holdsEnded += closed_holds.length
+    for (const { hold } of closed_holds) {
+      const known = reference.holds[hold.number - 1]
+      same(
+        [hold.number, hold.status, hold.captured],
+        [known?.number, known?.status, Number(known?.captured)],
+        () => 'a hold that ended',
+      )
+    }
+    same(
+      this.holdsEnded,
+      reference.holds.filter(({ status }) => status !== 'open').length,
+      () => 'ended holds',
     )
     for (const wallet of wallets) this.conserved(wallet)
   }
 
-  private compare(
-    spec: RequestSpec,
-    result: IngestResult | CreditResult,
-    expected: ReferenceAnswer | ReferenceBatchAnswer,
-  ): void {
-    if (result.kind === 'refused' || expected.kind === 'refused') {
-      const said = result.kind === 'refused' ? result.refusal.code : result.kind
-      expect(said).toBe(expected.kind === 'refused' ? expected.code : expected.kind)
-      return
+  /** What was refused has left no trace but what had fallen due anyway. */
+  unchanged(before: Snapshot['wallets'], after: Snapshot): void {
+    const due = after.entries.every(({ type, amount, at_ms, effective_at_ms }) => {
+      if (type === 'ADJUSTMENT') return amount === 0
+      return type === 'EXPIRATION' || (type === 'GRANT' && (effective_at_ms ?? at_ms) <= at_ms)
+    })
+    expect(due, 'a refused request made an entry').toBe(true)
+    if (after.entries.length === 0 && after.closed_holds.length === 0) {
+      same(after.wallets.map(withoutGrants), before.map(withoutGrants), () => 'what a refused request left')
     }
-    expect(result.kind).toBe(expected.kind)
-    if (!('shape' in result)) {
-      const { transaction_id, amount, balance_after } = result.answer
-      if (!('entry' in expected)) throw new Error('the reference answered a credit with a batch')
-      expect({ transaction_id, amount, balance_after }).toEqual(
-        this.movement(expected.entry, 'transaction_id'),
-      )
-    } else if (result.shape === 'single') {
-      if (!('entry' in expected)) throw new Error('the reference answered an event with a batch')
-      this.sameEvent(result.answer, expected.entry)
-    } else {
-      if (!('items' in expected)) throw new Error('the reference answered a batch with an entry')
-      this.sameItems(result.answer, expected.items)
-    }
-    if (spec.key === null) return
-    const body = bodyOf(result)
-    if (result.kind === 'replayed') expect(body).toBe(this.bodies.get(spec.key) ?? body)
-    else this.bodies.set(spec.key, body)
-  }
-
-  private sameEvent({ id, credits, balance_after }: EventAnswer, entry: ReferenceEntry): void {
-    const { amount, ...expected } = this.movement(entry, 'id')
-    expect({ id, credits, balance_after }).toEqual({ ...expected, credits: 0 - amount })
-  }
-
-  private sameItems({ results }: BatchAnswer, expected: readonly ReferenceAnswer[]): void {
-    const said = results.map((item) =>
-      item.status === 'rejected'
-        ? { status: item.status, code: item.code }
-        : { status: item.status, id: item.id, credits: item.credits, balance_after: item.balance_after },
-    )
-    expect(said).toEqual(
-      expected.map((item) => {
-        if (item.kind === 'refused') return { status: 'rejected', code: item.code }
-        const { id, amount, balance_after } = this.movement(item.entry, 'id')
-        const status = item.kind === 'done' ? 'accepted' : 'duplicate'
-        return { status, id, credits: 0 - Number(amount), balance_after }
-      }),
-    )
-  }
-
-  private movement<K extends 'id' | 'transaction_id'>(entry: ReferenceEntry, field: K) {
-    const id = field === 'id' ? this.ids.event(entry) : this.ids.transaction(entry)
-    return { [field]: id, amount: Number(entry.amount), balance_after: Number(entry.balance_after) }
   }
 
   private add(entry: Entry): void {
-    expect(Number.isSafeInteger(entry.amount) && Number.isSafeInteger(entry.balance_after)).toBe(true)
-    const moved = entry.lots.reduce((sum, [, amount]) => sum + BigInt(amount), 0n)
-    expect(moved).toBe(BigInt(entry.amount))
-    const sum = (this.sums.get(entry.wallet) ?? 0n) + BigInt(entry.amount)
-    expect(sum).toBe(BigInt(entry.balance_after))
-    this.sums.set(entry.wallet, sum)
+    const { number, type, wallet, amount, balance_after, lots } = entry
+    this.entries.push(entry)
+    expect(Number.isSafeInteger(amount) && Number.isSafeInteger(balance_after)).toBe(true)
+    const sum = (this.sums.get(wallet) ?? 0) + amount
+    this.sums.set(wallet, sum)
+    same(balance_after, sum, () => `the sum of the entries up to ${number}`)
+    same(
+      lots.reduce((moved, [, part]) => moved + part, 0),
+      amount,
+      () => `the parts of entry ${number}`,
+    )
+    for (const [lot, part] of lots) {
+      const key = `${wallet}:${lot}`
+      this.lotSums.set(key, (this.lotSums.get(key) ?? 0) + part)
+    }
+    if (type === 'VOID' || (type === 'REFUND' && amount > 0)) this.gaveBack(entry)
   }
 
-  /** Rules 1 and 4: never below nothing, and balance = sum of entries = sum of lots. */
-  private conserved({ number, balance, lots }: Wallet): void {
-    expect(balance).toBeGreaterThanOrEqual(0)
-    expect(BigInt(balance)).toBe(this.sums.get(number) ?? 0n)
-    expect(BigInt(balance)).toBe(lots.reduce((sum, lot) => sum + BigInt(lot.left), 0n))
+  /** Voids and refunds together never give back more than was burned. */
+  private gaveBack({ number, amount, description }: Entry): void {
+    const burned = this.entries.find(
+      (other) =>
+        description?.endsWith(this.ids.event(other)) || description?.endsWith(this.ids.transaction(other)),
+    )
+    if (!burned) throw new Error(`entry ${number} gives back what nobody burned`)
+    const given = (this.givenBack.get(burned.number) ?? 0) + amount
+    this.givenBack.set(burned.number, given)
+    expect(given, `what was given back of entry ${burned.number}`).toBeLessThanOrEqual(0 - burned.amount)
   }
-}
 
-function creditMessage(spec: CreditSpec, now_ms: number): CreditMessage {
-  const { type, owner, amount, paid, priority, expires_in_ms, key } = spec
-  const [kind, id = ''] = owner.split(':')
-  return grant(amount, {
+  /** Rules 1 and 4, by what the ledger itself has shown. */
+  private conserved(wallet: Wallet): void {
+    const { number, balance, holds, overdrawn, overdraft_limit } = wallet
+    const lots = unusedLots(wallet)
+    const held = holds
+      .flatMap(({ parts }) => parts.map(([, part]) => part))
+      .reduce((sum, part) => sum + part, 0)
+    const left = lots.reduce((sum, lot) => sum + lot.left, 0)
+    expect(held, 'captured + held <= granted + overdraft').toBeLessThanOrEqual(balance + overdraft_limit)
+    same(balance, this.sums.get(number) ?? 0, () => 'balance = sum of entries')
+    same(balance, left - overdrawn, () => 'balance = sum of lots - overdraft used')
+    same(0 - overdrawn, (this.lotSums.get(`${number}:0`) ?? 0) + 0, () => 'the overdraft = its parts')
+    const shown = [...this.lotSums].filter(
+      ([key, sum]) => sum !== 0 && key.startsWith(`${number}:`) && !key.endsWith(':0'),
+    )
+    const expected = shown.map(([key, sum]) => [Number(key.split(':')[1]), sum]).sort(byNumber)
+    same(
+      lots.map((lot): [number, number] => [lot.number, lot.left]).sort(byNumber),
+      expected,
+      () => 'lots = their parts',
+    )
+  }
+
+  private creditMessage({
     type,
-    owner: kind === 'user' || kind === 'team' ? { kind, id } : { kind: 'customer' },
-    lot_kind: paid ? 'paid' : 'promo',
+    owner,
+    amount,
+    paid,
     priority,
-    expires_at_ms: expires_in_ms === null ? null : now_ms + expires_in_ms,
-    ...(key !== null && { idempotency: { key, fingerprint: payloadOf(spec) } }),
-  })
+    expires_in_ms,
+    starts_in_ms,
+    recurring,
+  }: CreditAct): CreditMessage {
+    return grant(amount, {
+      type,
+      owner: ownerOf(owner),
+      lot_kind: paid ? 'paid' : 'promo',
+      priority,
+      expires_at_ms: expires_in_ms === null ? null : this.reference.clock_ms + expires_in_ms,
+      ...(starts_in_ms !== null && { starts_at_ms: this.reference.clock_ms + starts_in_ms }),
+      ...(recurring && {
+        recurring: {
+          every: recurring.every,
+          rollover_max: recurring.rollover === null ? null : microCredits(recurring.rollover),
+          ...(recurring.target !== null && { target: microCredits(recurring.target) }),
+        },
+      }),
+    })
+  }
+
+  private item(act: EventAct): IngestItem {
+    const item = eventItem(act.amount, {
+      ...subjectOf(act),
+      ...(act.hold !== null && { hold: this.holdRef(act.hold) }),
+      ...(act.key !== null && { key: act.key, fingerprint: payloadOf(act) }),
+    })
+    return act.stale ? { ...item, event: null, refusal: { code: 'customer_mismatch' } } : item
+  }
+
+  private resolveEvent(act: EventAct): EventAct {
+    return act.hold === null ? act : { ...act, hold: this.pickHold(act.hold) }
+  }
+
+  private pickHold(pick: number): number {
+    return pickLast(this.reference.holds.length, pick)
+  }
+
+  private holdRef(number: number): WalletItemRef {
+    const hold = this.reference.holds[number - 1]
+    return hold
+      ? { number, wallet: hold.wallet, created_at_ms: hold.at_ms }
+      : { number: 1_000_000, wallet: 1, created_at_ms: 1 }
+  }
+
+  private grantRef(number: number): WalletItemRef {
+    const known = this.reference.grants[number - 1]
+    return known
+      ? { number: known.number, wallet: known.wallet, created_at_ms: known.from_ms }
+      : { number: 1_000_000, wallet: 1, created_at_ms: 1 }
+  }
+
+  private past(number: number): PastEntry {
+    const entry = this.entries[number - 1]
+    if (!entry) throw new Error(`the ledger has not shown entry ${number}`)
+    return pastEntry(entry)
+  }
+
+  private plainAnswer(result: Result): unknown {
+    if (result.kind === 'refused') return { kind: 'refused', code: result.refusal.code }
+    const { kind } = result
+    if ('shape' in result) {
+      if (result.shape === 'single') {
+        const { id, credits, balance_after } = result.answer
+        return { kind, id, amount: 0 - credits, balance_after }
+      }
+      return {
+        kind,
+        items: result.answer.results.map((item) =>
+          item.status === 'rejected'
+            ? { kind: 'refused', code: item.code }
+            : {
+                kind: item.status === 'accepted' ? 'done' : 'replayed',
+                id: item.id,
+                amount: 0 - item.credits,
+                balance_after: item.balance_after,
+              },
+        ),
+      }
+    }
+    if ('of' in result) {
+      if (result.of === 'hold') {
+        const { hold, hold_id, available } = result.answer
+        const { status, credits, captured, remaining, expires_at_ms } = hold
+        return { kind, hold_id, status, credits, captured, remaining, expires_at_ms, available }
+      }
+      const { hold_id, captured, shortfall, remaining, balance_after, transaction_id } = result.answer
+      return {
+        kind,
+        hold_id,
+        captured,
+        shortfall: Number(shortfall),
+        remaining,
+        balance_after,
+        transaction_id,
+      }
+    }
+    const { answer } = result
+    if ('lot_id' in answer) {
+      const { starts_at_ms: _, ...plain } = answer
+      return { kind, ...plain }
+    }
+    const { to } = answer
+    return {
+      kind,
+      transaction_id: answer.transaction_id,
+      wallet_id: answer.wallet_id,
+      balance_after: answer.balance_after,
+      returned_expired: answer.returned_expired ?? 0,
+      ...(to && { to }),
+    }
+  }
+
+  private plainSaid(said: Said): unknown {
+    if (said.kind === 'refused') return { kind: 'refused', code: said.code }
+    const { kind, entry, other, hold, lot, items } = said
+    if (items) return { kind, items: items.map((item) => this.plainSaid(item)) }
+    if (hold) {
+      const hold_id = this.ids.hold({ number: hold.number, wallet: hold.wallet, created_at_ms: hold.at_ms })
+      const remaining = Number(hold.parts.reduce((sum, [, part]) => sum + part, 0n))
+      if (entry) {
+        return {
+          kind,
+          hold_id,
+          captured: 0 - Number(entry.amount),
+          shortfall: Number(said.shortfall) / 1e6,
+          remaining,
+          balance_after: Number(said.balance),
+          transaction_id: this.ids.transaction(entry),
+        }
+      }
+      const { status, credits, captured, expires_ms } = hold
+      return {
+        kind,
+        hold_id,
+        status,
+        credits: Number(credits),
+        captured: Number(captured),
+        remaining,
+        expires_at_ms: expires_ms,
+        available: Number(said.available),
+      }
+    }
+    if (entry?.is_event && lot === undefined && said.expired === undefined) {
+      return {
+        kind,
+        id: this.ids.event(entry),
+        amount: Number(entry.amount),
+        balance_after: Number(entry.balance_after),
+      }
+    }
+    const wallet = entry?.wallet ?? said.wallet ?? 0
+    const common = {
+      transaction_id: entry ? this.ids.transaction(entry) : null,
+      wallet_id: this.ids.wallet(wallet),
+    }
+    const balance_after = Number(said.balance ?? entry?.balance_after)
+    if (lot !== undefined && entry) {
+      return {
+        kind,
+        ...common,
+        lot_id: this.ids.lot(lot),
+        ...(said.grant && {
+          recurring_grant_id: this.ids.recurringGrant({ number: lot, wallet, created_at_ms: entry.at_ms }),
+        }),
+        amount: Number(entry.amount),
+        balance_after,
+      }
+    }
+    return {
+      kind,
+      ...common,
+      balance_after,
+      returned_expired: Number(said.expired ?? 0n),
+      ...(other && {
+        to: {
+          transaction_id: this.ids.transaction(other),
+          wallet_id: this.ids.wallet(other.wallet),
+          balance_after: Number(other.balance_after),
+        },
+      }),
+    }
+  }
 }
 
-function ingestItem(spec: EventSpec): IngestItem {
-  const { amount, user, team, stale, key } = spec
-  const item = eventItem(amount, {
-    ...(user !== null && { user_id: user }),
-    ...(team !== null && { team_id: team }),
-    ...(key !== null && { key, fingerprint: payloadOf(spec) }),
-  })
-  return stale ? { ...item, event: null, refusal: { code: 'customer_mismatch' } } : item
+/** The newest but `pick`, as a number from 1; 0 when there is none, or once in a while. */
+function pickLast(count: number, pick: number): number {
+  return Math.max(0, count - pick)
 }
 
-/** As the Worker makes it: an event cannot have its batch's own key. */
-function batchMessage(spec: BatchSpec): IngestMessage {
-  const items = spec.events.map((event): IngestItem => {
-    const reused = event.key !== null && event.key === spec.key
-    return reused ? { event: null, refusal: { code: 'idempotency_mismatch' } } : ingestItem(event)
-  })
-  return batch(items, spec.key === null ? undefined : { key: spec.key, fingerprint: payloadOf(spec) })
+/** The body of an answer to an event, a batch or a credit, byte for byte. */
+function bodyOf(result: Exclude<Result, { readonly kind: 'refused' }>): string | undefined {
+  if ('shape' in result) {
+    return stringifyJson(
+      result.shape === 'single' ? renderEventAnswer(result.answer) : renderBatchAnswer(result.answer),
+    )
+  }
+  if ('of' in result || !('lot_id' in result.answer)) return undefined
+  return JSON.stringify(renderCredit(result.answer))
 }
 
-function referenceEvent(spec: EventSpec): ReferenceEvent {
-  const refused = spec.stale ? 'customer_mismatch' : null
-  return { ...spec, amount: BigInt(spec.amount), refused, payload: payloadOf(spec) }
+export function ownerOf(text: string): WalletOwner {
+  const [kind, id = ''] = text.split(':')
+  return kind === 'user' || kind === 'team' ? { kind, id } : { kind: 'customer' }
 }
 
-/** What a key stands for: everything but the key and what time has made of it. */
-function payloadOf({ key: _, ...payload }: RequestSpec): string {
-  return JSON.stringify(payload, (field, value) => (field === 'stale' ? undefined : value))
-}
-
-function bodyOf(result: Exclude<IngestResult | CreditResult, { readonly kind: 'refused' }>): string {
-  if (!('shape' in result)) return JSON.stringify(renderCredit(result.answer))
-  return stringifyJson(
-    result.shape === 'single' ? renderEventAnswer(result.answer) : renderBatchAnswer(result.answer),
-  )
+function subjectOf({ user, team }: { readonly user: string | null; readonly team: string | null }) {
+  return { ...(user !== null && { user_id: user }), ...(team !== null && { team_id: team }) }
 }
 
 function plainEntry(entry: Entry) {
-  const { number, type, wallet, amount, balance_after, lots, at_ms } = entry
-  const effective_at_ms = entry.effective_at_ms ?? at_ms
+  const { number, type, wallet, amount, balance_after, lots, at_ms, effective_at_ms = at_ms } = entry
   return { number, type, wallet, amount, balance_after, lots, at_ms, effective_at_ms }
 }
 
 function plainReferenceEntry(entry: ReferenceEntry) {
+  const { number, type, wallet, amount, balance_after, lots, at_ms, effective_at_ms } = entry
   return {
-    ...entry,
-    amount: Number(entry.amount),
-    balance_after: Number(entry.balance_after),
-    lots: entry.lots.map(([number, amount]) => [number, Number(amount)]),
+    number,
+    type,
+    wallet,
+    amount: Number(amount),
+    balance_after: Number(balance_after),
+    lots: lots.map(plainPart),
+    at_ms,
+    effective_at_ms,
   }
+}
+
+function plainPart([lot, amount]: readonly [number, bigint]): [number, number] {
+  return [lot, Number(amount)]
+}
+
+function plainWallet({
+  number,
+  balance,
+  overdraft_limit,
+  overdrawn,
+  lots,
+  pending = [],
+  holds,
+  recurring,
+}: Wallet) {
+  return {
+    number,
+    balance,
+    overdraft: [overdraft_limit, overdrawn],
+    lots: lots.map((lot) => [lot.number, lot.left, lot.held]),
+    pending: pending.map((lot) => [lot.number, lot.left]),
+    holds: holds.map((hold) => [hold.number, hold.captured, hold.expires_at_ms, hold.parts]),
+    recurring: recurring.map((known) => known.number),
+  }
+}
+
+/**
+ * A wallet without the next times and rollovers of its grants: a recurrence without room for a lot moves only these.
+ * A lot that begins stays as it is, among the others.
+ */
+function withoutGrants(wallet: Wallet): object {
+  const { recurring: _, rollovers: __, pending: ___, ...kept } = wallet
+  return { ...kept, lots: unusedLots(wallet).toSorted((a, b) => a.number - b.number) }
+}
+
+function byNumber([a = 0]: readonly number[], [b = 0]: readonly number[]): number {
+  return a - b
+}
+
+/** `toEqual` for plain JSON, at a tenth of its price: there are millions of them. */
+function same(actual: unknown, expected: unknown, what: () => string): void {
+  if (JSON.stringify(actual) === JSON.stringify(expected)) return
+  expect(actual, what()).toEqual(expected)
 }

@@ -1,4 +1,4 @@
-import type { Act, CreditAct, EventAct, Every } from './credits-commands.ts'
+import { type Act, type CreditAct, type EventAct, type Every, payloadOf } from './commands.ts'
 
 /**
  * Credits as the contract tells them, written to be seen to be right and not to be fast: BigInt amounts, nothing ever
@@ -95,7 +95,7 @@ const no = (code: string): Refused => ({ kind: 'refused', code })
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((a, b) => a + b, 0n)
 
-export class CreditsReference {
+export class Reference {
   clock_ms: number
   readonly entries: ReferenceEntry[] = []
   readonly wallets: Wallet[] = [{ number: 1, owner: 'customer', limit: 0n, owed: 0n }]
@@ -103,10 +103,11 @@ export class CreditsReference {
   readonly holds: Hold[] = []
   readonly grants: Grant[] = []
   readonly keys = new Map<string, { readonly payload: string; readonly said: Done; readonly at_ms: number }>()
-  private last_ms = 0
+  private last_ms: number
 
-  constructor(clock_ms: number) {
+  constructor(clock_ms: number, opened_at_ms: number) {
     this.clock_ms = clock_ms
+    this.last_ms = opened_at_ms
   }
 
   /** The time of the ledger, which never runs backwards. */
@@ -115,7 +116,7 @@ export class CreditsReference {
   }
 
   act(act: Act): Said {
-    const payload = JSON.stringify({ ...act, key: null })
+    const payload = payloadOf(act)
     const used = act.key === null ? undefined : this.keys.get(act.key)
     if (used)
       return used.payload === payload ? { ...used.said, kind: 'replayed' } : no('idempotency_mismatch')
@@ -126,9 +127,21 @@ export class CreditsReference {
     return said
   }
 
-  read(owner: string): void {
+  /** Undefined when the owner has no wallet. */
+  read(owner: string): Wallet | undefined {
     const wallet = this.walletOf(owner)
     if (wallet) this.settle(wallet)
+    return wallet
+  }
+
+  /** Applies what has fallen due anywhere, the longest overdue wallet first. */
+  settleAll(): void {
+    const due = this.wallets.map((wallet) => ({
+      wallet,
+      at_ms: Math.min(...this.lotsOf(wallet.number).map(({ expires_ms }) => expires_ms)),
+    }))
+    due.sort((a, b) => a.at_ms - b.at_ms || (a.wallet.owner < b.wallet.owner ? -1 : 1))
+    for (const { wallet } of due) this.settle(wallet)
   }
 
   balance({ number, owed }: Wallet): bigint {
@@ -300,6 +313,7 @@ export class CreditsReference {
   }
 
   private event(act: EventAct): Said {
+    if (act.stale) return no('customer_mismatch')
     const wallet = this.payer(act)
     const amount = BigInt(act.amount)
     if (act.hold !== null) {
