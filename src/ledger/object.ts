@@ -87,6 +87,11 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     }
   }
 
+  /** Takes packed messages: a Worker calls `handle` instead where it finds an object of a deployment before this method. */
+  ingest(caller_json: string, packed: string, texts: readonly string[]): Promise<Reply> {
+    return this.handle('ingest', caller_json, packed, texts)
+  }
+
   /**
    * Checks on a ledger that may be idle. `d1_row` is the last journal row that D1 has: less than the object's cursor
    * means that D1 was restored from a backup. Arms the alarm for overdue items, also where the platform gave it up.

@@ -24,6 +24,7 @@ import { readUnflushed } from './journal/unflushed.ts'
 import type { Caller } from './model/account.ts'
 import { parse } from './model/json.ts'
 import { attachTexts } from './model/messages/events.ts'
+import { parseIngest } from './model/messages/packed-ingest.ts'
 import { type Refused, UNAVAILABLE } from './model/refusal.ts'
 import type { Amendment } from './model/unrated.ts'
 import type { MessageOf, OperationName, ResultOf } from './rpc.ts'
@@ -62,6 +63,8 @@ type Direct<N extends OperationName> = (
 
 /** An operation that changes a draft of the next group commit, and is answered when that is durable. */
 interface Grouped<N extends OperationName> {
+  /** Parses a message that is not JSON of the message itself. */
+  readonly parse?: (message_json: string) => MessageOf<N>
   readonly apply: (
     draft: Draft,
     message: MessageOf<N>,
@@ -96,6 +99,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   },
 
   ingest: {
+    parse: parseIngest,
     apply: (draft, message, context, { texts }) => applyIngest(draft, attachTexts(message, texts), context),
   },
 
@@ -295,8 +299,9 @@ export function runOperation<N extends OperationName>(
   if (typeof handler === 'function') return handler(ledger, parse(message_json), request)
   const { commits, burnContext } = ledger
   const context = { ...burnContext(), key_id: request.caller.key_id }
+  const parseMessage = handler.parse ?? parse<MessageOf<N>>
   return commits.submit(weightOf(request.length), (draft) => {
-    const apply = () => handler.apply(draft, parse(message_json), context, request, ledger)
+    const apply = () => handler.apply(draft, parseMessage(message_json), context, request, ledger)
     return handler.always ? apply() : commits.rejectIfFull(draft, apply)
   })
 }

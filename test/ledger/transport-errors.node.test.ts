@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { classifyTransportError, type TransportFailure } from '../../src/ledger/client/transport-errors.ts'
+import {
+  classifyTransportError,
+  lacksMethod,
+  type TransportFailure,
+} from '../../src/ledger/client/transport-errors.ts'
 
 interface Case {
   readonly name: string
@@ -56,6 +60,16 @@ const cases: readonly Case[] = [
   { name: 'null', error: null, is: 'bug' },
   { name: 'undefined', error: undefined, is: 'bug' },
 ]
+
+describe('a call of a method that the object does not have', () => {
+  it.each([
+    ['in a deployment', 'The RPC receiver does not implement the method "ingest".', true],
+    ['in the tests of this project', 'The RPC receiver does not implement "ingest".', true],
+    ['but threw something else', 'does not implement', false],
+  ])('is known by the words of the runtime %s', (_where, message, is) => {
+    expect(lacksMethod(rpcError(message))).toBe(is)
+  })
+})
 
 describe('a failed call to a ledger object', () => {
   it.each(cases)('is $is: $name', ({ error, is }) => {

@@ -65,13 +65,13 @@ const cases: readonly Case[] = [
     name: 'a balance',
     path: '/v1/credits/balance',
     body: {},
-    most: { message_bytes: 410, journal_bytes: 0, statements: 1, rows: 0 },
+    most: { message_bytes: 410, journal_bytes: 0, statements: 0, rows: 0 },
   },
   {
     name: 'a check',
     path: '/v1/entitlements/check',
     body: { feature_id: 'chat' },
-    most: { message_bytes: 420, journal_bytes: 0, statements: 1, rows: 0 },
+    most: { message_bytes: 420, journal_bytes: 0, statements: 0, rows: 0 },
   },
 ]
 

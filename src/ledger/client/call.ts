@@ -7,7 +7,14 @@ import type { Caller } from '../model/account.ts'
 import { parse } from '../model/json.ts'
 import { OVERLOADED, type Refused, UNAVAILABLE } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
-import { type LedgerRpc, type MessageOf, type OperationName, operationOf, type ResultOf } from '../rpc.ts'
+import {
+  type LedgerRpc,
+  type MessageOf,
+  type OperationName,
+  operationOf,
+  type Reply,
+  type ResultOf,
+} from '../rpc.ts'
 import { classifyTransportError } from './transport-errors.ts'
 
 /**
@@ -34,12 +41,11 @@ export function ask<N extends OperationName>(
   ledger: LedgerName,
   name: N,
   request: Asked<N>,
-  texts: readonly string[] = [],
+  post: Post = posting(name, request),
 ): Promise<ResultOf<N> | Refused> {
-  const { caller, ...message } = request
+  const { caller } = request
   const { repeatable, long } = operationOf(name)
   const key = ledgerKey(ledger)
-  const json = JSON.stringify(message)
   let sender: Caller = caller
   return call(
     env,
@@ -48,12 +54,21 @@ export function ask<N extends OperationName>(
     async (stub): Promise<ResultOf<N>> => {
       const from = JSON.stringify(sender)
       sender = { ...caller, counted_by: [...(caller.counted_by ?? []), key] }
-      const { result, rate } = await stub.handle(name, from, json, texts)
+      const { result, rate } = await post(stub, from)
       if (rate) caller.onCounted?.(key, rate)
       return parse(result)
     },
     { long },
   )
+}
+
+/** Makes the call itself; the caller is JSON. */
+export type Post = (stub: Stub, caller: string) => Promise<Reply>
+
+function posting<N extends OperationName>(name: N, request: Asked<N>): Post {
+  const { caller: _, ...message } = request
+  const json = JSON.stringify(message)
+  return (stub, caller) => stub.handle(name, caller, json)
 }
 
 /** Calls an operation of the access `service`. */

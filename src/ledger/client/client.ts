@@ -4,10 +4,12 @@ import type { NoteCallMessage, SettleCallMessage } from '../model/messages/calls
 import type { CheckResult } from '../model/messages/entitlements.ts'
 import { detachTexts } from '../model/messages/events.ts'
 import type { EntryRange, OpenMessage } from '../model/messages/ledger.ts'
+import { packIngest } from '../model/messages/packed-ingest.ts'
 import type { Refused } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
 import type { Done, OperationName, ResultOf } from '../rpc.ts'
 import { type Asked, ask, command, send, stubOf } from './call.ts'
+import { lacksMethod } from './transport-errors.ts'
 
 /** The Worker's calls to ledger objects; `rpc.ts` describes each. Expected outcomes are values. */
 
@@ -39,7 +41,15 @@ export function ingest(
   request: Asked<'ingest'>,
 ): Promise<ResultOf<'ingest'> | Refused> {
   const { message, texts } = detachTexts(request)
-  return ask(env, ledger, 'ingest', { ...message, caller: request.caller }, texts)
+  const packed = packIngest(message)
+  return ask(env, ledger, 'ingest', request, async (stub, caller) => {
+    try {
+      return await stub.ingest(caller, packed, texts)
+    } catch (error) {
+      if (!lacksMethod(error)) throw error
+      return stub.handle('ingest', caller, JSON.stringify({ ...message, caller: undefined }), texts)
+    }
+  })
 }
 
 /** The call of an operation, for a client's request. */

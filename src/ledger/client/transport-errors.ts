@@ -13,6 +13,11 @@ export function classifyTransportError(error: unknown): TransportFailure {
   return error instanceof Error && isResetMessage(error.message) ? 'passing' : 'bug'
 }
 
+/** Whether the object has no such method, so that the call did nothing: it may be of an earlier deployment for seconds. */
+export function lacksMethod(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('The RPC receiver does not implement')
+}
+
 function hasFlag(error: unknown, flag: string): boolean {
   return typeof error === 'object' && error !== null && Reflect.get(error, flag) === true
 }

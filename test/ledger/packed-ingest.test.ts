@@ -1,0 +1,46 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { GPT_4O } from '../support/client.ts'
+import { createCustomer } from '../support/customers.ts'
+import { deployed } from '../support/deployment.ts'
+
+describe('a Worker during a deployment', () => {
+  it('sends the plain form to an object that does not know the packed one', async () => {
+    const { api_key } = await createCustomer()
+    const called: string[] = []
+    const LEDGER = ledgersWithoutIngest(called)
+    const send = (ledgers: typeof env.LEDGER) =>
+      deployed({ LEDGER: ledgers }, '/v1/events/ingest', {
+        key: api_key,
+        body: {
+          events: [{ ...GPT_4O, idempotency_key: 'a' }, { ...GPT_4O, user_id: 'mia' }, { event_type: 'X' }],
+        },
+        headers: { 'Idempotency-Key': 'batch' },
+      })
+    const first = await send(LEDGER)
+    expect(first.status).toBe(200)
+    expect(called).toEqual(['ingest', 'handle'])
+    const answer = await first.text()
+    const replayed = await send(env.LEDGER)
+    expect(replayed.headers.get('Idempotency-Replayed')).toBe('true')
+    expect(await replayed.text()).toBe(answer)
+  })
+})
+
+/** Objects as they were before they had the method `ingest`: the runtime throws its own error. */
+function ledgersWithoutIngest(called: string[]): typeof env.LEDGER {
+  const get: typeof env.LEDGER.get = (id, options) =>
+    new Proxy(env.LEDGER.get(id, options), {
+      get:
+        (stub, method) =>
+        async (...args: unknown[]) => {
+          called.push(String(method))
+          const name = method === 'ingest' ? 'methodOfALaterVersion' : method
+          return await Reflect.apply(Reflect.get(stub, name), stub, args)
+        },
+    })
+  return Object.create(env.LEDGER, {
+    idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
+    get: { value: get },
+  })
+}
