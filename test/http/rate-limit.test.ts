@@ -1,7 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { revokeLedgerKey, setLedgerAccount } from '../../src/ledger/client/client.ts'
-import type { OperationName } from '../../src/ledger/rpc.ts'
 import { api } from '../support/api.ts'
 import { balanceOf, expectNothingMoved, GPT_4O, granted, ingest, ingested } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, type TestCustomer, unique } from '../support/customers.ts'
@@ -220,8 +219,8 @@ function losingAnswers(count: number): typeof env.LEDGER {
     idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
     get: {
       value: (id: DurableObjectId) => ({
-        handle: async (operation: OperationName, caller: string, message: string) => {
-          const answer = await env.LEDGER.get(id).handle(operation, caller, message)
+        ingest: async (caller: string, packed: string, texts: readonly string[]) => {
+          const answer = await env.LEDGER.get(id).ingest(caller, packed, texts)
           if (lost++ < count) throw Object.assign(new Error('Network connection lost.'), { retryable: true })
           return answer
         },

@@ -140,8 +140,12 @@ interface Path {
   readonly methods: Set<string>
 }
 
-/** By number of segments; the most specific first, so that `/v1/events/ingest` is not an id of `/v1/events/{id}`. */
-type Paths = ReadonlyMap<number, readonly Path[]>
+interface Paths {
+  /** Paths without parameters, which come first: `/v1/events/ingest` is not an id of `/v1/events/{id}`. */
+  readonly exact: ReadonlyMap<string, Path>
+  /** Paths with parameters by number of segments; the most specific first. */
+  readonly patterns: ReadonlyMap<number, readonly Path[]>
+}
 
 function pathsOf(app: OpenAPIHono<AppEnv>): Paths {
   const known = new Map<string, Path>()
@@ -155,13 +159,21 @@ function pathsOf(app: OpenAPIHono<AppEnv>): Paths {
     if (method === 'GET') methods.add('HEAD')
   }
   const parameters = ({ segments }: Path) => segments.filter((segment) => segment === undefined).length
-  const sorted = [...known.values()].toSorted((a, b) => parameters(a) - parameters(b))
-  return Map.groupBy(sorted, ({ segments }) => segments.length)
+  const patterns = [...known.values()].filter((path) => parameters(path) > 0)
+  return {
+    exact: new Map([...known].filter(([, path]) => parameters(path) === 0)),
+    patterns: Map.groupBy(
+      patterns.sort((a, b) => parameters(a) - parameters(b)),
+      ({ segments }) => segments.length,
+    ),
+  }
 }
 
-function methodsOf(paths: Paths, path: string): ReadonlySet<string> | undefined {
+function methodsOf({ exact, patterns }: Paths, path: string): ReadonlySet<string> | undefined {
+  const known = exact.get(path)
+  if (known) return known.methods
   const given = path.split('/')
-  const found = paths
+  const found = patterns
     .get(given.length)
     ?.find(({ segments }) =>
       segments.every((segment, i) => (segment === undefined ? given[i] !== '' : segment === given[i])),
