@@ -22,12 +22,22 @@ export interface RawWorkerd {
   stop(): Promise<void>
 }
 
-/** Bundles the Worker of a configuration as a deployment would; returns its script. */
-export function bundle(config: string, directory: string): string {
+/** Bundles the Worker of a configuration as a deployment would, or another entry with it; returns the script. */
+export function bundle(config: string, directory: string, entry?: string): string {
   const wrangler = path.join(ROOT, 'node_modules', 'wrangler', 'bin', 'wrangler.js')
   execFileSync(
     process.execPath,
-    [wrangler, 'deploy', '-c', config, '--env=', '--dry-run', '--outdir', directory],
+    [
+      wrangler,
+      'deploy',
+      ...(entry === undefined ? [] : [entry]),
+      '-c',
+      config,
+      '--env=',
+      '--dry-run',
+      '--outdir',
+      directory,
+    ],
     {
       cwd: ROOT,
       stdio: 'pipe',

@@ -45,7 +45,9 @@ export class Connection {
     })
   }
 
+  /** Rejects when the server has closed the connection, as it does after some seconds without a request. */
   send(request: string): Promise<Answer> {
+    if (this.socket.destroyed) return Promise.reject(new Error('the connection is closed'))
     this.chunks = []
     this.length = 0
     this.expected = 0

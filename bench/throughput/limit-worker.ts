@@ -48,7 +48,7 @@ export class LimitLedger extends DurableObject<Env> {
 
   hold(): string {
     this.append({ hold: ++this.entry })
-    return JSON.stringify({ id: `hold_${this.entry}` })
+    return JSON.stringify({ hold_id: `hold_${this.entry}` })
   }
 
   private append(entries: unknown): void {

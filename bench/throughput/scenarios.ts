@@ -67,8 +67,9 @@ const calculate: Scenario['step'] = async (send) => {
 
 const holdAndCapture: Scenario['step'] = async (send) => {
   const opened = await send(post('/v1/holds', '{"feature_id":"chat","credits":20}'))
-  const id = /"id":"(\w+)"/.exec(opened.body)?.[1]
-  if (id === undefined) return
+  if (opened.status >= 300) return
+  const id = /"hold_id":"(\w+)"/.exec(opened.body)?.[1]
+  if (id === undefined) throw new Error(`not a hold: ${opened.body}`)
   await send(post(`/v1/holds/${id}/capture`, `{"event":{${EVENT}}}`))
 }
 

@@ -2888,6 +2888,18 @@ export interface components {
                     hour: string;
                 }[];
             };
+            /** @description An upper estimate of the platform's charges for the hours of `outcomes`, without storage, at list prices without the amounts that the plan includes. The platform's bill decides. */
+            cost: {
+                /** @description Successful requests other than reads, without replays. */
+                changes: number;
+                /** @description Ingested events, without replays. */
+                events: number;
+                estimated_usd: number;
+                /** @description null without events. */
+                per_million_events_usd: number | null;
+                /** Format: date */
+                prices_as_of: string;
+            };
             /** Format: date-time */
             as_of: string;
         };

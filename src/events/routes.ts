@@ -106,8 +106,14 @@ eventsRoutes.openapi(ingestRoute, async (c) => {
   if (read.kind === 'refused') return refusalResponse(c, read.refusal)
   const result = await ingest(c.env, ledgerOf(c), read.message)
   if (result.kind === 'refused') return refusalResponse(c, withNearest(result.refusal))
-  if (result.shape === 'single') return answerResult(c, result, renderEventAnswer)
-  if (result.kind === 'done') c.set('rejected_events', rejectedByCode(result.answer))
+  if (result.shape === 'single') {
+    c.set('accepted_events', 1)
+    return answerResult(c, result, renderEventAnswer)
+  }
+  if (result.kind === 'done') {
+    c.set('rejected_events', rejectedByCode(result.answer))
+    c.set('accepted_events', acceptedEvents(result.answer))
+  }
   return answerResult(c, result, renderBatchAnswer)
 })
 
@@ -174,6 +180,10 @@ function rejectedByCode({ results }: BatchAnswer): ReadonlyMap<string, number> {
     if (result.status === 'rejected') counts.set(result.code, (counts.get(result.code) ?? 0) + 1)
   }
   return counts
+}
+
+function acceptedEvents({ results }: BatchAnswer): number {
+  return results.reduce((count, { status }) => (status === 'accepted' ? count + 1 : count), 0)
 }
 
 /** Adds similar model names from the catalogue to a ledger's `unpriced_model`. */

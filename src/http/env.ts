@@ -28,6 +28,8 @@ export type AppEnv = {
     rejected_events: ReadonlyMap<string, number> | undefined
     /** The route of a request that no pattern of the router names: see `routeOf`. */
     route: string | undefined
+    /** Accepted events of an ingest request, also when it is a replay. */
+    accepted_events: number | undefined
     /** Whether the request has no body: a route that requires one reports that instead of each missing field. */
     body_is_empty: boolean
     /** The decoded body on routes behind `rawBody`. */

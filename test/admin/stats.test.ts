@@ -229,6 +229,28 @@ describe('outcomes of requests', () => {
     expect(after.requests).toBe((status['2xx'] ?? 0) + (status['4xx'] ?? 0) + (status['5xx'] ?? 0))
   })
 
+  it('count changes and events for the estimate of the cost, without reads, refusals and replays', async () => {
+    const { api_key } = await createCustomer()
+    await writeOutcomes(env)
+    const before = numbers(part(await stats(), 'cost'))
+    const headers = { 'Idempotency-Key': 'batch' }
+    const body = { events: [GPT_4O, GPT_4O, { ...GPT_4O, input_tokens: -1 }] }
+    for (let i = 0; i < 2; i++) await deployed({}, '/v1/events/ingest', { key: api_key, headers, body })
+    await deployed({}, '/v1/events/ingest', { key: api_key, body: GPT_4O })
+    await deployed({}, '/v1/credits/balance', { key: api_key })
+    await deployed({}, '/v1/credits/grant', { key: api_key, body: { amount: -1 } })
+    await writeOutcomes(env)
+    const { cost: after } = await stats()
+    const more = (name: string) => Number(Reflect.get(Object(after), name)) - (before[name] ?? 0)
+    expect(more('changes')).toBe(2)
+    expect(more('events')).toBe(3)
+    expect(more('estimated_usd')).toBeGreaterThan(0)
+    expect(after).toMatchObject({
+      per_million_events_usd: expect.any(Number),
+      prices_as_of: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+    })
+  })
+
   it('are written by the requests themselves, at most once a minute', async () => {
     const writes = vi.spyOn(env.DB, 'prepare')
     const written = () =>

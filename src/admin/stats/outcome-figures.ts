@@ -17,6 +17,9 @@ export interface Outcomes {
   readonly replayed: number
   /** Events rejected in batches that were answered 200, by code. */
   readonly rejected_events: Readonly<Record<string, number>>
+  /** Successful requests other than reads, and the events that were ingested, both without replays. */
+  readonly changes: number
+  readonly events: number
 }
 
 export interface HourOfOutcomes extends Outcomes {
@@ -28,6 +31,8 @@ type StatusFigure = (typeof STATUS_FIGURES)[number]
 
 const BY_ITSELF: readonly StatusFigure[] = ['402', '409', '429']
 const EVENT = 'event:'
+const CHANGES = 'work:changes'
+const EVENTS = 'work:events'
 
 /** Groups the rows by hour, in order. */
 export function outcomesByHour(rows: readonly OutcomeRow[]): HourOfOutcomes[] {
@@ -46,8 +51,15 @@ export function allHours(hours: readonly HourOfOutcomes[]): Outcomes {
     addTo(rejected_events, hour.rejected_events)
   }
   const sum = (of: (hour: HourOfOutcomes) => number) => hours.reduce((total, hour) => total + of(hour), 0)
-  const requests = sum(({ requests }) => requests)
-  return { requests, statuses, codes, replayed: sum(({ replayed }) => replayed), rejected_events }
+  return {
+    requests: sum(({ requests }) => requests),
+    statuses,
+    codes,
+    replayed: sum(({ replayed }) => replayed),
+    rejected_events,
+    changes: sum(({ changes }) => changes),
+    events: sum(({ events }) => events),
+  }
 }
 
 const NO_STATUSES: Readonly<Record<StatusFigure, number>> = Object.freeze({
@@ -65,7 +77,14 @@ function sumOutcomes(rows: readonly OutcomeRow[]): Outcomes {
   const rejected_events: Record<string, number> = {}
   let requests = 0
   let replayed = 0
+  let changes = 0
+  let events = 0
   for (const { outcome, count } of rows) {
+    if (outcome === CHANGES || outcome === EVENTS) {
+      if (outcome === CHANGES) changes += count
+      else events += count
+      continue
+    }
     if (outcome.startsWith(EVENT)) {
       addTo(rejected_events, { [outcome.slice(EVENT.length)]: count })
       continue
@@ -80,7 +99,7 @@ function sumOutcomes(rows: readonly OutcomeRow[]): Outcomes {
       for (const figure of BY_ITSELF) if (String(status) === figure) statuses[figure] += count
     }
   }
-  return { requests, statuses, codes, replayed, rejected_events }
+  return { requests, statuses, codes, replayed, rejected_events, changes, events }
 }
 
 /** Returns undefined for successes. An unknown code, from another deployment, counts as a 4xx. */

@@ -1,12 +1,16 @@
 import { z } from '@hono/zod-openapi'
+import { type Config, configOf } from '../../config.ts'
 import { CUSTOMER_STATUSES, TIERS } from '../../db/schema.ts'
 import { timeJson, timeOrNull } from '../../http/input/times.ts'
-import { jsonResponse } from '../../http/output/json.ts'
+import { jsonResponse, usdJson } from '../../http/output/json.ts'
 import { problem } from '../../http/output/problem.ts'
 import { createRouter, json, route } from '../../http/route.ts'
 import { logError } from '../../logging/log.ts'
+import { picoUsd } from '../../pricing/money.ts'
+import { type Activity, estimatedCost } from './cost-estimate.ts'
 import { type Backlog, type CustomerCount, type Figures, lagSeconds, readFigures } from './figures.ts'
 import { allHours, type Outcomes, STATUS_FIGURES } from './outcome-figures.ts'
+import { PRICES_AS_OF } from './platform-cost.ts'
 
 const count = z.int().min(0)
 const complete = z.boolean().openapi({ description: 'false: more exist than were counted.' })
@@ -31,6 +35,21 @@ const outcomesSchema = z.object({
     .record(z.string(), count)
     .openapi({ description: 'Events rejected in batches that were answered 200, by code.' }),
 })
+
+const usd = z.number().min(0)
+
+const costSchema = z
+  .object({
+    changes: count.openapi({ description: 'Successful requests other than reads, without replays.' }),
+    events: count.openapi({ description: 'Ingested events, without replays.' }),
+    estimated_usd: usd,
+    per_million_events_usd: usd.nullable().openapi({ description: 'null without events.' }),
+    prices_as_of: z.string().openapi({ format: 'date' }),
+  })
+  .openapi({
+    description:
+      "An upper estimate of the platform's charges for the hours of `outcomes`, without storage, at list prices without the amounts that the plan includes. The platform's bill decides.",
+  })
 
 const statsSchema = z
   .object({
@@ -58,6 +77,7 @@ const statsSchema = z
       .openapi({
         description: 'Outcomes of requests in this hour and the 23 before it, delayed by about a minute.',
       }),
+    cost: costSchema,
     as_of: time,
   })
   .openapi('Stats')
@@ -74,7 +94,7 @@ export const statsRoutes = createRouter()
 statsRoutes.openapi(statsRoute, async (c) => {
   const now_ms = Date.now()
   try {
-    return jsonResponse(c, renderStats(await readFigures(c.env, now_ms), now_ms))
+    return jsonResponse(c, renderStats(await readFigures(c.env, now_ms), now_ms, configOf(c.env)))
   } catch (error) {
     logError('stats_not_read', error, { request_id: c.get('request_id') })
     return problem(c, {
@@ -85,9 +105,10 @@ statsRoutes.openapi(statsRoute, async (c) => {
   }
 })
 
-function renderStats(figures: Figures, now_ms: number): object {
+function renderStats(figures: Figures, now_ms: number, { flush_delay_ms }: Config): object {
   const { counts, complete } = figures.customers
   const { hours } = figures
+  const outcomes = allHours(hours)
   return {
     customers: {
       total: total(counts, () => true),
@@ -106,10 +127,28 @@ function renderStats(figures: Figures, now_ms: number): object {
     dead_letters: { open: figures.dead_letters.count, complete: figures.dead_letters.complete },
     outcomes: {
       since: timeJson(figures.since_ms),
-      ...renderOutcomes(allHours(hours)),
+      ...renderOutcomes(outcomes),
       hours: hours.map((hour) => ({ hour: timeJson(hour.hour_ms), ...renderOutcomes(hour) })),
     },
+    cost: renderCost({
+      ...outcomes,
+      ledgers: figures.ledgers.count,
+      period_ms: now_ms - figures.since_ms,
+      flush_delay_ms,
+    }),
     as_of: timeJson(now_ms),
+  }
+}
+
+function renderCost(activity: Activity): object {
+  const { changes, events } = activity
+  const cost = estimatedCost(activity)
+  return {
+    changes,
+    events,
+    estimated_usd: usdJson(cost),
+    per_million_events_usd: events === 0 ? null : usdJson(picoUsd((cost * 1_000_000n) / BigInt(events))),
+    prices_as_of: PRICES_AS_OF,
   }
 }
 

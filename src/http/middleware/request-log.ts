@@ -24,6 +24,7 @@ export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   const outcome = outcomeOf(c)
   countOutcome(outcome, now_ms)
   for (const [code, events] of c.get('rejected_events') ?? []) countOutcome(`event:${code}`, now_ms, events)
+  if (outcome === 'ok') countWork(c, now_ms)
   writeOutcomesWhenDue(c.env, now_ms, (work) => c.executionCtx.waitUntil(work))
 
   const failed = c.res.status >= 500
@@ -35,6 +36,15 @@ export const requestLog = createMiddleware<AppEnv>(async (c, next) => {
   const sample_rate = failed || slow ? 1 : log_sample_rate
   log('request', { ...described(c), outcome, duration_ms, object_ms, sample_rate })
 })
+
+/** Counts what an estimate of the platform's bill needs. */
+function countWork(c: Context<AppEnv>, now_ms: number): void {
+  if (!READING.has(c.req.method)) countOutcome('work:changes', now_ms)
+  const events = c.get('accepted_events') ?? 0
+  if (events > 0) countOutcome('work:events', now_ms, events)
+}
+
+const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** `ok`, `replayed`, or the problem code: a small, fixed set. */
 function outcomeOf(c: Context<AppEnv>): string {

@@ -1,0 +1,167 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { chart, type Panel } from './chart.ts'
+import { heapUsage } from './heap.ts'
+import { Inspector } from './inspector.ts'
+import { bundle, PROJECT } from './raw-workerd.ts'
+import { Connection, requestText } from './throughput/connection.ts'
+import { startOurs } from './throughput/servers.ts'
+
+/**
+ * The second half of `npm run bench:growth`: one object grows to 100,000 wallets and a million events, in ten steps of
+ * both. After each step it is restarted; throughput, wake-up and memory of the steps are drawn to SVG (docs/growth.svg).
+ *
+ * EVENTS and WALLETS are the numbers at the end, STATE_DIR where the state lies.
+ */
+
+const EVENTS = Number(process.env.EVENTS ?? 1_000_000)
+const WALLETS = Number(process.env.WALLETS ?? 100_000)
+const SVG = process.env.SVG ?? path.join(import.meta.dirname, '..', 'docs', 'growth.svg')
+const STEPS = 10
+const A_REQUEST = 100
+/** One event in so many burns the wallet of a user; the others burn the customer's. */
+const USER_EVENT_EVERY = 10
+const INGESTING = 8
+const GRANTING = 50
+const WARM_UPS = 5
+
+interface Point {
+  readonly events: number
+  readonly wallets: number
+  readonly events_per_second: number
+  readonly grants_per_second: number
+  readonly wake_ms: number
+  readonly heap_mb: number
+}
+
+/** Sends the requests that `next` makes, from some callers at once, until it has no more; returns the seconds. */
+async function sendAll(
+  url: URL,
+  key: string,
+  callers: number,
+  next: () => { readonly path: string; readonly body: string } | undefined,
+): Promise<number> {
+  const began = performance.now()
+  const call = async () => {
+    const connection = await Connection.open(url)
+    for (let request = next(); request; request = next()) {
+      const answer = await connection.send(requestText(url, { method: 'POST', key, ...request }))
+      if (answer.status >= 300) throw new Error(`${request.path}: ${answer.status} ${answer.body}`)
+    }
+    connection.close()
+  }
+  await Promise.all(Array.from({ length: callers }, call))
+  return (performance.now() - began) / 1000
+}
+
+/** Requests for the numbers `from` to `until`, `size` at a time. */
+function batches<T>(
+  from: number,
+  until: number,
+  size: number,
+  make: (first: number) => T,
+): () => T | undefined {
+  let at = from
+  return () => {
+    if (at >= until) return undefined
+    at += size
+    return make(at - size)
+  }
+}
+
+const grant = (user: number) => ({
+  path: '/v1/credits/grant',
+  body: `{"user_id":"user-${user}","amount":1000000}`,
+})
+
+function events(first: number, wallets: number) {
+  const each = Array.from({ length: A_REQUEST }, (_, i) => {
+    const index = first + i
+    // Multiplying by a prime spreads the users.
+    const user = index % USER_EVENT_EVERY === 0 ? `"user_id":"user-${(index * 7919) % wallets}",` : ''
+    return `{"event_type":"TOKEN_USAGE","feature_id":"chat",${user}"provider":"OPENAI","model":"gpt-4o","input_tokens":1000,"output_tokens":500,"idempotency_key":"event-${index}"}`
+  })
+  return { path: '/v1/events/ingest', body: `{"events":[${each.join()}]}` }
+}
+
+async function grow(script: string, state: string): Promise<Point[]> {
+  const start = () => startOurs(script, state, { inspected: true })
+  let server = await start()
+  const [key = '', other = ''] = await server.keysOf(2)
+  const points: Point[] = []
+  for (let step = 1; step <= STEPS; step++) {
+    const url = new URL(server.url)
+    const [wallets, all] = [(WALLETS * step) / STEPS, (EVENTS * step) / STEPS]
+    const granting = await sendAll(url, key, GRANTING, batches(wallets - WALLETS / STEPS, wallets, 1, grant))
+    const ingesting = await sendAll(
+      url,
+      key,
+      INGESTING,
+      batches(all - EVENTS / STEPS, all, A_REQUEST, (first) => events(first, wallets)),
+    )
+    const inspector = await Inspector.open(await server.workerd.inspector())
+    await inspector.call('HeapProfiler.collectGarbage')
+    const heap = await heapUsage(inspector)
+    inspector.close()
+    await server.stop()
+    server = await start()
+    points.push({
+      events: all,
+      wallets,
+      events_per_second: EVENTS / STEPS / ingesting,
+      grants_per_second: WALLETS / STEPS / granting,
+      wake_ms: await wakeMs(new URL(server.url), key, other),
+      heap_mb: heap.used + heap.outside,
+    })
+    console.log(
+      JSON.stringify(points.at(-1), (_, value) =>
+        typeof value === 'number' ? Math.round(value * 10) / 10 : value,
+      ),
+    )
+  }
+  await server.stop()
+  return points
+}
+
+/** The first event with a key after a start; what the process and the route take is paid by another customer before. */
+async function wakeMs(url: URL, key: string, other: string): Promise<number> {
+  const connection = await Connection.open(url)
+  const send = (as: string, name: string) =>
+    connection.send(
+      requestText(url, {
+        method: 'POST',
+        key: as,
+        path: '/v1/events/ingest',
+        body: `{"event_type":"CUSTOM","feature_id":"wake","unit":"u","quantity":1,"idempotency_key":"${name}"}`,
+      }),
+    )
+  for (let i = 0; i < WARM_UPS; i++) await send(other, crypto.randomUUID())
+  const began = performance.now()
+  await send(key, crypto.randomUUID())
+  const wake_ms = performance.now() - began
+  connection.close()
+  return wake_ms
+}
+
+function panels(points: readonly Point[]): Panel[] {
+  const at = (value: (point: Point) => number) =>
+    points.map((point) => ({ x: point.events, y: value(point) }))
+  return [
+    { title: 'events a second, batches of 100', points: at(({ events_per_second }) => events_per_second) },
+    { title: 'grants a second, a new wallet each', points: at(({ grants_per_second }) => grants_per_second) },
+    { title: 'ms of the first keyed event after a start', points: at(({ wake_ms }) => wake_ms) },
+    { title: 'MB of heap after a collection', points: at(({ heap_mb }) => heap_mb) },
+  ]
+}
+
+const home = path.resolve(process.env.STATE_DIR ?? tmpdir())
+mkdirSync(home, { recursive: true })
+const state = mkdtempSync(path.join(home, 'bench-growth-curve-'))
+try {
+  const points = await grow(bundle(PROJECT, path.join(state, 'script')), path.join(state, 'objects'))
+  const title = `One object from 0 to ${EVENTS.toLocaleString('en')} events and ${WALLETS.toLocaleString('en')} wallets`
+  writeFileSync(SVG, chart(title, 'events', panels(points)))
+} finally {
+  rmSync(state, { recursive: true, force: true })
+}
