@@ -35,7 +35,7 @@ export class Inspector {
     },
   ): Promise<unknown>
   call(method: 'HeapProfiler.stopSampling'): Promise<{ readonly profile: { readonly head: AllocationNode } }>
-  call(method: 'Profiler.enable' | 'Profiler.start' | 'HeapProfiler.collectGarbage'): Promise<unknown>
+  call(method: 'Profiler.enable' | 'Profiler.start'): Promise<unknown>
   call(method: 'Profiler.setSamplingInterval', params: { readonly interval: number }): Promise<unknown>
   call(method: string, params: object = {}): Promise<unknown> {
     const id = ++this.calls

@@ -2,17 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /** `getconf CLK_TCK` of every Linux that this runs on. */
 const TICKS_PER_SECOND = 100
-const BYTES_PER_PAGE = 4096
 
 /** CPU time of processes in ms, without their children; 0 where there is no /proc. */
 export function cpuMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + ticksOf(pid) * (1000 / TICKS_PER_SECOND), 0)
-}
-
-/** Resident memory of a process in MB; 0 where there is no /proc. */
-export function residentMb(pid: number): number {
-  const pages = readOf(pid, 'statm').split(' ')[1] ?? '0'
-  return (Number(pages) * BYTES_PER_PAGE) / 1e6
 }
 
 /** A process and all that it started. */

@@ -20,6 +20,8 @@ const NEVER_MS = '3600000'
 export interface OursOptions {
   readonly flush_delay_ms?: string
   readonly inspected?: boolean
+  /** Whether the state is that of an earlier server. */
+  readonly restarted?: boolean
 }
 
 /** Bundles both Workers; the scripts serve several servers. */
@@ -34,7 +36,7 @@ export function bundleBoth(directory: string): { readonly ours: string; readonly
 export async function startOurs(
   script: string,
   state: string,
-  { flush_delay_ms = NEVER_MS, inspected = false }: OursOptions = {},
+  { flush_delay_ms = NEVER_MS, inspected = false, restarted = false }: OursOptions = {},
 ): Promise<Server & { readonly workerd: RawWorkerd }> {
   const bindings = {
     OPERATOR_TOKEN: TOKEN,
@@ -44,7 +46,7 @@ export async function startOurs(
     FLUSH_DELAY_MS: flush_delay_ms,
   }
   const workerd = await startWorkerd(PROJECT, script, state, bindings, { inspected })
-  await migrateD1(await workerd.d1())
+  if (!restarted) await migrateD1(await workerd.d1())
   const keys: string[] = []
   return {
     workerd,
