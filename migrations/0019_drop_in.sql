@@ -13,5 +13,7 @@ CREATE TABLE `drop_in_settings` (
 	`endpoint` text NOT NULL,
 	`settings` text NOT NULL,
 	`changed_at_ms` integer NOT NULL,
+	`day` integer NOT NULL,
+	`changes` integer NOT NULL,
 	PRIMARY KEY(`ledger_id`, `endpoint`)
 ) WITHOUT ROWID, STRICT;

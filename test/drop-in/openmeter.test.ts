@@ -196,6 +196,15 @@ describe('the mappings', () => {
     expect(objects(problem.errors).map((error) => error.path)).toContain(path)
   })
 
+  it('are changed at most 100 times a day', async () => {
+    const { api_key } = await createCustomer()
+    const path = '/v1/drop-in/openmeter'
+    for (let i = 0; i < 100; i++) await answered(api_key, path, { mappings: [] }, 200, 'PUT')
+    const refused = await answered(api_key, path, { mappings: [CALLS] }, 409, 'PUT')
+    expect(refused.detail).toMatch(/100 times today/)
+    expect(await read(api_key, path)).toEqual({ mappings: [] })
+  })
+
   it('refuse two of one type', async () => {
     const { api_key } = await createCustomer()
     await answered(api_key, '/v1/drop-in/openmeter', { mappings: [CALLS, CALLS] }, 400, 'PUT')

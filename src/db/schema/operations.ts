@@ -87,6 +87,9 @@ export const dropInSettings = sqliteTable(
     /** JSON. */
     settings: text().notNull(),
     changed_at_ms: integer().notNull(),
+    /** The UTC day of the last change, since 1970, and the changes of that day: they are bounded. */
+    day: integer().notNull(),
+    changes: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.endpoint] })],
 )

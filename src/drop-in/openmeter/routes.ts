@@ -7,7 +7,13 @@ import type { AppEnv } from '../../http/env.ts'
 import { customerText } from '../../http/input/identifiers.ts'
 import { jsonProblem, parseBody, rawBody } from '../../http/middleware/body.ts'
 import { jsonResponse } from '../../http/output/json.ts'
-import { invalidRequest, noSuch, refusalResponse, serviceUnavailable } from '../../http/output/problem.ts'
+import {
+  invalidRequest,
+  noSuch,
+  problem,
+  refusalResponse,
+  serviceUnavailable,
+} from '../../http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../../http/route.ts'
 import { currentPrices } from '../../rating/current-prices.ts'
 import type { Dispatch } from '../dispatch.ts'
@@ -16,7 +22,7 @@ import { countUnreadable, ingestItems } from '../ingest.ts'
 import { binaryAttributes, type Received, receive } from './cloud-events.ts'
 import { type Mapping, mappingsSchema } from './mapping.ts'
 import { meterAnswer, meterAnswerOf, meterOf, meterQuery, usageAnswer, usageQuery } from './meters.ts'
-import { readMappings, writeMappings } from './settings.ts'
+import { MAX_CHANGES_A_DAY, readMappings, writeMappings } from './settings.ts'
 
 const JSON_TYPES = /^application\/(json|cloudevents(-batch)?\+json)\s*(?:;|$)/i
 const body = rawBody(
@@ -90,7 +96,7 @@ const putRoute = route({
   ...scoped('pricing:write'),
   request: { body: jsonRequest(mappingsSchema) },
   answers: { 200: json('The mappings.', mappingsSchema) },
-  problems: ['unavailable'],
+  problems: ['conflict', 'unavailable'],
 })
 
 const getRoute = route({
@@ -108,7 +114,11 @@ export const openMeterSettingsRoutes = createRouter()
 openMeterSettingsRoutes.openapi(putRoute, async (c) => {
   const { mappings } = c.req.valid('json')
   try {
-    await writeMappings(c.env, ledgerOf(c), mappings, auditorOf(c, c.get('key').key_id))
+    const auditor = auditorOf(c, c.get('key').key_id)
+    if (!(await writeMappings(c.env, ledgerOf(c), mappings, auditor))) {
+      const detail = `The mappings were changed ${MAX_CHANGES_A_DAY} times today. Change them tomorrow (UTC).`
+      return problem(c, { code: 'conflict', detail })
+    }
   } catch (error) {
     return serviceUnavailable(c, 'openmeter_mappings_not_written', error)
   }

@@ -4,7 +4,7 @@ import type { Bindings } from '../../bindings.ts'
 import { ledgerKey } from '../../db/ledger-db.ts'
 import { auditStatement } from '../../ledger/flush/audit-log.ts'
 import type { LedgerName } from '../../ledger/model/vocabulary.ts'
-import { LATE, withDeadline } from '../../time/durations.ts'
+import { DAY_MS, LATE, withDeadline } from '../../time/durations.ts'
 import { type Mapping, mappingsSchema } from './mapping.ts'
 
 /**
@@ -30,18 +30,25 @@ export async function readMappings(env: Bindings, ledger: LedgerName): Promise<r
   return mappings
 }
 
-// 1 row written.
-const WRITE = `
-  INSERT INTO drop_in_settings (ledger_id, endpoint, settings, changed_at_ms) VALUES (?1, 'openmeter', ?2, ?3)
-  ON CONFLICT (ledger_id, endpoint) DO UPDATE SET settings = excluded.settings, changed_at_ms = excluded.changed_at_ms`
+/** Each change leaves an audit record for ever, so a day has a bound. */
+export const MAX_CHANGES_A_DAY = 100
 
-/** Replaces the mappings, with their audit record. */
+// 1 row written; 0 once the day has had its changes.
+const WRITE = `
+  INSERT INTO drop_in_settings (ledger_id, endpoint, settings, changed_at_ms, day, changes)
+  VALUES (?1, 'openmeter', ?2, ?3, ?4, 1)
+  ON CONFLICT (ledger_id, endpoint) DO UPDATE SET settings = excluded.settings,
+    changed_at_ms = excluded.changed_at_ms, day = excluded.day,
+    changes = CASE WHEN day = excluded.day THEN changes + 1 ELSE 1 END
+  WHERE day <> excluded.day OR changes < ${MAX_CHANGES_A_DAY}`
+
+/** Replaces the mappings, with their audit record; false if they were changed too often today. */
 export async function writeMappings(
   env: Bindings,
   ledger: LedgerName,
   mappings: readonly Mapping[],
   auditor: Auditor,
-): Promise<void> {
+): Promise<boolean> {
   const ledger_id = ledgerKey(ledger)
   const now_ms = Date.now()
   const record = {
@@ -51,9 +58,12 @@ export async function writeMappings(
     before: null,
     after: { types: mappings.map(({ type }) => type) },
   } as const
-  await env.DB.batch([
-    env.DB.prepare(WRITE).bind(ledger_id, JSON.stringify({ mappings }), now_ms),
-    auditStatement(env.DB, ledger, record, now_ms),
+  const day = Math.floor(now_ms / DAY_MS)
+  const [written] = await env.DB.batch([
+    env.DB.prepare(WRITE).bind(ledger_id, JSON.stringify({ mappings }), now_ms, day),
+    auditStatement(env.DB, ledger, record, now_ms, { if_changed: true }),
   ])
-  cached.set(ledger_id, mappings, Date.now())
+  if (written?.meta.changes === 0) return false
+  cached.set(ledger_id, mappings, now_ms)
+  return true
 }
