@@ -101,7 +101,7 @@ describe('events', () => {
 
   it("are refused with another customer's id", async () => {
     const { api_key } = await createCustomer()
-    const response = await sent(api_key, '/v1/events/ingest', { events: [tokenUsage('somebody')] })
+    const response = await sent(api_key, '/v1/events/ingest', { events: [tokenUsage('cust_other')] })
     expect(response.status).toBe(403)
     expect(await response.json()).toMatchObject({ error: 'Forbidden' })
   })

@@ -383,7 +383,7 @@ describe('in protobuf', () => {
     }
   })
 
-  it('a refused key is told as a status', async () => {
+  it('a refused key is answered with a status', async () => {
     const response = await sendProtobuf('om_live_nobody', protobufOf([span(CHAT)]))
     expect(response.status).toBe(401)
     expect((await fieldsOf(response)).get(1)).toBe(16)

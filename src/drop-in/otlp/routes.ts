@@ -26,7 +26,7 @@ const JSON_LIMITS = { ...LIMITS, values: 400_000 }
 
 const anything = { type: 'object', additionalProperties: true } as const
 
-/** An item, and the number of spans or data points that it stands for. */
+/** An item, and the number of its spans or data points. */
 interface Counted {
   readonly item: Item
   readonly count: number

@@ -20,7 +20,7 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
 
 const MAX_TOKENS = 10_000_000_000_000
 
-/** One item for each event and for each point that is none, with the number of points that it stands for. */
+/** One item for each event and for each point that is none, with the number of its points. */
 export interface PointItem {
   readonly item: Item
   readonly count: number
