@@ -1,19 +1,30 @@
 import type { Context } from 'hono'
-import { configOf } from '../config.ts'
+import { configOf, type GatewayConfig } from '../config.ts'
+import type { Timeouts as RouteTimeouts } from '../gateway-routes/store.ts'
 import type { AppEnv } from '../http/env.ts'
 import { problem } from '../http/output/problem.ts'
 import { noteCall } from '../ledger/client/client.ts'
 import type { SettledCall } from '../ledger/model/messages/calls.ts'
 import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import { logError } from '../logging/log.ts'
-import { formatCredits } from '../pricing/money.ts'
+import { formatCredits, formatUsd, usdFromParts } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
+import {
+  type Ending as AttemptEnding,
+  type Fallback,
+  type Made,
+  nextAttempt,
+  OWN,
+  type Target,
+  verdictOf,
+} from './fallback.ts'
 import { isRecord } from './request/call-request.ts'
+import { type Pricing, priceEstimated } from './request/prices.ts'
 import { chargeOf, type HeldCall, type Shortened, type Used } from './settlement.ts'
 import { Elements } from './stream/elements.ts'
 import { Lines } from './stream/lines.ts'
 import { deliveredText, deliveredTokens, readingOf } from './stream/readings.ts'
-import { type Ending, relay } from './stream/relay.ts'
+import { begin, type Ending, relay } from './stream/relay.ts'
 import { returnedHeaders } from './upstream.ts'
 
 export interface ProviderRequest {
@@ -28,47 +39,165 @@ const NOTHING = { pieces: 0, bytes: 0 }
 /** The client is gone before an answer: the provider has the request, so the estimate of its input is charged. */
 const UNANSWERED: Used = { reported: undefined, complete: false, delivered: NOTHING, why: 'client_gone' }
 
+/** One attempt of a call: its request, and how its answer is priced. */
+export interface Attempt extends ProviderRequest {
+  readonly pricing: Pricing
+}
+
+/** The attempts of a call, and the time limits of its route. */
+export interface Attempts {
+  readonly fallback: Fallback
+  readonly timeouts: RouteTimeouts
+  /** Returns undefined for a target that nothing can be sent to. */
+  readonly prepare: (target: Target) => Promise<Attempt | undefined>
+}
+
 /** Sends a held call to its provider, relays the answer and settles the hold, whatever happens. */
 export async function relayAnswer(
   c: Context<AppEnv>,
-  held: HeldCall,
-  request: ProviderRequest,
+  call: HeldCall,
+  { fallback, timeouts, prepare }: Attempts,
 ): Promise<Response> {
-  const provider = new AbortController()
-  const sent = await send(c, request, provider)
+  const limits = limitsOf(c, timeouts)
+  const made: Made[] = []
+  const notes: string[] = []
+  for (let place: Place = { place: 0, target: OWN, delay_ms: 0 }; ; ) {
+    const attempt = await prepare(place.target)
+    const held = attempt ? heldBy(call, attempt, notes) : call
+    const provider = new AbortController()
+    const isLast = () => !nextAttempt(fallback, [...made, { ...place, ending: NO_FIRST_CHUNK }], 1)
+    const sent = attempt ? await send(c, attempt, provider, limits, isLast()) : NOT_SENT
+    made.push({ ...place, ending: endingOf(sent) })
+    const next = nextAttempt(fallback, made, Math.random())
+    if (!next) return relayed(c, held, limits, { sent, provider, dialect: attempt?.dialect })
+    notes.push(noteOf(held, made))
+    // What was refused says nothing that the next attempt needs.
+    if (sent.kind === 'answered') sent.response.body?.cancel().catch(() => {})
+    provider.abort()
+    if (next.delay_ms > 0) await scheduler.wait(next.delay_ms)
+    place = next
+  }
+}
+
+type Place = Omit<Made, 'ending'> & { readonly delay_ms: number }
+
+const NO_FIRST_CHUNK = { kind: 'timeout', of: 'first_chunk' } as const
+const NOT_SENT: Sent = { kind: 'failed', why: 'not_sent' }
+
+/** The call as an attempt prices it. Its event says which attempts were made before. */
+function heldBy(call: HeldCall, { pricing }: Attempt, notes: readonly string[]): HeldCall {
+  return {
+    ...call,
+    pricing,
+    settle: (charge) => {
+      const warnings = [...(charge?.event.warnings ?? []), ...notes]
+      return call.settle(
+        charge && notes.length > 0 ? { ...charge, event: { ...charge.event, warnings } } : charge,
+      )
+    },
+  }
+}
+
+/** An attempt for the event of its call: what it may cost at the provider, if that is not known to be nothing. */
+function noteOf({ pricing, input }: HeldCall, made: readonly Made[]): string {
+  const last = made.at(-1)
+  if (!last) throw new Error('no attempt was made')
+  const { ending } = last
+  const what = ending.kind === 'status' ? `status ${ending.status}` : ending.kind
+  const verdict = verdictOf(ending)
+  const charge =
+    verdict === 'ambiguous' ? priceEstimated(pricing, { input_tokens: input.likely })?.charge : undefined
+  const cost =
+    charge?.kind === 'priced' ? `, at least ${formatUsd(usdFromParts(charge.cost))} USD at the provider` : ''
+  return `attempt ${made.length}: ${verdict} (${what})${cost}`
+}
+
+function endingOf(sent: Sent): AttemptEnding {
+  if (sent.kind === 'answered') {
+    const retry_after = sent.response.headers.get('Retry-After')
+    const { status } = sent.response
+    return {
+      kind: 'status',
+      status,
+      ...(retry_after !== null && { retry_after_s: Number(retry_after) || 0 }),
+    }
+  }
+  switch (sent.why) {
+    case 'client_gone':
+      return { kind: 'client_gone' }
+    case 'timeout':
+      return { kind: 'timeout', of: 'headers' }
+    case 'first_chunk_timeout':
+      return NO_FIRST_CHUNK
+    case 'unreachable':
+      return { kind: 'lost' }
+    case 'not_sent':
+      return { kind: 'not_sent' }
+  }
+}
+
+/** Relays the last answer of a call. */
+function relayed(
+  c: Context<AppEnv>,
+  held: HeldCall,
+  limits: Limits,
+  {
+    sent,
+    provider,
+    dialect,
+  }: { readonly sent: Sent; readonly provider: AbortController; readonly dialect: Dialect | undefined },
+): Response | Promise<Response> {
   if (sent.kind === 'failed') {
     const { why } = sent
     void held.settle(why === 'client_gone' ? chargeOf(held, UNANSWERED) : null)
     return failure(c, why)
   }
-  const { response } = sent
+  const { response, body } = sent
   const type = response.headers.get('Content-Type') ?? ''
   // A page of HTML is no answer of a provider, but of something on the way to it.
-  if (!response.ok || response.body === null || type.includes('text/html')) {
+  if (!response.ok || body === null || type.includes('text/html')) {
     void held.settle(null)
-    return new Response(response.body, {
-      status: response.status,
-      headers: returnedHeaders(response.headers),
-    })
+    return new Response(body, { status: response.status, headers: returnedHeaders(response.headers) })
   }
   const isEvents = type.includes('text/event-stream')
   const { call, endpoint } = held.pricing
   if (isEvents || call.stream || endpoint.api === 'speech') {
-    return streamed(c, held, { response, body: response.body, provider, isEvents })
+    return streamed(c, held, limits, { response, body, provider, isEvents })
   }
-  return whole(c, held, request.dialect, { response, body: response.body, provider })
+  return whole(c, held, limits, dialect ?? 'openai', { response, body, provider })
 }
 
+type Limits = Pick<GatewayConfig, 'headers_timeout_ms' | 'first_chunk_timeout_ms' | 'idle_timeout_ms'>
+
+function limitsOf(c: Context<AppEnv>, route: RouteTimeouts): Limits {
+  const { headers_timeout_ms, first_chunk_timeout_ms, idle_timeout_ms } = configOf(c.env).gateway
+  const { headers_seconds, first_chunk_seconds, idle_seconds } = route
+  return {
+    headers_timeout_ms: headers_seconds === null ? headers_timeout_ms : headers_seconds * 1000,
+    first_chunk_timeout_ms:
+      first_chunk_seconds === null ? first_chunk_timeout_ms : first_chunk_seconds * 1000,
+    idle_timeout_ms: idle_seconds === null ? idle_timeout_ms : idle_seconds * 1000,
+  }
+}
+
+type Failed = 'client_gone' | 'unreachable' | 'timeout' | 'first_chunk_timeout' | 'not_sent'
+
 type Sent =
-  | { readonly kind: 'answered'; readonly response: Response }
-  | { readonly kind: 'failed'; readonly why: 'client_gone' | 'unreachable' | 'timeout' }
+  | {
+      readonly kind: 'answered'
+      readonly response: Response
+      /** Of the response, or with its first chunk read already. */
+      readonly body: ReadableStream<Uint8Array> | null
+    }
+  | { readonly kind: 'failed'; readonly why: Failed }
 
 async function send(
   c: Context<AppEnv>,
-  { url, headers, body }: ProviderRequest,
+  { url, headers, body, pricing }: Attempt,
   provider: AbortController,
+  { headers_timeout_ms, first_chunk_timeout_ms }: Limits,
+  isLast: boolean,
 ): Promise<Sent> {
-  const { headers_timeout_ms } = configOf(c.env).gateway
   const client = c.req.raw.signal
   let why: 'client_gone' | 'timeout' | undefined
   const leave = () => {
@@ -89,7 +218,15 @@ async function send(
       redirect: 'manual',
       signal: provider.signal,
     })
-    return { kind: 'answered', response }
+    clearTimeout(timer)
+    if (isLast || !response.ok || !response.body || !pricing.call.stream) {
+      return { kind: 'answered', response, body: response.body }
+    }
+    // Another attempt is left: it is made if this one sends nothing, so its first chunk is waited for here.
+    const begun = await begin(response.body, first_chunk_timeout_ms)
+    if (begun === 'silent') return { kind: 'failed', why: 'first_chunk_timeout' }
+    if (begun === 'failed') return { kind: 'failed', why: why ?? 'unreachable' }
+    return { kind: 'answered', response, body: begun }
   } catch (error) {
     if (why === undefined) logError('gateway_provider_unreachable', nameOnly(error))
     return { kind: 'failed', why: why ?? 'unreachable' }
@@ -104,8 +241,8 @@ function nameOnly(error: unknown): string {
   return error instanceof Error ? error.name : typeof error
 }
 
-function failure(c: Context<AppEnv>, why: 'client_gone' | 'unreachable' | 'timeout'): Response {
-  if (why === 'timeout') {
+function failure(c: Context<AppEnv>, why: Failed): Response {
+  if (why === 'timeout' || why === 'first_chunk_timeout') {
     return problem(c, {
       code: 'provider_timeout',
       detail: 'The provider sent no answer in time. Nothing is charged; the provider itself may have worked.',
@@ -127,11 +264,12 @@ interface Answer {
 function streamed(
   c: Context<AppEnv>,
   held: HeldCall,
+  { first_chunk_timeout_ms, idle_timeout_ms }: Limits,
   { response, body, provider, isEvents }: Answer & { readonly isEvents: boolean },
 ): Response {
   const { pricing } = held
   const { meter, call, endpoint } = pricing
-  const { hold_ms, first_chunk_timeout_ms, idle_timeout_ms } = configOf(c.env).gateway
+  const { hold_ms } = configOf(c.env).gateway
   const reading = readingOf(endpoint.api)
   const parts = isEvents
     ? new Lines(reading, call.lacks_usage)
@@ -195,13 +333,14 @@ async function noteUse(
 async function whole(
   c: Context<AppEnv>,
   held: HeldCall,
+  { headers_timeout_ms }: Limits,
   dialect: Dialect,
   { response, body, provider }: Answer,
 ): Promise<Response> {
   const client = c.req.raw.signal
   const leave = () => provider.abort()
   client.addEventListener('abort', leave)
-  const timer = setTimeout(leave, configOf(c.env).gateway.headers_timeout_ms)
+  const timer = setTimeout(leave, headers_timeout_ms)
   let bytes: Uint8Array
   try {
     bytes = await readWhole(body)

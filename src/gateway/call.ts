@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { configOf } from '../config.ts'
+import { planCall } from '../gateway-routes/plan.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { fingerprintOf } from '../http/input/fingerprint.ts'
@@ -7,8 +8,9 @@ import { roomFor } from '../http/middleware/large-bodies.ts'
 import { invalidRequest, problem, refusalResponse } from '../http/output/problem.ts'
 import { openCall } from '../ledger/client/client.ts'
 import { resolveUpstream } from '../provider-keys/upstream.ts'
-import { relayAnswer } from './answer.ts'
+import { type Attempt, relayAnswer } from './answer.ts'
 import type { MeteredEndpoint, Target } from './dialect.ts'
+import type { Target as FallbackTarget } from './fallback.ts'
 import { type BodyProblem, type JsonBody, readJsonBody } from './request/body.ts'
 import { type CallRequest, callOfUpload, readCall } from './request/call-request.ts'
 import { estimateInput, type InputEstimate } from './request/estimate.ts'
@@ -50,7 +52,8 @@ export async function meteredCall(
         input,
         prices: (pricing) => pricesOfCall(pricing, input, cachedBy(body.text)),
         identity: body.text,
-        body: (clipped_to) => bodyToSend(body, call, clipped_to),
+        body: (clipped_to, model) => bodyToSend(body, call, clipped_to, model),
+        repeatable: true,
       },
     )
   } finally {
@@ -81,6 +84,7 @@ async function uploadedCall(
       prices: pricesOfTranscription,
       identity: `${upload.bytes} ${upload.head}`,
       body: upload.body,
+      repeatable: false,
     },
   )
 }
@@ -98,23 +102,26 @@ interface Sent {
   readonly prices: (pricing: Pricing) => CallPrices
   /** What the idempotency key compares. */
   readonly identity: string
-  /** The body to send, with the limit of output that a clipped call gets. */
-  readonly body: (clipped_to: number | undefined) => BodyInit
+  /** The body to send, with the limit of output of a clipped call, and the model of a fallback. */
+  readonly body: (clipped_to: number | undefined, model: string | null) => BodyInit
+  /** Whether the body can be sent again. */
+  readonly repeatable: boolean
 }
 
 async function heldCall(
   c: Context<AppEnv>,
   { target, endpoint, meter }: Asked,
-  { call, input, prices, identity, body }: Sent,
+  { call, input, prices, identity, body, repeatable }: Sent,
 ): Promise<Response> {
   const { dialect } = target
-  const upstream = await resolveUpstream(
+  const own = await resolveUpstream(
     c,
     upstreamQuery(dialect, (name) => c.req.header(name)),
   )
-  if (!upstream.ok) return problem(c, upstream.problem)
-  const url = upstreamUrl(upstream.baseUrl, target)
-  const { provider } = upstream
+  if (!own.ok) return problem(c, own.problem)
+  const planned = await planCall(c, { api: dialect, model: call.model })
+  if (!planned.ok) return problem(c, planned.problem)
+  const { provider } = own
   const pricing: Pricing = { key: c.get('key'), book: c.get('prices'), meter, provider, endpoint, call }
   const expected = prices(pricing)
   if (expected.kind === 'refused') return refusalResponse(c, expected.refusal)
@@ -152,13 +159,22 @@ async function heldCall(
   const settle = (charge: Charge | null) => settled(place, charge).finally(over.resolve)
   const held: HeldCall = { ...place, pricing, input, settle }
   const clipped = meter.clip && output_tokens < (most.usage?.output_tokens ?? 0)
-  try {
-    return await relayAnswer(c, held, {
+  const prepare = async ({ provider_key, model }: FallbackTarget): Promise<Attempt | undefined> => {
+    const query = { provider: dialect, ...(provider_key !== null && { name: provider_key }) }
+    const upstream = provider_key === null ? own : await resolveUpstream(c, query)
+    if (!upstream.ok) return undefined
+    const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
+    return {
       dialect,
       url,
       headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
-      body: body(clipped ? output_tokens : undefined),
-    })
+      body: body(clipped ? output_tokens : undefined, model),
+      pricing: { ...pricing, provider: upstream.provider, call: model === null ? call : { ...call, model } },
+    }
+  }
+  const fallback = repeatable ? planned.fallback : { ...planned.fallback, targets: [] }
+  try {
+    return await relayAnswer(c, held, { fallback, timeouts: planned.timeouts, prepare })
   } catch (error) {
     void settle(null)
     throw error
@@ -166,13 +182,25 @@ async function heldCall(
 }
 
 /** The body as it came, but for the limit of a clipped call and the report of usage that a stream has to be asked for. */
-function bodyToSend(body: JsonBody, call: CallRequest, clipped_to: number | undefined): Uint8Array | string {
+function bodyToSend(
+  body: JsonBody,
+  call: CallRequest,
+  clipped_to: number | undefined,
+  model: string | null,
+): Uint8Array | string {
   let text = body.text
+  if (model !== null && typeof body.value.model === 'string') text = withMember(text, ['model'], model)
   if (clipped_to !== undefined && call.limit_path) {
     text = withMember(text, call.limit_path, Math.max(1, Math.floor(clipped_to / call.answers)))
   }
   if (call.lacks_usage) text = withMember(text, ['stream_options', 'include_usage'], true)
   return text === body.text ? body.bytes : text
+}
+
+/** Gemini has the model in its path. */
+function withModel(target: Target, model: string | null): Target {
+  if (model === null || target.dialect !== 'google') return target
+  return { ...target, path: target.path.replace(/^[^:]+/, `models/${encodeURIComponent(model)}`) }
 }
 
 function cachedBy(text: string): Cached {

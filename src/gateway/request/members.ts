@@ -10,7 +10,7 @@ interface Member {
  * Returns the text of an object with a member set: replaced where it is, or added at the end. `path` leads through
  * objects; a missing one is added. The text must be valid JSON of an object.
  */
-export function withMember(text: string, path: readonly string[], value: number | boolean): string {
+export function withMember(text: string, path: readonly string[], value: number | boolean | string): string {
   const [name = '', ...rest] = path
   const { members, close } = membersOf(text)
   // Of members with the same name, parsers take the last.

@@ -109,6 +109,37 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
   )
 }
 
+/**
+ * Waits for the first chunk of a stream, and returns the whole stream; `silent` if it does not come in time, and `failed`
+ * if the stream breaks off before it.
+ */
+export async function begin(
+  body: ReadableStream<Uint8Array>,
+  timeout_ms: number,
+): Promise<ReadableStream<Uint8Array> | 'silent' | 'failed'> {
+  const reader = body.getReader()
+  const silence = new Silence(timeout_ms)
+  const first = await silence.wait(reader.read())
+  silence.stop()
+  if (first === 'silent' || first === 'failed') {
+    reader.cancel().catch(() => {})
+    return first
+  }
+  let waiting: Uint8Array | undefined = first.value
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const chunk = waiting ? { done: false as const, value: waiting } : await reader.read()
+        waiting = undefined
+        if (chunk.done) controller.close()
+        else controller.enqueue(chunk.value)
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  )
+}
+
 /** A limit of waiting, with one timer for many chunks: it reads the clock only when it is over. */
 class Silence {
   private limit_ms: number
