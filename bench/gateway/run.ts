@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { cpuMs } from '../process.ts'
-import { bundle, migrateD1, PROJECT, startWorkerd } from '../raw-workerd.ts'
+import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from '../raw-workerd.ts'
 import { Connection, type RequestParts, requestText } from '../throughput/connection.ts'
 
 /**
@@ -102,19 +102,26 @@ const folder = mkdtempSync('/dev/shm/bench-gateway-')
 const child = fork(path.join(import.meta.dirname, 'provider-process.ts'))
 const port = await new Promise((resolve) => child.once('message', resolve))
 const upstream = `http://127.0.0.1:${String(port)}`
-const config = path.join(import.meta.dirname, 'proxy.toml')
-const proxy = await startWorkerd(config, bundle(config, path.join(folder, 'proxy')), path.join(folder, 'p'), {
-  UPSTREAM: upstream,
-})
-const ours = await startWorkerd(PROJECT, bundle(PROJECT, path.join(folder, 'ours')), path.join(folder, 'o'), {
-  OPERATOR_TOKEN: TOKEN,
-  ENCRYPTION_KEY: 'dev-encryption-key',
-  RATE_LIMIT_ENTERPRISE: '1000000000',
-  LOG_SAMPLE_RATE: '0',
-  SLOW_REQUEST_MS: '600000',
-  FLUSH_DELAY_MS: '3600000',
-})
+const running: RawWorkerd[] = []
+const started = async (...args: Parameters<typeof startWorkerd>): Promise<RawWorkerd> => {
+  const workerd = await startWorkerd(...args)
+  running.push(workerd)
+  return workerd
+}
+
 try {
+  const config = path.join(import.meta.dirname, 'proxy.toml')
+  const proxy = await started(config, bundle(config, path.join(folder, 'proxy')), path.join(folder, 'p'), {
+    UPSTREAM: upstream,
+  })
+  const ours = await started(PROJECT, bundle(PROJECT, path.join(folder, 'ours')), path.join(folder, 'o'), {
+    OPERATOR_TOKEN: TOKEN,
+    ENCRYPTION_KEY: 'dev-encryption-key',
+    RATE_LIMIT_ENTERPRISE: '1000000000',
+    LOG_SAMPLE_RATE: '0',
+    SLOW_REQUEST_MS: '600000',
+    FLUSH_DELAY_MS: '3600000',
+  })
   await migrateD1(await ours.d1())
   const customer = { name: 'bench', email: 'gateway@bench.example', tier: 'ENTERPRISE' }
   const key = String((await post(`${ours.url}/v1/customers/register`, TOKEN, customer)).api_key)
@@ -165,8 +172,7 @@ try {
   }
   console.log(`CPU time a chunk of a stream: ${costs.join(', ')}`)
 } finally {
-  await proxy.stop()
-  await ours.stop()
+  for (const workerd of running) await workerd.stop()
   child.kill()
   rmSync(folder, { recursive: true, force: true })
 }
