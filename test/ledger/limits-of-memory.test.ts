@@ -40,7 +40,7 @@ describe('what waits for a commit', () => {
 
   it.each([
     ['é', 5],
-    ['語', 2],
+    ['語', 3],
   ])('weighs metadata with a letter %s by what it occupies', async (letter, fitting) => {
     const ledger = await freshLedger(CREDITS)
     const metadata = metadataOf({ note: `${letter}${'x'.repeat(6000)}` })

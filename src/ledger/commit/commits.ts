@@ -143,7 +143,7 @@ const MAX_GROUP_RECORDS = 2_000
 const MAX_GROUP_WEIGHT = 4_000
 
 /**
- * The most that may wait: 22 MB of messages, twice as much in letters outside Latin-1. 50 batches of 1,000 events fit.
+ * The most that may wait: 22 MB of messages and of what their metadata occupies. 50 batches of 1,000 events fit.
  * Past it, the ledger answers `overloaded` at once, to bound memory and latency.
  */
 export const MAX_WAITING_WEIGHT = 22_000
