@@ -8,6 +8,7 @@ import {
   MAX_EVENT_AHEAD_MS,
   type PricedEvent,
   type ProviderCharge,
+  type Writable,
 } from '../ledger/model/vocabulary.ts'
 import { CATALOGUE_VERSION, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 import { ceilingCost } from '../pricing/catalogue/ceiling.ts'
@@ -199,7 +200,7 @@ function eventOf(
   warnings: readonly string[],
 ): PricedEvent {
   const { event_type, feature_id, user_id, team_id, unit, metadata } = input
-  const event: { -readonly [F in keyof PricedEvent]: PricedEvent[F] } = {
+  const event: Writable<PricedEvent> = {
     event_type,
     feature_id,
     timestamp_ms,

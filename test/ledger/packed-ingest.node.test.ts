@@ -12,32 +12,33 @@ const text = fc.oneof(
 const count = fc.oneof(fc.nat(), fc.constantFrom(0, 1e13, 0.123456789))
 const usd = fc.record({ micro: fc.maxSafeNat(), pico: fc.nat(999_999) })
 const price_version = text
-const event: fc.Arbitrary<PricedEvent> = fc.record(
-  {
-    event_type: fc.constantFrom(...EVENT_TYPES),
-    feature_id: text,
-    timestamp_ms: fc.maxSafeNat(),
-    charge: fc.oneof(
-      fc.record({ kind: fc.constant('priced' as const), cost: usd, price_version }),
-      fc.record({ kind: fc.constant('unpriced' as const), price_version, ceiling_cost: fc.option(usd) }),
-      fc.record({ kind: fc.constant('none' as const), price_version }),
-    ),
-    user_id: text,
-    team_id: text,
-    provider: text,
-    model: text,
-    usage: fc.dictionary(
-      fc.constantFrom('input_tokens', 'output_tokens', 'cache_read_tokens', 'audio_seconds', 'requests'),
-      count,
-    ),
-    modifiers: fc.record({ service_tier: text, region: text }, { requiredKeys: [] }),
-    custom: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), count),
-    warnings: fc.array(text),
-    hold: fc.record({ number: fc.nat(), wallet: fc.nat(), created_at_ms: fc.maxSafeNat() }),
-    metadata: text.map(jsonTextOf),
-  },
-  { requiredKeys: ['event_type', 'feature_id', 'timestamp_ms', 'charge'] },
-)
+/** All fields of an event: a new one that is not packed fails here. */
+const FIELDS = {
+  event_type: fc.constantFrom(...EVENT_TYPES),
+  feature_id: text,
+  timestamp_ms: fc.maxSafeNat(),
+  charge: fc.oneof(
+    fc.record({ kind: fc.constant('priced' as const), cost: usd, price_version }),
+    fc.record({ kind: fc.constant('unpriced' as const), price_version, ceiling_cost: fc.option(usd) }),
+    fc.record({ kind: fc.constant('none' as const), price_version }),
+  ),
+  user_id: text,
+  team_id: text,
+  provider: text,
+  model: text,
+  usage: fc.dictionary(
+    fc.constantFrom('input_tokens', 'output_tokens', 'cache_read_tokens', 'audio_seconds', 'requests'),
+    count,
+  ),
+  modifiers: fc.record({ service_tier: text, region: text }, { requiredKeys: [] }),
+  custom: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), count),
+  warnings: fc.array(text),
+  hold: fc.record({ number: fc.nat(), wallet: fc.nat(), created_at_ms: fc.maxSafeNat() }),
+  metadata: text.map(jsonTextOf),
+} satisfies Record<keyof PricedEvent, fc.Arbitrary<unknown>>
+const event: fc.Arbitrary<PricedEvent> = fc.record(FIELDS, {
+  requiredKeys: ['event_type', 'feature_id', 'timestamp_ms', 'charge'],
+})
 const idempotency = fc.record({ key: text, fingerprint: text })
 const item: fc.Arbitrary<IngestItem> = fc.oneof(
   fc.record({ idempotency, event, refusal: fc.constant(null) }, { requiredKeys: ['event', 'refusal'] }),

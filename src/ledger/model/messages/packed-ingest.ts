@@ -7,6 +7,7 @@ import {
   type PricedEvent,
   type ProviderCharge,
   type WalletItemRef,
+  type Writable,
 } from '../vocabulary.ts'
 import type { IngestItem, IngestMessage } from './events.ts'
 
@@ -180,7 +181,7 @@ class Reader {
         ? others?.charge
         : { kind: 'priced', cost: { micro: this.number(), pico: this.number() }, price_version }
     if (!event_type || feature_id === undefined || !charge) throw new Error('not a packed event')
-    const event: { -readonly [F in keyof PricedEvent]: PricedEvent[F] } = {
+    const event: Writable<PricedEvent> = {
       event_type,
       feature_id,
       timestamp_ms,
