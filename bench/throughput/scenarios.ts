@@ -70,7 +70,7 @@ const holdAndCapture: Scenario['step'] = async (send) => {
   if (opened.status >= 300) return
   const id = /"hold_id":"(\w+)"/.exec(opened.body)?.[1]
   if (id === undefined) throw new Error(`not a hold: ${opened.body}`)
-  await send(post(`/v1/holds/${id}/capture`, `{"event":{${EVENT}}}`))
+  await send(post(`/v1/holds/${id}/capture`, `{"event":{${EVENT}},"final":true}`))
 }
 
 /** Of ten steps: five events, two balances, two checks, a hold with its capture. */
