@@ -311,10 +311,13 @@ describe('a question about events', () => {
     '__proto__',
     'evt_00000000000000000000000000',
     'EVT_01m82mjwpy00000002f33cw0vv',
-    '%00',
     '..%2f..%2fetc',
   ])('is a 404 for the id %s', async (id) => {
     await expectRefused(await api(`/v1/events/${id}`, { key }), 404, 'not_found')
+  })
+
+  it('is a 400 for an id with a control character', async () => {
+    await expectInvalid(await api('/v1/events/%00', { key }), '/id')
   })
 
   it('is a 404 for an id that was made up around a real one', async () => {
