@@ -217,7 +217,7 @@ function atUsualAddress(
 }
 
 function noSuchKey(name: string): Upstream {
-  return failed('not_found', `There is no provider key with the name ${name}.`)
+  return failed('not_found', `Provider key ${name} not found.`)
 }
 
 function failed(code: Problem['code'], detail: string): Upstream {

@@ -51,7 +51,7 @@ describe('the upstream of a call', () => {
     })
     expect(await upstreamOf(customer, { provider: 'openai', name: 'Slow' })).toMatchObject({
       ok: false,
-      problem: { code: 'not_found', detail: 'There is no provider key with the name Slow.' },
+      problem: { code: 'not_found', detail: 'Provider key Slow not found.' },
     })
   })
 
