@@ -1,143 +1,28 @@
 import type { Context } from 'hono'
 import { configOf, type GatewayConfig } from '../config.ts'
-import type { Timeouts as RouteTimeouts } from '../gateway-routes/store.ts'
 import type { AppEnv } from '../http/env.ts'
 import { problem } from '../http/output/problem.ts'
 import { noteCall } from '../ledger/client/client.ts'
 import type { SettledCall } from '../ledger/model/messages/calls.ts'
 import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import { logError } from '../logging/log.ts'
-import { formatCredits, formatUsd, usdFromParts } from '../pricing/money.ts'
+import { formatCredits } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
-import {
-  type Ending as AttemptEnding,
-  type Fallback,
-  type Made,
-  nextAttempt,
-  OWN,
-  type Target,
-  verdictOf,
-} from './fallback.ts'
 import { isRecord } from './request/call-request.ts'
-import { type Pricing, priceEstimated } from './request/prices.ts'
 import { chargeOf, type HeldCall, type Shortened, type Used } from './settlement.ts'
 import { Elements } from './stream/elements.ts'
 import { Lines } from './stream/lines.ts'
 import { deliveredText, deliveredTokens, readingOf } from './stream/readings.ts'
-import { begin, type Ending, relay } from './stream/relay.ts'
+import { type Ending, relay } from './stream/relay.ts'
 import { returnedHeaders } from './upstream.ts'
-
-export interface ProviderRequest {
-  readonly dialect: Dialect
-  readonly url: string
-  readonly headers: Headers
-  readonly body: BodyInit
-}
 
 const NOTHING = { pieces: 0, bytes: 0 }
 
 /** The client is gone before an answer: the provider has the request, so the estimate of its input is charged. */
 const UNANSWERED: Used = { reported: undefined, complete: false, delivered: NOTHING, why: 'client_gone' }
 
-/** One attempt of a call: its request, and how its answer is priced. */
-export interface Attempt extends ProviderRequest {
-  readonly pricing: Pricing
-}
-
-/** The attempts of a call, and the time limits of its route. */
-export interface Attempts {
-  readonly fallback: Fallback
-  readonly timeouts: RouteTimeouts
-  /** Returns undefined for a target that nothing can be sent to. */
-  readonly prepare: (target: Target) => Promise<Attempt | undefined>
-}
-
-/** Sends a held call to its provider, relays the answer and settles the hold, whatever happens. */
-export async function relayAnswer(
-  c: Context<AppEnv>,
-  call: HeldCall,
-  { fallback, timeouts, prepare }: Attempts,
-): Promise<Response> {
-  const limits = limitsOf(c, timeouts)
-  const made: Made[] = []
-  const notes: string[] = []
-  for (let place: Place = { place: 0, target: OWN, delay_ms: 0 }; ; ) {
-    const attempt = await prepare(place.target)
-    const held = attempt ? heldBy(call, attempt, notes) : call
-    const provider = new AbortController()
-    const isLast = () => !nextAttempt(fallback, [...made, { ...place, ending: NO_FIRST_CHUNK }], 1)
-    const sent = attempt ? await send(c, attempt, provider, limits, isLast()) : NOT_SENT
-    made.push({ ...place, ending: endingOf(sent) })
-    const next = nextAttempt(fallback, made, Math.random())
-    if (!next) return relayed(c, held, limits, { sent, provider, dialect: attempt?.dialect })
-    notes.push(noteOf(held, made))
-    // What was refused says nothing that the next attempt needs.
-    if (sent.kind === 'answered') sent.response.body?.cancel().catch(() => {})
-    provider.abort()
-    if (next.delay_ms > 0) await scheduler.wait(next.delay_ms)
-    place = next
-  }
-}
-
-type Place = Omit<Made, 'ending'> & { readonly delay_ms: number }
-
-const NO_FIRST_CHUNK = { kind: 'timeout', of: 'first_chunk' } as const
-const NOT_SENT: Sent = { kind: 'failed', why: 'not_sent' }
-
-/** The call as an attempt prices it. Its event says which attempts were made before. */
-function heldBy(call: HeldCall, { pricing }: Attempt, notes: readonly string[]): HeldCall {
-  return {
-    ...call,
-    pricing,
-    settle: (charge) => {
-      const warnings = [...(charge?.event.warnings ?? []), ...notes]
-      return call.settle(
-        charge && notes.length > 0 ? { ...charge, event: { ...charge.event, warnings } } : charge,
-      )
-    },
-  }
-}
-
-/** An attempt for the event of its call: what it may cost at the provider, if that is not known to be nothing. */
-function noteOf({ pricing, input }: HeldCall, made: readonly Made[]): string {
-  const last = made.at(-1)
-  if (!last) throw new Error('no attempt was made')
-  const { ending } = last
-  const what = ending.kind === 'status' ? `status ${ending.status}` : ending.kind
-  const verdict = verdictOf(ending)
-  const charge =
-    verdict === 'ambiguous' ? priceEstimated(pricing, { input_tokens: input.likely })?.charge : undefined
-  const cost =
-    charge?.kind === 'priced' ? `, at least ${formatUsd(usdFromParts(charge.cost))} USD at the provider` : ''
-  return `attempt ${made.length}: ${verdict} (${what})${cost}`
-}
-
-function endingOf(sent: Sent): AttemptEnding {
-  if (sent.kind === 'answered') {
-    const retry_after = sent.response.headers.get('Retry-After')
-    const { status } = sent.response
-    return {
-      kind: 'status',
-      status,
-      ...(retry_after !== null && { retry_after_s: Number(retry_after) || 0 }),
-    }
-  }
-  switch (sent.why) {
-    case 'client_gone':
-      return { kind: 'client_gone' }
-    case 'timeout':
-      return { kind: 'timeout', of: 'headers' }
-    case 'first_chunk_timeout':
-      return NO_FIRST_CHUNK
-    case 'unreachable':
-      return { kind: 'lost' }
-    case 'not_sent':
-      return { kind: 'not_sent' }
-  }
-}
-
-/** Relays the last answer of a call. */
-function relayed(
+/** Relays the answer of a call's last attempt, and settles its hold, whatever happens. */
+export function relayed(
   c: Context<AppEnv>,
   held: HeldCall,
   limits: Limits,
@@ -167,22 +52,11 @@ function relayed(
   return whole(c, held, limits, dialect ?? 'openai', { response, body, provider })
 }
 
-type Limits = Pick<GatewayConfig, 'headers_timeout_ms' | 'first_chunk_timeout_ms' | 'idle_timeout_ms'>
-
-function limitsOf(c: Context<AppEnv>, route: RouteTimeouts): Limits {
-  const { headers_timeout_ms, first_chunk_timeout_ms, idle_timeout_ms } = configOf(c.env).gateway
-  const { headers_seconds, first_chunk_seconds, idle_seconds } = route
-  return {
-    headers_timeout_ms: headers_seconds === null ? headers_timeout_ms : headers_seconds * 1000,
-    first_chunk_timeout_ms:
-      first_chunk_seconds === null ? first_chunk_timeout_ms : first_chunk_seconds * 1000,
-    idle_timeout_ms: idle_seconds === null ? idle_timeout_ms : idle_seconds * 1000,
-  }
-}
+export type Limits = Pick<GatewayConfig, 'headers_timeout_ms' | 'first_chunk_timeout_ms' | 'idle_timeout_ms'>
 
 type Failed = 'client_gone' | 'unreachable' | 'timeout' | 'first_chunk_timeout' | 'not_sent'
 
-type Sent =
+export type Sent =
   | {
       readonly kind: 'answered'
       readonly response: Response
@@ -190,56 +64,6 @@ type Sent =
       readonly body: ReadableStream<Uint8Array> | null
     }
   | { readonly kind: 'failed'; readonly why: Failed }
-
-async function send(
-  c: Context<AppEnv>,
-  { url, headers, body, pricing }: Attempt,
-  provider: AbortController,
-  { headers_timeout_ms, first_chunk_timeout_ms }: Limits,
-  isLast: boolean,
-): Promise<Sent> {
-  const client = c.req.raw.signal
-  let why: 'client_gone' | 'timeout' | undefined
-  const leave = () => {
-    why = 'client_gone'
-    provider.abort()
-  }
-  const timer = setTimeout(() => {
-    why = 'timeout'
-    provider.abort()
-  }, headers_timeout_ms)
-  client.addEventListener('abort', leave)
-  if (client.aborted) leave()
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers,
-      body,
-      redirect: 'manual',
-      signal: provider.signal,
-    })
-    clearTimeout(timer)
-    if (isLast || !response.ok || !response.body || !pricing.call.stream) {
-      return { kind: 'answered', response, body: response.body }
-    }
-    // Another attempt is left: it is made if this one sends nothing, so its first chunk is waited for here.
-    const begun = await begin(response.body, first_chunk_timeout_ms)
-    if (begun === 'silent') return { kind: 'failed', why: 'first_chunk_timeout' }
-    if (begun === 'failed') return { kind: 'failed', why: why ?? 'unreachable' }
-    return { kind: 'answered', response, body: begun }
-  } catch (error) {
-    if (why === undefined) logError('gateway_provider_unreachable', nameOnly(error))
-    return { kind: 'failed', why: why ?? 'unreachable' }
-  } finally {
-    clearTimeout(timer)
-    client.removeEventListener('abort', leave)
-  }
-}
-
-/** The message of a failed request may quote its address. */
-function nameOnly(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error
-}
 
 function failure(c: Context<AppEnv>, why: Failed): Response {
   if (why === 'timeout' || why === 'first_chunk_timeout') {

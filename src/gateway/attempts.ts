@@ -1,0 +1,185 @@
+import type { Context } from 'hono'
+import { configOf } from '../config.ts'
+import type { Timeouts as RouteTimeouts } from '../gateway-routes/store.ts'
+import type { AppEnv } from '../http/env.ts'
+import { logError } from '../logging/log.ts'
+import { formatUsd, usdFromParts } from '../pricing/money.ts'
+import type { Dialect } from '../provider-keys/providers.ts'
+import { type Limits, relayed, type Sent } from './answer.ts'
+import {
+  type Ending as AttemptEnding,
+  type Fallback,
+  type Made,
+  nextAttempt,
+  OWN,
+  type Target,
+  verdictOf,
+} from './fallback.ts'
+import { type Pricing, priceEstimated } from './request/prices.ts'
+import type { HeldCall } from './settlement.ts'
+import { begin } from './stream/relay.ts'
+
+interface ProviderRequest {
+  readonly dialect: Dialect
+  readonly url: string
+  readonly headers: Headers
+  readonly body: BodyInit
+}
+
+/** One attempt of a call: its request, and how its answer is priced. */
+export interface Attempt extends ProviderRequest {
+  readonly pricing: Pricing
+}
+
+/** The attempts of a call, and the time limits of its route. */
+export interface Attempts {
+  readonly fallback: Fallback
+  readonly timeouts: RouteTimeouts
+  /** Returns undefined for a target that nothing can be sent to. */
+  readonly prepare: (target: Target) => Promise<Attempt | undefined>
+}
+
+/** Sends a held call to its provider, relays the answer and settles the hold, whatever happens. */
+export async function relayAnswer(
+  c: Context<AppEnv>,
+  call: HeldCall,
+  { fallback, timeouts, prepare }: Attempts,
+): Promise<Response> {
+  const limits = limitsOf(c, timeouts)
+  const made: Made[] = []
+  const notes: string[] = []
+  for (let place: Place = { place: 0, target: OWN, delay_ms: 0 }; ; ) {
+    const attempt = await prepare(place.target)
+    const held = attempt ? heldBy(call, attempt, notes) : call
+    const provider = new AbortController()
+    const isLast = () => !nextAttempt(fallback, [...made, { ...place, ending: NO_FIRST_CHUNK }], 1)
+    const sent = attempt ? await send(c, attempt, provider, limits, isLast()) : NOT_SENT
+    made.push({ ...place, ending: endingOf(sent) })
+    const next = nextAttempt(fallback, made, Math.random())
+    if (!next) return relayed(c, held, limits, { sent, provider, dialect: attempt?.dialect })
+    notes.push(noteOf(held, made))
+    // What was refused says nothing that the next attempt needs.
+    if (sent.kind === 'answered') sent.response.body?.cancel().catch(() => {})
+    provider.abort()
+    if (next.delay_ms > 0) await scheduler.wait(next.delay_ms)
+    place = next
+  }
+}
+
+type Place = Omit<Made, 'ending'> & { readonly delay_ms: number }
+
+const NO_FIRST_CHUNK = { kind: 'timeout', of: 'first_chunk' } as const
+const NOT_SENT: Sent = { kind: 'failed', why: 'not_sent' }
+
+/** The call as an attempt prices it. Its event says which attempts were made before. */
+function heldBy(call: HeldCall, { pricing }: Attempt, notes: readonly string[]): HeldCall {
+  return {
+    ...call,
+    pricing,
+    settle: (charge) => {
+      const warnings = [...(charge?.event.warnings ?? []), ...notes]
+      return call.settle(
+        charge && notes.length > 0 ? { ...charge, event: { ...charge.event, warnings } } : charge,
+      )
+    },
+  }
+}
+
+/** An attempt for the event of its call: what it may cost at the provider, if that is not known to be nothing. */
+function noteOf({ pricing, input }: HeldCall, made: readonly Made[]): string {
+  const last = made.at(-1)
+  if (!last) throw new Error('no attempt was made')
+  const { ending } = last
+  const what = ending.kind === 'status' ? `status ${ending.status}` : ending.kind
+  const verdict = verdictOf(ending)
+  const charge =
+    verdict === 'ambiguous' ? priceEstimated(pricing, { input_tokens: input.likely })?.charge : undefined
+  const cost =
+    charge?.kind === 'priced' ? `, at least ${formatUsd(usdFromParts(charge.cost))} USD at the provider` : ''
+  return `attempt ${made.length}: ${verdict} (${what})${cost}`
+}
+
+function endingOf(sent: Sent): AttemptEnding {
+  if (sent.kind === 'answered') {
+    const retry_after = sent.response.headers.get('Retry-After')
+    const { status } = sent.response
+    return {
+      kind: 'status',
+      status,
+      ...(retry_after !== null && { retry_after_s: Number(retry_after) || 0 }),
+    }
+  }
+  switch (sent.why) {
+    case 'client_gone':
+      return { kind: 'client_gone' }
+    case 'timeout':
+      return { kind: 'timeout', of: 'headers' }
+    case 'first_chunk_timeout':
+      return NO_FIRST_CHUNK
+    case 'unreachable':
+      return { kind: 'lost' }
+    case 'not_sent':
+      return { kind: 'not_sent' }
+  }
+}
+
+function limitsOf(c: Context<AppEnv>, route: RouteTimeouts): Limits {
+  const { headers_timeout_ms, first_chunk_timeout_ms, idle_timeout_ms } = configOf(c.env).gateway
+  const { headers_seconds, first_chunk_seconds, idle_seconds } = route
+  return {
+    headers_timeout_ms: headers_seconds === null ? headers_timeout_ms : headers_seconds * 1000,
+    first_chunk_timeout_ms:
+      first_chunk_seconds === null ? first_chunk_timeout_ms : first_chunk_seconds * 1000,
+    idle_timeout_ms: idle_seconds === null ? idle_timeout_ms : idle_seconds * 1000,
+  }
+}
+
+async function send(
+  c: Context<AppEnv>,
+  { url, headers, body, pricing }: Attempt,
+  provider: AbortController,
+  { headers_timeout_ms, first_chunk_timeout_ms }: Limits,
+  isLast: boolean,
+): Promise<Sent> {
+  const client = c.req.raw.signal
+  let why: 'client_gone' | 'timeout' | undefined
+  const leave = () => {
+    why = 'client_gone'
+    provider.abort()
+  }
+  const timer = setTimeout(() => {
+    why = 'timeout'
+    provider.abort()
+  }, headers_timeout_ms)
+  client.addEventListener('abort', leave)
+  if (client.aborted) leave()
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers,
+      body,
+      redirect: 'manual',
+      signal: provider.signal,
+    })
+    clearTimeout(timer)
+    if (isLast || !response.ok || !response.body || !pricing.call.stream) {
+      return { kind: 'answered', response, body: response.body }
+    }
+    // Another attempt is left: it is made if this one sends nothing, so its first chunk is waited for here.
+    const begun = await begin(response.body, first_chunk_timeout_ms)
+    if (begun === 'silent') return { kind: 'failed', why: 'first_chunk_timeout' }
+    if (begun === 'failed') return { kind: 'failed', why: why ?? 'unreachable' }
+    return { kind: 'answered', response, body: begun }
+  } catch (error) {
+    if (why === undefined) logError('gateway_provider_unreachable', nameOnly(error))
+    return { kind: 'failed', why: why ?? 'unreachable' }
+  } finally {
+    clearTimeout(timer)
+    client.removeEventListener('abort', leave)
+  }
+}
+
+/** The message of a failed request may quote its address. */
+function nameOnly(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error
+}
