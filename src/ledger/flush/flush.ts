@@ -6,7 +6,7 @@ import type { LedgerStore } from '../commit/store.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
 import { type SubjectNumber, unpackRow } from '../journal/packing.ts'
 import type { JournalRow, JournalRows } from '../journal/rows.ts'
-import type { Entry, HoldRecord } from '../model/journal.ts'
+import type { Entry, HoldRecord, JournalRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { insertFlushedAudits, journaledAudits } from './audit-log.ts'
 import { insertPages, packPages } from './pages.ts'
@@ -74,7 +74,12 @@ export async function flushJournal(
   const rows = takeRows(journal.rowsAfter(from_row))
   const last = rows.at(-1)
   if (!last) return { kind: 'nothing' }
-  const unpacked = rows.map(({ row_id, format, body }) => ({ row_id, records: unpackRow(format, body) }))
+  const turns = new Turns()
+  const unpacked: { readonly row_id: number; readonly records: readonly JournalRecord[] }[] = []
+  for (const { row_id, format, body } of rows) {
+    unpacked.push({ row_id, records: unpackRow(format, body) })
+    await turns.work(body.length)
+  }
   const records = unpacked.flatMap((row) => row.records)
   const entries = records.filter((record) => record.kind === 'entry')
   const holds = records.filter((record) => record.kind === 'hold')
@@ -82,7 +87,13 @@ export async function flushJournal(
   const numbered = await numberSubjects(db, ledger_id, mentionsOf(wallets, entries, holds), from_row)
   if (numbered.kind === 'moved') return since(store, db, ledger_id, numbered.watermark)
   const { number } = numbered
-  const deltas = usageDeltas(entries, number)
+  const deltas: UsageDelta[] = []
+  for (let from = 0; from < entries.length; from += ENTRIES_A_STEP) {
+    deltas.push(...usageDeltas(entries.slice(from, from + ENTRIES_A_STEP), number))
+    await turns.work(ENTRIES_A_STEP * CHARACTERS_AN_ENTRY)
+  }
+  const pages = packPages(entries, number, deltas)
+  await turns.end()
   const flush_entry = entries[0]?.number ?? 0
   // Not before the commits that it flushes, even if the clock runs backwards: see `assertCommonPast`.
   const flushed_at_ms = Math.max(now_ms, journal.counters.at_ms)
@@ -91,7 +102,7 @@ export async function flushJournal(
     ...jsonParameters(walletRows(wallets, ids, number)).map((list) =>
       db.prepare(INSERT_WALLETS).bind(ledger_id, list),
     ),
-    ...insertPages(db, ledger_id, flush_entry, packPages(entries, number, deltas), from_row),
+    ...insertPages(db, ledger_id, flush_entry, pages, from_row),
     ...insertClosedHolds(db, ledger_id, holds, number, from_row),
     ...insertFlushedAudits(db, ledger_id, unpacked.flatMap(journaledAudits), from_row),
     db
@@ -151,6 +162,26 @@ export function assertCommonPast(
     )
   }
   throw new Error(`${where}, but ${has}. Was the object restored from an older state?`)
+}
+
+/** The characters of journal that a flush works on before requests have their turn: about 3 ms. */
+const CHARACTERS_A_TURN = 256 * 1024
+const ENTRIES_A_STEP = 256
+const CHARACTERS_AN_ENTRY = 300
+
+/** Divides the work of a flush, which blocks the object's only thread, into turns. Requests run between two turns. */
+class Turns {
+  private done = 0
+
+  async work(characters: number): Promise<void> {
+    this.done += characters
+    if (this.done >= CHARACTERS_A_TURN) await this.end()
+  }
+
+  async end(): Promise<void> {
+    this.done = 0
+    await scheduler.wait(0)
+  }
 }
 
 function takeRows(rows: Iterable<JournalRow>): JournalRow[] {

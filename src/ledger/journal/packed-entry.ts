@@ -13,7 +13,7 @@ import type {
 import { type JsonText, jsonTextFrom } from '../model/json.ts'
 import type { Counted } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
-import type { EventType, LotKind, PriceModifiers, WalletOwner } from '../model/vocabulary.ts'
+import type { EventType, LotKind, PriceModifiers, WalletOwner, Writable } from '../model/vocabulary.ts'
 
 /** An entry in format 1 (`packing.ts`): never change the meaning of a name; add a format. */
 
@@ -132,28 +132,30 @@ export function packEntry(entry: Entry, subject: PackSubject): PackedEntry {
 }
 
 export function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
+  const { o, ef, l, nl, e, cp, rv, ct, d, pr, k } = packed
   const metadata = packed.mt ?? jsonTextFrom(packed.md)
-  return {
+  const entry: Writable<Entry> = {
     kind: 'entry',
     number: packed.n,
     type: packed.t,
     wallet: packed.w,
-    ...(packed.o && { owner: packed.o }),
     at_ms: packed.at,
-    ...(packed.ef !== undefined && { effective_at_ms: packed.ef }),
     amount: microCredits(packed.a),
     balance_after: microCredits(packed.b),
-    lots: (packed.l ?? []).map(unpackPart),
-    ...(packed.nl && { new_lots: packed.nl.map(unpackLot) }),
-    ...(packed.e && { event: unpackEvent(packed.e, subject) }),
-    ...(packed.cp && { captured: unpackCapture(packed.cp, subject) }),
-    ...(packed.rv && { reverses: unpackReversal(packed.rv, subject) }),
-    ...(packed.ct && { counted: packed.ct }),
-    ...(packed.d !== undefined && { description: packed.d }),
-    ...(packed.pr !== undefined && { payment_reference: packed.pr }),
-    ...(metadata !== undefined && { metadata }),
-    ...(packed.k && { idempotency: { key: packed.k[0], fingerprint: packed.k[1] } }),
+    lots: l ? l.map(unpackPart) : [],
   }
+  if (o) entry.owner = o
+  if (ef !== undefined) entry.effective_at_ms = ef
+  if (nl) entry.new_lots = nl.map(unpackLot)
+  if (e) entry.event = unpackEvent(e, subject)
+  if (cp) entry.captured = unpackCapture(cp, subject)
+  if (rv) entry.reverses = unpackReversal(rv, subject)
+  if (ct) entry.counted = ct
+  if (d !== undefined) entry.description = d
+  if (pr !== undefined) entry.payment_reference = pr
+  if (metadata !== undefined) entry.metadata = metadata
+  if (k) entry.idempotency = { key: k[0], fingerprint: k[1] }
+  return entry
 }
 
 function packPart([number, amount, paid]: LotPart): PackedPart {
@@ -228,26 +230,28 @@ function packEvent(event: EventRecord, subject: PackSubject): PackedEvent {
 }
 
 function unpackEvent(packed: PackedEvent, subject: SubjectName): EventRecord {
-  return {
+  const { u, g, ki, p, m, q, mo, x, un, rr, wn } = packed
+  const event: Writable<EventRecord> = {
     timestamp_ms: packed.ts,
     event_type: packed.y,
     feature_id: packed.f,
-    ...(packed.u !== undefined && { user_id: subject(packed.u, 'user') }),
-    ...(packed.g !== undefined && { team_id: subject(packed.g, 'team') }),
-    ...(packed.ki !== undefined && { key_id: packed.ki }),
-    ...(packed.p !== undefined && { provider: packed.p }),
-    ...(packed.m !== undefined && { model: packed.m }),
-    ...(packed.q && { usage: packed.q }),
-    ...(packed.mo && { modifiers: packed.mo }),
-    ...(packed.x && { custom: packed.x }),
     cost: unpackUsd(packed.c),
     price: unpackUsd(packed.r),
     burn_table_version: packed.bt,
     price_version: packed.pv,
-    ...(packed.un && { unrated: true }),
-    ...(packed.rr && { rerates: unpackRerated(packed.rr) }),
-    ...(packed.wn && { warnings: packed.wn }),
   }
+  if (u !== undefined) event.user_id = subject(u, 'user')
+  if (g !== undefined) event.team_id = subject(g, 'team')
+  if (ki !== undefined) event.key_id = ki
+  if (p !== undefined) event.provider = p
+  if (m !== undefined) event.model = m
+  if (q) event.usage = q
+  if (mo) event.modifiers = mo
+  if (x) event.custom = x
+  if (un) event.unrated = true
+  if (rr) event.rerates = unpackRerated(rr)
+  if (wn) event.warnings = wn
+  return event
 }
 
 function packRerated({ entry, at_ms, ...usd }: Rerated): NonNullable<PackedEvent['rr']> {

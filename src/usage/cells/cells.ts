@@ -143,6 +143,11 @@ export class WeighedCells extends Cells {
   private readonly kinds = new Set<string>()
   private readonly unit_sets = new Set<string>()
   private bytes = 0
+  /** Cells that have changed since they were weighed, and the most bytes that they may have gained. */
+  private readonly unweighed = new Set<Cell>()
+  private gained = 0
+  /** An addition that may take away can remove a cell, whose last weight counts: from then on, each is weighed at once. */
+  private subtracts = false
 
   static override of(cells: Iterable<Cell>): WeighedCells {
     const set = new WeighedCells()
@@ -151,20 +156,44 @@ export class WeighedCells extends Cells {
   }
 
   get weight(): number {
+    this.weighChanged()
     return this.bytes
   }
 
+  /** Whether the weight is at least this. Weighs only when it may be: weighing after each addition took half its time. */
+  reaches(weight: number): boolean {
+    return this.bytes + this.gained >= weight && this.weight >= weight
+  }
+
   override add(added: Cell): Cell | undefined {
+    if (added.events < 1 && !this.subtracts) {
+      this.subtracts = true
+      this.weighChanged()
+    }
     const cell = super.add(added)
     if (!cell) return undefined
     const known = this.weights.get(cell)
     if (!known) this.weighKind(cell)
     // Most additions have no new unit, and nothing to weigh.
-    if (!known || !hasSameUnits(added, cell, known.units)) this.weighUnits(cell)
+    const same = known !== undefined && hasSameUnits(added, cell, known.units)
+    if (!same) this.weighUnits(cell)
+    if (same && !this.subtracts) {
+      this.unweighed.add(cell)
+      this.gained += MOST_GAINED * (FIXED_NUMBERS + cell.units_nano.size)
+    } else this.weigh(cell, known?.bytes)
+    return cell
+  }
+
+  private weighChanged(): void {
+    for (const cell of this.unweighed) this.weigh(cell, this.weights.get(cell)?.bytes)
+    this.unweighed.clear()
+    this.gained = 0
+  }
+
+  private weigh(cell: Cell, known_bytes = 0): void {
     const bytes = cellWeight(cell)
     this.weights.set(cell, { bytes, units: cell.units_nano.size })
-    this.bytes += bytes - (known?.bytes ?? 0)
-    return cell
+    this.bytes += bytes - known_bytes
   }
 
   private weighKind(cell: Cell): void {
@@ -207,6 +236,8 @@ const BRACKETS = 2
 /** The digits of hours since 1970; packed hours are differences, which are shorter. */
 const HOUR = 6
 const FIXED_NUMBERS = 10
+/** An upper bound of the bytes that one addition adds to a number: its digits, a sign and a point. */
+const MOST_GAINED = 42
 /** Both quotation marks of a number that is packed as a string. */
 const QUOTES = 2
 const NANO_PER_UNIT = 10n ** BigInt(UNIT_DECIMALS)

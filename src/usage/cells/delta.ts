@@ -1,7 +1,7 @@
 import type { SubjectNumber } from '../../ledger/journal/packing.ts'
 import type { Entry, UsageCell, UsageQuantities } from '../../ledger/model/journal.ts'
 import { paidOf } from '../../ledger/model/lots.ts'
-import type { EventType } from '../../ledger/model/vocabulary.ts'
+import type { EventType, Writable } from '../../ledger/model/vocabulary.ts'
 import { divideHalfEven, parseDecimal, type UsdParts, usdFromParts } from '../../pricing/money.ts'
 
 /**
@@ -50,7 +50,12 @@ export const UNIT_DECIMALS = 9
  * - A hold captured by credits counts credits and revenue at the time of the capture.
  */
 export function usageDeltas(entries: readonly Entry[], number: SubjectNumber): UsageDelta[] {
-  return entries.flatMap((entry) => usageDelta(entry, number) ?? [])
+  const deltas: UsageDelta[] = []
+  for (const entry of entries) {
+    const delta = usageDelta(entry, number)
+    if (delta) deltas.push(delta)
+  }
+  return deltas
 }
 
 function usageDelta(entry: Entry, number: SubjectNumber): UsageDelta | undefined {
@@ -70,7 +75,8 @@ function usageDelta(entry: Entry, number: SubjectNumber): UsageDelta | undefined
       ...dimensions(entry, event, number),
       events: 1,
       units: unitsOf(event, 1n),
-      ...usd(event, 1n),
+      cost_pico: usdFromParts(event.cost),
+      price_pico: usdFromParts(event.price),
     }
   }
   if (captured) {
@@ -91,25 +97,28 @@ function usageDelta(entry: Entry, number: SubjectNumber): UsageDelta | undefined
 const NO_COST: UsdParts = { micro: 0, pico: 0 }
 
 function dimensions(entry: Entry, cell: UsageCell, number: SubjectNumber) {
-  const { timestamp_ms, event_type, feature_id, provider, model, user_id, team_id, key_id } = cell
-  return {
+  const { provider, model, user_id, team_id, key_id } = cell
+  const dimensions: Writable<Omit<UsageDelta, 'events' | 'units' | 'cost_pico' | 'price_pico'>> = {
     entry: entry.number,
-    timestamp_ms,
-    event_type: event_type ?? null,
-    feature_id,
-    ...(provider !== undefined && { provider }),
-    ...(model !== undefined && { model }),
-    ...(user_id !== undefined && { user: number('user', user_id) }),
-    ...(team_id !== undefined && { team: number('team', team_id) }),
-    ...(key_id !== undefined && { key: key_id }),
+    timestamp_ms: cell.timestamp_ms,
+    event_type: cell.event_type ?? null,
+    feature_id: cell.feature_id,
     credits_micro: 0 - entry.amount,
     paid_pico: paidByLots(entry),
   }
+  if (provider !== undefined) dimensions.provider = provider
+  if (model !== undefined) dimensions.model = model
+  if (user_id !== undefined) dimensions.user = number('user', user_id)
+  if (team_id !== undefined) dimensions.team = number('team', team_id)
+  if (key_id !== undefined) dimensions.key = key_id
+  return dimensions
 }
 
 /** The cost basis of the credits taken from lots, less that of the credits given back. */
 function paidByLots({ lots }: Entry): bigint {
-  return lots.reduce((sum, part) => (part[1] < 0 ? sum + paidOf(part) : sum - paidOf(part)), 0n)
+  let sum = 0n
+  for (const part of lots) if (part[2]) sum += part[1] < 0 ? paidOf(part) : -paidOf(part)
+  return sum
 }
 
 function usd({ cost, price }: { readonly cost: UsdParts; readonly price: UsdParts }, sign: 1n | -1n) {
@@ -118,20 +127,32 @@ function usd({ cost, price }: { readonly cost: UsdParts; readonly price: UsdPart
 
 function unitsOf({ usage, custom }: UsageQuantities, sign: 1n | -1n): Record<string, bigint> {
   const units: Record<string, bigint> = {}
-  for (const quantities of [usage, custom]) {
-    for (const [unit, quantity] of Object.entries(quantities ?? {})) {
-      if (quantity !== 0) units[unit] = sign * exactUnits(quantity)
-    }
-  }
+  if (usage) addUnits(units, usage, sign)
+  if (custom) addUnits(units, custom, sign)
   return units
 }
 
+function addUnits(
+  units: Record<string, bigint>,
+  quantities: Readonly<Record<string, number>>,
+  sign: 1n | -1n,
+) {
+  for (const [unit, quantity] of Object.entries(quantities)) {
+    if (quantity !== 0) units[unit] = sign * exactUnits(quantity)
+  }
+}
+
 const ONE_UNIT = 10n ** BigInt(UNIT_DECIMALS)
+const NANO = Number(ONE_UNIT)
 const FINEST_DECIMALS = 40
 
 /** Accepted quantities have at most nine decimals, so nothing is rounded here. */
 function exactUnits(quantity: number): bigint {
-  if (Number.isSafeInteger(quantity)) return BigInt(quantity) * ONE_UNIT
+  if (Number.isSafeInteger(quantity)) {
+    // A product below 2^53 is exact, and one conversion instead of a product of big integers.
+    const nano = quantity * NANO
+    return Number.isSafeInteger(nano) ? BigInt(nano) : BigInt(quantity) * ONE_UNIT
+  }
   const exact = parseDecimal(quantity, UNIT_DECIMALS)
   if (typeof exact === 'bigint') return exact
   const finest = parseDecimal(quantity, FINEST_DECIMALS)

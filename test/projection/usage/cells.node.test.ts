@@ -69,6 +69,21 @@ describe('cells', () => {
     )
   })
 
+  it('weigh the same whenever they are weighed, because messages are cut by their weight', () => {
+    fc.assert(
+      fc.property(deltas(60), fc.integer({ min: 1, max: 4_000 }), (all, bound) => {
+        const [often, once] = [new WeighedCells(), new WeighedCells()]
+        for (const delta of all) {
+          often.add(cellOf(delta))
+          once.add(cellOf(delta))
+          expect(once.reaches(bound)).toBe(often.weight >= bound)
+        }
+        expect(once.weight).toBe(often.weight)
+      }),
+      options,
+    )
+  })
+
   it('weigh little more than they take when there are many of a kind', () => {
     const cells = new WeighedCells()
     for (let i = 0; i < 2_000; i++) cells.add(usual({ hour: 490_000 + (i % 24), user: i + 1 }))
