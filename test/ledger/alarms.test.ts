@@ -79,7 +79,7 @@ describe('the alarm is set', () => {
 describe('a flush', () => {
   it('that could not take all goes on at once', async () => {
     const ledger = await freshLedger(CREDITS)
-    for (let i = 0; i < 30; i++) await burn(ledger, `k${i}`)
+    for (let i = 0; i < 50; i++) await burn(ledger, `k${i}`)
     await inStore(ledger, ({ journal }) => {
       // As if each row filled a flush.
       const rowsAfter = journal.rowsAfter.bind(journal)

@@ -108,7 +108,7 @@ const NEUTRAL = new Set([
   ...['mappings', 'windowSize', 'windowTimeZone', 'groupBy', 'offset', 'event_name', 'identifier'],
   ...['start_date', 'end_date', 'startDate', 'endDate'],
   ...['tier', 'status', 'dead_letter_ids', 'full', 'jurisdiction', 'feed_id', 'key', 'base_url'],
-  ...['api', 'targets', 'on_ambiguous', 'timeouts'],
+  ...['api', 'targets', 'on_ambiguous', 'timeouts', 'actor', 'target', 'state'],
 ])
 
 /** What a required field gets where nothing of anybody's belongs, or where all of it is of the sender's own choice. */
