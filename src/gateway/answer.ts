@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { configOf, type GatewayConfig } from '../config.ts'
 import type { AppEnv } from '../http/env.ts'
-import { problem } from '../http/output/problem.ts'
+import { problem, refusalResponse } from '../http/output/problem.ts'
 import { noteCall } from '../ledger/client/client.ts'
 import type { SettledCall } from '../ledger/model/messages/calls.ts'
 import type { PricedEvent } from '../ledger/model/vocabulary.ts'
@@ -9,7 +9,7 @@ import { logError } from '../logging/log.ts'
 import { formatCredits } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 import { isRecord } from './request/call-request.ts'
-import { chargeOf, type HeldCall, type Shortened, type Used } from './settlement.ts'
+import { chargeOf, type HeldCall, type HoldPlace, type Shortened, type Used } from './settlement.ts'
 import { Elements } from './stream/elements.ts'
 import { Lines } from './stream/lines.ts'
 import { deliveredText, deliveredTokens, readingOf } from './stream/readings.ts'
@@ -141,9 +141,10 @@ const UNREAD = { pass: (chunk: Uint8Array) => [chunk], end: () => [] }
 /** A note is renewed when twice as much was delivered, and at least so many tokens more. */
 const NOTED_TOKENS = 64
 
-async function noteUse(
-  { env, ledger, hold }: HeldCall,
-  event: PricedEvent,
+/** Extends the hold of a call that runs, and notes what it is charged if it expires; null changes no note. */
+export async function noteUse(
+  { env, ledger, hold }: HoldPlace,
+  event: PricedEvent | null,
   lifetime_ms: number,
 ): Promise<void> {
   try {
@@ -165,6 +166,8 @@ async function whole(
   const leave = () => provider.abort()
   client.addEventListener('abort', leave)
   const timer = setTimeout(leave, headers_timeout_ms)
+  const { hold_ms } = configOf(c.env).gateway
+  const extending = setInterval(() => c.executionCtx.waitUntil(noteUse(held, null, hold_ms)), hold_ms / 3)
   let bytes: Uint8Array
   try {
     bytes = await readWhole(body)
@@ -174,9 +177,13 @@ async function whole(
     return failure(c, why)
   } finally {
     clearTimeout(timer)
+    clearInterval(extending)
     client.removeEventListener('abort', leave)
   }
-  const answer = await held.settle(chargeOf(held, usedIn(held, dialect, bytes)))
+  const charge = chargeOf(held, usedIn(held, dialect, bytes))
+  const answer = await held.settle(charge)
+  // What cannot be charged is not delivered.
+  if (charge && !answer) return refusalResponse(c, { code: 'unavailable' })
   const headers = returnedHeaders(response.headers)
   for (const [name, value] of answer ? meterHeaders(answer) : []) headers.set(name, value)
   return new Response(bytes, { status: response.status, headers })

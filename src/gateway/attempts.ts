@@ -5,7 +5,7 @@ import type { AppEnv } from '../http/env.ts'
 import { logError } from '../logging/log.ts'
 import { formatUsd, usdFromParts } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
-import { type Limits, relayed, type Sent } from './answer.ts'
+import { type Limits, noteUse, relayed, type Sent } from './answer.ts'
 import {
   type Ending as AttemptEnding,
   type Fallback,
@@ -16,7 +16,7 @@ import {
   verdictOf,
 } from './fallback.ts'
 import { type Pricing, priceEstimated } from './request/prices.ts'
-import type { HeldCall } from './settlement.ts'
+import type { HeldCall, HoldPlace } from './settlement.ts'
 import { begin } from './stream/relay.ts'
 
 interface ProviderRequest {
@@ -26,16 +26,17 @@ interface ProviderRequest {
   readonly body: BodyInit
 }
 
-/** One attempt of a call: its request, and how its answer is priced. */
+/** One attempt of a call: its request, how its answer is priced, and its hold. */
 export interface Attempt extends ProviderRequest {
   readonly pricing: Pricing
+  readonly place: HoldPlace
 }
 
 /** The attempts of a call, and the time limits of its route. */
 export interface Attempts {
   readonly fallback: Fallback
   readonly timeouts: RouteTimeouts
-  /** Returns undefined for a target that nothing can be sent to. */
+  /** Returns undefined for a target that nothing can be sent to, or that is not admitted. */
   readonly prepare: (target: Target) => Promise<Attempt | undefined>
 }
 
@@ -61,6 +62,7 @@ export async function relayAnswer(
     // What was refused says nothing that the next attempt needs.
     if (sent.kind === 'answered') sent.response.body?.cancel().catch(() => {})
     provider.abort()
+    await noteUse(held, null, configOf(c.env).gateway.hold_ms)
     if (next.delay_ms > 0) await scheduler.wait(next.delay_ms)
     place = next
   }
@@ -72,9 +74,10 @@ const NO_FIRST_CHUNK = { kind: 'timeout', of: 'first_chunk' } as const
 const NOT_SENT: Sent = { kind: 'failed', why: 'not_sent' }
 
 /** The call as an attempt prices it. Its event says which attempts were made before. */
-function heldBy(call: HeldCall, { pricing }: Attempt, notes: readonly string[]): HeldCall {
+function heldBy(call: HeldCall, { pricing, place }: Attempt, notes: readonly string[]): HeldCall {
   return {
     ...call,
+    ...place,
     pricing,
     settle: (charge) => {
       const warnings = [...(charge?.event.warnings ?? []), ...notes]

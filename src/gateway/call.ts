@@ -7,6 +7,7 @@ import { fingerprintOf } from '../http/input/fingerprint.ts'
 import { roomFor } from '../http/middleware/large-bodies.ts'
 import { invalidRequest, problem, refusalResponse } from '../http/output/problem.ts'
 import { openCall } from '../ledger/client/client.ts'
+import type { CallAnswer } from '../ledger/model/messages/calls.ts'
 import { resolveUpstream } from '../provider-keys/upstream.ts'
 import { type Attempt, relayAnswer } from './attempts.ts'
 import type { MeteredEndpoint, Target } from './dialect.ts'
@@ -125,28 +126,28 @@ async function heldCall(
   const pricing: Pricing = { key: c.get('key'), book: c.get('prices'), meter, provider, endpoint, call }
   const expected = prices(pricing)
   if (expected.kind === 'refused') return refusalResponse(c, expected.refusal)
-  const { least, most } = expected
   const { idempotency_key, feature_id, user_id, team_id } = meter
   const ledger = ledgerOf(c)
   // A request whose client leaves is taken down unless something waits for it: from before the hold until its end.
   const over = Promise.withResolvers<void>()
   c.executionCtx.waitUntil(over.promise)
-  const opening = openCall(c.env, ledger, {
-    caller: callerOf(c),
-    feature_id,
-    ...(user_id !== undefined && { user_id }),
-    ...(team_id !== undefined && { team_id }),
-    lifetime_ms: configOf(c.env).gateway.hold_ms,
-    most,
-    ...(least && { least }),
-    ...(idempotency_key !== undefined && {
-      idempotency: {
-        key: idempotency_key,
-        fingerprint: fingerprintOf(`POST /gateway/${dialect}/${target.path}`, identity),
-      },
-    }),
-  })
-  const opened = await opening.catch((error: unknown) => {
+  const open = ({ least, most }: AcceptedPrices) =>
+    openCall(c.env, ledger, {
+      caller: callerOf(c),
+      feature_id,
+      ...(user_id !== undefined && { user_id }),
+      ...(team_id !== undefined && { team_id }),
+      lifetime_ms: configOf(c.env).gateway.hold_ms,
+      most,
+      ...(least && { least }),
+      ...(idempotency_key !== undefined && {
+        idempotency: {
+          key: idempotency_key,
+          fingerprint: fingerprintOf(`POST /gateway/${dialect}/${target.path}`, identity),
+        },
+      }),
+    })
+  const opened = await open(expected).catch((error: unknown) => {
     over.resolve()
     throw error
   })
@@ -154,22 +155,48 @@ async function heldCall(
     over.resolve()
     return refusalResponse(c, opened.refusal)
   }
-  const { hold, output_tokens } = opened.answer
-  const place = { env: c.env, ledger, hold, key_id: c.get('key').key_id }
-  const settle = (charge: Charge | null) => settled(place, charge).finally(over.resolve)
-  const held: HeldCall = { ...place, pricing, input, settle }
-  const clipped = meter.clip && output_tokens < (most.usage?.output_tokens ?? 0)
+  const openedFor = (
+    price: Pricing,
+    { most }: AcceptedPrices,
+    { hold, credits, output_tokens }: CallAnswer,
+  ) => ({
+    place: { env: c.env, ledger, hold, held: credits, key_id: c.get('key').key_id },
+    clipped_to: meter.clip && output_tokens < (most.usage?.output_tokens ?? 0) ? output_tokens : undefined,
+    priced_as: pricedAs(price),
+  })
+  let current = openedFor(pricing, expected, opened.answer)
+  const settle = (charge: Charge | null) => settled(current.place, charge).finally(over.resolve)
+  const held: HeldCall = { ...current.place, pricing, input, settle }
+  // Another model, or another provider of it, is admitted and held by itself, like a call of its own.
+  const holdFor = async (price: Pricing): Promise<boolean> => {
+    if (current.priced_as === pricedAs(price)) return true
+    const wanted = prices(price)
+    if (wanted.kind === 'refused') return false
+    await settled(current.place, null)
+    current = { ...current, priced_as: '' }
+    const again = await open(wanted).catch(() => undefined)
+    if (again?.kind !== 'done') return false
+    current = openedFor(price, wanted, again.answer)
+    return true
+  }
   const prepare = async ({ provider_key, model }: FallbackTarget): Promise<Attempt | undefined> => {
     const query = { provider: dialect, ...(provider_key !== null && { name: provider_key }) }
     const upstream = provider_key === null ? own : await resolveUpstream(c, query)
     if (!upstream.ok) return undefined
+    const priced = {
+      ...pricing,
+      provider: upstream.provider,
+      call: model === null ? call : { ...call, model },
+    }
+    if (!(await holdFor(priced))) return undefined
     const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
     return {
       dialect,
       url,
       headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
-      body: body(clipped ? output_tokens : undefined, model),
-      pricing: { ...pricing, provider: upstream.provider, call: model === null ? call : { ...call, model } },
+      body: body(current.clipped_to, model),
+      pricing: priced,
+      place: current.place,
     }
   }
   const fallback = repeatable ? planned.fallback : { ...planned.fallback, targets: [] }
@@ -179,6 +206,13 @@ async function heldCall(
     void settle(null)
     throw error
   }
+}
+
+type AcceptedPrices = Exclude<CallPrices, { readonly kind: 'refused' }>
+
+/** What decides the price of a call, and whom its limits concern. */
+function pricedAs({ provider, call }: Pricing): string {
+  return JSON.stringify([provider, call.model])
 }
 
 /** The body as it came, but for the limit of a clipped call and the report of usage that a stream has to be asked for. */

@@ -3,6 +3,7 @@ import { settleCall } from '../ledger/client/client.ts'
 import type { SettleCallMessage, SettledCall } from '../ledger/model/messages/calls.ts'
 import type { LedgerName, PricedEvent, WalletItemRef } from '../ledger/model/vocabulary.ts'
 import { logFailure } from '../logging/log.ts'
+import type { MicroCredits } from '../pricing/money.ts'
 import type { InputEstimate } from './request/estimate.ts'
 import {
   type Pricing,
@@ -13,12 +14,18 @@ import {
 } from './request/prices.ts'
 import { type Delivered, deliveredTokens } from './stream/readings.ts'
 
-/** A call that holds credits. */
-export interface HeldCall {
+/** The hold of a call. */
+export interface HoldPlace {
   readonly env: Bindings
   readonly ledger: LedgerName
   readonly hold: WalletItemRef
+  /** The credits of the hold. */
+  readonly held: MicroCredits
   readonly key_id: string
+}
+
+/** A call that holds credits. */
+export interface HeldCall extends HoldPlace {
   readonly pricing: Pricing
   readonly input: InputEstimate
   /** Settles the call: null releases its hold. The request is kept alive until then, even if its client is gone. */
@@ -107,7 +114,7 @@ const WAITS_MS = [200, 1_000, 4_000]
 
 /** Settles a call and repeats it while the ledger cannot be reached: it is charged once, however often this is sent. */
 export async function settled(
-  { env, ledger, hold, key_id }: Pick<HeldCall, 'env' | 'ledger' | 'hold' | 'key_id'>,
+  { env, ledger, hold, held, key_id }: HoldPlace,
   charge: Charge | null,
 ): Promise<SettledCall | undefined> {
   const message: SettleCallMessage = {
@@ -115,6 +122,7 @@ export async function settled(
     key_id,
     event: charge?.event ?? null,
     capped: charge?.capped ?? false,
+    held,
   }
   for (const wait_ms of [...WAITS_MS, null]) {
     const result = await attempt(env, ledger, message)

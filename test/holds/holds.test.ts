@@ -68,6 +68,16 @@ describe('a hold', () => {
     expect(refused).toMatchObject({ balance: 20, available_balance: 10, required: 15 })
   })
 
+  it('takes at most 8e9 credits in all its parts, and reports the rest as shortfall', async () => {
+    const { api_key: key } = await createCustomer()
+    await ok(key, '/v1/credits/wallets', { overdraft_limit: 8e9 }, 200, 'PATCH')
+    const { id } = await hold(key, { credits: 1 })
+    const path = `/v1/holds/${id}/capture`
+    expect(await ok(key, path, { credits: 8e9 })).toMatchObject({ captured: 8e9, shortfall: 0 })
+    await ok(key, '/v1/credits/grant', { amount: 5 }, 201)
+    expect(await ok(key, path, { credits: 1 })).toMatchObject({ captured: 0, shortfall: 1 })
+  })
+
   it('takes above itself what is free, and reports the shortfall', async () => {
     const key = await walletOf(50)
     const { id } = await hold(key, { user_id: 'u', credits: 20 })

@@ -58,11 +58,17 @@ async function refusal(ledger: TestLedger, opening: Opening = {}): Promise<Refus
 
 async function settle(
   ledger: TestLedger,
-  { hold }: CallAnswer,
+  { hold, credits: held }: CallAnswer,
   event: PricedEvent | null,
   capped = false,
 ): Promise<SettledCall> {
-  const result = await settleCall(env, ledger.name, { hold, key_id: CALLER.key_id, event, capped })
+  const result = await settleCall(env, ledger.name, {
+    hold,
+    key_id: CALLER.key_id,
+    event,
+    capped,
+    held,
+  })
   if (result.kind === 'refused') throw new Error(JSON.stringify(result.refusal))
   return result.answer
 }
@@ -182,6 +188,26 @@ describe('the charge of a call', () => {
     expect(await reserved(ledger)).toBe(0)
   })
 
+  it('is at most the hold once that has expired, if it is an estimate', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const call = await opened(ledger)
+    later(2 * MINUTE_MS)
+    expect(await settle(ledger, call, use(500_000), true)).toMatchObject({ credits: 100_000 })
+  })
+
+  it('waits for a call whose hold is extended without a note', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const { hold } = await opened(ledger)
+    later(MINUTE_MS / 2)
+    const extended = await noteCall(env, ledger.name, { hold, event: null, lifetime_ms: 3 * MINUTE_MS })
+    expect(extended.kind).toBe('done')
+    later(2 * MINUTE_MS)
+    expect(await reserved(ledger)).toBe(100_000)
+    later(2 * MINUTE_MS)
+    expect(await reserved(ledger)).toBe(0)
+    expect(await balance(ledger)).toBe(CREDITS)
+  })
+
   it('is nothing once the hold has expired without a note, and the whole if its end comes after all', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger)
@@ -243,7 +269,7 @@ it('a call writes as many rows as a hold and its capture, and a note as many as 
     call = await opened(ledger, { idempotency, lifetime_ms: 2 * MINUTE_MS })
   })
   if (!call) throw new Error('not opened')
-  const { hold } = call
+  const { hold, credits } = call
   const note = {
     hold,
     event: { ...use(1), charge: { kind: 'priced', cost: costOf(1), price_version: 't' } } as const,
@@ -252,7 +278,13 @@ it('a call writes as many rows as a hold and its capture, and a note as many as 
     noteCall(env, ledger.name, { ...note, lifetime_ms: 2 * MINUTE_MS }),
   )
   const settling = await rowsWrittenBy(ledger, () =>
-    settleCall(env, ledger.name, { hold, key_id: CALLER.key_id, event: use(1), capped: false }),
+    settleCall(env, ledger.name, {
+      hold,
+      key_id: CALLER.key_id,
+      event: use(1),
+      capped: false,
+      held: credits,
+    }),
   )
   expect([opening, noting, settling]).toEqual([2, 2, 2])
 })

@@ -67,6 +67,22 @@ describe('a call with further attempts', () => {
     expect(await customer.burned(1)).toBe(await customer.price({ ...scripts.CHAT_PRICE, provider_response }))
   })
 
+  it('goes to no model that is switched off, or that the wallet cannot pay', async () => {
+    const customer = await customerWithBackup()
+    const off = { model: 'gpt-4o-mini', limit_type: 'NONE', enabled: false }
+    await stored(customer, 'entitlements', off)
+    upstream.play(refusal(401), answer)
+    for (const model of ['gpt-4o-mini', 'o1-pro']) {
+      const headers = { ...OWN, 'X-Meter-Fallback': `Backup;model="${model}"` }
+      const tokens = body({ max_tokens: 100_000 })
+      const response = await post(gateway, customer, CHAT, model === 'o1-pro' ? tokens : body(), headers)
+      expect([response.status, upstream.requests.length]).toEqual([502, 1])
+      await expect.poll(customer.held).toBe(0)
+      upstream.play(refusal(401), answer)
+    }
+    expect((await customer.om.events.list()).data).toEqual([])
+  })
+
   it('answers with the last refusal and costs nothing when all are refused', async () => {
     const customer = await customerWithBackup()
     upstream.play(refusal(429), refusal(500))

@@ -118,6 +118,7 @@ class ResponsesReading implements Reading {
 }
 
 const STOP = /"stop_reason"\s*:\s*"/
+const START = /"type"\s*:\s*"message_start"/
 
 /** `message_start` has the exact input; `message_delta` repeats the totals so far, which replace the earlier ones. */
 class MessagesReading implements Reading {
@@ -127,7 +128,8 @@ class MessagesReading implements Reading {
   private delta: string | undefined
 
   take(data: string): void {
-    if (data.includes('"message_start"')) this.start = data
+    // Once, and by its type: the name of a tool may be anything.
+    if (this.start === undefined && START.test(data)) this.start = data
     else if (data.includes('"message_delta"') && HAS_USAGE.test(data)) this.delta = data
     else this.delivered.take(data)
   }

@@ -3,6 +3,7 @@ import {
   ceilDivide,
   formatDecimal,
   lesser,
+  MAX_MICRO_CREDITS,
   microCredits,
   ZERO_CREDITS,
 } from '../../pricing/money.ts'
@@ -199,11 +200,11 @@ export function noteCall(draft: Draft, message: NoteCallMessage, context: BurnCo
   const found = openHold(draft, message.hold)
   if (!found) return refused({ code: 'hold_not_open' })
   const { event, lifetime_ms } = message
-  const rated = rate(event, found, draft.at_ms, context)
+  const rated = event && rate(event, found, draft.at_ms, context)
   const wallet = draft.change(found)
   const hold = heldBy(wallet, message.hold)
   hold.expires_at_ms = draft.at_ms + lifetime_ms
-  if (rated.kind === 'rated') {
+  if (event && rated?.kind === 'rated') {
     const credits = lesser(rated.credits_micro, remaining(hold))
     const { user_id: _user, team_id: _team, ...record } = recordOf(event, rated, credits, hold.key_id)
     hold.call = { noted: { credits, record } }
@@ -244,7 +245,10 @@ export function settleCall(draft: Draft, message: SettleCallMessage, context: Bu
     : { kind: 'done', answer: { event_id: null, credits: ZERO_CREDITS, balance_after: changed.balance } }
 }
 
-/** Charges the hold, and above it what the wallet has, unless the charge ends at the hold. */
+/**
+ * Charges the hold, and above it what the wallet has, unless the charge ends at the hold. It counts for the model of the
+ * hold, which was admitted: a provider reports `gpt-4o` as one of its dated versions.
+ */
 function chargeHold(
   draft: Draft,
   wallet: Wallet,
@@ -257,24 +261,26 @@ function chargeHold(
   const { amount, lots, shortfall_micro } = captureParts(draft, wallet, hold, wanted)
   countUse(wallet, rated)
   const record = recordOf(event, rated, amount, hold.key_id, shortfallOf(shortfall_micro))
-  const counts = countInPlaceOf(draft, hold, capturedQuantities(rated, amount, event.usage), event)
+  const counts = countInPlaceOf(draft, hold, capturedQuantities(rated, amount, event.usage))
   const entry = draft.append(wallet, burnEntry(event, settlementOf(ref), amount, lots, record, counts))
   endHold(draft, wallet, hold, 'captured')
   return entry
 }
 
-/** Charges a call whose hold is over, and that noted nothing, what the wallet has. */
+/** Charges a call whose hold is over, and that noted nothing, what the wallet has; at most the hold if it is capped. */
 function chargeLate(
   draft: Draft,
   wallet: Wallet,
-  { hold: ref, key_id }: SettleCallMessage,
+  { hold: ref, key_id, capped, held }: SettleCallMessage,
   event: PricedEvent,
   rated: Rated,
 ): Entry {
-  const amount = lesser(rated.credits_micro, microCredits(Math.max(0, spendable(wallet))))
+  const most = capped ? held : MAX_MICRO_CREDITS
+  const amount = lesser(rated.credits_micro, microCredits(Math.min(Math.max(0, spendable(wallet)), most)))
   const lots = take(draft, wallet, amount)
   countUse(wallet, rated)
-  const about = ['hold_not_open', ...shortfallOf(rated.credits_micro - BigInt(amount))]
+  const wanted = capped ? BigInt(lesser(rated.credits_micro, held)) : rated.credits_micro
+  const about = ['hold_not_open', ...shortfallOf(wanted - BigInt(amount))]
   const record = recordOf(event, rated, amount, key_id, about)
   const meters = metersOf(
     draft,

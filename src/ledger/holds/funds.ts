@@ -1,4 +1,4 @@
-import { lesser, type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
+import { lesser, MAX_MICRO_CREDITS, type MicroCredits, microCredits, picoUsd } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
 import { release } from '../entitlements/limits.ts'
 import { type LotPart, lotPart, paidOf } from '../model/lots.ts'
@@ -36,15 +36,17 @@ export interface Captured {
 
 /**
  * Takes credits out of a hold, then out of unreserved credits and the overdraft: as much as there is.
- * A capture is for something already consumed, so it never fails for lack of credits: it returns a shortfall.
+ * A capture is for something already consumed, so it never fails for lack of credits: it returns a shortfall. All
+ * captures of a hold together have the bound of any amount.
  */
 export function captureParts(draft: Draft, wallet: Wallet, hold: Hold, wanted_micro: bigint): Captured {
+  const bounded = BigInt(lesser(wanted_micro, microCredits(MAX_MICRO_CREDITS - hold.captured)))
   // Read before anything is taken: the balance changes only with the entry that is appended afterwards.
-  const beyond = microCredits(Math.max(0, spendable(wallet)))
-  const from_hold = lesser(wanted_micro, remaining(hold))
+  const beyond = microCredits(Math.min(Math.max(0, spendable(wallet)), MAX_MICRO_CREDITS))
+  const from_hold = lesser(bounded, remaining(hold))
   const { taken, left } = takeReserved(draft, wallet, hold.parts, from_hold)
   hold.parts = left
-  const above = lesser(wanted_micro - BigInt(from_hold), beyond)
+  const above = lesser(bounded - BigInt(from_hold), beyond)
   const lots = merge([...taken, ...take(draft, wallet, above)])
   const amount = microCredits(from_hold + above)
   hold.captured = microCredits(hold.captured + amount)

@@ -31,7 +31,8 @@ export type OpenCallResult = { readonly kind: 'done'; readonly answer: CallAnswe
 /** The estimate that the call's hold is charged if it expires, and the time that it has from now on. */
 export interface NoteCallMessage {
   readonly hold: WalletItemRef
-  readonly event: PricedEvent
+  /** Null: nothing was delivered since the last note. */
+  readonly event: PricedEvent | null
   readonly lifetime_ms: number
 }
 
@@ -45,6 +46,8 @@ export interface SettleCallMessage {
   readonly event: PricedEvent | null
   /** Whether the charge ends at the hold: an estimate does, and what a provider reports does not. */
   readonly capped: boolean
+  /** The credits of the hold: the end of a capped charge whose hold has expired. */
+  readonly held: MicroCredits
 }
 
 /** The charge of a call. A repeat returns the same. */
