@@ -451,6 +451,15 @@ function tokenMetric(
   return { resourceMetrics: [{ resource: {}, scopeMetrics: [{ metrics: [tokens, cost] }] }] }
 }
 
+/** The same points as a collector that splits requests sends them: of one kind. */
+function onlyKind(body: Json, kind: string): unknown {
+  return JSON.parse(JSON.stringify(body), (name, value) =>
+    name === 'dataPoints'
+      ? value.filter((point: unknown) => JSON.stringify(point).includes(`"${kind}"`))
+      : value,
+  )
+}
+
 async function sentMetrics(key: string, body: unknown): Promise<Json> {
   const response = await api('/otlp/v1/metrics', { key, body })
   expect(response.status, await response.clone().text()).toBe(200)
@@ -458,26 +467,24 @@ async function sentMetrics(key: string, body: unknown): Promise<Json> {
 }
 
 describe('the token counters of Claude Code', () => {
-  it('become one event for each model and interval, billed once', async () => {
+  it('become one event for each kind, model and interval, billed once however they are sent', async () => {
     const key = await newKey()
     const body = tokenMetric(key)
     for (let i = 0; i < 2; i++) expect(await sentMetrics(key, body)).toEqual({})
-    expect(await eventsOf(key)).toMatchObject([
-      {
-        ...{ feature_id: 'claude_code', user_id: 'zoe', provider: 'ANTHROPIC' },
-        model: 'claude-sonnet-4-5-20250929',
-        usage: {
-          ...{ input_tokens: 1000, cache_read_tokens: 400, cache_write_tokens: 500, output_tokens: 500 },
-        },
-        // 100 at 3 USD a million, 400 at 0.30, 500 at 3.75 and 500 at 15, with a markup of 100 %.
-        credits_burned: 19.59,
-      },
-    ])
-    expect(await statusOf(key)).toMatchObject({
-      accepted: 1,
-      duplicates: 1,
-      ignored: { not_a_model_call: 8 },
+    for (const kind of ['cacheRead', 'output'])
+      expect(await sentMetrics(key, onlyKind(body, kind))).toEqual({})
+    const events = await eventsOf(key)
+    const of = { feature_id: 'claude_code', user_id: 'zoe', provider: 'ANTHROPIC' }
+    for (const event of events) expect(event).toMatchObject({ ...of, model: 'claude-sonnet-4-5-20250929' })
+    // 100 at 3 USD a million, 500 at 15, 400 at 0.30 and 500 at 3.75, with a markup of 100 %.
+    const billed = events.map(({ usage, credits_burned }) => [JSON.stringify(usage), credits_burned])
+    expect(Object.fromEntries(billed)).toEqual({
+      '{"input_tokens":100}': 0.6,
+      '{"output_tokens":500}': 15,
+      '{"input_tokens":400,"cache_read_tokens":400}': 0.24,
+      '{"input_tokens":500,"cache_write_tokens":500}': 3.75,
     })
+    expect(await statusOf(key)).toMatchObject({ accepted: 4, duplicates: 6 })
   })
 
   it('that are cumulative, or of no kind, are rejected', async () => {
@@ -497,7 +504,7 @@ describe('the token counters of Claude Code', () => {
     const body = tokenMetric(key)
     expect((await sendProtobuf(key, metricsProtobuf(body), {}, '/otlp/v1/metrics')).status).toBe(200)
     expect(await sentMetrics(key, body)).toEqual({})
-    expect(await eventsOf(key)).toHaveLength(1)
+    expect(await eventsOf(key)).toHaveLength(4)
     const broken = metricsProtobuf(body).slice(0, 40)
     expect((await sendProtobuf(key, broken, {}, '/otlp/v1/metrics')).status).toBe(400)
   })

@@ -5,7 +5,7 @@ import { USER_ATTRIBUTES } from './span.ts'
 
 /**
  * The token counters of coding agents, which export no spans. Claude Code counts each kind of token in a series of its
- * own, as deltas; the points of one model and interval become one event.
+ * own, as deltas. Each series and interval becomes one event: a collector may send those of one model in several requests.
  */
 
 const TOKENS = 'claude_code.token.usage'
@@ -70,10 +70,9 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
   return { kind: 'rejected', reason: 'no_model', detail: 'The point has no model.' }
 }
 
-/** Every attribute but the kind of tokens, and the interval: one event, and its idempotency key. */
+/** The series and the interval: one event, and its idempotency key. */
 function seriesOf({ attributes, resource, start_ns, time_ns }: Point): string {
-  const sorted = (map: Point['attributes']) =>
-    [...map].filter(([name]) => name !== 'type').toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const sorted = (map: Point['attributes']) => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1))
   return keyOf('otlp', TOKENS, start_ns, time_ns, JSON.stringify([sorted(attributes), sorted(resource)]))
 }
 
