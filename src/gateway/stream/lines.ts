@@ -23,10 +23,16 @@ export class Lines {
 
   /** Reads a chunk and returns the bytes to pass on. */
   pass(chunk: Uint8Array): readonly Uint8Array[] {
+    const piece = this.decoder.decode(chunk)
+    // Searching the whole line again for each of its chunks would make a line of many megabytes quadratic.
+    if (!piece.includes('\n') && !this.held && !(this.cuts && this.reading.ended)) {
+      this.begun = this.begun.length + piece.length > MAX_LINE ? '' : this.begun + piece
+      return [chunk]
+    }
     const bytes = this.held ? joined(this.held, chunk) : chunk
     const before = this.held ? 0 : this.begun.length
     this.held = undefined
-    const text = this.begun + this.decoder.decode(chunk)
+    const text = this.begun + piece
     const kept: Uint8Array[] = []
     /** The places in `text` of the first byte that is not passed on yet, and of the current line. */
     let from = before
