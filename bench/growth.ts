@@ -174,7 +174,7 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   for (let round = 0; round < STARTS; round++) {
     await server.stop()
     server = await start()
-    // The first request pays for the process and for the route, whoever sends it.
+    // The first request of any caller pays for the process and for the route.
     for (let i = 0; i < 5; i++) await read(other)()
     await call(server, other, '/v1/events/ingest', event(EVENTS + round, 'small'))
     const sizes = round % 2 === 0 ? (['large', 'small'] as const) : (['small', 'large'] as const)

@@ -9,7 +9,7 @@ import { operatorToken } from './local-setup.ts'
 
 const DEMO = { name: 'Demo customer', email: 'demo@example.com', tier: 'ENTERPRISE' }
 
-/** The API never takes a key that somebody chose, so the known one is written into the local D1 from outside. */
+/** The API never accepts a chosen key, so the known one is written into the local D1 from outside. */
 const ATTACH_KEY = `
   INSERT OR IGNORE INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms)
   SELECT '${DEVELOPMENT_KEY_ID}', customer_id, 'live', 'Development key', '${DEVELOPMENT_KEY_HASH}',
@@ -18,7 +18,7 @@ const ATTACH_KEY = `
 
 /**
  * Gives the server at `url` the demo customer with its sign-up credits and the development key. Does nothing that was
- * done before. The key that the registration itself hands out is thrown away: nobody ever knew it.
+ * done before. The key that the registration itself hands out is dropped: it was never shown.
  */
 export async function seedDemoCustomer(url: string): Promise<void> {
   refuseRemote(url)

@@ -159,7 +159,7 @@ function imagePrices(pricing: Pricing): string | undefined {
   return [decimal(base), ...others.map(([size, price]) => `${size}:${decimal(price)}`)].join(',')
 }
 
-/** A field nobody has decided about would be a price silently dropped: the build stops instead. */
+/** A field without a decision would be a price that is dropped silently: the build stops instead. */
 export function assertNoNewFields(): void {
   const known = new Set([...LEFT_OUT, ...CONVERTED])
   for (const models of Object.values(allPricing)) {

@@ -42,7 +42,7 @@ const PROVIDERS: Readonly<Record<string, string>> = {
 
 /**
  * Left out: subscriptions, whose calls have no price; lists in another currency or of a test endpoint; and a gateway
- * that passes requests on at the price of whoever answers them.
+ * that passes requests on at the price of the provider that answers them.
  */
 const LEFT_OUT = new Set([
   'cloudflare-ai-gateway',

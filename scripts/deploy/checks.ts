@@ -8,7 +8,7 @@ import type { EnvironmentName, Section } from './sections.ts'
  * Why a deployment is refused.
  * - `wrong`: no deployment of this section can be right;
  * - `missing`: something that only the deployer can do has not been done yet;
- * - `notice`: somebody may want it so, and should know.
+ * - `notice`: it may be intended, and the operator should know.
  */
 export interface Finding {
   readonly kind: 'wrong' | 'missing' | 'notice'

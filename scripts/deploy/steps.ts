@@ -77,7 +77,7 @@ async function release({ environment, url }: Request, world: World): Promise<num
 
   const target = url ?? urlOf(world.deployedTo())
   if (target === undefined) {
-    world.say('Deployed, but nobody said where to: npm run smoke -- https://… tells whether it works.')
+    world.say('Deployed to an address that wrangler did not print. Check it with: npm run smoke -- https://…')
     return 1
   }
   if (await world.smoke(target)) {

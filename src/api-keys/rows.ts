@@ -62,7 +62,7 @@ export interface KeyContext {
   readonly account: Account
   readonly region: string | null
   readonly keys_in_force: number
-  /** Active keys, and those that ended within a day. */
+  /** Active keys, and keys that ended within a day. */
   readonly recent_keys: number
   /** The calling key; undefined for the operator. */
   readonly maker: ApiKey | undefined

@@ -42,7 +42,7 @@ export type Ending =
  * - `accepted`: this answer is the answer of the call, also if it is an error that every attempt would get;
  * - `refused`: the provider did no work, which costs nothing;
  * - `ambiguous`: the provider may have worked, and may charge for it;
- * - `abandoned`: nobody waits for an answer.
+ * - `abandoned`: no client waits for an answer.
  */
 export type Verdict = 'accepted' | 'refused' | 'ambiguous' | 'abandoned'
 
@@ -94,7 +94,7 @@ export const MAX_DELAY_MS = 2_000
 const FIRST_DELAY_MS = 250
 
 /**
- * Returns the attempt after those that were made, or undefined if the last ending is the call's. A target that the last
+ * Returns the attempt after the earlier ones, or undefined if the last ending is the call's. A target that the last
  * ending rules out is passed over. `random` is from 0 to 1, for the pause before another attempt at the same target.
  */
 export function nextAttempt(

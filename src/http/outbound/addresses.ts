@@ -1,6 +1,6 @@
 /**
  * Decides whether an IP address is public. Addresses that IANA's registries of special-purpose addresses do not call
- * globally reachable are not, nor are those that contain another address (6to4, Teredo, NAT64, mapped).
+ * globally reachable are not, nor are addresses that contain another one (6to4, Teredo, NAT64, mapped).
  */
 
 /** The first address and the length of each prefix that is not public. */

@@ -159,7 +159,7 @@ export function durabilityOf(storage: DurableObjectStorage): () => Promise<void>
 }
 
 /**
- * Requests that arrive together share one commit. The first one is committed at once, and those that arrive until it is
+ * Requests that arrive together share one commit. The first one is committed at once, and requests that arrive until it is
  * durable are the next group: groups are as large as the disk is slow, and a request that is alone waits for nothing.
  * No timer is involved: in workerd 1.20261102 one of 0 ms waits for 1.15 ms. docs/decisions/002 has the measurements.
  */
