@@ -81,7 +81,7 @@ function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/teams', teamsRoutes)
 }
 
-/** What a drop-in route may be translated to. */
+/** The routes that a drop-in request may be translated to. */
 function mountAll(app: OpenAPIHono<AppEnv>): void {
   app.onError(onError)
   app.notFound(notFound)

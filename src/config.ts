@@ -35,11 +35,11 @@ export interface Config {
   readonly slow_request_ms: number
   /** The origins of web pages that may call the API from a browser; `*` for all, none by default. */
   readonly cors_origins: '*' | readonly string[]
-  /** Hosts in the operator's network that provider keys may lead to: `host` or `host:port`. */
+  /** Hosts in the operator's network that provider keys may use: `host` or `host:port`. */
   readonly private_upstreams: readonly string[]
   /** The resolver of names that customers supply, by DNS over HTTPS. */
   readonly dns_resolver_url: string
-  /** Where prices are read from; null for no feed. */
+  /** The URL of the price feed; null for no feed. */
   readonly price_feed: PriceFeedConfig | null
   /** The drop-in endpoints that are on: all by default. */
   readonly drop_in: readonly DropInEndpoint[]
@@ -56,12 +56,12 @@ export interface PriceFeedConfig {
   readonly url: string
   /** The Ed25519 public key that signs it: 32 bytes in base64. */
   readonly key: string
-  /** A price that moves by more needs the operator's word. */
+  /** A price that changes by more than this needs the operator's approval. */
   readonly bound_percent: number
 }
 
 export interface GatewayConfig {
-  /** The time that a call's hold has, from its beginning and from each note of its progress. */
+  /** The lifetime of a call's hold, from its beginning and from each note of its progress. */
   readonly hold_ms: number
   /** The limits of waiting for a provider: its headers, the first chunk of a stream, and each later one. */
   readonly headers_timeout_ms: number

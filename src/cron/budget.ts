@@ -1,9 +1,9 @@
 import type { Bindings } from '../bindings.ts'
 
-/** A scheduled job has used up its calls or its time. What it has done so far stays; its next run continues. */
+/** Thrown when a scheduled job has used up its calls or its time. Completed work is kept, and the next run continues. */
 export class BudgetSpent extends Error {}
 
-/** The limit of a job's calls of D1 and of ledger objects, and of its time. */
+/** The limits of a job: its calls of D1 and of ledger objects, and its time. */
 export class Budget {
   private left: number
   private readonly until_ms: number
@@ -13,14 +13,14 @@ export class Budget {
     this.until_ms = Date.now() + time_ms
   }
 
-  /** Throws `BudgetSpent` when there are fewer calls left, or no time. */
+  /** Throws `BudgetSpent` when fewer calls are left, or no time. */
   take(calls: number): void {
     if (this.left < calls) throw new BudgetSpent('The calls of this run are used up.')
     if (Date.now() >= this.until_ms) throw new BudgetSpent('The time of this run is used up.')
     this.left -= calls
   }
 
-  /** Ends the budget: a job that runs on after its time can change nothing more. */
+  /** Ends the budget: a job that continues after its time can change nothing more. */
   end(): void {
     this.left = 0
   }

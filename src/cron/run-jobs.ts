@@ -22,7 +22,7 @@ export interface Job {
   readonly run: (run: JobRun) => Promise<void>
 }
 
-/** No job runs longer. */
+/** The time limit of a job. */
 const JOB_TIME_MS = 30_000
 
 const PLACES = 'SELECT sweep, after_customer_id FROM sweeps'
@@ -89,7 +89,7 @@ async function runJob(
   return succeeded
 }
 
-/** The place where a job continues; for work that an operator may start as well. */
+/** The place where a job continues, for work that an operator may start too. */
 export async function readPlace(db: D1Database, job: string): Promise<string> {
   return (await db.prepare(PLACE).bind(job).first<string>('after_customer_id')) ?? ''
 }

@@ -57,7 +57,9 @@ export function jsonParameters(texts: readonly string[]): string[] {
   return portions.map(jsonArray)
 }
 
-/** A JSON array of JSON texts, in one copy: brackets around a joined text would make a second one of megabytes. */
+/**
+ * A JSON array of JSON texts, built in one copy: adding brackets to a joined text would copy megabytes a second time.
+ */
 export function jsonArray(texts: readonly string[]): string {
   const pieces = ['[']
   for (const text of texts) {

@@ -11,12 +11,12 @@ import type { IgnoredReason, RejectedReason } from './reasons.ts'
 
 /**
  * Outcomes of the drop-in endpoints, counted in the isolate's memory and added to D1: the first count of a ledger at
- * once, then at most every ten seconds, so that a request never costs a row of its own. For a person who sets an
- * endpoint up, not for billing: an isolate that ends loses what it has not written, a write whose answer is lost counts
- * twice, and the counts of a quiet isolate are written by its next request.
+ * once, then at most every ten seconds, so that a request never costs a row of its own. These counts help to set an
+ * endpoint up and are not for billing: an isolate that ends loses what it has not written, a write whose answer is lost
+ * counts twice, and the counts of a quiet isolate are written by its next request.
  */
 const WRITE_EVERY_MS = 10_000
-/** Reached only while D1 does not answer, after which new outcomes are not counted. */
+/** Reached only while D1 does not answer. New outcomes are then not counted. */
 const MAX_COUNTS = 2_000
 
 export type Outcome =

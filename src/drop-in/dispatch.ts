@@ -7,14 +7,14 @@ import type { AppEnv } from '../http/env.ts'
 import { InexactNumber } from '../http/input/exact-json.ts'
 import { createRouter } from '../http/route.ts'
 
-/** A request to a route of our own API, which a drop-in route is translated to. */
+/** A request to a route of our own API, translated from a drop-in route. */
 export interface OwnRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body?: object
   readonly idempotency_key?: string | undefined
-  /** A scope of the translated route that the key of this request need not have: the drop-in route has its own. */
+  /** A scope that the translated route requires and this request's key may lack: the drop-in route has its own scope. */
   readonly granted?: Scope
 }
 
@@ -81,7 +81,7 @@ function innerRequest(
   return new Request(url, { method, headers, body: JSON.stringify(body, exactly) })
 }
 
-/** Writes a number that a double does not hold as it was sent. */
+/** Writes a number as it was sent if a double does not hold it. */
 function exactly(_: string, value: unknown): unknown {
   return value instanceof InexactNumber ? JSON.rawJSON(value.source) : value
 }

@@ -32,9 +32,9 @@ export interface Ingested {
 }
 
 /**
- * Bills the events among the items through the one ingest path, and counts every outcome. A refusal of the whole request
- * (a rate limit, an overloaded ledger) is returned as such: the client sends the request again, and what was billed is
- * a duplicate then.
+ * Bills the events among the items through the one ingest path, and counts every outcome. A refusal of the whole
+ * request (a rate limit, an overloaded ledger) is returned unchanged: the client repeats the request, and events that
+ * were billed count as duplicates.
  */
 export async function ingestItems(
   c: Context<AppEnv>,
@@ -102,12 +102,12 @@ function byCode(results: readonly ItemResult[]): ReadonlyMap<string, number> {
   return codes
 }
 
-/** Counts a request that cannot be read as a whole. */
+/** Counts a request whose body cannot be read. */
 export function countUnreadable(c: Context<AppEnv>, endpoint: Endpoint): void {
   countOutcomes(c, endpoint, ['rejected:unreadable'], Date.now())
 }
 
-/** An idempotency key made from another system's ids, of any length and characters. */
+/** Makes an idempotency key from another system's ids, of any length and characters. */
 export function keyOf(endpoint: Endpoint, ...ids: readonly string[]): string {
   const digest = createHash('sha256').update(JSON.stringify(ids)).digest('base64url')
   return `${endpoint}:${digest}`

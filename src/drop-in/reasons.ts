@@ -6,23 +6,23 @@ import type { Refusal } from '../ledger/model/refusal.ts'
  */
 export type RejectedReason =
   | Refusal['code']
-  /** The request itself cannot be read. */
+  /** The request itself is malformed. */
   | 'unreadable'
-  /** No usage that the reader knows. */
+  /** The usage is missing or unknown to the reader. */
   | 'no_usage'
   | 'no_model'
   | 'no_provider'
   /** A CloudEvent whose type has no mapping. */
   | 'no_mapping'
-  /** A field that the mapping points to is missing or no number. */
+  /** A field of the mapping is missing or not a number. */
   | 'wrong_data'
 
 export type IgnoredReason =
-  /** A span that is no call of a model: HTTP, tools, an application's own. */
+  /** A span that is not a model call: HTTP, tools, the application itself. */
   | 'not_a_model_call'
   /** A span of an agent or a workflow, whose usage repeats that of its calls. */
   | 'total_of_others'
-  /** A model call that another one contains, such as a framework's around its client's. */
+  /** A model call that contains another one, such as a framework's call around its client's. */
   | 'not_a_leaf'
   | 'failed_call'
   | 'cache_hit'

@@ -68,7 +68,9 @@ export function dropInStatusRoutes(): OpenAPIHono<AppEnv> {
   return router
 }
 
-/** The endpoints of other systems' clients. Their paths are not below `/v1`: only base URL and key change. */
+/**
+ * The endpoints for other systems' clients. Their paths are not below `/v1`, so a client changes only base URL and key.
+ */
 export function dropInRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
   const router = createRouter()
   router.use('/otlp/*', protobufProblems)

@@ -158,7 +158,7 @@ gatewayRoutesRoutes.openapi(changeRoute, async (c) => {
       on_ambiguous: on_ambiguous ?? before.on_ambiguous,
       timeouts: timeouts ? timeoutsOf(timeouts) : before.timeouts,
       enabled: enabled ?? before.enabled,
-      // A change always moves it, so that one that was made meanwhile is noticed.
+      // Every change moves this time, so that concurrent changes are detected.
       updated_at_ms: Math.max(Date.now(), before.updated_at_ms + 1),
     }
     const [updated] = await c.env.DB.batch([

@@ -18,7 +18,7 @@ import { returnedHeaders } from './upstream.ts'
 
 const NOTHING = { pieces: 0, bytes: 0 }
 
-/** The client is gone before an answer: the provider has the request, so the estimate of its input is charged. */
+/** The client left before an answer. The provider has the request, so the estimate of its input is charged. */
 const UNANSWERED: Used = { reported: undefined, complete: false, delivered: NOTHING, why: 'client_gone' }
 
 /** Relays the answer of a call's last attempt, and settles its hold, whatever happens. */
@@ -39,7 +39,7 @@ export function relayed(
   }
   const { response, body } = sent
   const type = response.headers.get('Content-Type') ?? ''
-  // A page of HTML is no answer of a provider, but of something on the way to it.
+  // A page of HTML is not an answer of a provider. It comes from a proxy in between.
   if (!response.ok || body === null || type.includes('text/html')) {
     void held.settle(null)
     return new Response(body, { status: response.status, headers: returnedHeaders(response.headers) })
@@ -60,7 +60,7 @@ export type Sent =
   | {
       readonly kind: 'answered'
       readonly response: Response
-      /** Of the response, or with its first chunk read already. */
+      /** The body of the response, or the same stream after its first chunk was read. */
       readonly body: ReadableStream<Uint8Array> | null
     }
   | { readonly kind: 'failed'; readonly why: Failed }
@@ -84,7 +84,7 @@ interface Answer {
   readonly provider: AbortController
 }
 
-/** Relays a stream. Its charge is known at its end, so that it has no headers of it. */
+/** Relays a stream. Its charge is known only at the end, so it has no headers with the charge. */
 function streamed(
   c: Context<AppEnv>,
   held: HeldCall,
@@ -135,13 +135,16 @@ function streamed(
   return new Response(stream, { status: response.status, headers: returnedHeaders(response.headers) })
 }
 
-/** Audio passes as it is. */
+/** Audio is not read, only relayed. */
 const UNREAD = { pass: (chunk: Uint8Array) => [chunk], end: () => [] }
 
-/** A note is renewed when twice as much was delivered, and at least so many tokens more. */
+/** A note is renewed when the delivered tokens have doubled, and at least this many are new. */
 const NOTED_TOKENS = 64
 
-/** Extends the hold of a call that runs, and notes what it is charged if it expires; null changes no note. */
+/**
+ * Extends the hold of a running call, and notes the charge for the case that the hold expires. Null keeps the earlier
+ * note.
+ */
 export async function noteUse(
   { env, ledger, hold }: HoldPlace,
   event: PricedEvent | null,
@@ -182,14 +185,14 @@ async function whole(
   }
   const charge = chargeOf(held, usedIn(held, dialect, bytes))
   const answer = await held.settle(charge)
-  // What cannot be charged is not delivered.
+  // An answer that cannot be charged is not delivered.
   if (charge && !answer) return refusalResponse(c, { code: 'unavailable' })
   const headers = returnedHeaders(response.headers)
   for (const [name, value] of answer ? meterHeaders(answer) : []) headers.set(name, value)
   return new Response(bytes, { status: response.status, headers })
 }
 
-/** The largest answer that is no stream: ten images. */
+/** The size limit of an answer that is not a stream: ten images. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 async function readWhole(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
@@ -203,12 +206,12 @@ async function readWhole(body: ReadableStream<Uint8Array>): Promise<Uint8Array> 
   return Buffer.concat(chunks)
 }
 
-/** What a whole answer reports; an answer without usage is estimated by its text. */
+/** Reads the usage of a whole answer. An answer without usage is estimated from its text. */
 function usedIn({ pricing }: HeldCall, dialect: Dialect, bytes: Uint8Array): Used {
   const text = new TextDecoder('latin1').decode(bytes)
   const reported = parsed(text)
   const { api } = pricing.endpoint
-  // Images may be counted, and the seconds of a transcription read, where there is no usage.
+  // Without usage, images are counted, and the seconds of a transcription are read.
   const complete =
     reported !== undefined &&
     (isRecord(reported.usage) ||
@@ -240,7 +243,7 @@ function meterHeaders({
   ]
 }
 
-/** Comments of a stream of events, which every client skips. */
+/** Comments in the event stream. Every client skips them. */
 function trailerOf(answer: SettledCall): string {
   return `${meterHeaders(answer)
     .map(([name, value]) => `: ${name}: ${value}\n`)

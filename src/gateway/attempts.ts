@@ -36,7 +36,7 @@ export interface Attempt extends ProviderRequest {
 export interface Attempts {
   readonly fallback: Fallback
   readonly timeouts: RouteTimeouts
-  /** Returns undefined for a target that nothing can be sent to, or that is not admitted. */
+  /** Returns undefined for a target that cannot be called, or that is not admitted. */
   readonly prepare: (target: Target) => Promise<Attempt | undefined>
 }
 
@@ -59,7 +59,7 @@ export async function relayAnswer(
     const next = nextAttempt(fallback, made, Math.random())
     if (!next) return relayed(c, held, limits, { sent, provider, dialect: attempt?.dialect })
     notes.push(noteOf(held, made))
-    // What was refused says nothing that the next attempt needs.
+    // The body of a refused attempt is not needed for the next one.
     if (sent.kind === 'answered') sent.response.body?.cancel().catch(() => {})
     provider.abort()
     await noteUse(held, null, configOf(c.env).gateway.hold_ms)
@@ -73,7 +73,7 @@ type Place = Omit<Made, 'ending'> & { readonly delay_ms: number }
 const NO_FIRST_CHUNK = { kind: 'timeout', of: 'first_chunk' } as const
 const NOT_SENT: Sent = { kind: 'failed', why: 'not_sent' }
 
-/** The call as an attempt prices it. Its event says which attempts were made before. */
+/** Returns the call with the prices of an attempt. Its event lists the earlier attempts. */
 function heldBy(call: HeldCall, { pricing, place }: Attempt, notes: readonly string[]): HeldCall {
   return {
     ...call,
@@ -88,7 +88,7 @@ function heldBy(call: HeldCall, { pricing, place }: Attempt, notes: readonly str
   }
 }
 
-/** An attempt for the event of its call: what it may cost at the provider, if that is not known to be nothing. */
+/** Describes an attempt for the warnings of its event: how it ended, and its possible cost at the provider. */
 function noteOf({ pricing, input }: HeldCall, made: readonly Made[]): string {
   const last = made.at(-1)
   if (!last) throw new Error('no attempt was made')
@@ -168,7 +168,7 @@ async function send(
     if (isLast || !response.ok || !response.body || !pricing.call.stream) {
       return { kind: 'answered', response, body: response.body }
     }
-    // Another attempt is left: it is made if this one sends nothing, so its first chunk is waited for here.
+    // Another attempt is possible if this one sends nothing, so the first chunk is awaited here.
     const begun = await begin(response.body, first_chunk_timeout_ms)
     if (begun === 'silent') return { kind: 'failed', why: 'first_chunk_timeout' }
     if (begun === 'failed') return { kind: 'failed', why: why ?? 'unreachable' }
@@ -182,7 +182,7 @@ async function send(
   }
 }
 
-/** The message of a failed request may quote its address. */
+/** The message of a failed request may contain its address. */
 function nameOnly(error: unknown): string {
   return error instanceof Error ? error.name : typeof error
 }

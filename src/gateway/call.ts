@@ -28,7 +28,10 @@ import {
 import { type Charge, type HeldCall, settled } from './settlement.ts'
 import { upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
 
-/** A metered call: held before a byte goes to the provider, relayed, and settled. Two calls of the ledger object. */
+/**
+ * A metered call: holds credits before anything is sent to the provider, relays the answer, and settles. Two calls of
+ * the ledger object.
+ */
 export async function meteredCall(
   c: Context<AppEnv>,
   target: Target,
@@ -62,10 +65,13 @@ export async function meteredCall(
   }
 }
 
-/** A body of 16 MB takes the place of 5 MB, which is the whole isolate's: bodies here are not copied ten times. */
+/** A body of 16 MB may use the memory for 5 MB that the isolate's bodies share: bodies here are not copied ten times. */
 const LARGEST_PLACE = 5 * 1024 * 1024
 
-/** A call whose body is an upload, which is relayed while it arrives. Its key compares its length and its first 64 KB. */
+/**
+ * Makes a call whose body is an upload, which is relayed while it arrives. The idempotency key compares its length and
+ * its first 64 KB.
+ */
 async function uploadedCall(
   c: Context<AppEnv>,
   target: Target,
@@ -96,16 +102,16 @@ interface Asked {
   readonly meter: MeterHeaders
 }
 
-/** A body that was read as far as its price depends on it. */
+/** A body, read as far as the price needs it. */
 interface Sent {
   readonly call: CallRequest
   readonly input: InputEstimate
   readonly prices: (pricing: Pricing) => CallPrices
-  /** What the idempotency key compares. */
+  /** The text that the idempotency key compares. */
   readonly identity: string
-  /** The body to send, with the limit of output of a clipped call, and the model of a fallback. */
+  /** Returns the body to send, with the output limit of a clipped call and the model of a fallback. */
   readonly body: (clipped_to: number | undefined, model: string | null) => BodyInit
-  /** Whether the body can be sent again. */
+  /** Whether the body can be sent a second time. */
   readonly repeatable: boolean
 }
 
@@ -128,7 +134,8 @@ async function heldCall(
   if (expected.kind === 'refused') return refusalResponse(c, expected.refusal)
   const { idempotency_key, feature_id, user_id, team_id } = meter
   const ledger = ledgerOf(c)
-  // A request whose client leaves is taken down unless something waits for it: from before the hold until its end.
+  // The runtime cancels a request whose client leaves, unless `waitUntil` has a promise. This one lasts from before the
+  // hold until the call is settled.
   const over = Promise.withResolvers<void>()
   c.executionCtx.waitUntil(over.promise)
   const open = ({ least, most }: AcceptedPrices) =>
@@ -167,7 +174,7 @@ async function heldCall(
   let current = openedFor(pricing, expected, opened.answer)
   const settle = (charge: Charge | null) => settled(current.place, charge).finally(over.resolve)
   const held: HeldCall = { ...current.place, pricing, input, settle }
-  // Another model, or another provider of it, is admitted and held by itself, like a call of its own.
+  // Another model or provider is admitted and held separately, like a call of its own.
   const holdFor = async (price: Pricing): Promise<boolean> => {
     if (current.priced_as === pricedAs(price)) return true
     const wanted = prices(price)
@@ -210,12 +217,15 @@ async function heldCall(
 
 type AcceptedPrices = Exclude<CallPrices, { readonly kind: 'refused' }>
 
-/** What decides the price of a call, and whom its limits concern. */
+/** Identifies the provider and model of a call: its price and the limits that apply depend on them. */
 function pricedAs({ provider, call }: Pricing): string {
   return JSON.stringify([provider, call.model])
 }
 
-/** The body as it came, but for the limit of a clipped call and the report of usage that a stream has to be asked for. */
+/**
+ * Returns the body as received, apart from the output limit of a clipped call and the usage report that a stream must
+ * request.
+ */
 function bodyToSend(
   body: JsonBody,
   call: CallRequest,
@@ -231,7 +241,7 @@ function bodyToSend(
   return text === body.text ? body.bytes : text
 }
 
-/** Gemini has the model in its path. */
+/** Gemini's path contains the model. */
 function withModel(target: Target, model: string | null): Target {
   if (model === null || target.dialect !== 'google') return target
   return { ...target, path: target.path.replace(/^[^:]+/, `models/${encodeURIComponent(model)}`) }

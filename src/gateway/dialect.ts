@@ -1,7 +1,7 @@
 import type { EventType } from '../ledger/model/vocabulary.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
 
-/** The shape in which a metered endpoint reports usage, and how its stream is read. */
+/** A metered endpoint's form of usage, and the reader of its stream. */
 export type MeteredApi =
   | 'chat'
   | 'responses'
@@ -19,7 +19,7 @@ export interface MeteredEndpoint {
   readonly event_type: EventType
   /** The model, if the path names it. */
   readonly model?: string
-  /** Whether the path asks for a stream; undefined if the body does. */
+  /** Whether the path requests a stream; undefined if the body decides. */
   readonly stream?: boolean
 }
 
@@ -50,27 +50,27 @@ const GOOGLE_ACTIONS: Readonly<Record<string, Omit<MeteredEndpoint, 'model'> | {
   countTokens: FREE,
 }
 
-/** The versions in the paths of each dialect, below which its endpoints are. The addresses of providers have the first. */
+/** The API versions in each dialect's paths. Provider addresses have the first one. */
 export const VERSIONS: Readonly<Record<Dialect, readonly [string, ...string[]]>> = {
   openai: ['v1'],
   anthropic: ['v1'],
   google: ['v1beta', 'v1'],
 }
 
-/** The place of a call at its provider. */
+/** The path of a call at its provider. */
 export interface Target {
   readonly dialect: Dialect
   readonly version: string
-  /** Below the version. */
+  /** The part after the version. */
   readonly path: string
   readonly query: string
 }
 
-/** A model is one segment, or two where a provider's names have a slash in them. */
+/** A model name has one segment, or two for providers whose names contain a slash. */
 const MODELS = /^models(?:\/[^/]+){0,3}$/
 const GOOGLE_CALL = /^(?:models|tunedModels)\/([^/:]+):([A-Za-z]+)$/
 
-/** Returns the endpoint of a path below the version; undefined for one that the gateway does not relay. */
+/** Returns the endpoint of a path after the version; undefined if the gateway does not relay it. */
 export function endpointOf(dialect: Dialect, method: string, path: string): Endpoint | undefined {
   if (method === 'GET') return MODELS.test(path) && !GOOGLE_CALL.test(path) ? FREE : undefined
   if (method !== 'POST') return undefined

@@ -9,14 +9,14 @@ import type { Dialect } from '../provider-keys/providers.ts'
 export function shapedErrors(dialect: Dialect) {
   return createMiddleware<AppEnv>(async (c, next) => {
     await next()
-    // A provider may answer with a problem document too, which passes as it is.
+    // A provider's own problem document is relayed unchanged.
     if (c.get('problem_code') === undefined) return
     const problem: Problem = await c.res.json()
     const { status } = c.res
     const headers = new Headers(c.res.headers)
     headers.set('Content-Type', 'application/json')
     headers.delete('Content-Length')
-    // The SDKs repeat 409 by themselves, and some 429: only what may pass is repeated.
+    // The SDKs repeat every 409 and some 429. This lets them repeat only temporary errors.
     if (!MAY_PASS.has(problem.code)) headers.set('x-should-retry', 'false')
     c.res = undefined
     c.res = new Response(JSON.stringify(SHAPES[dialect](problem)), { status, headers })
@@ -84,7 +84,7 @@ const SHAPES: Readonly<Record<Dialect, (problem: Problem) => object>> = {
   }),
 }
 
-/** The members that only this code adds, and the link to its documentation. */
+/** The members that only this code has, and the link to its documentation. */
 function members({ type, title: _title, status: _s, detail: _d, code: _c, request_id, ...own }: Problem) {
   return { ...own, request_id, doc_url: type }
 }

@@ -1,7 +1,7 @@
 /**
- * Plans retries and fallbacks of a call: which attempts, in which order, and whether an outcome leads to the next one.
- * Pure. Without a plan there is one attempt. Attempts follow each other only before the first byte of an answer was
- * delivered, and always with the API of the call: bodies are not translated, only the model may differ.
+ * Plans retries and fallbacks of a call: which attempts are made, in which order, and whether an outcome leads to
+ * another attempt. Pure. Without a plan there is one attempt. No attempt follows once the first byte of an answer was
+ * delivered. All attempts use the API of the call: bodies are not translated, only the model may differ.
  */
 
 /** A further attempt. */
@@ -12,7 +12,7 @@ export interface Target {
   readonly model: string | null
 }
 
-/** Whether the next attempt is made after one whose effect at the provider is unknown: it may be paid for twice. */
+/** Whether another attempt may follow one that may have had an effect at the provider, so that both may cost money. */
 export type OnAmbiguous = 'next' | 'stop'
 
 export interface Fallback {
@@ -46,11 +46,11 @@ export type Ending =
  */
 export type Verdict = 'accepted' | 'refused' | 'ambiguous' | 'abandoned'
 
-/** Errors that pass by themselves. 529 is Anthropic's "overloaded". */
+/** Temporary errors. 529 is Anthropic's "overloaded". */
 const TRANSIENT: ReadonlySet<number> = new Set([408, 409, 425, 429, 500, 502, 503, 529])
-/** Errors of the key, the account or the model, which another target does not share. */
+/** Errors of the key, the account or the model, which another target may not have. */
 const OF_THE_TARGET: ReadonlySet<number> = new Set([401, 402, 403, 404])
-/** A proxy gave up waiting for the provider: 504, and Cloudflare's 522 and 524. */
+/** A proxy stopped waiting for the provider: 504, and Cloudflare's 522 and 524. */
 const PROXY_TIMEOUTS: ReadonlySet<number> = new Set([504, 522, 524])
 
 export function verdictOf(ending: Ending): Verdict {
@@ -94,8 +94,8 @@ export const MAX_DELAY_MS = 2_000
 const FIRST_DELAY_MS = 250
 
 /**
- * Returns the attempt after the earlier ones, or undefined if the last ending is the call's. A target that the last
- * ending rules out is passed over. `random` is from 0 to 1, for the pause before another attempt at the same target.
+ * Returns the attempt after the earlier ones, or undefined if the call ends with the last one. Skips targets that the
+ * last ending rules out. `random` is from 0 to 1, for the pause before another attempt at the same target.
  */
 export function nextAttempt(
   { targets, on_ambiguous }: Fallback,
@@ -115,7 +115,7 @@ export function nextAttempt(
   return undefined
 }
 
-/** Undefined if the target would fail again as it did. */
+/** Undefined if the target would fail again in the same way. */
 function delayBefore(target: Target, made: readonly Made[], random: number): number | undefined {
   const before = made.filter((attempt) => isSame(attempt.target, target))
   const last = before.at(-1)?.ending
@@ -132,7 +132,7 @@ function isSame(a: Target, b: Target): boolean {
   return a.provider_key === b.provider_key && a.model === b.model
 }
 
-/** The header `X-Meter-Fallback`, read. */
+/** The parsed header `X-Meter-Fallback`. */
 export type FallbackHeader =
   | { readonly kind: 'off' }
   | { readonly kind: 'fallback'; readonly fallback: Fallback }
@@ -145,7 +145,7 @@ const MAX_NAME_CHARS = 255
 const NAME = String.raw`([A-Za-z*][\w!#$%&'*+.^|~:/-]*|"(?:[^"\\]|\\["\\])*")`
 const ITEM = new RegExp(String.raw`^${NAME}((?:;\s*[a-z_]+=${NAME})*)$`)
 const PARAMETER = new RegExp(String.raw`;\s*([a-z_]+)=${NAME}`, 'g')
-/** Commas outside strings. */
+/** Matches commas outside of strings. */
 const COMMAS = /,(?=(?:[^"\\]|\\.|"(?:[^"\\]|\\.)*")*$)/
 
 /**
@@ -190,7 +190,7 @@ function invalid(message: string): FallbackHeader {
   return { kind: 'invalid', message }
 }
 
-/** A stored route, as far as the choice among routes needs it. `model` is a name, a beginning and `*`, or `*`. */
+/** The fields of a stored route by which one is chosen. `model` is a name, a prefix and `*`, or `*`. */
 interface Matching {
   readonly api: string
   readonly model: string

@@ -25,7 +25,7 @@ export function gatewayRoutes(dialect: Dialect): Hono<AppEnv> {
   return router
 }
 
-/** Each SDK has its own place for the key: that of the provider has the meter's here. */
+/** The header in which each SDK sends its key. Here it contains the meter's key. */
 const authenticateWhereSdksDo = authenticateBy((c) => [
   bearerToken(c.req.header('Authorization')),
   c.req.header('x-api-key'),

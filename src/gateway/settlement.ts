@@ -28,11 +28,14 @@ export interface HoldPlace {
 export interface HeldCall extends HoldPlace {
   readonly pricing: Pricing
   readonly input: InputEstimate
-  /** Settles the call: null releases its hold. The request is kept alive until then, even if its client is gone. */
+  /** Settles the call; null releases its hold. The request is kept alive until then, even if its client leaves. */
   readonly settle: (charge: Charge | null) => Promise<SettledCall | undefined>
 }
 
-/** Why a charge is not what the provider reports for a whole answer; `undefined` if it is. */
+/**
+ * The reason why a charge differs from the usage that a provider reported for a whole answer; `undefined` if it does
+ * not.
+ */
 export type Shortened =
   | 'client_gone'
   | 'provider_failed'
@@ -50,13 +53,13 @@ export interface Used {
 
 export interface Charge {
   readonly event: PricedEvent
-  /** An estimate is charged up to the hold, and a complete report is charged whole. */
+  /** An estimate is charged up to the hold. A complete report is charged in full. */
   readonly capped: boolean
 }
 
 /**
- * The charge of a call. A complete report is charged as it is. Else input and output as far as they are reported, and
- * estimates of the rest: the input from the body, the output from what was delivered.
+ * Computes the charge of a call. A complete report is charged as reported. Otherwise missing parts are estimated: the
+ * input from the body, the output from the delivered part.
  */
 export function chargeOf(
   { pricing, input }: HeldCall,
@@ -78,7 +81,7 @@ export function chargeOf(
   return { event: { ...event, warnings }, capped: true }
 }
 
-/** All characters are charged with the first byte of their speech. */
+/** The first byte of speech charges all of its characters. */
 function speechCharge(pricing: Pricing, why: Shortened | undefined): Charge | null {
   const speech = priceSpeech(pricing)
   if (!speech || speech.exact) return speech ? { event: speech.event, capped: false } : null
@@ -86,7 +89,7 @@ function speechCharge(pricing: Pricing, why: Shortened | undefined): Charge | nu
   return { event: { ...speech.event, warnings }, capped: true }
 }
 
-/** The reported input, and of the reported and the delivered output what is more. */
+/** The reported input, and the larger of the reported and the delivered output. */
 function partly(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
@@ -142,7 +145,7 @@ async function attempt(
     const result = await settleCall(env, ledger, message)
     return result.kind === 'done' ? result.answer : undefined
   } catch {
-    // A bug of the object, which has logged it: to charge is tried again, as for an object that cannot be reached.
+    // The object has a bug, which it has logged. The charge is retried, as for an object that cannot be reached.
     return undefined
   }
 }

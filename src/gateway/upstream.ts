@@ -2,7 +2,7 @@ import type { Dialect } from '../provider-keys/providers.ts'
 import type { UpstreamQuery } from '../provider-keys/upstream.ts'
 import { type Target, VERSIONS } from './dialect.ts'
 
-/** The request to a provider: nothing of ours in it, and only the headers that providers read. */
+/** The request to a provider: it has only the headers that providers read, and none of the meter's. */
 
 const PASSED: ReadonlySet<string> = new Set([
   'accept',
@@ -21,8 +21,8 @@ const PASSED: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Headers of a connection, not of an answer. The body is decoded on its way, so its length and encoding change. Cookies of
- * a provider are for the provider's own site.
+ * Headers that belong to the connection and not to the answer. The body is decoded on its way, so its length and
+ * encoding change. A provider's cookies are meant for its own site.
  */
 const NOT_RETURNED: ReadonlySet<string> = new Set([
   'alt-svc',
@@ -50,8 +50,8 @@ export function upstreamQuery(dialect: Dialect, header: (name: string) => string
 }
 
 /**
- * Returns the address of an endpoint at a provider, with the query of the request but for its key. A base ends with the
- * first version of the dialect; a call of another version goes to that.
+ * Returns the address of an endpoint at a provider, with the query of the request except its key. A base address ends
+ * with the dialect's first version; a call of another version replaces it.
  */
 export function upstreamUrl(base: string, { dialect, version, path, query }: Target): string {
   const parameters = new URLSearchParams(query)
@@ -67,7 +67,7 @@ export function upstreamUrl(base: string, { dialect, version, path, query }: Tar
 export function upstreamHeaders(dialect: Dialect, url: string, key: string, sent: Headers): Headers {
   const headers = new Headers()
   for (const [name, value] of sent) if (PASSED.has(name)) headers.set(name, value)
-  // Usage is read from the body as it passes.
+  // The body must be readable, because its usage is read.
   headers.set('accept-encoding', 'identity')
   const { hostname } = new URL(url)
   if (hostname.endsWith('.azure.com')) headers.set('api-key', key)

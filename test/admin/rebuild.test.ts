@@ -12,12 +12,12 @@ import { ACCOUNT, freshLedger, ledgerOf, runAlarm, type TestLedger } from '../su
 import { batch, eventItem } from '../support/messages.ts'
 import { captureUsage, deliver, expectRolledUp, rollupRows } from '../support/usage.ts'
 
-/** Rollups made anew from pages, beside those that are read. */
+/** Rollups rebuilt from pages, beside those in use. */
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-/** Burns events of now and of every second hour before, so 30 of them reach back beyond yesterday at any hour. */
+/** Burns events of now and of every second hour before: 30 of them reach back beyond yesterday at any hour. */
 async function use(ledger: TestLedger, events: number, now_ms = Date.now()): Promise<void> {
   const items = Array.from({ length: events }, (_, i) =>
     eventItem(1000 + i, {
@@ -195,7 +195,7 @@ describe('POST /v1/admin/customers/:id/rebuild', () => {
       await deliver(sent)
     }
     const [live_id, test_id] = [customer_id, `${customer_id}:test`]
-    // As a call does it that finishes the live ledger and has nothing left for the other.
+    // Makes the call that finishes the live ledger and has no time left for the test ledger.
     const now_ms = Date.now()
     await rebuildLedger(env.DB, live_id, 100, now_ms)
     await rebuildLedger(env.DB, test_id, 0, now_ms)

@@ -7,7 +7,9 @@ import { type Json, objects } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique, uniqueEmail } from '../support/customers.ts'
 import { d1FailingAt } from '../support/d1.ts'
 
-/** What is changed in D1 leaves its record in the batch of the change; what the operator starts, before it starts. */
+/**
+ * A change in D1 writes its audit record in the same batch. Work that the operator starts writes it before it starts.
+ */
 
 vi.spyOn(console, 'error').mockImplementation(() => undefined)
 

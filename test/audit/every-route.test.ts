@@ -3,8 +3,7 @@ import { createApp } from '../../src/app.ts'
 import { AUDIT_ACTIONS, type AuditAction } from '../../src/audit/record.ts'
 
 /**
- * Whether a route that changes something leaves an audit record is decided here, for each of them: a new one that
- * nobody has thought about fails.
+ * Lists for each route that changes something whether it leaves an audit record. A new route that is not listed fails.
  */
 
 const AUDITED: Readonly<Record<string, AuditAction>> = {

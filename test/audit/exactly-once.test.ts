@@ -17,7 +17,7 @@ import {
 import { CALLER, grant } from '../support/messages.ts'
 
 /**
- * A record of the audit log is there if and only if the change is: in one commit with it, and in D1 once, whatever
+ * The audit log has a record if and only if the change happened: in one commit with it, and in D1 once, whatever
  * happens to the object and to D1 on the way.
  */
 

@@ -8,12 +8,15 @@ import { createCustomer, OPERATOR_TOKEN, type TestCustomer } from '../support/cu
 import { createKey } from '../support/keys.ts'
 import { ACCOUNT, ledgerOf, runAlarm } from '../support/ledgers.ts'
 
-/** Every kind of change that a ledger commits leaves exactly one record, with who, where from, and before and after. */
+/**
+ * Each kind of change that a ledger commits leaves exactly one record, with the caller, the address, and the values
+ * before and after.
+ */
 
 const FROM = { 'CF-Connecting-IP': '2001:db8::7', 'X-Request-Id': 'req-of-the-test' }
 
 interface Case {
-  /** Flushed and left out, so that only the change itself is looked at. */
+  /** Flushed and left out, so that the test sees the change alone. */
   readonly prepare?: (key: string) => Promise<Json>
   readonly change: (key: string, prepared: Json) => Promise<Response>
   readonly record: Json
@@ -221,7 +224,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 }
 
-/** What the ledger has changed, without the registration and other changes that D1 makes. */
+/** Changes of the ledger, without the registration and other changes in D1. */
 async function recordsOf({ customer_id }: TestCustomer): Promise<Json[]> {
   await runAlarm(ledgerOf(customer_id))
   const page = await jsonOf(
@@ -260,7 +263,7 @@ describe.each(Object.entries(CASES))('%s', (_, { prepare, change, record }) => {
     expect(key).toContain(String(records[0]?.actor).slice('key_'.length))
     expect(Date.parse(String(records[0]?.at))).toBeGreaterThanOrEqual(asked_ms - 1)
     expect(records.slice(1)).toEqual(earlier)
-    // Nothing that is secret, and nothing of a person that an erasure would have to find.
+    // Records have no secrets, and nothing of a person that an erasure would have to find.
     expect(await rowsOf(customer_id)).not.toMatch(/om_live_|om_test_|zoe|@|dark/)
   })
 })
@@ -291,7 +294,7 @@ describe('what leaves no record', () => {
       await api('/v1/users/nobody', { key, method: 'DELETE' }),
     ]
     for (const response of refused) expect(response.status).toBeGreaterThanOrEqual(400)
-    // Deleted before: nothing changes.
+    // Deleted earlier, so nothing changes.
     expect((await api(`/v1/burn-tables/${table}`, { key, method: 'DELETE' })).status).toBe(200)
     await ingested(key, GPT_4O)
     await post(key, '/v1/holds', { feature_id: 'chat', credits: 1 })

@@ -8,7 +8,9 @@ import { expectInvalid, expectRefused, type Json, objects } from '../support/cli
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { countingD1 } from '../support/d1.ts'
 
-/** How the operator reads the audit log: by whom, what, which and when, of one customer or of all, in bounded reads. */
+/**
+ * The operator's reads of the audit log: by actor, action, target and time, for one customer or all, in bounded reads.
+ */
 
 const NOON_MS = Date.UTC(2031, 4, 17, 12)
 

@@ -15,7 +15,7 @@ export interface Saved {
   readonly table: Json
 }
 
-/** Saves a table; what a test is not about has its defaults. */
+/** Saves a table. Fields that a test leaves out have their defaults. */
 export async function saved(key: string, fields: Json = {}): Promise<Saved> {
   return savedBy(await postTable(key, { name: 'Test', ...fields }), 201)
 }

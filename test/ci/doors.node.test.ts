@@ -77,7 +77,7 @@ function plant(file: string, text: string): void {
   writeFileSync(path.join(scratch, file), text)
 }
 
-/** The rules of `RULES` that each planted file breaks. */
+/** Returns the rules of `RULES` that each planted file breaks. */
 function lint(): Map<string, string[]> {
   const { stdout } = spawnSync(
     path.join(ROOT, 'node_modules/.bin/biome'),

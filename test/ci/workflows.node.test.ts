@@ -121,7 +121,7 @@ describe('the workflows', () => {
         if (value.includes('secrets.')) expect(value).toBe(`\${{ secrets.${variable} }}`)
       }
     }
-    // A pull request of a stranger runs with the stranger's code.
+    // The pull request of a stranger runs the stranger's code.
     expect(text(name)).not.toContain('pull_request_target')
   })
 })

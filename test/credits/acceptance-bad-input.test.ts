@@ -14,9 +14,9 @@ import { createCustomer } from '../support/customers.ts'
 import { createKey } from '../support/keys.ts'
 
 /**
- * What may be wrong with a request to anything that moves credits (grants and purchases have their own page,
- * `grants.test.ts`): each is refused by name, and nothing is moved by it. All on one customer with a wallet for `u`
- * of 100 credits, of which 15 are burned and 40 held; its own wallet has the sign-up grant.
+ * Wrong requests to every route that moves credits (grants and purchases have their own file, `grants.test.ts`): each
+ * is refused by name and moves nothing. All use one customer with a wallet for `u` of 100 credits, of which 15 are
+ * burned and 40 held; the customer's own wallet has the sign-up grant.
  */
 
 interface Ids {
@@ -314,7 +314,7 @@ describe('a hold', () => {
   ]
   it.each(requests)('that is another customer’s, or none, is not %s', async (_, method, path, body) => {
     const wrong = [theirs.hold, 'hold_x', ids.recurring.replace('rg_', 'hold_'), ids.recurring, ids.burn]
-    // A number that the ledger has not given out yet.
+    // A number that the ledger has not assigned yet.
     wrong.push(`${ids.hold.slice(0, 15)}zzzzzzzz${ids.hold.slice(23)}`)
     for (const id of wrong) {
       const response = await send(`/v1/holds/${id}${path}`, body, method)

@@ -4,8 +4,8 @@ import { GPT_4O, granted, type Json, listed, objects, read } from '../support/cl
 import { createCustomer } from '../support/customers.ts'
 
 /**
- * A thousand requests of every kind at once on one wallet that has enough for a part of them, over HTTP, with its
- * balance looked at all the while. Amounts are micro-credits in BigInt, so that the books balance to the last digit.
+ * A thousand concurrent requests of every kind on one wallet that can pay for a part of them, over HTTP, while its
+ * balance is read. Amounts are micro-credits in BigInt, so the books balance to the last digit.
  */
 
 const REQUESTS = 1000
@@ -40,7 +40,7 @@ const balance: Step = (key) => api('/v1/credits/balance?user_id=u', { key })
 const check: Step = (key) =>
   post(key, '/v1/entitlements/check', { feature_id: 'chat', user_id: 'u', action: { type: 'API_CALL' } })
 
-/** What each caller does again and again, each beginning at another place. */
+/** The requests that each caller repeats. Callers begin at different places. */
 const ROUND: readonly Step[] = [
   open,
   balance,
@@ -74,7 +74,7 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
     const holds: string[] = []
     for (let i = 0; i < REQUESTS / CALLERS; i++) {
       const step = ROUND[(caller + i) % ROUND.length] ?? open
-      // Without a hold of its own a caller opens one.
+      // Opens a hold if the caller has none.
       const ready = [open, burn, batch, balance, check].includes(step) || holds.length > 0
       const made = ready ? step : open
       const response = await made(key, holds)
@@ -87,7 +87,7 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
   const sample = async () => {
     while (running > 0) {
       samples.push(await read(key, '/v1/credits/balance?user_id=u'))
-      // All is one thread here, and its timers (the group commit's) only run when it has nothing else to do.
+      // Everything runs in one thread here, and its timers (the group commit's) run only when it is idle.
       await scheduler.wait(1)
     }
   }
@@ -96,7 +96,7 @@ it('a thousand mixed requests on one wallet never overspend it, and the books ba
     ...Array.from({ length: CALLERS }, (_, caller) => call(caller).finally(() => running--)),
   ])
 
-  // What ran out of credits, and what came for a hold that had ended, was refused; nothing failed.
+  // Requests without enough credits, and requests for a hold that had ended, were refused. Nothing failed.
   expect([...statuses.keys()].sort()).toEqual([200, 201, 402, 409])
   expect(samples.length).toBeGreaterThan(100)
   for (const sample of samples) {

@@ -13,7 +13,7 @@ import {
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Cases in which lots, holds, refunds and time meet. Wallets are the user `u`'s; an event is 15 credits. */
+/** Cases that combine lots, holds, refunds and time. Wallets are the user `u`'s; an event is 15 credits. */
 
 const EVENT = { ...GPT_4O, user_id: 'u' }
 const MINUTE = 60_000
@@ -82,7 +82,7 @@ describe('across a lot’s expiry', () => {
     vi.setSystemTime(EVE + 10_000)
     expect(await amounts(key)).toEqual([40, 40, 0])
     expect(await capture(key, id, { credits: 15 })).toMatchObject({ captured: 15, remaining: 25 })
-    // Found late, it is dated when it happened.
+    // The expiry is found late and dated when it happened.
     vi.setSystemTime(EVE + 3_600_000)
     expect(await amounts(key)).toEqual([0, 0, 0])
     expect((await lines(key)).slice(1)).toEqual([
@@ -206,7 +206,7 @@ describe('a hold that has ended', () => {
 })
 
 describe('once for a key', () => {
-  /** Everything that moves credits, each as a request to a wallet of 100 credits with a hold of 40 and a burn of 15. */
+  /** Everything that moves credits: each is a request to a wallet of 100 credits with a hold of 40 and a burn of 15. */
   const requests: readonly (readonly [
     string,
     (ids: { hold: string; event: string }) => { path: string; body: Json },

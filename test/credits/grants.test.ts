@@ -25,7 +25,7 @@ beforeAll(async () => {
   key = customer.api_key
 })
 
-/** A body that the route accepts, with one field given as the very text it is to be. */
+/** A body that the route accepts, with the JSON text of one field given literally. */
 function withRaw(path: string, field: string, raw: string): string {
   const body: Record<string, unknown> = {
     user_id: 'zoe',

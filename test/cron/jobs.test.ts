@@ -4,7 +4,7 @@ import { type Job, runJobs } from '../../src/cron/run-jobs.ts'
 import { JOBS } from '../../src/cron.ts'
 
 const NOW_MS = Date.now()
-/** The platform allows so many calls in one invocation. */
+/** The platform limits the calls of one invocation. */
 const MAX_CALLS = 1_000
 
 beforeEach(async () => {

@@ -8,8 +8,8 @@ import { createKey } from '../support/keys.ts'
 import { idOf } from './support.ts'
 
 /**
- * Between the look at D1 and the write of a key anything may happen. What the key was decided by is part of the
- * statement that writes it, so each of these comes too late.
+ * Between the read of D1 and the write of a key, anything may change. The write repeats the conditions in its
+ * statement, so each of these changes makes it fail.
  */
 describe('the statement that adds a key', () => {
   it.each<[string, (customer: Setting) => Promise<Partial<KeyGuard>>]>([

@@ -112,7 +112,7 @@ describe('revoking a key', () => {
   it('wins over the copy that a lookup was making for KV at that moment', async () => {
     const { customer_id } = await createCustomer()
     const { api_key, key_id, key_hash } = await createKey(customer_id)
-    // The lookup has read D1 and not yet written KV when the key is revoked, everywhere.
+    // The key is revoked everywhere after the lookup has read D1 and before it writes KV.
     let revoked = false
     const late: KVNamespace = Object.create(env.API_KEYS, {
       get: { value: () => Promise.resolve(null) },

@@ -16,7 +16,7 @@ const register = (body: unknown, key?: string) =>
 const registerIn = (bindings: Partial<Bindings>, body: unknown, key?: string) =>
   deployed(bindings, '/v1/customers/register', key === undefined ? { body } : { body, key })
 
-/** A D1 that does what its first query asks for and loses the answer. */
+/** A D1 that runs its first query and loses the answer. */
 function losingFirst(): D1Database {
   const prepare = (sql: string) => ({
     bind: (...values: unknown[]) => ({

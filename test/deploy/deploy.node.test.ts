@@ -10,7 +10,7 @@ const ROOT = path.join(import.meta.dirname, '../..')
 
 const secrets = (...names: string[]) => JSON.stringify(names.map((name) => ({ name, type: 'secret_text' })))
 
-/** What the real ones would be asked, in order, and what they answer. */
+/** The calls to the real services, in order, and their answers. */
 class FakeWorld implements World {
   readonly did: string[] = []
   readonly said: string[] = []

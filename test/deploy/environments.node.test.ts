@@ -17,7 +17,7 @@ const section = (environment: EnvironmentName): Section => {
   return found
 }
 
-/** The members of `Bindings`, which is what the code knows of. */
+/** The members of `Bindings`: the bindings that the code uses. */
 const BINDINGS = readFileSync(path.join(import.meta.dirname, '../../src/bindings.ts'), 'utf8')
 const members = [
   ...BINDINGS.split('\n}\n', 1)
@@ -150,7 +150,7 @@ function checked(environment: EnvironmentName, change: Partial<Checked>): Checke
   }
 }
 
-/** As it is when the deployer has filled its ids in. */
+/** The environment after the deployer has filled in its ids. */
 function withIds(section: Section, environment: EnvironmentName): Section {
   const digit = String(ENVIRONMENTS.indexOf(environment))
   const kv = digit.repeat(32)

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { ENVIRONMENTS, readSection } from '../../scripts/deploy/sections.ts'
 
-/** A binding cannot be asked for its limit, so nothing but this keeps a shield from refusing what the ledger would allow. */
+/**
+ * A binding does not report its limit, so only this test keeps a platform limit from refusing requests that the ledger
+ * would allow.
+ */
 
 const TIERS = ['STARTER', 'GROWTH', 'ENTERPRISE']
 

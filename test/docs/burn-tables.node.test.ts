@@ -8,7 +8,7 @@ import { checkBurnTable } from '../../src/pricing/burn-table/check.ts'
 import { compileBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { costing, DEFAULTS, Meter } from '../pricing/burn-table-support.ts'
 
-/** The worked examples of docs/rating.md: each table through the API's schema, its events one after the other. */
+/** The worked examples of docs/rating.md: each table passes the API's schema, and its events follow each other. */
 
 const page = readFileSync(path.join(import.meta.dirname, '../../docs/rating.md'), 'utf8')
 const section = page.split('\n## Burn tables\n')[1] ?? ''

@@ -13,7 +13,7 @@ export async function runCurlLines(
     block.replaceAll('\\\n', ' '),
   )
   const steps = blocks.flatMap((block) => stepsOf(block.split('\n')))
-  // None may be passed over: a line that is not understood is a line that nobody tests.
+  // None may be skipped: a line that this cannot parse would not be tested.
   expect(steps.filter((step) => 'words' in step)).toHaveLength(page.split('\ncurl ').length - 1)
   const variables = new Map(given)
   let last: Readonly<Record<string, unknown>> = {}
@@ -56,7 +56,7 @@ function stepsOf(lines: readonly string[]): (Curl | Variable)[] {
   })
 }
 
-/** The words of a command as a shell has them: quoted or not, next to each other, variables in place. */
+/** Splits a command into words as a shell does: quoted or not, next to each other, with variables replaced. */
 function wordsOf(line: string, variables: ReadonlyMap<string, string>): string[] {
   return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) =>
     word.replaceAll(/'([^']*)'|"([^"]*)"|([^'"]+)/g, (_, single?: string, double?: string, bare?: string) => {

@@ -6,8 +6,8 @@ import { SECRETS } from '../../scripts/deploy/checks.ts'
 import { readSection } from '../../scripts/deploy/sections.ts'
 
 /**
- * What docs/deploy.md and SECURITY.md tell somebody to type, as far as it can be tried without an account: the lines that
- * need none are run by test/deploy and test/scripts; of the others, that there is such a command with such options.
+ * The commands of docs/deploy.md and SECURITY.md, as far as they can be tried without an account. `test/deploy` and
+ * `test/scripts` run the lines that need none; for the others, this checks that the command and its options exist.
  */
 
 const ROOT = path.join(import.meta.dirname, '../..')

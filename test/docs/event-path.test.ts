@@ -8,8 +8,8 @@ import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { acks, captureUsage, deliver } from '../support/usage.ts'
 
 /**
- * ARCHITECTURE.md names the files of which one event runs a function, and no others. The coverage counts calls. Without
- * coverage (as in `npm test`; `.ci/run` has it) nothing can be compared.
+ * ARCHITECTURE.md lists exactly the files whose functions one event calls. Coverage counts the calls; without it (as in
+ * `npm test`; `.ci/run` has it) there is nothing to compare.
  */
 
 it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event crosses', async () => {
@@ -36,11 +36,11 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
 
   const named = filesOf(page.split('\n## The way of one event\n')[1]?.split('\n## ')[0] ?? '')
   expect([...crossed].filter((file) => !named.has(file)).toSorted()).toEqual([])
-  // The application was built before the event came.
+  // The application was built before the event.
   expect([...named].filter((file) => !crossed.has(file))).toEqual(['src/index.ts', 'src/app.ts'])
 })
 
-/** Does some work and adds the files of `src` of which it called functions. */
+/** Does some work and adds the files of `src` whose functions it called. */
 async function whatRuns<T>(files: Set<string>, work: () => T | Promise<T>): Promise<T> {
   const before = calls()
   const result = await work()
@@ -48,7 +48,7 @@ async function whatRuns<T>(files: Set<string>, work: () => T | Promise<T>): Prom
   return result
 }
 
-/** How many calls of functions the coverage has counted in each file of `src`. */
+/** Returns how many function calls the coverage has counted in each file of `src`. */
 function calls(): Map<string, number> {
   const files: unknown = Reflect.get(globalThis, '__VITEST_COVERAGE__')
   return new Map(

@@ -24,7 +24,7 @@ const PAGES = [
 
 let providers: Server | undefined
 let meter_url = ''
-/** What a stand-in was asked for last. */
+/** The last request to a stand-in. */
 const asked: unknown[] = []
 
 beforeAll(async () => {
@@ -60,7 +60,7 @@ describe('docs/integration.md', () => {
       text: expect.stringMatching(/\w/),
       metered: { status: 200, body: { provider_cost_usd: cost, credits_burned: credits } },
     })
-    // The stand-in answers with the same id again, as a retry of the reader's own would.
+    // The stand-in answers with the same id again, as it would to a retry.
     expect(await ask('ada', prompt)).toEqual(first)
   })
 

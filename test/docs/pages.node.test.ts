@@ -51,7 +51,7 @@ it.each([
   expect(unlinked).toEqual([])
 })
 
-/** As GitHub makes them of headings. */
+/** Anchors as GitHub derives them from headings. */
 function anchorsOf(file: string): Set<string> {
   if (!file.endsWith('.md')) return new Set()
   const headings = readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)

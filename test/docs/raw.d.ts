@@ -1,4 +1,4 @@
-/** A file as text, as Vite brings it into the runtime that has no files. */
+/** A file as text: Vite inlines it, because the runtime has no file system. */
 declare module '*?raw' {
   const text: string
   export default text

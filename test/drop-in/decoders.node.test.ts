@@ -8,7 +8,7 @@ import { spansOfProtobuf } from '../../src/drop-in/otlp/protobuf.ts'
 import { wantedAttributes } from '../../src/drop-in/otlp/span.ts'
 import { CHAT, exportOf, protobufOf, span } from './spans.ts'
 
-/** Whatever a client sends, its reader answers: it never throws, and never makes an event without a key. */
+/** A reader never throws, and never returns an event without a key, whatever a client sends. */
 
 const { seed, runs } = inject('fuzz')
 const options = { numRuns: runs ?? 500, ...(seed !== undefined && { seed }) }

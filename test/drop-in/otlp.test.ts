@@ -160,7 +160,7 @@ describe('a trace of an agent', () => {
     const key = await newKey()
     const trace = agentTrace(marks)
     expect(await sent(key, exportOf(trace))).toEqual({})
-    // The spans of an agent end last, and often arrive in a request of their own.
+    // The spans of an agent end last and often arrive in a later request.
     expect(await sent(key, exportOf(trace.slice(0, 1)))).toEqual({})
     const events = await eventsOf(key)
     expect(events.map(({ credits_burned }) => credits_burned)).toEqual([15, 15])
@@ -430,7 +430,7 @@ it('unknown and odd fields of an export are accepted', async () => {
   expect(await sent(key, body)).toEqual({})
 })
 
-/** What Claude Code counted in one interval: a point for each kind of token. */
+/** Claude Code's counts of one interval: a point for each kind of token. */
 function tokenMetric(
   key: string,
   fields: { temporality?: number; kinds?: Record<string, number> } = {},
@@ -451,7 +451,7 @@ function tokenMetric(
   return { resourceMetrics: [{ resource: {}, scopeMetrics: [{ metrics: [tokens, cost] }] }] }
 }
 
-/** The same points as a collector that splits requests sends them: of one kind. */
+/** The same points as a collector that splits requests by kind sends them. */
 function onlyKind(body: Json, kind: string): unknown {
   return JSON.parse(JSON.stringify(body), (name, value) =>
     name === 'dataPoints'

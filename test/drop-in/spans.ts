@@ -17,7 +17,7 @@ export interface TestSpan {
 
 let spans = 0
 
-/** A span of its own trace, unless it says otherwise. */
+/** A span of a new trace, unless `trace` is given. */
 export function span(attributes: Attributes, fields: Partial<TestSpan> = {}): TestSpan {
   spans += 1
   const id = spans.toString(16).padStart(16, '0')

@@ -36,7 +36,7 @@ describe('GET /v1/drop-in', () => {
 it('counts cost no row of their own for each request: a row for each outcome, when they are written', async () => {
   const { api_key } = await createCustomer()
   const { db, counts } = countingD1()
-  // The first request of a ledger is written at once, by whichever request of this isolate is first.
+  // The ledger's first request is written at once, by the first request of this isolate.
   await api('/otlp/v1/traces', { key: api_key, body: exportOf([span(CHAT)]) })
   await writeCounts({ DB: db })
   const before = counts.rows_written
@@ -81,7 +81,7 @@ describe('an endpoint that the deployment has switched off', () => {
 
 it('OpenTelemetry is billed while D1 is down, and events that need a mapping get a 503', async () => {
   const { api_key } = await createCustomer()
-  // The isolate knows the key then.
+  // By then the isolate knows the key.
   await read(api_key, '/v1/drop-in')
   const bindings = { DB: brokenD1() }
   const traces = { key: api_key, body: exportOf([span(CHAT)]) }

@@ -14,7 +14,7 @@ beforeAll(async () => {
 const LIMIT = { limit_type: 'HARD', limit_value: 1, period: 'DAILY' }
 const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
 
-/** Rules that POST and PUT refuse alike. */
+/** Rules that POST and PUT both refuse. */
 const rules: [what: string, fields: Json, path: string, message: string][] = [
   ['no limit_type', { limit_type: undefined }, '/limit_type', 'required'],
   ['an unknown limit_type', { limit_type: 'hard' }, '/limit_type', 'expected one of'],

@@ -24,7 +24,7 @@ async function held(body: object): Promise<string> {
   return textField(await posted('/v1/holds', { feature_id: 'chat', ...body }, 201), 'hold_id')
 }
 
-/** What the one limit of `chat` has used. */
+/** The usage of the one limit of `chat`. */
 async function used(): Promise<unknown> {
   const { limit } = await checked(key)
   if (typeof limit !== 'object' || limit === null || !('used' in limit)) throw new Error('there is no limit')
@@ -183,7 +183,7 @@ describe('a check with a hold', () => {
   })
 
   it('writes 2 rows, journal and wallet, with a key or without', async () => {
-    // The first hold changes when the wallet next falls due, which is indexed.
+    // The first hold changes the indexed time at which the wallet next falls due.
 
     await checked(key, { action: ACTION, hold: true })
     const ledger = ledgerOf(customer.customer_id)

@@ -48,7 +48,7 @@ describe('a rolling limit', () => {
     await ingested(key, GPT_4O)
     later(59 * MINUTE_MS)
     const refused = await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
-    // A minute more than an hour: the part of the window that the first event is in has to leave it.
+    // A minute more than an hour: the first event's part must leave the window.
     const first_frees = at(61 * MINUTE_MS)
     expect(refused).toMatchObject({ limit: 3, used: 3, resets_at: first_frees })
     expect(refused.detail).toContain(`The oldest use leaves the window at ${first_frees}.`)

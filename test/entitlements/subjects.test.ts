@@ -19,7 +19,7 @@ const ONE_EVENT = { limit_type: 'HARD', limit_value: 1, unit: 'events', period: 
 const MINI = { ...GPT_4O, model: 'gpt-4o-mini' }
 const MINI_ACTION = { ...ACTION, model: 'gpt-4o-mini' }
 
-/** How many of some requests at once got each status. */
+/** Sends concurrent requests and counts their statuses. */
 async function statuses(requests: readonly (() => Promise<Response>)[]): Promise<Record<number, number>> {
   const responses = await Promise.all(requests.map((send) => send()))
   return Object.fromEntries(

@@ -9,7 +9,9 @@ export function postEntitlement(
   return api('/v1/entitlements', { key, body, headers })
 }
 
-/** Makes an entitlement for `chat` that allows and counts nothing, but for what a test says; its id. */
+/**
+ * Creates an entitlement for `chat` that allows everything and counts nothing, with the given changes. Returns its id.
+ */
 export async function entitled(key: string, fields: Json = {}): Promise<string> {
   const response = await postEntitlement(key, { feature_id: 'chat', limit_type: 'NONE', ...fields })
   const body = await jsonOf(response)

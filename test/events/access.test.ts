@@ -21,7 +21,7 @@ interface Route {
   readonly path: string
   readonly options?: ApiOptions
   readonly scope: Scope
-  /** What it answers to a key that has the scope. */
+  /** The answer to a key that has the scope. */
   readonly status: number
 }
 
@@ -108,7 +108,7 @@ describe('two customers with the same user ids and the same idempotency keys', (
     )
     expect(await read(b.api_key, `/v1/events/${textField(of_b, 'id')}`)).toMatchObject({ id: of_b.id })
 
-    // The tail of an id says whose ledger it is of: another customer's tail on one's own number is no id at all.
+    // The end of an id identifies its ledger. One's own number with another customer's end is not an id.
     const forged = textField(of_b, 'id').slice(0, -8) + textField(of_a, 'id').slice(-8)
     await expectRefused(await api(`/v1/events/${forged}`, { key: b.api_key }), 404, 'not_found')
 
@@ -116,7 +116,7 @@ describe('two customers with the same user ids and the same idempotency keys', (
     expect(await listed(b.api_key, '/v1/credits/transactions', '?team_id=red')).toEqual([])
     expect((await listed(b.api_key, '/v1/events', '?user_id=zoe')).map(({ id }) => id)).toEqual([of_b.id])
 
-    // A cursor of the one is only a place in the list of the other.
+    // A cursor of one list is only a position in the other.
     const { next_cursor } = await read(a.api_key, '/v1/credits/transactions?limit=1')
     const ids = (await listed(a.api_key, '/v1/credits/transactions')).map(({ id }) => id)
     const page = await listed(b.api_key, '/v1/credits/transactions', `?cursor=${String(next_cursor)}`)

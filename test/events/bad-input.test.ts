@@ -43,7 +43,7 @@ async function expectEventRefused(event: unknown, path: string, message: RegExp 
   ])
 }
 
-/** The event as JSON text, with one field given as the very text it is to be. */
+/** The event as JSON text, with the text of one field given literally. */
 function withRaw(field: string, raw: string): string {
   const { [field]: _, ...others }: Record<string, unknown> = GPT_4O
   return `${JSON.stringify(others).slice(0, -1)},${JSON.stringify(field)}:${raw}}`

@@ -433,7 +433,7 @@ describe('media and units of one’s own', () => {
   })
 })
 
-/** The last day before yesterday that is this day of the week, 0 for Sunday. */
+/** The last such day of the week before yesterday; 0 is Sunday. */
 function lastDay(weekday: number): string {
   const back = (new Date(inMs(-2 * DAY_MS)).getUTCDay() - weekday + 7) % 7
   return inMs(-(2 + back) * DAY_MS).slice(0, 10)

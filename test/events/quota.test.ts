@@ -9,7 +9,7 @@ import { ledgerOf, type TestLedger } from '../support/ledgers.ts'
 import { limitTier, rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Costs nothing, so that only the quota is in the way. */
+/** Costs nothing, so that only the quota can refuse it. */
 const FREE = { event_type: 'API_CALL', feature_id: 'search' }
 
 afterEach(() => {
@@ -20,7 +20,7 @@ function batch(count: number, event: object = FREE): Json {
   return { events: Array.from({ length: count }, () => event) }
 }
 
-/** A customer whose ledger accepts so many events a month. */
+/** A customer whose ledger accepts this many events a month. */
 async function customerWithQuota(
   events_a_month: number,
 ): Promise<TestCustomer & { readonly ledger: TestLedger }> {
@@ -78,7 +78,7 @@ describe('the monthly quota', () => {
         ),
       },
     })
-    // What is wrong with an event is said, whatever the quota.
+    // Bad events get their own errors, whatever the quota.
     expect(objects(results)[7]).toMatchObject({ error: { code: 'invalid_request' } })
   })
 
@@ -120,7 +120,7 @@ describe('the monthly quota', () => {
     expect(await balanceOf(api_key)).toBe(9_985)
 
     vi.setSystemTime(Date.UTC(2026, 11, 1))
-    // An event of November that arrives in December is December's.
+    // An event of November that arrives in December counts for December.
     const late = await ingested(api_key, { ...event, timestamp: '2026-11-30T23:59:59Z' })
     expect(late).toMatchObject({ credits_burned: 15 })
     await expectProblem(await ingest(api_key, FREE), 429, 'quota_exceeded')

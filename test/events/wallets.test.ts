@@ -13,7 +13,7 @@ import {
 } from '../support/client.ts'
 import { createCustomer, unique } from '../support/customers.ts'
 
-/** Who has a wallet: `rich` ones hold credits, `empty` ones are spent. */
+/** Subjects with a wallet: `rich` ones hold credits, `empty` ones have used them up. */
 interface Wallets {
   readonly rich_user: string
   readonly empty_user: string

@@ -1,7 +1,7 @@
 import type { PicoUsd } from '../../pricing/money.ts'
 import { NO_PLATFORM_USAGE, type PlatformUsage, platformCost } from './platform-cost.ts'
 
-/** What a deployment did in a period, as it counts it. */
+/** The activity of a deployment in a period, by its own counts. */
 export interface Activity {
   readonly requests: number
   /** Successful requests other than reads, without replays. */

@@ -2,8 +2,8 @@ import { type PicoUsd, parseDecimal, picoUsd, USD_DECIMALS } from '../../pricing
 import prices from './platform-prices.json' with { type: 'json' }
 
 /**
- * What the platform bills, by the names of `platform-prices.json`. An object is billed for 128 MB while it works: its
- * price of a GB-second, $12.50 per million, is $0.0015625 for a million milliseconds.
+ * Prices of the platform, named as in `platform-prices.json`. An object is billed for 128 MB while it works: its price
+ * of a GB-second, $12.50 per million, is $0.0015625 for a million milliseconds.
  */
 export type PlatformUsage = Readonly<Record<keyof typeof prices.usd_per_million, number>>
 

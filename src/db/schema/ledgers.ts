@@ -64,7 +64,7 @@ export const ledgerPages = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.flush_entry, table.wallet_number] }),
     index('ledger_pages_wallet').on(table.ledger_id, table.wallet_number, table.flush_entry),
-    // Of pages with something that is older than its commit by an hour: few, and no row for any other page.
+    // Pages with an entry more than an hour older than its commit: few, and the index has no row for other pages.
     index('ledger_pages_late')
       .on(table.ledger_id, table.flush_entry)
       .where(sql`${table.oldest_ms} < ${table.first_at_ms} - 3600000`),

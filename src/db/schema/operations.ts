@@ -162,18 +162,18 @@ export const reconciliations = sqliteTable(
 )
 
 /**
- * WAITING: needs the operator's word. REFUSED: cannot be applied. APPLIED and REJECTED are final, as is REPLACED: a newer
- * feed was applied.
+ * WAITING: needs the operator's approval. REFUSED: cannot be applied. APPLIED and REJECTED are final, as is REPLACED: a
+ * newer feed was applied.
  */
 export const PRICE_FEED_STATUSES = ['APPLIED', 'WAITING', 'REFUSED', 'REJECTED', 'REPLACED'] as const
 export type PriceFeedStatus = (typeof PRICE_FEED_STATUSES)[number]
 
-/** The price feeds that differed from those before, at most 100, with what was decided and why. */
+/** Price feeds that differ from their predecessors, at most 100, each with the decision and its reason. */
 export const priceFeeds = sqliteTable(
   'price_feeds',
   {
     feed_id: text().primaryKey(),
-    /** SHA-256 of the bytes, or of the reason for which there are none: a repeat is counted in its row. */
+    /** SHA-256 of the bytes, or of the reason why there are none. A repetition is counted in the same row. */
     content_hash: text().notNull(),
     status: text({ enum: PRICE_FEED_STATUSES }).notNull(),
     /** Null for a feed that cannot be read. */

@@ -1,8 +1,8 @@
 import { type EventFields, type Item, keyOf } from '../ingest.ts'
 
 /**
- * LiteLLM's StandardLoggingPayload, as its generic logger sends it. Its usage is read as the provider's own would be;
- * its cost, prompts and answers are not read.
+ * LiteLLM's StandardLoggingPayload, as its generic logger sends it. Its usage is read like the provider's own. Its
+ * cost, prompts and answers are ignored.
  */
 type Json = Readonly<Record<string, unknown>>
 
@@ -47,7 +47,7 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   return { kind: 'event', event }
 }
 
-/** LiteLLM's names of providers that the catalogue has under other ones. */
+/** Providers whose LiteLLM name differs from the catalogue's. */
 const PROVIDERS: Readonly<Record<string, string>> = {
   azure_text: 'azure',
   'text-completion-openai': 'openai',
@@ -84,15 +84,15 @@ function consumedIn(payload: Json, provider: string): object | undefined {
   }
 }
 
-/** The counts that every payload has, if there is nothing better. */
+/** The counts that every payload has, used if there is nothing more exact. */
 function countsOf({ prompt_tokens, completion_tokens }: Json): Json | undefined {
   if (typeof prompt_tokens !== 'number' || typeof completion_tokens !== 'number') return undefined
   return { prompt_tokens, completion_tokens }
 }
 
 /**
- * xAI reports reasoning beside the completion, and the usage reader adds it. Where LiteLLM has added it already, as the
- * total says, the part is left out: it has the price of the rest.
+ * xAI reports reasoning beside the completion, and the usage reader adds it. If the total shows that LiteLLM has added
+ * it already, the part is left out: its price is that of the completion.
  */
 function withoutRepeatedReasoning(usage: Json, provider: string): Json {
   const { prompt_tokens, completion_tokens, total_tokens, completion_tokens_details, ...rest } = usage

@@ -78,7 +78,7 @@ liteLlmRoutes.openapi(eventsRoute, async (c) => {
   })
 })
 
-/** LiteLLM sends one entry per line with the content type of JSON too, so the text decides. */
+/** LiteLLM sends lines of JSON with the content type of JSON too, so the text decides which of the two it is. */
 function readPayloads(c: Context<AppEnv>): readonly unknown[] | Response {
   const bytes = c.get('body_bytes') ?? new Uint8Array()
   const whole = parseBody(bytes)
@@ -96,7 +96,7 @@ const SPACE = 0x20
 const NEWLINE = 0x0a
 const COMMA = 0x2c
 
-/** Lines of JSON as one list, without a copy as text: a line break inside JSON is an escape, or insignificant. */
+/** Joins lines of JSON to one list without a copy as text. A line break inside JSON is an escape or insignificant. */
 function linesAsList(bytes: Uint8Array): Uint8Array {
   const end = bytes.findLastIndex((byte) => byte > SPACE) + 1
   const list = new Uint8Array(end + 2)

@@ -4,9 +4,9 @@ import { itemOf, type Mapping } from './mapping.ts'
 
 /** CloudEvents 1.0 over HTTP: structured, batched, or binary with the attributes in `ce-` headers. */
 
-/** An event as received, or why it is none. */
+/** A received event, or the reason why it is invalid. */
 export interface Received {
-  /** For the answer that names refused events; the place in the batch if there is no id. */
+  /** Names the event in the answer: its id, or its position in the batch if it has none. */
   readonly id: string
   readonly item: Item
 }
@@ -56,7 +56,7 @@ export function receive(event: unknown, index: number, mappings: readonly Mappin
 
 function dataOf({ data, data_base64 }: Attributes): unknown {
   const text = typeof data_base64 === 'string' ? textOfBase64(data_base64) : data
-  // A client may have serialised the data itself.
+  // A client may have serialised the data already.
   if (typeof text !== 'string') return text
   try {
     return JSON.parse(text)

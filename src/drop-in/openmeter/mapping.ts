@@ -67,7 +67,7 @@ export const mappingsSchema = z
 
 export type Mapping = z.infer<typeof mappingSchema>
 
-/** What another system's event says of itself. */
+/** The attributes of a CloudEvent. */
 export interface ForeignEvent {
   readonly type: string
   readonly user_id: string | undefined
@@ -96,7 +96,7 @@ export function itemOf(event: ForeignEvent, mappings: readonly Mapping[]): Item 
   return { kind: 'event', event: fields }
 }
 
-/** The consumption of an event, or why it has none. */
+/** The consumption of an event, or the reason why it has none. */
 type Consumed = { readonly fields: object } | { readonly wrong: string }
 
 function unitsOf({ unit, quantity = '' }: Mapping, data: unknown): Consumed {
@@ -122,14 +122,14 @@ function tokensOf(mapping: Mapping, data: unknown): Consumed {
   return { fields: { event_type: 'TOKEN_USAGE', provider: name, model: model_name, ...tokens } }
 }
 
-/** A number, or a text that is one, as many clients send it. */
+/** Reads a number, or a text that contains one, as many clients send it. */
 function numberAt(data: unknown, place: string): number | undefined {
   const value = valueAt(data, place)
   if (typeof value === 'number') return value
   return typeof value === 'string' && /^\d{1,15}(\.\d{1,6})?$/.test(value) ? Number(value) : undefined
 }
 
-/** The value at a JSON Pointer; undefined if there is none. */
+/** Returns the value at a JSON Pointer; undefined if there is none. */
 function valueAt(data: unknown, place: string): unknown {
   let value = data
   for (const part of place.split('/').slice(1)) {

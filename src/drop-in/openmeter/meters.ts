@@ -40,10 +40,10 @@ export const meterAnswer = z.object({
   ),
 })
 
-/** The names of OpenMeter's groups among ours. */
+/** Maps OpenMeter's group names to ours. */
 const GROUPS: Readonly<Record<string, string>> = { subject: 'user', model: 'model', provider: 'provider' }
 
-/** A meter is named by the type, the feature or the unit of its mapping. */
+/** Finds the mapping of a meter, which is named by its type, feature or unit. */
 export function meterOf(slug: string, mappings: readonly Mapping[]): Mapping | undefined {
   return (
     mappings.find(({ type }) => type === slug) ??
@@ -52,7 +52,7 @@ export function meterOf(slug: string, mappings: readonly Mapping[]): Mapping | u
   )
 }
 
-/** The query of our analytics, or a group that we do not have. */
+/** Returns the query of our analytics, or the name of a group that we do not have. */
 export function usageQuery(
   query: MeterQuery,
   mapping: Mapping,

@@ -220,7 +220,7 @@ const checkedSchema = z.object({
   limit: z.object({ value: z.number(), used: z.number() }).nullable(),
 })
 
-/** Refused events that the detail names, and that `errors` describes. */
+/** The limit of refused events that the detail names and `errors` describes. */
 const MAX_NAMED = 20
 const MAX_ERRORS = 100
 const MAX_ID = 100

@@ -30,10 +30,10 @@ export async function readMappings(env: Bindings, ledger: LedgerName): Promise<r
   return mappings
 }
 
-/** Each change leaves an audit record for ever, so a day has a bound. */
+/** Each change leaves a permanent audit record, so the changes of a day are limited. */
 export const MAX_CHANGES_A_DAY = 100
 
-// 1 row written; 0 once the day has had its changes.
+// 1 row written; 0 once the day's changes are used up.
 const WRITE = `
   INSERT INTO drop_in_settings (ledger_id, endpoint, settings, changed_at_ms, day, changes)
   VALUES (?1, 'openmeter', ?2, ?3, ?4, 1)
@@ -42,7 +42,7 @@ const WRITE = `
     changes = CASE WHEN day = excluded.day THEN changes + 1 ELSE 1 END
   WHERE day <> excluded.day OR changes < ${MAX_CHANGES_A_DAY}`
 
-/** Replaces the mappings, with their audit record; false if they were changed too often today. */
+/** Replaces the mappings and records the change in the audit log. Returns false if the day's changes are used up. */
 export async function writeMappings(
   env: Bindings,
   ledger: LedgerName,

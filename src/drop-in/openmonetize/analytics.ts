@@ -5,7 +5,7 @@ import { type Asked, type Fields, isFields, number, rows, type Translation, text
 
 const RANGE = ['start_date', 'end_date', 'startDate', 'endDate', 'customerId', 'user_id', 'userId']
 
-/** The original took the last 30 days, and an end that is part of the range. */
+/** The original defaults to the last 30 days, and includes the end of the range. */
 function rangeOf({ params }: Asked): Readonly<Record<string, string | undefined>> {
   return {
     from: params.start_date ?? params.startDate,
@@ -91,7 +91,7 @@ async function usage(asked: Asked): Promise<Response> {
   })
 }
 
-/** One share of each name. */
+/** Merges the rows of one name into one share. */
 function merged(shares: readonly Share[]): Share[] {
   return [...Map.groupBy(shares, ({ name }) => name)].map(([name, same]) => ({
     name,

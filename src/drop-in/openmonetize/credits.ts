@@ -56,7 +56,7 @@ function transactionOf(row: Fields): object {
   }
 }
 
-/** A lot that the body describes, in our fields. */
+/** Converts the lot in the body to our fields. */
 const LOT = {
   user_id: 'user_id',
   team_id: 'team_id',

@@ -2,7 +2,7 @@ import { jsonResponse } from '../../http/output/json.ts'
 import { listAll } from './pages.ts'
 import { type Fields, isFields, pick, snakeCase, type Translation } from './translation.ts'
 
-/** Checks and rules of features. */
+/** Entitlement checks and rules of features. */
 
 const ACTION = {
   type: 'type',
@@ -22,7 +22,7 @@ const RULES = {
   metadata: 'metadata',
 }
 
-/** The original's limits need neither a value nor a period. */
+/** The original accepts limits without a value or a period. */
 function rulesOf(fields: Fields): object {
   const rules = pick(fields, RULES)
   if (rules.limit_value === undefined) return { ...rules, limit_type: 'NONE', period: undefined }
@@ -93,7 +93,7 @@ export const entitlementTranslations: readonly Translation[] = [
     problems: ['conflict'],
     async run({ c, params, body, send }) {
       const path = pathOf(params.id)
-      // Fields that are left out keep their value; ours replaces the whole.
+      // Omitted fields keep their value. Our own route replaces all of them.
       const known = await send({ method: 'GET', path, granted: 'entitlements:read' })
       const kept = pick(known, {
         limit_type: 'limit_type',

@@ -8,7 +8,7 @@ import { countUnreadable, type EventFields, ingestItems, keyOf } from '../ingest
 import { listAll } from './pages.ts'
 import { type Asked, type Fields, isFields, pick, snakeCase, type Translation, text } from './translation.ts'
 
-/** Usage events, in either spelling of their fields. */
+/** Usage events. Fields may have either of the original's spellings. */
 
 const MAX_EVENTS = 1_000
 const PRINTABLE_ASCII = /^[\x20-\x7e]{1,255}$/
@@ -32,7 +32,7 @@ const FIELDS = {
   metadata: 'metadata',
 }
 
-/** Types that the SDK declares and that are another one's here. */
+/** Event types of the SDK that have another name here. */
 const TYPES: Readonly<Record<string, string>> = {
   EMBEDDING_GENERATION: 'TOKEN_USAGE',
   AUDIO_TRANSCRIPTION: 'AUDIO_PROCESSING',
@@ -53,7 +53,7 @@ function eventOf(sent: Fields): EventFields {
   }
 }
 
-/** `pages` and `API calls` are units of the customer's own; a unit of providers is usage. */
+/** `pages` and `API calls` become custom units of the customer; a provider's unit becomes usage. */
 function quantityOf({ unit_type, quantity }: Fields): object {
   const unit = text(unit_type)
     ?.toLowerCase()
@@ -75,7 +75,7 @@ async function ingest({ c, body }: Asked): Promise<Response> {
     return refusalResponse(c, { code: 'customer_mismatch' })
   }
   if (errors.length > 0) {
-    // As the original: one invalid event refuses the batch, and nothing is billed.
+    // Like the original: one invalid event refuses the batch, and nothing is billed.
     countUnreadable(c, 'openmonetize')
     return invalidRequest(c, 'Invalid event batch format.', errors.slice(0, MAX_ERRORS))
   }
@@ -133,7 +133,7 @@ function ofAnother(customer_id: string) {
   }
 }
 
-/** The counts in the words of the service, and in those of its SDK's types. */
+/** The counts under the names of the service and under those of its SDK's types. */
 function counts(accepted: number, rejected: number, duplicates: number): object {
   return {
     success: rejected === 0,

@@ -1,14 +1,14 @@
 import { invalidRequest } from '../../http/output/problem.ts'
 import { type Asked, type Fields, rows, text } from './translation.ts'
 
-/** Lists with `limit` and `offset`, made of our lists with cursors. */
+/** Lists with `limit` and `offset`, built from our lists with cursors. */
 export interface OffsetList {
   readonly data: readonly Fields[]
   readonly pagination: { readonly limit: number; readonly offset: number; readonly total: number }
 }
 
 const PAGE = 100
-/** Rows that are read for a list: `total` counts up to here. */
+/** The limit of rows that a list reads: `total` counts no further. */
 const MAX_ROWS = 1_000
 const DEFAULT_LIMIT = 50
 

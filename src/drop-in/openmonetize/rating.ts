@@ -1,7 +1,7 @@
 import { jsonResponse } from '../../http/output/json.ts'
 import { type Fields, isFields, number, pick, rows, snakeCase, type Translation } from './translation.ts'
 
-/** What usage costs. */
+/** Cost calculations. */
 
 const CALCULATION = {
   provider: 'provider',
@@ -34,7 +34,7 @@ function calculatedOf(calculated: Fields): object {
   }
 }
 
-/** The differences of two decimals of 12 places, which doubles do not keep. For display, as in the original. */
+/** Subtracts two decimals of 12 places, which a double cannot hold. For display, as in the original. */
 function rounded(usd: number): number {
   return Number(usd.toFixed(12))
 }

@@ -25,7 +25,7 @@ const TRANSLATIONS = [
 export function openMonetizeRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
   const router = createRouter()
   router.use('/*', inDialect)
-  // Who registers has no key yet.
+  // Registration has no key yet.
   for (const open of TRANSLATIONS.filter(({ scope }) => scope === undefined)) {
     addTranslation(router, open, dispatch)
   }

@@ -13,17 +13,19 @@ import { currentPrices } from '../../rating/current-prices.ts'
 import type { Dispatch, OwnRequest } from '../dispatch.ts'
 import { whenEnabled } from '../endpoints.ts'
 
-/** A route of the original OpenMonetize: which of ours it becomes, and how our answer is written in its shape. */
+/**
+ * A route of the original OpenMonetize: the route of ours that handles it, and how our answer is written in its form.
+ */
 export interface Translation {
   readonly method: 'get' | 'post' | 'put' | 'delete'
-  /** With the names of parameters in braces. */
+  /** The path, with parameter names in braces. */
   readonly path: string
   readonly summary: string
-  /** Undefined for a route that needs no key. */
+  /** The scope that it requires; undefined for a route without a key. */
   readonly scope?: Scope
-  /** The status of its answer. */
+  /** The status of a successful answer. */
   readonly status: 200 | 201 | 202 | 204
-  /** Another status that it may answer with. */
+  /** A further status of a successful answer. */
   readonly or?: 200
   /** Query parameters, all optional. */
   readonly query?: readonly string[]
@@ -38,13 +40,13 @@ export interface Asked {
   readonly c: Context<AppEnv>
   /** The parameters of the path and of the query; of a repeated one, the first. */
   readonly params: Readonly<Record<string, string | undefined>>
-  /** The body with its own names in snake_case, in which the original had two spellings. */
+  /** The body with its field names in snake_case. The original accepts two spellings. */
   readonly body: Fields
-  /** Sends a request of our API. Throws an `Answer` that refuses it, for the route to return. */
+  /** Sends a request to our API. Throws an `Answer` if it is refused; the route returns that answer. */
   readonly send: (request: OwnRequest) => Promise<Fields>
 }
 
-/** A refusal by our API, thrown through a translation and answered as it is. */
+/** A refusal by our API. Translations throw it, and the route answers with it unchanged. */
 class Refused extends Error {
   readonly response: Response
 
@@ -113,7 +115,7 @@ export function addTranslation(
   })
 }
 
-/** The original names the customer in paths, queries and bodies; here the key does. */
+/** The original names the customer in paths, queries and bodies. Here the key determines the customer. */
 function isOfAnother({ c, params, body }: Asked): boolean {
   const key: AuthenticatedKey | undefined = c.get('key')
   if (!key) return false
@@ -132,7 +134,7 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The fields with their names in snake_case; null is absent. A field in both spellings keeps the first. */
+/** Renames the fields to snake_case and drops nulls. If a field has both spellings, the first one counts. */
 export function snakeCase(fields: Fields): Fields {
   const named = new Map<string, unknown>()
   for (const [name, value] of Object.entries(fields)) {
@@ -142,7 +144,7 @@ export function snakeCase(fields: Fields): Fields {
   return Object.fromEntries(named)
 }
 
-/** The given fields of a body, under the same or other names. Absent ones are left out. */
+/** Picks fields of a body, under the same or other names. Absent fields are left out. */
 export function pick(body: Fields, names: Readonly<Record<string, string>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(names).flatMap(([from, to]) => (body[from] === undefined ? [] : [[to, body[from]]])),
@@ -153,7 +155,7 @@ export function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** A number of an answer; 0 for none. */
+/** Returns a number of an answer; 0 if it is absent. */
 export function number(value: unknown): number {
   return typeof value === 'number' ? value : 0
 }

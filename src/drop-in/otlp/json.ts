@@ -21,7 +21,7 @@ export function spansOfJson(body: unknown, isWanted: IsWanted): Span[] | Undecod
   const spans: Span[] = []
   for (const group of records(resourceSpans)) {
     const resource = attributesOf(isRecord(group.resource) ? group.resource.attributes : undefined, isWanted)
-    // Exporters before OTLP 0.15 say instrumentationLibrarySpans.
+    // Exporters before OTLP 0.15 call it instrumentationLibrarySpans.
     for (const scope of records(group.scopeSpans ?? group.instrumentationLibrarySpans)) {
       for (const span of records(scope.spans)) {
         if (spans.length >= MAX_SPANS) return { problem: TOO_MANY_SPANS }
@@ -75,7 +75,7 @@ function millisecondsOf(nanoseconds: unknown): number | undefined {
   return ms === 0 ? undefined : ms
 }
 
-/** A 64-bit number, which is a text or, from some exporters, a number. */
+/** Reads a 64-bit number: a text or, from some exporters, a number. */
 export function integerText(value: unknown): string {
   return value instanceof InexactNumber ? value.source : String(value)
 }

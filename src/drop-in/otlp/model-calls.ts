@@ -2,18 +2,19 @@ import type { EventFields, Item } from '../ingest.ts'
 import { type Attributes, type AttributeValue, hasIds, type Span, USER_ATTRIBUTES } from './span.ts'
 
 /**
- * Decides which spans are calls of a model, and maps those to events. Instrumentations mark their spans in several ways;
- * one that says "agent" or "workflow" repeats the usage of its calls and is never billed, whatever else it says.
+ * Decides which spans are calls of a model, and maps those to events. Instrumentations mark their spans in several
+ * ways. A span of an agent or a workflow repeats the usage of its calls and is never billed, whatever its other
+ * attributes.
  */
 
-/** What the request's headers say about all of its spans. */
+/** Attributes for all spans of a request, from its headers. */
 export interface SpanOptions {
   readonly user_attribute: string | undefined
   readonly team_attribute: string | undefined
   readonly feature_id: string | undefined
 }
 
-/** The items of a request's spans, in their order. */
+/** Returns an item for each span of a request, in the same order. */
 export function itemsOfSpans(spans: readonly Span[], options: SpanOptions): Item[] {
   const kinds = spans.map(kindOf)
   const containing = spansWithCallsInside(spans, kinds)
@@ -33,7 +34,7 @@ const CALL_OPERATIONS = new Set([
   ...['image_generation', 'speech', 'transcription', 'responses', 'messages', 'summarize'],
 ])
 const CALL_KINDS = new Set(['llm', 'embedding', 'reranker', 'generation', 'chat', 'completion', 'rerank'])
-/** Of OpenInference, OpenLLMetry and Langfuse, for spans around calls and beside them. */
+/** Operations of OpenInference, OpenLLMetry and Langfuse that are not calls of a model. */
 const TOTAL_KINDS = new Set(['agent', 'chain', 'workflow', 'task', 'span', 'evaluator', 'graph'])
 
 function kindOf({ attributes }: Span): Kind {
@@ -42,7 +43,7 @@ function kindOf({ attributes }: Span): Kind {
   if (marks.includes('other')) return 'other'
   if (marks.includes('call')) return 'call'
   if (!hasUsage(attributes)) return 'other'
-  // An agent's run, of an instrumentation that names no operation.
+  // The span of an agent's run, from instrumentations that name no operation.
   return attributes.has('gen_ai.agent.name') || attributes.has('agent_name') ? 'total' : 'call'
 }
 
@@ -74,14 +75,14 @@ function marksOf(attributes: Attributes): Kind[] {
   return marks
 }
 
-/** The calls that have another call with usage below them in the same request: billing both would bill it twice. */
+/** Finds the calls that contain another call with usage in the same request: billing both would bill the usage twice. */
 function spansWithCallsInside(spans: readonly Span[], kinds: readonly (Kind | undefined)[]): Set<Span> {
   const by_id = new Map(spans.map((span) => [idOf(span, span.span_id), span]))
   const containing = new Set<Span>()
   for (const [index, span] of spans.entries()) {
     if (kinds[index] !== 'call' || !hasUsage(span.attributes)) continue
     let parent = parentOf(span, by_id)
-    // What is above a span that was met before was met then, too; this also ends a circle.
+    // The ancestors of a visited span were visited with it. This also ends a cycle.
     while (parent && !containing.has(parent)) {
       containing.add(parent)
       parent = parentOf(parent, by_id)
@@ -151,10 +152,10 @@ const MODELS = [
   'ai.model.id',
 ]
 
-/** Names of instrumentations for providers that the catalogue has under another one. */
+/** Providers whose name in instrumentations differs from the catalogue's. */
 const PROVIDER_NAMES: Readonly<Record<string, string>> = { gateway: 'vercel-ai-gateway' }
 
-/** Earlier spellings of usage, in the words of the current semantic conventions, which the usage reader knows. */
+/** Maps earlier names of usage attributes to the current semantic conventions, which the usage reader knows. */
 const CURRENT_NAMES: Readonly<Record<string, string>> = {
   'ai.usage.tokens': 'gen_ai.usage.input_tokens',
   'ai.usage.promptTokens': 'gen_ai.usage.input_tokens',
@@ -168,10 +169,10 @@ const CURRENT_NAMES: Readonly<Record<string, string>> = {
 }
 
 const USAGE = /^(gen_ai\.usage|llm\.usage|llm\.token_count|ai\.usage)\./
-/** Costs and sums are no usage. */
+/** Costs and sums are not usage. */
 const NO_USAGE = /cost|total|credits/i
 
-/** The attributes for the usage reader: usage alone, and no cost, since the price list decides. */
+/** Returns the attributes for the usage reader: usage without costs, because the price list decides. */
 function usageAttributes(attributes: Attributes): Record<string, AttributeValue> {
   const usage = new Map<string, AttributeValue>()
   for (const [key, value] of attributes) {
@@ -191,7 +192,7 @@ function hasUsage(attributes: Attributes): boolean {
   return false
 }
 
-/** Out of range, the time is refused with the event, and not by an exception of `Date`. */
+/** A time out of range is refused with its event; `Date` would throw. */
 export function timestampOf(end_ms: number): string {
   const date = new Date(end_ms)
   return Number.isNaN(date.getTime()) ? String(end_ms) : date.toISOString()

@@ -3,7 +3,7 @@ import { attributesOf, integerText, isRecord, records } from './json.ts'
 import { eachField, readAttribute } from './protobuf.ts'
 import type { Attributes, AttributeValue, Undecodable } from './span.ts'
 
-/** A data point of a sum. Other kinds of metrics are left out while a request is decoded. */
+/** A data point of a sum. Other kinds of metrics are skipped while a request is decoded. */
 export interface Point {
   readonly metric: string
   readonly attributes: Attributes
@@ -15,11 +15,11 @@ export interface Point {
   readonly is_delta: boolean
 }
 
-/** Above every exporter's batch. */
+/** Higher than any exporter's batch. */
 const MAX_POINTS = 20_000
 const TOO_MANY = `A request must have at most ${MAX_POINTS} data points.`
 
-/** Points of one series differ in any attribute, so all short ones are kept. */
+/** Points of one series may differ in any attribute, so all short attributes are kept. */
 const isWanted = () => true
 
 const DELTA = 1
@@ -56,7 +56,7 @@ export function pointsOfJson(body: unknown): Point[] | Undecodable {
   return points
 }
 
-/** The same in protobuf. */
+/** Reads an ExportMetricsServiceRequest in protobuf. */
 export function pointsOfProtobuf(bytes: Uint8Array): Point[] | Undecodable {
   const points: Point[] = []
   try {
@@ -131,7 +131,7 @@ function readPoint(message: BinaryReader): PointFields {
   }
 }
 
-/** The double that has these bits. */
+/** Returns the double with these bits. */
 function doubleOf(bits: bigint): number {
   const view = new DataView(new ArrayBuffer(8))
   view.setBigInt64(0, bits)

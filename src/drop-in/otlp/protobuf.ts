@@ -28,11 +28,11 @@ export function spansOfProtobuf(bytes: Uint8Array, isWanted: IsWanted): Span[] |
   return spans
 }
 
-/** Readers of the fields of a message that are messages, texts or bytes themselves. */
+/** Readers for the fields that are messages, texts or bytes. */
 type Fields = Readonly<Record<number, (value: BinaryReader, bytes: Uint8Array) => void>>
 type Numbers = Readonly<Record<number, (value: bigint) => void>>
 
-/** Reads every field of a message once: length-delimited ones by `fields`, numbers by `numbers`. */
+/** Reads every field of a message once: length-delimited ones with `fields`, numbers with `numbers`. */
 export function eachField(reader: BinaryReader, fields: Fields, numbers: Numbers = {}): void {
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag()
@@ -155,7 +155,7 @@ function textOf(bytes: Uint8Array): string {
 }
 
 function hexOf(bytes: Uint8Array): string {
-  // Longer ones are no ids.
+  // Longer values are not ids.
   return Array.from(bytes.subarray(0, 17), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 

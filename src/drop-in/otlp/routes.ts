@@ -21,7 +21,7 @@ const PROTOBUF = 'application/x-protobuf'
 const IS_PROTOBUF = /^application\/(x-)?protobuf\s*(?:;|$)/i
 const body = rawBody(/^application\/(json|(x-)?protobuf)\s*(?:;|$)/i, `application/json or ${PROTOBUF}`)
 
-/** A span has about 30 attributes, each of five values, and a batch of an exporter has 512 spans. */
+/** A span has about 30 attributes, each with five values, and an exporter's batch has 512 spans. */
 const JSON_LIMITS = { ...LIMITS, values: 400_000 }
 
 const anything = { type: 'object', additionalProperties: true } as const
@@ -32,15 +32,15 @@ interface Counted {
   readonly count: number
 }
 
-/** What differs between the signals of OTLP. */
+/** The differences between OTLP's signals. */
 interface Signal {
   readonly path: string
   readonly summary: string
   readonly description: string
-  /** The field of a request, and the one of the rejected in its answer. */
+  /** The field of the request, and the answer's field for rejected items. */
   readonly list: string
   readonly rejected: string
-  /** What a message counts. */
+  /** The things that a rejection counts, for its message. */
   readonly what: string
   readonly items: (request: ExportRequest, options: SpanOptions) => readonly Counted[] | Undecodable
 }

@@ -1,4 +1,4 @@
-/** The parts of a span that metering reads. Content is never among them: it is left out while the request is decoded. */
+/** The parts of a span that metering reads. Prompts and answers are skipped while the request is decoded. */
 export interface Span {
   /** 32 lower-case hexadecimal digits. */
   readonly trace_id: string
@@ -9,14 +9,14 @@ export interface Span {
   readonly end_ms: number | undefined
   readonly is_error: boolean
   readonly attributes: Attributes
-  /** The attributes of what sent it, shared by its spans. */
+  /** The attributes of the resource that sent it, shared by its spans. */
   readonly resource: Attributes
 }
 
 export type AttributeValue = string | number | boolean
 export type Attributes = ReadonlyMap<string, AttributeValue>
 
-/** The attributes that a decoder keeps: these, and the ones that the headers of the request name. */
+/** The attributes that a decoder keeps: these, and those that the request's headers name. */
 const WANTED = [
   /^gen_ai\.(usage\.|operation\.name$|system$|provider\.name$|request\.model$|response\.model$|agent\.name$|agent\.id$)/,
   /^llm\.(usage\.|token_count\.|request\.type$|model_name$|provider$|system$)/,
@@ -25,7 +25,7 @@ const WANTED = [
   /^openmonetize\.(user_id|team_id|feature_id)$/,
 ]
 
-/** In the order in which the user is taken from them. */
+/** Sources of the user, in order of preference. */
 export const USER_ATTRIBUTES = [
   'openmonetize.user_id',
   'user.id',
@@ -42,16 +42,16 @@ export function wantedAttributes(named: readonly string[]): IsWanted {
   return (key) => exact.has(key) || (/^[galot]/.test(key) && WANTED.some((pattern) => pattern.test(key)))
 }
 
-/** Wanted attributes of one span; further ones are left out. */
+/** The limit of kept attributes of one span; further ones are left out. */
 export const MAX_ATTRIBUTES = 200
-/** Longer texts are no ids and no names. */
+/** Longer texts are neither ids nor names. */
 export const MAX_TEXT = 1_000
 
-/** Above every exporter's batch. An empty span has two bytes, so the size of a body does not bound their number. */
+/** Higher than any exporter's batch. An empty span has two bytes, so the size of a body does not limit their number. */
 export const MAX_SPANS = 20_000
 export const TOO_MANY_SPANS = `A request must have at most ${MAX_SPANS} spans.`
 
-/** Why a request cannot be decoded, for a person. */
+/** The reason why a request cannot be decoded, for a person. */
 export interface Undecodable {
   readonly problem: string
 }

@@ -10,7 +10,7 @@ import { USER_ATTRIBUTES } from './span.ts'
 
 const TOKENS = 'claude_code.token.usage'
 
-/** The kinds of tokens, which Anthropic counts beside each other. */
+/** The kinds of tokens. As in Anthropic's API, none contains another. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   input: ['input_tokens'],
   output: ['output_tokens'],
@@ -20,7 +20,7 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
 
 const MAX_TOKENS = 10_000_000_000_000
 
-/** One item for each event and for each point that is none, with the number of its points. */
+/** Returns an item for each event and each ignored point, with the number of its points. */
 export interface PointItem {
   readonly item: Item
   readonly count: number
@@ -70,7 +70,7 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
   return { kind: 'rejected', reason: 'no_model', detail: 'The point has no model.' }
 }
 
-/** The series and the interval: one event, and its idempotency key. */
+/** Identifies the series and interval of an event; also its idempotency key. */
 function seriesOf({ attributes, resource, start_ns, time_ns }: Point): string {
   const sorted = (map: Point['attributes']) => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1))
   return keyOf('otlp', TOKENS, start_ns, time_ns, JSON.stringify([sorted(attributes), sorted(resource)]))

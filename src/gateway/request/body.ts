@@ -5,7 +5,7 @@ export const MAX_JSON_BYTES = 16 * 1024 * 1024
 
 export interface JsonBody {
   readonly kind: 'json'
-  /** As the client sent it. */
+  /** The body as the client sent it. */
   readonly bytes: Uint8Array
   readonly text: string
   readonly value: Readonly<Record<string, unknown>>
@@ -17,7 +17,7 @@ export type BodyProblem =
   | { readonly kind: 'unsupported' }
   | { readonly kind: 'invalid'; readonly error: FieldError }
 
-/** Reads a JSON object of at most 16 MB. It is parsed for its price, and passed on as it is. */
+/** Reads a JSON object of at most 16 MB. It is parsed for its price and relayed unchanged. */
 export async function readJsonBody(request: Request): Promise<JsonBody | BodyProblem> {
   const encoding = request.headers.get('Content-Encoding') ?? 'identity'
   if (encoding !== 'identity') return { kind: 'unsupported' }
@@ -36,7 +36,7 @@ export async function readJsonBody(request: Request): Promise<JsonBody | BodyPro
   }
 }
 
-/** Undefined for more bytes than a body may have. */
+/** Undefined if the body is too large. */
 async function readBytes(request: Request): Promise<Uint8Array | undefined> {
   if (Number(request.headers.get('Content-Length') ?? 0) > MAX_JSON_BYTES) return undefined
   if (!request.body) return new Uint8Array()

@@ -2,24 +2,24 @@ import type { Usage } from '../../pricing/usage.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
 import type { Upload } from './multipart.ts'
 
-/** What a body asks for, as far as its price depends on it. */
+/** The fields of a request body that affect its price. */
 export interface CallRequest {
   readonly model: string
   readonly stream: boolean
   /** The limit of output tokens that the caller set for one answer. */
   readonly max_output?: number
-  /** Where the limit is, or would be, in the body; absent where a model has no such limit. */
+  /** The path of the limit in the body, even if it is not set; absent if the model has no such limit. */
   readonly limit_path?: readonly string[]
   /** The number of answers. */
   readonly answers: number
   /** Whether the stream does not report usage unless the gateway asks for it. */
   readonly lacks_usage: boolean
-  /** Usage beside tokens of text, at most. */
+  /** The most usage besides text tokens. */
   readonly beside: Usage
   readonly service_tier?: string
   readonly image_size?: string
   readonly quality?: string
-  /** The characters that a voice speaks. */
+  /** The text to speak. */
   readonly spoken?: string
   /** The bytes of audio to transcribe. */
   readonly audio_bytes?: number
@@ -31,14 +31,14 @@ export type ReadCall =
 
 type Body = Readonly<Record<string, unknown>>
 
-/** Searches that one call makes, unless its tools say fewer or more. */
+/** The assumed number of searches in one call, unless its tools set one. */
 const SEARCHES = 5
-/** A call asks for no more answers at once than this, at any provider. */
+/** No provider accepts more answers in one call. */
 const MAX_ANSWERS = 128
-/** The tokens of a large image of high quality. */
+/** The tokens of a large image in high quality. */
 const IMAGE_OUTPUT_TOKENS = 6_500
 
-/** Reads a JSON body. Fields that do not concern the price are not looked into: the provider judges them. */
+/** Reads a JSON body. Fields that do not affect the price are ignored here; the provider validates them. */
 export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
   const model = endpoint.model ?? body.model
   if (typeof model !== 'string' || model === '' || model.length > 255) {
@@ -66,10 +66,10 @@ export function readCall(endpoint: MeteredEndpoint, body: Body): ReadCall {
   }
 }
 
-/** The model of an upload that has not named one yet: it is priced as the dearest of its kind. */
+/** The assumed model of an upload until its model is known: the most expensive one of its kind. */
 const DEAREST_TRANSCRIPTION = 'whisper-1'
 
-/** The call of an upload. Its model may come after its file, so it is asked for whenever it is needed. */
+/** Describes the call of an upload. Its model may follow its file, so the model is read at each use. */
 export function callOfUpload({ model, stream, bytes }: Upload): CallRequest {
   return {
     get model() {
@@ -83,7 +83,7 @@ export function callOfUpload({ model, stream, bytes }: Upload): CallRequest {
   }
 }
 
-/** The answer names the tier that served it; before it, only a tier that the caller chose is known. */
+/** The answer names the tier that served it. Before the answer, only a tier chosen by the caller is known. */
 const STANDARD_TIERS: ReadonlySet<string> = new Set(['auto', 'default', 'standard', 'standard_only'])
 
 type Fields = Partial<Omit<CallRequest, 'model' | 'stream' | 'service_tier'>>

@@ -1,28 +1,30 @@
 import type { Dialect } from '../../provider-keys/providers.ts'
 
-/** The tokens of a request before its provider has counted them. */
+/** An estimate of a request's tokens, before its provider has counted them. */
 export interface InputEstimate {
   /** An upper estimate, for the hold. */
   readonly held: number
-  /** A middle estimate, for a charge that no report of the provider exists for. */
+  /** A middle estimate, for a charge without a report of the provider. */
   readonly likely: number
 }
 
 /**
- * Characters of a token. Three is what dense text has, such as code or numbers; four is what prose has. Characters beyond
- * ASCII have more bytes and more tokens. `docs/gateway.md` lists these rules.
+ * Characters per token. Dense text, such as code or numbers, has three; prose has four. Characters beyond ASCII have
+ * more bytes and more tokens. `docs/gateway.md` lists these rules.
  */
 const HELD = { a_character: 1 / 3, a_further_byte: 1 / 2 }
 const LIKELY = { a_character: 1 / 4, a_further_byte: 1 / 4 }
 
 /** The most tokens that one image takes, by dialect, at the models' usual detail. */
 const IMAGE_TOKENS: Readonly<Record<Dialect, number>> = { openai: 3_000, anthropic: 5_000, google: 3_000 }
-/** gpt-4o-mini counts an image of high detail with so many tokens. */
+/** gpt-4o-mini counts this many tokens for an image in high detail. */
 const MINI_IMAGE_TOKENS = 50_000
 
-/** Bytes of a token in decoded files: a page of 20 KB with 4,000 tokens, audio of 2 KB a second, video of 50 KB a second. */
+/**
+ * Bytes per token of decoded files: a page of 20 KB has 4,000 tokens, a second of audio 2 KB, a second of video 50 KB.
+ */
 const BYTES_A_TOKEN = { document: 5, audio: 50, video: 150 }
-/** A file, a conversation or a cache that the body only names. */
+/** A file, a conversation or a cache that the body refers to by id. */
 const REFERENCE_TOKENS = 16_000
 const REFERENCES: ReadonlySet<string> = new Set([
   'file_id',
@@ -48,7 +50,7 @@ export function estimateInput(
 }
 
 interface Media {
-  /** Characters of the body that are no text. */
+  /** Characters of the body that are not text. */
   characters: number
   tokens: number
 }
@@ -77,7 +79,7 @@ function countText(found: Media, node: object, name: string, value: string, imag
   } else if (REFERENCES.has(name)) found.tokens += REFERENCE_TOKENS
 }
 
-/** The type of a text that is the content of a file. */
+/** The media type of a text that contains a file. */
 function mimeOf(node: object, name: string, value: string): string | undefined {
   if (value.startsWith('data:')) return value.slice('data:'.length, 100).split(/[;,]/)[0]
   if (name === 'file_data') return 'application/pdf'

@@ -4,7 +4,7 @@ import { metadataInput } from '../../http/input/metadata.ts'
 import type { JsonText } from '../../ledger/model/json.ts'
 import type { FieldError } from '../../ledger/model/refusal.ts'
 
-/** The headers that say whom to charge, and how the gateway answers. */
+/** The headers that name the subject to charge and control the gateway's answer. */
 export interface MeterHeaders {
   readonly feature_id: string
   readonly user_id?: string
@@ -13,7 +13,7 @@ export interface MeterHeaders {
   readonly idempotency_key?: string
   readonly clip: boolean
   readonly trailer: boolean
-  /** Whether a stream whose client is gone is read to its end. */
+  /** Whether a stream is read to its end after its client has left. */
   readonly drain: boolean
 }
 

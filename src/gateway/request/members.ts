@@ -1,4 +1,4 @@
-/** Edits of JSON text that keep every other byte: numbers, key order and spaces stay as the client sent them. */
+/** Edits JSON text without changing any other byte: numbers, key order and spaces stay as the client sent them. */
 
 interface Member {
   readonly name: string
@@ -13,7 +13,7 @@ interface Member {
 export function withMember(text: string, path: readonly string[], value: number | boolean | string): string {
   const [name = '', ...rest] = path
   const { members, close } = membersOf(text)
-  // Of members with the same name, parsers take the last.
+  // Parsers use the last of several members with the same name.
   const known = members.findLast((member) => member.name === name)
   const old = known && text.slice(known.start, known.end)
   const inner = rest.length === 0 ? undefined : old?.startsWith('{') ? old : '{}'
@@ -60,7 +60,7 @@ function endOfString(text: string, start: number): number {
   throw new Error('a string has no end')
 }
 
-/** The end of a value without the spaces after it. */
+/** The end of a value, without trailing spaces. */
 function endOfValue(text: string, from: number): number {
   let end = from
   while (isSpace(text[end - 1])) end--

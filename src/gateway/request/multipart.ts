@@ -1,26 +1,29 @@
-/** Uploads of audio: relayed as they arrive, and read as they pass for the few fields that the price depends on. */
+/** Uploads of audio: relayed as they arrive, while the few fields that affect the price are read. */
 
 export const MAX_MULTIPART_BYTES = 25 * 1024 * 1024
-/** So much of an upload is read before it is priced; a field that comes after the file is read as it passes. */
+/**
+ * The number of bytes of an upload that are read before it is priced. A field after the file is read while it is
+ * relayed.
+ */
 const HEAD_BYTES = 64 * 1024
-/** Longer than a field's heading and the name of a model together. */
+/** Longer than a field's heading and a model's name together. */
 const OVERLAP = 1024
 
 export interface Upload {
   readonly kind: 'upload'
-  /** The model, once its field has passed. */
+  /** The model, once its field was read. */
   readonly model: () => string | undefined
-  /** Whether the field `stream` was in the head. */
+  /** Whether the first bytes contain the field `stream`. */
   readonly stream: boolean
-  /** The length of the body as the client announced it, else the largest. */
+  /** The announced length of the body, or the largest allowed one. */
   readonly bytes: number
   /** The first bytes, as Latin-1. */
   readonly head: string
-  /** The body, with the length that the client announced. Ends with an error when it is longer than an upload may be. */
+  /** The body with its announced length. Fails if it is longer than an upload may be. */
   readonly body: () => ReadableStream<Uint8Array>
 }
 
-/** Reads the head of an upload; undefined for one that announces too many bytes, or that is no form. */
+/** Reads the beginning of an upload; undefined if it is too long or not a form. */
 export async function readUpload(request: Request): Promise<Upload | 'too_large' | 'unsupported'> {
   const type = request.headers.get('Content-Type') ?? ''
   const announced = request.headers.get('Content-Length')
@@ -57,7 +60,7 @@ function bodyOf(
 ): ReadableStream<Uint8Array> {
   const { readable, writable } =
     length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length)
-  // A provider that refuses an upload stops reading it: that is its answer, and no failure of ours.
+  // A provider that refuses an upload stops reading it. That is its answer, not a failure of the gateway.
   send(head, reader, fields, writable.getWriter()).catch(() => {})
   return readable
 }
@@ -88,7 +91,7 @@ async function send(
 
 const MODEL = /name="?model"?\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,255})\r\n/
 
-/** Finds the field `model` in the bytes of a form as they pass. */
+/** Finds the field `model` in the bytes of a form while they are relayed. */
 class Fields {
   model: string | undefined
   private readonly decoder = new TextDecoder('latin1')

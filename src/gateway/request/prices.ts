@@ -10,7 +10,7 @@ import type { CallRequest } from './call-request.ts'
 import type { InputEstimate } from './estimate.ts'
 import type { MeterHeaders } from './headers.ts'
 
-/** The customer's prices, and who pays: everything that an event of a call is made of beside its usage. */
+/** The customer's prices and the call's subjects: everything in an event of a call except its usage. */
 export interface Pricing {
   readonly key: AuthenticatedKey
   readonly book: PriceBook
@@ -25,12 +25,12 @@ export type CallPrices =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /**
- * The output of a call that names no limit, if its model's context has so much room: the catalogue does not know the
- * models' own limits.
+ * The assumed output of a call without a limit, if the model's context has room for it. The catalogue does not know the
+ * models' output limits.
  */
 const MODEL_OUTPUT_TOKENS = 32_768
 
-/** Prices the largest use that a call is expected to have, and if its hold may be smaller the smallest. */
+/** Prices the largest expected use of a call, and the smallest one if its hold may be smaller. */
 export function pricesOfCall(pricing: Pricing, input: InputEstimate, cached: Cached): CallPrices {
   const { call, meter, provider } = pricing
   const speech = call.spoken === undefined ? undefined : priceSpeech(pricing)
@@ -39,13 +39,13 @@ export function pricesOfCall(pricing: Pricing, input: InputEstimate, cached: Cac
   const largest = priced(pricing, usageOf(pricing, input.held, room * call.answers, cached))
   if (largest.kind === 'refused') return largest
   const most = largest.event
-  // A limit that the caller set is held as a whole, unless the caller lets it be lowered.
+  // A limit set by the caller is held completely, unless the caller allows a smaller hold.
   if (call.max_output !== undefined && !meter.clip) return { kind: 'priced', most }
   const smallest = priced(pricing, usageOf(pricing, input.held, Math.min(room, 1), cached))
   return smallest.kind === 'refused' ? smallest : { kind: 'priced', most, least: smallest.event }
 }
 
-/** Whether the body asks to write its input to a cache, which costs more than to read it. */
+/** Whether the body requests a cache write, which costs more than a read. */
 export type Cached = 'none' | '5m' | '1h'
 
 function usageOf({ call }: Pricing, input_tokens: number, output_tokens: number, cached: Cached): Usage {
@@ -63,12 +63,12 @@ function withoutUndefined(usage: Readonly<Record<string, number | undefined>>): 
   return Object.fromEntries(Object.entries(usage).filter(([, quantity]) => quantity !== undefined))
 }
 
-/** Tokens of a second of speech, and characters that are spoken in one. */
+/** Tokens per second of speech, and spoken characters per second. */
 const SPEECH = { tokens_a_second: 20, characters_a_second: 12 }
 
 /**
- * Prices speech, whose provider reports no usage beside plain audio: by its characters, which are exact, or if the model
- * has no price for them by estimated tokens.
+ * Prices speech, for which providers report no usage: by the characters, which are exact, or by estimated tokens if the
+ * model has no price for characters.
  */
 export function priceSpeech(
   pricing: Pricing,
@@ -82,11 +82,11 @@ export function priceSpeech(
   return event && { event, exact: false }
 }
 
-/** Bytes of a second of audio: little for a hold, which is then large, and usual ones for an estimate. */
+/** Bytes per second of audio: a low figure for a hold, which is then large, and a usual one for an estimate. */
 const AUDIO_BYTES_A_SECOND = { held: 2_000, likely: 16_000 }
 const TRANSCRIPTION = { input_tokens_a_second: 10, output_tokens_a_second: 4 }
 
-/** Prices an upload of audio by its bytes: its length is known only when it was transcribed. */
+/** Prices an upload of audio by its bytes, because its duration is known only after the transcription. */
 export function pricesOfTranscription(pricing: Pricing): CallPrices {
   const most = priceTranscription(pricing, AUDIO_BYTES_A_SECOND.held)
   const least = priceTranscription(pricing, AUDIO_BYTES_A_SECOND.likely)
@@ -98,7 +98,7 @@ export function pricesOfTranscription(pricing: Pricing): CallPrices {
   }
 }
 
-/** By seconds, or if the model has no price for them by tokens. */
+/** By seconds, or by tokens if the model has no price for seconds. */
 export function priceTranscription(
   pricing: Pricing,
   bytes_a_second = AUDIO_BYTES_A_SECOND.likely,
@@ -121,7 +121,7 @@ function modelOutput(provider: string, model: string, input_tokens: number): num
   return Math.max(1, Math.min(MODEL_OUTPUT_TOKENS, window - input_tokens))
 }
 
-/** The way that a provider's usage is read, by endpoint: `provider_api` of an event. */
+/** The reader of the provider's usage, by endpoint: `provider_api` of an event. */
 const PROVIDER_APIS: Partial<Readonly<Record<MeteredApi, string>>> = {
   chat: 'chat',
   responses: 'responses',
@@ -129,7 +129,10 @@ const PROVIDER_APIS: Partial<Readonly<Record<MeteredApi, string>>> = {
   generate: 'gemini',
 }
 
-/** Prices what a provider reported. A model that it names and that has no price is priced as the one that was asked for. */
+/**
+ * Prices the usage that a provider reported. If it names a model without a price, the price of the requested model is
+ * used.
+ */
 export function priceReported(
   pricing: Pricing,
   reported: Readonly<Record<string, unknown>>,
@@ -155,7 +158,7 @@ function modelOf(reported: Readonly<Record<string, unknown>>): string | undefine
   return typeof model === 'string' && model !== '' && model.length <= 255 ? model : undefined
 }
 
-/** Prices an estimate; undefined if it has no price at all, which its hold would have been refused for. */
+/** Prices an estimate; undefined if it has no price. A call without a price was refused at its hold. */
 export function priceEstimated(pricing: Pricing, usage: Usage): PricedEvent | undefined {
   const result = priced(pricing, usage)
   return result.kind === 'priced' ? result.event : undefined

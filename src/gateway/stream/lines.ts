@@ -1,8 +1,8 @@
 import type { Reading } from './readings.ts'
 
 /**
- * Reads the lines of a stream of server-sent events as they pass. Chunks pass unchanged and at once; where the gateway
- * asked for a report that the client did not ask for, its event is cut out, and only then, after the answer's end, may
+ * Reads the lines of a stream of server-sent events. Chunks are relayed unchanged and at once. If the gateway requested
+ * a usage report that the client did not, the event of that report is removed. Only then, after the answer's end, may
  * an unfinished line wait for its rest.
  */
 export class Lines {
@@ -11,9 +11,9 @@ export class Lines {
   private readonly decoder = new TextDecoder('latin1')
   /** The beginning of an unfinished line. */
   private begun = ''
-  /** Bytes of `begun` that were not passed on. */
+  /** Bytes of `begun` that were not relayed yet. */
   private held: Uint8Array | undefined
-  /** The last line was a report: the blank line that ends its event is cut out, too. */
+  /** Whether the last line was a report. The blank line after it is removed too. */
   private inReport = false
 
   constructor(reading: Reading, cuts: boolean) {
@@ -34,12 +34,12 @@ export class Lines {
     this.held = undefined
     const text = this.begun + piece
     const kept: Uint8Array[] = []
-    /** The places in `text` of the first byte that is not passed on yet, and of the current line. */
+    /** The positions in `text` of the first byte that is not relayed yet, and of the current line. */
     let from = before
     let at = 0
     for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', at)) {
       const isReport = this.read(text.slice(at, text[end - 1] === '\r' ? end - 1 : end))
-      // What was passed on already cannot be cut any more.
+      // Bytes that were relayed already cannot be removed.
       if (isReport && at >= before) {
         if (at > from) kept.push(bytes.subarray(from - before, at - before))
         from = end + 1
@@ -55,7 +55,7 @@ export class Lines {
     return kept
   }
 
-  /** The bytes that waited for the rest of a line that does not come. Some providers end their last line without a break. */
+  /** Returns the bytes of an unfinished last line. Some providers end their last line without a line break. */
   end(): readonly Uint8Array[] {
     const rest = this.held
     this.held = undefined
@@ -63,7 +63,7 @@ export class Lines {
     return rest && !isReport ? [rest] : []
   }
 
-  /** Reads a line; true if it is part of the report that is cut out. */
+  /** Reads a line. Returns true if it belongs to a removed report. */
   private read(line: string): boolean {
     const endsReport = this.inReport && line === ''
     this.inReport = false
@@ -75,7 +75,7 @@ export class Lines {
   }
 }
 
-/** A line that is longer is passed on and not read. */
+/** A longer line is relayed and not read. */
 const MAX_LINE = 16 * 1024 * 1024
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {

@@ -2,7 +2,7 @@ import type { Dialect } from '../../provider-keys/providers.ts'
 import type { MeteredApi } from '../dialect.ts'
 import { isRecord } from '../request/call-request.ts'
 
-/** What a stream of one API says about usage, read from its lines of data. Lines are kept as text until someone asks. */
+/** The usage that a stream of one API reports in its lines of data. Lines stay text until the usage is needed. */
 export interface Reading {
   /** Takes the text of a line, as Latin-1. */
   take(data: string): void
@@ -10,14 +10,14 @@ export interface Reading {
   readonly complete: boolean
   /** Whether the answer has ended, so that only its usage may follow. */
   readonly ended: boolean
-  /** Whether a line is the report that the gateway asked for, and no client. */
+  /** Whether a line is the usage report that only the gateway requested. */
   isReport(data: string): boolean
   /** The last state that the provider reported, in the form of its whole answer; undefined for none. */
   reported(): Readonly<Record<string, unknown>> | undefined
   readonly delivered: Delivered
 }
 
-/** What a stream has delivered, counted in its lines. */
+/** The output of a stream, counted from its lines. */
 export interface Delivered {
   /** Lines with output. */
   readonly pieces: number
@@ -28,7 +28,7 @@ export interface Delivered {
 /** Bytes of output of a token. A provider sends at least one token a line. */
 const BYTES_A_TOKEN = 4
 
-/** The estimate of output tokens that were delivered. */
+/** Estimates the delivered output tokens. */
 export function deliveredTokens({ pieces, bytes }: Delivered): number {
   return Math.max(pieces, Math.ceil(bytes / BYTES_A_TOKEN))
 }
@@ -128,7 +128,7 @@ class MessagesReading implements Reading {
   private delta: string | undefined
 
   take(data: string): void {
-    // Once, and by its type: the name of a tool may be anything.
+    // Sent once, and found by its type, since a tool may have any name.
     if (this.start === undefined && START.test(data)) this.start = data
     else if (data.includes('"message_delta"') && HAS_USAGE.test(data)) this.delta = data
     else this.delivered.take(data)
@@ -152,7 +152,7 @@ class MessagesReading implements Reading {
 
 const FINISH_REASON = /"finishReason"\s*:\s*"/
 
-/** Every chunk has the totals so far; the last ones count. */
+/** Every chunk has the totals so far, and the last ones count. */
 class GenerateReading implements Reading {
   readonly delivered = new OutputCount('text')
   readonly isReport = never
@@ -178,7 +178,7 @@ class GenerateReading implements Reading {
   }
 }
 
-/** Streams of speech and of transcriptions end with an event that has the usage. */
+/** Streams of speech and transcriptions end with an event that contains the usage. */
 class EventReading implements Reading {
   readonly delivered = new OutputCount('delta|audio|b64_json')
   readonly isReport = never
@@ -218,7 +218,7 @@ export function readingOf(api: MeteredApi): Reading {
   }
 }
 
-/** The text of an answer that is not a stream: its bytes of output, for one without usage. */
+/** The text of an answer that is not a stream, for an estimate of an answer without usage. */
 export function deliveredText(dialect: Dialect, text: string): Delivered {
   const count = new OutputCount(dialect === 'openai' ? 'content|text|arguments|refusal' : 'text|thinking')
   count.take(text)
@@ -243,7 +243,7 @@ function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? value : {}
 }
 
-/** A null in a later report does not take back an earlier number. */
+/** A null in a later report does not replace an earlier number. */
 function known(usage: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null))
 }

@@ -11,11 +11,11 @@ export interface RelayOptions {
   readonly onEnd: (ending: Ending) => Promise<Uint8Array | undefined>
   /** Stops the provider. */
   readonly cancel: () => void
-  /** Whether a stream whose client is gone is read to its end. */
+  /** Whether a stream is read to its end after its client has left. */
   readonly drain: boolean
   readonly first_chunk_timeout_ms: number
   readonly idle_timeout_ms: number
-  /** Aborts when the client is gone: a second sign beside the stream's own `cancel`. */
+  /** Aborts when the client leaves: a second signal besides the stream's own `cancel`. */
   readonly client: AbortSignal
 }
 
@@ -35,7 +35,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
     options.client.removeEventListener('abort', leave)
     if (ending !== 'done') {
       options.cancel()
-      // Its lock is released by nothing else; what it says no longer matters.
+      // Nothing else releases its lock. Its result no longer matters.
       reader.cancel().catch(() => {})
     }
     return options.onEnd(ending)
@@ -60,7 +60,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
   }
 
   const drain = async (): Promise<void> => {
-    // A pull may be waiting for a chunk, which is the first one to drain.
+    // A pull may be waiting for a chunk, which is then the first one to drain.
     for (let chunk = await (reading ?? next()); ; chunk = await next()) {
       if (typeof chunk === 'string') {
         await finish(chunk)
@@ -140,7 +140,7 @@ export async function begin(
   )
 }
 
-/** A limit of waiting, with one timer for many chunks: it reads the clock only when it is over. */
+/** A time limit with one timer for many chunks: it reads the clock only when the timer ends. */
 class Silence {
   private limit_ms: number
   private since_ms: number | null = null
@@ -151,7 +151,7 @@ class Silence {
     this.limit_ms = limit_ms
   }
 
-  /** Changes the limit, from the next wait on. */
+  /** Changes the limit from the next wait on. */
   allow(limit_ms: number): void {
     this.stop()
     this.limit_ms = limit_ms

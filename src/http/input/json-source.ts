@@ -36,7 +36,7 @@ export class JsonSource {
   }
 }
 
-/** The reason why a text is refused before it is parsed. */
+/** The reason why a text is refused before parsing. */
 export type JsonProblem = 'too_many_fields' | 'too_many_values' | 'too_deep' | 'invalid'
 
 export interface JsonLimits {

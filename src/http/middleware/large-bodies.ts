@@ -23,7 +23,10 @@ const places = new Set<Place>()
 
 /** The room of a body. */
 export interface Room {
-  /** Weighs the body by what its letters occupy, once it is read. It keeps its room, and later ones wait for more. */
+  /**
+   * Reserves the memory that the body's characters occupy, once it is read. It keeps its room, and later bodies wait
+   * for more.
+   */
   weigh(bytes: Uint8Array): void
   leave(): void
 }

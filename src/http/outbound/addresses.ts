@@ -1,6 +1,6 @@
 /**
- * Decides whether an IP address is public. Addresses that IANA's registries of special-purpose addresses do not call
- * globally reachable are not, nor are addresses that contain another one (6to4, Teredo, NAT64, mapped).
+ * Decides whether an IP address is public. Not public are addresses that IANA's registries of special-purpose addresses
+ * do not list as globally reachable, and addresses that contain another one (6to4, Teredo, NAT64, mapped).
  */
 
 /** The first address and the length of each prefix that is not public. */
@@ -43,7 +43,7 @@ export function isIpv6(text: string): boolean {
   return ipv6(text) !== undefined
 }
 
-/** Whether an address is public; false for a text that is no address. */
+/** Whether an address is public; false for a text that is not an address. */
 export function isPublicAddress(text: string): boolean {
   const v4 = ipv4(text)
   if (v4 !== undefined)

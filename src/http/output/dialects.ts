@@ -10,7 +10,7 @@ import { PROBLEMS, type ProblemCode } from './problem-codes.ts'
 interface Dialect {
   readonly prefix: string
   readonly members: (problem: SentProblem) => Readonly<Record<string, unknown>>
-  /** The content type of a form of errors that is no JSON. */
+  /** The content type of an error form that is not JSON. */
   readonly binary?: string
   /** JSON Schemas of the members. */
   readonly schemas: Readonly<Record<string, unknown>>

@@ -87,8 +87,8 @@ export function exportResponse<T>(c: Context<AppEnv>, rows: Rows<T>): Response {
 }
 
 /**
- * Streams rows, a chunk at a time and only as fast as the client reads. A failure breaks the connection off without the
- * end of the body, so that clients do not take a part for the whole.
+ * Streams rows in chunks, only as fast as the client reads. A failure breaks off the connection without the end of the
+ * body, so that clients do not mistake a part for the whole.
  */
 function streamed<T>(c: Context<AppEnv>, format: ExportFormat, rows: Rows<T>): Response {
   const { columns, next_before_entry } = rows
@@ -142,8 +142,8 @@ function csvLine(values: readonly unknown[]): string {
   return `${values.map(csvField).join(',')}\r\n`
 }
 
-// Spreadsheets take text that begins with one of these as a formula. The apostrophe itself is one of them, so that
-// removing one apostrophe always gives the text back.
+// Spreadsheets read text that begins with one of these as a formula, so an apostrophe is added. The apostrophe is on
+// the list too, so removing one apostrophe always restores the text.
 const FORMULA = /^[=+\-@\t\r\n'＝＋－＠]/
 
 /** A field of RFC 4180: empty for none, exact decimals, JSON for lists and objects. Text is never a formula. */
