@@ -3,16 +3,16 @@ import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-/** A test that takes seconds alone takes many when all run at once on two cores; one that hangs still ends. */
+/** A test that takes seconds alone takes longer when all run at once on two cores. A test that hangs still ends. */
 const testTimeout = 60_000
 
 /** Acceptance data, beside the project unless `SHARED_DATA` names another folder. */
 const sharedData = process.env.SHARED_DATA ?? path.join(import.meta.dirname, '../shared/data')
 
 /**
- * Two rooms. `edge` runs in workerd with real D1, KV and Durable Objects: everything that touches the
- * platform. `node` runs `*.node.test.ts`: the pure core over large data and generated cases, and tests
- * that start servers or read files.
+ * Two kinds of tests. `edge` runs in workerd with real D1, KV and Durable Objects: everything that touches the
+ * platform. `node` runs `*.node.test.ts`: the pure core over large data and generated cases, and tests that start
+ * servers or read files.
  */
 export default defineConfig({
   test: {

@@ -1,4 +1,4 @@
-// Reads vitest's JSON report and the exit status of what made it; prints the last line of `.ci/run`.
+// Reads vitest's JSON report and the exit status of the checks; prints the last line of `.ci/run`.
 import { readFileSync } from 'node:fs'
 
 const [report, status] = process.argv.slice(2)
@@ -18,7 +18,7 @@ function counts() {
 
 const { passed, failed, skipped } = counts()
 const broken = status !== '0' || passed + failed === 0
-// What failed outside the tests (an install, a type, a coverage threshold) counts as one failure.
+// A failure outside the tests (an install, a type, a coverage threshold) counts as one failure.
 const shown = broken && failed === 0 ? 1 : failed
 console.log(`${passed} passed, ${shown} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exit(broken || failed > 0 ? 1 : 0)

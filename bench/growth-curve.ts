@@ -21,7 +21,7 @@ const WALLETS = Number(process.env.WALLETS ?? 100_000)
 const SVG = process.env.SVG ?? path.join(import.meta.dirname, '..', 'docs', 'growth.svg')
 const STEPS = 10
 const A_REQUEST = 100
-/** One event in so many burns the wallet of a user; the others burn the customer's. */
+/** One event in this many burns a user's wallet; the others burn the customer's. */
 const USER_EVENT_EVERY = 10
 const INGESTING = 8
 const GRANTING = 50
@@ -31,7 +31,7 @@ interface Point {
   readonly events: number
   readonly wallets: number
   readonly events_per_second: number
-  /** The rate that a core reaches, whatever else the machine does. */
+  /** The rate of one core, independent of other load on the machine. */
   readonly events_per_cpu_second: number
   readonly grants_per_second: number
   readonly wake_ms: number
@@ -129,7 +129,7 @@ async function grow(script: string, state: string): Promise<Point[]> {
   return points
 }
 
-/** The first event with a key after a start; what the process and the route take is paid by another customer before. */
+/** The first keyed event after a start. Another customer's request before it warms up the process and the route. */
 async function wakeMs(url: URL, key: string, other: string): Promise<number> {
   const connection = await Connection.open(url)
   const send = (as: string, name: string) =>

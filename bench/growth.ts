@@ -103,7 +103,7 @@ async function ingest(
   return (until - from) / ((performance.now() - began) / 1000)
 }
 
-/** Events a second over several stretches. */
+/** Events a second over several intervals. */
 class Total {
   private events = 0
   private seconds = 0
@@ -144,7 +144,7 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   const small = await register(server, 'small')
   const other = await register(server, 'other')
   await call(server, small, '/v1/events/ingest', event(0, 'small'))
-  // What compiles and what caches is not what grows.
+  // Compilation and caches are warmed up first, because they do not grow with the ledger.
   await ingest(server, other, order, 0, Math.min(20_000, EVENTS / 10))
   console.log(`${EVENTS} events with ${order === 'time' ? 'keys in the order of time' : 'random keys'}`)
   const tenth = EVENTS / 10
@@ -152,7 +152,8 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   for (let from = 0; from < EVENTS - tenth; from += tenth) {
     rates.push(await ingest(server, large, order, from, from + tenth))
   }
-  // The last tenth and the first of another customer in turns: what else the machine does meets both.
+  // Alternates between the last tenth and the first tenth of another customer, so that other load on the machine
+  // affects both.
   const last = new Total()
   const first = new Total()
   for (let part = 0; part < TURNS; part++) {
@@ -174,7 +175,7 @@ async function grow(script: string, home: string, order: Order): Promise<void> {
   for (let round = 0; round < STARTS; round++) {
     await server.stop()
     server = await start()
-    // The first request of any caller pays for the process and for the route.
+    // Any caller's first request also pays for starting the process and the route.
     for (let i = 0; i < 5; i++) await read(other)()
     await call(server, other, '/v1/events/ingest', event(EVENTS + round, 'small'))
     const sizes = round % 2 === 0 ? (['large', 'small'] as const) : (['small', 'large'] as const)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AllocationNode, Inspector } from './inspector.ts'
 
-/** Heap of an isolate in MB, as its inspector reports it: between tasks, with what is not collected yet. */
+/** Heap of an isolate in MB, as its inspector reports it between tasks, including garbage. */
 export interface HeapUsage {
   readonly used: number
   /** Array buffers and other memory outside the JavaScript heap. */
@@ -15,7 +15,7 @@ export async function heapUsage(inspector: Inspector): Promise<HeapUsage> {
   return { used: usedSize / MB, outside: backingStorageSize / MB }
 }
 
-/** Runs the work and returns the most that the heap held meanwhile. */
+/** Runs the work and returns the peak heap during it. */
 export async function peakHeapOf(inspector: Inspector, work: () => Promise<unknown>): Promise<HeapUsage> {
   let done = false
   let used = 0
@@ -41,8 +41,8 @@ export async function peakHeapOf(inspector: Inspector, work: () => Promise<unkno
 const SAMPLED_BYTES = 1024
 
 /**
- * Runs the work and returns the bytes that JavaScript allocated meanwhile, collected or not: an estimate from samples, of
- * which runs of some megabytes repeat within a few percent.
+ * Runs the work and returns the bytes that JavaScript allocated during it, collected or not: an estimate from samples.
+ * Estimates of some megabytes repeat within a few percent.
  */
 export async function allocatedBy(inspector: Inspector, work: () => Promise<unknown>): Promise<number> {
   await inspector.call('HeapProfiler.startSampling', {

@@ -35,7 +35,7 @@ function list<T>(length: number, item: T): T[] {
   return Array.from({ length }, () => item)
 }
 
-/** Bodies of 4 MB, each the worst of its kind: what their JSON becomes when it is parsed, escaped or kept. */
+/** Bodies of 4 MB, each the worst of its kind when its JSON is parsed, escaped or kept. */
 const BODIES: Readonly<Record<string, () => string>> = {
   'metadata of {}': () => events({ metadata: { a: list(5_430, {}) } }),
   'metadata of ""': () => events({ metadata: { a: list(5_430, '') } }),
@@ -88,7 +88,7 @@ async function register(server: RawWorkerd, name: string): Promise<string> {
   return answer.api_key
 }
 
-/** A list of users brings D1 up to date first. What is too much for one call continues with the next. */
+/** A list of users brings D1 up to date first. If one call is not enough, the next one continues. */
 async function flush(server: RawWorkerd, key: string): Promise<void> {
   for (;;) {
     const response = await fetch(`${server.url}/v1/users`, { headers: { Authorization: `Bearer ${key}` } })
@@ -104,7 +104,7 @@ async function measure(
   what: string,
   work: (server: RawWorkerd) => Promise<unknown>,
 ): Promise<void> {
-  // A new isolate for each: the garbage of one is not counted for the next.
+  // A new isolate for each case, so that no case counts another one's garbage.
   const server = await start()
   const inspector = await Inspector.open(await server.inspector())
   try {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
-// Of the version that wrangler brings along: it is wrangler's own way to run workerd.
+// The version that wrangler depends on, which is also the one that wrangler runs.
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
 import { childrenOf } from './process.ts'
@@ -10,7 +10,7 @@ import { childrenOf } from './process.ts'
 export const ROOT = path.join(import.meta.dirname, '..')
 export const PROJECT = path.join(ROOT, 'wrangler.toml')
 
-/** workerd without a dev server in front of it, whose proxy would be what is measured. */
+/** workerd without a dev server, whose proxy would distort the measurement. */
 export interface RawWorkerd {
   /** The Worker itself. */
   readonly url: string

@@ -24,7 +24,7 @@ const reportSchema = z.object({
 
 function main(): number {
   const required = process.argv.includes('--required')
-  // npm ends with 1 both for a finding and for a missing endpoint; only its report tells which.
+  // npm ends with 1 both for a finding and for a missing endpoint; its report shows which.
   const { stdout, stderr } = spawnSync(
     'npm',
     ['audit', '--omit=dev', '--json', '--fetch-retries=1', '--fetch-timeout=20000'],

@@ -25,7 +25,7 @@ export interface Answer {
   readonly replayed: boolean
 }
 
-/** A GET, or with a body a POST. Whatever the status, an answer is an answer; none at all throws. */
+/** Sends a GET, or with a body a POST. Returns any answer, whatever its status; throws if there is none. */
 export async function call(
   route: string,
   { key, body }: { readonly key?: string; readonly body?: object },
@@ -65,7 +65,7 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message
 }
 
-/** Without this status the story cannot go on. */
+/** Without this status the demo cannot continue. */
 export function must(answer: Answer, status: number): Answer {
   if (answer.status === status) return answer
   throw new Error(`The server answered ${answer.status}, not ${status}: ${answer.text}`)

@@ -9,7 +9,7 @@ import { operatorToken } from './local-setup.ts'
 
 const DEMO = { name: 'Demo customer', email: 'demo@example.com', tier: 'ENTERPRISE' }
 
-/** The API never accepts a chosen key, so the known one is written into the local D1 from outside. */
+/** The API never accepts a chosen key, so the known key is written directly into the local D1. */
 const ATTACH_KEY = `
   INSERT OR IGNORE INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms)
   SELECT '${DEVELOPMENT_KEY_ID}', customer_id, 'live', 'Development key', '${DEVELOPMENT_KEY_HASH}',
@@ -17,8 +17,8 @@ const ATTACH_KEY = `
   FROM customers WHERE email_key = '${DEMO.email}'`
 
 /**
- * Gives the server at `url` the demo customer with its sign-up credits and the development key. Does nothing that was
- * done before. The key that the registration itself hands out is dropped: it was never shown.
+ * Gives the server at `url` the demo customer with its sign-up credits and the development key. Skips steps that were
+ * done before. The key that the registration returns is dropped, because it was never shown.
  */
 export async function seedDemoCustomer(url: string): Promise<void> {
   refuseRemote(url)
@@ -43,7 +43,7 @@ export async function seedDemoCustomer(url: string): Promise<void> {
   throw new Error('The demo customer is there, but its key does not work.')
 }
 
-/** A known key must never come near anybody's money. */
+/** A public key must never work where real money is used. */
 export function refuseRemote(url: string): void {
   const { hostname } = new URL(url)
   if (!['localhost', '127.0.0.1', '[::1]'].includes(hostname)) {

@@ -1,14 +1,14 @@
 import { createServer, type Server } from 'node:http'
 import { call, must, numberOf, serverUrl } from './demo-client.ts'
 
-/** The scene of the gateway: a stand-in for OpenAI on this machine, and what two streams of it cost. */
+/** The gateway part of the demo: a stand-in for OpenAI on this machine, and the cost of two streams from it. */
 export interface GatewayScene {
-  /** What the first client read, piece by piece. */
+  /** The pieces that the first client read. */
   readonly text: string
   /** Credits of the whole stream, and what its usage costs by the price list. */
   readonly whole: number
   readonly expected: number
-  /** Credits of the stream that its client left. */
+  /** Credits of the stream whose client disconnected. */
   readonly left: number
 }
 
@@ -18,7 +18,7 @@ const WORDS = ['The ', 'meter ', 'runs ', 'while ', 'the ', 'model ', 'speaks.']
 const PAUSE_MS = 40
 const WAIT_MS = 5_000
 
-/** Returns undefined where the server may not or cannot call this machine: only a local one in development can. */
+/** Returns undefined if the server cannot call this machine: only a local development server can. */
 export async function gatewayScene(
   key: string,
   say: (piece: string) => void,
@@ -87,7 +87,7 @@ async function stream(
 
 const FEATURE = 'gateway-demo'
 
-/** The credits of the newest of so many calls, once it is charged. */
+/** Returns the credits of the newest of this many calls, once it is charged. */
 async function chargeOf(key: string, calls: number): Promise<number> {
   const until = Date.now() + WAIT_MS
   for (;;) {

@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the whole story of a credit, told against a running server (`npm start`). It registers a customer of
- * its own, so it can be run again and again. Ends with 1 when anything is not as it should be.
+ * `npm run demo`: the life of a credit, shown on a running server (`npm start`). It registers a new customer each time,
+ * so it can be repeated. Ends with 1 when anything is not as it should be.
  *
  * BASE_URL names another server than the running one of this checkout; OPERATOR_TOKEN registers where registration is
  * not open.
@@ -14,7 +14,7 @@ import { gatewayScene } from './demo-gateway.ts'
 
 const OPERATOR_TOKEN = process.env.OPERATOR_TOKEN ?? 'dev-operator-token'
 
-/** What four APIs answered (examples/README.md), and what their providers' price lists ask for it. */
+/** Recorded answers of four APIs (examples/README.md), and their cost by the providers' price lists. */
 const RESPONSES = [
   { api: 'OpenAI chat', provider: 'OPENAI', file: 'openai-chat.json', cost_usd: 0.005615 },
   { api: 'OpenAI responses', provider: 'OPENAI', file: 'openai-responses.json', cost_usd: 0.022868 },
@@ -42,7 +42,7 @@ async function register(): Promise<string> {
   chapter('A customer registers')
   const body = { name: 'Demo', email: `demo-${randomUUID()}@example.com` }
   let answer = await call('/v1/customers/register', { body })
-  // Open registration is off in production: then it is the operator who registers.
+  // Registration is closed in production: the operator then registers the customer.
   if (answer.status === 401 || answer.status === 403) {
     answer = await call('/v1/customers/register', { body, key: OPERATOR_TOKEN })
   }
@@ -137,7 +137,7 @@ async function relay(key: string): Promise<void> {
   check(left > 0 && left < whole, 'a stream that is left costs what was delivered')
 }
 
-/** Spends two fifths of the wallet at a time, so that the third time is refused. */
+/** Spends two fifths of the wallet at a time, so that the third attempt is refused. */
 async function runOut(key: string): Promise<void> {
   chapter('The credits run out')
   const gpt_4o = { provider: 'OPENAI', model: 'gpt-4o' }

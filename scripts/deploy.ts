@@ -86,7 +86,7 @@ function run(
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },
-    // Nobody answers: wrangler takes what it would take in CI.
+    // Wrangler cannot ask questions here and uses its defaults for CI.
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
@@ -98,7 +98,7 @@ function run(
   child.stderr.on('data', listen)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    // What was shown is not said again when it fails.
+    // Output that was shown is not repeated when it fails.
     child.on('close', (code) => resolve({ code: code ?? 1, output: show ? '' : output }))
   })
 }

@@ -40,12 +40,12 @@ const OPTIONS = {
 
 export interface LocalServer {
   readonly url: string
-  /** Resolves when the server ends: with 0 after `stop`, else with its exit code. */
+  /** Resolves when the server ends: to 0 after `stop`, otherwise to its exit code. */
   readonly ended: Promise<number>
   stop(): Promise<void>
 }
 
-/** The port that PORT names, or 8787. */
+/** The port in PORT, or 8787. */
 export function chosenPort(): number {
   const text = process.env.PORT ?? '8787'
   const port = Number(text)
@@ -86,7 +86,7 @@ export async function startServer(port: number): Promise<LocalServer> {
     stopping = true
     child.kill('SIGTERM')
   }
-  // Ctrl-C reaches wrangler by itself; a signal to this process alone does not.
+  // Ctrl-C also reaches wrangler; a signal to this process alone does not.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
   const ended = exitOf(child).then((code) => (stopping ? 0 : code))
   const server: LocalServer = {

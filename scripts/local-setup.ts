@@ -13,10 +13,10 @@ import { wrangler } from './local-server.ts'
 import { ROOT, STATE } from './local-state.ts'
 
 const DEV_VARS = path.join(ROOT, '.dev.vars')
-/** Inside the state, so that it goes when the state goes. */
+/** Inside the state directory, so that it is deleted together with the state. */
 const MIGRATED = path.join(STATE, 'migrated')
 
-/** Does what is missing for a local server: its secrets and its tables. Says what it did. */
+/** Completes the set-up of a local server: its secrets and its tables. Prints what it did. */
 export async function setUp(): Promise<void> {
   if (!existsSync(DEV_VARS)) {
     copyFileSync(`${DEV_VARS}.example`, DEV_VARS)
@@ -46,7 +46,7 @@ export function operatorToken(): string {
   return line[1]
 }
 
-/** Asking wrangler whether there is something to apply takes seconds, so what was applied is written down. */
+/** Asking wrangler for pending migrations takes seconds, so the applied ones are recorded here. */
 async function migrate(): Promise<void> {
   const folder = path.join(ROOT, 'migrations')
   const files = readdirSync(folder)

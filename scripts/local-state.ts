@@ -4,7 +4,7 @@ import path from 'node:path'
 import { z } from 'zod'
 
 export const ROOT = path.join(import.meta.dirname, '..')
-/** Where the local D1, KV and objects live. Deleting it resets the server. STATE_DIR chooses another place. */
+/** The directory of the local D1, KV and objects. Deleting it resets the server. STATE_DIR chooses another one. */
 export const STATE = path.resolve(process.env.STATE_DIR ?? path.join(ROOT, '.wrangler', 'state'))
 
 /**
@@ -17,7 +17,7 @@ const ATTEMPTS = 5
 
 const lockSchema = z.object({
   url: z.string(),
-  /** `started` tells a process from a later one with the same id; null where the system does not say. */
+  /** `started` distinguishes a process from a later one with the same id; null if the system does not report it. */
   processes: z.array(z.object({ pid: z.int().positive(), started: z.string().nullable() })),
 })
 type Lock = z.infer<typeof lockSchema>
@@ -31,7 +31,7 @@ export function runningServer(): string | undefined {
 /** Takes the state directory for a server at `url` until this process ends. Throws when another server holds it. */
 export function holdState(url: string): void {
   mkdirSync(STATE, { recursive: true })
-  // A link appears with its whole content and never replaces a file, so one of two servers gets it.
+  // A link appears with its whole content and never replaces a file, so only one of two servers gets it.
   const draft = `${LOCK}.${process.pid}`
   writeFileSync(draft, JSON.stringify({ url, processes: [processOf(process.pid)] } satisfies Lock))
   try {
@@ -75,7 +75,7 @@ function isLinked(draft: string): boolean {
   }
 }
 
-/** Puts a lock back that another server took between the look at it and its removal. */
+/** Restores a lock that another server took between the check and the removal. */
 function removeStaleLock(): void {
   const removed = `${LOCK}.${process.pid}.stale`
   try {
@@ -116,7 +116,7 @@ function processOf(pid: number): Process {
   return { pid, started: startOf(pid) }
 }
 
-/** The start of a process that has ended and that its parent has not collected. */
+/** The start time of a process that has ended but was not collected by its parent. */
 const ENDED = 'ended'
 
 function startOf(pid: number): string | null {

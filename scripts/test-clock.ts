@@ -9,7 +9,7 @@ import { ROOT } from './local-state.ts'
 
 const VITEST = path.join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
 
-/** Rooms whose tests date events, lots, limits, keys or rollups. */
+/** Folders whose tests date events, lots, limits, keys or rollups. */
 const ROOMS = [
   'admin',
   'analytics',
@@ -29,7 +29,7 @@ const ROOMS = [
   'usage',
 ]
 const QUICK_ROOMS = ['admin', 'analytics', 'credits', 'entitlements', 'events', 'holds', 'rating', 'time']
-/** Minutes of volume, and commands of wrangler: neither depends on the date. */
+/** Volume tests of several minutes, and commands of wrangler: neither depends on the date. */
 const LEFT_OUT = ['**/cost.test.ts', 'test/docs/deploy.node.test.ts', 'test/docs/guides.node.test.ts']
 
 const MINUTE_MS = 60_000

@@ -4,7 +4,8 @@ import { recordStatements } from './support/query-plans.ts'
 
 await applyD1Migrations(env.DB, env.D1_MIGRATIONS)
 
-// All tests are one address, and a limiter that is simulated writes to the disk at each request: tests of limits bring theirs.
+// All tests share one address, and a simulated limiter writes to the disk at each request, so tests of limits bring
+// their own limiters.
 for (const limiter of ['IP_LIMIT', 'LOOKUP_SHIELD', 'SHIELD_STARTER', 'SHIELD_GROWTH', 'SHIELD_ENTERPRISE']) {
   if (!Reflect.set(env, limiter, undefined)) throw new Error(`${limiter} stayed bound`)
 }

@@ -3,8 +3,8 @@ import worker, { CustomerLedger as Ledger } from '../../src/index.ts'
 import { countingD1 } from '../../test/support/d1.ts'
 
 /**
- * The Worker of `npm run cost`: the project's own, whose bindings and storage count what the platform bills. Worker and
- * objects share one isolate in the local runtime, and so these counts.
+ * The Worker of `npm run cost`: the project's own, with bindings and storage that count billed operations. Worker and
+ * objects share one isolate in the local runtime, and therefore these counts.
  */
 export interface Counts {
   worker_requests: number
@@ -139,7 +139,7 @@ function countStorage(ctx: DurableObjectState): DurableObjectState {
   return ctx
 }
 
-/** A cursor knows its rows when it has been read to its end; one without rows, at once. */
+/** A cursor reports its rows after it was read to its end; an empty one does so at once. */
 function countRows(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>): void {
   let read = 0
   let written = 0

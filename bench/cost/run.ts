@@ -17,9 +17,9 @@ import { type Server, startOurs } from '../throughput/servers.ts'
 import type { Counts } from './counting-worker.ts'
 
 /**
- * `npm run cost`: dollars for a million events, from what the project's own Worker asks of the platform while it ingests
- * at a steady rate, flushes every 5 s and consumes its queue. CPU time is that of the whole local runtime. Amounts that
- * the plan includes are not deducted.
+ * `npm run cost`: dollars for a million events, computed from the platform operations of the project's own Worker while
+ * it ingests at a steady rate, flushes every 5 s and consumes its queue. CPU time is that of the whole local runtime.
+ * Amounts that the plan includes are not deducted.
  *
  * JSON names a file for the figures, ONLY a part of the titles of the cases to measure.
  */
@@ -46,11 +46,11 @@ const FLUSH_MS = 5000
 const FLUSHES = 3
 /** Longer than the queue's consumer waits for a batch. */
 const SETTLED_MS = 7000
-/** How long a commit holds an object in production: DESIGN, section 5, the upper end. */
+/** The time for which a commit holds an object in production: the upper end of 8 to 13 ms. */
 const COMMIT_MS = 13
 
 interface Measured {
-  /** Of one unit: an event, or a request where no event is ingested. */
+  /** The cost of one unit: an event, or a request if no event is ingested. */
   readonly usage: PlatformUsage
   readonly object_bytes: number
   readonly d1_bytes: number
@@ -60,13 +60,13 @@ async function readCounts(server: Server): Promise<Counts> {
   return (await fetch(`${server.url}/counts`)).json()
 }
 
-/** Waits until nothing is counted any more. */
+/** Waits until nothing more is counted. */
 async function settled(server: Server): Promise<Counts> {
   let counts = await readCounts(server)
   for (let quiet_ms = 0; quiet_ms < SETTLED_MS; quiet_ms += 500) {
     await sleep(500)
     const now = await readCounts(server)
-    // Each reading is a statement of D1 that is not counted.
+    // Each reading is one uncounted statement of D1.
     if (JSON.stringify(now) !== JSON.stringify(counts)) quiet_ms = 0
     counts = now
   }

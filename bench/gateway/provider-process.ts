@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 
-/** A provider that answers at once: a completion, or a stream of as many chunks as the body asks for. */
+/** A provider that answers at once: with a completion, or with a stream of as many chunks as the body requests. */
 
 const ANSWER = JSON.stringify({
   id: 'chatcmpl-1',

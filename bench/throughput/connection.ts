@@ -5,7 +5,7 @@ export interface Answer {
   readonly body: string
 }
 
-/** A request as bytes, because a general HTTP client would take more of the machine than the Worker that it measures. */
+/** A request as bytes. A general HTTP client would use more CPU time than the measured Worker. */
 export function requestText(url: URL, { method, path, key, body = '', headers = {} }: RequestParts): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `${method} ${path} HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${key}\r\n${lines.join('')}`

@@ -11,13 +11,13 @@ const ROUND_MS = 12_000
 const ROUNDS = 2
 
 export interface FlushReport {
-  /** Events a second while a flush runs every 5 s, to the rate without one. */
+  /** The ratio of events a second while a flush runs every 5 s to the rate without flushes. */
   readonly rate_ratio: number
   readonly slowest_second_ratio: number
   readonly p99_to_p50: number
 }
 
-/** Runs a hot ledger that flushes beside one that does not, in turns. */
+/** Runs a busy ledger that flushes beside one that does not, in turns. */
 export async function measureFlush(
   load: Load,
   script: string,
@@ -41,7 +41,7 @@ export async function measureFlush(
       const alone = await run(still, ROUND_MS)
       const beside = await run(flushing, ROUND_MS)
       const rate = alone.units / alone.seconds
-      // The last second is not whole.
+      // The last second is incomplete.
       const slowest = Math.min(...beside.by_second.slice(0, -1))
       rounds.push({
         rate_ratio: beside.units / beside.seconds / rate,

@@ -13,8 +13,8 @@ interface LimitEvent {
 const MAX_KEYS = 500_000
 
 /**
- * What nothing with a durable commit can beat: it checks idempotency keys, charges a flat price and appends one packed
- * row, and has no schema, price list, lots, limits, replays or projection.
+ * An upper bound for any service with a durable commit: it checks idempotency keys, charges a flat price and appends
+ * one packed row. It has no schema, price list, lots, limits, replays or projection.
  */
 export class LimitLedger extends DurableObject<Env> {
   private readonly keys = new Set<string>()
@@ -55,7 +55,7 @@ export class LimitLedger extends DurableObject<Env> {
     this.ctx.storage.sql.exec('INSERT INTO journal (entries) VALUES (?)', JSON.stringify(entries))
   }
 
-  /** Returns false for a key that it has. Memory is bounded; a run never repeats a key. */
+  /** Returns false for a known key. Memory is bounded; a run never repeats a key. */
   private remember(key: string): boolean {
     if (this.keys.has(key)) return false
     if (this.keys.size >= MAX_KEYS) this.keys.clear()

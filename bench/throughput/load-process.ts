@@ -1,7 +1,7 @@
 import { Connection, requestText } from './connection.ts'
 import { SCENARIOS, type ScenarioName, type Send } from './scenarios.ts'
 
-/** What the load process is asked to do, and answers with a `Measured`. */
+/** An order to the load process, which answers with a `Measured`. */
 export interface LoadOrder {
   readonly scenario: ScenarioName
   readonly url: string

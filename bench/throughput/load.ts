@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import path from 'node:path'
 import type { LoadOrder, Measured } from './load-process.ts'
 
-/** The process that makes the load. */
+/** The process that generates the load. */
 export class Load {
   private readonly child: ChildProcess
 

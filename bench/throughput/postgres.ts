@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { treeOf } from '../process.ts'
 import type { Server } from './servers.ts'
 
-/** Where Debian installs the versions of PostgreSQL. */
+/** The folder in which Debian installs the versions of PostgreSQL. */
 const INSTALLED = '/usr/lib/postgresql'
 const START_MS = 15_000
 
-/** Starts Debian's PostgreSQL and a meter on it; undefined where it is not installed. */
+/** Starts Debian's PostgreSQL with a meter; undefined if it is not installed. */
 export async function startPostgres(state: string): Promise<Server | undefined> {
   const version = existsSync(INSTALLED) ? readdirSync(INSTALLED).sort().at(-1) : undefined
   if (version === undefined) return undefined

@@ -15,9 +15,10 @@ import { bundleBoth, type Server, startLimit, startOurs } from './servers.ts'
 const FLUSH = 'flush'
 
 /**
- * `npm run bench`: the production bundle in raw workerd beside a limit Worker, under the same load from a process of its
- * own. Rounds alternate between the two, so that what else the machine does meets both: compare ratios of one run, not
- * figures of two. The platform's limiters are left out, because the local runtime pays an object call and a write for each.
+ * `npm run bench`: the production bundle in raw workerd beside a limit Worker, under the same load from a process of
+ * its own. Rounds alternate between the two, so that other load on the machine affects both: compare ratios of one run,
+ * not figures of two. The platform's limiters are left out, because the local runtime pays an object call and a write
+ * for each.
  */
 const HELP = `npm run bench -- [options]
   --quick          the scenarios of the CI guard, within 50 s

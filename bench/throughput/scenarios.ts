@@ -73,7 +73,7 @@ const holdAndCapture: Scenario['step'] = async (send) => {
   await send(post(`/v1/holds/${id}/capture`, `{"event":{${EVENT}},"final":true}`))
 }
 
-/** Of ten steps: five events, two balances, two checks, a hold with its capture. */
+/** Ten steps: five events, two balances, two checks, a hold and its capture. */
 const MIX = [single, balance, single, check, single, holdAndCapture, single, balance, single, check] as const
 const mix: Scenario['step'] = (send, serial) => {
   const step = MIX[Math.floor(Math.random() * MIX.length)] ?? single

@@ -1,6 +1,6 @@
 /**
  * A chat that streams, and never spends more than was paid for: a hold for the worst case before the call, an output
- * limit that the wallet can pay, and what was really used after it. A reader who leaves pays what was delivered.
+ * limit that the wallet can pay, and the real usage after it. A reader who leaves pays for the delivered part.
  */
 import { OpenMonetize } from '@openmonetize/edge'
 import { meter } from '@openmonetize/edge/openai'
@@ -23,5 +23,5 @@ export async function* chat(user_id: string, question: string): AsyncGenerator<s
   for await (const { choices } of stream) yield choices[0]?.delta.content ?? ''
 }
 
-/** Sends the events that still wait, for a server that ends. */
+/** Sends the waiting events before a server ends. */
 export const close = () => om.close()

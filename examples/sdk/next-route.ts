@@ -1,4 +1,4 @@
-/** A route handler of Next.js, `app/api/chat/route.ts`. `after` has the events sent when the answer is on its way. */
+/** A route handler of Next.js, `app/api/chat/route.ts`. `after` sends the events after the answer. */
 
 import Anthropic from '@anthropic-ai/sdk'
 import { OpenMonetize } from '@openmonetize/edge'

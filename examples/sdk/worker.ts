@@ -1,4 +1,4 @@
-/** A Cloudflare Worker. `ctx.waitUntil` has the events sent after the answer, which does not wait for them. */
+/** A Cloudflare Worker. `ctx.waitUntil` keeps it alive until the events are sent, after the answer. */
 import { OpenMonetize } from '@openmonetize/edge'
 
 interface Env {

@@ -27,11 +27,11 @@ interface ProviderEntry {
   readonly models: readonly string[]
 }
 
-/** What one build did with a provider's models, for the report. */
+/** The result of one build for a provider's models, for the report. */
 export interface ProviderCount {
   readonly id: string
   readonly models: number
-  /** By where they are from. */
+  /** By source. */
   readonly token_prices: number
   readonly media_prices: number
   readonly lists: number

@@ -2,7 +2,7 @@ import type { ExtractPath, Provider, UsageExtractor } from '@pydantic/genai-pric
 import { USAGE_UNITS } from '../../src/pricing/units.ts'
 
 /**
- * Where each provider's responses say what was used, from @pydantic/genai-prices, as the rules that
+ * The places of usage in each provider's responses, from @pydantic/genai-prices, as the rules that
  * `src/pricing/extract/shapes.ts` explains. Providers that answer alike share one entry.
  */
 export function extractionShapes(providers: readonly Provider[]): {

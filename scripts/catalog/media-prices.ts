@@ -49,9 +49,8 @@ export function mediaPrices(): Map<string, Map<string, Pricing>> {
 }
 
 /**
- * Fields that have no unit of ours, and why: alternatives to tokens that the same model is also priced by,
- * prices of another mode of use, estimates in tokens, storage by the hour, and fees for things that no
- * response reports.
+ * Fields without a unit of ours: alternatives to tokens by which the same model is also priced, prices of another mode
+ * of use, estimates in tokens, storage by the hour, and fees for things that no response reports.
  */
 const LEFT_OUT = new Set([
   'audioInputPerMinute',
@@ -69,7 +68,9 @@ const LEFT_OUT = new Set([
   'collectionsSearchPer1kRequests',
 ])
 
-/** What this package adds to a model of the token source: whatever is not a token. Tokens are left to that source. */
+/**
+ * Adds this package's prices to a model of the token source: everything except tokens, which the token source prices.
+ */
 export function addedPrices(pricing: Pricing, priced: Prices): Prices {
   const added = [...mediaAndToolPrices(pricing)].filter(([unit]) => {
     if (priced.has(unit) || /_tokens$/.test(unit)) return false

@@ -1,4 +1,4 @@
-/** How the catalogue writes things down. `src/pricing/catalogue/notation.ts` reads what this writes. */
+/** Writes the catalogue's notation, which `src/pricing/catalogue/notation.ts` reads. */
 
 /** Price per unit's `per`, by canonical unit, as written in the catalogue: `3`, `3,>200000:6`, `0.04,hd:0.08`. */
 export type Prices = Map<string, string>
@@ -14,13 +14,13 @@ export interface Model {
   readonly match: readonly string[]
   readonly context?: number
   readonly deprecated?: boolean
-  /** Where the model is from, if not from the token source: `m` media prices, `l` lists, `o` overlay. */
+  /** The source of the model, if not the token source: `m` media prices, `l` lists, `o` overlay. */
   readonly source?: 'm' | 'l' | 'o'
   readonly periods: readonly Period[]
 }
 
 /**
- * A JavaScript number as a plain decimal, without the dirt of binary floats: twelve significant digits are
+ * Writes a JavaScript number as a plain decimal without rounding errors of binary floats. Twelve significant digits are
  * more than any price list has, and fewer than the fifteen that a double keeps.
  */
 export function decimal(value: number): string {
@@ -38,7 +38,7 @@ export function writePrices(prices: Prices): string {
   return [...prices].map(([unit, price]) => `${unit}=${price}`).join(' ')
 }
 
-/** One model to a line: `id | match rules | context window and flags | prices ; from when, other prices`. */
+/** Writes one model per line: `id | match rules | context window and flags | prices ; from when, other prices`. */
 export function writeModel(model: Model): string {
   const id = plainWord(model.id)
   const own = `=${id.toLowerCase()}`

@@ -10,7 +10,7 @@ export interface Modifier {
   readonly when?: string
 }
 
-/** A model with prices of one or several periods: of those that hold, the last applies. */
+/** A model with prices of one or several periods. Of the periods in force, the last applies. */
 export interface OverlayModel {
   readonly id: string
   /** Rules beside the id, or in place of the first source's where the model is in it. */
@@ -25,7 +25,7 @@ export interface OverlayModel {
 export interface Amendment {
   readonly models: readonly string[]
   readonly source: string
-  /** The day from which it applies, if not always: what a source had recorded before it stays as it was. */
+  /** The day from which it applies, if not always: earlier prices of a source stay unchanged. */
   readonly from?: string
   readonly prices: Readonly<Record<string, string>>
 }

@@ -2,9 +2,9 @@ import { matches, readMatch } from '../../src/pricing/catalogue/match.ts'
 import type { Model, Prices } from './notation.ts'
 
 /**
- * Decides where two sources disagree. The first source has history, match rules and media; the lists are newer and have
- * neither. A list therefore adds models and units that the first source lacks, and replaces a price only where a rule
- * here says so, from the day of the list on: events of before keep theirs.
+ * Decides between two sources that disagree. The first source has history, match rules and media; the lists are newer
+ * and have none of these. A list therefore adds models and units that the first source lacks, and replaces a price only
+ * by a rule in this file, from the day of the list on: earlier events keep their price.
  */
 interface Decision {
   readonly provider: string
@@ -63,7 +63,7 @@ export interface Difference {
   readonly unit: string
   readonly first: string
   readonly list: string
-  /** Undefined for one that no rule decides: the first source stays, and a person should look. */
+  /** Undefined if no rule decides: the first source's price stays, and a person should check it. */
   readonly decision: Decision | undefined
 }
 
@@ -76,7 +76,7 @@ export interface Weighed {
 
 /**
  * Adds a list's models and units to those of the first source. `resold` are the models of the providers whose prices
- * this one takes over: what costs the same there is not repeated, and follows their history.
+ * this one takes over: models with the same cost there are left out, so that they follow the history of those.
  */
 export function weigh(
   provider: string,
@@ -155,13 +155,16 @@ function disagreements(
   })
 }
 
-/** Compares base prices: thresholds are written in several ways, and the first source knows which are inclusive. */
+/** Compares base prices only: thresholds are written in several ways, and only the first source marks inclusive ones. */
 function samePrice(a: string, b: string): boolean {
   const [first, second] = [a, b].map((price) => Number(price.split(',', 1)[0]))
   return first === second
 }
 
-/** Adds units that the first source never had, and those that the list won, from the day of the list on. */
+/**
+ * Adds units that the first source never had, and units whose new price a rule took from the list, from the day of the
+ * list on.
+ */
 function merged(model: Model, theirs: Prices, taken: readonly Difference[], listDate: string): Model {
   const ours = currentPrices(model, listDate)
   const sameInput = samePrice(ours.get('input_tokens') ?? '-1', theirs.get('input_tokens') ?? '-2')
@@ -171,7 +174,7 @@ function merged(model: Model, theirs: Prices, taken: readonly Difference[], list
     ...taken.map(({ unit, list }) => [unit, list] as const),
   ]
   if (news.length === 0) return model
-  // A period of the hour or of a later day stays behind it, and in force.
+  // A period of hours or of a later day stays after it, and in force.
   const later = model.periods.findIndex(
     ({ when }) => when !== undefined && (when > listDate || !/^\d{4}-\d\d-\d\d$/.test(when)),
   )

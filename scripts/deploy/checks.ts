@@ -6,7 +6,7 @@ import type { EnvironmentName, Section } from './sections.ts'
 
 /**
  * Why a deployment is refused.
- * - `wrong`: no deployment of this section can be right;
+ * - `wrong`: this section cannot be deployed at all;
  * - `missing`: something that only the deployer can do has not been done yet;
  * - `notice`: it may be intended, and the operator should know.
  */
@@ -18,9 +18,9 @@ export interface Finding {
 export interface Checked {
   readonly environment: EnvironmentName
   readonly section: Section
-  /** The top of wrangler.toml: what was tested. */
+  /** The top of wrangler.toml, which the tests use. */
   readonly tested: Section
-  /** The other environments: nothing may be shared with them. */
+  /** The other environments: they may share no resource with this one. */
   readonly others: readonly { readonly environment: EnvironmentName; readonly section: Section }[]
   /** The operator's token, if the deployer's environment has it (for the smoke test). */
   readonly operator_token: string | undefined
@@ -37,7 +37,7 @@ export const SECRETS = [
   'OPERATOR_PROVIDER_KEYS',
 ]
 
-/** All that can be said without the network. */
+/** All checks that need no network. */
 export function checkSection(checked: Checked): Finding[] {
   return [
     ...checkVariables(checked),
@@ -72,7 +72,7 @@ function checkVariables({ environment, section, tested }: Checked): Finding[] {
   ]
 }
 
-/** The Worker would refuse every request with them. */
+/** The Worker would refuse every request with these variables. */
 function unreadable(vars: Readonly<Record<string, string>>): Finding[] {
   try {
     readConfig(vars)
@@ -117,7 +117,7 @@ function checkShared({ section, others }: Checked): Finding[] {
   })
 }
 
-/** Before the ids are filled in, every environment has the same placeholder, which is `missing` by itself. */
+/** Before the ids are filled in, every environment has the same placeholder, which is reported as `missing` already. */
 function isPlaceholder(resource: string): boolean {
   const [kind, id = ''] = resource.split(':')
   return (kind === 'kv' && !KV_ID.test(id)) || (kind === 'd1' && !D1_ID.test(id))
@@ -133,14 +133,14 @@ function checkOperatorToken(token: string | undefined): Finding[] {
   )
 }
 
-/** What `wrangler secret list` says is there. */
+/** Checks the output of `wrangler secret list`. */
 export function checkSecrets(names: readonly string[]): Finding[] {
   return REQUIRED_SECRETS.filter((name) => !names.includes(name)).map((name) =>
     missing(`the secret ${name}: openssl rand -hex 32 | npx wrangler secret put ${name} --env …`),
   )
 }
 
-/** What runs should be what is in the history, except on the development deployment. */
+/** The deployed code should be in the history, except on the development deployment. */
 export function checkTree(
   environment: EnvironmentName,
   changed_files: readonly string[] | undefined,

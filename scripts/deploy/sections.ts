@@ -3,13 +3,13 @@ import { unstable_readConfig } from 'wrangler'
 import { z } from 'zod'
 import { ROOT } from '../local-state.ts'
 
-/** What can be deployed: the sections of wrangler.toml beside its top, which is for a laptop. */
+/** The deployable sections of wrangler.toml. Its top level is for local development. */
 export const ENVIRONMENTS = ['development', 'staging', 'production'] as const
 export type EnvironmentName = (typeof ENVIRONMENTS)[number]
 
 export const WRANGLER_TOML = path.join(ROOT, 'wrangler.toml')
 
-/** What of it is read here: wrangler publishes no usable type of it. */
+/** The parts that are read here: wrangler exports no usable type of them. */
 const sectionSchema = z.object({
   name: z.string(),
   main: z.string(),
@@ -47,21 +47,21 @@ const sectionSchema = z.object({
   assets: z.object({ directory: z.string().optional(), binding: z.string().optional() }).optional(),
 })
 
-/** A section of wrangler.toml, as far as sections have to be alike. */
+/** The parts of a section of wrangler.toml that all sections must have in common. */
 export interface Section {
   readonly worker: string
   readonly vars: Readonly<Record<string, string>>
-  /** `kind:NAME` of every binding, without what it is bound to. */
+  /** `kind:NAME` of every binding, without its resource. */
   readonly bindings: readonly string[]
-  /** What it is bound to, `kind:resource`: no two environments may share any of it. */
+  /** The bound resources, `kind:resource`: no two environments may share any. */
   readonly resources: readonly string[]
   readonly kv_ids: readonly string[]
   readonly d1_ids: readonly string[]
-  /** Whatever else must be the same everywhere. */
+  /** All other settings that must be the same everywhere. */
   readonly same: unknown
 }
 
-/** Reads a section as wrangler does; without a name the top, which is what tests and `npm start` run. */
+/** Reads a section as wrangler does; without a name the top level, which the tests and `npm start` use. */
 export function readSection(environment?: EnvironmentName, file = WRANGLER_TOML): Section {
   const config = sectionSchema.parse(
     unstable_readConfig({ config: file, ...(environment && { env: environment }) }, { hideWarnings: true }),

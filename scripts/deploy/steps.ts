@@ -2,22 +2,22 @@ import { z } from 'zod'
 import { type Checked, checkSecrets, checkSection, checkTree, type Finding } from './checks.ts'
 import type { EnvironmentName } from './sections.ts'
 
-/** What a command ended with, and all that it said. */
+/** The exit status of a command and all of its output. */
 export interface Ran {
   readonly code: number
   readonly output: string
 }
 
-/** How the steps reach the world. A test puts another one in its place. */
+/** The outside world of the steps. A test replaces it. */
 export interface World {
   /** Runs wrangler. `show` lets the deployer watch. */
   wrangler(args: readonly string[], options: { readonly show: boolean }): Promise<Ran>
-  /** Where wrangler said that the Worker is now, in its own order. */
+  /** The addresses of the Worker that wrangler printed, in the same order. */
   deployedTo(): readonly string[]
-  /** Paths that differ from the last commit; undefined when this is no checkout. */
+  /** Paths that differ from the last commit; undefined outside a git checkout. */
   changedFiles(): Promise<readonly string[] | undefined>
   commit(): Promise<string | undefined>
-  /** Whether the deployment at this URL does what it should. */
+  /** Whether the deployment at this URL passes the smoke test. */
   smoke(url: string): Promise<boolean>
   say(line: string): void
 }
@@ -26,7 +26,7 @@ export interface Request {
   readonly environment: EnvironmentName
   readonly dry_run: boolean
   readonly allow_dirty: boolean
-  /** Where to send the smoke test, when it is not where wrangler says. */
+  /** The target of the smoke test, if it is not the address that wrangler prints. */
   readonly url: string | undefined
 }
 
@@ -110,7 +110,7 @@ function reported(found: Finding[], world: World): Finding[] {
   return found
 }
 
-/** Wrangler may say something before its JSON. */
+/** Wrangler may print a message before its JSON. */
 function secretNames(output: string): string[] | undefined {
   const start = output.indexOf('[')
   if (start < 0) return undefined
@@ -136,7 +136,7 @@ const TITLES: Readonly<Record<Finding['kind'], string>> = {
   notice: 'You should know:',
 }
 
-/** Says what was found of a kind; whether there was any. */
+/** Prints the findings of a kind; returns whether there were any. */
 function report(found: readonly Finding[], kind: Finding['kind'], world: World): boolean {
   const messages = found.filter((finding) => finding.kind === kind).map(({ message }) => message)
   if (messages.length === 0) return false

@@ -4,7 +4,7 @@ export interface Answer {
   readonly text: string
 }
 
-/** A GET, or with a body a POST, or what `method` says. Whatever the status, an answer is an answer; none throws. */
+/** Sends a GET, with a body a POST, or the given `method`. Returns any answer, whatever its status. */
 export async function ask(
   url: string,
   { key, body, method }: { readonly key?: string; readonly body?: object; readonly method?: string },
@@ -21,7 +21,7 @@ export async function ask(
   return { status: response.status, headers: response.headers, text: await response.text() }
 }
 
-/** A text of an answer's JSON. Throws without repeating the answer: it may hold a key. */
+/** Returns a text of an answer's JSON. The error does not repeat the answer, which may contain a key. */
 export function field({ text }: Answer, name: string): string {
   const body: unknown = JSON.parse(text)
   const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined

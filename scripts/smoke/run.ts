@@ -4,7 +4,7 @@ import { redact } from '../../src/logging/log.ts'
 import { type Answer, ask, field } from './ask.ts'
 
 /**
- * Whether a deployment does what it should, in a few requests:
+ * Checks in a few requests that a deployment works:
  * - it answers, it is ready, it refuses strangers, and the keys that everybody knows from development open nothing;
  * - with SMOKE_API_KEY (of a customer of yours, best a test key with some credits) it meters an event, once;
  * - with OPERATOR_TOKEN it registers a customer of its own, meters an event for it, and closes it again.
@@ -29,7 +29,7 @@ export async function smoke(
   return run.failures === 0
 }
 
-/** A Worker that was just deployed may not answer everywhere for some seconds. */
+/** A newly deployed Worker may not answer everywhere for some seconds. */
 const ANSWERS_WITHIN_MS = 60_000
 const EVENT = {
   event_type: 'TOKEN_USAGE',
@@ -97,7 +97,7 @@ class Run {
     const same = again.status === 200 && again.text === first.text
     this.check('sent again, it is charged once', same && again.headers.get('Idempotency-Replayed') === 'true')
     const balance = await this.ask('/v1/credits/balance', { key })
-    // A key may be for events alone.
+    // A key may have the scope of events alone.
     if (balance.status !== 403) this.expect('the balance is there', balance, 200)
   }
 
@@ -125,7 +125,7 @@ class Run {
 
   private check(what: string, right: boolean): boolean {
     if (!right) this.failures++
-    // An answer that should not have come may hold what no log of a deployment should.
+    // An unexpected answer may contain a secret, which no log of a deployment should have.
     this.say(redact(`${right ? '  ok' : 'FAIL'} ${what}`, 500))
     return right
   }

@@ -10,7 +10,7 @@ export const CALLS = path.join(import.meta.dirname, '..', 'test', 'calls.json')
 /** One call. `save` names texts of the examples; later calls use the value that the answer has in their place. */
 export interface CallCase {
   readonly name: string
-  /** As in TypeScript: `credits.recurringGrants.list`. Other languages spell it in their own way. */
+  /** The method as in TypeScript: `credits.recurringGrants.list`. Other languages spell it differently. */
   readonly method: string
   readonly args: readonly unknown[]
   readonly as: 'customer' | 'operator' | 'anonymous'
@@ -103,9 +103,9 @@ const METHODS: Readonly<Record<string, string>> = {
   'GET /v1/admin/dead-letters': 'admin.deadLetters.list',
 }
 
-/** Examples that change what all customers share, or whose answer depends on it or on the time. */
+/** Examples that change data shared by all customers, or whose answer depends on such data or on the time. */
 const NOT_REPEATABLE = ['/v1/admin/', '/v1/analytics/', '/v1/rating/simulate', '/v1/rating/price-overrides']
-/** Fields whose values are of the day. */
+/** Fields whose values depend on the day. */
 const OF_THE_DAY = ['tier', 'price_version', 'api_key', 'email', 'name', 'burn_table_version', 'version']
 const ID = /^(?:[a-z]{2,6}|erased|batch)_[0-9a-z]{20,}$/
 const UNKNOWN_FIELD = 'no_such_field'
@@ -203,7 +203,7 @@ function matchOf(answer: unknown): Json {
   )
 }
 
-/** Returns requests that each route refuses, made from its description. */
+/** Returns requests that each route must refuse, derived from its description. */
 function edges({ operation, method, parameters, body }: Operation): CallCase[] {
   const as = /\/admin\/|\/register$/.test(operation) ? 'operator' : 'customer'
   const hasId = operation.includes('{')
@@ -240,7 +240,7 @@ function edges({ operation, method, parameters, body }: Operation): CallCase[] {
 /** Reads that take no parameters. */
 const WITHOUT_QUERY = ['burnTables.active', 'dropIn.retrieve', 'dropIn.openMeter.retrieve']
 
-/** Edge cases that only a person knows. */
+/** Edge cases that cannot be derived from the document. */
 function special(): CallCase[] {
   const call = { feature_id: 'chat', provider: 'OPENAI', model: 'gpt-4o' }
   const event = { event_type: 'TOKEN_USAGE', ...call }

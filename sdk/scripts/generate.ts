@@ -1,6 +1,6 @@
 /**
- * Writes what follows from the OpenAPI document of this checkout's server: `src/api.ts` and `test/calls.json`.
- * `npm run generate -w sdk` after a route has changed.
+ * Generates `src/api.ts` and `test/calls.json` from the OpenAPI document of this checkout's server. Run `npm run
+ * generate -w sdk` after a change of a route.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

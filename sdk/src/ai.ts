@@ -13,7 +13,7 @@ import {
 
 export type { Metering, MeterOptions } from './wrappers/metering.ts'
 
-/** The arguments of a middleware that all versions of the specification have. */
+/** The arguments that a middleware gets in all versions of the specification. */
 interface Given {
   readonly params: object
   readonly model: object
@@ -31,7 +31,7 @@ export interface MeterMiddleware<V extends string> {
   wrapEmbed<R extends object>(given: Given & { doEmbed: () => PromiseLike<R> }): Promise<R>
 }
 
-/** Providers whose name in the AI SDK is not that of the meter. */
+/** Providers whose name in the AI SDK differs from the meter's. */
 const PROVIDERS: Json = { 'amazon-bedrock': 'AMAZON', bedrock: 'AMAZON', vertex: 'GOOGLE', xai: 'X_AI' }
 
 /** A field of a provider's own usage, how the server reads it, and where it is in a response. */
@@ -56,7 +56,7 @@ export function meterMiddleware<V extends string = 'v4'>(
   const meters = new Map<string, Meter>()
   const calls = new WeakMap<object, MeteredCall>()
 
-  /** Prepares a call; the parameters that are sent lead to it. */
+  /** Prepares a call. It is found again by the parameters that are sent. */
   async function begin(params: object, model: object): Promise<MeteredCall> {
     const provider = providerOf(model)
     const meter = meters.get(provider) ?? new Meter(om, options, provider)
@@ -110,7 +110,7 @@ export function meterMiddleware<V extends string = 'v4'>(
         return { ...result, stream: observed(call, stream, Reflect.get(given.params, 'abortSignal')) }
       }),
   }
-  // No version of the specification reads its name in a middleware: it is there for the types alone.
+  // No version of the specification reads its name from a middleware: it exists only for the types.
   return middleware as MeterMiddleware<string> as MeterMiddleware<V>
 }
 
@@ -169,7 +169,7 @@ function takeResult(call: MeteredCall, result: object): void {
   call.extra = { image_count: images.length }
 }
 
-/** The provider's own numbers where the AI SDK has them, else its own. */
+/** Returns the provider's own numbers if the AI SDK has them, otherwise the AI SDK's. */
 function takeUsage(call: MeteredCall, usage: unknown, metadata: unknown): void {
   if (!isJson(usage) || !Object.values(usage).some((value) => value != null)) return
   const raw = isJson(usage.raw) ? usage.raw : {}

@@ -26,7 +26,7 @@ const APIS: readonly Api[] = [
   },
 ]
 
-/** Later numbers of a stream are totals: they take the place of earlier ones. */
+/** Later numbers of a stream are totals that replace the earlier ones. */
 function take(call: MeteredCall, { model, usage }: Json, isFinal: boolean): void {
   if (typeof model === 'string') call.model = model
   if (!isJson(usage)) return

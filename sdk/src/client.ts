@@ -25,7 +25,7 @@ export interface OpenMonetize extends Resources {}
 export class OpenMonetize {
   /** The policy for calls and events while the meter does not answer. */
   readonly onUnavailable: OnUnavailable
-  /** The most that one attempt of a call may take. */
+  /** The time limit of one attempt of a call. */
   readonly timeoutMs: number
   readonly #queue: Queue
   readonly #onError: ((error: OpenMonetizeError, event?: Event) => void) | undefined
@@ -38,7 +38,7 @@ export class OpenMonetize {
       baseUrl: baseUrl.replace(/\/+$/, ''),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxRetries: options.maxRetries ?? DEFAULT_RETRIES,
-      // The global function is looked up at each call, so that what replaces it later is used.
+      // The global function is looked up at each call, so that a later replacement of it is used.
       fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     })
     this.onUnavailable = onUnavailable
@@ -60,12 +60,12 @@ export class OpenMonetize {
     return this.#queue.track(event, context)
   }
 
-  /** Like `track`, for what was consumed already: never throws, whatever `onUnavailable` is. */
+  /** Like `track`, for usage that was consumed already: never throws, whatever `onUnavailable` is. */
   record(event: Event, context?: TrackContext): boolean {
     return this.#queue.track(event, context)
   }
 
-  /** The error for which events cannot be delivered now; undefined while the meter answers. */
+  /** The error that prevents deliveries now; undefined while the meter answers. */
   get failure(): OpenMonetizeError | undefined {
     return this.#queue.failure
   }
@@ -78,12 +78,12 @@ export class OpenMonetize {
     throw new ServerError({ code: 'unavailable', detail, retryable: true, cause: failure })
   }
 
-  /** Sends what was tracked before. Throws when some of it is still waiting after `timeoutMs` (30,000). */
+  /** Sends the events tracked so far. Throws when some are still waiting after `timeoutMs` (30,000). */
   flush(options?: FlushOptions): Promise<void> {
     return this.#queue.flush(options)
   }
 
-  /** Flushes, and takes no further events. */
+  /** Flushes, then accepts no further events. */
   close(options?: FlushOptions): Promise<void> {
     return this.#queue.close(options)
   }

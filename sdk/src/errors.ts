@@ -169,7 +169,7 @@ export function apiError(
   })
 }
 
-/** A used-up quota and a missing configuration do not pass by waiting for seconds. */
+/** Waiting some seconds does not help against a used-up quota or a missing configuration. */
 export function isRetryable(status: number, code: string): boolean {
   if (code === 'quota_exceeded' || code.endsWith('_not_configured')) return false
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)

@@ -18,11 +18,11 @@ import { ConfigurationError } from './errors.ts'
 import type { QueuedEvent, QueueStore } from './queue/store.ts'
 
 export interface FileStore extends QueueStore {
-  /** The file of events that the server refused for good: one line of JSON each, with the reason. */
+  /** The file of permanently refused events: one line of JSON each, with the reason. */
   readonly rejectedPath: string
 }
 
-/** The file is written again without what was delivered when that is this many bytes. */
+/** The file is compacted when its delivered events take this many bytes. */
 const COMPACT_BYTES = 4 * 1024 * 1024
 const SYNC_MS = 20
 
@@ -56,7 +56,7 @@ class LockedFile implements FileStore {
   #syncing: Promise<void> | undefined
   #dirty = false
   #closed = false
-  /** The last write failed, perhaps in the middle of a line. */
+  /** Whether the last write failed, perhaps in the middle of a line. */
   #torn = false
 
   constructor(file: string) {
@@ -108,7 +108,7 @@ class LockedFile implements FileStore {
         if (!this.#dirty || this.#closed) return resolve()
         this.#dirty = false
         fsync(this.#file, (error) => {
-          // A file that was written again meanwhile is on the disk already.
+          // A file that was compacted meanwhile is on the disk already.
           if (error && error.code !== 'EBADF') reject(error)
           else resolve()
         })
@@ -126,7 +126,7 @@ class LockedFile implements FileStore {
 
   #write(lines: string): void {
     if (this.#closed) throw new Error(`${this.#path} is closed`)
-    // A full disk takes a part of a line: what follows begins a line of its own.
+    // A full disk accepts a part of a line: the next write starts a new line.
     const text = `${this.#torn ? '\n' : ''}${lines}`
     this.#torn = true
     writeAll(this.#file, text)
@@ -138,7 +138,7 @@ class LockedFile implements FileStore {
     )
   }
 
-  /** A file with the kept events alone takes the place of the old one in one step; returns it, open for more. */
+  /** Replaces the file atomically by one with only the kept events; returns it, open for appending. */
   #rewrite(): number {
     const next = `${this.#path}.next`
     rmSync(next, { force: true })
@@ -157,7 +157,7 @@ class LockedFile implements FileStore {
   }
 }
 
-/** Writes all of a text: one call may take a part of it. */
+/** Writes a text completely: one call may write only a part of it. */
 function writeAll(file: number, text: string): void {
   let bytes = encoder.encode(text)
   while (bytes.length > 0) bytes = bytes.subarray(writeSync(file, bytes))
@@ -165,7 +165,7 @@ function writeAll(file: number, text: string): void {
 
 const encoder = new TextEncoder()
 
-/** The events of a file, oldest first. A last line that a crash cut off was never acknowledged to anyone. */
+/** The events of a file, oldest first. A last line that a crash cut off was never acknowledged. */
 function read(file: string): Map<string, string> {
   const kept = new Map<string, string>()
   if (!existsSync(file)) return kept
@@ -199,7 +199,7 @@ function lock(file: string): void {
       if (!existsSync(name)) throw error
     }
     const holder = Number(readFileSync(name, 'utf8'))
-    // A container that restarts has the same process id again.
+    // A container may restart with the same process id.
     const taken = holder === process.pid ? open.has(file) : holder > 0 && isAlive(holder)
     if (taken) {
       throw new ConfigurationError(

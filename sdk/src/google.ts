@@ -16,7 +16,7 @@ export type { Metering, MeterOptions } from './wrappers/metering.ts'
 
 type Method = (params: Json) => Promise<unknown>
 
-/** The methods that send one request each. The public ones may send several, when they run tools by themselves. */
+/** The methods that send one request each. The public ones may send several, because they may run tools. */
 const METHODS: Readonly<Record<string, (meter: Meter, inner: Method) => Method>> = {
   generateContentInternal: unary,
   generateContentStreamInternal: streamed,
@@ -45,7 +45,7 @@ export function meter<T extends object>(client: T, om: OpenMonetize, options: Me
   return Object.create(client, { models: { value: models }, chats: { value: chats } })
 }
 
-/** A new instance of an object's class, made of the fields that the object was made of. */
+/** Returns a new instance of an object's class, with the same fields. */
 function again(object: unknown, fields: readonly string[], changed: Json = {}): object {
   if (typeof object === 'object' && object !== null && fields.every((field) => field in object)) {
     const parts = fields.map((field) => changed[field] ?? Reflect.get(object, field))
@@ -100,7 +100,7 @@ async function* observed(
       take(call, chunk, params)
       yield chunk
     }
-    // Every chunk repeats the numbers so far; those of the last are those of the call.
+    // Every chunk repeats the totals so far; the last chunk has those of the call.
     call.isFinal = call.response !== undefined
   } finally {
     if (abortSignal instanceof AbortSignal) abortSignal.removeEventListener('abort', onAbort)

@@ -10,9 +10,9 @@ import {
 } from './errors.ts'
 
 export interface RequestOptions {
-  /** Ends the call; its reason is what the call throws. */
+  /** Cancels the call, which then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** For one attempt, answer included. */
+  /** The time limit of one attempt, the answer included. */
   readonly timeoutMs?: number | undefined
   /** Attempts after the first one. */
   readonly maxRetries?: number | undefined
@@ -20,11 +20,11 @@ export interface RequestOptions {
   readonly idempotencyKey?: string | undefined
   /** Sent as `X-Request-Id`. */
   readonly requestId?: string | undefined
-  /** Lets a page send up to 64 KB while it is closed. */
+  /** Allows a page to send up to 64 KB while it is being closed. */
   readonly keepalive?: boolean | undefined
 }
 
-/** An answer with what its headers say. */
+/** An answer with the values of its headers. */
 export interface Answered<T> {
   readonly data: T
   readonly status: number
@@ -47,7 +47,7 @@ export interface HttpConfig {
   readonly fetch: typeof fetch
 }
 
-/** A longer wait than this is an answer, and not a reason to wait. */
+/** If the server asks for a longer wait, its error is returned instead of a retry. */
 const LONGEST_WAIT_MS = 60_000
 const FIRST_BACKOFF_MS = 500
 const LONGEST_BACKOFF_MS = 8_000
@@ -72,14 +72,14 @@ export class Http {
     const data = answered.then((answer) => answer.data)
     return Object.assign(data, {
       withResponse() {
-        // The caller takes the error from the other promise.
+        // The caller gets the error from the other promise.
         data.catch(() => undefined)
         return answered
       },
     })
   }
 
-  /** Sends the same bytes with the same key until there is an answer, or no further attempt may help. */
+  /** Sends the same bytes with the same key until there is an answer, or further attempts cannot help. */
   async send<T>(
     method: string,
     path: string,
@@ -88,7 +88,7 @@ export class Http {
   ): Promise<Answered<T>> {
     const { signal, maxRetries = this.config.maxRetries, timeoutMs = this.config.timeoutMs } = options
     const headers: Record<string, string> = { Accept: 'application/json' }
-    // A customer's key has no place in a registration, which takes the operator token or none.
+    // A customer's key is not sent with a registration, which takes the operator token or no key.
     const isForeign = path === '/v1/customers/register' && this.config.apiKey?.startsWith('om_')
     if (this.config.apiKey !== null && !isForeign) headers.Authorization = `Bearer ${this.config.apiKey}`
     if (body !== undefined) headers['Content-Type'] = 'application/json'
@@ -120,7 +120,7 @@ export class Http {
     signal?.throwIfAborted()
     const controller = new AbortController()
     let timedOut = false
-    // A `fetch` that ignores the signal must not keep the caller.
+    // A `fetch` that ignores the signal must not block the caller.
     let giveUp: (reason: unknown) => void = () => undefined
     const ended = new Promise<never>((_resolve, reject) => {
       giveUp = reject
@@ -167,7 +167,7 @@ async function readAnswer<T>(response: Response): Promise<Answered<T>> {
     broken = true
   }
   if (response.ok && !broken) {
-    // The type of the body is the contract of the route; the server validates nothing that it sends.
+    // The route's contract determines the type of the body. The client does not validate the server's answers.
     return { data: data as T, status, requestId, replayed: headers.has('Idempotency-Replayed'), headers }
   }
   if (!response.ok && isProblem(data)) throw apiError(status, data, { requestId, retryAfterMs })
@@ -178,12 +178,12 @@ async function readAnswer<T>(response: Response): Promise<Answered<T>> {
     detail: `The answer is not one of the API; is baseUrl right? ${shown}`.trim(),
     requestId,
     retryAfterMs,
-    // A body that breaks off is answered again, from what the server stored under the key.
+    // If the body breaks off, a retry gets the same answer, which the server stored under the key.
     retryable: response.ok ? isJson : isRetryable(status, ''),
   })
 }
 
-/** Reads a body of bounded length. */
+/** Reads a body up to a limit. */
 async function readText(response: Response): Promise<string> {
   if (!response.body) return response.text()
   const reader = response.body.getReader()
@@ -220,7 +220,7 @@ function reasonOf(cause: unknown): string {
   return cause.cause instanceof Error ? cause.cause.message || cause.message : cause.message
 }
 
-/** A wait before the next attempt, with full jitter. */
+/** The wait before the next attempt, with full jitter. */
 export function backoffMs(attempt: number, longest_ms: number): number {
   return Math.random() * Math.min(longest_ms, FIRST_BACKOFF_MS * 2 ** attempt)
 }
@@ -247,7 +247,7 @@ export function randomKey(): string {
   ).join('')
 }
 
-/** A path with its ids. An id that would make it another path is refused. */
+/** Inserts ids into a path. Refuses an id that would change the path. */
 export function pathOf(path: string, id: string): string {
   if (typeof id !== 'string' || /^\.{0,2}$/.test(id) || LONE_SURROGATE.test(id)) {
     throw new ConfigurationError(`${JSON.stringify(id)} is not an id for ${path}.`)
@@ -255,7 +255,7 @@ export function pathOf(path: string, id: string): string {
   return path.replace('{id}', encodeURIComponent(id))
 }
 
-/** Half of a character, which no address can carry. */
+/** A lone surrogate, which no address can contain. */
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 function headerOf(name: string, value: string): string {
@@ -265,7 +265,7 @@ function headerOf(name: string, value: string): string {
   )
 }
 
-/** A query string with the parameters that have a value. */
+/** Returns a query string of the parameters that have a value. */
 export function queryOf(params: unknown): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(Object(params))) {

@@ -18,7 +18,7 @@ export function indexedDbStore(name: string): QueueStore {
   let removing: string[] = []
   let writing: Promise<void> | undefined
 
-  /** All changes of one moment share a transaction. */
+  /** Changes made in the same turn share a transaction. */
   async function write(): Promise<void> {
     await undefined
     opened ??= open(name)

@@ -1,12 +1,12 @@
 /** One page of a list. It may hold fewer rows than `limit` while there are more pages. */
 export interface Page<T> {
   readonly data: T[]
-  /** Undefined where the API answers the whole list at once. */
+  /** Undefined if the API answers the whole list at once. */
   readonly next_cursor?: string | null
 }
 
 /**
- * A list that is asked for when it is used: await it for its first page, or iterate over it for all rows.
+ * A list that is requested on first use: await it for its first page, or iterate over it for all rows.
  *
  * @example
  * const { data, next_cursor } = await om.events.list({ limit: 10 })
@@ -20,7 +20,7 @@ export class List<T> implements PromiseLike<Page<T>>, AsyncIterable<T> {
     this.#read = read
   }
 
-  /** Each page in turn. */
+  /** Iterates over the pages. */
   async *pages(): AsyncGenerator<Page<T>, void, void> {
     let page = await this.#firstPage()
     for (;;) {

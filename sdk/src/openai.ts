@@ -48,7 +48,7 @@ const APIS: readonly Api[] = [
     input: ['prompt'],
     read: (call, json, { size, quality }) => {
       take(call, json)
-      // Models without tokens have a price by the image.
+      // Models that are priced per image.
       if (call.isFinal || !Array.isArray(json.data)) return
       call.isFinal = true
       call.extra = {
@@ -67,7 +67,7 @@ function take(call: MeteredCall, json: Json): void {
   call.isFinal = true
 }
 
-/** Returns the tool calls that the provider ran, which have prices of their own, without their content. */
+/** Returns the tool calls that the provider ran, without their content: they have their own prices. */
 function toolCalls(output: unknown): Json[] {
   if (!Array.isArray(output)) return []
   return output

@@ -37,18 +37,18 @@ export interface OpenMonetizeOptions {
    */
   readonly onUnavailable?: OnUnavailable
   /**
-   * Is given every problem that no call throws: a dropped or rejected event with its error, a delivery that failed.
-   * Default: `console.warn`.
+   * Receives every problem that no call throws: a dropped or rejected event with its error, a failed delivery. Default:
+   * `console.warn`.
    */
   readonly onError?: (error: OpenMonetizeError, event?: Event) => void
 }
 
 const OPTIONS = ['apiKey', 'baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'queue', 'onUnavailable', 'onError']
 const QUEUE_OPTIONS = ['store', 'maxBytes', 'maxEvents', 'intervalMs', 'batchEvents', 'waitUntil']
-/** The longest delay of a timer. */
+/** The longest delay that a timer supports. */
 const MAX_MS = 2_147_483_647
 
-/** Rejects a wrong option by name, before anything is sent with it. */
+/** Rejects a wrong option by name, before anything is sent. */
 export function checkOptions(options: OpenMonetizeOptions): void {
   if (!isObject(options)) throw new ConfigurationError('new OpenMonetize({ apiKey }) takes an object.')
   knownOnly('option', options, OPTIONS)

@@ -5,14 +5,14 @@ export type Operation = keyof operations
 /** The schemas of the API's OpenAPI document, by name. */
 export type Schemas = components['schemas']
 
-/** The JSON body that an operation takes. */
+/** The JSON body of an operation's request. */
 export type Body<O extends Operation> = operations[O] extends {
   requestBody?: { content: { 'application/json': infer B } }
 }
   ? B
   : never
 
-/** The JSON body of an operation's success. */
+/** The JSON body of an operation's successful answer. */
 export type Answer<O extends Operation> = {
   [S in keyof operations[O]['responses']]: operations[O]['responses'][S] extends {
     content: { 'application/json': infer A }
@@ -29,5 +29,5 @@ export type Query<O extends Operation> = operations[O]['parameters'] extends { q
 /** A row of a list. */
 export type Row<O extends Operation> = Answer<O> extends { data: (infer R)[] } ? R : never
 
-/** A usage event, as `POST /v1/events/ingest` takes it. */
+/** A usage event, as `POST /v1/events/ingest` accepts it. */
 export type Event = Schemas['Event']

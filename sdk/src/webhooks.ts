@@ -12,11 +12,11 @@ export interface Notification {
 }
 
 export interface VerifyOptions {
-  /** The largest difference of `webhook-timestamp` and this machine's clock. Default 300. */
+  /** The largest accepted difference between `webhook-timestamp` and this machine's clock. Default 300. */
   readonly toleranceSeconds?: number
 }
 
-/** The message is not from the meter, was changed, or is too old. */
+/** Thrown when the message is not from the meter, was changed, or is too old. */
 export class WebhookVerificationError extends OpenMonetizeError {
   override readonly name = 'WebhookVerificationError'
 }
@@ -24,7 +24,7 @@ export class WebhookVerificationError extends OpenMonetizeError {
 type HeadersLike = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
 
 const TOLERANCE_SECONDS = 300
-/** Standard Webhooks asks senders to stay below 20 KB; a message says nothing useful beyond a megabyte. */
+/** Standard Webhooks asks senders to stay below 20 KB; no valid message is larger than a megabyte. */
 const MAX_PAYLOAD_CHARS = 1024 * 1024
 const MAX_SIGNATURES = 20
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 
-/** A request that changes something, and what it was answered; null while nobody knows. */
+/** A request that changes something, and its answer; null while the outcome is unknown. */
 export interface Sent {
   readonly route: string
   readonly body: object
@@ -32,7 +32,7 @@ const OPERATOR_TOKEN = 'dev-operator-token'
 const GRANTED = 1_000_000
 const ANALYTICS_WITHIN_MS = 60_000
 
-/** A caller of the API that remembers what it sent and what it was answered, whatever happens to the server. */
+/** A caller of the API that remembers its requests and their answers, whatever happens to the server. */
 export class Client {
   readonly sent: Sent[] = []
   private readonly url: string
@@ -92,7 +92,7 @@ export class Client {
     }
   }
 
-  /** What later requests can end or void. */
+  /** Holds and events that later requests can end or void. */
   private remember({ route, numbers: [n] }: Sent, answer: string): void {
     if (route === '/v1/holds') this.openHolds.push(JSON.parse(answer).hold_id)
     if (route !== '/v1/events/ingest') return
@@ -203,7 +203,10 @@ export class Client {
     return found
   }
 
-  /** Each wallet's balance is the sum of its transactions, and each of these begins where the one before it ended. */
+  /**
+   * Each wallet's balance is the sum of its transactions, and each transaction begins with the balance that the one
+   * before it left.
+   */
   async assertBooks(): Promise<void> {
     const byWallet = new Map<string, Transaction[]>()
     const ids = new Set<string>()
@@ -255,7 +258,7 @@ export class Client {
     }
   }
 
-  /** The ledger object, D1's pages and the rollups come to the same. */
+  /** The ledger object, D1's pages and the rollups have the same sums. */
   async assertReconciled(): Promise<void> {
     const response = await fetch(`${this.url}/v1/admin/reconcile`, {
       method: 'POST',

@@ -18,9 +18,9 @@ import { alarmOf, dump, failNextTransaction, type Moment, powerCut } from './inj
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * The machine under a ledger object stops: a deploy, a host that is drained, a crash of the runtime. What was answered
- * must be there afterwards, what was not answered must be there once or not at all, and a client that retries with its
- * key must not be able to tell.
+ * The machine under a ledger object stops: a deploy, a host that is drained, a crash of the runtime. Answered requests
+ * must then be on disk. Others must be there once or not at all, and a client that retries with its key must not notice
+ * the crash.
  */
 
 const CREDITS = 1000
@@ -170,7 +170,7 @@ describe('a deploy in the middle of traffic', () => {
     const again = await Promise.all(keys.map((key) => send(ledger, key)))
     expect(again.every(({ kind }) => kind !== 'refused')).toBe(true)
     expect(await storedBalances(ledger)).toEqual({ customer: 1_000_000 - 100 * 100 })
-    // What was acknowledged before is what the retry is answered.
+    // The retry of an acknowledged request gets the same answer.
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'rejected') {
         // The harness ends requests with an error of its own, without the flags of a real deploy.

@@ -25,8 +25,8 @@ import { alarmOf } from './injection.ts'
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * D1 stops answering in the middle of a flush: an outage, a connection lost on the way there or on the way back, an
- * alarm that the platform delivers twice. No page may be missing and none may come twice, and the alarm must survive.
+ * D1 stops answering in the middle of a flush: an outage, a connection lost in either direction, an alarm that the
+ * platform delivers twice. No page may be missing or written twice, and the alarm must survive.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)

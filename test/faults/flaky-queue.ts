@@ -2,7 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import type { TestLedger } from '../support/ledgers.ts'
 
-/** What becomes of one `sendBatch`. */
+/** The fault of one `sendBatch`. */
 export type QueueFault =
   | 'works'
   /** Nothing of it arrives. */
@@ -11,9 +11,9 @@ export type QueueFault =
   | 'fails after it was accepted'
   /** Only its first message arrives. */
   | 'fails half way'
-  /** The power of the object goes before it is sent. */
+  /** The object loses its power before the message is sent. */
   | 'power cut before'
-  /** The power of the object goes when it has arrived. */
+  /** The object loses its power after the message has arrived. */
   | 'power cut after'
 
 /** A queue behind a ledger object that breaks by plan: one fault for each `sendBatch`, then it works. */
@@ -39,7 +39,7 @@ export class FlakyQueue {
     this.plan = faults
   }
 
-  /** To be called again when the object has started anew. `db` is the D1 that it gets. */
+  /** Call this again after the object has restarted. `db` is the D1 that it gets. */
   async install(db: D1Database = env.DB): Promise<void> {
     await runInDurableObject(this.ledger.stub, (instance, state) => {
       const cut = (): never => {

@@ -24,9 +24,9 @@ import { alarmOf, configure, failNextTransaction, gather, powerCut } from './inj
 vi.setConfig({ testTimeout: 60_000 })
 
 /**
- * The way from the ledger object over D1 and the queue to the rollups, broken at every step as it breaks in the world.
- * After each fault: every acknowledged event is in D1's pages once, no other is, and the cursor's sums, the columns of
- * the pages and the rollups say the same.
+ * The way from the ledger object over D1 and the queue to the rollups, broken at every step in realistic ways. After
+ * each fault: every acknowledged event is in D1's pages once, no other is, and the cursor's sums, the columns of the
+ * pages and the rollups say the same.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -88,7 +88,7 @@ class World {
     await this.queue.install()
   }
 
-  /** What arrived is consumed, in the order of the queue's choice, and everything agrees. */
+  /** Consumes the messages that have arrived, in the queue's order, and checks that everything agrees. */
   async expectWhole(
     order: (bodies: readonly unknown[]) => unknown[] = (bodies) => [...bodies],
   ): Promise<void> {
@@ -329,7 +329,7 @@ describe('the object ends', () => {
 })
 
 describe('an alarm that the platform gave up after its tries', () => {
-  /** The object lives on and still believes that it will ring. */
+  /** The object is still running and expects the alarm to ring. */
   async function givenUp(): Promise<World> {
     const world = await World.begin()
     const rings_at_ms = (await alarmOf(world.ledger)) ?? 0

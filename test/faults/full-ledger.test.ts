@@ -18,12 +18,12 @@ vi.setConfig({ testTimeout: 60_000 })
 
 /**
  * D1 is away for longer than keys live, or a ledger is used more than one object can hold: the database grows, and the
- * platform ends it at 10 GB. Before that the ledger says 503 to what would change it, loses nothing, and goes on by
- * itself when it has become smaller. The bound is a small one here.
+ * platform ends it at 10 GB. Before that, the ledger answers changes with 503, loses nothing, and continues by itself
+ * once it has shrunk. These tests use a small limit.
  */
 
 const DAY_MS = 86_400_000
-/** 0 credits each: they are large, not dear. */
+/** 0 credits each: they take space but cost nothing. */
 const EVENTS = {
   events: Array.from({ length: 40 }, () => ({
     event_type: 'FEATURE_ACCESS',
@@ -50,7 +50,7 @@ function databaseBytes(): Promise<number> {
   return runInDurableObject(ledger.stub, (_, { storage }) => storage.sql.databaseSize)
 }
 
-/** Uses the ledger while D1 is down, until it says 503; returns how many events were accepted and the last answer. */
+/** Uses the ledger while D1 is down until it answers 503. Returns the number of accepted events and the last answer. */
 async function fill(): Promise<{ accepted: number; refusal: Response }> {
   const bound = (await databaseBytes()) + 1_000_000
   await configure(ledger, { max_ledger_bytes: bound })

@@ -5,13 +5,16 @@ import { Commits, type GroupCommit } from '../../src/ledger/commit/commits.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { partOf, storeOf, type TestLedger } from '../support/ledgers.ts'
 
-/** Ways to break a ledger object and its D1 at one exact moment. Each breaks once: what comes after works again. */
+/**
+ * Ways to break a ledger object and its D1 at one exact moment. Each breaks once, and everything afterwards works
+ * again.
+ */
 
-/** Where the power goes. Nothing of the object's memory survives it, and nothing that was not on the disk. */
+/** The moment of a power cut. Only the contents of the disk survive it. */
 export type Moment =
   /** The journal row is written and the transaction is still open. */
   | 'inside the transaction'
-  /** The transaction is closed; the platform has not said that it is on the disk. */
+  /** The transaction is closed; the platform has not confirmed that it is on disk. */
   | 'after the transaction'
   /** It is on the disk; the answer is not sent. */
   | 'before the reply'
@@ -43,7 +46,7 @@ export async function powerCut(ledger: TestLedger, moment: Moment): Promise<void
   })
 }
 
-/** The next transaction writes all it has to write, then fails: a full disk, a constraint, a bug in the last line. */
+/** Makes the next transaction write everything and then fail: a full disk, a constraint, a bug in the last line. */
 export async function failNextTransaction(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const store = storeOf(instance)
@@ -56,7 +59,7 @@ export async function failNextTransaction(ledger: TestLedger): Promise<void> {
   })
 }
 
-/** Holds the next requests back until there are this many: they then share a commit. */
+/** Holds back the next requests until this many have arrived: they then share a commit. */
 export async function gather(ledger: TestLedger, requests: number): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const group = groupOf(instance)

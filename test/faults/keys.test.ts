@@ -13,8 +13,8 @@ import { brokenKv, d1FailingAt } from '../support/d1.ts'
 import { inStore, ledgerOf } from '../support/ledgers.ts'
 
 /**
- * A change of keys or of a customer goes to D1, then to the ledgers, then to KV. Here each of the three is cut off, as
- * by a crash of the Worker or a network that fails at that moment, and then the request is sent again.
+ * A change of keys or of a customer goes to D1, then to the ledgers, then to KV. Here each of the three is interrupted,
+ * as by a crash of the Worker or a network failure, and the request is then repeated.
  */
 
 let log: ReturnType<typeof vi.spyOn>
@@ -25,7 +25,7 @@ afterEach(() => {
   log.mockRestore()
 })
 
-/** A ledger namespace that loses every call of one operation, before it arrives. */
+/** A ledger namespace that loses every call of one operation before it arrives. */
 function ledgersLosing(operation: OperationName): Bindings['LEDGER'] {
   const lost = () => Promise.reject(Object.assign(new Error('Network connection lost.'), { retryable: true }))
   return Object.create(env.LEDGER, {

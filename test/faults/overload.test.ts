@@ -12,7 +12,7 @@ import { groupOf } from './injection.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** More comes in than one object can do: what cannot wait any more is told so at once, and nothing of it is done. */
+/** More requests arrive than one object can handle. Those that cannot wait are refused at once, without any effect. */
 
 const BATCH = 1000
 

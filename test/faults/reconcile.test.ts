@@ -27,7 +27,7 @@ import {
 import { batch, eventItem } from '../support/messages.ts'
 import { captureUsage, deliver } from '../support/usage.ts'
 
-/** Reconciling while others are at work on the same ledger, and of ledgers that make it difficult. */
+/** Reconciling during concurrent changes of the same ledger, and reconciling ledgers with special states. */
 
 interface UsedLedger extends TestLedger {
   readonly ledger_id: string
@@ -98,7 +98,7 @@ it('days are compared though the rollups have gone on since the books were read'
 
 it('ledgers that do not answer keep no other from being looked at', async () => {
   const ledger = await usedLedger()
-  // More than one call looks at, before all others in every order, and none of them was ever opened.
+  // More than one call checks. They come first in every order, and none of them was ever opened.
   const ghosts = Array.from({ length: 45 }, (_, i) => `0-${unique('ghost')}-${i}`)
   const insert = env.DB.prepare(
     'INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms) VALUES (?, 0, 0, 0)',
@@ -129,7 +129,7 @@ it('a look at everything goes on where the last call left off', async () => {
     checked,
     differences: [],
   })
-  // Behind what is still to be looked at: to begin anew would find it.
+  // These ledgers are behind the ones still to be checked: a restart from the beginning would find them.
   await env.DB.prepare('UPDATE ledger_pages SET events = 7 WHERE ledger_id = ? AND flush_entry = 1')
     .bind(ledger.ledger_id)
     .run()

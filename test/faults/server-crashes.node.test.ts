@@ -7,9 +7,9 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import { Client, type Sent } from './crash-load.ts'
 
 /**
- * The machine loses its power under load: SIGKILL of the whole dev server, with everything it started, at random
- * moments, and a start from what its disk then holds. Imitates a host that dies, an out-of-memory kill, a deployment
- * that does not wait. CRASH_ROUNDS=25 for more of it (`npm run test:crashes`).
+ * The machine loses its power under load: SIGKILL of the whole dev server and its children at random moments, then a
+ * start from its disk. Imitates a host that dies, an out-of-memory kill, a deployment that does not wait.
+ * CRASH_ROUNDS=25 for more of it (`npm run test:crashes`).
  */
 
 const STATE_DIR = mkdtempSync(path.join(tmpdir(), 'openmonetize-crashes-'))
@@ -57,7 +57,7 @@ describe('a server that is killed under load', () => {
       expect(timesFound(found, sent), JSON.stringify(sent)).toSatisfy(fits(sent))
     await client.assertBooks()
 
-    // Whoever did not get an answer sends the same again with the same key.
+    // Requests without an answer are repeated with the same key.
     for (const sent of client.sent.filter(({ answer }) => answer === null)) await client.repeat(sent)
     const afterwards = await client.eventsByNumber()
     for (const sent of client.sent) expect(timesFound(afterwards, sent)).toEqual(sent.numbers.map(() => 1))

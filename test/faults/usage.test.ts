@@ -13,9 +13,9 @@ import { acks, captureUsage, deliver, deliverDead, expectRolledUp, rollupRows } 
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * What a queue and a consumer do to usage: messages that come thrice, late, out of order or never, a consumer that is
- * shut down between reading and writing, a D1 that does not answer. After each of it, the rollups say what the pages do,
- * and nothing of it twice.
+ * Faults between the queue and its consumer: messages that arrive three times, late, out of order or never, a consumer
+ * that stops between reading and writing, a D1 that does not answer. After each fault, the rollups agree with the pages
+ * and count nothing twice.
  */
 
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -127,7 +127,7 @@ describe('a message that was cut elsewhere', () => {
 })
 
 describe('a consumer that dies half way', () => {
-  // What a batch reads and writes in D1: the newest rows' sizes, the rows, and all that it writes.
+  // The rows that a batch reads and writes in D1: sizes of the newest rows, the rows themselves, and all writes.
   const STEPS = [1, 2, 3]
   const cases = STEPS.flatMap((step) => [
     { step, effect: 'before its effect' as const },

@@ -3,7 +3,7 @@ import { api, jsonOf } from '../support/api.ts'
 import { createCustomer, unique } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Prices and burn tables so dear that no amount can hold what a call costs: refused, as everywhere else. */
+/** Prices and burn tables so expensive that no amount can hold the cost of a call: refused, as on every route. */
 
 async function post(key: string, path: string, body: unknown) {
   return api(path, { key, body, method: 'POST' })

@@ -8,8 +8,8 @@ import { freshLedger, rowsWrittenBy, type TestLedger } from '../support/ledgers.
 import { CALLER, eventItem, single } from '../support/messages.ts'
 
 /**
- * What holds cost is the rows that they write (DESIGN, section 8); docs/storage-schema.md has these figures. A row
- * more here is a bill that grows by a half: look for the write that came in before raising a number.
+ * The cost of holds is the number of rows that they write (docs/storage-schema.md has these figures). One more row
+ * raises the bill by half: find the new write before you raise a number.
  */
 
 const HOUR = 3_600_000
@@ -59,7 +59,7 @@ async function rowsOf(request: (hold: WalletItemRef) => HoldRequest, key?: strin
 }
 
 const table: readonly (readonly [string, (hold: WalletItemRef) => HoldRequest, number, number])[] = [
-  // The journal row, which has the key too, and the wallet's.
+  // The journal row, which also holds the key, and the wallet's row.
   ['hold', () => opening(), 2, 2],
   ['capture', (hold) => capturing(hold), 2, 2],
   ['final capture', (hold) => capturing(hold, true), 2, 2],

@@ -4,7 +4,7 @@ import { expectRefused } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN } from '../support/customers.ts'
 import { deployed, sendDeployed } from '../support/deployment.ts'
 
-/** Requests that no client means well with: each has a plain answer, none is a 5xx, and none says how it is made here. */
+/** Hostile requests: each has a plain answer, none is a 5xx, and none reveals how the service is built. */
 
 describe('what an answer says to a browser', () => {
   const EXPECTED = {

@@ -14,7 +14,7 @@ import { createKey } from '../support/keys.ts'
 import { rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A limiter that says yes so often to each key; what the platform's own does is tested once, at the end. */
+/** A limiter that admits each key this often. One test at the end covers the platform's own limiter. */
 class Limiter implements RateLimit {
   readonly keys: string[] = []
   private readonly allowed: number
@@ -33,7 +33,7 @@ const OPEN: Partial<Bindings> = {}
 const BALANCE = '/v1/credits/balance'
 const ADDRESS = '203.0.113.7'
 
-/** A well-formed key that nobody has. */
+/** A well-formed key that does not exist. */
 function unknownKey(): string {
   return composeApiKey('live', newId('key'), crypto.getRandomValues(new Uint8Array(32)))
 }
@@ -46,7 +46,7 @@ function from(address: string, options: ApiOptions = {}): ApiOptions {
   return { ...options, headers: { ...options.headers, 'CF-Connecting-IP': address } }
 }
 
-/** D1 as a counter of what it is asked. */
+/** D1 with a count of its queries. */
 function countingD1(): { readonly db: D1Database; asked: () => number } {
   let asked = 0
   const db = d1Double({
@@ -86,7 +86,7 @@ describe('without a valid key', () => {
     const refused = await deployed(limits, path, from(ADDRESS, options()))
     expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
     await expectProblem(refused, 429, 'rate_limited')
-    // Each request counts once, whatever it has to look at.
+    // Each request counts once, however many lookups it needs.
     expect(limits.IP_LIMIT.keys).toEqual([ADDRESS, ADDRESS, ADDRESS])
     expect((await deployed(limits, path, from('203.0.113.8', options()))).status).toBe(status)
   })
@@ -138,7 +138,7 @@ describe('without a valid key', () => {
     expect((await deployed(limits, BALANCE, from('2001:db8:1:3::1'))).status).toBe(401)
     expect((await deployed(limits, BALANCE)).status).toBe(401)
     expect((await deployed(limits, BALANCE)).status).toBe(429)
-    // Off Cloudflare anybody can set the header: what is no address is none.
+    // Off Cloudflare any client can set the header, so a value that is not an address is ignored.
     expect((await deployed(limits, BALANCE, from('x'.repeat(9000)))).status).toBe(429)
   })
 })
@@ -189,7 +189,7 @@ describe('the shield of a customer', () => {
     const refused = await deployed(limits, BALANCE, { key: api_key })
     expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
     await expectProblem(refused, 429, 'rate_limited')
-    // Routes that reach no ledger object are held by it alone.
+    // Routes that reach no ledger object are limited by it alone.
     expect(await status(api_key, '/v1/customers/me')).toBe(429)
     expect(await status(api_key, '/v1/rating/pricing')).toBe(429)
     expect(await status(test.api_key)).not.toBe(429)

@@ -44,7 +44,7 @@ describe('the requests of a customer in a minute', () => {
     const sends = [
       () => balance(api_key),
       () => ingest(api_key, GPT_4O),
-      // What the ledger refuses for another reason counts as well.
+      // Requests that the ledger refuses for another reason count as well.
       () => api(`${BALANCE}?user_id=nobody`, { key: api_key }),
       () => api('/v1/credits/grant', { key: api_key, body: { amount: 1 } }),
     ]
@@ -190,7 +190,7 @@ describe('one request', () => {
     await limitTier(ledgerOf(customer_id), 'STARTER', { requests_a_minute: 4 })
     const event = { ...GPT_4O, idempotency_key: unique('key') }
     await expectNothingMoved(api_key, async () => {
-      // The three reads of before are counted: so is one more, and then it is over.
+      // The three earlier reads are counted. One more is counted, and then the limit is reached.
       await balance(api_key)
       const refused = await ingest(api_key, event)
       await expectProblem(refused, 429, 'rate_limited')
@@ -233,7 +233,7 @@ describe('who is not counted', () => {
   it('a deleted key: whoever has got hold of it does not use up its customer’s minute', async () => {
     const { api_key, customer_id } = await starter()
     const leaked = await createKey(customer_id)
-    // Caches still know it; the ledger does not let it pass.
+    // Caches still know the key, and the ledger refuses it.
     expect((await balance(leaked.api_key)).status).toBe(200)
     await revokeLedgerKey(env, ledgerOf(customer_id).name, leaked.key_id, Date.now())
     const refused = await Promise.all(Array.from({ length: STARTER + 20 }, () => balance(leaked.api_key)))

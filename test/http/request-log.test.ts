@@ -118,7 +118,7 @@ describe('secrets', () => {
       body: 'correct horse battery staple',
       query: 'find-me-in-the-query',
     }
-    // A dependency that quotes what it was given, as SQLite does with what it cannot parse.
+    // A dependency whose error quotes its input, as SQLite does with text that it cannot parse.
     const quoting = new Error(
       `near "${secrets.key}": Authorization: Bearer ${secrets.bearer}, X-API-Key: ${secrets.other_key}, <${secrets.email}> https://d1.example/query?q=${secrets.query}`,
       { cause: new Error(`${secrets.user_email} ${secrets.key.slice(0, 30)}`) },

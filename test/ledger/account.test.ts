@@ -27,7 +27,7 @@ describe('the account of a ledger', () => {
       expect(await credit(env, ledger.name, grant(1))).toEqual(refused)
       const balance = await readBalance(env, ledger.name, { caller: CALLER, owner: { kind: 'customer' } })
       expect(balance).toMatchObject({ kind: 'done', answer: { balance: CREDITS } })
-      // What was accepted before is the operator's to rate.
+      // Events that were accepted earlier can still be rated by the operator.
       const rated = await rerateEvents(env, ledger.name, { caller: CALLER, items: [] })
       expect(rated).toMatchObject({ kind: 'done' })
     }

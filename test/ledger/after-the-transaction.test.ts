@@ -14,8 +14,8 @@ import {
 import { eventItem, single } from '../support/messages.ts'
 
 /**
- * A group whose commit throws is done again, request by request. Once the transaction is closed that would burn twice,
- * so nothing that goes wrong from then on may look like a commit that failed.
+ * A group whose commit throws is tried again, request by request. After the transaction has closed, that would burn
+ * twice, so a later failure must not look like a failed commit.
  */
 
 const CREDITS = 1000

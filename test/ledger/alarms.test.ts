@@ -15,7 +15,7 @@ import {
 } from '../support/ledgers.ts'
 import { batch, eventItem, grant, metadataOf, single } from '../support/messages.ts'
 
-/** What rings the one alarm of a ledger, what it does then, and what it costs: setting it is billed as a row. */
+/** The reasons for a ledger's one alarm, its work, and its cost: setting it is billed as a row. */
 
 const CREDITS = 1_000_000_000
 const HOUR_MS = 3_600_000
@@ -26,7 +26,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** How often the object sets its alarm from now on. */
+/** Counts how often the object sets its alarm from now on. */
 async function alarmsSet(ledger: TestLedger): Promise<() => number> {
   let sets = 0
   await runInDurableObject(ledger.stub, (_, { storage }) => {

@@ -10,9 +10,9 @@ import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
 interface Case {
   readonly name: string
   readonly lots: readonly string[]
-  /** One burn after the other, and what each takes. */
+  /** Several burns in a row, and the lots that each takes from. */
   readonly burns: readonly (readonly [amount: number, taken: string])[]
-  /** What is left afterwards, in burn order. */
+  /** The remaining lots in burn order. */
   readonly left: string
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../support/ledgers.ts'
 import { CALLER, costOf, eventItem } from '../support/messages.ts'
 
-/** A call of a provider in the ledger: the hold before it, the notes while it runs, and the charge at its end. */
+/** A provider call in the ledger: the hold before it, the notes while it runs, and the charge at its end. */
 
 const CREDITS = 1_000_000
 const MINUTE_MS = 60_000
@@ -22,7 +22,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** An event that costs exactly `credits_micro`, with so many tokens of output. */
+/** An event that costs exactly `credits_micro`, with this many output tokens. */
 function use(credits_micro: number, output_tokens = 100): PricedEvent {
   const { event } = eventItem(credits_micro, { usage: { input_tokens: 1000, output_tokens } })
   if (!event) throw new Error('an item without an event')

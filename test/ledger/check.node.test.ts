@@ -173,7 +173,7 @@ const row = fc
     entitlement(owner, {
       ...rule,
       ...(rule.period === 'ROLLING' && { rolling: { hours: 24 } }),
-      // What the credits' limit is in pico-USD, and a few events instead of hundreds.
+      // The credits' limit in pico-USD, with a few events instead of hundreds.
       limit: String(
         rule.unit === 'usd' ? limit * 1000 : rule.unit === 'events' ? Math.ceil(limit / 40) : limit,
       ),

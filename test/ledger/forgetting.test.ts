@@ -23,7 +23,7 @@ import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** How long a key is remembered, and what of the journal goes when its time is over. */
+/** The retention of keys, and of the journal rows that hold them. */
 
 const WINDOW_MS = readConfig(env).idempotency_window_ms
 const START_MS = Date.now() + 365 * 86_400_000
@@ -124,7 +124,7 @@ describe('a key', () => {
     later(WINDOW_MS + 1)
     await withD1(ledger, brokenD1(), () => runAlarm(ledger))
     const keys = await remembered(ledger, ['in D1', 'last in D1', 'not in D1', 'newest'])
-    // The last row that D1 has says where the next flush begins, so it stays until there is another.
+    // The next flush begins at the last row that D1 has, so that row stays until another one is flushed.
     expect(keys).toEqual(['last in D1', 'newest', 'not in D1'])
     await runAlarm(ledger)
     expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(5)

@@ -10,8 +10,8 @@ import { batch, eventItem, grant, metadataOf, single } from '../support/messages
 vi.setConfig({ testTimeout: 30_000 })
 
 /**
- * With a large ledger everything is as fast as with a small one (DESIGN, section 8). Rows read are counted, not time:
- * a path that reads the whole journal or all wallets reads more rows of the large one.
+ * Every path costs as much with a large ledger as with a small one. The tests count rows read, not time: a path that
+ * reads the whole journal or all wallets reads more rows of the large ledger.
  */
 
 const CREDITS = 1_000_000_000

@@ -11,7 +11,7 @@ function filled(count: number): KeyIndex {
   return index
 }
 
-/** The rows that visits of all prefixes of these bits return, in order. */
+/** The rows that visits of all prefixes of this many bits return, in order. */
 function visited(index: KeyIndex, bits: number): number[] {
   const rows: number[] = []
   for (let prefix = 0; prefix < 2 ** bits; prefix++) {

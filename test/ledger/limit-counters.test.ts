@@ -60,7 +60,7 @@ async function burn(ledger: TestLedger, options: EventOptions = {}, credits = 5)
   return result.kind === 'refused' ? result.refusal.code : result.kind
 }
 
-/** What the counter of an entitlement says now. */
+/** The current count of an entitlement's counter. */
 function used(ledger: TestLedger, { counter }: Entitlement): Promise<string | undefined> {
   return inStore(ledger, (store) => store.limitCounter(counter)?.used.toString())
 }

@@ -16,7 +16,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** The answers to requests that all arrive in one turn of the event loop: none is done before the last has come. */
+/** The answers to requests that arrive in one turn of the event loop: none is done before the last has arrived. */
 function together(ledger: TestLedger, messages: readonly string[]): Promise<string[]> {
   return runInDurableObject(ledger.stub, async (instance) => {
     const caller = JSON.stringify(CALLER)

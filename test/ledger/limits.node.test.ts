@@ -28,7 +28,7 @@ function richLedger(...entitlements: Entitlement[]): MemoryLedger {
   return ledger
 }
 
-/** What each counter has counted in its latest window, and what open holds reserve of it. */
+/** The count of each counter in its latest window, and the amount that open holds reserve of it. */
 function used(ledger: MemoryLedger, ...rows: Entitlement[]): (bigint | undefined)[] {
   return rows.map(({ counter }) => {
     const known = ledger.limitCounter(counter)

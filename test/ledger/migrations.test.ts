@@ -11,7 +11,7 @@ import { batch, CALLER, eventItem, single } from '../support/messages.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** What an object of an older deployment holds is there, and works, after each migration. */
+/** After each migration, the data of an object from an older deployment is complete and usable. */
 
 const CREDITS = 1_000_000
 
@@ -22,7 +22,7 @@ const JOURNAL_COLUMNS_2 =
   'row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, limits, body'
 const INSERT_JOURNAL_2 = `INSERT INTO journal (${JOURNAL_COLUMNS_2}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-/** Writes the object's state anew in the tables of version 2, as a deployment of then would have left it. */
+/** Replaces the object's state by the tables of version 2, as a deployment of that time would have left it. */
 function backToVersion2(storage: DurableObjectStorage): void {
   const { sql } = storage
   const meta = sql.exec("SELECT key, value FROM meta WHERE key IN ('identity', 'cursor')").toArray()

@@ -17,7 +17,7 @@ function ledgerWithCredits(): MemoryLedger {
   return ledger
 }
 
-/** What an event comes to at a quota of so many a month. */
+/** Applies one event with this monthly quota. */
 function burn(
   ledger: MemoryLedger,
   now_ms: number,

@@ -34,7 +34,7 @@ function refusedUntil(outcome: BurnOutcome): number | null | undefined {
   return outcome.refusal.resets_at_ms
 }
 
-/** A use as a simple model keeps it: all of them, for ever. */
+/** A use in a simple model that keeps every use forever. */
 interface Use {
   readonly at_ms: number
   readonly credits: number

@@ -14,15 +14,15 @@ import {
 import { batch, eventItem, grant, single } from '../support/messages.ts'
 
 /**
- * What a path costs is the number of rows it writes (DESIGN, section 8), and that is exact on a laptop. A row more
- * here is a bill that doubles: look for the index or the write that came in before raising a number.
+ * The cost of a path is the number of rows that it writes, which is exact on every machine. One more row can double the
+ * bill: find the new index or write before you raise a number.
  */
 
 const CREDITS = 1_000_000_000_000
 
 async function richLedger(): Promise<TestLedger> {
   const ledger = await freshLedger(CREDITS)
-  // The first event after a start may have to read; no row of it is part of a path's price.
+  // The first event after a start may have to read. Its rows are not part of a path's cost.
   await ingest(env, ledger.name, single(eventItem(1)))
   return ledger
 }

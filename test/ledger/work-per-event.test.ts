@@ -7,8 +7,8 @@ import { deployed } from '../support/deployment.ts'
 import { ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
 
 /**
- * The work of ingest as counts, which are the same on every machine: times are `npm run bench`. A limit is about a tenth
- * above what the code needs. Lower it after an improvement; look for what came in before raising it.
+ * The work of ingest as counts, which are the same on every machine: times are `npm run bench`. Each limit is about a
+ * tenth above the present figure. Lower it after an improvement. Before you raise it, find the cause.
  */
 interface Work {
   /** Bytes of the call between Worker and object, in both directions. */
@@ -78,7 +78,7 @@ const cases: readonly Case[] = [
 it.each(cases)('$name takes no more work than it needs', async (request) => {
   const customer = await createCustomer()
   await send(customer, { path: '/v1/credits/grant', body: { amount: 1_000_000 } })
-  // The first requests after a start read what later ones have in memory.
+  // The first requests after a start read data that later ones find in memory.
   await send(customer, { path: '/v1/events/ingest', body: { ...EVENT, idempotency_key: 'first' } })
   await send(customer, { path: '/v1/entitlements/check', body: { feature_id: 'chat' } })
   const work = await workOf(customer, request)
@@ -116,7 +116,7 @@ async function send(
   if (!response.ok) throw new Error(JSON.stringify(await jsonOf(response)))
 }
 
-/** The ledgers behind doubles that add up what calls of any method carry. */
+/** Wraps the ledgers in doubles that add up the sizes of all calls. */
 function countingLedgers(): { readonly LEDGER: typeof env.LEDGER; readonly bytes: () => number } {
   let bytes = 0
   const get: typeof env.LEDGER.get = (id, options) =>

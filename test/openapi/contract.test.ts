@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { operations } from '../support/documented.ts'
 
-/** Every route that the HTTP contract names, written down by hand from it: none may be lost, and none renamed. */
+/** Every route of the HTTP contract, written by hand: none may disappear or be renamed. */
 const CONTRACT = `
   POST /v1/customers/register
   GET /v1/customers/me

@@ -93,11 +93,11 @@ describe.each(operations)('$method $path', ({ method, path, operation }) => {
   })
 })
 
-/** Who registers has no key yet. */
+/** A registration has no key yet. */
 const OPEN = new Set(['/v1/customers/register', '/openmonetize/v1/customers/register'])
 /** The paths of other systems' clients. */
 const DROP_IN = /^\/(otlp|openmeter|litellm|stripe|openmonetize)\//
-/** Any key may ask whose it is. */
+/** Any key may ask for its own customer. */
 const WITHOUT_SCOPE = new Set(['/v1/customers/me'])
 
 it('has no object in it whose fields are listed and that may have others', () => {

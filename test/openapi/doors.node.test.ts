@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 const tests = path.join(import.meta.dirname, '..')
 
-/** Where `send` is made, and what asks an app of its own that is not the Worker's. */
+/** The files in which `send` is defined, and the tests that call an app other than the Worker's. */
 const DOORS = [
   'docs/event-path.test.ts',
   'support/api.ts',

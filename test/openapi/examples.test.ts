@@ -7,11 +7,12 @@ import { OPERATOR_TOKEN } from '../support/customers.ts'
 import { operations } from '../support/documented.ts'
 
 /**
- * The examples of the OpenAPI document, sent in their order to a fresh customer. Ids, keys and times are of the day they
- * were recorded: an id stands for the one that the same place of an answer has now, and all else is as it says.
+ * The examples of the OpenAPI document, sent in their order to a fresh customer. Ids, keys and times are those of the
+ * day of the recording: each id is compared with the id at the same place of the current answer, and everything else
+ * exactly.
  */
 
-/** Their answers are of this deployment and this moment, or no JSON. */
+/** Their answers depend on this deployment and this moment, or are not JSON. */
 const WITHOUT_EXAMPLE = new Set([
   'GET /ready',
   'GET /openapi.json',
@@ -22,7 +23,7 @@ const WITHOUT_EXAMPLE = new Set([
   'POST /v1/admin/customers/{id}/rebuild',
 ])
 
-/** The file to change when an answer has changed on purpose. */
+/** Change this file when an answer changes on purpose. */
 const FILE = 'src/openapi/examples.json'
 
 /** Their requests are those of other systems, whose own documentation shows them. */
@@ -51,15 +52,15 @@ it('every example is answered as it says', async () => {
 const ID = /^(?:[a-z]{2,6}|erased|batch)_[0-9a-z]{20,}$/
 const TIME = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z)?$/
 const KEY = /^om_live_\w+$/
-/** A digest of the catalogue, which is rebuilt now and then, and what it is of. */
+/** A digest of the catalogue and its sources, which changes with each rebuild. */
 const PRICE_VERSION = /^[0-9a-f]{10}(?=:)/
 
 class Story {
-  /** What stands in the examples, and what it is today. */
+  /** Maps values of the recorded examples to their current values. */
   private readonly known = new Map<string, string>()
   private readonly fields = new Map<string, string>()
 
-  /** The value that a field of that name had when it was first answered. */
+  /** Maps fields to the values that they had when first answered. */
   now(field: string): string {
     const value = this.fields.get(field)
     if (value === undefined) throw new Error(`no answer had a ${field} yet`)

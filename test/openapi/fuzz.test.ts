@@ -40,13 +40,13 @@ it('no request breaks anything, learns how it is made here, or changes anything 
         expect(await stored(), text).toEqual(before)
         return
       }
-      // What was accepted goes to D1 now and not during the next request, which may be one that is refused.
+      // Accepted changes are flushed to D1 now, and not during the next request, which may be refused.
       for (const { customer_id } of [owner, other]) await runAlarm(ledgerOf(customer_id))
       before = await stored()
     }),
     options,
   )
-  // Both kinds were met: requests that are all refused, or all let through, would show nothing.
+  // Both kinds must occur: if all requests were refused, or all accepted, the test would show nothing.
   expect(met.get(200) ?? 0, JSON.stringify([...met])).toBeGreaterThan(options.numRuns / 20)
   expect(met.get(400) ?? 0, JSON.stringify([...met])).toBeGreaterThan(options.numRuns / 20)
 }, 3_600_000)

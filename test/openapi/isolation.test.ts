@@ -9,7 +9,7 @@ import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { expectProblem } from '../support/problems.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
-/** Every route of the OpenAPI document, by itself: who is let in, and that nobody reaches what is another's. */
+/** Every route of the OpenAPI document: the keys that it admits, and that no key reaches another customer's data. */
 
 const secured = operations.map((operation) => ({ ...operation, access: accessOf(operation.operation) }))
 const customers = secured.filter(({ access }) => access === 'customer')
@@ -37,7 +37,7 @@ function send(method: string, path: string, options: Omit<ApiOptions, 'method'>)
   return api(path, { ...options, method })
 }
 
-/** A body that no schema accepts: who is not let in must not learn so. */
+/** A body that no schema accepts: a caller without access must not learn that. */
 function broken(method: string): Omit<ApiOptions, 'method'> {
   return method === 'GET' || method === 'DELETE' ? {} : { body: '{' }
 }
@@ -53,7 +53,7 @@ describe("with a customer's key and what belongs to another", () => {
     const { method, path } = operation
     const before = await storedOf(owner.customer_id)
     for (const { path: filled, body, carries } of fill(operation, owner)) {
-      // A stranger of its own each time: what one request records of its sender is no answer to the next.
+      // A new stranger each time: the records of one request must not affect the next answer.
       const stranger = await createCustomer()
       const sent = `${filled} ${JSON.stringify(body)}`
       const response = await send(method, filled, { key: stranger.api_key, ...(body && { body }) })
@@ -112,7 +112,7 @@ describe('with a deleted key', () => {
     const { customer_id, api_key } = await createCustomer()
     const key = await createKey(customer_id)
     deleted = key.api_key
-    // It was in use a moment ago, so every cache knows it.
+    // It was used a moment ago, so every cache has it.
     expect((await api('/v1/credits/balance', { key: deleted })).status).toBe(200)
     expect((await api(`/v1/api-keys/${key.key_id}`, { key: api_key, method: 'DELETE' })).status).toBe(200)
   })

@@ -7,7 +7,7 @@ import { openApiDocument } from '../../src/openapi/document.ts'
 
 const document = openApiDocument(createApp())
 
-/** Open, without a parameter, and with nothing to refuse: they have no 4xx, whatever the rule says. */
+/** These routes are open, take no parameters and refuse nothing: they have no 4xx, whatever the rule requires. */
 const NOTHING_TO_REFUSE = ['/', '/health', '/ready', '/openapi.json', '/docs', '/docs/errors']
 
 it("has nothing that Redocly's recommended rules complain of", async () => {

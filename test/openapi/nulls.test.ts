@@ -38,7 +38,7 @@ describe.each(withBody)('$method $path', (operation) => {
     const answer = await jsonOf(response)
     const errors: unknown[] = Array.isArray(answer.errors) ? answer.errors : []
     const refused = errors.filter((error) => isObject(error) && absent.includes(String(error.path).slice(1)))
-    // `PATCH` without any field, and alternatives without one, are refused for what they lack.
+    // `PATCH` without any field, and alternatives without a field, are refused for the missing fields.
     const allowed = /required|must have|must give|requires|give /
     expect(refused.filter((error) => !allowed.test(JSON.stringify(error)))).toEqual([])
   })

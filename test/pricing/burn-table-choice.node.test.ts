@@ -3,7 +3,7 @@ import { checkBurnTable } from '../../src/pricing/burn-table/check.ts'
 import type { BurnRule, RuleMatch } from '../../src/pricing/burn-table/definition.ts'
 import { costing, credits, definition, table } from './burn-table-support.ts'
 
-/** A table of flat rules that charge their place, 1, 2, 3 …; what no rule matches costs 0.5. */
+/** A table of flat rules that charge their position, 1, 2, 3 …; events that match no rule cost 0.5. */
 function tableOf(matches: readonly RuleMatch[]) {
   return table(
     matches.map((match, index): BurnRule => ({ match, method: 'flat', amount: String(index + 1) })),

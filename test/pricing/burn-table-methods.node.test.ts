@@ -211,7 +211,7 @@ const tier = (up_to: string | null, unit_amount: string, flat_amount?: string): 
 const tiered = (mode: 'graduated' | 'volume', tiers: Tier[], free?: string) =>
   table(rule({ method: 'tiered', mode, unit: 'calls', period: 'MONTHLY', free, tiers }))
 
-/** What each of a month's events costs, in order of arrival. */
+/** The cost of each event of a month, in order of arrival. */
 function month(mode: 'graduated' | 'volume', tiers: Tier[], free: string | undefined, events: number[]) {
   const meter = new Meter()
   const made = tiered(mode, tiers, free)

@@ -8,7 +8,7 @@ import type { BurnRule, BurnTableDefinition } from '../../src/pricing/burn-table
 import { type BurnDefaults, type BurnTable, compileBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { formatDecimal, parseDecimal, picoUsd } from '../../src/pricing/money.ts'
 
-/** Burn tables in tests: what a test is not about has the deployment's defaults. */
+/** Burn tables in tests. Fields that a test leaves out have the deployment's defaults. */
 
 /** 1,000 credits per USD and a markup of 100 %. */
 export const DEFAULTS: BurnDefaults = {

@@ -13,8 +13,8 @@ import { checkUsage, clampUsage, isUsageUnit, type Usage } from '../../src/prici
 import { exactUsd, SOME_DAY_MS } from './support.ts'
 
 /**
- * The engine takes inclusive totals apart. The oracle goes the other way: it starts from single kinds of
- * tokens ("cached audio"), prices each at whatever price says most of it, and adds fractions up.
+ * The engine takes inclusive totals apart. The oracle goes the other way: it starts from single kinds of tokens
+ * ("cached audio"), prices each at the most specific price, and adds fractions up.
  */
 type Cell = Facets & { readonly direction: 'input' | 'output' }
 
@@ -107,7 +107,7 @@ function oracle(priced: readonly TestPrice[], cells: Amounts): Fraction {
   return total
 }
 
-/** More facets say more; of as many, the lifetime before the kind before the modality. */
+/** More facets are more specific; with equally many, lifetime precedes kind, and kind precedes modality. */
 function says(unit: UsageUnit): number {
   const { modality, kind, ttl } = facetsOf(unit)
   const count = [modality, kind, ttl].filter((facet) => facet !== undefined).length
@@ -226,7 +226,7 @@ describe('whatever the usage', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(units, amounts, fc.func(fc.boolean()), (some, cells, isReported) => {
         const complete = usageOf(cells)
-        // Overlaps are often not reported: what is left out must be neither lost nor billed twice.
+        // Overlaps are often not reported: such tokens must be billed exactly once.
         const names = Object.keys(complete).filter(isUsageUnit)
         const kept = names.filter(
           (unit) => !/_(text|audio|image|video)_.*_tokens/.test(unit) || isReported(unit),

@@ -57,7 +57,10 @@ describe.skipIf(cases.length === 0)('recorded provider responses', () => {
   })
 })
 
-/** Some bodies of OpenAI's are also recorded as read by Anthropic's rules, which nobody would guess. */
+/**
+ * Some of OpenAI's bodies are also recorded as read by Anthropic's rules. Without `provider_api`, that reading is never
+ * chosen.
+ */
 function readByItsOwnApi({ api, body }: Case): boolean {
   return api !== 'anthropic' || !JSON.stringify(body).includes('input_tokens_details')
 }

@@ -1,4 +1,4 @@
-/** One recorded response, as far as telling a misreading takes. */
+/** The parts of a recorded response that identify a misreading. */
 export interface Recording {
   readonly provider: string
   readonly api: string

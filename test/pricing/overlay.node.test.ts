@@ -251,7 +251,7 @@ describe('a multiplier', () => {
 
 describe('prices of its own', () => {
   it('are for any number of units, exactly: 2,000 random ones against fractions', () => {
-    // No unit that lies in another, so that each quantity is billed at its own price and nothing else.
+    // None of these units contains another, so each quantity is billed at its own price.
     const counted = UNIT_NAMES.filter(
       (unit) => Object.keys(USAGE_UNITS[unit].facets).length === 0 && unit !== 'requests',
     )

@@ -7,7 +7,7 @@ import { clampUsage, type Usage } from '../../src/pricing/usage.ts'
 import { provider } from './support.ts'
 
 /**
- * What whole responses and conditions cost, by kind. Every row has the arithmetic and, where the price is not the
+ * The cost of whole responses and conditions, by kind. Every row has the arithmetic and, if the price is not the
  * catalogue's ordinary one, its source.
  */
 

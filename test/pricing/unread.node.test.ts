@@ -18,7 +18,7 @@ if (recordings.length === 0) console.warn(`skipped: recorded provider responses 
 
 type Path = readonly (string | number)[]
 
-/** Numbers of recorded usage that change nothing: what they say is contained in others, a time, or free. */
+/** Numbers in recorded usage that do not affect the cost: they are contained in others, are times, or are free. */
 const REDUNDANT =
   /total|_time$|cost|prediction_tokens$|details\.text_tokens$|ephemeral_5m|prompt_cache_miss|web_fetch_requests|num_cached_tokens|thinking_tokens$/i
 
@@ -69,7 +69,7 @@ describe.skipIf(recordings.length === 0)('every number of a recorded usage objec
   })
 })
 
-/** Everything that a change of a number may show in. */
+/** Everything that can change with a number. */
 function reading(provider: string, body: unknown): string {
   const result = extractUsage(findProvider(provider), undefined, body)
   if (result.kind === 'error') return result.message

@@ -7,8 +7,8 @@ import { inStore, ledgerOf, runAlarm, type TestLedger, watermark } from '../supp
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * What is older than the idempotency window is in D1 alone: the object has freed it. Everything that looks back finds it
- * there, and nobody can tell.
+ * Entries older than the idempotency window are only in D1, because the object has freed them. Every read that reaches
+ * back finds them there, with the same answers.
  */
 
 const DAY_MS = 86_400_000
@@ -77,7 +77,7 @@ describe('an event that the object has freed', () => {
     await post(`/v1/events/${String(id)}/void`)
     await runAlarm(ledger)
     const { usage } = await inStore(ledger, ({ journal }) => journal.cursor)
-    // What is left is the event of `archived`, which costs as much.
+    // The remaining event is the one of `archived`, which costs the same.
     expect(usage.events).toBe(1n)
     const { credits_micro, price_pico } = usage
     expect(price_pico).toBe(credits_micro * 1_000n)
@@ -124,7 +124,7 @@ describe('the list of transactions, read page by page', () => {
     do {
       const query: string = cursor === null ? '' : `&cursor=${cursor}`
       const page: Promise<Json> = read(key, `/v1/credits/transactions?limit=9${query}`)
-      // Heavy: several writers, a flush that forgets, and time that makes more rows old.
+      // A heavy test: several writers, a flush that forgets, and time that makes more rows old.
       vi.setSystemTime(Date.now() + DAY_MS / 4)
       const writing = Array.from({ length: 3 }, () => ingested(key, { events: [GPT_4O, GPT_4O] }))
       const [got] = await Promise.all([page, runAlarm(ledger), ...writing])

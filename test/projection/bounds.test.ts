@@ -21,7 +21,7 @@ import {
 } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, metadataOf, single } from '../support/messages.ts'
 
-/** What the projection asks of D1 stays within D1's limits, and does not grow with what it is not asked for. */
+/** The projection's queries stay within D1's limits and do not grow with data that they do not need. */
 
 const CREDITS = 1_000_000_000
 const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
@@ -32,7 +32,7 @@ interface Asked {
   longest_parameter: number
 }
 
-/** D1, and what was asked of it. */
+/** D1, with a record of its queries. */
 function watched(): { readonly db: D1Database; readonly asked: Asked } {
   const asked: Asked = { statements: 0, rows: 0, longest_parameter: 0 }
   const watch = (statement: D1PreparedStatement): D1PreparedStatement =>

@@ -60,7 +60,7 @@ async function subjects(ledger: TestLedger): Promise<SubjectRow[]> {
 /** The most that a parameter or a row of D1 may have; local runs do not enforce it. */
 const D1_MAX_BYTES = 2_000_000
 
-/** D1, and how long the longest parameter was that anybody bound. */
+/** D1, with the length of the longest parameter that was bound. */
 function measuredD1(): { readonly db: D1Database; readonly longest: () => number } {
   let longest = 0
   const prepare = (query: string) => ({

@@ -11,8 +11,8 @@ import { batch, CALLER, type EventOptions, eventItem, grant } from '../support/m
 vi.setConfig({ testTimeout: 120_000 })
 
 /**
- * Lists that end long ago: they begin where their time is, not at the newest page, and still show what came late. And
- * what the object has freed is answered from D1.
+ * Lists that end long ago: they begin at their time, not at the newest page, and still include late entries. Entries
+ * that the object has freed are read from D1.
  */
 
 const HOUR_MS = 3_600_000

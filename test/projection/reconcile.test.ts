@@ -63,7 +63,7 @@ describe('books that agree', () => {
     const ledger = await usedLedger()
     await reconcile(ledger)
     await ingest(env, ledger.name, batch([eventItem(7)]))
-    // Broken behind what is looked at, and found only by a look at everything.
+    // Broken before the checked range, so only a full check finds it.
     await run(
       ledger,
       'UPDATE ledger_pages SET events = events + 1 WHERE ledger_id = ? AND flush_entry = ?',
@@ -254,8 +254,8 @@ it('a gap is told as whole flushes wherever a read of a thousand ends', async ()
 
 it('a flush whose sums pass 2^63 is compared to the last digit', async () => {
   const ledger_id = unique('rich')
-  // Three wallets' pages in one flush, each as large as a column can be, or as small: alone they are whole, and summed by
-  // SQLite they are an error.
+  // Three wallets' pages in one flush, each with columns of the largest or smallest value: each page is correct, but
+  // SQLite's sum of them overflows.
   const insert = `
     INSERT INTO ledger_pages (ledger_id, flush_entry, wallet_number, format, first_entry, last_entry, entry_count, first_at_ms,
       last_at_ms, balance_before_micro, balance_after_micro, oldest_ms, events, burned_micro, cost_micro, cost_pico, price_micro,

@@ -21,7 +21,7 @@ import {
   watermark,
 } from '../support/ledgers.ts'
 
-/** The cron comes by every ledger, whoever uses it. */
+/** The cron visits every ledger, whether or not it is used. */
 
 vi.spyOn(console, 'log').mockImplementation(() => undefined)
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Everything that moves credits, and how the generator thinks of it. Amounts are micro-credits. */
+/** Everything that moves credits, as the generator describes it. Amounts are micro-credits. */
 
 interface Subject {
   readonly user: string | null
@@ -14,9 +14,9 @@ interface Keyed {
 export interface EventAct extends Subject, Keyed {
   readonly op: 'event'
   readonly amount: number
-  /** The hold that it settles; null: none. */
+  /** The hold that it settles; null if none. */
   readonly hold: number | null
-  /** The Worker refuses it: it was fine once, and is too old now. */
+  /** The Worker refuses it: it was valid once, and is now too old. */
   readonly stale: boolean
 }
 
@@ -262,7 +262,7 @@ function livesOf(
   const act = fc.oneof(...some)
   const alone = act.map((one) => [one])
   const together = fc.array(act, { minLength: 2, maxLength: most_together })
-  /** A client that lost the answer and repeats itself. */
+  /** A client that lost the answer and repeats its request. */
   const twice = act.map((one) => [one, one])
   const command: fc.Arbitrary<Command> = fc.oneof(
     {
@@ -294,7 +294,7 @@ export const LIVES = {
 
 export type Kind = keyof typeof LIVES
 
-/** What a key stands for: everything but the key and what time has made of it. */
+/** Identifies a request: everything except the key and the effects of time. */
 export function payloadOf(act: Act): string {
   return JSON.stringify({ ...act, key: null }, (field, value) => (field === 'stale' ? undefined : value))
 }

@@ -12,9 +12,9 @@ import { type Act, type Command, LIVES, OWNERS } from './commands.ts'
 import { Judge, type Request, type Result, type Snapshot } from './judge.ts'
 
 /**
- * Everything that moves credits against the reference, over the pure half of the ledger: the rules of DESIGN,
- * section 3, after every command. `FC_RUNS` and `FC_SEED` run it longer or again; a failure prints its seed and the
- * shortest life that shows it.
+ * Everything that moves credits against the reference, over the pure half of the ledger: the rules that `assertWallet`
+ * and `judge.ts` check, after every command. `FC_RUNS` and `FC_SEED` run it longer or again; a failure prints its seed
+ * and the shortest life that shows it.
  */
 
 const START_MS = Date.UTC(2026, 0, 31, 12)

@@ -36,7 +36,7 @@ afterAll(() => {
   vi.useRealTimers()
 })
 
-/** What the ledger had seen expire was shown again by reads, which went by the machine's clock. */
+/** Reads, which went by the machine's clock, showed lots again that the ledger had seen expire. */
 const READ_AFTER_THE_CLOCK_WENT_BACK: Command[] = [
   { op: 'acts', acts: [lot('user:bob', 1)] },
   { op: 'clock', by_ms: 1 },
@@ -121,7 +121,7 @@ class ObjectLife {
         await runAlarm(ledger)
         const seen = await this.look()
         if (this.isExact) reference.settleAll()
-        // In which order wallets are looked at is the ledger's own business.
+        // The ledger may choose the order in which it settles wallets.
         const order = new Set(
           [...seen.entries, ...seen.closed_holds.map(({ hold }) => hold)].map((of) => of.wallet),
         )
@@ -182,7 +182,7 @@ class ObjectLife {
     }
   }
 
-  /** What the object's tables hold: all wallets, and what the journal rows since the last look hold. */
+  /** The contents of the object's tables: all wallets, and the journal rows since the last read. */
   private async look(): Promise<Snapshot> {
     const snapshot = await runInDurableObject(this.ledger.stub, (_, { storage: { sql } }) => {
       const rows = sql

@@ -30,20 +30,20 @@ export type Request =
 
 export type Result = CreditResult | IngestResult | HoldResult | MovementResult
 
-/** What a ledger holds: all its wallets, and what came into the journal since it was looked at last. */
+/** The contents of a ledger: all its wallets, and the journal entries since the last read. */
 export interface Snapshot {
   readonly wallets: readonly Wallet[]
   readonly entries: readonly Entry[]
   readonly closed_holds: readonly HoldRecord[]
 }
 
-/** Sends what the generator thought of to the ledger and to the reference, and compares what both say and hold. */
+/** Sends generated commands to the ledger and to the reference, and compares their answers and contents. */
 export class Judge {
   readonly reference: Reference
   /** Every entry the ledger has shown, oldest first. */
   readonly entries: Entry[] = []
   private readonly bodies = new Map<string, string>()
-  /** What the parts of all entries come to, by wallet and lot; 0 is the wallet's overdraft. */
+  /** The sums of all entries' parts, by wallet and lot; 0 is the wallet's overdraft. */
   private readonly lotSums = new Map<string, number>()
   private readonly sums = new Map<number, number>()
   private readonly givenBack = new Map<number, number>()
@@ -157,7 +157,7 @@ export class Judge {
     }
   }
 
-  /** Has the reference do what the ledger did, and compares the answers: in the order of the requests. */
+  /** Applies the ledger's commands to the reference, in the order of the requests, and compares the answers. */
   answered(act: Act, result: Result): void {
     const said = this.reference.act(act)
     same(this.plainAnswer(result), this.plainSaid(said), () => `the answer to ${JSON.stringify(act)}`)
@@ -220,7 +220,7 @@ export class Judge {
     for (const wallet of wallets) this.conserved(wallet)
   }
 
-  /** What was refused has left no trace but what had fallen due anyway. */
+  /** A refused request has changed nothing, apart from items that had fallen due anyway. */
   unchanged(before: Snapshot['wallets'], after: Snapshot): void {
     const due = after.entries.every(({ type, amount, at_ms, effective_at_ms }) => {
       if (type === 'ADJUSTMENT') return amount === 0
@@ -263,7 +263,7 @@ export class Judge {
     expect(given, `what was given back of entry ${burned.number}`).toBeLessThanOrEqual(0 - burned.amount)
   }
 
-  /** Rules 1 and 4, by what the ledger itself has shown. */
+  /** Rules 1 and 4, checked on the ledger's own entries. */
   private conserved(wallet: Wallet): void {
     const { number, balance, holds, overdrawn, overdraft_limit } = wallet
     const lots = unusedLots(wallet)

@@ -46,7 +46,7 @@ const amount = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 200 }) },
   { weight: 1, arbitrary: fc.constantFrom(MAX_MICRO_CREDITS, MAX_MICRO_CREDITS - 1) },
 )
-/** Of what there is, the n-th from the newest. */
+/** Picks the n-th newest of the existing items. */
 const nth = fc.nat(5)
 
 const op: fc.Arbitrary<Op> = fc.oneof(
@@ -132,7 +132,7 @@ export interface World {
   readonly ledger: MemoryLedger
   /** Every hold that was ever opened, the newest first. */
   readonly holds: WalletItemRef[]
-  /** What was given back of each burn, and taken back of each purchase, by entry number. */
+  /** The amounts given back of each burn and taken back of each purchase, by entry number. */
   readonly givenBack: Map<number, number>
 }
 

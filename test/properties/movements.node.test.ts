@@ -8,8 +8,8 @@ import { apply, lives, MINUTE, type Step, type World } from './movement-lives.ts
 
 /**
  * Everything that moves credits, in any order: events, grants, voids, refunds, transfers, adjustments, overdrafts and
- * holds. There is no reference for all of it; there are the rules. Nothing throws, every lot and every overdraft is
- * what its entries say, nothing gives back more than was burned, and what is refused changes nothing.
+ * holds. No reference covers all of it, so the rules are checked: nothing throws, every lot and every overdraft equals
+ * the sum of its entries, nothing gives back more than was burned, and a refused request changes nothing.
  */
 
 function live(steps: readonly Step[]): void {
@@ -30,7 +30,10 @@ function live(steps: readonly Step[]): void {
   }
 }
 
-/** Rules 1, 4 and 6, lot by lot: what the wallets hold is what the entries say. `commit` has asserted each wallet. */
+/**
+ * Rules 1, 4 and 6 for each lot: the wallets' contents equal the sums of the entries. `commit` has asserted each
+ * wallet.
+ */
 function expectConserved(ledger: MemoryLedger): void {
   const lots = new Map<string, bigint>()
   const balances = new Map<number, bigint>()
@@ -53,7 +56,7 @@ function expectConserved(ledger: MemoryLedger): void {
       lots.delete(`${number}:${lot.number}`)
     }
   }
-  // What is left over are lots that are closed.
+  // The remaining lots are closed.
   for (const left of lots.values()) expect(left).toBe(0n)
 }
 

@@ -1,8 +1,8 @@
 import { type Act, type CreditAct, type EventAct, type Every, payloadOf } from './commands.ts'
 
 /**
- * Credits as the contract tells them, written to be seen to be right and not to be fast: BigInt amounts, nothing ever
- * removed, everything looked up from the front, and no code shared with the ledger that it judges.
+ * Credits by the rules of the contract, written for clarity and not for speed: BigInt amounts, nothing is ever removed,
+ * every lookup starts from the front, and no code is shared with the ledger that it judges.
  */
 
 export type Part = readonly [lot: number, amount: bigint]
@@ -64,7 +64,7 @@ interface Grant {
   readonly target: bigint | null
   times: number
   stopped: boolean
-  /** What the lots of before could still have held at each rollover. */
+  /** The room of earlier lots at each rollover. */
   readonly rollovers: { readonly at_ms: number; room: bigint }[]
 }
 
@@ -391,7 +391,7 @@ export class Reference {
     }
   }
 
-  /** What of an amount that left a lot and comes back would have expired there in between. */
+  /** The part of a returned amount that would have expired between leaving the lot and returning. */
   private lapsed(lot: Lot, amount: bigint, since_ms: number, now_ms: number): bigint {
     if (lot.expires_ms <= now_ms) return amount
     const grant = this.grants.find(({ number, wallet }) => number === lot.grant && wallet === lot.wallet)
@@ -474,7 +474,7 @@ export class Reference {
     return { kind: 'done', entry: this.append(type, wallet, -amount, [[lot.number, -amount]]) }
   }
 
-  /** To the lots that it came from, the last first; to those that have expired only to expire again. */
+  /** Returns credits to the lots that they came from, the last first; credits of expired lots expire again. */
   private giveBack(past: ReferenceEntry, amount: bigint, type: string): Said {
     const wallet = this.wallet(past.wallet)
     this.settle(wallet)
@@ -560,7 +560,7 @@ export class Reference {
     return this.balance(wallet) + amount > MOST ? 'conflict' : undefined
   }
 
-  /** What is held together never passes the most that an amount can say. */
+  /** The sum of all holds never exceeds the largest amount. */
   private spendable(wallet: Wallet): bigint {
     const held = this.reserved(wallet)
     return least(this.balance(wallet) - held - this.pending(wallet) + wallet.limit, MOST - held)
@@ -574,7 +574,7 @@ export class Reference {
     return lot.left - this.held(lot.wallet, lot.number)
   }
 
-  /** Where so many credits would come from: lots in burn order, never what is held, then the overdraft. */
+  /** The sources of this many credits: lots in burn order without held credits, then the overdraft. */
   private spread(wallet: Wallet, amount: bigint): Part[] {
     let open = amount
     const parts = this.lotsOf(wallet.number).map((lot): Part => {
@@ -689,7 +689,7 @@ function burnsBefore(a: Lot, b: Lot): number {
   return a.number - b.number
 }
 
-/** When a grant comes the next time, always counted from the first. */
+/** Returns the time of the next grant, always counted from the first one. */
 function nextOf({ from_ms, every, times }: Grant): number {
   if (every === 'day' || every === 'week') return from_ms + times * (every === 'day' ? DAY : 7 * DAY)
   const months = every === 'month' ? 1 : every === 'quarter' ? 3 : 12

@@ -16,8 +16,8 @@ import { eventItem, grant } from '../support/messages.ts'
 import { apply, lives, type Step, type World } from './movement-lives.ts'
 
 /**
- * What a ledger's entries add to analytics, over whole lives of it: its sums are what the entries themselves say, paid
- * revenue is the price of lots to the last 1e-12 USD, and what was given back altogether leaves nothing behind.
+ * The usage that a ledger's entries add to analytics, over whole lives of it: the sums equal those of the entries, paid
+ * revenue equals the price of lots to the last 1e-12 USD, and completely returned events leave nothing behind.
  */
 
 const numberOf: SubjectNumber = (kind, id) => (kind === 'user' ? 1 : 2) * 100 + id.length
@@ -33,7 +33,7 @@ function lived(steps: readonly Step[]): MemoryLedger {
   return world.ledger
 }
 
-/** Gives back all that is left of every burn, by a void where that can be and else by a refund. */
+/** Returns the rest of every burn, by a void if possible and otherwise by a refund. */
 function giveAllBack(ledger: MemoryLedger): void {
   const world: World = { ledger, holds: [], givenBack: new Map() }
   const burns = ledger.entries.filter(({ type }) => type === 'BURN')
@@ -54,7 +54,7 @@ function burned(entries: readonly Entry[]): bigint {
   return usage.reduce((total, { amount }) => total - BigInt(amount), 0n)
 }
 
-/** What came out of a lot, less what came back into it: amounts, and shares of its price. */
+/** The amounts that left a lot, less the returned ones, with their shares of its price. */
 interface Flow {
   readonly priced: bigint
   out: bigint
@@ -67,10 +67,10 @@ function flows(entries: readonly Entry[]): Map<number, Flow> {
     for (const { number, price } of new_lots ?? []) {
       lots.set(number, { priced: price ? usdFromParts(price) : 0n, out: 0n, paid: 0n })
     }
-    // Which of several new lots repaid an overdraft, the entry does not say.
+    // The entry does not record which of several new lots repaid an overdraft.
     const repays = parts.some(([number]) => number === OVERDRAFT)
     if (repays && (new_lots?.length ?? 0) > 1) for (const { number } of new_lots ?? []) lots.delete(number)
-    // What repaid an overdraft out of a new lot came out of that lot.
+    // A repayment of an overdraft out of a new lot came out of that lot.
     const [created] = new_lots ?? []
     const isNew = type !== 'VOID' && type !== 'REFUND' && created !== undefined
     for (const part of parts) {
@@ -116,7 +116,7 @@ function expectDeltas(ledger: MemoryLedger): void {
   expect(usageDeltas(page, (_, id) => Number(id))).toEqual(deltas)
 }
 
-/** Credits, cost, price, paid and events of each event, or of each captured hold, as it stands in the end. */
+/** The final credits, cost, price, paid amount and count of each event or captured hold. */
 function byCell(deltas: readonly UsageDelta[]): Map<string, readonly bigint[]> {
   const cells = new Map<string, readonly bigint[]>()
   for (const { timestamp_ms, event_type, feature_id, ...of } of deltas) {

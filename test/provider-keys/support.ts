@@ -14,7 +14,7 @@ export interface Caller {
   readonly mode?: Mode
 }
 
-/** What the gateway finds for a call of this customer, with other bindings where a test needs them. */
+/** Resolves the upstream for a call of this customer, with other bindings where a test needs them. */
 export function upstreamOf(
   { customer_id, mode = 'live' }: Caller,
   query: UpstreamQuery,
@@ -50,7 +50,7 @@ export const idOf = (answer: Json) => textField(answer, 'id')
 
 const JSON_TYPE = { 'Content-Type': 'application/dns-json' }
 
-/** A resolver in the place of the network: addresses by name; a name without any is not answered. */
+/** A resolver in place of the network: addresses by name; other names are not answered. */
 export function resolverWith(names: Record<string, readonly string[] | undefined>) {
   return vi.spyOn(globalThis, 'fetch').mockImplementation(async (input) => {
     const url = new URL(input instanceof Request ? input.url : String(input))

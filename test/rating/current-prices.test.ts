@@ -24,7 +24,7 @@ const EVENT = { event_type: 'TOKEN_USAGE', feature_id: 'chat', ...CALCULATION }
 
 const done = () => {}
 
-/** What a lookup of the key says the prices have to be as new as. */
+/** The epochs that a key lookup requires of the prices. */
 async function epochsOf(api_key: string, bindings: Partial<typeof env> = {}, now_ms = Date.now()) {
   const found = await lookUp(api_key, bindings, now_ms)
   return found?.price_epochs
@@ -63,7 +63,7 @@ describe('a change of prices', () => {
     const now_ms = Date.now()
     const before = await epochsOf(key, {}, now_ms)
     expect(before?.customer).toBe(1)
-    // Another isolate's change: nothing tells this one.
+    // Another isolate's change: this one is not notified.
     await env.API_KEYS.put(`epoch:${customer_id}`, '2')
     expect(await epochsOf(key, {}, now_ms + 29_999)).toEqual(before)
     expect((await epochsOf(key, {}, now_ms + 30_000))?.customer).toBe(2)
@@ -167,7 +167,7 @@ describe('a rating', () => {
     log.mockRestore()
     const again = await apiWith({}, '/v1/events/ingest', { key, body: { ...EVENT, idempotency_key: 'k' } })
     expect(await again.json()).toMatchObject({ provider_cost_usd: 0.015 })
-    // What is known needs no D1.
+    // Known prices need no D1.
     expect((await apiWith({ DB: brokenD1() }, '/v1/events/ingest', { key, body: EVENT })).status).toBe(200)
   })
 })

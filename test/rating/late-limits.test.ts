@@ -3,7 +3,7 @@ import { textField } from '../support/api.ts'
 import { balanceOf, answered as ok } from '../support/client.ts'
 import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 
-/** What an event costs once its price comes counts in limits as it would have at its arrival. */
+/** An event that is priced late counts in limits as it would have at its arrival. */
 
 const HOUR_MS = 3_600_000
 

@@ -21,7 +21,7 @@ beforeEach(async () => {
 })
 
 const ONE_USD = { amount: '1', per: 1_000_000 }
-/** What an event costs then, in micro-credits: 0.0015 USD at 2,000 credits a dollar. */
+/** The late price of an event, in micro-credits: 0.0015 USD at 2,000 credits a dollar. */
 const PRICE_MICRO = 3_000_000
 const PLENTY = 1_000_000_000
 

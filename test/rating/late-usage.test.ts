@@ -6,8 +6,8 @@ import { createCustomer, OPERATOR_TOKEN, unique } from '../support/customers.ts'
 import { inStore, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 
 /**
- * What an event counts that was rated late: the difference to what was said of it before. However refunds, the late
- * price and a void follow each other, credits and revenue that are left agree, and a void leaves nothing.
+ * A late rating adds the difference to the event's earlier usage. In any order of refunds, late price and void, the
+ * remaining credits and revenue agree, and a void leaves nothing.
  */
 
 const HOUR_MS = 3_600_000

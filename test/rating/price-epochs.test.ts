@@ -16,7 +16,7 @@ function kvWith(put: (key: string, value: string) => Promise<void>): { readonly 
   return { API_KEYS: Object.create(env.API_KEYS, { put: { value: put } }) }
 }
 
-/** Publishes, and waits for what is left to do behind the answer. */
+/** Publishes, and waits for the work that continues after the answer. */
 async function publish(bindings: { readonly API_KEYS?: KVNamespace }, scope: string): Promise<void> {
   let later: Promise<unknown> | undefined
   await publishEpoch({ ...env, ...bindings }, scope, (work) => (later = work), 1)

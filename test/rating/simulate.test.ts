@@ -32,7 +32,7 @@ async function simulated(key: string, burn_table: Json, times: Json = LAST_DAY):
   return body
 }
 
-/** Rules of every kind, so that an event that is rated differently would show. */
+/** Rules of every kind, so that an event with a different rating would be noticed. */
 const DRAFT = {
   credits_per_usd: 750,
   rounding: { mode: 'ceil', step: 0.01 },

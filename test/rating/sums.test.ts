@@ -19,7 +19,7 @@ interface Tokens {
   readonly output: number
 }
 
-/** A few hundred tokens, spread by a fixed recurrence, so that a failure can be looked at again. */
+/** A few hundred tokens, varied by a fixed recurrence, so that a failure can be reproduced. */
 function tokensOf(index: number): Tokens {
   const mixed = (index * 7919 + 104_729) % 100_003
   return { input: 100 + (mixed % 500), cached: mixed % 100, output: 1 + ((mixed * 31) % 400) }

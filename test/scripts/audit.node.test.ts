@@ -5,7 +5,7 @@ import path from 'node:path'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { type Ended, runScript } from '../support/npm-start.ts'
 
-/** `npm run audit` with the real npm, against a registry that answers what a test wants. */
+/** Runs `npm run audit` with the real npm, against a registry with the answers of the test. */
 
 const cache = mkdtempSync(path.join(tmpdir(), 'openmonetize-audit-'))
 let registry: Server | undefined

@@ -11,7 +11,7 @@ describe('npm run demo', () => {
   let url: string
   const others: Server[] = []
 
-  /** Serves something else than the API. */
+  /** Serves a page that is not the API. */
   async function serve(listener: RequestListener): Promise<string> {
     const port = await freePort()
     const other = createServer(listener)

@@ -80,7 +80,7 @@ describe('npm start', () => {
       ),
     })
 
-    // The demo finds the server that runs, wherever it is, and no other.
+    // The demo finds only the running server of this checkout, on any port.
     const demo = (env: object) => runScript('demo.ts', { ...UNSET, STATE_DIR, ...env })
     expect(await demo({})).toMatchObject({ code: 0, output: expect.stringContaining(`on ${first.url}\n`) })
     expect(await demo({ PORT: String(first.port) })).toMatchObject({ code: 0 })

@@ -34,7 +34,7 @@ import { booksOf, d1RowsWith, erased, objectRowsWith, teamPath, userPath } from 
 
 let key: string
 let ledger: TestLedger
-/** A name that no other row of any table holds, with what JSON and SQL would trip over. */
+/** A name that occurs in no other row, with characters that are special in JSON and SQL. */
 let name: string
 
 beforeEach(async () => {
@@ -222,7 +222,10 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
   })
 })
 
-/** The rows of the object and of D1 that hold the name as a whole: a longer one that begins like it is somebody else's. */
+/**
+ * The rows of the object and of D1 that contain the whole name. A longer name with the same beginning belongs to
+ * another user.
+ */
 async function namesLeft(id: string): Promise<string[]> {
   const rows = [...(await objectRowsWith(ledger, id)), ...(await d1RowsWith(id))]
   const escaped = (text: string, times: number): string =>

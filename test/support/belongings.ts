@@ -7,7 +7,7 @@ import { api, jsonOf, textField } from './api.ts'
 import { GPT_4O, granted, ingested, type Json, objects, read } from './client.ts'
 import { createCustomer, type TestCustomer, unique } from './customers.ts'
 
-/** A customer with one of everything, each under names that nobody else has. */
+/** A customer with one object of each kind, under names that occur nowhere else. */
 export interface Belongings extends TestCustomer {
   readonly user_id: string
   readonly team_id: string
@@ -96,7 +96,7 @@ export async function customerWithEverything(): Promise<Belongings> {
   }
 }
 
-/** What no stranger may ever be told. */
+/** Values that no stranger may ever receive. */
 export function secretsOf(owner: Belongings): string[] {
   const { customer_id, api_key, email, user_id, team_id, feature_id, marker } = owner
   const {
@@ -124,7 +124,7 @@ export function secretsOf(owner: Belongings): string[] {
  * its two ledger objects. When its keys were last used is left out.
  */
 export async function storedOf(customer_id: string, { rollups = true } = {}): Promise<string> {
-  // Drop-in requests are counted, those that are refused most of all.
+  // Drop-in requests are counted, and so are refused ones.
   const in_d1 = (await storedInD1(customer_id)).filter((row) => !row.startsWith('drop_in_counts: '))
   const rows = rollups ? in_d1 : in_d1.filter((row) => !row.startsWith('rollup_'))
   for (const mode of ['live', 'test'] as const)

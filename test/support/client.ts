@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { api, jsonOf, textField } from './api.ts'
 import { expectProblem } from './problems.ts'
 
-/** What tests do over HTTP again and again, and what they then expect. */
+/** Requests and expectations that many tests share. */
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -82,11 +82,11 @@ async function answerOf(response: Response, status: number): Promise<Json> {
   return body
 }
 
-/** Words of the machine room: none of them may be in an answer. */
+/** Internal terms that no answer may contain. */
 const INTERNAL =
   /\.ts\b|\.js\b|node_modules|\bat \w+ \(|\bstack\b|sqlite|\bSELECT\b|\bINSERT\b|D1_|Durable|CustomerLedger|Zod/i
 
-/** Expects a problem document with this status and code that says nothing of how the service is made. */
+/** Expects a problem document with this status and code, without internal terms. */
 export async function expectRefused(response: Response, status: number, code: string): Promise<Json> {
   const text = await response.clone().text()
   const problem = await expectProblem(response, status, code)
@@ -94,7 +94,7 @@ export async function expectRefused(response: Response, status: number, code: st
   return problem
 }
 
-/** Expects a 400 that names this field among those that are wrong. */
+/** Expects a 400 that names this field among the invalid ones. */
 export async function expectInvalid(
   response: Response,
   path: string,

@@ -1,4 +1,4 @@
-/** What `cloudflare:workers` gives to a test: the Worker's bindings, with the migrations, and the Worker itself. */
+/** The test's view of `cloudflare:workers`: the Worker's bindings, the migrations, and the Worker itself. */
 declare namespace Cloudflare {
   interface Env extends Readonly<import('../../src/bindings.ts').Bindings> {
     /** The platform's limiter, of 3 a minute. */

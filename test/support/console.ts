@@ -2,7 +2,7 @@ import { vi } from 'vitest'
 
 const METHODS = ['log', 'info', 'warn', 'error', 'debug', 'trace'] as const
 
-/** Keeps what the Worker says to the console of the test, in its order, instead of printing it. */
+/** Records the Worker's console output in order, instead of printing it. */
 export function listenToConsole(): {
   readonly lines: readonly string[]
   readonly records: () => Record<string, unknown>[]

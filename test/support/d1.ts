@@ -42,7 +42,7 @@ export function d1FailingAt(batch: number, effect: 'before its effect' | 'after 
   })
 }
 
-/** What a D1 was asked to do, as it is billed. */
+/** The queries of a D1, as they are billed. */
 export interface Counts {
   /** Round trips: a batch is one. */
   calls: number
@@ -51,7 +51,7 @@ export interface Counts {
   rows_written: number
 }
 
-/** A D1 that counts what is read and written through it. */
+/** A D1 that counts the rows read and written through it. */
 export function countingD1(): { readonly db: D1Database; readonly counts: Counts } {
   const counts: Counts = { calls: 0, statements: 0, rows_read: 0, rows_written: 0 }
   const count = (results: readonly D1Result<unknown>[]) => {
@@ -93,7 +93,7 @@ export function countingD1(): { readonly db: D1Database; readonly counts: Counts
   return { db, counts }
 }
 
-/** What `work` reads and writes. */
+/** Returns the rows that `work` reads and writes. */
 export async function countedD1<T>(
   work: (db: D1Database) => Promise<T>,
 ): Promise<{ readonly result: T; readonly counts: Counts }> {

@@ -60,7 +60,7 @@ async function whatIsUndocumented(request: Request, response: Response): Promise
   return wrongHeaders(documented, response) ?? (await wrongBody(documented, request, response))
 }
 
-/** What no route of the document answers is refused before or instead of a route. */
+/** Requests without a route in the document are refused before or instead of a route. */
 async function outsideOfTheDocument(response: Response): Promise<string | undefined> {
   if (![401, 403, 404, 405, 429].includes(response.status)) return 'there is no such route'
   if (response.status === 405 && !response.headers.has('Allow')) return 'a 405 names the methods in Allow'
@@ -139,7 +139,7 @@ async function wrongBody(
   return wrongValue(body, asObject(media.schema))
 }
 
-/** What JSON Schema has against a value: the deepest of it, which names the field. */
+/** Returns the deepest fault that JSON Schema finds in a value, because it names the field. */
 function wrongValue(value: unknown, schema: Json): string | undefined {
   const { valid, errors } = validate(value, asSchema(schema), '2020-12', schemas, true)
   if (valid) return undefined
@@ -175,7 +175,7 @@ export function asObject(value: unknown): Json {
   return value
 }
 
-/** The part of the document itself, and no copy: `dereference` has marked it. */
+/** The part of the document itself, not a copy: `dereference` has marked it. */
 function asSchema(schema: Json): Schema {
   return schema
 }

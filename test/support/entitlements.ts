@@ -5,7 +5,7 @@ export const CUSTOMER: WalletOwner = { kind: 'customer' }
 export const user = (id: string): WalletOwner => ({ kind: 'user', id })
 export const team = (id: string): WalletOwner => ({ kind: 'team', id })
 
-/** Rules that allow and count nothing, but for what a test says. */
+/** Rules that allow everything and count nothing, with the given changes. */
 export function rules(options: Partial<EntitlementRules> = {}): EntitlementRules {
   return {
     limit_type: 'NONE',

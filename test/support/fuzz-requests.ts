@@ -5,8 +5,8 @@ import { asObject, document, type Operation, objectAt, operations, resolve } fro
 import { fillPath, jsonOrFirst } from './requests.ts'
 
 /**
- * Requests made from the OpenAPI document: valid by their schemas, valid but for one place, and hostile. They are for
- * the routes of customers and for the operator's, from whoever may do everything there.
+ * Requests made from the OpenAPI document: valid by their schemas, valid but for one place, and hostile. They are sent
+ * to customers' and operators' routes by a caller with full access.
  */
 type Json = Readonly<Record<string, unknown>>
 
@@ -21,7 +21,7 @@ export interface FuzzRequest {
 
 /**
  * Any request to any of these routes. `owner` has the ids that lead somewhere; `other` is who the operator acts on, so
- * that nobody suspends the owner.
+ * that the owner is never suspended.
  */
 export function anyRequest(owner: Belongings, other: Belongings): fc.Arbitrary<FuzzRequest> {
   const routes = operations.flatMap((route) => {
@@ -128,7 +128,7 @@ function toJson(value: unknown): string {
   return JSON.stringify(value) ?? 'null'
 }
 
-/** A generated id leads nowhere; the owner's leads to where the work is. */
+/** A generated id leads nowhere; the owner's id reaches the real work. */
 function withIds(body: unknown, owner: Belongings): unknown {
   if (!isObject(body)) return body
   const ids: Json = {
@@ -182,7 +182,7 @@ const HOSTILE_VALUE: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 )
 
-/** Values that a schema of the document accepts, or nearly: what only code can check is left to the Worker. */
+/** Values that a schema of the document accepts, or nearly accepts. The Worker decides the rest. */
 function anyOfSchema(schema: Json, depth = 0): fc.Arbitrary<unknown> {
   const { const: only, enum: choices, oneOf, anyOf, type, items, properties, format } = resolve(schema)
   if (only !== undefined) return fc.constant(only)
@@ -254,7 +254,7 @@ function objectOf({ properties, required }: Json, depth: number): fc.Arbitrary<u
   )
 }
 
-/** Names of the machine room that no answer may have: tables, columns, classes, bindings. */
+/** Internal names that no answer may contain: tables, columns, classes, bindings. */
 export function internalNames(): RegExp {
   const allowed = JSON.stringify(document)
   const words = [

@@ -35,7 +35,7 @@ export function ledgerOf(customer_id: string, mode: Mode = 'live'): TestLedger {
   }
 }
 
-/** An account that may do everything. */
+/** An account without restrictions. */
 export const ACCOUNT: Account = { tier: 'ENTERPRISE', status: 'ACTIVE', revision: 1 }
 
 /** A ledger that no other test uses, with this many credits to start with. */
@@ -56,7 +56,7 @@ export async function ask<N extends OperationName>(
   return parse(result)
 }
 
-/** A part of a ledger object: private to the object, open to the tests that measure or break it. */
+/** A part of a ledger object: private in the object, open to the tests that measure or break it. */
 export function partOf<T>(
   instance: CustomerLedger,
   name: keyof LedgerContext,
@@ -149,14 +149,14 @@ export interface Watermark {
   readonly flushed_entry: number
 }
 
-/** How far D1 says the ledger has come into it; null when it does not know the ledger. */
+/** Returns D1's watermark of the ledger; null when D1 does not know it. */
 export function watermark(ledger: TestLedger): Promise<Watermark | null> {
   return env.DB.prepare('SELECT flushed_row, flushed_entry FROM ledgers WHERE ledger_id = ?')
     .bind(ledgerKey(ledger.name))
     .first<Watermark>()
 }
 
-/** Gives the object another D1 while `work` runs: one that counts, or one that fails. */
+/** Gives the object another D1 while `work` runs: one that counts or fails. */
 export async function withD1<T>(ledger: TestLedger, db: D1Database, work: () => Promise<T>): Promise<T> {
   await giveEnv(ledger, { ...env, DB: db })
   try {

@@ -31,8 +31,8 @@ export const CONTEXT: BurnContext = {
 }
 
 /**
- * The ledger's own rules over maps in place of SQLite: what is committed is frozen, so that a draft which changes
- * anything but its own copies throws.
+ * The ledger's own rules over maps in place of SQLite. Committed state is frozen, so a draft that changes anything but
+ * its own copies throws.
  */
 export class MemoryLedger implements LedgerReader {
   readonly records: JournalRecord[] = []
@@ -156,7 +156,7 @@ export class MemoryLedger implements LedgerReader {
     return result
   }
 
-  /** Applies `read` to a draft that nobody commits. */
+  /** Applies `read` to a draft that is then dropped. */
   look<T>(now_ms: number, read: (draft: Draft) => T): T {
     return read(new Draft(this, this.counters, now_ms))
   }

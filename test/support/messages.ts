@@ -6,7 +6,7 @@ import type { IngestItem } from '../../src/ledger/model/messages/events.ts'
 import type { Idempotency, PricedEvent } from '../../src/ledger/model/vocabulary.ts'
 import { microCredits, picoUsd, type UsdParts, usdToParts } from '../../src/pricing/money.ts'
 
-/** Messages to a ledger object, as the Worker would send them: with the few fields a test is about. */
+/** Messages to a ledger object, as the Worker would send them. Tests give the few fields that matter to them. */
 
 export const CALLER: Caller = { key_id: 'key_of_the_test' }
 

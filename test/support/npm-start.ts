@@ -12,11 +12,11 @@ export interface StartedServer {
   readonly url: string
   readonly port: number
   readonly child: ChildProcess
-  /** What it printed until it was ready. */
+  /** The output until it was ready. */
   readonly output: string
   /** Ends it as Ctrl-C does. Resolves to its exit code. */
   stop(): Promise<number | null>
-  /** Kills it with all that it started, as a power cut does, and waits until they are gone. Needs `detached`. */
+  /** Kills it and its children, as a power cut does, and waits until they are gone. Needs `detached`. */
   kill(): Promise<void>
 }
 

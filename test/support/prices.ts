@@ -26,7 +26,7 @@ export function perThousand(amount: number | string): object {
   return { input_tokens: { amount, per: 1000 }, output_tokens: { amount: 0, per: 1 } }
 }
 
-/** What a thousand tokens in and five hundred out cost, by `calculate`. */
+/** The cost of a thousand tokens in and five hundred out, by `calculate`. */
 export async function costOf(key: string, model: string, fields: object = {}): Promise<unknown> {
   const body = { provider: 'OPENAI', model, input_tokens: 1000, output_tokens: 500, ...fields }
   const answer = await jsonOf(await api('/v1/rating/calculate', { key, body }))

@@ -16,8 +16,8 @@ import { notFound, onError } from '../../src/http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../../src/http/route.ts'
 
 /**
- * A small app with the Worker's own middleware in the Worker's own order and routes that only show what arrived, so
- * that what every route shares is tested apart from what any of them does.
+ * A small app with the Worker's own middleware in the same order, and routes that only show their input: it tests the
+ * shared parts of all routes.
  */
 
 const fields = z.strictObject({

@@ -8,10 +8,10 @@ import { afterAll, expect } from 'vitest'
 
 const seen = new Set<string>()
 
-/** Few rows by their nature: a job's place, ledgers whose flush fails now, and the 100 feeds that are kept. */
+/** Tables with few rows: positions of jobs, ledgers with a failing flush, and the 100 newest feeds. */
 const SMALL_TABLES: ReadonlySet<string> = new Set(['sweeps', 'flush_failures', 'price_feeds'])
 
-/** Partial indexes of few rows: to scan one reads what it is for. */
+/** Partial indexes of few rows: a scan of one reads only relevant rows. */
 const SMALL_INDEXES: ReadonlySet<string> = new Set([
   'reconciliations_different',
   'rollup_watermarks_unfinished',
@@ -57,7 +57,7 @@ export async function scansOf(query: string): Promise<string[]> {
     })
 }
 
-/** Tables by the names that the statement gives them. */
+/** Maps the names that the statement gives its tables to the tables. */
 function tablesOf(query: string): ReadonlyMap<string, string> {
   const names = new Map<string, string>()
   const references = query.matchAll(/\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+AS\s+(\w+)|\s+([a-z])\b)?/g)

@@ -3,8 +3,8 @@ import { GPT_4O } from './client.ts'
 import { asObject, type Operation, objectAt, resolve } from './documented.ts'
 
 /**
- * Requests to every route of the OpenAPI document, filled with what belongs to somebody. A new route is covered by itself
- * when its parameters and fields are of a kind that stands here; else `fill` throws until somebody says what to send.
+ * Requests to every route of the OpenAPI document, filled with a customer's data. A new route is covered automatically
+ * if its parameters and fields are listed here; otherwise `fill` throws until a value is added.
  */
 type Json = Readonly<Record<string, unknown>>
 type Of<T> = (owner: Belongings) => T
@@ -33,7 +33,7 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/docs/', 'file', () => 'start.js'],
 ]
 
-/** Names of parameters and fields that stand for something of a customer's. Each is sent alone. */
+/** Names of parameters and fields that refer to a customer's data. Each is sent alone. */
 export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   customer_id: ({ customer_id }) => customer_id,
   user_id: ({ user_id }) => user_id,
@@ -62,7 +62,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   event: ({ customer_id, user_id, feature_id }) => ({ ...GPT_4O, feature_id, user_id, customer_id }),
 }
 
-/** Names that stand for nothing of anybody's. */
+/** Names that refer to no customer's data. */
 const NEUTRAL = new Set([
   ...[
     'limit',
@@ -111,7 +111,7 @@ const NEUTRAL = new Set([
   ...['api', 'targets', 'on_ambiguous', 'timeouts', 'actor', 'target', 'state'],
 ])
 
-/** What a required field gets where nothing of anybody's belongs, or where all of it is of the sender's own choice. */
+/** The value of a required field that refers to no customer's data, or where all of it is the sender's own choice. */
 const VALUES: Readonly<Record<string, unknown>> = {
   mappings: [],
   feed_id: 'pf_00000000000000000000000000',
@@ -162,7 +162,7 @@ const BODIES: Readonly<Record<string, Json>> = {
 export interface FilledRequest {
   readonly path: string
   readonly body: Json | undefined
-  /** Which reference it carries; `path` stands for the parameters of the path alone. */
+  /** The reference that it carries; `path` means the parameters of the path alone. */
   readonly carries: string
 }
 
@@ -196,7 +196,7 @@ export function fill({ method, path, operation }: Operation, owner: Belongings):
   return [{ path: filled_path, body, carries: 'path' }, ...in_query, ...in_body]
 }
 
-/** A batch, an event in a capture and a single event stand for each other. */
+/** A batch, an event in a capture and a single event are alternatives. */
 function withField(body: Json, name: string, value: unknown): Json {
   if (name === 'events') return { events: value }
   if (name === 'event') return { event: value }

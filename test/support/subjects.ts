@@ -6,7 +6,7 @@ import { api, jsonOf } from './api.ts'
 import type { Json } from './client.ts'
 import type { TestLedger } from './ledgers.ts'
 
-/** Users and teams over HTTP, and where their names are still to be found. */
+/** Users and teams over HTTP, and the places where their names still occur. */
 
 export function userPath(id: string): string {
   return `/v1/users/${encodeURIComponent(id)}`
@@ -25,7 +25,7 @@ export async function erased(key: string, path: string): Promise<string> {
   return String(body.erased_id)
 }
 
-/** The rows of the object's own tables, of any, in which a text stands. */
+/** The rows of all of the object's own tables that contain a text. */
 export function objectRowsWith(ledger: TestLedger, text: string): Promise<string[]> {
   return runInDurableObject(ledger.stub, (_, { storage }) => {
     const tables = storage.sql
@@ -39,7 +39,7 @@ export function objectRowsWith(ledger: TestLedger, text: string): Promise<string
   })
 }
 
-/** The rows of D1, of any table, in which a text stands. */
+/** The rows of all D1 tables that contain a text. */
 export async function d1RowsWith(text: string): Promise<string[]> {
   const { results: tables } = await env.DB.prepare(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite%' AND name <> 'd1_migrations'",

@@ -20,7 +20,7 @@ import { storedPages, type TestLedger } from './ledgers.ts'
 
 /** The way of usage from the ledger object to the rollups, with the queue in the hands of the test. */
 
-/** What the object sends to the queue from now on, as the queue would deliver it; nothing reaches the real one. */
+/** Captures the object's messages from now on, as the queue would deliver them; nothing reaches the real one. */
 export async function captureUsage(ledger: TestLedger): Promise<unknown[]> {
   const bodies: unknown[] = []
   const keep = (body: unknown): void => {
@@ -43,12 +43,12 @@ export async function captureUsage(ledger: TestLedger): Promise<unknown[]> {
 
 export interface Delivery {
   readonly queue?: string
-  /** How often the messages have been tried, this time included. */
+  /** The number of delivery attempts, this one included. */
   readonly attempts?: number
   readonly bindings?: Bindings
 }
 
-/** What the consumer says of each message: it is done, or it is to come back. */
+/** The consumer's decision for each message: acknowledged or retried. */
 export type Answer = 'ack' | 'retry'
 
 /** Delivers one batch to the Worker's consumer. */
@@ -66,7 +66,7 @@ export async function deliver(bodies: readonly unknown[], options: Delivery = {}
   })
 }
 
-/** Delivers messages that were given up. */
+/** Delivers messages to the dead-letter consumer. */
 export function deliverDead(bodies: readonly unknown[], options: Delivery = {}): Promise<Answer[]> {
   return deliver(bodies, { queue: DEAD_LETTER_QUEUE, ...options })
 }
@@ -110,7 +110,7 @@ export async function cellsOf(rollup: Rollup, query: Omit<CellQuery, 'from_ms' |
   return cells
 }
 
-/** What the columns of D1's pages sum up to. */
+/** Sums of the columns of D1's pages. */
 async function pageSums(ledger: TestLedger): Promise<UsageTotals> {
   const sums = [
     'events',
@@ -137,7 +137,7 @@ async function pageSums(ledger: TestLedger): Promise<UsageTotals> {
   }
 }
 
-/** The rollups say what the pages do, in every column, and nothing of it twice. */
+/** Expects that the rollups agree with the pages in every column and count nothing twice. */
 export async function expectRolledUp(
   ledger: TestLedger,
   expected?: { readonly events: number },

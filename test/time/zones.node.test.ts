@@ -73,7 +73,7 @@ it('days have 23 and 25 hours when clocks change', () => {
   expect(lengths).toEqual([23, 25, 24])
 })
 
-/** What local clocks show, as `Intl` formats it: `2026-03-29 02:30`. */
+/** The local time as `Intl` formats it: `2026-03-29 02:30`. */
 function clockIn(zone: string): (at_ms: number) => string {
   const format = new Intl.DateTimeFormat('sv-SE', {
     timeZone: zone,

@@ -1,6 +1,6 @@
 /**
- * Records what a running server answers to a fixed story, for `old-state.node.test.ts`. Run it against the version whose
- * state is to be kept, and archive that state afterwards:
+ * Records the answers of a running server to a fixed series of requests, for `old-state.node.test.ts`. Run it against
+ * the version whose state is to be kept, and archive that state afterwards:
  *
  *   node test/upgrade/record.ts URL FILE phase     (phase: flushed | unflushed)
  *

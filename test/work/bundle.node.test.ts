@@ -20,7 +20,7 @@ const KIB = 1024
 const MAX_UPLOAD_BYTES = 1060 * KIB
 /** Of the script alone, which is compiled at each start. */
 const MAX_SCRIPT_BYTES = 560 * KIB
-/** The platform refuses a Worker that takes a second to start. */
+/** The platform refuses a Worker that needs more than a second to start. */
 const MAX_START_CPU_MS = 1000
 
 const state = mkdtempSync(path.join(tmpdir(), 'bundle-'))

@@ -4,7 +4,7 @@ interface Flushable {
   sendBeforeUnload(): Promise<void>
 }
 
-/** The part of Node's `process` that is used here. Not all runtimes have it. */
+/** The used part of Node's `process`. Not all runtimes have it. */
 interface Process {
   readonly pid: number
   on(event: string, listener: () => void): unknown
@@ -13,10 +13,10 @@ interface Process {
   kill(pid: number, signal: string): unknown
 }
 
-/** Longer than this an end of the process does not wait. */
+/** The longest time that the end of a process is delayed. */
 const LAST_FLUSH_MS = 5_000
 
-/** Queues with events in them. They share their listeners: each one of its own would be a leak to Node. */
+/** Queues with events in them. They share their listeners: Node would warn of a leak if each had its own. */
 const queues = new Set<Flushable>()
 
 export function watchQueue(queue: Flushable): void {
@@ -39,7 +39,7 @@ export function forgetQueue(queue: Flushable): void {
 
 function beforeExit(): void {
   flushAll().then(() => {
-    // What the meter does not take now stays in its store: this is the end either way.
+    // Events that the meter does not accept now stay in their store: the process ends in any case.
     for (const queue of [...queues]) forgetQueue(queue)
   })
 }
@@ -65,7 +65,7 @@ function flushAll(): Promise<unknown> {
 }
 
 function nodeProcess(): Process | undefined {
-  // Workers have a `process` too, whose events never happen.
+  // Workers have a `process` too, but it emits no events.
   if (typeof navigator !== 'undefined' && navigator.userAgent === 'Cloudflare-Workers') return undefined
   const found: unknown = Reflect.get(globalThis, 'process')
   return isProcess(found) ? found : undefined

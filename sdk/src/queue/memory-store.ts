@@ -1,6 +1,6 @@
 import type { QueueStore } from './store.ts'
 
-/** The default: events wait in memory only, and end with the process. */
+/** The default: events wait only in memory and are lost with the process. */
 export function memoryStore(): QueueStore {
   return { load: () => [], append: () => undefined, remove: () => undefined }
 }

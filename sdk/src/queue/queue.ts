@@ -9,13 +9,13 @@ import { leaveOutTime, type Waiting, WaitingList, waitingEvent } from './waiting
 
 /** Counts of the tracked events. */
 export interface QueueStats {
-  /** Events that wait. */
+  /** Events that are still waiting. */
   queued: number
   /** Events that the server has accepted, duplicates included. */
   sent: number
-  /** Events that found the queue full or, with `onUnavailable: 'allow'`, the meter away. */
+  /** Events dropped because the queue was full or, with `onUnavailable: 'allow'`, the meter unavailable. */
   dropped: number
-  /** Events that the server refused for good. */
+  /** Events that the server refused permanently. */
   rejected: number
 }
 
@@ -33,7 +33,7 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 const DEFAULT_INTERVAL_MS = 1_000
 const DEFAULT_BATCH_EVENTS = 500
 const BATCH_BYTES = 1_000_000
-/** Browsers let a page that is closed send 64 KB. */
+/** Browsers allow a page that is being closed to send 64 KB. */
 const KEEPALIVE_BYTES = 60_000
 /** The API takes bodies of up to 4 MB. */
 const MAX_EVENT_BYTES = 3_900_000
@@ -41,7 +41,7 @@ const LONGEST_BACKOFF_MS = 10_000
 const FLUSH_MS = 30_000
 const DEBOUNCE_MS = 50
 const DEBOUNCE_CAP_MS = 500
-/** A timer that is this late will not ring: the request that set it has ended. */
+/** A timer that is this late will not run: the request that set it has ended. */
 const TIMER_GRACE_MS = 1_000
 const REPORT_EVERY = 1_000
 
@@ -60,7 +60,9 @@ export class Queue {
   #loading: Promise<void> | undefined
   #batch: Batch | undefined
   #batchLimit: number
-  /** Until when the delivery that runs holds the queue. A request that dies in a Worker never gives it back. */
+  /**
+   * The time until which the running delivery holds the queue. A Worker's request that is cancelled never releases it.
+   */
   #leaseUntil = 0
   #failures = 0
   #failure: OpenMonetizeError | undefined
@@ -87,7 +89,10 @@ export class Queue {
     if (this.#store) this.#load(this.#store)
   }
 
-  /** Keeps the event and returns at once. False: it was not kept, which `stats()` counts and `onError` is given. */
+  /**
+   * Keeps the event and returns at once. Returns false if it was not kept: `stats()` counts it and `onError` receives
+   * the problem.
+   */
   track(event: Event, context?: TrackContext): boolean {
     const now = Date.now()
     this.#lastTrackedAt = now
@@ -112,7 +117,7 @@ export class Queue {
     return true
   }
 
-  /** Sends what was tracked before the call. Throws when some of it is still waiting after `timeoutMs`. */
+  /** Sends the events tracked before the call. Throws when some are still waiting after `timeoutMs`. */
   async flush({ timeoutMs = FLUSH_MS }: FlushOptions = {}): Promise<void> {
     const deadline = Date.now() + timeoutMs
     await this.#loading
@@ -128,7 +133,7 @@ export class Queue {
     await this.#change((store) => store.sync?.())
   }
 
-  /** Flushes, and takes no further events. What could not be sent stays in the store. */
+  /** Flushes, then accepts no further events. Unsent events stay in the store. */
   async close(options?: FlushOptions): Promise<void> {
     this.#closed = true
     try {
@@ -173,7 +178,7 @@ export class Queue {
   }
 
   #nextId(): string {
-    // Made at the first event: Workers have no random numbers while a module is loaded.
+    // Created with the first event: Workers have no random numbers while a module is loaded.
     if (this.#prefix === '') this.#prefix = randomKey()
     return `${this.#prefix}-${(this.#counter++).toString(36)}`
   }
@@ -202,11 +207,11 @@ export class Queue {
       this.#timerAt = 0
       this.#drain().catch((cause) => this.#storeFailed(cause))
     }, wait_ms)
-    // A process may end when nothing else is left to do; `beforeExit` flushes then.
+    // A process may end when nothing else is left to do; `beforeExit` then flushes.
     if (typeof timer === 'object') Object(timer).unref?.()
   }
 
-  /** Has the runtime wait until this context's events are sent. Once per context at a time. */
+  /** Keeps the runtime alive until this context's events are sent. Once per context at a time. */
   #keepAlive(context: object, waitUntil: (work: Promise<void>) => void): void {
     if (this.#keepers.has(context)) return
     this.#keepers.add(context)
@@ -215,7 +220,7 @@ export class Queue {
       do await sleep(DEBOUNCE_MS)
       while (Date.now() - this.#lastTrackedAt < DEBOUNCE_MS && Date.now() < cap)
       this.#keepers.delete(context)
-      // Outages are reported where they are found; what is left stays in the queue.
+      // Outages are reported where they are detected; unsent events stay in the queue.
       await this.flush().catch(() => undefined)
     }
     waitUntil(work())
@@ -223,7 +228,7 @@ export class Queue {
 
   async #drain(): Promise<void> {
     await this.#loading
-    // Another delivery runs. Its promise may belong to another request of a Worker, so that it cannot be awaited here.
+    // Another delivery is running. Its promise may belong to another request of a Worker, so it cannot be awaited here.
     if (Date.now() < this.#leaseUntil) return
     try {
       while (this.#waiting.size > 0 && Date.now() >= this.#nextAttemptAt) {
@@ -237,7 +242,7 @@ export class Queue {
     if (this.#waiting.size > 0) this.#schedule(Date.now())
   }
 
-  /** Sends a batch once. False: it is to be sent again later. */
+  /** Sends a batch once. Returns false if it must be sent again later. */
   async #deliver(batch: Batch, keepalive = false): Promise<boolean> {
     try {
       const options = { maxRetries: 0, idempotencyKey: batch.key, keepalive }
@@ -258,7 +263,7 @@ export class Queue {
     } catch (error) {
       if (!(error instanceof OpenMonetizeError)) throw error
       if (keepalive) return false
-      // The envelope is refused: an event in it is to blame. Halves find out which.
+      // The envelope was refused because of one event. Sending halves finds that event.
       if ([400, 413, 422].includes(error.status)) {
         this.#batch = undefined
         if (batch.events.length === 1) await this.#reject(batch.events, error)
@@ -275,7 +280,7 @@ export class Queue {
     }
   }
 
-  /** Takes the outcome of each event. Returns an error when some are to be sent again. */
+  /** Processes the outcome of each event. Returns an error when some must be sent again. */
   async #settle(batch: Batch, answer: Schemas['BatchResult']): Promise<OpenMonetizeError | undefined> {
     const delivered: Waiting[] = []
     let again: OpenMonetizeError | undefined
@@ -303,7 +308,7 @@ export class Queue {
     await this.#forget(events)
   }
 
-  /** Removes events from the list and the store; returns the number of those that were still there. */
+  /** Removes events from the list and the store. Returns how many it removed. */
   async #forget(events: readonly Waiting[]): Promise<number> {
     const left = this.#waiting.settle(events)
     if (left.length > 0) await this.#change((store) => store.remove(left.map(({ id }) => id)))
@@ -312,7 +317,7 @@ export class Queue {
   }
 
   #failed(error: OpenMonetizeError): false {
-    // Once for an outage, however long it is.
+    // Reports an outage once, however long it lasts.
     if (this.#failures === 0) this.#report(error)
     const wait_ms = backoffMs(this.#failures, LONGEST_BACKOFF_MS)
     this.#failures++
@@ -325,7 +330,7 @@ export class Queue {
     return this.#stats.sent + this.#stats.dropped + this.#stats.rejected
   }
 
-  /** Changes the store. A full disk loses what only a store can give; the queue itself goes on in memory. */
+  /** Changes the store. If its disk is full, the queue continues in memory without the store's protection. */
   #change(change: (store: QueueStore) => void | Promise<void>): Promise<void> | undefined {
     try {
       const work = this.#store && change(this.#store)

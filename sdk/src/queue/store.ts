@@ -1,4 +1,4 @@
-/** An event as it waits: its text is what is sent, on every attempt and after every restart. */
+/** A waiting event. Its text is sent unchanged on every attempt and after every restart. */
 export interface QueuedEvent {
   /** The event's idempotency key. */
   readonly id: string
@@ -8,16 +8,16 @@ export interface QueuedEvent {
 
 /** Keeps the events of a queue. Every method may be asynchronous. */
 export interface QueueStore {
-  /** Returns what an earlier run left, oldest first. Called once, before the other methods. */
+  /** Returns the events that an earlier run left, oldest first. Called once, before the other methods. */
   load(): readonly QueuedEvent[] | Promise<readonly QueuedEvent[]>
-  /** Keeps events. One with an id that is kept already replaces it. */
+  /** Keeps events. One with an existing id replaces the earlier one. */
   append(events: readonly QueuedEvent[]): void | Promise<void>
-  /** Forgets events that were delivered, dropped or rejected. */
+  /** Removes events that were delivered, dropped or rejected. */
   remove(ids: readonly string[]): void | Promise<void>
-  /** Keeps an event that the server refuses for good, with the reason, where a person finds it. */
+  /** Keeps a permanently refused event, with the reason, for a person to inspect. */
   reject?(event: QueuedEvent, reason: string): void | Promise<void>
   /** Waits until everything appended is safe from a loss of power. */
   sync?(): Promise<void>
-  /** Frees what the store holds; the events stay. */
+  /** Releases the store's resources; the events stay. */
   close?(): void | Promise<void>
 }

@@ -4,18 +4,18 @@ import type { QueuedEvent } from './store.ts'
 export interface Waiting extends QueuedEvent {
   text: string
   readonly bytes: number
-  /** Delivered or given up: leaves the list once it is its first. */
+  /** Delivered or given up: the event leaves the list once it is the first. */
   settled: boolean
-  /** True if the queue wrote the timestamp, so that it may leave it out when this machine's clock is wrong. */
+  /** Whether the queue set the timestamp, and so may omit it when this machine's clock is wrong. */
   retimable: boolean
 }
 
-/** Events in the order in which they were tracked. Adding and taking are cheap however many there are. */
+/** Events in the order in which they were tracked. Adding and taking cost the same for any number of events. */
 export class WaitingList {
   bytes = 0
   #events: Waiting[] = []
   #head = 0
-  /** Settled events that are not the first of the list yet. */
+  /** Settled events that are not yet first in the list. */
   #settledAhead = 0
 
   get size(): number {
@@ -27,7 +27,7 @@ export class WaitingList {
     this.bytes += event.bytes
   }
 
-  /** Puts the events of an earlier run before all others, without those that are here already. */
+  /** Puts the events of an earlier run before all others. Skips events that the list already has. */
   addBefore(events: readonly QueuedEvent[]): void {
     const known = new Set(this.#events.map(({ id }) => id))
     const left = events
@@ -38,7 +38,7 @@ export class WaitingList {
     this.#head = 0
   }
 
-  /** Returns the first events, at most so many and of so many bytes; one that is larger comes alone. */
+  /** Returns the first events, up to a number and a size; a larger event is returned alone. */
   first(most: number, bytes: number): Waiting[] {
     const events: Waiting[] = []
     let sum = 0
@@ -52,7 +52,7 @@ export class WaitingList {
     return events
   }
 
-  /** Removes events; returns those that were still here. */
+  /** Removes events; returns those that the list still had. */
   settle(events: readonly Waiting[]): Waiting[] {
     const left = events.filter(({ settled }) => !settled)
     for (const event of left) {
@@ -73,7 +73,7 @@ export class WaitingList {
 }
 
 /**
- * Writes an event as it is sent, on every attempt: with an idempotency key and a time, its own or those given. Throws
+ * Writes an event as it is sent on every attempt: with an idempotency key and a time, its own or the given ones. Throws
  * when it cannot be written as JSON.
  */
 export function waitingEvent(event: Event, id: string, now: number): Waiting {
@@ -83,7 +83,7 @@ export function waitingEvent(event: Event, id: string, now: number): Waiting {
   const sent = (hasKey || own === undefined) && timestamp !== null ? event : without(event)
   const text = JSON.stringify(sent)
   if (text?.charAt(0) !== '{') throw new TypeError('an event is an object')
-  // At the end, where a copy of the whole event is not needed for them.
+  // Appended at the end, which avoids a copy of the whole event.
   const added = [
     ...(retimable ? [`"timestamp":"${isoTime(now)}"`] : []),
     ...(hasKey ? [] : [`"idempotency_key":"${id}"`]),
@@ -92,7 +92,7 @@ export function waitingEvent(event: Event, id: string, now: number): Waiting {
   return { id: hasKey ? own : id, text: full, bytes: byteLength(full), settled: false, retimable }
 }
 
-/** Without a key that is none, and a time that is null. */
+/** Removes a key that is undefined or null, and a time that is null. */
 function without(event: Event): Event {
   const { idempotency_key: key, timestamp, ...rest } = event
   return { ...rest, ...(key ? { idempotency_key: key } : {}), ...(timestamp ? { timestamp } : {}) }

@@ -2,26 +2,26 @@ import type { OpenMonetizeError } from '../errors.ts'
 import type { Event } from '../types.ts'
 import { isJson, type Json, type Meter, type MeteredCall } from './metering.ts'
 
-/** One API of a provider, as it is on the wire. */
+/** One API of a provider, as its HTTP requests and answers show it. */
 export interface Api {
-  /** The API's name to the meter, `provider_api`. */
+  /** The value of `provider_api` for this API. */
   readonly name: string
   /** The end of the path. */
   readonly path: RegExp
   readonly event_type?: Event['event_type']
-  /** The fields of a request that limit its output; the first is written where none is there. */
+  /** The fields of a request that limit its output. If none is set, the first one is written. */
   readonly limits?: readonly string[]
-  /** The fields of a request that are sent to the model. */
+  /** The fields of a request that the model reads. */
   readonly input: readonly string[]
   /** True if streams report usage only on request. */
   readonly asksForUsage?: boolean
-  /** Takes an answer, or one event of a stream. */
+  /** Reads an answer, or one event of a stream. */
   readonly read: (call: MeteredCall, json: Json, request: Json) => void
 }
 
 type Fetch = typeof fetch
 
-/** An answer or a line of a stream that is longer is passed on and not read. */
+/** A longer answer or line of a stream is passed on and not read. */
 const MAX_CHARS = 32 * 1024 * 1024
 
 /** A `fetch` that meters the calls of `apis` and passes everything else through. */
@@ -74,7 +74,7 @@ export function meteredFetch(inner: Fetch, meter: Meter, apis: readonly Api[]): 
   }
 }
 
-/** The body may be longer now than the header says. */
+/** The body may now be longer than the header states. */
 function withoutLength(init: RequestInit | undefined): RequestInit | undefined {
   if (!init?.headers) return init
   const headers = new Headers(init.headers)
@@ -82,7 +82,7 @@ function withoutLength(init: RequestInit | undefined): RequestInit | undefined {
   return { ...init, headers }
 }
 
-/** The same response, whose body is read while it passes. */
+/** Returns the same response, whose body is read while it passes. */
 function metered(
   response: Response,
   body: ReadableStream<Uint8Array>,
@@ -95,7 +95,7 @@ function metered(
   const decoder = new TextDecoder()
   const encoder = new TextEncoder()
   let rest = ''
-  /** Reads what is whole of `rest`; returns the text to pass on. */
+  /** Reads the complete lines of `rest`; returns the text to pass on. */
   const take = (text: string): string => {
     rest += text
     if (rest.length > MAX_CHARS) rest = ''
@@ -110,7 +110,7 @@ function metered(
       const json = line.startsWith('data:') ? parse(line.slice(5)) : undefined
       if (!json) continue
       read(json)
-      // The caller has not asked for this chunk, and may not expect one without choices.
+      // The caller did not request this chunk, and may not expect one without choices.
       if (dropsUsage && json.usage && Array.isArray(json.choices) && json.choices.length === 0) kept = false
     }
     return kept
@@ -155,8 +155,8 @@ function metered(
 }
 
 /**
- * A response in the place of a call that was not made. The clients of the providers would repeat a `fetch` that throws
- * and hide its error in one of their own; what throws when the response is read reaches the caller as it is.
+ * A response for a call that was not made. The providers' clients would retry a `fetch` that throws, and wrap its
+ * error. An error thrown while the response is read reaches the caller unchanged.
  */
 function refusal(error: OpenMonetizeError): Response {
   const response = new Response(JSON.stringify({ error: { code: error.code, message: error.message } }), {
@@ -179,12 +179,12 @@ function parse(text: string): Json | undefined {
   }
 }
 
-/** A client of a provider, as far as the wrappers know it: it can be made again with another `fetch`. */
+/** The part of a provider's client that the wrappers use: it can be recreated with another `fetch`. */
 export interface FetchClient<T> {
   withOptions(options: { fetch: Fetch }): T
 }
 
-/** The `fetch` that a client uses already. */
+/** The `fetch` that a client already uses. */
 export function fetchOf(client: object): Fetch {
   const own: unknown = Reflect.get(client, 'fetch')
   return isFetch(own) ? own : (input, init) => globalThis.fetch(input, init)

@@ -3,7 +3,7 @@ import { ConfigurationError, InsufficientCreditsError, OpenMonetizeError } from 
 import type { TrackContext } from '../queue/queue.ts'
 import type { Event, Schemas } from '../types.ts'
 
-/** The subject and feature of a wrapped client's calls, in the names of the API, and how they are held. */
+/** The subject and feature of a wrapped client's calls, with the API's names, and the options of holds. */
 export interface MeterOptions {
   /** Default: the provider's name. */
   readonly feature_id?: string
@@ -38,16 +38,16 @@ const NAMES = [
 ]
 const DEFAULT_OUTPUT_TOKENS = 4_096
 const HOLD_SECONDS = 600
-/** A call waits no longer for its hold. */
+/** The longest wait of a call for its hold. */
 const HOLD_TIMEOUT_MS = 5_000
 /** About four characters make a token; three reserve enough. */
 const CHARS_PER_TOKEN = 4
 const CHARS_PER_HELD_TOKEN = 3
-/** The characters that a picture or a file counts as in an estimate. */
+/** The characters that an image or a file counts as in an estimate. */
 const MEDIA_CHARS = 4_500
 const CLIP_ATTEMPTS = 3
 
-/** A call that is about to be made. */
+/** A call that has not been made yet. */
 export interface Call {
   /** The `provider_api` by which the server reads the usage: `chat`, `responses`, `anthropic`, `gemini` … */
   readonly api: string | undefined
@@ -73,8 +73,8 @@ export class Meter {
   }
 
   /**
-   * Prepares a call, and holds its worst case when asked. Throws when the wallet cannot pay it; other problems of the
-   * meter stop the call only with `onUnavailable: 'deny'`.
+   * Prepares a call, and holds its worst case if requested. Throws when the wallet cannot pay for it; other problems of
+   * the meter stop the call only with `onUnavailable: 'deny'`.
    */
   async begin(call: Call): Promise<MeteredCall> {
     const options = typeof this.#metering === 'function' ? check(this.#metering()) : this.#metering
@@ -87,7 +87,7 @@ export class Meter {
   async #hold(call: Call, provider: string, options: MeterOptions): Promise<Schemas['Hold'] | undefined> {
     const wanted = call.max_output_tokens ?? options.max_output_tokens ?? DEFAULT_OUTPUT_TOKENS
     const om = this.#om
-    // While the meter is away, calls do not wait for it.
+    // While the meter is unavailable, calls do not wait for it.
     if (om.onUnavailable !== 'deny' && om.failure && (om.failure.status === 0 || om.failure.status >= 500)) {
       return undefined
     }
@@ -141,18 +141,18 @@ export class Meter {
   }
 }
 
-/** A call under way: collects what was delivered, and reports it once. */
+/** A running call: collects its delivered output, and reports it once. */
 export class MeteredCall {
   /** With `clip`: the output limit to send, which the hold pays for. */
   readonly max_output_tokens: number | undefined
   model: string | undefined
-  /** The `provider_api` by which the server reads the response. */
+  /** The `provider_api` with which the server reads the response. */
   api: string | undefined
-  /** The provider's response without its content: usage and what else has a price. */
+  /** The provider's response without its content: usage and other priced fields. */
   response: Readonly<Record<string, unknown>> | undefined
   /** True once the response has the usage of the whole call. */
   isFinal = false
-  /** Characters that the caller was given and the provider has not counted yet. */
+  /** Characters that the caller received and the provider has not counted yet. */
   delivered = 0
   /** Further fields of the event. */
   extra: Partial<Event> = {}
@@ -182,7 +182,7 @@ export class MeteredCall {
     this.api = call.api
   }
 
-  /** Notes a part of a stream, and keeps the hold of a long one open. */
+  /** Records a part of a stream, and extends the hold of a long one. */
   progress(characters: number): void {
     this.delivered += characters
     if (!this.#hold || Date.now() < this.#extendAt) return
@@ -192,7 +192,7 @@ export class MeteredCall {
       .catch((error) => this.#om.report(error))
   }
 
-  /** Reports a call that is over, however it ended. What a provider has not counted is estimated and marked so. */
+  /** Reports a call that is over, however it ended. Usage that a provider has not counted is estimated and marked. */
   end(): void {
     if (this.#ended) return
     if (!this.isFinal && !this.response && this.delivered === 0) {
@@ -218,7 +218,7 @@ export class MeteredCall {
     )
   }
 
-  /** Frees the hold of a call that cost nothing. */
+  /** Releases the hold of a call that cost nothing. */
   fail(): void {
     if (this.#ended) return
     this.#ended = true
@@ -230,10 +230,10 @@ export class MeteredCall {
     this.#options.context?.waitUntil(released)
   }
 
-  /** An estimate of what the provider has not reported. */
+  /** Estimates the usage that the provider has not reported. */
   #estimate(): Partial<Event> {
     const output_tokens = Math.ceil(this.delivered / CHARS_PER_TOKEN)
-    // What a provider reports of an unfinished stream has the input in it, and not all of the output.
+    // The report of an unfinished stream has all of the input, but not all of the output.
     if (this.response) return this.delivered > 0 ? { output_tokens } : {}
     return { input_tokens: Math.ceil(charsOf(this.#call.input) / CHARS_PER_TOKEN), output_tokens }
   }
@@ -248,7 +248,7 @@ function check(options: MeterOptions): MeterOptions {
   return options
 }
 
-/** Only these say that the call must not be paid for; all else is the meter's own trouble. */
+/** Only these errors mean that the call must not be made. All others are the meter's own problems. */
 function isRefusal({ status, code }: OpenMonetizeError): boolean {
   return status === 402 || code === 'feature_not_allowed' || code === 'customer_suspended'
 }
@@ -274,7 +274,7 @@ const NOT_TEXT = [
 ]
 const MEDIA = ['data', 'url', 'image_url', 'file_data', 'b64_json']
 
-/** The characters of all text in a value; media count as a fixed number. */
+/** Returns the characters of all text in a value; media count as a fixed number. */
 export function charsOf(value: unknown): number {
   if (typeof value === 'string') return value.length
   if (typeof value !== 'object' || value === null) return 0
@@ -292,7 +292,7 @@ export function isJson(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The named fields of a body that are there. */
+/** Returns the named fields that a body has. */
 export function pick(body: Json, names: readonly string[]): Json {
   return Object.fromEntries(names.filter((name) => body[name] != null).map((name) => [name, body[name]]))
 }

@@ -3,7 +3,7 @@ import { EVENT_TYPES } from '../../../src/ledger/model/vocabulary.ts'
 import type { Cell } from '../../../src/usage/cells/cells.ts'
 import type { UsageDelta } from '../../../src/usage/cells/delta.ts'
 
-/** Usage as property tests make it up: few names, so that cells meet, and some that are as odd as a name may be. */
+/** Usage for property tests: few names, so that cells share them, and some with unusual characters. */
 
 const name = fc.oneof(
   {
@@ -49,7 +49,7 @@ const delta = fc.record({
   paid_pico: usd,
 })
 
-/** Of entries from 1 on, some of which are no usage. */
+/** Usage of entries from 1 on, some of which have none. */
 export function deltas(maxLength: number): fc.Arbitrary<UsageDelta[]> {
   return fc.array(fc.record({ skipped: fc.nat(2), delta }), { maxLength }).map((all) => {
     let entry = 0
@@ -68,7 +68,7 @@ export function deltas(maxLength: number): fc.Arbitrary<UsageDelta[]> {
   })
 }
 
-/** What cells say, in a form to compare: without those that are all zero, in an order of their own. */
+/** The values of cells in comparable form: sorted, and without cells that are all zero. */
 export function said(cells: Iterable<Cell>): string[] {
   return [...cells]
     .map(({ units_nano, ...cell }) =>
@@ -84,7 +84,7 @@ export function said(cells: Iterable<Cell>): string[] {
     .sort()
 }
 
-/** The sums of deltas by place, added up one by one in the plainest way: what everything else is compared with. */
+/** Sums deltas by place, one by one: the simplest form, with which everything else is compared. */
 export function reference(all: readonly UsageDelta[], cut: (cell: Cell) => Cell = (cell) => cell): string[] {
   const sums: Cell[] = []
   for (const delta of all) {

@@ -133,7 +133,7 @@ describe('totals', () => {
   })
 })
 
-/** `{"h":0,"s":[],"k":[],"u":[],"c":[]}`, which nothing weighs. */
+/** `{"h":0,"s":[],"k":[],"u":[],"c":[]}`, which no cell's weight includes. */
 const EMPTY = 36
 
 function usual(options_: Partial<Cell> = {}): Cell {

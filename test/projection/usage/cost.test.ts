@@ -14,9 +14,9 @@ import { acks, captureUsage, deliver, foldDeltas, knownLedger, rollupRows } from
 vi.setConfig({ testTimeout: 600_000 })
 
 /**
- * DESIGN section 8 on a whole run: 100,000 events of one customer, 100 per request, a flush every ten requests and the
- * consumer behind it. Rows written in the object and in D1, and messages, are what it costs; they are exact, and of no
- * machine. One wallet: a page more for each other wallet is a row more of each flush.
+ * The cost of a whole run: 100,000 events of one customer, 100 per request, a flush every ten requests and the consumer
+ * behind it. Rows written in the object and in D1, and messages, are what it costs; they are exact, and of no machine.
+ * One wallet: a page more for each other wallet is a row more of each flush.
  */
 
 const EVENTS = 100_000

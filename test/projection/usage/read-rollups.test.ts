@@ -21,7 +21,7 @@ import { said } from './arbitraries.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 })
 
-/** Reading the usage of a million events: by primary key, and no more of it than the question needs. */
+/** Reading the usage of a million events: by primary key, and only the columns that the question needs. */
 
 const DAYS = 30
 const FIRST_DAY_MS = 20_500 * DAY_MS
@@ -183,7 +183,7 @@ describe('names that are new with every event', () => {
     )
       .bind(hostile)
       .all<{ by_day: string; by_hour: string; by_team: string }>()
-    // Stored as they were packed: what a row takes decides where the next one begins.
+    // Stored one after the other: the weight of each row decides where the next one begins.
     for (const text of results.flatMap((row) => Object.values(row))) {
       expect(JSON.stringify(packCells(unpackCells(JSON.parse(text))))).toBe(text)
     }
