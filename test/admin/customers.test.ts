@@ -91,7 +91,7 @@ describe('a customer', () => {
     }
   })
 
-  it('is nobody but the operator to see or to change: 401 and 403', async () => {
+  it('can be read and changed only by the operator: 401 and 403', async () => {
     const { customer_id, api_key } = await createCustomer()
     const requests = [
       { path: BASE },

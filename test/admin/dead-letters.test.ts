@@ -160,7 +160,7 @@ describe('a replay', () => {
     await expectRolledUp(ledger, { events: 2 })
   })
 
-  it('takes those that are named, and only those that wait', async () => {
+  it('replays the named ones, and only if they are open', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     await deliverDead([{ v: 7 }])
     vi.advanceTimersByTime(10)
@@ -180,7 +180,7 @@ describe('a replay', () => {
     ])
   })
 
-  it('takes 100 at a time, those that failed longest ago first: what cannot be consumed keeps no other', async () => {
+  it('replays 100 at a time, the oldest failure first, so that a failing one delays no other', async () => {
     await deliverDead(Array.from({ length: 100 }, (_, i) => ({ v: 100 + i })))
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.advanceTimersByTime(60_000)

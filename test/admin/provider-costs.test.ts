@@ -34,7 +34,7 @@ describe('the operator', () => {
     })
   })
 
-  it("stands under a customer's own price, and below a customer's multiplier", async () => {
+  it("applies below a customer's own price and multiplier", async () => {
     const model = unique('new-model')
     const { api_key: key } = await createCustomer()
     const operator = await setPrice(PROVIDER_COSTS, OPERATOR_TOKEN, price(model, 3))
@@ -81,7 +81,7 @@ describe('the operator', () => {
 })
 
 describe("an operator's route", () => {
-  it('is closed to whoever has no token, before anything else of the request is looked at', async () => {
+  it('refuses callers without the token, before anything else of the request is checked', async () => {
     const { api_key, customer_id } = await createCustomer()
     const revoked = await createKey(customer_id)
     await revokeApiKey(env, customer_id, revoked.key_id, Date.now())

@@ -85,7 +85,7 @@ describe('a rebuild', () => {
     expect(await rollupRows(ledger)).toEqual(before)
   })
 
-  it('is finished by the cron, which deletes what was replaced once nobody can be reading it', async () => {
+  it('is finished by the cron, which deletes the replaced rollups once no reader can use them', async () => {
     const { ledger, ledger_id } = await rolledUp()
     const before = await rollupRows(ledger)
     const rows = Number(await count('rollup_days', ledger_id))

@@ -116,7 +116,7 @@ describe('ledgers that are behind', () => {
     expect(await failureReported(ledgerKey(ledger.name))).toEqual([])
   })
 
-  it('are forgotten by the cron when they flushed, or have not said so again for a day', async () => {
+  it('are deleted by the cron after a flush, or after a day without another report', async () => {
     const now_ms = Date.now()
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
@@ -289,7 +289,7 @@ describe('outcomes of requests', () => {
     expect(numbers(part(await outcomes(), 'rejected_events'))[code.slice(6)]).toBe(3)
   })
 
-  it('are told hour by hour for a day, and forgotten after 30', async () => {
+  it('are listed by hour for a day, and deleted after 30 days', async () => {
     const now_ms = Date.now()
     const code = unique('hourly')
     const ages = [0, 1, 23, 24, 30 * 24 + 2]

@@ -63,7 +63,7 @@ describe.each(WORKS)('POST %s', (path, action, bodyOf) => {
 })
 
 describe('POST /v1/admin/rerate', () => {
-  it('does not touch a test ledger that nobody opened: it would live where the operator is, for ever', async () => {
+  it('does not call an unopened test ledger, which would be created near the operator', async () => {
     const { customer_id } = await createCustomer()
     expect((await operator('/v1/admin/rerate', { customer_id })).status).toBe(200)
     expect(await hasObject(customer_id, 'test')).toBe(false)

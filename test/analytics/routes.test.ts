@@ -144,7 +144,7 @@ describe('usage and costs', () => {
   })
 })
 
-describe('what is said of an event later', () => {
+describe('a later change of an event', () => {
   it('a void takes it back where it was, a refund its credits only', async () => {
     const customer = await register()
     const { key } = customer
@@ -267,7 +267,7 @@ describe('time_zone', () => {
 })
 
 describe('as_of', () => {
-  it('is the moment of the question once everything is counted, and before that what the rollups have come to', async () => {
+  it('is the moment of the query once everything is counted, and before that the time the rollups have reached', async () => {
     const customer = await register()
     const { key } = customer
     await project(customer)
@@ -331,7 +331,7 @@ describe('burn rate', () => {
     expect(Math.abs(until - 1555.55 * DAY_MS)).toBeLessThan(60_000)
   })
 
-  it('of a user whose usage stands among too much of others is refused, and says what to ask instead', async () => {
+  it('of a user stored among too much usage of others is refused, with an alternative', async () => {
     const customer = await register()
     const { key } = customer
     await granted(key, { user_id: 'mia', amount: 40 })

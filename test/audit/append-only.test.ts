@@ -67,7 +67,7 @@ describe('the audit log', () => {
     expect(await rowsOf(scope)).toEqual(before)
   })
 
-  it('lets go of old records where somebody who may change the tables takes the trigger away and puts it back', async () => {
+  it('allows old records to be deleted while an operator has removed the trigger', async () => {
     const scope = unique('cust')
     await statement(scope).run()
     const trigger = env.D1_MIGRATIONS.flatMap(({ queries }) => queries).find((query) =>

@@ -122,7 +122,7 @@ const cases: Case[] = [
     'may have * only at its end',
   ],
   [
-    'a provider that nobody knows',
+    'an unknown provider',
     rule({ method: 'flat', amount: 1, match: { provider: 'opnai' } }),
     '/rules/0/match/provider',
     'Did you mean openai',

@@ -259,7 +259,7 @@ describe('an event whose model has no price', () => {
 })
 
 describe('a table of very dear credits', () => {
-  it('refuses an event that comes to more USD than an entry can hold', async () => {
+  it('refuses an event of more USD than an entry can hold', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, { credits_per_usd: 0.000000000001, rules: [flat(1)] })
     await expectRefused(await ingest(api_key, CALL), 400, 'invalid_request')

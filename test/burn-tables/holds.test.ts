@@ -46,7 +46,7 @@ describe('holds under a burn table', () => {
     await expectRefused(await api('/v1/holds', { key, body: unknown }), 422, 'unpriced_model')
   })
 
-  it('survive an event that comes to more USD than an entry can hold', async () => {
+  it('survive an event of more USD than an entry can hold', async () => {
     const { api_key: key } = await createCustomer()
     const id = await hold(key, 100)
     await saved(key, { credits_per_usd: 0.000000000001, rules: [flat(1)] })

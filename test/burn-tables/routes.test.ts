@@ -75,7 +75,7 @@ describe('POST /v1/burn-tables', () => {
     expect(await (await api(`/v1/burn-tables/${table.id}`, { key: api_key })).text()).toBe(text)
   })
 
-  it('fills in what is not said', async () => {
+  it('fills in missing fields', async () => {
     const { api_key } = await createCustomer()
     const { table } = await saved(api_key, {
       rules: [{ method: 'per_unit', rates: { seats: { amount: 1, per: 1 } } }],

@@ -28,7 +28,7 @@ function later(ms: number): void {
 const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
 
 describe('a lot whose time has come', () => {
-  it('is taken out of the wallet by whoever comes next, in one line that is dated at its expiry', async () => {
+  it('is taken out of the wallet by the next request, in one entry dated at its expiry', async () => {
     const { api_key } = await createCustomer()
     const expires_at = inMs(HOUR_MS)
     const lot = await granted(api_key, { user_id: 'zoe', amount: 100, expires_at })
@@ -105,7 +105,7 @@ describe('an event that was accepted', () => {
     await expectRefused(await ingest(api_key, { ...event, idempotency_key: 'new' }), 400, 'invalid_request')
   })
 
-  it('is answered again six days later, and says the time it said then', async () => {
+  it('is repeated six days later, with the time of the first answer', async () => {
     const { api_key } = await createCustomer()
     const event = { ...GPT_4O, idempotency_key: 'week' }
     const first = await ingest(api_key, event)

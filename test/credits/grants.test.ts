@@ -409,7 +409,7 @@ describe('a grant or a purchase with a key', () => {
 })
 
 describe('a wallet', () => {
-  it.each(['?user_id=stranger', '?team_id=strangers'])('that nobody made is a 404: %s', async (query) => {
+  it.each(['?user_id=stranger', '?team_id=strangers'])('that does not exist is a 404: %s', async (query) => {
     await ingested(key, { ...GPT_4O, user_id: 'stranger', team_id: 'strangers' })
     for (const path of ['balance', 'lots']) {
       await expectRefused(await api(`/v1/credits/${path}${query}`, { key }), 404, 'not_found')

@@ -42,7 +42,7 @@ describe('deleting a key', () => {
     expect(await listed(api_key, '/v1/api-keys')).toHaveLength(2)
   })
 
-  it('is refused everywhere with cold caches, and the cache of whoever still let it in is put right', async () => {
+  it('is refused everywhere with cold caches, and a cache that still admitted it is corrected', async () => {
     const { api_key } = await createCustomer()
     const key = await madeKey(api_key)
     const stale = await cachedRecord(key.api_key)

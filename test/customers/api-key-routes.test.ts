@@ -313,7 +313,7 @@ describe('an Idempotency-Key', () => {
     expect(await listed(api_key, '/v1/api-keys')).toHaveLength(2)
   })
 
-  it('shows the secret to nobody but the key that made it: 409 for another key of the customer', async () => {
+  it('shows the secret only to the key that created it: 409 for another key of the customer', async () => {
     const { api_key } = await createCustomer()
     const other = await madeKey(api_key)
     const headers = { 'Idempotency-Key': 'make' }

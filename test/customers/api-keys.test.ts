@@ -47,7 +47,7 @@ describe('looking a key up', () => {
     }
   })
 
-  it('asks nobody again for 30 seconds', async () => {
+  it('makes no further query for 30 seconds', async () => {
     const { api_key } = await createCustomer()
     const down = { DB: brokenD1(), API_KEYS: brokenKv() }
     const now_ms = Date.now()
@@ -58,7 +58,7 @@ describe('looking a key up', () => {
     log.mockRestore()
   })
 
-  it('remembers for 5 seconds that nobody has a key', async () => {
+  it('remembers for 5 seconds that a key is unknown', async () => {
     const { api_key } = mintApiKey('live')
     const down = { DB: brokenD1(), API_KEYS: brokenKv() }
     const now_ms = Date.now()
@@ -151,7 +151,7 @@ describe('the memory of an isolate', () => {
     expect(map.size).toBe(3)
   })
 
-  it('forgets when the time is over, however often it was used, and what it is told to forget', () => {
+  it('drops entries after their time, however often they were used, and deleted entries at once', () => {
     const map = new ExpiringMap<number>({ capacity: 3, ttl_ms: 1_000 })
     map.set('a', 1, 0)
     expect(map.get('a', 999)).toBe(1)

@@ -67,7 +67,7 @@ describe('registering', () => {
     expect((await register({ name: 'x', email })).status).toBe(201)
   })
 
-  it('is refused with a Bearer that is not the operator’s, before the body is looked at: 401', async () => {
+  it('is refused with a Bearer token other than the operator’s, before the body is read: 401', async () => {
     const { api_key } = await createCustomer()
     for (const key of ['wrong', `${OPERATOR_TOKEN}x`, api_key]) {
       await expectProblem(await register('{"broken', key), 401, 'invalid_api_key')

@@ -68,7 +68,7 @@ describe('npm run deploy', () => {
     ['files are not committed', (world) => (world.changed = [' M src/app.ts']), [BUILD]],
     ['there is no history', (world) => (world.changed = undefined), [BUILD]],
     ['the Worker cannot be built', fails(BUILD), [BUILD]],
-    ['nobody is logged in', fails('secret'), [BUILD, SECRETS]],
+    ['wrangler is not logged in', fails('secret'), [BUILD, SECRETS]],
     ['a secret is missing', answers('secret', '[{"name":"OTHER"}]'), [BUILD, SECRETS]],
     ['the secrets are gibberish', answers('secret', '[{"na'), [BUILD, SECRETS]],
     ['D1 cannot be migrated', fails('d1'), [BUILD, SECRETS, MIGRATE]],
@@ -79,7 +79,7 @@ describe('npm run deploy', () => {
       [BUILD, SECRETS, MIGRATE, DEPLOY, SMOKE],
     ],
     [
-      'nobody knows where it is',
+      'wrangler prints no address',
       (world) => (world.targets = ['Producer for usage']),
       [BUILD, SECRETS, MIGRATE, DEPLOY],
     ],
@@ -107,7 +107,7 @@ describe('npm run deploy', () => {
     expect(world.said.at(-1)).toContain('npx wrangler rollback --env production')
   })
 
-  it('deploys development with changes that are not committed, and others when told to', async () => {
+  it('deploys development with uncommitted changes, and others with --allow-dirty', async () => {
     for (const request of [
       { ...REQUEST, environment: 'development' as const },
       { ...REQUEST, allow_dirty: true },
@@ -135,7 +135,7 @@ describe('npm run deploy', () => {
     expect(world.did.at(-1)).toBe(`smoke ${url}`)
   })
 
-  it('sends the smoke test to a URL of its own when told one', async () => {
+  it('sends the smoke test to the given URL', async () => {
     const world = new FakeWorld()
     expect(await deploy({ ...REQUEST, url: 'https://api.example.com' }, CHECKED, world)).toBe(0)
     expect(world.did.at(-1)).toBe('smoke https://api.example.com')

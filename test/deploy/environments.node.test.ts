@@ -58,7 +58,7 @@ describe('wrangler.toml', () => {
     expect(checkSection(checked(environment, { section: filled }))).toEqual([])
   })
 
-  it('is closed to strangers, whom nobody gives credits, where real money is', () => {
+  it('has closed registration and no sign-up credits where real money is used', () => {
     expect(section('production').vars).toMatchObject({
       ENVIRONMENT: 'production',
       OPEN_REGISTRATION: 'false',
@@ -85,7 +85,7 @@ describe('a section is refused', () => {
     ['with a secret in the open', { OPERATOR_TOKEN: 'x'.repeat(64) }, 'OPERATOR_TOKEN is a secret'],
     ["with development's encryption key", { ENCRYPTION_KEY: 'dev-encryption-key' }, 'for development only'],
     ["with development's token", { OPERATOR_TOKEN_NEXT: 'dev-operator-token' }, 'for development only'],
-    ['with a variable that nobody reads', { MARKUP: '1' }, 'MARKUP is not one'],
+    ['with a variable that the code does not read', { MARKUP: '1' }, 'MARKUP is not one'],
     ['with one that cannot be read', { MARKUP_PERCENT: 'much' }, 'MARKUP_PERCENT must be a decimal'],
     ['with keys that live too short', { IDEMPOTENCY_DAYS: '1' }, 'IDEMPOTENCY_DAYS must be at least 7'],
     [

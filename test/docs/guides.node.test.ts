@@ -111,7 +111,7 @@ describe('docs/integration.md', () => {
     expect(await balance('dan')).toMatchObject({ balance: 44.96, reserved_balance: 0 })
   })
 
-  it('backfill.js sends events as often as you like and names those that were rejected', async () => {
+  it('backfill.js can send events repeatedly and names the rejected ones', async () => {
     const backfill = await exported('backfill.js', 'backfill')
     const events = Array.from({ length: 1001 }, (_, index) => ({
       event_type: 'API_CALL',

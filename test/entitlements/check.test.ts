@@ -82,7 +82,7 @@ describe('the reasons of a check', () => {
     expect(refused).toMatchObject({ feature_id: 'chat', reason: 'feature_disabled' })
   })
 
-  it('limit_reached, with the limit and when it begins anew', async () => {
+  it('limit_reached, with the limit and its reset', async () => {
     const id = await entitled(key, { user_id: 'ann', limit_type: 'HARD', limit_value: 20, period: 'MONTHLY' })
     await ingested(key, { ...GPT_4O, user_id: 'ann' })
     const resets_at = expect.stringMatching(/-01T00:00:00\.000Z$/)

@@ -50,7 +50,7 @@ describe('a key', () => {
   })
 
   it.each(ROUTES)(
-    'without $scope may not use $path, and is told which scope it lacks',
+    'without $scope may not use $path, and gets the name of the scope',
     async ({ path, options, scope }) => {
       const { api_key } = await createKey(customer.customer_id, {
         scopes: SCOPES.filter((other) => other !== scope),

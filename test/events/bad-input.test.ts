@@ -288,7 +288,7 @@ describe('a question about events', () => {
     ['half a limit', 'limit=1.5', '/limit'],
     ['a limit in words', 'limit=ten', '/limit'],
     ['two limits', 'limit=1&limit=2', '/limit'],
-    ['a cursor that nobody gave', 'cursor=abc', '/cursor'],
+    ['an invented cursor', 'cursor=abc', '/cursor'],
     ['an empty cursor', 'cursor=', '/cursor'],
     ['a negative cursor', 'cursor=c-1', '/cursor'],
     ['an unknown filter', 'colour=red', '/colour'],

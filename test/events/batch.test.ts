@@ -207,7 +207,7 @@ describe('the events of a batch', () => {
     expect(answer).toMatchObject({ accepted: 2, rejected: 1, credits_burned: 30, balance_after: 85 })
   })
 
-  it('may all be wrong: nothing is burned and no balance is said', async () => {
+  it('may all be wrong: nothing is burned and no balance is returned', async () => {
     const { api_key } = await createCustomer()
     const answer = await expectNothingMoved(api_key, () =>
       ingested(

@@ -111,7 +111,7 @@ describe('the same event again', () => {
     })
   })
 
-  it('is burned again without a key, because nobody can tell', async () => {
+  it('is burned again without a key, because a repeat cannot be recognised', async () => {
     const before = Number(await balanceOf(key))
     await ingested(key, GPT_4O)
     await ingested(key, GPT_4O)
@@ -126,7 +126,7 @@ describe('a key with another request', () => {
     ['a user', { user_id: 'zoe' }],
     ['metadata', { metadata: {} }],
     ['a time, even if it is the one that was taken', { timestamp: new Date().toISOString() }],
-    ['the same tokens said twice', { usage: { input_tokens: 1000 } }],
+    ['the same tokens given twice', { usage: { input_tokens: 1000 } }],
     ['the provider in lower case', { provider: 'openai' }],
   ]
   it.each(changes)('is refused: %s', async (_, change) => {

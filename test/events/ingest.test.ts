@@ -189,7 +189,7 @@ describe('what an event may not say', () => {
     expect(await balanceOf(other.api_key)).toBe(10000)
   })
 
-  it('a provider that nobody is, and then hears the nearest ones', async () => {
+  it('an unknown provider, and then gets the nearest names', async () => {
     const response = await expectNothingMoved(customer.api_key, () =>
       ingest(customer.api_key, { ...GPT_4O, provider: 'OPENIA' }),
     )

@@ -201,7 +201,7 @@ describe('a response that says a service tier', () => {
 describe('a response that cannot be read', () => {
   const unreadable: [what: string, provider: string, response: unknown, more: object][] = [
     ['a body of another API than the one that is named', 'OPENAI', openaiChat, { provider_api: 'responses' }],
-    ['an API that nobody has', 'OPENAI', openaiChat, { provider_api: 'telepathy' }],
+    ['an unknown API', 'OPENAI', openaiChat, { provider_api: 'telepathy' }],
     [
       'an error of the provider',
       'OPENAI',

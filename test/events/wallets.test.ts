@@ -48,7 +48,7 @@ type Subject = (wallets: Wallets) => { readonly user_id?: string; readonly team_
 
 describe('an event burns', () => {
   const paying: [who: string, subject: Subject, wallet: (wallets: Wallets) => string][] = [
-    ['the customer’s wallet, when it names nobody', () => ({}), () => ''],
+    ['the customer’s wallet, when it names no subject', () => ({}), () => ''],
     ['the user’s', (w) => ({ user_id: w.rich_user }), (w) => `?user_id=${w.rich_user}`],
     ['the team’s', (w) => ({ team_id: w.rich_team }), (w) => `?team_id=${w.rich_team}`],
     [
@@ -100,7 +100,7 @@ describe('an event burns', () => {
       (w) => `?user_id=${w.empty_user}`,
     ],
   ]
-  it.each(refused)('nobody else’s instead of %s', async (_, subject, wallet) => {
+  it.each(refused)('no other wallet instead of %s', async (_, subject, wallet) => {
     const all = ['', `?user_id=${wallets.rich_user}`, `?team_id=${wallets.rich_team}`]
     const before = await Promise.all(all.map((query) => balanceOf(key, query)))
     const problem = await expectRefused(

@@ -347,7 +347,7 @@ describe('an alarm that the platform gave up after its tries', () => {
     await world.expectWhole()
   })
 
-  it('is set again when the cron comes by, though nobody uses the ledger', async () => {
+  it('is set again by the cron, even if the ledger is not used', async () => {
     const world = await givenUp()
     await world.ledger.stub.wake()
     expect(await alarmOf(world.ledger)).toBeGreaterThan(Date.now() - 1)
@@ -414,7 +414,7 @@ describe('D1 is restored from an older backup', () => {
     await whole(world)
   })
 
-  it('and what it lost is written again when the cron comes by, though nobody uses the ledger', async () => {
+  it('and its lost rows are rewritten by the cron, even if the ledger is not used', async () => {
     const world = await restored()
     const { flushed_row } = (await watermark(world.ledger)) ?? { flushed_row: 0 }
     await world.ledger.stub.wake(flushed_row)
@@ -436,7 +436,7 @@ describe('D1 is restored from an older backup', () => {
     expect(log.mock.calls.flat().join()).toMatch(/the rows between are in neither/)
   })
 
-  it('when the cron comes by with a watermark that a flush has overtaken, nothing moves', async () => {
+  it('a cron with an outdated watermark changes nothing', async () => {
     const world = await World.begin()
     await world.alarm()
     const { cursor } = await inStore(world.ledger, ({ journal }) => ({ cursor: journal.cursor }))

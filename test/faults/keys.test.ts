@@ -119,7 +119,7 @@ describe('deleting a key', () => {
     }
   })
 
-  it('that only D1 knows of is brought everywhere by the key itself, when it comes to change keys', async () => {
+  it('that reached only D1 is completed when the key itself changes keys', async () => {
     const customer = await createCustomer()
     const key = await madeKey(customer.api_key)
     const stale = await cachedRecord(key.api_key)

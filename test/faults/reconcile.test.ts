@@ -96,7 +96,7 @@ it('days are compared though the rollups have gone on since the books were read'
   expect(await checkRollups(env.DB, ledger.ledger_id, books)).toMatchObject([{ kind: 'usage_of_days' }])
 })
 
-it('ledgers that do not answer keep no other from being looked at', async () => {
+it('ledgers that do not answer keep no other from being checked', async () => {
   const ledger = await usedLedger()
   // More than one call checks. They come first in every order, and none of them was ever opened.
   const ghosts = Array.from({ length: 45 }, (_, i) => `0-${unique('ghost')}-${i}`)
@@ -168,7 +168,7 @@ it('large pages are read a few at a time', async () => {
   expect(Math.max(...sizes)).toBeLessThan(4_000_000)
 })
 
-it('a ledger that D1 is far behind is left to its flush, and looked at afterwards', async () => {
+it('a ledger far ahead of D1 is left to its flush, and checked afterwards', async () => {
   const ledger = await usedLedger()
   await ingest(env, ledger.name, batch([eventItem(1000)]))
   const flushes = (done: boolean) =>
@@ -183,7 +183,7 @@ it('a ledger that D1 is far behind is left to its flush, and looked at afterward
   expect(await check()).toMatchObject({ kind: 'done', status: 'OK' })
 })
 
-it('pages are written again while somebody is being erased, and do not bring the id back', async () => {
+it('pages rewritten during an erasure do not restore the id', async () => {
   const ledger = await usedLedger()
   const down = d1Double({ batch: () => Promise.reject(new Error('D1 is gone')) })
   // The journal has the alias by then, and D1 still the id.

@@ -35,7 +35,7 @@ describe('a call', () => {
     clear.mockRestore()
   })
 
-  it('that fails when nobody waits for it any more harms nobody', async () => {
+  it('that fails after its caller gave up has no effect', async () => {
     const { name } = await freshLedger()
     let fail = (_: Error) => {}
     const late = new Promise<never>((_, reject) => {

@@ -147,7 +147,7 @@ describe('a consumer that dies half way', () => {
     },
   )
 
-  it('after it has written and before it said so: its messages are duplicates', async () => {
+  it('after its write and before its acknowledgement: its messages are duplicates', async () => {
     const { ledger, sent } = await flushed(2)
     await deliver(sent)
     const rows = await rollupRows(ledger)

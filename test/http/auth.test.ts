@@ -61,7 +61,7 @@ describe('a request that is refused', () => {
     }
   })
 
-  it('has a malformed key, one with a wrong checksum, or one that nobody was given: the same 401', async () => {
+  it('has a malformed key, one with a wrong checksum, or an unknown one: the same 401', async () => {
     const { api_key } = mintApiKey('live')
     const wrong_checksum = api_key.slice(0, -1) + (api_key.endsWith('0') ? '1' : '0')
     const details = new Set<unknown>()
@@ -147,7 +147,7 @@ describe('a request that is refused', () => {
     log.mockRestore()
   })
 
-  it('has the public development key outside development: as if nobody had it', async () => {
+  it('has the public development key outside development: like an unknown key', async () => {
     const { customer_id } = await createCustomer()
     await env.DB.prepare(
       `INSERT OR IGNORE INTO api_keys (key_id, customer_id, mode, name, key_hash, scopes, created_at_ms)

@@ -64,7 +64,7 @@ describe('without a valid key', () => {
   const strangers: readonly (readonly [string, string, () => ApiOptions, number])[] = [
     ['no key', BALANCE, () => ({}), 401],
     ['a broken key', BALANCE, () => ({ key: 'om_live_nonsense' }), 401],
-    ['a key that nobody has', BALANCE, () => ({ key: unknownKey() }), 401],
+    ['an unknown key', BALANCE, () => ({ key: unknownKey() }), 401],
     ['two keys', BALANCE, () => ({ key: 'a', headers: { 'X-API-Key': 'b' } }), 401],
     ['no key for a write', '/v1/events/ingest', () => ({ body: GPT_4O }), 401],
     ['no token for the operator', '/v1/admin/provider-costs', () => ({}), 401],
@@ -197,7 +197,7 @@ describe('the shield of a customer', () => {
     expect(limits.SHIELD_GROWTH.keys).toContain(`${customer_id}:test`)
   })
 
-  it('stands before any I/O where the isolate knows the key', async () => {
+  it('runs before any I/O where the isolate knows the key', async () => {
     const { api_key } = await createCustomer()
     await deployed(OPEN, BALANCE, { key: api_key })
     const { db, asked } = countingD1()
@@ -228,7 +228,7 @@ describe('the shield of a customer', () => {
 })
 
 describe('a limiter', () => {
-  it('that is not bound holds nobody', async () => {
+  it('that is not bound limits no request', async () => {
     const { api_key } = await createCustomer()
     const none = Object.fromEntries(
       ['IP_LIMIT', 'LOOKUP_SHIELD', 'SHIELD_STARTER', 'SHIELD_GROWTH', 'SHIELD_ENTERPRISE'].map((name) => [
@@ -241,7 +241,7 @@ describe('a limiter', () => {
     expect((await deployed(none, BALANCE, { key: unknownKey() })).status).toBe(401)
   })
 
-  it('that fails holds nobody', async () => {
+  it('that fails limits no request', async () => {
     const { api_key } = await createCustomer()
     const broken: RateLimit = {
       limit: async () => {

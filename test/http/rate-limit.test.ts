@@ -76,7 +76,7 @@ describe('the requests of a customer in a minute', () => {
     await expectProblem(refused, 429, 'rate_limited')
   })
 
-  it('begin anew with the minute: of two requests at its turn one is the last and one the first', async () => {
+  it('start again with each minute: of two requests around its start, one is the last and one the first', async () => {
     const { api_key } = await starter()
     vi.setSystemTime(NOON + 59_999)
     expect(await passed(STARTER - 1, () => balance(api_key))).toBe(STARTER - 1)
@@ -230,7 +230,7 @@ function losingAnswers(count: number): typeof env.LEDGER {
 }
 
 describe('who is not counted', () => {
-  it('a deleted key: whoever has got hold of it does not use up its customer’s minute', async () => {
+  it('a deleted key: its holder does not use up the customer’s minute', async () => {
     const { api_key, customer_id } = await starter()
     const leaked = await createKey(customer_id)
     // Caches still know the key, and the ledger refuses it.

@@ -60,7 +60,7 @@ describe('the account of a ledger', () => {
     expect((await credit(env, ledger.name, grant(1))).kind).toBe('done')
   })
 
-  it('does not open a ledger that nobody opened', async () => {
+  it('does not open an unopened ledger', async () => {
     const ledger = ledgerOf(`cust_never_opened_${crypto.randomUUID()}`)
     await setLedgerAccount(env, ledger.name, { ...ACCOUNT, revision: 9 })
     const result = await credit(env, ledger.name, grant(1))

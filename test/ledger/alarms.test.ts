@@ -118,7 +118,7 @@ describe('a flush', () => {
 })
 
 describe('a wallet that is broken', () => {
-  it("keeps nobody else's lots from expiring, and is named in the log", async () => {
+  it("keeps no other wallet's lots from expiring, and is named in the log", async () => {
     // A year ahead, so that the platform does not ring the alarm for what falls due here.
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + YEAR_MS })
     const ledger = await freshLedger(CREDITS)

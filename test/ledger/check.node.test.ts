@@ -82,7 +82,7 @@ describe('the reason of a check', () => {
 })
 
 describe('the limit of a check', () => {
-  it('is the one that is reached, as it stands before the action', () => {
+  it('is the one that is reached, with its values before the action', () => {
     const ledger = ledgerWith(
       1000,
       entitlement(CUSTOMER, hardEvents(9)),

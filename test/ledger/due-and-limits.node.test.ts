@@ -68,7 +68,7 @@ describe('a lot whose time has come', () => {
     ])
   })
 
-  it('expires once, whoever comes by', () => {
+  it('expires once, for a request and an alarm alike', () => {
     const ledger = new MemoryLedger()
     ledger.credit(1, grant(10, { expires_at_ms: DUE }))
     ledger.burn(DUE, eventItem(5))
@@ -128,7 +128,7 @@ describe('the limits of a wallet', () => {
     expect(ledger.credit(4, grant(1))).toEqual(REFUSED)
   })
 
-  it('has room again when a lot expires, even if nobody has come by since', () => {
+  it('has room again when a lot expires, even without a request since', () => {
     const ledger = fullLedger({ expires_at_ms: DUE })
     expect(ledger.credit(DUE - 1, grant(1))).toEqual(REFUSED)
     expect(ledger.credit(DUE, grant(1)).kind).toBe('done')

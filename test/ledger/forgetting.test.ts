@@ -193,7 +193,7 @@ describe('the journal', () => {
     expect(await rowsOf(ledger)).toHaveLength(1)
   })
 
-  it('of a ledger that nobody uses any more is freed when the cron finds it, started or not', async () => {
+  it('of an unused ledger is freed by the cron, whether or not the object is running', async () => {
     const [resting, stopped, used] = [await freshLedger(1), await freshLedger(1), await freshLedger(1)]
     for (const ledger of [resting, stopped, used]) {
       await ask(ledger.stub, 'credit', grant(1))

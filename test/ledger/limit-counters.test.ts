@@ -347,7 +347,7 @@ describe('a change of an entitlement', () => {
     expect(Object.keys(await checkpointed(ledger))).toEqual([String(other.counter)])
   })
 
-  it('that deletes it lifts its limit, and one made anew counts from nothing', async () => {
+  it('that deletes it lifts its limit, and a new one counts from zero', async () => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(1))
     await burn(ledger)
@@ -401,7 +401,7 @@ describe('the rows of a feature', () => {
     ])
   })
 
-  it('are told apart by ids that look like levels', async () => {
+  it('are distinct for ids that look like levels', async () => {
     const ledger = await freshLedger(CREDITS)
     await entitled(ledger, user('team:red'), hardEvents(0))
     await entitled(ledger, team('customer'), hardEvents(0))
@@ -479,7 +479,7 @@ describe('the test ledger', () => {
     expect(await burn(test, { user_id: 'u249' })).toBe('limit_reached')
   })
 
-  it('that nobody opened takes nothing', async () => {
+  it('that was not opened accepts nothing', async () => {
     const live = await freshLedger(CREDITS)
     await entitled(live, CUSTOMER, hardEvents(1))
     await share(live)

@@ -117,7 +117,7 @@ describe('a HARD limit', () => {
     expect(burnCode(ledger, NOON, 1, { usage: { output_tokens: 30 } })).toBe('done')
   })
 
-  it('of events counts one for each, also for those that cost nothing', () => {
+  it('of events counts one for each, free ones included', () => {
     const row = entitlement(CUSTOMER, hardEvents(2))
     const ledger = richLedger(row)
     expect([0, 5, 0].map((credits) => burnCode(ledger, NOON, credits))).toEqual([
@@ -132,14 +132,14 @@ describe('a HARD limit', () => {
     expect(burnCode(ledger, NOON, 0)).toBe('limit_reached')
   })
 
-  it('begins anew at midnight UTC, and not a moment before', () => {
+  it('starts again at midnight UTC, and not a moment before', () => {
     const ledger = richLedger(entitlement(CUSTOMER, hardEvents(1)))
     expect(burnCode(ledger, NOON, 1)).toBe('done')
     expect(burnCode(ledger, MIDNIGHT - 1, 1)).toBe('limit_reached')
     expect(burnCode(ledger, MIDNIGHT, 1)).toBe('done')
   })
 
-  it('from an anchor on the 31st begins anew on the last day of February', () => {
+  it('from an anchor on the 31st starts again on the last day of February', () => {
     const row = entitlement(
       CUSTOMER,
       hardEvents(1, { period: 'MONTHLY', anchor_ms: Date.UTC(2026, 0, 31, 9) }),
@@ -152,7 +152,7 @@ describe('a HARD limit', () => {
     expect(burnCode(ledger, Date.UTC(2026, 2, 31, 9), 1)).toBe('done')
   })
 
-  it('of TOTAL never begins anew', () => {
+  it('of TOTAL never starts again', () => {
     const ledger = richLedger(entitlement(CUSTOMER, hardEvents(1, { period: 'TOTAL' })))
     expect(burnCode(ledger, NOON, 1)).toBe('done')
     expect(ledger.burn(Date.UTC(2099, 0, 1), eventItem(1))).toMatchObject({ refusal: { resets_at_ms: null } })
@@ -164,7 +164,7 @@ describe('a HARD limit', () => {
     expect(burnCode(ledger, NOON, 1)).toBe('limit_reached')
   })
 
-  it('says whose it is, how much of it is used, and when it begins anew', () => {
+  it('names its subject, its used amount, and when it resets', () => {
     const ledger = richLedger(
       entitlement(CUSTOMER, rules({ limit_type: 'HARD', limit: '2500000', period: 'DAILY' })),
     )

@@ -237,7 +237,7 @@ describe('a journal row', () => {
     expect([...packRows([])]).toStrictEqual([{ body: '[]', records: [] }])
   })
 
-  it('of a format that nobody knows is not guessed at', () => {
+  it('of an unknown format is refused', () => {
     expect(() => unpackRow(2, '[]')).toThrow(/format 2/)
     expect(() => parsePage(2, '[]')).toThrow(/format 2/)
   })

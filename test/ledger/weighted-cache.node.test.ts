@@ -32,7 +32,7 @@ describe('a cache that is bounded by weight', () => {
     expect(cache.get('c')).toBe(3)
   })
 
-  it('weighs an entry anew when it is replaced, and not at all when it is gone', () => {
+  it('weighs a replaced entry again, and a deleted one not at all', () => {
     const cache = new WeightedCache<string, number>(10)
     cache.set('a', 1, 9)
     cache.set('a', 2, 1)

@@ -99,7 +99,7 @@ describe('an answer', () => {
   })
 })
 
-describe('a route with something that nobody knows how to fill', () => {
+describe('a route with a parameter or field without a known value', () => {
   const owner: Belongings = {
     ...{ customer_id: '', api_key: '', email: '', user_id: '', team_id: '', feature_id: '', event_id: '' },
     ...{ transaction_id: '', hold_id: '', entitlement_id: '', burn_table_id: '', recurring_grant_id: '' },

@@ -98,7 +98,7 @@ describe('without a key', () => {
   })
 })
 
-describe('with a key that nobody has', () => {
+describe('with an unknown key', () => {
   it.each([...customers, ...operators])('$method $path is a 401', async ({ method, path }) => {
     const key = `${owner.api_key.slice(0, -1)}${owner.api_key.endsWith('a') ? 'b' : 'a'}`
     const response = await send(method, fillPath(path, owner), { key, ...broken(method) })
@@ -191,7 +191,7 @@ describe("the customers' routes", () => {
   })
 })
 
-it('no parameter of the path is of a kind that nobody knows how to fill', () => {
+it('every parameter of a path has a known value', () => {
   for (const { path } of operations) expect(fillPath(path, owner)).not.toContain('{')
 })
 

@@ -37,7 +37,7 @@ describe('GET /docs', () => {
     expect(await style.text()).toContain('.swagger-ui')
   })
 
-  it('sends nobody the address of the page: the validator on the internet is off', async () => {
+  it('keeps the address of the page private: the public validator is off', async () => {
     expect(await (await api('/docs/start.js')).text()).toContain('validatorUrl: null')
   })
 

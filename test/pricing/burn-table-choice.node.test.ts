@@ -33,8 +33,8 @@ describe('the rule that an event falls under', () => {
     ],
     ['a beginning before any', [{ model: '*' }, { model: 'g*' }], EVENT, '2'],
     ['any by its star', [{ model: '*' }], EVENT, '1'],
-    ['any by nothing said', [{}], EVENT, '1'],
-    ['wherever it stands in the list', [{}, { model: 'g*' }, { model: 'gpt-4o-mini' }], EVENT, '3'],
+    ['any by an empty match', [{}], EVENT, '1'],
+    ['wherever it is in the list', [{}, { model: 'g*' }, { model: 'gpt-4o-mini' }], EVENT, '3'],
     ['the feature before the provider', [{ provider: 'openai' }, { feature: 'chat' }], EVENT, '2'],
     [
       'the feature before provider and model together',

@@ -150,7 +150,7 @@ describe('flat', () => {
       '7.5',
     ],
     ['no image', { method: 'flat', amount: '2.5', unit: 'output_images' }, {}, '0'],
-    ['each request, one unless said', { method: 'flat', amount: '2.5', unit: 'requests' }, {}, '2.5'],
+    ['each request, one by default', { method: 'flat', amount: '2.5', unit: 'requests' }, {}, '2.5'],
     [
       'a part of an own unit',
       { method: 'flat', amount: '2', unit: 'seats' },
@@ -158,7 +158,7 @@ describe('flat', () => {
       '1',
     ],
     [
-      'a unit’s whole, though only a part was said',
+      'a unit’s whole, though only a part was given',
       { method: 'flat', amount: '0.01', unit: 'input_tokens' },
       { usage: { cache_read_tokens: 100 } },
       '1',
@@ -351,7 +351,7 @@ describe('the period of tiers and allowances', () => {
     expect([first, last, next, next].map((at) => meter.credits(made, one, at))).toEqual(['0', '1', '0', '1'])
   })
 
-  it('counts on under an edited price, and anew under another unit, period, match or table', () => {
+  it('continues under an edited price, and restarts under another unit, period, match or table', () => {
     const meter = new Meter()
     const counting = (change: Partial<BurnTableDefinition>, method: object = {}, match = {}) =>
       table(
@@ -428,7 +428,7 @@ describe('rounding, once, to the step', () => {
   })
 })
 
-describe('an event whose provider cost nobody knows', () => {
+describe('an event with an unknown provider cost', () => {
   const unknown = { cost: undefined, usage: { input_tokens: 1000 } }
   const costPlus: BurnMethod = { method: 'cost_plus', markup_percent: '0', fixed: '1' }
   const perToken: BurnMethod = { method: 'flat', unit: 'input_tokens', amount: '0.01' }

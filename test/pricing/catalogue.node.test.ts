@@ -170,7 +170,7 @@ describe('finding a provider', () => {
     expect(findProvider(name)?.id).toBe(id)
   })
 
-  it('knows no other and says which are near', () => {
+  it('refuses others and names the nearest ones', () => {
     expect(findProvider('opnai')).toBeUndefined()
     expect(nearestProviders('opnai')[0]).toBe('openai')
     expect(nearestProviders('antropic')[0]).toBe('anthropic')
@@ -254,7 +254,7 @@ describe('finding a model', () => {
     expect(findModel(provider('openai'), 'gpt-4o')?.id).toBe('gpt-4o')
   })
 
-  it('does not look for similar names before somebody reads them: ingest never does', () => {
+  it('searches similar names only when they are read: ingest never does', () => {
     const result = price('OPENAI', 'gpt-4o-of-a-parallel-world', { input_tokens: 1 })
     expect(Object.getOwnPropertyDescriptor(result, 'nearest')).toMatchObject({ get: expect.any(Function) })
     expect(result).toMatchObject({ kind: 'unpriced', nearest: expect.arrayContaining(['gpt-4o']) })

@@ -276,7 +276,7 @@ describe('whatever the usage', { timeout: 60_000 }, () => {
     )
   })
 
-  it('is priced without a throw, even when nobody has checked it', () => {
+  it('is priced without a throw, even if it was not checked', () => {
     const wild = fc.dictionary(
       fc.constantFrom(...TOKEN_UNITS, 'audio_seconds', 'output_images', 'requests'),
       fc.nat({ max: 1e12 }),

@@ -51,7 +51,7 @@ describe.skipIf(cases.length === 0)('recorded provider responses', () => {
     expect(wrong).toEqual([])
   })
 
-  it.each([...groups])('%s: the same cost without being told the api', (_name, group) => {
+  it.each([...groups])('%s: the same cost without the name of the api', (_name, group) => {
     const wrong = group.filter(readByItsOwnApi).flatMap((recorded) => costDifferences(recorded, undefined))
     expect(wrong).toEqual([])
   })

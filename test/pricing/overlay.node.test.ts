@@ -178,7 +178,7 @@ describe('a service tier', () => {
     expect(usd(bookOf([flex]), 'gemini-2.5-pro', asked)).toBe('0.001')
   })
 
-  it('without an overlay of its own is billed as the one for all tiers stands, which a warning says', () => {
+  it('without an overlay of its own is billed unchanged by the one for all tiers, with a warning', () => {
     expect(cost(bookOf([all]), 'gpt-4o', { service_tier: 'batch' })).toMatchObject({
       kind: 'priced',
       warnings: ['no price for service tier "batch"; billed at the price set for all tiers'],
@@ -208,7 +208,7 @@ describe('a multiplier', () => {
     })
   })
 
-  it("of the customer stands over the operator's price, and over the operator's multiplier", () => {
+  it("of the customer precedes the operator's price and the operator's multiplier", () => {
     const own = overlay('own', { prices: { multiplier: '0.9' } })
     expect(usd(bookOf([own], [overlay('op', { prices: flat('2') })]), 'gpt-4o')).toBe('0.0018')
     const doubled = cost(bookOf([own], [overlay('op', { prices: { multiplier: '2' } })]), 'gpt-4o')

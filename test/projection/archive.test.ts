@@ -70,7 +70,7 @@ describe('an event that the object has freed', () => {
     expect((await api(`/v1/events/${id}/void`, { key, body: {} })).status).toBe(409)
   })
 
-  it('counts its void where it was counted itself, whoever has freed what', async () => {
+  it('counts its void in its own cell, whatever the object has freed', async () => {
     await purchased(key, { amount: 1000, price_usd: 10 })
     const { id } = await ingested(key, { ...GPT_4O, user_id: 'ann' })
     await archived()

@@ -172,7 +172,7 @@ describe('an object that was restored to an earlier point in time, with D1 ahead
     expect(log.mock.calls.flat().join()).toMatch(/restored from an older state/)
   })
 
-  it('does so as well when it has come to where D1 is, or further', async () => {
+  it("does so as well when it has reached D1's position, or passed it", async () => {
     const ledger = await restored()
     const pages = await storedPages(ledger)
     await scheduler.wait(5)

@@ -59,7 +59,7 @@ describe('books that agree', () => {
     expect(await books(ledger)).toEqual(before)
   })
 
-  it('are looked at from where the last check ended', async () => {
+  it('are checked from where the last check ended', async () => {
     const ledger = await usedLedger()
     await reconcile(ledger)
     await ingest(env, ledger.name, batch([eventItem(7)]))
@@ -192,7 +192,7 @@ describe('rollups are made again from pages', () => {
 })
 
 describe('differences that cannot be repaired', () => {
-  it('is reported at every check until somebody has', async () => {
+  it('is reported at every check until it is repaired', async () => {
     const ledger = await usedLedger()
     const [first] = await storedPages(ledger)
     // Longer ago than the journal goes back.
@@ -209,7 +209,7 @@ describe('differences that cannot be repaired', () => {
     }
   })
 
-  it('keeps no other ledger from being looked at', async () => {
+  it('keeps no other ledger from being checked', async () => {
     const broken = await usedLedger()
     const whole = await usedLedger()
     await inStore(broken, (store) => void store.journal.forgetBefore(Date.now() + 1_000_000))
@@ -230,7 +230,7 @@ describe('differences that cannot be repaired', () => {
   })
 })
 
-it('a gap is told as whole flushes wherever a read of a thousand ends', async () => {
+it('a gap is reported as whole flushes, wherever a read of a thousand ends', async () => {
   const ledger_id = unique('long')
   // Two wallets with an entry each in every flush; the second one's page is gone from one of them.
   const insert = `

@@ -40,7 +40,7 @@ async function loseAlarm(ledger: TestLedger): Promise<void> {
   })
 }
 
-it('a ledger that D1 has never heard of, without its alarm, flushes though nobody uses it any more', async () => {
+it('an unused ledger without its alarm, unknown to D1, still flushes', async () => {
   const { customer_id, api_key } = await createCustomer()
   const ledger = ledgerOf(customer_id)
   await ingested(api_key, GPT_4O)
@@ -99,7 +99,7 @@ it('one that cannot be woken keeps no other from it', async () => {
   log.mockRestore()
 })
 
-it('goes on where it was, over all customers, and then begins anew', async () => {
+it('continues where it stopped, over all customers, and then starts again', async () => {
   const insert = `
     INSERT INTO customers (customer_id, name, email, email_key, tier, status, created_at_ms)
     SELECT 'cust_swept' || printf('%06d', value), 'n', 'swept' || value, 'swept' || value, 'STARTER', 'ACTIVE', 1

@@ -219,7 +219,7 @@ describe('a calculation is refused', () => {
     expect(problem.detail).toContain('gpt-4oo')
   })
 
-  it('for a provider that nobody is, with the names that are nearest', async () => {
+  it('for an unknown provider, with the nearest names', async () => {
     const problem = await expectRefused(
       await calculate({ ...GPT_4O, provider: 'ANTROPIC' }),
       422,

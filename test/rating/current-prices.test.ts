@@ -105,7 +105,7 @@ describe('the epochs that come with a key', () => {
     expect((await epochsOf(api_key))?.customer).toBe(2)
   })
 
-  it('are 0 for whoever has no overlays, without D1', async () => {
+  it('are 0 for customers without overlays, without D1', async () => {
     const { api_key } = await createCustomer()
     expect((await epochsOf(api_key, { DB: brokenD1() }))?.customer).toBe(0)
   })

@@ -69,7 +69,7 @@ describe('publishing an epoch', () => {
     expect(await readKvEpoch(env, scope)).toBe(1)
   })
 
-  it('tells whoever runs this when it gave up', async () => {
+  it('logs an error when it gives up', async () => {
     const scope = unique('scope')
     await change(scope, 1)
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})

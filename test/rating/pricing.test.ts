@@ -117,7 +117,7 @@ describe('the price of a model', () => {
 })
 
 describe('pages of prices', () => {
-  it("are the provider's models in order, then those that only an overlay prices", async () => {
+  it("are the provider's models in order, then models that only an overlay prices", async () => {
     const { api_key: own } = await createCustomer()
     const [exact, later] = [unique('a-model'), unique('z-model')]
     await setPrice(OVERRIDES, own, { provider: 'voyage', model: later, prices: perThousand(1) })
@@ -150,7 +150,7 @@ describe('pages of prices', () => {
 })
 
 describe('a price that is not there', () => {
-  it('is said to be so, with the nearest names', async () => {
+  it('is refused, with the nearest names', async () => {
     const provider = await expectProblem(await pricing({ provider: 'opanai' }), 422, 'unknown_provider')
     expect(provider.nearest).toContain('openai')
     const model = await expectProblem(

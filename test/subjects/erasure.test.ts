@@ -210,7 +210,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
     expect(await namesLeft(name)).toEqual([])
   })
 
-  it('leaves the credits to be transferred away by the alias, which is nobody', async () => {
+  it('leaves the credits under the alias, from which they can be transferred', async () => {
     await granted(key, { [field]: name, amount: 100 })
     const alias = await erased(key, one(name))
     const body = { from: { [field]: alias }, to: {}, amount: 100 }

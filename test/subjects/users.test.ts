@@ -60,7 +60,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect((await listed(key, path)).map((row) => row[field])).not.toContain(id)
   })
 
-  it('answers 409 to whoever is there already, created or only mentioned', async () => {
+  it('answers 409 for an existing user, created or only mentioned', async () => {
     const [id, seen] = [unique('twice'), unique('seen')]
     expect((await api(path, { key, body: { [field]: id } })).status).toBe(201)
     await expectRefused(await api(path, { key, body: { [field]: id } }), 409, 'conflict')
@@ -78,7 +78,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
   })
 
   const unknowns = ['nobody', 'a/b', '%', '.well-known', '👩‍👩‍👧']
-  it.each(unknowns)('knows nobody called %s', async (id) => {
+  it.each(unknowns)('answers 404 for %s', async (id) => {
     const problem = await expectRefused(await api(one(id), { key }), 404, 'not_found')
     expect(problem.detail).toContain(id)
     await expectRefused(await api(one(id), { key, method: 'DELETE' }), 404, 'not_found')

@@ -382,7 +382,7 @@ describe('an upload of audio', () => {
     expect(event?.warnings).toEqual(['estimated', 'no_usage'])
   })
 
-  it('larger than 25 MB is refused, and so is one that nobody can pay', async () => {
+  it('larger than 25 MB is refused, and so is one that no wallet can pay', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     upstream.play(json({}))
     const type = 'multipart/form-data; boundary=x'

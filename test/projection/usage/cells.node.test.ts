@@ -30,7 +30,7 @@ describe('cells', () => {
     )
   })
 
-  it('come to the same bytes in whatever order and however grouped they are added', () => {
+  it('pack to the same bytes in any order and grouping of additions', () => {
     const grouped = deltas(60).chain((all) =>
       fc.record({
         all: fc.constant(all),
@@ -90,7 +90,7 @@ describe('cells', () => {
     expect(cells.weight / sizeOf(textOf(cells))).toBeLessThan(1.5)
   })
 
-  it('that come to nothing are not there', () => {
+  it('that are all zero are left out', () => {
     const cells = new Cells()
     cells.add(usual())
     cells.add({

@@ -183,7 +183,7 @@ describe('a body that no ledger sent', () => {
   ])
   const good = JSON.parse(JSON.stringify(message))
 
-  it('is told from one that was', () => {
+  it('differs from one that was', () => {
     expect(parseUsageMessage(good).kind).toBe('message')
   })
 
