@@ -5,19 +5,16 @@ import { ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { timeOrNull } from '../http/input/times.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
-import { logError } from '../logging/log.ts'
+import { PendingCounts } from '../logging/pending-counts.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { IgnoredReason, RejectedReason } from './reasons.ts'
 
 /**
  * Outcomes of the drop-in endpoints, counted in the isolate's memory and added to D1: the first count of a ledger at
  * once, then at most every ten seconds, so that a request never costs a row of its own. These counts help to set an
- * endpoint up and are not for billing: an isolate that ends loses what it has not written, a write whose answer is lost
- * counts twice, and the counts of a quiet isolate are written by its next request.
+ * endpoint up and are not for billing. A quiet isolate writes its counts with its next request.
  */
 const WRITE_EVERY_MS = 10_000
-/** Reached only while D1 does not answer. New outcomes are then not counted. */
-const MAX_COUNTS = 2_000
 
 export type Outcome =
   | 'received'
@@ -34,7 +31,19 @@ interface Count {
   readonly last_at_ms: number
 }
 
-let counts = new Map<string, Count>()
+// 1 row written for each outcome.
+const ADD = `
+  INSERT INTO drop_in_counts (ledger_id, endpoint, outcome, count, last_at_ms)
+  SELECT value ->> 'ledger_id', value ->> 'endpoint', value ->> 'outcome', value ->> 'count', value ->> 'last_at_ms'
+  FROM json_each(?1) WHERE true
+  ON CONFLICT (ledger_id, endpoint, outcome)
+  DO UPDATE SET count = count + excluded.count, last_at_ms = max(last_at_ms, excluded.last_at_ms)`
+
+const counts = new PendingCounts<Count>(
+  ({ ledger_id, endpoint, outcome }) => `${ledger_id} ${endpoint} ${outcome}`,
+  ADD,
+  'drop_in_counts_not_written',
+)
 /** When this isolate last wrote, or failed to write. */
 let written_at_ms = 0
 /** The ledgers that this isolate has written since `written_at_ms`. */
@@ -50,7 +59,9 @@ export function countOutcomes(
   const ledger_id = ledgerKey(ledgerOf(c))
   const times = new Map<string, number>([['received', 1]])
   for (const outcome of outcomes) times.set(outcome, (times.get(outcome) ?? 0) + 1)
-  for (const [outcome, count] of times) add({ ledger_id, endpoint, outcome, count, last_at_ms: now_ms })
+  for (const [outcome, count] of times) {
+    counts.add({ ledger_id, endpoint, outcome, count, last_at_ms: now_ms })
+  }
   // Compares absolute differences, so that a clock set back does not stop the counting.
   const is_due = Math.abs(now_ms - written_at_ms) >= WRITE_EVERY_MS
   if (!is_due && written.has(ledger_id)) return
@@ -60,37 +71,12 @@ export function countOutcomes(
   c.executionCtx.waitUntil(writeCounts(c.env))
 }
 
-// 1 row written for each outcome.
-const ADD = `
-  INSERT INTO drop_in_counts (ledger_id, endpoint, outcome, count, last_at_ms)
-  SELECT value ->> 'ledger_id', value ->> 'endpoint', value ->> 'outcome', value ->> 'count', value ->> 'last_at_ms'
-  FROM json_each(?1) WHERE true
-  ON CONFLICT (ledger_id, endpoint, outcome)
-  DO UPDATE SET count = count + excluded.count, last_at_ms = max(last_at_ms, excluded.last_at_ms)`
-
 /** Adds this isolate's counts to D1. Never throws: unwritten counts are kept. */
-export async function writeCounts(env: Pick<Bindings, 'DB'>): Promise<void> {
-  if (counts.size === 0) return
-  const taken = counts
-  counts = new Map()
-  try {
-    await env.DB.prepare(ADD)
-      .bind(JSON.stringify([...taken.values()]))
-      .run()
-  } catch (error) {
-    for (const count of taken.values()) add(count)
-    logError('drop_in_counts_not_written', error)
-  }
+export function writeCounts(env: Pick<Bindings, 'DB'>): Promise<void> {
+  return counts.write(env)
 }
 
-function add(count: Count): void {
-  const key = `${count.ledger_id} ${count.endpoint} ${count.outcome}`
-  const before = counts.get(key)
-  if (!before && counts.size >= MAX_COUNTS) return
-  counts.set(key, { ...count, count: count.count + (before?.count ?? 0) })
-}
-
-/** At most as many as there are outcomes. */
+/** The limit of rows of a ledger: at most one for each outcome of each endpoint. */
 const MAX_ROWS = 500
 const READ = `
   SELECT endpoint, outcome, count, last_at_ms FROM drop_in_counts WHERE ledger_id = ?1

@@ -1,16 +1,12 @@
 import type { Bindings } from '../bindings.ts'
 import { DAY_MS, HOUR_MS } from '../time/durations.ts'
-import { logError } from './log.ts'
+import { PendingCounts } from './pending-counts.ts'
 
 /**
  * Outcomes of requests, counted in the isolate's memory and added to D1 at most once a minute: for alerts, not for
- * billing. An isolate that ends loses its last minute; a write whose answer is lost counts twice.
+ * billing.
  */
 const WRITE_EVERY_MS = 60_000
-/**
- * More than a day of hours with every outcome: reached only during a D1 outage, after which nothing more is counted.
- */
-const MAX_COUNTS = 2_000
 const KEPT_FOR_MS = 30 * DAY_MS
 
 interface Count {
@@ -19,11 +15,21 @@ interface Count {
   readonly count: number
 }
 
-let counts = new Map<string, Count>()
+// 1 row written for each outcome of the hour.
+const ADD = `
+  INSERT INTO outcome_counts (hour_ms, outcome, count)
+  SELECT value ->> 'hour_ms', value ->> 'outcome', value ->> 'count' FROM json_each(?1) WHERE true
+  ON CONFLICT (hour_ms, outcome) DO UPDATE SET count = count + excluded.count`
+
+const counts = new PendingCounts<Count>(
+  ({ hour_ms, outcome }) => `${hour_ms} ${outcome}`,
+  ADD,
+  'outcomes_not_written',
+)
 let written_at_ms = 0
 
 export function countOutcome(outcome: string, now_ms: number, times = 1): void {
-  add({ hour_ms: hourOf(now_ms), outcome, count: times })
+  counts.add({ hour_ms: hourOf(now_ms), outcome, count: times })
 }
 
 /** Starts a write if the last one was a minute ago; `defer` keeps the request's context alive for it. */
@@ -33,29 +39,14 @@ export function writeOutcomesWhenDue(
   defer: (work: Promise<unknown>) => void,
 ): void {
   // Compares absolute differences, so that a clock set back does not stop the counting.
-  if (counts.size === 0 || Math.abs(now_ms - written_at_ms) < WRITE_EVERY_MS) return
+  if (counts.isEmpty || Math.abs(now_ms - written_at_ms) < WRITE_EVERY_MS) return
   written_at_ms = now_ms
   defer(writeOutcomes(env))
 }
 
-// 1 row written for each outcome of the hour.
-const ADD = `
-  INSERT INTO outcome_counts (hour_ms, outcome, count)
-  SELECT value ->> 'hour_ms', value ->> 'outcome', value ->> 'count' FROM json_each(?1) WHERE true
-  ON CONFLICT (hour_ms, outcome) DO UPDATE SET count = count + excluded.count`
-
 /** Adds the counts to D1. Never throws: unwritten counts are kept. */
-export async function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
-  const taken = counts
-  counts = new Map()
-  try {
-    await env.DB.prepare(ADD)
-      .bind(JSON.stringify([...taken.values()]))
-      .run()
-  } catch (error) {
-    for (const count of taken.values()) add(count)
-    logError('outcomes_not_written', error)
-  }
+export function writeOutcomes(env: Pick<Bindings, 'DB'>): Promise<void> {
+  return counts.write(env)
 }
 
 // 1 row written for each row deleted.
@@ -70,11 +61,4 @@ export async function forgetOutcomes(env: Pick<Bindings, 'DB'>, now_ms: number):
 
 export function hourOf(at_ms: number): number {
   return Math.floor(at_ms / HOUR_MS) * HOUR_MS
-}
-
-function add({ hour_ms, outcome, count }: Count): void {
-  const key = `${hour_ms} ${outcome}`
-  const before = counts.get(key)
-  if (!before && counts.size >= MAX_COUNTS) return
-  counts.set(key, { hour_ms, outcome, count: (before?.count ?? 0) + count })
 }
