@@ -1,3 +1,5 @@
+import { writeUtf8 } from '../../db/json-parameters.ts'
+
 /**
  * SHA-256 (FIPS 180-4) of a short text in UTF-8, as its 256 bits in eight words. For fingerprints of events: a call of
  * `node:crypto` takes 3.5 us in workerd whatever it hashes, this takes 0.3 us for each 64 bytes.
@@ -52,7 +54,6 @@ function cubeRootsOfPrimes(count: number): Int32Array {
 
 const state = new Int32Array(8)
 const words = new Int32Array(64)
-const utf8 = new TextEncoder()
 let bytes = new Uint8Array(1024)
 let view = new DataView(bytes.buffer)
 
@@ -63,13 +64,7 @@ function encode(text: string): number {
     bytes = new Uint8Array(text.length * 3 + 72)
     view = new DataView(bytes.buffer)
   }
-  let length = 0
-  for (; length < text.length; length++) {
-    const unit = text.charCodeAt(length)
-    if (unit >= 0x80) break
-    bytes[length] = unit
-  }
-  if (length < text.length) length = utf8.encodeInto(text, bytes).written
+  const length = writeUtf8(text, bytes)
   const blocks = (length + 72) >>> 6
   bytes[length] = 0x80
   bytes.fill(0, length + 1, blocks * 64 - 4)

@@ -1,3 +1,5 @@
+import { writeUtf8 } from '../../db/json-parameters.ts'
+
 /** A secret of 16 bytes. Without it, keys whose hashes collide cannot be computed. */
 export type HashSecret = readonly [k0_low: number, k0_high: number, k1_low: number, k1_high: number]
 
@@ -74,7 +76,6 @@ export function sipHash(secret: HashSecret, text: string): KeyHash {
   return { low: (v0l ^ v1l ^ v2l ^ v3l) >>> 0, high: (v0h ^ v1h ^ v2h ^ v3h) >>> 0 }
 }
 
-const utf8 = new TextEncoder()
 let bytes = new Uint8Array(1024)
 let view = new DataView(bytes.buffer)
 
@@ -84,14 +85,7 @@ function encode(text: string): number {
     bytes = new Uint8Array(text.length * 3 + 8)
     view = new DataView(bytes.buffer)
   }
-  let length = 0
-  for (; length < text.length; length++) {
-    const unit = text.charCodeAt(length)
-    if (unit >= 0x80) break
-    bytes[length] = unit
-  }
-  // Most keys are ASCII and short: the loop above is faster than a call of the encoder.
-  if (length < text.length) length = utf8.encodeInto(text, bytes).written
+  const length = writeUtf8(text, bytes)
   const end = length | 7
   bytes.fill(0, length, end)
   bytes[end] = length
