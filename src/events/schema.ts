@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { customerText, subjectFields } from '../http/input/identifiers.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeQuery } from '../http/input/times.ts'
+import { isRecord } from '../ledger/model/json.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 
 export const MAX_BATCH = 1000
@@ -21,16 +22,12 @@ export const batchSchema = z
  * invalid ones.
  */
 export const ingestSchema = z
-  .custom<Readonly<Record<string, unknown>>>(isObject, 'must be an object')
+  // Not `z.record`: zod copies it without `__proto__`, and strict schemas would then miss that field.
+  .custom<Readonly<Record<string, unknown>>>(isRecord, 'must be an object')
   .openapi({
     type: 'object',
     oneOf: [{ $ref: '#/components/schemas/Event' }, { $ref: '#/components/schemas/EventBatch' }],
   })
-
-// Not `z.record`: zod copies it without `__proto__`, and strict schemas would then miss that field.
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 export const eventsQuery = z.strictObject({
   ...pageQuery,

@@ -3,12 +3,12 @@ import { configOf, type GatewayConfig } from '../config.ts'
 import type { AppEnv } from '../http/env.ts'
 import { problem, refusalResponse } from '../http/output/problem.ts'
 import { noteCall } from '../ledger/client/client.ts'
+import { isRecord } from '../ledger/model/json.ts'
 import type { SettledCall } from '../ledger/model/messages/calls.ts'
 import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import { logError } from '../logging/log.ts'
 import { formatCredits } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
-import { isRecord } from './request/call-request.ts'
 import { chargeOf, type HeldCall, type HoldPlace, type Shortened, type Used } from './settlement.ts'
 import { Elements } from './stream/elements.ts'
 import { Lines } from './stream/lines.ts'
@@ -69,7 +69,8 @@ function failure(c: Context<AppEnv>, why: Failed): Response {
   if (why === 'timeout' || why === 'first_chunk_timeout') {
     return problem(c, {
       code: 'provider_timeout',
-      detail: 'The provider sent no answer in time. Nothing is charged; the provider itself may have worked.',
+      detail:
+        'The provider sent no answer in time. Nothing is charged here, but the provider may charge for the call.',
     })
   }
   return problem(c, {

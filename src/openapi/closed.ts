@@ -1,3 +1,5 @@
+import { isRecord } from '../ledger/model/json.ts'
+
 /**
  * Closes every object of the document whose fields are listed. Requests with other fields are refused by strict zod
  * schemas; every test compares responses with the document. Maps, such as `metadata`, stay open.
@@ -12,13 +14,13 @@ const LISTS = ['oneOf', 'anyOf', 'allOf', 'prefixItems']
 const SINGLE = ['items', 'additionalProperties', 'not', 'propertyNames']
 
 export function closeObjects(schema: unknown, lookup: Lookup): unknown {
-  if (!isObject(schema)) return schema
+  if (!isRecord(schema)) return schema
   const whole = extended(schema, lookup) ?? schema
   const closed: Record<string, unknown> = { ...whole }
   const close = (inner: unknown) => closeObjects(inner, lookup)
   for (const key of LISTS) if (Array.isArray(whole[key])) closed[key] = whole[key].map(close)
   for (const key of SINGLE) if (key in whole) closed[key] = close(whole[key])
-  if (!isObject(whole.properties)) return closed
+  if (!isRecord(whole.properties)) return closed
   closed.properties = Object.fromEntries(
     Object.entries(whole.properties).map(([name, property]) => [name, close(property)]),
   )
@@ -34,12 +36,12 @@ function extended(schema: Json, lookup: Lookup): Json | undefined {
   if (!Array.isArray(schema.allOf)) return undefined
   const { allOf, ...rest } = schema
   const parts = allOf.map((part) => {
-    const named = isObject(part) && typeof part.$ref === 'string' ? lookup(part.$ref) : part
-    return isObject(named) ? (extended(named, lookup) ?? named) : undefined
+    const named = isRecord(part) && typeof part.$ref === 'string' ? lookup(part.$ref) : part
+    return isRecord(named) ? (extended(named, lookup) ?? named) : undefined
   })
   const all: Json[] = []
   for (const part of parts) {
-    if (part === undefined || !isObject(part.properties)) return undefined
+    if (part === undefined || !isRecord(part.properties)) return undefined
     all.push(part)
   }
   return {
@@ -48,8 +50,4 @@ function extended(schema: Json, lookup: Lookup): Json | undefined {
     properties: Object.assign({}, ...all.map((part) => part.properties)),
     required: [...new Set(all.flatMap((part) => (Array.isArray(part.required) ? part.required : [])))],
   }
-}
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -4,7 +4,8 @@ import { dialectResponse } from '../http/output/dialects.ts'
 import type { ProblemCode } from '../http/output/problem-codes.ts'
 import { codesOf, problemCodes, problemSchema, problemSchemaName } from '../http/output/problem-schemas.ts'
 import { createRouter, OPERATOR_SECURITY, problemsByStatus } from '../http/route.ts'
-import { closeObjects, isObject, type Lookup } from './closed.ts'
+import { isRecord } from '../ledger/model/json.ts'
+import { closeObjects, type Lookup } from './closed.ts'
 import { withExamples } from './examples.ts'
 import { type Access, headersOf, problemsBefore, type RouteShape, SHARED_COMPONENTS } from './shared.ts'
 import { ALL_TAGS, INFO, operationIdOf, tagOf } from './words.ts'
@@ -65,7 +66,7 @@ function generated(app: Router): {
  */
 function withoutDefaults(schema: unknown, is_properties = false): unknown {
   if (Array.isArray(schema)) return schema.map((inner) => withoutDefaults(inner))
-  if (!isObject(schema)) return schema
+  if (!isRecord(schema)) return schema
   const inner = Object.fromEntries(
     Object.entries(schema).map(([name, value]) => [
       name,
@@ -81,7 +82,7 @@ function withoutDefaults(schema: unknown, is_properties = false): unknown {
 
 /** Writes out the two forms of an amount (`decimalInput`): zod's generator knows one type for a schema. */
 function alternatives(_: string, value: unknown): unknown {
-  if (!isObject(value) || !('x-amount' in value)) return value
+  if (!isRecord(value) || !('x-amount' in value)) return value
   const { type, 'x-amount': forms, ...rest } = value
   const nullable = Array.isArray(type) && type.includes('null')
   return { ...rest, anyOf: [...(Array.isArray(forms) ? forms : []), ...(nullable ? [{ type: 'null' }] : [])] }
@@ -124,14 +125,14 @@ function described(method: string, path: string, operation: Json, lookup: Lookup
     ...(security !== undefined && { security }),
     parameters: [...own, ...shared],
     ...(requestBody !== undefined && { requestBody: closedContent(requestBody, lookup) }),
-    responses: allResponses(shape, isObject(responses) ? responses : {}, lookup),
+    responses: allResponses(shape, isRecord(responses) ? responses : {}, lookup),
   })
 }
 
 function accessOf(security: unknown, scope: unknown): Access {
   const alternatives = Array.isArray(security) ? security : []
   const schemes = alternatives.flatMap((alternative) =>
-    isObject(alternative) ? Object.keys(alternative) : [],
+    isRecord(alternative) ? Object.keys(alternative) : [],
   )
   if (schemes.includes('apiKey')) {
     return { kind: 'customer', scope: typeof scope === 'string' ? scope : undefined }
@@ -180,17 +181,17 @@ function problemsOf(path: string, codes: ReadonlySet<ProblemCode>): Json {
 }
 
 function own(headers: unknown): Json {
-  return isObject(headers) ? headers : {}
+  return isRecord(headers) ? headers : {}
 }
 
 /** Closes the schemas of a parameter, a request body or a response. */
 function closedContent(value: unknown, lookup: Lookup): Json {
-  if (!isObject(value)) return {}
-  const content = isObject(value.content)
+  if (!isRecord(value)) return {}
+  const content = isRecord(value.content)
     ? Object.fromEntries(
         Object.entries(value.content).map(([type, media]) => [
           type,
-          isObject(media) ? { ...media, schema: closeObjects(media.schema, lookup) } : media,
+          isRecord(media) ? { ...media, schema: closeObjects(media.schema, lookup) } : media,
         ]),
       )
     : undefined

@@ -1,4 +1,4 @@
-import { isObject } from './closed.ts'
+import { isRecord } from '../ledger/model/json.ts'
 import examples from './examples.json' with { type: 'json' }
 
 type Json = Readonly<Record<string, unknown>>
@@ -32,11 +32,11 @@ function withExample(
   { parameters = {}, body, status, answer }: Example,
   name: string,
 ): Json {
-  const responses = isObject(operation.responses) ? operation.responses : {}
+  const responses = isRecord(operation.responses) ? operation.responses : {}
   return {
     ...operation,
     parameters: list(operation.parameters).map((parameter) => {
-      if (!isObject(parameter) || typeof parameter.name !== 'string') return parameter
+      if (!isRecord(parameter) || typeof parameter.name !== 'string') return parameter
       const value = parameters[parameter.name]
       return value === undefined || 'example' in parameter ? parameter : { ...parameter, example: value }
     }),
@@ -48,10 +48,10 @@ function withExample(
 
 /** Adds `value` to the examples of a body or a response in JSON. */
 function shownIn(place: unknown, name: string, value: unknown): unknown {
-  if (!isObject(place) || !isObject(place.content)) return place
+  if (!isRecord(place) || !isRecord(place.content)) return place
   const content = Object.entries(place.content).map(([type, media]) => {
-    if (!isObject(media) || !/[/+]json$/.test(type)) return [type, media] as const
-    const examples = isObject(media.examples) ? media.examples : {}
+    if (!isRecord(media) || !/[/+]json$/.test(type)) return [type, media] as const
+    const examples = isRecord(media.examples) ? media.examples : {}
     return [type, { ...media, examples: { ...examples, [name]: { value } } }] as const
   })
   return { ...place, content: Object.fromEntries(content) }

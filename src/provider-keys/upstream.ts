@@ -197,7 +197,7 @@ function operatorUpstream(c: Context<AppEnv>, provider: ProviderRef, dialect: Di
   const { customer_id, mode } = ledgerOf(c)
   const found = mode === 'live' ? operatorKeyOf(c.env, provider, customer_id) : undefined
   if (!found) {
-    const detail = `There is no key for ${providerName(provider)}. Store one with POST /v1/provider-keys, or send it as X-Provider-Key.`
+    const detail = `Provider key for ${providerName(provider)} not found. Store one with POST /v1/provider-keys, or send it as X-Provider-Key.`
     return failed('invalid_request', detail)
   }
   const sent = { key: found.key, providerKeyId: null }

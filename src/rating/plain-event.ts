@@ -1,6 +1,7 @@
 import { isPlainId, isPlainText } from '../http/input/identifiers.ts'
 import { plainMetadata } from '../http/input/metadata.ts'
 import { parseTime } from '../http/input/times.ts'
+import { isRecord } from '../ledger/model/json.ts'
 import { isEventType } from '../ledger/model/vocabulary.ts'
 import { unitPosition } from '../pricing/units.ts'
 import { isUsageUnit, USAGE_UNITS, type Usage } from '../pricing/usage.ts'
@@ -75,10 +76,6 @@ const FIELDS: ReadonlySet<string> = new Set(Object.keys(eventSchema.shape))
 
 /** The value of an absent field. */
 const NONE = null
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** Whether zod's copy of an object would be equal to it. */
 function isPlainRecord(value: unknown): value is Record<string, unknown> {

@@ -162,7 +162,11 @@ describe('credits', () => {
       ],
       pagination: { limit: 1, offset: 0, total: 2 },
     })
-    expect((await sent(api_key, '/v1/customers/cust_other/users/zoe/credits')).status).toBe(403)
+    const other = await sent(api_key, '/v1/customers/cust_other/users/zoe/credits')
+    expect(other.status).toBe(403)
+    expect(await other.json()).toMatchObject({
+      detail: 'The request names another customer than that of the API key. Use a key of that customer.',
+    })
     const stranger = await createCustomer()
     const theirs = await jsonOf(await sent(stranger.api_key, '/v1/users/zoe/transactions'))
     expect(theirs.data).toEqual([])

@@ -4,7 +4,7 @@ import { SCOPES } from '../../src/api-keys/authentication/scopes.ts'
 import { createApp } from '../../src/app.ts'
 import { PROBLEMS } from '../../src/http/output/problem-codes.ts'
 import { codesOf } from '../../src/http/output/problem-schemas.ts'
-import { isObject } from '../../src/openapi/closed.ts'
+import { isRecord } from '../../src/ledger/model/json.ts'
 import { api } from '../support/api.ts'
 import { asObject, document, objectAt, operations } from '../support/documented.ts'
 
@@ -107,11 +107,11 @@ it('has no object in it whose fields are listed and that may have others', () =>
 /** An `allOf` cannot be closed part by part: `closeObjects` writes one out. */
 function expectClosed(value: unknown, where: string): void {
   if (Array.isArray(value)) for (const inner of value) expectClosed(inner, where)
-  if (!isObject(value)) return
+  if (!isRecord(value)) return
   for (const [key, inner] of Object.entries(value)) {
     if (key === 'example' || key === 'examples') continue
     if (key === 'allOf') expect(JSON.stringify(inner), `${where}: allOf`).not.toContain('"properties"')
-    if (key === 'properties' && isObject(inner) && value.type === 'object') {
+    if (key === 'properties' && isRecord(inner) && value.type === 'object') {
       const open = value.additionalProperties === undefined
       expect(open, `${where}: ${Object.keys(inner).join(', ')}`).toBe(false)
     }

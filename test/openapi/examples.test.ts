@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isObject } from '../../src/openapi/closed.ts'
+import { isRecord } from '../../src/ledger/model/json.ts'
 import { EXAMPLES, type Example } from '../../src/openapi/examples.ts'
 import { api } from '../support/api.ts'
 import { settle } from '../support/belongings.ts'
@@ -88,7 +88,7 @@ class Story {
   private translated(value: unknown): unknown {
     if (typeof value === 'string') return this.known.get(value) ?? value
     if (Array.isArray(value)) return value.map((item) => this.translated(item))
-    if (!isObject(value)) return value
+    if (!isRecord(value)) return value
     return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, this.translated(field)]))
   }
 
@@ -102,7 +102,7 @@ class Story {
       for (const [index, item] of shown.entries()) this.compare(item, actual[index], `${where}/${index}`)
       return
     }
-    if (isObject(shown) && isObject(actual)) {
+    if (isRecord(shown) && isRecord(actual)) {
       expect(Object.keys(actual), where).toEqual(Object.keys(shown))
       for (const [name, field] of Object.entries(actual)) {
         if (typeof field === 'string' && !this.fields.has(name)) this.fields.set(name, field)

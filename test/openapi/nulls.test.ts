@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { isObject } from '../../src/openapi/closed.ts'
+import { isRecord } from '../../src/ledger/model/json.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { type Belongings, customerWithEverything } from '../support/belongings.ts'
 import { GPT_4O } from '../support/client.ts'
@@ -37,7 +37,7 @@ describe.each(withBody)('$method $path', (operation) => {
     const response = await api(request?.path ?? '', { key, method, body: { ...request?.body, ...nulls } })
     const answer = await jsonOf(response)
     const errors: unknown[] = Array.isArray(answer.errors) ? answer.errors : []
-    const refused = errors.filter((error) => isObject(error) && absent.includes(String(error.path).slice(1)))
+    const refused = errors.filter((error) => isRecord(error) && absent.includes(String(error.path).slice(1)))
     // `PATCH` without any field, and alternatives without a field, are refused for the missing fields.
     const allowed = /required|must have|must give|requires|give /
     expect(refused.filter((error) => !allowed.test(JSON.stringify(error)))).toEqual([])

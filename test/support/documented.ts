@@ -1,7 +1,7 @@
 import { dereference, type OutputUnit, type Schema, validate } from '@cfworker/json-schema'
 import { inject } from 'vitest'
 import { codesOf } from '../../src/http/output/problem-schemas.ts'
-import { isObject } from '../../src/openapi/closed.ts'
+import { isRecord } from '../../src/ledger/model/json.ts'
 
 /**
  * Compares what the Worker answered with the OpenAPI document: path and method, status, content type, headers and body.
@@ -56,7 +56,7 @@ async function whatIsUndocumented(request: Request, response: Response): Promise
   const found = operationOf(request.method, pathname)
   if (!found) return outsideOfTheDocument(response)
   const documented = objectAt(found.operation, 'responses')[String(response.status)]
-  if (!isObject(documented)) return 'the route has no such status'
+  if (!isRecord(documented)) return 'the route has no such status'
   return wrongHeaders(documented, response) ?? (await wrongBody(documented, request, response))
 }
 
@@ -121,19 +121,19 @@ async function wrongBody(
   const [sent_type = ''] = (response.headers.get('Content-Type') ?? '').split(';')
   if (BINARY.test(sent_type)) {
     const declared = documented.content
-    return isObject(declared) && declared[sent_type] ? undefined : `the content type is ${sent_type}`
+    return isRecord(declared) && declared[sent_type] ? undefined : `the content type is ${sent_type}`
   }
   const text = await response.clone().text()
   if (request.method === 'HEAD' && text === '') return undefined
   const content = documented.content
-  if (!isObject(content)) return text === '' ? undefined : 'it should have no body'
+  if (!isRecord(content)) return text === '' ? undefined : 'it should have no body'
   const [type = ''] = (response.headers.get('Content-Type') ?? '').split(';')
   const media = content[type]
-  if (!isObject(media)) return `the content type is ${type}`
+  if (!isRecord(media)) return `the content type is ${type}`
   if (!/[/+]json$/.test(type)) return wrongValue(text, asObject(media.schema))
   const body: unknown = JSON.parse(text)
   const codes = codesOf(documented)
-  if (codes.length > 0 && isObject(body) && !codes.some((code) => code === body.code)) {
+  if (codes.length > 0 && isRecord(body) && !codes.some((code) => code === body.code)) {
     return `the status has the codes ${codes.join(', ')}`
   }
   return wrongValue(body, asObject(media.schema))
@@ -171,7 +171,7 @@ export function objectAt(value: Json, key: string): Json {
 }
 
 export function asObject(value: unknown): Json {
-  if (!isObject(value)) throw new Error(`not an object of the document: ${JSON.stringify(value)}`)
+  if (!isRecord(value)) throw new Error(`not an object of the document: ${JSON.stringify(value)}`)
   return value
 }
 

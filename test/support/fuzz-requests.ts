@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { isObject } from '../../src/openapi/closed.ts'
+import { isRecord } from '../../src/ledger/model/json.ts'
 import type { Belongings } from './belongings.ts'
 import { asObject, document, type Operation, objectAt, operations, resolve } from './documented.ts'
 import { fillPath, jsonOrFirst } from './requests.ts'
@@ -130,7 +130,7 @@ function toJson(value: unknown): string {
 
 /** A generated id leads nowhere; the owner's id reaches the real work. */
 function withIds(body: unknown, owner: Belongings): unknown {
-  if (!isObject(body)) return body
+  if (!isRecord(body)) return body
   const ids: Json = {
     transaction_id: owner.transaction_id,
     hold_id: owner.hold_id,
@@ -147,7 +147,7 @@ function almost(valid: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
     value: HOSTILE_VALUE,
   })
   return fc.tuple(valid, change).map(([body, { what, at, value }]) => {
-    if (!isObject(body)) return value
+    if (!isRecord(body)) return value
     const fields = Object.entries(body)
     const [name, old] = fields[at % Math.max(1, fields.length)] ?? ['amount', 1]
     if (what === 'drop') return Object.fromEntries(fields.filter(([other]) => other !== name))
@@ -191,7 +191,7 @@ function anyOfSchema(schema: Json, depth = 0): fc.Arbitrary<unknown> {
   if (Array.isArray(alternatives)) {
     return fc.oneof(...alternatives.map((alternative: unknown) => anyOfSchema(asObject(alternative), depth)))
   }
-  if (isObject(properties)) return objectOf(resolve(schema), depth)
+  if (isRecord(properties)) return objectOf(resolve(schema), depth)
   const [kind] = [type].flat()
   switch (kind) {
     case 'object':

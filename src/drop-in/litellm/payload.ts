@@ -1,3 +1,4 @@
+import { isRecord } from '../../ledger/model/json.ts'
 import { type EventFields, type Item, keyOf } from '../ingest.ts'
 
 /**
@@ -124,8 +125,4 @@ function rejected(reason: 'unreadable' | 'no_usage' | 'no_model' | 'no_provider'
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function isRecord(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,3 +1,4 @@
+import { isRecord } from '../../ledger/model/json.ts'
 import type { Item } from '../ingest.ts'
 import { keyOf } from '../ingest.ts'
 import { itemOf, type Mapping } from './mapping.ts'
@@ -83,8 +84,4 @@ function isText(value: unknown): value is string {
 
 function isAbsent(value: unknown): boolean {
   return value === undefined || value === null
-}
-
-function isRecord(value: unknown): value is Attributes {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -81,7 +81,7 @@ export interface ForeignEvent {
 export function itemOf(event: ForeignEvent, mappings: readonly Mapping[]): Item {
   const mapping = mappings.find(({ type }) => type === event.type)
   if (!mapping) {
-    const detail = `There is no mapping for the type ${JSON.stringify(event.type.slice(0, 60))}. Add one with PUT /v1/drop-in/openmeter.`
+    const detail = `Mapping for the type ${JSON.stringify(event.type.slice(0, 60))} not found. Add one with PUT /v1/drop-in/openmeter.`
     return { kind: 'rejected', reason: 'no_mapping', detail }
   }
   const consumed = mapping.unit === undefined ? tokensOf(mapping, event.data) : unitsOf(mapping, event.data)

@@ -1,5 +1,6 @@
 import { jsonResponse } from '../../http/output/json.ts'
-import { type Asked, type Fields, isFields, number, rows, type Translation, text } from './translation.ts'
+import { isRecord } from '../../ledger/model/json.ts'
+import { type Asked, type Fields, number, rows, type Translation, text } from './translation.ts'
 
 /** Usage and costs: in the shapes of the service and, beside them, of its SDK's types. */
 
@@ -28,7 +29,7 @@ interface Share {
 
 function sharesOf({ data }: Fields, group: string): Share[] {
   return rows(data).map((row) => ({
-    name: (isFields(row.group) ? text(row.group[group]) : undefined) ?? 'unknown',
+    name: (isRecord(row.group) ? text(row.group[group]) : undefined) ?? 'unknown',
     credits: number(row.credits),
     cost: number(row.provider_cost_usd),
   }))
@@ -44,15 +45,15 @@ function byName(shares: readonly Share[], total: number): object {
 }
 
 const groupOf = (row: Fields, name: string) =>
-  (isFields(row.group) ? row.group[name] : undefined) ?? 'unknown'
-const unitsOf = (row: Fields, name: string) => number(isFields(row.units) ? row.units[name] : 0)
+  (isRecord(row.group) ? row.group[name] : undefined) ?? 'unknown'
+const unitsOf = (row: Fields, name: string) => number(isRecord(row.units) ? row.units[name] : 0)
 
 async function usage(asked: Asked): Promise<Response> {
   const feature = await analyticsBy(asked, 'usage', 'feature')
   const model = await analyticsBy(asked, 'usage', 'provider,model')
   const type = await analyticsBy(asked, 'usage', 'event_type')
   const day = await analyticsBy(asked, 'usage', 'day')
-  const totals = isFields(feature.totals) ? feature.totals : {}
+  const totals = isRecord(feature.totals) ? feature.totals : {}
   const cost = number(totals.provider_cost_usd)
   const figures = (row: Fields) => ({
     eventCount: number(row.events),
@@ -102,7 +103,7 @@ function merged(shares: readonly Share[]): Share[] {
 
 async function costBreakdown(asked: Asked): Promise<Response> {
   const answer = await analyticsBy(asked, 'usage', 'provider,model')
-  const total = isFields(answer.totals) ? number(answer.totals.provider_cost_usd) : 0
+  const total = isRecord(answer.totals) ? number(answer.totals.provider_cost_usd) : 0
   const { from, to } = answer
   return jsonResponse(asked.c, {
     totalCostUsd: total,
@@ -122,7 +123,7 @@ async function costBreakdown(asked: Asked): Promise<Response> {
 
 async function costs(asked: Asked): Promise<Response> {
   const answer = await analyticsBy(asked, 'costs', 'provider,model')
-  const totals = isFields(answer.totals) ? answer.totals : {}
+  const totals = isRecord(answer.totals) ? answer.totals : {}
   return jsonResponse(asked.c, {
     data: {
       summary: {

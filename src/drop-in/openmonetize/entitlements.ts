@@ -1,6 +1,7 @@
 import { jsonResponse } from '../../http/output/json.ts'
+import { isRecord } from '../../ledger/model/json.ts'
 import { listAll } from './pages.ts'
-import { type Fields, isFields, pick, snakeCase, type Translation } from './translation.ts'
+import { type Fields, pick, snakeCase, type Translation } from './translation.ts'
 
 /** Entitlement checks and rules of features. */
 
@@ -53,7 +54,7 @@ export const entitlementTranslations: readonly Translation[] = [
     status: 200,
     problems: ['unknown_provider', 'unpriced_model'],
     async run({ c, body, send }) {
-      const action = isFields(body.action) ? pick(snakeCase(body.action), ACTION) : undefined
+      const action = isRecord(body.action) ? pick(snakeCase(body.action), ACTION) : undefined
       const checked = await send({
         method: 'POST',
         path: '/v1/entitlements/check',

@@ -1,12 +1,13 @@
 import { fieldErrors } from '../../http/input/validation.ts'
 import { jsonResponse } from '../../http/output/json.ts'
 import { invalidRequest, refusalResponse } from '../../http/output/problem.ts'
+import { isRecord } from '../../ledger/model/json.ts'
 import type { FieldError } from '../../ledger/model/refusal.ts'
 import { isUsageUnit } from '../../pricing/usage.ts'
 import { eventSchema } from '../../rating/event.ts'
 import { countUnreadable, type EventFields, ingestItems, keyOf } from '../ingest.ts'
 import { listAll } from './pages.ts'
-import { type Asked, type Fields, isFields, pick, snakeCase, type Translation, text } from './translation.ts'
+import { type Asked, type Fields, pick, snakeCase, type Translation, text } from './translation.ts'
 
 /** Usage events. Fields may have either of the original's spellings. */
 
@@ -66,7 +67,7 @@ function quantityOf({ unit_type, quantity }: Fields): object {
 async function ingest({ c, body }: Asked): Promise<Response> {
   const started_ms = Date.now()
   const sent = Array.isArray(body.events) ? body.events : [body]
-  const events = sent.map((event: unknown) => (isFields(event) ? eventOf(event) : { idempotency_key: '' }))
+  const events = sent.map((event: unknown) => (isRecord(event) ? eventOf(event) : { idempotency_key: '' }))
   const errors = [...errorsOf(events), ...sent.flatMap(ofAnother(c.get('key').customer_id))]
   if (sent.length === 0 || sent.length > MAX_EVENTS) {
     errors.push({ path: '/events', message: `must have 1 to ${MAX_EVENTS} events` })
@@ -127,7 +128,7 @@ function errorsOf(events: readonly EventFields[]): FieldError[] {
 
 function ofAnother(customer_id: string) {
   return (event: unknown, index: number): FieldError[] => {
-    const named = isFields(event) ? snakeCase(event).customer_id : undefined
+    const named = isRecord(event) ? snakeCase(event).customer_id : undefined
     if (named === undefined || named === customer_id) return []
     return [{ path: `/events/${index}/customer_id`, message: OF_ANOTHER }]
   }
@@ -179,7 +180,7 @@ export const eventTranslations: readonly Translation[] = [
 ]
 
 function recordOf(row: Fields): object {
-  const usage = isFields(row.usage) ? row.usage : {}
+  const usage = isRecord(row.usage) ? row.usage : {}
   const count = (value: unknown) => (value === undefined ? null : String(value))
   return {
     id: row.id,

@@ -1,5 +1,6 @@
 import { jsonResponse } from '../../http/output/json.ts'
-import { type Fields, isFields, number, pick, rows, snakeCase, type Translation } from './translation.ts'
+import { isRecord } from '../../ledger/model/json.ts'
+import { type Fields, number, pick, rows, snakeCase, type Translation } from './translation.ts'
 
 /** Cost calculations. */
 
@@ -64,12 +65,12 @@ export const ratingTranslations: readonly Translation[] = [
     async run({ c, body, send }) {
       const asked = Array.isArray(body.calculations) ? body.calculations : []
       const calculations = asked.map((one: unknown) =>
-        isFields(one) ? pick(snakeCase(one), CALCULATION) : one,
+        isRecord(one) ? pick(snakeCase(one), CALCULATION) : one,
       )
       const path = '/v1/rating/calculate/bulk'
       const answer = await send({ method: 'POST', path, body: { calculations } })
       const results = rows(answer.results).map((result) =>
-        isFields(result.error)
+        isRecord(result.error)
           ? { error: result.error.code, message: result.error.detail }
           : calculatedOf(result),
       )

@@ -6,9 +6,10 @@ import type { AuthenticatedKey } from '../../api-keys/record.ts'
 import type { AppEnv } from '../../http/env.ts'
 import { customerText } from '../../http/input/identifiers.ts'
 import { jsonProblem, parseBody, rawBody } from '../../http/middleware/body.ts'
-import { invalidRequest, refusalResponse } from '../../http/output/problem.ts'
+import { invalidRequest, problem } from '../../http/output/problem.ts'
 import type { ProblemCode } from '../../http/output/problem-codes.ts'
 import { OPEN_OR_OPERATOR, route } from '../../http/route.ts'
+import { isRecord } from '../../ledger/model/json.ts'
 import { currentPrices } from '../../rating/current-prices.ts'
 import type { Dispatch, OwnRequest } from '../dispatch.ts'
 import { whenEnabled } from '../endpoints.ts'
@@ -107,7 +108,7 @@ export function addTranslation(
     }
     try {
       const asked: Asked = { c, params, body: snakeCase(read), send }
-      return isOfAnother(asked) ? refusalResponse(c, { code: 'customer_mismatch' }) : await run(asked)
+      return isOfAnother(asked) ? ofAnother(c) : await run(asked)
     } catch (error) {
       if (error instanceof Refused) return error.response
       throw error
@@ -123,15 +124,16 @@ function isOfAnother({ c, params, body }: Asked): boolean {
   return named.some((id) => id !== undefined && id !== null && id !== key.customer_id)
 }
 
+function ofAnother(c: Context<AppEnv>): Response {
+  const detail = 'The request names another customer than that of the API key. Use a key of that customer.'
+  return problem(c, { code: 'customer_mismatch', detail })
+}
+
 function readFields(c: Context<AppEnv>): Fields | Response {
   const parsed = parseBody(c.get('body_bytes') ?? new Uint8Array())
   if (typeof parsed === 'string') return jsonProblem(c, parsed)
-  if (isFields(parsed.value)) return parsed.value
+  if (isRecord(parsed.value)) return parsed.value
   return invalidRequest(c, 'The body must be an object.', [{ path: '', message: 'must be an object' }])
-}
-
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Renames the fields to snake_case and drops nulls. If a field has both spellings, the first one counts. */
@@ -161,5 +163,5 @@ export function number(value: unknown): number {
 }
 
 export function rows(value: unknown): Fields[] {
-  return Array.isArray(value) ? value.filter(isFields) : []
+  return Array.isArray(value) ? value.filter(isRecord) : []
 }

@@ -1,4 +1,5 @@
 import { InexactNumber } from '../../http/input/exact-json.ts'
+import { isRecord } from '../../ledger/model/json.ts'
 import {
   type Attributes,
   type AttributeValue,
@@ -82,8 +83,4 @@ export function integerText(value: unknown): string {
 
 export function records(value: unknown): Json[] {
   return Array.isArray(value) ? value.filter(isRecord) : []
-}
-
-export function isRecord(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

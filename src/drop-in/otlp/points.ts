@@ -1,5 +1,6 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire'
-import { attributesOf, integerText, isRecord, records } from './json.ts'
+import { isRecord } from '../../ledger/model/json.ts'
+import { attributesOf, integerText, records } from './json.ts'
 import { eachField, readAttribute } from './protobuf.ts'
 import type { Attributes, AttributeValue, Undecodable } from './span.ts'
 

@@ -1,5 +1,5 @@
+import { isRecord } from '../../ledger/model/json.ts'
 import type { FieldError } from '../../ledger/model/refusal.ts'
-import { isRecord } from './call-request.ts'
 
 export const MAX_JSON_BYTES = 16 * 1024 * 1024
 

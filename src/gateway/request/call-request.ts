@@ -1,3 +1,4 @@
+import { isRecord } from '../../ledger/model/json.ts'
 import type { Usage } from '../../pricing/usage.ts'
 import type { MeteredApi, MeteredEndpoint } from '../dialect.ts'
 import type { Upload } from './multipart.ts'
@@ -168,8 +169,4 @@ function searches(web_searches: number): Usage {
 function toolsLike(tools: unknown, type: RegExp): Body[] {
   if (!Array.isArray(tools)) return []
   return tools.filter((tool: unknown): tool is Body => isRecord(tool) && type.test(String(tool.type)))
-}
-
-export function isRecord(value: unknown): value is Body {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

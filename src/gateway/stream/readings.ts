@@ -1,6 +1,6 @@
+import { isRecord } from '../../ledger/model/json.ts'
 import type { Dialect } from '../../provider-keys/providers.ts'
 import type { MeteredApi } from '../dialect.ts'
-import { isRecord } from '../request/call-request.ts'
 
 /** The usage that a stream of one API reports in its lines of data. Lines stay text until the usage is needed. */
 export interface Reading {

@@ -1,5 +1,5 @@
 import { sizeOf } from '../../db/json-parameters.ts'
-import { type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
+import { isRecord, type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
 
 /** The most that free JSON of a customer (metadata, the value of an entitlement) takes as UTF-8. */
 export const MAX_FREE_JSON_BYTES = 16 * 1024
@@ -124,10 +124,6 @@ export function placeSources(body: unknown, sources: readonly PlacedSource[]): v
 
 function recordOf(value: unknown): Record<string, unknown> | undefined {
   return isRecord(value) ? value : undefined
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import type { JsonText } from '../../ledger/model/json.ts'
+import { isRecord, type JsonText } from '../../ledger/model/json.ts'
 import { isInexact } from './exact-json.ts'
 import { JsonSource, MAX_FREE_JSON_BYTES } from './json-source.ts'
 
@@ -28,7 +28,7 @@ export function plainMetadata(value: unknown): JsonText | undefined {
 // Not a record: zod copies one without `__proto__`, which is a name like any other here.
 function isObject(value: unknown): boolean {
   if (value instanceof JsonSource) return value.isObject
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isRecord(value)
 }
 
 /** Applies only to metadata whose field name is written with escapes, which no serializer does. */

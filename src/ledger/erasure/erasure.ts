@@ -1,5 +1,6 @@
 import type { SubjectKind } from '../../db/schema.ts'
 import { FORMAT } from '../journal/packing.ts'
+import { isRecord } from '../model/json.ts'
 
 /** The subject of an erasure. The alias replaces the customer's own id everywhere. */
 export interface Erased {
@@ -50,7 +51,7 @@ export function eraseFromRow(format: number, body: string, erased: Erased): stri
 /** Removes the subject from the state of a wallet: as its owner, and in open holds. Ends recurring grants of its wallet. */
 export function eraseFromWallet(state: string, erased: Erased): string {
   const wallet: unknown = JSON.parse(state)
-  if (!isObject(wallet)) throw new Error('the state of a wallet is not an object')
+  if (!isRecord(wallet)) throw new Error('the state of a wallet is not an object')
   const renamed = rename(wallet, erased)
   return JSON.stringify(isSubject(wallet.owner, erased) ? { ...renamed, recurring: [] } : renamed)
 }
@@ -58,7 +59,7 @@ export function eraseFromWallet(state: string, erased: Erased): string {
 /** Removes the subject from an unpacked entry that is stored beside the journal. */
 export function eraseFromEntry(entry: string, erased: Erased): string {
   const plain: unknown = JSON.parse(entry)
-  if (!isObject(plain)) throw new Error('an entry is not an object')
+  if (!isRecord(plain)) throw new Error('an entry is not an object')
   const renamed = rename(plain, erased)
   const { metadata: _, metadata_text: __, ...kept } = renamed
   return JSON.stringify(isOf(plain.event, plain.wallet, erased) ? kept : renamed)
@@ -66,7 +67,7 @@ export function eraseFromEntry(entry: string, erased: Erased): string {
 
 /** Removes the subject from a packed record: entries have `e`, `w`, and `mt` or `md`. */
 function eraseFromRecord(record: unknown, erased: Erased): unknown {
-  if (!isObject(record)) throw new Error('a record is not an object')
+  if (!isRecord(record)) throw new Error('a record is not an object')
   const renamed = rename(record, erased)
   const { md: _, mt: __, ...kept } = renamed
   return isOf(record.e, record.w, erased) ? kept : renamed
@@ -75,12 +76,12 @@ function eraseFromRecord(record: unknown, erased: Erased): unknown {
 /** Whether an entry is of one of the subject's events, or of its wallet. */
 function isOf(event: unknown, wallet: unknown, { kind, id, wallet_number }: Erased): boolean {
   if (wallet_number !== null && wallet === wallet_number) return true
-  return isObject(event) && [...ID_FIELDS[kind]].some((field) => event[field] === id)
+  return isRecord(event) && [...ID_FIELDS[kind]].some((field) => event[field] === id)
 }
 
 function renameIn(value: unknown, erased: Erased): unknown {
   if (Array.isArray(value)) return value.map((item: unknown) => renameIn(item, erased))
-  return isObject(value) ? rename(value, erased) : value
+  return isRecord(value) ? rename(value, erased) : value
 }
 
 function rename(value: JsonObject, erased: Erased): JsonObject {
@@ -98,11 +99,7 @@ function rename(value: JsonObject, erased: Erased): JsonObject {
 
 /** An owner is `{kind, id}`. */
 function isSubject(value: unknown, { kind, id }: Erased): boolean {
-  return isObject(value) && value.kind === kind && value.id === id
+  return isRecord(value) && value.kind === kind && value.id === id
 }
 
 type JsonObject = Readonly<Record<string, unknown>>
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

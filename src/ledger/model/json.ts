@@ -8,6 +8,11 @@ export function parseStored<T>(text: SqlStorageValue | undefined): T {
   return JSON.parse(String(text))
 }
 
+/** Whether a parsed value is a JSON object: not a list, and not null. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 declare const jsonText: unique symbol
 
 /**
