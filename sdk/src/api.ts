@@ -514,7 +514,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the model calls among the spans of an OpenTelemetry trace export
-         * @description Bills the innermost spans of model calls, once per trace id and span id; `partialSuccess` says how many were rejected, and why. Content and cost attributes are not read. OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
+         * @description Bills the innermost spans of model calls, once per trace id and span id. `partialSuccess` has the number of rejected spans and the reasons. Content and cost attributes are ignored. OTLP/HTTP as JSON or protobuf. Every field of the protocol is accepted.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -557,8 +557,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Bill CloudEvents as OpenMeter takes them
-         * @description One event, a batch, or binary mode. The subject is the user; the mapping of the event type says what is billed (`PUT /v1/drop-in/openmeter`). An id of one source is billed once. Every field of the protocol is accepted.
+         * Bill CloudEvents in OpenMeter's format
+         * @description Accepts one event, a batch, or binary mode. The subject is the user; the mapping of the event type decides what is billed (`PUT /v1/drop-in/openmeter`). An id of one source is billed once. Every field of the protocol is accepted.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -577,8 +577,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Query a meter as OpenMeter does
-         * @description A meter is named by the `type`, `feature_id` or `unit` of a mapping. Sums only.
+         * Query a meter in OpenMeter's format
+         * @description The meter is the `type`, `feature_id` or `unit` of a mapping. Only sums are supported.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -599,7 +599,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the value of an entitlement as OpenMeter does
+         * Get the value of an entitlement in OpenMeter's format
          * @description OpenMeter's customer is a user here.
          *
          *     Requires an API key with the scope `analytics:read`.
@@ -624,7 +624,7 @@ export interface paths {
         put?: never;
         /**
          * Bill the calls that LiteLLM's generic logger reports
-         * @description A list of StandardLoggingPayload, one of them, or one per line. Failed calls and cache hits cost nothing. Answers 200 whatever the single calls are, since LiteLLM sends nothing twice. Every field of the payload is accepted; prompts, answers and costs are not read.
+         * @description Accepts a StandardLoggingPayload, a list of them, or one per line. Failed calls and cache hits cost nothing. Answers 200 whatever the outcome of single calls, because LiteLLM never repeats a request. Every field of the payload is accepted; prompts, answers and costs are ignored.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -645,8 +645,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Bill a meter event as Stripe takes it
-         * @description The customer of the payload is the user. The mapping of the event name says what is billed (`PUT /v1/drop-in/openmeter`, with pointers into the payload, such as `/value`). An identifier is billed once.
+         * Bill a meter event in Stripe's format
+         * @description The customer in the payload is the user. The mapping of the event name decides what is billed (`PUT /v1/drop-in/openmeter`, with pointers into the payload, such as `/value`). An identifier is billed once.
          *
          *     Requires an API key with the scope `events:write`.
          */
@@ -2129,7 +2129,7 @@ export interface paths {
         get: operations["listGatewayRoutes"];
         put?: never;
         /**
-         * Store a route: the attempts after a call that its provider refused
+         * Store a route: further attempts after a provider has refused a call
          * @description Applies to calls of the API and model, before the first byte of their answer. A call without a route, or with `X-Meter-Fallback: off`, is attempted once. Live and test keys have routes of their own.
          *
          *     Requires an API key with the scope `provider-keys:write`.
@@ -2307,8 +2307,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get what the drop-in endpoints received and what became of it
-         * @description To see why nothing arrives. Counts since the first request; the last ten seconds may be missing, and what an isolate had not written when it ended. They are no bill: `GET /v1/events` is exact.
+         * Get the numbers of items that the drop-in endpoints received, by outcome
+         * @description Helps to find out why no usage arrives. Counts from the first request on. Counts of the last ten seconds may be missing, and some counts may be lost: only `GET /v1/events` is exact.
          *
          *     Requires an API key with the scope `analytics:read`.
          */
@@ -2337,7 +2337,7 @@ export interface paths {
         get: operations["getOpenMeterMappings"];
         /**
          * Set the mappings of OpenMeter events
-         * @description Replaces all of them. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event; `provider` is a name or a pointer. A change reaches every request within 30 seconds.
+         * @description Replaces all mappings. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event; `provider` is a name or a pointer. A change reaches every request within 30 seconds.
          *
          *     Requires an API key with the scope `pricing:write`.
          */
@@ -4617,7 +4617,7 @@ export interface components {
             }[];
             /** @enum {string} */
             on_ambiguous: "next" | "stop";
-            /** @description Null for the default of the gateway. */
+            /** @description Null for the gateway's default. */
             timeouts: {
                 headers_seconds: number | null;
                 first_chunk_seconds: number | null;
@@ -4638,12 +4638,12 @@ export interface components {
              * @enum {string}
              */
             api: "openai" | "anthropic" | "google";
-            /** @description The models of the calls: a name, a beginning and `*`, or `*`. Default: *. */
+            /** @description The models of the calls: a name, a prefix and `*`, or `*`. Default: *. */
             model?: string;
             /** @description The attempts after the first one, in order. */
             targets: components["schemas"]["GatewayTarget"][];
             /**
-             * @description Whether the next attempt follows one that the provider may have worked on (a timeout, a lost connection), which it may charge for. Default: next.
+             * @description Whether another attempt follows one whose outcome is unknown (a timeout, a lost connection): the provider may charge for both. Default: next.
              * @enum {string}
              */
             on_ambiguous?: "next" | "stop";
@@ -4671,12 +4671,12 @@ export interface components {
         };
         GatewayRouteChange: {
             name?: string;
-            /** @description The models of the calls: a name, a beginning and `*`, or `*`. */
+            /** @description The models of the calls: a name, a prefix and `*`, or `*`. */
             model?: string;
             /** @description The attempts after the first one, in order. */
             targets?: components["schemas"]["GatewayTarget"][];
             /**
-             * @description Whether the next attempt follows one that the provider may have worked on (a timeout, a lost connection), which it may charge for.
+             * @description Whether another attempt follows one whose outcome is unknown (a timeout, a lost connection): the provider may charge for both.
              * @enum {string}
              */
             on_ambiguous?: "next" | "stop";
@@ -4744,81 +4744,81 @@ export interface components {
         };
         DropInStatus: {
             otlp: {
-                /** @description Whether this deployment has the endpoint on. */
+                /** @description Whether the endpoint is enabled in this deployment. */
                 enabled: boolean;
                 /** Format: date-time */
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description What should have been billed, by reason. */
+                /** @description Items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description What costs nothing, by reason. */
+                /** @description Items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
             };
             openmeter: {
-                /** @description Whether this deployment has the endpoint on. */
+                /** @description Whether the endpoint is enabled in this deployment. */
                 enabled: boolean;
                 /** Format: date-time */
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description What should have been billed, by reason. */
+                /** @description Items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description What costs nothing, by reason. */
+                /** @description Items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
             };
             litellm: {
-                /** @description Whether this deployment has the endpoint on. */
+                /** @description Whether the endpoint is enabled in this deployment. */
                 enabled: boolean;
                 /** Format: date-time */
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description What should have been billed, by reason. */
+                /** @description Items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description What costs nothing, by reason. */
+                /** @description Items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
             };
             openmonetize: {
-                /** @description Whether this deployment has the endpoint on. */
+                /** @description Whether the endpoint is enabled in this deployment. */
                 enabled: boolean;
                 /** Format: date-time */
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description What should have been billed, by reason. */
+                /** @description Items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description What costs nothing, by reason. */
+                /** @description Items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
             };
             stripe: {
-                /** @description Whether this deployment has the endpoint on. */
+                /** @description Whether the endpoint is enabled in this deployment. */
                 enabled: boolean;
                 /** Format: date-time */
                 last_received_at: string | null;
                 accepted: number;
                 duplicates: number;
-                /** @description What should have been billed, by reason. */
+                /** @description Items that were not billed because of an error, by reason. */
                 rejected: {
                     [key: string]: number;
                 };
-                /** @description What costs nothing, by reason. */
+                /** @description Items that cost nothing, by reason. */
                 ignored: {
                     [key: string]: number;
                 };
@@ -5575,7 +5575,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Every event is billed, or was before. */
+            /** @description All events are billed, now or by an earlier request. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -5642,7 +5642,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Whether the user may use the feature, and how much is left of its limit. */
+            /** @description Whether the user may use the feature, and the rest of its limit. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5676,7 +5676,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What became of the calls. */
+            /** @description The outcomes of the calls. */
             200: {
                 headers: {
                     [name: string]: unknown;

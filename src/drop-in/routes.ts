@@ -16,22 +16,22 @@ import { otlpRoutes, protobufProblems } from './otlp/routes.ts'
 import { stripeRoutes } from './stripe/routes.ts'
 
 const endpointSchema = z.object({
-  enabled: z.boolean().openapi({ description: 'Whether this deployment has the endpoint on.' }),
+  enabled: z.boolean().openapi({ description: 'Whether the endpoint is enabled in this deployment.' }),
   last_received_at: z.string().nullable().openapi({ format: 'date-time' }),
   accepted: z.int(),
   duplicates: z.int(),
   rejected: z
     .record(z.string(), z.int())
-    .openapi({ description: 'What should have been billed, by reason.' }),
-  ignored: z.record(z.string(), z.int()).openapi({ description: 'What costs nothing, by reason.' }),
+    .openapi({ description: 'Items that were not billed because of an error, by reason.' }),
+  ignored: z.record(z.string(), z.int()).openapi({ description: 'Items that cost nothing, by reason.' }),
 })
 
 const statusRoute = route({
   method: 'get',
   path: '/',
-  summary: 'Get what the drop-in endpoints received and what became of it',
+  summary: 'Get the numbers of items that the drop-in endpoints received, by outcome',
   description:
-    'To see why nothing arrives. Counts since the first request; the last ten seconds may be missing, and what an isolate had not written when it ended. They are no bill: `GET /v1/events` is exact.',
+    'Helps to find out why no usage arrives. Counts from the first request on. Counts of the last ten seconds may be missing, and some counts may be lost: only `GET /v1/events` is exact.',
   ...scoped('analytics:read'),
   answers: {
     200: json(

@@ -39,7 +39,7 @@ const SCOPE = 'provider-keys:write'
 const createRoute = route({
   method: 'post',
   path: '/',
-  summary: 'Store a route: the attempts after a call that its provider refused',
+  summary: 'Store a route: further attempts after a provider has refused a call',
   description:
     'Applies to calls of the API and model, before the first byte of their answer. A call without a route, or with `X-Meter-Fallback: off`, is attempted once. Live and test keys have routes of their own.',
   ...scoped(SCOPE),
@@ -167,7 +167,7 @@ gatewayRoutesRoutes.openapi(changeRoute, async (c) => {
     ])
     forgetGatewayRoutes(ledger_id)
     if (updated?.meta.changes === 1) return jsonResponse(c, routeJson(after, mode))
-    const detail = `Another route is for ${after.api} and ${after.model}, or this one was changed at the same time. Read it and try again.`
+    const detail = `Another route for ${after.api} and ${after.model} exists, or this one was changed at the same time. Read it and retry.`
     return problem(c, { code: 'conflict', detail })
   } catch (error) {
     return serviceUnavailable(c, 'gateway_route_not_changed', error)

@@ -42,7 +42,7 @@ const fields = {
   model: customerText()
     .refine((model) => !model.slice(0, -1).includes('*'), 'may have * only at its end')
     .openapi({
-      description: 'The models of the calls: a name, a beginning and `*`, or `*`.',
+      description: 'The models of the calls: a name, a prefix and `*`, or `*`.',
       example: 'gpt-4o*',
     }),
   targets: z
@@ -52,7 +52,7 @@ const fields = {
     .openapi({ description: 'The attempts after the first one, in order.' }),
   on_ambiguous: z.enum(ON_AMBIGUOUS).openapi({
     description:
-      'Whether the next attempt follows one that the provider may have worked on (a timeout, a lost connection), which it may charge for.',
+      'Whether another attempt follows one whose outcome is unknown (a timeout, a lost connection): the provider may charge for both.',
   }),
   timeouts: timeoutsSchema,
   enabled: z.boolean(),
@@ -104,7 +104,7 @@ export const gatewayRouteSchema = z
     on_ambiguous: z.enum(ON_AMBIGUOUS),
     timeouts: z
       .object({ headers_seconds: limit, first_chunk_seconds: limit, idle_seconds: limit })
-      .openapi({ description: 'Null for the default of the gateway.' }),
+      .openapi({ description: "Null for the gateway's default." }),
     enabled: z.boolean(),
     mode: z.enum(MODES),
     created_at: z.iso.datetime(),

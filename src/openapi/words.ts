@@ -34,7 +34,7 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   [
     '/v1/gateway-routes',
     'Gateway routes',
-    'The attempts after a call through the gateway that its provider refused.',
+    'Further attempts after a provider has refused a call through the gateway.',
   ],
   ['/v1/admin', 'Operator', 'Operations on the deployment, with the operator token.'],
   ['/v1/drop-in', 'Drop-in', "What the endpoints of other systems' clients received, and their settings."],

@@ -20,7 +20,7 @@ const eventsRoute = route({
   path: '/events',
   summary: "Bill the calls that LiteLLM's generic logger reports",
   description:
-    'A list of StandardLoggingPayload, one of them, or one per line. Failed calls and cache hits cost nothing. Answers 200 whatever the single calls are, since LiteLLM sends nothing twice. Every field of the payload is accepted; prompts, answers and costs are not read.',
+    'Accepts a StandardLoggingPayload, a list of them, or one per line. Failed calls and cache hits cost nothing. Answers 200 whatever the outcome of single calls, because LiteLLM never repeats a request. Every field of the payload is accepted; prompts, answers and costs are ignored.',
   ...scopedWith('events:write', body, whenEnabled('litellm'), currentPrices),
   request: {
     body: {
@@ -34,7 +34,7 @@ const eventsRoute = route({
   },
   answers: {
     200: json(
-      'What became of the calls.',
+      'The outcomes of the calls.',
       z.object({
         accepted: z.int(),
         duplicates: z.int(),

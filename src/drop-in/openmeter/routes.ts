@@ -36,9 +36,9 @@ const batch = { type: 'array', items: cloudEvent } as const
 const eventsRoute = route({
   method: 'post',
   path: '/api/v1/events',
-  summary: 'Bill CloudEvents as OpenMeter takes them',
+  summary: "Bill CloudEvents in OpenMeter's format",
   description:
-    'One event, a batch, or binary mode. The subject is the user; the mapping of the event type says what is billed (`PUT /v1/drop-in/openmeter`). An id of one source is billed once. Every field of the protocol is accepted.',
+    'Accepts one event, a batch, or binary mode. The subject is the user; the mapping of the event type decides what is billed (`PUT /v1/drop-in/openmeter`). An id of one source is billed once. Every field of the protocol is accepted.',
   ...scopedWith('events:write', body, whenEnabled('openmeter'), currentPrices),
   request: {
     body: {
@@ -50,15 +50,15 @@ const eventsRoute = route({
       },
     },
   },
-  answers: { 204: { description: 'Every event is billed, or was before.' } },
+  answers: { 204: { description: 'All events are billed, now or by an earlier request.' } },
   problems: ['invalid_json', 'invalid_request', 'not_found', 'overloaded', 'unavailable'],
 })
 
 const queryRoute = route({
   method: 'get',
   path: '/api/v1/meters/{meter}/query',
-  summary: 'Query a meter as OpenMeter does',
-  description: 'A meter is named by the `type`, `feature_id` or `unit` of a mapping. Sums only.',
+  summary: "Query a meter in OpenMeter's format",
+  description: 'The meter is the `type`, `feature_id` or `unit` of a mapping. Only sums are supported.',
   ...scoped('analytics:read', whenEnabled('openmeter')),
   request: { params: z.object({ meter: customerText() }), query: meterQuery },
   answers: { 200: json('The windows and groups.', meterAnswer) },
@@ -68,13 +68,13 @@ const queryRoute = route({
 const entitlementRoute = route({
   method: 'get',
   path: '/api/v1/customers/{customer}/entitlements/{feature}/value',
-  summary: 'Get the value of an entitlement as OpenMeter does',
+  summary: "Get the value of an entitlement in OpenMeter's format",
   description: "OpenMeter's customer is a user here.",
   ...scoped('analytics:read', whenEnabled('openmeter')),
   request: { params: z.object({ customer: customerText(), feature: customerText() }) },
   answers: {
     200: json(
-      'Whether the user may use the feature, and how much is left of its limit.',
+      'Whether the user may use the feature, and the rest of its limit.',
       z.object({
         hasAccess: z.boolean(),
         balance: z.number().optional(),
@@ -92,7 +92,7 @@ const putRoute = route({
   path: '/',
   summary: 'Set the mappings of OpenMeter events',
   description:
-    'Replaces all of them. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event; `provider` is a name or a pointer. A change reaches every request within 30 seconds.',
+    'Replaces all mappings. `quantity`, `model`, `input_tokens` and `output_tokens` are JSON Pointers into the `data` of an event; `provider` is a name or a pointer. A change reaches every request within 30 seconds.',
   ...scoped('pricing:write'),
   request: { body: jsonRequest(mappingsSchema) },
   answers: { 200: json('The mappings.', mappingsSchema) },
@@ -116,7 +116,7 @@ openMeterSettingsRoutes.openapi(putRoute, async (c) => {
   try {
     const auditor = auditorOf(c, c.get('key').key_id)
     if (!(await writeMappings(c.env, ledgerOf(c), mappings, auditor))) {
-      const detail = `The mappings were changed ${MAX_CHANGES_A_DAY} times today. Change them tomorrow (UTC).`
+      const detail = `The mappings were changed ${MAX_CHANGES_A_DAY} times today, which is the limit. Retry tomorrow (UTC).`
       return problem(c, { code: 'conflict', detail })
     }
   } catch (error) {
@@ -160,7 +160,7 @@ export function openMeterRoutes(dispatch: Dispatch): OpenAPIHono<AppEnv> {
     const more = refused.length > MAX_NAMED ? ` and ${refused.length - MAX_NAMED} more` : ''
     return invalidRequest(
       c,
-      `${refused.length} of ${received.length} events were refused: ${named.join(', ')}${more}. The others are billed; a repeat of them is free.`,
+      `${refused.length} of ${received.length} events were refused: ${named.join(', ')}${more}. The others are billed, and repeating them costs nothing.`,
       refused.slice(0, MAX_ERRORS).map(({ index, id, code, detail }) => ({
         path: received.length === 1 ? '' : `/${index}`,
         message: `${id.slice(0, MAX_ID)}: ${code}: ${detail}`,

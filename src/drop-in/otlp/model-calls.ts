@@ -104,7 +104,7 @@ function itemOfCall(span: Span, options: SpanOptions): Item {
   const { attributes, resource, trace_id, span_id, end_ms } = span
   if (!hasIds(span)) {
     const detail =
-      'A span needs a trace id of 16 bytes and a span id of 8 bytes, which make a retry bill once.'
+      'The span has no trace id of 16 bytes and span id of 8 bytes, without which a retry would be billed twice.'
     return { kind: 'rejected', reason: 'unreadable', detail }
   }
   if (!hasUsage(attributes)) {

@@ -54,7 +54,7 @@ const PROTOCOL = 'OTLP/HTTP as JSON or protobuf. Every field of the protocol is 
 const TRACES: Signal = {
   path: '/v1/traces',
   summary: 'Bill the model calls among the spans of an OpenTelemetry trace export',
-  description: `Bills the innermost spans of model calls, once per trace id and span id; \`partialSuccess\` says how many were rejected, and why. Content and cost attributes are not read. ${PROTOCOL}`,
+  description: `Bills the innermost spans of model calls, once per trace id and span id. \`partialSuccess\` has the number of rejected spans and the reasons. Content and cost attributes are ignored. ${PROTOCOL}`,
   list: 'resourceSpans',
   rejected: 'rejectedSpans',
   what: 'span',

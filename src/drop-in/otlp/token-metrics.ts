@@ -57,7 +57,7 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
     return { kind: 'rejected', reason: 'no_usage', detail: 'The point has no type of tokens.' }
   }
   if (!Number.isInteger(value) || value < 0 || value > MAX_TOKENS) {
-    return { kind: 'rejected', reason: 'no_usage', detail: 'The value is no number of tokens.' }
+    return { kind: 'rejected', reason: 'no_usage', detail: 'The value is not a number of tokens.' }
   }
   if (!/^[1-9]\d{0,19}$/.test(time_ns)) {
     return {

@@ -19,9 +19,9 @@ const body = rawBody(/^application\/x-www-form-urlencoded\s*(?:;|$)/i, FORM)
 const meterEventsRoute = route({
   method: 'post',
   path: '/v1/billing/meter_events',
-  summary: 'Bill a meter event as Stripe takes it',
+  summary: "Bill a meter event in Stripe's format",
   description:
-    'The customer of the payload is the user. The mapping of the event name says what is billed (`PUT /v1/drop-in/openmeter`, with pointers into the payload, such as `/value`). An identifier is billed once.',
+    'The customer in the payload is the user. The mapping of the event name decides what is billed (`PUT /v1/drop-in/openmeter`, with pointers into the payload, such as `/value`). An identifier is billed once.',
   ...scopedWith('events:write', body, whenEnabled('stripe'), currentPrices),
   request: {
     body: {

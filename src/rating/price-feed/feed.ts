@@ -45,7 +45,7 @@ export type ReadFeed =
 
 /** Reads a feed whose signature is of `key`: the signature is checked before anything is parsed. */
 export async function readFeed(bytes: Uint8Array, signature: string, key: string): Promise<ReadFeed> {
-  if (!(await isSigned(bytes, signature, key))) return refused('The signature is not of PRICE_FEED_KEY.')
+  if (!(await isSigned(bytes, signature, key))) return refused('The signature does not match PRICE_FEED_KEY.')
   let sent: unknown
   try {
     sent = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
@@ -60,7 +60,7 @@ export async function readFeed(bytes: Uint8Array, signature: string, key: string
   const { version, digest, providers } = parsed.data
   const raw = z.object({ providers: z.unknown() }).parse(sent).providers
   if ((await sha256(JSON.stringify(raw))) !== digest)
-    return refused('The digest is not that of the providers.')
+    return refused('The digest does not match the providers.')
   const prices = new Map<string, FeedPrice>()
   for (const provider of providers) {
     for (const line of provider.models) {
@@ -78,7 +78,7 @@ export async function readFeed(bytes: Uint8Array, signature: string, key: string
 }
 
 function lineProblem(id: string, list: string): string | undefined {
-  if (!/^\S{1,255}$/.test(id)) return 'is no name of a model'
+  if (!/^\S{1,255}$/.test(id)) return 'is not the name of a model'
   try {
     readPeriods(list)(0)
     return list.trim() === '' ? 'has no price' : undefined
