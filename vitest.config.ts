@@ -42,6 +42,7 @@ export default defineConfig({
                 ENCRYPTION_KEY: 'dev-encryption-key',
                 // Alarms ring when a test rings them, and not in the middle of one that counts rows.
                 FLUSH_DELAY_MS: '3600000',
+                NOTIFICATION_DELAY_MS: '3600000',
                 // Requests are slow while all tests run at once, and their lines would hide the tests' own.
                 SLOW_REQUEST_MS: '600000',
                 // The tests' customers are of this tier, and some send thousands of requests at once.

@@ -6,6 +6,8 @@ export interface Bindings {
   readonly LEDGER: DurableObjectNamespace<LedgerRpc>
   readonly DB: D1Database
   readonly USAGE: Queue
+  /** Hints that D1 has notifications for webhook endpoints. */
+  readonly NOTIFICATIONS: Queue
   /** The operator token, a secret. Without it, every operator route answers 401. */
   readonly OPERATOR_TOKEN?: string
   /** A second token, valid while the first is being rotated. */
@@ -24,6 +26,8 @@ export interface Bindings {
   readonly DEFAULT_ENTITLEMENT?: string
   readonly IDEMPOTENCY_DAYS?: string
   readonly FLUSH_DELAY_MS?: string
+  readonly NOTIFICATION_DELAY_MS?: string
+  readonly NOTIFICATION_DAYS?: string
   readonly LEDGER_TIMEOUT_MS?: string
   readonly MAX_LEDGER_MB?: string
   readonly ROLLUP_RETENTION_DAYS?: string

@@ -4,7 +4,7 @@ import { parseDecimal } from './pricing/money.ts'
 import { DAY_MS } from './time/durations.ts'
 
 /** The variables that `readConfig` reads: all text bindings. */
-export type Variables = Omit<Bindings, 'API_KEYS' | 'LEDGER' | 'DB' | 'USAGE'>
+export type Variables = Omit<Bindings, 'API_KEYS' | 'LEDGER' | 'DB' | 'USAGE' | 'NOTIFICATIONS'>
 
 export type Environment = 'development' | 'staging' | 'production'
 
@@ -23,6 +23,10 @@ export interface Config {
   readonly idempotency_window_ms: number
   /** The delay from the first unflushed commit to the flush to D1. Longer is cheaper, shorter is fresher. */
   readonly flush_delay_ms: number
+  /** The delay from a commit with a notification to its flush. */
+  readonly notification_delay_ms: number
+  /** The retention of notifications. */
+  readonly notification_days: number
   /** The time limit for a ledger object, which normally answers within milliseconds. */
   readonly ledger_timeout_ms: number
   /** The size at which a ledger's database refuses changes until it has shrunk. */
@@ -118,6 +122,8 @@ export function readConfig(env: Variables): Config {
     idempotency_window_ms: days * DAY_MS,
     ledger_timeout_ms: wholeNumber('LEDGER_TIMEOUT_MS', env.LEDGER_TIMEOUT_MS ?? '10000', 60_000),
     flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
+    notification_delay_ms: wholeNumber('NOTIFICATION_DELAY_MS', env.NOTIFICATION_DELAY_MS ?? '50', DAY_MS),
+    notification_days: wholeNumber('NOTIFICATION_DAYS', env.NOTIFICATION_DAYS ?? '30', 36_500),
     max_ledger_bytes: wholeNumber('MAX_LEDGER_MB', env.MAX_LEDGER_MB ?? '8000', MOST_LEDGER_MB) * 1_000_000,
     rollup_retention_days: rollup_days,
     log_sample_rate: share('LOG_SAMPLE_RATE', env.LOG_SAMPLE_RATE ?? '0.01'),

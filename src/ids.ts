@@ -14,7 +14,7 @@ const TAG_CHARS = 8
 const WALLET_ITEM_BODY = /^[0-9a-hjkmnp-tv-z]{34}$/
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 
-export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal'
+export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'ntf'
 /** Items stored in a wallet's own row: their ids name the wallet too. */
 export type WalletItemPrefix = 'hold' | 'rg'
 export type RandomIdPrefix =

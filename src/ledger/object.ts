@@ -42,7 +42,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
       ctx,
       store,
       max_bytes: () => this.config.max_ledger_bytes,
-      onCommitted: (due_at_ms) => this.ledger.alarms.armForCommit(due_at_ms),
+      onCommitted: (due_at_ms, notifies) => this.ledger.alarms.armForCommit(due_at_ms, notifies),
       log,
     })
     const projector = new Projector({
@@ -123,7 +123,9 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   private projection(): Projection {
     const identity = this.identity()
     const db = ledgerDb(this.env, identity.customer_id)
-    return { db, queue: this.env.USAGE, ledger_id: ledgerKey(identity), ids: this.currentBurnContext().ids }
+    const { USAGE: queue, NOTIFICATIONS: notifications } = this.env
+    const { ids } = this.currentBurnContext()
+    return { db, queue, notifications, ledger_id: ledgerKey(identity), ids }
   }
 
   /** The same object until the customer's tier changes. */

@@ -27,6 +27,7 @@ import { attachTexts } from './model/messages/events.ts'
 import { parseIngest } from './model/messages/packed-ingest.ts'
 import { type Refused, UNAVAILABLE } from './model/refusal.ts'
 import type { Amendment } from './model/unrated.ts'
+import { applyNotice, readUnflushedNotifications } from './notifications/notices.ts'
 import type { MessageOf, OperationName, ResultOf } from './rpc.ts'
 import { balanceAnswer, lotAnswers, readWallet, recurringAnswers } from './wallets/answers.ts'
 
@@ -170,6 +171,10 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   }),
 
   entries: ({ store, burnContext }, message) => readUnflushed(store, burnContext().ids, message),
+
+  notifications: ({ store }, message) => readUnflushedNotifications(store.journal, message),
+
+  notify: { apply: applyNotice, always: true },
 
   projectionState: ({ store, commits, burnContext }, { with_wallets }) => ({
     kind: 'done',

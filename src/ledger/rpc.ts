@@ -9,6 +9,7 @@ import type * as entitlements from './model/messages/entitlements.ts'
 import type * as events from './model/messages/events.ts'
 import type * as holds from './model/messages/holds.ts'
 import type * as ledger from './model/messages/ledger.ts'
+import type * as notifications from './model/messages/notifications.ts'
 import type { Refused } from './model/refusal.ts'
 import type { Idempotency } from './model/vocabulary.ts'
 
@@ -51,6 +52,10 @@ export const OPERATIONS = {
   recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringAnswer[]>>('read'),
   /** The entries that D1 may not have yet, newest first, and where D1's begin. */
   entries: operation<ledger.EntriesMessage, ledger.EntriesResult>('read'),
+  /** The notifications that D1 may not have yet, oldest first. */
+  notifications: operation<notifications.NotificationsMessage, notifications.NotificationsResult>('read'),
+  /** Adds a notification of something outside of the ledger, once for each id. */
+  notify: operation<notifications.NotifyMessage, Done | Refused>('service'),
   /** The progress of commits, and of their copies in D1. */
   projectionState: operation<ledger.ProjectionStateMessage, ledger.ProjectionStateResult>('read'),
   /** Saves a burn table or a new version of one: it rates the events after it. */

@@ -22,6 +22,7 @@ export const MIGRATIONS: readonly Migration[] = [
   sealBuckets,
   (sql) => void sql.exec(VERSION_7),
   (sql) => void sql.exec(VERSION_8),
+  (sql) => void sql.exec(VERSION_9),
 ]
 
 const VERSION_1 = `
@@ -282,6 +283,9 @@ const VERSION_7 = `
 
 // The earlier parts of rolling windows. An added column writes no row.
 const VERSION_8 = 'ALTER TABLE limit_counters ADD COLUMN earlier TEXT'
+
+// The sequence of the last notification up to each row. An added column writes no row, and is read once a start.
+const VERSION_9 = 'ALTER TABLE journal ADD COLUMN last_notification INTEGER NOT NULL DEFAULT 0'
 
 const WRITE_META = `
   INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`

@@ -124,7 +124,15 @@ it('never accepts more in a month than the quota, at any times of arrival', () =
 })
 
 it('counts on over a year and a leap day', () => {
-  const counters = (at_ms: number) => ({ entry: 0, lot: 0, wallet: 0, hold: 0, at_ms, month_events: 7 })
+  const counters = (at_ms: number) => ({
+    entry: 0,
+    lot: 0,
+    wallet: 0,
+    hold: 0,
+    at_ms,
+    month_events: 7,
+    notification: 0,
+  })
   expect(eventsInMonth(counters(Date.UTC(2027, 11, 31)), Date.UTC(2028, 11, 31))).toBe(0)
   expect(eventsInMonth(counters(Date.UTC(2028, 1, 1)), Date.UTC(2028, 1, 29, 23, 59, 59, 999))).toBe(7)
   expect(eventsInMonth(counters(Date.UTC(2028, 1, 29)), Date.UTC(2028, 2, 1))).toBe(0)

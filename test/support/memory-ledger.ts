@@ -36,7 +36,15 @@ export const CONTEXT: BurnContext = {
  */
 export class MemoryLedger implements LedgerReader {
   readonly records: JournalRecord[] = []
-  private counters: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0, month_events: 0 }
+  private counters: Counters = {
+    entry: 0,
+    lot: 0,
+    wallet: 0,
+    hold: 0,
+    at_ms: 0,
+    month_events: 0,
+    notification: 0,
+  }
   private readonly wallets = new Map<string, Wallet>()
   private readonly keys = new Map<string, KeyUse>()
   private readonly closedLots = new Map<number, Lot | null>()

@@ -18,10 +18,18 @@ export const ledgers = sqliteTable(
     unrated: integer().notNull().default(0),
     /** The newest entry without a price at the last flush; 0 when there is none. */
     unrated_entry: integer().notNull().default(0),
+    /** The last notification that D1 has. */
+    last_notification: integer().notNull().default(0),
+    /** The last notification that was given to the ledger's webhook endpoints; null when it has none. */
+    handed_notification: integer(),
   },
   (table) => [
     // Only ledgers with unrated events: late rating finds them without reading the others.
     index('ledgers_unrated').on(table.ledger_id).where(sql`${table.unrated} > 0`),
+    // Only ledgers with endpoints whose last notifications are not handed on: the sweep finds a lost message by it.
+    index('ledgers_unhanded')
+      .on(table.ledger_id)
+      .where(sql`${table.handed_notification} < ${table.last_notification}`),
   ],
 )
 
@@ -129,4 +137,21 @@ export const holds = sqliteTable(
     closed_at_ms: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.hold_number] })],
+)
+
+/** The notifications of a ledger, kept for 30 days. */
+export const notifications = sqliteTable(
+  'notifications',
+  {
+    ledger_id: text().notNull(),
+    sequence: integer().notNull(),
+    type: text().notNull(),
+    at_ms: integer().notNull(),
+    /** The numbers of the user and the team that the data names; null for none. */
+    user_number: integer(),
+    team_number: integer(),
+    /** JSON, without the names of the user and the team. */
+    data: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.sequence] })],
 )

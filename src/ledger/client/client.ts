@@ -4,6 +4,7 @@ import type { NoteCallMessage, SettleCallMessage } from '../model/messages/calls
 import type { CheckResult } from '../model/messages/entitlements.ts'
 import { detachTexts } from '../model/messages/events.ts'
 import type { EntryRange, OpenMessage } from '../model/messages/ledger.ts'
+import type { NotifyMessage } from '../model/messages/notifications.ts'
 import { packIngest } from '../model/messages/packed-ingest.ts'
 import type { Refused } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
@@ -24,6 +25,7 @@ export const readBalance = client('balance')
 export const readLots = client('lots')
 export const readRecurringGrants = client('recurringGrants')
 export const readEntries = client('entries')
+export const readUnflushedNotifications = client('notifications')
 export const readProjectionState = client('projectionState')
 export const saveBurnTable = client('saveBurnTable')
 export const deactivateBurnTable = client('deactivateBurnTable')
@@ -111,6 +113,15 @@ export function settleCall(
   message: SettleCallMessage,
 ): Promise<ResultOf<'settleCall'> | Refused> {
   return command(env, ledger, 'settleCall', message)
+}
+
+/** Adds a notification of something that happened outside of the ledger. Can be repeated: its id adds one. */
+export function notify(
+  env: Bindings,
+  ledger: LedgerName,
+  message: NotifyMessage,
+): Promise<ResultOf<'notify'> | Refused> {
+  return command(env, ledger, 'notify', message)
 }
 
 /** Brings D1 up to date and returns the sums that the ledger's books should have there. */

@@ -9,8 +9,8 @@ interface Options {
   readonly store: LedgerStore
   /** The size of the database from which on it takes no changes of clients. */
   readonly max_bytes: () => number
-  /** `due_at_ms`: when the first of the commit's wallets falls due; null for never. */
-  readonly onCommitted: (due_at_ms: number | null) => void
+  /** `due_at_ms`: when the first of the commit's wallets falls due; null for never. `notifies`: it has a notification. */
+  readonly onCommitted: (due_at_ms: number | null, notifies: boolean) => void
   readonly log: (event: string, error: unknown) => void
 }
 
@@ -116,7 +116,7 @@ export class Commits {
     try {
       this.unmeasured += BYTES_A_COMMIT + written.journal_length
       if (this.unmeasured >= BYTES_A_MEASUREMENT) this.measure()
-      onCommitted(earliest([...draft.wallets.values()].map(walletDueAt)))
+      onCommitted(earliest([...draft.wallets.values()].map(walletDueAt)), draft.notifies)
     } catch (error) {
       // The next commit arms the alarm, or the next start.
       log('alarm_not_armed', error)

@@ -6,6 +6,7 @@ import type { BurnTableRow } from '../model/burn-tables.ts'
 import type { Entry, JournalRecord, NewEntry, RecordedPayment } from '../model/journal.ts'
 import { currentCounters, type Entitlement, type LimitCounter, type Subject } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
+import { MAX_NOTIFICATION_LENGTH, type Notice } from '../model/notifications.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabulary.ts'
 import { copyWallet, newWallet, unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
@@ -45,6 +46,8 @@ export class Draft {
   private walletNumber: number
   private hold: number
   private monthEvents: number
+  private notification: number
+  private readonly committed_notification: number
 
   private readonly committed: LedgerReader
 
@@ -57,6 +60,8 @@ export class Draft {
     this.walletNumber = counters.wallet
     this.hold = counters.hold
     this.monthEvents = eventsInMonth(counters, this.at_ms)
+    this.notification = counters.notification
+    this.committed_notification = counters.notification
   }
 
   /** Events accepted in the UTC month of this draft. */
@@ -65,8 +70,13 @@ export class Draft {
   }
 
   get counters(): Counters {
-    const { entry, lot, walletNumber: wallet, hold, at_ms, monthEvents: month_events } = this
-    return { entry, lot, wallet, hold, at_ms, month_events }
+    const { entry, lot, walletNumber: wallet, hold, at_ms, monthEvents: month_events, notification } = this
+    return { entry, lot, wallet, hold, at_ms, month_events, notification }
+  }
+
+  /** Whether the commit has a notification. */
+  get notifies(): boolean {
+    return this.notification > this.committed_notification
   }
 
   get isEmpty(): boolean {
@@ -210,6 +220,18 @@ export class Draft {
     return appended
   }
 
+  /**
+   * Adds a notification to the commit: it costs no row in the object, and one in D1. A request makes a bounded number of
+   * them, whatever it changes: what happens to many lots or events at once is one notification.
+   */
+  notify({ type, data }: Notice, idempotency?: Idempotency): void {
+    const length = JSON.stringify(data).length
+    if (length > MAX_NOTIFICATION_LENGTH) throw new Error(`the data of a ${type} has ${length} characters`)
+    const sequence = ++this.notification
+    const record = { kind: 'notification', sequence, type, data, at_ms: this.at_ms } as const
+    this.record(idempotency ? { ...record, idempotency } : record)
+  }
+
   record(record: JournalRecord): void {
     this.records.push(record)
     if (record.idempotency) this.recorded.set(record.idempotency.key, record)
@@ -225,6 +247,8 @@ export interface Counters {
   readonly at_ms: number
   /** Events accepted so far in the UTC month of `at_ms`. */
   readonly month_events: number
+  /** The sequence of the last notification. */
+  readonly notification: number
 }
 
 /** The committed state, as a draft reads it. Wallets it returns are shared: a draft copies before it changes one. */

@@ -12,6 +12,9 @@ const MAX_DUE_WALLETS_PER_ALARM = 500
 /** In characters of journal rows: about a second of work. Requests run in between. */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 
+/** The time between two flushes for notifications: one that comes in between waits. */
+const BETWEEN_FLUSHES_MS = 400
+
 /** An alarm that is this late will not run: the platform gave it up. */
 const ALARM_LOST_MS = 60_000
 
@@ -42,6 +45,8 @@ export class LedgerAlarm {
   private readonly store: LedgerStore
   /** The time of the alarm, if known. */
   private at_ms: number | null = null
+  /** The time of the last flush. */
+  private flushed_at_ms = 0
   /** The number of consecutive failures of each task. */
   private readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
   /** Whether this ledger's failure to flush is recorded in D1. */
@@ -57,6 +62,7 @@ export class LedgerAlarm {
     this.at_ms = null
     let flushed: Flushed = 'all'
     await this.attempt('settle', () => this.settleDueWallets())
+    this.flushed_at_ms = Date.now()
     await this.attempt('flush', async () => {
       if (this.store.identity) flushed = await this.options.projector.advance()
     })
@@ -87,9 +93,17 @@ export class LedgerAlarm {
     this.armForAll()
   }
 
-  /** Arms the alarm after a commit. `due_at_ms` is when the first of its wallets falls due, null for never. */
-  armForCommit(due_at_ms: number | null): void {
-    const flush_at_ms = Date.now() + this.options.config().flush_delay_ms
+  /**
+   * Arms the alarm after a commit. `due_at_ms` is when the first of its wallets falls due, null for never. A notification
+   * that is waited for is flushed soon, but not so often that a busy ledger writes a page for each.
+   */
+  armForCommit(due_at_ms: number | null, notifies: boolean): void {
+    const { flush_delay_ms, notification_delay_ms } = this.options.config()
+    const soon = notifies && this.options.projector.isListenedTo
+    const earliest_ms = this.flushed_at_ms + BETWEEN_FLUSHES_MS
+    const now_ms = Date.now()
+    const soon_at_ms = Math.max(now_ms + notification_delay_ms, earliest_ms)
+    const flush_at_ms = soon ? Math.min(soon_at_ms, now_ms + flush_delay_ms) : now_ms + flush_delay_ms
     this.arm({ due_at_ms, flush_at_ms, forget_at_ms: null })
   }
 

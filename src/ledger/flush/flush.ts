@@ -6,9 +6,10 @@ import type { LedgerStore } from '../commit/store.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
 import { type SubjectNumber, unpackRow } from '../journal/packing.ts'
 import type { JournalRow, JournalRows } from '../journal/rows.ts'
-import type { Entry, HoldRecord, JournalRecord } from '../model/journal.ts'
+import type { Entry, HoldRecord, JournalRecord, NotificationRecord } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { insertFlushedAudits, journaledAudits } from './audit-log.ts'
+import { insertNotifications } from './notifications.ts'
 import { insertPages, packPages } from './pages.ts'
 import { mentionsOf, type NewWallet, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
@@ -40,7 +41,7 @@ const INSERT_HOLDS = `
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
 
 const MOVE_WATERMARK = `
-  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?, unrated_entry = ?
+  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?, unrated_entry = ?, last_notification = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
 /** The part of the journal that D1 has taken since the cursor. */
@@ -50,6 +51,7 @@ export type FlushResult =
       readonly to: Watermark
       readonly entries: readonly Entry[]
       readonly deltas: readonly UsageDelta[]
+      readonly notifications: readonly NotificationRecord[]
     }
   /** D1 is behind the cursor: it was restored from an older backup. */
   | { readonly kind: 'behind'; readonly to: Watermark }
@@ -83,8 +85,10 @@ export async function flushJournal(
   const records = unpacked.flatMap((row) => row.records)
   const entries = records.filter((record) => record.kind === 'entry')
   const holds = records.filter((record) => record.kind === 'hold')
+  const notifications = records.filter((record) => record.kind === 'notification')
   const wallets = newWallets(store, rows)
-  const numbered = await numberSubjects(db, ledger_id, mentionsOf(wallets, entries, holds), from_row)
+  const mentions = mentionsOf(wallets, entries, holds, notifications)
+  const numbered = await numberSubjects(db, ledger_id, mentions, from_row)
   if (numbered.kind === 'moved') return since(store, db, ledger_id, numbered.watermark)
   const { number } = numbered
   const deltas: UsageDelta[] = []
@@ -105,6 +109,7 @@ export async function flushJournal(
     ...insertPages(db, ledger_id, flush_entry, pages, from_row),
     ...insertClosedHolds(db, ledger_id, holds, number, from_row),
     ...insertFlushedAudits(db, ledger_id, unpacked.flatMap(journaledAudits), from_row),
+    ...insertNotifications(db, ledger_id, notifications, number, from_row),
     db
       .prepare(MOVE_WATERMARK)
       .bind(
@@ -113,6 +118,7 @@ export async function flushJournal(
         flushed_at_ms,
         store.unrated.count(),
         store.unrated.lastEntry(),
+        last.last_notification,
         ledger_id,
         from_row,
       ),
@@ -121,7 +127,7 @@ export async function flushJournal(
   const to = results.at(-1)?.results[0] ?? NOTHING_FLUSHED
   if (to.flushed_row !== last.row_id) return since(store, db, ledger_id, to)
   assertCommonPast(journal, to)
-  return { kind: 'flushed', to, entries, deltas }
+  return { kind: 'flushed', to, entries, deltas, notifications }
 }
 
 /** The part of the journal that D1 already has after the cursor, or `behind` when D1 has lost rows. */
@@ -134,12 +140,16 @@ export async function since(
   assertCommonPast(journal, to)
   if (to.flushed_row < journal.flushedRow) return { kind: 'behind', to }
   const entries: Entry[] = []
+  const notifications: NotificationRecord[] = []
   for (const row of journal.rowsAfter(journal.flushedRow)) {
     if (row.row_id > to.flushed_row) break
-    for (const record of unpackRow(row.format, row.body)) if (record.kind === 'entry') entries.push(record)
+    for (const record of unpackRow(row.format, row.body)) {
+      if (record.kind === 'entry') entries.push(record)
+      else if (record.kind === 'notification') notifications.push(record)
+    }
   }
-  const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, []))
-  return { kind: 'flushed', to, entries, deltas: usageDeltas(entries, number) }
+  const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, [], []))
+  return { kind: 'flushed', to, entries, deltas: usageDeltas(entries, number), notifications }
 }
 
 /**

@@ -189,7 +189,7 @@ export async function rewritePages(
     const first = entries[0]
     const last = entries.at(-1)
     if (!first || !last) return false
-    const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, []))
+    const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, [], []))
     const pages = packPages(entries, number, usageDeltas(entries, number))
     await db.batch([
       db.prepare(DELETE_PAGES).bind(ledger_id, first.number, last.number, journal.flushedRow),

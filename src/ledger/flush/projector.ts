@@ -13,6 +13,7 @@ import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { EntryRange, ErasureResult } from '../model/messages/ledger.ts'
 import { walletKey } from '../model/wallet.ts'
 import { assertCommonPast, flushJournal, rewind } from './flush.ts'
+import { hintNotifications } from './notifications.ts'
 import { rewritePages } from './pages.ts'
 
 /** The targets of the projection, looked up at each use. */
@@ -20,6 +21,8 @@ export interface Projection {
   readonly db: D1Database
   /** Takes the usage of flushed entries. */
   readonly queue: Queue
+  /** Takes a hint when D1 has new notifications. */
+  readonly notifications: Queue
   readonly ledger_id: string
   readonly ids: LedgerIds
 }
@@ -46,6 +49,8 @@ const JOURNAL_ROWS_A_STEP = 32
 export class Projector {
   private readonly options: Options
   private last: Promise<unknown> = Promise.resolve()
+  /** Whether a webhook endpoint waits for notifications, as D1 said at the last flush: true before the first one. */
+  isListenedTo = true
 
   constructor(options: Options) {
     this.options = options
@@ -196,7 +201,7 @@ export class Projector {
   private async flush(row_id: number): Promise<boolean> {
     const { store, projection, checkpoint } = this.options
     if (!(await this.forgetErased())) return false
-    const { db, queue, ledger_id, ids } = projection()
+    const { db, queue, notifications, ledger_id, ids } = projection()
     checkpoint()
     for (let i = 0; i < MAX_FLUSHES && store.journal.flushedRow < row_id; i++) {
       const flushed = await flushJournal(store, ids, db, ledger_id, Date.now())
@@ -206,6 +211,8 @@ export class Projector {
         continue
       }
       const { to, entries, deltas } = flushed
+      await hintNotifications(notifications, ledger_id, to, flushed.notifications)
+      this.isListenedTo = to.handed_notification !== null
       const after_entry = store.journal.flushedEntry()
       const at_ms = entries.at(-1)?.at_ms ?? 0
       await sendUsage(queue, { ledger_id, after_entry, to_entry: to.flushed_entry, at_ms }, deltas)

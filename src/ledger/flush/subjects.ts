@@ -3,7 +3,7 @@ import type { SubjectKind } from '../../db/schema.ts'
 import { NUMBERS_OF, type SubjectRow } from '../../projection/read/subjects.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
 import type { SubjectNumber } from '../journal/packing.ts'
-import type { Entry, HoldRecord } from '../model/journal.ts'
+import type { Entry, HoldRecord, NotificationRecord } from '../model/journal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 
 /** Users and teams of a ledger by the customer's own ids, each with the time of its first mention. */
@@ -89,11 +89,12 @@ export interface NewWallet {
   readonly at_ms: number
 }
 
-/** The users and teams that new wallets, events and holds name, in the order in which they were first mentioned. */
+/** The users and teams that new wallets, events, holds and notifications name, in the order in which they were first mentioned. */
 export function mentionsOf(
   wallets: readonly NewWallet[],
   entries: readonly Entry[],
   holds: readonly HoldRecord[],
+  notifications: readonly NotificationRecord[],
 ): Mentions {
   const mentions = { user: new Map<string, number>(), team: new Map<string, number>() }
   const mention = (kind: SubjectKind, id: string | undefined, at_ms: number) => {
@@ -111,6 +112,10 @@ export function mentionsOf(
   for (const { hold, at_ms } of holds) {
     mention('user', hold.user_id, at_ms)
     mention('team', hold.team_id, at_ms)
+  }
+  for (const { data, at_ms } of notifications) {
+    mention('user', data.user_id, at_ms)
+    mention('team', data.team_id, at_ms)
   }
   return { user: byTime(mentions.user), team: byTime(mentions.team) }
 }

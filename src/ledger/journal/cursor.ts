@@ -29,13 +29,22 @@ export interface Watermark {
   flushed_row: number
   flushed_entry: number
   flushed_at_ms: number
+  last_notification: number
+  /** Null when nothing waits for notifications: the ledger has no webhook endpoint. */
+  handed_notification: number | null
 }
 
 export const READ_WATERMARK =
-  'SELECT flushed_row, flushed_entry, flushed_at_ms FROM ledgers WHERE ledger_id = ?'
+  'SELECT flushed_row, flushed_entry, flushed_at_ms, last_notification, handed_notification FROM ledgers WHERE ledger_id = ?'
 
 /** The watermark of a ledger that D1 does not know. */
-export const NOTHING_FLUSHED: Watermark = { flushed_row: 0, flushed_entry: 0, flushed_at_ms: 0 }
+export const NOTHING_FLUSHED: Watermark = {
+  flushed_row: 0,
+  flushed_entry: 0,
+  flushed_at_ms: 0,
+  last_notification: 0,
+  handed_notification: null,
+}
 
 export async function readWatermark(db: D1Database, ledger_id: string): Promise<Watermark> {
   return (await db.prepare(READ_WATERMARK).bind(ledger_id).first<Watermark>()) ?? NOTHING_FLUSHED

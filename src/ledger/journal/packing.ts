@@ -1,8 +1,15 @@
 import type { AuditRecord } from '../../audit/record.ts'
 import { isTwoByte, jsonArray, sizeOf, utf8 } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
-import type { AnswerRecord, Entry, JournalRecord, StoredAnswer } from '../model/journal.ts'
+import type {
+  AnswerRecord,
+  Entry,
+  JournalRecord,
+  NotificationRecord,
+  StoredAnswer,
+} from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
+import type { NotificationData, NotificationType } from '../model/notifications.ts'
 import type { HoldState } from '../model/wallet.ts'
 import { type PackedEntry, packEntry, unpackEntry } from './packed-entry.ts'
 
@@ -23,7 +30,16 @@ interface PackedAudit {
   at: number
 }
 
-type PackedRecord = PackedEntry | PackedAnswer | PackedHold | PackedAudit
+interface PackedNotification {
+  /** Its sequence. */
+  N: number
+  t: NotificationType
+  D: NotificationData
+  at: number
+  k?: [key: string, fingerprint: string]
+}
+
+type PackedRecord = PackedEntry | PackedAnswer | PackedHold | PackedAudit | PackedNotification
 
 interface PackedAnswer {
   A: StoredAnswer
@@ -171,6 +187,8 @@ function packRecord(record: JournalRecord): PackedRecord {
       return { H: record.hold, at: record.at_ms }
     case 'audit':
       return { L: record.audit, at: record.at_ms }
+    case 'notification':
+      return packNotification(record)
   }
 }
 
@@ -178,6 +196,7 @@ function unpackRecord(packed: PackedRecord): JournalRecord {
   if ('A' in packed) return unpackAnswer(packed)
   if ('H' in packed) return { kind: 'hold', at_ms: packed.at, hold: packed.H }
   if ('L' in packed) return { kind: 'audit', at_ms: packed.at, audit: packed.L }
+  if ('N' in packed) return unpackNotification(packed)
   return unpackEntry(packed, String)
 }
 
@@ -191,5 +210,38 @@ function unpackAnswer(packed: PackedAnswer): AnswerRecord {
     at_ms: packed.at,
     answer: packed.A,
     idempotency: { key: packed.k[0], fingerprint: packed.k[1] },
+  }
+}
+
+function packNotification({
+  sequence,
+  type,
+  data,
+  at_ms,
+  idempotency,
+}: NotificationRecord): PackedNotification {
+  return {
+    N: sequence,
+    t: type,
+    D: data,
+    at: at_ms,
+    ...(idempotency && { k: [idempotency.key, idempotency.fingerprint] }),
+  }
+}
+
+function unpackNotification({
+  N: sequence,
+  t: type,
+  D: data,
+  at: at_ms,
+  k,
+}: PackedNotification): NotificationRecord {
+  return {
+    kind: 'notification',
+    sequence,
+    type,
+    data,
+    at_ms,
+    ...(k && { idempotency: { key: k[0], fingerprint: k[1] } }),
   }
 }

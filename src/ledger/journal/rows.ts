@@ -16,24 +16,30 @@ export interface JournalRow {
   readonly body: string
   readonly last_entry: number
   readonly last_wallet: number
+  readonly last_notification: number
   readonly at_ms: number
 }
 
 const LAST_ROW = `
-  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events, keys_total FROM journal
+  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events, keys_total, last_notification
+  FROM journal
   ORDER BY row_id DESC LIMIT 1`
 
 const INSERT_ROW = `
   INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events,
-    keys_total, key_hashes, limits, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`
+    keys_total, key_hashes, limits, last_notification, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`
 
 const ROWS_AFTER = `
-  SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
+  SELECT row_id, format, body, last_entry, last_wallet, last_notification, at_ms FROM journal
   WHERE row_id > ? ORDER BY row_id LIMIT ?`
 
+const ROWS_WITH_NOTIFICATIONS = `
+  SELECT row_id, format, body, last_entry, last_wallet, last_notification, at_ms FROM journal
+  WHERE row_id > ? AND last_notification > ? AND instr(body, '{"N":') > 0 ORDER BY row_id LIMIT ?`
+
 const UNFLUSHED_BEFORE = `
-  SELECT row_id, format, body, last_entry, last_wallet, at_ms FROM journal
+  SELECT row_id, format, body, last_entry, last_wallet, last_notification, at_ms FROM journal
   WHERE row_id > ? AND row_id < ? AND first_entry < ? AND last_entry >= first_entry
   ORDER BY row_id DESC LIMIT ?`
 
@@ -50,6 +56,16 @@ const ROWS_A_READ = 8
 /** The unpacked rows kept for single replays, in characters of their bodies; an isolate is shared. */
 const MAX_CACHED_LENGTH = 1024 * 1024
 
+const NOTHING_COMMITTED: Counters = {
+  entry: 0,
+  lot: 0,
+  wallet: 0,
+  hold: 0,
+  at_ms: 0,
+  month_events: 0,
+  notification: 0,
+}
+
 interface UnpackedRow {
   readonly format: number
   readonly records: readonly JournalRecord[]
@@ -64,7 +80,7 @@ export class JournalRows {
   private last = 0
   private keysTotal = 0
   private flushed = NOTHING_PROJECTED
-  private committed: Counters = { entry: 0, lot: 0, wallet: 0, hold: 0, at_ms: 0, month_events: 0 }
+  private committed: Counters = NOTHING_COMMITTED
 
   constructor(exec: Exec, meta: MetaTable, options?: PackedKeysOptions) {
     this.exec = exec
@@ -88,6 +104,7 @@ export class JournalRows {
       hold: Number(row.last_hold),
       at_ms: Number(row.at_ms),
       month_events: Number(row.month_events),
+      notification: Number(row.last_notification),
     }
   }
 
@@ -118,6 +135,7 @@ export class JournalRows {
     const { lot, wallet, hold, at_ms, month_events } = draft.counters
     let row_id = this.last
     let last_entry = this.committed.entry
+    let last_notification = this.committed.notification
     let keys_total = this.keysTotal
     const hashed: { row_id: number; hashes: Uint32Array }[] = []
     let journal_length = 0
@@ -130,6 +148,7 @@ export class JournalRows {
       const recorded_keys: string[] = []
       for (const record of records) {
         if (record.kind === 'entry') last_entry = record.number
+        else if (record.kind === 'notification') last_notification = record.sequence
         if (record.idempotency) recorded_keys.push(record.idempotency.key)
       }
       const counters = [lot, wallet, hold, at_ms, month_events] as const
@@ -139,11 +158,13 @@ export class JournalRows {
         keys_total += hashes.length / 2
       }
       const keys = [keys_total, hashes?.buffer ?? null] as const
-      this.exec(INSERT_ROW, row_id, FORMAT, first_entry, last_entry, ...counters, ...keys, limits, body)
+      const entries = [first_entry, last_entry] as const
+      const rest = [limits, last_notification, body] as const
+      this.exec(INSERT_ROW, row_id, FORMAT, ...entries, ...counters, ...keys, ...rest)
       limits = null
     }
-    if (last_entry !== draft.counters.entry)
-      throw new Error('the journal does not hold every entry of its commit')
+    if (last_entry !== draft.counters.entry || last_notification !== draft.counters.notification)
+      throw new Error('the journal does not hold every entry and notification of its commit')
     const recorded: RecordedKeys = { upTo: { row: row_id, keys_total }, rows: hashed }
     this.keys.record(recorded)
     return { keys: recorded, journal_length }
@@ -183,6 +204,17 @@ export class JournalRows {
       yield* rows
       if (rows.length < ROWS_A_READ) return
       before_row = rows.at(-1)?.row_id ?? before_row
+    }
+  }
+
+  /** Unflushed rows with notifications after `sequence`, oldest first. */
+  *unflushedNotifications(sequence: number): Generator<JournalRow> {
+    let after_row = this.flushed.row
+    for (;;) {
+      const rows = this.exec(ROWS_WITH_NOTIFICATIONS, after_row, sequence, ROWS_A_READ).map(journalRow)
+      yield* rows
+      if (rows.length < ROWS_A_READ) return
+      after_row = rows.at(-1)?.row_id ?? after_row
     }
   }
 
@@ -302,6 +334,7 @@ function journalRow(row: Record<string, SqlStorageValue>): JournalRow {
     body: String(row.body),
     last_entry: Number(row.last_entry),
     last_wallet: Number(row.last_wallet),
+    last_notification: Number(row.last_notification),
     at_ms: Number(row.at_ms),
   }
 }

@@ -5,6 +5,7 @@ import type { BatchAnswer, CaptureAnswer, CheckAnswer, HoldAnswer, MovementAnswe
 import type { JsonText } from './json.ts'
 import type { Counted, Entitlement } from './limits.ts'
 import type { LotPart } from './lots.ts'
+import type { Notification } from './notifications.ts'
 import type { EventType, Idempotency, LotKind, RatedFields, WalletOwner } from './vocabulary.ts'
 import type { HoldState } from './wallet.ts'
 
@@ -177,7 +178,13 @@ export interface AuditedRecord {
   readonly idempotency?: undefined
 }
 
-export type JournalRecord = Entry | AnswerRecord | HoldRecord | AuditedRecord
+/** A notification of the same commit. Its key, if any, is the ledger's own: see `applyNotice`. */
+export interface NotificationRecord extends Notification {
+  readonly kind: 'notification'
+  readonly idempotency?: Idempotency
+}
+
+export type JournalRecord = Entry | AnswerRecord | HoldRecord | AuditedRecord | NotificationRecord
 
 /** The usage that a burn counted, for a void or a refund to take back. */
 export interface PastUsage extends UsageCell, UsageQuantities {

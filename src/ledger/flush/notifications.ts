@@ -1,0 +1,67 @@
+import { jsonParameters } from '../../db/json-parameters.ts'
+import { logError } from '../../logging/log.ts'
+import type { Watermark } from '../journal/cursor.ts'
+import type { SubjectNumber } from '../journal/packing.ts'
+import type { NotificationRecord } from '../model/journal.ts'
+
+// Guarded by the watermark, as the pages of the same flush are. One row written for each notification.
+const INSERT = `
+  INSERT INTO notifications (ledger_id, sequence, type, at_ms, user_number, team_number, data)
+  SELECT ?1, value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'user_number',
+    value ->> 'team_number', value -> 'data'
+  FROM json_each(?2)
+  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
+
+/** Writes the notifications of a flush; part of its batch. Users and teams are named by number, as in pages. */
+export function insertNotifications(
+  db: D1Database,
+  ledger_id: string,
+  records: readonly NotificationRecord[],
+  subject: SubjectNumber,
+  from_row: number,
+): D1PreparedStatement[] {
+  const rows = records.map(({ sequence, type, at_ms, data: { user_id, team_id, ...data } }) =>
+    JSON.stringify({
+      sequence,
+      type,
+      at_ms,
+      user_number: user_id === undefined ? null : subject('user', user_id),
+      team_number: team_id === undefined ? null : subject('team', team_id),
+      data,
+    }),
+  )
+  return jsonParameters(rows).map((list) => db.prepare(INSERT).bind(ledger_id, list, from_row))
+}
+
+/** Says that D1 has notifications of a ledger that were not handed on yet. Every message may come twice, late or never. */
+export interface NotificationHint {
+  readonly v: 1
+  readonly ledger_id: string
+  readonly from_sequence: number
+  readonly to_sequence: number
+}
+
+/**
+ * Sends a hint when a flush brought notifications to D1 that a webhook endpoint waits for. Never throws: the cron sweep
+ * finds what is lost (`notifications/unhanded.ts`).
+ */
+export async function hintNotifications(
+  queue: Queue,
+  ledger_id: string,
+  { last_notification, handed_notification }: Watermark,
+  records: readonly NotificationRecord[],
+): Promise<void> {
+  const [first] = records
+  if (!first || handed_notification === null || handed_notification >= last_notification) return
+  try {
+    const hint: NotificationHint = {
+      v: 1,
+      ledger_id,
+      from_sequence: first.sequence,
+      to_sequence: last_notification,
+    }
+    await queue.send(hint)
+  } catch (error) {
+    logError('notifications_not_handed_on', error, { ledger: ledger_id, to_sequence: last_notification })
+  }
+}

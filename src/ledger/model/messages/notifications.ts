@@ -1,0 +1,23 @@
+import type { Notice, Notification } from '../notifications.ts'
+import type { Refused } from '../refusal.ts'
+
+export interface NotifyMessage {
+  /** Names what happened: a repeat with the same id adds nothing. */
+  readonly id: string
+  readonly notice: Notice
+}
+
+export interface NotificationsMessage {
+  /** Only notifications with higher sequences. */
+  readonly after_sequence: number
+  readonly limit: number
+}
+
+export interface NotificationsAnswer {
+  /** Those that D1 may not have, the oldest first and without a gap. */
+  readonly notifications: readonly Notification[]
+  /** D1 has every notification up to this one that is not too old. */
+  readonly flushed_sequence: number
+}
+
+export type NotificationsResult = { readonly kind: 'done'; readonly answer: NotificationsAnswer } | Refused

@@ -1,0 +1,118 @@
+import type { Bindings } from '../bindings.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { ledgerId } from '../ids.ts'
+import { readUnflushedNotifications } from '../ledger/client/client.ts'
+import type { Caller } from '../ledger/model/account.ts'
+import { parseStored } from '../ledger/model/json.ts'
+import { tagOf } from '../ledger/model/ledger-ids.ts'
+import type { Notification, NotificationData, NotificationType } from '../ledger/model/notifications.ts'
+import type { Refused } from '../ledger/model/refusal.ts'
+import type { LedgerName } from '../ledger/model/vocabulary.ts'
+import { nameSubjects } from '../projection/read/subjects.ts'
+
+/** A notification as clients get it: the body of a webhook, and the data of an event of the stream. */
+export interface NotificationView {
+  readonly id: string
+  readonly type: NotificationType
+  readonly timestamp: string
+  readonly sequence: number
+  readonly customer_id: string
+  readonly mode: LedgerName['mode']
+  readonly data: NotificationData
+}
+
+/** Some notifications of a ledger, the oldest first and without a gap. */
+export interface NotificationRange {
+  /** Only higher sequences. */
+  readonly after_sequence: number
+  /** Only sequences up to this one. */
+  readonly to_sequence?: number
+  readonly limit: number
+}
+
+// Reads one row for each notification.
+const READ = `
+  SELECT sequence, type, at_ms, user_number, team_number, data FROM notifications
+  WHERE ledger_id = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence LIMIT ?4`
+
+interface Row {
+  readonly sequence: number
+  readonly type: NotificationType
+  readonly at_ms: number
+  readonly user_number: number | null
+  readonly team_number: number | null
+  readonly data: string
+}
+
+/** The notifications that D1 has. An erased user or team has its placeholder in place of its id. */
+export async function readFlushedNotifications(
+  env: Pick<Bindings, 'DB'>,
+  ledger: LedgerName,
+  { after_sequence, to_sequence = Number.MAX_SAFE_INTEGER, limit }: NotificationRange,
+): Promise<NotificationView[]> {
+  const db = ledgerDb(env, ledger.customer_id)
+  const ledger_id = ledgerKey(ledger)
+  const { results } = await db.prepare(READ).bind(ledger_id, after_sequence, to_sequence, limit).all<Row>()
+  const name = await nameSubjects(db, ledger_id, {
+    user: new Set(results.flatMap(({ user_number }) => user_number ?? [])),
+    team: new Set(results.flatMap(({ team_number }) => team_number ?? [])),
+  })
+  return results.map(({ sequence, type, at_ms, user_number, team_number, data }) => {
+    const named: NotificationData = {
+      ...(user_number !== null && { user_id: name('user', user_number) }),
+      ...(team_number !== null && { team_id: name('team', team_number) }),
+      ...parseStored<NotificationData>(data),
+    }
+    return notificationView(ledger, { sequence, type, at_ms, data: named })
+  })
+}
+
+/** The notifications of the ledger: those of D1, then those that only the object has yet. */
+export async function readNotifications(
+  env: Bindings,
+  ledger: LedgerName,
+  { caller, after_sequence, limit }: NotificationRange & { readonly caller: Caller },
+): Promise<{ readonly kind: 'done'; readonly notifications: NotificationView[] } | Refused> {
+  // The object first: what it flushes in between, D1 has.
+  const unflushed = await readUnflushedNotifications(env, ledger, { caller, after_sequence, limit })
+  if (unflushed.kind === 'refused') return unflushed
+  const { notifications, flushed_sequence } = unflushed.answer
+  const flushed =
+    flushed_sequence > after_sequence
+      ? await readFlushedNotifications(env, ledger, { after_sequence, to_sequence: flushed_sequence, limit })
+      : []
+  const rest = notifications.map((notification) => notificationView(ledger, notification))
+  return { kind: 'done', notifications: [...flushed, ...rest].slice(0, limit) }
+}
+
+export function notificationView(
+  ledger: LedgerName,
+  { sequence, type, at_ms, data }: Notification,
+): NotificationView {
+  const { customer_id, mode } = ledger
+  return {
+    id: ledgerId('ntf', at_ms, sequence, tagOf(ledger)),
+    type,
+    timestamp: new Date(at_ms).toISOString(),
+    sequence,
+    customer_id,
+    mode,
+    data,
+  }
+}
+
+const UNHANDED = `
+  SELECT ledger_id, handed_notification, last_notification FROM ledgers
+  WHERE handed_notification < last_notification AND ledger_id > ?1 ORDER BY ledger_id LIMIT ?2`
+
+/** A ledger with notifications that its webhook endpoints did not get yet. */
+export interface Unhanded {
+  readonly ledger_id: string
+  readonly handed_notification: number
+  readonly last_notification: number
+}
+
+/** The ledgers whose last hint may be lost, by an index that has only those. */
+export async function unhandedLedgers(db: D1Database, after: string, limit: number): Promise<Unhanded[]> {
+  return (await db.prepare(UNHANDED).bind(after, limit).all<Unhanded>()).results
+}
