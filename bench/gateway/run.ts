@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { cpuMs } from '../process.ts'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from '../raw-workerd.ts'
 import { Connection, type RequestParts, requestText } from '../throughput/connection.ts'
+import { profileOf } from '../throughput/profile.ts'
 
 /**
  * `npm run bench:gateway`: the gateway in raw workerd beside a proxy that does nothing, and beside a naive one that holds
@@ -15,6 +16,8 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     ms: { type: 'string', default: '1500' },
     callers: { type: 'string', default: '10' },
+    /** Names the functions of the gateway that take the time. */
+    profile: { type: 'boolean', default: false },
   },
 })
 const ROUNDS = Number(options.rounds)
@@ -42,6 +45,8 @@ interface Round {
   readonly rate: number
   readonly p50: number
   readonly p99: number
+  /** The CPU time of a call in µs, of workerd alone. */
+  readonly cpu_us: number
 }
 
 async function measure(side: Side, duration_ms: number): Promise<Round> {
@@ -50,6 +55,7 @@ async function measure(side: Side, duration_ms: number): Promise<Round> {
   const times: number[] = []
   const until = performance.now() + duration_ms
   const began = performance.now()
+  const cpu_before = cpuMs([side.pid])
   await Promise.all(
     connections.map(async (connection) => {
       while (performance.now() < until) {
@@ -61,10 +67,11 @@ async function measure(side: Side, duration_ms: number): Promise<Round> {
     }),
   )
   const seconds = (performance.now() - began) / 1000
+  const cpu_us = ((cpuMs([side.pid]) - cpu_before) * 1000) / times.length
   for (const connection of connections) connection.close()
   times.sort((a, b) => a - b)
   const at = (share: number) => times[Math.floor(share * times.length)] ?? 0
-  return { rate: times.length / seconds, p50: at(0.5), p99: at(0.99) }
+  return { rate: times.length / seconds, p50: at(0.5), p99: at(0.99), cpu_us }
 }
 
 /** The CPU time of one chunk of a stream, in microseconds. */
@@ -114,13 +121,17 @@ try {
   const proxy = await started(config, bundle(config, path.join(folder, 'proxy')), path.join(folder, 'p'), {
     UPSTREAM: upstream,
   })
-  const ours = await started(PROJECT, bundle(PROJECT, path.join(folder, 'ours')), path.join(folder, 'o'), {
+  const script = bundle(PROJECT, path.join(folder, 'ours'))
+  const variables = {
     OPERATOR_TOKEN: TOKEN,
     ENCRYPTION_KEY: 'dev-encryption-key',
     RATE_LIMIT_ENTERPRISE: '1000000000',
     LOG_SAMPLE_RATE: '0',
     SLOW_REQUEST_MS: '600000',
     FLUSH_DELAY_MS: '3600000',
+  }
+  const ours = await started(PROJECT, script, path.join(folder, 'o'), variables, {
+    inspected: options.profile,
   })
   await migrateD1(await ours.d1())
   const customer = { name: 'bench', email: 'gateway@bench.example', tier: 'ENTERPRISE' }
@@ -142,6 +153,11 @@ try {
   ]
   const rounds = new Map<Side['name'], Round[]>(sides.map(({ name }) => [name, []]))
   for (const side of sides) await measure(side, ROUND_MS / 2)
+  if (options.profile) {
+    const [, , gateway] = sides
+    const work = () => (gateway ? measure(gateway, 2 * ROUND_MS) : Promise.resolve())
+    console.log(`${await profileOf(await ours.inspector(), script, work)}\n`)
+  }
   for (let round = 0; round < ROUNDS; round++) {
     for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
       rounds.get(side.name)?.push(await measure(side, ROUND_MS))
@@ -153,13 +169,16 @@ try {
       rate: median(measured.map(({ rate }) => rate)),
       p50: median(measured.map(({ p50 }) => p50)),
       p99: median(measured.map(({ p99 }) => p99)),
+      cpu_us: median(measured.map(({ cpu_us }) => cpu_us)),
     }
   }
   console.log(`${CALLERS} callers, ${ROUNDS} rounds of ${ROUND_MS} ms, medians\n`)
-  console.log('|  | calls/s | p50 ms | p99 ms |\n| --- | ---: | ---: | ---: |')
+  console.log('|  | calls/s | p50 ms | p99 ms | CPU µs a call |\n| --- | ---: | ---: | ---: | ---: |')
   for (const { name } of sides) {
-    const { rate, p50, p99 } = figures(name)
-    console.log(`| ${name} | ${rate.toFixed(0)} | ${p50.toFixed(2)} | ${p99.toFixed(2)} |`)
+    const { rate, p50, p99, cpu_us } = figures(name)
+    console.log(
+      `| ${name} | ${rate.toFixed(0)} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${cpu_us.toFixed(0)} |`,
+    )
   }
   const [none, naive, gateway] = [figures('null'), figures('naive'), figures('gateway')]
   console.log(
