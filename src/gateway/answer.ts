@@ -9,6 +9,7 @@ import type { PricedEvent } from '../ledger/model/vocabulary.ts'
 import { logError } from '../logging/log.ts'
 import { formatCredits } from '../pricing/money.ts'
 import type { Dialect } from '../provider-keys/providers.ts'
+import { readUpTo } from './request/body.ts'
 import { chargeOf, type HeldCall, type HoldPlace, type Shortened, type Used } from './settlement.ts'
 import { Elements } from './stream/elements.ts'
 import { Lines } from './stream/lines.ts'
@@ -197,14 +198,9 @@ async function whole(
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 async function readWhole(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.length
-    if (length > MAX_ANSWER_BYTES) throw new Error('the answer is too large')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+  const bytes = await readUpTo(body, MAX_ANSWER_BYTES)
+  if (!bytes) throw new Error('the answer is too large')
+  return bytes
 }
 
 /** Reads the usage of a whole answer. An answer without usage is estimated from its text. */

@@ -73,6 +73,9 @@ const MAX_CACHED_WEIGHT = 50_000
 /** Owners without a wallet that are kept in memory. Looking for the wallet of each event took a quarter of its time. */
 const MAX_WITHOUT_WALLET = 10_000
 
+/** Wallets whose keys are kept in memory by number. The memory is cleared when it is full. */
+const MAX_NUMBERS_IN_MEMORY = 10_000
+
 interface StoredWallet {
   readonly wallet: Wallet
   readonly due_at_ms: number | null
@@ -105,6 +108,8 @@ export class LedgerStore implements LedgerReader {
   private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_WEIGHT)
   /** Owners without a wallet. An event looks for the wallets of its user and team, and most have none. */
   private readonly withoutWallet = new Set<string>()
+  /** The keys of wallets by their numbers: the query takes 15 us each time that a hold is settled. */
+  private readonly keysByNumber = new Map<number, string>()
   /** The end of each key that called, infinite for none: the query takes 9 us a request. */
   private readonly revokedAt = new Map<string, number>()
   /** The last journal row that the checkpoint of limit counters includes. */
@@ -209,8 +214,15 @@ export class LedgerStore implements LedgerReader {
   }
 
   walletByNumber(number: number): Wallet | undefined {
-    const [row] = this.exec('SELECT wallet_key FROM wallets WHERE wallet_number = ?', number)
-    return row && this.wallet(String(row.wallet_key))
+    let key = this.keysByNumber.get(number)
+    if (key === undefined) {
+      const [row] = this.exec('SELECT wallet_key FROM wallets WHERE wallet_number = ?', number)
+      if (!row) return undefined
+      key = String(row.wallet_key)
+      if (this.keysByNumber.size >= MAX_NUMBERS_IN_MEMORY) this.keysByNumber.clear()
+      this.keysByNumber.set(number, key)
+    }
+    return this.wallet(key)
   }
 
   /** Returns a wallet's owner without reading the rest: works for a broken wallet, too. */
@@ -411,6 +423,7 @@ export class LedgerStore implements LedgerReader {
 
   private forgetWallets(): void {
     this.walletCache.clear()
+    this.keysByNumber.clear()
     this.withoutWallet.clear()
   }
 
