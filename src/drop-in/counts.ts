@@ -5,6 +5,7 @@ import { ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { timeOrNull } from '../http/input/times.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
+import { logError } from '../logging/log.ts'
 import { PendingCounts } from '../logging/pending-counts.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { IgnoredReason, RejectedReason } from './reasons.ts'
@@ -42,7 +43,7 @@ const ADD = `
 const counts = new PendingCounts<Count>(
   ({ ledger_id, endpoint, outcome }) => `${ledger_id} ${endpoint} ${outcome}`,
   ADD,
-  'drop_in_counts_not_written',
+  (error) => logError('drop_in_counts_not_written', error),
 )
 /** When this isolate last wrote, or failed to write. */
 let written_at_ms = 0

@@ -1,5 +1,6 @@
 import type { Bindings } from '../bindings.ts'
 import { DAY_MS, HOUR_MS } from '../time/durations.ts'
+import { logError } from './log.ts'
 import { PendingCounts } from './pending-counts.ts'
 
 /**
@@ -24,7 +25,7 @@ const ADD = `
 const counts = new PendingCounts<Count>(
   ({ hour_ms, outcome }) => `${hour_ms} ${outcome}`,
   ADD,
-  'outcomes_not_written',
+  (error) => logError('outcomes_not_written', error),
 )
 let written_at_ms = 0
 

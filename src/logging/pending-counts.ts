@@ -1,5 +1,4 @@
 import type { Bindings } from '../bindings.ts'
-import { logError } from './log.ts'
 
 /** Reached only while D1 does not answer. New counts are then dropped. */
 const MAX_COUNTS = 2_000
@@ -11,14 +10,14 @@ const MAX_COUNTS = 2_000
 export class PendingCounts<C extends { readonly count: number }> {
   private readonly keyOf: (count: C) => string
   private readonly sql: string
-  private readonly failure: string
+  private readonly failed: (error: unknown) => void
   private counts = new Map<string, C>()
 
-  /** `sql` adds the counts of a JSON list, its only parameter; `failure` is the log event of a failed write. */
-  constructor(keyOf: (count: C) => string, sql: string, failure: string) {
+  /** `sql` adds the counts of a JSON list, its only parameter; `failed` logs a failed write. */
+  constructor(keyOf: (count: C) => string, sql: string, failed: (error: unknown) => void) {
     this.keyOf = keyOf
     this.sql = sql
-    this.failure = failure
+    this.failed = failed
   }
 
   get isEmpty(): boolean {
@@ -43,7 +42,7 @@ export class PendingCounts<C extends { readonly count: number }> {
       for (const [key, count] of taken) {
         this.put({ ...count, ...this.counts.get(key), count: count.count + this.countedFor(count) })
       }
-      logError(this.failure, error)
+      this.failed(error)
     }
   }
 

@@ -10,7 +10,11 @@ interface Count {
 }
 
 it('counts of a failed write are added to those that came meanwhile, with the later fields', async () => {
-  const counts = new PendingCounts<Count>(({ key }) => key, 'SELECT json(?1)', 'outcomes_not_written')
+  const counts = new PendingCounts<Count>(
+    ({ key }) => key,
+    'SELECT json(?1)',
+    () => {},
+  )
   const written: unknown[] = []
   counts.add({ key: 'a', last: 1, count: 2 })
   const failing = counts.write({ DB: brokenD1() })
