@@ -18,9 +18,11 @@ export default defineConfig({
   test: {
     // Tests of failures log errors, and tests of cost log figures: `--silent=false` shows them for tests that pass too.
     silent: 'passed-only',
-    // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer.
+    // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer. LEDGERS
+    // is the size of the volume test of late rating.
     provide: {
       fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
+      ledgers: numberFrom('LEDGERS'),
       recorded: recordedResponses(200),
       clock: clockFrom('CLOCK'),
       situations: publicCases(),
@@ -118,6 +120,8 @@ function clockFrom(variable: string): string | null {
 declare module 'vitest' {
   interface ProvidedContext {
     readonly fuzz: { readonly seed: number | undefined; readonly runs: number | undefined }
+    /** The ledgers of the volume test of late rating. */
+    readonly ledgers: number | undefined
     readonly recorded: readonly RecordedResponse[]
     readonly situations: readonly PublicCase[]
   }

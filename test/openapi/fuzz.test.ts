@@ -12,7 +12,7 @@ import { ledgerOf, runAlarm } from '../support/ledgers.ts'
  * for longer; a failure prints its seed, and `FC_SEED` repeats it. That every answer is documented is for `api` to see.
  */
 const { seed, runs } = inject('fuzz')
-const options = { numRuns: runs ?? 300, ...(seed !== undefined && { seed }) }
+const options = { numRuns: runs ?? 150, ...(seed !== undefined && { seed }) }
 
 it('no request breaks anything, learns how it is made here, or changes anything when it is refused', async () => {
   const owner = await customerWithEverything()

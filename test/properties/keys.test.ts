@@ -100,7 +100,7 @@ it.each(['keyed', 'weak', 'middling'] as const)(
       fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120, size: 'max' }), (steps) =>
         withKeysJournal({ limits: TINY, ...(hash && { hash }) }, (keys) => live(keys, steps)),
       ),
-      { numRuns: runs ?? 60, ...(seed !== undefined && { seed }) },
+      { numRuns: runs ?? 30, ...(seed !== undefined && { seed }) },
     )
   },
 )
