@@ -134,7 +134,7 @@ function coveredAtSamePrice(models: readonly Model[], listed: Model, day: string
   return known !== undefined && disagreements(known, prices, day).length === 0
 }
 
-/** The unconditional prices on a day: those of the last period that only has a day, not a later one. */
+/** The unconditional prices on a day: those of the last period that has begun by then and has no other condition. */
 export function currentPrices(model: Model, day: string): Prices {
   const dated = model.periods.filter(
     ({ when }) => when === undefined || (/^\d{4}-\d\d-\d\d(T\d\d:\d\d)?$/.test(when) && when <= day),

@@ -77,15 +77,15 @@ class OpenMonetize:
         )
 
     def track(self, event: Mapping[str, Any]) -> bool:
-        """Queues an event and returns at once. False: it was not kept, which `on_error` is given."""
+        """Queues an event and returns at once. Returns False if it was not kept; `on_error` receives the reason."""
         return self._queue.track(event)
 
     def flush(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Sends what was tracked before. Raises when some of it is still waiting after `timeout` seconds."""
+        """Sends the events tracked so far. Raises when some are still waiting after `timeout` seconds."""
         self._queue.flush(timeout)
 
     def close(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Flushes, and takes no further events."""
+        """Flushes, then accepts no further events."""
         self._queue.close(timeout)
 
     def stats(self) -> Dict[str, int]:
@@ -127,7 +127,7 @@ class AsyncOpenMonetize:
 
 
 class _Awaitable:
-    """A resource whose methods are awaited."""
+    """A resource with awaitable methods."""
 
     def __init__(self, resource: object) -> None:
         self._resource = resource
@@ -143,7 +143,7 @@ def _awaitable(value: Any) -> Any:
     @functools.wraps(value)
     async def call(*args: Any, **named: Any) -> Any:
         answer = await _in_thread(functools.partial(value, *args, **named))
-        # A page is read when it is used: here, and not in the event loop.
+        # Reads the page here, and not in the event loop.
         return await _in_thread(lambda: list(answer)) if isinstance(answer, Page) else answer
 
     return call

@@ -34,9 +34,9 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
 class Page:
-    """A list that is asked for when it is used.
+    """A list that is requested on first use.
 
-    `.data` and `.next_cursor` are of its first page; iterating goes over all rows.
+    `.data` and `.next_cursor` are those of its first page; iteration covers all rows.
     """
 
     def __init__(self, read: Callable[[Optional[str]], Json]) -> None:
@@ -84,7 +84,7 @@ def json_text(value: Any) -> str:
 
 
 def path_of(path: str, id: str) -> str:
-    """A path with its id. An id that would make it another path is refused."""
+    """Inserts an id into a path. Refuses an id that would change the path."""
     if not isinstance(id, str) or id in ("", ".", "..") or _SURROGATE.search(id):
         raise ConfigurationError(f"{id!r} is not an id for {path}.")
     return path.replace("{id}", quote(id, safe=""))
@@ -149,7 +149,7 @@ class Http:
         max_retries: Optional[int] = None,
     ) -> Json:
         headers = {"Accept": "application/json"}
-        # A customer's key has no place in a registration, which takes the operator token or none.
+        # A customer's key is not sent with a registration, which takes the operator token or no key.
         is_foreign = path == "/v1/customers/register" and (self.api_key or "").startswith("om_")
         if self.api_key is not None and not is_foreign:
             headers["Authorization"] = f"Bearer {self.api_key}"
@@ -215,7 +215,7 @@ class Http:
             status=status,
             request_id=request_id,
             retry_after=retry_after,
-            # A body that breaks off is answered again, from what the server stored under the key.
+            # If the body breaks off, a retry gets the same answer, which the server stored under the key.
             retryable=is_json if is_ok else is_retryable(status),
         )
 

@@ -160,7 +160,7 @@ class Queue:
             return {"queued": len(self._waiting), **self._stats}
 
     def _store_failure(self, change: Callable[[Store], None]) -> Optional[OpenMonetizeError]:
-        """Changes the store. A full disk loses what only a store can give; the queue itself goes on in memory."""
+        """Changes the store. If its disk is full, the queue continues in memory without the store's protection."""
         try:
             with self._changed:
                 if self._store is not None:
@@ -201,7 +201,7 @@ class Queue:
         try:
             self.flush(LAST_FLUSH_SECONDS)
         except OpenMonetizeError:
-            # What the meter does not take now stays in the store.
+            # Events that the meter does not accept now stay in the store.
             pass
 
     def _run(self) -> None:
@@ -243,7 +243,7 @@ class Queue:
         return events, uuid.uuid4().hex, body.encode()
 
     def _deliver(self) -> bool:
-        """Sends a batch once. False: it is to be sent again later."""
+        """Sends a batch once. Returns False if it must be sent again later."""
         if self._batch is None:
             self._batch = self._take()
         events, key, body = self._batch
@@ -263,7 +263,7 @@ class Queue:
         return True
 
     def _not_delivered(self, events: List[_Waiting], error: OpenMonetizeError) -> bool:
-        # The envelope is refused: an event in it is to blame. Halves find out which.
+        # The envelope was refused because of one event. Sending halves finds that event.
         if error.status in (400, 413, 422):
             self._batch = None
             if len(events) == 1:
@@ -299,7 +299,7 @@ class Queue:
         return again
 
     def _leave_out_time(self, waiting: _Waiting) -> None:
-        """Has the server's clock date an event that this machine's clock dates out of bounds."""
+        """Removes the time of an event that this machine's clock dates out of bounds, so that the server dates it."""
         event = json.loads(waiting.text)
         event.pop("timestamp", None)
         waiting.text = json_text(event)
@@ -330,7 +330,7 @@ class Queue:
             self._change_store(lambda kept: kept.remove([waiting.id for waiting in events]))
 
     def _failed(self, error: OpenMonetizeError) -> bool:
-        # Once for an outage, however long it is.
+        # Reports an outage once, however long it lasts.
         if self._failures == 0:
             self._report(error, None)
         wait = max(backoff(self._failures, LONGEST_BACKOFF), error.retry_after or 0.0)

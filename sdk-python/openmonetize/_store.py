@@ -84,7 +84,7 @@ class FileStore:
     def _write(self, lines: str) -> None:
         if self._closed:
             raise ValueError(f"{self._path} is closed")
-        # A full disk takes a part of a line: what follows begins a line of its own.
+        # A full disk accepts a part of a line: the next write starts a new line.
         data = (b"\n" if self._torn else b"") + lines.encode()
         self._torn = True
         while data:
@@ -92,11 +92,11 @@ class FileStore:
         self._torn = False
 
     def _rewrite(self) -> Any:
-        """A file with the kept events alone takes the place of the old one in one step."""
+        """Replaces the file atomically by one with only the kept events."""
         following = self._path + ".next"
         if os.path.exists(following):
             os.unlink(following)
-        # Without a buffer: what is written survives the end of the process.
+        # Unbuffered: written events survive the end of the process.
         file = open(following, "ab", buffering=0)
         try:
             data = "".join(f"+{text}\n" for text in self._kept.values()).encode()
@@ -140,7 +140,7 @@ class FileStore:
             except FileExistsError:
                 with open(name, encoding="utf-8") as file:
                     holder = int(file.read().strip() or 0)
-                # A container that restarts has the same process id again.
+                # A container may restart with the same process id.
                 if holder != os.getpid() and _is_alive(holder):
                     raise ConfigurationError(f"{self._path} is the store of process {holder}.") from None
                 os.unlink(name)

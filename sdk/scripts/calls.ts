@@ -16,7 +16,7 @@ export interface CallCase {
   readonly as: 'customer' | 'operator' | 'anonymous'
   /** From a text of the examples to the place of its value in the answer. */
   readonly save?: Readonly<Record<string, readonly (string | number)[]>>
-  /** Fields that the answer has. */
+  /** Fields that the answer must have. */
   readonly match?: Readonly<Record<string, unknown>>
   readonly error?: { readonly status: number; readonly code: string }
 }

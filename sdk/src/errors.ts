@@ -150,7 +150,7 @@ const BY_STATUS: Readonly<Record<number, typeof OpenMonetizeError>> = {
   429: RateLimitedError,
 }
 
-/** The error of a status and a problem document. */
+/** Returns the error for a status and a problem document. */
 export function apiError(
   status: number,
   problem: Problem,

@@ -19,7 +19,7 @@ import {
 } from './question.ts'
 import type { AnalyticsQuery } from './schema.ts'
 
-/** Converts a query to a question to the rollups: whole hours, provider names as recorded, subjects by number. */
+/** Converts a query to one of the rollups: whole hours, provider names as recorded, subjects by number. */
 export async function readQuestion(
   env: Bindings,
   ledger: LedgerName,

@@ -54,8 +54,8 @@ function missingPaths(page: string): string[] {
 }
 
 /**
- * Returns the paths in backquotes that do not exist. A name without a known folder at its start is relative to the last
- * path before it in the same paragraph or row, to the page, or to the top.
+ * Returns the paths in backquotes that do not exist. A name that does not start with a known folder is resolved against
+ * the last path before it in the paragraph or row, the page, and the top.
  */
 function missingIn(text: string, page: string): string[] {
   const missing: string[] = []

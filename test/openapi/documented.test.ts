@@ -5,7 +5,7 @@ import { createCustomer } from '../support/customers.ts'
 import { expectDocumented } from '../support/documented.ts'
 import { fill, fillPath } from '../support/requests.ts'
 
-/** The comparison of every answer with the document, and the filling of every route, fail when they should. */
+/** Comparing answers with the document, and filling routes, must fail for wrong ones. */
 
 interface Change {
   readonly status?: number

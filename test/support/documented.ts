@@ -20,7 +20,7 @@ type Json = Readonly<Record<string, unknown>>
 
 /** As it is served. */
 export const document: Json = JSON.parse(inject('openapi'))
-/** Without its examples: their fields (`id`, `type`) are no words of JSON Schema. */
+/** Without its examples, whose fields (`id`, `type`) JSON Schema does not know. */
 const rules: Json = JSON.parse(inject('openapi'), (name, value) => (name === 'examples' ? undefined : value))
 const schemas = dereference(rules)
 

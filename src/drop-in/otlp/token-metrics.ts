@@ -63,7 +63,7 @@ function problemOf({ metric, attributes, is_delta, value, time_ns }: Point): Ite
     return {
       kind: 'rejected',
       reason: 'unreadable',
-      detail: 'The point has no time, which makes a retry bill once.',
+      detail: 'The point has no time, without which a retry would be billed twice.',
     }
   }
   if (firstText(attributes, ['model']) !== undefined) return undefined

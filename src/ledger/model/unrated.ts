@@ -17,13 +17,13 @@ export interface OpenPrice {
 /** A recorded event that has no final price yet. */
 export interface UnratedEvent {
   readonly entry: Entry
-  /** Its price, when that is known and only the wallet could not pay. */
+  /** Its price, if it is known but the wallet could not pay. */
   readonly charge: ProviderCharge | null
 }
 
 /** The final rating of an event that was recorded unrated: an entry of its own. */
 export interface Amendment extends Counts {
-  /** The entry that burned the difference, or gave it back. */
+  /** The entry that burned or returned the difference. */
   readonly by_entry: number
   readonly rated_at_ms: number
   /** The total cost of the event now. */

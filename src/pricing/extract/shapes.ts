@@ -334,8 +334,8 @@ const COHERE_UNITS = [
 ]
 
 /**
- * Pages of Mistral's OCR: annotated pages are reported beside the others, and may be read only as the annotated ones by
- * the caller's word, since an older response does not tell them apart.
+ * Pages of Mistral's OCR. Annotated pages are reported beside the others. Older responses do not distinguish the two,
+ * so only the caller can choose the reading as annotated pages.
  */
 const OCR = [
   'usage_info',

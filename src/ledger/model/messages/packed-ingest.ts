@@ -113,7 +113,7 @@ class Writer {
   }
 }
 
-/** A list in which each value is once, with its place from 1 on. */
+/** A list of distinct values, and the place of each from 1 on. */
 class Places<T> {
   readonly list: T[] = []
   private readonly places = new Map<string, number>()
