@@ -172,7 +172,7 @@ function mergeModels(models: readonly Model[], media: MediaModels): Model[] {
   return [...merged, ...onlyHere]
 }
 
-/** Gives models of the sources the overlay's further names and rules. */
+/** Adds the overlay's further names and rules to models of the sources. */
 function withNames(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
   const { names = {}, rules = {} } = overlay ?? {}
   return models.map((model) => ({

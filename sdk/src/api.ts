@@ -3174,7 +3174,7 @@ export interface components {
                 method: string;
                 credits_per_usd: number;
                 min_charge: number;
-                /** @description Before rounding, a decimal or a fraction; null if it is not recorded what it rests on. */
+                /** @description Before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded. */
                 exact_credits: string | null;
                 note?: string;
             } | null;
@@ -3385,7 +3385,7 @@ export interface components {
                 method: string;
                 credits_per_usd: number;
                 min_charge: number;
-                /** @description Before rounding, a decimal or a fraction; null if it is not recorded what it rests on. */
+                /** @description Before rounding, a decimal or a fraction; null if the amounts that it depends on are not recorded. */
                 exact_credits: string | null;
                 note?: string;
             } | null;

@@ -37,7 +37,7 @@ const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
   })
 })
 
-/** The operator's routes, mounted before `authenticate`: the operator token is no customer's key. */
+/** The operator's routes, mounted before `authenticate`: the operator token is not a customer's key. */
 export const adminRoutes = createRouter()
 
 adminRoutes.use('/*', requireOperator, jsonBody, idempotencyKey)

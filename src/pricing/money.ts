@@ -117,7 +117,7 @@ const DECIMAL = /^(-?)(\d{1,30})(?:\.(\d{1,40}))?(?:e([+-]?\d{1,3}))?$/i
 
 /**
  * Reads a JSON number or a decimal string exactly, as an integer of 10^-`decimals`. A number is read in its shortest
- * decimal form, which is the form that was sent. Trailing zeros are no decimals.
+ * decimal form, which is the form that was sent. Trailing zeros do not count as decimals.
  */
 export function parseDecimal(input: number | string, decimals: number): bigint | DecimalError {
   const match = DECIMAL.exec(String(input))

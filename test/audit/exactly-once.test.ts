@@ -181,7 +181,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.constant({ do: 'power cut' as const }),
 )
 
-/** Sends a change and says whether it was accepted now: a refusal and a replay are no change. */
+/** Sends a change and says whether it was accepted now: refusals and replays change nothing. */
 async function isAccepted(
   ledger: TestLedger,
   { do: what, amount }: Command & { amount: number },

@@ -81,7 +81,7 @@ const cases: Case[] = [
     'must be after effective_from',
   ],
   ['a day for a time', { effective_from: '2026-01-02' }, '/effective_from', 'must be an RFC 3339 time'],
-  ['rules that are no list', { rules: {} }, '/rules', 'must be an array of rules'],
+  ['rules that are not a list', { rules: {} }, '/rules', 'must be an array of rules'],
   [
     '201 rules',
     { rules: Array.from({ length: 201 }, () => ({ match: {}, method: 'flat', amount: 1 })) },

@@ -105,7 +105,7 @@ describe('a CloudEvent', () => {
   it.each<[string, Json, string]>([
     ['of a type without a mapping', { type: 'unheard-of' }, 'no_mapping'],
     ['without its quantity', { data: { other: 1 } }, 'wrong_data'],
-    ['with a quantity that is no number', { data: { count: 'many' } }, 'wrong_data'],
+    ['with a quantity that is not a number', { data: { count: 'many' } }, 'wrong_data'],
     ['without an id', { id: '' }, 'unreadable'],
     ['of another version', { specversion: '0.3' }, 'unreadable'],
     ['with a negative quantity', { data: { count: -1 } }, 'invalid_request'],

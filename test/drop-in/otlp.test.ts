@@ -223,7 +223,7 @@ describe('a span that cannot be billed', () => {
     expect(partialSuccess).toMatchObject({ rejectedSpans: 1, errorMessage: expect.stringMatching(/35 days/) })
   })
 
-  it('is ignored if it is no call of a model, or a call that failed', async () => {
+  it('is ignored if it is not a call of a model, or a failed call', async () => {
     const key = await newKey()
     const failed = span(
       { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'openai' },

@@ -350,7 +350,7 @@ describe('the key of a batch', () => {
     expect(await balanceOf(api_key)).toBe(9850)
   })
 
-  it('is no key for one of its events too: that one is refused, the others stand', async () => {
+  it('is not a key for one of its events too: that event is refused, the others are kept', async () => {
     const { api_key } = await createCustomer()
     const batch = { events: [keyed('mine'), keyed('batch'), GPT_4O] }
     const first = await ingest(api_key, batch, withKey('batch'))

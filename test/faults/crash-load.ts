@@ -187,7 +187,7 @@ export class Client {
     return this.send(sent)
   }
 
-  /** Every event in the lists of the API, by the number in its metadata; those of erased users apart. */
+  /** Every event in the lists of the API, by the number in its metadata; events of erased users are returned separately. */
   async eventsByNumber(): Promise<Map<number, Listed[]>> {
     const found = new Map<number, Listed[]>()
     this.ghostsFound = []

@@ -118,7 +118,7 @@ describe('a message that was cut elsewhere', () => {
     const { ledger, sent } = await flushed(2)
     const [first] = sent.map((body) => JSON.parse(JSON.stringify(body)))
     const nothing = { h: 0, s: [], k: [], u: [], c: [] }
-    // The grant, which is no usage, as a message of its own.
+    // The grant, which is not usage, as a separate message.
     const grant = { ...first, v: 1, to_entry: 1, cells: nothing, at_ms: null }
     expect(await deliver([grant])).toEqual(acks(1))
     expect(await deliver(sent.slice(1))).toEqual(acks(1))

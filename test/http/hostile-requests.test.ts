@@ -75,7 +75,7 @@ describe('a key or token', () => {
     log.mockRestore()
   })
 
-  it('twice is no key, even the same one', async () => {
+  it('sent twice is refused, even the same key', async () => {
     const { api_key } = await createCustomer()
     const headers = new Headers([
       ['X-API-Key', api_key],

@@ -32,7 +32,7 @@ describe.each([...paths])('%s', (path, known) => {
   })
 })
 
-it('a path of its own is no id of another path', async () => {
+it('a separate path is not an id of another path', async () => {
   const { api_key } = await createCustomer()
   await expectProblem(await api('/v1/events/ingest', { key: api_key }), 405, 'method_not_allowed')
   const deleted = await api('/v1/burn-tables/active', { key: api_key, method: 'DELETE' })

@@ -49,7 +49,7 @@ describe('a unit of a burn table', () => {
     'a'.repeat(65),
     'größe',
     '__proto__',
-  ])('%j is no name of a unit', (written) => {
+  ])('%j is not the name of a unit', (written) => {
     expect(problems(flat(written))).toEqual([
       { path: '/rules/1/unit', message: expect.stringContaining('must be a canonical unit, or') },
     ])

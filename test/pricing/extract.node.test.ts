@@ -583,7 +583,7 @@ describe('what cannot be read', () => {
     })
   })
 
-  it('names details that are no numbers and reads the rest', () => {
+  it('names details that are not numbers and reads the rest', () => {
     const body = {
       usage: { prompt_tokens: 9, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 'many' } },
     }

@@ -99,7 +99,7 @@ describe('checking usage', () => {
     ],
     ['negative tokens', { input_tokens: -1 }, 'input_tokens', /negative/],
     ['fractions of tokens', { output_tokens: 1.5 }, 'output_tokens', /whole number/],
-    ['what is no number', { output_tokens: Number.NaN }, 'output_tokens', /not a number/],
+    ['a value that is not a number', { output_tokens: Number.NaN }, 'output_tokens', /not a number/],
     ['too many', { input_tokens: 1e13 + 1 }, 'input_tokens', /above 10000000000000/],
   ])('refuses %s', (_what, usage, unit, message) => {
     expect(checkUsage(usage).problems).toEqual([{ unit, message: expect.stringMatching(message) }])
@@ -119,7 +119,7 @@ describe('clamping usage', () => {
       { input_tokens: 0, output_tokens: 3 },
     ],
     ['takes fractions to the nearest whole', { input_tokens: 10.4 }, { input_tokens: 10 }],
-    ['takes what is no number for zero', { input_tokens: Number.NaN }, { input_tokens: 0 }],
+    ['counts a value that is not a number as zero', { input_tokens: Number.NaN }, { input_tokens: 0 }],
     ['bounds what is absurd', { input_tokens: 1e300 }, { input_tokens: 1e13 }],
     [
       'raises an overlap that is too small for its totals',

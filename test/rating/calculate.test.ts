@@ -277,7 +277,7 @@ describe('a calculation is refused', () => {
     await expectInvalid(await calculate(body), path, message)
   })
 
-  it('for a body that is no JSON', async () => {
+  it('for a body that is not JSON', async () => {
     await expectRefused(await calculate('{"provider":'), 400, 'invalid_json')
   })
 })

@@ -507,7 +507,7 @@ describe('reading users', () => {
 })
 
 describe('an erasure of a customer that has answers with a secret in D1', () => {
-  it('is done: a sealed answer is no JSON and nothing to look for a name in', async () => {
+  it('is done: a sealed answer is not JSON and is not searched for a name', async () => {
     await granted(key, { user_id: name, amount: 1 })
     const made = await api('/v1/api-keys', {
       key,

@@ -4,7 +4,7 @@ import type { Mode } from '../../db/schema.ts'
 
 /**
  * The format of a key: `om_live_` or `om_test_`, the 26 characters of its id, 43 characters of base 62 for 256 random
- * bits, and 6 characters of base 62 for the CRC32 of everything before them. The checksum is no secret: it refuses a
+ * bits, and 6 characters of base 62 for the CRC32 of everything before them. The checksum is not secret: it refuses a
  * typo without any I/O and lets secret scanners confirm a match.
  */
 

@@ -59,8 +59,8 @@ function fixedWindow(
 }
 
 /**
- * A late price counts now, when its credits are burned: counted at its arrival it could exceed a window that has ended
- * since. One that is lower than the first burn is taken off where that was counted.
+ * Returns the window of a rolling limit. A late price counts now, when its credits are burned, because the window of
+ * its arrival may have ended. A price below the first burn is subtracted where that burn was counted.
  */
 function rollingWindow(
   length_ms: number,

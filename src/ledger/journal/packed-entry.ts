@@ -35,7 +35,7 @@ export interface PackedEntry {
   d?: string | undefined
   pr?: string | undefined
   mt?: JsonText | undefined
-  /** Metadata of earlier versions, which is no text. */
+  /** Metadata of earlier versions, which is not a text. */
   md?: Readonly<Record<string, unknown>> | undefined
   k?: [key: string, fingerprint: string] | undefined
 }

@@ -84,7 +84,7 @@ export function matches(entry: Entry, filter: EntryFilter, wallet_number: number
 }
 
 function matchesEvent(event: EventRecord | undefined, filter: EventFilter): boolean {
-  // An entry that rates an event late is no event of its own.
+  // An entry that rates an event late is not an event itself.
   if (!event || event.rerates) return false
   return (
     (filter.user_id === undefined || event.user_id === filter.user_id) &&

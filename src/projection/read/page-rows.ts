@@ -13,7 +13,7 @@ export interface PageQuery {
   readonly wallet_number: number | null
   /** Only flushes that begin below this entry. */
   readonly before_entry: number
-  /** About so many rows. */
+  /** The approximate number of rows. */
   readonly rows: number
 }
 

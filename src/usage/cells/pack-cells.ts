@@ -193,7 +193,7 @@ function cellOf(numbers: readonly unknown[], { h, k, u }: Dictionaries, i: numbe
   }
   if (!isPlace(hour, MAX_HOUR + 1 - h)) throw new MalformedCells(`c[${i}] has no hour`)
   if (!isPlace(user, MAX_SUBJECT) || !isPlace(team, MAX_SUBJECT)) {
-    throw new MalformedCells(`c[${i}] has a user or team that is no number`)
+    throw new MalformedCells(`c[${i}] has a user or team that is not a number`)
   }
   if (typeof events !== 'number' || !Number.isSafeInteger(events)) {
     throw new MalformedCells(`c[${i}] has no number of events`)
