@@ -49,7 +49,7 @@ const EVENTS_A_ROUND = 500
 /** A ledger takes at most this many rounds of a run, so that one with many events delays no other for long. */
 const ROUNDS_A_LEDGER = 20
 const MAX_LEDGERS = 200
-/** A ledger with more models than this has all its unrated events examined. */
+/** The limit of models in one search. In a ledger with more, all unrated events are examined. */
 const MAX_MODELS = 1_000
 
 /**

@@ -162,7 +162,7 @@ export class LedgerAlarm {
       keys.map((key) =>
         this.options.group.submit(1, (draft) => {
           const wallet = draft.wallets.get(key) ?? this.store.wallet(key)
-          // Written even if nothing was due yet: that moves the time at which the alarm looks again.
+          // Written even if nothing was due yet, because it moves the time of the next alarm.
           if (wallet) draft.change(settle(draft, wallet))
         }),
       ),

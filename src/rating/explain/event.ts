@@ -12,7 +12,7 @@ import { formatDecimal, microCredits, usdFromParts } from '../../pricing/money.t
 import { explainCharge, roundingJson } from './charge.ts'
 import { layersJson, modifiersJson, tierJson, unitsJson } from './price.ts'
 
-/** Explains a recorded event from what it recorded: its price version, its burn table version, its usage. */
+/** Explains a recorded event from its price version, its burn table version and its usage. */
 export function explainEvent(
   ids: LedgerIds,
   entry: Entry & { readonly event: EventRecord },

@@ -116,7 +116,7 @@ function* move(was: Rational | undefined, is: Rational, bound: number, where: st
     return
   }
   if (was === undefined) return
-  // Both times the product of the denominators.
+  // Both prices, multiplied by the product of their denominators.
   const before = was.numerator * is.denominator
   const after = is.numerator * was.denominator
   const change = after > before ? after - before : before - after

@@ -149,7 +149,7 @@ const FINEST_DECIMALS = 40
 /** Accepted quantities have at most nine decimals, so nothing is rounded here. */
 function exactUnits(quantity: number): bigint {
   if (Number.isSafeInteger(quantity)) {
-    // A product below 2^53 is exact, and one conversion instead of a product of big integers.
+    // A product below 2^53 is exact, and converting it once is faster than multiplying big integers.
     const nano = quantity * NANO
     return Number.isSafeInteger(nano) ? BigInt(nano) : BigInt(quantity) * ONE_UNIT
   }

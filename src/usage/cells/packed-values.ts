@@ -1,6 +1,6 @@
 /** The values of packed usage, checked where they are read: a message may be foreign, a row may be broken. */
 
-/** A value is not packed usage; the message says why. */
+/** Thrown for a value that is not packed usage. The message has the reason. */
 export class MalformedCells extends Error {}
 
 /** Packs a whole number exactly: as a JSON number, or as a string of digits. */
