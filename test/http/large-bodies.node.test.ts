@@ -21,6 +21,21 @@ it.each([
   second?.leave()
 })
 
+it('bodies enter in the order in which they came, and small ones do not pass large ones', async () => {
+  const first = await entered(5 * MB)
+  const order: number[] = []
+  const others = [5, 4, 1, 1, 5].map(async (size, index) => {
+    const room = await entered(size * MB)
+    order.push(index)
+    await Promise.resolve()
+    room.leave()
+  })
+  expect(order).toEqual([])
+  first.leave()
+  await Promise.all(others)
+  expect(order).toEqual([0, 1, 2, 3, 4])
+})
+
 async function entered(bytes: number): Promise<Room> {
   const room = await roomFor(bytes)
   if (!room) throw new Error('no room in time')

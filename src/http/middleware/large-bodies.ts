@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-
 /** Smaller bodies are always read at once. */
 const LARGE_BYTES = 256 * 1024
 
@@ -9,10 +7,11 @@ const LARGE_BYTES = 256 * 1024
  */
 const MAX_BYTES_AT_ONCE = 5 * 1024 * 1024
 
-const POLL_MS = 10
 const MAX_WAIT_MS = 10_000
 /** A request whose client has gone is cancelled without notice: its place is free again after this time. */
 const MAX_HELD_MS = 30_000
+/** A waiting request looks by itself after this time: the request that was woken last may have been cancelled. */
+const LOOKS_AFTER_MS = 1_000
 
 interface Place {
   bytes: number
@@ -20,6 +19,9 @@ interface Place {
 }
 
 const places = new Set<Place>()
+
+/** Wakes the requests that wait, in the order in which they came. */
+const waiting: (() => void)[] = []
 
 /** The room of a body. */
 export interface Room {
@@ -37,21 +39,54 @@ const NO_ROOM_NEEDED: Room = { weigh: () => {}, leave: () => {} }
 export async function roomFor(bytes: number): Promise<Room | undefined> {
   if (bytes <= LARGE_BYTES) return NO_ROOM_NEEDED
   const until_ms = Date.now() + MAX_WAIT_MS
-  // A timer of its own request: a promise that another request resolves may be dropped with that request.
-  while (!hasRoom(bytes)) {
+  let place = waiting.length === 0 ? takePlace(bytes) : undefined
+  for (let at = waiting.length; !place; place = takePlace(bytes)) {
     if (Date.now() >= until_ms) return undefined
-    await sleep(POLL_MS)
+    at = await turn(at)
   }
-  const place = { bytes, since_ms: Date.now() }
-  places.add(place)
+  return roomOf(place)
+}
+
+function roomOf(place: Place): Room {
+  // There may be room for the next one, too.
+  wakeNext()
   return {
     weigh: (read) => {
       if (hasTwoByteLetters(read)) place.bytes = 2 * read.length
     },
     leave: () => {
       places.delete(place)
+      wakeNext()
     },
   }
+}
+
+/**
+ * Waits at a place of the queue until another request leaves, and returns the place that it had last: the first one if
+ * it was woken. The timer is of this request, so that the runtime does not take it for one that waits for nothing.
+ */
+async function turn(at: number): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  waiting.splice(at, 0, resolve)
+  const timer = setTimeout(resolve, LOOKS_AFTER_MS)
+  await promise
+  clearTimeout(timer)
+  const last = waiting.indexOf(resolve)
+  if (last < 0) return 0
+  waiting.splice(last, 1)
+  return last
+}
+
+function wakeNext(): void {
+  waiting.shift()?.()
+}
+
+/** Undefined if there is no room. */
+function takePlace(bytes: number): Place | undefined {
+  if (!hasRoom(bytes)) return undefined
+  const place = { bytes, since_ms: Date.now() }
+  places.add(place)
+  return place
 }
 
 /** The first byte of letters above U+00FF, in UTF-8: with one of them, each letter of a string takes two bytes. */
