@@ -202,13 +202,17 @@ export class GroupCommit {
 
   private async runAll(): Promise<void> {
     this.running = true
-    // Requests of the same turn of the event loop join the first group.
-    await undefined
-    while (this.waiting.length > 0) {
-      this.runGroup()
-      await this.durable()
+    try {
+      // Requests of the same turn of the event loop join the first group.
+      await undefined
+      while (this.waiting.length > 0) {
+        this.runGroup()
+        await this.durable()
+      }
+    } finally {
+      // Also if something throws that no one expects: the next request starts again.
+      this.running = false
     }
-    this.running = false
   }
 
   private runGroup(): void {
