@@ -14,9 +14,10 @@ import { type Projection, Projector } from './flush/projector.ts'
 import type { Caller } from './model/account.ts'
 import { parse } from './model/json.ts'
 import { LedgerIds, tagOf } from './model/ledger-ids.ts'
-import { OVERLOADED, UNAVAILABLE } from './model/refusal.ts'
+import { packResult } from './model/messages/packed-result.ts'
+import { OVERLOADED, type Refused, UNAVAILABLE } from './model/refusal.ts'
 import { type LedgerContext, type Request, runOperation } from './operations.ts'
-import { type LedgerRpc, type OperationName, operationOf, type Reply } from './rpc.ts'
+import { type LedgerRpc, type OperationName, operationOf, type Reply, type ResultOf } from './rpc.ts'
 import { migrate } from './tables.ts'
 
 /**
@@ -63,33 +64,47 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /** Runs an operation for a caller; both are passed as JSON. An overloaded object does not parse the message. */
-  async handle(
+  handle(
     name: OperationName,
     caller_json: string,
     message_json: string,
     texts: readonly string[] = [],
+  ): Promise<Reply> {
+    return this.answer(name, caller_json, message_json, texts, JSON.stringify)
+  }
+
+  /**
+   * Takes packed messages: a Worker calls `handle` instead where it finds an object of a deployment before this method.
+   * A Worker of an earlier deployment does not ask for packed results.
+   */
+  ingest(caller_json: string, packed: string, texts: readonly string[], packs = false): Promise<Reply> {
+    return this.answer('ingest', caller_json, packed, texts, packs ? packResult : JSON.stringify)
+  }
+
+  private async answer<N extends OperationName>(
+    name: N,
+    caller_json: string,
+    message_json: string,
+    texts: readonly string[],
+    write: (result: ResultOf<N> | Refused) => string,
   ): Promise<Reply> {
     const { access } = operationOf(name)
     const caller = parse<Caller>(caller_json)
     // By what they occupy: texts travel apart only if they are large.
     const length = texts.reduce((sum, text) => sum + memoryOf(text), message_json.length)
     const request: Request = { caller, length, texts }
-    if (access === 'service') return reply(await runOperation(this.ledger, name, message_json, request))
+    if (access === 'service')
+      return { result: write(await runOperation(this.ledger, name, message_json, request)) }
     const { rate, refusal } = this.admission.admit(caller, access)
-    if (refusal) return reply(refusal, rate)
+    if (refusal) return reply(write(refusal), rate)
     const { group } = this.ledger.commits
-    if (access !== 'read' && !group.hasRoom(weightOf(length))) return reply(OVERLOADED, rate)
+    if (access !== 'read' && !group.hasRoom(weightOf(length))) return reply(write(OVERLOADED), rate)
     try {
-      return reply(await runOperation(this.ledger, name, message_json, request), rate)
+      return reply(write(await runOperation(this.ledger, name, message_json, request)), rate)
     } catch (error) {
       if (!(error instanceof LedgerFull)) throw error
-      return reply(UNAVAILABLE, rate)
+      return reply(write(UNAVAILABLE), rate)
     }
-  }
-
-  /** Takes packed messages: a Worker calls `handle` instead where it finds an object of a deployment before this method. */
-  ingest(caller_json: string, packed: string, texts: readonly string[]): Promise<Reply> {
-    return this.handle('ingest', caller_json, packed, texts)
   }
 
   /**
@@ -159,6 +174,6 @@ function placeOf(identity: Identity | null): LogFields {
   return { customer_id: identity?.customer_id, mode: identity?.mode }
 }
 
-function reply(result: unknown, rate?: Reply['rate']): Reply {
-  return { result: JSON.stringify(result), ...(rate && { rate }) }
+function reply(result: string, rate: Reply['rate']): Reply {
+  return rate ? { result, rate } : { result }
 }

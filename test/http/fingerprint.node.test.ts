@@ -13,7 +13,7 @@ function reference(body: unknown): string {
   return digest(`${OPERATION}\n${canonical(body)}`)
 }
 
-function digest(text: string): string {
+function digest(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 22)
 }
 
@@ -31,17 +31,20 @@ function canonical(value: unknown): string {
 const text = fc.string({ unit: 'binary', maxLength: 300 })
 const value = fc.oneof(fc.jsonValue({ maxDepth: 5 }), fc.dictionary(text, fc.jsonValue()))
 
-describe('the digest of short texts', () => {
-  it('is SHA-256 of the UTF-8, whatever the text and its length', () => {
-    for (let length = 0; length < 300; length++) {
-      for (const unit of ['a', 'é', '😀', '\ud800']) {
-        const long = unit.repeat(length)
-        expect(base64url22(sha256(long)), `${length} times ${unit}`).toBe(digest(long))
-      }
+describe('the digest', () => {
+  it('is SHA-256, whatever the bytes and their number, and whatever was in the buffer', () => {
+    const buffer = new Uint8Array(1024).fill(0xff)
+    const own = (bytes: Uint8Array) => {
+      buffer.set(bytes)
+      return base64url22(sha256(new DataView(buffer.buffer), bytes.length))
+    }
+    for (let length = 0; length < 900; length++) {
+      const long = new TextEncoder().encode('aé'.repeat(length)).subarray(0, length)
+      expect(own(long), `${length} bytes`).toBe(digest(long))
     }
     fc.assert(
-      fc.property(text, (any) => {
-        expect(base64url22(sha256(any))).toBe(digest(any))
+      fc.property(fc.uint8Array({ maxLength: 900 }), (any) => {
+        expect(own(any)).toBe(digest(any))
       }),
     )
   })
@@ -66,6 +69,15 @@ describe('a fingerprint', () => {
       '["\\u0000","\\u001f","\\u007f","\\"","\\\\","\\u2028","\\ud83d\\ude00","\\udc00"]',
       '{"a":true,"b":false,"c":null,"d":{},"e":[],"f":[[],{}]}',
       JSON.stringify({ long: 'x'.repeat(50_000), list: Array(3_000).fill({ b: 1, a: 'é' }) }),
+      // Around the length of the buffer, with parts that fill it and parts that do not fit.
+      ...[5_400, 5_440, 5_461, 5_462, 16_300, 16_384].map((length) =>
+        JSON.stringify({
+          a: 'x'.repeat(length),
+          b: 'é'.repeat(length),
+          c: '"'.repeat(length),
+          [`d${'語'.repeat(length)}`]: 1,
+        }),
+      ),
     ]) {
       const body = parseJson(json)
       expect(fingerprintOf(OPERATION, body), json.slice(0, 80)).toBe(reference(body))

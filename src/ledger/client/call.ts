@@ -41,7 +41,7 @@ export function ask<N extends OperationName>(
   ledger: LedgerName,
   name: N,
   request: Asked<N>,
-  post: Post = posting(name, request),
+  { post, read }: Post<N> = posting(name, request),
 ): Promise<ResultOf<N> | Refused> {
   const { caller } = request
   const { repeatable, long } = operationOf(name)
@@ -56,19 +56,22 @@ export function ask<N extends OperationName>(
       sender = { ...caller, counted_by: [...(caller.counted_by ?? []), key] }
       const { result, rate } = await post(stub, from)
       if (rate) caller.onCounted?.(key, rate)
-      return parse(result)
+      return read(result)
     },
     { long },
   )
 }
 
-/** Makes the call itself; the caller is JSON. */
-export type Post = (stub: Stub, caller: string) => Promise<Reply>
+/** The call itself, whose caller is JSON, and how the text of its result is read. */
+export interface Post<N extends OperationName> {
+  readonly post: (stub: Stub, caller: string) => Promise<Reply>
+  readonly read: (result: string) => ResultOf<N>
+}
 
-function posting<N extends OperationName>(name: N, request: Asked<N>): Post {
+function posting<N extends OperationName>(name: N, request: Asked<N>): Post<N> {
   const { caller: _, ...message } = request
   const json = JSON.stringify(message)
-  return (stub, caller) => stub.handle(name, caller, json)
+  return { post: (stub, caller) => stub.handle(name, caller, json), read: parse }
 }
 
 /** Calls an operation of the access `service`. */

@@ -6,10 +6,11 @@ import { detachTexts } from '../model/messages/events.ts'
 import type { EntryRange, OpenMessage } from '../model/messages/ledger.ts'
 import type { NotifyMessage } from '../model/messages/notifications.ts'
 import { packIngest } from '../model/messages/packed-ingest.ts'
+import { parseResult } from '../model/messages/packed-result.ts'
 import type { Refused } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
 import type { Done, OperationName, ResultOf } from '../rpc.ts'
-import { type Asked, ask, command, send, stubOf } from './call.ts'
+import { type Asked, ask, command, type Stub, send, stubOf } from './call.ts'
 import { lacksMethod } from './transport-errors.ts'
 
 /** The Worker's calls to ledger objects; `rpc.ts` describes each. Expected outcomes are values. */
@@ -44,14 +45,15 @@ export function ingest(
 ): Promise<ResultOf<'ingest'> | Refused> {
   const { message, texts } = detachTexts(request)
   const packed = packIngest(message)
-  return ask(env, ledger, 'ingest', request, async (stub, caller) => {
+  const post = async (stub: Stub, caller: string) => {
     try {
-      return await stub.ingest(caller, packed, texts)
+      return await stub.ingest(caller, packed, texts, true)
     } catch (error) {
       if (!lacksMethod(error)) throw error
       return stub.handle('ingest', caller, JSON.stringify({ ...message, caller: undefined }), texts)
     }
-  })
+  }
+  return ask(env, ledger, 'ingest', request, { post, read: parseResult })
 }
 
 /** The call of an operation, for a client's request. */
