@@ -23,6 +23,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_7),
   (sql) => void sql.exec(VERSION_8),
   (sql) => void sql.exec(VERSION_9),
+  (sql) => void sql.exec(VERSION_10),
 ]
 
 const VERSION_1 = `
@@ -286,6 +287,12 @@ const VERSION_8 = 'ALTER TABLE limit_counters ADD COLUMN earlier TEXT'
 
 // The sequence of the last notification up to each row. An added column writes no row, and is read once a start.
 const VERSION_9 = 'ALTER TABLE journal ADD COLUMN last_notification INTEGER NOT NULL DEFAULT 0'
+
+// The hash chain begins with the next entry: earlier ones have no salts. 1 row written.
+const VERSION_10 = `
+  INSERT INTO meta (key, value)
+  SELECT 'chain_first_entry', coalesce((SELECT last_entry FROM journal ORDER BY row_id DESC LIMIT 1), 0) + 1
+`
 
 const WRITE_META = `
   INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`

@@ -17,6 +17,7 @@ import {
   watermark,
 } from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant } from '../support/messages.ts'
+import { expectChained } from '../support/stored-chain.ts'
 import { acks, deliver, expectRolledUp, flushedDeltas } from '../support/usage.ts'
 import { FlakyQueue, type QueueFault } from './flaky-queue.ts'
 import { alarmOf, configure, failNextTransaction, gather, powerCut } from './injection.ts'
@@ -41,6 +42,7 @@ class World {
   /** The ids of every event that was answered 2xx. */
   readonly acknowledged = new Set<string>()
   private round = 0
+  private hashes: readonly string[] = []
 
   private constructor(ledger: TestLedger, queue: FlakyQueue) {
     this.ledger = ledger
@@ -117,6 +119,13 @@ class World {
     const bodies = order(this.queue.arrived)
     for (const body of bodies) expect(await deliver([body])).toEqual(acks(1))
     await expectRolledUp(ledger, { events: acknowledged.size })
+    const { hashes } = await expectChained(ledger)
+    expect(hashes).toHaveLength(entries.length)
+    // Whatever was lost, repeated or restored meanwhile: an entry has the hash that it had first.
+    hashes.forEach((hash, i) => {
+      expect(hash).toBe(this.hashes[i] ?? hash)
+    })
+    this.hashes = hashes
   }
 }
 
@@ -392,10 +401,12 @@ describe('D1 is restored from an older backup', () => {
     await run('DELETE FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2', entry)
     await run("DELETE FROM subjects WHERE ledger_id = ?1 AND kind = 'user' AND number > ?2", last)
     await run(
-      'UPDATE ledgers SET flushed_row = ?2, flushed_entry = ?3, flushed_at_ms = ?4 WHERE ledger_id = ?1',
+      `UPDATE ledgers SET flushed_row = ?2, flushed_entry = ?3, flushed_at_ms = ?4, chain_hash = ?5
+      WHERE ledger_id = ?1`,
       backup?.flushed_row,
       entry,
       backup?.flushed_at_ms,
+      backup?.chain_hash,
     )
     world.queue.arrived.length = 0
     return world

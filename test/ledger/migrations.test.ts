@@ -130,6 +130,7 @@ function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null)
   sql.exec('DROP INDEX unrated_models')
   sql.exec('ALTER TABLE limit_counters DROP COLUMN earlier')
   sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
+  sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
   sql.exec("UPDATE meta SET value = '5' WHERE key = 'schema_version'")
   if (!buckets) return
   const { bits, row, round } = buckets
@@ -206,6 +207,7 @@ describe('an object of version 7', () => {
       const { sql } = storage
       sql.exec('ALTER TABLE limit_counters DROP COLUMN earlier')
       sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
+      sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
       sql.exec("UPDATE meta SET value = '7' WHERE key = 'schema_version'")
       sql.exec("INSERT INTO limit_counters VALUES (1, 1000, '20000000000000000', '5')")
       migrate(storage)
@@ -226,6 +228,7 @@ describe('an object of version 8', () => {
     await runInDurableObject(ledger.stub, (_, { storage }) => {
       const { sql } = storage
       sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
+      sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
       sql.exec("UPDATE meta SET value = '8' WHERE key = 'schema_version'")
     })
     await evictDurableObject(ledger.stub)

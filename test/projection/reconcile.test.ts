@@ -241,7 +241,7 @@ it('a gap is reported as whole flushes, wherever a read of a thousand ends', asy
     SELECT ?1, 2 * n + 1, wallet.value, 1, 2 * n + wallet.value, 2 * n + wallet.value, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, '[]'
     FROM flush, json_each('[1,2]') AS wallet WHERE NOT (n = ?2 AND wallet.value = 2)`
   const usage = packTotals(NO_USAGE)
-  const full: Books = { flushed_entry: 2004, balance_micro: '0', usage }
+  const full: Books = { flushed_entry: 2004, balance_micro: '0', usage, hash: null }
   for (const n of [998, 999, 1000, 1001]) {
     await env.DB.prepare('DELETE FROM ledger_pages WHERE ledger_id = ?').bind(ledger_id).run()
     await env.DB.prepare(insert).bind(ledger_id, n).run()
@@ -271,7 +271,7 @@ it('a flush whose sums pass 2^63 is compared to the last digit', async () => {
     price_pico: -most * 1_000_000n - 2_999_997n,
     paid_pico: (most - 3n) * 1_000_000n + 3n,
   })
-  const agreeing: Books = { flushed_entry: 3, balance_micro: '0', usage }
+  const agreeing: Books = { flushed_entry: 3, balance_micro: '0', usage, hash: null }
   const { checked, differences } = await checkPages(env.DB, ledger_id, agreeing, NOTHING_CHECKED)
   expect(differences).toEqual([])
   expect(packTotals(checked.usage)).toBe(usage)

@@ -11,6 +11,7 @@ import type { Movement } from '../../src/ledger/model/messages/credits.ts'
 import { defaultBurnTable } from '../../src/pricing/burn-table/table.ts'
 import { microCredits, usdFromParts } from '../../src/pricing/money.ts'
 import { type UsageDelta, usageDeltas } from '../../src/usage/cells/delta.ts'
+import { linked } from '../support/chain.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant } from '../support/messages.ts'
 import { apply, lives, type Step, type World } from './movement-lives.ts'
@@ -112,7 +113,7 @@ function expectDeltas(ledger: MemoryLedger): void {
   for (const sums of byCell(deltas).values())
     for (const value of sums) expect(value).toBeGreaterThanOrEqual(0n)
   // From the journal or from D1's pages: it is the same.
-  const page = parsePage(FORMAT, packPage(entries, numberOf)).entries((_, number) => String(number))
+  const page = parsePage(FORMAT, packPage(linked(entries), numberOf)).entries((_, number) => String(number))
   expect(usageDeltas(page, (_, id) => Number(id))).toEqual(deltas)
 }
 

@@ -51,7 +51,7 @@ export class KeysJournal {
 
   /** Deletes all rows before this time, as if D1 had all of them, or undoes the deletion. */
   forgetBefore(at_ms: number, undo = false): void {
-    this.journal.writeCursor({ row: this.journal.lastRow, usage: NO_USAGE })
+    this.journal.writeCursor({ row: this.journal.lastRow, usage: NO_USAGE, hash: null })
     while (this.transaction(() => this.journal.forgetBefore(at_ms), undo)) {}
   }
 

@@ -22,6 +22,9 @@ export const ledgers = sqliteTable(
     last_notification: integer().notNull().default(0),
     /** The last notification that was given to the ledger's webhook endpoints; null when it has none. */
     handed_notification: integer(),
+    /** The first entry of the hash chain, and the hash of `flushed_entry`; null before the chain began. */
+    chain_first_entry: integer(),
+    chain_hash: text(),
   },
   (table) => [
     // Only ledgers with unrated events: late rating finds them without reading the others.
@@ -68,6 +71,9 @@ export const ledgerPages = sqliteTable(
     paid_pico: integer().notNull(),
     /** JSON array of packed entries, oldest first. */
     body: text().notNull(),
+    /** The hash chain before the first entry and after the last one; null for entries from before the chain. */
+    hash_before: text(),
+    hash_after: text(),
   },
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.flush_entry, table.wallet_number] }),

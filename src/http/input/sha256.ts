@@ -13,10 +13,19 @@ export function sha256(view: DataView, length: number): Int32Array {
   return state
 }
 
-/** The first 22 characters of the digest in base64url: 132 of its bits. Any longer prefix reads further words. */
+/** The first 22 characters of the digest in base64url: 132 of its bits. */
 export function base64url22(words: Int32Array): string {
+  return base64url(words, 22)
+}
+
+/** The whole digest in base64url. */
+export function base64url43(words: Int32Array): string {
+  return base64url(words, 43)
+}
+
+function base64url(words: Int32Array, characters: number): string {
   let text = ''
-  for (let i = 0; i < 22; i++) {
+  for (let i = 0; i < characters; i++) {
     const bit = i * 6
     const word = words[bit >>> 5] ?? 0
     const next = words[(bit >>> 5) + 1] ?? 0

@@ -1,5 +1,4 @@
 import type { SubjectKind } from '../../db/schema.ts'
-import { FORMAT } from '../journal/packing.ts'
 
 /** The D1 part of an erasure. Each statement can be repeated without effect. */
 
@@ -27,17 +26,20 @@ const PAGES_OF_ROUND = `
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
   ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_ROUND}`
 
-// Names of format 1 (`ledger/journal/packed-entry.ts`): w wallet, e event with u user and g team, mt and md metadata. One
-// statement, so that no concurrent change is overwritten. `instr` finds the few pages to parse:
-// an event always has a field after its subjects, so `"u":7,` is never the beginning of `"u":77,`.
+// Names of the formats (`ledger/journal/packing.ts`): e event, cp capture, rv reversal, each with u user and g team; mt and
+// md metadata, s salt; in format 2 the personal data are in p. One statement, so that no concurrent change is overwritten.
+// `instr` finds the few pages to parse; a number ends with a comma or a brace, so 7 is never the beginning of 77.
 const ERASE_FROM_PAGES = `
   UPDATE ledger_pages SET body = (
     SELECT json_group_array(json(CASE
-      WHEN ledger_pages.wallet_number = ?6 OR entry.value ->> ?5 = ?4 THEN json_remove(entry.value, '$.md', '$.mt')
-      ELSE entry.value END) ORDER BY entry.key)
+      WHEN ledger_pages.wallet_number = ?6 OR ?4 IN (
+        entry.value -> 'e' ->> ?5, entry.value -> 'p' -> 'e' ->> ?5, entry.value -> 'p' -> 'cp' ->> ?5,
+        entry.value -> 'p' -> 'rv' ->> ?5)
+      THEN json_remove(entry.value, '$.md', '$.mt', '$.p.mt', '$.s') ELSE entry.value END) ORDER BY entry.key)
     FROM json_each(ledger_pages.body) AS entry)
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) IN (${PAGES_OF_ROUND})
-    AND format = ${FORMAT} AND (instr(body, '"mt":') > 0 OR instr(body, '"md":') > 0) AND (wallet_number = ?6 OR instr(body, ?7) > 0)`
+    AND (instr(body, '"mt":') > 0 OR instr(body, '"md":') > 0 OR instr(body, '"s":') > 0)
+    AND (wallet_number = ?6 OR instr(body, ?7 || ',') > 0 OR instr(body, ?7 || '}') > 0)`
 
 /** The number of a user or team that is not erased. */
 export async function subjectNumber(
@@ -77,8 +79,8 @@ export interface PagePlace {
 }
 
 /**
- * Drops the metadata of the subject's entries from the next pages, and returns the last page of the round; null when there
- * are no more. 1 row written for each page that changes.
+ * Drops the metadata and the salts of the subject's entries from the next pages, and returns the last page of the round;
+ * null when there are no more. 1 row written for each page that changes.
  */
 export async function eraseFromPages(
   db: D1Database,
@@ -91,15 +93,7 @@ export async function eraseFromPages(
   const [, round] = await db.batch<{ flush_entry: number; wallet_number: number }>([
     db
       .prepare(ERASE_FROM_PAGES)
-      .bind(
-        ledger_id,
-        page_entry,
-        page_wallet,
-        number,
-        `$.e.${field}`,
-        wallet_number,
-        `"${field}":${number},`,
-      ),
+      .bind(ledger_id, page_entry, page_wallet, number, field, wallet_number, `"${field}":${number}`),
     db.prepare(PAGES_OF_ROUND).bind(ledger_id, page_entry, page_wallet),
   ])
   const last = round?.results.at(-1)

@@ -1,5 +1,7 @@
 import type { SubjectKind } from '../../db/schema.ts'
-import { FORMAT } from '../journal/packing.ts'
+import { commitmentOf } from '../chain/link.ts'
+import { unpackRow } from '../journal/packing.ts'
+import type { JournalRecord } from '../model/journal.ts'
 import { isRecord } from '../model/json.ts'
 
 /** The subject of an erasure. The alias replaces the customer's own id everywhere. */
@@ -12,7 +14,7 @@ export interface Erased {
   readonly wallet_number: number | null
 }
 
-/** The fields in which records of format 1, holds and other plain JSON name a user or a team. */
+/** The fields in which packed records, holds and other plain JSON name a user or a team. */
 const ID_FIELDS: Readonly<Record<SubjectKind, ReadonlySet<string>>> = {
   user: new Set(['u', 'user_id']),
   team: new Set(['g', 'team_id']),
@@ -25,6 +27,8 @@ const FREE_FIELDS: ReadonlySet<string> = new Set([
   'd',
   'pr',
   'k',
+  's',
+  'pc',
   'metadata',
   'metadata_text',
   'description',
@@ -42,10 +46,12 @@ const METADATA: ReadonlySet<string> = new Set(['metadata', 'metadata_text'])
  * the alias.
  */
 export function eraseFromRow(format: number, body: string, erased: Erased): string {
-  if (format !== FORMAT) throw new Error(`format ${format} of journal rows is not known`)
   const records: unknown = JSON.parse(body)
   if (!Array.isArray(records)) throw new Error('the body of a journal row is not a list of records')
-  return JSON.stringify(records.map((record: unknown) => eraseFromRecord(record, erased)))
+  const unpacked = unpackRow(format, body)
+  return JSON.stringify(
+    records.map((record: unknown, index) => eraseFromRecord(record, unpacked[index], erased)),
+  )
 }
 
 /** Removes the subject from the state of a wallet: as its owner, and in open holds. Ends recurring grants of its wallet. */
@@ -65,12 +71,20 @@ export function eraseFromEntry(entry: string, erased: Erased): string {
   return JSON.stringify(isOf(plain.event, plain.wallet, erased) ? kept : renamed)
 }
 
-/** Removes the subject from a packed record: entries have `e`, `w`, and `mt` or `md`. */
-function eraseFromRecord(record: unknown, erased: Erased): unknown {
+/**
+ * Removes the subject from a packed record: entries have `e`, `w`, and `mt` or `md`. The salt goes with any personal data
+ * of an entry, and the commitment that it made stays: the hash chain is unchanged, and nothing is left to test a guess by.
+ */
+function eraseFromRecord(record: unknown, unpacked: JournalRecord | undefined, erased: Erased): unknown {
   if (!isRecord(record)) throw new Error('a record is not an object')
   const renamed = rename(record, erased)
+  const is_of = isOf(record.e, record.w, erased)
   const { md: _, mt: __, ...kept } = renamed
-  return isOf(record.e, record.w, erased) ? kept : renamed
+  const left: Readonly<Record<string, unknown>> = is_of ? kept : renamed
+  const is_touched = is_of || JSON.stringify(renamed) !== JSON.stringify(record)
+  if (!is_touched || unpacked?.kind !== 'entry' || unpacked.salt === undefined) return left
+  const { s: ___, ...sealed } = left
+  return { ...sealed, pc: commitmentOf(unpacked) }
 }
 
 /** Whether an entry is of one of the subject's events, or of its wallet. */

@@ -16,6 +16,7 @@ export function booksOf(store: LedgerStore): Books {
     flushed_entry: journal.flushedEntry(),
     balance_micro: String(balance_micro),
     usage: packTotals(journal.cursor.usage),
+    hash: journal.cursor.hash,
   }
 }
 

@@ -1,7 +1,8 @@
-import { jsonParameters, memoryOf, sizeOf } from '../../db/json-parameters.ts'
+import { jsonParameters } from '../../db/json-parameters.ts'
 import { logFailure } from '../../logging/log.ts'
 import { subtractTotals, totalsOf } from '../../usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
+import { Chain, type LinkedEntry } from '../chain/link.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
 import { type SubjectNumber, unpackRow } from '../journal/packing.ts'
@@ -10,12 +11,13 @@ import type { Entry, HoldRecord, JournalRecord, NotificationRecord } from '../mo
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { insertFlushedAudits, journaledAudits } from './audit-log.ts'
 import { insertNotifications } from './notifications.ts'
-import { insertPages, packPages } from './pages.ts'
+import { bytesToFlush, insertPages, packPages } from './pages.ts'
 import { mentionsOf, type NewWallet, numberSubjects, numbersOfSubjects } from './subjects.ts'
 
 /**
- * The bytes of journal that a flush takes, on disk and in memory, or one larger row. A page is at most as large as its rows, except for numbers
- * that replace shorter ids, so even a single page of the whole flush fits a row of D1. Two full rows fit.
+ * The bytes of journal that a flush takes, on disk and in memory, or one larger row. With the hashes of its entries, a page
+ * is at most as large as its rows, except for numbers that replace shorter ids, so even a single page of the whole flush
+ * fits a row of D1. Two full rows fit.
  */
 const MAX_FLUSH_BYTES = 1_700_000
 const MAX_FLUSH_ROWS = 500
@@ -41,7 +43,8 @@ const INSERT_HOLDS = `
   WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
 
 const MOVE_WATERMARK = `
-  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?, unrated_entry = ?, last_notification = ?
+  UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?, unrated_entry = ?,
+    last_notification = ?, chain_first_entry = ?, chain_hash = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
 /** The part of the journal that D1 has taken since the cursor. */
@@ -90,13 +93,18 @@ export async function flushJournal(
   const mentions = mentionsOf(wallets, entries, holds, notifications)
   const numbered = await numberSubjects(db, ledger_id, mentions, from_row)
   if (numbered.kind === 'moved') return since(store, db, ledger_id, numbered.watermark)
-  const { number } = numbered
+  const { number, watermark } = numbered
+  if (watermark) assertSameChain(journal.cursor.hash, watermark)
+  const chain = chainAfterCursor(journal, ledger_id)
+  const linked: LinkedEntry[] = []
   const deltas: UsageDelta[] = []
   for (let from = 0; from < entries.length; from += ENTRIES_A_STEP) {
-    deltas.push(...usageDeltas(entries.slice(from, from + ENTRIES_A_STEP), number))
+    const step = entries.slice(from, from + ENTRIES_A_STEP)
+    for (const entry of step) linked.push(chain.link(entry))
+    deltas.push(...usageDeltas(step, number))
     await turns.work(ENTRIES_A_STEP * CHARACTERS_AN_ENTRY)
   }
-  const pages = packPages(entries, number, deltas)
+  const pages = packPages(linked, number, deltas)
   await turns.end()
   const flush_entry = entries[0]?.number ?? 0
   // Not before the commits that it flushes, even if the clock runs backwards: see `assertCommonPast`.
@@ -119,6 +127,8 @@ export async function flushJournal(
         store.unrated.count(),
         store.unrated.lastEntry(),
         last.last_notification,
+        chain.hash === null ? null : journal.chainFirstEntry,
+        chain.hash,
         ledger_id,
         from_row,
       ),
@@ -127,7 +137,21 @@ export async function flushJournal(
   const to = results.at(-1)?.results[0] ?? NOTHING_FLUSHED
   if (to.flushed_row !== last.row_id) return since(store, db, ledger_id, to)
   assertCommonPast(journal, to)
+  assertSameChain(chain.hash, to)
   return { kind: 'flushed', to, entries, deltas, notifications }
+}
+
+/** The hash chain as far as D1 is known to have it. */
+function chainAfterCursor(journal: JournalRows, ledger_id: string): Chain {
+  return chainAfter(journal, ledger_id, { entry: journal.flushedEntry(), hash: journal.cursor.hash })
+}
+
+function chainAfter(
+  journal: JournalRows,
+  ledger_id: string,
+  { entry, hash }: { readonly entry: number; readonly hash: string | null },
+): Chain {
+  return new Chain(ledger_id, journal.chainFirstEntry, hash === null ? null : { entry, hash })
 }
 
 /** The part of the journal that D1 already has after the cursor, or `behind` when D1 has lost rows. */
@@ -141,6 +165,7 @@ export async function since(
   if (to.flushed_row < journal.flushedRow) return { kind: 'behind', to }
   const entries: Entry[] = []
   const notifications: NotificationRecord[] = []
+  const chain = chainAfterCursor(journal, ledger_id)
   for (const row of journal.rowsAfter(journal.flushedRow)) {
     if (row.row_id > to.flushed_row) break
     for (const record of unpackRow(row.format, row.body)) {
@@ -148,6 +173,8 @@ export async function since(
       else if (record.kind === 'notification') notifications.push(record)
     }
   }
+  for (const entry of entries) chain.link(entry)
+  assertSameChain(chain.hash, to)
   const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, [], []))
   return { kind: 'flushed', to, entries, deltas: usageDeltas(entries, number), notifications }
 }
@@ -174,6 +201,17 @@ export function assertCommonPast(
   throw new Error(`${where}, but ${has}. Was the object restored from an older state?`)
 }
 
+/**
+ * Asserts that D1 has the same history of the ledger. A restored object can make other commits with the numbers of those
+ * that D1 has; their hashes differ, since every entry has a random salt.
+ */
+function assertSameChain(hash: string | null, { flushed_entry, chain_hash }: Watermark): void {
+  if (hash === chain_hash) return
+  throw new Error(
+    `D1 has another history of the ledger: entry ${flushed_entry} has the hash ${chain_hash} there, and ${hash} in the object. Was the object restored from an older state?`,
+  )
+}
+
 /** The characters of journal that a flush works on before requests have their turn: about 3 ms. */
 const CHARACTERS_A_TURN = 256 * 1024
 const ENTRIES_A_STEP = 256
@@ -198,7 +236,7 @@ function takeRows(rows: Iterable<JournalRow>): JournalRow[] {
   const taken: JournalRow[] = []
   let bytes = 0
   for (const row of rows) {
-    bytes += Math.max(sizeOf(row.body), memoryOf(row.body))
+    bytes += bytesToFlush(row)
     if (taken.length === MAX_FLUSH_ROWS || (taken.length > 0 && bytes > MAX_FLUSH_BYTES)) break
     taken.push(row)
   }
@@ -255,19 +293,22 @@ const ROWS_A_TURN = 32
  * Moves the cursor and its sums back to D1's watermark, so that the flush rewrites the rows that D1 lost when it was
  * restored from an older backup.
  */
-export async function rewind(store: LedgerStore, to: Watermark): Promise<void> {
+export async function rewind(store: LedgerStore, ledger_id: string, to: Watermark): Promise<void> {
   const { journal, identity } = store
   const from = journal.cursor
+  const chain = chainAfter(journal, ledger_id, { entry: to.flushed_entry, hash: to.chain_hash })
   let { usage } = from
   let rows = 0
   for (const { row_id, format, body } of journal.rowsAfter(to.flushed_row)) {
     if (row_id > from.row) break
     const entries = unpackRow(format, body).filter((record) => record.kind === 'entry')
     usage = subtractTotals(usage, totalsOf(usageDeltas(entries, () => 0)))
+    for (const entry of entries) chain.link(entry)
     // Parsing blocks the object's only thread: waiting requests run in between.
     if (++rows % ROWS_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0))
   }
-  store.moveCursorBack({ row: to.flushed_row, usage })
+  assertSameChain(chain.hash, { ...to, chain_hash: from.hash })
+  store.moveCursorBack({ row: to.flushed_row, usage, hash: to.chain_hash })
   const { customer_id, mode } = identity ?? {}
   logFailure('d1_was_restored', { customer_id, mode, cursor_row: from.row, d1_row: to.flushed_row })
 }

@@ -2,9 +2,10 @@ import { jsonArray, MAX_PARAMETER_BYTES, memoryOf, portionsOf, sizeOf } from '..
 import { PICO_PER_MICRO } from '../../pricing/money.ts'
 import { totalsOf } from '../../usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../usage/cells/delta.ts'
+import { Chain, type LinkedEntry } from '../chain/link.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { FORMAT, packPage, type SubjectNumber, unpackRow } from '../journal/packing.ts'
-import type { JournalRows } from '../journal/rows.ts'
+import type { JournalRow, JournalRows } from '../journal/rows.ts'
 import type { Entry } from '../model/journal.ts'
 import type { EntryRange } from '../model/messages/ledger.ts'
 import { mentionsOf, numbersOfSubjects } from './subjects.ts'
@@ -28,6 +29,8 @@ const COLUMNS = [
   'price_pico',
   'paid_micro',
   'paid_pico',
+  'hash_before',
+  'hash_after',
 ] as const
 
 /** A page as its row is written: a JSON object with the columns, and the body. */
@@ -86,31 +89,44 @@ export function insertPages(
   ]
 }
 
+/** The bytes of a row in a flush, with what a page adds to each of its entries. */
+export function bytesToFlush({ body, first_entry, last_entry }: JournalRow): number {
+  return Math.max(sizeOf(body), memoryOf(body)) + (last_entry - first_entry + 1) * PAGED_ENTRY_BYTES
+}
+
+/** The hash and the commitment of an entry, and the names of its parts. */
+const PAGED_ENTRY_BYTES = 140
+
 /** A page for each wallet among the entries of a flush. */
 export function packPages(
-  entries: readonly Entry[],
+  entries: readonly LinkedEntry[],
   subject: SubjectNumber,
   deltas: readonly UsageDelta[],
 ): Page[] {
-  const byWallet = new Map<number, Entry[]>()
-  for (const entry of entries) {
-    const run = byWallet.get(entry.wallet)
-    if (run) run.push(entry)
-    else byWallet.set(entry.wallet, [entry])
+  const byWallet = new Map<number, LinkedEntry[]>()
+  for (const linked of entries) {
+    const run = byWallet.get(linked.entry.wallet)
+    if (run) run.push(linked)
+    else byWallet.set(linked.entry.wallet, [linked])
   }
   const deltaOf = new Map(deltas.map((delta) => [delta.entry, delta]))
   return [...byWallet.values()].map((run) => {
-    const added = run.flatMap(({ number }) => deltaOf.get(number) ?? [])
+    const added = run.flatMap(({ entry }) => deltaOf.get(entry.number) ?? [])
     return packRun(run, subject, added)
   })
 }
 
-function packRun(run: readonly Entry[], subject: SubjectNumber, deltas: readonly UsageDelta[]): Page {
+function packRun(
+  linked: readonly LinkedEntry[],
+  subject: SubjectNumber,
+  deltas: readonly UsageDelta[],
+): Page {
+  const run = linked.map(({ entry }) => entry)
   const first = run[0]
   const last = run.at(-1)
   if (!first || !last) throw new Error('a page without entries')
   assertChain(run)
-  const columns: Readonly<Record<(typeof COLUMNS)[number], number | string>> = {
+  const columns: Readonly<Record<(typeof COLUMNS)[number], number | string | null>> = {
     wallet_number: first.wallet,
     format: FORMAT,
     first_entry: first.number,
@@ -122,8 +138,10 @@ function packRun(run: readonly Entry[], subject: SubjectNumber, deltas: readonly
     balance_after_micro: last.balance_after,
     oldest_ms: run.reduce((oldest, entry) => Math.min(oldest, shownAt(entry)), shownAt(first)),
     ...sumColumns(deltas),
+    hash_before: linked[0]?.before ?? null,
+    hash_after: linked.at(-1)?.hash ?? null,
   }
-  return { columns: JSON.stringify(columns), body: packPage(run, subject) }
+  return { columns: JSON.stringify(columns), body: packPage(linked, subject) }
 }
 
 /** The earliest time by which a list shows an entry. */
@@ -174,7 +192,8 @@ const DELETE_PAGES = `
 
 /**
  * Replaces D1's pages of a range of entries, which is one of whole flushes, from the journal. False when the journal no
- * longer has the entries; then nothing is written.
+ * longer has the entries, or when its hash chain does not lead from the page before to the page after; then nothing is
+ * written.
  */
 export async function rewritePages(
   store: LedgerStore,
@@ -184,13 +203,19 @@ export async function rewritePages(
 ): Promise<boolean> {
   const { journal } = store
   // Read twice, because a range may be larger than memory and nothing is written unless all of it is there.
-  if (!isWhole(runsOf(journal, from_entry, to_entry))) return false
+  const ends = await hashesAround(db, ledger_id, { from_entry, to_entry })
+  const head = ends.before === null ? null : { entry: from_entry - 1, hash: ends.before }
+  const checked = new Chain(ledger_id, journal.chainFirstEntry, head)
+  if (!isWhole(runsOf(journal, from_entry, to_entry), checked)) return false
+  if (checked.hash !== ends.after) return false
+  const chain = new Chain(ledger_id, journal.chainFirstEntry, head)
   for (const entries of runsOf(journal, from_entry, to_entry)) {
     const first = entries[0]
     const last = entries.at(-1)
     if (!first || !last) return false
     const number = await numbersOfSubjects(db, ledger_id, mentionsOf([], entries, [], []))
-    const pages = packPages(entries, number, usageDeltas(entries, number))
+    const linked = entries.map((entry) => chain.link(entry))
+    const pages = packPages(linked, number, usageDeltas(entries, number))
     await db.batch([
       db.prepare(DELETE_PAGES).bind(ledger_id, first.number, last.number, journal.flushedRow),
       ...insertPages(db, ledger_id, first.number, pages, journal.flushedRow),
@@ -199,8 +224,35 @@ export async function rewritePages(
   return true
 }
 
-function isWhole(runs: Iterable<readonly Entry[]>): boolean {
-  for (const run of runs) if (run.length === 0) return false
+// The last entry of a flush and the first one of the next; the watermark has the hash of the last flush.
+const HASHES_AROUND = `
+  SELECT
+    (SELECT hash_after FROM ledger_pages WHERE ledger_id = ?1 AND last_entry = ?2 - 1 AND flush_entry =
+      (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry < ?2)) AS before,
+    iif(flushed_entry = ?3, chain_hash, (
+      SELECT hash_before FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry = ?3 + 1 AND first_entry = ?3 + 1)) AS after
+  FROM ledgers WHERE ledger_id = ?1`
+
+interface HashesAround {
+  readonly before: string | null
+  readonly after: string | null
+}
+
+/** The hashes between which D1's chain has a range of whole flushes. */
+async function hashesAround(
+  db: D1Database,
+  ledger_id: string,
+  { from_entry, to_entry }: EntryRange,
+): Promise<HashesAround> {
+  const statement = db.prepare(HASHES_AROUND).bind(ledger_id, from_entry, to_entry)
+  return (await statement.first<HashesAround>()) ?? { before: null, after: null }
+}
+
+function isWhole(runs: Iterable<readonly Entry[]>, chain: Chain): boolean {
+  for (const run of runs) {
+    if (run.length === 0) return false
+    for (const entry of run) chain.link(entry)
+  }
   return true
 }
 
@@ -211,11 +263,12 @@ function* runsOf(journal: JournalRows, from_entry: number, to_entry: number): Ge
   let next = from_entry
   const before_row = rowBefore(journal, from_entry)
   if (before_row === undefined) return yield []
-  for (const { format, body } of journal.rowsAfter(before_row)) {
+  for (const row of journal.rowsAfter(before_row)) {
+    const { format, body } = row
     const entries = unpackRow(format, body)
       .filter((record) => record.kind === 'entry')
       .filter(({ number }) => number >= from_entry && number <= to_entry)
-    const size = Math.max(sizeOf(body), memoryOf(body))
+    const size = bytesToFlush(row)
     if (run.length > 0 && bytes + size > MAX_BYTES) {
       yield run
       run = []

@@ -79,7 +79,7 @@ export class Projector {
       const to = await readWatermark(db, ledger_id)
       if (to.flushed_row >= store.journal.flushedRow) return
       assertCommonPast(store.journal, to)
-      await rewind(store, to)
+      await rewind(store, ledger_id, to)
     })
   }
 
@@ -207,7 +207,7 @@ export class Projector {
       const flushed = await flushJournal(store, ids, db, ledger_id, Date.now())
       if (flushed.kind === 'nothing') break
       if (flushed.kind === 'behind') {
-        await rewind(store, flushed.to)
+        await rewind(store, ledger_id, flushed.to)
         continue
       }
       const { to, entries, deltas } = flushed
@@ -218,7 +218,11 @@ export class Projector {
       await sendUsage(queue, { ledger_id, after_entry, to_entry: to.flushed_entry, at_ms }, deltas)
       checkpoint()
       const { usage } = store.journal.cursor
-      store.writeCursor({ row: to.flushed_row, usage: addTotals(usage, totalsOf(deltas)) })
+      store.writeCursor({
+        row: to.flushed_row,
+        usage: addTotals(usage, totalsOf(deltas)),
+        hash: to.chain_hash,
+      })
     }
     return store.journal.flushedRow >= row_id
   }

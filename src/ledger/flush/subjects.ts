@@ -24,7 +24,12 @@ const ADD_SUBJECTS = `
       SELECT 1 FROM subjects WHERE ledger_id = ?1 AND kind = ?2 AND external_id = added.value ->> 0)`
 
 export type Numbered =
-  | { readonly kind: 'numbered'; readonly number: SubjectNumber }
+  | {
+      readonly kind: 'numbered'
+      readonly number: SubjectNumber
+      /** Absent when no subject was looked up. */
+      readonly watermark?: Watermark
+    }
   /** The watermark has moved since the flush began: no number was assigned. */
   | { readonly kind: 'moved'; readonly watermark: Watermark }
 
@@ -47,7 +52,7 @@ export async function numberSubjects(
   const watermark = read?.results[0] ?? NOTHING_FLUSHED
   if (watermark.flushed_row !== from_row) return { kind: 'moved', watermark }
   const found = lists.map((_, index) => results[index * 2 + 1])
-  return { kind: 'numbered', number: numbersFrom(lists, found) }
+  return { kind: 'numbered', number: numbersFrom(lists, found), watermark }
 }
 
 /** The numbers of subjects that already have one. */

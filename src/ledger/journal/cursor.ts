@@ -7,21 +7,23 @@ export interface Cursor {
   readonly row: number
   /** The usage of all entries up to there. */
   readonly usage: UsageTotals
+  /** The hash of the last entry up to there; null before the hash chain began. */
+  readonly hash: string | null
 }
 
 const KEY = 'cursor'
-export const NOTHING_PROJECTED: Cursor = { row: 0, usage: NO_USAGE }
+export const NOTHING_PROJECTED: Cursor = { row: 0, usage: NO_USAGE, hash: null }
 
-/** Writes row and sums as one value. One row written. */
-export function writeCursor(meta: MetaTable, { row, usage }: Cursor): void {
-  meta.set(KEY, JSON.stringify({ row, usage: packTotals(usage) }))
+/** Writes row, sums and hash as one value. One row written. */
+export function writeCursor(meta: MetaTable, { row, usage, hash }: Cursor): void {
+  meta.set(KEY, JSON.stringify({ row, usage: packTotals(usage), hash }))
 }
 
 export function readCursor(meta: MetaTable): Cursor {
   const stored = meta.get(KEY)
   if (stored === null) return NOTHING_PROJECTED
-  const { row, usage }: { row: number; usage: string } = parseStored(stored)
-  return { row, usage: unpackTotals(usage) }
+  const { row, usage, hash }: { row: number; usage: string; hash?: string | null } = parseStored(stored)
+  return { row, usage: unpackTotals(usage), hash: hash ?? null }
 }
 
 /** The progress of a ledger in D1: a place in its journal. */
@@ -32,10 +34,13 @@ export interface Watermark {
   last_notification: number
   /** Null when nothing waits for notifications: the ledger has no webhook endpoint. */
   handed_notification: number | null
+  /** The hash of `flushed_entry`; null before the hash chain began. */
+  chain_hash: string | null
 }
 
-export const READ_WATERMARK =
-  'SELECT flushed_row, flushed_entry, flushed_at_ms, last_notification, handed_notification FROM ledgers WHERE ledger_id = ?'
+export const READ_WATERMARK = `
+  SELECT flushed_row, flushed_entry, flushed_at_ms, last_notification, handed_notification, chain_hash
+  FROM ledgers WHERE ledger_id = ?`
 
 /** The watermark of a ledger that D1 does not know. */
 export const NOTHING_FLUSHED: Watermark = {
@@ -44,6 +49,7 @@ export const NOTHING_FLUSHED: Watermark = {
   flushed_at_ms: 0,
   last_notification: 0,
   handed_notification: null,
+  chain_hash: null,
 }
 
 export async function readWatermark(db: D1Database, ledger_id: string): Promise<Watermark> {

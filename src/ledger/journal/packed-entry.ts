@@ -15,7 +15,7 @@ import type { Counted } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
 import type { EventType, LotKind, PriceModifiers, WalletOwner, Writable } from '../model/vocabulary.ts'
 
-/** An entry in format 1 (`packing.ts`): never change the meaning of a name; add a format. */
+/** An entry in formats 1 and 2 (`packing.ts`): never change the meaning of a name; add a format. */
 
 export interface PackedEntry {
   n: number
@@ -38,6 +38,31 @@ export interface PackedEntry {
   /** Metadata of earlier versions, which is not a text. */
   md?: Readonly<Record<string, unknown>> | undefined
   k?: [key: string, fingerprint: string] | undefined
+  /** From format 2 on: the salt of its commitment, or the commitment once the salt is destroyed. */
+  s?: string | undefined
+  pc?: string | undefined
+}
+
+/** The personal data of an entry, apart from the rest: only a commitment to them is in the hash chain. */
+export interface PackedPersonal {
+  o?: PackedOwner | undefined
+  e?: PackedSubjects | undefined
+  cp?: PackedSubjects | undefined
+  rv?: PackedSubjects | undefined
+  d?: string | undefined
+  pr?: string | undefined
+  mt?: JsonText | undefined
+}
+
+/** Like the subjects of an event: by the customer's id, and by number in a page. */
+type PackedOwner =
+  | { readonly kind: 'customer' }
+  | { readonly kind: SubjectKind; readonly id: string | number }
+
+interface PackedSubjects {
+  u?: string | number | undefined
+  g?: string | number | undefined
+  ki?: string | undefined
 }
 
 type PackedLot = [
@@ -80,9 +105,9 @@ interface PackedEvent {
 
 interface PackedCapture {
   f: string
-  u?: string | number
-  g?: string | number
-  ki?: string
+  u?: string | number | undefined
+  g?: string | number | undefined
+  ki?: string | undefined
   r: PackedUsd
 }
 
@@ -90,16 +115,16 @@ interface PackedReversal {
   ts: number
   y?: EventType
   f: string
-  u?: string | number
-  g?: string | number
-  ki?: string
+  u?: string | number | undefined
+  g?: string | number | undefined
+  ki?: string | undefined
   p?: string
   m?: string
   r: PackedUsd
   v?: { q?: Usage; x?: Readonly<Record<string, number>>; c: PackedUsd }
 }
 
-type PackSubject = (kind: SubjectKind, id: string) => string | number
+export type PackSubject = (kind: SubjectKind, id: string) => string | number
 
 type SubjectName = (value: string | number, kind: SubjectKind) => string
 
@@ -107,7 +132,7 @@ type SubjectName = (value: string | number, kind: SubjectKind) => string
  * Packs an entry in one literal: JSON leaves undefined fields out, and an object of one shape is built and written several
  * times faster than one with conditional spreads.
  */
-export function packEntry(entry: Entry, subject: PackSubject): PackedEntry {
+export function packEntry(entry: Entry, subject: PackSubject, salt?: string): PackedEntry {
   const { lots, event, captured, reverses, idempotency } = entry
   return {
     n: entry.number,
@@ -128,6 +153,72 @@ export function packEntry(entry: Entry, subject: PackSubject): PackedEntry {
     pr: entry.payment_reference,
     mt: entry.metadata,
     k: idempotency && [idempotency.key, idempotency.fingerprint],
+    s: salt,
+  }
+}
+
+/**
+ * The content of an entry, which the hash chain covers: everything but its personal data, to which it has a commitment.
+ * The order of the fields and their text are part of the chain: never change them; add a format.
+ */
+export function packContent(entry: Entry, commitment: string | undefined): PackedEntry {
+  const { lots, event, captured, reverses } = entry
+  return {
+    n: entry.number,
+    t: entry.type,
+    w: entry.wallet,
+    at: entry.at_ms,
+    ef: entry.effective_at_ms,
+    a: entry.amount,
+    b: entry.balance_after,
+    l: lots.length > 0 ? lots.map(packPart) : undefined,
+    nl: entry.new_lots?.map(packLot),
+    e: event && packEvent(event, undefined),
+    cp: captured && packCapture(captured, undefined),
+    rv: reverses && packReversal(reverses, undefined),
+    ct: entry.counted,
+    pc: commitment,
+  }
+}
+
+/** The personal data of an entry. The order of the fields and their text are part of the commitment: never change them. */
+export function packPersonal(entry: Entry, subject: PackSubject): PackedPersonal {
+  const { owner, event, captured, reverses } = entry
+  return {
+    o: owner && (owner.kind === 'customer' ? owner : { ...owner, id: subject(owner.kind, owner.id) }),
+    e: event && packSubjects(event, subject),
+    cp: captured && packSubjects(captured, subject),
+    rv: reverses && packSubjects(reverses, subject),
+    d: entry.description,
+    pr: entry.payment_reference,
+    mt: entry.metadata,
+  }
+}
+
+function packSubjects(
+  { user_id, team_id, key_id }: Pick<EventRecord, 'user_id' | 'team_id' | 'key_id'>,
+  subject: PackSubject,
+): PackedSubjects | undefined {
+  if (user_id === undefined && team_id === undefined && key_id === undefined) return undefined
+  return {
+    u: user_id === undefined ? undefined : subject('user', user_id),
+    g: team_id === undefined ? undefined : subject('team', team_id),
+    ki: key_id,
+  }
+}
+
+/** Puts the parts of an entry together again; `p` has an owner only as subject number, which lists do not show. */
+export function joinEntry(content: PackedEntry, personal: PackedPersonal): PackedEntry {
+  const { e, cp, rv } = content
+  const { d, pr, mt } = personal
+  return {
+    ...content,
+    ...(e && { e: { ...e, ...personal.e } }),
+    ...(cp && { cp: { ...cp, ...personal.cp } }),
+    ...(rv && { rv: { ...rv, ...personal.rv } }),
+    d,
+    pr,
+    mt,
   }
 }
 
@@ -155,6 +246,8 @@ export function unpackEntry(packed: PackedEntry, subject: SubjectName): Entry {
   if (pr !== undefined) entry.payment_reference = pr
   if (metadata !== undefined) entry.metadata = metadata
   if (k) entry.idempotency = { key: k[0], fingerprint: k[1] }
+  if (packed.s !== undefined) entry.salt = packed.s
+  if (packed.pc !== undefined) entry.commitment = packed.pc
   return entry
 }
 
@@ -204,16 +297,19 @@ function unpackLot([
   }
 }
 
-/** A test packs a record with every field: a new one that is not written here would be priced and not recorded. */
-function packEvent(event: EventRecord, subject: PackSubject): PackedEvent {
+/**
+ * Packs an event, without its personal data if it gets no subjects. A test packs a record with every field: a new one that
+ * is not written here would be priced and not recorded.
+ */
+function packEvent(event: EventRecord, subject: PackSubject | undefined): PackedEvent {
   const { user_id, team_id, rerates } = event
   return {
     ts: event.timestamp_ms,
     y: event.event_type,
     f: event.feature_id,
-    u: user_id === undefined ? undefined : subject('user', user_id),
-    g: team_id === undefined ? undefined : subject('team', team_id),
-    ki: event.key_id,
+    u: user_id === undefined ? undefined : subject?.('user', user_id),
+    g: team_id === undefined ? undefined : subject?.('team', team_id),
+    ki: subject && event.key_id,
     p: event.provider,
     m: event.model,
     q: event.usage,
@@ -265,13 +361,13 @@ function unpackRerated([entry, at_ms, cost, before, after]: NonNullable<PackedEv
 
 function packCapture(
   { feature_id, user_id, team_id, key_id, price }: CapturedUse,
-  subject: PackSubject,
+  subject: PackSubject | undefined,
 ): PackedCapture {
   return {
     f: feature_id,
-    ...(user_id !== undefined && { u: subject('user', user_id) }),
-    ...(team_id !== undefined && { g: subject('team', team_id) }),
-    ...(key_id !== undefined && { ki: key_id }),
+    ...(subject && user_id !== undefined && { u: subject('user', user_id) }),
+    ...(subject && team_id !== undefined && { g: subject('team', team_id) }),
+    ...(subject && key_id !== undefined && { ki: key_id }),
     r: packUsd(price),
   }
 }
@@ -286,16 +382,16 @@ function unpackCapture({ f, u, g, ki, r }: PackedCapture, subject: SubjectName):
   }
 }
 
-function packReversal(reversal: Reversal, subject: PackSubject): PackedReversal {
+function packReversal(reversal: Reversal, subject: PackSubject | undefined): PackedReversal {
   const { timestamp_ms, event_type, feature_id, user_id, team_id, key_id, ...priced } = reversal
   const { provider, model, price, voided } = priced
   return {
     ts: timestamp_ms,
     ...(event_type && { y: event_type }),
     f: feature_id,
-    ...(user_id !== undefined && { u: subject('user', user_id) }),
-    ...(team_id !== undefined && { g: subject('team', team_id) }),
-    ...(key_id !== undefined && { ki: key_id }),
+    ...(subject && user_id !== undefined && { u: subject('user', user_id) }),
+    ...(subject && team_id !== undefined && { g: subject('team', team_id) }),
+    ...(subject && key_id !== undefined && { ki: key_id }),
     ...(provider !== undefined && { p: provider }),
     ...(model !== undefined && { m: model }),
     r: packUsd(price),

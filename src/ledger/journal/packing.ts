@@ -1,6 +1,8 @@
 import type { AuditRecord } from '../../audit/record.ts'
 import { isTwoByte, jsonArray, sizeOf, utf8 } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
+import type { LinkedEntry } from '../chain/link.ts'
+import { newSalt } from '../chain/salts.ts'
 import type {
   AnswerRecord,
   Entry,
@@ -11,14 +13,23 @@ import type {
 import { parseStored } from '../model/json.ts'
 import type { NotificationData, NotificationType } from '../model/notifications.ts'
 import type { HoldState } from '../model/wallet.ts'
-import { type PackedEntry, packEntry, unpackEntry } from './packed-entry.ts'
+import {
+  joinEntry,
+  type PackedEntry,
+  type PackedPersonal,
+  packEntry,
+  packPersonal,
+  unpackEntry,
+} from './packed-entry.ts'
 
 /**
- * Format 1 of journal rows and ledger pages: JSON with short names, about 300 bytes an event. Journal rows are read
+ * Format 2 of journal rows and ledger pages: JSON with short names, about 330 bytes an event. Journal rows are read
  * for as long as the idempotency window lasts, pages without limit: never change the meaning of a name, add a format.
- * `docs/storage-schema.md` lists the names.
+ * `docs/storage-schema.md` lists the names. Format 1 is from before the hash chain: its entries have no salts, and its
+ * pages have them like journal rows.
  */
-export const FORMAT = 1
+export const FORMAT = 2
+const UNCHAINED_FORMAT = 1
 
 interface PackedHold {
   H: HoldState
@@ -139,9 +150,25 @@ export function assertRowSize(body: string | ArrayBuffer): void {
 /** The number of a user or team in pages. */
 export type SubjectNumber = (kind: SubjectKind, id: string) => number
 
-/** Packs a page of entries, without keys and owners, and with numbers instead of the customer's own ids. */
-export function packPage(entries: readonly Entry[], number: SubjectNumber): string {
-  return JSON.stringify(entries.map((entry) => ({ ...packEntry(entry, number), k: undefined, o: undefined })))
+/** An entry of a page in format 2: its content as it was hashed, its personal data, the salt, and its hash in the chain. */
+interface PagedEntry {
+  readonly c: PackedEntry
+  readonly p: PackedPersonal
+  readonly s?: string
+  readonly h?: string
+}
+
+/**
+ * Packs a page of entries, without idempotency keys, and with numbers instead of the customer's own ids. The content is
+ * the text that was hashed.
+ */
+export function packPage(entries: readonly LinkedEntry[], number: SubjectNumber): string {
+  return jsonArray(
+    entries.map(({ entry, content, hash }) => {
+      const rest = JSON.stringify({ p: packPersonal(entry, number), s: entry.salt, h: hash ?? undefined })
+      return `{"c":${content},${rest.slice(1)}`
+    }),
+  )
 }
 
 /** A parsed page: the subjects that it names, and its entries once their names are known. */
@@ -153,8 +180,7 @@ export interface ParsedPage {
 
 /** Parses a page, or with `only` just the entry with that number. */
 export function parsePage(format: number, body: string, only?: number): ParsedPage {
-  assertFormat(format)
-  const all: PackedEntry[] = parseStored(body)
+  const all = entriesOfPage(format, body)
   const packed = only === undefined ? all : all.filter(({ n }) => n === only)
   const subjects = { user: new Set<number>(), team: new Set<number>() }
   for (const { e, cp, rv } of packed) {
@@ -169,8 +195,16 @@ export function parsePage(format: number, body: string, only?: number): ParsedPa
   }
 }
 
+function entriesOfPage(format: number, body: string): PackedEntry[] {
+  assertFormat(format)
+  if (format === UNCHAINED_FORMAT) return parseStored(body)
+  const paged: PagedEntry[] = parseStored(body)
+  return paged.map(({ c: { pc: _, ...content }, p }) => joinEntry(content, p))
+}
+
 function assertFormat(format: number): void {
-  if (format !== FORMAT) throw new Error(`format ${format} of journal rows and pages is not known`)
+  if (format !== FORMAT && format !== UNCHAINED_FORMAT)
+    throw new Error(`format ${format} of journal rows and pages is not known`)
 }
 
 function asWritten(_: SubjectKind, id: string): string {
@@ -180,7 +214,7 @@ function asWritten(_: SubjectKind, id: string): string {
 function packRecord(record: JournalRecord): PackedRecord {
   switch (record.kind) {
     case 'entry':
-      return packEntry(record, asWritten)
+      return packEntry(record, asWritten, newSalt())
     case 'answer':
       return packAnswer(record)
     case 'hold':

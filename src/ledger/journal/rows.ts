@@ -14,6 +14,7 @@ export interface JournalRow {
   readonly row_id: number
   readonly format: number
   readonly body: string
+  readonly first_entry: number
   readonly last_entry: number
   readonly last_wallet: number
   readonly last_notification: number
@@ -31,15 +32,15 @@ const INSERT_ROW = `
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`
 
 const ROWS_AFTER = `
-  SELECT row_id, format, body, last_entry, last_wallet, last_notification, at_ms FROM journal
+  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms FROM journal
   WHERE row_id > ? ORDER BY row_id LIMIT ?`
 
 const ROWS_WITH_NOTIFICATIONS = `
-  SELECT row_id, format, body, last_entry, last_wallet, last_notification, at_ms FROM journal
+  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms FROM journal
   WHERE row_id > ? AND last_notification > ? AND instr(body, '{"N":') > 0 ORDER BY row_id LIMIT ?`
 
 const UNFLUSHED_BEFORE = `
-  SELECT row_id, format, body, last_entry, last_wallet, last_notification, at_ms FROM journal
+  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms FROM journal
   WHERE row_id > ? AND row_id < ? AND first_entry < ? AND last_entry >= first_entry
   ORDER BY row_id DESC LIMIT ?`
 
@@ -80,6 +81,7 @@ export class JournalRows {
   private last = 0
   private keysTotal = 0
   private flushed = NOTHING_PROJECTED
+  private chainFirst = 1
   private committed: Counters = NOTHING_COMMITTED
 
   constructor(exec: Exec, meta: MetaTable, options?: PackedKeysOptions) {
@@ -93,6 +95,7 @@ export class JournalRows {
   load(): void {
     this.unpacked.clear()
     this.flushed = readCursor(this.meta)
+    this.chainFirst = Number(this.meta.get('chain_first_entry') ?? 1)
     const [row] = this.exec(LAST_ROW)
     this.last = row ? Number(row.row_id) : 0
     this.keysTotal = row ? Number(row.keys_total) : 0
@@ -123,6 +126,11 @@ export class JournalRows {
 
   get cursor(): Cursor {
     return this.flushed
+  }
+
+  /** The first entry of the hash chain: entries of earlier versions are not in it. */
+  get chainFirstEntry(): number {
+    return this.chainFirst
   }
 
   /** Whether there are rows that D1 does not have. */
@@ -332,6 +340,7 @@ function journalRow(row: Record<string, SqlStorageValue>): JournalRow {
     row_id: Number(row.row_id),
     format: Number(row.format),
     body: String(row.body),
+    first_entry: Number(row.first_entry),
     last_entry: Number(row.last_entry),
     last_wallet: Number(row.last_wallet),
     last_notification: Number(row.last_notification),

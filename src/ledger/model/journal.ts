@@ -54,6 +54,10 @@ export interface Entry {
   readonly payment_reference?: string
   readonly metadata?: JsonText
   readonly idempotency?: Idempotency
+  /** The salt of the commitment to the entry's personal data, from its commit to an erasure of any of these data. */
+  readonly salt?: string
+  /** The commitment itself, once the salt is destroyed. */
+  readonly commitment?: string
 }
 
 export interface NewLot {

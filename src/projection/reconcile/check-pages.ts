@@ -74,6 +74,31 @@ interface BrokenChain {
   readonly expected: number
 }
 
+// The page of a flush's first entry, and that of its last one. Rows read as in FLUSHES; the hashes are behind the bodies.
+const BROKEN_HASHES = `
+  WITH flush AS (
+    SELECT flush_entry, max(iif(first_entry = flush_entry, hash_before, NULL)) AS begins,
+      substr(max(printf('%016d', last_entry) || coalesce(hash_after, '')), 17) AS ends
+    FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry BETWEEN
+      coalesce((SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry < ?2), ?2) AND ?3
+    GROUP BY flush_entry),
+  chain AS (
+    SELECT flush_entry, begins, lag(ends) OVER (ORDER BY flush_entry) AS previous,
+      lag(flush_entry) OVER (ORDER BY flush_entry) AS previous_flush FROM flush
+    UNION ALL
+    SELECT NULL, ?4, max(ends), max(flush_entry) FROM flush
+    WHERE flush_entry = (SELECT max(flush_entry) FROM flush) AND ?4 IS NOT NULL)
+  SELECT flush_entry, previous_flush, coalesce(begins, 'none') AS begins, previous AS ends FROM chain
+  WHERE previous <> '' AND previous IS NOT begins ORDER BY previous_flush LIMIT ${MAX_DIFFERENCES}`
+
+interface BrokenHash {
+  /** Null for the object's hash, which comes after the last flush. */
+  readonly flush_entry: number | null
+  readonly begins: string
+  readonly previous_flush: number
+  readonly ends: string
+}
+
 /**
  * Compares D1's pages with the ledger object's books: no entry is missing between `after` and the last one that D1 should
  * have, each wallet's chain is unbroken, and the sums at the end are equal.
@@ -99,7 +124,11 @@ export async function checkPages(
     const first_entry = checked.entry + 1
     differences.push(...gapsIn(flushes, first_entry, end))
     const last = flushes.at(-1)
-    if (last) differences.push(...(await brokenChains(db, ledger_id, first_entry, last.flush_entry, books)))
+    if (last) {
+      const range = { first: first_entry, last: last.flush_entry }
+      differences.push(...(await brokenChains(db, ledger_id, first_entry, last.flush_entry, books)))
+      differences.push(...(await brokenHashes(db, ledger_id, range, more ? null : books.hash, books)))
+    }
     checked = { entry: end, usage: flushes.map(usageOfFlush).reduce(addTotals, checked.usage) }
     if (!more) return { ...(await checkEnd(db, ledger_id, books, after, checked, differences)), more: false }
   }
@@ -168,6 +197,26 @@ async function brokenChains(
     for (const flush of previous_flush === null ? [flush_entry] : [previous_flush, flush_entry]) {
       const range = await rangeOfFlush(db, ledger_id, flush, books)
       differences.push({ kind: 'wallet_chain', ...range, expected: String(expected), found: String(found) })
+    }
+  }
+  return differences
+}
+
+/** Flushes between which the hash chain is broken. Either of the two may be wrong. */
+async function brokenHashes(
+  db: D1Database,
+  ledger_id: string,
+  { first, last }: { readonly first: number; readonly last: number },
+  end_hash: string | null,
+  books: Books,
+): Promise<Difference[]> {
+  const statement = db.prepare(BROKEN_HASHES).bind(ledger_id, first, last, end_hash)
+  const { results } = await statement.all<BrokenHash>()
+  const differences: Difference[] = []
+  for (const { flush_entry, begins, previous_flush, ends } of results) {
+    for (const flush of flush_entry === null ? [previous_flush] : [previous_flush, flush_entry]) {
+      const range = await rangeOfFlush(db, ledger_id, flush, books)
+      differences.push({ kind: 'hash_chain', ...range, expected: ends, found: begins })
     }
   }
   return differences

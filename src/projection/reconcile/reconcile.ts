@@ -106,6 +106,7 @@ async function repair(
       case 'pages_missing':
       case 'page_sums':
       case 'wallet_chain':
+      case 'hash_chain':
         await rewriteLedgerPages(env, ledger, { from_entry, to_entry })
         of_rollups = true
         break

@@ -103,6 +103,8 @@ export interface Books {
   readonly balance_micro: string
   /** `packTotals` of the usage of the entries up to there. */
   readonly usage: string
+  /** The hash of `flushed_entry`; null before the hash chain began. */
+  readonly hash: string | null
 }
 
 /** Entries of whole flushes; both ends are in it. */

@@ -1,0 +1,31 @@
+import { base64url43, sha256 } from '../../http/input/sha256.ts'
+
+/**
+ * The hash chain over the entries of a ledger: pure functions of text. `docs/proof.md` has the format; an exported
+ * chain must verify for ever, so none of this may change. A hash is SHA-256 in base64url without padding.
+ */
+
+/** A place in the chain: the last entry that it has, and that entry's hash. */
+export interface ChainHead {
+  readonly entry: number
+  readonly hash: string
+}
+
+/** The hash before the first entry. It binds the chain to its ledger and to the number at which it begins. */
+export function genesisHash(ledger_id: string, first_entry: number): string {
+  return hashOf(`openmonetize ledger chain 1\n${ledger_id}\n${first_entry}`)
+}
+
+/** The hash of an entry: of the hash before it, and of its content. */
+export function entryHash(before: string, content: string): string {
+  return hashOf(`${before}\n${content}`)
+}
+
+/** The commitment to an entry's personal data, which reveals nothing of it once the salt is destroyed. */
+export function commitmentTo(salt: string, personal: string): string {
+  return hashOf(`${salt}\n${personal}`)
+}
+
+function hashOf(text: string): string {
+  return base64url43(sha256(text))
+}

@@ -1,0 +1,194 @@
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { createHash } from 'node:crypto'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { credit, eraseSubject, ingest, rewriteLedgerPages } from '../../src/ledger/client/client.ts'
+import { reconcileLedger } from '../../src/projection/reconcile/reconcile.ts'
+import { d1FailingAt } from '../support/d1.ts'
+import {
+  freshLedger,
+  inStore,
+  journalEntries,
+  runAlarm,
+  storedPages,
+  type TestLedger,
+  watermark,
+  withD1,
+} from '../support/ledgers.ts'
+import { batch, CALLER, eventItem, grant, metadataOf } from '../support/messages.ts'
+import { expectChained } from '../support/stored-chain.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
+
+const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+afterEach(() => {
+  log.mockClear()
+})
+
+/** A ledger of two wallets, whose entries name users, teams and metadata; all of it in D1, in two flushes. */
+async function usedLedger(): Promise<TestLedger> {
+  const ledger = await freshLedger(1_000_000_000)
+  await credit(env, ledger.name, grant(5_000_000, { owner: { kind: 'user', id: 'ann' }, reason: 'welcome' }))
+  await use(ledger)
+  await runAlarm(ledger)
+  await use(ledger)
+  await runAlarm(ledger)
+  return ledger
+}
+
+async function use(ledger: TestLedger): Promise<void> {
+  const metadata = metadataOf({ conversation: 'of ann' })
+  const items = [{ user_id: 'ann', metadata }, { user_id: 'ben' }, { team_id: 'red' }, {}]
+  await ingest(env, ledger.name, batch(items.map((item, i) => eventItem(1000 + i, item))))
+}
+
+const query = (ledger: TestLedger, sql: string, ...values: unknown[]) =>
+  env.DB.prepare(sql)
+    .bind(ledgerKey(ledger.name), ...values)
+    .run()
+
+const digest = (text: string) => createHash('sha256').update(text).digest('base64url')
+
+describe('the hash chain', () => {
+  it('runs over the entries of all wallets by number, from the ledger and its first entry on', async () => {
+    const ledger = await usedLedger()
+    const { first_entry, entries } = await expectChained(ledger)
+    expect(first_entry).toBe(1)
+    expect(entries.map(({ c }) => c.n)).toEqual(Array.from({ length: 10 }, (_, i) => i + 1))
+  })
+
+  it('has personal data only in commitments, which their salts open', async () => {
+    const ledger = await usedLedger()
+    const { entries } = await expectChained(ledger)
+    const contents = JSON.stringify(entries.map(({ c }) => c))
+    expect(contents).not.toMatch(/ann|ben|red|welcome|conversation|key_/)
+    const personal = await personalTexts(ledger)
+    expect(personal[1]).toBe('{"o":{"kind":"user","id":"ann"},"d":"welcome"}')
+    for (const [i, { c, s }] of entries.entries()) expect(c.pc).toBe(digest(`${s}\n${personal[i]}`))
+    expect(new Set(entries.map(({ s }) => s)).size).toBe(entries.length)
+  })
+
+  it('begins after the entries of the version before it', async () => {
+    const ledger = await freshLedger(1_000_000_000)
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      const body = storage.sql.exec<{ body: string }>('SELECT body FROM journal WHERE row_id = 1').one().body
+      storage.sql.exec(
+        'UPDATE journal SET format = 1, body = ? WHERE row_id = 1',
+        body.replace(/,"s":"[^"]+"/, ''),
+      )
+      storage.sql.exec("UPDATE meta SET value = '2' WHERE key = 'chain_first_entry'")
+    })
+    await evictDurableObject(ledger.stub)
+    await runAlarm(ledger)
+    const unchained = await env.DB.prepare(
+      'SELECT chain_first_entry, chain_hash FROM ledgers WHERE ledger_id = ?',
+    )
+      .bind(ledgerKey(ledger.name))
+      .first()
+    expect(unchained).toEqual({ chain_first_entry: null, chain_hash: null })
+    await use(ledger)
+    await runAlarm(ledger)
+    const { first_entry, hashes } = await expectChained(ledger)
+    expect([first_entry, hashes.length]).toEqual([2, 4])
+    expect((await storedPages(ledger)).flatMap((page) => page.entries).map(({ number }) => number)).toEqual([
+      1, 2, 3, 4, 5,
+    ])
+  })
+
+  it('is the same when pages are written again', async () => {
+    const ledger = await usedLedger()
+    const before = await expectChained(ledger)
+    await query(ledger, "UPDATE ledger_pages SET body = '[]' WHERE ledger_id = ? AND flush_entry = 7")
+    expect(await rewriteLedgerPages(env, ledger.name, { from_entry: 7, to_entry: 10 })).toEqual({
+      kind: 'done',
+      rewritten: true,
+    })
+    expect(await expectChained(ledger)).toEqual(before)
+  })
+})
+
+/** The personal data of each entry as the commitment covers them, from the journal. */
+async function personalTexts(ledger: TestLedger): Promise<string[]> {
+  return (await journalEntries(ledger)).map(({ owner: o, event, description: d, metadata: mt }) => {
+    const e = event && { u: event.user_id, g: event.team_id, ki: event.key_id }
+    return JSON.stringify({ o, e, d, mt }).replace(',"e":{}', '').replace('"e":{}', '')
+  })
+}
+
+describe('two histories of one ledger', () => {
+  /** The object makes another commit with the numbers of the one that D1 has, as after a restore. */
+  async function forked(): Promise<TestLedger> {
+    const ledger = await usedLedger()
+    await use(ledger)
+    await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
+    expect(await watermark(ledger)).toMatchObject({ flushed_entry: 14 })
+    expect(await inStore(ledger, ({ journal }) => journal.flushedEntry())).toBe(10)
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      storage.sql.exec(`UPDATE journal SET body = replace(body, '"s":"', '"s":"x') WHERE last_entry = 14`)
+    })
+    await evictDurableObject(ledger.stub)
+    return ledger
+  }
+
+  it('are seen by the next flush, which writes nothing', async () => {
+    const ledger = await forked()
+    await use(ledger)
+    const before = await storedPages(ledger)
+    log.mockClear()
+    await runAlarm(ledger)
+    expect(log.mock.calls.flat().join()).toMatch(/D1 has another history of the ledger: entry 14/)
+    expect(await storedPages(ledger)).toEqual(before)
+    expect(await watermark(ledger)).toMatchObject({ flushed_entry: 14 })
+  })
+})
+
+describe('reconciliation', () => {
+  const reconcile = (ledger: TestLedger) =>
+    reconcileLedger(env, ledger.name, { full: true, now_ms: Date.now() })
+
+  it.each(['hash_before', 'hash_after'])('repairs a wrong %s of a page', async (column) => {
+    const ledger = await usedLedger()
+    const before = await expectChained(ledger)
+    expect(await reconcile(ledger)).toMatchObject({ status: 'OK' })
+    const place = column === 'hash_before' ? 'first_entry = 7' : 'last_entry = 10'
+    await query(ledger, `UPDATE ledger_pages SET ${column} = 'x' WHERE ledger_id = ? AND ${place}`)
+    const repaired = await reconcile(ledger)
+    expect(repaired).toMatchObject({ status: 'REPAIRED' })
+    const kinds = repaired.kind === 'done' ? repaired.differences.map(({ kind }) => kind) : []
+    expect(new Set(kinds)).toEqual(new Set(['hash_chain']))
+    expect(await expectChained(ledger)).toEqual(before)
+  })
+})
+
+describe('an erased user', () => {
+  it('leaves the chain as it was, without a salt by which the id could be guessed', async () => {
+    const ledger = await usedLedger()
+    const before = await expectChained(ledger)
+    await use(ledger)
+    const erased = await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: 'ann' })
+    expect(erased).toMatchObject({ kind: 'erased' })
+    const after = await expectChained(ledger)
+    expect(after.hashes.slice(0, before.hashes.length)).toEqual(before.hashes)
+    const salted = after.entries.filter(({ s }) => s !== undefined).map(({ c }) => c.n)
+    expect(salted).toEqual([1, 4, 5, 6, 8, 9, 10, 12, 13, 14])
+    const salts = before.entries.filter(({ c }) => [2, 3, 7].includes(c.n)).map(({ s }) => String(s))
+    const stored = await runInDurableObject(ledger.stub, (_, { storage }) =>
+      storage.sql
+        .exec<{ body: string }>('SELECT body FROM journal')
+        .toArray()
+        .map(({ body }) => body)
+        .join(),
+    )
+    for (const salt of salts) expect(stored).not.toContain(salt)
+  })
+
+  it('has the same hashes when pages are written again from the erased journal', async () => {
+    const ledger = await usedLedger()
+    await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: 'ann' })
+    await runAlarm(ledger)
+    const before = await expectChained(ledger)
+    await rewriteLedgerPages(env, ledger.name, { from_entry: 1, to_entry: 10 })
+    expect((await expectChained(ledger)).hashes).toEqual(before.hashes)
+  })
+})
