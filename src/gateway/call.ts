@@ -1,17 +1,14 @@
 import type { Context } from 'hono'
-import { configOf } from '../config.ts'
 import { planCall } from '../gateway-routes/plan.ts'
-import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { fingerprintOf } from '../http/input/fingerprint.ts'
 import { roomFor } from '../http/middleware/large-bodies.ts'
 import { invalidRequest, problem, refusalResponse } from '../http/output/problem.ts'
-import { openCall } from '../ledger/client/client.ts'
-import type { CallAnswer } from '../ledger/model/messages/calls.ts'
-import { resolveUpstream } from '../provider-keys/upstream.ts'
+import { resolveUpstream, type UpstreamFound } from '../provider-keys/upstream.ts'
 import { type Attempt, relayAnswer } from './attempts.ts'
 import type { MeteredEndpoint, Target } from './dialect.ts'
 import type { Target as FallbackTarget } from './fallback.ts'
+import { type CallHold, holdCall } from './hold.ts'
 import { type BodyProblem, type JsonBody, readJsonBody } from './request/body.ts'
 import { type CallRequest, callOfUpload, readCall } from './request/call-request.ts'
 import { estimateInput, type InputEstimate } from './request/estimate.ts'
@@ -25,7 +22,7 @@ import {
   pricesOfCall,
   pricesOfTranscription,
 } from './request/prices.ts'
-import { type Charge, type HeldCall, settled } from './settlement.ts'
+import type { HeldCall } from './settlement.ts'
 import { upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
 
 /**
@@ -115,11 +112,9 @@ interface Sent {
   readonly repeatable: boolean
 }
 
-async function heldCall(
-  c: Context<AppEnv>,
-  { target, endpoint, meter }: Asked,
-  { call, input, prices, identity, body, repeatable }: Sent,
-): Promise<Response> {
+async function heldCall(c: Context<AppEnv>, asked: Asked, sent: Sent): Promise<Response> {
+  const { target, endpoint, meter } = asked
+  const { call, input, prices, identity, repeatable } = sent
   const { dialect } = target
   const own = await resolveUpstream(
     c,
@@ -130,96 +125,57 @@ async function heldCall(
   if (!planned.ok) return problem(c, planned.problem)
   const { provider } = own
   const pricing: Pricing = { key: c.get('key'), book: c.get('prices'), meter, provider, endpoint, call }
-  const expected = prices(pricing)
-  if (expected.kind === 'refused') return refusalResponse(c, expected.refusal)
-  const { idempotency_key, feature_id, user_id, team_id } = meter
-  const ledger = ledgerOf(c)
-  // The runtime cancels a request whose client leaves, unless `waitUntil` has a promise. This one lasts from before the
-  // hold until the call is settled.
-  const over = Promise.withResolvers<void>()
-  c.executionCtx.waitUntil(over.promise)
-  const open = ({ least, most }: AcceptedPrices) =>
-    openCall(c.env, ledger, {
-      caller: callerOf(c),
-      feature_id,
-      ...(user_id !== undefined && { user_id }),
-      ...(team_id !== undefined && { team_id }),
-      lifetime_ms: configOf(c.env).gateway.hold_ms,
-      most,
-      ...(least && { least }),
-      ...(idempotency_key !== undefined && {
-        idempotency: {
-          key: idempotency_key,
-          fingerprint: fingerprintOf(`POST /gateway/${dialect}/${target.path}`, identity),
-        },
-      }),
-    })
-  const opened = await open(expected).catch((error: unknown) => {
-    over.resolve()
-    throw error
-  })
-  if (opened.kind === 'refused') {
-    over.resolve()
-    return refusalResponse(c, opened.refusal)
-  }
-  const openedFor = (
-    price: Pricing,
-    { most }: AcceptedPrices,
-    { hold, credits, output_tokens }: CallAnswer,
-  ) => ({
-    place: { env: c.env, ledger, hold, held: credits, key_id: c.get('key').key_id },
-    clipped_to: meter.clip && output_tokens < (most.usage?.output_tokens ?? 0) ? output_tokens : undefined,
-    priced_as: pricedAs(price),
-  })
-  let current = openedFor(pricing, expected, opened.answer)
-  const settle = (charge: Charge | null) => settled(current.place, charge).finally(over.resolve)
-  const held: HeldCall = { ...current.place, pricing, input, settle }
-  // Another model or provider is admitted and held separately, like a call of its own.
-  const holdFor = async (price: Pricing): Promise<boolean> => {
-    if (current.priced_as === pricedAs(price)) return true
-    const wanted = prices(price)
-    if (wanted.kind === 'refused') return false
-    await settled(current.place, null)
-    current = { ...current, priced_as: '' }
-    const again = await open(wanted).catch(() => undefined)
-    if (again?.kind !== 'done') return false
-    current = openedFor(price, wanted, again.answer)
-    return true
-  }
-  const prepare = async ({ provider_key, model }: FallbackTarget): Promise<Attempt | undefined> => {
-    const query = { provider: dialect, ...(provider_key !== null && { name: provider_key }) }
-    const upstream = provider_key === null ? own : await resolveUpstream(c, query)
-    if (!upstream.ok) return undefined
-    const priced = {
-      ...pricing,
-      provider: upstream.provider,
-      call: model === null ? call : { ...call, model },
-    }
-    if (!(await holdFor(priced))) return undefined
-    const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
-    return {
-      dialect,
-      url,
-      headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
-      body: body(current.clipped_to, model),
-      pricing: priced,
-      place: current.place,
-    }
-  }
+  const key = meter.idempotency_key
+  const idempotency =
+    key === undefined
+      ? undefined
+      : { key, fingerprint: fingerprintOf(`POST /gateway/${dialect}/${target.path}`, identity) }
+  const hold = await holdCall(c, { pricing, prices, idempotency })
+  if ('kind' in hold) return refusalResponse(c, hold.refusal)
+  const held: HeldCall = { ...hold.place, pricing, input, settle: (charge) => hold.settle(charge) }
   const fallback = repeatable ? planned.fallback : { ...planned.fallback, targets: [] }
+  const prepare = (to: FallbackTarget) => attemptAt(c, target, sent, { own, pricing, hold }, to)
   try {
     return await relayAnswer(c, held, { fallback, timeouts: planned.timeouts, prepare })
   } catch (error) {
-    void settle(null)
+    void hold.settle(null)
     throw error
   }
 }
 
-type AcceptedPrices = Exclude<CallPrices, { readonly kind: 'refused' }>
+interface Prepared {
+  readonly own: UpstreamFound
+  readonly pricing: Pricing
+  readonly hold: CallHold
+}
 
-/** Identifies the provider and model of a call: its price and the limits that apply depend on them. */
-function pricedAs({ provider, call }: Pricing): string {
-  return JSON.stringify([provider, call.model])
+/** Prepares the attempt at a provider key and model; undefined if the key is missing or the call is not admitted. */
+async function attemptAt(
+  c: Context<AppEnv>,
+  target: Target,
+  { call, body }: Sent,
+  { own, pricing: asked, hold }: Prepared,
+  { provider_key, model }: FallbackTarget,
+): Promise<Attempt | undefined> {
+  const { dialect } = target
+  const upstream =
+    provider_key === null ? own : await resolveUpstream(c, { provider: dialect, name: provider_key })
+  if (!upstream.ok) return undefined
+  const pricing = {
+    ...asked,
+    provider: upstream.provider,
+    call: model === null ? call : { ...call, model },
+  }
+  if (!(await hold.moveTo(pricing))) return undefined
+  const url = upstreamUrl(upstream.baseUrl, withModel(target, model))
+  return {
+    dialect,
+    url,
+    headers: upstreamHeaders(dialect, url, upstream.key, c.req.raw.headers),
+    body: body(hold.clipped_to, model),
+    pricing,
+    place: hold.place,
+  }
 }
 
 /**

@@ -1,0 +1,125 @@
+import type { Context } from 'hono'
+import { configOf } from '../config.ts'
+import { callerOf, ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { openCall } from '../ledger/client/client.ts'
+import type { OpenCallResult, SettledCall } from '../ledger/model/messages/calls.ts'
+import type { Refused } from '../ledger/model/refusal.ts'
+import type { Idempotency } from '../ledger/model/vocabulary.ts'
+import type { CallPrices, Pricing } from './request/prices.ts'
+import { type Charge, type HoldPlace, settled } from './settlement.ts'
+
+/** A call whose credits are to be held. */
+export interface CallToHold {
+  readonly pricing: Pricing
+  /** The prices of the call at a provider and model. */
+  readonly prices: (pricing: Pricing) => CallPrices
+  readonly idempotency: Idempotency | undefined
+}
+
+/** Holds the credits of a call before anything is sent to its provider. */
+export async function holdCall(c: Context<AppEnv>, call: CallToHold): Promise<CallHold | Refused> {
+  const wanted = call.prices(call.pricing)
+  if (wanted.kind === 'refused') return wanted
+  // The runtime cancels a request whose client leaves, unless `waitUntil` has a promise. This one lasts from before the
+  // hold until the call is settled.
+  const over = Promise.withResolvers<void>()
+  c.executionCtx.waitUntil(over.promise)
+  try {
+    const opened = await open(c, call, call.pricing, wanted)
+    if (opened.kind === 'opened') return new CallHold(c, call, opened, over.resolve)
+    over.resolve()
+    return opened
+  } catch (error) {
+    over.resolve()
+    throw error
+  }
+}
+
+/** The hold of a call. It follows the call to another model or provider. */
+export class CallHold {
+  private readonly c: Context<AppEnv>
+  private readonly call: CallToHold
+  private readonly onSettled: () => void
+  private current: Opened
+
+  constructor(c: Context<AppEnv>, call: CallToHold, opened: Opened, onSettled: () => void) {
+    this.c = c
+    this.call = call
+    this.current = opened
+    this.onSettled = onSettled
+  }
+
+  get place(): HoldPlace {
+    return this.current.place
+  }
+
+  /** The output tokens that the hold pays for, if the caller lets them be fewer than it asked for. */
+  get clipped_to(): number | undefined {
+    return this.current.clipped_to
+  }
+
+  /**
+   * Admits and holds another model or provider separately, like a call of its own, and releases the earlier hold. Returns
+   * false if it is not admitted.
+   */
+  async moveTo(pricing: Pricing): Promise<boolean> {
+    if (this.current.priced_as === pricedAs(pricing)) return true
+    const wanted = this.call.prices(pricing)
+    if (wanted.kind === 'refused') return false
+    await settled(this.place, null)
+    this.current = { ...this.current, priced_as: '' }
+    const opened = await open(this.c, this.call, pricing, wanted).catch(() => undefined)
+    if (opened?.kind !== 'opened') return false
+    this.current = opened
+    return true
+  }
+
+  /** Charges the call, or (null) releases its hold. */
+  settle(charge: Charge | null): Promise<SettledCall | undefined> {
+    return settled(this.place, charge).finally(this.onSettled)
+  }
+}
+
+interface Opened {
+  readonly kind: 'opened'
+  readonly place: HoldPlace
+  readonly clipped_to: number | undefined
+  /** Empty for a hold that was released. */
+  readonly priced_as: string
+}
+
+async function open(
+  c: Context<AppEnv>,
+  { idempotency }: CallToHold,
+  pricing: Pricing,
+  { most, least }: AcceptedPrices,
+): Promise<Opened | Refused> {
+  const { feature_id, user_id, team_id, clip } = pricing.meter
+  const ledger = ledgerOf(c)
+  const result: OpenCallResult = await openCall(c.env, ledger, {
+    caller: callerOf(c),
+    feature_id,
+    ...(user_id !== undefined && { user_id }),
+    ...(team_id !== undefined && { team_id }),
+    lifetime_ms: configOf(c.env).gateway.hold_ms,
+    most,
+    ...(least && { least }),
+    ...(idempotency && { idempotency }),
+  })
+  if (result.kind === 'refused') return result
+  const { hold, credits, output_tokens } = result.answer
+  return {
+    kind: 'opened',
+    place: { env: c.env, ledger, hold, held: credits, key_id: c.get('key').key_id },
+    clipped_to: clip && output_tokens < (most.usage?.output_tokens ?? 0) ? output_tokens : undefined,
+    priced_as: pricedAs(pricing),
+  }
+}
+
+type AcceptedPrices = Exclude<CallPrices, { readonly kind: 'refused' }>
+
+/** Identifies the provider and model of a call: its price and the limits that apply depend on them. */
+function pricedAs({ provider, call }: Pricing): string {
+  return JSON.stringify([provider, call.model])
+}
