@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import gatewayDocs from '../../docs/gateway.md?raw'
 import { deployed } from '../support/deployment.ts'
 
 const APP = 'https://app.example.com'
@@ -13,6 +14,11 @@ const preflight = (bindings: Readonly<Record<string, string>>, origin: string, p
       'Access-Control-Request-Headers': 'authorization,content-type,idempotency-key',
     },
   })
+
+/** The request headers that `docs/gateway.md` lists. */
+const METER_HEADERS = new Set(gatewayDocs.match(/X-(?:Meter|Provider)-[A-Za-z]+(?:-[A-Za-z]+)*/g)).difference(
+  new Set(['X-Meter-Event-Id', 'X-Meter-Credits-Burned', 'X-Meter-Balance', 'X-Provider-Request-Id']),
+)
 
 const corsHeaders = ({ headers }: Response) =>
   Object.fromEntries([...headers].filter(([name]) => name.startsWith('access-control-')))
@@ -35,13 +41,25 @@ describe('CORS', () => {
     expect(corsHeaders(response)).toEqual({
       'access-control-allow-origin': APP,
       'access-control-allow-methods': 'GET,HEAD,POST,PUT,PATCH,DELETE',
-      'access-control-allow-headers': 'Authorization,X-API-Key,Content-Type,Idempotency-Key,X-Request-Id',
-      'access-control-expose-headers':
-        'X-Request-Id,X-Next-Cursor,Idempotency-Replayed,RateLimit,RateLimit-Policy,Retry-After',
+      'access-control-allow-headers': expect.stringMatching(
+        /^Authorization,X-API-Key,Content-Type,Idempotency-Key,X-Request-Id,X-Meter-User,/,
+      ),
+      'access-control-expose-headers': expect.stringMatching(
+        /^X-Request-Id,X-Next-Cursor,Idempotency-Replayed,RateLimit,RateLimit-Policy,Retry-After,X-Meter-Event-Id,/,
+      ),
       'access-control-max-age': '7200',
     })
     expect(response.headers.get('Vary')).toContain('Origin')
     expect(response.headers.get('X-Request-Id')).toMatch(/^req_/)
+  })
+
+  it('lets a page send every header of the gateway, and read the charge', async () => {
+    const { headers } = await preflight(LISTED, APP, '/gateway/openai/v1/chat/completions')
+    const allowed = headers.get('Access-Control-Allow-Headers')?.split(',') ?? []
+    for (const name of METER_HEADERS) expect(allowed).toContain(name)
+    const exposed = headers.get('Access-Control-Expose-Headers')?.split(',') ?? []
+    for (const name of ['X-Meter-Event-Id', 'X-Meter-Credits-Burned', 'X-Meter-Balance'])
+      expect(exposed).toContain(name)
   })
 
   it('lets a listed origin read answers and errors alike, and says that answers differ by origin', async () => {

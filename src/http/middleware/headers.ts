@@ -71,9 +71,35 @@ export function tighter(rate: RateCount | undefined, other: RateCount): RateCoun
 /** Chrome caches a preflight for at most this long. */
 const PREFLIGHT_MAX_AGE_S = 7_200
 
+/** The headers of the gateway, and those in which the providers' SDKs send the key and their version. */
+const GATEWAY_REQUEST_HEADERS = [
+  'X-Meter-User',
+  'X-Meter-Team',
+  'X-Meter-Feature',
+  'X-Meter-Metadata',
+  'X-Meter-Clip',
+  'X-Meter-Trailer',
+  'X-Meter-On-Abort',
+  'X-Meter-Fallback',
+  'X-Meter-Provider-Key',
+  'X-Provider-Key',
+  'Anthropic-Version',
+  'Anthropic-Beta',
+  'Anthropic-Dangerous-Direct-Browser-Access',
+  'X-Goog-API-Key',
+  'X-Goog-API-Client',
+]
+
 const SHARED = {
   allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-  allowHeaders: ['Authorization', 'X-API-Key', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
+  allowHeaders: [
+    'Authorization',
+    'X-API-Key',
+    'Content-Type',
+    'Idempotency-Key',
+    'X-Request-Id',
+    ...GATEWAY_REQUEST_HEADERS,
+  ],
   exposeHeaders: [
     'X-Request-Id',
     'X-Next-Cursor',
@@ -81,6 +107,10 @@ const SHARED = {
     'RateLimit',
     'RateLimit-Policy',
     'Retry-After',
+    'X-Meter-Event-Id',
+    'X-Meter-Credits-Burned',
+    'X-Meter-Balance',
+    'X-Provider-Request-Id',
   ],
   maxAge: PREFLIGHT_MAX_AGE_S,
   // The API uses no cookies: a page can only send a key that it has.
