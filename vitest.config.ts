@@ -42,6 +42,10 @@ export default defineConfig({
               bindings: {
                 OPERATOR_TOKEN: 'dev-operator-token',
                 ENCRYPTION_KEY: 'dev-encryption-key',
+                STRIPE_SECRET_KEY: 'sk_test_development',
+                STRIPE_WEBHOOK_SECRET: 'whsec_development',
+                STRIPE_TEST_SECRET_KEY: 'sk_test_development',
+                STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
                 // Alarms ring when a test rings them, and not in the middle of one that counts rows.
                 FLUSH_DELAY_MS: '3600000',
                 NOTIFICATION_DELAY_MS: '3600000',

@@ -27,6 +27,10 @@ import { requestLog } from './http/middleware/request-log.ts'
 import { notFound, onError } from './http/output/problem.ts'
 import { createRouter } from './http/route.ts'
 import { documentationRoutes } from './openapi/routes.ts'
+import { autoTopUpRoutes } from './payments/auto-top-up.ts'
+import { creditPacksRoutes } from './payments/packs/routes.ts'
+import { paymentsRoutes } from './payments/routes.ts'
+import { stripeWebhookRoutes } from './payments/webhook.ts'
 import { providerKeysRoutes } from './provider-keys/routes.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
@@ -55,6 +59,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/gateway/anthropic', gatewayRoutes('anthropic'))
   app.route('/gateway/google', gatewayRoutes('google'))
 
+  app.route('/v1/payments/stripe', stripeWebhookRoutes)
   app.use('/v1/*', authenticate)
   mountResources(app)
   app.route('/v1/drop-in', dropInStatusRoutes())
@@ -72,6 +77,9 @@ function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/burn-tables', burnTablesRoutes)
   app.route('/v1/credits', creditsRoutes)
   app.route('/v1/credits', movementRoutes)
+  app.route('/v1/credits/auto-top-up', autoTopUpRoutes)
+  app.route('/v1/credit-packs', creditPacksRoutes)
+  app.route('/v1/payments', paymentsRoutes)
   app.route('/v1/holds', holdsRoutes)
   app.route('/v1/entitlements', entitlementsRoutes)
   app.route('/v1/analytics', analyticsRoutes)

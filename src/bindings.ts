@@ -18,6 +18,11 @@ export interface Bindings {
   readonly ENCRYPTION_KEY_NEXT?: string
   /** The operator's provider keys, a secret: JSON, see `provider-keys/operator-keys.ts`. */
   readonly OPERATOR_PROVIDER_KEYS?: string
+  /** The operator's Stripe account, secrets: see `stripe/account.ts`. Without them there are no payments. */
+  readonly STRIPE_SECRET_KEY?: string
+  readonly STRIPE_WEBHOOK_SECRET?: string
+  readonly STRIPE_TEST_SECRET_KEY?: string
+  readonly STRIPE_TEST_WEBHOOK_SECRET?: string
   readonly ENVIRONMENT?: string
   readonly OPEN_REGISTRATION?: string
   readonly SIGNUP_GRANT_CREDITS?: string
@@ -37,6 +42,7 @@ export interface Bindings {
   readonly PRIVATE_UPSTREAMS?: string
   readonly DNS_RESOLVER_URL?: string
   readonly DROP_IN?: string
+  readonly STRIPE_API_URL?: string
   readonly PRICE_FEED_URL?: string
   readonly PRICE_FEED_KEY?: string
   readonly PRICE_FEED_BOUND_PERCENT?: string

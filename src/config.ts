@@ -45,6 +45,8 @@ export interface Config {
   readonly dns_resolver_url: string
   /** The URL of the price feed; null for no feed. */
   readonly price_feed: PriceFeedConfig | null
+  /** Where Stripe's API is, without a slash at its end. */
+  readonly stripe_api_url: string
   /** The drop-in endpoints that are on: all by default. */
   readonly drop_in: readonly DropInEndpoint[]
   readonly gateway: GatewayConfig
@@ -132,6 +134,7 @@ export function readConfig(env: Variables): Config {
     private_upstreams: hosts('PRIVATE_UPSTREAMS', env.PRIVATE_UPSTREAMS ?? ''),
     dns_resolver_url: resolverUrl(env.DNS_RESOLVER_URL ?? '', environment),
     price_feed: priceFeed(env),
+    stripe_api_url: stripeUrl(env.STRIPE_API_URL ?? '', environment),
     drop_in: dropIn(env.DROP_IN ?? DROP_IN_ENDPOINTS.join(',')),
     gateway: gateway(env),
     limits: {
@@ -280,6 +283,18 @@ function resolverUrl(text: string, environment: Environment): string {
     throw new Error(`DNS_RESOLVER_URL must be an https URL without a query, not ${text}`)
   }
   return url.href
+}
+
+const STRIPE = 'https://api.stripe.com'
+
+/** Another address is for tests: the secret key goes there. */
+function stripeUrl(text: string, environment: Environment): string {
+  const url = URL.parse(text === '' ? STRIPE : text)
+  const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
+  if (!url || (url.protocol !== 'https:' && !is_local) || url.search !== '' || url.hash !== '') {
+    throw new Error(`STRIPE_API_URL must be an https URL without a query, not ${text}`)
+  }
+  return url.href.replace(/\/$/, '')
 }
 
 const MAX_HOSTS = 100

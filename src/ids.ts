@@ -14,7 +14,7 @@ const TAG_CHARS = 8
 const WALLET_ITEM_BODY = /^[0-9a-hjkmnp-tv-z]{34}$/
 const BODY = /^[0-9a-hjkmnp-tv-z]{26}$/
 
-export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'ntf'
+export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'ntf' | 'pay'
 /** Items stored in a wallet's own row: their ids name the wallet too. */
 export type WalletItemPrefix = 'hold' | 'rg'
 export type RandomIdPrefix =
@@ -31,6 +31,7 @@ export type RandomIdPrefix =
   | 'pf'
   | 'pk'
   | 'gr'
+  | 'pack'
 
 export interface LedgerId {
   readonly at_ms: number

@@ -1,6 +1,7 @@
 import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { recordStatements } from './support/query-plans.ts'
+import { ScriptedStripe } from './support/stripe.ts'
 
 await applyD1Migrations(env.DB, env.D1_MIGRATIONS)
 
@@ -11,3 +12,4 @@ for (const limiter of ['IP_LIMIT', 'LOOKUP_SHIELD', 'SHIELD_STARTER', 'SHIELD_GR
 }
 
 recordStatements()
+ScriptedStripe.serve()

@@ -2,6 +2,7 @@ import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/
 import { MIN_OPERATOR_TOKEN_CHARS } from '../../src/api-keys/authentication/operator.ts'
 import { readConfig } from '../../src/config.ts'
 import { DEVELOPMENT_ENCRYPTION_KEY } from '../../src/secrets/masters.ts'
+import { DEVELOPMENT_STRIPE } from '../../src/stripe/account.ts'
 import type { EnvironmentName, Section } from './sections.ts'
 
 /**
@@ -35,6 +36,7 @@ export const SECRETS = [
   'OPERATOR_TOKEN_NEXT',
   'ENCRYPTION_KEY_NEXT',
   'OPERATOR_PROVIDER_KEYS',
+  ...Object.keys(DEVELOPMENT_STRIPE),
 ]
 
 /** All checks that need no network. */
@@ -152,9 +154,13 @@ export function checkTree(
 }
 
 function isDevelopmentSecret(value: string): boolean {
-  return [DEVELOPMENT_OPERATOR_TOKEN, DEVELOPMENT_KEY, DEVELOPMENT_ENCRYPTION_KEY].some((known) =>
-    value.includes(known),
-  )
+  const public_values = [
+    DEVELOPMENT_OPERATOR_TOKEN,
+    DEVELOPMENT_KEY,
+    DEVELOPMENT_ENCRYPTION_KEY,
+    ...Object.values(DEVELOPMENT_STRIPE),
+  ]
+  return public_values.some((known) => value.includes(known))
 }
 
 function absent(names: Readonly<Record<string, unknown>>, from: Readonly<Record<string, unknown>>): string[] {

@@ -13,6 +13,7 @@ from ._resources import (
     Analytics,
     ApiKeys,
     BurnTables,
+    CreditPacks,
     Credits,
     Customers,
     DropIn,
@@ -20,6 +21,7 @@ from ._resources import (
     Events,
     GatewayRoutes,
     Holds,
+    Payments,
     Platform,
     ProviderKeys,
     Rating,
@@ -68,6 +70,8 @@ class OpenMonetize:
         self.api_keys = ApiKeys(http)
         self.provider_keys = ProviderKeys(http)
         self.gateway_routes = GatewayRoutes(http)
+        self.credit_packs = CreditPacks(http)
+        self.payments = Payments(http)
         self.drop_in = DropIn(http)
         self.customers = Customers(http)
         self.platform = Platform(http)

@@ -21,8 +21,8 @@ class _Resource:
     def _send(self, path: str, body: Params, key: Optional[str] = None, method: str = "POST") -> Json:
         return self._http.call(method, path, body or {}, idempotency_key=key)
 
-    def _delete(self, path: str) -> Json:
-        return self._http.call("DELETE", path)
+    def _delete(self, path: str, params: Params = None, more: Params = None) -> Json:
+        return self._http.call("DELETE", path, query={**(params or {}), **(more or {})})
 
 
 class Events(_Resource):
@@ -53,10 +53,24 @@ class RecurringGrants(_Resource):
         return self._delete(path_of("/v1/credits/recurring-grants/{id}", id))
 
 
+class AutoTopUp(_Resource):
+    def retrieve(self, params: Params = None, **more: Any) -> Json:
+        return self._get("/v1/credits/auto-top-up", params, more)
+
+    def update(self, body: Body, params: Params = None, **more: Any) -> Json:
+        return self._http.call(
+            "PUT", "/v1/credits/auto-top-up", body, query={**(params or {}), **more}
+        )
+
+    def delete(self, params: Params = None, **more: Any) -> Json:
+        return self._delete("/v1/credits/auto-top-up", params, more)
+
+
 class Credits(_Resource):
     def __init__(self, http: Http) -> None:
         super().__init__(http)
         self.recurring_grants = RecurringGrants(http)
+        self.auto_top_up = AutoTopUp(http)
 
     def balance(self, params: Params = None, **more: Any) -> Json:
         return self._get("/v1/credits/balance", params, more)
@@ -250,6 +264,34 @@ class ProviderKeys(_Resource):
 
     def delete(self, id: str) -> Json:
         return self._delete(path_of("/v1/provider-keys/{id}", id))
+
+
+class CreditPacks(_Resource):
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/credit-packs", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/credit-packs", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/credit-packs/{id}", id))
+
+    def update(self, id: str, body: Body) -> Json:
+        return self._send(path_of("/v1/credit-packs/{id}", id), body, None, "PATCH")
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/credit-packs/{id}", id))
+
+
+class Payments(_Resource):
+    def checkout(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/payments/checkout", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/payments", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/payments/{id}", id))
 
 
 class GatewayRoutes(_Resource):

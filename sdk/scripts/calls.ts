@@ -80,6 +80,17 @@ const METHODS: Readonly<Record<string, string>> = {
   'POST /v1/api-keys': 'apiKeys.create',
   'POST /v1/api-keys/{id}/rotate': 'apiKeys.rotate',
   'DELETE /v1/api-keys/{id}': 'apiKeys.delete',
+  'POST /v1/credit-packs': 'creditPacks.create',
+  'GET /v1/credit-packs': 'creditPacks.list',
+  'GET /v1/credit-packs/{id}': 'creditPacks.retrieve',
+  'PATCH /v1/credit-packs/{id}': 'creditPacks.update',
+  'DELETE /v1/credit-packs/{id}': 'creditPacks.delete',
+  'POST /v1/payments/checkout': 'payments.checkout',
+  'GET /v1/payments': 'payments.list',
+  'GET /v1/payments/{id}': 'payments.retrieve',
+  'PUT /v1/credits/auto-top-up': 'credits.autoTopUp.update',
+  'GET /v1/credits/auto-top-up': 'credits.autoTopUp.retrieve',
+  'DELETE /v1/credits/auto-top-up': 'credits.autoTopUp.delete',
   'GET /v1/gateway-routes': 'gatewayRoutes.list',
   'POST /v1/gateway-routes': 'gatewayRoutes.create',
   'GET /v1/gateway-routes/{id}': 'gatewayRoutes.retrieve',
@@ -103,8 +114,14 @@ const METHODS: Readonly<Record<string, string>> = {
   'GET /v1/admin/dead-letters': 'admin.deadLetters.list',
 }
 
-/** Examples that change data shared by all customers, or whose answer depends on such data or on the time. */
-const NOT_REPEATABLE = ['/v1/admin/', '/v1/analytics/', '/v1/rating/simulate', '/v1/rating/price-overrides']
+/** Examples that call Stripe or change data shared by all customers, or whose answer depends on such data or on the time. */
+const NOT_REPEATABLE = [
+  '/v1/payments',
+  '/v1/admin/',
+  '/v1/analytics/',
+  '/v1/rating/simulate',
+  '/v1/rating/price-overrides',
+]
 /** Fields whose values depend on the day. */
 const OF_THE_DAY = ['tier', 'price_version', 'api_key', 'email', 'name', 'burn_table_version', 'version']
 const ID = /^(?:[a-z]{2,6}|erased|batch)_[0-9a-z]{20,}$/

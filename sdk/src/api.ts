@@ -1151,6 +1151,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payments/stripe/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive Stripe's webhooks
+         * @description Stripe signs them with the secret of the endpoint. An event is only a hint: the payment is read from Stripe, so events may come in any order, late and more than once.
+         */
+        post: operations["receiveStripeEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/api-keys": {
         parameters: {
             query?: never;
@@ -1795,6 +1815,168 @@ export interface paths {
          *     Requires an API key with the scope `credits:write`.
          */
         patch: operations["updateWallet"];
+        trace?: never;
+    };
+    "/v1/credits/auto-top-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the automatic top-up of a wallet
+         * @description Get the automatic top-up of a wallet.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getAutoTopUp"];
+        /**
+         * Set the automatic top-up of a wallet
+         * @description Charges the card that a checkout of this wallet saved when the available credits fall below `below`. Ends a pause. At most one charge of a wallet is under way at a time.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        put: operations["setAutoTopUp"];
+        post?: never;
+        /**
+         * End the automatic top-up of a wallet; a charge that is under way continues
+         * @description End the automatic top-up of a wallet; a charge that is under way continues.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        delete: operations["deleteAutoTopUp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credit-packs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List credit packs, newest first
+         * @description List credit packs, newest first.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listCreditPacks"];
+        put?: never;
+        /**
+         * Create a credit pack: credits at a price, to be bought by checkout
+         * @description Live and test keys have packs of their own.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["createCreditPack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/credit-packs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a credit pack
+         * @description Get a credit pack.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getCreditPack"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a credit pack; checkouts that are open can still be paid
+         * @description Delete a credit pack; checkouts that are open can still be paid.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        delete: operations["deleteCreditPack"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a credit pack: the given fields
+         * @description Checkouts that are open keep the credits and the price that they began with.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        patch: operations["updateCreditPack"];
+        trace?: never;
+    };
+    "/v1/payments/checkout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open a checkout: a page of Stripe on which credits are bought
+         * @description For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has the payment. At most 10 unpaid checkouts a wallet.
+         *
+         *     Requires an API key with the scope `credits:write`.
+         */
+        post: operations["createCheckout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List payments, newest first
+         * @description Failed payments are deleted after 90 days; all others are kept.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["listPayments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a payment
+         * @description Get a payment.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getPayment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/holds": {
@@ -2524,7 +2706,7 @@ export interface components {
             mode: "live" | "test" | null;
             actor: string;
             /** @enum {string} */
-            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
+            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
             target: string;
             ip: string | null;
             request_id: string | null;
@@ -4209,6 +4391,141 @@ export interface components {
             team_id?: string;
             overdraft_limit: number | string;
         };
+        AutoTopUp: {
+            wallet_id: string;
+            below: number;
+            credits: number;
+            price_usd: number;
+            max_usd_per_month: number;
+            max_per_day: number | null;
+            enabled: boolean;
+            /**
+             * @description Why nothing is charged: no saved card, three declined charges in a row, or a limit. Another card, or setting the top-up again, ends the first two.
+             * @enum {string|null}
+             */
+            paused_reason: "no_payment_method" | "declined" | "monthly_limit" | "daily_limit" | null;
+            last_attempt: {
+                payment_id: string;
+                /** @enum {string} */
+                status: "pending" | "succeeded" | "failed" | "action_required" | "refunded" | "disputed";
+                /** Format: date-time */
+                at: string;
+                failure?: {
+                    /** @description Stripe's code, such as `card_declined`, or one of ours. */
+                    code: string;
+                    message: string;
+                };
+                /** @description Where the card owner confirms the charge. */
+                url?: string;
+            } | null;
+            /** @description Charged, or being charged, in this calendar month (UTC). */
+            spent_usd_this_month: number;
+        };
+        AutoTopUpDraft: {
+            /** @description Charges when the available credits fall below this. Held credits are not available. */
+            below: number | string;
+            /** @description The credits of one top-up. */
+            credits: number | string;
+            /** @description The price of one top-up, in whole cents. */
+            price_usd: number | string;
+            /** @description The most that is charged in a calendar month (UTC). Refunds give nothing back. */
+            max_usd_per_month: number | string;
+            /** @description The most top-ups of a day (UTC). Default: no limit. */
+            max_per_day?: number;
+            /** @description Default: true. */
+            enabled?: boolean;
+        };
+        CreditPack: {
+            id: string;
+            name: string;
+            credits: number;
+            price_usd: number;
+            expires_in_days: number | null;
+            /** @enum {string} */
+            mode: "live" | "test";
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        CreditPackDraft: {
+            /** @description Stripe shows it to the buyer. Unique in the ledger. */
+            name: string;
+            credits: number | string;
+            /** @description In whole cents, at least 0.50. */
+            price_usd: number | string;
+            /** @description The lifetime of bought credits. Default: they do not expire. */
+            expires_in_days?: number;
+        };
+        CreditPacksPage: {
+            data: components["schemas"]["CreditPack"][];
+            next_cursor: string | null;
+        };
+        CreditPackChange: {
+            /** @description Stripe shows it to the buyer. Unique in the ledger. */
+            name?: string;
+            credits?: number | string;
+            /** @description In whole cents, at least 0.50. */
+            price_usd?: number | string;
+            /** @description The lifetime of bought credits. Default: they do not expire. */
+            expires_in_days?: number | null;
+        };
+        OpenedCheckout: {
+            payment_id: string;
+            /** @description Stripe's page on which the buyer pays, for 24 hours. */
+            url: string;
+        };
+        Checkout: {
+            user_id?: string;
+            team_id?: string;
+            /** @description Instead of `credits` and `price_usd`. */
+            credit_pack_id?: string;
+            credits?: number | string;
+            /** @description In whole cents, at least 0.50. */
+            price_usd?: number | string;
+            /** Format: uri */
+            success_url: string;
+            /** Format: uri */
+            cancel_url: string;
+            /** @description Saves the card for automatic top-ups of this wallet. Default: false. */
+            save_payment_method?: boolean;
+        };
+        PaymentsPage: {
+            data: components["schemas"]["Payment"][];
+            next_cursor: string | null;
+        };
+        Payment: {
+            payment_id: string;
+            /** @enum {string} */
+            type: "checkout" | "top_up";
+            /** @enum {string} */
+            status: "pending" | "succeeded" | "failed" | "action_required" | "refunded" | "disputed";
+            user_id: string | null;
+            team_id: string | null;
+            credits: number;
+            price_usd: number;
+            credit_pack_id?: string;
+            /** @description The purchase, once it was credited. */
+            transaction_id?: string;
+            /** @description Stripe's payment intent; before there is one, its Checkout session. */
+            provider_reference: string | null;
+            failure?: {
+                /** @description Stripe's code, such as `card_declined`, or one of ours. */
+                code: string;
+                message: string;
+            };
+            /** @description Refunded through Stripe. */
+            refunded_usd: number;
+            /** @description In disputes that are open or lost. */
+            disputed_usd: number;
+            /** @description Credits that refunds and disputes took out of the lot. */
+            credits_taken_back: number;
+            /** @description The page on which the payment can be made now. */
+            url?: string;
+            receipt_url?: string;
+            /** Format: date-time */
+            created_at: string;
+        };
         Hold: {
             hold_id: string;
             /** @enum {string} */
@@ -5082,7 +5399,7 @@ export interface operations {
                 customer_id?: string;
                 /** @description The author: the id of an API key, `operator`, or `public` for an open registration. */
                 actor?: string;
-                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
+                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
                 /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
                 target?: string;
                 /** @description Start of the time range, inclusive. */
@@ -6397,6 +6714,35 @@ export interface operations {
             };
         };
     };
+    receiveStripeEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The event was processed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {boolean} */
+                        received: true;
+                    };
+                };
+            };
+        };
+    };
     listApiKeys: {
         parameters: {
             query?: {
@@ -7244,6 +7590,267 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Wallet"];
+                };
+            };
+        };
+    };
+    getAutoTopUp: {
+        parameters: {
+            query?: {
+                user_id?: string;
+                team_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rule and its state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+        };
+    };
+    setAutoTopUp: {
+        parameters: {
+            query?: {
+                user_id?: string;
+                team_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AutoTopUpDraft"];
+            };
+        };
+        responses: {
+            /** @description The rule and its state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+        };
+    };
+    deleteAutoTopUp: {
+        parameters: {
+            query?: {
+                user_id?: string;
+                team_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rule that ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+        };
+    };
+    listCreditPacks: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of packs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditPacksPage"];
+                };
+            };
+        };
+    };
+    createCreditPack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreditPackDraft"];
+            };
+        };
+        responses: {
+            /** @description The pack. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditPack"];
+                };
+            };
+        };
+    };
+    getCreditPack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The pack. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditPack"];
+                };
+            };
+        };
+    };
+    deleteCreditPack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deleted pack. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditPack"];
+                };
+            };
+        };
+    };
+    updateCreditPack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreditPackChange"];
+            };
+        };
+        responses: {
+            /** @description The changed pack. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreditPack"];
+                };
+            };
+        };
+    };
+    createCheckout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Checkout"];
+            };
+        };
+        responses: {
+            /** @description The payment and its page. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenedCheckout"];
+                };
+            };
+        };
+    };
+    listPayments: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of payments. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentsPage"];
+                };
+            };
+        };
+    };
+    getPayment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The payment. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Payment"];
                 };
             };
         };

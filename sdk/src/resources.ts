@@ -18,9 +18,9 @@ export function resources(http: Http) {
     (options?: RequestOptions) =>
       http.call<Answer<O>>('GET', path, undefined, options)
   const query =
-    <O extends Operation>(path: string) =>
+    <O extends Operation>(path: string, method = 'GET') =>
     (params?: Query<O>, options?: RequestOptions) =>
-      http.call<Answer<O>>('GET', path + queryOf(params), undefined, options)
+      http.call<Answer<O>>(method, path + queryOf(params), undefined, options)
   const list =
     <O extends Operation>(path: string) =>
     (params?: Query<O>, options?: RequestOptions) =>
@@ -37,19 +37,36 @@ export function resources(http: Http) {
     <O extends Operation>(path: string, method = 'POST') =>
     (id: string, ...[body, options]: Sent<O>) =>
       http.call<Answer<O>>(method, pathOf(path, id), body ?? {}, options)
-  /** A POST whose body has no fields. */
-  const act =
-    <O extends Operation>(path: string) =>
-    (id: string, options?: RequestOptions) =>
-      http.call<Answer<O>>('POST', pathOf(path, id), {}, options)
+  /** The methods of every resource whose objects have ids. */
+  const basics = <Create extends Operation, List extends Operation, Delete extends Operation>(
+    path: string,
+  ) => ({
+    create: send<Create>(path),
+    list: list<List>(path),
+    delete: one<Delete>(`${path}/{id}`, 'DELETE'),
+  })
+  /** `basics`, where one object can be read and changed. */
+  const objects = <
+    Create extends Operation,
+    List extends Operation,
+    Get extends Operation,
+    Update extends Operation,
+    Delete extends Operation,
+  >(
+    path: string,
+    update = 'PATCH',
+  ) => ({
+    ...basics<Create, List, Delete>(path),
+    retrieve: one<Get>(`${path}/{id}`),
+    update: sendTo<Update>(`${path}/{id}`, update),
+  })
 
-  const ledgers = '/v1/admin/customers'
   return {
     events: {
       ingest: ingestOf(http),
       list: list<'listEvents'>('/v1/events'),
       retrieve: one<'getEvent'>('/v1/events/{id}'),
-      void: act<'voidEvent'>('/v1/events/{id}/void'),
+      void: one<'voidEvent'>('/v1/events/{id}/void', 'POST'),
       explain: one<'explainEvent'>('/v1/events/{id}/explain'),
     },
     credits: {
@@ -63,26 +80,39 @@ export function resources(http: Http) {
       transfer: send<'transferCredits'>('/v1/credits/transfer'),
       adjust: send<'adjustCredits'>('/v1/credits/adjust'),
       updateWallet: send<'updateWallet'>('/v1/credits/wallets', 'PATCH'),
+      autoTopUp: {
+        retrieve: query<'getAutoTopUp'>('/v1/credits/auto-top-up'),
+        update: (body: Body<'setAutoTopUp'>, params?: Query<'setAutoTopUp'>, options?: RequestOptions) =>
+          send<'setAutoTopUp'>(`/v1/credits/auto-top-up${queryOf(params)}`, 'PUT')(body, options),
+        delete: query<'deleteAutoTopUp'>('/v1/credits/auto-top-up', 'DELETE'),
+      },
       recurringGrants: {
         list: list<'listRecurringGrants'>('/v1/credits/recurring-grants'),
         delete: one<'stopRecurringGrant'>('/v1/credits/recurring-grants/{id}', 'DELETE'),
       },
+    },
+    payments: {
+      checkout: send<'createCheckout'>('/v1/payments/checkout'),
+      list: list<'listPayments'>('/v1/payments'),
+      retrieve: one<'getPayment'>('/v1/payments/{id}'),
     },
     holds: {
       create: send<'createHold'>('/v1/holds'),
       list: list<'listHolds'>('/v1/holds'),
       retrieve: one<'getHold'>('/v1/holds/{id}'),
       capture: sendTo<'captureHold'>('/v1/holds/{id}/capture'),
-      release: act<'releaseHold'>('/v1/holds/{id}/release'),
+      release: one<'releaseHold'>('/v1/holds/{id}/release', 'POST'),
       extend: sendTo<'extendHold'>('/v1/holds/{id}/extend'),
     },
     entitlements: {
       check: send<'checkEntitlement'>('/v1/entitlements/check'),
-      create: send<'createEntitlement'>('/v1/entitlements'),
-      list: list<'listEntitlements'>('/v1/entitlements'),
-      retrieve: one<'getEntitlement'>('/v1/entitlements/{id}'),
-      update: sendTo<'replaceEntitlement'>('/v1/entitlements/{id}', 'PUT'),
-      delete: one<'deleteEntitlement'>('/v1/entitlements/{id}', 'DELETE'),
+      ...objects<
+        'createEntitlement',
+        'listEntitlements',
+        'getEntitlement',
+        'replaceEntitlement',
+        'deleteEntitlement'
+      >('/v1/entitlements', 'PUT'),
     },
     rating: {
       calculate: send<'calculatePrice'>('/v1/rating/calculate'),
@@ -95,18 +125,16 @@ export function resources(http: Http) {
       },
     },
     burnTables: {
-      create: send<'createBurnTable'>('/v1/burn-tables'),
-      list: list<'listBurnTables'>('/v1/burn-tables'),
+      ...objects<
+        'createBurnTable',
+        'listBurnTables',
+        'getBurnTable',
+        'updateBurnTable',
+        'deactivateBurnTable'
+      >('/v1/burn-tables'),
       active: read<'getActiveBurnTable'>('/v1/burn-tables/active'),
       retrieve: (id: string, params?: Query<'getBurnTable'>, options?: RequestOptions) =>
-        http.call<Answer<'getBurnTable'>>(
-          'GET',
-          pathOf('/v1/burn-tables/{id}', id) + queryOf(params),
-          undefined,
-          options,
-        ),
-      update: sendTo<'updateBurnTable'>('/v1/burn-tables/{id}', 'PATCH'),
-      delete: one<'deactivateBurnTable'>('/v1/burn-tables/{id}', 'DELETE'),
+        query<'getBurnTable'>(pathOf('/v1/burn-tables/{id}', id))(params, options),
     },
     dropIn: {
       retrieve: read<'getDropInStatus'>('/v1/drop-in'),
@@ -120,38 +148,27 @@ export function resources(http: Http) {
       costs: query<'getCosts'>('/v1/analytics/costs'),
       burnRate: query<'getBurnRate'>('/v1/analytics/burn-rate'),
     },
-    users: {
-      create: send<'createUser'>('/v1/users'),
-      list: list<'listUsers'>('/v1/users'),
-      retrieve: one<'getUser'>('/v1/users/{id}'),
-      update: sendTo<'updateUser'>('/v1/users/{id}', 'PATCH'),
-      delete: one<'eraseUser'>('/v1/users/{id}', 'DELETE'),
-    },
-    teams: {
-      create: send<'createTeam'>('/v1/teams'),
-      list: list<'listTeams'>('/v1/teams'),
-      retrieve: one<'getTeam'>('/v1/teams/{id}'),
-      update: sendTo<'updateTeam'>('/v1/teams/{id}', 'PATCH'),
-      delete: one<'eraseTeam'>('/v1/teams/{id}', 'DELETE'),
-    },
-    gatewayRoutes: {
-      create: send<'createGatewayRoute'>('/v1/gateway-routes'),
-      list: list<'listGatewayRoutes'>('/v1/gateway-routes'),
-      retrieve: one<'getGatewayRoute'>('/v1/gateway-routes/{id}'),
-      update: sendTo<'updateGatewayRoute'>('/v1/gateway-routes/{id}', 'PATCH'),
-      delete: one<'deleteGatewayRoute'>('/v1/gateway-routes/{id}', 'DELETE'),
-    },
+    users: objects<'createUser', 'listUsers', 'getUser', 'updateUser', 'eraseUser'>('/v1/users'),
+    teams: objects<'createTeam', 'listTeams', 'getTeam', 'updateTeam', 'eraseTeam'>('/v1/teams'),
+    gatewayRoutes: objects<
+      'createGatewayRoute',
+      'listGatewayRoutes',
+      'getGatewayRoute',
+      'updateGatewayRoute',
+      'deleteGatewayRoute'
+    >('/v1/gateway-routes'),
+    creditPacks: objects<
+      'createCreditPack',
+      'listCreditPacks',
+      'getCreditPack',
+      'updateCreditPack',
+      'deleteCreditPack'
+    >('/v1/credit-packs'),
     apiKeys: {
-      create: send<'createApiKey'>('/v1/api-keys'),
-      list: list<'listApiKeys'>('/v1/api-keys'),
+      ...basics<'createApiKey', 'listApiKeys', 'deleteApiKey'>('/v1/api-keys'),
       rotate: sendTo<'rotateApiKey'>('/v1/api-keys/{id}/rotate'),
-      delete: one<'deleteApiKey'>('/v1/api-keys/{id}', 'DELETE'),
     },
-    providerKeys: {
-      create: send<'createProviderKey'>('/v1/provider-keys'),
-      list: list<'listProviderKeys'>('/v1/provider-keys'),
-      delete: one<'deleteProviderKey'>('/v1/provider-keys/{id}', 'DELETE'),
-    },
+    providerKeys: basics<'createProviderKey', 'listProviderKeys', 'deleteProviderKey'>('/v1/provider-keys'),
     customers: {
       /** Needs no key where registration is open: construct the client with `apiKey: null`. */
       register: send<'registerCustomer'>('/v1/customers/register'),
@@ -169,11 +186,11 @@ export function resources(http: Http) {
       rerate: send<'rerateEvents'>('/v1/admin/rerate'),
       reconcile: send<'reconcile'>('/v1/admin/reconcile'),
       customers: {
-        list: list<'listCustomers'>(ledgers),
-        retrieve: one<'getCustomer'>(`${ledgers}/{id}`),
-        update: sendTo<'updateCustomer'>(`${ledgers}/{id}`, 'PATCH'),
-        createApiKey: sendTo<'createCustomerApiKey'>(`${ledgers}/{id}/api-keys`),
-        rebuild: sendTo<'rebuildCustomer'>(`${ledgers}/{id}/rebuild`),
+        list: list<'listCustomers'>('/v1/admin/customers'),
+        retrieve: one<'getCustomer'>('/v1/admin/customers/{id}'),
+        update: sendTo<'updateCustomer'>('/v1/admin/customers/{id}', 'PATCH'),
+        createApiKey: sendTo<'createCustomerApiKey'>('/v1/admin/customers/{id}/api-keys'),
+        rebuild: sendTo<'rebuildCustomer'>('/v1/admin/customers/{id}/rebuild'),
       },
       providerCosts: {
         create: send<'createProviderCost'>('/v1/admin/provider-costs'),

@@ -4,6 +4,7 @@ import { type Config, configOf } from '../config.ts'
 import { memoryOf } from '../db/json-parameters.ts'
 import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { type LogFields, logError, logFailure } from '../logging/log.ts'
+import { acceptsLivemode, stripeOf } from '../stripe/account.ts'
 import { Admission } from './admission/admission.ts'
 import { BurnTables } from './burn-tables/compiled.ts'
 import type { BurnContext } from './burns/rate.ts'
@@ -17,6 +18,8 @@ import { LedgerIds, tagOf } from './model/ledger-ids.ts'
 import { packResult } from './model/messages/packed-result.ts'
 import { OVERLOADED, type Refused, UNAVAILABLE } from './model/refusal.ts'
 import { type LedgerContext, type Request, runOperation } from './operations.ts'
+import { LedgerPayments } from './payments/payments.ts'
+import { PaymentProvider } from './payments/provider.ts'
 import { type LedgerRpc, type OperationName, operationOf, type Reply, type ResultOf } from './rpc.ts'
 import { migrate } from './tables.ts'
 
@@ -43,7 +46,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
       ctx,
       store,
       max_bytes: () => this.config.max_ledger_bytes,
-      onCommitted: (due_at_ms, notifies) => this.ledger.alarms.armForCommit(due_at_ms, notifies),
+      onCommitted: (at) => this.ledger.alarms.armForCommit(at),
       log,
     })
     const projector = new Projector({
@@ -55,10 +58,23 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     })
     const { group } = commits
     const now = () => commits.now_ms
-    const alarms = new LedgerAlarm({ storage, store, group, projector, config, projection, now, log })
+    const ids = () => this.currentBurnContext().ids
+    const provider = () => this.provider()
+    const payments = new LedgerPayments({ storage, store, commits, provider, ids, log })
+    const alarms = new LedgerAlarm({
+      payments,
+      storage,
+      store,
+      group,
+      projector,
+      config,
+      projection,
+      now,
+      log,
+    })
     const tables = new BurnTables(store.burnTables, this.config)
     const burnContext = () => this.currentBurnContext()
-    this.ledger = { storage, store, tables, commits, projector, alarms, config, burnContext, log }
+    this.ledger = { storage, store, tables, commits, projector, alarms, payments, config, burnContext, log }
     this.admission = new Admission(store, config)
     ctx.blockConcurrencyWhile(() => alarms.restore())
   }
@@ -141,6 +157,23 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     const { USAGE: queue, NOTIFICATIONS: notifications } = this.env
     const { ids } = this.currentBurnContext()
     return { db, queue, notifications, ledger_id: ledgerKey(identity), ids }
+  }
+
+  /** Undefined where payments are not set up for the ledger's mode. */
+  private provider(): PaymentProvider | undefined {
+    const identity = this.identity()
+    const stripe = stripeOf(this.env, identity.mode)
+    if (!stripe) return undefined
+    const { commits } = this.ledger
+    const { ids } = this.currentBurnContext()
+    return new PaymentProvider({
+      stripe,
+      ledger: ledgerKey(identity),
+      idOf: (payment) => ids.payment(payment),
+      acceptsLivemode: (livemode) => acceptsLivemode(this.env, identity.mode, livemode),
+      now: () => commits.now_ms,
+      log: (event, fields) => logFailure(event, { ...placeOf(identity), ...fields }),
+    })
   }
 
   /** The same object until the customer's tier changes. */

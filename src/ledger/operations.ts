@@ -25,9 +25,11 @@ import type { Caller } from './model/account.ts'
 import { parse } from './model/json.ts'
 import { attachTexts } from './model/messages/events.ts'
 import { parseIngest } from './model/messages/packed-ingest.ts'
-import { type Refused, UNAVAILABLE } from './model/refusal.ts'
+import { notFound, type Refused, UNAVAILABLE } from './model/refusal.ts'
 import type { Amendment } from './model/unrated.ts'
 import { applyNotice, readUnflushedNotifications } from './notifications/notices.ts'
+import type { LedgerPayments } from './payments/payments.ts'
+import { paymentAnswer, readTopUp, setTopUp } from './payments/rules.ts'
 import type { MessageOf, OperationName, ResultOf } from './rpc.ts'
 import { balanceAnswer, lotAnswers, readWallet, recurringAnswers } from './wallets/answers.ts'
 
@@ -39,6 +41,7 @@ export interface LedgerContext {
   readonly commits: Commits
   readonly projector: Projector
   readonly alarms: LedgerAlarm
+  readonly payments: LedgerPayments
   readonly config: () => Config
   /** Throws when the ledger was not opened: admission refuses a client's operation before. */
   readonly burnContext: () => BurnContext
@@ -243,6 +246,41 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     checkUse(commits.draft(), question, { ...burnContext(), key_id: caller.key_id }),
 
   checkAndHold: { apply: checkAndHold },
+
+  async checkout({ payments }, message) {
+    return payments.checkout(message)
+  },
+
+  payments({ store: { paymentIntents }, burnContext }, message) {
+    const { ids } = burnContext()
+    if ('number' in message) {
+      const payment = paymentIntents.get(message.number)
+      const found = payment ? [paymentAnswer(payment, ids)] : []
+      return { kind: 'done', answer: { payments: found, before: null } }
+    }
+    const { before, limit } = message
+    const found = paymentIntents.list(before ?? Number.MAX_SAFE_INTEGER, limit + 1)
+    const page = found.slice(0, limit)
+    const next = found.length > limit ? (page.at(-1)?.number ?? null) : null
+    return {
+      kind: 'done',
+      answer: { payments: page.map((payment) => paymentAnswer(payment, ids)), before: next },
+    }
+  },
+
+  // An event of Stripe may name a ledger that was never opened here.
+  async checkPayment({ store, payments }, { number, reference }) {
+    if (!store.identity) return notFound('Payment')
+    const result = await payments.check(number, { reference })
+    return 'kind' in result ? result : DONE
+  },
+
+  topUp: ({ commits, burnContext }, { owner }) => readTopUp(commits.draft(), owner, burnContext().ids),
+
+  setTopUp: {
+    apply: (draft, message, { ids }, { caller }) =>
+      recordChange(draft, caller, setTopUp(draft, message, ids)),
+  },
 
   catchUp: (ledger) => withD1(ledger, async () => ((await ledger.projector.catchUp()) ? DONE : UNAVAILABLE)),
 

@@ -10,6 +10,7 @@ import type * as events from './model/messages/events.ts'
 import type * as holds from './model/messages/holds.ts'
 import type * as ledger from './model/messages/ledger.ts'
 import type * as notifications from './model/messages/notifications.ts'
+import type * as payments from './model/messages/payments.ts'
 import type { Refused } from './model/refusal.ts'
 import type { Idempotency } from './model/vocabulary.ts'
 
@@ -81,6 +82,16 @@ export const OPERATIONS = {
   checkAndHold: operation<entitlements.CheckAndHoldMessage, entitlements.CheckResult>('write', {
     repeatable: isKeyed,
   }),
+  /** Opens a checkout at Stripe. Not repeatable: each one makes a payment of its own. */
+  checkout: operation<payments.CheckoutMessage, payments.PaymentsResult<payments.CheckoutAnswer>>('write', {
+    repeatable: () => false,
+    long: true,
+  }),
+  payments: operation<payments.PaymentsMessage, payments.PaymentsResult<payments.PaymentsAnswer>>('read'),
+  /** Asks Stripe about a payment and brings it up to date. */
+  checkPayment: operation<payments.CheckPaymentMessage, Done | Refused>('service', { long: true }),
+  topUp: operation<credits.WalletMessage, payments.PaymentsResult<payments.TopUpAnswer>>('read'),
+  setTopUp: operation<payments.SetTopUpMessage, payments.PaymentsResult<payments.TopUpAnswer>>('write'),
   /** Brings D1 up to everything that is committed. */
   catchUp: operation<object, ledger.CatchUpResult>('read', { long: true }),
   /**

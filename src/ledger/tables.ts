@@ -24,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_8),
   (sql) => void sql.exec(VERSION_9),
   (sql) => void sql.exec(VERSION_10),
+  (sql) => void sql.exec(VERSION_11),
 ]
 
 const VERSION_1 = `
@@ -292,6 +293,25 @@ const VERSION_9 = 'ALTER TABLE journal ADD COLUMN last_notification INTEGER NOT 
 const VERSION_10 = `
   INSERT INTO meta (key, value)
   SELECT 'chain_first_entry', coalesce((SELECT last_entry FROM journal ORDER BY row_id DESC LIMIT 1), 0) + 1
+`
+
+// The indexes hold only rows with work: a payment that succeeded is in none.
+const VERSION_11 = `
+  CREATE TABLE payment_intents (
+    number INTEGER PRIMARY KEY,
+    ask_at_ms INTEGER,
+    payment TEXT NOT NULL
+  ) STRICT;
+
+  CREATE INDEX payment_intents_ask ON payment_intents (ask_at_ms) WHERE ask_at_ms IS NOT NULL;
+
+  CREATE TABLE payers (
+    wallet_key TEXT PRIMARY KEY,
+    due_at_ms INTEGER,
+    payer TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX payers_due ON payers (due_at_ms) WHERE due_at_ms IS NOT NULL
 `
 
 const WRITE_META = `

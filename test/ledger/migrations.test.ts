@@ -102,6 +102,11 @@ describe('an object of version 2', () => {
   })
 })
 
+/** The tables that version 11 makes. */
+function dropPayments(sql: SqlStorage): void {
+  for (const table of ['payment_intents', 'payers']) sql.exec(`DROP TABLE ${table}`)
+}
+
 /** The state of the buckets of version 5, as its `meta` had it. A round writes a second set of buckets, below `next`. */
 interface Buckets5 {
   readonly bits: number
@@ -131,6 +136,7 @@ function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null)
   sql.exec('ALTER TABLE limit_counters DROP COLUMN earlier')
   sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
   sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
+  dropPayments(sql)
   sql.exec("UPDATE meta SET value = '5' WHERE key = 'schema_version'")
   if (!buckets) return
   const { bits, row, round } = buckets
@@ -208,6 +214,7 @@ describe('an object of version 7', () => {
       sql.exec('ALTER TABLE limit_counters DROP COLUMN earlier')
       sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
       sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
+      dropPayments(sql)
       sql.exec("UPDATE meta SET value = '7' WHERE key = 'schema_version'")
       sql.exec("INSERT INTO limit_counters VALUES (1, 1000, '20000000000000000', '5')")
       migrate(storage)
@@ -229,6 +236,7 @@ describe('an object of version 8', () => {
       const { sql } = storage
       sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
       sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
+      dropPayments(sql)
       sql.exec("UPDATE meta SET value = '8' WHERE key = 'schema_version'")
     })
     await evictDurableObject(ledger.stub)

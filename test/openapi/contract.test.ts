@@ -60,6 +60,18 @@ const CONTRACT = `
   GET /v1/entitlements/{id}
   PUT /v1/entitlements/{id}
   DELETE /v1/entitlements/{id}
+  GET /v1/credit-packs
+  POST /v1/credit-packs
+  GET /v1/credit-packs/{id}
+  PATCH /v1/credit-packs/{id}
+  DELETE /v1/credit-packs/{id}
+  POST /v1/payments/checkout
+  GET /v1/payments
+  GET /v1/payments/{id}
+  POST /v1/payments/stripe/webhook
+  PUT /v1/credits/auto-top-up
+  GET /v1/credits/auto-top-up
+  DELETE /v1/credits/auto-top-up
   GET /v1/provider-keys
   POST /v1/provider-keys
   DELETE /v1/provider-keys/{id}

@@ -93,8 +93,12 @@ describe.each(operations)('$method $path', ({ method, path, operation }) => {
   })
 })
 
-/** A registration has no key yet. */
-const OPEN = new Set(['/v1/customers/register', '/openmonetize/v1/customers/register'])
+/** A registration has no key yet, and Stripe signs its events. */
+const OPEN = new Set([
+  '/v1/customers/register',
+  '/openmonetize/v1/customers/register',
+  '/v1/payments/stripe/webhook',
+])
 /** The paths of other systems' clients. */
 const DROP_IN = /^\/(otlp|openmeter|litellm|stripe|openmonetize)\//
 /** Any key may ask for its own customer. */

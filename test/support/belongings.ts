@@ -22,6 +22,8 @@ export interface Belongings extends TestCustomer {
   readonly key_id: string
   readonly provider_key_id: string
   readonly gateway_route_id: string
+  readonly credit_pack_id: string
+  readonly payment_id: string
   /** The secret of the provider key: in no answer, and stored only encrypted. */
   readonly provider_key: string
   /** In metadata, reasons, names and e-mail addresses. */
@@ -74,6 +76,18 @@ export async function customerWithEverything(): Promise<Belongings> {
     api: 'openai',
     targets: [{ provider_key: marker }],
   })
+  const pack = await post('/v1/credit-packs', { name: marker, credits: 1, price_usd: 1 })
+  const page = `https://${marker}.example/`
+  const payment = await post('/v1/payments/checkout', {
+    credit_pack_id: pack.id,
+    success_url: page,
+    cancel_url: page,
+  })
+  await api('/v1/credits/auto-top-up', {
+    key: api_key,
+    method: 'PUT',
+    body: { below: 1, credits: 1, price_usd: 1, max_usd_per_month: 1 },
+  })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
   await settle(customer.customer_id)
   return {
@@ -93,6 +107,8 @@ export async function customerWithEverything(): Promise<Belongings> {
     provider_key_id: textField(stored_key, 'id'),
     provider_key,
     gateway_route_id: textField(gateway_route, 'id'),
+    credit_pack_id: textField(pack, 'id'),
+    payment_id: textField(payment, 'payment_id'),
   }
 }
 
@@ -111,11 +127,13 @@ export function secretsOf(owner: Belongings): string[] {
     provider_key_id,
     provider_key,
     gateway_route_id,
+    credit_pack_id,
+    payment_id,
   } = owner
   return [
     ...[customer_id, api_key, email, user_id, team_id, feature_id, marker],
     ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id, lot_id],
-    ...[provider_key_id, provider_key, gateway_route_id],
+    ...[provider_key_id, provider_key, gateway_route_id, credit_pack_id, payment_id],
   ]
 }
 

@@ -125,6 +125,18 @@ export class MemoryLedger implements LedgerReader {
     return undefined
   }
 
+  paymentIntent(): undefined {
+    return undefined
+  }
+
+  payer(): undefined {
+    return undefined
+  }
+
+  lastPaymentNumber(): number {
+    return 0
+  }
+
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse> {
     const used = new Map<string, KeyUse>()
     for (const { key } of idempotencies) {

@@ -19,6 +19,8 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/v1/credits/recurring-grants/', 'id', ({ recurring_grant_id }) => recurring_grant_id],
   ['/v1/api-keys/', 'id', ({ key_id }) => key_id],
   ['/v1/provider-keys/', 'id', ({ provider_key_id }) => provider_key_id],
+  ['/v1/credit-packs/', 'id', ({ credit_pack_id }) => credit_pack_id],
+  ['/v1/payments/', 'id', ({ payment_id }) => payment_id],
   ['/v1/gateway-routes/', 'id', ({ gateway_route_id }) => gateway_route_id],
   ['/v1/admin/customers/', 'id', ({ customer_id }) => customer_id],
   ['/v1/users/', 'user_id', ({ user_id }) => user_id],
@@ -45,6 +47,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   feature: ({ feature_id }) => feature_id,
   feature_id: ({ feature_id }) => feature_id,
   transaction_id: ({ transaction_id }) => transaction_id,
+  credit_pack_id: ({ credit_pack_id }) => credit_pack_id,
   hold_id: ({ hold_id }) => hold_id,
   from: ({ user_id }) => ({ user_id }),
   to: ({ team_id }) => ({ team_id }),
@@ -108,6 +111,8 @@ const NEUTRAL = new Set([
   ...['mappings', 'windowSize', 'windowTimeZone', 'groupBy', 'offset', 'event_name', 'identifier'],
   ...['start_date', 'end_date', 'startDate', 'endDate'],
   ...['tier', 'status', 'dead_letter_ids', 'full', 'jurisdiction', 'feed_id', 'key', 'base_url'],
+  ...['success_url', 'cancel_url', 'save_payment_method', 'expires_in_days'],
+  ...['below', 'max_usd_per_month', 'max_per_day'],
   ...['api', 'targets', 'on_ambiguous', 'timeouts', 'actor', 'target', 'state'],
 ])
 
@@ -133,6 +138,9 @@ const VALUES: Readonly<Record<string, unknown>> = {
   from: {},
   to: {},
   overdraft_limit: 0,
+  credits: 1,
+  below: 1,
+  max_usd_per_month: 1,
   limit_type: 'NONE',
   expires_in_seconds: 60,
   transaction_id: 'txn_0',
@@ -157,6 +165,13 @@ const BODIES: Readonly<Record<string, Json>> = {
   'POST /v1/holds/{id}/capture': { credits: 1 },
   'PATCH /v1/burn-tables/{id}': { name: 'mine' },
   'PATCH /v1/gateway-routes/{id}': { name: 'mine' },
+  'PATCH /v1/credit-packs/{id}': { name: 'mine' },
+  'POST /v1/payments/checkout': {
+    credits: 1,
+    price_usd: 1,
+    success_url: 'https://mine.example/',
+    cancel_url: 'https://mine.example/',
+  },
 }
 
 export interface FilledRequest {

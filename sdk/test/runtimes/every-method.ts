@@ -26,6 +26,7 @@ export async function everyMethod(baseUrl: string, operatorToken: string): Promi
   equal(customer_id, registered.customer_id)
   await events(om)
   await credits(om)
+  await payments(om)
   await holds(om)
   await entitlements(om)
   await rating(om)
@@ -77,6 +78,26 @@ async function credits(om: OpenMonetize): Promise<void> {
   const [recurring] = (await om.credits.recurringGrants.list()).data
   equal(recurring?.recurring_grant_id, granted.recurring_grant_id)
   await om.credits.recurringGrants.delete(String(granted.recurring_grant_id))
+}
+
+async function payments(om: OpenMonetize): Promise<void> {
+  const pack = await om.creditPacks.create({ name: 'Small', credits: 10, price_usd: 1 })
+  equal((await om.creditPacks.list()).data.length, 1)
+  equal((await om.creditPacks.retrieve(pack.id)).price_usd, 1)
+  equal((await om.creditPacks.update(pack.id, { price_usd: 2 })).price_usd, 2)
+  const urls = { success_url: 'https://shop.test/', cancel_url: 'https://shop.test/' }
+  // The server has no Stripe account.
+  const refused = om.payments.checkout({ credit_pack_id: 'pack_none', ...urls }, { maxRetries: 0 })
+  equal(await refused.catch((error: OpenMonetizeError) => error.code), 'not_found')
+  equal((await om.payments.list()).data.length, 0)
+  const missing = om.payments.retrieve('pay_none')
+  equal(await missing.catch((error: OpenMonetizeError) => error.code), 'not_found')
+  const rule = { below: 1, credits: 10, price_usd: 1, max_usd_per_month: 5 }
+  equal((await om.credits.autoTopUp.update(rule)).paused_reason, 'no_payment_method')
+  equal((await om.credits.autoTopUp.update({ ...rule, below: 2 }, { user_id: 'ada' })).below, 2)
+  equal((await om.credits.autoTopUp.retrieve()).below, 1)
+  await om.credits.autoTopUp.delete({ user_id: 'ada' })
+  await om.creditPacks.delete(pack.id)
 }
 
 async function holds(om: OpenMonetize): Promise<void> {

@@ -139,3 +139,21 @@ export const gatewayRoutes = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.ledger_id, table.gateway_route_id] })],
 )
+
+/** The credits that a ledger's customers can buy, and their price. */
+export const creditPacks = sqliteTable(
+  'credit_packs',
+  {
+    ledger_id: text().notNull(),
+    credit_pack_id: text().notNull(),
+    name: text().notNull(),
+    credits_micro: integer().notNull(),
+    price_cents: integer().notNull(),
+    /** The lifetime of bought credits; null for no end. */
+    expires_in_days: integer(),
+    created_at_ms: integer().notNull(),
+    /** Rises with every change. */
+    updated_at_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ledger_id, table.credit_pack_id] })],
+)

@@ -52,6 +52,38 @@ export function usdAmount() {
   })
 }
 
+/** Stripe's least and largest charge in USD. */
+const MIN_CENTS = 50n
+const MAX_CENTS = 99_999_999n
+
+/** USD that can be charged: whole cents, from 0.50 to 999999.99. Returns cents. */
+export function chargeableUsd() {
+  return cents({ minimum: 0.5, maximum: 999_999.99 }, (amount) => {
+    if (amount < MIN_CENTS) return 'must be at least 0.50, the least that Stripe charges'
+    return amount > MAX_CENTS ? 'must be at most 999999.99, the most that Stripe charges' : undefined
+  })
+}
+
+/** A limit of USD in whole cents, from 0 to 8e9. Returns cents. */
+export function usdCentsLimit() {
+  return cents({ minimum: 0 }, (amount) => {
+    if (amount < 0n) return 'must not be negative'
+    return amount > MAX_LIMIT_CENTS ? 'must be at most 8000000000' : undefined
+  })
+}
+
+const MAX_LIMIT_CENTS = 800_000_000_000n
+const CENT_DECIMALS = 2
+
+function cents(bounds: Bounds, problem: (amount: bigint) => string | undefined) {
+  return decimalInput(CENT_DECIMALS, bounds).transform((input, ctx): number => {
+    const amount = readDecimal(input, CENT_DECIMALS)
+    if (typeof amount === 'string') return refuse(ctx, amount)
+    const message = problem(amount)
+    return message === undefined ? Number(amount) : refuse(ctx, message)
+  })
+}
+
 /** Credits in micro-credits; `problem` returns the error of an invalid amount. */
 function credits(bounds: Bounds, problem: (amount: bigint) => string | undefined) {
   return decimalInput(CREDIT_DECIMALS, bounds).transform((input, ctx): MicroCredits => {

@@ -60,6 +60,11 @@ export function microUsdJson(micro: bigint): ExactNumber {
   return exactNumber(formatDecimal(micro, 6))
 }
 
+/** USD from whole cents. */
+export function centsJson(cents: number): ExactNumber {
+  return exactNumber(formatDecimal(BigInt(cents), 2))
+}
+
 /** USD, with at most 12 decimals. */
 export function usdJson(amount: PicoUsd | UsdParts): ExactNumber {
   return JSON.rawJSON(typeof amount === 'bigint' ? formatUsd(amount) : formatUsdParts(amount))

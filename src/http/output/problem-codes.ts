@@ -7,6 +7,7 @@ export const PROBLEMS = {
   missing_api_key: { status: 401, title: 'No API key' },
   invalid_api_key: { status: 401, title: 'The API key is not valid' },
   revoked_api_key: { status: 401, title: 'The API key was deleted' },
+  invalid_signature: { status: 401, title: 'The signature is not valid' },
   expired_api_key: { status: 401, title: 'The API key has expired' },
   insufficient_credits: { status: 402, title: 'Not enough credits' },
   limit_reached: { status: 402, title: 'A limit is reached' },
@@ -32,6 +33,7 @@ export const PROBLEMS = {
   provider_unreachable: { status: 502, title: 'The provider could not be reached' },
   provider_timeout: { status: 504, title: 'The provider did not answer in time' },
   overloaded: { status: 503, title: 'Too many requests at once' },
+  payments_not_configured: { status: 503, title: 'Payments are not set up' },
   provider_keys_not_configured: { status: 503, title: 'Provider keys are not set up' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>

@@ -127,6 +127,7 @@ export function refusalResponse(c: Context<AppEnv>, refusal: Refusal): Response 
     case 'already_voided':
     case 'hold_not_open':
     case 'not_found':
+    case 'payments_not_configured':
       return problem(c, { code: refusal.code, detail })
   }
 }

@@ -9,7 +9,7 @@ import { packIngest } from '../model/messages/packed-ingest.ts'
 import { parseResult } from '../model/messages/packed-result.ts'
 import type { Refused } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
-import type { Done, OperationName, ResultOf } from '../rpc.ts'
+import type { Done, MessageOf, OperationName, ResultOf } from '../rpc.ts'
 import { type Asked, ask, command, type Stub, send, stubOf } from './call.ts'
 import { lacksMethod } from './transport-errors.ts'
 
@@ -35,6 +35,10 @@ export const readExplanation = client('explain')
 export const readQuotes = client('quote')
 export const changeEntitlement = client('changeEntitlement')
 export const readEntitlements = client('entitlements')
+export const openCheckout = client('checkout')
+export const readPayments = client('payments')
+export const readTopUp = client('topUp')
+export const setTopUp = client('setTopUp')
 export const catchUp = client('catchUp')
 export const eraseSubject = client('eraseSubject')
 
@@ -124,6 +128,15 @@ export function notify(
   message: NotifyMessage,
 ): Promise<ResultOf<'notify'> | Refused> {
   return command(env, ledger, 'notify', message)
+}
+
+/** Makes the ledger ask Stripe about a payment. Can be repeated. */
+export function checkPayment(
+  env: Bindings,
+  ledger: LedgerName,
+  message: MessageOf<'checkPayment'>,
+): Promise<Done | Refused> {
+  return command(env, ledger, 'checkPayment', message)
 }
 
 /** Brings D1 up to date and returns the sums that the ledger's books should have there. */

@@ -9,8 +9,15 @@ interface Options {
   readonly store: LedgerStore
   /** The size of the database from which on it takes no changes of clients. */
   readonly max_bytes: () => number
-  /** `due_at_ms`: when the first of the commit's wallets falls due; null for never. `notifies`: it has a notification. */
-  readonly onCommitted: (due_at_ms: number | null, notifies: boolean) => void
+  /**
+   * When the first of the commit's wallets falls due, and when its payments have work; null for never. `notifies`: it has
+   * a notification.
+   */
+  readonly onCommitted: (at: {
+    due_at_ms: number | null
+    pay_at_ms: number | null
+    notifies: boolean
+  }) => void
   readonly log: (event: string, error: unknown) => void
 }
 
@@ -83,6 +90,7 @@ export class Commits {
     const draft = this.draft()
     const result = change(draft)
     if (draft.isEmpty && !identity) return result
+    draft.noteLowWallets()
     const { ctx, store } = this.options
     const written = ctx.storage.transactionSync(() => {
       also()
@@ -116,12 +124,18 @@ export class Commits {
     try {
       this.unmeasured += BYTES_A_COMMIT + written.journal_length
       if (this.unmeasured >= BYTES_A_MEASUREMENT) this.measure()
-      onCommitted(earliest([...draft.wallets.values()].map(walletDueAt)), draft.notifies)
+      const due_at_ms = earliest([...draft.wallets.values()].map(walletDueAt))
+      onCommitted({ due_at_ms, pay_at_ms: payAt(draft), notifies: draft.notifies })
     } catch (error) {
       // The next commit arms the alarm, or the next start.
       log('alarm_not_armed', error)
     }
   }
+}
+
+function payAt({ payersDue, paymentIntents }: Draft): number | null {
+  if (payersDue.size === 0 && paymentIntents.size === 0) return null
+  return earliest([...payersDue.values(), ...[...paymentIntents.values()].map(({ ask_at_ms }) => ask_at_ms)])
 }
 
 /** A request's work on a draft: validates, then changes; returns the answer. */

@@ -7,9 +7,10 @@ import type { Entry, JournalRecord, NewEntry, RecordedPayment } from '../model/j
 import { currentCounters, type Entitlement, type LimitCounter, type Subject } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
 import { MAX_NOTIFICATION_LENGTH, type Notice } from '../model/notifications.ts'
+import type { Payer, Payment } from '../model/payments.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabulary.ts'
-import { copyWallet, newWallet, unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
+import { available, copyWallet, newWallet, unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
 
 /**
  * A unit of work. The requests of a group are applied to it in order, each on top of the earlier ones, and nothing
@@ -33,6 +34,12 @@ export class Draft {
   readonly closedUnrated = new Map<number, Amendment | null>()
   /** Payments of this commit's purchases, by reference. */
   readonly payments = new Map<string, RecordedPayment>()
+  /** Payments through Stripe that were made or changed, by number. */
+  readonly paymentIntents = new Map<number, Payment>()
+  /** Who pays for a wallet, by its key. */
+  readonly payers = new Map<string, Payer>()
+  /** When the alarm decides about the top-up of a wallet; null for not by itself. */
+  readonly payersDue = new Map<string, number | null>()
   /** New versions of burn tables. */
   readonly burnTables: BurnTableRow[] = []
   /** Versions whose tables are deactivated at the time of the commit. */
@@ -45,6 +52,7 @@ export class Draft {
   private lot: number
   private walletNumber: number
   private hold: number
+  private paymentNumber = 0
   private monthEvents: number
   private notification: number
   private readonly committed_notification: number
@@ -82,7 +90,8 @@ export class Draft {
   get isEmpty(): boolean {
     const { records, wallets, burnTables, endedBurnTables, entitlements, unpaidCharges } = this
     const lists = [records, burnTables, endedBurnTables, entitlements]
-    return lists.every(({ length }) => length === 0) && wallets.size === 0 && unpaidCharges.size === 0
+    const maps = [wallets, unpaidCharges, this.paymentIntents, this.payers, this.payersDue]
+    return lists.every(({ length }) => length === 0) && maps.every(({ size }) => size === 0)
   }
 
   /** Looks up many keys in one read; `checkKey` then answers from memory. */
@@ -178,6 +187,39 @@ export class Draft {
     return this.payments.get(reference) ?? this.committed.payment(reference)
   }
 
+  /** A payment through Stripe. */
+  paymentIntent(number: number): Payment | undefined {
+    return this.paymentIntents.get(number) ?? this.committed.paymentIntent(number)
+  }
+
+  payer(owner: WalletOwner): Payer | undefined {
+    return this.payerByKey(walletKey(owner))
+  }
+
+  payerByKey(wallet_key: string): Payer | undefined {
+    return this.payers.get(wallet_key) ?? this.committed.payer(wallet_key)
+  }
+
+  nextPaymentNumber(): number {
+    this.paymentNumber = Math.max(this.paymentNumber, this.committed.lastPaymentNumber()) + 1
+    return this.paymentNumber
+  }
+
+  /**
+   * Notes the wallets that this draft takes below the amount of their top-up, once until they are above it again. Runs
+   * before the draft is written, so a burn that crosses nothing writes no row more.
+   */
+  noteLowWallets(): void {
+    for (const [key, wallet] of this.wallets) {
+      const mark = wallet.top_up
+      if (!mark) continue
+      const low = available(wallet) < mark.below
+      if (low === (mark.noted ?? false)) continue
+      wallet.top_up = low ? { below: mark.below, noted: true } : { below: mark.below }
+      if (low && !this.payersDue.has(key)) this.payersDue.set(key, this.at_ms)
+    }
+  }
+
   /** The draft's own copy of a wallet, to change. */
   change(wallet: Wallet): Wallet {
     const key = walletKey(wallet.owner)
@@ -267,6 +309,10 @@ export interface LedgerReader {
   amendment(entry: number): Amendment | undefined
   /** The purchase that recorded a payment. */
   payment(reference: string): RecordedPayment | undefined
+  paymentIntent(number: number): Payment | undefined
+  payer(wallet_key: string): Payer | undefined
+  /** 0 before the first payment. */
+  lastPaymentNumber(): number
   usedKeys(idempotencies: readonly Idempotency[]): Map<string, KeyUse>
   /** Whether the store has its maximum number of keys. */
   keysAreFull(): boolean

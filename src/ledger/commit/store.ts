@@ -15,9 +15,11 @@ import type { Entry, RecordedPayment } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
 import type { Entitlement, LimitCounter, Subject } from '../model/limits.ts'
 import type { Lot } from '../model/lots.ts'
+import type { Payer, Payment } from '../model/payments.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, WalletOwner } from '../model/vocabulary.ts'
 import { assertWallet, type Wallet, walletDueAt } from '../model/wallet.ts'
+import { PaymentIntentRows } from '../payments/rows.ts'
 import { type Exec, MetaTable } from '../tables.ts'
 import type { Counters, Draft, GivenBack, LedgerReader } from './draft.ts'
 import { WeightedCache } from './weighted-cache.ts'
@@ -101,6 +103,8 @@ export class LedgerStore implements LedgerReader {
   readonly entitlements: EntitlementRows
   readonly limits: LimitCounters
   readonly unrated: UnratedRows
+  /** Payments through Stripe. */
+  readonly paymentIntents: PaymentIntentRows
   private readonly payments: PaymentRows
   /** Erasures that are under way. */
   readonly erasures: Erasures
@@ -131,6 +135,7 @@ export class LedgerStore implements LedgerReader {
     this.entitlements = new EntitlementRows(exec)
     this.unrated = new UnratedRows(exec, this.meta)
     this.payments = new PaymentRows(exec)
+    this.paymentIntents = new PaymentIntentRows(exec)
     this.erasures = new Erasures(exec)
     // Flushed rows were checkpointed before, or had nothing to checkpoint.
     this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))
@@ -144,6 +149,7 @@ export class LedgerStore implements LedgerReader {
     this.burnTables.forget()
     this.entitlements.forget()
     this.limits.forget()
+    this.paymentIntents.forget()
     const identity = this.meta.get('identity')
     this.known = identity === null ? null : parseStored(identity)
     this.account.load()
@@ -252,6 +258,18 @@ export class LedgerStore implements LedgerReader {
     return this.payments.get(reference)
   }
 
+  paymentIntent(number: number): Payment | undefined {
+    return this.paymentIntents.get(number)
+  }
+
+  payer(wallet_key: string): Payer | undefined {
+    return this.paymentIntents.payer(wallet_key)
+  }
+
+  lastPaymentNumber(): number {
+    return this.paymentIntents.lastNumber
+  }
+
   unpaidEvents(wallet_number: number, after_entry: number): UnratedEvent[] {
     return this.unrated.unpaid(wallet_number, after_entry, UNPAID_A_PAGE)
   }
@@ -304,6 +322,7 @@ export class LedgerStore implements LedgerReader {
     for (const row of draft.entitlements) this.entitlements.write(row)
     this.writeUnrated(draft)
     for (const [reference, payment] of draft.payments) this.payments.add(reference, payment)
+    this.paymentIntents.write(draft.paymentIntents, draft.payers, draft.payersDue)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
     return { keys, journal_length, due_at_ms }
@@ -364,6 +383,7 @@ export class LedgerStore implements LedgerReader {
     this.erasures.remember(erasure, this.counters.entry)
     this.erasures.eraseFromWallets(erasure)
     this.erasures.eraseFromUnrated(erasure)
+    this.paymentIntents.erase(erasure)
     // A test ledger has copies of the live ledger's entitlements, and gets this change from there.
     if (this.known?.mode === 'live') {
       this.entitlements.erase(erasure)

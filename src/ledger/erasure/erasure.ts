@@ -54,12 +54,16 @@ export function eraseFromRow(format: number, body: string, erased: Erased): stri
   )
 }
 
-/** Removes the subject from the state of a wallet: as its owner, and in open holds. Ends recurring grants of its wallet. */
+/**
+ * Removes the subject from the state of a wallet: as its owner, and in open holds. Ends recurring grants and the top-up
+ * of its wallet.
+ */
 export function eraseFromWallet(state: string, erased: Erased): string {
   const wallet: unknown = JSON.parse(state)
   if (!isRecord(wallet)) throw new Error('the state of a wallet is not an object')
   const renamed = rename(wallet, erased)
-  return JSON.stringify(isSubject(wallet.owner, erased) ? { ...renamed, recurring: [] } : renamed)
+  const { top_up: _, ...own } = renamed
+  return JSON.stringify(isSubject(wallet.owner, erased) ? { ...own, recurring: [] } : renamed)
 }
 
 /** Removes the subject from an unpacked entry that is stored beside the journal. */

@@ -4,6 +4,7 @@ import type { GroupCommit } from '../commit/commits.ts'
 import { nextAlarmAt } from '../commit/schedule.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { walletDueAt } from '../model/wallet.ts'
+import type { LedgerPayments } from '../payments/payments.ts'
 import { settle } from '../wallets/settle.ts'
 import { reportFlushFailure, withdrawFlushFailure } from './flush-failures.ts'
 import type { Projection, Projector } from './projector.ts'
@@ -22,7 +23,7 @@ const ALARM_LOST_MS = 60_000
 const MAX_LOGGED = 10
 
 /** The alarm's tasks. They fail and retry independently. */
-type AlarmWork = 'settle' | 'flush' | 'forget'
+type AlarmWork = 'settle' | 'pay' | 'flush' | 'forget'
 
 /** The outcome of the flush: D1 has all rows that existed when it began, or the next alarm continues at once. */
 export type Flushed = 'all' | 'a part'
@@ -32,6 +33,7 @@ interface Options {
   readonly store: LedgerStore
   readonly group: GroupCommit
   readonly projector: Projector
+  readonly payments: LedgerPayments
   readonly config: () => Config
   readonly projection: () => Projection
   /** The time that a commit would have now. */
@@ -48,7 +50,12 @@ export class LedgerAlarm {
   /** The time of the last flush. */
   private flushed_at_ms = 0
   /** The number of consecutive failures of each task. */
-  private readonly failures: Record<AlarmWork, number> = { settle: 0, flush: 0, forget: 0 }
+  private readonly failures: Record<AlarmWork, number> = {
+    settle: 0,
+    pay: 0,
+    flush: 0,
+    forget: 0,
+  }
   /** Whether this ledger's failure to flush is recorded in D1. */
   private failureReported = false
 
@@ -57,17 +64,24 @@ export class LedgerAlarm {
     this.store = options.store
   }
 
-  /** Runs all tasks, even if some of them fail: due items, the flush, old rows. The caller arms the alarm again. */
+  /**
+   * Runs all tasks, even if some of them fail: due items, payments, the flush, old rows. The others do not wait for
+   * payments, which wait for Stripe. The caller arms the alarm again.
+   */
   async ring(): Promise<Flushed> {
     this.at_ms = null
     let flushed: Flushed = 'all'
     await this.attempt('settle', () => this.settleDueWallets())
     this.flushed_at_ms = Date.now()
+    const paid = this.attempt('pay', async () => {
+      if (this.store.identity) await this.options.payments.work(this.options.now())
+    })
     await this.attempt('flush', async () => {
       if (this.store.identity) flushed = await this.options.projector.advance()
     })
     await this.reportFlush()
     await this.attempt('forget', () => this.forget())
+    await paid
     return flushed
   }
 
@@ -94,17 +108,25 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm after a commit. `due_at_ms` is when the first of its wallets falls due, null for never. A notification
-   * that is waited for is flushed soon, but not so often that a busy ledger writes a page for each.
+   * Arms the alarm after a commit. `due_at_ms` is when the first of its wallets falls due, `pay_at_ms` when its payments
+   * have work; null for never. A notification that is waited for is flushed soon, but not so often that a busy ledger
+   * writes a page for each.
    */
-  armForCommit(due_at_ms: number | null, notifies: boolean): void {
+  armForCommit({
+    notifies,
+    ...at
+  }: {
+    readonly due_at_ms: number | null
+    readonly pay_at_ms: number | null
+    readonly notifies: boolean
+  }): void {
     const { flush_delay_ms, notification_delay_ms } = this.options.config()
     const soon = notifies && this.options.projector.isListenedTo
     const earliest_ms = this.flushed_at_ms + BETWEEN_FLUSHES_MS
     const now_ms = Date.now()
     const soon_at_ms = Math.max(now_ms + notification_delay_ms, earliest_ms)
     const flush_at_ms = soon ? Math.min(soon_at_ms, now_ms + flush_delay_ms) : now_ms + flush_delay_ms
-    this.arm({ due_at_ms, flush_at_ms, forget_at_ms: null })
+    this.arm({ ...at, flush_at_ms, forget_at_ms: null })
   }
 
   /**
@@ -116,6 +138,7 @@ export class LedgerAlarm {
     const oldest_at_ms = this.store.journal.oldestFreeableAt()
     this.arm({
       due_at_ms: this.store.nextDueAt(),
+      pay_at_ms: this.store.identity ? this.store.paymentIntents.nextAt() : null,
       flush_at_ms: flushed === 'a part' ? now_ms : now_ms + this.options.config().flush_delay_ms,
       forget_at_ms: oldest_at_ms !== null && oldest_at_ms < this.forgetsBefore() ? now_ms : null,
       erasing: this.store.erasures.all().length > 0,
@@ -128,6 +151,7 @@ export class LedgerAlarm {
    */
   private arm(next: {
     readonly due_at_ms: number | null
+    readonly pay_at_ms: number | null
     readonly flush_at_ms: number
     readonly forget_at_ms: number | null
     /** Erasures continue with the flush. */
@@ -137,6 +161,7 @@ export class LedgerAlarm {
     const flushes = this.store.journal.isDirty || next.erasing === true
     const at_ms = nextAlarmAt(Date.now(), [
       { at_ms: next.due_at_ms, failures: failures.settle },
+      { at_ms: next.pay_at_ms, failures: failures.pay },
       { at_ms: flushes ? next.flush_at_ms : null, failures: failures.flush },
       { at_ms: next.forget_at_ms, failures: failures.forget },
     ])

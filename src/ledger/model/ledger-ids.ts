@@ -43,6 +43,10 @@ export class LedgerIds {
     return ledgerId('txn', entry.at_ms, entry.number, this.tag)
   }
 
+  payment(payment: { created_at_ms: number; number: number }): string {
+    return ledgerId('pay', payment.created_at_ms, payment.number, this.tag)
+  }
+
   /** An event's id is its burn's, under another prefix. */
   event(entry: { at_ms: number; number: number }): string {
     return ledgerId('evt', entry.at_ms, entry.number, this.tag)
@@ -57,6 +61,11 @@ export function tagOf(ledger: LedgerName): string {
 /** The entry that an event's or a transaction's id names; undefined when it is not an id of this ledger. */
 export function entryNumberOf(prefix: 'evt' | 'txn', id: string, ledger: LedgerName): number | undefined {
   return parseLedgerId(prefix, id, tagOf(ledger))?.number
+}
+
+/** The number in a payment's id; undefined when it is not an id of this ledger. */
+export function paymentNumberOf(id: string, ledger: LedgerName): number | undefined {
+  return parseLedgerId('pay', id, tagOf(ledger))?.number
 }
 
 /** The lot that an id names; undefined when it is not an id of this ledger. */

@@ -47,7 +47,7 @@ export type Refusal =
   | { readonly code: 'idempotency_mismatch' }
   | {
       readonly code: 'too_many_open'
-      readonly what: 'lots' | 'holds' | 'recurring grants' | 'MB of metadata'
+      readonly what: 'lots' | 'holds' | 'recurring grants' | 'MB of metadata' | 'checkouts' | 'payments'
       readonly limit: number
     }
   | { readonly code: 'conflict'; readonly detail: string }
@@ -75,6 +75,8 @@ export type Refusal =
   /** With `keys_full`: the ledger has its maximum number of idempotency keys. */
   | { readonly code: 'overloaded'; readonly keys_full?: true }
   | { readonly code: 'unavailable' }
+  /** The deployment has no usable key of Stripe for the mode of the ledger. */
+  | { readonly code: 'payments_not_configured' }
 
 /** A field of the request body and its fault; `path` is a JSON Pointer (RFC 6901). */
 export interface FieldError {
@@ -104,8 +106,11 @@ export function detailOf(refusal: Refusal): string {
     case 'idempotency_mismatch':
       return 'This idempotency key was already used with another request. Use a new key for a new request.'
     case 'too_many_open':
-      return refusal.what === 'MB of metadata'
-        ? `The grants, purchases and entitlements of this ledger may have ${refusal.limit} MB of metadata at this tier. Send the request without metadata.`
+      if (refusal.what === 'MB of metadata') {
+        return `The grants, purchases and entitlements of this ledger may have ${refusal.limit} MB of metadata at this tier. Send the request without metadata.`
+      }
+      return refusal.what === 'payments'
+        ? `The ledger has ${refusal.limit} payments without an outcome, its limit. Unpaid checkouts end after a day.`
         : `The wallet has ${refusal.limit} open ${refusal.what}, the limit of a wallet. Close or use some, then retry.`
     case 'hold_not_open':
       return 'This hold is no longer open: it was captured, released, or has expired.'
@@ -129,6 +134,8 @@ export function detailOf(refusal: Refusal): string {
         : 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
       return 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
+    case 'payments_not_configured':
+      return 'This deployment has no usable Stripe key for this mode. The operator sets it up (docs/payments.md); credits can be added with POST /v1/credits/purchase.'
   }
 }
 

@@ -39,6 +39,8 @@ export interface Wallet {
    * next. They outlive the grant, because credits of its lots may still be given back.
    */
   rollovers?: Readonly<Record<string, readonly Rollover[]>>
+  /** While a top-up rule is on: the amount below which it charges, and whether the alarm was given the work. */
+  top_up?: { readonly below: MicroCredits; readonly noted?: true }
   /** Absent until a rule of a burn table counts. */
   counters?: PeriodCounters
 }

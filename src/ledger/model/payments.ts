@@ -1,0 +1,139 @@
+import { type MicroCredits, picoUsd, type UsdParts, usdToParts } from '../../pricing/money.ts'
+import type { WalletOwner } from './vocabulary.ts'
+
+/**
+ * Payments through Stripe, and who pays for a wallet. Amounts of money are whole cents of USD: what Stripe charges.
+ */
+
+export const PAYMENT_STATUSES = [
+  'pending',
+  'succeeded',
+  'failed',
+  /** The owner of the card must confirm a top-up, at `url`. */
+  'action_required',
+  'refunded',
+  'disputed',
+] as const
+export type PaymentStatus = (typeof PAYMENT_STATUSES)[number]
+
+export const PAYMENT_TYPES = ['checkout', 'top_up'] as const
+
+/** Where Stripe sends the buyer back to. */
+export interface ReturnUrls {
+  readonly success: string
+  readonly cancel: string
+}
+
+/** A saved card. The fingerprint is the same for the same card number. */
+export interface Card {
+  readonly id: string
+  readonly fingerprint: string | null
+}
+
+export interface PaymentFailure {
+  /** Stripe's code (`card_declined`), or one of ours. */
+  readonly code: string
+  readonly message: string
+}
+
+/** A payment: its row exists before Stripe is called, and says what was asked for; later what became of it. */
+export interface Payment {
+  readonly number: number
+  readonly created_at_ms: number
+  readonly type: (typeof PAYMENT_TYPES)[number]
+  readonly owner: WalletOwner
+  readonly credits: MicroCredits
+  readonly price_cents: number
+  /** The lifetime of its lot in days; absent: the lot does not expire. */
+  readonly expires_in_days?: number
+  readonly credit_pack_id?: string
+  /** The name that Stripe shows to the buyer. */
+  readonly product: string
+  readonly urls: ReturnUrls
+  readonly saves_card?: true
+  /** Stripe's customer of the wallet, if there was one. */
+  readonly customer?: string
+  /** The card of a top-up. */
+  readonly card?: Card
+  readonly status: PaymentStatus
+  /** Stripe's Checkout session, and its page while it can be paid. */
+  readonly session_id?: string
+  readonly url?: string
+  /** Stripe's payment intent. */
+  readonly intent_id?: string
+  /** The owner of the card must confirm, and the page for it is not made yet. */
+  readonly needs_action?: true
+  readonly receipt_url?: string
+  readonly failure?: PaymentFailure
+  /** The purchase that it made: the entry is in the same commit as `succeeded`. */
+  readonly credited?: Credited
+  readonly refunded_cents: number
+  readonly disputed_cents: number
+  /** What refunds and disputes asked back so far, and what was there to be taken. */
+  readonly asked_back: MicroCredits
+  readonly taken_back: MicroCredits
+  /** The share of the price that was taken with them. */
+  readonly taken_paid?: UsdParts
+  /** How often Stripe was asked about it without an outcome. */
+  readonly asked: number
+  /** When Stripe is to be asked next; null: not by itself. */
+  readonly ask_at_ms: number | null
+}
+
+export interface Credited {
+  readonly entry: number
+  readonly at_ms: number
+  readonly wallet: number
+  readonly lot: number
+}
+
+/** A rule that charges the saved card of a wallet when its available credits fall below an amount. */
+export interface TopUpRule {
+  readonly below: MicroCredits
+  readonly credits: MicroCredits
+  readonly price_cents: number
+  readonly max_cents_a_month: number
+  /** Null for no limit. */
+  readonly max_a_day: number | null
+  readonly enabled: boolean
+}
+
+export const PAUSE_REASONS = ['no_payment_method', 'declined', 'monthly_limit', 'daily_limit'] as const
+export type PauseReason = (typeof PAUSE_REASONS)[number]
+
+/** Who pays for a wallet: one row for a wallet that has ever started a payment. */
+export interface Payer {
+  readonly owner: WalletOwner
+  /** Checkouts that may still be paid. */
+  readonly open: readonly number[]
+  /** Stripe's customer, once a card was saved, and the return addresses of that checkout. */
+  readonly customer?: string
+  readonly urls?: ReturnUrls
+  readonly rule?: TopUpRule
+  readonly paused?: PauseReason
+  /** The top-up that is being charged. At most one, whatever happens to the rule. */
+  readonly in_flight?: number
+  readonly last_top_up?: number
+  /** Refused charges in a row, and the card of the last one. */
+  readonly declines: number
+  readonly declined_card?: string | null
+  /** Top-ups of a UTC month and of a UTC day that were charged or may still be. They outlive the rule. */
+  readonly month: { readonly start_ms: number; readonly cents: number }
+  readonly day: { readonly start_ms: number; readonly count: number }
+}
+
+export function newPayer(owner: WalletOwner): Payer {
+  return { owner, open: [], declines: 0, month: { start_ms: 0, cents: 0 }, day: { start_ms: 0, count: 0 } }
+}
+
+/** Whether a payment's money was received, or may still be: a failed one counts nowhere. */
+export function mayBePaid({ status }: Payment): boolean {
+  return status !== 'failed'
+}
+
+const PICO_PER_CENT = 10_000_000_000n
+
+/** Cents as the price of a lot. */
+export function centsToUsd(cents: number): UsdParts {
+  return usdToParts(picoUsd(BigInt(cents) * PICO_PER_CENT))
+}

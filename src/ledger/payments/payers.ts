@@ -1,0 +1,118 @@
+import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
+import { windowOf } from '../../time/windows.ts'
+import { type Draft, monthOf } from '../commit/draft.ts'
+import { mayBePaid, type Payer, type Payment } from '../model/payments.ts'
+import { available, walletKey } from '../model/wallet.ts'
+import { announcePause } from './notices.ts'
+import type { Report } from './report.ts'
+
+/** This many declined charges in a row pause a top-up until there is another card, or a person sets it again. */
+export const MAX_DECLINES = 3
+/** The waits after the first and the second declined charge, and before a paused top-up looks for another card. */
+const AFTER_DECLINE_MS = [HOUR_MS, 6 * HOUR_MS] as const
+export const LOOK_FOR_CARD_MS = DAY_MS
+/** After a charge that was not made, for a reason that is not the card's. */
+const AFTER_FAILURE_MS = HOUR_MS
+
+/**
+ * Brings the payer up to a change of one of its payments: the checkouts that are open, the saved card, what counts
+ * towards the limits, declines. An erased payer stays away.
+ */
+export function payerAfter(draft: Draft, before: Payment, after: Payment, report: Report): void {
+  const payer = draft.payer(after.owner)
+  if (!payer) return
+  const changed =
+    after.type === 'top_up'
+      ? afterTopUp(draft, payer, before, after, report)
+      : afterCheckout(draft, payer, after, report)
+  if (changed !== payer) draft.payers.set(walletKey(after.owner), changed)
+}
+
+function afterCheckout(draft: Draft, payer: Payer, after: Payment, report: Report): Payer {
+  const is_open = after.status === 'pending'
+  const closed =
+    is_open || !payer.open.includes(after.number)
+      ? payer
+      : { ...payer, open: payer.open.filter((number) => number !== after.number) }
+  // Only the first report of the payment brings its card: a later one may name a card that was replaced.
+  const is_news = closed !== payer && report.kind === 'paid' && after.credited !== undefined
+  if (!is_news || !after.saves_card || report.customer === undefined || !report.card) return closed
+  const saved = { ...closed, customer: report.customer, urls: after.urls }
+  return resumed(draft, saved, report.card.fingerprint)
+}
+
+/** A new card ends a pause for lack of one, and a pause for the declines of another one. */
+function resumed(draft: Draft, payer: Payer, fingerprint: string | null): Payer {
+  const { paused, declined_card, ...rest } = payer
+  const is_same = paused === 'declined' && declined_card === fingerprint
+  if ((paused !== 'no_payment_method' && paused !== 'declined') || is_same) return payer
+  dueIfLow(draft, payer)
+  return { ...rest, declines: 0 }
+}
+
+function afterTopUp(draft: Draft, payer: Payer, before: Payment, after: Payment, report: Report): Payer {
+  const counted = recount(payer, before, after)
+  const is_over = after.status !== 'pending' && after.status !== 'action_required'
+  if (!is_over || payer.in_flight !== after.number) return counted
+  const { in_flight: _, ...landed } = counted
+  if (after.status !== 'failed') {
+    const { paused: __, declined_card: ___, ...good } = landed
+    dueIfLow(draft, payer)
+    return { ...good, declines: 0 }
+  }
+  const is_declined = report.kind === 'failed' && report.declined
+  if (!is_declined) {
+    draft.payersDue.set(walletKey(payer.owner), draft.at_ms + AFTER_FAILURE_MS)
+    return landed
+  }
+  const declines = landed.declines + 1
+  const declined = { ...landed, declines, declined_card: after.card?.fingerprint ?? null }
+  const wait_ms = declines < MAX_DECLINES ? AFTER_DECLINE_MS[declines - 1] : LOOK_FOR_CARD_MS
+  draft.payersDue.set(walletKey(payer.owner), draft.at_ms + (wait_ms ?? LOOK_FOR_CARD_MS))
+  return declines < MAX_DECLINES ? declined : pause(draft, declined, 'declined')
+}
+
+/** Pauses a top-up, and says so once. */
+export function pause(draft: Draft, payer: Payer, paused: NonNullable<Payer['paused']>): Payer {
+  if (payer.paused === paused) return payer
+  announcePause(draft, payer.owner, paused)
+  return { ...payer, paused }
+}
+
+/** The alarm decides about the next top-up, at once if the wallet is low. */
+export function dueIfLow(draft: Draft, { owner }: Payer): void {
+  const wallet = draft.wallet(owner)
+  const is_low = wallet?.top_up !== undefined && available(wallet) < wallet.top_up.below
+  draft.payersDue.set(walletKey(owner), is_low ? draft.at_ms : null)
+}
+
+/** A failed charge gives its room back, and takes it again if it was paid after all. */
+function recount(payer: Payer, before: Payment, after: Payment): Payer {
+  if (mayBePaid(before) === mayBePaid(after)) return payer
+  return count(payer, after, mayBePaid(after) ? 1 : -1)
+}
+
+/** Counts a top-up in the month and on the day of its creation; those that have passed are not counted any more. */
+export function count(payer: Payer, { created_at_ms, price_cents }: Payment, sign: 1 | -1): Payer {
+  const { month, day } = currentCounts(payer, created_at_ms)
+  const is_month = monthOf(created_at_ms).start_ms === month.start_ms
+  const is_day = dayOf(created_at_ms) === day.start_ms
+  return {
+    ...payer,
+    month: is_month ? { ...month, cents: month.cents + sign * price_cents } : month,
+    day: is_day ? { ...day, count: day.count + sign } : day,
+  }
+}
+
+/** The counts of the month and day at a time, which begin with nothing. Never goes back to an earlier one. */
+export function currentCounts({ month, day }: Payer, at_ms: number): Pick<Payer, 'month' | 'day'> {
+  const [month_ms, day_ms] = [monthOf(at_ms).start_ms, dayOf(at_ms)]
+  return {
+    month: month.start_ms >= month_ms ? month : { start_ms: month_ms, cents: 0 },
+    day: day.start_ms >= day_ms ? day : { start_ms: day_ms, count: 0 },
+  }
+}
+
+function dayOf(at_ms: number): number {
+  return windowOf('DAILY', null, at_ms).start_ms
+}

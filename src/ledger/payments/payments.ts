@@ -1,0 +1,230 @@
+import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
+import type { Commits } from '../commit/commits.ts'
+import type { Draft } from '../commit/draft.ts'
+import type { LedgerStore } from '../commit/store.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import type { CheckoutAnswer, CheckoutMessage, PaymentsResult } from '../model/messages/payments.ts'
+import { newPayer, type Payment } from '../model/payments.ts'
+import { notFound, type Refused, refused, UNAVAILABLE } from '../model/refusal.ts'
+import { fullRefusal, walletKey } from '../model/wallet.ts'
+import { settle } from '../wallets/settle.ts'
+import type { PaymentProvider } from './provider.ts'
+import type { Report } from './report.ts'
+import { applyReport, FAILED_KEPT_MS, FIRST_ASK_MS, newPayment } from './settlement.ts'
+import { decide, openTopUp, putOff } from './top-up.ts'
+
+export const MAX_OPEN_CHECKOUTS = 10
+/** Payments of a ledger without an outcome. */
+export const MAX_OPEN_PAYMENTS = 10_000
+/** Payments and top-ups of one alarm: with the others waiting, an alarm lasts seconds even while Stripe hangs. */
+const MAX_AN_ALARM = 20
+/** The platform allows six connections at once. */
+const AT_ONCE = 4
+/** The steps of one check: a charge that needs its owner takes two. */
+const MAX_STEPS = 3
+/** While payments are not set up, or the customer is suspended. */
+const NOT_NOW_MS = HOUR_MS
+
+interface Options {
+  readonly storage: DurableObjectStorage
+  readonly store: LedgerStore
+  readonly commits: Commits
+  /** Undefined where payments are not set up. */
+  readonly provider: () => PaymentProvider | undefined
+  readonly ids: () => LedgerIds
+  readonly log: (event: string, error: unknown) => void
+}
+
+/** How a check begins: by opening a checkout, or with the reference that a webhook had. */
+interface How {
+  readonly open?: (payment: Payment) => Promise<Report>
+  readonly reference?: string | undefined
+}
+
+/**
+ * The payments of a ledger. A payment's row is durable before Stripe is called, and every answer of Stripe goes through
+ * `applyReport`: whatever is lost or comes twice, the next check brings the row up to what Stripe has.
+ */
+export class LedgerPayments {
+  private readonly options: Options
+  private readonly running = new Map<number, Promise<Payment | Refused>>()
+  private readonly waiting = new Map<number, Promise<Payment | Refused>>()
+
+  constructor(options: Options) {
+    this.options = options
+  }
+
+  /** Opens a checkout and returns its page. */
+  async checkout(message: CheckoutMessage): Promise<PaymentsResult<CheckoutAnswer>> {
+    const { commits, storage, provider, ids } = this.options
+    const stripe = provider()
+    if (!stripe) return refused({ code: 'payments_not_configured' })
+    const opened = commits.commit((draft) =>
+      commits.rejectIfFull(draft, () => openCheckout(draft, message, this.options.store)),
+    )
+    if ('kind' in opened) return opened
+    await storage.sync()
+    const { number } = opened
+    let report: Report = { kind: 'unknown', reason: 'not asked' }
+    const open = async (current: Payment): Promise<Report> => {
+      report = await stripe.open(current)
+      // Nobody has the page of a checkout whose answer is lost: it ends, and the buyer begins another one.
+      return report.kind === 'unknown' ? NOT_OPENED : report
+    }
+    const payment = await this.check(number, { open })
+    if ('kind' in payment) return payment
+    if (payment.url === undefined) return notOpened(report)
+    return { kind: 'done', answer: { payment_id: ids().payment(payment), url: payment.url } }
+  }
+
+  /**
+   * Asks Stripe about a payment and applies the answer, one check of a payment at a time: answers are applied in the order
+   * in which Stripe gave them. A check that comes while another runs is made after it, for what happened meanwhile.
+   */
+  check(number: number, how: How = {}): Promise<Payment | Refused> {
+    const waiting = this.waiting.get(number)
+    if (waiting) return waiting
+    const before = this.running.get(number)
+    if (!before) return this.begin(number, how)
+    const next = before.then(noop, noop).then(() => {
+      this.waiting.delete(number)
+      return this.begin(number, how)
+    })
+    this.waiting.set(number, next)
+    return next
+  }
+
+  /** The alarm's work: top-ups that are due and payments that Stripe is to be asked about. Throws if some failed. */
+  async work(now_ms: number): Promise<void> {
+    const { paymentIntents } = this.options.store
+    const due = paymentIntents.due(now_ms, MAX_AN_ALARM).map((key) => () => this.topUp(key))
+    const asked = paymentIntents.toAsk(now_ms, MAX_AN_ALARM).map((number) => () => this.check(number))
+    const failed = await runAll([...due, ...asked])
+    for (const error of failed.slice(0, 3)) this.options.log('payment_not_processed', error)
+    if (failed.length > 0) throw new Error(`${failed.length} payments or top-ups were not processed`)
+  }
+
+  private begin(number: number, how: How): Promise<Payment | Refused> {
+    const work = this.ask(number, how).finally(() => this.running.delete(number))
+    this.running.set(number, work)
+    return work
+  }
+
+  private async ask(number: number, { open, reference }: How): Promise<Payment | Refused> {
+    const { commits, store, provider, ids } = this.options
+    const stripe = provider()
+    for (let step = 1; ; step++) {
+      const payment = store.paymentIntents.get(number)
+      if (!payment) return notFound('Payment')
+      if (isToBeForgotten(payment, commits.now_ms)) {
+        store.paymentIntents.delete(number)
+        return notFound('Payment')
+      }
+      if (!stripe) {
+        this.postpone(payment)
+        return refused({ code: 'payments_not_configured' })
+      }
+      const report = await (open ? open(payment) : stripe.ask(payment, reference))
+      // Read again: the payment's owner may have been erased meanwhile.
+      const after = commits.commit((draft) => {
+        const current = draft.paymentIntent(number)
+        return current ? applyReport(draft, current, report, ids()) : notFound('Payment')
+      })
+      if (report.kind === 'unknown') this.options.log('payment_unanswered', report.reason)
+      if (report.kind !== 'needs_action' || step === MAX_STEPS) return after
+    }
+  }
+
+  /** Charges the saved card of a low wallet: the row first, then Stripe. */
+  private async topUp(wallet_key: string): Promise<void> {
+    const { commits, storage, store, provider } = this.options
+    const stripe = provider()
+    if (!stripe || store.account.current.status !== 'ACTIVE') {
+      commits.commit((draft) => draft.payersDue.set(wallet_key, draft.at_ms + NOT_NOW_MS))
+      return
+    }
+    const customer = commits.commit((draft) => {
+      const payer = draft.payerByKey(wallet_key)
+      if (!payer) return undefined
+      const decision = decide(draft, payer)
+      if (decision.kind === 'charge') return decision.customer
+      putOff(draft, payer, decision)
+      return undefined
+    })
+    if (customer === undefined) return
+    const card = await stripe.cardOf(customer)
+    if (card === undefined) {
+      commits.commit((draft) => draft.payersDue.set(wallet_key, draft.at_ms + FIRST_ASK_MS))
+      return
+    }
+    const payment = commits.commit((draft) => openTopUp(draft, wallet_key, card))
+    if (!payment) return
+    await storage.sync()
+    await this.check(payment.number)
+  }
+
+  private postpone(payment: Payment): void {
+    if (payment.ask_at_ms === null) return
+    this.options.commits.commit((draft) => {
+      draft.paymentIntents.set(payment.number, { ...payment, ask_at_ms: draft.at_ms + NOT_NOW_MS })
+    })
+  }
+}
+
+function isToBeForgotten({ status, created_at_ms }: Payment, now_ms: number): boolean {
+  return status === 'failed' && created_at_ms + FAILED_KEPT_MS <= now_ms
+}
+
+const NOT_OPENED: Report = {
+  kind: 'failed',
+  code: 'not_opened',
+  message: 'Stripe did not answer.',
+  declined: false,
+}
+
+function openCheckout(draft: Draft, message: CheckoutMessage, store: LedgerStore): Payment | Refused {
+  const { owner, credits, price_cents, product, expires_in_days, credit_pack_id, urls, saves_card } = message
+  const wallet = draft.wallet(owner)
+  const full = wallet && fullRefusal(settle(draft, wallet), credits, 1)
+  if (full) return refused(full)
+  const payer = draft.payer(owner) ?? newPayer(owner)
+  if (payer.open.length >= MAX_OPEN_CHECKOUTS) {
+    return refused({ code: 'too_many_open', what: 'checkouts', limit: MAX_OPEN_CHECKOUTS })
+  }
+  if (store.paymentIntents.countOpen(draft.at_ms + DAY_MS, MAX_OPEN_PAYMENTS) >= MAX_OPEN_PAYMENTS) {
+    return refused({ code: 'too_many_open', what: 'payments', limit: MAX_OPEN_PAYMENTS })
+  }
+  const payment = newPayment(draft, {
+    ...{ type: 'checkout', owner, credits, price_cents, product, urls },
+    ...(expires_in_days !== undefined && { expires_in_days }),
+    ...(credit_pack_id !== undefined && { credit_pack_id }),
+    ...(saves_card && { saves_card }),
+    ...(payer.customer !== undefined && { customer: payer.customer }),
+  })
+  draft.payers.set(walletKey(owner), { ...payer, open: [...payer.open, payment.number] })
+  return payment
+}
+
+function notOpened(report: Report): Refused {
+  if (report.kind === 'failed') {
+    return refused({
+      code: 'invalid_request',
+      detail: `Stripe refuses this checkout: ${report.message}`,
+      errors: [],
+    })
+  }
+  const is_setup = report.kind === 'unknown' && report.reason === 'unauthorized'
+  return is_setup ? refused({ code: 'payments_not_configured' }) : UNAVAILABLE
+}
+
+/** Runs all, a few at once, and returns the errors. */
+async function runAll(tasks: readonly (() => Promise<unknown>)[]): Promise<unknown[]> {
+  const failed: unknown[] = []
+  for (let first = 0; first < tasks.length; first += AT_ONCE) {
+    const results = await Promise.allSettled(tasks.slice(first, first + AT_ONCE).map((task) => task()))
+    for (const result of results) if (result.status === 'rejected') failed.push(result.reason)
+  }
+  return failed
+}
+
+function noop(): void {}

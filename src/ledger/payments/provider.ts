@@ -1,0 +1,266 @@
+import type { Stripe, StripeResult } from '../../stripe/client.ts'
+import type { FormFields } from '../../stripe/form.ts'
+import type { Disputes, PaymentIntent, Session } from '../../stripe/objects.ts'
+import { HOUR_MS } from '../../time/durations.ts'
+import type { Card, Payment } from '../model/payments.ts'
+import type { Paid, Report } from './report.ts'
+
+export interface ProviderOptions {
+  readonly stripe: Stripe
+  /** The ledger's name in Stripe's metadata, by which a webhook finds it. */
+  readonly ledger: string
+  readonly idOf: (payment: Payment) => string
+  readonly acceptsLivemode: (livemode: boolean) => boolean
+  readonly now: () => number
+  readonly log: (event: string, fields: Readonly<Record<string, string | number>>) => void
+}
+
+/** Stripe remembers the answer to an idempotency key for 24 hours. */
+const KEY_LIVES_MS = 23 * HOUR_MS
+/** The clocks of Stripe and of this machine may differ. */
+const CLOCKS_DIFFER_S = 600
+/** Disputes in these states have taken no money, or gave it back. */
+const HARMLESS = /^(?:won|prevented|warning_.*)$/
+
+/** Starts payments at Stripe and asks what became of them. Never throws, and may repeat any call. */
+export class PaymentProvider {
+  private readonly options: ProviderOptions
+
+  constructor(options: ProviderOptions) {
+    this.options = options
+  }
+
+  /** Makes the page on which a checkout is paid. */
+  async open(payment: Payment): Promise<Report> {
+    const { customer, saves_card } = payment
+    const payer: FormFields = customer
+      ? { customer }
+      : { customer_creation: saves_card ? 'always' : 'if_required' }
+    const result = await this.createSession(payment, payer, this.options.idOf(payment))
+    if (result.kind !== 'ok') return this.notOpened(result)
+    const { id: session_id, url } = result.value
+    return url ? { kind: 'open', session_id, url } : unknown('a session without a page')
+  }
+
+  /**
+   * Asks Stripe about a payment, or charges a top-up that Stripe does not know yet. A webhook's reference helps where the
+   * payment has none.
+   */
+  async ask(payment: Payment, reference?: string): Promise<Report> {
+    if (payment.session_id !== undefined) return this.readSession(payment, payment.session_id)
+    if (payment.needs_action && payment.intent_id !== undefined) {
+      return this.requestAction(payment, payment.intent_id)
+    }
+    if (payment.intent_id !== undefined) return this.readIntent(payment, payment.intent_id)
+    if (payment.type === 'top_up') return this.charge(payment)
+    if (reference?.startsWith('cs_')) return this.readSession(payment, reference)
+    if (reference?.startsWith('pi_')) return this.readIntent(payment, reference)
+    // Its page was delivered to nobody.
+    return { kind: 'failed', code: 'not_opened', message: 'The checkout was not opened.', declined: false }
+  }
+
+  /** The newest card of the customer, null without one; undefined when Stripe does not answer. */
+  async cardOf(customer: string): Promise<Card | null | undefined> {
+    const result = await this.options.stripe.cardsOf(customer)
+    if (result.kind === 'refused') return null
+    if (result.kind !== 'ok') return undefined
+    const [newest] = result.value.data
+    return newest ? { id: newest.id, fingerprint: newest.card?.fingerprint ?? null } : null
+  }
+
+  /** The idempotency key makes a repeat safe within a day; later, the look-up finds what was charged. */
+  private async charge(payment: Payment): Promise<Report> {
+    const { stripe, now, idOf } = this.options
+    if (payment.asked > 0) {
+      const found = await this.findIntent(payment)
+      if (found) return found
+      if (now() - payment.created_at_ms > KEY_LIVES_MS) {
+        return { kind: 'failed', code: 'not_charged', message: 'Stripe made no charge.', declined: false }
+      }
+    }
+    const result = await stripe.createPaymentIntent(
+      {
+        amount: payment.price_cents,
+        currency: 'usd',
+        customer: payment.customer,
+        payment_method: payment.card?.id,
+        off_session: true,
+        confirm: true,
+        description: payment.product,
+        metadata: this.metadataOf(payment),
+      },
+      idOf(payment),
+    )
+    if (result.kind === 'ok') return this.reportOf(payment, result.value)
+    if (result.kind === 'declined') return declined(result)
+    if (result.kind === 'refused') return { ...result, kind: 'failed', declined: true }
+    return this.unanswered(result)
+  }
+
+  /** Returns undefined if Stripe has no payment intent of this payment. */
+  private async findIntent(payment: Payment): Promise<Report | undefined> {
+    const { stripe, idOf } = this.options
+    if (payment.customer === undefined) return undefined
+    const from_s = Math.floor(payment.created_at_ms / 1_000) - CLOCKS_DIFFER_S
+    const result = await stripe.paymentIntentsOf(payment.customer, from_s)
+    if (result.kind === 'refused') return undefined
+    if (result.kind !== 'ok') return this.unanswered(result)
+    const id = idOf(payment)
+    const found = result.value.data.find(({ metadata }) => metadata?.payment_id === id)
+    return found && this.reportOf(payment, found)
+  }
+
+  private async readIntent(payment: Payment, id: string): Promise<Report> {
+    const result = await this.options.stripe.paymentIntent(id)
+    return result.kind === 'ok' ? this.reportOf(payment, result.value) : this.unanswered(result)
+  }
+
+  private async readSession(payment: Payment, id: string): Promise<Report> {
+    const result = await this.options.stripe.session(id)
+    if (result.kind !== 'ok') return this.unanswered(result)
+    const { payment_intent: intent, status } = result.value
+    if (typeof intent === 'string') return this.readIntent(payment, intent)
+    if (intent?.status === 'succeeded') return this.paid(payment, intent)
+    if (status !== 'expired') return intent ? { kind: 'open', intent_id: intent.id } : { kind: 'open' }
+    return payment.needs_action
+      ? {
+          kind: 'failed',
+          code: 'authentication_required',
+          message: 'Nobody confirmed the charge.',
+          declined: true,
+        }
+      : { kind: 'failed', code: 'expired', message: 'The checkout was not paid in time.', declined: false }
+  }
+
+  /**
+   * The first payment intent is cancelled before the page is made, so that only one of the two can be paid. Both steps
+   * have keys of their own and may be repeated.
+   */
+  private async requestAction(payment: Payment, intent_id: string): Promise<Report> {
+    const { stripe, idOf } = this.options
+    const id = idOf(payment)
+    const cancelled = await stripe.cancelPaymentIntent(intent_id, `${id}-cancel`)
+    const current = cancelled.kind === 'ok' ? cancelled : await stripe.paymentIntent(intent_id)
+    if (current.kind !== 'ok') return this.unanswered(current)
+    if (current.value.status === 'succeeded') return this.paid(payment, current.value)
+    if (current.value.status !== 'canceled') return unknown('the charge was not cancelled')
+    const result = await this.createSession(payment, { customer: payment.customer }, `${id}-action`)
+    if (result.kind !== 'ok') return this.notOpened(result)
+    const { id: session_id, url } = result.value
+    return url ? { kind: 'action_required', session_id, url } : unknown('a session without a page')
+  }
+
+  private createSession(payment: Payment, payer: FormFields, key: string): Promise<StripeResult<Session>> {
+    const { price_cents: unit_amount, product: name, urls, saves_card, type } = payment
+    const metadata = this.metadataOf(payment)
+    const saves = saves_card || type === 'top_up'
+    return this.options.stripe.createSession(
+      {
+        mode: 'payment',
+        client_reference_id: this.options.idOf(payment),
+        // Cards alone: other methods are paid days later, and cannot be charged again.
+        payment_method_types: ['card'],
+        line_items: [{ quantity: 1, price_data: { currency: 'usd', unit_amount, product_data: { name } } }],
+        success_url: urls.success,
+        cancel_url: urls.cancel,
+        ...payer,
+        metadata,
+        payment_intent_data: {
+          description: name,
+          metadata,
+          setup_future_usage: saves ? 'off_session' : undefined,
+        },
+      },
+      key,
+    )
+  }
+
+  private metadataOf(payment: Payment): FormFields {
+    return { payment_id: this.options.idOf(payment), ledger: this.options.ledger }
+  }
+
+  private async reportOf(payment: Payment, intent: PaymentIntent): Promise<Report> {
+    const { id: intent_id, status, last_payment_error: error } = intent
+    if (status === 'succeeded') return this.paid(payment, intent)
+    if (status === 'canceled' && !payment.needs_action) {
+      return {
+        kind: 'failed',
+        code: 'canceled',
+        message: 'The charge was cancelled.',
+        declined: false,
+        intent_id,
+      }
+    }
+    if (status !== 'requires_payment_method' && status !== 'requires_action')
+      return { kind: 'open', intent_id }
+    if (status === 'requires_action' || error?.code === 'authentication_required') {
+      return { kind: 'needs_action', intent_id }
+    }
+    const code = error?.decline_code ?? error?.code ?? 'card_declined'
+    const message = error?.message ?? 'The card was declined.'
+    return { kind: 'failed', code, message, declined: true, intent_id }
+  }
+
+  /** Money of another payment, amount, currency or mode is never credited by itself. */
+  private async paid(payment: Payment, intent: PaymentIntent): Promise<Report> {
+    const { id: intent_id, amount_received, currency, livemode, customer, metadata } = intent
+    const payment_id = this.options.idOf(payment)
+    const is_own = metadata?.payment_id === payment_id
+    const is_as_asked = amount_received === payment.price_cents && currency === 'usd'
+    if (!is_own || !is_as_asked || !this.options.acceptsLivemode(livemode)) {
+      const reason = is_own ? (is_as_asked ? 'livemode' : 'amount') : 'metadata'
+      this.options.log('payment_not_accepted', { payment_id, reason })
+      return unknown('not as it was asked for')
+    }
+    const charge = typeof intent.latest_charge === 'object' ? intent.latest_charge : undefined
+    const refunded_cents = Math.min(charge?.amount_refunded ?? 0, payment.price_cents)
+    let disputed_cents = 0
+    if (charge?.disputed) {
+      const result = await this.options.stripe.disputesOf(intent_id)
+      if (result.kind !== 'ok') return this.unanswered(result)
+      disputed_cents = Math.min(amountOf(result.value), payment.price_cents - refunded_cents)
+    }
+    return {
+      kind: 'paid',
+      intent_id,
+      ...(customer && { customer }),
+      ...cardOf(intent),
+      ...(charge?.receipt_url && { receipt_url: charge.receipt_url }),
+      refunded_cents,
+      disputed_cents,
+    }
+  }
+
+  private notOpened(result: Exclude<StripeResult<Session>, { kind: 'ok' }>): Report {
+    return result.kind === 'refused' || result.kind === 'declined'
+      ? { kind: 'failed', code: result.code, message: result.message, declined: false }
+      : this.unanswered(result)
+  }
+
+  private unanswered(result: Exclude<StripeResult<unknown>, { kind: 'ok' }>): Report {
+    if (result.kind === 'unknown') return result
+    const reason = result.kind === 'unauthorized' ? 'unauthorized' : result.code
+    this.options.log('stripe_refused', { reason })
+    return unknown(reason)
+  }
+}
+
+function declined(result: Extract<StripeResult<never>, { kind: 'declined' }>): Report {
+  const { code, message, intent } = result
+  if (code === 'authentication_required' && intent) return { kind: 'needs_action', intent_id: intent.id }
+  return { kind: 'failed', code, message, declined: true, ...(intent && { intent_id: intent.id }) }
+}
+
+function amountOf({ data }: Disputes): number {
+  return data.filter(({ status }) => !HARMLESS.test(status)).reduce((sum, { amount }) => sum + amount, 0)
+}
+
+function cardOf({ payment_method: method }: PaymentIntent): Pick<Paid, 'card'> {
+  if (!method) return {}
+  if (typeof method === 'string') return { card: { id: method, fingerprint: null } }
+  return { card: { id: method.id, fingerprint: method.card?.fingerprint ?? null } }
+}
+
+function unknown(reason: string): Report {
+  return { kind: 'unknown', reason }
+}

@@ -1,0 +1,35 @@
+import type { Card } from '../model/payments.ts'
+
+/** What Stripe says of a payment now. Absolute: however often and late it is reported, the effect is the same. */
+export type Report =
+  | Paid
+  /** Not paid yet; with the ids that are now known. */
+  | {
+      readonly kind: 'open'
+      readonly session_id?: string
+      readonly url?: string
+      readonly intent_id?: string
+    }
+  /** The card's owner must confirm the charge, and has no page for it yet. */
+  | { readonly kind: 'needs_action'; readonly intent_id: string }
+  | { readonly kind: 'action_required'; readonly session_id: string; readonly url: string }
+  | {
+      readonly kind: 'failed'
+      readonly code: string
+      readonly message: string
+      /** Whether it counts towards the pause of the top-up. */
+      readonly declined: boolean
+      readonly intent_id?: string
+    }
+  | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
+
+export interface Paid {
+  readonly kind: 'paid'
+  readonly intent_id: string
+  readonly customer?: string
+  readonly card?: Card
+  readonly receipt_url?: string
+  readonly refunded_cents: number
+  /** Of disputes that are open or lost. */
+  readonly disputed_cents: number
+}

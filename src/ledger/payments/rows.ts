@@ -1,0 +1,125 @@
+import type { Erased } from '../erasure/erasure.ts'
+import { parseStored } from '../model/json.ts'
+import type { Payer, Payment } from '../model/payments.ts'
+import { walletKey } from '../model/wallet.ts'
+import type { Exec } from '../tables.ts'
+
+const READ = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number = ?'
+// 1 row written, and 1 for the index while Stripe is to be asked.
+const WRITE = 'INSERT OR REPLACE INTO payment_intents (number, ask_at_ms, payment) VALUES (?, ?, ?)'
+const LIST = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number < ? ORDER BY number DESC LIMIT ?'
+const TO_ASK = 'SELECT number FROM payment_intents WHERE ask_at_ms <= ? ORDER BY ask_at_ms LIMIT ?'
+// Failed payments wait for their deletion in the same order, months ahead.
+const COUNT_OPEN =
+  'SELECT count(*) AS count FROM (SELECT 1 FROM payment_intents WHERE ask_at_ms <= ? LIMIT ?)'
+
+const READ_PAYER = 'SELECT payer FROM payers WHERE wallet_key = ?'
+const WRITE_PAYER = `
+  INSERT INTO payers (wallet_key, payer) VALUES (?, ?)
+  ON CONFLICT (wallet_key) DO UPDATE SET payer = excluded.payer`
+// 1 row written, and 1 for the index; none for a wallet whose payer was erased.
+const WRITE_DUE = 'UPDATE payers SET due_at_ms = ?2 WHERE wallet_key = ?1 AND due_at_ms IS NOT ?2'
+const DUE = 'SELECT wallet_key FROM payers WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?'
+
+const NEXT = `
+  SELECT min(at_ms) AS at_ms FROM (
+    SELECT min(ask_at_ms) AS at_ms FROM payment_intents WHERE ask_at_ms IS NOT NULL
+    UNION ALL SELECT min(due_at_ms) FROM payers WHERE due_at_ms IS NOT NULL)`
+
+const OF_SUBJECT = 'SELECT number, payment FROM payment_intents WHERE instr(payment, ?) > 0'
+
+/** The payments of the ledger and who pays for its wallets. */
+export class PaymentIntentRows {
+  private readonly exec: Exec
+  private last: number | null = null
+
+  constructor(exec: Exec) {
+    this.exec = exec
+  }
+
+  /** The number of the newest payment; 0 without one. */
+  get lastNumber(): number {
+    this.last ??= Number(this.exec('SELECT max(number) AS last FROM payment_intents')[0]?.last ?? 0)
+    return this.last
+  }
+
+  /** Reads the newest number again: another start of the object may have written. */
+  forget(): void {
+    this.last = null
+  }
+
+  get(number: number): Payment | undefined {
+    const [row] = this.exec(READ, number)
+    return row && paymentOf(row)
+  }
+
+  /** Payments below a number, newest first. */
+  list(before: number, limit: number): Payment[] {
+    return this.exec(LIST, before, limit).map(paymentOf)
+  }
+
+  payer(wallet_key: string): Payer | undefined {
+    const [row] = this.exec(READ_PAYER, wallet_key)
+    return row && parseStored(row.payer)
+  }
+
+  /** The payments that Stripe is to be asked about, the longest overdue first. */
+  toAsk(now_ms: number, limit: number): number[] {
+    return this.exec(TO_ASK, now_ms, limit).map(({ number }) => Number(number))
+  }
+
+  /** The wallets whose top-up is to be decided, the longest overdue first. */
+  due(now_ms: number, limit: number): string[] {
+    return this.exec(DUE, now_ms, limit).map(({ wallet_key }) => String(wallet_key))
+  }
+
+  /** When the alarm has work with payments; null for never. */
+  nextAt(): number | null {
+    const at_ms = this.exec(NEXT)[0]?.at_ms ?? null
+    return at_ms === null ? null : Number(at_ms)
+  }
+
+  /** Payments that Stripe is asked about until a time, counted up to `limit`. */
+  countOpen(until_ms: number, limit: number): number {
+    return Number(this.exec(COUNT_OPEN, until_ms, limit)[0]?.count ?? 0)
+  }
+
+  write(
+    payments: ReadonlyMap<number, Payment>,
+    payers: ReadonlyMap<string, Payer>,
+    due: ReadonlyMap<string, number | null>,
+  ): void {
+    for (const [number, { ask_at_ms, ...payment }] of payments) {
+      this.exec(WRITE, number, ask_at_ms, JSON.stringify(payment))
+      this.last = Math.max(this.lastNumber, number)
+    }
+    for (const [key, payer] of payers) this.exec(WRITE_PAYER, key, JSON.stringify(payer))
+    for (const [key, at_ms] of due) this.exec(WRITE_DUE, key, at_ms)
+  }
+
+  /** Deletes a failed payment, which moved nothing. */
+  delete(number: number): void {
+    this.exec('DELETE FROM payment_intents WHERE number = ?', number)
+  }
+
+  /**
+   * Ends the top-ups of an erased subject, forgets its customer at Stripe, and gives its payments to the alias: they are
+   * the books, and one that is still paid credits the wallet of the alias.
+   */
+  erase({ kind, id, alias }: Erased): void {
+    this.exec('DELETE FROM payers WHERE wallet_key = ?', walletKey({ kind, id }))
+    for (const { number, payment } of this.exec(OF_SUBJECT, JSON.stringify(id))) {
+      const { customer: _, ...stored } = parseStored<Omit<Payment, 'ask_at_ms'>>(payment)
+      if (stored.owner.kind !== kind || stored.owner.id !== id) continue
+      const erased = JSON.stringify({ ...stored, owner: { kind, id: alias } })
+      this.exec('UPDATE payment_intents SET payment = ? WHERE number = ?', erased, Number(number))
+    }
+  }
+}
+
+function paymentOf({ ask_at_ms, payment }: Record<string, SqlStorageValue>): Payment {
+  return {
+    ...parseStored<Omit<Payment, 'ask_at_ms'>>(payment),
+    ask_at_ms: ask_at_ms === null || ask_at_ms === undefined ? null : Number(ask_at_ms),
+  }
+}

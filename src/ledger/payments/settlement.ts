@@ -1,0 +1,160 @@
+import { ZERO_CREDITS } from '../../pricing/money.ts'
+import { DAY_MS } from '../../time/durations.ts'
+import type { Draft } from '../commit/draft.ts'
+import { applyCredit } from '../credits/credit.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import { type Credited, centsToUsd, type Payment } from '../model/payments.ts'
+import { announceChange } from './notices.ts'
+import { payerAfter } from './payers.ts'
+import type { Paid, Report } from './report.ts'
+import { reverse } from './reversal.ts'
+
+/** Stripe is asked after these waits, and then again after the last of them. */
+const ASK_AGAIN_MS = [60_000, 120_000, 300_000, 900_000, 3_600_000, 10_800_000, 21_600_000] as const
+
+/** When Stripe is asked about a new payment whose first answer is lost. */
+export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
+
+/** A failed payment is deleted after this time, by the sweep. All others are kept. */
+export const FAILED_KEPT_MS = 90 * DAY_MS
+
+/**
+ * Brings a payment up to a report of Stripe: its credits, its status and its payer, in one commit. The answer to a
+ * request, a webhook and the sweep all end here, in any order and however often: a payment credits once.
+ */
+export function applyReport(draft: Draft, before: Payment, report: Report, ids: LedgerIds): Payment {
+  const after = afterReport(draft, before, report, ids)
+  draft.paymentIntents.set(after.number, after)
+  payerAfter(draft, before, after, report)
+  announceChange(draft, before, after, ids)
+  return after
+}
+
+function afterReport(draft: Draft, before: Payment, report: Report, ids: LedgerIds): Payment {
+  switch (report.kind) {
+    case 'paid':
+      return afterPaid(draft, before, report, ids)
+    case 'open': {
+      const { kind: _, ...known } = report
+      return isSettled(before) ? before : askAgain(draft, { ...before, ...known })
+    }
+    case 'needs_action': {
+      if (isSettled(before)) return before
+      // The next step follows at once; a crash in between is repaired by the sweep.
+      return askAgain(draft, { ...before, intent_id: report.intent_id, needs_action: true }, 0)
+    }
+    case 'action_required': {
+      if (isSettled(before)) return before
+      const { session_id, url } = report
+      return askAgain(draft, { ...before, status: 'action_required', session_id, url, asked: 0 }, 0)
+    }
+    case 'failed': {
+      if (isSettled(before)) return before
+      const { url: _, ...rest } = before
+      const { code, message, intent_id } = report
+      const failure = { code, message }
+      const known = intent_id === undefined ? rest : { ...rest, intent_id }
+      return { ...known, status: 'failed', failure, ask_at_ms: before.created_at_ms + FAILED_KEPT_MS }
+    }
+    case 'unknown':
+      // A webhook said that something happened to a payment that was credited: the sweep finds out what.
+      return isSettled(before) && !before.credited ? before : askAgain(draft, before, report.retry_after_ms)
+  }
+}
+
+/** Only a paid report changes such a payment: one that failed here may have been paid after all. */
+function isSettled({ status }: Payment): boolean {
+  return status !== 'pending' && status !== 'action_required'
+}
+
+function askAgain(draft: Draft, payment: Payment, at_least_ms = 0): Payment {
+  const { asked } = payment
+  const wait_ms = ASK_AGAIN_MS[Math.min(asked, ASK_AGAIN_MS.length - 1)] ?? FIRST_ASK_MS
+  return { ...payment, asked: asked + 1, ask_at_ms: draft.at_ms + Math.max(wait_ms, at_least_ms) }
+}
+
+function afterPaid(draft: Draft, before: Payment, report: Paid, ids: LedgerIds): Payment {
+  const { intent_id, receipt_url, refunded_cents, disputed_cents } = report
+  const credited = before.credited ?? credit(draft, before, intent_id)
+  // The wallet has no room for the credits now. They are added once it has.
+  if (!credited) return askAgain(draft, before)
+  const what = refunded_cents > before.refunded_cents ? 'Refund' : 'Dispute'
+  const reversed = reverse(draft, before, credited, report, `${what} of ${ids.payment(before)}`)
+  if (!reversed) return askAgain(draft, before)
+  const { url: _, failure: __, ...rest } = before
+  return {
+    ...rest,
+    ...reversed,
+    status: statusOf(before, report),
+    intent_id,
+    ...(receipt_url && { receipt_url }),
+    credited,
+    refunded_cents,
+    disputed_cents,
+    asked: 0,
+    ask_at_ms: null,
+  }
+}
+
+function statusOf({ price_cents }: Payment, { refunded_cents, disputed_cents }: Paid): Payment['status'] {
+  if (disputed_cents > 0) return 'disputed'
+  return refunded_cents >= price_cents ? 'refunded' : 'succeeded'
+}
+
+/**
+ * Adds the lot. The payment's reference is Stripe's payment intent: a purchase that was recorded by hand with it is this
+ * payment. Undefined when the wallet has no room.
+ */
+function credit(draft: Draft, payment: Payment, intent_id: string): Credited | undefined {
+  const { owner, credits, price_cents, expires_in_days: days } = payment
+  if (!draft.payment(intent_id)) {
+    const outcome = applyCredit(draft, {
+      type: 'PURCHASE',
+      owner,
+      amount: credits,
+      lot_kind: 'paid',
+      priority: 50,
+      expires_at_ms: days === undefined ? null : draft.at_ms + days * DAY_MS,
+      price: centsToUsd(price_cents),
+      payment_reference: intent_id,
+      reason: payment.type === 'top_up' ? 'Automatic top-up' : payment.product,
+    })
+    if (outcome.kind === 'refused') return undefined
+  }
+  const recorded = draft.payment(intent_id)
+  return recorded && (({ entry, at_ms, wallet, lot }) => ({ entry, at_ms, wallet, lot }))(recorded)
+}
+
+/** A payment that was not started yet. */
+export function newPayment(
+  draft: Draft,
+  asked: Pick<
+    Payment,
+    | 'type'
+    | 'owner'
+    | 'credits'
+    | 'price_cents'
+    | 'product'
+    | 'urls'
+    | 'expires_in_days'
+    | 'credit_pack_id'
+    | 'saves_card'
+    | 'customer'
+    | 'card'
+  >,
+): Payment {
+  const payment: Payment = {
+    ...asked,
+    number: draft.nextPaymentNumber(),
+    created_at_ms: draft.at_ms,
+    status: 'pending',
+    refunded_cents: 0,
+    disputed_cents: 0,
+    asked_back: ZERO_CREDITS,
+    taken_back: ZERO_CREDITS,
+    asked: 0,
+    ask_at_ms: draft.at_ms + FIRST_ASK_MS,
+  }
+  draft.paymentIntents.set(payment.number, payment)
+  return payment
+}

@@ -1,0 +1,79 @@
+import { windowOf } from '../../time/windows.ts'
+import { type Draft, monthOf } from '../commit/draft.ts'
+import type { Card, PauseReason, Payer, Payment, TopUpRule } from '../model/payments.ts'
+import { available, walletKey } from '../model/wallet.ts'
+import { settle } from '../wallets/settle.ts'
+import { count, currentCounts, LOOK_FOR_CARD_MS, pause } from './payers.ts'
+import { newPayment } from './settlement.ts'
+
+/** The decision about the next top-up of a wallet. */
+type Decision =
+  /** Nothing to do until something happens. */
+  | { readonly kind: 'rest' }
+  | { readonly kind: 'pause'; readonly reason: PauseReason; readonly until_ms: number | null }
+  | { readonly kind: 'charge'; readonly rule: TopUpRule; readonly customer: string }
+
+/** Decides whether a wallet is to be topped up now. Made twice: before the card is looked up, and in the commit. */
+export function decide(draft: Draft, payer: Payer): Decision {
+  const { rule, customer } = payer
+  const wallet = draft.wallet(payer.owner)
+  if (!rule?.enabled || payer.in_flight !== undefined || !wallet) return { kind: 'rest' }
+  if (available(settle(draft, wallet)) >= rule.below) return { kind: 'rest' }
+  if (customer === undefined) return { kind: 'pause', reason: 'no_payment_method', until_ms: null }
+  const { month, day } = currentCounts(payer, draft.at_ms)
+  if (month.cents + rule.price_cents > rule.max_cents_a_month) {
+    return { kind: 'pause', reason: 'monthly_limit', until_ms: monthOf(draft.at_ms).end_ms }
+  }
+  if (rule.max_a_day !== null && day.count >= rule.max_a_day) {
+    return { kind: 'pause', reason: 'daily_limit', until_ms: windowOf('DAILY', null, draft.at_ms).end_ms }
+  }
+  return { kind: 'charge', rule, customer }
+}
+
+/**
+ * Makes the row of a top-up, which must be durable before the card is charged; undefined when there is none to make. The
+ * counts of the limits are part of the same commit, so the limits are exact.
+ */
+export function openTopUp(draft: Draft, wallet_key: string, card: Card | null): Payment | undefined {
+  const payer = draft.payerByKey(wallet_key)
+  if (!payer) return undefined
+  const decision = decide(draft, payer)
+  if (decision.kind !== 'charge') {
+    putOff(draft, payer, decision)
+    return undefined
+  }
+  const is_declined_card = payer.paused === 'declined' && card?.fingerprint === payer.declined_card
+  if (!card || is_declined_card || !payer.urls) {
+    const reason = card ? 'declined' : 'no_payment_method'
+    putOff(draft, payer, { kind: 'pause', reason, until_ms: draft.at_ms + LOOK_FOR_CARD_MS })
+    return undefined
+  }
+  const { rule, customer } = decision
+  const payment = newPayment(draft, {
+    type: 'top_up',
+    owner: payer.owner,
+    credits: rule.credits,
+    price_cents: rule.price_cents,
+    product: 'Automatic top-up of credits',
+    urls: payer.urls,
+    customer,
+    card,
+  })
+  const { paused, ...running } = payer
+  const declines = paused === 'declined' ? 0 : payer.declines
+  draft.payers.set(
+    wallet_key,
+    count({ ...running, declines, in_flight: payment.number, last_top_up: payment.number }, payment, 1),
+  )
+  draft.payersDue.set(wallet_key, null)
+  return payment
+}
+
+/** Notes that there is no top-up now, and when to decide again. */
+export function putOff(draft: Draft, payer: Payer, decision: Exclude<Decision, { kind: 'charge' }>): void {
+  const key = walletKey(payer.owner)
+  draft.payersDue.set(key, decision.kind === 'pause' ? decision.until_ms : null)
+  if (decision.kind === 'rest') return
+  const paused = pause(draft, payer, decision.reason)
+  if (paused !== payer) draft.payers.set(key, paused)
+}

@@ -1,0 +1,62 @@
+import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { callerOf, ledgerOf } from '../http/caller.ts'
+import { ownerOf } from '../http/input/identifiers.ts'
+import { answerResult } from '../http/output/problem.ts'
+import { createRouter, json, jsonRequest, route } from '../http/route.ts'
+import { readTopUp, setTopUp } from '../ledger/client/client.ts'
+import { renderTopUp } from './render.ts'
+import { topUpDraftSchema, topUpQuery, topUpSchema } from './schema.ts'
+
+const setRoute = route({
+  method: 'put',
+  path: '/',
+  summary: 'Set the automatic top-up of a wallet',
+  description:
+    'Charges the card that a checkout of this wallet saved when the available credits fall below `below`. Ends a pause. At most one charge of a wallet is under way at a time.',
+  ...scoped('credits:write'),
+  request: { query: topUpQuery, body: jsonRequest(topUpDraftSchema) },
+  answers: { 200: json('The rule and its state.', topUpSchema) },
+  problems: ['overloaded', 'not_found'],
+})
+
+const getRoute = route({
+  method: 'get',
+  path: '/',
+  summary: 'Get the automatic top-up of a wallet',
+  ...scoped('credits:read'),
+  request: { query: topUpQuery },
+  answers: { 200: json('The rule and its state.', topUpSchema) },
+  problems: ['overloaded', 'not_found'],
+})
+
+const deleteRoute = route({
+  method: 'delete',
+  path: '/',
+  summary: 'End the automatic top-up of a wallet; a charge that is under way continues',
+  ...scoped('credits:write'),
+  request: { query: topUpQuery },
+  answers: { 200: json('The rule that ended.', topUpSchema) },
+  problems: ['overloaded', 'not_found'],
+})
+
+export const autoTopUpRoutes = createRouter()
+
+autoTopUpRoutes.openapi(setRoute, async (c) => {
+  const { below, credits, price_usd, max_usd_per_month, max_per_day, enabled } = c.req.valid('json')
+  const rule = {
+    ...{ below, credits, price_cents: price_usd, max_cents_a_month: max_usd_per_month, enabled },
+    max_a_day: max_per_day ?? null,
+  }
+  const message = { caller: callerOf(c), owner: ownerOf(c.req.valid('query')), rule }
+  return answerResult(c, await setTopUp(c.env, ledgerOf(c), message), renderTopUp)
+})
+
+autoTopUpRoutes.openapi(getRoute, async (c) => {
+  const message = { caller: callerOf(c), owner: ownerOf(c.req.valid('query')) }
+  return answerResult(c, await readTopUp(c.env, ledgerOf(c), message), renderTopUp)
+})
+
+autoTopUpRoutes.openapi(deleteRoute, async (c) => {
+  const message = { caller: callerOf(c), owner: ownerOf(c.req.valid('query')), rule: null }
+  return answerResult(c, await setTopUp(c.env, ledgerOf(c), message), renderTopUp)
+})

@@ -1,0 +1,83 @@
+import type { Bindings } from '../../bindings.ts'
+
+/** Credit packs in D1. */
+
+export interface CreditPack {
+  readonly credit_pack_id: string
+  readonly name: string
+  readonly credits_micro: number
+  readonly price_cents: number
+  /** Null for credits that do not expire. */
+  readonly expires_in_days: number | null
+  readonly created_at_ms: number
+  readonly updated_at_ms: number
+}
+
+type Db = Pick<Bindings, 'DB'>
+
+/** The most packs of a ledger. */
+export const MAX_CREDIT_PACKS = 100
+
+const COLUMNS =
+  'credit_pack_id, name, credits_micro, price_cents, expires_in_days, created_at_ms, updated_at_ms'
+
+// 1 row written, and none if the ledger has enough packs or one of this name. Reads the packs of the ledger.
+const INSERT = `
+  INSERT INTO credit_packs (ledger_id, ${COLUMNS}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+  WHERE (SELECT count(*) FROM credit_packs WHERE ledger_id = ?1) < ${MAX_CREDIT_PACKS}
+    AND NOT EXISTS (SELECT 1 FROM credit_packs WHERE ledger_id = ?1 AND name = ?3)`
+
+/** The statement that adds a pack if there is room and no other of its name: it then changes one row. */
+export function insertPack(env: Db, ledger_id: string, pack: CreditPack): D1PreparedStatement {
+  const { credit_pack_id, name, credits_micro, price_cents, expires_in_days } = pack
+  const { created_at_ms, updated_at_ms } = pack
+  return env.DB.prepare(INSERT).bind(
+    ...[ledger_id, credit_pack_id, name, credits_micro, price_cents],
+    ...[expires_in_days, created_at_ms, updated_at_ms],
+  )
+}
+
+// 1 row written, and none if the pack has changed since it was read, or another one has its name.
+const UPDATE = `
+  UPDATE credit_packs SET name = ?3, credits_micro = ?4, price_cents = ?5, expires_in_days = ?6, updated_at_ms = ?7
+  WHERE ledger_id = ?1 AND credit_pack_id = ?2 AND updated_at_ms = ?8
+    AND NOT EXISTS (SELECT 1 FROM credit_packs AS other WHERE other.ledger_id = ?1
+      AND other.credit_pack_id <> ?2 AND other.name = ?3)`
+
+/** The statement that replaces a pack that was last changed at `read_at_ms`. */
+export function updatePack(
+  env: Db,
+  ledger_id: string,
+  pack: CreditPack,
+  read_at_ms: number,
+): D1PreparedStatement {
+  const { credit_pack_id, name, credits_micro, price_cents, expires_in_days, updated_at_ms } = pack
+  return env.DB.prepare(UPDATE).bind(
+    ...[ledger_id, credit_pack_id, name, credits_micro, price_cents],
+    ...[expires_in_days, updated_at_ms, read_at_ms],
+  )
+}
+
+const SELECT_ONE = `SELECT ${COLUMNS} FROM credit_packs WHERE ledger_id = ?1 AND credit_pack_id = ?2`
+
+export function findPack(env: Db, ledger_id: string, id: string): Promise<CreditPack | null> {
+  return env.DB.prepare(SELECT_ONE).bind(ledger_id, id).first<CreditPack>()
+}
+
+const LIST = `
+  SELECT ${COLUMNS} FROM credit_packs WHERE ledger_id = ?1 AND credit_pack_id < ?2
+  ORDER BY credit_pack_id DESC LIMIT ?3`
+
+export async function listPacks(
+  env: Db,
+  ledger_id: string,
+  { before_id, limit }: { readonly before_id: string; readonly limit: number },
+): Promise<CreditPack[]> {
+  return (await env.DB.prepare(LIST).bind(ledger_id, before_id, limit).all<CreditPack>()).results
+}
+
+const DELETE = 'DELETE FROM credit_packs WHERE ledger_id = ?1 AND credit_pack_id = ?2'
+
+export function deletePack(env: Db, ledger_id: string, id: string): D1PreparedStatement {
+  return env.DB.prepare(DELETE).bind(ledger_id, id)
+}

@@ -1,0 +1,145 @@
+import { z } from '@hono/zod-openapi'
+import { chargeableUsd, creditsAmount, usdCentsLimit } from '../http/input/amounts.ts'
+import { customerText, objectId, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { pageQuery, pageSchema } from '../http/input/pagination.ts'
+import { PAUSE_REASONS, PAYMENT_STATUSES, PAYMENT_TYPES } from '../ledger/model/payments.ts'
+
+const MAX_URL = 2_048
+const PLAIN_URL = /^https?:\/\/[\x21-\x5b\x5d-\x7e]+$/i
+
+/** An address for the buyer's browser. This Worker never calls it. */
+function returnUrl() {
+  return z
+    .string()
+    .max(MAX_URL, `must have at most ${MAX_URL} characters`)
+    .refine((text) => {
+      const url = PLAIN_URL.test(text) ? URL.parse(text) : null
+      return url !== null && url.username === '' && url.password === ''
+    }, 'must be an http or https URL')
+    .openapi({ format: 'uri', example: 'https://app.example.com/credits' })
+}
+
+export const checkoutSchema = z
+  .strictObject({
+    ...subjectFields,
+    credit_pack_id: objectId().optional().openapi({ description: 'Instead of `credits` and `price_usd`.' }),
+    credits: creditsAmount().optional(),
+    price_usd: chargeableUsd().optional().openapi({ description: 'In whole cents, at least 0.50.' }),
+    success_url: returnUrl(),
+    cancel_url: returnUrl(),
+    save_payment_method: z.boolean().default(false).openapi({
+      description: 'Saves the card for automatic top-ups of this wallet.',
+    }),
+  })
+  .superRefine(refuseTwoOwners)
+  .superRefine(({ credit_pack_id, credits, price_usd }, ctx) => {
+    const fields = { credits, price_usd }
+    for (const [name, value] of Object.entries(fields)) {
+      const is_given = value !== undefined
+      if (is_given === (credit_pack_id === undefined)) continue
+      const message = is_given ? 'cannot be combined with credit_pack_id' : 'required, or give credit_pack_id'
+      ctx.addIssue({ code: 'custom', path: [name], message })
+    }
+  })
+  .openapi('Checkout')
+
+export const checkoutAnswerSchema = z
+  .object({
+    payment_id: z.string(),
+    url: z.string().openapi({ description: "Stripe's page on which the buyer pays, for 24 hours." }),
+  })
+  .openapi('OpenedCheckout')
+
+export const paymentPath = z.object({
+  id: customerText().openapi({ param: { name: 'id', in: 'path' } }),
+})
+
+export const paymentsQuery = z.strictObject(pageQuery)
+
+const usd = (description: string) => z.number().openapi({ description })
+const time = z.string().openapi({ format: 'date-time' })
+
+const failureSchema = z.object({
+  code: z.string().openapi({ description: "Stripe's code, such as `card_declined`, or one of ours." }),
+  message: z.string(),
+})
+
+export const paymentSchema = z
+  .object({
+    payment_id: z.string(),
+    type: z.enum(PAYMENT_TYPES),
+    status: z.enum(PAYMENT_STATUSES),
+    user_id: z.string().nullable(),
+    team_id: z.string().nullable(),
+    credits: z.number(),
+    price_usd: z.number(),
+    credit_pack_id: z.string().optional(),
+    transaction_id: z.string().optional().openapi({ description: 'The purchase, once it was credited.' }),
+    provider_reference: z.string().nullable().openapi({
+      description: "Stripe's payment intent; before there is one, its Checkout session.",
+    }),
+    failure: failureSchema.optional(),
+    refunded_usd: usd('Refunded through Stripe.'),
+    disputed_usd: usd('In disputes that are open or lost.'),
+    credits_taken_back: z.number().openapi({
+      description: 'Credits that refunds and disputes took out of the lot.',
+    }),
+    url: z.string().optional().openapi({ description: 'The page on which the payment can be made now.' }),
+    receipt_url: z.string().optional(),
+    created_at: time,
+  })
+  .openapi('Payment')
+
+export const paymentsSchema = pageSchema(paymentSchema).openapi('PaymentsPage')
+
+export const topUpQuery = z.strictObject(subjectFields).superRefine(refuseTwoOwners)
+
+export const topUpDraftSchema = z
+  .strictObject({
+    below: creditsAmount().openapi({
+      description: 'Charges when the available credits fall below this. Held credits are not available.',
+    }),
+    credits: creditsAmount().openapi({ description: 'The credits of one top-up.' }),
+    price_usd: chargeableUsd().openapi({ description: 'The price of one top-up, in whole cents.' }),
+    max_usd_per_month: usdCentsLimit().openapi({
+      description: 'The most that is charged in a calendar month (UTC). Refunds give nothing back.',
+    }),
+    max_per_day: z
+      .int()
+      .min(1, 'must be at least 1')
+      .max(1_000, 'must be at most 1000')
+      .optional()
+      .openapi({ description: 'The most top-ups of a day (UTC). Default: no limit.' }),
+    enabled: z.boolean().default(true),
+  })
+  .superRefine(({ price_usd, max_usd_per_month }, ctx) => {
+    if (max_usd_per_month >= price_usd) return
+    ctx.addIssue({ code: 'custom', path: ['max_usd_per_month'], message: 'must be at least price_usd' })
+  })
+  .openapi('AutoTopUpDraft')
+
+export const topUpSchema = z
+  .object({
+    wallet_id: z.string(),
+    below: z.number(),
+    credits: z.number(),
+    price_usd: z.number(),
+    max_usd_per_month: z.number(),
+    max_per_day: z.int().nullable(),
+    enabled: z.boolean(),
+    paused_reason: z.enum(PAUSE_REASONS).nullable().openapi({
+      description:
+        'Why nothing is charged: no saved card, three declined charges in a row, or a limit. Another card, or setting the top-up again, ends the first two.',
+    }),
+    last_attempt: z
+      .object({
+        payment_id: z.string(),
+        status: z.enum(PAYMENT_STATUSES),
+        at: time,
+        failure: failureSchema.optional(),
+        url: z.string().optional().openapi({ description: 'Where the card owner confirms the charge.' }),
+      })
+      .nullable(),
+    spent_usd_this_month: usd('Charged, or being charged, in this calendar month (UTC).'),
+  })
+  .openapi('AutoTopUp')

@@ -1,0 +1,64 @@
+import type { Bindings } from '../bindings.ts'
+import { configOf } from '../config.ts'
+import { MODES, type Mode } from '../db/schema.ts'
+import { logFailure } from '../logging/log.ts'
+import { Stripe } from './client.ts'
+
+/**
+ * The operator's one Stripe account. Live ledgers are paid with the secrets `STRIPE_…`, test ledgers with
+ * `STRIPE_TEST_…` only.
+ */
+
+/** The development values. They are public, so they work only where `ENVIRONMENT` is `development`. */
+export const DEVELOPMENT_STRIPE = {
+  STRIPE_SECRET_KEY: 'sk_test_development',
+  STRIPE_WEBHOOK_SECRET: 'whsec_development',
+  STRIPE_TEST_SECRET_KEY: 'sk_test_development',
+  STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
+} as const
+
+type Secret = keyof typeof DEVELOPMENT_STRIPE
+
+const SECRETS: Readonly<Record<Mode, { readonly key: Secret; readonly webhook: Secret }>> = {
+  live: { key: 'STRIPE_SECRET_KEY', webhook: 'STRIPE_WEBHOOK_SECRET' },
+  test: { key: 'STRIPE_TEST_SECRET_KEY', webhook: 'STRIPE_TEST_WEBHOOK_SECRET' },
+}
+
+/** Secret and restricted keys of Stripe: `sk_live_…`, `rk_test_…`. */
+const KEY = /^[sr]k_(live|test)_[\x21-\x7e]{1,250}$/
+
+/** Returns Stripe for the payments of a mode; undefined where that mode is not set up. */
+export function stripeOf(env: Bindings, mode: Mode): Stripe | undefined {
+  const name = SECRETS[mode].key
+  const secret_key = secretOf(env, name)
+  if (secret_key === undefined) return undefined
+  const { environment, stripe_api_url: api_url } = configOf(env)
+  const [, of] = KEY.exec(secret_key) ?? []
+  // Test money must not buy live credits, and a test ledger must not charge a real card.
+  const is_allowed = of === mode || (of === 'test' && environment === 'development')
+  if (!is_allowed) {
+    logFailure('stripe_key_refused', { secret: name })
+    return undefined
+  }
+  return new Stripe({ api_url, secret_key })
+}
+
+/** The webhook secrets that are set up, with the mode of their events. */
+export function webhookSecretsOf(env: Bindings): readonly { readonly mode: Mode; readonly secret: string }[] {
+  return MODES.flatMap((mode) => {
+    const secret = secretOf(env, SECRETS[mode].webhook)
+    return secret === undefined ? [] : [{ mode, secret }]
+  })
+}
+
+/** Whether objects of Stripe with this `livemode` may pay a ledger of the mode. */
+export function acceptsLivemode(env: Bindings, mode: Mode, livemode: boolean): boolean {
+  return livemode === (mode === 'live') || (!livemode && configOf(env).environment === 'development')
+}
+
+function secretOf(env: Bindings, name: Secret): string | undefined {
+  const value = env[name]
+  if (value === undefined || value === '') return undefined
+  const is_public = value === DEVELOPMENT_STRIPE[name]
+  return is_public && configOf(env).environment !== 'development' ? undefined : value
+}

@@ -1,0 +1,220 @@
+import { z } from 'zod'
+import { LATE, withDeadline } from '../time/durations.ts'
+import { encodeForm, type FormFields } from './form.ts'
+import {
+  disputesSchema,
+  type PaymentIntent,
+  paymentIntentSchema,
+  paymentIntentsSchema,
+  paymentMethodsSchema,
+  sessionSchema,
+} from './objects.ts'
+
+/** The version of Stripe's API whose objects `objects.ts` reads. Stripe answers in it, whatever the account's default is. */
+export const STRIPE_VERSION = '2026-10-28.endive'
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+export interface StripeOptions {
+  readonly api_url: string
+  /** Never log it. */
+  readonly secret_key: string
+  readonly timeout_ms?: number
+  readonly fetcher?: Fetch
+}
+
+/** The result of a call. Never throws. */
+export type StripeResult<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  /** Stripe refused it and did nothing. */
+  | StripeRefusal
+  /** The card was refused, or needs its owner. A payment intent may have been made. */
+  | (Omit<StripeRefusal, 'kind'> & { readonly kind: 'declined'; readonly intent: PaymentIntent | undefined })
+  /** Stripe refuses the secret key. */
+  | { readonly kind: 'unauthorized' }
+  /** Nobody knows whether it was done: a repeat with the same key is safe. */
+  | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
+
+export interface StripeRefusal {
+  readonly kind: 'refused'
+  readonly status: number
+  readonly code: string
+  /** For a person. */
+  readonly message: string
+}
+
+const TIMEOUT_MS = 8_000
+const MAX_BYTES = 512 * 1024
+const MAX_MESSAGE = 300
+const MAX_RETRY_AFTER_S = 3_600
+const EXPAND = { expand: ['latest_charge', 'payment_method'] }
+const EXPAND_SESSION = { expand: ['payment_intent.latest_charge', 'payment_intent.payment_method'] }
+
+/**
+ * The few endpoints of Stripe that payments use. Each call has a time limit and reads a bounded answer; a POST has an
+ * idempotency key, which Stripe remembers for 24 hours.
+ */
+export class Stripe {
+  private readonly options: StripeOptions
+
+  constructor(options: StripeOptions) {
+    this.options = options
+  }
+
+  createSession(fields: FormFields, key: string) {
+    return this.post('/v1/checkout/sessions', sessionSchema, fields, key)
+  }
+
+  session(id: string) {
+    return this.get(`/v1/checkout/sessions/${encodeURIComponent(id)}`, sessionSchema, EXPAND_SESSION)
+  }
+
+  createPaymentIntent(fields: FormFields, key: string) {
+    return this.post('/v1/payment_intents', paymentIntentSchema, { ...fields, ...EXPAND }, key)
+  }
+
+  paymentIntent(id: string) {
+    return this.get(`/v1/payment_intents/${encodeURIComponent(id)}`, paymentIntentSchema, EXPAND)
+  }
+
+  cancelPaymentIntent(id: string, key: string) {
+    const fields = { ...EXPAND, cancellation_reason: 'abandoned' }
+    return this.post(`/v1/payment_intents/${encodeURIComponent(id)}/cancel`, paymentIntentSchema, fields, key)
+  }
+
+  /** A customer's payment intents from a time on, newest first. */
+  paymentIntentsOf(customer: string, from_s: number) {
+    const fields = {
+      customer,
+      created: { gte: from_s },
+      limit: 100,
+      expand: ['data.latest_charge', 'data.payment_method'],
+    }
+    return this.get('/v1/payment_intents', paymentIntentsSchema, fields)
+  }
+
+  /** A customer's cards, the newest first. */
+  cardsOf(customer: string) {
+    const path = `/v1/customers/${encodeURIComponent(customer)}/payment_methods`
+    return this.get(path, paymentMethodsSchema, { type: 'card', limit: 1 })
+  }
+
+  disputesOf(payment_intent: string) {
+    return this.get('/v1/disputes', disputesSchema, { payment_intent, limit: 100 })
+  }
+
+  private get<T>(path: string, schema: z.ZodType<T>, fields: FormFields): Promise<StripeResult<T>> {
+    return this.call(`${path}?${encodeForm(fields)}`, schema, { method: 'GET' })
+  }
+
+  private post<T>(
+    path: string,
+    schema: z.ZodType<T>,
+    fields: FormFields,
+    key: string,
+  ): Promise<StripeResult<T>> {
+    const headers = { 'Content-Type': 'application/x-www-form-urlencoded', 'Idempotency-Key': key }
+    return this.call(path, schema, { method: 'POST', headers, body: encodeForm(fields) })
+  }
+
+  private async call<T>(path: string, schema: z.ZodType<T>, init: RequestInit): Promise<StripeResult<T>> {
+    const { timeout_ms = TIMEOUT_MS } = this.options
+    const controller = new AbortController()
+    try {
+      const answer = await withDeadline(this.send(path, init, controller.signal), timeout_ms)
+      if (answer === LATE) return { kind: 'unknown', reason: 'timeout' }
+      return readAnswer(answer, schema)
+    } catch {
+      return { kind: 'unknown', reason: 'unreachable' }
+    } finally {
+      controller.abort()
+    }
+  }
+
+  private async send(path: string, init: RequestInit, signal: AbortSignal): Promise<Answer> {
+    const { api_url, secret_key, fetcher = (url, sent) => fetch(url, sent) } = this.options
+    const response = await fetcher(api_url + path, {
+      ...init,
+      headers: {
+        ...init.headers,
+        Accept: 'application/json',
+        Authorization: `Bearer ${secret_key}`,
+        'Stripe-Version': STRIPE_VERSION,
+      },
+      redirect: 'manual',
+      signal,
+    })
+    const retry_after = Number(response.headers.get('Retry-After') ?? Number.NaN)
+    return { status: response.status, retry_after, text: await boundedText(response) }
+  }
+}
+
+interface Answer {
+  readonly status: number
+  /** In seconds; NaN without one. */
+  readonly retry_after: number
+  readonly text: string
+}
+
+const errorSchema = z.object({
+  error: z.object({
+    type: z.string(),
+    code: z.string().optional(),
+    decline_code: z.string().optional(),
+    message: z.string().optional(),
+    payment_intent: z.unknown().optional(),
+  }),
+})
+
+function readAnswer<T>({ status, retry_after, text }: Answer, schema: z.ZodType<T>): StripeResult<T> {
+  if (status >= 200 && status < 300) {
+    const value = schema.safeParse(parseJson(text))
+    return value.success
+      ? { kind: 'ok', value: value.data }
+      : { kind: 'unknown', reason: `answer not understood: ${value.error.issues[0]?.path.join('.') ?? ''}` }
+  }
+  if (status === 401 || status === 403) return { kind: 'unauthorized' }
+  const parsed = errorSchema.safeParse(parseJson(text))
+  // 409: the same key is being used, or an object is locked. A key with other parameters is found by a look-up.
+  const is_final = status >= 400 && status < 500 && status !== 409 && status !== 429
+  if (!is_final || !parsed.success || parsed.data.error.type === 'idempotency_error') {
+    const wait_s = Number.isFinite(retry_after) ? Math.min(Math.max(retry_after, 0), MAX_RETRY_AFTER_S) : null
+    const wait = wait_s === null ? {} : { retry_after_ms: wait_s * 1_000 }
+    return { kind: 'unknown', reason: `status ${status}`, ...wait }
+  }
+  const { error } = parsed.data
+  const refusal = {
+    status,
+    code: error.decline_code ?? error.code ?? error.type,
+    message: (error.message ?? 'The payment was refused.').slice(0, MAX_MESSAGE),
+  }
+  if (status !== 402) return { kind: 'refused', ...refusal }
+  const intent = paymentIntentSchema.safeParse(error.payment_intent)
+  // The need of an authentication is more important than the reason that the bank gave for it.
+  const code = error.code === 'authentication_required' ? error.code : refusal.code
+  return { kind: 'declined', ...refusal, code, intent: intent.success ? intent.data : undefined }
+}
+
+/** Undefined for text that is not JSON, which no schema accepts. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = response.body?.getReader()
+  for (let next = await reader?.read(); next?.done === false; next = await reader?.read()) {
+    length += next.value.byteLength
+    if (length > MAX_BYTES) {
+      await reader?.cancel()
+      throw new Error(`the answer has more than ${MAX_BYTES} bytes`)
+    }
+    chunks.push(next.value)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

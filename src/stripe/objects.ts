@@ -1,0 +1,59 @@
+import { z } from 'zod'
+
+/** The fields of Stripe's objects that payments read. Others are ignored. */
+
+/** Addresses are stored, and are part of a notification, which is bounded. */
+const MAX_URL = 2_048
+const metadata = z.record(z.string(), z.string()).nullish()
+const card = z.object({ fingerprint: z.string().nullish() })
+
+export const paymentMethodSchema = z.object({ id: z.string(), card: card.nullish() })
+
+const chargeSchema = z.object({
+  id: z.string(),
+  amount_refunded: z.int().min(0),
+  disputed: z.boolean(),
+  receipt_url: z.string().max(MAX_URL).nullish(),
+})
+
+export const paymentIntentSchema = z.object({
+  id: z.string(),
+  object: z.literal('payment_intent'),
+  status: z.string(),
+  /** In cents. */
+  amount_received: z.int().min(0),
+  currency: z.string(),
+  livemode: z.boolean(),
+  metadata,
+  customer: z.string().nullish(),
+  payment_method: z.union([z.string(), paymentMethodSchema]).nullish(),
+  latest_charge: z.union([z.string(), chargeSchema]).nullish(),
+  last_payment_error: z
+    .object({
+      code: z.string().optional(),
+      decline_code: z.string().optional(),
+      message: z.string().optional(),
+    })
+    .nullish(),
+})
+
+export const sessionSchema = z.object({
+  id: z.string(),
+  object: z.literal('checkout.session'),
+  status: z.string().nullish(),
+  url: z.string().max(MAX_URL).nullish(),
+  livemode: z.boolean(),
+  metadata,
+  /** Expanded where it is read; a new session has its id or none. */
+  payment_intent: z.union([z.string(), paymentIntentSchema]).nullish(),
+})
+
+export const paymentIntentsSchema = z.object({ data: z.array(paymentIntentSchema) })
+export const paymentMethodsSchema = z.object({ data: z.array(paymentMethodSchema) })
+export const disputesSchema = z.object({
+  data: z.array(z.object({ id: z.string(), status: z.string(), amount: z.int().min(0) })),
+})
+
+export type PaymentIntent = z.infer<typeof paymentIntentSchema>
+export type Session = z.infer<typeof sessionSchema>
+export type Disputes = z.infer<typeof disputesSchema>

@@ -1,0 +1,30 @@
+/** The signatures of Stripe's webhooks: `t=1492774577,v1=5257a8…`, HMAC-SHA256 over `t.body`. */
+
+/** A signature is older than this only when it is replayed. */
+const TOLERANCE_S = 300
+const MAX_HEADER = 1_024
+const HEX = /^[0-9a-f]{64}$/
+const SECONDS = /^\d{1,12}$/
+
+/** Whether one of the signatures of a body was made with the secret within the last five minutes. Several may be there. */
+export async function isSignedBy(
+  secret: string,
+  { body, header, now_ms }: { readonly body: Uint8Array; readonly header: string; readonly now_ms: number },
+): Promise<boolean> {
+  if (header.length > MAX_HEADER) return false
+  const items = header.split(',').map((item) => item.trim().split('=', 2))
+  const valuesOf = (scheme: string) =>
+    items.filter(([name]) => name === scheme).map(([, value = '']) => value)
+  const [time = '', ...times] = valuesOf('t')
+  if (times.length > 0 || !SECONDS.test(time)) return false
+  if (Math.abs(now_ms / 1_000 - Number(time)) > TOLERANCE_S) return false
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', Buffer.from(secret), algorithm, false, ['verify'])
+  const signed = Buffer.concat([Buffer.from(`${time}.`), body])
+  for (const signature of valuesOf('v1')) {
+    // `verify` compares in constant time.
+    const bytes = HEX.test(signature) ? Buffer.from(signature, 'hex') : undefined
+    if (bytes && (await crypto.subtle.verify(algorithm, key, bytes, signed))) return true
+  }
+  return false
+}

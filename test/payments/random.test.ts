@@ -1,0 +1,345 @@
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, inject, it, vi } from 'vitest'
+import { checkPayment, openCheckout, readPayments, setTopUp } from '../../src/ledger/client/client.ts'
+import type { PaymentAnswer } from '../../src/ledger/model/messages/payments.ts'
+import { microCredits } from '../../src/pricing/money.ts'
+import { powerCut } from '../faults/injection.ts'
+import {
+  ask,
+  freshLedger,
+  runAlarm,
+  storedBalances,
+  storedPages,
+  type TestLedger,
+} from '../support/ledgers.ts'
+import { CALLER } from '../support/messages.ts'
+import { type CardBehaviour, type Fault, ScriptedStripe } from '../support/stripe.ts'
+import { DAY_MS, HOUR_MS, later, MINUTE_MS } from './support.ts'
+
+/**
+ * Histories of one wallet with a top-up: buyers, declines, refunds, disputes, lost and repeated news, a Stripe that
+ * fails, and an object that is stopped before and after any call and in its transactions. Whatever happens: money in is
+ * credits out, a payment is charged once, the cap of the month holds, and a third decline is the last.
+ */
+
+const RULE = {
+  below: 500,
+  credits: 1_000_000_000,
+  price_cents: 1000,
+  max_cents_a_month: 5000,
+  max_a_day: null,
+}
+const { seed, runs = 8 } = inject('fuzz')
+
+const behaviour = fc.constantFrom<CardBehaviour>('good', 'good', 'declined', 'needs_owner')
+const pick = fc.nat(1_000)
+const act = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ op: fc.constant('burn' as const), share: fc.integer({ min: 1, max: 100 }) }),
+  },
+  { weight: 6, arbitrary: fc.record({ op: fc.constant('ring' as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('wait' as const),
+      ms: fc.constantFrom(MINUTE_MS, HOUR_MS, 7 * HOUR_MS, DAY_MS, 16 * DAY_MS),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('checkout' as const), saves: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('pay' as const), pick, behaviour }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ op: fc.constant('hint' as const), pick, times: fc.integer({ min: 1, max: 3 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('card' as const), behaviour }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('set' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('refund' as const),
+      pick,
+      cents: fc.integer({ min: 1, max: 1000 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('dispute' as const),
+      pick,
+      status: fc.constantFrom('needs_response', 'won', 'lost'),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('fault' as const),
+      fault: fc.constantFrom<Fault>('lost', 'down', 'busy', 'broken'),
+      calls: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('stop' as const),
+      at: fc.constantFrom('before a call', 'after a call', 'inside the transaction', 'after the transaction'),
+    }),
+  },
+)
+type Act = typeof act extends fc.Arbitrary<infer T> ? T : never
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 400 * DAY_MS })
+  vi.spyOn(console, 'error').mockImplementation(() => undefined)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+it('money in is credits out, over any history', async () => {
+  const history = fc.array(act, { minLength: 15, maxLength: 50 })
+  const property = fc.asyncProperty(history, async (acts) => {
+    const life = await Life.begin()
+    for (const one of acts) {
+      await life.run(one)
+      await life.check()
+    }
+    await life.end()
+  })
+  await fc.assert(property, { numRuns: runs, ...(seed !== undefined && { seed }) })
+}, 3_600_000)
+
+class Life {
+  private readonly ledger: TestLedger
+  private readonly stripe = new ScriptedStripe()
+  private fault: { fault: Fault; calls: number } | null = null
+  private stop: 'before a call' | 'after a call' | null = null
+  private burned = 0
+  /** Charges of declined cards since the last card, person or success. */
+  private declines = 0
+  private charged = 0
+
+  private constructor(ledger: TestLedger) {
+    this.ledger = ledger
+  }
+
+  /** A ledger with a saved card and a rule. */
+  static async begin(): Promise<Life> {
+    const life = new Life(await freshLedger())
+    life.stripe.install()
+    life.stripe.fault = () => life.fate()
+    await life.run({ op: 'checkout', saves: true })
+    await life.run({ op: 'pay', pick: 0, behaviour: 'good' })
+    await life.run({ op: 'hint', pick: 0, times: 1 })
+    await life.run({ op: 'set' })
+    return life
+  }
+
+  async run(one: Act): Promise<void> {
+    const { stripe, ledger } = this
+    switch (one.op) {
+      case 'burn': {
+        const { customer: balance = 0 } = await storedBalances(ledger)
+        const amount = Math.floor((balance * one.share) / 100)
+        if (amount > 0) await this.burn(amount)
+        return
+      }
+      case 'ring':
+        await runAlarm(ledger).catch(() => undefined)
+        return
+      case 'wait':
+        later(one.ms)
+        return
+      case 'checkout':
+        await this.checkout(one.saves)
+        return
+      case 'pay': {
+        const open = [...stripe.sessions.values()].filter(({ status }) => status === 'open')
+        const session = open[one.pick % Math.max(1, open.length)]
+        // Stripe expires a page after a day; a page that is made for a charge is paid by its owner.
+        if (session && stripe.isOpen(session)) stripe.pay(session.id, stripe.newCard(one.behaviour))
+        return
+      }
+      case 'hint': {
+        const payments = await this.payments()
+        const payment = payments[one.pick % Math.max(1, payments.length)]
+        if (!payment) return
+        const hints = Array.from({ length: one.times }, () => this.tell(payment))
+        await Promise.allSettled(hints)
+        return
+      }
+      case 'card': {
+        const [customer] = stripe.cards.keys()
+        if (customer === undefined) return
+        stripe.addCard(customer, stripe.newCard(one.behaviour))
+        this.declines = 0
+        return
+      }
+      case 'set':
+        await setTopUp(env, ledger.name, {
+          caller: CALLER,
+          owner: { kind: 'customer' },
+          rule: {
+            ...RULE,
+            below: microCredits(RULE.below * 1_000_000),
+            credits: microCredits(RULE.credits),
+            enabled: true,
+          },
+        })
+        this.declines = 0
+        return
+      case 'refund':
+      case 'dispute': {
+        const paid = stripe.succeeded()
+        const intent = paid[one.pick % Math.max(1, paid.length)]
+        if (!intent) return
+        if (one.op === 'dispute') stripe.dispute(intent, one.status)
+        else stripe.refund(intent, Math.min(one.cents, intent.amount - (intent.charge?.amount_refunded ?? 0)))
+        return
+      }
+      case 'fault':
+        this.fault = { fault: one.fault, calls: one.calls }
+        return
+      case 'stop':
+        if (one.at === 'before a call' || one.at === 'after a call') this.stop = one.at
+        else await powerCut(ledger, one.at)
+    }
+  }
+
+  /** Holds at any moment. */
+  async check(): Promise<void> {
+    const { stripe } = this
+    const paid = stripe.succeeded()
+    const ids = paid.map(({ metadata }) => metadata.payment_id)
+    expect(new Set(ids).size, 'a payment was charged twice').toBe(ids.length)
+    const payments = await this.payments()
+    const top_ups = payments.filter(({ type }) => type === 'top_up')
+    const in_flight = top_ups.filter(({ status }) => status === 'pending' || status === 'action_required')
+    expect(in_flight.length).toBeLessThan(2)
+    const by_month = Map.groupBy(top_ups, ({ created_at_ms }) =>
+      new Date(created_at_ms).toISOString().slice(0, 7),
+    )
+    for (const [month, rows] of by_month) {
+      const cents = rows.filter(({ payment_id, status }) => status !== 'failed' || ids.includes(payment_id))
+      expect(cents.length * RULE.price_cents, month).toBeLessThanOrEqual(RULE.max_cents_a_month)
+    }
+    this.countDeclines()
+  }
+
+  /** Nothing fails any more, and all news arrives: then the books are Stripe's. */
+  async end(): Promise<void> {
+    this.fault = null
+    this.stop = null
+    for (let days = 0; days < 4; days++) {
+      await runAlarm(this.ledger).catch(() => undefined)
+      later(DAY_MS)
+    }
+    // No further top-up begins, and all that began end.
+    await setTopUp(env, this.ledger.name, { caller: CALLER, owner: { kind: 'customer' }, rule: null })
+    for (let days = 0; days < 4; days++) {
+      for (const payment of await this.payments()) await this.tell(payment)
+      later(DAY_MS)
+    }
+    const payments = await this.payments()
+    expect(payments.filter(({ status }) => status === 'pending' || status === 'action_required')).toEqual([])
+    await runAlarm(this.ledger)
+    const entries = (await storedPages(this.ledger)).flatMap((page) => page.entries)
+    const purchases = entries.filter(({ type }) => type === 'PURCHASE')
+    const paid = this.stripe.succeeded()
+    expect(purchases.map(({ payment_reference }) => payment_reference).sort()).toEqual(
+      paid.map(({ id }) => id).sort(),
+    )
+    for (const intent of paid) {
+      const payment = payments.find(({ intent_id }) => intent_id === intent.id)
+      const { amount_refunded = 0, disputes = [] } = intent.charge ?? {}
+      const disputed = disputes.some(({ status }) => status !== 'won') ? intent.amount - amount_refunded : 0
+      expect(payment).toMatchObject({ refunded_cents: amount_refunded, disputed_cents: disputed })
+      expect(payment?.taken_back).toBeLessThanOrEqual(payment?.asked_back ?? 0)
+      expect(payment?.asked_back).toBe(((amount_refunded + disputed) * RULE.credits) / RULE.price_cents)
+    }
+    const taken = payments.reduce((sum, { taken_back }) => sum + taken_back, 0)
+    const { customer: balance } = await storedBalances(this.ledger)
+    expect(balance).toBe(paid.length * RULE.credits - this.burned - taken)
+  }
+
+  private async burn(amount: number): Promise<void> {
+    const movement = {
+      type: 'ADJUSTMENT',
+      owner: { kind: 'customer' },
+      amount: microCredits(-amount),
+      reason: 'use',
+    } as const
+    const key = crypto.randomUUID()
+    const message = { movement, idempotency: { key, fingerprint: key } }
+    // A client repeats it with its key until it is answered.
+    for (let tries = 0; tries < 5; tries++) {
+      const result = await ask(this.ledger.stub, 'move', message).catch(() => undefined)
+      if (!result) continue
+      if (result.kind !== 'refused') this.burned += amount
+      return
+    }
+    throw new Error('the burn was not answered')
+  }
+
+  /** A webhook names the payment, and the object at Stripe that it is about. */
+  private tell({ number, payment_id }: PaymentAnswer): Promise<unknown> {
+    const intent = [...this.stripe.intents.values()].findLast(
+      ({ metadata }) => metadata.payment_id === payment_id,
+    )
+    return checkPayment(env, this.ledger.name, { number, ...(intent && { reference: intent.id }) })
+  }
+
+  private async checkout(saves_card: boolean): Promise<void> {
+    await openCheckout(env, this.ledger.name, {
+      caller: CALLER,
+      owner: { kind: 'customer' },
+      credits: microCredits(RULE.credits),
+      price_cents: RULE.price_cents,
+      product: '1,000 credits',
+      urls: { success: 'https://shop.test/', cancel: 'https://shop.test/' },
+      saves_card,
+    })
+  }
+
+  private async payments(): Promise<readonly PaymentAnswer[]> {
+    for (let tries = 0; tries < 5; tries++) {
+      const question = { caller: CALLER, before: null, limit: 1_000 }
+      const result = await readPayments(env, this.ledger.name, question)
+      if (result.kind === 'done') return result.answer.payments
+    }
+    throw new Error('the payments were not answered')
+  }
+
+  /** A new charge of a declined card counts; another card, a person or a success begins again. */
+  private countDeclines(): void {
+    const charges = [...this.stripe.intents.values()].filter(
+      ({ card, error }) => card !== null && error?.code !== 'authentication_required',
+    )
+    for (const { status, card } of charges.slice(this.charged)) {
+      if (card?.behaviour === 'declined' && status !== 'succeeded') this.declines += 1
+      else this.declines = 0
+    }
+    this.charged = charges.length
+    expect(this.declines).toBeLessThanOrEqual(3)
+  }
+
+  private fate(): Fault | undefined {
+    if (this.stop === 'before a call') return this.halt('hangs')
+    if (this.stop === 'after a call') return this.halt('done, hangs')
+    if (!this.fault) return undefined
+    const { fault } = this.fault
+    this.fault.calls -= 1
+    if (this.fault.calls === 0) this.fault = null
+    return fault
+  }
+
+  /** Stops the object, which waits for Stripe. Its answer, if there is one, reaches nobody. */
+  private halt(fault: Fault): Fault {
+    this.stop = null
+    void runInDurableObject(this.ledger.stub, (_, state) => state.abort('stopped')).catch(() => undefined)
+    return fault
+  }
+}

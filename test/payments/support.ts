@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, vi } from 'vitest'
+import { api, jsonOf, textField } from '../support/api.ts'
+import { answered, type Json, read } from '../support/client.ts'
+import { createCustomer, type TestCustomer } from '../support/customers.ts'
+import { ledgerOf, runAlarm } from '../support/ledgers.ts'
+import { ScriptedStripe, type SignedEvent } from '../support/stripe.ts'
+
+/** A day ahead, alarms that are armed for now do not ring by themselves: a test rings them. */
+const AHEAD_MS = 86_400_000
+
+export const MINUTE_MS = 60_000
+export const HOUR_MS = 60 * MINUTE_MS
+export const DAY_MS = 24 * HOUR_MS
+
+/** A fresh scripted Stripe and a clock that the test moves, before each test. */
+export function withStripe(): { readonly current: () => ScriptedStripe } {
+  let stripe = new ScriptedStripe()
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + AHEAD_MS })
+    stripe = new ScriptedStripe()
+    stripe.install()
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+    vi.useRealTimers()
+  })
+  return { current: () => stripe }
+}
+
+export function later(ms: number): void {
+  vi.setSystemTime(Date.now() + ms)
+}
+
+export const URLS = { success_url: 'https://shop.test/ok', cancel_url: 'https://shop.test/no' }
+
+export interface Opened {
+  readonly payment_id: string
+  readonly url: string
+}
+
+export async function checkout(key: string, body: object = {}): Promise<Opened> {
+  const sent = { credits: 1000, price_usd: 10, ...URLS, ...body }
+  const answer = await answered(key, '/v1/payments/checkout', sent, 201)
+  return { payment_id: textField(answer, 'payment_id'), url: textField(answer, 'url') }
+}
+
+export function paymentOf(key: string, id: string): Promise<Json> {
+  return read(key, `/v1/payments/${id}`)
+}
+
+export function ring({ customer_id }: TestCustomer): Promise<void> {
+  return runAlarm(ledgerOf(customer_id))
+}
+
+export async function deliver(event: SignedEvent): Promise<Response> {
+  return api('/v1/payments/stripe/webhook', { method: 'POST', ...event })
+}
+
+export const RULE = { below: 500, credits: 1000, price_usd: 10, max_usd_per_month: 100 }
+
+export async function setTopUp(key: string, rule: object = {}, query = ''): Promise<Json> {
+  const response = await api(`/v1/credits/auto-top-up${query}`, {
+    key,
+    method: 'PUT',
+    body: { ...RULE, ...rule },
+  })
+  const body = await jsonOf(response)
+  if (response.status !== 200) throw new Error(JSON.stringify(body))
+  return body
+}
+
+export const topUpOf = (key: string, query = '') => read(key, `/v1/credits/auto-top-up${query}`)
+
+export function burn(key: string, credits: number): Promise<Json> {
+  return answered(key, '/v1/credits/adjust', { amount: -credits, reason: 'use' })
+}
+
+/** A customer with 10,000 sign-up credits and a saved card, and its customer at Stripe. */
+export async function withCard(
+  stripe: ScriptedStripe,
+  card: Parameters<ScriptedStripe['pay']>[1] = {},
+): Promise<TestCustomer & { readonly payer: string }> {
+  const customer = await createCustomer()
+  const { url } = await checkout(customer.api_key, { save_payment_method: true })
+  const intent = stripe.pay(url, card)
+  later(2 * MINUTE_MS)
+  await ring(customer)
+  return { ...customer, payer: intent.customer ?? '' }
+}
