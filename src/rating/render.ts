@@ -31,7 +31,7 @@ export function renderCalculation({
     margin_percent: marginJson(price, cost.cost),
     ...renderSuggestion(suggestion),
     usage: usageJson(usage),
-    breakdown: cost.breakdown.map((line) => ({
+    breakdown: cost.breakdown().map((line) => ({
       unit: line.unit,
       ...(line.model !== undefined && { model: line.model }),
       quantity: quantityJson(line.quantity),

@@ -268,9 +268,9 @@ describe('whatever the usage', { timeout: 60_000 }, () => {
       fc.property(prices, amounts, (priced, cells) => {
         const result = priceUsage(listOf(priced), usageOf(cells))
         if (result.kind === 'unpriced') return true
-        const lines = result.breakdown.reduce((sum, line) => sum.add(line.cost_usd), new Fraction(0))
+        const lines = result.breakdown().reduce((sum, line) => sum.add(line.cost_usd), new Fraction(0))
         const off = lines.sub(exactUsd(result.cost)).abs().mul(1_000_000_000_000n)
-        return off.compare(new Fraction(result.breakdown.length + 1, 2)) <= 0
+        return off.compare(new Fraction(result.breakdown().length + 1, 2)) <= 0
       }),
       { numRuns: 2000 },
     )

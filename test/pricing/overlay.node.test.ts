@@ -15,7 +15,7 @@ import {
 } from '../../src/pricing/cost/price-book.ts'
 import { formatUsd } from '../../src/pricing/money.ts'
 import { UNIT_NAMES, USAGE_UNITS, type UsageUnit } from '../../src/pricing/units.ts'
-import { exactUsd, provider, SOME_DAY_MS } from './support.ts'
+import { exactUsd, linesOf, provider, SOME_DAY_MS } from './support.ts'
 
 const OPENAI = provider('openai')
 
@@ -73,7 +73,12 @@ function usd(book: PriceBook, model: string, asked: Asked = {}): string {
 describe('a book without overlays', () => {
   it("is the catalogue's prices, by the catalogue's own function", () => {
     const request = { provider: OPENAI, model: 'gpt-4o', usage: THOUSAND, at_ms: SOME_DAY_MS }
-    expect(costFrom(NO_OVERLAYS, request)).toEqual(providerCost(request))
+    const found = costFrom(NO_OVERLAYS, request)
+    const catalogue = providerCost(request)
+    expect({ ...found, breakdown: linesOf(found) }).toEqual({
+      ...catalogue,
+      breakdown: linesOf(catalogue),
+    })
     expect(usd(NO_OVERLAYS, 'no-such-model')).toBe('unknown_model')
   })
 })

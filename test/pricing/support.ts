@@ -1,7 +1,12 @@
 import { join } from 'node:path'
 import Fraction from 'fraction.js'
 import { findProvider, type ProviderRef } from '../../src/pricing/catalogue/catalogue.ts'
-import { type CostRequest, type CostResult, providerCost } from '../../src/pricing/cost/cost.ts'
+import {
+  type BreakdownLine,
+  type CostRequest,
+  type CostResult,
+  providerCost,
+} from '../../src/pricing/cost/cost.ts'
 import { formatUsd } from '../../src/pricing/money.ts'
 
 /** Acceptance data, beside the project unless `SHARED_DATA` names another folder. */
@@ -42,4 +47,9 @@ export function price(
 export function usd(...args: Parameters<typeof price>): string {
   const result = price(...args)
   return result.kind === 'priced' ? formatUsd(result.cost) : result.reason
+}
+
+export function linesOf(result: CostResult): readonly BreakdownLine[] {
+  if (result.kind === 'unpriced') throw new Error(`unpriced: ${result.reason}`)
+  return result.breakdown()
 }

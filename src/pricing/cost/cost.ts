@@ -37,8 +37,8 @@ export type CostResult =
   | {
       readonly kind: 'priced'
       readonly cost: PicoUsd
-      /** Computed on first read: ingest never reads it. */
-      readonly breakdown: readonly BreakdownLine[]
+      /** Computes the lines of the cost. A function: ingest never needs them, and an object with a getter is slow to make. */
+      readonly breakdown: () => readonly BreakdownLine[]
       readonly price_version: string
       readonly warnings?: readonly string[]
     }
@@ -92,17 +92,12 @@ export function priceUsage(list: PriceList, reported: Usage, about: readonly str
   const unpriced = unpricedUnits(list, usage)
   if (hasNoPrice(usage, unpriced)) return NO_PRICE
   const warnings = warningsOf(list, usage, unpriced, about)
-  return {
-    kind: 'priced',
-    cost: picoUsd(
-      safeCost(list, usage) ?? divideHalfEven(exactCost(billedOf(list, usage)), list.denominator),
-    ),
-    get breakdown() {
-      return merged(breakdownOf(list, billedOf(list, usage), usage, undefined))
-    },
-    price_version: list.version,
-    ...(warnings.length === 0 ? {} : { warnings }),
-  }
+  const cost = picoUsd(
+    safeCost(list, usage) ?? divideHalfEven(exactCost(billedOf(list, usage)), list.denominator),
+  )
+  const breakdown = () => merged(breakdownOf(list, billedOf(list, usage), usage, undefined))
+  const priced = { kind: 'priced', cost, breakdown, price_version: list.version } as const
+  return warnings.length === 0 ? priced : { ...priced, warnings }
 }
 
 const NO_PRICE: CostResult = { kind: 'unpriced', reason: 'no_price_for_usage', nearest: [] }
@@ -138,13 +133,12 @@ export function pricedSum(all: readonly ListedUsage[]): CostResult {
   return {
     kind: 'priced',
     cost: picoUsd(divideHalfEven(total, denominator)),
-    get breakdown() {
-      return merged(
+    breakdown: () =>
+      merged(
         priced.flatMap(({ list, usage, model }, index) =>
           breakdownOf(list, billed[index] ?? [], usage, model),
         ),
-      )
-    },
+      ),
     price_version: [...new Set(priced.map(({ list }) => list.version))].join(VERSION_AND),
     ...(warnings.length === 0 ? {} : { warnings: [...new Set(warnings)] }),
   }

@@ -59,13 +59,13 @@ function explanationOf(
   return {
     price: {
       ...first,
-      tier: tierJson(cost.breakdown),
+      tier: tierJson(cost.breakdown()),
       modifiers: modifiersJson(request),
       ...(below.length > 0 && { below }),
       ...(other_models.length > 0 && { other_models }),
       price_version: cost.price_version,
     },
-    units: unitsJson(cost.breakdown, usage, read_from),
+    units: unitsJson(cost.breakdown(), usage, read_from),
     burn_table: explained?.burn_table ?? null,
     rounding: explained?.rounding ?? roundingJson(null),
     lots: [],

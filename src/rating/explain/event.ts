@@ -114,7 +114,7 @@ function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: Pri
       note: 'The response reported several calls, each priced apart. Only the sum of their usage is recorded; send the response to calculate with explain.',
     }
   }
-  return { kind: 'explained', layers: prices.layers, lines: result.breakdown }
+  return { kind: 'explained', layers: prices.layers, lines: result.breakdown() }
 }
 
 function conditionsOf({
