@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { adminRoutes } from './admin/routes.ts'
+import { alertsRoutes } from './alerts/routes.ts'
 import { analyticsRoutes } from './analytics/routes.ts'
 import { authenticate } from './api-keys/authentication/authenticate.ts'
 import { apiKeysRoutes } from './api-keys/routes.ts'
@@ -35,6 +36,7 @@ import { providerKeysRoutes } from './provider-keys/routes.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
+import { streamRoutes } from './stream/routes.ts'
 import { teamsRoutes, usersRoutes } from './subjects/routes.ts'
 
 /** The API. Middleware runs in the order it is registered. */
@@ -85,6 +87,8 @@ function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/analytics', analyticsRoutes)
   app.route('/v1/provider-keys', providerKeysRoutes)
   app.route('/v1/gateway-routes', gatewayRoutesRoutes)
+  app.route('/v1/alerts', alertsRoutes)
+  app.route('/v1/stream', streamRoutes)
   app.route('/v1/users', usersRoutes)
   app.route('/v1/teams', teamsRoutes)
 }

@@ -33,6 +33,7 @@ export interface Bindings {
   readonly FLUSH_DELAY_MS?: string
   readonly NOTIFICATION_DELAY_MS?: string
   readonly NOTIFICATION_DAYS?: string
+  readonly STREAM_SECONDS?: string
   readonly LEDGER_TIMEOUT_MS?: string
   readonly MAX_LEDGER_MB?: string
   readonly ROLLUP_RETENTION_DAYS?: string

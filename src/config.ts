@@ -27,6 +27,8 @@ export interface Config {
   readonly notification_delay_ms: number
   /** The retention of notifications. */
   readonly notification_days: number
+  /** The duration after which a stream of notifications ends: its client reconnects. */
+  readonly stream_seconds: number
   /** The time limit for a ledger object, which normally answers within milliseconds. */
   readonly ledger_timeout_ms: number
   /** The size at which a ledger's database refuses changes until it has shrunk. */
@@ -90,6 +92,8 @@ export interface TierLimits {
 /** The platform limits an object's database to 10 GB; the flush and due work need the rest. */
 const MOST_LEDGER_MB = 9_500
 const MINIMUM_IDEMPOTENCY_DAYS = 7
+/** A request may make 1,000 calls of D1, and a stream makes one a second and some more. */
+const MOST_STREAM_SECONDS = 800
 /** Events may be 35 days late, and the burn rate reads 30 days. */
 const MINIMUM_ROLLUP_DAYS = 35
 
@@ -126,6 +130,7 @@ export function readConfig(env: Variables): Config {
     flush_delay_ms: wholeNumber('FLUSH_DELAY_MS', env.FLUSH_DELAY_MS ?? '5000', DAY_MS),
     notification_delay_ms: wholeNumber('NOTIFICATION_DELAY_MS', env.NOTIFICATION_DELAY_MS ?? '50', DAY_MS),
     notification_days: wholeNumber('NOTIFICATION_DAYS', env.NOTIFICATION_DAYS ?? '30', 36_500),
+    stream_seconds: wholeNumber('STREAM_SECONDS', env.STREAM_SECONDS ?? '600', MOST_STREAM_SECONDS),
     max_ledger_bytes: wholeNumber('MAX_LEDGER_MB', env.MAX_LEDGER_MB ?? '8000', MOST_LEDGER_MB) * 1_000_000,
     rollup_retention_days: rollup_days,
     log_sample_rate: share('LOG_SAMPLE_RATE', env.LOG_SAMPLE_RATE ?? '0.01'),

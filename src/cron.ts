@@ -6,11 +6,13 @@ import { forgetAnswers } from './http/output/stored-answers.ts'
 import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
 import { logFailure, logInfo } from './logging/log.ts'
 import { forgetOutcomes } from './logging/outcomes.ts'
+import { forgetNotifications } from './notifications/retention.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
 import { readPriceFeed } from './rating/price-feed/read.ts'
 import { rerateChanged } from './rating/rerate.ts'
 import { rewrapDataKeys } from './secrets/data-keys.ts'
+import { DAY_MS } from './time/durations.ts'
 import { forgetReplayed } from './usage/queue/dead-letters.ts'
 import { deleteRetired, expireDays, finishRebuilds } from './usage/rollups/upkeep.ts'
 
@@ -68,6 +70,15 @@ export const JOBS: readonly Job[] = [
     calls: 10,
     run: ({ env, now_ms, after, reach }) =>
       forgetAnswers(env, now_ms - configOf(env).idempotency_window_ms, { after, reach, rounds: 5 }),
+  },
+  {
+    name: 'notifications',
+    calls: 2,
+    run: async ({ env, now_ms, after, reach }) => {
+      const before_ms = now_ms - configOf(env).notification_days * DAY_MS
+      const deleted = await forgetNotifications(env, before_ms, { after, reach, rounds: 1 })
+      if (deleted > 0) logInfo('notifications_deleted', { deleted })
+    },
   },
   {
     name: 'price_feed',

@@ -32,6 +32,7 @@ export type RandomIdPrefix =
   | 'pk'
   | 'gr'
   | 'pack'
+  | 'alr'
 
 export interface LedgerId {
   readonly at_ms: number

@@ -10,6 +10,7 @@ from ._http import Http, Page
 from ._queue import DEFAULT_MAX_BYTES, FLUSH_SECONDS, Queue
 from ._resources import (
     Admin,
+    Alerts,
     Analytics,
     ApiKeys,
     BurnTables,
@@ -72,6 +73,7 @@ class OpenMonetize:
         self.gateway_routes = GatewayRoutes(http)
         self.credit_packs = CreditPacks(http)
         self.payments = Payments(http)
+        self.alerts = Alerts(http)
         self.drop_in = DropIn(http)
         self.customers = Customers(http)
         self.platform = Platform(http)

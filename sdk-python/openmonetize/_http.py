@@ -127,7 +127,7 @@ class Http:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         for name, value in given.items():
             if _SURROGATE.search(str(value)):
-                raise ConfigurationError(f"{name} is not text that can be sent: {value!r}.")
+                raise ConfigurationError(f"{name} cannot be sent: {value!r}.")
         if given:
             path += "?" + urlencode(given)
         data = None if body is None else json_text(body).encode()

@@ -311,6 +311,23 @@ class GatewayRoutes(_Resource):
         return self._delete(path_of("/v1/gateway-routes/{id}", id))
 
 
+class Alerts(_Resource):
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/alerts", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/alerts", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/alerts/{id}", id))
+
+    def update(self, id: str, body: Body) -> Json:
+        return self._send(path_of("/v1/alerts/{id}", id), body, None, "PATCH")
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/alerts/{id}", id))
+
+
 class OpenMeter(_Resource):
     def retrieve(self) -> Json:
         return self._get("/v1/drop-in/openmeter")

@@ -2357,6 +2357,90 @@ export interface paths {
         patch: operations["updateGatewayRoute"];
         trace?: never;
     };
+    "/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts, newest first
+         * @description List alerts, newest first.
+         *
+         *     Requires an API key with the scope `webhooks:read`.
+         */
+        get: operations["listAlerts"];
+        put?: never;
+        /**
+         * Create an alert on a wallet or a limit
+         * @description Fires once when its value passes the threshold, in the transaction that moves the value, and arms again beyond `rearm_at`. A value that is past the threshold already does not fire. Without a user or team the alert is on the wallet, or the limit, of the customer.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        post: operations["createAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an alert and its state
+         * @description Get an alert and its state.
+         *
+         *     Requires an API key with the scope `webhooks:read`.
+         */
+        get: operations["getAlert"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an alert
+         * @description Delete an alert.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        delete: operations["deleteAlert"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an alert: the given fields
+         * @description A new threshold without `rearm_at` sets its default. The state follows the value as it is now.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        patch: operations["updateAlert"];
+        trace?: never;
+    };
+    "/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream notifications as server-sent events
+         * @description Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. A client resumes with `Last-Event-ID`, or `after`, and misses none. Without either the stream begins now. A comment comes every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its key: reconnect.
+         *
+         *     Requires an API key with the scope `webhooks:read`.
+         */
+        get: operations["streamNotifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users": {
         parameters: {
             query?: never;
@@ -2943,7 +3027,7 @@ export interface components {
         };
         Difference: {
             /** @enum {string} */
-            kind: "pages_missing" | "page_sums" | "wallet_chain" | "balance" | "usage_of_pages" | "usage_of_rollups" | "usage_of_days";
+            kind: "pages_missing" | "page_sums" | "wallet_chain" | "hash_chain" | "balance" | "usage_of_pages" | "usage_of_rollups" | "usage_of_days";
             from_entry: number;
             to_entry: number;
             expected: string;
@@ -4998,6 +5082,69 @@ export interface components {
              */
             on_ambiguous?: "next" | "stop";
             timeouts?: components["schemas"]["GatewayTimeouts"];
+            enabled?: boolean;
+        };
+        Alert: {
+            id: string;
+            /** @enum {string} */
+            type: "balance_below" | "spend_above" | "limit_used" | "lot_expiring" | "runway_below";
+            threshold: {
+                credits?: number;
+                percent?: number;
+                days?: number;
+            };
+            rearm_at: number;
+            user_id: string | null;
+            team_id: string | null;
+            feature_id: string | null;
+            /** @enum {string|null} */
+            period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | null;
+            cooldown_seconds: number;
+            enabled: boolean;
+            /** @enum {string} */
+            state: "armed" | "fired";
+            /** Format: date-time */
+            fired_at: string | null;
+            /** @enum {string} */
+            mode: "live" | "test";
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        NewAlert: {
+            /** @enum {string} */
+            type: "balance_below" | "spend_above" | "limit_used" | "lot_expiring" | "runway_below";
+            threshold: {
+                credits?: number | string;
+                percent?: number | string;
+                days?: number | string;
+            };
+            user_id?: string;
+            team_id?: string;
+            /** @description The feature of `limit_used`; of `spend_above`, if only one feature counts. */
+            feature_id?: string;
+            /**
+             * @description The period of `spend_above`, in UTC. Default: MONTHLY.
+             * @enum {string}
+             */
+            period?: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY";
+            /** @description The value beyond which a fired alert arms again, in the unit of the threshold. Default: a tenth past it. */
+            rearm_at?: number | string;
+            /** @description The least time between two notifications of the alert. Default: 0. */
+            cooldown_seconds?: number;
+            enabled?: boolean;
+        };
+        AlertChange: {
+            threshold?: {
+                credits?: number | string;
+                percent?: number | string;
+                days?: number | string;
+            };
+            /** @description The value beyond which a fired alert arms again, in the unit of the threshold. Default: a tenth past it. */
+            rearm_at?: number | string;
+            /** @description The least time between two notifications of the alert. Default: 0. */
+            cooldown_seconds?: number;
             enabled?: boolean;
         };
         User: {
@@ -8443,6 +8590,150 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GatewayRoute"];
+                };
+            };
+        };
+    };
+    listAlerts: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of alerts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Alert"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+        };
+    };
+    createAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAlert"];
+            };
+        };
+        responses: {
+            /** @description The alert. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    getAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alert. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    deleteAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deleted alert. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    updateAlert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertChange"];
+            };
+        };
+        responses: {
+            /** @description The alert. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    streamNotifications: {
+        parameters: {
+            query?: {
+                /** @description Only notifications with higher sequences. */
+                after?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
         };

@@ -271,7 +271,7 @@ export function queryOf(params: unknown): string {
   for (const [name, value] of Object.entries(Object(params))) {
     if (value === undefined || value === null) continue
     if (LONE_SURROGATE.test(String(value))) {
-      throw new ConfigurationError(`${name} is not text that can be sent: ${JSON.stringify(value)}.`)
+      throw new ConfigurationError(`${name} cannot be sent: ${JSON.stringify(value)}.`)
     }
     query.set(name, String(value))
   }

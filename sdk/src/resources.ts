@@ -157,6 +157,7 @@ export function resources(http: Http) {
       'updateGatewayRoute',
       'deleteGatewayRoute'
     >('/v1/gateway-routes'),
+    alerts: objects<'createAlert', 'listAlerts', 'getAlert', 'updateAlert', 'deleteAlert'>('/v1/alerts'),
     creditPacks: objects<
       'createCreditPack',
       'listCreditPacks',

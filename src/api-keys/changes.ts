@@ -1,6 +1,7 @@
 import type { Bindings } from '../bindings.ts'
 import { isTaken } from '../db/errors.ts'
 import type { Mode } from '../db/schema.ts'
+import { notify } from '../ledger/client/client.ts'
 import { openTestLedger, shareWithTestLedger } from '../ledger/client/test-ledger.ts'
 import { logError } from '../logging/log.ts'
 import {
@@ -18,7 +19,7 @@ import {
 import { forgetCachedKey, mintApiKey } from './authentication/lookup.ts'
 import { type Authority, SCOPES, type Scope } from './authentication/scopes.ts'
 import { publishKeys } from './publishing.ts'
-import { revokeApiKey } from './revocation.ts'
+import { requireReached, revokeApiKey } from './revocation.ts'
 import {
   type ApiKey,
   forgetEndedKeys,
@@ -90,6 +91,7 @@ export async function createApiKey(
     }
     const made = newKey(draft.name, wanted, now_ms)
     if (!(await write(env, actor, context, made, { max_keys, also }))) continue
+    await announceKey(env, actor.customer_id, made.created)
     // Again, for changes made before the test key existed, which reached only the live ledger.
     if (wanted.mode === 'test') await shareWithTestLedger(env, actor.customer_id)
     return made.created
@@ -123,7 +125,9 @@ export async function rotateApiKey(
     if (refused) return refused
     const replaces = { key_id: target.key_id, revoked_at_ms: now_ms + rotation.overlap_ms }
     const made = newKey(target.name, wanted, now_ms, replaces)
-    if (await write(env, actor, context, made, { max_keys, also })) return made.created
+    if (!(await write(env, actor, context, made, { max_keys, also }))) continue
+    await announceKey(env, actor.customer_id, made.created)
+    return made.created
   }
   return refusedBecause('unavailable')
 }
@@ -146,6 +150,26 @@ export async function deleteApiKey(
   await revokeApiKey(env, actor.customer_id, key_id, now_ms, also(target))
   const revoked_at_ms = Math.min(target.revoked_at_ms ?? now_ms, now_ms)
   return { kind: 'deleted', key: { ...target, revoked_at_ms } }
+}
+
+/**
+ * Adds the notification of a new key to the ledger of its mode. The key is there already, so a ledger that cannot be
+ * reached only loses the notification.
+ */
+async function announceKey(env: Bindings, customer_id: string, { key, replaces }: CreatedKey): Promise<void> {
+  const { key_id, mode, scopes, expires_at_ms } = key
+  const data = {
+    key_id,
+    scopes,
+    expires_at: expires_at_ms === null ? null : new Date(expires_at_ms).toISOString(),
+    ...(replaces && { replaces: replaces.key_id }),
+  }
+  const notice = { type: 'api_key.created', data } as const
+  try {
+    requireReached(await notify(env, { customer_id, mode }, { id: `api_key.created ${key_id}`, notice }))
+  } catch (error) {
+    logError('notification_not_added', error, { customer_id, type: notice.type })
+  }
 }
 
 interface NewKey {

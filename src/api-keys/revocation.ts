@@ -1,6 +1,6 @@
 import type { Bindings } from '../bindings.ts'
 import { MODES } from '../db/schema.ts'
-import { revokeLedgerKey } from '../ledger/client/client.ts'
+import { notify, revokeLedgerKey } from '../ledger/client/client.ts'
 import type { Refused } from '../ledger/model/refusal.ts'
 import { forgetCachedKey } from './authentication/lookup.ts'
 import { publishKeys } from './publishing.ts'
@@ -18,6 +18,11 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
   forgetCachedKey(key_hash)
   for (const acts_on of mode === 'test' ? MODES : [mode]) {
     requireReached(await revokeLedgerKey(env, { customer_id, mode: acts_on }, key_id, revoked_at_ms))
+  }
+  // A replaced key that still works for a while is named by the notification of its successor.
+  if (revoked_at_ms <= Date.now()) {
+    const notice = { type: 'api_key.deleted', data: { key_id } } as const
+    requireReached(await notify(env, { customer_id, mode }, { id: `api_key.deleted ${key_id}`, notice }))
   }
   await publishKeys(env, [key_hash])
   // A request in the meantime may have cached the previous record.

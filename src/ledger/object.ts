@@ -6,9 +6,11 @@ import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
 import { type LogFields, logError, logFailure } from '../logging/log.ts'
 import { acceptsLivemode, stripeOf } from '../stripe/account.ts'
 import { Admission } from './admission/admission.ts'
+import { watch } from './alerts/watch.ts'
 import { BurnTables } from './burn-tables/compiled.ts'
 import type { BurnContext } from './burns/rate.ts'
 import { Commits, LedgerFull, weightOf } from './commit/commits.ts'
+import type { Draft } from './commit/draft.ts'
 import { type Identity, LedgerStore } from './commit/store.ts'
 import { LedgerAlarm } from './flush/alarm.ts'
 import { type Projection, Projector } from './flush/projector.ts'
@@ -17,6 +19,7 @@ import { parse } from './model/json.ts'
 import { LedgerIds, tagOf } from './model/ledger-ids.ts'
 import { packResult } from './model/messages/packed-result.ts'
 import { OVERLOADED, type Refused, UNAVAILABLE } from './model/refusal.ts'
+import { notifyOfChanges } from './notifications/changes.ts'
 import { type LedgerContext, type Request, runOperation } from './operations.ts'
 import { LedgerPayments } from './payments/payments.ts'
 import { PaymentProvider } from './payments/provider.ts'
@@ -32,6 +35,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   private readonly ledger: LedgerContext
   private readonly admission: Admission
   private burnContext: BurnContext | null = null
+  private ids: LedgerIds | undefined
 
   constructor(ctx: DurableObjectState, env: Bindings) {
     super(ctx, env)
@@ -46,7 +50,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
       ctx,
       store,
       max_bytes: () => this.config.max_ledger_bytes,
-      onCommitted: (at) => this.ledger.alarms.armForCommit(at),
+      complete: (draft, identity) => this.complete(draft, identity),
+      onCommitted: (draft, pay_at_ms) => this.ledger.alarms.armForCommit(draft, pay_at_ms),
       log,
     })
     const projector = new Projector({
@@ -151,6 +156,18 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     alarms.armForAll(flushed)
   }
 
+  private complete(draft: Draft, identity: Identity): void {
+    const { store } = this.ledger
+    const ids = this.idsOf(identity)
+    notifyOfChanges(draft, ids, store)
+    watch(draft, ids, store)
+  }
+
+  private idsOf(identity: Identity): LedgerIds {
+    this.ids ??= new LedgerIds(tagOf(identity), identity.opened_at_ms)
+    return this.ids
+  }
+
   private projection(): Projection {
     const identity = this.identity()
     const db = ledgerDb(this.env, identity.customer_id)
@@ -184,7 +201,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     const identity = this.identity()
     this.burnContext = {
       tables,
-      ids: new LedgerIds(tagOf(identity), identity.opened_at_ms),
+      ids: this.idsOf(identity),
       default_entitlement: this.config.default_entitlement,
       events_a_month: limits.events_a_month,
       quotas: limits,

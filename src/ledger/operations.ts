@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts'
 import { microCredits, ZERO_CREDITS } from '../pricing/money.ts'
+import { applyAlert, readAlerts } from './alerts/changes.ts'
 import { readBurnTables, savedAnswer, versionAnswer } from './burn-tables/answers.ts'
 import { applyBurnTable, deactivateBurnTable } from './burn-tables/changes.ts'
 import type { BurnTables } from './burn-tables/compiled.ts'
@@ -175,7 +176,11 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
 
   entries: ({ store, burnContext }, message) => readUnflushed(store, burnContext().ids, message),
 
-  notifications: ({ store }, message) => readUnflushedNotifications(store.journal, message),
+  notifications({ store, projector }, message) {
+    // Read by a stream that begins, before the flush knows of it.
+    projector.isListenedTo = true
+    return readUnflushedNotifications(store.journal, message)
+  },
 
   notify: { apply: applyNotice, always: true },
 
@@ -241,6 +246,16 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
 
   entitlements: ({ store }, { question }) => readEntitlements(store.entitlements, question),
 
+  changeAlert({ store, commits, alarms }, message) {
+    const result = commits.commit((draft) =>
+      commits.rejectIfFull(draft, () => applyAlert(draft, store.alerts, message)),
+    )
+    alarms.armForAll()
+    return result
+  },
+
+  alerts: ({ store }, message) => readAlerts(store.alerts, message),
+
   // Uses a draft that is dropped: nothing is written, even if items fall due in it.
   checkEntitlement: ({ commits, burnContext }, { question }, { caller }) =>
     checkUse(commits.draft(), question, { ...burnContext(), key_id: caller.key_id }),
@@ -296,8 +311,23 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   },
 
   // An unopened ledger gets its account when it is opened.
-  setAccount({ store }, account) {
-    if (store.identity) store.account.take(account)
+  setAccount({ store, commits }, account) {
+    if (!store.identity) return DONE
+    const { status, revision } = store.account.current
+    const is_suspended =
+      account.status === 'SUSPENDED' && status !== 'SUSPENDED' && account.revision > revision
+    const take = () => store.account.take(account)
+    if (!is_suspended) {
+      take()
+      return DONE
+    }
+    try {
+      commits.commit((draft) => draft.notify({ type: 'customer.suspended', data: {} }), undefined, take)
+    } catch (error) {
+      // The transaction is undone, and the account in memory with it: the next push is taken.
+      store.account.load()
+      throw error
+    }
     return DONE
   },
 

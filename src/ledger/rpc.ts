@@ -2,6 +2,7 @@ import type { Access, Account, RateCount } from './model/account.ts'
 import type { BalanceAnswer, LotAnswer, RecurringAnswer } from './model/answers.ts'
 import type { BurnTableSnapshot } from './model/burn-tables.ts'
 import type { Entitlement } from './model/limits.ts'
+import type * as alerts from './model/messages/alerts.ts'
 import type * as burnTables from './model/messages/burn-tables.ts'
 import type * as calls from './model/messages/calls.ts'
 import type * as credits from './model/messages/credits.ts'
@@ -76,6 +77,12 @@ export const OPERATIONS = {
     { repeatable: (message) => isKeyed(message) || message.change.kind === 'replace' },
   ),
   entitlements: operation<entitlements.EntitlementsMessage, entitlements.EntitlementsResult>('read'),
+  /** Creates, replaces or deletes an alert. */
+  changeAlert: operation<alerts.ChangeAlertMessage, alerts.AlertResult>('write', {
+    repeatable: (message) => isKeyed(message) || message.change.kind === 'replace',
+  }),
+  /** The alerts of the ledger, or one. */
+  alerts: operation<alerts.AlertsMessage, alerts.AlertsResult>('read'),
   /** Whether a use would be allowed now. Writes nothing. */
   checkEntitlement: operation<entitlements.CheckMessage, entitlements.CheckResult>('read'),
   /** `checkEntitlement` with a hold on the estimate. */

@@ -25,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_9),
   (sql) => void sql.exec(VERSION_10),
   (sql) => void sql.exec(VERSION_11),
+  (sql) => void sql.exec(VERSION_12),
 ]
 
 const VERSION_1 = `
@@ -312,6 +313,18 @@ const VERSION_11 = `
   ) STRICT, WITHOUT ROWID;
 
   CREATE INDEX payers_due ON payers (due_at_ms) WHERE due_at_ms IS NOT NULL
+`
+
+const VERSION_12 = `
+  CREATE TABLE alerts (
+    alert_id TEXT PRIMARY KEY,
+    alert TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE limit_marks (
+    counter INTEGER PRIMARY KEY,
+    reached_ms INTEGER NOT NULL
+  ) STRICT
 `
 
 const WRITE_META = `

@@ -67,12 +67,19 @@ export async function readFlushedNotifications(
   })
 }
 
+export interface NotificationsRead {
+  readonly kind: 'done'
+  readonly notifications: readonly NotificationView[]
+  /** The newest sequence that the ledger has, as far as `limit` reached. */
+  readonly last_sequence: number
+}
+
 /** The notifications of the ledger: those of D1, then those that only the object has yet. */
 export async function readNotifications(
   env: Bindings,
   ledger: LedgerName,
   { caller, after_sequence, limit }: NotificationRange & { readonly caller: Caller },
-): Promise<{ readonly kind: 'done'; readonly notifications: NotificationView[] } | Refused> {
+): Promise<NotificationsRead | Refused> {
   // The object first: what it flushes in between, D1 has.
   const unflushed = await readUnflushedNotifications(env, ledger, { caller, after_sequence, limit })
   if (unflushed.kind === 'refused') return unflushed
@@ -82,7 +89,9 @@ export async function readNotifications(
       ? await readFlushedNotifications(env, ledger, { after_sequence, to_sequence: flushed_sequence, limit })
       : []
   const rest = notifications.map((notification) => notificationView(ledger, notification))
-  return { kind: 'done', notifications: [...flushed, ...rest].slice(0, limit) }
+  const all = [...flushed, ...rest].slice(0, limit)
+  const last_sequence = notifications.at(-1)?.sequence ?? flushed_sequence
+  return { kind: 'done', notifications: all, last_sequence }
 }
 
 export function notificationView(

@@ -108,7 +108,7 @@ describe('a D1 whose pages were set back', () => {
     await flushed(ledger)
     const watermark = await env.DB.prepare('SELECT * FROM ledgers WHERE ledger_id = ?')
       .bind(customer_id)
-      .first<{ flushed_row: number; flushed_entry: number; flushed_at_ms: number }>()
+      .first<{ flushed_row: number; flushed_entry: number; flushed_at_ms: number; chain_hash: string }>()
     if (!watermark) throw new Error('nothing was flushed')
     await credit(ledger, grant(20))
     const before = await flushed(ledger)
@@ -118,8 +118,15 @@ describe('a D1 whose pages were set back', () => {
         watermark.flushed_entry,
       ),
       env.DB.prepare(
-        'UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ? WHERE ledger_id = ?',
-      ).bind(watermark.flushed_row, watermark.flushed_entry, watermark.flushed_at_ms, customer_id),
+        `UPDATE ledgers SET flushed_row = ?2, flushed_entry = ?3, flushed_at_ms = ?4, chain_hash = ?5
+        WHERE ledger_id = ?1`,
+      ).bind(
+        customer_id,
+        watermark.flushed_row,
+        watermark.flushed_entry,
+        watermark.flushed_at_ms,
+        watermark.chain_hash,
+      ),
     ])
     await credit(ledger, grant(30))
     await runAlarm(ledger)

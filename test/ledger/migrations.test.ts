@@ -102,9 +102,11 @@ describe('an object of version 2', () => {
   })
 })
 
-/** The tables that version 11 makes. */
-function dropPayments(sql: SqlStorage): void {
-  for (const table of ['payment_intents', 'payers']) sql.exec(`DROP TABLE ${table}`)
+/** Removes what later versions have added to version 8. */
+function backToVersion8(sql: SqlStorage): void {
+  sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
+  sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
+  for (const table of ['payment_intents', 'payers', 'alerts', 'limit_marks']) sql.exec(`DROP TABLE ${table}`)
 }
 
 /** The state of the buckets of version 5, as its `meta` had it. A round writes a second set of buckets, below `next`. */
@@ -134,9 +136,7 @@ function backToVersion5({ sql }: DurableObjectStorage, buckets: Buckets5 | null)
   sql.exec('DROP TABLE key_segments')
   sql.exec('DROP INDEX unrated_models')
   sql.exec('ALTER TABLE limit_counters DROP COLUMN earlier')
-  sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
-  sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
-  dropPayments(sql)
+  backToVersion8(sql)
   sql.exec("UPDATE meta SET value = '5' WHERE key = 'schema_version'")
   if (!buckets) return
   const { bits, row, round } = buckets
@@ -212,9 +212,7 @@ describe('an object of version 7', () => {
     await runInDurableObject(ledger.stub, (_, { storage }) => {
       const { sql } = storage
       sql.exec('ALTER TABLE limit_counters DROP COLUMN earlier')
-      sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
-      sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
-      dropPayments(sql)
+      backToVersion8(sql)
       sql.exec("UPDATE meta SET value = '7' WHERE key = 'schema_version'")
       sql.exec("INSERT INTO limit_counters VALUES (1, 1000, '20000000000000000', '5')")
       migrate(storage)
@@ -234,9 +232,7 @@ describe('an object of version 8', () => {
     await ask(ledger.stub, 'credit', grant(5))
     await runInDurableObject(ledger.stub, (_, { storage }) => {
       const { sql } = storage
-      sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
-      sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
-      dropPayments(sql)
+      backToVersion8(sql)
       sql.exec("UPDATE meta SET value = '8' WHERE key = 'schema_version'")
     })
     await evictDurableObject(ledger.stub)

@@ -5,6 +5,7 @@ import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject, notify } from '../../src/ledger/client/client.ts'
 import type { Notice } from '../../src/ledger/model/notifications.ts'
 import { readFlushedNotifications, readNotifications, unhandedLedgers } from '../../src/notifications/read.ts'
+import { forgetNotifications } from '../../src/notifications/retention.ts'
 import { d1FailingAt } from '../support/d1.ts'
 import {
   ask,
@@ -111,6 +112,45 @@ describe('notifications', () => {
     await add(ledger, 'd')
     await runAlarm(ledger)
     expect(await listed(ledger)).toEqual([1, 2, 3])
+  })
+
+  it('have the same numbers after D1 was restored from an older backup', async () => {
+    const ledger = await freshLedger()
+    const ledger_id = ledgerKey(ledger.name)
+    await add(ledger, 'a')
+    await runAlarm(ledger)
+    const backup = await env.DB.prepare('SELECT * FROM ledgers WHERE ledger_id = ?').bind(ledger_id).first()
+    await add(ledger, 'b')
+    await runAlarm(ledger)
+    await add(ledger, 'c')
+    const read = () => readFlushedNotifications(env, ledger.name, { after_sequence: 0, limit: 10 })
+    const before = await read()
+    await env.DB.batch([
+      env.DB.prepare('DELETE FROM notifications WHERE ledger_id = ? AND sequence > 1').bind(ledger_id),
+      env.DB.prepare(
+        'UPDATE ledgers SET flushed_row = ?2, flushed_at_ms = ?3, last_notification = 1 WHERE ledger_id = ?1',
+      ).bind(ledger_id, backup?.flushed_row, backup?.flushed_at_ms),
+    ])
+    await ledger.stub.wake(Number(backup?.flushed_row))
+    await runAlarm(ledger)
+    const after = await read()
+    expect(after.map(({ sequence }) => sequence)).toEqual([1, 2, 3])
+    expect(after.slice(0, 2)).toEqual(before)
+  })
+
+  it('are deleted after their retention, in portions', async () => {
+    const ledger = await freshLedger()
+    for (const id of ['a', 'b', 'c']) await add(ledger, id)
+    await runAlarm(ledger)
+    const places: string[] = []
+    const options = { after: '', reach: (place: string) => places.push(place), rounds: 5 }
+    await forgetNotifications(env, Date.now() - 60_000, options)
+    expect(await listed(ledger)).toEqual([1, 2, 3])
+    expect(await forgetNotifications(env, Date.now() + 60_000, options)).toBeGreaterThanOrEqual(3)
+    expect(await listed(ledger)).toEqual([])
+    expect(places.at(-1)).toBe('')
+    await add(ledger, 'd')
+    expect(await listed(ledger)).toEqual([4])
   })
 
   it('belong to one ledger', async () => {

@@ -75,6 +75,12 @@ const CONTRACT = `
   GET /v1/provider-keys
   POST /v1/provider-keys
   DELETE /v1/provider-keys/{id}
+  POST /v1/alerts
+  GET /v1/alerts
+  GET /v1/alerts/{id}
+  PATCH /v1/alerts/{id}
+  DELETE /v1/alerts/{id}
+  GET /v1/stream
   GET /v1/gateway-routes
   POST /v1/gateway-routes
   GET /v1/gateway-routes/{id}

@@ -104,7 +104,7 @@ describe('a route with a parameter or field without a known value', () => {
     ...{ customer_id: '', api_key: '', email: '', user_id: '', team_id: '', feature_id: '', event_id: '' },
     ...{ transaction_id: '', hold_id: '', entitlement_id: '', burn_table_id: '', recurring_grant_id: '' },
     ...{ lot_id: '', key_id: '', provider_key_id: '', provider_key: '', gateway_route_id: '', marker: '' },
-    ...{ credit_pack_id: '', payment_id: '' },
+    ...{ credit_pack_id: '', payment_id: '', alert_id: '' },
   }
 
   it('fails for a parameter of the path', () => {

@@ -20,6 +20,7 @@ const WITHOUT_EXAMPLE = new Set([
   'GET /docs/errors',
   'GET /docs/{file}',
   'GET /v1/admin/stats',
+  'GET /v1/stream',
   'POST /v1/admin/customers/{id}/rebuild',
 ])
 

@@ -24,6 +24,7 @@ export interface Belongings extends TestCustomer {
   readonly gateway_route_id: string
   readonly credit_pack_id: string
   readonly payment_id: string
+  readonly alert_id: string
   /** The secret of the provider key: in no answer, and stored only encrypted. */
   readonly provider_key: string
   /** In metadata, reasons, names and e-mail addresses. */
@@ -88,6 +89,7 @@ export async function customerWithEverything(): Promise<Belongings> {
     method: 'PUT',
     body: { below: 1, credits: 1, price_usd: 1, max_usd_per_month: 1 },
   })
+  const alert = await post('/v1/alerts', { type: 'balance_below', threshold: { credits: 1 }, user_id })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
   await settle(customer.customer_id)
   return {
@@ -109,6 +111,7 @@ export async function customerWithEverything(): Promise<Belongings> {
     gateway_route_id: textField(gateway_route, 'id'),
     credit_pack_id: textField(pack, 'id'),
     payment_id: textField(payment, 'payment_id'),
+    alert_id: textField(alert, 'id'),
   }
 }
 
@@ -129,11 +132,12 @@ export function secretsOf(owner: Belongings): string[] {
     gateway_route_id,
     credit_pack_id,
     payment_id,
+    alert_id,
   } = owner
   return [
     ...[customer_id, api_key, email, user_id, team_id, feature_id, marker],
     ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id, lot_id],
-    ...[provider_key_id, provider_key, gateway_route_id, credit_pack_id, payment_id],
+    ...[provider_key_id, provider_key, gateway_route_id, credit_pack_id, payment_id, alert_id],
   ]
 }
 

@@ -21,6 +21,7 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/v1/provider-keys/', 'id', ({ provider_key_id }) => provider_key_id],
   ['/v1/credit-packs/', 'id', ({ credit_pack_id }) => credit_pack_id],
   ['/v1/payments/', 'id', ({ payment_id }) => payment_id],
+  ['/v1/alerts/', 'id', ({ alert_id }) => alert_id],
   ['/v1/gateway-routes/', 'id', ({ gateway_route_id }) => gateway_route_id],
   ['/v1/admin/customers/', 'id', ({ customer_id }) => customer_id],
   ['/v1/users/', 'user_id', ({ user_id }) => user_id],
@@ -113,6 +114,7 @@ const NEUTRAL = new Set([
   ...['tier', 'status', 'dead_letter_ids', 'full', 'jurisdiction', 'feed_id', 'key', 'base_url'],
   ...['success_url', 'cancel_url', 'save_payment_method', 'expires_in_days'],
   ...['below', 'max_usd_per_month', 'max_per_day'],
+  ...['threshold', 'rearm_at', 'cooldown_seconds', 'after'],
   ...['api', 'targets', 'on_ambiguous', 'timeouts', 'actor', 'target', 'state'],
 ])
 
@@ -161,6 +163,7 @@ const BODIES: Readonly<Record<string, Json>> = {
     to: '2026-01-02T00:00:00Z',
   },
   'POST /v1/rating/calculate': GPT_4O_CALCULATION(),
+  'POST /v1/alerts': { type: 'spend_above', threshold: { credits: 1 } },
   'POST /v1/holds': { feature_id: 'chat', credits: 1 },
   'POST /v1/holds/{id}/capture': { credits: 1 },
   'PATCH /v1/burn-tables/{id}': { name: 'mine' },

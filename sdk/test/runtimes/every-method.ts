@@ -186,6 +186,11 @@ async function keys(om: OpenMonetize): Promise<void> {
   equal((await om.gatewayRoutes.update(route.id, { enabled: false })).enabled, false)
   equal((await om.gatewayRoutes.retrieve(route.id)).enabled, false)
   await om.gatewayRoutes.delete(route.id)
+  const alert = await om.alerts.create({ type: 'balance_below', threshold: { credits: 5 } })
+  equal((await om.alerts.list()).data.length, 1)
+  equal((await om.alerts.update(alert.id, { enabled: false })).enabled, false)
+  equal((await om.alerts.retrieve(alert.id)).enabled, false)
+  await om.alerts.delete(alert.id)
   await om.providerKeys.delete(stored.id)
 
   const mapping = { type: 'request', feature_id: 'api', unit: 'api_calls', quantity: '/count' }

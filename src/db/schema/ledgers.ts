@@ -25,6 +25,8 @@ export const ledgers = sqliteTable(
     /** The first entry of the hash chain, and the hash of `flushed_entry`; null before the chain began. */
     chain_first_entry: integer(),
     chain_hash: text(),
+    /** A stream of notifications is open until about then; null when none ever was. */
+    streamed_until_ms: integer(),
   },
   (table) => [
     // Only ledgers with unrated events: late rating finds them without reading the others.

@@ -124,6 +124,17 @@ export class UnratedRows {
     ).map(unratedEvent)
   }
 
+  /** Whether a model has unrated events. */
+  hasModel(provider: string, model: string): boolean {
+    return (
+      this.exec(
+        `SELECT 1 FROM unrated_events WHERE ${PROVIDER} = ? AND ${MODEL} = ? LIMIT 1`,
+        provider,
+        model,
+      ).length > 0
+    )
+  }
+
   /** The number of unrated events. One row read. */
   count(): number {
     return Number(this.meta.get(COUNT_KEY) ?? 0)

@@ -39,6 +39,8 @@ export const openCheckout = client('checkout')
 export const readPayments = client('payments')
 export const readTopUp = client('topUp')
 export const setTopUp = client('setTopUp')
+export const changeAlert = client('changeAlert')
+export const readAlerts = client('alerts')
 export const catchUp = client('catchUp')
 export const eraseSubject = client('eraseSubject')
 

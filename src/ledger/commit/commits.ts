@@ -1,23 +1,17 @@
 import { earliest } from '../../time/durations.ts'
 import { OVERLOADED, type Refused } from '../model/refusal.ts'
-import { walletDueAt } from '../model/wallet.ts'
 import { Draft } from './draft.ts'
 import type { Identity, LedgerStore, Written } from './store.ts'
 
 interface Options {
   readonly ctx: DurableObjectState
   readonly store: LedgerStore
+  /** Adds what follows from the requests of a draft, before it is written: notifications and alerts. */
+  readonly complete: (draft: Draft, identity: Identity) => void
   /** The size of the database from which on it takes no changes of clients. */
   readonly max_bytes: () => number
-  /**
-   * When the first of the commit's wallets falls due, and when its payments have work; null for never. `notifies`: it has
-   * a notification.
-   */
-  readonly onCommitted: (at: {
-    due_at_ms: number | null
-    pay_at_ms: number | null
-    notifies: boolean
-  }) => void
+  /** `pay_at_ms`: when the payments of the commit have work; null for never. */
+  readonly onCommitted: (draft: Draft, pay_at_ms: number | null) => void
   readonly log: (event: string, error: unknown) => void
 }
 
@@ -90,8 +84,10 @@ export class Commits {
     const draft = this.draft()
     const result = change(draft)
     if (draft.isEmpty && !identity) return result
+    const { ctx, store, complete } = this.options
     draft.noteLowWallets()
-    const { ctx, store } = this.options
+    const opened = identity ?? store.identity
+    if (opened) complete(draft, opened)
     const written = ctx.storage.transactionSync(() => {
       also()
       return store.write(draft, identity)
@@ -124,8 +120,7 @@ export class Commits {
     try {
       this.unmeasured += BYTES_A_COMMIT + written.journal_length
       if (this.unmeasured >= BYTES_A_MEASUREMENT) this.measure()
-      const due_at_ms = earliest([...draft.wallets.values()].map(walletDueAt))
-      onCommitted({ due_at_ms, pay_at_ms: payAt(draft), notifies: draft.notifies })
+      onCommitted(draft, payAt(draft))
     } catch (error) {
       // The next commit arms the alarm, or the next start.
       log('alarm_not_armed', error)

@@ -2,6 +2,7 @@ import { type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/mon
 import { type BoundedWindow, windowOf } from '../../time/windows.ts'
 import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from '../idempotency/check.ts'
 import { FORMAT } from '../journal/packing.ts'
+import type { Alert } from '../model/alerts.ts'
 import type { BurnTableRow } from '../model/burn-tables.ts'
 import type { Entry, JournalRecord, NewEntry, RecordedPayment } from '../model/journal.ts'
 import { currentCounters, type Entitlement, type LimitCounter, type Subject } from '../model/limits.ts'
@@ -28,6 +29,12 @@ export class Draft {
   readonly limitCounters = new Map<number, LimitCounter>()
   /** Made, replaced or deleted by this commit. Its own burns use the earlier entitlements. */
   readonly entitlements: Entitlement[] = []
+  /** Limits that this commit's uses or holds reach, by their order. */
+  readonly reachedLimits: ReachedLimit[] = []
+  /** The window, or the time, at which a limit was reached and notified, by counter. */
+  readonly limitMarks = new Map<number, number>()
+  /** Alerts that changed; null: deleted. */
+  readonly alerts = new Map<string, Alert | null>()
   /** Unrated events whose price is known and that their wallet cannot pay, by entry. */
   readonly unpaidCharges = new Map<number, ProviderCharge>()
   /** Unrated events that are rated now, or (null) voided, by entry. */
@@ -88,9 +95,9 @@ export class Draft {
   }
 
   get isEmpty(): boolean {
-    const { records, wallets, burnTables, endedBurnTables, entitlements, unpaidCharges } = this
+    const { records, wallets, burnTables, endedBurnTables, entitlements, unpaidCharges, alerts } = this
     const lists = [records, burnTables, endedBurnTables, entitlements]
-    const maps = [wallets, unpaidCharges, this.paymentIntents, this.payers, this.payersDue]
+    const maps = [wallets, unpaidCharges, alerts, this.paymentIntents, this.payers, this.payersDue]
     return lists.every(({ length }) => length === 0) && maps.every(({ size }) => size === 0)
   }
 
@@ -278,6 +285,14 @@ export class Draft {
     this.records.push(record)
     if (record.idempotency) this.recorded.set(record.idempotency.key, record)
   }
+}
+
+/** A limit that a use or a hold has taken from below to its full. */
+export interface ReachedLimit {
+  readonly entitlement: Entitlement
+  readonly window: { readonly start_ms: number; readonly resets_at_ms: number | null }
+  readonly limit: bigint
+  readonly used: bigint
 }
 
 /** The last numbers given, and the last time seen: part of every commit. */

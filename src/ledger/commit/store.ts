@@ -1,6 +1,7 @@
 import type { Mode } from '../../db/schema.ts'
 import { microCredits } from '../../pricing/money.ts'
 import { AccountRow } from '../admission/admission.ts'
+import { AlertRows } from '../alerts/rows.ts'
 import { BurnTableRows } from '../burn-tables/rows.ts'
 import { UnratedRows } from '../burns/unrated-rows.ts'
 import { PaymentRows } from '../credits/payment-rows.ts'
@@ -78,6 +79,8 @@ const MAX_WITHOUT_WALLET = 10_000
 /** Wallets whose keys are kept in memory by number. The memory is cleared when it is full. */
 const MAX_NUMBERS_IN_MEMORY = 10_000
 
+const MARK_LIMIT = 'INSERT OR REPLACE INTO limit_marks (counter, reached_ms) VALUES (?, ?)'
+
 interface StoredWallet {
   readonly wallet: Wallet
   readonly due_at_ms: number | null
@@ -105,6 +108,7 @@ export class LedgerStore implements LedgerReader {
   readonly unrated: UnratedRows
   /** Payments through Stripe. */
   readonly paymentIntents: PaymentIntentRows
+  readonly alerts: AlertRows
   private readonly payments: PaymentRows
   /** Erasures that are under way. */
   readonly erasures: Erasures
@@ -134,6 +138,7 @@ export class LedgerStore implements LedgerReader {
     this.burnTables = new BurnTableRows(exec)
     this.entitlements = new EntitlementRows(exec)
     this.unrated = new UnratedRows(exec, this.meta)
+    this.alerts = new AlertRows(exec)
     this.payments = new PaymentRows(exec)
     this.paymentIntents = new PaymentIntentRows(exec)
     this.erasures = new Erasures(exec)
@@ -150,6 +155,7 @@ export class LedgerStore implements LedgerReader {
     this.entitlements.forget()
     this.limits.forget()
     this.paymentIntents.forget()
+    this.alerts.forget()
     const identity = this.meta.get('identity')
     this.known = identity === null ? null : parseStored(identity)
     this.account.load()
@@ -254,6 +260,16 @@ export class LedgerStore implements LedgerReader {
     return this.unrated.get(entry)
   }
 
+  hasUnrated(provider: string, model: string): boolean {
+    return this.unrated.hasModel(provider, model)
+  }
+
+  /** The window, or the time, at which a limit was last reached. */
+  reachedAt(counter: number): number | undefined {
+    const [row] = this.exec('SELECT reached_ms FROM limit_marks WHERE counter = ?', counter)
+    return row && Number(row.reached_ms)
+  }
+
   payment(reference: string): RecordedPayment | undefined {
     return this.payments.get(reference)
   }
@@ -325,6 +341,8 @@ export class LedgerStore implements LedgerReader {
     this.paymentIntents.write(draft.paymentIntents, draft.payers, draft.payersDue)
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
+    for (const [id, alert] of draft.alerts) this.alerts.write(id, alert)
+    for (const [counter, reached_ms] of draft.limitMarks) this.exec(MARK_LIMIT, counter, reached_ms)
     return { keys, journal_length, due_at_ms }
   }
 
@@ -333,6 +351,7 @@ export class LedgerStore implements LedgerReader {
     this.journal.publish(draft, keys)
     this.limits.publish(draft.limitCounters)
     if (draft.entitlements.length > 0) this.limits.prune()
+    if (draft.alerts.size > 0) this.alerts.publish(draft.alerts)
     for (const [key, wallet] of draft.wallets) this.cacheWallet(key, wallet, due_at_ms.get(key) ?? null)
   }
 
@@ -384,6 +403,7 @@ export class LedgerStore implements LedgerReader {
     this.erasures.eraseFromWallets(erasure)
     this.erasures.eraseFromUnrated(erasure)
     this.paymentIntents.erase(erasure)
+    this.alerts.erase(erasure)
     // A test ledger has copies of the live ledger's entitlements, and gets this change from there.
     if (this.known?.mode === 'live') {
       this.entitlements.erase(erasure)

@@ -139,15 +139,25 @@ export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SO
 /** Counts the admitted quantities, and returns them for the entry. */
 export function count(draft: Draft, meters: readonly Meter[]): Counts {
   if (meters.length === 0) return NOTHING_COUNTED
-  const counted = meters.flatMap(({ entitlement, window, counter, quantity }): Counted[] => {
+  const counted = meters.flatMap((meter): Counted[] => {
+    const { entitlement, window, counter, quantity } = meter
     const { start_ms, counted, is_over } = window
     // A late price that is lower gives back no more than was counted: the limit may be younger than the event.
     const change = counted + quantity < 0n ? -counted : quantity
     if (change === 0n || is_over) return []
     draft.limitCounters.set(entitlement.counter, withUse(entitlement, counter, window, change))
+    noteReached(draft, meter, change)
     return [[entitlement.counter, start_ms, quantityJson(change)]]
   })
   return counted.length === 0 ? {} : { counted }
+}
+
+/** Notes a limit that reaches its full by this change, for the notification of the commit. */
+function noteReached(draft: Draft, { entitlement, window, limit }: Meter, change: bigint): void {
+  const used = window.used + change
+  if (limit !== null && window.used < limit && used >= limit) {
+    draft.reachedLimits.push({ entitlement, window, limit, used })
+  }
 }
 
 /** Returns the quantities of an event and its late price together: the price may be lower than the first burn. */
@@ -175,8 +185,10 @@ export function giveBack(draft: Draft, counted: readonly Counted[] = []): void {
  * released.
  */
 export function reserveLimits(draft: Draft, meters: readonly Meter[]): Pick<Hold, 'reserves'> {
-  const reserves = meters.flatMap(({ entitlement, window, counter, quantity }): ReservedQuantity[] => {
+  const reserves = meters.flatMap((meter): ReservedQuantity[] => {
+    const { entitlement, window, counter, quantity } = meter
     if (quantity === 0n) return []
+    noteReached(draft, meter, quantity)
     const known = counter ?? { window_start_ms: window.start_ms, used: 0n }
     draft.limitCounters.set(entitlement.counter, { ...known, reserved: (known.reserved ?? 0n) + quantity })
     return [[entitlement.counter, quantityJson(quantity)]]

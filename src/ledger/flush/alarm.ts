@@ -1,6 +1,9 @@
 import type { Config } from '../../config.ts'
 import type { LogFields } from '../../logging/log.ts'
+import { earliest } from '../../time/durations.ts'
+import { TimedAlerts } from '../alerts/timed.ts'
 import type { GroupCommit } from '../commit/commits.ts'
+import type { Draft } from '../commit/draft.ts'
 import { nextAlarmAt } from '../commit/schedule.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { walletDueAt } from '../model/wallet.ts'
@@ -23,7 +26,7 @@ const ALARM_LOST_MS = 60_000
 const MAX_LOGGED = 10
 
 /** The alarm's tasks. They fail and retry independently. */
-type AlarmWork = 'settle' | 'pay' | 'flush' | 'forget'
+type AlarmWork = 'settle' | 'alerts' | 'pay' | 'flush' | 'forget'
 
 /** The outcome of the flush: D1 has all rows that existed when it began, or the next alarm continues at once. */
 export type Flushed = 'all' | 'a part'
@@ -45,6 +48,7 @@ interface Options {
 export class LedgerAlarm {
   private readonly options: Options
   private readonly store: LedgerStore
+  private readonly alerts: TimedAlerts
   /** The time of the alarm, if known. */
   private at_ms: number | null = null
   /** The time of the last flush. */
@@ -52,6 +56,7 @@ export class LedgerAlarm {
   /** The number of consecutive failures of each task. */
   private readonly failures: Record<AlarmWork, number> = {
     settle: 0,
+    alerts: 0,
     pay: 0,
     flush: 0,
     forget: 0,
@@ -62,16 +67,19 @@ export class LedgerAlarm {
   constructor(options: Options) {
     this.options = options
     this.store = options.store
+    const { store, group, projection } = options
+    this.alerts = new TimedAlerts(store, group, () => projection().ids)
   }
 
   /**
-   * Runs all tasks, even if some of them fail: due items, payments, the flush, old rows. The others do not wait for
+   * Runs all tasks, even if some of them fail: due items, alerts, payments, the flush, old rows. The others do not wait for
    * payments, which wait for Stripe. The caller arms the alarm again.
    */
   async ring(): Promise<Flushed> {
     this.at_ms = null
     let flushed: Flushed = 'all'
     await this.attempt('settle', () => this.settleDueWallets())
+    await this.attempt('alerts', () => this.alerts.check(this.options.now()))
     this.flushed_at_ms = Date.now()
     const paid = this.attempt('pay', async () => {
       if (this.store.identity) await this.options.payments.work(this.options.now())
@@ -108,25 +116,23 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm after a commit. `due_at_ms` is when the first of its wallets falls due, `pay_at_ms` when its payments
-   * have work; null for never. A notification that is waited for is flushed soon, but not so often that a busy ledger
-   * writes a page for each.
+   * Arms the alarm after a commit, for its wallets and their alerts, and for its payments at `pay_at_ms`. A notification that
+   * is waited for is flushed soon, but not so often that a busy ledger writes a page for each.
    */
-  armForCommit({
-    notifies,
-    ...at
-  }: {
-    readonly due_at_ms: number | null
-    readonly pay_at_ms: number | null
-    readonly notifies: boolean
-  }): void {
+  armForCommit({ wallets, notifies }: Draft, pay_at_ms: number | null): void {
     const { flush_delay_ms, notification_delay_ms } = this.options.config()
     const soon = notifies && this.options.projector.isListenedTo
     const earliest_ms = this.flushed_at_ms + BETWEEN_FLUSHES_MS
     const now_ms = Date.now()
     const soon_at_ms = Math.max(now_ms + notification_delay_ms, earliest_ms)
     const flush_at_ms = soon ? Math.min(soon_at_ms, now_ms + flush_delay_ms) : now_ms + flush_delay_ms
-    this.arm({ ...at, flush_at_ms, forget_at_ms: null })
+    this.arm({
+      due_at_ms: earliest([...wallets.values()].map(walletDueAt)),
+      pay_at_ms,
+      alert_at_ms: this.alerts.dueOf(wallets),
+      flush_at_ms,
+      forget_at_ms: null,
+    })
   }
 
   /**
@@ -139,6 +145,7 @@ export class LedgerAlarm {
     this.arm({
       due_at_ms: this.store.nextDueAt(),
       pay_at_ms: this.store.identity ? this.store.paymentIntents.nextAt() : null,
+      alert_at_ms: this.alerts.due(),
       flush_at_ms: flushed === 'a part' ? now_ms : now_ms + this.options.config().flush_delay_ms,
       forget_at_ms: oldest_at_ms !== null && oldest_at_ms < this.forgetsBefore() ? now_ms : null,
       erasing: this.store.erasures.all().length > 0,
@@ -152,6 +159,7 @@ export class LedgerAlarm {
   private arm(next: {
     readonly due_at_ms: number | null
     readonly pay_at_ms: number | null
+    readonly alert_at_ms: number | null
     readonly flush_at_ms: number
     readonly forget_at_ms: number | null
     /** Erasures continue with the flush. */
@@ -162,6 +170,7 @@ export class LedgerAlarm {
     const at_ms = nextAlarmAt(Date.now(), [
       { at_ms: next.due_at_ms, failures: failures.settle },
       { at_ms: next.pay_at_ms, failures: failures.pay },
+      { at_ms: next.alert_at_ms, failures: failures.alerts },
       { at_ms: flushes ? next.flush_at_ms : null, failures: failures.flush },
       { at_ms: next.forget_at_ms, failures: failures.forget },
     ])

@@ -4,13 +4,15 @@ import type { Watermark } from '../journal/cursor.ts'
 import type { SubjectNumber } from '../journal/packing.ts'
 import type { NotificationRecord } from '../model/journal.ts'
 
-// Guarded by the watermark, as the pages of the same flush are. One row written for each notification.
+// Guarded by the watermark, as the pages of the same flush are. A flush that repeats rows, after D1 was restored, skips
+// the notifications that exist. One row written for each.
 const INSERT = `
   INSERT INTO notifications (ledger_id, sequence, type, at_ms, user_number, team_number, data)
   SELECT ?1, value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'user_number',
     value ->> 'team_number', value -> 'data'
   FROM json_each(?2)
-  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3`
+  WHERE (SELECT flushed_row FROM ledgers WHERE ledger_id = ?1) = ?3
+  ON CONFLICT DO NOTHING`
 
 /** Writes the notifications of a flush; part of its batch. Users and teams are named by number, as in pages. */
 export function insertNotifications(

@@ -49,7 +49,10 @@ const JOURNAL_ROWS_A_STEP = 32
 export class Projector {
   private readonly options: Options
   private last: Promise<unknown> = Promise.resolve()
-  /** Whether a webhook endpoint waits for notifications, as D1 said at the last flush: true before the first one. */
+  /**
+   * Whether an endpoint or a stream waits for notifications, as D1 had it at the last flush. True before the first one, and
+   * after a stream began.
+   */
   isListenedTo = true
 
   constructor(options: Options) {
@@ -212,7 +215,7 @@ export class Projector {
       }
       const { to, entries, deltas } = flushed
       await hintNotifications(notifications, ledger_id, to, flushed.notifications)
-      this.isListenedTo = to.handed_notification !== null
+      this.isListenedTo = to.handed_notification !== null || (to.streamed_until_ms ?? 0) > Date.now()
       const after_entry = store.journal.flushedEntry()
       const at_ms = entries.at(-1)?.at_ms ?? 0
       await sendUsage(queue, { ledger_id, after_entry, to_entry: to.flushed_entry, at_ms }, deltas)

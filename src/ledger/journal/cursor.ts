@@ -34,12 +34,15 @@ export interface Watermark {
   last_notification: number
   /** Null when nothing waits for notifications: the ledger has no webhook endpoint. */
   handed_notification: number | null
+  /** A stream of notifications may be open until then. */
+  streamed_until_ms: number | null
   /** The hash of `flushed_entry`; null before the hash chain began. */
   chain_hash: string | null
 }
 
 export const READ_WATERMARK = `
-  SELECT flushed_row, flushed_entry, flushed_at_ms, last_notification, handed_notification, chain_hash
+  SELECT flushed_row, flushed_entry, flushed_at_ms, last_notification, handed_notification,
+    streamed_until_ms, chain_hash
   FROM ledgers WHERE ledger_id = ?`
 
 /** The watermark of a ledger that D1 does not know. */
@@ -49,6 +52,7 @@ export const NOTHING_FLUSHED: Watermark = {
   flushed_at_ms: 0,
   last_notification: 0,
   handed_notification: null,
+  streamed_until_ms: null,
   chain_hash: null,
 }
 

@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../../audit/record.ts'
 import type { MicroCredits, UsdParts } from '../../pricing/money.ts'
 import type { Usage } from '../../pricing/usage.ts'
+import type { Alert } from './alerts.ts'
 import type { BatchAnswer, CaptureAnswer, CheckAnswer, HoldAnswer, MovementAnswer } from './answers.ts'
 import type { JsonText } from './json.ts'
 import type { Counted, Entitlement } from './limits.ts'
@@ -160,6 +161,7 @@ export type StoredAnswer =
   /** A purchase whose payment was recorded before. */
   | { readonly of: 'payment'; readonly payment: RecordedPayment }
   | { readonly of: 'entitlement'; readonly entitlement: Entitlement }
+  | { readonly of: 'alert'; readonly alert: Alert }
   | { readonly of: 'check'; readonly check: CheckAnswer }
   | ({ readonly of: 'hold' } & HoldAnswer)
   | ({ readonly of: 'capture' } & CaptureAnswer)

@@ -47,7 +47,14 @@ export type Refusal =
   | { readonly code: 'idempotency_mismatch' }
   | {
       readonly code: 'too_many_open'
-      readonly what: 'lots' | 'holds' | 'recurring grants' | 'MB of metadata' | 'checkouts' | 'payments'
+      readonly what:
+        | 'lots'
+        | 'holds'
+        | 'recurring grants'
+        | 'MB of metadata'
+        | 'checkouts'
+        | 'payments'
+        | 'alerts'
       readonly limit: number
     }
   | { readonly code: 'conflict'; readonly detail: string }
@@ -106,6 +113,9 @@ export function detailOf(refusal: Refusal): string {
     case 'idempotency_mismatch':
       return 'This idempotency key was already used with another request. Use a new key for a new request.'
     case 'too_many_open':
+      if (refusal.what === 'alerts') {
+        return `There are ${refusal.limit} alerts of this kind or on this wallet, the limit. Delete one, then retry.`
+      }
       if (refusal.what === 'MB of metadata') {
         return `The grants, purchases and entitlements of this ledger may have ${refusal.limit} MB of metadata at this tier. Send the request without metadata.`
       }

@@ -1,0 +1,1 @@
+ALTER TABLE `ledgers` ADD `streamed_until_ms` integer;

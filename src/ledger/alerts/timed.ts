@@ -1,0 +1,144 @@
+import { DAY_MS, earliest } from '../../time/durations.ts'
+import type { GroupCommit } from '../commit/commits.ts'
+import type { Draft } from '../commit/draft.ts'
+import type { LedgerStore } from '../commit/store.ts'
+import { type Alert, THRESHOLD_DECIMALS } from '../model/alerts.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import { free, type Lot } from '../model/lots.ts'
+import { unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
+import { creditsOf } from '../notifications/amounts.ts'
+import { settle } from '../wallets/settle.ts'
+import { step } from './edge.ts'
+import { BETWEEN_CHECKS_MS, checkRunway, spendingKey, spendingOf } from './values.ts'
+import { alertFields, NOTIFICATION_OF, valueFields } from './watch.ts'
+
+/** The alerts that wait for a time; the alarm checks them. */
+
+/** The lots that a notification lists. Its count has all. */
+const MAX_LISTED = 10
+
+export class TimedAlerts {
+  private readonly store: LedgerStore
+  private readonly group: GroupCommit
+  private readonly ids: () => LedgerIds
+
+  constructor(store: LedgerStore, group: GroupCommit, ids: () => LedgerIds) {
+    this.store = store
+    this.group = group
+    this.ids = ids
+  }
+
+  /** The time of the first check; null for never. Reads the wallet of each, at most 100. */
+  due(): number | null {
+    return earliest(this.store.alerts.timed().map((alert) => this.dueAt(alert)))
+  }
+
+  /** The same for the alerts on changed wallets. */
+  dueOf(wallets: ReadonlyMap<string, Wallet>): number | null {
+    let first: number | null = null
+    for (const [key, wallet] of wallets) {
+      for (const alert of this.store.alerts.ofWallet(key))
+        first = earliest([first, alertDueAt(alert, wallet)])
+    }
+    return first
+  }
+
+  /** Checks the alerts that are due, in one commit. */
+  async check(now_ms: number): Promise<void> {
+    const due = this.store.alerts.timed().filter((alert) => (this.dueAt(alert) ?? now_ms + 1) <= now_ms)
+    if (due.length === 0) return
+    await this.group.submit(1, (draft) => {
+      for (const { id, owner } of due) {
+        // It may have been deleted, or its wallet erased, in the meantime.
+        const alert = this.store.alerts.all().get(id)
+        const wallet = draft.wallet(owner)
+        if (alert) checkAlert(draft, alert, wallet && settle(draft, wallet), this.ids())
+      }
+    })
+  }
+
+  /** A broken wallet has no due alerts: its settling reports it. */
+  private dueAt(alert: Alert): number | null {
+    try {
+      return alertDueAt(alert, this.store.wallet(walletKey(alert.owner)))
+    } catch {
+      return null
+    }
+  }
+}
+
+/** The time of the next check of an alert; null for never, until its wallet changes. */
+function alertDueAt(alert: Alert, wallet: Wallet | undefined): number | null {
+  if (alert.type === 'runway_below') return (alert.state.runway?.checked_at_ms ?? 0) + BETWEEN_CHECKS_MS
+  if (alert.type !== 'lot_expiring') return null
+  let first: number | null = null
+  for (const lot of wallet ? openLots(alert, wallet) : []) {
+    const at_ms = (lot.expires_at_ms ?? 0) - aheadMs(alert)
+    if (first === null || at_ms < first) first = at_ms
+  }
+  return first
+}
+
+/** Checks an alert that is due: adds its notification, and writes its state where that changes. */
+function checkAlert(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids: LedgerIds): void {
+  const due_at_ms = alertDueAt(alert, wallet)
+  if (due_at_ms === null || due_at_ms > draft.at_ms) return
+  if (alert.type === 'runway_below') watchRunway(draft, alert, wallet, ids)
+  else if (wallet) notifyExpiring(draft, alert, wallet, ids)
+}
+
+function watchRunway(draft: Draft, alert: Alert, wallet: Wallet | undefined, ids: LedgerIds): void {
+  const { at_ms } = draft
+  const { runway: last } = alert.state
+  const total = spendingOf(wallet?.counters, spendingKey('TOTAL'), at_ms)
+  const runway = checkRunway(last ?? { spent: [] }, total, wallet, at_ms)
+  const state = { ...alert.state, runway }
+  const value = runway.value ?? Number.MAX_SAFE_INTEGER
+  const next = step(alert, state, value, at_ms)
+  draft.alerts.set(alert.id, { ...alert, state: next.kind === 'nothing' ? state : next.state })
+  if (next.kind !== 'fires') return
+  draft.notify({
+    type: NOTIFICATION_OF[alert.type],
+    data: { ...alertFields(alert, ids, wallet), ...valueFields(alert, last?.value ?? null, value) },
+  })
+}
+
+/** All lots that are due by now are one notification; each lot is in one. */
+function notifyExpiring(draft: Draft, alert: Alert, wallet: Wallet, ids: LedgerIds): void {
+  const lots = openLots(alert, wallet).filter(
+    ({ expires_at_ms }) => (expires_at_ms ?? 0) - aheadMs(alert) <= draft.at_ms,
+  )
+  const open = new Set(unusedLots(wallet).map(({ number }) => number))
+  const notified = (alert.state.lots ?? []).filter((number) => open.has(number))
+  const state = {
+    ...alert.state,
+    fired: true,
+    fired_at_ms: draft.at_ms,
+    lots: [...notified, ...lots.map(({ number }) => number)],
+  }
+  draft.alerts.set(alert.id, { ...alert, state })
+  draft.notify({
+    type: NOTIFICATION_OF[alert.type],
+    data: {
+      ...alertFields(alert, ids, wallet),
+      lots: lots.length,
+      expiring: creditsOf(lots.reduce((sum, { left }) => sum + left, 0)),
+      first_expires_at: new Date(
+        Math.min(...lots.map(({ expires_at_ms }) => expires_at_ms ?? 0)),
+      ).toISOString(),
+      lot_ids: lots.slice(0, MAX_LISTED).map(({ number }) => ids.lot(number)),
+    },
+  })
+}
+
+/** The lots of the wallet that expire and were not notified. */
+function openLots({ state }: Alert, wallet: Wallet): Lot[] {
+  const notified = new Set(state.lots)
+  return unusedLots(wallet).filter(
+    (lot) => lot.expires_at_ms !== null && free(lot) > 0 && !notified.has(lot.number),
+  )
+}
+
+function aheadMs({ threshold }: Alert): number {
+  return Math.round((threshold / 10 ** THRESHOLD_DECIMALS.days) * DAY_MS)
+}

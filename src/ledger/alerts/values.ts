@@ -1,0 +1,122 @@
+import { DAY_MS } from '../../time/durations.ts'
+import { windowOf } from '../../time/windows.ts'
+import type { Draft } from '../commit/draft.ts'
+import { limitWindow } from '../entitlements/windows.ts'
+import { type AlertPeriod, type AlertRules, type RunwayState, THRESHOLD_DECIMALS } from '../model/alerts.ts'
+import type { Entry } from '../model/journal.ts'
+import type { Entitlement, LimitCounter, PeriodCounters } from '../model/limits.ts'
+import { available, type Wallet, walletKey } from '../model/wallet.ts'
+
+/** The values that alerts compare with their thresholds: integers of the last decimal of their unit. */
+
+const PERCENT = 100n * 10n ** BigInt(THRESHOLD_DECIMALS.percent)
+
+/** Returns a part of a whole, rounded down; the value is of the size of a threshold, or the largest safe integer. */
+function percentOf(part: bigint, whole: bigint): number {
+  if (whole <= 0n) return part > 0n ? Number.MAX_SAFE_INTEGER : 0
+  return safe((part * PERCENT) / whole)
+}
+
+function safe(value: bigint): number {
+  return Number(value > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : value)
+}
+
+/**
+ * The available credits of a wallet, or their percentage of the credits that its open lots began with. A lot that is used
+ * up leaves both.
+ */
+export function balanceValue({ unit }: AlertRules, wallet: Wallet | undefined): number {
+  if (!wallet) return 0
+  if (unit === 'credits') return available(wallet)
+  const began = wallet.lots.reduce((sum, { amount }) => sum + amount, 0)
+  const left = available(wallet)
+  return left <= 0 ? 0 : percentOf(BigInt(left), BigInt(began))
+}
+
+export interface LimitValue {
+  readonly value: number
+  /** Null for a window that rolls. */
+  readonly window_start_ms: number | null
+}
+
+/** The used part of a limit in its present window, holds included; undefined if nothing is limited. */
+export function limitValue(
+  entitlement: Entitlement,
+  counter: LimitCounter | undefined,
+  at_ms: number,
+): LimitValue | undefined {
+  const { limit, limit_type, rolling } = entitlement
+  if (limit === null || limit_type === 'NONE') return undefined
+  const window = limitWindow(entitlement, counter, 0n, { now_ms: at_ms, arrived_ms: at_ms })
+  if (!window) return undefined
+  const value = BigInt(limit) === 0n ? Number(PERCENT) : percentOf(window.used, BigInt(limit))
+  return { value, window_start_ms: rolling ? null : window.start_ms }
+}
+
+/** The entitlement that limits the alert's feature for its owner. */
+export function limitOf(draft: Draft, { feature_id = '', owner }: AlertRules): Entitlement | undefined {
+  const user_id = owner.kind === 'user' ? owner.id : undefined
+  const team_id = owner.kind === 'team' ? owner.id : undefined
+  const rows = draft.entitlementsOf({ feature_id, user_id, team_id })
+  return rows.find((row) => row.feature_id === feature_id && walletKey(row.owner) === walletKey(owner))
+}
+
+/**
+ * The name under which a wallet counts its spending: of a period, or in all, of one feature or of every one. Counters are
+ * part of the wallet's own row, so that counting costs no row.
+ */
+export function spendingKey(period: AlertPeriod | 'TOTAL', feature_id?: string): string {
+  return feature_id === undefined ? `spend ${period}` : `spend ${period} ${feature_id}`
+}
+
+export function spendingWindow(period: AlertPeriod | 'TOTAL', at_ms: number) {
+  if (period === 'TOTAL') return { start_ms: 0, end_ms: Number.MAX_SAFE_INTEGER }
+  return windowOf(period, null, at_ms)
+}
+
+/** The spending that a wallet has counted in the period of `at_ms`. */
+export function spendingOf(counters: PeriodCounters | undefined, key: string, at_ms: number): bigint {
+  const counter = counters?.[key]
+  return counter && counter.resets_at_ms > at_ms ? BigInt(counter.quantity) : 0n
+}
+
+/** The spending of an entry: what was burned, less what was given back of burns. */
+export function spentBy({ type, amount, reverses, event }: Entry): number {
+  const is_returned =
+    (type === 'VOID' || type === 'REFUND') && (reverses !== undefined || event?.rerates !== undefined)
+  return type === 'BURN' || is_returned ? 0 - amount : 0
+}
+
+export function featureOf({ event, captured, reverses }: Entry): string | undefined {
+  return (event ?? captured ?? reverses)?.feature_id
+}
+
+const RUNWAY = 10n ** BigInt(THRESHOLD_DECIMALS.days)
+/** The spending of this time makes the forecast; before it is over, that of all the time since the alert was made. */
+const RUNWAY_WINDOW_MS = 7 * DAY_MS
+const BETWEEN_SAMPLES_MS = DAY_MS / 4
+const SHORTEST_MS = 3_600_000
+export const BETWEEN_CHECKS_MS = 3_600_000
+
+/** The runway: the time for which the available credits last at the rate of the last days. */
+export function checkRunway(
+  { spent }: Pick<RunwayState, 'spent'>,
+  total: bigint,
+  wallet: Wallet | undefined,
+  at_ms: number,
+): RunwayState {
+  const kept = spent.filter(
+    ([sampled_ms], i) => i === spent.length - 1 || sampled_ms >= at_ms - RUNWAY_WINDOW_MS,
+  )
+  const [oldest] = kept
+  const last_ms = kept.at(-1)?.[0] ?? 0
+  const next = at_ms - last_ms >= BETWEEN_SAMPLES_MS ? [...kept, [at_ms, String(total)] as const] : kept
+  const value = oldest ? runway(wallet, total - BigInt(oldest[1]), at_ms - oldest[0]) : null
+  return { checked_at_ms: at_ms, value, spent: next }
+}
+
+function runway(wallet: Wallet | undefined, spent: bigint, elapsed_ms: number): number | null {
+  if (spent <= 0n || elapsed_ms < SHORTEST_MS) return null
+  const left = wallet ? available(wallet) : 0
+  return left <= 0 ? 0 : safe((BigInt(left) * BigInt(elapsed_ms) * RUNWAY) / (spent * BigInt(DAY_MS)))
+}

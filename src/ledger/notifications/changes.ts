@@ -1,0 +1,248 @@
+import { formatUsdParts } from '../../pricing/money.ts'
+import { exactNumber } from '../commit/audit.ts'
+import type { Draft } from '../commit/draft.ts'
+import { quantityText } from '../entitlements/limits.ts'
+import { rollingMs } from '../entitlements/rolling.ts'
+import type { Entry, HoldRecord } from '../model/journal.ts'
+import type { LedgerIds } from '../model/ledger-ids.ts'
+import { ALL_FEATURES, type LimitOwner } from '../model/limits.ts'
+import type { NotificationData } from '../model/notifications.ts'
+import { available, type Wallet } from '../model/wallet.ts'
+import { creditsOf, ownerFields } from './amounts.ts'
+
+/** The committed state that decides which notifications a commit makes. */
+export interface CommittedState {
+  wallet(key: string): Wallet | undefined
+  /** Whether a model of a provider has events without a price. */
+  hasUnrated(provider: string, model: string): boolean
+  /** The window, or the time, at which a limit was last reached. */
+  reachedAt(counter: number): number | undefined
+}
+
+/** The ids that a notification lists; its count has all. */
+const MAX_LISTED = 10
+
+/**
+ * Adds the notifications of a commit's changes, after its last request. What happens to many lots, holds or events in one
+ * commit is one notification, so that an alarm that expires 1,000 lots of a wallet adds one. A burn adds none.
+ */
+export function notifyOfChanges(draft: Draft, ids: LedgerIds, committed: CommittedState): void {
+  new Changes(draft, ids, committed).notify()
+}
+
+class Changes {
+  private readonly draft: Draft
+  private readonly ids: LedgerIds
+  private readonly committed: CommittedState
+  private readonly expired = new Map<number, Entry[]>()
+  private readonly ended = new Map<number, HoldRecord[]>()
+  private readonly unrated = new Map<string, Entry>()
+  private readonly rated = new Map<string, Entry[]>()
+  private byNumber: ReadonlyMap<number, Wallet> | undefined
+
+  constructor(draft: Draft, ids: LedgerIds, committed: CommittedState) {
+    this.draft = draft
+    this.ids = ids
+    this.committed = committed
+  }
+
+  notify(): void {
+    // Only the records of the requests: this adds others.
+    const { length } = this.draft.records
+    for (let i = 0; i < length; i++) {
+      const record = this.draft.records[i]
+      if (record?.kind === 'entry') this.take(record)
+      else if (record?.kind === 'hold' && record.hold.status === 'expired')
+        push(this.ended, record.hold.wallet, record)
+    }
+    for (const [number, entries] of this.expired) this.notifyExpired(number, entries)
+    for (const [number, records] of this.ended) this.notifyEnded(number, records)
+    for (const entry of this.unrated.values()) this.notifyUnrated(entry)
+    for (const entries of this.rated.values()) this.notifyRated(entries)
+    for (const [key, wallet] of this.draft.wallets) this.notifyExhausted(key, wallet)
+    this.notifyReached()
+  }
+
+  private take(entry: Entry): void {
+    const { type, event } = entry
+    if (event?.rerates) push(this.rated, modelKey(event), entry)
+    else if (type === 'BURN') {
+      if (event?.unrated && !this.unrated.has(modelKey(event))) this.unrated.set(modelKey(event), entry)
+    } else if (type === 'GRANT' || type === 'PURCHASE') this.notifyCredit(entry)
+    else if (type === 'REFUND') this.notifyRefund(entry)
+    else if (type === 'EXPIRATION') push(this.expired, entry.wallet, entry)
+  }
+
+  private notifyCredit(entry: Entry): void {
+    const [lot] = entry.new_lots ?? []
+    if (!lot) return
+    const { ids } = this
+    this.draft.notify({
+      type: entry.type === 'GRANT' ? 'credits.granted' : 'credits.purchased',
+      data: {
+        ...this.walletFields(entry.wallet),
+        transaction_id: ids.transaction(entry),
+        lot_id: ids.lot(lot.number),
+        amount: creditsOf(entry.amount),
+        balance_after: creditsOf(entry.balance_after),
+        kind: lot.kind,
+        expires_at: timeOf(lot.expires_at_ms),
+        ...(lot.price && { price_usd: exactNumber(formatUsdParts(lot.price)) }),
+      },
+    })
+  }
+
+  private notifyRefund(entry: Entry): void {
+    this.draft.notify({
+      type: 'credits.refunded',
+      data: {
+        ...this.walletFields(entry.wallet),
+        transaction_id: this.ids.transaction(entry),
+        of: entry.reverses ? 'burn' : 'purchase',
+        amount: creditsOf(entry.amount),
+        balance_after: creditsOf(entry.balance_after),
+      },
+    })
+  }
+
+  private notifyExpired(wallet: number, entries: readonly Entry[]): void {
+    const lots = new Set(entries.flatMap(({ lots }) => lots.map(([lot]) => lot)))
+    this.draft.notify({
+      type: 'credits.expired',
+      data: {
+        ...this.walletFields(wallet),
+        amount: creditsOf(entries.reduce((sum, { amount }) => sum - amount, 0)),
+        balance_after: creditsOf(entries.at(-1)?.balance_after ?? 0),
+        lots: lots.size,
+        lot_ids: [...lots].slice(0, MAX_LISTED).map((lot) => this.ids.lot(lot)),
+      },
+    })
+  }
+
+  private notifyEnded(wallet: number, records: readonly HoldRecord[]): void {
+    this.draft.notify({
+      type: 'hold.expired',
+      data: {
+        ...this.walletFields(wallet),
+        holds: records.length,
+        hold_ids: records.slice(0, MAX_LISTED).map(({ hold }) => this.ids.hold(hold)),
+        released: creditsOf(records.reduce((sum, { hold }) => sum + hold.credits - hold.captured, 0)),
+      },
+    })
+  }
+
+  /** Only for the first event of a model: the next comes when all its events have been rated, and one is not again. */
+  private notifyUnrated(entry: Entry): void {
+    const { provider = '', model = '', feature_id } = entry.event ?? {}
+    if (this.committed.hasUnrated(provider, model)) return
+    this.draft.notify({
+      type: 'event.unrated',
+      data: {
+        event_id: this.ids.event(entry),
+        provider: provider === '' ? null : provider,
+        model: model === '' ? null : model,
+        feature_id: feature_id ?? null,
+      },
+    })
+  }
+
+  private notifyRated(entries: readonly Entry[]): void {
+    const [first] = entries
+    this.draft.notify({
+      type: 'event.rated',
+      data: {
+        provider: first?.event?.provider ?? null,
+        model: first?.event?.model ?? null,
+        events: entries.length,
+        amount: creditsOf(entries.reduce((sum, { amount }) => sum - amount, 0)),
+      },
+    })
+  }
+
+  private notifyExhausted(key: string, wallet: Wallet): void {
+    const after = available(wallet)
+    if (after > 0) return
+    const known = this.committed.wallet(key)
+    const before = known ? available(known) : 0
+    if (before <= 0) return
+    this.draft.notify({
+      type: 'credits.exhausted',
+      data: {
+        ...this.fieldsOf(wallet),
+        available_before: creditsOf(before),
+        available_after: creditsOf(after),
+        balance_after: creditsOf(wallet.balance),
+      },
+    })
+  }
+
+  /** A fixed window is notified once; a rolling one at most once in its length. */
+  private notifyReached(): void {
+    const { draft } = this
+    for (const { entitlement, window, limit, used } of draft.reachedLimits) {
+      const { counter, owner, rolling, feature_id, unit } = entitlement
+      const last = draft.limitMarks.get(counter) ?? this.committed.reachedAt(counter)
+      const is_known = rolling
+        ? last !== undefined && last + rollingMs(rolling) > draft.at_ms
+        : last === window.start_ms
+      if (is_known) continue
+      draft.limitMarks.set(counter, rolling ? draft.at_ms : window.start_ms)
+      draft.notify({
+        type: 'limit.reached',
+        data: {
+          entitlement_id: entitlement.id,
+          feature_id: feature_id === ALL_FEATURES ? null : feature_id,
+          level: owner.kind,
+          ...levelFields(owner),
+          limit_type: entitlement.limit_type,
+          unit,
+          limit: exactNumber(quantityText(unit, limit)),
+          used: exactNumber(quantityText(unit, used)),
+          resets_at: timeOf(window.resets_at_ms),
+        },
+      })
+    }
+  }
+
+  private walletFields(number: number): NotificationData {
+    this.byNumber ??= new Map([...this.draft.wallets.values()].map((wallet) => [wallet.number, wallet]))
+    const wallet = this.byNumber.get(number)
+    if (!wallet) throw new Error(`the commit has an entry of wallet ${number}, which it does not change`)
+    return this.fieldsOf(wallet)
+  }
+
+  private fieldsOf({ number, owner }: Wallet): NotificationData {
+    return { wallet_id: this.ids.wallet(number), ...ownerFields(owner) }
+  }
+}
+
+function levelFields(owner: LimitOwner): NotificationData {
+  switch (owner.kind) {
+    case 'key':
+      return { key_id: owner.id }
+    case 'model':
+      return { model: owner.id }
+    default:
+      return ownerFields(owner)
+  }
+}
+
+function timeOf(at_ms: number | null): string | null {
+  return at_ms === null ? null : new Date(at_ms).toISOString()
+}
+
+function modelKey({
+  provider = '',
+  model = '',
+}: {
+  readonly provider?: string
+  readonly model?: string
+}): string {
+  return `${provider}\n${model}`
+}
+
+function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key)
+  if (list) list.push(value)
+  else lists.set(key, [value])
+}

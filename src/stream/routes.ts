@@ -1,0 +1,172 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { configOf } from '../config.ts'
+import { ledgerDb, ledgerKey } from '../db/ledger-db.ts'
+import { callerOf, ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
+import { problem, refusalResponse } from '../http/output/problem.ts'
+import { createRouter, route } from '../http/route.ts'
+import { invalidField } from '../ledger/model/refusal.ts'
+import type { LedgerName } from '../ledger/model/vocabulary.ts'
+import { logError } from '../logging/log.ts'
+import { readFlushedNotifications, readNotifications } from '../notifications/read.ts'
+import { eventsOf, NotificationStream, POLL_MS, type StreamSource } from './stream.ts'
+
+const SEQUENCE = /^\d{1,15}$/
+
+const streamRoute = route({
+  method: 'get',
+  path: '/',
+  summary: 'Stream notifications as server-sent events',
+  description:
+    'Each event has the type of its notification as `event`, its sequence as `id` and the notification as `data`. A client resumes with `Last-Event-ID`, or `after`, and misses none. Without either the stream begins now. A comment comes every 15 seconds without an event. The stream ends after some minutes, and within 90 seconds after the end of its key: reconnect.',
+  ...scoped('webhooks:read'),
+  request: {
+    query: z.strictObject({
+      after: z
+        .string()
+        .regex(SEQUENCE, 'must be the sequence of a notification')
+        .transform(Number)
+        .optional()
+        .openapi({ type: 'integer', minimum: 0, description: 'Only notifications with higher sequences.' }),
+    }),
+  },
+  answers: {
+    200: { description: 'The stream.', content: { 'text/event-stream': { schema: z.string() } } },
+  },
+  problems: ['overloaded', 'rate_limited'],
+})
+
+/** The limits of open streams in one isolate, for a customer and in all. */
+const MAX_OF_CUSTOMER = 100
+const MAX_OPEN = 1_000
+
+const open = new Map<string, number>()
+let open_in_all = 0
+
+export const streamRoutes = createRouter()
+
+streamRoutes.openapi(streamRoute, async (c) => {
+  const last_id = c.req.header('Last-Event-ID')
+  if (last_id !== undefined && !SEQUENCE.test(last_id)) {
+    const { refusal } = invalidField('/Last-Event-ID', 'must be the sequence of a notification')
+    return refusalResponse(c, refusal)
+  }
+  const { customer_id } = c.get('key')
+  if (open_in_all >= MAX_OPEN || (open.get(customer_id) ?? 0) >= MAX_OF_CUSTOMER) {
+    return problem(c, { code: 'rate_limited', detail: 'Too many streams are open. Close one, then retry.' })
+  }
+  const asked = last_id === undefined ? c.req.valid('query').after : Number(last_id)
+  const first = await readNotifications(c.env, ledgerOf(c), {
+    caller: callerOf(c),
+    after_sequence: asked ?? Number.MAX_SAFE_INTEGER,
+    limit: FIRST_READ,
+  })
+  if (first.kind === 'refused') return refusalResponse(c, first.refusal)
+  const after_sequence = first.notifications.at(-1)?.sequence ?? asked ?? first.last_sequence
+  const stream = new NotificationStream(sourceOf(c), {
+    after_sequence,
+    lasts_ms: configOf(c.env).stream_seconds * 1000,
+  })
+  return streamed(stream, customer_id, `retry: ${RETRY_MS}\n\n${eventsOf(first.notifications)}`)
+})
+
+const FIRST_READ = 50
+/** The wait of a client before it reconnects. */
+const RETRY_MS = 1_000
+
+function streamed(stream: NotificationStream, customer_id: string, begin: string): Response {
+  const text = new TextEncoder()
+  count(customer_id, 1)
+  let is_counted = true
+  const end = () => {
+    stream.close()
+    if (is_counted) count(customer_id, -1)
+    is_counted = false
+  }
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => controller.enqueue(text.encode(begin)),
+      async pull(controller) {
+        try {
+          const part = await stream.next()
+          if (part !== null) {
+            controller.enqueue(text.encode(part))
+            return
+          }
+        } catch (error) {
+          logError('stream_ended', error, { customer_id })
+        }
+        end()
+        controller.close()
+      },
+      cancel: end,
+    },
+    { highWaterMark: 1 },
+  )
+  return new Response(body, {
+    headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' },
+  })
+}
+
+function count(customer_id: string, change: 1 | -1): void {
+  const streams = (open.get(customer_id) ?? 0) + change
+  if (streams > 0) open.set(customer_id, streams)
+  else open.delete(customer_id)
+  open_in_all += change
+}
+
+/** The newest sequences that streams of this isolate have read: many streams of a ledger make one read a second. */
+const newest = new Map<string, { readonly at_ms: number; readonly sequence: number }>()
+
+const NEWEST = 'SELECT last_notification FROM ledgers WHERE ledger_id = ?'
+const KEY = 'SELECT expires_at_ms, revoked_at_ms FROM api_keys WHERE key_id = ?1'
+
+// One row written every some minutes, and only while a stream is open: the flush then brings notifications at once.
+const LISTEN = `
+  UPDATE ledgers SET streamed_until_ms = ?2 WHERE ledger_id = ?1 AND coalesce(streamed_until_ms, 0) < ?3`
+const LISTEN_MS = 360_000
+const RENEW_MS = 120_000
+
+interface KeyEnd {
+  readonly expires_at_ms: number | null
+  readonly revoked_at_ms: number | null
+}
+
+function sourceOf(c: Context<AppEnv>): StreamSource {
+  const { env } = c
+  const ledger: LedgerName = ledgerOf(c)
+  const { key_id } = c.get('key')
+  const ledger_id = ledgerKey(ledger)
+  const db = ledgerDb(env, ledger.customer_id)
+  let listened_at_ms = 0
+  return {
+    now: () => Date.now(),
+    wait: (ms) => scheduler.wait(ms),
+    read: (after_sequence, to_sequence, limit) =>
+      readFlushedNotifications(env, ledger, { after_sequence, to_sequence, limit }),
+    async newest() {
+      const now_ms = Date.now()
+      if (now_ms - listened_at_ms >= RENEW_MS) {
+        listened_at_ms = now_ms
+        await db
+          .prepare(LISTEN)
+          .bind(ledger_id, now_ms + LISTEN_MS, now_ms + LISTEN_MS - RENEW_MS)
+          .run()
+      }
+      const known = newest.get(ledger_id)
+      if (known && now_ms - known.at_ms < POLL_MS) return known.sequence
+      const row = await db.prepare(NEWEST).bind(ledger_id).first<number>('last_notification')
+      if (newest.size >= MAX_OPEN) newest.clear()
+      newest.set(ledger_id, { at_ms: now_ms, sequence: row ?? 0 })
+      return row ?? 0
+    },
+    async isAllowed() {
+      const now_ms = Date.now()
+      const key = await env.DB.prepare(KEY).bind(key_id).first<KeyEnd>()
+      const ends_at_ms = Math.min(key?.expires_at_ms ?? Infinity, key?.revoked_at_ms ?? Infinity)
+      return key !== null && now_ms < ends_at_ms
+    },
+  }
+}

@@ -1,0 +1,95 @@
+import type { NotificationView } from '../notifications/read.ts'
+
+/** The time between two looks at D1: new notifications come at most this much later. */
+export const POLL_MS = 1_000
+/** The time without anything after which a comment keeps the connection open. */
+const COMMENT_MS = 15_000
+/** The time between two checks that the key is still valid. */
+const CHECK_MS = 30_000
+/** The notifications that are read at once: the most that a stream has in memory. */
+const NOTIFICATIONS_A_READ = 50
+
+/** The stream's way to the ledger, and to time. */
+export interface StreamSource {
+  /** The sequence of the newest notification that can be read. */
+  readonly newest: () => Promise<number>
+  readonly read: (
+    after_sequence: number,
+    to_sequence: number,
+    limit: number,
+  ) => Promise<readonly NotificationView[]>
+  /** Whether the key may still read. */
+  readonly isAllowed: () => Promise<boolean>
+  readonly now: () => number
+  readonly wait: (ms: number) => Promise<void>
+}
+
+/**
+ * The events of one open stream, in the format of server-sent events. It reads only when its client has taken the last
+ * part, so a slow client costs no memory. It ends by itself after `lasts_ms`: a client resumes with its last id.
+ */
+export class NotificationStream {
+  private readonly source: StreamSource
+  private readonly ends_at_ms: number
+  private after: number
+  private newest: number
+  private checked_at_ms: number
+  private sent_at_ms: number
+  private is_open = true
+
+  constructor(
+    source: StreamSource,
+    { after_sequence, lasts_ms }: { after_sequence: number; lasts_ms: number },
+  ) {
+    const now_ms = source.now()
+    this.source = source
+    this.ends_at_ms = now_ms + lasts_ms
+    this.after = after_sequence
+    this.newest = after_sequence
+    this.checked_at_ms = now_ms
+    this.sent_at_ms = now_ms
+  }
+
+  /** The next part of the stream; null at its end. Throws when D1 cannot be read: the client comes again. */
+  async next(): Promise<string | null> {
+    while (this.is_open) {
+      const { source } = this
+      const now_ms = source.now()
+      if (now_ms >= this.ends_at_ms || !(await this.isAllowed(now_ms))) return null
+      const events = await this.read()
+      if (events !== null || now_ms - this.sent_at_ms >= COMMENT_MS) {
+        this.sent_at_ms = now_ms
+        return events ?? ':\n\n'
+      }
+      await source.wait(POLL_MS)
+      if (this.is_open) this.newest = await source.newest()
+    }
+    return null
+  }
+
+  close(): void {
+    this.is_open = false
+  }
+
+  private async isAllowed(now_ms: number): Promise<boolean> {
+    if (now_ms - this.checked_at_ms < CHECK_MS) return true
+    this.checked_at_ms = now_ms
+    return this.source.isAllowed()
+  }
+
+  private async read(): Promise<string | null> {
+    if (this.newest <= this.after) return null
+    const read = await this.source.read(this.after, this.newest, NOTIFICATIONS_A_READ)
+    const last = read.at(-1)
+    // Nothing is left of a range that is older than the retention.
+    this.after = last?.sequence ?? this.newest
+    return last ? eventsOf(read) : null
+  }
+}
+
+/** Notifications as server-sent events. JSON has no line breaks outside of its texts, where they are escaped. */
+export function eventsOf(notifications: readonly NotificationView[]): string {
+  return notifications
+    .map((one) => `id: ${one.sequence}\nevent: ${one.type}\ndata: ${JSON.stringify(one)}\n\n`)
+    .join('')
+}

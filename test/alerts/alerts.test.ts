@@ -1,0 +1,243 @@
+import { evictDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { eraseSubject, ingest } from '../../src/ledger/client/client.ts'
+import { type AlertRules, MAX_ALERTS_A_WALLET } from '../../src/ledger/model/alerts.ts'
+import { readNotifications } from '../../src/notifications/read.ts'
+import { CUSTOMER, rules as entitlementRules, user } from '../support/entitlements.ts'
+import { ask, freshLedger, inStore, rowsWrittenBy, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
+
+const CREDIT = 1_000_000
+const PERCENT = 10_000
+const DAY = 10_000
+const START = Date.UTC(2027, 0, 31, 12)
+const HOUR = 3_600_000
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+function rules(options: Partial<AlertRules> = {}): AlertRules {
+  return {
+    type: 'balance_below',
+    unit: 'credits',
+    threshold: 50 * CREDIT,
+    rearm_at: 55 * CREDIT,
+    owner: CUSTOMER,
+    cooldown_ms: 0,
+    enabled: true,
+    ...options,
+  }
+}
+
+let made = 0
+
+async function alert(ledger: TestLedger, options: Partial<AlertRules> = {}): Promise<string> {
+  const id = `alr_${String(++made).padStart(6, '0')}`
+  const result = await ask(ledger.stub, 'changeAlert', {
+    change: { kind: 'create', id, rules: rules(options) },
+  })
+  expect(result.kind).toBe('done')
+  return id
+}
+
+async function fired(ledger: TestLedger) {
+  const read = await readNotifications(env, ledger.name, { caller: CALLER, after_sequence: 0, limit: 1000 })
+  if (read.kind !== 'done') throw new Error('the notifications were not read')
+  return read.notifications.filter(({ data }) => data.alert_id !== undefined)
+}
+
+const burn = (ledger: TestLedger, credits: number, options = {}) =>
+  ingest(env, ledger.name, single(eventItem(credits * CREDIT, options)))
+
+describe('an alert on a balance', () => {
+  it('fires once while the wallet hovers at the threshold, and again after it was above rearm_at', async () => {
+    const ledger = await freshLedger(51 * CREDIT)
+    const alert_id = await alert(ledger)
+    for (let i = 0; i < 10; i++) {
+      await burn(ledger, 2)
+      await ask(ledger.stub, 'credit', grant(2 * CREDIT))
+    }
+    const [first, ...others] = await fired(ledger)
+    expect(others).toEqual([])
+    expect(first).toMatchObject({
+      type: 'credits.low',
+      data: { alert_id, threshold: { credits: 50 }, value_before: 51, value_after: 49 },
+    })
+    await ask(ledger.stub, 'credit', grant(100 * CREDIT))
+    await burn(ledger, 120)
+    expect(await fired(ledger)).toHaveLength(2)
+  })
+
+  it('survives a restart in its state', async () => {
+    const ledger = await freshLedger(60 * CREDIT)
+    await alert(ledger)
+    await burn(ledger, 20)
+    await evictDurableObject(ledger.stub)
+    await burn(ledger, 5)
+    expect(await fired(ledger)).toHaveLength(1)
+  })
+
+  it('in percent counts from what the open lots began with', async () => {
+    const ledger = await freshLedger(100 * CREDIT)
+    await alert(ledger, { unit: 'percent', threshold: 20 * PERCENT, rearm_at: 22 * PERCENT })
+    await burn(ledger, 80)
+    expect(await fired(ledger)).toEqual([])
+    await burn(ledger, 1)
+    expect((await fired(ledger)).map(({ data }) => [data.threshold, data.value_after])).toEqual([
+      [{ percent: 20 }, 19],
+    ])
+  })
+
+  it('fires for no value that is past the threshold when the alert is made', async () => {
+    const ledger = await freshLedger(10 * CREDIT)
+    await alert(ledger)
+    await burn(ledger, 1)
+    expect(await fired(ledger)).toEqual([])
+  })
+})
+
+describe('an alert on spending', () => {
+  it('fires once in a period, and counts one feature if it names one', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(START)
+    const ledger = await freshLedger(1000 * CREDIT)
+    const spending = {
+      type: 'spend_above',
+      period: 'DAILY',
+      threshold: 10 * CREDIT,
+      rearm_at: 9 * CREDIT,
+    } as const
+    const all = await alert(ledger, spending)
+    const images = await alert(ledger, { ...spending, feature_id: 'images' })
+    await ingest(
+      env,
+      ledger.name,
+      batch([eventItem(6 * CREDIT), eventItem(6 * CREDIT, { feature_id: 'images' })]),
+    )
+    await burn(ledger, 9, { feature_id: 'images' })
+    expect((await fired(ledger)).map(({ data }) => [data.alert_id, data.value_after])).toEqual([
+      [all, 12],
+      [images, 15],
+    ])
+    vi.setSystemTime(START + 24 * HOUR)
+    await burn(ledger, 11)
+    expect((await fired(ledger)).map(({ data }) => data.alert_id)).toEqual([all, images, all])
+  })
+})
+
+describe('an alert on a limit', () => {
+  it('fires at its share of the limit, once a window, also for a hold', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(START)
+    const ledger = await freshLedger(1000 * CREDIT)
+    const limit = { limit_type: 'SOFT', limit: String(100 * CREDIT), period: 'DAILY' } as const
+    await ask(ledger.stub, 'changeEntitlement', {
+      change: {
+        kind: 'create',
+        id: 'ent_of_ann',
+        place: { feature_id: 'chat', owner: user('ann') },
+        rules: entitlementRules(limit),
+      },
+    })
+    const id = await alert(ledger, {
+      type: 'limit_used',
+      unit: 'percent',
+      threshold: 80 * PERCENT,
+      rearm_at: 72 * PERCENT,
+      owner: user('ann'),
+      feature_id: 'chat',
+    })
+    await burn(ledger, 79, { user_id: 'ann' })
+    expect(await fired(ledger)).toEqual([])
+    await burn(ledger, 1, { user_id: 'ann' })
+    await burn(ledger, 15, { user_id: 'ann' })
+    expect((await fired(ledger)).map(({ type, data }) => [type, data])).toMatchObject([
+      [
+        'limit.threshold',
+        { alert_id: id, user_id: 'ann', entitlement_id: 'ent_of_ann', value_before: 79, value_after: 80 },
+      ],
+    ])
+    vi.setSystemTime(START + 24 * HOUR)
+    await burn(ledger, 90, { user_id: 'ann' })
+    expect(await fired(ledger)).toHaveLength(2)
+  })
+})
+
+describe('an alert that waits for a time', () => {
+  it('names each lot that expires once, and lots of one check together', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(START)
+    const ledger = await freshLedger()
+    for (const hours of [100, 101, 300]) {
+      await ask(ledger.stub, 'credit', grant(5 * CREDIT, { expires_at_ms: START + hours * HOUR }))
+    }
+    await alert(ledger, { type: 'lot_expiring', unit: 'days', threshold: 3 * DAY, rearm_at: 3 * DAY })
+    await runAlarm(ledger)
+    expect(await fired(ledger)).toEqual([])
+    vi.setSystemTime(START + 30 * HOUR)
+    await runAlarm(ledger)
+    await runAlarm(ledger)
+    expect((await fired(ledger)).map(({ data }) => data)).toMatchObject([
+      { lots: 2, expiring: 10, first_expires_at: new Date(START + 100 * HOUR).toISOString() },
+    ])
+    await ask(ledger.stub, 'credit', grant(5 * CREDIT, { expires_at_ms: START + 40 * HOUR }))
+    await runAlarm(ledger)
+    expect(await fired(ledger)).toHaveLength(2)
+  })
+
+  it('forecasts the runway from the spending of the last days', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(START)
+    const ledger = await freshLedger(1000 * CREDIT)
+    await alert(ledger, { type: 'runway_below', unit: 'days', threshold: 5 * DAY, rearm_at: 6 * DAY })
+    for (let day = 1; day <= 6; day++) {
+      await burn(ledger, 100)
+      vi.setSystemTime(START + day * 24 * HOUR)
+      await runAlarm(ledger)
+    }
+    expect(
+      (await fired(ledger)).map(({ type, data }) => [type, data.value_before, data.value_after]),
+    ).toEqual([['runway.below', 5, 4]])
+  })
+})
+
+describe('50 alerts on the wallet', () => {
+  it('cost a burn that crosses nothing no row', async () => {
+    const ledger = await freshLedger(1000 * CREDIT)
+    await burn(ledger, 1)
+    const before = await rowsWrittenBy(ledger, () => burn(ledger, 1))
+    for (let i = 0; i < MAX_ALERTS_A_WALLET; i++) {
+      const type = i % 2 ? 'balance_below' : 'spend_above'
+      const threshold = (i % 2 ? i : 500 + i) * CREDIT
+      await alert(ledger, { type, threshold, rearm_at: threshold, ...(i % 2 === 0 && { period: 'MONTHLY' }) })
+    }
+    expect(await rowsWrittenBy(ledger, () => burn(ledger, 1))).toBe(before)
+    expect(await fired(ledger)).toEqual([])
+    const more = await ask(ledger.stub, 'changeAlert', {
+      change: { kind: 'create', id: 'alr_more', rules: rules() },
+    })
+    expect(more).toMatchObject({ kind: 'refused', refusal: { code: 'too_many_open' } })
+  })
+
+  it('write one row for each that fires', async () => {
+    const ledger = await freshLedger(1000 * CREDIT)
+    await burn(ledger, 1)
+    const before = await rowsWrittenBy(ledger, () => burn(ledger, 1))
+    await alert(ledger)
+    expect(await rowsWrittenBy(ledger, () => burn(ledger, 950))).toBe(before + 1)
+  })
+})
+
+describe('an erasure', () => {
+  it('deletes the alerts of the user', async () => {
+    const ledger = await freshLedger()
+    await ask(ledger.stub, 'credit', grant(5, { owner: user('ann') }))
+    await alert(ledger, { owner: user('ann') })
+    const kept = await alert(ledger)
+    const erased = await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: 'ann' })
+    expect(erased.kind).toBe('erased')
+    expect(await inStore(ledger, ({ alerts }) => [...alerts.all().keys()])).toEqual([kept])
+  })
+})
