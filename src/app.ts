@@ -32,6 +32,8 @@ import { autoTopUpRoutes } from './payments/auto-top-up.ts'
 import { creditPacksRoutes } from './payments/packs/routes.ts'
 import { paymentsRoutes } from './payments/routes.ts'
 import { stripeWebhookRoutes } from './payments/webhook.ts'
+import { portalPreflight } from './portal-tokens/access.ts'
+import { portalTokensRoutes } from './portal-tokens/routes.ts'
 import { providerKeysRoutes } from './provider-keys/routes.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
@@ -49,6 +51,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use(requestLog)
   app.use(responseHeaders)
   app.use(rateLimitHeaders)
+  app.use(portalPreflight)
   app.use(cors)
   app.use(allowedMethods(app))
   app.route('/', healthRoutes)
@@ -89,6 +92,7 @@ function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/gateway-routes', gatewayRoutesRoutes)
   app.route('/v1/alerts', alertsRoutes)
   app.route('/v1/stream', streamRoutes)
+  app.route('/v1/portal-tokens', portalTokensRoutes)
   app.route('/v1/users', usersRoutes)
   app.route('/v1/teams', teamsRoutes)
 }

@@ -16,6 +16,10 @@ export interface Bindings {
   readonly ENCRYPTION_KEY?: string
   /** A second encryption key during a rotation. */
   readonly ENCRYPTION_KEY_NEXT?: string
+  /** Signs portal tokens, a secret. Without it, none can be made or used. */
+  readonly PORTAL_TOKEN_SECRET?: string
+  /** A second secret of portal tokens, valid during a rotation. */
+  readonly PORTAL_TOKEN_SECRET_NEXT?: string
   /** The operator's provider keys, a secret: JSON, see `provider-keys/operator-keys.ts`. */
   readonly OPERATOR_PROVIDER_KEYS?: string
   /** The operator's Stripe account, secrets: see `stripe/account.ts`. Without them there are no payments. */

@@ -1,6 +1,7 @@
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/authentication/format.ts'
 import { MIN_OPERATOR_TOKEN_CHARS } from '../../src/api-keys/authentication/operator.ts'
 import { readConfig } from '../../src/config.ts'
+import { DEVELOPMENT_PORTAL_TOKEN_SECRET } from '../../src/portal-tokens/token.ts'
 import { DEVELOPMENT_ENCRYPTION_KEY } from '../../src/secrets/masters.ts'
 import { DEVELOPMENT_STRIPE } from '../../src/stripe/account.ts'
 import type { EnvironmentName, Section } from './sections.ts'
@@ -35,6 +36,8 @@ export const SECRETS = [
   ...REQUIRED_SECRETS,
   'OPERATOR_TOKEN_NEXT',
   'ENCRYPTION_KEY_NEXT',
+  'PORTAL_TOKEN_SECRET',
+  'PORTAL_TOKEN_SECRET_NEXT',
   'OPERATOR_PROVIDER_KEYS',
   ...Object.keys(DEVELOPMENT_STRIPE),
 ]
@@ -158,6 +161,7 @@ function isDevelopmentSecret(value: string): boolean {
     DEVELOPMENT_OPERATOR_TOKEN,
     DEVELOPMENT_KEY,
     DEVELOPMENT_ENCRYPTION_KEY,
+    DEVELOPMENT_PORTAL_TOKEN_SECRET,
     ...Object.values(DEVELOPMENT_STRIPE),
   ]
   return public_values.some((known) => value.includes(known))

@@ -24,6 +24,7 @@ from ._resources import (
     Holds,
     Payments,
     Platform,
+    PortalTokens,
     ProviderKeys,
     Rating,
     Teams,
@@ -74,6 +75,7 @@ class OpenMonetize:
         self.credit_packs = CreditPacks(http)
         self.payments = Payments(http)
         self.alerts = Alerts(http)
+        self.portal_tokens = PortalTokens(http)
         self.drop_in = DropIn(http)
         self.customers = Customers(http)
         self.platform = Platform(http)

@@ -294,6 +294,11 @@ class Payments(_Resource):
         return self._get(path_of("/v1/payments/{id}", id))
 
 
+class PortalTokens(_Resource):
+    def create(self, body: Body) -> Json:
+        return self._send("/v1/portal-tokens", body)
+
+
 class GatewayRoutes(_Resource):
     def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
         return self._send("/v1/gateway-routes", body, idempotency_key)

@@ -11,7 +11,7 @@ export async function apiTypes(document: string): Promise<string> {
     if (key === 'responses') return onlySuccess(value)
     if (key === 'parameters' && Array.isArray(value)) return value.filter(isOfClient)
     if (key === 'schemas') return withoutProblems(value)
-    return value
+    return isObject(value) ? withKeysOnly(value) : value
   })
   const nodes = await openapiTS(JSON.stringify(slim), { defaultNonNullable: false })
   return `// Made from the OpenAPI document by "npm run generate -w sdk". Do not edit.\n\n${astToString(nodes)}`
@@ -25,6 +25,24 @@ function isOfClient(parameter: unknown): boolean {
 
 function onlySuccess(responses: object): object {
   return Object.fromEntries(Object.entries(responses).filter(([status]) => status.startsWith('2')))
+}
+
+/** Fields that only answers to portal tokens lack: a client has an API key, so it always gets them. */
+function withKeysOnly(schema: Readonly<Record<string, unknown>>): object {
+  const { properties, required } = schema
+  if (!isObject(properties)) return schema
+  const always = Object.entries(properties).flatMap(([name, field]) =>
+    isObject(field) && field['x-keys-only'] === true ? [name] : [],
+  )
+  return always.length === 0 ? schema : { ...schema, required: [...listOf(required), ...always] }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 function withoutProblems(schemas: object): object {

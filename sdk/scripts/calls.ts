@@ -96,6 +96,7 @@ const METHODS: Readonly<Record<string, string>> = {
   'GET /v1/alerts/{id}': 'alerts.retrieve',
   'PATCH /v1/alerts/{id}': 'alerts.update',
   'DELETE /v1/alerts/{id}': 'alerts.delete',
+  'POST /v1/portal-tokens': 'portalTokens.create',
   'GET /v1/gateway-routes': 'gatewayRoutes.list',
   'POST /v1/gateway-routes': 'gatewayRoutes.create',
   'GET /v1/gateway-routes/{id}': 'gatewayRoutes.retrieve',
@@ -128,7 +129,16 @@ const NOT_REPEATABLE = [
   '/v1/rating/price-overrides',
 ]
 /** Fields whose values depend on the day. */
-const OF_THE_DAY = ['tier', 'price_version', 'api_key', 'email', 'name', 'burn_table_version', 'version']
+const OF_THE_DAY = [
+  'tier',
+  'token',
+  'price_version',
+  'api_key',
+  'email',
+  'name',
+  'burn_table_version',
+  'version',
+]
 const ID = /^(?:[a-z]{2,6}|erased|batch)_[0-9a-z]{20,}$/
 const UNKNOWN_FIELD = 'no_such_field'
 

@@ -37,12 +37,16 @@ export function resources(http: Http) {
     <O extends Operation>(path: string, method = 'POST') =>
     (id: string, ...[body, options]: Sent<O>) =>
       http.call<Answer<O>>(method, pathOf(path, id), body ?? {}, options)
-  /** The methods of every resource whose objects have ids. */
+  /** The methods of every resource that can be listed. */
+  const records = <Create extends Operation, List extends Operation>(path: string) => ({
+    create: send<Create>(path),
+    list: list<List>(path),
+  })
+  /** `records`, where each has an id. */
   const basics = <Create extends Operation, List extends Operation, Delete extends Operation>(
     path: string,
   ) => ({
-    create: send<Create>(path),
-    list: list<List>(path),
+    ...records<Create, List>(path),
     delete: one<Delete>(`${path}/{id}`, 'DELETE'),
   })
   /** `basics`, where one object can be read and changed. */
@@ -97,8 +101,7 @@ export function resources(http: Http) {
       retrieve: one<'getPayment'>('/v1/payments/{id}'),
     },
     holds: {
-      create: send<'createHold'>('/v1/holds'),
-      list: list<'listHolds'>('/v1/holds'),
+      ...records<'createHold', 'listHolds'>('/v1/holds'),
       retrieve: one<'getHold'>('/v1/holds/{id}'),
       capture: sendTo<'captureHold'>('/v1/holds/{id}/capture'),
       release: one<'releaseHold'>('/v1/holds/{id}/release', 'POST'),
@@ -119,10 +122,7 @@ export function resources(http: Http) {
       calculateBulk: send<'calculatePrices'>('/v1/rating/calculate/bulk'),
       simulate: send<'simulateBurnTable'>('/v1/rating/simulate'),
       pricing: pricingOf(http),
-      priceOverrides: {
-        create: send<'createPriceOverride'>('/v1/rating/price-overrides'),
-        list: list<'listPriceOverrides'>('/v1/rating/price-overrides'),
-      },
+      priceOverrides: records<'createPriceOverride', 'listPriceOverrides'>('/v1/rating/price-overrides'),
     },
     burnTables: {
       ...objects<
@@ -170,6 +170,7 @@ export function resources(http: Http) {
       rotate: sendTo<'rotateApiKey'>('/v1/api-keys/{id}/rotate'),
     },
     providerKeys: basics<'createProviderKey', 'listProviderKeys', 'deleteProviderKey'>('/v1/provider-keys'),
+    portalTokens: { create: send<'createPortalToken'>('/v1/portal-tokens') },
     customers: {
       /** Needs no key where registration is open: construct the client with `apiKey: null`. */
       register: send<'registerCustomer'>('/v1/customers/register'),
@@ -193,10 +194,7 @@ export function resources(http: Http) {
         createApiKey: sendTo<'createCustomerApiKey'>('/v1/admin/customers/{id}/api-keys'),
         rebuild: sendTo<'rebuildCustomer'>('/v1/admin/customers/{id}/rebuild'),
       },
-      providerCosts: {
-        create: send<'createProviderCost'>('/v1/admin/provider-costs'),
-        list: list<'listProviderCosts'>('/v1/admin/provider-costs'),
-      },
+      providerCosts: records<'createProviderCost', 'listProviderCosts'>('/v1/admin/provider-costs'),
       priceFeed: {
         retrieve: read<'listPriceFeeds'>('/v1/admin/price-feed'),
         apply: send<'applyPriceFeed'>('/v1/admin/price-feed/apply'),

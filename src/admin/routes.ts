@@ -1,12 +1,14 @@
 import { createMiddleware } from 'hono/factory'
-import { authenticate, bearerToken, unauthorized } from '../api-keys/authentication/authenticate.ts'
+import { authenticate, bearerToken } from '../api-keys/authentication/authenticate.ts'
 import { isWellFormed } from '../api-keys/authentication/format.ts'
 import { isOperatorToken } from '../api-keys/authentication/operator.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonBody } from '../http/middleware/body.ts'
 import { idempotencyKey } from '../http/middleware/idempotency-key.ts'
+import { unauthorized } from '../http/middleware/platform-limits.ts'
 import { notFound, problem } from '../http/output/problem.ts'
 import { createRouter } from '../http/route.ts'
+import { isPortalToken } from '../portal-tokens/token.ts'
 import { auditRoutes } from './audit.ts'
 import { adminCustomersRoutes } from './customers/routes.ts'
 import { deadLettersRoutes } from './ledgers/dead-letters.ts'
@@ -25,7 +27,8 @@ const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
   if (key === undefined || key === '') {
     return unauthorized(c, 'missing_api_key', 'Send the operator token as Authorization: Bearer TOKEN.')
   }
-  if (!isWellFormed(key)) return unauthorized(c, 'invalid_api_key', 'This is not the operator token.')
+  if (!isWellFormed(key) && !isPortalToken(key))
+    return unauthorized(c, 'invalid_api_key', 'This is not the operator token.')
   let is_customer = false
   const refused = await authenticate(c, async () => {
     is_customer = true

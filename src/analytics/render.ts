@@ -19,11 +19,18 @@ export interface Answered {
 
 export function renderUsage(answered: Answered): object {
   return render(answered, (sums, { cost }) => ({
-    events: sums.events,
-    units: unitsJson(sums.units_nano),
-    credits: creditsExact(sums.credits_micro),
+    ...usageJson(sums),
     provider_cost_usd: microUsdJson(cost),
   }))
+}
+
+/** The usage of one wallet for its end user: the cost of providers is the customer's own affair. */
+export function renderPortalUsage(answered: Answered): object {
+  return render(answered, usageJson)
+}
+
+function usageJson({ events, units_nano, credits_micro }: CellSums): object {
+  return { events, units: unitsJson(units_nano), credits: creditsExact(credits_micro) }
 }
 
 export function renderCosts(answered: Answered): object {

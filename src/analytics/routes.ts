@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { scoped, scopedOrPortal } from '../api-keys/authentication/authenticate.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { ownerOf } from '../http/input/identifiers.ts'
@@ -12,7 +12,7 @@ import { analyse } from './analyse.ts'
 import { type BurnRate, readBurnRate } from './burn-rate.ts'
 import { ASSUMPTION, forecast } from './forecast.ts'
 import { readQuestion } from './read-question.ts'
-import { type Answered, renderCosts, renderUsage } from './render.ts'
+import { type Answered, renderCosts, renderPortalUsage, renderUsage } from './render.ts'
 import {
   type AnalyticsQuery,
   analyticsQuery,
@@ -32,7 +32,7 @@ const usageRoute = route({
   path: '/usage',
   summary: 'Get usage: events, units, credits and provider cost',
   description: DESCRIPTION,
-  ...scoped('analytics:read'),
+  ...scopedOrPortal('analytics:read'),
   request: { query: analyticsQuery },
   answers: { 200: json('Rows by group, and their totals.', usageSchema) },
   problems: ['overloaded'],
@@ -63,7 +63,10 @@ const burnRateRoute = route({
 
 export const analyticsRoutes = createRouter()
 
-analyticsRoutes.openapi(usageRoute, (c) => answer(c, c.req.valid('query'), renderUsage))
+analyticsRoutes.openapi(usageRoute, (c) => {
+  const render = c.get('portal_token') === undefined ? renderUsage : renderPortalUsage
+  return answer(c, c.req.valid('query'), render)
+})
 
 analyticsRoutes.openapi(costsRoute, (c) => answer(c, c.req.valid('query'), renderCosts))
 

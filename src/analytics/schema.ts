@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { customerText } from '../http/input/identifiers.ts'
 import { timeQuery, timeZoneInput } from '../http/input/times.ts'
+import { keysOnly } from '../http/output/keys-only.ts'
 import { EVENT_TYPES } from '../ledger/model/vocabulary.ts'
 import { UTC } from '../time/zones.ts'
 import { DIMENSIONS, GROUPS, isWindow, WINDOWS } from './question.ts'
@@ -94,7 +95,7 @@ const usageSums = {
   events: z.int(),
   units: z.record(z.string(), z.number()),
   credits,
-  provider_cost_usd: usdSum,
+  provider_cost_usd: keysOnly(usdSum),
 }
 
 const costSums = {

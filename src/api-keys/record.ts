@@ -33,7 +33,10 @@ export interface FoundKey extends KeyRecord {
 }
 
 /** A valid key, as handlers see it. */
-export type AuthenticatedKey = Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked_at_ms'>
+export interface AuthenticatedKey extends Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked_at_ms'> {
+  /** When the key stops working by itself; null if it does not. */
+  readonly ends_at_ms: number | null
+}
 
 /** Returns undefined for anything but a record of a known format; the caller then reads D1. */
 export function parseKeyRecord(text: string): KeyRecord | undefined {

@@ -76,7 +76,7 @@ export function renderRecurringGrant({
 }
 
 /** A ledger entry; `balance_before` and `balance_after` are those of its wallet. */
-export function renderTransaction(ids: LedgerIds, entry: Entry): object {
+export function renderTransaction(ids: LedgerIds, entry: Entry) {
   const price = entry.new_lots?.[0]?.price
   return {
     id: ids.transaction(entry),
@@ -96,6 +96,12 @@ export function renderTransaction(ids: LedgerIds, entry: Entry): object {
     metadata: metadataJson(entry.metadata),
     created_at: timeJson(entry.effective_at_ms ?? entry.at_ms),
   }
+}
+
+/** A transaction for its end user: metadata and payment references are the customer's own notes. */
+export function renderPortalTransaction(ids: LedgerIds, entry: Entry): object {
+  const { metadata: _, payment_reference: __, ...shown } = renderTransaction(ids, entry)
+  return shown
 }
 
 /** The entry whose number and time form an event's id. */

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { scoped, scopedOrPortal } from '../api-keys/authentication/authenticate.ts'
 import { callerOf, idempotencyOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { ownerOf } from '../http/input/identifiers.ts'
@@ -17,7 +17,13 @@ import type { Entry } from '../ledger/model/journal.ts'
 import type { CreditMessage } from '../ledger/model/messages/credits.ts'
 import { exportEntries } from '../projection/read/export-entries.ts'
 import { type EntriesPage, listEntries } from '../projection/read/list-entries.ts'
-import { renderBalance, renderCredit, renderLot, renderTransaction } from './render.ts'
+import {
+  renderBalance,
+  renderCredit,
+  renderLot,
+  renderPortalTransaction,
+  renderTransaction,
+} from './render.ts'
 import {
   balanceSchema,
   creditSchema,
@@ -59,7 +65,7 @@ const balanceRoute = route({
   method: 'get',
   path: '/balance',
   summary: 'Get the balance of a wallet',
-  ...scoped('credits:read'),
+  ...scopedOrPortal('credits:read'),
   request: { query: walletQuery },
   answers: { 200: json('The balance.', balanceSchema) },
   problems: ['overloaded', 'not_found'],
@@ -82,7 +88,7 @@ const transactionsRoute = route({
   description:
     'With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. ' +
     EXPORT_DESCRIPTION,
-  ...scoped('credits:read'),
+  ...scopedOrPortal('credits:read'),
   request: { query: transactionsQuery },
   answers: { 200: listAnswer('A page of transactions, or an export.', transactionsSchema) },
   problems: ['overloaded', 'not_found'],
@@ -153,23 +159,30 @@ creditsRoutes.openapi(transactionsRoute, async (c) => {
     },
     before_entry: query.cursor ?? null,
   }
-  if (wantsAllRows(c)) {
+  // A page of an end user reads a page at a time.
+  if (wantsAllRows(c) && c.get('portal_token') === undefined) {
     const found = await exportEntries(c.env, range)
     return found.kind === 'refused'
       ? refusalResponse(c, found.refusal)
-      : exportResponse(c, { ...transactionRows(found), chunks: found.chunks })
+      : exportResponse(c, { ...transactionRows(c, found), chunks: found.chunks })
   }
   const page = await listEntries(c.env, { ...range, limit: query.limit })
   return page.kind === 'refused'
     ? refusalResponse(c, page.refusal)
-    : pageResponse(c, transactionRows(page), page.entries)
+    : pageResponse(c, transactionRows(c, page), page.entries)
 })
 
 const TRANSACTION_COLUMNS = Object.keys(transactionSchema.shape)
+const PORTAL_COLUMNS = TRANSACTION_COLUMNS.filter((name) => !['metadata', 'payment_reference'].includes(name))
 
-function transactionRows({ ids, next_before_entry }: Pick<EntriesPage, 'ids' | 'next_before_entry'>) {
-  const render = (entry: Entry) => renderTransaction(ids, entry)
-  return { columns: TRANSACTION_COLUMNS, next_before_entry, render }
+function transactionRows(
+  c: Context<AppEnv>,
+  { ids, next_before_entry }: Pick<EntriesPage, 'ids' | 'next_before_entry'>,
+) {
+  const of_key = c.get('portal_token') === undefined
+  const render = of_key ? renderTransaction : renderPortalTransaction
+  const columns = of_key ? TRANSACTION_COLUMNS : PORTAL_COLUMNS
+  return { columns, next_before_entry, render: (entry: Entry) => render(ids, entry) }
 }
 
 async function addLot(

@@ -4,6 +4,7 @@ import { customerText, refuseTwoOwners, subjectFields } from '../http/input/iden
 import { metadataInput } from '../http/input/metadata.ts'
 import { pageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput, timeQuery } from '../http/input/times.ts'
+import { keysOnly } from '../http/output/keys-only.ts'
 import { ENTRY_TYPES } from '../ledger/model/journal.ts'
 import { LOT_KINDS } from '../ledger/model/vocabulary.ts'
 import { RECURRING_PERIODS } from '../ledger/model/wallet.ts'
@@ -168,7 +169,7 @@ export const transactionSchema = z
         amount,
       }),
     ),
-    metadata: z.record(z.string(), z.unknown()),
+    metadata: keysOnly(z.record(z.string(), z.unknown())),
     created_at: time,
   })
   .openapi('Transaction')

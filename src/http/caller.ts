@@ -22,11 +22,13 @@ export function callerOf(c: Context<AppEnv>): Caller {
   const known = c.get('caller')
   if (known) return known
   const { key_id, mode } = c.get('key')
+  const portal_token = c.get('portal_token')
   const counted_by: string[] = []
   const caller: Caller = {
     key_id,
     mode,
     ...originOf(c),
+    ...(portal_token !== undefined && { portal_token }),
     counted_by,
     onCounted: (ledger, rate) => {
       counted_by.push(ledger)

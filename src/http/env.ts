@@ -12,6 +12,8 @@ export type AppEnv = {
   Variables: {
     request_id: string
     key: AuthenticatedKey
+    /** The portal token of the request, by its id; unset for an API key. */
+    portal_token: string | undefined
     /** The caller passed to ledger objects, set with the first call. */
     caller: Caller | undefined
     /** The rate count of a ledger object, set once one has counted this request. */

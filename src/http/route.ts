@@ -109,6 +109,12 @@ export const SECURITY_SCHEMES = {
     description:
       'The same API key in its own header. Two different keys in the two headers are refused (401).',
   },
+  portalToken: {
+    type: 'http',
+    scheme: 'bearer',
+    description:
+      "A portal token, `om_portal_…`, from `POST /v1/portal-tokens`: it reads one wallet from an end user's page.",
+  },
   operator: {
     type: 'http',
     scheme: 'bearer',

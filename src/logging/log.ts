@@ -53,13 +53,15 @@ function described(error: unknown): LogFields {
 const SECRETS: readonly (readonly [RegExp, string])[] = [
   // An API key, complete or truncated.
   [/om_(live|test)_[0-9a-z]+/gi, 'om_$1_[redacted]'],
+  // A portal token, complete or truncated.
+  [/om_portal_[\w.-]+/gi, 'om_portal_[redacted]'],
   // Keys of AI providers: OpenAI, Anthropic, OpenRouter and DeepSeek; Groq; xAI; Google.
   [/\b(sk|gsk|xai)[-_][A-Za-z0-9_-]{8,}/g, '$1-[redacted]'],
   [/\bAIza[A-Za-z0-9_-]{8,}/g, 'AIza[redacted]'],
   // The credential of an Authorization header: the operator token has no recognisable form.
   [/\b(Bearer|Basic)\s+[^\s"',;]+/gi, '$1 [redacted]'],
   [
-    /\b(x-api-key|x-provider-key|x-goog-api-key|api-key|authorization|(?:operator_token|encryption_key)(?:_next)?)(["']?\s*[:=]\s*["']?)(?!Bearer|Basic)[^\s"',;]+/gi,
+    /\b(x-api-key|x-provider-key|x-goog-api-key|api-key|authorization|(?:operator_token|encryption_key|portal_token_secret)(?:_next)?)(["']?\s*[:=]\s*["']?)(?!Bearer|Basic)[^\s"',;]+/gi,
     '$1$2[redacted]',
   ],
   [/(\bhttps?:\/\/[^\s?#"']{1,2000})\?[^\s"']*/gi, '$1?[redacted]'],

@@ -135,7 +135,8 @@ function accessOf(security: unknown, scope: unknown): Access {
     isRecord(alternative) ? Object.keys(alternative) : [],
   )
   if (schemes.includes('apiKey')) {
-    return { kind: 'customer', scope: typeof scope === 'string' ? scope : undefined }
+    const portal = schemes.includes('portalToken')
+    return { kind: 'customer', scope: typeof scope === 'string' ? scope : undefined, portal }
   }
   const must_be_operator = alternatives.length === 1 && schemes.includes('operator')
   return must_be_operator ? { kind: 'operator' } : { kind: 'open' }
@@ -144,9 +145,11 @@ function accessOf(security: unknown, scope: unknown): Access {
 function accessText(access: Access): string {
   if (access.kind === 'open') return ''
   if (access.kind === 'operator') return 'Requires the operator token.'
-  return access.scope === undefined
-    ? 'Requires an API key with any scope.'
-    : `Requires an API key with the scope \`${access.scope}\`.`
+  if (access.scope === undefined) return 'Requires an API key with any scope.'
+  const text = `Requires an API key with the scope \`${access.scope}\``
+  return access.portal
+    ? `${text}, or a portal token, which reads its own wallet: it may leave out the user or team.`
+    : `${text}.`
 }
 
 /** The route's own responses and problems, and those of the middleware. */

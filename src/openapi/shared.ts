@@ -63,7 +63,12 @@ export const SHARED_COMPONENTS = {
 export type Access =
   | { readonly kind: 'open' }
   | { readonly kind: 'operator' }
-  | { readonly kind: 'customer'; readonly scope: string | undefined }
+  | {
+      readonly kind: 'customer'
+      readonly scope: string | undefined
+      /** Whether portal tokens are admitted too. */
+      readonly portal: boolean
+    }
 
 export interface RouteShape {
   readonly method: string
@@ -85,9 +90,10 @@ export function problemsBefore({ method, path, access, has_input, has_body }: Ro
     codes.push('rate_limited')
   }
   if (access.kind === 'open') return codes
-  codes.push(...KEY_PROBLEMS, 'unavailable')
-  if (access.kind === 'operator' || access.scope !== undefined) codes.push('insufficient_scope')
-  const { scope } = access.kind === 'customer' ? access : { scope: undefined }
+  // Where no scope is required, a portal token is refused.
+  codes.push(...KEY_PROBLEMS, 'insufficient_scope', 'unavailable')
+  const { scope, portal } = access.kind === 'customer' ? access : { scope: undefined, portal: false }
+  if (portal) codes.push('origin_not_allowed', 'customer_suspended')
   if (method !== 'get' && scope !== undefined && !scope.endsWith(':read')) codes.push('customer_suspended')
   return codes
 }

@@ -34,6 +34,7 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   ['/v1/teams', 'Teams', 'The teams of a customer.'],
   ['/v1/customers', 'Customers', 'Registration, and the owner of an API key.'],
   ['/v1/api-keys', 'API keys', 'The API keys of a customer.'],
+  ['/v1/portal-tokens', 'Portal tokens', "Tokens with which an end user's page reads one wallet."],
   ['/v1/provider-keys', 'Provider keys', 'The keys of AI providers that the gateway uses.'],
   [
     '/v1/gateway-routes',
@@ -124,6 +125,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'POST /v1/api-keys': 'createApiKey',
   'POST /v1/api-keys/{id}/rotate': 'rotateApiKey',
   'DELETE /v1/api-keys/{id}': 'deleteApiKey',
+  'POST /v1/portal-tokens': 'createPortalToken',
   'GET /v1/provider-keys': 'listProviderKeys',
   'POST /v1/provider-keys': 'createProviderKey',
   'DELETE /v1/provider-keys/{id}': 'deleteProviderKey',

@@ -1,8 +1,8 @@
 import { createHash, hkdfSync } from 'node:crypto'
 import type { Bindings } from '../bindings.ts'
-import { configOf } from '../config.ts'
 import { logFailure } from '../logging/log.ts'
 import { KEY_BYTES } from './aes-gcm.ts'
+import { usableSecrets } from './usable.ts'
 
 /**
  * The master keys of a deployment, from the Worker's secrets `ENCRYPTION_KEY` and, during a rotation,
@@ -16,8 +16,6 @@ export interface Master {
 
 /** The development value of `ENCRYPTION_KEY`. It is public, so it works only where `ENVIRONMENT` is `development`. */
 export const DEVELOPMENT_ENCRYPTION_KEY = 'dev-encryption-key'
-/** 128 bits in hex. `openssl rand -hex 32` gives twice that. */
-export const MIN_ENCRYPTION_KEY_CHARS = 32
 const ID_CHARS = 16
 const PURPOSE = 'openmonetize master key'
 
@@ -27,8 +25,11 @@ const known = new WeakMap<object, readonly Master[]>()
 export function mastersOf(env: Bindings): readonly Master[] {
   const earlier = known.get(env)
   if (earlier) return earlier
-  const secrets = new Set([env.ENCRYPTION_KEY ?? '', env.ENCRYPTION_KEY_NEXT ?? ''])
-  const masters = [...secrets].filter((secret) => secret !== '' && isStrongEnough(env, secret)).map(masterOf)
+  const secrets = usableSecrets(env, [env.ENCRYPTION_KEY, env.ENCRYPTION_KEY_NEXT], {
+    development_value: DEVELOPMENT_ENCRYPTION_KEY,
+    onRefused: (reason) => logFailure('encryption_key_refused', { reason }),
+  })
+  const masters = secrets.map(masterOf)
   known.set(env, masters)
   return masters
 }
@@ -36,13 +37,4 @@ export function mastersOf(env: Bindings): readonly Master[] {
 function masterOf(secret: string): Master {
   const key = new Uint8Array(hkdfSync('sha256', secret, '', PURPOSE, KEY_BYTES))
   return { id: createHash('sha256').update(key).digest('hex').slice(0, ID_CHARS), key }
-}
-
-function isStrongEnough(env: Bindings, secret: string): boolean {
-  if (configOf(env).environment === 'development') return true
-  if (secret !== DEVELOPMENT_ENCRYPTION_KEY && secret.length >= MIN_ENCRYPTION_KEY_CHARS) return true
-  logFailure('encryption_key_refused', {
-    reason: `it is public, or shorter than ${MIN_ENCRYPTION_KEY_CHARS} characters`,
-  })
-  return false
 }

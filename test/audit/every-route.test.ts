@@ -72,6 +72,7 @@ const NOT_AUDITED: Readonly<Record<string, string>> = {
   'post /v1/alerts': 'a watch: nothing of keys, credits, pricing or entitlements',
   'patch /v1/alerts/{id}': 'the same',
   'delete /v1/alerts/{id}': 'the same',
+  'post /v1/portal-tokens': 'stores nothing, and ends within an hour',
   'post /v1/users': "a person's email and metadata: nothing of keys, credits, pricing or entitlements",
   'patch /v1/users/{user_id}': 'the same',
   'post /v1/teams': 'the same',

@@ -33,11 +33,13 @@ const FORBIDDEN = [
   ['src/analytics/planted.ts', '../projection/reconcile/reconcile.ts'],
   ['src/provider-keys/planted.ts', '../gateway-routes/store.ts'],
   ['src/gateway-routes/planted.ts', '../provider-keys/store.ts'],
+  ['src/portal-tokens/planted.ts', '../credits/render.ts'],
   ['src/api-keys/planted.ts', '../customers/accounts.ts'],
   ['src/api-keys/authentication/planted.ts', '../../customers/accounts.ts'],
   ['src/gateway/planted.ts', '../holds/size.ts'],
   ['src/gateway/stream/planted.ts', '../../ledger/calls/calls.ts'],
   ['src/http/planted.ts', '../events/schema.ts'],
+  ['src/http/ported.ts', '../portal-tokens/token.ts'],
   ['src/http/output/planted.ts', '../../api-keys/rows.ts'],
 ] as const
 

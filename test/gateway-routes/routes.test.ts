@@ -190,6 +190,7 @@ describe('the plan of a call', () => {
       tier: 'ENTERPRISE',
       customer_status: 'ACTIVE',
       price_epochs: { operator: 0, customer: 0 },
+      ends_at_ms: null,
     })
     return planCall(c, { api: 'openai', model })
   }

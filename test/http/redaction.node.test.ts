@@ -20,8 +20,8 @@ describe('a text for the log', () => {
     ['X-Provider-Key: something', 'X-Provider-Key: [redacted]'],
     ['x-goog-api-key=something', 'x-goog-api-key=[redacted]'],
     [
-      'ENCRYPTION_KEY=hush ENCRYPTION_KEY_NEXT=hush',
-      'ENCRYPTION_KEY=[redacted] ENCRYPTION_KEY_NEXT=[redacted]',
+      'ENCRYPTION_KEY=hush ENCRYPTION_KEY_NEXT=hush PORTAL_TOKEN_SECRET=hush',
+      'ENCRYPTION_KEY=[redacted] ENCRYPTION_KEY_NEXT=[redacted] PORTAL_TOKEN_SECRET=[redacted]',
     ],
     ['Incorrect API key provided: sk-proj-AbC_0123456789.', 'Incorrect API key provided: sk-[redacted].'],
     ['gsk_0123456789abcdef and xai-0123456789', 'gsk-[redacted] and xai-[redacted]'],

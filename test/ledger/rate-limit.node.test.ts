@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { RateLimiter } from '../../src/ledger/admission/rate-limit.ts'
+import {
+  PORTAL_REQUESTS_A_MINUTE,
+  PortalRateLimiter,
+  RateLimiter,
+} from '../../src/ledger/admission/rate-limit.ts'
 
 const MINUTE = Date.UTC(2026, 10, 23, 12, 0)
 const at = (seconds: number) => MINUTE + seconds * 1000
@@ -71,5 +75,31 @@ describe('a hostile clock', () => {
       const limiter = new RateLimiter()
       expect(allowed(limiter, 1, now_ms, 2)).toBe(1)
     }
+  })
+})
+
+describe('requests a minute with portal tokens', () => {
+  const count = (limiter: PortalRateLimiter, token: string, requests: number, limit = 100) =>
+    Array.from({ length: requests }, () => limiter.count(token, limit, at(0))).filter(
+      ({ allowed }) => allowed,
+    ).length
+
+  it('are bounded for each token, and for all together', () => {
+    const limiter = new PortalRateLimiter()
+    expect(count(limiter, 'a', 1000)).toBe(PORTAL_REQUESTS_A_MINUTE)
+    expect(count(limiter, 'b', 1000)).toBe(100 - PORTAL_REQUESTS_A_MINUTE)
+    expect(count(limiter, 'c', 10)).toBe(0)
+  })
+
+  it('begin again with the minute', () => {
+    const limiter = new PortalRateLimiter()
+    count(limiter, 'a', 1000)
+    expect(limiter.count('a', 100, at(60))).toMatchObject({ allowed: true, limit: PORTAL_REQUESTS_A_MINUTE })
+  })
+
+  it('say the count that is nearer to its end', () => {
+    const limiter = new PortalRateLimiter()
+    expect(limiter.count('a', 100, at(0)).limit).toBe(PORTAL_REQUESTS_A_MINUTE)
+    expect(limiter.count('b', 3, at(0))).toMatchObject({ limit: 3, remaining: 1 })
   })
 })

@@ -81,6 +81,7 @@ const CONTRACT = `
   PATCH /v1/alerts/{id}
   DELETE /v1/alerts/{id}
   GET /v1/stream
+  POST /v1/portal-tokens
   GET /v1/gateway-routes
   POST /v1/gateway-routes
   GET /v1/gateway-routes/{id}

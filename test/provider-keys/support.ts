@@ -32,6 +32,7 @@ export function upstreamOf(
     tier: 'ENTERPRISE',
     customer_status: 'ACTIVE',
     price_epochs: { operator: 0, customer: 0 },
+    ends_at_ms: null,
   })
   return resolveUpstream(c, query)
 }

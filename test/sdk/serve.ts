@@ -10,6 +10,7 @@ import { bundle, migrateD1, PROJECT, startWorkerd } from '../../bench/raw-worker
 const VARIABLES = {
   OPERATOR_TOKEN: 'dev-operator-token',
   ENCRYPTION_KEY: 'dev-encryption-key',
+  PORTAL_TOKEN_SECRET: 'dev-portal-token-secret',
   FLUSH_DELAY_MS: '200',
   RATE_LIMIT_STARTER: '1000000',
   RATE_LIMIT_ENTERPRISE: '100000000',

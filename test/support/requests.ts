@@ -115,7 +115,7 @@ const NEUTRAL = new Set([
   ...['success_url', 'cancel_url', 'save_payment_method', 'expires_in_days'],
   ...['below', 'max_usd_per_month', 'max_per_day'],
   ...['threshold', 'rearm_at', 'cooldown_seconds', 'after'],
-  ...['api', 'targets', 'on_ambiguous', 'timeouts', 'actor', 'target', 'state'],
+  ...['origins', 'api', 'targets', 'on_ambiguous', 'timeouts', 'actor', 'target', 'state'],
 ])
 
 /** The value of a required field that refers to no customer's data, or where all of it is the sender's own choice. */
@@ -137,6 +137,7 @@ const VALUES: Readonly<Record<string, unknown>> = {
   key: 'sk-mine-0123456789',
   api: 'openai',
   targets: [{}],
+  origins: ['https://mine.example'],
   from: {},
   to: {},
   overdraft_limit: 0,
@@ -167,6 +168,7 @@ const BODIES: Readonly<Record<string, Json>> = {
   'POST /v1/holds': { feature_id: 'chat', credits: 1 },
   'POST /v1/holds/{id}/capture': { credits: 1 },
   'PATCH /v1/burn-tables/{id}': { name: 'mine' },
+  'POST /v1/portal-tokens': { user_id: 'mine', expires_in_seconds: 60, origins: ['https://mine.example'] },
   'PATCH /v1/gateway-routes/{id}': { name: 'mine' },
   'PATCH /v1/credit-packs/{id}': { name: 'mine' },
   'POST /v1/payments/checkout': {

@@ -18,7 +18,7 @@ export function batchOf(events: readonly Waiting[]): Batch {
 export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenMonetizeError | undefined)[] {
   const { results } = answer
   if (!Array.isArray(results) || results.length !== batch.events.length) {
-    const detail = 'The answer has not a result for each event.'
+    const detail = 'The answer lacks results.'
     throw new ServerError({ code: 'invalid_response', detail, retryable: true })
   }
   return results.map(({ status, error }) =>

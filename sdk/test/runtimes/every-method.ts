@@ -193,6 +193,9 @@ async function keys(om: OpenMonetize): Promise<void> {
   await om.alerts.delete(alert.id)
   await om.providerKeys.delete(stored.id)
 
+  const token = { user_id: 'ada', expires_in_seconds: 60, origins: ['https://app.example.com'] }
+  equal((await om.portalTokens.create(token)).token.startsWith('om_portal_'), true)
+
   const mapping = { type: 'request', feature_id: 'api', unit: 'api_calls', quantity: '/count' }
   await om.dropIn.openMeter.update({ mappings: [mapping] })
   equal((await om.dropIn.openMeter.retrieve()).mappings.length, 1)

@@ -9,10 +9,14 @@ import {
   admitsLookup,
   admitsStranger,
   tooManyRequests,
+  unauthorized,
 } from '../../http/middleware/platform-limits.ts'
 import { problem } from '../../http/output/problem.ts'
 import { CUSTOMER_SECURITY } from '../../http/route.ts'
 import { logError } from '../../logging/log.ts'
+import { withPortalToken } from '../../portal-tokens/access.ts'
+import { isPortalToken } from '../../portal-tokens/token.ts'
+import type { FoundKey } from '../record.ts'
 import { isWellFormed } from './format.ts'
 import { findApiKey, isKnownKey, noteKeyUse } from './lookup.ts'
 import type { Scope } from './scopes.ts'
@@ -55,6 +59,10 @@ async function authenticateKeys(
       'Authorization and X-API-Key contain two different keys. Send only one.',
     )
   }
+  if (isPortalToken(key)) {
+    await withPortalToken(c, key, next)
+    return undefined
+  }
   // The answer is the same for a wrong checksum and an unknown key.
   const now_ms = Date.now()
   if (!isKnownKey(key, now_ms) && !isWellFormed(key)) return unknownKey(c)
@@ -76,7 +84,8 @@ async function authenticateKeys(
     if (!(await admitsCustomer(c, record))) return tooManyRequests(c, 'customer')
     const { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs } = record
     noteKeyUse(c.env, key_id, now_ms, (work) => c.executionCtx.waitUntil(work))
-    c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs })
+    const ends_at_ms = endOf(record)
+    c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs, ends_at_ms })
   } catch (error) {
     logError('key_lookup_failed', error, { request_id: c.get('request_id') })
     return problem(c, {
@@ -98,6 +107,11 @@ export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>
     security: CUSTOMER_SECURITY,
     'x-required-scope': scope,
   }
+}
+
+/** `scoped` for a read that portal tokens may make too: `portal-tokens/access.ts` lists it. */
+export function scopedOrPortal(scope: Scope) {
+  return { ...scoped(scope), security: [...CUSTOMER_SECURITY, { portalToken: [] }] }
 }
 
 /** `scoped` for a route whose body `body` reads. */
@@ -171,12 +185,10 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return scheme.toLowerCase() === 'bearer' && token !== '' ? token : undefined
 }
 
-type KeyProblem = 'missing_api_key' | 'invalid_api_key' | 'revoked_api_key' | 'expired_api_key'
-
-/** A 401, or a 429 if too many of them came from this address. */
-export async function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Promise<Response> {
-  if (!(await admitsStranger(c))) return tooManyRequests(c, 'address')
-  return problem(c, { code, detail })
+/** When the key stops working by itself: it expires, or its overlap with its successor ends. */
+function endOf({ expires_at_ms, revoked_at_ms }: FoundKey): number | null {
+  if (expires_at_ms === null || revoked_at_ms === null) return expires_at_ms ?? revoked_at_ms
+  return Math.min(expires_at_ms, revoked_at_ms)
 }
 
 function unknownKey(c: Context<AppEnv>): Promise<Response> {

@@ -69,7 +69,24 @@ export function tighter(rate: RateCount | undefined, other: RateCount): RateCoun
 }
 
 /** Chrome caches a preflight for at most this long. */
-const PREFLIGHT_MAX_AGE_S = 7_200
+export const PREFLIGHT_MAX_AGE_S = 7_200
+
+export const ALLOWED_HEADERS = [
+  'Authorization',
+  'X-API-Key',
+  'Content-Type',
+  'Idempotency-Key',
+  'X-Request-Id',
+]
+
+export const EXPOSED_HEADERS = [
+  'X-Request-Id',
+  'X-Next-Cursor',
+  'Idempotency-Replayed',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+]
 
 /** The headers of the gateway, and those in which the providers' SDKs send the key and their version. */
 const GATEWAY_REQUEST_HEADERS = [
@@ -92,21 +109,9 @@ const GATEWAY_REQUEST_HEADERS = [
 
 const SHARED = {
   allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-  allowHeaders: [
-    'Authorization',
-    'X-API-Key',
-    'Content-Type',
-    'Idempotency-Key',
-    'X-Request-Id',
-    ...GATEWAY_REQUEST_HEADERS,
-  ],
+  allowHeaders: [...ALLOWED_HEADERS, ...GATEWAY_REQUEST_HEADERS],
   exposeHeaders: [
-    'X-Request-Id',
-    'X-Next-Cursor',
-    'Idempotency-Replayed',
-    'RateLimit',
-    'RateLimit-Policy',
-    'Retry-After',
+    ...EXPOSED_HEADERS,
     'X-Meter-Event-Id',
     'X-Meter-Credits-Burned',
     'X-Meter-Balance',

@@ -35,12 +35,17 @@ export function admitsLookup(c: Context<AppEnv>): Promise<boolean> {
   return within(c.env.LOOKUP_SHIELD, clientNetwork(c))
 }
 
-/** Whether a customer is below the flood limit of its tier, on one of its two ledgers. */
+/**
+ * Whether a customer is below the flood limit of its tier, on one of its two ledgers. Requests with portal tokens, which
+ * end users send, have a count of their own.
+ */
 export function admitsCustomer(
   c: Context<AppEnv>,
   { customer_id, mode, tier }: Pick<AuthenticatedKey, 'customer_id' | 'mode' | 'tier'>,
+  of: 'keys' | 'portal' = 'keys',
 ): Promise<boolean> {
-  return within(c.env[`SHIELD_${tier}`], `${customer_id}:${mode}`)
+  const counted = of === 'keys' ? [customer_id, mode] : [customer_id, mode, of]
+  return within(c.env[`SHIELD_${tier}`], counted.join(':'))
 }
 
 /** The 429 of the platform's limiter. The time left in its period is unknown. */
@@ -50,6 +55,14 @@ export function tooManyRequests(c: Context<AppEnv>, whose: 'address' | 'customer
       ? 'Too many requests without a valid API key from this address. Retry in a minute.'
       : 'Far more requests than the tier of this customer allows. Retry in a minute.'
   return problem(c, { code: 'rate_limited', detail, headers: { 'Retry-After': String(PERIOD_S) } })
+}
+
+type KeyProblem = 'missing_api_key' | 'invalid_api_key' | 'revoked_api_key' | 'expired_api_key'
+
+/** A 401, or a 429 if too many of them came from this address. */
+export async function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Promise<Response> {
+  if (!(await admitsStranger(c))) return tooManyRequests(c, 'address')
+  return problem(c, { code, detail })
 }
 
 /** Admits the request if the limiter fails: the API works without this protection. */

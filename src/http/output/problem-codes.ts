@@ -14,6 +14,7 @@ export const PROBLEMS = {
   insufficient_scope: { status: 403, title: 'The API key may not do this' },
   customer_mismatch: { status: 403, title: "Another customer's id" },
   customer_suspended: { status: 403, title: 'The customer is suspended' },
+  origin_not_allowed: { status: 403, title: 'The page may not use this portal token' },
   feature_not_allowed: { status: 403, title: 'The feature is not allowed' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'The method is not allowed' },
@@ -35,6 +36,7 @@ export const PROBLEMS = {
   overloaded: { status: 503, title: 'Too many requests at once' },
   payments_not_configured: { status: 503, title: 'Payments are not set up' },
   provider_keys_not_configured: { status: 503, title: 'Provider keys are not set up' },
+  portal_tokens_not_configured: { status: 503, title: 'Portal tokens are not set up' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>
 

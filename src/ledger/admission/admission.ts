@@ -6,7 +6,7 @@ import { parseStored } from '../model/json.ts'
 import { type Refused, refused, UNAVAILABLE } from '../model/refusal.ts'
 import type { LedgerName } from '../model/vocabulary.ts'
 import type { MetaTable } from '../tables.ts'
-import { RateLimiter } from './rate-limit.ts'
+import { PortalRateLimiter, RateLimiter } from './rate-limit.ts'
 
 /** The stored state that decides about a request. */
 export interface AdmissionState {
@@ -35,6 +35,8 @@ export class Admission {
     live: new RateLimiter(),
     test: new RateLimiter(),
   }
+  /** Requests with portal tokens: end users must not use up the minute of their customer. */
+  private readonly portal = new PortalRateLimiter()
 
   constructor(state: AdmissionState, config: () => Config) {
     this.state = state
@@ -53,20 +55,23 @@ export class Admission {
       return { rate, refusal: refused({ code: 'rate_limited', limit, retry_after_s: resets_in_s }) }
     }
     const admitted = rate ? { rate } : {}
-    return account.admits(access)
+    // A portal token ends with its customer's activity, although it only reads.
+    return account.admits(caller.portal_token === undefined ? access : 'write')
       ? admitted
       : { ...admitted, refusal: refused({ code: 'customer_suspended' }) }
   }
 
   /** Undefined for requests that are not counted, or were counted before. */
   private countRequest(
-    { mode = 'live', counted_by }: Caller,
+    { mode = 'live', counted_by, portal_token }: Caller,
     identity: LedgerName,
     now_ms: number,
   ): RateCount | undefined {
     if (!counted_by || counted_by.includes(ledgerKey(identity))) return undefined
     const { requests_a_minute } = this.config().limits[this.state.account.current.tier]
-    return this.rates[mode].count(requests_a_minute, now_ms)
+    return portal_token === undefined
+      ? this.rates[mode].count(requests_a_minute, now_ms)
+      : this.portal.count(portal_token, requests_a_minute, now_ms)
   }
 }
 

@@ -33,3 +33,31 @@ export class RateLimiter {
     this.counted = 0
   }
 }
+
+/** Requests a minute with one portal token: a page with three widgets can be loaded 20 times. */
+export const PORTAL_REQUESTS_A_MINUTE = 60
+
+/**
+ * Counts requests with portal tokens: each token by itself, and all of a ledger together. One that is above its own
+ * limit does not count with the others, so that one end user's page cannot stop those of all.
+ */
+export class PortalRateLimiter {
+  private readonly all = new RateLimiter()
+  /** The tokens of this minute: no more than the requests that `all` allowed. */
+  private readonly tokens = new Map<string, RateLimiter>()
+  private minute = Number.NEGATIVE_INFINITY
+
+  /** Counts one request; `limit` is that of all tokens together. */
+  count(token: string, limit: number, now_ms: number): RateCount {
+    const minute = Math.floor(now_ms / RATE_WINDOW_MS)
+    if (minute !== this.minute) this.tokens.clear()
+    this.minute = minute
+    const limiter = this.tokens.get(token) ?? new RateLimiter()
+    const own = limiter.count(PORTAL_REQUESTS_A_MINUTE, now_ms)
+    if (!own.allowed) return own
+    const all = this.all.count(limit, now_ms)
+    if (!all.allowed) return all
+    this.tokens.set(token, limiter)
+    return all.remaining < own.remaining ? all : own
+  }
+}

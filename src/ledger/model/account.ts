@@ -37,6 +37,11 @@ export interface Caller {
   /** The mode of the key. The live ledger holds what live and test keys share, and counts the requests of the two separately. */
   readonly mode?: Mode
   /**
+   * The id of the portal token that the key made for an end user's page. Such requests have a count of their own, and
+   * none is admitted for a suspended customer.
+   */
+  readonly portal_token?: string
+  /**
    * The ledgers that have counted this request, so that none counts it twice over several calls. Absent: the service
    * itself calls, and its calls are not counted.
    */

@@ -1,0 +1,91 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { Bindings } from '../bindings.ts'
+import type { Mode, Tier } from '../db/schema.ts'
+import type { WalletOwner } from '../ledger/model/vocabulary.ts'
+import { logFailure } from '../logging/log.ts'
+import { type SecretPolicy, usableSecrets } from '../secrets/usable.ts'
+
+/**
+ * The text of a portal token: `om_portal_`, its claims as base64url JSON, a dot, and their HMAC-SHA-256. It is stored
+ * nowhere, so making and using one writes no row. It ends by its time, and with the key that made it: every read asks
+ * the ledger object, which knows deleted keys and suspended customers. Anybody who has a token can read its claims.
+ */
+export interface PortalToken {
+  readonly customer_id: string
+  readonly mode: Mode
+  /** The customer's tier when the token was made: it only chooses the flood limit. */
+  readonly tier: Tier
+  /** The key that made the token. */
+  readonly key_id: string
+  readonly owner: PortalOwner
+  /** The origins of the pages that may use the token. */
+  readonly origins: readonly string[]
+  readonly expires_at_ms: number
+}
+
+/** A token is for the wallet of a user or a team, never for the customer's own. */
+export type PortalOwner = Exclude<WalletOwner, { readonly kind: 'customer' }>
+
+/** Version 1 of the claims. A token lives an hour, so a reader of an older version may go after a day. */
+interface Claims extends PortalToken {
+  readonly v: 1
+}
+
+const PREFIX = 'om_portal_'
+/** Above the longest token that the limits of a request allow. */
+const MAX_CHARS = 8_192
+const MAC = /^[A-Za-z0-9_-]{43}$/
+
+/** The development value of `PORTAL_TOKEN_SECRET`. */
+export const DEVELOPMENT_PORTAL_TOKEN_SECRET = 'dev-portal-token-secret'
+
+const POLICY: SecretPolicy = {
+  development_value: DEVELOPMENT_PORTAL_TOKEN_SECRET,
+  onRefused: (reason) => logFailure('portal_token_secret_refused', { reason }),
+}
+
+export function isPortalToken(text: string): boolean {
+  return text.startsWith(PREFIX)
+}
+
+/** Signs a token with the deployment's first secret. Undefined if the deployment has none. */
+export function signPortalToken(env: Bindings, token: PortalToken): string | undefined {
+  const [secret] = secretsOf(env)
+  if (secret === undefined) return undefined
+  const claims: Claims = { v: 1, ...token }
+  const signed = PREFIX + Buffer.from(JSON.stringify(claims)).toString('base64url')
+  return `${signed}.${macOf(secret, signed)}`
+}
+
+/** Returns the claims of a token that this deployment signed, expired or not; undefined for any other text. */
+export function readPortalToken(env: Bindings, text: string): PortalToken | undefined {
+  if (text.length > MAX_CHARS) return undefined
+  const [signed = '', mac = '', ...more] = text.split('.')
+  if (more.length > 0 || !isPortalToken(signed) || !MAC.test(mac)) return undefined
+  // Compared as text: several texts decode to the same bytes, and each would count as a token of its own.
+  const given = Buffer.from(mac)
+  const matches = (secret: string) => timingSafeEqual(given, Buffer.from(macOf(secret, signed)))
+  if (!secretsOf(env).some(matches)) return undefined
+  // Only this deployment makes such a signature, so the claims have the form that it gave them.
+  const claims: Claims = JSON.parse(Buffer.from(signed.slice(PREFIX.length), 'base64url').toString())
+  return claims.v === 1 ? claims : undefined
+}
+
+function macOf(secret: string, signed: string): string {
+  return createHmac('sha256', secret).update(signed).digest('base64url')
+}
+
+const known = new WeakMap<object, readonly string[]>()
+
+function secretsOf(env: Bindings): readonly string[] {
+  const earlier = known.get(env)
+  if (earlier) return earlier
+  const secrets = usableSecrets(env, [env.PORTAL_TOKEN_SECRET, env.PORTAL_TOKEN_SECRET_NEXT], POLICY)
+  known.set(env, secrets)
+  return secrets
+}
+
+/** Names a token to the ledger's rate limit: a part of its signature, which no other token has. */
+export function portalTokenId(text: string): string {
+  return text.slice(-16)
+}

@@ -1,0 +1,9 @@
+import { it } from 'vitest'
+import page from '../../docs/portal.md?raw'
+import { createCustomer } from '../support/customers.ts'
+import { runCurlLines } from './curl-lines.ts'
+
+it('every curl line of docs/portal.md does what the page says', async () => {
+  const { api_key } = await createCustomer()
+  await runCurlLines(page, new Map([['KEY', api_key]]))
+})
