@@ -47,6 +47,7 @@ export default defineConfig({
                 STRIPE_TEST_SECRET_KEY: 'sk_test_development',
                 STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
                 PORTAL_TOKEN_SECRET: 'dev-portal-token-secret',
+                LEDGER_SIGNING_KEY: 'dev-signing-key',
                 // Alarms ring when a test rings them, and not in the middle of one that counts rows.
                 FLUSH_DELAY_MS: '3600000',
                 NOTIFICATION_DELAY_MS: '3600000',

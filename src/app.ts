@@ -34,6 +34,7 @@ import { paymentsRoutes } from './payments/routes.ts'
 import { stripeWebhookRoutes } from './payments/webhook.ts'
 import { portalPreflight } from './portal-tokens/access.ts'
 import { portalTokensRoutes } from './portal-tokens/routes.ts'
+import { keysRoutes, ledgerRoutes, receiptRoutes } from './proof/routes.ts'
 import { providerKeysRoutes } from './provider-keys/routes.ts'
 import { priceOverridesRoutes } from './rating/price-overrides/routes.ts'
 import { pricingRoutes } from './rating/pricing-routes.ts'
@@ -56,6 +57,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.use(allowedMethods(app))
   app.route('/', healthRoutes)
   app.route('/', documentationRoutes(app))
+  app.route('/', keysRoutes)
   app.route('/v1/customers', customersRoutes)
   app.route('/v1/admin', adminRoutes)
   app.route('/', dropInRoutes(createDispatch(mountAll)))
@@ -76,6 +78,8 @@ function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/api-keys', apiKeysRoutes)
   app.route('/v1/events', eventsRoutes)
   app.route('/v1/events', voidRoutes)
+  app.route('/v1/events', receiptRoutes)
+  app.route('/v1/ledger', ledgerRoutes)
   app.route('/v1/rating', ratingRoutes)
   app.route('/v1/rating/pricing', pricingRoutes)
   app.route('/v1/rating/price-overrides', priceOverridesRoutes)

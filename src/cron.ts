@@ -9,6 +9,7 @@ import { forgetOutcomes } from './logging/outcomes.ts'
 import { forgetNotifications } from './notifications/retention.ts'
 import { reconcileDaily } from './projection/reconcile/reconcile-all.ts'
 import { sweepLedgers } from './projection/sweep-ledgers.ts'
+import { checkpointDaily } from './proof/checkpoint.ts'
 import { readPriceFeed } from './rating/price-feed/read.ts'
 import { rerateChanged } from './rating/rerate.ts'
 import { rewrapDataKeys } from './secrets/data-keys.ts'
@@ -45,7 +46,7 @@ export const JOBS: readonly Job[] = [
   },
   {
     name: 'rollup_retention',
-    calls: 100,
+    calls: 75,
     run: async ({ env, now_ms, after, reach }) => {
       const { rollup_retention_days } = configOf(env)
       const expired_rows = await expireDays(env.DB, rollup_retention_days, now_ms, after, reach)
@@ -54,8 +55,13 @@ export const JOBS: readonly Job[] = [
   },
   {
     name: 'reconciliation',
-    calls: 220,
+    calls: 190,
     run: ({ env, now_ms }) => reconcileDaily(env, now_ms),
+  },
+  {
+    name: 'checkpoints',
+    calls: 55,
+    run: ({ env, now_ms, after, reach }) => checkpointDaily(env, now_ms, after, reach),
   },
   {
     name: 'dead_letters',

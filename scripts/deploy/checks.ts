@@ -2,6 +2,7 @@ import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/
 import { MIN_OPERATOR_TOKEN_CHARS } from '../../src/api-keys/authentication/operator.ts'
 import { readConfig } from '../../src/config.ts'
 import { DEVELOPMENT_PORTAL_TOKEN_SECRET } from '../../src/portal-tokens/token.ts'
+import { DEVELOPMENT_SIGNING_KEY } from '../../src/proof/keys.ts'
 import { DEVELOPMENT_ENCRYPTION_KEY } from '../../src/secrets/masters.ts'
 import { DEVELOPMENT_STRIPE } from '../../src/stripe/account.ts'
 import type { EnvironmentName, Section } from './sections.ts'
@@ -30,7 +31,7 @@ export interface Checked {
 
 const KV_ID = /^[0-9a-f]{32}$/
 const D1_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-const REQUIRED_SECRETS = ['OPERATOR_TOKEN', 'ENCRYPTION_KEY']
+const REQUIRED_SECRETS = ['OPERATOR_TOKEN', 'ENCRYPTION_KEY', 'LEDGER_SIGNING_KEY']
 /** Every secret of the Worker: none may be a variable. */
 export const SECRETS = [
   ...REQUIRED_SECRETS,
@@ -162,6 +163,7 @@ function isDevelopmentSecret(value: string): boolean {
     DEVELOPMENT_KEY,
     DEVELOPMENT_ENCRYPTION_KEY,
     DEVELOPMENT_PORTAL_TOKEN_SECRET,
+    DEVELOPMENT_SIGNING_KEY,
     ...Object.values(DEVELOPMENT_STRIPE),
   ]
   return public_values.some((known) => value.includes(known))

@@ -151,7 +151,7 @@ function failed(message: string, { output }: Ran, world: World): number {
 
 function plan(environment: EnvironmentName): string {
   return [
-    `npx wrangler secret list --env ${environment}      # OPERATOR_TOKEN and ENCRYPTION_KEY must be there`,
+    `npx wrangler secret list --env ${environment}      # OPERATOR_TOKEN, ENCRYPTION_KEY and LEDGER_SIGNING_KEY must be there`,
     `npx wrangler ${migrate(environment).join(' ')}`,
     `npx wrangler deploy --env ${environment}`,
     'npm run smoke -- https://…',

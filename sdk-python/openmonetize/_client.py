@@ -22,6 +22,7 @@ from ._resources import (
     Events,
     GatewayRoutes,
     Holds,
+    Ledger,
     Payments,
     Platform,
     PortalTokens,
@@ -62,6 +63,7 @@ class OpenMonetize:
         self._on_error = on_error
         self.events = Events(http)
         self.credits = Credits(http)
+        self.ledger = Ledger(http)
         self.holds = Holds(http)
         self.entitlements = Entitlements(http)
         self.rating = Rating(http)

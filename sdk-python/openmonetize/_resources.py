@@ -44,6 +44,14 @@ class Events(_Resource):
     def explain(self, id: str) -> Json:
         return self._get(path_of("/v1/events/{id}/explain", id))
 
+    def receipt(self, id: str) -> Json:
+        return self._get(path_of("/v1/events/{id}/receipt", id))
+
+
+class Ledger(_Resource):
+    def checkpoint(self) -> Json:
+        return self._get("/v1/ledger/checkpoint")
+
 
 class RecurringGrants(_Resource):
     def list(self, params: Params = None, **more: Any) -> Page:

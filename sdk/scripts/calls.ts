@@ -41,6 +41,8 @@ const METHODS: Readonly<Record<string, string>> = {
   'GET /v1/events/{id}': 'events.retrieve',
   'POST /v1/events/{id}/void': 'events.void',
   'GET /v1/events/{id}/explain': 'events.explain',
+  'GET /v1/events/{id}/receipt': 'events.receipt',
+  'GET /v1/ledger/checkpoint': 'ledger.checkpoint',
   'POST /v1/credits/lots/{id}/revoke': 'credits.revoke',
   'GET /v1/credits/balance': 'credits.balance',
   'GET /v1/credits/lots': 'credits.lots',

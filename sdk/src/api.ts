@@ -141,6 +141,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/openmonetize-keys.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the public keys that sign checkpoints and receipts
+         * @description A JSON Web Key Set. Keys that were replaced stay in it, so that old signatures verify.
+         */
+        get: operations["getSigningKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/customers/register": {
         parameters: {
             query?: never;
@@ -1347,6 +1367,72 @@ export interface paths {
          *     Requires an API key with the scope `credits:write`.
          */
         post: operations["voidEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/{id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a signed receipt of an event
+         * @description A compact JWS (EdDSA) with the usage, the price and how it was computed, the lots, the balance before and after, the entry in the hash chain, and a checkpoint that covers it. Amounts are strings.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a signed checkpoint of the ledger's last entry
+         * @description Signs the hash of the last entry, which binds all entries before it. Keep checkpoints: an export must contain each of them. A ledger whose chain does not contain its last checkpoint gets no other one (`conflict`).
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["getCheckpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the ledger with its hash chain, to verify it offline
+         * @description Streams all entries in their order, with hashes and checkpoints, up to a checkpoint of the last one. A long ledger is exported in parts: the last line of a part names the entry with which the next one begins.
+         *
+         *     Requires an API key with the scope `credits:read`.
+         */
+        get: operations["exportLedger"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2741,6 +2827,20 @@ export interface components {
                 amount: number | string;
             }[];
         };
+        KeySet: {
+            keys: {
+                /** @enum {string} */
+                kty: "OKP";
+                /** @enum {string} */
+                crv: "Ed25519";
+                x: string;
+                kid: string;
+                /** @enum {string} */
+                use: "sig";
+                /** @enum {string} */
+                alg: "EdDSA";
+            }[];
+        };
         RegisteredCustomer: {
             customer_id: string;
             /** @description Shown only once and not stored. */
@@ -3482,6 +3582,21 @@ export interface components {
                 /** @description Credits, with at most 6 decimals. */
                 balance_after: number;
             };
+        };
+        Receipt: {
+            receipt: string;
+        };
+        Checkpoint: {
+            /** @description The last entry of the ledger that the checkpoint covers. */
+            entry_number: number;
+            /** @description The hash of that entry: SHA-256 in base64url. */
+            hash: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description The `kid` of the key in the key set. */
+            key_id: string;
+            /** @description The signed text, in the form of C2SP signed-note. */
+            note: string;
         };
         Calculated: {
             /** @description USD, with at most 12 decimals. */
@@ -5495,6 +5610,26 @@ export interface operations {
             };
         };
     };
+    getSigningKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys, the newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeySet"];
+                };
+            };
+        };
+    };
     registerCustomer: {
         parameters: {
             query?: never;
@@ -7117,6 +7252,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Movement"];
+                };
+            };
+        };
+    };
+    getReceipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+        };
+    };
+    getCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The checkpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checkpoint"];
+                };
+            };
+        };
+    };
+    exportLedger: {
+        parameters: {
+            query?: {
+                /** @description The first entry, inclusive. Default: that of the chain. */
+                from?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One JSON object on each line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
                 };
             };
         };

@@ -72,6 +72,7 @@ export function resources(http: Http) {
       retrieve: one<'getEvent'>('/v1/events/{id}'),
       void: one<'voidEvent'>('/v1/events/{id}/void', 'POST'),
       explain: one<'explainEvent'>('/v1/events/{id}/explain'),
+      receipt: one<'getReceipt'>('/v1/events/{id}/receipt'),
     },
     credits: {
       balance: query<'getBalance'>('/v1/credits/balance'),
@@ -100,6 +101,8 @@ export function resources(http: Http) {
       list: list<'listPayments'>('/v1/payments'),
       retrieve: one<'getPayment'>('/v1/payments/{id}'),
     },
+    /** The export is NDJSON: fetch `/v1/ledger/export` and give it to `@openmonetize/verify`. */
+    ledger: { checkpoint: read<'getCheckpoint'>('/v1/ledger/checkpoint') },
     holds: {
       ...records<'createHold', 'listHolds'>('/v1/holds'),
       retrieve: one<'getHold'>('/v1/holds/{id}'),

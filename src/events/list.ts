@@ -7,7 +7,7 @@ import { LedgerIds, tagOf } from '../ledger/model/ledger-ids.ts'
 import type { EventFilter } from '../ledger/model/messages/ledger.ts'
 import type { Refused } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
-import { microCredits } from '../pricing/money.ts'
+import { amend, withAmendments } from '../projection/read/amendments.ts'
 import { type EntriesExport, exportEntries } from '../projection/read/export-entries.ts'
 import { type EntriesPage, listEntries } from '../projection/read/list-entries.ts'
 
@@ -80,42 +80,4 @@ async function listUnrated(env: Bindings, query: EventsQuery): Promise<EntriesPa
     next_before_entry,
     ids: new LedgerIds(tagOf(ledger), opened_at_ms),
   }
-}
-
-/**
- * Returns the current state of events: one that was recorded without a price and rated since shows its rating. Asks
- * the ledger only if there are such events.
- */
-export async function withAmendments(
-  env: Bindings,
-  from: { readonly ledger: LedgerName; readonly caller: Caller },
-  entries: readonly Entry[],
-): Promise<readonly Entry[]> {
-  const result = await amend(env, from, entries)
-  return 'kind' in result ? entries : result
-}
-
-async function amend(
-  env: Bindings,
-  from: { readonly ledger: LedgerName; readonly caller: Caller },
-  entries: readonly Entry[],
-): Promise<readonly Entry[] | Refused> {
-  const amended = entries.filter(({ event }) => event?.unrated).map(({ number }) => number)
-  if (amended.length === 0) return entries
-  const message = { caller: from.caller, before_entry: 0, limit: 0, amended }
-  const result = await readUnrated(env, from.ledger, message)
-  if (result.kind === 'refused') return result
-  const amendments = new Map(result.answer.amendments)
-  return entries.map((entry) => {
-    const amendment = amendments.get(entry.number)
-    if (!amendment || !entry.event) return entry
-    const { unrated: _, ...event } = entry.event
-    const { credits, balance_after, cost, price, burn_table_version, price_version } = amendment
-    return {
-      ...entry,
-      amount: microCredits(0 - credits),
-      balance_after,
-      event: { ...event, cost, price, burn_table_version, price_version },
-    }
-  })
 }

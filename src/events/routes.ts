@@ -1,5 +1,4 @@
 import { scoped } from '../api-keys/authentication/authenticate.ts'
-import { configOf } from '../config.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import {
   EXPORT_DESCRIPTION,
@@ -11,19 +10,20 @@ import {
 import { jsonResponse } from '../http/output/json.ts'
 import { answerResult, noSuch, refusalResponse } from '../http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
-import { ingest, readExplanation } from '../ledger/client/client.ts'
+import { ingest } from '../ledger/client/client.ts'
 import type { BatchAnswer } from '../ledger/model/answers.ts'
 import type { Entry } from '../ledger/model/journal.ts'
 import type { Refusal } from '../ledger/model/refusal.ts'
 import { findProvider, nearestModels } from '../pricing/catalogue/catalogue.ts'
+import { withAmendments } from '../projection/read/amendments.ts'
 import { type EntriesPage, findEntry } from '../projection/read/list-entries.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { eventSchema } from '../rating/event.ts'
-import { explainEvent } from '../rating/explain/event.ts'
+import { explainRecorded } from '../rating/explain/recorded.ts'
 import { eventExplanationSchema } from '../rating/explain/schema.ts'
 import { recordedProvider } from '../rating/provider-name.ts'
 import { readIngest } from './ingest.ts'
-import { exportEvents, listEvents, withAmendments } from './list.ts'
+import { exportEvents, listEvents } from './list.ts'
 import { renderBatchAnswer, renderEvent, renderEventAnswer } from './render.ts'
 import {
   batchSchema,
@@ -160,17 +160,9 @@ eventsRoutes.openapi(getRoute, async (c) => {
 eventsRoutes.openapi(explainRoute, async (c) => {
   const { id } = c.req.valid('param')
   const from = { ledger: ledgerOf(c), caller: callerOf(c) }
-  const found = await findEntry(c.env, from, 'evt', id)
+  const found = await explainRecorded(c.env, from, id, c.get('prices'))
   if (found.kind === 'refused') return refusalResponse(c, found.refusal)
-  if (found.kind === 'none') return noSuch(c, 'event', id)
-  const [entry = found.entry] = await withAmendments(c.env, from, [found.entry])
-  const { event } = entry
-  if (!event) return noSuch(c, 'event', id)
-  const message = { caller: from.caller, burn_table_version: event.burn_table_version, entry: entry.number }
-  const read = await readExplanation(c.env, from.ledger, message)
-  if (read.kind === 'refused') return refusalResponse(c, read.refusal)
-  const recorded = { ...entry, event }
-  return jsonResponse(c, explainEvent(found.ids, recorded, read.answer, c.get('prices'), configOf(c.env)))
+  return found.kind === 'none' ? noSuch(c, 'event', id) : jsonResponse(c, found.explanation)
 })
 
 /** Counts rejected events by code, for the metrics: a batch is answered 200 even if all are rejected. */

@@ -15,7 +15,10 @@ class FakeWorld implements World {
   readonly did: string[] = []
   readonly said: string[] = []
   answers: Readonly<Record<string, Ran>> = {
-    'secret list': { code: 0, output: `banner\n${secrets('OPERATOR_TOKEN', 'ENCRYPTION_KEY')}` },
+    'secret list': {
+      code: 0,
+      output: `banner\n${secrets('OPERATOR_TOKEN', 'ENCRYPTION_KEY', 'LEDGER_SIGNING_KEY')}`,
+    },
   }
   changed: readonly string[] | undefined = []
   works = true

@@ -23,6 +23,7 @@ const CONTRACT = `
   GET /v1/events
   GET /v1/events/{id}
   GET /v1/events/{id}/explain
+  GET /v1/events/{id}/receipt
   POST /v1/events/{id}/void
   POST /v1/rating/calculate
   POST /v1/rating/calculate/bulk
@@ -99,6 +100,9 @@ const CONTRACT = `
   GET /openmeter/api/v1/customers/{customer}/entitlements/{feature}/value
   POST /litellm/events
   POST /openmonetize/v1/events/ingest
+  GET /v1/ledger/checkpoint
+  GET /v1/ledger/export
+  GET /.well-known/openmonetize-keys.json
   GET /health
   GET /ready
   GET /openapi.json

@@ -21,6 +21,10 @@ const WITHOUT_EXAMPLE = new Set([
   'GET /docs/{file}',
   'GET /v1/admin/stats',
   'GET /v1/stream',
+  'GET /v1/events/{id}/receipt',
+  'GET /v1/ledger/checkpoint',
+  'GET /v1/ledger/export',
+  'GET /.well-known/openmonetize-keys.json',
   'POST /v1/admin/customers/{id}/rebuild',
 ])
 

@@ -11,6 +11,7 @@ const VARIABLES = {
   OPERATOR_TOKEN: 'dev-operator-token',
   ENCRYPTION_KEY: 'dev-encryption-key',
   PORTAL_TOKEN_SECRET: 'dev-portal-token-secret',
+  LEDGER_SIGNING_KEY: 'dev-signing-key',
   FLUSH_DELAY_MS: '200',
   RATE_LIMIT_STARTER: '1000000',
   RATE_LIMIT_ENTERPRISE: '100000000',

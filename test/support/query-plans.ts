@@ -8,8 +8,8 @@ import { afterAll, expect } from 'vitest'
 
 const seen = new Set<string>()
 
-/** Tables with few rows: positions of jobs, ledgers with a failing flush, and the 100 newest feeds. */
-const SMALL_TABLES: ReadonlySet<string> = new Set(['sweeps', 'flush_failures', 'price_feeds'])
+/** Tables with few rows: positions of jobs, ledgers with a failing flush, the 100 newest feeds, and the operator's signing keys. */
+const SMALL_TABLES: ReadonlySet<string> = new Set(['sweeps', 'flush_failures', 'price_feeds', 'signing_keys'])
 
 /** Partial indexes of few rows: a scan of one reads only relevant rows. */
 const SMALL_INDEXES: ReadonlySet<string> = new Set([

@@ -60,6 +60,8 @@ async function events(om: OpenMonetize): Promise<void> {
   equal((await om.events.list({ limit: 1 })).data.length, 1)
   equal((await om.events.retrieve(id)).id, id)
   equal((await om.events.explain(id)).lots?.length, 1)
+  equal((await om.events.receipt(id)).receipt.split('.').length, 3)
+  equal((await om.ledger.checkpoint()).hash.length, 43)
   equal((await om.events.void(id)).amount, 15)
 }
 

@@ -207,6 +207,26 @@ function packSubjects(
   }
 }
 
+/** The personal data with other names of their subjects, in the same order. */
+export function nameSubjectsOf(
+  personal: PackedPersonal,
+  rename: (kind: SubjectKind, value: string | number) => string | number,
+): PackedPersonal {
+  const { o, e, cp, rv } = personal
+  const named = (subjects: PackedSubjects): PackedSubjects => ({
+    ...subjects,
+    ...(subjects.u !== undefined && { u: rename('user', subjects.u) }),
+    ...(subjects.g !== undefined && { g: rename('team', subjects.g) }),
+  })
+  return {
+    ...personal,
+    ...(o && { o: o.kind === 'customer' ? o : { ...o, id: rename(o.kind, o.id) } }),
+    ...(e && { e: named(e) }),
+    ...(cp && { cp: named(cp) }),
+    ...(rv && { rv: named(rv) }),
+  }
+}
+
 /** Puts the parts of an entry together again; `p` has an owner only as subject number, which lists do not show. */
 export function joinEntry(content: PackedEntry, personal: PackedPersonal): PackedEntry {
   const { e, cp, rv } = content

@@ -15,6 +15,7 @@ import type { NotificationData, NotificationType } from '../model/notifications.
 import type { HoldState } from '../model/wallet.ts'
 import {
   joinEntry,
+  nameSubjectsOf,
   type PackedEntry,
   type PackedPersonal,
   packEntry,
@@ -193,6 +194,52 @@ export function parsePage(format: number, body: string, only?: number): ParsedPa
     subjects,
     entries: (name) => packed.map((entry) => unpackEntry(entry, (value, kind) => name(kind, Number(value)))),
   }
+}
+
+/** An entry of a page as the hash chain has it: the texts that were hashed. */
+export interface ChainedEntry {
+  readonly number: number
+  readonly content: string
+  readonly hash: string
+  /** Personal data and the salt that opens their commitment; absent after an erasure of any of them. */
+  readonly personal?: string
+  readonly salt?: string
+}
+
+/** The customer's own id of a subject; undefined when it is erased. */
+export type Naming = (kind: SubjectKind, number: number) => string | undefined
+
+/** Parses the entries of a page that are in the hash chain, with the numbers of the users and teams that they name. */
+export function chainedEntries(format: number, body: string) {
+  assertFormat(format)
+  const paged: PagedEntry[] = format === UNCHAINED_FORMAT ? [] : parseStored(body)
+  const subjects = { user: new Set<number>(), team: new Set<number>() }
+  const collect = (kind: SubjectKind, number: string | number) => {
+    subjects[kind].add(Number(number))
+    return number
+  }
+  for (const { p } of paged) nameSubjectsOf(p, collect)
+  return {
+    subjects,
+    entries: (name: Naming): ChainedEntry[] =>
+      paged.flatMap(({ c, p, s, h }) => {
+        if (h === undefined) return []
+        const chained = { number: c.n, content: JSON.stringify(c), hash: h }
+        const personal = s === undefined ? undefined : personalText(p, name)
+        return [personal === undefined || s === undefined ? chained : { ...chained, personal, salt: s }]
+      }),
+  }
+}
+
+/** The text of which the commitment was made; undefined when a subject is erased. */
+function personalText(packed: PackedPersonal, name: Naming): string | undefined {
+  let erased = false
+  const named = nameSubjectsOf(packed, (kind, number) => {
+    const id = name(kind, Number(number))
+    erased ||= id === undefined
+    return id ?? ''
+  })
+  return erased ? undefined : JSON.stringify(named)
 }
 
 function entriesOfPage(format: number, body: string): PackedEntry[] {

@@ -1,0 +1,83 @@
+import type { Bindings } from '../bindings.ts'
+import { logFailure, logInfo } from '../logging/log.ts'
+import { DAY_MS } from '../time/durations.ts'
+import type { SigningKey } from './keys.ts'
+import { signingKeyOf } from './keys.ts'
+import { signCheckpoint } from './note.ts'
+import { type Checkpoint, keepCheckpoint, readChainEnd, readHash } from './store.ts'
+
+export type Checkpointed =
+  | { readonly kind: 'signed'; readonly checkpoint: Checkpoint; readonly first_entry: number }
+  /** The ledger has no entry with a hash. */
+  | { readonly kind: 'empty' }
+  /** The pages have another history than the last checkpoint. */
+  | { readonly kind: 'forked'; readonly entry_number: number }
+
+/**
+ * Signs the end of the chain that D1 has, unless the newest checkpoint is of that entry. Refuses when the chain does not
+ * contain the newest checkpoint: nobody may get signatures under two histories of a ledger.
+ */
+export async function makeCheckpoint(
+  env: Bindings,
+  ledger_id: string,
+  key: SigningKey,
+  now_ms: number,
+): Promise<Checkpointed> {
+  const { head, newest } = await readChainEnd(env, ledger_id)
+  if (newest) {
+    const behind = !head || head.entry_number < newest.entry_number
+    const hash = behind
+      ? null
+      : head.entry_number === newest.entry_number
+        ? head.hash
+        : await readHash(env, ledger_id, newest.entry_number)
+    if (hash !== newest.hash) {
+      const { entry_number } = newest
+      logFailure('checkpoint_refused', { ledger: ledger_id, entry_number, signed: newest.hash, found: hash })
+      return { kind: 'forked', entry_number }
+    }
+  }
+  if (!head) return { kind: 'empty' }
+  const { first_entry, entry_number, hash } = head
+  if (newest?.entry_number === entry_number) return { kind: 'signed', checkpoint: newest, first_entry }
+  const note = await signCheckpoint(key, { ledger_id, ...head }, now_ms)
+  const made = { entry_number, hash, created_at_ms: now_ms, key_id: key.key_id, note }
+  return { kind: 'signed', checkpoint: await keepCheckpoint(env, ledger_id, key, made), first_entry }
+}
+
+/** The ledgers that one run reads, and those that it signs. */
+const LEDGERS_A_READ = 2_000
+const LEDGERS_A_RUN = 60
+
+// In the order of the primary key: 2 rows read for each ledger.
+const DUE = `
+  SELECT l.ledger_id, l.chain_hash IS NOT NULL AND l.flushed_entry > coalesce(c.entry_number, 0)
+    AND coalesce(c.created_at_ms, 0) < ?2 AS is_due
+  FROM ledgers AS l LEFT JOIN checkpoints AS c ON c.ledger_id = l.ledger_id AND c.entry_number =
+    (SELECT max(entry_number) FROM checkpoints WHERE ledger_id = l.ledger_id)
+  WHERE l.ledger_id > ?1 ORDER BY l.ledger_id LIMIT ${LEDGERS_A_READ}`
+
+/** The scheduled job: signs a checkpoint of each ledger that has grown, once a day. */
+export async function checkpointDaily(
+  env: Bindings,
+  now_ms: number,
+  after: string,
+  reach: (ledger_id: string) => void,
+): Promise<void> {
+  const key = await signingKeyOf(env)
+  if (!key) return
+  const { results } = await env.DB.prepare(DUE)
+    .bind(after, now_ms - DAY_MS)
+    .all<{ ledger_id: string; is_due: number }>()
+  let signed = 0
+  for (const { ledger_id, is_due } of results) {
+    if (is_due === 1) {
+      if (signed === LEDGERS_A_RUN) break
+      await makeCheckpoint(env, ledger_id, key, now_ms)
+      signed++
+    }
+    reach(ledger_id)
+  }
+  if (results.length < LEDGERS_A_READ && signed < LEDGERS_A_RUN) reach('')
+  if (signed > 0) logInfo('checkpoints_signed', { ledgers: signed })
+}

@@ -1,0 +1,69 @@
+import { Buffer } from 'node:buffer'
+import { timeJson } from '../http/input/times.ts'
+import { creditsJson, stringifyJson } from '../http/output/json.ts'
+import type { ChainedEntry } from '../ledger/journal/packing.ts'
+import type { Entry, EventRecord } from '../ledger/model/journal.ts'
+import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
+import { microCredits } from '../pricing/money.ts'
+import type { SigningKey } from './keys.ts'
+import type { Checkpoint } from './store.ts'
+
+export interface ReceiptParts {
+  readonly ledger_id: string
+  readonly ids: LedgerIds
+  readonly entry: Entry & { readonly event: EventRecord }
+  /** As `GET /v1/events/{id}/explain` answers it. */
+  readonly explanation: object
+  readonly chained: ChainedEntry & { readonly before: string }
+  readonly checkpoint: Checkpoint
+}
+
+/** Signs the receipt of an event: a compact JWS (RFC 7515, RFC 8037) of what `docs/proof.md` describes. */
+export async function signReceipt(key: SigningKey, parts: ReceiptParts, now_ms: number): Promise<string> {
+  const header = encode(JSON.stringify({ alg: 'EdDSA', kid: key.key_id, typ: 'openmonetize-receipt+jws' }))
+  const payload = encode(JSON.stringify(claimsOf(parts, now_ms)))
+  const signature = await key.sign(`${header}.${payload}`)
+  return `${header}.${payload}.${Buffer.from(signature).toString('base64url')}`
+}
+
+function claimsOf({ ledger_id, ids, entry, explanation, chained, checkpoint }: ReceiptParts, now_ms: number) {
+  const { event, amount, balance_after, wallet } = entry
+  const { number, before, content, hash } = chained
+  return {
+    receipt: 1,
+    ledger: ledger_id,
+    sub: ids.event(entry),
+    iat: Math.floor(now_ms / 1000),
+    ...withTexts({
+      event: {
+        timestamp: timeJson(event.timestamp_ms),
+        event_type: event.event_type,
+        feature_id: event.feature_id,
+        user_id: event.user_id,
+        team_id: event.team_id,
+        provider: event.provider,
+        model: event.model,
+        usage: event.usage,
+        custom: event.custom,
+        price_version: event.price_version,
+      },
+      wallet_id: ids.wallet(wallet),
+      balance_before: creditsJson(microCredits(balance_after - amount)),
+      balance_after: creditsJson(balance_after),
+      explanation,
+    }),
+    entry: { number, before, content, hash },
+    checkpoint: checkpoint.note,
+  }
+}
+
+/** The value with each number as the text that JSON writes for it: readers of JSON would round amounts. */
+function withTexts(value: object): object {
+  const exact = (_: string, field: unknown, context?: { readonly source?: string }) =>
+    typeof field === 'number' ? context?.source : field
+  return JSON.parse(stringifyJson(value), exact)
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64url')
+}

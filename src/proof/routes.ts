@@ -1,0 +1,230 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { ledgerKey } from '../db/ledger-db.ts'
+import { callerOf, ledgerOf } from '../http/caller.ts'
+import { type AppEnv, routeOf } from '../http/env.ts'
+import { objectId } from '../http/input/identifiers.ts'
+import { timeJson } from '../http/input/times.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { noSuch, problem, refusalResponse, serviceUnavailable } from '../http/output/problem.ts'
+import { createRouter, json, OPEN, route } from '../http/route.ts'
+import { catchUp } from '../ledger/client/client.ts'
+import { logError } from '../logging/log.ts'
+import { currentPrices } from '../rating/current-prices.ts'
+import { explainRecorded } from '../rating/explain/recorded.ts'
+import { type Checkpointed, makeCheckpoint } from './checkpoint.ts'
+import { exportLines, readChainedEntry } from './export.ts'
+import { type SigningKey, signingKeyOf } from './keys.ts'
+import { signReceipt } from './receipt.ts'
+import { publicKeys } from './store.ts'
+
+const checkpointSchema = z
+  .object({
+    entry_number: z
+      .int()
+      .openapi({ description: 'The last entry of the ledger that the checkpoint covers.' }),
+    hash: z.string().openapi({ description: 'The hash of that entry: SHA-256 in base64url.' }),
+    created_at: z.string().openapi({ format: 'date-time' }),
+    key_id: z.string().openapi({ description: 'The `kid` of the key in the key set.' }),
+    note: z.string().openapi({ description: 'The signed text, in the form of C2SP signed-note.' }),
+  })
+  .openapi('Checkpoint')
+
+const PROBLEMS = ['overloaded', 'conflict', 'signing_not_configured'] as const
+
+const checkpointRoute = route({
+  method: 'get',
+  path: '/checkpoint',
+  summary: "Get a signed checkpoint of the ledger's last entry",
+  description:
+    'Signs the hash of the last entry, which binds all entries before it. Keep checkpoints: an export must contain each of them. A ledger whose chain does not contain its last checkpoint gets no other one (`conflict`).',
+  ...scoped('credits:read'),
+  answers: { 200: json('The checkpoint.', checkpointSchema) },
+  problems: [...PROBLEMS],
+})
+
+const MAX_ENTRY_DIGITS = 12
+
+const exportRoute = route({
+  method: 'get',
+  path: '/export',
+  summary: 'Export the ledger with its hash chain, to verify it offline',
+  description:
+    'Streams all entries in their order, with hashes and checkpoints, up to a checkpoint of the last one. A long ledger is exported in parts: the last line of a part names the entry with which the next one begins.',
+  ...scoped('credits:read'),
+  request: {
+    query: z.object({
+      from: z
+        .string()
+        .regex(new RegExp(`^[1-9]\\d{0,${MAX_ENTRY_DIGITS - 1}}$`), 'must be the number of an entry')
+        .transform(Number)
+        .optional()
+        .openapi({
+          type: 'integer',
+          minimum: 1,
+          description: 'The first entry, inclusive. Default: that of the chain.',
+        }),
+    }),
+  },
+  answers: {
+    200: {
+      description: 'One JSON object on each line.',
+      content: { 'application/x-ndjson': { schema: z.string() } },
+    },
+  },
+  problems: [...PROBLEMS],
+})
+
+const receiptRoute = route({
+  method: 'get',
+  path: '/{id}/receipt',
+  summary: 'Get a signed receipt of an event',
+  description:
+    'A compact JWS (EdDSA) with the usage, the price and how it was computed, the lots, the balance before and after, the entry in the hash chain, and a checkpoint that covers it. Amounts are strings.',
+  ...scoped('credits:read', currentPrices),
+  request: { params: z.object({ id: objectId() }) },
+  answers: { 200: json('The receipt.', z.object({ receipt: z.string() }).openapi('Receipt')) },
+  problems: [...PROBLEMS, 'not_found'],
+})
+
+const keysRoute = route({
+  method: 'get',
+  path: '/.well-known/openmonetize-keys.json',
+  security: OPEN,
+  summary: 'Get the public keys that sign checkpoints and receipts',
+  description: 'A JSON Web Key Set. Keys that were replaced stay in it, so that old signatures verify.',
+  answers: {
+    200: json(
+      'The keys, the newest first.',
+      z
+        .object({
+          keys: z.array(
+            z.object({
+              kty: z.literal('OKP'),
+              crv: z.literal('Ed25519'),
+              x: z.string(),
+              kid: z.string(),
+              use: z.literal('sig'),
+              alg: z.literal('EdDSA'),
+            }),
+          ),
+        })
+        .openapi('KeySet'),
+    ),
+  },
+})
+
+export const ledgerRoutes = createRouter()
+export const receiptRoutes = createRouter()
+export const keysRoutes = createRouter()
+
+ledgerRoutes.openapi(checkpointRoute, (c) =>
+  withCheckpoint(c, async ({ checkpoint }) => {
+    const { entry_number, hash, created_at_ms, key_id, note } = checkpoint
+    return jsonResponse(c, { entry_number, hash, created_at: timeJson(created_at_ms), key_id, note })
+  }),
+)
+
+ledgerRoutes.openapi(exportRoute, (c) => {
+  const { from } = c.req.valid('query')
+  return withCheckpoint(c, async ({ checkpoint, first_entry }) => {
+    const to = checkpoint.entry_number
+    if (from !== undefined && from > to) {
+      return problem(c, { code: 'conflict', detail: `The ledger has entries up to ${to}.` })
+    }
+    const range = { ledger_id: ledgerKey(ledgerOf(c)), first_entry, to }
+    return streamed(c, exportLines(c.env, { ...range, from: Math.max(from ?? first_entry, first_entry) }))
+  })
+})
+
+receiptRoutes.openapi(receiptRoute, async (c) => {
+  const { id } = c.req.valid('param')
+  const from = { ledger: ledgerOf(c), caller: callerOf(c) }
+  const found = await explainRecorded(c.env, from, id, c.get('prices'))
+  if (found.kind === 'refused') return refusalResponse(c, found.refusal)
+  if (found.kind === 'none') return noSuch(c, 'event', id)
+  const ledger_id = ledgerKey(from.ledger)
+  return withCheckpoint(c, async ({ checkpoint, key }) => {
+    const chained = await readChainedEntry(c.env, ledger_id, found.entry.number)
+    if (!chained) {
+      return problem(c, {
+        code: 'conflict',
+        detail: 'The event is from before the hash chain of the ledger.',
+      })
+    }
+    const receipt = await signReceipt(key, { ledger_id, ...found, chained, checkpoint }, Date.now())
+    return jsonResponse(c, { receipt })
+  })
+})
+
+keysRoutes.openapi(keysRoute, async (c) => {
+  try {
+    const current = await signingKeyOf(c.env)
+    const kept = await publicKeys(c.env)
+    const known = kept.some(({ key_id }) => key_id === current?.key_id)
+    const keys = current && !known ? [current, ...kept] : kept
+    const set = keys.map(({ key_id, public_key }) => ({
+      ...{ kty: 'OKP', crv: 'Ed25519', x: public_key, kid: key_id, use: 'sig', alg: 'EdDSA' },
+    }))
+    return jsonResponse(c, { keys: set }, 200, { 'Cache-Control': 'public, max-age=300' })
+  } catch (error) {
+    return serviceUnavailable(c, 'signing_keys_not_read', error)
+  }
+})
+
+type Signed = Extract<Checkpointed, { readonly kind: 'signed' }> & { readonly key: SigningKey }
+
+/** Brings D1 up to the last commit and makes a checkpoint of it; answers for itself where that is not possible. */
+async function withCheckpoint(
+  c: Context<AppEnv>,
+  answer: (signed: Signed) => Promise<Response>,
+): Promise<Response> {
+  const key = await signingKeyOf(c.env)
+  if (!key) {
+    const detail = 'The operator of this deployment has not set LEDGER_SIGNING_KEY.'
+    return problem(c, { code: 'signing_not_configured', detail })
+  }
+  const ledger = ledgerOf(c)
+  const caught_up = await catchUp(c.env, ledger, { caller: callerOf(c) })
+  if (caught_up.kind === 'refused') return refusalResponse(c, caught_up.refusal)
+  try {
+    const made = await makeCheckpoint(c.env, ledgerKey(ledger), key, Date.now())
+    switch (made.kind) {
+      case 'signed':
+        return await answer({ ...made, key })
+      case 'empty':
+        return problem(c, { code: 'conflict', detail: 'The ledger has no entry with a hash yet.' })
+      case 'forked': {
+        const detail = `The ledger does not contain its checkpoint of entry ${made.entry_number}. Its operator must find out why.`
+        return problem(c, { code: 'conflict', detail })
+      }
+    }
+  } catch (error) {
+    return serviceUnavailable(c, 'ledger_not_proved', error)
+  }
+}
+
+/** Streams lines as fast as the client reads. A failure breaks the connection off without the last line. */
+function streamed(c: Context<AppEnv>, lines: AsyncGenerator<string>): Response {
+  const encoder = new TextEncoder()
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await lines.next()
+          if (done) controller.close()
+          else controller.enqueue(encoder.encode(value))
+        } catch (error) {
+          logError('export_interrupted', error, { request_id: c.get('request_id'), route: routeOf(c) })
+          controller.error(error)
+        }
+      },
+      async cancel() {
+        await lines.return(undefined)
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return c.body(body, 200, { 'Content-Type': 'application/x-ndjson' })
+}

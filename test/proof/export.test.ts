@@ -1,0 +1,262 @@
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { eraseSubject } from '../../src/ledger/client/client.ts'
+import { checkpointDaily } from '../../src/proof/checkpoint.ts'
+import { exportLines } from '../../src/proof/export.ts'
+import { verifyExport, verifyReceipt } from '../../verify/verify.js'
+import { api, jsonOf } from '../support/api.ts'
+import { GPT_4O, granted, ingested, purchased } from '../support/client.ts'
+import { createCustomer } from '../support/customers.ts'
+import { deployed } from '../support/deployment.ts'
+import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import { CALLER } from '../support/messages.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+let key: string
+let ledger: TestLedger
+
+beforeEach(async () => {
+  const customer = await createCustomer()
+  key = customer.api_key
+  ledger = ledgerOf(customer.customer_id)
+})
+
+/** Entries of most kinds, over two flushes and two wallets; returns the id of an event. */
+async function live(): Promise<string> {
+  await purchased(key, { amount: 50, price_usd: 5, payment_reference: 'pi_1' })
+  await granted(key, { user_id: 'ann', amount: 100, reason: 'hi', metadata: { note: 'é "quoted" 🚀' } })
+  const { id } = await ingested(key, { ...GPT_4O, user_id: 'ann', metadata: { run: 7 } })
+  await runAlarm(ledger)
+  await ingested(key, { events: [GPT_4O, { ...GPT_4O, team_id: 'red' }] })
+  await post(`/v1/events/${String(id)}/void`, {})
+  await post('/v1/credits/transfer', { from: {}, to: { user_id: 'ann' }, amount: 3 })
+  return String(id)
+}
+
+async function post(path: string, body: object): Promise<void> {
+  expect((await api(path, { key, body })).status).toBeLessThan(300)
+}
+
+async function textOf(response: Response): Promise<string> {
+  return new TextDecoder().decode(await response.arrayBuffer())
+}
+
+async function exported(query = ''): Promise<string> {
+  const response = await api(`/v1/ledger/export${query}`, { key })
+  expect(response.status).toBe(200)
+  return textOf(response)
+}
+
+interface Key {
+  readonly kid: string
+  readonly x: string
+}
+
+async function keySet(): Promise<Key[]> {
+  const { keys } = await jsonOf(await api('/.well-known/openmonetize-keys.json', {}))
+  return JSON.parse(JSON.stringify(keys))
+}
+
+const encoded = (text: string) => [new TextEncoder().encode(text)]
+
+async function verified(text: string, keys?: readonly Key[]) {
+  const result = await verifyExport(encoded(text), keys ?? (await keySet()))
+  if (!result.ok) throw new Error(JSON.stringify(result))
+  return result
+}
+
+async function wrongEntry(lines: readonly string[], keys: readonly Key[]): Promise<number | null> {
+  const result = await verifyExport(encoded(lines.join('\n')), keys)
+  if (result.ok) throw new Error('the export was accepted')
+  return result.entry
+}
+
+const checkpoint = async () => jsonOf(await api('/v1/ledger/checkpoint', { key }))
+
+describe('an export', () => {
+  it('verifies, and has every entry with its personal data', async () => {
+    await live()
+    const text = await exported()
+    const { from, to, next, checkpoints } = await verified(text)
+    expect({ from, to, next, checkpoints }).toEqual({ from: 1, to: 9, next: null, checkpoints: 1 })
+    expect(text).toContain('"personal":{"o":{"kind":"user","id":"ann"},"d":"hi"')
+  })
+
+  it('can begin at any entry, and says where the next part begins', async () => {
+    await live()
+    await checkpoint()
+    const whole = await verified(await exported())
+    expect((await verified(await exported('?from=5'))).hashes.get(9)).toBe(whole.hashes.get(9))
+    const range = { ledger_id: ledgerKey(ledger.name), first_entry: 1, from: 1, to: 9 }
+    const parts: string[] = []
+    for await (const lines of exportLines(env, range, 1)) parts.push(lines)
+    const part = await verified(parts.join(''))
+    expect([part.to, part.next]).toEqual([4, 5])
+    expect((await verified(parts.join('') + (await exported('?from=5')))).to).toBe(9)
+  })
+
+  it('is refused with the entry at fault, whichever byte is flipped', async () => {
+    await granted(key, { user_id: 'ann', amount: 1, reason: 'é' })
+    await ingested(key, GPT_4O)
+    const bytes = new TextEncoder().encode(await exported())
+    const keys = await keySet()
+    expect(await verifyExport([bytes], keys)).toMatchObject({ ok: true })
+    const starts = lineStarts(bytes)
+    for (let at = 0; at < bytes.length; at++) {
+      for (const bit of [1, 0x20]) {
+        const changed = bytes.slice()
+        changed[at] = (changed[at] ?? 0) ^ bit
+        const result = await verifyExport([changed], keys)
+        const line = starts.findLastIndex((start) => start <= at)
+        const entry = result.ok ? 'accepted' : result.entry
+        // The first line is before every entry, the checkpoint and the end are after them.
+        if (line === 0) expect(entry).not.toBe('accepted')
+        else expect(entry, `byte ${at}`).toBe(Math.min(line, 4))
+      }
+    }
+  })
+
+  it('is refused with the entry at fault when a line is deleted, repeated, moved or inserted', async () => {
+    await live()
+    const lines = (await exported()).split('\n')
+    const keys = await keySet()
+    for (let entry = 1; entry <= 9; entry++) {
+      const line = lines[entry] ?? ''
+      expect(await wrongEntry(lines.toSpliced(entry, 1), keys)).toBe(entry)
+      expect(await wrongEntry(lines.toSpliced(entry, 0, line), keys)).toBe(entry + 1)
+      expect(await wrongEntry(lines.toSpliced(entry, 0, line.replace('"n":', '"n":9')), keys)).toBe(entry)
+      if (entry === 9) continue
+      expect(await wrongEntry(lines.toSpliced(entry, 2, lines[entry + 1] ?? '', line), keys)).toBe(entry)
+    }
+    for (const place of [0, 10, 11]) await wrongEntry(lines.toSpliced(place, 1), keys)
+    await wrongEntry(lines.slice(0, 5), keys)
+  })
+
+  it('verifies after a user is erased, without the personal data of that user', async () => {
+    await live()
+    const before = await verified(await exported())
+    await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: 'ann' })
+    const text = await exported()
+    expect(text).not.toContain('ann')
+    expect(text).toContain('"g":"red"')
+    const after = await verified(text)
+    for (const [entry, hash] of before.hashes) expect(after.hashes.get(entry)).toBe(hash)
+  })
+})
+
+describe('a checkpoint', () => {
+  it('is of the last entry, kept, and not made again while the ledger stays', async () => {
+    await live()
+    const first = await checkpoint()
+    expect(first).toMatchObject({ entry_number: 9, key_id: (await keySet())[0]?.kid })
+    expect(await checkpoint()).toEqual(first)
+    await ingested(key, GPT_4O)
+    expect(await checkpoint()).toMatchObject({ entry_number: 10 })
+    expect((await verified(await exported())).checkpoints).toBe(2)
+  })
+
+  it('is refused when the chain does not contain the last one', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    await live()
+    await checkpoint()
+    await ingested(key, GPT_4O)
+    await runAlarm(ledger)
+    const ledger_id = ledgerKey(ledger.name)
+    const tampered = `UPDATE ledger_pages SET hash_after = replace(hash_after, substr(hash_after, 1, 1), '_') WHERE ledger_id = ? AND last_entry = 9`
+    await env.DB.prepare(tampered).bind(ledger_id).run()
+    const response = await api('/v1/ledger/checkpoint', { key })
+    expect(response.status).toBe(409)
+    expect(await jsonOf(response)).toMatchObject({
+      code: 'conflict',
+      detail: 'The ledger does not contain its checkpoint of entry 9. Its operator must find out why.',
+    })
+    expect(log.mock.calls.flat().join()).toMatch(/checkpoint_refused/)
+    log.mockRestore()
+  })
+
+  it('is signed once a day for a ledger that has grown', async () => {
+    await live()
+    await runAlarm(ledger)
+    const ledger_id = ledgerKey(ledger.name)
+    const kept = () =>
+      env.DB.prepare('SELECT entry_number FROM checkpoints WHERE ledger_id = ?').bind(ledger_id).raw()
+    const before = `${ledger_id.slice(0, -1)}!`
+    await checkpointDaily(env, Date.now(), before, () => {})
+    await checkpointDaily(env, Date.now(), before, () => {})
+    expect(await kept()).toEqual([[9]])
+    await ingested(key, GPT_4O)
+    await runAlarm(ledger)
+    await checkpointDaily(env, Date.now(), before, () => {})
+    expect(await kept()).toEqual([[9]])
+    await checkpointDaily(env, Date.now() + 86_400_001, before, () => {})
+    expect(await kept()).toEqual([[9], [10]])
+  })
+
+  it('needs a signing key that is not the one of development, outside of it', async () => {
+    for (const vars of [
+      { LEDGER_SIGNING_KEY: '' },
+      { LEDGER_SIGNING_KEY: 'dev-signing-key', ENVIRONMENT: 'production' },
+    ]) {
+      const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+      const response = await deployed(vars, '/v1/ledger/checkpoint', { key })
+      log.mockRestore()
+      expect(response.status).toBe(503)
+      expect(await jsonOf(response)).toMatchObject({ code: 'signing_not_configured' })
+    }
+  })
+})
+
+describe('a receipt', () => {
+  const receiptOf = async (id: string) =>
+    String((await jsonOf(await api(`/v1/events/${id}/receipt`, { key }))).receipt)
+
+  it('has amounts as text, and the entry with the hash that the export has', async () => {
+    const id = await live()
+    const result = await verifyReceipt(await receiptOf(id), await keySet())
+    expect(result).toMatchObject({
+      ok: true,
+      ledger: ledgerKey(ledger.name),
+      entry: 4,
+      claims: {
+        sub: id,
+        balance_before: '100',
+        balance_after: '85',
+        explanation: { credits_burned: '15', provider_cost_usd: '0.0075', lots: [{ amount: '-15' }] },
+      },
+    })
+    const { hashes } = await verified(await exported())
+    expect(result.ok && hashes.get(4)).toBe(result.ok && result.hash)
+  })
+
+  it('verifies after the key was replaced, as do checkpoints of both keys', async () => {
+    const old = await receiptOf(await live())
+    const vars = { LEDGER_SIGNING_KEY: 'another key of the operator' }
+    await ingested(key, GPT_4O)
+    const text = await textOf(await deployed(vars, '/v1/ledger/export', { key }))
+    const response = await deployed(vars, '/.well-known/openmonetize-keys.json', {})
+    const { keys }: { keys: Key[] } = JSON.parse(await textOf(response))
+    expect(await verifyReceipt(old, keys)).toMatchObject({ ok: true })
+    expect((await verified(text, keys)).checkpoints).toBe(2)
+    expect((await verified(text)).checkpoints).toBe(2)
+  })
+
+  it('is refused when any character of it is changed', async () => {
+    const receipt = await receiptOf(await live())
+    const keys = await keySet()
+    for (let at = 0; at < receipt.length; at += 7) {
+      const other = receipt[at] === 'A' ? 'B' : 'A'
+      const changed = `${receipt.slice(0, at)}${other}${receipt.slice(at + 1)}`
+      expect(await verifyReceipt(changed, keys), `character ${at}`).toMatchObject({ ok: false })
+    }
+  })
+})
+
+function lineStarts(bytes: Uint8Array): number[] {
+  const starts = [0]
+  bytes.forEach((byte, at) => {
+    if (byte === 0x0a) starts.push(at + 1)
+  })
+  return starts
+}

@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { compactVerify, createLocalJWKSet } from 'jose'
+import { afterAll, describe, expect, it } from 'vitest'
+
+/** The verifiers that customers use, on an export and a receipt that a ledger has made. */
+
+const ROOT = path.join(import.meta.dirname, '../..')
+const RECORDED = path.join(import.meta.dirname, 'recorded')
+const EXPORT = path.join(RECORDED, 'export.jsonl')
+const RECEIPT = path.join(RECORDED, 'receipt.jws')
+const KEYS = path.join(RECORDED, 'keys.json')
+const scratch = mkdtempSync(path.join(tmpdir(), 'verify-'))
+afterAll(() => rmSync(scratch, { recursive: true }))
+
+function run(command: string, ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' })
+  return { status, output: `${stdout}${stderr}`.trim() }
+}
+
+const node = (...args: string[]) => run(process.execPath, 'verify/bin.js', ...args)
+const python = (...args: string[]) => run('python3', 'docs/proof/verify.py', KEYS, ...args)
+
+/** The export with another bit in the middle of a line. */
+function changed(line: number): string {
+  const lines = readFileSync(EXPORT, 'utf8').split('\n')
+  const text = lines[line] ?? ''
+  const at = text.indexOf('"a":-') + 5
+  lines[line] = text.slice(0, at) + (text[at] === '1' ? '3' : '1') + text.slice(at + 1)
+  const file = path.join(scratch, `changed-${line}.jsonl`)
+  writeFileSync(file, lines.join('\n'))
+  return file
+}
+
+describe('the command', () => {
+  it('accepts an export and a receipt', () => {
+    expect(node(EXPORT, '--keys', KEYS, '--receipt', RECEIPT)).toEqual({
+      status: 0,
+      output: expect.stringMatching(/entries 1 to 9 are whole, under 1 checkpoints\n.*receipt of entry 4/),
+    })
+  })
+
+  it('names the first wrong entry', () => {
+    expect(node(changed(4), '--keys', KEYS)).toEqual({
+      status: 1,
+      output: 'entry 4 (line 5): the hash is not that of the entry',
+    })
+  })
+
+  it('explains itself when it is called wrongly', () => {
+    expect(node(EXPORT)).toEqual({ status: 2, output: expect.stringContaining('--keys FILE_OR_URL') })
+  })
+})
+
+describe("the script for Python's standard library", () => {
+  it('accepts an export and a receipt', () => {
+    expect(python(EXPORT, RECEIPT)).toEqual({ status: 0, output: '9 entries are whole\nreceipt of entry 4' })
+  })
+
+  it('names the first wrong entry', () => {
+    expect(python(changed(4))).toEqual({ status: 1, output: 'entry 4: the hash is not that of the entry' })
+  })
+
+  it('refuses a changed receipt', () => {
+    const receipt = path.join(scratch, 'receipt.jws')
+    const [head, body, signature] = readFileSync(RECEIPT, 'utf8').split('.')
+    writeFileSync(receipt, `${head}.${body?.replace('e', 'f')}.${signature}`)
+    expect(python(EXPORT, receipt).status).toBe(1)
+  })
+})
+
+it('a receipt verifies with jose', async () => {
+  const keys = createLocalJWKSet(JSON.parse(readFileSync(KEYS, 'utf8')))
+  const { payload, protectedHeader } = await compactVerify(readFileSync(RECEIPT, 'utf8').trim(), keys)
+  expect(protectedHeader.alg).toBe('EdDSA')
+  expect(JSON.parse(new TextDecoder().decode(payload))).toMatchObject({
+    receipt: 1,
+    balance_before: '100',
+    balance_after: '85',
+  })
+})

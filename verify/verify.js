@@ -1,0 +1,252 @@
+/**
+ * Verifies exports, checkpoints and receipts of OpenMonetize Edge. Runs in browsers and in Node: it needs WebCrypto with
+ * Ed25519 and nothing else. `docs/proof.md` has the formats. A line is accepted only in the one form in which it is written.
+ */
+
+const HASH = '[A-Za-z0-9_-]{43}'
+const NUMBER = '(?:0|[1-9][0-9]{0,15})'
+const HEADER = new RegExp(
+  `^{"export":1,"ledger":"([A-Za-z0-9_:-]+)","first_entry":(${NUMBER}),"from":(${NUMBER}),"before":"(${HASH})"}$`,
+)
+const ENTRY = new RegExp(
+  `^{"entry":({.*}),"hash":"(${HASH})"(?:,"personal":({.*}),"salt":"([A-Za-z0-9_-]{22})")?}$`,
+)
+const CHECKPOINT = /^{"checkpoint":(".*")}$/
+const END = new RegExp(
+  `^{"end":{"entry":(${NUMBER}),"hash":"(${HASH})","checkpoints":(${NUMBER}),"next":(null|${NUMBER})}}$`,
+)
+const NOTE = new RegExp(
+  `^(openmonetize ledger checkpoint 1\n([A-Za-z0-9_:-]+)\n(${NUMBER})\n(${NUMBER})\n(${HASH})\n([0-9TZ:.-]{24})\n)\n— (openmonetize\\.ledger) ([A-Za-z0-9+/]+=*)\n$`,
+)
+const KEY_HASH_BYTES = 4
+const ED25519 = 1
+
+class Wrong extends Error {}
+
+/**
+ * Verifies an export, or its parts one after the other. Without keys, signatures are an error, too.
+ */
+export async function verifyExport(chunks, keys) {
+  const chain = new Chain(keys)
+  let line = 0
+  try {
+    for await (const text of linesOf(chunks)) {
+      line++
+      await chain.take(text)
+    }
+    return chain.verified()
+  } catch (error) {
+    if (!(error instanceof Wrong)) throw error
+    return { ok: false, line, entry: chain.next, problem: error.message }
+  }
+}
+
+class Chain {
+  constructor(keys) {
+    this.keys = keys
+    this.ledger = ''
+    this.first = 0
+    this.from = 0
+    /** The entry that comes next: the one at fault when a line is wrong. */
+    this.next = null
+    this.hash = ''
+    this.open = false
+    this.ended = false
+    this.more = null
+    this.count = 0
+    this.checkpoints = 0
+    this.covered = null
+    /** Balances of wallets, in 1e-6 credits. */
+    this.balances = new Map()
+    this.hashes = new Map()
+  }
+  async take(text) {
+    if (!this.open) return this.begin(text)
+    const entry = ENTRY.exec(text)
+    if (entry) return this.entry(entry)
+    const checkpoint = CHECKPOINT.exec(text)
+    if (checkpoint) return this.checkpoint(checkpoint[1] ?? '')
+    const end = END.exec(text)
+    if (!end) throw new Wrong('the line is neither an entry nor a checkpoint nor the end')
+    return this.end(end)
+  }
+  begin(text) {
+    const [, ledger = '', first, from, before = ''] =
+      HEADER.exec(text) ?? refuse('the export has no first line')
+    if (this.ended && (ledger !== this.ledger || Number(from) !== this.next || before !== this.hash)) {
+      throw new Wrong('the part does not continue the part before it')
+    }
+    if (!this.ended)
+      Object.assign(this, { ledger, first: Number(first), from: Number(from), next: Number(from) })
+    if (Number(first) !== this.first) throw new Wrong('the parts are of two chains')
+    this.hash = before
+    this.open = true
+    this.count = 0
+    this.covered = null
+    return this.checkStart(before)
+  }
+  async checkStart(before) {
+    if (this.next !== this.first) return
+    const genesis = await sha256(`openmonetize ledger chain 1\n${this.ledger}\n${this.first}`)
+    if (genesis !== before) throw new Wrong('the chain does not begin with this ledger')
+  }
+  async entry([, content = '', hash = '', personal, salt]) {
+    const entry = parse(content)
+    if (entry.n !== this.next) throw new Wrong(`entry ${this.next} is missing: ${entry.n} is in its place`)
+    if ((await sha256(`${this.hash}\n${content}`)) !== hash)
+      throw new Wrong('the hash is not that of the entry')
+    if (personal !== undefined && (await sha256(`${salt}\n${personal}`)) !== entry.pc) {
+      throw new Wrong('the personal data are not those of the entry')
+    }
+    this.addUp(entry)
+    this.hash = hash
+    this.hashes.set(entry.n, hash)
+    this.next = entry.n + 1
+  }
+
+  /** The balance of a wallet is that before it and the amount, and the amount is the sum of its lots. */
+  addUp({ n, w, a, b, l = [] }) {
+    for (const value of [w, a, b])
+      if (!Number.isSafeInteger(value)) throw new Wrong('an amount is not a whole number')
+    const before = this.balances.get(w) ?? (this.from === 1 ? 0n : BigInt(b) - BigInt(a))
+    if (before + BigInt(a) !== BigInt(b)) throw new Wrong(`the balance of wallet ${w} does not add up`)
+    const moved = l.reduce((/** */ sum, /** */ part) => sum + BigInt(part[1] ?? 0), 0n)
+    if (l.length > 0 && moved !== BigInt(a)) throw new Wrong(`the lots of entry ${n} do not add up`)
+    this.balances.set(w, BigInt(b))
+  }
+  async checkpoint(quoted) {
+    const note = parse(quoted)
+    if (JSON.stringify(note) !== quoted) throw new Wrong('the checkpoint is written in another way')
+    const checkpoint = await openNote(note, this.keys)
+    const { ledger, first, entry, hash } = checkpoint
+    if (ledger !== this.ledger || first !== this.first) throw new Wrong('the checkpoint is of another ledger')
+    if (this.covered && entry <= this.covered.entry) throw new Wrong('the checkpoints are not in their order')
+    if (this.next !== null && entry < this.next) {
+      const known = entry < this.next - 1 ? this.hashes.get(entry) : this.hash
+      if (known !== hash) throw new Wrong(`entry ${entry} has another hash in the checkpoint of it`)
+    }
+    this.covered = checkpoint
+    this.count++
+    this.checkpoints++
+  }
+  end([, entry, hash, count, next]) {
+    const last = (this.next ?? 0) - 1
+    if (Number(entry) !== last || hash !== this.hash) throw new Wrong(`the end is that of entry ${entry}`)
+    if (Number(count) !== this.count) throw new Wrong(`the part has ${this.count} of ${count} checkpoints`)
+    if (!this.covered || this.covered.entry < last) throw new Wrong('no checkpoint covers the last entry')
+    if (next !== 'null' && Number(next) !== this.next)
+      throw new Wrong('the next part begins with another entry')
+    if (next === 'null' && this.covered.entry !== last) throw new Wrong('the checkpoint is of a later entry')
+    this.more = next === 'null' ? null : Number(next)
+    this.open = false
+    this.ended = true
+  }
+  verified() {
+    if (this.open || !this.ended) throw new Wrong('the export is cut off')
+    const { ledger, from, more, checkpoints, hashes } = this
+    return { ok: true, ledger, from, to: (this.next ?? 0) - 1, next: more, checkpoints, hashes }
+  }
+}
+
+/**
+ * Verifies a receipt: its signature, its entry's hash and balances, and its checkpoint. Compare `entry` and `hash` with
+ * an export of the ledger.
+ */
+export async function verifyReceipt(receipt, keys) {
+  try {
+    const [, signed = '', head = '', body = '', signature = ''] =
+      /^(([\w-]+)\.([\w-]+))\.([\w-]+)$/.exec(receipt) ?? refuse('the receipt is not a compact JWS')
+    const { alg, kid } = parse(utf8(bytesOf(head)))
+    const key = keys.find((one) => one.kid === kid) ?? refuse(`the key ${kid} is not in the key set`)
+    const good = alg === 'EdDSA' && (await verifySignature(key, bytesOf(signature), signed))
+    if (!good || base64url(bytesOf(signature)) !== signature)
+      throw new Wrong('the signature is not that of the receipt')
+    const claims = parse(utf8(bytesOf(body)))
+    const { number, before, content, hash } = claims.entry
+    if ((await sha256(`${before}\n${content}`)) !== hash) throw new Wrong('the hash is not that of the entry')
+    const entry = parse(content)
+    if (entry.n !== number) throw new Wrong('the entry has another number')
+    const checkpoint = await openNote(claims.checkpoint, keys)
+    if (checkpoint.ledger !== claims.ledger || checkpoint.entry < number) {
+      throw new Wrong('the checkpoint does not cover the entry')
+    }
+    if (checkpoint.entry === number && checkpoint.hash !== hash)
+      throw new Wrong('the checkpoint has another hash')
+    return { ok: true, ledger: claims.ledger, entry: number, hash, claims }
+  } catch (error) {
+    if (!(error instanceof Wrong)) throw error
+    return { ok: false, problem: error.message }
+  }
+}
+
+/**
+ * Opens a checkpoint, a note of C2SP signed-note, and verifies its signature.
+ */
+async function openNote(note, keys) {
+  const [, text = '', ledger = '', first, entry, hash = '', , name = '', signed = ''] =
+    NOTE.exec(note) ?? refuse('the checkpoint is not a signed note')
+  const bytes = bytesOf(signed)
+  if (base64(bytes) !== signed) throw new Wrong('the signature is written in another way')
+  for (const key of keys) {
+    const named = [...new TextEncoder().encode(`${name}\n`), ED25519, ...bytesOf(key.x)]
+    const hashed = new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(named)))
+    if (hashed.subarray(0, KEY_HASH_BYTES).some((byte, i) => byte !== bytes[i])) continue
+    if (!(await verifySignature(key, bytes.subarray(KEY_HASH_BYTES), text))) break
+    return { ledger, first: Number(first), entry: Number(entry), hash }
+  }
+  throw new Wrong('the checkpoint is not signed by a key of the key set')
+}
+async function verifySignature({ x }, signature, text) {
+  const key = await crypto.subtle.importKey('raw', bytesOf(x), 'Ed25519', false, ['verify'])
+  return crypto.subtle.verify('Ed25519', key, signature, new TextEncoder().encode(text))
+}
+async function* linesOf(chunks) {
+  let rest = new Uint8Array()
+  for await (const chunk of chunks) {
+    let bytes = new Uint8Array(rest.length + chunk.length)
+    bytes.set(rest)
+    bytes.set(chunk, rest.length)
+    for (let at = bytes.indexOf(0x0a); at !== -1; at = bytes.indexOf(0x0a)) {
+      yield utf8(bytes.subarray(0, at))
+      bytes = bytes.subarray(at + 1)
+    }
+    rest = bytes
+  }
+  if (rest.length > 0) throw new Wrong('the last line is cut off')
+}
+function utf8(bytes) {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw new Wrong('the text is not UTF-8')
+  }
+}
+function parse(text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Wrong('the text is not JSON')
+  }
+}
+async function sha256(text) {
+  return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))))
+}
+function base64(bytes) {
+  return btoa(String.fromCharCode(...bytes))
+}
+function base64url(bytes) {
+  return base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** The bytes of base64 in either alphabet. */
+function bytesOf(text) {
+  try {
+    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+    return Uint8Array.from(binary, (character) => character.charCodeAt(0))
+  } catch {
+    throw new Wrong('the text is not base64')
+  }
+}
+function refuse(problem) {
+  throw new Wrong(problem)
+}
