@@ -41,6 +41,8 @@ import { pricingRoutes } from './rating/pricing-routes.ts'
 import { ratingRoutes } from './rating/routes.ts'
 import { streamRoutes } from './stream/routes.ts'
 import { teamsRoutes, usersRoutes } from './subjects/routes.ts'
+import { webhookDeliveriesRoutes } from './webhooks/delivery-routes.ts'
+import { webhookEndpointsRoutes } from './webhooks/endpoint-routes.ts'
 
 /** The API. Middleware runs in the order it is registered. */
 export function createApp(): OpenAPIHono<AppEnv> {
@@ -97,6 +99,8 @@ function mountResources(app: OpenAPIHono<AppEnv>): void {
   app.route('/v1/alerts', alertsRoutes)
   app.route('/v1/stream', streamRoutes)
   app.route('/v1/portal-tokens', portalTokensRoutes)
+  app.route('/v1/webhook-endpoints', webhookEndpointsRoutes)
+  app.route('/v1/webhook-deliveries', webhookDeliveriesRoutes)
   app.route('/v1/users', usersRoutes)
   app.route('/v1/teams', teamsRoutes)
 }

@@ -8,6 +8,8 @@ export interface Bindings {
   readonly USAGE: Queue
   /** Hints that D1 has notifications for webhook endpoints. */
   readonly NOTIFICATIONS: Queue
+  /** Deliveries that are due. */
+  readonly WEBHOOKS: Queue
   /** The operator token, a secret. Without it, every operator route answers 401. */
   readonly OPERATOR_TOKEN?: string
   /** A second token, valid while the first is being rotated. */

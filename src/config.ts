@@ -4,7 +4,7 @@ import { parseDecimal } from './pricing/money.ts'
 import { DAY_MS } from './time/durations.ts'
 
 /** The variables that `readConfig` reads: all text bindings. */
-export type Variables = Omit<Bindings, 'API_KEYS' | 'LEDGER' | 'DB' | 'USAGE' | 'NOTIFICATIONS'>
+export type Variables = Omit<Bindings, 'API_KEYS' | 'LEDGER' | 'DB' | 'USAGE' | 'NOTIFICATIONS' | 'WEBHOOKS'>
 
 export type Environment = 'development' | 'staging' | 'production'
 

@@ -16,6 +16,9 @@ import { rewrapDataKeys } from './secrets/data-keys.ts'
 import { DAY_MS } from './time/durations.ts'
 import { forgetReplayed } from './usage/queue/dead-letters.ts'
 import { deleteRetired, expireDays, finishRebuilds } from './usage/rollups/upkeep.ts'
+import { forgetDeliveries } from './webhooks/forget.ts'
+import { notifyOperator } from './webhooks/operator-notifications.ts'
+import { sweepDeliveries, sweepNotifications } from './webhooks/sweep.ts'
 
 /** The scheduled jobs (`crons` in wrangler.toml), each a bounded part of its work at a run. */
 export const JOBS: readonly Job[] = [
@@ -104,12 +107,41 @@ export const JOBS: readonly Job[] = [
   },
   { name: 'outcomes', calls: 1, run: ({ env, now_ms }) => forgetOutcomes(env, now_ms) },
   { name: 'flush_failures', calls: 1, run: ({ env, now_ms }) => forgetFlushFailures(env, now_ms) },
-  { name: 'figures', calls: 6, run: ({ env, now_ms }) => logFigures(env, now_ms) },
+  { name: 'figures', calls: 8, run: ({ env, now_ms }) => logFigures(env, now_ms) },
 ]
 
-const RUN_EVERY_MS = 900_000
+/** The jobs of each minute: what webhooks wait for. */
+export const MINUTE_JOBS: readonly Job[] = [
+  {
+    name: 'webhook_deliveries',
+    calls: 110,
+    run: async (run) => {
+      const deliveries = await sweepDeliveries(run)
+      if (deliveries > 0) logInfo('webhooks_swept', { deliveries })
+    },
+  },
+  {
+    name: 'notifications',
+    calls: 110,
+    run: sweepNotifications,
+  },
+  {
+    name: 'webhook_log',
+    calls: 25,
+    run: async (run) => {
+      const deleted = await forgetDeliveries(run)
+      if (deleted > 0) logInfo('webhook_deliveries_deleted', { deleted })
+    },
+  },
+  { name: 'operator_notifications', calls: 8, run: notifyOperator },
+]
 
-/** Runs every job. Each run begins with another one. */
-export function runCron({ scheduledTime }: ScheduledController, env: Bindings): Promise<void> {
-  return runJobs(env, JOBS, Date.now(), Math.floor(scheduledTime / RUN_EVERY_MS))
+const EVERY_MINUTE = '* * * * *'
+const MINUTE_MS = 60_000
+const QUARTER_MS = 15 * MINUTE_MS
+
+/** Runs every job of this trigger. Each run begins with another one. */
+export function runCron({ cron, scheduledTime }: ScheduledController, env: Bindings): Promise<void> {
+  const [jobs, every_ms] = cron === EVERY_MINUTE ? [MINUTE_JOBS, MINUTE_MS] : [JOBS, QUARTER_MS]
+  return runJobs(env, jobs, Date.now(), Math.floor(scheduledTime / every_ms))
 }

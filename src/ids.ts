@@ -18,6 +18,7 @@ export type LedgerIdPrefix = 'evt' | 'txn' | 'lot' | 'wal' | 'ntf' | 'pay'
 /** Items stored in a wallet's own row: their ids name the wallet too. */
 export type WalletItemPrefix = 'hold' | 'rg'
 export type RandomIdPrefix =
+  | 'ntf'
   | 'cust'
   | 'key'
   | 'batch'
@@ -33,6 +34,8 @@ export type RandomIdPrefix =
   | 'gr'
   | 'pack'
   | 'alr'
+  | 'we'
+  | 'dlv'
 
 export interface LedgerId {
   readonly at_ms: number
@@ -43,6 +46,11 @@ export interface LedgerId {
 export function randomId(prefix: RandomIdPrefix, at_ms: number, random: Uint8Array): string {
   if (random.length !== 10) throw new RangeError('an id takes 10 random bytes')
   return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}${encodeBytes(random)}`
+}
+
+/** Sorts below every id of this prefix and time, and above all earlier ones. */
+export function firstIdAt(prefix: RandomIdPrefix, at_ms: number): string {
+  return `${prefix}_${encodeNumber(at_ms, TIME_CHARS)}`
 }
 
 /** `randomId` with the platform's clock, unless a time is given, and its random source. */

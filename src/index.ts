@@ -1,7 +1,7 @@
 import { createApp } from './app.ts'
 import type { Bindings } from './bindings.ts'
 import { runCron } from './cron.ts'
-import { consumeQueue } from './usage/queue/consume.ts'
+import { consumeQueue } from './queues.ts'
 
 export { CustomerLedger } from './ledger/object.ts'
 

@@ -56,9 +56,9 @@ export default {
     counts.worker_requests++
     return worker.fetch(request, counted(env), ctx)
   },
-  queue: (batch: MessageBatch, env: Bindings) => {
+  queue: (batch: MessageBatch, env: Bindings, ctx: ExecutionContext) => {
     counts.worker_requests++
-    return worker.queue(batch, counted(env))
+    return worker.queue(batch, counted(env), ctx)
   },
   scheduled: worker.scheduled,
 }

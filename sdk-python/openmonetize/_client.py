@@ -30,6 +30,8 @@ from ._resources import (
     Rating,
     Teams,
     Users,
+    WebhookDeliveries,
+    WebhookEndpoints,
 )
 from ._store import Store
 
@@ -79,6 +81,8 @@ class OpenMonetize:
         self.alerts = Alerts(http)
         self.portal_tokens = PortalTokens(http)
         self.drop_in = DropIn(http)
+        self.webhook_endpoints = WebhookEndpoints(http)
+        self.webhook_deliveries = WebhookDeliveries(http)
         self.customers = Customers(http)
         self.platform = Platform(http)
         self.admin = Admin(http)

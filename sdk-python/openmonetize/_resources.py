@@ -358,6 +358,45 @@ class DropIn(_Resource):
         return self._get("/v1/drop-in")
 
 
+class WebhookEndpoints(_Resource):
+    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send("/v1/webhook-endpoints", body, idempotency_key)
+
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/webhook-endpoints", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/webhook-endpoints/{id}", id))
+
+    def update(self, id: str, body: Body) -> Json:
+        return self._send(path_of("/v1/webhook-endpoints/{id}", id), body, None, "PATCH")
+
+    def delete(self, id: str) -> Json:
+        return self._delete(path_of("/v1/webhook-endpoints/{id}", id))
+
+    def rotate_secret(
+        self, id: str, body: Optional[Body] = None, *, idempotency_key: Optional[str] = None
+    ) -> Json:
+        return self._send(path_of("/v1/webhook-endpoints/{id}/rotate-secret", id), body or {}, idempotency_key)
+
+    def test(self, id: str, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/webhook-endpoints/{id}/test", id), {}, idempotency_key)
+
+    def replay(self, id: str, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/webhook-endpoints/{id}/replay", id), body, idempotency_key)
+
+
+class WebhookDeliveries(_Resource):
+    def list(self, params: Params = None, **more: Any) -> Page:
+        return self._list("/v1/webhook-deliveries", params, more)
+
+    def retrieve(self, id: str) -> Json:
+        return self._get(path_of("/v1/webhook-deliveries/{id}", id))
+
+    def retry(self, id: str, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/webhook-deliveries/{id}/retry", id), {}, idempotency_key)
+
+
 class Customers(_Resource):
     def register(self, body: Body) -> Json:
         """Needs no key where registration is open: `OpenMonetize(api_key=None)`."""

@@ -104,6 +104,17 @@ const METHODS: Readonly<Record<string, string>> = {
   'GET /v1/gateway-routes/{id}': 'gatewayRoutes.retrieve',
   'PATCH /v1/gateway-routes/{id}': 'gatewayRoutes.update',
   'DELETE /v1/gateway-routes/{id}': 'gatewayRoutes.delete',
+  'GET /v1/webhook-endpoints': 'webhookEndpoints.list',
+  'POST /v1/webhook-endpoints': 'webhookEndpoints.create',
+  'GET /v1/webhook-endpoints/{id}': 'webhookEndpoints.retrieve',
+  'PATCH /v1/webhook-endpoints/{id}': 'webhookEndpoints.update',
+  'DELETE /v1/webhook-endpoints/{id}': 'webhookEndpoints.delete',
+  'POST /v1/webhook-endpoints/{id}/rotate-secret': 'webhookEndpoints.rotateSecret',
+  'POST /v1/webhook-endpoints/{id}/test': 'webhookEndpoints.test',
+  'POST /v1/webhook-endpoints/{id}/replay': 'webhookEndpoints.replay',
+  'GET /v1/webhook-deliveries': 'webhookDeliveries.list',
+  'GET /v1/webhook-deliveries/{id}': 'webhookDeliveries.retrieve',
+  'POST /v1/webhook-deliveries/{id}/retry': 'webhookDeliveries.retry',
   'GET /v1/provider-keys': 'providerKeys.list',
   'POST /v1/provider-keys': 'providerKeys.create',
   'DELETE /v1/provider-keys/{id}': 'providerKeys.delete',
@@ -129,9 +140,13 @@ const NOT_REPEATABLE = [
   '/v1/analytics/',
   '/v1/rating/simulate',
   '/v1/rating/price-overrides',
+  // They need a receiver.
+  '/v1/webhook-endpoints/{id}/test',
+  '/v1/webhook-deliveries/{id}',
 ]
 /** Fields whose values depend on the day. */
 const OF_THE_DAY = [
+  'secret',
   'tier',
   'token',
   'price_version',

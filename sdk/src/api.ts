@@ -523,6 +523,200 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints of the operator's, newest first; never a secret
+         * @description List webhook endpoints of the operator's, newest first; never a secret.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["listOperatorWebhookEndpoints"];
+        put?: never;
+        /**
+         * Create a webhook endpoint of the operator's: an address that gets notifications
+         * @description Messages are signed by Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["createOperatorWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhook-endpoints/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook endpoint of the operator's
+         * @description Get a webhook endpoint of the operator's.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["getOperatorWebhookEndpoint"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint of the operator's
+         * @description What waits for it is dropped; its deliveries stay in the log.
+         *
+         *     Requires the operator token.
+         */
+        delete: operations["deleteOperatorWebhookEndpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook endpoint of the operator's
+         * @description Fields that are left out stay. `enabled: true` enables an endpoint that failures disabled; what it missed can be replayed. Deliveries under way go to the new address.
+         *
+         *     Requires the operator token.
+         */
+        patch: operations["updateOperatorWebhookEndpoint"];
+        trace?: never;
+    };
+    "/v1/admin/webhook-endpoints/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the signing keys of a webhook endpoint of the operator's
+         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["rotateOperatorWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhook-endpoints/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message to a webhook endpoint of the operator's
+         * @description Sends a `webhook_endpoint.test` once, also to a disabled endpoint, and answers when the attempt has ended: after 15 s at most.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["testOperatorWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhook-endpoints/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send notifications of a time range to a webhook endpoint of the operator's again
+         * @description Each has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; `next_from` continues.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["replayOperatorWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhook-deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook deliveries to the operator's endpoints with their attempts, newest notification first
+         * @description A delivery is in the list from its first attempt on, and is kept for 30 days. A page may have fewer than `limit` rows while `next_cursor` is set.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["listOperatorWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhook-deliveries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook delivery to the operator's endpoints with its attempts
+         * @description Get a webhook delivery to the operator's endpoints with its attempts.
+         *
+         *     Requires the operator token.
+         */
+        get: operations["getOperatorWebhookDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhook-deliveries/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a webhook delivery to the operator's endpoints due now, whatever became of it
+         * @description Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         *
+         *     Requires the operator token.
+         */
+        post: operations["retryOperatorWebhookDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/otlp/v1/traces": {
         parameters: {
             query?: never;
@@ -1694,7 +1888,7 @@ export interface paths {
          * Get the balance of a wallet
          * @description Get the balance of a wallet.
          *
-         *     Requires an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`, or a portal token, which reads its own wallet: it may leave out the user or team.
          */
         get: operations["getBalance"];
         put?: never;
@@ -1738,7 +1932,7 @@ export interface paths {
          * List ledger entries, newest first
          * @description With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format.
          *
-         *     Requires an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`, or a portal token, which reads its own wallet: it may leave out the user or team.
          */
         get: operations["listTransactions"];
         put?: never;
@@ -2276,7 +2470,7 @@ export interface paths {
          * Get usage: events, units, credits and provider cost
          * @description Up to three groups, one of which may be a time window (of `time_zone`; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
          *
-         *     Requires an API key with the scope `analytics:read`.
+         *     Requires an API key with the scope `analytics:read`, or a portal token, which reads its own wallet: it may leave out the user or team.
          */
         get: operations["getUsage"];
         put?: never;
@@ -2521,6 +2715,222 @@ export interface paths {
         get: operations["streamNotifications"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/portal-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a portal token: it reads one wallet from an end user's page
+         * @description With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team, and nothing else. It ends with the API key that made it. Nothing is stored, so an `Idempotency-Key` has no effect: a repeat makes another token.
+         *
+         *     Requires an API key with the scope `portal:write`.
+         */
+        post: operations["createPortalToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints, newest first; never a secret
+         * @description List webhook endpoints, newest first; never a secret.
+         *
+         *     Requires an API key with the scope `webhooks:read`.
+         */
+        get: operations["listWebhookEndpoints"];
+        put?: never;
+        /**
+         * Create a webhook endpoint: an address that gets notifications
+         * @description Messages are signed by Standard Webhooks 1.0. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        post: operations["createWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook endpoint
+         * @description Get a webhook endpoint.
+         *
+         *     Requires an API key with the scope `webhooks:read`.
+         */
+        get: operations["getWebhookEndpoint"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint
+         * @description What waits for it is dropped; its deliveries stay in the log.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        delete: operations["deleteWebhookEndpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook endpoint
+         * @description Fields that are left out stay. `enabled: true` enables an endpoint that failures disabled; what it missed can be replayed. Deliveries under way go to the new address.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        patch: operations["updateWebhookEndpoint"];
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the signing keys of a webhook endpoint
+         * @description Messages are signed with both secrets during the overlap. Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message to a webhook endpoint
+         * @description Sends a `webhook_endpoint.test` once, also to a disabled endpoint, and answers when the attempt has ended: after 15 s at most.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        post: operations["testWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send notifications of a time range to a webhook endpoint again
+         * @description Each has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; `next_from` continues.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        post: operations["replayWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook deliveries with their attempts, newest notification first
+         * @description A delivery is in the list from its first attempt on, and is kept for 30 days. A page may have fewer than `limit` rows while `next_cursor` is set.
+         *
+         *     Requires an API key with the scope `webhooks:read`.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook delivery with its attempts
+         * @description Get a webhook delivery with its attempts.
+         *
+         *     Requires an API key with the scope `webhooks:read`.
+         */
+        get: operations["getWebhookDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a webhook delivery due now, whatever became of it
+         * @description Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         *
+         *     Requires an API key with the scope `webhooks:write`.
+         */
+        post: operations["retryWebhookDelivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2890,7 +3300,7 @@ export interface components {
             mode: "live" | "test" | null;
             actor: string;
             /** @enum {string} */
-            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
+            action: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "webhook_endpoints.create" | "webhook_endpoints.change" | "webhook_endpoints.rotate_secret" | "webhook_endpoints.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
             target: string;
             ip: string | null;
             request_id: string | null;
@@ -3209,6 +3619,18 @@ export interface components {
                 /** @description false: more exist than were counted. */
                 complete: boolean;
             };
+            webhooks: {
+                /** @description Deliveries that wait for an attempt. */
+                pending: number;
+                /** @description The age of the oldest attempt that is due; 0 if none is. */
+                overdue_seconds: number;
+                /** @description Enabled endpoints whose last attempt failed. */
+                failing_endpoints: number;
+                /** @description Endpoints that failures disabled. */
+                disabled_endpoints: number;
+                /** @description false: more exist than were counted. */
+                complete: boolean;
+            };
             /** @description Outcomes of requests in this hour and the 23 before it, delayed by about a minute. */
             outcomes: {
                 requests: number;
@@ -3268,6 +3690,170 @@ export interface components {
             };
             /** Format: date-time */
             as_of: string;
+        };
+        WebhookEndpointWithSecret: {
+            id: string;
+            url: string;
+            types: string[];
+            description: string | null;
+            enabled: boolean;
+            /**
+             * @description `gone`: the receiver answered 410. `failing`: every attempt of five days failed. Null if it is enabled, or was disabled by a request.
+             * @enum {string|null}
+             */
+            disabled_reason: "gone" | "failing" | null;
+            /**
+             * Format: date-time
+             * @description The first failed attempt since the last success.
+             */
+            failing_since: string | null;
+            v1a: boolean;
+            /** @description `whpk_…`, which verifies `v1a` signatures; null without them. */
+            public_key: string | null;
+            /**
+             * Format: date-time
+             * @description Until then, messages are signed with the replaced secret as well.
+             */
+            previous_secret_expires_at: string | null;
+            /**
+             * @description Null for an endpoint of the operator's.
+             * @enum {string|null}
+             */
+            mode: "live" | "test" | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            /** @description `whsec_…`, which verifies `v1` signatures. Shown only once. */
+            secret: string;
+        };
+        WebhookEndpoint: {
+            id: string;
+            url: string;
+            types: string[];
+            description: string | null;
+            enabled: boolean;
+            /**
+             * @description `gone`: the receiver answered 410. `failing`: every attempt of five days failed. Null if it is enabled, or was disabled by a request.
+             * @enum {string|null}
+             */
+            disabled_reason: "gone" | "failing" | null;
+            /**
+             * Format: date-time
+             * @description The first failed attempt since the last success.
+             */
+            failing_since: string | null;
+            v1a: boolean;
+            /** @description `whpk_…`, which verifies `v1a` signatures; null without them. */
+            public_key: string | null;
+            /**
+             * Format: date-time
+             * @description Until then, messages are signed with the replaced secret as well.
+             */
+            previous_secret_expires_at: string | null;
+            /**
+             * @description Null for an endpoint of the operator's.
+             * @enum {string|null}
+             */
+            mode: "live" | "test" | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        OperatorWebhookEndpointDraft: {
+            /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */
+            url: string;
+            /** @description The notifications to send: `*` for all, types, or groups. */
+            types: string[];
+            description?: string;
+            /** @description Default: true. */
+            enabled?: boolean;
+            /** @description Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret. Default: false. */
+            v1a?: boolean;
+        };
+        WebhookEndpointsPage: {
+            data: components["schemas"]["WebhookEndpoint"][];
+            next_cursor: string | null;
+        };
+        OperatorWebhookEndpointChange: {
+            /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */
+            url?: string;
+            /** @description The notifications to send: `*` for all, types, or groups. */
+            types?: string[];
+            description?: string | null;
+            enabled?: boolean;
+            /** @description Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret. */
+            v1a?: boolean;
+        };
+        WebhookSecretRotation: {
+            /** @description How long messages are signed with the replaced secret as well. Default: 86400. */
+            overlap_seconds?: number;
+        };
+        WebhookDelivery: {
+            id: string;
+            endpoint_id: string;
+            notification_id: string;
+            type: string;
+            /** @description The number of the notification in its ledger; 0 for a test. */
+            sequence: number;
+            /** @enum {string} */
+            status: "pending" | "succeeded" | "failed" | "dropped";
+            /**
+             * Format: date-time
+             * @description Null unless it is pending.
+             */
+            next_attempt_at: string | null;
+            /** @description Oldest first, the last 20. */
+            attempts: components["schemas"]["WebhookAttempt"][];
+            /** @enum {string|null} */
+            mode: "live" | "test" | null;
+            /**
+             * Format: date-time
+             * @description The time of the notification.
+             */
+            created_at: string;
+        };
+        WebhookAttempt: {
+            /** Format: date-time */
+            at: string;
+            /** @description Null if there was no answer. */
+            status_code: number | null;
+            /**
+             * @description Why there was no answer.
+             * @enum {string|null}
+             */
+            error: "timeout" | "connection_failed" | "address_refused" | "name_not_resolved" | null;
+            duration_ms: number;
+            /** @description The first 1 KB of the answer. */
+            answer: string;
+        };
+        WebhookReplayed: {
+            /** @description The deliveries that begin again. */
+            deliveries: number;
+            /**
+             * Format: date-time
+             * @description Call again with this `from`: the range has more notifications than one call takes. Null at its end.
+             */
+            next_from: string | null;
+        };
+        WebhookReplay: {
+            /**
+             * Format: date-time
+             * @description Notifications from this time on, at most 30 days back.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Notifications before this time. Default: now.
+             */
+            to?: string;
+            /** @description Leaves out what the endpoint received. Default: false. */
+            only_failed?: boolean;
+        };
+        WebhookDeliveriesPage: {
+            data: components["schemas"]["WebhookDelivery"][];
+            next_cursor: string | null;
         };
         ApiKeysPage: {
             data: components["schemas"]["ApiKey"][];
@@ -4521,6 +5107,7 @@ export interface components {
                 /** @description Credits, with at most 6 decimals. */
                 amount: number;
             }[];
+            /** @description Absent in answers to portal tokens. */
             metadata: {
                 [key: string]: unknown;
             };
@@ -4983,7 +5570,7 @@ export interface components {
                 };
                 /** @description Credits, with at most 6 decimals. */
                 credits: number;
-                /** @description USD, with at most 6 decimals. */
+                /** @description Absent in answers to portal tokens. */
                 provider_cost_usd: number;
             }[];
             totals: {
@@ -4993,7 +5580,7 @@ export interface components {
                 };
                 /** @description Credits, with at most 6 decimals. */
                 credits: number;
-                /** @description USD, with at most 6 decimals. */
+                /** @description Absent in answers to portal tokens. */
                 provider_cost_usd: number;
             };
             /** Format: date-time */
@@ -5261,6 +5848,41 @@ export interface components {
             /** @description The least time between two notifications of the alert. Default: 0. */
             cooldown_seconds?: number;
             enabled?: boolean;
+        };
+        PortalToken: {
+            /** @description For `Authorization: Bearer`. Anybody can read what is in it. */
+            token: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
+        PortalTokenDraft: {
+            user_id?: string;
+            team_id?: string;
+            /** @description How long the token works: at most 3600 seconds, and never longer than the API key. */
+            expires_in_seconds: number;
+            /** @description The origins of the pages that may use the token. */
+            origins: string[];
+        };
+        WebhookEndpointDraft: {
+            /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */
+            url: string;
+            /** @description The notifications to send: `*` for all, types, or groups. */
+            types: string[];
+            description?: string;
+            /** @description Default: true. */
+            enabled?: boolean;
+            /** @description Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret. Default: false. */
+            v1a?: boolean;
+        };
+        WebhookEndpointChange: {
+            /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */
+            url?: string;
+            /** @description The notifications to send: `*` for all, types, or groups. */
+            types?: string[];
+            description?: string | null;
+            enabled?: boolean;
+            /** @description Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret. */
+            v1a?: boolean;
         };
         User: {
             user_id: string;
@@ -5681,7 +6303,7 @@ export interface operations {
                 customer_id?: string;
                 /** @description The author: the id of an API key, `operator`, or `public` for an open registration. */
                 actor?: string;
-                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
+                action?: "credits.grant" | "credits.purchase" | "credits.refund" | "credits.void" | "credits.transfer" | "credits.adjust" | "credits.revoke" | "credits.set_overdraft" | "credits.stop_recurring" | "credits.set_auto_top_up" | "credits.delete_auto_top_up" | "entitlements.create" | "entitlements.replace" | "entitlements.delete" | "burn_tables.create" | "burn_tables.edit" | "burn_tables.delete" | "users.erase" | "teams.erase" | "drop_in.set_mappings" | "price_overrides.create" | "provider_costs.create" | "customers.register" | "customers.change" | "api_keys.create" | "api_keys.rotate" | "api_keys.delete" | "provider_keys.create" | "provider_keys.delete" | "gateway_routes.create" | "gateway_routes.change" | "gateway_routes.delete" | "credit_packs.create" | "credit_packs.change" | "credit_packs.delete" | "webhook_endpoints.create" | "webhook_endpoints.change" | "webhook_endpoints.rotate_secret" | "webhook_endpoints.delete" | "admin.rerate" | "admin.rebuild" | "admin.reconcile" | "admin.replay_dead_letters" | "admin.apply_price_feed" | "admin.reject_price_feed";
                 /** @description The id of the changed object: a wallet, an entitlement, a burn table, a key, a customer, a price … */
                 target?: string;
                 /** @description Start of the time range, inclusive. */
@@ -6073,6 +6695,269 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stats"];
+                };
+            };
+        };
+    };
+    listOperatorWebhookEndpoints: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of endpoints. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointsPage"];
+                };
+            };
+        };
+    };
+    createOperatorWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperatorWebhookEndpointDraft"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, with its secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointWithSecret"];
+                };
+            };
+        };
+    };
+    getOperatorWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+        };
+    };
+    deleteOperatorWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deleted endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+        };
+    };
+    updateOperatorWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperatorWebhookEndpointChange"];
+            };
+        };
+        responses: {
+            /** @description The endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+        };
+    };
+    rotateOperatorWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WebhookSecretRotation"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, with its new secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointWithSecret"];
+                };
+            };
+        };
+    };
+    testOperatorWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery with its attempt. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+        };
+    };
+    replayOperatorWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookReplay"];
+            };
+        };
+        responses: {
+            /** @description What was begun again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReplayed"];
+                };
+            };
+        };
+    };
+    listOperatorWebhookDeliveries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                endpoint_id?: string;
+                status?: "pending" | "succeeded" | "failed" | "dropped";
+                type?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveriesPage"];
+                };
+            };
+        };
+    };
+    getOperatorWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+        };
+    };
+    retryOperatorWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
                 };
             };
         };
@@ -8934,6 +9819,293 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+        };
+    };
+    createPortalToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PortalTokenDraft"];
+            };
+        };
+        responses: {
+            /** @description The token. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortalToken"];
+                };
+            };
+        };
+    };
+    listWebhookEndpoints: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of endpoints. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointsPage"];
+                };
+            };
+        };
+    };
+    createWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointDraft"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, with its secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointWithSecret"];
+                };
+            };
+        };
+    };
+    getWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+        };
+    };
+    deleteWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deleted endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+        };
+    };
+    updateWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointChange"];
+            };
+        };
+        responses: {
+            /** @description The endpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WebhookSecretRotation"];
+            };
+        };
+        responses: {
+            /** @description The endpoint, with its new secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointWithSecret"];
+                };
+            };
+        };
+    };
+    testWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery with its attempt. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+        };
+    };
+    replayWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookReplay"];
+            };
+        };
+        responses: {
+            /** @description What was begun again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookReplayed"];
+                };
+            };
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. Omit it for the first page. */
+                cursor?: string;
+                endpoint_id?: string;
+                status?: "pending" | "succeeded" | "failed" | "dropped";
+                type?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveriesPage"];
+                };
+            };
+        };
+    };
+    getWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+        };
+    };
+    retryWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
                 };
             };
         };

@@ -71,7 +71,7 @@ export function checkOptions(options: OpenMonetizeOptions): void {
     throw new ConfigurationError(`onUnavailable must be queue, allow or deny, not ${String(onUnavailable)}.`)
   }
   if (queue === undefined) return
-  if (!isObject(queue)) throw new ConfigurationError('queue must be an object of options.')
+  if (!isObject(queue)) throw new ConfigurationError('queue must be an object.')
   knownOnly('queue option', queue, QUEUE_OPTIONS)
   integer('queue.maxBytes', queue.maxBytes, 1, Number.MAX_SAFE_INTEGER)
   integer('queue.maxEvents', queue.maxEvents, 1, Number.MAX_SAFE_INTEGER)

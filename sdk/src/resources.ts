@@ -172,6 +172,23 @@ export function resources(http: Http) {
       ...basics<'createApiKey', 'listApiKeys', 'deleteApiKey'>('/v1/api-keys'),
       rotate: sendTo<'rotateApiKey'>('/v1/api-keys/{id}/rotate'),
     },
+    webhookEndpoints: {
+      ...objects<
+        'createWebhookEndpoint',
+        'listWebhookEndpoints',
+        'getWebhookEndpoint',
+        'updateWebhookEndpoint',
+        'deleteWebhookEndpoint'
+      >('/v1/webhook-endpoints'),
+      rotateSecret: sendTo<'rotateWebhookSecret'>('/v1/webhook-endpoints/{id}/rotate-secret'),
+      test: one<'testWebhookEndpoint'>('/v1/webhook-endpoints/{id}/test', 'POST'),
+      replay: sendTo<'replayWebhookEndpoint'>('/v1/webhook-endpoints/{id}/replay'),
+    },
+    webhookDeliveries: {
+      list: list<'listWebhookDeliveries'>('/v1/webhook-deliveries'),
+      retrieve: one<'getWebhookDelivery'>('/v1/webhook-deliveries/{id}'),
+      retry: one<'retryWebhookDelivery'>('/v1/webhook-deliveries/{id}/retry', 'POST'),
+    },
     providerKeys: basics<'createProviderKey', 'listProviderKeys', 'deleteProviderKey'>('/v1/provider-keys'),
     portalTokens: { create: send<'createPortalToken'>('/v1/portal-tokens') },
     customers: {

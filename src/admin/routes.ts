@@ -9,6 +9,8 @@ import { unauthorized } from '../http/middleware/platform-limits.ts'
 import { notFound, problem } from '../http/output/problem.ts'
 import { createRouter } from '../http/route.ts'
 import { isPortalToken } from '../portal-tokens/token.ts'
+import { operatorWebhookDeliveriesRoutes } from '../webhooks/delivery-routes.ts'
+import { operatorWebhookEndpointsRoutes } from '../webhooks/endpoint-routes.ts'
 import { auditRoutes } from './audit.ts'
 import { adminCustomersRoutes } from './customers/routes.ts'
 import { deadLettersRoutes } from './ledgers/dead-letters.ts'
@@ -53,5 +55,7 @@ adminRoutes.route('/provider-costs', providerCostsRoutes)
 adminRoutes.route('/reconcile', reconcileRoutes)
 adminRoutes.route('/rerate', rerateRoutes)
 adminRoutes.route('/stats', statsRoutes)
+adminRoutes.route('/webhook-endpoints', operatorWebhookEndpointsRoutes)
+adminRoutes.route('/webhook-deliveries', operatorWebhookDeliveriesRoutes)
 // Without this, unknown paths below `/v1/admin` would reach `authenticate`, to which the operator token is an unknown key.
 adminRoutes.all('/*', notFound)

@@ -34,6 +34,8 @@ const FORBIDDEN = [
   ['src/provider-keys/planted.ts', '../gateway-routes/store.ts'],
   ['src/gateway-routes/planted.ts', '../provider-keys/store.ts'],
   ['src/portal-tokens/planted.ts', '../credits/render.ts'],
+  ['src/webhooks/planted.ts', '../provider-keys/store.ts'],
+  ['src/provider-keys/planted.ts', '../webhooks/endpoints.ts'],
   ['src/api-keys/planted.ts', '../customers/accounts.ts'],
   ['src/api-keys/authentication/planted.ts', '../../customers/accounts.ts'],
   ['src/gateway/planted.ts', '../holds/size.ts'],

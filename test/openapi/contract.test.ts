@@ -88,6 +88,28 @@ const CONTRACT = `
   GET /v1/gateway-routes/{id}
   PATCH /v1/gateway-routes/{id}
   DELETE /v1/gateway-routes/{id}
+  GET /v1/webhook-endpoints
+  POST /v1/webhook-endpoints
+  GET /v1/webhook-endpoints/{id}
+  PATCH /v1/webhook-endpoints/{id}
+  DELETE /v1/webhook-endpoints/{id}
+  POST /v1/webhook-endpoints/{id}/rotate-secret
+  POST /v1/webhook-endpoints/{id}/test
+  POST /v1/webhook-endpoints/{id}/replay
+  GET /v1/webhook-deliveries
+  GET /v1/webhook-deliveries/{id}
+  POST /v1/webhook-deliveries/{id}/retry
+  GET /v1/admin/webhook-endpoints
+  POST /v1/admin/webhook-endpoints
+  GET /v1/admin/webhook-endpoints/{id}
+  PATCH /v1/admin/webhook-endpoints/{id}
+  DELETE /v1/admin/webhook-endpoints/{id}
+  POST /v1/admin/webhook-endpoints/{id}/rotate-secret
+  POST /v1/admin/webhook-endpoints/{id}/test
+  POST /v1/admin/webhook-endpoints/{id}/replay
+  GET /v1/admin/webhook-deliveries
+  GET /v1/admin/webhook-deliveries/{id}
+  POST /v1/admin/webhook-deliveries/{id}/retry
   GET /v1/analytics/usage
   GET /v1/analytics/costs
   GET /v1/analytics/burn-rate

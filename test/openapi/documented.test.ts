@@ -105,6 +105,7 @@ describe('a route with a parameter or field without a known value', () => {
     ...{ transaction_id: '', hold_id: '', entitlement_id: '', burn_table_id: '', recurring_grant_id: '' },
     ...{ lot_id: '', key_id: '', provider_key_id: '', provider_key: '', gateway_route_id: '', marker: '' },
     ...{ credit_pack_id: '', payment_id: '', alert_id: '' },
+    ...{ webhook_endpoint_id: '', webhook_delivery_id: '' },
   }
 
   it('fails for a parameter of the path', () => {

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { expect, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
+import { deliveryId, recordOutcomes } from '../../src/webhooks/deliveries.ts'
 import { api, jsonOf, textField } from './api.ts'
 import { GPT_4O, granted, ingested, type Json, objects, read } from './client.ts'
 import { createCustomer, type TestCustomer, unique } from './customers.ts'
@@ -25,6 +26,8 @@ export interface Belongings extends TestCustomer {
   readonly credit_pack_id: string
   readonly payment_id: string
   readonly alert_id: string
+  readonly webhook_endpoint_id: string
+  readonly webhook_delivery_id: string
   /** The secret of the provider key: in no answer, and stored only encrypted. */
   readonly provider_key: string
   /** In metadata, reasons, names and e-mail addresses. */
@@ -92,6 +95,22 @@ export async function customerWithEverything(): Promise<Belongings> {
   const alert = await post('/v1/alerts', { type: 'balance_below', threshold: { credits: 1 }, user_id })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
   await settle(customer.customer_id)
+  // After the rest, and for what never happens: nothing is sent later without a request.
+  const endpoint = await post('/v1/webhook-endpoints', {
+    url: `http://127.0.0.1:9/${marker}`,
+    types: ['runway.below'],
+  })
+  const webhook_endpoint_id = textField(endpoint, 'id')
+  const delivered = {
+    owner: customer.customer_id,
+    webhook_endpoint_id,
+    notification_id: unique('ntf'),
+    sequence: 0,
+    type: 'webhook_endpoint.test',
+    at_ms: Date.now(),
+  }
+  const outcome = { ...delivered, status: 'failed', made: 1, in_flight: false, due_at_ms: null } as const
+  await recordOutcomes(env, [outcome]).run()
   return {
     ...customer,
     marker,
@@ -112,6 +131,8 @@ export async function customerWithEverything(): Promise<Belongings> {
     credit_pack_id: textField(pack, 'id'),
     payment_id: textField(payment, 'payment_id'),
     alert_id: textField(alert, 'id'),
+    webhook_endpoint_id,
+    webhook_delivery_id: deliveryId(delivered),
   }
 }
 
@@ -133,11 +154,14 @@ export function secretsOf(owner: Belongings): string[] {
     credit_pack_id,
     payment_id,
     alert_id,
+    webhook_endpoint_id,
+    webhook_delivery_id,
   } = owner
   return [
     ...[customer_id, api_key, email, user_id, team_id, feature_id, marker],
     ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id, lot_id],
     ...[provider_key_id, provider_key, gateway_route_id, credit_pack_id, payment_id, alert_id],
+    ...[provider_key_id, provider_key, gateway_route_id, webhook_endpoint_id, webhook_delivery_id],
   ]
 }
 

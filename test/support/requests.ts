@@ -23,6 +23,10 @@ const PATH_PARAMETERS: readonly (readonly [prefix: string, name: string, value: 
   ['/v1/payments/', 'id', ({ payment_id }) => payment_id],
   ['/v1/alerts/', 'id', ({ alert_id }) => alert_id],
   ['/v1/gateway-routes/', 'id', ({ gateway_route_id }) => gateway_route_id],
+  ['/v1/webhook-endpoints/', 'id', ({ webhook_endpoint_id }) => webhook_endpoint_id],
+  ['/v1/webhook-deliveries/', 'id', ({ webhook_delivery_id }) => webhook_delivery_id],
+  ['/v1/admin/webhook-endpoints/', 'id', ({ webhook_endpoint_id }) => webhook_endpoint_id],
+  ['/v1/admin/webhook-deliveries/', 'id', ({ webhook_delivery_id }) => webhook_delivery_id],
   ['/v1/admin/customers/', 'id', ({ customer_id }) => customer_id],
   ['/v1/users/', 'user_id', ({ user_id }) => user_id],
   ['/v1/teams/', 'team_id', ({ team_id }) => team_id],
@@ -63,6 +67,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   resourceSpans: ({ user_id }) => [
     { scopeSpans: [{ spans: [{ attributes: [{ key: 'user.id', value: { stringValue: user_id } }] }] }] },
   ],
+  endpoint_id: ({ webhook_endpoint_id }) => webhook_endpoint_id,
   event: ({ customer_id, user_id, feature_id }) => ({ ...GPT_4O, feature_id, user_id, customer_id }),
 }
 
@@ -116,6 +121,7 @@ const NEUTRAL = new Set([
   ...['below', 'max_usd_per_month', 'max_per_day'],
   ...['threshold', 'rearm_at', 'cooldown_seconds', 'after'],
   ...['origins', 'api', 'targets', 'on_ambiguous', 'timeouts', 'actor', 'target', 'state'],
+  ...['url', 'types', 'description', 'v1a', 'only_failed'],
 ])
 
 /** The value of a required field that refers to no customer's data, or where all of it is the sender's own choice. */
@@ -138,6 +144,8 @@ const VALUES: Readonly<Record<string, unknown>> = {
   api: 'openai',
   targets: [{}],
   origins: ['https://mine.example'],
+  url: 'http://127.0.0.1:9/mine',
+  types: ['*'],
   from: {},
   to: {},
   overdraft_limit: 0,
@@ -177,6 +185,10 @@ const BODIES: Readonly<Record<string, Json>> = {
     success_url: 'https://mine.example/',
     cancel_url: 'https://mine.example/',
   },
+  'PATCH /v1/webhook-endpoints/{id}': { description: 'mine' },
+  'PATCH /v1/admin/webhook-endpoints/{id}': { description: 'mine' },
+  'POST /v1/webhook-endpoints/{id}/replay': { from: '2026-01-01T00:00:00Z' },
+  'POST /v1/admin/webhook-endpoints/{id}/replay': { from: '2026-01-01T00:00:00Z' },
 }
 
 export interface FilledRequest {
@@ -207,13 +219,18 @@ export function fill({ method, path, operation }: Operation, owner: Belongings):
       carries: name,
     }))
   const in_body = fields
-    .filter((name) => REFERENCES[name] !== undefined && !(times.has(name) && path.startsWith('/v1/rating/')))
+    .filter((name) => REFERENCES[name] !== undefined && !(times.has(name) && isRange(path)))
     .map((name) => ({
       path: filled_path,
       body: withField(body ?? {}, name, REFERENCES[name]?.(owner)),
       carries: name,
     }))
   return [{ path: filled_path, body, carries: 'path' }, ...in_query, ...in_body]
+}
+
+/** Whether `from` and `to` in the body of a route are times. */
+function isRange(path: string): boolean {
+  return path.startsWith('/v1/rating/') || path.endsWith('/replay')
 }
 
 /** A batch, an event in a capture and a single event are alternatives. */

@@ -8,9 +8,10 @@ import { env } from 'cloudflare:workers'
 import { expect } from 'vitest'
 import type { Bindings } from '../../src/bindings.ts'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { consumeQueue } from '../../src/queues.ts'
 import { type Cell, Cells, totalsOf, type UsageTotals } from '../../src/usage/cells/cells.ts'
 import { type UsageDelta, usageDeltas } from '../../src/usage/cells/delta.ts'
-import { consumeQueue, DEAD_LETTER_QUEUE } from '../../src/usage/queue/consume.ts'
+import { DEAD_LETTER_QUEUE } from '../../src/usage/queue/consume.ts'
 import { cellOf, parseUsageMessage, usageMessages } from '../../src/usage/queue/message.ts'
 import { type CellQuery, type Rollup, readCells, readRollup } from '../../src/usage/rollups/read.ts'
 import { rollUp } from '../../src/usage/rollups/roll-up.ts'
@@ -57,7 +58,7 @@ export async function deliver(bodies: readonly unknown[], options: Delivery = {}
   const messages = bodies.map((body, i) => ({ id: `m${i}`, timestamp: new Date(), attempts, body }))
   const batch = createMessageBatch(queue, messages)
   const ctx = createExecutionContext()
-  await consumeQueue(batch, bindings)
+  await consumeQueue(batch, bindings, ctx)
   const { explicitAcks, retryMessages } = await getQueueResult(batch, ctx)
   return messages.map(({ id }) => {
     if (retryMessages.some(({ msgId }) => msgId === id)) return 'retry'

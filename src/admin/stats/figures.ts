@@ -4,6 +4,7 @@ import { LEDGERS_BEHIND } from '../../ledger/flush/flush-failures.ts'
 import { logInfo } from '../../logging/log.ts'
 import { hourOf } from '../../logging/outcomes.ts'
 import { HOUR_MS } from '../../time/durations.ts'
+import { readWebhookFigures, type WebhookFigures } from '../../webhooks/figures.ts'
 import { allHours, type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
 
 /**
@@ -20,6 +21,7 @@ export interface Figures {
   readonly rollups: Backlog
   readonly reconcile: Reconciled
   readonly dead_letters: { readonly count: number; readonly complete: boolean }
+  readonly webhooks: WebhookFigures
   /** The start of the first hour below. */
   readonly since_ms: number
   /** Oldest first; hours without requests are left out. */
@@ -83,9 +85,10 @@ const SELECT_OUTCOMES = `
   SELECT hour_ms, outcome, count FROM outcome_counts WHERE hour_ms >= ?1 ORDER BY hour_ms, outcome LIMIT ?2`
 
 /** Throws when D1 does not answer. */
-export async function readFigures({ DB }: Pick<Bindings, 'DB'>, now_ms: number): Promise<Figures> {
+export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<Figures> {
+  const { DB } = env
   const since_ms = hourOf(now_ms) - (HOURS - 1) * HOUR_MS
-  const [customers, flush, ledgers, different, dead_letters, outcomes] = await Promise.all([
+  const [customers, flush, ledgers, different, dead_letters, outcomes, webhooks] = await Promise.all([
     DB.prepare(COUNT_CUSTOMERS).bind(MAX_CUSTOMERS).all<CustomerCount>(),
     DB.prepare(COUNT_BEHIND).bind(MAX_LISTED).first<Backlog>(),
     DB.prepare(COUNT_LEDGERS)
@@ -94,6 +97,7 @@ export async function readFigures({ DB }: Pick<Bindings, 'DB'>, now_ms: number):
     DB.prepare(COUNT_DIFFERENT).bind(MAX_LISTED).first<{ readonly count: number }>(),
     DB.prepare(COUNT_DEAD_LETTERS).bind(MAX_LISTED).first<{ readonly count: number }>(),
     DB.prepare(SELECT_OUTCOMES).bind(since_ms, MAX_LISTED).all<OutcomeRow>(),
+    readWebhookFigures(env),
   ])
   if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 returned no counts')
   const counted = customers.results.reduce((sum, { count }) => sum + count, 0)
@@ -108,6 +112,7 @@ export async function readFigures({ DB }: Pick<Bindings, 'DB'>, now_ms: number):
       unchecked: ledgers.unchecked,
     },
     dead_letters: { count: dead_letters.count, complete: dead_letters.count < MAX_LISTED },
+    webhooks,
     since_ms,
     hours: outcomesByHour(outcomes.results),
   }
@@ -120,10 +125,8 @@ export function lagSeconds(oldest_at_ms: number | null, now_ms: number): number 
 
 /** Logs the figures of `GET /v1/admin/stats` as one line, for alerts on logs. Outcomes cover 24 hours. */
 export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
-  const { customers, ledgers, flush, rollups, reconcile, dead_letters, hours } = await readFigures(
-    env,
-    now_ms,
-  )
+  const figures = await readFigures(env, now_ms)
+  const { customers, ledgers, flush, rollups, reconcile, dead_letters, webhooks, hours } = figures
   const { requests, statuses } = allHours(hours)
   logInfo('figures', {
     customers: customers.counts.reduce((sum, { count }) => sum + count, 0),
@@ -134,6 +137,10 @@ export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Pro
     rollup_lag_seconds: lagSeconds(rollups.oldest_at_ms, now_ms),
     reconcile_different: reconcile.different,
     dead_letters: dead_letters.count,
+    webhooks_pending: webhooks.pending,
+    webhooks_overdue_seconds: lagSeconds(webhooks.oldest_due_at_ms, now_ms),
+    webhook_endpoints_failing: webhooks.failing_endpoints,
+    webhook_endpoints_disabled: webhooks.disabled_endpoints,
     requests,
     status_402: statuses['402'],
     status_409: statuses['409'],

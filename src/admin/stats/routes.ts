@@ -72,6 +72,15 @@ const statsSchema = z
       last_run_at: time.nullable(),
     }),
     dead_letters: z.object({ open: count, complete }),
+    webhooks: z.object({
+      pending: count.openapi({ description: 'Deliveries that wait for an attempt.' }),
+      overdue_seconds: z
+        .number()
+        .openapi({ description: 'The age of the oldest attempt that is due; 0 if none is.' }),
+      failing_endpoints: count.openapi({ description: 'Enabled endpoints whose last attempt failed.' }),
+      disabled_endpoints: count.openapi({ description: 'Endpoints that failures disabled.' }),
+      complete,
+    }),
     outcomes: outcomesSchema
       .extend({ since: time, hours: z.array(outcomesSchema.extend({ hour: time })) })
       .openapi({
@@ -105,6 +114,11 @@ statsRoutes.openapi(statsRoute, async (c) => {
   }
 })
 
+function renderWebhooks({ webhooks }: Figures, now_ms: number): object {
+  const { oldest_due_at_ms, ...counts } = webhooks
+  return { ...counts, overdue_seconds: lagSeconds(oldest_due_at_ms, now_ms) }
+}
+
 function renderStats(figures: Figures, now_ms: number, { flush_delay_ms }: Config): object {
   const { counts, complete } = figures.customers
   const { hours } = figures
@@ -125,6 +139,7 @@ function renderStats(figures: Figures, now_ms: number, { flush_delay_ms }: Confi
       last_run_at: timeOrNull(figures.reconcile.last_run_at_ms),
     },
     dead_letters: { open: figures.dead_letters.count, complete: figures.dead_letters.complete },
+    webhooks: renderWebhooks(figures, now_ms),
     outcomes: {
       since: timeJson(figures.since_ms),
       ...renderOutcomes(outcomes),

@@ -38,6 +38,7 @@ export const PROBLEMS = {
   provider_keys_not_configured: { status: 503, title: 'Provider keys are not set up' },
   portal_tokens_not_configured: { status: 503, title: 'Portal tokens are not set up' },
   signing_not_configured: { status: 503, title: 'Signatures are not set up' },
+  webhooks_not_configured: { status: 503, title: 'Webhooks are not set up' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>
 

@@ -170,8 +170,3 @@ function logLost(message: Message, reason: string): void {
   if (message.attempts > 1) return
   logFailure('dead_letter_lost', { dead_letter_id: idOf(message), reason, body: textOf(message.body) })
 }
-
-/** The Worker's queue consumer: the usage queue and its dead-letter queue. */
-export function consumeQueue(batch: MessageBatch, env: Bindings): Promise<void> {
-  return batch.queue.startsWith(DEAD_LETTER_QUEUE) ? keepDeadLetters(batch, env) : consumeUsage(batch, env)
-}

@@ -1,0 +1,23 @@
+import type { Bindings } from './bindings.ts'
+import { consumeUsage, DEAD_LETTER_QUEUE, keepDeadLetters } from './usage/queue/consume.ts'
+import { deliverBatch } from './webhooks/deliver.ts'
+import { consumeHints } from './webhooks/fan-out.ts'
+import { deliverOptions } from './webhooks/options.ts'
+
+/** The consumers by `queue` in wrangler.toml, to which an environment appends its name. */
+export async function consumeQueue(
+  batch: MessageBatch,
+  env: Bindings,
+  ctx: Pick<ExecutionContext, 'waitUntil'>,
+): Promise<void> {
+  const { queue } = batch
+  if (queue.startsWith('notifications')) return consumeHints(batch, env)
+  if (queue.startsWith('webhooks')) {
+    return deliverBatch(
+      batch,
+      env,
+      deliverOptions((work) => ctx.waitUntil(work)),
+    )
+  }
+  return queue.startsWith(DEAD_LETTER_QUEUE) ? keepDeadLetters(batch, env) : consumeUsage(batch, env)
+}

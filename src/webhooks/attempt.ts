@@ -1,0 +1,42 @@
+import type { NotificationView } from '../notifications/read.ts'
+import type { Content } from './content.ts'
+import type { SealedEndpoint } from './endpoints.ts'
+import { notSent, type SendError, type SendLimits, type Sent, send } from './send.ts'
+import { type SigningKey, signedHeaders } from './signing.ts'
+
+/** One attempt of a delivery: the address is checked, the message is signed with the time, and sent. */
+
+export type AddressCheck = (address: { url: string; own_url: string }) => Promise<SendError | undefined>
+
+export interface AttemptOf {
+  readonly endpoint: SealedEndpoint
+  readonly content: Content
+  readonly keys: readonly SigningKey[]
+}
+
+const USER_AGENT = 'OpenMonetize-Webhooks/1'
+
+/** Never throws. */
+export async function attempt(
+  { endpoint, content, keys }: AttemptOf,
+  check: AddressCheck,
+  limits: SendLimits,
+): Promise<Sent> {
+  const at_ms = limits.now()
+  const refused = await check({ url: endpoint.url, own_url: endpoint.own_origin })
+  if (refused !== undefined) return notSent(refused, at_ms)
+  const body = JSON.stringify(content)
+  const signed = await signedHeaders({ id: content.id, at_ms, body }, keys)
+  const headers = { 'content-type': 'application/json', 'user-agent': USER_AGENT, ...signed }
+  const sent = await send({ url: endpoint.url, headers, body }, limits)
+  const answer = withoutIds(sent.attempt.answer, content.data)
+  return { ...sent, attempt: { ...sent.attempt, answer } }
+}
+
+/** Replaces the ids of a user and a team, which a receiver may repeat: an erasure does not reach the log. */
+function withoutIds(answer: string, { user_id, team_id }: NotificationView['data']): string {
+  return [user_id, team_id].reduce<string>((text, id) => {
+    if (id === undefined || id === '') return text
+    return text.replaceAll(JSON.stringify(id).slice(1, -1), '[id]').replaceAll(id, '[id]')
+  }, answer)
+}

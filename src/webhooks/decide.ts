@@ -1,0 +1,49 @@
+import type { Content } from './content.ts'
+import type { SealedEndpoint } from './endpoints.ts'
+import type { SigningKey } from './signing.ts'
+import type { Situation } from './situation.ts'
+
+/** A delivery that can be sent now. */
+export interface Ready {
+  readonly kind: 'send'
+  readonly endpoint: SealedEndpoint
+  readonly content: Content
+  readonly keys: readonly SigningKey[]
+  /** The attempts of the schedule that were made. */
+  readonly made: number
+  readonly has_row: boolean
+}
+
+/** Why a delivery is not sent now. `has_row` says that D1 has it: the sweep brings it again. */
+export type Unsent =
+  /** The endpoint is disabled or deleted, or the notification is too old. */
+  | { readonly kind: 'dropped'; readonly is_logged: boolean }
+  /** It has ended, or another run works on it: the message is a repeat. */
+  | { readonly kind: 'repeated' }
+  | { readonly kind: 'early'; readonly due_at_ms: number }
+  /** The endpoint has enough attempts under way. */
+  | { readonly kind: 'busy'; readonly has_row: boolean }
+  /** No master key opens the signing keys: the operator has to set the right one. */
+  | { readonly kind: 'locked'; readonly has_row: boolean }
+
+/** A queue may deliver a message a little before its time. */
+const EARLY_MS = 500
+
+/** Decides what to do with a delivery that the queue says is due. */
+export function decide(
+  { endpoint, state, content, keys, is_busy }: Situation,
+  now_ms: number,
+): Ready | Unsent {
+  if (state && state.status !== 'pending') return { kind: 'repeated' }
+  const has_row = state !== undefined
+  // Nobody looks for a delivery of an endpoint that is deleted, unless it is in the log already.
+  if (!endpoint?.enabled || !content) {
+    return { kind: 'dropped', is_logged: has_row || endpoint !== undefined }
+  }
+  if (state && state.due_at_ms !== null && state.due_at_ms > now_ms + EARLY_MS) {
+    return state.in_flight ? { kind: 'repeated' } : { kind: 'early', due_at_ms: state.due_at_ms }
+  }
+  if (is_busy) return { kind: 'busy', has_row }
+  if (keys.length === 0) return { kind: 'locked', has_row }
+  return { kind: 'send', endpoint, content, keys, made: state?.made ?? 0, has_row }
+}

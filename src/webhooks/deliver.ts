@@ -1,0 +1,138 @@
+import type { Bindings } from '../bindings.ts'
+import { logError, logFailure } from '../logging/log.ts'
+import { withDeadline } from '../time/durations.ts'
+import { addressChecks } from './address.ts'
+import { type AddressCheck, attempt } from './attempt.ts'
+import { decide, type Ready } from './decide.ts'
+import { type Delivered, deliveryId, type Outcome } from './deliveries.ts'
+import { Lanes } from './lanes.ts'
+import { parseMessage } from './message.ts'
+import type { DeliverOptions } from './options.ts'
+import { type Consequence, consequenceOf } from './outcome.ts'
+import { record } from './record.ts'
+import { type Settlement, settle, settleDue, settleUnsent } from './settle.ts'
+import { readSituations } from './situation.ts'
+import { continueSlow, inFlight } from './slow.ts'
+
+/** A Worker has six connections. */
+const CONNECTIONS = { all: 6, of_key: 2 }
+/** Ten attempts at repeating a batch take 12 minutes, and a hundred four days. */
+const FIRST_DELAY_S = 5
+const LAST_DELAY_S = 3_600
+
+/** A message, and what is due by it. */
+interface Job {
+  readonly message: Message
+  readonly delivered: Delivered
+}
+
+/**
+ * Consumes the queue `webhooks`: sends what is due, and records it. A message is settled only after the row of its
+ * delivery is written, so a crash between any two steps repeats a delivery and loses none.
+ *
+ * The run waits a second for answers. Attempts that take longer go on after it, each with a row in D1 that says so: a
+ * slow endpoint does not hold up the queue, and gets nothing more from it while five of its attempts are under way.
+ */
+export async function deliverBatch(
+  batch: MessageBatch,
+  env: Bindings,
+  options: DeliverOptions,
+): Promise<void> {
+  const jobs = jobsOf(batch)
+  if (jobs.length === 0) return
+  try {
+    await deliver(env, jobs, options)
+  } catch (error) {
+    logError('webhook_batch_failed', error, { messages: jobs.length })
+    for (const { message } of jobs) {
+      const delay = FIRST_DELAY_S * 2 ** Math.min(message.attempts - 1, 10)
+      message.retry({ delaySeconds: Math.min(LAST_DELAY_S, delay) })
+    }
+  }
+}
+
+/** Acknowledges what is malformed, and what is in the batch twice. */
+function jobsOf({ messages }: MessageBatch): Job[] {
+  const jobs = new Map<string, Job>()
+  for (const message of messages) {
+    const delivered = parseMessage(message.body)
+    if (!delivered) logFailure('webhook_message_malformed', { message: message.id })
+    const id = delivered && deliveryId(delivered)
+    if (!delivered || id === undefined || jobs.has(id)) message.ack()
+    else jobs.set(id, { message, delivered })
+  }
+  return [...jobs.values()]
+}
+
+async function deliver(env: Bindings, jobs: readonly Job[], options: DeliverOptions): Promise<void> {
+  const delivered = jobs.map((job) => job.delivered)
+  const situations = await readSituations(env, delivered, options.now())
+  const check = addressChecks(env, options.fetcher)
+  const lanes = new Lanes(CONNECTIONS)
+  const running: Running[] = []
+  const rows: Outcome[] = []
+  const settlements: [Message, Settlement][] = []
+  const leaveUnsent = ({ message, delivered }: Job, unsent: Parameters<typeof settleUnsent>[0]) => {
+    const left = settleUnsent(unsent, { delivered, tries: message.attempts, now_ms: options.now() })
+    settlements.push([message, left.settlement])
+    if (left.outcome) rows.push(left.outcome)
+  }
+  for (const job of jobs) {
+    const situation = situations.get(job.delivered)
+    if (!situation) throw new Error('a delivery was not read')
+    const decision = decide(situation, options.now())
+    if (decision.kind === 'send') running.push(run(lanes, { job, ready: decision }, check, options))
+    else leaveUnsent(job, decision)
+  }
+  await withDeadline(Promise.all(running.map(({ end }) => end)), options.patience_ms)
+  lanes.close()
+
+  const now_ms = options.now()
+  const slow: Running[] = []
+  const consequences: Consequence[] = []
+  for (const one of running) {
+    const { job, ready, started, consequence } = one.progress
+    if (consequence) {
+      consequences.push(consequence)
+      settlements.push([job.message, settleDue(consequence.outcome.due_at_ms, now_ms)])
+    } else if (started) {
+      slow.push(one)
+      rows.push(inFlight(job.delivered, ready.made, now_ms))
+      settlements.push([job.message, { kind: 'ack' }])
+    } else leaveUnsent(job, { kind: 'busy', has_row: ready.has_row })
+  }
+  await record(env, consequences, rows, now_ms)
+  for (const [message, settlement] of settlements) settle(message, settlement)
+  for (const { end, progress } of slow) {
+    options.defer(continueSlow(env, end, progress.job.delivered.webhook_endpoint_id, { ...options, check }))
+  }
+}
+
+/** An attempt of this run, and how far it came. */
+interface Running {
+  readonly progress: Progress
+  readonly end: Promise<Consequence>
+}
+
+interface Progress {
+  readonly job: Job
+  readonly ready: Ready
+  started: boolean
+  consequence: Consequence | undefined
+}
+
+function run(
+  lanes: Lanes,
+  { job, ready }: Pick<Progress, 'job' | 'ready'>,
+  check: AddressCheck,
+  options: DeliverOptions,
+): Running {
+  const progress: Progress = { job, ready, started: false, consequence: undefined }
+  const end = lanes.run(job.delivered.webhook_endpoint_id, async () => {
+    progress.started = true
+    const sent = await attempt(ready, check, options)
+    progress.consequence = consequenceOf(job.delivered, ready.endpoint, sent, ready.made)
+    return progress.consequence
+  })
+  return { progress, end }
+}

@@ -1,0 +1,289 @@
+import { createHash } from 'node:crypto'
+import type { Bindings } from '../bindings.ts'
+import { randomId } from '../ids.ts'
+import { parseStored } from '../ledger/model/json.ts'
+import type { Attempt } from './send.ts'
+
+/** The log of deliveries in D1: one row for each notification that an endpoint gets, however often it is sent. */
+
+/** DROPPED: the endpoint was disabled or deleted, or the notification was too old to be sent. */
+export const DELIVERY_STATUSES = ['pending', 'succeeded', 'failed', 'dropped'] as const
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
+
+/** What is delivered: a notification, to an endpoint. The text of the message is made when it is sent. */
+export interface Delivered {
+  readonly owner: string
+  readonly webhook_endpoint_id: string
+  readonly notification_id: string
+  /** 0 for a message that `POST …/test` sent. */
+  readonly sequence: number
+  readonly type: string
+  /** The time of the notification. */
+  readonly at_ms: number
+}
+
+export interface Delivery extends Delivered {
+  readonly delivery_id: string
+  readonly status: DeliveryStatus
+  /** The attempts since the first one, or since the last retry by hand. */
+  readonly made: number
+  /** The next attempt; null unless it is pending. */
+  readonly due_at_ms: number | null
+  /** The newest ones, oldest first. */
+  readonly attempts: readonly Attempt[]
+}
+
+interface Row extends Omit<Delivery, 'attempts'> {
+  readonly attempts: string
+}
+
+/** The most attempts that are kept of a delivery. */
+export const MAX_ATTEMPTS_KEPT = 20
+
+type Db = Pick<Bindings, 'DB'>
+
+/** The same notification has one delivery for each endpoint; ids sort by the time of the notification. */
+export function deliveryId({ webhook_endpoint_id, notification_id, at_ms }: Delivered): string {
+  const digest = createHash('sha256').update(`${webhook_endpoint_id} ${notification_id}`).digest()
+  return randomId('dlv', at_ms, digest.subarray(0, 10))
+}
+
+/** A change of a delivery after an attempt, or instead of one. */
+export interface Outcome extends Delivered {
+  readonly status: DeliveryStatus
+  readonly made: number
+  /** An attempt runs: `due_at_ms` is when it counts as lost. */
+  readonly in_flight: boolean
+  readonly due_at_ms: number | null
+  /** Undefined if nothing was sent. */
+  readonly attempt?: Attempt | undefined
+}
+
+const COLUMNS =
+  'owner, delivery_id, webhook_endpoint_id, notification_id, sequence, type, at_ms, status, made, in_flight, due_at_ms, attempts'
+
+const VALUES = `
+  SELECT value ->> 'owner', value ->> 'delivery_id', value ->> 'webhook_endpoint_id', value ->> 'notification_id',
+    value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'status', value ->> 'made',
+    value ->> 'in_flight', value ->> 'due_at_ms', value -> 'attempts'
+  FROM json_each(?1) WHERE true`
+
+// 1 row written for a delivery that ends with its first attempt. A pending one has a second row: its place in the index.
+// A delivery that has ended stays as it is: the attempt was a repeat.
+const RECORD = `
+  INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
+  ON CONFLICT (owner, delivery_id) DO UPDATE SET status = excluded.status, made = excluded.made,
+    in_flight = excluded.in_flight, due_at_ms = excluded.due_at_ms,
+    attempts = CASE WHEN json_array_length(excluded.attempts) = 0 THEN attempts ELSE
+      json_insert(CASE WHEN json_array_length(attempts) < ${MAX_ATTEMPTS_KEPT} THEN attempts
+        ELSE json_remove(attempts, '$[0]') END, '$[#]', excluded.attempts -> 0) END
+  WHERE webhook_deliveries.status = 'pending'`
+
+/** The statement that records what became of deliveries. */
+export function recordOutcomes(env: Db, outcomes: readonly Outcome[]): D1PreparedStatement {
+  return env.DB.prepare(RECORD).bind(JSON.stringify(outcomes.map(valuesOf)))
+}
+
+// As RECORD; `?2` is whether deliveries that succeeded are sent again as well.
+const RESTART = `
+  INSERT INTO webhook_deliveries (${COLUMNS}) ${VALUES}
+  ON CONFLICT (owner, delivery_id) DO UPDATE SET status = 'pending', made = 0, in_flight = 0,
+    due_at_ms = excluded.due_at_ms
+  WHERE webhook_deliveries.status <> 'pending' AND (?2 OR webhook_deliveries.status <> 'succeeded')
+  RETURNING delivery_id`
+
+/** The statement that begins deliveries again, and returns the ids of those that were not under way. */
+export function restartDeliveries(
+  env: Db,
+  delivered: readonly Delivered[],
+  { due_at_ms, succeeded }: { readonly due_at_ms: number; readonly succeeded: boolean },
+): D1PreparedStatement {
+  const values = delivered.map((one) =>
+    valuesOf({ ...one, status: 'pending', made: 0, in_flight: false, due_at_ms }),
+  )
+  return env.DB.prepare(RESTART).bind(JSON.stringify(values), succeeded ? 1 : 0)
+}
+
+const RESTART_ONE = `
+  UPDATE webhook_deliveries SET status = 'pending', made = 0, due_at_ms = ?3
+  WHERE owner = ?1 AND delivery_id = ?2 AND in_flight = 0`
+
+/** The statement that makes a delivery due, unless an attempt is under way. */
+export function restartDelivery(env: Db, delivered: Delivered, due_at_ms: number): D1PreparedStatement {
+  return env.DB.prepare(RESTART_ONE).bind(delivered.owner, deliveryId(delivered), due_at_ms)
+}
+
+function valuesOf({ attempt, in_flight, ...outcome }: Outcome): object {
+  const attempts = attempt ? [attempt] : []
+  return { ...outcome, delivery_id: deliveryId(outcome), in_flight: in_flight ? 1 : 0, attempts }
+}
+
+const DROPPED_AT_ONCE = 1_000
+
+// 2 rows written for each: the row and its place in the index.
+const DROP_PENDING = `
+  UPDATE webhook_deliveries SET status = 'dropped', in_flight = 0, due_at_ms = NULL
+  WHERE (owner, delivery_id) IN (
+    SELECT owner, delivery_id FROM webhook_deliveries
+    WHERE status = 'pending' AND webhook_endpoint_id = ?1 LIMIT ${DROPPED_AT_ONCE})`
+
+/** The statement that drops what waits for an endpoint: 1,000 at most, the others when they are due. */
+export function dropPending(env: Db, webhook_endpoint_id: string): D1PreparedStatement {
+  return env.DB.prepare(DROP_PENDING).bind(webhook_endpoint_id)
+}
+
+const SELECT_STATES = `
+  SELECT owner, delivery_id, status, made, in_flight, due_at_ms FROM webhook_deliveries
+  WHERE (owner, delivery_id) IN (SELECT value ->> 'owner', value ->> 'delivery_id' FROM json_each(?1))`
+
+export interface DeliveryState extends Pick<Delivery, 'delivery_id' | 'status' | 'made' | 'due_at_ms'> {
+  readonly in_flight: 0 | 1
+}
+
+/** The states of those deliveries that have a row. */
+export async function readStates(
+  env: Db,
+  delivered: readonly Delivered[],
+): Promise<readonly DeliveryState[]> {
+  const names = delivered.map((one) => ({ owner: one.owner, delivery_id: deliveryId(one) }))
+  return (await env.DB.prepare(SELECT_STATES).bind(JSON.stringify(names)).all<DeliveryState>()).results
+}
+
+/** An endpoint with this many attempts under way gets no further one. */
+export const MAX_IN_FLIGHT = 5
+
+// Reads at most MAX_IN_FLIGHT index entries for each endpoint.
+const COUNT_IN_FLIGHT = `
+  SELECT value AS webhook_endpoint_id, (SELECT count(*) FROM (
+    SELECT 1 FROM webhook_deliveries WHERE status = 'pending' AND webhook_endpoint_id = value AND in_flight = 1
+      AND due_at_ms > ?2 LIMIT ${MAX_IN_FLIGHT})) AS count
+  FROM json_each(?1)`
+
+export interface InFlight {
+  readonly webhook_endpoint_id: string
+  readonly count: number
+}
+
+/** The attempts under way, by endpoint. */
+export async function countInFlight(
+  env: Db,
+  endpoint_ids: readonly string[],
+  now_ms: number,
+): Promise<readonly InFlight[]> {
+  const bound = env.DB.prepare(COUNT_IN_FLIGHT).bind(JSON.stringify(endpoint_ids), now_ms)
+  return (await bound.all<InFlight>()).results
+}
+
+// 2 rows written: the row and its place in the index.
+const CLAIM_NEXT = `
+  UPDATE webhook_deliveries SET in_flight = 1, due_at_ms = ?3
+  WHERE (owner, delivery_id) IN (
+    SELECT owner, delivery_id FROM webhook_deliveries
+    WHERE status = 'pending' AND webhook_endpoint_id = ?1 AND in_flight = 0 AND due_at_ms <= ?2
+    ORDER BY due_at_ms LIMIT 1)
+  RETURNING owner, webhook_endpoint_id, notification_id, sequence, type, at_ms`
+
+/** Marks the delivery that has waited longest for an endpoint as under way until `lease_ms`, and returns it. */
+export async function claimNext(
+  env: Db,
+  webhook_endpoint_id: string,
+  now_ms: number,
+  lease_ms: number,
+): Promise<Delivered | null> {
+  return env.DB.prepare(CLAIM_NEXT).bind(webhook_endpoint_id, now_ms, lease_ms).first<Delivered>()
+}
+
+// Jumps from one endpoint to the next in the index: reads two index entries for each, and not its deliveries.
+const ENDPOINTS_DUE = `
+  WITH RECURSIVE e (id) AS (
+    SELECT min(webhook_endpoint_id) FROM webhook_deliveries WHERE status = 'pending' AND webhook_endpoint_id > ?1
+    UNION ALL
+    SELECT (SELECT min(webhook_endpoint_id) FROM webhook_deliveries
+      WHERE status = 'pending' AND webhook_endpoint_id > e.id) FROM e WHERE e.id IS NOT NULL LIMIT ?3)
+  SELECT id AS webhook_endpoint_id, EXISTS (SELECT 1 FROM webhook_deliveries
+    WHERE status = 'pending' AND webhook_endpoint_id = e.id AND in_flight IN (0, 1) AND due_at_ms <= ?2) AS is_due
+  FROM e WHERE id IS NOT NULL`
+
+export interface EndpointDue {
+  readonly webhook_endpoint_id: string
+  readonly is_due: 0 | 1
+}
+
+/** The endpoints for which deliveries wait, in the order of their ids, and whether one was due before a time. */
+export async function endpointsDue(
+  env: Db,
+  after_id: string,
+  before_ms: number,
+  limit: number,
+): Promise<readonly EndpointDue[]> {
+  return (await env.DB.prepare(ENDPOINTS_DUE).bind(after_id, before_ms, limit).all<EndpointDue>()).results
+}
+
+const SELECT_DUE = `
+  SELECT owner, webhook_endpoint_id, notification_id, sequence, type, at_ms FROM webhook_deliveries
+  WHERE status = 'pending' AND webhook_endpoint_id = ?1 AND in_flight IN (0, 1) AND due_at_ms <= ?2
+  ORDER BY due_at_ms LIMIT ?3`
+
+/** The deliveries of an endpoint that were due before a time, those that wait longest first. */
+export async function dueDeliveries(
+  env: Db,
+  webhook_endpoint_id: string,
+  before_ms: number,
+  limit: number,
+): Promise<readonly Delivered[]> {
+  const bound = env.DB.prepare(SELECT_DUE).bind(webhook_endpoint_id, before_ms, limit)
+  return (await bound.all<Delivered>()).results
+}
+
+const DELIVERY_COLUMNS =
+  'owner, delivery_id, webhook_endpoint_id, notification_id, sequence, type, at_ms, status, made, due_at_ms, attempts'
+
+const SELECT_ONE = `SELECT ${DELIVERY_COLUMNS} FROM webhook_deliveries WHERE owner = ?1 AND delivery_id = ?2`
+
+export async function findDelivery(env: Db, owner: string, id: string): Promise<Delivery | undefined> {
+  const row = await env.DB.prepare(SELECT_ONE).bind(owner, id).first<Row>()
+  return row ? deliveryOf(row) : undefined
+}
+
+/** The most rows that one page reads: a page of rare deliveries is short, and the next one continues. */
+const MAX_SCANNED = 1_000
+
+const LIST = `
+  SELECT * FROM (
+    SELECT ${DELIVERY_COLUMNS} FROM webhook_deliveries WHERE owner = ?1 AND delivery_id < ?2
+    ORDER BY delivery_id DESC LIMIT ${MAX_SCANNED})
+  WHERE (?3 IS NULL OR webhook_endpoint_id = ?3) AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR type = ?5)
+  LIMIT ?6`
+
+const END_OF_SCAN = `
+  SELECT delivery_id FROM webhook_deliveries WHERE owner = ?1 AND delivery_id < ?2
+  ORDER BY delivery_id DESC LIMIT 1 OFFSET ${MAX_SCANNED - 1}`
+
+export interface DeliveryQuery {
+  readonly before_id: string
+  readonly limit: number
+  readonly endpoint_id?: string | undefined
+  readonly status?: DeliveryStatus | undefined
+  readonly type?: string | undefined
+}
+
+/** A page of deliveries, newest first. It may have fewer than `limit` although more follow. */
+export async function listDeliveries(
+  env: Db,
+  owner: string,
+  { before_id, limit, endpoint_id, status, type }: DeliveryQuery,
+): Promise<{ readonly deliveries: readonly Delivery[]; readonly next_id: string | null }> {
+  const [rows, end] = await Promise.all([
+    env.DB.prepare(LIST)
+      .bind(owner, before_id, endpoint_id ?? null, status ?? null, type ?? null, limit + 1)
+      .all<Row>(),
+    env.DB.prepare(END_OF_SCAN).bind(owner, before_id).first<string>('delivery_id'),
+  ])
+  const page = rows.results.slice(0, limit)
+  const next_id = rows.results.length > limit ? (page.at(-1)?.delivery_id ?? null) : end
+  return { deliveries: page.map(deliveryOf), next_id }
+}
+
+function deliveryOf({ attempts, ...row }: Row): Delivery {
+  return { ...row, attempts: parseStored(attempts) }
+}

@@ -1,0 +1,96 @@
+import { scoped, scopedToRead } from '../api-keys/authentication/authenticate.ts'
+import { BEHIND_ALL_IDS } from '../http/input/pagination.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { noSuch, serviceUnavailable } from '../http/output/problem.ts'
+import { answerOnce } from '../http/output/stored-answers.ts'
+import { createRouter, json, route } from '../http/route.ts'
+import { findDelivery, listDeliveries } from './deliveries.ts'
+import { disabledEndpoint } from './endpoint-routes.ts'
+import { findEndpoint } from './endpoints.ts'
+import { customerPlace, once, operatorPlace } from './place.ts'
+import { deliveryJson } from './render.ts'
+import { retryNow } from './replay.ts'
+import { deliveriesQuery, deliveriesSchema, deliveryPath, deliverySchema } from './schema.ts'
+
+/** The log of a customer's deliveries, or of the operator's. */
+function deliveryRoutes(kind: 'customer' | 'operator') {
+  const is_customer = kind === 'customer'
+  const placeOf = is_customer ? customerPlace : operatorPlace
+  const reads = is_customer ? scopedToRead('webhooks:read') : {}
+  const writes = is_customer ? scoped('webhooks:write') : {}
+  const of = is_customer ? '' : " to the operator's endpoints"
+  const router = createRouter()
+
+  const listRoute = route({
+    method: 'get',
+    path: '/',
+    summary: `List webhook deliveries${of} with their attempts, newest notification first`,
+    description:
+      'A delivery is in the list from its first attempt on, and is kept for 30 days. A page may have fewer than `limit` rows while `next_cursor` is set.',
+    ...reads,
+    request: { query: deliveriesQuery },
+    answers: { 200: json('A page of deliveries.', deliveriesSchema) },
+  })
+  router.openapi(listRoute, async (c) => {
+    const { cursor, ...query } = c.req.valid('query')
+    const place = placeOf(c)
+    const page = { ...query, before_id: cursor ?? BEHIND_ALL_IDS }
+    const { deliveries, next_id } = await listDeliveries(c.env, place.owner, page)
+    const data = deliveries.map((delivery) => deliveryJson(delivery, place))
+    return jsonResponse(c, { data, next_cursor: next_id })
+  })
+
+  const getRoute = route({
+    method: 'get',
+    path: '/{id}',
+    summary: `Get a webhook delivery${of} with its attempts`,
+    ...reads,
+    request: { params: deliveryPath },
+    answers: { 200: json('The delivery.', deliverySchema) },
+    problems: ['not_found'],
+  })
+  router.openapi(getRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const place = placeOf(c)
+    const found = await findDelivery(c.env, place.owner, id)
+    return found ? jsonResponse(c, deliveryJson(found, place)) : noSuch(c, 'webhook delivery', id)
+  })
+
+  const retryRoute = route({
+    method: 'post',
+    path: '/{id}/retry',
+    summary: `Make a webhook delivery${of} due now, whatever became of it`,
+    description:
+      'Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.',
+    ...writes,
+    request: { params: deliveryPath },
+    answers: { 200: json('The delivery.', deliverySchema) },
+    problems: ['not_found', 'conflict', 'idempotency_mismatch'],
+  })
+  router.openapi(retryRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const place = placeOf(c)
+    try {
+      return await answerOnce(c, once(place, `/webhook-deliveries/${id}/retry`), async (keep) => {
+        const found = await findDelivery(c.env, place.owner, id)
+        if (!found) return noSuch(c, 'webhook delivery', id)
+        const endpoint = await findEndpoint(c.env, place.owner, found.webhook_endpoint_id)
+        if (!endpoint?.enabled) return disabledEndpoint(c)
+        const now_ms = Date.now()
+        await retryNow(c.env, found, now_ms)
+        const retried = { ...found, status: 'pending', due_at_ms: now_ms } as const
+        const answer = { status: 200, body: deliveryJson(retried, place) } as const
+        const kept = keep(answer)
+        if (kept.length > 0) await c.env.DB.batch(kept)
+        return answer
+      })
+    } catch (error) {
+      return serviceUnavailable(c, 'webhook_delivery_not_retried', error)
+    }
+  })
+
+  return router
+}
+
+export const webhookDeliveriesRoutes = deliveryRoutes('customer')
+export const operatorWebhookDeliveriesRoutes = deliveryRoutes('operator')

@@ -1,0 +1,248 @@
+import type { Context } from 'hono'
+import { scoped, scopedToRead } from '../api-keys/authentication/authenticate.ts'
+import type { AppEnv } from '../http/env.ts'
+import { BEHIND_ALL_IDS, idPage } from '../http/input/pagination.ts'
+import { timeOrNull } from '../http/input/times.ts'
+import { jsonResponse } from '../http/output/json.ts'
+import { noSuch, problem, serviceUnavailable } from '../http/output/problem.ts'
+import { type Answer, answerOnce } from '../http/output/stored-answers.ts'
+import { createRouter, json, jsonRequest, optionalJsonRequest, route } from '../http/route.ts'
+import { changeEndpoint, createEndpoint, removeEndpoint, rotateSecret } from './changes.ts'
+import { recordOutcomes } from './deliveries.ts'
+import { findEndpoint, listEndpoints } from './endpoints.ts'
+import { deliverOptions } from './options.ts'
+import { customerPlace, once, onceWithSecret, operatorPlace } from './place.ts'
+import { deliveryJson, endpointJson } from './render.ts'
+import { replay } from './replay.ts'
+import {
+  deliverySchema,
+  endpointPath,
+  endpointSchema,
+  endpointSchemasOf,
+  endpointsQuery,
+  endpointsSchema,
+  endpointWithSecretSchema,
+  replayedSchema,
+  replaySchema,
+  rotateSchema,
+} from './schema.ts'
+import { sendTest } from './test-message.ts'
+
+const SECRET_ONCE =
+  'Only this response contains the secret. With an `Idempotency-Key`, a lost response can be repeated: it is stored encrypted under the credential of the request, and only that one can read it.'
+
+/** The routes of a customer's endpoints, or of the operator's: the same but for access and types. */
+function endpointRoutes(kind: 'customer' | 'operator') {
+  const is_customer = kind === 'customer'
+  const placeOf = is_customer ? customerPlace : operatorPlace
+  const schemas = endpointSchemasOf[kind]
+  const reads = is_customer ? scopedToRead('webhooks:read') : {}
+  const writes = is_customer ? scoped('webhooks:write') : {}
+  const of = is_customer ? '' : " of the operator's"
+  const router = createRouter()
+
+  const createRoute = route({
+    method: 'post',
+    path: '/',
+    summary: `Create a webhook endpoint${of}: an address that gets notifications`,
+    description: `Messages are signed by Standard Webhooks 1.0. ${SECRET_ONCE}`,
+    ...writes,
+    request: { body: jsonRequest(schemas.draft) },
+    answers: { 201: json('The endpoint, with its secret.', endpointWithSecretSchema) },
+    problems: ['conflict', 'idempotency_mismatch', 'webhooks_not_configured'],
+  })
+  router.openapi(createRoute, async (c) => {
+    const place = placeOf(c)
+    const draft = c.req.valid('json')
+    try {
+      const repeat = onceWithSecret(c, place, '/webhook-endpoints')
+      return await answerOnce(c, repeat, (keep) => createEndpoint(c, place, draft, keep))
+    } catch (error) {
+      return serviceUnavailable(c, 'webhook_endpoint_not_changed', error)
+    }
+  })
+
+  const listRoute = route({
+    method: 'get',
+    path: '/',
+    summary: `List webhook endpoints${of}, newest first; never a secret`,
+    ...reads,
+    request: { query: endpointsQuery },
+    answers: { 200: json('A page of endpoints.', endpointsSchema) },
+  })
+  router.openapi(listRoute, async (c) => {
+    const { cursor, limit } = c.req.valid('query')
+    const place = placeOf(c)
+    const page = { before_id: cursor ?? BEHIND_ALL_IDS, limit: limit + 1 }
+    const found = await listEndpoints(c.env, place.owner, page)
+    const { rows, next_cursor } = idPage(found, limit, (row) => row.webhook_endpoint_id)
+    return jsonResponse(c, { data: rows.map((row) => endpointJson(row, place)), next_cursor })
+  })
+
+  const getRoute = route({
+    method: 'get',
+    path: '/{id}',
+    summary: `Get a webhook endpoint${of}`,
+    ...reads,
+    request: { params: endpointPath },
+    answers: { 200: json('The endpoint.', endpointSchema) },
+    problems: ['not_found'],
+  })
+  router.openapi(getRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const place = placeOf(c)
+    const found = await findEndpoint(c.env, place.owner, id)
+    return found ? jsonResponse(c, endpointJson(found, place)) : noSuchEndpoint(c, id)
+  })
+
+  const changeRoute = route({
+    method: 'patch',
+    path: '/{id}',
+    summary: `Change a webhook endpoint${of}`,
+    description:
+      'Fields that are left out stay. `enabled: true` enables an endpoint that failures disabled; what it missed can be replayed. Deliveries under way go to the new address.',
+    ...writes,
+    request: { params: endpointPath, body: jsonRequest(schemas.change) },
+    answers: { 200: json('The endpoint.', endpointSchema) },
+    problems: ['not_found', 'conflict', 'webhooks_not_configured'],
+  })
+  router.openapi(changeRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const change = c.req.valid('json')
+    try {
+      return respond(c, await changeEndpoint(c, placeOf(c), id, change))
+    } catch (error) {
+      return serviceUnavailable(c, 'webhook_endpoint_not_changed', error)
+    }
+  })
+
+  const deleteRoute = route({
+    method: 'delete',
+    path: '/{id}',
+    summary: `Delete a webhook endpoint${of}`,
+    description: 'What waits for it is dropped; its deliveries stay in the log.',
+    ...writes,
+    request: { params: endpointPath },
+    answers: { 200: json('The deleted endpoint.', endpointSchema) },
+    problems: ['not_found'],
+  })
+  router.openapi(deleteRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    try {
+      return respond(c, await removeEndpoint(c, placeOf(c), id))
+    } catch (error) {
+      return serviceUnavailable(c, 'webhook_endpoint_not_changed', error)
+    }
+  })
+
+  const rotateRoute = route({
+    method: 'post',
+    path: '/{id}/rotate-secret',
+    summary: `Replace the signing keys of a webhook endpoint${of}`,
+    description: `Messages are signed with both secrets during the overlap. ${SECRET_ONCE}`,
+    ...writes,
+    request: { params: endpointPath, body: optionalJsonRequest(rotateSchema) },
+    answers: { 200: json('The endpoint, with its new secret.', endpointWithSecretSchema) },
+    problems: ['not_found', 'conflict', 'idempotency_mismatch', 'webhooks_not_configured'],
+  })
+  router.openapi(rotateRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const place = placeOf(c)
+    // Without a body, the validator is skipped, and so are its defaults.
+    const { overlap_seconds } = rotateSchema.parse(await c.req.json())
+    try {
+      const repeat = onceWithSecret(c, place, `/webhook-endpoints/${id}/rotate-secret`)
+      return await answerOnce(c, repeat, (keep) => rotateSecret(c, place, { id, overlap_seconds }, keep))
+    } catch (error) {
+      return serviceUnavailable(c, 'webhook_endpoint_not_changed', error)
+    }
+  })
+
+  const testRoute = route({
+    method: 'post',
+    path: '/{id}/test',
+    summary: `Send a test message to a webhook endpoint${of}`,
+    description:
+      'Sends a `webhook_endpoint.test` once, also to a disabled endpoint, and answers when the attempt has ended: after 15 s at most.',
+    ...writes,
+    request: { params: endpointPath },
+    answers: { 200: json('The delivery with its attempt.', deliverySchema) },
+    problems: ['not_found', 'idempotency_mismatch', 'webhooks_not_configured'],
+  })
+  router.openapi(testRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const place = placeOf(c)
+    try {
+      return await answerOnce(c, once(place, `/webhook-endpoints/${id}/test`), async (keep) => {
+        const endpoint = await findEndpoint(c.env, place.owner, id)
+        if (!endpoint) return noSuchEndpoint(c, id)
+        const tested = await sendTest(
+          c.env,
+          endpoint,
+          deliverOptions(() => undefined),
+        )
+        if (!tested) return problem(c, { code: 'webhooks_not_configured', detail: LOCKED })
+        const answer = { status: 200, body: deliveryJson(tested.delivery, place) } as const
+        await c.env.DB.batch([recordOutcomes(c.env, [tested.outcome]), ...keep(answer)])
+        return answer
+      })
+    } catch (error) {
+      return serviceUnavailable(c, 'webhook_test_not_recorded', error)
+    }
+  })
+
+  const replayRoute = route({
+    method: 'post',
+    path: '/{id}/replay',
+    summary: `Send notifications of a time range to a webhook endpoint${of} again`,
+    description:
+      'Each has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; `next_from` continues.',
+    ...writes,
+    request: { params: endpointPath, body: jsonRequest(replaySchema) },
+    answers: { 200: json('What was begun again.', replayedSchema) },
+    problems: ['not_found', 'conflict', 'idempotency_mismatch'],
+  })
+  router.openapi(replayRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const { from: from_ms, to: to_ms = Date.now(), only_failed } = c.req.valid('json')
+    const place = placeOf(c)
+    try {
+      return await answerOnce(c, once(place, `/webhook-endpoints/${id}/replay`), async (keep) => {
+        const endpoint = await findEndpoint(c.env, place.owner, id)
+        if (!endpoint) return noSuchEndpoint(c, id)
+        if (!endpoint.enabled) return disabledEndpoint(c)
+        const range = { from_ms, to_ms, only_failed }
+        const { deliveries, next_from_ms } = await replay(c.env, endpoint, range, Date.now())
+        const answer = { status: 200, body: { deliveries, next_from: timeOrNull(next_from_ms) } } as const
+        const kept = keep(answer)
+        if (kept.length > 0) await c.env.DB.batch(kept)
+        return answer
+      })
+    } catch (error) {
+      return serviceUnavailable(c, 'webhooks_not_replayed', error)
+    }
+  })
+
+  return router
+}
+
+const LOCKED =
+  'The signing keys of this endpoint cannot be read. The operator checks the secret ENCRYPTION_KEY.'
+
+export const webhookEndpointsRoutes = endpointRoutes('customer')
+export const operatorWebhookEndpointsRoutes = endpointRoutes('operator')
+
+function respond(c: Context<AppEnv>, answer: Answer | Response): Response {
+  return answer instanceof Response ? answer : jsonResponse(c, answer.body, answer.status)
+}
+
+function noSuchEndpoint(c: Context<AppEnv>, id: string): Response {
+  return noSuch(c, 'webhook endpoint', id)
+}
+
+export function disabledEndpoint(c: Context<AppEnv>): Response {
+  return problem(c, {
+    code: 'conflict',
+    detail: 'The webhook endpoint is disabled. Enable it first.',
+  })
+}

@@ -1,0 +1,176 @@
+import type { Bindings } from '../bindings.ts'
+
+/** Webhook endpoints in D1. */
+
+/** Why an endpoint was disabled: its receiver answered 410, or only failed for five days. */
+export type DisabledReason = 'gone' | 'failing'
+
+export interface Endpoint {
+  /** The name of the ledger, or `operator`. */
+  readonly owner: string
+  readonly webhook_endpoint_id: string
+  readonly url: string
+  /** The origin of this deployment, by which the endpoint was created: no message goes there. */
+  readonly own_origin: string
+  readonly types: readonly string[]
+  readonly description: string | null
+  readonly enabled: boolean
+  /** Null while it is enabled, and if a request disabled it. */
+  readonly disabled_reason: DisabledReason | null
+  /** The first failed attempt since the last one that succeeded; null after a success. */
+  readonly failing_since_ms: number | null
+  readonly public_key: string | null
+  readonly previous_key_ends_at_ms: number | null
+  readonly created_at_ms: number
+  readonly updated_at_ms: number
+}
+
+export interface SealedEndpoint extends Endpoint {
+  readonly sealed: string
+}
+
+interface Row extends Omit<SealedEndpoint, 'types' | 'enabled'> {
+  readonly types: string
+  readonly enabled: 0 | 1
+}
+
+type Db = Pick<Bindings, 'DB'>
+
+/** The most endpoints of a ledger. */
+export const MAX_ENDPOINTS = 20
+
+const COLUMNS =
+  'owner, webhook_endpoint_id, url, own_origin, types, description, enabled, disabled_reason, failing_since_ms, public_key, previous_key_ends_at_ms, created_at_ms, updated_at_ms, sealed'
+
+// 1 row written, and none if the owner has enough endpoints, which are counted.
+const INSERT = `
+  INSERT INTO webhook_endpoints (${COLUMNS})
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL, ?8, NULL, ?9, ?9, ?10
+  WHERE (SELECT count(*) FROM webhook_endpoints WHERE owner = ?1) < ${MAX_ENDPOINTS}`
+
+/** The statement that adds an endpoint if there is room: it then changes one row. */
+export function insertEndpoint(env: Db, endpoint: SealedEndpoint): D1PreparedStatement {
+  return env.DB.prepare(INSERT).bind(
+    endpoint.owner,
+    endpoint.webhook_endpoint_id,
+    endpoint.url,
+    endpoint.own_origin,
+    JSON.stringify(endpoint.types),
+    endpoint.description,
+    endpoint.enabled ? 1 : 0,
+    endpoint.public_key,
+    endpoint.created_at_ms,
+    endpoint.sealed,
+  )
+}
+
+// 1 row written, and none if the endpoint has changed since it was read.
+const UPDATE = `
+  UPDATE webhook_endpoints SET url = ?3, own_origin = ?4, types = ?5, description = ?6, enabled = ?7,
+    disabled_reason = CASE WHEN ?7 THEN NULL ELSE disabled_reason END,
+    failing_since_ms = CASE WHEN ?7 > enabled THEN NULL ELSE failing_since_ms END,
+    public_key = ?8, previous_key_ends_at_ms = ?9, updated_at_ms = ?10, sealed = ?11
+  WHERE owner = ?1 AND webhook_endpoint_id = ?2 AND updated_at_ms = ?12`
+
+/** The statement that replaces an endpoint that was last changed at `read_at_ms`. */
+export function updateEndpoint(env: Db, endpoint: SealedEndpoint, read_at_ms: number): D1PreparedStatement {
+  return env.DB.prepare(UPDATE).bind(
+    endpoint.owner,
+    endpoint.webhook_endpoint_id,
+    endpoint.url,
+    endpoint.own_origin,
+    JSON.stringify(endpoint.types),
+    endpoint.description,
+    endpoint.enabled ? 1 : 0,
+    endpoint.public_key,
+    endpoint.previous_key_ends_at_ms,
+    endpoint.updated_at_ms,
+    endpoint.sealed,
+    read_at_ms,
+  )
+}
+
+const SELECT_ONE = `SELECT ${COLUMNS} FROM webhook_endpoints WHERE owner = ?1 AND webhook_endpoint_id = ?2`
+
+export async function findEndpoint(env: Db, owner: string, id: string): Promise<SealedEndpoint | undefined> {
+  const row = await env.DB.prepare(SELECT_ONE).bind(owner, id).first<Row>()
+  return row ? endpointOf(row) : undefined
+}
+
+const LIST = `
+  SELECT ${COLUMNS} FROM webhook_endpoints WHERE owner = ?1 AND webhook_endpoint_id < ?2
+  ORDER BY webhook_endpoint_id DESC LIMIT ?3`
+
+/** Newest first. */
+export async function listEndpoints(
+  env: Db,
+  owner: string,
+  { before_id, limit }: { readonly before_id: string; readonly limit: number },
+): Promise<SealedEndpoint[]> {
+  const { results } = await env.DB.prepare(LIST).bind(owner, before_id, limit).all<Row>()
+  return results.map(endpointOf)
+}
+
+const DELETE = 'DELETE FROM webhook_endpoints WHERE owner = ?1 AND webhook_endpoint_id = ?2'
+
+export function deleteEndpoint(env: Db, owner: string, id: string): D1PreparedStatement {
+  return env.DB.prepare(DELETE).bind(owner, id)
+}
+
+/** The name of an endpoint in a list for `json_each`. */
+export type EndpointName = Pick<Endpoint, 'owner' | 'webhook_endpoint_id'>
+
+const SELECT_NAMED = `
+  SELECT ${COLUMNS} FROM webhook_endpoints
+  WHERE (owner, webhook_endpoint_id) IN (
+    SELECT value ->> 'owner', value ->> 'webhook_endpoint_id' FROM json_each(?1))`
+
+export async function readEndpoints(env: Db, names: readonly EndpointName[]): Promise<SealedEndpoint[]> {
+  const list = names.map(({ owner, webhook_endpoint_id }) => ({ owner, webhook_endpoint_id }))
+  const { results } = await env.DB.prepare(SELECT_NAMED).bind(JSON.stringify(list)).all<Row>()
+  return results.map(endpointOf)
+}
+
+const SELECT_ENABLED = `
+  SELECT ${COLUMNS} FROM webhook_endpoints
+  WHERE owner IN (SELECT value FROM json_each(?1)) AND enabled = 1`
+
+/** The enabled endpoints of some owners. */
+export async function readEnabledEndpoints(env: Db, owners: readonly string[]): Promise<SealedEndpoint[]> {
+  const { results } = await env.DB.prepare(SELECT_ENABLED).bind(JSON.stringify(owners)).all<Row>()
+  return results.map(endpointOf)
+}
+
+// 1 row written for each whose state changes.
+const SET_FAILING = `
+  UPDATE webhook_endpoints SET failing_since_ms = k.at_ms
+  FROM (SELECT value ->> 'owner' AS owner, value ->> 'webhook_endpoint_id' AS id, value ->> 'at_ms' AS at_ms
+    FROM json_each(?1)) AS k
+  WHERE webhook_endpoints.owner = k.owner AND webhook_endpoint_id = k.id
+    AND (failing_since_ms IS NULL) <> (k.at_ms IS NULL)`
+
+/** The statement that notes which endpoints began to fail, and which (null) work again. */
+export function setFailing(
+  env: Db,
+  changes: readonly (EndpointName & { readonly at_ms: number | null })[],
+): D1PreparedStatement {
+  return env.DB.prepare(SET_FAILING).bind(JSON.stringify(changes))
+}
+
+// 1 row written, and none if it is disabled already.
+const DISABLE = `
+  UPDATE webhook_endpoints SET enabled = 0, disabled_reason = ?3, updated_at_ms = max(updated_at_ms + 1, ?4)
+  WHERE owner = ?1 AND webhook_endpoint_id = ?2 AND enabled = 1`
+
+export function disableEndpoint(
+  env: Db,
+  { owner, webhook_endpoint_id }: EndpointName,
+  reason: DisabledReason,
+  now_ms: number,
+): D1PreparedStatement {
+  return env.DB.prepare(DISABLE).bind(owner, webhook_endpoint_id, reason, now_ms)
+}
+
+function endpointOf({ types, enabled, ...row }: Row): SealedEndpoint {
+  return { ...row, types: JSON.parse(types), enabled: enabled === 1 }
+}

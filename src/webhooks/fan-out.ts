@@ -1,0 +1,120 @@
+import { z } from 'zod'
+import type { Bindings } from '../bindings.ts'
+import { ledgerName } from '../db/ledger-db.ts'
+import { ledgerId } from '../ids.ts'
+import { tagOf } from '../ledger/model/ledger-ids.ts'
+import { logError, logFailure } from '../logging/log.ts'
+import type { Delivered } from './deliveries.ts'
+import { type Endpoint, readEnabledEndpoints } from './endpoints.ts'
+import { enqueue } from './message.ts'
+import { subscribes } from './types.ts'
+
+/**
+ * Consumes hints that D1 has notifications of a ledger, and puts a message into the queue `webhooks` for each endpoint
+ * that subscribes to one. `ledgers.handed_notification` moves only after that: what a crash interrupts is repeated, and
+ * the rows of deliveries make the repeat harmless.
+ */
+
+/** The most notifications that one run hands on for a ledger; the sweep, or the next hint, continues. */
+const MAX_NOTIFICATIONS = 1_000
+const RETRY_DELAY_S = 10
+
+const hintSchema = z.object({ v: z.literal(1), ledger_id: z.string().min(1) })
+
+export async function consumeHints(batch: MessageBatch, env: Bindings): Promise<void> {
+  const hints = batch.messages.map((message) => ({ message, hint: hintSchema.safeParse(message.body).data }))
+  const ledgers = new Set(hints.flatMap(({ hint }) => hint?.ledger_id ?? []))
+  const failed = await handOn(env, [...ledgers])
+  for (const { message, hint } of hints) {
+    if (!hint) logFailure('notification_hint_malformed', { message: message.id })
+    if (hint && failed.has(hint.ledger_id)) message.retry({ delaySeconds: RETRY_DELAY_S })
+    else message.ack()
+  }
+}
+
+/** Hands on what is new in some ledgers, and returns those for which it failed. */
+export async function handOn(env: Bindings, ledger_ids: readonly string[]): Promise<ReadonlySet<string>> {
+  if (ledger_ids.length === 0) return new Set()
+  const failed = new Set<string>()
+  try {
+    const endpoints = await readEnabledEndpoints(env, ledger_ids)
+    const of_ledger = Map.groupBy(endpoints, ({ owner }) => owner)
+    for (const ledger_id of ledger_ids) {
+      try {
+        await handOnLedger(env, ledger_id, of_ledger.get(ledger_id) ?? [])
+      } catch (error) {
+        failed.add(ledger_id)
+        logError('notifications_not_handed_on', error, { ledger: ledger_id })
+      }
+    }
+    return failed
+  } catch (error) {
+    logError('notifications_not_handed_on', error, { ledgers: ledger_ids.length })
+    return new Set(ledger_ids)
+  }
+}
+
+const UNHANDED = `
+  SELECT n.sequence, n.type, n.at_ms FROM ledgers AS l
+  JOIN notifications AS n ON n.ledger_id = l.ledger_id AND n.sequence > l.handed_notification
+  WHERE l.ledger_id = ?1 ORDER BY n.sequence LIMIT ${MAX_NOTIFICATIONS}`
+
+// 1 row written, and its place in the index of ledgers with notifications that are not handed on.
+const HANDED = `
+  UPDATE ledgers SET handed_notification = ?2 WHERE ledger_id = ?1 AND handed_notification < ?2`
+
+/** What a delivery needs of a notification. */
+export interface Numbered {
+  readonly sequence: number
+  readonly type: string
+  readonly at_ms: number
+}
+
+async function handOnLedger(env: Bindings, ledger_id: string, endpoints: readonly Endpoint[]): Promise<void> {
+  const { results } = await env.DB.prepare(UNHANDED).bind(ledger_id).all<Numbered>()
+  const last = results.at(-1)
+  if (!last) return
+  await enqueue(env.WEBHOOKS, deliveriesOf(ledger_id, results, endpoints))
+  await env.DB.prepare(HANDED).bind(ledger_id, last.sequence).run()
+}
+
+/** The deliveries of notifications to the endpoints that subscribe to them, in the order of the notifications. */
+export function deliveriesOf(
+  ledger_id: string,
+  notifications: readonly Numbered[],
+  endpoints: readonly Endpoint[],
+): Delivered[] {
+  const tag = tagOf(ledgerName(ledger_id))
+  return notifications.flatMap(({ sequence, type, at_ms }) =>
+    endpoints
+      .filter(({ types }) => subscribes(types, type))
+      .map(({ owner, webhook_endpoint_id }) => ({
+        owner,
+        webhook_endpoint_id,
+        notification_id: ledgerId('ntf', at_ms, sequence, tag),
+        sequence,
+        type,
+        at_ms,
+      })),
+  )
+}
+
+// 1 row written, and none if the ledger has endpoints already. Its next notifications are handed on, not the earlier ones.
+const BEGIN = `
+  INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, handed_notification)
+  VALUES (?1, 0, 0, 0, 0)
+  ON CONFLICT (ledger_id) DO UPDATE SET handed_notification = last_notification WHERE handed_notification IS NULL`
+
+/** The statement that begins to hand on the notifications of a ledger, beside the one that adds its first endpoint. */
+export function beginHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
+  return env.DB.prepare(BEGIN).bind(ledger_id)
+}
+
+const END = `
+  UPDATE ledgers SET handed_notification = NULL
+  WHERE ledger_id = ?1 AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE owner = ?1)`
+
+/** The statement that ends it, behind the one that deletes an endpoint: only the last one ends it. */
+export function endHandingOn(env: Pick<Bindings, 'DB'>, ledger_id: string): D1PreparedStatement {
+  return env.DB.prepare(END).bind(ledger_id)
+}

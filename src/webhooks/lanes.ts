@@ -1,0 +1,47 @@
+/** Runs tasks at once, with a limit for all of them and one for those of the same key. */
+export class Lanes {
+  private readonly waiting: { readonly key: string; readonly start: () => void }[] = []
+  private readonly running = new Map<string, number>()
+  private total = 0
+  private readonly limits: { readonly all: number; readonly of_key: number }
+
+  constructor(limits: { readonly all: number; readonly of_key: number }) {
+    this.limits = limits
+  }
+
+  /** The result never comes if the lanes close before the task begins. */
+  run<T>(key: string, task: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const start = () => {
+        this.count(key, 1)
+        task()
+          .then(resolve, reject)
+          .finally(() => {
+            this.count(key, -1)
+            this.startNext()
+          })
+      }
+      this.waiting.push({ key, start })
+      this.startNext()
+    })
+  }
+
+  /** Begins no further task; those that run go on. */
+  close(): void {
+    this.waiting.length = 0
+  }
+
+  private startNext(): void {
+    while (this.total < this.limits.all) {
+      const next = this.waiting.findIndex(({ key }) => (this.running.get(key) ?? 0) < this.limits.of_key)
+      const [found] = next < 0 ? [] : this.waiting.splice(next, 1)
+      if (!found) return
+      found.start()
+    }
+  }
+
+  private count(key: string, change: 1 | -1): void {
+    this.total += change
+    this.running.set(key, (this.running.get(key) ?? 0) + change)
+  }
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import type { Delivered } from './deliveries.ts'
+
+/** A message of the queue `webhooks`, as JSON: a delivery is due. It may come twice, or late. */
+export interface DeliveryMessage extends Delivered {
+  readonly v: 1
+}
+
+const schema = z.object({
+  v: z.literal(1),
+  owner: z.string(),
+  webhook_endpoint_id: z.string(),
+  notification_id: z.string(),
+  sequence: z.int(),
+  type: z.string(),
+  at_ms: z.int(),
+})
+
+export function messageOf({
+  owner,
+  webhook_endpoint_id,
+  notification_id,
+  sequence,
+  type,
+  at_ms,
+}: Delivered): DeliveryMessage {
+  return { v: 1, owner, webhook_endpoint_id, notification_id, sequence, type, at_ms }
+}
+
+/** Returns undefined for a body that this Worker never sends. */
+export function parseMessage(body: unknown): Delivered | undefined {
+  const parsed = schema.safeParse(body)
+  if (!parsed.success) return undefined
+  const { v: _v, ...delivered } = parsed.data
+  return delivered
+}
+
+/** A queue takes this many messages at once. */
+const MAX_SENT_AT_ONCE = 100
+
+/** Puts deliveries into the queue. Those that were put there before an error come twice if it is repeated. */
+export async function enqueue(queue: Queue<DeliveryMessage>, delivered: readonly Delivered[]): Promise<void> {
+  for (let i = 0; i < delivered.length; i += MAX_SENT_AT_ONCE) {
+    const bodies = delivered.slice(i, i + MAX_SENT_AT_ONCE).map((one) => ({ body: messageOf(one) }))
+    await queue.sendBatch(bodies)
+  }
+}

@@ -1,0 +1,129 @@
+import type { Bindings } from '../bindings.ts'
+import { ledgerId } from '../ids.ts'
+import { LEDGERS_BEHIND } from '../ledger/flush/flush-failures.ts'
+import { parseStored } from '../ledger/model/json.ts'
+import { tagOf } from '../ledger/model/ledger-ids.ts'
+import type { NotificationData } from '../ledger/model/notifications.ts'
+import { readEnabledEndpoints } from './endpoints.ts'
+import { deliveriesOf, type Numbered } from './fan-out.ts'
+import { enqueue } from './message.ts'
+import { OPERATOR } from './secrets.ts'
+import { OPERATOR_TYPES, type OperatorType } from './types.ts'
+
+/**
+ * Notifications of the deployment for its operator: one when a condition begins, and none until it has ended. They are in
+ * the table of all notifications, under a ledger of their own name.
+ */
+
+/** Flushing retries by itself: a short delay needs nobody. */
+const BEHIND_FOR_MS = 300_000
+const MAX_COUNTED = 10_000
+
+const COUNT_BEHIND = `
+  SELECT count(*) AS ledgers, min(unflushed_since_ms) AS since_ms FROM (${LEDGERS_BEHIND} LIMIT ${MAX_COUNTED})
+  WHERE unflushed_since_ms <= ?1`
+
+const COUNT_DEAD_LETTERS = `
+  SELECT count(*) AS count FROM (SELECT 1 FROM dead_letters WHERE state = 'open' LIMIT ${MAX_COUNTED})`
+
+const COUNT_DIFFERENT = `
+  SELECT count(*) AS count FROM (SELECT 1 FROM reconciliations WHERE status = 'DIFFERENT' LIMIT ${MAX_COUNTED})`
+
+// 1 row written, and none by a repeat after a crash.
+const INSERT = `
+  INSERT INTO notifications (ledger_id, sequence, type, at_ms, data)
+  SELECT '${OPERATOR}', value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value -> 'data'
+  FROM json_each(?1) WHERE true ON CONFLICT (ledger_id, sequence) DO NOTHING`
+
+const READ = `
+  SELECT sequence, type, at_ms, data FROM notifications
+  WHERE ledger_id = '${OPERATOR}' AND sequence > ?1 AND sequence <= ?2 ORDER BY sequence`
+
+interface OperatorRow extends Numbered {
+  readonly data: string
+}
+
+interface Condition {
+  readonly type: OperatorType
+  readonly data: NotificationData
+}
+
+/** The conditions that hold, and the number of the last notification: the place of the scheduled job. */
+interface Known {
+  readonly active: readonly string[]
+  readonly sequence: number
+}
+
+interface Run {
+  readonly env: Bindings
+  readonly now_ms: number
+  readonly after: string
+  readonly reach: (place: string) => void
+}
+
+/** Without an endpoint of the operator's, nothing is read and nothing is kept. */
+export async function notifyOperator({ env, now_ms, after, reach }: Run): Promise<void> {
+  const endpoints = await readEnabledEndpoints(env, [OPERATOR])
+  if (endpoints.length === 0) return
+  const known: Known = after === '' ? { active: [], sequence: 0 } : parseStored(after)
+  const conditions = await readConditions(env.DB, now_ms)
+  const begun = conditions.filter(({ type }) => !known.active.includes(type))
+  const sequence = known.sequence + begun.length
+  if (begun.length > 0) {
+    const rows = begun.map(({ type, data }, i) => ({
+      ...{ type, data, at_ms: now_ms },
+      sequence: known.sequence + i + 1,
+    }))
+    await env.DB.prepare(INSERT).bind(JSON.stringify(rows)).run()
+    const { results } = await env.DB.prepare(READ).bind(known.sequence, sequence).all<OperatorRow>()
+    await enqueue(env.WEBHOOKS, deliveriesOf(OPERATOR, results, endpoints))
+  }
+  reach(JSON.stringify({ active: conditions.map(({ type }) => type), sequence } satisfies Known))
+}
+
+async function readConditions(db: D1Database, now_ms: number): Promise<Condition[]> {
+  const [behind, letters, different] = await Promise.all([
+    db
+      .prepare(COUNT_BEHIND)
+      .bind(now_ms - BEHIND_FOR_MS)
+      .first<{ readonly ledgers: number; readonly since_ms: number | null }>(),
+    db.prepare(COUNT_DEAD_LETTERS).first<number>('count'),
+    db.prepare(COUNT_DIFFERENT).first<number>('count'),
+  ])
+  const lag_seconds = Math.round((now_ms - (behind?.since_ms ?? now_ms)) / 1_000)
+  const data: Record<OperatorType, NotificationData | undefined> = {
+    'ops.flush_behind': behind?.ledgers ? { ledgers: behind.ledgers, lag_seconds } : undefined,
+    'ops.dead_letters': letters ? { open: letters } : undefined,
+    'ops.reconcile_difference': different ? { ledgers: different } : undefined,
+  }
+  return OPERATOR_TYPES.flatMap((type) => (data[type] ? [{ type, data: data[type] }] : []))
+}
+
+/** A notification of the deployment, as `NotificationView` is one of a ledger. */
+export interface OperatorView {
+  readonly id: string
+  readonly type: string
+  readonly timestamp: string
+  readonly sequence: number
+  readonly customer_id: null
+  readonly mode: null
+  readonly data: NotificationData
+}
+
+export async function readOperatorNotifications(
+  env: Pick<Bindings, 'DB'>,
+  range: { readonly after_sequence: number; readonly to_sequence: number },
+): Promise<OperatorView[]> {
+  const bound = env.DB.prepare(READ).bind(range.after_sequence, range.to_sequence)
+  const { results } = await bound.all<OperatorRow>()
+  const tag = tagOf({ customer_id: OPERATOR, mode: 'live' })
+  return results.map(({ sequence, type, at_ms, data }) => ({
+    id: ledgerId('ntf', at_ms, sequence, tag),
+    type,
+    timestamp: new Date(at_ms).toISOString(),
+    sequence,
+    customer_id: null,
+    mode: null,
+    data: parseStored(data),
+  }))
+}

@@ -1,0 +1,75 @@
+import type { Bindings } from '../bindings.ts'
+import { ledgerName } from '../db/ledger-db.ts'
+import { notify } from '../ledger/client/client.ts'
+import { logError, logWarning } from '../logging/log.ts'
+import { dropPending, type Outcome, recordOutcomes } from './deliveries.ts'
+import { disableEndpoint, setFailing } from './endpoints.ts'
+import type { Consequence } from './outcome.ts'
+import { OPERATOR } from './secrets.ts'
+
+/**
+ * Records what became of deliveries, in one batch of D1: a row for each delivery, and what changes of the endpoints.
+ * Throws when D1 does not answer; a repeat changes nothing more.
+ */
+export async function record(
+  env: Bindings,
+  consequences: readonly Consequence[],
+  others: readonly Outcome[],
+  now_ms: number,
+): Promise<void> {
+  const outcomes = [...consequences.map(({ outcome }) => outcome), ...others]
+  if (outcomes.length === 0) return
+  const disabled = await announced(env, consequences)
+  const failing = newStates(consequences)
+  await env.DB.batch([
+    recordOutcomes(env, outcomes),
+    ...(failing.length > 0 ? [setFailing(env, failing)] : []),
+    ...disabled.flatMap(({ endpoint, disable }) => [
+      disableEndpoint(env, endpoint, disable ?? 'failing', now_ms),
+      dropPending(env, endpoint.webhook_endpoint_id),
+    ]),
+  ])
+}
+
+/** The last state of each endpoint whose state changes. */
+function newStates(consequences: readonly Consequence[]) {
+  const states = new Map<string, Parameters<typeof setFailing>[1][number]>()
+  for (const { endpoint, failing_since_ms: at_ms } of consequences) {
+    const { owner, webhook_endpoint_id } = endpoint
+    if (at_ms !== undefined) states.set(webhook_endpoint_id, { owner, webhook_endpoint_id, at_ms })
+  }
+  return [...states.values()]
+}
+
+/**
+ * The endpoints to disable, once each, whose owner was notified. The notification comes first, and a repeat of it adds
+ * nothing: a crash in between leaves an endpoint that its next failure disables.
+ */
+async function announced(env: Bindings, consequences: readonly Consequence[]): Promise<Consequence[]> {
+  const to_disable = new Map(
+    consequences
+      .filter(({ disable }) => disable !== undefined)
+      .map((one) => [one.endpoint.webhook_endpoint_id, one]),
+  )
+  const results = await Promise.all(
+    [...to_disable.values()].map(async (one) => ((await announce(env, one)) ? [one] : [])),
+  )
+  return results.flat()
+}
+
+async function announce(env: Bindings, { endpoint, disable: reason }: Consequence): Promise<boolean> {
+  const { owner, webhook_endpoint_id, updated_at_ms } = endpoint
+  logWarning('webhook_endpoint_disabled', { webhook_endpoint_id, owner, reason })
+  if (owner === OPERATOR) return true
+  try {
+    const id = `webhook_endpoint.disabled ${webhook_endpoint_id} ${updated_at_ms}`
+    const data = { webhook_endpoint_id, reason: reason ?? null }
+    const notice = { type: 'webhook_endpoint.disabled', data } as const
+    const result = await notify(env, ledgerName(owner), { id, notice })
+    if (result.kind !== 'refused') return true
+    logWarning('webhook_endpoint_not_disabled', { webhook_endpoint_id, code: result.refusal.code })
+  } catch (error) {
+    logError('webhook_endpoint_not_disabled', error, { webhook_endpoint_id })
+  }
+  return false
+}

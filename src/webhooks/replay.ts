@@ -1,0 +1,67 @@
+import type { Bindings } from '../bindings.ts'
+import { type Delivered, deliveryId, restartDeliveries, restartDelivery } from './deliveries.ts'
+import type { SealedEndpoint } from './endpoints.ts'
+import { deliveriesOf, type Numbered } from './fan-out.ts'
+import { enqueue } from './message.ts'
+
+/** Sends again what an endpoint did not get, or what it lost. */
+
+/** The most notifications that one call takes. */
+export const MAX_REPLAYED = 1_000
+
+// Halves the range of sequences until the first notification of a time or later is found: about 2 rows read for each of
+// 20 steps, whatever the length of the list. Sequences follow each other in time.
+const AT_MIDDLE = `
+  SELECT at_ms FROM notifications WHERE ledger_id = ?1 AND sequence >= (low + high) / 2 ORDER BY sequence LIMIT 1`
+
+const FIRST_AT = `
+  WITH RECURSIVE s (low, high) AS (
+    SELECT min(sequence), max(sequence) + 1 FROM notifications WHERE ledger_id = ?1
+    UNION ALL
+    SELECT iif((${AT_MIDDLE}) < ?2, (low + high) / 2 + 1, low), iif((${AT_MIDDLE}) < ?2, high, (low + high) / 2)
+    FROM s WHERE low < high)
+  SELECT max(low) FROM s`
+
+const IN_RANGE = `
+  SELECT sequence, type, at_ms FROM notifications
+  WHERE ledger_id = ?1 AND sequence >= (${FIRST_AT}) AND at_ms < ?3 ORDER BY sequence LIMIT ${MAX_REPLAYED + 1}`
+
+export interface Range {
+  readonly from_ms: number
+  readonly to_ms: number
+  /** Leaves out deliveries that succeeded. */
+  readonly only_failed: boolean
+}
+
+export interface Replayed {
+  readonly deliveries: number
+  /** The time from which another call continues; null at the end of the range. */
+  readonly next_from_ms: number | null
+}
+
+/**
+ * Begins the deliveries of a range again, also of notifications that the endpoint never got. Those under way are left as
+ * they are. If the queue does not take the messages, the sweep does.
+ */
+export async function replay(
+  env: Bindings,
+  endpoint: SealedEndpoint,
+  { from_ms, to_ms, only_failed }: Range,
+  now_ms: number,
+): Promise<Replayed> {
+  const { owner } = endpoint
+  const { results } = await env.DB.prepare(IN_RANGE).bind(owner, from_ms, to_ms).all<Numbered>()
+  const wanted = deliveriesOf(owner, results.slice(0, MAX_REPLAYED), [endpoint])
+  const options = { due_at_ms: now_ms, succeeded: !only_failed }
+  const restarted = await restartDeliveries(env, wanted, options).all<{ readonly delivery_id: string }>()
+  const ids = new Set(restarted.results.map(({ delivery_id }) => delivery_id))
+  const begun = wanted.filter((one) => ids.has(deliveryId(one)))
+  await enqueue(env.WEBHOOKS, begun)
+  return { deliveries: begun.length, next_from_ms: results[MAX_REPLAYED]?.at_ms ?? null }
+}
+
+/** Makes a delivery due now. One whose attempt is under way is left as it is. */
+export async function retryNow(env: Bindings, delivered: Delivered, now_ms: number): Promise<void> {
+  const { meta } = await restartDelivery(env, delivered, now_ms).run()
+  if (meta.changes === 1) await enqueue(env.WEBHOOKS, [delivered])
+}

@@ -1,0 +1,51 @@
+import { DAY_MS, HOUR_MS } from '../time/durations.ts'
+
+/** When a delivery that failed is attempted again. */
+
+const MINUTE_MS = 60_000
+
+/** The delays of Standard Webhooks 1.0 between one attempt and the next: ten attempts in about three days. */
+export const RETRY_DELAYS_MS: readonly number[] = [
+  5_000,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  2 * HOUR_MS,
+  5 * HOUR_MS,
+  10 * HOUR_MS,
+  14 * HOUR_MS,
+  20 * HOUR_MS,
+  DAY_MS,
+]
+
+/** A receiver can ask for a later attempt, but not for one that is later than this. */
+const MAX_RETRY_AFTER_MS = DAY_MS
+
+/** An endpoint that has only failed for this long is disabled. */
+export const FAILING_LIMIT_MS = 5 * DAY_MS
+
+/**
+ * Returns the time of the attempt after the `made`-th one; undefined if that was the last one. `Retry-After` can make it
+ * later, never earlier.
+ */
+export function nextAttemptMs(
+  made: number,
+  now_ms: number,
+  retry_after_ms: number | undefined,
+): number | undefined {
+  const delay_ms = RETRY_DELAYS_MS[made - 1]
+  if (delay_ms === undefined) return undefined
+  return now_ms + Math.max(delay_ms, Math.min(retry_after_ms ?? 0, MAX_RETRY_AFTER_MS))
+}
+
+/**
+ * Reads the header `Retry-After` (RFC 9110, section 10.2.3): seconds, or an HTTP date. Returns milliseconds from now;
+ * undefined for no header, or one of another form.
+ */
+export function retryAfterMs(header: string | null, now_ms: number): number | undefined {
+  if (header === null) return undefined
+  const text = header.trim()
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000
+  // `Date.parse` takes many forms: only those that name a day of the week are HTTP dates.
+  const at_ms = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(at_ms) ? undefined : Math.max(0, at_ms - now_ms)
+}

@@ -1,0 +1,199 @@
+import { z } from '@hono/zod-openapi'
+import { MODES } from '../db/schema.ts'
+import { customerText, objectId } from '../http/input/identifiers.ts'
+import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
+import { timeInput } from '../http/input/times.ts'
+import { NOTIFICATION_TYPES } from '../ledger/model/notifications.ts'
+import { DELIVERY_STATUSES } from './deliveries.ts'
+import { DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS } from './secrets.ts'
+import { isSubscription, MAX_TYPES, OPERATOR_TYPES } from './types.ts'
+
+/** The schemas of endpoints and deliveries. Those of the operator subscribe to other types. */
+
+const MAX_URL_CHARS = 2_048
+const MAX_DESCRIPTION_CHARS = 500
+
+function subscriptions(known: readonly string[], examples: readonly [string, string]) {
+  const message = `must be *, a type of notification such as ${examples[0]}, or a group such as ${examples[1]}`
+  return z
+    .array(
+      z
+        .string()
+        .max(64)
+        .refine((text) => isSubscription(text, known), message),
+    )
+    .min(1, 'must have at least one type')
+    .max(MAX_TYPES, `must have at most ${MAX_TYPES} types`)
+    .openapi({
+      description: 'The notifications to send: `*` for all, types, or groups.',
+      example: [...examples],
+    })
+}
+
+const fieldsWith = (types: ReturnType<typeof subscriptions>) => ({
+  url: z.string().min(1).max(MAX_URL_CHARS).openapi({
+    description:
+      'An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`.',
+    example: 'https://example.com/webhooks',
+  }),
+  types,
+  description: z.string().max(MAX_DESCRIPTION_CHARS).openapi({ example: 'Low balances' }),
+  enabled: z.boolean(),
+  v1a: z.boolean().openapi({
+    description:
+      'Adds Ed25519 signatures (`v1a`), which `public_key` verifies, beside those of the shared secret.',
+  }),
+})
+
+function endpointSchemas(name: string, fields: ReturnType<typeof fieldsWith>) {
+  const draft = z
+    .strictObject({
+      url: fields.url,
+      types: fields.types,
+      description: fields.description.optional(),
+      enabled: fields.enabled.default(true),
+      v1a: fields.v1a.default(false),
+    })
+    .openapi(`${name}Draft`)
+  const change = z
+    .strictObject({
+      url: fields.url.optional(),
+      types: fields.types.optional(),
+      description: fields.description.nullable().optional(),
+      enabled: fields.enabled.optional(),
+      v1a: fields.v1a.optional(),
+    })
+    .refine((given) => Object.keys(given).length > 0, 'must have at least one field to change')
+    .openapi(`${name}Change`)
+  return { draft, change }
+}
+
+export const endpointSchemasOf = {
+  customer: endpointSchemas(
+    'WebhookEndpoint',
+    fieldsWith(subscriptions(NOTIFICATION_TYPES, ['credits.low', 'limit.*'])),
+  ),
+  operator: endpointSchemas(
+    'OperatorWebhookEndpoint',
+    fieldsWith(subscriptions(OPERATOR_TYPES, ['ops.flush_behind', 'ops.*'])),
+  ),
+}
+
+export const endpointPath = z.object({
+  id: customerText().openapi({
+    param: { name: 'id', in: 'path' },
+    example: 'we_01m82kr9vnj1qk2s67ndqm186w',
+  }),
+})
+
+export const endpointsQuery = z.strictObject(idPageQuery('we'))
+
+const optionalTime = z.iso.datetime().nullable()
+
+export const endpointSchema = z
+  .object({
+    id: z.string(),
+    url: z.string(),
+    types: z.array(z.string()),
+    description: z.string().nullable(),
+    enabled: z.boolean(),
+    disabled_reason: z.enum(['gone', 'failing']).nullable().openapi({
+      description:
+        '`gone`: the receiver answered 410. `failing`: every attempt of five days failed. Null if it is enabled, or was disabled by a request.',
+    }),
+    failing_since: optionalTime.openapi({ description: 'The first failed attempt since the last success.' }),
+    v1a: z.boolean(),
+    public_key: z
+      .string()
+      .nullable()
+      .openapi({ description: '`whpk_…`, which verifies `v1a` signatures; null without them.' }),
+    previous_secret_expires_at: optionalTime.openapi({
+      description: 'Until then, messages are signed with the replaced secret as well.',
+    }),
+    mode: z.enum(MODES).nullable().openapi({ description: "Null for an endpoint of the operator's." }),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+  })
+  .openapi('WebhookEndpoint')
+
+export const endpointWithSecretSchema = endpointSchema
+  .extend({
+    secret: z
+      .string()
+      .openapi({ description: '`whsec_…`, which verifies `v1` signatures. Shown only once.' }),
+  })
+  .openapi('WebhookEndpointWithSecret')
+
+export const endpointsSchema = pageSchema(endpointSchema).openapi('WebhookEndpointsPage')
+
+export const rotateSchema = z
+  .strictObject({
+    overlap_seconds: z.int().min(0).max(MAX_OVERLAP_SECONDS).default(DEFAULT_OVERLAP_SECONDS).openapi({
+      description: 'How long messages are signed with the replaced secret as well.',
+    }),
+  })
+  .openapi('WebhookSecretRotation')
+
+export const replaySchema = z
+  .strictObject({
+    from: timeInput().openapi({ description: 'Notifications from this time on, at most 30 days back.' }),
+    to: timeInput().optional().openapi({ description: 'Notifications before this time. Default: now.' }),
+    only_failed: z.boolean().default(false).openapi({
+      description: 'Leaves out what the endpoint received.',
+    }),
+  })
+  .openapi('WebhookReplay')
+
+export const replayedSchema = z
+  .object({
+    deliveries: z.int().openapi({ description: 'The deliveries that begin again.' }),
+    next_from: optionalTime.openapi({
+      description:
+        'Call again with this `from`: the range has more notifications than one call takes. Null at its end.',
+    }),
+  })
+  .openapi('WebhookReplayed')
+
+const attemptSchema = z
+  .object({
+    at: z.iso.datetime(),
+    status_code: z.int().nullable().openapi({ description: 'Null if there was no answer.' }),
+    error: z
+      .enum(['timeout', 'connection_failed', 'address_refused', 'name_not_resolved'])
+      .nullable()
+      .openapi({ description: 'Why there was no answer.' }),
+    duration_ms: z.int(),
+    answer: z.string().openapi({ description: 'The first 1 KB of the answer.' }),
+  })
+  .openapi('WebhookAttempt')
+
+export const deliverySchema = z
+  .object({
+    id: z.string(),
+    endpoint_id: z.string(),
+    notification_id: z.string(),
+    type: z.string(),
+    sequence: z.int().openapi({ description: 'The number of the notification in its ledger; 0 for a test.' }),
+    status: z.enum(DELIVERY_STATUSES),
+    next_attempt_at: optionalTime.openapi({ description: 'Null unless it is pending.' }),
+    attempts: z.array(attemptSchema).openapi({ description: 'Oldest first, the last 20.' }),
+    mode: z.enum(MODES).nullable(),
+    created_at: z.iso.datetime().openapi({ description: 'The time of the notification.' }),
+  })
+  .openapi('WebhookDelivery')
+
+export const deliveriesSchema = pageSchema(deliverySchema).openapi('WebhookDeliveriesPage')
+
+export const deliveryPath = z.object({
+  id: customerText().openapi({
+    param: { name: 'id', in: 'path' },
+    example: 'dlv_01m82kr9vnj1qk2s67ndqm186w',
+  }),
+})
+
+export const deliveriesQuery = z.strictObject({
+  ...idPageQuery('dlv'),
+  endpoint_id: objectId().optional(),
+  status: z.enum(DELIVERY_STATUSES).optional(),
+  type: z.string().max(64).optional().openapi({ example: 'credits.low' }),
+})

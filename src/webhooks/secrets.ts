@@ -1,0 +1,77 @@
+import { open, seal } from '../secrets/aes-gcm.ts'
+import type { Endpoint, SealedEndpoint } from './endpoints.ts'
+import { newKeyPair, newSigningKey, type SigningKey } from './signing.ts'
+
+/** The signing keys of an endpoint, encrypted under the data key of their owner. */
+export interface EndpointKeys {
+  readonly current: SigningKey
+  /** The replaced key; it signs until `Endpoint.previous_key_ends_at_ms`. */
+  readonly previous: SigningKey | null
+}
+
+/** The longest time for which a replaced key signs as well. */
+export const MAX_OVERLAP_SECONDS = 604_800
+export const DEFAULT_OVERLAP_SECONDS = 86_400
+
+type Place = Pick<Endpoint, 'owner' | 'webhook_endpoint_id'>
+
+export function sealKeys(keys: EndpointKeys, data_key: Uint8Array, place: Place): string {
+  return seal(Buffer.from(JSON.stringify(keys)), data_key, placeOf(place))
+}
+
+/** Returns undefined if the row was damaged or belongs to another endpoint. */
+export function openKeys(endpoint: SealedEndpoint, data_key: Uint8Array): EndpointKeys | undefined {
+  const bytes = open(endpoint.sealed, data_key, placeOf(endpoint))
+  return bytes && JSON.parse(Buffer.from(bytes).toString('utf8'))
+}
+
+/** The keys that sign a message now. */
+export function signingKeys(
+  keys: EndpointKeys,
+  { previous_key_ends_at_ms }: Pick<Endpoint, 'previous_key_ends_at_ms'>,
+  now_ms: number,
+): SigningKey[] {
+  const overlaps = previous_key_ends_at_ms !== null && now_ms < previous_key_ends_at_ms
+  return keys.previous && overlaps ? [keys.current, keys.previous] : [keys.current]
+}
+
+/** What a change of an endpoint's keys makes of them. */
+export interface ChangedKeys {
+  readonly keys: EndpointKeys
+  readonly public_key: string | null
+}
+
+/** Replaces both keys. The ones before stay beside them: only the newest replaced keys are kept. */
+export async function rotatedKeys(keys: EndpointKeys): Promise<ChangedKeys> {
+  const { public_key, ...current } = await newSigningKey({ v1a: keys.current.private_key !== null })
+  return { keys: { current, previous: keys.current }, public_key }
+}
+
+/** Adds or removes the Ed25519 key. The shared secret stays. */
+export async function withSignatures(
+  keys: EndpointKeys,
+  { v1a }: { readonly v1a: boolean },
+): Promise<ChangedKeys> {
+  const { previous, current } = keys
+  if (v1a) {
+    const { private_key, public_key } = await newKeyPair()
+    return { keys: { current: { ...current, private_key }, previous }, public_key }
+  }
+  const without = { ...current, private_key: null }
+  return {
+    keys: { current: without, previous: previous && { ...previous, private_key: null } },
+    public_key: null,
+  }
+}
+
+/** The owner whose data key encrypts the keys of the operator's endpoints. */
+export const OPERATOR = 'operator'
+
+/** The customer, or the operator, whose data key encrypts an owner's keys. */
+export function keyOwner(owner: string): string {
+  return owner.split(':')[0] ?? owner
+}
+
+function placeOf({ owner, webhook_endpoint_id }: Place): string {
+  return JSON.stringify(['webhook_endpoint', owner, webhook_endpoint_id])
+}

@@ -1,0 +1,118 @@
+import type { Fetch } from '../http/outbound/resolve.ts'
+import { LATE, withDeadline } from '../time/durations.ts'
+import { retryAfterMs } from './schedule.ts'
+
+/** One attempt to send a message: a POST that is answered within 15 s, of whose answer 1 KB is read. */
+
+/** Why there was no answer. */
+export type SendError = 'timeout' | 'connection_failed' | 'address_refused' | 'name_not_resolved'
+
+/** An attempt as the log of deliveries keeps it. */
+export interface Attempt {
+  readonly at_ms: number
+  /** Null if there was no answer. */
+  readonly status_code: number | null
+  /** Null if there was an answer. */
+  readonly error: SendError | null
+  readonly duration_ms: number
+  /** The beginning of the answer. */
+  readonly answer: string
+}
+
+export interface Sent {
+  readonly attempt: Attempt
+  readonly retry_after_ms: number | undefined
+}
+
+export interface Message {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface SendLimits {
+  readonly fetcher: Fetch
+  readonly timeout_ms: number
+  readonly now: () => number
+}
+
+export const TIMEOUT_MS = 15_000
+/** The status is known when the answer begins: its text is not worth a long wait. */
+const ANSWER_TIMEOUT_MS = 1_000
+const MAX_ANSWER_BYTES = 1_024
+
+export function isSuccess({ status_code }: Attempt): boolean {
+  return status_code !== null && status_code >= 200 && status_code < 300
+}
+
+/** The attempt of a message that was not sent. */
+export function notSent(error: SendError, at_ms: number): Sent {
+  return {
+    attempt: { at_ms, status_code: null, error, duration_ms: 0, answer: '' },
+    retry_after_ms: undefined,
+  }
+}
+
+/** Sends a message. Never throws, and follows no redirect: the new place was not checked. */
+export async function send(message: Message, { fetcher, timeout_ms, now }: SendLimits): Promise<Sent> {
+  const at_ms = now()
+  const stop = new AbortController()
+  const request = fetcher(message.url, {
+    method: 'POST',
+    headers: message.headers,
+    body: message.body,
+    redirect: 'manual',
+    signal: stop.signal,
+  })
+  try {
+    const response = await withDeadline(request, timeout_ms)
+    if (response === LATE) return failed('timeout', at_ms, now())
+    const answer = await beginningOf(response, Math.min(ANSWER_TIMEOUT_MS, timeout_ms))
+    const ended_ms = now()
+    return {
+      attempt: {
+        at_ms,
+        status_code: response.status,
+        error: null,
+        duration_ms: ended_ms - at_ms,
+        answer,
+      },
+      retry_after_ms: retryAfterMs(response.headers.get('Retry-After'), ended_ms),
+    }
+  } catch {
+    return failed('connection_failed', at_ms, now())
+  } finally {
+    // Also frees the connection of an answer that was not read to its end.
+    stop.abort()
+    request.catch(() => undefined)
+  }
+}
+
+function failed(error: SendError, at_ms: number, ended_ms: number): Sent {
+  const sent = notSent(error, at_ms)
+  return { ...sent, attempt: { ...sent.attempt, duration_ms: ended_ms - at_ms } }
+}
+
+/** Reads at most 1 KB, and what arrives in time. */
+async function beginningOf(response: Response, timeout_ms: number): Promise<string> {
+  if (!response.body) return ''
+  const reader = response.body.getReader()
+  const chunks: Uint8Array[] = []
+  const read = async () => {
+    for (let bytes = 0; bytes < MAX_ANSWER_BYTES; ) {
+      const { done, value } = await reader.read()
+      if (done || !(value instanceof Uint8Array)) return
+      chunks.push(value)
+      bytes += value.byteLength
+    }
+  }
+  try {
+    await withDeadline(read(), timeout_ms)
+  } catch {
+    // The status is known; an answer that breaks off is kept as far as it came.
+  }
+  reader.cancel().catch(() => undefined)
+  const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES))
+  // A character that the limit divides is not shown.
+  return text.replace(/\uFFFD$/, '')
+}

@@ -1,0 +1,82 @@
+import type { Bindings } from '../bindings.ts'
+import { logFailure } from '../logging/log.ts'
+import { type DataKeyRow, openDataKey, selectDataKey } from '../secrets/data-keys.ts'
+import { type Content, contentKey, readContents } from './content.ts'
+import {
+  countInFlight,
+  type Delivered,
+  type DeliveryState,
+  deliveryId,
+  MAX_IN_FLIGHT,
+  readStates,
+} from './deliveries.ts'
+import { readEndpoints, type SealedEndpoint } from './endpoints.ts'
+import { keyOwner, openKeys, signingKeys } from './secrets.ts'
+import type { SigningKey } from './signing.ts'
+
+/** What D1 knows of deliveries that are due: a few statements for all of them. */
+export interface Situation {
+  /** Undefined if the endpoint was deleted. */
+  readonly endpoint: SealedEndpoint | undefined
+  /** Undefined if the delivery has no row yet: it was not attempted. */
+  readonly state: DeliveryState | undefined
+  /** Undefined if the notification is no longer kept. */
+  readonly content: Content | undefined
+  /** None if no master key opens them. */
+  readonly keys: readonly SigningKey[]
+  /** The most attempts of this endpoint are under way. */
+  readonly is_busy: boolean
+}
+
+/** Throws when D1 does not answer. */
+export async function readSituations(
+  env: Bindings,
+  delivered: readonly Delivered[],
+  now_ms: number,
+): Promise<ReadonlyMap<Delivered, Situation>> {
+  const owners = [...new Set(delivered.map(({ owner }) => keyOwner(owner)))]
+  const ids = [...new Set(delivered.map(({ webhook_endpoint_id }) => webhook_endpoint_id))]
+  const [contents, endpoints, states, counts, data_keys] = await Promise.all([
+    readContents(env, delivered),
+    readEndpoints(env, delivered),
+    readStates(env, delivered),
+    countInFlight(env, ids, now_ms),
+    Promise.all(
+      owners.map(
+        async (owner) => [owner, (await selectDataKey(env.DB, owner).all<DataKeyRow>()).results] as const,
+      ),
+    ),
+  ])
+  const endpoint_of = new Map(endpoints.map((one) => [one.webhook_endpoint_id, one]))
+  const state_of = new Map(states.map((state) => [state.delivery_id, state]))
+  const count_of = new Map(counts.map((row) => [row.webhook_endpoint_id, row.count]))
+  const data_key_of = new Map(data_keys)
+  return new Map(
+    delivered.map((one) => {
+      const endpoint = endpoint_of.get(one.webhook_endpoint_id)
+      const data_key = data_key_of.get(keyOwner(one.owner)) ?? []
+      const situation: Situation = {
+        endpoint,
+        state: state_of.get(deliveryId(one)),
+        content: contents.get(contentKey(one)),
+        keys: endpoint ? keysOf(env, endpoint, data_key, now_ms) : [],
+        is_busy: (count_of.get(one.webhook_endpoint_id) ?? 0) >= MAX_IN_FLIGHT,
+      }
+      return [one, situation]
+    }),
+  )
+}
+
+/** The keys that sign a message of an endpoint now; none, and a line in the log, if they cannot be read. */
+export function keysOf(
+  env: Bindings,
+  endpoint: SealedEndpoint,
+  rows: readonly DataKeyRow[],
+  now_ms: number,
+): SigningKey[] {
+  const data_key = openDataKey(env, keyOwner(endpoint.owner), rows)
+  const keys = data_key.kind === 'key' ? openKeys(endpoint, data_key.key) : undefined
+  if (keys) return signingKeys(keys, endpoint, now_ms)
+  logFailure('webhook_keys_locked', { webhook_endpoint_id: endpoint.webhook_endpoint_id })
+  return []
+}

@@ -1,0 +1,78 @@
+import type { Bindings } from '../bindings.ts'
+import { logError } from '../logging/log.ts'
+import { type AddressCheck, attempt } from './attempt.ts'
+import { decide } from './decide.ts'
+import { claimNext, type Delivered, type Outcome } from './deliveries.ts'
+import { messageOf } from './message.ts'
+import type { DeliverOptions } from './options.ts'
+import { type Consequence, consequenceOf } from './outcome.ts'
+import { record } from './record.ts'
+import { settleDue, settleUnsent } from './settle.ts'
+import { readSituations } from './situation.ts'
+
+/**
+ * Attempts that take longer than a run of the consumer waits. Each is recorded when it ends, and then sends what waits
+ * for the same endpoint, one after the other: so a slow endpoint gets all of its messages, and at most five at once.
+ */
+type SlowOptions = DeliverOptions & { readonly check: AddressCheck }
+
+/** Longer than any attempt takes: after this time it counts as lost, and is repeated. */
+const LEASE_MS = 60_000
+/** With six attempts at once and about eleven calls for each, a run of the Worker stays below 1,000 calls. */
+const MAX_CONTINUED = 12
+const MAX_TIME_MS = 300_000
+
+/** The row of an attempt that is under way. */
+export function inFlight(delivered: Delivered, made: number, now_ms: number): Outcome {
+  return { ...delivered, status: 'pending', made, in_flight: true, due_at_ms: now_ms + LEASE_MS }
+}
+
+/** Never throws: what it does not record is repeated after the lease. */
+export async function continueSlow(
+  env: Bindings,
+  end: Promise<Consequence>,
+  webhook_endpoint_id: string,
+  options: SlowOptions,
+): Promise<void> {
+  try {
+    const until_ms = options.now() + MAX_TIME_MS
+    await recordOne(env, await end, options.now())
+    for (let i = 0; i < MAX_CONTINUED && options.now() < until_ms; i++) {
+      const now_ms = options.now()
+      const next = await claimNext(env, webhook_endpoint_id, now_ms, now_ms + LEASE_MS)
+      if (!next) return
+      await sendClaimed(env, next, options)
+    }
+  } catch (error) {
+    logError('webhook_attempt_not_recorded', error, { webhook_endpoint_id })
+  }
+}
+
+async function recordOne(env: Bindings, consequence: Consequence, now_ms: number): Promise<void> {
+  await record(env, [consequence], [], now_ms)
+  const { due_at_ms } = consequence.outcome
+  const settlement = settleDue(due_at_ms, now_ms)
+  if (settlement.kind === 'ack') return
+  // If this fails, the sweep finds the delivery when it is due.
+  const delaySeconds = Math.ceil(settlement.delay_ms / 1_000)
+  await env.WEBHOOKS.send(messageOf(consequence.outcome), { delaySeconds })
+}
+
+/** The claim is this run's own: the delivery is due, whatever the lease says. */
+async function sendClaimed(env: Bindings, delivered: Delivered, options: SlowOptions): Promise<void> {
+  const now_ms = options.now()
+  const situation = (await readSituations(env, [delivered], now_ms)).get(delivered)
+  if (!situation) throw new Error('a delivery was not read')
+  const { state } = situation
+  const decision = decide(
+    { ...situation, state: state && { ...state, due_at_ms: now_ms }, is_busy: false },
+    now_ms,
+  )
+  if (decision.kind === 'send') {
+    const sent = await attempt(decision, options.check, options)
+    const consequence = consequenceOf(delivered, decision.endpoint, sent, decision.made)
+    return recordOne(env, consequence, options.now())
+  }
+  const { outcome } = settleUnsent(decision, { delivered, tries: 1, now_ms })
+  if (outcome) await record(env, [], [outcome], now_ms)
+}

@@ -1,0 +1,51 @@
+import type { Bindings } from '../bindings.ts'
+
+import { unhandedLedgers } from '../notifications/read.ts'
+import { dueDeliveries, endpointsDue } from './deliveries.ts'
+import { handOn } from './fan-out.ts'
+import { enqueue } from './message.ts'
+
+/** The sweep of each minute: puts deliveries into the queue that were due and that no message of the queue brought. */
+
+/** A message with a delay of its own has been delivered by then. */
+const OVERDUE_MS = 30_000
+const ENDPOINTS_A_STEP = 500
+/** At most so many endpoints a run, and so many deliveries of each: one with a long list delays no other. */
+const MAX_ENDPOINTS = 100
+const MAX_OF_ENDPOINT = 200
+
+interface SweepRun {
+  readonly env: Bindings
+  readonly now_ms: number
+  /** The endpoint after which the run begins. */
+  readonly after: string
+  readonly reach: (place: string) => void
+}
+
+/** Returns the number of deliveries. A run continues where the last one stopped, and begins again after the last endpoint. */
+export async function sweepDeliveries({ env, now_ms, after, reach }: SweepRun): Promise<number> {
+  const before_ms = now_ms - OVERDUE_MS
+  const found = await endpointsDue(env, after, before_ms, ENDPOINTS_A_STEP)
+  const due = found.filter(({ is_due }) => is_due).slice(0, MAX_ENDPOINTS)
+  let deliveries = 0
+  for (const { webhook_endpoint_id } of due) {
+    const overdue = await dueDeliveries(env, webhook_endpoint_id, before_ms, MAX_OF_ENDPOINT)
+    await enqueue(env.WEBHOOKS, overdue)
+    deliveries += overdue.length
+    reach(webhook_endpoint_id)
+  }
+  const is_cut = found.length === ENDPOINTS_A_STEP || due.length === MAX_ENDPOINTS
+  const last = due.length === MAX_ENDPOINTS ? due.at(-1) : found.at(-1)
+  reach(is_cut ? (last?.webhook_endpoint_id ?? '') : '')
+  return deliveries
+}
+
+const LEDGERS_A_RUN = 50
+
+/** Hands on notifications whose hint was lost. */
+export async function sweepNotifications({ env, after, reach }: SweepRun): Promise<void> {
+  const unhanded = await unhandedLedgers(env.DB, after, LEDGERS_A_RUN)
+  const ids = unhanded.map(({ ledger_id }) => ledger_id)
+  await handOn(env, ids)
+  reach(ids.length === LEDGERS_A_RUN ? (ids.at(-1) ?? '') : '')
+}

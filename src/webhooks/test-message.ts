@@ -1,0 +1,42 @@
+import type { Bindings } from '../bindings.ts'
+import { newId } from '../ids.ts'
+import { type DataKeyRow, selectDataKey } from '../secrets/data-keys.ts'
+import { addressChecks } from './address.ts'
+import { attempt } from './attempt.ts'
+import { testContent } from './content.ts'
+import { type Delivery, deliveryId, type Outcome } from './deliveries.ts'
+import type { SealedEndpoint } from './endpoints.ts'
+import type { DeliverOptions } from './options.ts'
+import { keyOwner } from './secrets.ts'
+import { isSuccess } from './send.ts'
+import { keysOf } from './situation.ts'
+import { TEST_TYPE } from './types.ts'
+
+/** Sends a test message at once, also to an endpoint that is disabled. One attempt, which changes nothing of the endpoint. */
+export async function sendTest(
+  env: Bindings,
+  endpoint: SealedEndpoint,
+  limits: Pick<DeliverOptions, 'fetcher' | 'timeout_ms' | 'now'>,
+): Promise<{ readonly outcome: Outcome; readonly delivery: Delivery } | undefined> {
+  const at_ms = limits.now()
+  const { owner, webhook_endpoint_id } = endpoint
+  const { results } = await selectDataKey(env.DB, keyOwner(owner)).all<DataKeyRow>()
+  const keys = keysOf(env, endpoint, results, at_ms)
+  if (keys.length === 0) return undefined
+  const delivered = {
+    owner,
+    webhook_endpoint_id,
+    notification_id: newId('ntf', at_ms),
+    sequence: 0,
+    type: TEST_TYPE,
+    at_ms,
+  }
+  const check = addressChecks(env, limits.fetcher)
+  const sent = await attempt({ endpoint, content: testContent(delivered), keys }, check, limits)
+  const status = isSuccess(sent.attempt) ? 'succeeded' : 'failed'
+  const ended = { ...delivered, status, made: 1, due_at_ms: null } as const
+  return {
+    outcome: { ...ended, in_flight: false, attempt: sent.attempt },
+    delivery: { ...ended, delivery_id: deliveryId(delivered), attempts: [sent.attempt] },
+  }
+}
