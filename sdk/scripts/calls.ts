@@ -287,7 +287,12 @@ function edges({ operation, method, parameters, body }: Operation): CallCase[] {
 }
 
 /** Reads that take no parameters. */
-const WITHOUT_QUERY = ['burnTables.active', 'dropIn.retrieve', 'dropIn.openMeter.retrieve']
+const WITHOUT_QUERY = [
+  'ledger.checkpoint',
+  'burnTables.active',
+  'dropIn.retrieve',
+  'dropIn.openMeter.retrieve',
+]
 
 /** Edge cases that cannot be derived from the document. */
 function special(): CallCase[] {

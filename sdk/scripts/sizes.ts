@@ -6,9 +6,12 @@ import { build } from 'esbuild'
 
 const SOURCE = path.join(import.meta.dirname, '..', 'src')
 
-/** The most bytes of each entry, minified and compressed. `external` leaves the core out of a wrapper. */
+/**
+ * The most bytes of each entry, minified and compressed. `external` leaves the core out of a wrapper. A route of the API
+ * costs about 10 bytes in the index.
+ */
 export const BUDGETS: Readonly<Record<string, number>> = {
-  'index.ts': 8 * 1024,
+  'index.ts': 8.25 * 1024,
   'openai.ts': 4 * 1024,
   'anthropic.ts': 4 * 1024,
   'google.ts': 4 * 1024,

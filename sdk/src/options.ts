@@ -103,7 +103,7 @@ export function knownOnly(what: string, options: object, known: readonly string[
 
 function integer(name: string, value: unknown, least: number, most: number): void {
   if (value === undefined) return
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
+  if (!Number.isInteger(value) || Number(value) < least || Number(value) > most) {
     throw new ConfigurationError(
       `${name} must be a whole number from ${least} to ${most}, not ${String(value)}.`,
     )

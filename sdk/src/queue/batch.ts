@@ -1,4 +1,4 @@
-import { apiError, InvalidRequestError, type OpenMonetizeError, ServerError } from '../errors.ts'
+import { apiError, type OpenMonetizeError, type Problem, ServerError } from '../errors.ts'
 import { randomKey } from '../http.ts'
 import type { Schemas } from '../types.ts'
 import type { Waiting } from './waiting.ts'
@@ -21,12 +21,10 @@ export function outcomesOf(batch: Batch, answer: Schemas['BatchResult']): (OpenM
     const detail = 'The answer lacks results.'
     throw new ServerError({ code: 'invalid_response', detail, retryable: true })
   }
-  return results.map(({ status, error }) =>
-    status === 'rejected' ? rejection(error?.code ?? 'rejected', error?.detail ?? 'No detail.') : undefined,
-  )
+  return results.map(({ status, error }) => (status === 'rejected' ? rejection(error) : undefined))
 }
 
-/** The status of a rejection inside a batch is that of its code alone. */
+/** The status of a rejection inside a batch is that of its code alone: 400 for all others. */
 const STATUS: Readonly<Record<string, number>> = {
   insufficient_credits: 402,
   limit_reached: 402,
@@ -42,9 +40,6 @@ const STATUS: Readonly<Record<string, number>> = {
   unavailable: 503,
 }
 
-function rejection(code: string, detail: string): OpenMonetizeError {
-  const status = STATUS[code]
-  return status === undefined
-    ? new InvalidRequestError({ status: 400, code, detail })
-    : apiError(status, { code, detail })
+function rejection({ code = 'rejected', detail = 'No detail.' }: Partial<Problem> = {}): OpenMonetizeError {
+  return apiError(STATUS[code] ?? 400, { code, detail })
 }
