@@ -20,6 +20,7 @@ const SMALL_INDEXES: ReadonlySet<string> = new Set([
 /** The operator's figures count rows up to a limit of 100,000 (`src/admin/stats/figures.ts`). */
 const COUNTS = [
   'SELECT status, tier, count(*) AS count FROM (SELECT status, tier FROM customers LIMIT ?1)',
+  'FROM webhook_endpoints LIMIT',
   'LEFT JOIN reconciliations c ON c.ledger_id = l.ledger_id LIMIT ?1) l',
 ]
 
