@@ -16,9 +16,9 @@ import { rewrapDataKeys } from './secrets/data-keys.ts'
 import { DAY_MS } from './time/durations.ts'
 import { forgetReplayed } from './usage/queue/dead-letters.ts'
 import { deleteRetired, expireDays, finishRebuilds } from './usage/rollups/upkeep.ts'
-import { forgetDeliveries } from './webhooks/forget.ts'
 import { notifyOperator } from './webhooks/operator-notifications.ts'
-import { sweepDeliveries, sweepNotifications } from './webhooks/sweep.ts'
+import { sweepDeliveries, sweepNotifications } from './webhooks/queue/sweep.ts'
+import { forgetDeliveries } from './webhooks/records/forget.ts'
 
 /** The scheduled jobs (`crons` in wrangler.toml), each a bounded part of its work at a run. */
 export const JOBS: readonly Job[] = [

@@ -1,8 +1,8 @@
 import type { Bindings } from './bindings.ts'
 import { consumeUsage, DEAD_LETTER_QUEUE, keepDeadLetters } from './usage/queue/consume.ts'
-import { deliverBatch } from './webhooks/deliver.ts'
-import { consumeHints } from './webhooks/fan-out.ts'
-import { deliverOptions } from './webhooks/options.ts'
+import { deliverBatch } from './webhooks/delivery/deliver.ts'
+import { deliverOptions } from './webhooks/delivery/options.ts'
+import { consumeHints } from './webhooks/queue/fan-out.ts'
 
 /** The consumers by `queue` in wrangler.toml, to which an environment appends its name. */
 export async function consumeQueue(

@@ -5,8 +5,11 @@ import type { Answer, KeepAnswer } from '../http/output/stored-answers.ts'
 import { newId } from '../ids.ts'
 import { type DataKey, requireDataKey } from '../secrets/data-keys.ts'
 import { mastersOf } from '../secrets/masters.ts'
-import { faultOfUrl } from './address.ts'
-import { dropPending } from './deliveries.ts'
+import { faultOfUrl } from './delivery/address.ts'
+import { newSigningKey } from './delivery/signing.ts'
+import { auditOf, type Place } from './place.ts'
+import { beginHandingOn, endHandingOn } from './queue/fan-out.ts'
+import { dropPending } from './records/deliveries.ts'
 import {
   deleteEndpoint,
   type Endpoint,
@@ -15,12 +18,16 @@ import {
   MAX_ENDPOINTS,
   type SealedEndpoint,
   updateEndpoint,
-} from './endpoints.ts'
-import { beginHandingOn, endHandingOn } from './fan-out.ts'
-import { auditOf, type Place } from './place.ts'
+} from './records/endpoints.ts'
+import {
+  type EndpointKeys,
+  keyOwner,
+  openKeys,
+  rotatedKeys,
+  sealKeys,
+  withSignatures,
+} from './records/secrets.ts'
 import { endpointJson } from './render.ts'
-import { type EndpointKeys, keyOwner, openKeys, rotatedKeys, sealKeys, withSignatures } from './secrets.ts'
-import { newSigningKey } from './signing.ts'
 
 /** Changes of endpoints, each with its audit record in one batch of D1. */
 

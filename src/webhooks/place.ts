@@ -7,8 +7,8 @@ import { auditorOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import type { Once } from '../http/output/stored-answers.ts'
 import { auditStatement } from '../ledger/flush/audit-log.ts'
-import type { Endpoint } from './endpoints.ts'
-import { OPERATOR } from './secrets.ts'
+import type { Endpoint } from './records/endpoints.ts'
+import { OPERATOR } from './records/secrets.ts'
 
 /** Whose endpoints a request is about: a ledger's, or the operator's. */
 export interface Place {

@@ -1,7 +1,7 @@
 import { timeJson, timeOrNull } from '../http/input/times.ts'
-import type { Delivery } from './deliveries.ts'
-import type { Endpoint } from './endpoints.ts'
 import type { Place } from './place.ts'
+import type { Delivery } from './records/deliveries.ts'
+import type { Endpoint } from './records/endpoints.ts'
 
 export function endpointJson(endpoint: Endpoint, { mode }: Pick<Place, 'mode'>, now_ms = Date.now()) {
   const { webhook_endpoint_id: id, url, types, description, enabled, disabled_reason, public_key } = endpoint

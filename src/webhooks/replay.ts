@@ -1,8 +1,8 @@
 import type { Bindings } from '../bindings.ts'
-import { type Delivered, deliveryId, restartDeliveries, restartDelivery } from './deliveries.ts'
-import type { SealedEndpoint } from './endpoints.ts'
-import { deliveriesOf, type Numbered } from './fan-out.ts'
-import { enqueue } from './message.ts'
+import { deliveriesOf, type Numbered } from './queue/fan-out.ts'
+import { enqueue } from './queue/message.ts'
+import { type Delivered, deliveryId, restartDeliveries, restartDelivery } from './records/deliveries.ts'
+import type { SealedEndpoint } from './records/endpoints.ts'
 
 /** Sends again what an endpoint did not get, or what it lost. */
 

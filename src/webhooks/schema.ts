@@ -4,8 +4,8 @@ import { customerText, objectId } from '../http/input/identifiers.ts'
 import { idPageQuery, pageSchema } from '../http/input/pagination.ts'
 import { timeInput } from '../http/input/times.ts'
 import { NOTIFICATION_TYPES } from '../ledger/model/notifications.ts'
-import { DELIVERY_STATUSES } from './deliveries.ts'
-import { DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS } from './secrets.ts'
+import { DELIVERY_STATUSES } from './records/deliveries.ts'
+import { DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS } from './records/secrets.ts'
 import { isSubscription, MAX_TYPES, OPERATOR_TYPES } from './types.ts'
 
 /** The schemas of endpoints and deliveries. Those of the operator subscribe to other types. */

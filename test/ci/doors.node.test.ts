@@ -35,7 +35,7 @@ const FORBIDDEN = [
   ['src/gateway-routes/planted.ts', '../provider-keys/store.ts'],
   ['src/portal-tokens/planted.ts', '../credits/render.ts'],
   ['src/webhooks/planted.ts', '../provider-keys/store.ts'],
-  ['src/provider-keys/planted.ts', '../webhooks/endpoints.ts'],
+  ['src/provider-keys/planted.ts', '../webhooks/records/endpoints.ts'],
   ['src/api-keys/planted.ts', '../customers/accounts.ts'],
   ['src/api-keys/authentication/planted.ts', '../../customers/accounts.ts'],
   ['src/gateway/planted.ts', '../holds/size.ts'],

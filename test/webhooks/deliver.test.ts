@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DAY_MS } from '../../src/time/durations.ts'
-import { RETRY_DELAYS_MS } from '../../src/webhooks/schedule.ts'
+import { RETRY_DELAYS_MS } from '../../src/webhooks/delivery/schedule.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { listenToConsole } from '../support/console.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'

@@ -2,7 +2,7 @@ import { Webhook as Standard } from 'standardwebhooks'
 import { Webhook as Svix } from 'svix'
 import { describe, expect, it } from 'vitest'
 import { verifyWebhook } from '../../sdk/src/webhooks.ts'
-import { newSigningKey, type SignedHeaders, signedHeaders } from '../../src/webhooks/signing.ts'
+import { newSigningKey, type SignedHeaders, signedHeaders } from '../../src/webhooks/delivery/signing.ts'
 
 const MESSAGE = { id: 'ntf_1', body: JSON.stringify({ id: 'ntf_1', data: { text: 'Größe € 🙂' } }) }
 

@@ -1,5 +1,5 @@
+import type { SealedEndpoint } from '../records/endpoints.ts'
 import type { Content } from './content.ts'
-import type { SealedEndpoint } from './endpoints.ts'
 import type { SigningKey } from './signing.ts'
 import type { Situation } from './situation.ts'
 

@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS } from '../time/durations.ts'
+import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
 
 /** When a delivery that failed is attempted again. */
 

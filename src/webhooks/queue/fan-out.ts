@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import type { Bindings } from '../bindings.ts'
-import { ledgerName } from '../db/ledger-db.ts'
-import { ledgerId } from '../ids.ts'
-import { tagOf } from '../ledger/model/ledger-ids.ts'
-import { logError, logFailure } from '../logging/log.ts'
-import type { Delivered } from './deliveries.ts'
-import { type Endpoint, readEnabledEndpoints } from './endpoints.ts'
+import type { Bindings } from '../../bindings.ts'
+import { ledgerName } from '../../db/ledger-db.ts'
+import { ledgerId } from '../../ids.ts'
+import { tagOf } from '../../ledger/model/ledger-ids.ts'
+import { logError, logFailure } from '../../logging/log.ts'
+import type { Delivered } from '../records/deliveries.ts'
+import { type Endpoint, readEnabledEndpoints } from '../records/endpoints.ts'
+import { subscribes } from '../types.ts'
 import { enqueue } from './message.ts'
-import { subscribes } from './types.ts'
 
 /**
  * Consumes hints that D1 has notifications of a ledger, and puts a message into the queue `webhooks` for each endpoint

@@ -1,6 +1,6 @@
-import type { NotificationView } from '../notifications/read.ts'
+import type { NotificationView } from '../../notifications/read.ts'
+import type { SealedEndpoint } from '../records/endpoints.ts'
 import type { Content } from './content.ts'
-import type { SealedEndpoint } from './endpoints.ts'
 import { notSent, type SendError, type SendLimits, type Sent, send } from './send.ts'
 import { type SigningKey, signedHeaders } from './signing.ts'
 

@@ -1,5 +1,5 @@
-import type { Fetch } from '../http/outbound/resolve.ts'
-import { LATE, withDeadline } from '../time/durations.ts'
+import type { Fetch } from '../../http/outbound/resolve.ts'
+import { LATE, withDeadline } from '../../time/durations.ts'
 import { retryAfterMs } from './schedule.ts'
 
 /** One attempt to send a message: a POST that is answered within 15 s, of whose answer 1 KB is read. */

@@ -1,5 +1,5 @@
+import type { Delivered, Outcome } from '../records/deliveries.ts'
 import type { Unsent } from './decide.ts'
-import type { Delivered, Outcome } from './deliveries.ts'
 
 /** What becomes of a message of the queue, once the rows of its run are written. */
 export type Settlement = { readonly kind: 'ack' } | { readonly kind: 'retry'; readonly delay_ms: number }

@@ -1,11 +1,11 @@
-import type { Bindings } from '../bindings.ts'
-import { ledgerName } from '../db/ledger-db.ts'
-import { notify } from '../ledger/client/client.ts'
-import { logError, logWarning } from '../logging/log.ts'
-import { dropPending, type Outcome, recordOutcomes } from './deliveries.ts'
-import { disableEndpoint, setFailing } from './endpoints.ts'
+import type { Bindings } from '../../bindings.ts'
+import { ledgerName } from '../../db/ledger-db.ts'
+import { notify } from '../../ledger/client/client.ts'
+import { logError, logWarning } from '../../logging/log.ts'
+import { dropPending, type Outcome, recordOutcomes } from '../records/deliveries.ts'
+import { disableEndpoint, setFailing } from '../records/endpoints.ts'
+import { OPERATOR } from '../records/secrets.ts'
 import type { Consequence } from './outcome.ts'
-import { OPERATOR } from './secrets.ts'
 
 /**
  * Records what became of deliveries, in one batch of D1: a row for each delivery, and what changes of the endpoints.

@@ -1,4 +1,4 @@
-import type { Bindings } from '../bindings.ts'
+import type { Bindings } from '../../bindings.ts'
 
 /** Webhook endpoints in D1. */
 

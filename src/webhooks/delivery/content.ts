@@ -1,10 +1,10 @@
-import type { Bindings } from '../bindings.ts'
-import { ledgerName } from '../db/ledger-db.ts'
-import { type NotificationView, readFlushedNotifications } from '../notifications/read.ts'
-import type { Delivered } from './deliveries.ts'
-import { readOperatorNotifications } from './operator-notifications.ts'
-import { OPERATOR } from './secrets.ts'
-import { TEST_TYPE } from './types.ts'
+import type { Bindings } from '../../bindings.ts'
+import { ledgerName } from '../../db/ledger-db.ts'
+import { type NotificationView, readFlushedNotifications } from '../../notifications/read.ts'
+import { readOperatorNotifications } from '../operator-notifications.ts'
+import type { Delivered } from '../records/deliveries.ts'
+import { OPERATOR } from '../records/secrets.ts'
+import { TEST_TYPE } from '../types.ts'
 
 /** The text of messages, made when they are sent: no copy of a user's id is kept beside the notification. */
 

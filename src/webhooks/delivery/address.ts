@@ -1,7 +1,7 @@
-import type { Bindings } from '../bindings.ts'
-import { configOf } from '../config.ts'
-import { checkUrl } from '../http/outbound/check-url.ts'
-import { type Fetch, resolveName } from '../http/outbound/resolve.ts'
+import type { Bindings } from '../../bindings.ts'
+import { configOf } from '../../config.ts'
+import { checkUrl } from '../../http/outbound/check-url.ts'
+import { type Fetch, resolveName } from '../../http/outbound/resolve.ts'
 import type { SendError } from './send.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Fetch } from '../http/outbound/resolve.ts'
+import type { Fetch } from '../../http/outbound/resolve.ts'
 import { TIMEOUT_MS } from './send.ts'
 
 /** What the consumer and the test route send with; tests have a clock and receivers of their own. */

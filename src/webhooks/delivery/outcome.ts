@@ -1,5 +1,5 @@
-import type { Delivered, Outcome } from './deliveries.ts'
-import type { DisabledReason, SealedEndpoint } from './endpoints.ts'
+import type { Delivered, Outcome } from '../records/deliveries.ts'
+import type { DisabledReason, SealedEndpoint } from '../records/endpoints.ts'
 import { FAILING_LIMIT_MS, nextAttemptMs } from './schedule.ts'
 import { type Attempt, isSuccess, type Sent } from './send.ts'
 

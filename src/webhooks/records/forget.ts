@@ -1,6 +1,6 @@
-import type { Bindings } from '../bindings.ts'
-import { firstIdAt } from '../ids.ts'
-import { DAY_MS } from '../time/durations.ts'
+import type { Bindings } from '../../bindings.ts'
+import { firstIdAt } from '../../ids.ts'
+import { DAY_MS } from '../../time/durations.ts'
 
 /** Deletes deliveries of notifications that are older than 30 days, one owner after the other. */
 

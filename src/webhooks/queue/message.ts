@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Delivered } from './deliveries.ts'
+import type { Delivered } from '../records/deliveries.ts'
 
 /** A message of the queue `webhooks`, as JSON: a delivery is due. It may come twice, or late. */
 export interface DeliveryMessage extends Delivered {

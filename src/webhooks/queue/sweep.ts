@@ -1,7 +1,7 @@
-import type { Bindings } from '../bindings.ts'
+import type { Bindings } from '../../bindings.ts'
 
-import { unhandedLedgers } from '../notifications/read.ts'
-import { dueDeliveries, endpointsDue } from './deliveries.ts'
+import { unhandedLedgers } from '../../notifications/read.ts'
+import { dueDeliveries, endpointsDue } from '../records/deliveries.ts'
 import { handOn } from './fan-out.ts'
 import { enqueue } from './message.ts'
 

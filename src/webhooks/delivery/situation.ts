@@ -1,7 +1,6 @@
-import type { Bindings } from '../bindings.ts'
-import { logFailure } from '../logging/log.ts'
-import { type DataKeyRow, openDataKey, selectDataKey } from '../secrets/data-keys.ts'
-import { type Content, contentKey, readContents } from './content.ts'
+import type { Bindings } from '../../bindings.ts'
+import { logFailure } from '../../logging/log.ts'
+import { type DataKeyRow, openDataKey, selectDataKey } from '../../secrets/data-keys.ts'
 import {
   countInFlight,
   type Delivered,
@@ -9,9 +8,10 @@ import {
   deliveryId,
   MAX_IN_FLIGHT,
   readStates,
-} from './deliveries.ts'
-import { readEndpoints, type SealedEndpoint } from './endpoints.ts'
-import { keyOwner, openKeys, signingKeys } from './secrets.ts'
+} from '../records/deliveries.ts'
+import { readEndpoints, type SealedEndpoint } from '../records/endpoints.ts'
+import { keyOwner, openKeys, signingKeys } from '../records/secrets.ts'
+import { type Content, contentKey, readContents } from './content.ts'
 import type { SigningKey } from './signing.ts'
 
 /** What D1 knows of deliveries that are due: a few statements for all of them. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { Bindings } from '../bindings.ts'
-import { randomId } from '../ids.ts'
-import { parseStored } from '../ledger/model/json.ts'
-import type { Attempt } from './send.ts'
+import type { Bindings } from '../../bindings.ts'
+import { randomId } from '../../ids.ts'
+import { parseStored } from '../../ledger/model/json.ts'
+import type { Attempt } from '../delivery/send.ts'
 
 /** The log of deliveries in D1: one row for each notification that an endpoint gets, however often it is sent. */
 

@@ -1,6 +1,6 @@
-import { open, seal } from '../secrets/aes-gcm.ts'
+import { open, seal } from '../../secrets/aes-gcm.ts'
+import { newKeyPair, newSigningKey, type SigningKey } from '../delivery/signing.ts'
 import type { Endpoint, SealedEndpoint } from './endpoints.ts'
-import { newKeyPair, newSigningKey, type SigningKey } from './signing.ts'
 
 /** The signing keys of an endpoint, encrypted under the data key of their owner. */
 export interface EndpointKeys {
