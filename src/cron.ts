@@ -81,7 +81,7 @@ export const JOBS: readonly Job[] = [
       forgetAnswers(env, now_ms - configOf(env).idempotency_window_ms, { after, reach, rounds: 5 }),
   },
   {
-    name: 'notifications',
+    name: 'notification_retention',
     calls: 2,
     run: async ({ env, now_ms, after, reach }) => {
       const before_ms = now_ms - configOf(env).notification_days * DAY_MS
@@ -121,7 +121,7 @@ export const MINUTE_JOBS: readonly Job[] = [
     },
   },
   {
-    name: 'notifications',
+    name: 'notification_hints',
     calls: 110,
     run: sweepNotifications,
   },
