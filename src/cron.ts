@@ -58,7 +58,7 @@ export const JOBS: readonly Job[] = [
   },
   {
     name: 'reconciliation',
-    calls: 190,
+    calls: 185,
     run: ({ env, now_ms }) => reconcileDaily(env, now_ms),
   },
   {
