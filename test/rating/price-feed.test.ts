@@ -215,7 +215,7 @@ describe('a feed that is refused', () => {
     ],
     [
       'tampered with',
-      /signature is not/,
+      /signature does not match/,
       async () => {
         const { feed, signature } = await feedOf(at(3))
         const text = new TextDecoder().decode(feed).replace('input_tokens=3 ', 'input_tokens=2 ')
@@ -224,12 +224,12 @@ describe('a feed that is refused', () => {
     ],
     [
       'signed by another key',
-      /signature is not/,
+      /signature does not match/,
       served(async () => feedOf(at(3), [], { signer: await newPair() })),
     ],
     [
       'with another digest',
-      /digest is not/,
+      /digest does not match/,
       served(async () => {
         const { feed } = await feedOf(at(3))
         const text = new TextDecoder().decode(feed).replace('input_tokens=3 ', 'input_tokens=2.9 ')

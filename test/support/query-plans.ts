@@ -17,9 +17,10 @@ const SMALL_INDEXES: ReadonlySet<string> = new Set([
   'rollup_watermarks_unfinished',
 ])
 
-/** The operator's figures count rows up to a limit of 100,000 (`src/admin/stats/figures.ts`). */
+/** The operator's figures count rows up to a limit (`src/admin/stats/figures.ts`, `src/webhooks/figures.ts`). */
 const COUNTS = [
   'SELECT status, tier, count(*) AS count FROM (SELECT status, tier FROM customers LIMIT ?1)',
+  "FROM webhook_deliveries WHERE status = 'pending' LIMIT",
   'FROM webhook_endpoints LIMIT',
   'LEFT JOIN reconciliations c ON c.ledger_id = l.ledger_id LIMIT ?1) l',
 ]
