@@ -142,7 +142,7 @@ const NOT_REPEATABLE = [
   '/v1/rating/price-overrides',
   // They need a receiver.
   '/v1/webhook-endpoints/{id}/test',
-  '/v1/webhook-deliveries/{id}',
+  '/v1/webhook-deliveries',
 ]
 /** Fields whose values depend on the day. */
 const OF_THE_DAY = [

@@ -133,7 +133,7 @@ describe('usage that was recorded before keys were', () => {
     const ledger_id = ledgerKey(ledger.name)
     await env.DB.batch([
       env.DB.prepare(
-        `UPDATE ledger_pages SET body = (SELECT json_group_array(json_remove(value, '$.e.ki')) FROM json_each(body))
+        `UPDATE ledger_pages SET body = (SELECT json_group_array(json_remove(value, '$.p.e.ki')) FROM json_each(body))
          WHERE ledger_id = ?`,
       ).bind(ledger_id),
       env.DB.prepare('UPDATE rollup_days SET by_key = NULL WHERE ledger_id = ?').bind(ledger_id),
