@@ -233,7 +233,10 @@ const TIMES = fc
 function numberOf({ type, minimum, maximum }: Json): fc.Arbitrary<unknown> {
   const min = typeof minimum === 'number' ? minimum : 0
   const max = Math.min(typeof maximum === 'number' ? maximum : 1_000_000, 8_000_000_000)
-  const whole = fc.oneof(fc.constantFrom(min, max), fc.integer({ min, max: Math.min(max, min + 1000) }))
+  const whole = fc.oneof(
+    fc.constantFrom(min, max),
+    fc.integer({ min: Math.ceil(min), max: Math.floor(Math.min(max, min + 1000)) }),
+  )
   if (type === 'integer') return whole
   return fc.oneof(whole, fc.constantFrom(0.5, 0.000001, 1.25, '2.5'))
 }
