@@ -12,6 +12,14 @@ export type Checkpointed =
   | { readonly kind: 'empty' }
   /** The pages have another history than the last checkpoint. */
   | { readonly kind: 'forked'; readonly entry_number: number }
+  /** The request cannot be answered with a checkpoint of this chain: nothing was signed. */
+  | { readonly kind: 'refused'; readonly detail: string }
+
+/** Returns the reason for which a request is refused before a checkpoint is made for it. */
+export type RefusalOf = (chain: {
+  readonly first_entry: number
+  readonly entry_number: number
+}) => string | undefined
 
 /**
  * Signs the end of the chain that D1 has, unless the newest checkpoint is of that entry. Refuses when the chain does not
@@ -22,6 +30,7 @@ export async function makeCheckpoint(
   ledger_id: string,
   key: SigningKey,
   now_ms: number,
+  refusalOf: RefusalOf = () => undefined,
 ): Promise<Checkpointed> {
   const { head, newest } = await readChainEnd(env, ledger_id)
   if (newest) {
@@ -38,6 +47,8 @@ export async function makeCheckpoint(
     }
   }
   if (!head) return { kind: 'empty' }
+  const detail = refusalOf(head)
+  if (detail !== undefined) return { kind: 'refused', detail }
   const { first_entry, entry_number, hash } = head
   if (newest?.entry_number === entry_number) return { kind: 'signed', checkpoint: newest, first_entry }
   const note = await signCheckpoint(key, { ledger_id, ...head }, now_ms)

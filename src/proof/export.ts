@@ -55,9 +55,7 @@ export async function* exportLines(
   { ledger_id, first_entry, from, to }: ChainExport,
   most_entries = EXPORT_ENTRIES,
 ): AsyncGenerator<string> {
-  const before =
-    from === first_entry ? genesisHash(ledger_id, first_entry) : await readHash(env, ledger_id, from - 1)
-  if (before === null) throw new Error(`${ledger_id} has no hash of entry ${from - 1}`)
+  const before = await hashBefore(env, ledger_id, first_entry, from)
   yield line({ export: 1, ledger: ledger_id, first_entry, from, before })
   const db = ledgerDb(env, ledgerName(ledger_id).customer_id)
   const checkpoints = [...(await checkpointsFrom(env, ledger_id, from, CHECKPOINTS_A_READ))]
@@ -158,7 +156,7 @@ async function namesOf(db: D1Database, ledger_id: string, subjects: readonly Num
 /** Reads one entry of the chain; undefined when D1 does not have it. */
 export async function readChainedEntry(
   env: Bindings,
-  ledger_id: string,
+  { ledger_id, first_entry }: Pick<ChainExport, 'ledger_id' | 'first_entry'>,
   number: number,
 ): Promise<(ChainedEntry & { readonly before: string }) | undefined> {
   const db = ledgerDb(env, ledgerName(ledger_id).customer_id)
@@ -168,16 +166,19 @@ export async function readChainedEntry(
   const at = entries.findIndex((entry) => entry.number === number)
   const found = entries[at]
   if (!found) return undefined
-  const before = entries[at - 1]?.hash ?? (await hashBefore(env, db, ledger_id, number))
+  const before = entries[at - 1]?.hash ?? (await hashBefore(env, ledger_id, first_entry, number))
   return { ...found, before }
 }
 
-const CHAIN_FIRST = 'SELECT chain_first_entry FROM ledgers WHERE ledger_id = ?1'
-
-async function hashBefore(env: Bindings, db: D1Database, ledger_id: string, number: number): Promise<string> {
-  const first = await db.prepare(CHAIN_FIRST).bind(ledger_id).first<number>('chain_first_entry')
-  if (first === number) return genesisHash(ledger_id, first)
-  const hash = await readHash(env, ledger_id, number - 1)
+/** The hash before an entry: for the first one, that of the ledger. */
+async function hashBefore(
+  env: Bindings,
+  ledger_id: string,
+  first_entry: number,
+  number: number,
+): Promise<string> {
+  const hash =
+    number === first_entry ? genesisHash(ledger_id, first_entry) : await readHash(env, ledger_id, number - 1)
   if (hash === null) throw new Error(`${ledger_id} has no hash of entry ${number - 1}`)
   return hash
 }

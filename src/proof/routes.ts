@@ -13,7 +13,7 @@ import { catchUp } from '../ledger/client/client.ts'
 import { logError } from '../logging/log.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { explainRecorded } from '../rating/explain/recorded.ts'
-import { type Checkpointed, makeCheckpoint } from './checkpoint.ts'
+import { type Checkpointed, makeCheckpoint, type RefusalOf } from './checkpoint.ts'
 import { exportLines, readChainedEntry } from './export.ts'
 import { type SigningKey, signingKeyOf } from './keys.ts'
 import { signReceipt } from './receipt.ts'
@@ -128,14 +128,16 @@ ledgerRoutes.openapi(checkpointRoute, (c) =>
 
 ledgerRoutes.openapi(exportRoute, (c) => {
   const { from } = c.req.valid('query')
-  return withCheckpoint(c, async ({ checkpoint, first_entry }) => {
-    const to = checkpoint.entry_number
-    if (from !== undefined && from > to) {
-      return problem(c, { code: 'conflict', detail: `The ledger has entries up to ${to}.` })
-    }
-    const range = { ledger_id: ledgerKey(ledgerOf(c)), first_entry, to }
-    return streamed(c, exportLines(c.env, { ...range, from: Math.max(from ?? first_entry, first_entry) }))
-  })
+  const refusalOf: RefusalOf = ({ entry_number }) =>
+    from !== undefined && from > entry_number ? `The ledger has entries up to ${entry_number}.` : undefined
+  return withCheckpoint(
+    c,
+    async ({ checkpoint, first_entry }) => {
+      const range = { ledger_id: ledgerKey(ledgerOf(c)), first_entry, to: checkpoint.entry_number }
+      return streamed(c, exportLines(c.env, { ...range, from: Math.max(from ?? first_entry, first_entry) }))
+    },
+    refusalOf,
+  )
 })
 
 receiptRoutes.openapi(receiptRoute, async (c) => {
@@ -145,17 +147,19 @@ receiptRoutes.openapi(receiptRoute, async (c) => {
   if (found.kind === 'refused') return refusalResponse(c, found.refusal)
   if (found.kind === 'none') return noSuch(c, 'event', id)
   const ledger_id = ledgerKey(from.ledger)
-  return withCheckpoint(c, async ({ checkpoint, key }) => {
-    const chained = await readChainedEntry(c.env, ledger_id, found.entry.number)
-    if (!chained) {
-      return problem(c, {
-        code: 'conflict',
-        detail: 'The event is from before the hash chain of the ledger.',
-      })
-    }
-    const receipt = await signReceipt(key, { ledger_id, ...found, chained, checkpoint }, Date.now())
-    return jsonResponse(c, { receipt })
-  })
+  const { number } = found.entry
+  const refusalOf: RefusalOf = ({ first_entry }) =>
+    number < first_entry ? 'The event is from before the hash chain of the ledger.' : undefined
+  return withCheckpoint(
+    c,
+    async ({ checkpoint, first_entry, key }) => {
+      const chained = await readChainedEntry(c.env, { ledger_id, first_entry }, number)
+      if (!chained) throw new Error(`D1 does not have entry ${number} of ${ledger_id}`)
+      const receipt = await signReceipt(key, { ledger_id, ...found, chained, checkpoint }, Date.now())
+      return jsonResponse(c, { receipt })
+    },
+    refusalOf,
+  )
 })
 
 keysRoutes.openapi(keysRoute, async (c) => {
@@ -179,6 +183,7 @@ type Signed = Extract<Checkpointed, { readonly kind: 'signed' }> & { readonly ke
 async function withCheckpoint(
   c: Context<AppEnv>,
   answer: (signed: Signed) => Promise<Response>,
+  refusalOf?: RefusalOf,
 ): Promise<Response> {
   const key = await signingKeyOf(c.env)
   if (!key) {
@@ -189,10 +194,12 @@ async function withCheckpoint(
   const caught_up = await catchUp(c.env, ledger, { caller: callerOf(c) })
   if (caught_up.kind === 'refused') return refusalResponse(c, caught_up.refusal)
   try {
-    const made = await makeCheckpoint(c.env, ledgerKey(ledger), key, Date.now())
+    const made = await makeCheckpoint(c.env, ledgerKey(ledger), key, Date.now(), refusalOf)
     switch (made.kind) {
       case 'signed':
         return await answer({ ...made, key })
+      case 'refused':
+        return problem(c, { code: 'conflict', detail: made.detail })
       case 'empty':
         return problem(c, { code: 'conflict', detail: 'The ledger has no entry with a hash yet.' })
       case 'forked': {

@@ -176,6 +176,27 @@ describe('a checkpoint', () => {
     log.mockRestore()
   })
 
+  it('is not made for an export that begins after the last entry, nor for an event from before the chain', async () => {
+    const id = await live()
+    await runAlarm(ledger)
+    const ledger_id = ledgerKey(ledger.name)
+    const past = await api('/v1/ledger/export?from=900', { key })
+    expect(past.status).toBe(409)
+    expect(await jsonOf(past)).toMatchObject({ code: 'conflict' })
+    await env.DB.prepare('UPDATE ledgers SET chain_first_entry = flushed_entry WHERE ledger_id = ?')
+      .bind(ledger_id)
+      .run()
+    const early = await api(`/v1/events/${id}/receipt`, { key })
+    expect(await jsonOf(early)).toMatchObject({
+      code: 'conflict',
+      detail: 'The event is from before the hash chain of the ledger.',
+    })
+    const kept = await env.DB.prepare('SELECT count(*) AS n FROM checkpoints WHERE ledger_id = ?')
+      .bind(ledger_id)
+      .first('n')
+    expect(kept).toBe(0)
+  })
+
   it('is signed once a day for a ledger that has grown', async () => {
     await live()
     await runAlarm(ledger)
