@@ -124,7 +124,12 @@ describe('a checkout', () => {
     for (const fault of ['lost', 'down', 'busy', 'broken'] as const) {
       stripe.current().fault = () => fault
       const body = { credits: 1, price_usd: 1, ...URLS }
-      await expectRefused(await api('/v1/payments/checkout', { key, body }), 503, 'unavailable')
+      const problem = await expectRefused(
+        await api('/v1/payments/checkout', { key, body }),
+        503,
+        'unavailable',
+      )
+      expect(problem.detail).toMatch(/^Stripe did not answer/)
     }
     const payments = await listed(key, '/v1/payments')
     expect(payments.map(({ status }) => status)).toEqual(['failed', 'failed', 'failed', 'failed'])

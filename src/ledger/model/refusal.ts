@@ -81,7 +81,8 @@ export type Refusal =
     }
   /** With `keys_full`: the ledger has its maximum number of idempotency keys. */
   | { readonly code: 'overloaded'; readonly keys_full?: true }
-  | { readonly code: 'unavailable' }
+  /** With `stripe`: Stripe did not answer. */
+  | { readonly code: 'unavailable'; readonly stripe?: true }
   /** The deployment has no usable key of Stripe for the mode of the ledger. */
   | { readonly code: 'payments_not_configured' }
 
@@ -143,7 +144,9 @@ export function detailOf(refusal: Refusal): string {
         ? 'This ledger has reached its limit of idempotency keys. Send events in batches with one key each, or retry with the same key after older keys have expired.'
         : 'Too many requests are waiting for this ledger. Wait, then retry with the same idempotency key.'
     case 'unavailable':
-      return 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
+      return refusal.stripe
+        ? 'Stripe did not answer, so there is no checkout and nothing is charged. Wait, then retry.'
+        : 'The ledger could not be reached. Retry with the same idempotency key: it burns at most once.'
     case 'payments_not_configured':
       return 'This deployment has no usable Stripe key for this mode. The operator sets it up (docs/payments.md); credits can be added with POST /v1/credits/purchase.'
   }

@@ -5,7 +5,7 @@ import type { LedgerStore } from '../commit/store.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { CheckoutAnswer, CheckoutMessage, PaymentsResult } from '../model/messages/payments.ts'
 import { newPayer, type Payment } from '../model/payments.ts'
-import { notFound, type Refused, refused, UNAVAILABLE } from '../model/refusal.ts'
+import { notFound, type Refused, refused } from '../model/refusal.ts'
 import { fullRefusal, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import type { PaymentProvider } from './provider.ts'
@@ -214,7 +214,7 @@ function notOpened(report: Report): Refused {
     })
   }
   const is_setup = report.kind === 'unknown' && report.reason === 'unauthorized'
-  return is_setup ? refused({ code: 'payments_not_configured' }) : UNAVAILABLE
+  return refused(is_setup ? { code: 'payments_not_configured' } : { code: 'unavailable', stripe: true })
 }
 
 /** Runs all, a few at once, and returns the errors. */
