@@ -21,6 +21,7 @@ import { packResult } from './model/messages/packed-result.ts'
 import { OVERLOADED, type Refused, UNAVAILABLE } from './model/refusal.ts'
 import { notifyOfChanges } from './notifications/changes.ts'
 import { type LedgerContext, type Request, runOperation } from './operations.ts'
+import { noteLowWallets } from './payments/payers.ts'
 import { LedgerPayments } from './payments/payments.ts'
 import { PaymentProvider } from './payments/provider.ts'
 import { type LedgerRpc, type OperationName, operationOf, type Reply, type ResultOf } from './rpc.ts'
@@ -51,7 +52,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
       store,
       max_bytes: () => this.config.max_ledger_bytes,
       complete: (draft, identity) => this.complete(draft, identity),
-      onCommitted: (draft, pay_at_ms) => this.ledger.alarms.armForCommit(draft, pay_at_ms),
+      onCommitted: (draft) => this.ledger.alarms.armForCommit(draft),
       log,
     })
     const projector = new Projector({
@@ -159,6 +160,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   private complete(draft: Draft, identity: Identity): void {
     const { store } = this.ledger
     const ids = this.idsOf(identity)
+    noteLowWallets(draft)
     notifyOfChanges(draft, ids, store)
     watch(draft, ids, store)
   }

@@ -1,4 +1,3 @@
-import { earliest } from '../../time/durations.ts'
 import { OVERLOADED, type Refused } from '../model/refusal.ts'
 import { Draft } from './draft.ts'
 import type { Identity, LedgerStore, Written } from './store.ts'
@@ -6,12 +5,11 @@ import type { Identity, LedgerStore, Written } from './store.ts'
 interface Options {
   readonly ctx: DurableObjectState
   readonly store: LedgerStore
-  /** Adds what follows from the requests of a draft, before it is written: notifications and alerts. */
+  /** Runs before a draft is written, after its last request: adds its notifications, alerts and due top-ups. */
   readonly complete: (draft: Draft, identity: Identity) => void
   /** The size of the database from which on it takes no changes of clients. */
   readonly max_bytes: () => number
-  /** `pay_at_ms`: when the payments of the commit have work; null for never. */
-  readonly onCommitted: (draft: Draft, pay_at_ms: number | null) => void
+  readonly onCommitted: (draft: Draft) => void
   readonly log: (event: string, error: unknown) => void
 }
 
@@ -85,7 +83,6 @@ export class Commits {
     const result = change(draft)
     if (draft.isEmpty && !identity) return result
     const { ctx, store, complete } = this.options
-    draft.noteLowWallets()
     const opened = identity ?? store.identity
     if (opened) complete(draft, opened)
     const written = ctx.storage.transactionSync(() => {
@@ -120,17 +117,12 @@ export class Commits {
     try {
       this.unmeasured += BYTES_A_COMMIT + written.journal_length
       if (this.unmeasured >= BYTES_A_MEASUREMENT) this.measure()
-      onCommitted(draft, payAt(draft))
+      onCommitted(draft)
     } catch (error) {
       // The next commit arms the alarm, or the next start.
       log('alarm_not_armed', error)
     }
   }
-}
-
-function payAt({ payersDue, paymentIntents }: Draft): number | null {
-  if (payersDue.size === 0 && paymentIntents.size === 0) return null
-  return earliest([...payersDue.values(), ...[...paymentIntents.values()].map(({ ask_at_ms }) => ask_at_ms)])
 }
 
 /** A request's work on a draft: validates, then changes; returns the answer. */

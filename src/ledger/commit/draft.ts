@@ -11,7 +11,7 @@ import { MAX_NOTIFICATION_LENGTH, type Notice } from '../model/notifications.ts'
 import type { Payer, Payment } from '../model/payments.ts'
 import type { Amendment, UnratedEvent } from '../model/unrated.ts'
 import type { Idempotency, ProviderCharge, WalletOwner } from '../model/vocabulary.ts'
-import { available, copyWallet, newWallet, unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
+import { copyWallet, newWallet, unusedLots, type Wallet, walletKey } from '../model/wallet.ts'
 
 /**
  * A unit of work. The requests of a group are applied to it in order, each on top of the earlier ones, and nothing
@@ -210,21 +210,6 @@ export class Draft {
   nextPaymentNumber(): number {
     this.paymentNumber = Math.max(this.paymentNumber, this.committed.lastPaymentNumber()) + 1
     return this.paymentNumber
-  }
-
-  /**
-   * Notes the wallets that this draft takes below the amount of their top-up, once until they are above it again. Runs
-   * before the draft is written, so a burn that crosses nothing writes no row more.
-   */
-  noteLowWallets(): void {
-    for (const [key, wallet] of this.wallets) {
-      const mark = wallet.top_up
-      if (!mark) continue
-      const low = available(wallet) < mark.below
-      if (low === (mark.noted ?? false)) continue
-      wallet.top_up = low ? { below: mark.below, noted: true } : { below: mark.below }
-      if (low && !this.payersDue.has(key)) this.payersDue.set(key, this.at_ms)
-    }
   }
 
   /** The draft's own copy of a wallet, to change. */

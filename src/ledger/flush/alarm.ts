@@ -7,6 +7,7 @@ import type { Draft } from '../commit/draft.ts'
 import { nextAlarmAt } from '../commit/schedule.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import { walletDueAt } from '../model/wallet.ts'
+import { payAt } from '../payments/payers.ts'
 import type { LedgerPayments } from '../payments/payments.ts'
 import { settle } from '../wallets/settle.ts'
 import { reportFlushFailure, withdrawFlushFailure } from './flush-failures.ts'
@@ -16,7 +17,7 @@ const MAX_DUE_WALLETS_PER_ALARM = 500
 /** In characters of journal rows: about a second of work. Requests run in between. */
 const MAX_FREED_PER_ALARM = 32 * 1024 * 1024
 
-/** The time between two flushes for notifications: one that comes in between waits. */
+/** The minimum time between two flushes for notifications. */
 const BETWEEN_FLUSHES_MS = 400
 
 /** An alarm that is this late will not run: the platform gave it up. */
@@ -116,19 +117,21 @@ export class LedgerAlarm {
   }
 
   /**
-   * Arms the alarm after a commit, for its wallets and their alerts, and for its payments at `pay_at_ms`. A notification that
-   * is waited for is flushed soon, but not so often that a busy ledger writes a page for each.
+   * Arms the alarm after a commit, for its wallets, their alerts and its payments. If an endpoint or a stream waits for its
+   * notifications, the flush is soon, but not so often that a busy ledger writes a page for each notification.
    */
-  armForCommit({ wallets, notifies }: Draft, pay_at_ms: number | null): void {
+  armForCommit(draft: Draft): void {
+    const { wallets, notifies } = draft
     const { flush_delay_ms, notification_delay_ms } = this.options.config()
-    const soon = notifies && this.options.projector.isListenedTo
-    const earliest_ms = this.flushed_at_ms + BETWEEN_FLUSHES_MS
     const now_ms = Date.now()
-    const soon_at_ms = Math.max(now_ms + notification_delay_ms, earliest_ms)
-    const flush_at_ms = soon ? Math.min(soon_at_ms, now_ms + flush_delay_ms) : now_ms + flush_delay_ms
+    let flush_at_ms = now_ms + flush_delay_ms
+    if (notifies && this.options.projector.isListenedTo) {
+      const soon_at_ms = Math.max(now_ms + notification_delay_ms, this.flushed_at_ms + BETWEEN_FLUSHES_MS)
+      flush_at_ms = Math.min(flush_at_ms, soon_at_ms)
+    }
     this.arm({
       due_at_ms: earliest([...wallets.values()].map(walletDueAt)),
-      pay_at_ms,
+      pay_at_ms: payAt(draft),
       alert_at_ms: this.alerts.dueOf(wallets),
       flush_at_ms,
       forget_at_ms: null,

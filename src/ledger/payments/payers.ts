@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
+import { DAY_MS, earliest, HOUR_MS } from '../../time/durations.ts'
 import { windowOf } from '../../time/windows.ts'
 import { type Draft, monthOf } from '../commit/draft.ts'
 import { mayBePaid, type Payer, type Payment } from '../model/payments.ts'
@@ -84,6 +84,27 @@ export function dueIfLow(draft: Draft, { owner }: Payer): void {
   const wallet = draft.wallet(owner)
   const is_low = wallet?.top_up !== undefined && available(wallet) < wallet.top_up.below
   draft.payersDue.set(walletKey(owner), is_low ? draft.at_ms : null)
+}
+
+/**
+ * Notes the wallets that a draft takes below the amount of their top-up, once until they are above it again. Runs before
+ * the draft is written, so a burn that crosses nothing writes no further row.
+ */
+export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
+  for (const [key, wallet] of wallets) {
+    const mark = wallet.top_up
+    if (!mark) continue
+    const low = available(wallet) < mark.below
+    if (low === (mark.noted ?? false)) continue
+    wallet.top_up = low ? { below: mark.below, noted: true } : { below: mark.below }
+    if (low && !payersDue.has(key)) payersDue.set(key, at_ms)
+  }
+}
+
+/** The time at which the payments of a draft have work; null for never. */
+export function payAt({ payersDue, paymentIntents }: Draft): number | null {
+  if (payersDue.size === 0 && paymentIntents.size === 0) return null
+  return earliest([...payersDue.values(), ...[...paymentIntents.values()].map(({ ask_at_ms }) => ask_at_ms)])
 }
 
 /** A failed charge gives its room back, and takes it again if it was paid after all. */
