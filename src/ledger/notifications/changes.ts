@@ -34,10 +34,10 @@ class Changes {
   private readonly draft: Draft
   private readonly ids: LedgerIds
   private readonly committed: CommittedState
-  private readonly expired = new Map<number, Entry[]>()
-  private readonly ended = new Map<number, HoldRecord[]>()
+  private readonly expired: Entry[] = []
+  private readonly ended: HoldRecord[] = []
   private readonly unrated = new Map<string, Entry>()
-  private readonly rated = new Map<string, Entry[]>()
+  private readonly rated: Entry[] = []
   private byNumber: ReadonlyMap<number, Wallet> | undefined
 
   constructor(draft: Draft, ids: LedgerIds, committed: CommittedState) {
@@ -52,25 +52,27 @@ class Changes {
     for (let i = 0; i < length; i++) {
       const record = this.draft.records[i]
       if (record?.kind === 'entry') this.take(record)
-      else if (record?.kind === 'hold' && record.hold.status === 'expired')
-        push(this.ended, record.hold.wallet, record)
+      else if (record?.kind === 'hold' && record.hold.status === 'expired') this.ended.push(record)
     }
-    for (const [number, entries] of this.expired) this.notifyExpired(number, entries)
-    for (const [number, records] of this.ended) this.notifyEnded(number, records)
+    const expired = Map.groupBy(this.expired, ({ wallet }) => wallet)
+    for (const [number, entries] of expired) this.notifyExpired(number, entries)
+    const ended = Map.groupBy(this.ended, ({ hold }) => hold.wallet)
+    for (const [number, records] of ended) this.notifyEnded(number, records)
     for (const entry of this.unrated.values()) this.notifyUnrated(entry)
-    for (const entries of this.rated.values()) this.notifyRated(entries)
+    const rated = Map.groupBy(this.rated, ({ event }) => modelKey(event ?? {}))
+    for (const entries of rated.values()) this.notifyRated(entries)
     for (const [key, wallet] of this.draft.wallets) this.notifyExhausted(key, wallet)
     this.notifyReached()
   }
 
   private take(entry: Entry): void {
     const { type, event } = entry
-    if (event?.rerates) push(this.rated, modelKey(event), entry)
+    if (event?.rerates) this.rated.push(entry)
     else if (type === 'BURN') {
       if (event?.unrated && !this.unrated.has(modelKey(event))) this.unrated.set(modelKey(event), entry)
     } else if (type === 'GRANT' || type === 'PURCHASE') this.notifyCredit(entry)
     else if (type === 'REFUND') this.notifyRefund(entry)
-    else if (type === 'EXPIRATION') push(this.expired, entry.wallet, entry)
+    else if (type === 'EXPIRATION') this.expired.push(entry)
   }
 
   private notifyCredit(entry: Entry): void {
@@ -239,10 +241,4 @@ function modelKey({
   readonly model?: string
 }): string {
   return `${provider}\n${model}`
-}
-
-function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
-  const list = lists.get(key)
-  if (list) list.push(value)
-  else lists.set(key, [value])
 }
