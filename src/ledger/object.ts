@@ -166,7 +166,9 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   private idsOf(identity: Identity): LedgerIds {
-    this.ids ??= new LedgerIds(tagOf(identity), identity.opened_at_ms)
+    const { opened_at_ms } = identity
+    // An opening that failed had another time.
+    if (this.ids?.opened_at_ms !== opened_at_ms) this.ids = new LedgerIds(tagOf(identity), opened_at_ms)
     return this.ids
   }
 

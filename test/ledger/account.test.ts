@@ -1,6 +1,6 @@
 import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   credit,
   ingest,
@@ -10,13 +10,36 @@ import {
   revokeLedgerKey,
   setLedgerAccount,
 } from '../../src/ledger/client/client.ts'
-import { ACCOUNT, freshLedger, inStore, ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
+import { failNextTransaction } from '../faults/injection.ts'
+import { ACCOUNT, ask, freshLedger, inStore, ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
 import { CALLER, eventItem, grant, single } from '../support/messages.ts'
 
 const CREDITS = 100_000_000
 const SUSPENDED = { ...ACCOUNT, status: 'SUSPENDED' } as const
 const CLOSED = { ...ACCOUNT, status: 'CLOSED' } as const
 const refused = { kind: 'refused', refusal: { code: 'customer_suspended' } }
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('an opening', () => {
+  it('that succeeds after one that failed names the wallet as every later start does', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    vi.setSystemTime(Date.UTC(2027, 0, 31))
+    const ledger = ledgerOf('cust_opened_twice')
+    const open = () =>
+      ask(ledger.stub, 'open', { ledger: ledger.name, signup_grant_micro: 5, account: ACCOUNT })
+    const balance = () => readBalance(env, ledger.name, { caller: CALLER, owner: { kind: 'customer' } })
+    await failNextTransaction(ledger)
+    await expect(open()).rejects.toThrow('the disk is full')
+    vi.setSystemTime(Date.UTC(2027, 1, 1))
+    await open()
+    const answered = await balance()
+    await evictDurableObject(ledger.stub)
+    expect(answered).toEqual(await balance())
+  })
+})
 
 describe('the account of a ledger', () => {
   it('refuses every write of a suspended or closed customer from the moment it is set, and no read', async () => {
