@@ -65,6 +65,16 @@ function used(ledger: TestLedger, { counter }: Entitlement): Promise<string | un
   return inStore(ledger, (store) => store.limitCounter(counter)?.used.toString())
 }
 
+/** The counters whose limit was reached and notified. */
+function marked(ledger: TestLedger): Promise<number[]> {
+  return runInDurableObject(ledger.stub, (_, { storage }) =>
+    storage.sql
+      .exec<{ counter: number }>('SELECT counter FROM limit_marks')
+      .toArray()
+      .map(({ counter }) => counter),
+  )
+}
+
 /** The checkpoint table, by counter. */
 function checkpointed(ledger: TestLedger): Promise<Record<string, string>> {
   return runInDurableObject(ledger.stub, (_, { storage }) =>
@@ -359,6 +369,7 @@ describe('a change of an entitlement', () => {
     expect(again.counter).toBeGreaterThan(row.counter)
     await runAlarm(ledger)
     expect(await checkpointed(ledger)).toEqual({ [again.counter]: '1' })
+    expect(await marked(ledger)).toEqual([again.counter])
   })
 
   it('is there after a restart', async () => {

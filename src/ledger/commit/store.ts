@@ -79,8 +79,6 @@ const MAX_WITHOUT_WALLET = 10_000
 /** Wallets whose keys are kept in memory by number. The memory is cleared when it is full. */
 const MAX_NUMBERS_IN_MEMORY = 10_000
 
-const MARK_LIMIT = 'INSERT OR REPLACE INTO limit_marks (counter, reached_ms) VALUES (?, ?)'
-
 interface StoredWallet {
   readonly wallet: Wallet
   readonly due_at_ms: number | null
@@ -266,8 +264,7 @@ export class LedgerStore implements LedgerReader {
 
   /** The window, or the time, at which a limit was last reached. */
   reachedAt(counter: number): number | undefined {
-    const [row] = this.exec('SELECT reached_ms FROM limit_marks WHERE counter = ?', counter)
-    return row && Number(row.reached_ms)
+    return this.limits.reachedAt(counter)
   }
 
   payment(reference: string): RecordedPayment | undefined {
@@ -342,7 +339,7 @@ export class LedgerStore implements LedgerReader {
     for (const [number, lot] of draft.closedLots) this.writeClosedLot(number, lot)
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
     for (const [id, alert] of draft.alerts) this.alerts.write(id, alert)
-    for (const [counter, reached_ms] of draft.limitMarks) this.exec(MARK_LIMIT, counter, reached_ms)
+    this.limits.writeMarks(draft.limitMarks)
     return { keys, journal_length, due_at_ms }
   }
 

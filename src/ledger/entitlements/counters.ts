@@ -13,6 +13,12 @@ const PRUNE = `
   DELETE FROM limit_counters
   WHERE counter > 0 AND counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
 
+const PRUNE_MARKS = `
+  DELETE FROM limit_marks WHERE counter NOT IN (SELECT counter FROM entitlements WHERE deleted = 0)`
+
+// 1 row written for each.
+const WRITE_MARK = 'INSERT OR REPLACE INTO limit_marks (counter, reached_ms) VALUES (?, ?)'
+
 const COUNTED_AFTER = `
   SELECT row_id, limits FROM journal WHERE row_id > ? AND limits IS NOT NULL ORDER BY row_id LIMIT ?`
 
@@ -107,7 +113,17 @@ export class LimitCounters {
     for (const [counter, state] of changed) this.dirty.set(counter, state)
   }
 
-  /** Entitlements have changed: the next checkpoint deletes unused counters. */
+  /** The window, or the time, at which a limit was last reached and notified. */
+  reachedAt(counter: number): number | undefined {
+    const [row] = this.exec('SELECT reached_ms FROM limit_marks WHERE counter = ?', counter)
+    return row && Number(row.reached_ms)
+  }
+
+  writeMarks(marks: ReadonlyMap<number, number>): void {
+    for (const [counter, reached_ms] of marks) this.exec(WRITE_MARK, counter, reached_ms)
+  }
+
+  /** Entitlements have changed: the next checkpoint deletes unused counters and marks. */
   prune(): void {
     this.pruning = true
   }
@@ -124,7 +140,9 @@ export class LimitCounters {
     for (let i = 0; i < packed.length; i += COUNTERS_A_WRITE) {
       this.exec(WRITE, JSON.stringify(packed.slice(i, i + COUNTERS_A_WRITE)))
     }
-    if (this.pruning) this.exec(PRUNE)
+    if (!this.pruning) return
+    this.exec(PRUNE)
+    this.exec(PRUNE_MARKS)
   }
 
   checkpointed(): void {
