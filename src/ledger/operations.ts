@@ -29,8 +29,9 @@ import { parseIngest } from './model/messages/packed-ingest.ts'
 import { notFound, type Refused, UNAVAILABLE } from './model/refusal.ts'
 import type { Amendment } from './model/unrated.ts'
 import { applyNotice, readUnflushedNotifications } from './notifications/notices.ts'
+import { readPayments } from './payments/answers.ts'
 import type { LedgerPayments } from './payments/payments.ts'
-import { paymentAnswer, readTopUp, setTopUp } from './payments/rules.ts'
+import { readTopUp, setTopUp } from './payments/rules.ts'
 import type { MessageOf, OperationName, ResultOf } from './rpc.ts'
 import { balanceAnswer, lotAnswers, readWallet, recurringAnswers } from './wallets/answers.ts'
 
@@ -266,22 +267,8 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     return payments.checkout(message)
   },
 
-  payments({ store: { paymentIntents }, burnContext }, message) {
-    const { ids } = burnContext()
-    if ('number' in message) {
-      const payment = paymentIntents.get(message.number)
-      const found = payment ? [paymentAnswer(payment, ids)] : []
-      return { kind: 'done', answer: { payments: found, before: null } }
-    }
-    const { before, limit } = message
-    const found = paymentIntents.list(before ?? Number.MAX_SAFE_INTEGER, limit + 1)
-    const page = found.slice(0, limit)
-    const next = found.length > limit ? (page.at(-1)?.number ?? null) : null
-    return {
-      kind: 'done',
-      answer: { payments: page.map((payment) => paymentAnswer(payment, ids)), before: next },
-    }
-  },
+  payments: ({ store, burnContext }, message) =>
+    readPayments(store.paymentIntents, burnContext().ids, message),
 
   // An event of Stripe may name a ledger that was never opened here.
   async checkPayment({ store, payments }, { number, reference }) {
