@@ -11,7 +11,7 @@ import { invalidField } from '../ledger/model/refusal.ts'
 import type { LedgerName } from '../ledger/model/vocabulary.ts'
 import { logError } from '../logging/log.ts'
 import { readFlushedNotifications, readNotifications } from '../notifications/read.ts'
-import { eventsOf, NotificationStream, POLL_MS, type StreamSource } from './stream.ts'
+import { eventsOf, NOTIFICATIONS_A_READ, NotificationStream, POLL_MS, type StreamSource } from './stream.ts'
 
 const SEQUENCE = /^\d{1,15}$/
 
@@ -61,7 +61,7 @@ streamRoutes.openapi(streamRoute, async (c) => {
   const first = await readNotifications(c.env, ledgerOf(c), {
     caller: callerOf(c),
     after_sequence: asked ?? Number.MAX_SAFE_INTEGER,
-    limit: FIRST_READ,
+    limit: NOTIFICATIONS_A_READ,
   })
   if (first.kind === 'refused') return refusalResponse(c, first.refusal)
   const after_sequence = first.notifications.at(-1)?.sequence ?? asked ?? first.last_sequence
@@ -72,7 +72,6 @@ streamRoutes.openapi(streamRoute, async (c) => {
   return streamed(stream, customer_id, `retry: ${RETRY_MS}\n\n${eventsOf(first.notifications)}`)
 })
 
-const FIRST_READ = 50
 /** The wait of a client before it reconnects. */
 const RETRY_MS = 1_000
 

@@ -7,7 +7,7 @@ const COMMENT_MS = 15_000
 /** The time between two checks that the key is still valid. */
 const CHECK_MS = 30_000
 /** The notifications that are read at once: the most that a stream has in memory. */
-const NOTIFICATIONS_A_READ = 50
+export const NOTIFICATIONS_A_READ = 50
 
 /** The stream's way to the ledger, and to time. */
 export interface StreamSource {
@@ -50,7 +50,7 @@ export class NotificationStream {
     this.sent_at_ms = now_ms
   }
 
-  /** The next part of the stream; null at its end. Throws when D1 cannot be read: the client comes again. */
+  /** The next part of the stream; null at its end. Throws when D1 cannot be read: the client reconnects. */
   async next(): Promise<string | null> {
     while (this.is_open) {
       const { source } = this
