@@ -80,7 +80,7 @@ export async function readNotifications(
   ledger: LedgerName,
   { caller, after_sequence, limit }: NotificationRange & { readonly caller: Caller },
 ): Promise<NotificationsRead | Refused> {
-  // The object first: what it flushes in between, D1 has.
+  // Reads the object first: notifications that it flushes in between are in D1 then.
   const unflushed = await readUnflushedNotifications(env, ledger, { caller, after_sequence, limit })
   if (unflushed.kind === 'refused') return unflushed
   const { notifications, flushed_sequence } = unflushed.answer

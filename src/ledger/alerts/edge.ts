@@ -29,7 +29,7 @@ export type Step =
 const NOTHING: Step = { kind: 'nothing' }
 
 /**
- * Returns what a value does to an alert. Within the cooldown it stays armed, so a value that is still past the threshold
+ * Returns the effect of a value on an alert. Within the cooldown it stays armed, so a value that is still past the threshold
  * fires at the first change after it.
  */
 export function step(rules: AlertRules, state: AlertState, value: number, at_ms: number): Step {

@@ -80,7 +80,7 @@ export function spendingOf(counters: PeriodCounters | undefined, key: string, at
   return counter && counter.resets_at_ms > at_ms ? BigInt(counter.quantity) : 0n
 }
 
-/** The spending of an entry: what was burned, less what was given back of burns. */
+/** The spending of an entry: above 0 for a burn, below 0 for credits of burns that are given back. */
 export function spentBy({ type, amount, reverses, event }: Entry): number {
   const is_returned =
     (type === 'VOID' || type === 'REFUND') && (reverses !== undefined || event?.rerates !== undefined)

@@ -42,8 +42,8 @@ export const NOTIFICATION_OF: Readonly<Record<AlertType, NotificationType>> = {
 }
 
 /**
- * Decides the alerts on what a commit changes, after its last request: on the wallet, whatever moved its credits, and on
- * the limits. The values are those before and after the whole commit. Writes nothing unless an alert fires or arms again.
+ * Decides the alerts of the wallets and limits that a commit changes, after its last request, by the values before and
+ * after the whole commit. Writes nothing unless an alert fires or arms again.
  */
 export function watch(draft: Draft, ids: LedgerIds, state: WatchedState): void {
   const watcher = new Watcher(draft, ids, state)
@@ -117,7 +117,7 @@ class Watcher {
     })
   }
 
-  /** Adds what the commit spends to the counters of the wallet that an alert reads. */
+  /** Adds the spending of the commit to the counters of the wallet that an alert reads. */
   private countSpending(wallet: Wallet, alerts: readonly Alert[]): void {
     const read = new Map(alerts.flatMap((alert) => spendingRead(alert)))
     if (read.size === 0) return
@@ -159,7 +159,7 @@ function inWindow(state: AlertState, window_start_ms: number): AlertState {
   return state.window_start_ms === window_start_ms ? state : { ...state, fired: false, window_start_ms }
 }
 
-/** The fields of a notification that name the alert and what it watches. */
+/** The fields of a notification that name the alert, and its wallet or limit. */
 export function alertFields(
   alert: AlertRules & { readonly id: string },
   ids: LedgerIds,

@@ -256,7 +256,7 @@ export class Draft {
 
   /**
    * Adds a notification to the commit: it costs no row in the object, and one in D1. A request makes a bounded number of
-   * them, whatever it changes: what happens to many lots or events at once is one notification.
+   * them: a change of many lots or events at once is one notification.
    */
   notify({ type, data }: Notice, idempotency?: Idempotency): void {
     const length = JSON.stringify(data).length

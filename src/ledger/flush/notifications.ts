@@ -35,7 +35,7 @@ export function insertNotifications(
   return jsonParameters(rows).map((list) => db.prepare(INSERT).bind(ledger_id, list, from_row))
 }
 
-/** Says that D1 has notifications of a ledger that were not handed on yet. Every message may come twice, late or never. */
+/** D1 has notifications of a ledger that were not handed on yet. A hint may arrive twice, late or never. */
 export interface NotificationHint {
   readonly v: 1
   readonly ledger_id: string
@@ -45,7 +45,7 @@ export interface NotificationHint {
 
 /**
  * Sends a hint when a flush brought notifications to D1 that a webhook endpoint waits for. Never throws: the cron sweep
- * finds what is lost (`notifications/unhanded.ts`).
+ * finds notifications whose hint was lost (`webhooks/queue/sweep.ts`).
  */
 export async function hintNotifications(
   queue: Queue,

@@ -89,7 +89,7 @@ export function insertPages(
   ]
 }
 
-/** The bytes of a row in a flush, with what a page adds to each of its entries. */
+/** The bytes of a row in a flush, with the bytes that a page adds for each of its entries. */
 export function bytesToFlush({ body, first_entry, last_entry }: JournalRow): number {
   return Math.max(sizeOf(body), memoryOf(body)) + (last_entry - first_entry + 1) * PAGED_ENTRY_BYTES
 }

@@ -1,5 +1,5 @@
 /**
- * Notifications: what a customer may want to know of its ledger, numbered 1, 2, 3 … per ledger without gaps. A notification
+ * Notifications: events of a ledger for its customer, numbered 1, 2, 3 … per ledger without gaps. A notification
  * is a record of the commit that causes it, so it exists exactly if the change does.
  */
 

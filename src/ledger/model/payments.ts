@@ -2,7 +2,7 @@ import { type MicroCredits, picoUsd, type UsdParts, usdToParts } from '../../pri
 import type { WalletOwner } from './vocabulary.ts'
 
 /**
- * Payments through Stripe, and who pays for a wallet. Amounts of money are whole cents of USD: what Stripe charges.
+ * Payments through Stripe, and who pays for a wallet. Amounts of money are whole cents of USD, as Stripe charges them.
  */
 
 export const PAYMENT_STATUSES = [
@@ -36,7 +36,7 @@ export interface PaymentFailure {
   readonly message: string
 }
 
-/** A payment: its row exists before Stripe is called, and says what was asked for; later what became of it. */
+/** A payment. Its row exists before Stripe is called, with the request; the outcome is added later. */
 export interface Payment {
   readonly number: number
   readonly created_at_ms: number

@@ -23,7 +23,7 @@ export interface CommittedState {
 const MAX_LISTED = 10
 
 /**
- * Adds the notifications of a commit's changes, after its last request. What happens to many lots, holds or events in one
+ * Adds the notifications of a commit's changes, after its last request. A change of many lots, holds or events in one
  * commit is one notification, so that an alarm that expires 1,000 lots of a wallet adds one. A burn adds none.
  */
 export function notifyOfChanges(draft: Draft, ids: LedgerIds, committed: CommittedState): void {

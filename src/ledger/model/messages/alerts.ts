@@ -2,7 +2,7 @@ import type { Alert, AlertRules } from '../alerts.ts'
 import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency } from '../vocabulary.ts'
 
-/** The rules of an alert that a change may leave out or replace. */
+/** A change of an alert. `rules` are complete: a replacement keeps none of the earlier ones. */
 export type AlertChange =
   | { readonly kind: 'create'; readonly id: string; readonly rules: AlertRules }
   | { readonly kind: 'replace'; readonly id: string; readonly rules: AlertRules }

@@ -2,7 +2,7 @@ import type { Notice, Notification } from '../notifications.ts'
 import type { Refused } from '../refusal.ts'
 
 export interface NotifyMessage {
-  /** Names what happened: a repeat with the same id adds nothing. */
+  /** Identifies the event outside of the ledger: a repeat with the same id adds nothing. */
   readonly id: string
   readonly notice: Notice
 }
