@@ -8,6 +8,7 @@ import {
   type Problem,
   TimeoutError,
 } from './errors.ts'
+import { isObject } from './options.ts'
 
 export interface RequestOptions {
   /** Cancels the call, which then throws the signal's reason. */
@@ -63,12 +64,7 @@ export class Http {
 
   /** Sends `body` as JSON and returns the parsed answer. */
   call<T>(method: string, path: string, body?: unknown, options: RequestOptions = {}): Call<T> {
-    const answered = this.send<T>(
-      method,
-      path,
-      body === undefined ? undefined : JSON.stringify(body),
-      options,
-    )
+    const answered = this.send<T>(method, path, JSON.stringify(body), options)
     const data = answered.then((answer) => answer.data)
     return Object.assign(data, {
       withResponse() {
@@ -119,20 +115,12 @@ export class Http {
   ): Promise<Answered<T>> {
     signal?.throwIfAborted()
     const controller = new AbortController()
-    let timedOut = false
     // A `fetch` that ignores the signal must not block the caller.
-    let giveUp: (reason: unknown) => void = () => undefined
     const ended = new Promise<never>((_resolve, reject) => {
-      giveUp = reject
+      controller.signal.addEventListener('abort', reject)
     })
-    const end = () => {
-      controller.abort()
-      giveUp(new Error('ended'))
-    }
-    const timer = setTimeout(() => {
-      timedOut = true
-      end()
-    }, timeoutMs)
+    const end = () => controller.abort()
+    const timer = setTimeout(end, timeoutMs)
     signal?.addEventListener('abort', end, { once: true })
     try {
       const request = this.config.fetch(this.config.baseUrl + path, { ...init, signal: controller.signal })
@@ -140,7 +128,7 @@ export class Http {
     } catch (cause) {
       if (signal?.aborted) throw signal.reason
       if (cause instanceof OpenMonetizeError) throw cause
-      if (timedOut) {
+      if (controller.signal.aborted) {
         const detail = `${this.config.baseUrl} did not answer within ${timeoutMs} ms.`
         throw new TimeoutError({ code: 'timeout', detail, retryable: true })
       }
@@ -212,7 +200,7 @@ function waitOf(text: string | null): number | undefined {
 }
 
 function isProblem(data: unknown): data is Problem {
-  return typeof data === 'object' && data !== null && 'code' in data && typeof data.code === 'string'
+  return isObject(data) && 'code' in data && typeof data.code === 'string'
 }
 
 function reasonOf(cause: unknown): string {

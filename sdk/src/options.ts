@@ -43,49 +43,63 @@ export interface OpenMonetizeOptions {
   readonly onError?: (error: OpenMonetizeError, event?: Event) => void
 }
 
-const OPTIONS = ['apiKey', 'baseUrl', 'timeoutMs', 'maxRetries', 'fetch', 'queue', 'onUnavailable', 'onError']
-const QUEUE_OPTIONS = ['store', 'maxBytes', 'maxEvents', 'intervalMs', 'batchEvents', 'waitUntil']
 /** The longest delay that a timer supports. */
 const MAX_MS = 2_147_483_647
+
+/** Returns the rule that a value breaks, which follows "must be"; undefined for a valid value. */
+type Check = (value: unknown) => string | undefined
+
+const integer =
+  (least: number, most: number): Check =>
+  (value) =>
+    !Number.isInteger(value) || Number(value) < least || Number(value) > most
+      ? `a whole number from ${least} to ${most}, not ${String(value)}`
+      : undefined
+const callable: Check = (value) => (typeof value === 'function' ? undefined : 'a function')
+
+const OPTIONS: Readonly<Record<keyof OpenMonetizeOptions, Check>> = {
+  apiKey: (value) =>
+    value === null || (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value))
+      ? undefined
+      : 'a key without spaces, such as om_live_…; null for routes without one',
+  baseUrl: (value) =>
+    isHttpUrl(value) ? undefined : `an http or https address without a query: ${String(value)}`,
+  timeoutMs: integer(1, MAX_MS),
+  maxRetries: integer(0, 20),
+  fetch: callable,
+  queue: (value) => (isObject(value) ? undefined : 'an object'),
+  onUnavailable: (value) =>
+    ['queue', 'allow', 'deny'].some((policy) => policy === value)
+      ? undefined
+      : `queue, allow or deny, not ${String(value)}`,
+  onError: callable,
+}
+const QUEUE_OPTIONS: Readonly<Record<keyof QueueOptions, Check>> = {
+  store: (value) =>
+    isObject(value) && ['load', 'append', 'remove'].every((name) => name in value)
+      ? undefined
+      : 'a store: memoryStore(), fileStore(path) or indexedDbStore(name)',
+  maxBytes: integer(1, Number.MAX_SAFE_INTEGER),
+  maxEvents: integer(1, Number.MAX_SAFE_INTEGER),
+  intervalMs: integer(0, MAX_MS),
+  batchEvents: integer(1, 1000),
+  waitUntil: callable,
+}
 
 /** Rejects a wrong option by name, before anything is sent. */
 export function checkOptions(options: OpenMonetizeOptions): void {
   if (!isObject(options)) throw new ConfigurationError('new OpenMonetize({ apiKey }) takes an object.')
-  knownOnly('option', options, OPTIONS)
-  const { apiKey, baseUrl, timeoutMs, maxRetries, onUnavailable, queue } = options
-  if (apiKey !== null && (typeof apiKey !== 'string' || !/^[\x21-\x7e]+$/.test(apiKey))) {
-    throw new ConfigurationError(
-      'apiKey must be a key without spaces, such as om_live_…; null for routes without one.',
-    )
-  }
-  if (baseUrl !== undefined && !isHttpUrl(baseUrl)) {
-    throw new ConfigurationError(
-      `baseUrl must be an http or https address without a query: ${String(baseUrl)}.`,
-    )
-  }
-  integer('timeoutMs', timeoutMs, 1, MAX_MS)
-  integer('maxRetries', maxRetries, 0, 20)
-  callable('fetch', options.fetch)
-  callable('onError', options.onError)
-  if (onUnavailable !== undefined && !['queue', 'allow', 'deny'].includes(onUnavailable)) {
-    throw new ConfigurationError(`onUnavailable must be queue, allow or deny, not ${String(onUnavailable)}.`)
-  }
-  if (queue === undefined) return
-  if (!isObject(queue)) throw new ConfigurationError('queue must be an object.')
-  knownOnly('queue option', queue, QUEUE_OPTIONS)
-  integer('queue.maxBytes', queue.maxBytes, 1, Number.MAX_SAFE_INTEGER)
-  integer('queue.maxEvents', queue.maxEvents, 1, Number.MAX_SAFE_INTEGER)
-  integer('queue.intervalMs', queue.intervalMs, 0, MAX_MS)
-  integer('queue.batchEvents', queue.batchEvents, 1, 1000)
-  callable('queue.waitUntil', queue.waitUntil)
-  const store: unknown = queue.store
-  if (
-    store !== undefined &&
-    !(isObject(store) && ['load', 'append', 'remove'].every((name) => name in store))
-  ) {
-    throw new ConfigurationError(
-      'queue.store must be a store: memoryStore(), fileStore(path) or indexedDbStore(name).',
-    )
+  check('option', '', options, OPTIONS)
+  if (options.queue) check('queue option', 'queue.', options.queue, QUEUE_OPTIONS)
+}
+
+function check(what: string, prefix: string, options: object, checks: Readonly<Record<string, Check>>): void {
+  knownOnly(what, options, Object.keys(checks))
+  for (const [name, ruleOf] of Object.entries(checks)) {
+    const value: unknown = Reflect.get(options, name)
+    // Every option but the key may be left out.
+    const rule = value === undefined && name !== 'apiKey' ? undefined : ruleOf(value)
+    if (rule) throw new ConfigurationError(`${prefix}${name} must be ${rule}.`)
   }
 }
 
@@ -99,20 +113,6 @@ export function knownOnly(what: string, options: object, known: readonly string[
   if (unknown !== undefined) {
     throw new ConfigurationError(`Unknown ${what} ${unknown}. Known: ${known.join(', ')}.`)
   }
-}
-
-function integer(name: string, value: unknown, least: number, most: number): void {
-  if (value === undefined) return
-  if (!Number.isInteger(value) || Number(value) < least || Number(value) > most) {
-    throw new ConfigurationError(
-      `${name} must be a whole number from ${least} to ${most}, not ${String(value)}.`,
-    )
-  }
-}
-
-function callable(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'function')
-    throw new ConfigurationError(`${name} must be a function.`)
 }
 
 function isHttpUrl(text: unknown): boolean {

@@ -1,3 +1,5 @@
+import { isObject } from '../options.ts'
+
 /** The methods of a queue that run at the end of a process or of a page. */
 interface Flushable {
   flush(options: { timeoutMs: number }): Promise<void>
@@ -72,11 +74,5 @@ function nodeProcess(): Process | undefined {
 }
 
 function isProcess(value: unknown): value is Process {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'kill' in value &&
-    'on' in value &&
-    'listenerCount' in value
-  )
+  return isObject(value) && 'kill' in value && 'on' in value && 'listenerCount' in value
 }
