@@ -222,7 +222,9 @@ class Analytics(_Resource):
         return self._get("/v1/analytics/burn-rate", params, more)
 
 
-class _Subjects(_Resource):
+class _Objects(_Resource):
+    """The methods of objects that can be created, listed, read, changed and deleted."""
+
     path = ""
 
     def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
@@ -241,11 +243,11 @@ class _Subjects(_Resource):
         return self._delete(path_of(f"{self.path}/{{id}}", id))
 
 
-class Users(_Subjects):
+class Users(_Objects):
     path = "/v1/users"
 
 
-class Teams(_Subjects):
+class Teams(_Objects):
     path = "/v1/teams"
 
 
@@ -274,21 +276,8 @@ class ProviderKeys(_Resource):
         return self._delete(path_of("/v1/provider-keys/{id}", id))
 
 
-class CreditPacks(_Resource):
-    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
-        return self._send("/v1/credit-packs", body, idempotency_key)
-
-    def list(self, params: Params = None, **more: Any) -> Page:
-        return self._list("/v1/credit-packs", params, more)
-
-    def retrieve(self, id: str) -> Json:
-        return self._get(path_of("/v1/credit-packs/{id}", id))
-
-    def update(self, id: str, body: Body) -> Json:
-        return self._send(path_of("/v1/credit-packs/{id}", id), body, None, "PATCH")
-
-    def delete(self, id: str) -> Json:
-        return self._delete(path_of("/v1/credit-packs/{id}", id))
+class CreditPacks(_Objects):
+    path = "/v1/credit-packs"
 
 
 class Payments(_Resource):
@@ -307,38 +296,12 @@ class PortalTokens(_Resource):
         return self._send("/v1/portal-tokens", body)
 
 
-class GatewayRoutes(_Resource):
-    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
-        return self._send("/v1/gateway-routes", body, idempotency_key)
-
-    def list(self, params: Params = None, **more: Any) -> Page:
-        return self._list("/v1/gateway-routes", params, more)
-
-    def retrieve(self, id: str) -> Json:
-        return self._get(path_of("/v1/gateway-routes/{id}", id))
-
-    def update(self, id: str, body: Body) -> Json:
-        return self._send(path_of("/v1/gateway-routes/{id}", id), body, None, "PATCH")
-
-    def delete(self, id: str) -> Json:
-        return self._delete(path_of("/v1/gateway-routes/{id}", id))
+class GatewayRoutes(_Objects):
+    path = "/v1/gateway-routes"
 
 
-class Alerts(_Resource):
-    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
-        return self._send("/v1/alerts", body, idempotency_key)
-
-    def list(self, params: Params = None, **more: Any) -> Page:
-        return self._list("/v1/alerts", params, more)
-
-    def retrieve(self, id: str) -> Json:
-        return self._get(path_of("/v1/alerts/{id}", id))
-
-    def update(self, id: str, body: Body) -> Json:
-        return self._send(path_of("/v1/alerts/{id}", id), body, None, "PATCH")
-
-    def delete(self, id: str) -> Json:
-        return self._delete(path_of("/v1/alerts/{id}", id))
+class Alerts(_Objects):
+    path = "/v1/alerts"
 
 
 class OpenMeter(_Resource):
@@ -358,29 +321,14 @@ class DropIn(_Resource):
         return self._get("/v1/drop-in")
 
 
-class WebhookEndpoints(_Resource):
-    def create(self, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
-        return self._send("/v1/webhook-endpoints", body, idempotency_key)
+class WebhookEndpoints(_Objects):
+    path = "/v1/webhook-endpoints"
 
-    def list(self, params: Params = None, **more: Any) -> Page:
-        return self._list("/v1/webhook-endpoints", params, more)
-
-    def retrieve(self, id: str) -> Json:
-        return self._get(path_of("/v1/webhook-endpoints/{id}", id))
-
-    def update(self, id: str, body: Body) -> Json:
-        return self._send(path_of("/v1/webhook-endpoints/{id}", id), body, None, "PATCH")
-
-    def delete(self, id: str) -> Json:
-        return self._delete(path_of("/v1/webhook-endpoints/{id}", id))
-
-    def rotate_secret(
-        self, id: str, body: Optional[Body] = None, *, idempotency_key: Optional[str] = None
-    ) -> Json:
-        return self._send(path_of("/v1/webhook-endpoints/{id}/rotate-secret", id), body or {}, idempotency_key)
+    def rotate_secret(self, id: str, body: Params = None, *, idempotency_key: Optional[str] = None) -> Json:
+        return self._send(path_of("/v1/webhook-endpoints/{id}/rotate-secret", id), body, idempotency_key)
 
     def test(self, id: str, *, idempotency_key: Optional[str] = None) -> Json:
-        return self._send(path_of("/v1/webhook-endpoints/{id}/test", id), {}, idempotency_key)
+        return self._send(path_of("/v1/webhook-endpoints/{id}/test", id), None, idempotency_key)
 
     def replay(self, id: str, body: Body, *, idempotency_key: Optional[str] = None) -> Json:
         return self._send(path_of("/v1/webhook-endpoints/{id}/replay", id), body, idempotency_key)
@@ -394,7 +342,7 @@ class WebhookDeliveries(_Resource):
         return self._get(path_of("/v1/webhook-deliveries/{id}", id))
 
     def retry(self, id: str, *, idempotency_key: Optional[str] = None) -> Json:
-        return self._send(path_of("/v1/webhook-deliveries/{id}/retry", id), {}, idempotency_key)
+        return self._send(path_of("/v1/webhook-deliveries/{id}/retry", id), None, idempotency_key)
 
 
 class Customers(_Resource):
