@@ -37,7 +37,7 @@ function withKeysOnly(schema: Readonly<Record<string, unknown>>): object {
   return always.length === 0 ? schema : { ...schema, required: [...listOf(required), ...always] }
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { isObject } from './api-types.ts'
 
 /**
  * The table of calls that the clients of all languages run against the same server: the examples of the OpenAPI
@@ -183,7 +184,7 @@ export function calls(document: string): CallCase[] {
           operation,
           method,
           parameters: Array.isArray(given) ? given : [],
-          body: isJson(body) ? body : undefined,
+          body: isObject(body) ? body : undefined,
           examples: [],
         },
       ]
@@ -216,7 +217,7 @@ function examples(all: readonly Example[]): CallCase[] {
       known.add(value)
       save[value] = place
     }
-    const { code } = isJson(answer) ? answer : {}
+    const { code } = isObject(answer) ? answer : {}
     return [
       {
         name: `example: ${operation} ${status}`,
@@ -242,7 +243,7 @@ function argsOf(operation: string, parameters: Readonly<Record<string, unknown>>
 
 /** Returns the fields that are the same on every day: numbers, and texts that are neither ids nor times. */
 function matchOf(answer: unknown): Json {
-  if (!isJson(answer)) return {}
+  if (!isObject(answer)) return {}
   return Object.fromEntries(
     Object.entries(answer).filter(([field, value]) => {
       if (OF_THE_DAY.includes(field)) return false
@@ -450,11 +451,7 @@ function special(): CallCase[] {
 function* leaves(value: unknown, place: (string | number)[] = []): Generator<[(string | number)[], unknown]> {
   if (Array.isArray(value))
     for (const [index, item] of value.entries()) yield* leaves(item, [...place, index])
-  else if (isJson(value))
+  else if (isObject(value))
     for (const [key, item] of Object.entries(value)) yield* leaves(item, [...place, key])
   else yield [place, value]
-}
-
-function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
