@@ -26,7 +26,10 @@ export class PendingCounts<C extends { readonly count: number }> {
 
   /** Adds a count to the earlier one of its key, whose other fields it replaces. */
   add(count: C): void {
-    this.put({ ...count, count: count.count + this.countedFor(count) })
+    const key = this.keyOf(count)
+    const before = this.counts.get(key)
+    if (!before && this.counts.size >= MAX_COUNTS) return
+    this.counts.set(key, { ...count, count: count.count + (before?.count ?? 0) })
   }
 
   /** Adds the counts to D1. Never throws. */
@@ -39,19 +42,10 @@ export class PendingCounts<C extends { readonly count: number }> {
         .bind(JSON.stringify([...taken.values()]))
         .run()
     } catch (error) {
-      for (const [key, count] of taken) {
-        this.put({ ...count, ...this.counts.get(key), count: count.count + this.countedFor(count) })
-      }
+      const later = this.counts
+      this.counts = taken
+      for (const count of later.values()) this.add(count)
       this.failed(error)
     }
-  }
-
-  private countedFor(count: C): number {
-    return this.counts.get(this.keyOf(count))?.count ?? 0
-  }
-
-  private put(count: C): void {
-    const key = this.keyOf(count)
-    if (this.counts.has(key) || this.counts.size < MAX_COUNTS) this.counts.set(key, count)
   }
 }
