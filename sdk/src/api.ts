@@ -705,7 +705,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a webhook delivery to the operator's endpoints due now, whatever became of it
+         * Make a webhook delivery to the operator's endpoints due now, whatever its status
          * @description Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires the operator token.
@@ -2925,7 +2925,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a webhook delivery due now, whatever became of it
+         * Make a webhook delivery due now, whatever its status
          * @description Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires an API key with the scope `webhooks:write`.

@@ -74,7 +74,7 @@ export interface NotificationsRead {
   readonly last_sequence: number
 }
 
-/** The notifications of the ledger: those of D1, then those that only the object has yet. */
+/** The notifications of the ledger: those of D1, then those not yet flushed from the object. */
 export async function readNotifications(
   env: Bindings,
   ledger: LedgerName,

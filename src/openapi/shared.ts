@@ -90,7 +90,7 @@ export function problemsBefore({ method, path, access, has_input, has_body }: Ro
     codes.push('rate_limited')
   }
   if (access.kind === 'open') return codes
-  // Where no scope is required, a portal token is refused.
+  // A route without a required scope refuses portal tokens.
   codes.push(...KEY_PROBLEMS, 'insufficient_scope', 'unavailable')
   const { scope, portal } = access.kind === 'customer' ? access : { scope: undefined, portal: false }
   if (portal) codes.push('origin_not_allowed', 'customer_suspended')

@@ -7,7 +7,7 @@ import { admitsCustomer, tooManyRequests, unauthorized } from '../http/middlewar
 import { problem } from '../http/output/problem.ts'
 import { type PortalOwner, type PortalToken, portalTokenId, readPortalToken } from './token.ts'
 
-/** What a portal token may do, in one place: a route that is not listed here refuses every token. */
+/** The permissions of portal tokens: a route that is not listed here refuses every token. */
 
 interface Read {
   readonly scope: Scope
@@ -30,9 +30,9 @@ export const PORTAL_READS: ReadonlyMap<string, Read> = new Map([
 const CLOSED_GROUPS: ReadonlySet<string> = new Set(['user', 'team', 'key'])
 
 /**
- * Answers a request with a portal token. Only pages of the token's origins may read the answer, whatever
- * `CORS_ORIGINS` says; a page of another origin is refused. Requests without `Origin` are not from a page of another
- * origin, and are admitted.
+ * Answers a request with a portal token. Only pages of the token's origins may read the answer, whatever the value of
+ * `CORS_ORIGINS`; a page of another origin is refused. Requests without `Origin` are not from a page of another origin,
+ * and are admitted.
  */
 export async function withPortalToken(c: Context<AppEnv>, text: string, next: Next): Promise<void> {
   const token = readPortalToken(c.env, text)

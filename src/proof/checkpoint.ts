@@ -23,7 +23,7 @@ export type RefusalOf = (chain: {
 
 /**
  * Signs the end of the chain that D1 has, unless the newest checkpoint is of that entry. Refuses when the chain does not
- * contain the newest checkpoint: nobody may get signatures under two histories of a ledger.
+ * contain the newest checkpoint: two histories of a ledger must never both be signed.
  */
 export async function makeCheckpoint(
   env: Bindings,
@@ -56,7 +56,7 @@ export async function makeCheckpoint(
   return { kind: 'signed', checkpoint: await keepCheckpoint(env, ledger_id, key, made), first_entry }
 }
 
-/** The ledgers that one run reads, and those that it signs. */
+/** The numbers of ledgers that one run reads and signs. */
 const LEDGERS_A_READ = 2_000
 const LEDGERS_A_RUN = 60
 

@@ -1,6 +1,6 @@
 import type { NotificationView } from '../notifications/read.ts'
 
-/** The time between two looks at D1: new notifications come at most this much later. */
+/** The time between two reads of D1, by which new notifications may be late. */
 export const POLL_MS = 1_000
 /** The time without anything after which a comment keeps the connection open. */
 const COMMENT_MS = 15_000

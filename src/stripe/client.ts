@@ -32,7 +32,7 @@ export type StripeResult<T> =
   | (Omit<StripeRefusal, 'kind'> & { readonly kind: 'declined'; readonly intent: PaymentIntent | undefined })
   /** Stripe refuses the secret key. */
   | { readonly kind: 'unauthorized' }
-  /** Nobody knows whether it was done: a repeat with the same key is safe. */
+  /** Stripe may have done it or not: a repeat with the same key is safe. */
   | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
 
 export interface StripeRefusal {

@@ -59,7 +59,7 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
   const retryRoute = route({
     method: 'post',
     path: '/{id}/retry',
-    summary: `Make a webhook delivery${of} due now, whatever became of it`,
+    summary: `Make a webhook delivery${of} due now, whatever its status`,
     description:
       'Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.',
     ...writes,

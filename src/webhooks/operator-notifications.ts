@@ -15,7 +15,7 @@ import { OPERATOR_TYPES, type OperatorType } from './types.ts'
  * the table of all notifications, under a ledger of their own name.
  */
 
-/** Flushing retries by itself: a short delay needs nobody. */
+/** Flushing retries by itself: a short delay needs no operator. */
 const BEHIND_FOR_MS = 300_000
 const MAX_COUNTED = 10_000
 

@@ -12,7 +12,7 @@ import { groupOf } from './injection.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** More requests arrive than one object can handle. Those that cannot wait are refused at once, without any effect. */
+/** More requests arrive than one object can handle. Requests that cannot wait are refused at once, without effect. */
 
 const BATCH = 1000
 

@@ -9,7 +9,7 @@ interface Count {
   readonly count: number
 }
 
-it('counts of a failed write are added to those that came meanwhile, with the later fields', async () => {
+it('adds counts of a failed write to the counts since, with the later fields', async () => {
   const counts = new PendingCounts<Count>(
     ({ key }) => key,
     'SELECT json(?1)',

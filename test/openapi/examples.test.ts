@@ -66,7 +66,7 @@ it('every example is answered as it says', async () => {
 const ID = /^(?:[a-z]{2,6}|erased|batch)_[0-9a-z]{20,}$/
 const TIME = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}(?:\.\d{3})?Z)?$/
 const KEY = /^(?:om_(?:live|portal)_[\w.…-]+|whsec_[A-Za-z0-9+/]+=*)$/
-/** How long something took differs from run to run. */
+/** Durations differ from run to run. */
 const DURATION = 'duration_ms'
 /** A digest of the catalogue and its sources, which changes with each rebuild. */
 const PRICE_VERSION = /^[0-9a-f]{10}(?=:)/

@@ -10,7 +10,7 @@ import { expectProblem } from '../support/problems.ts'
 import { fill } from '../support/requests.ts'
 import { APP, BALANCE, ELSEWHERE, fromPage, portalToken, TRANSACTIONS, USAGE } from './support.ts'
 
-/** What a portal token must not do: every route of the document, other wallets, other pages, changed tokens. */
+/** Uses that a portal token must refuse: every route of the document, other wallets, other pages, changed tokens. */
 
 let owner: Belongings
 /** A token of the owner's user, and one of a user who has nothing. */
@@ -239,7 +239,7 @@ describe('the pages that may use a token', () => {
     }
   })
 
-  it('are not those that CORS_ORIGINS lists, and are not every page where it is *', async () => {
+  it('are not the origins of CORS_ORIGINS, and not every page if it is *', async () => {
     for (const CORS_ORIGINS of ['*', ELSEWHERE]) {
       const headers = { Origin: ELSEWHERE }
       const other = await deployed({ CORS_ORIGINS }, BALANCE, { key: token, headers })

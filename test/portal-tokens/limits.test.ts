@@ -30,7 +30,7 @@ it('portal tokens have requests of their own: each token, and all together, and 
     await portalToken(api_key, { user_id: 'bob' }),
   ]
   expect(await passed(ann, PORTAL_REQUESTS_A_MINUTE + 50)).toBe(PORTAL_REQUESTS_A_MINUTE)
-  // What ann's token was refused does not count for bob's.
+  // Refused requests of ann's token do not count for bob's.
   expect(await passed(bob, PORTAL_REQUESTS_A_MINUTE - 10)).toBe(STARTER - PORTAL_REQUESTS_A_MINUTE)
   expect(rateHeaders(await api(BALANCE, { key: bob }))).toMatchObject({
     policy: `"default";q=${STARTER};w=60`,

@@ -91,7 +91,7 @@ describe('a portal token', () => {
     expect(of_key.totals).toMatchObject({ events: 2, provider_cost_usd: 0.015 })
   })
 
-  it('is told that a user without a wallet has none', async () => {
+  it('gets 404 for a user without a wallet', async () => {
     const key = await portalToken(customer.api_key, { user_id: 'nobody yet' })
     await expectProblem(await api(BALANCE, { key }), 404, 'not_found')
     expect(await read(key, TRANSACTIONS)).toMatchObject({ data: [] })

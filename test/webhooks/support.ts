@@ -80,7 +80,7 @@ export class Simulation {
     return this.received.filter(({ url }) => new URL(url).host === host)
   }
 
-  /** Delivers one batch of what is due, and waits for work that goes on after it unless told not to. */
+  /** Delivers one batch of due messages and, with `settle`, waits for work that continues after it. */
   async deliver({ settle = true } = {}): Promise<number> {
     const due = this.waiting.filter(({ at_ms }) => at_ms <= this.now_ms).slice(0, 10)
     this.waiting = this.waiting.filter((one) => !due.includes(one))

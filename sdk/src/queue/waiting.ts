@@ -52,7 +52,7 @@ export class WaitingList {
     return events
   }
 
-  /** Removes events; returns those that the list still had. */
+  /** Removes events; returns the ones that the list still had. */
   settle(events: readonly Waiting[]): Waiting[] {
     const left = events.filter(({ settled }) => !settled)
     for (const event of left) {

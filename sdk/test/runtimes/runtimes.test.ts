@@ -48,7 +48,7 @@ async function documented(): Promise<{ operation: string; pattern: RegExp }[]> {
 }
 
 /**
- * Routes without a method: those that stream, the key set and Stripe's own calls, and the operator's webhooks, which are
+ * Routes without a method: streams and exports, the key set, Stripe's own calls, and the operator's webhooks, which are
  * set up once.
  */
 const WITHOUT_METHOD =

@@ -32,7 +32,7 @@ export const webhookEndpoints = sqliteTable(
   (table) => [primaryKey({ columns: [table.owner, table.webhook_endpoint_id] })],
 )
 
-/** What became of each notification at each endpoint, for 30 days. The text of the message is not part of it. */
+/** The outcome of each notification at each endpoint, kept for 30 days. The text of the message is not part of it. */
 export const webhookDeliveries = sqliteTable(
   'webhook_deliveries',
   {

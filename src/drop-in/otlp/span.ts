@@ -16,7 +16,7 @@ export interface Span {
 export type AttributeValue = string | number | boolean
 export type Attributes = ReadonlyMap<string, AttributeValue>
 
-/** The attributes that a decoder keeps: these, and those that the request's headers name. */
+/** The attributes that a decoder keeps: these, and the ones that the request's headers name. */
 const WANTED = [
   /^gen_ai\.(usage\.|operation\.name$|system$|provider\.name$|request\.model$|response\.model$|agent\.name$|agent\.id$)/,
   /^llm\.(usage\.|token_count\.|request\.type$|model_name$|provider$|system$)/,

@@ -43,7 +43,7 @@ export class Draft {
   readonly payments = new Map<string, RecordedPayment>()
   /** Payments through Stripe that were made or changed, by number. */
   readonly paymentIntents = new Map<number, Payment>()
-  /** Who pays for a wallet, by its key. */
+  /** The payers of wallets, by the wallet's key. */
   readonly payers = new Map<string, Payer>()
   /** When the alarm decides about the top-up of a wallet; null for not by itself. */
   readonly payersDue = new Map<string, number | null>()

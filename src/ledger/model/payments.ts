@@ -69,7 +69,7 @@ export interface Payment {
   readonly credited?: Credited
   readonly refunded_cents: number
   readonly disputed_cents: number
-  /** What refunds and disputes asked back so far, and what was there to be taken. */
+  /** The credits that refunds and disputes asked back so far, and the part that could be taken. */
   readonly asked_back: MicroCredits
   readonly taken_back: MicroCredits
   /** The share of the price that was taken with them. */
@@ -101,7 +101,7 @@ export interface TopUpRule {
 export const PAUSE_REASONS = ['no_payment_method', 'declined', 'monthly_limit', 'daily_limit'] as const
 export type PauseReason = (typeof PAUSE_REASONS)[number]
 
-/** Who pays for a wallet: one row for a wallet that has ever started a payment. */
+/** The payer of a wallet: one row for a wallet that has ever started a payment. */
 export interface Payer {
   readonly owner: WalletOwner
   /** Checkouts that may still be paid. */

@@ -113,7 +113,7 @@ function recount(payer: Payer, before: Payment, after: Payment): Payer {
   return count(payer, after, mayBePaid(after) ? 1 : -1)
 }
 
-/** Counts a top-up in the month and on the day of its creation; those that have passed are not counted any more. */
+/** Counts a top-up in the month and on the day of its creation, unless they have passed. */
 export function count(payer: Payer, { created_at_ms, price_cents }: Payment, sign: 1 | -1): Payer {
   const { month, day } = currentCounts(payer, created_at_ms)
   const is_month = monthOf(created_at_ms).start_ms === month.start_ms

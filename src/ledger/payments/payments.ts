@@ -43,7 +43,7 @@ interface How {
 
 /**
  * The payments of a ledger. A payment's row is durable before Stripe is called, and every answer of Stripe goes through
- * `applyReport`: whatever is lost or comes twice, the next check brings the row up to what Stripe has.
+ * `applyReport`: after a lost or repeated report, the next check updates the row from Stripe.
  */
 export class LedgerPayments {
   private readonly options: Options
@@ -68,7 +68,7 @@ export class LedgerPayments {
     let report: Report = { kind: 'unknown', reason: 'not asked' }
     const open = async (current: Payment): Promise<Report> => {
       report = await stripe.open(current)
-      // Nobody has the page of a checkout whose answer is lost: it ends, and the buyer begins another one.
+      // Without an answer, the page of the checkout is not known: the checkout ends, and the buyer starts another one.
       return report.kind === 'unknown' ? NOT_OPENED : report
     }
     const payment = await this.check(number, { open })

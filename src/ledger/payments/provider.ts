@@ -55,7 +55,7 @@ export class PaymentProvider {
     if (payment.type === 'top_up') return this.charge(payment)
     if (reference?.startsWith('cs_')) return this.readSession(payment, reference)
     if (reference?.startsWith('pi_')) return this.readIntent(payment, reference)
-    // Its page was delivered to nobody.
+    // Its page was not delivered.
     return { kind: 'failed', code: 'not_opened', message: 'The checkout was not opened.', declined: false }
   }
 
@@ -126,7 +126,7 @@ export class PaymentProvider {
       ? {
           kind: 'failed',
           code: 'authentication_required',
-          message: 'Nobody confirmed the charge.',
+          message: 'The charge was not confirmed in time.',
           declined: true,
         }
       : { kind: 'failed', code: 'expired', message: 'The checkout was not paid in time.', declined: false }

@@ -1,6 +1,6 @@
 import type { Card } from '../model/payments.ts'
 
-/** What Stripe says of a payment now. Absolute: however often and late it is reported, the effect is the same. */
+/** The state of a payment at Stripe. Absolute: however often and late it is reported, the effect is the same. */
 export type Report =
   | Paid
   /** Not paid yet; with the ids that are now known. */

@@ -57,7 +57,7 @@ function afterReport(draft: Draft, before: Payment, report: Report, ids: LedgerI
       return { ...known, status: 'failed', failure, ask_at_ms: before.created_at_ms + FAILED_KEPT_MS }
     }
     case 'unknown':
-      // A webhook said that something happened to a payment that was credited: the sweep finds out what.
+      // A webhook reported a change of a credited payment: the sweep reads it from Stripe.
       return isSettled(before) && !before.credited ? before : askAgain(draft, before, report.retry_after_ms)
   }
 }

@@ -36,7 +36,7 @@ export function decide(
 ): Ready | Unsent {
   if (state && state.status !== 'pending') return { kind: 'repeated' }
   const has_row = state !== undefined
-  // Nobody looks for a delivery of an endpoint that is deleted, unless it is in the log already.
+  // A delivery to a deleted endpoint is logged only if the log has it already.
   if (!endpoint?.enabled || !content) {
     return { kind: 'dropped', is_logged: has_row || endpoint !== undefined }
   }

@@ -26,7 +26,7 @@ export class Lanes {
     })
   }
 
-  /** Begins no further task; those that run go on. */
+  /** Starts no further task. Running tasks continue. */
   close(): void {
     this.waiting.length = 0
   }

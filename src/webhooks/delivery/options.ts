@@ -1,13 +1,13 @@
 import type { Fetch } from '../../http/outbound/resolve.ts'
 import { TIMEOUT_MS } from './send.ts'
 
-/** What the consumer and the test route send with; tests have a clock and receivers of their own. */
+/** The means by which the consumer and the test route send. Tests have a clock and receivers of their own. */
 export interface DeliverOptions {
   readonly fetcher: Fetch
   readonly now: () => number
   readonly timeout_ms: number
   readonly patience_ms: number
-  /** Keeps the run alive for work that goes on after it. */
+  /** Keeps the run alive for work that continues after it. */
   readonly defer: (work: Promise<void>) => void
 }
 

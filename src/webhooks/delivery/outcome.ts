@@ -3,7 +3,7 @@ import type { DisabledReason, SealedEndpoint } from '../records/endpoints.ts'
 import { FAILING_LIMIT_MS, nextAttemptMs } from './schedule.ts'
 import { type Attempt, isSuccess, type Sent } from './send.ts'
 
-/** What an attempt means for its delivery and for the endpoint. */
+/** The consequence of an attempt for its delivery and for the endpoint. */
 export interface Consequence {
   readonly outcome: Outcome
   readonly endpoint: SealedEndpoint

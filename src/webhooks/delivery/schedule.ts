@@ -45,7 +45,7 @@ export function retryAfterMs(header: string | null, now_ms: number): number | un
   if (header === null) return undefined
   const text = header.trim()
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000
-  // `Date.parse` takes many forms: only those that name a day of the week are HTTP dates.
+  // `Date.parse` accepts many forms: only forms with a day of the week are HTTP dates.
   const at_ms = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(at_ms) ? undefined : Math.max(0, at_ms - now_ms)
 }

@@ -1,7 +1,7 @@
 import type { Delivered, Outcome } from '../records/deliveries.ts'
 import type { Unsent } from './decide.ts'
 
-/** What becomes of a message of the queue, once the rows of its run are written. */
+/** The answer to a message of the queue, once the rows of its run are written. */
 export type Settlement = { readonly kind: 'ack' } | { readonly kind: 'retry'; readonly delay_ms: number }
 
 const ACK: Settlement = { kind: 'ack' }

@@ -3,7 +3,7 @@
  * `id.timestamp.body`, so that a receiver refuses a message that was changed, or one that is repeated later.
  */
 
-/** What signs the messages of an endpoint. */
+/** The keys that sign the messages of an endpoint. */
 export interface SigningKey {
   /** `whsec_` and 32 bytes in base64. */
   readonly secret: string

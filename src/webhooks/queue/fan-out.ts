@@ -63,7 +63,7 @@ const UNHANDED = `
 const HANDED = `
   UPDATE ledgers SET handed_notification = ?2 WHERE ledger_id = ?1 AND handed_notification < ?2`
 
-/** What a delivery needs of a notification. */
+/** The fields of a notification that a delivery needs. */
 export interface Numbered {
   readonly sequence: number
   readonly type: string

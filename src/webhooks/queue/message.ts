@@ -38,7 +38,7 @@ export function parseMessage(body: unknown): Delivered | undefined {
 /** A queue takes this many messages at once. */
 const MAX_SENT_AT_ONCE = 100
 
-/** Puts deliveries into the queue. Those that were put there before an error come twice if it is repeated. */
+/** Puts deliveries into the queue. After an error, a repeat sends some of them twice. */
 export async function enqueue(queue: Queue<DeliveryMessage>, delivered: readonly Delivered[]): Promise<void> {
   for (let i = 0; i < delivered.length; i += MAX_SENT_AT_ONCE) {
     const bodies = delivered.slice(i, i + MAX_SENT_AT_ONCE).map((one) => ({ body: messageOf(one) }))

@@ -10,7 +10,7 @@ import type { Attempt } from '../delivery/send.ts'
 export const DELIVERY_STATUSES = ['pending', 'succeeded', 'failed', 'dropped'] as const
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
 
-/** What is delivered: a notification, to an endpoint. The text of the message is made when it is sent. */
+/** A notification that is delivered to an endpoint. The text of the message is made when it is sent. */
 export interface Delivered {
   readonly owner: string
   readonly webhook_endpoint_id: string
@@ -92,7 +92,7 @@ const RESTART = `
   WHERE webhook_deliveries.status <> 'pending' AND (?2 OR webhook_deliveries.status <> 'succeeded')
   RETURNING delivery_id`
 
-/** The statement that begins deliveries again, and returns the ids of those that were not under way. */
+/** The statement that restarts deliveries and returns their ids, except of deliveries under way. */
 export function restartDeliveries(
   env: Db,
   delivered: readonly Delivered[],
@@ -224,7 +224,7 @@ const SELECT_DUE = `
   WHERE status = 'pending' AND webhook_endpoint_id = ?1 AND in_flight IN (0, 1) AND due_at_ms <= ?2
   ORDER BY due_at_ms LIMIT ?3`
 
-/** The deliveries of an endpoint that were due before a time, those that wait longest first. */
+/** The deliveries of an endpoint that were due before a time, longest wait first. */
 export async function dueDeliveries(
   env: Db,
   webhook_endpoint_id: string,

@@ -35,7 +35,7 @@ export function signingKeys(
   return keys.previous && overlaps ? [keys.current, keys.previous] : [keys.current]
 }
 
-/** What a change of an endpoint's keys makes of them. */
+/** The keys of an endpoint after a change. */
 export interface ChangedKeys {
   readonly keys: EndpointKeys
   readonly public_key: string | null

@@ -14,7 +14,7 @@ export interface NotificationsMessage {
 }
 
 export interface NotificationsAnswer {
-  /** Those that D1 may not have, the oldest first and without a gap. */
+  /** The notifications that D1 may not have, oldest first and without a gap. */
   readonly notifications: readonly Notification[]
   /** D1 has every notification up to this one that is not too old. */
   readonly flushed_sequence: number
