@@ -14,6 +14,7 @@ import type { Wallet } from '../../src/ledger/model/wallet.ts'
 import { type CommittedState, notifyOfChanges } from '../../src/ledger/notifications/changes.ts'
 import { settle } from '../../src/ledger/wallets/settle.ts'
 import { microCredits } from '../../src/pricing/money.ts'
+import { DAY_MS, HOUR_MS } from '../../src/time/durations.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant, single } from '../support/messages.ts'
 
@@ -23,7 +24,6 @@ import { eventItem, grant, single } from '../support/messages.ts'
  */
 
 const START_MS = Date.UTC(2026, 10, 30, 20)
-const HOUR_MS = 3_600_000
 const CUSTOMER = { kind: 'customer' } as const
 
 class WatchedLedger extends MemoryLedger implements CommittedState {
@@ -131,7 +131,6 @@ class Model {
 }
 
 const MICRO = 1_000_000
-const DAY_MS = 24 * HOUR_MS
 
 class Walk {
   private readonly ledger = new WatchedLedger()

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { DAY_MS, HOUR_MS } from '../../src/time/durations.ts'
 import { api } from '../support/api.ts'
 import {
   answered,
@@ -14,9 +15,7 @@ import { ledgerOf, rowsWrittenBy } from '../support/ledgers.ts'
 import {
   burn,
   checkout,
-  DAY_MS,
   deliver,
-  HOUR_MS,
   later,
   MINUTE_MS,
   paymentOf,
@@ -242,7 +241,7 @@ describe('an automatic top-up', () => {
     expect(await balanceOf(key)).toBe(1000)
   })
 
-  it('counts a charge that nobody confirms within a day as declined', async () => {
+  it('counts a charge without confirmation within a day as declined', async () => {
     const customer = await withCard(stripe.current(), { behaviour: 'needs_owner' })
     await setTopUp(customer.api_key)
     await burn(customer.api_key, START)

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, inject, it, vi } from 'vitest'
 import { checkPayment, openCheckout, readPayments, setTopUp } from '../../src/ledger/client/client.ts'
 import type { PaymentAnswer } from '../../src/ledger/model/messages/payments.ts'
 import { microCredits } from '../../src/pricing/money.ts'
+import { DAY_MS, HOUR_MS } from '../../src/time/durations.ts'
 import { powerCut } from '../faults/injection.ts'
 import {
   ask,
@@ -16,7 +17,7 @@ import {
 } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
 import { type CardBehaviour, type Fault, ScriptedStripe } from '../support/stripe.ts'
-import { DAY_MS, HOUR_MS, later, MINUTE_MS } from './support.ts'
+import { later, MINUTE_MS } from './support.ts'
 
 /**
  * Histories of one wallet with a top-up: buyers, declines, refunds, disputes, lost and repeated news, a Stripe that
@@ -336,7 +337,7 @@ class Life {
     return fault
   }
 
-  /** Stops the object, which waits for Stripe. Its answer, if there is one, reaches nobody. */
+  /** Stops the object, which waits for Stripe. Its answer, if there is one, is lost. */
   private halt(fault: Fault): Fault {
     this.stop = null
     void runInDurableObject(this.ledger.stub, (_, state) => state.abort('stopped')).catch(() => undefined)

@@ -1,22 +1,19 @@
 import { afterEach, beforeEach, vi } from 'vitest'
+import { DAY_MS } from '../../src/time/durations.ts'
 import { api, jsonOf, textField } from '../support/api.ts'
 import { answered, type Json, read } from '../support/client.ts'
 import { createCustomer, type TestCustomer } from '../support/customers.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 import { ScriptedStripe, type SignedEvent } from '../support/stripe.ts'
 
-/** A day ahead, alarms that are armed for now do not ring by themselves: a test rings them. */
-const AHEAD_MS = 86_400_000
-
 export const MINUTE_MS = 60_000
-export const HOUR_MS = 60 * MINUTE_MS
-export const DAY_MS = 24 * HOUR_MS
 
 /** A fresh scripted Stripe and a clock that the test moves, before each test. */
 export function withStripe(): { readonly current: () => ScriptedStripe } {
   let stripe = new ScriptedStripe()
   beforeEach(() => {
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + AHEAD_MS })
+    // Alarms that are armed for a day ahead do not ring by themselves: a test rings them.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + DAY_MS })
     stripe = new ScriptedStripe()
     stripe.install()
   })

@@ -161,7 +161,7 @@ export function secretsOf(owner: Belongings): string[] {
     ...[customer_id, api_key, email, user_id, team_id, feature_id, marker],
     ...[event_id, transaction_id, hold_id, entitlement_id, burn_table_id, recurring_grant_id, key_id, lot_id],
     ...[provider_key_id, provider_key, gateway_route_id, credit_pack_id, payment_id, alert_id],
-    ...[provider_key_id, provider_key, gateway_route_id, webhook_endpoint_id, webhook_delivery_id],
+    ...[webhook_endpoint_id, webhook_delivery_id],
   ]
 }
 
