@@ -2,6 +2,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
+import { checkPayment } from '../../src/ledger/client/client.ts'
 import type { CustomerLedger } from '../../src/ledger/object.ts'
 import { deliveryId, recordOutcomes } from '../../src/webhooks/records/deliveries.ts'
 import { api, jsonOf, textField } from './api.ts'
@@ -94,6 +95,9 @@ export async function customerWithEverything(): Promise<Belongings> {
   })
   const alert = await post('/v1/alerts', { type: 'balance_below', threshold: { credits: 1 }, user_id })
   const [key] = objects((await read(api_key, '/v1/api-keys')).data)
+  // The ledger asks Stripe about an unpaid checkout after a minute, then less and less often: now not within an hour.
+  const ledger = { customer_id: customer.customer_id, mode: 'live' } as const
+  for (let asked = 1; asked < 5; asked++) await checkPayment(env, ledger, { number: 1 })
   await settle(customer.customer_id)
   // After the rest, and for what never happens: nothing is sent later without a request.
   const endpoint = await post('/v1/webhook-endpoints', {
