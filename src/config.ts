@@ -150,16 +150,19 @@ export function readConfig(env: Variables): Config {
   }
 }
 
-const configs = new WeakMap<object, Config>()
-
-/** `readConfig`, once for each set of bindings. */
-export function configOf(env: Bindings): Config {
-  const known = configs.get(env)
-  if (known) return known
-  const config = readConfig(env)
-  configs.set(env, config)
-  return config
+/** Returns `make` as a function that computes its value once for each set of bindings. */
+export function oncePerBindings<T extends object>(make: (env: Bindings) => T): (env: Bindings) => T {
+  const made = new WeakMap<object, T>()
+  return (env) => {
+    const known = made.get(env)
+    if (known) return known
+    const value = make(env)
+    made.set(env, value)
+    return value
+  }
 }
+
+export const configOf = oncePerBindings(readConfig)
 
 function decimalMicro(variable: string, text: string): bigint {
   const value = parseDecimal(text, 6)

@@ -1,9 +1,9 @@
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/authentication/format.ts'
-import { MIN_OPERATOR_TOKEN_CHARS } from '../../src/api-keys/authentication/operator.ts'
 import { readConfig } from '../../src/config.ts'
 import { DEVELOPMENT_PORTAL_TOKEN_SECRET } from '../../src/portal-tokens/token.ts'
 import { DEVELOPMENT_SIGNING_KEY } from '../../src/proof/keys.ts'
 import { DEVELOPMENT_ENCRYPTION_KEY } from '../../src/secrets/masters.ts'
+import { MIN_SECRET_CHARS } from '../../src/secrets/usable.ts'
 import { DEVELOPMENT_STRIPE } from '../../src/stripe/account.ts'
 import type { EnvironmentName, Section } from './sections.ts'
 
@@ -134,8 +134,8 @@ function checkOperatorToken(token: string | undefined): Finding[] {
   if (isDevelopmentSecret(token))
     return [wrong('OPERATOR_TOKEN is the one that everybody knows from development')]
   return when(
-    token.length < MIN_OPERATOR_TOKEN_CHARS,
-    wrong(`OPERATOR_TOKEN must have at least ${MIN_OPERATOR_TOKEN_CHARS} characters`),
+    token.length < MIN_SECRET_CHARS,
+    wrong(`OPERATOR_TOKEN must have at least ${MIN_SECRET_CHARS} characters`),
   )
 }
 

@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Bindings } from '../bindings.ts'
+import { oncePerBindings } from '../config.ts'
 import type { Mode, Tier } from '../db/schema.ts'
 import type { WalletOwner } from '../ledger/model/vocabulary.ts'
 import { logFailure } from '../logging/log.ts'
-import { type SecretPolicy, usableSecrets } from '../secrets/usable.ts'
+import { usableSecrets } from '../secrets/usable.ts'
 
 /**
  * The text of a portal token: `om_portal_`, its claims as base64url JSON, a dot, and their HMAC-SHA-256. It is stored
@@ -39,11 +40,6 @@ const MAC = /^[A-Za-z0-9_-]{43}$/
 /** The development value of `PORTAL_TOKEN_SECRET`. */
 export const DEVELOPMENT_PORTAL_TOKEN_SECRET = 'dev-portal-token-secret'
 
-const POLICY: SecretPolicy = {
-  development_value: DEVELOPMENT_PORTAL_TOKEN_SECRET,
-  onRefused: (reason) => logFailure('portal_token_secret_refused', { reason }),
-}
-
 export function isPortalToken(text: string): boolean {
   return text.startsWith(PREFIX)
 }
@@ -75,15 +71,12 @@ function macOf(secret: string, signed: string): string {
   return createHmac('sha256', secret).update(signed).digest('base64url')
 }
 
-const known = new WeakMap<object, readonly string[]>()
-
-function secretsOf(env: Bindings): readonly string[] {
-  const earlier = known.get(env)
-  if (earlier) return earlier
-  const secrets = usableSecrets(env, [env.PORTAL_TOKEN_SECRET, env.PORTAL_TOKEN_SECRET_NEXT], POLICY)
-  known.set(env, secrets)
-  return secrets
-}
+const secretsOf = oncePerBindings((env): readonly string[] =>
+  usableSecrets(env, [env.PORTAL_TOKEN_SECRET, env.PORTAL_TOKEN_SECRET_NEXT], {
+    development_value: DEVELOPMENT_PORTAL_TOKEN_SECRET,
+    onRefused: (reason) => logFailure('portal_token_secret_refused', { reason }),
+  }),
+)
 
 /** Names a token to the ledger's rate limit: a part of its signature, which no other token has. */
 export function portalTokenId(text: string): string {

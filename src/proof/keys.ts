@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { createHash, hkdfSync } from 'node:crypto'
 import type { Bindings } from '../bindings.ts'
-import { configOf } from '../config.ts'
+import { oncePerBindings } from '../config.ts'
 import { logFailure } from '../logging/log.ts'
+import { usableSecrets } from '../secrets/usable.ts'
 
 /** The key that signs checkpoints and receipts, from the Worker's secret `LEDGER_SIGNING_KEY`. */
 export interface SigningKey {
@@ -15,27 +16,20 @@ export interface SigningKey {
 
 /** The development value of `LEDGER_SIGNING_KEY`. It is public, so it works only where `ENVIRONMENT` is `development`. */
 export const DEVELOPMENT_SIGNING_KEY = 'dev-signing-key'
-/** 128 bits in hex. `openssl rand -hex 32` gives twice that. */
-export const MIN_SIGNING_KEY_CHARS = 32
 const PURPOSE = 'openmonetize ledger signing key'
 const SEED_BYTES = 32
 /** The PKCS #8 structure (RFC 8410) around the seed of an Ed25519 key. */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-const known = new WeakMap<object, Promise<SigningKey | null>>()
-
 /** Returns the signing key; null if the deployment has none that may be used. */
-export function signingKeyOf(env: Bindings): Promise<SigningKey | null> {
-  const earlier = known.get(env)
-  if (earlier) return earlier
-  const key = readSigningKey(env)
-  known.set(env, key)
-  return key
-}
+export const signingKeyOf = oncePerBindings(readSigningKey)
 
 async function readSigningKey(env: Bindings): Promise<SigningKey | null> {
-  const secret = env.LEDGER_SIGNING_KEY ?? ''
-  if (secret === '' || !isStrongEnough(env, secret)) return null
+  const [secret] = usableSecrets(env, [env.LEDGER_SIGNING_KEY], {
+    development_value: DEVELOPMENT_SIGNING_KEY,
+    onRefused: (reason) => logFailure('signing_key_refused', { reason }),
+  })
+  if (secret === undefined) return null
   const seed = new Uint8Array(hkdfSync('sha256', secret, '', PURPOSE, SEED_BYTES))
   const key = await crypto.subtle.importKey('pkcs8', pkcs8Of(seed), 'Ed25519', true, ['sign'])
   const jwk = await crypto.subtle.exportKey('jwk', key)
@@ -58,13 +52,4 @@ function pkcs8Of(seed: Uint8Array): Uint8Array {
 /** RFC 7638: the hash of the required members, in the order of their names and without spaces. */
 function thumbprintOf(public_key: string): string {
   return createHash('sha256').update(`{"crv":"Ed25519","kty":"OKP","x":"${public_key}"}`).digest('base64url')
-}
-
-function isStrongEnough(env: Bindings, secret: string): boolean {
-  if (configOf(env).environment === 'development') return true
-  if (secret !== DEVELOPMENT_SIGNING_KEY && secret.length >= MIN_SIGNING_KEY_CHARS) return true
-  logFailure('signing_key_refused', {
-    reason: `it is public, or shorter than ${MIN_SIGNING_KEY_CHARS} characters`,
-  })
-  return false
 }

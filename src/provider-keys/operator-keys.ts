@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Bindings } from '../bindings.ts'
+import { oncePerBindings } from '../config.ts'
 import { logFailure } from '../logging/log.ts'
 import { findProvider, type ProviderRef } from '../pricing/catalogue/catalogue.ts'
 import { KEY_TEXT, MAX_KEY_CHARS } from './schema.ts'
@@ -23,7 +24,7 @@ const operatorKeySchema = z.strictObject({
 type OperatorKeys = ReadonlyMap<string, z.infer<typeof operatorKeySchema>>
 
 const NONE: OperatorKeys = new Map()
-const known = new WeakMap<object, OperatorKeys>()
+const operatorKeys = oncePerBindings((env) => parse(env.OPERATOR_PROVIDER_KEYS ?? ''))
 
 /** Returns the operator's key of a provider that a customer's live ledger may use. */
 export function operatorKeyOf(
@@ -34,14 +35,6 @@ export function operatorKeyOf(
   const found = operatorKeys(env).get(provider.id)
   if (!found || (found.customers !== '*' && !found.customers.includes(customer_id))) return undefined
   return { key: found.key, base_url: found.base_url }
-}
-
-function operatorKeys(env: Bindings): OperatorKeys {
-  const earlier = known.get(env)
-  if (earlier) return earlier
-  const keys = parse(env.OPERATOR_PROVIDER_KEYS ?? '')
-  known.set(env, keys)
-  return keys
 }
 
 /** A secret that cannot be read gives no keys. The log names the fault and quotes nothing of the secret. */

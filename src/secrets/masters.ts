@@ -1,5 +1,5 @@
 import { createHash, hkdfSync } from 'node:crypto'
-import type { Bindings } from '../bindings.ts'
+import { oncePerBindings } from '../config.ts'
 import { logFailure } from '../logging/log.ts'
 import { KEY_BYTES } from './aes-gcm.ts'
 import { usableSecrets } from './usable.ts'
@@ -19,20 +19,14 @@ export const DEVELOPMENT_ENCRYPTION_KEY = 'dev-encryption-key'
 const ID_CHARS = 16
 const PURPOSE = 'openmonetize master key'
 
-const known = new WeakMap<object, readonly Master[]>()
-
 /** Returns the usable masters; none if the deployment has no encryption key. */
-export function mastersOf(env: Bindings): readonly Master[] {
-  const earlier = known.get(env)
-  if (earlier) return earlier
+export const mastersOf = oncePerBindings((env): readonly Master[] => {
   const secrets = usableSecrets(env, [env.ENCRYPTION_KEY, env.ENCRYPTION_KEY_NEXT], {
     development_value: DEVELOPMENT_ENCRYPTION_KEY,
     onRefused: (reason) => logFailure('encryption_key_refused', { reason }),
   })
-  const masters = secrets.map(masterOf)
-  known.set(env, masters)
-  return masters
-}
+  return secrets.map(masterOf)
+})
 
 function masterOf(secret: string): Master {
   const key = new Uint8Array(hkdfSync('sha256', secret, '', PURPOSE, KEY_BYTES))

@@ -2,9 +2,9 @@ import type { Bindings } from '../bindings.ts'
 import { configOf } from '../config.ts'
 
 /** 128 bits in hex. `openssl rand -hex 32` gives twice that. */
-const MIN_SECRET_CHARS = 32
+export const MIN_SECRET_CHARS = 32
 
-export interface SecretPolicy {
+interface SecretPolicy {
   /** Public, so it works only where `ENVIRONMENT` is `development`. */
   readonly development_value: string
   /** Logs why a secret is not used. */
