@@ -5,6 +5,7 @@ import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { NotificationData, NotificationType } from '../model/notifications.ts'
 import type { PauseReason, Payment } from '../model/payments.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
+import { ownerFields } from '../notifications/amounts.ts'
 
 /** The notifications of payments: each is part of the commit that changes the payment. */
 
@@ -20,14 +21,14 @@ export function announceChange(draft: Draft, before: Payment, after: Payment, id
 }
 
 export function announcePause(draft: Draft, owner: WalletOwner, reason: PauseReason): void {
-  draft.notify({ type: 'top_up.paused', data: { ...ownerOf(owner), reason } })
+  draft.notify({ type: 'top_up.paused', data: { ...ownerFields(owner), reason } })
 }
 
 function dataOf(payment: Payment, ids: LedgerIds): NotificationData {
   const usd = (cents: number) => exactNumber(formatDecimal(BigInt(cents), 2))
   const { failure, url, credited } = payment
   return {
-    ...ownerOf(payment.owner),
+    ...ownerFields(payment.owner),
     payment_id: ids.payment(payment),
     status: payment.status,
     credits: exactNumber(formatCredits(payment.credits)),
@@ -39,9 +40,4 @@ function dataOf(payment: Payment, ids: LedgerIds): NotificationData {
     ...(failure && { failure: { ...failure } }),
     ...(payment.status === 'action_required' && url !== undefined && { url }),
   }
-}
-
-function ownerOf(owner: WalletOwner): NotificationData {
-  if (owner.kind === 'customer') return {}
-  return owner.kind === 'user' ? { user_id: owner.id } : { team_id: owner.id }
 }

@@ -1,7 +1,7 @@
 import { DAY_MS, earliest, HOUR_MS } from '../../time/durations.ts'
 import { windowOf } from '../../time/windows.ts'
 import { type Draft, monthOf } from '../commit/draft.ts'
-import { mayBePaid, type Payer, type Payment } from '../model/payments.ts'
+import { mayBePaid, type Payer, type Payment, type TopUpRule } from '../model/payments.ts'
 import { available, walletKey } from '../model/wallet.ts'
 import { announcePause } from './notices.ts'
 import type { Report } from './report.ts'
@@ -132,6 +132,18 @@ export function currentCounts({ month, day }: Payer, at_ms: number): Pick<Payer,
     month: month.start_ms >= month_ms ? month : { start_ms: month_ms, cents: 0 },
     day: day.start_ms >= day_ms ? day : { start_ms: day_ms, count: 0 },
   }
+}
+
+/** Whether one more top-up at a time would pass a limit of the rule. */
+export function isLimitReached(
+  limit: 'monthly_limit' | 'daily_limit',
+  payer: Payer,
+  { price_cents, max_cents_a_month, max_a_day }: TopUpRule,
+  at_ms: number,
+): boolean {
+  const { month, day } = currentCounts(payer, at_ms)
+  if (limit === 'monthly_limit') return month.cents + price_cents > max_cents_a_month
+  return max_a_day !== null && day.count >= max_a_day
 }
 
 function dayOf(at_ms: number): number {

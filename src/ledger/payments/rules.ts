@@ -13,7 +13,7 @@ import { notFound, walletNotFound } from '../model/refusal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 import { walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
-import { currentCounts } from './payers.ts'
+import { currentCounts, isLimitReached } from './payers.ts'
 
 /**
  * Sets or ends the rule of a wallet's top-up. A person has decided, so a pause ends; what was spent this month and a
@@ -30,7 +30,6 @@ export function setTopUp(
   if (!rule && !before.rule) return { outcome: noRule(owner) }
   const wallet = draft.change(settle(draft, found))
   const key = walletKey(owner)
-  draft.payersDue.set(key, null)
   const { rule: _, paused: __, declined_card: ___, ...kept } = before
   const paused: { paused?: PauseReason } =
     before.customer === undefined ? { paused: 'no_payment_method' } : {}
@@ -41,7 +40,7 @@ export function setTopUp(
     wallet.top_up = { below: rule.below }
     // The note of a low wallet is made again, for the new rule.
     draft.payersDue.delete(key)
-  }
+  } else draft.payersDue.set(key, null)
   const answer = topUpAnswer(draft, rule ? after : before, wallet.number, ids)
   return {
     outcome: answer ? { kind: 'done', answer } : noRule(owner),
@@ -76,11 +75,9 @@ function topUpAnswer(draft: Draft, payer: Payer, wallet: number, ids: LedgerIds)
 
 /** A pause by a limit ends with its month or day, also before the next top-up. */
 function currentPause(payer: Payer, rule: TopUpRule, now_ms: number): PauseReason | null {
-  const { paused } = payer
-  const { month, day } = currentCounts(payer, now_ms)
-  if (paused === 'monthly_limit' && month.cents + rule.price_cents <= rule.max_cents_a_month) return null
-  if (paused === 'daily_limit' && (rule.max_a_day === null || day.count < rule.max_a_day)) return null
-  return paused ?? null
+  const { paused = null } = payer
+  if (paused !== 'monthly_limit' && paused !== 'daily_limit') return paused
+  return isLimitReached(paused, payer, rule, now_ms) ? paused : null
 }
 
 export function paymentAnswer(payment: Payment, ids: LedgerIds): PaymentAnswer {

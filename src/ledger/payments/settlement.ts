@@ -122,7 +122,9 @@ function credit(draft: Draft, payment: Payment, intent_id: string): Credited | u
     if (outcome.kind === 'refused') return undefined
   }
   const recorded = draft.payment(intent_id)
-  return recorded && (({ entry, at_ms, wallet, lot }) => ({ entry, at_ms, wallet, lot }))(recorded)
+  if (!recorded) return undefined
+  const { entry, at_ms, wallet, lot } = recorded
+  return { entry, at_ms, wallet, lot }
 }
 
 /** A payment that was not started yet. */

@@ -3,7 +3,7 @@ import { type Draft, monthOf } from '../commit/draft.ts'
 import type { Card, PauseReason, Payer, Payment, TopUpRule } from '../model/payments.ts'
 import { available, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
-import { count, currentCounts, LOOK_FOR_CARD_MS, pause } from './payers.ts'
+import { count, isLimitReached, LOOK_FOR_CARD_MS, pause } from './payers.ts'
 import { newPayment } from './settlement.ts'
 
 /** The decision about the next top-up of a wallet. */
@@ -20,11 +20,10 @@ export function decide(draft: Draft, payer: Payer): Decision {
   if (!rule?.enabled || payer.in_flight !== undefined || !wallet) return { kind: 'rest' }
   if (available(settle(draft, wallet)) >= rule.below) return { kind: 'rest' }
   if (customer === undefined) return { kind: 'pause', reason: 'no_payment_method', until_ms: null }
-  const { month, day } = currentCounts(payer, draft.at_ms)
-  if (month.cents + rule.price_cents > rule.max_cents_a_month) {
+  if (isLimitReached('monthly_limit', payer, rule, draft.at_ms)) {
     return { kind: 'pause', reason: 'monthly_limit', until_ms: monthOf(draft.at_ms).end_ms }
   }
-  if (rule.max_a_day !== null && day.count >= rule.max_a_day) {
+  if (isLimitReached('daily_limit', payer, rule, draft.at_ms)) {
     return { kind: 'pause', reason: 'daily_limit', until_ms: windowOf('DAILY', null, draft.at_ms).end_ms }
   }
   return { kind: 'charge', rule, customer }
