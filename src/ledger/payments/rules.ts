@@ -61,9 +61,9 @@ function noRule(owner: WalletOwner) {
 }
 
 function topUpAnswer(draft: Draft, payer: Payer, wallet: number, ids: LedgerIds): TopUpAnswer | undefined {
-  const { rule, last_top_up } = payer
+  const { rule } = payer
   if (!rule) return undefined
-  const last = last_top_up === undefined ? undefined : draft.paymentIntent(last_top_up)
+  const last = lastTopUp(draft, payer)
   return {
     wallet_id: ids.wallet(wallet),
     rule,
@@ -71,6 +71,12 @@ function topUpAnswer(draft: Draft, payer: Payer, wallet: number, ids: LedgerIds)
     last_attempt: last ? paymentAnswer(last, ids) : null,
     spent_cents_this_month: currentCounts(payer, draft.at_ms).month.cents,
   }
+}
+
+/** Undefined once it was deleted: a later payment may have its number then, also one of another wallet. */
+function lastTopUp(draft: Draft, { owner, last_top_up }: Payer): Payment | undefined {
+  const last = last_top_up === undefined ? undefined : draft.paymentIntent(last_top_up)
+  return last?.type === 'top_up' && walletKey(last.owner) === walletKey(owner) ? last : undefined
 }
 
 /** A pause by a limit ends with its month or day, also before the next top-up. */
