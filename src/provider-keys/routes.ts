@@ -1,14 +1,12 @@
 import type { Context } from 'hono'
 import { scoped, scopedToRead } from '../api-keys/authentication/authenticate.ts'
 import type { AuditState } from '../audit/record.ts'
-import { configOf } from '../config.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { auditorOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { BEHIND_ALL_IDS, idPage } from '../http/input/pagination.ts'
 import { timeJson } from '../http/input/times.ts'
-import { checkUrl } from '../http/outbound/check-url.ts'
-import { resolveName } from '../http/outbound/resolve.ts'
+import { faultOfAddress } from '../http/outbound/check-address.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import {
   invalidRequest,
@@ -171,16 +169,9 @@ async function create(c: Context<AppEnv>, draft: Draft, keep: KeepAnswer): Promi
   return problem(c, { code: 'conflict', detail })
 }
 
-/** Returns what is wrong with an address; nothing if its name cannot be resolved now, because every use checks it. */
 async function faultOf(c: Context<AppEnv>, base_url: string): Promise<string | undefined> {
-  const { environment, private_upstreams: private_hosts, dns_resolver_url: url } = configOf(c.env)
   if (base_url.includes('?')) return 'must not have a query'
-  const checked = checkUrl(base_url, { environment, own_url: c.req.url, private_hosts })
-  if (checked.kind === 'refused') return checked.message
-  if (checked.name === undefined) return undefined
-  const { kind } = await resolveName(checked.name, { url })
-  if (kind === 'private') return 'must not lead to a private, loopback or link-local address'
-  return kind === 'none' ? 'must have a host name that exists' : undefined
+  return faultOfAddress(c.env, { url: base_url, own_url: c.req.url })
 }
 
 function wrongBaseUrl(c: Context<AppEnv>, message: string): Response {

@@ -1,12 +1,10 @@
 import type { Context } from 'hono'
 import { ExpiringMap } from '../api-keys/authentication/lookup.ts'
 import type { Bindings } from '../bindings.ts'
-import { configOf } from '../config.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
-import { checkUrl } from '../http/outbound/check-url.ts'
-import { resolveName } from '../http/outbound/resolve.ts'
+import { checkAddress } from '../http/outbound/check-address.ts'
 import type { Problem } from '../http/output/problem.ts'
 import { logError, logFailure } from '../logging/log.ts'
 import type { ProviderRef } from '../pricing/catalogue/catalogue.ts'
@@ -181,14 +179,11 @@ async function storedUpstream(
 
 /** Checks an address before it is used: the variables, or the addresses of its name, may have changed. */
 async function refuseAddress(c: Context<AppEnv>, base_url: string): Promise<Upstream | undefined> {
-  const { environment, private_upstreams: private_hosts, dns_resolver_url: url } = configOf(c.env)
-  const checked = checkUrl(base_url, { environment, own_url: c.req.url, private_hosts })
+  const checked = await checkAddress(c.env, { url: base_url, own_url: c.req.url })
+  if (checked.kind === 'public') return undefined
   if (checked.kind === 'refused')
     return failed('invalid_request', `The base_url of the provider key ${checked.message}.`)
-  if (checked.name === undefined) return undefined
-  const { kind } = await resolveName(checked.name, { url })
-  if (kind === 'public') return undefined
-  if (kind === 'private')
+  if (checked.kind === 'private')
     return failed('invalid_request', 'The base_url of the provider key leads to a private address.')
   return failed('unavailable', 'The base_url of the provider key could not be resolved. Retry later.')
 }

@@ -1,11 +1,11 @@
 import type { Context } from 'hono'
 import type { AppEnv } from '../http/env.ts'
+import { faultOfAddress } from '../http/outbound/check-address.ts'
 import { invalidRequest, noSuch, problem } from '../http/output/problem.ts'
 import type { Answer, KeepAnswer } from '../http/output/stored-answers.ts'
 import { newId } from '../ids.ts'
 import { type DataKey, requireDataKey } from '../secrets/data-keys.ts'
 import { mastersOf } from '../secrets/masters.ts'
-import { faultOfUrl } from './delivery/address.ts'
 import { newSigningKey } from './delivery/signing.ts'
 import { auditOf, type Place } from './place.ts'
 import { beginHandingOn, endHandingOn } from './queue/fan-out.ts'
@@ -166,7 +166,7 @@ export async function removeEndpoint(
 }
 
 async function wrongUrl(c: Context<AppEnv>, url: string): Promise<Response | undefined> {
-  const message = await faultOfUrl(c.env, { url, own_url: c.req.url })
+  const message = await faultOfAddress(c.env, { url, own_url: c.req.url })
   return message === undefined ? undefined : invalidRequest(c, `url ${message}.`, [{ path: '/url', message }])
 }
 

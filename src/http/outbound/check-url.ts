@@ -49,7 +49,7 @@ const PRIVATE_SUFFIXES = [
 ]
 
 const HTTPS_ONLY = 'must be an https URL'
-const PRIVATE = 'must not lead to a private, loopback or link-local address'
+export const PRIVATE = 'must not lead to a private, loopback or link-local address'
 const OWN = 'must not lead to this deployment itself'
 
 export function checkUrl(text: string, policy: OutboundPolicy): CheckedUrl {

@@ -1,3 +1,6 @@
+import type { Bindings } from '../../bindings.ts'
+import { type Address, checkAddress } from '../../http/outbound/check-address.ts'
+import { type Fetch, type Resolution, resolveName } from '../../http/outbound/resolve.ts'
 import type { NotificationView } from '../../notifications/read.ts'
 import type { SealedEndpoint } from '../records/endpoints.ts'
 import type { Content } from './content.ts'
@@ -6,7 +9,22 @@ import { type SigningKey, signedHeaders } from './signing.ts'
 
 /** One attempt of a delivery: the address is checked, the message is signed with the time, and sent. */
 
-export type AddressCheck = (address: { url: string; own_url: string }) => Promise<SendError | undefined>
+export type AddressCheck = (address: Address) => Promise<SendError | undefined>
+
+/** Checks the addresses of one run of the consumer: each name is resolved once. */
+export function addressChecks(env: Bindings, fetcher: Fetch): AddressCheck {
+  const resolved = new Map<string, Promise<Resolution>>()
+  const resolveOnce: typeof resolveName = (name, resolver) => {
+    const resolution = resolved.get(name) ?? resolveName(name, { ...resolver, fetcher })
+    resolved.set(name, resolution)
+    return resolution
+  }
+  return async (address) => {
+    const { kind } = await checkAddress(env, address, resolveOnce)
+    if (kind === 'public') return undefined
+    return kind === 'refused' || kind === 'private' ? 'address_refused' : 'name_not_resolved'
+  }
+}
 
 export interface AttemptOf {
   readonly endpoint: SealedEndpoint

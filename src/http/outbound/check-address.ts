@@ -1,0 +1,41 @@
+import type { Bindings } from '../../bindings.ts'
+import { configOf } from '../../config.ts'
+import { type CheckedUrl, checkUrl, PRIVATE } from './check-url.ts'
+import { type Resolution, resolveName } from './resolve.ts'
+
+/**
+ * Checks an address that a customer supplies by the variables of this deployment and the addresses of its name: when it
+ * is set and before it is used, because either may change in between.
+ */
+
+export interface Address {
+  readonly url: string
+  /** Any URL of this deployment. */
+  readonly own_url: string
+}
+
+/** A host that needs no resolution (an address, or one that the operator lists) is `public`: it may be called. */
+export type CheckedAddress = Extract<CheckedUrl, { kind: 'refused' }> | Resolution
+
+/** Never throws. */
+export async function checkAddress(
+  env: Bindings,
+  { url, own_url }: Address,
+  resolve: typeof resolveName = resolveName,
+): Promise<CheckedAddress> {
+  const { environment, private_upstreams: private_hosts, dns_resolver_url } = configOf(env)
+  const checked = checkUrl(url, { environment, own_url, private_hosts })
+  if (checked.kind === 'refused') return checked
+  return checked.name === undefined ? { kind: 'public' } : resolve(checked.name, { url: dns_resolver_url })
+}
+
+/**
+ * Returns the fault of an address that is being set, to follow the name of its field; undefined if it may be used. A name
+ * that cannot be resolved now is accepted, because every use checks it.
+ */
+export async function faultOfAddress(env: Bindings, address: Address): Promise<string | undefined> {
+  const checked = await checkAddress(env, address)
+  if (checked.kind === 'refused') return checked.message
+  if (checked.kind === 'private') return PRIVATE
+  return checked.kind === 'none' ? 'must have a host name that exists' : undefined
+}
