@@ -255,6 +255,7 @@ const LIST = `
   WHERE (?3 IS NULL OR webhook_endpoint_id = ?3) AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR type = ?5)
   LIMIT ?6`
 
+// Only for a page that is not full: LIST has then read as many rows.
 const END_OF_SCAN = `
   SELECT delivery_id FROM webhook_deliveries WHERE owner = ?1 AND delivery_id < ?2
   ORDER BY delivery_id DESC LIMIT 1 OFFSET ${MAX_SCANNED - 1}`
@@ -273,14 +274,14 @@ export async function listDeliveries(
   owner: string,
   { before_id, limit, endpoint_id, status, type }: DeliveryQuery,
 ): Promise<{ readonly deliveries: readonly Delivery[]; readonly next_id: string | null }> {
-  const [rows, end] = await Promise.all([
-    env.DB.prepare(LIST)
-      .bind(owner, before_id, endpoint_id ?? null, status ?? null, type ?? null, limit + 1)
-      .all<Row>(),
-    env.DB.prepare(END_OF_SCAN).bind(owner, before_id).first<string>('delivery_id'),
-  ])
-  const page = rows.results.slice(0, limit)
-  const next_id = rows.results.length > limit ? (page.at(-1)?.delivery_id ?? null) : end
+  const { results } = await env.DB.prepare(LIST)
+    .bind(owner, before_id, endpoint_id ?? null, status ?? null, type ?? null, limit + 1)
+    .all<Row>()
+  const page = results.slice(0, limit)
+  const last = results.length > limit ? page.at(-1) : undefined
+  const next_id =
+    last?.delivery_id ??
+    (await env.DB.prepare(END_OF_SCAN).bind(owner, before_id).first<string>('delivery_id'))
   return { deliveries: page.map(deliveryOf), next_id }
 }
 
