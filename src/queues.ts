@@ -1,7 +1,6 @@
 import type { Bindings } from './bindings.ts'
 import { consumeUsage, DEAD_LETTER_QUEUE, keepDeadLetters } from './usage/queue/consume.ts'
-import { deliverBatch } from './webhooks/delivery/deliver.ts'
-import { deliverOptions } from './webhooks/delivery/options.ts'
+import { deliverBatch, deliverOptions } from './webhooks/delivery/deliver.ts'
 import { consumeHints } from './webhooks/queue/fan-out.ts'
 
 /** The consumers by `queue` in wrangler.toml, to which an environment appends its name. */

@@ -8,7 +8,6 @@ import { noSuch, problem, serviceUnavailable } from '../http/output/problem.ts'
 import { type Answer, answerOnce } from '../http/output/stored-answers.ts'
 import { createRouter, json, jsonRequest, optionalJsonRequest, route } from '../http/route.ts'
 import { changeEndpoint, createEndpoint, removeEndpoint, rotateSecret } from './changes.ts'
-import { deliverOptions } from './delivery/options.ts'
 import { customerPlace, once, onceWithSecret, operatorPlace } from './place.ts'
 import { recordOutcomes } from './records/deliveries.ts'
 import { findEndpoint, listEndpoints } from './records/endpoints.ts'
@@ -176,11 +175,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
       return await answerOnce(c, once(place, `/webhook-endpoints/${id}/test`), async (keep) => {
         const endpoint = await findEndpoint(c.env, place.owner, id)
         if (!endpoint) return noSuchEndpoint(c, id)
-        const tested = await sendTest(
-          c.env,
-          endpoint,
-          deliverOptions(() => undefined),
-        )
+        const tested = await sendTest(c.env, endpoint)
         if (!tested) return problem(c, { code: 'webhooks_not_configured', detail: LOCKED })
         const answer = { status: 200, body: deliveryJson(tested.delivery, place) } as const
         await c.env.DB.batch([recordOutcomes(c.env, [tested.outcome]), ...keep(answer)])

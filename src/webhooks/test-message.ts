@@ -3,8 +3,7 @@ import { newId } from '../ids.ts'
 import { type DataKeyRow, selectDataKey } from '../secrets/data-keys.ts'
 import { addressChecks, attempt } from './delivery/attempt.ts'
 import { testContent } from './delivery/content.ts'
-import type { DeliverOptions } from './delivery/options.ts'
-import { isSuccess } from './delivery/send.ts'
+import { isSuccess, SEND_LIMITS } from './delivery/send.ts'
 import { keysOf } from './delivery/situation.ts'
 import { type Delivery, deliveryId, type Outcome } from './records/deliveries.ts'
 import type { SealedEndpoint } from './records/endpoints.ts'
@@ -15,9 +14,8 @@ import { TEST_TYPE } from './types.ts'
 export async function sendTest(
   env: Bindings,
   endpoint: SealedEndpoint,
-  limits: Pick<DeliverOptions, 'fetcher' | 'timeout_ms' | 'now'>,
 ): Promise<{ readonly outcome: Outcome; readonly delivery: Delivery } | undefined> {
-  const at_ms = limits.now()
+  const at_ms = Date.now()
   const { owner, webhook_endpoint_id } = endpoint
   const { results } = await selectDataKey(env.DB, keyOwner(owner)).all<DataKeyRow>()
   const keys = keysOf(env, endpoint, results, at_ms)
@@ -30,8 +28,8 @@ export async function sendTest(
     type: TEST_TYPE,
     at_ms,
   }
-  const check = addressChecks(env, limits.fetcher)
-  const sent = await attempt({ endpoint, content: testContent(delivered), keys }, check, limits)
+  const check = addressChecks(env, SEND_LIMITS.fetcher)
+  const sent = await attempt({ endpoint, content: testContent(delivered), keys }, check, SEND_LIMITS)
   const status = isSuccess(sent.attempt) ? 'succeeded' : 'failed'
   const ended = { ...delivered, status, made: 1, due_at_ms: null } as const
   return {

@@ -4,11 +4,11 @@ import { withDeadline } from '../../time/durations.ts'
 import { parseMessage } from '../queue/message.ts'
 import { type Delivered, deliveryId, type Outcome } from '../records/deliveries.ts'
 import { type AddressCheck, addressChecks, attempt } from './attempt.ts'
-import { decide, type Ready } from './decide.ts'
+import { decide, type Ready, type Unsent } from './decide.ts'
 import { Lanes } from './lanes.ts'
-import type { DeliverOptions } from './options.ts'
 import { type Consequence, consequenceOf } from './outcome.ts'
 import { record } from './record.ts'
+import { SEND_LIMITS, type SendLimits } from './send.ts'
 import { type Settlement, settle, settleDue, settleUnsent } from './settle.ts'
 import { readSituations } from './situation.ts'
 import { continueSlow, inFlight } from './slow.ts'
@@ -19,7 +19,20 @@ const CONNECTIONS = { all: 6, of_key: 2 }
 const FIRST_DELAY_S = 5
 const LAST_DELAY_S = 3_600
 
-/** A message, and what is due by it. */
+/** How long a run waits for answers. */
+const PATIENCE_MS = 1_000
+
+export interface DeliverOptions extends SendLimits {
+  readonly patience_ms: number
+  /** Keeps the run alive for work that goes on after it. */
+  readonly defer: (work: Promise<void>) => void
+}
+
+export function deliverOptions(defer: DeliverOptions['defer']): DeliverOptions {
+  return { ...SEND_LIMITS, patience_ms: PATIENCE_MS, defer }
+}
+
+/** A message, and the delivery that is due by it. */
 interface Job {
   readonly message: Message
   readonly delivered: Delivered
@@ -71,7 +84,7 @@ async function deliver(env: Bindings, jobs: readonly Job[], options: DeliverOpti
   const running: Running[] = []
   const rows: Outcome[] = []
   const settlements: [Message, Settlement][] = []
-  const leaveUnsent = ({ message, delivered }: Job, unsent: Parameters<typeof settleUnsent>[0]) => {
+  const leaveUnsent = ({ message, delivered }: Job, unsent: Unsent) => {
     const left = settleUnsent(unsent, { delivered, tries: message.attempts, now_ms: options.now() })
     settlements.push([message, left.settlement])
     if (left.outcome) rows.push(left.outcome)

@@ -30,16 +30,23 @@ export interface Message {
   readonly body: string
 }
 
+/** Tests have a clock and receivers of their own. */
 export interface SendLimits {
   readonly fetcher: Fetch
   readonly timeout_ms: number
   readonly now: () => number
 }
 
-export const TIMEOUT_MS = 15_000
+const TIMEOUT_MS = 15_000
 /** The status is known when the answer begins: its text is not worth a long wait. */
 const ANSWER_TIMEOUT_MS = 1_000
 const MAX_ANSWER_BYTES = 1_024
+
+export const SEND_LIMITS: SendLimits = {
+  fetcher: (url, init) => fetch(url, init),
+  timeout_ms: TIMEOUT_MS,
+  now: () => Date.now(),
+}
 
 export function isSuccess({ status_code }: Attempt): boolean {
   return status_code !== null && status_code >= 200 && status_code < 300

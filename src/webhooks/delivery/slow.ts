@@ -4,9 +4,9 @@ import { messageOf } from '../queue/message.ts'
 import { claimNext, type Delivered, type Outcome } from '../records/deliveries.ts'
 import { type AddressCheck, attempt } from './attempt.ts'
 import { decide } from './decide.ts'
-import type { DeliverOptions } from './options.ts'
 import { type Consequence, consequenceOf } from './outcome.ts'
 import { record } from './record.ts'
+import type { SendLimits } from './send.ts'
 import { settleDue, settleUnsent } from './settle.ts'
 import { readSituations } from './situation.ts'
 
@@ -14,7 +14,7 @@ import { readSituations } from './situation.ts'
  * Attempts that take longer than a run of the consumer waits. Each is recorded when it ends, and then sends what waits
  * for the same endpoint, one after the other: so a slow endpoint gets all of its messages, and at most five at once.
  */
-type SlowOptions = DeliverOptions & { readonly check: AddressCheck }
+type SlowOptions = SendLimits & { readonly check: AddressCheck }
 
 /** Longer than any attempt takes: after this time it counts as lost, and is repeated. */
 const LEASE_MS = 60_000
