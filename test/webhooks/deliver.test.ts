@@ -1,11 +1,26 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { eraseSubject, notify } from '../../src/ledger/client/client.ts'
 import { DAY_MS } from '../../src/time/durations.ts'
 import { RETRY_DELAYS_MS } from '../../src/webhooks/delivery/schedule.ts'
+import { handOn } from '../../src/webhooks/queue/fan-out.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { listenToConsole } from '../support/console.ts'
-import { ledgerOf, runAlarm } from '../support/ledgers.ts'
-import { dnsAnswer, hang, idOf, logOf, notifies, ownerWith, refuse, Simulation, status } from './support.ts'
+import { createCustomer, unique } from '../support/customers.ts'
+import { ask, ledgerOf, runAlarm } from '../support/ledgers.ts'
+import { CALLER, grant } from '../support/messages.ts'
+import {
+  createEndpoint,
+  dnsAnswer,
+  hang,
+  idOf,
+  logOf,
+  notifies,
+  ownerWith,
+  refuse,
+  Simulation,
+  status,
+} from './support.ts'
 
 beforeEach(() => {
   listenToConsole()
@@ -80,6 +95,53 @@ describe('a notification', () => {
     await simulation.drain()
     expect(simulation.received).toHaveLength(1)
     expect((await log()).attempts).toHaveLength(1)
+  })
+})
+
+describe('a message', () => {
+  it('is not sent to a name that leads to a private address since the endpoint was created', async () => {
+    const everyNameIsPublic = dnsAnswer('https://dns.example/?name=public.example&type=A')
+    vi.mocked(globalThis.fetch).mockImplementation(async () => everyNameIsPublic.clone())
+    const simulation = new Simulation()
+    const { owner } = await ownerWith(['private.example'])
+    simulation.receiver('private.example', status(200))
+    await notifies(simulation, owner.customer_id, ['credits.low'])
+    await simulation.drain()
+    expect(simulation.received).toEqual([])
+    expect(await logOf(owner.customer_id)).toMatchObject([
+      { status: 'pending', made: 1, attempts: [{ status_code: null, error: 'address_refused', answer: '' }] },
+    ])
+  })
+
+  it('names an erased user by the alias from then on, and the log never has the id', async () => {
+    const owner = await createCustomer()
+    const ledger = ledgerOf(owner.customer_id)
+    const user_id = unique('"ann"')
+    await ask(ledger.stub, 'credit', grant(5, { owner: { kind: 'user', id: user_id } }))
+    const notice = { type: 'credits.low', data: { user_id } } as const
+    expect(await notify(env, ledger.name, { id: 'low', notice })).toEqual({ kind: 'done' })
+    await runAlarm(ledger)
+    const simulation = new Simulation()
+    // Repeats the message in its answer, as JSON and as text.
+    simulation.receiver('receiver.example', (_n, { body }) => {
+      return new Response(`${body} ${JSON.parse(body).data.user_id}`, { status: 500 })
+    })
+    await createEndpoint(owner, { url: 'https://receiver.example/hook', types: ['credits.low'] })
+    await env.DB.prepare('UPDATE ledgers SET handed_notification = 0 WHERE ledger_id = ?')
+      .bind(owner.customer_id)
+      .run()
+    await handOn(simulation.env, [owner.customer_id])
+    await simulation.drain()
+    const erased = await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: user_id })
+    if (erased.kind !== 'erased') throw new Error('the user was not erased')
+    simulation.now_ms += 10_000
+    await simulation.drain()
+    const named = simulation.received.map(({ body }) => JSON.parse(body).data.user_id)
+    expect(named).toEqual([user_id, erased.alias])
+    const [delivery] = await logOf(owner.customer_id)
+    expect(delivery?.attempts.map(({ answer }) => answer.endsWith('} [id]'))).toEqual([true, true])
+    const rows = JSON.stringify((await env.DB.prepare('SELECT * FROM webhook_deliveries').all()).results)
+    expect(rows).not.toContain('ann')
   })
 })
 
