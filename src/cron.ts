@@ -110,7 +110,7 @@ export const JOBS: readonly Job[] = [
   { name: 'figures', calls: 8, run: ({ env, now_ms }) => logFigures(env, now_ms) },
 ]
 
-/** The jobs of each minute: what webhooks wait for. */
+/** The jobs of each minute, for webhooks. */
 export const MINUTE_JOBS: readonly Job[] = [
   {
     name: 'webhook_deliveries',

@@ -569,7 +569,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a webhook endpoint of the operator's
-         * @description What waits for it is dropped; its deliveries stay in the log.
+         * @description Deliveries that wait for it are dropped. The log keeps all of its deliveries.
          *
          *     Requires the operator token.
          */
@@ -2789,7 +2789,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a webhook endpoint
-         * @description What waits for it is dropped; its deliveries stay in the log.
+         * @description Deliveries that wait for it are dropped. The log keeps all of its deliveries.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -3848,7 +3848,7 @@ export interface components {
              * @description Notifications before this time. Default: now.
              */
             to?: string;
-            /** @description Leaves out what the endpoint received. Default: false. */
+            /** @description Leaves out notifications that the endpoint received. Default: false. */
             only_failed?: boolean;
         };
         WebhookDeliveriesPage: {
@@ -6880,7 +6880,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was begun again. */
+            /** @description The number of deliveries that begin again. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10028,7 +10028,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was begun again. */
+            /** @description The number of deliveries that begin again. */
             200: {
                 headers: {
                     [name: string]: unknown;

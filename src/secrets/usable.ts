@@ -11,7 +11,7 @@ interface SecretPolicy {
   readonly onRefused: (reason: string) => void
 }
 
-/** Returns those of a deployment's secrets that are set and strong enough, in their order and each once. */
+/** Returns the secrets that are set and strong enough, in their order and each once. */
 export function usableSecrets(
   env: Bindings,
   secrets: readonly (string | undefined)[],

@@ -119,7 +119,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
     method: 'delete',
     path: '/{id}',
     summary: `Delete a webhook endpoint${of}`,
-    description: 'What waits for it is dropped; its deliveries stay in the log.',
+    description: 'Deliveries that wait for it are dropped. The log keeps all of its deliveries.',
     ...writes,
     request: { params: endpointPath },
     answers: { 200: json('The deleted endpoint.', endpointSchema) },
@@ -194,7 +194,7 @@ function endpointRoutes(kind: 'customer' | 'operator') {
       'Each has the id of its first delivery, by which a receiver recognises a repeat. One call takes 1,000 notifications; `next_from` continues.',
     ...writes,
     request: { params: endpointPath, body: jsonRequest(replaySchema) },
-    answers: { 200: json('What was begun again.', replayedSchema) },
+    answers: { 200: json('The number of deliveries that begin again.', replayedSchema) },
     problems: ['not_found', 'conflict', 'idempotency_mismatch'],
   })
   router.openapi(replayRoute, async (c) => {

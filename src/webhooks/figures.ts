@@ -15,7 +15,7 @@ export interface WebhookFigures {
 
 const MAX_COUNTED = 10_000
 
-// Reads index entries of what is pending.
+// Reads index entries of pending deliveries.
 const COUNT_PENDING = `
   SELECT count(*) AS pending, min(due_at_ms) AS oldest_due_at_ms
   FROM (SELECT due_at_ms FROM webhook_deliveries WHERE status = 'pending' LIMIT ${MAX_COUNTED})`

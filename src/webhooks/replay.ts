@@ -4,7 +4,7 @@ import { enqueue } from './queue/message.ts'
 import { type Delivered, deliveryId, restartDeliveries, restartDelivery } from './records/deliveries.ts'
 import type { SealedEndpoint } from './records/endpoints.ts'
 
-/** Sends again what an endpoint did not get, or what it lost. */
+/** Sends notifications again that an endpoint did not get, or lost. */
 
 /** The most notifications that one call takes. */
 export const MAX_REPLAYED = 1_000
@@ -40,8 +40,8 @@ export interface Replayed {
 }
 
 /**
- * Begins the deliveries of a range again, also of notifications that the endpoint never got. Those under way are left as
- * they are. If the queue does not take the messages, the sweep does.
+ * Begins the deliveries of a range again, also of notifications that the endpoint never got. Deliveries under way
+ * are left as they are. If the queue does not take the messages, the sweep does.
  */
 export async function replay(
   env: Bindings,

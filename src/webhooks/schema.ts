@@ -139,7 +139,7 @@ export const replaySchema = z
     from: timeInput().openapi({ description: 'Notifications from this time on, at most 30 days back.' }),
     to: timeInput().optional().openapi({ description: 'Notifications before this time. Default: now.' }),
     only_failed: z.boolean().default(false).openapi({
-      description: 'Leaves out what the endpoint received.',
+      description: 'Leaves out notifications that the endpoint received.',
     }),
   })
   .openapi('WebhookReplay')

@@ -19,7 +19,7 @@ export type Content = Omit<NotificationView, 'type' | 'customer_id' | 'mode'> & 
 /** Notifications that are this near to each other are read with one statement. */
 const MAX_SPAN = 200
 
-/** Reads what is delivered, by `contentKey`. Nothing for a notification that is no longer kept. */
+/** Reads the messages to deliver, by `contentKey`. Without notifications that are no longer kept. */
 export async function readContents(
   env: Bindings,
   delivered: readonly Delivered[],

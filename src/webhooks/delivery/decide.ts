@@ -29,7 +29,7 @@ export type Unsent =
 /** A queue may deliver a message a little before its time. */
 const EARLY_MS = 500
 
-/** Decides what to do with a delivery that the queue says is due. */
+/** Decides whether a delivery that the queue brings is sent now. */
 export function decide(
   { endpoint, state, content, keys, is_busy }: Situation,
   now_ms: number,

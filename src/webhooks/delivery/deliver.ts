@@ -39,8 +39,8 @@ interface Job {
 }
 
 /**
- * Consumes the queue `webhooks`: sends what is due, and records it. A message is settled only after the row of its
- * delivery is written, so a crash between any two steps repeats a delivery and loses none.
+ * Consumes the queue `webhooks`: sends the deliveries that are due, and records them. A message is settled only after
+ * the row of its delivery is written, so a crash between any two steps repeats a delivery and loses none.
  *
  * The run waits a second for answers. Attempts that take longer go on after it, each with a row in D1 that says so: a
  * slow endpoint does not hold up the queue, and gets nothing more from it while five of its attempts are under way.
@@ -63,7 +63,7 @@ export async function deliverBatch(
   }
 }
 
-/** Acknowledges what is malformed, and what is in the batch twice. */
+/** Acknowledges messages that are malformed or in the batch twice. */
 function jobsOf({ messages }: MessageBatch): Job[] {
   const jobs = new Map<string, Job>()
   for (const message of messages) {

@@ -1,4 +1,4 @@
-/** Runs tasks at once, with a limit for all of them and one for those of the same key. */
+/** Runs tasks at once, with a limit for all tasks and one for the tasks of a key. */
 export class Lanes {
   private readonly waiting: { readonly key: string; readonly start: () => void }[] = []
   private readonly running = new Map<string, number>()

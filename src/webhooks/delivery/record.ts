@@ -8,7 +8,7 @@ import { OPERATOR } from '../records/secrets.ts'
 import type { Consequence } from './outcome.ts'
 
 /**
- * Records what became of deliveries, in one batch of D1: a row for each delivery, and what changes of the endpoints.
+ * Records the outcomes of deliveries in one batch of D1: a row for each delivery, and the changes of the endpoints.
  * Throws when D1 does not answer; a repeat changes nothing more.
  */
 export async function record(

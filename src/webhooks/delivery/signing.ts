@@ -1,6 +1,6 @@
 /**
- * Signs messages by Standard Webhooks 1.0: `v1` is HMAC-SHA256 under a shared secret, `v1a` is Ed25519. What is signed is
- * `id.timestamp.body`, so that a receiver refuses a message that was changed, or one that is repeated later.
+ * Signs messages by Standard Webhooks 1.0: `v1` is HMAC-SHA256 under a shared secret, `v1a` is Ed25519. The
+ * signed text is `id.timestamp.body`, so that a receiver refuses a message that was changed, or is repeated later.
  */
 
 /** The keys that sign the messages of an endpoint. */

@@ -28,7 +28,7 @@ export interface Situation {
   readonly is_busy: boolean
 }
 
-/** Throws when D1 does not answer. */
+/** Reads all of them with a few statements. Throws when D1 does not answer. */
 export async function readSituations(
   env: Bindings,
   delivered: readonly Delivered[],

@@ -11,8 +11,9 @@ import { settleDue, settleUnsent } from './settle.ts'
 import { readSituations } from './situation.ts'
 
 /**
- * Attempts that take longer than a run of the consumer waits. Each is recorded when it ends, and then sends what waits
- * for the same endpoint, one after the other: so a slow endpoint gets all of its messages, and at most five at once.
+ * Attempts that take longer than a run of the consumer waits. Each is recorded when it ends. Then it sends the next
+ * deliveries to the same endpoint, one after the other: so a slow endpoint gets all of its messages, and at most
+ * five at once.
  */
 type SlowOptions = SendLimits & { readonly check: AddressCheck }
 
@@ -27,7 +28,7 @@ export function inFlight(delivered: Delivered, made: number, now_ms: number): Ou
   return { ...delivered, status: 'pending', made, in_flight: true, due_at_ms: now_ms + LEASE_MS }
 }
 
-/** Never throws: what it does not record is repeated after the lease. */
+/** Never throws: an attempt that it does not record is repeated after the lease. */
 export async function continueSlow(
   env: Bindings,
   end: Promise<Consequence>,

@@ -32,7 +32,7 @@ export async function consumeHints(batch: MessageBatch, env: Bindings): Promise<
   }
 }
 
-/** Hands on what is new in some ledgers, and returns those for which it failed. */
+/** Hands on the new notifications of some ledgers, and returns the ledgers for which it failed. */
 export async function handOn(env: Bindings, ledger_ids: readonly string[]): Promise<ReadonlySet<string>> {
   if (ledger_ids.length === 0) return new Set()
   const failed = new Set<string>()

@@ -79,7 +79,7 @@ const RECORD = `
         ELSE json_remove(attempts, '$[0]') END, '$[#]', excluded.attempts -> 0) END
   WHERE webhook_deliveries.status = 'pending'`
 
-/** The statement that records what became of deliveries. */
+/** The statement that records the outcomes of deliveries. */
 export function recordOutcomes(env: Db, outcomes: readonly Outcome[]): D1PreparedStatement {
   return env.DB.prepare(RECORD).bind(JSON.stringify(outcomes.map(valuesOf)))
 }
@@ -127,7 +127,7 @@ const DROP_PENDING = `
     SELECT owner, delivery_id FROM webhook_deliveries
     WHERE status = 'pending' AND webhook_endpoint_id = ?1 LIMIT ${DROPPED_AT_ONCE})`
 
-/** The statement that drops what waits for an endpoint: 1,000 at most, the others when they are due. */
+/** The statement that drops the deliveries that wait for an endpoint: 1,000 at most, the others when they are due. */
 export function dropPending(env: Db, webhook_endpoint_id: string): D1PreparedStatement {
   return env.DB.prepare(DROP_PENDING).bind(webhook_endpoint_id)
 }
@@ -140,7 +140,7 @@ export interface DeliveryState extends Pick<Delivery, 'delivery_id' | 'status' |
   readonly in_flight: 0 | 1
 }
 
-/** The states of those deliveries that have a row. */
+/** The states of the deliveries that have a row. */
 export async function readStates(
   env: Db,
   delivered: readonly Delivered[],

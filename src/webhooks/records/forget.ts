@@ -17,7 +17,7 @@ const OWNERS = `
     WHERE o.owner IS NOT NULL LIMIT ${OWNERS_A_RUN})
   SELECT owner FROM o WHERE owner IS NOT NULL`
 
-// 1 row written for each. What is still pending ends first.
+// 1 row written for each. A pending delivery is deleted once it has ended.
 const FORGET = `
   DELETE FROM webhook_deliveries WHERE (owner, delivery_id) IN (
     SELECT owner, delivery_id FROM webhook_deliveries

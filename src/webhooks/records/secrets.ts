@@ -41,7 +41,7 @@ export interface ChangedKeys {
   readonly public_key: string | null
 }
 
-/** Replaces both keys. The ones before stay beside them: only the newest replaced keys are kept. */
+/** Replaces both keys. The current ones become the replaced ones, of which only the newest are kept. */
 export async function rotatedKeys(keys: EndpointKeys): Promise<ChangedKeys> {
   const { public_key, ...current } = await newSigningKey({ v1a: keys.current.private_key !== null })
   return { keys: { current, previous: keys.current }, public_key }
