@@ -1,20 +1,10 @@
 import { expect, it } from 'vitest'
+import { DAY_MS } from '../../src/time/durations.ts'
 import { api } from '../support/api.ts'
 import { expectRefused, listed } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
 import { inStore, ledgerOf } from '../support/ledgers.ts'
-import {
-  burn,
-  checkout,
-  DAY_MS,
-  later,
-  paymentOf,
-  ring,
-  setTopUp,
-  topUpOf,
-  withCard,
-  withStripe,
-} from './support.ts'
+import { burn, checkout, later, paymentOf, ring, setTopUp, topUpOf, withCard, withStripe } from './support.ts'
 
 const stripe = withStripe()
 

@@ -1,11 +1,12 @@
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { type NotificationView, readNotifications } from '../../src/notifications/read.ts'
+import { HOUR_MS } from '../../src/time/durations.ts'
 import { listed } from '../support/client.ts'
 import type { TestCustomer } from '../support/customers.ts'
 import { ledgerOf } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
-import { burn, deliver, HOUR_MS, later, ring, setTopUp, withCard, withStripe } from './support.ts'
+import { burn, deliver, later, ring, setTopUp, withCard, withStripe } from './support.ts'
 
 const stripe = withStripe()
 
