@@ -3,14 +3,14 @@ import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
-import { type AppEnv, routeOf } from '../http/env.ts'
+import type { AppEnv } from '../http/env.ts'
 import { objectId } from '../http/input/identifiers.ts'
 import { timeJson } from '../http/input/times.ts'
+import { streamText } from '../http/output/export.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { noSuch, problem, refusalResponse, serviceUnavailable } from '../http/output/problem.ts'
 import { createRouter, json, OPEN, route } from '../http/route.ts'
 import { catchUp } from '../ledger/client/client.ts'
-import { logError } from '../logging/log.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { explainRecorded } from '../rating/explain/recorded.ts'
 import { type Checkpointed, makeCheckpoint, type RefusalOf } from './checkpoint.ts'
@@ -134,7 +134,8 @@ ledgerRoutes.openapi(exportRoute, (c) => {
     c,
     async ({ checkpoint, first_entry }) => {
       const range = { ledger_id: ledgerKey(ledgerOf(c)), first_entry, to: checkpoint.entry_number }
-      return streamed(c, exportLines(c.env, { ...range, from: Math.max(from ?? first_entry, first_entry) }))
+      const lines = exportLines(c.env, { ...range, from: Math.max(from ?? first_entry, first_entry) })
+      return streamText(c, lines, { 'Content-Type': 'application/x-ndjson' })
     },
     refusalOf,
   )
@@ -210,28 +211,4 @@ async function withCheckpoint(
   } catch (error) {
     return serviceUnavailable(c, 'ledger_not_proved', error)
   }
-}
-
-/** Streams lines as fast as the client reads. A failure breaks the connection off without the last line. */
-function streamed(c: Context<AppEnv>, lines: AsyncGenerator<string>): Response {
-  const encoder = new TextEncoder()
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const { done, value } = await lines.next()
-          if (done) controller.close()
-          else controller.enqueue(encoder.encode(value))
-        } catch (error) {
-          logError('export_interrupted', error, { request_id: c.get('request_id'), route: routeOf(c) })
-          controller.error(error)
-        }
-      },
-      async cancel() {
-        await lines.return(undefined)
-      },
-    },
-    { highWaterMark: 0 },
-  )
-  return c.body(body, 200, { 'Content-Type': 'application/x-ndjson' })
 }

@@ -86,46 +86,57 @@ export function exportResponse<T>(c: Context<AppEnv>, rows: Rows<T>): Response {
   return streamed(c, exportFormat(c) ?? 'ndjson', rows)
 }
 
-/**
- * Streams rows in chunks, only as fast as the client reads. A failure breaks off the connection without the end of the
- * body, so that clients do not mistake a part for the whole.
- */
 function streamed<T>(c: Context<AppEnv>, format: ExportFormat, rows: Rows<T>): Response {
-  const { columns, next_before_entry } = rows
-  const iterator = rendered(rows)
-  const encoder = new TextEncoder()
+  const cursor = nextCursor(rows.next_before_entry)
+  const type = format === 'csv' ? `${EXPORTS.csv}; charset=utf-8; header=present` : EXPORTS.ndjson
+  const headers = { 'Content-Type': type, ...(cursor !== null && { [NEXT_CURSOR]: cursor }) }
+  return streamText(c, textOf(format, rows), headers)
+}
+
+async function* textOf<T>(
+  format: ExportFormat,
+  { columns, chunks, render }: Rows<T>,
+): AsyncGenerator<string> {
   let head = format === 'csv' ? csvLine(columns) : ''
+  for await (const chunk of chunks) {
+    const rows = chunk.map((row) => render(row))
+    yield head + linesOf(format, columns, rows)
+    head = ''
+  }
+  yield head
+}
+
+/**
+ * Streams an export, only as fast as the client reads. A failure breaks off the connection without the end of the body,
+ * so that clients do not mistake a part for the whole.
+ */
+export function streamText(
+  c: Context<AppEnv>,
+  texts: AsyncGenerator<string>,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const encoder = new TextEncoder()
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
-          for (;;) {
-            const { done, value } = await iterator.next()
-            const text = head + linesOf(format, columns, value ?? [])
-            head = ''
-            if (text !== '') controller.enqueue(encoder.encode(text))
-            if (done) return controller.close()
-            if (text !== '') return
-          }
+          let next = await texts.next()
+          while (next.value === '') next = await texts.next()
+          if (next.done) controller.close()
+          else controller.enqueue(encoder.encode(next.value))
         } catch (error) {
           logError('export_interrupted', error, { request_id: c.get('request_id'), route: routeOf(c) })
           controller.error(error)
         }
       },
       async cancel() {
-        await iterator.return(undefined)
+        await texts.return(undefined)
       },
     },
     // Nothing is read before the client asks: a HEAD request reads no rows.
     { highWaterMark: 0 },
   )
-  const cursor = nextCursor(next_before_entry)
-  const type = format === 'csv' ? `${EXPORTS.csv}; charset=utf-8; header=present` : EXPORTS.ndjson
-  return c.body(body, 200, { 'Content-Type': type, ...(cursor !== null && { [NEXT_CURSOR]: cursor }) })
-}
-
-async function* rendered<T>({ chunks, render }: Rows<T>): AsyncGenerator<readonly object[], undefined> {
-  for await (const chunk of chunks) yield chunk.map((row) => render(row))
+  return c.body(body, 200, headers)
 }
 
 function linesOf(format: ExportFormat, columns: readonly string[], rows: readonly object[]): string {
