@@ -1,10 +1,9 @@
 import type { Bindings } from '../bindings.ts'
 import { logFailure, logInfo } from '../logging/log.ts'
 import { DAY_MS } from '../time/durations.ts'
-import type { SigningKey } from './keys.ts'
-import { signingKeyOf } from './keys.ts'
+import { type SigningKey, signingKeyOf } from './keys.ts'
 import { signCheckpoint } from './note.ts'
-import { type Checkpoint, keepCheckpoint, readChainEnd, readHash } from './store.ts'
+import { type ChainEnd, type Checkpoint, keepCheckpoint, readChainEnd, readHash } from './store.ts'
 
 export type Checkpointed =
   | { readonly kind: 'signed'; readonly checkpoint: Checkpoint; readonly first_entry: number }
@@ -34,14 +33,9 @@ export async function makeCheckpoint(
 ): Promise<Checkpointed> {
   const { head, newest } = await readChainEnd(env, ledger_id)
   if (newest) {
-    const behind = !head || head.entry_number < newest.entry_number
-    const hash = behind
-      ? null
-      : head.entry_number === newest.entry_number
-        ? head.hash
-        : await readHash(env, ledger_id, newest.entry_number)
+    const { entry_number } = newest
+    const hash = await hashAt(env, ledger_id, head, entry_number)
     if (hash !== newest.hash) {
-      const { entry_number } = newest
       logFailure('checkpoint_refused', { ledger: ledger_id, entry_number, signed: newest.hash, found: hash })
       return { kind: 'forked', entry_number }
     }
@@ -54,6 +48,17 @@ export async function makeCheckpoint(
   const note = await signCheckpoint(key, { ledger_id, ...head }, now_ms)
   const made = { entry_number, hash, created_at_ms: now_ms, key_id: key.key_id, note }
   return { kind: 'signed', checkpoint: await keepCheckpoint(env, ledger_id, key, made), first_entry }
+}
+
+/** The hash that the chain in D1 has for an entry; null when it does not reach it. */
+async function hashAt(
+  env: Bindings,
+  ledger_id: string,
+  head: ChainEnd['head'],
+  entry_number: number,
+): Promise<string | null> {
+  if (!head || head.entry_number < entry_number) return null
+  return head.entry_number === entry_number ? head.hash : readHash(env, ledger_id, entry_number)
 }
 
 /** The numbers of ledgers that one run reads and signs. */

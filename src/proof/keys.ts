@@ -31,7 +31,8 @@ async function readSigningKey(env: Bindings): Promise<SigningKey | null> {
   })
   if (secret === undefined) return null
   const seed = new Uint8Array(hkdfSync('sha256', secret, '', PURPOSE, SEED_BYTES))
-  const key = await crypto.subtle.importKey('pkcs8', pkcs8Of(seed), 'Ed25519', true, ['sign'])
+  const pkcs8 = Buffer.concat([PKCS8_PREFIX, seed])
+  const key = await crypto.subtle.importKey('pkcs8', pkcs8, 'Ed25519', true, ['sign'])
   const jwk = await crypto.subtle.exportKey('jwk', key)
   const public_key = 'x' in jwk ? String(jwk.x) : ''
   return {
@@ -40,13 +41,6 @@ async function readSigningKey(env: Bindings): Promise<SigningKey | null> {
     sign: async (text) =>
       new Uint8Array(await crypto.subtle.sign('Ed25519', key, new TextEncoder().encode(text))),
   }
-}
-
-function pkcs8Of(seed: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(PKCS8_PREFIX.length + seed.length)
-  bytes.set(PKCS8_PREFIX)
-  bytes.set(seed, PKCS8_PREFIX.length)
-  return bytes
 }
 
 /** RFC 7638: the hash of the required members, in the order of their names and without spaces. */

@@ -73,11 +73,7 @@ export async function keepCheckpoint(
   return newest
 }
 
-export function insertKey(
-  db: D1Database,
-  { key_id, public_key }: SigningKey,
-  now_ms: number,
-): D1PreparedStatement {
+function insertKey(db: D1Database, { key_id, public_key }: SigningKey, now_ms: number): D1PreparedStatement {
   return db.prepare(INSERT_KEY).bind(key_id, public_key, now_ms)
 }
 
