@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readUpTo } from '../http/read-up-to.ts'
 import { LATE, withDeadline } from '../time/durations.ts'
 import { encodeForm, type FormFields } from './form.ts'
 import {
@@ -205,16 +206,7 @@ function parseJson(text: string): unknown {
 }
 
 async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = response.body?.getReader()
-  for (let next = await reader?.read(); next?.done === false; next = await reader?.read()) {
-    length += next.value.byteLength
-    if (length > MAX_BYTES) {
-      await reader?.cancel()
-      throw new Error(`the answer has more than ${MAX_BYTES} bytes`)
-    }
-    chunks.push(next.value)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+  const bytes = await readUpTo(response.body, MAX_BYTES)
+  if (!bytes) throw new Error(`the answer has more than ${MAX_BYTES} bytes`)
+  return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true }).decode(bytes)
 }

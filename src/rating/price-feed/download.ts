@@ -1,3 +1,4 @@
+import { readUpTo } from '../../http/read-up-to.ts'
 import { LATE, withDeadline } from '../../time/durations.ts'
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -43,18 +44,9 @@ async function get(url: string, most: number, fetcher: Fetch, signal: AbortSigna
     await response.body?.cancel()
     throw new FeedFailure(`${nameOf(url)} was answered with ${response.status}.`)
   }
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = response.body?.getReader()
-  for (let next = await reader?.read(); next?.done === false; next = await reader?.read()) {
-    length += next.value.byteLength
-    if (length > most) {
-      await reader?.cancel()
-      throw new FeedFailure(`${nameOf(url)} has more than ${most} bytes.`)
-    }
-    chunks.push(next.value)
-  }
-  return Buffer.concat(chunks)
+  const bytes = await readUpTo(response.body, most)
+  if (!bytes) throw new FeedFailure(`${nameOf(url)} has more than ${most} bytes.`)
+  return bytes
 }
 
 function nameOf(url: string): string {
