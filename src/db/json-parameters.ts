@@ -5,13 +5,13 @@ export function sizeOf(text: string): number {
 
 export const utf8 = new TextEncoder()
 
-/** Writes a text in UTF-8 to the start of `bytes`, which needs room for three bytes a UTF-16 unit. Returns the length. */
-export function writeUtf8(text: string, bytes: Uint8Array): number {
+/** Writes a text in UTF-8 to `bytes`, which needs room for three bytes a UTF-16 unit from `at` on. Returns its length. */
+export function writeUtf8(text: string, bytes: Uint8Array, at = 0): number {
   // Most texts are ASCII and short: this loop is then faster than a call of the encoder.
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    if (unit >= 0x80) return utf8.encodeInto(text, bytes).written
-    bytes[i] = unit
+    if (unit >= 0x80) return utf8.encodeInto(text, bytes.subarray(at)).written
+    bytes[at + i] = unit
   }
   return text.length
 }

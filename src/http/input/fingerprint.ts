@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { utf8 } from '../../db/json-parameters.ts'
+import { writeUtf8 } from '../../db/json-parameters.ts'
 import { InexactNumber, normalized, parseExact } from './exact-json.ts'
 import { JsonSource, MAX_FREE_JSON_BYTES } from './json-source.ts'
 import { base64url22, PADDING_BYTES, sha256 } from './sha256.ts'
@@ -33,20 +33,8 @@ class HashedText {
   private hash: ReturnType<typeof createHash> | undefined
 
   write(text: string): void {
-    if (!this.hasRoom(text.length)) {
-      this.hashed().update(text)
-      return
-    }
-    let at = this.length
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i)
-      if (unit >= 0x80) {
-        this.length += utf8.encodeInto(text, bytes.subarray(this.length)).written
-        return
-      }
-      bytes[at++] = unit
-    }
-    this.length = at
+    if (this.hasRoom(text.length)) this.length += writeUtf8(text, bytes, this.length)
+    else this.hashed().update(text)
   }
 
   /** Writes `JSON.stringify` of a text. Most texts are printable ASCII without escapes. */
