@@ -181,8 +181,7 @@ export interface ParsedPage {
 
 /** Parses a page, or with `only` just the entry with that number. */
 export function parsePage(format: number, body: string, only?: number): ParsedPage {
-  const all = entriesOfPage(format, body)
-  const packed = only === undefined ? all : all.filter(({ n }) => n === only)
+  const packed = entriesOfPage(format, body, only)
   const subjects = { user: new Set<number>(), team: new Set<number>() }
   for (const { e, cp, rv } of packed) {
     for (const part of [e, cp, rv]) {
@@ -225,8 +224,9 @@ export function chainedEntries(format: number, body: string) {
       paged.flatMap(({ c, p, s, h }) => {
         if (h === undefined) return []
         const chained = { number: c.n, content: JSON.stringify(c), hash: h }
-        const personal = s === undefined ? undefined : personalText(p, name)
-        return [personal === undefined || s === undefined ? chained : { ...chained, personal, salt: s }]
+        if (s === undefined) return [chained]
+        const personal = personalText(p, name)
+        return [personal === undefined ? chained : { ...chained, personal, salt: s }]
       }),
   }
 }
@@ -242,11 +242,15 @@ function personalText(packed: PackedPersonal, name: Naming): string | undefined 
   return erased ? undefined : JSON.stringify(named)
 }
 
-function entriesOfPage(format: number, body: string): PackedEntry[] {
+function entriesOfPage(format: number, body: string, only: number | undefined): PackedEntry[] {
   assertFormat(format)
-  if (format === UNCHAINED_FORMAT) return parseStored(body)
+  const isWanted = ({ n }: PackedEntry) => only === undefined || n === only
+  if (format === UNCHAINED_FORMAT) {
+    const packed: PackedEntry[] = parseStored(body)
+    return packed.filter(isWanted)
+  }
   const paged: PagedEntry[] = parseStored(body)
-  return paged.map(({ c: { pc: _, ...content }, p }) => joinEntry(content, p))
+  return paged.filter(({ c }) => isWanted(c)).map(({ c: { pc: _, ...content }, p }) => joinEntry(content, p))
 }
 
 function assertFormat(format: number): void {
