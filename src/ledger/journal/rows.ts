@@ -31,16 +31,16 @@ const INSERT_ROW = `
     keys_total, key_hashes, limits, last_notification, body)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`
 
-const ROWS_AFTER = `
-  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms FROM journal
+const SELECT_ROWS = `
+  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms FROM journal`
+
+const ROWS_AFTER = `${SELECT_ROWS}
   WHERE row_id > ? ORDER BY row_id LIMIT ?`
 
-const ROWS_WITH_NOTIFICATIONS = `
-  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms FROM journal
+const ROWS_WITH_NOTIFICATIONS = `${SELECT_ROWS}
   WHERE row_id > ? AND last_notification > ? AND instr(body, '{"N":') > 0 ORDER BY row_id LIMIT ?`
 
-const UNFLUSHED_BEFORE = `
-  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms FROM journal
+const UNFLUSHED_BEFORE = `${SELECT_ROWS}
   WHERE row_id > ? AND row_id < ? AND first_entry < ? AND last_entry >= first_entry
   ORDER BY row_id DESC LIMIT ?`
 
