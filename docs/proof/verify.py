@@ -100,7 +100,7 @@ def verify_export(data, keys):
     ledger, first, number, hash = match.group(1), int(match.group(2)), int(match.group(3)), match.group(4)
     if number == first:
         check(hash == sha256(b"openmonetize ledger chain 1", ledger, b"%d" % first), "entry %d: wrong ledger" % number)
-    hashes, count, covered, balances = {}, 0, 0, {}
+    start, hashes, count, covered, balances = number, {}, 0, 0, {}
     try:
         for at, line in enumerate(lines[1:], 2):
             match = re.fullmatch(
@@ -113,8 +113,10 @@ def verify_export(data, keys):
                 check(sha256(hash, content) == stated, "the hash is not that of the entry")
                 if personal is not None:
                     check(sha256(salt, personal) == entry["pc"].encode(), "the personal data are not those of the entry")
-                before = balances.get(entry["w"], entry["b"] - entry["a"])
+                before = balances.get(entry["w"], 0 if start == 1 else entry["b"] - entry["a"])
                 check(before + entry["a"] == entry["b"], "the balance does not add up")
+                lots = entry.get("l", [])
+                check(not lots or sum(lot[1] for lot in lots) == entry["a"], "the lots do not add up")
                 balances[entry["w"]], hashes[number], hash, number = entry["b"], stated, stated, number + 1
             elif line.startswith(b'{"checkpoint":'):
                 note = json.loads(line)["checkpoint"]
@@ -148,8 +150,10 @@ def verify_receipt(text, keys):
     entry = claims["entry"]
     stated = sha256(entry["before"].encode(), entry["content"].encode())
     check(stated == entry["hash"].encode(), "the hash is not that of the entry")
-    ledger, _, covered, _ = open_note(claims["checkpoint"], keys)
+    check(json.loads(entry["content"])["n"] == entry["number"], "the entry has another number")
+    ledger, _, covered, signed_hash = open_note(claims["checkpoint"], keys)
     check(ledger == claims["ledger"] and covered >= entry["number"], "the checkpoint does not cover the entry")
+    check(covered > entry["number"] or signed_hash == stated, "the checkpoint has another hash")
     return claims
 
 

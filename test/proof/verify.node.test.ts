@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -33,6 +34,45 @@ function changed(line: number): string {
   writeFileSync(file, lines.join('\n'))
   return file
 }
+
+/** The export with other content in an entry, and with the hashes that follow from it. */
+function rehashed(number: number, change: (entry: string) => string): string {
+  let before = ''
+  const lines = readFileSync(EXPORT, 'utf8')
+    .split('\n')
+    .map((line) => {
+      before ||= /"before":"([^"]+)"/.exec(line)?.[1] ?? ''
+      const [, content = '', rest = ''] = /^{"entry":({.*}),"hash":"[^"]+"(.*)$/.exec(line) ?? []
+      if (content === '') return line
+      const kept = content.startsWith(`{"n":${number},`) ? change(content) : content
+      before = createHash('sha256').update(`${before}\n${kept}`).digest('base64url')
+      return `{"entry":${kept},"hash":"${before}"${rest}`
+    })
+  const file = path.join(scratch, 'rehashed.jsonl')
+  writeFileSync(file, lines.join('\n'))
+  return file
+}
+
+describe.each([
+  { verifier: 'verify.js', verify: (file: string) => node(file, '--keys', KEYS) },
+  { verifier: 'verify.py', verify: (file: string) => python(file) },
+])('$verifier, of an export with true hashes', ({ verify }) => {
+  it('finds an amount that is not the sum of its lots', () => {
+    const file = rehashed(4, (entry) => entry.replace(/"l":\[\[(\d+),-\d+/, '"l":[[$1,-1'))
+    expect(verify(file)).toEqual({
+      status: 1,
+      output: expect.stringMatching(/^entry 4.*: the lots .*do not add up$/),
+    })
+  })
+
+  it('finds a balance from which credits are missing at the start', () => {
+    const file = rehashed(1, (entry) => entry.replace(/"b":(\d+)/, '"b":1$1'))
+    expect(verify(file)).toEqual({
+      status: 1,
+      output: expect.stringMatching(/^entry 1.*: the balance .*does not add up$/),
+    })
+  })
+})
 
 describe('the command', () => {
   it('accepts an export and a receipt', () => {
