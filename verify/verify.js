@@ -60,7 +60,6 @@ class Chain {
     this.balances = new Map()
     this.hashes = new Map()
   }
-
   async take(text) {
     if (!this.open) return this.begin(text)
     const entry = ENTRY.exec(text)
@@ -71,7 +70,6 @@ class Chain {
     if (!end) throw new Wrong('the line is neither an entry nor a checkpoint nor the end')
     return this.end(end)
   }
-
   begin(text) {
     const [, ledger = '', first, from, before = ''] =
       HEADER.exec(text) ?? refuse('the export has no first line')
@@ -87,13 +85,11 @@ class Chain {
     this.covered = null
     return this.checkStart(before)
   }
-
   async checkStart(before) {
     if (this.next !== this.first) return
     const genesis = await sha256(`openmonetize ledger chain 1\n${this.ledger}\n${this.first}`)
     if (genesis !== before) throw new Wrong('the chain does not begin with this ledger')
   }
-
   async entry([, content = '', hash = '', personal, salt]) {
     const entry = parse(content)
     if (entry.n !== this.next) throw new Wrong(`entry ${this.next} is missing: ${entry.n} is in its place`)
@@ -118,7 +114,6 @@ class Chain {
     if (l.length > 0 && moved !== BigInt(a)) throw new Wrong(`the lots of entry ${n} do not add up`)
     this.balances.set(w, BigInt(b))
   }
-
   async checkpoint(quoted) {
     const note = parse(quoted)
     if (JSON.stringify(note) !== quoted) throw new Wrong('the checkpoint is written in another way')
@@ -134,7 +129,6 @@ class Chain {
     this.count++
     this.checkpoints++
   }
-
   end([, entry, hash, count, next]) {
     const last = (this.next ?? 0) - 1
     if (Number(entry) !== last || hash !== this.hash) throw new Wrong(`the end is that of entry ${entry}`)
@@ -147,7 +141,6 @@ class Chain {
     this.open = false
     this.ended = true
   }
-
   verified() {
     if (this.open || !this.ended) throw new Wrong('the export is cut off')
     const { ledger, from, more, checkpoints, hashes } = this
@@ -203,12 +196,10 @@ async function openNote(note, keys) {
   }
   throw new Wrong('the checkpoint is not signed by a key of the key set')
 }
-
 async function verifySignature({ x }, signature, text) {
   const key = await crypto.subtle.importKey('raw', bytesOf(x), 'Ed25519', false, ['verify'])
   return crypto.subtle.verify('Ed25519', key, signature, new TextEncoder().encode(text))
 }
-
 async function* linesOf(chunks) {
   let rest = new Uint8Array()
   for await (const chunk of chunks) {
@@ -223,7 +214,6 @@ async function* linesOf(chunks) {
   }
   if (rest.length > 0) throw new Wrong('the last line is cut off')
 }
-
 function utf8(bytes) {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
@@ -231,7 +221,6 @@ function utf8(bytes) {
     throw new Wrong('the text is not UTF-8')
   }
 }
-
 function parse(text) {
   try {
     return JSON.parse(text)
@@ -239,15 +228,12 @@ function parse(text) {
     throw new Wrong('the text is not JSON')
   }
 }
-
 async function sha256(text) {
   return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))))
 }
-
 function base64(bytes) {
   return btoa(String.fromCharCode(...bytes))
 }
-
 function base64url(bytes) {
   return base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
@@ -261,7 +247,6 @@ function bytesOf(text) {
     throw new Wrong('the text is not base64')
   }
 }
-
 function refuse(problem) {
   throw new Wrong(problem)
 }
