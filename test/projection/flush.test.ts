@@ -4,6 +4,7 @@ import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest } from '../../src/ledger/client/client.ts'
 import { jsonTextOf } from '../../src/ledger/model/json.ts'
 import { LedgerIds, tagOf } from '../../src/ledger/model/ledger-ids.ts'
+import { microCredits } from '../../src/pricing/money.ts'
 import { d1Double } from '../support/d1.ts'
 import {
   ask,
@@ -245,6 +246,30 @@ describe('users and teams in D1', () => {
       { kind: 'user', number: 4, external_id: 'new-1' },
       { kind: 'user', number: 5, external_id: 'new-2' },
     ])
+    await expectSameAsJournal(ledger)
+  })
+
+  it('are numbered by the first entry of a wallet that was flushed without entries', async () => {
+    const ledger = await freshLedger(CREDITS)
+    const owners = [
+      { kind: 'team', id: 'red' },
+      { kind: 'user', id: 'ann' },
+    ] as const
+    for (const owner of owners) {
+      const movement = { type: 'OVERDRAFT', owner, limit: microCredits(CREDITS) } as const
+      await ask(ledger.stub, 'move', { movement })
+      await runAlarm(ledger)
+      const adjustment = {
+        type: 'ADJUSTMENT',
+        owner,
+        amount: microCredits(-CREDITS),
+        reason: 'by hand',
+      } as const
+      await ask(ledger.stub, 'move', { movement: adjustment })
+      await runAlarm(ledger)
+    }
+    expect((await watermark(ledger))?.flushed_entry).toBe((await journalEntries(ledger)).length)
+    expect(await subjects(ledger)).toMatchObject([{ external_id: 'red' }, { external_id: 'ann' }])
     await expectSameAsJournal(ledger)
   })
 

@@ -94,7 +94,10 @@ export interface NewWallet {
   readonly at_ms: number
 }
 
-/** The users and teams that new wallets, events, holds and notifications name, in the order in which they were first mentioned. */
+/**
+ * The users and teams that new wallets, entries, holds and notifications name, in the order in which they were first
+ * mentioned. The first entry of a wallet names its owner, and may come in a later flush than the wallet.
+ */
 export function mentionsOf(
   wallets: readonly NewWallet[],
   entries: readonly Entry[],
@@ -107,8 +110,12 @@ export function mentionsOf(
       mentions[kind].set(id, at_ms)
     }
   }
-  for (const { owner, at_ms } of wallets) if (owner.kind !== 'customer') mention(owner.kind, owner.id, at_ms)
-  for (const { event, captured, reverses, at_ms } of entries) {
+  const mentionOwner = (owner: WalletOwner | undefined, at_ms: number) => {
+    if (owner && owner.kind !== 'customer') mention(owner.kind, owner.id, at_ms)
+  }
+  for (const { owner, at_ms } of wallets) mentionOwner(owner, at_ms)
+  for (const { owner, event, captured, reverses, at_ms } of entries) {
+    mentionOwner(owner, at_ms)
     for (const used of [event, captured, reverses]) {
       mention('user', used?.user_id, at_ms)
       mention('team', used?.team_id, at_ms)
