@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-/** A test that takes seconds alone takes longer when all run at once on two cores. A test that hangs still ends. */
+/** A test or hook that takes seconds alone takes longer when all run at once on two cores. One that hangs still ends. */
 const testTimeout = 60_000
+const hookTimeout = testTimeout
 
 /** Acceptance data, beside the project unless `SHARED_DATA` names another folder. */
 const sharedData = process.env.SHARED_DATA ?? path.join(import.meta.dirname, '../shared/data')
@@ -16,13 +18,16 @@ const sharedData = process.env.SHARED_DATA ?? path.join(import.meta.dirname, '..
  */
 export default defineConfig({
   test: {
+    // Vitest leaves one core to itself, but its own work is little: on two cores, a second worker saves a quarter.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Tests of failures log errors, and tests of cost log figures: `--silent=false` shows them for tests that pass too.
     silent: 'passed-only',
     // FC_SEED repeats a property test that failed, with the seed it printed; FC_RUNS runs it for longer. LEDGERS
-    // is the size of the volume test of late rating.
+    // and USAGE_EVENTS are the sizes of the volume tests of late rating and of the cost of usage.
     provide: {
       fuzz: { seed: numberFrom('FC_SEED'), runs: numberFrom('FC_RUNS') },
       ledgers: numberFrom('LEDGERS'),
+      usageEvents: numberFrom('USAGE_EVENTS'),
       recorded: recordedResponses(200),
       clock: clockFrom('CLOCK'),
       situations: publicCases(),
@@ -66,6 +71,7 @@ export default defineConfig({
         test: {
           name: 'edge',
           testTimeout,
+          hookTimeout,
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.node.test.ts'],
           globalSetup: ['test/support/document-setup.ts', 'test/support/runtime-log.ts'],
@@ -76,6 +82,7 @@ export default defineConfig({
         test: {
           name: 'node',
           testTimeout,
+          hookTimeout,
           environment: 'node',
           include: ['test/**/*.node.test.ts'],
           globalSetup: ['test/support/shared-server-setup.ts'],
@@ -103,6 +110,7 @@ export default defineConfig({
         test: {
           name: 'sdk',
           testTimeout,
+          hookTimeout,
           environment: 'node',
           include: ['sdk/test/**/*.test.ts'],
           globalSetup: ['sdk/test/support/setup.ts'],
@@ -130,6 +138,8 @@ declare module 'vitest' {
     readonly fuzz: { readonly seed: number | undefined; readonly runs: number | undefined }
     /** The ledgers of the volume test of late rating. */
     readonly ledgers: number | undefined
+    /** The events of the volume test of the cost of usage. */
+    readonly usageEvents: number | undefined
     readonly recorded: readonly RecordedResponse[]
     readonly situations: readonly PublicCase[]
   }

@@ -1,6 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { expect, it, vi } from 'vitest'
+import { expect, inject, it, vi } from 'vitest'
 import { ledgerKey } from '../../../src/db/ledger-db.ts'
 import { ingest } from '../../../src/ledger/client/client.ts'
 import { readRollup } from '../../../src/usage/rollups/read.ts'
@@ -14,17 +14,18 @@ import { acks, captureUsage, deliver, foldDeltas, knownLedger, rollupRows } from
 vi.setConfig({ testTimeout: 600_000 })
 
 /**
- * The cost of a whole run: 100,000 events of one customer, 100 per request, a flush every ten requests and the consumer
- * behind it. Rows written in the object and in D1, and messages, are what it costs; they are exact, and of no machine.
+ * The cost of a whole run: the events of one customer, 100 per request, a flush every ten requests and the consumer
+ * behind it; 100,000 of them in `npm run test:usage`. Rows written in the object and in D1, and messages, are what it costs; they are exact, and of no machine.
  * One wallet: a page more for each other wallet is a row more of each flush.
  */
 
-const EVENTS = 100_000
+const EVENTS = inject('usageEvents') ?? 20_000
 const EVENTS_A_REQUEST = 100
 const REQUESTS_A_FLUSH = 10
 /** Usage goes over this much time, as if it had taken so long; users, teams and models as a busy customer has them. */
 const HOURS = 8
-const USERS = 500
+// A new user costs two rows, so that a shorter run has fewer.
+const USERS = EVENTS / 200
 const MODELS = ['gpt-4o', 'gpt-4o-mini', 'o3', 'claude-sonnet-4-5', 'gemini-2.5-pro']
 
 function request(first: number, keyed: boolean) {
@@ -88,7 +89,7 @@ async function run(ledger: TestLedger, keyed: boolean): Promise<Cost> {
 it.each([
   { name: 'one batch key', keyed: false },
   { name: 'a key for each event', keyed: true },
-])('100,000 events, 100 per request, with $name', async ({ name, keyed }) => {
+])(`${EVENTS} events, 100 per request, with $name`, async ({ name, keyed }) => {
   const ledger = await freshLedger(1_000_000_000_000)
   const { object, d1, consumer_calls, consumer_reads, messages, last } = await run(ledger, keyed)
   const figures = { object: object / EVENTS, d1: d1 / EVENTS, messages: messages / EVENTS }
@@ -120,7 +121,7 @@ async function expectMadeUpFor(ledger: TestLedger, last: unknown): Promise<void>
   }
   let deliveries = 1
   while ((await deliver([last]))[0] === 'retry' && deliveries < 5) deliveries++
-  console.log(`100,000 entries are made up for in ${deliveries} deliveries`)
+  console.log(`${EVENTS} entries are made up for in ${deliveries} deliveries`)
   expect(deliveries).toBeLessThan(5)
   expect(await rollupRows(ledger)).toEqual(before)
 }
