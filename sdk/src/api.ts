@@ -1888,7 +1888,7 @@ export interface paths {
          * Get the balance of a wallet
          * @description Get the balance of a wallet.
          *
-         *     Requires an API key with the scope `credits:read`, or a portal token, which reads its own wallet: it may leave out the user or team.
+         *     Requires an API key with the scope `credits:read`, or a portal token, which is for one wallet and need not name it.
          */
         get: operations["getBalance"];
         put?: never;
@@ -1932,7 +1932,7 @@ export interface paths {
          * List ledger entries, newest first
          * @description With `user_id` or `team_id`, only entries of that wallet; otherwise of all wallets. `from` (inclusive) and `to` (exclusive) filter by `created_at`. With `Accept: text/csv` or `application/x-ndjson`, all rows are streamed instead of a page: up to 20,000 ledger entries in one response, and then `X-Next-Cursor` has the `cursor` of the rest. With `limit`, one page in that format.
          *
-         *     Requires an API key with the scope `credits:read`, or a portal token, which reads its own wallet: it may leave out the user or team.
+         *     Requires an API key with the scope `credits:read`, or a portal token, which is for one wallet and need not name it.
          */
         get: operations["listTransactions"];
         put?: never;
@@ -2140,9 +2140,9 @@ export interface paths {
         };
         /**
          * List credit packs, newest first
-         * @description List credit packs, newest first.
+         * @description A portal token gets the packs that it may sell, all at once and in the order of its `credit_pack_ids`; deleted ones are left out.
          *
-         *     Requires an API key with the scope `credits:read`.
+         *     Requires an API key with the scope `credits:read`, or a portal token, which is for one wallet and need not name it.
          */
         get: operations["listCreditPacks"];
         put?: never;
@@ -2204,9 +2204,9 @@ export interface paths {
         put?: never;
         /**
          * Open a checkout: a page of Stripe on which credits are bought
-         * @description For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has the payment. At most 10 unpaid checkouts a wallet.
+         * @description For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.
          *
-         *     Requires an API key with the scope `credits:write`.
+         *     Requires an API key with the scope `credits:write`, or a portal token, which is for one wallet and need not name it.
          */
         post: operations["createCheckout"];
         delete?: never;
@@ -2470,7 +2470,7 @@ export interface paths {
          * Get usage: events, units, credits and provider cost
          * @description Up to three groups, one of which may be a time window (of `time_zone`; weeks begin on Monday), and filters of the same names, which may be repeated. `from` and `to` are widened to whole hours. Limits: 366 days, 31 by hour, 92 by user, and 10,000 groups. Events count at their own time; voided events do not count. USD rows add up to their total.
          *
-         *     Requires an API key with the scope `analytics:read`, or a portal token, which reads its own wallet: it may leave out the user or team.
+         *     Requires an API key with the scope `analytics:read`, or a portal token, which is for one wallet and need not name it.
          */
         get: operations["getUsage"];
         put?: never;
@@ -2731,8 +2731,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Create a portal token: it reads one wallet from an end user's page
-         * @description With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team, and nothing else. It ends with the API key that made it. Nothing is stored, so an `Idempotency-Key` has no effect: a repeat makes another token.
+         * Create a portal token: an end user's page reads one wallet with it, and sells credit packs for it
+         * @description With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team. With `credit_pack_ids`, it also reads those packs (`GET /v1/credit-packs`) and opens checkouts of them for that wallet (`POST /v1/payments/checkout`), with return URLs on its origins. It can do nothing else. It ends with the API key that made it. Nothing is stored, so an `Idempotency-Key` has no effect: a repeat makes another token.
          *
          *     Requires an API key with the scope `portal:write`.
          */
@@ -5862,6 +5862,8 @@ export interface components {
             expires_in_seconds: number;
             /** @description The origins of the pages that may use the token. */
             origins: string[];
+            /** @description The credit packs that the page may sell for this wallet, in the order in which it offers them. Requires the scope `credits:write` too. */
+            credit_pack_ids?: string[];
         };
         WebhookEndpointDraft: {
             /** @description An https URL, checked now and before each attempt. It never leads to a private address or to this deployment. In development also `http://localhost:PORT`. */

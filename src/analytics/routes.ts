@@ -64,7 +64,7 @@ const burnRateRoute = route({
 export const analyticsRoutes = createRouter()
 
 analyticsRoutes.openapi(usageRoute, (c) => {
-  const render = c.get('portal_token') === undefined ? renderUsage : renderPortalUsage
+  const render = c.get('portal') === undefined ? renderUsage : renderPortalUsage
   return answer(c, c.req.valid('query'), render)
 })
 

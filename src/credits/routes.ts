@@ -160,7 +160,7 @@ creditsRoutes.openapi(transactionsRoute, async (c) => {
     before_entry: query.cursor ?? null,
   }
   // A page of an end user reads a page at a time.
-  if (wantsAllRows(c) && c.get('portal_token') === undefined) {
+  if (wantsAllRows(c) && c.get('portal') === undefined) {
     const found = await exportEntries(c.env, range)
     return found.kind === 'refused'
       ? refusalResponse(c, found.refusal)
@@ -179,7 +179,7 @@ function transactionRows(
   c: Context<AppEnv>,
   { ids, next_before_entry }: Pick<EntriesPage, 'ids' | 'next_before_entry'>,
 ) {
-  const of_key = c.get('portal_token') === undefined
+  const of_key = c.get('portal') === undefined
   const render = of_key ? renderTransaction : renderPortalTransaction
   const columns = of_key ? TRANSACTION_COLUMNS : PORTAL_COLUMNS
   return { columns, next_before_entry, render: (entry: Entry) => render(ids, entry) }

@@ -22,7 +22,7 @@ export function callerOf(c: Context<AppEnv>): Caller {
   const known = c.get('caller')
   if (known) return known
   const { key_id, mode } = c.get('key')
-  const portal_token = c.get('portal_token')
+  const portal_token = c.get('portal')?.token_id
   const counted_by: string[] = []
   const caller: Caller = {
     key_id,

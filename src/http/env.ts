@@ -3,8 +3,24 @@ import { matchedRoutes } from 'hono/route'
 import type { AuthenticatedKey } from '../api-keys/record.ts'
 import type { Bindings } from '../bindings.ts'
 import type { Caller, RateCount } from '../ledger/model/account.ts'
+import type { WalletOwner } from '../ledger/model/vocabulary.ts'
 import type { PriceBook } from '../pricing/cost/price-book.ts'
 import type { ProblemCode } from './output/problem-codes.ts'
+
+/** The rights of a portal token. */
+export interface PortalRights {
+  /** A user or a team, never the customer itself. */
+  readonly owner: Exclude<WalletOwner, { readonly kind: 'customer' }>
+  /** The origins of the pages that may use the token. */
+  readonly origins: readonly string[]
+  /** The credit packs that the token may buy, in the order in which they are offered. Absent if it may buy none. */
+  readonly credit_pack_ids?: readonly string[]
+}
+
+export interface PortalAccess extends PortalRights {
+  /** Names the token to the ledger's rate limit. */
+  readonly token_id: string
+}
 
 /** The context of every handler. `key` is set on every route behind `authenticate`. */
 export type AppEnv = {
@@ -12,8 +28,8 @@ export type AppEnv = {
   Variables: {
     request_id: string
     key: AuthenticatedKey
-    /** The portal token of the request, by its id; unset for an API key. */
-    portal_token: string | undefined
+    /** The portal token of the request; unset for an API key. */
+    portal: PortalAccess | undefined
     /** The caller passed to ledger objects, set with the first call. */
     caller: Caller | undefined
     /** The rate count of a ledger object, set once one has counted this request. */

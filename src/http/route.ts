@@ -113,7 +113,7 @@ export const SECURITY_SCHEMES = {
     type: 'http',
     scheme: 'bearer',
     description:
-      "A portal token, `om_portal_…`, from `POST /v1/portal-tokens`: it reads one wallet from an end user's page.",
+      "A portal token, `om_portal_…`, from `POST /v1/portal-tokens`: an end user's page reads one wallet with it, and sells credit packs for it.",
   },
   operator: {
     type: 'http',

@@ -148,7 +148,7 @@ function accessText(access: Access): string {
   if (access.scope === undefined) return 'Requires an API key with any scope.'
   const text = `Requires an API key with the scope \`${access.scope}\``
   return access.portal
-    ? `${text}, or a portal token, which reads its own wallet: it may leave out the user or team.`
+    ? `${text}, or a portal token, which is for one wallet and need not name it.`
     : `${text}.`
 }
 

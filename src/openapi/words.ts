@@ -34,7 +34,11 @@ const TAGS: readonly (readonly [prefix: string, name: string, description: strin
   ['/v1/teams', 'Teams', 'The teams of a customer.'],
   ['/v1/customers', 'Customers', 'Registration, and the owner of an API key.'],
   ['/v1/api-keys', 'API keys', 'The API keys of a customer.'],
-  ['/v1/portal-tokens', 'Portal tokens', "Tokens with which an end user's page reads one wallet."],
+  [
+    '/v1/portal-tokens',
+    'Portal tokens',
+    "Tokens with which an end user's page reads one wallet, and sells credit packs for it.",
+  ],
   ['/v1/provider-keys', 'Provider keys', 'The keys of AI providers that the gateway uses.'],
   [
     '/v1/gateway-routes',

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { scoped, scopedOrPortal } from '../api-keys/authentication/authenticate.ts'
 import { ledgerKey } from '../db/ledger-db.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
@@ -29,8 +29,8 @@ const checkoutRoute = route({
   path: '/checkout',
   summary: 'Open a checkout: a page of Stripe on which credits are bought',
   description:
-    'For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has the payment. At most 10 unpaid checkouts a wallet.',
-  ...scoped('credits:write'),
+    'For a credit pack, or for `credits` at `price_usd`. The credits are added once, as soon as Stripe has the payment. At most 10 unpaid checkouts a wallet. A portal token opens one for its own wallet and one of its packs, with return URLs on its origins.',
+  ...scopedOrPortal('credits:write'),
   request: { body: jsonRequest(checkoutSchema) },
   answers: { 201: json('The payment and its page.', checkoutAnswerSchema) },
   problems: [
@@ -73,6 +73,8 @@ paymentsRoutes.openapi(checkoutRoute, async (c) => {
     owner: ownerOf(owned),
     urls: { success: success_url, cancel: cancel_url },
     saves_card: save_payment_method,
+    // The page of a known payer has its email and its saved card: only the customer's backend opens it.
+    as_guest: c.get('portal') !== undefined,
   }
   const once = { owner: ledgerKey(ledgerOf(c)), operation: 'POST /v1/payments/checkout' }
   try {

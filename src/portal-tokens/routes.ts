@@ -1,38 +1,50 @@
+import type { Context } from 'hono'
 import { scoped } from '../api-keys/authentication/authenticate.ts'
+import { ledgerKey } from '../db/ledger-db.ts'
+import { ledgerOf } from '../http/caller.ts'
+import type { AppEnv } from '../http/env.ts'
 import { ownerOf } from '../http/input/identifiers.ts'
 import { timeJson } from '../http/input/times.ts'
 import { jsonResponse } from '../http/output/json.ts'
-import { problem } from '../http/output/problem.ts'
+import { noSuch, problem } from '../http/output/problem.ts'
 import { createRouter, json, jsonRequest, route } from '../http/route.ts'
+import { findPacks } from '../payments/packs/store.ts'
 import { portalTokenDraft, portalTokenSchema } from './schema.ts'
 import { signPortalToken } from './token.ts'
 
 const createTokenRoute = route({
   method: 'post',
   path: '/',
-  summary: "Create a portal token: it reads one wallet from an end user's page",
+  summary:
+    "Create a portal token: an end user's page reads one wallet with it, and sells credit packs for it",
   description: [
-    'With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team, and nothing else.',
+    'With the token, a page reads the balance (`GET /v1/credits/balance`), the usage (`GET /v1/analytics/usage`) and the transactions (`GET /v1/credits/transactions`) of that user or team.',
+    'With `credit_pack_ids`, it also reads those packs (`GET /v1/credit-packs`) and opens checkouts of them for that wallet (`POST /v1/payments/checkout`), with return URLs on its origins. It can do nothing else.',
     'It ends with the API key that made it. Nothing is stored, so an `Idempotency-Key` has no effect: a repeat makes another token.',
   ].join(' '),
   ...scoped('portal:write'),
   request: { body: jsonRequest(portalTokenDraft) },
   answers: { 201: json('The token.', portalTokenSchema) },
-  problems: ['portal_tokens_not_configured'],
+  problems: ['portal_tokens_not_configured', 'not_found'],
 })
 
 export const portalTokensRoutes = createRouter()
 
-portalTokensRoutes.openapi(createTokenRoute, (c) => {
+portalTokensRoutes.openapi(createTokenRoute, async (c) => {
   const body = c.req.valid('json')
   const { customer_id, mode, tier, key_id, ends_at_ms } = c.get('key')
   const owner = ownerOf(body)
   // The schema requires one of the two.
   if (owner.kind === 'customer') throw new Error('a portal token is for a user or a team')
+  const { origins, credit_pack_ids } = body
+  const refused = credit_pack_ids && (await refusePacks(c, credit_pack_ids))
+  if (refused) return refused
   const wanted_ms = Date.now() + body.expires_in_seconds * 1_000
   const expires_at_ms = Math.min(wanted_ms, ends_at_ms ?? wanted_ms)
-  const { origins } = body
-  const claims = { customer_id, mode, tier, key_id, owner, origins, expires_at_ms }
+  const claims = {
+    ...{ customer_id, mode, tier, key_id, owner, origins, expires_at_ms },
+    ...(credit_pack_ids && { credit_pack_ids }),
+  }
   const token = signPortalToken(c.env, claims)
   if (token === undefined) {
     return problem(c, {
@@ -43,3 +55,14 @@ portalTokensRoutes.openapi(createTokenRoute, (c) => {
   }
   return jsonResponse(c, { token, expires_at: timeJson(expires_at_ms) }, 201)
 })
+
+/** A token has no right to sell that its key lacks, and names no pack that the ledger lacks. */
+async function refusePacks(c: Context<AppEnv>, ids: readonly string[]): Promise<Response | undefined> {
+  if (!c.get('key').scopes.includes('credits:write')) {
+    const detail = 'A portal token with credit_pack_ids requires an API key with the scope credits:write too.'
+    return problem(c, { code: 'insufficient_scope', detail })
+  }
+  const found = await findPacks(c.env, ledgerKey(ledgerOf(c)), ids)
+  const missing = ids.find((id) => !found.some(({ credit_pack_id }) => credit_pack_id === id))
+  return missing === undefined ? undefined : noSuch(c, 'credit pack', missing)
+}

@@ -1,10 +1,12 @@
 import { z } from '@hono/zod-openapi'
-import { refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
+import { objectId, refuseTwoOwners, subjectFields } from '../http/input/identifiers.ts'
 
 /** An hour: a page asks for another token before the end, so that a stolen one is soon worth nothing. */
 export const MAX_SECONDS = 3_600
 const MAX_ORIGINS = 10
 const MAX_ORIGIN_CHARS = 255
+/** As many as a page can offer side by side. */
+export const MAX_PACKS = 10
 /** Browsers treat these hosts as secure over http too. */
 const LOCAL_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 /** URL parsers take `*` and others too. */
@@ -45,6 +47,16 @@ export const portalTokenDraft = z
       .openapi({
         description: 'The origins of the pages that may use the token.',
         example: ['https://app.example.com'],
+      }),
+    credit_pack_ids: z
+      .array(objectId())
+      .min(1)
+      .max(MAX_PACKS)
+      .refine((ids) => new Set(ids).size === ids.length, 'must not name a credit pack twice')
+      .optional()
+      .openapi({
+        description:
+          'The credit packs that the page may sell for this wallet, in the order in which it offers them. Requires the scope `credits:write` too.',
       }),
   })
   .superRefine(refuseTwoOwners)

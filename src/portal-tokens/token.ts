@@ -2,30 +2,24 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Bindings } from '../bindings.ts'
 import { oncePerBindings } from '../config.ts'
 import type { Mode, Tier } from '../db/schema.ts'
-import type { WalletOwner } from '../ledger/model/vocabulary.ts'
+import type { PortalRights } from '../http/env.ts'
 import { logFailure } from '../logging/log.ts'
 import { usableSecrets } from '../secrets/usable.ts'
 
 /**
  * The text of a portal token: `om_portal_`, its claims as base64url JSON, a dot, and their HMAC-SHA-256. It is stored
- * nowhere, so making and using one writes no row. It ends by its time, and with the key that made it: every read asks
+ * nowhere, so making and using one writes no row. It ends by its time, and with the key that made it: every use asks
  * the ledger object, which knows deleted keys and suspended customers. Anybody who has a token can read its claims.
  */
-export interface PortalToken {
+export interface PortalToken extends PortalRights {
   readonly customer_id: string
   readonly mode: Mode
   /** The customer's tier when the token was made: it only chooses the flood limit. */
   readonly tier: Tier
   /** The key that made the token. */
   readonly key_id: string
-  readonly owner: PortalOwner
-  /** The origins of the pages that may use the token. */
-  readonly origins: readonly string[]
   readonly expires_at_ms: number
 }
-
-/** A token is for the wallet of a user or a team, never for the customer's own. */
-export type PortalOwner = Exclude<WalletOwner, { readonly kind: 'customer' }>
 
 /** Version 1 of the claims. A token lives an hour, so a reader of an older version may go after a day. */
 interface Claims extends PortalToken {

@@ -302,6 +302,7 @@ class Life {
       product: '1,000 credits',
       urls: { success: 'https://shop.test/', cancel: 'https://shop.test/' },
       saves_card,
+      as_guest: false,
     })
   }
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { PORTAL_READS } from '../../src/portal-tokens/access.ts'
+import { PORTAL_USES } from '../../src/portal-tokens/uses.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { type Belongings, customerWithEverything, secretsOf, storedOf } from '../support/belongings.ts'
 import { granted, read } from '../support/client.ts'
@@ -8,7 +8,17 @@ import { deployed } from '../support/deployment.ts'
 import { operations } from '../support/documented.ts'
 import { expectProblem } from '../support/problems.ts'
 import { fill } from '../support/requests.ts'
-import { APP, BALANCE, ELSEWHERE, fromPage, portalToken, TRANSACTIONS, USAGE } from './support.ts'
+import {
+  APP,
+  BALANCE,
+  CHECKOUT,
+  ELSEWHERE,
+  fromPage,
+  PACKS,
+  portalToken,
+  TRANSACTIONS,
+  USAGE,
+} from './support.ts'
 
 /** Uses that a portal token must refuse: every route of the document, other wallets, other pages, changed tokens. */
 
@@ -25,9 +35,10 @@ beforeAll(async () => {
 const secured = operations.filter(({ operation }) =>
   /"(apiKey|operator)"/.test(JSON.stringify(operation.security)),
 )
-const isRead = ({ method, path }: { method: string; path: string }) =>
-  method === 'GET' && PORTAL_READS.has(path)
-const closed = secured.filter((operation) => !isRead(operation))
+const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`
+const READS = [BALANCE, USAGE, TRANSACTIONS]
+/** The routes that sell are closed to a token without credit packs. */
+const closed = secured.filter((operation) => !READS.map((path) => `GET ${path}`).includes(nameOf(operation)))
 /** Takes the operator token or none; every key is refused as a wrong token. */
 const REGISTRATION = '/customers/register'
 
@@ -35,8 +46,7 @@ it('the document names portal tokens at the routes that take them, and nowhere e
   const named = operations.filter(({ operation }) =>
     JSON.stringify(operation.security)?.includes('portalToken'),
   )
-  expect(named.map(({ path }) => path).toSorted()).toEqual([...PORTAL_READS.keys()].toSorted())
-  expect(named.every(({ method }) => method === 'GET')).toBe(true)
+  expect(named.map(nameOf).toSorted()).toEqual([...PORTAL_USES.keys()].toSorted())
 })
 
 it.each(closed)('$method $path refuses a portal token, and changes nothing', async (operation) => {
@@ -105,7 +115,7 @@ describe('another wallet', () => {
   })
 
   it('is not in any answer of a token that names none', async () => {
-    for (const path of PORTAL_READS.keys()) {
+    for (const path of READS) {
       const text = await (await api(path, { key: stranger })).text()
       // The token itself has the customer's id.
       const seen = secretsOf(owner).filter((secret) => secret !== owner.customer_id && text.includes(secret))
@@ -212,7 +222,7 @@ describe('the pages that may use a token', () => {
   const allowed = (response: Response) => response.headers.get('Access-Control-Allow-Origin')
 
   it('are those of its origins: the answer allows that origin exactly, errors too', async () => {
-    for (const path of PORTAL_READS.keys()) {
+    for (const path of READS) {
       const response = await fromPage(path, token)
       expect([response.status, allowed(response)]).toEqual([200, APP])
       expect(response.headers.get('Vary')).toContain('Origin')
@@ -232,7 +242,7 @@ describe('the pages that may use a token', () => {
     'https://app.example.com.evil.example',
     '*',
   ])('are not those of %s, which gets nothing', async (origin) => {
-    for (const path of PORTAL_READS.keys()) {
+    for (const path of READS) {
       const response = await fromPage(path, token, origin)
       await expectProblem(response, 403, 'origin_not_allowed')
       expect(allowed(response)).toBeNull()
@@ -259,22 +269,28 @@ describe('the pages that may use a token', () => {
     expect(allowed(response)).toBe(APP)
   })
 
-  it('get an answer to their preflight, which has no token yet, for reads and nothing else', async () => {
+  it('get an answer to their preflight, which has no token yet, for its uses and nothing else', async () => {
     const preflight = (path: string, method: string) =>
       api(path, {
         method: 'OPTIONS',
         headers: { Origin: APP, 'Access-Control-Request-Method': method },
       })
-    for (const path of PORTAL_READS.keys()) {
+    for (const path of READS) {
       const response = await preflight(path, 'GET')
       expect([response.status, allowed(response)]).toEqual([204, APP])
       expect(response.headers.get('Access-Control-Allow-Methods')).toBe('GET')
       expect(response.headers.get('Access-Control-Allow-Headers')).toContain('Authorization')
       expect(allowed(await preflight(path, 'DELETE'))).toBeNull()
     }
-    for (const path of ['/v1/credits/grant', '/v1/events', '/v1/portal-tokens']) {
+    for (const path of ['/v1/credits/grant', '/v1/events', '/v1/portal-tokens', CHECKOUT]) {
       expect(allowed(await preflight(path, 'GET')), path).toBeNull()
     }
+    const post = await preflight(CHECKOUT, 'POST')
+    expect([post.status, allowed(post)]).toEqual([204, APP])
+    expect(post.headers.get('Access-Control-Allow-Methods')).toBe('POST')
+    expect(post.headers.get('Access-Control-Allow-Headers')).toContain('Content-Type')
+    expect(post.headers.get('Access-Control-Allow-Headers')).toContain('Idempotency-Key')
+    for (const path of [PACKS, BALANCE]) expect(allowed(await preflight(path, 'POST')), path).toBeNull()
   })
 
   it('learn nothing with an API key that a preflight let through', async () => {

@@ -6,6 +6,8 @@ export const ELSEWHERE = 'https://elsewhere.example.com'
 export const BALANCE = '/v1/credits/balance'
 export const USAGE = '/v1/analytics/usage'
 export const TRANSACTIONS = '/v1/credits/transactions'
+export const PACKS = '/v1/credit-packs'
+export const CHECKOUT = '/v1/payments/checkout'
 
 /** Makes a portal token and returns its text. */
 export async function portalToken(key: string, draft: object): Promise<string> {
@@ -26,5 +28,5 @@ export function fromPage(
   origin = APP,
   options: ApiOptions = {},
 ): Promise<Response> {
-  return api(path, { ...options, key, headers: { Origin: origin } })
+  return api(path, { ...options, key, headers: { Origin: origin, ...options.headers } })
 }

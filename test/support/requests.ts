@@ -53,6 +53,7 @@ export const REFERENCES: Readonly<Record<string, Of<unknown>>> = {
   feature_id: ({ feature_id }) => feature_id,
   transaction_id: ({ transaction_id }) => transaction_id,
   credit_pack_id: ({ credit_pack_id }) => credit_pack_id,
+  credit_pack_ids: ({ credit_pack_id }) => [credit_pack_id],
   hold_id: ({ hold_id }) => hold_id,
   from: ({ user_id }) => ({ user_id }),
   to: ({ team_id }) => ({ team_id }),

@@ -15,6 +15,7 @@ import { problem } from '../../http/output/problem.ts'
 import { CUSTOMER_SECURITY } from '../../http/route.ts'
 import { logError } from '../../logging/log.ts'
 import { withPortalToken } from '../../portal-tokens/access.ts'
+import { portalBody } from '../../portal-tokens/body.ts'
 import { isPortalToken } from '../../portal-tokens/token.ts'
 import type { FoundKey } from '../record.ts'
 import { isWellFormed } from './format.ts'
@@ -109,9 +110,9 @@ export function scoped(scope: Scope, ...then: readonly MiddlewareHandler<AppEnv>
   }
 }
 
-/** `scoped` for a read that portal tokens may make too: `portal-tokens/access.ts` lists it. */
+/** `scoped` for a route that portal tokens may use too: `portal-tokens/uses.ts` lists it. */
 export function scopedOrPortal(scope: Scope) {
-  return { ...scoped(scope), security: [...CUSTOMER_SECURITY, { portalToken: [] }] }
+  return { ...scoped(scope, portalBody), security: [...CUSTOMER_SECURITY, { portalToken: [] }] }
 }
 
 /** `scoped` for a route whose body `body` reads. */

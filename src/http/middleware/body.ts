@@ -151,7 +151,7 @@ export function nullsRemoved(schema: z.ZodType): MiddlewareHandler<AppEnv> {
 }
 
 /** Replaces Hono's `json`, which parses the text again at every call: 4 MB are parsed only once. */
-function provideJson(request: object, value: unknown): void {
+export function provideJson(request: object, value: unknown): void {
   Object.defineProperty(request, 'json', { value: () => Promise.resolve(value), configurable: true })
 }
 

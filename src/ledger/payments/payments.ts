@@ -183,7 +183,8 @@ const NOT_OPENED: Report = {
 }
 
 function openCheckout(draft: Draft, message: CheckoutMessage, store: LedgerStore): Payment | Refused {
-  const { owner, credits, price_cents, product, expires_in_days, credit_pack_id, urls, saves_card } = message
+  const { owner, credits, price_cents, product, expires_in_days, credit_pack_id, urls } = message
+  const { saves_card, as_guest } = message
   const wallet = draft.wallet(owner)
   const full = wallet && fullRefusal(settle(draft, wallet), credits, 1)
   if (full) return refused(full)
@@ -199,7 +200,7 @@ function openCheckout(draft: Draft, message: CheckoutMessage, store: LedgerStore
     ...(expires_in_days !== undefined && { expires_in_days }),
     ...(credit_pack_id !== undefined && { credit_pack_id }),
     ...(saves_card && { saves_card }),
-    ...(payer.customer !== undefined && { customer: payer.customer }),
+    ...(!as_guest && payer.customer !== undefined && { customer: payer.customer }),
   })
   draft.payers.set(walletKey(owner), { ...payer, open: [...payer.open, payment.number] })
   return payment

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { scoped } from '../../api-keys/authentication/authenticate.ts'
+import { scoped, scopedOrPortal } from '../../api-keys/authentication/authenticate.ts'
 import type { AuditAction, AuditState } from '../../audit/record.ts'
 import { ledgerKey } from '../../db/ledger-db.ts'
 import { auditorOf, ledgerOf } from '../../http/caller.ts'
@@ -18,6 +18,7 @@ import {
   type CreditPack,
   deletePack,
   findPack,
+  findPacks,
   insertPack,
   listPacks,
   MAX_CREDIT_PACKS,
@@ -39,9 +40,12 @@ const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'List credit packs, newest first',
-  ...scoped('credits:read'),
+  description:
+    'A portal token gets the packs that it may sell, all at once and in the order of its `credit_pack_ids`; deleted ones are left out.',
+  ...scopedOrPortal('credits:read'),
   request: { query: packsQuery },
   answers: { 200: json('A page of packs.', packsSchema) },
+  problems: ['overloaded'],
 })
 
 const getRoute = route({
@@ -106,6 +110,11 @@ async function create(c: Context<AppEnv>, created: CreditPack, keep: KeepAnswer)
 }
 
 creditPacksRoutes.openapi(listRoute, async (c) => {
+  const sold = c.get('portal')?.credit_pack_ids
+  if (sold) {
+    const packs = await findPacks(c.env, ledgerKey(ledgerOf(c)), sold)
+    return jsonResponse(c, { data: packs.map((pack) => packJson(c, pack)), next_cursor: null })
+  }
   const { cursor, limit } = c.req.valid('query')
   const page = { before_id: cursor ?? BEHIND_ALL_IDS, limit: limit + 1 }
   const found = await listPacks(c.env, ledgerKey(ledgerOf(c)), page)

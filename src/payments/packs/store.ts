@@ -64,6 +64,17 @@ export function findPack(env: Db, ledger_id: string, id: string): Promise<Credit
   return env.DB.prepare(SELECT_ONE).bind(ledger_id, id).first<CreditPack>()
 }
 
+const SELECT_SOME = `
+  SELECT ${COLUMNS} FROM credit_packs
+  WHERE ledger_id = ?1 AND credit_pack_id IN (SELECT value FROM json_each(?2))`
+
+/** Those of the given packs that the ledger has, in the given order. */
+export async function findPacks(env: Db, ledger_id: string, ids: readonly string[]): Promise<CreditPack[]> {
+  const bound = env.DB.prepare(SELECT_SOME).bind(ledger_id, JSON.stringify(ids))
+  const found = new Map((await bound.all<CreditPack>()).results.map((pack) => [pack.credit_pack_id, pack]))
+  return ids.flatMap((id) => found.get(id) ?? [])
+}
+
 const LIST = `
   SELECT ${COLUMNS} FROM credit_packs WHERE ledger_id = ?1 AND credit_pack_id < ?2
   ORDER BY credit_pack_id DESC LIMIT ?3`

@@ -13,6 +13,8 @@ export interface CheckoutMessage {
   readonly credit_pack_id?: string
   readonly urls: ReturnUrls
   readonly saves_card: boolean
+  /** Whether Stripe's page is one of an unknown payer, although the wallet's payer is known. */
+  readonly as_guest: boolean
 }
 
 export interface CheckoutAnswer {

@@ -1,0 +1,90 @@
+import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
+import type { AppEnv, PortalAccess } from '../http/env.ts'
+import { fingerprintOf } from '../http/input/fingerprint.ts'
+import { provideJson } from '../http/middleware/body.ts'
+import { problem } from '../http/output/problem.ts'
+import { anotherWallet, namesOf, useOf } from './uses.ts'
+
+/**
+ * Makes the body of a POST with a portal token one for the token's wallet, or refuses what the token may not ask for.
+ * Runs after the body was read and before it is validated: values of a wrong type are left to the route's schema.
+ */
+export const portalBody = createMiddleware<AppEnv>(async (c, next) => {
+  const portal = c.get('portal')
+  if (!portal || c.req.method !== 'POST') return next()
+  const body: unknown = await c.req.json()
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return next()
+  const own = ownerField(c, portal)
+  const refused = refusalOf({ ...body }, portal, own)
+  if (refused) return problem(c, refused)
+  provideJson(c.req, { ...body, [own.name]: portal.owner.id })
+  const key = c.get('idempotency_key')
+  if (key !== undefined) c.set('idempotency_key', keyOfWallet(portal, key))
+  return next()
+})
+
+interface Refusal {
+  readonly code: 'insufficient_scope' | 'origin_not_allowed'
+  readonly detail: string
+}
+
+interface OwnerField {
+  readonly name: string
+  readonly other: string
+}
+
+/** A price that the page chooses, and a card that would be charged later: only the customer's backend decides these. */
+const CLOSED_FIELDS = ['credits', 'price_usd', 'save_payment_method']
+const RETURN_URLS = ['success_url', 'cancel_url']
+
+function refusalOf(
+  body: Readonly<Record<string, unknown>>,
+  portal: PortalAccess,
+  own: OwnerField,
+): Refusal | undefined {
+  const { origins, owner, credit_pack_ids = [] } = portal
+  // Null counts as absent, as in the schema.
+  const closed = [own.other, ...CLOSED_FIELDS].find((name) => (body[name] ?? null) !== null)
+  if (closed !== undefined) return forbidden(`A portal token does not take the field ${closed}.`)
+  const named = body[own.name]
+  if (typeof named === 'string' && named !== owner.id) return forbidden(anotherWallet(portal, own.name))
+  const { credit_pack_id } = body
+  if (typeof credit_pack_id === 'string' && !credit_pack_ids.includes(credit_pack_id)) {
+    return forbidden(`This portal token was made without the credit pack ${credit_pack_id}.`)
+  }
+  const elsewhere = RETURN_URLS.find((name) => {
+    const url = body[name]
+    return typeof url === 'string' && !origins.some((origin) => isOn(origin, url))
+  })
+  if (elsewhere === undefined) return undefined
+  const detail = `${elsewhere} must be one of the token's origins, or begin with one and a slash: ${origins.join(', ')}.`
+  return { code: 'origin_not_allowed', detail }
+}
+
+/**
+ * Whether an address is on an origin. Compared as text and not as a parsed URL: up to the slash after the origin, every
+ * parser between here and the buyer's browser reads the same host.
+ */
+function isOn(origin: string, url: string): boolean {
+  return url === origin || url.startsWith(`${origin}/`)
+}
+
+function ownerField(c: Context<AppEnv>, portal: PortalAccess): OwnerField {
+  const use = useOf(c)
+  const { own, other } = use ? namesOf(use, 'body', portal) : {}
+  if (own === undefined || other === undefined) throw new Error('a POST with a portal token names its wallet')
+  return { name: own, other }
+}
+
+/**
+ * The idempotency key of an end user: one of the wallet. No API key can send its first character, so that end users
+ * neither use up keys of the customer's backend nor of each other, and get none of their answers.
+ */
+function keyOfWallet({ owner }: PortalAccess, key: string): string {
+  return `\u0001portal ${fingerprintOf('portal', owner)} ${key}`
+}
+
+function forbidden(detail: string): Refusal {
+  return { code: 'insufficient_scope', detail }
+}
