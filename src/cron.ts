@@ -2,6 +2,7 @@ import { logFigures } from './admin/stats/figures.ts'
 import type { Bindings } from './bindings.ts'
 import { configOf } from './config.ts'
 import { type Job, runJobs } from './cron/run-jobs.ts'
+import { RETENTION_CALLS } from './db/retention.ts'
 import { forgetAnswers } from './http/output/stored-answers.ts'
 import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
 import { logFailure, logInfo } from './logging/log.ts'
@@ -17,7 +18,7 @@ import { DAY_MS } from './time/durations.ts'
 import { forgetReplayed } from './usage/queue/dead-letters.ts'
 import { deleteRetired, expireDays, finishRebuilds } from './usage/rollups/upkeep.ts'
 import { notifyOperator } from './webhooks/operator-notifications.ts'
-import { sweepDeliveries, sweepNotifications } from './webhooks/queue/sweep.ts'
+import { HAND_ON_CALLS, SWEEP_CALLS, sweepDeliveries, sweepNotifications } from './webhooks/queue/sweep.ts'
 import { forgetDeliveries } from './webhooks/records/forget.ts'
 
 /** The scheduled jobs (`crons` in wrangler.toml), each a bounded part of its work at a run. */
@@ -81,15 +82,6 @@ export const JOBS: readonly Job[] = [
       forgetAnswers(env, now_ms - configOf(env).idempotency_window_ms, { after, reach, rounds: 5 }),
   },
   {
-    name: 'notification_retention',
-    calls: 2,
-    run: async ({ env, now_ms, after, reach }) => {
-      const before_ms = now_ms - configOf(env).notification_days * DAY_MS
-      const deleted = await forgetNotifications(env, before_ms, { after, reach, rounds: 1 })
-      if (deleted > 0) logInfo('notifications_deleted', { deleted })
-    },
-  },
-  {
     name: 'price_feed',
     calls: 25,
     run: async ({ env, now_ms }) => {
@@ -110,11 +102,11 @@ export const JOBS: readonly Job[] = [
   { name: 'figures', calls: 8, run: ({ env, now_ms }) => logFigures(env, now_ms) },
 ]
 
-/** The jobs of each minute, for webhooks. */
+/** The jobs of each minute, for notifications and webhooks. */
 export const MINUTE_JOBS: readonly Job[] = [
   {
     name: 'webhook_deliveries',
-    calls: 110,
+    calls: SWEEP_CALLS,
     run: async (run) => {
       const deliveries = await sweepDeliveries(run)
       if (deliveries > 0) logInfo('webhooks_swept', { deliveries })
@@ -122,18 +114,27 @@ export const MINUTE_JOBS: readonly Job[] = [
   },
   {
     name: 'notification_hints',
-    calls: 110,
+    calls: HAND_ON_CALLS,
     run: sweepNotifications,
   },
   {
+    name: 'notification_retention',
+    calls: RETENTION_CALLS,
+    run: async ({ env, now_ms, after, reach }) => {
+      const before_ms = now_ms - configOf(env).notification_days * DAY_MS
+      const deleted = await forgetNotifications(env, before_ms, { after, reach })
+      if (deleted > 0) logInfo('notifications_deleted', { deleted })
+    },
+  },
+  {
     name: 'webhook_log',
-    calls: 25,
+    calls: RETENTION_CALLS,
     run: async (run) => {
       const deleted = await forgetDeliveries(run)
       if (deleted > 0) logInfo('webhook_deliveries_deleted', { deleted })
     },
   },
-  { name: 'operator_notifications', calls: 8, run: notifyOperator },
+  { name: 'operator_notifications', calls: 10, run: notifyOperator },
 ]
 
 const EVERY_MINUTE = '* * * * *'

@@ -3,7 +3,7 @@ import type { Bindings } from '../bindings.ts'
 /** Thrown when a scheduled job has used up its calls or its time. Completed work is kept, and the next run continues. */
 export class BudgetSpent extends Error {}
 
-/** The limits of a job: its calls of D1 and of ledger objects, and its time. */
+/** The limits of a job: its calls of D1, ledger objects, queues and KV, and its time. */
 export class Budget {
   private left: number
   private readonly until_ms: number
@@ -45,7 +45,34 @@ export function budgeted(env: Bindings, budget: Budget): Bindings {
       },
     },
   })
-  return { ...env, DB: new BudgetedD1(env.DB, budget), LEDGER }
+  const QUEUE = ['send', 'sendBatch']
+  return {
+    ...env,
+    DB: new BudgetedD1(env.DB, budget),
+    LEDGER,
+    API_KEYS: counted(env.API_KEYS, ['get', 'getWithMetadata', 'list', 'put', 'delete'], budget),
+    USAGE: counted(env.USAGE, QUEUE, budget),
+    NOTIFICATIONS: counted(env.NOTIFICATIONS, QUEUE, budget),
+    WEBHOOKS: counted(env.WEBHOOKS, QUEUE, budget),
+  }
+}
+
+/** A binding whose calls of these methods are counted. */
+function counted<Binding extends object>(
+  binding: Binding,
+  methods: readonly string[],
+  budget: Budget,
+): Binding {
+  const properties = methods.map((method) => {
+    const value = (...args: unknown[]): unknown => {
+      const call: unknown = Reflect.get(binding, method)
+      if (typeof call !== 'function') throw new Error(`the binding has no method ${method}`)
+      budget.take(1)
+      return Reflect.apply(call, binding, args)
+    }
+    return [method, { value }] as const
+  })
+  return Object.create(binding, Object.fromEntries(properties))
 }
 
 class BudgetedD1 implements D1Database {

@@ -4,7 +4,7 @@ import { Budget, BudgetSpent, budgeted } from './budget.ts'
 
 /** A run of a scheduled job. */
 export interface JobRun {
-  /** Every call of D1 and of ledger objects counts against the job's budget. */
+  /** Every call of D1, ledger objects, queues and KV counts against the job's budget. */
   readonly env: Bindings
   readonly now_ms: number
   /** The place where the last run ended; empty to begin with the first. */
@@ -16,7 +16,7 @@ export interface JobRun {
 export interface Job {
   /** Names its place in D1 (`sweeps`): never changed. */
   readonly name: string
-  /** The limit of a run's calls of D1 and of ledger objects. */
+  /** The limit of a run's calls of D1, ledger objects, queues and KV. */
   readonly calls: number
   /** Does a bounded part of the work. */
   readonly run: (run: JobRun) => Promise<void>

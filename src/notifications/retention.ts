@@ -1,39 +1,37 @@
 import type { Bindings } from '../bindings.ts'
+import { DELETED_AT_ONCE, deleteExpired, OWNERS_A_RUN, type Retained } from '../db/retention.ts'
 
-const ROWS_A_ROUND = 10_000
+const NOTIFICATIONS: Retained = {
+  // Jumps from one ledger to the next. Sequences follow each other in time.
+  owners: `
+    WITH RECURSIVE l (ledger_id) AS (
+      SELECT min(ledger_id) FROM notifications WHERE ledger_id > ?1
+      UNION ALL
+      SELECT (SELECT min(ledger_id) FROM notifications WHERE ledger_id > l.ledger_id) FROM l
+      WHERE l.ledger_id IS NOT NULL LIMIT ${OWNERS_A_RUN})
+    SELECT ledger_id AS owner, (SELECT at_ms FROM notifications AS n
+      WHERE n.ledger_id = l.ledger_id ORDER BY sequence LIMIT 1) < ?2 AS is_due
+    FROM l WHERE ledger_id IS NOT NULL`,
+  // 1 row written for each. Of a ledger at most its first rows are read, and those only up to the first one that is kept.
+  // CROSS JOIN keeps the order of the list.
+  forget: `
+    DELETE FROM notifications WHERE (ledger_id, sequence) IN (
+      SELECT n.ledger_id, n.sequence FROM (
+        SELECT value AS ledger_id, (SELECT min(sequence) FROM notifications WHERE ledger_id = value)
+          + ${DELETED_AT_ONCE} AS end FROM json_each(?1)) AS l
+      CROSS JOIN notifications AS n
+      WHERE n.ledger_id = l.ledger_id AND n.sequence < coalesce(
+        (SELECT k.sequence FROM notifications AS k WHERE k.ledger_id = l.ledger_id AND k.sequence < l.end
+          AND k.at_ms >= ?2 ORDER BY k.sequence LIMIT 1), l.end)
+      LIMIT ${DELETED_AT_ONCE})
+    RETURNING ledger_id AS owner`,
+}
 
-const END_OF_ROUND = `
-  SELECT ledger_id, sequence FROM notifications WHERE (ledger_id, sequence) > (?1, ?2)
-  ORDER BY ledger_id, sequence LIMIT 1 OFFSET ${ROWS_A_ROUND - 1}`
-
-// 1 row written for each that is deleted.
-const FORGET = `
-  DELETE FROM notifications WHERE at_ms < ?3 AND (ledger_id, sequence) IN (
-    SELECT ledger_id, sequence FROM notifications WHERE (ledger_id, sequence) > (?1, ?2)
-    ORDER BY ledger_id, sequence LIMIT ${ROWS_A_ROUND})`
-
-/**
- * Deletes notifications that are older than the retention. Walks them in the order of their keys, at most `rounds` times
- * 10,000 from the place `after`: an index by time would cost each notification another row.
- */
-export async function forgetNotifications(
+/** Deletes notifications that are older than the retention, and returns how many. */
+export function forgetNotifications(
   env: Pick<Bindings, 'DB'>,
   before_ms: number,
-  { after, reach, rounds }: { after: string; reach: (place: string) => void; rounds: number },
+  walk: { readonly after: string; readonly reach: (ledger_id: string) => void },
 ): Promise<number> {
-  let place = after
-  let deleted = 0
-  for (let round = 0; round < rounds; round++) {
-    const [ledger_id = '', sequence = '0'] = place.split('\n')
-    const [last, forgotten] = await env.DB.batch<{ ledger_id: string; sequence: number }>([
-      env.DB.prepare(END_OF_ROUND).bind(ledger_id, Number(sequence)),
-      env.DB.prepare(FORGET).bind(ledger_id, Number(sequence), before_ms),
-    ])
-    deleted += forgotten?.meta.changes ?? 0
-    const end = last?.results[0]
-    place = end ? `${end.ledger_id}\n${end.sequence}` : ''
-    reach(place)
-    if (!end) break
-  }
-  return deleted
+  return deleteExpired(env.DB, NOTIFICATIONS, before_ms, walk)
 }

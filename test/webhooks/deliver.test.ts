@@ -130,7 +130,7 @@ describe('a message', () => {
     await env.DB.prepare('UPDATE ledgers SET handed_notification = 0 WHERE ledger_id = ?')
       .bind(owner.customer_id)
       .run()
-    await handOn(simulation.env, [owner.customer_id])
+    await handOn(simulation.env, [owner.customer_id], 100)
     await simulation.drain()
     const erased = await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: user_id })
     if (erased.kind !== 'erased') throw new Error('the user was not erased')

@@ -233,8 +233,8 @@ export async function notifies(
     ),
     env.DB.prepare(LAST).bind(ledger_id, last + types.length),
   ])
-  const failed = await handOn(simulation.env, [ledger_id])
-  if (failed.size > 0) throw new Error('the notifications were not handed on')
+  const handed = await handOn(simulation.env, [ledger_id], 100)
+  if (handed.get(ledger_id) !== 'whole') throw new Error('the notifications were not handed on')
 }
 
 /** The log of a ledger, in the order of the notifications. */

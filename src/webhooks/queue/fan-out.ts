@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Bindings } from '../../bindings.ts'
+import { BudgetSpent } from '../../cron/budget.ts'
 import { ledgerName } from '../../db/ledger-db.ts'
 import { ledgerId } from '../../ids.ts'
 import { tagOf } from '../../ledger/model/ledger-ids.ts'
@@ -7,7 +8,7 @@ import { logError, logFailure } from '../../logging/log.ts'
 import type { Delivered } from '../records/deliveries.ts'
 import { type Endpoint, readEnabledEndpoints } from '../records/endpoints.ts'
 import { subscribes } from '../types.ts'
-import { enqueue } from './message.ts'
+import { callsToEnqueue, enqueue } from './message.ts'
 
 /**
  * Consumes hints that D1 has notifications of a ledger, and puts a message into the queue `webhooks` for each endpoint
@@ -15,8 +16,13 @@ import { enqueue } from './message.ts'
  * the rows of deliveries make the repeat harmless.
  */
 
-/** The most notifications that one run hands on for a ledger; the sweep, or the next hint, continues. */
+/** The most notifications, and the most deliveries, that one run hands on for a ledger. */
 const MAX_NOTIFICATIONS = 1_000
+const MAX_DELIVERIES = 1_000
+/** For a ledger: its notifications are read, handed on, and the place is moved. */
+const CALLS_OF_LEDGER = 2 + callsToEnqueue(MAX_DELIVERIES)
+/** A run of the consumer stays below the 1,000 calls of an invocation. */
+const CALLS_OF_CONSUMER = 600
 const RETRY_DELAY_S = 10
 
 const hintSchema = z.object({ v: z.literal(1), ledger_id: z.string().min(1) })
@@ -24,40 +30,57 @@ const hintSchema = z.object({ v: z.literal(1), ledger_id: z.string().min(1) })
 export async function consumeHints(batch: MessageBatch, env: Bindings): Promise<void> {
   const hints = batch.messages.map((message) => ({ message, hint: hintSchema.safeParse(message.body).data }))
   const ledgers = new Set(hints.flatMap(({ hint }) => hint?.ledger_id ?? []))
-  const failed = await handOn(env, [...ledgers])
+  const handed = await handOn(env, [...ledgers], CALLS_OF_CONSUMER)
   for (const { message, hint } of hints) {
     if (!hint) logFailure('notification_hint_malformed', { message: message.id })
-    if (hint && failed.has(hint.ledger_id)) message.retry({ delaySeconds: RETRY_DELAY_S })
-    else message.ack()
+    const how = hint ? handed.get(hint.ledger_id) : 'whole'
+    if (how === 'whole') message.ack()
+    else message.retry({ delaySeconds: how === 'failed' ? RETRY_DELAY_S : 0 })
   }
 }
 
-/** Hands on the new notifications of some ledgers, and returns the ledgers for which it failed. */
-export async function handOn(env: Bindings, ledger_ids: readonly string[]): Promise<ReadonlySet<string>> {
-  if (ledger_ids.length === 0) return new Set()
-  const failed = new Set<string>()
+/** `partly`: the ledger has more notifications than one run hands on. */
+export type HandedOn = 'whole' | 'partly' | 'failed'
+
+/**
+ * Hands on the new notifications of some ledgers, in their order, and returns the result of each. Ledgers for which the
+ * calls did not suffice are not in it.
+ */
+export async function handOn(
+  env: Bindings,
+  ledger_ids: readonly string[],
+  calls: number,
+): Promise<ReadonlyMap<string, HandedOn>> {
+  const handed = new Map<string, HandedOn>()
+  if (ledger_ids.length === 0) return handed
+  let of_ledger: ReadonlyMap<string, readonly Endpoint[]>
   try {
-    const endpoints = await readEnabledEndpoints(env, ledger_ids)
-    const of_ledger = Map.groupBy(endpoints, ({ owner }) => owner)
-    for (const ledger_id of ledger_ids) {
-      try {
-        await handOnLedger(env, ledger_id, of_ledger.get(ledger_id) ?? [])
-      } catch (error) {
-        failed.add(ledger_id)
-        logError('notifications_not_handed_on', error, { ledger: ledger_id })
-      }
-    }
-    return failed
+    of_ledger = Map.groupBy(await readEnabledEndpoints(env, ledger_ids), ({ owner }) => owner)
   } catch (error) {
     logError('notifications_not_handed_on', error, { ledgers: ledger_ids.length })
-    return new Set(ledger_ids)
+    return new Map(ledger_ids.map((ledger_id) => [ledger_id, 'failed']))
   }
+  let left = calls - 1
+  for (const ledger_id of ledger_ids) {
+    if (left < CALLS_OF_LEDGER) break
+    try {
+      const { made, is_whole } = await handOnLedger(env, ledger_id, of_ledger.get(ledger_id) ?? [])
+      left -= made
+      handed.set(ledger_id, is_whole ? 'whole' : 'partly')
+    } catch (error) {
+      if (error instanceof BudgetSpent) throw error
+      left -= CALLS_OF_LEDGER
+      handed.set(ledger_id, 'failed')
+      logError('notifications_not_handed_on', error, { ledger: ledger_id })
+    }
+  }
+  return handed
 }
 
 const UNHANDED = `
   SELECT n.sequence, n.type, n.at_ms FROM ledgers AS l
   JOIN notifications AS n ON n.ledger_id = l.ledger_id AND n.sequence > l.handed_notification
-  WHERE l.ledger_id = ?1 ORDER BY n.sequence LIMIT ${MAX_NOTIFICATIONS}`
+  WHERE l.ledger_id = ?1 ORDER BY n.sequence LIMIT ?2`
 
 // 1 row written, and its place in the index of ledgers with notifications that are not handed on.
 const HANDED = `
@@ -70,12 +93,20 @@ export interface Numbered {
   readonly at_ms: number
 }
 
-async function handOnLedger(env: Bindings, ledger_id: string, endpoints: readonly Endpoint[]): Promise<void> {
-  const { results } = await env.DB.prepare(UNHANDED).bind(ledger_id).all<Numbered>()
+/** Returns the calls that it made, at most `CALLS_OF_LEDGER`, and whether it handed on all notifications. */
+async function handOnLedger(
+  env: Bindings,
+  ledger_id: string,
+  endpoints: readonly Endpoint[],
+): Promise<{ readonly made: number; readonly is_whole: boolean }> {
+  const limit = Math.min(MAX_NOTIFICATIONS, Math.floor(MAX_DELIVERIES / Math.max(1, endpoints.length)))
+  const { results } = await env.DB.prepare(UNHANDED).bind(ledger_id, limit).all<Numbered>()
   const last = results.at(-1)
-  if (!last) return
-  await enqueue(env.WEBHOOKS, deliveriesOf(ledger_id, results, endpoints))
+  if (!last) return { made: 1, is_whole: true }
+  const deliveries = deliveriesOf(ledger_id, results, endpoints)
+  await enqueue(env.WEBHOOKS, deliveries)
   await env.DB.prepare(HANDED).bind(ledger_id, last.sequence).run()
+  return { made: 2 + callsToEnqueue(deliveries.length), is_whole: results.length < limit }
 }
 
 /** The deliveries of notifications to the endpoints that subscribe to them, in the order of the notifications. */

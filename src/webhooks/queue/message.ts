@@ -38,6 +38,11 @@ export function parseMessage(body: unknown): Delivered | undefined {
 /** A queue takes this many messages at once. */
 const MAX_SENT_AT_ONCE = 100
 
+/** The calls of the queue that `enqueue` makes. */
+export function callsToEnqueue(deliveries: number): number {
+  return Math.ceil(deliveries / MAX_SENT_AT_ONCE)
+}
+
 /** Puts deliveries into the queue. After an error, a repeat sends some of them twice. */
 export async function enqueue(queue: Queue<DeliveryMessage>, delivered: readonly Delivered[]): Promise<void> {
   for (let i = 0; i < delivered.length; i += MAX_SENT_AT_ONCE) {

@@ -1,9 +1,8 @@
 import type { Bindings } from '../../bindings.ts'
-
 import { unhandedLedgers } from '../../notifications/read.ts'
 import { dueDeliveries, endpointsDue } from '../records/deliveries.ts'
 import { handOn } from './fan-out.ts'
-import { enqueue } from './message.ts'
+import { callsToEnqueue, enqueue } from './message.ts'
 
 /** The sweep of each minute: puts deliveries into the queue that were due and that no message of the queue brought. */
 
@@ -13,6 +12,8 @@ const ENDPOINTS_A_STEP = 500
 /** At most so many endpoints a run, and so many deliveries of each: one with a long list delays no other. */
 const MAX_ENDPOINTS = 100
 const MAX_OF_ENDPOINT = 200
+/** The calls of one run: of D1 and of the queue. */
+export const SWEEP_CALLS = 1 + MAX_ENDPOINTS * (1 + callsToEnqueue(MAX_OF_ENDPOINT))
 
 interface SweepRun {
   readonly env: Bindings
@@ -41,11 +42,14 @@ export async function sweepDeliveries({ env, now_ms, after, reach }: SweepRun): 
 }
 
 const LEDGERS_A_RUN = 50
+/** The calls of one run: of D1 and of the queue. */
+export const HAND_ON_CALLS = 300
 
-/** Hands on notifications whose hint was lost. */
+/** Hands on notifications whose hint was lost. The next run continues after the last ledger that this one reached. */
 export async function sweepNotifications({ env, after, reach }: SweepRun): Promise<void> {
   const unhanded = await unhandedLedgers(env.DB, after, LEDGERS_A_RUN)
   const ids = unhanded.map(({ ledger_id }) => ledger_id)
-  await handOn(env, ids)
-  reach(ids.length === LEDGERS_A_RUN ? (ids.at(-1) ?? '') : '')
+  const handed = await handOn(env, ids, HAND_ON_CALLS - 1)
+  const is_end = handed.size === ids.length && ids.length < LEDGERS_A_RUN
+  reach(is_end ? '' : ([...handed.keys()].at(-1) ?? after))
 }

@@ -1,0 +1,53 @@
+/**
+ * Deletes rows that are older than their retention, in tables whose rows begin with an owner and are in the order of time
+ * there: an index by time would cost each row another one.
+ */
+
+/** The owners that a run looks at, and the rows that one statement deletes. */
+export const OWNERS_A_RUN = 1_000
+export const DELETED_AT_ONCE = 1_000
+const DELETES_A_RUN = 20
+/** The calls of D1 of one run. */
+export const RETENTION_CALLS = 1 + DELETES_A_RUN
+
+export interface Retained {
+  /**
+   * Walks up to `OWNERS_A_RUN` owners after `?1` in their order, as `owner`, and whether they have rows that are older than
+   * `?2`, as `is_due`.
+   */
+  readonly owners: string
+  /** Deletes up to `DELETED_AT_ONCE` rows of the owners in the list `?1` that are older than `?2`, returning each `owner`. */
+  readonly forget: string
+}
+
+interface Walk {
+  /** The owner after which the run begins. */
+  readonly after: string
+  readonly reach: (owner: string) => void
+}
+
+/**
+ * Returns how many it deleted, at most 20,000. A run that ends within an owner's rows is followed by one that begins with
+ * the next owner, so one with a long list delays no other by more than a run.
+ */
+export async function deleteExpired(
+  db: D1Database,
+  { owners, forget }: Retained,
+  before: string | number,
+  { after, reach }: Walk,
+): Promise<number> {
+  const { results } = await db.prepare(owners).bind(after, before).all<{ owner: string; is_due: 0 | 1 }>()
+  let due = results.filter(({ is_due }) => is_due).map(({ owner }) => owner)
+  let deleted = 0
+  for (let i = 0; i < DELETES_A_RUN && due.length > 0; i++) {
+    const gone = (await db.prepare(forget).bind(JSON.stringify(due), before).all<{ owner: string }>()).results
+    deleted += gone.length
+    const touched = new Set(gone.map(({ owner }) => owner))
+    due = gone.length < DELETED_AT_ONCE ? [] : due.slice(due.findLastIndex((owner) => touched.has(owner)))
+    reach(due[0] ?? '')
+  }
+  const last = results.at(-1)?.owner
+  const reached = due[0] ?? last
+  reach(reached === undefined || (reached === last && results.length < OWNERS_A_RUN) ? '' : reached)
+  return deleted
+}
