@@ -165,6 +165,97 @@ describe('an alert on a limit', () => {
   })
 })
 
+describe('999 alerts on limits', () => {
+  const USERS = 999
+
+  /** Each user has a limit on `chat`, and an alert at 80 % of it. */
+  async function ledgerOfLimits(): Promise<TestLedger> {
+    const ledger = await freshLedger(10_000 * CREDIT)
+    const limit = { limit_type: 'SOFT', limit: String(100 * CREDIT), period: 'DAILY' } as const
+    await ask(ledger.stub, 'changeEntitlement', {
+      change: {
+        kind: 'create',
+        id: 'ent_1',
+        place: { feature_id: 'chat', owner: user('u1') },
+        rules: entitlementRules(limit),
+      },
+    })
+    const threshold = { unit: 'percent', threshold: 80 * PERCENT, rearm_at: 72 * PERCENT } as const
+    const first = await alert(ledger, {
+      type: 'limit_used',
+      ...threshold,
+      owner: user('u1'),
+      feature_id: 'chat',
+    })
+    await inStore(ledger, ({ alerts, entitlements }) => {
+      const known = alerts.all().get(first)
+      const row = entitlements.byId('ent_1')
+      if (!known || !row) throw new Error('the alert and its limit were not written')
+      for (let i = 2; i <= USERS; i++) {
+        const owner = user(`u${i}`)
+        const id = `alr_limit_${i}`
+        alerts.write(id, { ...known, id, owner })
+        entitlements.write({ ...row, id: `ent_${i}`, number: i, counter: i, revision: i, owner })
+      }
+      alerts.forget()
+    })
+    return ledger
+  }
+
+  it('cost a burn only the alerts of its own limits', async () => {
+    const ledger = await ledgerOfLimits()
+    await burn(ledger, 1, { user_id: 'u5' })
+    const looked_up = await inStore(ledger, ({ entitlements }) => {
+      const looked_up: unknown[] = []
+      const of = entitlements.of.bind(entitlements)
+      entitlements.of = (subject, key_id) => {
+        looked_up.push(subject.user_id)
+        return of(subject, key_id)
+      }
+      return looked_up
+    })
+    for (let i = 0; i < 5; i++) await burn(ledger, 10, { user_id: 'u5' })
+    expect(await fired(ledger)).toEqual([])
+    await burn(ledger, 40, { user_id: 'u5' })
+    // One for the admission of each burn, and one for the alert on its limit.
+    expect(looked_up.length).toBeLessThanOrEqual(12)
+    expect(new Set(looked_up)).toEqual(new Set(['u5']))
+    expect((await fired(ledger)).map(({ data }) => [data.alert_id, data.value_after])).toEqual([
+      ['alr_limit_5', 91],
+    ])
+    // A fired alert changes no place: the next burns find theirs as before.
+    await burn(ledger, 85, { user_id: 'u6' })
+    await burn(ledger, 1, { user_id: 'u6' })
+    expect((await fired(ledger)).map(({ data }) => data.alert_id)).toEqual(['alr_limit_5', 'alr_limit_6'])
+    expect(looked_up.length).toBeLessThanOrEqual(16)
+  })
+
+  it('follow a limit that is replaced, and one that is made after its alert', async () => {
+    const ledger = await ledgerOfLimits()
+    const limit = { limit_type: 'SOFT', limit: String(50 * CREDIT) } as const
+    const place = { feature_id: 'chat', owner: user('later') }
+    await alert(ledger, {
+      ...{ type: 'limit_used', unit: 'percent', threshold: 80 * PERCENT, rearm_at: 72 * PERCENT },
+      ...place,
+    })
+    await burn(ledger, 45, { user_id: 'later' })
+    for (const period of ['DAILY', 'MONTHLY'] as const) {
+      const rules = entitlementRules({ ...limit, period })
+      await ask(ledger.stub, 'changeEntitlement', {
+        change:
+          period === 'DAILY'
+            ? { kind: 'create', id: 'ent_later', place, rules }
+            : { kind: 'replace', id: 'ent_later', place, rules },
+      })
+      await burn(ledger, 45, { user_id: 'later' })
+    }
+    expect((await fired(ledger)).map(({ data }) => [data.entitlement_id, data.value_after])).toEqual([
+      ['ent_later', 90],
+      ['ent_later', 90],
+    ])
+  })
+})
+
 describe('an alert that waits for a time', () => {
   it('names each lot that expires once, and lots of one check together', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })

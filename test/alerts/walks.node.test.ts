@@ -28,6 +28,8 @@ const CUSTOMER = { kind: 'customer' } as const
 
 class WatchedLedger extends MemoryLedger implements CommittedState {
   readonly alerts = new AlertRows(() => [])
+  /** No walk changes an entitlement. */
+  readonly entitlementsVersion = 0
 
   hasUnrated(): boolean {
     return false

@@ -10,13 +10,28 @@ const DELETE = 'DELETE FROM alerts WHERE alert_id = ?'
 
 const NONE: readonly Alert[] = []
 
+/** Finds the counter of the limit that an alert watches; undefined if nothing is limited. */
+export interface CounterFinder {
+  /** Changes whenever an entitlement does. */
+  readonly version: number
+  readonly of: (alert: Alert) => number | undefined
+}
+
+/** The ids of enabled alerts. */
+interface Index {
+  /** By the key of their wallet. */
+  readonly wallets: ReadonlyMap<string, readonly string[]>
+  readonly timed: readonly string[]
+  readonly limited: readonly string[]
+}
+
 /** The alerts of a ledger: all of them are in memory, at most 1,000. */
 export class AlertRows {
   private readonly exec: Exec
   private known: Map<string, Alert> | undefined
-  /** The enabled ones by the key of their wallet, and those on limits. */
-  private wallets: Map<string, Alert[]> | undefined
-  private limited: Alert[] = []
+  private index: Index | undefined
+  /** The ids of enabled alerts on limits, by the counter of the limit. */
+  private counters: { readonly version: number; readonly ids: ReadonlyMap<number, string[]> } | undefined
 
   constructor(exec: Exec) {
     this.exec = exec
@@ -24,6 +39,62 @@ export class AlertRows {
 
   /** By id, which is the order of their creation. */
   all(): ReadonlyMap<string, Alert> {
+    return this.alerts()
+  }
+
+  /** The enabled alerts on a wallet. */
+  ofWallet(key: string): readonly Alert[] {
+    return this.named(this.places().wallets.get(key))
+  }
+
+  /** The enabled alerts on the limit that has a counter. */
+  ofCounter(counter: number, finder: CounterFinder): readonly Alert[] {
+    const { limited } = this.places()
+    if (limited.length === 0) return NONE
+    if (this.counters?.version !== finder.version) {
+      const ids = new Map<number, string[]>()
+      for (const alert of this.named(limited)) {
+        const found = finder.of(alert)
+        if (found !== undefined) ids.set(found, [...(ids.get(found) ?? []), alert.id])
+      }
+      this.counters = { version: finder.version, ids }
+    }
+    return this.named(this.counters.ids.get(counter))
+  }
+
+  /** The enabled alerts that the alarm checks. */
+  timed(): readonly Alert[] {
+    return this.named(this.places().timed)
+  }
+
+  /** Null deletes the alert. */
+  write(id: string, alert: Alert | null): void {
+    if (alert) this.exec(WRITE, id, JSON.stringify(alert))
+    else this.exec(DELETE, id)
+  }
+
+  publish(changed: ReadonlyMap<string, Alert | null>): void {
+    const all = this.alerts()
+    for (const [id, alert] of changed) {
+      // An alert that fires or arms again stays in its place.
+      if (!isSamePlace(all.get(id), alert)) this.index = this.counters = undefined
+      if (alert) all.set(id, alert)
+      else all.delete(id)
+    }
+  }
+
+  /** Deletes the alerts of an erased user or team. */
+  erase({ kind, id }: Erased): void {
+    const own = walletKey({ kind, id })
+    for (const alert of this.all().values()) if (walletKey(alert.owner) === own) this.write(alert.id, null)
+    this.forget()
+  }
+
+  forget(): void {
+    this.known = this.index = this.counters = undefined
+  }
+
+  private alerts(): Map<string, Alert> {
     if (!this.known) {
       const rows = this.exec('SELECT alert FROM alerts ORDER BY alert_id')
       this.known = new Map(
@@ -36,58 +107,36 @@ export class AlertRows {
     return this.known
   }
 
-  /** The enabled alerts on a wallet. */
-  ofWallet(key: string): readonly Alert[] {
-    return this.index().get(key) ?? NONE
+  private named(ids: readonly string[] | undefined): readonly Alert[] {
+    if (!ids) return NONE
+    const all = this.all()
+    return ids.flatMap((id) => all.get(id) ?? [])
   }
 
-  /** The enabled alerts on limits. */
-  ofLimits(): readonly Alert[] {
-    this.index()
-    return this.limited
-  }
-
-  /** The enabled alerts that the alarm checks. */
-  timed(): readonly Alert[] {
-    return [...this.index().values()].flat().filter(isTimed)
-  }
-
-  /** Null deletes the alert. */
-  write(id: string, alert: Alert | null): void {
-    if (alert) this.exec(WRITE, id, JSON.stringify(alert))
-    else this.exec(DELETE, id)
-  }
-
-  publish(changed: ReadonlyMap<string, Alert | null>): void {
-    const all = new Map(this.all())
-    for (const [id, alert] of changed) {
-      if (alert) all.set(id, alert)
-      else all.delete(id)
-    }
-    this.known = all
-    this.wallets = undefined
-  }
-
-  /** Deletes the alerts of an erased user or team. */
-  erase({ kind, id }: Erased): void {
-    const own = walletKey({ kind, id })
-    for (const alert of this.all().values()) if (walletKey(alert.owner) === own) this.write(alert.id, null)
-    this.forget()
-  }
-
-  forget(): void {
-    this.known = undefined
-    this.wallets = undefined
-  }
-
-  private index(): Map<string, Alert[]> {
-    if (this.wallets) return this.wallets
+  private places(): Index {
+    if (this.index) return this.index
     const enabled = [...this.all().values()].filter((alert) => alert.enabled)
-    this.limited = enabled.filter(({ type }) => type === 'limit_used')
-    this.wallets = Map.groupBy(
+    const ids = (alerts: readonly Alert[]) => alerts.map(({ id }) => id)
+    const of_wallet = Map.groupBy(
       enabled.filter(({ type }) => type !== 'limit_used'),
       ({ owner }) => walletKey(owner),
     )
-    return this.wallets
+    this.index = {
+      wallets: new Map([...of_wallet].map(([key, alerts]) => [key, ids(alerts)])),
+      timed: ids(enabled.filter(isTimed)),
+      limited: ids(enabled.filter(({ type }) => type === 'limit_used')),
+    }
+    return this.index
   }
+}
+
+/** Whether the same changes concern an alert as before. */
+function isSamePlace(before: Alert | undefined, after: Alert | null): boolean {
+  if (!before || !after) return false
+  return (
+    before.enabled === after.enabled &&
+    before.type === after.type &&
+    before.feature_id === after.feature_id &&
+    walletKey(before.owner) === walletKey(after.owner)
+  )
 }

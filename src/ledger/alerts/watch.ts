@@ -14,7 +14,7 @@ import type { NotificationData, NotificationType } from '../model/notifications.
 import type { Wallet } from '../model/wallet.ts'
 import { ownerFields } from '../notifications/amounts.ts'
 import { step } from './edge.ts'
-import type { AlertRows } from './rows.ts'
+import type { AlertRows, CounterFinder } from './rows.ts'
 import {
   balanceValue,
   featureOf,
@@ -28,7 +28,9 @@ import {
 
 /** The committed state that alerts compare with. */
 export interface WatchedState {
-  readonly alerts: Pick<AlertRows, 'ofWallet' | 'ofLimits'>
+  readonly alerts: Pick<AlertRows, 'ofWallet' | 'ofCounter'>
+  /** Changes whenever an entitlement does. */
+  readonly entitlementsVersion: number
   wallet(key: string): Wallet | undefined
   limitCounter(counter: number): LimitCounter | undefined
 }
@@ -51,7 +53,13 @@ export function watch(draft: Draft, ids: LedgerIds, state: WatchedState): void {
     const own = state.alerts.ofWallet(key)
     if (own.length > 0) watcher.watchWallet(key, wallet, own)
   }
-  if (draft.limitCounters.size > 0) for (const alert of state.alerts.ofLimits()) watcher.watchLimit(alert)
+  const finder: CounterFinder = {
+    version: state.entitlementsVersion,
+    of: (alert) => limitOf(draft, alert)?.counter,
+  }
+  for (const counter of draft.limitCounters.keys()) {
+    for (const alert of state.alerts.ofCounter(counter, finder)) watcher.watchLimit(alert)
+  }
 }
 
 class Watcher {

@@ -307,6 +307,10 @@ export class LedgerStore implements LedgerReader {
     return this.entitlements.of(subject, key_id)
   }
 
+  get entitlementsVersion(): number {
+    return this.entitlements.version
+  }
+
   limitCounter(counter: number): LimitCounter | undefined {
     return this.limits.read(counter)
   }

@@ -66,9 +66,15 @@ export class EntitlementRows {
   private readonly members = new Map<string, Entitlement | null>()
   /** An upper bound when a transaction that wrote a counter failed: counters are never given twice. */
   private lastCounter: number | undefined
+  private changes = 0
 
   constructor(exec: Exec) {
     this.exec = exec
+  }
+
+  /** Changes whenever a row may have. */
+  get version(): number {
+    return this.changes
   }
 
   /** The highest numbers used so far. */
@@ -156,6 +162,7 @@ export class EntitlementRows {
 
   /** Empties the memory; rows are read again when needed. */
   forget(): void {
+    this.changes++
     this.features.clear()
     this.members.clear()
   }
