@@ -706,7 +706,7 @@ export interface paths {
         put?: never;
         /**
          * Make a webhook delivery to the operator's endpoints due now, whatever its status
-         * @description Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         * @description Its schedule begins again, unless an attempt is under way: then it is left as it is. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires the operator token.
          */
@@ -2926,7 +2926,7 @@ export interface paths {
         put?: never;
         /**
          * Make a webhook delivery due now, whatever its status
-         * @description Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.
+         * @description Its schedule begins again, unless an attempt is under way: then it is left as it is. The message has the id of its first attempt, by which a receiver recognises a repeat.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -3801,7 +3801,7 @@ export interface components {
             status: "pending" | "succeeded" | "failed" | "dropped";
             /**
              * Format: date-time
-             * @description Null unless it is pending.
+             * @description Null unless it is pending. While an attempt is under way, the time when it counts as lost.
              */
             next_attempt_at: string | null;
             /** @description Oldest first, the last 20. */

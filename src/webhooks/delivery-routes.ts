@@ -61,7 +61,7 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
     path: '/{id}/retry',
     summary: `Make a webhook delivery${of} due now, whatever its status`,
     description:
-      'Its schedule begins again. The message has the id of its first attempt, by which a receiver recognises a repeat.',
+      'Its schedule begins again, unless an attempt is under way: then it is left as it is. The message has the id of its first attempt, by which a receiver recognises a repeat.',
     ...writes,
     request: { params: deliveryPath },
     answers: { 200: json('The delivery.', deliverySchema) },
@@ -76,9 +76,8 @@ function deliveryRoutes(kind: 'customer' | 'operator') {
         if (!found) return noSuch(c, 'webhook delivery', id)
         const endpoint = await findEndpoint(c.env, place.owner, found.webhook_endpoint_id)
         if (!endpoint?.enabled) return disabledEndpoint(c)
-        const now_ms = Date.now()
-        await retryNow(c.env, found, now_ms)
-        const retried = { ...found, status: 'pending', due_at_ms: now_ms } as const
+        const retried = await retryNow(c.env, place.owner, id, Date.now())
+        if (!retried) return noSuch(c, 'webhook delivery', id)
         const answer = { status: 200, body: deliveryJson(retried, place) } as const
         const kept = keep(answer)
         if (kept.length > 0) await c.env.DB.batch(kept)

@@ -1,7 +1,13 @@
 import type { Bindings } from '../bindings.ts'
 import { deliveriesOf, type Numbered } from './queue/fan-out.ts'
 import { enqueue } from './queue/message.ts'
-import { type Delivered, deliveryId, restartDeliveries, restartDelivery } from './records/deliveries.ts'
+import {
+  type Delivery,
+  deliveryId,
+  findDelivery,
+  restartDeliveries,
+  restartDelivery,
+} from './records/deliveries.ts'
 import type { SealedEndpoint } from './records/endpoints.ts'
 
 /** Sends notifications again that an endpoint did not get, or lost. */
@@ -60,8 +66,18 @@ export async function replay(
   return { deliveries: begun.length, next_from_ms: results[MAX_REPLAYED]?.at_ms ?? null }
 }
 
-/** Makes a delivery due now. One whose attempt is under way is left as it is. */
-export async function retryNow(env: Bindings, delivered: Delivered, now_ms: number): Promise<void> {
-  const { meta } = await restartDelivery(env, delivered, now_ms).run()
-  if (meta.changes === 1) await enqueue(env.WEBHOOKS, [delivered])
+/**
+ * Makes a delivery due now, and returns it as it is then; undefined if it does not exist. One whose attempt is under way is
+ * left as it is.
+ */
+export async function retryNow(
+  env: Bindings,
+  owner: string,
+  id: string,
+  now_ms: number,
+): Promise<Delivery | undefined> {
+  const { meta } = await restartDelivery(env, owner, id, now_ms).run()
+  const delivery = await findDelivery(env, owner, id)
+  if (delivery && meta.changes === 1) await enqueue(env.WEBHOOKS, [delivery])
+  return delivery
 }

@@ -175,7 +175,10 @@ export const deliverySchema = z
     type: z.string(),
     sequence: z.int().openapi({ description: 'The number of the notification in its ledger; 0 for a test.' }),
     status: z.enum(DELIVERY_STATUSES),
-    next_attempt_at: optionalTime.openapi({ description: 'Null unless it is pending.' }),
+    next_attempt_at: optionalTime.openapi({
+      description:
+        'Null unless it is pending. While an attempt is under way, the time when it counts as lost.',
+    }),
     attempts: z.array(attemptSchema).openapi({ description: 'Oldest first, the last 20.' }),
     mode: z.enum(MODES).nullable(),
     created_at: z.iso.datetime().openapi({ description: 'The time of the notification.' }),

@@ -1,26 +1,15 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { eraseSubject, notify } from '../../src/ledger/client/client.ts'
 import { DAY_MS } from '../../src/time/durations.ts'
 import { RETRY_DELAYS_MS } from '../../src/webhooks/delivery/schedule.ts'
-import { handOn } from '../../src/webhooks/queue/fan-out.ts'
+import { inFlight } from '../../src/webhooks/delivery/slow.ts'
+import { parseMessage } from '../../src/webhooks/queue/message.ts'
+import { recordOutcomes } from '../../src/webhooks/records/deliveries.ts'
 import { api, jsonOf } from '../support/api.ts'
 import { listenToConsole } from '../support/console.ts'
-import { createCustomer, unique } from '../support/customers.ts'
-import { ask, ledgerOf, runAlarm } from '../support/ledgers.ts'
-import { CALLER, grant } from '../support/messages.ts'
-import {
-  createEndpoint,
-  dnsAnswer,
-  hang,
-  idOf,
-  logOf,
-  notifies,
-  ownerWith,
-  refuse,
-  Simulation,
-  status,
-} from './support.ts'
+import { d1FailingAt } from '../support/d1.ts'
+import { ledgerOf, runAlarm } from '../support/ledgers.ts'
+import { dnsAnswer, hang, idOf, logOf, notifies, ownerWith, refuse, Simulation, status } from './support.ts'
 
 beforeEach(() => {
   listenToConsole()
@@ -111,37 +100,6 @@ describe('a message', () => {
     expect(await logOf(owner.customer_id)).toMatchObject([
       { status: 'pending', made: 1, attempts: [{ status_code: null, error: 'address_refused', answer: '' }] },
     ])
-  })
-
-  it('names an erased user by the alias from then on, and the log never has the id', async () => {
-    const owner = await createCustomer()
-    const ledger = ledgerOf(owner.customer_id)
-    const user_id = unique('"ann"')
-    await ask(ledger.stub, 'credit', grant(5, { owner: { kind: 'user', id: user_id } }))
-    const notice = { type: 'credits.low', data: { user_id } } as const
-    expect(await notify(env, ledger.name, { id: 'low', notice })).toEqual({ kind: 'done' })
-    await runAlarm(ledger)
-    const simulation = new Simulation()
-    // Repeats the message in its answer, as JSON and as text.
-    simulation.receiver('receiver.example', (_n, { body }) => {
-      return new Response(`${body} ${JSON.parse(body).data.user_id}`, { status: 500 })
-    })
-    await createEndpoint(owner, { url: 'https://receiver.example/hook', types: ['credits.low'] })
-    await env.DB.prepare('UPDATE ledgers SET handed_notification = 0 WHERE ledger_id = ?')
-      .bind(owner.customer_id)
-      .run()
-    await handOn(simulation.env, [owner.customer_id], 100)
-    await simulation.drain()
-    const erased = await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: user_id })
-    if (erased.kind !== 'erased') throw new Error('the user was not erased')
-    simulation.now_ms += 10_000
-    await simulation.drain()
-    const named = simulation.received.map(({ body }) => JSON.parse(body).data.user_id)
-    expect(named).toEqual([user_id, erased.alias])
-    const [delivery] = await logOf(owner.customer_id)
-    expect(delivery?.attempts.map(({ answer }) => answer.endsWith('} [id]'))).toEqual([true, true])
-    const rows = JSON.stringify((await env.DB.prepare('SELECT * FROM webhook_deliveries').all()).results)
-    expect(rows).not.toContain('ann')
   })
 })
 
@@ -242,6 +200,21 @@ describe('a receiver that fails', () => {
     await expect(log()).rejects.toThrow('one delivery')
   })
 
+  it('is logged as disabled once, and only after that was written', async () => {
+    const { simulation, endpoint } = await oneDelivery(status(410))
+    const { records } = listenToConsole()
+    const logged = () => records().filter(({ event }) => event === 'webhook_endpoint_disabled')
+    const healthy = simulation.env
+    simulation.env = { ...healthy, DB: d1FailingAt(1, 'before its effect') }
+    await simulation.deliver()
+    simulation.env = healthy
+    expect((await endpoint()).enabled).toBe(true)
+    expect(logged()).toEqual([])
+    await simulation.runUntil(simulation.now_ms + 60_000)
+    expect((await endpoint()).enabled).toBe(false)
+    expect(logged()).toMatchObject([{ reason: 'gone' }])
+  })
+
   it('for five days is disabled; an hour less, and one success in between, leave it enabled', async () => {
     const simulation = new Simulation()
     const { owner, endpoints } = await ownerWith(['fails.example', 'recovers.example'])
@@ -271,6 +244,42 @@ describe('a receiver that fails', () => {
     await notifies(simulation, owner.customer_id, ['credits.low'])
     await simulation.drain()
     expect(await enabled()).toEqual([false, true])
+  })
+})
+
+describe('a retry', () => {
+  const retry = async ({ api_key }: { readonly api_key: string }, id: string) =>
+    jsonOf(await api(`/v1/webhook-deliveries/${id}/retry`, { key: api_key, method: 'POST' }))
+
+  it('of a delivery that is under way leaves it as it is, and says when it counts as lost', async () => {
+    const { simulation, owner, log } = await oneDelivery(hang)
+    simulation.timeout_ms = 1_000
+    await simulation.deliver({ settle: false })
+    const { delivery_id, due_at_ms } = await log()
+    expect(due_at_ms).toBe(simulation.now_ms + 60_000)
+    expect(await retry(owner, delivery_id)).toMatchObject({
+      status: 'pending',
+      next_attempt_at: new Date(simulation.now_ms + 60_000).toISOString(),
+      attempts: [],
+    })
+    await simulation.settle()
+    expect(await log()).toMatchObject({ status: 'pending', made: 1, attempts: [{ error: 'timeout' }] })
+    expect(simulation.received).toHaveLength(1)
+  })
+
+  it('of a delivery whose attempt was lost makes it due at once', async () => {
+    const { simulation, owner, log } = await oneDelivery(status(200))
+    simulation.now_ms = Date.now() - 120_000
+    const delivered = parseMessage(await deliveredOf(simulation))
+    if (!delivered) throw new Error('the message was malformed')
+    await recordOutcomes(env, [inFlight(delivered, 0, simulation.now_ms)]).run()
+    simulation.now_ms = Date.now()
+    const { delivery_id } = await log()
+    const { next_attempt_at } = await retry(owner, delivery_id)
+    expect(Date.parse(String(next_attempt_at))).toBeGreaterThanOrEqual(simulation.now_ms)
+    simulation.now_ms = Date.now()
+    await simulation.drain()
+    expect(await log()).toMatchObject({ status: 'succeeded', attempts: [{ status_code: 200 }] })
   })
 })
 

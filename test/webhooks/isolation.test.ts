@@ -69,6 +69,52 @@ describe('an endpoint that hangs', () => {
   })
 })
 
+describe('attempts that are slow', () => {
+  /** Endpoints with deliveries that failed and are due again, and some more in the queue. */
+  async function waiting(hosts: readonly string[], failed: number, queued: number) {
+    const simulation = new Simulation()
+    const { owner } = await ownerWith(hosts)
+    for (const host of hosts) simulation.receiver(host, status(500))
+    await notifies(simulation, owner.customer_id, types(failed))
+    await simulation.drain()
+    simulation.loseQueue()
+    simulation.now_ms += 600_000
+    for (const host of hosts) simulation.receiver(host, hang)
+    await notifies(simulation, owner.customer_id, types(queued))
+    // As the flush does: each notification is about a user and a team, whose names are read.
+    await env.DB.prepare('UPDATE notifications SET user_number = 1, team_number = 1').run()
+    return { simulation, owner }
+  }
+
+  it('and those that follow them make at most 1,000 calls in one run of the Worker', async () => {
+    const hosts = ['a.example', 'b.example', 'c.example']
+    const { simulation } = await waiting(hosts, 40, 4)
+    const { db, counts } = countingD1()
+    simulation.env = { ...simulation.env, DB: db }
+    const [received, fetches] = [simulation.received.length, simulation.fetches]
+    await simulation.deliver()
+    // Six at once, each followed by nine.
+    const attempts = simulation.received.length - received
+    expect(attempts).toBe(60)
+    // Each attempt may send a message for the next one.
+    const calls = counts.statements + (simulation.fetches - fetches) + attempts
+    expect(calls).toBeGreaterThan(500)
+    expect(calls).toBeLessThanOrEqual(1_000)
+  })
+
+  it('are followed by none to a name that leads to a private address by then', async () => {
+    const { simulation, owner } = await waiting(['moves.example'], 10, 1)
+    const received = simulation.received.length
+    await simulation.deliver({ settle: false })
+    simulation.resolver = (url) => dnsAnswer(url.replace('moves', 'private'))
+    await simulation.settle()
+    expect(simulation.received).toHaveLength(received + 1)
+    const errors = (await logOf(owner.customer_id)).map(({ attempts }) => attempts.at(-1)?.error)
+    expect(errors.filter((error) => error === 'address_refused')).toHaveLength(9)
+    expect(errors.filter((error) => error === 'timeout')).toHaveLength(1)
+  })
+})
+
 describe('a crash', () => {
   it.each(['before its effect', 'after its effect'] as const)(
     'at the write of the log, %s, repeats a delivery, and leaves one row',

@@ -37,6 +37,11 @@ export class Simulation {
   /** The most attempts that ran at once, by host. */
   readonly most_at_once = new Map<string, number>()
   env: Bindings
+  /** The time after which an attempt fails. */
+  timeout_ms = 60
+  /** The attempts, and the resolutions of names. */
+  fetches = 0
+  resolver: (url: string) => Response = dnsAnswer
   private waiting: { body: unknown; at_ms: number; attempts: number }[] = []
   private readonly scripts = new Map<string, Script>()
   private readonly counts = new Map<string, number>()
@@ -113,7 +118,7 @@ export class Simulation {
     await deliverBatch(batch, this.env, {
       fetcher: (url, init) => this.fetch(url, init),
       now: () => this.now_ms,
-      timeout_ms: 60,
+      timeout_ms: this.timeout_ms,
       patience_ms: 20,
       defer: (work) => this.deferred.push(work),
     })
@@ -153,7 +158,8 @@ export class Simulation {
 
   private async fetch(url: string, init: RequestInit): Promise<Response> {
     const { host } = new URL(url)
-    if (host === 'cloudflare-dns.com') return dnsAnswer(url)
+    this.fetches++
+    if (host === 'cloudflare-dns.com') return this.resolver(url)
     const received = {
       url,
       headers: new Headers(init.headers),

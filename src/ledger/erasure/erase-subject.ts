@@ -18,6 +18,16 @@ const FORGET_ANSWERS = `
   WHERE owner = ?1 AND created_at_ms <= ?4
     AND CASE WHEN json_valid(body) THEN json_extract(body, '$.' || ?2 || '_id') END = ?3`
 
+// Answers of webhook receivers, which may repeat what they got, in any spelling: of notifications that name the subject, and
+// of those that are no longer kept. One row written for each delivery that has an answer.
+const forgetAnswersOfReceivers = (kind: SubjectKind) => `
+  UPDATE webhook_deliveries SET attempts = (
+    SELECT json_group_array(json(json_set(value, '$.answer', '')) ORDER BY key) FROM json_each(attempts))
+  WHERE owner = ?1 AND sequence > 0
+    AND NOT EXISTS (SELECT 1 FROM notifications AS n WHERE n.ledger_id = ?1
+      AND n.sequence = webhook_deliveries.sequence AND n.${kind}_number IS NOT ?2)
+    AND EXISTS (SELECT 1 FROM json_each(attempts) WHERE value ->> 'answer' <> '')`
+
 /** The pages of one round; most of them are only searched, inside D1. */
 const PAGES_A_ROUND = 50
 
@@ -60,7 +70,10 @@ export interface ForgottenSubject {
   readonly started_at_ms: number
 }
 
-/** Replaces the id with the alias and drops email and metadata. The row and its number stay. */
+/**
+ * Replaces the id with the alias, drops email and metadata, and deletes stored answers that name the subject. The row and
+ * its number stay.
+ */
 export async function forgetSubject(
   db: D1Database,
   ledger_id: string,
@@ -69,6 +82,7 @@ export async function forgetSubject(
   await db.batch([
     db.prepare(FORGET_SUBJECT).bind(ledger_id, kind, number, alias, started_at_ms),
     db.prepare(FORGET_ANSWERS).bind(ledger_id, kind, id, started_at_ms),
+    db.prepare(forgetAnswersOfReceivers(kind)).bind(ledger_id, number),
   ])
 }
 

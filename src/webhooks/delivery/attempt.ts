@@ -1,7 +1,6 @@
 import type { Bindings } from '../../bindings.ts'
 import { type Address, checkAddress } from '../../http/outbound/check-address.ts'
 import { type Fetch, type Resolution, resolveName } from '../../http/outbound/resolve.ts'
-import type { NotificationView } from '../../notifications/read.ts'
 import type { SealedEndpoint } from '../records/endpoints.ts'
 import type { Content } from './content.ts'
 import { notSent, type SendError, type SendLimits, type Sent, send } from './send.ts'
@@ -11,7 +10,7 @@ import { type SigningKey, signedHeaders } from './signing.ts'
 
 export type AddressCheck = (address: Address) => Promise<SendError | undefined>
 
-/** Checks the addresses of one run of the consumer: each name is resolved once. */
+/** Checks the addresses of attempts that begin within about a second: each name is resolved once. */
 export function addressChecks(env: Bindings, fetcher: Fetch): AddressCheck {
   const resolved = new Map<string, Promise<Resolution>>()
   const resolveOnce: typeof resolveName = (name, resolver) => {
@@ -46,15 +45,5 @@ export async function attempt(
   const body = JSON.stringify(content)
   const signed = await signedHeaders({ id: content.id, at_ms, body }, keys)
   const headers = { 'content-type': 'application/json', 'user-agent': USER_AGENT, ...signed }
-  const sent = await send({ url: endpoint.url, headers, body }, limits)
-  const answer = withoutIds(sent.attempt.answer, content.data)
-  return { ...sent, attempt: { ...sent.attempt, answer } }
-}
-
-/** Replaces the ids of a user and a team, which a receiver may repeat: an erasure does not reach the log. */
-function withoutIds(answer: string, { user_id, team_id }: NotificationView['data']): string {
-  return [user_id, team_id].reduce<string>((text, id) => {
-    if (id === undefined || id === '') return text
-    return text.replaceAll(JSON.stringify(id).slice(1, -1), '[id]').replaceAll(id, '[id]')
-  }, answer)
+  return send({ url: endpoint.url, headers, body }, limits)
 }

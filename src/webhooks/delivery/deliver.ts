@@ -116,7 +116,7 @@ async function deliver(env: Bindings, jobs: readonly Job[], options: DeliverOpti
   await record(env, consequences, rows, now_ms)
   for (const [message, settlement] of settlements) settle(message, settlement)
   for (const { end, progress } of slow) {
-    options.defer(continueSlow(env, end, progress.job.delivered.webhook_endpoint_id, { ...options, check }))
+    options.defer(continueSlow(env, end, progress.job.delivered.webhook_endpoint_id, options))
   }
 }
 

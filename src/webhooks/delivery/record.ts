@@ -21,14 +21,16 @@ export async function record(
   if (outcomes.length === 0) return
   const disabled = await announced(env, consequences)
   const failing = newStates(consequences)
-  await env.DB.batch([
+  const [, ...results] = await env.DB.batch([
     recordOutcomes(env, outcomes),
+    ...disabled.map(({ endpoint, disable }) => disableEndpoint(env, endpoint, disable ?? 'failing', now_ms)),
+    ...disabled.map(({ endpoint }) => dropPending(env, endpoint.webhook_endpoint_id)),
     ...(failing.length > 0 ? [setFailing(env, failing)] : []),
-    ...disabled.flatMap(({ endpoint, disable }) => [
-      disableEndpoint(env, endpoint, disable ?? 'failing', now_ms),
-      dropPending(env, endpoint.webhook_endpoint_id),
-    ]),
   ])
+  disabled.forEach(({ endpoint: { webhook_endpoint_id, owner }, disable: reason }, i) => {
+    if (results[i]?.meta.changes === 0) return
+    logWarning('webhook_endpoint_disabled', { webhook_endpoint_id, owner, reason })
+  })
 }
 
 /** The last state of each endpoint whose state changes. */
@@ -59,7 +61,6 @@ async function announced(env: Bindings, consequences: readonly Consequence[]): P
 
 async function announce(env: Bindings, { endpoint, disable: reason }: Consequence): Promise<boolean> {
   const { owner, webhook_endpoint_id, updated_at_ms } = endpoint
-  logWarning('webhook_endpoint_disabled', { webhook_endpoint_id, owner, reason })
   if (owner === OPERATOR) return true
   try {
     const id = `webhook_endpoint.disabled ${webhook_endpoint_id} ${updated_at_ms}`

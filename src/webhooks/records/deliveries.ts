@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Bindings } from '../../bindings.ts'
+import type { SubjectKind } from '../../db/schema.ts'
 import { randomId } from '../../ids.ts'
 import { parseStored } from '../../ledger/model/json.ts'
 import type { Attempt } from '../delivery/send.ts'
@@ -27,7 +28,7 @@ export interface Delivery extends Delivered {
   readonly status: DeliveryStatus
   /** The attempts since the first one, or since the last retry by hand. */
   readonly made: number
-  /** The next attempt; null unless it is pending. */
+  /** The next attempt, or when the one under way counts as lost; null unless it is pending. */
   readonly due_at_ms: number | null
   /** The newest ones, oldest first. */
   readonly attempts: readonly Attempt[]
@@ -62,10 +63,19 @@ export interface Outcome extends Delivered {
 const COLUMNS =
   'owner, delivery_id, webhook_endpoint_id, notification_id, sequence, type, at_ms, status, made, in_flight, due_at_ms, attempts'
 
+const erased = (kind: SubjectKind) => `EXISTS (
+    SELECT 1 FROM notifications AS n CROSS JOIN subjects AS s
+    WHERE n.ledger_id = value ->> 'owner' AND n.sequence = value ->> 'sequence' AND s.ledger_id = n.ledger_id
+      AND s.kind = '${kind}' AND s.number = n.${kind}_number AND s.erased_at_ms IS NOT NULL)`
+
+// The answer to a message about an erased user or team is not kept: the attempt may have begun before the erasure, which
+// deletes the answers that are kept by then.
 const VALUES = `
   SELECT value ->> 'owner', value ->> 'delivery_id', value ->> 'webhook_endpoint_id', value ->> 'notification_id',
     value ->> 'sequence', value ->> 'type', value ->> 'at_ms', value ->> 'status', value ->> 'made',
-    value ->> 'in_flight', value ->> 'due_at_ms', value -> 'attempts'
+    value ->> 'in_flight', value ->> 'due_at_ms',
+    CASE WHEN json_array_length(value -> 'attempts') > 0 AND (${erased('user')} OR ${erased('team')})
+      THEN json_set(value -> 'attempts', '$[0].answer', '') ELSE value -> 'attempts' END
   FROM json_each(?1) WHERE true`
 
 // 1 row written for a delivery that ends with its first attempt. A pending one has a second row: its place in the index.
@@ -104,13 +114,14 @@ export function restartDeliveries(
   return env.DB.prepare(RESTART).bind(JSON.stringify(values), succeeded ? 1 : 0)
 }
 
+// An attempt that is lost, as by a crash, is under way no longer.
 const RESTART_ONE = `
-  UPDATE webhook_deliveries SET status = 'pending', made = 0, due_at_ms = ?3
-  WHERE owner = ?1 AND delivery_id = ?2 AND in_flight = 0`
+  UPDATE webhook_deliveries SET status = 'pending', made = 0, in_flight = 0, due_at_ms = ?3
+  WHERE owner = ?1 AND delivery_id = ?2 AND (in_flight = 0 OR due_at_ms <= ?3)`
 
 /** The statement that makes a delivery due, unless an attempt is under way. */
-export function restartDelivery(env: Db, delivered: Delivered, due_at_ms: number): D1PreparedStatement {
-  return env.DB.prepare(RESTART_ONE).bind(delivered.owner, deliveryId(delivered), due_at_ms)
+export function restartDelivery(env: Db, owner: string, id: string, due_at_ms: number): D1PreparedStatement {
+  return env.DB.prepare(RESTART_ONE).bind(owner, id, due_at_ms)
 }
 
 function valuesOf({ attempt, in_flight, ...outcome }: Outcome): object {
