@@ -2224,7 +2224,7 @@ export interface paths {
         };
         /**
          * List payments, newest first
-         * @description Failed payments are deleted after 90 days; all others are kept.
+         * @description Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All others are kept.
          *
          *     Requires an API key with the scope `credits:read`.
          */

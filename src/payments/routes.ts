@@ -47,7 +47,8 @@ const listRoute = route({
   method: 'get',
   path: '/',
   summary: 'List payments, newest first',
-  description: 'Failed payments are deleted after 90 days; all others are kept.',
+  description:
+    'Failed payments are deleted after 90 days, once Stripe has confirmed that they were not paid. All others are kept.',
   ...scoped('credits:read'),
   request: { query: paymentsQuery },
   answers: { 200: json('A page of payments.', paymentsSchema) },

@@ -83,11 +83,16 @@ export class Stripe {
     return this.post(`/v1/payment_intents/${encodeURIComponent(id)}/cancel`, paymentIntentSchema, fields, key)
   }
 
-  /** A customer's payment intents from a time on, newest first. */
-  paymentIntentsOf(customer: string, from_s: number) {
+  /** A page of the payment intents that a customer got in a period, newest first, from the one after `starting_after` on. */
+  paymentIntentsOf(
+    customer: string,
+    created: { readonly gte: number; readonly lte: number },
+    starting_after?: string,
+  ) {
     const fields = {
       customer,
-      created: { gte: from_s },
+      created,
+      starting_after,
       limit: 100,
       expand: ['data.latest_charge', 'data.payment_method'],
     }

@@ -48,7 +48,7 @@ export const sessionSchema = z.object({
   payment_intent: z.union([z.string(), paymentIntentSchema]).nullish(),
 })
 
-export const paymentIntentsSchema = z.object({ data: z.array(paymentIntentSchema) })
+export const paymentIntentsSchema = z.object({ data: z.array(paymentIntentSchema), has_more: z.boolean() })
 export const paymentMethodsSchema = z.object({ data: z.array(paymentMethodSchema) })
 export const disputesSchema = z.object({
   data: z.array(z.object({ id: z.string(), status: z.string(), amount: z.int().min(0) })),

@@ -22,22 +22,43 @@ it('a live ledger takes only live payments outside of development, and a test le
 })
 
 it('a payment of the other mode is logged and not reported as paid', async () => {
-  const { api_key, customer_id } = await createCustomer()
-  const { payment_id, url } = await checkout(api_key)
-  const { id: intent_id } = stripe.current().pay(url)
-  const payment = await inStore(ledgerOf(customer_id), ({ paymentIntents }) => paymentIntents.get(1))
-  if (!payment) throw new Error('the checkout has no row')
-  const logged: unknown[] = []
-  const provider = new PaymentProvider({
-    stripe: new Stripe({ api_url: STRIPE, secret_key: 'sk_live_1' }),
-    ledger: customer_id,
-    idOf: () => payment_id,
-    acceptsLivemode: (livemode) => acceptsLivemode({ ...env, ENVIRONMENT: 'production' }, 'live', livemode),
-    now: Date.now,
-    log: (event, fields) => logged.push([event, fields]),
-  })
+  const { payment, intent_id, payment_id, providerOf } = await paid()
+  const { provider, logged } = providerOf('production', payment_id)
   expect(await provider.ask(payment)).toMatchObject({ kind: 'unknown' })
   expect(logged).toEqual([['payment_not_accepted', { payment_id, reason: 'livemode' }]])
   stripe.current().livemode = true
   expect(await provider.ask(payment)).toMatchObject({ kind: 'paid', intent_id })
 })
+
+it('an object of another payment is logged, and says nothing about this one', async () => {
+  const { payment, intent_id, providerOf } = await paid()
+  const { provider, logged } = providerOf('development', 'pay_other')
+  const { session_id = '', ...unknown } = payment
+  for (const reference of [session_id, intent_id]) {
+    expect(await provider.ask(unknown, reference)).toMatchObject({ kind: 'unknown' })
+  }
+  const refused = ['payment_not_accepted', { payment_id: 'pay_other', reason: 'metadata' }]
+  expect(logged).toEqual([refused, refused])
+})
+
+/** A paid checkout, and providers that ask Stripe about it. */
+async function paid() {
+  const { api_key, customer_id } = await createCustomer()
+  const { payment_id, url } = await checkout(api_key)
+  const { id: intent_id } = stripe.current().pay(url)
+  const payment = await inStore(ledgerOf(customer_id), ({ paymentIntents }) => paymentIntents.get(1))
+  if (!payment) throw new Error('the checkout has no row')
+  const providerOf = (ENVIRONMENT: string, id: string) => {
+    const logged: unknown[] = []
+    const provider = new PaymentProvider({
+      stripe: new Stripe({ api_url: STRIPE, secret_key: 'sk_live_1' }),
+      ledger: customer_id,
+      idOf: () => id,
+      acceptsLivemode: (livemode) => acceptsLivemode({ ...env, ENVIRONMENT }, 'live', livemode),
+      now: Date.now,
+      log: (event, fields) => logged.push([event, fields]),
+    })
+    return { provider, logged }
+  }
+  return { payment, payment_id, intent_id, providerOf }
+}

@@ -114,12 +114,13 @@ describe('what is sent to Stripe', () => {
       metadata: charge.metadata,
       payment_intent_data: { setup_future_usage: 'off_session' as const, metadata: charge.metadata },
     }
+    const created = { gte: 1_795_900_000, lte: 1_795_990_000 }
     await client.createPaymentIntent(charge, 'pay_1')
     await client.createSession(session, 'pay_2')
     await client.paymentIntent('pi_1')
     await client.cancelPaymentIntent('pi_1', 'pay_1-cancel')
     await client.session('cs_1')
-    await client.paymentIntentsOf('cus_1', 1_795_900_000)
+    await client.paymentIntentsOf('cus_1', created, 'pi_9')
     await client.cardsOf('cus_1')
     await client.disputesOf('pi_1')
     const all = [
@@ -136,7 +137,8 @@ describe('what is sent to Stripe', () => {
       }),
       judge.paymentIntents.list({
         customer: 'cus_1',
-        created: { gte: 1_795_900_000 },
+        created,
+        starting_after: 'pi_9',
         limit: 100,
         expand: ['data.latest_charge', 'data.payment_method'],
       }),

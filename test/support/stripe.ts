@@ -42,6 +42,7 @@ interface Charge {
 interface Intent {
   readonly id: string
   readonly amount: number
+  readonly currency: string
   readonly created: number
   readonly customer: string | null
   readonly metadata: Record<string, string>
@@ -118,17 +119,39 @@ export class ScriptedStripe {
 
   /** The buyer pays on the page of a checkout. */
   pay(url: string, card: Partial<Card> = {}): Intent {
-    const session = this.sessions.get(url.split('/').at(-1) ?? '')
-    if (!session || !this.isOpen(session)) throw new Error(`no open session at ${url}`)
-    const paid: Card = { ...this.newCard(), ...card }
-    const customer = session.customer ?? (session.saves ? this.id('cus') : null)
-    session.intent = this.newIntent(session.amount, customer, session.metadata)
-    session.intent.status = 'succeeded'
-    session.intent.charge = { amount_refunded: 0, disputes: [] }
-    session.intent.card = paid
-    session.status = 'complete'
-    if (customer && session.saves) this.addCard(customer, paid)
-    return session.intent
+    const session = this.sessionAt(url)
+    if (!this.isOpen(session)) throw new Error(`the session at ${url} is not open`)
+    return this.complete(session, card)
+  }
+
+  /** The last attempt of a buyer, begun in time, is paid after the page has expired. */
+  payLate(url: string): Intent {
+    const session = this.sessionAt(url)
+    const intent = this.complete(session, {})
+    session.status = 'expired'
+    return intent
+  }
+
+  /** The bank takes days for a payment that was made on a page. */
+  process(intent: Intent, status: Session['status']): void {
+    const session = [...this.sessions.values()].find((one) => one.intent === intent)
+    if (!session) throw new Error('not made on a page')
+    session.status = status
+    intent.status = 'processing'
+    intent.charge = null
+  }
+
+  /** An intent is paid after all: its bank was slow, or a person confirmed it in Stripe's dashboard. */
+  succeed(intent: Intent): Intent {
+    intent.status = 'succeeded'
+    intent.error = null
+    intent.charge = { amount_refunded: 0, disputes: [] }
+    return intent
+  }
+
+  /** A payment of the customer for something else. */
+  sellOther(customer: string): void {
+    this.newIntent(100, customer, {})
   }
 
   /** A page can be paid for a day. */
@@ -169,6 +192,22 @@ export class ScriptedStripe {
           ? { id: 'dp_1', object: 'dispute', payment_intent: object.id }
           : this.intentJson(object, false)
     return signedEvent(type, data, secret, at_ms)
+  }
+
+  private sessionAt(url: string): Session {
+    const session = this.sessions.get(url.split('/').at(-1) ?? '')
+    if (!session) throw new Error(`no session at ${url}`)
+    return session
+  }
+
+  private complete(session: Session, card: Partial<Card>): Intent {
+    const paid: Card = { ...this.newCard(), ...card }
+    const customer = session.customer ?? (session.saves ? this.id('cus') : null)
+    session.intent = this.succeed(this.newIntent(session.amount, customer, session.metadata))
+    session.intent.card = paid
+    session.status = 'complete'
+    if (customer && session.saves) this.addCard(customer, paid)
+    return session.intent
   }
 
   private async fetch(input: unknown, init: RequestInit = {}): Promise<Response> {
@@ -225,7 +264,7 @@ export class ScriptedStripe {
       case 'POST payment_intents':
         return action === 'cancel' ? this.cancel(id) : this.createIntent(fields)
       case 'GET payment_intents': {
-        if (id === '') return ok({ data: this.intentsOf(fields).map((one) => this.intentJson(one, true)) })
+        if (id === '') return ok(this.pageOfIntents(fields))
         const intent = this.intents.get(id)
         return intent ? ok(this.intentJson(intent, true)) : missing
       }
@@ -286,16 +325,28 @@ export class ScriptedStripe {
     return ok(this.intentJson(intent, true))
   }
 
-  private intentsOf(fields: URLSearchParams): Intent[] {
-    return [...this.intents.values()].filter(
-      ({ customer, created }) =>
-        customer === fields.get('customer') && created >= Number(fields.get('created[gte]')),
-    )
+  /** Newest first, as Stripe's lists are. */
+  private pageOfIntents(fields: URLSearchParams): object {
+    const limit = Number(fields.get('limit') ?? 10)
+    const matching = [...this.intents.values()]
+      .filter(
+        ({ customer, created }) =>
+          customer === fields.get('customer') &&
+          created >= Number(fields.get('created[gte]')) &&
+          created <= Number(fields.get('created[lte]') ?? Number.POSITIVE_INFINITY),
+      )
+      .toReversed()
+    const from = matching.findIndex(({ id }) => id === fields.get('starting_after')) + 1
+    const page = matching.slice(from, from + limit)
+    return {
+      data: page.map((one) => this.intentJson(one, true)),
+      has_more: from + limit < matching.length,
+    }
   }
 
   private newIntent(amount: number, customer: string | null, metadata: Record<string, string>): Intent {
     const intent: Intent = {
-      ...{ id: this.id('pi'), amount, created: nowS(), customer, metadata },
+      ...{ id: this.id('pi'), amount, currency: 'usd', created: nowS(), customer, metadata },
       ...{ status: 'requires_payment_method', card: null, error: null, charge: null },
     }
     this.intents.set(intent.id, intent)
@@ -303,7 +354,7 @@ export class ScriptedStripe {
   }
 
   private intentJson(intent: Intent, expanded: boolean): object {
-    const { id, amount, status, customer, metadata, card, error, charge } = intent
+    const { id, amount, currency, status, customer, metadata, card, error, charge } = intent
     const charged = charge && {
       id: `ch_${id}`,
       object: 'charge',
@@ -312,7 +363,7 @@ export class ScriptedStripe {
       receipt_url: `https://pay.stripe.com/receipts/${id}`,
     }
     return {
-      ...{ id, object: 'payment_intent', amount, currency: 'usd', status, customer, metadata },
+      ...{ id, object: 'payment_intent', amount, currency, status, customer, metadata },
       livemode: this.livemode,
       amount_received: status === 'succeeded' ? amount : 0,
       payment_method: expanded && card ? cardJson(card) : (card?.id ?? null),

@@ -131,6 +131,11 @@ export function mayBePaid({ status }: Payment): boolean {
   return status !== 'failed'
 }
 
+/** Whether the outcome of a payment is not known yet. */
+export function isUnsettled({ status }: Pick<Payment, 'status'>): boolean {
+  return status === 'pending' || status === 'action_required'
+}
+
 const PICO_PER_CENT = 10_000_000_000n
 
 /** Cents as the price of a lot. */

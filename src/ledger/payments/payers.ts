@@ -1,7 +1,7 @@
 import { DAY_MS, earliest, HOUR_MS } from '../../time/durations.ts'
 import { windowOf } from '../../time/windows.ts'
 import { type Draft, monthOf } from '../commit/draft.ts'
-import { mayBePaid, type Payer, type Payment, type TopUpRule } from '../model/payments.ts'
+import { isUnsettled, mayBePaid, type Payer, type Payment, type TopUpRule } from '../model/payments.ts'
 import { available, walletKey } from '../model/wallet.ts'
 import { announcePause } from './notices.ts'
 import type { Report } from './report.ts'
@@ -24,19 +24,26 @@ export function payerAfter(draft: Draft, before: Payment, after: Payment, report
   const changed =
     after.type === 'top_up'
       ? afterTopUp(draft, payer, before, after, report)
-      : afterCheckout(draft, payer, after, report)
+      : afterCheckout(draft, payer, before, after, report)
   if (changed !== payer) draft.payers.set(walletKey(after.owner), changed)
 }
 
-function afterCheckout(draft: Draft, payer: Payer, after: Payment, report: Report): Payer {
+function afterCheckout(draft: Draft, payer: Payer, before: Payment, after: Payment, report: Report): Payer {
   const is_open = after.status === 'pending'
   const closed =
     is_open || !payer.open.includes(after.number)
       ? payer
       : { ...payer, open: payer.open.filter((number) => number !== after.number) }
   // Only the first report of the payment brings its card: a later one may name a card that was replaced.
-  const is_news = closed !== payer && report.kind === 'paid' && after.credited !== undefined
-  if (!is_news || !after.saves_card || report.customer === undefined || !report.card) return closed
+  const is_news = before.credited === undefined && after.credited !== undefined
+  if (
+    !is_news ||
+    report.kind !== 'paid' ||
+    !after.saves_card ||
+    report.customer === undefined ||
+    !report.card
+  )
+    return closed
   const saved = { ...closed, customer: report.customer, urls: after.urls }
   return resumed(draft, saved, report.card.fingerprint)
 }
@@ -52,8 +59,7 @@ function resumed(draft: Draft, payer: Payer, fingerprint: string | null): Payer 
 
 function afterTopUp(draft: Draft, payer: Payer, before: Payment, after: Payment, report: Report): Payer {
   const counted = recount(payer, before, after)
-  const is_over = after.status !== 'pending' && after.status !== 'action_required'
-  if (!is_over || payer.in_flight !== after.number) return counted
+  if (isUnsettled(after) || payer.in_flight !== after.number) return counted
   const { in_flight: _, ...landed } = counted
   if (after.status !== 'failed') {
     const { paused: __, declined_card: ___, ...good } = landed
@@ -66,7 +72,7 @@ function afterTopUp(draft: Draft, payer: Payer, before: Payment, after: Payment,
     return landed
   }
   const declines = landed.declines + 1
-  const declined = { ...landed, declines, declined_card: after.card?.fingerprint ?? null }
+  const declined = { ...landed, declines, declined_card: before.card?.fingerprint ?? null }
   const wait_ms = declines < MAX_DECLINES ? AFTER_DECLINE_MS[declines - 1] : LOOK_FOR_CARD_MS
   draft.payersDue.set(walletKey(payer.owner), draft.at_ms + (wait_ms ?? LOOK_FOR_CARD_MS))
   return declines < MAX_DECLINES ? declined : pause(draft, declined, 'declined')

@@ -10,7 +10,7 @@ import { fullRefusal, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import type { PaymentProvider } from './provider.ts'
 import type { Report } from './report.ts'
-import { applyReport, FAILED_KEPT_MS, FIRST_ASK_MS, newPayment } from './settlement.ts'
+import { applyReport, FAILED_KEPT_MS, FIRST_ASK_MS, LAST_ASKED_MS, newPayment } from './settlement.ts'
 import { decide, openTopUp, putOff } from './top-up.ts'
 
 export const MAX_OPEN_CHECKOUTS = 10
@@ -48,7 +48,7 @@ interface How {
 export class LedgerPayments {
   private readonly options: Options
   private readonly running = new Map<number, Promise<Payment | Refused>>()
-  private readonly waiting = new Map<number, Promise<Payment | Refused>>()
+  private readonly waiting = new Map<number, { how: How; readonly checked: Promise<Payment | Refused> }>()
 
   constructor(options: Options) {
     this.options = options
@@ -83,15 +83,19 @@ export class LedgerPayments {
    */
   check(number: number, how: How = {}): Promise<Payment | Refused> {
     const waiting = this.waiting.get(number)
-    if (waiting) return waiting
+    if (waiting) {
+      waiting.how = { ...waiting.how, ...how }
+      return waiting.checked
+    }
     const before = this.running.get(number)
     if (!before) return this.begin(number, how)
-    const next = before.then(noop, noop).then(() => {
+    const checked = before.then(noop, noop).then(() => {
+      const latest = this.waiting.get(number)?.how ?? how
       this.waiting.delete(number)
-      return this.begin(number, how)
+      return this.begin(number, latest)
     })
-    this.waiting.set(number, next)
-    return next
+    this.waiting.set(number, { how, checked })
+    return checked
   }
 
   /** The alarm's work: top-ups that are due and payments that Stripe is to be asked about. Throws if some failed. */
@@ -116,15 +120,15 @@ export class LedgerPayments {
     for (let step = 1; ; step++) {
       const payment = store.paymentIntents.get(number)
       if (!payment) return notFound('Payment')
-      if (isToBeForgotten(payment, commits.now_ms)) {
-        store.paymentIntents.delete(number)
-        return notFound('Payment')
-      }
+      if (hasFailedFor(FAILED_KEPT_MS + LAST_ASKED_MS, payment, commits.now_ms)) return this.forget(number)
       if (!stripe) {
         this.postpone(payment)
         return refused({ code: 'payments_not_configured' })
       }
       const report = await (open ? open(payment) : stripe.ask(payment, reference))
+      if (report.kind === 'failed' && hasFailedFor(FAILED_KEPT_MS, payment, commits.now_ms)) {
+        return this.forget(number)
+      }
       // Read again: the payment's owner may have been erased meanwhile.
       const after = commits.commit((draft) => {
         const current = draft.paymentIntent(number)
@@ -163,6 +167,11 @@ export class LedgerPayments {
     await this.check(payment.number)
   }
 
+  private forget(number: number): Refused {
+    this.options.store.paymentIntents.delete(number)
+    return notFound('Payment')
+  }
+
   private postpone(payment: Payment): void {
     if (payment.ask_at_ms === null) return
     this.options.commits.commit((draft) => {
@@ -171,8 +180,8 @@ export class LedgerPayments {
   }
 }
 
-function isToBeForgotten({ status, created_at_ms }: Payment, now_ms: number): boolean {
-  return status === 'failed' && created_at_ms + FAILED_KEPT_MS <= now_ms
+function hasFailedFor(ms: number, { status, created_at_ms }: Payment, now_ms: number): boolean {
+  return status === 'failed' && created_at_ms + ms <= now_ms
 }
 
 const NOT_OPENED: Report = {

@@ -19,6 +19,8 @@ export interface ProviderOptions {
 const KEY_LIVES_MS = 23 * HOUR_MS
 /** The clocks of Stripe and of this machine may differ. */
 const CLOCKS_DIFFER_S = 600
+/** A customer has a few payment intents a day; a look-up of more pages than this gives no answer. */
+const MAX_PAGES = 10
 /** Disputes in these states have taken no money, or gave it back. */
 const HARMLESS = /^(?:won|prevented|warning_.*)$/
 
@@ -52,9 +54,9 @@ export class PaymentProvider {
       return this.requestAction(payment, payment.intent_id)
     }
     if (payment.intent_id !== undefined) return this.readIntent(payment, payment.intent_id)
-    if (payment.type === 'top_up') return this.charge(payment)
     if (reference?.startsWith('cs_')) return this.readSession(payment, reference)
     if (reference?.startsWith('pi_')) return this.readIntent(payment, reference)
+    if (payment.type === 'top_up') return this.charge(payment)
     // Its page was not delivered.
     return { kind: 'failed', code: 'not_opened', message: 'The checkout was not opened.', declined: false }
   }
@@ -68,13 +70,17 @@ export class PaymentProvider {
     return newest ? { id: newest.id, fingerprint: newest.card?.fingerprint ?? null } : null
   }
 
-  /** The idempotency key makes a repeat safe within a day; later, the look-up finds what was charged. */
+  /**
+   * The idempotency key makes a repeat safe within a day; later, the look-up finds what was charged. A payment that
+   * failed gave its room in the limits back, and is not charged again.
+   */
   private async charge(payment: Payment): Promise<Report> {
     const { stripe, now, idOf } = this.options
-    if (payment.asked > 0) {
+    const has_failed = payment.status === 'failed'
+    if (payment.asked > 0 || has_failed) {
       const found = await this.findIntent(payment)
       if (found) return found
-      if (now() - payment.created_at_ms > KEY_LIVES_MS) {
+      if (has_failed || now() - payment.created_at_ms > KEY_LIVES_MS) {
         return { kind: 'failed', code: 'not_charged', message: 'Stripe made no charge.', declined: false }
       }
     }
@@ -97,31 +103,47 @@ export class PaymentProvider {
     return this.unanswered(result)
   }
 
-  /** Returns undefined if Stripe has no payment intent of this payment. */
+  /** Returns undefined if Stripe has no payment intent of this payment. Charges are begun while the key lives. */
   private async findIntent(payment: Payment): Promise<Report | undefined> {
     const { stripe, idOf } = this.options
     if (payment.customer === undefined) return undefined
-    const from_s = Math.floor(payment.created_at_ms / 1_000) - CLOCKS_DIFFER_S
-    const result = await stripe.paymentIntentsOf(payment.customer, from_s)
-    if (result.kind === 'refused') return undefined
-    if (result.kind !== 'ok') return this.unanswered(result)
     const id = idOf(payment)
-    const found = result.value.data.find(({ metadata }) => metadata?.payment_id === id)
-    return found && this.reportOf(payment, found)
+    const created = {
+      gte: Math.floor(payment.created_at_ms / 1_000) - CLOCKS_DIFFER_S,
+      lte: Math.ceil((payment.created_at_ms + KEY_LIVES_MS) / 1_000) + CLOCKS_DIFFER_S,
+    }
+    let after: string | undefined
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const result = await stripe.paymentIntentsOf(payment.customer, created, after)
+      if (result.kind === 'refused') return undefined
+      if (result.kind !== 'ok') return this.unanswered(result)
+      const { data, has_more } = result.value
+      const found = data.find(({ metadata }) => metadata?.payment_id === id)
+      if (found) return this.reportOf(payment, found)
+      after = data.at(-1)?.id
+      if (!has_more || after === undefined) return undefined
+    }
+    return unknown('too many payment intents of the customer')
   }
 
   private async readIntent(payment: Payment, id: string): Promise<Report> {
     const result = await this.options.stripe.paymentIntent(id)
-    return result.kind === 'ok' ? this.reportOf(payment, result.value) : this.unanswered(result)
+    if (result.kind !== 'ok') return this.unanswered(result)
+    return this.isOf(payment, result.value)
+      ? this.reportOf(payment, result.value)
+      : this.notAccepted(payment, 'metadata')
   }
 
   private async readSession(payment: Payment, id: string): Promise<Report> {
     const result = await this.options.stripe.session(id)
     if (result.kind !== 'ok') return this.unanswered(result)
+    if (!this.isOf(payment, result.value)) return this.notAccepted(payment, 'metadata')
     const { payment_intent: intent, status } = result.value
     if (typeof intent === 'string') return this.readIntent(payment, intent)
     if (intent?.status === 'succeeded') return this.paid(payment, intent)
-    if (status !== 'expired') return intent ? { kind: 'open', intent_id: intent.id } : { kind: 'open' }
+    // A payment that the buyer made in time may be processed for longer than the page lives.
+    if (status !== 'expired' || intent?.status === 'processing')
+      return intent ? { kind: 'open', intent_id: intent.id } : { kind: 'open' }
     return payment.needs_action
       ? {
           kind: 'failed',
@@ -203,15 +225,11 @@ export class PaymentProvider {
 
   /** Money of another payment, amount, currency or mode is never credited by itself. */
   private async paid(payment: Payment, intent: PaymentIntent): Promise<Report> {
-    const { id: intent_id, amount_received, currency, livemode, customer, metadata } = intent
-    const payment_id = this.options.idOf(payment)
-    const is_own = metadata?.payment_id === payment_id
-    const is_as_asked = amount_received === payment.price_cents && currency === 'usd'
-    if (!is_own || !is_as_asked || !this.options.acceptsLivemode(livemode)) {
-      const reason = is_own ? (is_as_asked ? 'livemode' : 'amount') : 'metadata'
-      this.options.log('payment_not_accepted', { payment_id, reason })
-      return unknown('not as it was asked for')
-    }
+    const { id: intent_id, amount_received, currency, livemode, customer } = intent
+    if (!this.isOf(payment, intent)) return this.notAccepted(payment, 'metadata')
+    if (amount_received !== payment.price_cents) return this.notAccepted(payment, 'amount')
+    if (currency !== 'usd') return this.notAccepted(payment, 'currency')
+    if (!this.options.acceptsLivemode(livemode)) return this.notAccepted(payment, 'livemode')
     const charge = typeof intent.latest_charge === 'object' ? intent.latest_charge : undefined
     const refunded_cents = Math.min(charge?.amount_refunded ?? 0, payment.price_cents)
     let disputed_cents = 0
@@ -229,6 +247,15 @@ export class PaymentProvider {
       refunded_cents,
       disputed_cents,
     }
+  }
+
+  private isOf(payment: Payment, { metadata }: Pick<PaymentIntent, 'metadata'>): boolean {
+    return metadata?.payment_id === this.options.idOf(payment)
+  }
+
+  private notAccepted(payment: Payment, reason: 'metadata' | 'amount' | 'currency' | 'livemode'): Report {
+    this.options.log('payment_not_accepted', { payment_id: this.options.idOf(payment), reason })
+    return unknown('not as it was asked for')
   }
 
   private notOpened(result: Exclude<StripeResult<Session>, { kind: 'ok' }>): Report {

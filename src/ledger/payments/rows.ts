@@ -1,6 +1,6 @@
 import type { Erased } from '../erasure/erasure.ts'
 import { parseStored } from '../model/json.ts'
-import type { Payer, Payment } from '../model/payments.ts'
+import { isUnsettled, type Payer, type Payment } from '../model/payments.ts'
 import { walletKey } from '../model/wallet.ts'
 import type { Exec } from '../tables.ts'
 
@@ -103,15 +103,18 @@ export class PaymentIntentRows {
   }
 
   /**
-   * Ends the top-ups of an erased subject, forgets its customer at Stripe, and gives its payments to the alias: they are
-   * the books, and one that is still paid credits the wallet of the alias.
+   * Ends the top-ups of an erased subject, forgets its customer and cards at Stripe, and gives its payments to the alias:
+   * they are the books, and one that is still paid credits the wallet of the alias. A charge under way keeps its customer
+   * and card until its outcome: Stripe is asked with them.
    */
   erase({ kind, id, alias }: Erased): void {
     this.exec('DELETE FROM payers WHERE wallet_key = ?', walletKey({ kind, id }))
     for (const { number, payment } of this.exec(OF_SUBJECT, JSON.stringify(id))) {
-      const { customer: _, ...stored } = parseStored<Omit<Payment, 'ask_at_ms'>>(payment)
+      const stored = parseStored<Omit<Payment, 'ask_at_ms'>>(payment)
       if (stored.owner.kind !== kind || stored.owner.id !== id) continue
-      const erased = JSON.stringify({ ...stored, owner: { kind, id: alias } })
+      const { customer: _, card: __, ...rest } = stored
+      const is_under_way = stored.type === 'top_up' && isUnsettled(stored)
+      const erased = JSON.stringify({ ...(is_under_way ? stored : rest), owner: { kind, id: alias } })
       this.exec('UPDATE payment_intents SET payment = ? WHERE number = ?', erased, Number(number))
     }
   }

@@ -3,7 +3,7 @@ import { DAY_MS } from '../../time/durations.ts'
 import type { Draft } from '../commit/draft.ts'
 import { applyCredit } from '../credits/credit.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
-import { type Credited, centsToUsd, type Payment } from '../model/payments.ts'
+import { type Credited, centsToUsd, isUnsettled, type Payment } from '../model/payments.ts'
 import { announceChange } from './notices.ts'
 import { payerAfter } from './payers.ts'
 import type { Paid, Report } from './report.ts'
@@ -15,8 +15,13 @@ const ASK_AGAIN_MS = [60_000, 120_000, 300_000, 900_000, 3_600_000, 10_800_000, 
 /** When Stripe is asked about a new payment whose first answer is lost. */
 export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
 
-/** A failed payment is deleted after this time, by the sweep. All others are kept. */
+/**
+ * A failed payment is deleted after this time, by the sweep, once Stripe has confirmed that it was not paid. All others
+ * are kept.
+ */
 export const FAILED_KEPT_MS = 90 * DAY_MS
+/** Without an answer of Stripe about a failed payment, it is deleted this long after that. */
+export const LAST_ASKED_MS = 7 * DAY_MS
 
 /**
  * Brings a payment up to a report of Stripe: its credits, its status and its payer, in one commit. The answer to a
@@ -36,35 +41,55 @@ function afterReport(draft: Draft, before: Payment, report: Report, ids: LedgerI
       return afterPaid(draft, before, report, ids)
     case 'open': {
       const { kind: _, ...known } = report
-      return isSettled(before) ? before : askAgain(draft, { ...before, ...known })
+      return isSettled(before) ? kept(draft, before) : askAgain(draft, { ...before, ...known })
     }
     case 'needs_action': {
-      if (isSettled(before)) return before
+      if (isSettled(before)) return kept(draft, before)
       // The next step follows at once; a crash in between is repaired by the sweep.
       return askAgain(draft, { ...before, intent_id: report.intent_id, needs_action: true }, 0)
     }
     case 'action_required': {
-      if (isSettled(before)) return before
+      if (isSettled(before)) return kept(draft, before)
       const { session_id, url } = report
       return askAgain(draft, { ...before, status: 'action_required', session_id, url, asked: 0 }, 0)
     }
     case 'failed': {
-      if (isSettled(before)) return before
+      if (isSettled(before)) return kept(draft, before)
       const { url: _, ...rest } = before
-      const { code, message, intent_id } = report
-      const failure = { code, message }
-      const known = intent_id === undefined ? rest : { ...rest, intent_id }
-      return { ...known, status: 'failed', failure, ask_at_ms: before.created_at_ms + FAILED_KEPT_MS }
+      const { code, message, intent_id = before.intent_id } = report
+      const failed = {
+        ...rest,
+        status: 'failed',
+        failure: { code, message },
+        ask_at_ms: before.created_at_ms + FAILED_KEPT_MS,
+      } as const
+      return intent_id === undefined ? failed : { ...withoutPayer(failed), intent_id }
     }
     case 'unknown':
       // A webhook reported a change of a credited payment: the sweep reads it from Stripe.
-      return isSettled(before) && !before.credited ? before : askAgain(draft, before, report.retry_after_ms)
+      return isSettled(before) && !before.credited
+        ? kept(draft, before)
+        : askAgain(draft, before, report.retry_after_ms)
   }
 }
 
+/** A settled payment stays as it is. If Stripe was to be asked about it now, it is asked again. */
+function kept(draft: Draft, payment: Payment): Payment {
+  const is_due = payment.ask_at_ms !== null && payment.ask_at_ms <= draft.at_ms
+  return is_due ? askAgain(draft, payment) : payment
+}
+
+/** Stripe is asked by the payment intent from now on. Who paid is not needed any more, and may have been erased. */
+function withoutPayer<T extends Pick<Payment, 'customer' | 'card'>>(
+  payment: T,
+): Omit<T, 'customer' | 'card'> {
+  const { customer: _, card: __, ...rest } = payment
+  return rest
+}
+
 /** Only a paid report changes such a payment: one that failed here may have been paid after all. */
-function isSettled({ status }: Payment): boolean {
-  return status !== 'pending' && status !== 'action_required'
+function isSettled(payment: Payment): boolean {
+  return !isUnsettled(payment)
 }
 
 function askAgain(draft: Draft, payment: Payment, at_least_ms = 0): Payment {
@@ -75,15 +100,15 @@ function askAgain(draft: Draft, payment: Payment, at_least_ms = 0): Payment {
 
 function afterPaid(draft: Draft, before: Payment, report: Paid, ids: LedgerIds): Payment {
   const { intent_id, receipt_url, refunded_cents, disputed_cents } = report
+  const { url: _, failure: __, ...rest } = before
   const credited = before.credited ?? credit(draft, before, intent_id)
-  // The wallet has no room for the credits now. They are added once it has.
-  if (!credited) return askAgain(draft, before)
+  // The wallet has no room for the credits now. They are added once it has, so the payment has not failed.
+  if (!credited) return askAgain(draft, { ...rest, status: 'pending', intent_id })
   const what = refunded_cents > before.refunded_cents ? 'Refund' : 'Dispute'
   const reversed = reverse(draft, before, credited, report, `${what} of ${ids.payment(before)}`)
   if (!reversed) return askAgain(draft, before)
-  const { url: _, failure: __, ...rest } = before
   return {
-    ...rest,
+    ...withoutPayer(rest),
     ...reversed,
     status: statusOf(before, report),
     intent_id,
