@@ -3,7 +3,7 @@ import { jsonParameters, type PortionLimits, portionsOf } from '../db/json-param
 import { ledgerDb, ledgerName } from '../db/ledger-db.ts'
 import type { SubjectKind } from '../db/schema.ts'
 import { genesisHash } from '../ledger/chain/chain.ts'
-import { type ChainedEntry, chainedEntries, type Naming } from '../ledger/journal/packing.ts'
+import { type ChainedEntry, chainedEntries, type Naming } from '../ledger/journal/packed-page.ts'
 import { type Checkpoint, checkpointsFrom, readHash } from './store.ts'
 
 export interface ChainExport {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { timeJson } from '../http/input/times.ts'
 import { creditsJson, stringifyJson } from '../http/output/json.ts'
-import type { ChainedEntry } from '../ledger/journal/packing.ts'
+import type { ChainedEntry } from '../ledger/journal/packed-page.ts'
 import type { Entry, EventRecord } from '../ledger/model/journal.ts'
 import type { LedgerIds } from '../ledger/model/ledger-ids.ts'
 import { microCredits } from '../pricing/money.ts'

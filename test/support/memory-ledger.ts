@@ -3,7 +3,7 @@ import type { BurnContext } from '../../src/ledger/burns/rate.ts'
 import { type Counters, Draft, type GivenBack, type LedgerReader } from '../../src/ledger/commit/draft.ts'
 import { applyCredit, type CreditOutcome } from '../../src/ledger/credits/credit.ts'
 import type { KeyUse } from '../../src/ledger/idempotency/check.ts'
-import { FORMAT } from '../../src/ledger/journal/packing.ts'
+import { FORMAT } from '../../src/ledger/journal/packed-entry.ts'
 import type { Entry, JournalRecord } from '../../src/ledger/model/journal.ts'
 import { LedgerIds } from '../../src/ledger/model/ledger-ids.ts'
 import {

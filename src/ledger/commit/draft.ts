@@ -1,7 +1,7 @@
 import { type MicroCredits, microCredits, ZERO_CREDITS } from '../../pricing/money.ts'
 import { type BoundedWindow, windowOf } from '../../time/windows.ts'
 import { type KeyCheck, type KeyUse, MISMATCH, NO_ROOM, UNUSED } from '../idempotency/check.ts'
-import { FORMAT } from '../journal/packing.ts'
+import { FORMAT } from '../journal/packed-entry.ts'
 import type { Alert } from '../model/alerts.ts'
 import type { BurnTableRow } from '../model/burn-tables.ts'
 import type { Entry, JournalRecord, NewEntry, RecordedPayment } from '../model/journal.ts'

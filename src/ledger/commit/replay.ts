@@ -1,4 +1,4 @@
-import { FORMAT } from '../journal/packing.ts'
+import { FORMAT } from '../journal/packed-entry.ts'
 import type { Entry, StoredAnswer } from '../model/journal.ts'
 import type { Answered, Refused } from '../model/refusal.ts'
 import type { Idempotency } from '../model/vocabulary.ts'

@@ -1,7 +1,7 @@
 import { countStored, overStored, type StoredQuotas } from '../admission/quotas.ts'
 import type { Draft } from '../commit/draft.ts'
 import { done, keepAnswer, replayedEntryOr } from '../commit/replay.ts'
-import { FORMAT } from '../journal/packing.ts'
+import { FORMAT } from '../journal/packed-entry.ts'
 import type { CreditAnswer } from '../model/answers.ts'
 import { type Entry, paymentOf, type RecordedPayment } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'

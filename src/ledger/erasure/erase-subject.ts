@@ -36,7 +36,7 @@ const PAGES_OF_ROUND = `
   WHERE ledger_id = ?1 AND (flush_entry, wallet_number) > (?2, ?3)
   ORDER BY flush_entry, wallet_number LIMIT ${PAGES_A_ROUND}`
 
-// Names of the formats (`ledger/journal/packing.ts`): e event, cp capture, rv reversal, each with u user and g team; mt and
+// Names of the formats (`ledger/journal/packed-entry.ts`): e event, cp capture, rv reversal, each with u user and g team; mt and
 // md metadata, s salt; in format 2 the personal data are in p. One statement, so that no concurrent change is overwritten.
 // `instr` finds the few pages to parse; a number ends with a comma or a brace, so 7 is never the beginning of 77.
 const ERASE_FROM_PAGES = `

@@ -1,7 +1,7 @@
 import { jsonParameters } from '../../db/json-parameters.ts'
 import { logError } from '../../logging/log.ts'
 import type { Watermark } from '../journal/cursor.ts'
-import type { SubjectNumber } from '../journal/packing.ts'
+import type { SubjectNumber } from '../journal/packed-page.ts'
 import type { NotificationRecord } from '../model/journal.ts'
 
 // Guarded by the watermark, as the pages of the same flush are. A flush that repeats rows, after D1 was restored, skips

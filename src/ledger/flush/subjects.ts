@@ -2,7 +2,7 @@ import { jsonParameters } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
 import { NUMBERS_OF, type SubjectRow } from '../../projection/read/subjects.ts'
 import { NOTHING_FLUSHED, READ_WATERMARK, type Watermark } from '../journal/cursor.ts'
-import type { SubjectNumber } from '../journal/packing.ts'
+import type { SubjectNumber } from '../journal/packed-page.ts'
 import type { Entry, HoldRecord, NotificationRecord } from '../model/journal.ts'
 import type { WalletOwner } from '../model/vocabulary.ts'
 

@@ -15,8 +15,22 @@ import type { Counted } from '../model/limits.ts'
 import type { LotPart } from '../model/lots.ts'
 import type { EventType, LotKind, PriceModifiers, WalletOwner, Writable } from '../model/vocabulary.ts'
 
-/** An entry in formats 1 and 2 (`packing.ts`): never change the meaning of a name; add a format. */
+/**
+ * Format 2 of journal rows and ledger pages: JSON with short names, about 330 bytes an event. Journal rows are read
+ * for as long as the idempotency window lasts, pages without limit: never change the meaning of a name, add a format.
+ * `docs/storage-schema.md` lists the names. Format 1 is from before the hash chain: its entries have no salts, and its
+ * pages have them like journal rows.
+ */
+export const FORMAT = 2
+export const UNCHAINED_FORMAT = 1
 
+/** Throws for a format that this code does not know. */
+export function assertFormat(format: number): void {
+  if (format !== FORMAT && format !== UNCHAINED_FORMAT)
+    throw new Error(`format ${format} of journal rows and pages is not known`)
+}
+
+/** An entry in formats 1 and 2: never change the meaning of a name; add a format. */
 export interface PackedEntry {
   n: number
   t: EntryType

@@ -1,36 +1,12 @@
 import type { AuditRecord } from '../../audit/record.ts'
 import { isTwoByte, jsonArray, sizeOf, utf8 } from '../../db/json-parameters.ts'
 import type { SubjectKind } from '../../db/schema.ts'
-import type { LinkedEntry } from '../chain/link.ts'
 import { newSalt } from '../chain/salts.ts'
-import type {
-  AnswerRecord,
-  Entry,
-  JournalRecord,
-  NotificationRecord,
-  StoredAnswer,
-} from '../model/journal.ts'
+import type { AnswerRecord, JournalRecord, NotificationRecord, StoredAnswer } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
 import type { NotificationData, NotificationType } from '../model/notifications.ts'
 import type { HoldState } from '../model/wallet.ts'
-import {
-  joinEntry,
-  nameSubjectsOf,
-  type PackedEntry,
-  type PackedPersonal,
-  packEntry,
-  packPersonal,
-  unpackEntry,
-} from './packed-entry.ts'
-
-/**
- * Format 2 of journal rows and ledger pages: JSON with short names, about 330 bytes an event. Journal rows are read
- * for as long as the idempotency window lasts, pages without limit: never change the meaning of a name, add a format.
- * `docs/storage-schema.md` lists the names. Format 1 is from before the hash chain: its entries have no salts, and its
- * pages have them like journal rows.
- */
-export const FORMAT = 2
-const UNCHAINED_FORMAT = 1
+import { assertFormat, type PackedEntry, packEntry, unpackEntry } from './packed-entry.ts'
 
 interface PackedHold {
   H: HoldState
@@ -146,116 +122,6 @@ export function assertRowSize(body: string | ArrayBuffer): void {
   if (typeof body === 'string' && body.length * 3 <= MAX_ROW_BYTES) return
   const bytes = typeof body === 'string' ? sizeOf(body) : body.byteLength
   if (bytes > MAX_ROW_BYTES) throw new Error(`a row of ${bytes} bytes is too large to store`)
-}
-
-/** The number of a user or team in pages. */
-export type SubjectNumber = (kind: SubjectKind, id: string) => number
-
-/** An entry of a page in format 2: its content as it was hashed, its personal data, the salt, and its hash in the chain. */
-interface PagedEntry {
-  readonly c: PackedEntry
-  readonly p: PackedPersonal
-  readonly s?: string
-  readonly h?: string
-}
-
-/**
- * Packs a page of entries, without idempotency keys, and with numbers instead of the customer's own ids. The content is
- * the text that was hashed.
- */
-export function packPage(entries: readonly LinkedEntry[], number: SubjectNumber): string {
-  return jsonArray(
-    entries.map(({ entry, content, hash }) => {
-      const rest = JSON.stringify({ p: packPersonal(entry, number), s: entry.salt, h: hash ?? undefined })
-      return `{"c":${content},${rest.slice(1)}`
-    }),
-  )
-}
-
-/** A parsed page: the subjects that it names, and its entries once their names are known. */
-export interface ParsedPage {
-  readonly subjects: { readonly user: ReadonlySet<number>; readonly team: ReadonlySet<number> }
-  /** `name` returns a subject's own id, or the placeholder of an erased one. */
-  readonly entries: (name: (kind: SubjectKind, number: number) => string) => Entry[]
-}
-
-/** Parses a page, or with `only` just the entry with that number. */
-export function parsePage(format: number, body: string, only?: number): ParsedPage {
-  const packed = entriesOfPage(format, body, only)
-  const subjects = { user: new Set<number>(), team: new Set<number>() }
-  for (const { e, cp, rv } of packed) {
-    for (const part of [e, cp, rv]) {
-      if (typeof part?.u === 'number') subjects.user.add(part.u)
-      if (typeof part?.g === 'number') subjects.team.add(part.g)
-    }
-  }
-  return {
-    subjects,
-    entries: (name) => packed.map((entry) => unpackEntry(entry, (value, kind) => name(kind, Number(value)))),
-  }
-}
-
-/** An entry of a page as the hash chain has it: the texts that were hashed. */
-export interface ChainedEntry {
-  readonly number: number
-  readonly content: string
-  readonly hash: string
-  /** Personal data and the salt that opens their commitment; absent after an erasure of any of them. */
-  readonly personal?: string
-  readonly salt?: string
-}
-
-/** The customer's own id of a subject; undefined when it is erased. */
-export type Naming = (kind: SubjectKind, number: number) => string | undefined
-
-/** Parses the entries of a page that are in the hash chain, with the numbers of the users and teams that they name. */
-export function chainedEntries(format: number, body: string) {
-  assertFormat(format)
-  const paged: PagedEntry[] = format === UNCHAINED_FORMAT ? [] : parseStored(body)
-  const subjects = { user: new Set<number>(), team: new Set<number>() }
-  const collect = (kind: SubjectKind, number: string | number) => {
-    subjects[kind].add(Number(number))
-    return number
-  }
-  for (const { p } of paged) nameSubjectsOf(p, collect)
-  return {
-    subjects,
-    entries: (name: Naming): ChainedEntry[] =>
-      paged.flatMap(({ c, p, s, h }) => {
-        if (h === undefined) return []
-        const chained = { number: c.n, content: JSON.stringify(c), hash: h }
-        if (s === undefined) return [chained]
-        const personal = personalText(p, name)
-        return [personal === undefined ? chained : { ...chained, personal, salt: s }]
-      }),
-  }
-}
-
-/** The text of which the commitment was made; undefined when a subject is erased. */
-function personalText(packed: PackedPersonal, name: Naming): string | undefined {
-  let erased = false
-  const named = nameSubjectsOf(packed, (kind, number) => {
-    const id = name(kind, Number(number))
-    erased ||= id === undefined
-    return id ?? ''
-  })
-  return erased ? undefined : JSON.stringify(named)
-}
-
-function entriesOfPage(format: number, body: string, only: number | undefined): PackedEntry[] {
-  assertFormat(format)
-  const isWanted = ({ n }: PackedEntry) => only === undefined || n === only
-  if (format === UNCHAINED_FORMAT) {
-    const packed: PackedEntry[] = parseStored(body)
-    return packed.filter(isWanted)
-  }
-  const paged: PagedEntry[] = parseStored(body)
-  return paged.filter(({ c }) => isWanted(c)).map(({ c: { pc: _, ...content }, p }) => joinEntry(content, p))
-}
-
-function assertFormat(format: number): void {
-  if (format !== FORMAT && format !== UNCHAINED_FORMAT)
-    throw new Error(`format ${format} of journal rows and pages is not known`)
 }
 
 function asWritten(_: SubjectKind, id: string): string {

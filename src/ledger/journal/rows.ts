@@ -7,7 +7,8 @@ import type { JournalRecord } from '../model/journal.ts'
 import type { Idempotency } from '../model/vocabulary.ts'
 import type { Exec, MetaTable } from '../tables.ts'
 import { type Cursor, NOTHING_PROJECTED, readCursor, writeCursor } from './cursor.ts'
-import { assertRowSize, FORMAT, packRows, unpackRow } from './packing.ts'
+import { FORMAT } from './packed-entry.ts'
+import { assertRowSize, packRows, unpackRow } from './packing.ts'
 
 /** A row of the journal that D1 may not have yet. */
 export interface JournalRow {

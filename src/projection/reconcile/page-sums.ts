@@ -1,4 +1,4 @@
-import { parsePage } from '../../ledger/journal/packing.ts'
+import { parsePage } from '../../ledger/journal/packed-page.ts'
 import type { Books } from '../../ledger/model/messages/ledger.ts'
 import { PICO_PER_MICRO } from '../../pricing/money.ts'
 import { packTotals, totalsOf, type UsageTotals } from '../../usage/cells/cells.ts'

@@ -1,4 +1,4 @@
-import type { SubjectNumber } from '../../ledger/journal/packing.ts'
+import type { SubjectNumber } from '../../ledger/journal/packed-page.ts'
 import type { Entry, UsageCell, UsageQuantities } from '../../ledger/model/journal.ts'
 import { paidOf } from '../../ledger/model/lots.ts'
 import type { EventType, Writable } from '../../ledger/model/vocabulary.ts'

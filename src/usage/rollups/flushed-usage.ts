@@ -1,5 +1,5 @@
 import { portionsOf } from '../../db/json-parameters.ts'
-import { type ParsedPage, parsePage } from '../../ledger/journal/packing.ts'
+import { type ParsedPage, parsePage } from '../../ledger/journal/packed-page.ts'
 import type { PageRow } from '../../projection/read/page-rows.ts'
 import { type UsageDelta, usageDeltas } from '../cells/delta.ts'
 import { unpackCells } from '../cells/pack-cells.ts'
