@@ -80,8 +80,9 @@ export function roundToMicro(pico: bigint): bigint {
 }
 
 /**
- * `numerator / denominator` to the nearest integer, a tie to the even one (IEEE 754 roundTiesToEven, the
- * "banker's rounding" of accounting): sums of rounded amounts do not drift. The denominator is positive.
+ * Returns `numerator / denominator` rounded to the nearest integer, a tie to the even one (IEEE 754
+ * roundTiesToEven, the "banker's rounding" of accounting), so that sums of rounded amounts do not drift. The
+ * denominator is positive.
  */
 export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   const quotient = floorDivide(numerator, denominator)
@@ -102,7 +103,7 @@ export function divideSafeHalfEven(numerator: number, denominator: number): numb
 
 export function floorDivide(numerator: bigint, denominator: bigint): bigint {
   const quotient = numerator / denominator
-  // Division cuts towards zero: only below zero the quotient may be too large.
+  // Division truncates towards zero, so the quotient can be too large only below zero.
   return numerator < 0n && numerator % denominator !== 0n ? quotient - 1n : quotient
 }
 

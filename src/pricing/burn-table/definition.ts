@@ -30,7 +30,7 @@ export type OnUnpriced = (typeof ON_UNPRICED)[number]
 
 export type BurnRule = { readonly match: RuleMatch } & BurnMethod
 
-/** Each a name, a prefix and `*`, or `*` alone for any; a missing one matches any. */
+/** Each is a name, a prefix followed by `*`, or `*` alone; a missing one matches anything. */
 export interface RuleMatch {
   readonly feature?: string | undefined
   readonly provider?: string | undefined
@@ -65,7 +65,7 @@ export interface Flat {
   readonly unit?: string | undefined
 }
 
-/** By the quantity of the unit that the wallet has used in the period. */
+/** Priced by the quantity of the unit that the wallet has used in the period. */
 export interface Tiered {
   readonly method: 'tiered'
   /** graduated: each unit at the price of its tier; volume: all units of an event at the tier of the new total. */

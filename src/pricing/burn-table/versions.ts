@@ -4,11 +4,11 @@ export interface VersionTimes {
   readonly version: number
   readonly table_id: string
   readonly effective_from_ms: number
-  /** The first moment at which it no longer applies; null for no end. */
+  /** The end of its validity, exclusive; null for no end. */
   readonly effective_to_ms: number | null
   /** The start of its table, which decides between tables and which an edit does not change. */
   readonly began_at_ms: number
-  /** On the last version of a deactivated table: the first moment at which the table no longer applies. */
+  /** On the last version of a deactivated table: the end of the table, exclusive. */
   readonly deactivated_at_ms: number | null
 }
 

@@ -17,7 +17,10 @@ export interface ProviderRef {
 }
 
 export interface ModelRef {
-  /** The provider whose price list this is: not the requested one if that resells another's models. */
+  /**
+   * The provider whose price list this is. It differs from the requested provider if that one resells
+   * another's models.
+   */
   readonly provider: ProviderRef
   readonly id: string
   /** Tokens that fit into one request, if the source has the figure. */
@@ -27,7 +30,10 @@ export interface ModelRef {
   readonly source: string
   /** Its prices as the catalogue writes them. */
   readonly periods: string
-  /** Names prices that are not of this catalogue; else they are `CATALOGUE_VERSION` and the model. */
+  /**
+   * Names the prices if they are not of this catalogue; otherwise `CATALOGUE_VERSION` and the model name
+   * them.
+   */
   readonly version?: string
   /** Returns the prices in force at a time, in epoch milliseconds. */
   readonly pricesAt: (at_ms: number) => PricePeriod
@@ -54,7 +60,7 @@ interface ProviderEntry extends ProviderRef {
 
 const file: CatalogueFile = data
 
-/** The first characters of the catalogue's digest: another one after any change of a price. */
+/** The first characters of the catalogue's digest, which differ after any change of a price. */
 export const CATALOGUE_VERSION: string = file.digest.slice(0, 10)
 
 const byName = new Map<string, ProviderEntry>()
@@ -120,7 +126,7 @@ export interface ModelMatch {
   readonly name: string
 }
 
-/** Names kept, of providers and of the models of each: a map of them is cleared when it is full. */
+/** The limit of remembered names, of providers and of the models of each. A full map is cleared. */
 const REMEMBERED_NAMES = 2000
 
 const loaded = new Map<string, LoadedProvider>()

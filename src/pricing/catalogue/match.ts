@@ -4,9 +4,9 @@
  *
  * `=name` exactly · `=` the model's own id · `^start` · `*part` · `$end` · `~regular expression`
  *
- * Names are compared in lower case. A rule that is open at its end matches only dated and `-latest` forms of the
- * same model, and a rule that is open at its start only a path or a region in front of it: `^gpt-5` matches
- * `gpt-5-2025-08-07` and never `gpt-5-pro`, whose price is another one.
+ * Names are compared in lower case. A rule that is open at its end matches only dated and `-latest` forms of
+ * the same model, and a rule that is open at its start only a path or a region in front of it: `^gpt-5`
+ * matches `gpt-5-2025-08-07` and never `gpt-5-pro`, whose price differs.
  */
 export interface Match {
   /** Exact names, which most rules are: they can be looked up. */
@@ -45,7 +45,7 @@ type Fits = (name: string) => boolean
 /** The part of a name that a pattern covers; undefined if it does not match. */
 type Pattern = (name: string) => { readonly start: number; readonly end: number } | undefined
 
-/** Matches names that the patterns cover together, but for a path in front and a date behind. */
+/** Matches names that the patterns cover together, apart from a path before them and a date after them. */
 function closed(patterns: readonly Pattern[]): Fits {
   return (name) => {
     let start = name.length

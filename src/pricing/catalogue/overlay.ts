@@ -10,14 +10,14 @@ export interface PriceOverlay {
   readonly overlay_id: string
   /** The provider whose price list this is: events of a reseller use the reseller's overlays. */
   readonly provider: string
-  /** In lower case: a model's name, or a prefix and `*`. */
+  /** In lower case: a model's name, or a prefix followed by `*`. */
   readonly model: string
   /** The only service tier that it applies to; null for all. */
   readonly service_tier: string | null
   /** `OverlayPrices` as JSON: parsed when an event first needs it. */
   readonly prices: string
   readonly effective_from_ms: number
-  /** The first moment at which it no longer applies. */
+  /** The end of its validity, exclusive. */
   readonly effective_to_ms: number | null
   /** `FEED` for a price of the feed, which the prices of the operator and of customers precede. */
   readonly created_by?: string

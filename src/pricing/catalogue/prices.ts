@@ -176,7 +176,7 @@ function chooseRegion(
   if (modifier !== undefined) return { modifier }
   if (regions.length === 0 && profiles.length === 0) return {}
   if (regions.some((one) => one.names.includes(name))) return {}
-  // The name already has the list of a region, or of any.
+  // The name already selects a region's list, or the list for all regions.
   const lists = ['regional', ...profiles.map(({ prefix }) => prefix)]
   if (names.some((model) => lists.some((list) => model.startsWith(`${list}.`)))) return {}
   return { warning: `no price for region ${shown(region)}; billed at list price` }

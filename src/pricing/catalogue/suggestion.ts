@@ -91,7 +91,7 @@ function cacheSuggestion(request: CostRequest, now: PicoUsd): Suggestion[] {
   const usage: Usage = { ...request.usage, cache_read_tokens: repeated }
   const suggestion = priced({ ...request, usage }, now, 'cache', [
     'half of the input repeats the beginning of an earlier request and is read from the cache',
-    'what the first request pays for writing the cache is left out',
+    'the cost of writing the cache in the first request is left out',
   ])
   return suggestion === undefined ? [] : [suggestion]
 }
@@ -103,7 +103,10 @@ interface Candidate {
   readonly same_size: boolean
 }
 
-/** By model; the size of the catalogue bounds it. Comparing the names of a provider takes 250 us, a request 30. */
+/**
+ * By model; the size of the catalogue bounds it. Comparing the names of a provider takes 250 us, while a
+ * request takes 30 us.
+ */
 const candidates = new WeakMap<ModelRef, readonly Candidate[]>()
 
 /** Returns the models of the same provider and family that are not older, whatever they cost. */

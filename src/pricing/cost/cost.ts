@@ -37,7 +37,10 @@ export type CostResult =
   | {
       readonly kind: 'priced'
       readonly cost: PicoUsd
-      /** Computes the lines of the cost. A function: ingest never needs them, and an object with a getter is slow to make. */
+      /**
+       * Computes the lines of the cost. It is a function, because ingest never needs the lines and an object
+       * with a getter is slow to create.
+       */
       readonly breakdown: () => readonly BreakdownLine[]
       readonly price_version: string
       readonly warnings?: readonly string[]
@@ -144,7 +147,7 @@ export function pricedSum(all: readonly ListedUsage[]): CostResult {
   }
 }
 
-/** Between the versions of the lists that priced one event together. */
+/** Separates the versions of the lists that priced one event together. */
 export const VERSION_AND = '+'
 
 /** Returns the exact price of usage by a list, in pico-units of the list's currency, before rounding. */

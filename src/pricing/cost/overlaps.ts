@@ -53,7 +53,7 @@ function fill(
 
 const ORDER = ['text', 'image', 'audio', 'video']
 
-/** Totals that split two ways. Cache writes follow the input, which determines their modality. */
+/** Totals that are split in two ways. Cache writes follow the input, which determines their modality. */
 const GRIDS = (['input_tokens', 'cache_write_tokens', 'output_tokens'] as const).map((total) => {
   const [modalities = [], kinds = []] = partitions(total)
   const rows = modalities

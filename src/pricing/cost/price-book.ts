@@ -124,13 +124,13 @@ export function pricesInForce(book: PriceBook, conditions: PriceConditions): Pri
   return { source: sourceOf(book, overlay), overlay, prices, price_version: chosen.list.version, model }
 }
 
-/** An overlay that decides a price, and whose it is. */
+/** An overlay that decides a price, and its owner. */
 export interface Layer {
   readonly source: PriceSource
   readonly overlay: PriceOverlay
 }
 
-/** Returns the overlays that decide a price, the first in front: a multiplier needs those below it. */
+/** Returns the overlays that decide a price, highest precedence first: a multiplier needs those below it. */
 export function layersOf(book: PriceBook, conditions: PriceConditions): readonly Layer[] {
   return deciding(book, overlaysFor(book, conditions) ?? [])
 }

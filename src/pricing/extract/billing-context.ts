@@ -132,8 +132,8 @@ function plainDecimal(value: number): string | undefined {
 const TOLERANCE_PERCENT = 1n
 
 /**
- * Returns a warning if a gateway's own cost (OpenRouter's `usage.cost` and the like) is more than 1 % away from the
- * price list's. Ours is charged: the reported one may contain credits, rounding, or nothing at all.
+ * Returns a warning if a gateway's own cost (OpenRouter's `usage.cost` and the like) is more than 1 % away
+ * from the price list's. Our cost is charged: the reported cost may be rounded, reduced by credits, or zero.
  */
 export function reportedCostWarning(cost: PicoUsd, reported_cost_usd: string): string | undefined {
   const reported = parseDecimal(cut(reported_cost_usd), USD_DECIMALS)

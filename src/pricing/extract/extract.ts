@@ -39,10 +39,10 @@ export interface ExtractError {
 }
 
 /**
- * Reads the usage of a whole response or of its usage part. `api` decides how the body is read and must fit; without
- * it, of all shapes the one that explains most of the body's numbers is taken, and of several the provider's own: a
- * body is read by what it is, since gateways answer in the shapes of others. `model` is the name that the caller gives.
- * Never throws.
+ * Reads the usage of a whole response or of its usage part. `api` decides how the body is read and must fit.
+ * Without it, the shape that explains most of the body's numbers is taken, and of several such shapes the
+ * provider's own. The provider alone does not decide, since gateways answer in the shapes of other providers.
+ * `model` is the name that the caller gives. Never throws.
  */
 export function extractUsage(
   provider: ProviderRef | undefined,

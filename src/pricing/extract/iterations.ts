@@ -28,9 +28,9 @@ const FIELDS = [
 ] as const
 
 /**
- * Reads Anthropic's `usage.iterations`, whose sum is what is billed: the counts above them leave out compaction, and an
- * advisor, which has a model of its own (platform.claude.com/docs/en/build-with-claude/compaction). Undefined for a
- * usage without iterations, or with some that do not explain the counts above them.
+ * Reads Anthropic's `usage.iterations`, whose sum is billed. The counts above them leave out compaction, and
+ * an advisor, which has its own model (platform.claude.com/docs/en/build-with-claude/compaction). Undefined
+ * for a usage without iterations, or with some that do not explain the counts above them.
  */
 export function readIterations(root: Located, model: string | undefined): Iterations | undefined {
   const list = ownValue(root.value, 'iterations')
@@ -60,7 +60,7 @@ export function readIterations(root: Located, model: string | undefined): Iterat
   return { parts: withLongWrites(parts, root.value), read, seen, warnings }
 }
 
-/** The same count of some iterations, where input is without what the cache has. */
+/** Sums one count over some iterations. Input is counted without cached tokens, as in the response. */
 function total(usages: readonly Usage[], field: (typeof FIELDS)[number]): number {
   return usages.reduce((sum, usage) => {
     const { input_tokens = 0, cache_read_tokens = 0, cache_write_tokens = 0, output_tokens = 0 } = usage

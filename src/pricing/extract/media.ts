@@ -63,7 +63,7 @@ export function mediaOfBody(
   }
 }
 
-/** The images of OpenAI's API and those like it, of Vertex, and of Google's SDK. */
+/** The fields with images: of OpenAI's API and similar ones, of Vertex, and of Google's SDK. */
 const IMAGE_LISTS = ['data', 'predictions', 'generatedImages']
 const IMAGE_KEYS = ['url', 'b64_json', 'bytesBase64Encoded', 'gcsUri', 'image']
 

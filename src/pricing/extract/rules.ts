@@ -1,7 +1,7 @@
 import { isUsageUnit, USAGE_UNITS, type UsageUnit } from '../units.ts'
 import { MAX_QUANTITY, type Usage } from '../usage.ts'
 
-/** Reads the notation of `shapes.ts`, and bodies by it. Never throws for any body. */
+/** Reads the notation of `shapes.ts`, and response bodies by its rules. Never throws for any body. */
 export interface Shape {
   readonly roots: readonly Path[]
   /** The last steps of the roots: a usage part may be sent in an object of its own. */

@@ -162,7 +162,10 @@ const INTERACTIONS = [
   'total_output_tokens! > output_tokens',
 ].join('; ')
 
-/** Vercel AI SDK: 4; 5, with lone totals; 6 and 7, with details; and the provider-level form of 6 and 7. */
+/**
+ * Vercel AI SDK: version 4; version 5, with totals only; versions 6 and 7, with details; and the
+ * provider-level form of versions 6 and 7.
+ */
 const AI_SDK_4 = [
   'usage',
   'model or modelId or response/modelId',
@@ -246,7 +249,7 @@ const OPEN_TELEMETRY = [
   'gen_ai.response.model or gen_ai.request.model',
   ...telemetryRules('gen_ai.usage.'),
 ].join('; ')
-/** The same where the keys are nested objects. */
+/** The same attributes, with keys as nested objects. */
 const NESTED_TELEMETRY = [
   'attributes/gen_ai/usage or gen_ai/usage!',
   '/attributes/gen_ai/response/model or /attributes/gen_ai/request/model or /gen_ai/response/model or /gen_ai/request/model',

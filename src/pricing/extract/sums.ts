@@ -4,8 +4,9 @@ import { isRecord, ownValue, type Reading } from './rules.ts'
 import { unreadUsage } from './unread.ts'
 
 /**
- * Corrects a reading by its own arithmetic. Whether reasoning is inside the output or beside it, and cached tokens
- * inside the input or beside it, depends on the provider behind an API or an SDK; the totals of the response say it.
+ * Corrects a reading by its own arithmetic. Whether reasoning is inside the output or beside it, and cached
+ * tokens inside the input or beside it, depends on the provider behind an API or an SDK; the totals of the
+ * response show it.
  */
 export function correctedSums(
   reading: Reading,

@@ -1,9 +1,9 @@
 import { isRecord, type Located } from './rules.ts'
 
 /**
- * The rule behind reading responses: every number of a usage object is read, known as redundant, or named in a warning.
- * Redundant are totals, what a total already contains, times, costs (which are compared and not added), and what
- * providers do for free.
+ * The rule behind reading responses: every number of a usage object is read, known as redundant, or named in
+ * a warning. Redundant numbers are totals, parts that a total already contains, times, costs (which are
+ * compared and not added), and free services of providers.
  */
 const REDUNDANT: readonly RegExp[] = [
   // Totals of the other numbers.
@@ -13,9 +13,9 @@ const REDUNDANT: readonly RegExp[] = [
   /(^|[._])(prompt|completion|queue|total|load|eval|prompt_eval|generation)_?(time|duration)$|latency|_ms$|_per_sec(ond)?$/,
   // Costs: `reported_cost_usd` compares them.
   /(^|[._])cost([._]|$)|cost_|_cost|(^|\.)is_byok$|ticks$/,
-  // Inside the completion, kept or thrown away.
+  // Predicted tokens inside the completion, accepted or rejected.
   /(accepted|rejected)_?prediction_?tokens$/,
-  // Inside the output at its price, where a reseller has no other.
+  // Part of the output and billed at its price, because the reseller has no other price.
   /(^|\.)output_tokens_details\.thinking_tokens$/,
   // Cache hits of a server that gives no discount.
   /(^|\.)num_cached_tokens$/,
@@ -45,7 +45,7 @@ export function unreadNumbers(root: Located, seen: ReadonlySet<string>): string[
   const unread = [...numbersOf(root.value, root.path, 0)].slice(0, MAX_NUMBERS).filter(({ path, value }) => {
     if (value <= 0 || seen.has(path)) return false
     const name = path.toLowerCase()
-    // The attributes of a span are about more than usage.
+    // A span also has attributes that are not about usage.
     if (root.path.endsWith('attributes') && !/usage|token_count/.test(name)) return false
     return !REDUNDANT.some((pattern) => pattern.test(name))
   })
@@ -54,7 +54,7 @@ export function unreadNumbers(root: Located, seen: ReadonlySet<string>): string[
   return more > 0 ? [...named, unreadUsage(`${more} more numbers`)] : named
 }
 
-/** Words a warning about something that was used and is not in the cost. */
+/** Returns the warning about usage that is not in the cost. */
 export function unreadUsage(what: string): string {
   return `unread_usage: ${what} and is not in the cost`
 }
