@@ -96,8 +96,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /**
-   * Takes packed messages: a Worker calls `handle` instead where it finds an object of a deployment before this method.
-   * A Worker of an earlier deployment does not ask for packed results.
+   * Takes packed messages. A Worker that finds an object of an earlier deployment, which lacks this method,
+   * calls `handle` instead. A Worker of an earlier deployment does not ask for packed results.
    */
   ingest(caller_json: string, packed: string, texts: readonly string[], packs = false): Promise<Reply> {
     return this.answer('ingest', caller_json, packed, texts, packs ? packResult : JSON.stringify)
@@ -112,7 +112,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   ): Promise<Reply> {
     const { access } = operationOf(name)
     const caller = parse<Caller>(caller_json)
-    // By what they occupy: texts travel apart only if they are large.
+    // The memory of the message: texts are sent separately only if they are large.
     const length = texts.reduce((sum, text) => sum + memoryOf(text), message_json.length)
     const request: Request = { caller, length, texts }
     if (access === 'service')
@@ -130,8 +130,9 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
   }
 
   /**
-   * Checks on a ledger that may be idle. `d1_row` is the last journal row that D1 has: less than the object's cursor
-   * means that D1 was restored from a backup. Arms the alarm for overdue items, also where the platform gave it up.
+   * Checks on a ledger that may be idle. `d1_row` is the last journal row that D1 has: less than the object's
+   * cursor means that D1 was restored from a backup. Arms the alarm for overdue items, even if the platform
+   * has stopped retrying it.
    */
   async wake(d1_row?: number): Promise<void> {
     const { store, alarms, projector } = this.ledger
@@ -167,7 +168,7 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
 
   private idsOf(identity: Identity): LedgerIds {
     const { opened_at_ms } = identity
-    // An opening that failed had another time.
+    // A failed opening may have left ids of another time.
     if (this.ids?.opened_at_ms !== opened_at_ms) this.ids = new LedgerIds(tagOf(identity), opened_at_ms)
     return this.ids
   }

@@ -45,7 +45,7 @@ export interface LedgerContext {
   readonly alarms: LedgerAlarm
   readonly payments: LedgerPayments
   readonly config: () => Config
-  /** Throws when the ledger was not opened: admission refuses a client's operation before. */
+  /** Throws when the ledger was not opened; admission refuses a client's operation earlier. */
   readonly burnContext: () => BurnContext
   readonly log: (event: string, error: unknown) => void
 }
@@ -69,7 +69,7 @@ type Direct<N extends OperationName> = (
 
 /** An operation that changes a draft of the next group commit, and is answered when that is durable. */
 interface Grouped<N extends OperationName> {
-  /** Parses a message that is not JSON of the message itself. */
+  /** Parses the message if it has another form than plain JSON. */
   readonly parse?: (message_json: string) => MessageOf<N>
   readonly apply: (
     draft: Draft,
@@ -78,7 +78,7 @@ interface Grouped<N extends OperationName> {
     request: Request,
     ledger: LedgerContext,
   ) => Result<N>
-  /** Records what has happened already: a full database takes it too. */
+  /** Records something that has already happened, so a full database accepts it too. */
   readonly always?: true
 }
 
@@ -178,7 +178,7 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
   entries: ({ store, burnContext }, message) => readUnflushed(store, burnContext().ids, message),
 
   notifications({ store, projector }, message) {
-    // Read by a stream that begins, before the flush knows of it.
+    // A new stream reads this before the flush knows of the stream.
     projector.isListenedTo = true
     return readUnflushedNotifications(store.journal, message)
   },
@@ -311,14 +311,14 @@ const HANDLERS: { readonly [N in OperationName]: Handler<N> } = {
     try {
       commits.commit((draft) => draft.notify({ type: 'customer.suspended', data: {} }), undefined, take)
     } catch (error) {
-      // The transaction is undone, and the account in memory with it: the next push is taken.
+      // The transaction is undone together with the account in memory, so that the next push is accepted.
       store.account.load()
       throw error
     }
     return DONE
   },
 
-  // A tail that is too long to flush in one call is too long to be summed in one, too.
+  // A tail that is too long to flush in one call is also too long to sum in one.
   books: (ledger) =>
     withD1(ledger, async () =>
       (await ledger.projector.catchUp()) ? { kind: 'done', answer: booksOf(ledger.store) } : UNAVAILABLE,

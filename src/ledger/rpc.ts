@@ -16,11 +16,15 @@ import type { Refused } from './model/refusal.ts'
 import type { Idempotency } from './model/vocabulary.ts'
 
 /**
- * Every operation of a ledger object, once: the types of its message and result, who may call it, whether it may be
- * sent again. The client's calls (`client/`) and the object's handlers (`operations.ts`) take their types from here.
+ * Every operation of a ledger object, once: the types of its message and result, who may call it, and whether
+ * it may be sent again. The client's calls (`client/`) and the object's handlers (`operations.ts`) take their
+ * types from here.
  */
 export const OPERATIONS = {
-  /** Opens the ledger: its customer's wallet and the sign-up grant. Opened before, it only takes a newer account. */
+  /**
+   * Opens the ledger: its customer's wallet and the sign-up grant. If the ledger is already open, it only
+   * takes a newer account.
+   */
   open: operation<ledger.OpenMessage, { readonly kind: 'opened' }>('service'),
   ingest: operation<events.IngestMessage, events.IngestResult>('write', {
     repeatable: (message) => isKeyed(message.shape === 'single' ? message.item : message),
@@ -33,8 +37,8 @@ export const OPERATIONS = {
   /** The open holds of the ledger or of one wallet, newest first. */
   holds: operation<holds.HoldsMessage, holds.HoldsResult>('read'),
   /**
-   * Holds credits for a call of a provider. With a key it is not sent again: the first one may have been done, and would
-   * be answered as a call that runs.
+   * Holds credits for a call of a provider. A call with a key is not sent again: the first try may have been
+   * executed, and the second would be answered as a running call.
    */
   openCall: operation<calls.OpenCallMessage, calls.OpenCallResult>('write', {
     repeatable: (message) => !isKeyed(message),
@@ -52,7 +56,9 @@ export const OPERATIONS = {
   lots: operation<credits.WalletMessage, credits.WalletResult<LotAnswer[]>>('read'),
   /** The recurring grants, newest first. */
   recurringGrants: operation<credits.RecurringMessage, credits.WalletResult<RecurringAnswer[]>>('read'),
-  /** The entries that D1 may not have yet, newest first, and where D1's begin. */
+  /**
+   * The entries that D1 may not have yet, newest first, and the first entry number that D1 has below them.
+   */
   entries: operation<ledger.EntriesMessage, ledger.EntriesResult>('read'),
   /** The notifications that D1 may not have yet, oldest first. */
   notifications: operation<notifications.NotificationsMessage, notifications.NotificationsResult>('read'),
@@ -60,7 +66,7 @@ export const OPERATIONS = {
   notify: operation<notifications.NotifyMessage, Done | Refused>('service'),
   /** The progress of commits, and of their copies in D1. */
   projectionState: operation<ledger.ProjectionStateMessage, ledger.ProjectionStateResult>('read'),
-  /** Saves a burn table or a new version of one: it rates the events after it. */
+  /** Saves a burn table or a new version of one, which rates later events. */
   saveBurnTable: operation<burnTables.SaveBurnTableMessage, burnTables.BurnTableResult>('write', {
     repeatable: isKeyed,
   }),
@@ -71,7 +77,7 @@ export const OPERATIONS = {
   explain: operation<burnTables.ExplainMessage, burnTables.ExplainResult>('read'),
   /** Prices items, each by the burn table of its time. Moves nothing. */
   quote: operation<burnTables.QuoteMessage, burnTables.QuoteResult>('read'),
-  /** Makes, replaces or deletes an entitlement: it applies to the events after it. */
+  /** Creates, replaces or deletes an entitlement, which applies to later events. */
   changeEntitlement: operation<entitlements.ChangeEntitlementMessage, entitlements.EntitlementResult>(
     'write',
     { repeatable: (message) => isKeyed(message) || message.change.kind === 'replace' },
@@ -124,7 +130,9 @@ export const OPERATIONS = {
   >('service', { long: true }),
   /** All burn tables of a live ledger, for the test ledger of the same customer. */
   burnTableSnapshot: operation<object, BurnTableSnapshot>('service'),
-  /** Takes the live ledger's burn tables; an older snapshot changes nothing, nor does one for an unopened ledger. */
+  /**
+   * Takes the live ledger's burn tables. An older snapshot, or one for an unopened ledger, changes nothing.
+   */
   acceptBurnTables: operation<BurnTableSnapshot, Done>('service'),
   /** The revision of the last change of entitlements that this ledger has. */
   entitlementRevision: operation<object, number>('service'),
@@ -139,7 +147,7 @@ export type OperationAccess = Access | 'service'
 
 interface Operation<M, R> {
   readonly access: OperationAccess
-  /** Whether a call that may have been done can be sent again. */
+  /** Whether a call that may have been executed can be sent again. */
   readonly repeatable: (message: M) => boolean
   /** Works with D1 too, batch after batch, and may take three times as long as other calls. */
   readonly long: boolean

@@ -9,9 +9,9 @@ export type Exec = (query: string, ...bindings: SqlStorageValue[]) => Record<str
 export type Migration = (sql: SqlStorage) => void
 
 /**
- * The object's tables, version by version: `MIGRATIONS[n - 1]` makes version n. An object is brought forward when it
- * next wakes, at the cost of the rows that its migration writes. Never edit a deployed migration: append, and change
- * `docs/storage-schema.md`.
+ * The object's tables, version by version: `MIGRATIONS[n - 1]` makes version n. An object is upgraded when it
+ * next wakes, at the cost of the rows that its migration writes. Never edit a deployed migration: append, and
+ * change `docs/storage-schema.md`.
  */
 export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_1),
@@ -229,7 +229,7 @@ const VERSION_5 = `
 
 const PURCHASE_ROWS = `SELECT format, body FROM journal WHERE instr(body, '"pr":') > 0 ORDER BY row_id`
 
-/** Version 5: a payment credits once. Those of the purchases that the journal still has are recorded. */
+/** Version 5: a payment credits once. Records the payments of the purchases that the journal still has. */
 function recordPayments(sql: SqlStorage): void {
   sql.exec(VERSION_5)
   for (const { format, body } of sql.exec(PURCHASE_ROWS)) {
@@ -361,7 +361,7 @@ function versionOf(sql: SqlStorage): number {
   )
 }
 
-/** The ledger's single values. One row written for each that is set. */
+/** The ledger's single values. 1 row written for each value that is set. */
 export class MetaTable {
   private readonly exec: Exec
 

@@ -111,7 +111,7 @@ describe('a rolling limit', () => {
     later(5 * HOUR_MS)
     const refused = await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
     expect(refused).toMatchObject({ used: 1, resets_at: null })
-    expect(refused.detail).toContain('Nothing of it frees with time.')
+    expect(refused.detail).toContain('Time does not reset it.')
     await answered(key, `/v1/holds/${textField(hold, 'hold_id')}/capture`, { credits: 5, final: true })
     const next = await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
     expect(next.resets_at).toBe(at(5 * HOUR_MS + 61 * MINUTE_MS))

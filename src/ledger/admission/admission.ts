@@ -55,7 +55,7 @@ export class Admission {
       return { rate, refusal: refused({ code: 'rate_limited', limit, retry_after_s: resets_in_s }) }
     }
     const admitted = rate ? { rate } : {}
-    // A portal token ends with its customer's activity, although it only reads.
+    // A portal token works only while its customer is active, although it only reads.
     return account.admits(caller.portal_token === undefined ? access : 'write')
       ? admitted
       : { ...admitted, refusal: refused({ code: 'customer_suspended' }) }
@@ -77,7 +77,10 @@ export class Admission {
 
 const KEY = 'account'
 
-/** For a ledger that was opened before accounts existed; the next change of its customer sets it. */
+/**
+ * The account of a ledger that was opened before accounts existed. The next change of its customer replaces
+ * it.
+ */
 const UNKNOWN: Account = { tier: 'STARTER', status: 'ACTIVE', revision: 0 }
 
 /**

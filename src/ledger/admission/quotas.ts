@@ -4,8 +4,8 @@ import type { JsonText } from '../model/json.ts'
 import type { Refusal } from '../model/refusal.ts'
 
 /**
- * The quotas of what requests store for good besides events, by the tier of the ledger's customer. Events have the
- * monthly quota of `overQuota`.
+ * The quotas of data that requests store permanently, besides events, by the tier of the ledger's customer.
+ * Events have the monthly quota of `overQuota`.
  */
 export interface StoredQuotas {
   /** Grants, purchases, movements, holds and entitlements in a UTC month; null for no limit. */

@@ -40,7 +40,7 @@ export class BurnTableRows {
     return parseStored(row.definition)
   }
 
-  /** One row written. In a transaction that is rolled back, call `forget`. */
+  /** One row written. If its transaction is rolled back, call `forget`. */
   insert(row: BurnTableRow): void {
     const definition = JSON.stringify(row.definition)
     this.exec(

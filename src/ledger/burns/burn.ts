@@ -50,7 +50,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
     const settled = settleByHold(draft, payer, event, event.hold, rated, item)
     if (settled) return settled
   }
-  // Settled first: a hold that has expired gives its limits back.
+  // Settles first, because an expired hold releases what it reserved of its limits.
   const wallet = settle(draft, payer)
   const use = admit(
     draft,
@@ -78,7 +78,7 @@ function burn(draft: Draft, event: PricedEvent, item: IngestItem, context: BurnC
 const HOLD_NOT_OPEN: readonly string[] = ['hold_not_open']
 const NO_WARNINGS: readonly string[] = []
 
-/** A burn's entry; its lots have been moved. */
+/** Creates the entry of a burn. The caller has already moved the lots. */
 export function burnEntry(
   event: PricedEvent,
   idempotency: Idempotency | undefined,

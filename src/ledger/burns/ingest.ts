@@ -27,8 +27,8 @@ function ingestOne(draft: Draft, item: IngestItem, context: BurnContext): Ingest
 }
 
 /**
- * The events of a batch in order, each on its own. With a key of its own the batch is answered as a whole from then
- * on, rejections included, so its answer is kept.
+ * Ingests the events of a batch in order, each on its own. A batch with its own key is answered as a whole
+ * from then on, rejections included, so its answer is stored.
  */
 function ingestBatch(
   draft: Draft,

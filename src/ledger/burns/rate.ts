@@ -43,8 +43,8 @@ export interface Rated extends Omit<Charge, 'kind'> {
 }
 
 /**
- * Rates an event by the burn table in force at its time, after the wallet's use in the period of its arrival. The caller
- * that burns it also calls `countUse`.
+ * Rates an event by the burn table in force at its time, given the wallet's use in the period of its arrival.
+ * The caller that burns it also calls `countUse`.
  */
 export function rate(
   event: PricedEvent,

@@ -128,7 +128,10 @@ function keepCharge(draft: Draft, { entry, charge: known }: UnratedEvent, charge
   if (JSON.stringify(known) !== JSON.stringify(charge)) draft.unpaidCharges.set(entry.number, charge)
 }
 
-/** Appends one more entry: a burn of the debt, or a refund of `amount`, which a ceiling burned too much. */
+/**
+ * Appends one more entry: a burn of the debt, or a refund of `amount`, which was burned in excess because of
+ * a ceiling.
+ */
 function settleDifference(
   draft: Draft,
   wallet: Wallet,

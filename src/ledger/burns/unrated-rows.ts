@@ -8,7 +8,7 @@ import type { ProviderCharge } from '../model/vocabulary.ts'
 
 import type { Exec, MetaTable } from '../tables.ts'
 
-/** As the index `unrated_models` spells them, so that SQLite uses it. */
+/** Spelled as in the index `unrated_models`, so that SQLite uses it. */
 const PROVIDER = "coalesce(record ->> '$.event.provider', '')"
 const MODEL = "coalesce(record ->> '$.event.model', '')"
 

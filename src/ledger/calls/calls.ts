@@ -183,7 +183,7 @@ function roomOf({ entitlement: { limit_type, unit }, limit, window, quantity }: 
   return limit_type === 'HARD' && limit !== null ? [{ unit, room: limit - window.used - quantity }] : []
 }
 
-/** How many of `steps` fit into a room, if all of them take `span`. */
+/** Returns how many of `steps` fit into a room, if all of them take `span`. */
 function stepsIn(room: bigint, span: bigint, steps: bigint): bigint {
   return span <= room || span <= 0n ? steps : (room * steps) / span
 }
@@ -224,7 +224,8 @@ export function settleCall(draft: Draft, message: SettleCallMessage, context: Bu
   const isOpen = findHold(settled, ref) !== undefined
   if (event === null) {
     const changed = isOpen ? draft.change(settled) : settled
-    // It stores the end of a hold, as often as a provider refuses: an event is counted as one by itself.
+    // A refused call counts as a change, because it stores the end of a hold. A charged call needs no count:
+    // its event counts.
     if (isOpen) countStored(draft)
     if (isOpen) endHold(draft, changed, heldBy(changed, ref), 'released')
     return {
@@ -267,7 +268,10 @@ function chargeHold(
   return entry
 }
 
-/** Charges a call whose hold is over, and that noted nothing, what the wallet has; at most the hold if it is capped. */
+/**
+ * Charges a call whose hold has ended without a note: as much as the wallet has, and at most the hold if the
+ * charge is capped.
+ */
 function chargeLate(
   draft: Draft,
   wallet: Wallet,
@@ -291,8 +295,8 @@ function chargeLate(
 }
 
 /**
- * Charges the whole hold, as credits: the burn table refuses the model that it took when the call began. Nothing can be
- * refused any more, and nothing that was delivered is free.
+ * Charges the whole hold, as credits, because the burn table now refuses the model that it accepted when the
+ * call began. The call can no longer be refused, and delivered output is never free.
  */
 function chargeHeld(
   draft: Draft,
@@ -328,7 +332,10 @@ function openHold(draft: Draft, ref: WalletItemRef): Wallet | undefined {
   return settled && findHold(settled, ref) ? settled : undefined
 }
 
-/** The entry that a call was charged with. Read as a batch's key is, which a full store takes too. */
+/**
+ * The entry that a call was charged with. The key is checked like that of a batch, which a full store accepts
+ * too.
+ */
 function settlement(draft: Draft, ref: WalletItemRef): Entry | undefined {
   const check = draft.checkKey(settlementOf(ref), 'batch')
   return check.kind === 'replay' && check.record.kind === 'entry' ? check.record : undefined

@@ -37,8 +37,8 @@ export function chargeNoted(draft: Draft, wallet: Wallet, hold: Hold): Entry | u
 }
 
 /**
- * The idempotency key of a call's charge, so that no call is charged twice: neither by its settlement sent again, nor by
- * its settlement after its hold expired. No client can send a key that begins so.
+ * The idempotency key of a call's charge, so that no call is charged twice, even if its settlement is
+ * repeated or arrives after its hold has expired. No client can send a key with this prefix.
  */
 export function settlementOf({ number, wallet, created_at_ms }: WalletItemRef): Idempotency {
   return { key: `\u0000call ${wallet}.${number}.${created_at_ms}`, fingerprint: 'call' }

@@ -33,8 +33,9 @@ export interface CallOptions {
 export type Asked<N extends OperationName> = MessageOf<N> & { readonly caller: Caller }
 
 /**
- * Sends a client's request and notes the object's rate count on its caller. The second try of a call is not counted: the
- * first one may have been, and may have been done, and must not be answered `rate_limited`.
+ * Sends a client's request and notes the object's rate count on its caller. The second try of a call is not
+ * counted: the first one may have been counted and executed, so the second must not be answered
+ * `rate_limited`.
  */
 export function ask<N extends OperationName>(
   env: Bindings,
@@ -62,7 +63,7 @@ export function ask<N extends OperationName>(
   )
 }
 
-/** The call itself, whose caller is JSON, and how the text of its result is read. */
+/** One call, with the caller as JSON, and the parser of its result. */
 export interface Post<N extends OperationName> {
   readonly post: (stub: Stub, caller: string) => Promise<Reply>
   readonly read: (result: string) => ResultOf<N>
@@ -99,9 +100,9 @@ export async function send<N extends OperationName>(
 }
 
 /**
- * Makes one call, and a second one with a fresh stub if the runtime says that the failure was passing and the call is
- * repeatable. Any other call might have been done, and is not done twice. A call that is not answered in time is given
- * up; the client can send it again with its idempotency key.
+ * Makes one call, and a second one with a fresh stub if the runtime says that the failure was passing and the
+ * call is repeatable. Any other call may have been executed, and is not repeated. A call that is not answered
+ * in time is abandoned; the client can send it again with its idempotency key.
  */
 export async function call<T>(
   env: Bindings,
@@ -143,7 +144,10 @@ interface Wait {
 
 const waits = new AsyncLocalStorage<Wait>()
 
-/** Runs a request and returns how long it waited, in milliseconds; calls that ran at once are added up. */
+/**
+ * Runs a request and returns how long it waited, in milliseconds; the durations of concurrent calls are added
+ * up.
+ */
 export async function measureObjectWait(request: () => Promise<unknown>): Promise<number> {
   const wait: Wait = { waited_ms: 0 }
   await waits.run(wait, request)

@@ -79,7 +79,7 @@ export function checkEntitlement(
     : ask(env, ledger, 'checkAndHold', { ...request, hold_ms })
 }
 
-/** Opens the ledger; can be repeated. The first call decides for good where the object lives. */
+/** Opens the ledger; can be repeated. The first call decides the location of the object permanently. */
 export function openLedger(
   env: Bindings,
   message: OpenMessage,
@@ -105,7 +105,7 @@ export async function shareEntitlements(env: Bindings, customer_id: string): Pro
   }
 }
 
-/** Notes the estimate of a call that runs. Can be repeated. */
+/** Notes the estimate of a running call. Can be repeated. */
 export function noteCall(
   env: Bindings,
   ledger: LedgerName,
@@ -114,7 +114,7 @@ export function noteCall(
   return command(env, ledger, 'noteCall', message)
 }
 
-/** Charges or releases a call, however often it is sent. */
+/** Charges or releases a call, at most once. Can be repeated. */
 export function settleCall(
   env: Bindings,
   ledger: LedgerName,
@@ -123,7 +123,10 @@ export function settleCall(
   return command(env, ledger, 'settleCall', message)
 }
 
-/** Adds a notification of something that happened outside of the ledger. Can be repeated: its id adds one. */
+/**
+ * Adds a notification of something that happened outside of the ledger. Can be repeated: each id adds one
+ * notification.
+ */
 export function notify(
   env: Bindings,
   ledger: LedgerName,

@@ -13,7 +13,10 @@ export function classifyTransportError(error: unknown): TransportFailure {
   return error instanceof Error && isResetMessage(error.message) ? 'passing' : 'bug'
 }
 
-/** Whether the object has no such method, so that the call did nothing: it may be of an earlier deployment for seconds. */
+/**
+ * Whether the object has no such method, so that the call did nothing: for a few seconds, it may run an
+ * earlier deployment.
+ */
 export function lacksMethod(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('The RPC receiver does not implement')
 }
@@ -22,7 +25,7 @@ function hasFlag(error: unknown, flag: string): boolean {
   return typeof error === 'object' && error !== null && Reflect.get(error, flag) === true
 }
 
-/** Some resets reach the caller without a flag, only with the runtime's words. */
+/** Some resets reach the caller without a flag, only with the runtime's message. */
 function isResetMessage(message: string): boolean {
   return (
     message.includes('Durable Object reset') ||

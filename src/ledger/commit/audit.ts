@@ -15,8 +15,8 @@ export interface Audited<T> {
 }
 
 /**
- * Records the change of an operation and returns its outcome. The record is in the journal row of the same commit: it
- * costs no row, and is there if and only if the change is.
+ * Records the change of an operation and returns its outcome. The record is in the journal row of the same
+ * commit: it costs no row, and exists if and only if the change does.
  */
 export function recordChange<T>(draft: Draft, caller: Caller, { outcome, change }: Audited<T>): T {
   if (change) {
@@ -31,7 +31,7 @@ export function recordChange<T>(draft: Draft, caller: Caller, { outcome, change 
   return outcome
 }
 
-/** A decimal as a number where a double writes the very same text, and otherwise as that text. */
+/** Returns a decimal as a number if a double prints exactly the same text, and as that text otherwise. */
 export function exactNumber(decimal: string): number | string {
   const number = Number(decimal)
   return String(number) === decimal ? number : decimal

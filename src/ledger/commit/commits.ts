@@ -7,7 +7,7 @@ interface Options {
   readonly store: LedgerStore
   /** Runs before a draft is written, after its last request: adds its notifications, alerts and due top-ups. */
   readonly complete: (draft: Draft, identity: Identity) => void
-  /** The size of the database from which on it takes no changes of clients. */
+  /** The size of the database at which it stops accepting changes of clients. */
   readonly max_bytes: () => number
   readonly onCommitted: (draft: Draft) => void
   readonly log: (event: string, error: unknown) => void
@@ -52,7 +52,7 @@ export class Commits {
     this.isFull = this.database_bytes >= this.options.max_bytes()
   }
 
-  /** A new unit of work. Dropped, it has changed nothing. */
+  /** Creates a unit of work. Dropping it undoes it. */
   draft(): Draft {
     const { store } = this.options
     return new Draft(store, store.counters, Date.now())
@@ -119,7 +119,7 @@ export class Commits {
       if (this.unmeasured >= BYTES_A_MEASUREMENT) this.measure()
       onCommitted(draft)
     } catch (error) {
-      // The next commit arms the alarm, or the next start.
+      // The next commit or the next start arms the alarm.
       log('alarm_not_armed', error)
     }
   }
@@ -137,15 +137,15 @@ interface Waiting {
 }
 
 /**
- * A group that has this many records, or has taken this weight, takes no further request. This keeps a transaction,
- * its journal rows and the time for which it blocks the object small: 2,000 events take about 20 ms.
+ * A group that has this many records or this weight accepts no further request. This keeps a transaction, its
+ * journal rows and the time for which it blocks the object small: 2,000 events take about 20 ms.
  */
 const MAX_GROUP_RECORDS = 2_000
 const MAX_GROUP_WEIGHT = 4_000
 
 /**
- * The most that may wait: 22 MB of messages and of what their metadata occupies. 50 batches of 1,000 events fit.
- * Past it, the ledger answers `overloaded` at once, to bound memory and latency.
+ * The limit of the waiting requests: 22 MB of messages and of the memory of their metadata, enough for 50
+ * batches of 1,000 events. Above it, the ledger answers `overloaded` at once, to bound memory and latency.
  */
 export const MAX_WAITING_WEIGHT = 22_000
 
@@ -154,15 +154,16 @@ export function weightOf(json_length: number): number {
   return Math.ceil(json_length / 1024)
 }
 
-/** A storage that does not become durable fails its commits by itself: the output gate holds their answers back. */
+/** If storage does not become durable, no code is needed here: the output gate holds the answers back. */
 export function durabilityOf(storage: DurableObjectStorage): () => Promise<void> {
   return () => storage.sync().catch(() => {})
 }
 
 /**
- * Requests that arrive together share one commit. The first one is committed at once, and requests that arrive until it is
- * durable are the next group: groups are as large as the disk is slow, and a request that is alone waits for nothing.
- * No timer is involved: in workerd 1.20261102 one of 0 ms waits for 1.15 ms. docs/decisions/002 has the measurements.
+ * Requests that arrive together share one commit. The first one is committed at once, and requests that
+ * arrive until it is durable are the next group. Groups therefore grow with the latency of the disk, and a
+ * single request does not wait. No timer is involved: in workerd 1.20261102, a timer of 0 ms takes 1.15 ms.
+ * docs/decisions/002 has the measurements.
  */
 export class GroupCommit {
   private waiting: Waiting[] = []
@@ -173,9 +174,9 @@ export class GroupCommit {
   private readonly durable: () => Promise<void>
 
   /**
-   * `commit` applies the function to a new draft and makes it durable, or throws and leaves no trace: then its requests
-   * are tried again. So it must not throw once it is durable. `durable` resolves when the disk has what is committed, and
-   * never rejects.
+   * `commit` applies the function to a new draft and makes it durable, or throws and leaves no trace: then
+   * its requests are tried again. So it must not throw once it is durable. `durable` resolves when the
+   * commits are on disk, and never rejects.
    */
   constructor(commit: (change: (draft: Draft) => void) => void, durable: () => Promise<void>) {
     this.commit = commit
@@ -211,7 +212,7 @@ export class GroupCommit {
         await this.durable()
       }
     } finally {
-      // Also if something throws that no one expects: the next request starts again.
+      // Runs even after an unexpected error, so that the next request starts again.
       this.running = false
     }
   }
@@ -237,7 +238,7 @@ export class GroupCommit {
       return
     }
     this.remove(taken)
-    // Durable: nothing from here on may reach the retry above, which would burn twice.
+    // The commit is durable: an error from here on must not reach the retry above, which would burn twice.
     for (const answer of answers) answer()
   }
 

@@ -21,23 +21,23 @@ export class Draft {
   readonly at_ms: number
   readonly records: JournalRecord[] = []
   readonly wallets = new Map<string, Wallet>()
-  /** Lots that were used up or expired; null: reopened. */
+  /** Lots that were used up or expired; null for a reopened one. */
   readonly closedLots = new Map<number, Lot | null>()
   /** By the number of the burn's entry. */
   readonly givenBacks = new Map<number, GivenBack>()
   /** Counted use of limits, by counter. */
   readonly limitCounters = new Map<number, LimitCounter>()
-  /** Made, replaced or deleted by this commit. Its own burns use the earlier entitlements. */
+  /** Created, replaced or deleted by this commit. Its own burns use the earlier entitlements. */
   readonly entitlements: Entitlement[] = []
   /** Limits that this commit's uses or holds reach, by their order. */
   readonly reachedLimits: ReachedLimit[] = []
   /** The window, or the time, at which a limit was reached and notified, by counter. */
   readonly limitMarks = new Map<number, number>()
-  /** Alerts that changed; null: deleted. */
+  /** Changed alerts; null for a deleted one. */
   readonly alerts = new Map<string, Alert | null>()
   /** Unrated events whose price is known and that their wallet cannot pay, by entry. */
   readonly unpaidCharges = new Map<number, ProviderCharge>()
-  /** Unrated events that are rated now, or (null) voided, by entry. */
+  /** Unrated events that are rated now, by entry; null for a voided one. */
   readonly closedUnrated = new Map<number, Amendment | null>()
   /** Payments of this commit's purchases, by reference. */
   readonly payments = new Map<string, RecordedPayment>()
@@ -45,7 +45,7 @@ export class Draft {
   readonly paymentIntents = new Map<number, Payment>()
   /** The payers of wallets, by the wallet's key. */
   readonly payers = new Map<string, Payer>()
-  /** When the alarm decides about the top-up of a wallet; null for not by itself. */
+  /** The time when the alarm decides about the top-up of a wallet; null if it does not. */
   readonly payersDue = new Map<string, number | null>()
   /** New versions of burn tables. */
   readonly burnTables: BurnTableRow[] = []
@@ -111,8 +111,9 @@ export class Draft {
   }
 
   /**
-   * Whether the key is unused, was used for the same request, or for another one. Once the ledger stores the largest number
-   * of keys, only keys of batches are accepted: one for a thousand events.
+   * Whether the key is unused, was used for the same request, or for another one. Once the ledger stores the
+   * largest number of keys, only keys of batches are accepted, because one key covers up to a thousand
+   * events.
    */
   checkKey(idempotency: Idempotency | undefined, of: 'request' | 'batch' = 'request'): KeyCheck {
     if (!idempotency) return UNUSED
@@ -139,7 +140,10 @@ export class Draft {
     return this.committed.walletByNumber(number)
   }
 
-  /** The wallet with an open lot; undefined when the lot is closed, or never was. Only an open lot costs the search. */
+  /**
+   * The wallet with an open lot; undefined when the lot is closed or never existed. Only an open lot requires
+   * the search.
+   */
   walletOfLot(number: number): Wallet | undefined {
     for (const wallet of this.wallets.values()) {
       if (unusedLots(wallet).some((lot) => lot.number === number)) return wallet
@@ -148,7 +152,7 @@ export class Draft {
     return this.committed.walletOfLot(number)
   }
 
-  /** A closed lot; undefined when the lot is open, or never was. */
+  /** A closed lot; undefined when the lot is open or never existed. */
   closedLot(number: number): Lot | undefined {
     const known = this.closedLots.get(number)
     return known === undefined ? this.committed.closedLot(number) : (known ?? undefined)
@@ -246,7 +250,8 @@ export class Draft {
     wallet.announced = true
     const number = ++this.entry
     const { at_ms } = this
-    // A spread that comes first copies the object at once, several times faster than one behind other fields.
+    // A spread as the first member copies the object at once, several times faster than a spread after other
+    // fields.
     const appended: Entry = announced
       ? { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after }
       : { ...entry, kind: 'entry', number, wallet: wallet_number, at_ms, balance_after, owner }
@@ -272,7 +277,7 @@ export class Draft {
   }
 }
 
-/** A limit that a use or a hold has taken from below to its full. */
+/** A limit that a use or a hold has raised to its maximum. */
 export interface ReachedLimit {
   readonly entitlement: Entitlement
   readonly window: { readonly start_ms: number; readonly resets_at_ms: number | null }

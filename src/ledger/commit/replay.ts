@@ -5,8 +5,9 @@ import type { Idempotency } from '../model/vocabulary.ts'
 import type { Draft } from './draft.ts'
 
 /**
- * At most once for a key. An operation begins with `replayedEntry` or `replayedAnswer`, before it validates anything:
- * an accepted request stays accepted. Equal fingerprints mean the same operation, so a record of another kind is a bug.
+ * Makes an operation happen at most once for a key. An operation begins with `replayedEntry` or
+ * `replayedAnswer`, before it validates anything: an accepted request stays accepted. Equal fingerprints mean
+ * the same operation, so a record of another kind is a bug.
  */
 
 type AnswerKind = StoredAnswer['of']
@@ -30,7 +31,7 @@ export function replayedEntry(
   return { kind: 'replayed', format: check.format, entry: check.record }
 }
 
-/** `replayedEntry` for an operation that keeps its answer where it makes no entry. */
+/** `replayedEntry` for an operation that stores its answer if it makes no entry. */
 export function replayedEntryOr<K extends AnswerKind>(
   draft: Draft,
   idempotency: Idempotency | undefined,
@@ -45,7 +46,7 @@ export function replayedEntryOr<K extends AnswerKind>(
   return replayedAnswer(draft, idempotency, kind)
 }
 
-/** `replayedEntry` for the operations that keep their answer. */
+/** `replayedEntry` for the operations that store their answer. */
 export function replayedAnswer<K extends AnswerKind>(
   draft: Draft,
   idempotency: Idempotency | undefined,
@@ -67,7 +68,7 @@ function failOtherKind(expected: string): never {
   throw new Error(`the record of an idempotency key is not of the kind ${expected}`)
 }
 
-/** Keeps an answer for the replays of its key. */
+/** Stores an answer for the replays of its key. */
 export function keepAnswer(draft: Draft, idempotency: Idempotency | undefined, answer: StoredAnswer): void {
   if (idempotency) draft.record({ kind: 'answer', at_ms: draft.at_ms, answer, idempotency })
 }

@@ -13,9 +13,9 @@ const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 300_000
 
 /**
- * Returns the time of a ledger's one alarm; null for never. A failed task waits for its own retry delay, however
- * overdue it is, since an alarm that always fails and runs again at once would do nothing else. Other tasks do not wait
- * for it.
+ * Returns the time of a ledger's one alarm; null for never. A failed task waits for its own retry delay,
+ * however overdue it is: a task that always fails and runs again at once would occupy the object. Other tasks
+ * do not wait for it.
  */
 export function nextAlarmAt(now_ms: number, works: readonly Work[]): number | null {
   const next = earliest(

@@ -59,12 +59,12 @@ const WALLET_OF_LOT = `
       OR EXISTS (SELECT 1 FROM json_each(state, '$.pending') WHERE value ->> 'number' = ?1))
   LIMIT 1`
 
-// Integer division and remainder of SQLite cut towards zero, both: together they are the balance.
+// SQLite's integer division and remainder both truncate towards zero, so together they give the balance.
 const SUM_BALANCES = `
   SELECT count(*) AS count, sum(balance_micro / 1000000) AS credits, sum(balance_micro % 1000000) AS micro FROM wallets`
 const MICRO_PER_CREDIT = 1_000_000n
 
-/** The most wallets that one read of all holds, or of all recurring grants, checks. */
+/** The maximum number of wallets that one read of all holds, or of all recurring grants, checks. */
 const MAX_DUE_READ = 1000
 
 /** The limit of a wallet's unpaid events in a page. */
@@ -114,9 +114,9 @@ export class LedgerStore implements LedgerReader {
   private readonly walletCache = new WeightedCache<string, StoredWallet>(MAX_CACHED_WEIGHT)
   /** Owners without a wallet. An event looks for the wallets of its user and team, and most have none. */
   private readonly withoutWallet = new Set<string>()
-  /** The keys of wallets by their numbers: the query takes 15 us each time that a hold is settled. */
+  /** Caches the keys of wallets by number: the query takes 15 us each time that a hold is settled. */
   private readonly keysByNumber = new Map<number, string>()
-  /** The end of each key that called, infinite for none: the query takes 9 us a request. */
+  /** Caches the end of each key that called, infinite for none: the query takes 9 us a request. */
   private readonly revokedAt = new Map<string, number>()
   /** The last journal row that the checkpoint of limit counters includes. */
   private lastCounted = 0
@@ -126,7 +126,7 @@ export class LedgerStore implements LedgerReader {
 
   private readonly sql: SqlStorage
 
-  /** The tables must be there: see `migrate`. */
+  /** The tables must exist: see `migrate`. */
   constructor(sql: SqlStorage) {
     this.sql = sql
     const exec: Exec = (query, ...bindings) => this.exec(query, ...bindings)
@@ -177,7 +177,7 @@ export class LedgerStore implements LedgerReader {
 
   /** D1 has the journal up to the cursor. It moves forward. */
   writeCursor(cursor: Cursor): void {
-    // Flushed rows may be freed, so nothing may be in them alone.
+    // Flushed rows may be deleted, so no data may exist only in them.
     if (this.limits.isDirty) throw new Error('the checkpoint of limit counters is behind the flush')
     if (cursor.row <= this.journal.flushedRow) throw new Error('the cursor of the flush did not move forward')
     this.journal.writeCursor(cursor)
@@ -425,8 +425,9 @@ export class LedgerStore implements LedgerReader {
   }
 
   /**
-   * Returns the due time to store. Changing it costs an index row, and one early alarm costs less than moving the time back
-   * whenever the hold that ends first is captured: so a future time is only replaced by an earlier one.
+   * Returns the due time to store. An earlier time replaces the stored one; a later time does not while the
+   * stored one is in the future. A change costs an index row, for example at each capture of the hold that
+   * ends first, while an outdated time costs one early alarm.
    */
   private dueToStore(key: string, wallet: Wallet, at_ms: number): number | null {
     const due_at_ms = walletDueAt(wallet)

@@ -19,8 +19,8 @@ export type CreditOutcome =
   | Refused
 
 /**
- * Adds a lot to the owner's wallet, and creates the wallet if there is none. A refusal changes nothing. The sign-up grant
- * has no quotas.
+ * Adds a lot to the owner's wallet, and creates the wallet if there is none. A refusal changes nothing.
+ * Quotas do not apply to the sign-up grant.
  */
 export function applyCredit(draft: Draft, message: CreditMessage, quotas?: StoredQuotas): CreditOutcome {
   const replayed = replayedEntryOr(draft, message.idempotency, 'payment')
@@ -75,7 +75,10 @@ export function applyCredit(draft: Draft, message: CreditMessage, quotas?: Store
   return { kind: 'done', format: FORMAT, entry }
 }
 
-/** One payment credits once: the first purchase again, or a conflict when wallet or amounts differ from it. */
+/**
+ * Credits a payment once: returns the first purchase again, or a conflict when wallet or amounts differ from
+ * it.
+ */
 function recordedBefore(
   draft: Draft,
   { owner, amount, price, payment_reference, idempotency }: CreditMessage,

@@ -61,7 +61,10 @@ export function applyMovement(
   return done(answer)
 }
 
-/** A void and the end of a recurring grant happen once for each event and grant, which were counted themselves. */
+/**
+ * Voids and ends of recurring grants are not counted: each happens once for an event or a grant, which was
+ * counted.
+ */
 function isAlwaysAllowed({ type }: Movement): boolean {
   return type === 'VOID' || type === 'STOP_RECURRING'
 }
@@ -181,7 +184,7 @@ function refundPurchase(
   })
 }
 
-/** Takes what is left of a lot, or a part of it, whichever entry made the lot. */
+/** Takes the rest of a lot, or a part of it, regardless of the entry that made the lot. */
 function revoke(
   draft: Draft,
   { lot: number, amount, reason }: Movement & { type: 'REVOKE' },
@@ -194,7 +197,7 @@ function revoke(
   return takeFree(draft, wallet, lot, amount, ids, { type: 'ADJUSTMENT', description: reason })
 }
 
-/** Takes `amount` of a lot, or (null) all that is left and not held of it, in one entry. */
+/** Takes `amount` of a lot in one entry; with null, all of its credits that are not held. */
 function takeFree(
   draft: Draft,
   wallet: Wallet | undefined,
@@ -204,7 +207,7 @@ function takeFree(
   entry: Pick<Entry, 'type' | 'description'>,
 ): Outcome {
   const left = open ? free(open) : ZERO_CREDITS
-  if (!wallet || !open || left === 0) return conflict('Nothing is left of this lot that is not held.')
+  if (!wallet || !open || left === 0) return conflict('This lot has no credits left that are not held.')
   const wanted = amount ?? left
   if (wanted > left) return conflict(`Only ${formatCredits(left)} credits of this lot are left and not held.`)
   const changed = draft.change(wallet)

@@ -27,8 +27,8 @@ const LEAST_USE: Quantities = { credits: 1n, events: 1n, tokens: 1n, usd: 1n }
 const LOW_CREDITS_ACTIONS = 10n
 
 /**
- * Whether a burn would be accepted, by the same steps as a burn, on a draft that is dropped: the answer is that which
- * `applyEvent` would do now. An invalid event is refused here too.
+ * Whether a burn would be accepted, by the same steps as a burn, on a draft that is dropped. The answer
+ * matches what `applyEvent` would do now. An invalid event is refused here too.
  */
 export function checkUse(draft: Draft, { subject, event }: CheckQuestion, context: BurnContext): CheckResult {
   const answer = evaluate(draft, { subject, event }, context)

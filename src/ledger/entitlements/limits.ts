@@ -128,7 +128,10 @@ export function metersOf(
   })
 }
 
-/** The first meter of this kind that the request would take over its limit; reaching it exactly is within. */
+/**
+ * The first meter of this kind that the request would take over its limit; reaching the limit exactly is
+ * allowed.
+ */
 export function firstExceeded(meters: readonly Meter[], limit_type: 'HARD' | 'SOFT'): Meter | undefined {
   return meters.find(
     ({ entitlement, window, quantity, limit }) =>
@@ -152,7 +155,7 @@ export function count(draft: Draft, meters: readonly Meter[]): Counts {
   return counted.length === 0 ? {} : { counted }
 }
 
-/** Notes a limit that reaches its full by this change, for the notification of the commit. */
+/** Notes a limit that reaches its maximum by this change, for the notification of the commit. */
 function noteReached(draft: Draft, { entitlement, window, limit }: Meter, change: bigint): void {
   const used = window.used + change
   if (limit !== null && window.used < limit && used >= limit) {
@@ -261,7 +264,7 @@ export function quantityText(unit: LimitUnit, quantity: bigint): string {
   return formatDecimal(quantity, UNIT_DECIMALS[unit])
 }
 
-/** `feature_id` is that of the use: the limit may be one of all features. */
+/** `feature_id` is the feature of the use, because the limit may be one of all features. */
 export function limitReached(
   { entitlement, window, quantity, limit }: Meter,
   feature_id: string,

@@ -36,7 +36,7 @@ function partLeavesAt(length_ms: number, start_ms: number): number {
 export interface RollingUse {
   /** The sum of all parts that the window still contains. */
   readonly used: bigint
-  /** The part of it that is counted in the part from `start_ms`. */
+  /** The part of `used` that is counted in the part from `start_ms`. */
   readonly counted: bigint
   /** When the oldest use leaves the window; null if there is none. */
   readonly frees_at_ms: number | null
@@ -100,7 +100,10 @@ export function withoutUse(
   )
 }
 
-/** The parts of a counter, oldest first; the last is the latest window, also of a limit that does not roll. */
+/**
+ * The parts of a counter, oldest first; the last is the latest window. A limit that does not roll has only
+ * that one.
+ */
 function partsOf({ window_start_ms, used, earlier = [] }: LimitCounter): Part[] {
   const parts: Part[] = []
   for (let i = 0; i + 1 < earlier.length; i += 2) {

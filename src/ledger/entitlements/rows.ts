@@ -27,7 +27,8 @@ const MOVE = 'UPDATE entitlements SET level_key = ?1 WHERE number = ?2 AND level
 const AT = 'SELECT entitlement FROM entitlements WHERE feature_id = ? AND level_key = ? AND deleted = 0'
 
 /**
- * The kinds of rows that a feature has beside the customer's. A level's kind ends at its colon, and ; comes after it.
+ * The kinds of rows that a feature has beside the customer's. A level's kind ends with a colon, and `;` is
+ * the next character in ASCII.
  */
 const KINDS = `
   SELECT
@@ -64,7 +65,9 @@ export class EntitlementRows {
   private readonly exec: Exec
   private readonly features = new Map<string, Feature>()
   private readonly members = new Map<string, Entitlement | null>()
-  /** An upper bound when a transaction that wrote a counter failed: counters are never given twice. */
+  /**
+   * An upper bound if a transaction that wrote a counter failed: the number of a counter is never used twice.
+   */
   private lastCounter: number | undefined
   private changes = 0
 
@@ -140,7 +143,7 @@ export class EntitlementRows {
     return read(this.exec(CHANGED_AFTER, revision, limit))
   }
 
-  /** 5 rows written for a new one, with its indexes; 4 for one that changes, 2 for one that is deleted. */
+  /** 5 rows written for a new one, with its indexes; 4 for a changed one, 2 for a deleted one. */
   write(entitlement: Entitlement): void {
     const { number, id, feature_id, owner, counter, revision, deleted } = entitlement
     // The row of a deleted one stays for its numbers.

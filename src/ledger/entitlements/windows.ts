@@ -7,9 +7,11 @@ import { partStart, rollingMs, rollingUse, withRollingUse } from './rolling.ts'
 export interface LimitWindow {
   /** The window, or the part of a rolling window, in which a use counts. */
   readonly start_ms: number
-  /** What the counter has counted in it. */
+  /** The quantity that the counter has counted in the window. */
   readonly counted: bigint
-  /** What counts against the limit: the uses of the window, and what open holds reserve. */
+  /**
+   * The quantity that counts against the limit: the uses of the window and the reservations of open holds.
+   */
   readonly used: bigint
   /** Whether nothing counts any more: the counter has moved on to a later window. */
   readonly is_over: boolean
@@ -33,7 +35,8 @@ export function limitWindow(
   if (rules.rolling) return rollingWindow(rollingMs(rules.rolling), counter, quantity, time)
   const window = fixedWindow(rules, time.arrived_ms)
   if (!window) return undefined
-  // A later start that has passed: the rules of the time zone have changed since. The window goes on.
+  // The counter's window begins later than the computed one: the rules of the time zone have changed since.
+  // If its start has passed, the counter's window continues.
   const moved = counter !== undefined && counter.window_start_ms > window.start_ms
   const is_over = moved && counter.window_start_ms > time.arrived_ms
   const start_ms = moved && !is_over ? counter.window_start_ms : window.start_ms

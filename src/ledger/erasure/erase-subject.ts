@@ -11,8 +11,9 @@ const FORGET_SUBJECT = `
   UPDATE subjects SET external_id = ?4, email = NULL, metadata = NULL, erased_at_ms = ?5
   WHERE ledger_id = ?1 AND kind = ?2 AND number = ?3 AND erased_at_ms IS NULL`
 
-// Deletes answers to keyed POSTs that name the subject; answers for a later subject with the same id stay. A sealed answer
-// is no JSON and names no subject; CASE, because SQLite evaluates the parts of AND in any order.
+// Deletes answers to keyed POSTs that name the subject; answers for a later subject with the same id stay. A
+// sealed answer is not JSON and names no subject. CASE is needed because SQLite evaluates the parts of AND in
+// any order.
 const FORGET_ANSWERS = `
   DELETE FROM stored_answers
   WHERE owner = ?1 AND created_at_ms <= ?4
@@ -28,7 +29,7 @@ const forgetAnswersOfReceivers = (kind: SubjectKind) => `
       AND n.sequence = webhook_deliveries.sequence AND n.${kind}_number IS NOT ?2)
     AND EXISTS (SELECT 1 FROM json_each(attempts) WHERE value ->> 'answer' <> '')`
 
-/** The pages of one round; most of them are only searched, inside D1. */
+/** The number of pages in one round. Most of them are only searched, inside D1. */
 const PAGES_A_ROUND = 50
 
 const PAGES_OF_ROUND = `

@@ -76,8 +76,9 @@ export function eraseFromEntry(entry: string, erased: Erased): string {
 }
 
 /**
- * Removes the subject from a packed record: entries have `e`, `w`, and `mt` or `md`. The salt goes with any personal data
- * of an entry, and the commitment that it made stays: the hash chain is unchanged, and nothing is left to test a guess by.
+ * Removes the subject from a packed record: entries have `e`, `w`, and `mt` or `md`. The salt is removed with
+ * any personal data of an entry, and the commitment stays. The hash chain is unchanged, and no guess can be
+ * tested against the commitment.
  */
 function eraseFromRecord(record: unknown, unpacked: JournalRecord | undefined, erased: Erased): unknown {
   if (!isRecord(record)) throw new Error('a record is not an object')

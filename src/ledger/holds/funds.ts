@@ -15,12 +15,12 @@ import { expireFreed, releaseParts, take, takeReserved } from '../wallets/funds.
 
 /** Moves credits of holds: for captures and for events that settle a hold. */
 
-/** The open hold that a reference names; undefined when it is closed, or never was. */
+/** The open hold that a reference names; undefined when it is closed or never existed. */
 export function findHold(wallet: Wallet, ref: WalletItemRef): Hold | undefined {
   return wallet.holds.find((hold) => hold.number === ref.number && hold.created_at_ms === ref.created_at_ms)
 }
 
-/** As `findHold`, for a hold that is known to be open. */
+/** Like `findHold`, for a hold that is known to be open. */
 export function heldBy(wallet: Wallet, ref: WalletItemRef): Hold {
   const hold = findHold(wallet, ref)
   if (!hold) throw new Error(`hold ${ref.number} is not open`)
@@ -35,13 +35,14 @@ export interface Captured {
 }
 
 /**
- * Takes credits out of a hold, then out of unreserved credits and the overdraft: as much as there is.
- * A capture is for something already consumed, so it never fails for lack of credits: it returns a shortfall. All
- * captures of a hold together have the bound of any amount.
+ * Takes credits out of a hold, then out of unreserved credits and the overdraft: as much as there is. A
+ * capture is for something already consumed, so it never fails for lack of credits: it returns a shortfall.
+ * The largest amount also limits the sum of all captures of a hold.
  */
 export function captureParts(draft: Draft, wallet: Wallet, hold: Hold, wanted_micro: bigint): Captured {
   const bounded = BigInt(lesser(wanted_micro, microCredits(MAX_MICRO_CREDITS - hold.captured)))
-  // Read before anything is taken: the balance changes only with the entry that is appended afterwards.
+  // Read the available credits before taking any: the balance changes only with the entry that is appended
+  // afterwards.
   const beyond = microCredits(Math.min(Math.max(0, spendable(wallet)), MAX_MICRO_CREDITS))
   const from_hold = lesser(bounded, remaining(hold))
   const { taken, left } = takeReserved(draft, wallet, hold.parts, from_hold)

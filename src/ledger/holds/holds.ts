@@ -75,7 +75,7 @@ function apply(draft: Draft, request: HoldRequest, context: BurnContext): Outcom
   }
 }
 
-/** Whether the ledger has used such a number: a hold with a used number that is not open is closed. */
+/** Whether the ledger has used this number. A hold with a used number that is not open is closed. */
 function isNumbered(draft: Draft, { number, created_at_ms }: WalletItemRef): boolean {
   return number >= 1 && number <= draft.counters.hold && created_at_ms <= draft.at_ms
 }

@@ -12,7 +12,7 @@ import { settle } from '../wallets/settle.ts'
 import { holdState } from './funds.ts'
 import { holdAnswer } from './holds.ts'
 
-/** The most journal rows that a search for a closed hold parses. */
+/** The maximum number of journal rows that a search for a closed hold parses. */
 const MAX_ROWS = 512
 
 /** Returns open holds. Due items are applied to a draft that the caller drops: nothing is written. */

@@ -15,8 +15,9 @@ export interface RecordedKeys {
  */
 export interface KeyStore {
   /**
-   * Returns the journal rows that may hold some of these keys, with those keys: every row that does hold one, and by
-   * chance a row that does not. The caller checks the row. Writes nothing; not called inside a transaction.
+   * Returns the journal rows that may hold some of these keys, with those keys: every row that does hold one,
+   * and possibly a row that does not. The caller checks the row. Writes nothing; not called inside a
+   * transaction.
    */
   find(keys: readonly string[]): Map<number, string[]>
   /** Returns the `key_hashes` of a journal row with these keys. */

@@ -141,7 +141,7 @@ export class RecentHashes {
 
   /** The hash of a key that follows the last one taken; undefined when there is none, and then for all later keys too. */
   take(key: string): KeyHash | undefined {
-    // Keys between were looked up and not recorded: their requests were refused or replayed.
+    // The skipped keys were looked up and not recorded: their requests were refused or replayed.
     while (this.next < this.keys.length && this.keys[this.next] !== key) this.next++
     return this.hashes[this.next++]
   }

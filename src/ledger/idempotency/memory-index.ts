@@ -123,7 +123,7 @@ function bitsFor(entries: number): number {
   return bits
 }
 
-/** At most three quarters of the slots are used, so that a lookup probes a few slots only. */
+/** At most three quarters of the slots are used, so that a lookup probes only a few slots. */
 function room(bits: number): number {
   return 3 * 2 ** (bits - 2)
 }
@@ -192,7 +192,7 @@ export class KeyRuns {
       const [run] = this.exec(RUN_AFTER, read_row, last_row)
       if (!run) break
       const { length, low, high, row } = readEntries(run.entries)
-      // The first run can begin with rows that a segment has or that are forgotten.
+      // The first run may begin with rows that are forgotten or already in a segment.
       const most_back = last_row - read_row
       for (let at = 0; at < length; at++) {
         const short = row[at] ?? 0

@@ -73,7 +73,7 @@ export class PackedKeys implements KeyStore {
   /** Runs or segments have the keys up to here. Null until the first commit. */
   private packed: KeyPosition | null = null
   private unpublished: Unpublished | null = null
-  /** Whether segments may have been dropped on disk whose memory is not released yet. */
+  /** Whether segments may have been deleted on disk while their memory is not released yet. */
   private dropped = false
   /** Keys known to be forgotten. A lower bound. */
   private forgotten = 0

@@ -4,7 +4,7 @@ import type { CustomerStatus, Mode, Tier } from '../../db/schema.ts'
 export interface Account {
   readonly tier: Tier
   readonly status: CustomerStatus
-  /** The revision of D1's row: rises with every change of the two. */
+  /** The revision of D1's row: rises with every change of tier or status. */
   readonly revision: number
 }
 
@@ -27,8 +27,8 @@ export interface RateCount {
 }
 
 /**
- * On whose behalf: the object refuses a key that was revoked, however warm the caches in front of it are. And from
- * where, for the audit log.
+ * The client on whose behalf a call is made, and its address for the audit log. The object refuses a revoked
+ * key even if the caches in front of it still admit it.
  */
 export interface Caller {
   readonly key_id: string
@@ -42,8 +42,8 @@ export interface Caller {
    */
   readonly portal_token?: string
   /**
-   * The ledgers that have counted this request, so that none counts it twice over several calls. Absent: the service
-   * itself calls, and its calls are not counted.
+   * The ledgers that have counted this request, so that none counts it twice over several calls. Absent if
+   * the service itself calls: its calls are not counted.
    */
   readonly counted_by?: readonly string[]
   /** Receives a ledger's count on the Worker's side. A function is not part of the JSON. */

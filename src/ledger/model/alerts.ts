@@ -13,7 +13,7 @@ export type AlertType = (typeof ALERT_TYPES)[number]
 export const THRESHOLD_UNITS = ['credits', 'percent', 'days'] as const
 export type ThresholdUnit = (typeof THRESHOLD_UNITS)[number]
 
-/** The decimals of each unit: thresholds and values are integers of the last one. */
+/** The decimals of each unit: thresholds and values are integers in its smallest decimal. */
 export const THRESHOLD_DECIMALS: Readonly<Record<ThresholdUnit, number>> = { credits: 6, percent: 4, days: 4 }
 
 /** The units that each type of alert takes. */
@@ -42,9 +42,9 @@ export interface AlertRules {
   readonly rearm_at: number
   /** The owner of the wallet, or whose limit it is. */
   readonly owner: WalletOwner
-  /** The feature of a limit; of spending, if only one feature counts. */
+  /** For a limit, its feature; for spending, the only feature that counts, if any. */
   readonly feature_id?: string
-  /** Of spending. */
+  /** Only for spending. */
   readonly period?: AlertPeriod
   readonly cooldown_ms: number
   readonly enabled: boolean
@@ -52,9 +52,9 @@ export interface AlertRules {
 
 export interface RunwayState {
   readonly checked_at_ms: number
-  /** The runway at that check, in the unit's smallest part; null for no end. */
+  /** The runway at `checked_at_ms`, in the unit's smallest part; null for no end. */
   readonly value: number | null
-  /** The whole spending of the wallet at earlier checks, in micro-credits and the oldest first. */
+  /** The total spending of the wallet at earlier checks, in micro-credits, oldest first. */
   readonly spent: readonly (readonly [at_ms: number, micro: string])[]
 }
 
@@ -63,11 +63,11 @@ export interface AlertState {
   /** Whether it has fired and is not armed again. */
   readonly fired: boolean
   readonly fired_at_ms: number | null
-  /** Of spending and limits: the window in which it fired. A new window arms it. */
+  /** For spending and limits: the window in which it fired. A new window arms it. */
   readonly window_start_ms?: number
-  /** Of expiring lots: the open ones that were notified. */
+  /** For expiring lots: the open lots that were notified. */
   readonly lots?: readonly number[]
-  /** Of a runway: its last check. */
+  /** For a runway: its last check. */
   readonly runway?: RunwayState
 }
 

@@ -59,7 +59,7 @@ export interface CreditAnswer {
   readonly wallet_id: string
   readonly lot_id: string
   readonly recurring_grant_id?: string
-  /** Of a lot that begins later. */
+  /** Only for a lot that begins later. */
   readonly starts_at_ms?: number
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
@@ -68,15 +68,17 @@ export interface CreditAnswer {
 }
 
 export interface MovementAnswer {
-  /** The id of the entry; of the one in the wallet that gave, when two wallets are involved; null when none moved. */
+  /**
+   * The id of the entry; of the giving wallet's entry if two wallets are involved; null if no credits moved.
+   */
   readonly transaction_id: string | null
   readonly wallet_id: string
   readonly amount: MicroCredits
   readonly balance_after: MicroCredits
-  /** The credits that came back to expired lots, and expired again. */
+  /** The credits that were returned to expired lots, and expired again. */
   readonly returned_expired?: MicroCredits
   readonly overdraft_limit?: MicroCredits
-  /** Of a transfer: the wallet that got the credits. */
+  /** For a transfer: the wallet that got the credits. */
   readonly to?: {
     readonly transaction_id: string
     readonly wallet_id: string
@@ -89,7 +91,7 @@ export interface BalanceAnswer {
   readonly balance: MicroCredits
   readonly reserved: MicroCredits
   readonly available: MicroCredits
-  /** In the balance, of lots that begin later. */
+  /** The part of the balance in lots that begin later. */
   readonly pending: MicroCredits
   readonly overdraft_limit: MicroCredits
   readonly expiring_next: { readonly amount: MicroCredits; readonly at_ms: number } | null
@@ -127,7 +129,7 @@ export type CheckReason =
 export interface LimitAnswer {
   readonly entitlement_id: string
   readonly level: Level
-  /** Of a key's or a model's limit. */
+  /** Only for the limit of a key or a model. */
   readonly key_id?: string
   readonly model?: string
   readonly unit: LimitUnit
@@ -135,7 +137,7 @@ export interface LimitAnswer {
   readonly used: string
   readonly remaining: string
   readonly period: EntitlementPeriod
-  /** Of `ROLLING`. */
+  /** Only for `ROLLING`. */
   readonly rolling?: RollingLength
   readonly resets_at_ms: number | null
 }

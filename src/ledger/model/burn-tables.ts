@@ -1,14 +1,14 @@
 import type { BurnTableDefinition } from '../../pricing/burn-table/definition.ts'
 import type { VersionTimes } from '../../pricing/burn-table/versions.ts'
 
-/** A version of a burn table but for its definition, which is read when it is needed. */
+/** A version of a burn table without its definition, which is read when it is needed. */
 export interface BurnTableVersion extends VersionTimes {
   readonly created_at_ms: number
-  /** Of the definition as JSON. */
+  /** The characters of the definition as JSON. */
   readonly length: number
 }
 
-/** A version with its definition. Nothing of it ever changes but that its table is deactivated. */
+/** A version with its definition. It never changes, except that its table may be deactivated. */
 export interface BurnTableRow extends VersionTimes {
   readonly created_at_ms: number
   readonly definition: BurnTableDefinition

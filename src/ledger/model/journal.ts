@@ -11,8 +11,8 @@ import type { EventType, Idempotency, LotKind, RatedFields, WalletOwner } from '
 import type { HoldState } from './wallet.ts'
 
 /**
- * The journal: the ledger's append-only record of commits, and at the same time the outbox to D1. These are its
- * records as the code sees them; `packing.ts` is how they are written.
+ * The journal: the ledger's append-only record of commits, and at the same time the outbox to D1. These are
+ * its records as the code sees them; `packing.ts` defines their stored form.
  */
 
 export const ENTRY_TYPES = [
@@ -69,14 +69,14 @@ export interface NewLot {
   readonly price?: UsdParts
   /** The recurring grant that it came from. */
   readonly recurring?: number
-  /** When it begins, if that is later. */
+  /** The time when the lot begins, if that is later. */
   readonly starts_at_ms?: number
 }
 
 /** The cell in which usage is summed: its feature, model, subjects and time. */
 export interface UsageCell {
   readonly timestamp_ms: number
-  /** Absent when no event was sent: a hold that is captured by credits. */
+  /** Absent for a hold that is captured by credits, without an event. */
   readonly event_type?: EventType
   readonly feature_id: string
   readonly user_id?: string
@@ -98,20 +98,20 @@ export interface CapturedUse {
   readonly user_id?: string
   readonly team_id?: string
   readonly key_id?: string
-  /** The credits at the credits per USD of the burn table that was in force. */
+  /** The value of the credits, by the credits per USD of the burn table in force. */
   readonly price: UsdParts
 }
 
 /** The part of a burn's usage that a void or a refund takes back. Its credits are the entry's amount. */
 export interface Reversal extends UsageCell {
   readonly price: UsdParts
-  /** Of a void: the event's cost and usage, which a refund leaves as they are. */
+  /** For a void: the event's cost and usage, which a refund does not change. */
   readonly voided?: UsageQuantities & { readonly cost: UsdParts }
 }
 
 /** The usage event behind a burn. */
 export interface EventRecord extends RatedFields {
-  /** Of an entry that rates an event which was recorded unrated: that event's entry. */
+  /** For an entry that rates an event which was recorded unrated: the entry of that event. */
   readonly rerates?: Rerated
 }
 
@@ -125,7 +125,7 @@ export interface Rerated {
   readonly price_after: UsdParts
 }
 
-/** The answer to a request whose key no single entry can answer for, kept for its replay. */
+/** The stored answer to a keyed request that no single entry can answer, for its replay. */
 export interface AnswerRecord {
   readonly kind: 'answer'
   readonly at_ms: number

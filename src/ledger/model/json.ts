@@ -1,4 +1,7 @@
-/** Parses the JSON of a message, a caller or a result. Both ends are of one deployment: `rpc.ts` gives its type. */
+/**
+ * Parses the JSON of a message, a caller or a result. Both ends belong to one deployment, and `rpc.ts`
+ * defines the type.
+ */
 export function parse<T>(json: string): T {
   return JSON.parse(json)
 }

@@ -7,7 +7,7 @@ export const LIMIT_UNITS = ['credits', 'events', 'tokens', 'usd'] as const
 
 export type LimitUnit = (typeof LIMIT_UNITS)[number]
 
-/** Decimals of a unit: its quantities are integers of the last of them (micro-credits, pico-USD). */
+/** The decimals of a unit. Its quantities are integers in its smallest decimal (micro-credits, pico-USD). */
 export const UNIT_DECIMALS: Readonly<Record<LimitUnit, number>> = {
   credits: CREDIT_DECIMALS,
   events: 0,
@@ -22,11 +22,17 @@ export type EntitlementPeriod = (typeof ENTITLEMENT_PERIODS)[number]
 /** The length of a rolling window, as the customer gave it. */
 export type RollingLength = { readonly hours: number } | { readonly days: number }
 
-/** The longest rolling window, a month: a window has a fixed number of parts, which are half a day long by then. */
+/**
+ * The longest rolling window: a month. A window has a fixed number of parts, so each part of the longest is
+ * half a day.
+ */
 export const MAX_ROLLING_DAYS = 31
 export const MAX_ROLLING_HOURS = 24 * MAX_ROLLING_DAYS
 
-/** Whose use an entitlement is about. Users, teams and the customer have wallets too; API keys and models have none. */
+/**
+ * The subject whose use an entitlement covers. Users, teams and the customer have wallets too; API keys and
+ * models have none.
+ */
 export type LimitOwner = WalletOwner | { readonly kind: 'key' | 'model'; readonly id: string }
 
 export type Level = LimitOwner['kind']
@@ -37,7 +43,10 @@ export const ALL_FEATURES = ''
 /** Whether a feature without any row may be used. */
 export type DefaultEntitlement = 'allow' | 'deny'
 
-/** A feature and its user, and the model that is used. The API key is beside it: an event does not name its own. */
+/**
+ * A feature and its user, and the model that is used. The API key is passed beside it, because an event does
+ * not name its own key.
+ */
 export interface Subject {
   readonly feature_id: string
   readonly user_id?: string | undefined
@@ -53,7 +62,7 @@ export interface LimitCounter {
   /** The start of the latest window with a count; of a rolling limit, of its latest part with a count. */
   readonly window_start_ms: number
   readonly used: bigint
-  /** Of a rolling limit: its parts before that, see `PackedParts`. */
+  /** For a rolling limit: its earlier parts, see `PackedParts`. */
   readonly earlier?: PackedParts
   /** Absent when no open hold reserves anything. */
   readonly reserved?: bigint
@@ -132,7 +141,7 @@ export interface EntitlementRules {
   /** The customer's own configuration, any JSON. */
   readonly value_text?: JsonText
   readonly metadata_text?: JsonText
-  /** As earlier versions stored them, parsed: read both by `freeJsonOf`. */
+  /** The parsed form that earlier versions stored. `freeJsonOf` reads both forms. */
   readonly value?: unknown
   readonly metadata?: Readonly<Record<string, unknown>>
 }

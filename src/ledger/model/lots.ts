@@ -17,9 +17,9 @@ export interface Lot {
   readonly kind: LotKind
   /** 0-100, lower burns first. */
   readonly priority: number
-  /** The first moment at which it can no longer be burned; null: never. */
+  /** The end of the lot, exclusive: from then on it cannot be burned; null for no end. */
   readonly expires_at_ms: number | null
-  /** The first moment at which it can be burned, if that is after its creation. */
+  /** The time from which the lot can be burned, if that is after its creation. */
   readonly starts_at_ms?: number
   readonly created_at_ms: number
   readonly amount: MicroCredits
@@ -66,7 +66,7 @@ export function compareBurnOrder(a: Lot, b: Lot): number {
   )
 }
 
-/** Adds a lot where burn order puts it. */
+/** Inserts a lot at its place in burn order. */
 export function insertLot(lots: Lot[], lot: Lot): void {
   const at = lots.findIndex((other) => compareBurnOrder(lot, other) < 0)
   lots.splice(at === -1 ? lots.length : at, 0, lot)
@@ -125,7 +125,7 @@ export function putBack(lot: Lot, [, amount, paid]: LotPart): void {
   lot.left = microCredits(lot.left + amount)
 }
 
-/** The part of a price that goes with `amount` of the `whole` that it is of, half-even to 1e-12 USD. */
+/** Returns the share of a price for `amount` of `whole`, rounded half-even to 1e-12 USD. */
 export function shareOf(price: PicoUsd, amount: number, whole: number): PicoUsd {
   if (amount === whole || price === ZERO_USD) return price
   return picoUsd(divideHalfEven(price * BigInt(amount), BigInt(whole)))
@@ -136,8 +136,8 @@ function priceLeft({ price, price_left = price }: Lot): PicoUsd {
 }
 
 /**
- * Returns the lots that a burn's next `amount` returns to, after `given` was returned before: the reverse of the order
- * in which they were taken, so that what stays burned came out of the lots that burn first.
+ * Returns the lots that a burn's next `amount` returns to, after `given` was returned before: the reverse of
+ * the order in which they were taken, so that the credits that stay burned are from the lots that burn first.
  */
 export function lastTaken(parts: readonly LotPart[], given: MicroCredits, amount: MicroCredits): LotPart[] {
   const returned: LotPart[] = []

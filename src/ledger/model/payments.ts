@@ -61,7 +61,7 @@ export interface Payment {
   readonly url?: string
   /** Stripe's payment intent. */
   readonly intent_id?: string
-  /** The owner of the card must confirm, and the page for it is not made yet. */
+  /** Whether the owner of the card must confirm and the page for it does not exist yet. */
   readonly needs_action?: true
   readonly receipt_url?: string
   readonly failure?: PaymentFailure
@@ -74,9 +74,9 @@ export interface Payment {
   readonly taken_back: MicroCredits
   /** The share of the price that was taken with them. */
   readonly taken_paid?: UsdParts
-  /** How often Stripe was asked about it without an outcome. */
+  /** The number of times that Stripe was asked about it without an outcome. */
   readonly asked: number
-  /** When Stripe is to be asked next; null: not by itself. */
+  /** The next time to ask Stripe; null for never. */
   readonly ask_at_ms: number | null
 }
 

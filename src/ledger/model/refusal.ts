@@ -3,8 +3,8 @@ import type { WalletOwner } from './vocabulary.ts'
 
 /**
  * Every expected refusal of the ledger, or of the rating before it. A refusal is a value: it changes nothing,
- * leaves the idempotency key unused, and travels through RPC and the journal as plain JSON.
- * `detailOf` words it; `http/problem.ts` gives it its status. Both switch over all of them.
+ * leaves the idempotency key unused, and travels through RPC and the journal as plain JSON. `detailOf`
+ * returns its text, and `http/problem.ts` its status. Both switch over all refusals.
  */
 export type Refusal =
   | { readonly code: 'invalid_request'; readonly detail: string; readonly errors?: readonly FieldError[] }
@@ -28,7 +28,7 @@ export type Refusal =
       readonly code: 'limit_reached'
       readonly feature_id: string
       readonly level: Level
-      /** Of a key's or a model's limit. */
+      /** Only for the limit of a key or a model. */
       readonly key_id?: string
       readonly model?: string
       /** Whether the limit counts the use of all features. */
@@ -40,7 +40,7 @@ export type Refusal =
       readonly needed: string
       /** Null: never. */
       readonly resets_at_ms: number | null
-      /** Of a rolling limit: then the time is when the oldest use leaves the window. */
+      /** Whether the limit rolls: the time is then when the oldest use leaves the window. */
       readonly rolling?: RollingLength
     }
   | { readonly code: 'feature_not_allowed'; readonly feature_id: string; readonly reason: OffReason }
@@ -175,7 +175,7 @@ export const LEVEL_NAMES: Readonly<Record<Level, string>> = {
 }
 
 function resetText(resets_at_ms: number | null, rolls: boolean): string {
-  if (resets_at_ms === null) return rolls ? 'Nothing of it frees with time.' : 'It never resets.'
+  if (resets_at_ms === null) return rolls ? 'Time does not reset it.' : 'It never resets.'
   const at = new Date(resets_at_ms).toISOString()
   return rolls ? `The oldest use leaves the window at ${at}.` : `It resets at ${at}.`
 }

@@ -81,7 +81,7 @@ export interface EventFields {
   readonly warnings?: readonly string[]
 }
 
-/** An event with everything its price was made from. */
+/** An event with everything that determined its price. */
 export interface RatedFields extends EventFields {
   /** The API key that sent it, or that opened the hold which it settled. Absent in records of earlier versions. */
   readonly key_id?: string

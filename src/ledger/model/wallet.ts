@@ -39,9 +39,12 @@ export interface Wallet {
    * next. They outlive the grant, because credits of its lots may still be given back.
    */
   rollovers?: Readonly<Record<string, readonly Rollover[]>>
-  /** While a top-up rule is on: the amount below which it charges, and whether the alarm was given the work. */
+  /**
+   * While a top-up rule is on: the amount below which it charges, and whether the alarm is already scheduled
+   * to charge.
+   */
   top_up?: { readonly below: MicroCredits; readonly noted?: true }
-  /** Absent until a rule of a burn table counts. */
+  /** Absent until a rule of a burn table first counts use. */
   counters?: PeriodCounters
 }
 
@@ -56,7 +59,7 @@ export interface Hold {
   readonly team_id?: string
   /** The API key that opened it. Its captures count for this key. */
   readonly key_id?: string
-  /** Of a hold that was priced by a model. */
+  /** Only for a hold that was priced by a model. */
   readonly model?: string
   readonly created_at_ms: number
   /** The amount at opening. */
@@ -69,9 +72,12 @@ export interface Hold {
   parts: LotPart[]
   /** The quantities that it still reserves of its feature's limits. */
   reserves?: readonly ReservedQuantity[]
-  /** The same of a hold that was opened before reservations counted in every window: it counts in the window that it names. */
+  /**
+   * As `reserves`, for a hold that was opened before reservations counted in every window: it counts in the
+   * window that it names.
+   */
   limits?: readonly Counted[]
-  /** Of a hold that the gateway made for a call of a provider. */
+  /** Only for a hold that the gateway made for a call of a provider. */
   call?: HeldCall
 }
 
@@ -169,7 +175,7 @@ export function fullRefusal(wallet: Wallet, amount: MicroCredits, lots: number):
 
 /** Returns when something in the wallet falls due; null for never. */
 export function walletDueAt(wallet: Wallet): number | null {
-  // Runs for every event of a batch: lists of times would cost more than the times.
+  // Avoids lists of times, because this runs for every event of a batch.
   let first: number | null = null
   for (const lot of wallet.lots) first = earlier(first, lotDueAt(lot))
   for (const lot of wallet.pending ?? NO_LOTS) first = earlier(first, startOf(lot))
@@ -289,7 +295,10 @@ export interface RecurringGrant {
   readonly lifetime_ms: number | null
   /** The most that may be left of its earlier lots when the next one is granted; null: no limit. */
   readonly rollover_max: MicroCredits | null
-  /** A recurrence grants only what its lots have less than this; absent: always `amount`. */
+  /**
+   * The target: a recurrence grants the difference between it and the credits of the grant's lots; absent:
+   * always `amount`.
+   */
   readonly target?: MicroCredits
   readonly reason?: string
   readonly created_at_ms: number

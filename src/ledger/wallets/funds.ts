@@ -127,7 +127,7 @@ export function putPending(wallet: Wallet, lot: NewFunds): LotPart[] {
   return [[lot.number, lot.amount]]
 }
 
-/** Begins a pending lot. What it repays of the overdraft is an entry that does not change the balance. */
+/** Begins a pending lot. Its repayment of the overdraft is an entry that does not change the balance. */
 export function beginLot(draft: Draft, wallet: Wallet, lot: Lot, at_ms: number): void {
   removeLot(wallet, lot)
   const repayment = enterLot(draft, wallet, lot)
@@ -166,16 +166,16 @@ export type NewFunds = Omit<Lot, 'left' | 'held' | 'price_left'>
 /** The returned parts of a burn, and those of them that went to expired lots. */
 export interface Returned {
   readonly parts: readonly LotPart[]
-  /** To be taken out again at once, as expired. */
+  /** The parts to remove again at once, as expired. */
   readonly expired: readonly LotPart[]
 }
 
 /**
- * Gives credits back to the very lots that they came out of; a lot that was used up is opened again. Credits that would
- * have expired meanwhile, with their lot or at a rollover, come back expired. Of the others, the credits that are
- * overdrawn now are repaid first. What came out of an overdraft that has been repaid since comes back as a lot of its
- * own: which lot repaid it is not recorded. `burnedAt` says when the credits of a lot were taken, in epoch
- * milliseconds.
+ * Gives credits back to the lots that they came from; a lot that was used up is opened again. Credits that
+ * would have expired meanwhile, with their lot or at a rollover, come back expired. Of the others, the
+ * credits that are overdrawn now are repaid first. Credits from an overdraft that has been repaid since come
+ * back as a lot of their own, because the lot that repaid it is not recorded. `burnedAt` says when the
+ * credits of a lot were taken, in epoch milliseconds.
  */
 export function giveBack(
   draft: Draft,

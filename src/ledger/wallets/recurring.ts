@@ -20,8 +20,9 @@ export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms:
 }
 
 /**
- * Grants one recurrence, dated at its time. Credits left in earlier lots above the rollover maximum expire, the oldest
- * lots first. A wallet without room for another lot gets none that time, nor does one that has its target already.
+ * Grants one recurrence, dated at its time. Credits left in earlier lots above the rollover maximum expire,
+ * the oldest lots first. A wallet without room for another lot, or one that has already reached its target,
+ * gets none that time.
  */
 export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
   const at_ms = grant.next_at_ms

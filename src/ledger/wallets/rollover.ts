@@ -3,8 +3,9 @@ import type { Lot } from '../model/lots.ts'
 import type { Rollover, Wallet } from '../model/wallet.ts'
 
 /**
- * Returns how much of `amount` that comes back to a lot would not be there any more if it had never left at `since_ms`:
- * all of it when the lot has expired, and what exceeds the room of the rollovers in between. The rest takes that room.
+ * Returns the part of a returned `amount` that would have expired if it had stayed in its lot since
+ * `since_ms`: all of it when the lot has expired, otherwise the part above the room of the rollovers in
+ * between. The other part takes that room.
  */
 export function lapsed(
   wallet: Wallet,
@@ -30,7 +31,7 @@ export function lapsed(
   return microCredits(amount - kept)
 }
 
-/** Rollovers that are kept of a grant; of more, the two oldest become one. */
+/** The limit of rollovers that are kept for a grant. Above it, the two oldest are merged. */
 const MAX_ROLLOVERS = 32
 /** The limit of grants whose rollovers a wallet keeps; above it, the rollovers of the oldest grant are dropped. */
 const MAX_GRANTS_ROLLED_OVER = 100

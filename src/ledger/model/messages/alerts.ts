@@ -16,7 +16,7 @@ export interface ChangeAlertMessage {
 export type AlertResult = Answered<Alert> | Refused
 
 export interface AlertsMessage {
-  /** Only this one. */
+  /** Only the alert with this id. */
   readonly id?: string
 }
 

@@ -42,9 +42,9 @@ export interface BurnTableAnswer {
   readonly definition: BurnTableDefinition
   readonly effective_from_ms: number | null
   readonly effective_to_ms: number | null
-  /** Of the table. */
+  /** When the table was created. */
   readonly created_at_ms: number | null
-  /** Of the version. */
+  /** When the version was saved. */
   readonly updated_at_ms: number | null
   readonly deactivated_at_ms: number | null
 }

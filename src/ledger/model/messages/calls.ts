@@ -22,13 +22,13 @@ export interface CallAnswer {
   readonly hold: WalletItemRef
   readonly hold_id: string
   readonly credits: MicroCredits
-  /** The output tokens that the hold pays for, at most those of `most`. */
+  /** The output tokens that the hold covers, at most those of `most`. */
   readonly output_tokens: number
 }
 
 export type OpenCallResult = { readonly kind: 'done'; readonly answer: CallAnswer } | Refused
 
-/** The estimate that the call's hold is charged if it expires, and the time that it has from now on. */
+/** The estimate that is charged if the call's hold expires, and the lifetime of the hold from now on. */
 export interface NoteCallMessage {
   readonly hold: WalletItemRef
   /** Null: nothing was delivered since the last note. */
@@ -44,9 +44,9 @@ export interface SettleCallMessage {
   readonly key_id: string
   /** Null: nothing is charged, and the hold is released. */
   readonly event: PricedEvent | null
-  /** Whether the charge ends at the hold: an estimate does, and what a provider reports does not. */
+  /** Whether the charge is limited to the hold. An estimate is; the usage that a provider reports is not. */
   readonly capped: boolean
-  /** The credits of the hold: the end of a capped charge whose hold has expired. */
+  /** The credits of the hold: the limit of a capped charge whose hold has expired. */
   readonly held: MicroCredits
 }
 

@@ -8,7 +8,7 @@ import type { Answered, Refused } from '../refusal.ts'
 import type { Idempotency, LotKind, WalletItemRef, WalletOwner } from '../vocabulary.ts'
 import type { RecurringPeriod } from '../wallet.ts'
 
-/** A grant or a purchase: a new lot in a wallet, which is made if the owner has none. */
+/** A grant or a purchase: a new lot in a wallet. The wallet is created if the owner has none. */
 export interface CreditMessage {
   readonly type: 'GRANT' | 'PURCHASE'
   readonly owner: WalletOwner

@@ -58,7 +58,7 @@ export interface CheckMessage {
   readonly question: CheckQuestion
   /** The lifetime of the hold on the estimate, if the action is allowed. */
   readonly hold_ms: number | null
-  /** Of a check with a hold; without one there is nothing to repeat. */
+  /** Only for a check with a hold; a check without one makes no change to replay. */
   readonly idempotency?: Idempotency
 }
 

@@ -5,7 +5,9 @@ import type { Answered, Refusal, Refused } from '../refusal.ts'
 import type { Amendment, RerateItem, UnratedModel, UnratedSelection } from '../unrated.ts'
 import type { Idempotency, PricedEvent } from '../vocabulary.ts'
 
-/** One event of a request. A refused one travels too: if its key was used before, the answer is a replay. */
+/**
+ * One event of a request. A refused event is sent too: if its key was used before, the answer is a replay.
+ */
 export interface IngestItem {
   readonly idempotency?: Idempotency
   readonly event: PricedEvent | null
@@ -21,7 +23,7 @@ export type IngestMessage =
       readonly items: readonly IngestItem[]
     }
 
-/** Below this length the metadata of a batch travels in its message. */
+/** Below this length, the metadata of a batch stays in its message. */
 const DETACHED_LENGTH = 64 * 1024
 
 /**
@@ -69,7 +71,10 @@ export type RerateResult =
   | { readonly kind: 'done'; readonly answer: { readonly rated: number; readonly unpaid: number } }
   | Refused
 
-/** Events without a price, newest first, cut by what they occupy; and how those among `amended` were rated in the end. */
+/**
+ * Reads events without a price, newest first, limited by the memory that they occupy, and the final ratings
+ * of those in `amended`.
+ */
 export interface UnratedMessage {
   readonly before_entry: number | null
   readonly limit: number

@@ -17,7 +17,7 @@ export interface EntryFilter {
   /** Only entries of this owner's wallet. */
   readonly owner?: WalletOwner
   readonly type?: EntryType | undefined
-  /** Only entries of events, and only of such ones; times are then event times. */
+  /** Only entries of events that match; times are then event times. */
   readonly event?: EventFilter
   readonly from_ms?: number | undefined
   readonly to_ms?: number | undefined
@@ -71,7 +71,7 @@ export interface ProjectionState {
   /** The usage of the entries up to `flushed_entry`, from the cursor (`packTotals`). */
   readonly usage: string
   readonly database_bytes: number
-  /** Only on request, since it reads a row for each wallet. Decimal text: it may pass 2^53. */
+  /** Only on request, since it reads a row for each wallet. Decimal text, because it may exceed 2^53. */
   readonly wallets?: { readonly count: number; readonly balance_micro: string }
 }
 
@@ -99,7 +99,7 @@ export type EraseResult = ErasureResult | Refused
 /** The sums of a ledger's books, up to the entry that D1 should have. */
 export interface Books {
   readonly flushed_entry: number
-  /** The balance of all wallets after `flushed_entry`, as decimal text: it may pass 2^53. */
+  /** The balance of all wallets after `flushed_entry`, as decimal text, because it may exceed 2^53. */
   readonly balance_micro: string
   /** `packTotals` of the usage of the entries up to there. */
   readonly usage: string
@@ -107,7 +107,7 @@ export interface Books {
   readonly hash: string | null
 }
 
-/** Entries of whole flushes; both ends are in it. */
+/** Entries of whole flushes, both ends included. */
 export interface EntryRange {
   readonly from_entry: number
   readonly to_entry: number

@@ -22,7 +22,10 @@ export interface CheckoutAnswer {
   readonly url: string
 }
 
-/** News of a payment. The reference is for a payment whose session the ledger does not know: its answer was lost. */
+/**
+ * News of a payment. The reference finds a payment whose session the ledger does not know because Stripe's
+ * answer was lost.
+ */
 export interface CheckPaymentMessage {
   readonly number: number
   /** The id of a Checkout session or a payment intent that names the payment. */
@@ -46,7 +49,7 @@ export interface PaymentsAnswer {
   readonly before: number | null
 }
 
-/** The rule replaces the one before it. Null ends the top-up. */
+/** The new rule, which replaces the earlier one; null ends the automatic top-up. */
 export interface SetTopUpMessage {
   readonly owner: WalletOwner
   readonly rule: TopUpRule | null
