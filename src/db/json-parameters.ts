@@ -34,7 +34,10 @@ export interface PortionLimits {
   readonly items?: number
 }
 
-/** Cuts a list into portions, in order and each as long as the limits allow. An item that is too large is a portion. */
+/**
+ * Cuts a list into portions, in order and each as long as the limits allow. An item above the limits becomes
+ * a portion of its own.
+ */
 export function portionsOf<T>(
   items: readonly T[],
   bytesOf: (item: T) => number,

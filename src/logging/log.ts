@@ -6,7 +6,7 @@ const MAX_OF: ReadonlyMap<string, number> = new Map([
   ['message', 2_000],
   ['cause', 2_000],
   ['stack', 4_000],
-  // A dead letter that cannot be stored is only in the log, which therefore takes it whole.
+  // A dead letter that cannot be stored is only in the log, so its text is not cut.
   ['body', 64_000],
 ])
 

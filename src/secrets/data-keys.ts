@@ -21,7 +21,7 @@ export type DataKey =
   /** No master of this deployment opens it: an encryption key is missing or wrong. */
   | { readonly kind: 'locked' }
 
-/** More masters than two exist only between a rotation and the job that follows it. */
+/** More than two masters exist only between a rotation and the job that follows it. */
 const MAX_MASTERS = 8
 
 const SELECT = `
@@ -109,8 +109,9 @@ export interface Rewrapped {
 }
 
 /**
- * Brings the data keys of all customers up to the present masters: adds those of a new master and deletes those of a
- * master that is gone. A run takes customers in the order of their ids, from `after`, and the last one starts again.
+ * Brings the data keys of all customers up to the present masters: adds those of a new master and deletes
+ * those of a master that is gone. A run takes customers in the order of their ids, from `after`. After the
+ * last customer, the next run starts again.
  */
 export async function rewrapDataKeys(
   env: Bindings,

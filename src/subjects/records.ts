@@ -103,9 +103,9 @@ export async function listSubjects(
 }
 
 /**
- * Adds a subject in one batch with `statements` (the stored answer of a keyed request). Returns `taken` if the id
- * exists, even if only mentioned, and `full` if the ledger has as many as may have a profile; requests that arrive at once
- * may pass that by their number.
+ * Adds a subject in one batch with `statements` (the stored answer of a keyed request). Returns `taken` if
+ * the id exists, even if only mentioned, and `full` if the ledger has as many as may have a profile;
+ * concurrent requests may exceed that by their number.
  */
 export async function addSubject(
   subjects: Subjects,

@@ -22,10 +22,11 @@ export interface BoundedWindow extends Window {
 const MONDAY_MS = 4 * DAY_MS
 
 /**
- * The window of a period that contains a moment. Everything is UTC, so hours, days and weeks always have the same
- * length; `TimeZone.windowOf` has the windows of other zones. `anchor_ms` is a moment at which some window begins; without one, windows begin on the hour, at midnight, on
- * Monday and on the first. An anchor on a day that a month lacks means that month's last day, and each month is computed
- * from the anchor itself: after the 28th of February comes the 31st of March again.
+ * The window of a period that contains a moment. Everything is UTC, so hours, days and weeks always have the
+ * same length; `TimeZone.windowOf` has the windows of other zones. `anchor_ms` is a moment at which some
+ * window begins; without one, windows begin on the hour, at midnight, on Monday and on the first. An anchor
+ * on a day that a month lacks means that month's last day, and each month is computed from the anchor itself:
+ * the 28th of February is followed by the 31st of March again.
  */
 export function windowOf(period: CalendarPeriod, anchor_ms: number | null, at_ms: number): BoundedWindow
 export function windowOf(period: LimitPeriod, anchor_ms: number | null, at_ms: number): Window

@@ -68,14 +68,14 @@ export const priceOverlays = sqliteTable(
     overlay_id: text().notNull(),
     /** The catalogue's id. */
     provider: text().notNull(),
-    /** In lower case; a name, or its beginning and `*`. */
+    /** In lower case: a name, or a prefix followed by `*`. */
     model: text().notNull(),
-    /** The only service tier that it is for; null for all. */
+    /** The service tier that the price applies to; null for all. */
     service_tier: text(),
     /** JSON: `{units: {unit: {amount, per, tiers?}}}` or `{multiplier}`, amounts as decimal strings. */
     prices: text().notNull(),
     effective_from_ms: integer().notNull(),
-    /** The first moment at which it no longer holds; null while it has no end. */
+    /** The end of its validity, exclusive; null for no end. */
     effective_to_ms: integer(),
     created_at_ms: integer().notNull(),
     /** A key's id, or `operator`. */
@@ -87,7 +87,7 @@ export const priceOverlays = sqliteTable(
   ],
 )
 
-/** The data key of a customer, which encrypts its secrets: once for each master key, encrypted under that one. */
+/** The data key of a customer, which encrypts its secrets. Each row has it encrypted under one master key. */
 export const dataKeys = sqliteTable(
   'data_keys',
   {
@@ -113,7 +113,7 @@ export const providerKeys = sqliteTable(
     base_url: text(),
     /** AES-256-GCM under the customer's data key, bound to ledger, provider, id and address. */
     sealed: text().notNull(),
-    /** The end of the key, at most four characters, to recognise it. */
+    /** The last characters of the key, at most four, to recognise it. */
     last_four: text().notNull(),
     created_at_ms: integer().notNull(),
   },
@@ -128,7 +128,7 @@ export const gatewayRoutes = sqliteTable(
     gateway_route_id: text().notNull(),
     name: text().notNull(),
     api: text().notNull(),
-    /** A name, a beginning and `*`, or `*`. */
+    /** A name, a prefix followed by `*`, or `*`. */
     model: text().notNull(),
     /** JSON: targets, on_ambiguous and timeouts. */
     settings: text().notNull(),

@@ -25,13 +25,14 @@ export const ledgers = sqliteTable(
     /** The first entry of the hash chain, and the hash of `flushed_entry`; null before the chain began. */
     chain_first_entry: integer(),
     chain_hash: text(),
-    /** A stream of notifications is open until about then; null when none ever was. */
+    /** The approximate end of the latest stream of notifications; null if there never was one. */
     streamed_until_ms: integer(),
   },
   (table) => [
-    // Only ledgers with unrated events: late rating finds them without reading the others.
+    // Indexes only ledgers with unrated events, so that late rating finds them without reading the others.
     index('ledgers_unrated').on(table.ledger_id).where(sql`${table.unrated} > 0`),
-    // Only ledgers with endpoints whose last notifications are not handed on: the sweep finds a lost message by it.
+    // Indexes only ledgers whose last notifications were not given to their webhook endpoints: the sweep uses
+    // it to find lost messages.
     index('ledgers_unhanded')
       .on(table.ledger_id)
       .where(sql`${table.handed_notification} < ${table.last_notification}`),
@@ -56,12 +57,15 @@ export const ledgerPages = sqliteTable(
     last_at_ms: integer().notNull(),
     balance_before_micro: integer().notNull(),
     balance_after_micro: integer().notNull(),
-    /** The earliest time by which a list shows one of its entries: an event's own, or when an entry took effect. */
+    /**
+     * The earliest time of its entries as lists show it: an event's own time, or the time when an entry took
+     * effect.
+     */
     oldest_ms: integer().notNull(),
     /**
-     * The usage that the page's entries add to analytics (`src/usage/cells/delta.ts`), summed: a void counts -1 event.
-     * USD are whole 1e-6 USD and a rest in 1e-12 of the same sign. They precede the body, so that summing pages reads
-     * no body.
+     * The usage that the page's entries add to analytics (`src/usage/cells/delta.ts`), summed: a void counts
+     * -1 event. USD are stored as whole 1e-6 USD and a remainder in 1e-12 USD of the same sign. These columns
+     * precede the body, so that summing pages does not read it.
      */
     events: integer().notNull(),
     burned_micro: integer().notNull(),
@@ -80,7 +84,7 @@ export const ledgerPages = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.flush_entry, table.wallet_number] }),
     index('ledger_pages_wallet').on(table.ledger_id, table.wallet_number, table.flush_entry),
-    // Pages with an entry more than an hour older than its commit: few, and the index has no row for other pages.
+    // Indexes only pages with an entry more than an hour older than its commit. There are few of them.
     index('ledger_pages_late')
       .on(table.ledger_id, table.flush_entry)
       .where(sql`${table.oldest_ms} < ${table.first_at_ms} - 3600000`),
@@ -126,7 +130,7 @@ export const wallets = sqliteTable(
   (table) => [primaryKey({ columns: [table.ledger_id, table.wallet_number] })],
 )
 
-/** Holds that are closed. Open ones are only in the ledger object. */
+/** Closed holds. Open holds are only in the ledger object. */
 export const holds = sqliteTable(
   'holds',
   {

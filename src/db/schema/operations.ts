@@ -87,7 +87,10 @@ export const dropInSettings = sqliteTable(
     /** JSON. */
     settings: text().notNull(),
     changed_at_ms: integer().notNull(),
-    /** The UTC day of the last change, since 1970, and the changes of that day: they are bounded. */
+    /**
+     * The UTC day of the last change, in days since 1970, and the number of changes on that day, which is
+     * limited.
+     */
     day: integer().notNull(),
     changes: integer().notNull(),
   },
@@ -148,7 +151,7 @@ export const reconciliations = sqliteTable(
     checked_at_ms: integer().notNull(),
     /** The time when a check began with the first page. */
     full_at_ms: integer().notNull(),
-    /** The pages up to this entry are right, and sum up to `usage`. */
+    /** The pages up to this entry are correct, and their sum is `usage`. */
     checked_entry: integer().notNull(),
     /** JSON, as `rollup_watermarks.totals`. */
     usage: text().notNull(),
@@ -156,7 +159,7 @@ export const reconciliations = sqliteTable(
     differences: text().notNull(),
   },
   (table) => [
-    // Indexes few rows, and none that is written every day.
+    // Indexes few rows, and none that are written every day.
     index('reconciliations_different').on(table.ledger_id).where(sql`${table.status} = 'DIFFERENT'`),
   ],
 )

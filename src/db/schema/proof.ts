@@ -1,6 +1,9 @@
 import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
-/** Every public key that has signed something: a signature verifies long after its key was replaced. */
+/**
+ * Every public key that has signed a statement, so that signatures can be verified long after their key was
+ * replaced.
+ */
 export const signingKeys = sqliteTable('signing_keys', {
   /** The JWK thumbprint (RFC 7638). */
   key_id: text().primaryKey(),

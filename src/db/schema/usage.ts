@@ -24,16 +24,16 @@ export const rollupWatermarks = sqliteTable(
     rolled_entry: integer().notNull(),
     /** Everything committed before this time is included. */
     as_of_ms: integer().notNull(),
-    /** JSON: the sums of all that was ever rolled up. */
+    /** JSON: the sums of all usage that was ever rolled up. */
     totals: text().notNull(),
-    /** JSON: the part of `totals` that was in days which are deleted since. */
+    /** JSON: the part of `totals` that belongs to deleted days. */
     expired: text().notNull(),
     /** The time when the generation entered its state. */
     state_at_ms: integer().notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.generation] }),
-    // Indexes few rows, and none that every batch of messages writes.
+    // Indexes few rows, and none that are written with every batch of messages.
     index('rollup_watermarks_unfinished')
       .on(table.state, table.ledger_id)
       .where(sql`${table.state} <> 'active'`),
@@ -73,7 +73,7 @@ export const rollupUsers = sqliteTable(
     ledger_id: text().notNull(),
     generation: integer().notNull(),
     day: integer().notNull(),
-    /** The user's number by 1,024, whole; 0 also without a user. */
+    /** The user's number divided by 1,024, rounded down; also 0 without a user. */
     bucket: integer().notNull(),
     part: integer().notNull(),
     cells: text().notNull(),
@@ -96,7 +96,7 @@ export const deadLetters = sqliteTable(
     sent_at_ms: integer().notNull(),
     failed_at_ms: integer().notNull(),
     replayed_at_ms: integer(),
-    /** 1: `body` is only the beginning, and cannot be replayed. */
+    /** 1: `body` has only the beginning of the message, which cannot be replayed. */
     truncated: integer().notNull(),
     /** JSON. */
     body: text().notNull(),

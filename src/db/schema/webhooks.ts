@@ -9,7 +9,10 @@ export const webhookEndpoints = sqliteTable(
     owner: text().notNull(),
     webhook_endpoint_id: text().notNull(),
     url: text().notNull(),
-    /** The origin of the deployment when the address was checked: it gets no message of its own. */
+    /**
+     * The origin of the deployment when the address was checked. The deployment never sends a message to
+     * itself.
+     */
     own_origin: text().notNull(),
     /** JSON: the types of notifications. */
     types: text().notNull(),
@@ -21,7 +24,7 @@ export const webhookEndpoints = sqliteTable(
     failing_since_ms: integer(),
     /** The Ed25519 key that verifies `v1a` signatures; null without them. */
     public_key: text(),
-    /** A replaced signing key signs until then. */
+    /** Until this time, a replaced signing key still signs. */
     previous_key_ends_at_ms: integer(),
     created_at_ms: integer().notNull(),
     /** Rises with every change by a request. */
@@ -37,11 +40,11 @@ export const webhookDeliveries = sqliteTable(
   'webhook_deliveries',
   {
     owner: text().notNull(),
-    /** Begins with the time of the notification. */
+    /** The id begins with the time of the notification. */
     delivery_id: text().notNull(),
     webhook_endpoint_id: text().notNull(),
     notification_id: text().notNull(),
-    /** Finds the notification of the ledger; 0 for a test message. */
+    /** The number of the ledger's notification; 0 for a test message. */
     sequence: integer().notNull(),
     type: text().notNull(),
     at_ms: integer().notNull(),
@@ -50,14 +53,18 @@ export const webhookDeliveries = sqliteTable(
     made: integer().notNull(),
     /** 1 while an attempt runs. */
     in_flight: integer().notNull(),
-    /** The next attempt, or the time at which the one under way counts as lost; null unless it is pending. */
+    /**
+     * The time of the next attempt, or the time when the current attempt counts as lost; null unless the
+     * delivery is pending.
+     */
     due_at_ms: integer(),
-    /** JSON: the newest attempts. Last, because no statement but those of one delivery reads it. */
+    /** JSON: the newest attempts. The last column, because only statements about one delivery read it. */
     attempts: text().notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.owner, table.delivery_id] }),
-    // Only what waits: most deliveries end with their first attempt and are never in it.
+    // Indexes only pending deliveries. Most deliveries end with their first attempt and never enter the
+    // index.
     index('webhook_deliveries_pending')
       .on(table.webhook_endpoint_id, table.in_flight, table.due_at_ms)
       .where(sql`${table.status} = 'pending'`),

@@ -10,7 +10,7 @@ import type { Refused } from '../../ledger/model/refusal.ts'
 import { type EntriesQuery, unpackNewestFirst } from './list-entries.ts'
 import { indexPages, type PageIndexRow, readPagesOf } from './page-rows.ts'
 
-/** Only the entries of a list that begin at a place; an export has no limit of the caller's. */
+/** The entries of a list, and the place where the export begins. The caller sets no limit. */
 export type ExportQuery = Omit<EntriesQuery, 'limit'>
 
 export interface EntriesExport {
@@ -18,13 +18,16 @@ export interface EntriesExport {
   readonly ids: LedgerIds
   /** The beginning of the next export; null when this one reaches the oldest entry. Known before anything is read. */
   readonly next_before_entry: number | null
-  /** Newest first. Throws when the ledger or D1 cannot be read, so that a part never passes for the whole. */
+  /**
+   * Newest first. Throws when the ledger or D1 cannot be read, so that a part is never mistaken for the
+   * whole.
+   */
   readonly chunks: AsyncGenerator<readonly Entry[]>
 }
 
 /**
- * The most entries and D1 pages that one export covers, before filters; one flush more than that at most. They bound its
- * subrequests: about 300 of the 1,000 that a request may make.
+ * The maximum number of entries and of D1 pages that one export covers, before filters, and at most one flush
+ * more. They bound its subrequests: about 300 of the 1,000 that a request may make.
  */
 export const EXPORT_ENTRIES = 20_000
 const EXPORT_PAGES = 2_000

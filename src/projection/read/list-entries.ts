@@ -32,7 +32,10 @@ export interface EntriesPage {
   readonly ids: LedgerIds
 }
 
-/** The rows of D1 that the first round reads, and the most of a later one: as many as take so much memory. */
+/**
+ * The number of D1 rows that the first round reads, the maximum of a later round, and the memory that limits
+ * it.
+ */
 const ROWS_AT_FIRST = 2
 const ROWS_A_ROUND = 16
 const MEMORY_A_ROUND = 1_000_000
@@ -156,7 +159,7 @@ async function addFlushed(
   return before_entry
 }
 
-/** Returns how many rows like these take the memory of a round. */
+/** Returns how many rows of this size fill the memory of a round. */
 function fittingRows(rows: number, memory: number): number {
   const fitting = Math.floor((MEMORY_A_ROUND * rows) / Math.max(1, memory))
   return Math.min(ROWS_A_ROUND, Math.max(1, fitting))

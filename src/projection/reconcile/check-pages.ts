@@ -68,13 +68,14 @@ const BROKEN_CHAINS = `
 
 interface BrokenChain {
   readonly flush_entry: number
-  /** That of the page before; null when the wallet has none. */
+  /** The flush of the page before; null when the wallet has none. */
   readonly previous_flush: number | null
   readonly found: number
   readonly expected: number
 }
 
-// The page of a flush's first entry, and that of its last one. Rows read as in FLUSHES; the hashes are behind the bodies.
+// The page of a flush's first entry, and that of its last one. Reads as many rows as FLUSHES; the hashes are
+// stored after the bodies.
 const BROKEN_HASHES = `
   WITH flush AS (
     SELECT flush_entry, max(iif(first_entry = flush_entry, hash_before, NULL)) AS begins,
@@ -117,7 +118,7 @@ export async function checkPages(
       .bind(ledger_id, checked.entry, FLUSHES_A_READ)
       .all<FlushRow>()
     const more = results.length === FLUSHES_A_READ
-    // The next read tells the end of the last flush. Rows that are flushed during the check are not compared.
+    // The next read shows the end of the last flush. Rows that are flushed during the check are not compared.
     const next_flush = more ? results.at(-1)?.flush_entry : undefined
     const end = Math.min(books.flushed_entry, (next_flush ?? books.flushed_entry + 1) - 1)
     const flushes = results.filter(({ flush_entry }) => flush_entry <= end)

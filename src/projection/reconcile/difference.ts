@@ -20,7 +20,10 @@ export const DIFFERENCE_KINDS = [
   'page_sums',
   /** A wallet's page does not begin with the balance of the one before it; both pages are reported. */
   'wallet_chain',
-  /** A flush does not begin with the hash at which the one before it ends; both are reported. Or the last hash is wrong. */
+  /**
+   * A flush does not begin with the hash at which the one before it ends, and both are reported; or the last
+   * hash is wrong.
+   */
   'hash_chain',
   /** The sum of all wallets differs from the object's. */
   'balance',

@@ -18,7 +18,9 @@ export interface SumsRow {
   readonly paid_pico: string
 }
 
-/** `numberIn` reads the columns' texts: decimal ones, unless they are sums. */
+/**
+ * Converts the usage columns. `numberIn` parses the text of a column, which is a decimal unless it is a sum.
+ */
 export function usageOf(row: SumsRow, numberIn: (text: string) => bigint = BigInt): UsageTotals {
   const usd = (micro: string, pico: string) => numberIn(micro) * PICO_PER_MICRO + numberIn(pico)
   return {
@@ -46,7 +48,8 @@ const PAGES_A_READ = 200
 /** The limit of characters that a check parses, which bounds its time. */
 const MAX_PARSED = 64_000_000
 
-// The pages whose bodies are 2 MB together, and the one that passes it. The length of a body is in the row's header.
+// Selects pages up to 2 MB of bodies, and the page that exceeds it. The length of a body is in the row's
+// header.
 const PAGES_AFTER = `
   WITH some AS (
     SELECT flush_entry, wallet_number, octet_length(body) AS bytes FROM ledger_pages

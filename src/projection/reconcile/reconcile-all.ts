@@ -49,7 +49,10 @@ interface Options {
 /** The job whose place calls continue from, an operator's too. */
 const JOB = 'reconciliation'
 
-/** Reconciles ledgers that are due, from where the last call ended and round, so that each has its turn. */
+/**
+ * Reconciles ledgers that are due. Begins where the last call ended and wraps around, so that each ledger has
+ * its turn.
+ */
 export async function reconcileDue(env: Bindings, options: Options): Promise<ReconciledLedgers> {
   const { since_ms, full, now_ms } = options
   const { due, end } = await dueLedgers(env.DB, options, await readPlace(env.DB, JOB))
@@ -72,7 +75,10 @@ export async function reconcileDue(env: Bindings, options: Options): Promise<Rec
   return { results, more: due.length > LEDGERS_A_CALL || end !== undefined }
 }
 
-/** The ledgers that are due, one more than a call checks; `end` is where the search stopped before it came round. */
+/**
+ * The ledgers that are due, one more than a call checks; `end` is where the search stopped before it wrapped
+ * around.
+ */
 async function dueLedgers(
   db: D1Database,
   { since_ms, now_ms }: Options,

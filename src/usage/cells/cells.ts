@@ -146,7 +146,10 @@ export class WeighedCells extends Cells {
   /** Cells that have changed since they were weighed, and the most bytes that they may have gained. */
   private readonly unweighed = new Set<Cell>()
   private gained = 0
-  /** An addition that may take away can remove a cell, whose last weight counts: from then on, each is weighed at once. */
+  /**
+   * Whether an addition may have been negative. Such an addition can remove a cell, whose last weight still
+   * counts, so each cell is weighed at once from then on.
+   */
   private subtracts = false
 
   static override of(cells: Iterable<Cell>): WeighedCells {
@@ -160,7 +163,10 @@ export class WeighedCells extends Cells {
     return this.bytes
   }
 
-  /** Whether the weight is at least this. Weighs only when it may be: weighing after each addition took half its time. */
+  /**
+   * Whether the weight is at least this. Weighs only when the weight can be that large, because weighing
+   * after each addition took half of the time.
+   */
   reaches(weight: number): boolean {
     return this.bytes + this.gained >= weight && this.weight >= weight
   }

@@ -95,7 +95,7 @@ export async function replayDeadLetters(
   return replay
 }
 
-/** Replaces a body of which only the beginning was kept; it is no valid message. */
+/** Replaces a body of which only the beginning was kept; it is not a valid message. */
 const TRUNCATED = null
 
 // A replayed letter keeps the reason of its failure.

@@ -9,7 +9,10 @@ import { type ParsedUsageMessage, type UsageMessage, usageMessages } from '../qu
 export class BrokenPages extends Error {}
 
 const FLUSHES_A_READ = 20
-/** The bytes read at once, or one flush, which takes at most 1.7 MB of journal: in memory they are text, parsed and read. */
+/**
+ * The bytes read at once, or one flush, which has at most 1.7 MB of journal. In memory they exist as text,
+ * parsed and unpacked.
+ */
 const BYTES_A_READ = 2_000_000
 
 // The flush of an entry is the last one that does not begin after it. The length of a body is in the row's header, so

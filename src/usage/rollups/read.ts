@@ -47,7 +47,7 @@ export interface CellQuery {
 /** Thrown when a query would read more than one answer may: query fewer days, or a coarser grain. */
 export class TooManyCells extends Error {}
 
-/** The most that one query may read of D1: about a million cells. */
+/** The limit of reads of D1 in one query: about a million cells. */
 export const MAX_ROLLUP_ROWS = 20_000
 export const MAX_ROLLUP_BYTES = 64_000_000
 

@@ -23,7 +23,7 @@ export type Outcome =
 
 /** The attempts for one ledger while concurrent writers move it or messages are missing. */
 const ATTEMPTS = 4
-/** The steps of a batch that touches more rows than one step may; the rest is retried. */
+/** The maximum number of steps of a batch that touches more rows than one step may. The rest is retried. */
 const ROUNDS = 16
 /** The entries that are read from pages, for all ledgers together, before a step is written. */
 const ENTRIES_A_STEP = 20_000
