@@ -62,8 +62,8 @@ export async function planCall(c: Context<AppEnv>, call: Call): Promise<CallPlan
 }
 
 /**
- * Returns the stored route for a call of this API and model, from memory when warm. Without D1 there is none: a call is
- * made without a fallback rather than not at all.
+ * Returns the stored route for a call of this API and model, from memory when warm. Returns none if D1 fails:
+ * the call is then made without a fallback.
  */
 async function storedRoute(c: Context<AppEnv>, { api, model }: Call): Promise<GatewayRoute | undefined> {
   const ledger_id = ledgerKey(ledgerOf(c))

@@ -14,7 +14,7 @@ export interface GatewayRoute extends Fallback {
   readonly gateway_route_id: string
   readonly name: string
   readonly api: (typeof APIS)[number]
-  /** A name, a beginning and `*`, or `*`. */
+  /** A name, a prefix followed by `*`, or `*`. */
   readonly model: string
   readonly timeouts: Timeouts
   readonly enabled: boolean
@@ -31,7 +31,7 @@ type Settings = Pick<GatewayRoute, 'targets' | 'on_ambiguous' | 'timeouts'>
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The most routes of a ledger: all of them are read at once. */
+/** The maximum number of routes of a ledger. All of them are read at once. */
 export const MAX_GATEWAY_ROUTES = 50
 
 const COLUMNS = 'gateway_route_id, name, api, model, settings, enabled, created_at_ms, updated_at_ms'

@@ -26,8 +26,8 @@ import type { HeldCall } from './settlement.ts'
 import { upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
 
 /**
- * A metered call: holds credits before anything is sent to the provider, relays the answer, and settles. Two calls of
- * the ledger object.
+ * A metered call: holds credits before anything is sent to the provider, relays the answer, and settles.
+ * Makes two calls of the ledger object.
  */
 export async function meteredCall(
   c: Context<AppEnv>,
@@ -62,7 +62,10 @@ export async function meteredCall(
   }
 }
 
-/** A body of 16 MB may use the memory for 5 MB that the isolate's bodies share: bodies here are not copied ten times. */
+/**
+ * The memory that a body of 16 MB counts for, of the memory that the isolate's bodies share: bodies here are
+ * not copied ten times.
+ */
 const LARGEST_PLACE = 5 * 1024 * 1024
 
 /**

@@ -16,7 +16,7 @@ export function shapedErrors(dialect: Dialect) {
     const headers = new Headers(c.res.headers)
     headers.set('Content-Type', 'application/json')
     headers.delete('Content-Length')
-    // The SDKs repeat every 409 and some 429. This lets them repeat only temporary errors.
+    // The SDKs repeat every 409 and some 429. This header lets them repeat only temporary errors.
     if (!MAY_PASS.has(problem.code)) headers.set('x-should-retry', 'false')
     c.res = undefined
     c.res = new Response(JSON.stringify(SHAPES[dialect](problem)), { status, headers })

@@ -89,13 +89,14 @@ export interface Next extends Attempt {
   readonly delay_ms: number
 }
 
-/** The longest pause; a provider that asks for a longer one gets no second attempt. */
+/** The longest pause. If a provider asks for a longer one, no second attempt is made. */
 export const MAX_DELAY_MS = 2_000
 const FIRST_DELAY_MS = 250
 
 /**
- * Returns the attempt after the earlier ones, or undefined if the call ends with the last one. Skips targets that the
- * last ending rules out. `random` is from 0 to 1, for the pause before another attempt at the same target.
+ * Returns the attempt after the earlier ones, or undefined if the call ends with the last one. Skips targets
+ * that the last outcome rules out. `random` is from 0 to 1, for the pause before another attempt at the same
+ * target.
  */
 export function nextAttempt(
   { targets, on_ambiguous }: Fallback,
@@ -190,14 +191,16 @@ function invalid(message: string): FallbackHeader {
   return { kind: 'invalid', message }
 }
 
-/** The fields of a stored route by which one is chosen. `model` is a name, a prefix and `*`, or `*`. */
+/** The fields that select a stored route. `model` is a name, a prefix followed by `*`, or `*`. */
 interface Matching {
   readonly api: string
   readonly model: string
   readonly enabled: boolean
 }
 
-/** Returns the enabled route that fits an API and a model best: its exact name, then the longest beginning. */
+/**
+ * Returns the enabled route that fits an API and a model best: an exact name first, then the longest prefix.
+ */
 export function routeFor<R extends Matching>(
   routes: readonly R[],
   api: string,

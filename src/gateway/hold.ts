@@ -21,8 +21,8 @@ export interface CallToHold {
 export async function holdCall(c: Context<AppEnv>, call: CallToHold): Promise<CallHold | Refused> {
   const wanted = call.prices(call.pricing)
   if (wanted.kind === 'refused') return wanted
-  // The runtime cancels a request whose client leaves, unless `waitUntil` has a promise. This one lasts from before the
-  // hold until the call is settled.
+  // The runtime cancels a request whose client leaves, unless `waitUntil` has a promise. This promise lasts
+  // from before the hold until the call is settled.
   const over = Promise.withResolvers<void>()
   c.executionCtx.waitUntil(over.promise)
   try {
@@ -54,7 +54,7 @@ export class CallHold {
     return this.current.place
   }
 
-  /** The output tokens that the hold pays for, if the caller lets them be fewer than it asked for. */
+  /** The output tokens that the hold covers, if the caller accepts fewer than it requested. */
   get clipped_to(): number | undefined {
     return this.current.clipped_to
   }
@@ -75,7 +75,7 @@ export class CallHold {
     return true
   }
 
-  /** Charges the call, or (null) releases its hold. */
+  /** Charges the call; with null, releases its hold. */
   settle(charge: Charge | null): Promise<SettledCall | undefined> {
     return settled(this.place, charge).finally(this.onSettled)
   }

@@ -12,7 +12,10 @@ import { shapedErrors } from './errors.ts'
 import { readMeterHeaders } from './request/headers.ts'
 import { returnedHeaders, upstreamHeaders, upstreamQuery, upstreamUrl } from './upstream.ts'
 
-/** The gateway: the providers' own APIs, each call held, relayed and charged. Not part of the OpenAPI document. */
+/**
+ * The gateway: relays calls of the providers' own APIs, with a hold and a charge for each. Its routes are not
+ * in the OpenAPI document.
+ */
 export function gatewayRoutes(dialect: Dialect): Hono<AppEnv> {
   const router = new Hono<AppEnv>()
   router.use(shapedErrors(dialect))

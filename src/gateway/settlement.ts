@@ -112,10 +112,16 @@ function estimated(
   })
 }
 
-/** Waits between tries to settle, in milliseconds. After the last one, the hold's expiry charges what was noted. */
+/**
+ * Waits between tries to settle, in milliseconds. After the last one, the noted amount is charged when the
+ * hold expires.
+ */
 const WAITS_MS = [200, 1_000, 4_000]
 
-/** Settles a call and repeats it while the ledger cannot be reached: it is charged once, however often this is sent. */
+/**
+ * Settles a call, and retries while the ledger cannot be reached. The ledger charges the call once, however
+ * often it gets the request.
+ */
 export async function settled(
   { env, ledger, hold, held, key_id }: HoldPlace,
   charge: Charge | null,

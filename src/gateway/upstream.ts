@@ -38,7 +38,10 @@ const NOT_RETURNED: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** The key of a call: the one in a header, the stored one of a name, or the newest stored one of the dialect's provider. */
+/**
+ * The key of a call: the key in a header, the stored key with a name, or the newest stored key of the
+ * dialect's provider.
+ */
 export function upstreamQuery(dialect: Dialect, header: (name: string) => string | undefined): UpstreamQuery {
   const headerKey = header('X-Provider-Key')
   const name = header('X-Meter-Provider-Key')

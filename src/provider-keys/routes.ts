@@ -182,7 +182,7 @@ function notConfigured(c: Context<AppEnv>): Response {
   return problem(c, { code: 'provider_keys_not_configured', detail: NOT_CONFIGURED })
 }
 
-/** Never more than half of a key. */
+/** The last four characters of a key, but never more than half of it. */
 function lastFour(key: string): string {
   return key.slice(key.length - Math.min(4, Math.floor(key.length / 2)))
 }
@@ -199,7 +199,10 @@ function providerKeyJson(key: ProviderKey, mode: 'live' | 'test'): object {
   }
 }
 
-/** Recorded only if the statement before it changed a row. Of the address only the host: a path may have a secret. */
+/**
+ * Recorded only if the statement before it changed a row. Contains only the host of the address, because a
+ * path may contain a secret.
+ */
 function auditOf(
   c: Context<AppEnv>,
   action: 'provider_keys.create' | 'provider_keys.delete',

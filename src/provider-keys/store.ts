@@ -21,7 +21,7 @@ export interface SealedKey extends ProviderKey {
 
 type Db = Pick<Bindings, 'DB'>
 
-/** The most keys of a ledger: all of them are read at once. */
+/** The maximum number of keys of a ledger. All of them are read at once. */
 export const MAX_PROVIDER_KEYS = 50
 
 const COLUMNS = 'provider_key_id, provider, name, base_url, last_four, created_at_ms'

@@ -130,7 +130,7 @@ async function storedKey(
   return key && among && { key, among }
 }
 
-/** Keys are newest first. Of several with a name, that of the asked provider. */
+/** Keys are newest first. Of several keys with the name, the key of the requested provider is taken. */
 function choose(
   keys: readonly KnownKey[],
   { id }: ProviderRef,

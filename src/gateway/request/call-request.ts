@@ -15,7 +15,7 @@ export interface CallRequest {
   readonly answers: number
   /** Whether the stream does not report usage unless the gateway asks for it. */
   readonly lacks_usage: boolean
-  /** The most usage besides text tokens. */
+  /** The maximum usage besides text tokens. */
   readonly beside: Usage
   readonly service_tier?: string
   readonly image_size?: string

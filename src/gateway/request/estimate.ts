@@ -15,7 +15,7 @@ export interface InputEstimate {
 const HELD = { a_character: 1 / 3, a_further_byte: 1 / 2 }
 const LIKELY = { a_character: 1 / 4, a_further_byte: 1 / 4 }
 
-/** The most tokens that one image takes, by dialect, at the models' usual detail. */
+/** The maximum number of tokens of one image, by dialect, at the models' usual detail. */
 const IMAGE_TOKENS: Readonly<Record<Dialect, number>> = { openai: 3_000, anthropic: 5_000, google: 3_000 }
 /** gpt-4o-mini counts this many tokens for an image in high detail. */
 const MINI_IMAGE_TOKENS = 50_000

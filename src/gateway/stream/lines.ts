@@ -1,9 +1,9 @@
 import type { Reading } from './readings.ts'
 
 /**
- * Reads the lines of a stream of server-sent events. Chunks are relayed unchanged and at once. If the gateway requested
- * a usage report that the client did not, the event of that report is removed. Only then, after the answer's end, may
- * an unfinished line wait for its rest.
+ * Reads the lines of a stream of server-sent events. Chunks are relayed unchanged and at once. If the gateway
+ * requested a usage report that the client did not, the event of that report is removed. In that case only,
+ * after the end of the answer, an unfinished line waits for its remaining bytes.
  */
 export class Lines {
   private readonly reading: Reading

@@ -4,7 +4,7 @@ export type Ending = 'done' | 'client_gone' | 'provider_failed' | 'first_chunk_t
 export interface RelayOptions {
   /** Reads a chunk and returns the bytes to pass on. */
   readonly pass: (chunk: Uint8Array) => readonly Uint8Array[]
-  /** Returns the bytes that waited for more. */
+  /** Returns the bytes that were held back. */
   readonly end: () => readonly Uint8Array[]
   readonly onChunk: () => void
   /** Called once, when the stream is over. Bytes that it returns are the last of a stream that ended by itself. */
@@ -20,8 +20,9 @@ export interface RelayOptions {
 }
 
 /**
- * Relays a provider's stream chunk by chunk, and stops the provider as soon as the client is gone. Own pulls instead of a
- * `TransformStream`, whose `flush` does not run on an abort, and instead of `tee`, which reads on without a client.
+ * Relays a provider's stream chunk by chunk, and stops the provider as soon as the client is gone. Pulls
+ * chunks itself instead of using a `TransformStream`, whose `flush` does not run on an abort, or `tee`, which
+ * continues to read without a client.
  */
 export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): ReadableStream<Uint8Array> {
   const reader = body.getReader()
@@ -35,7 +36,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
     options.client.removeEventListener('abort', leave)
     if (ending !== 'done') {
       options.cancel()
-      // Nothing else releases its lock. Its result no longer matters.
+      // Only a cancel releases the reader's lock. Its result no longer matters.
       reader.cancel().catch(() => {})
     }
     return options.onEnd(ending)
@@ -60,7 +61,7 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
   }
 
   const drain = async (): Promise<void> => {
-    // A pull may be waiting for a chunk, which is then the first one to drain.
+    // A pull may be waiting for a chunk. That chunk is then the first one to drain.
     for (let chunk = await (reading ?? next()); ; chunk = await next()) {
       if (typeof chunk === 'string') {
         await finish(chunk)
