@@ -47,9 +47,9 @@ export interface Config {
   readonly dns_resolver_url: string
   /** The URL of the price feed; null for no feed. */
   readonly price_feed: PriceFeedConfig | null
-  /** Where Stripe's API is, without a slash at its end. */
+  /** The base URL of Stripe's API, without a trailing slash. */
   readonly stripe_api_url: string
-  /** The drop-in endpoints that are on: all by default. */
+  /** The enabled drop-in endpoints; all by default. */
   readonly drop_in: readonly DropInEndpoint[]
   readonly gateway: GatewayConfig
   /** Limits by tier: requests in a UTC minute, events and changes in a UTC month, profiles, and metadata. */
@@ -92,7 +92,7 @@ export interface TierLimits {
 /** The platform limits an object's database to 10 GB; the flush and due work need the rest. */
 const MOST_LEDGER_MB = 9_500
 const MINIMUM_IDEMPOTENCY_DAYS = 7
-/** A request may make 1,000 calls of D1, and a stream makes one a second and some more. */
+/** A request may make 1,000 calls of D1. A stream makes one a second and a few more. */
 const MOST_STREAM_SECONDS = 800
 /** Events may be 35 days late, and the burn rate reads 30 days. */
 const MINIMUM_ROLLUP_DAYS = 35
@@ -295,7 +295,7 @@ function resolverUrl(text: string, environment: Environment): string {
 
 const STRIPE = 'https://api.stripe.com'
 
-/** Another address is for tests: the secret key goes there. */
+/** Only tests may use another address, because the secret key is sent to it. */
 function stripeUrl(text: string, environment: Environment): string {
   const url = URL.parse(text === '' ? STRIPE : text)
   const is_local = environment === 'development' && ['127.0.0.1', 'localhost'].includes(url?.hostname ?? '')
@@ -307,7 +307,10 @@ function stripeUrl(text: string, environment: Environment): string {
 
 const MAX_HOSTS = 100
 
-/** Hosts as a URL has them (`gpu.internal`, `10.0.0.5:8000`, `[fd00::1]`), separated by commas; empty for none. */
+/**
+ * Hosts as written in a URL (`gpu.internal`, `10.0.0.5:8000`, `[fd00::1]`), separated by commas; empty for
+ * none.
+ */
 function hosts(variable: string, text: string): readonly string[] {
   const list = text
     .split(',')

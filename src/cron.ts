@@ -21,7 +21,7 @@ import { notifyOperator } from './webhooks/operator-notifications.ts'
 import { HAND_ON_CALLS, SWEEP_CALLS, sweepDeliveries, sweepNotifications } from './webhooks/queue/sweep.ts'
 import { forgetDeliveries } from './webhooks/records/forget.ts'
 
-/** The scheduled jobs (`crons` in wrangler.toml), each a bounded part of its work at a run. */
+/** The scheduled jobs (`crons` in wrangler.toml). Each run does a bounded part of each job. */
 export const JOBS: readonly Job[] = [
   {
     name: 'late_rating',
@@ -141,7 +141,7 @@ const EVERY_MINUTE = '* * * * *'
 const MINUTE_MS = 60_000
 const QUARTER_MS = 15 * MINUTE_MS
 
-/** Runs every job of this trigger. Each run begins with another one. */
+/** Runs every job of this trigger. Each run begins with a different job. */
 export function runCron({ cron, scheduledTime }: ScheduledController, env: Bindings): Promise<void> {
   const [jobs, every_ms] = cron === EVERY_MINUTE ? [MINUTE_JOBS, MINUTE_MS] : [JOBS, QUARTER_MS]
   return runJobs(env, jobs, Date.now(), Math.floor(scheduledTime / every_ms))

@@ -127,7 +127,7 @@ export function ledgerTag(digest: Uint8Array): string {
   return encodeBytes(digest.subarray(0, (TAG_CHARS * 5) / 8))
 }
 
-/** All pairs of characters: an id takes half the steps. */
+/** All pairs of characters, so that encoding an id takes half the steps. */
 const PAIRS: readonly string[] = [...ALPHABET].flatMap((first) =>
   [...ALPHABET].map((second) => first + second),
 )

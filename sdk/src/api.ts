@@ -395,8 +395,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Apply a price feed that waits, although prices moved beyond the bound, vanished or are zero
-         * @description Its prices hold from now on and reach all ratings within 90 s.
+         * Apply a waiting price feed, although prices moved beyond the bound, are missing or are zero
+         * @description Its prices apply from now on and reach all ratings within 90 s.
          *
          *     Requires the operator token.
          */
@@ -417,8 +417,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Reject a price feed that waits
-         * @description Reject a price feed that waits.
+         * Reject a waiting price feed
+         * @description Reject a waiting price feed.
          *
          *     Requires the operator token.
          */
@@ -1531,8 +1531,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Explain how an event was priced and charged, so that its sum can be redone by hand
-         * @description From what the event recorded. The provider response is not kept: its places are named by `calculate` with `explain`. An event priced by an earlier catalogue says so and has no unit prices.
+         * Explain how an event was priced and charged, so that its amount can be recalculated by hand
+         * @description Uses the values that were recorded with the event. The provider response is not stored: `calculate` with `explain` names the fields that were read. The answer for an event priced by an earlier catalogue says so and has no unit prices.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -1866,7 +1866,7 @@ export interface paths {
         put?: never;
         /**
          * Record purchased credits as a new lot in a wallet
-         * @description A `payment_reference` credits once, for ever. Repeated with the same wallet and amounts, it answers with the first purchase (200); with others it is a conflict.
+         * @description A `payment_reference` is credited only once. A repeat with the same wallet and amounts returns the first purchase (200); a repeat with others is a conflict.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2019,8 +2019,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Revoke a lot: take what is left of it and not held, or a part
-         * @description Revoke a lot: take what is left of it and not held, or a part.
+         * Revoke a lot: remove its credits that are not held, or a part of them
+         * @description Revoke a lot: remove its credits that are not held, or a part of them.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -2040,7 +2040,7 @@ export interface paths {
         };
         /**
          * List recurring grants, newest first
-         * @description For one wallet; without `user_id` and `team_id`, for up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.
+         * @description Lists the grants of one wallet, or without `user_id` and `team_id` of up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2954,7 +2954,7 @@ export interface paths {
         put?: never;
         /**
          * Create a user
-         * @description Optional: the first mention of a user creates it, after which this is a 409. Creates no wallet.
+         * @description Optional: the first mention of a user creates it, and this request is then answered with 409. Creates no wallet.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3016,7 +3016,7 @@ export interface paths {
         put?: never;
         /**
          * Create a team
-         * @description Optional: the first mention of a team creates it, after which this is a 409. Creates no wallet.
+         * @description Optional: the first mention of a team creates it, and this request is then answered with 409. Creates no wallet.
          *
          *     Requires an API key with the scope `credits:write`.
          */
@@ -3412,7 +3412,7 @@ export interface components {
                 /** @description Whether analytics use the new rollups. */
                 done: boolean;
             }[];
-            /** @description Whether entries are left: call again, or leave them to the cron. */
+            /** @description Whether entries are left. If true, call again, or leave them to the cron. */
             more: boolean;
         };
         Rebuild: {
@@ -3450,7 +3450,7 @@ export interface components {
             failed: number;
             /** @description Named messages that are not waiting. */
             not_found: number;
-            /** @description Whether more are waiting than one call replays: call again. */
+            /** @description Whether more messages wait than one call replays. If true, call again. */
             more: boolean;
         };
         DeadLetterReplay: {
@@ -3502,7 +3502,7 @@ export interface components {
         };
         PriceOverlayInput: {
             provider: string;
-            /** @description A model's name, or a prefix and `*`; an exact name takes precedence over any prefix. */
+            /** @description A model's name, or a prefix followed by `*`; an exact name takes precedence over any prefix. */
             model: string;
             /** @description Only for this tier. Without it: for all tiers, unchanged. */
             service_tier?: string;
@@ -3532,7 +3532,7 @@ export interface components {
                 /** @description The differences found. With status REPAIRED they are repaired. */
                 differences: components["schemas"]["Difference"][];
             }[];
-            /** @description Whether ledgers are left: call again. */
+            /** @description Whether ledgers are left to check. If true, call again. */
             more: boolean;
         };
         Difference: {
@@ -3552,11 +3552,11 @@ export interface components {
             ledgers: number;
             examined: number;
             rated: number;
-            /** @description Priced, but the wallet cannot pay until its next credit. */
+            /** @description Events with a known price that their wallet cannot pay before its next credit. */
             unpaid: number;
             /** @description Events that still have no price. */
             unpriced: number;
-            /** @description Whether events are left, or a ledger did not answer: call again. */
+            /** @description Whether events are left, or a ledger did not answer. If true, call again. */
             more: boolean;
         };
         Rerate: {
@@ -4190,7 +4190,7 @@ export interface components {
             credits: number;
             /** @description USD, with at most 12 decimals. */
             customer_price_usd: number;
-            /** @description Of customer_price_usd; null when that is 0. */
+            /** @description Percentage of customer_price_usd; null when that price is 0. */
             margin_percent: number | null;
             /** @description A cheaper way to make the same request, by list prices; does not consider quality. */
             optimization: {
@@ -4410,7 +4410,7 @@ export interface components {
                 credits: number;
                 /** @description USD, with at most 12 decimals. */
                 customer_price_usd: number;
-                /** @description Of customer_price_usd; null when that is 0. */
+                /** @description Percentage of customer_price_usd; null when that price is 0. */
                 margin_percent: number | null;
                 /** @description A cheaper way to make the same request, by list prices; does not consider quality. */
                 optimization: {
@@ -4973,7 +4973,7 @@ export interface components {
             recurring_grant_id?: string;
             /**
              * Format: date-time
-             * @description Of a lot that begins later.
+             * @description When the lot begins; only for lots that begin later.
              */
             starts_at?: string;
             /** @description Credits, with at most 6 decimals. */
@@ -5015,9 +5015,9 @@ export interface components {
             recurring?: {
                 /** @enum {string} */
                 every: "day" | "week" | "month" | "quarter" | "year";
-                /** @description The most that may be left of earlier lots at the next grant. Default: no limit. */
+                /** @description The maximum amount that may remain of earlier lots at the next grant. Default: no limit. */
                 rollover_max?: number | string;
-                /** @description Each recurrence grants only what lifts the available credits of this grant to the target. Default: `amount` each time. Not with `rollover_max`. */
+                /** @description Each recurrence grants only the difference between the target and the available credits of this grant. Default: `amount` each time. Not with `rollover_max`. */
                 target_balance?: number | string;
             };
         };
@@ -5052,7 +5052,7 @@ export interface components {
             reserved_balance: number;
             /** @description Credits, with at most 6 decimals. */
             available_balance: number;
-            /** @description In `balance`, of lots that begin later. Absent without such lots. */
+            /** @description The part of `balance` in lots that begin later. Absent without such lots. */
             pending_balance?: number;
             /** @enum {string} */
             currency: "credits";
@@ -5078,7 +5078,7 @@ export interface components {
             priority: number;
             /**
              * Format: date-time
-             * @description Of a lot that was granted to begin later.
+             * @description When the lot begins; only for lots that were granted to begin later.
              */
             starts_at?: string;
             /** Format: date-time */
@@ -5139,7 +5139,7 @@ export interface components {
             reason: string;
         };
         Revocation: {
-            /** @description Default: all that is left and not held. */
+            /** @description Default: all credits of the lot that are not held. */
             amount?: number | string;
             reason: string;
         };
@@ -5387,7 +5387,7 @@ export interface components {
             unit: "credits" | "events" | "tokens" | "usd";
             /** @enum {string|null} */
             period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING" | null;
-            /** @description Of ROLLING: the length of a window. */
+            /** @description For ROLLING: the length of a window. */
             rolling?: {
                 hours: number;
             } | {
@@ -5407,7 +5407,7 @@ export interface components {
             updated_at: string;
         };
         Entitlement: {
-            /** @description Required without `key_id` and `model`; without it, theirs are of all features. */
+            /** @description Required without `key_id` and `model`. With one of them, omit it for all features. */
             feature_id?: string;
             user_id?: string;
             team_id?: string;
@@ -5436,7 +5436,7 @@ export interface components {
              * @description A time at which a window begins. Default: calendar windows.
              */
             anchor?: string;
-            /** @description The IANA time zone of the windows, with its daylight saving time: they turn at its midnight and at its full hours. Default: UTC. */
+            /** @description The IANA time zone of the windows, with its daylight saving time: windows begin at its midnight or at its full hours. Default: UTC. */
             time_zone?: string;
             /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
@@ -5475,7 +5475,7 @@ export interface components {
              * @description A time at which a window begins. Default: calendar windows.
              */
             anchor?: string;
-            /** @description The IANA time zone of the windows, with its daylight saving time: they turn at its midnight and at its full hours. Default: UTC. */
+            /** @description The IANA time zone of the windows, with its daylight saving time: windows begin at its midnight or at its full hours. Default: UTC. */
             time_zone?: string;
             /** @description Your own configuration: any JSON of up to 16 KB. */
             value?: unknown;
@@ -5504,7 +5504,7 @@ export interface components {
                 remaining: number;
                 /** @enum {string} */
                 period: "HOURLY" | "DAILY" | "WEEKLY" | "MONTHLY" | "TOTAL" | "ROLLING";
-                /** @description Of ROLLING: the length of a window. */
+                /** @description For ROLLING: the length of a window. */
                 rolling?: {
                     hours: number;
                 } | {
@@ -5512,7 +5512,7 @@ export interface components {
                 };
                 /**
                  * Format: date-time
-                 * @description When the window ends, or when the oldest use leaves a rolling window; null if time frees nothing.
+                 * @description When the window ends, or when the oldest use leaves a rolling window; null if the limit does not free up with time.
                  */
                 resets_at: string | null;
                 /** @enum {string} */
@@ -5741,7 +5741,7 @@ export interface components {
              * @enum {string}
              */
             api: "openai" | "anthropic" | "google";
-            /** @description The models of the calls: a name, a prefix and `*`, or `*`. Default: *. */
+            /** @description The models of the calls: a name, a prefix followed by `*`, or `*`. Default: *. */
             model?: string;
             /** @description The attempts after the first one, in order. */
             targets: components["schemas"]["GatewayTarget"][];
@@ -5774,7 +5774,7 @@ export interface components {
         };
         GatewayRouteChange: {
             name?: string;
-            /** @description The models of the calls: a name, a prefix and `*`, or `*`. */
+            /** @description The models of the calls: a name, a prefix followed by `*`, or `*`. */
             model?: string;
             /** @description The attempts after the first one, in order. */
             targets?: components["schemas"]["GatewayTarget"][];
@@ -7080,7 +7080,7 @@ export interface operations {
                 windowSize?: "HOUR" | "DAY" | "MONTH";
                 windowTimeZone?: "UTC";
                 subject?: string[];
-                /** @description Of `subject`, `model` and `provider`. */
+                /** @description Any of `subject`, `model` and `provider`. */
                 groupBy?: string[];
             };
             header?: never;
@@ -7128,7 +7128,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Whether the user may use the feature, and the rest of its limit. */
+            /** @description Whether the user may use the feature, and how much of its limit is left. */
             200: {
                 headers: {
                     [name: string]: unknown;

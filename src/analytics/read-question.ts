@@ -72,7 +72,7 @@ function forgottenProblem(
   return { field: 'from', message: `must not be before ${timeJson(kept_from_ms)}: older days are deleted` }
 }
 
-/** For checks only: whether users and teams are filtered is known before their numbers. */
+/** Adds empty sets for the filtered users and teams. Only for checks, which need no subject numbers. */
 function withSubjects(question: Question, { user, team }: AnalyticsQuery): Question {
   const subjects = { ...(user && { user: new Set<number>() }), ...(team && { team: new Set<number>() }) }
   return { ...question, filters: { ...question.filters, ...subjects } }

@@ -24,7 +24,7 @@ export function renderUsage(answered: Answered): object {
   }))
 }
 
-/** The usage of one wallet for its end user: the cost of providers is the customer's own affair. */
+/** The usage of one wallet for its end user. Omits the provider cost, which only concerns the customer. */
 export function renderPortalUsage(answered: Answered): object {
   return render(answered, usageJson)
 }

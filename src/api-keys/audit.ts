@@ -9,8 +9,8 @@ import type { CreatedKey } from './changes.ts'
 import type { ApiKey } from './rows.ts'
 
 /**
- * Statements that record changes of keys in the audit log. Put each directly after the statement that makes the change:
- * it records nothing if that changed no row.
+ * Statements that record changes of keys in the audit log. Put each directly after the statement that makes
+ * the change: it records nothing if the change affected no row.
  */
 
 /** Records a new key, or the rotation of one: the two differ only in their id and end. */

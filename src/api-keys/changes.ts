@@ -82,8 +82,9 @@ export async function createApiKey(
       refusePastEnd(wanted, now_ms) ?? refuseExcess(wanted, own, 'create') ?? refuseTooMany(context, max_keys)
     if (refused) return refused
     if (wanted.mode === 'test') {
-      // Before the key exists, so that a change of the account either finds a test key in D1 and reaches its ledger
-      // too, or prevents the key from being written with an outdated account.
+      // Opens the test ledger before the key exists. A concurrent change of the account then either finds a
+      // test key in D1 and reaches the test ledger too, or prevents the key from being written with an
+      // outdated account.
       const opened = await openTestLedger(env, actor.customer_id, context)
       if (opened.kind === 'refused') {
         return refusedBecause(opened.refusal.code === 'overloaded' ? 'overloaded' : 'unavailable')
@@ -92,7 +93,7 @@ export async function createApiKey(
     const made = newKey(draft.name, wanted, now_ms)
     if (!(await write(env, actor, context, made, { max_keys, also }))) continue
     await announceKey(env, actor.customer_id, made.created)
-    // Again, for changes made before the test key existed, which reached only the live ledger.
+    // Copies changes that were made before the test key existed and reached only the live ledger.
     if (wanted.mode === 'test') await shareWithTestLedger(env, actor.customer_id)
     return made.created
   }

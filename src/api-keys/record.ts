@@ -34,7 +34,7 @@ export interface FoundKey extends KeyRecord {
 
 /** A valid key, as handlers see it. */
 export interface AuthenticatedKey extends Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked_at_ms'> {
-  /** When the key stops working by itself; null if it does not. */
+  /** The time when the key stops working without being deleted; null if there is none. */
   readonly ends_at_ms: number | null
 }
 

@@ -19,7 +19,8 @@ export async function settleRevocation(env: Bindings, customer_id: string, key_i
   for (const acts_on of mode === 'test' ? MODES : [mode]) {
     requireReached(await revokeLedgerKey(env, { customer_id, mode: acts_on }, key_id, revoked_at_ms))
   }
-  // A replaced key that still works for a while is named by the notification of its successor.
+  // Only a key that ends now gets this notification: a key that still works is named in the notification of
+  // its successor.
   if (revoked_at_ms <= Date.now()) {
     const notice = { type: 'api_key.deleted', data: { key_id } } as const
     requireReached(await notify(env, { customer_id, mode }, { id: `api_key.deleted ${key_id}`, notice }))

@@ -124,7 +124,7 @@ apiKeysRoutes.openapi(rotateRoute, async (c) => {
       const also = recordedAndKept(c, actor, keep)
       return createdOrRefused(c, await rotateApiKey(c.env, actor, rotation, Date.now(), also))
     })
-    // After a replay too: the first attempt may have been interrupted before this.
+    // Runs after a replay too: the first attempt may have been interrupted before this step.
     if (response.status === 201) await settleRotation(c, id)
     return response
   } catch (error) {

@@ -38,7 +38,10 @@ export interface AuditPage {
   readonly next_before_id: string | null
 }
 
-/** The most records that a filtered page examines: it may then be short without being the last. */
+/**
+ * The maximum number of records that a filtered page examines. A page may therefore be short without being
+ * the last one.
+ */
 export const MAX_EXAMINED = 1_000
 
 // Reads a range, newest first: of one customer by the primary key, of all by the index of times. Ids sort by time, so

@@ -66,7 +66,7 @@ const adjustRoute = route({
 const revokeRoute = route({
   method: 'post',
   path: '/lots/{id}/revoke',
-  summary: 'Revoke a lot: take what is left of it and not held, or a part',
+  summary: 'Revoke a lot: remove its credits that are not held, or a part of them',
   ...writes,
   request: { params: lotPath, body: jsonRequest(revokeSchema) },
   answers: moved,
@@ -88,7 +88,7 @@ const recurringRoute = route({
   path: '/recurring-grants',
   summary: 'List recurring grants, newest first',
   description:
-    'For one wallet; without `user_id` and `team_id`, for up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.',
+    'Lists the grants of one wallet, or without `user_id` and `team_id` of up to 1,000 wallets with recurring grants, holds or expiring lots. With more wallets, list each one.',
   ...scoped('credits:read'),
   request: { query: walletQuery },
   answers: { 200: json('The grants.', recurringGrantsSchema) },

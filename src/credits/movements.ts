@@ -35,7 +35,9 @@ export const lotPath = z.object({ id: z.string().max(64) })
 
 export const revokeSchema = z
   .strictObject({
-    amount: creditsAmount().optional().openapi({ description: 'Default: all that is left and not held.' }),
+    amount: creditsAmount()
+      .optional()
+      .openapi({ description: 'Default: all credits of the lot that are not held.' }),
     reason: customerText(),
   })
   .openapi('Revocation')

@@ -51,7 +51,7 @@ const purchaseRoute = route({
   path: '/purchase',
   summary: 'Record purchased credits as a new lot in a wallet',
   description:
-    'A `payment_reference` credits once, for ever. Repeated with the same wallet and amounts, it answers with the first purchase (200); with others it is a conflict.',
+    'A `payment_reference` is credited only once. A repeat with the same wallet and amounts returns the first purchase (200); a repeat with others is a conflict.',
   ...scoped('credits:write'),
   request: { body: jsonRequest(purchaseSchema) },
   answers: {
@@ -159,7 +159,7 @@ creditsRoutes.openapi(transactionsRoute, async (c) => {
     },
     before_entry: query.cursor ?? null,
   }
-  // A page of an end user reads a page at a time.
+  // A portal token gets pages only, no export.
   if (wantsAllRows(c) && c.get('portal') === undefined) {
     const found = await exportEntries(c.env, range)
     return found.kind === 'refused'

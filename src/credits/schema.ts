@@ -41,11 +41,11 @@ const recurringInput = z
   .strictObject({
     every: z.enum(RECURRING_PERIODS),
     rollover_max: creditsLimit().optional().openapi({
-      description: 'The most that may be left of earlier lots at the next grant. Default: no limit.',
+      description: 'The maximum amount that may remain of earlier lots at the next grant. Default: no limit.',
     }),
     target_balance: creditsAmount().optional().openapi({
       description:
-        'Each recurrence grants only what lifts the available credits of this grant to the target. Default: `amount` each time. Not with `rollover_max`.',
+        'Each recurrence grants only the difference between the target and the available credits of this grant. Default: `amount` each time. Not with `rollover_max`.',
     }),
   })
   .superRefine(({ rollover_max, target_balance }, ctx) => {
@@ -106,7 +106,9 @@ export const creditSchema = z
     wallet_id: z.string(),
     lot_id: z.string(),
     recurring_grant_id: z.string().optional(),
-    starts_at: time.optional().openapi({ description: 'Of a lot that begins later.' }),
+    starts_at: time
+      .optional()
+      .openapi({ description: 'When the lot begins; only for lots that begin later.' }),
     amount,
     balance_after: amount,
     already_recorded: z.literal(true).optional().openapi({
@@ -124,7 +126,7 @@ export const balanceSchema = z
     reserved_balance: amount,
     available_balance: amount,
     pending_balance: amount.optional().openapi({
-      description: 'In `balance`, of lots that begin later. Absent without such lots.',
+      description: 'The part of `balance` in lots that begin later. Absent without such lots.',
     }),
     currency: z.literal('credits'),
     overdraft_limit: amount,
@@ -142,7 +144,9 @@ export const lotsSchema = z.object({
         remaining: amount,
         reserved: amount,
         priority: z.int(),
-        starts_at: time.optional().openapi({ description: 'Of a lot that was granted to begin later.' }),
+        starts_at: time
+          .optional()
+          .openapi({ description: 'When the lot begins; only for lots that were granted to begin later.' }),
         expires_at: time.nullable(),
         created_at: time,
       })

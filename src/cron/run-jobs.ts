@@ -7,14 +7,14 @@ export interface JobRun {
   /** Every call of D1, ledger objects, queues and KV counts against the job's budget. */
   readonly env: Bindings
   readonly now_ms: number
-  /** The place where the last run ended; empty to begin with the first. */
+  /** The position where the last run ended; empty to begin at the start. */
   readonly after: string
-  /** Records the place where the next run begins, also when this one fails or its budget ends. */
+  /** Records the position where the next run begins, even if this run fails or its budget ends. */
   readonly reach: (place: string) => void
 }
 
 export interface Job {
-  /** Names its place in D1 (`sweeps`): never changed. */
+  /** The name of the job's position in D1 (`sweeps`). Never change it. */
   readonly name: string
   /** The limit of a run's calls of D1, ledger objects, queues and KV. */
   readonly calls: number
@@ -89,7 +89,7 @@ async function runJob(
   return succeeded
 }
 
-/** The place where a job continues, for work that an operator may start too. */
+/** The position where a job continues, for work that an operator may start too. */
 export async function readPlace(db: D1Database, job: string): Promise<string> {
   return (await db.prepare(PLACE).bind(job).first<string>('after_customer_id')) ?? ''
 }
@@ -103,7 +103,7 @@ async function within(work: Promise<void>, time_ms: number): Promise<void> {
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`The job did not end within ${time_ms} ms.`)), time_ms)
   })
-  // After the timeout the work fails unseen, because its budget has ended.
+  // After the timeout, errors of the work are ignored: its budget has ended.
   work.catch(() => undefined)
   try {
     await Promise.race([work, timeout])

@@ -62,7 +62,7 @@ interface PendingCustomer {
   readonly account_revision: number
 }
 
-// A repeated registration may have changed: its latest data counts.
+// A repeated registration may contain other data; the latest counts.
 const UPSERT_PENDING = `
   INSERT INTO customers (customer_id, name, email, email_key, tier, status, region, created_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5, 'PENDING', ?6, ?7)

@@ -11,13 +11,17 @@ import { countOutcomes, type Outcome } from './counts.ts'
 import type { Endpoint } from './endpoints.ts'
 import type { IgnoredReason, RejectedReason } from './reasons.ts'
 
-/** An item of a drop-in request, mapped to the fields of `POST /v1/events/ingest` or not to be billed. */
+/**
+ * An item of a drop-in request: mapped to the fields of `POST /v1/events/ingest`, or excluded from billing.
+ */
 export type Item =
   | { readonly kind: 'event'; readonly event: EventFields }
   | { readonly kind: 'rejected'; readonly reason: RejectedReason; readonly detail: string }
   | { readonly kind: 'ignored'; readonly reason: IgnoredReason }
 
-/** An event with its key, which makes a retry bill once. The schema of events validates the rest. */
+/**
+ * An event with its idempotency key, so that a retry is billed once. The schema of events validates the rest.
+ */
 export type EventFields = Readonly<Record<string, unknown>> & { readonly idempotency_key: string }
 
 export type ItemResult =

@@ -13,7 +13,7 @@ const namedSubject = { key_id: z.string().optional(), model: z.string().optional
 const rollingSchema = z
   .union([z.object({ hours: z.int() }), z.object({ days: z.int() })])
   .optional()
-  .openapi({ description: 'Of ROLLING: the length of a window.' })
+  .openapi({ description: 'For ROLLING: the length of a window.' })
 
 export const entitlementAnswerSchema = z
   .object({

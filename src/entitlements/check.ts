@@ -9,7 +9,7 @@ export type EstimateResult =
   | { readonly kind: 'estimated'; readonly event: PricedEvent | null }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** Prices the event that an action is expected to become; none without an action. */
+/** Prices the event that an action is expected to cause; none without an action. */
 export function estimate(
   check: CheckInput,
   customer_id: string,
@@ -28,7 +28,7 @@ function eventOf(
 ): EventInput {
   const { type, provider, model, estimated_count: count, estimated_duration_seconds } = action
   const output_tokens = action.estimated_output_tokens
-  // An event of tokens requires usage: without any estimate it is zero.
+  // An event of tokens requires usage; without an estimate it is zero.
   const input_tokens =
     action.estimated_input_tokens ?? (type === 'TOKEN_USAGE' && output_tokens === undefined ? 0 : undefined)
   return {

@@ -175,7 +175,7 @@ entitlementsRoutes.openapi(checkRoute, async (c) => {
   return answerResult(c, result, (answer) => renderCheck(answer, new URL(c.req.url).origin))
 })
 
-/** Nothing without a subject: any level, and not the customer's. */
+/** Returns no owner without a subject: the list then has all levels, not only the customer's. */
 function namedOwner(subjects: Parameters<typeof limitOwnerOf>[0]): { readonly owner?: LimitOwner } {
   const owner = limitOwnerOf(subjects)
   return owner.kind === 'customer' ? {} : { owner }

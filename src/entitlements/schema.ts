@@ -30,7 +30,7 @@ import { MAX_QUANTITY } from '../pricing/usage.ts'
 import { countInput, quantityInput } from '../rating/schema.ts'
 import { UTC } from '../time/zones.ts'
 
-/** The largest amounts and counts anywhere: 8e9 credits or USD, 1e13 tokens or events. */
+/** The largest accepted amounts and counts: 8e9 credits or USD, 1e13 tokens or events. */
 const MAX_LIMITS: Readonly<Record<LimitUnit, number>> = {
   credits: 8_000_000_000,
   usd: 8_000_000_000,
@@ -65,7 +65,7 @@ function refuseTwoSubjects(subjects: LimitSubjects, ctx: z.RefinementCtx): void 
   }
 }
 
-/** Whose use an entitlement is about; without any subject the customer's. */
+/** The subject whose use an entitlement covers; without one, the customer. */
 export function limitOwnerOf({ key_id, model, ...owner }: LimitSubjects): LimitOwner {
   if (key_id !== undefined) return { kind: 'key', id: key_id }
   return model === undefined ? ownerOf(owner) : { kind: 'model', id: model }
@@ -100,7 +100,7 @@ const ruleFields = {
   time_zone: timeZoneInput().optional().openapi({
     type: 'string',
     description:
-      'The IANA time zone of the windows, with its daylight saving time: they turn at its midnight and at its full hours. Default: UTC.',
+      'The IANA time zone of the windows, with its daylight saving time: windows begin at its midnight or at its full hours. Default: UTC.',
     example: 'Europe/Berlin',
   }),
   value: z
@@ -130,7 +130,7 @@ type Rules = z.infer<typeof rulesSchema>
 export const entitlementSchema = z
   .strictObject({
     feature_id: customerId().optional().openapi({
-      description: 'Required without `key_id` and `model`; without it, theirs are of all features.',
+      description: 'Required without `key_id` and `model`. With one of them, omit it for all features.',
     }),
     ...limitSubjects,
     ...ruleFields,

@@ -37,7 +37,7 @@ export function readIngest(request: IngestRequest): ReadResult {
   return readBatch({ ...request, body: { ...request.body, events: events.map(cleaned) } })
 }
 
-/** Null is absent, for validation and for the fingerprint. */
+/** Null counts as absent, for validation and for the fingerprint. */
 const cleaned = (event: unknown) => withoutNulls(eventSchema, event)
 
 const OPERATION = 'POST /v1/events/ingest'
@@ -79,7 +79,10 @@ function readBatch(request: IngestRequest): ReadResult {
   return { kind: 'read', message }
 }
 
-/** Far above the fields of an event. zod takes a millisecond to list some hundred unknown ones, a batch has a thousand. */
+/**
+ * Far more than an event has. zod takes a millisecond to list a few hundred unknown fields, and a batch may
+ * have a thousand events.
+ */
 const MAX_EVENT_FIELDS = 100
 
 function tooWide(event: unknown): IngestItem | undefined {
@@ -127,7 +130,10 @@ function holdOf(id: string | undefined, ledger: LedgerName): WalletItemRef | und
   return id === undefined ? undefined : (walletItemOf('hold', id, ledger) ?? 'unknown')
 }
 
-/** Compares the event itself, alone or in a batch, and wherever its key was sent. */
+/**
+ * The fingerprint covers the event itself, so it is the same alone or in a batch, and wherever the key was
+ * sent.
+ */
 function idempotencyOf(key: string, event: unknown): Idempotency {
   return { key, fingerprint: fingerprintOf(OPERATION, event, 'idempotency_key') }
 }

@@ -114,7 +114,7 @@ export const eventRecordSchema = z
     transaction_id: z.string(),
     metadata: z.record(z.string(), z.unknown()),
     created_at: time,
-    // Last, so that the columns of an export keep their places.
+    // The last field, so that the columns of an export keep their order.
     key_id: z.string().nullable().openapi({
       description: 'The API key that sent it, or that opened its hold. Null for events of earlier versions.',
     }),

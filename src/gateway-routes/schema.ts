@@ -42,7 +42,7 @@ const fields = {
   model: customerText()
     .refine((model) => !model.slice(0, -1).includes('*'), 'may have * only at its end')
     .openapi({
-      description: 'The models of the calls: a name, a prefix and `*`, or `*`.',
+      description: 'The models of the calls: a name, a prefix followed by `*`, or `*`.',
       example: 'gpt-4o*',
     }),
   targets: z

@@ -48,7 +48,10 @@ export type AppEnv = {
     route: string | undefined
     /** Accepted events of an ingest request, also when it is a replay. */
     accepted_events: number | undefined
-    /** Whether the request has no body: a route that requires one reports that instead of each missing field. */
+    /**
+     * Whether the request has no body. A route that requires a body reports that, instead of each missing
+     * field.
+     */
     body_is_empty: boolean
     /** The decoded body on routes behind `rawBody`. */
     body_bytes: Uint8Array | undefined

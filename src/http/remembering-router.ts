@@ -1,12 +1,13 @@
 import type { Result, Router } from 'hono/router'
 
-/** Unknown paths have no parameters either: when this many are remembered, all are forgotten. */
+/** The limit of remembered paths, after which all are forgotten: unknown paths have no parameters either. */
 const MAX_REMEMBERED = 500
 const MAX_PATH_LENGTH = 100
 
 /**
- * Remembers the matches of paths without parameters, such as `/v1/events/ingest`: of a path and a method they are always
- * the same. The search through the middleware and the patterns of all routes takes 13 us a request.
+ * Remembers the matches of paths without parameters, such as `/v1/events/ingest`, which are always the same
+ * for a path and a method. The search through the middleware and the patterns of all routes takes 13 us a
+ * request.
  */
 export class RememberingRouter<T> implements Router<T> {
   readonly name = 'RememberingRouter'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { INFO } from './words.ts'
 
-/** The small pages for people: HTML without scripts, that fetches nothing. */
+/** The small pages for people: HTML without scripts, which loads nothing else. */
 
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}' +

@@ -53,9 +53,9 @@ const MAX_LEDGERS = 200
 const MAX_MODELS = 1_000
 
 /**
- * Rates the events of all customers that a price change since their last examination can concern. `after_ledger_id` is
- * where the last run ended, and calls `reach` for every complete ledger. Costs one statement while no price changes and
- * no event without a price is flushed.
+ * Rates the events of all customers that a price change since their last examination can concern. Begins
+ * after `after_ledger_id`, where the last run ended, and calls `reach` for every complete ledger. Costs one
+ * statement while no price changes and no event without a price is flushed.
  */
 export async function rerateChanged(
   env: Bindings,
@@ -72,7 +72,8 @@ export async function rerateChanged(
   for (const progress of found) {
     const one = await rerateLedger(env, progress, operator, 'changed')
     summary = add(summary, one)
-    // A ledger that has more keeps its own place; the next run begins with the ledger after it, and comes round again.
+    // A ledger that has more keeps its own place; the next run begins with the ledger after it, and a later
+    // run returns to it.
     reach(progress.ledger_id)
   }
   if (found.length < MAX_LEDGERS) reach('')

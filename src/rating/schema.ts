@@ -128,7 +128,7 @@ export const calculatedSchema = z
     margin_percent: z
       .number()
       .nullable()
-      .openapi({ description: 'Of customer_price_usd; null when that is 0.' }),
+      .openapi({ description: 'Percentage of customer_price_usd; null when that price is 0.' }),
     optimization: z
       .object({
         kind: z.enum(['batch', 'flex', 'cache', 'model']),

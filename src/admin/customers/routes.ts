@@ -137,7 +137,10 @@ adminCustomersRoutes.openapi(issueRoute, async (c) => {
   }
 })
 
-/** Put it directly after the statement that makes the change: it records nothing if that changed no row. */
+/**
+ * Put this statement directly after the statement that makes the change: it records nothing if the change
+ * affected no row.
+ */
 function auditChangedAccount(c: Context<AppEnv>, before: Customer, after: Customer): D1PreparedStatement {
   const { customer_id } = before
   const record = {

@@ -63,7 +63,9 @@ const replayedSchema = z
       .int()
       .openapi({ description: 'Messages that failed again; they stay listed, with the reason.' }),
     not_found: z.int().openapi({ description: 'Named messages that are not waiting.' }),
-    more: z.boolean().openapi({ description: 'Whether more are waiting than one call replays: call again.' }),
+    more: z
+      .boolean()
+      .openapi({ description: 'Whether more messages wait than one call replays. If true, call again.' }),
   })
   .openapi('DeadLetterReplayed')
 

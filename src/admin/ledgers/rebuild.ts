@@ -26,7 +26,7 @@ const rebuiltSchema = z
     ),
     more: z
       .boolean()
-      .openapi({ description: 'Whether entries are left: call again, or leave them to the cron.' }),
+      .openapi({ description: 'Whether entries are left. If true, call again, or leave them to the cron.' }),
   })
   .openapi('Rebuilt')
 
@@ -96,8 +96,9 @@ async function rebuildCustomer(
   return { ledgers, more: ledgers.some(({ done }) => !done) }
 }
 
-// Selects ledgers with entries. If one rebuild has begun and the other ledger's was completed since, an earlier call
-// did both: the completed one is not started again, or repeated calls would never end.
+// Selects ledgers with entries. If the rebuild of one ledger runs and that of the other has been completed
+// since it began, an earlier call started both. The completed one is then not started again, or repeated
+// calls would never end.
 const SELECT_UNDONE = `
   WITH some AS (
     SELECT l.ledger_id, b.state_at_ms AS began_at_ms, a.state_at_ms AS active_at_ms

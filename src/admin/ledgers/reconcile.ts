@@ -40,7 +40,7 @@ const resultSchema = z
           .openapi({ description: 'The differences found. With status REPAIRED they are repaired.' }),
       }),
     ),
-    more: z.boolean().openapi({ description: 'Whether ledgers are left: call again.' }),
+    more: z.boolean().openapi({ description: 'Whether ledgers are left to check. If true, call again.' }),
   })
   .openapi('Reconciled')
 
@@ -57,7 +57,7 @@ const reconcileRoute = route({
   problems: ['not_found', 'idempotency_mismatch'],
 })
 
-/** A repeated call gets other ledgers. */
+/** A repeated call checks other ledgers. */
 const NOT_AGAIN_FOR_MS = 600_000
 
 const OPERATION = 'POST /v1/admin/reconcile'

@@ -12,10 +12,12 @@ const summarySchema = z
     ledgers: z.int(),
     examined: z.int(),
     rated: z.int(),
-    unpaid: z.int().openapi({ description: 'Priced, but the wallet cannot pay until its next credit.' }),
+    unpaid: z.int().openapi({
+      description: 'Events with a known price that their wallet cannot pay before its next credit.',
+    }),
     unpriced: z.int().openapi({ description: 'Events that still have no price.' }),
     more: z.boolean().openapi({
-      description: 'Whether events are left, or a ledger did not answer: call again.',
+      description: 'Whether events are left, or a ledger did not answer. If true, call again.',
     }),
   })
   .openapi('RerateSummary')

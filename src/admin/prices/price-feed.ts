@@ -62,8 +62,8 @@ const getRoute = route({
 const applyRoute = route({
   method: 'post',
   path: '/apply',
-  summary: 'Apply a price feed that waits, although prices moved beyond the bound, vanished or are zero',
-  description: 'Its prices hold from now on and reach all ratings within 90 s.',
+  summary: 'Apply a waiting price feed, although prices moved beyond the bound, are missing or are zero',
+  description: 'Its prices apply from now on and reach all ratings within 90 s.',
   request: { body: jsonRequest(decisionSchema) },
   answers: { 200: json('The feed.', feedSchema) },
   problems: ['conflict', 'not_found', 'idempotency_mismatch'],
@@ -72,7 +72,7 @@ const applyRoute = route({
 const rejectRoute = route({
   method: 'post',
   path: '/reject',
-  summary: 'Reject a price feed that waits',
+  summary: 'Reject a waiting price feed',
   request: { body: jsonRequest(decisionSchema) },
   answers: { 200: json('The feed.', feedSchema) },
   problems: ['conflict', 'not_found', 'idempotency_mismatch'],
@@ -111,7 +111,7 @@ async function decide(c: Context<AppEnv>, decision: 'apply' | 'reject', feed_id:
       if (feed.status !== 'WAITING' || is_older) {
         const detail = is_older
           ? `Price feed ${feed_id} has version ${feed.version}, which is not above the applied ${applied}.`
-          : `Price feed ${feed_id} is ${feed.status}; only one that is WAITING can be decided.`
+          : `Price feed ${feed_id} is ${feed.status}; only a WAITING feed can be applied or rejected.`
         return problem(c, { code: 'conflict', detail })
       }
       const now_ms = Date.now()

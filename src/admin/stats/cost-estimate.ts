@@ -16,7 +16,7 @@ export interface Activity {
 const ROWS_A_CHANGE = 2
 /** A change of more events than this writes another journal row. */
 const EVENTS_A_ROW = 500
-/** A commit holds the object that long. */
+/** The time for which a commit occupies the object. */
 const CHANGE_MS = 15
 
 /**

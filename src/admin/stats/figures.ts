@@ -22,7 +22,7 @@ export interface Figures {
   readonly reconcile: Reconciled
   readonly dead_letters: { readonly count: number; readonly complete: boolean }
   readonly webhooks: WebhookFigures
-  /** The start of the first hour below. */
+  /** The start of the first hour in `hours`. */
   readonly since_ms: number
   /** Oldest first; hours without requests are left out. */
   readonly hours: readonly HourOfOutcomes[]

@@ -23,15 +23,19 @@ import { findApiKey, isKnownKey, noteKeyUse } from './lookup.ts'
 import type { Scope } from './scopes.ts'
 
 /**
- * Authenticates a request and stores its key as `key`, or answers 401. Runs before the body is read. Floods end here:
- * without a valid key limited by address, with one by customer, and without any I/O where the key is cached.
+ * Authenticates a request and stores its key as `key`, or answers 401. Runs before the body is read. Limits
+ * floods: requests without a valid key by address, requests with a valid key by customer. A cached key needs
+ * no I/O.
  */
 export const authenticate = authenticateBy((c) => [
   bearerToken(c.req.header('Authorization')),
   c.req.header('X-API-Key'),
 ])
 
-/** `authenticate` with the key in any of some places; different keys in two of them are refused. */
+/**
+ * Authenticates with the key from any of several places. Refuses a request with different keys in two of
+ * them.
+ */
 export function authenticateBy(
   places: (c: Context<AppEnv>) => readonly (string | undefined)[],
 ): MiddlewareHandler<AppEnv> {
@@ -43,7 +47,7 @@ async function authenticateKeys(
   places: readonly (string | undefined)[],
   next: Next,
 ): Promise<Response | undefined> {
-  // An empty place, such as from an unset variable, counts as absent.
+  // An empty value, such as that of an unset variable, counts as absent.
   const keys = new Set(places.filter((key) => key !== undefined && key !== ''))
   const [key] = keys
   if (key === undefined) {
@@ -129,7 +133,7 @@ export function scopedToRead(scope: Scope) {
   return { ...scoped(scope), middleware: [requireScope(scope, 'read')] }
 }
 
-/** Admits keys with the scope; the body is read only then. */
+/** Admits keys with the scope, before the body is read. */
 export function requireScope(
   scope: Scope,
   access = accessOf(scope),
@@ -186,7 +190,10 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return scheme.toLowerCase() === 'bearer' && token !== '' ? token : undefined
 }
 
-/** When the key stops working by itself: it expires, or its overlap with its successor ends. */
+/**
+ * The time when the key stops working without being deleted: its expiry, or the end of its overlap with its
+ * successor.
+ */
 function endOf({ expires_at_ms, revoked_at_ms }: FoundKey): number | null {
   if (expires_at_ms === null || revoked_at_ms === null) return expires_at_ms ?? revoked_at_ms
   return Math.min(expires_at_ms, revoked_at_ms)

@@ -47,10 +47,10 @@ export async function admitKeyChange(
   if (maker_id === undefined) {
     return account.status === 'PENDING' ? UNFINISHED : { kind: 'admitted', ...context }
   }
-  // Rows of ended keys are deleted in time to make room for newer keys.
+  // Rows of ended keys are eventually deleted to make room for newer keys.
   if (!maker) return refusedBecause('revoked_api_key')
   if (isOver(maker.revoked_at_ms, now_ms)) {
-    // A cache still admitted the key: perhaps its deletion has reached only D1.
+    // A cache still admitted the key: its deletion may have reached only D1.
     await settleRevocation(env, customer_id, maker.key_id)
     return refusedBecause('revoked_api_key')
   }

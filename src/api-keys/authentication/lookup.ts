@@ -60,14 +60,14 @@ export class ExpiringMap<V> {
   }
 }
 
-/** The minimum that KV accepts for both. */
+/** The minimum that KV accepts for a cache time and for an expiration. */
 const KV_EDGE_CACHE_S = 30
 const KV_COPY_S = 60
 
 const known = new ExpiringMap<FoundKey>({ capacity: 10_000, ttl_ms: 30_000 })
 const unknown = new ExpiringMap<true>({ capacity: 10_000, ttl_ms: 5_000 })
 
-/** The hashes of known keys: with the checksum they take 13 us a request. A key that no request has sent is not here. */
+/** Caches the hashes of keys that requests have sent: hash and checksum take 13 us a request. */
 const hashes = new ExpiringMap<string>({ capacity: 10_000, ttl_ms: 30_000 })
 
 /** Whether a text is a key that was found lately, so that its form needs no check. */

@@ -11,7 +11,7 @@ export function itemOfPayload(payload: unknown, feature_id: string): Item {
   if (!isRecord(payload)) return rejected('unreadable', 'A log entry must be an object.')
   const { status, cache_hit, call_type } = payload
   if (status === 'failure') return { kind: 'ignored', reason: 'failed_call' }
-  // The old payload (`generic_api_use_v1`) has every value as Python's text.
+  // The old payload (`generic_api_use_v1`) has every value as text in Python's notation.
   if (cache_hit === true || cache_hit === 'True') return { kind: 'ignored', reason: 'cache_hit' }
   const id = textOf(payload.id) ?? textOf(payload.litellm_call_id)
   if (id === undefined)

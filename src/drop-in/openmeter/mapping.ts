@@ -37,7 +37,7 @@ const mappingSchema = z
       if (quantity === undefined) wrong('quantity', 'required with unit')
     } else if (of_model === undefined) wrong('unit', 'required, or provider, model and tokens')
     else {
-      if (quantity !== undefined) wrong('quantity', 'is for a mapping with unit')
+      if (quantity !== undefined) wrong('quantity', 'requires unit')
       if (provider === undefined) wrong('provider', 'required with model')
       if (model === undefined) wrong('model', 'required with provider')
       if (input_tokens === undefined && output_tokens === undefined)

@@ -19,7 +19,7 @@ export const meterQuery = z.looseObject({
   groupBy: repeated().openapi({
     type: 'array',
     items: { type: 'string' },
-    description: 'Of `subject`, `model` and `provider`.',
+    description: 'Any of `subject`, `model` and `provider`.',
   }),
 })
 

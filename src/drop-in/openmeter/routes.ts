@@ -74,7 +74,7 @@ const entitlementRoute = route({
   request: { params: z.object({ customer: customerText(), feature: customerText() }) },
   answers: {
     200: json(
-      'Whether the user may use the feature, and the rest of its limit.',
+      'Whether the user may use the feature, and how much of its limit is left.',
       z.object({
         hasAccess: z.boolean(),
         balance: z.number().optional(),

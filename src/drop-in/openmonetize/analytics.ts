@@ -2,7 +2,7 @@ import { jsonResponse } from '../../http/output/json.ts'
 import { isRecord } from '../../ledger/model/json.ts'
 import { type Asked, type Fields, number, rows, type Translation, text } from './translation.ts'
 
-/** Usage and costs: in the shapes of the service and, beside them, of its SDK's types. */
+/** Usage and costs. An answer has the fields of the service and also those of its SDK's types. */
 
 const RANGE = ['start_date', 'end_date', 'startDate', 'endDate', 'customerId', 'user_id', 'userId']
 

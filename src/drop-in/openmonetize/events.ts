@@ -76,7 +76,7 @@ async function ingest({ c, body }: Asked): Promise<Response> {
     return refusalResponse(c, { code: 'customer_mismatch' })
   }
   if (errors.length > 0) {
-    // Like the original: one invalid event refuses the batch, and nothing is billed.
+    // As in the original, one invalid event refuses the whole batch, and nothing is billed.
     countUnreadable(c, 'openmonetize')
     return invalidRequest(c, 'Invalid event batch format.', errors.slice(0, MAX_ERRORS))
   }

@@ -13,7 +13,7 @@ const CALCULATION = {
   image_count: 'image_count',
 }
 
-/** The names of the service, and those of its SDK's types. */
+/** The fields of the service, and also those of its SDK's types. */
 function calculatedOf(calculated: Fields): object {
   const cost = number(calculated.provider_cost_usd)
   const price = number(calculated.customer_price_usd)

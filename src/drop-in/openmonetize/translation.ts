@@ -15,7 +15,8 @@ import type { Dispatch, OwnRequest } from '../dispatch.ts'
 import { whenEnabled } from '../endpoints.ts'
 
 /**
- * A route of the original OpenMonetize: the route of ours that handles it, and how our answer is written in its form.
+ * Maps a route of the original OpenMonetize to our route that handles it, and our answer to the original's
+ * form.
  */
 export interface Translation {
   readonly method: 'get' | 'post' | 'put' | 'delete'

@@ -40,7 +40,7 @@ interface Signal {
   /** The field of the request, and the answer's field for rejected items. */
   readonly list: string
   readonly rejected: string
-  /** The things that a rejection counts, for its message. */
+  /** The name of the rejected items in a message. */
   readonly what: string
   readonly items: (request: ExportRequest, options: SpanOptions) => readonly Counted[] | Undecodable
 }

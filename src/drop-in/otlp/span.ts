@@ -51,7 +51,7 @@ export const MAX_TEXT = 1_000
 export const MAX_SPANS = 20_000
 export const TOO_MANY_SPANS = `A request must have at most ${MAX_SPANS} spans.`
 
-/** The reason why a request cannot be decoded, for a person. */
+/** The reason why a request cannot be decoded, as text for a person. */
 export interface Undecodable {
   readonly problem: string
 }

@@ -4,8 +4,9 @@ import type { Point } from './points.ts'
 import { USER_ATTRIBUTES } from './span.ts'
 
 /**
- * The token counters of coding agents, which export no spans. Claude Code counts each kind of token in a series of its
- * own, as deltas. Each series and interval becomes one event: a collector may send those of one model in several requests.
+ * The token counters of coding agents, which export no spans. Claude Code counts each kind of token in a
+ * series of its own, as deltas. Each series and interval becomes one event, because a collector may send the
+ * series of one model in several requests.
  */
 
 const TOKENS = 'claude_code.token.usage'

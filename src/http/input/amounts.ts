@@ -120,7 +120,10 @@ interface Bounds {
 
 const MAX_AMOUNT = 8_000_000_000
 
-/** A decimal as a number or a string. `bounds` document the number; the caller checks them, and the decimals. */
+/**
+ * A decimal as a number or a string. `bounds` document the number; the caller checks the bounds and the
+ * decimals.
+ */
 export function decimalInput(decimals: number, bounds: Bounds) {
   const sign = (bounds.minimum ?? 0) < 0 ? '-?' : ''
   const string = { type: 'string', pattern: `^${sign}[0-9]{1,30}(\\.[0-9]{1,${decimals}}0*)?$` }

@@ -19,9 +19,9 @@ export function parseJson(text: string): unknown {
   return parseExact(text, 'provider_response')
 }
 
-/** Parses JSON of which every number counts, or all but those in fields of the name `rounds`. */
+/** Parses JSON and keeps every number exact, except in fields of the name `rounds`. */
 export function parseExact(text: string, rounds?: string): unknown {
-  // Only suspicious texts pay for the reviver, which makes parsing several times slower.
+  // Uses the reviver only for texts with long numbers, because it makes parsing several times slower.
   if (!SUSPICIOUS.test(text)) return JSON.parse(text)
   return JSON.parse(text, (key, value: unknown, context?: { readonly source?: string }) => {
     if (key === rounds && rounds !== undefined) return rounded(value)

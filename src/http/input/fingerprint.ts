@@ -20,13 +20,14 @@ export function fingerprintOf(operation: string, body: unknown, except?: string)
 const SHORT_BYTES = 800
 const BUFFER_BYTES = 16 * 1024
 
-/** Shared by all texts: a fingerprint is computed without a pause. */
+/** Shared by all texts, because a fingerprint is computed without a pause. */
 const bytes = new Uint8Array(BUFFER_BYTES + PADDING_BYTES)
 const view = new DataView(bytes.buffer)
 
 /**
- * A text to hash, in UTF-8: at once if it is short, else in portions, so that a body of 4 MB is never in memory as a
- * whole. Its parts are written as bytes: joined to a string and encoded, an event takes a third longer.
+ * A text to hash, in UTF-8: at once if it is short, else in portions, so that a body of 4 MB is never in
+ * memory as a whole. Its parts are written as bytes: joining them to a string and encoding it takes a third
+ * longer for an event.
  */
 class HashedText {
   private length = 0
@@ -102,7 +103,7 @@ function writeCanonical(value: unknown, to: HashedText, except?: string): void {
   } else writeFields(value, to, except)
 }
 
-/** A text that is too large is refused wherever it is, and not worth parsing. */
+/** A text that is too large is refused wherever it is, so it is not parsed. */
 function writeSource({ text, bytes }: JsonSource, to: HashedText): void {
   if (bytes > MAX_FREE_JSON_BYTES) to.write(text)
   else writeCanonical(parseExact(text), to)

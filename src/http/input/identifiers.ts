@@ -69,7 +69,7 @@ export function unprintableFields(
     .map(([name]) => ({ path: `/${name}`, message: NOT_PRINTABLE }))
 }
 
-/** An id that may stand in a path: `.` and `..` could not, because clients and proxies resolve them away. */
+/** An id that may be part of a path. Refuses `.` and `..`, because clients and proxies resolve them away. */
 export function customerId() {
   return customerText().refine((id) => id !== '.' && id !== '..', 'must not be . or ..')
 }

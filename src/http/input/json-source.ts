@@ -40,16 +40,16 @@ export class JsonSource {
 export type JsonProblem = 'too_many_fields' | 'too_many_values' | 'too_deep' | 'invalid'
 
 export interface JsonLimits {
-  /** Fields of one object. */
+  /** The limit of fields in one object. */
   readonly fields: number
-  /** Values of the whole text without the free JSON. */
+  /** The limit of values in the whole text, without the free JSON. */
   readonly values: number
   readonly depth: number
   /** Whether free JSON stays text. Default: true. */
   readonly free?: boolean
 }
 
-/** The body of a request: its text with `null` in place of the free JSON, and where that belongs. */
+/** The body of a request: its text with `null` in place of the free JSON, and the positions of that JSON. */
 export interface ScannedJson {
   readonly text: string
   readonly sources: readonly PlacedSource[]
@@ -74,7 +74,7 @@ const CLOSE_OBJECT = 0x7d
 const FREE_FIELDS: ReadonlySet<string> = new Set(['metadata', 'value'])
 const LIST_FIELD = 'events'
 
-/** The characters of a JSON text. A string has them, too. */
+/** The characters of a JSON text. A string has this shape too. */
 export interface Characters {
   readonly length: number
   charCodeAt(index: number): number
@@ -305,7 +305,7 @@ function isOpening(char: number): boolean {
   return char === OPEN_OBJECT || char === OPEN_LIST
 }
 
-/** Whether a character is of a number, `true`, `false` or `null`. */
+/** Whether a character belongs to a number, `true`, `false` or `null`. */
 function isLiteral(char: number): boolean {
   return !isOpening(char) && ![QUOTE, COMMA, COLON, CLOSE_OBJECT, CLOSE_LIST].includes(char)
 }

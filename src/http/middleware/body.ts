@@ -36,7 +36,7 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map([
   ['deflate', inflateSync],
 ])
 
-/** A format of bodies: which content types it has, and how the bytes are given to the route. */
+/** A body format: its content types, and the way its bytes reach the route. */
 interface BodyFormat {
   readonly types: RegExp
   /** The content types, for the 415. */
@@ -64,7 +64,7 @@ export function rawBody(types: RegExp, expected: string): MiddlewareHandler<AppE
       if (bytes === undefined) {
         return problem(c, {
           code: 'invalid_json',
-          detail: 'The body is not of the format that its Content-Encoding names.',
+          detail: 'The body is not in the format that its Content-Encoding names.',
         })
       }
       if (type === undefined && bytes.length > 0) return unsupportedMediaType(c, expected)
@@ -82,7 +82,7 @@ function bodyOf({ types, expected, provide }: BodyFormat): MiddlewareHandler<App
     const encoding = (c.req.header('Content-Encoding') ?? 'identity').trim().toLowerCase()
     const decoder = DECODERS.get(encoding)
     if (!decoder && encoding !== 'identity' && encoding !== '') return unsupportedEncoding(c)
-    // The size of other bodies is known when they are read and decoded.
+    // The size of other bodies is only known after they are read and decoded.
     const declared = decoder ? 0 : Math.min(Number(c.req.header('Content-Length') ?? 0), MAX_BODY_BYTES)
     let room = await roomFor(declared)
     if (!room) return refusalResponse(c, { code: 'overloaded' })
@@ -223,7 +223,7 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (levels === 0) return true
   if (Array.isArray(value)) return value.some((inner) => isDeeperThan(inner, levels - 1))
-  // No list of the values: 3 % of the memory that a batch takes. Parsed JSON inherits no names.
+  // A list of the values would take 3 % of the memory of a batch. Parsed JSON inherits no names.
   for (const name in value) if (isDeeperThan(Reflect.get(value, name), levels - 1)) return true
   return false
 }

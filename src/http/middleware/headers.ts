@@ -62,7 +62,7 @@ export const rateLimitHeaders = createMiddleware<AppEnv>(async (c, next) => {
   c.res.headers.set('RateLimit', `${POLICY};r=${remaining};t=${resets_in_s}`)
 })
 
-/** Of two ledgers' counts of one request, the one that refuses first. */
+/** Returns the count that refuses first, of two ledgers' counts of one request. */
 export function tighter(rate: RateCount | undefined, other: RateCount): RateCount {
   if (!rate || !other.allowed) return other
   return rate.allowed && other.remaining < rate.remaining ? other : rate

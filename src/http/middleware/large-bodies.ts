@@ -10,7 +10,10 @@ const MAX_BYTES_AT_ONCE = 5 * 1024 * 1024
 const MAX_WAIT_MS = 10_000
 /** A request whose client has gone is cancelled without notice: its place is free again after this time. */
 const MAX_HELD_MS = 30_000
-/** A waiting request looks by itself after this time: the request that was woken last may have been cancelled. */
+/**
+ * A waiting request checks by itself after this time: the request that was woken last may have been
+ * cancelled.
+ */
 const LOOKS_AFTER_MS = 1_000
 
 interface Place {
@@ -23,7 +26,7 @@ const places = new Set<Place>()
 /** Wakes the requests that wait, in the order in which they came. */
 const waiting: (() => void)[] = []
 
-/** The room of a body. */
+/** The memory reserved for a body. */
 export interface Room {
   /**
    * Reserves the memory that the body's characters occupy, once it is read. It keeps its room, and later bodies wait
@@ -62,8 +65,9 @@ function roomOf(place: Place): Room {
 }
 
 /**
- * Waits at a place of the queue until another request leaves, and returns the place that it had last: the first one if
- * it was woken. The timer is of this request, so that the runtime does not take it for one that waits for nothing.
+ * Waits in the queue until another request leaves, and returns its last position: the first one if it was
+ * woken. The timer belongs to this request, so that the runtime does not take the request for one that waits
+ * for nothing.
  */
 async function turn(at: number): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>()

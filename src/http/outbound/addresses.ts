@@ -1,6 +1,7 @@
 /**
- * Decides whether an IP address is public. Not public are addresses that IANA's registries of special-purpose addresses
- * do not list as globally reachable, and addresses that contain another one (6to4, Teredo, NAT64, mapped).
+ * Decides whether an IP address is public. An address is not public if IANA's registries of special-purpose
+ * addresses do not list it as globally reachable, or if it contains another address (6to4, Teredo, NAT64,
+ * mapped).
  */
 
 /** The first address and the length of each prefix that is not public. */
@@ -22,7 +23,7 @@ const SPECIAL_IPV4 = [
   ['224.0.0.0', 3],
 ] as const
 
-/** Of the only global range, 2000::/3. */
+/** The exceptions within 2000::/3, the only global range. */
 const SPECIAL_IPV6 = [
   // Protocol assignments, such as Teredo and ORCHID.
   ['2001::', 23],

@@ -4,8 +4,8 @@ import { type CheckedUrl, checkUrl, PRIVATE } from './check-url.ts'
 import { type Resolution, resolveName } from './resolve.ts'
 
 /**
- * Checks an address that a customer supplies by the variables of this deployment and the addresses of its name: when it
- * is set and before it is used, because either may change in between.
+ * Checks an address that a customer supplies, against the variables of this deployment and the addresses of
+ * its host name. Runs when the address is set and before each use, because either may change in between.
  */
 
 export interface Address {
@@ -30,8 +30,8 @@ export async function checkAddress(
 }
 
 /**
- * Returns the fault of an address that is being set, to follow the name of its field; undefined if it may be used. A name
- * that cannot be resolved now is accepted, because every use checks it.
+ * Returns the error of an address that is being set, worded to follow the name of its field; undefined if the
+ * address may be used. A name that cannot be resolved now is accepted, because every use checks it.
  */
 export async function faultOfAddress(env: Bindings, address: Address): Promise<string | undefined> {
   const checked = await checkAddress(env, address)

@@ -35,7 +35,7 @@ const answerSchema = z.object({
   Answer: z.array(z.object({ type: z.int(), data: z.string() })).optional(),
 })
 
-/** Both kinds of addresses have to be known. Never throws. */
+/** Resolves both kinds of addresses, because each of them must be public. Never throws. */
 export async function resolveName(name: string, resolver: Resolver): Promise<Resolution> {
   try {
     const found = await Promise.all(Object.keys(ADDRESS_TYPES).map((type) => addresses(name, type, resolver)))

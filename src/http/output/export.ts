@@ -6,7 +6,7 @@ import { type AppEnv, routeOf } from '../env.ts'
 import { nextCursor } from '../input/pagination.ts'
 import { jsonResponse, stringifyJson } from './json.ts'
 
-/** Lists as CSV or NDJSON, which `Accept` asks for, streamed. */
+/** Streams lists as CSV or NDJSON, if `Accept` asks for one of them. */
 
 const EXPORTS = { csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
 

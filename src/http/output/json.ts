@@ -96,13 +96,15 @@ class JsonOutput {
   }
 }
 
-/** A line break, in a form that `JSON.stringify` never writes: nothing else in its output is equal to it. */
+/**
+ * A line break, in a form that `JSON.stringify` never writes, so nothing else in its output is equal to it.
+ */
 const PLACEHOLDER = '"\\u000A"'
 
 /** The texts of the placeholders that the current call of `stringifyJson` has written. */
 let texts: string[] | undefined
 
-/** JSON of the customer's, written as it is kept. */
+/** The customer's own JSON, written as it is stored. */
 export function jsonOf(text: JsonText): JsonOutput {
   return new JsonOutput(text)
 }

@@ -1,8 +1,8 @@
 import type { z } from '@hono/zod-openapi'
 
 /**
- * A field of an answer that portal tokens do not get, because it is not for end users. API keys always get it, which the
- * types of the SDK repeat by this mark.
+ * A field of an answer that portal tokens do not get, because it is not for end users. API keys always get
+ * it; the types of the SDK depend on this mark.
  */
 export function keysOnly<T extends z.ZodType>(schema: T) {
   return schema

@@ -7,9 +7,9 @@ const exact = (description: string) => z.number().openapi({ description })
 const nearest = z.array(z.string()).openapi({ description: 'Similar names, closest first.' })
 const checked = z.object({ ok: z.boolean(), latency_ms: z.number() })
 
-/** The meaning of `resets_at`, wherever a limit is answered. */
+/** The meaning of `resets_at` in every answer about a limit. */
 export const RESETS_AT =
-  'When the window ends, or when the oldest use leaves a rolling window; null if time frees nothing.'
+  'When the window ends, or when the oldest use leaves a rolling window; null if the limit does not free up with time.'
 
 const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
   invalid_request: {
@@ -31,8 +31,8 @@ const MEMBERS: Partial<Record<ProblemCode, z.ZodRawShape>> = {
     level: z
       .enum(['user', 'team', 'key', 'model', 'customer'])
       .openapi({ description: 'The subject of the limit.' }),
-    key_id: z.string().optional().openapi({ description: 'Of the level key: the API key.' }),
-    model: z.string().optional().openapi({ description: 'Of the level model: the model.' }),
+    key_id: z.string().optional().openapi({ description: 'Only for the level key: the API key.' }),
+    model: z.string().optional().openapi({ description: 'Only for the level model: the model.' }),
     unit: z.enum(['credits', 'events', 'tokens', 'usd']),
     limit: exact('The limit for a window, in `unit`.'),
     used: exact('The amount used in the current window, in `unit`.'),

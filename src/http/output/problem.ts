@@ -36,7 +36,7 @@ export function problem(c: Context<AppEnv>, { code, detail, headers = {}, member
 function headersOf(code: ProblemCode): Readonly<Record<string, string>> {
   const { status } = PROBLEMS[code]
   if (status === 401) return { 'WWW-Authenticate': 'Bearer' }
-  // A repeat does not help where something is not set up.
+  // A repeat does not help if a feature is not set up.
   return status === 503 && !code.endsWith('_not_configured') ? { 'Retry-After': '1' } : {}
 }
 

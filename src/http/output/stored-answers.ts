@@ -34,9 +34,10 @@ export interface Answer {
 }
 
 /**
- * Statements to append to the change's own D1 batch; none if the request has no key. If another request with the same
- * key was faster, the whole batch fails: let its error through, it becomes a replay. With `if_changed`, put them
- * directly after the statement that makes the change: they store nothing if it changed no row.
+ * Statements to append to the change's own D1 batch; none if the request has no key. If another request with
+ * the same key was faster, the whole batch fails: let its error through, so that it becomes a replay. With
+ * `if_changed`, put the statements directly after the one that makes the change: they store nothing if the
+ * change affected no row.
  */
 export type KeepAnswer = (
   answer: Answer,

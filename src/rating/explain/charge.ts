@@ -10,7 +10,7 @@ import { exactText } from '../../pricing/money.ts'
 export interface ExplainedCharge {
   readonly burn_table: object
   readonly rounding: object
-  /** The rounded credits; undefined if they rest on what the wallet had used before. */
+  /** The rounded credits; undefined if they depend on the wallet's earlier use. */
   readonly credits_micro: bigint | undefined
 }
 

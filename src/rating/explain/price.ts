@@ -14,7 +14,10 @@ interface LayerJson {
   readonly effective_from: string | null
 }
 
-/** Renders the prices that decide, the first in front: a price by unit hides those below it, a multiplier needs them. */
+/**
+ * Renders the prices that decide, highest precedence first: a price by unit hides those below it, a
+ * multiplier needs them.
+ */
 export function layersJson(layers: readonly Layer[], conditions: PriceConditions): readonly LayerJson[] {
   const set = layers.map(({ source, overlay }) => overlayJson(source, overlay))
   const last = layers.at(-1)

@@ -5,11 +5,14 @@ import type { OverlayPrices, PriceOverlay } from '../../pricing/catalogue/overla
 import { readPeriods } from '../../pricing/catalogue/period.ts'
 import type { FeedPrice, PriceFeed } from './feed.ts'
 
-/** The prices that a feed changes, and why it needs the operator's word. */
+/** The prices that a feed changes, and the reasons why it needs the operator's approval. */
 export interface FeedChanges {
   /** New or changed prices. */
   readonly set: readonly (FeedPrice & { readonly is_new: boolean })[]
-  /** Models whose price of an earlier feed ends: the feed has the catalogue's again, or the model no more. */
+  /**
+   * Models whose price of an earlier feed ends, because the feed has the catalogue's price again or no longer
+   * has the model.
+   */
   readonly end: readonly { readonly provider: string; readonly model: string }[]
   /** Moves beyond the bound, vanished prices and zeros; empty if it can be applied at once. */
   readonly reasons: readonly string[]
@@ -109,7 +112,7 @@ function* unitMoves(was: UnitPrice | undefined, is: UnitPrice, bound: number): G
   for (const size of was?.sizes.keys() ?? []) if (!is.sizes.has(size)) yield `${size} vanished`
 }
 
-/** A new price has nothing to move from; only a zero needs the operator's word. */
+/** A new price has no earlier one to compare with; only a zero needs the operator's approval. */
 function* move(was: Rational | undefined, is: Rational, bound: number, where: string): Generator<string> {
   if (is.numerator === 0n) {
     if (was?.numerator !== 0n) yield `is zero${where}`

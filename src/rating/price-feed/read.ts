@@ -21,8 +21,8 @@ import {
 } from './store.ts'
 
 /**
- * Reads the price feed, and applies it unless it is broken, older or needs the operator's word. Ratings never wait for
- * it: they use the prices in force. Does nothing without a feed.
+ * Reads the price feed, and applies it unless it is broken, older or needs the operator's approval. Ratings
+ * never wait for it: they use the prices in force. Does nothing without a feed.
  */
 export async function readPriceFeed(
   env: Bindings,

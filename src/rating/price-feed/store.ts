@@ -24,9 +24,9 @@ type FeedRow = Omit<StoredFeed, 'reasons' | 'changes'> & {
   readonly changes: string
 }
 
-/** The most feeds that are kept: the newest. */
+/** The maximum number of stored feeds; the newest are kept. */
 const MAX_FEEDS = 100
-/** The most characters of the changes of one feed: D1 keeps texts of 2 MB. */
+/** The maximum length of the changes of one feed, in characters: D1 stores texts of up to 2 MB. */
 const MAX_CHANGES_LENGTH = 1_000_000
 
 const SELECT = 'SELECT * FROM price_feeds'
@@ -74,7 +74,7 @@ const FORGET = `
 
 export type NewFeed = Pick<StoredFeed, 'content_hash' | 'status' | 'version' | 'reasons' | 'changes'>
 
-/** Keeps a feed that is not applied: 2 rows written. */
+/** Stores a feed that is not applied: 2 rows written. */
 export async function keepFeed(db: D1Database, feed: NewFeed, now_ms: number): Promise<StoredFeed> {
   const stored = fresh(feed, now_ms)
   await db.batch([insertion(db, stored), db.prepare(FORGET)])
@@ -113,7 +113,7 @@ export function sizeProblem({ set, end }: StoredFeed['changes'], overlays: numbe
 
 const STATUS = 'UPDATE price_feeds SET status = ?2 WHERE feed_id = ?1 AND status = ?3'
 
-/** Records the operator's no, with `others` in one batch. */
+/** Records the operator's rejection, with `others` in one batch. */
 export async function rejectFeed(
   db: D1Database,
   { feed_id, status }: StoredFeed,
@@ -163,7 +163,7 @@ export async function applyFeed(
     from_ms: is_new ? now_ms - BACKDATED_MS : now_ms,
     to_ms: null,
   }))
-  // A price that ended before it began to apply is read by nothing; its number makes the end known.
+  // Nothing reads a price that ended before it began to apply. Its number announces the end.
   const marker = {
     id: newId('po', now_ms),
     provider: FEED,

@@ -8,7 +8,7 @@ import { MAX_OVERLAYS, type StoredOverlay } from './store.ts'
 /** A requested price, with the time from which it applies. */
 export interface OverlayDraft {
   readonly provider: ProviderRef
-  /** In lower case; a name, or a prefix and `*`. */
+  /** In lower case: a name, or a prefix followed by `*`. */
   readonly model: string
   /** `tierOf` of the requested tier. */
   readonly service_tier: string | null
@@ -119,7 +119,7 @@ function pastPrice(
   )
   if (other === undefined) return undefined
   return conflict(
-    `${other.overlay_id} has priced ${model} since ${timeJson(other.effective_from_ms)}, and what it priced keeps its price. ` +
+    `${other.overlay_id} has priced ${model} since ${timeJson(other.effective_from_ms)}, and the events that it priced keep their price. ` +
       'Leave effective_from out to begin now.',
   )
 }

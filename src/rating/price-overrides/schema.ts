@@ -125,7 +125,8 @@ const modelPattern = customerText()
   .refine((model) => model !== '', 'must not be blank')
   .refine((model) => !model.slice(0, -1).includes('*'), 'may have a * only at its end')
   .openapi({
-    description: "A model's name, or a prefix and `*`; an exact name takes precedence over any prefix.",
+    description:
+      "A model's name, or a prefix followed by `*`; an exact name takes precedence over any prefix.",
   })
 
 const serviceTier = customerText()

@@ -13,7 +13,9 @@ export interface StoredOverlay extends PriceOverlay {
   readonly created_by: string
 }
 
-/** The most overlays of one scope over all time: an isolate loads them at once, about 2 MB. */
+/**
+ * The maximum number of overlays of one scope, past ones included. An isolate loads them at once: about 2 MB.
+ */
 export const MAX_OVERLAYS = 5_000
 
 const COLUMNS = `epoch, overlay_id, provider, model, service_tier, prices, effective_from_ms, effective_to_ms,
