@@ -18,7 +18,7 @@ const DECISIONS: readonly Decision[] = [
   {
     provider: 'openrouter',
     winner: 'list',
-    why: 'prices of routes change by the day, and the list is OpenRouter’s own of its day',
+    why: 'prices of routes change daily, and this list is OpenRouter’s own of that day',
   },
   {
     provider: 'mistral',
