@@ -26,7 +26,7 @@ describe('a call', () => {
     expect(batch).toMatchObject({ accepted: 1, credits_burned: 5 })
   })
 
-  it('gives the status, the request id and whether it is a replay with withResponse()', async () => {
+  it('returns the status, the request id and the replay flag with withResponse()', async () => {
     const event = { ...CALL, input_tokens: 10, idempotency_key: 'once' }
     const first = await om.events.ingest(event, { requestId: 'mine-1' }).withResponse()
     expect(first).toMatchObject({ status: 200, requestId: 'mine-1', replayed: false })
@@ -34,7 +34,7 @@ describe('a call', () => {
     expect(again).toMatchObject({ data: first.data, replayed: true })
   })
 
-  it('throws a typed error with what the problem document says', async () => {
+  it('throws a typed error with the members of the problem document', async () => {
     await om.credits.grant({ user_id: 'poor', amount: 1 })
     const error = await failure(om.events.ingest({ ...CALL, user_id: 'poor', input_tokens: 1_000_000 }))
     expect(error).toBeInstanceOf(InsufficientCreditsError)
@@ -57,7 +57,7 @@ describe('a call', () => {
     expect(await om.customers.register(registration)).toMatchObject({ name: 'Another', tier: 'STARTER' })
   })
 
-  it('ends when its signal does, with the reason of the signal', async () => {
+  it('ends when its signal aborts, with the reason of the signal', async () => {
     const reason = new Error('enough')
     await expect(om.customers.me({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
   })
@@ -113,7 +113,7 @@ describe('the constructor', () => {
     [{ apiKey: 'k', queue: { size: 1 } }, 'Unknown queue option size'],
     [{ apiKey: 'k', queue: { store: {} } }, 'queue.store'],
     [{ apiKey: 'k', queue: { maxBytes: 0 } }, 'queue.maxBytes'],
-  ])('rejects %j, naming what is wrong', (options, named) => {
+  ])('rejects %j and names the fault', (options, named) => {
     // What plain JavaScript can pass and the types refuse.
     const made = () => Reflect.construct(OpenMonetize, [options])
     expect(made).toThrow(ConfigurationError)

@@ -10,7 +10,7 @@ import { BUDGETS, bundleOf, sizeOf } from '../scripts/sizes.ts'
 const { url } = inject('server')
 const ROOT = path.join(import.meta.dirname, '..')
 
-it('has the types of the API that the server has', async () => {
+it("has the types of the server's API", async () => {
   const document = await (await fetch(`${url}/openapi.json`)).text()
   const current = await apiTypes(document)
   expect(readFileSync(API_TYPES, 'utf8') === current, 'run: npm run generate -w sdk').toBe(true)
@@ -24,14 +24,14 @@ describe('a bundle', () => {
     },
   )
 
-  it('has nothing of what is not used', async () => {
+  it('contains no unused code', async () => {
     expect(await sizeOf(`import './index.ts'; import './openai.ts'; import './ai.ts'`)).toBeLessThan(100)
     expect(await sizeOf(`export { NotFoundError } from './index.ts'`)).toBeLessThan(900)
     expect(await bundleOf(`export * from './openai.ts'`)).not.toContain('visibilitychange')
     expect(await bundleOf(`export * from './index.ts'`)).not.toContain('indexedDB')
   })
 
-  it('imports no module, but for the file store those of Node', async () => {
+  it('imports no modules, except those of Node in the file store', async () => {
     for (const file of [...Object.keys(BUDGETS), 'indexeddb.ts']) {
       expect(await bundleOf(`export * from './${file}'`)).not.toMatch(/\b(import|require)\s*[({"']/)
     }
@@ -66,7 +66,7 @@ describe('the package', () => {
     expect(manifest).not.toHaveProperty('dependencies')
   })
 
-  it('is what publint and arethetypeswrong ask for', { timeout: 120_000 }, () => {
+  it('passes publint and arethetypeswrong', { timeout: 120_000 }, () => {
     const bin = path.join(ROOT, '..', 'node_modules', '.bin')
     const options = { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' } as const
     expect(

@@ -88,7 +88,7 @@ describe('track', () => {
     expect(proxy.seen.length).toBeGreaterThan(25)
   })
 
-  it('sends by itself after intervalMs, and at once when a batch is full', async () => {
+  it('sends automatically after intervalMs, and at once when a batch is full', async () => {
     const { om, direct } = await behind(() => 'pass', { queue: { intervalMs: 60_000, batchEvents: 5 } })
     for (let number = 0; number < 5; number++) om.track(event(number))
     await expect.poll(() => om.stats().sent).toBe(0)
@@ -132,7 +132,7 @@ describe('track', () => {
     expect(reported[0]?.error).toBeInstanceOf(ConfigurationError)
   })
 
-  it('sends the key and the time of an event once each, its own where it has them', async () => {
+  it('sends the key and the time of an event once each, and its own if it has them', async () => {
     const { om, proxy } = await behind(() => 'pass')
     const timestamp = new Date().toISOString()
     om.track(event(1, { idempotency_key: 'mine', timestamp }))
@@ -150,7 +150,7 @@ describe('track', () => {
     expect(om.stats()).toEqual({ queued: 0, sent: 3, dropped: 0, rejected: 0 })
   })
 
-  it('has the server date an event when this clock is wrong', async () => {
+  it('lets the server date an event when the local clock is wrong', async () => {
     const { om, direct } = await behind(() => 'pass')
     const real = Date.now
     Date.now = () => real() + 3_600_000
@@ -162,7 +162,7 @@ describe('track', () => {
     expect(Math.abs(Date.parse(String(found?.timestamp)) - real())).toBeLessThan(60_000)
   })
 
-  it('keeps events while its key is refused, and says why', async () => {
+  it('keeps events while its key is refused, and reports why', async () => {
     const { om, reported } = await behind(() => answer(401, '{"code":"invalid_api_key"}', JSON_TYPE))
     om.track(event(1))
     await expect(om.flush()).rejects.toMatchObject({ code: 'invalid_api_key' })
@@ -170,7 +170,7 @@ describe('track', () => {
     expect(reported).toHaveLength(1)
   })
 
-  it('drops what finds the queue full, counts it and reports it', async () => {
+  it('drops events when the queue is full, and counts and reports them', async () => {
     const { om, reported } = await behind(() => away, { queue: { maxEvents: 3 } })
     expect([1, 2, 3, 4, 5].map((number) => om.track(event(number)))).toEqual([true, true, true, false, false])
     expect(om.stats()).toMatchObject({ queued: 3, dropped: 2 })
@@ -180,14 +180,14 @@ describe('track', () => {
     expect(small.om.stats()).toMatchObject({ queued: 2, dropped: 3 })
   })
 
-  it('flushes until its time is over, and throws what stopped it', async () => {
+  it('flushes until its time limit, and throws the error that stopped it', async () => {
     const { om } = await behind(() => away)
     om.track(event(1))
     await expect(om.flush({ timeoutMs: 300 })).rejects.toBeInstanceOf(ServerError)
     expect(om.stats().queued).toBe(1)
   })
 
-  it('takes nothing after close()', async () => {
+  it('accepts no event after close()', async () => {
     const { om, direct } = await behind(() => 'pass')
     om.track(event(1))
     await om.close()
@@ -198,7 +198,7 @@ describe('track', () => {
 })
 
 describe('onUnavailable', () => {
-  it('allow: drops what a few attempts cannot deliver', async () => {
+  it('allow: drops events that a few attempts cannot deliver', async () => {
     const { om } = await behind(() => away, { onUnavailable: 'allow', maxRetries: 1 })
     om.track(event(1))
     await om.flush()
@@ -240,7 +240,7 @@ describe('waitUntil', () => {
   })
 })
 
-it('goes on in memory when its store fails, and says so', async () => {
+it('continues in memory when its store fails, and reports it', async () => {
   const full = () => {
     throw new Error('no space left on device')
   }
@@ -256,7 +256,7 @@ it('goes on in memory when its store fails, and says so', async () => {
   })
 })
 
-it('goes on in memory whatever its store fails at, and says so', async () => {
+it('continues in memory at whatever step its store fails, and reports it', async () => {
   const fails = (name: string) => (): never => {
     throw new Error(`${name}: no space left on device`)
   }
@@ -277,7 +277,7 @@ it('goes on in memory whatever its store fails at, and says so', async () => {
   for (const name of Object.keys(store)) expect(failed.join('\n')).toContain(`${name}: no space`)
 })
 
-it('a line that a full disk cut off takes no other with it', () => {
+it('a line that a full disk cut off damages no other line', () => {
   const store = newStore('torn')
   const { writeSync } = fs
   let writes = 0
@@ -312,7 +312,7 @@ describe('the end of a process', () => {
   it.each([
     ['with nothing left to do', 'undefined'],
     ['by SIGTERM', `setInterval(() => {}, 1000); setTimeout(() => process.kill(process.pid, 'SIGTERM'), 50)`],
-  ])('%s sends what waits', async (_name, how) => {
+  ])('%s sends the waiting events', async (_name, how) => {
     const { om: direct, apiKey } = await newCustomer(url)
     const index = path.join(import.meta.dirname, '..', 'src', 'index.ts')
     const program = `
@@ -330,7 +330,7 @@ describe('the end of a process', () => {
 })
 
 describe('a file store', () => {
-  it('has the events of an earlier run, with the ids that they had', async () => {
+  it('has the events of an earlier run, with their ids', async () => {
     const file = newStore('restart')
     const first = await behind(() => 'after', { queue: { store: file, intervalMs: 10 } })
     for (let number = 0; number < 30; number++) first.om.track(event(number))

@@ -92,7 +92,7 @@ describe('a call that is repeated', () => {
 })
 
 describe('a call that is not repeated', () => {
-  it('throws what the last attempt met', async () => {
+  it('throws the error of the last attempt', async () => {
     const { client, seen } = await behind('before', 'before', 'before')
     await expect(client.customers.me()).rejects.toBeInstanceOf(ConnectionError)
     expect(seen).toHaveLength(3)
@@ -123,14 +123,14 @@ describe('a call that is not repeated', () => {
     expect(seen).toHaveLength(1)
   })
 
-  it('says that there was no answer in time', async () => {
+  it('reports that no answer came in time', async () => {
     const { client } = await behind(() => undefined)
     const error = await client.customers.me({ timeoutMs: 100, maxRetries: 0 }).catch((caught) => caught)
     expect(error).toBeInstanceOf(TimeoutError)
     expect(error).toMatchObject({ status: 0, code: 'timeout', retryable: true })
   })
 
-  it('says which address cannot be reached', async () => {
+  it('names the address that cannot be reached', async () => {
     const client = new OpenMonetize({ apiKey: 'k', baseUrl: 'http://127.0.0.1:1', maxRetries: 0 })
     await expect(client.customers.me()).rejects.toThrow('http://127.0.0.1:1 cannot be reached')
   })

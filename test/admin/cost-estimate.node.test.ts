@@ -32,7 +32,7 @@ describe('the prices of the platform', () => {
 })
 
 describe('the estimate of a deployment', () => {
-  it('is nothing for nothing', () => {
+  it('is zero without activity', () => {
     expect(estimatedCost({ ...NOTHING, ledgers: 1000 })).toBe(0n)
   })
 

@@ -126,7 +126,7 @@ describe('a customer', () => {
 })
 
 describe('changing tier and status', () => {
-  it('holds in D1, in both ledgers and in the records of the keys when it is answered', async () => {
+  it('is in D1, in both ledgers and in the records of the keys when it is answered', async () => {
     const { customer_id, api_key } = await createCustomer({ tier: 'STARTER' })
     const test = await madeKey(api_key, { mode: 'test' })
     const response = await patch(customer_id, { tier: 'GROWTH', status: 'SUSPENDED' })
@@ -149,7 +149,7 @@ describe('changing tier and status', () => {
     }
   })
 
-  it('leaves what is not named as it is', async () => {
+  it('keeps fields that are not named', async () => {
     const { customer_id } = await createCustomer({ tier: 'GROWTH' })
     for (let round = 0; round < 2; round++) {
       expect(await jsonOf(await patch(customer_id, { status: 'CLOSED' }))).toMatchObject({
@@ -179,7 +179,7 @@ describe('changing tier and status', () => {
     expect(await status()).toBe('CLOSED')
   })
 
-  it('can be lifted, and everything goes on', async () => {
+  it('can be lifted, and all requests work again', async () => {
     const { customer_id, api_key } = await createCustomer()
     await patch(customer_id, { status: 'CLOSED' })
     const event = { event_type: 'API_CALL', feature_id: 'search' }
@@ -189,7 +189,7 @@ describe('changing tier and status', () => {
     expect((await ingest()).status).toBe(200)
   })
 
-  it('ends as the last of many at once, the same in D1, in the ledger and in KV', async () => {
+  it('ends as the last of many concurrent ones, the same in D1, in the ledger and in KV', async () => {
     const { customer_id, api_key } = await createCustomer()
     const changes = await Promise.all(
       Array.from({ length: 12 }, (_, i) => patch(customer_id, { status: i % 2 ? 'ACTIVE' : 'SUSPENDED' })),
@@ -249,7 +249,7 @@ describe('issuing a key', () => {
     expect(await balanceOf(api_key)).toBe(10_000)
   })
 
-  it('gives what was asked for: scopes, mode and end', async () => {
+  it('issues the requested scopes, mode and end', async () => {
     const { customer_id } = await createCustomer()
     const body = { name: 'x', mode: 'test', scopes: ['credits:read'], expires_at: '2099-01-01T00:00:00Z' }
     const issued = await madeBy(await issue(customer_id, body))

@@ -72,7 +72,7 @@ describe('a message that was given up', () => {
     ])
   })
 
-  it('is tried once more: what can be consumed by now is no dead letter', async () => {
+  it('is tried once more: a message that can be consumed by then is no dead letter', async () => {
     const { ledger, body, flush } = await early()
     await flush()
     expect(await deliverDead([body])).toEqual(acks(1))
@@ -98,7 +98,7 @@ describe('a message that was given up', () => {
     expect(await replay()).toMatchObject({ replayed: 0, failed: 1 })
   })
 
-  it('comes back and is in the log when it cannot even be stored', async () => {
+  it('is retried and logged when it cannot be stored', async () => {
     const answers = await deliverDead([{ v: 7, secret: 'om_live_abcdefghijklmnop' }], {
       bindings: { ...env, DB: brokenD1() },
     })
@@ -134,7 +134,7 @@ describe('the list', () => {
 })
 
 describe('a replay', () => {
-  it('consumes what can be consumed now, and says what could not', async () => {
+  it('consumes messages that can be consumed now, and reports the others', async () => {
     const { ledger, body, flush } = await early()
     await deliverDead([body, { v: 7 }])
     expect(await list()).toHaveLength(2)
@@ -151,7 +151,7 @@ describe('a replay', () => {
     ])
   })
 
-  it('of what was counted meanwhile changes nothing', async () => {
+  it('of messages that were counted meanwhile changes nothing', async () => {
     const { ledger, body, flush } = await early()
     await deliverDead([body])
     await flush()
@@ -219,7 +219,7 @@ describe('dead letters', () => {
     await expectRefused(await api(PATH), 401, 'missing_api_key')
   })
 
-  it('that were replayed are forgotten after 30 days, and open ones never', async () => {
+  it('that were replayed are deleted after 30 days, and open ones never', async () => {
     const { body, flush } = await early()
     await deliverDead([body, { v: 7 }])
     await flush()

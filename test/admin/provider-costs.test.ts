@@ -47,7 +47,7 @@ describe('the operator', () => {
     expect(await costOf(other, model)).toBe(3)
   })
 
-  it('gives an event that found no price one for its own time, but never changes what had one', async () => {
+  it('prices an unpriced event at its own time, but never changes a priced event', async () => {
     const model = unique('new-model')
     const { api_key: key } = await createCustomer()
     const yesterday = new Date(Date.now() - 86_400_000).toISOString()
@@ -119,7 +119,7 @@ describe("an operator's route", () => {
     expect(await get('', { OPERATOR_TOKEN: '' })).toBe(401)
   })
 
-  it('checks the body and the key like any other, and is 404 where there is none', async () => {
+  it('checks the body and the key like any other route, and is 404 for an unknown path', async () => {
     const key = OPERATOR_TOKEN
     await expectProblem(await api(PROVIDER_COSTS, { key, body: '{"broken' }), 400, 'invalid_json')
     await expectProblem(await api(PROVIDER_COSTS, { key, body: {} }), 400, 'invalid_request')

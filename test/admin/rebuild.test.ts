@@ -64,7 +64,7 @@ describe('a rebuild', () => {
     expect(await readRollup(env.DB, ledger_id)).toEqual({ ...state, generation: 2 })
   })
 
-  it('repairs broken rollups, and no reader sees a half of them', async () => {
+  it('repairs broken rollups, and no reader sees a part of the repair', async () => {
     const { ledger, ledger_id } = await rolledUp()
     const before = await rollupRows(ledger)
     await env.DB.prepare("UPDATE rollup_days SET by_day = '{}' WHERE ledger_id = ?").bind(ledger_id).run()
@@ -75,7 +75,7 @@ describe('a rebuild', () => {
     expect(await rollupRows(ledger)).toEqual(before)
   })
 
-  it('goes on where an earlier call left off, as often as it takes', async () => {
+  it('continues where an earlier call stopped, until it is complete', async () => {
     const { ledger, ledger_id } = await rolledUp(6)
     const before = await rollupRows(ledger)
     let calls = 1
@@ -100,7 +100,7 @@ describe('a rebuild', () => {
     expect(await rollupRows(ledger)).toEqual(before)
   })
 
-  it('while the consumer is at work loses nothing and counts nothing twice', async () => {
+  it('while the consumer runs loses nothing and counts nothing twice', async () => {
     const { ledger, ledger_id, sent } = await rolledUp(1)
     let delivered = sent.length
     for (let round = 0; round < 5; round++) {
@@ -140,7 +140,7 @@ describe('a rebuild', () => {
 })
 
 describe('days that are older than they are kept', () => {
-  it('are deleted, and what was in them is known', async () => {
+  it('are deleted, and their sums are kept', async () => {
     const now_ms = Date.now()
     const { ledger, ledger_id } = await rolledUp(4, now_ms)
     const before = await readRollup(env.DB, ledger_id)
@@ -169,7 +169,7 @@ describe('POST /v1/admin/customers/:id/rebuild', () => {
     return api(`/v1/admin/customers/${id}/rebuild`, { key, body })
   }
 
-  it('rebuilds the ledgers that there are, and says what was done', async () => {
+  it('rebuilds all ledgers that exist, and reports its work', async () => {
     const { customer_id } = await createCustomer()
     const ledger = ledgerOf(customer_id)
     const sent = await captureUsage(ledger)
@@ -185,7 +185,7 @@ describe('POST /v1/admin/customers/:id/rebuild', () => {
     expect(await jsonOf(await rebuild(customer_id, { mode: 'test' }))).toEqual({ ledgers: [], more: false })
   })
 
-  it('goes on with what an earlier call began, and leaves what that one finished', async () => {
+  it('continues the work of an earlier call, and leaves finished ledgers', async () => {
     const { customer_id } = await createCustomer()
     const ledgers = [ledgerOf(customer_id), ledgerOf(customer_id, 'test')] as const
     await openLedger(env, { ledger: ledgers[1].name, signup_grant_micro: 1_000_000, account: ACCOUNT })
@@ -221,7 +221,7 @@ describe('POST /v1/admin/customers/:id/rebuild', () => {
     await expectInvalid(await rebuild(customer_id, { mode: 'both' }), '/mode')
   })
 
-  it('says that pages are missing, and changes nothing', async () => {
+  it('reports that pages are missing, and changes nothing', async () => {
     const { customer_id } = await createCustomer()
     const ledger = ledgerOf(customer_id)
     const sent = await captureUsage(ledger)

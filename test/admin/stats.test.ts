@@ -54,7 +54,7 @@ describe('GET /v1/admin/stats', () => {
     expect([more('by_status', 'ACTIVE'), more('by_status', 'SUSPENDED')]).toEqual([2, 1])
   })
 
-  it('says that it cannot be read while D1 is down', async () => {
+  it('reports that it cannot be read while D1 is down', async () => {
     const response = await deployed({ DB: brokenD1() }, '/v1/admin/stats', { key: OPERATOR_TOKEN })
     expect(response.headers.get('Retry-After')).toBe('5')
     await expectRefused(response, 503, 'unavailable')
@@ -99,7 +99,7 @@ describe('ledgers that are behind', () => {
     expect(await failureReported(ledgerKey(ledger.name))).toEqual([])
   })
 
-  it('are none that only an answer of D1 was lost to, though they have nothing to write when it is back', async () => {
+  it('do not include one that only lost an answer of D1, although it has nothing to write when D1 is back', async () => {
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))
     const losesAnswers = d1Double({
@@ -144,7 +144,7 @@ describe('ledgers that are behind', () => {
   }
 })
 
-describe('what consumers and checks left undone', () => {
+describe('unfinished work of consumers and checks', () => {
   it('is counted: usage that is not in analytics, dead letters, ledgers that differ', async () => {
     const ledger = await freshLedger(1_000_000)
     await ingestInto(env, ledger.name, batch([eventItem(1)]))

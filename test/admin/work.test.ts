@@ -54,7 +54,7 @@ describe.each(WORKS)('POST %s', (path, action, bodyOf) => {
     await expectProblem(await operator(path, other, key), 422, 'idempotency_mismatch')
   })
 
-  it('is a 404 for a customer that is not there, and makes no ledger of that name', async () => {
+  it('is a 404 for an unknown customer, and creates no ledger of that name', async () => {
     const customer_id = unique('cust_none')
     await expectProblem(await operator(path, bodyOf(customer_id)), 404, 'not_found')
     expect(await hasObject(customer_id, 'live')).toBe(false)

@@ -59,7 +59,7 @@ describe.each(['/v1/analytics/usage', '/v1/analytics/costs'])('%s', (route) => {
     ['%', 'model'],
     ['\\', 'provider'],
     ['{"$ne":null}', 'model'],
-  ])('takes %s as a name that nothing has', async (value, field) => {
+  ])('accepts %s as a name without usage', async (value, field) => {
     const response = await api(`${route}?${field}=${encodeURIComponent(value)}&group_by=${field}`, { key })
     expect(response.status).toBe(200)
     expect(await jsonOf(response)).toMatchObject({ data: [] })

@@ -42,7 +42,7 @@ describe('when credits run out', () => {
     ['nothing was burned', 0n, 1_000n],
     ['more was given back than burned', -10n, 1_000n],
     ['it would take more than 100 years', 1n, 8_000_000_000n],
-  ])('nobody can say when %s', (_, week, balance) => {
+  ])('the date is unknown when %s', (_, week, balance) => {
     const told = forecast(periods({ last_7_days: burned(week) }), balance * CREDIT, NOW_MS)
     expect(told).toMatchObject({ centidays_remaining: null, run_out_ms: null, recommendations: [] })
   })
@@ -104,7 +104,7 @@ describe('recommendations', () => {
     expect(with_day(1_000n, 0n)).toEqual([])
   })
 
-  it('prices below cost are worth a look', () => {
+  it('prices below cost are reported', () => {
     const sold = (price_pico: bigint) =>
       types({ last_7_days: burned(0n, { price_pico, cost_pico: 10n }) }, 1n)
     expect(sold(9n)).toEqual([['alert', 'review_prices']])

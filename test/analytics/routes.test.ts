@@ -122,7 +122,7 @@ describe('usage and costs', () => {
     expect({ totals, data }).toMatchObject({ totals: { events }, data: [{ group: {}, events }] })
   })
 
-  it('say what was earned, and what of it had been paid', async () => {
+  it('report the revenue, and the paid part of it', async () => {
     // 15 of mia's credits are 0.015 USD at 1,000 a dollar; she paid 0.01 for each.
     expect((await costs(key, '?group_by=user')).data).toMatchObject([
       {
@@ -145,7 +145,7 @@ describe('usage and costs', () => {
 })
 
 describe('a later change of an event', () => {
-  it('a void takes it back where it was, a refund its credits only', async () => {
+  it('a void subtracts it at its own time, a refund subtracts only its credits', async () => {
     const customer = await register()
     const { key } = customer
     const voided = await ingested(key, { ...GPT_4O, timestamp: daysAgo(5) })
@@ -309,7 +309,7 @@ describe('a key of the test ledger', () => {
 })
 
 describe('burn rate', () => {
-  it('says when the credits run out, and on what that rests', async () => {
+  it('returns when the credits run out, and the assumption behind it', async () => {
     const customer = await register()
     const { key } = customer
     for (const days of [1, 3, 5]) await ingested(key, { ...GPT_4O, timestamp: daysAgo(days) })

@@ -42,13 +42,13 @@ function answered(question: Question, cells: readonly Cell[]) {
 const asJson = (answer: object) => JSON.parse(JSON.stringify(answer))
 
 describe('rows and totals', () => {
-  it('without a group there is one row, also of nothing', () => {
+  it('without a group there is one row, even without usage', () => {
     const answer = asJson(renderUsage(answered(QUESTION, [])))
     const nothing = { events: 0, units: {}, credits: 0, provider_cost_usd: 0 }
     expect(answer).toMatchObject({ data: [{ group: {}, ...nothing }], totals: nothing })
   })
 
-  it('come by group, windows by time, without a value last, users by their names', () => {
+  it('are sorted by group, windows by time, without a value last, users by their names', () => {
     const question: Question = { ...QUESTION, group_by: ['day', 'user'] }
     const cells = [
       cellOf({ hour: 25, user: 2 }),
@@ -67,7 +67,7 @@ describe('rows and totals', () => {
     ])
   })
 
-  it('leave out what a filter does not name, and what has no value there', () => {
+  it('exclude values that a filter does not name, and rows without a value', () => {
     const cells = [cellOf({ user: 1 }), cellOf({ user: 2 }), cellOf({}), cellOf({ provider: null, user: 1 })]
     const filtered = (filters: Question['filters']) =>
       summaryOf({ ...QUESTION, filters }, cells).totals.events
@@ -83,7 +83,7 @@ describe('rows and totals', () => {
     expect(() => summary.add(cellOf({ feature_id: 'one more' }))).toThrow(TooManyGroups)
   })
 
-  it('say what was earned: the margin is of the revenue, and null without any', () => {
+  it('report the revenue: the margin is a share of it, and null without revenue', () => {
     const cells = [
       cellOf({ cost_pico: 7_500_000_000n, price_pico: 15_000_000_000n, paid_pico: 3_000_000_000n }),
     ]

@@ -25,7 +25,7 @@ async function rowsOf(scope: string): Promise<Record<string, unknown>[]> {
 }
 
 describe('the audit log', () => {
-  it('has who, what, before and after, when and from where of a change in one row, and its place in time', async () => {
+  it('records author, action, states before and after, time and origin of a change in one row, in order of time', async () => {
     const scope = unique('cust')
     const { meta } = await statement(scope).run()
     expect(meta.rows_written).toBe(2)
@@ -84,7 +84,7 @@ describe('the audit log', () => {
     await expect(env.DB.prepare('DELETE FROM audit_log').run()).rejects.toThrow('append-only')
   })
 
-  it('records nothing behind a statement that changed nothing, where that is asked for', async () => {
+  it('records nothing after a statement that changed nothing, if that is requested', async () => {
     const scope = unique('cust')
     const change = env.DB.prepare('UPDATE customers SET tier = tier WHERE customer_id = ?').bind(scope)
     await env.DB.batch([change, statement(scope, { if_changed: true })])

@@ -74,8 +74,8 @@ describe("a customer's price", () => {
   })
 })
 
-describe("the operator's doings", () => {
-  it('a price for every customer is of none', async () => {
+describe('actions of the operator', () => {
+  it('a price for every customer belongs to no single customer', async () => {
     const body = priceOf(unique('model'))
     const { id } = await jsonOf(
       await api('/v1/admin/provider-costs', { key: OPERATOR_TOKEN, body, headers: FROM }),
@@ -91,7 +91,7 @@ describe("the operator's doings", () => {
     ])
   })
 
-  it('a run of rating late is recorded with whom it is about', async () => {
+  it('a run of late rating is recorded with its customer', async () => {
     const { customer_id } = await createCustomer()
     const rerate = (body: unknown) => api('/v1/admin/rerate', { key: OPERATOR_TOKEN, body, headers: FROM })
     expect((await rerate({ customer_id })).status).toBe(200)
@@ -103,7 +103,7 @@ describe("the operator's doings", () => {
 })
 
 describe('API keys and accounts', () => {
-  it('each change leaves one record; what changed nothing leaves none; and no secret is in any', async () => {
+  it('each change leaves one record, a request without a change leaves none, and no record has a secret', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const send = (path: string, method: string, body?: unknown, by = key) =>
       api(path, { key: by, method, headers: FROM, ...(body !== undefined && { body }) })

@@ -303,8 +303,8 @@ describe('what leaves no record', () => {
   })
 })
 
-describe('whose a record is', () => {
-  it("a test key's credits are of its test ledger, and what both share of the live one", async () => {
+describe('the owner of a record', () => {
+  it('credits of a test key belong to its test ledger, and shared definitions to the live one', async () => {
     const customer = await createCustomer()
     const { customer_id } = customer
     const test = await createKey(customer_id, { mode: 'test' })
@@ -333,8 +333,8 @@ describe('whose a record is', () => {
   })
 })
 
-describe("a request's own words", () => {
-  it('an address that is none is left out; an id is at most what a request may call itself', async () => {
+describe('texts from the request', () => {
+  it('an invalid address is left out, and a request id has at most the length that a request may set', async () => {
     const customer = await createCustomer()
     const headers = { 'CF-Connecting-IP': `${'1'.repeat(500)}`, 'X-Request-Id': 'x'.repeat(65) }
     await granted(customer.api_key, { amount: 1 }, headers)

@@ -58,7 +58,7 @@ describe('GET /v1/admin/audit', () => {
     expect(targets).toEqual(['t5', 't4', 't3', 't2', 't1'])
   })
 
-  it('filters by who, what, which and when; `to` is not in it', async () => {
+  it('filters by author, action, object and time; `to` is exclusive', async () => {
     const scope = unique('cust')
     await recorded(
       { scope, at_ms: NOON_MS, actor: 'key_a', target: 'one' },
@@ -115,7 +115,7 @@ describe('GET /v1/admin/audit', () => {
     await expectInvalid(await api(`/v1/admin/audit${query}`, { key: OPERATOR_TOKEN }), path)
   })
 
-  it('takes a filter for what it is, and nothing else', async () => {
+  it('matches a filter literally', async () => {
     const scope = unique('cust')
     await recorded({ scope })
     for (const text of ["' OR '1'='1", '%', '*', 'x'.repeat(255)]) {
@@ -136,7 +136,7 @@ describe('GET /v1/admin/audit', () => {
   })
 })
 
-describe('what a list reads', () => {
+describe('the rows that a list reads', () => {
   const EVERYTHING: AuditQuery = {
     customer_id: undefined,
     actor: undefined,
@@ -148,7 +148,7 @@ describe('what a list reads', () => {
     limit: 10,
   }
 
-  it('is a range: as many rows as it answers, and with a filter at most what one page examines', async () => {
+  it('are a range: as many as it returns, and with a filter at most those that one page examines', async () => {
     const scope = unique('cust')
     const changes = Array.from({ length: MAX_EXAMINED + 200 }, (_, n) => ({
       scope,

@@ -92,7 +92,7 @@ describe('a table edited at noon', () => {
     expect(await burned(api_key, GPT_4O)).toBe(15)
   })
 
-  it('holds from its own time on when it says one', async () => {
+  it('applies from its own time on if it names one', async () => {
     const { api_key } = await createCustomer()
     const { id } = await saved(api_key, { rules: [flat(3)] })
     await edited(api_key, id, { rules: [flat(4)], effective_from: fromNow(60_000) })
@@ -110,7 +110,7 @@ describe('a table edited at noon', () => {
 })
 
 describe('tiers and allowances', () => {
-  it('go by what the wallet has used before', async () => {
+  it('depend on the earlier use of the wallet', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, { rules: [TIERED] })
     // 1 free; 1 free and 2 at 10; 1 at 10, 100 to enter the last tier and 3 at 1; 1.
@@ -232,7 +232,7 @@ describe('an event whose model has no price', () => {
     expect(await ingested(api_key, keyed)).toMatchObject({ credits_burned: 0, unrated: true })
   })
 
-  it('is charged as the dearest model would be by ceiling, and stays unrated', async () => {
+  it('is charged like the most expensive model by ceiling, and stays unrated', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, { rules: [costPlus], on_unpriced: 'ceiling' })
     const answer = await ingested(api_key, UNKNOWN)
@@ -245,7 +245,7 @@ describe('an event whose model has no price', () => {
     expect(answer.credits_burned).toBeCloseTo(cost * 1500 + 1, 6)
   })
 
-  it('is charged by usage where usage is what counts', async () => {
+  it('is charged by usage if the rule prices usage', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, {
       rules: [{ method: 'per_unit', rates: { input_tokens: { amount: 2, per: 1000 } } }],
@@ -258,7 +258,7 @@ describe('an event whose model has no price', () => {
   })
 })
 
-describe('a table of very dear credits', () => {
+describe('a table of very expensive credits', () => {
   it('refuses an event of more USD than an entry can hold', async () => {
     const { api_key } = await createCustomer()
     await saved(api_key, { credits_per_usd: 0.000000000001, rules: [flat(1)] })

@@ -90,7 +90,7 @@ describe('POST /v1/burn-tables', () => {
     })
   })
 
-  it('answers a repeat with the same bytes, whatever has become of the table since', async () => {
+  it('answers a repeat with the same bytes, regardless of later changes of the table', async () => {
     const { api_key } = await createCustomer()
     const key = { 'Idempotency-Key': 'table-1' }
     const first = await postTable(api_key, EVERY_METHOD, key)
@@ -172,7 +172,7 @@ describe('PATCH /v1/burn-tables/:id', () => {
     await expectRefused(await api(`/v1/burn-tables/${a.id}?version=3`, { key: api_key }), 404, 'not_found')
   })
 
-  it('keeps the end that the table had, until the edit says another, and never starts before now', async () => {
+  it('keeps the end that the table had, until the edit sets another, and never starts before now', async () => {
     const { api_key } = await createCustomer()
     const { id } = await saved(api_key, { effective_from: fromNow(-HOUR_MS), effective_to: fromNow(HOUR_MS) })
     const { table } = await edited(api_key, id, { effective_from: fromNow(-2 * HOUR_MS) })
@@ -181,7 +181,7 @@ describe('PATCH /v1/burn-tables/:id', () => {
     expect((await edited(api_key, id, { effective_to: null })).table.effective_to).toBeNull()
   })
 
-  it('is refused for what makes the whole wrong', async () => {
+  it('is refused if the merged table is invalid', async () => {
     const { api_key } = await createCustomer()
     const { id } = await saved(api_key, { effective_to: fromNow(HOUR_MS) })
     const patch = (body: object) => api(`/v1/burn-tables/${id}`, { key: api_key, method: 'PATCH', body })
@@ -198,7 +198,7 @@ describe('PATCH /v1/burn-tables/:id', () => {
 })
 
 describe('DELETE /v1/burn-tables/:id', () => {
-  it('deactivates the table for good, and again says the same', async () => {
+  it('deactivates the table permanently, and a repeat returns the same', async () => {
     const { api_key } = await createCustomer()
     const { id } = await saved(api_key)
     const { table } = await deleted(api_key, id)
@@ -247,7 +247,7 @@ describe('GET /v1/burn-tables', () => {
 })
 
 describe('who may', () => {
-  it('needs pricing:read to look and pricing:write to change', async () => {
+  it('needs pricing:read to read and pricing:write to change', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { id } = await saved(api_key)
     const reader = (await createKey(customer_id, { scopes: ['pricing:read'] })).api_key

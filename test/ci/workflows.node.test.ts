@@ -39,7 +39,7 @@ const stepsOf = (name: string) => Object.values(workflow(name).jobs).flatMap(({ 
 const FILES = ['ci.yml', 'deploy.yml', 'deploy-environment.yml', 'prices.yml', 'release-sdk.yml']
 
 describe('the workflows', () => {
-  it('check every change with what checks it here', () => {
+  it('check every change with the same checks as .ci/run', () => {
     expect(Object.keys(workflow('ci.yml').on)).toEqual(['push', 'pull_request', 'workflow_call'])
     expect(stepsOf('ci.yml').map(({ run }) => run)).toContain('.ci/run')
   })
@@ -114,7 +114,7 @@ describe('the workflows', () => {
     expect(workflow(name).permissions).toEqual({ contents: 'read' })
   })
 
-  it.each(FILES)('hand secrets to a program by its environment, never by its words: %s', (name) => {
+  it.each(FILES)('hand secrets to a program by its environment, never by its arguments: %s', (name) => {
     for (const { run, env = {} } of stepsOf(name)) {
       expect(run ?? '').not.toContain('${{')
       for (const [variable, value] of Object.entries(env)) {

@@ -124,7 +124,7 @@ describe('an adjustment', () => {
     }
   })
 
-  it('of more than there is, what is held not counted', async () => {
+  it('of more than the credits that are not held', async () => {
     const response = await send('/v1/credits/adjust', { user_id: 'u', amount: -45.000001, reason: 'r' })
     expect(await expectRefused(response, 402, 'insufficient_credits')).toMatchObject({
       balance: 85,
@@ -183,7 +183,7 @@ describe('a transfer', () => {
     await expectRefused(response, 404, 'not_found')
   })
 
-  it('of more than there is makes no wallet', async () => {
+  it('of more credits than the wallet has creates no wallet', async () => {
     const response = await send('/v1/credits/transfer', { from: {}, to: { user_id: 'new' }, amount: 1e9 })
     await expectRefused(response, 402, 'insufficient_credits')
     await expectRefused(await api('/v1/credits/balance?user_id=new', { key }), 404, 'not_found')
@@ -214,7 +214,7 @@ describe('a refund', () => {
     await expectRefused(await send('/v1/credits/refund', body()), 409, 'conflict')
   })
 
-  it('without a transaction, or with a field that is none', async () => {
+  it('without a transaction, or with an unknown field', async () => {
     await expectInvalid(await send('/v1/credits/refund', {}), '/transaction_id', /required/)
     const body = { transaction_id: ids.burn, user_id: 'u' }
     await expectInvalid(await send('/v1/credits/refund', body), '/user_id', /unknown field/)
@@ -238,7 +238,7 @@ describe('a recurring grant', () => {
     ['another customer’s', () => theirs.recurring],
     ['a hold', () => ids.hold],
     ['the grant’s transaction', () => ids.grant],
-  ])('that is %s is not stopped', async (_, id) => {
+  ])('that is %s is not cancelled', async (_, id) => {
     await expectRefused(
       await send(`/v1/credits/recurring-grants/${id()}`, undefined, 'DELETE'),
       404,
@@ -296,7 +296,7 @@ describe('a hold', () => {
     await expectInvalid(await send('/v1/holds', { feature_id: 'f', ...fields }), pointer)
   })
 
-  it('of more than there is', async () => {
+  it('of more credits than there are', async () => {
     const body = { feature_id: 'f', user_id: 'u', credits: 45.000001 }
     expect(await expectRefused(await send('/v1/holds', body), 402, 'insufficient_credits')).toMatchObject({
       balance: 85,
@@ -312,7 +312,7 @@ describe('a hold', () => {
     ['released', 'POST', '/release', {}],
     ['extended', 'POST', '/extend', { expires_in_seconds: 60 }],
   ]
-  it.each(requests)('that is another customer’s, or none, is not %s', async (_, method, path, body) => {
+  it.each(requests)('of another customer, or an unknown one, is not %s', async (_, method, path, body) => {
     const wrong = [theirs.hold, 'hold_x', ids.recurring.replace('rg_', 'hold_'), ids.recurring, ids.burn]
     // A number that the ledger has not assigned yet.
     wrong.push(`${ids.hold.slice(0, 15)}zzzzzzzz${ids.hold.slice(23)}`)

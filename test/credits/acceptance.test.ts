@@ -106,7 +106,7 @@ describe('across a lot’s expiry', () => {
     expect(await lots(key)).toEqual([])
   })
 
-  it('a void comes back expired, and says so', async () => {
+  it('a void returns the credits expired, and reports it', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 10, expires_at: MIDNIGHT })
     await granted(key, { user_id: 'u', amount: 10 })
@@ -124,7 +124,7 @@ describe('across a lot’s expiry', () => {
     ])
   })
 
-  it('a refund of a burn does too, the last lot taken first', async () => {
+  it('a refund of a burn also returns them expired, the last lot taken first', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 10, expires_at: MIDNIGHT })
     await granted(key, { user_id: 'u', amount: 10 })
@@ -164,7 +164,7 @@ describe('across a lot’s expiry', () => {
     expect((await lines(key)).at(-1)).toEqual(['EXPIRATION', -100, MIDNIGHT])
   })
 
-  it('a hold is read as expired the moment it is, before anybody has touched its wallet', async () => {
+  it('a hold is read as expired the moment it is, before any request has changed its wallet', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 100 })
     const short = await held(key, 40, { expires_in_seconds: 60 })
@@ -364,7 +364,7 @@ describe('an overdraft', () => {
     expect((await overdraft(key, 0)).status).toBe(200)
   })
 
-  it('is used by a capture above its hold, as far as it goes', async () => {
+  it('is used by a capture above its hold, up to its limit', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 10 })
     await overdraft(key, 20)

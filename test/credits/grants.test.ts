@@ -100,7 +100,7 @@ describe('a grant', () => {
     })
   })
 
-  it('makes a lot with what it says', async () => {
+  it('creates a lot with the given fields', async () => {
     const user_id = unique('lot')
     const expires_at = inSeconds(3600)
     await granted(key, { user_id, amount: 1 })
@@ -119,7 +119,7 @@ describe('a grant', () => {
     ])
   })
 
-  it('that expires is what expires next', async () => {
+  it('that expires is the next expiry', async () => {
     const user_id = unique('expiring')
     const [soon, later] = [inSeconds(3600), inSeconds(7200)]
     await granted(key, { user_id, amount: 5, expires_at: later })
@@ -337,7 +337,7 @@ describe('a grant or a purchase is refused', () => {
     await expectBothRefuse('team_id', '"red"', /not both/)
   })
 
-  it('for a kind that is none, and for a field of the other one', async () => {
+  it('for an unknown kind, and for a field of the other kind', async () => {
     for (const [path, body, pointer] of [
       [GRANT, { amount: 1, kind: 'free' }, '/kind'],
       [GRANT, { amount: 1, price_usd: 1 }, '/price_usd'],
@@ -391,7 +391,7 @@ describe('a grant or a purchase with a key', () => {
     }
   })
 
-  it('is done once when it comes 20 times at once', async () => {
+  it('is done once when it is sent 20 times at once', async () => {
     const user_id = unique('at-once')
     const send = () =>
       api(GRANT, { key, body: { user_id, amount: 3 }, headers: { 'Idempotency-Key': user_id } })

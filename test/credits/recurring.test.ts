@@ -33,7 +33,7 @@ async function lines(key: string) {
 }
 
 describe('a recurring grant', () => {
-  it('comes every month, counted from the 31st, on the last day of shorter months', async () => {
+  it('recurs every month, counted from the 31st, on the last day of shorter months', async () => {
     const { api_key: key } = await createCustomer()
     vi.setSystemTime(Date.UTC(YEAR, 0, 31, 12))
     await grant(key, { every: 'month' })
@@ -47,7 +47,7 @@ describe('a recurring grant', () => {
     ])
   })
 
-  it('lets no more than the rollover maximum of the lots before it live on', async () => {
+  it('keeps at most the rollover maximum of the earlier lots', async () => {
     const { api_key: key } = await createCustomer()
     vi.setSystemTime(Date.UTC(YEAR, 0, 1))
     await grant(key, { every: 'day', rollover_max: 30 })
@@ -73,7 +73,7 @@ describe('a recurring grant', () => {
     expect(await balance(key)).toBe(100)
   })
 
-  it('comes every quarter and every year, always counted from the first', async () => {
+  it('recurs every quarter and every year, always counted from the first', async () => {
     const [{ api_key: quarterly }, { api_key: yearly }] = await Promise.all([
       createCustomer(),
       createCustomer(),
@@ -138,7 +138,7 @@ describe('a recurring grant', () => {
     expect(problem).toMatchObject({ errors: [{ path: '/recurring/target_balance' }] })
   })
 
-  it('is listed, stopped, and then comes no more', async () => {
+  it('is listed and cancelled, and then does not recur', async () => {
     const { api_key: key } = await createCustomer()
     const id = textField(await grant(key, { every: 'day' }), 'recurring_grant_id')
     const list = async () => (await jsonOf(await api('/v1/credits/recurring-grants', { key }))).data

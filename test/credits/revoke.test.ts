@@ -12,7 +12,7 @@ async function lotsOf(key: string, user_id: string) {
 }
 
 describe('POST /v1/credits/lots/{id}/revoke', () => {
-  it('takes what is left of the lot alone, as an adjustment that names it', async () => {
+  it('removes the rest of the lot alone, as an adjustment that names it', async () => {
     const { api_key: key } = await createCustomer()
     const lot = textField(await granted(key, { user_id: 'u', amount: 40, priority: 1 }), 'lot_id')
     await granted(key, { user_id: 'u', amount: 100 })
@@ -36,7 +36,7 @@ describe('POST /v1/credits/lots/{id}/revoke', () => {
     await expectProblem(await revoke(key, lot, { reason: 'again' }), 409, 'conflict')
   })
 
-  it('takes a part, and never more than is left and not held', async () => {
+  it('removes a part, and never credits that are held', async () => {
     const { api_key: key } = await createCustomer()
     const lot = textField(await granted(key, { user_id: 'u', amount: 40 }), 'lot_id')
     const hold = await jsonOf(
@@ -55,7 +55,7 @@ describe('POST /v1/credits/lots/{id}/revoke', () => {
     expect(await jsonOf(capture)).toMatchObject({ captured: 15, balance_after: 0 })
   })
 
-  it('answers a repeat of its key alike, and takes nothing more', async () => {
+  it('answers a repeat of its key alike, and removes nothing more', async () => {
     const { api_key: key } = await createCustomer()
     const lot = textField(await granted(key, { user_id: 'u', amount: 40 }), 'lot_id')
     const headers = { 'Idempotency-Key': 'once' }

@@ -105,7 +105,7 @@ describe('a lot that begins later', () => {
     ])
   })
 
-  it('belongs to the wallet of an erased user no less than the others', async () => {
+  it('stays in the wallet of an erased user like the other lots', async () => {
     const { api_key: key } = await createCustomer()
     const lot = textField(await granted(key, { user_id: 'u', amount: 100, starts_at: at(1) }), 'lot_id')
     expect((await api('/v1/users/u', { key, method: 'DELETE' })).status).toBe(200)

@@ -47,7 +47,7 @@ const ALL = [
 ]
 
 describe('GET /v1/credits/transactions', () => {
-  it('lists every line of the ledger, newest first', async () => {
+  it('lists every entry of the ledger, newest first', async () => {
     const rows = await listed(key, '/v1/credits/transactions')
     expect(rows.map(summary)).toEqual(ALL)
     expect(rows[5]).toEqual({
@@ -116,7 +116,7 @@ describe('GET /v1/credits/transactions', () => {
     expect(objects(first.data)).toHaveLength(Math.min(limit, 10))
   })
 
-  it('goes on where it was, whatever is added meanwhile', async () => {
+  it('continues at its place when entries are added meanwhile', async () => {
     const { api_key } = await createCustomer()
     await ingested(api_key, { events: Array.from({ length: 5 }, () => GPT_4O) })
     const first = await read(api_key, '/v1/credits/transactions?limit=3')

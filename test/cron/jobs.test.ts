@@ -42,7 +42,7 @@ describe('a scheduled job', () => {
     expect(begun).toEqual(['', 'half'])
   })
 
-  it('that fails or hangs ends no other', async () => {
+  it('that fails or hangs stops no other', async () => {
     const ran: string[] = []
     const jobs = [
       job('fails', async () => {

@@ -25,7 +25,7 @@ describe('deleting a key', () => {
     }
   })
 
-  it('leaves it nothing to make, rotate or delete keys with, however stale the caches are', async () => {
+  it('prevents it from creating, rotating and deleting keys, however stale the caches are', async () => {
     const { api_key } = await createCustomer()
     const key = await madeKey(api_key)
     const stale = await cachedRecord(key.api_key)
@@ -70,7 +70,7 @@ describe('deleting a key', () => {
     })
   })
 
-  it('takes no key that is stronger; one that ends may delete one that does not', async () => {
+  it('is refused for a key with more authority; a key with an end may delete one without', async () => {
     const { api_key } = await createCustomer()
     const strong = await madeKey(api_key)
     const weak = await madeKey(api_key, { scopes: ['keys:write'] })

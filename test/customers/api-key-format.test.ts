@@ -12,7 +12,7 @@ import { mintApiKey } from '../../src/api-keys/authentication/lookup.ts'
 const KEY_ID = 'key_01m82kr9vnj1qk2s67ndqm186w'
 
 describe('an API key', () => {
-  it('says its mode and its id, and holds all 256 bits of its secret', () => {
+  it('contains its mode and its id, and all 256 bits of its secret', () => {
     const lowest = composeApiKey('live', KEY_ID, new Uint8Array(32))
     const highest = composeApiKey('test', KEY_ID, new Uint8Array(32).fill(255))
     expect(lowest.slice(0, -6)).toBe(`om_live_01m82kr9vnj1qk2s67ndqm186w${'0'.repeat(43)}`)
@@ -40,12 +40,12 @@ describe('an API key', () => {
     for (const text of ['', 'om_live_', ` ${api_key}`, `${api_key}\n`]) expect(isWellFormed(text)).toBe(false)
   })
 
-  it('cannot be made of too little randomness or of an id that is none', () => {
+  it('cannot be made of too little randomness or of an invalid id', () => {
     expect(() => composeApiKey('live', KEY_ID, new Uint8Array(31))).toThrow(RangeError)
     expect(() => composeApiKey('live', 'key_1', new Uint8Array(32))).toThrow(RangeError)
   })
 
-  it('of the demo customer is a real one, and its hash is what the guard knows', () => {
+  it('of the demo customer is well-formed, and the guard knows its hash', () => {
     expect(isWellFormed(DEVELOPMENT_KEY)).toBe(true)
     expect(DEVELOPMENT_KEY).toContain(DEVELOPMENT_KEY_ID.slice('key_'.length))
     expect(hashApiKey(DEVELOPMENT_KEY)).toBe(DEVELOPMENT_KEY_HASH)

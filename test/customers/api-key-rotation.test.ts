@@ -18,7 +18,7 @@ afterEach(() => {
 })
 
 describe('rotating a key', () => {
-  it('gives one of the same name, mode, scopes and end, with the old key and its last moment beside it', async () => {
+  it('returns one of the same name, mode, scopes and end, and the old key with its last moment', async () => {
     const { api_key } = await createCustomer()
     const expires_at = '2030-01-01T00:00:00.000Z'
     const scopes = ['credits:read', 'keys:write']
@@ -58,7 +58,7 @@ describe('rotating a key', () => {
     }
   })
 
-  it('is exact in the ledger even where a cache has never heard of it', async () => {
+  it('is exact in the ledger even where no cache has it', async () => {
     const { api_key } = await createCustomer()
     const old = await madeKey(api_key)
     const stale = await cachedRecord(old.api_key)
@@ -70,7 +70,7 @@ describe('rotating a key', () => {
     await expectRefused(await api('/v1/entitlements', { key: old.api_key }), 401, 'revoked_api_key')
   })
 
-  it('takes no body, and then there is no overlap', async () => {
+  it('requires no body, and then has no overlap', async () => {
     const { api_key } = await createCustomer()
     const key = await madeKey(api_key)
     const response = await api(`/v1/api-keys/${key.key_id}/rotate`, { key: api_key, method: 'POST' })
@@ -130,7 +130,7 @@ describe('rotating a key', () => {
     expect((await ingest(api_key, GPT_4O)).status).toBe(200)
   })
 
-  it('takes no key that is stronger: of more scopes, of live mode, or that ends later', async () => {
+  it('is refused for a key with more authority: more scopes, live mode, or a later end', async () => {
     const { api_key } = await createCustomer()
     const strong = await madeKey(api_key)
     const strong_test = await madeKey(api_key, { mode: 'test' })

@@ -11,7 +11,7 @@ import { idOf, madeBy, madeKey, postKey, remove, rotate } from './support.ts'
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 describe('making a key', () => {
-  it('gives what was asked for, with the key itself once, and it works at once', async () => {
+  it('returns the requested key, once with its text, and it works at once', async () => {
     const { api_key } = await createCustomer()
     const response = await postKey(api_key, {
       name: 'Reports 🧾',
@@ -36,7 +36,7 @@ describe('making a key', () => {
     await expectRefused(denied, 403, 'insufficient_scope')
   })
 
-  it('has scopes, mode and end of the key that makes it where it does not say otherwise', async () => {
+  it('has the scopes, mode and end of the calling key by default', async () => {
     const { api_key } = await createCustomer()
     expect((await madeKey(api_key)).answer).toMatchObject({ scopes: SCOPES, mode: 'live', expires_at: null })
     const expires_at = '2099-01-01T00:00:00.000Z'
@@ -125,7 +125,7 @@ describe('making a key', () => {
     expect((await postKey(api_key, { name: 'x' })).status).toBe(201)
   })
 
-  it('leaves room for successors of keys that are rotated at the limit, but not for ever', async () => {
+  it('leaves room for successors of keys that are rotated at the limit, but not without a limit', async () => {
     const { api_key, customer_id } = await createCustomer()
     await Promise.all(Array.from({ length: MAX_KEYS - 1 }, () => createKey(customer_id)))
     const at_limit = await rotate(api_key, idOf(api_key), { overlap_seconds: 60 })
@@ -161,7 +161,7 @@ describe('the list of keys', () => {
     expect(await listed(api_key, '/v1/api-keys')).toHaveLength(3)
   })
 
-  it('says expired of a key that is', async () => {
+  it('shows an expired key as expired', async () => {
     const { api_key, customer_id } = await createCustomer()
     await createKey(customer_id, { expires_at_ms: Date.now() - 1 })
     const [newest] = await listed(api_key, '/v1/api-keys')
@@ -182,7 +182,7 @@ describe('the list of keys', () => {
 })
 
 describe('the rows of keys', () => {
-  it('end at 1,000 a customer: the oldest that have ended make room, and none that is in force', async () => {
+  it('are at most 1,000 a customer: the oldest ended keys make room, and never an active one', async () => {
     const { api_key, customer_id } = await createCustomer()
     const ended = Date.now() - 2 * 86_400_000
     const insert = env.DB.prepare(

@@ -34,7 +34,7 @@ describe('looking a key up', () => {
     expect(await find(api_key, { DB: brokenD1() })).toEqual(found)
   })
 
-  it('goes on to D1 when KV is down or holds a record of another version', async () => {
+  it('reads D1 when KV is down or holds a record of another version', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const { customer_id } = await createCustomer()
     const { api_key, key_id, key_hash } = await createKey(customer_id)
@@ -69,7 +69,7 @@ describe('looking a key up', () => {
     log.mockRestore()
   })
 
-  it('leaves the text of a key nowhere', async () => {
+  it('stores the text of a key nowhere', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { results } = await env.DB.prepare('SELECT * FROM api_keys WHERE customer_id = ?')
       .bind(customer_id)

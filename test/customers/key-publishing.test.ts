@@ -26,7 +26,7 @@ function kvBeforeEach(act: (write: number) => Promise<unknown>) {
   return { count, bindings: { DB: env.DB, API_KEYS } }
 }
 
-describe('bringing KV up to D1', () => {
+describe('publishing keys from D1 to KV', () => {
   it('writes each key once when nothing changes meanwhile', async () => {
     const { customer_id } = await createCustomer()
     const keys = await Promise.all([createKey(customer_id), createKey(customer_id), createKey(customer_id)])
@@ -41,7 +41,7 @@ describe('bringing KV up to D1', () => {
     expect(count.writes).toBe(3)
   })
 
-  it('ends with what D1 says when the key is revoked before its older record is written', async () => {
+  it('ends with the state of D1 when the key is revoked before its older record is written', async () => {
     const { customer_id } = await createCustomer()
     const { key_id, key_hash } = await createKey(customer_id)
     const { count, bindings } = kvBeforeEach(async (write) => {
@@ -64,7 +64,7 @@ describe('bringing KV up to D1', () => {
     await expect(publishKeys(refusing(2).bindings, [key_hash])).rejects.toThrow('429')
   })
 
-  it('gives up on a key that changes for ever', async () => {
+  it('gives up on a key that keeps changing', async () => {
     const { customer_id } = await createCustomer()
     const { key_id, key_hash } = await createKey(customer_id)
     const { count, bindings } = kvBeforeEach((write) =>

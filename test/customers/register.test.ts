@@ -166,12 +166,12 @@ describe('registering', () => {
   })
 })
 
-describe('a registration that broke half way', () => {
+describe('an interrupted registration', () => {
   const PENDING = `
     INSERT INTO customers (customer_id, name, email, email_key, tier, status, created_at_ms)
     VALUES (?1, 'Before', ?2, ?2, 'STARTER', 'PENDING', 1000)`
 
-  it('goes on with the same customer id when it is repeated, as the repeat says, and is a 409 from then on', async () => {
+  it('continues with the same customer id and the data of the repeat, and is a 409 from then on', async () => {
     const email = uniqueEmail()
     const customer_id = 'cust_01m82kr9vnj1qk2s67ndqm186w'
     await env.DB.prepare(PENDING).bind(customer_id, email).run()
@@ -193,7 +193,7 @@ describe('a registration that broke half way', () => {
     await expectProblem(await register({ name: 'Again', email }), 409, 'conflict')
   })
 
-  it('gives the sign-up credits once when it broke after the ledger was opened', async () => {
+  it('gives the sign-up credits once when it was interrupted after the ledger was opened', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const email = uniqueEmail()
     const breaksAtTheKey = d1FailingAt(1, 'before its effect')
@@ -204,7 +204,7 @@ describe('a registration that broke half way', () => {
     expect(await balanceOf(textField(await jsonOf(response), 'api_key'))).toBe(10_000)
   })
 
-  it('goes on when it broke right after its row was written, and takes the tier of the repeat to the ledger', async () => {
+  it('continues when it was interrupted right after its row was written, and takes the tier of the repeat to the ledger', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const email = uniqueEmail()
     const first = registerIn({ DB: losingFirst() }, { name: 'x', email, tier: 'STARTER' })
@@ -258,7 +258,7 @@ describe('a registration that broke half way', () => {
     expect((await register({ name: 'x', email })).status).toBe(201)
   })
 
-  it('is whole when only KV failed: the key is found in D1', async () => {
+  it('is complete when only KV failed: the key is found in D1', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const response = await registerIn({ API_KEYS: brokenKv() }, { name: 'x', email: uniqueEmail() })
     expect(response.status).toBe(201)

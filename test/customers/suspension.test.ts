@@ -82,7 +82,7 @@ const READS: Request[] = [
 ]
 
 describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
-  it('is refused every write by what decides, at once and whatever the caches say; reads pass; lifted, all goes on', async () => {
+  it('is refused every write by the ledger, at once and whatever the caches have; reads pass; when lifted, all works again', async () => {
     const { customer_id, api_key } = await createCustomer()
     const writes = await writesOf(api_key)
     const stale = await cachedRecord(api_key)

@@ -61,7 +61,7 @@ const DEPLOY = 'deploy --env production --tag 0123456789ab'
 const SMOKE = 'smoke https://api.example.workers.dev'
 
 describe('npm run deploy', () => {
-  it('builds, looks at the secrets, migrates D1, deploys and tests, in this order', async () => {
+  it('builds, checks the secrets, migrates D1, deploys and tests, in this order', async () => {
     const world = new FakeWorld()
     expect(await deploy(REQUEST, CHECKED, world)).toBe(0)
     expect(world.did).toEqual([BUILD, SECRETS, MIGRATE, DEPLOY, SMOKE])
@@ -103,7 +103,7 @@ describe('npm run deploy', () => {
     }
   })
 
-  it('tells how to go back when the smoke test fails', async () => {
+  it('explains how to roll back when the smoke test fails', async () => {
     const world = new FakeWorld()
     world.works = false
     await deploy(REQUEST, CHECKED, world)
@@ -144,7 +144,7 @@ describe('npm run deploy', () => {
     expect(world.did.at(-1)).toBe('smoke https://api.example.com')
   })
 
-  it('reaches nothing but the bundler in a dry run, and lists what is left to do', async () => {
+  it('calls only the bundler in a dry run, and lists the remaining steps', async () => {
     const world = new FakeWorld()
     world.changed = [' M src/app.ts']
     const checked = { ...CHECKED, section: readSection('production') }
@@ -156,7 +156,7 @@ describe('npm run deploy', () => {
   })
 })
 
-describe('the real thing, without a network', () => {
+describe('the real script, without a network', () => {
   const offline = {
     ...process.env,
     HTTPS_PROXY: 'http://127.0.0.1:9',
@@ -183,7 +183,7 @@ describe('the real thing, without a network', () => {
   )
 
   it.each(['', 'laptop', 'production staging', 'production --force'])(
-    'npm run deploy -- %j says how it is used',
+    'npm run deploy -- %j prints its usage',
     (words) => {
       const args = words === '' ? [] : words.split(' ')
       const { status, stderr } = spawnSync(process.execPath, ['scripts/deploy.ts', ...args], {

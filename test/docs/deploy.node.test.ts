@@ -29,7 +29,7 @@ describe.each(PAGES)('%s', (page) => {
     }
   })
 
-  it('runs scripts that there are', () => {
+  it('runs scripts that exist', () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(textOf('package.json'))
     for (const line of commandsOf(page)) {
       for (const [, script = ''] of line.matchAll(/npm run (\w+)/g))
@@ -37,7 +37,7 @@ describe.each(PAGES)('%s', (page) => {
     }
   })
 
-  it('links to what is there', () => {
+  it('has links that lead somewhere', () => {
     const links = [...textOf(page).matchAll(/\]\((?!https:)([^)#]*)(?:#([^)]*))?\)/g)]
     for (const [link, file = '', anchor] of links) {
       const target = file === '' ? page : path.join(path.dirname(page), file)
@@ -85,7 +85,7 @@ describe('the commands of wrangler in the pages', () => {
   )
 })
 
-it('docs/deploy.md names variables and secrets that there are, with the values of production', () => {
+it('docs/deploy.md names variables and secrets that exist, with the values of production', () => {
   const { vars } = readSection('production')
   const rows = [...textOf('docs/deploy.md').matchAll(/^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \| ([^|]*) \|/gm)]
   const named = rows.flatMap(([, names = '', values = '']) => {

@@ -64,7 +64,7 @@ describe('docs/integration.md', () => {
     expect(await ask('ada', prompt)).toEqual(first)
   })
 
-  it('may.js says whether a user may, and why not', async () => {
+  it('may.js returns whether a user may use a feature, and why not', async () => {
     const may = await exported('may.js', 'may')
     const call = { model: 'gpt-4o', input_tokens: 1000, output_tokens: 500 }
     expect(await may('ada', call)).toEqual({ allowed: true, reason: null, credits: 15 })
@@ -72,7 +72,7 @@ describe('docs/integration.md', () => {
     expect(await may('poor', call)).toEqual({ allowed: false, reason: 'insufficient_credits', credits: 15 })
   })
 
-  it('stream.js holds before it streams, tells the provider where to stop, and burns what was used', async () => {
+  it('stream.js holds before it streams, tells the provider where to stop, and burns the used amount', async () => {
     await grant('bea', 50)
     const stream = await exported('stream.js', 'streamOpenAI')
     const written: string[] = []
@@ -98,7 +98,7 @@ describe('docs/integration.md', () => {
     expect(asked).toHaveLength(before)
   })
 
-  it('stream.js burns an estimate when the reader goes away in the middle', async () => {
+  it('stream.js burns an estimate when the reader leaves in the middle', async () => {
     await grant('dan', 50)
     const stream = await exported('stream.js', 'streamOpenAI')
     const gone = () => {
@@ -128,7 +128,7 @@ describe('docs/integration.md', () => {
 })
 
 describe('meter.js', () => {
-  it('takes a quota that is used up for an answer, instead of waiting for the next month', async () => {
+  it('treats an exhausted quota as an answer, instead of waiting for the next month', async () => {
     const of_others = process.env.METER_KEY
     process.env.METER_KEY = await registerCustomer('STARTER')
     try {
@@ -172,7 +172,7 @@ describe('docs/migrate-from-openmonetize.md', () => {
   it.each([
     { 'gpt-4': { input_tokens: 30, output_tokens: 60, per_unit: 1000 }, default: { flat_rate: 5 } },
     { 'gpt-4': { inputTokens: 30, outputTokens: 60, perUnit: 1000 } },
-  ])('convertBurnTable makes a table that comes to the old credits', async (rules) => {
+  ])('convertBurnTable makes a table that gives the old credits', async (rules) => {
     const convert = await exported('convert.js', 'convertBurnTable')
     const table = await post('/v1/burn-tables', Object(await convert(`old ${randomUUID()}`, rules)))
     expect(table.status).toBe(201)

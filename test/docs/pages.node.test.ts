@@ -27,7 +27,7 @@ describe.each(PAGES)('%s', (page) => {
     expect(broken).toEqual([])
   })
 
-  it('has JSON that is JSON', () => {
+  it('has valid JSON', () => {
     for (const [, block = ''] of text.matchAll(/```json\n(.*?)```/gs)) {
       expect(() => JSON.parse(block), block).not.toThrow()
     }

@@ -127,7 +127,7 @@ describe.each([
     lossy.close()
   })
 
-  it('is refused with a wrong key, and says so', async () => {
+  it('is refused with a wrong key, and reports it', async () => {
     const exporter = new Exporter({
       url: `${url}/otlp/v1/traces`,
       headers: { Authorization: 'Bearer wrong' },

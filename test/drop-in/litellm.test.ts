@@ -189,7 +189,7 @@ it('a body that is no log is a 400, and counted', async () => {
   expect((await read(key, '/v1/drop-in')).litellm).toMatchObject({ rejected: { unreadable: 3 } })
 })
 
-it('entries that are nothing are rejected alone', async () => {
+it('invalid entries are rejected alone', async () => {
   const key = await newKey()
   expect(await sent(key, [null, 5, [], payload()])).toMatchObject({ accepted: 1, rejected: 3 })
 })

@@ -248,7 +248,7 @@ describe('a meter', () => {
 })
 
 describe('the value of an entitlement', () => {
-  it('has what is left of the limit, and the usage', async () => {
+  it('has the rest of the limit, and the usage', async () => {
     const { api_key } = await customerWithMappings()
     const limit = {
       feature_id: 'api',

@@ -198,7 +198,7 @@ describe('a span that cannot be billed', () => {
     ['a user id of 300 characters', { ...CHAT, 'user.id': 'x'.repeat(300) }, 'invalid_request'],
   ]
 
-  it.each(cases)('is rejected with the reason, and nothing else is: %s', async (_, attributes, reason) => {
+  it.each(cases)('is rejected alone, with the reason: %s', async (_, attributes, reason) => {
     const key = await newKey()
     const { partialSuccess } = await sent(key, exportOf([span(attributes), span(CHAT)]))
     expect(partialSuccess).toMatchObject({
@@ -357,7 +357,7 @@ describe('in protobuf', () => {
     expect(fields.get(2)).toContain('unknown_provider')
   })
 
-  it('a request that is cut anywhere is refused with a status, or billed for what it has whole', async () => {
+  it('a request that is cut anywhere is refused with a status, or billed for its complete spans', async () => {
     const key = await newKey()
     const whole = protobufOf([span(CHAT)])
     for (let length = 1; length < whole.length; length += 7) {

@@ -18,7 +18,7 @@ describe('GET /v1/drop-in', () => {
     )
   })
 
-  it('says when something was received last, of one customer and mode alone', async () => {
+  it('shows when something was last received, for one customer and mode alone', async () => {
     const { api_key } = await createCustomer()
     const test = await answered(api_key, '/v1/api-keys', { name: 'CI', mode: 'test' }, 201)
     const before_ms = Date.now()

@@ -46,7 +46,7 @@ it.each<[string, Record<string, string>]>([
   ['wrong_data', { 'payload[value]': 'many' }],
   ['timestamp', { timestamp: 'yesterday' }],
   ['event_name', { event_name: '' }],
-])('what is wrong is named in the error shape of Stripe: %s', async (part, fields) => {
+])('an error is reported in the shape of Stripe: %s', async (part, fields) => {
   const key = await customerWithMapping()
   const response = await sent(key, { ...EVENT, ...fields })
   expect(response.status).toBe(400)

@@ -149,7 +149,7 @@ it.each(rules)('PUT refuses %s', async (_, fields, path, message) => {
   await expectInvalid(await put(key, id, fields), path, new RegExp(message))
 })
 
-it('POST refuses what names no feature', async () => {
+it('POST refuses a body without a feature', async () => {
   await expectInvalid(await postEntitlement(key, { limit_type: 'NONE' }), '/feature_id', 'required')
   await expectInvalid(
     await postEntitlement(key, { limit_type: 'NONE', feature_id: 'x'.repeat(256) }),
@@ -175,6 +175,6 @@ it('no body, and one that is not JSON', async () => {
   await expectRefused(await api(`/v1/entitlements/${id}`, { key, method: 'PUT' }), 400, 'invalid_json')
 })
 
-it('after all of this there is the one entitlement that was made', async () => {
+it('after all refusals only the valid entitlement exists', async () => {
   expect((await listed(key, '/v1/entitlements')).map((row) => row.id)).toEqual([id])
 })

@@ -21,7 +21,7 @@ beforeEach(async () => {
 const API = 'https://api.test/v1'
 
 describe('a check', () => {
-  it('answers what the action would cost and what is left', async () => {
+  it('returns the cost of the action and the rest of the limit', async () => {
     expect(await checked(key, { user_id: 'ann', action: ACTION })).toEqual({
       allowed: true,
       reason: null,
@@ -59,7 +59,7 @@ describe('a check', () => {
     await ingested(key, GPT_4O)
   })
 
-  it("looks at the wallet that would pay: the team's, else the user's, else the customer's", async () => {
+  it("checks the wallet that would pay: the team's, else the user's, else the customer's", async () => {
     await granted(key, { user_id: 'ann', amount: 7 })
     expect(await checked(key, { user_id: 'ann' })).toMatchObject({ current_balance: 7 })
     expect(await checked(key, { user_id: 'bob' })).toMatchObject({ current_balance: 10_000 })
@@ -244,7 +244,7 @@ describe('what a check refuses', () => {
   })
 })
 
-it('a batch rejects what a limit refuses alone, with its code and why', async () => {
+it('a batch rejects what a limit refuses alone, with its code and the reason', async () => {
   await entitled(key, { limit_type: 'HARD', limit_value: 1, unit: 'events', period: 'DAILY' })
   const response = await api('/v1/events/ingest', { key, body: { events: [GPT_4O, GPT_4O] } })
   expect(await jsonOf(response)).toMatchObject({

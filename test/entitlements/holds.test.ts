@@ -114,7 +114,7 @@ describe('a hold and the limits of its feature', () => {
 })
 
 describe('a check with a hold', () => {
-  it('holds the estimate in the same hop, and an event settles it', async () => {
+  it('holds the estimate in the same call, and an event settles it', async () => {
     await entitled(key, { limit_type: 'HARD', limit_value: 20, period: 'TOTAL' })
     const answer = await checked(key, { action: ACTION, hold: true })
     expect(answer).toMatchObject({

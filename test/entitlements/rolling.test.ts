@@ -148,7 +148,7 @@ describe('a rolling limit', () => {
     expect(await checked(key)).toMatchObject({ limit: { used: 0 } })
   })
 
-  it('of the same length keeps its count when it is replaced, and of another begins at nothing', async () => {
+  it('of the same length keeps its count when it is replaced, and of another length begins at zero', async () => {
     const id = await entitled(key, { ...HOUR, limit_value: 1, rolling: { hours: 24 } })
     await ingested(key, GPT_4O)
     await put(key, id, { ...HOUR, limit_value: 1, rolling: { days: 1 } })

@@ -33,7 +33,7 @@ describe('an entitlement', () => {
     metadata: { plan: 'pro' },
   }
 
-  it('is answered as it was made, with what was left out', async () => {
+  it('is returned as it was created, with defaults for omitted fields', async () => {
     const response = await postEntitlement(key, FULL)
     expect(response.status).toBe(201)
     const text = await response.clone().text()
@@ -78,7 +78,7 @@ describe('an entitlement', () => {
     expect(responses.map(({ status }) => status).sort()).toEqual([201, 409, 409])
   })
 
-  it('is replaced whole, and what it is about stays', async () => {
+  it('is replaced as a whole, and its subject stays', async () => {
     const id = await entitled(key, { ...FULL, user_id: 'bob' })
     const replaced = await jsonOf(await put(key, id, { limit_type: 'NONE' }))
     expect(replaced).toMatchObject({
@@ -155,7 +155,7 @@ describe('the list of entitlements', () => {
 describe('Idempotency-Key', () => {
   const BODY = { feature_id: 'once', limit_type: 'NONE' }
 
-  it('gives the same answer again, byte for byte, whatever has become of the entitlement', async () => {
+  it('gives the same answer again, byte for byte, regardless of later changes of the entitlement', async () => {
     const headers = { 'Idempotency-Key': 'make-once' }
     const first = await postEntitlement(key, BODY, headers)
     const text = await first.text()
@@ -187,7 +187,7 @@ describe('Idempotency-Key', () => {
 })
 
 describe('who may', () => {
-  it('takes the scope, and names it', async () => {
+  it('requires the scope, and names it', async () => {
     const reading = await createKey(customer.customer_id, { scopes: ['entitlements:read'] })
     const others = SCOPES.filter((scope) => scope !== 'entitlements:read' && scope !== 'entitlements:write')
     const other = await createKey(customer.customer_id, { scopes: others })

@@ -53,7 +53,7 @@ describe('a limit with a time zone', () => {
     await expectRefused(await ingest(key, GPT_4O), 402, 'limit_reached')
   })
 
-  it('of another zone than before counts from nothing, and the same zone keeps the count', async () => {
+  it('of another zone than before counts from zero, and the same zone keeps the count', async () => {
     const daily = { ...ONE_EVENT, period: 'DAILY' }
     const id = await entitled(key, daily)
     await ingested(key, GPT_4O)

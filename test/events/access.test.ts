@@ -77,7 +77,7 @@ describe('a key', () => {
 })
 
 describe('two customers with the same user ids and the same idempotency keys', () => {
-  it('do not meet', async () => {
+  it('do not affect each other', async () => {
     const [a, b] = await Promise.all([createCustomer(), createCustomer()])
     const event = { ...GPT_4O, user_id: 'zoe', idempotency_key: 'same' }
     for (const { api_key } of [a, b])

@@ -79,8 +79,8 @@ describe('the same key sent 100 times at once', () => {
   })
 })
 
-describe('singles, batches, grants and readers all at once', () => {
-  it('leave wallets whose lines add up to their balance', async () => {
+describe('single events, batches, grants and readers all at once', () => {
+  it('leave wallets whose entries add up to their balance', async () => {
     const { api_key } = await createCustomer()
     await granted(api_key, { user_id: 'zoe', amount: 300 })
     const single = (i: number) =>

@@ -66,7 +66,7 @@ describe('the answer to an event', () => {
   })
 })
 
-describe('what an event may say', () => {
+describe('fields that an event may have', () => {
   const accepted: [what: string, event: object, recorded: object][] = [
     [
       'an event type beside tokens',
@@ -177,7 +177,7 @@ describe('what an event may say', () => {
   })
 })
 
-describe('what an event may not say', () => {
+describe('fields that an event may not have', () => {
   it("another customer's id", async () => {
     const other = await createCustomer()
     for (const customer_id of [other.customer_id, 'cust_00000000000000000000000000', '']) {
@@ -338,7 +338,7 @@ describe('an event without a price', () => {
   })
 })
 
-describe('media and units of one’s own', () => {
+describe('media and custom units', () => {
   const events: [what: string, event: object, credits: number, usage: object][] = [
     [
       'two images of DALL-E 3 in HD, at $0.08',

@@ -146,7 +146,7 @@ describe('a unit that no rate of the burn table names', () => {
       },
       custom('api_calls'),
     ],
-  ])('is not meant where a zero is configured: %s', async (_, table, event) => {
+  ])('has no warning where a zero is configured: %s', async (_, table, event) => {
     const { status, answer } = await ingest(await customerWith(table), event)
     expect([status, answer.credits_burned, answer.warnings]).toEqual([200, 0, undefined])
   })

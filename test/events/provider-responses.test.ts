@@ -124,7 +124,7 @@ describe('a raw response', () => {
     await expectBurned(eventOf(provider, response), expected)
   })
 
-  it.each(examples)('%s: calculate says the same', async (_, provider, provider_response, expected) => {
+  it.each(examples)('%s: calculate returns the same', async (_, provider, provider_response, expected) => {
     const response = await api('/v1/rating/calculate', { key, body: { provider, provider_response } })
     expect(await response.json()).toMatchObject({
       credits: expected.credits_burned,
@@ -162,7 +162,7 @@ describe('a raw response', () => {
     })
   })
 
-  it('may hold whatever the provider adds to it tomorrow', async () => {
+  it('may contain fields that the provider adds later', async () => {
     const response = {
       ...openaiChat,
       brand_new: [{ deep: [1, null] }],
@@ -190,7 +190,7 @@ describe('an explicit field', () => {
   })
 })
 
-describe('a response that says a service tier', () => {
+describe('a response that names a service tier', () => {
   it('costs what the tier costs', async () => {
     // Flex is half of gpt-5's tokens; the search is not.
     const answer = await ingested(key, eventOf('OPENAI', { ...openaiResponses, service_tier: 'flex' }))
@@ -287,7 +287,7 @@ describe('a response that cannot be read', () => {
     await expectInvalid(response, '/model', /required/)
   })
 
-  it('is refused before its provider is known, when the provider is not', async () => {
+  it('is refused for an unknown provider before it is read', async () => {
     await expectRefused(await ingest(key, eventOf('NOBODY', openaiChat)), 422, 'unknown_provider')
   })
 })

@@ -133,7 +133,7 @@ describe('the monthly quota', () => {
     await expectProblem(await ingest(api_key, FREE), 429, 'quota_exceeded')
   })
 
-  it('holds everything that makes an event, and nothing that does not', async () => {
+  it('counts everything that creates an event, and nothing else', async () => {
     const { api_key } = await customerWithQuota(1)
     const hold = async () => {
       const response = await api('/v1/holds', { key: api_key, body: { feature_id: 'chat', credits: 100 } })

@@ -39,7 +39,7 @@ function numbers(rows: readonly Json[]): unknown[] {
 }
 
 describe('GET /v1/events', () => {
-  it('lists events with everything their price was made from, newest arrival first', async () => {
+  it('lists events with all inputs of their price, newest arrival first', async () => {
     const rows = await listed(key, '/v1/events')
     expect(numbers(rows)).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
     expect(rows.at(-1)).toEqual({

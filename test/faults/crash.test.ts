@@ -29,7 +29,7 @@ function send(ledger: TestLedger, key?: string): Promise<IngestResult> {
   return ingest(env, ledger.name, single(eventItem(100, { key })))
 }
 
-describe('the power goes inside the transaction', () => {
+describe('power fails inside the transaction', () => {
   it('and nothing was acknowledged and nothing is left', async () => {
     const ledger = await freshLedger(CREDITS)
     const before = await dump(ledger)
@@ -64,7 +64,7 @@ describe('the power goes inside the transaction', () => {
   })
 })
 
-describe('the power goes after the transaction, before the disk has it', () => {
+describe('power fails after the transaction, before the disk has it', () => {
   it('and the event is there once or not at all, and after a retry exactly once', async () => {
     const ledger = await freshLedger(CREDITS)
     await powerCut(ledger, 'after the transaction')
@@ -75,7 +75,7 @@ describe('the power goes after the transaction, before the disk has it', () => {
   })
 })
 
-describe('the power goes before the reply', () => {
+describe('power fails before the reply', () => {
   it('and an event without a key is answered `unavailable` although it was burned', async () => {
     const ledger = await freshLedger(CREDITS)
     await powerCut(ledger, 'before the reply')
@@ -107,7 +107,7 @@ describe('the power goes before the reply', () => {
 
 describe('the numbers of a ledger', () => {
   it.each<Moment>(['inside the transaction', 'after the transaction', 'before the reply'])(
-    'have no gap and no repeat when the power goes %s',
+    'have no gap and no repeat when power fails %s',
     async (moment) => {
       const ledger = await freshLedger(CREDITS)
       await send(ledger, 'a')
@@ -144,7 +144,7 @@ describe('the disk refuses a transaction', () => {
   })
 })
 
-describe('a request that trips over a bug', () => {
+describe('a request that hits a bug', () => {
   it('fails alone: its neighbours in the same commit are answered', async () => {
     const ledger = await freshLedger(CREDITS)
     const good = (key: string) => single(eventItem(100, { key }))
@@ -183,7 +183,7 @@ describe('a deploy in the middle of traffic', () => {
 })
 
 describe('an object that starts again', () => {
-  it('with entries that D1 does not have and no alarm arms it, and the flush comes', async () => {
+  it('with entries that D1 does not have and no alarm arms one, and the flush runs', async () => {
     const ledger = await freshLedger(CREDITS)
     await send(ledger, 'k')
     await runInDurableObject(ledger.stub, (_, { storage }) => storage.deleteAlarm())

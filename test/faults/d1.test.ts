@@ -120,7 +120,7 @@ describe('while D1 is down', () => {
     await expectComplete(ledger)
   })
 
-  it('events are burned as ever', async () => {
+  it('events are burned as usual', async () => {
     const ledger = await busyLedger()
     await withD1(ledger, brokenD1(), async () => {
       await runAlarm(ledger)
@@ -153,7 +153,7 @@ describe('a request that needs D1 while D1 is down', () => {
     expect(log.mock.calls.map(String)).toContainEqual(expect.stringContaining('database_unavailable'))
   })
 
-  it('what SQLite refuses is a bug, and no outage', async () => {
+  it('an error of SQLite is a bug, and no outage', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await runAlarm(ledgerOf(customer_id))
     const message = 'D1_ERROR: no such column: colour at offset 7: SQLITE_ERROR'

@@ -366,7 +366,7 @@ describe('an alarm that the platform gave up after its tries', () => {
 })
 
 describe('a full disk', () => {
-  it('in the middle of a group: who was refused is in nothing, and all others are', async () => {
+  it('in the middle of a group: a refused request leaves no trace, and all others are stored', async () => {
     const world = await World.begin()
     await failNextTransaction(world.ledger)
     await gather(world.ledger, 3)
@@ -434,7 +434,7 @@ describe('D1 is restored from an older backup', () => {
     await whole(world)
   })
 
-  it('whose loss the journal has freed meanwhile: nothing is written over the gap, and the log says why', async () => {
+  it('and the journal no longer has the lost rows: nothing is written over the gap, and the log says why', async () => {
     const world = await restored()
     await runInDurableObject(world.ledger.stub, (_, { storage }) => {
       storage.sql.exec('DELETE FROM journal WHERE row_id <= 4')

@@ -96,7 +96,7 @@ describe('a ledger whose database has grown to its bound', () => {
     })
   })
 
-  it('answers who shares a group with what is refused', async () => {
+  it('answers requests that share a group with a refused one', async () => {
     await withD1(ledger, brokenD1(), async () => {
       const event = { ...GPT_4O, idempotency_key: unique('k') }
       await ingest(key, event)
@@ -120,7 +120,7 @@ describe('a ledger whose database has grown to its bound', () => {
     expect(await listed(key, '/v1/events')).toHaveLength(accepted + 1)
   })
 
-  it('still lets go what falls due, which a read asks for', async () => {
+  it('still applies due items when a read asks for them', async () => {
     await api('/v1/credits/grant', {
       key,
       body: { amount: 7, expires_at: new Date(Date.now() + 60_000).toISOString() },

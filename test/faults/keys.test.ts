@@ -49,7 +49,7 @@ const makes = (customer: TestCustomer, bindings: Partial<Bindings>, body = {}, h
 const keysOf = async (customer: TestCustomer) => (await listed(customer.api_key, '/v1/api-keys')).length
 
 describe('making a key', () => {
-  it('is a 503 that made nothing when D1 fails, and the key of the request stays unused', async () => {
+  it('is a 503 that creates nothing when D1 fails, and the key of the request stays unused', async () => {
     const customer = await createCustomer()
     const headers = { 'Idempotency-Key': 'make' }
     const response = await makes(customer, { DB: d1FailingAt(1, 'before its effect') }, {}, headers)
@@ -102,7 +102,7 @@ describe('deleting a key', () => {
     ['KV fails', () => ({ API_KEYS: brokenKv() })],
   ]
 
-  it.each(CUTS)('when %s says so, and a repeat does what is left', async (_, cut) => {
+  it.each(CUTS)('when %s reports it, and a repeat does the rest', async (_, cut) => {
     const customer = await createCustomer()
     for (const mode of ['live', 'test']) {
       const key = await madeKey(customer.api_key, { mode })
@@ -173,7 +173,7 @@ describe('rotating a key', () => {
     }
   })
 
-  it('tries the ledger again by itself, behind the answer', async () => {
+  it('tries the ledger again automatically, after the answer', async () => {
     const customer = await createCustomer()
     const key = await madeKey(customer.api_key)
     const stale = await cachedRecord(key.api_key)
@@ -212,7 +212,7 @@ describe('suspending a customer', () => {
     ['KV fails', () => ({ API_KEYS: brokenKv() })],
   ]
 
-  it.each(CUTS)('when %s says so, and a repeat does what is left', async (_, cut) => {
+  it.each(CUTS)('when %s reports it, and a repeat does the rest', async (_, cut) => {
     const customer = await createCustomer()
     const test = await madeKey(customer.api_key, { mode: 'test' })
     await expectRefused(await suspends(customer, cut()), 503, 'unavailable')

@@ -16,8 +16,8 @@ vi.setConfig({ testTimeout: 30_000 })
 
 const BATCH = 1000
 
-describe('more than may wait', () => {
-  it('is more than 50 batches of 1,000 events', async () => {
+describe('more waiting requests than the limit', () => {
+  it('are more than 50 batches of 1,000 events', async () => {
     const ledger = await freshLedger(1_000_000)
     const message = batch(
       Array.from({ length: BATCH }, (_, i) => eventItem(1, { key: `${i}-${'k'.repeat(36)}` })),
@@ -30,7 +30,7 @@ describe('more than may wait', () => {
     expect(await storedBalances(ledger)).toEqual({ customer: 1_000_000 - BATCH })
   })
 
-  it('is refused as `overloaded` at once, and what waited is done', async () => {
+  it('are refused as `overloaded` at once, and the waiting ones are completed', async () => {
     const ledger = await freshLedger(1_000_000)
     const metadata = metadataOf({ note: 'x'.repeat(1000) })
     const message = batch(Array.from({ length: BATCH }, () => eventItem(1, { metadata })))
@@ -47,7 +47,7 @@ describe('more than may wait', () => {
     expect(await storedBalances(ledger)).toEqual({ customer: 1_000_000 - ROOM * BATCH })
   })
 
-  it('leaves room again afterwards', async () => {
+  it('leave room again afterwards', async () => {
     const ledger = await freshLedger(1_000_000)
     await fill(ledger)
     expect(await ingest(env, ledger.name, single(eventItem(1)))).toMatchObject({ kind: 'refused' })
@@ -55,7 +55,7 @@ describe('more than may wait', () => {
     expect(await ingest(env, ledger.name, single(eventItem(1)))).toMatchObject({ kind: 'done' })
   })
 
-  it('is a 503 with Retry-After over HTTP, and the key stays unused', async () => {
+  it('are a 503 with Retry-After over HTTP, and the key stays unused', async () => {
     const { api_key, customer_id } = await createCustomer()
     const ledger = ledgerOf(customer_id)
     const body = {

@@ -77,18 +77,18 @@ async function checkedRollups(ledger: UsedLedger, db: D1Database): Promise<Diffe
   return checkRollups(db, ledger.ledger_id, await booksOf(ledger))
 }
 
-it('no difference is what the consumer folds while the days are read', async () => {
+it('usage that the consumer folds while the days are read is no difference', async () => {
   const ledger = await usedLedger()
   expect(await checkedRollups(ledger, interrupted('by_day', ledger.use))).toEqual([])
 })
 
-it('no difference is what is deleted of old days while the days are read', async () => {
+it('old days that are deleted while the days are read are no difference', async () => {
   const ledger = await usedLedger()
   const expire = () => expireDays(env.DB, 1, Date.now() + 3 * DAY_MS, '', () => undefined)
   expect(await checkedRollups(ledger, interrupted('by_day', expire))).toEqual([])
 })
 
-it('days are compared though the rollups have gone on since the books were read', async () => {
+it('days are compared even if the rollups have changed since the books were read', async () => {
   const ledger = await usedLedger()
   const books = await booksOf(ledger)
   await ledger.use()
@@ -116,7 +116,7 @@ it('ledgers that do not answer keep no other from being checked', async () => {
   )
 })
 
-it('a look at everything goes on where the last call left off', async () => {
+it('a full check continues where the last call stopped', async () => {
   const ledger = await usedLedger()
   const books = await booksOf(ledger)
   await ledger.use()

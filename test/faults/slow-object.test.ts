@@ -15,7 +15,7 @@ import { groupOf } from './injection.ts'
 const IMPATIENT = { ...env, LEDGER_TIMEOUT_MS: '300' }
 
 describe('a call', () => {
-  it('is given up after its time, and not tried again: the object may be at it still', async () => {
+  it('is abandoned after its time, and not tried again: the object may still execute it', async () => {
     const { name } = await freshLedger()
     let calls = 0
     const hang = () => {
@@ -59,7 +59,7 @@ describe('over HTTP', () => {
     expect(await balanceOf(api_key)).toBe(10_000)
   })
 
-  it('what was done although its answer never came is replayed to the retry with its key, and burned once', async () => {
+  it('a change whose answer was lost is replayed to the retry with its key, and burned once', async () => {
     const { api_key, customer_id } = await createCustomer()
     const ledger = ledgerOf(customer_id)
     await hangOnce(ledger, 'after the commit')

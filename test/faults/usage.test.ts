@@ -76,7 +76,7 @@ describe('a queue that delivers', () => {
     await expectRolledUp(ledger, { events: 5 * EVENTS })
   })
 
-  it('a message after newer ones were folded, and what was missing was made up for from pages', async () => {
+  it('a message after newer ones were folded, whose gap was filled from pages', async () => {
     const { ledger, sent } = await flushed(4)
     expect(await deliver(sent.slice(3))).toEqual(acks(1))
     await expectRolledUp(ledger, { events: 4 * EVENTS })
@@ -90,7 +90,7 @@ describe('a queue that delivers', () => {
     await expectRolledUp(ledger, { events: 6 * EVENTS })
   })
 
-  it('a message before D1 has its pages: it comes back, and is counted then', async () => {
+  it('a message before D1 has its pages: it is retried, and counted then', async () => {
     const { ledger, sent } = await flushed(1)
     const ledger_id = ledgerKey(ledger.name)
     const setFlushed = (entry: number) =>
@@ -103,8 +103,8 @@ describe('a queue that delivers', () => {
   })
 })
 
-describe('a message that was cut elsewhere', () => {
-  it('than what is folded counts only the rest of it', async () => {
+describe('a message that was cut at another entry', () => {
+  it('than the rollups counts only its remaining entries', async () => {
     const { ledger, sent } = await flushed(3)
     await deliver(sent.slice(0, 2))
     const [first, , last] = sent.map((body) => JSON.parse(JSON.stringify(body)))
@@ -114,7 +114,7 @@ describe('a message that was cut elsewhere', () => {
     await expectRolledUp(ledger, { events: 3 * EVENTS })
   })
 
-  it('in the middle of a flush goes on from there', async () => {
+  it('in the middle of a flush continues from there', async () => {
     const { ledger, sent } = await flushed(2)
     const [first] = sent.map((body) => JSON.parse(JSON.stringify(body)))
     const nothing = { h: 0, s: [], k: [], u: [], c: [] }
@@ -179,7 +179,7 @@ describe('a batch of which a part fails', () => {
     return d1Double({ prepare, batch: run })
   }
 
-  it('keeps none of the other ledgers', async () => {
+  it('delays none of the other ledgers', async () => {
     const all = await Promise.all([flushed(1), flushed(2), flushed(1)])
     const [first, second, third] = all
     const DB = d1Refusing(ledgerKey(second.ledger.name))
@@ -192,7 +192,7 @@ describe('a batch of which a part fails', () => {
     await expectRolledUp(second.ledger, { events: 2 * EVENTS })
   })
 
-  it('a ledger whose pages are broken keeps none of the others', async () => {
+  it('a ledger whose pages are broken delays none of the others', async () => {
     const [broken, sound] = await Promise.all([flushed(3), flushed(1)])
     const query = 'DELETE FROM ledger_pages WHERE ledger_id = ? AND flush_entry = 1'
     await env.DB.prepare(query).bind(ledgerKey(broken.ledger.name)).run()
@@ -202,7 +202,7 @@ describe('a batch of which a part fails', () => {
 })
 
 describe('a row of rollups that is broken at rest', () => {
-  it('keeps none of the other ledgers, is never overwritten, and is repaired by a rebuild', async () => {
+  it('delays none of the other ledgers, is never overwritten, and is repaired by a rebuild', async () => {
     const [broken, sound] = await Promise.all([flushed(3), flushed(1)])
     const ledger_id = ledgerKey(broken.ledger.name)
     await deliver(broken.sent.slice(0, 2))
@@ -234,7 +234,7 @@ describe('a poison message between good ones', () => {
         cells: { h: 0, s: [], k: [], u: [], c: [] },
       },
     ],
-  ])('%s keeps neither of them, and ends among the dead letters', async (_, poison) => {
+  ])('%s delays neither of them, and ends among the dead letters', async (_, poison) => {
     const { ledger, sent } = await flushed(2)
     expect(await deliver([sent[0], poison, sent[1]])).toEqual(['ack', 'retry', 'ack'])
     await expectRolledUp(ledger, { events: 2 * EVENTS })
@@ -282,8 +282,8 @@ describe('two consumers at once', () => {
   })
 })
 
-describe('whatever of it happens, in whatever order', () => {
-  it('rollups say what the pages do, and a rebuild makes the same bytes', async () => {
+describe('any of these, in any order', () => {
+  it('rollups equal the pages, and a rebuild makes the same bytes', async () => {
     const { seed, runs } = inject('fuzz')
     const messages = 8
     const step = fc.record({

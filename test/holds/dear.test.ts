@@ -21,7 +21,7 @@ async function dearTable(key: string): Promise<void> {
 const MODEL = { provider: 'OPENAI', model: 'gpt-4o' }
 
 describe('a hold by model', () => {
-  it('under a burn table of very many credits a dollar is 402, with what it requires', async () => {
+  it('under a burn table of very many credits per USD is 402, with the required amount', async () => {
     const { api_key: key } = await createCustomer()
     await dearTable(key)
     const held = await post(key, '/v1/holds', {
@@ -40,7 +40,7 @@ describe('a hold by model', () => {
     expect(await jsonOf(checked)).toMatchObject({ allowed: false, reason: 'insufficient_credits' })
   })
 
-  it('that a wallet can pay says no number of tokens when a million of them cost more than any wallet holds', async () => {
+  it('that a wallet can pay has no number of tokens when a million of them cost more than any wallet holds', async () => {
     const { api_key: key } = await createCustomer()
     await dearTable(key)
     await post(key, '/v1/credits/grant', { amount: 1_000_000_000 })

@@ -78,7 +78,7 @@ describe('a hold', () => {
     expect(await ok(key, path, { credits: 1 })).toMatchObject({ captured: 0, shortfall: 1 })
   })
 
-  it('takes above itself what is free, and reports the shortfall', async () => {
+  it('takes free credits above its own amount, and reports the shortfall', async () => {
     const key = await walletOf(50)
     const { id } = await hold(key, { user_id: 'u', credits: 20 })
     await hold(key, { user_id: 'u', credits: 10 })
@@ -159,7 +159,7 @@ describe('a hold', () => {
 })
 
 describe('a hold by model', () => {
-  it('reserves the worst case, and says how many output tokens it buys', async () => {
+  it('reserves the worst case, and returns the number of output tokens that it covers', async () => {
     const key = await walletOf(1000)
     // gpt-4o: 2.5 USD a million in, 10 out; 2,000 credits a USD. 1,000 in and 2,000 out are 5 + 40 credits.
     const opened = await hold(key, {
@@ -181,7 +181,7 @@ describe('a hold by model', () => {
     expect(event).toMatchObject({ credits_burned: 15, user_id: 'u', model: 'gpt-4o' })
   })
 
-  it('counts the input of a model with a dearer cache write as written to the cache', async () => {
+  it('counts the input of a model with a more expensive cache write as written to the cache', async () => {
     const key = await walletOf(1000)
     // claude-sonnet-4-5: 3 USD a million in, 6 for an hour in the cache, 15 out.
     const opened = await hold(key, {
@@ -240,7 +240,7 @@ describe('an event with hold_id', () => {
     })
   })
 
-  it("refuses another wallet's hold and what is none", async () => {
+  it("refuses another wallet's hold and an unknown one", async () => {
     const key = await walletOf(30)
     const { id } = await hold(key, { user_id: 'u', credits: 30 })
     for (const hold_id of [id, 'hold_nonsense']) {
@@ -306,7 +306,7 @@ describe('time', () => {
     ])
   })
 
-  it('ends a hold at 23:59:59 before its lot expires at midnight, however late anybody looks', async () => {
+  it('ends a hold at 23:59:59 before its lot expires at midnight, however late it is read', async () => {
     vi.setSystemTime(Date.UTC(2027, 0, 1, 23, 50))
     const { api_key: key } = await createCustomer()
     const midnight = '2027-01-02T00:00:00.000Z'

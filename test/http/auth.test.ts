@@ -118,7 +118,7 @@ describe('a request that is refused', () => {
     expect(body.detail).toContain('credits:read')
   })
 
-  it('lacks a scope and sends a body that is not JSON: 403, without a word about the body', async () => {
+  it('lacks a scope and sends a body that is not JSON: 403, which does not mention the body', async () => {
     const { customer_id } = await createCustomer()
     const { api_key } = await createKey(customer_id, { scopes: ['events:write'] })
     const { headers } = bearer(api_key)

@@ -95,7 +95,7 @@ describe('CORS', () => {
     expect(response.headers.get('Access-Control-Allow-Credentials')).toBeNull()
   })
 
-  it('takes an OPTIONS that is no preflight for what it is', async () => {
+  it('treats an OPTIONS request that is no preflight like any other', async () => {
     expect((await deployed(LISTED, '/v1/credits/balance', { method: 'OPTIONS' })).status).toBe(204)
     const response = await deployed(LISTED, '/health', { method: 'OPTIONS', headers: { Origin: APP } })
     expect(response.status).toBe(204)

@@ -3,7 +3,7 @@ import { api, jsonOf } from '../support/api.ts'
 import { probe } from '../support/probe.ts'
 
 describe('X-Request-Id', () => {
-  it("is the caller's when it can stand in a log line", async () => {
+  it("is the caller's when it is safe in a log line", async () => {
     for (const id of ['a', 'trace-1_2.3', 'x'.repeat(64)]) {
       const response = await api('/health', { headers: { 'X-Request-Id': id } })
       expect(response.headers.get('X-Request-Id')).toBe(id)
@@ -33,7 +33,7 @@ describe('X-Request-Id', () => {
 })
 
 describe('every response', () => {
-  it('is kept by no cache and guessed at by no browser', async () => {
+  it('is stored by no cache and sniffed by no browser', async () => {
     for (const path of ['/health', '/nowhere', '/v1/customers/me']) {
       const { headers } = await api(path)
       expect(headers.get('Cache-Control')).toBe('no-store')

@@ -19,7 +19,7 @@ function ready(bindings: Bindings): Promise<Response> {
 }
 
 describe('GET /health', () => {
-  it('says that the process answers, without a key and without a look at anything', async () => {
+  it('reports that the process answers, without a key and without checking dependencies', async () => {
     const response = await api('/health')
     expect(response.status).toBe(200)
     expect(await jsonOf(response)).toEqual({ status: 'ok' })
@@ -27,7 +27,7 @@ describe('GET /health', () => {
 })
 
 describe('GET /ready', () => {
-  it('asks D1, KV and an object, and says how long each took', async () => {
+  it('checks D1, KV and an object, and reports the time of each', async () => {
     const response = await api('/ready')
     expect(response.status).toBe(200)
     const check = { ok: true, latency_ms: expect.any(Number) }
@@ -50,7 +50,7 @@ describe('GET /ready', () => {
     log.mockRestore()
   })
 
-  it('looks once for a hundred requests that come while a look is under way', async () => {
+  it('checks once for a hundred requests that arrive during a check', async () => {
     let looks = 0
     const slow: KVNamespace = Object.create(env.API_KEYS, {
       get: {
@@ -67,7 +67,7 @@ describe('GET /ready', () => {
     expect(looks).toBe(1)
   })
 
-  it('looks once in 5 seconds', async () => {
+  it('checks once in 5 seconds', async () => {
     let looks = 0
     const counted: KVNamespace = Object.create(env.API_KEYS, {
       get: {

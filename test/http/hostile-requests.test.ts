@@ -6,7 +6,7 @@ import { deployed, sendDeployed } from '../support/deployment.ts'
 
 /** Hostile requests: each has a plain answer, none is a 5xx, and none reveals how the service is built. */
 
-describe('what an answer says to a browser', () => {
+describe('the headers for browsers', () => {
   const EXPECTED = {
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
@@ -16,7 +16,7 @@ describe('what an answer says to a browser', () => {
   }
 
   it.each(['/health', '/ready', '/nowhere', '/v1/customers/me', '/v1/admin/stats'])(
-    'of %s is to keep, guess, frame, embed and run nothing',
+    'of %s forbid to store, sniff, frame, embed and run anything',
     async (path) => {
       const { headers } = await api(path)
       expect(Object.fromEntries(headers)).toMatchObject(
@@ -25,7 +25,7 @@ describe('what an answer says to a browser', () => {
     },
   )
 
-  it('is to come back by https only, except on a laptop', async () => {
+  it('require https, except in development', async () => {
     expect((await api('/health')).headers.has('Strict-Transport-Security')).toBe(false)
     for (const ENVIRONMENT of ['staging', 'production']) {
       const { headers } = await deployed({ ENVIRONMENT }, '/nowhere')
@@ -33,7 +33,7 @@ describe('what an answer says to a browser', () => {
     }
   })
 
-  it('names no software and no version', async () => {
+  it('name no software and no version', async () => {
     const { headers } = await api('/health')
     for (const name of ['Server', 'X-Powered-By', 'Via']) expect(headers.has(name)).toBe(false)
   })
@@ -56,7 +56,7 @@ describe('a key or token', () => {
     }
   })
 
-  it('that everybody knows, or could guess, is no operator where it is not development', async () => {
+  it("that is public or easy to guess is not the operator's outside development", async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const strong = 'k'.repeat(32)
     const open = async (ENVIRONMENT: string, token: string) =>
@@ -117,7 +117,7 @@ describe('a path', () => {
     '//v1//events',
     '/V1/CREDITS/BALANCE',
     '/v1/credits/balance/',
-  ])('that means no good is a 400 or a 404: %s', async (path) => {
+  ])('that is hostile is a 400 or a 404: %s', async (path) => {
     const { api_key } = await createCustomer()
     const response = await api(path, { key: api_key })
     expect([400, 404]).toContain(response.status)

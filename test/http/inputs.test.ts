@@ -6,7 +6,7 @@ import { parseTime, timeJson } from '../../src/http/input/times.ts'
 import { creditsJson, exactNumber, usdJson } from '../../src/http/output/json.ts'
 import { microCredits, picoUsd, usdToParts } from '../../src/pricing/money.ts'
 
-describe('an amount on its way out', () => {
+describe('an amount in a response', () => {
   it.each([
     [0, '0'],
     [1, '0.000001'],
@@ -38,7 +38,7 @@ describe('an amount on its way out', () => {
   })
 })
 
-describe('an amount on its way in', () => {
+describe('an amount in a request', () => {
   const messageOf = (result: {
     readonly error?: { readonly issues: readonly { readonly message: string }[] } | undefined
   }) => result.error?.issues[0]?.message
@@ -157,7 +157,7 @@ describe("a customer's own id", () => {
 describe('metadata', () => {
   const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]))
 
-  it('is kept as it came', () => {
+  it('is stored unchanged', () => {
     const metadata = { a: 1, b: null, c: [true, { d: 'é' }] }
     expect(metadataInput().parse(metadata)).toBe(JSON.stringify(metadata))
   })

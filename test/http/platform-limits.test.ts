@@ -110,7 +110,7 @@ describe('without a valid key', () => {
     expect(asked()).toBe(3)
   })
 
-  it('KV is not asked for more keys than the shield lets pass', async () => {
+  it('KV is not asked for more keys than the flood limit allows', async () => {
     let asked = 0
     const kv: KVNamespace = Object.create(env.API_KEYS, {
       get: {
@@ -175,7 +175,7 @@ describe('exempt', () => {
   })
 })
 
-describe('the shield of a customer', () => {
+describe('the flood limit of a customer', () => {
   it('is that of its tier, for live and test keys apart', async () => {
     const { api_key, customer_id } = await createCustomer({ tier: 'GROWTH' })
     const test = await createKey(customer_id, { mode: 'test' })

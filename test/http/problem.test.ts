@@ -64,7 +64,7 @@ describe('a problem document', () => {
     }
   })
 
-  it('tells nothing of what broke inside; the log has it, with the same request id', async () => {
+  it('reveals nothing about an internal error; the log has it, with the same request id', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {})
     const response = await probe('/throws', {
       headers: { Authorization: 'Bearer hush', 'X-Request-Id': 'abc' },

@@ -18,7 +18,7 @@ async function operations(): Promise<(readonly [name: string, Operation])[]> {
   )
 }
 
-it('every route of the API says that it may answer 429, and those of customers what is left', async () => {
+it('every route of the API declares 429, and routes of customers the remaining requests too', async () => {
   const all = await operations()
   expect(all.length).toBeGreaterThan(50)
   for (const [name, { responses }] of all) {
@@ -34,7 +34,7 @@ it('every route of the API says that it may answer 429, and those of customers w
   }
 })
 
-it('what accepts an event or a counted change says that the quota may be used up, and nothing else does', async () => {
+it('every route that accepts an event or a counted change declares an exhausted quota, and no other does', async () => {
   const accepting = (await operations()).filter(([, { responses }]) =>
     responses['429']?.description.includes('quota_exceeded'),
   )

@@ -105,7 +105,7 @@ describe('the requests of a customer in a minute', () => {
     expect(rateHeaders(shared).rate).toBe('"default";r=99;t=60')
   })
 
-  it('go by a changed tier at once, with what was counted before', async () => {
+  it('follow a changed tier at once, with the earlier counts', async () => {
     const { api_key, customer_id } = await starter()
     const { name } = ledgerOf(customer_id)
     expect(await passed(STARTER + 1, () => balance(api_key))).toBe(STARTER)
@@ -152,7 +152,7 @@ describe('one request', () => {
     expect(rateHeaders(voided).rate).toBe('"default";r=96;t=60')
   })
 
-  it('that is the last of the minute is carried through, though it asks its ledger twice', async () => {
+  it('that is the last of the minute is completed, though it asks its ledger twice', async () => {
     const { api_key, customer_id } = await starter()
     const { id } = await ingested(api_key, GPT_4O)
     await limitTier(ledgerOf(customer_id), 'STARTER', { requests_a_minute: 2 })
@@ -229,7 +229,7 @@ function losingAnswers(count: number): typeof env.LEDGER {
   })
 }
 
-describe('who is not counted', () => {
+describe('callers that are not counted', () => {
   it('a deleted key: its holder does not use up the customer’s minute', async () => {
     const { api_key, customer_id } = await starter()
     const leaked = await createKey(customer_id)

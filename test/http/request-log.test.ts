@@ -15,7 +15,7 @@ const EVERYTHING = { LOG_SAMPLE_RATE: '1' }
 const NOTHING = { LOG_SAMPLE_RATE: '0' }
 
 describe('the line of a request', () => {
-  it('says who asked what, how it ended and how long it waited, and names the route, not the path', async () => {
+  it('has the caller, the outcome, the waiting time and the route instead of the path', async () => {
     const { api_key, customer_id } = await createCustomer()
     await deployed(EVERYTHING, '/v1/events/ingest', {
       key: api_key,
@@ -62,7 +62,7 @@ describe('the line of a request', () => {
     ])
   })
 
-  it('tells the wait for the ledger object from the rest', async () => {
+  it('separates the wait for the ledger object from the rest', async () => {
     const { api_key } = await createCustomer()
     output.clear()
     const slow = slowLedger(60)
@@ -76,8 +76,8 @@ describe('the line of a request', () => {
   })
 })
 
-describe('which requests are logged', () => {
-  it('is none where nothing is sampled, unless they fail or are slow', async () => {
+describe('the requests that are logged', () => {
+  it('are none where nothing is sampled, unless they fail or are slow', async () => {
     const { api_key } = await createCustomer()
     output.clear()
     await deployed(NOTHING, '/v1/customers/me', { key: api_key })
@@ -94,7 +94,7 @@ describe('which requests are logged', () => {
     expect(requests()).toMatchObject([{ level: 'warn', route: '/v1/credits/balance', status: 200 }])
   })
 
-  it('is the share of them that the variable says', async () => {
+  it('are the share that the variable sets', async () => {
     const times = 400
     for (let i = 0; i < times; i++) await deployed({ LOG_SAMPLE_RATE: '0.25' }, '/health')
     const logged = requests()
@@ -105,7 +105,7 @@ describe('which requests are logged', () => {
 })
 
 describe('secrets', () => {
-  it('are in no line, whatever a request carries where and whatever breaks', async () => {
+  it('are in no line, whatever a request contains and whatever fails', async () => {
     const { api_key, email } = await createCustomer()
     const other = await createCustomer()
     const secrets = {

@@ -57,7 +57,7 @@ const keysOf = (owner: string) =>
     .first<number>('rows')
 
 describe('a POST that no ledger answers', () => {
-  it('is done once per key: a repeat gets the same bytes and says that it is one', async () => {
+  it('is done once per key: a repeat gets the same bytes and is marked as a repeat', async () => {
     const { post, changes } = counting(unique('owner'))
     const first = await post({ a: 1, b: 2 }, 'k')
     const again = await post({ b: 2, a: 1 }, 'k')
@@ -138,7 +138,7 @@ describe('a POST that no ledger answers', () => {
     expect(costs[1]).toEqual(costs[0])
   })
 
-  it('has its answers forgotten by the cron when they are older than the window, and no younger ones', async () => {
+  it('has its answers deleted by the cron when they are older than the window, and no younger ones', async () => {
     const owner = unique('owner')
     const { post } = counting(owner)
     await post({}, 'old')

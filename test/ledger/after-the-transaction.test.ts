@@ -37,7 +37,7 @@ async function burns(ledger: TestLedger): Promise<number> {
   return (await journalEntries(ledger)).filter(({ type }) => type === 'BURN').length
 }
 
-describe('what was written and could not be published', () => {
+describe('a change that was written and could not be published', () => {
   it('is answered as unknown and burned at most once, without a key', async () => {
     const ledger = await freshLedger(CREDITS)
     await breakPublishing(ledger)

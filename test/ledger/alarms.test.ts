@@ -52,7 +52,7 @@ describe('the alarm is set', () => {
     expect(sets()).toBe(1)
   })
 
-  it('once for each event of a ledger that is used now and then: to forget its keys takes no other', async () => {
+  it('once for each event of a ledger that is used now and then: forgetting its keys takes no other', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
     const sets = await alarmsSet(ledger)
@@ -77,7 +77,7 @@ describe('the alarm is set', () => {
 })
 
 describe('a flush', () => {
-  it('that could not take all goes on at once', async () => {
+  it('that could not handle all items continues at once', async () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 50; i++) await burn(ledger, `k${i}`)
     await inStore(ledger, ({ journal }) => {
@@ -94,7 +94,7 @@ describe('a flush', () => {
     expect(await inStore(ledger, ({ journal }) => journal.isDirty)).toBe(false)
   })
 
-  it('takes what was there when it began, and no page for each event that comes in meanwhile', async () => {
+  it('handles the items that were there when it began, and writes no page for each later event', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'first')
     const meanwhile = Array.from({ length: 30 }, (_, i) => burn(ledger, `k${i}`))
@@ -104,7 +104,7 @@ describe('a flush', () => {
     expect((await storedPages(ledger)).flatMap(({ entries }) => entries)).toHaveLength(32)
   })
 
-  it('takes two full rows at once, whatever they are written in', async () => {
+  it('handles two full rows at once, whatever their characters', async () => {
     const ledger = await freshLedger(CREDITS)
     await runAlarm(ledger)
     const metadata = metadataOf({ note: '語'.repeat(1300) })

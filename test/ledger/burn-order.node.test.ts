@@ -104,7 +104,7 @@ describe('a burn takes', () => {
     expect(burn(wallet, 12)).toBe('2:10 1:2')
   })
 
-  it('throws when the lots hold less than the caller made sure of', () => {
+  it('throws when the lots hold less than the caller has checked', () => {
     const wallet = walletWith(['10', '10'].map(readLot))
     expect(() => takeFromLots(wallet, microCredits(21))).toThrow(/1 micro-credits/)
   })

@@ -168,7 +168,7 @@ describe('the charge of a call', () => {
     expect(await balance(ledger)).toBe(960_000)
   })
 
-  it('is the noted estimate, marked so, once the hold has expired, and no settlement after it', async () => {
+  it('is the noted estimate, marked as such, once the hold has expired, and no later settlement', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger, { user_id: 'u1' })
     for (const credits of [5_000, 30_000]) {
@@ -208,7 +208,7 @@ describe('the charge of a call', () => {
     expect(await balance(ledger)).toBe(CREDITS)
   })
 
-  it('is nothing once the hold has expired without a note, and the whole if its end comes after all', async () => {
+  it('is nothing once the hold has expired without a note, and the full cost if its settlement still arrives', async () => {
     const ledger = await freshLedger(CREDITS)
     const call = await opened(ledger)
     later(2 * MINUTE_MS)

@@ -132,7 +132,7 @@ describe('the limit of a check', () => {
 })
 
 describe('a check without an action', () => {
-  it('asks a limit for room for anything at all', () => {
+  it('requires room for the smallest quantity of a limit', () => {
     const ledger = ledgerWith(
       1000,
       entitlement(CUSTOMER, rules({ limit_type: 'HARD', limit: '100', period: 'DAILY' })),
@@ -187,7 +187,7 @@ const event = fc.record({
   team_id: fc.constantFrom(undefined, 'red'),
 })
 
-it('a check says of every event what the burn then does', () => {
+it('a check predicts the result of the burn for every event', () => {
   const { seed, runs } = inject('fuzz')
   fc.assert(
     fc.property(

@@ -19,7 +19,7 @@ function statement(ledger: MemoryLedger) {
   }))
 }
 
-describe('a lot whose time has come', () => {
+describe('a lot that is due', () => {
   it('burns until the last moment before, and not at its time', () => {
     const ledger = new MemoryLedger()
     ledger.credit(1, grant(100, { expires_at_ms: DUE }))
@@ -31,7 +31,7 @@ describe('a lot whose time has come', () => {
     expect(ledger.walletOf(CUSTOMER)).toMatchObject({ balance: 0, lots: [] })
   })
 
-  it('is skipped by a burn and becomes an EXPIRATION of what was left, dated at its time', () => {
+  it('is skipped by a burn and becomes an EXPIRATION of its rest, dated at its time', () => {
     const ledger = new MemoryLedger()
     ledger.credit(1, grant(100, { expires_at_ms: DUE, priority: 0 }))
     ledger.credit(2, grant(100))
@@ -77,7 +77,7 @@ describe('a lot whose time has come', () => {
     expect(statement(ledger).map(({ type }) => type)).toEqual(['GRANT', 'EXPIRATION', 'GRANT'])
   })
 
-  it('is not touched by a replay: the answer of then is the answer of now', () => {
+  it('is not touched by a replay: the answer stays the same', () => {
     const ledger = new MemoryLedger()
     ledger.credit(1, grant(10, { expires_at_ms: DUE }))
     ledger.burn(2, eventItem(5, { key: 'k' }))
@@ -85,14 +85,14 @@ describe('a lot whose time has come', () => {
     expect(ledger.entries).toHaveLength(2)
   })
 
-  it('is not missed when the machine runs backwards: the time of the ledger does not', () => {
+  it('is not missed when the clock of the machine runs backwards: the time of the ledger does not', () => {
     const ledger = new MemoryLedger()
     ledger.credit(1, grant(10, { expires_at_ms: DUE }))
     ledger.credit(DUE, grant(1, { owner: { kind: 'user', id: 'u' } }))
     expect(ledger.burn(2, eventItem(5))).toMatchObject({ refusal: { code: 'insufficient_credits' } })
   })
 
-  it('is refused at once when it would already be over', () => {
+  it('is refused at once when it would have expired already', () => {
     const ledger = new MemoryLedger()
     expect(ledger.credit(DUE, grant(10, { expires_at_ms: DUE }))).toMatchObject({
       kind: 'refused',
@@ -154,7 +154,7 @@ describe('the limits of a wallet', () => {
     expect(ledger.burn(5, eventItem(MAX_MICRO_CREDITS))).toMatchObject({ entry: { balance_after: 0 } })
   })
 
-  it('says exactly what an event needs that no wallet could ever pay', () => {
+  it('returns the exact required amount of an event that no wallet could ever pay', () => {
     const ledger = new MemoryLedger()
     const price_version = 'test'
     const cost = { micro: 8_000_000_000_000_000, pico: 1 }

@@ -65,7 +65,7 @@ function remembered(ledger: TestLedger, keys: readonly string[]): Promise<string
 }
 
 describe('a key', () => {
-  it('lives its whole window: a repeat at the last moment is a replay', async () => {
+  it('is remembered for its whole window: a repeat at the last moment is a replay', async () => {
     const ledger = await freshLedger(CREDITS)
     const first = await burn(ledger, 'k')
     await burn(ledger, 'newest')
@@ -90,7 +90,7 @@ describe('a key', () => {
     expect(await storedBalances(ledger)).toEqual({ customer: CREDITS - 6 })
   })
 
-  it('of a batch and of its events go together with their row', async () => {
+  it('of a batch and of its events are forgotten together with their row', async () => {
     const ledger = await freshLedger(CREDITS)
     const items = [eventItem(1, { key: 'a' }), eventItem(1, { key: 'b' })]
     await ingest(env, ledger.name, batch(items, { key: 'whole', fingerprint: 'f' }))
@@ -102,7 +102,7 @@ describe('a key', () => {
     expect(await remembered(ledger, ['a', 'b', 'whole'])).toEqual([])
   })
 
-  it('lives on for as long as D1 does not have its row', async () => {
+  it('is remembered as long as D1 does not have its row', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'k')
     await burn(ledger, 'newest')
@@ -114,7 +114,7 @@ describe('a key', () => {
     expect((await storedPages(ledger)).flatMap((page) => page.entries)).toHaveLength(3)
   })
 
-  it('lives on when D1 has the rows before its own and not its own', async () => {
+  it('is remembered when D1 has the rows before its own and not its own', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'in D1')
     await burn(ledger, 'last in D1')
@@ -132,7 +132,7 @@ describe('a key', () => {
 })
 
 describe('the journal', () => {
-  it('keeps the rows that are younger than the window, and the newest one for ever', async () => {
+  it('keeps the rows that are younger than the window, and the newest one permanently', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'old')
     later(1000)
@@ -149,7 +149,7 @@ describe('the journal', () => {
     expect(await rowsOf(ledger)).toEqual([4])
   })
 
-  it('frees all that have lived their time in one alarm, and takes no alarm of its own for the others', async () => {
+  it('frees all keys past their window in one alarm, and sets no separate alarm for the others', async () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 120; i++) await burn(ledger, `k${i}`)
     await runAlarm(ledger)
@@ -163,7 +163,7 @@ describe('the journal', () => {
     expect(await alarmOf(ledger)).toBeNull()
   })
 
-  it('rings again at once when there was more to free than one alarm does', async () => {
+  it('runs again at once when there was more to free than one alarm does', async () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 20; i++) await burn(ledger, `k${i}`)
     await runAlarm(ledger)
@@ -180,7 +180,7 @@ describe('the journal', () => {
     expect(await rowsOf(ledger)).toHaveLength(1)
   })
 
-  it('of a ledger that rested for the whole window is freed after its next start, whatever started it', async () => {
+  it('of a ledger that was unused for the whole window is freed after its next start, whatever started it', async () => {
     const ledger = await freshLedger(CREDITS)
     await burn(ledger, 'k')
     await burn(ledger, 'newest')

@@ -44,7 +44,7 @@ describe('requests that arrive together', () => {
     expect(marks(ledger)).toEqual(['a', 'b', 'c'])
   })
 
-  it('see what those before them did', async () => {
+  it('see the changes of the earlier ones', async () => {
     const { group } = groupWith()
     const first = group.submit(1, (draft) => draft.createWallet({ kind: 'user', id: 'u' }).number)
     const second = group.submit(1, (draft) => draft.wallet({ kind: 'user', id: 'u' })?.number)
@@ -90,7 +90,7 @@ describe('requests that arrive together', () => {
     expect(log).toEqual(['commit 1', 'commit 2'])
   })
 
-  it('do not keep out a request that is larger than a commit is meant to be', async () => {
+  it('accept a request that is larger than a commit should be', async () => {
     const { group, log } = groupWith()
     await Promise.all([group.submit(9000, mark('a')), group.submit(1, mark('b'))])
     expect(log).toEqual(['commit 1', 'commit 2'])
@@ -122,7 +122,7 @@ describe('a commit that throws', () => {
     expect(marks(ledger)).toEqual(['a', 'b'])
   })
 
-  it('always fails every request with what went wrong, and is not tried for ever', async () => {
+  it('always fails every request with its error, and is not tried forever', async () => {
     let attempts = 0
     const { group, ledger } = groupWith((attempt) => {
       attempts = attempt

@@ -90,8 +90,8 @@ describe('a ledger of 20 commits and one of 200 read the same number of rows', a
   })
 })
 
-describe('a journal that D1 has not taken for long', () => {
-  it('is read a little at a time, by a flush and by a list', async () => {
+describe('a journal that D1 has not received for long', () => {
+  it('is read in small parts, by a flush and by a list', async () => {
     const ledger = await freshLedger(CREDITS)
     const metadata = metadataOf({ note: 'x'.repeat(2000) })
     for (let i = 0; i < 5; i++) {

@@ -14,7 +14,7 @@ const LAST_NUMBER = 2 ** 40 - 1
 const number = fc.integer({ min: 0, max: LAST_NUMBER })
 
 describe('the id of what a ledger numbers', () => {
-  it('leads back to its time and its number', () => {
+  it('contains its time and its number', () => {
     fc.assert(
       fc.property(fc.constantFrom(...PREFIXES), time, number, (prefix, at_ms, n) => {
         const id = ledgerId(prefix, at_ms, n, TAG)
@@ -50,7 +50,7 @@ describe('the id of what a ledger numbers', () => {
     ['empty', ''],
     ['with a space', ` ${ledgerId('evt', 1, 1, TAG)}`],
     ['an event from a SQL injection course', "evt_' OR 1=1 --000000000000000"],
-  ])('means nothing when it is %s', (_, id) => {
+  ])('is not accepted when it is %s', (_, id) => {
     expect(parseLedgerId('evt', id, TAG)).toBeUndefined()
   })
 })
@@ -60,11 +60,11 @@ describe('the tag of a ledger', () => {
   const test: LedgerName = { customer_id: 'cust_1', mode: 'test' }
   const other: LedgerName = { customer_id: 'cust_2', mode: 'live' }
 
-  it('tells live from test and one customer from another', () => {
+  it('distinguishes live from test, and customers from each other', () => {
     expect(new Set([tagOf(live), tagOf(test), tagOf(other)]).size).toBe(3)
   })
 
-  it('makes an id of one ledger mean nothing to another', () => {
+  it('makes an id of one ledger invalid in another', () => {
     const id = new LedgerIds(tagOf(live), 0).event({ at_ms: 5, number: 7 })
     expect(entryNumberOf('evt', id, live)).toBe(7)
     expect(entryNumberOf('txn', id, live)).toBeUndefined()
@@ -87,7 +87,7 @@ describe('a random id', () => {
     expect(early).toBe('batch_0000000001zzzzzzzzzzzzzzzz')
   })
 
-  it('is not made of too little chance', () => {
+  it('requires enough random bytes', () => {
     expect(() => randomId('batch', 1, new Uint8Array(9))).toThrow(RangeError)
   })
 })

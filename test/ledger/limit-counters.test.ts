@@ -264,7 +264,7 @@ describe('a commit that fails', () => {
   it.each<[Moment, string]>([
     ['inside the transaction', '1'],
     ['before the reply', '1'],
-  ])('when the power goes %s has counted what it burned', async (moment, expected) => {
+  ])('when power fails %s has counted the burned amount', async (moment, expected) => {
     const ledger = await freshLedger(CREDITS)
     const row = await entitled(ledger, CUSTOMER, hardEvents(9))
     await powerCut(ledger, moment)
@@ -276,7 +276,7 @@ describe('a commit that fails', () => {
 
 describe('a checkpoint that fails', () => {
   it.each(['before it is written', 'after it is written'] as const)(
-    'because the power goes %s loses nothing and counts nothing twice',
+    'because power fails %s loses nothing and counts nothing twice',
     async (moment) => {
       const ledger = await freshLedger(CREDITS)
       const row = await entitled(ledger, CUSTOMER, hardEvents(9))

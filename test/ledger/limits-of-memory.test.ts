@@ -29,7 +29,7 @@ function together(ledger: TestLedger, messages: readonly string[]): Promise<stri
 }
 
 describe('what waits for a commit', () => {
-  it('weighs what it holds: a few large requests fill the room that many small ones have', async () => {
+  it('is weighed by its content: a few large requests take the room of many small ones', async () => {
     const ledger = await freshLedger(CREDITS)
     const metadata = metadataOf({ note: 'x'.repeat(6000) })
     const large = JSON.stringify(batch(Array.from({ length: 600 }, () => eventItem(1, { metadata }))))

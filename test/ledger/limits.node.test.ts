@@ -242,7 +242,7 @@ describe('the budget tree', () => {
     expect(used(ledger, rows.user, rows.team, customer)).toEqual([1n, 1n, 1n])
   })
 
-  it('binds the whole, whichever wallet pays', () => {
+  it('applies as a whole, whichever wallet pays', () => {
     const { ledger } = tree({ user: 9, team: 9, customer: 1 })
     ledger.credit(2, grant(RICH, { owner: user('ann') }))
     expect(burnCode(ledger, NOON, 1, ANN)).toBe('done')
@@ -284,7 +284,7 @@ describe('what is not burned is not counted', () => {
     expect(burnCode(ledger, MIDNIGHT, 5, { key: 'k' })).toBe('done')
   })
 
-  it('what a draft counted that was dropped', () => {
+  it('the counts of a dropped draft', () => {
     const row = entitlement(CUSTOMER, hardEvents(9))
     const ledger = richLedger(row)
     const dropped = () =>

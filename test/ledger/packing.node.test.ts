@@ -210,7 +210,7 @@ describe('a journal row', () => {
     expect(unsalted(unpackRow(FORMAT, rowOf(ALL)))).toStrictEqual(ALL)
   })
 
-  it('keeps metadata as it came, whatever its keys are', () => {
+  it('keeps metadata unchanged, whatever its keys are', () => {
     const entry = { ...MINIMAL, metadata: metadataOf(ODD_METADATA) }
     const [unpacked] = unsalted(unpackRow(FORMAT, rowOf([entry])))
     expect(unpacked).toStrictEqual(entry)
@@ -326,7 +326,7 @@ describe('a page', () => {
     }
   })
 
-  it('does not take a user who is called like a number for that number', () => {
+  it('does not confuse a user whose id is a number with that subject number', () => {
     expect(parsePage(FORMAT, packPage(linked([WHOLE_BURN]), numberOf)).subjects.team).toEqual(new Set([40]))
   })
 })

@@ -33,7 +33,7 @@ function burn(
 const EXCEEDED = { code: 'quota_exceeded', limit: MONTHLY, resets_at_ms: DECEMBER }
 
 describe('the monthly quota', () => {
-  it('accepts exactly so many events, and says when it resets', () => {
+  it('accepts exactly so many events, and returns when it resets', () => {
     const ledger = ledgerWithCredits()
     const outcomes = Array.from({ length: 5 }, (_, index) => burn(ledger, NOVEMBER + index))
     expect(outcomes).toEqual(['done', 'done', 'done', EXCEEDED, EXCEEDED])
@@ -81,7 +81,7 @@ describe('the monthly quota', () => {
     expect(burn(ledger, NOVEMBER)).toEqual(EXCEEDED)
   })
 
-  it('goes by the tier of the moment, and has no end for null', () => {
+  it('follows the current tier, and is unlimited for null', () => {
     const ledger = ledgerWithCredits()
     for (let count = 0; count < 10; count++) expect(burn(ledger, NOVEMBER, {}, null)).toBe('done')
     expect(burn(ledger, NOVEMBER, {}, 10)).toMatchObject({ code: 'quota_exceeded', limit: 10 })
@@ -91,7 +91,7 @@ describe('the monthly quota', () => {
 })
 
 describe('a hostile clock', () => {
-  it('gives no month twice when it is put back across its turn', () => {
+  it('counts no month twice when the clock is set back across its end', () => {
     const ledger = ledgerWithCredits()
     for (let count = 0; count < MONTHLY; count++) burn(ledger, NOVEMBER)
     expect(burn(ledger, DECEMBER)).toBe('done')

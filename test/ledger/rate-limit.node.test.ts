@@ -14,7 +14,7 @@ function allowed(limiter: RateLimiter, limit: number, now_ms: number, requests: 
 }
 
 describe('requests a minute', () => {
-  it('lets exactly the limit pass and says at each how many are left', () => {
+  it('lets exactly the limit pass and returns each time how many are left', () => {
     const limiter = new RateLimiter()
     const counts = Array.from({ length: 5 }, (_, index) => limiter.count(3, at(index)))
     expect(counts).toEqual([
@@ -34,13 +34,13 @@ describe('requests a minute', () => {
     expect(limiter.count(1, at(60)).allowed).toBe(false)
   })
 
-  it('counts what it refused, so that asking again and again gains nothing', () => {
+  it('counts what it refused, so that retries gain nothing', () => {
     const limiter = new RateLimiter()
     expect(allowed(limiter, 2, at(0), 100)).toBe(2)
     expect(limiter.count(50, at(1))).toMatchObject({ allowed: false, remaining: 0 })
   })
 
-  it('goes by the limit of the moment', () => {
+  it('uses the current limit', () => {
     const limiter = new RateLimiter()
     expect(allowed(limiter, 2, at(0), 3)).toBe(2)
     expect(limiter.count(10, at(1))).toEqual({ allowed: true, limit: 10, remaining: 6, resets_in_s: 59 })
@@ -53,7 +53,7 @@ describe('requests a minute', () => {
 })
 
 describe('a hostile clock', () => {
-  it('gives nothing again when it wavers about the minute', () => {
+  it('allows no request twice when the clock wavers around the minute', () => {
     const limiter = new RateLimiter()
     let passed = 0
     for (let turn = 0; turn < 50; turn++) {
@@ -64,7 +64,7 @@ describe('a hostile clock', () => {
     expect(limiter.count(3, at(59.9)).resets_in_s).toBe(61)
   })
 
-  it('does not lock a caller out when it was far ahead and is put right', () => {
+  it('does not lock a caller out when the clock was far ahead and is corrected', () => {
     const limiter = new RateLimiter()
     expect(allowed(limiter, 2, at(86_400), 5)).toBe(2)
     expect(limiter.count(2, at(0))).toEqual({ allowed: true, limit: 2, remaining: 1, resets_in_s: 60 })
@@ -97,7 +97,7 @@ describe('requests a minute with portal tokens', () => {
     expect(limiter.count('a', 100, at(60))).toMatchObject({ allowed: true, limit: PORTAL_REQUESTS_A_MINUTE })
   })
 
-  it('say the count that is nearer to its end', () => {
+  it('return the count that is nearer to its end', () => {
     const limiter = new PortalRateLimiter()
     expect(limiter.count('a', 100, at(0)).limit).toBe(PORTAL_REQUESTS_A_MINUTE)
     expect(limiter.count('b', 3, at(0))).toMatchObject({ limit: 3, remaining: 1 })

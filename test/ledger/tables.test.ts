@@ -71,7 +71,7 @@ describe('the tables of a ledger object', () => {
     ['a newer version', "UPDATE meta SET value = '99' WHERE key = 'schema_version'", /version 99 .* deploy/],
     ['no version', "DELETE FROM meta WHERE key = 'schema_version'", /have no version/],
     ['a version that is none', "UPDATE meta SET value = 'x' WHERE key = 'schema_version'", /have no version/],
-  ])('of %s are refused at the next start, and nothing of them is touched', async (_, change, message) => {
+  ])('of %s are refused at the next start, and stay unchanged', async (_, change, message) => {
     const ledger = await freshLedger(1000)
     await inStorage(ledger, ({ sql }) => void sql.exec(change))
     await evictDurableObject(ledger.stub)

@@ -66,7 +66,7 @@ describe('a call of a method that the object does not have', () => {
     ['in a deployment', 'The RPC receiver does not implement the method "ingest".', true],
     ['in the tests of this project', 'The RPC receiver does not implement "ingest".', true],
     ['but threw something else', 'does not implement', false],
-  ])('is known by the words of the runtime %s', (_where, message, is) => {
+  ])('is recognised by the message of the runtime %s', (_where, message, is) => {
     expect(lacksMethod(rpcError(message))).toBe(is)
   })
 })

@@ -38,7 +38,7 @@ describe('the OpenAPI document', () => {
     expect(new Set(documented)).toEqual(new Set(mounted))
   })
 
-  it('says of the inputs what the validation does', () => {
+  it('describes the inputs as they are validated', () => {
     const schemas = objectAt(objectAt(document, 'components'), 'schemas')
     expect(schemas.Registration).toMatchObject({
       type: 'object',
@@ -69,7 +69,7 @@ describe.each(operations)('$method $path', ({ method, path, operation }) => {
     })
   })
 
-  it('says what it takes to be let in', () => {
+  it('describes the required authentication', () => {
     const security = JSON.stringify(operation.security)
     if (path.startsWith('/v1/admin/')) expect(security).toBe('[{"operator":[]}]')
     else if ((path.startsWith('/v1/') || DROP_IN.test(path)) && !OPEN.has(path)) {
@@ -144,7 +144,7 @@ describe('the types that generators make of it', () => {
     })
   })
 
-  it('say of a range of times which end is in it', () => {
+  it('state which end of a time range is included', () => {
     for (const { path, operation } of operations) {
       const parameters = [operation.parameters].flat().map(asObject)
       for (const { name, description } of parameters.filter(({ in: place }) => place === 'query')) {

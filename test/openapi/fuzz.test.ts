@@ -14,7 +14,7 @@ import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 const { seed, runs } = inject('fuzz')
 const options = { numRuns: runs ?? 150, ...(seed !== undefined && { seed }) }
 
-it('no request breaks anything, learns how it is made here, or changes anything when it is refused', async () => {
+it('no request causes an error, reveals internals, or changes anything when it is refused', async () => {
   const owner = await customerWithEverything()
   const other = await customerWithEverything()
   // A key of its own: requests may delete the one that the owner has.

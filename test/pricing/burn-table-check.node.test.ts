@@ -28,7 +28,7 @@ describe('a unit of a burn table', () => {
     ['request', 'requests'],
     ['web_search', 'web_searches'],
     ['code_execution', 'code_executions'],
-  ])('%s is taken for a slip of %s', (written, meant) => {
+  ])('%s is treated as a typo of %s', (written, meant) => {
     const message = `is not a unit. Did you mean ${meant}?`
     expect(problems(flat(written))).toEqual([{ path: '/rules/1/unit', message }])
     expect(problems({ method: 'package', unit: written, size: '1', amount: '1' })).toEqual([
@@ -106,7 +106,7 @@ describe('the tiers of a rule', () => {
     )
   })
 
-  it('rising ones that end with null are sound', () => {
+  it('rising ones that end with null are valid', () => {
     const tiers = ['0.5', '1', '10000000000000', null].map(end)
     expect(problems({ method: 'tiered', mode: 'volume', unit: 'x', period: 'DAILY', tiers })).toBe('sound')
   })

@@ -22,7 +22,7 @@ function chosen(
 const NONE = '0.5'
 const EVENT = { feature_id: 'chat', provider: 'OPENAI', model: 'gpt-4o-mini' }
 
-describe('the rule that an event falls under', () => {
+describe('the rule that matches an event', () => {
   it.each<[string, RuleMatch[], object, string]>([
     ['a name before the beginning of it', [{ model: 'gpt-4o-mini*' }, { model: 'gpt-4o-mini' }], EVENT, '2'],
     [

@@ -344,7 +344,7 @@ describe('the period of tiers and allowances', () => {
     ['MONTHLY', '2026-11-01T00:00:00.000Z', '2026-11-30T23:59:59.999Z', '2026-12-01T00:00:00.000Z'],
     ['MONTHLY', '2026-12-01T00:00:00.000Z', '2026-12-31T23:59:59.999Z', '2027-01-01T00:00:00.000Z'],
     ['MONTHLY', '2024-02-01T00:00:00.000Z', '2024-02-29T23:59:59.999Z', '2024-03-01T00:00:00.000Z'],
-  ] as const)('%s: from %s to %s, anew at %s', (period, first, last, next) => {
+  ] as const)('%s: from %s to %s, and again at %s', (period, first, last, next) => {
     const meter = new Meter()
     const made = inPeriod(period)
     const one = { custom: { calls: 1 } }
@@ -443,7 +443,7 @@ describe('an event with an unknown provider cost', () => {
     expect(() => charge(made, unknown)).toThrow('no price')
   })
 
-  it('ceiling: is charged like the dearest model, and is to be rated when a price comes', () => {
+  it('ceiling: is charged like the most expensive model, and is rated when a price is known', () => {
     const made = table(rule(costPlus), { on_unpriced: 'ceiling' })
     expect(charge(made, { ...unknown, ceiling_cost: picoUsd(5_000_000_000n) })).toMatchObject({
       credits_micro: 6_000_000n,
@@ -459,7 +459,7 @@ describe('an event with an unknown provider cost', () => {
   })
 
   it.each(['flag', 'reject', 'ceiling'] as const)(
-    '%s: is charged by usage where usage is what counts',
+    '%s: is charged by usage if the rule prices usage',
     (on_unpriced) => {
       expect(charge(table(rule(perToken), { on_unpriced }), unknown)).toMatchObject({
         credits_micro: 10_000_000n,

@@ -142,7 +142,7 @@ const event = fc
   .record({ usage, custom, cost: fc.bigInt({ min: 0n, max: 10n ** 14n }) })
   .map((used): Partial<Chargeable> => ({ ...used, cost: picoUsd(used.cost) }))
 
-describe('charges are what exact fractions say', () => {
+describe('charges equal exact fractions', () => {
   it(`${RUNS} random tables and events, each twice in one period`, () => {
     fc.assert(
       fc.property(method, fields, event, event, (rule, change, first, second) => {

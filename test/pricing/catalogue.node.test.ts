@@ -32,7 +32,7 @@ beforeAll(async () => {
 const committed = readFileSync(join(import.meta.dirname, '../../src/pricing/catalogue.json'), 'utf8')
 
 describe('the committed catalogue', () => {
-  it('is what the packages and the overlay give, byte for byte, every time', async () => {
+  it('is built from the packages and the overlay, with the same bytes every time', async () => {
     const { text: built } = await buildCatalogue()
     expect(built === committed, 'run npm run catalog').toBe(true)
     expect((await buildCatalogue()).text === built).toBe(true)

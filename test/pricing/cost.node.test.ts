@@ -152,7 +152,7 @@ describe('each token is billed once, at its most specific price', () => {
     expect(usd('openai', 'o3', { output_reasoning_tokens: 1000 })).toBe('0.008')
   })
 
-  it('takes what is cached of audio and text to be text first, when nothing says', () => {
+  it('assigns cached tokens to text before audio, if the response does not specify them', () => {
     const split = {
       input_tokens: 1000,
       input_text_tokens: 700,
@@ -165,7 +165,7 @@ describe('each token is billed once, at its most specific price', () => {
   })
 })
 
-describe('context tiers are cliffs on total input', () => {
+describe('context tiers apply to the whole request, by total input', () => {
   it.each([
     ['anthropic', 'claude-sonnet-4-5', 'at 200,000 still the lower price', 200_000, '0.6'],
     ['anthropic', 'claude-sonnet-4-5', 'above 200,000 the higher price for everything', 200_001, '1.200006'],
@@ -180,7 +180,7 @@ describe('context tiers are cliffs on total input', () => {
     expect(usd(provider, model, { input_tokens })).toBe(cost)
   })
 
-  it('looks at input alone, cached or not, and moves every price of the list', () => {
+  it('depend on input alone, cached or not, and change every price of the list', () => {
     const usage = { input_tokens: 200_001, cache_read_tokens: 200_001, output_tokens: 1000 }
     expect(usd('anthropic', 'claude-sonnet-4-5', usage)).toBe('0.1425006')
     const longAnswer = { input_tokens: 10, output_tokens: 300_000 }
@@ -288,7 +288,7 @@ describe('service tiers and regions', () => {
     expect(price(provider, model, usage, conditions)).not.toHaveProperty('warnings')
   })
 
-  it('bills an unknown tier at list price, and says so', () => {
+  it('bills an unknown tier at list price, with a warning', () => {
     const result = price('openai', 'gpt-4o', usage, { service_tier: 'platinum' })
     expect(result).toMatchObject({
       kind: 'priced',
@@ -301,7 +301,7 @@ describe('service tiers and regions', () => {
     })
   })
 
-  it('bills an unknown region at list price, saying so where regions have prices', () => {
+  it('bills an unknown region at list price, with a warning where regions have prices', () => {
     expect(price('anthropic', 'claude-opus-4-6', usage, { region: 'mars' })).toHaveProperty('warnings')
     expect(price('groq', 'openai/gpt-oss-120b', usage, { region: 'us-east-1' })).not.toHaveProperty(
       'warnings',
@@ -343,7 +343,7 @@ describe('images', () => {
     expect(usd('google', 'gemini-3-pro-image', images, { image_size: '1344x768' })).toBe('0.268')
   })
 
-  it('says when a size or a quality has no price', () => {
+  it('warns when a size or a quality has no price', () => {
     const result = price(
       'openai',
       'dall-e-3',
@@ -398,7 +398,7 @@ describe('seconds, characters, minimums', () => {
   })
 })
 
-describe('what has no price', () => {
+describe('usage without a price', () => {
   it('is never priced silently', () => {
     expect(usd('openai', 'gpt-4o', { video_seconds: 5 })).toBe('no_price_for_usage')
     expect(price('openai', 'gpt-4o', { input_tokens: 1000, video_seconds: 5 })).toMatchObject({
@@ -407,7 +407,7 @@ describe('what has no price', () => {
     })
   })
 
-  it('costs nothing where the provider says so', () => {
+  it('costs nothing where the provider charges nothing', () => {
     expect(usd('openrouter', 'openai/gpt-oss-20b:free', { input_tokens: 1000, output_tokens: 10 })).toBe('0')
     expect(usd('openai', 'gpt-4o', {})).toBe('0')
     expect(usd('openai', 'gpt-4o', { input_tokens: 0, output_tokens: 0 })).toBe('0')

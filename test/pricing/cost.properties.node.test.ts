@@ -221,7 +221,7 @@ describe('the cost in safe integers', { timeout: 60_000 }, () => {
 })
 
 describe('whatever the usage', { timeout: 60_000 }, () => {
-  it('bills exactly the tokens there are when all prices are equal', () => {
+  it('bills exactly the used tokens when all prices are equal', () => {
     const units = fc.uniqueArray(fc.constantFrom(...TOKEN_UNITS), { maxLength: 10 })
     fc.assert(
       fc.property(units, amounts, fc.func(fc.boolean()), (some, cells, isReported) => {
@@ -244,7 +244,7 @@ describe('whatever the usage', { timeout: 60_000 }, () => {
     )
   })
 
-  it('never costs less for more of something, within a tier', () => {
+  it('never costs less for more usage, within a tier', () => {
     const flat = prices.map((list) => list.map((one) => ({ ...one, tier: null })))
     fc.assert(
       fc.property(

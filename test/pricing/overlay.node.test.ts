@@ -92,7 +92,7 @@ describe('which overlay decides', () => {
     expect(usd(bookOf([], []), 'gpt-4o')).toBe('0.0075')
   })
 
-  it('is the exact name before the longer beginning before the shorter before *', () => {
+  it('is the exact name before the longer prefix before the shorter before *', () => {
     const names = ['*', 'gpt-*', 'gpt-4o*', 'gpt-4o']
     const overlays = names.map((model, i) => overlay(`o${i}`, { model, prices: flat(`${i + 1}`) }))
     for (let known = 1; known <= names.length; known++) {
@@ -136,7 +136,7 @@ describe('which overlay decides', () => {
   })
 })
 
-describe('when an overlay holds', () => {
+describe('the time in which an overlay applies', () => {
   const from = Date.parse('2026-06-01T00:00:00Z')
   const to = Date.parse('2026-07-01T00:00:00Z')
   const june = overlay('june', { prices: flat('1'), effective_from_ms: from, effective_to_ms: to })
@@ -151,7 +151,7 @@ describe('when an overlay holds', () => {
     expect(usd(bookOf([july, june]), 'gpt-4o', { at_ms })).toBe(expected)
   })
 
-  it('leaves the time between two to the next in line: a beginning, then the operator', () => {
+  it('leaves the time between two overlays to the next in order: a prefix, then the operator', () => {
     const rest = overlay('rest', { model: 'gpt-*', prices: flat('3') })
     expect(usd(bookOf([june, rest]), 'gpt-4o', { at_ms: to })).toBe('0.003')
     expect(usd(bookOf([june], [rest]), 'gpt-4o', { at_ms: to })).toBe('0.003')
@@ -192,7 +192,7 @@ describe('a service tier', () => {
     expect(cost(bookOf([batch]), 'gpt-4o', { service_tier: 'batch' })).not.toHaveProperty('warnings')
   })
 
-  it('is a discount that a multiplier comes on top of', () => {
+  it('is a discount to which a multiplier is added', () => {
     const book = bookOf([overlay('a', { prices: { multiplier: '0.8' } })])
     expect(usd(NO_OVERLAYS, 'gpt-4o', { service_tier: 'batch' })).toBe('0.00375')
     expect(usd(book, 'gpt-4o', { service_tier: 'batch' })).toBe('0.003')
@@ -223,7 +223,7 @@ describe('a multiplier', () => {
     })
   })
 
-  it('of 1 gives the price below it back, of 0 takes nothing, and on no price there is none', () => {
+  it('of 1 gives the price below it, of 0 gives nothing to pay, and without a price below it there is none', () => {
     expect(usd(bookOf([overlay('a', { prices: { multiplier: '1' } })]), 'gpt-4o')).toBe('0.0075')
     expect(usd(bookOf([overlay('a', { prices: { multiplier: '0' } })]), 'gpt-4o')).toBe('0')
     expect(usd(bookOf([overlay('a', { model: '*' })]), 'no-such-model')).toBe('unknown_model')
@@ -282,7 +282,7 @@ describe('prices of its own', () => {
     )
   })
 
-  it('hide what is below whole: a unit without a price costs what is around it, or is named in a warning', () => {
+  it('hide the lower prices completely: a unit without a price is billed as the unit around it, or is named in a warning', () => {
     const book = bookOf([overlay('a', { prices: flat('1') })])
     const usage = { input_tokens: 1000, cache_read_tokens: 500, web_searches: 3 }
     expect(cost(book, 'gpt-4o', { usage })).toMatchObject({
@@ -293,7 +293,7 @@ describe('prices of its own', () => {
     expect(usd(book, 'gpt-4o', { usage: { web_searches: 3 } })).toBe('no_price_for_usage')
   })
 
-  it('have their own thresholds, each a cliff that says whether it includes itself', () => {
+  it('have their own thresholds, each inclusive or exclusive', () => {
     const tiers = [
       { threshold: 1000, inclusive: false, amount: '2' },
       { threshold: 5000, inclusive: true, amount: '3' },
@@ -304,7 +304,7 @@ describe('prices of its own', () => {
     expect([at(1000), at(1001), at(4999), at(5000)]).toEqual(['1', '2.002', '9.998', '15'])
   })
 
-  it("keep the provider's minimum, which the version then names the catalogue of", () => {
+  it("keep the provider's minimum, and the version then names the catalogue", () => {
     const prices = { units: { audio_seconds: { amount: '0.01', per: 1 } } }
     const groq = (model: string) =>
       cost(bookOf([overlay('a', { provider: 'groq', model, prices })]), model, {
@@ -347,7 +347,7 @@ describe('a stored price version', () => {
     }
   })
 
-  it('is not guessed at: an unknown overlay, another catalogue, another model', () => {
+  it('is not guessed: an unknown overlay, another catalogue, another model', () => {
     const book = bookOf([overlay('a', { prices: { multiplier: '0.5' } })])
     const of = (version: string, model = 'gpt-4o') => pricesOfVersion(book, version, { ...conditions, model })
     expect(of(id('z')).kind).toBe('unknown')
@@ -362,7 +362,7 @@ describe('a stored price version', () => {
 })
 
 describe('the prices in force, for people', () => {
-  it('say where they are from, with thresholds and sizes multiplied too', () => {
+  it('name their source, with thresholds and sizes multiplied too', () => {
     const at_ms = SOME_DAY_MS
     const half = bookOf([overlay('a', { provider: 'google', model: 'gemini-2.5-pro' })])
     const gemini = pricesInForce(half, { provider: provider('google'), model: 'gemini-2.5-pro', at_ms })
@@ -387,7 +387,7 @@ describe('the prices in force, for people', () => {
 })
 
 describe('the memory of compiled prices', () => {
-  it('gives the same list for the same prices, and forgets rather than grows', () => {
+  it('gives the same list for the same prices, and drops lists instead of growing', () => {
     const some = overlay('a', { prices: flat('1') })
     const list = (one: PriceOverlay, model = 'gpt-4o') =>
       pricesOfVersion(bookOf([one]), one.overlay_id, { provider: OPENAI, model, at_ms: SOME_DAY_MS })

@@ -73,7 +73,7 @@ describe('suggesting a saving', () => {
     for (const { suggested_model } of models) expect(suggested_model).toContain('audio')
   })
 
-  it('says why there is none', () => {
+  it('returns why there is none', () => {
     expect(suggest('openai', 'dall-e-3', { output_images: 1 })).toEqual({
       kind: 'none',
       reason: expect.stringContaining('no cheaper way'),
@@ -103,7 +103,7 @@ describe('short forms of media', () => {
 })
 
 describe('a cost that a gateway reports', () => {
-  it('is worth a word when it is more than one per cent off', () => {
+  it('causes a warning when it differs by more than one per cent', () => {
     expect(reportedCostWarning(picoUsd(1_000_000_000_000n), '1.01')).toBeUndefined()
     expect(reportedCostWarning(picoUsd(1_000_000_000_000n), '1.011')).toMatch(
       /reports 1.011 USD.*says 1 .*1.1 %/,
@@ -114,7 +114,7 @@ describe('a cost that a gateway reports', () => {
 })
 
 describe('describing prices', () => {
-  it('says what one unit costs, with tiers and sizes', () => {
+  it('returns the price of one unit, with tiers and sizes', () => {
     expect(describeModel(provider('anthropic'), 'claude-sonnet-4-5', SOME_DAY_MS)).toMatchObject({
       provider: 'anthropic',
       model: 'claude-sonnet-4-5',

@@ -42,7 +42,7 @@ describe.skipIf(recordings.length === 0)('every number of a recorded usage objec
     expect(numbers).toBeGreaterThan(8_000)
   })
 
-  it('is named in a warning if nothing is known of it', () => {
+  it('is named in a warning if it is unknown', () => {
     const name = fc.stringMatching(/^[a-z]{3,8}_quanta$/)
     fc.assert(
       fc.property(

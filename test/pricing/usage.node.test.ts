@@ -126,18 +126,18 @@ describe('clamping usage', () => {
       { input_tokens: 10, input_audio_tokens: 10, cache_read_tokens: 10, cache_audio_read_tokens: 1 },
       { input_tokens: 10, input_audio_tokens: 10, cache_read_tokens: 10, cache_audio_read_tokens: 10 },
     ],
-  ])('%s, and says so', (_what, usage, clamped) => {
+  ])('%s, with a warning', (_what, usage, clamped) => {
     const result = clampUsage(usage)
     expect(result.usage).toEqual(clamped)
     expect(result.warnings).toHaveLength(1)
   })
 
-  it('leaves consistent usage alone, without a word', () => {
+  it('leaves consistent usage unchanged, without a warning', () => {
     const usage = { input_tokens: 10, cache_read_tokens: 4, output_tokens: 2 }
     expect(clampUsage(usage)).toEqual({ usage, warnings: [] })
   })
 
-  it('always gives usage that checks', () => {
+  it('always returns consistent usage', () => {
     const wild = fc.dictionary(
       fc.constantFrom(...UNIT_NAMES),
       fc.oneof(fc.double(), fc.nat(1000), fc.nat(1e13)),

@@ -137,7 +137,7 @@ describe('a list', () => {
 })
 
 describe('a flush', () => {
-  it('gives D1 no parameter that is too large, of whatever it is made', async () => {
+  it('gives D1 no parameter that is too large, whatever its characters', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const character of ['語', '"', '\\', '\u0001', '\ud800', '🦄']) {
       const metadata = metadataOf({ note: character.repeat(1300) })
@@ -162,7 +162,7 @@ describe('an object that was restored to an earlier point in time, with D1 ahead
     return ledger
   }
 
-  it('keeps what it commits to itself instead of losing it, and says why', async () => {
+  it('keeps its commits instead of losing them, and logs why', async () => {
     const ledger = await restored()
     const before = await watermark(ledger)
     await ingest(env, ledger.name, single(eventItem(1)))

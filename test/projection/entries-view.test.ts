@@ -99,7 +99,7 @@ describe('the view of entries', () => {
     ).toEqual(events.map(({ id, feature_id, model, user_id }) => [id, feature_id, model, user_id ?? null]))
   })
 
-  it('finds what is no burn by its id, and knows whose it was', async () => {
+  it('finds an entry that is no burn by its id, with its owner', async () => {
     await live()
     const transactions = await listed(key, '/v1/credits/transactions')
     for (const { id, type } of transactions.filter((transaction) => transaction.type !== 'BURN')) {

@@ -162,7 +162,7 @@ describe('a flush', () => {
     await expectSameAsJournal(ledger)
   })
 
-  it('fits what takes the most room: text of three bytes a character, and text that is all quotes', async () => {
+  it('fits the largest content: text of three bytes a character, and text that is all quotes', async () => {
     const ledger = await freshLedger(CREDITS)
     for (const character of ['語', '"', '\\', '\u0001', '\ud800']) {
       const metadata = metadataOf({ note: character.repeat(1300) })
@@ -195,7 +195,7 @@ describe('a flush', () => {
     expect(await inStore(ledger, (store) => store.journal.isDirty)).toBe(false)
   })
 
-  it('says whose each wallet is', async () => {
+  it('names the owner of each wallet', async () => {
     const ledger = await freshLedger(0)
     await giveWallet(ledger, 'team', 'red')
     await giveWallet(ledger, 'user', 'ann')
@@ -214,7 +214,7 @@ describe('a flush', () => {
     ])
   })
 
-  it('keeps metadata as it came, whatever its keys are', async () => {
+  it('keeps metadata unchanged, whatever its keys are', async () => {
     const ledger = await freshLedger(1000)
     const metadata = jsonTextOf(
       '{"__proto__":{"a":1},"":0,"constructor":null,"1":1,"0":2,"💸":"\\u2028","null":null,"deep":[[{"x":1e21}]]}',
@@ -298,7 +298,7 @@ describe('users and teams in D1', () => {
     await expectSameAsJournal(ledger)
   })
 
-  it('stand in pages by number, so that erasing one is dropping a row', async () => {
+  it('are named by number in pages, so that an erasure changes one row', async () => {
     const ledger = await freshLedger(CREDITS)
     await giveWallet(ledger, 'user', 'ann@example.com')
     await send(ledger, [eventItem(1, { user_id: 'ann@example.com' })])
@@ -313,7 +313,7 @@ describe('users and teams in D1', () => {
     expect(burned?.event?.user_id).toBe('erased-user-1')
   })
 
-  it('of two customers do not meet, even with the same ids', async () => {
+  it('of two customers are separate, even with the same ids', async () => {
     const [one, two] = [await freshLedger(CREDITS), await freshLedger(CREDITS)]
     await send(one, [eventItem(1, { user_id: 'x' }), eventItem(1, { user_id: 'ann' })])
     await send(two, [eventItem(2, { user_id: 'ann' })])

@@ -10,7 +10,7 @@ describe('a list that travels to D1 as JSON', () => {
   })
 
   it.each(['x', 'é', '語', '🦄'])(
-    'is as many as it needs, none above the bound, of text like %s',
+    'is as many as it needs, none above the limit, for text like %s',
     (character) => {
       const texts = Array.from({ length: 50 }, (_, i) => JSON.stringify(`${i} ${character.repeat(60_000)}`))
       const parameters = jsonParameters(texts)
@@ -22,7 +22,7 @@ describe('a list that travels to D1 as JSON', () => {
     },
   )
 
-  it('says which item is behind each value, in whichever parameter it is', () => {
+  it('returns the item of each value, in any parameter', () => {
     const items = Array.from({ length: 50 }, (_, i) => ({ id: i, text: 'x'.repeat(60_000) }))
     const lists = jsonLists(items, ({ id, text }) => [id, text])
     expect(lists.length).toBe(2)

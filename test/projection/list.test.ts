@@ -142,7 +142,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     }
   })
 
-  it('says the same before and after a flush', async () => {
+  it('is the same before and after a flush', async () => {
     const customer = await client()
     await ledgerGrant(customer, 'user', 'ann')
     await send(customer, 8, { user_id: 'ann', metadata: metadataOf({ note: '💸' }) })
@@ -243,7 +243,7 @@ describe('filters', () => {
     ),
   ]
 
-  it('of events show exactly what they say, out of the object and out of D1', async () => {
+  it('of events show exactly the requested range, out of the object and out of D1', async () => {
     const customer = await day()
     const all = await walk(customer, '/v1/events')
     expect(all).toHaveLength(24)
@@ -257,7 +257,7 @@ describe('filters', () => {
     expect(between).toHaveLength(13)
   })
 
-  it('of transactions show exactly what they say, out of the object and out of D1', async () => {
+  it('of transactions show exactly the requested range, out of the object and out of D1', async () => {
     const customer = await day()
     const path = '/v1/credits/transactions'
     const all = await walk(customer, path)
@@ -292,7 +292,7 @@ describe('one event by its id', () => {
     expect(await read(middle?.id)).toBe(before[1])
   })
 
-  it('means nothing to another customer, nor to the same one in the other mode', async () => {
+  it('is unknown to another customer, and to the same one in the other mode', async () => {
     const [one, two] = [await client(), await client()]
     await send(one, 1)
     await send(two, 1)

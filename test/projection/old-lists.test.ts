@@ -106,7 +106,7 @@ describe('a list with an old `to`', () => {
     }
   })
 
-  it('shows what came late all the same, out of D1 and out of the object', async () => {
+  it('still shows late events, out of D1 and out of the object', async () => {
     const ledger = await longLife()
     const old_ms = now_ms - 20 * DAY_MS
     await use(ledger, 3, { timestamp_ms: old_ms })

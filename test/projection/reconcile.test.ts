@@ -148,7 +148,7 @@ describe('what the journal still has is written again', () => {
     expect(await reconcile(ledger)).toMatchObject({ status: 'OK', differences: [] })
   })
 
-  it('differences say where', async () => {
+  it('differences name their place', async () => {
     const ledger = await usedLedger()
     await run(
       ledger,
@@ -164,7 +164,7 @@ describe('what the journal still has is written again', () => {
   })
 })
 
-describe('rollups are made again from pages', () => {
+describe('rollups are rebuilt from pages', () => {
   it.each([
     ['a day is gone', 'DELETE FROM rollup_days WHERE ledger_id = ?', 'usage_of_days'],
     [

@@ -68,7 +68,7 @@ it('test ledgers are swept, too', async () => {
   expect(await alarmOf(ledger)).not.toBeNull()
 })
 
-it('a ledger that is well is not written', async () => {
+it('a healthy ledger is not written', async () => {
   const { customer_id, api_key } = await createCustomer()
   const ledger = ledgerOf(customer_id)
   await ingested(api_key, GPT_4O)
@@ -78,7 +78,7 @@ it('a ledger that is well is not written', async () => {
   expect(await alarmOf(ledger)).toBeNull()
 })
 
-it('one that cannot be woken keeps no other from it', async () => {
+it('a ledger that cannot be woken delays no other', async () => {
   const { customer_id, api_key } = await createCustomer()
   const ledger = ledgerOf(customer_id)
   await ingested(api_key, GPT_4O)

@@ -139,13 +139,13 @@ function live(steps: readonly Step[]): void {
   expectPricesConserved(ledger)
 }
 
-it('sums of usage are what the entries say, and paid revenue is the price of lots, in every life of a ledger', () => {
+it('sums of usage match the entries, and paid revenue is the price of lots, in every life of a ledger', () => {
   const { seed, runs } = inject('fuzz')
   fc.assert(fc.property(lives, live), { numRuns: runs ?? 1000, ...(seed !== undefined && { seed }) })
   expect.hasAssertions()
 }, 600_000)
 
-it('what is given back altogether leaves nothing behind', () => {
+it('usage that is given back completely leaves nothing behind', () => {
   const { seed, runs } = inject('fuzz')
   const givenBack = (steps: readonly Step[]) => {
     const ledger = lived(steps)

@@ -22,7 +22,7 @@ async function calculated(body: unknown): Promise<Json> {
 }
 
 describe('POST /v1/rating/calculate', () => {
-  it('says of gpt-4o with 1,000 tokens in and 500 out exactly what the contract says', async () => {
+  it('returns for gpt-4o with 1,000 tokens in and 500 out exactly the values of the contract', async () => {
     const text = await (await expectNothingMoved(key, () => calculate(GPT_4O))).text()
     expect(text).toMatch(
       /^\{"provider_cost_usd":0\.0075,"credits":15,"customer_price_usd":0\.015,"margin_percent":50,"optimization":/,
@@ -135,7 +135,7 @@ describe('POST /v1/rating/calculate', () => {
     expect((await response.text()).replace(/"[^"]*"/g, '""')).not.toMatch(/\d[eE][+-]?\d/)
   })
 
-  it('takes half a credit’s millionth to the even side', async () => {
+  it('rounds half a millionth of a credit to the even side', async () => {
     // Whisper's second is 0.0001 USD: 0.2 credits, 200,000 micro-credits. 2.5e-6 s are half a micro-credit, 7.5e-6 s one and a half.
     for (const [seconds, credits] of [
       [2.5e-6, 0],
@@ -179,7 +179,7 @@ describe('POST /v1/rating/calculate', () => {
     ])
   })
 
-  it('may name a feature, and takes whatever spelling a provider has', async () => {
+  it('may name a feature, and accepts any spelling of a provider', async () => {
     for (const provider of ['OPENAI', 'openai', 'Open_AI', 'open-ai']) {
       expect(await calculated({ ...GPT_4O, provider, feature_id: 'chat' })).toMatchObject({ credits: 15 })
     }
@@ -283,7 +283,7 @@ describe('a calculation is refused', () => {
 })
 
 describe('calculate and ingest', () => {
-  it('say the same of the same usage', async () => {
+  it('return the same for the same usage', async () => {
     const bodies = [
       { provider: 'OPENAI', model: 'gpt-4.1-mini', input_tokens: 1234, output_tokens: 77 },
       {

@@ -33,7 +33,7 @@ async function epochsOf(api_key: string, bindings: Partial<typeof env> = {}, now
 beforeEach(() => inAnotherIsolate())
 
 describe('a change of prices', () => {
-  it('is in the next rating of this isolate, of the customer and of everybody when it is the operator', async () => {
+  it("is in the next rating of this isolate, of the customer and of all customers when it is the operator's", async () => {
     const { api_key: key } = await createCustomer()
     const model = unique('model')
     expect([await costOf(key, 'gpt-4o'), await costOf(key, model)]).toEqual([0.0075, 'unpriced_model'])
@@ -131,7 +131,7 @@ describe('a rating', () => {
     expect(nobody).toBe(NO_OVERLAYS)
   })
 
-  it('asks once for what it lacks, however many ask at a time, and then never until the epoch changes', async () => {
+  it('queries D1 once for missing prices, however many requests wait, and then not until the epoch changes', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     inAnotherIsolate()
@@ -208,7 +208,7 @@ describe('loads that end in another order than they began', () => {
     expect(knownPriceBook(customer_id, { operator: 0, customer: 2 })?.overrides).toBe(fresh.overrides)
   })
 
-  it('are not waited for by who needs a newer epoch than they were asked for', async () => {
+  it('do not delay a rating that needs a newer epoch', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, key, HALF)
     inAnotherIsolate()

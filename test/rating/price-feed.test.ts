@@ -302,7 +302,7 @@ describe('a feed that needs the operator', () => {
     expect(await costOf(key, 'gpt-4o')).toBe(LIST_COST)
   })
 
-  it('is applied with the word of the operator, once, with an audit record', async () => {
+  it('is applied with the approval of the operator, once, with an audit record', async () => {
     const feed_id = (await readFrom(await feedOf(at(25))))?.feed_id ?? ''
     expect(await jsonOf(await decide('apply', feed_id))).toMatchObject({ status: 'APPLIED', prices_set: 1 })
     expect(await costOf(key, 'gpt-4o')).toBe(0.03)
@@ -352,7 +352,7 @@ describe('the variables', () => {
     expect(fetcher).not.toHaveBeenCalled()
   })
 
-  it('refuse a URL without TLS, a key that is none, a bound that is none', () => {
+  it('refuse a URL without TLS, an invalid key and an invalid bound', () => {
     expect(() => readConfig({ PRICE_FEED_URL: 'http://prices.test' })).toThrow('must be an https URL')
     expect(() => readConfig({ PRICE_FEED_KEY: 'abc' })).toThrow('must be an Ed25519 public key')
     expect(() => readConfig({ PRICE_FEED_BOUND_PERCENT: 'much' })).toThrow('must be a whole number')

@@ -149,7 +149,7 @@ describe('pages of prices', () => {
   })
 })
 
-describe('a price that is not there', () => {
+describe('an unknown price', () => {
   it('is refused, with the nearest names', async () => {
     const provider = await expectProblem(await pricing({ provider: 'opanai' }), 422, 'unknown_provider')
     expect(provider.nearest).toContain('openai')
@@ -168,7 +168,7 @@ describe('a price that is not there', () => {
     [{ provider: 'openai', cursor: 'x' }, '/cursor'],
     [{ provider: 'openai', modell: 'x' }, '/modell'],
     [{ provider: '' }, '/provider'],
-  ])('is a bad question: %j', async (query, path) => {
+  ])('is an invalid query: %j', async (query, path) => {
     const { errors } = await expectProblem(await pricing({ ...query }), 400, 'invalid_request')
     expect(errors).toEqual([{ path, message: expect.any(String) }])
   })

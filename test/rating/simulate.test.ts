@@ -115,7 +115,7 @@ describe('POST /v1/rating/simulate', () => {
     })
   })
 
-  it('sums by feature, the dearest first, with cost, price and margin', async () => {
+  it('sums by feature, the most expensive first, with cost, price and margin', async () => {
     const { api_key } = await createCustomer()
     await ingested(api_key, { events: [GPT_4O, GPT_4O, { ...GPT_4O, feature_id: 'mail' }] })
     const answer = await simulated(api_key, { rules: [{ method: 'cost_plus', markup_percent: 25 }] })
@@ -236,7 +236,7 @@ describe('POST /v1/rating/simulate', () => {
     expect(objects(problem.errors)).toContainEqual({ path, message: expect.stringContaining(message) })
   })
 
-  it('refuses a draft that is ambiguous, and a key that may not', async () => {
+  it('refuses a draft that is ambiguous, and a key without the scope', async () => {
     const { api_key, customer_id } = await createCustomer()
     const rules = [
       { method: 'flat', amount: 1 },

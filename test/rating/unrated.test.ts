@@ -141,7 +141,7 @@ describe('an event of a model without a price', () => {
     expect(await balanceOf(key)).toBe(9970)
   })
 
-  it('under a ceiling pays the dearest first, and gets the difference back to the same lots', async () => {
+  it('under a ceiling first pays for the most expensive model, and gets the difference back to the same lots', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const model = unique('model')
     await ok(

@@ -52,7 +52,7 @@ const advisory = (severity: string) => ({
 })
 
 describe('npm run audit', () => {
-  it('passes when nothing is known', async () => {
+  it('passes without known vulnerabilities', async () => {
     expect(await audit(await serve(200, {}))).toMatchObject({
       code: 0,
       output: expect.stringContaining('0 vulnerabilities'),
@@ -60,7 +60,7 @@ describe('npm run audit', () => {
   })
 
   it.each(['high', 'critical'])(
-    'fails for a dependency with a hole of %s severity, and names it',
+    'fails for a dependency with a vulnerability of %s severity, and names it',
     async (severity) => {
       const { code, output } = await audit(await serve(200, advisory(severity)))
       expect(output).toContain(`hono: ${severity}. A hole https://advisories.example/1`)
@@ -68,13 +68,13 @@ describe('npm run audit', () => {
     },
   )
 
-  it.each(['moderate', 'low'])('tells a hole of %s severity, and passes', async (severity) => {
+  it.each(['moderate', 'low'])('reports a vulnerability of %s severity, and passes', async (severity) => {
     const { code, output } = await audit(await serve(200, advisory(severity)))
     expect(output).toMatch(/0 vulnerabilities of high or critical severity, [1-9]\d* of less/)
     expect(code).toBe(0)
   })
 
-  it('does not look at what is not deployed', async () => {
+  it('ignores dependencies that are not deployed', async () => {
     const hole = { vitest: advisory('critical').hono, wrangler: advisory('critical').hono }
     expect((await audit(await serve(200, hole))).code).toBe(0)
   })

@@ -34,7 +34,7 @@ describe('npm run catalog -- --check', () => {
   const of = (...models: string[]) => JSON.stringify({ providers: [{ id: 'a', models }] })
   const line = (id: string, prices: string) => `${id} | = |  | ${prices}`
 
-  it('says what is new, gone, dearer and cheaper, with the effect on the reference mix', () => {
+  it('lists new, removed, more expensive and cheaper models, with the effect on the reference mix', () => {
     const committed = of(
       line('up', 'input_tokens=2 cache_read_tokens=1 output_tokens=8'),
       line('down', 'input_tokens=2 output_tokens=8'),
@@ -61,7 +61,7 @@ describe('npm run catalog -- --check', () => {
     expect(describeChanges(changes)).toContain('| a/down | 4 | 3 | -25 % |')
   })
 
-  it('says that nothing has changed', () => {
+  it('reports that nothing has changed', () => {
     expect(describeChanges(changesBetween(catalogue, catalogue, NOW_MS))).toBe('No price has changed.\n')
   })
 })

@@ -28,7 +28,7 @@ describe('npm run demo', () => {
     for (const other of others.splice(0)) other.close()
   })
 
-  it('tells the whole story and finds everything as expected', { timeout: 60_000 }, async () => {
+  it('runs all steps and finds everything as expected', { timeout: 60_000 }, async () => {
     const { code, output } = await demo(url)
     expect(output).toContain('Everything was as expected.')
     expect(output).toMatch(/OpenAI chat +gpt-4o-2024-08-06 +2,006 +300 +\$0\.005615 +11\.23 +10,488\.77\n/)
@@ -58,7 +58,7 @@ describe('npm run demo', () => {
     expect(code).toBe(1)
   })
 
-  it('says what to do when nothing answers', async () => {
+  it('explains what to do when nothing answers', async () => {
     const { code, output } = await demo(`http://127.0.0.1:${await freePort()}`)
     expect(output).toMatch(/Nothing answers on http:\/\/127\.0\.0\.1:\d+ \(ECONNREFUSED\)/)
     expect(output).toContain('npm start')
@@ -66,7 +66,7 @@ describe('npm run demo', () => {
     expect(code).toBe(1)
   })
 
-  it('says so when something else answers', async () => {
+  it('reports it when something else answers', async () => {
     const website = await serve((_, response) => response.end('<h1>It works!</h1>'))
     const { code, output } = await demo(website)
     expect(output).toContain('does not answer like OpenMonetize Edge')

@@ -35,7 +35,7 @@ describe('the smoke test', () => {
     }
   })
 
-  it('fails with a key that is not known there', async () => {
+  it('fails with an unknown key', async () => {
     const { works, said } = await run(url, { OPERATOR_TOKEN: 'x'.repeat(64) })
     expect(said).toContain('FAIL the operator registers a customer: 401, not 201')
     expect(works).toBe(false)

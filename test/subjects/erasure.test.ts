@@ -96,7 +96,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
   describe.each(['before its events reach D1', 'after its events reached D1', 'with a part of them in D1'])(
     '%s',
     (when) => {
-      it('leaves no name and no metadata anywhere, and every amount as it was', async () => {
+      it('removes every name and all metadata, and keeps every amount', async () => {
         await api(field === 'user_id' ? '/v1/users' : '/v1/teams', {
           key,
           body: { [field]: name, metadata: { secret: `secret of ${name}` } },
@@ -175,7 +175,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
     expect(await namesLeft(name)).toEqual([])
   })
 
-  it('makes who comes next with the id a new person, without a wallet and without a past', async () => {
+  it('makes the next user of the id a new person, without a wallet and without a history', async () => {
     const query = `?${field}=${encodeURIComponent(name)}`
     await live(field, name, unique('call'))
     await runAlarm(ledger)
@@ -236,7 +236,7 @@ async function namesLeft(id: string): Promise<string[]> {
   })
 }
 
-describe('what else names a user', () => {
+describe('other data that names a user', () => {
   const one = userPath
   const query = () => `?user_id=${encodeURIComponent(name)}`
   const post = async (path: string, body: unknown, headers: Record<string, string> = {}) => {
@@ -245,7 +245,7 @@ describe('what else names a user', () => {
     return jsonOf(response)
   }
 
-  it('open and closed holds go on under the alias, and end as they would have', async () => {
+  it('open and closed holds continue under the alias, and end as usual', async () => {
     await granted(key, { user_id: name, amount: 100 })
     const hold = { feature_id: 'chat', user_id: name, credits: 20 }
     const closed = await post('/v1/holds', hold)
@@ -282,7 +282,7 @@ describe('what else names a user', () => {
     expect(await listed(key, '/v1/events', '?unrated=true')).toHaveLength(1)
   })
 
-  it('entitlements go, also from the test ledger, and a new person is not under them', async () => {
+  it('entitlements are deleted, also from the test ledger, and do not apply to a new person', async () => {
     const customer_id = ledger.name.customer_id
     const test: TestLedger['name'] = { customer_id, mode: 'test' }
     await openLedger(env, { ledger: test, signup_grant_micro: 1_000_000_000, account: ACCOUNT })
@@ -388,7 +388,7 @@ describe('an erasure that is interrupted', () => {
     expect(await namesLeft(name)).toEqual([])
   })
 
-  it('does not let the flush bring the name back: who writes meanwhile is a new person', async () => {
+  it('does not let the flush bring the name back: later uses of the id belong to a new person', async () => {
     await live('user_id', name, unique('call'))
     const query = `?user_id=${encodeURIComponent(name)}`
     // Half way: the object has forgotten her, D1 has not.
@@ -402,7 +402,7 @@ describe('an erasure that is interrupted', () => {
 })
 
 describe('an erasure beside other work', () => {
-  it('and events of the same user at the same time: each event is hers before or after, and all are in the books', async () => {
+  it('and events of the same user at the same time: each event is recorded before or after the erasure, and all are in the books', async () => {
     await granted(key, { user_id: name, amount: 2000 })
     const work = Array.from({ length: 40 }, () => ingested(key, { ...GPT_4O, user_id: name }))
     const erasing = api(userPath(name), { key, method: 'DELETE' })
@@ -448,7 +448,7 @@ describe('an erasure beside other work', () => {
     expect(last.at(-1)).toMatchObject({ type: 'VOID', reverses: { user_id: alias } })
   })
 
-  it('takes many calls of a long journal and many pages, and is done all the same', async () => {
+  it('takes many calls of a long journal and many pages, and still completes', async () => {
     for (let i = 0; i < 70; i++) {
       await ingested(key, { ...GPT_4O, user_id: name, metadata: { i } })
       if (i < 60) await runAlarm(ledger)
@@ -462,7 +462,7 @@ describe('an erasure beside other work', () => {
     expect(results.length).toBeGreaterThan(60)
   })
 
-  it('writes a row for each journal row and page that names the user, and few beside', async () => {
+  it('writes a row for each journal row and page that names the user, and few others', async () => {
     await ingested(key, { ...GPT_4O, user_id: name, metadata: { a: 1 } })
     for (let i = 0; i < 20; i++) await ingested(key, GPT_4O)
     await runAlarm(ledger)
@@ -474,7 +474,7 @@ describe('an erasure beside other work', () => {
 })
 
 describe('reading users', () => {
-  it('brings D1 up to now, and writes nothing when it is there already', async () => {
+  it('brings D1 up to date, and writes nothing when it is there already', async () => {
     const user_id = unique('zoe')
     await ingested(key, { ...GPT_4O, user_id })
     await read(key, userPath(user_id))
@@ -485,7 +485,7 @@ describe('reading users', () => {
     expect(await inStore(ledger, (store) => store.rowsWritten)).toBe(rows)
   })
 
-  it('is a 503 while D1 cannot be brought up to now', async () => {
+  it('is a 503 while D1 cannot be brought up to date', async () => {
     await ingested(key, { ...GPT_4O, user_id: name })
     const broken = d1Double({ batch: () => Promise.reject(new Error('D1 is gone')) })
     for (const path of ['/v1/users', userPath(name)]) {

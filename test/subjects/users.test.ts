@@ -229,7 +229,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect((await api(path, { key, body: { [field]: unique('free') }, headers: taken })).status).toBe(201)
   })
 
-  it('of two that are created at once with one id, one is', async () => {
+  it('that two requests create at once with one id are one', async () => {
     const id = unique('race')
     const answers = await Promise.all(
       Array.from({ length: 5 }, (_, seat) => api(path, { key, body: { [field]: id, metadata: { seat } } })),
@@ -238,7 +238,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     expect((await listed(key, path)).filter((row) => row[field] === id)).toHaveLength(1)
   })
 
-  it('keeps changes that come at once apart', async () => {
+  it('keeps concurrent changes separate', async () => {
     const id = unique('merge')
     await api(path, { key, body: { [field]: id } })
     const answers = await Promise.all(
@@ -258,7 +258,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     { method: 'DELETE', target: `${path}/nobody`, scope: 'credits:write' },
   ] as const
   it.each(scopes)(
-    '$method $target takes the scope $scope, and a key at all',
+    '$method $target requires a key with the scope $scope',
     async ({ method, target, scope }) => {
       const options = method === 'POST' || method === 'PATCH' ? { method, body: {} } : { method }
       await expectRefused(await api(target, options), 401, 'missing_api_key')
@@ -380,7 +380,7 @@ describe('email', () => {
     expect(await patch({})).toEqual({ user_id, created_at: expect.any(String) })
   })
 
-  it('may be the same for two users: it is only kept', async () => {
+  it('may be the same for two users: it is only stored', async () => {
     for (const user_id of [unique('one'), unique('two')]) {
       const body = { user_id, email: 'shared@example.com' }
       expect((await api('/v1/users', { key, body })).status).toBe(201)

@@ -254,7 +254,7 @@ describe.each(DIALECTS)('a stream of $name', ({ target, body, head, output, tail
     expect(await customer.burned(1)).toBe(await customer.price(whole))
   })
 
-  it('is read to its end for a client who left, if the caller says so', async () => {
+  it('is read to its end for a client who left, if the caller requests it', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     provider.play({ chunks: [...head, ...output, ...tail] })
     const leave = new AbortController()
@@ -291,7 +291,7 @@ describe('a call without an answer', () => {
     expect(micro((await customer.om.credits.balance()).balance)).toBe(10_000_000_000)
   })
 
-  it('costs its input when the provider takes it and is silent then', async () => {
+  it('costs its input when the provider accepts it and then sends nothing', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     provider.play({ chunks: [], end: 'hang' })
     const response = await post(gateway, customer, 'openai/v1/chat/completions', chatBody)
@@ -303,30 +303,33 @@ describe('a call without an answer', () => {
     expect((await customer.events(1))[0]?.warnings).toContain('first_chunk_timeout')
   })
 
-  it.each([true, false])('costs its input when its client leaves before, stream: %s', async (stream) => {
-    const customer = await gatewayCustomer(gateway.url, provider.url)
-    provider.play({ chunks: [], mute: true })
-    const body = JSON.stringify({ ...chatBody, stream })
-    const { hostname, port } = new URL(gateway.url)
-    const socket = connect(Number(port), hostname)
-    const lines = [
-      'POST /gateway/openai/v1/chat/completions HTTP/1.1',
-      `Host: ${hostname}`,
-      `Authorization: Bearer ${customer.apiKey}`,
-      'Content-Type: application/json',
-      `Content-Length: ${body.length}`,
-    ]
-    socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`)
-    await expect.poll(() => provider.calls.length).toBe(1)
-    // A connection that is only closed may still be read from: the runtime notices it when it writes.
-    socket.resetAndDestroy()
-    await expect.poll(() => provider.calls[0]?.closed, { timeout: 5_000 }).toBe(true)
-    const input_tokens = Math.ceil(body.length / 4)
-    expect(await customer.burned(1)).toBe(
-      await customer.price({ provider: 'OPENAI', model: scripts.CHAT_MODEL, input_tokens }),
-    )
-    expect((await customer.events(1))[0]?.warnings).toContain('client_gone')
-  })
+  it.each([true, false])(
+    'costs its input when its client leaves before the answer, stream: %s',
+    async (stream) => {
+      const customer = await gatewayCustomer(gateway.url, provider.url)
+      provider.play({ chunks: [], mute: true })
+      const body = JSON.stringify({ ...chatBody, stream })
+      const { hostname, port } = new URL(gateway.url)
+      const socket = connect(Number(port), hostname)
+      const lines = [
+        'POST /gateway/openai/v1/chat/completions HTTP/1.1',
+        `Host: ${hostname}`,
+        `Authorization: Bearer ${customer.apiKey}`,
+        'Content-Type: application/json',
+        `Content-Length: ${body.length}`,
+      ]
+      socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`)
+      await expect.poll(() => provider.calls.length).toBe(1)
+      // A connection that is only closed may still be read from: the runtime notices it when it writes.
+      socket.resetAndDestroy()
+      await expect.poll(() => provider.calls[0]?.closed, { timeout: 5_000 }).toBe(true)
+      const input_tokens = Math.ceil(body.length / 4)
+      expect(await customer.burned(1)).toBe(
+        await customer.price({ provider: 'OPENAI', model: scripts.CHAT_MODEL, input_tokens }),
+      )
+      expect((await customer.events(1))[0]?.warnings).toContain('client_gone')
+    },
+  )
 
   it('costs nothing when the provider cannot be reached', async () => {
     const customer = await gatewayCustomer(gateway.url, 'http://127.0.0.1:9')

@@ -53,7 +53,7 @@ describe('a call with further attempts', () => {
     expect((await customer.events(1))[0]?.warnings).toEqual(['attempt 1: refused (status 503)'])
   })
 
-  it('goes to another key and another model, and is charged as that', async () => {
+  it('goes to another key and another model, and is charged at the price of that model', async () => {
     const customer = await customerWithBackup()
     const mini = { ...scripts.CHAT_COMPLETION, model: 'gpt-4o-mini' }
     upstream.play(refusal(401), json(mini))
@@ -93,7 +93,7 @@ describe('a call with further attempts', () => {
     expect((await customer.om.events.list()).data).toEqual([])
   })
 
-  it('says what an attempt may cost whose connection was lost', async () => {
+  it('states the possible cost of an attempt whose connection was lost', async () => {
     const customer = await customerWithBackup()
     upstream.play((response) => {
       response.destroy()
@@ -104,7 +104,7 @@ describe('a call with further attempts', () => {
     ])
   })
 
-  it('is not repeated once something of its answer was delivered', async () => {
+  it('is not repeated once a part of its answer was delivered', async () => {
     const customer = await customerWithBackup()
     upstream.play(sse(scripts.CHAT_WORDS.slice(0, 3), { cut: true }), stream)
     const headers = { ...OWN, 'X-Meter-Fallback': 'Backup' }
@@ -126,7 +126,7 @@ describe('a call with further attempts', () => {
 describe('a stored route', () => {
   const draft = { name: 'Chat', api: 'openai', model: 'gpt-4o*', targets: [{ provider_key: 'Backup' }] }
 
-  it('goes on after a stream that sends nothing in its time, byte for byte', async () => {
+  it('continues after a stream that sends nothing in time, byte for byte', async () => {
     const customer = await customerWithBackup()
     await stored(customer, 'gateway-routes', { ...draft, timeouts: { first_chunk_seconds: 1 } })
     upstream.play((response) => {
@@ -144,7 +144,7 @@ describe('a stored route', () => {
     ])
   })
 
-  it('may end with an attempt whose effect is unknown, and is off for a call that says so', async () => {
+  it('may end with an attempt whose effect is unknown, and is off for a call that requests it', async () => {
     const customer = await customerWithBackup()
     await stored(customer, 'gateway-routes', { ...draft, on_ambiguous: 'stop' })
     upstream.play((response) => {

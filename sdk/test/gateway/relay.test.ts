@@ -67,7 +67,7 @@ describe('an answer', () => {
     expect(await customer.burned(1)).toBe(await customer.price(scripts.CHAT_PRICE))
   })
 
-  it('that is compressed all the same is read and passed on decoded', async () => {
+  it('that is compressed without a request for it is read and relayed decoded', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     const bytes = gzipSync(JSON.stringify(scripts.CHAT_COMPLETION))
     upstream.play((response) => {
@@ -80,7 +80,7 @@ describe('an answer', () => {
   })
 
   it.each([301, 400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 529])(
-    'of status %i passes as it is and costs nothing',
+    'of status %i is relayed unchanged and costs nothing',
     async (status) => {
       const customer = await gatewayCustomer(gateway.url, upstream.url)
       const refusal = { error: { message: 'no', type: 'x' } }
@@ -95,7 +95,7 @@ describe('an answer', () => {
     },
   )
 
-  it('of HTML is of no provider, and costs nothing', async () => {
+  it('of HTML is not from the provider, and costs nothing', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     upstream.play((response) => {
       response.writeHead(200, { 'Content-Type': 'text/html' }).end('<h1>Sign in</h1>')
@@ -129,7 +129,7 @@ describe('an answer', () => {
     expect((await customer.om.events.list()).data).toEqual([])
   })
 
-  it('of an array of Gemini passes as it is, and is charged its last numbers', async () => {
+  it('that is an array of Gemini is relayed unchanged, and is charged its last numbers', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     const text = `[${scripts.GEMINI_CHUNKS.map((chunk) => JSON.stringify(chunk, null, 2)).join('\n,\r\n')}\n]`
     upstream.play((response) => {
@@ -178,7 +178,7 @@ describe('a request', () => {
     await customer.events(1)
   })
 
-  it('without a limit is made with what the wallet has, and refused with nothing in it', async () => {
+  it('without a limit may use all credits of the wallet, and is refused for an empty one', async () => {
     const customer = await gatewayCustomer(gateway.url, upstream.url)
     await customer.om.credits.grant({ user_id: 'ada', amount: 1 })
     const { max_tokens: _, ...open } = body()

@@ -331,7 +331,7 @@ describe.each([
   })
 })
 
-it("sends the provider's key where the provider has it, and nothing of the gateway's", async () => {
+it("sends the provider's key where the provider expects it, and nothing of the gateway's", async () => {
   const customer = await customerOf(json(scripts.MESSAGE))
   const anthropic = new Anthropic({
     apiKey: customer.apiKey,

@@ -91,7 +91,7 @@ describe('every method, and every route of the API', () => {
     }
   })
 
-  it('delivers behind the answers of a Worker whose client lives as long as its module', async () => {
+  it('delivers after the answers of a Worker whose client lives as long as its module', async () => {
     const { om, apiKey } = await newCustomer(url)
     const script = await bundled(
       `import { OpenMonetize } from '../../src/index.ts'

@@ -134,7 +134,7 @@ describe.each(MAJORS)('the $major major of ai', ({ model }) => {
     expect(await burned()).toBe(chat)
   })
 
-  it('bills what was delivered when the caller aborts, which no usage says', async () => {
+  it('bills the delivered output when the caller aborts, which no usage reports', async () => {
     const { stream, burned, metadata } = await wrapped([sse(words, { hang: true })])
     const abort = new AbortController()
     const reads = async () => {

@@ -89,7 +89,7 @@ describe.each([
     expect(await burned()).toBe(message)
   })
 
-  it('meters the stream helper, and what tools and thinking deliver', async () => {
+  it('meters the stream helper, and the output of tools and thinking', async () => {
     const thinking = {
       type: 'content_block_delta',
       index: 0,

@@ -141,7 +141,7 @@ describe.each([
   })
 })
 
-it('rejects what is not a client', async () => {
+it('rejects objects that are not clients', async () => {
   const { om } = await newMetered(url)
   expect(() => meter({}, om)).toThrow('@google/genai')
 })

@@ -24,7 +24,7 @@ describe('a metered call', () => {
     await expect.poll(expiry).toBeGreaterThan(Date.parse(String(before?.expires_at)))
   })
 
-  it('takes the options of the moment from a function', async () => {
+  it('reads its current options from a function', async () => {
     const { om } = await newMetered(url)
     let user_id = 'ada'
     const metering: Metering = () => ({ user_id })
@@ -44,7 +44,7 @@ describe('a metered call', () => {
     )
   })
 
-  it('does not wait for a meter that is known to be away', async () => {
+  it('does not wait for a meter that is known to be unreachable', async () => {
     const { om } = await newMetered(url, { baseUrl: 'http://127.0.0.1:1', maxRetries: 0 })
     om.track({ event_type: 'API_CALL', feature_id: 'search' })
     await expect(om.flush({ timeoutMs: 50 })).rejects.toThrow()

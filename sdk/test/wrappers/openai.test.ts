@@ -334,7 +334,7 @@ describe.each([
     })
   })
 
-  it('lets calls pass while the meter is away, and refuses them with deny', async () => {
+  it('lets calls pass while the meter is unreachable, and refuses them with deny', async () => {
     const away = await newMetered(url)
     const options = { baseUrl: 'http://127.0.0.1:1', maxRetries: 0 }
     const gone = await newMetered(url, options)
@@ -353,7 +353,7 @@ describe.each([
   })
 })
 
-it('rejects what is not a client, and unknown options', async () => {
+it('rejects objects that are not clients, and unknown options', async () => {
   const { om } = await newMetered(url)
   expect(() => Reflect.apply(meter, undefined, [{}, om])).toThrow('openai')
   expect(() => Reflect.apply(meter, undefined, [new OpenAI({ apiKey: 'k' }), {}])).toThrow('OpenMonetize')

@@ -49,7 +49,7 @@ describe('cells', () => {
     )
   })
 
-  it('are read back as they were packed, and are the only thing that packs like that', () => {
+  it('are read back as they were packed, and no other cells pack to the same bytes', () => {
     fc.assert(
       fc.property(deltas(60), (all) => {
         const cells = Cells.of(all.map(cellOf))

@@ -54,7 +54,7 @@ describe('a message', () => {
     await expectRolledUp(ledger, { events: 50 })
   })
 
-  it('tells how far the rollups have come, and up to when', async () => {
+  it('records the progress of the rollups, and the time up to which they are complete', async () => {
     const { ledger, sent } = await busyLedger()
     await use(ledger, 3)
     await deliver(sent)
@@ -87,7 +87,7 @@ describe('messages of many ledgers in one batch', () => {
 })
 
 describe('a batch of 100 messages of 50 ledgers', () => {
-  it('is a few statements in three round trips, and as many rows as it must be', async () => {
+  it('is a few statements in three round trips, with the fewest rows', async () => {
     const ledgers = await Promise.all(Array.from({ length: 50 }, () => busyLedger()))
     await Promise.all(
       ledgers.map(async ({ ledger }) => {
@@ -105,7 +105,7 @@ describe('a batch of 100 messages of 50 ledgers', () => {
 })
 
 describe('the rows of a ledger', () => {
-  it('are the same bytes whether messages come one by one, at once, or are made up for from pages', async () => {
+  it('are the same bytes whether messages come one by one, at once, or are restored from pages', async () => {
     const ways = await Promise.all([busyLedger(), busyLedger(), busyLedger()])
     for (const { ledger } of ways) for (let i = 0; i < 6; i++) await use(ledger, 20, i)
     const [oneByOne, atOnce, fromPages] = ways

@@ -73,7 +73,7 @@ function small(entry: number, more: Partial<UsageDelta> = {}): UsageDelta {
 }
 
 describe('the messages of a flush', () => {
-  it('say what its entries do, once, without a gap between them, within the size of a message', () => {
+  it('contain the usage of its entries once, without a gap between them, within the size of a message', () => {
     fc.assert(
       fc.property(deltas(300), fc.nat(3), (all, more) => {
         const to_entry = (all.at(-1)?.entry ?? 0) + more + 1
@@ -183,7 +183,7 @@ describe('a body that no ledger sent', () => {
   ])
   const good = JSON.parse(JSON.stringify(message))
 
-  it('differs from one that was', () => {
+  it('differs from one that was sent', () => {
     expect(parseUsageMessage(good).kind).toBe('message')
   })
 

@@ -88,7 +88,7 @@ describe('a price that begins later', () => {
     })
   })
 
-  it('is in the way of one that begins before it or with it, unless that one ends in time', () => {
+  it('conflicts with one that begins before it or with it, unless that one ends in time', () => {
     const scheduled = stored({ effective_from_ms: later })
     for (const effective_from_ms of [undefined, later - 1, later]) {
       const { code, words } = outcome(plan({ effective_from_ms }, [scheduled]))
@@ -166,7 +166,7 @@ describe('a price that begins in the past', () => {
     }
   })
 
-  it('is refused for a multiplier and for a beginning of names, since some of what they fit had a price', () => {
+  it('is refused for a multiplier and for a prefix, since some matching models had a price', () => {
     expect(outcome(plan({ ...past, prices: { multiplier: '0.5' } })).code).toBe('invalid_request')
     expect(outcome(plan({ ...past, model: 'my-*' })).code).toBe('invalid_request')
   })

@@ -30,7 +30,7 @@ const soon = (ms: number) => new Date(Date.now() + ms).toISOString()
 const dayIn = (days: number) => soon(days * 86_400_000).slice(0, 10)
 
 describe('a price of a customer', () => {
-  it('is answered whole, as it was written', async () => {
+  it('is returned completely, as it was written', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { api_key: key, key_id } = await createKey(customer_id, { scopes: ['pricing:write'] })
     // One o'clock in a zone an hour ahead of UTC is midnight UTC.
@@ -73,7 +73,7 @@ describe('a price of a customer', () => {
     expect(await listed(api_key)).toEqual([JSON.parse(text)])
   })
 
-  it('is what ingest burns and calculate says, to the last decimal, and both name it', async () => {
+  it('is used by ingest and calculate, to the last decimal, and both name it', async () => {
     const key = await newKey()
     const { id } = await setPrice(OVERRIDES, key, { ...HALF, prices: { multiplier: 0.85 } })
     const usage = { provider: 'OPENAI', model: 'gpt-4o-2024-11-20', input_tokens: 1001, output_tokens: 500 }
@@ -96,7 +96,7 @@ describe('a price of a customer', () => {
     expect(results).toMatchObject([{ credits_burned: 12.75425 }, { credits_burned: 12.75425 }])
   })
 
-  it('says what the seconds of a model are of, where the short form does not', async () => {
+  it("determines the medium of a model's seconds, where the short form does not", async () => {
     const key = await newKey()
     const model = unique('own-video')
     const body = { provider: 'OPENAI', model, prices: { video_seconds: { amount: '0.1', per: 1 } } }
@@ -108,7 +108,7 @@ describe('a price of a customer', () => {
     expect(await jsonOf(answer)).toMatchObject({ provider_cost_usd: 0.25, usage: { video_seconds: 2.5 } })
   })
 
-  it('holds from its first millisecond to its last', async () => {
+  it('applies from its first millisecond to its last', async () => {
     const key = await newKey()
     const from = Date.now() + 60_000
     const at = (ms: number) => costOf(key, 'gpt-4o', { at: new Date(ms).toISOString() })
@@ -122,7 +122,7 @@ describe('a price of a customer', () => {
     ])
   })
 
-  it('is closed and replaced by the next, never edited: what was stays listed and stays the price of its time', async () => {
+  it('is closed and replaced by the next, never edited: the earlier price stays listed and applies to its time', async () => {
     const key = await newKey()
     const first = await setPrice(OVERRIDES, key, HALF)
     const from = Date.now() + 60_000
@@ -137,7 +137,7 @@ describe('a price of a customer', () => {
     expect(await costOf(key, 'gpt-4o', { at: new Date(from).toISOString() })).toBe(0.004)
   })
 
-  it('in the way of another is named by its 409, and nothing has changed', async () => {
+  it('that conflicts with another is named by the 409, and nothing has changed', async () => {
     const key = await newKey()
     const later = await setPrice(OVERRIDES, key, { ...HALF, effective_from: soon(60_000) })
     const before = await listed(key)
@@ -228,7 +228,7 @@ describe('a key', () => {
 })
 
 describe('tenants', () => {
-  it("do not meet: another customer's price is not theirs, not seen and not in the way", async () => {
+  it("are separate: another customer's price does not apply, is not shown and does not conflict", async () => {
     const [mine, theirs] = [await newKey(), await newKey()]
     const theirVersion = await versionOf(theirs, 'gpt-4o')
     await setPrice(OVERRIDES, mine, { ...HALF, effective_from: soon(60_000) })
@@ -368,7 +368,7 @@ describe('a price that is refused', () => {
     expect(nearest).toContain('openai')
   })
 
-  it('comes with a key that may not', async () => {
+  it('is sent with a key without the scope', async () => {
     const { customer_id } = await createCustomer()
     const { api_key: reader } = await createKey(customer_id, { scopes: ['pricing:read'] })
     const { api_key: writer } = await createKey(customer_id, { scopes: ['pricing:write'] })
