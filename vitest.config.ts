@@ -116,6 +116,15 @@ export default defineConfig({
           globalSetup: ['sdk/test/support/setup.ts'],
         },
       },
+      {
+        test: {
+          name: 'dashboard',
+          testTimeout,
+          environment: 'node',
+          include: ['dashboard/test/**/*.test.ts'],
+          globalSetup: ['dashboard/test/support/setup.ts'],
+        },
+      },
     ],
   },
 })

@@ -2,6 +2,8 @@
  * `npm start`: does the set-up that is missing, starts the API, seeds the demo customer, and runs until Ctrl-C.
  * State survives in .wrangler/state. PORT chooses another port than 8787, STATE_DIR another place for the state.
  */
+
+import { buildStaleDashboard } from '../dashboard/build.ts'
 import { DEVELOPMENT_KEY } from '../src/api-keys/authentication/format.ts'
 import { seedDemoCustomer } from './demo-customer.ts'
 import { chosenPort, localUrl, requireFreePort, startServer } from './local-server.ts'
@@ -12,7 +14,7 @@ async function main(): Promise<number> {
   const port = chosenPort()
   await requireFreePort(port)
   holdState(localUrl(port))
-  await setUp()
+  await Promise.all([setUp(), buildStaleDashboard()])
   const server = await startServer(port)
   try {
     await seedDemoCustomer(server.url)
@@ -30,6 +32,7 @@ function welcome(url: string): string {
   const usage = `"provider":"OPENAI","model":"gpt-4o","input_tokens":1000,"output_tokens":500`
   return `
 OpenMonetize Edge is on ${url}. Ctrl-C stops it; its state stays in ${STATE}.
+The dashboard is on ${url}/dashboard/.
 
 # What the demo customer has
 curl ${url}/v1/credits/balance ${key}

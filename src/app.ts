@@ -8,6 +8,8 @@ import { burnTablesRoutes } from './burn-tables/routes.ts'
 import { movementRoutes, voidRoutes } from './credits/movement-routes.ts'
 import { creditsRoutes } from './credits/routes.ts'
 import { customersRoutes } from './customers/routes.ts'
+import { forwardToApi } from './dashboard/access.ts'
+import { dashboardRoutes } from './dashboard/routes.ts'
 import { createDispatch } from './drop-in/dispatch.ts'
 import { dropInRoutes, dropInStatusRoutes } from './drop-in/routes.ts'
 import { entitlementsRoutes } from './entitlements/routes.ts'
@@ -50,6 +52,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.onError(onError)
   app.notFound(notFound)
 
+  app.use(forwardToApi((request, env, context) => app.fetch(request, env, context)))
   app.use(requestId)
   app.use(requestLog)
   app.use(responseHeaders)
@@ -60,6 +63,8 @@ export function createApp(): OpenAPIHono<AppEnv> {
   app.route('/', healthRoutes)
   app.route('/', documentationRoutes(app))
   app.route('/', keysRoutes)
+  app.get('/dashboard', (c) => c.redirect('/dashboard/', 308))
+  app.route('/dashboard/api', dashboardRoutes)
   app.route('/v1/customers', customersRoutes)
   app.route('/v1/admin', adminRoutes)
   app.route('/', dropInRoutes(createDispatch(mountAll)))

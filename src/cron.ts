@@ -2,6 +2,7 @@ import { logFigures } from './admin/stats/figures.ts'
 import type { Bindings } from './bindings.ts'
 import { configOf } from './config.ts'
 import { type Job, runJobs } from './cron/run-jobs.ts'
+import { forgetSessions } from './dashboard/sessions.ts'
 import { RETENTION_CALLS } from './db/retention.ts'
 import { forgetAnswers } from './http/output/stored-answers.ts'
 import { forgetFlushFailures } from './ledger/flush/flush-failures.ts'
@@ -95,6 +96,14 @@ export const JOBS: readonly Job[] = [
       const { written, deleted, locked } = await rewrapDataKeys(env, now_ms, { after, reach })
       if (locked > 0) logFailure('data_keys_locked', { locked })
       if (written + deleted > 0) logInfo('data_keys_rewrapped', { written, deleted })
+    },
+  },
+  {
+    name: 'dashboard_sessions',
+    calls: 1,
+    run: async ({ env, now_ms }) => {
+      const deleted = await forgetSessions(env, now_ms)
+      if (deleted > 0) logInfo('dashboard_sessions_deleted', { deleted })
     },
   },
   { name: 'outcomes', calls: 1, run: ({ env, now_ms }) => forgetOutcomes(env, now_ms) },

@@ -1,7 +1,10 @@
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { authenticate, bearerToken } from '../api-keys/authentication/authenticate.ts'
 import { isWellFormed } from '../api-keys/authentication/format.ts'
 import { isOperatorToken } from '../api-keys/authentication/operator.ts'
+import { sessionOf } from '../api-keys/authentication/session.ts'
+import { dashboardRequestOf } from '../dashboard/access.ts'
 import type { AppEnv } from '../http/env.ts'
 import { jsonBody } from '../http/middleware/body.ts'
 import { idempotencyKey } from '../http/middleware/idempotency-key.ts'
@@ -23,6 +26,11 @@ import { statsRoutes } from './stats/routes.ts'
 
 /** Admits the operator. A customer's valid key gets 403, everything else 401, before any body is read. */
 const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
+  if (dashboardRequestOf(c)) {
+    const session = await sessionOf(c)
+    if (session instanceof Response) return session
+    return session.kind === 'operator' ? next() : operatorOnly(c)
+  }
   const token = bearerToken(c.req.header('Authorization'))
   if (token !== undefined && isOperatorToken(c.env, token)) return next()
   const key = token ?? c.req.header('X-API-Key')
@@ -35,12 +43,15 @@ const requireOperator = createMiddleware<AppEnv>(async (c, next) => {
   const refused = await authenticate(c, async () => {
     is_customer = true
   })
-  if (!is_customer) return refused
+  return is_customer ? operatorOnly(c) : refused
+})
+
+function operatorOnly(c: Context<AppEnv>): Response {
   return problem(c, {
     code: 'insufficient_scope',
     detail: 'This endpoint requires the operator token; customer API keys are not accepted.',
   })
-})
+}
 
 /** The operator's routes, mounted before `authenticate`: the operator token is not a customer's key. */
 export const adminRoutes = createRouter()

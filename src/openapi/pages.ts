@@ -35,6 +35,7 @@ ${body}
 
 /** The links of `GET /`, relative so that they also work below a path. */
 const LINKS = [
+  ['dashboard', 'dashboard/', 'Dashboard'],
   ['documentation', 'docs', 'API reference'],
   ['openapi', 'openapi.json', 'OpenAPI document'],
   ['errors', 'docs/errors', 'Error codes'],

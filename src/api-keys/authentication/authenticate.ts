@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { every } from 'hono/combine'
 import { createMiddleware } from 'hono/factory'
+import { dashboardRequestOf } from '../../dashboard/access.ts'
 import type { AppEnv } from '../../http/env.ts'
 import { jsonBody } from '../../http/middleware/body.ts'
 import { idempotencyKey } from '../../http/middleware/idempotency-key.ts'
@@ -17,10 +18,10 @@ import { logError } from '../../logging/log.ts'
 import { withPortalToken } from '../../portal-tokens/access.ts'
 import { portalBody } from '../../portal-tokens/body.ts'
 import { isPortalToken } from '../../portal-tokens/token.ts'
-import type { FoundKey } from '../record.ts'
 import { isWellFormed } from './format.ts'
-import { findApiKey, isKnownKey, noteKeyUse } from './lookup.ts'
+import { findApiKey, findKeyByHash, isKnownKey, type KeyLookup, noteKeyUse } from './lookup.ts'
 import type { Scope } from './scopes.ts'
+import { sessionOf } from './session.ts'
 
 /**
  * Authenticates a request and stores its key as `key`, or answers 401. Runs before the body is read. Limits
@@ -47,6 +48,7 @@ async function authenticateKeys(
   places: readonly (string | undefined)[],
   next: Next,
 ): Promise<Response | undefined> {
+  if (dashboardRequestOf(c)) return authenticateSession(c, next)
   // An empty value, such as that of an unset variable, counts as absent.
   const keys = new Set(places.filter((key) => key !== undefined && key !== ''))
   const [key] = keys
@@ -68,15 +70,49 @@ async function authenticateKeys(
     await withPortalToken(c, key, next)
     return undefined
   }
+  const refused = await admitApiKey(c, key)
+  if (refused) return refused
+  await next()
+  return undefined
+}
+
+/** Sets an API key as the request's `key`, or refuses it. */
+export async function admitApiKey(c: Context<AppEnv>, key: string): Promise<Response | undefined> {
   // The answer is the same for a wrong checksum and an unknown key.
   const now_ms = Date.now()
   if (!isKnownKey(key, now_ms) && !isWellFormed(key)) return unknownKey(c)
+  return admitFound(c, findApiKey(c.env, key, now_ms, lookupOf(c)), now_ms)
+}
+
+/** A dashboard's request has the identity of its session's key, as long as both last. */
+async function authenticateSession(c: Context<AppEnv>, next: Next): Promise<Response | undefined> {
+  const session = await sessionOf(c)
+  if (session instanceof Response) return session
+  if (session.kind === 'operator') return unknownKey(c)
+  const now_ms = Date.now()
+  const found = findKeyByHash(c.env, session.key_hash, now_ms, lookupOf(c))
+  const refused = await admitFound(c, found, now_ms, session.expires_at_ms)
+  if (refused) return refused
+  await next()
+  return undefined
+}
+
+function lookupOf(c: Context<AppEnv>): KeyLookup {
+  return {
+    defer: (work) => c.executionCtx.waitUntil(work),
+    admitsLookup: () => admitsLookup(c),
+    admitsStranger: () => admitsStranger(c),
+  }
+}
+
+async function admitFound(
+  c: Context<AppEnv>,
+  found: ReturnType<typeof findKeyByHash>,
+  now_ms: number,
+  session_ends_at_ms: number | null = null,
+): Promise<Response | undefined> {
   try {
-    const record = await findApiKey(c.env, key, now_ms, {
-      defer: (work) => c.executionCtx.waitUntil(work),
-      admitsLookup: () => admitsLookup(c),
-      admitsStranger: () => admitsStranger(c),
-    })
+    const record = await found
     if (record === 'limited') return tooManyRequests(c, 'address')
     if (!record) return unknownKey(c)
     if (record.revoked_at_ms !== null && record.revoked_at_ms <= now_ms) {
@@ -89,7 +125,7 @@ async function authenticateKeys(
     if (!(await admitsCustomer(c, record))) return tooManyRequests(c, 'customer')
     const { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs } = record
     noteKeyUse(c.env, key_id, now_ms, (work) => c.executionCtx.waitUntil(work))
-    const ends_at_ms = endOf(record)
+    const ends_at_ms = earlier(session_ends_at_ms, earlier(record.expires_at_ms, record.revoked_at_ms))
     c.set('key', { key_id, customer_id, mode, scopes, tier, customer_status, price_epochs, ends_at_ms })
   } catch (error) {
     logError('key_lookup_failed', error, { request_id: c.get('request_id') })
@@ -98,7 +134,6 @@ async function authenticateKeys(
       detail: 'The API key could not be checked. Retry with the same idempotency key.',
     })
   }
-  await next()
   return undefined
 }
 
@@ -174,8 +209,9 @@ function accessOf(scope: Scope): 'read' | 'write' {
 
 /** The key or token of an authenticated request. Never log it, never store it. */
 export function credentialOf(c: Context<AppEnv>): string {
-  // The operator token is checked first; an API key beside it is ignored.
-  const credential = bearerToken(c.req.header('Authorization')) ?? c.req.header('X-API-Key')
+  // The operator token is checked first; an API key beside it is ignored. A session's token is as secret as a key.
+  const credential =
+    dashboardRequestOf(c)?.session ?? bearerToken(c.req.header('Authorization')) ?? c.req.header('X-API-Key')
   if (credential === undefined) throw new Error('an authenticated request has a credential')
   return credential
 }
@@ -190,13 +226,10 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return scheme.toLowerCase() === 'bearer' && token !== '' ? token : undefined
 }
 
-/**
- * The time when the key stops working without being deleted: its expiry, or the end of its overlap with its
- * successor.
- */
-function endOf({ expires_at_ms, revoked_at_ms }: FoundKey): number | null {
-  if (expires_at_ms === null || revoked_at_ms === null) return expires_at_ms ?? revoked_at_ms
-  return Math.min(expires_at_ms, revoked_at_ms)
+/** A key stops working by itself when it expires, when its overlap with its successor ends, or with its session. */
+function earlier(one_ms: number | null, other_ms: number | null): number | null {
+  if (one_ms === null || other_ms === null) return one_ms ?? other_ms
+  return Math.min(one_ms, other_ms)
 }
 
 function unknownKey(c: Context<AppEnv>): Promise<Response> {

@@ -107,6 +107,18 @@ export async function findApiKey(
   lookup: KeyLookup,
 ): Promise<FoundKey | 'limited' | undefined> {
   const hash = hashes.get(api_key, now_ms) ?? hashApiKey(api_key)
+  const record = await findKeyByHash(env, hash, now_ms, lookup)
+  if (typeof record === 'object') hashes.set(api_key, hash, now_ms)
+  return record
+}
+
+/** `findApiKey` by the hash of the key. */
+export async function findKeyByHash(
+  env: Bindings,
+  hash: string,
+  now_ms: number,
+  lookup: KeyLookup,
+): Promise<FoundKey | 'limited' | undefined> {
   if (hash === DEVELOPMENT_KEY_HASH && configOf(env).environment !== 'development') return undefined
   const cached = known.get(hash, now_ms)
   if (cached) return cached
@@ -117,10 +129,8 @@ export async function findApiKey(
     if (!(await lookup.admitsStranger())) return 'limited'
     record = await readFromD1(env, hash, lookup.defer)
   }
-  if (record) {
-    known.set(hash, record, now_ms)
-    hashes.set(api_key, hash, now_ms)
-  } else unknown.set(hash, true, now_ms)
+  if (record) known.set(hash, record, now_ms)
+  else unknown.set(hash, true, now_ms)
   return record
 }
 

@@ -18,12 +18,15 @@ export function isOperatorToken(env: Bindings, token: string): boolean {
 }
 
 // Logged once per isolate: the operator, who gets a 401, finds the reason in the log.
-const validDigests = oncePerBindings((env): readonly Uint8Array[] =>
+/** The valid operator tokens, for the sessions of the dashboard that they began. */
+export const operatorTokens = oncePerBindings((env): readonly string[] =>
   usableSecrets(env, [env.OPERATOR_TOKEN, env.OPERATOR_TOKEN_NEXT], {
     development_value: DEVELOPMENT_OPERATOR_TOKEN,
     onRefused: (reason) => logFailure('operator_token_refused', { reason }),
-  }).map(digest),
+  }),
 )
+
+const validDigests = oncePerBindings((env): readonly Uint8Array[] => operatorTokens(env).map(digest))
 
 function digest(text: string): Uint8Array {
   return createHash('sha256').update(text).digest()

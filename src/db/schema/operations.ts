@@ -51,6 +51,25 @@ export const auditLog = sqliteTable(
   ],
 )
 
+/** Sessions of the dashboard, whose tokens are in cookies. They end with their key. */
+export const dashboardSessions = sqliteTable(
+  'dashboard_sessions',
+  {
+    /** SHA-256 of the token, hex. */
+    session_hash: text().primaryKey(),
+    /** A key's id, or `operator`. */
+    owner: text().notNull(),
+    /** HMAC-SHA-256 of the operator token under the session's token; null for a key. */
+    operator_mac: text(),
+    created_at_ms: integer().notNull(),
+    expires_at_ms: integer().notNull(),
+  },
+  (table) => [
+    index('dashboard_sessions_owner').on(table.owner, table.created_at_ms),
+    index('dashboard_sessions_end').on(table.expires_at_ms),
+  ],
+)
+
 /** The number of requests by hour and outcome, for an operator's alerts. Kept for 30 days. */
 export const outcomeCounts = sqliteTable(
   'outcome_counts',

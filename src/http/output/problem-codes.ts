@@ -14,7 +14,7 @@ export const PROBLEMS = {
   insufficient_scope: { status: 403, title: 'The API key may not do this' },
   customer_mismatch: { status: 403, title: "Another customer's id" },
   customer_suspended: { status: 403, title: 'The customer is suspended' },
-  origin_not_allowed: { status: 403, title: 'The page may not use this portal token' },
+  origin_not_allowed: { status: 403, title: 'The request is from a page of another origin' },
   feature_not_allowed: { status: 403, title: 'The feature is not allowed' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'The method is not allowed' },

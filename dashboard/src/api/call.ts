@@ -1,0 +1,170 @@
+import type { paths } from '../../../sdk/src/api.ts'
+import { type Exact, parseExactly } from './exact-json.ts'
+
+/**
+ * Calls of the API with the session of the page. Paths, parameters, bodies and answers have the types of the OpenAPI
+ * document, as the SDK has them; numbers of answers are `Decimal`.
+ */
+
+const BASE = '/dashboard/api'
+
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
+type PathOf<M extends Method> = {
+  [P in keyof paths]: paths[P] extends { readonly [K in M]: object } ? P : never
+}[keyof paths]
+type Operation<P extends keyof paths, M extends Method> = paths[P] extends { readonly [K in M]: infer O }
+  ? O
+  : never
+type Json<R> = R extends { content: { 'application/json': infer A } } ? A : never
+
+export type AnswerOf<P extends keyof paths, M extends Method = 'get'> =
+  Operation<P, M> extends { responses: infer R } ? Exact<Json<R[keyof R & (200 | 201)]>> : never
+
+/** A row of a list. */
+export type RowOf<P extends keyof paths> =
+  AnswerOf<P> extends { readonly data: readonly (infer Row)[] } ? Row : never
+
+type Parameters<O, K extends 'query' | 'path'> = O extends { parameters: { [Key in K]?: infer V } }
+  ? V
+  : never
+
+type QueryOf<P extends keyof paths, M extends Method> = Parameters<Operation<P, M>, 'query'>
+type BodyOf<P extends keyof paths, M extends Method> =
+  Operation<P, M> extends { requestBody?: { content: { 'application/json': infer B } } } ? Loose<B> : never
+
+/** Amounts are sent as decimal strings, which the API takes for every amount. */
+type Loose<T> = T extends number
+  ? number | string
+  : T extends readonly (infer U)[]
+    ? readonly Loose<U>[]
+    : T extends object
+      ? { readonly [K in keyof T]?: Loose<T[K]> | undefined }
+      : T
+
+interface Options<P extends keyof paths, M extends Method> {
+  /** The values of `{…}` in the path. */
+  readonly path?: Readonly<Record<string, string>>
+  readonly query?: QueryOf<P, M>
+  readonly body?: BodyOf<P, M>
+  /** Makes a repeat of a change answer as the first one did. */
+  readonly idempotency_key?: string
+  readonly signal?: AbortSignal
+}
+
+/** A problem document of the API, or a failure to reach it. */
+export class ApiProblem extends Error {
+  readonly status: number
+  readonly code: string
+  readonly request_id: string | undefined
+  readonly errors: readonly { readonly path: string; readonly message: string }[]
+
+  constructor(status: number, document: ProblemDocument) {
+    super(document.detail ?? document.title ?? `The API answered ${status}.`)
+    this.status = status
+    this.code = document.code ?? 'unknown'
+    this.request_id = document.request_id
+    this.errors = document.errors ?? []
+  }
+}
+
+interface ProblemDocument {
+  readonly title?: string
+  readonly detail?: string
+  readonly code?: string
+  readonly request_id?: string
+  readonly errors?: readonly { readonly path: string; readonly message: string }[]
+}
+
+/** Called when a session has ended. */
+let onSignedOut: (detail: string) => void = () => {}
+export function whenSignedOut(handler: (detail: string) => void): void {
+  onSignedOut = handler
+}
+
+export async function call<M extends Method, P extends PathOf<M>>(
+  method: M,
+  path: P,
+  options: Options<P, M> = {},
+): Promise<AnswerOf<P, M>> {
+  const response = await send(method, pathOf(path, options), options)
+  const text = await response.text()
+  return (text === '' ? undefined : parseExactly(text)) as AnswerOf<P, M>
+}
+
+/** A read in another format than JSON, such as `text/csv`. */
+export async function download<P extends PathOf<'get'>>(
+  path: P,
+  accept: string,
+  options: Options<P, 'get'> = {},
+): Promise<Blob> {
+  return (await send('get', pathOf(path, options), { ...options, accept })).blob()
+}
+
+/** The sign-in routes, which are not a part of the public API. */
+export async function callSession<A>(method: Method, body?: object): Promise<A> {
+  const response = await send(method, '/session', { body }, false)
+  const text = await response.text()
+  return (text === '' ? undefined : JSON.parse(text)) as A
+}
+
+interface Sent {
+  readonly body?: unknown
+  readonly idempotency_key?: string
+  readonly signal?: AbortSignal
+  readonly accept?: string
+}
+
+async function send(
+  method: Method,
+  path: string,
+  { body, idempotency_key, signal, accept = 'application/json' }: Sent,
+  ends_session = true,
+): Promise<Response> {
+  const headers = new Headers({ Accept: accept })
+  if (body !== undefined) headers.set('Content-Type', 'application/json')
+  if (idempotency_key !== undefined) headers.set('Idempotency-Key', idempotency_key)
+  const init: RequestInit = {
+    method: method.toUpperCase(),
+    headers,
+    credentials: 'same-origin',
+    cache: 'no-store',
+  }
+  if (body !== undefined) init.body = JSON.stringify(body)
+  if (signal) init.signal = signal
+  const response = await fetch(BASE + path, init).catch((error: unknown) => {
+    if (signal?.aborted) throw error
+    throw new ApiProblem(0, {
+      code: 'unreachable',
+      detail: 'The API could not be reached. Check the connection.',
+    })
+  })
+  if (response.ok) return response
+  const problem = new ApiProblem(response.status, await documentOf(response))
+  if (response.status === 401 && ends_session) onSignedOut(problem.message)
+  throw problem
+}
+
+async function documentOf(response: Response): Promise<ProblemDocument> {
+  try {
+    return (await response.json()) as ProblemDocument
+  } catch {
+    return {}
+  }
+}
+
+function pathOf(
+  path: string,
+  {
+    path: values = {},
+    query = {},
+  }: { readonly path?: Readonly<Record<string, string>>; readonly query?: unknown },
+): string {
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ''))
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(Object(query))) {
+    for (const item of [value].flat())
+      if (item !== undefined && item !== '') search.append(name, String(item))
+  }
+  const text = search.toString()
+  return text === '' ? filled : `${filled}?${text}`
+}

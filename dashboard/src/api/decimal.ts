@@ -1,0 +1,70 @@
+/**
+ * A number of the API, as its digits. The dashboard never turns an amount into a float: it shows the digits that the API
+ * sent, and adds and compares them as integers.
+ */
+export type Decimal = string & { readonly __decimal: true }
+
+/** The fraction digits of sums and comparisons: USD have up to 12. */
+const PLACES = 12
+
+export const ZERO = decimal('0')
+
+/** Throws for a text that is not a number in plain digits. */
+export function decimal(text: string): Decimal {
+  if (!isDecimal(text)) throw new Error(`"${text}" is not a decimal number`)
+  return text
+}
+
+export function isDecimal(text: string): text is Decimal {
+  return /^-?\d+(\.\d{1,12})?$/.test(text)
+}
+
+export function sum(amounts: readonly Decimal[]): Decimal {
+  return fromScaled(amounts.reduce((total, amount) => total + scaled(amount), 0n))
+}
+
+export function subtract(from: Decimal, amount: Decimal): Decimal {
+  return fromScaled(scaled(from) - scaled(amount))
+}
+
+/** Negative, 0 or positive, for `sort`. */
+export function compare(one: Decimal, other: Decimal): number {
+  const difference = scaled(one) - scaled(other)
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0
+}
+
+export function isZero(amount: Decimal): boolean {
+  return scaled(amount) === 0n
+}
+
+/** Only for geometry: how much of `whole` a part is, 0 to 1. */
+export function share(part: Decimal, whole: Decimal): number {
+  const [of, all] = [scaled(part), scaled(whole)]
+  if (all <= 0n || of <= 0n) return 0
+  return of >= all ? 1 : Number((of * 100_000n) / all) / 100_000
+}
+
+/** The larger of some amounts, at least 0. */
+export function largest(amounts: readonly Decimal[]): Decimal {
+  return amounts.reduce((most, amount) => (compare(amount, most) > 0 ? amount : most), ZERO)
+}
+
+/** All digits, the whole part in groups of three. */
+export function grouped(amount: Decimal): string {
+  const [whole = '', fraction] = amount.split('.')
+  const spaced = whole.replace(/\B(?=(\d{3})+$)/g, ',')
+  return fraction === undefined ? spaced : `${spaced}.${fraction}`
+}
+
+function scaled(amount: Decimal): bigint {
+  const [whole = '', fraction = ''] = amount.replace('-', '').split('.')
+  const digits = BigInt(whole + fraction.padEnd(PLACES, '0'))
+  return amount.startsWith('-') ? -digits : digits
+}
+
+function fromScaled(value: bigint): Decimal {
+  const digits = (value < 0n ? -value : value).toString().padStart(PLACES + 1, '0')
+  const fraction = digits.slice(-PLACES).replace(/0+$/, '')
+  const whole = digits.slice(0, -PLACES)
+  return decimal(`${value < 0n ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`)
+}

@@ -1,0 +1,161 @@
+import type { ComponentChildren, TargetedEvent, TargetedSubmitEvent, VNode } from 'preact'
+import { useId, useState } from 'preact/hooks'
+import type { ApiProblem } from '../api/call.ts'
+import { problemOf } from '../api/use-api.ts'
+import { Problem } from './problem.tsx'
+
+interface FormProps {
+  readonly label: string
+  readonly submit: string
+  /** Sends the change. `key` is the same for a repeat after a failure, so that nothing is done twice. */
+  readonly onSubmit: (fields: Fields, key: string) => Promise<void>
+  readonly children: ComponentChildren
+  readonly danger?: boolean
+}
+
+/** The values of a form by name; an empty field is absent. */
+export type Fields = Readonly<Record<string, string | undefined>>
+
+/** A form that sends one change, shows what the API refused, and is not sent twice. */
+export function Form({ label, submit, onSubmit, children, danger = false }: FormProps): VNode {
+  const [problem, setProblem] = useState<ApiProblem>()
+  const [is_busy, setBusy] = useState(false)
+  const [key, setKey] = useState(() => crypto.randomUUID())
+  const [sent, setSent] = useState('')
+  const send = async (event: TargetedSubmitEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    if (is_busy) return
+    const form = event.currentTarget
+    const fields = fieldsOf(form)
+    // Another content is another request, and needs another key.
+    const content = JSON.stringify(fields)
+    const used = sent === '' || sent === content ? key : crypto.randomUUID()
+    setSent(content)
+    setKey(used)
+    setBusy(true)
+    setProblem(undefined)
+    try {
+      await onSubmit(fields, used)
+      setKey(crypto.randomUUID())
+      setSent('')
+      form.reset()
+    } catch (error) {
+      setProblem(problemOf(error))
+    } finally {
+      setBusy(false)
+    }
+  }
+  return (
+    <form aria-label={label} onSubmit={send} noValidate={false}>
+      <div class="fields">{children}</div>
+      <Problem problem={problem} />
+      <button type="submit" class={danger ? 'danger' : undefined} disabled={is_busy} aria-busy={is_busy}>
+        {is_busy ? 'Sending…' : submit}
+      </button>
+    </form>
+  )
+}
+
+function fieldsOf(form: HTMLFormElement): Fields {
+  const entries = [...new FormData(form)].map(([name, value]) => [name, String(value).trim()] as const)
+  return Object.fromEntries(entries.filter(([, value]) => value !== ''))
+}
+
+interface InputProps {
+  readonly label: string
+  readonly hint?: string
+  readonly name: string
+  readonly type?: 'date' | 'email' | 'number' | 'password' | 'text'
+  readonly value?: string
+  readonly required?: boolean
+  readonly placeholder?: string
+  readonly pattern?: string
+  readonly inputMode?: 'decimal' | 'numeric'
+  readonly min?: string | number
+  readonly max?: string | number
+  readonly maxLength?: number
+  readonly spellcheck?: boolean
+  /** Called with the new value when it was changed. */
+  readonly onValue?: (value: string) => void
+}
+
+export function Input({ label, hint, onValue, type = 'text', ...input }: InputProps): VNode {
+  const id = useId()
+  const attributes = {
+    id,
+    autocomplete: 'off',
+    ...(hint !== undefined && { 'aria-describedby': `${id}-hint` }),
+    ...(onValue && {
+      onChange: ({ currentTarget }: TargetedEvent<HTMLInputElement>) => onValue(currentTarget.value),
+    }),
+    ...input,
+  } as const
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {inputOf(type, attributes)}
+      {hint !== undefined && (
+        <span id={`${id}-hint`} class="quiet">
+          {hint}
+        </span>
+      )}
+    </div>
+  )
+}
+
+/** A field for an amount: plain digits, as many as the API takes. */
+export function AmountInput(props: InputProps): VNode {
+  return <Input inputMode="decimal" pattern="-?[0-9]+([.][0-9]{1,12})?" {...props} />
+}
+
+type Attributes = Omit<InputProps, 'label' | 'hint' | 'onValue' | 'type'> & {
+  readonly id: string
+  readonly autocomplete: 'off'
+  readonly 'aria-describedby'?: string
+  readonly onChange?: (event: TargetedEvent<HTMLInputElement>) => void
+}
+
+/** Which attributes an input may have depends on its type, so each type is an element of its own. */
+function inputOf(type: NonNullable<InputProps['type']>, attributes: Attributes): VNode {
+  switch (type) {
+    case 'date':
+      return <input type="date" {...attributes} />
+    case 'email':
+      return <input type="email" {...attributes} />
+    case 'number':
+      return <input type="number" {...attributes} />
+    case 'password':
+      return <input type="password" {...attributes} />
+    case 'text':
+      return <input type="text" {...attributes} />
+  }
+}
+
+interface SelectProps {
+  readonly label: string
+  readonly name: string
+  readonly options: readonly (readonly [value: string, text: string])[]
+  readonly value?: string
+  /** Called with the new value when it was changed. */
+  readonly onValue?: (value: string) => void
+}
+
+export function Select({ label, name, options, value, onValue }: SelectProps): VNode {
+  const id = useId()
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <select
+        id={id}
+        name={name}
+        {...(onValue && { onChange: ({ currentTarget }) => onValue(currentTarget.value) })}
+      >
+        {options.map(([option, text]) => (
+          <option key={option} value={option} selected={option === value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </div>
+  )
+}

@@ -1,0 +1,48 @@
+import type { ComponentChildren, VNode } from 'preact'
+
+export interface Column<R> {
+  readonly title: string
+  readonly cell: (row: R) => ComponentChildren
+  /** Amounts and counts are aligned at their end. */
+  readonly numeric?: boolean
+}
+
+interface TableProps<R> {
+  /** Says what the rows are; shown to screen readers only, because the page has a heading. */
+  readonly caption: string
+  readonly columns: readonly Column<R>[]
+  readonly rows: readonly R[]
+  readonly rowKey: (row: R, index: number) => string
+}
+
+/** A table that scrolls sideways in its own box on narrow screens; the box takes the focus, so that keys scroll it. */
+export function Table<R>({ caption, columns, rows, rowKey }: TableProps<R>): VNode {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must take the focus (WCAG 2.1.1)
+    <section class="scroll" tabIndex={0} aria-label={caption}>
+      <table>
+        <caption class="hidden">{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map(({ title, numeric }) => (
+              <th key={title} scope="col" class={numeric ? 'numeric' : undefined}>
+                {title === '' ? <span class="hidden">Actions</span> : title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, index) => (
+            <tr key={rowKey(row, index)}>
+              {columns.map(({ title, cell, numeric }) => (
+                <td key={title} class={numeric ? 'numeric' : undefined}>
+                  {cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  )
+}

@@ -1,0 +1,164 @@
+import { useSignal } from '@preact/signals'
+import type { ComponentType, VNode } from 'preact'
+import { useEffect, useErrorBoundary, useState } from 'preact/hooks'
+import { problemOf } from '../api/use-api.ts'
+import { Problem } from '../components/problem.tsx'
+import { href, route } from '../router.ts'
+import { readSession, type Session, session, signOut } from '../session.ts'
+import { CUSTOMER_PAGES, OPERATOR_PAGES, type PageEntry, type Section } from './navigation.ts'
+import { SignIn } from './sign-in.tsx'
+import { nextTheme, theme } from './theme.ts'
+
+export function App(): VNode {
+  const problem = useSignal<ReturnType<typeof problemOf> | undefined>(undefined)
+  const read = () => {
+    problem.value = undefined
+    readSession().catch((error: unknown) => {
+      problem.value = problemOf(error)
+    })
+  }
+  useEffect(read, [])
+  const current = session.value
+  if (problem.value) {
+    return (
+      <main class="sign-in">
+        <h1>OpenMonetize Edge</h1>
+        <Problem problem={problem.value} retry={read} />
+      </main>
+    )
+  }
+  if (current === undefined)
+    return (
+      <p class="loading" role="status">
+        Loading…
+      </p>
+    )
+  if (current === null) return <SignIn />
+  return <Shell session={current} />
+}
+
+function Shell({ session: current }: { readonly session: Session }): VNode {
+  const sections = current.kind === 'operator' ? OPERATOR_PAGES : CUSTOMER_PAGES
+  const is_open = useSignal(false)
+  const { path } = route.value
+  useEffect(() => {
+    is_open.value = false
+  }, [path])
+  return (
+    <div class="shell">
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
+        Skip to the content
+      </button>
+      <header class="bar">
+        <button
+          type="button"
+          class="menu secondary"
+          aria-expanded={is_open.value}
+          aria-controls="navigation"
+          onClick={() => {
+            is_open.value = !is_open.value
+          }}
+        >
+          Menu
+        </button>
+        <a class="brand" href={href('/')}>
+          OpenMonetize Edge
+        </a>
+        <Identity session={current} />
+        <button
+          type="button"
+          class="secondary"
+          onClick={nextTheme}
+          aria-label={`Colours: ${theme.value}. Change`}
+        >
+          {theme.value}
+        </button>
+        <button type="button" class="secondary" onClick={() => void signOut()}>
+          Sign out
+        </button>
+      </header>
+      <nav id="navigation" class={is_open.value ? 'open' : ''} aria-label="Pages">
+        {sections.map((section) => (
+          <NavigationSection key={section.title} section={section} path={path} />
+        ))}
+      </nav>
+      <main id="main" tabIndex={-1} data-path={path}>
+        <Outlet key={path} entry={pageOf(sections, path)} />
+      </main>
+    </div>
+  )
+}
+
+function Identity({ session: current }: { readonly session: Session }): VNode {
+  if (current.kind === 'operator') return <span class="identity">Operator</span>
+  const { customer, mode } = current
+  return (
+    <span class="identity">
+      {customer.name}
+      {mode === 'test' && <span class="badge">test</span>}
+      {customer.status !== 'ACTIVE' && (
+        <span class="badge danger">{customer.status.toLowerCase()}: read only</span>
+      )}
+    </span>
+  )
+}
+
+function NavigationSection({ section, path }: { readonly section: Section; readonly path: string }): VNode {
+  return (
+    <>
+      <h2>{section.title}</h2>
+      <ul>
+        {section.pages
+          .filter(({ path: page }) => !page.includes(':'))
+          .map((page) => (
+            <li key={page.path}>
+              <a href={href(page.path)} aria-current={isOpen(page, path) ? 'page' : undefined}>
+                {page.title}
+              </a>
+            </li>
+          ))}
+      </ul>
+    </>
+  )
+}
+
+function isOpen({ path: page }: PageEntry, path: string): boolean {
+  return page === path || (page !== '/' && path.startsWith(`${page}/`))
+}
+
+/** A path with an id, `/customers/:id`, is a page without an entry of its own. */
+function pageOf(sections: readonly Section[], path: string): PageEntry | undefined {
+  const pages = sections.flatMap((section) => section.pages)
+  const pattern = path.replace(/^(\/[^/]+)\/.+$/, '$1/:id')
+  return pages.find((page) => page.path === path) ?? pages.find((page) => page.path === pattern)
+}
+
+function Outlet({ entry }: { readonly entry: PageEntry | undefined }): VNode {
+  const [page, setPage] = useState<{ readonly of: PageEntry; readonly View: ComponentType }>()
+  const [error, setError] = useState<unknown>()
+  const [broken] = useErrorBoundary()
+  useEffect(() => {
+    entry?.load().then(({ default: View }) => setPage({ of: entry, View }), setError)
+  }, [entry])
+  if (!entry) {
+    return (
+      <>
+        <h1>There is no such page</h1>
+        <p>
+          <a href={href('/')}>To the start</a>
+        </p>
+      </>
+    )
+  }
+  // After a deployment, the files of the old page are gone: a reload gets the new ones.
+  if (error !== undefined || broken !== undefined) {
+    return <Problem problem={problemOf(error ?? broken)} retry={() => location.reload()} />
+  }
+  if (page?.of !== entry)
+    return (
+      <p class="loading" role="status">
+        Loading…
+      </p>
+    )
+  return <page.View />
+}

@@ -1,0 +1,58 @@
+import type { VNode } from 'preact'
+import { useState } from 'preact/hooks'
+import type { ApiProblem } from '../api/call.ts'
+import { problemOf } from '../api/use-api.ts'
+import { Form, Input } from '../components/form.tsx'
+import { Problem } from '../components/problem.tsx'
+import { demo, ended, signIn } from '../session.ts'
+
+export function SignIn(): VNode {
+  const [problem, setProblem] = useState<ApiProblem>()
+  const use = (credential: string) =>
+    signIn(credential).catch((error: unknown) => setProblem(problemOf(error)))
+  return (
+    <main class="sign-in">
+      <h1>OpenMonetize Edge</h1>
+      <p class="quiet">See what burned the credits, what each charge is made of, and when they run out.</p>
+      {ended.value !== null && (
+        <p class="notice" role="status">
+          {ended.value}
+        </p>
+      )}
+      <section class="card" aria-label="Sign in">
+        <Form label="Sign in" submit="Sign in" onSubmit={({ credential = '' }) => signIn(credential)}>
+          <Input
+            label="API key or operator token"
+            name="credential"
+            type="password"
+            spellcheck={false}
+            maxLength={1000}
+            hint="It is sent once and not stored: this browser gets a session of 12 hours, which ends with the key."
+            required
+          />
+        </Form>
+      </section>
+      {demo.value && (
+        <section class="card" aria-label="Development">
+          <h2>This is a development server</h2>
+          <div class="actions">
+            <button type="button" class="secondary" onClick={() => demo.value && use(demo.value.api_key)}>
+              Use the demo customer
+            </button>
+            <button
+              type="button"
+              class="secondary"
+              onClick={() => demo.value && use(demo.value.operator_token)}
+            >
+              Use the operator
+            </button>
+          </div>
+          <Problem problem={problem} />
+        </section>
+      )}
+      <p class="quiet">
+        <a href="/docs">API reference</a>
+      </p>
+    </main>
+  )
+}

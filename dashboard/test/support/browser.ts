@@ -1,0 +1,173 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import type { AxeResults } from 'axe-core'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, inject } from 'vitest'
+import { parseExactly } from '../../src/api/exact-json.ts'
+
+const shared = inject('dashboard')
+
+/** The address of the server. */
+export const URL_OF_SERVER = shared?.url ?? ''
+export const OPERATOR_TOKEN = 'dev-operator-token'
+
+export const describeInBrowser = describe.skipIf(shared === null)
+
+let browser: Browser | undefined
+
+/** Connects a test file to the browser that all files share. */
+export function useBrowser(): void {
+  beforeAll(async () => {
+    if (shared) browser = await chromium.connect(shared.browser)
+  })
+  afterAll(() => browser?.close())
+}
+
+export interface Opened {
+  readonly page: Page
+  /** Fails if the page logged an error, broke its policy, or sent a request to another origin. */
+  readonly expectQuiet: () => void
+  readonly close: () => Promise<void>
+}
+
+interface OpenOptions {
+  /** Signs in with this key or token. */
+  readonly credential?: string
+  readonly width?: number
+  readonly colours?: 'light' | 'dark'
+  /** The fragment, such as `/usage`. */
+  readonly at?: string
+  /** Statuses that the test provokes; the browser logs each failed request. */
+  readonly expected?: readonly number[]
+}
+
+/** Opens the dashboard in a context of its own. */
+export async function openDashboard({
+  credential,
+  width = 1440,
+  colours = 'light',
+  at = '/',
+  expected = [],
+}: OpenOptions = {}): Promise<Opened> {
+  if (!browser) throw new Error('useBrowser() was not called')
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme: colours,
+    reducedMotion: 'reduce',
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+  })
+  const page = await context.newPage()
+  const faults: string[] = []
+  page.on('pageerror', (error) => faults.push(String(error)))
+  page.on('dialog', (dialog) => {
+    faults.push(`a dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  page.on('console', (message) => {
+    const text = message.text()
+    const is_expected = expected.some((status) => text.includes(`status of ${status}`))
+    if (message.type() === 'error' && !is_expected) faults.push(text)
+  })
+  page.on('request', (request) => {
+    const { origin } = new URL(request.url())
+    if (origin !== URL_OF_SERVER) faults.push(`a request to ${request.url()}`)
+  })
+  await page.goto(`${URL_OF_SERVER}/dashboard/`)
+  if (credential !== undefined) {
+    await signIn(page, credential)
+    await goTo(page, at)
+  }
+  return {
+    page,
+    expectQuiet: () => expect(faults).toEqual([]),
+    close: () => context.close(),
+  }
+}
+
+export async function signIn(page: Page, credential: string): Promise<void> {
+  await page.getByLabel('API key or operator token').fill(credential)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+  await page.locator('main#main').waitFor()
+  await loaded(page)
+}
+
+/** Opens a page of the dashboard and waits until all of it has loaded. */
+export async function goTo(page: Page, at: string): Promise<void> {
+  await page.evaluate((fragment) => {
+    location.hash = fragment
+  }, at)
+  await page.waitForFunction(
+    (path) => document.querySelector('main')?.dataset.path === path,
+    at.split('?')[0] ?? at,
+  )
+  await loaded(page)
+}
+
+export async function loaded(page: Page): Promise<void> {
+  await page.waitForFunction(
+    () => document.querySelector('h1') !== null && document.querySelector('.loading') === null,
+  )
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** The violations of the WCAG and of good practice on a page, one line each. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  const results = (await page.evaluate('axe.run()')) as AxeResults
+  return results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+}
+
+/** Fails if the page is wider than its window, so that it scrolls sideways. */
+export async function expectFits(page: Page): Promise<void> {
+  const excess = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  )
+  expect(excess, 'pixels beyond the window').toBeLessThanOrEqual(0)
+}
+
+const SCREENSHOTS = path.join(import.meta.dirname, '../../../docs/dashboard')
+
+/** Writes a picture of the guide with `SCREENSHOTS=1`; otherwise a test run changes no file. */
+export async function picture(page: Page, name: string): Promise<void> {
+  if (process.env.SCREENSHOTS === undefined) return
+  mkdirSync(SCREENSHOTS, { recursive: true })
+  await page.screenshot({ path: path.join(SCREENSHOTS, `${name}.png`), fullPage: true })
+}
+
+export interface Customer {
+  readonly customer_id: string
+  readonly api_key: string
+  readonly email: string
+}
+
+let made = 0
+
+export async function newCustomer(
+  given: { readonly name?: string; readonly email?: string; readonly tier?: string } = {},
+): Promise<Customer> {
+  made += 1
+  const email = `dashboard-${process.pid}-${Date.now()}-${made}@example.com`
+  const body = { name: 'A customer', email, tier: 'ENTERPRISE', ...given }
+  const registered = await api('POST', '/v1/customers/register', { key: OPERATOR_TOKEN, body })
+  return { ...Object(registered), email: body.email }
+}
+
+interface ApiOptions {
+  readonly key: string
+  readonly body?: object
+}
+
+/** Asks the API as a client with a key does. Numbers of the answer are their digits. Throws if it refuses. */
+export async function api(method: string, place: string, { key, body }: ApiOptions): Promise<unknown> {
+  const response = await fetch(URL_OF_SERVER + place, {
+    method,
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${method} ${place} answered ${response.status}: ${text}`)
+  return text === '' ? undefined : parseExactly(text)
+}

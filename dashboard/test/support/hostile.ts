@@ -1,0 +1,60 @@
+import { api, type Customer, newCustomer } from './browser.ts'
+
+/** What a hostile text leaves behind if a page runs it or takes it for markup. */
+export const MARKS = { global: 'hostile_ran', element: 'hostile' } as const
+
+const RUN = `window.${MARKS.global}=1`
+
+/** Texts that break out of markup, attributes, addresses and templates. */
+const TEXTS = [
+  `<img src=x data-${MARKS.element} onerror="${RUN}">`,
+  `"><script data-${MARKS.element}>${RUN}</script>`,
+  `javascript:${RUN}//`,
+  `' onmouseover='${RUN}' data-${MARKS.element}='`,
+  `\${${RUN}}{{${RUN}}}`,
+] as const
+
+let prepared: Promise<Customer> | undefined
+
+/** A customer all of whose texts are hostile, with something on every page. */
+export function hostileCustomer(): Promise<Customer> {
+  prepared ??= prepare()
+  return prepared
+}
+
+async function prepare(): Promise<Customer> {
+  const customer = await newCustomer({ name: TEXTS[0] })
+  const { api_key: key } = customer
+  const events = TEXTS.flatMap((text, index) => [
+    {
+      event_type: 'TOKEN_USAGE',
+      feature_id: text,
+      user_id: text,
+      provider: 'OPENAI',
+      model: 'gpt-4o',
+      input_tokens: 1_000 + index,
+      output_tokens: 500,
+      metadata: { [text]: text },
+    },
+    // A model without a price is recorded and listed.
+    {
+      event_type: 'TOKEN_USAGE',
+      feature_id: 'chat',
+      team_id: text,
+      provider: 'OPENAI',
+      model: text,
+      input_tokens: 1,
+    },
+  ])
+  await api('POST', '/v1/events/ingest', { key, body: { events } })
+  await api('POST', '/v1/credits/grant', {
+    key,
+    body: { amount: 7.000001, user_id: TEXTS[0], reason: TEXTS[1], metadata: { [TEXTS[2]]: TEXTS[3] } },
+  })
+  await api('PATCH', `/v1/users/${encodeURIComponent(TEXTS[0])}`, {
+    key,
+    body: { metadata: { note: TEXTS[1] } },
+  })
+  await api('POST', '/v1/api-keys', { key, body: { name: TEXTS[1] } })
+  return customer
+}

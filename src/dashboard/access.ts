@@ -1,0 +1,70 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import { getCookie } from 'hono/cookie'
+import { createMiddleware } from 'hono/factory'
+import type { AppEnv } from '../http/env.ts'
+
+/**
+ * Requests of the dashboard. `/dashboard/api/v1/…` is `/v1/…` of the same app with the session of the cookie in place of
+ * an API key, so that scopes, limits, logs and audit records are the same. `/v1/…` itself never reads a cookie.
+ */
+
+const COOKIE = 'om_session'
+const PREFIX = '/dashboard/api'
+
+/** The session cookie of a request, which the browser sends to no other origin's pages. */
+export const SESSION_COOKIE = {
+  name: COOKIE,
+  options: { prefix: 'host', path: '/', secure: true, httpOnly: true, sameSite: 'Strict' },
+} as const
+
+/** A request of the dashboard to the API. */
+interface DashboardRequest {
+  /** Undefined without a cookie. */
+  readonly session: string | undefined
+  readonly is_own_page: boolean
+}
+
+/** The inner requests. No client can make an entry: the key is the request object itself. */
+const requests = new WeakMap<Request, DashboardRequest>()
+
+/** The dashboard's request that this one was forwarded from; undefined for all others. */
+export function dashboardRequestOf(c: Context<AppEnv>): DashboardRequest | undefined {
+  return requests.get(c.req.raw)
+}
+
+export function sessionTokenOf(c: Context<AppEnv>): string | undefined {
+  return getCookie(c, COOKIE, 'host')
+}
+
+/** Whether a request may come from a page of this origin, and no other. Browsers send `Origin` with every change. */
+export function isOwnPage(c: Context<AppEnv>): boolean {
+  const site = c.req.header('Sec-Fetch-Site')
+  if (site !== undefined && site !== 'same-origin') return false
+  const origin = c.req.header('Origin')
+  if (origin === undefined) return c.req.method === 'GET' || c.req.method === 'HEAD'
+  return origin === new URL(c.req.url).origin
+}
+
+/**
+ * Forwards `/dashboard/api/v1/…` to `/v1/…`. Runs before all other middleware, so that a request is logged and counted
+ * once, as the route that it reaches. Keys in its headers do not count: a page of the dashboard sends none.
+ */
+export function forwardToApi(
+  fetch: (
+    request: Request,
+    env: AppEnv['Bindings'],
+    context: Context<AppEnv>['executionCtx'],
+  ) => Response | Promise<Response>,
+): MiddlewareHandler<AppEnv> {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const { path, raw } = c.req
+    if (!path.startsWith(`${PREFIX}/v1/`)) return next()
+    const url = new URL(raw.url)
+    url.pathname = url.pathname.slice(PREFIX.length)
+    const headers = new Headers(raw.headers)
+    for (const name of ['Cookie', 'Authorization', 'X-API-Key', 'Origin']) headers.delete(name)
+    const inner = new Request(new Request(url, raw), { headers })
+    requests.set(inner, { session: sessionTokenOf(c), is_own_page: isOwnPage(c) })
+    return fetch(inner, c.env, c.executionCtx)
+  })
+}

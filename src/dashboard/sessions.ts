@@ -1,0 +1,130 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Bindings } from '../bindings.ts'
+import type { Mode } from '../db/schema.ts'
+
+/**
+ * Sessions of the dashboard. A session is 256 random bits in a cookie; D1 has only their SHA-256. It belongs to an API
+ * key or to the operator, may do what those may do, and ends with them: every use reads the key's row, and an operator's
+ * session has a MAC of the operator token that only this session and that token can repeat.
+ */
+
+export const SESSION_MS = 12 * 3_600_000
+/** The sessions of one key, or of the operator. The oldest ends when another one begins. */
+export const MAX_SESSIONS = 20
+const TOKEN = /^[A-Za-z0-9_-]{43}$/
+const OPERATOR = 'operator'
+
+export type SessionOwner =
+  | { readonly kind: 'key'; readonly key_id: string }
+  | { readonly kind: 'operator'; readonly token: string }
+
+export type Session =
+  | {
+      readonly kind: 'key'
+      readonly key_id: string
+      readonly key_hash: string
+      readonly mode: Mode
+      /** Separated by spaces. */
+      readonly scopes: string
+      readonly expires_at_ms: number
+    }
+  | { readonly kind: 'operator'; readonly expires_at_ms: number }
+
+// 3 rows written: the session and its places in two indexes.
+const INSERT = `
+  INSERT INTO dashboard_sessions (session_hash, owner, operator_mac, created_at_ms, expires_at_ms)
+  VALUES (?1, ?2, ?3, ?4, ?5)`
+
+const DELETE_OLDEST = `
+  DELETE FROM dashboard_sessions WHERE session_hash IN (
+    SELECT session_hash FROM dashboard_sessions WHERE owner = ?1
+    ORDER BY created_at_ms DESC, session_hash LIMIT -1 OFFSET ${MAX_SESSIONS})`
+
+const DELETE = 'DELETE FROM dashboard_sessions WHERE session_hash = ?1'
+
+/** Begins a session and returns its token. The session that the browser had before, if any, ends. */
+export async function beginSession(
+  env: Pick<Bindings, 'DB'>,
+  owner: SessionOwner,
+  previous: string | undefined,
+  now_ms: number,
+): Promise<string> {
+  const token = randomBytes(32).toString('base64url')
+  const [name, mac] =
+    owner.kind === 'key' ? [owner.key_id, null] : [OPERATOR, operatorMac(token, owner.token)]
+  await env.DB.batch([
+    ...(isToken(previous) ? [env.DB.prepare(DELETE).bind(hashOf(previous))] : []),
+    env.DB.prepare(INSERT).bind(hashOf(token), name, mac, now_ms, now_ms + SESSION_MS),
+    env.DB.prepare(DELETE_OLDEST).bind(name),
+  ])
+  return token
+}
+
+// 2 rows read. A deleted key has no row, or one that is revoked.
+const SELECT = `
+  SELECT s.owner, s.operator_mac, s.expires_at_ms, k.key_hash, k.mode, k.scopes
+  FROM dashboard_sessions s LEFT JOIN api_keys k ON k.key_id = s.owner
+    AND coalesce(k.revoked_at_ms, ?2 + 1) > ?2 AND coalesce(k.expires_at_ms, ?2 + 1) > ?2
+  WHERE s.session_hash = ?1 AND s.expires_at_ms > ?2`
+
+interface SessionRow {
+  readonly owner: string
+  readonly operator_mac: string | null
+  readonly expires_at_ms: number
+  readonly key_hash: string | null
+  readonly mode: Mode | null
+  readonly scopes: string | null
+}
+
+/** The session of a token; undefined if it has ended, or its key or operator token has. */
+export async function findSession(
+  env: Pick<Bindings, 'DB'>,
+  token: string,
+  operator_tokens: readonly string[],
+  now_ms: number,
+): Promise<Session | undefined> {
+  if (!isToken(token)) return undefined
+  const row = await env.DB.prepare(SELECT).bind(hashOf(token), now_ms).first<SessionRow>()
+  if (!row) return undefined
+  const { owner, operator_mac, expires_at_ms, key_hash, mode, scopes } = row
+  if (owner !== OPERATOR) {
+    if (key_hash === null || mode === null || scopes === null) return undefined
+    return { kind: 'key', key_id: owner, key_hash, mode, scopes, expires_at_ms }
+  }
+  const given = Buffer.from(operator_mac ?? '')
+  const isOf = (valid: string) => {
+    const wanted = Buffer.from(operatorMac(token, valid))
+    return given.length === wanted.length && timingSafeEqual(given, wanted)
+  }
+  return operator_tokens.some(isOf) ? { kind: 'operator', expires_at_ms } : undefined
+}
+
+export async function endSession(env: Pick<Bindings, 'DB'>, token: string): Promise<void> {
+  if (isToken(token)) await env.DB.prepare(DELETE).bind(hashOf(token)).run()
+}
+
+const SESSIONS_A_RUN = 1_000
+
+// 3 rows written for each.
+const DELETE_ENDED = `
+  DELETE FROM dashboard_sessions WHERE session_hash IN (
+    SELECT session_hash FROM dashboard_sessions WHERE expires_at_ms <= ?1 LIMIT ${SESSIONS_A_RUN})`
+
+/** Deletes sessions whose time is over. Returns how many. */
+export async function forgetSessions(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<number> {
+  const { meta } = await env.DB.prepare(DELETE_ENDED).bind(now_ms).run()
+  return meta.changes
+}
+
+function isToken(token: string | undefined): token is string {
+  return token !== undefined && TOKEN.test(token)
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('hex')
+}
+
+/** An operator token may be guessable, so its hash is not stored: without the session's token this reveals nothing. */
+function operatorMac(session: string, operator_token: string): string {
+  return createHmac('sha256', session).update(operator_token).digest('base64url')
+}
