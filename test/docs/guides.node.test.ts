@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
 import type { Tier } from '../../src/db/schema.ts'
-import { ROOT, sharedServer } from '../support/npm-start.ts'
+import { ROOT } from '../support/npm-start.ts'
+import { sharedServer } from '../support/shared-server.ts'
 
 /**
  * The modules of the guides, as a reader saves them, against `npm start` and stand-ins for the providers: each block of

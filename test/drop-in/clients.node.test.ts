@@ -13,7 +13,7 @@ import { CloudEvent, emitterFor, httpTransport, Mode } from 'cloudevents'
 import Stripe from 'stripe'
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
-import { sharedServer } from '../support/npm-start.ts'
+import { sharedServer } from '../support/shared-server.ts'
 import { CHAT } from './spans.ts'
 
 /** Other systems' own clients, unmodified, against the server that `npm start` runs. */

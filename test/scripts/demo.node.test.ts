@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
-import { type Ended, runScript, sharedServer } from '../support/npm-start.ts'
+import { type Ended, runScript } from '../support/npm-start.ts'
+import { sharedServer } from '../support/shared-server.ts'
 
 function demo(url: string): Promise<Ended> {
   return runScript('demo.ts', { BASE_URL: url, OPERATOR_TOKEN: 'dev-operator-token' })

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { smoke } from '../../scripts/smoke/run.ts'
 import { DEVELOPMENT_KEY, DEVELOPMENT_OPERATOR_TOKEN } from '../../src/api-keys/authentication/format.ts'
-import { sharedServer } from '../support/npm-start.ts'
+import { sharedServer } from '../support/shared-server.ts'
 
 async function run(url: string, env: Readonly<Record<string, string>> = {}) {
   const said: string[] = []

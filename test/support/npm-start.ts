@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
-import { inject } from 'vitest'
 import { freePort } from '../../scripts/local-server.ts'
 import { useRealTime } from './real-time.ts'
 
@@ -105,12 +104,4 @@ export function runScript(
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, output }))
   })
-}
-
-/** The address of the server that the run shares (`shared-server-setup.ts`). */
-export async function sharedServer(): Promise<string> {
-  const response = await fetch(inject('shared_server_desk'))
-  const text = await response.text()
-  if (!response.ok) throw new Error(text)
-  return text
 }
