@@ -52,6 +52,7 @@ export interface Bindings {
   readonly DNS_RESOLVER_URL?: string
   readonly DROP_IN?: string
   readonly STRIPE_API_URL?: string
+  readonly PAYMENT_REVERSALS?: string
   readonly PRICE_FEED_URL?: string
   readonly PRICE_FEED_KEY?: string
   readonly PRICE_FEED_BOUND_PERCENT?: string

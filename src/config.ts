@@ -49,6 +49,8 @@ export interface Config {
   readonly price_feed: PriceFeedConfig | null
   /** The base URL of Stripe's API, without a trailing slash. */
   readonly stripe_api_url: string
+  /** What refunds and disputes of payments take: credits that remain in the payment's lot, or those that were spent, too. */
+  readonly payment_reversals: PaymentReversals
   /** The enabled drop-in endpoints; all by default. */
   readonly drop_in: readonly DropInEndpoint[]
   readonly gateway: GatewayConfig
@@ -59,6 +61,9 @@ export interface Config {
 /** The drop-in endpoints, by the first segment of their paths. */
 export const DROP_IN_ENDPOINTS = ['otlp', 'openmeter', 'litellm', 'openmonetize', 'stripe'] as const
 export type DropInEndpoint = (typeof DROP_IN_ENDPOINTS)[number]
+
+export const PAYMENT_REVERSALS = ['remaining', 'all'] as const
+export type PaymentReversals = (typeof PAYMENT_REVERSALS)[number]
 
 export interface PriceFeedConfig {
   readonly url: string
@@ -140,6 +145,7 @@ export function readConfig(env: Variables): Config {
     dns_resolver_url: resolverUrl(env.DNS_RESOLVER_URL ?? '', environment),
     price_feed: priceFeed(env),
     stripe_api_url: stripeUrl(env.STRIPE_API_URL ?? '', environment),
+    payment_reversals: paymentReversals(env.PAYMENT_REVERSALS ?? 'remaining'),
     drop_in: dropIn(env.DROP_IN ?? DROP_IN_ENDPOINTS.join(',')),
     gateway: gateway(env),
     limits: {
@@ -303,6 +309,12 @@ function stripeUrl(text: string, environment: Environment): string {
     throw new Error(`STRIPE_API_URL must be an https URL without a query, not ${text}`)
   }
   return url.href.replace(/\/$/, '')
+}
+
+function paymentReversals(text: string): PaymentReversals {
+  const known = PAYMENT_REVERSALS.find((policy) => policy === text)
+  if (!known) throw new Error(`PAYMENT_REVERSALS must be ${PAYMENT_REVERSALS.join(' or ')}, not ${text}`)
+  return known
 }
 
 const MAX_HOSTS = 100

@@ -66,7 +66,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     const now = () => commits.now_ms
     const ids = () => this.currentBurnContext().ids
     const provider = () => this.provider()
-    const payments = new LedgerPayments({ storage, store, commits, provider, ids, log })
+    const reversals = () => this.config.payment_reversals
+    const payments = new LedgerPayments({ storage, store, commits, provider, ids, reversals, log })
     const alarms = new LedgerAlarm({
       payments,
       storage,

@@ -1,6 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS } from '../../src/time/durations.ts'
+import { api } from '../support/api.ts'
 import { answered, balanceOf, granted, listed } from '../support/client.ts'
 import { createCustomer, type TestCustomer } from '../support/customers.ts'
 import { ask, inStore, ledgerOf, storedBalances } from '../support/ledgers.ts'
@@ -52,6 +53,19 @@ async function expired(body = {}): Promise<TestCustomer & { readonly id: string;
   await ring(customer)
   expect(await paymentOf(customer.api_key, id)).toMatchObject({ failure: { code: 'expired' } })
   return { ...customer, id, intent: stripe.current().payLate(url) }
+}
+
+/** A checkout that is paid otherwise than it was asked for. */
+async function paidWrongly(
+  wrong: object,
+): Promise<TestCustomer & { readonly id: string; readonly intent: Intent }> {
+  const customer = await createCustomer()
+  const { payment_id: id, url } = await checkout(customer.api_key)
+  const intent = stripe.current().pay(url)
+  const event = stripe.current().event('payment_intent.succeeded', intent)
+  Object.assign(intent, wrong)
+  expect((await deliver(event)).status).toBe(200)
+  return { ...customer, id, intent }
 }
 
 /** A top-up whose charge was declined. */
@@ -145,6 +159,25 @@ describe('a payment that failed here and is paid at Stripe later', () => {
   })
 })
 
+it('a failed payment that Stripe does not answer about is deleted about a week later', async () => {
+  const customer = await createCustomer()
+  const { payment_id: id } = await checkout(customer.api_key)
+  later(2 * DAY_MS)
+  await ring(customer)
+  later(KEPT_MS)
+  stripe.current().fault = () => 'down'
+  const path = `/v1/payments/${id}`
+  let days = 0
+  while ((await api(path, { key: customer.api_key })).status === 200 && days < 30) {
+    for (let hours = 0; hours < 24; hours += 6) {
+      await ring(customer)
+      later(6 * HOUR_MS)
+    }
+    days++
+  }
+  expect(days).toBe(8)
+})
+
 describe('a paid payment', () => {
   it('of a suspended customer is credited, by its webhook and by the sweep', async () => {
     const customer = await createCustomer()
@@ -223,19 +256,38 @@ describe('a paid payment', () => {
     ['another currency', { currency: 'eur' }],
     ['another payment', { metadata: { payment_id: 'pay_other' } }],
   ])('of %s is not credited, not forgotten and stays visible', async (_, wrong) => {
-    const customer = await createCustomer()
-    const { api_key: key } = customer
-    const { payment_id: id, url } = await checkout(key)
-    const intent = stripe.current().pay(url)
-    const event = stripe.current().event('payment_intent.succeeded', intent)
-    Object.assign(intent, wrong)
-    await deliver(event)
+    const customer = await paidWrongly(wrong)
+    const { api_key: key, id } = customer
     for (let rings = 0; rings < 3; rings++) {
       later(100 * DAY_MS)
       await ring(customer)
     }
     expect(await paymentOf(key, id)).toMatchObject({ status: 'pending' })
     expect(await balanceOf(key)).toBe(SIGN_UP)
+  })
+
+  it('of another amount has failed once it is refunded in Stripe', async () => {
+    const customer = await paidWrongly({ amount: 999 })
+    const { api_key: key, id, intent } = customer
+    stripe.current().refund(intent, 999)
+    await tell('charge.refunded', intent)
+    expect(await paymentOf(key, id)).toMatchObject({ status: 'failed', failure: { code: 'not_accepted' } })
+    expect(await balanceOf(key)).toBe(SIGN_UP)
+    later(KEPT_MS)
+    await ring(customer)
+    expect(await listed(key, '/v1/payments')).toEqual([])
+  })
+
+  it('of another amount has succeeded once it is recorded by hand, and is not credited twice', async () => {
+    const customer = await paidWrongly({ amount: 999 })
+    const { api_key: key, id, intent } = customer
+    const purchase = { amount: 999, price_usd: 9.99, payment_reference: intent.id }
+    const { transaction_id } = await answered(key, '/v1/credits/purchase', purchase, 201)
+    later(DAY_MS)
+    await ring(customer)
+    await tell('payment_intent.succeeded', intent)
+    expect(await paymentOf(key, id)).toMatchObject({ status: 'succeeded', transaction_id })
+    expect(await balanceOf(key)).toBe(SIGN_UP + 999)
   })
 
   it.each(['refund', 'dispute'] as const)('with a %s before its credit leaves what is left', async (how) => {

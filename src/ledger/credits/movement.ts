@@ -36,7 +36,7 @@ import {
   type Wallet,
   walletKey,
 } from '../model/wallet.ts'
-import { giveBack, type NewFunds, openLot, putLot, take, takeFromLot } from '../wallets/funds.ts'
+import { closedLotsOf, giveBack, newLot, openLot, putLot, take, takeFromLot } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 
 /** A completed movement, or the reason for its refusal. A refusal changes nothing. */
@@ -160,11 +160,6 @@ function returnBurned(
     balance_after: changed.balance,
     ...(returned_expired > 0 && { returned_expired }),
   })
-}
-
-/** Returns the number of lots that giving back would open. */
-function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
-  return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
 }
 
 /** Takes the rest of a purchase's lot, or a part of it. */
@@ -337,10 +332,6 @@ function settledByNumber(draft: Draft, number: number): Wallet {
   const wallet = draft.walletByNumber(number)
   if (!wallet) throw new Error(`the ledger has no wallet ${number}`)
   return settle(draft, wallet)
-}
-
-function newLot({ number, kind, priority, expires_at_ms, price }: NewFunds): NewLot {
-  return { number, kind, priority, expires_at_ms, ...(price && { price }) }
 }
 
 function answerOf(ids: LedgerIds, entry: Entry): MovementAnswer {

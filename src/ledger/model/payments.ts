@@ -1,4 +1,5 @@
 import { type MicroCredits, picoUsd, type UsdParts, usdToParts } from '../../pricing/money.ts'
+import type { LotPart } from './lots.ts'
 import type { WalletOwner } from './vocabulary.ts'
 
 /**
@@ -69,15 +70,24 @@ export interface Payment {
   readonly credited?: Credited
   readonly refunded_cents: number
   readonly disputed_cents: number
-  /** The credits that refunds and disputes asked back so far, and the part that could be taken. */
+  /** The credits that refunds and disputes asked back so far, and the part that was taken. */
   readonly asked_back: MicroCredits
   readonly taken_back: MicroCredits
-  /** The share of the price that was taken with them. */
+  /** The share of the price that was taken with those of the payment's lot. */
   readonly taken_paid?: UsdParts
+  /** The part of `taken_back` that was spent, and so was taken elsewhere in the wallet. */
+  readonly spent?: TakenSpent
   /** The number of times that Stripe was asked about it without an outcome. */
   readonly asked: number
   /** The next time to ask Stripe; null for never. */
   readonly ask_at_ms: number | null
+}
+
+/** Credits that were taken for spent ones: out of which lots, and of the overdraft last. */
+export interface TakenSpent {
+  readonly parts: readonly LotPart[]
+  /** When the last of them were taken. */
+  readonly at_ms: number
 }
 
 export interface Credited {

@@ -26,6 +26,8 @@ export interface Wallet {
   overdraft_limit: MicroCredits
   /** The used part of the overdraft. */
   overdrawn: MicroCredits
+  /** The part of it that refunds and disputes of payments took, which the limit does not bound. Absent when nothing is owed. */
+  owed?: MicroCredits
   /** Open lots in burn order. */
   lots: Lot[]
   /** Lots that begin later, in the order of their creation: in the balance, and not to be burned or held yet. */
@@ -144,9 +146,10 @@ export function unusedLots({ lots, pending = [] }: Wallet): readonly Lot[] {
   return [...lots, ...pending]
 }
 
-/** Returns the part of the overdraft that is used or reserved. */
+/** Returns the part of the overdraft that is used or reserved, without the owed one. */
 export function usedOverdraft(wallet: Wallet): MicroCredits {
-  return microCredits(wallet.overdrawn + (heldByLot(wallet).get(OVERDRAFT) ?? 0))
+  const { overdrawn, owed = ZERO_CREDITS } = wallet
+  return microCredits(overdrawn - owed + (heldByLot(wallet).get(OVERDRAFT) ?? 0))
 }
 
 /** Returns the balance without credits that are held or begin later; below zero when the overdraft is used. */
@@ -222,12 +225,13 @@ export function assertWallet(wallet: Wallet): void {
     check(startOf(lot) > lot.created_at_ms, wallet, `lot ${lot.number} begins at no later time`)
     left += lot.left
   }
-  const { balance, overdrawn, overdraft_limit } = wallet
+  const { balance, overdrawn, overdraft_limit, owed = ZERO_CREDITS } = wallet
   check(left <= MAX_MICRO_CREDITS, wallet, `its lots hold ${left}`)
-  const used = overdrawn + (heldOf.get(OVERDRAFT) ?? 0)
+  const used = overdrawn - owed + (heldOf.get(OVERDRAFT) ?? 0)
   heldOf.delete(OVERDRAFT)
   check(heldOf.size === 0, wallet, `holds reserve lots that are not open: ${[...heldOf.keys()]}`)
-  check(overdrawn >= 0 && used <= overdraft_limit, wallet, `it uses ${used} of its overdraft`)
+  check(owed >= 0 && owed <= overdrawn, wallet, `it owes ${owed} of the ${overdrawn} that it is overdrawn`)
+  check(used <= overdraft_limit, wallet, `it uses ${used} of its overdraft`)
   check(balance === left - overdrawn, wallet, `its balance is ${balance} and its lots hold ${left}`)
 }
 

@@ -1,3 +1,4 @@
+import type { PaymentReversals } from '../../config.ts'
 import { DAY_MS, HOUR_MS } from '../../time/durations.ts'
 import type { Commits } from '../commit/commits.ts'
 import type { Draft } from '../commit/draft.ts'
@@ -10,7 +11,7 @@ import { fullRefusal, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
 import type { PaymentProvider } from './provider.ts'
 import type { Report } from './report.ts'
-import { applyReport, FAILED_KEPT_MS, FIRST_ASK_MS, LAST_ASKED_MS, newPayment } from './settlement.ts'
+import { applyReport, FAILED_KEPT_MS, FIRST_ASK_MS, LAST_ASKS, newPayment } from './settlement.ts'
 import { decide, openTopUp, putOff } from './top-up.ts'
 
 export const MAX_OPEN_CHECKOUTS = 10
@@ -32,6 +33,8 @@ interface Options {
   /** Undefined where payments are not set up. */
   readonly provider: () => PaymentProvider | undefined
   readonly ids: () => LedgerIds
+  /** What refunds and disputes take. */
+  readonly reversals: () => PaymentReversals
   readonly log: (event: string, error: unknown) => void
 }
 
@@ -120,19 +123,20 @@ export class LedgerPayments {
     for (let step = 1; ; step++) {
       const payment = store.paymentIntents.get(number)
       if (!payment) return notFound('Payment')
-      if (hasFailedFor(FAILED_KEPT_MS + LAST_ASKED_MS, payment, commits.now_ms)) return this.forget(number)
+      const is_old = payment.status === 'failed' && payment.created_at_ms + FAILED_KEPT_MS <= commits.now_ms
+      const is_last_ask = is_old && payment.asked >= LAST_ASKS
       if (!stripe) {
+        if (is_last_ask) return this.forget(number)
         this.postpone(payment)
         return refused({ code: 'payments_not_configured' })
       }
       const report = await (open ? open(payment) : stripe.ask(payment, reference))
-      if (report.kind === 'failed' && hasFailedFor(FAILED_KEPT_MS, payment, commits.now_ms)) {
-        return this.forget(number)
-      }
+      if (is_old && (isUnpaid(report) || (is_last_ask && report.kind !== 'paid'))) return this.forget(number)
       // Read again: the payment's owner may have been erased meanwhile.
       const after = commits.commit((draft) => {
         const current = draft.paymentIntent(number)
-        return current ? applyReport(draft, current, report, ids()) : notFound('Payment')
+        const how = { ids: ids(), policy: this.options.reversals() }
+        return current ? applyReport(draft, current, report, how) : notFound('Payment')
       })
       if (report.kind === 'unknown') this.options.log('payment_unanswered', report.reason)
       if (report.kind !== 'needs_action' || step === MAX_STEPS) return after
@@ -175,13 +179,18 @@ export class LedgerPayments {
   private postpone(payment: Payment): void {
     if (payment.ask_at_ms === null) return
     this.options.commits.commit((draft) => {
-      draft.paymentIntents.set(payment.number, { ...payment, ask_at_ms: draft.at_ms + NOT_NOW_MS })
+      const { asked } = payment
+      draft.paymentIntents.set(payment.number, {
+        ...payment,
+        asked: asked + 1,
+        ask_at_ms: draft.at_ms + NOT_NOW_MS,
+      })
     })
   }
 }
 
-function hasFailedFor(ms: number, { status, created_at_ms }: Payment, now_ms: number): boolean {
-  return status === 'failed' && created_at_ms + ms <= now_ms
+function isUnpaid(report: Report): boolean {
+  return report.kind === 'failed' || (report.kind === 'not_accepted' && report.is_refunded)
 }
 
 const NOT_OPENED: Report = {

@@ -129,15 +129,13 @@ export class PaymentProvider {
   private async readIntent(payment: Payment, id: string): Promise<Report> {
     const result = await this.options.stripe.paymentIntent(id)
     if (result.kind !== 'ok') return this.unanswered(result)
-    return this.isOf(payment, result.value)
-      ? this.reportOf(payment, result.value)
-      : this.notAccepted(payment, 'metadata')
+    return this.isOf(payment, result.value) ? this.reportOf(payment, result.value) : this.notOf(payment)
   }
 
   private async readSession(payment: Payment, id: string): Promise<Report> {
     const result = await this.options.stripe.session(id)
     if (result.kind !== 'ok') return this.unanswered(result)
-    if (!this.isOf(payment, result.value)) return this.notAccepted(payment, 'metadata')
+    if (!this.isOf(payment, result.value)) return this.notOf(payment)
     const { payment_intent: intent, status } = result.value
     if (typeof intent === 'string') return this.readIntent(payment, intent)
     if (intent?.status === 'succeeded') return this.paid(payment, intent)
@@ -226,11 +224,11 @@ export class PaymentProvider {
   /** Money of another payment, amount, currency or mode is never credited by itself. */
   private async paid(payment: Payment, intent: PaymentIntent): Promise<Report> {
     const { id: intent_id, amount_received, currency, livemode, customer } = intent
-    if (!this.isOf(payment, intent)) return this.notAccepted(payment, 'metadata')
-    if (amount_received !== payment.price_cents) return this.notAccepted(payment, 'amount')
-    if (currency !== 'usd') return this.notAccepted(payment, 'currency')
-    if (!this.options.acceptsLivemode(livemode)) return this.notAccepted(payment, 'livemode')
-    const charge = typeof intent.latest_charge === 'object' ? intent.latest_charge : undefined
+    if (!this.isOf(payment, intent)) return this.notOf(payment)
+    if (amount_received !== payment.price_cents) return this.notAccepted(payment, intent, 'amount')
+    if (currency !== 'usd') return this.notAccepted(payment, intent, 'currency')
+    if (!this.options.acceptsLivemode(livemode)) return this.notAccepted(payment, intent, 'livemode')
+    const charge = chargeOf(intent)
     const refunded_cents = Math.min(charge?.amount_refunded ?? 0, payment.price_cents)
     let disputed_cents = 0
     if (charge?.disputed) {
@@ -253,9 +251,20 @@ export class PaymentProvider {
     return metadata?.payment_id === this.options.idOf(payment)
   }
 
-  private notAccepted(payment: Payment, reason: 'metadata' | 'amount' | 'currency' | 'livemode'): Report {
+  /** An object of another payment says nothing about this one. */
+  private notOf(payment: Payment): Report {
+    this.options.log('payment_not_accepted', { payment_id: this.options.idOf(payment), reason: 'metadata' })
+    return unknown('of another payment')
+  }
+
+  private notAccepted(
+    payment: Payment,
+    intent: PaymentIntent,
+    reason: 'amount' | 'currency' | 'livemode',
+  ): Report {
     this.options.log('payment_not_accepted', { payment_id: this.options.idOf(payment), reason })
-    return unknown('not as it was asked for')
+    const is_refunded = (chargeOf(intent)?.amount_refunded ?? 0) >= intent.amount_received
+    return { kind: 'not_accepted', intent_id: intent.id, is_refunded }
   }
 
   private notOpened(result: Exclude<StripeResult<Session>, { kind: 'ok' }>): Report {
@@ -276,6 +285,10 @@ function declined(result: Extract<StripeResult<never>, { kind: 'declined' }>): R
   const { code, message, intent } = result
   if (code === 'authentication_required' && intent) return { kind: 'needs_action', intent_id: intent.id }
   return { kind: 'failed', code, message, declined: true, ...(intent && { intent_id: intent.id }) }
+}
+
+function chargeOf({ latest_charge: charge }: PaymentIntent) {
+  return typeof charge === 'object' && charge ? charge : undefined
 }
 
 function amountOf({ data }: Disputes): number {

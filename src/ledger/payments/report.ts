@@ -21,6 +21,8 @@ export type Report =
       readonly declined: boolean
       readonly intent_id?: string
     }
+  /** Paid, but not as it was asked for: a person decides. */
+  | { readonly kind: 'not_accepted'; readonly intent_id: string; readonly is_refunded: boolean }
   | { readonly kind: 'unknown'; readonly reason: string; readonly retry_after_ms?: number }
 
 export interface Paid {

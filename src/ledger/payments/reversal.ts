@@ -1,62 +1,54 @@
+import type { PaymentReversals } from '../../config.ts'
 import {
   divideHalfEven,
+  MAX_MICRO_CREDITS,
   type MicroCredits,
   microCredits,
   picoUsd,
   type UsdParts,
   usdFromParts,
   usdToParts,
+  ZERO_CREDITS,
 } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
-import { free, type LotPart, lotPart, paidOf, shareOf } from '../model/lots.ts'
-import type { Credited, Payment } from '../model/payments.ts'
-import { fullRefusal, unusedLots, type Wallet } from '../model/wallet.ts'
-import { giveBack, openLot, takeFromLot } from '../wallets/funds.ts'
+import { free, type LotPart, lastTaken, lotPart, OVERDRAFT, paidOf, shareOf } from '../model/lots.ts'
+import type { Credited, Payment, TakenSpent } from '../model/payments.ts'
+import { available, fullRefusal, unusedLots, type Wallet } from '../model/wallet.ts'
+import { closedLotsOf, giveBack, newLot, openLot, takeBelowZero, takeFromLot } from '../wallets/funds.ts'
 import { settle } from '../wallets/settle.ts'
 import type { Paid } from './report.ts'
 
-export interface Reversed {
-  readonly asked_back: MicroCredits
-  readonly taken_back: MicroCredits
-  /** The share of the price in `taken_back`. */
-  readonly taken_paid: UsdParts
+/** What refunds and disputes have taken of a payment so far. */
+type Reversed = Pick<Payment, 'asked_back' | 'taken_back' | 'taken_paid' | 'spent'>
+
+interface Reversal {
+  readonly credited: Credited
+  readonly description: string
+  readonly policy: PaymentReversals
 }
 
 const NOTHING: UsdParts = { micro: 0, pico: 0 }
 
 /**
- * Takes back the share of a payment's credits that its refunds and disputes ask for, as far as it is left in the lot of
- * the payment and not held. Returns credits that were taken when less is asked back: a dispute was won, a refund failed.
- * The amounts are absolute, so a repeated report does nothing. Null: the wallet has no room for the returned credits.
+ * Takes back the share of a payment's credits that its refunds and disputes ask for: as far as it is left in the lot of
+ * the payment and not held, and by the operator's policy the rest elsewhere in the wallet, below zero if need be. Returns
+ * credits that were taken when less is asked back: a dispute was won, a refund failed. The amounts are absolute, so a
+ * repeated report does nothing. Null: the wallet has no room for the returned credits.
  */
 export function reverse(
   draft: Draft,
   payment: Payment,
-  credited: Credited,
   paid: Pick<Paid, 'refunded_cents' | 'disputed_cents'>,
-  description: string,
+  reversal: Reversal,
 ): Reversed | null {
   const asked_back = shareOfCredits(payment, paid.refunded_cents + paid.disputed_cents)
-  const { taken_back, taken_paid = NOTHING } = payment
-  if (asked_back === payment.asked_back) return { asked_back, taken_back, taken_paid }
-  const wallet = draft.walletByNumber(credited.wallet)
-  if (!wallet) throw new Error(`the ledger has no wallet ${credited.wallet}`)
+  if (asked_back === payment.asked_back) return { asked_back, taken_back: payment.taken_back }
+  const wallet = draft.walletByNumber(reversal.credited.wallet)
+  if (!wallet) throw new Error(`the ledger has no wallet ${reversal.credited.wallet}`)
   const settled = settle(draft, wallet)
-  const paid_before = usdFromParts(taken_paid)
-  if (asked_back > payment.asked_back) {
-    const wanted = microCredits(asked_back - payment.asked_back)
-    const part = takeBack(draft, settled, credited.lot, wanted, description)
-    if (!part) return { asked_back, taken_back, taken_paid }
-    const taken = microCredits(taken_back - part[1])
-    return { asked_back, taken_back: taken, taken_paid: usdToParts(picoUsd(paid_before + paidOf(part))) }
-  }
-  const amount = microCredits(Math.max(0, taken_back - asked_back))
-  if (amount === 0) return { asked_back, taken_back, taken_paid }
-  if (fullRefusal(settled, amount, 1)) return null
-  const share = shareOf(paid_before, amount, taken_back)
-  returnTaken(draft, settled, lotPart(credited.lot, amount, share), credited.at_ms, description)
-  const left = microCredits(taken_back - amount)
-  return { asked_back, taken_back: left, taken_paid: usdToParts(picoUsd(paid_before - share)) }
+  return asked_back > payment.asked_back
+    ? takeMore(draft, settled, payment, asked_back, reversal)
+    : returnTaken(draft, settled, payment, asked_back, reversal)
 }
 
 /** The whole price asks for all credits; a part of it for the same part of them, rounded half-even. */
@@ -64,32 +56,104 @@ function shareOfCredits({ credits, price_cents }: Payment, cents: number): Micro
   return microCredits(divideHalfEven(BigInt(credits) * BigInt(cents), BigInt(price_cents)))
 }
 
-/** Returns the part that was taken, undefined if nothing was left. */
-function takeBack(
+function takeMore(
   draft: Draft,
-  wallet: Wallet,
-  lot_number: number,
-  wanted: MicroCredits,
-  description: string,
-): LotPart | undefined {
-  const open = unusedLots(wallet).find(({ number }) => number === lot_number)
-  const amount = open ? microCredits(Math.min(wanted, free(open))) : 0
-  if (amount === 0) return undefined
-  const changed = draft.change(wallet)
-  const part = takeFromLot(draft, changed, openLot(changed, lot_number), microCredits(amount))
-  draft.append(changed, { type: 'REFUND', amount: part[1], lots: [part], description })
-  return part
+  settled: Wallet,
+  payment: Payment,
+  asked_back: MicroCredits,
+  { credited, description, policy }: Reversal,
+): Reversed {
+  const { taken_paid = NOTHING } = payment
+  let rest: number = asked_back - payment.asked_back
+  let reversed: Reversed = { asked_back, taken_back: payment.taken_back }
+  const open = unusedLots(settled).find(({ number }) => number === credited.lot)
+  const from_lot = open ? microCredits(Math.min(rest, free(open))) : ZERO_CREDITS
+  if (from_lot > 0) {
+    const changed = draft.change(settled)
+    const part = takeFromLot(draft, changed, openLot(changed, credited.lot), from_lot)
+    draft.append(changed, { type: 'REFUND', amount: part[1], lots: [part], description })
+    rest -= from_lot
+    reversed = {
+      asked_back,
+      taken_back: microCredits(payment.taken_back + from_lot),
+      taken_paid: usdToParts(picoUsd(usdFromParts(taken_paid) + paidOf(part))),
+    }
+  }
+  if (policy === 'remaining' || rest === 0) return reversed
+  const changed = draft.change(settled)
+  // The largest debt is as large as the largest balance.
+  const spent = microCredits(Math.min(rest, MAX_MICRO_CREDITS + available(changed)))
+  if (spent === 0) return reversed
+  const parts = takeBelowZero(draft, changed, spent)
+  draft.append(changed, {
+    type: 'ADJUSTMENT',
+    amount: microCredits(-spent),
+    lots: parts,
+    description: `${description}: spent credits`,
+  })
+  return {
+    ...reversed,
+    taken_back: microCredits(reversed.taken_back + spent),
+    spent: { parts: joined(payment.spent?.parts ?? [], parts), at_ms: draft.at_ms },
+  }
 }
 
+/** Returns the credits that were taken last first: those that were spent, and then those of the payment's lot. */
 function returnTaken(
   draft: Draft,
-  wallet: Wallet,
-  part: LotPart,
-  credited_at_ms: number,
-  description: string,
-): void {
-  const changed = draft.change(wallet)
-  const { parts, expired } = giveBack(draft, changed, [part], () => credited_at_ms)
-  draft.append(changed, { type: 'ADJUSTMENT', amount: part[1], lots: parts, description })
-  for (const gone of expired) draft.append(changed, { type: 'EXPIRATION', amount: gone[1], lots: [gone] })
+  settled: Wallet,
+  payment: Payment,
+  asked_back: MicroCredits,
+  { credited, description }: Reversal,
+): Reversed | null {
+  const { taken_back, taken_paid = NOTHING, spent } = payment
+  const amount = microCredits(Math.max(0, taken_back - asked_back))
+  if (amount === 0) return { asked_back, taken_back }
+  const all_spent = amountOf(spent)
+  const of_spent = microCredits(Math.min(amount, all_spent))
+  const of_lot = microCredits(amount - of_spent)
+  const paid_before = usdFromParts(taken_paid)
+  const paid = of_lot > 0 ? shareOf(paid_before, of_lot, taken_back - all_spent) : picoUsd(0n)
+  const returned = spent ? lastTaken(spent.parts, ZERO_CREDITS, of_spent) : []
+  const parts = of_lot > 0 ? [...returned, lotPart(credited.lot, of_lot, paid)] : returned
+  if (fullRefusal(settled, amount, closedLotsOf(settled, parts))) return null
+  const changed = draft.change(settled)
+  const takenAt = (lot: number) => (lot === credited.lot || !spent ? credited.at_ms : spent.at_ms)
+  const back = giveBack(draft, changed, parts, takenAt)
+  draft.append(changed, {
+    type: 'ADJUSTMENT',
+    amount,
+    lots: back.parts,
+    ...(back.new_lot && { new_lots: [newLot(back.new_lot)] }),
+    description,
+  })
+  for (const gone of back.expired) {
+    draft.append(changed, { type: 'EXPIRATION', amount: gone[1], lots: [gone] })
+  }
+  return {
+    asked_back,
+    taken_back: microCredits(taken_back - amount),
+    taken_paid: usdToParts(picoUsd(paid_before - paid)),
+    ...(spent && { spent: { ...spent, parts: withoutLast(spent.parts, of_spent) } }),
+  }
+}
+
+function amountOf(spent: TakenSpent | undefined): MicroCredits {
+  return microCredits((spent?.parts ?? []).reduce((sum, [, amount]) => sum - amount, 0))
+}
+
+/** The overdraft is last, as in a burn: it is repaid first. */
+function joined(before: readonly LotPart[], more: readonly LotPart[]): LotPart[] {
+  const all = [...before, ...more]
+  const lots = all.filter(([number]) => number !== OVERDRAFT)
+  const overdrawn = all.reduce((sum, [number, amount]) => (number === OVERDRAFT ? sum + amount : sum), 0)
+  return overdrawn === 0 ? lots : [...lots, [OVERDRAFT, microCredits(overdrawn)]]
+}
+
+/** The parts that stay taken once the last `amount` is returned. */
+function withoutLast(parts: readonly LotPart[], amount: MicroCredits): LotPart[] {
+  const kept = microCredits(amountOf({ parts, at_ms: 0 }) - amount)
+  return lastTaken(parts, amount, kept)
+    .toReversed()
+    .map((part) => lotPart(part[0], -part[1], paidOf(part)))
 }

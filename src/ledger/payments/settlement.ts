@@ -1,7 +1,9 @@
+import type { PaymentReversals } from '../../config.ts'
 import { ZERO_CREDITS } from '../../pricing/money.ts'
 import { DAY_MS } from '../../time/durations.ts'
 import type { Draft } from '../commit/draft.ts'
 import { applyCredit } from '../credits/credit.ts'
+import type { RecordedPayment } from '../model/journal.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import { type Credited, centsToUsd, isUnsettled, type Payment } from '../model/payments.ts'
 import { announceChange } from './notices.ts'
@@ -20,25 +22,31 @@ export const FIRST_ASK_MS = ASK_AGAIN_MS[0]
  * are kept.
  */
 export const FAILED_KEPT_MS = 90 * DAY_MS
-/** Without an answer of Stripe about a failed payment, it is deleted this long after that. */
-export const LAST_ASKED_MS = 7 * DAY_MS
+/** Without an answer it is deleted after being asked this often, which takes about a week. */
+export const LAST_ASKS = 30
+
+interface Settling {
+  readonly ids: LedgerIds
+  /** What refunds and disputes take. */
+  readonly policy: PaymentReversals
+}
 
 /**
  * Brings a payment up to a report of Stripe: its credits, its status and its payer, in one commit. The answer to a
  * request, a webhook and the sweep all end here, in any order and however often: a payment credits once.
  */
-export function applyReport(draft: Draft, before: Payment, report: Report, ids: LedgerIds): Payment {
-  const after = afterReport(draft, before, report, ids)
+export function applyReport(draft: Draft, before: Payment, report: Report, how: Settling): Payment {
+  const after = afterReport(draft, before, report, how)
   draft.paymentIntents.set(after.number, after)
   payerAfter(draft, before, after, report)
-  announceChange(draft, before, after, ids)
+  announceChange(draft, before, after, how.ids)
   return after
 }
 
-function afterReport(draft: Draft, before: Payment, report: Report, ids: LedgerIds): Payment {
+function afterReport(draft: Draft, before: Payment, report: Report, how: Settling): Payment {
   switch (report.kind) {
     case 'paid':
-      return afterPaid(draft, before, report, ids)
+      return afterPaid(draft, before, report, how)
     case 'open': {
       const { kind: _, ...known } = report
       return isSettled(before) ? kept(draft, before) : askAgain(draft, { ...before, ...known })
@@ -61,16 +69,39 @@ function afterReport(draft: Draft, before: Payment, report: Report, ids: LedgerI
         ...rest,
         status: 'failed',
         failure: { code, message },
+        asked: 0,
         ask_at_ms: before.created_at_ms + FAILED_KEPT_MS,
       } as const
       return intent_id === undefined ? failed : { ...withoutPayer(failed), intent_id }
     }
+    case 'not_accepted':
+      return before.credited ? kept(draft, before) : afterDecision(draft, before, report)
     case 'unknown':
       // A webhook reported a change of a credited payment: the sweep reads it from Stripe.
       return isSettled(before) && !before.credited
         ? kept(draft, before)
         : askAgain(draft, before, report.retry_after_ms)
   }
+}
+
+/** The operator refunds such a payment at Stripe, or records it by hand; until then it is asked about. */
+function afterDecision(
+  draft: Draft,
+  before: Payment,
+  { intent_id, is_refunded }: Extract<Report, { kind: 'not_accepted' }>,
+): Payment {
+  if (before.status === 'failed' && is_refunded) return kept(draft, before)
+  const { url: _, failure: __, ...rest } = before
+  const recorded = draft.payment(intent_id)
+  if (recorded) {
+    const credited = creditedBy(recorded)
+    return { ...withoutPayer(rest), status: 'succeeded', intent_id, credited, asked: 0, ask_at_ms: null }
+  }
+  if (!is_refunded) return askAgain(draft, { ...rest, status: 'pending', intent_id })
+  const message = 'Stripe received another amount, currency or mode than was asked for, and refunded it.'
+  const failure = { code: 'not_accepted', message }
+  const ask_at_ms = before.created_at_ms + FAILED_KEPT_MS
+  return { ...withoutPayer(rest), status: 'failed', intent_id, failure, asked: 0, ask_at_ms }
 }
 
 /** A settled payment stays as it is. If Stripe was to be asked about it now, it is asked again. */
@@ -98,14 +129,15 @@ function askAgain(draft: Draft, payment: Payment, at_least_ms = 0): Payment {
   return { ...payment, asked: asked + 1, ask_at_ms: draft.at_ms + Math.max(wait_ms, at_least_ms) }
 }
 
-function afterPaid(draft: Draft, before: Payment, report: Paid, ids: LedgerIds): Payment {
+function afterPaid(draft: Draft, before: Payment, report: Paid, { ids, policy }: Settling): Payment {
   const { intent_id, receipt_url, refunded_cents, disputed_cents } = report
   const { url: _, failure: __, ...rest } = before
   const credited = before.credited ?? credit(draft, before, intent_id)
   // The wallet has no room for the credits now. They are added once it has, so the payment has not failed.
   if (!credited) return askAgain(draft, { ...rest, status: 'pending', intent_id })
   const what = refunded_cents > before.refunded_cents ? 'Refund' : 'Dispute'
-  const reversed = reverse(draft, before, credited, report, `${what} of ${ids.payment(before)}`)
+  const description = `${what} of ${ids.payment(before)}`
+  const reversed = reverse(draft, before, report, { credited, description, policy })
   if (!reversed) return askAgain(draft, before)
   return {
     ...withoutPayer(rest),
@@ -147,8 +179,10 @@ function credit(draft: Draft, payment: Payment, intent_id: string): Credited | u
     if (outcome.kind === 'refused') return undefined
   }
   const recorded = draft.payment(intent_id)
-  if (!recorded) return undefined
-  const { entry, at_ms, wallet, lot } = recorded
+  return recorded && creditedBy(recorded)
+}
+
+function creditedBy({ entry, at_ms, wallet, lot }: RecordedPayment): Credited {
   return { entry, at_ms, wallet, lot }
 }
 

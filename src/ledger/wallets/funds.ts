@@ -1,5 +1,6 @@
 import { type MicroCredits, microCredits, picoUsd, ZERO_CREDITS } from '../../pricing/money.ts'
 import type { Draft } from '../commit/draft.ts'
+import type { NewLot } from '../model/journal.ts'
 import {
   free,
   inBurnOrder,
@@ -40,6 +41,18 @@ export function take(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPar
     wallet.overdrawn = microCredits(wallet.overdrawn + from_overdraft)
     parts.push([OVERDRAFT, microCredits(-from_overdraft)])
   }
+  return parts
+}
+
+/**
+ * Takes credits as a burn does, and what the lots do not have out of the overdraft, whatever its limit is. Until it is
+ * repaid, it reduces what may be burned.
+ */
+export function takeBelowZero(draft: Draft, wallet: Wallet, amount: MicroCredits): LotPart[] {
+  const before = wallet.overdrawn
+  const parts = take(draft, wallet, amount)
+  const owed = wallet.overdrawn - before
+  if (owed > 0) wallet.owed = microCredits((wallet.owed ?? ZERO_CREDITS) + owed)
   return parts
 }
 
@@ -229,6 +242,16 @@ function returnToLot(draft: Draft, wallet: Wallet, open: Lot | undefined, lot: L
   draft.closedLots.set(lot.number, null)
 }
 
+/** The number of lots that giving back would open. */
+export function closedLotsOf(wallet: Wallet, taken: readonly LotPart[]): number {
+  return taken.filter(([number]) => !wallet.lots.some((lot) => lot.number === number)).length
+}
+
+/** A new lot as its entry has it. */
+export function newLot({ number, kind, priority, expires_at_ms, price }: NewFunds): NewLot {
+  return { number, kind, priority, expires_at_ms, ...(price && { price }) }
+}
+
 function lotOfItsOwn(draft: Draft, amount: MicroCredits): Lot {
   return {
     number: draft.nextLotNumber(),
@@ -242,10 +265,13 @@ function lotOfItsOwn(draft: Draft, amount: MicroCredits): Lot {
   }
 }
 
-/** Repays the overdraft in use, up to `amount`, and returns the repaid part. */
+/** Repays the overdraft in use, up to `amount` and the owed part first, and returns the repaid part. */
 function repay(wallet: Wallet, amount: MicroCredits): MicroCredits {
-  const repaid = microCredits(Math.min(wallet.overdrawn, amount))
-  wallet.overdrawn = microCredits(wallet.overdrawn - repaid)
+  const { overdrawn, owed = ZERO_CREDITS } = wallet
+  const repaid = microCredits(Math.min(overdrawn, amount))
+  wallet.overdrawn = microCredits(overdrawn - repaid)
+  if (owed > repaid) wallet.owed = microCredits(owed - repaid)
+  else delete wallet.owed
   return repaid
 }
 
