@@ -17,7 +17,7 @@ export async function apiTypes(document: string): Promise<string> {
   return `// Made from the OpenAPI document by "npm run generate -w sdk". Do not edit.\n\n${astToString(nodes)}`
 }
 
-/** Headers are the client's own business. */
+/** The client sets headers itself. */
 function isOfClient(parameter: unknown): boolean {
   const text = JSON.stringify(parameter)
   return !text.includes('#/components/parameters/') && !text.includes('"in":"header"')

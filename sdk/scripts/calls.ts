@@ -276,7 +276,7 @@ function edges({ operation, method, parameters, body }: Operation): CallCase[] {
   if (isList) {
     add('a limit of 0', [{ limit: 0 }], invalid)
     add('a limit of 101', [{ limit: 101 }], invalid)
-    add('a cursor that is none', [{ cursor: '%%%' }], invalid)
+    add('an invalid cursor', [{ cursor: '%%%' }], invalid)
   }
   if (takesQuery && operation !== 'GET /v1/customers/me') {
     if (!WITHOUT_QUERY.includes(method)) add('an unknown parameter', [{ [UNKNOWN_FIELD]: '1' }], invalid)
@@ -374,7 +374,7 @@ function special(): CallCase[] {
       [{ ...event, input_tokens: 1, timestamp: '2020-01-01T00:00:00Z' }],
       invalid,
     ],
-    ['a batch of none', 'events.ingest', [{ events: [] }], invalid],
+    ['an empty batch', 'events.ingest', [{ events: [] }], invalid],
     [
       'a model that is unknown',
       'rating.calculate',
@@ -393,10 +393,10 @@ function special(): CallCase[] {
       [{ feature_id: 'chat', user_id: 'small', credits: 1 }],
       { status: 402, code: 'insufficient_credits' },
     ],
-    ['a key with a scope that is none', 'apiKeys.create', [{ name: 'x', scopes: ['everything'] }], invalid],
-    ['a group that is none', 'analytics.usage', [{ group_by: 'weather' }], invalid],
+    ['a key with an unknown scope', 'apiKeys.create', [{ name: 'x', scopes: ['everything'] }], invalid],
+    ['an unknown group', 'analytics.usage', [{ group_by: 'weather' }], invalid],
     ['an id that leads elsewhere', 'users.delete', ['..'], { status: 0, code: 'invalid_options' }],
-    ['an id of nothing', 'holds.retrieve', [''], { status: 0, code: 'invalid_options' }],
+    ['an empty id', 'holds.retrieve', [''], { status: 0, code: 'invalid_options' }],
     [
       'numbers of usage',
       'rating.calculate',
@@ -413,7 +413,7 @@ function special(): CallCase[] {
       { credits: 2.5 },
     ],
     [
-      'more cached than read',
+      'more cached tokens than input',
       'rating.calculate',
       [{ ...call, usage: { input_tokens: 1, cache_read_tokens: 2 } }],
       invalid,
@@ -432,7 +432,7 @@ function special(): CallCase[] {
       { credits: 15 },
     ],
     [
-      'a raw response that is none',
+      'an invalid raw response',
       'rating.calculate',
       [{ provider: 'openai', provider_api: 'chat', provider_response: {} }],
       invalid,

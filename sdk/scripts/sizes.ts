@@ -7,8 +7,8 @@ import { build } from 'esbuild'
 const SOURCE = path.join(import.meta.dirname, '..', 'src')
 
 /**
- * The most bytes of each entry, minified and compressed. `external` leaves the core out of a wrapper. A route of the API
- * costs about 10 bytes in the index.
+ * The maximum number of bytes of each entry, minified and compressed. `external` leaves the core out of a
+ * wrapper. A route of the API costs about 10 bytes in the index.
  */
 export const BUDGETS: Readonly<Record<string, number>> = {
   'index.ts': 8 * 1024,

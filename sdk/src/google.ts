@@ -78,7 +78,7 @@ function streamed(meter: Meter, inner: Method): Method {
     try {
       const chunks = await inner(clipped(params, call))
       if (!isIterable(chunks))
-        throw new ConfigurationError('This version of @google/genai streams in a way that is not known.')
+        throw new ConfigurationError('This version of @google/genai streams in an unknown way.')
       return observed(call, chunks, params)
     } catch (error) {
       call.fail()

@@ -8,13 +8,16 @@ export type OnUnavailable = 'queue' | 'allow' | 'deny'
 export interface QueueOptions {
   /** The place where events wait. Default: memory. `fileStore` and `indexedDbStore` survive a crash. */
   readonly store?: QueueStore
-  /** The most bytes of JSON that wait; a further event is dropped, counted and reported. Default 64 MiB. */
+  /**
+   * The maximum number of bytes of JSON that wait; a further event is dropped, counted and reported. Default
+   * 64 MiB.
+   */
   readonly maxBytes?: number
-  /** The most events that wait. Default: no bound beside `maxBytes`. */
+  /** The maximum number of events that wait. Default: no bound beside `maxBytes`. */
   readonly maxEvents?: number
   /** The time that an event waits for others before it is sent. Default 1,000. */
   readonly intervalMs?: number
-  /** The most events of one request, 1 to 1,000. Default 500. */
+  /** The maximum number of events of one request, 1 to 1,000. Default 500. */
   readonly batchEvents?: number
   /** Keeps the runtime alive until the queue is sent: `ctx.waitUntil` of Workers, `after` of Next.js. */
   readonly waitUntil?: (work: Promise<void>) => void
@@ -25,7 +28,7 @@ export interface OpenMonetizeOptions {
   readonly apiKey: string | null
   /** Default `http://localhost:8787`: a development server. */
   readonly baseUrl?: string
-  /** For one attempt. Default 30,000. */
+  /** The time limit of one attempt. Default 30,000. */
   readonly timeoutMs?: number
   /** Attempts after the first one. Default 2. */
   readonly maxRetries?: number

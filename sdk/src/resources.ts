@@ -42,14 +42,14 @@ export function resources(http: Http) {
     create: send<Create>(path),
     list: list<List>(path),
   })
-  /** `records`, where each has an id. */
+  /** `records` with ids, so that each can be deleted. */
   const basics = <Create extends Operation, List extends Operation, Delete extends Operation>(
     path: string,
   ) => ({
     ...records<Create, List>(path),
     delete: one<Delete>(`${path}/{id}`, 'DELETE'),
   })
-  /** `basics`, where one object can be read and changed. */
+  /** `basics` whose objects can also be read and changed. */
   const objects = <
     Create extends Operation,
     List extends Operation,

@@ -114,7 +114,7 @@ describe('the constructor', () => {
     [{ apiKey: 'k', queue: { store: {} } }, 'queue.store'],
     [{ apiKey: 'k', queue: { maxBytes: 0 } }, 'queue.maxBytes'],
   ])('rejects %j and names the fault', (options, named) => {
-    // What plain JavaScript can pass and the types refuse.
+    // Values that plain JavaScript can pass and the types refuse.
     const made = () => Reflect.construct(OpenMonetize, [options])
     expect(made).toThrow(ConfigurationError)
     expect(made).toThrow(named)

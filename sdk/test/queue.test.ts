@@ -336,7 +336,7 @@ describe('a file store', () => {
     for (let number = 0; number < 30; number++) first.om.track(event(number))
     await expect(first.om.flush({ timeoutMs: 300 })).rejects.toThrow()
     file.close?.()
-    // The server has them all, and the client has not learned so.
+    // The server has all of them, and the client does not know it.
     expect(await numbers(first.direct)).toHaveLength(30)
     first.proxy.plan = () => 'pass'
     const second = new OpenMonetize({ ...first.options, queue: { store: newStore('restart') } })

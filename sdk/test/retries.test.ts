@@ -26,7 +26,7 @@ let proxy: LossyProxy | undefined
 beforeEach(() => void vi.spyOn(Math, 'random').mockReturnValue(0.1))
 afterEach(() => proxy?.stop())
 
-/** A client behind a proxy that does `plans` one after the other, and passes what comes then. */
+/** A client behind a proxy that applies `plans` one after the other, and relays all later requests. */
 async function behind(...plans: Plan[]) {
   proxy = await startProxy(url, (_seen, number) => plans[number - 1] ?? 'pass')
   const { om, apiKey } = await newCustomer(url)

@@ -79,7 +79,7 @@ it('a wrapped call takes less than 2 ms more than a bare one', async () => {
   }
   const times = { bare: [] as number[], wrapped: [] as number[] }
   for (let call = 0; call < 400; call++) {
-    // In turn, so that both meet the same machine.
+    // Alternates, so that both run under the same load.
     for (const [send, list] of [
       [fetch, times.bare],
       [wrapped, times.wrapped],

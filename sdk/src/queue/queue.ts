@@ -46,8 +46,9 @@ const TIMER_GRACE_MS = 1_000
 const REPORT_EVERY = 1_000
 
 /**
- * Events that are sent later, in the order in which they were tracked, one request at a time. An event leaves the queue
- * when the server has it or refuses it for good; its idempotency key makes every further attempt harmless.
+ * Events that are sent later, in the order in which they were tracked, one request at a time. An event leaves
+ * the queue when the server has it or refuses it permanently; its idempotency key makes every further attempt
+ * harmless.
  */
 export class Queue {
   readonly #http: Http

@@ -1,6 +1,7 @@
 /**
- * A program that tracks events and is killed: `node client.ts URL KEY STORE PROGRESS LAST`. It notes each number before
- * it tracks it, so that at most the one in between is lost with the process, and goes on behind the last noted one.
+ * A program that tracks events and is killed: `node client.ts URL KEY STORE PROGRESS LAST`. It notes each
+ * number before it tracks the event, so that at most one event is lost with the process, and continues after
+ * the last noted number.
  */
 import { existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { fileStore } from '../../src/file.ts'

@@ -8,9 +8,9 @@ import { startProxy } from '../support/proxy.ts'
 import { newCustomer, startServer } from '../support/server.ts'
 
 /**
- * All that may go wrong between a product and its meter, at once: the server is killed and starts again, a proxy
- * swallows every third answer, and the product is killed with events in its file. `npm run test:sdk` does the whole of
- * it: 20,000 events, and ten ends of the product.
+ * All that may go wrong between a product and its meter, at once: the server is killed and starts again, a
+ * proxy swallows every third answer, and the product is killed with events in its file. `npm run test:sdk`
+ * runs the full version: 20,000 events, and the product is killed ten times.
  */
 const EVENTS = Number(process.env.SDK_EVENTS ?? 2_000)
 const CLIENT_KILLS = Number(process.env.SDK_CLIENT_KILLS ?? 3)
@@ -36,7 +36,7 @@ it(`bills each of ${EVENTS} events once, over ${CLIENT_KILLS} ends of the client
   try {
     let client = start()
     for (const [number, victim] of victims().entries()) {
-      // Spread over the events, each at a random one of its share.
+      // Spread over the events, each at a random event of its share.
       const at = Math.floor(((number + Math.random()) * EVENTS * 0.9) / (CLIENT_KILLS + SERVER_KILLS))
       await expect.poll(noted, { timeout: 60_000, interval: 10 }).toBeGreaterThanOrEqual(at)
       if (victim === 'server') {
@@ -77,7 +77,7 @@ it(`bills each of ${EVENTS} events once, over ${CLIENT_KILLS} ends of the client
   }
 })
 
-/** The ends of the server lie between those of the client. */
+/** The server is killed between two kills of the client. */
 function victims(): ('client' | 'server')[] {
   const share = Math.max(1, Math.floor(CLIENT_KILLS / (SERVER_KILLS + 1)))
   const all: ('client' | 'server')[] = []

@@ -28,18 +28,18 @@ export async function startGateway(
   }
 }
 
-/** A folder that a server makes its state in. */
+/** A folder in which a server creates its state. */
 export function newState(): string {
   return path.join(mkdtempSync(path.join(tmpdir(), 'openmonetize-gateway-')), 'state')
 }
 
-/** A customer whose calls are compared with what a script says was used. */
+/** A customer whose calls are compared with the usage of a script. */
 export interface GatewayCustomer {
   readonly om: OpenMonetize
   readonly apiKey: string
-  /** Waits for so many events, and returns them, the newest first. */
+  /** Waits for this many events, and returns them, the newest first. */
   events(count: number): Promise<readonly BurnedEvent[]>
-  /** Waits for so many events and until nothing is held, and returns what they burned, in micro-credits. */
+  /** Waits for this many events and until nothing is held, and returns what they burned, in micro-credits. */
   burned(count: number): Promise<number>
   /** The price of usage in micro-credits, by the server's own calculator. */
   price(usage: Parameters<OpenMonetize['rating']['calculate']>[0]): Promise<number>
@@ -66,7 +66,7 @@ export async function gatewayCustomer(url: string, upstream: string): Promise<Ga
   return customerWith(om, apiKey)
 }
 
-/** A customer that is known already. */
+/** A customer that exists already. */
 export function customerWith(om: OpenMonetize, apiKey: string): GatewayCustomer {
   const events = async (count: number) => {
     await expect.poll(async () => (await om.events.list({ limit: 100 })).data.length, WAIT).toBe(count)

@@ -5,8 +5,8 @@ import { verifyWebhook } from '../../src/webhooks.ts'
 export type Sent = string
 
 /**
- * Calls each method of the client against the real server, in whatever runtime this runs in; returns what was sent.
- * Throws at the first answer that is not what it must be.
+ * Calls each method of the client against the real server, in whatever runtime this runs in; returns what was
+ * sent. Throws at the first unexpected answer.
  */
 export async function everyMethod(baseUrl: string, operatorToken: string): Promise<Sent[]> {
   const sent = new Set<Sent>()

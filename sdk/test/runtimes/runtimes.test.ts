@@ -154,7 +154,7 @@ describe('every method, and every route of the API', () => {
       baseUrl: ${JSON.stringify(baseUrl)}, onError() {}, queue: { store: indexedDbStore('usage'), intervalMs: 60000 ${more} } })`
       const event = `{ event_type: 'API_CALL', feature_id: 'search' }`
       await inPage(script, async (page) => {
-        // No server: the events stay, and the page goes.
+        // There is no server, so the events stay when the page is closed.
         await page.evaluate(`(async () => {
         const om = ${client('http://127.0.0.1:1')}
         for (let number = 0; number < 40; number++) om.track(${event})

@@ -1,7 +1,7 @@
 import { type Event, OpenMonetize, type OpenMonetizeOptions } from '../../src/index.ts'
 import { newCustomer } from './server.ts'
 
-/** A customer whose events are compared with what a script says was used. */
+/** A customer whose events are compared with the usage of a script. */
 export interface Metered {
   readonly om: OpenMonetize
   /** Returns the micro-credits that the events so far have burned. */

@@ -6,12 +6,15 @@ export type Script = (response: ServerResponse, request: UpstreamRequest) => voi
 export interface UpstreamRequest {
   readonly path: string
   readonly headers: IncomingHttpHeaders
-  /** The body as it came. */
+  /** The body as received. */
   readonly text: string
   readonly body: Record<string, unknown>
 }
 
-/** A provider on loopback that does what it is given, one script a request; the last one for all that follow. */
+/**
+ * A provider on loopback that follows one script per request; the last script also answers all later
+ * requests.
+ */
 export interface Upstream {
   readonly url: string
   readonly requests: UpstreamRequest[]
@@ -64,7 +67,7 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 }
 
 export interface Ending {
-  /** Sent after the chunks, as it is. */
+  /** Sent unchanged after the chunks. */
   readonly tail?: string
   /** Cut the connection instead of ending the stream. */
   readonly cut?: boolean
