@@ -16,7 +16,7 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { captureUsage, deliver } from '../support/usage.ts'
 
-/** From events to analytics, over HTTP, with the alarm and the queue in the hands of the test. */
+/** From events to analytics, over HTTP, with an alarm and a queue that the test controls. */
 
 const DAY_MS = 86_400_000
 const NOW_MS = Date.now()

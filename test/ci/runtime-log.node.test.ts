@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { withoutExpected } from '../support/runtime-log.ts'
 
 const aborted =
-  'uncaught exception; exception = workerd/api/actor-state.c++:1249: failed: broken.outputGateBroken; jsg.Error: the power went\nstack: workerd@3cf53e4 workerd@379dc65\n'
+  'uncaught exception; exception = workerd/api/actor-state.c++:1249: failed: broken.outputGateBroken; jsg.Error: the power failed\nstack: workerd@3cf53e4 workerd@379dc65\n'
 const full =
   'uncaught exception; source = Uncaught (in promise); stack = Error: the disk is full\n    at store.write (injection.ts:52:10)\n    at engine.ts:224:46\n'
 const real =
@@ -15,8 +15,8 @@ describe('the log of the runtime while tests run', () => {
 
   it('keeps every other exception and all else', () => {
     expect(withoutExpected(`before\n${aborted}${real}${full}after\n`)).toBe(`before\n${real}after\n`)
-    expect(withoutExpected('the power went\n')).toBe('the power went\n')
-    const caused = 'uncaught exception; stack = Error: no power\n    at x: the power went\n'
+    expect(withoutExpected('the power failed\n')).toBe('the power failed\n')
+    const caused = 'uncaught exception; stack = Error: no power\n    at x: the power failed\n'
     expect(withoutExpected(caused)).toBe(caused)
   })
 })

@@ -193,7 +193,7 @@ describe('a transfer', () => {
 describe('a refund', () => {
   const unknown: readonly (readonly [name: string, id: () => string])[] = [
     ['nonsense', () => 'nonsense'],
-    ['one that was never given out', () => `${ids.burn.slice(0, 14)}zzzzzzzz${ids.burn.slice(22)}`],
+    ['an unknown one', () => `${ids.burn.slice(0, 14)}zzzzzzzz${ids.burn.slice(22)}`],
     ['another customer’s burn', () => theirs.burn],
     ['another customer’s purchase', () => theirs.purchase],
     ['an event', () => ids.event],

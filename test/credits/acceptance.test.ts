@@ -50,7 +50,7 @@ async function lots(key: string): Promise<unknown[]> {
   return objects(data).map(({ amount, remaining, reserved }) => [amount, remaining, reserved])
 }
 
-/** The lines of the wallet, the oldest first: type, amount and when it took effect. */
+/** The entries of the wallet, oldest first: type, amount and time of effect. */
 async function lines(key: string): Promise<unknown[]> {
   const { data } = await read(key, '/v1/credits/transactions?user_id=u&limit=100')
   return objects(data)

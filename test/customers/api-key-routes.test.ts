@@ -99,7 +99,7 @@ describe('making a key', () => {
     ['ten scopes', { name: 'x', scopes: Array(10).fill('credits:read') }, '/scopes'],
     ['an unknown mode', { name: 'x', mode: 'prod' }, '/mode'],
     ['an end that has passed', { name: 'x', expires_at: '2020-01-01T00:00:00Z' }, '/expires_at'],
-    ['an end that is no time', { name: 'x', expires_at: 'tomorrow' }, '/expires_at'],
+    ['an invalid end', { name: 'x', expires_at: 'tomorrow' }, '/expires_at'],
     ['an unknown field', { name: 'x', secret: 'mine' }, '/secret'],
   ])('is a 400 with %s', async (_, body, path) => {
     const { api_key } = await createCustomer()

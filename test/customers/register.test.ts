@@ -116,7 +116,7 @@ describe('registering', () => {
       'must not have control characters or lone surrogates',
     ],
     ['no email', { name: 'x' }, '/email', 'required'],
-    ['an email that is none', { name: 'x', email: 'nobody' }, '/email', 'must be an email address'],
+    ['an invalid email', { name: 'x', email: 'nobody' }, '/email', 'must be an email address'],
     [
       'an email of 300 characters',
       { name: 'x', email: `${'a'.repeat(300)}@example.com` },

@@ -121,7 +121,7 @@ describe.each(['SUSPENDED', 'CLOSED'])('a customer that is %s', (status) => {
   })
 })
 
-/** Every route of the API that takes a scope of writing and is not a GET. */
+/** Every route of the API that requires a write scope and is not a GET. */
 function writingRoutes(): [method: string, path: string][] {
   return createApp().openAPIRegistry.definitions.flatMap((definition): [string, string][] => {
     if (definition.type !== 'route') return []

@@ -76,11 +76,7 @@ describe('npm run deploy', () => {
     ['the secrets are gibberish', answers('secret', '[{"na'), [BUILD, SECRETS]],
     ['D1 cannot be migrated', fails('d1'), [BUILD, SECRETS, MIGRATE]],
     ['the Worker is not accepted', fails('deploy --env production --tag'), [BUILD, SECRETS, MIGRATE, DEPLOY]],
-    [
-      'it does not do what it should',
-      (world) => (world.works = false),
-      [BUILD, SECRETS, MIGRATE, DEPLOY, SMOKE],
-    ],
+    ['the smoke test fails', (world) => (world.works = false), [BUILD, SECRETS, MIGRATE, DEPLOY, SMOKE]],
     [
       'wrangler prints no address',
       (world) => (world.targets = ['Producer for usage']),

@@ -89,7 +89,7 @@ describe('a section is refused', () => {
   it.each([
     ['as development', { ENVIRONMENT: 'development' }, 'ENVIRONMENT must be "production"'],
     ['as staging', { ENVIRONMENT: 'staging' }, 'ENVIRONMENT must be "production"'],
-    ['with a secret in the open', { OPERATOR_TOKEN: 'x'.repeat(64) }, 'OPERATOR_TOKEN is a secret'],
+    ['with a secret among the variables', { OPERATOR_TOKEN: 'x'.repeat(64) }, 'OPERATOR_TOKEN is a secret'],
     ["with development's encryption key", { ENCRYPTION_KEY: 'dev-encryption-key' }, 'for development only'],
     ["with development's token", { OPERATOR_TOKEN_NEXT: 'dev-operator-token' }, 'for development only'],
     ['with a variable that the code does not read', { MARKUP: '1' }, 'MARKUP is not one'],
@@ -138,7 +138,7 @@ describe('a section is refused', () => {
     expect(messages({ operator_token }, 'wrong')).toHaveLength(1)
   })
 
-  it('never silently open to everybody', () => {
+  it('is never silently open to all', () => {
     const section = withVars({ OPEN_REGISTRATION: 'true', CORS_ORIGINS: '*' })
     expect(messages({ section }, 'notice')).toHaveLength(2)
     expect(messages({ section }, 'wrong')).toEqual([])

@@ -2,8 +2,9 @@ import { expect } from 'vitest'
 import { api, jsonOf, textField } from '../support/api.ts'
 
 /**
- * Runs the curl lines of a guide against the API, in their order, each with the status and the part of the answer that
- * the comment below it promises. A line such as `HOLD=...   # the hold_id of that answer` is done as it says.
+ * Runs the curl lines of a guide against the API, in their order, each with the status and the part of the
+ * answer that the comment below it promises. A line such as `HOLD=... # the hold_id of that answer` is
+ * executed as its comment says.
  */
 export async function runCurlLines(
   page: string,

@@ -40,7 +40,7 @@ it.skipIf(calls().size === 0)('ARCHITECTURE.md names every file that one event c
   expect([...named].filter((file) => !crossed.has(file))).toEqual(['src/index.ts', 'src/app.ts'])
 })
 
-/** Does some work and adds the files of `src` whose functions it called. */
+/** Runs some work and adds the files of `src` whose functions it called. */
 async function whatRuns<T>(files: Set<string>, work: () => T | Promise<T>): Promise<T> {
   const before = calls()
   const result = await work()

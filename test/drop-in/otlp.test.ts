@@ -74,7 +74,9 @@ describe('a model call among spans', () => {
   })
 })
 
-/** Each is one call of 1,000 tokens in, of which 400 are cached where it says so, and 500 out. */
+/**
+ * Each is one call of 1,000 tokens in and 500 out; where `cached` is set, that part of the input is cached.
+ */
 const SPELLINGS: readonly (readonly [string, Attributes, { readonly cached?: number }])[] = [
   [
     'the current semantic conventions',

@@ -119,7 +119,7 @@ const rules: [what: string, fields: Json, path: string, message: string][] = [
     '/time_zone',
     'fixed windows',
   ],
-  ['an anchor that is no time', { ...LIMIT, anchor: 'monday' }, '/anchor', 'must be an RFC 3339 time'],
+  ['an anchor that is not a time', { ...LIMIT, anchor: 'monday' }, '/anchor', 'must be an RFC 3339 time'],
   [
     'an anchor that does not exist',
     { ...LIMIT, anchor: '2026-02-30T00:00:00Z' },

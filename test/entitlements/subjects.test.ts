@@ -278,7 +278,7 @@ describe('an entitlement of a key or a model', () => {
     ['no feature, key or model', { feature_id: undefined }, '/feature_id'],
     ['a user and a key', { user_id: 'ann', key_id: 'key_01m831n6n1htqq9spgvf6csp1n' }, '/key_id'],
     ['a key and a model', { model: 'gpt-4o', key_id: 'key_01m831n6n1htqq9spgvf6csp1n' }, '/model'],
-    ['a key that is none', { key_id: 'om_live_123' }, '/key_id'],
+    ['an invalid key', { key_id: 'om_live_123' }, '/key_id'],
     ['an empty model', { model: '' }, '/model'],
   ])('refuses %s', async (_, fields, path) => {
     const response = await postEntitlement(key, { feature_id: 'chat', limit_type: 'NONE', ...fields })

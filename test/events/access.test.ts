@@ -108,7 +108,8 @@ describe('two customers with the same user ids and the same idempotency keys', (
     )
     expect(await read(b.api_key, `/v1/events/${textField(of_b, 'id')}`)).toMatchObject({ id: of_b.id })
 
-    // The end of an id identifies its ledger. One's own number with another customer's end is not an id.
+    // The end of an id identifies its ledger. The customer's own number with the end of another customer is
+    // not an id.
     const forged = textField(of_b, 'id').slice(0, -8) + textField(of_a, 'id').slice(-8)
     await expectRefused(await api(`/v1/events/${forged}`, { key: b.api_key }), 404, 'not_found')
 

@@ -34,7 +34,7 @@ function withKey(key: string): Record<string, string> {
 describe('a batch of 1,000 mixed events', () => {
   it('counts and explains each of them, in order', async () => {
     const { api_key } = await createCustomer()
-    // 100 events that came earlier: 1,500 of the 10,000 credits.
+    // 100 events that were sent earlier: 1,500 of the 10,000 credits.
     const earlier = await ingested(
       api_key,
       events(100, (i) => keyed(`earlier-${i}`)),
@@ -287,7 +287,7 @@ describe('the key of a batch', () => {
     expect(JSON.parse(text)).toMatchObject({ accepted: 1, duplicates: 1, rejected: 2 })
     expect(first.headers.get('Idempotency-Replayed')).toBeNull()
 
-    // The rejected ones succeed by themselves, and the batch still says what it said.
+    // The rejected events succeed alone, and the batch still returns its first answer.
     await purchased(api_key, { amount: 6_000_000, price_usd: 6000 })
     for (const event of [{ ...UNAFFORDABLE, idempotency_key: 'poor' }, keyed('bad')]) {
       const alone = await ingest(api_key, event)

@@ -87,7 +87,7 @@ describe('a unit that no rate of the burn table names', () => {
   const GPT_4O = { event_type: 'TOKEN_USAGE', provider: 'OPENAI', model: 'gpt-4o', input_tokens: 1000 }
 
   it.each<[string, Table | undefined, object, string]>([
-    ['a slip of its name', perUnit('api_calls'), custom('api_call'), 'api_call'],
+    ['a misspelt name', perUnit('api_calls'), custom('api_call'), 'api_call'],
     ['the default table', undefined, custom('api_calls'), 'api_calls'],
     ['tokens under a table without token rates', perUnit('api_calls'), GPT_4O, 'input_tokens'],
     [

@@ -6,7 +6,7 @@ export interface Sent {
   readonly route: string
   readonly body: object
   readonly key: string
-  /** The numbers in the metadata of the events that it brings; none for other requests. */
+  /** The numbers in the metadata of its events; none for other requests. */
   readonly numbers: readonly number[]
   /** The number of the event that it voids. */
   readonly voids?: number
@@ -100,7 +100,9 @@ export class Client {
     if (typeof id === 'string' && n !== undefined) this.voidable.push({ id, n })
   }
 
-  /** An erasure, or another price of one feature: neither has a key, and neither changes which events there are. */
+  /**
+   * An erasure, or another price of one feature: neither has a key, and neither changes the set of events.
+   */
   private async changeSomethingUnkeyed(): Promise<void> {
     if (Math.random() < 0.5) {
       await this.call('DELETE', `/v1/users/${encodeURIComponent(`ghost ${Math.floor(Math.random() * 4)}`)}`)
@@ -114,7 +116,7 @@ export class Client {
     return { match: { feature: 'feature 2' }, method: 'flat', amount }
   }
 
-  /** Every request with a key, so that its fate can be found out afterwards. */
+  /** Every request with a key, so that its outcome can be checked afterwards. */
   private nextRequest(): Sent {
     const request = (route: string, body: object, more: Partial<Sent> = {}): Sent => ({
       route,
@@ -231,7 +233,9 @@ export class Client {
     expect([...byWallet.keys()]).toEqual([])
   }
 
-  /** Once analytics have come so far, they count every event once, and its credits; voided ones not at all. */
+  /**
+   * Once analytics include them, they count every event once, and its credits; voided events are not counted.
+   */
   async assertAnalytics(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
     const voided = new Set(this.sent.flatMap(({ voids }) => voids ?? []))
     const kept = [...found].flatMap(([n, events]) => (voided.has(n) ? [] : events)).concat(this.ghostsFound)
@@ -301,7 +305,7 @@ export class Client {
   }
 }
 
-/** A JSON number of at most six decimals as the integer that it is. */
+/** Converts credits in JSON, with at most six decimals, to micro-credits. */
 function micro(amount: number): number {
   return Math.round(amount * 1e6)
 }

@@ -35,7 +35,7 @@ describe('power fails inside the transaction', () => {
     const before = await dump(ledger)
     await powerCut(ledger, 'inside the transaction')
     const message = single(eventItem(100, { key: 'k' }))
-    expect(await ask(ledger.stub, 'ingest', message).catch(String)).toBe('Error: the power went')
+    expect(await ask(ledger.stub, 'ingest', message).catch(String)).toBe('Error: the power failed')
     expect(await dump(ledger)).toEqual(before)
   })
 

@@ -43,8 +43,8 @@ export class FlakyQueue {
   async install(db: D1Database = env.DB): Promise<void> {
     await runInDurableObject(this.ledger.stub, (instance, state) => {
       const cut = (): never => {
-        state.abort('the power went')
-        throw new Error('the power went')
+        state.abort('the power failed')
+        throw new Error('the power failed')
       }
       const sendBatch = async (messages: Iterable<{ readonly body: unknown }>) =>
         this.take([...messages], cut)

@@ -85,7 +85,7 @@ class World {
     try {
       await runAlarm(this.ledger)
     } catch (error) {
-      expect(String(error)).toMatch(/the power went/)
+      expect(String(error)).toMatch(/the power failed/)
     }
     await this.queue.install()
   }
@@ -121,7 +121,7 @@ class World {
     await expectRolledUp(ledger, { events: acknowledged.size })
     const { hashes } = await expectChained(ledger)
     expect(hashes).toHaveLength(entries.length)
-    // Whatever was lost, repeated or restored meanwhile: an entry has the hash that it had first.
+    // An entry keeps its first hash, whatever was lost, repeated or restored meanwhile.
     hashes.forEach((hash, i) => {
       expect(hash).toBe(this.hashes[i] ?? hash)
     })
@@ -299,7 +299,7 @@ describe('the object ends', () => {
     const event = eventItem(5, { key: 'k', user_id: 'ann' })
     await powerCut(world.ledger, 'before the reply')
     const message = batch([event])
-    expect(await ask(world.ledger.stub, 'ingest', message).catch(String)).toMatch(/the power went/)
+    expect(await ask(world.ledger.stub, 'ingest', message).catch(String)).toMatch(/the power failed/)
     await world.queue.install()
     await world.alarm()
     const retried = await ingest(env, world.ledger.name, batch([event]))

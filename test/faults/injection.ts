@@ -23,8 +23,8 @@ export async function powerCut(ledger: TestLedger, moment: Moment): Promise<void
   await runInDurableObject(ledger.stub, (instance, state) => {
     const store = storeOf(instance)
     const cut = (): never => {
-      state.abort('the power went')
-      throw new Error('the power went')
+      state.abort('the power failed')
+      throw new Error('the power failed')
     }
     if (moment === 'inside the transaction') {
       const write = store.write.bind(store)

@@ -179,7 +179,7 @@ describe('rotating a key', () => {
     const stale = await cachedRecord(key.api_key)
     let calls = 0
     const real = env.LEDGER
-    // The second is the one that is tried at once.
+    // The second call is the immediate retry.
     const loses_two: Bindings['LEDGER'] = Object.create(real, {
       idFromName: { value: (name: string) => real.idFromName(name) },
       get: {
@@ -190,7 +190,7 @@ describe('rotating a key', () => {
       },
     })
     expect((await rotates(customer, key.key_id, { LEDGER: loses_two })).status).toBe(201)
-    // One more adds the notification of the new key.
+    // One more call adds the notification of the new key.
     expect(calls).toBe(4)
     await stale.restore()
     await expectRefused(await ingest(key.api_key, GPT_4O), 401, 'revoked_api_key')

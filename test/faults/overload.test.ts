@@ -78,7 +78,7 @@ describe('more waiting requests than the limit', () => {
   })
 })
 
-/** Makes the object say that nothing more may wait. */
+/** Makes the object refuse further waiting requests. */
 async function fill(ledger: TestLedger): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     groupOf(instance).hasRoom = () => false

@@ -7,9 +7,9 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import { Client, type Sent } from './crash-load.ts'
 
 /**
- * The machine loses its power under load: SIGKILL of the whole dev server and its children at random moments, then a
- * start from its disk. Imitates a host that dies, an out-of-memory kill, a deployment that does not wait.
- * CRASH_ROUNDS=25 for more of it (`npm run test:crashes`).
+ * The machine loses its power under load: SIGKILL of the whole dev server and its children at random moments,
+ * then a start from its disk. Imitates a host that dies, an out-of-memory kill, a deployment that does not
+ * wait. CRASH_ROUNDS=25 runs more rounds (`npm run test:crashes`).
  */
 
 const STATE_DIR = mkdtempSync(path.join(tmpdir(), 'openmonetize-crashes-'))
@@ -70,7 +70,7 @@ describe('a server that is killed under load', () => {
   })
 })
 
-/** How often each event of a request is there. */
+/** How often each event of a request is stored. */
 function timesFound(found: ReadonlyMap<number, unknown[]>, { numbers }: Sent): number[] {
   return numbers.map((number) => found.get(number)?.length ?? 0)
 }

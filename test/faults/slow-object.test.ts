@@ -73,7 +73,7 @@ describe('over HTTP', () => {
   })
 })
 
-/** Has the ledger's next change never be answered. */
+/** Prevents the answer to the ledger's next change. */
 async function hangOnce(ledger: TestLedger, moment: 'before the commit' | 'after the commit'): Promise<void> {
   await runInDurableObject(ledger.stub, (instance) => {
     const group = groupOf(instance)

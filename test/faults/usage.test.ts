@@ -108,7 +108,7 @@ describe('a message that was cut at another entry', () => {
     const { ledger, sent } = await flushed(3)
     await deliver(sent.slice(0, 2))
     const [first, , last] = sent.map((body) => JSON.parse(JSON.stringify(body)))
-    // As if an older deployment had sent the three flushes as one.
+    // Imitates an older deployment that sent the three flushes as one.
     const wide = { ...last, after_entry: first.after_entry }
     expect(await deliver([wide])).toEqual(acks(1))
     await expectRolledUp(ledger, { events: 3 * EVENTS })
@@ -221,8 +221,8 @@ describe('a row of rollups that is broken at rest', () => {
 
 describe('a poison message between good ones', () => {
   it.each([
-    ['that is nothing', null],
-    ['of a version to come', { v: 2, ledger_id: 'x' }],
+    ['that is empty', null],
+    ['of a later version', { v: 2, ledger_id: 'x' }],
     [
       'of a ledger that does not exist',
       {

@@ -44,7 +44,7 @@ describe('how an attempt ended', () => {
   })
 })
 
-/** The places of the attempts that are made when each of them ends like this. */
+/** The positions of the attempts that are made if each attempt has this outcome. */
 function places(fallback: Fallback, endings: readonly Ending[], random = 0): number[] {
   const made: Made[] = []
   for (const ending of endings) {

@@ -31,7 +31,7 @@ const amounts = ({ balance, reserved_balance, available_balance }: Record<string
   available_balance,
 ]
 
-/** A user's wallet with so many credits. */
+/** A user's wallet with this many credits. */
 async function walletOf(credits: number) {
   const { api_key: key } = await createCustomer()
   await ok(key, '/v1/credits/grant', { user_id: 'u', amount: credits }, 201)
@@ -210,7 +210,7 @@ describe('a capture that falls short', () => {
   it('earns the part of the price that it took', async () => {
     const key = await walletOf(10)
     const { id } = await hold(key, { user_id: 'u', credits: 10 })
-    // 15 credits are 0.015 USD at 1,000 credits a USD; 10 of them are there.
+    // 15 credits are 0.015 USD at 1,000 credits a USD; the wallet has 10 of them.
     const captured = await ok(key, `/v1/holds/${id}/capture`, { event: { ...EVENT, user_id: 'u' } })
     expect(captured).toMatchObject({ captured: 10, shortfall: 5 })
     const event = await jsonOf(await api(`/v1/events/${textField(captured, 'event_id')}`, { key }))

@@ -125,7 +125,7 @@ const REFUSED = [
   ['https://nas.home.arpa', PRIVATE],
   ['https://router.lan', PRIVATE],
   ['https://hidden.onion', PRIVATE],
-  // Host names that are none, and ports that are none.
+  // Invalid host names and ports.
   ['https://exa_mple..com', HOST],
   ['https://-a.example.com', HOST],
   ['https://a*.example.com', HOST],

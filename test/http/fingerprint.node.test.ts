@@ -8,7 +8,7 @@ import { base64url22, sha256 } from '../../src/http/input/sha256.ts'
 
 const OPERATION = 'POST /v1/events/ingest'
 
-/** The canonical form and its digest, as plain to read as they can be. */
+/** The canonical form and its digest, written for readability. */
 function reference(body: unknown): string {
   return digest(`${OPERATION}\n${canonical(body)}`)
 }

@@ -7,7 +7,7 @@ import { api, apiRequest, jsonOf, send } from '../support/api.ts'
 import { brokenD1, brokenKv } from '../support/d1.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** With these very bindings and no copy: a look is remembered for the bindings that it was at. */
+/** Uses the same object of bindings, because a check is remembered for its bindings. */
 function ready(bindings: Bindings): Promise<Response> {
   const request = apiRequest('/ready')
   return send(request, async () => {

@@ -10,7 +10,7 @@ import { ledgerOf } from '../support/ledgers.ts'
 import { limitTier, rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** The documented numbers of the tier that everybody begins with. */
+/** The documented numbers of the first tier. */
 const STARTER = 100
 const POLICY = `"default";q=${STARTER};w=60`
 const NOON = Date.UTC(2026, 10, 23, 12)
@@ -32,7 +32,7 @@ function balance(key: string): Promise<Response> {
   return api(BALANCE, { key })
 }
 
-/** Sends so many requests at once; returns how many were not refused by the rate limit. */
+/** Sends this many requests at once; returns how many were not refused by the rate limit. */
 async function passed(requests: number, send: (index: number) => Promise<Response>): Promise<number> {
   const responses = await Promise.all(Array.from({ length: requests }, (_, index) => send(index)))
   return responses.filter(({ status }) => status !== 429).length
@@ -212,7 +212,7 @@ describe('one request', () => {
   })
 })
 
-/** Ledger objects whose next answers to events are lost on their way, as the runtime says it. */
+/** Ledger objects whose next answers to events are lost on their way, with the error of the runtime. */
 function losingAnswers(count: number): typeof env.LEDGER {
   let lost = 0
   return Object.create(env.LEDGER, {

@@ -201,7 +201,7 @@ describe('a deployment whose variables cannot be read', () => {
   })
 })
 
-/** The ledgers, each call a while later. */
+/** The ledgers, with a delay before each call. */
 function slowLedger(wait_ms: number): typeof env.LEDGER {
   return Object.create(env.LEDGER, {
     idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },

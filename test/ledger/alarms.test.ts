@@ -81,7 +81,7 @@ describe('a flush', () => {
     const ledger = await freshLedger(CREDITS)
     for (let i = 0; i < 50; i++) await burn(ledger, `k${i}`)
     await inStore(ledger, ({ journal }) => {
-      // As if each row filled a flush.
+      // Makes each row fill a flush.
       const rowsAfter = journal.rowsAfter.bind(journal)
       journal.rowsAfter = function* (row_id) {
         for (const row of rowsAfter(row_id)) return yield row

@@ -74,7 +74,7 @@ function walletWith(lots: readonly Lot[]): Lot[] {
   return wallet
 }
 
-/** Takes, and writes down what came out of which lot: never more than the lot, never less than nothing. */
+/** Takes credits, and records the amount from each lot: never more than the lot has, and never negative. */
 function burn(wallet: Lot[], amount: number): string {
   const takes = takeFromLots(wallet, microCredits(amount))
   expect(takes.reduce((sum, { part }) => sum + part[1], 0)).toBe(0 - amount)

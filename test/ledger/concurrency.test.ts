@@ -41,7 +41,7 @@ describe('500 events at once on a wallet that can pay for exactly 137', () => {
     const pages = await storedPages(ledger)
     expect(pages.flatMap((page) => page.entries).reduce((sum, { amount }) => sum + amount, 0)).toBe(0)
     expect(pages.at(-1)?.balance_after_micro).toBe(0)
-    // A refused key was not used up, a used one answers for ever.
+    // A refused key stays unused, and a used key always returns its answer.
     await evictDurableObject(ledger.stub)
     const again = await Promise.all(Array.from({ length: 500 }, (_, i) => send(i)))
     expect(countKinds(again)).toEqual({ replayed: 137, refused: 363 })

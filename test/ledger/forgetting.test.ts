@@ -58,7 +58,7 @@ function rowsOf(ledger: TestLedger): Promise<number[]> {
   return inStore(ledger, (store) => [...store.journal.rowsAfter(0)].map((row) => row.row_id))
 }
 
-/** The keys that the object remembers, whatever they are kept in. */
+/** The keys that the object remembers, in memory or on disk. */
 function remembered(ledger: TestLedger, keys: readonly string[]): Promise<string[]> {
   const asked = keys.map((key) => ({ key, fingerprint: '' }))
   return inStore(ledger, (store) => [...store.usedKeys(asked).keys()].sort())
@@ -170,7 +170,7 @@ describe('the journal', () => {
     later(WINDOW_MS + 1)
     await inStore(ledger, ({ journal }) => {
       const forgetBefore = journal.forgetBefore.bind(journal)
-      // As if the rows were as large as rows can be.
+      // Makes each row as large as rows can be.
       journal.forgetBefore = (at_ms) => forgetBefore(at_ms) * 1_000_000
     })
     await runAlarm(ledger)
@@ -203,7 +203,7 @@ describe('the journal', () => {
     await burn(used, 'k')
     await runAlarm(used)
     later(120_000)
-    // The alarm that the platform has set was never rung here: tests ring it by hand.
+    // The platform's alarm never runs here: tests run it explicitly.
     await runInDurableObject(stopped.stub, (_, { storage }) => storage.deleteAlarm())
     await evictDurableObject(stopped.stub)
     await registerCustomers([resting, stopped, used])

@@ -78,7 +78,8 @@ describe('a void', () => {
       monthly(ledger, 100, rollover_max)
       const past = burn(ledger, START + 1, burned)
       const voided = voidBurn(ledger, FEBRUARY + 1, past)
-      // What the wallet would have if nothing had been burned: the part that is kept, and the new grant.
+      // The balance that the wallet would have if nothing had been burned: the part that is kept, and the new
+      // grant.
       expect(ledger.walletOf().balance).toBe(rollover_max + 100)
       expect(voided).toHaveProperty('answer.balance_after', rollover_max + 100)
       if (expired > 0) expect(voided).toHaveProperty('answer.returned_expired', expired)

@@ -112,7 +112,7 @@ describe('a commit that throws', () => {
     expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
     expect(results[1]).toMatchObject({ reason: { message: 'a bug in one request' } })
     expect(marks(ledger)).toEqual(['a', 'c'])
-    // The shared attempt and the bug's own left nothing.
+    // The shared attempt and the attempt of the faulty request left nothing.
     expect(log).toEqual(['commit 2', 'commit 4'])
   })
 

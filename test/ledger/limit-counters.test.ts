@@ -287,8 +287,8 @@ describe('a checkpoint that fails', () => {
         const write = store.writeCheckpoint.bind(store)
         store.writeCheckpoint = () => {
           if (moment === 'after it is written') write()
-          state.abort('the power went')
-          throw new Error('the power went')
+          state.abort('the power failed')
+          throw new Error('the power failed')
         }
       })
       await runAlarm(ledger).catch(() => undefined)

@@ -96,7 +96,7 @@ describe('an object of version 2', () => {
       const columns = storage.sql
         .exec<{ name: string }>("SELECT name FROM pragma_table_info('journal')")
         .toArray()
-      // A start reads the last one, of one row, and a flush, which reads the body too.
+      // A start reads it from the last row; a flush, which reads the body too, reads it from each row.
       expect(columns.slice(-2).map(({ name }) => name)).toEqual(['body', 'last_notification'])
     })
   })

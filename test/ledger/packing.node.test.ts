@@ -319,7 +319,7 @@ describe('a page', () => {
     expect(parsePage(1, old).entries(nameOf)).toStrictEqual([burn])
   })
 
-  it('names the users and teams of captures and voids that stand alone', () => {
+  it('names the users and teams of captures and voids that have no event', () => {
     for (const entry of [CAPTURE, VOID]) {
       const { subjects } = parsePage(FORMAT, packPage(linked([entry]), numberOf))
       expect(subjects).toEqual({ user: new Set([7]), team: new Set([40]) })

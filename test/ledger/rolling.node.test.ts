@@ -62,7 +62,7 @@ describe.each(LENGTHS)('a rolling window of %j', (rolling) => {
   const part_ms = length_ms / 60
 
   const step = fc.record({
-    // Waits of moments, of about a part, of parts of the window, and longer than it.
+    // Waits of moments, of about a part, of several parts, and longer than the window.
     wait_ms: fc.oneof(
       fc.constantFrom(0, 1, part_ms - 1, part_ms, part_ms + 1, length_ms - 1, length_ms, length_ms + part_ms),
       fc.integer({ min: 0, max: 3 * part_ms }),

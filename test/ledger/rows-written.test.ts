@@ -172,7 +172,7 @@ describe('rows written in D1', () => {
   })
 })
 
-/** Rows that D1 says it wrote while the alarm ran, indexes included. */
+/** Rows that D1 reports as written while the alarm ran, indexes included. */
 async function d1RowsOfFlush(ledger: TestLedger): Promise<number> {
   let rows = 0
   const counting = d1Double({

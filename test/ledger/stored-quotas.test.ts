@@ -7,7 +7,7 @@ import { createCustomer } from '../support/customers.ts'
 import { inStore, ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { limitTier } from '../support/limits.ts'
 
-/** The quotas of what requests other than events store: changes in a month, and metadata for good. */
+/** The quotas of data that requests other than events store: changes in a month, and metadata in total. */
 
 /** 1,000 bytes as JSON. */
 const KILOBYTE = { note: 'x'.repeat(989) }

@@ -6,7 +6,7 @@ import { MIGRATIONS, type Migration, migrate } from '../../src/ledger/tables.ts'
 import { freshLedger, type TestLedger } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
 
-/** Objects outlive deployments by years: one whose tables another version made is brought forward, or refused. */
+/** Objects outlive deployments by years: one whose tables another version made is migrated, or refused. */
 
 const nextVersion: Migration = (sql) => {
   sql.exec("ALTER TABLE wallets ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'")
@@ -70,7 +70,7 @@ describe('the tables of a ledger object', () => {
   it.each([
     ['a newer version', "UPDATE meta SET value = '99' WHERE key = 'schema_version'", /version 99 .* deploy/],
     ['no version', "DELETE FROM meta WHERE key = 'schema_version'", /have no version/],
-    ['a version that is none', "UPDATE meta SET value = 'x' WHERE key = 'schema_version'", /have no version/],
+    ['an unknown version', "UPDATE meta SET value = 'x' WHERE key = 'schema_version'", /have no version/],
   ])('of %s are refused at the next start, and stay unchanged', async (_, change, message) => {
     const ledger = await freshLedger(1000)
     await inStorage(ledger, ({ sql }) => void sql.exec(change))

@@ -11,7 +11,7 @@ interface Case {
   readonly is: TransportFailure
 }
 
-/** An error as RPC hands it over: the runtime's flags, but no class. */
+/** An error as RPC delivers it: the runtime's flags, but no class. */
 function rpcError(message: string, flags: Readonly<Record<string, boolean>> = {}): Error {
   return Object.assign(new Error(message), { remote: true }, flags)
 }

@@ -24,7 +24,7 @@ interface Case {
   readonly path?: string
   readonly body: object
   readonly headers?: Readonly<Record<string, string>>
-  /** Of the whole request. */
+  /** The limits for the whole request. */
   readonly most: Work
 }
 

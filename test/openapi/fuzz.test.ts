@@ -8,8 +8,9 @@ import { createKey } from '../support/keys.ts'
 import { ledgerOf, runAlarm } from '../support/ledgers.ts'
 
 /**
- * Any request at all, made from the OpenAPI document. `FC_RUNS=5000 npx vitest run --project edge test/openapi/fuzz.test.ts`
- * for longer; a failure prints its seed, and `FC_SEED` repeats it. That every answer is documented is for `api` to see.
+ * Any request at all, made from the OpenAPI document. `FC_RUNS=5000 npx vitest run --project edge
+ * test/openapi/fuzz.test.ts` for longer; a failure prints its seed, and `FC_SEED` repeats it. `api` checks
+ * that every answer is documented.
  */
 const { seed, runs } = inject('fuzz')
 const options = { numRuns: runs ?? 150, ...(seed !== undefined && { seed }) }

@@ -69,7 +69,7 @@ describe("with a customer's key and what belongs to another", () => {
 })
 
 describe("with a customer's test key and what belongs to its live ledger", () => {
-  /** Kept by the live ledger for both. */
+  /** The live ledger keeps them for both. */
   const SHARED = /^(\/openmonetize)?\/v1\/(burn-tables|entitlements|customers\/\{\w+\}\/entitlements)/
   let test_key = ''
   beforeAll(async () => {

@@ -24,14 +24,14 @@ const EVENT = { feature_id: 'chat', provider: 'OPENAI', model: 'gpt-4o-mini' }
 
 describe('the rule that matches an event', () => {
   it.each<[string, RuleMatch[], object, string]>([
-    ['a name before the beginning of it', [{ model: 'gpt-4o-mini*' }, { model: 'gpt-4o-mini' }], EVENT, '2'],
+    ['a name before its prefix', [{ model: 'gpt-4o-mini*' }, { model: 'gpt-4o-mini' }], EVENT, '2'],
     [
-      'a longer beginning before a shorter',
+      'a longer prefix before a shorter one',
       [{ model: 'gpt-*' }, { model: 'gpt-4*' }, { model: 'g*' }],
       EVENT,
       '2',
     ],
-    ['a beginning before any', [{ model: '*' }, { model: 'g*' }], EVENT, '2'],
+    ['a prefix before any', [{ model: '*' }, { model: 'g*' }], EVENT, '2'],
     ['any by its star', [{ model: '*' }], EVENT, '1'],
     ['any by an empty match', [{}], EVENT, '1'],
     ['wherever it is in the list', [{}, { model: 'g*' }, { model: 'gpt-4o-mini' }], EVENT, '3'],
@@ -101,7 +101,7 @@ describe('two rules are ambiguous', () => {
     ['that name a model in two cases', { model: 'gpt-4o' }, { model: 'GPT-4o' }],
     ['that name a provider in two spellings', { provider: 'stability_ai' }, { provider: 'Stability-AI' }],
     ['that name a provider by two names', { provider: 'aws' }, { provider: 'bedrock' }],
-    ['with equal beginnings', { feature: 'a', model: 'gpt*' }, { feature: 'a', model: 'GPT*' }],
+    ['with equal prefixes', { feature: 'a', model: 'gpt*' }, { feature: 'a', model: 'GPT*' }],
   ])('%s', (_, first, second) => {
     expect(check({ feature: 'z' }, first, second)).toEqual({
       kind: 'ambiguous',
@@ -111,8 +111,12 @@ describe('two rules are ambiguous', () => {
 
   it.each<[string, RuleMatch, RuleMatch]>([
     ['of which one is narrower', { model: 'gpt-4o' }, { model: 'gpt-*' }],
-    ['that cross, because the feature decides', { feature: 'chat' }, { provider: 'openai', model: 'gpt-4o' }],
-    ['that cross in beginnings of different length', { feature: 'c*', model: 'gpt-4o' }, { feature: 'ch*' }],
+    [
+      'that overlap, because the feature decides',
+      { feature: 'chat' },
+      { provider: 'openai', model: 'gpt-4o' },
+    ],
+    ['that overlap in prefixes of different length', { feature: 'c*', model: 'gpt-4o' }, { feature: 'ch*' }],
     ['with features in two cases, which are two features', { feature: 'chat' }, { feature: 'Chat' }],
     ['that never match the same event', { model: 'a*' }, { model: 'b*' }],
   ])('but not two %s', (_, first, second) => {

@@ -56,7 +56,7 @@ export function credits(burnTable: BurnTable, event: Partial<Chargeable>, before
   return formatDecimal(charge(burnTable, event, before).credits_micro, 6)
 }
 
-/** A wallet that events go through one after the other, with the counters of its tiers. */
+/** A wallet that is charged for events one after the other, with the counters of its tiers. */
 export class Meter {
   readonly used = new Map<string, { quantity: bigint; resets_at_ms: number }>()
 

@@ -168,7 +168,7 @@ describe('more usage never costs less', () => {
         fc.integer({ min: 1, max: 500 }),
         (rule, change, used, unit, more) => {
           fc.pre(rule.method !== 'tiered' || rule.mode === 'graduated')
-          // A cheaper part only makes its whole cheaper when the part itself grows, which these units do not have.
+          // More of a part that is cheaper than its whole may lower the cost. These units have no such parts.
           const made = table([{ match: {}, ...rule }], change)
           const grown: Partial<Chargeable> =
             unit === 'calls' || unit === 'pages'

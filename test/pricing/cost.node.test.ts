@@ -193,7 +193,7 @@ describe('the time of the event decides', () => {
     ['o3 a second before its price fell', 'openai', 'o3', '2025-06-09T23:59:59Z', '0.01'],
     ['o3 from the second on', 'openai', 'o3', '2025-06-10T00:00:00Z', '0.002'],
     [
-      'deepseek-chat a second before the dear hours',
+      'deepseek-chat a second before the peak hours',
       'deepseek',
       'deepseek-chat',
       '2025-06-01T00:29:59.999Z',

@@ -10,7 +10,7 @@ import { exactUsd, sharedData } from './support.ts'
 
 /**
  * Recorded responses of 29 provider APIs with the usage and prices that an independent project worked out for
- * them. They lie beside the project and are not part of it.
+ * them. They are stored beside the project and are not part of it.
  */
 interface Case {
   readonly provider: string

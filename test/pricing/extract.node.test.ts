@@ -375,7 +375,7 @@ const ROWS: readonly Row[] = [
     also: { reported_cost_usd: '0.0253' },
   },
   {
-    what: 'OpenRouter, with what it says it cost',
+    what: 'OpenRouter, with the cost that it reports',
     from: 'openrouter',
     body: { model: 'openai/gpt-4o', usage: { prompt_tokens: 14, completion_tokens: 4, cost: 0.000102 } },
     usage: { input_tokens: 14, output_tokens: 4 },

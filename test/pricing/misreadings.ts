@@ -6,8 +6,8 @@ export interface Recording {
 }
 
 /**
- * Rows whose own reading is wrong, by what is wrong with it. Their usage and cost are not compared: the right ones are
- * rows of `situations.node.test.ts`.
+ * Rows whose recorded reading is wrong, grouped by the error. Their usage and cost are not compared: the
+ * correct ones are rows of `situations.node.test.ts`.
  */
 export const MISREADINGS: readonly {
   readonly what: string

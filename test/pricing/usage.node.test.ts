@@ -120,7 +120,7 @@ describe('clamping usage', () => {
     ],
     ['takes fractions to the nearest whole', { input_tokens: 10.4 }, { input_tokens: 10 }],
     ['counts a value that is not a number as zero', { input_tokens: Number.NaN }, { input_tokens: 0 }],
-    ['bounds what is absurd', { input_tokens: 1e300 }, { input_tokens: 1e13 }],
+    ['limits absurd quantities', { input_tokens: 1e300 }, { input_tokens: 1e13 }],
     [
       'raises an overlap that is too small for its totals',
       { input_tokens: 10, input_audio_tokens: 10, cache_read_tokens: 10, cache_audio_read_tokens: 1 },

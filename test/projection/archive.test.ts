@@ -32,11 +32,11 @@ async function post(path: string, body: object = {}): Promise<Json> {
   return jsonOf(response)
 }
 
-/** Days pass; the alarm flushes and frees what has lived its time. */
+/** Lets days pass; the alarm flushes and frees rows past their window. */
 async function archived(days = 9): Promise<void> {
   await runAlarm(ledger)
   vi.setSystemTime(Date.now() + days * DAY_MS)
-  // The last row that D1 has stays until it has another.
+  // The last row that D1 has stays until D1 has another one.
   await ingested(key, { ...GPT_4O, event_type: 'FEATURE_ACCESS' })
   await runAlarm(ledger)
   await runAlarm(ledger)

@@ -32,7 +32,7 @@ function giveWallet(ledger: TestLedger, kind: 'user' | 'team', id: string): Prom
   return ask(ledger.stub, 'credit', grant(1000, { owner: { kind, id } }))
 }
 
-/** The entries of all pages by number, as the journal has them but for keys and owners. */
+/** The entries of all pages by number, as the journal has them, without keys and owners. */
 function entriesOf(pages: readonly StoredPage[]) {
   return pages.flatMap((page) => page.entries).sort((a, b) => a.number - b.number)
 }
@@ -172,7 +172,7 @@ describe('a flush', () => {
       )
     }
     const { db, longest } = measuredD1()
-    // An alarm ends after a number of steps and rings again.
+    // An alarm ends after a number of steps and runs again.
     for (let i = 0; i < 3; i++) await withD1(ledger, db, () => runAlarm(ledger))
     expect(longest()).toBeLessThan(D1_MAX_BYTES)
     await expectSameAsJournal(ledger)

@@ -12,7 +12,7 @@ import { expectProblem } from '../support/problems.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
-/** Lists over HTTP: what the object still has and what D1 has, as one. */
+/** Lists over HTTP, combined from the entries of the object and those of D1. */
 
 interface Client {
   readonly key: string
@@ -124,7 +124,7 @@ describe.each(LISTS)('%s, read page by page', (path) => {
     const [sevens = [], threes = [], ones = []] = await Promise.all(walks)
     await Promise.all(traffic)
     for (const rows of [sevens, threes, ones]) {
-      // Each walk began at some moment: it may have newer rows in front, and then has all the old ones.
+      // A walk may begin with newer rows, and then has all the old ones.
       const seen = ids(rows)
       expect(new Set(seen).size).toBe(seen.length)
       expect(seen.slice(-before.rows.length)).toEqual(ids(before.rows))

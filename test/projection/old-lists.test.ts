@@ -100,7 +100,8 @@ describe('a list with an old `to`', () => {
         const { entries, rows } = await list(ledger, filter)
         expect(entries.map(({ number }) => number)).toEqual(shown(all, filter))
         expect(entries.length).toBeGreaterThan(10)
-        // Some forty to find the place, then the pages of two days and what lists read at once.
+        // About forty rows to find the place, then the pages of two days and the rows that lists read at
+        // once.
         expect(rows).toBeLessThan(110)
       }
     }

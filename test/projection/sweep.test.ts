@@ -88,7 +88,7 @@ it('a ledger that cannot be woken delays no other', async () => {
   const LEDGER: typeof env.LEDGER = Object.create(env.LEDGER, {
     getByName: {
       value: (name: string) => {
-        if (name === other.customer_id) throw new Error('the machine is gone')
+        if (name === other.customer_id) throw new Error('the machine has failed')
         return env.LEDGER.getByName(name)
       },
     },

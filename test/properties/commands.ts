@@ -39,8 +39,8 @@ export interface CreditAct extends Keyed {
 }
 
 /**
- * `hold`, `grant`, `entry` and `lot` are picks while they come from the generator, and numbers of the ledger once they are
- * resolved; 0 is one that was never given out.
+ * `hold`, `grant`, `entry` and `lot` are picks while they come from the generator, and numbers of the ledger
+ * once they are resolved; 0 is a number that was never assigned.
  */
 export type Act =
   | CreditAct
@@ -86,7 +86,7 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const MOST = 8_000_000_000_000_000
 
-/** Few keys, so that they come again, with the same request and with others. */
+/** Few keys, so that they are reused, with the same request and with others. */
 const key = fc.option(fc.constantFrom('k1', 'k2', 'k3', 'k4'), { freq: 4 })
 /** Few wallets, so that movements meet in them. */
 const owner = fc.constantFrom('customer', 'user:ann', 'team:red')

@@ -36,7 +36,7 @@ afterAll(() => {
   vi.useRealTimers()
 })
 
-/** Reads, which went by the machine's clock, showed lots again that the ledger had seen expire. */
+/** A regression: reads used the machine's clock, and showed lots again that had expired in the ledger. */
 const READ_AFTER_THE_CLOCK_WENT_BACK: Command[] = [
   { op: 'acts', acts: [lot('user:bob', 1)] },
   { op: 'clock', by_ms: 1 },
@@ -45,7 +45,7 @@ const READ_AFTER_THE_CLOCK_WENT_BACK: Command[] = [
   { op: 'read', owner: 'user:bob' },
 ]
 
-/** The alarm settled ann's wallet first, by the time of a lot that had been used up. */
+/** A regression: the alarm settled ann's wallet first, because it used the time of a lot that was used up. */
 const DUE_AT_ONCE_IN_TWO_WALLETS: Command[] = [
   { op: 'acts', acts: [lot('user:ann', 60_000), lot('customer', 3_600_000), lot('user:ann', 3_600_000)] },
   { op: 'acts', acts: [event(1, 'ann')] },

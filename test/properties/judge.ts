@@ -164,7 +164,7 @@ export class Judge {
     if (act.key === null || result.kind === 'refused') return
     const answer = JSON.stringify(result.answer, (field, value) => (field === 'of' ? undefined : value))
     const body = `${answer} ${bodyOf(result) ?? ''}`
-    // Of an event that came in a batch first, the whole answer is seen only now.
+    // An event that was first sent in a batch shows its whole answer only now.
     if (result.kind === 'replayed') same(body, this.bodies.get(act.key) ?? body, () => 'the replay')
     this.bodies.set(act.key, body)
   }
@@ -477,7 +477,10 @@ export class Judge {
   }
 }
 
-/** The newest but `pick`, as a number from 1; 0 when there is none, or once in a while. */
+/**
+ * The number of the item that is `pick` places before the newest, from 1; 0 when there is none, and
+ * occasionally.
+ */
 function pickLast(count: number, pick: number): number {
   return Math.max(0, count - pick)
 }
@@ -559,7 +562,7 @@ function byNumber([a = 0]: readonly number[], [b = 0]: readonly number[]): numbe
   return a - b
 }
 
-/** `toEqual` for plain JSON, at a tenth of its price: there are millions of them. */
+/** `toEqual` for plain JSON, in a tenth of its time: there are millions of comparisons. */
 function same(actual: unknown, expected: unknown, what: () => string): void {
   if (JSON.stringify(actual) === JSON.stringify(expected)) return
   expect(actual, what()).toEqual(expected)

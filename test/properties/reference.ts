@@ -357,7 +357,7 @@ export class Reference {
     return { kind: 'done', entry, hold: { ...hold }, shortfall, balance: this.balance(wallet) }
   }
 
-  /** Out of the hold as far as it reaches, then out of what is free. What the hold has of the overdraft comes last. */
+  /** Takes from the hold first, then from free credits. The hold's part of the overdraft comes last. */
   private capture(wallet: Wallet, hold: Hold, wanted: bigint): { parts: Part[]; shortfall: bigint } {
     const beyond = this.spendable(wallet)
     const moved = new Map<number, bigint>()
@@ -696,7 +696,7 @@ function nextOf({ from_ms, every, times }: Grant): number {
   const from = new Date(from_ms)
   const next = new Date(from_ms)
   next.setUTCMonth(from.getUTCMonth() + times * months)
-  // The 31st of a shorter month has run over into the one after.
+  // `Date` has moved the 31st of a shorter month into the next month.
   if (next.getUTCDate() !== from.getUTCDate()) next.setUTCDate(0)
   return next.getTime()
 }

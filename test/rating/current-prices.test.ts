@@ -116,7 +116,7 @@ describe('a rating', () => {
     const { api_key: key } = await createCustomer()
     // The first use of the hour is noted in D1, behind the answer: that was this one.
     await costOf(key, 'gpt-4o')
-    // As if no test before this had set a price of the operator.
+    // Resets the prices of the operator that an earlier test may have set.
     await env.API_KEYS.delete('epoch:operator')
     inAnotherIsolate()
     const { bindings, statements } = recordedD1()
@@ -173,7 +173,7 @@ describe('a rating', () => {
 })
 
 describe('loads that end in another order than they began', () => {
-  /** A D1 whose next answer to a load waits until it is let go. */
+  /** A D1 whose next answer to a load waits until the test releases it. */
   function heldD1(): { readonly db: D1Database; readonly letGo: () => void } {
     const { promise, resolve } = Promise.withResolvers<void>()
     const prepare = (sql: string) => {

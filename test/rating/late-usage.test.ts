@@ -34,7 +34,7 @@ async function post(path: string, body: object, as = key): Promise<Json> {
   return answer
 }
 
-/** A table that burns the dearest price while none is known. */
+/** A table that burns the most expensive price while none is known. */
 async function underCeiling(): Promise<void> {
   await post('/v1/burn-tables', { name: 'careful', credits_per_usd: 1000, on_unpriced: 'ceiling', rules: [] })
 }

@@ -237,7 +237,7 @@ describe('a feed that is refused', () => {
       }),
     ],
     [
-      'with a price that is none',
+      'with an invalid price',
       /not a price/,
       served(() => feedOf(new Map([['gpt-4o', () => 'gpt-4o | = |  | input_tokens=x']]))),
     ],

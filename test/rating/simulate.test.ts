@@ -94,7 +94,7 @@ describe('POST /v1/rating/simulate', () => {
     for (const part of [events.slice(0, 40), events.slice(40, 80), events.slice(80)]) {
       const body = { events: part.map(([event, user_id]) => ({ ...event, user_id })) }
       for (const { api_key } of [past, other]) await ingested(api_key, body)
-      // Some of the events are then in D1, the last of them only in the object.
+      // Some of the events are then in D1, and the last ones only in the object.
       if (part !== events.slice(80)) await runAlarm(ledgerOf(past.customer_id))
     }
     const spent = async (key: string) =>
@@ -107,7 +107,7 @@ describe('POST /v1/rating/simulate', () => {
     expect(answer.credits_simulated).toBeCloseTo(live, 5)
     expect(answer.difference).toBeCloseTo(live - recorded, 5)
 
-    // Of the customer whose events were burned under the very table there is no difference.
+    // For the customer whose events were burned under this table, nothing differs.
     expect(await simulated(other.api_key, DRAFT)).toMatchObject({
       credits_recorded: answer.credits_simulated,
       credits_simulated: answer.credits_simulated,
@@ -219,7 +219,7 @@ describe('POST /v1/rating/simulate', () => {
       'must be at most 31 days after from',
     ],
     [
-      'a slip in a unit',
+      'a misspelt unit',
       { burn_table: { rules: [{ method: 'flat', amount: 1, unit: 'input_token' }] } },
       '/burn_table/rules/0/unit',
       'Did you mean input_tokens?',

@@ -47,9 +47,13 @@ describe('a deployment that is wrong', () => {
     [
       'lets everybody in',
       200,
-      ['no key, no event', 'no token, no operator', 'what is not there is not found'],
+      [
+        'an event without a key is refused',
+        'an operator route without a token is refused',
+        'an unknown path is not found',
+      ],
     ],
-    ['refuses everything', 403, ['no key, no event', 'D1, KV and objects answer']],
+    ['refuses everything', 403, ['an event without a key is refused', 'D1, KV and objects answer']],
   ])('fails the smoke test when it %s', async (_, status, failures) => {
     const server = createServer((request, response) => {
       request.resume()

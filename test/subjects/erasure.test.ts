@@ -49,7 +49,10 @@ const RESOURCES = [
   { kind: 'team', field: 'team_id', one: teamPath },
 ] as const
 
-/** A life in the ledger: a profile, credits of her own, events on her wallet and on others', and others beside her. */
+/**
+ * All data of a user: a profile, credits of her own, events on her wallet and on others, and data of other
+ * users.
+ */
 async function live(field: 'user_id' | 'team_id', id: string, call: string): Promise<Json[]> {
   const other = field === 'user_id' ? { team_id: 'payers' } : { user_id: 'payer' }
   const secret = { secret: `secret of ${id}` }
@@ -203,7 +206,7 @@ describe.each(RESOURCES)('erasing a $kind', ({ field, one }) => {
     expect(await balanceOf(key, query)).toBe(7)
     expect(await balanceOf(key, `?${field}=${alias}`)).toBe(balance)
 
-    // And that one can be erased as well, under an alias of its own.
+    // The new person can be erased as well, under another alias.
     const second = await erased(key, one(name))
     expect(second).not.toBe(alias)
     expect(await balanceOf(key, `?${field}=${second}`)).toBe(7)
@@ -351,7 +354,8 @@ describe('an erasure that is interrupted', () => {
         api(userPath(name), { key, method: 'DELETE' }),
       )
       await expectRefused(broken, 503, 'unavailable')
-      // New events come while it is half done; a new person of that name among them, if the old one is gone already.
+      // New events arrive while the erasure is half done. They belong to a new person if the old one is
+      // already erased.
       await ingested(key, GPT_4O)
       await erased(key, userPath(name))
       await runAlarm(ledger)
@@ -378,8 +382,8 @@ describe('an erasure that is interrupted', () => {
     await live('user_id', name, unique('call'))
     await withD1(ledger, failingD1(3, false), () => api(userPath(name), { key, method: 'DELETE' }))
     await expect(
-      runInDurableObject(ledger.stub, (_, state) => state.abort('the machine is gone')),
-    ).rejects.toThrow('the machine is gone')
+      runInDurableObject(ledger.stub, (_, state) => state.abort('the machine has failed')),
+    ).rejects.toThrow('the machine has failed')
     const again = ledgerOf(ledger.name.customer_id)
     const alarm = await runInDurableObject(again.stub, (_, { storage }) => storage.getAlarm())
     expect(alarm).not.toBeNull()

@@ -15,7 +15,9 @@ export async function api(path: string, options: ApiOptions = {}): Promise<Respo
   return send(apiRequest(path, options), (request) => exports.default.fetch(request))
 }
 
-/** Sends a request to an app and compares its answer with the OpenAPI document: the door of every test over HTTP. */
+/**
+ * Sends a request to an app and compares its answer with the OpenAPI document: every test over HTTP uses it.
+ */
 export async function send(
   request: Request,
   fetch: (request: Request) => Response | Promise<Response>,

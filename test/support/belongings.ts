@@ -99,7 +99,8 @@ export async function customerWithEverything(): Promise<Belongings> {
   const ledger = { customer_id: customer.customer_id, mode: 'live' } as const
   for (let asked = 1; asked < 5; asked++) await checkPayment(env, ledger, { number: 1 })
   await settle(customer.customer_id)
-  // After the rest, and for what never happens: nothing is sent later without a request.
+  // Created after the rest, for a notification that never occurs, so that nothing is sent later without a
+  // request.
   const endpoint = await post('/v1/webhook-endpoints', {
     url: `http://127.0.0.1:9/${marker}`,
     types: ['runway.below'],

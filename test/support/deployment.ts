@@ -18,7 +18,7 @@ export async function deployed(
   return sendDeployed(bindings, apiRequest(path, options))
 }
 
-/** `deployed`, of a request as it is. */
+/** `deployed` for a given request. */
 export function sendDeployed(bindings: Partial<Bindings>, request: Request): Promise<Response> {
   return send(request, async () => {
     const ctx = createExecutionContext()

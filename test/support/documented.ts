@@ -18,9 +18,9 @@ export async function expectDocumented(request: Request, response: Response): Pr
 
 type Json = Readonly<Record<string, unknown>>
 
-/** As it is served. */
+/** The document as it is served. */
 export const document: Json = JSON.parse(inject('openapi'))
-/** Without its examples, whose fields (`id`, `type`) JSON Schema does not know. */
+/** The document without its examples, whose fields (`id`, `type`) JSON Schema does not know. */
 const rules: Json = JSON.parse(inject('openapi'), (name, value) => (name === 'examples' ? undefined : value))
 const schemas = dereference(rules)
 
@@ -78,7 +78,7 @@ async function outsideOfTheDocument(response: Response): Promise<string | undefi
   return known.includes(String(code)) ? undefined : `there is no such route, and the code is ${String(code)}`
 }
 
-/** Of HTTP itself, of browsers, and of CORS: not for every route to list. */
+/** Headers of HTTP itself, of browsers and of CORS, which routes do not list. */
 const GENERAL = new Set([
   'access-control-allow-origin',
   'access-control-expose-headers',
@@ -112,7 +112,7 @@ function wrongHeaders(documented: Json, response: Response): string | undefined 
   return undefined
 }
 
-/** No text: its bytes are for the test to read. */
+/** Not text: the test reads its bytes. */
 const BINARY = /protobuf$/
 
 async function wrongBody(

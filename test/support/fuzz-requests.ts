@@ -20,8 +20,8 @@ export interface FuzzRequest {
 }
 
 /**
- * Any request to any of these routes. `owner` has the ids that lead somewhere; `other` is who the operator acts on, so
- * that the owner is never suspended.
+ * Any request to any of these routes. `owner` has the existing ids; `other` is the customer that the operator
+ * acts on, so that the owner is never suspended.
  */
 export function anyRequest(owner: Belongings, other: Belongings): fc.Arbitrary<FuzzRequest> {
   const routes = operations.flatMap((route) => {
@@ -250,7 +250,7 @@ function objectOf({ properties, required }: Json, depth: number): fc.Arbitrary<u
         name,
         must.has(name)
           ? anyOfSchema(asObject(property), depth + 1)
-          : // Most fields are left out: a body that says everything is refused for the first of it.
+          : // Most fields are left out: a body with all fields is refused for the first wrong one.
             fc.option(anyOfSchema(asObject(property), depth + 1), { nil: undefined, freq: 1 }),
       ]),
     ),

@@ -15,7 +15,7 @@ export interface TestKey {
   readonly key_hash: string
 }
 
-/** One more key of a customer, in D1 only: what KV says of it is a miss. */
+/** One more key of a customer, in D1 only: KV does not have it. */
 export async function createKey(
   customer_id: string,
   options: { readonly mode?: Mode; readonly scopes?: readonly Scope[]; readonly expires_at_ms?: number } = {},
@@ -28,7 +28,7 @@ export async function createKey(
   return key
 }
 
-/** Looks a key up as a request does that no limiter holds, with other bindings where a test needs them. */
+/** Looks a key up like a request that no limiter refuses, with other bindings where a test needs them. */
 export async function lookUp(
   api_key: string,
   bindings: Partial<Bindings> = {},

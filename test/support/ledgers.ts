@@ -18,7 +18,7 @@ import { nameSubjects } from '../../src/projection/read/subjects.ts'
 import { unique } from './customers.ts'
 import { CALLER } from './messages.ts'
 
-/** Ledger objects of their own, below HTTP, and a look at what they and D1 hold. */
+/** Separate ledger objects, below HTTP, and access to their contents and to D1. */
 
 export interface TestLedger {
   readonly name: LedgerName

@@ -50,7 +50,7 @@ export class MemoryLedger implements LedgerReader {
   private readonly closedLots = new Map<number, Lot | null>()
   private readonly givenBacks = new Map<number, GivenBack>()
   private readonly limitCounters = new Map<number, LimitCounter>()
-  /** The customer's, in the order user, team, customer: a test puts them here. */
+  /** The customer's entitlements, in the order user, team, customer; tests set them. */
   readonly entitlements: Entitlement[] = []
 
   constructor() {
@@ -65,7 +65,7 @@ export class MemoryLedger implements LedgerReader {
     return this.wallets.get(key)
   }
 
-  /** The owner's wallet, which must be there. */
+  /** The owner's wallet, which must exist. */
   walletOf(owner: WalletOwner = { kind: 'customer' }): Wallet {
     const wallet = this.wallets.get(walletKey(owner))
     if (!wallet) throw new Error(`no wallet of ${walletKey(owner)}`)

@@ -20,7 +20,7 @@ export function costOf(credits_micro: number): UsdParts {
 
 export interface EventOptions extends Partial<PricedEvent> {
   readonly key?: string | undefined
-  /** Of the payload; by default one that every event of this amount has. */
+  /** The fingerprint of the payload; by default the same for every event of this amount. */
   readonly fingerprint?: string
 }
 

@@ -13,7 +13,7 @@ export function inAnotherIsolate(): void {
 export const OVERRIDES = '/v1/rating/price-overrides'
 export const PROVIDER_COSTS = '/v1/admin/provider-costs'
 
-/** Sets a price and gives its answer back; anything but a 201 is an error of the test. */
+/** Sets a price and returns its answer; any status but 201 is an error of the test. */
 export async function setPrice(path: string, key: string, body: object): Promise<Record<string, unknown>> {
   const response = await api(path, { key, body })
   const answer = await jsonOf(response)

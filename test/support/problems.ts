@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { jsonOf } from './api.ts'
 
-/** Expects a problem document with this status and code, whole in its form, and gives it back. */
+/** Expects a problem document with this status and code, with all members, and returns it. */
 export async function expectProblem(
   response: Response,
   status: number,

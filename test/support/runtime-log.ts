@@ -4,8 +4,8 @@
  */
 const CAUSED_BY_TESTS = [
   // test/faults: an object that is aborted, or whose disk refuses a write.
-  'the power went',
-  'the machine is gone',
+  'the power failed',
+  'the machine has failed',
   'the disk is full',
   'what was committed could not be published',
   // test/faults/d1.test.ts: the balance in the table is one too high.

@@ -16,7 +16,7 @@ export function teamPath(id: string): string {
   return `/v1/teams/${encodeURIComponent(id)}`
 }
 
-/** Erases a user or team and gives its alias. */
+/** Erases a user or team and returns its alias. */
 export async function erased(key: string, path: string): Promise<string> {
   const response = await api(path, { key, method: 'DELETE' })
   const body = await jsonOf(response)
@@ -53,7 +53,7 @@ export async function d1RowsWith(text: string): Promise<string[]> {
 }
 
 function rowsWith(table: string, rows: readonly Json[], text: string): string[] {
-  // As JSON within JSON: a body is a text that holds more texts.
+  // Also searches for the text as JSON within JSON: a body is a text that contains more texts.
   const needles = [text, JSON.stringify(text).slice(1, -1)]
   return rows.flatMap((row) => {
     const values = Object.values(row).map(String)
@@ -62,7 +62,10 @@ function rowsWith(table: string, rows: readonly Json[], text: string): string[] 
   })
 }
 
-/** Every amount that is stored of a ledger, in the object and in D1: what no erasure may touch. (`L` is an audit record.) */
+/**
+ * Every amount that is stored of a ledger, in the object and in D1: which no erasure may change. (`L` is an
+ * audit record.)
+ */
 export async function booksOf(ledger: TestLedger): Promise<unknown> {
   const ledger_id = ledgerKey(ledger.name)
   const pages = await env.DB.prepare(

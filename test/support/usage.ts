@@ -19,7 +19,7 @@ import { startOfDay } from '../../src/usage/rollups/rows.ts'
 import { reference, said } from '../projection/usage/arbitraries.ts'
 import { storedPages, type TestLedger } from './ledgers.ts'
 
-/** The way of usage from the ledger object to the rollups, with the queue in the hands of the test. */
+/** The way of usage from the ledger object to the rollups, with a queue that the test controls. */
 
 /** Captures the object's messages from now on, as the queue would deliver them; nothing reaches the real one. */
 export async function captureUsage(ledger: TestLedger): Promise<unknown[]> {

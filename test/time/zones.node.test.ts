@@ -134,7 +134,7 @@ describe.each([
         expect(zone.windowOf(period, anchor_ms, start_ms)).toEqual(window)
         expect(zone.windowOf(period, anchor_ms, end_ms).start_ms).toBe(end_ms)
         expect(zone.windowOf(period, anchor_ms, start_ms - 1).end_ms).toBe(start_ms)
-        // A local time that clocks skip comes as much later as they skip.
+        // A local time that clocks skip is later by the skipped time.
         const from = period === 'HOURLY' ? 14 : 11
         const [shown, begun] = [clock(start_ms), clock(anchor_ms)].map((text) => text.slice(from))
         const isSkipped = zone.offsetAt(start_ms) !== zone.offsetAt(start_ms - 2 * HOUR_MS)

@@ -22,7 +22,10 @@ vi.setConfig({ testTimeout: 600_000 })
 const EVENTS = inject('usageEvents') ?? 20_000
 const EVENTS_A_REQUEST = 100
 const REQUESTS_A_FLUSH = 10
-/** Usage goes over this much time, as if it had taken so long; users, teams and models as a busy customer has them. */
+/**
+ * Usage covers this much time, as if the run had taken so long; users, teams and models as a busy customer
+ * has them.
+ */
 const HOURS = 8
 // A new user costs two rows, so that a shorter run has fewer.
 const USERS = EVENTS / 200
@@ -113,7 +116,7 @@ async function expectSameRebuilt(ledger: TestLedger): Promise<void> {
   expect(await rollupRows(ledger)).toEqual(before)
 }
 
-/** All rollups are gone, and all messages but the last: it comes back until the pages have been read, and not for ever. */
+/** All rollups are gone, and all messages but the last: it is retried until the pages have been read. */
 async function expectMadeUpFor(ledger: TestLedger, last: unknown): Promise<void> {
   const before = await rollupRows(ledger)
   for (const table of ['rollup_watermarks', 'rollup_days', 'rollup_users']) {

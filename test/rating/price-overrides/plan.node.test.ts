@@ -45,7 +45,7 @@ function plan(
   return planOverlay(draft, own, below, NOW)
 }
 
-/** `add`, or the code it is refused with and what its words contain. */
+/** `add`, or the code of the refusal and a part of its text. */
 function outcome(planned: Plan): { code: string; words: string } {
   if (planned.kind === 'add') return { code: 'add', words: '' }
   const { refusal } = planned
@@ -63,7 +63,7 @@ describe('a price from now on', () => {
 
   it.each([
     ['another model', { model: 'other-model' }],
-    ['a beginning that it has', { model: 'my-*' }],
+    ['a prefix of its name', { model: 'my-*' }],
     ['another service tier', { service_tier: 'batch' }],
     ['another provider', { provider: 'azure' }],
     ['what has ended', { effective_to_ms: NOW }],
@@ -144,7 +144,7 @@ describe('a price that begins in the past', () => {
 
   it.each([
     ['of another model', { model: 'my-models' }],
-    ['of other beginnings', { model: 'my-models*' }],
+    ['of other prefixes', { model: 'my-models*' }],
     ['of another provider', { provider: 'azure' }],
     ['that ended when it begins', { effective_from_ms: 0, effective_to_ms: past.effective_from_ms }],
   ])('is accepted beside an overlay %s', (_, fields) => {
