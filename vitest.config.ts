@@ -53,7 +53,7 @@ export default defineConfig({
                 STRIPE_TEST_WEBHOOK_SECRET: 'whsec_test_development',
                 PORTAL_TOKEN_SECRET: 'dev-portal-token-secret',
                 LEDGER_SIGNING_KEY: 'dev-signing-key',
-                // Alarms ring when a test rings them, and not in the middle of one that counts rows.
+                // Alarms run when a test runs them, and not in the middle of a test that counts rows.
                 FLUSH_DELAY_MS: '3600000',
                 NOTIFICATION_DELAY_MS: '3600000',
                 // Tests of every route read each answer to its end.
@@ -154,7 +154,9 @@ declare module 'vitest' {
   }
 }
 
-/** Situations from public bug reports, each with its right answer; none if they are not beside the project. */
+/**
+ * Situations from public bug reports, each with its correct answer; none if they are not beside the project.
+ */
 function publicCases(): PublicCase[] {
   const file = path.join(sharedData, 'public-cases/pricing.json')
   if (!existsSync(file)) return []

@@ -4,14 +4,14 @@ import path from 'node:path'
 import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from './raw-workerd.ts'
 
 /**
- * `npm run bench:growth`: a million events of one customer through the project's own Worker in raw workerd, 100 a request
- * and each with a key, once with keys that sort by time and once with random ones. It fails when the last tenth is
- * slower than the first by more than its share, or when an object that has all of it wakes more slowly than an empty one.
- * The last tenth runs in turns with the first tenth of another customer, so that what else the machine does meets both;
- * times alone are that machine's.
+ * `npm run bench:growth`: a million events of one customer through the project's own Worker in raw workerd,
+ * 100 a request and each with a key, once with keys that sort by time and once with random ones. It fails
+ * when the last tenth is slower than the first by more than its share, or when an object that has all of it
+ * wakes more slowly than an empty one. The last tenth runs in turns with the first tenth of another customer,
+ * so that other load on the machine affects both; absolute times hold only for that machine.
  *
- * EVENTS is how many (1,000,000), STATE_DIR where the state lies (the system's temporary folder; /dev/shm for memory),
- * ORDER `time` or `random` for one of the two.
+ * EVENTS is the number of events (1,000,000), STATE_DIR the folder of the state (the system's temporary folder;
+ * /dev/shm for memory), ORDER `time` or `random` for one of the two.
  */
 
 const EVENTS = Number(process.env.EVENTS ?? 1_000_000)

@@ -40,7 +40,7 @@ export class KeysBench extends DurableObject<Env> {
     const keys = Array.from({ length: count }, (_, i) => randomKey(from + i))
     let wrong = 0
     switch (pathname) {
-      // As a request does: a lookup, then the commit. The time is the number of the first key.
+      // Works like a request: a lookup, then the commit. The time is the number of the first key.
       case '/commit':
         wrong = this.keys.remembered(keys).size
         this.keys.commit(keys, from)

@@ -8,7 +8,7 @@ export function cpuMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + ticksOf(pid) * (1000 / TICKS_PER_SECOND), 0)
 }
 
-/** A process and all that it started. */
+/** A process and all its descendants. */
 export function treeOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(treeOf)]
 }

@@ -1,4 +1,5 @@
--- By hand: `oldest_ms` stands before the body. STRICT and WITHOUT ROWID as before; the view is made anew, unchanged.
+-- Written by hand: `oldest_ms` precedes the body. STRICT and WITHOUT ROWID as before; the view is created
+-- again, unchanged.
 DROP VIEW `ledger_entries`;
 --> statement-breakpoint
 CREATE TABLE `ledger_pages_with_oldest` (
@@ -44,8 +45,8 @@ CREATE INDEX `ledger_pages_wallet` ON `ledger_pages` (`ledger_id`,`wallet_number
 --> statement-breakpoint
 CREATE INDEX `ledger_pages_late` ON `ledger_pages` (`ledger_id`,`flush_entry`) WHERE "oldest_ms" < "first_at_ms" - 3600000;
 --> statement-breakpoint
--- Pages as a table of entries, for an operator's eyes. Names of format 1: docs/storage-schema.md. The ids are those of
--- src/ids.ts: time, entry number and the ledger's tag, which its wallets' ids end with.
+-- Pages as a table of entries, for operators. The names are those of format 1: docs/storage-schema.md. The
+-- ids are those of src/ids.ts: time, entry number and the ledger's tag, which its wallets' ids end with.
 CREATE VIEW `ledger_entries` AS
 SELECT page.ledger_id, page.flush_entry,
 	entry.value ->> 'n' AS entry,

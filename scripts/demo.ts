@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the life of a credit, shown on a running server (`npm start`). It registers a new customer each time,
- * so it can be repeated. Ends with 1 when anything is not as it should be.
+ * `npm run demo`: the life of a credit, shown on a running server (`npm start`). It registers a new customer
+ * each time, so it can be repeated. Ends with 1 when an expectation fails.
  *
  * BASE_URL names another server than the running one of this checkout; OPERATOR_TOKEN registers where registration is
  * not open.
@@ -240,7 +240,7 @@ function bold(text: string): string {
   return coloured('bold', text)
 }
 
-/** Plain where the output is not a terminal, or NO_COLOR says so. */
+/** Plain if the output is not a terminal, or NO_COLOR is set. */
 function coloured(format: 'bold' | 'dim' | 'green' | 'red', text: string): string {
   return styleText(format, text, { stream: process.stdout })
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run deploy -- development | staging | production [--dry-run] [--url https://…] [--allow-dirty]`: checks the
- * section of wrangler.toml, builds, migrates D1, deploys, sends the smoke test. docs/deploy.md has the whole way.
+ * `npm run deploy -- development | staging | production [--dry-run] [--url https://…] [--allow-dirty]`:
+ * checks the section of wrangler.toml, builds, migrates D1, deploys, sends the smoke test. docs/deploy.md
+ * describes all steps.
  *
  * OPERATOR_TOKEN or SMOKE_API_KEY let the smoke test meter an event (`npm run smoke`).
  */
@@ -72,7 +73,7 @@ const world: World = {
 
 const deployEntry = z.object({ type: z.literal('deploy'), targets: z.array(z.string()) })
 
-/** Wrangler writes a line of JSON for each thing that it did. */
+/** Wrangler writes a line of JSON for each of its actions. */
 function targetsIn(line: string): string[] {
   if (line === '') return []
   return deployEntry.safeParse(JSON.parse(line)).data?.targets ?? []

@@ -1,7 +1,8 @@
 /**
- * `npm run test:clock [-- --quick]`: runs the tests whose outcome could depend on the date at the moments at which such
- * tests fail. Each test file starts at the moment (test/support/clock.ts). All moments are ahead: the platform's alarms
- * keep the real time, and one that is set in the past rings at once. `--quick` runs the end of the year only, for CI.
+ * `npm run test:clock [-- --quick]`: runs the tests whose outcome could depend on the date at the moments at
+ * which such tests fail. Each test file starts at the moment (test/support/clock.ts). All moments are ahead:
+ * the platform's alarms keep the real time, and one that is set in the past runs at once. `--quick` runs the
+ * end of the year only, for CI.
  */
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'

@@ -64,7 +64,10 @@ export class LimitLedger extends DurableObject<Env> {
   }
 }
 
-/** Answers the routes of the scenarios: ingest and holds with one commit, reads with a bare call, calculate with a hello. */
+/**
+ * Answers the routes of the scenarios: ingest and holds with one commit, reads with a bare call, calculate
+ * with a constant answer.
+ */
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const url = new URL(request.url)

@@ -28,7 +28,10 @@ interface SideReport {
 export interface ScenarioReport {
   readonly title: string
   readonly sides: Partial<Readonly<Record<Side, SideReport>>>
-  /** Ours to the other side, the median of the rounds: each compares two measurements that follow each other. */
+  /**
+   * The ratio of our value to the other side's: the median of the rounds, each of which compares two
+   * consecutive measurements.
+   */
   readonly ratio_to_limit: number | null
   readonly ratio_to_postgres: number | null
 }

@@ -11,7 +11,7 @@ import { type Round, reportJson, type ScenarioReport, type Side, scenarioReport,
 import { isScenarioName, SCENARIOS, type ScenarioName } from './scenarios.ts'
 import { bundleBoth, type Server, startLimit, startOurs } from './servers.ts'
 
-/** Not a scenario with a limit: a ledger that flushes beside one that does not. */
+/** This measurement has no limit: it compares a ledger that flushes with one that does not. */
 const FLUSH = 'flush'
 
 /**

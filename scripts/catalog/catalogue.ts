@@ -137,7 +137,10 @@ function findBuilt(models: readonly Model[], name: string): Model | undefined {
 
 type MediaModels = ReadonlyMap<string, Parameters<typeof allPrices>[0]>
 
-/** Models of the token source with the media prices that they lack, then the models that only the other has. */
+/**
+ * Models of the token source with the media prices that they lack, then the models that only the media source
+ * has.
+ */
 function mergeModels(models: readonly Model[], media: MediaModels): Model[] {
   const rules = models.map((model) => readMatch(['=', ...model.match].join(' '), model.id))
   const firstMatch = (name: string) => {
@@ -195,7 +198,10 @@ function replacedByOverlay(overlay: ProviderOverlay | undefined, id: string): bo
   )
 }
 
-/** The overlay's models in place of those of the same id, others behind; then its prices of single units. */
+/**
+ * Replaces models by the overlay's models of the same id, appends its other models, and applies its prices of
+ * single units.
+ */
 function withOverlay(models: readonly Model[], overlay: ProviderOverlay | undefined): Model[] {
   const own = overlayModels(overlay)
   const taken = new Set(own.flatMap(({ match }) => match))

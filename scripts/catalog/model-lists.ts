@@ -138,7 +138,8 @@ function pricesOf(id: string, cost: Cost): Prices {
   }
   add('input_tokens', 'input')
   if (cost.cacheRead > 0 && cost.cacheRead !== cost.input) add('cache_read_tokens', 'cacheRead')
-  // Of Gemini models the list has the rent of the cache here, which is not by token written.
+  // For Gemini models, this field of the list has the rent of the cache, which is not a price per written
+  // token.
   if (cost.cacheWrite > 0 && cost.cacheWrite !== cost.input && !/gemini|^~google/.test(id))
     add('cache_write_tokens', 'cacheWrite')
   add('output_tokens', 'output')

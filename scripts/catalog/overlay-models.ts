@@ -63,7 +63,8 @@ export const DEEPSEEK: readonly OverlayModel[] = [
     periods: formerAlias(
       { input_tokens: '0.55', cache_read_tokens: '0.14', output_tokens: '2.19' },
       { input_tokens: '0.135', cache_read_tokens: '0.035', output_tokens: '0.55' },
-      // The price fell with that of deepseek-chat; recordings of 2025 have the first source's, and keep it.
+      // The price fell with that of deepseek-chat; recordings of 2025 have the price of the first source, and
+      // keep it.
       [{ when: '2025-12-01', prices: v32 }],
     ),
   },

@@ -44,7 +44,7 @@ const VIDEO_SIZES = (hd: string, full: string, ultra?: string): string =>
 
 const HALF_BATCH: Modifier = { names: ['batch'], factor: '0.5' }
 
-/** Images that a model makes of tokens are half price in a batch where they are billed by piece too. */
+/** Images that a model generates as tokens are half price in a batch, also where they are billed by piece. */
 const halfBatchOfImages = (models: readonly string[]): Modifier => ({
   names: ['batch'],
   factor: '0.5',
@@ -112,7 +112,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
         prices: { input_audio_tokens: '10', output_audio_tokens: '20' },
       },
       {
-        // The Images API reports no details of its output, which is the image; text is reported as such where it is.
+        // The Images API reports no details of its output, which is the image. Text output is reported as
+        // text.
         models: ['gpt-image-1.5', 'chatgpt-image-latest'],
         source: 'https://github.com/BerriAI/litellm/issues/31142, https://openai.com/api/pricing',
         prices: {
@@ -184,7 +185,8 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
     ],
     tiers: [
       HALF_BATCH,
-      // Fast mode: every token price, the cache's too. Of Opus 4.6 until 2026-06-29, of 4.7 until 2026-07-24.
+      // Fast mode multiplies every token price, including the cache's: for Opus 4.6 until 2026-06-29, for 4.7
+      // until 2026-07-24.
       {
         names: ['fast'],
         factor: '6',
@@ -330,7 +332,7 @@ export const PROVIDERS: Readonly<Record<string, ProviderOverlay>> = {
           output_images: '0.04,1024x1024:0.04,premium-1024x1024:0.06,2048x2048:0.06,premium-2048x2048:0.08',
         },
       },
-      // By query: aws.amazon.com/bedrock/pricing.
+      // Billed by query: aws.amazon.com/bedrock/pricing.
       { id: 'cohere.rerank-v3-5:0', prices: { rerank_searches: '2' } },
       { id: 'amazon.rerank-v1:0', prices: { rerank_searches: '1' } },
       { id: 'amazon.nova-reel-v1:1', match: ['*nova-reel'], prices: { video_seconds: '0.08' } },

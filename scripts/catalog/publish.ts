@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 interface Published {
   /** The bytes of the feed. */
   readonly text: string
-  /** Of the bytes, in base64. */
+  /** The signature of the bytes, in base64. */
   readonly signature: string
   /** The value of PRICE_FEED_KEY. */
   readonly public_key: string

@@ -68,8 +68,7 @@ function convertPrices(prices: ModelPrice): Prices {
   for (const [key, price] of Object.entries(prices)) {
     if (price === undefined) continue
     const [unit, per] = PRICE_KEYS[key] ?? []
-    if (unit === undefined || !(unit in USAGE_UNITS))
-      throw new Error(`a price key that no unit stands for: ${key}`)
+    if (unit === undefined || !(unit in USAGE_UNITS)) throw new Error(`a price key without a unit: ${key}`)
     if (Object.entries(USAGE_UNITS).some(([name, { per: ours }]) => name === unit && ours !== per)) {
       throw new Error(`${key} is not per the unit's own quantity`)
     }

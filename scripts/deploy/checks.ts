@@ -67,13 +67,13 @@ function checkVariables({ environment, section, tested }: Checked): Finding[] {
     ...unreadable(vars),
     ...SECRETS.filter((name) => name in vars).map((name) =>
       wrong(
-        `${name} is a secret and stands in wrangler.toml: remove it there, replace it, and put it as a secret`,
+        `${name} is a secret in wrangler.toml: remove it there, replace its value, and store it with wrangler secret put`,
       ),
     ),
     ...Object.entries(vars)
       .filter(([, value]) => isDevelopmentSecret(value))
       .map(([name]) => wrong(`the variable ${name} has a value that is for development only`)),
-    ...when(vars.OPEN_REGISTRATION === 'true', notice('anybody may register here (OPEN_REGISTRATION)')),
+    ...when(vars.OPEN_REGISTRATION === 'true', notice('anyone may register here (OPEN_REGISTRATION)')),
     ...when(vars.CORS_ORIGINS === '*', notice('any web page may call the API (CORS_ORIGINS)')),
   ]
 }
@@ -107,10 +107,12 @@ function checkIds({ section }: Checked): Finding[] {
   return [
     ...section.kv_ids
       .filter((id) => !KV_ID.test(id))
-      .map((id) => missing(`"${id}" is not the id of a KV namespace: wrangler kv namespace create says it`)),
+      .map((id) =>
+        missing(`"${id}" is not the id of a KV namespace: wrangler kv namespace create prints it`),
+      ),
     ...section.d1_ids
       .filter((id) => !D1_ID.test(id))
-      .map((id) => missing(`"${id}" is not the id of a D1 database: wrangler d1 create says it`)),
+      .map((id) => missing(`"${id}" is not the id of a D1 database: wrangler d1 create prints it`)),
   ]
 }
 
@@ -131,8 +133,7 @@ function isPlaceholder(resource: string): boolean {
 
 function checkOperatorToken(token: string | undefined): Finding[] {
   if (token === undefined) return []
-  if (isDevelopmentSecret(token))
-    return [wrong('OPERATOR_TOKEN is the one that everybody knows from development')]
+  if (isDevelopmentSecret(token)) return [wrong('OPERATOR_TOKEN is the public token of development')]
   return when(
     token.length < MIN_SECRET_CHARS,
     wrong(`OPERATOR_TOKEN must have at least ${MIN_SECRET_CHARS} characters`),

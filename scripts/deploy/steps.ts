@@ -84,7 +84,7 @@ async function release({ environment, url }: Request, world: World): Promise<num
     world.say(`Deployed to ${target}.`)
     return 0
   }
-  world.say(`Deployed to ${target}, which does not do what it should. The version before:`)
+  world.say(`Deployed to ${target}, but the smoke test failed. To go back to the version before:`)
   world.say(`  npx wrangler rollback --env ${environment}`)
   return 1
 }
@@ -99,7 +99,7 @@ async function findSecrets(environment: EnvironmentName, world: World): Promise<
   if (!names) {
     world.say(listed.output.trim())
     const message =
-      'the secrets could not be listed: npx wrangler login; the first secret that is put makes the Worker'
+      'the secrets could not be listed: npx wrangler login; the first secret that you store creates the Worker'
     return reported([{ kind: 'missing', message }], world)
   }
   return reported(checkSecrets(names), world)

@@ -5,7 +5,7 @@ import { type Answer, ask, field } from './ask.ts'
 
 /**
  * Checks in a few requests that a deployment works:
- * - it answers, it is ready, it refuses strangers, and the keys that everybody knows from development open nothing;
+ * - it answers, it is ready, it refuses strangers, and the public keys of development open nothing;
  * - with SMOKE_API_KEY (of a customer of yours, best a test key with some credits) it meters an event, once;
  * - with OPERATOR_TOKEN it registers a customer of its own, meters an event for it, and closes it again.
  */
@@ -71,9 +71,9 @@ class Run {
 
   async refusesStrangers(): Promise<void> {
     const body = { ...EVENT, idempotency_key: randomUUID() }
-    this.expect('no key, no event', await this.ask('/v1/events/ingest', { body }), 401)
-    this.expect('no token, no operator', await this.ask('/v1/admin/stats'), 401)
-    this.expect('what is not there is not found', await this.ask('/nowhere'), 404)
+    this.expect('an event without a key is refused', await this.ask('/v1/events/ingest', { body }), 401)
+    this.expect('an operator route without a token is refused', await this.ask('/v1/admin/stats'), 401)
+    this.expect('an unknown path is not found', await this.ask('/nowhere'), 404)
   }
 
   async isStrict(): Promise<void> {
@@ -86,7 +86,7 @@ class Run {
       known.every(({ status }) => status === 401),
     )
     const { headers } = await this.ask('/health')
-    this.check('browsers are told to use https', headers.has('Strict-Transport-Security'))
+    this.check('browsers must use https', headers.has('Strict-Transport-Security'))
   }
 
   async meters(key: string): Promise<void> {

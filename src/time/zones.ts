@@ -107,7 +107,7 @@ export class TimeZone {
     return { start_ms: this.momentOf(start_ms), end_ms: this.momentOf(end_ms) }
   }
 
-  /** What local clocks show, as if it were UTC. */
+  /** The time that local clocks show, as if it were UTC. */
   private localTimeAt(at_ms: number): number {
     return at_ms + this.offsetAt(Math.floor(at_ms / 1_000) * 1_000)
   }

@@ -177,7 +177,7 @@ function readJson(bytes: Uint8Array, limits = LIMITS): { readonly value: unknown
   try {
     return readText(new Utf8Text(bytes), limits)
   } catch {
-    // Not JSON, or not UTF-8: replacement characters would make different ids equal.
+    // The body is not JSON or not UTF-8: replacement characters would make different ids equal.
     return 'invalid'
   }
 }

@@ -67,7 +67,7 @@ export function problemSchema(code: ProblemCode): z.ZodType {
       type: z.url().openapi({ description: 'A link to the meaning of the code and how to resolve it.' }),
       title: z.literal(title),
       status: z.literal(status),
-      detail: z.string().openapi({ description: 'What is wrong with this request, for a person.' }),
+      detail: z.string().openapi({ description: 'The fault in this request, as text for a person.' }),
       code: z.literal(code).openapi({ description: 'Stable, for programs.' }),
       request_id: z.string().openapi({ description: 'The value of the X-Request-Id header.' }),
       ...MEMBERS[code],

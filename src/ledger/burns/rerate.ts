@@ -29,7 +29,7 @@ import { openAfter } from './reversal.ts'
  */
 export type RerateOutcome = 'rated' | 'unpaid' | 'over_limit' | 'closed'
 
-/** Rates one event for good, by the price of its own time, at most once. */
+/** Rates one event finally, by the price of its own time, at most once. */
 export function applyRerate(
   draft: Draft,
   { entry: number, charge }: RerateItem,

@@ -119,7 +119,7 @@ export type LimitType = (typeof LIMIT_TYPES)[number]
 
 /** The feature of an entitlement and whose use of it counts. Never changes. */
 export interface EntitlementPlace {
-  /** Or `ALL_FEATURES`. */
+  /** A feature, or `ALL_FEATURES`. */
   readonly feature_id: string
   /** A user, a team, an API key or a model; or the customer: the use of all together. */
   readonly owner: LimitOwner

@@ -88,7 +88,7 @@ export interface HeldCall {
   /** The estimate that the hold is charged if it expires; absent until something was delivered. */
   readonly noted?: {
     readonly credits: MicroCredits
-    /** Without user and team, which are the hold's. */
+    /** The event without user and team, which are those of the hold. */
     readonly record: Omit<RatedFields, 'user_id' | 'team_id'>
   }
 }

@@ -101,7 +101,7 @@ function priceOfEvent(event: EventRecord, conditions: PriceConditions, book: Pri
   if (prices.kind === 'other_catalogue') {
     return {
       kind: 'not',
-      note: `Priced by catalogue ${prices.catalogue}, which this deployment no longer has. The recorded cost stands as charged.`,
+      note: `Priced by catalogue ${prices.catalogue}, which this deployment no longer has. The recorded cost remains as charged.`,
     }
   }
   if (prices.kind === 'unknown' && !several) {

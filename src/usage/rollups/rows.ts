@@ -161,7 +161,9 @@ const DAY_SHAPE: Shape = {
   ],
 }
 
-/** Without API keys: a key that serves many users, or a user of many keys, would multiply the cells. */
+/**
+ * Stored without API keys: a key that serves many users, or a user of many keys, would multiply the cells.
+ */
 const USERS_SHAPE: Shape = {
   closed_bytes: CLOSED_USERS_BYTES,
   columns: [{ column: 'cells', cut: (cell) => ({ ...cell, key: null }), isNeeded: () => true }],
