@@ -86,7 +86,7 @@ describe.each(DIALECTS)('a stream of $name', (dialect) => {
   it('passes every byte of the provider', async () => {
     const customer = await gatewayCustomer(gateway.url, provider.url)
     const chunks = [...head, ...output, ...tail]
-    // Cut into pieces that no event ends with.
+    // Cut into pieces that end in the middle of events.
     const pieces = chunks.join('').match(/[\s\S]{1,97}/g) ?? []
     provider.play({ chunks: pieces, pause_ms: 0 })
     const response = await post(gateway, customer, target, body)

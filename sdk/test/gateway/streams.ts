@@ -138,7 +138,7 @@ export const DIALECTS: readonly Dialect[] = [
   },
 ]
 
-/** Reads a stream until it has `count` chunks of the provider, and tells each; then goes away without a word. */
+/** Reads a stream until it has `count` chunks of the provider, and reports each; then closes the connection. */
 export async function leaveAfter(
   response: Response,
   count: number,
