@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+
+/**
+ * The time from the commit of a burn that crosses an alert's threshold to the alert at its receiver: the delay of the
+ * flush, the queues and the delivery included. Ledgers cross one after the other their own threshold, each again and again.
+ */
+export interface MeasureOptions {
+  readonly url: string
+  readonly operator_token: string
+  readonly ledgers: number
+  /** Of each ledger. */
+  readonly crossings: number
+  /** The longest pause between an alert and the next burn. */
+  readonly pause_ms: number
+}
+
+export interface Measured {
+  /** In ms, from `timestamp`, which is the time of the commit, to the arrival. */
+  readonly latencies: readonly number[]
+  /** The messages that arrived more than once. */
+  readonly repeated: number
+}
+
+/** A crossing whose alert has not arrived by then is an error. */
+const PATIENCE_MS = 60_000
+/** Below it the alert fires, and above `REARM` it arms again. A new customer has 10,000 credits, and `BURN` costs 15. */
+const THRESHOLD = 9_990
+const REARM = 9_995
+const BURN = {
+  event_type: 'TOKEN_USAGE',
+  feature_id: 'chat',
+  provider: 'OPENAI',
+  model: 'gpt-4o',
+  input_tokens: 1_000,
+  output_tokens: 500,
+}
+
+export async function measureAlerts(options: MeasureOptions): Promise<Measured> {
+  const receiver = await startReceiver()
+  try {
+    const ledgers = Array.from({ length: options.ledgers }, () => cross(options, receiver))
+    const latencies = (await Promise.all(ledgers)).flat()
+    return { latencies, repeated: receiver.repeated() }
+  } finally {
+    receiver.close()
+  }
+}
+
+/** The crossings of one ledger. The first is not counted: until the flush knows of the endpoint, it takes its usual delay. */
+async function cross(options: MeasureOptions, receiver: Receiver): Promise<number[]> {
+  const { url, operator_token, crossings, pause_ms } = options
+  const email = `${randomUUID()}@alerts.example`
+  const customer = { name: 'alerts', email, tier: 'ENTERPRISE' }
+  const { api_key, customer_id } = await post(`${url}/v1/customers/register`, operator_token, customer)
+  const key = String(api_key)
+  await post(`${url}/v1/webhook-endpoints`, key, { url: receiver.url, types: ['credits.low'] })
+  const rules = { type: 'balance_below', threshold: { credits: THRESHOLD }, rearm_at: REARM }
+  await post(`${url}/v1/alerts`, key, rules)
+  const latencies: number[] = []
+  for (let i = 0; i <= crossings; i++) {
+    const [latency] = await Promise.all([
+      receiver.next(String(customer_id)),
+      post(`${url}/v1/events/ingest`, key, BURN),
+    ])
+    if (i > 0) latencies.push(latency)
+    await post(`${url}/v1/credits/grant`, key, { amount: 15 })
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * pause_ms))
+  }
+  return latencies
+}
+
+interface Receiver {
+  readonly url: string
+  /** Resolves with the latency of the next alert of a customer. */
+  readonly next: (customer_id: string) => Promise<number>
+  readonly repeated: () => number
+  readonly close: () => void
+}
+
+async function startReceiver(): Promise<Receiver> {
+  const waiting = new Map<string, (latency: number) => void>()
+  const seen = new Set<string>()
+  let repeated = 0
+  const server = createServer((request, response) => {
+    const arrived_ms = Date.now()
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      response.end()
+      const { id, customer_id, timestamp } = JSON.parse(Buffer.concat(parts).toString())
+      if (seen.has(id)) {
+        repeated++
+        return
+      }
+      seen.add(id)
+      waiting.get(customer_id)?.(arrived_ms - Date.parse(timestamp))
+      waiting.delete(customer_id)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (typeof address !== 'object' || !address) throw new Error('the receiver has no address')
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    next: (customer_id) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(
+          () => reject(new Error(`no alert of ${customer_id} within ${PATIENCE_MS} ms`)),
+          PATIENCE_MS,
+        )
+        waiting.set(customer_id, (latency) => {
+          clearTimeout(timer)
+          resolve(latency)
+        })
+      }),
+    repeated: () => repeated,
+    close: () => {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+async function post(url: string, key: string, body: object): Promise<Record<string, unknown>> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
+  return { ...Object(await response.json()) }
+}
