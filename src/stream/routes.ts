@@ -116,15 +116,27 @@ function count(customer_id: string, change: 1 | -1): void {
   open_in_all += change
 }
 
-/** The newest sequences that streams of this isolate have read: many streams of a ledger make one read a second. */
-const newest = new Map<string, { readonly at_ms: number; readonly sequence: number }>()
+/** What the streams of this isolate know of a ledger. */
+interface Known {
+  /** The newest sequence, as the last read found it. */
+  sequence: number
+  /** When the last read began. */
+  read_at_ms: number
+  /** When the ledger was last asked to bring notifications at once. */
+  listened_at_ms: number
+}
+
+/** By ledger: many streams of a ledger make one read a second together. */
+const ledgers = new Map<string, Known>()
 
 const NEWEST = 'SELECT last_notification FROM ledgers WHERE ledger_id = ?'
 const KEY = 'SELECT expires_at_ms, revoked_at_ms FROM api_keys WHERE key_id = ?1'
 
 // One row written every some minutes, and only while a stream is open: the flush then brings notifications at once.
 const LISTEN = `
-  UPDATE ledgers SET streamed_until_ms = ?2 WHERE ledger_id = ?1 AND coalesce(streamed_until_ms, 0) < ?3`
+  INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, streamed_until_ms)
+  VALUES (?1, 0, 0, 0, ?2)
+  ON CONFLICT (ledger_id) DO UPDATE SET streamed_until_ms = ?2 WHERE coalesce(streamed_until_ms, 0) < ?3`
 const LISTEN_MS = 360_000
 const RENEW_MS = 120_000
 
@@ -133,13 +145,21 @@ interface KeyEnd {
   readonly revoked_at_ms: number | null
 }
 
+function knownOf(ledger_id: string): Known {
+  const found = ledgers.get(ledger_id)
+  if (found) return found
+  if (ledgers.size >= MAX_OPEN) ledgers.clear()
+  const known = { sequence: 0, read_at_ms: 0, listened_at_ms: 0 }
+  ledgers.set(ledger_id, known)
+  return known
+}
+
 function sourceOf(c: Context<AppEnv>): StreamSource {
   const { env } = c
   const ledger: LedgerName = ledgerOf(c)
   const { key_id } = c.get('key')
   const ledger_id = ledgerKey(ledger)
   const db = ledgerDb(env, ledger.customer_id)
-  let listened_at_ms = 0
   return {
     now: () => Date.now(),
     wait: (ms) => scheduler.wait(ms),
@@ -147,19 +167,21 @@ function sourceOf(c: Context<AppEnv>): StreamSource {
       readFlushedNotifications(env, ledger, { after_sequence, to_sequence, limit }),
     async newest() {
       const now_ms = Date.now()
-      if (now_ms - listened_at_ms >= RENEW_MS) {
-        listened_at_ms = now_ms
+      const known = knownOf(ledger_id)
+      // Others that wake up meanwhile take the last result: a promise of this request must not be theirs.
+      if (now_ms - known.read_at_ms < POLL_MS) return known.sequence
+      known.read_at_ms = now_ms
+      if (now_ms - known.listened_at_ms >= RENEW_MS) {
+        known.listened_at_ms = now_ms
+        const until_ms = now_ms + LISTEN_MS
         await db
           .prepare(LISTEN)
-          .bind(ledger_id, now_ms + LISTEN_MS, now_ms + LISTEN_MS - RENEW_MS)
+          .bind(ledger_id, until_ms, until_ms - RENEW_MS)
           .run()
       }
-      const known = newest.get(ledger_id)
-      if (known && now_ms - known.at_ms < POLL_MS) return known.sequence
       const row = await db.prepare(NEWEST).bind(ledger_id).first<number>('last_notification')
-      if (newest.size >= MAX_OPEN) newest.clear()
-      newest.set(ledger_id, { at_ms: now_ms, sequence: row ?? 0 })
-      return row ?? 0
+      known.sequence = row ?? 0
+      return known.sequence
     },
     async isAllowed() {
       const now_ms = Date.now()

@@ -9,6 +9,16 @@ const CHECK_MS = 30_000
 /** The notifications that are read at once: the most that a stream has in memory. */
 export const NOTIFICATIONS_A_READ = 50
 
+/**
+ * The calls of D1 after which a stream ends, below the 1,000 of an invocation: an idle one makes fewer in its time, one with
+ * notifications in each second ends earlier.
+ */
+const MAX_CALLS = 900
+/** Notifications, and the names of their users and teams. */
+const CALLS_OF_READ = 3
+/** The newest sequence, and every some minutes the note that a stream is open. */
+const CALLS_OF_NEWEST = 1.1
+
 /** The stream's way to the ledger, and to time. */
 export interface StreamSource {
   /** The sequence of the newest notification that can be read. */
@@ -26,7 +36,7 @@ export interface StreamSource {
 
 /**
  * The events of one open stream, in the format of server-sent events. It reads only when its client has taken the last
- * part, so a slow client costs no memory. It ends by itself after `lasts_ms`: a client resumes with its last id.
+ * part, so a slow client costs no memory. It ends by itself after `lasts_ms`, or when it has made its calls: a client resumes with its last id.
  */
 export class NotificationStream {
   private readonly source: StreamSource
@@ -35,6 +45,7 @@ export class NotificationStream {
   private newest: number
   private checked_at_ms: number
   private sent_at_ms: number
+  private calls = 0
   private is_open = true
 
   constructor(
@@ -55,14 +66,17 @@ export class NotificationStream {
     while (this.is_open) {
       const { source } = this
       const now_ms = source.now()
-      if (now_ms >= this.ends_at_ms || !(await this.isAllowed(now_ms))) return null
+      if (now_ms >= this.ends_at_ms || this.calls >= MAX_CALLS) return null
+      if (!(await this.isAllowed(now_ms))) return null
       const events = await this.read()
       if (events !== null || now_ms - this.sent_at_ms >= COMMENT_MS) {
         this.sent_at_ms = now_ms
         return events ?? ':\n\n'
       }
       await source.wait(POLL_MS)
-      if (this.is_open) this.newest = await source.newest()
+      if (!this.is_open) return null
+      this.calls += CALLS_OF_NEWEST
+      this.newest = await source.newest()
     }
     return null
   }
@@ -74,11 +88,13 @@ export class NotificationStream {
   private async isAllowed(now_ms: number): Promise<boolean> {
     if (now_ms - this.checked_at_ms < CHECK_MS) return true
     this.checked_at_ms = now_ms
+    this.calls++
     return this.source.isAllowed()
   }
 
   private async read(): Promise<string | null> {
     if (this.newest <= this.after) return null
+    this.calls += CALLS_OF_READ
     const read = await this.source.read(this.after, this.newest, NOTIFICATIONS_A_READ)
     const last = read.at(-1)
     // Nothing is left of a range that is older than the retention.

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { notify } from '../../src/ledger/client/client.ts'
-import { readFlushedNotifications } from '../../src/notifications/read.ts'
+import { type NotificationView, readFlushedNotifications } from '../../src/notifications/read.ts'
 import { NotificationStream, type StreamSource } from '../../src/stream/stream.ts'
 import { api } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
@@ -33,6 +33,13 @@ function sourceOf(ledger: TestLedger) {
   }
   const checked: StreamSource = source
   return { source, checked, reads }
+}
+
+function viewOf(sequence: number): NotificationView {
+  return {
+    ...{ id: `ntf_${sequence}`, type: 'credits.low', timestamp: '', sequence },
+    ...{ customer_id: 'cust_1', mode: 'live', data: {} },
+  }
 }
 
 function idsOf(part: string | null): number[] {
@@ -75,6 +82,31 @@ describe('a stream', () => {
     expect(parts).toEqual([':\n\n', ':\n\n', ':\n\n', null])
     // One look a second, and no call of the object.
     expect(reads.newest).toBe(60)
+  })
+
+  it('with notifications in every second ends before its calls are those of an invocation', async () => {
+    const calls = { made: 0 }
+    let [now_ms, sequence] = [0, 0]
+    const counted = async <T>(made: number, result: T): Promise<T> => {
+      calls.made += made
+      return result
+    }
+    const source: StreamSource = {
+      now: () => now_ms,
+      wait: async (ms) => {
+        now_ms += ms
+      },
+      // The notifications, and the names of their users and of their teams.
+      read: (_after, to) => counted(3, [viewOf(to)]),
+      newest: () => counted(1, ++sequence),
+      isAllowed: () => counted(1, true),
+    }
+    const stream = new NotificationStream(source, { after_sequence: 0, lasts_ms: 800_000 })
+    const seen: number[] = []
+    for (let part = await stream.next(); part !== null; part = await stream.next()) seen.push(...idsOf(part))
+    expect(seen).toEqual(seen.map((_, i) => i + 1))
+    expect(seen.length).toBeGreaterThan(200)
+    expect(calls.made).toBeLessThanOrEqual(950)
   })
 
   it('ends within 90 seconds of the end of its key', async () => {

@@ -1,0 +1,121 @@
+import { createExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { vi } from 'vitest'
+import { createApp } from '../../src/app.ts'
+import type { Bindings } from '../../src/bindings.ts'
+import { POLL_MS } from '../../src/stream/stream.ts'
+import { apiRequest } from '../support/api.ts'
+import { countingD1 } from '../support/d1.ts'
+
+const app = createApp()
+
+/** Streams of the real route whose time passes only when a test says so, and whose calls are counted. */
+export class StreamBench {
+  readonly counts
+  ledger_calls = 0
+  private readonly bindings: Bindings
+  private readonly waiting: { at_ms: number; wake: () => void }[] = []
+  private streams: OpenStream[] = []
+
+  /** Ends with `vi.restoreAllMocks()` and `vi.useRealTimers()`. */
+  constructor({ stream_seconds = 600 } = {}) {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+    const wait = scheduler.wait.bind(scheduler)
+    vi.spyOn(scheduler, 'wait').mockImplementation((ms) => {
+      // Ledger objects, which are in the same isolate, wait for their own reasons.
+      if (ms !== POLL_MS) return wait(ms)
+      return new Promise<void>((resolve) => {
+        this.waiting.push({ at_ms: Date.now() + ms, wake: () => resolve() })
+      })
+    })
+    const { db, counts } = countingD1()
+    this.counts = counts
+    const called = (method: 'get' | 'getByName') => ({
+      value: (...args: unknown[]): unknown => {
+        this.ledger_calls++
+        return Reflect.apply(env.LEDGER[method], env.LEDGER, args)
+      },
+    })
+    const LEDGER: typeof env.LEDGER = Object.create(env.LEDGER, {
+      idFromName: { value: (name: string) => env.LEDGER.idFromName(name) },
+      get: called('get'),
+      getByName: called('getByName'),
+    })
+    this.bindings = { ...env, DB: db, LEDGER, STREAM_SECONDS: String(stream_seconds) }
+  }
+
+  /** Opens a stream, or returns the status of the refusal. */
+  async open(key: string, headers: Record<string, string> = {}): Promise<OpenStream | number> {
+    const request = apiRequest('/v1/stream', { key, headers })
+    const response = await app.fetch(request, this.bindings, createExecutionContext())
+    if (response.status !== 200 || !response.body) return response.status
+    const stream = new OpenStream(response.body)
+    this.streams.push(stream)
+    return stream
+  }
+
+  async opened(key: string, headers: Record<string, string> = {}): Promise<OpenStream> {
+    const stream = await this.open(key, headers)
+    if (typeof stream === 'number') throw new Error(`the stream was refused with ${stream}`)
+    return stream
+  }
+
+  /** Lets time pass, wait by wait, until every stream waits again or has ended. */
+  async pass(ms: number): Promise<void> {
+    const until_ms = Date.now() + ms
+    await this.settle()
+    for (;;) {
+      const next_ms = Math.min(...this.waiting.map(({ at_ms }) => at_ms))
+      if (next_ms > until_ms) break
+      vi.setSystemTime(next_ms)
+      const due = this.waiting.filter(({ at_ms }) => at_ms <= next_ms)
+      for (const one of due) this.waiting.splice(this.waiting.indexOf(one), 1)
+      for (const { wake } of due) wake()
+      await this.settle()
+    }
+    vi.setSystemTime(until_ms)
+  }
+
+  private async settle(): Promise<void> {
+    this.streams = this.streams.filter(({ ended }) => !ended)
+    while (this.waiting.length < this.streams.length) {
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      this.streams = this.streams.filter(({ ended }) => !ended)
+    }
+  }
+}
+
+/** A client that reads as fast as parts come. */
+export class OpenStream {
+  ended = false
+  text = ''
+  private readonly reader: ReadableStreamDefaultReader<Uint8Array>
+
+  constructor(body: ReadableStream<Uint8Array>) {
+    this.reader = body.getReader()
+    this.read().catch(() => {
+      this.ended = true
+    })
+  }
+
+  /** The sequences that arrived. */
+  get ids(): number[] {
+    return [...this.text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
+  }
+
+  /** Cuts the connection. */
+  async cut(): Promise<void> {
+    this.ended = true
+    await this.reader.cancel()
+  }
+
+  private async read(): Promise<void> {
+    const decoder = new TextDecoder()
+    for (;;) {
+      const { done, value } = await this.reader.read()
+      if (done) break
+      this.text += decoder.decode(value)
+    }
+    this.ended = true
+  }
+}
