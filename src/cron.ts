@@ -143,7 +143,7 @@ export const MINUTE_JOBS: readonly Job[] = [
       if (deleted > 0) logInfo('webhook_deliveries_deleted', { deleted })
     },
   },
-  { name: 'operator_notifications', calls: 10, run: notifyOperator },
+  { name: 'operator_notifications', calls: 12, run: notifyOperator },
 ]
 
 const EVERY_MINUTE = '* * * * *'

@@ -17,6 +17,7 @@ export const BUDGETS: Readonly<Record<string, number>> = {
   'google.ts': 4 * 1024,
   'ai.ts': 4 * 1024,
   'webhooks.ts': 4 * 1024,
+  'stream.ts': 4 * 1024,
 }
 
 export async function bundleOf(contents: string): Promise<string> {

@@ -141,7 +141,7 @@ export class Http {
   }
 }
 
-async function readAnswer<T>(response: Response): Promise<Answered<T>> {
+export async function readAnswer<T>(response: Response): Promise<Answered<T>> {
   const { status, headers } = response
   const text = await readText(response)
   const requestId = headers.get('X-Request-Id') ?? undefined

@@ -86,7 +86,17 @@ it('can be imported and compiled by a project that has it installed', { timeout:
   const installed = path.join(project, 'node_modules', '@openmonetize', 'edge')
   cpSync(path.join(ROOT, 'dist'), path.join(installed, 'dist'), { recursive: true })
   cpSync(path.join(ROOT, 'package.json'), path.join(installed, 'package.json'))
-  const entries = ['', '/openai', '/anthropic', '/google', '/ai', '/webhooks', '/file', '/indexeddb']
+  const entries = [
+    '',
+    '/openai',
+    '/anthropic',
+    '/google',
+    '/ai',
+    '/webhooks',
+    '/stream',
+    '/file',
+    '/indexeddb',
+  ]
   const imports = entries.map((entry, index) => `import * as m${index} from '@openmonetize/edge${entry}'`)
   const uses = `const om = new m0.OpenMonetize({ apiKey: 'k' })
     export async function balance(): Promise<number> { return (await om.credits.balance()).balance }

@@ -69,7 +69,9 @@ streamRoutes.openapi(streamRoute, async (c) => {
     after_sequence,
     lasts_ms: configOf(c.env).stream_seconds * 1000,
   })
-  return streamed(stream, customer_id, `retry: ${RETRY_MS}\n\n${eventsOf(first.notifications)}`)
+  // The id alone is no event, but a client that is cut before the first one resumes with it.
+  const begin = `retry: ${RETRY_MS}\nid: ${asked ?? first.last_sequence}\n\n`
+  return streamed(stream, customer_id, begin + eventsOf(first.notifications))
 })
 
 /** The wait of a client before it reconnects. */

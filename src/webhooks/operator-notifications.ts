@@ -1,4 +1,5 @@
 import type { Bindings } from '../bindings.ts'
+import type { PriceFeedStatus } from '../db/schema.ts'
 import { ledgerId } from '../ids.ts'
 import { LEDGERS_BEHIND } from '../ledger/flush/flush-failures.ts'
 import { parseStored } from '../ledger/model/json.ts'
@@ -28,6 +29,9 @@ const COUNT_DEAD_LETTERS = `
 
 const COUNT_DIFFERENT = `
   SELECT count(*) AS count FROM (SELECT 1 FROM reconciliations WHERE status = 'DIFFERENT' LIMIT ${MAX_COUNTED})`
+
+// The feed that was read last, of at most 100.
+const LAST_FEED = 'SELECT status, version FROM price_feeds ORDER BY last_read_at_ms DESC LIMIT 1'
 
 // 1 row written, and none by a repeat after a crash.
 const INSERT = `
@@ -82,19 +86,21 @@ export async function notifyOperator({ env, now_ms, after, reach }: Run): Promis
 }
 
 async function readConditions(db: D1Database, now_ms: number): Promise<Condition[]> {
-  const [behind, letters, different] = await Promise.all([
+  const [behind, letters, different, feed] = await Promise.all([
     db
       .prepare(COUNT_BEHIND)
       .bind(now_ms - BEHIND_FOR_MS)
       .first<{ readonly ledgers: number; readonly since_ms: number | null }>(),
     db.prepare(COUNT_DEAD_LETTERS).first<number>('count'),
     db.prepare(COUNT_DIFFERENT).first<number>('count'),
+    db.prepare(LAST_FEED).first<{ readonly status: PriceFeedStatus; readonly version: number | null }>(),
   ])
   const lag_seconds = Math.round((now_ms - (behind?.since_ms ?? now_ms)) / 1_000)
   const data: Record<OperatorType, NotificationData | undefined> = {
     'ops.flush_behind': behind?.ledgers ? { ledgers: behind.ledgers, lag_seconds } : undefined,
     'ops.dead_letters': letters ? { open: letters } : undefined,
     'ops.reconcile_difference': different ? { ledgers: different } : undefined,
+    'ops.price_feed_refused': feed?.status === 'REFUSED' ? { version: feed.version } : undefined,
   }
   return OPERATOR_TYPES.flatMap((type) => (data[type] ? [{ type, data: data[type] }] : []))
 }

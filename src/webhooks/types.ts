@@ -3,7 +3,12 @@ import { NOTIFICATION_TYPES } from '../ledger/model/notifications.ts'
 /** The notifications that an endpoint subscribes to: `*`, a type, or a group such as `credits.*`. */
 
 /** The notifications of a deployment, for its operator. */
-export const OPERATOR_TYPES = ['ops.flush_behind', 'ops.dead_letters', 'ops.reconcile_difference'] as const
+export const OPERATOR_TYPES = [
+  'ops.flush_behind',
+  'ops.dead_letters',
+  'ops.reconcile_difference',
+  'ops.price_feed_refused',
+] as const
 export type OperatorType = (typeof OPERATOR_TYPES)[number]
 
 /** The type of a message that `POST …/test` sends. Every endpoint accepts it, and no subscription names it. */

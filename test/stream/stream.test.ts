@@ -43,7 +43,7 @@ function viewOf(sequence: number): NotificationView {
 }
 
 function idsOf(part: string | null): number[] {
-  return [...(part ?? '').matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
+  return [...(part ?? '').matchAll(/^id: (\d+)\nevent/gm)].map(([, id]) => Number(id))
 }
 
 describe('a stream', () => {

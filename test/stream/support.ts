@@ -100,7 +100,7 @@ export class OpenStream {
 
   /** The sequences that arrived. */
   get ids(): number[] {
-    return [...this.text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
+    return [...this.text.matchAll(/^id: (\d+)\nevent/gm)].map(([, id]) => Number(id))
   }
 
   /** Cuts the connection. */

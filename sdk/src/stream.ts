@@ -1,0 +1,110 @@
+import { ConnectionError, InvalidResponseError, OpenMonetizeError } from './errors.ts'
+import { backoffMs, readAnswer, sleep } from './http.ts'
+import type { OpenMonetizeOptions } from './options.ts'
+import type { Notification } from './webhooks.ts'
+
+export type { Notification } from './webhooks.ts'
+
+export interface StreamOptions extends Pick<OpenMonetizeOptions, 'apiKey' | 'baseUrl' | 'fetch'> {
+  /** Begins behind this sequence; 0 is the oldest that is kept. Default: with the next notification. */
+  readonly after?: number | undefined
+  /** Ends the stream, which then throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /** Connections in a row that may fail. Default 10. */
+  readonly maxRetries?: number | undefined
+}
+
+const DEFAULT_URL = 'http://localhost:8787'
+const MAX_RETRIES = 10
+const LONGEST_BACKOFF_MS = 30_000
+/** The server asks for this wait before a connection that follows one that ended. */
+const RECONNECT_MS = 1_000
+/** A comment comes every 15 seconds: a connection without one is dead. */
+const SILENCE_MS = 45_000
+/** Far above the largest event. */
+const MAX_EVENT_CHARS = 1024 * 1024
+
+/**
+ * Iterates over the notifications of the key's ledger as they happen, in their order, none missing and none twice: it
+ * connects again when the connection ends or breaks, behind the last one that it gave. It ends with `break`, with `signal`,
+ * or by an error that no further attempt can help.
+ *
+ * @example
+ * for await (const { type, data } of stream({ apiKey, baseUrl })) console.log(type, data)
+ */
+export async function* stream(options: StreamOptions): AsyncGenerator<Notification, void, void> {
+  const { signal, maxRetries = MAX_RETRIES } = options
+  let after = options.after
+  for (let failures = 0; ; ) {
+    let wait_ms = RECONNECT_MS
+    try {
+      for await (const { id, data } of events(options, after)) {
+        failures = 0
+        if (data !== undefined && (after === undefined || id > after)) {
+          after = id
+          yield JSON.parse(data)
+        }
+        after ??= id
+      }
+    } catch (error) {
+      if (!(error instanceof OpenMonetizeError) || !error.retryable || failures >= maxRetries) throw error
+      wait_ms = Math.max(error.retryAfterMs ?? 0, backoffMs(failures, LONGEST_BACKOFF_MS))
+      failures++
+    }
+    await sleep(wait_ms, signal)
+  }
+}
+
+interface ServerSentEvent {
+  readonly id: number
+  /** Undefined for an id that stands alone: the place where the stream began. */
+  readonly data: string | undefined
+}
+
+/** The events of one connection. */
+async function* events(
+  { apiKey, baseUrl = DEFAULT_URL, fetch: send = (input, init) => fetch(input, init), signal }: StreamOptions,
+  after: number | undefined,
+): AsyncGenerator<ServerSentEvent, void, void> {
+  const closing = new AbortController()
+  const close = () => closing.abort()
+  signal?.throwIfAborted()
+  signal?.addEventListener('abort', close, { once: true })
+  const alive = async <T>(part: Promise<T>): Promise<T> => {
+    const timer = setTimeout(close, SILENCE_MS)
+    return part.finally(() => clearTimeout(timer))
+  }
+  try {
+    const query = after === undefined ? '' : `?after=${after}`
+    const headers = { Accept: 'text/event-stream', Authorization: `Bearer ${apiKey}` }
+    const url = `${baseUrl.replace(/\/+$/, '')}/v1/stream${query}`
+    const response = await alive(send(url, { headers, redirect: 'manual', signal: closing.signal }))
+    if (!response.ok || !response.body || !/event-stream/.test(response.headers.get('Content-Type') ?? '')) {
+      await readAnswer(response)
+      throw new InvalidResponseError({ code: 'invalid_response', detail: 'The answer is not a stream.' })
+    }
+    const reader = response.body.getReader()
+    const decoder = new TextDecoder()
+    for (let text = ''; ; ) {
+      const { done, value } = await alive(reader.read())
+      if (done) return
+      const blocks = (text + decoder.decode(value, { stream: true })).split('\n\n')
+      text = blocks.pop() ?? ''
+      if (text.length > MAX_EVENT_CHARS) {
+        throw new InvalidResponseError({ code: 'invalid_response', detail: 'The event is too long.' })
+      }
+      for (const block of blocks) {
+        const id = /^id: (\d+)$/m.exec(block)?.[1]
+        if (id !== undefined) yield { id: Number(id), data: /^data: (.*)$/m.exec(block)?.[1] }
+      }
+    }
+  } catch (cause) {
+    if (signal?.aborted) throw signal.reason
+    if (cause instanceof OpenMonetizeError) throw cause
+    const detail = `The stream of ${baseUrl} broke off: ${cause instanceof Error ? cause.message : cause}`
+    throw new ConnectionError({ code: 'connection_failed', detail, retryable: true, cause })
+  } finally {
+    signal?.removeEventListener('abort', close)
+    close()
+  }
+}
