@@ -66,7 +66,7 @@ export const JOBS: readonly Job[] = [
   {
     name: 'checkpoints',
     calls: 55,
-    run: ({ env, now_ms, after, reach }) => checkpointDaily(env, now_ms, after, reach),
+    run: (run) => checkpointDaily(run),
   },
   {
     name: 'dead_letters',

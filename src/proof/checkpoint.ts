@@ -1,9 +1,22 @@
 import type { Bindings } from '../bindings.ts'
-import { logFailure, logInfo } from '../logging/log.ts'
+import { BudgetSpent } from '../cron/budget.ts'
+import { ledgerName } from '../db/ledger-db.ts'
+import { timeJson } from '../http/input/times.ts'
+import { notify } from '../ledger/client/client.ts'
+import { logError, logFailure, logInfo } from '../logging/log.ts'
 import { DAY_MS } from '../time/durations.ts'
 import { type SigningKey, signingKeyOf } from './keys.ts'
 import { signCheckpoint } from './note.ts'
-import { type ChainEnd, type Checkpoint, keepCheckpoint, readChainEnd, readHash } from './store.ts'
+import {
+  type ChainEnd,
+  type Checkpoint,
+  type Examined,
+  examineLedgers,
+  keepCheckpoint,
+  keepCheckpoints,
+  type MadeCheckpoint,
+  readChainEnd,
+} from './store.ts'
 
 export type Checkpointed =
   | { readonly kind: 'signed'; readonly checkpoint: Checkpoint; readonly first_entry: number }
@@ -31,69 +44,116 @@ export async function makeCheckpoint(
   now_ms: number,
   refusalOf: RefusalOf = () => undefined,
 ): Promise<Checkpointed> {
-  const { head, newest } = await readChainEnd(env, ledger_id)
-  if (newest) {
-    const { entry_number } = newest
-    const hash = await hashAt(env, ledger_id, head, entry_number)
-    if (hash !== newest.hash) {
-      logFailure('checkpoint_refused', { ledger: ledger_id, entry_number, signed: newest.hash, found: hash })
-      return { kind: 'forked', entry_number }
-    }
-  }
+  const end = await readChainEnd(env, ledger_id)
+  const forked = forkOf(ledger_id, end)
+  if (forked) return forked
+  const { head, newest } = end
   if (!head) return { kind: 'empty' }
   const detail = refusalOf(head)
   if (detail !== undefined) return { kind: 'refused', detail }
-  const { first_entry, entry_number, hash } = head
+  const { first_entry, entry_number } = head
   if (newest?.entry_number === entry_number) return { kind: 'signed', checkpoint: newest, first_entry }
-  const note = await signCheckpoint(key, { ledger_id, ...head }, now_ms)
-  const made = { entry_number, hash, created_at_ms: now_ms, key_id: key.key_id, note }
-  return { kind: 'signed', checkpoint: await keepCheckpoint(env, ledger_id, key, made), first_entry }
+  const made = await signEnd(key, ledger_id, head, now_ms)
+  return { kind: 'signed', checkpoint: await keepCheckpoint(env, key, made), first_entry }
 }
 
-/** The hash that the chain in D1 has for an entry; null when it does not reach it. */
-async function hashAt(
-  env: Bindings,
+function forkOf(
   ledger_id: string,
-  head: ChainEnd['head'],
-  entry_number: number,
-): Promise<string | null> {
-  if (!head || head.entry_number < entry_number) return null
-  return head.entry_number === entry_number ? head.hash : readHash(env, ledger_id, entry_number)
+  { newest }: ChainEnd,
+): Extract<Checkpointed, { readonly kind: 'forked' }> | undefined {
+  if (!newest || newest.found === newest.hash) return undefined
+  const { entry_number, hash: signed, found } = newest
+  logFailure('checkpoint_refused', { ledger: ledger_id, entry_number, signed, found })
+  return { kind: 'forked', entry_number }
 }
 
-/** The numbers of ledgers that one run reads and signs. */
-const LEDGERS_A_READ = 2_000
-const LEDGERS_A_RUN = 60
-
-// In the order of the primary key: 2 rows read for each ledger.
-const DUE = `
-  SELECT l.ledger_id, l.chain_hash IS NOT NULL AND l.flushed_entry > coalesce(c.entry_number, 0)
-    AND coalesce(c.created_at_ms, 0) < ?2 AS is_due
-  FROM ledgers AS l LEFT JOIN checkpoints AS c ON c.ledger_id = l.ledger_id AND c.entry_number =
-    (SELECT max(entry_number) FROM checkpoints WHERE ledger_id = l.ledger_id)
-  WHERE l.ledger_id > ?1 ORDER BY l.ledger_id LIMIT ${LEDGERS_A_READ}`
-
-/** The scheduled job: signs a checkpoint of each ledger that has grown, once a day. */
-export async function checkpointDaily(
-  env: Bindings,
+async function signEnd(
+  key: SigningKey,
+  ledger_id: string,
+  head: NonNullable<ChainEnd['head']>,
   now_ms: number,
-  after: string,
-  reach: (ledger_id: string) => void,
-): Promise<void> {
+): Promise<MadeCheckpoint> {
+  const { entry_number, hash } = head
+  const note = await signCheckpoint(key, { ledger_id, ...head }, now_ms)
+  return { ledger_id, entry_number, hash, created_at_ms: now_ms, key_id: key.key_id, note }
+}
+
+/** The bounds of one run: rounds, the ledgers that one round examines, and the endpoints' ledgers that get a notification. */
+const ROUNDS = 3
+const LEDGERS_A_ROUND = 2_000
+const NOTIFIED_A_RUN = 40
+const NOTIFIED_AT_ONCE = 10
+
+interface Run {
+  readonly env: Bindings
+  readonly now_ms: number
+  readonly after: string
+  readonly reach: (ledger_id: string) => void
+}
+
+/**
+ * The scheduled job: signs a checkpoint of each ledger that has grown, once a day, and notifies the ledgers that have a
+ * webhook endpoint. A round reads and writes for all of its ledgers at once: 4 calls, and one more for each notification.
+ */
+export async function checkpointDaily({ env, now_ms, after, reach }: Run, rounds = ROUNDS): Promise<void> {
   const key = await signingKeyOf(env)
   if (!key) return
-  const { results } = await env.DB.prepare(DUE)
-    .bind(after, now_ms - DAY_MS)
-    .all<{ ledger_id: string; is_due: number }>()
+  let place = after
   let signed = 0
-  for (const { ledger_id, is_due } of results) {
-    if (is_due === 1) {
-      if (signed === LEDGERS_A_RUN) break
-      await makeCheckpoint(env, ledger_id, key, now_ms)
-      signed++
+  let notified = 0
+  for (let round = 0; round < rounds; round++) {
+    const range = { after: place, made_before_ms: now_ms - DAY_MS, limit: LEDGERS_A_ROUND }
+    const examined = await examineLedgers(env.DB, range)
+    const taken = upTo(examined, NOTIFIED_A_RUN - notified)
+    const made: MadeCheckpoint[] = []
+    for (const { ledger_id, due } of taken) {
+      if (due?.head && !forkOf(ledger_id, due)) made.push(await signEnd(key, ledger_id, due.head, now_ms))
     }
-    reach(ledger_id)
+    await keepCheckpoints(env.DB, key, made)
+    signed += made.length
+    const with_endpoint = new Set(taken.filter((one) => one.has_endpoint).map(({ ledger_id }) => ledger_id))
+    const pushed = made.filter(({ ledger_id }) => with_endpoint.has(ledger_id))
+    place = taken.at(-1)?.ledger_id ?? place
+    reach(place)
+    for (let from = 0; from < pushed.length; from += NOTIFIED_AT_ONCE) {
+      await Promise.all(
+        pushed.slice(from, from + NOTIFIED_AT_ONCE).map((checkpoint) => push(env, checkpoint)),
+      )
+    }
+    notified += pushed.length
+    if (taken.length < examined.length) break
+    if (examined.length < LEDGERS_A_ROUND) {
+      reach('')
+      break
+    }
   }
-  if (results.length < LEDGERS_A_READ && signed < LEDGERS_A_RUN) reach('')
-  if (signed > 0) logInfo('checkpoints_signed', { ledgers: signed })
+  if (signed > 0) logInfo('checkpoints_signed', { ledgers: signed, notified })
+}
+
+/** The first ledgers, with at most so many that are due and have an endpoint. */
+function upTo(examined: readonly Examined[], endpoints: number): readonly Examined[] {
+  let left = endpoints
+  const end = examined.findIndex(({ due, has_endpoint }) => due !== null && has_endpoint && left-- === 0)
+  return end === -1 ? examined : examined.slice(0, end)
+}
+
+/** Gives a checkpoint to the ledger's webhook endpoints. One that is lost is covered by the next: a hash binds all entries before it. */
+async function push(env: Bindings, { ledger_id, ...checkpoint }: MadeCheckpoint): Promise<void> {
+  const { entry_number, hash } = checkpoint
+  const notice = { type: 'ledger.checkpoint', data: checkpointJson(checkpoint) } as const
+  try {
+    const result = await notify(env, ledgerName(ledger_id), {
+      id: `checkpoint ${entry_number} ${hash}`,
+      notice,
+    })
+    if (result.kind === 'refused') logFailure('checkpoint_not_pushed', { ledger: ledger_id, entry_number })
+  } catch (error) {
+    if (error instanceof BudgetSpent) throw error
+    logError('checkpoint_not_pushed', error, { ledger: ledger_id, entry_number })
+  }
+}
+
+/** A checkpoint as answers and notifications have it. */
+export function checkpointJson({ entry_number, hash, created_at_ms, key_id, note }: Checkpoint) {
+  return { entry_number, hash, created_at: timeJson(created_at_ms), key_id, note }
 }

@@ -5,7 +5,6 @@ import { ledgerKey } from '../db/ledger-db.ts'
 import { callerOf, ledgerOf } from '../http/caller.ts'
 import type { AppEnv } from '../http/env.ts'
 import { objectId } from '../http/input/identifiers.ts'
-import { timeJson } from '../http/input/times.ts'
 import { streamText } from '../http/output/export.ts'
 import { jsonResponse } from '../http/output/json.ts'
 import { noSuch, problem, refusalResponse, serviceUnavailable } from '../http/output/problem.ts'
@@ -13,7 +12,7 @@ import { createRouter, json, OPEN, route } from '../http/route.ts'
 import { catchUp } from '../ledger/client/client.ts'
 import { currentPrices } from '../rating/current-prices.ts'
 import { explainRecorded } from '../rating/explain/recorded.ts'
-import { type Checkpointed, makeCheckpoint, type RefusalOf } from './checkpoint.ts'
+import { type Checkpointed, checkpointJson, makeCheckpoint, type RefusalOf } from './checkpoint.ts'
 import { exportLines, readChainedEntry } from './export.ts'
 import { type SigningKey, signingKeyOf } from './keys.ts'
 import { signReceipt } from './receipt.ts'
@@ -120,10 +119,7 @@ export const receiptRoutes = createRouter()
 export const keysRoutes = createRouter()
 
 ledgerRoutes.openapi(checkpointRoute, (c) =>
-  withCheckpoint(c, async ({ checkpoint }) => {
-    const { entry_number, hash, created_at_ms, key_id, note } = checkpoint
-    return jsonResponse(c, { entry_number, hash, created_at: timeJson(created_at_ms), key_id, note })
-  }),
+  withCheckpoint(c, async ({ checkpoint }) => jsonResponse(c, checkpointJson(checkpoint))),
 )
 
 ledgerRoutes.openapi(exportRoute, (c) => {

@@ -1,4 +1,5 @@
 import type { Bindings } from '../bindings.ts'
+import { jsonParameters } from '../db/json-parameters.ts'
 import { ledgerDb, ledgerName } from '../db/ledger-db.ts'
 import type { SigningKey } from './keys.ts'
 
@@ -10,83 +11,147 @@ export interface Checkpoint {
   readonly note: string
 }
 
-const NEWEST = `
-  SELECT entry_number, hash, created_at_ms, key_id, note FROM checkpoints
-  WHERE ledger_id = ?1 ORDER BY entry_number DESC LIMIT 1`
-
-// 1 row written. Of two checkpoints that are made at once, the later one is not written when it is behind.
+// 1 row written for each. Of two checkpoints that are made at once, the later one is not written when it is behind.
 const INSERT = `
   INSERT INTO checkpoints (ledger_id, entry_number, hash, created_at_ms, key_id, note)
-  SELECT ?1, ?2, ?3, ?4, ?5, ?6
-  WHERE NOT EXISTS (SELECT 1 FROM checkpoints WHERE ledger_id = ?1 AND entry_number >= ?2)`
+  SELECT value ->> 'ledger_id', value ->> 'entry_number', value ->> 'hash', value ->> 'created_at_ms',
+    value ->> 'key_id', value ->> 'note'
+  FROM json_each(?1) AS made
+  WHERE NOT EXISTS (
+    SELECT 1 FROM checkpoints
+    WHERE ledger_id = made.value ->> 'ledger_id' AND entry_number >= made.value ->> 'entry_number')`
 
 // 1 row written, once for each key.
 const INSERT_KEY = `
   INSERT INTO signing_keys (key_id, public_key, created_at_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING`
 
-const HEAD = 'SELECT chain_first_entry, flushed_entry, chain_hash FROM ledgers WHERE ledger_id = ?1'
+// The flush of an entry is the last one that does not begin after it. The last entry of a page needs no body.
+function hashOfEntry(ledger_id: string, entry: string): string {
+  const page = `ledger_id = ${ledger_id} AND first_entry <= ${entry} AND last_entry >= ${entry} AND flush_entry =
+      (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ${ledger_id} AND flush_entry <= ${entry})`
+  return `coalesce(
+    (SELECT hash_after FROM ledger_pages WHERE last_entry = ${entry} AND ${page}),
+    (SELECT entry.value ->> 'h' FROM ledger_pages, json_each(body) AS entry
+      WHERE ${page} AND entry.value -> 'c' ->> 'n' = ${entry}))`
+}
 
 /** The end of a ledger's chain in D1, and its newest checkpoint. */
 export interface ChainEnd {
   /** Null before the chain began. */
   readonly head: { readonly first_entry: number; readonly entry_number: number; readonly hash: string } | null
-  readonly newest: Checkpoint | null
+  /** With the hash that the chain now has for its entry; null when it does not reach it. */
+  readonly newest: (Checkpoint & { readonly found: string | null }) | null
 }
 
-interface HeadRow {
+interface EndRow extends Checkpoint {
   readonly chain_first_entry: number | null
   readonly flushed_entry: number
   readonly chain_hash: string | null
+  readonly found: string | null
 }
 
+const NEWEST = `
+  LEFT JOIN checkpoints AS c ON c.ledger_id = l.ledger_id AND c.entry_number =
+    (SELECT max(entry_number) FROM checkpoints WHERE ledger_id = l.ledger_id)`
+
+const FOUND = `CASE
+    WHEN l.flushed_entry = c.entry_number THEN l.chain_hash
+    WHEN l.flushed_entry > c.entry_number THEN ${hashOfEntry('l.ledger_id', 'c.entry_number')} END`
+
+const END_COLUMNS = `l.chain_first_entry, l.flushed_entry, l.chain_hash,
+    c.entry_number, c.hash, c.created_at_ms, c.key_id, c.note, ${FOUND} AS found`
+
+const END = `SELECT ${END_COLUMNS} FROM ledgers AS l ${NEWEST} WHERE l.ledger_id = ?1`
+
+/** Reads where the chain of a ledger ends in D1. */
 export async function readChainEnd(env: Bindings, ledger_id: string): Promise<ChainEnd> {
-  const db = dbOf(env, ledger_id)
-  const [head, newest] = await db.batch<HeadRow & Checkpoint>([
-    db.prepare(HEAD).bind(ledger_id),
-    db.prepare(NEWEST).bind(ledger_id),
-  ])
-  const row = head?.results[0]
+  const row = await dbOf(env, ledger_id).prepare(END).bind(ledger_id).first<EndRow>()
+  return row ? chainEndOf(row) : { head: null, newest: null }
+}
+
+function chainEndOf(row: EndRow): ChainEnd {
+  const { chain_first_entry: first_entry, flushed_entry, chain_hash, ...newest } = row
+  const has_head = chain_hash !== null && first_entry !== null
   return {
-    head:
-      row?.chain_hash && row.chain_first_entry !== null
-        ? { first_entry: row.chain_first_entry, entry_number: row.flushed_entry, hash: row.chain_hash }
-        : null,
-    newest: newest?.results[0] ?? null,
+    head: has_head ? { first_entry, entry_number: flushed_entry, hash: chain_hash } : null,
+    newest: newest.note === null ? null : newest,
   }
+}
+
+/** A ledger that the daily job examines. */
+export interface Examined {
+  readonly ledger_id: string
+  /** The end of its chain; null unless it has grown, and its newest checkpoint is old enough. */
+  readonly due: ChainEnd | null
+  /** Whether a webhook endpoint waits for its notifications. */
+  readonly has_endpoint: boolean
+}
+
+// In the order of the primary key: 2 rows read for each ledger, and its page of the newest checkpoint if it is due.
+const EXAMINE = `
+  WITH examined AS (
+    SELECT l.ledger_id, l.handed_notification, l.chain_hash IS NOT NULL AND l.flushed_entry > coalesce(c.entry_number, 0)
+      AND coalesce(c.created_at_ms, 0) < ?2 AS is_due
+    FROM ledgers AS l ${NEWEST}
+    WHERE l.ledger_id > ?1 ORDER BY l.ledger_id LIMIT ?3)
+  SELECT examined.ledger_id, examined.handed_notification IS NOT NULL AS has_endpoint, is_due, ${END_COLUMNS}
+  FROM examined
+  LEFT JOIN ledgers AS l ON is_due AND l.ledger_id = examined.ledger_id ${NEWEST}
+  ORDER BY examined.ledger_id`
+
+/** Examines the ledgers after a place, in the order of their ids. 1 call. */
+export async function examineLedgers(
+  db: D1Database,
+  {
+    after,
+    made_before_ms,
+    limit,
+  }: { readonly after: string; readonly made_before_ms: number; readonly limit: number },
+): Promise<readonly Examined[]> {
+  const { results } = await db
+    .prepare(EXAMINE)
+    .bind(after, made_before_ms, limit)
+    .all<EndRow & { ledger_id: string; is_due: number; has_endpoint: number }>()
+  return results.map(({ ledger_id, is_due, has_endpoint, ...row }) => ({
+    ledger_id,
+    due: is_due === 1 ? chainEndOf(row) : null,
+    has_endpoint: has_endpoint === 1,
+  }))
+}
+
+/** A checkpoint of a ledger. */
+export interface MadeCheckpoint extends Checkpoint {
+  readonly ledger_id: string
 }
 
 /** Keeps a checkpoint and the public key that signed it; returns the newest checkpoint, which may be another one. */
 export async function keepCheckpoint(
   env: Bindings,
-  ledger_id: string,
   key: SigningKey,
-  { entry_number, hash, created_at_ms, key_id, note }: Checkpoint,
+  made: MadeCheckpoint,
 ): Promise<Checkpoint> {
-  const db = dbOf(env, ledger_id)
-  const results = await db.batch<Checkpoint>([
-    insertKey(db, key, created_at_ms),
-    db.prepare(INSERT).bind(ledger_id, entry_number, hash, created_at_ms, key_id, note),
-    db.prepare(NEWEST).bind(ledger_id),
-  ])
-  const newest = results.at(-1)?.results[0]
-  if (!newest) throw new Error(`the checkpoint of ${ledger_id} was not kept`)
+  const db = dbOf(env, made.ledger_id)
+  await keepCheckpoints(db, key, [made])
+  const { newest } = await readChainEnd(env, made.ledger_id)
+  if (!newest) throw new Error(`the checkpoint of ${made.ledger_id} was not kept`)
   return newest
 }
 
-function insertKey(db: D1Database, { key_id, public_key }: SigningKey, now_ms: number): D1PreparedStatement {
-  return db.prepare(INSERT_KEY).bind(key_id, public_key, now_ms)
+/** Keeps checkpoints and the public key that signed them, in as few statements as their size allows. */
+export async function keepCheckpoints(
+  db: D1Database,
+  { key_id, public_key }: SigningKey,
+  made: readonly MadeCheckpoint[],
+): Promise<void> {
+  const [first] = made
+  if (!first) return
+  await db.batch([
+    db.prepare(INSERT_KEY).bind(key_id, public_key, first.created_at_ms),
+    ...jsonParameters(made.map((one) => JSON.stringify(one))).map((list) => db.prepare(INSERT).bind(list)),
+  ])
 }
 
-// The flush of an entry is the last one that does not begin after it. The last entry of a page needs no body.
-const HASH_OF_ENTRY = `
-  WITH page AS (
-    SELECT last_entry, hash_after, body FROM ledger_pages
-    WHERE ledger_id = ?1 AND first_entry <= ?2 AND last_entry >= ?2 AND flush_entry =
-      (SELECT max(flush_entry) FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry <= ?2))
-  SELECT coalesce(
-    (SELECT hash_after FROM page WHERE last_entry = ?2),
-    (SELECT entry.value ->> 'h' FROM page, json_each(page.body) AS entry
-      WHERE entry.value -> 'c' ->> 'n' = ?2)) AS hash`
+const HASH_OF_ENTRY = `SELECT ${hashOfEntry('?1', '?2')} AS hash`
 
 /** The hash that D1's pages have for an entry; null when they have none. */
 export function readHash(env: Bindings, ledger_id: string, entry_number: number): Promise<string | null> {

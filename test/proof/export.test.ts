@@ -2,12 +2,14 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject } from '../../src/ledger/client/client.ts'
+import { readNotifications } from '../../src/notifications/read.ts'
 import { checkpointDaily } from '../../src/proof/checkpoint.ts'
 import { exportLines } from '../../src/proof/export.ts'
 import { verifyExport, verifyReceipt } from '../../verify/verify.js'
 import { api, jsonOf } from '../support/api.ts'
 import { GPT_4O, granted, ingested, purchased } from '../support/client.ts'
 import { createCustomer } from '../support/customers.ts'
+import { countingD1 } from '../support/d1.ts'
 import { deployed } from '../support/deployment.ts'
 import { ledgerOf, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { CALLER } from '../support/messages.ts'
@@ -203,16 +205,75 @@ describe('a checkpoint', () => {
     const ledger_id = ledgerKey(ledger.name)
     const kept = () =>
       env.DB.prepare('SELECT entry_number FROM checkpoints WHERE ledger_id = ?').bind(ledger_id).raw()
-    const before = `${ledger_id.slice(0, -1)}!`
-    await checkpointDaily(env, Date.now(), before, () => {})
-    await checkpointDaily(env, Date.now(), before, () => {})
+    await daily(placeBefore(ledger_id))
+    await daily(placeBefore(ledger_id))
     expect(await kept()).toEqual([[9]])
     await ingested(key, GPT_4O)
     await runAlarm(ledger)
-    await checkpointDaily(env, Date.now(), before, () => {})
+    await daily(placeBefore(ledger_id))
     expect(await kept()).toEqual([[9]])
-    await checkpointDaily(env, Date.now() + 86_400_001, before, () => {})
+    await daily(placeBefore(ledger_id), Date.now() + 86_400_001)
     expect(await kept()).toEqual([[9], [10]])
+  })
+
+  it('is signed each day for all ledgers that have grown, in a few calls of D1', async () => {
+    const prefix = await grownLedgers(2500)
+    await live()
+    await runAlarm(ledger)
+    const { db, counts } = countingD1()
+    const places: string[] = []
+    await daily(prefix, Date.now(), { ...env, DB: db }, (place) => places.push(place))
+    const last = `${prefix}${numberOf(2500)}`
+    expect(places[0]).toBe(`${prefix}${numberOf(2000)}`)
+    expect(await signedOf(prefix)).toBe(2500)
+    // A round of 2,000 ledgers reads once and writes the key and its checkpoints; the second round is the last one.
+    expect(counts).toMatchObject({ calls: 4, statements: 6 })
+    expect(places.at(-1)).toBe('')
+    const note = await env.DB.prepare('SELECT note FROM checkpoints WHERE ledger_id = ?')
+      .bind(last)
+      .first<string>('note')
+    expect(note).toMatch(new RegExp(`^openmonetize ledger checkpoint 1\\n${last}\\n1\\n7\\n`))
+    counts.calls = 0
+    await daily(prefix, Date.now(), { ...env, DB: db })
+    expect(counts.calls).toBe(2)
+  })
+
+  it('is not signed by the daily job for a ledger whose chain does not contain its last one', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const prefix = await grownLedgers(3)
+    await daily(prefix)
+    await env.DB.prepare(
+      "UPDATE ledgers SET flushed_entry = 8 WHERE ledger_id > ?1 AND ledger_id < ?1 || '~'",
+    )
+      .bind(prefix)
+      .run()
+    await daily(prefix, Date.now() + 86_400_001)
+    // The pages that would lead from one to the other are not there.
+    expect(await signedOf(prefix)).toBe(3)
+    expect(
+      log.mock.calls
+        .flat()
+        .join()
+        .match(/checkpoint_refused/g),
+    ).toHaveLength(3)
+    log.mockRestore()
+  })
+
+  it('is given to webhook endpoints by the daily job', async () => {
+    await live()
+    await runAlarm(ledger)
+    const ledger_id = ledgerKey(ledger.name)
+    const types = async () => (await notificationsOf(ledger)).map(({ type }) => type)
+    await daily(placeBefore(ledger_id))
+    expect(await types()).not.toContain('ledger.checkpoint')
+    await env.DB.prepare('UPDATE ledgers SET handed_notification = 0 WHERE ledger_id = ?')
+      .bind(ledger_id)
+      .run()
+    await ingested(key, GPT_4O)
+    await runAlarm(ledger)
+    await daily(placeBefore(ledger_id), Date.now() + 86_400_001)
+    const pushed = (await notificationsOf(ledger)).filter(({ type }) => type === 'ledger.checkpoint')
+    expect(pushed.map(({ data }) => data)).toEqual([await checkpoint()])
   })
 
   it('needs a signing key that is not the one of development, outside of it', async () => {
@@ -280,4 +341,47 @@ function lineStarts(bytes: Uint8Array): number[] {
     if (byte === 0x0a) starts.push(at + 1)
   })
   return starts
+}
+
+/** A place of the daily job right before a ledger. */
+function placeBefore(ledger_id: string): string {
+  return `${ledger_id.slice(0, -1)}!`
+}
+
+function daily(
+  after: string,
+  now_ms = Date.now(),
+  bindings: typeof env = env,
+  reach: (place: string) => void = () => undefined,
+): Promise<void> {
+  return checkpointDaily({ env: bindings, now_ms, after, reach })
+}
+
+/** Ledgers as their flushes leave them in D1, behind all others; returns the beginning of their ids. */
+async function grownLedgers(count: number): Promise<string> {
+  const prefix = `zz_${crypto.randomUUID()}_`
+  await env.DB.prepare(
+    `INSERT INTO ledgers (ledger_id, flushed_row, flushed_entry, flushed_at_ms, chain_first_entry, chain_hash)
+    SELECT ?1 || value, 7, 7, 1, 1, ?3 FROM json_each(?2)`,
+  )
+    .bind(prefix, JSON.stringify(Array.from({ length: count }, (_, i) => numberOf(i + 1))), 'h'.repeat(43))
+    .run()
+  return prefix
+}
+
+const numberOf = (count: number) => String(count).padStart(5, '0')
+
+/** The number of checkpoints of the ledgers whose ids begin like this. */
+function signedOf(prefix: string): Promise<number | null> {
+  return env.DB.prepare(
+    "SELECT count(*) AS n FROM checkpoints WHERE ledger_id > ?1 AND ledger_id < ?1 || '~'",
+  )
+    .bind(prefix)
+    .first<number>('n')
+}
+
+async function notificationsOf({ name }: TestLedger) {
+  const read = await readNotifications(env, name, { caller: CALLER, after_sequence: 0, limit: 100 })
+  if (read.kind !== 'done') throw new Error('the notifications were not read')
+  return read.notifications
 }

@@ -27,6 +27,7 @@ export const NOTIFICATION_TYPES = [
   'api_key.created',
   'api_key.deleted',
   'customer.suspended',
+  'ledger.checkpoint',
   'webhook_endpoint.disabled',
 ] as const
 export type NotificationType = (typeof NOTIFICATION_TYPES)[number]
