@@ -114,6 +114,7 @@ async function openPage({ ledger }: Scene): Promise<void> {
       ...{ caller: CALLER, owner: OWNER, credits: microCredits(CREDITS), price_cents: 1000 },
       ...{ product: '1,000 credits', urls: { success: 'https://a.test/', cancel: 'https://a.test/' } },
       saves_card: true,
+      as_guest: false,
     }),
   )
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { measureAlerts } from '../../bench/alerts/measure.ts'
-import { sharedServer } from '../support/npm-start.ts'
 import { useRealTime } from '../support/real-time.ts'
+import { sharedServer } from '../support/shared-server.ts'
 
 useRealTime()
 

@@ -62,36 +62,39 @@ const CONDITIONS: Readonly<Record<OperatorType, Condition>> = {
   },
 }
 
-it.each(OPERATOR_TYPES)('%s is sent once when its condition begins, and again after it ended', async (type) => {
-  const { begin, end, data } = CONDITIONS[type]
-  const simulation = new Simulation()
-  simulation.receiver('ops.example', status(200))
-  const body = { url: 'https://ops.example/hook', types: [type] }
-  const created = await jsonOf(await api('/v1/admin/webhook-endpoints', { key: OPERATOR_TOKEN, body }))
-  const jobs = MINUTE_JOBS.filter(({ name }) => name === 'operator_notifications')
-  const run = async () => {
-    await runJobs(simulation.env, jobs, simulation.now_ms)
-    await simulation.drain()
-    return simulation.received.map((one) => JSON.parse(one.body))
-  }
-  const change = (sql: string) => env.DB.prepare(sql).bind(simulation.now_ms).run()
-  try {
-    expect(await run()).toEqual([])
-    await change(begin)
-    expect(await run()).toMatchObject([{ type, customer_id: null, mode: null, data }])
-    expect(await run()).toHaveLength(1)
-    await change(end)
-    expect(await run()).toHaveLength(1)
-    await env.DB.batch(
-      ['flush_failures', 'dead_letters', 'reconciliations', 'price_feeds'].map((table) =>
-        env.DB.prepare(`DELETE FROM ${table}`),
-      ),
-    )
-    await change(begin)
-    expect(await run()).toHaveLength(2)
-  } finally {
-    const path = `/v1/admin/webhook-endpoints/${idOf(created)}`
-    await api(path, { key: OPERATOR_TOKEN, method: 'DELETE' })
-    await env.DB.prepare("DELETE FROM notifications WHERE ledger_id = 'operator'").run()
-  }
-})
+it.each(OPERATOR_TYPES)(
+  '%s is sent once when its condition begins, and again after it ended',
+  async (type) => {
+    const { begin, end, data } = CONDITIONS[type]
+    const simulation = new Simulation()
+    simulation.receiver('ops.example', status(200))
+    const body = { url: 'https://ops.example/hook', types: [type] }
+    const created = await jsonOf(await api('/v1/admin/webhook-endpoints', { key: OPERATOR_TOKEN, body }))
+    const jobs = MINUTE_JOBS.filter(({ name }) => name === 'operator_notifications')
+    const run = async () => {
+      await runJobs(simulation.env, jobs, simulation.now_ms)
+      await simulation.drain()
+      return simulation.received.map((one) => JSON.parse(one.body))
+    }
+    const change = (sql: string) => env.DB.prepare(sql).bind(simulation.now_ms).run()
+    try {
+      expect(await run()).toEqual([])
+      await change(begin)
+      expect(await run()).toMatchObject([{ type, customer_id: null, mode: null, data }])
+      expect(await run()).toHaveLength(1)
+      await change(end)
+      expect(await run()).toHaveLength(1)
+      await env.DB.batch(
+        ['flush_failures', 'dead_letters', 'reconciliations', 'price_feeds'].map((table) =>
+          env.DB.prepare(`DELETE FROM ${table}`),
+        ),
+      )
+      await change(begin)
+      expect(await run()).toHaveLength(2)
+    } finally {
+      const path = `/v1/admin/webhook-endpoints/${idOf(created)}`
+      await api(path, { key: OPERATOR_TOKEN, method: 'DELETE' })
+      await env.DB.prepare("DELETE FROM notifications WHERE ledger_id = 'operator'").run()
+    }
+  },
+)
