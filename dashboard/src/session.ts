@@ -62,6 +62,8 @@ export async function signIn(credential: string): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
+  // The open page goes first, with the requests that it makes.
+  session.value = undefined
   await callSession('delete')
   session.value = null
   typed_key.value = null

@@ -20,7 +20,7 @@ describeInBrowser('the overview', () => {
     await signIn(page, api_key)
     const balance = page.getByRole('region', { name: 'Balance' })
     expect(await balance.textContent()).toContain('10,000 credits')
-    const command = page.getByRole('region', { name: 'The command that sends the first event' })
+    const command = page.getByRole('group', { name: 'The command that sends the first event' })
     const text = (await command.textContent()) ?? ''
     expect(text).toContain(api_key)
 

@@ -21,6 +21,8 @@ interface ChartProps {
 
 const WIDTH = 720
 const HEIGHT = 200
+/** The place of the highest amount, above the bars. */
+const TOP = 20
 /** The names of the first and the last place are always shown, and some between. */
 const MAX_LABELS = 7
 
@@ -35,6 +37,9 @@ export function Chart({ title, labels, series, unit, axis }: ChartProps): VNode 
   return (
     <figure class="chart">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT + 24}`} role="img" aria-label={text}>
+        <text class="highest" x="0" y="12">
+          {grouped(most)}
+        </text>
         <line class="axis" x1="0" x2={WIDTH} y1={HEIGHT + 0.5} y2={HEIGHT + 0.5} />
         {labels.map((label, at) => (
           <g key={label}>
@@ -97,7 +102,7 @@ function Bar({ at, step, most, series, label }: BarProps): VNode {
   const width = Math.max(1, Math.min(48, step - (step > 6 ? 3 : 1)))
   const parts = series.map(({ name, values }, index) => {
     const value = values[at] ?? zero
-    const height = share(value, most) * (HEIGHT - 8)
+    const height = share(value, most) * (HEIGHT - TOP)
     top -= height
     return (
       <rect
@@ -120,10 +125,13 @@ export function Meter({
   label,
   used,
   limit,
+  is_limit = false,
 }: {
   readonly label: string
   readonly used: Decimal
   readonly limit: Decimal
+  /** Warns near the limit. */
+  readonly is_limit?: boolean
 }): VNode {
   const part = share(used, limit)
   return (
@@ -135,7 +143,7 @@ export function Meter({
       aria-label={`${label}: ${grouped(used)} of ${grouped(limit)}`}
     >
       <rect class="track" width="100" height="8" rx="4" />
-      <rect class={part >= 0.9 ? 'danger' : 'colour-0'} width={part * 100} height="8" rx="4" />
+      <rect class={is_limit && part >= 0.9 ? 'danger' : 'colour-0'} width={part * 100} height="8" rx="4" />
     </svg>
   )
 }

@@ -11,12 +11,13 @@ export function Code({ label, text }: { readonly label: string; readonly text: s
     )
   return (
     <div class="code">
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset has controls, and a section would be a landmark */}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must take the focus (WCAG 2.1.1) */}
-      <section class="scroll" tabIndex={0} aria-label={label}>
+      <div class="scroll" role="group" tabIndex={0} aria-label={label}>
         <pre>
           <code>{text}</code>
         </pre>
-      </section>
+      </div>
       <button type="button" class="secondary" onClick={copy}>
         Copy<span class="hidden"> {label}</span>
       </button>

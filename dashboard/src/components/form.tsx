@@ -11,13 +11,15 @@ interface FormProps {
   readonly onSubmit: (fields: Fields, key: string) => Promise<void>
   readonly children: ComponentChildren
   readonly danger?: boolean
+  /** Keeps what was typed after it was sent. */
+  readonly keeps?: boolean
 }
 
 /** The values of a form by name; an empty field is absent. */
 export type Fields = Readonly<Record<string, string | undefined>>
 
 /** A form that sends one change, shows what the API refused, and is not sent twice. */
-export function Form({ label, submit, onSubmit, children, danger = false }: FormProps): VNode {
+export function Form({ label, submit, onSubmit, children, danger = false, keeps = false }: FormProps): VNode {
   const [problem, setProblem] = useState<ApiProblem>()
   const [is_busy, setBusy] = useState(false)
   const [key, setKey] = useState(() => crypto.randomUUID())
@@ -38,7 +40,7 @@ export function Form({ label, submit, onSubmit, children, danger = false }: Form
       await onSubmit(fields, used)
       setKey(crypto.randomUUID())
       setSent('')
-      form.reset()
+      if (!keeps) form.reset()
     } catch (error) {
       setProblem(problemOf(error))
     } finally {

@@ -13,7 +13,7 @@ export function Problem({
   return (
     <div class="problem" role="alert">
       <p>{problem.message}</p>
-      {problem.errors.length > 0 && (
+      {problem.errors.length > 1 && (
         <ul>
           {problem.errors.map(({ path, message }) => (
             <li key={path}>

@@ -18,8 +18,9 @@ interface TableProps<R> {
 /** A table that scrolls sideways in its own box on narrow screens; the box takes the focus, so that keys scroll it. */
 export function Table<R>({ caption, columns, rows, rowKey }: TableProps<R>): VNode {
   return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset has controls, and a section would be a landmark
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must take the focus (WCAG 2.1.1)
-    <section class="scroll" tabIndex={0} aria-label={caption}>
+    <div class="scroll" role="group" tabIndex={0} aria-label={caption}>
       <table>
         <caption class="hidden">{caption}</caption>
         <thead>
@@ -43,6 +44,6 @@ export function Table<R>({ caption, columns, rows, rowKey }: TableProps<R>): VNo
           ))}
         </tbody>
       </table>
-    </section>
+    </div>
   )
 }

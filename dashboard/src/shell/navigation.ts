@@ -16,9 +16,49 @@ export interface Section {
 export const CUSTOMER_PAGES: readonly Section[] = [
   {
     title: 'Usage',
-    pages: [{ path: '/', title: 'Overview', load: () => import('../pages/overview.tsx') }],
+    pages: [
+      { path: '/', title: 'Overview', load: () => import('../pages/overview.tsx') },
+      { path: '/usage', title: 'Usage', load: () => import('../pages/usage.tsx') },
+      { path: '/events', title: 'Events', load: () => import('../pages/events.tsx') },
+    ],
+  },
+  {
+    title: 'Credits',
+    pages: [
+      { path: '/credits', title: 'Credits', load: () => import('../pages/credits.tsx') },
+      {
+        path: '/entitlements',
+        title: 'Entitlements and limits',
+        load: () => import('../pages/entitlements.tsx'),
+      },
+      { path: '/burn-tables', title: 'Burn tables', load: () => import('../pages/burn-tables.tsx') },
+    ],
+  },
+  {
+    title: 'Set-up',
+    pages: [
+      { path: '/gateway', title: 'Gateway', load: () => import('../pages/gateway.tsx') },
+      { path: '/keys', title: 'API keys', load: () => import('../pages/keys.tsx') },
+      { path: '/subjects', title: 'Users and teams', load: () => import('../pages/subjects.tsx') },
+    ],
   },
 ]
 
 /** The pages of the operator. */
-export const OPERATOR_PAGES: readonly Section[] = []
+export const OPERATOR_PAGES: readonly Section[] = [
+  {
+    title: 'Customers',
+    pages: [
+      { path: '/', title: 'Customers', load: () => import('../pages/customers.tsx') },
+      { path: '/customers/:id', title: 'Customer', load: () => import('../pages/customer.tsx') },
+    ],
+  },
+  {
+    title: 'Operations',
+    pages: [
+      { path: '/health', title: 'Health', load: () => import('../pages/health.tsx') },
+      { path: '/prices', title: 'Price feed', load: () => import('../pages/prices.tsx') },
+      { path: '/audit', title: 'Audit log', load: () => import('../pages/audit.tsx') },
+    ],
+  },
+]

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import type { AxeResults } from 'axe-core'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Browser, chromium, type Download, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest'
 import { parseExactly } from '../../src/api/exact-json.ts'
 
@@ -42,6 +42,9 @@ interface OpenOptions {
   readonly expected?: readonly number[]
 }
 
+/** For a page on a machine that does other things too. */
+const PATIENCE_MS = 15_000
+
 /** Opens the dashboard in a context of its own. */
 export async function openDashboard({
   credential,
@@ -59,6 +62,7 @@ export async function openDashboard({
     timezoneId: 'UTC',
   })
   const page = await context.newPage()
+  page.setDefaultTimeout(PATIENCE_MS)
   const faults: string[] = []
   page.on('pageerror', (error) => faults.push(String(error)))
   page.on('dialog', (dialog) => {
@@ -111,6 +115,14 @@ export async function loaded(page: Page): Promise<void> {
   )
 }
 
+/** The looks that every page must have. */
+export const LOOKS = [
+  { width: 1440, colours: 'light' },
+  { width: 1440, colours: 'dark' },
+  { width: 360, colours: 'light' },
+  { width: 360, colours: 'dark' },
+] as const
+
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** The violations of the WCAG and of good practice on a page, one line each. */
@@ -121,11 +133,11 @@ export async function violations(page: Page): Promise<string[]> {
 }
 
 /** Fails if the page is wider than its window, so that it scrolls sideways. */
-export async function expectFits(page: Page): Promise<void> {
+export async function expectFits(page: Page, place = ''): Promise<void> {
   const excess = await page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
   )
-  expect(excess, 'pixels beyond the window').toBeLessThanOrEqual(0)
+  expect.soft(excess, `pixels beyond the window ${place}`).toBeLessThanOrEqual(0)
 }
 
 const SCREENSHOTS = path.join(import.meta.dirname, '../../../docs/dashboard')
@@ -153,6 +165,18 @@ export async function newCustomer(
   const body = { name: 'A customer', email, tier: 'ENTERPRISE', ...given }
   const registered = await api('POST', '/v1/customers/register', { key: OPERATOR_TOKEN, body })
   return { ...Object(registered), email: body.email }
+}
+
+/** A file that the page saved. */
+export async function textOf(download: Download): Promise<string> {
+  const parts: Uint8Array[] = []
+  for await (const part of await download.createReadStream()) parts.push(part)
+  return Buffer.concat(parts).toString()
+}
+
+/** The rows of a list of the API. */
+export function rowsOf(answer: unknown): readonly Readonly<Record<string, string>>[] {
+  return Object(answer).data
 }
 
 interface ApiOptions {

@@ -56,5 +56,17 @@ async function prepare(): Promise<Customer> {
     body: { metadata: { note: TEXTS[1] } },
   })
   await api('POST', '/v1/api-keys', { key, body: { name: TEXTS[1] } })
+  await api('POST', '/v1/entitlements', {
+    key,
+    body: { feature_id: TEXTS[0], limit_type: 'HARD', limit_value: 1000, unit: 'credits', period: 'MONTHLY' },
+  })
+  await api('POST', '/v1/burn-tables', {
+    key,
+    body: { name: TEXTS[1], rules: [{ match: { model: TEXTS[0] }, method: 'flat', amount: 1 }] },
+  })
+  await api('POST', '/v1/credits/grant', {
+    key,
+    body: { amount: 1, reason: TEXTS[3], recurring: { every: 'month' } },
+  })
   return customer
 }

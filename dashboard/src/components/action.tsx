@@ -1,0 +1,58 @@
+import type { VNode } from 'preact'
+import { useState } from 'preact/hooks'
+import type { ApiProblem } from '../api/call.ts'
+import { problemOf } from '../api/use-api.ts'
+import { Problem } from './problem.tsx'
+
+interface ActionProps {
+  readonly label: string
+  /** What the action acts on, for screen readers: "Delete" alone does not say what. */
+  readonly of?: string
+  /** The question before an action that cannot be undone. */
+  readonly confirm?: string
+  readonly run: () => Promise<void>
+}
+
+/** A button that makes one change, after a second click where it cannot be undone. */
+export function Action({ label, of, confirm, run }: ActionProps): VNode {
+  const [state, setState] = useState<'idle' | 'asking' | 'busy'>('idle')
+  const [problem, setProblem] = useState<ApiProblem>()
+  const act = async () => {
+    setState('busy')
+    setProblem(undefined)
+    try {
+      await run()
+    } catch (error) {
+      setProblem(problemOf(error))
+    }
+    setState('idle')
+  }
+  if (state === 'asking') {
+    return (
+      <span class="actions">
+        <span>{confirm}</span>
+        <button type="button" class="danger" onClick={act}>
+          {label}
+        </button>
+        <button type="button" class="secondary" onClick={() => setState('idle')}>
+          Cancel
+        </button>
+      </span>
+    )
+  }
+  return (
+    <>
+      <button
+        type="button"
+        class="secondary"
+        disabled={state === 'busy'}
+        aria-busy={state === 'busy'}
+        onClick={() => (confirm === undefined ? void act() : setState('asking'))}
+      >
+        {state === 'busy' ? 'Working…' : label}
+        {of !== undefined && <span class="hidden"> {of}</span>}
+      </button>
+      <Problem problem={problem} />
+    </>
+  )
+}

@@ -1,0 +1,91 @@
+import type { VNode } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import type { ApiProblem } from '../api/call.ts'
+import { problemOf } from '../api/use-api.ts'
+import { Problem } from './problem.tsx'
+
+interface ListPage<R> {
+  readonly data: readonly R[]
+  readonly next_cursor: string | null
+}
+
+export interface List<R> {
+  readonly rows: readonly R[] | undefined
+  readonly problem: ApiProblem | undefined
+  readonly is_loading: boolean
+  readonly has_more: boolean
+  readonly more: () => void
+  readonly reload: () => void
+}
+
+/** A list of the API, page by page. It begins again when a value of `inputs` changes. */
+export function useList<R>(
+  load: (cursor: string | undefined, signal: AbortSignal) => Promise<ListPage<R>>,
+  inputs: readonly unknown[],
+): List<R> {
+  const [rows, setRows] = useState<readonly R[]>()
+  const [cursor, setCursor] = useState<string | null>(null)
+  const [problem, setProblem] = useState<ApiProblem>()
+  const [is_loading, setLoading] = useState(true)
+  const [round, setRound] = useState(0)
+  const read = (from: string | undefined, signal: AbortSignal) => {
+    setLoading(true)
+    load(from, signal).then(
+      ({ data, next_cursor }) => {
+        if (signal.aborted) return
+        setRows((old) => (from === undefined ? data : [...(old ?? []), ...data]))
+        setCursor(next_cursor)
+        setProblem(undefined)
+        setLoading(false)
+      },
+      (error: unknown) => {
+        if (signal.aborted) return
+        setProblem(problemOf(error))
+        setLoading(false)
+      },
+    )
+  }
+  useEffect(() => {
+    const abort = new AbortController()
+    read(undefined, abort.signal)
+    return () => abort.abort()
+  }, [...inputs, round])
+  return {
+    rows,
+    problem,
+    is_loading,
+    has_more: cursor !== null,
+    more: () => cursor !== null && read(cursor, new AbortController().signal),
+    reload: () => setRound((old) => old + 1),
+  }
+}
+
+interface ListProps<R> {
+  readonly list: List<R>
+  readonly empty: VNode
+  readonly children: (rows: readonly R[]) => VNode
+}
+
+/** The rows of a list, what to do when there is none, and a button for the next page. */
+export function ListView<R>({ list, empty, children }: ListProps<R>): VNode {
+  const { rows, problem, is_loading, has_more, more, reload } = list
+  if (problem) return <Problem problem={problem} retry={reload} />
+  if (rows === undefined) {
+    return (
+      <p class="loading" role="status">
+        Loading…
+      </p>
+    )
+  }
+  if (rows.length === 0) return empty
+  return (
+    <>
+      {children(rows)}
+      {has_more && (
+        <button type="button" class="secondary" onClick={more} disabled={is_loading}>
+          Load more
+        </button>
+      )}
+    </>
+  )
+}

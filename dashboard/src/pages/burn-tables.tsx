@@ -1,0 +1,291 @@
+import type { VNode } from 'preact'
+import { useId, useState } from 'preact/hooks'
+import { type AnswerOf, ApiProblem, call, type RowOf } from '../api/call.ts'
+import { parseExactly } from '../api/exact-json.ts'
+import { useApi } from '../api/use-api.ts'
+import { Action } from '../components/action.tsx'
+import { Amount } from '../components/amount.tsx'
+import { AmountInput, type Fields, Form, Input, Select } from '../components/form.tsx'
+import { ListView, useList } from '../components/list.tsx'
+import { Card, Empty, Page, Show } from '../components/page.tsx'
+import { plain } from '../components/plain.ts'
+import { Table } from '../components/table.tsx'
+import { Time } from '../components/time.tsx'
+import { may } from '../session.ts'
+
+type BurnTable = RowOf<'/v1/burn-tables'>
+type Simulated = AnswerOf<'/v1/rating/simulate', 'post'>
+
+const ROUNDING = ['half_even', 'ceil', 'floor'] as const
+const ON_UNPRICED = ['flag', 'reject', 'ceiling'] as const
+const DAYS = 30
+const DAY_MS = 86_400_000
+
+export default function BurnTables(): VNode {
+  const active = useApi((signal) => call('get', '/v1/burn-tables/active', { signal }), [])
+  const list = useList(
+    (cursor, signal) =>
+      call('get', '/v1/burn-tables', { query: cursor === undefined ? {} : { cursor }, signal }),
+    [],
+  )
+  const [edited, setEdited] = useState<BurnTable>()
+  const reload = () => {
+    setEdited(undefined)
+    active.reload()
+    list.reload()
+  }
+  const remove = async (id: string) => {
+    await call('delete', '/v1/burn-tables/{id}', { path: { id } })
+    reload()
+  }
+  return (
+    <Page title="Burn tables" lead="How a provider's cost, or usage itself, becomes credits.">
+      <Card title="In force now">
+        <Show from={active}>
+          {(table) => (
+            <>
+              <dl class="pairs">
+                <dt>Name</dt>
+                <dd>
+                  {table.name}, version {table.version}
+                </dd>
+                <dt>Credits per USD</dt>
+                <dd>
+                  <Amount value={table.credits_per_usd} />
+                </dd>
+                <dt>Rounding</dt>
+                <dd>
+                  {table.rounding.mode} to <Amount value={table.rounding.step} />, at least{' '}
+                  <Amount value={table.min_charge} />
+                </dd>
+                <dt>A model without a price</dt>
+                <dd>{table.on_unpriced}</dd>
+              </dl>
+              <Rules rules={table.rules} />
+              {may('pricing:write') && (
+                <button type="button" class="secondary" onClick={() => setEdited(table)}>
+                  {table.id === null ? 'Begin a table of your own' : 'Change and simulate'}
+                </button>
+              )}
+            </>
+          )}
+        </Show>
+      </Card>
+      {edited && <Editor key={`${edited.id} ${edited.version}`} table={edited} done={reload} />}
+      <Card title="All tables">
+        <ListView
+          list={list}
+          empty={
+            <Empty title="No table of your own">
+              <p>
+                The default of the deployment is in force. Begin with it above, simulate your change, then
+                save it.
+              </p>
+            </Empty>
+          }
+        >
+          {(rows) => (
+            <Table
+              caption="Burn tables"
+              rows={rows}
+              rowKey={({ id, version }) => `${id} ${version}`}
+              columns={[
+                { title: 'Name', cell: ({ name }) => name },
+                { title: 'Version', numeric: true, cell: ({ version }) => version },
+                { title: 'Rules', numeric: true, cell: ({ rules }) => rules.length },
+                { title: 'In force', cell: ({ active }) => (active ? 'yes' : 'no') },
+                {
+                  title: 'From',
+                  cell: ({ effective_from }) =>
+                    effective_from === null ? 'always' : <Time at={effective_from} />,
+                },
+                {
+                  title: '',
+                  cell: (table) =>
+                    may('pricing:write') &&
+                    table.id !== null &&
+                    table.deactivated_at === null && (
+                      <span class="actions">
+                        <button type="button" class="secondary" onClick={() => setEdited(table)}>
+                          Change<span class="hidden"> {table.name}</span>
+                        </button>
+                        <Action
+                          label="Deactivate"
+                          of={table.name}
+                          confirm="Deactivate this table?"
+                          run={() => (table.id === null ? Promise.resolve() : remove(table.id))}
+                        />
+                      </span>
+                    ),
+                },
+              ]}
+            />
+          )}
+        </ListView>
+      </Card>
+    </Page>
+  )
+}
+
+function Rules({ rules }: { readonly rules: BurnTable['rules'] }): VNode {
+  if (rules.length === 0) return <p class="quiet">No rules of its own.</p>
+  return (
+    <Table
+      caption="Rules"
+      rows={rules}
+      rowKey={(_, index) => String(index)}
+      columns={[
+        {
+          title: 'For',
+          cell: ({ match }) =>
+            Object.entries(match ?? {})
+              .map(([name, value]) => `${name} ${value}`)
+              .join(', ') || 'everything else',
+        },
+        { title: 'Method', cell: ({ method }) => method },
+        {
+          title: 'Charges',
+          cell: ({ match: _, method: __, ...charges }) => <code>{plain(charges)}</code>,
+        },
+      ]}
+    />
+  )
+}
+
+/** A new version of a table, or the first of one's own. What it would have charged is shown before it is saved. */
+function Editor({ table, done }: { readonly table: BurnTable; readonly done: () => void }): VNode {
+  const [simulated, setSimulated] = useState<Simulated>()
+  const rules = useId()
+  const submit = async (fields: Fields, key: string) => {
+    const draft = draftOf(fields)
+    if (fields.act === 'simulate') {
+      const to = new Date()
+      const from = new Date(to.getTime() - DAYS * DAY_MS)
+      setSimulated(undefined)
+      const body = { burn_table: draft, from: from.toISOString(), to: to.toISOString() }
+      setSimulated(await call('post', '/v1/rating/simulate', { body }))
+      return
+    }
+    if (table.id === null) await call('post', '/v1/burn-tables', { body: draft, idempotency_key: key })
+    else await call('patch', '/v1/burn-tables/{id}', { path: { id: table.id }, body: draft })
+    done()
+  }
+  return (
+    <Card title={table.id === null ? 'A table of your own' : `Change ${table.name}`}>
+      <Form label="Burn table" submit="Continue" keeps onSubmit={submit}>
+        <Input
+          label="Name"
+          name="name"
+          value={table.id === null ? 'My burn table' : table.name}
+          maxLength={255}
+          required
+        />
+        <AmountInput label="Credits per USD" name="credits_per_usd" value={table.credits_per_usd} required />
+        <Select
+          label="Rounding"
+          name="rounding_mode"
+          value={table.rounding.mode}
+          options={ROUNDING.map((mode) => [mode, mode] as const)}
+        />
+        <AmountInput label="Rounded to" name="rounding_step" value={table.rounding.step} required />
+        <AmountInput label="At least, for an event" name="min_charge" value={table.min_charge} required />
+        <Select
+          label="A model without a price"
+          name="on_unpriced"
+          value={table.on_unpriced}
+          options={ON_UNPRICED.map((choice) => [choice, choice] as const)}
+        />
+        <div class="field wide">
+          <label for={rules}>Rules (JSON)</label>
+          <textarea id={rules} name="rules" spellcheck={false} rows={12}>
+            {JSON.stringify(table.rules, null, 2)}
+          </textarea>
+        </div>
+        <Select
+          label="Then"
+          name="act"
+          options={[
+            ['simulate', `simulate on the last ${DAYS} days`],
+            ['save', 'save: in force at once'],
+          ]}
+        />
+      </Form>
+      {simulated && <Simulation result={simulated} />}
+    </Card>
+  )
+}
+
+function draftOf(fields: Fields) {
+  const { name = '', credits_per_usd, rounding_step, min_charge } = fields
+  return {
+    name,
+    credits_per_usd,
+    rounding: { mode: ROUNDING.find((mode) => mode === fields.rounding_mode), step: rounding_step },
+    min_charge,
+    on_unpriced: ON_UNPRICED.find((choice) => choice === fields.on_unpriced),
+    rules: rulesOf(fields.rules ?? '[]'),
+  }
+}
+
+/** The API validates the rules, and takes each number as its digits; only text that is no JSON cannot be sent. */
+function rulesOf(text: string): [] {
+  try {
+    return parseExactly(text) as []
+  } catch (error) {
+    throw new ApiProblem(0, { code: 'invalid_json', detail: `The rules are not JSON: ${String(error)}` })
+  }
+}
+
+function Simulation({ result }: { readonly result: Simulated }): VNode {
+  return (
+    <section aria-label="Simulation">
+      <h3>What the last {DAYS} days would have cost</h3>
+      <p>
+        <Amount value={result.events} /> events: <Amount value={result.credits_recorded} unit="credits" />{' '}
+        were burned, <Amount value={result.credits_simulated} unit="credits" /> would be.{' '}
+        <strong>
+          <Amount value={result.difference} unit="credits" signed />
+        </strong>
+        , worth <Amount value={result.customer_price_usd} unit="USD" /> for a provider cost of{' '}
+        <Amount value={result.provider_cost_usd} unit="USD" />.
+      </p>
+      {result.by_feature.length > 0 && (
+        <Table
+          caption="Difference by feature"
+          rows={result.by_feature}
+          rowKey={({ feature_id }) => feature_id}
+          columns={[
+            { title: 'Feature', cell: ({ feature_id }) => feature_id },
+            { title: 'Events', numeric: true, cell: ({ events }) => <Amount value={events} /> },
+            {
+              title: 'Burned',
+              numeric: true,
+              cell: ({ credits_recorded }) => <Amount value={credits_recorded} />,
+            },
+            {
+              title: 'Would be',
+              numeric: true,
+              cell: ({ credits_simulated }) => <Amount value={credits_simulated} />,
+            },
+            {
+              title: 'Difference',
+              numeric: true,
+              cell: ({ difference }) => <Amount value={difference} signed />,
+            },
+            {
+              title: 'Price (USD)',
+              numeric: true,
+              cell: ({ customer_price_usd }) => <Amount value={customer_price_usd} />,
+            },
+            {
+              title: 'Margin',
+              numeric: true,
+              cell: ({ margin_percent }) =>
+                margin_percent === null ? '–' : <Amount value={margin_percent} unit="%" />,
+            },
+          ]}
+        />
+      )}
+    </section>
+  )
+}

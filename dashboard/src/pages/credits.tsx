@@ -1,0 +1,312 @@
+import type { VNode } from 'preact'
+import { call, download, type RowOf } from '../api/call.ts'
+import { save } from '../api/csv.ts'
+import { useApi } from '../api/use-api.ts'
+import { Action } from '../components/action.tsx'
+import { Amount } from '../components/amount.tsx'
+import { Meter } from '../components/chart.tsx'
+import { AmountInput, type Fields, Form, Input, Select } from '../components/form.tsx'
+import { ListView, useList } from '../components/list.tsx'
+import { Card, Empty, Figure, Page, Show } from '../components/page.tsx'
+import { Table } from '../components/table.tsx'
+import { Time } from '../components/time.tsx'
+import { href, route, setQuery } from '../router.ts'
+import { may } from '../session.ts'
+
+type Lot = RowOf<'/v1/credits/lots'>
+type Recurring = RowOf<'/v1/credits/recurring-grants'>
+
+const TYPES = ['PURCHASE', 'GRANT', 'BURN', 'REFUND', 'VOID', 'EXPIRATION', 'TRANSFER', 'ADJUSTMENT'] as const
+const PERIODS = ['day', 'week', 'month', 'quarter', 'year'] as const
+type Period = (typeof PERIODS)[number]
+
+/** The wallet of the customer, of a user or of a team, as the query names it. */
+export default function Credits(): VNode {
+  const { query } = route.value
+  const owner = ownerOf(query)
+  const type = TYPES.find((known) => known === query.get('type'))
+  const inputs = [owner.user_id, owner.team_id]
+  const balance = useApi((signal) => call('get', '/v1/credits/balance', { query: owner, signal }), inputs)
+  const lots = useApi((signal) => call('get', '/v1/credits/lots', { query: owner, signal }), inputs)
+  const recurring = useApi(
+    (signal) => call('get', '/v1/credits/recurring-grants', { query: owner, signal }),
+    inputs,
+  )
+  const filter = { ...owner, ...(type && { type }) }
+  const transactions = useList(
+    (cursor, signal) =>
+      call('get', '/v1/credits/transactions', {
+        query: { ...filter, ...(cursor !== undefined && { cursor }) },
+        signal,
+      }),
+    [...inputs, type],
+  )
+  const reload = () => {
+    for (const one of [balance, lots, recurring, transactions]) one.reload()
+  }
+  const name = owner.user_id ?? owner.team_id
+  return (
+    <Page title="Credits" lead="Lots in the order in which they burn, and every movement.">
+      <Card title="Wallet">
+        <div class="fields">
+          <Input
+            label="User"
+            name="user_id"
+            value={owner.user_id ?? ''}
+            onValue={(value) => setQuery({ user_id: value, team_id: undefined })}
+          />
+          <Input
+            label="Team"
+            name="team_id"
+            value={owner.team_id ?? ''}
+            onValue={(value) => setQuery({ team_id: value, user_id: undefined })}
+          />
+        </div>
+        <p class="quiet">
+          {name === undefined
+            ? "The customer's own wallet. Name a user or a team for theirs."
+            : `The wallet of ${name}.`}
+        </p>
+      </Card>
+      <Show from={balance}>
+        {(data) => (
+          <div class="cards">
+            <Figure name="Balance">
+              <Amount value={data.balance} unit="credits" />
+            </Figure>
+            <Figure name="Available" note="Not reserved by a hold">
+              <Amount value={data.available_balance} unit="credits" />
+            </Figure>
+            <Figure name="Overdraft limit" note="How far below zero this wallet may go">
+              <Amount value={data.overdraft_limit} unit="credits" />
+            </Figure>
+          </div>
+        )}
+      </Show>
+      <Card title="Open lots, the next to burn first">
+        <Show from={lots}>{({ data }) => <Lots lots={data} />}</Show>
+      </Card>
+      {may('credits:write') && (
+        <div class="cards">
+          <Card title="Grant credits">
+            <Form
+              label="Grant credits"
+              submit="Grant"
+              onSubmit={(fields, key) => grant(fields, owner, key).then(reload)}
+            >
+              <AmountInput label="Credits" name="amount" required />
+              <Input label="Reason" name="reason" maxLength={255} />
+              <Input label="Expires on" name="expires" type="date" />
+              <Input
+                label="Priority"
+                name="priority"
+                type="number"
+                min={0}
+                max={100}
+                placeholder="50"
+                hint="Lower burns first"
+              />
+              <Select
+                label="Repeats"
+                name="every"
+                options={[['', 'once'], ...PERIODS.map((period) => [period, `every ${period}`] as const)]}
+              />
+            </Form>
+          </Card>
+          <Card title="Record a purchase">
+            <Form
+              label="Record a purchase"
+              submit="Record"
+              onSubmit={(fields, key) => purchase(fields, owner, key).then(reload)}
+            >
+              <AmountInput label="Credits" name="amount" required />
+              <AmountInput label="Price (USD)" name="price_usd" required />
+              <Input
+                label="Payment reference"
+                name="payment_reference"
+                maxLength={255}
+                hint="A reference that was used before adds nothing"
+              />
+              <Input label="Expires on" name="expires" type="date" />
+            </Form>
+          </Card>
+        </div>
+      )}
+      <Show from={recurring}>{({ data }) => <RecurringGrants grants={data} reload={reload} />}</Show>
+      <Card
+        title="Transactions"
+        actions={
+          <Action
+            label="Download CSV"
+            run={async () =>
+              save(
+                'transactions.csv',
+                await download('/v1/credits/transactions', 'text/csv', { query: { ...filter, limit: 100 } }),
+              )
+            }
+          />
+        }
+      >
+        <div class="fields">
+          <Select
+            label="Type"
+            name="type"
+            value={type ?? ''}
+            options={[['', 'all'], ...TYPES.map((known) => [known, known.toLowerCase()] as const)]}
+            onValue={(value) => setQuery({ type: value })}
+          />
+        </div>
+        <ListView
+          list={transactions}
+          empty={
+            <Empty title="No transactions">
+              <p>A grant, a purchase or an event makes the first one.</p>
+            </Empty>
+          }
+        >
+          {(rows) => (
+            <Table
+              caption="Transactions"
+              rows={rows}
+              rowKey={({ id }) => id}
+              columns={[
+                { title: 'Time', cell: ({ created_at }) => <Time at={created_at} /> },
+                { title: 'Type', cell: ({ type }) => type.toLowerCase() },
+                { title: 'Amount', numeric: true, cell: ({ amount }) => <Amount value={amount} signed /> },
+                {
+                  title: 'Balance before',
+                  numeric: true,
+                  cell: ({ balance_before }) => <Amount value={balance_before} />,
+                },
+                {
+                  title: 'Balance after',
+                  numeric: true,
+                  cell: ({ balance_after }) => <Amount value={balance_after} />,
+                },
+                {
+                  title: 'For',
+                  cell: ({ event_id, description, payment_reference }) =>
+                    event_id === undefined ? (
+                      (description ?? payment_reference ?? '–')
+                    ) : (
+                      <a href={href('/events', { event: event_id })}>
+                        event<span class="hidden"> {event_id}</span>
+                      </a>
+                    ),
+                },
+              ]}
+            />
+          )}
+        </ListView>
+      </Card>
+    </Page>
+  )
+}
+
+interface Owner {
+  readonly user_id?: string
+  readonly team_id?: string
+}
+
+function ownerOf(query: URLSearchParams): Owner {
+  const [user_id, team_id] = [query.get('user_id'), query.get('team_id')]
+  return { ...(user_id !== null && { user_id }), ...(team_id !== null && { team_id }) }
+}
+
+async function grant(fields: Fields, owner: Owner, idempotency_key: string): Promise<void> {
+  const { amount = '', reason, priority, every } = fields
+  const period = PERIODS.find((known): known is Period => known === every)
+  const body = {
+    ...owner,
+    ...lotOf(fields),
+    amount,
+    reason,
+    ...(priority !== undefined && { priority: Number(priority) }),
+    ...(period && { recurring: { every: period } }),
+  }
+  await call('post', '/v1/credits/grant', { body, idempotency_key })
+}
+
+async function purchase(fields: Fields, owner: Owner, idempotency_key: string): Promise<void> {
+  const { amount = '', price_usd = '', payment_reference } = fields
+  const body = { ...owner, ...lotOf(fields), amount, price_usd, payment_reference }
+  await call('post', '/v1/credits/purchase', { body, idempotency_key })
+}
+
+/** A lot expires at the end of the chosen day. */
+function lotOf({ expires }: Fields): { readonly expires_at?: string } {
+  return expires === undefined ? {} : { expires_at: `${expires}T23:59:59Z` }
+}
+
+function Lots({ lots }: { readonly lots: readonly Lot[] }): VNode {
+  if (lots.length === 0) {
+    return (
+      <Empty title="No open lot">
+        <p>Nothing can burn from this wallet. Grant credits or record a purchase below.</p>
+      </Empty>
+    )
+  }
+  return (
+    <Table
+      caption="Open lots in burn order"
+      rows={lots}
+      rowKey={({ lot_id }) => lot_id}
+      columns={[
+        { title: 'Lot', cell: ({ lot_id, kind }) => `${lot_id} (${kind})` },
+        {
+          title: 'Left',
+          cell: ({ remaining, amount }) => <Meter label="Left" used={remaining} limit={amount} />,
+        },
+        { title: 'Remaining', numeric: true, cell: ({ remaining }) => <Amount value={remaining} /> },
+        { title: 'of', numeric: true, cell: ({ amount }) => <Amount value={amount} /> },
+        { title: 'Reserved', numeric: true, cell: ({ reserved }) => <Amount value={reserved} /> },
+        { title: 'Priority', numeric: true, cell: ({ priority }) => priority },
+        {
+          title: 'Expires',
+          cell: ({ expires_at }) => (expires_at === null ? 'never' : <Time at={expires_at} />),
+        },
+      ]}
+    />
+  )
+}
+
+function RecurringGrants({
+  grants,
+  reload,
+}: {
+  readonly grants: readonly Recurring[]
+  readonly reload: () => void
+}): VNode | null {
+  if (grants.length === 0) return null
+  const stop = async (id: string) => {
+    await call('delete', '/v1/credits/recurring-grants/{id}', { path: { id } })
+    reload()
+  }
+  return (
+    <Card title="Recurring grants">
+      <Table
+        caption="Recurring grants"
+        rows={grants}
+        rowKey={({ recurring_grant_id }) => recurring_grant_id}
+        columns={[
+          { title: 'Credits', numeric: true, cell: ({ amount }) => <Amount value={amount} /> },
+          { title: 'Every', cell: ({ every }) => every },
+          { title: 'Reason', cell: ({ reason }) => reason ?? '–' },
+          { title: 'Next', cell: ({ next_at }) => <Time at={next_at} /> },
+          {
+            title: '',
+            cell: ({ recurring_grant_id }) =>
+              may('credits:write') && (
+                <Action
+                  label="Stop"
+                  of={recurring_grant_id}
+                  confirm="Granted lots are kept."
+                  run={() => stop(recurring_grant_id)}
+                />
+              ),
+          },
+        ]}
+      />
+    </Card>
+  )
+}

@@ -1,0 +1,126 @@
+import type { VNode } from 'preact'
+import { useState } from 'preact/hooks'
+import { type AnswerOf, call } from '../api/call.ts'
+import { useApi } from '../api/use-api.ts'
+import { Action } from '../components/action.tsx'
+import { Amount } from '../components/amount.tsx'
+import { Card, Empty, Page, Show } from '../components/page.tsx'
+import { Table } from '../components/table.tsx'
+import { Time } from '../components/time.tsx'
+
+type Feeds = AnswerOf<'/v1/admin/price-feed'>
+
+export default function Prices(): VNode {
+  const feeds = useApi((signal) => call('get', '/v1/admin/price-feed', { signal }), [])
+  return (
+    <Page title="Price feed" lead="Published prices that wait for you, and those that were applied.">
+      <Show from={feeds}>{(data) => <Feed feeds={data} reload={feeds.reload} />}</Show>
+      <Unrated />
+    </Page>
+  )
+}
+
+function Feed({ feeds, reload }: { readonly feeds: Feeds; readonly reload: () => void }): VNode {
+  const { enabled, url, bound_percent, applied_version, data } = feeds
+  const decide = async (decision: 'apply' | 'reject', feed_id: string) => {
+    await call('post', `/v1/admin/price-feed/${decision}`, { body: { feed_id } })
+    reload()
+  }
+  return (
+    <Card title="Feed">
+      {enabled ? (
+        <p>
+          {url}, version <Amount value={applied_version} /> applied.
+          {bound_percent !== null && (
+            <>
+              {' '}
+              A price that moves by more than <Amount value={bound_percent} unit="%" />, vanishes or becomes
+              zero waits for you.
+            </>
+          )}
+        </p>
+      ) : (
+        <p class="notice">
+          The feed is off. Set <code>PRICE_FEED_URL</code> and <code>PRICE_FEED_KEY</code> to read published
+          prices.
+        </p>
+      )}
+      {data.length === 0 ? (
+        <Empty title="Nothing was read yet">
+          <p>The scheduled job reads the feed every 15 minutes.</p>
+        </Empty>
+      ) : (
+        <Table
+          caption="Feeds"
+          rows={data}
+          rowKey={({ feed_id }) => feed_id}
+          columns={[
+            { title: 'Read', cell: ({ last_read_at }) => <Time at={last_read_at} /> },
+            {
+              title: 'Version',
+              numeric: true,
+              cell: ({ version }) => (version === null ? '–' : <Amount value={version} />),
+            },
+            { title: 'Status', cell: ({ status }) => status.toLowerCase() },
+            { title: 'Prices set', numeric: true, cell: ({ prices_set }) => <Amount value={prices_set} /> },
+            {
+              title: 'Prices ended',
+              numeric: true,
+              cell: ({ prices_ended }) => <Amount value={prices_ended} />,
+            },
+            {
+              title: 'Why it waits or was refused',
+              cell: ({ reasons }) =>
+                reasons.length === 0 ? (
+                  '–'
+                ) : (
+                  <ul>
+                    {reasons.map((reason) => (
+                      <li key={reason}>{reason}</li>
+                    ))}
+                  </ul>
+                ),
+            },
+            {
+              title: '',
+              cell: ({ feed_id, status }) =>
+                status === 'WAITING' && (
+                  <span class="actions">
+                    <Action
+                      label="Apply"
+                      of={feed_id}
+                      confirm="Every later event is rated by these prices."
+                      run={() => decide('apply', feed_id)}
+                    />
+                    <Action label="Reject" of={feed_id} run={() => decide('reject', feed_id)} />
+                  </span>
+                ),
+            },
+          ]}
+        />
+      )}
+    </Card>
+  )
+}
+
+/** Events of all customers whose price came after them. */
+function Unrated(): VNode {
+  const [note, setNote] = useState<string>()
+  const rerate = async () => {
+    const { ledgers, examined, rated, unpaid, unpriced, more } = await call('post', '/v1/admin/rerate', {
+      body: {},
+    })
+    setNote(
+      `${ledgers} ledgers: ${examined} events without a price examined, ${rated} rated, ${unpaid} not payable, ${unpriced} still without a price${more ? '. There are more: run it again' : ''}.`,
+    )
+  }
+  return (
+    <Card title="Events without a price" actions={<Action label="Rate them now" run={rerate} />}>
+      <p class="quiet">
+        An event of an unknown model is recorded at 0 credits. Once its price is known, a scheduled job
+        charges it; this does the same at once.
+      </p>
+      {note !== undefined && <p role="status">{note}</p>}
+    </Card>
+  )
+}
