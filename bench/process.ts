@@ -8,6 +8,24 @@ export function cpuMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + ticksOf(pid) * (1000 / TICKS_PER_SECOND), 0)
 }
 
+/** CPU time of processes in us, more finely than `cpuMs`; 0 where there is no /proc. */
+export function cpuUs(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + threadsOf(pid).reduce((us, thread) => us + runUs(thread), 0), 0)
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => `${pid}/task/${thread}`)
+  } catch {
+    return []
+  }
+}
+
+/** The first number is the time on a CPU in ns (proc_pid_schedstat). */
+function runUs(thread: string): number {
+  return Number(readOf(thread, 'schedstat').split(' ')[0]) / 1000
+}
+
 /** A process and all its descendants. */
 export function treeOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(treeOf)]
@@ -39,7 +57,7 @@ function statOf(pid: number): string[] {
 }
 
 /** Empty for a process that has ended. */
-function readOf(pid: number, file: string): string {
+function readOf(pid: number | string, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8')
   } catch {

@@ -50,9 +50,9 @@ export function bundle(config: string, directory: string, entry?: string): strin
   return path.join(directory, map.slice(0, -'.map'.length))
 }
 
-/** Brings an empty D1 to the schema of this code. */
-export async function migrateD1(db: D1Database): Promise<void> {
-  const folder = path.join(ROOT, 'migrations')
+/** Brings an empty D1 to the schema of this code, or of another work tree. */
+export async function migrateD1(db: D1Database, root = ROOT): Promise<void> {
+  const folder = path.join(root, 'migrations')
   for (const file of readdirSync(folder).sort()) {
     if (!file.endsWith('.sql')) continue
     const statements = readFileSync(path.join(folder, file), 'utf8').split('--> statement-breakpoint')

@@ -89,9 +89,13 @@ function spread(values: readonly number[]): Spread {
 }
 
 export function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
+
+export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  const [low = Number.NaN, high = low] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
+  const place = share * sorted.length
+  const [low = Number.NaN, high = low] = [sorted[Math.ceil(place) - 1], sorted[Math.floor(place)]]
   return (low + high) / 2
 }
 

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { bundle, migrateD1, PROJECT, type RawWorkerd, startWorkerd } from '../raw-workerd.ts'
+import { bundle, migrateD1, PROJECT, type RawWorkerd, ROOT, startWorkerd } from '../raw-workerd.ts'
 
 /** A server that answers the scenarios' requests. */
 export interface Server {
@@ -22,6 +22,8 @@ export interface OursOptions {
   readonly inspected?: boolean
   /** Whether the state is that of an earlier server. */
   readonly restarted?: boolean
+  /** The work tree whose configuration and migrations are used: by default this one. */
+  readonly root?: string
 }
 
 /** Bundles both Workers; the scripts serve several servers. */
@@ -36,7 +38,7 @@ export function bundleBoth(directory: string): { readonly ours: string; readonly
 export async function startOurs(
   script: string,
   state: string,
-  { flush_delay_ms = NEVER_MS, inspected = false, restarted = false }: OursOptions = {},
+  { flush_delay_ms = NEVER_MS, inspected = false, restarted = false, root = ROOT }: OursOptions = {},
 ): Promise<Server & { readonly workerd: RawWorkerd }> {
   const bindings = {
     OPERATOR_TOKEN: TOKEN,
@@ -45,8 +47,9 @@ export async function startOurs(
     SLOW_REQUEST_MS: '600000',
     FLUSH_DELAY_MS: flush_delay_ms,
   }
-  const workerd = await startWorkerd(PROJECT, script, state, bindings, { inspected })
-  if (!restarted) await migrateD1(await workerd.d1())
+  const config = path.join(root, 'wrangler.toml')
+  const workerd = await startWorkerd(config, script, state, bindings, { inspected })
+  if (!restarted) await migrateD1(await workerd.d1(), root)
   const keys: string[] = []
   return {
     workerd,
