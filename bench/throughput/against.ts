@@ -17,21 +17,24 @@ import { type Server, startOurs } from './servers.ts'
  */
 const HELP = `npm run bench:against -- COMMIT [options]
   --only A,B       scenarios (single_c1,single_c50,batch100_c10)
-  --rounds N       pairs of rounds for each scenario (40)
-  --ms N           length of a round (500)
+  --starts N       pairs of servers, one after the other (6)
+  --rounds N       pairs of rounds for each scenario and pair of servers (40)
+  --ms N           length of a round (100)
   --flush N        milliseconds between flushes, which then are in the CPU time (none)`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: 'string', default: 'single_c1,single_c50,batch100_c10' },
+    starts: { type: 'string', default: '6' },
     rounds: { type: 'string', default: '40' },
-    ms: { type: 'string', default: '500' },
+    ms: { type: 'string', default: '100' },
     flush: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
 const [commit] = positionals
+const starts = Number(values.starts)
 const duration_ms = Number(values.ms)
 
 /** The files of a commit, with the packages that are installed here. */
@@ -56,22 +59,44 @@ async function cpuPerUnit(load: Load, scenario: ScenarioName, server: Server, ms
   return (cpuUs(server.pids()) - before) / units
 }
 
-async function compare(load: Load, scenario: ScenarioName, now: Server, then: Server): Promise<string> {
-  for (const server of [now, then]) await cpuPerUnit(load, scenario, server, 4 * duration_ms)
-  const pairs: { readonly now: number; readonly then: number }[] = []
-  for (let round = 0; round < Number(values.rounds); round++) {
-    // Each side is first in every other pair.
-    const measured = { now: 0, then: 0 }
-    for (const side of round % 2 === 0 ? (['now', 'then'] as const) : (['then', 'now'] as const)) {
-      measured[side] = await cpuPerUnit(load, scenario, side === 'now' ? now : then, duration_ms)
-    }
-    pairs.push(measured)
-  }
-  const at = (share: number, of: (pair: (typeof pairs)[number]) => number) => quantile(pairs.map(of), share)
-  const speed = (pair: (typeof pairs)[number]) => pair.then / pair.now
-  const us = (side: 'now' | 'then') => at(0.5, (pair) => pair[side]).toFixed(1)
-  return `${scenario}: ${at(0.5, speed).toFixed(3)} of the speed before (quartiles ${at(0.25, speed).toFixed(3)} to ${at(0.75, speed).toFixed(3)}); ${us('now')} us of CPU time for a unit, ${us('then')} before`
+interface Pair {
+  readonly now: number
+  readonly before: number
 }
+
+const SIDES = ['now', 'before'] as const
+
+async function measurePairs(
+  load: Load,
+  scenario: ScenarioName,
+  servers: Readonly<Record<keyof Pair, Server>>,
+  rounds: number,
+): Promise<Pair[]> {
+  for (const side of SIDES) await cpuPerUnit(load, scenario, servers[side], WARM_UP_MS)
+  const pairs: Pair[] = []
+  for (let round = 0; round < rounds; round++) {
+    const pair = { now: 0, before: 0 }
+    // Each side is first in every other pair.
+    for (const side of round % 2 === 0 ? SIDES : SIDES.toReversed()) {
+      pair[side] = await cpuPerUnit(load, scenario, servers[side], duration_ms)
+    }
+    pairs.push(pair)
+  }
+  return pairs
+}
+
+function reportOf(scenario: ScenarioName, pairs: readonly Pair[]): string {
+  const at = (share: number, of: (pair: Pair) => number) => quantile(pairs.map(of), share)
+  const speed = (pair: Pair) => pair.before / pair.now
+  const us = (share: number, side: keyof Pair) => at(share, (pair) => pair[side])
+  const [ratio, low, high] = [0.5, 0.25, 0.75].map((share) => at(share, speed).toFixed(3))
+  const least = (us(LEAST_DISTURBED, 'before') / us(LEAST_DISTURBED, 'now')).toFixed(3)
+  return `${scenario}: ${ratio} of the speed before (quartiles ${low} to ${high}), ${least} in the least disturbed rounds; ${us(0.5, 'now').toFixed(1)} us of CPU time for a unit, ${us(0.5, 'before').toFixed(1)} before`
+}
+
+/** Other load on the machine makes caches cold, which takes CPU time, too: the rounds below this quantile met the least of it. */
+const LEAST_DISTURBED = 0.1
+const WARM_UP_MS = 2000
 
 async function run(ref: string): Promise<void> {
   const scenarios = values.only.split(',').map((name) => {
@@ -79,24 +104,33 @@ async function run(ref: string): Promise<void> {
     return name
   })
   const state = mkdtempSync(path.join(tmpdir(), 'against-'))
-  const tree = path.join(state, 'tree')
+  const roots = { now: ROOT, before: path.join(state, 'tree') }
   const load = new Load()
-  const servers: Server[] = []
-  checkOut(ref, tree)
+  const servers = new Map<keyof Pair, Server>()
+  const pairs = new Map<ScenarioName, Pair[]>(scenarios.map((name) => [name, []]))
   try {
-    const start = async (root: string, name: string) => {
-      const script = bundle(path.join(root, 'wrangler.toml'), path.join(state, `${name}-script`))
-      const flush = values.flush === undefined ? {} : { flush_delay_ms: values.flush }
-      const server = await startOurs(script, path.join(state, name), { root, ...flush })
-      servers.push(server)
-      return server
+    checkOut(ref, roots.before)
+    const bundles = (side: keyof Pair) =>
+      bundle(path.join(roots[side], 'wrangler.toml'), path.join(state, `${side}-script`))
+    const scripts = { now: bundles('now'), before: bundles('before') }
+    const flush = values.flush === undefined ? {} : { flush_delay_ms: values.flush }
+    for (let start = 0; start < starts; start++) {
+      // Two processes of one bundle differ by some percent for as long as they run: several pairs of them are measured.
+      for (const side of start % 2 === 0 ? SIDES : SIDES.toReversed()) {
+        const folder = path.join(state, `${side}-${start}`)
+        servers.set(side, await startOurs(scripts[side], folder, { root: roots[side], ...flush }))
+      }
+      const [now, before] = [servers.get('now'), servers.get('before')]
+      if (!now || !before) throw new Error('a server did not start')
+      for (const [name, measured] of pairs)
+        measured.push(...(await measurePairs(load, name, { now, before }, Number(values.rounds))))
+      for (const server of servers.values()) await server.stop()
+      servers.clear()
     }
-    const now = await start(ROOT, 'now')
-    const then = await start(tree, 'then')
-    for (const scenario of scenarios) console.log(await compare(load, scenario, now, then))
+    for (const [name, measured] of pairs) console.log(reportOf(name, measured))
   } finally {
     load.stop()
-    for (const server of servers) await server.stop()
+    for (const server of servers.values()) await server.stop()
     rmSync(state, { recursive: true, force: true })
   }
 }
