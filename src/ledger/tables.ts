@@ -26,6 +26,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (sql) => void sql.exec(VERSION_10),
   (sql) => void sql.exec(VERSION_11),
   (sql) => void sql.exec(VERSION_12),
+  (sql) => void sql.exec(VERSION_13),
 ]
 
 const VERSION_1 = `
@@ -325,6 +326,12 @@ const VERSION_12 = `
     counter INTEGER PRIMARY KEY,
     reached_ms INTEGER NOT NULL
   ) STRICT
+`
+
+// The hash of each row and of the one before it; null in rows of earlier versions. Added columns write no row.
+const VERSION_13 = `
+  ALTER TABLE journal ADD COLUMN salt TEXT;
+  ALTER TABLE journal ADD COLUMN hash TEXT
 `
 
 const WRITE_META = `

@@ -108,7 +108,13 @@ describe('a D1 whose pages were set back', () => {
     await flushed(ledger)
     const watermark = await env.DB.prepare('SELECT * FROM ledgers WHERE ledger_id = ?')
       .bind(customer_id)
-      .first<{ flushed_row: number; flushed_entry: number; flushed_at_ms: number; chain_hash: string }>()
+      .first<{
+        flushed_row: number
+        flushed_entry: number
+        flushed_at_ms: number
+        chain_hash: string
+        flushed_hash: string
+      }>()
     if (!watermark) throw new Error('nothing was flushed')
     await credit(ledger, grant(20))
     const before = await flushed(ledger)
@@ -118,14 +124,15 @@ describe('a D1 whose pages were set back', () => {
         watermark.flushed_entry,
       ),
       env.DB.prepare(
-        `UPDATE ledgers SET flushed_row = ?2, flushed_entry = ?3, flushed_at_ms = ?4, chain_hash = ?5
-        WHERE ledger_id = ?1`,
+        `UPDATE ledgers SET flushed_row = ?2, flushed_entry = ?3, flushed_at_ms = ?4, chain_hash = ?5,
+          flushed_hash = ?6 WHERE ledger_id = ?1`,
       ).bind(
         customer_id,
         watermark.flushed_row,
         watermark.flushed_entry,
         watermark.flushed_at_ms,
         watermark.chain_hash,
+        watermark.flushed_hash,
       ),
     ])
     await credit(ledger, grant(30))

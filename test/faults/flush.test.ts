@@ -401,12 +401,13 @@ describe('D1 is restored from an older backup', () => {
     await run('DELETE FROM ledger_pages WHERE ledger_id = ?1 AND flush_entry > ?2', entry)
     await run("DELETE FROM subjects WHERE ledger_id = ?1 AND kind = 'user' AND number > ?2", last)
     await run(
-      `UPDATE ledgers SET flushed_row = ?2, flushed_entry = ?3, flushed_at_ms = ?4, chain_hash = ?5
-      WHERE ledger_id = ?1`,
+      `UPDATE ledgers SET flushed_row = ?2, flushed_entry = ?3, flushed_at_ms = ?4, chain_hash = ?5,
+        flushed_hash = ?6 WHERE ledger_id = ?1`,
       backup?.flushed_row,
       entry,
       backup?.flushed_at_ms,
       backup?.chain_hash,
+      backup?.flushed_hash,
     )
     world.queue.arrived.length = 0
     return world

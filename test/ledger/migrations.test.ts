@@ -1,13 +1,23 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
+import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { ingest, notify, readBalance } from '../../src/ledger/client/client.ts'
 import { LedgerStore } from '../../src/ledger/commit/store.ts'
 import { EntriesBuilder, shortRow } from '../../src/ledger/idempotency/hash.ts'
 import { MIGRATIONS, migrate } from '../../src/ledger/tables.ts'
 import { KeysJournal } from '../support/keys-journal.ts'
-import { ask, freshLedger, inStore, journalEntries, runAlarm, type TestLedger } from '../support/ledgers.ts'
+import {
+  ask,
+  freshLedger,
+  inStore,
+  journalEntries,
+  runAlarm,
+  type TestLedger,
+  watermark,
+} from '../support/ledgers.ts'
 import { batch, CALLER, eventItem, grant, single } from '../support/messages.ts'
+import { expectChained } from '../support/stored-chain.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -96,15 +106,17 @@ describe('an object of version 2', () => {
       const columns = storage.sql
         .exec<{ name: string }>("SELECT name FROM pragma_table_info('journal')")
         .toArray()
-      // A start reads it from the last row; a flush, which reads the body too, reads it from each row.
-      expect(columns.slice(-2).map(({ name }) => name)).toEqual(['body', 'last_notification'])
+      // A start reads the later ones from the last row; a flush, which reads the body too, reads them from each row.
+      const last = columns.slice(-4).map(({ name }) => name)
+      expect(last).toEqual(['body', 'last_notification', 'salt', 'hash'])
     })
   })
 })
 
 /** Removes what later versions have added to version 8. */
 function backToVersion8(sql: SqlStorage): void {
-  sql.exec('ALTER TABLE journal DROP COLUMN last_notification')
+  for (const column of ['last_notification', 'salt', 'hash'])
+    sql.exec(`ALTER TABLE journal DROP COLUMN ${column}`)
   sql.exec("DELETE FROM meta WHERE key = 'chain_first_entry'")
   for (const table of ['payment_intents', 'payers', 'alerts', 'limit_marks']) sql.exec(`DROP TABLE ${table}`)
 }
@@ -240,5 +252,59 @@ describe('an object of version 8', () => {
     await evictDurableObject(ledger.stub)
     await notify(env, ledger.name, { id: 'b', notice: { type: 'api_key.created', data: {} } })
     expect(await inStore(ledger, ({ counters }) => counters.notification)).toBe(2)
+  })
+})
+
+describe('an object of version 12', () => {
+  /** The object as it was before journal rows had hashes. */
+  async function unhashed(): Promise<TestLedger> {
+    const ledger = await freshLedger()
+    await ask(ledger.stub, 'credit', grant(5))
+    await runAlarm(ledger)
+    await ask(ledger.stub, 'credit', grant(6))
+    await runInDurableObject(ledger.stub, (_, { storage: { sql } }) => {
+      for (const column of ['salt', 'hash']) sql.exec(`ALTER TABLE journal DROP COLUMN ${column}`)
+      sql.exec("UPDATE meta SET value = '12' WHERE key = 'schema_version'")
+    })
+    await env.DB.prepare('UPDATE ledgers SET flushed_hash = NULL WHERE ledger_id = ?')
+      .bind(ledgerKey(ledger.name))
+      .run()
+    await evictDurableObject(ledger.stub)
+    return ledger
+  }
+
+  const hashes = (ledger: TestLedger) =>
+    runInDurableObject(ledger.stub, (_, { storage }) =>
+      storage.sql
+        .exec<{ hash: string | null }>('SELECT hash FROM journal ORDER BY row_id')
+        .toArray()
+        .map(({ hash }) => hash),
+    )
+
+  it('hashes the rows of its next commits, and flushes all', async () => {
+    const ledger = await unhashed()
+    await ask(ledger.stub, 'credit', grant(7))
+    await runAlarm(ledger)
+    await ask(ledger.stub, 'credit', grant(8))
+    await runAlarm(ledger)
+    const hash = expect.stringMatching(/^[\w-]{43}$/)
+    expect(await hashes(ledger)).toEqual([null, null, null, hash, hash])
+    expect(await watermark(ledger)).toMatchObject({ flushed_row: 5, flushed_entry: 4 })
+    await expectChained(ledger)
+  })
+
+  it('refuses a row without a hash after one with a hash', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const ledger = await unhashed()
+    await ask(ledger.stub, 'credit', grant(7))
+    await ask(ledger.stub, 'credit', grant(8))
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      storage.sql.exec('UPDATE journal SET hash = NULL WHERE row_id = 5')
+    })
+    await evictDurableObject(ledger.stub)
+    await runAlarm(ledger)
+    expect(log.mock.calls.flat().join()).toMatch(/journal row 5 is not the one that was committed/)
+    expect(await watermark(ledger)).toMatchObject({ flushed_entry: 1 })
+    log.mockRestore()
   })
 })

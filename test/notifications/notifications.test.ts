@@ -128,8 +128,8 @@ describe('notifications', () => {
     await env.DB.batch([
       env.DB.prepare('DELETE FROM notifications WHERE ledger_id = ? AND sequence > 1').bind(ledger_id),
       env.DB.prepare(
-        'UPDATE ledgers SET flushed_row = ?2, flushed_at_ms = ?3, last_notification = 1 WHERE ledger_id = ?1',
-      ).bind(ledger_id, backup?.flushed_row, backup?.flushed_at_ms),
+        'UPDATE ledgers SET flushed_row = ?2, flushed_at_ms = ?3, flushed_hash = ?4, last_notification = 1 WHERE ledger_id = ?1',
+      ).bind(ledger_id, backup?.flushed_row, backup?.flushed_at_ms, backup?.flushed_hash),
     ])
     await ledger.stub.wake(Number(backup?.flushed_row))
     await runAlarm(ledger)

@@ -4,11 +4,12 @@ import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { credit, eraseSubject, ingest, rewriteLedgerPages } from '../../src/ledger/client/client.ts'
+import { microCredits } from '../../src/pricing/money.ts'
 import { reconcileLedger } from '../../src/projection/reconcile/reconcile.ts'
 import { d1FailingAt } from '../support/d1.ts'
 import {
+  ask,
   freshLedger,
-  inStore,
   journalEntries,
   runAlarm,
   storedPages,
@@ -117,31 +118,169 @@ async function personalTexts(ledger: TestLedger): Promise<string[]> {
 }
 
 describe('two histories of one ledger', () => {
-  /** The object makes another commit with the numbers of the one that D1 has, as after a restore. */
-  async function forked(): Promise<TestLedger> {
+  /** The object is restored to before its last commit, which D1 has, and commits `other` in its place. */
+  async function forked(commit: Commit, other: Commit): Promise<TestLedger> {
     const ledger = await usedLedger()
-    await use(ledger)
+    const backup = await tablesOf(ledger)
+    await commit(ledger)
     await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
-    expect(await watermark(ledger)).toMatchObject({ flushed_entry: 14 })
-    expect(await inStore(ledger, ({ journal }) => journal.flushedEntry())).toBe(10)
-    await runInDurableObject(ledger.stub, (_, { storage }) => {
-      storage.sql.exec(`UPDATE journal SET body = replace(body, '"s":"', '"s":"x') WHERE last_entry = 14`)
-    })
-    await evictDurableObject(ledger.stub)
+    await restore(ledger, backup)
+    await other(ledger)
+    // By the clock alone, the other commit could be the one that D1 has.
+    await query(ledger, 'UPDATE ledgers SET flushed_at_ms = flushed_at_ms + 3600000 WHERE ledger_id = ?')
     return ledger
   }
 
-  it('are seen by the next flush, which writes nothing', async () => {
-    const ledger = await forked()
-    await use(ledger)
+  const hold: Commit = async (ledger) => {
+    const size = { kind: 'credits', credits: microCredits(1_000_000) } as const
+    await ask(ledger.stub, 'hold', {
+      caller: CALLER,
+      request: { op: 'open', feature_id: 'chat', lifetime_ms: 3_600_000, size },
+    })
+  }
+
+  it.each([
+    { what: 'entries', commit: use, entry: 14 },
+    { what: 'a hold, which has no entry', commit: hold, entry: 10 },
+  ])('whose last commits have $what are seen by the next flush, which writes nothing', async (fork) => {
+    const ledger = await forked(fork.commit, fork.commit)
     const before = await storedPages(ledger)
+    expect(await watermark(ledger)).toMatchObject({ flushed_row: 5, flushed_entry: fork.entry })
+    log.mockClear()
+    await runAlarm(ledger)
+    expect(log.mock.calls.flat().join()).toMatch(/D1 has another history of the ledger: row 5 has the hash/)
+    expect(await storedPages(ledger)).toEqual(before)
+    expect(await watermark(ledger)).toMatchObject({ flushed_row: 5, flushed_entry: fork.entry })
+  })
+
+  it('are seen by the hashes of entries where those of rows are the same', async () => {
+    const ledger = await usedLedger()
+    await use(ledger)
+    await withD1(ledger, d1FailingAt(2, 'after its effect'), () => runAlarm(ledger))
+    // As an erasure would leave it: without the salt of the row, its hash proves nothing.
+    await rewriteRow(ledger, `salt = NULL, body = replace(body, '"s":"', '"s":"x')`)
+    await use(ledger)
     log.mockClear()
     await runAlarm(ledger)
     expect(log.mock.calls.flat().join()).toMatch(/D1 has another history of the ledger: entry 14/)
-    expect(await storedPages(ledger)).toEqual(before)
     expect(await watermark(ledger)).toMatchObject({ flushed_entry: 14 })
   })
 })
+
+describe('the hash of a journal row', () => {
+  it('is of the hash before it, the salt, the numbers and the body', async () => {
+    const ledger = await usedLedger()
+    await use(ledger)
+    const rows = await runInDurableObject(ledger.stub, (_, { storage }) =>
+      storage.sql.exec<HashedRow>('SELECT * FROM journal ORDER BY row_id').toArray(),
+    )
+    expect(rows).toHaveLength(5)
+    let before = ''
+    for (const { row_id, first_entry, last_entry, at_ms, salt, hash, body } of rows) {
+      expect(salt).toMatch(/^[\w-]{22}$/)
+      expect(hash).toBe(
+        digest(`${before}\n${salt}\n${row_id} ${first_entry} ${last_entry} ${at_ms}\n${body}`),
+      )
+      before = hash
+    }
+    expect(new Set(rows.map(({ salt }) => salt)).size).toBe(5)
+  })
+
+  it.each([
+    ['its body', `body = replace(body, '"a":-', '"a":-1')`],
+    ['an entry number', 'first_entry = first_entry - 1'],
+    ['its time', 'at_ms = at_ms + 1'],
+    ['its hash', `hash = replace(hash, substr(hash, 1, 1), '_')`],
+    ['its salt', `salt = replace(salt, substr(salt, 1, 1), '_')`],
+  ])('shows that %s was changed between the commit and the flush', async (_, change) => {
+    const ledger = await usedLedger()
+    await use(ledger)
+    await rewriteRow(ledger, change)
+    const before = await storedPages(ledger)
+    await use(ledger)
+    await runAlarm(ledger)
+    expect(log.mock.calls.flat().join()).toMatch(/journal row 5 is not the one that was committed/)
+    expect(await storedPages(ledger)).toEqual(before)
+    expect(await watermark(ledger)).toMatchObject({ flushed_row: 4, flushed_entry: 10 })
+  })
+
+  it('shows that a row was deleted between the commit and the flush', async () => {
+    const ledger = await usedLedger()
+    for (const _ of [5, 6, 7]) await use(ledger)
+    await runInDurableObject(ledger.stub, (_, { storage }) => {
+      storage.sql.exec('DELETE FROM journal WHERE row_id = 6')
+    })
+    await runAlarm(ledger)
+    expect(log.mock.calls.flat().join()).toMatch(/journal row 7 is not the one that was committed/)
+    expect(await watermark(ledger)).toMatchObject({ flushed_row: 4 })
+  })
+
+  it('stays when an erasure rewrites the row, without the salt that would open it', async () => {
+    const ledger = await usedLedger()
+    await use(ledger)
+    const hashes = () =>
+      runInDurableObject(ledger.stub, (_, { storage }) =>
+        storage.sql.exec<HashedRow>('SELECT * FROM journal WHERE row_id <= 5 ORDER BY row_id').toArray(),
+      )
+    const before = await hashes()
+    await eraseSubject(env, ledger.name, { caller: CALLER, kind: 'user', id: 'ann' })
+    const after = await hashes()
+    expect(after.map(({ hash }) => hash)).toEqual(before.map(({ hash }) => hash))
+    expect(after.map(({ salt }) => salt === null)).toEqual([false, true, true, true, true])
+    await use(ledger)
+    await runAlarm(ledger)
+    expect(await watermark(ledger)).toMatchObject({ flushed_entry: 18 })
+  })
+})
+
+type Commit = (ledger: TestLedger) => Promise<void>
+
+interface HashedRow {
+  readonly [column: string]: SqlStorageValue
+  readonly row_id: number
+  readonly first_entry: number
+  readonly last_entry: number
+  readonly at_ms: number
+  readonly salt: string | null
+  readonly hash: string
+  readonly body: string
+}
+
+/** Changes the fifth journal row, as a person with access to the object's storage could. */
+async function rewriteRow(ledger: TestLedger, change: string): Promise<void> {
+  await runInDurableObject(ledger.stub, (_, { storage }) => {
+    storage.sql.exec(`UPDATE journal SET ${change} WHERE row_id = 5`)
+  })
+  await evictDurableObject(ledger.stub)
+}
+
+type Tables = readonly { readonly name: string; readonly rows: Record<string, SqlStorageValue>[] }[]
+
+const TABLES = `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'`
+
+function tablesOf(ledger: TestLedger): Promise<Tables> {
+  return runInDurableObject(ledger.stub, (_, { storage: { sql } }) =>
+    sql
+      .exec<{ name: string }>(TABLES)
+      .toArray()
+      .map(({ name }) => ({ name, rows: sql.exec(`SELECT * FROM ${name}`).toArray() })),
+  )
+}
+
+/** Brings the object back to an earlier state, as a point-in-time recovery does. */
+async function restore(ledger: TestLedger, tables: Tables): Promise<void> {
+  await runInDurableObject(ledger.stub, (_, { storage: { sql } }) => {
+    for (const { name, rows } of tables) {
+      sql.exec(`DELETE FROM ${name}`)
+      for (const row of rows) {
+        const columns = Object.keys(row)
+        const places = columns.map(() => '?').join()
+        sql.exec(`INSERT INTO ${name} (${columns.join()}) VALUES (${places})`, ...Object.values(row))
+      }
+    }
+  })
+  await evictDurableObject(ledger.stub)
+}
 
 describe('reconciliation', () => {
   const reconcile = (ledger: TestLedger) =>

@@ -46,7 +46,7 @@ export class KeysJournal {
       })
     }
     const written = this.transaction(() => this.journal.write(draft), undo)
-    if (written) this.journal.publish(draft, written.keys)
+    if (written) this.journal.publish(draft, written)
   }
 
   /** Deletes all rows before this time, as if D1 had all of them, or undoes the deletion. */

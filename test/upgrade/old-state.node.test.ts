@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { verifyExport } from '../../verify/verify.js'
 import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import type { Recorded, Recording } from './record.ts'
 
@@ -12,7 +13,8 @@ import type { Recorded, Recording } from './record.ts'
  * is made; a version whose stored formats change adds an archive and keeps the older ones.
  */
 
-const STATES = ['0.1.0']
+/** A name says the version, and that of the ledger's tables where one version had several. */
+const STATES = ['0.1.0', '0.1.0-tables-12']
 /** The recorded keys must outlive this test, whenever it runs. */
 const VARS = 'FLUSH_DELAY_MS=200 IDEMPOTENCY_DAYS=36500 RATE_LIMIT_ENTERPRISE=1000000'
 const STARTS_WITHIN_MS = 120_000
@@ -78,6 +80,13 @@ describe.each(STATES)('the state that version %s wrote', (version) => {
     for (const request of recording.requests.filter(({ key }) => key !== undefined)) {
       await expectReplay(request)
     }
+  })
+
+  it('has a hash chain that goes on, as the verifier sees it', async () => {
+    const { body } = await call('GET', '/v1/ledger/export')
+    const { keys } = JSON.parse((await call('GET', '/.well-known/openmonetize-keys.json')).body)
+    const result = await verifyExport([new TextEncoder().encode(body)], keys)
+    expect(result).toMatchObject({ ok: true, next: null })
   })
 
   async function expectReplay({ method, path: route, key, body, status, answer }: Recorded): Promise<void> {

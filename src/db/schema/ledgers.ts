@@ -25,6 +25,8 @@ export const ledgers = sqliteTable(
     /** The first entry of the hash chain, and the hash of `flushed_entry`; null before the chain began. */
     chain_first_entry: integer(),
     chain_hash: text(),
+    /** The hash of `flushed_row`; null for a row of an earlier version. */
+    flushed_hash: text(),
     /** The approximate end of the latest stream of notifications; null if there never was one. */
     streamed_until_ms: integer(),
   },

@@ -115,7 +115,7 @@ export class Commits {
       return
     }
     try {
-      this.unmeasured += BYTES_A_COMMIT + written.journal_length
+      this.unmeasured += BYTES_A_COMMIT + written.rows.journal_length
       if (this.unmeasured >= BYTES_A_MEASUREMENT) this.measure()
       onCommitted(draft)
     } catch (error) {

@@ -8,10 +8,10 @@ import { PaymentRows } from '../credits/payment-rows.ts'
 import { LimitCounters } from '../entitlements/counters.ts'
 import { EntitlementRows } from '../entitlements/rows.ts'
 import { type Erasure, Erasures } from '../erasure/erasures.ts'
-import type { KeyUse, RecordedKeys } from '../idempotency/check.ts'
+import type { KeyUse } from '../idempotency/check.ts'
 import type { Cursor } from '../journal/cursor.ts'
 import { assertRowSize } from '../journal/packing.ts'
-import { JournalRows } from '../journal/rows.ts'
+import { JournalRows, type WrittenRows } from '../journal/rows.ts'
 import type { Entry, RecordedPayment } from '../model/journal.ts'
 import { parseStored } from '../model/json.ts'
 import type { Entitlement, LimitCounter, Subject } from '../model/limits.ts'
@@ -86,9 +86,7 @@ interface StoredWallet {
 
 /** The effects of a write, to be published when its transaction has succeeded. */
 export interface Written {
-  readonly keys: RecordedKeys
-  /** The characters of its journal rows. */
-  readonly journal_length: number
+  readonly rows: WrittenRows
   /** The stored due time of each wallet. */
   readonly due_at_ms: ReadonlyMap<string, number | null>
 }
@@ -329,7 +327,7 @@ export class LedgerStore implements LedgerReader {
    */
   write(draft: Draft, identity?: Identity): Written {
     if (identity) this.meta.set('identity', JSON.stringify(identity))
-    const { keys, journal_length } = this.journal.write(draft)
+    const rows = this.journal.write(draft)
     const due_at_ms = new Map<string, number | null>()
     for (const [key, changed] of draft.wallets) {
       due_at_ms.set(key, this.writeWallet(key, changed, draft.at_ms))
@@ -344,12 +342,12 @@ export class LedgerStore implements LedgerReader {
     for (const [entry, given] of draft.givenBacks) this.writeGivenBack(entry, given)
     for (const [id, alert] of draft.alerts) this.alerts.write(id, alert)
     this.limits.writeMarks(draft.limitMarks)
-    return { keys, journal_length, due_at_ms }
+    return { rows, due_at_ms }
   }
 
-  publish(draft: Draft, { keys, due_at_ms }: Written, identity?: Identity): void {
+  publish(draft: Draft, { rows, due_at_ms }: Written, identity?: Identity): void {
     if (identity) this.known = identity
-    this.journal.publish(draft, keys)
+    this.journal.publish(draft, rows)
     this.limits.publish(draft.limitCounters)
     if (draft.entitlements.length > 0) this.limits.prune()
     if (draft.alerts.size > 0) this.alerts.publish(draft.alerts)

@@ -141,7 +141,8 @@ export class Erasures {
     )) {
       const erasedBody = eraseFromRow(Number(format), String(body), erased)
       if (erasedBody !== body) {
-        this.exec('UPDATE journal SET body = ? WHERE row_id = ?', erasedBody, Number(row_id))
+        // Without its salt, the hash cannot test a guess at the erased text. It stays, for the hash of the next row.
+        this.exec('UPDATE journal SET body = ?, salt = NULL WHERE row_id = ?', erasedBody, Number(row_id))
       }
     }
   }

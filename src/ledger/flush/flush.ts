@@ -45,7 +45,7 @@ const INSERT_HOLDS = `
 
 const MOVE_WATERMARK = `
   UPDATE ledgers SET flushed_row = ?, flushed_entry = ?, flushed_at_ms = ?, unrated = ?, unrated_entry = ?,
-    last_notification = ?, chain_first_entry = ?, chain_hash = ?
+    last_notification = ?, chain_first_entry = ?, chain_hash = ?, flushed_hash = ?
   WHERE ledger_id = ? AND flushed_row = ?`
 
 /** The part of the journal that D1 has taken since the cursor. */
@@ -95,7 +95,10 @@ export async function flushJournal(
   const numbered = await numberSubjects(db, ledger_id, mentions, from_row)
   if (numbered.kind === 'moved') return since(store, db, ledger_id, numbered.watermark)
   const { number, watermark } = numbered
-  if (watermark) assertSameChain(journal.cursor.hash, watermark)
+  if (watermark) {
+    assertCommonPast(journal, watermark)
+    assertSameChain(journal.cursor.hash, watermark)
+  }
   const chain = chainAfterCursor(journal, ledger_id)
   const linked: LinkedEntry[] = []
   const deltas: UsageDelta[] = []
@@ -130,6 +133,7 @@ export async function flushJournal(
         last.last_notification,
         chain.hash === null ? null : journal.chainFirstEntry,
         chain.hash,
+        last.hash,
         ledger_id,
         from_row,
       ),
@@ -187,11 +191,17 @@ export async function since(
  */
 export function assertCommonPast(
   journal: JournalRows,
-  { flushed_row, flushed_entry, flushed_at_ms }: Watermark,
+  { flushed_row, flushed_entry, flushed_at_ms, flushed_hash }: Watermark,
 ): void {
   if (flushed_row === 0 && journal.oldestRow() === 1) return
   const row = journal.rowAt(flushed_row)
-  if (row && row.last_entry === flushed_entry && row.at_ms <= flushed_at_ms) return
+  if (row && row.last_entry === flushed_entry && row.at_ms <= flushed_at_ms) {
+    const hash = journal.hashOf(flushed_row)
+    if (hash === flushed_hash) return
+    throw new Error(
+      `D1 has another history of the ledger: row ${flushed_row} has the hash ${flushed_hash} there, and ${hash} in the object. Was the object restored from an older state?`,
+    )
+  }
   const where = `D1 has the ledger up to row ${flushed_row} and entry ${flushed_entry}`
   const has = `the object has rows ${journal.oldestRow()} to ${journal.lastRow}`
   if (flushed_row < journal.oldestRow()) {

@@ -38,11 +38,13 @@ export interface Watermark {
   streamed_until_ms: number | null
   /** The hash of `flushed_entry`; null before the hash chain began. */
   chain_hash: string | null
+  /** The hash of `flushed_row`; null for a row of an earlier version. */
+  flushed_hash: string | null
 }
 
 export const READ_WATERMARK = `
   SELECT flushed_row, flushed_entry, flushed_at_ms, last_notification, handed_notification,
-    streamed_until_ms, chain_hash
+    streamed_until_ms, chain_hash, flushed_hash
   FROM ledgers WHERE ledger_id = ?`
 
 /** The watermark of a ledger that D1 does not know. */
@@ -54,6 +56,7 @@ export const NOTHING_FLUSHED: Watermark = {
   handed_notification: null,
   streamed_until_ms: null,
   chain_hash: null,
+  flushed_hash: null,
 }
 
 export async function readWatermark(db: D1Database, ledger_id: string): Promise<Watermark> {

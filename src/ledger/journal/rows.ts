@@ -1,3 +1,5 @@
+import { rowHash } from '../chain/row-hash.ts'
+import { newSalt } from '../chain/salts.ts'
 import type { Counters, Draft } from '../commit/draft.ts'
 import { WeightedCache } from '../commit/weighted-cache.ts'
 import { packCounters } from '../entitlements/counters.ts'
@@ -20,20 +22,24 @@ export interface JournalRow {
   readonly last_wallet: number
   readonly last_notification: number
   readonly at_ms: number
+  readonly salt: string | null
+  readonly hash: string | null
 }
 
 const LAST_ROW = `
-  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events, keys_total, last_notification
+  SELECT row_id, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events, keys_total, last_notification,
+    hash
   FROM journal
   ORDER BY row_id DESC LIMIT 1`
 
 const INSERT_ROW = `
   INSERT INTO journal (row_id, format, first_entry, last_entry, last_lot, last_wallet, last_hold, at_ms, month_events,
-    keys_total, key_hashes, limits, last_notification, body)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`
+    keys_total, key_hashes, limits, last_notification, salt, hash, body)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`
 
 const SELECT_ROWS = `
-  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms FROM journal`
+  SELECT row_id, format, body, first_entry, last_entry, last_wallet, last_notification, at_ms,
+    salt, hash FROM journal`
 
 const ROWS_AFTER = `${SELECT_ROWS}
   WHERE row_id > ? ORDER BY row_id LIMIT ?`
@@ -68,6 +74,15 @@ const NOTHING_COMMITTED: Counters = {
   notification: 0,
 }
 
+/** The rows of a draft, for `publish`. */
+export interface WrittenRows {
+  readonly keys: RecordedKeys
+  /** The hash of the last row. */
+  readonly hash: string | null
+  /** The characters of all rows. */
+  readonly journal_length: number
+}
+
 interface UnpackedRow {
   readonly format: number
   readonly records: readonly JournalRecord[]
@@ -80,6 +95,7 @@ export class JournalRows {
   private readonly keys: KeyStore
   private readonly unpacked = new WeightedCache<number, UnpackedRow>(MAX_CACHED_LENGTH)
   private last = 0
+  private lastHash: string | null = null
   private keysTotal = 0
   private flushed = NOTHING_PROJECTED
   private chainFirst = 1
@@ -100,6 +116,7 @@ export class JournalRows {
     const [row] = this.exec(LAST_ROW)
     this.last = row ? Number(row.row_id) : 0
     this.keysTotal = row ? Number(row.keys_total) : 0
+    this.lastHash = row ? textOrNull(row.hash) : null
     if (!row) return
     this.committed = {
       entry: Number(row.last_entry),
@@ -140,12 +157,13 @@ export class JournalRows {
   }
 
   /** Writes the rows and keys of a draft, inside its transaction; `publish` makes them visible. */
-  write(draft: Draft): { readonly keys: RecordedKeys; readonly journal_length: number } {
+  write(draft: Draft): WrittenRows {
     const { lot, wallet, hold, at_ms, month_events } = draft.counters
     let row_id = this.last
     let last_entry = this.committed.entry
     let last_notification = this.committed.notification
     let keys_total = this.keysTotal
+    let hash = this.lastHash
     const hashed: { row_id: number; hashes: Uint32Array }[] = []
     let journal_length = 0
     let limits = packCounters(draft.limitCounters)
@@ -168,7 +186,9 @@ export class JournalRows {
       }
       const keys = [keys_total, hashes?.buffer ?? null] as const
       const entries = [first_entry, last_entry] as const
-      const rest = [limits, last_notification, body] as const
+      const salt = newSalt()
+      hash = rowHash(hash, salt, { row_id, first_entry, last_entry, at_ms }, body)
+      const rest = [limits, last_notification, salt, hash, body] as const
       this.exec(INSERT_ROW, row_id, FORMAT, ...entries, ...counters, ...keys, ...rest)
       limits = null
     }
@@ -176,11 +196,12 @@ export class JournalRows {
       throw new Error('the journal does not hold every entry and notification of its commit')
     const recorded: RecordedKeys = { upTo: { row: row_id, keys_total }, rows: hashed }
     this.keys.record(recorded)
-    return { keys: recorded, journal_length }
+    return { keys: recorded, hash, journal_length }
   }
 
-  publish(draft: Draft, recorded: RecordedKeys): void {
+  publish(draft: Draft, { keys: recorded, hash }: WrittenRows): void {
     this.last = recorded.upTo.row
+    this.lastHash = hash
     this.keysTotal = recorded.upTo.keys_total
     this.committed = draft.counters
     this.keys.publish(recorded)
@@ -192,12 +213,17 @@ export class JournalRows {
     this.flushed = cursor
   }
 
-  /** Rows after `row_id`, oldest first. */
+  /** Rows after `row_id`, oldest first. Throws at a row that is not as its commit wrote it. */
   *rowsAfter(row_id: number): Generator<JournalRow> {
     let after_row = row_id
+    let before = this.hashOf(row_id)
     for (;;) {
       const rows = this.exec(ROWS_AFTER, after_row, ROWS_A_READ).map(journalRow)
-      yield* rows
+      for (const row of rows) {
+        if (before !== undefined) assertFollows(before, row)
+        before = row.hash
+        yield row
+      }
       if (rows.length < ROWS_A_READ) return
       after_row = rows.at(-1)?.row_id ?? after_row
     }
@@ -265,9 +291,15 @@ export class JournalRows {
   }
 
   /** The last entry of a row and its commit time; undefined when the row does not exist or was freed. */
-  rowAt(row_id: number): { readonly last_entry: number; readonly at_ms: number } | undefined {
+  rowAt(row_id: number): Pick<JournalRow, 'last_entry' | 'at_ms'> | undefined {
     const [row] = this.exec('SELECT last_entry, at_ms FROM journal WHERE row_id = ?', row_id)
     return row && { last_entry: Number(row.last_entry), at_ms: Number(row.at_ms) }
+  }
+
+  /** The hash of a row; null for a row of an earlier version, undefined when it does not exist or was freed. */
+  hashOf(row_id: number): string | null | undefined {
+    const [row] = this.exec('SELECT hash FROM journal WHERE row_id = ?', row_id)
+    return row && textOrNull(row.hash)
   }
 
   /**
@@ -346,5 +378,21 @@ function journalRow(row: Record<string, SqlStorageValue>): JournalRow {
     last_wallet: Number(row.last_wallet),
     last_notification: Number(row.last_notification),
     at_ms: Number(row.at_ms),
+    salt: textOrNull(row.salt),
+    hash: textOrNull(row.hash),
   }
+}
+
+function textOrNull(value: SqlStorageValue | undefined): string | null {
+  return typeof value === 'string' ? value : null
+}
+
+/**
+ * Asserts that a row is the one that was committed after the row with the hash `before`. Rows of earlier versions have no
+ * hash, and rows that an erasure rewrote have no salt: their hash only leads to the next row.
+ */
+function assertFollows(before: string | null, row: JournalRow): void {
+  const { row_id, salt, hash, body } = row
+  if (hash === null ? before === null : salt === null || rowHash(before, salt, row, body) === hash) return
+  throw new Error(`journal row ${row_id} is not the one that was committed: its hash does not follow`)
 }

@@ -1,0 +1,1 @@
+ALTER TABLE `ledgers` ADD `flushed_hash` text;
