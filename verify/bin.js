@@ -33,7 +33,10 @@ if (positionals.length > 0) {
     hashes = result.hashes
     const more = next === null ? '' : `; the next part begins with entry ${next}`
     console.log(`${ledger}: entries ${from} to ${to} are whole, under ${checkpoints} checkpoints${more}`)
-  } else console.error(`entry ${result.entry} (line ${result.line}): ${result.problem}`)
+  } else {
+    const at = result.entry === null ? '' : `entry ${result.entry} `
+    console.error(`${at}(line ${result.line}): ${result.problem}`)
+  }
 }
 for (const file of receipts) {
   const result = await verifyReceipt(readFileSync(file, 'utf8').trim(), set)

@@ -17,7 +17,7 @@ export type ExportResult =
   | {
       readonly ok: false
       readonly line: number
-      /** The first wrong entry; null before the first line is known. */
+      /** The first wrong entry; null when the first line of the export, or of a part, is wrong. */
       readonly entry: number | null
       readonly problem: string
     }

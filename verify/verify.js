@@ -15,6 +15,7 @@ const CHECKPOINT = /^{"checkpoint":(".*")}$/
 const END = new RegExp(
   `^{"end":{"entry":(${NUMBER}),"hash":"(${HASH})","checkpoints":(${NUMBER}),"next":(null|${NUMBER})}}$`,
 )
+const STEPS = Object.entries({ entry: ENTRY, checkpoint: CHECKPOINT, end: END })
 const NOTE = new RegExp(
   `^(openmonetize ledger checkpoint 1\n([A-Za-z0-9_:-]+)\n(${NUMBER})\n(${NUMBER})\n(${HASH})\n([0-9TZ:.-]{24})\n)\n— (openmonetize\\.ledger) ([A-Za-z0-9+/]+=*)\n$`,
 )
@@ -30,14 +31,15 @@ export async function verifyExport(chunks, keys) {
   const chain = new Chain(keys)
   let line = 0
   try {
-    for await (const text of linesOf(chunks)) {
+    for await (const bytes of linesOf(chunks)) {
       line++
-      await chain.take(text)
+      await chain.take(utf8(bytes), line)
     }
     return chain.verified()
   } catch (error) {
     if (!(error instanceof Wrong)) throw error
-    return { ok: false, line, entry: chain.next, problem: error.message }
+    const { message: problem, line: first } = error
+    return { ok: false, line: first ?? line, entry: first === undefined ? chain.next : null, problem }
   }
 }
 
@@ -47,6 +49,8 @@ class Chain {
     this.ledger = ''
     this.first = 0
     this.from = 0
+    /** The first line of the part. */
+    this.head = 1
     /** The entry that comes next: the one at fault when a line is wrong. */
     this.next = null
     this.hash = ''
@@ -60,35 +64,30 @@ class Chain {
     this.balances = new Map()
     this.hashes = new Map()
   }
-  async take(text) {
-    if (!this.open) return this.begin(text)
-    const entry = ENTRY.exec(text)
-    if (entry) return this.entry(entry)
-    const checkpoint = CHECKPOINT.exec(text)
-    if (checkpoint) return this.checkpoint(checkpoint[1] ?? '')
-    const end = END.exec(text)
-    if (!end) throw new Wrong('the line is neither an entry nor a checkpoint nor the end')
-    return this.end(end)
-  }
-  begin(text) {
-    const [, ledger = '', first, from, before = ''] =
-      HEADER.exec(text) ?? refuse('the export has no first line')
-    if (this.ended && (ledger !== this.ledger || Number(from) !== this.next || before !== this.hash)) {
-      throw new Wrong('the part does not continue the part before it')
+  async take(text, line) {
+    if (!this.open) return this.begin(text, line)
+    for (const [step, form] of STEPS) {
+      const found = form.exec(text)
+      if (found) return this[step](found)
     }
+    throw new Wrong('the line is neither an entry nor a checkpoint nor the end')
+  }
+  async begin(text, line) {
+    this.head = line
+    const [, ledger = '', first, from, before = ''] =
+      HEADER.exec(text) ?? this.refuse('is not that of an export, or goes on after its end')
     if (!this.ended)
       Object.assign(this, { ledger, first: Number(first), from: Number(from), next: Number(from) })
-    if (Number(first) !== this.first) throw new Wrong('the parts are of two chains')
-    this.hash = before
-    this.open = true
-    this.count = 0
-    this.covered = null
-    return this.checkStart(before)
+    if (ledger !== this.ledger || Number(first) !== this.first) this.refuse('names another chain')
+    if (Number(from) !== this.next || (this.ended && before !== this.hash))
+      this.refuse('does not continue the part before it')
+    const genesis = await sha256(`openmonetize ledger chain 1\n${ledger}\n${first}`)
+    if ((genesis === before) !== (from === first))
+      this.refuse('has a hash that is not that of its ledger and entries')
+    Object.assign(this, { hash: before, open: true, count: 0, covered: null })
   }
-  async checkStart(before) {
-    if (this.next !== this.first) return
-    const genesis = await sha256(`openmonetize ledger chain 1\n${this.ledger}\n${this.first}`)
-    if (genesis !== before) throw new Wrong('the chain does not begin with this ledger')
+  refuse(problem) {
+    throw Object.assign(new Wrong(`the first line ${problem}`), { line: this.head })
   }
   async entry([, content = '', hash = '', personal, salt]) {
     const entry = parse(content)
@@ -103,7 +102,6 @@ class Chain {
     this.hashes.set(entry.n, hash)
     this.next = entry.n + 1
   }
-
   /** The balance of a wallet is that before it and the amount, and the amount is the sum of its lots. */
   addUp({ n, w, a, b, l = [] }) {
     for (const value of [w, a, b])
@@ -114,12 +112,13 @@ class Chain {
     if (l.length > 0 && moved !== BigInt(a)) throw new Wrong(`the lots of entry ${n} do not add up`)
     this.balances.set(w, BigInt(b))
   }
-  async checkpoint(quoted) {
+  async checkpoint([, quoted = '']) {
     const note = parse(quoted)
     if (JSON.stringify(note) !== quoted) throw new Wrong('the checkpoint is written in another way')
     const checkpoint = await openNote(note, this.keys)
     const { ledger, first, entry, hash } = checkpoint
-    if (ledger !== this.ledger || first !== this.first) throw new Wrong('the checkpoint is of another ledger')
+    if (ledger !== this.ledger || first !== this.first)
+      this.refuse(`or the checkpoint names another chain: that of ${ledger} from entry ${first}`)
     if (this.covered && entry <= this.covered.entry) throw new Wrong('the checkpoints are not in their order')
     if (this.next !== null && entry < this.next) {
       const known = entry < this.next - 1 ? this.hashes.get(entry) : this.hash
@@ -207,26 +206,26 @@ async function* linesOf(chunks) {
     bytes.set(rest)
     bytes.set(chunk, rest.length)
     for (let at = bytes.indexOf(0x0a); at !== -1; at = bytes.indexOf(0x0a)) {
-      yield utf8(bytes.subarray(0, at))
+      yield bytes.subarray(0, at)
       bytes = bytes.subarray(at + 1)
     }
     rest = bytes
   }
   if (rest.length > 0) throw new Wrong('the last line is cut off')
 }
-function utf8(bytes) {
+function attempt(work, problem) {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return work()
   } catch {
-    throw new Wrong('the text is not UTF-8')
+    throw new Wrong(problem)
   }
 }
+function utf8(bytes) {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  return attempt(() => decoder.decode(bytes), 'the text is not UTF-8')
+}
 function parse(text) {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new Wrong('the text is not JSON')
-  }
+  return attempt(() => JSON.parse(text), 'the text is not JSON')
 }
 async function sha256(text) {
   return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))))
@@ -240,12 +239,9 @@ function base64url(bytes) {
 
 /** The bytes of base64 in either alphabet. */
 function bytesOf(text) {
-  try {
-    const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
-    return Uint8Array.from(binary, (character) => character.charCodeAt(0))
-  } catch {
-    throw new Wrong('the text is not base64')
-  }
+  const decode = () => atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  const binary = attempt(decode, 'the text is not base64')
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0))
 }
 function refuse(problem) {
   throw new Wrong(problem)

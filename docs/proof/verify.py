@@ -96,10 +96,10 @@ def verify_export(data, keys):
     match = re.fullmatch(
         rb'{"export":1,"ledger":"([\w:-]+)","first_entry":(\d+),"from":(\d+),"before":"([\w-]{43})"}', lines[0]
     )
-    check(match, "the export has no first line")
+    check(match, "line 1: the first line is not that of an export")
     ledger, first, number, hash = match.group(1), int(match.group(2)), int(match.group(3)), match.group(4)
-    if number == first:
-        check(hash == sha256(b"openmonetize ledger chain 1", ledger, b"%d" % first), "entry %d: wrong ledger" % number)
+    begins = hash == sha256(b"openmonetize ledger chain 1", ledger, b"%d" % first)
+    check(begins == (number == first), "line 1: the first line has a hash that is not that of its ledger and entries")
     start, hashes, count, covered, balances = number, {}, 0, 0, {}
     try:
         for at, line in enumerate(lines[1:], 2):
@@ -123,7 +123,7 @@ def verify_export(data, keys):
                 written = json.dumps({"checkpoint": note}, ensure_ascii=False, separators=(",", ":")).encode()
                 check(written == line, "the checkpoint is written in another way")
                 of, begun, covered, signed_hash = open_note(note, keys)
-                check(of.encode() == ledger and begun == first, "the checkpoint is of another ledger")
+                check(of.encode() == ledger and begun == first, "the first line or the checkpoint names another chain")
                 check(covered >= number or hashes.get(covered) == signed_hash, "entry %d has another hash" % covered)
                 count += 1
             else:

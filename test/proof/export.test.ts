@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
-import { beforeEach, describe, expect, it, vi } from 'vitest'
+import fc from 'fast-check'
+import { beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { ledgerKey } from '../../src/db/ledger-db.ts'
 import { eraseSubject } from '../../src/ledger/client/client.ts'
 import { readNotifications } from '../../src/notifications/read.ts'
@@ -107,17 +108,82 @@ describe('an export', () => {
     expect(await verifyExport([bytes], keys)).toMatchObject({ ok: true })
     const starts = lineStarts(bytes)
     for (let at = 0; at < bytes.length; at++) {
-      for (const bit of [1, 0x20]) {
+      for (const bit of [1, 0x20, 0x80]) {
         const changed = bytes.slice()
         changed[at] = (changed[at] ?? 0) ^ bit
         const result = await verifyExport([changed], keys)
         const line = starts.findLastIndex((start) => start <= at)
         const entry = result.ok ? 'accepted' : result.entry
         // The first line is before every entry, the checkpoint and the end are after them.
-        if (line === 0) expect(entry).not.toBe('accepted')
-        else expect(entry, `byte ${at}`).toBe(Math.min(line, 4))
+        expect(entry, `byte ${at}`).toBe(line === 0 ? null : Math.min(line, 4))
+        if (line > 0) continue
+        const problem = bit === 0x80 ? 'the text is not UTF-8' : expect.stringMatching(/^the first line /)
+        expect(result, `byte ${at}`).toMatchObject({ line: 1, problem })
       }
     }
+  })
+
+  it('is refused with the entry at fault, whichever byte of a part is flipped', async () => {
+    await live()
+    const bytes = new TextEncoder().encode(await exported('?from=6'))
+    const keys = await keySet()
+    const starts = lineStarts(bytes)
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = bytes.slice()
+      changed[at] = (changed[at] ?? 0) ^ 1
+      const result = await verifyExport([changed], keys)
+      const line = starts.findLastIndex((start) => start <= at)
+      if (result.ok) throw new Error(`byte ${at} is accepted`)
+      // The first line has the hash before entry 6, by which the first line or that entry is wrong.
+      if (line > 0) expect(result.entry, `byte ${at}`).toBe(Math.min(line + 5, 10))
+      else if (result.entry !== null) expect(result, `byte ${at}`).toMatchObject({ line: 2 })
+      else expect(result.problem, `byte ${at}`).toMatch(/^the first line /)
+    }
+  })
+
+  it('of thousands of entries is refused with the entry at fault, wherever it is changed', async () => {
+    await granted(key, { amount: 1_000_000 })
+    for (let i = 0; i < 3; i++) {
+      await ingested(key, {
+        events: Array.from({ length: 1000 }, (_, n) => ({ ...GPT_4O, user_id: `user-${n % 7}` })),
+      })
+      await runAlarm(ledger)
+    }
+    const text = await exported()
+    const keys = await keySet()
+    const last = (await verified(text, keys)).to
+    expect(last).toBeGreaterThan(3000)
+    const bytes = new TextEncoder().encode(text)
+    const starts = lineStarts(bytes)
+    const lines = text.split('\n')
+    const { seed } = inject('fuzz')
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(bytes.length - 1),
+        fc.nat(7),
+        fc.integer({ min: 1, max: last }),
+        fc.integer({ min: 1, max: last }),
+        async (at, bit, entry, other) => {
+          const changed = bytes.slice()
+          changed[at] = (changed[at] ?? 0) ^ (1 << bit)
+          const result = await verifyExport([changed], keys)
+          if (result.ok) throw new Error('the flipped byte is accepted')
+          const line = starts.findLastIndex((start) => start <= at)
+          expect(result.entry).toBe(line === 0 ? null : Math.min(line, last + 1))
+          const [moved, inserted] = [lines[entry] ?? '', lines[other] ?? '']
+          expect(await wrongEntry(lines.toSpliced(entry, 1), keys)).toBe(entry)
+          expect(await wrongEntry(lines.toSpliced(entry, 0, inserted), keys)).toBe(
+            other === entry ? entry + 1 : entry,
+          )
+          expect(await wrongEntry(lines.slice(0, entry + 1), keys)).toBe(entry)
+          expect(await wrongEntry([...lines.slice(0, entry + 1), ''], keys)).toBe(entry + 1)
+          if (other === entry) return
+          const reordered = lines.with(entry, inserted).with(other, moved)
+          expect(await wrongEntry(reordered, keys)).toBe(Math.min(entry, other))
+        },
+      ),
+      { numRuns: 12, ...(seed !== undefined && { seed }) },
+    )
   })
 
   it('is refused with the entry at fault when a line is deleted, repeated, moved or inserted', async () => {
