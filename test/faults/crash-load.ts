@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
+import { verifyExport } from '../../verify/verify.js'
 
 /** A request that changes something, and its answer; null while the outcome is unknown. */
 export interface Sent {
@@ -28,6 +29,12 @@ interface Transaction {
   readonly balance_after: number
 }
 
+interface ExportLine {
+  readonly entry?: { readonly e?: { readonly rr?: unknown } }
+  /** `mt`: the metadata, as text. */
+  readonly personal?: { readonly mt?: string }
+}
+
 const OPERATOR_TOKEN = 'dev-operator-token'
 const GRANTED = 1_000_000
 const ANALYTICS_WITHIN_MS = 60_000
@@ -47,6 +54,8 @@ export class Client {
   private ghosts = 0
   private ghostsFound: Listed[] = []
   private table_id = ''
+  /** The hashes of entries, by the checkpoints that were kept. */
+  private readonly checkpoints = new Map<number, string>()
 
   private constructor(url: string, key: string, customer_id: string) {
     this.url = url
@@ -260,6 +269,39 @@ export class Client {
       if (Date.now() > deadline) throw new Error(`analytics have come to ${answer.as_of} only`)
       await new Promise((resolve) => setTimeout(resolve, 500))
     }
+  }
+
+  /** Gets a checkpoint, which later exports must contain. */
+  async keepCheckpoint(): Promise<void> {
+    const { status, text } = await this.call('GET', '/v1/ledger/checkpoint')
+    expect(status, text).toBe(200)
+    const { entry_number, hash }: { readonly entry_number: number; readonly hash: string } = JSON.parse(text)
+    this.checkpoints.set(entry_number, hash)
+  }
+
+  /** The export verifies, contains the checkpoints that were kept, and has each of the events once. */
+  async assertProved(found: ReadonlyMap<number, readonly Listed[]>): Promise<void> {
+    const response = await fetch(`${this.url}/.well-known/openmonetize-keys.json`)
+    const { keys }: { readonly keys: { readonly kid: string; readonly x: string }[] } = await response.json()
+    const parts: string[] = []
+    for (let from: number | null = 1; from !== null; ) {
+      const { status, text } = await this.call('GET', `/v1/ledger/export?from=${from}`)
+      expect(status, text.slice(0, 200)).toBe(200)
+      parts.push(text)
+      const end: { readonly next: number | null } = JSON.parse(text.trimEnd().split('\n').at(-1) ?? '').end
+      from = end.next
+    }
+    const export_ = parts.join('')
+    const result = await verifyExport([new TextEncoder().encode(export_)], keys)
+    if (!result.ok) throw new Error(JSON.stringify(result))
+    for (const [entry, hash] of this.checkpoints)
+      expect(result.hashes.get(entry), `entry ${entry}`).toBe(hash)
+    const proved: number[] = []
+    for (const line of export_.split('\n')) {
+      const { entry, personal }: ExportLine = line === '' ? {} : JSON.parse(line)
+      if (entry?.e && !entry.e.rr && personal?.mt) proved.push(JSON.parse(personal.mt).n)
+    }
+    expect(proved.toSorted((a, b) => a - b)).toEqual([...found.keys()].toSorted((a, b) => a - b))
   }
 
   /** The ledger object, D1's pages and the rollups have the same sums. */

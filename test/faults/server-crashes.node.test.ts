@@ -49,6 +49,7 @@ describe('a server that is killed under load', () => {
       console.log(
         `crash ${round}: after ${Math.round(lives_ms)} ms, ${acknowledged.length} of ${of_round.length} requests were acknowledged`,
       )
+      await client.keepCheckpoint()
       for (const sent of acknowledged.slice(-20)) expect(await client.repeat(sent)).toBe(sent.answer)
     }
 
@@ -64,6 +65,7 @@ describe('a server that is killed under load', () => {
     await client.assertBooks()
     await client.assertAnalytics(afterwards)
     await client.assertReconciled()
+    await client.assertProved(afterwards)
     console.log(
       `${ROUNDS} crashes, ${client.sent.length} requests, ${afterwards.size} events: all there once`,
     )
