@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, AsyncIterator, Callable, Dict, Iterator, Mapping, Optional
 
 from ._errors import ConfigurationError, OpenMonetizeError
 from ._http import Http, Page
@@ -34,6 +34,7 @@ from ._resources import (
     WebhookEndpoints,
 )
 from ._store import Store
+from ._stream import MAX_RETRIES, stream
 
 OnError = Callable[[OpenMonetizeError, Optional[Mapping[str, Any]]], None]
 _log = logging.getLogger("openmonetize")
@@ -62,6 +63,7 @@ class OpenMonetize:
         if not 1 <= batch_events <= 1000 or max_bytes < 1 or interval < 0:
             raise ConfigurationError("batch_events is 1 to 1000, max_bytes at least 1, interval at least 0.")
         http = Http(api_key, base_url, timeout, max_retries)
+        self._http = http
         self._on_error = on_error
         self.events = Events(http)
         self.credits = Credits(http)
@@ -89,6 +91,14 @@ class OpenMonetize:
         self._queue = Queue(
             http, self._report, on_unavailable, store, max_bytes, max_events, interval, batch_events
         )
+
+    def stream(self, after: Optional[int] = None, max_retries: int = MAX_RETRIES) -> Iterator[Dict[str, Any]]:
+        """Iterates over the notifications as they happen, in their order, none missing and none twice.
+
+        Connects again when the connection ends or breaks, behind the last one that it gave. Without `after` it begins
+        with the next notification, with 0 with the oldest. Ends with `break`, or after `max_retries` failures in a row.
+        """
+        return stream(self._http, after, max_retries)
 
     def track(self, event: Mapping[str, Any]) -> bool:
         """Queues an event and returns at once. Returns False if it was not kept; `on_error` receives the reason."""
@@ -123,12 +133,23 @@ class OpenMonetize:
 
 
 class AsyncOpenMonetize:
-    """The same client for asyncio: each call runs in a thread, and is awaited. `track` and `stats` are not."""
+    """The same client for asyncio: each call runs in a thread, and is awaited. `track` and `stats` are not.
+
+    `stream` is an async iterator.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.sync = OpenMonetize(*args, **options)
         self.track = self.sync.track
         self.stats = self.sync.stats
+
+    async def stream(
+        self, after: Optional[int] = None, max_retries: int = MAX_RETRIES
+    ) -> AsyncIterator[Dict[str, Any]]:
+        """As `OpenMonetize.stream`. A cancelled iteration ends its connection with the next event or comment."""
+        notifications = self.sync.stream(after, max_retries)
+        while True:
+            yield await _in_thread(functools.partial(next, notifications))
 
     def __getattr__(self, name: str) -> Any:
         return _awaitable(getattr(self.sync, name))
