@@ -108,7 +108,7 @@ export const JOBS: readonly Job[] = [
   },
   { name: 'outcomes', calls: 1, run: ({ env, now_ms }) => forgetOutcomes(env, now_ms) },
   { name: 'flush_failures', calls: 1, run: ({ env, now_ms }) => forgetFlushFailures(env, now_ms) },
-  { name: 'figures', calls: 8, run: ({ env, now_ms }) => logFigures(env, now_ms) },
+  { name: 'figures', calls: 9, run: ({ env, now_ms }) => logFigures(env, now_ms) },
 ]
 
 /** The jobs of each minute, for notifications and webhooks. */

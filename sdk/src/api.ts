@@ -3631,6 +3631,28 @@ export interface components {
                 /** @description false: more exist than were counted. */
                 complete: boolean;
             };
+            /** @description Payments of live ledgers, delayed by about a minute. Failed ones are counted until they are deleted. */
+            payments: {
+                by_status: {
+                    pending: number;
+                    succeeded: number;
+                    failed: number;
+                    action_required: number;
+                    refunded: number;
+                    disputed: number;
+                };
+                /**
+                 * Format: date-time
+                 * @description The creation of the oldest payment without an outcome.
+                 */
+                oldest_open_at: string | null;
+                /** @description Its age; 0 if there is none. */
+                oldest_open_seconds: number;
+                /** @description Wallets with a customer at Stripe whose automatic top-up is paused. */
+                top_ups_paused: number;
+                /** @description false: more exist than were counted. */
+                complete: boolean;
+            };
             /** @description Outcomes of requests in this hour and the 23 before it, delayed by about a minute. */
             outcomes: {
                 requests: number;

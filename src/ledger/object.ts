@@ -18,9 +18,11 @@ import type { Caller } from './model/account.ts'
 import { parse } from './model/json.ts'
 import { LedgerIds, tagOf } from './model/ledger-ids.ts'
 import { packResult } from './model/messages/packed-result.ts'
+import type { PaymentFigures } from './model/payments.ts'
 import { OVERLOADED, type Refused, UNAVAILABLE } from './model/refusal.ts'
 import { notifyOfChanges } from './notifications/changes.ts'
 import { type LedgerContext, type Request, runOperation } from './operations.ts'
+import { reportPaymentFigures } from './payments/figures.ts'
 import { noteLowWallets } from './payments/payers.ts'
 import { LedgerPayments } from './payments/payments.ts'
 import { PaymentProvider } from './payments/provider.ts'
@@ -67,7 +69,8 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     const ids = () => this.currentBurnContext().ids
     const provider = () => this.provider()
     const reversals = () => this.config.payment_reversals
-    const payments = new LedgerPayments({ storage, store, commits, provider, ids, reversals, log })
+    const report = (figures: PaymentFigures) => this.reportPayments(figures)
+    const payments = new LedgerPayments({ storage, store, commits, provider, ids, reversals, report, log })
     const alarms = new LedgerAlarm({
       payments,
       storage,
@@ -180,6 +183,12 @@ export class CustomerLedger extends DurableObject<Bindings> implements LedgerRpc
     const { USAGE: queue, NOTIFICATIONS: notifications } = this.env
     const { ids } = this.currentBurnContext()
     return { db, queue, notifications, ledger_id: ledgerKey(identity), ids }
+  }
+
+  private reportPayments(figures: PaymentFigures): Promise<void> {
+    const { customer_id, mode } = this.identity()
+    const ledger_id = ledgerKey({ customer_id, mode })
+    return reportPaymentFigures(ledgerDb(this.env, customer_id), { mode, ledger_id }, figures)
   }
 
   /** Undefined where payments are not set up for the ledger's mode. */

@@ -3,6 +3,7 @@ import type { CustomerStatus, Tier } from '../../db/schema.ts'
 import { LEDGERS_BEHIND } from '../../ledger/flush/flush-failures.ts'
 import { logInfo } from '../../logging/log.ts'
 import { hourOf } from '../../logging/outcomes.ts'
+import { type AllPaymentFigures, readPaymentFigures } from '../../payments/figures.ts'
 import { HOUR_MS } from '../../time/durations.ts'
 import { readWebhookFigures, type WebhookFigures } from '../../webhooks/figures.ts'
 import { allHours, type HourOfOutcomes, type OutcomeRow, outcomesByHour } from './outcome-figures.ts'
@@ -22,6 +23,7 @@ export interface Figures {
   readonly reconcile: Reconciled
   readonly dead_letters: { readonly count: number; readonly complete: boolean }
   readonly webhooks: WebhookFigures
+  readonly payments: AllPaymentFigures
   /** The start of the first hour in `hours`. */
   readonly since_ms: number
   /** Oldest first; hours without requests are left out. */
@@ -88,17 +90,19 @@ const SELECT_OUTCOMES = `
 export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<Figures> {
   const { DB } = env
   const since_ms = hourOf(now_ms) - (HOURS - 1) * HOUR_MS
-  const [customers, flush, ledgers, different, dead_letters, outcomes, webhooks] = await Promise.all([
-    DB.prepare(COUNT_CUSTOMERS).bind(MAX_CUSTOMERS).all<CustomerCount>(),
-    DB.prepare(COUNT_BEHIND).bind(MAX_LISTED).first<Backlog>(),
-    DB.prepare(COUNT_LEDGERS)
-      .bind(MAX_LEDGERS)
-      .first<Backlog & Omit<Reconciled, 'different'> & { readonly count: number }>(),
-    DB.prepare(COUNT_DIFFERENT).bind(MAX_LISTED).first<{ readonly count: number }>(),
-    DB.prepare(COUNT_DEAD_LETTERS).bind(MAX_LISTED).first<{ readonly count: number }>(),
-    DB.prepare(SELECT_OUTCOMES).bind(since_ms, MAX_LISTED).all<OutcomeRow>(),
-    readWebhookFigures(env),
-  ])
+  const [customers, flush, ledgers, different, dead_letters, outcomes, webhooks, payments] =
+    await Promise.all([
+      DB.prepare(COUNT_CUSTOMERS).bind(MAX_CUSTOMERS).all<CustomerCount>(),
+      DB.prepare(COUNT_BEHIND).bind(MAX_LISTED).first<Backlog>(),
+      DB.prepare(COUNT_LEDGERS)
+        .bind(MAX_LEDGERS)
+        .first<Backlog & Omit<Reconciled, 'different'> & { readonly count: number }>(),
+      DB.prepare(COUNT_DIFFERENT).bind(MAX_LISTED).first<{ readonly count: number }>(),
+      DB.prepare(COUNT_DEAD_LETTERS).bind(MAX_LISTED).first<{ readonly count: number }>(),
+      DB.prepare(SELECT_OUTCOMES).bind(since_ms, MAX_LISTED).all<OutcomeRow>(),
+      readWebhookFigures(env),
+      readPaymentFigures(env),
+    ])
   if (!flush || !ledgers || !different || !dead_letters) throw new Error('D1 returned no counts')
   const counted = customers.results.reduce((sum, { count }) => sum + count, 0)
   return {
@@ -113,6 +117,7 @@ export async function readFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Pr
     },
     dead_letters: { count: dead_letters.count, complete: dead_letters.count < MAX_LISTED },
     webhooks,
+    payments,
     since_ms,
     hours: outcomesByHour(outcomes.results),
   }
@@ -126,7 +131,7 @@ export function lagSeconds(oldest_at_ms: number | null, now_ms: number): number 
 /** Logs the figures of `GET /v1/admin/stats` as one line, for alerts on logs. Outcomes cover 24 hours. */
 export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Promise<void> {
   const figures = await readFigures(env, now_ms)
-  const { customers, ledgers, flush, rollups, reconcile, dead_letters, webhooks, hours } = figures
+  const { customers, ledgers, flush, rollups, reconcile, dead_letters, webhooks, payments, hours } = figures
   const { requests, statuses } = allHours(hours)
   logInfo('figures', {
     customers: customers.counts.reduce((sum, { count }) => sum + count, 0),
@@ -141,6 +146,10 @@ export async function logFigures(env: Pick<Bindings, 'DB'>, now_ms: number): Pro
     webhooks_overdue_seconds: lagSeconds(webhooks.oldest_due_at_ms, now_ms),
     webhook_endpoints_failing: webhooks.failing_endpoints,
     webhook_endpoints_disabled: webhooks.disabled_endpoints,
+    payments_pending: payments.pending,
+    payments_oldest_open_seconds: lagSeconds(payments.oldest_open_at_ms, now_ms),
+    payments_disputed: payments.disputed,
+    top_ups_paused: payments.top_ups_paused,
     requests,
     status_402: statuses['402'],
     status_409: statuses['409'],

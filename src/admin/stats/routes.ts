@@ -5,6 +5,7 @@ import { timeJson, timeOrNull } from '../../http/input/times.ts'
 import { jsonResponse, usdJson } from '../../http/output/json.ts'
 import { problem } from '../../http/output/problem.ts'
 import { createRouter, json, route } from '../../http/route.ts'
+import { PAYMENT_STATUSES } from '../../ledger/model/payments.ts'
 import { logError } from '../../logging/log.ts'
 import { picoUsd } from '../../pricing/money.ts'
 import { type Activity, estimatedCost } from './cost-estimate.ts'
@@ -81,6 +82,22 @@ const statsSchema = z
       disabled_endpoints: count.openapi({ description: 'Endpoints that failures disabled.' }),
       complete,
     }),
+    payments: z
+      .object({
+        by_status: z.object(Object.fromEntries(PAYMENT_STATUSES.map((status) => [status, count]))),
+        oldest_open_at: time
+          .nullable()
+          .openapi({ description: 'The creation of the oldest payment without an outcome.' }),
+        oldest_open_seconds: z.number().openapi({ description: 'Its age; 0 if there is none.' }),
+        top_ups_paused: count.openapi({
+          description: 'Wallets with a customer at Stripe whose automatic top-up is paused.',
+        }),
+        complete,
+      })
+      .openapi({
+        description:
+          'Payments of live ledgers, delayed by about a minute. Failed ones are counted until they are deleted.',
+      }),
     outcomes: outcomesSchema
       .extend({ since: time, hours: z.array(outcomesSchema.extend({ hour: time })) })
       .openapi({
@@ -119,6 +136,17 @@ function renderWebhooks({ webhooks }: Figures, now_ms: number): object {
   return { ...counts, overdue_seconds: lagSeconds(oldest_due_at_ms, now_ms) }
 }
 
+function renderPayments({ payments }: Figures, now_ms: number): object {
+  const { oldest_open_at_ms, top_ups_paused, complete, ...by_status } = payments
+  return {
+    by_status,
+    oldest_open_at: timeOrNull(oldest_open_at_ms),
+    oldest_open_seconds: lagSeconds(oldest_open_at_ms, now_ms),
+    top_ups_paused,
+    complete,
+  }
+}
+
 function renderStats(figures: Figures, now_ms: number, { flush_delay_ms }: Config): object {
   const { counts, complete } = figures.customers
   const { hours } = figures
@@ -140,6 +168,7 @@ function renderStats(figures: Figures, now_ms: number, { flush_delay_ms }: Confi
     },
     dead_letters: { open: figures.dead_letters.count, complete: figures.dead_letters.complete },
     webhooks: renderWebhooks(figures, now_ms),
+    payments: renderPayments(figures, now_ms),
     outcomes: {
       since: timeJson(figures.since_ms),
       ...renderOutcomes(outcomes),

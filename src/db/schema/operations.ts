@@ -83,6 +83,27 @@ export const outcomeCounts = sqliteTable(
   (table) => [primaryKey({ columns: [table.hour_ms, table.outcome] })],
 )
 
+/** The payments of each ledger that has any: the figures that only its object knows, for an operator. */
+export const paymentFigures = sqliteTable(
+  'payment_figures',
+  {
+    mode: text({ enum: MODES }).notNull(),
+    ledger_id: text().notNull(),
+    /** Payments by status; failed ones until they are deleted. */
+    pending: integer().notNull(),
+    succeeded: integer().notNull(),
+    failed: integer().notNull(),
+    action_required: integer().notNull(),
+    refunded: integer().notNull(),
+    disputed: integer().notNull(),
+    /** The creation of the oldest payment without an outcome. */
+    oldest_open_at_ms: integer(),
+    /** Wallets whose top-up would charge, and is paused. */
+    top_ups_paused: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.mode, table.ledger_id] })],
+)
+
 /** The outcomes of the drop-in endpoints, by ledger. Bounded: the outcomes are a closed list. */
 export const dropInCounts = sqliteTable(
   'drop_in_counts',

@@ -136,7 +136,7 @@ export class LedgerStore implements LedgerReader {
     this.unrated = new UnratedRows(exec, this.meta)
     this.alerts = new AlertRows(exec)
     this.payments = new PaymentRows(exec)
-    this.paymentIntents = new PaymentIntentRows(exec)
+    this.paymentIntents = new PaymentIntentRows(exec, this.meta)
     this.erasures = new Erasures(exec)
     // Flushed rows were checkpointed before, or had nothing to checkpoint.
     this.limits = new LimitCounters(exec, () => Math.max(this.lastCounted, this.journal.flushedRow))

@@ -147,7 +147,7 @@ export class LedgerAlarm {
     const oldest_at_ms = this.store.journal.oldestFreeableAt()
     this.arm({
       due_at_ms: this.store.nextDueAt(),
-      pay_at_ms: this.store.identity ? this.store.paymentIntents.nextAt() : null,
+      pay_at_ms: this.store.identity ? this.options.payments.nextAt(now_ms) : null,
       alert_at_ms: this.alerts.due(),
       flush_at_ms: flushed === 'a part' ? now_ms : now_ms + this.options.config().flush_delay_ms,
       forget_at_ms: oldest_at_ms !== null && oldest_at_ms < this.forgetsBefore() ? now_ms : null,

@@ -146,6 +146,26 @@ export function isUnsettled({ status }: Pick<Payment, 'status'>): boolean {
   return status === 'pending' || status === 'action_required'
 }
 
+/** The number of payments by status. Failed ones are counted until they are deleted. */
+export type PaymentCounts = Record<PaymentStatus, number>
+
+export const NO_PAYMENTS: Readonly<PaymentCounts> = Object.freeze({
+  pending: 0,
+  succeeded: 0,
+  failed: 0,
+  action_required: 0,
+  refunded: 0,
+  disputed: 0,
+})
+
+/** The payments of a ledger in figures. Absolute, so a repeated or late report does nothing wrong. */
+export interface PaymentFigures extends Readonly<PaymentCounts> {
+  /** The creation of the oldest payment without an outcome; null without one. */
+  readonly oldest_open_at_ms: number | null
+  /** Wallets whose top-up would charge, and is paused. */
+  readonly top_ups_paused: number
+}
+
 const PICO_PER_CENT = 10_000_000_000n
 
 /** Cents as the price of a lot. */

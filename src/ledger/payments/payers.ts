@@ -107,10 +107,15 @@ export function noteLowWallets({ wallets, payersDue, at_ms }: Draft): void {
   }
 }
 
+/** The figures of payments are reported within this time. */
+const REPORT_WITHIN_MS = 60_000
+
 /** The time at which the payments of a draft have work; null for never. */
-export function payAt({ payersDue, paymentIntents }: Draft): number | null {
+export function payAt({ payersDue, paymentIntents, at_ms }: Draft): number | null {
   if (payersDue.size === 0 && paymentIntents.size === 0) return null
-  return earliest([...payersDue.values(), ...[...paymentIntents.values()].map(({ ask_at_ms }) => ask_at_ms)])
+  const asked = [...paymentIntents.values()].map(({ ask_at_ms }) => ask_at_ms)
+  const report_at_ms = asked.length > 0 ? at_ms + REPORT_WITHIN_MS : null
+  return earliest([...payersDue.values(), ...asked, report_at_ms])
 }
 
 /** A failed charge gives its room back, and takes it again if it was paid after all. */

@@ -5,7 +5,7 @@ import type { Draft } from '../commit/draft.ts'
 import type { LedgerStore } from '../commit/store.ts'
 import type { LedgerIds } from '../model/ledger-ids.ts'
 import type { CheckoutAnswer, CheckoutMessage, PaymentsResult } from '../model/messages/payments.ts'
-import { newPayer, type Payment } from '../model/payments.ts'
+import { newPayer, type Payment, type PaymentFigures } from '../model/payments.ts'
 import { notFound, type Refused, refused } from '../model/refusal.ts'
 import { fullRefusal, walletKey } from '../model/wallet.ts'
 import { settle } from '../wallets/settle.ts'
@@ -35,6 +35,8 @@ interface Options {
   readonly ids: () => LedgerIds
   /** What refunds and disputes take. */
   readonly reversals: () => PaymentReversals
+  /** Writes the figures into D1. */
+  readonly report: (figures: PaymentFigures) => Promise<void>
   readonly log: (event: string, error: unknown) => void
 }
 
@@ -51,6 +53,10 @@ interface How {
 export class LedgerPayments {
   private readonly options: Options
   private readonly running = new Map<number, Promise<Payment | Refused>>()
+  /** The figures that D1 has, as JSON; undefined after a start. */
+  private reported: string | undefined
+  /** Whether D1 has not taken the latest figures. */
+  private unreported = false
   private readonly waiting = new Map<number, { how: How; readonly checked: Promise<Payment | Refused> }>()
 
   constructor(options: Options) {
@@ -107,8 +113,25 @@ export class LedgerPayments {
     const due = paymentIntents.due(now_ms, MAX_AN_ALARM).map((key) => () => this.topUp(key))
     const asked = paymentIntents.toAsk(now_ms, MAX_AN_ALARM).map((number) => () => this.check(number))
     const failed = await runAll([...due, ...asked])
+    await this.reportFigures(now_ms)
     for (const error of failed.slice(0, 3)) this.options.log('payment_not_processed', error)
     if (failed.length > 0) throw new Error(`${failed.length} payments or top-ups were not processed`)
+  }
+
+  /** When the alarm has work; null for never. */
+  nextAt(now_ms: number): number | null {
+    return this.unreported ? now_ms : this.options.store.paymentIntents.nextAt()
+  }
+
+  /** Brings D1's figures of this ledger up to date. Throws when D1 does not answer. */
+  private async reportFigures(now_ms: number): Promise<void> {
+    const figures = this.options.store.paymentIntents.figures(now_ms)
+    const text = JSON.stringify(figures)
+    if (!figures || text === this.reported) return
+    this.unreported = true
+    await this.options.report(figures)
+    this.unreported = false
+    this.reported = text
   }
 
   private begin(number: number, how: How): Promise<Payment | Refused> {

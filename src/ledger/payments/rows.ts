@@ -1,8 +1,16 @@
+import { DAY_MS } from '../../time/durations.ts'
 import type { Erased } from '../erasure/erasure.ts'
 import { parseStored } from '../model/json.ts'
-import { isUnsettled, type Payer, type Payment } from '../model/payments.ts'
+import {
+  isUnsettled,
+  NO_PAYMENTS,
+  type Payer,
+  type Payment,
+  type PaymentCounts,
+  type PaymentFigures,
+} from '../model/payments.ts'
 import { walletKey } from '../model/wallet.ts'
-import type { Exec } from '../tables.ts'
+import type { Exec, MetaTable } from '../tables.ts'
 
 const READ = 'SELECT ask_at_ms, payment FROM payment_intents WHERE number = ?'
 // 1 row written, and 1 for the index while Stripe is to be asked.
@@ -21,6 +29,22 @@ const WRITE_PAYER = `
 const WRITE_DUE = 'UPDATE payers SET due_at_ms = ?2 WHERE wallet_key = ?1 AND due_at_ms IS NOT ?2'
 const DUE = 'SELECT wallet_key FROM payers WHERE due_at_ms <= ? ORDER BY due_at_ms LIMIT ?'
 
+const COUNTS = 'payment_counts'
+// All rows, once: for a ledger of an earlier version.
+const COUNT_ALL = "SELECT payment ->> '$.status' AS status, count(*) AS count FROM payment_intents GROUP BY 1"
+/** More payments or wallets than this are not read for the figures. */
+const MAX_COUNTED = 10_000
+// Every payment without an outcome is asked about within a day.
+const OLDEST_OPEN = `
+  SELECT min(created_at_ms) AS at_ms FROM (
+    SELECT payment ->> '$.created_at_ms' AS created_at_ms, payment ->> '$.status' AS status FROM payment_intents
+    WHERE ask_at_ms <= ?1 LIMIT ${MAX_COUNTED})
+  WHERE status IN ('pending', 'action_required')`
+// A paused top-up with a customer at Stripe is decided about later.
+const COUNT_PAUSED = `
+  SELECT coalesce(sum(payer ->> '$.paused' IS NOT NULL), 0) AS count FROM (
+    SELECT payer FROM payers WHERE due_at_ms IS NOT NULL LIMIT ${MAX_COUNTED})`
+
 const NEXT = `
   SELECT min(at_ms) AS at_ms FROM (
     SELECT min(ask_at_ms) AS at_ms FROM payment_intents WHERE ask_at_ms IS NOT NULL
@@ -31,10 +55,12 @@ const OF_SUBJECT = 'SELECT number, payment FROM payment_intents WHERE instr(paym
 /** The payments of the ledger and who pays for its wallets. */
 export class PaymentIntentRows {
   private readonly exec: Exec
+  private readonly meta: MetaTable
   private last: number | null = null
 
-  constructor(exec: Exec) {
+  constructor(exec: Exec, meta: MetaTable) {
     this.exec = exec
+    this.meta = meta
   }
 
   /** The number of the newest payment; 0 without one. */
@@ -84,11 +110,31 @@ export class PaymentIntentRows {
     return Number(this.exec(COUNT_OPEN, until_ms, limit)[0]?.count ?? 0)
   }
 
+  /** Payments by status. */
+  counts(): PaymentCounts {
+    const known = this.meta.get(COUNTS)
+    if (known !== null) return parseStored(known)
+    const found = this.exec(COUNT_ALL).map(({ status, count }) => [String(status), Number(count)])
+    return { ...NO_PAYMENTS, ...Object.fromEntries(found) }
+  }
+
+  /** The figures for operators; null for a ledger without payments. Reads bounded numbers of rows. */
+  figures(now_ms: number): PaymentFigures | null {
+    if (this.lastNumber === 0) return null
+    const oldest = this.exec(OLDEST_OPEN, now_ms + DAY_MS)[0]?.at_ms ?? null
+    return {
+      ...this.counts(),
+      oldest_open_at_ms: oldest === null ? null : Number(oldest),
+      top_ups_paused: Number(this.exec(COUNT_PAUSED)[0]?.count ?? 0),
+    }
+  }
+
   write(
     payments: ReadonlyMap<number, Payment>,
     payers: ReadonlyMap<string, Payer>,
     due: ReadonlyMap<string, number | null>,
   ): void {
+    this.count([...payments.values()])
     for (const [number, { ask_at_ms, ...payment }] of payments) {
       this.exec(WRITE, number, ask_at_ms, JSON.stringify(payment))
       this.last = Math.max(this.lastNumber, number)
@@ -99,7 +145,24 @@ export class PaymentIntentRows {
 
   /** Deletes a failed payment, which moved nothing. */
   delete(number: number): void {
+    const { failed } = this.counts()
+    this.meta.set(COUNTS, JSON.stringify({ ...this.counts(), failed: failed - 1 }))
     this.exec('DELETE FROM payment_intents WHERE number = ?', number)
+  }
+
+  /** Counts payments that begin or change their status. 1 row written if there are any. */
+  private count(payments: readonly Payment[]): void {
+    const changed = payments.flatMap(({ number, status }) => {
+      const before = this.get(number)?.status
+      return before === status ? [] : [{ before, after: status }]
+    })
+    if (changed.length === 0) return
+    const counts = { ...this.counts() }
+    for (const { before, after } of changed) {
+      if (before) counts[before] -= 1
+      counts[after] += 1
+    }
+    this.meta.set(COUNTS, JSON.stringify(counts))
   }
 
   /**
