@@ -22,7 +22,7 @@ export interface Bindings {
   readonly PORTAL_TOKEN_SECRET?: string
   /** A second secret of portal tokens, valid during a rotation. */
   readonly PORTAL_TOKEN_SECRET_NEXT?: string
-  /** Signs checkpoints and receipts, a secret. Without it, there are none. */
+  /** Signs checkpoints and receipts, a secret. Without it, the deployment signs none. */
   readonly LEDGER_SIGNING_KEY?: string
   /** The operator's provider keys, a secret: JSON, see `provider-keys/operator-keys.ts`. */
   readonly OPERATOR_PROVIDER_KEYS?: string

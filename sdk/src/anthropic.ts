@@ -37,8 +37,8 @@ function take(call: MeteredCall, { model, usage }: Json, isFinal: boolean): void
 }
 
 /**
- * A client of Anthropic whose messages are metered, with their helpers and streams. The client that was passed in stays
- * as it is.
+ * A client of Anthropic whose messages are metered, with their helpers and streams. The client that was
+ * passed in does not change.
  *
  * @example
  * const anthropic = meter(new Anthropic(), om, { feature_id: 'chat', user_id: 'ada' })

@@ -1532,7 +1532,7 @@ export interface paths {
         };
         /**
          * Explain how an event was priced and charged, so that its amount can be recalculated by hand
-         * @description Uses the values that were recorded with the event. The provider response is not stored: `calculate` with `explain` names the fields that were read. The answer for an event priced by an earlier catalogue says so and has no unit prices.
+         * @description Uses the values that were recorded with the event. The provider response is not stored: `calculate` with `explain` names the fields that were read. The answer for an event priced by an earlier catalogue names that catalogue and has no unit prices.
          *
          *     Requires an API key with the scope `credits:read`.
          */
@@ -2692,7 +2692,7 @@ export interface paths {
         head?: never;
         /**
          * Change an alert: the given fields
-         * @description A new threshold without `rearm_at` sets its default. The state follows the value as it is now.
+         * @description A new threshold without `rearm_at` sets its default. The state follows the current value.
          *
          *     Requires an API key with the scope `webhooks:write`.
          */
@@ -5872,7 +5872,7 @@ export interface components {
             enabled?: boolean;
         };
         PortalToken: {
-            /** @description For `Authorization: Bearer`. Anybody can read what is in it. */
+            /** @description For `Authorization: Bearer`. Anyone can read what is in it. */
             token: string;
             /** Format: date-time */
             expires_at: string;

@@ -22,7 +22,7 @@ export interface ErrorFields {
   readonly cause?: unknown
 }
 
-/** Every error of this package, except the reason of an `AbortSignal`, which is thrown as it is. */
+/** Every error of this package, except the reason of an `AbortSignal`, which is thrown unchanged. */
 export class OpenMonetizeError extends Error {
   override readonly name: string = 'OpenMonetizeError'
   /** The HTTP status; 0 when there was no answer. */

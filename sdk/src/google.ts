@@ -25,7 +25,8 @@ const METHODS: Readonly<Record<string, (meter: Meter, inner: Method) => Method>>
 }
 
 /**
- * A client of Google's Gen AI SDK whose models and chats are metered. The client that was passed in stays as it is.
+ * A client of Google's Gen AI SDK whose models and chats are metered. The client that was passed in does not
+ * change.
  *
  * @example
  * const ai = meter(new GoogleGenAI({ apiKey }), om, { feature_id: 'chat', user_id: 'ada' })

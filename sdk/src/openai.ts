@@ -77,8 +77,8 @@ function toolCalls(output: unknown): Json[] {
 }
 
 /**
- * A client of OpenAI whose calls are metered: chat completions, responses, embeddings and images, with their helpers
- * and streams. The client that was passed in stays as it is.
+ * A client of OpenAI whose calls are metered: chat completions, responses, embeddings and images, with their
+ * helpers and streams. The client that was passed in does not change.
  *
  * @example
  * const openai = meter(new OpenAI(), om, { feature_id: 'chat', user_id: 'ada', hold: true })

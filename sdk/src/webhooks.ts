@@ -29,8 +29,9 @@ const MAX_PAYLOAD_CHARS = 1024 * 1024
 const MAX_SIGNATURES = 20
 
 /**
- * Checks a message by Standard Webhooks 1.0 and returns its notification. `payload` is the body as it was received;
- * `secret` is `whsec_…` for `v1` signatures or the public key `whpk_…` for `v1a`, several while one is rotated.
+ * Checks a message by Standard Webhooks 1.0 and returns its notification. `payload` is the body exactly as
+ * received; `secret` is `whsec_…` for `v1` signatures or the public key `whpk_…` for `v1a`, several while one
+ * is rotated.
  *
  * @throws {WebhookVerificationError} when no signature fits, or the message is too old.
  */

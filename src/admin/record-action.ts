@@ -19,7 +19,7 @@ export async function recordAction(
   await auditStatement(c.env.DB, place, { ...record, before: null, after: null }, Date.now()).run()
 }
 
-/** An operator's bulk action, as it is recorded and answered. */
+/** An operator's bulk action, as recorded and returned. */
 export interface OperatorWork {
   readonly action: AuditAction & `admin.${string}`
   /** Method and path. */

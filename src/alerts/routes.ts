@@ -63,8 +63,7 @@ const changeRoute = route({
   method: 'patch',
   path: '/{id}',
   summary: 'Change an alert: the given fields',
-  description:
-    'A new threshold without `rearm_at` sets its default. The state follows the value as it is now.',
+  description: 'A new threshold without `rearm_at` sets its default. The state follows the current value.',
   ...writes,
   request: { params: alertPath, body: jsonRequest(alertChangeSchema) },
   answers: { 200: answered },

@@ -34,7 +34,7 @@ export interface FoundKey extends KeyRecord {
 
 /** A valid key, as handlers see it. */
 export interface AuthenticatedKey extends Omit<FoundKey, 'v' | 'expires_at_ms' | 'revoked_at_ms'> {
-  /** The time when the key stops working without being deleted; null if there is none. */
+  /** The time when the key expires; null if it never expires. */
   readonly ends_at_ms: number | null
 }
 

@@ -89,7 +89,10 @@ export interface AuditPlace {
   readonly mode: Mode | null
 }
 
-/** The most characters of a state as JSON. Variable parts (a name, scopes) have much smaller limits. */
+/**
+ * The maximum length of a state as JSON, in characters. Variable parts (a name, scopes) have much smaller
+ * limits.
+ */
 export const MAX_STATE_LENGTH = 4_000
 
 /**

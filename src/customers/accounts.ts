@@ -76,7 +76,7 @@ const CHANGE = `
   UPDATE customers SET tier = ?2, status = ?3, account_revision = max(account_revision + 1, ?6)
   WHERE customer_id = ?1 AND tier = ?4 AND status = ?5`
 
-/** The limit of attempts. An attempt fails only if a concurrent change came first. */
+/** The limit of attempts. An attempt fails only if a concurrent change was written first. */
 const ATTEMPTS = 20
 
 /**

@@ -81,7 +81,7 @@ function innerRequest(
   return new Request(url, { method, headers, body: JSON.stringify(body, exactly) })
 }
 
-/** Writes a number as it was sent if a double cannot represent it. */
+/** Writes a number with its original digits if a double cannot represent it. */
 function exactly(_: string, value: unknown): unknown {
   return value instanceof InexactNumber ? JSON.rawJSON(value.source) : value
 }

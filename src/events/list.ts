@@ -27,7 +27,7 @@ export async function listEvents(env: Bindings, query: EventsQuery): Promise<Ent
   if (query.event.unrated === true) return listUnrated(env, query)
   const { unrated, ...event } = query.event
   const { ledger, caller, from_ms, to_ms, before_entry, limit } = query
-  // Pages keep events as they were recorded, so they cannot tell whether one is still unrated.
+  // Pages keep events in their recorded form, so they cannot tell whether an event is still unrated.
   const page = await listEntries(env, {
     ledger,
     caller,

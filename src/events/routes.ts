@@ -81,7 +81,7 @@ const explainRoute = route({
   path: '/{id}/explain',
   summary: 'Explain how an event was priced and charged, so that its amount can be recalculated by hand',
   description:
-    'Uses the values that were recorded with the event. The provider response is not stored: `calculate` with `explain` names the fields that were read. The answer for an event priced by an earlier catalogue says so and has no unit prices.',
+    'Uses the values that were recorded with the event. The provider response is not stored: `calculate` with `explain` names the fields that were read. The answer for an event priced by an earlier catalogue names that catalogue and has no unit prices.',
   ...scoped('credits:read', currentPrices),
   request: { params: eventPath },
   answers: { 200: json('The explanation.', eventExplanationSchema) },

@@ -40,7 +40,7 @@ export function relayed(
   }
   const { response, body } = sent
   const type = response.headers.get('Content-Type') ?? ''
-  // A page of HTML is not an answer of a provider. It comes from a proxy in between.
+  // A page of HTML is not an answer of a provider. A proxy between the gateway and the provider sends it.
   if (!response.ok || body === null || type.includes('text/html')) {
     void held.settle(null)
     return new Response(body, { status: response.status, headers: returnedHeaders(response.headers) })

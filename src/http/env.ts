@@ -58,7 +58,9 @@ export type AppEnv = {
   }
 }
 
-/** The request's route pattern, without ids; `unmatched` if there is none. Matches for ALL are middleware. */
+/**
+ * The request's route pattern, without ids; `unmatched` if no route matches. Matches for ALL are middleware.
+ */
 export function routeOf(c: Context): string {
   const named: unknown = c.get('route')
   if (typeof named === 'string') return named

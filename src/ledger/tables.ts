@@ -149,7 +149,8 @@ const VERSION_2 = `
   ) STRICT, WITHOUT ROWID
 `
 
-// Small columns come before the body: columns after it are only reached through all of its overflow pages.
+// Small columns precede the body: SQLite reaches columns after the body only through all of its overflow
+// pages.
 const VERSION_3 = `
   CREATE TABLE journal_3 (
     row_id INTEGER PRIMARY KEY,

@@ -68,9 +68,7 @@ export const portalTokenDraft = z
 
 export const portalTokenSchema = z
   .object({
-    token: z
-      .string()
-      .openapi({ description: 'For `Authorization: Bearer`. Anybody can read what is in it.' }),
+    token: z.string().openapi({ description: 'For `Authorization: Bearer`. Anyone can read what is in it.' }),
     expires_at: z.string().openapi({ format: 'date-time' }),
   })
   .openapi('PortalToken')

@@ -9,7 +9,7 @@ import { usableSecrets } from '../secrets/usable.ts'
 /**
  * The text of a portal token: `om_portal_`, its claims as base64url JSON, a dot, and their HMAC-SHA-256. It is stored
  * nowhere, so making and using one writes no row. It ends by its time, and with the key that made it: every use asks
- * the ledger object, which knows deleted keys and suspended customers. Anybody who has a token can read its claims.
+ * the ledger object, which knows deleted keys and suspended customers. Anyone who has a token can read its claims.
  */
 export interface PortalToken extends PortalRights {
   readonly customer_id: string

@@ -1,5 +1,5 @@
 /**
- * Exact amounts. Nothing in here, and nothing that calls it, ever puts money into a float.
+ * Exact amounts. This module and its callers never put money into a float.
  *
  * - Credits are integers of 1e-6 credit (micro-credits). At most 8e9 credits, which stays below 2^53 as
  *   micro-credits, so a `number` holds every balance exactly and SQLite's INTEGER does too.
@@ -180,7 +180,7 @@ function sixDigits(value: number): string {
   return String(MICRO + value).slice(1)
 }
 
-/** The digits behind the point, without zeros at the end; nothing if all of them are zeros. */
+/** Returns the point and the decimals without trailing zeros; empty if all decimals are zeros. */
 function fractionOf(digits: string): string {
   let end = digits.length
   while (end > 0 && digits.charCodeAt(end - 1) === ZERO) end--

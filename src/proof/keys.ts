@@ -21,7 +21,7 @@ const SEED_BYTES = 32
 /** The PKCS #8 structure (RFC 8410) around the seed of an Ed25519 key. */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** Returns the signing key; null if the deployment has none that may be used. */
+/** Returns the signing key; null if the deployment has no valid one. */
 export const signingKeyOf = oncePerBindings(readSigningKey)
 
 async function readSigningKey(env: Bindings): Promise<SigningKey | null> {

@@ -86,7 +86,7 @@ export function costOf(input: CalculationInput, now_ms: number, book: PriceBook)
   }
 }
 
-/** Suggestions use list prices only, so there is none for a customer with other prices. */
+/** Suggestions use list prices only, so a customer with other prices gets none. */
 function suggestionFor(request: CostRequest, book: PriceBook): SuggestionResult {
   if (request.parts !== undefined)
     return { kind: 'none', reason: 'the response reports several calls, which cannot be changed as one' }

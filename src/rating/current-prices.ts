@@ -10,9 +10,9 @@ import { OPERATOR, type PriceEpochs } from './price-epochs.ts'
 import { loadOverlays } from './price-overrides/store.ts'
 
 /**
- * The overlays that this isolate has, by scope, and their refresh. A rating names the epochs that came with its API
- * key; an isolate that has them answers synchronously, and one that lacks them queries D1 once. Without D1 it does not
- * rate: a stale price would be a wrong bill.
+ * The overlays that this isolate has, by scope, and their refresh. A rating names the epochs of its API key's
+ * record; an isolate that has these epochs answers synchronously, and an isolate that lacks them queries D1
+ * once. Without D1 it does not rate: a stale price would be a wrong bill.
  */
 
 /** Sets the customer's prices on the context as `prices`, for handlers that rate. */

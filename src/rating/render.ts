@@ -52,7 +52,7 @@ export function renderCalculation({
   }
 }
 
-/** Renders the best suggestion, or the reason why there is none. */
+/** Renders the best suggestion, or the reason why none applies. */
 function renderSuggestion(result: SuggestionResult): object {
   if (result.kind === 'none') return { optimization: null, optimization_note: result.reason }
   const { best } = result

@@ -36,7 +36,7 @@ export const MAX_SIMULATED_EVENTS = 100_000
 /** Includes grants and expirations, which are read with the events. */
 const MAX_ENTRIES = 2 * MAX_SIMULATED_EVENTS
 
-/** The most that an event time may be ahead of its arrival. */
+/** The maximum time that an event may be ahead of its arrival. */
 const MAX_AHEAD_MS = 5 * 60_000
 
 /**

@@ -50,8 +50,8 @@ const INSERT_FIRST = `
   WHERE NOT EXISTS (SELECT 1 FROM data_keys WHERE customer_id = ?1)`
 
 /**
- * Returns the customer's data key, and creates it if there is none. Returns `locked` rather than a second data key if
- * no master opens the existing one. The caller has checked that there is a master.
+ * Returns the customer's data key, and creates it if the customer has none. Returns `locked` rather than a
+ * second data key if no master opens the existing one. The caller has checked that there is a master.
  */
 export async function requireDataKey(env: Bindings, customer_id: string, now_ms: number): Promise<DataKey> {
   const existing = await readDataKey(env, customer_id)

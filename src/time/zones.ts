@@ -12,7 +12,7 @@ const MAX_NAME = 64
 const MAX_KNOWN = 64
 const known = new Map<string, TimeZone>()
 
-/** Returns the IANA time zone of this name; undefined if there is none. */
+/** Returns the IANA time zone of this name; undefined if no zone has this name. */
 export function timeZoneOf(name: string): TimeZone | undefined {
   const zone = known.get(name)
   if (zone) return zone

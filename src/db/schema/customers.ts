@@ -54,9 +54,10 @@ export const apiKeys = sqliteTable(
 )
 
 /**
- * Prices that override the catalogue's: the operator's, and each customer's own. A row is never edited, except that
- * its successor closes it. Every row is one change of its scope, so the newest row's `epoch` says which prices an
- * isolate must know, and the primary key lets only one of two concurrent changes be the next.
+ * Prices that override the catalogue's: the operator's, and each customer's own. A row is never edited,
+ * except that its successor closes it. Every row is one change of its scope, so the newest row's `epoch`
+ * states which prices an isolate must know, and the primary key lets only one of two concurrent changes be
+ * the next.
  */
 export const priceOverlays = sqliteTable(
   'price_overlays',

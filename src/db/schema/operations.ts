@@ -32,7 +32,7 @@ export const auditLog = sqliteTable(
     /** Sorts by time. */
     audit_id: text().notNull(),
     at_ms: integer().notNull(),
-    /** The mode of the changed ledger or key; null if there is none. */
+    /** The mode of the changed ledger or key; null if the change concerns no ledger or key. */
     mode: text({ enum: MODES }),
     /** A key's id, `operator` or `public`. */
     actor: text().notNull(),
@@ -174,7 +174,7 @@ export const lateRatings = sqliteTable('late_ratings', {
   flushed_entry: integer().notNull(),
   /** Null when no pass is under way. */
   before_entry: integer(),
-  /** JSON: the values of the four columns once the current pass is complete; null when there is none. */
+  /** JSON: the values of the four columns once the current pass is complete; null when no pass runs. */
   pass: text(),
 })
 
@@ -199,7 +199,7 @@ export const reconciliations = sqliteTable(
     differences: text().notNull(),
   },
   (table) => [
-    // Indexes few rows, and none that are written every day.
+    // Indexes few rows. No indexed row is written every day.
     index('reconciliations_different').on(table.ledger_id).where(sql`${table.status} = 'DIFFERENT'`),
   ],
 )
@@ -216,7 +216,7 @@ export const priceFeeds = sqliteTable(
   'price_feeds',
   {
     feed_id: text().primaryKey(),
-    /** SHA-256 of the bytes, or of the reason why there are none. A repetition is counted in the same row. */
+    /** SHA-256 of the bytes, or of the reason why no bytes exist. A repetition is counted in the same row. */
     content_hash: text().notNull(),
     status: text({ enum: PRICE_FEED_STATUSES }).notNull(),
     /** Null for a feed that cannot be read. */

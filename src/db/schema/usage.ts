@@ -33,7 +33,7 @@ export const rollupWatermarks = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.ledger_id, table.generation] }),
-    // Indexes few rows, and none that are written with every batch of messages.
+    // Indexes few rows. No indexed row is written with every batch of messages.
     index('rollup_watermarks_unfinished')
       .on(table.state, table.ledger_id)
       .where(sql`${table.state} <> 'active'`),

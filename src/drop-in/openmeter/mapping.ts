@@ -129,7 +129,7 @@ function numberAt(data: unknown, place: string): number | undefined {
   return typeof value === 'string' && /^\d{1,15}(\.\d{1,6})?$/.test(value) ? Number(value) : undefined
 }
 
-/** Returns the value at a JSON Pointer; undefined if there is none. */
+/** Returns the value at a JSON Pointer; undefined if the document has no such value. */
 function valueAt(data: unknown, place: string): unknown {
   let value = data
   for (const part of place.split('/').slice(1)) {

@@ -127,7 +127,8 @@ function readEvent(c: Context<AppEnv>): MeterEvent | Response {
     if (key !== undefined && key !== '__proto__') payload.set(key, value)
     if (payload.size > MAX_FIELDS) return refuse('payload', `must have at most ${MAX_FIELDS} fields`)
   }
-  // Stripe creates an identifier if there is none. stripe-node sends its idempotency key with each repetition.
+  // Stripe creates an identifier if the request has none. stripe-node sends its idempotency key with each
+  // repetition.
   const identifier = form.get('identifier') ?? c.get('idempotency_key') ?? crypto.randomUUID()
   return {
     event_name,

@@ -111,8 +111,8 @@ export function relay(body: ReadableStream<Uint8Array>, options: RelayOptions): 
 }
 
 /**
- * Waits for the first chunk of a stream, and returns the whole stream; `silent` if it does not come in time, and `failed`
- * if the stream breaks off before it.
+ * Waits for the first chunk of a stream, and returns the whole stream; `silent` if the chunk does not arrive
+ * in time, and `failed` if the stream breaks off before the chunk.
  */
 export async function begin(
   body: ReadableStream<Uint8Array>,

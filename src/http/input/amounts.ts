@@ -60,7 +60,9 @@ const MAX_CENTS = 99_999_999n
 export function chargeableUsd() {
   return cents({ minimum: 0.5, maximum: 999_999.99 }, (amount) => {
     if (amount < MIN_CENTS) return 'must be at least 0.50, the least that Stripe charges'
-    return amount > MAX_CENTS ? 'must be at most 999999.99, the most that Stripe charges' : undefined
+    return amount > MAX_CENTS
+      ? 'must be at most 999999.99, the largest amount that Stripe charges'
+      : undefined
   })
 }
 
@@ -107,7 +109,7 @@ export function decimalText(decimals: number, maximum: number) {
 
 const NOT_AN_AMOUNT = 'must be a number, or a string with a plain decimal'
 
-/** A decimal as it is sent. */
+/** A decimal as a client sends it. */
 export type DecimalInput = number | string | InexactNumber
 
 /** The bounds of an amount in the OpenAPI document. */

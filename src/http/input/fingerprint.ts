@@ -63,7 +63,7 @@ class HashedText {
     return this.hashed().digest('base64url').slice(0, 22)
   }
 
-  /** Whether the buffer has room for so many UTF-16 units, emptied if need be. */
+  /** Whether the buffer has room for `units` UTF-16 units, after it is emptied if necessary. */
   private hasRoom(units: number): boolean {
     const most = units * MAX_BYTES_A_UNIT
     if (this.length + most > BUFFER_BYTES) this.hashed()

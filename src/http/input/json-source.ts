@@ -1,7 +1,7 @@
 import { sizeOf } from '../../db/json-parameters.ts'
 import { isRecord, type JsonText, jsonTextOf } from '../../ledger/model/json.ts'
 
-/** The most that free JSON of a customer (metadata, the value of an entitlement) takes as UTF-8. */
+/** The maximum size of free JSON of a customer (metadata, the value of an entitlement) as UTF-8. */
 export const MAX_FREE_JSON_BYTES = 16 * 1024
 
 /** Free JSON of a body as its source text without insignificant whitespace, in place of the parsed value. */

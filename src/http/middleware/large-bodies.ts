@@ -23,7 +23,7 @@ interface Place {
 
 const places = new Set<Place>()
 
-/** Wakes the requests that wait, in the order in which they came. */
+/** Wakes the waiting requests in the order of their arrival. */
 const waiting: (() => void)[] = []
 
 /** The memory reserved for a body. */
@@ -38,7 +38,7 @@ export interface Room {
 
 const NO_ROOM_NEEDED: Room = { weigh: () => {}, leave: () => {} }
 
-/** Waits until there is room for a body; undefined if there is none in time. */
+/** Waits until there is room for a body; undefined if the time runs out first. */
 export async function roomFor(bytes: number): Promise<Room | undefined> {
   if (bytes <= LARGE_BYTES) return NO_ROOM_NEEDED
   const until_ms = Date.now() + MAX_WAIT_MS

@@ -59,7 +59,7 @@ export function tooManyRequests(c: Context<AppEnv>, whose: 'address' | 'customer
 
 type KeyProblem = 'missing_api_key' | 'invalid_api_key' | 'revoked_api_key' | 'expired_api_key'
 
-/** A 401, or a 429 if too many of them came from this address. */
+/** A 401, or a 429 if this address has caused too many of them. */
 export async function unauthorized(c: Context<AppEnv>, code: KeyProblem, detail: string): Promise<Response> {
   if (!(await admitsStranger(c))) return tooManyRequests(c, 'address')
   return problem(c, { code, detail })

@@ -80,7 +80,7 @@ export function quantityJson(quantity: number): ExactNumber {
   return exactNumber(formatDecimal(BigInt(Math.round(quantity * 10 ** SECONDS_DECIMALS)), SECONDS_DECIMALS))
 }
 
-/** JSON text that `stringifyJson` writes as it is. */
+/** JSON text that `stringifyJson` writes unchanged. */
 class JsonOutput {
   private readonly text: string
 
@@ -104,7 +104,7 @@ const PLACEHOLDER = '"\\u000A"'
 /** The texts of the placeholders that the current call of `stringifyJson` has written. */
 let texts: string[] | undefined
 
-/** The customer's own JSON, written as it is stored. */
+/** The customer's own JSON, written in its stored form. */
 export function jsonOf(text: JsonText): JsonOutput {
   return new JsonOutput(text)
 }

@@ -78,7 +78,7 @@ export function savedAnswer(rows: BurnTableRows, version: number): BurnTableAnsw
   return { ...storedAnswer(rows, found), deactivated_at_ms: null }
 }
 
-/** Returns a version of any table, the deployment's default included; null if there is none. */
+/** Returns a version of any table, the deployment's default included; null if no such version exists. */
 export function versionAnswer(
   rows: BurnTableRows,
   tables: BurnTables,

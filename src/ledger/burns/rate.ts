@@ -85,7 +85,10 @@ export function recordedPrice(
   return storedPrice(earned)
 }
 
-/** Limits a price to the most that an entry can hold: a table with few credits per USD may exceed it. */
+/**
+ * Limits a price to the largest amount that an entry can hold: a table with few credits per USD may exceed
+ * it.
+ */
 export function storedPrice(price: PicoUsd): UsdParts {
   if (price > MAX_USD) return usdToParts(MAX_USD)
   return usdToParts(price)

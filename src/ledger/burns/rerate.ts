@@ -176,7 +176,7 @@ function openPrice(
   return { given: gone, credits, price: usdToParts(shareOf(usdFromParts(price), credits, total)) }
 }
 
-/** The event as it was ingested, with the price that it has now. */
+/** The event in its ingested form, with its new price. */
 function pricedEvent({ event }: Entry, charge: ProviderCharge): PricedEvent | undefined {
   if (!event) return undefined
   const { cost: _cost, price: _price, burn_table_version: _table, price_version: _version, ...fields } = event

@@ -140,7 +140,7 @@ export class UnratedRows {
     return Number(this.meta.get(COUNT_KEY) ?? 0)
   }
 
-  /** The newest unrated entry; 0 when there is none. */
+  /** The newest unrated entry; 0 when every entry is rated. */
   lastEntry(): number {
     const [row] = this.exec('SELECT max(entry) AS entry FROM unrated_events')
     return Number(row?.entry ?? 0)
@@ -189,7 +189,10 @@ export class UnratedRows {
     )
   }
 
-  /** Removes an event that is rated or voided; `amendment` says how it was rated. Returns the number of rows removed. */
+  /**
+   * Removes an event that is rated or voided; `amendment` describes its rating. Returns the number of rows
+   * removed.
+   */
   private close(entry: number, amendment: Amendment | null): number {
     const removed = this.exec('DELETE FROM unrated_events WHERE entry = ? RETURNING entry', entry).length
     if (amendment) {

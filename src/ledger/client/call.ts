@@ -100,7 +100,7 @@ export async function send<N extends OperationName>(
 }
 
 /**
- * Makes one call, and a second one with a fresh stub if the runtime says that the failure was passing and the
+ * Makes one call, and a second one with a fresh stub if the runtime marks the failure as temporary and the
  * call is repeatable. Any other call may have been executed, and is not repeated. A call that is not answered
  * in time is abandoned; the client can send it again with its idempotency key.
  */

@@ -19,7 +19,7 @@ export type CreditOutcome =
   | Refused
 
 /**
- * Adds a lot to the owner's wallet, and creates the wallet if there is none. A refusal changes nothing.
+ * Adds a lot to the owner's wallet, and creates the wallet if the owner has none. A refusal changes nothing.
  * Quotas do not apply to the sign-up grant.
  */
 export function applyCredit(draft: Draft, message: CreditMessage, quotas?: StoredQuotas): CreditOutcome {

@@ -102,7 +102,7 @@ function lack(wallet: Wallet, credits_micro: bigint): 'insufficient_credits' | u
   return credits_micro > BigInt(spendable(wallet)) ? 'insufficient_credits' : undefined
 }
 
-/** `credits_micro` is null without an estimate: then credits are low when there are none. */
+/** `credits_micro` is null without an estimate: then credits are low when none are available. */
 function low(wallet: Wallet, credits_micro: bigint | null): 'low_credits' | undefined {
   const left = BigInt(spendable(wallet))
   const isLow =

@@ -31,7 +31,7 @@ import { type LimitWindow, limitWindow, withUse } from './windows.ts'
 export interface Meter {
   readonly entitlement: Entitlement
   readonly window: LimitWindow
-  /** The counter as it is before the request; undefined while it has counted nothing. */
+  /** The counter before the request; undefined while it has counted nothing. */
   readonly counter: LimitCounter | undefined
   /** The quantity of the request, in the unit's smallest part. */
   readonly quantity: bigint

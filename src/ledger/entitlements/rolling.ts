@@ -38,7 +38,7 @@ export interface RollingUse {
   readonly used: bigint
   /** The part of `used` that is counted in the part from `start_ms`. */
   readonly counted: bigint
-  /** When the oldest use leaves the window; null if there is none. */
+  /** The time when the oldest use leaves the window; null if the window has no use. */
   readonly frees_at_ms: number | null
 }
 

@@ -88,8 +88,8 @@ export class EntitlementRows {
   }
 
   /**
-   * The rows that a use falls under, the most specific first: the user's, the team's, the API key's, the model's, the
-   * customer's. Rows of all features come after those of the feature.
+   * The rows that a use falls under, the most specific first: the user's, the team's, the API key's, the
+   * model's, the customer's. Rows of all features follow those of the feature.
    */
   of({ feature_id, user_id, team_id, model }: Subject, key_id?: string): readonly Entitlement[] {
     const own = this.feature(feature_id)
@@ -110,7 +110,7 @@ export class EntitlementRows {
     return rows
   }
 
-  /** The row of a feature and level; undefined when there is none. */
+  /** The row of a feature and level; undefined when no such row exists. */
   at(feature_id: string, owner: LimitOwner): Entitlement | undefined {
     return read(this.exec(AT, feature_id, walletKey(owner)))[0]
   }

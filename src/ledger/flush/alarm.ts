@@ -219,7 +219,10 @@ export class LedgerAlarm {
     return due.map(({ key }) => key)
   }
 
-  /** The first time at which something falls due in a wallet. A broken one comes first, where its settling reports it. */
+  /**
+   * The first time at which something falls due in a wallet. A broken wallet is due at once: settling it
+   * reports it.
+   */
   private dueAt(key: string): number {
     try {
       const wallet = this.store.wallet(key)

@@ -62,7 +62,7 @@ const INSERT_PAGES = insertFrom(
 /** From this length on, a body is bound by itself. */
 const LARGE_BODY = 16 * 1024
 
-/** The most pages of a statement: SQLite finds their columns by walking through the list. */
+/** The maximum number of pages in a statement: SQLite finds their columns by walking through the list. */
 const PAGES_A_STATEMENT = 256
 
 /** The statements that write a flush's pages, guarded by the watermark `from_row`. 2 rows written for each page. */

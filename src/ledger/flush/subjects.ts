@@ -95,8 +95,8 @@ export interface NewWallet {
 }
 
 /**
- * The users and teams that new wallets, entries, holds and notifications name, in the order in which they were first
- * mentioned. The first entry of a wallet names its owner, and may come in a later flush than the wallet.
+ * The users and teams that new wallets, entries, holds and notifications name, in the order of their first
+ * mention. The first entry of a wallet names its owner, and may be in a later flush than the wallet.
  */
 export function mentionsOf(
   wallets: readonly NewWallet[],

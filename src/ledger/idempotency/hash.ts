@@ -125,8 +125,8 @@ export function packHashes(keys: readonly string[], hash: HashOfKey): Uint32Arra
 const MAX_KEPT = 8_192
 
 /**
- * The hashes of the keys that were looked up last, in order. The commit that records them comes next and asks for them in
- * the same order, so each is computed once.
+ * The hashes of the keys that were looked up last, in order. The next commit records them and asks for them
+ * in the same order, so each is computed once.
  */
 export class RecentHashes {
   private readonly keys: string[] = []
@@ -139,7 +139,10 @@ export class RecentHashes {
     this.hashes.push(hash)
   }
 
-  /** The hash of a key that follows the last one taken; undefined when there is none, and then for all later keys too. */
+  /**
+   * The hash of a key that follows the last one taken; undefined when no key follows, and then for all later
+   * keys too.
+   */
   take(key: string): KeyHash | undefined {
     // The skipped keys were looked up and not recorded: their requests were refused or replayed.
     while (this.next < this.keys.length && this.keys[this.next] !== key) this.next++

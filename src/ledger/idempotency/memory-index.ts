@@ -216,7 +216,7 @@ export class KeyRuns {
   }
 }
 
-/** Adds a journal row's hashes (low and high half in turn) to the index. */
+/** Adds a journal row's hashes (low and high half alternate) to the index. */
 export function addHashes(index: KeyIndex, row_id: number, hashes: Uint32Array): void {
   const short = shortRow(row_id)
   for (let at = 0; at < hashes.length; at += 2) index.add(hashes[at] ?? 0, hashes[at + 1] ?? 0, short)

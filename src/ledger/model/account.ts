@@ -42,8 +42,8 @@ export interface Caller {
    */
   readonly portal_token?: string
   /**
-   * The ledgers that have counted this request, so that none counts it twice over several calls. Absent if
-   * the service itself calls: its calls are not counted.
+   * The ledgers that have counted this request, so that no ledger counts it twice over several calls. Absent
+   * if the service itself calls: its calls are not counted.
    */
   readonly counted_by?: readonly string[]
   /** Receives a ledger's count on the Worker's side. A function is not part of the JSON. */

@@ -67,7 +67,7 @@ export interface NewLot {
   readonly priority: number
   readonly expires_at_ms: number | null
   readonly price?: UsdParts
-  /** The recurring grant that it came from. */
+  /** The recurring grant that created it. */
   readonly recurring?: number
   /** The time when the lot begins, if that is later. */
   readonly starts_at_ms?: number

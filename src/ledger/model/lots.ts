@@ -25,7 +25,7 @@ export interface Lot {
   readonly amount: MicroCredits
   /** The price paid for `amount`; absent when it was free. */
   readonly price?: UsdParts
-  /** The recurring grant that it came from. */
+  /** The recurring grant that created it. */
   readonly recurring?: number
   /** The remaining amount, held credits included. */
   left: MicroCredits

@@ -180,7 +180,7 @@ function resetText(resets_at_ms: number | null, rolls: boolean): string {
   return rolls ? `The oldest use leaves the window at ${at}.` : `It resets at ${at}.`
 }
 
-/** The most errors that one answer lists. */
+/** The maximum number of errors that one answer lists. */
 const MAX_ERRORS = 50
 
 /** A path may contain an unknown field's name from the client, and details of a batch are stored with its key. */

@@ -53,7 +53,7 @@ export type ProviderCharge =
     }
   | { readonly kind: 'none'; readonly price_version: string }
 
-/** The most that an event's time may be ahead of its arrival, for clocks that run fast. */
+/** The maximum time that an event may be ahead of its arrival, for clocks that run fast. */
 export const MAX_EVENT_AHEAD_MS = 5 * 60_000
 
 /** The values that select the price, beside provider, model and usage: kept, so that an event can be priced again. */

@@ -22,7 +22,7 @@ export interface Wallet {
   announced: boolean
   /** The remaining credits of the lots, less the overdraft in use. */
   balance: MicroCredits
-  /** The most that the balance may be below zero. */
+  /** The maximum amount that the balance may be below zero. */
   overdraft_limit: MicroCredits
   /** The used part of the overdraft. */
   overdrawn: MicroCredits
@@ -262,7 +262,7 @@ export const HOLD_STATUSES = ['open', 'captured', 'released', 'expired'] as cons
 
 export type HoldStatus = (typeof HOLD_STATUSES)[number]
 
-/** A hold as it is answered, and as the journal and D1 keep it once it is closed. */
+/** A hold in the form that routes return, and in which the journal and D1 keep closed holds. */
 export interface HoldState {
   readonly number: number
   readonly wallet: number
@@ -297,7 +297,7 @@ export interface RecurringGrant {
   readonly priority: number
   /** The lifetime of each lot; null: no expiry. */
   readonly lifetime_ms: number | null
-  /** The most that may be left of its earlier lots when the next one is granted; null: no limit. */
+  /** The maximum remainder of its earlier lots when the next one is granted; null: no limit. */
   readonly rollover_max: MicroCredits | null
   /**
    * The target: a recurrence grants the difference between it and the credits of the grant's lots; absent:

@@ -46,7 +46,7 @@ export function lotAnswers(ids: LedgerIds, wallet: Wallet): LotAnswer[] {
   }))
 }
 
-/** Reads a wallet as it is now. Writes only if something in it has fallen due. */
+/** Reads the current state of a wallet. Writes only if something in it has fallen due. */
 export async function readWallet<T>(
   store: LedgerStore,
   commits: Commits,

@@ -184,7 +184,7 @@ export interface Returned {
 }
 
 /**
- * Gives credits back to the lots that they came from; a lot that was used up is opened again. Credits that
+ * Returns credits to the lots that they were taken from, and reopens a lot that was used up. Credits that
  * would have expired meanwhile, with their lot or at a rollover, come back expired. Of the others, the
  * credits that are overdrawn now are repaid first. Credits from an overdraft that has been repaid since come
  * back as a lot of their own, because the lot that repaid it is not recorded. `burnedAt` says when the

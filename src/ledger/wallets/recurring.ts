@@ -22,7 +22,7 @@ export function nextRecurrence(every: RecurringPeriod, anchor_ms: number, at_ms:
 /**
  * Grants one recurrence, dated at its time. Credits left in earlier lots above the rollover maximum expire,
  * the oldest lots first. A wallet without room for another lot, or one that has already reached its target,
- * gets none that time.
+ * gets no lot that time.
  */
 export function recur(draft: Draft, wallet: Wallet, grant: RecurringGrant): void {
   const at_ms = grant.next_at_ms

@@ -44,7 +44,10 @@ function apply(draft: Draft, wallet: Wallet, due: Due): void {
   }
 }
 
-/** Returns the first due item. At equal times, holds come first, then lots that expire, grants, and lots that begin. */
+/**
+ * Returns the first due item. At equal times, the order is holds, lots that expire, grants, and lots that
+ * begin.
+ */
 function nextDue(wallet: Wallet, now_ms: number): Due | undefined {
   let next: Due | undefined
   for (const hold of wallet.holds) {

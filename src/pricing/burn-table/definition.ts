@@ -104,9 +104,9 @@ export const MAX_RULES = 200
 export const MAX_RATES = 50
 export const MAX_TIERS = 50
 
-/** The most decimals of an amount. */
+/** The maximum number of decimals of an amount. */
 export const AMOUNT_DECIMALS = 12
-/** The most decimals of a quantity: seconds are exact to the nanosecond. */
+/** The maximum number of decimals of a quantity: seconds are exact to the nanosecond. */
 export const QUANTITY_DECIMALS = 9
 
 /** Reads an amount of a stored definition. Throws on text that `checkBurnTable` does not accept. */

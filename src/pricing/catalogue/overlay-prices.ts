@@ -7,7 +7,7 @@ import type { Rational, UnitPrice, UnitPrices } from './notation.ts'
 import type { OverlayPrice, OverlayPrices, PriceOverlay } from './overlay.ts'
 import { readPeriods } from './period.ts'
 
-/** The most decimals of an amount or a multiplier of an overlay. */
+/** The maximum number of decimals of an amount or a multiplier of an overlay. */
 export const OVERLAY_DECIMALS = 18
 
 /** The prices of an overlay, parsed for arithmetic. */
@@ -31,7 +31,7 @@ export function overlayList(
 ): PriceList {
   const minimums = minimumsOf(model)
   return priceList(prices, {
-    // A provider's minimum comes from the catalogue, so the version must name that catalogue.
+    // The catalogue has a provider's minimum, so the version must name that catalogue.
     version: minimums.size === 0 ? overlay.overlay_id : `${overlay.overlay_id}@${CATALOGUE_VERSION}`,
     minimums,
   })

@@ -98,8 +98,9 @@ export class OverlaySet {
   }
 
   /**
-   * Returns the overlay in force. The model decides first: the name as written, then the catalogue's id, then the
-   * longest prefix of either; for one model, an overlay of the exact service tier comes before one for all tiers.
+   * Returns the overlay in force. The model decides first: the name as written, then the catalogue's id, then
+   * the longest prefix of either; for one model, an overlay of the exact service tier precedes one for all
+   * tiers.
    */
   find(query: OverlayQuery): PriceOverlay | undefined {
     const own = this.byProvider.get(query.provider)
@@ -154,7 +155,7 @@ export function isPrefix(model: string): boolean {
   return model.endsWith('*')
 }
 
-/** Returns a pattern without its `*`; an exact name is returned as it is. */
+/** Returns a pattern without its `*`; returns an exact name unchanged. */
 export function stemOf(model: string): string {
   return isPrefix(model) ? model.slice(0, -1) : model
 }

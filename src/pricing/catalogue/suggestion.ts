@@ -6,8 +6,8 @@ import { comparableModel, modelLine } from './model-line.ts'
 import { modifierNames } from './prices.ts'
 
 /**
- * A cheaper way to make the same request, from the catalogue alone. Price lists have no data about quality, so
- * every suggestion states its assumptions, and a cheaper way of calling the same model comes before another
+ * A cheaper way to make the same request, from the catalogue alone. Price lists have no data about quality,
+ * so every suggestion states its assumptions, and prefers a cheaper way of calling the same model to another
  * model.
  */
 export interface Suggestion {

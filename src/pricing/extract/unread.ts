@@ -1,7 +1,7 @@
 import { isRecord, type Located } from './rules.ts'
 
 /**
- * The rule behind reading responses: every number of a usage object is read, known as redundant, or named in
+ * The rule for reading responses: every number of a usage object is read, known as redundant, or named in
  * a warning. Redundant numbers are totals, parts that a total already contains, times, costs (which are
  * compared and not added), and free services of providers.
  */

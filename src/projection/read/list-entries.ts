@@ -27,7 +27,7 @@ export interface EntriesPage {
   readonly kind: 'done'
   /** Newest first. */
   readonly entries: readonly Entry[]
-  /** The beginning of the next page (its `before_entry`); null if there is none. */
+  /** The beginning of the next page (its `before_entry`); null if this page is the last. */
   readonly next_before_entry: number | null
   readonly ids: LedgerIds
 }

@@ -67,8 +67,8 @@ export async function readPages(db: D1Database, query: PageQuery): Promise<PageR
 }
 
 /**
- * The first flush from which on everything was committed at `at_ms` or later; `before_entry` when there is none below
- * it.
+ * Returns the first flush since which everything was committed at `at_ms` or later; `before_entry` when no flush
+ * below it was.
  */
 export async function flushesSince(
   db: D1Database,

@@ -26,8 +26,8 @@ export function roundingJson(credits: object | null): object {
 }
 
 /**
- * Explains how a table turns a cost or usage into credits. `from_empty` says that tiers count from the beginning of a
- * period, as calculations do.
+ * Explains how a table turns a cost or usage into credits. With `from_empty`, tiers count from the beginning
+ * of a period, as calculations do.
  */
 export function explainCharge(
   table: BurnTableAnswer,

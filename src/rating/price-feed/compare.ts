@@ -42,7 +42,7 @@ export function compareFeed(
   const reasons: string[] = []
   const seen = new Set<string>()
   for (const price of prices) {
-    // A provider that the catalogue does not have comes with a deployment.
+    // Only a deployment can add a provider that the catalogue does not have.
     if (!providers.has(price.provider)) continue
     const key = keyOf(price)
     seen.add(key)

@@ -143,8 +143,8 @@ const REPLACE = `UPDATE price_feeds SET status = 'REPLACED'
 const BACKDATED_MS = 35 * DAY_MS
 
 /**
- * Sets the prices of a feed from now on, in one batch with `others`: 1 row written for each price, 2 if it replaces one.
- * `known` says whether the feed is stored already, as one that waited.
+ * Sets the prices of a feed from now on, in one batch with `others`: 1 row written for each price, 2 if it
+ * replaces one. `known`: the feed is already stored, because it waited for confirmation.
  */
 export async function applyFeed(
   db: D1Database,

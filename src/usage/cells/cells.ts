@@ -143,7 +143,10 @@ export class WeighedCells extends Cells {
   private readonly kinds = new Set<string>()
   private readonly unit_sets = new Set<string>()
   private bytes = 0
-  /** Cells that have changed since they were weighed, and the most bytes that they may have gained. */
+  /**
+   * Cells that have changed since they were weighed, and the maximum number of bytes that they may have
+   * gained.
+   */
   private readonly unweighed = new Set<Cell>()
   private gained = 0
   /**

@@ -28,7 +28,7 @@ export async function listDeadLetters(
   return (await db.prepare(SELECT_PAGE).bind(state, before_id, limit).all<DeadLetter>()).results
 }
 
-/** The most that one call replays. */
+/** The maximum number of messages that one call replays. */
 export const MAX_REPLAYED = 100
 
 // Ordered by the last failure: otherwise, a hundred letters that always fail would block all others.

@@ -147,7 +147,7 @@ const USER_KEYS = `
   WHERE u.ledger_id = ?1 AND u.generation = ?2 AND u.day = days.day AND u.bucket = b.value
   LIMIT ${MAX_ROLLUP_ROWS + 1}`
 
-/** The most keys that one query looks up. */
+/** The maximum number of keys that one query looks up. */
 const MAX_LOOKUPS = 40_000
 
 function usersSource({ user_numbers }: CellQuery, { from_hour, to_hour }: HourRange): Source {

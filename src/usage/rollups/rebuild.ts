@@ -103,7 +103,8 @@ const RETIRE = `
     SELECT 1 FROM rollup_watermarks AS b
     WHERE b.ledger_id = ?1 AND b.generation = ?2 AND b.version = ?3 AND b.rolled_entry >= rollup_watermarks.rolled_entry)`
 
-// The new generation has come at least as far as the one before it, so it is complete up to the same time.
+// The new generation covers at least the same entries as the previous one, so it is complete up to the same
+// time.
 const ACTIVATE = `
   UPDATE rollup_watermarks SET state = 'active', version = version + 1, state_at_ms = ?4, as_of_ms = max(as_of_ms, (
     SELECT coalesce(max(as_of_ms), 0) FROM rollup_watermarks WHERE ledger_id = ?1 AND state = 'retired'))

@@ -154,7 +154,7 @@ export async function readRows(db: D1Database, rows: readonly Newest[]): Promise
   return found
 }
 
-/** Reads by lists of keys, in one batch: each row that comes back names its place in its list as `i`. */
+/** Reads by lists of keys, in one batch: each returned row names its place in its list as `i`. */
 async function readInLists<T extends Pick<Newest, 'position' | 'place'>, Row extends { readonly i: number }>(
   db: D1Database,
   places: readonly T[],

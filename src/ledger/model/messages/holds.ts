@@ -54,7 +54,7 @@ export interface HoldsMessage {
 export interface HoldsAnswer {
   /** Newest first. */
   readonly holds: readonly HoldAnswer[]
-  /** The beginning of the next page; null if there is none. */
+  /** The beginning of the next page; null if this page is the last. */
   readonly next_before_number: number | null
   /** The parts of the ids of holds in D1, and the available credits of their wallet. */
   readonly opened_at_ms: number
