@@ -25,7 +25,9 @@ export interface Answer {
   readonly replayed: boolean
 }
 
-/** Sends a GET, or with a body a POST. Returns any answer, whatever its status; throws if there is none. */
+/**
+ * Sends a GET, or with a body a POST. Returns any answer, whatever its status; throws if no answer arrives.
+ */
 export async function call(
   route: string,
   { key, body }: { readonly key?: string; readonly body?: object },
@@ -53,7 +55,7 @@ function objectIn(text: string, url: string): Readonly<Record<string, unknown>> 
   try {
     value = JSON.parse(text)
   } catch {
-    // Not JSON: the error below says so.
+    // The body is not JSON: the error below reports it.
   }
   if (typeof value === 'object' && value !== null) return { ...value }
   throw new Error(`${url} does not answer like OpenMonetize Edge: ${text.slice(0, 200)}`)

@@ -102,7 +102,10 @@ async function meter(key: string): Promise<Sent> {
     last = { event, answer }
   }
   table(['API', 'model', 'input', 'output', 'provider cost', 'credits', 'balance'], rows, 2)
-  check(right, 'each cost what the price list says, and the balance is what was left each time')
+  check(
+    right,
+    'each event cost the price of the price list, and each balance is the previous one minus that cost',
+  )
   if (!last) throw new Error('there are no examples')
   return last
 }

@@ -32,7 +32,8 @@ const OPTIONS = {
   env: {
     ...process.env,
     WRANGLER_SEND_METRICS: 'false',
-    // The banner looks for a newer wrangler on the network, and the `cf` object of requests comes from Cloudflare.
+    // The banner queries the network for a newer wrangler, and the `cf` object of requests comes from
+    // Cloudflare.
     WRANGLER_HIDE_BANNER: 'true',
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   },

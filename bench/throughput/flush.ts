@@ -17,7 +17,7 @@ export interface FlushReport {
   readonly p99_to_p50: number
 }
 
-/** Runs a busy ledger that flushes beside one that does not, in turns. */
+/** Alternates between a busy ledger that flushes and one that does not. */
 export async function measureFlush(
   load: Load,
   script: string,

@@ -13,7 +13,7 @@ export interface Server {
 
 const LIMIT_CONFIG = path.join(import.meta.dirname, 'limit.toml')
 const TOKEN = 'bench-operator-token'
-/** The most that a balance may hold. */
+/** The maximum balance. */
 const CREDITS = 8_000_000_000
 const NEVER_MS = '3600000'
 

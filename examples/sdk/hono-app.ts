@@ -1,4 +1,7 @@
-/** An app of Hono that lets the wallet decide: credits are held before the model is called, and a 402 says what to do. */
+/**
+ * A Hono app that lets the wallet decide: it holds credits before it calls the model, and a 402 tells the
+ * user what to do.
+ */
 
 import { GoogleGenAI } from '@google/genai'
 import { InsufficientCreditsError, OpenMonetize } from '@openmonetize/edge'

@@ -29,7 +29,10 @@ const flash4 = { input_tokens: '0.14', cache_read_tokens: '0.0028', output_token
 const PEAK_BILLING = '2026-08-16T16:00'
 const V4_1_FLASH = '2026-09-09T16:00'
 
-/** The aliases of V3 and R1: night discounts until September 2025, V3.2 until V4 came, then V4 Flash until their end. */
+/**
+ * The aliases of V3 and R1: night discounts until September 2025, V3.2 until the release of V4, then V4 Flash
+ * until their end.
+ */
 const formerAlias = (
   day: Readonly<Record<string, string>>,
   night: Readonly<Record<string, string>>,

@@ -1,6 +1,6 @@
 /** The form of the hand-kept overlay: see `overlay.ts`. */
 
-/** Multiplies prices: `factor` is a decimal or a fraction, of token prices unless `families` says otherwise. */
+/** Multiplies prices: `factor` is a decimal or a fraction, of token prices unless `families` names others. */
 export interface Modifier {
   readonly names: readonly string[]
   readonly factor: string

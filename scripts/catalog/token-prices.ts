@@ -79,8 +79,8 @@ function convertPrices(prices: ModelPrice): Prices {
 }
 
 /**
- * The package means "above `start`". Where a provider says "from 200,000 on" it therefore writes 199,999,
- * which is turned back into what the provider says.
+ * The package means "above `start`". Where a provider writes "from 200,000 on", the package therefore has
+ * 199,999; this code restores the provider's number.
  */
 function tiered(price: {
   readonly base: number

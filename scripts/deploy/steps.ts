@@ -31,10 +31,10 @@ export interface Request {
 }
 
 /**
- * Checks, builds, migrates D1, deploys, and sends a smoke test, in this order; stops at the first that fails. D1 comes
- * before the Worker, since the Worker that runs meanwhile works with both schemas and the new one only with the new
- * (docs/deploy.md, "Rolling back"). A dry run reaches no network: it builds, and lists what is still to be done.
- * Returns the exit status.
+ * Checks, builds, migrates D1, deploys, and sends a smoke test, in this order; stops at the first that fails.
+ * D1 is migrated before the Worker is deployed, since the old Worker works with both schemas and the new
+ * Worker only with the new schema (docs/deploy.md, "Rolling back"). A dry run reaches no network: it builds,
+ * and lists what is still to be done. Returns the exit status.
  */
 export async function deploy(request: Request, checked: Checked, world: World): Promise<number> {
   const { environment, dry_run } = request

@@ -215,7 +215,7 @@ class Queue:
                     self._changed.wait(self._interval)
             try:
                 self._drain()
-            except Exception as error:  # The thread goes on, whatever a store or a callback raises.
+            except Exception as error:  # The thread continues after any exception of a store or a callback.
                 self._report(OpenMonetizeError("store_failed", str(error)), None)
             with self._changed:
                 if self._closed and (not self._waiting or self.failure is not None):

@@ -29,7 +29,7 @@ async function pendingCustomer(): Promise<string> {
 }
 
 describe('the list of customers', () => {
-  it('is newest first, page by page, each customer as it is', async () => {
+  it('is newest first, page by page, each customer in its current state', async () => {
     const customers = [
       await createCustomer(),
       await createCustomer({ tier: 'GROWTH' }),

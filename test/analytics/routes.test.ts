@@ -95,7 +95,7 @@ describe('usage and costs', () => {
     ])
   })
 
-  it('are grouped by windows of time, which begin where they say', async () => {
+  it('are grouped by windows of time, which begin at their stated start', async () => {
     const days = objects((await usage(key, '?group_by=day')).data)
     expect(days).toMatchObject([{ events: 2 }, { events: 2 }])
     expect(days.map(({ group }) => Object(group).day)).toEqual(

@@ -57,7 +57,7 @@ describe("a customer's price", () => {
     expect(found).toHaveLength(2)
   })
 
-  it('leaves as many records as prices when many come at once', async () => {
+  it('leaves one record for each price when many are written at once', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const answers = await Promise.all(
       Array.from({ length: 8 }, () =>

@@ -195,7 +195,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.constant({ do: 'power cut' as const }),
 )
 
-/** Sends a change and says whether it was accepted now: refusals and replays change nothing. */
+/** Sends a change and returns whether it was accepted now: refusals and replays change nothing. */
 async function isAccepted(
   ledger: TestLedger,
   { do: what, amount }: Command & { amount: number },

@@ -111,7 +111,7 @@ describe('GET /v1/admin/audit', () => {
     ['?cursor=c1', '/cursor'],
     ["?cursor=aud_' OR 1=1 --", '/cursor'],
     ['?user=zoe', '/user'],
-  ])('refuses %s and says what is wrong', async (query, path) => {
+  ])('refuses %s and names the fault', async (query, path) => {
     await expectInvalid(await api(`/v1/admin/audit${query}`, { key: OPERATOR_TOKEN }), path)
   })
 

@@ -70,7 +70,7 @@ describe('a table rates the very next event', () => {
 })
 
 describe('a table edited at noon', () => {
-  it('leaves the morning’s events as they were, whenever they arrive', async () => {
+  it('does not change the morning’s events, whenever they arrive', async () => {
     const { api_key } = await createCustomer()
     const { id } = await saved(api_key, { rules: [flat(3)], effective_from: fromNow(-3 * HOUR_MS) })
     const morning = { ...GPT_4O, timestamp: fromNow(-HOUR_MS) }
@@ -100,7 +100,7 @@ describe('a table edited at noon', () => {
     expect(await burned(api_key, { ...GPT_4O, timestamp: fromNow(120_000) })).toBe(4)
   })
 
-  it('ends with its effective_to, and a version before it does not come back', async () => {
+  it('ends with its effective_to, and an earlier version does not apply again', async () => {
     const { api_key } = await createCustomer()
     const { id } = await saved(api_key, { rules: [flat(3)] })
     await edited(api_key, id, { rules: [flat(4)], effective_to: fromNow(60_000) })
@@ -288,7 +288,7 @@ describe('test mode', () => {
     expect(await balanceOf(test)).toBe(100 - 2 - 3 - 1)
   })
 
-  it('ignores a snapshot that comes late', async () => {
+  it('ignores a snapshot that arrives late', async () => {
     const { api_key, customer_id } = await createCustomer()
     const test = ledgerOf(customer_id, 'test').stub
     const live = ledgerOf(customer_id).stub

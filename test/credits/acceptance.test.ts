@@ -124,7 +124,7 @@ describe('across a lot’s expiry', () => {
     ])
   })
 
-  it('a refund of a burn also returns them expired, the last lot taken first', async () => {
+  it('a refund of a burn also returns expired credits, the last lot taken first', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 10, expires_at: MIDNIGHT })
     await granted(key, { user_id: 'u', amount: 10 })
@@ -141,7 +141,7 @@ describe('across a lot’s expiry', () => {
     })
   })
 
-  it('a void while a hold still keeps the expired lot open comes back expired', async () => {
+  it('a void while a hold still keeps the expired lot open returns expired credits', async () => {
     const key = await newKey()
     await granted(key, { user_id: 'u', amount: 100, expires_at: MIDNIGHT })
     const { id } = await ingested(key, EVENT)
@@ -354,7 +354,7 @@ describe('an overdraft', () => {
     expect((await overdraft(key, 0)).status).toBe(200)
   })
 
-  it('that a hold has reserved is not used when credits have come in before the capture', async () => {
+  it('that a hold has reserved is not used when credits were granted before the capture', async () => {
     const key = await newKey()
     await overdraft(key, 20)
     const id = await held(key, 20)

@@ -55,7 +55,7 @@ describe('a lot whose time has come', () => {
     expect(await listed(api_key, '/v1/credits/transactions', '?user_id=zoe&type=EXPIRATION')).toHaveLength(1)
   })
 
-  it('pays no event that comes after it', async () => {
+  it('pays no later event', async () => {
     const { api_key } = await createCustomer()
     await granted(api_key, { user_id: 'zoe', amount: 20, expires_at: inMs(HOUR_MS) })
     await granted(api_key, { user_id: 'zoe', amount: 14, expires_at: inMs(2 * HOUR_MS) })

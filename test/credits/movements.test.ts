@@ -88,7 +88,7 @@ describe('refund', () => {
     const transaction_id = String(id).replace('evt_', 'txn_')
     await ok(key, '/v1/credits/refund', { transaction_id, amount: 7 })
     const { data } = await jsonOf(await api('/v1/credits/lots?user_id=u', { key }))
-    // 10 came out of the first lot and 5 out of the second. They return in the reverse order.
+    // The burn took 10 from the first lot and 5 from the second. They return in the reverse order.
     expect(data).toMatchObject([
       { priority: 1, remaining: 2 },
       { priority: 2, remaining: 10 },

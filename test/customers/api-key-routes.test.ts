@@ -112,7 +112,7 @@ describe('making a key', () => {
     await expectRefused(await api('/v1/api-keys', { key: api_key, method: 'POST' }), 400, 'invalid_json')
   })
 
-  it('ends at the limit, exactly, however many come at once; a deleted key makes room', async () => {
+  it('ends exactly at the limit, however many requests are concurrent; a deleted key makes room', async () => {
     const { api_key, customer_id } = await createCustomer()
     const keys = await Promise.all(Array.from({ length: MAX_KEYS - 4 }, () => createKey(customer_id)))
     const responses = await Promise.all(Array.from({ length: 8 }, () => postKey(api_key, { name: 'x' })))

@@ -17,7 +17,7 @@ describe.each([undefined, ...ENVIRONMENTS])('the limits of the section %s', (env
     expect(bindings).toContain(`ratelimit:SHIELD_${tier}:${3 * allowed(tier)}/60s`)
   })
 
-  it('look more keys up than any tier has requests, and answer strangers as the contract says', () => {
+  it('look up more keys than any tier has requests, and answer requests without a key as the contract states', () => {
     expect(bindings).toContain(`ratelimit:LOOKUP_SHIELD:${3 * Math.max(...TIERS.map(allowed))}/60s`)
     expect(bindings).toContain('ratelimit:IP_LIMIT:100/60s')
   })

@@ -4,7 +4,7 @@ import { api, jsonOf, textField } from '../support/api.ts'
 /**
  * Runs the curl lines of a guide against the API, in their order, each with the status and the part of the
  * answer that the comment below it promises. A line such as `HOLD=... # the hold_id of that answer` is
- * executed as its comment says.
+ * executed as its comment tells.
  */
 export async function runCurlLines(
   page: string,

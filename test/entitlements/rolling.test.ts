@@ -35,7 +35,7 @@ async function statuses(count: number, event: object = GPT_4O): Promise<Record<n
 }
 
 describe('a rolling limit', () => {
-  it('frees what was used an hour ago, and says when', async () => {
+  it('frees what was used an hour ago, and states the time', async () => {
     const id = await entitled(key, { ...HOUR, limit_value: 3 })
     expect(await read(key, `/v1/entitlements/${id}`)).toMatchObject({
       period: 'ROLLING',

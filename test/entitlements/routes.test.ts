@@ -33,7 +33,7 @@ describe('an entitlement', () => {
     metadata: { plan: 'pro' },
   }
 
-  it('is returned as it was created, with defaults for omitted fields', async () => {
+  it('is returned with its created fields, and defaults for omitted ones', async () => {
     const response = await postEntitlement(key, FULL)
     expect(response.status).toBe(201)
     const text = await response.clone().text()

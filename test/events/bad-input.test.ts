@@ -253,7 +253,7 @@ describe('a body', () => {
     await expectRefused(response, 400, code)
   })
 
-  it('of 5 MB is a 413, whatever its length says', async () => {
+  it('of 5 MB gets a 413, whatever its content-length', async () => {
     const body = withRaw('metadata', `{"text":"${'x'.repeat(5_000_000)}"}`)
     await expectRefused(await expectNothingMoved(key, () => ingest(key, body)), 413, 'body_too_large')
   })
@@ -269,7 +269,7 @@ describe('a body', () => {
     await expectRefused(response, 415, 'unsupported_media_type')
   })
 
-  it('may say its charset', async () => {
+  it('may name its charset', async () => {
     expect((await ingest(key, GPT_4O, { 'Content-Type': 'application/json; charset=utf-8' })).status).toBe(
       200,
     )

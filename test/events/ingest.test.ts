@@ -252,7 +252,7 @@ describe('the time of an event', () => {
     ['with an offset behind UTC', () => inMs(-8 * 60 * MINUTE_MS).replace('Z', '-08:00')],
     ['in lower case', () => inMs(0).toLowerCase()],
   ]
-  it.each(accepted)('may be %s, and comes back in UTC', async (_, timestamp) => {
+  it.each(accepted)('may be %s, and is returned in UTC', async (_, timestamp) => {
     const sent = timestamp()
     const answer = await ingested(customer.api_key, { ...GPT_4O, timestamp: sent })
     expect(answer.timestamp).toBe(new Date(sent).toISOString())

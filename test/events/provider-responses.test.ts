@@ -141,7 +141,7 @@ describe('a raw response', () => {
     ['default', 'GOOGLE', geminiGenerateContent, 24.2],
   ]
   it.each(apis)(
-    'is read as %s of %s when the event says so',
+    'is read as %s of %s when the event names them',
     async (provider_api, provider, response, credits) => {
       expect(await ingested(key, eventOf(provider, response, { provider_api }))).toMatchObject({
         credits_burned: credits,

@@ -82,7 +82,7 @@ describe('the monthly quota', () => {
     expect(objects(results)[7]).toMatchObject({ error: { code: 'invalid_request' } })
   })
 
-  it('is exact when batches and single events come at once', async () => {
+  it('is exact when batches and single events arrive at once', async () => {
     const { api_key, ledger } = await customerWithQuota(50)
     const answers = await Promise.all([
       ...Array.from({ length: 9 }, () => ingest(api_key, batch(7))),

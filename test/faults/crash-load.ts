@@ -185,7 +185,7 @@ export class Client {
     }
   }
 
-  /** The body of the answer; throws when there is none. */
+  /** The body of the answer; throws when the request gets no answer. */
   async send({ route, body, key }: Sent): Promise<string> {
     const { status, text } = await this.call('POST', route, body, key)
     if (status >= 300) throw new Error(`${route} answered ${status}: ${text}`)

@@ -122,7 +122,7 @@ describe('the numbers of a ledger', () => {
 })
 
 describe('the disk refuses a transaction', () => {
-  it('and the request fails, the tables are as they were, and the next request works', async () => {
+  it('and the request fails, the tables do not change, and the next request works', async () => {
     const ledger = await freshLedger(CREDITS)
     const before = await dump(ledger)
     await failNextTransaction(ledger)

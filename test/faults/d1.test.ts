@@ -81,7 +81,7 @@ describe.each([
   )
 
   it.each(['before its effect', 'after its effect'] as const)(
-    '%s, and more comes in before the next flush: nothing is written twice',
+    '%s, and more events arrive before the next flush: nothing is written twice',
     async (effect) => {
       const ledger = await busyLedger()
       await withD1(ledger, d1FailingAt(statement, effect), () => runAlarm(ledger))
@@ -106,7 +106,7 @@ describe.each([
 })
 
 describe('while D1 is down', () => {
-  it('the alarm never throws, says what is wrong, and is armed again each time', async () => {
+  it('the alarm never throws, logs the fault, and is armed again each time', async () => {
     const ledger = await busyLedger()
     await withD1(ledger, brokenD1(), async () => {
       for (let failures = 1; failures <= 12; failures++) {
@@ -237,7 +237,7 @@ describe('an alarm that the platform delivers twice', () => {
     await expectComplete(ledger)
   })
 
-  it('while events come in writes every page once', async () => {
+  it('while events arrive writes every page once', async () => {
     const ledger = await busyLedger()
     for (let round = 0; round < 5; round++) {
       await Promise.all([use(ledger, 3), runAlarm(ledger), use(ledger, 2), runAlarm(ledger)])

@@ -151,7 +151,7 @@ async function pageSums(ledger: TestLedger): Promise<Record<string, bigint>> {
 }
 
 describe('nothing breaks', () => {
-  it('and pages, cursor, messages and rollups say the same, with paid revenue in them', async () => {
+  it('and pages, cursor, messages and rollups agree, paid revenue included', async () => {
     const world = await World.begin()
     await world.alarm()
     await world.expectWhole()
@@ -179,7 +179,7 @@ describe('D1 loses the connection for one statement', () => {
 })
 
 describe('D1 is down for ten minutes', () => {
-  it('under load: everything is accepted, the alarm comes back later and later, and then all of it is there', async () => {
+  it('under load: everything is accepted, the alarm waits longer each time, and finally everything is flushed', async () => {
     const world = await World.begin()
     await configure(world.ledger, { flush_delay_ms: 5_000 })
     vi.useFakeTimers({ toFake: ['Date'] })
@@ -435,7 +435,7 @@ describe('D1 is restored from an older backup', () => {
     await whole(world)
   })
 
-  it('and the journal no longer has the lost rows: nothing is written over the gap, and the log says why', async () => {
+  it('and the journal no longer has the lost rows: nothing is written over the gap, and the log states why', async () => {
     const world = await restored()
     await runInDurableObject(world.ledger.stub, (_, { storage }) => {
       storage.sql.exec('DELETE FROM journal WHERE row_id <= 4')

@@ -106,7 +106,7 @@ describe('a ledger whose database has grown to its bound', () => {
     })
   })
 
-  it('goes on by itself when D1 is back and its old rows are freed, and has lost nothing', async () => {
+  it('continues by itself when D1 works again and its old rows are freed, and has lost nothing', async () => {
     const { accepted } = await withD1(ledger, brokenD1(), fill)
     vi.useFakeTimers({ toFake: ['Date'] })
     vi.setSystemTime(Date.now() + 8 * DAY_MS)

@@ -98,7 +98,7 @@ it('days are compared even if the rollups have changed since the books were read
 
 it('ledgers that do not answer keep no other from being checked', async () => {
   const ledger = await usedLedger()
-  // There are more ledgers than one call checks. They come first in every order, and none of them was ever
+  // There are more ledgers than one call checks. They are first in every order, and none of them was ever
   // opened.
   const ghosts = Array.from({ length: 45 }, (_, i) => `0-${unique('ghost')}-${i}`)
   const insert = env.DB.prepare(

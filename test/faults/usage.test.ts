@@ -44,7 +44,7 @@ async function use(ledger: TestLedger, events: number, salt = 0): Promise<void> 
   await runAlarm(ledger)
 }
 
-/** A ledger that was flushed this often, each time with ten events. */
+/** A ledger that was flushed `flushes` times, each time with ten events. */
 async function flushed(flushes: number): Promise<Busy> {
   const ledger = await freshLedger(1_000_000_000)
   const sent = await captureUsage(ledger)
@@ -135,7 +135,7 @@ describe('a consumer that dies half way', () => {
   ])
 
   it.each(cases)(
-    'at D1 batch $step, $effect: its messages come back and count once',
+    'at D1 batch $step, $effect: its messages are delivered again and count once',
     async ({ step, effect }) => {
       const { ledger, sent } = await flushed(3)
       await deliver(sent.slice(0, 1))

@@ -83,7 +83,7 @@ describe('the attempts of a call', () => {
     expect(places(fallback, endings)).toEqual(expected)
   })
 
-  it('end with an ambiguous one where the route says so', () => {
+  it('end with an ambiguous failure where the route asks for it', () => {
     const careful: Fallback = { targets: [BACKUP, OWN], on_ambiguous: 'stop' }
     for (const ending of [LOST, LATE, status(504)])
       expect(places(careful, [ending, status(200)])).toEqual([0])

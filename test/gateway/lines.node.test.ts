@@ -37,7 +37,7 @@ describe.each([
   const before = [...words, STOP].map((line) => line + end).join('')
   const text = `: a comment${end}${before}${REPORT}${end}data: [DONE]${end}`
 
-  it('pass as they are, in any pieces, and are all read', () => {
+  it('pass unchanged, in pieces of any size, and are all read', () => {
     fc.assert(
       fc.property(pieces(text), (chunks) => {
         const reading = readingOf('chat')

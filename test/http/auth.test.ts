@@ -87,7 +87,7 @@ describe('a request that is refused', () => {
     }
   })
 
-  it('has two different keys: 401 that says so', async () => {
+  it('has two different keys: 401 that names the contradiction', async () => {
     const { api_key } = await createCustomer()
     const headers = { Authorization: `Bearer ${api_key}`, 'X-API-Key': mintApiKey('live').api_key }
     const body = await expectProblem(await probe('/v1/read', { headers }), 401, 'invalid_api_key')

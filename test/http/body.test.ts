@@ -133,7 +133,7 @@ describe('a compressed body', () => {
     await expectProblem(await post(bomb, { ...json, 'Content-Encoding': 'gzip' }), 413, 'body_too_large')
   })
 
-  it('is refused when it is not what its encoding says, or is cut off', async () => {
+  it('is refused when it does not match its encoding, or is cut off', async () => {
     const cut = gzipSync(text).subarray(0, 20)
     for (const bytes of [new TextEncoder().encode(text), cut]) {
       const response = await post(bytes, { ...json, 'Content-Encoding': 'gzip' })

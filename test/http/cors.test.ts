@@ -62,7 +62,7 @@ describe('CORS', () => {
       expect(exposed).toContain(name)
   })
 
-  it('lets a listed origin read answers and errors alike, and says that answers differ by origin', async () => {
+  it('lets a listed origin read answers and errors alike, and declares that answers differ by origin', async () => {
     for (const path of ['/health', '/v1/credits/balance', '/nowhere']) {
       const response = await deployed(LISTED, path, { headers: { Origin: 'http://localhost:3000' } })
       expect(response.headers.get('Access-Control-Allow-Origin')).toBe('http://localhost:3000')

@@ -4,7 +4,7 @@ import { api, jsonOf } from '../support/api.ts'
 import { createCustomer } from '../support/customers.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** Numbers in JSON are read as they were sent: exactly, or refused, never rounded. */
+/** Numbers in JSON are read exactly or refused, never rounded. */
 
 it.each([
   '0.1',
@@ -36,7 +36,7 @@ it('rounds the floats of a provider response, which are no amounts', () => {
 })
 
 describe('an amount', () => {
-  it('with more decimals than it may have is refused as a number, as it is as a string', async () => {
+  it('with too many decimals is refused as a number and as a string', async () => {
     const { api_key } = await createCustomer()
     for (const amount of ['1.00000000000000000009', '"1.00000000000000000009"', '1.0000001']) {
       const response = await api('/v1/credits/grant', { key: api_key, body: `{"amount":${amount}}` })
@@ -55,7 +55,7 @@ describe('an amount', () => {
 })
 
 describe('metadata', () => {
-  it.each(['9007199254740993', '1e400', '1.0'])('with the number %s is kept as it came', async (source) => {
+  it.each(['9007199254740993', '1e400', '1.0'])('with the number %s is kept unchanged', async (source) => {
     const { api_key } = await createCustomer()
     const body = `{"user_id":"w","amount":1,"metadata":{"id":${source}}}`
     expect((await api('/v1/credits/grant', { key: api_key, body })).status).toBe(201)

@@ -176,7 +176,7 @@ describe('a header', () => {
     expect(response.headers.get('X-Request-Id')).toMatch(/^req_/)
   })
 
-  it('that says how to encode the answer or to override the method is not followed', async () => {
+  it('that asks for an encoding of the answer or overrides the method is not followed', async () => {
     const { api_key } = await createCustomer()
     const headers = { 'X-HTTP-Method-Override': 'DELETE', 'Accept-Encoding': 'x', Accept: 'text/html' }
     const response = await api('/v1/credits/balance', { key: api_key, headers })

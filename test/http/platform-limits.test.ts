@@ -14,7 +14,7 @@ import { createKey } from '../support/keys.ts'
 import { rateHeaders } from '../support/limits.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** A limiter that admits each key this often. One test at the end covers the platform's own limiter. */
+/** A limiter that admits each key `limit` times. One test at the end covers the platform's own limiter. */
 class Limiter implements RateLimit {
   readonly keys: string[] = []
   private readonly allowed: number
@@ -79,19 +79,22 @@ describe('without a valid key', () => {
     ['a broken registration', '/v1/customers/register', () => ({ body: {} }), 400],
   ]
 
-  it.each(strangers)('%s is answered so often, and then 429', async (_, path, options, status) => {
-    const limits = { IP_LIMIT: new Limiter(2) }
-    expect((await deployed(limits, path, from(ADDRESS, options()))).status).toBe(status)
-    expect((await deployed(limits, path, from(ADDRESS, options()))).status).toBe(status)
-    const refused = await deployed(limits, path, from(ADDRESS, options()))
-    expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
-    await expectProblem(refused, 429, 'rate_limited')
-    // Each request counts once, however many lookups it needs.
-    expect(limits.IP_LIMIT.keys).toEqual([ADDRESS, ADDRESS, ADDRESS])
-    expect((await deployed(limits, path, from('203.0.113.8', options()))).status).toBe(status)
-  })
+  it.each(strangers)(
+    '%s is answered up to the limit, and then gets 429',
+    async (_, path, options, status) => {
+      const limits = { IP_LIMIT: new Limiter(2) }
+      expect((await deployed(limits, path, from(ADDRESS, options()))).status).toBe(status)
+      expect((await deployed(limits, path, from(ADDRESS, options()))).status).toBe(status)
+      const refused = await deployed(limits, path, from(ADDRESS, options()))
+      expect(rateHeaders(refused)).toEqual({ policy: null, rate: null, retry_after: '60' })
+      await expectProblem(refused, 429, 'rate_limited')
+      // Each request counts once, however many lookups it needs.
+      expect(limits.IP_LIMIT.keys).toEqual([ADDRESS, ADDRESS, ADDRESS])
+      expect((await deployed(limits, path, from('203.0.113.8', options()))).status).toBe(status)
+    },
+  )
 
-  it('a key that was deleted and one that has expired are none either', async () => {
+  it('a deleted key and an expired key are no valid keys either', async () => {
     const { customer_id } = await createCustomer()
     const expired = await createKey(customer_id, { expires_at_ms: 1 })
     const limits = { IP_LIMIT: new Limiter(1) }

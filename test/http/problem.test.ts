@@ -44,7 +44,7 @@ describe('a problem document', () => {
     ])
   })
 
-  it('says of a missing field that it is required', async () => {
+  it('states that a missing field is required', async () => {
     const body = await jsonOf(await probeJson({}, '/needs-body'))
     expect(body.errors).toEqual([{ path: '/feature_id', message: 'required' }])
   })
@@ -56,7 +56,7 @@ describe('a problem document', () => {
     expect(body.detail).toContain('(and 4999 more)')
   })
 
-  it('says that a body is not an object', async () => {
+  it('states that a body is not an object', async () => {
     for (const text of ['null', '[]', '1', '"text"']) {
       const response = await probeJson(text)
       expect(response.status).toBe(400)

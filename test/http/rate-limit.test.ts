@@ -39,7 +39,7 @@ async function passed(requests: number, send: (index: number) => Promise<Respons
 }
 
 describe('the requests of a customer in a minute', () => {
-  it('are exactly as many as its tier has, however they come at once', async () => {
+  it('are limited exactly to those of its tier, however many are concurrent', async () => {
     const { api_key } = await starter()
     const sends = [
       () => balance(api_key),

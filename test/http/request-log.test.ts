@@ -77,7 +77,7 @@ describe('the line of a request', () => {
 })
 
 describe('the requests that are logged', () => {
-  it('are none where nothing is sampled, unless they fail or are slow', async () => {
+  it('are absent where nothing is sampled, except for failed and slow requests', async () => {
     const { api_key } = await createCustomer()
     output.clear()
     await deployed(NOTHING, '/v1/customers/me', { key: api_key })

@@ -3,9 +3,9 @@ import { insertLot, type Lot, takeFromLots } from '../../src/ledger/model/lots.t
 import { MAX_MICRO_CREDITS, microCredits } from '../../src/pricing/money.ts'
 
 /**
- * Burn order, worked by hand: priority (lower first), then expiry (earlier first, never last), then promo before paid,
- * then the older. A lot is written `amount [p priority] [x expiry] [paid]`; lots are numbered in the order in which
- * they came. What is taken or left is written `lot:amount`.
+ * Burn order, worked by hand: priority (lower first), then expiry (earlier first, never last), then promo
+ * before paid, then the older. A lot is written `amount [p priority] [x expiry] [paid]`; lots are numbered in
+ * the order of creation. What is taken or left is written `lot:amount`.
  */
 interface Case {
   readonly name: string
@@ -88,7 +88,7 @@ describe('a burn takes', () => {
     expect(wallet.map((lot) => `${lot.number}:${lot.left}`).join(' ')).toBe(left)
   })
 
-  it('in the same order, whatever order the lots came in', () => {
+  it('in the same order, whatever the order of creation', () => {
     const lots = ['1 p60', '1 x200 paid', '1 x200', '1', '1 paid'].map(readLot)
     for (let turn = 0; turn < lots.length; turn++) {
       const turned = [...lots.slice(turn), ...lots.slice(0, turn)]

@@ -149,7 +149,7 @@ describe('the charge of a call', () => {
     expect(await settle(ledger, await opened(ledger), use(250_000), true)).toMatchObject({ credits: 100_000 })
   })
 
-  it('takes what the wallet has if that is less, and says what is missing', async () => {
+  it('takes the whole balance if it is less, and returns the missing amount', async () => {
     const ledger = await freshLedger(150_000)
     expect(await settle(ledger, await opened(ledger), use(250_000))).toMatchObject({
       credits: 150_000,

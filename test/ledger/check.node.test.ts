@@ -124,7 +124,7 @@ describe('the limit of a check', () => {
     expect(checkOf(ledger, NOON, eventItem(1)).limit).toMatchObject({ used: '3', remaining: '0' })
   })
 
-  it('is null where there is none', () => {
+  it('is null where no limit applies', () => {
     expect(
       checkOf(ledgerWith(9, entitlement(CUSTOMER, rules({ period: 'DAILY' }))), NOON, eventItem(1)).limit,
     ).toBeNull()
@@ -143,7 +143,7 @@ describe('a check without an action', () => {
     expect(checkWithout(ledger, NOON)).toMatchObject({ allowed: false, reason: 'limit_reached' })
   })
 
-  it('does not ask for credits, and says when there are none', () => {
+  it('does not ask for credits, and reports when none are available', () => {
     expect(checkWithout(ledgerWith(0), NOON)).toMatchObject({ allowed: true, reason: 'low_credits' })
     expect(checkWithout(ledgerWith(1), NOON)).toMatchObject({ allowed: true, reason: null })
   })

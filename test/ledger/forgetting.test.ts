@@ -215,7 +215,7 @@ describe('the journal', () => {
     }
   })
 
-  it('that was freed leaves the numbers of entries, lots and wallets as they were, over a restart too', async () => {
+  it('that was freed keeps the numbers of entries, lots and wallets, also over a restart', async () => {
     const ledger = await freshLedger(CREDITS)
     await ask(ledger.stub, 'credit', grant(10, { owner: { kind: 'user', id: 'ann' } }))
     await burn(ledger, 'a')

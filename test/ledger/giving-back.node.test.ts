@@ -8,7 +8,7 @@ import { DAY_MS } from '../../src/time/durations.ts'
 import { CONTEXT, MemoryLedger } from '../support/memory-ledger.ts'
 import { eventItem, grant } from '../support/messages.ts'
 
-/** Credits that come back to a lot as they would be if they had never left it. */
+/** Returned credits have the same state as if they had never left their lot. */
 
 const START = Date.UTC(2027, 0, 31, 12)
 const FEBRUARY = Date.UTC(2027, 1, 28, 12)
@@ -38,7 +38,7 @@ function hold(ledger: MemoryLedger, at_ms: number, request: HoldRequest) {
 }
 
 describe('a void', () => {
-  it('of a burn from a lot that has expired repays no overdraft: the credits come back expired', () => {
+  it('of a burn from a lot that has expired repays no overdraft: the credits return expired', () => {
     const ledger = new MemoryLedger()
     ledger.credit(START, grant(100, { expires_at_ms: START + 3_000 }))
     const past = burn(ledger, START + 1, 100)

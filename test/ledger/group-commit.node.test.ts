@@ -36,7 +36,7 @@ function marks(ledger: MemoryLedger): (string | undefined)[] {
 }
 
 describe('requests that arrive together', () => {
-  it('share one commit, in the order in which they came, and are answered after it', async () => {
+  it('share one commit, in the order of their arrival, and are answered after it', async () => {
     const { group, log, ledger } = groupWith()
     const answers = ['a', 'b', 'c'].map(async (name) => log.push(await group.submit(1, mark(name))))
     await Promise.all(answers)
@@ -51,7 +51,7 @@ describe('requests that arrive together', () => {
     expect(await Promise.all([first, second])).toEqual([2, 2])
   })
 
-  it('are not joined by one that comes after the commit', async () => {
+  it('are not joined by a request that arrives after the commit', async () => {
     const { group, log } = groupWith()
     const later = group.submit(1, mark('a')).then(() => group.submit(1, mark('b')))
     await later

@@ -158,7 +158,7 @@ describe('a HARD limit', () => {
     expect(ledger.burn(Date.UTC(2099, 0, 1), eventItem(1))).toMatchObject({ refusal: { resets_at_ms: null } })
   })
 
-  it('counts by arrival, whenever an event says that it happened', () => {
+  it('counts by arrival, whatever the time of the event', () => {
     const ledger = richLedger(entitlement(CUSTOMER, hardEvents(1)))
     expect(burnCode(ledger, NOON, 1, { timestamp_ms: NOON - 30 * 86_400_000 })).toBe('done')
     expect(burnCode(ledger, NOON, 1)).toBe('limit_reached')
@@ -444,7 +444,7 @@ describe('a hold', () => {
     expect(opened.reserves?.filter(([counter]) => counter === row.counter)).toEqual([])
   })
 
-  it('goes on reserving in the next window, so that a HARD limit of 100 lets 100 pass', () => {
+  it('continues to reserve in the next window, so that a HARD limit of 100 lets 100 pass', () => {
     const row = entitlement(CUSTOMER, LIMITED)
     const ledger = richLedger(row)
     const opened = held(ledger, 60)

@@ -72,7 +72,7 @@ async function redeploy(ledger: TestLedger): Promise<void> {
 }
 
 describe('an object of version 2', () => {
-  it('keeps its journal, its balance and every key, and goes on', async () => {
+  it('keeps its journal, its balance and every key, and accepts new events', async () => {
     const ledger = await freshLedger(CREDITS)
     const one = single(eventItem(5, { key: 'one' }))
     const many = batch([eventItem(1, { key: 'a' }), eventItem(2), eventItem(3, { key: 'ключ' })], {

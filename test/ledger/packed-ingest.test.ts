@@ -45,7 +45,7 @@ function ledgersOf(count: number, results: string[]): typeof env.LEDGER {
   })
 }
 
-/** Objects as they were before they had the method `ingest`: the runtime throws its own error. */
+/** Objects of a version without the method `ingest`: the runtime throws its own error. */
 function ledgersWithoutIngest(called: string[]): typeof env.LEDGER {
   return ledgersWhere(async (stub, method, args) => {
     called.push(String(method))

@@ -306,7 +306,7 @@ describe('a page', () => {
     expect(body).not.toContain('k \\"1\\"')
   })
 
-  it('gives back every entry with the names as they are now, without owner and key', () => {
+  it('returns every entry with the current names, without owner and key', () => {
     const { idempotency: _key, owner: _owner, ...burn } = WHOLE_BURN
     const { owner: _customer, ...purchase } = WHOLE_PURCHASE
     expect(parsePage(FORMAT, body).entries(nameOf)).toStrictEqual([purchase, burn, CAPTURE, VOID])

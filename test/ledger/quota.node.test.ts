@@ -33,7 +33,7 @@ function burn(
 const EXCEEDED = { code: 'quota_exceeded', limit: MONTHLY, resets_at_ms: DECEMBER }
 
 describe('the monthly quota', () => {
-  it('accepts exactly so many events, and returns when it resets', () => {
+  it('accepts exactly its number of events, and returns the time of the reset', () => {
     const ledger = ledgerWithCredits()
     const outcomes = Array.from({ length: 5 }, (_, index) => burn(ledger, NOVEMBER + index))
     expect(outcomes).toEqual(['done', 'done', 'done', EXCEEDED, EXCEEDED])

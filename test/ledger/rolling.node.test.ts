@@ -112,7 +112,7 @@ describe.each(LENGTHS)('a rolling window of %j', (rolling) => {
     return Math.floor(at_ms / part_ms) * part_ms + part_ms + length_ms
   }
 
-  it('frees some room exactly when it says so', () => {
+  it('frees units exactly at the stated time', () => {
     const ledger = ledgerWith(rollingLimit(100, rolling))
     burn(ledger, START, 60)
     burn(ledger, START + 20 * part_ms, 40)

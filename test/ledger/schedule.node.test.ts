@@ -46,7 +46,7 @@ describe('the retry delay', () => {
 })
 
 describe('the earliest of some times', () => {
-  it('is none of none, and the time 0 is a time', () => {
+  it('has no first time without items, and accepts the time 0', () => {
     expect(earliest([])).toBeNull()
     expect(earliest([null, null])).toBeNull()
     expect(earliest([null, 3, 0, 2])).toBe(0)

@@ -56,7 +56,7 @@ describe('the tables of a ledger object', () => {
     await inStorage(ledger, (storage) => migrate(storage, versions))
   })
 
-  it('stay as they were when a migration fails', async () => {
+  it('do not change when a migration fails', async () => {
     const ledger = await freshLedger(1000)
     const before = await inStorage(ledger, tablesOf)
     await inStorage(ledger, (storage) => {

@@ -38,7 +38,7 @@ describe('the OpenAPI document', () => {
     expect(new Set(documented)).toEqual(new Set(mounted))
   })
 
-  it('describes the inputs as they are validated', () => {
+  it('describes the inputs that validation accepts', () => {
     const schemas = objectAt(objectAt(document, 'components'), 'schemas')
     expect(schemas.Registration).toMatchObject({
       type: 'object',

@@ -48,7 +48,7 @@ const PROBLEM = {
 const AS_PROBLEM = { 'Content-Type': 'application/problem+json' }
 
 describe('an answer', () => {
-  it('as it is documented passes, and so does a problem', async () => {
+  it('in its documented form passes, and so does a problem', async () => {
     await changed({})
     await changed({ body: BALANCE })
     await changed({ status: 404, headers: AS_PROBLEM, body: PROBLEM })
@@ -92,7 +92,7 @@ describe('an answer', () => {
     await expect(changed(change)).rejects.toThrow(message)
   })
 
-  it('of a route that is not there fails, unless it says so', async () => {
+  it('of an undocumented route fails, unless the request declares it', async () => {
     const request = apiRequest('/v1/nowhere')
     await expect(expectDocumented(request, Response.json({}))).rejects.toThrow(/no such route/)
     expect((await api('/v1/nowhere')).status).toBe(401)

@@ -45,7 +45,7 @@ it('every route has an example', () => {
   expect(new Set(missing), `${FILE} lacks an example, or has one too many`).toEqual(WITHOUT_EXAMPLE)
 })
 
-it('every example is answered as it says', async () => {
+it('every example gets its documented answer', async () => {
   const real = globalThis.fetch
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
     const url = input instanceof Request ? input.url : String(input)

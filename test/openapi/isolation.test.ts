@@ -195,7 +195,7 @@ it('every parameter of a path has a known value', () => {
   for (const { path } of operations) expect(fillPath(path, owner)).not.toContain('{')
 })
 
-it('an answer that says who an API key belongs to says its own customer, and no other', async () => {
+it('an answer that names the owner of an API key names its own customer, and no other', async () => {
   const { api_key, customer_id } = await createCustomer()
   expect(textField(await jsonOf(await api('/v1/customers/me', { key: api_key })), 'customer_id')).toBe(
     customer_id,

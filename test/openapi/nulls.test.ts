@@ -73,7 +73,7 @@ describe('null', () => {
     expect(replay.headers.get('Idempotency-Replayed')).toBe('true')
   })
 
-  it('is accepted wherever an answer has it: an entitlement is put as it was read', async () => {
+  it('is accepted wherever an answer has it: an entitlement can be put in the form that was read', async () => {
     const { api_key } = await createCustomer()
     const rules = { limit_type: 'HARD', limit_value: 5, unit: 'events', period: 'DAILY' }
     const created = await jsonOf(

@@ -20,7 +20,7 @@ describe('GET /docs', () => {
     }
   })
 
-  it('lets the browser load nothing from another host and run nothing that is not a file of its own', async () => {
+  it('lets the browser load nothing from another host and run only its own files', async () => {
     const policy = (await api('/docs')).headers.get('Content-Security-Policy') ?? ''
     expect(policy).toContain("default-src 'none'")
     expect(policy).toContain("script-src 'self';")

@@ -308,7 +308,7 @@ describe('service tiers and regions', () => {
     )
   })
 
-  it('leaves fees for tools as they are', () => {
+  it('does not change fees for tools', () => {
     const search = { input_tokens: 1000, output_tokens: 0, web_searches: 1 }
     expect(usd('anthropic', 'claude-sonnet-4-5', search, { service_tier: 'batch' })).toBe('0.0115')
   })

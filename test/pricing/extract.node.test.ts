@@ -497,7 +497,7 @@ const ROWS: readonly Row[] = [
   },
 ]
 
-describe('what a response says was used', () => {
+describe('the usage that a response reports', () => {
   it.each(ROWS)('$what', ({ from, api, body, usage, also }) => {
     const extracted = read(from, api, body)
     expect(extracted).toMatchObject({ kind: 'extracted', ...also })

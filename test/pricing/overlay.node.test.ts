@@ -223,7 +223,7 @@ describe('a multiplier', () => {
     })
   })
 
-  it('of 1 gives the price below it, of 0 gives nothing to pay, and without a price below it there is none', () => {
+  it('of 1 gives the price below it, of 0 a price of zero, and without a price below it no price', () => {
     expect(usd(bookOf([overlay('a', { prices: { multiplier: '1' } })]), 'gpt-4o')).toBe('0.0075')
     expect(usd(bookOf([overlay('a', { prices: { multiplier: '0' } })]), 'gpt-4o')).toBe('0')
     expect(usd(bookOf([overlay('a', { model: '*' })]), 'no-such-model')).toBe('unknown_model')

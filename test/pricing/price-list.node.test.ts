@@ -52,7 +52,7 @@ describe('periods', () => {
     ])
   })
 
-  it('that are listed later come first', () => {
+  it('that are listed later precede earlier ones', () => {
     const pricesAt = readPeriods('input_tokens=1 ; @2026-01-01 input_tokens=2 ; @2027-01-01 input_tokens=3')
     expect(pricesAt(Date.parse('2026-12-31T23:59:59.999Z')).label).toBe('@2026-01-01')
     expect(pricesAt(Date.parse('2027-01-01T00:00:00Z')).label).toBe('@2027-01-01')

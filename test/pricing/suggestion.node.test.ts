@@ -73,7 +73,7 @@ describe('suggesting a saving', () => {
     for (const { suggested_model } of models) expect(suggested_model).toContain('audio')
   })
 
-  it('returns why there is none', () => {
+  it('returns the reason for no suggestion', () => {
     expect(suggest('openai', 'dall-e-3', { output_images: 1 })).toEqual({
       kind: 'none',
       reason: expect.stringContaining('no cheaper way'),

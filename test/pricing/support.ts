@@ -43,7 +43,7 @@ export function price(
   return providerCost({ provider: provider(name), model, usage, at_ms, ...others })
 }
 
-/** The cost as a decimal in USD, or why there is none. */
+/** The cost as a decimal in USD, or the reason for an unknown cost. */
 export function usd(...args: Parameters<typeof price>): string {
   const result = price(...args)
   return result.kind === 'priced' ? formatUsd(result.cost) : result.reason

@@ -17,7 +17,7 @@ describe('the units', () => {
     expect(isUsageUnit('__proto__')).toBe(false)
   })
 
-  it('lie inside one another as the contract says', () => {
+  it('contain one another as the contract states', () => {
     expect(ancestors('cache_audio_read_tokens')).toEqual(
       expect.arrayContaining(['input_tokens', 'input_audio_tokens', 'cache_read_tokens']),
     )

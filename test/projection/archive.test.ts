@@ -109,7 +109,7 @@ describe('a purchase that the object has freed', () => {
 })
 
 describe('the list of transactions, read page by page', () => {
-  it('has no gap and no repeat while events come in, flushes run and old rows are freed', async () => {
+  it('has no gap and no repeat while events arrive, flushes run and old rows are freed', async () => {
     await granted(key, { amount: 1_000_000 })
     for (let i = 0; i < 12; i++) {
       vi.setSystemTime(Date.now() + DAY_MS)

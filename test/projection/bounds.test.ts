@@ -108,7 +108,7 @@ describe('a list', () => {
     expect(all.kind === 'done' && all.entries.length).toBe(50)
   })
 
-  it('ends at `from` among what the object still has, too, and has what came before its time', async () => {
+  it("ends at `from` among the object's own rows too, and includes events dated before it", async () => {
     const ledger = await freshLedger(CREDITS)
     const ahead_ms = Date.now() + 4 * 60_000
     await ingest(

@@ -188,7 +188,7 @@ it.each(['/v1/events', '/v1/credits/transactions'])(
   },
 )
 
-it('metadata is written as it was sent', async () => {
+it('metadata is written as sent', async () => {
   const { api_key } = await createCustomer()
   const text = '{"__proto__":{"a":1},"e":1e2,"text":"\\n"}'
   await granted(api_key, `{"amount":1,"metadata":${text}}`)
@@ -239,7 +239,7 @@ describe('bounds', () => {
     { entries: 20_000, pages: 5 },
   ]
   it.each(filters)(
-    '%s: each export goes on where the last one ended, and no row is missing or repeated',
+    '%s: each export continues where the last one ended, and no row is missing or repeated',
     async (_, filter) => {
       const query = { ledger: ledger.name, caller: CALLER, filter, before_entry: null }
       const page = await listEntries(env, { ...query, limit: 100 })

@@ -58,7 +58,7 @@ async function subjects(ledger: TestLedger): Promise<SubjectRow[]> {
   return results
 }
 
-/** The most that a parameter or a row of D1 may have; local runs do not enforce it. */
+/** The maximum size of a parameter or a row of D1; local runs do not enforce it. */
 const D1_MAX_BYTES = 2_000_000
 
 /** D1, with the length of the longest parameter that was bound. */

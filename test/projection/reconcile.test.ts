@@ -52,7 +52,7 @@ async function books(ledger: TestLedger): Promise<object> {
 }
 
 describe('books that agree', () => {
-  it('are left as they are', async () => {
+  it('are not changed', async () => {
     const ledger = await usedLedger()
     const before = await books(ledger)
     expect(await reconcile(ledger)).toMatchObject({ status: 'OK', checked_entry: 63, differences: [] })

@@ -301,7 +301,7 @@ describe('reconciliation', () => {
 })
 
 describe('an erased user', () => {
-  it('leaves the chain as it was, without a salt by which the id could be guessed', async () => {
+  it('does not change the chain, and deletes the salt by which the id could be guessed', async () => {
     const ledger = await usedLedger()
     const before = await expectChained(ledger)
     await use(ledger)

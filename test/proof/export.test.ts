@@ -87,7 +87,7 @@ describe('an export', () => {
     expect(text).toContain('"personal":{"o":{"kind":"user","id":"ann"},"d":"hi"')
   })
 
-  it('can begin at any entry, and says where the next part begins', async () => {
+  it('can begin at any entry, and states where the next part begins', async () => {
     await live()
     await checkpoint()
     const whole = await verified(await exported())

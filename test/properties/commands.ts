@@ -39,8 +39,8 @@ export interface CreditAct extends Keyed {
 }
 
 /**
- * `hold`, `grant`, `entry` and `lot` are picks while they come from the generator, and numbers of the ledger
- * once they are resolved; 0 is a number that was never assigned.
+ * `hold`, `grant`, `entry` and `lot` are picks while the generator makes them, and numbers of the ledger once
+ * they are resolved; 0 is a number that was never assigned.
  */
 export type Act =
   | CreditAct

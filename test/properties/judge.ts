@@ -478,8 +478,8 @@ export class Judge {
 }
 
 /**
- * The number of the item that is `pick` places before the newest, from 1; 0 when there is none, and
- * occasionally.
+ * The number of the item that is `pick` places before the newest, from 1; 0 when no such item exists, and
+ * occasionally otherwise.
  */
 function pickLast(count: number, pick: number): number {
   return Math.max(0, count - pick)

@@ -357,7 +357,7 @@ export class Reference {
     return { kind: 'done', entry, hold: { ...hold }, shortfall, balance: this.balance(wallet) }
   }
 
-  /** Takes from the hold first, then from free credits. The hold's part of the overdraft comes last. */
+  /** Takes from the hold first, then from free credits. The hold's part of the overdraft is used last. */
   private capture(wallet: Wallet, hold: Hold, wanted: bigint): { parts: Part[]; shortfall: bigint } {
     const beyond = this.spendable(wallet)
     const moved = new Map<number, bigint>()
@@ -474,7 +474,10 @@ export class Reference {
     return { kind: 'done', entry: this.append(type, wallet, -amount, [[lot.number, -amount]]) }
   }
 
-  /** Returns credits to the lots that they came from, the last first; credits of expired lots expire again. */
+  /**
+   * Returns credits to the lots that they were taken from, the last first; credits of expired lots expire
+   * again.
+   */
   private giveBack(past: ReferenceEntry, amount: bigint, type: string): Said {
     const wallet = this.wallet(past.wallet)
     this.settle(wallet)

@@ -72,7 +72,7 @@ function flows(entries: readonly Entry[]): Map<number, Flow> {
     // The entry does not record which of several new lots repaid an overdraft.
     const repays = parts.some(([number]) => number === OVERDRAFT)
     if (repays && (new_lots?.length ?? 0) > 1) for (const { number } of new_lots ?? []) lots.delete(number)
-    // A repayment of an overdraft out of a new lot came out of that lot.
+    // A new lot that repays an overdraft pays the amount of the repayment.
     const [created] = new_lots ?? []
     const isNew = type !== 'VOID' && type !== 'REFUND' && created !== undefined
     for (const part of parts) {

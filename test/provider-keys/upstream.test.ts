@@ -240,7 +240,7 @@ describe("the operator's provider keys", () => {
     '{"OPENAI": {"key": "sk-canary"}}',
     '{"OPENAI": {"key": "sk canary", "customers": "*"}}',
     '{"OPENAI": {"key": "sk-canary", "customers": "*", "base_url": "nowhere"}}',
-  ])('are none, without quoting it, where the secret is %s', async (OPERATOR_PROVIDER_KEYS) => {
+  ])('are not accepted, and not quoted, where the secret is %s', async (OPERATOR_PROVIDER_KEYS) => {
     const said = listenToConsole()
     const customer = await createCustomer()
     const found = await upstreamOf(customer, { provider: 'openai' }, { OPERATOR_PROVIDER_KEYS })

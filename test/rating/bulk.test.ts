@@ -91,7 +91,7 @@ describe('POST /v1/rating/calculate/bulk', () => {
 })
 
 describe('calculations by the customer’s own tables', () => {
-  it('use the table of their time and their feature, and say so', async () => {
+  it('use the table of their time and their feature, and name it', async () => {
     const { api_key } = await createCustomer()
     const from = new Date(Date.now() - 3_600_000).toISOString()
     await saved(api_key, {

@@ -89,7 +89,7 @@ describe('a price whose 201 was lost on its way', () => {
   })
 })
 
-describe('the epochs that come with a key', () => {
+describe('the epochs in the record of a key', () => {
   it("are KV's, or D1's where KV has no record, no epoch that can be read, or is down", async () => {
     const { api_key, customer_id } = await createCustomer()
     await setPrice(OVERRIDES, api_key, HALF)

@@ -269,7 +269,7 @@ describe('GET /v1/events/:id/explain', () => {
     })
   })
 
-  it('says of a price that this deployment no longer has that it cannot be shown', async () => {
+  it('reports that a price which this deployment no longer has cannot be shown', async () => {
     const { id } = await ingested(key, { ...GPT_4O, model: 'replaced-1' })
     const path = `/v1/events/${String(id)}/explain`
     const customer = await read(key, '/v1/customers/me')
@@ -290,7 +290,7 @@ describe('GET /v1/events/:id/explain', () => {
     })
   })
 
-  it('says what became of unrated, voided, refunded and captured events', async () => {
+  it('states the outcome of unrated, voided, refunded and captured events', async () => {
     const unrated = await ingested(key, { ...GPT_4O, model: 'gpt-none' })
     expect(await explained(unrated.id)).toMatchObject({
       status: 'unrated',
@@ -329,7 +329,7 @@ describe('GET /v1/events/:id/explain', () => {
   })
 })
 
-it('an event that an earlier catalogue priced says so, and shows no price that it did not have', () => {
+it('an event that an earlier catalogue priced names it, and shows no price of another catalogue', () => {
   const event = {
     timestamp_ms: Date.now(),
     event_type: 'TOKEN_USAGE',

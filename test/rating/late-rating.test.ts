@@ -10,7 +10,7 @@ import { countedD1 } from '../support/d1.ts'
 import { ask, freshLedger, inStore, runAlarm, type TestLedger } from '../support/ledgers.ts'
 import { batch, eventItem, grant } from '../support/messages.ts'
 
-/** The scheduled job that rates events whose price came after them. */
+/** The scheduled job that rates events whose price was added later. */
 
 vi.setConfig({ testTimeout: 240_000 })
 vi.spyOn(console, 'log').mockImplementation(() => undefined)
@@ -123,7 +123,7 @@ it('examines only the models that a price change names', async () => {
   expect(await unratedIn(ledger)).toBe(700)
 })
 
-it('goes on with unpaid events that a credit left, once the credit is flushed', async () => {
+it('continues with unpaid events that a credit left, once the credit is flushed', async () => {
   const model = unique('model').toLowerCase()
   const ledger = await freshLedger(1)
   await record(ledger, model, 1_150)

@@ -35,7 +35,7 @@ describe('publishing an epoch', () => {
     expect(put).toHaveBeenCalledOnce()
   })
 
-  it('writes again as often as another change came in between, so that an older one never stays', async () => {
+  it('writes again after each concurrent change, so that an older value never stays', async () => {
     const scope = unique('scope')
     await change(scope, 1)
     const written: string[] = []
@@ -54,7 +54,7 @@ describe('publishing an epoch', () => {
     expect(await readKvEpoch(env, scope)).toBe(3)
   })
 
-  it('goes on behind the answer while KV refuses, as it does to more than a write a second', async () => {
+  it('continues after the answer while KV refuses, as KV does for more than one write a second', async () => {
     const scope = unique('scope')
     await change(scope, 1)
     let refusals = 3

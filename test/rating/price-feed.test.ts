@@ -174,7 +174,7 @@ describe('a good feed', () => {
   })
 })
 
-it('the customer comes before the operator, the operator before the feed, the feed before the catalogue', async () => {
+it('the customer precedes the operator, the operator the feed, and the feed the catalogue', async () => {
   await readFrom(await feedOf(at(3)))
   expect(await costOf(key, 'gpt-4o')).toBe(0.008)
   await setPrice(PROVIDER_COSTS, OPERATOR_TOKEN, {

@@ -62,7 +62,7 @@ describe('the price of a model', () => {
     expect(before.prices).not.toEqual(since.prices)
   })
 
-  it("is the customer's own where it has one, and says since when and until when", async () => {
+  it("is the customer's own where it has one, and states its period", async () => {
     const { api_key: own } = await createCustomer()
     const effective_to = new Date(Date.now() + 3_600_000).toISOString()
     const body = { provider: 'openai', model: 'gpt-4o', prices: { multiplier: '0.85' }, effective_to }

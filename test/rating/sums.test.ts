@@ -38,13 +38,13 @@ function units(text: string, decimals: number): bigint {
   return sign === '-' ? -value : value
 }
 
-/** Every number that a field has in JSON text, as it is written. */
+/** Every number that a field has in JSON text, as written. */
 function numbersIn(text: string, field: string): string[] {
   return [...text.matchAll(new RegExp(`"${field}":(-?[\\d.]+)[,}]`, 'g'))].map(([, number = '']) => number)
 }
 
 describe('thousands of calls of a few hundred tokens', () => {
-  it('cost together exactly what the price list says, to the millionth of a credit', async () => {
+  it('cost together exactly the price of the price list, to the millionth of a credit', async () => {
     const { api_key } = await createCustomer()
     const tokens = Array.from({ length: EVENTS }, (_, index) => tokensOf(index))
     const events = tokens.map(({ input, cached, output }, index) => ({

@@ -130,7 +130,7 @@ describe('an event of a model without a price', () => {
     await expectProblem(await api(`/v1/events/${id}/void`, { key, body: {} }), 409, 'already_voided')
   })
 
-  it('replays as it was first answered, whatever it was rated at since', async () => {
+  it('replays its first answer, whatever its later rating', async () => {
     const { api_key: key, customer_id } = await createCustomer()
     const model = unique('model')
     const body = event(model, { idempotency_key: 'k' })
@@ -212,7 +212,7 @@ describe('a page of events without a price', () => {
     ['one-byte', 'x'.repeat(16_000), 2_100_000],
     ['two-byte', `語${'x'.repeat(15_900)}`, 1_100_000],
   ])(
-    'with metadata in %s letters ends at its memory, not only at its rows, and goes on',
+    'with metadata in %s letters ends at its memory limit, not only at its row limit, and the next page continues',
     async (_, note, most) => {
       const ledger = await freshLedger(1)
       await large(ledger, 200, note)

@@ -104,7 +104,7 @@ describe('npm start', () => {
     })
   })
 
-  it('says that a port is taken before it sets anything up', async () => {
+  it('reports a port in use before it sets anything up', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => other.once('listening', resolve))
     const address = other.address()

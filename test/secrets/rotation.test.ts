@@ -66,7 +66,7 @@ describe('replacing the encryption key', () => {
     }
   })
 
-  it('deletes nothing that no present key opens, and makes no second data key', async () => {
+  it('deletes nothing that no current key opens, and creates no second data key', async () => {
     const customer = await createCustomer()
     await store(customer.api_key, before)
     const stored = await rowsOf('data_keys', customer.customer_id)

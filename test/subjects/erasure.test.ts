@@ -378,7 +378,7 @@ describe('an erasure that is interrupted', () => {
     },
   )
 
-  it('by the end of the object goes on with the next one', async () => {
+  it('by the end of the object continues with the next one', async () => {
     await live('user_id', name, unique('call'))
     await withD1(ledger, failingD1(3, false), () => api(userPath(name), { key, method: 'DELETE' }))
     await expect(

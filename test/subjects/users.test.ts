@@ -275,7 +275,7 @@ describe.each(PLACES)('$path', ({ path, field, one }) => {
     },
   )
 
-  it('of another customer are not found, and stay as they are', async () => {
+  it('of another customer are not found, and do not change', async () => {
     const stranger = (await createCustomer()).api_key
     const id = unique('hers')
     await api(path, { key, body: { [field]: id, metadata: { a: 1 } } })

@@ -5,7 +5,9 @@ export interface ApiOptions {
   /** Sent as Bearer. */
   readonly key?: string
   readonly method?: string
-  /** Sent as JSON; a string or bytes are sent as they are. Makes the request a POST unless `method` says otherwise. */
+  /**
+   * Sent as JSON; a string or bytes are sent unchanged. Makes the request a POST unless `method` is given.
+   */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
 }

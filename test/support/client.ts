@@ -105,7 +105,10 @@ export async function expectInvalid(
   return problem
 }
 
-/** Runs `act` and expects that the customer's wallet and the lines of its ledger are as they were, byte for byte. */
+/**
+ * Runs `act` and expects that the customer's wallet and the entries of its ledger do not change, byte for
+ * byte.
+ */
 export async function expectNothingMoved<T>(key: string, act: () => Promise<T>): Promise<T> {
   const before = await stateOf(key)
   const result = await act()

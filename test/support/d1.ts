@@ -42,7 +42,7 @@ export function d1FailingAt(batch: number, effect: 'before its effect' | 'after 
   })
 }
 
-/** The queries of a D1, as they are billed. */
+/** The queries of a D1 that are billed. */
 export interface Counts {
   /** Round trips: a batch is one. */
   calls: number

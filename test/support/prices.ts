@@ -4,7 +4,7 @@ import { forgetPriceBooks } from '../../src/rating/current-prices.ts'
 import { api, jsonOf, textField } from './api.ts'
 import { d1Double } from './d1.ts'
 
-/** As if the next request came to an isolate that has just started. */
+/** Makes the next request run as in an isolate that has just started. */
 export function inAnotherIsolate(): void {
   forgetCachedKeys()
   forgetPriceBooks()
@@ -40,7 +40,7 @@ export async function versionOf(key: string, model: string): Promise<string> {
 
 export { deployed as apiWith } from './deployment.ts'
 
-/** D1 as it is, with the statements that were prepared from here on and the rows that its batches wrote. */
+/** The real D1, with a record of the later prepared statements and of the rows that batches wrote. */
 export function recordedD1(): {
   readonly bindings: { readonly DB: D1Database }
   readonly statements: readonly string[]

@@ -199,7 +199,10 @@ export interface FilledRequest {
   readonly carries: string
 }
 
-/** Requests to a route with what belongs to `owner`: in the path, and in each parameter and field in turn. */
+/**
+ * Requests to a route with what belongs to `owner`: in the path, and in one parameter or field after the
+ * other.
+ */
 export function fill({ method, path, operation }: Operation, owner: Belongings): FilledRequest[] {
   const filled_path = fillPath(path, owner)
   const query = names(operation, 'query')

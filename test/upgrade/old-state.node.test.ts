@@ -8,9 +8,10 @@ import { npmStart, type StartedServer } from '../support/npm-start.ts'
 import type { Recorded, Recording } from './record.ts'
 
 /**
- * A deployment finds the state that the version before it wrote: objects, D1 and KV of a server that was killed with half
- * of its journal unflushed. Such state opens, replays byte for byte, flushes and reconciles. `record.ts` says how a state
- * is made; a version whose stored formats change adds an archive and keeps the older ones.
+ * A deployment finds the state that the version before it wrote: objects, D1 and KV of a server that was
+ * killed with half of its journal unflushed. Such state opens, replays byte for byte, flushes and reconciles.
+ * `record.ts` explains how a state is made; a version whose stored formats change adds an archive and keeps
+ * the older ones.
  */
 
 /** A name says the version, and that of the ledger's tables where one version had several. */
@@ -38,7 +39,7 @@ describe.each(STATES)('the state that version %s wrote', (version) => {
     rmSync(state, { recursive: true, force: true })
   })
 
-  it('opens with every balance as it was', async () => {
+  it('opens with every balance unchanged', async () => {
     for (const [query, balance] of Object.entries(recording.balances)) {
       const { body } = await call('GET', `/v1/credits/balance${query}`)
       expect(JSON.parse(body).balance, query).toBe(balance)

@@ -49,7 +49,7 @@ describe('cells', () => {
     )
   })
 
-  it('are read back as they were packed, and no other cells pack to the same bytes', () => {
+  it('are unpacked to equal cells, and no other cells pack to the same bytes', () => {
     fc.assert(
       fc.property(deltas(60), (all) => {
         const cells = Cells.of(all.map(cellOf))
@@ -115,7 +115,7 @@ describe('cells', () => {
 })
 
 describe('totals', () => {
-  it('are the sums of all cells, and are read back as they were packed', () => {
+  it('are the sums of all cells, and are unpacked to equal sums', () => {
     fc.assert(
       fc.property(deltas(40), (all) => {
         const totals = totalsOf(Cells.of(all.map(cellOf)))

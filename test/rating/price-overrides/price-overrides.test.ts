@@ -30,7 +30,7 @@ const soon = (ms: number) => new Date(Date.now() + ms).toISOString()
 const dayIn = (days: number) => soon(days * 86_400_000).slice(0, 10)
 
 describe('a price of a customer', () => {
-  it('is returned completely, as it was written', async () => {
+  it('is returned completely and unchanged', async () => {
     const { api_key, customer_id } = await createCustomer()
     const { api_key: key, key_id } = await createKey(customer_id, { scopes: ['pricing:write'] })
     // One o'clock in a zone an hour ahead of UTC is midnight UTC.
